@@ -1,0 +1,1 @@
+"""Customer retention as one Dagster asset graph."""

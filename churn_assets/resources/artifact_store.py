@@ -1,0 +1,193 @@
+"""The artifact store: immutable, content-addressed folders and small movable pointers.
+
+Assets exchange `Artifact`s (a name and a digest), never objects. The folder behind an artifact is
+written once, under its own digest, by an atomic rename; whoever reads it gets a local copy whose
+every byte was verified. A pointer is a small file (which release is the latest?) replaced atomically.
+
+The same contract holds on a local folder (`LocalArtifactStore`) and on Google Cloud Storage
+(`churn_assets.resources.gcs_store.GcsArtifactStore`); `open_store` picks one by URL.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+
+class ArtifactError(RuntimeError):
+    """A missing, damaged or half-written artifact."""
+
+
+class Artifact(BaseModel):
+    """A folder in the store: `name` says what it is, `sha256` (of the whole tree) which version."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    sha256: str
+
+    @property
+    def path(self) -> str:
+        """Where the folder lies, relative to the store's root."""
+        return f"objects/{self.name}/{self.sha256[:16]}"
+
+
+class ArtifactStore(Protocol):
+    """What the graph, the API and the GPU programs need of a store."""
+
+    url: str
+
+    def put(self, name: str, folder: Path) -> Artifact:
+        """Publish a copy of `folder` as an immutable artifact; the same bytes give the same artifact."""
+        ...
+
+    def get(self, artifact: Artifact) -> Path:
+        """A local folder with the artifact's files; raises ArtifactError if missing or damaged."""
+        ...
+
+    def versions(self, name: str) -> list[str]:
+        """Folder names of the stored versions of `name`, oldest first."""
+        ...
+
+    def delete(self, name: str, version: str) -> None:
+        """Remove one version (retention); a version that is not there is no error."""
+        ...
+
+    def read_pointer(self, key: str) -> bytes | None:
+        """The pointer's content, or None if it was never written."""
+        ...
+
+    def write_pointer(self, key: str, content: bytes) -> None:
+        """Replace the pointer atomically: a reader sees the old content or the new, never a part."""
+        ...
+
+
+def file_sha256(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def tree_files(folder: Path) -> dict[str, str]:
+    """Relative POSIX path -> SHA-256 of every file below `folder`, sorted by path."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    return {p.relative_to(folder).as_posix(): file_sha256(p) for p in files}
+
+
+def tree_sha256(files: dict[str, str]) -> str:
+    """One digest for a tree: SHA-256 over the sorted lines `<sha256>  <path>` (as `sha256sum` prints)."""
+    lines = "".join(f"{digest}  {path}\n" for path, digest in sorted(files.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write through a temporary file in the same folder, flushed to disk, then renamed over `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def verified(folder: Path, artifact: Artifact) -> Path:
+    """`folder`, after checking that it is the artifact byte for byte.
+
+    Raises:
+        ArtifactError: the folder is missing or its digest differs; names both digests.
+    """
+    if not folder.is_dir():
+        raise ArtifactError(
+            f"{artifact.name} {artifact.sha256[:16]} is not in the store (looked at {folder}); "
+            "materialize the asset again"
+        )
+    found = tree_sha256(tree_files(folder))
+    if found != artifact.sha256:
+        raise ArtifactError(
+            f"{folder} is damaged: expected sha256 {artifact.sha256}, found {found}; "
+            "delete the folder and materialize the asset again"
+        )
+    return folder
+
+
+class LocalArtifactStore:
+    """Artifacts in a folder of this machine.
+
+    Attributes:
+        url: the root folder's absolute path.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self.url = str(self.root)
+
+    def put(self, name: str, folder: Path) -> Artifact:
+        artifact = Artifact(name=name, sha256=tree_sha256(tree_files(folder)))
+        target = self.root / artifact.path
+        if target.exists():
+            try:
+                verified(target, artifact)
+                return artifact
+            except ArtifactError:
+                shutil.rmtree(target)  # a damaged copy is replaced by the sound one at hand
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(dir=target.parent, prefix=".incoming-"))
+        try:
+            copy = shutil.copytree(folder, staging / "tree")
+            verified(copy, artifact)
+            copy.rename(target)
+        finally:
+            shutil.rmtree(staging)
+        return artifact
+
+    def get(self, artifact: Artifact) -> Path:
+        return verified(self.root / artifact.path, artifact)
+
+    def versions(self, name: str) -> list[str]:
+        folder = self.root / "objects" / name
+        if not folder.is_dir():
+            return []
+        found = [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")]
+        return [p.name for p in sorted(found, key=lambda p: (p.stat().st_mtime_ns, p.name))]
+
+    def delete(self, name: str, version: str) -> None:
+        folder = self.root / "objects" / name / version
+        if folder.is_dir():
+            shutil.rmtree(folder)
+
+    def read_pointer(self, key: str) -> bytes | None:
+        path = self.root / "pointers" / key
+        return path.read_bytes() if path.is_file() else None
+
+    def write_pointer(self, key: str, content: bytes) -> None:
+        write_atomically(self.root / "pointers" / key, content)
+
+
+def open_store(url: str, cache: Path | None = None) -> ArtifactStore:
+    """The store at `url`: a local folder, or `gs://bucket/prefix` (cached below `cache`)."""
+    if url.startswith("gs://"):
+        # Imported here: the client library costs a second that a local folder need not pay.
+        from churn_assets.resources.gcs_store import GcsArtifactStore
+
+        return GcsArtifactStore.from_url(url, cache=cache)
+    if "://" in url:
+        raise ValueError(f"unknown artifact store {url!r}: use a local folder or gs://bucket/prefix")
+    return LocalArtifactStore(Path(url))
+
+
+def read_report(store: ArtifactStore, artifact: Artifact) -> dict[str, Any]:
+    """The `report.json` that a stage left in its artifact."""
+    report: dict[str, Any] = json.loads((store.get(artifact) / "report.json").read_text())
+    return report

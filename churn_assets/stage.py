@@ -1,0 +1,90 @@
+"""A stage: one learned thing as a plain program, the same on this machine and on a GPU worker.
+
+A stage reads artifacts, writes one, and reports metrics. It knows nothing of who started it:
+`modal_jobs` wraps it as a program, `churn_assets.resources.compute` starts that program.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from churn_assets.resources.artifact_store import Artifact, ArtifactStore
+
+
+class Progress(Protocol):
+    """Told by a stage how far it is, with whatever is worth watching (loss, tokens/s, KL)."""
+
+    def __call__(self, step: int, total: int, **metrics: float) -> None: ...
+
+
+def silent(step: int, total: int, **metrics: float) -> None:
+    """A `Progress` that says nothing."""
+
+
+class StageSpec(BaseModel):
+    """Everything a stage needs, as JSON: which inputs, which settings, where the artifacts live."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stage: str
+    inputs: dict[str, Artifact]
+    config: dict[str, Any]
+    store_url: str
+    checkpoints: str | None = None
+
+
+class StageReport(BaseModel):
+    """What a stage made: the published artifact and the metrics in its `report.json`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    artifact: Artifact
+    metrics: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage's function and the type of its settings.
+
+    Attributes:
+        name: the asset and artifact it makes.
+        run: `run(inputs, out, config, progress) -> metrics`; `inputs` maps asset names to local
+            folders, `out` is an empty folder for the files to publish.
+        config: the pydantic model of `config`.
+        resumable: `run` takes a further argument `checkpoints`, a folder that outlives a killed run
+            and is the same for the next attempt at the same inputs and settings.
+    """
+
+    name: str
+    run: Callable[..., dict[str, Any]]
+    config: type[BaseModel]
+    resumable: bool = False
+
+
+def run_stage(
+    stage: Stage, spec: StageSpec, store: ArtifactStore, progress: Progress = silent
+) -> StageReport:
+    """Fetch the inputs, run the stage in a fresh folder, publish what it wrote.
+
+    Nothing is published unless the stage returned: a failed attempt leaves only its checkpoints.
+    """
+    inputs: Mapping[str, Path] = {name: store.get(item) for name, item in spec.inputs.items()}
+    config = stage.config.model_validate(spec.config)
+    extra: dict[str, Any] = {}
+    if stage.resumable:
+        if spec.checkpoints is None:
+            raise ValueError(f"{stage.name} is resumable: its spec must name a checkpoints folder")
+        extra["checkpoints"] = Path(spec.checkpoints)
+        extra["checkpoints"].mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"{stage.name}-") as attempt:
+        out = Path(attempt)
+        metrics = stage.run(inputs, out, config, progress, **extra)
+        (out / "report.json").write_text(json.dumps(metrics, indent=2, sort_keys=True) + "\n")
+        return StageReport(artifact=store.put(stage.name, out), metrics=metrics)
