@@ -1,0 +1,94 @@
+"""Where stages run and with what machines: the settings of both compute backends.
+
+Modal accepts `gpu="L5"` or `timeout=-1` without a word and fails hours later, so the values are
+checked here, when the settings are read.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+MODAL_TIMEOUT_LIMIT = 86_400
+"""Longest time in seconds that Modal lets one function call run."""
+
+Gpu = Literal["T4", "L4", "A10", "L40S", "A100-40GB", "A100-80GB", "H100", "H200", "B200"]
+ModalName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
+BucketName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{1,61}[a-z0-9]$")]
+
+
+class LocalConfig(BaseModel):
+    """The local backend: a stage is a subprocess.
+
+    Attributes:
+        log_lines: last lines of a stage's output that reach the event log.
+        grace_seconds: time between asking a cancelled stage to stop and killing it.
+        threads: threads that a stage's numerical libraries may use; 0 leaves it to them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    log_lines: int = Field(default=40, ge=1, le=1_000)
+    grace_seconds: float = Field(default=1.0, ge=0.0, le=60.0)
+    threads: int = Field(default=0, ge=0, le=256)
+
+
+class Machine(BaseModel):
+    """What one Modal function call gets: a GPU or none, cores, MiB of memory, seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    gpu: Gpu | None = None
+    cpu: float = Field(default=4.0, ge=0.125, le=64.0)
+    memory_mib: int = Field(default=16_384, ge=128, le=344_064)
+    timeout_seconds: int = Field(default=7_200, ge=60, le=MODAL_TIMEOUT_LIMIT)
+
+
+class ModalConfig(BaseModel):
+    """The Modal backend: a stage is a call of a deployed function.
+
+    Attributes:
+        app: name of the app with the stages; `api_app`: of the app with the HTTP API.
+        environment: Modal environment (`dev` and `prod` are separate deployments).
+        secret: Modal secret with the Google workload identity (no key file).
+        pipes_bucket: bucket for messages between a stage and Dagster; a lifecycle rule empties it.
+        checkpoints_volume, weights_volume: volumes for resumable stages and the base model.
+        base_model, base_model_revision: hub id and commit of the weights baked into the image.
+        poll_seconds: how often a running call is asked for its result.
+        message_seconds: how often messages are written to and read from the bucket.
+        gpu_stage, cpu_stage, api, shard: machines for GPU stages, CPU stages, the API and one
+            shard of a batch prediction.
+        max_shards: most shards scored at once.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    app: ModalName = "churn-stages"
+    api_app: ModalName = "churn-api"
+    environment: ModalName = "dev"
+    secret: ModalName = "churn-google-cloud"  # noqa: S105 (a secret's name, not its content)
+    pipes_bucket: BucketName = "churn-pipes"
+    checkpoints_volume: ModalName = "churn-checkpoints"
+    weights_volume: ModalName = "churn-weights"
+    base_model: str = "facebook/opt-350m"
+    base_model_revision: str = Field(
+        default="08ab08cc4b72ff5593870b5d527cf4230323703c", pattern=r"^[0-9a-f]{40}$"
+    )
+    poll_seconds: float = Field(default=2.0, gt=0.0, le=60.0)
+    message_seconds: int = Field(default=5, ge=0, le=60)
+    gpu_stage: Machine = Machine(gpu="L4", cpu=4.0, memory_mib=32_768, timeout_seconds=21_600)
+    cpu_stage: Machine = Machine(cpu=8.0, memory_mib=16_384, timeout_seconds=7_200)
+    api: Machine = Machine(cpu=2.0, memory_mib=4_096, timeout_seconds=60)
+    shard: Machine = Machine(cpu=2.0, memory_mib=8_192, timeout_seconds=3_600)
+    max_shards: int = Field(default=32, ge=1, le=1_000)
+
+
+class ComputeConfig(BaseModel):
+    """Where stages run: `local` subprocesses or `modal` functions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    backend: Literal["local", "modal"] = "local"
+    local: LocalConfig = LocalConfig()
+    modal: ModalConfig = ModalConfig()
