@@ -1,0 +1,78 @@
+# `make help` lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+CHURN := $(BIN)/churn
+
+# A folder of real data files beside the project, if there is one (see README, "Data").
+ifneq ($(wildcard ../shared/data/.),)
+export CHURN_DATA_MIRROR ?= $(abspath ../shared/data)
+endif
+
+$(VENV)/.runtime: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+.PHONY: help demo test lint dev serve report bench clean deploy deploy.check \
+        data.all data.ibm_telco data.uci_bank data.oasst1 data.preferences data.upload
+
+help: ## List the targets
+	@grep -hE '^[a-z][a-z0-9._]*:.*##' $(MAKEFILE_LIST) | sort | \
+	  awk -F ':.*## ' '{printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}'
+
+demo: $(VENV)/.runtime ## From nothing to an answer: install, materialize the graph, POST /predict
+	@$(CHURN) materialize
+	@$(CHURN) predict --sample --over-http
+
+test: $(VENV)/.dev ## Lint, type-check and run all tests
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/pytest --cov --cov-report=term
+
+lint: $(VENV)/.dev ## Style, types and architecture contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+dev: $(VENV)/.runtime ## Dagster UI on http://localhost:3000
+	@$(CHURN) dev
+
+serve: $(VENV)/.runtime ## The API on http://localhost:8000, from the latest release
+	$(BIN)/uvicorn api.main:app --port 8000
+
+report: $(VENV)/.runtime ## Metrics of the latest release
+	@$(CHURN) report
+
+bench: $(VENV)/.dev ## Speed and quality benchmarks (minutes to an hour; writes benchmarks/*.md)
+	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark || exit 1; done
+
+data.all: $(VENV)/.runtime ## Fetch all four public sources
+	@$(CHURN) data pull
+
+data.ibm_telco data.uci_bank data.oasst1 data.preferences: data.%: $(VENV)/.runtime
+	@$(CHURN) data pull $*
+
+data.ibm_telco: ## Fetch IBM Telco
+data.uci_bank: ## Fetch UCI Bank Marketing
+data.oasst1: ## Fetch OASST1
+data.preferences: ## Fetch SHP-2 and HH-RLHF
+
+data.upload: $(VENV)/.runtime ## Copy the local artifacts to the bucket of CHURN_STORE
+	@$(CHURN) data upload
+
+deploy.check: $(VENV)/.runtime ## What a deployment still lacks, with the command that mends each
+	$(BIN)/python -m modal_jobs.deploy.check
+
+deploy: $(VENV)/.runtime ## Deploy the stages and the API to Modal
+	$(BIN)/python -m modal_jobs.deploy
+
+clean: ## Remove everything that the project made (.venv, .churn)
+	rm -rf $(VENV) .churn

@@ -1,0 +1,18 @@
+"""`churn`: the command line of the product. One file per group of commands."""
+
+from __future__ import annotations
+
+import typer
+
+from churn_assets.cli import data, materialize, predict, releases
+
+app = typer.Typer(
+    name="churn",
+    help="Customer retention: materialize the asset graph, look at releases, ask for decisions.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # locals could hold customers' data
+)
+materialize.register(app)
+predict.register(app)
+releases.register(app)
+app.add_typer(data.app, name="data")

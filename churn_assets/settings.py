@@ -1,0 +1,99 @@
+"""Every setting of the product, typed, in one class.
+
+Each field can be set by an environment variable: `CHURN_PROFILE=production`,
+`CHURN_RISK__MAX_DEPTH=4`. The profile chooses defaults; an explicit setting wins over it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from api.config import ApiConfig
+from churn_assets.datasets.config import DatasetsConfig
+from churn_assets.decision.config import DecisionConfig
+from churn_assets.messages.config import MessagesConfig, messages_config
+from churn_assets.predictors.config import AcceptConfig, RiskConfig
+from churn_assets.release.config import ReleaseConfig
+from churn_assets.resources.config import ComputeConfig
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def profile_defaults(profile: str) -> dict[str, Any]:
+    """What a profile changes against the configuration classes' defaults (which are `embedded`)."""
+    if profile != "production":
+        return {}
+    return {
+        "compute": {"backend": "modal"},
+        "data": {"allow_synthetic": False},
+        "messages": messages_config("production").model_dump(),
+    }
+
+
+class Settings(BaseSettings):
+    """The settings, from the environment (prefix `CHURN_`) over the profile's defaults.
+
+    Attributes:
+        profile: `embedded` runs everything here in minutes; `production` uses the full-size
+            models on Modal and refuses synthetic data.
+        home: folder for what the product makes on this machine.
+        store: artifact store; empty means `<home>/store`, else a folder or `gs://bucket/prefix`.
+        data_mirror: folder with copies of the public data files (layout in the README).
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="CHURN_", env_nested_delimiter="__", frozen=True, extra="forbid"
+    )
+
+    profile: Literal["embedded", "production"] = "embedded"
+    home: Path = PROJECT / ".churn"
+    store: str = ""
+    data_mirror: Path | None = None
+
+    compute: ComputeConfig = Field(default_factory=ComputeConfig)
+    data: DatasetsConfig = Field(default_factory=DatasetsConfig)
+    risk: RiskConfig = Field(default_factory=RiskConfig)
+    accept: AcceptConfig = Field(default_factory=AcceptConfig)
+    decision: DecisionConfig = Field(default_factory=DecisionConfig)
+    messages: MessagesConfig = Field(default_factory=MessagesConfig)
+    release: ReleaseConfig = Field(default_factory=ReleaseConfig)
+    api: ApiConfig = Field(default_factory=ApiConfig)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _apply_profile(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Lay the explicit settings over the chosen profile's defaults."""
+        if "data_mirror" in given:
+            given = merge(given, {"data": {"mirror": given["data_mirror"]}})
+        return merge(profile_defaults(given.get("profile", "embedded")), given)
+
+    @model_validator(mode="after")
+    def _production_is_real(self) -> Self:
+        if self.profile == "production" and self.data.allow_synthetic:
+            raise ValueError("the production profile refuses synthetic data: unset CHURN_DATA__ALLOW_SYNTHETIC")
+        return self
+
+    @property
+    def store_url(self) -> str:
+        """The artifact store's URL, with the default filled in."""
+        return self.store or str(self.home / "store")
+
+
+def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `over` laid over it, nested dictionaries merged key by key."""
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+@cache
+def load_settings() -> Settings:
+    """The settings of this process; raises pydantic's ValidationError naming the wrong variable."""
+    return Settings()
