@@ -1,0 +1,81 @@
+"""Settings of the HTTP service. Composed into `churn_assets.settings` as `settings.api`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class ApiConfig(BaseModel):
+    """How the service answers, protects itself and follows new releases.
+
+    Attributes:
+        host: address to listen on; loopback unless somebody opens it on purpose.
+        port: TCP port.
+        default_time_zone: IANA zone used for quiet hours when a request names none.
+        key_hashes: accepted API keys as `name:sha256-of-the-key`; several at once, so that a key can
+            be rotated without a gap. Empty means open, which the production profile refuses.
+        key_file: a file with further `name:sha256` lines, read again whenever it changes (a mounted
+            secret), so that a key can be withdrawn without a restart.
+        requests_per_second: sustained rate allowed to one key; None switches the limit off.
+        burst: requests a key may send at once before the rate counts.
+        max_body_bytes: largest body of a single-customer request.
+        max_batch_body_bytes: largest body of `POST /predict/batch`.
+        max_batch_size: customers in one batch request.
+        cors_origins: browser origins allowed to call the API; none unless listed.
+        poll_seconds: how often the `latest` pointer and the kill switch are looked at.
+        force_baseline: answer with the rule-based policy and reviewed templates only. The bare
+            environment variable FORCE_BASELINE does the same.
+        warm_containers: containers that the hosted service keeps warm.
+        concurrent_requests: requests that one hosted container takes at a time.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65_535)
+    default_time_zone: str = "America/New_York"
+    key_hashes: tuple[str, ...] = ()
+    key_file: Path | None = None
+    requests_per_second: float | None = Field(default=200.0, gt=0)
+    burst: int = Field(default=400, ge=1)
+    max_body_bytes: int = Field(default=65_536, ge=1_024)
+    max_batch_body_bytes: int = Field(default=2_097_152, ge=1_024)
+    max_batch_size: int = Field(default=1_000, ge=1)
+    cors_origins: tuple[str, ...] = ()
+    poll_seconds: float = Field(default=1.0, gt=0)
+    force_baseline: bool = False
+    warm_containers: int = Field(default=1, ge=0)
+    concurrent_requests: int = Field(default=32, ge=1)
+
+    @field_validator("default_time_zone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            raise ValueError(f"unknown IANA time zone {zone!r}; for example 'America/New_York'")
+        return ZoneInfo(zone).key
+
+    @field_validator("key_hashes")
+    @classmethod
+    def _name_and_hash(cls, lines: tuple[str, ...]) -> tuple[str, ...]:
+        for line in lines:
+            parse_key_line(line)
+        return lines
+
+
+def parse_key_line(line: str) -> tuple[str, bytes]:
+    """`name:sha256` -> (name, 32-byte digest).
+
+    Raises:
+        ValueError: the line has another form. The message never repeats the line: somebody may have
+            pasted the key itself.
+    """
+    name, separator, digest = line.strip().partition(":")
+    if not (separator and name and len(digest) == 64 and set(digest) <= set("0123456789abcdef")):
+        raise ValueError(
+            "an API key is configured as name:sha256 (64 lower-case hex digits); "
+            "make one with `python -m api.security NAME`"
+        )
+    return name, bytes.fromhex(digest)
