@@ -1,0 +1,1 @@
+"""Public data sets: found, verified, cleaned, split and written with their digests."""

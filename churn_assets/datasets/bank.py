@@ -1,0 +1,44 @@
+"""UCI Bank Marketing: the telephone campaign's contacts, without what is known only afterwards."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from churn_assets.datasets.schemas import BANK_CATEGORIES, RAW_BANK, validate
+from churn_assets.datasets.splits import chronological_split
+from churn_assets.datasets.tables import read_text_table
+
+NEVER_CONTACTED = 999
+
+
+def clean(raw: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Contacts in order of time (N, 17) and what was done to them.
+
+    `duration` is dropped: it is known only after the call, when the answer is known too. The
+    five macro-economic columns are dropped: they tell the era, not the customer. `pdays` is in
+    days since the last campaign's contact, null when there was none. Duplicate rows are counted
+    and kept: the file has no customer id, so equal rows can be different people, and the
+    specification's 41,188 contacts include them.
+
+    Raises:
+        CorruptFileError: the file is no `;`-separated table.
+        SchemaViolationError: its columns or values are not the UCI file's.
+    """
+    table = read_text_table(raw, ";")
+    validate(table, RAW_BANK, str(raw))
+    days = table["pdays"].astype("Int64")
+    contacts = pd.DataFrame(
+        {
+            "contact_id": pd.RangeIndex(len(table)).astype("int64"),
+            "age": table["age"].astype("int64"),
+            **{name: table[name] for name in list(BANK_CATEGORIES)[:9]},
+            "campaign": table["campaign"].astype("int64"),
+            "pdays": days.mask(days == NEVER_CONTACTED),
+            "previous": table["previous"].astype("int64"),
+            "poutcome": table["poutcome"],
+            "accepted": table["y"] == "yes",
+            "chronological_split": chronological_split(len(table)),
+        }
+    )
+    return contacts, {"raw_rows": len(table), "duplicates_kept": int(table.duplicated().sum())}

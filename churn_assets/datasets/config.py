@@ -1,0 +1,123 @@
+"""Settings of the data sets: where each comes from, its pin, and how it is split."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+DatasetName = Literal["telco_customers", "bank_contacts", "oasst1_pairs", "preference_pairs"]
+SourceKind = Literal["mirror", "download", "synthetic"]
+SPLITS = ("train", "valid", "test")
+
+# The splits are part of the product's contract, so they are not settings.
+SPLIT_SEED = 42
+VALID_FRACTION = 0.1
+TEST_FRACTION = 0.1
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Pin(Frozen):
+    """What a source's file must be: sha256 of its uncompressed bytes, and rows after cleaning."""
+
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    rows: int = Field(gt=0)
+
+
+class DownloadConfig(Frozen):
+    """Times in seconds. An unreachable host is given up at once, a failing one is retried."""
+
+    connect_timeout: float = Field(default=2.0, gt=0)
+    read_timeout: float = Field(default=30.0, gt=0)
+    attempts: int = Field(default=4, ge=1)
+    backoff_initial: float = Field(default=0.5, ge=0)
+    backoff_max: float = Field(default=10.0, ge=0)
+
+
+class TelcoConfig(Frozen):
+    """IBM Telco: public CSV, or the same CSV by the Kaggle API where credentials are set."""
+
+    url: str = (
+        "https://raw.githubusercontent.com/IBM/telco-customer-churn-on-icp4d/master/"
+        "data/Telco-Customer-Churn.csv"
+    )
+    kaggle_url: str = (
+        "https://www.kaggle.com/api/v1/datasets/download/blastchar/telco-customer-churn"
+    )
+    kaggle_member: str = "WA_Fn-UseC_-Telco-Customer-Churn.csv"
+    kaggle_username: str | None = None
+    kaggle_key: SecretStr | None = None
+    pin: Pin = Pin(
+        sha256="16320c9c1ec72448db59aa0a26a0b95401046bef5d02fd3aeb906448e3055e91", rows=7_032
+    )
+    synthetic_rows: int = Field(default=7_032, ge=200)
+
+
+class BankConfig(Frozen):
+    """UCI Bank Marketing (id 222): a zip inside a zip."""
+
+    url: str = "https://archive.ics.uci.edu/static/public/222/bank+marketing.zip"
+    members: tuple[str, ...] = ("bank-additional.zip", "bank-additional/bank-additional-full.csv")
+    pin: Pin = Pin(
+        sha256="74adfc578bf77a7ff4bb1ba4a9f8709d9e3c6907342959c2c8416847e0afb4d8", rows=41_188
+    )
+    synthetic_rows: int = Field(default=20_000, ge=500)
+
+
+class HubConfig(Frozen):
+    """A data set on the hub. `repo` may also be a local folder in the hub's layout.
+
+    `revision` is a commit hash. Without one nothing is downloaded: a branch name can change.
+    """
+
+    repo: str
+    revision: str | None = Field(default=None, pattern="^[0-9a-f]{40}$")
+    limit: int | None = Field(default=None, gt=0)
+
+
+class Oasst1Config(Frozen):
+    """`sample_pins` are files that may stand in for the whole set, with their known row counts."""
+
+    hub: HubConfig = HubConfig(
+        repo="OpenAssistant/oasst1", revision="fdf72ae0827c1cda404aff25b6603abec9e3399b"
+    )
+    language: str = "en"
+    minimum_rows: int = Field(default=5_000, gt=0)
+    sample_pins: tuple[Pin, ...] = (
+        Pin(sha256="a27639214a5098bf9e1cc62a855c85c630b64ab48ee94655e7f6046438b0aedb", rows=254),
+    )
+    synthetic_rows: int = Field(default=400, ge=100)
+
+
+class PreferencesConfig(Frozen):
+    """SHP-2 and HH-RLHF; the limits make the specification's 100,000 pairs.
+
+    SHP-2 has no revision here because none could be confirmed: whoever downloads it names one.
+    """
+
+    shp: HubConfig = HubConfig(repo="stanfordnlp/SHP-2", limit=60_000)
+    hh: HubConfig = HubConfig(
+        repo="Anthropic/hh-rlhf",
+        revision="09be8c5bbc57cb3887f3a9732ad6aa7ec602a1fa",
+        limit=40_000,
+    )
+    sample_pins: tuple[Pin, ...] = (
+        Pin(sha256="14d765196c9f18d84f9bb3a78bac608c8f2915110ebcbd74ec95db7b7198b008", rows=2_307),
+    )
+    synthetic_rows: int = Field(default=400, ge=100)
+
+
+class DatasetsConfig(Frozen):
+    """`source="auto"` tries mirror, download, synthetic in this order."""
+
+    source: Literal["auto", "mirror", "download", "synthetic"] = "auto"
+    mirror: Path | None = None
+    allow_synthetic: bool = True
+    synthetic_seed: int = 42
+    download: DownloadConfig = DownloadConfig()
+    telco: TelcoConfig = TelcoConfig()
+    bank: BankConfig = BankConfig()
+    oasst1: Oasst1Config = Oasst1Config()
+    preferences: PreferencesConfig = PreferencesConfig()

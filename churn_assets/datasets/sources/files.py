@@ -1,0 +1,71 @@
+"""Raw files, plain or gzip: their bytes, and the digest of their uncompressed bytes."""
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from churn_assets.datasets.config import SourceKind
+from churn_assets.datasets.errors import CorruptFileError, DigestMismatchError
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """A data set's raw files as its source has them.
+
+    `sha256` is of the uncompressed bytes, so that a file and its gzip are the same data; of
+    several files it is the digest of their digests and names. `revision` is the hub's commit.
+    """
+
+    files: tuple[Path, ...]
+    source: SourceKind
+    sha256: str
+    revision: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file, or the folder of several."""
+        return self.files[0] if len(self.files) == 1 else self.files[0].parent
+
+
+def blocks(path: Path) -> Iterator[bytes]:
+    """The uncompressed bytes of a plain or `.gz` file, block by block."""
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
+            while block := stream.read(_BLOCK):
+                yield block
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise CorruptFileError(path, str(error)) from error
+
+
+def content(path: Path) -> bytes:
+    """All uncompressed bytes of a plain or `.gz` file."""
+    return b"".join(blocks(path))
+
+
+def sha256_of(path: Path) -> str:
+    """Hex sha256 of the uncompressed bytes."""
+    digest = hashlib.sha256()
+    for block in blocks(path):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def sha256_of_all(files: Sequence[Path]) -> str:
+    """Hex sha256 of one file, or of `digest  name` lines of several in order of name."""
+    if len(files) == 1:
+        return sha256_of(files[0])
+    lines = sorted(f"{sha256_of(file)}  {file.name.removesuffix('.gz')}\n" for file in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def verify(path: Path, expected: str) -> str:
+    """The file's digest, which must be the expected one (`DigestMismatchError` if not)."""
+    found = sha256_of(path)
+    if found != expected:
+        raise DigestMismatchError(path, expected, found)
+    return found

@@ -1,0 +1,35 @@
+"""The mirror: a local folder with copies of the public files, plain or gzip."""
+
+from pathlib import Path
+
+from churn_assets.datasets.errors import DataError, SourceUnavailableError
+
+_PATTERNS = {
+    "telco_customers": "ibm_telco/Telco-Customer-Churn.csv",
+    "bank_contacts": "uci_bank/bank-additional-full.csv",
+    "oasst1_pairs": "oasst1/*tree*.jsonl",
+    "preference_pairs": "preferences/*.jsonl",
+}
+
+
+def find(name: str, mirror: Path | None) -> tuple[Path, ...]:
+    """The data set's files in the mirror, in order of name.
+
+    Raises:
+        SourceUnavailableError: no mirror is set, or it does not have this data set.
+        DataError: the folder that was named does not exist.
+    """
+    if mirror is None:
+        raise SourceUnavailableError("no mirror folder is set (CHURN_DATA_MIRROR)")
+    if not mirror.is_dir():
+        raise DataError(f"the mirror folder {mirror} does not exist; correct or unset the setting")
+    pattern = _PATTERNS[name]
+    found = {file.name.removesuffix(".gz"): file for file in sorted(mirror.glob(pattern + "*"))}
+    files = tuple(
+        file
+        for stem, file in sorted(found.items())
+        if file.name in (stem, f"{stem}.gz") and Path(stem).suffix == Path(pattern).suffix
+    )
+    if not files:
+        raise SourceUnavailableError(f"the mirror folder {mirror} has no {pattern}[.gz]")
+    return files
