@@ -6,10 +6,10 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
 
 import dagster as dg
-
-TICKET = "churn/ticket"  # a run tag by which `run_job` finds the run that it started
 
 everything = dg.define_asset_job(
     "everything",
@@ -66,37 +66,77 @@ def load_job(name: str) -> dg.JobDefinition:
     # Imported here: definitions.py imports this module.
     from churn_assets.definitions import definitions
 
-    return definitions().resolve_job_def(name)  # type: ignore[no-any-return]
+    return definitions().resolve_job_def(name)
+
+
+@dataclass(frozen=True)
+class RunEvent:
+    """Something of a run that a person following it would want to see.
+
+    Attributes:
+        kind: what happened.
+        subject: the step, or `asset: check` for a check.
+        text: the last line of a log message, a check's description, or an error's root cause.
+        time: seconds since the epoch.
+    """
+
+    kind: Literal["started", "log", "succeeded", "failed", "check_passed", "check_warned", "check_failed"]
+    subject: str
+    text: str
+    time: float
 
 
 def run_job(
-    name: str,
-    instance: dg.DagsterInstance,
-    on_event: Callable[[dg.EventLogEntry], None],
-    poll_seconds: float = 0.2,
+    name: str, on_event: Callable[[RunEvent], None], poll_seconds: float = 0.2
 ) -> dg.DagsterRun:
-    """Run a job with its own executor and hand every event to `on_event` as it is stored.
+    """Run a job with its own executor on the instance of DAGSTER_HOME and report every event.
 
     The run happens in a thread of its own and is followed through the instance's event log, so that
     what a person sees here is what the Dagster UI shows.
     """
-    ticket = uuid.uuid4().hex
+    ticket = {"churn/ticket": uuid.uuid4().hex}  # by which to find the run that we start
     job = dg.build_reconstructable_job(
         "churn_assets.automation", "load_job", reconstructable_kwargs={"name": name}
     )
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        done = pool.submit(dg.execute_job, job, instance, run_config=quiet, tags={TICKET: ticket})
+    with dg.DagsterInstance.get() as instance, ThreadPoolExecutor(max_workers=1) as pool:
+        done = pool.submit(dg.execute_job, job, instance, run_config=quiet, tags=ticket)
         cursor = None
         while True:
             finished = done.done()
-            for run in instance.get_runs(dg.RunsFilter(tags={TICKET: ticket})):
+            for run in instance.get_runs(dg.RunsFilter(tags=ticket)):
                 connection = instance.get_records_for_run(run.run_id, cursor)
                 cursor = connection.cursor
                 for record in connection.records:
-                    on_event(record.event_log_entry)
+                    if (event := to_run_event(record.event_log_entry)) is not None:
+                        on_event(event)
             if finished:
                 done.result()
-                [run] = instance.get_runs(dg.RunsFilter(tags={TICKET: ticket}))
+                [run] = instance.get_runs(dg.RunsFilter(tags=ticket))
                 return run
             time.sleep(poll_seconds)
+
+
+def to_run_event(entry: dg.EventLogEntry) -> RunEvent | None:
+    """The part of an event-log entry worth showing, or None for Dagster's own book-keeping."""
+    step, event = entry.step_key or "", entry.dagster_event
+    if event is None:
+        lines = entry.user_message.strip().splitlines()
+        return RunEvent("log", step, lines[-1], entry.timestamp) if step and lines else None
+    if event.is_step_start:
+        return RunEvent("started", step, "", entry.timestamp)
+    if event.is_step_success:
+        return RunEvent("succeeded", step, "", entry.timestamp)
+    if event.is_step_failure:
+        error = event.step_failure_data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        text = error.message.strip() if error is not None else event.message or ""
+        return RunEvent("failed", step, text, entry.timestamp)
+    if event.event_type_value == "ASSET_CHECK_EVALUATION":
+        check = event.asset_check_evaluation_data
+        subject = f"{check.asset_key.to_user_string()}: {check.check_name}"
+        warned = check.severity == dg.AssetCheckSeverity.WARN
+        kind = "check_passed" if check.passed else "check_warned" if warned else "check_failed"
+        return RunEvent(kind, subject, check.description or "", entry.timestamp)
+    return None

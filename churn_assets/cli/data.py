@@ -1,0 +1,1 @@
+"""`churn data`: fetch the public sources, copy artifacts to the bucket."""
