@@ -1,0 +1,142 @@
+"""Settings of the decision area: the assumed retention environment, its presets, and training.
+
+Every constant of `EnvironmentParams` is an assumption, not a measurement: the public data has no
+retention campaign in it. Results are therefore always reported over all of `PRESETS`.
+
+Money is a share of the customer's yearly value (12 x monthly charge) throughout. The nine numbers
+that the policy sees don't include the value, so a cost that didn't scale with it would make the
+state non-Markov.
+"""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class EnvironmentParams(BaseModel):
+    """What the world is assumed to do when a customer is contacted, or left alone.
+
+    A period ends each day with probability 1 / `period_days`; until then the customer churns each
+    day with the hazard that makes P(churn within the period) equal to the churn risk shown.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    period_days: float = Field(30.0, gt=1)
+    """Mean length of a period in days; its end is memoryless."""
+    discounts: tuple[float, float, float, float] = (0.0, 0.05, 0.10, 0.15)
+    """Price of each accepted offer, share of the yearly value."""
+    budget_limit: float = Field(0.02, gt=0)
+    """Limit on the mean spend per customer and period, share of value: a constraint on the whole
+    customer base, priced by a multiplier."""
+    budget_allowance: float = Field(0.20, gt=0)
+    """The most one customer can be given in a period; what is left of it is `budget_remaining`.
+    An offer that exceeds it can't be made."""
+    contact_cap: int = Field(3, ge=1, le=5)
+    """Contacts per period above which the fatigue violation starts. One contact above the cap is
+    possible (and penalised); after it the channel is closed."""
+    cooldown_days: int = Field(7, ge=1, le=14)
+    """Days after a contact during which another one is unwelcome."""
+    acceptance_effect: float = Field(1.2, ge=0)
+    """Fall of logit(churn risk) when an offer is accepted."""
+    annoyance_effect: float = Field(0.15, ge=0)
+    """Rise of logit(churn risk) after a refused contact or a contact in cooldown."""
+    cooldown_reluctance: float = Field(0.8, ge=0)
+    """Fall of logit(acceptance) while in cooldown."""
+    fatigue_reluctance: float = Field(0.5, ge=0)
+    """Fall of logit(acceptance) for each contact already made in the period."""
+    contact_cost: float = Field(0.002, ge=0)
+    """Attention that one contact costs, share of value."""
+    decision_cost: float = Field(0.0002, ge=0)
+    """Cost of looking at the customer once, share of value; makes the delay matter."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.discounts[0] != 0 or list(self.discounts) != sorted(set(self.discounts)):
+            raise ValueError(f"discounts must rise strictly from 0, not {self.discounts}")
+        units = [
+            discount / self.spend_unit for discount in (*self.discounts, self.budget_allowance)
+        ]
+        if any(abs(unit - round(unit)) > 1e-9 for unit in units):
+            raise ValueError(
+                "budget_allowance and every discount must be whole multiples of the smallest "
+                f"discount {self.spend_unit}: the exact oracle counts spend in that unit"
+            )
+        return self
+
+    @property
+    def spend_unit(self) -> float:
+        """Smallest discount above zero: the unit in which spend is counted exactly."""
+        return self.discounts[1]
+
+    @property
+    def contact_stop(self) -> int:
+        """Contacts in a period after which no further contact is possible."""
+        return self.contact_cap + 1
+
+
+PRESETS: dict[str, EnvironmentParams] = {
+    "mild": EnvironmentParams(
+        annoyance_effect=0.05, cooldown_reluctance=0.4, fatigue_reluctance=0.2
+    ),
+    "moderate": EnvironmentParams(),
+    "frugal": EnvironmentParams(budget_limit=0.008),
+    "weary": EnvironmentParams(fatigue_reluctance=1.0, cooldown_reluctance=1.2),
+    "harsh": EnvironmentParams(
+        acceptance_effect=0.8,
+        annoyance_effect=0.4,
+        cooldown_reluctance=1.2,
+        fatigue_reluctance=0.8,
+        contact_cost=0.004,
+    ),
+}
+DEFAULT_PRESET = "moderate"
+
+
+class PpoConfig(BaseModel):
+    """Constrained PPO (Schulman et al. 2017; Lagrange multipliers as in Ray et al. 2019)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    customers: int = Field(128, ge=1)
+    """Parallel environments; customers x horizon = steps of a roll-out."""
+    horizon: int = Field(16, ge=1)
+    updates: int = Field(1200, ge=1)
+    epochs: int = Field(4, ge=1)
+    minibatch: int = Field(2048, ge=1)
+    hidden: int = Field(128, ge=1)
+    gae_lambda: float = Field(0.95, ge=0, le=1)
+    clip: float = Field(0.2, gt=0)
+    value_coefficient: float = Field(0.5, ge=0)
+    entropy_start: float = Field(0.003, ge=0)
+    entropy_end: float = Field(0.0, ge=0)
+    learning_rate_start: float = Field(1e-3, gt=0)
+    learning_rate_end: float = Field(5e-5, gt=0)
+    gradient_norm: float = Field(0.5, gt=0)
+    reward_scale: float = Field(20.0, gt=0)
+    """Rewards are shares of value (about 0.01); the networks learn them times this number."""
+    multiplier_rate: float = Field(0.01, ge=0)
+    """Step size of the multipliers' signed update."""
+    fatigue_tolerance: float = Field(0.0005, gt=0)
+    """Limit on the mean number of contacts above the cap per customer and period."""
+
+
+class DecisionConfig(BaseModel):
+    """What the decision assets are built from; the defaults are the embedded profile."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: str = DEFAULT_PRESET
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    ppo: PpoConfig = PpoConfig()
+
+    @model_validator(mode="after")
+    def _known_preset(self) -> Self:
+        if self.preset not in PRESETS:
+            raise ValueError(f"unknown preset {self.preset!r}: choose one of {sorted(PRESETS)}")
+        return self
+
+    @property
+    def environment(self) -> EnvironmentParams:
+        """The chosen preset's parameters."""
+        return PRESETS[self.preset]

@@ -1,0 +1,71 @@
+"""Loading and saving decision policies; what the API and the release import.
+
+    policy = load_policy(folder)            # reads folder/policy.json (+ network.safetensors)
+    decisions = policy.decide(states)       # states (N, 9) from state.build_states
+
+`Decisions` has contact (N,) bool, offer (N,) 0..3, delay (N,) 0..7, probability (N,). The
+environment that a policy was made for is `load_params(folder)`. Needs numpy and safetensors only.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from churn_assets.decision.actions import Decisions, Policy
+from churn_assets.decision.config import EnvironmentParams
+from churn_assets.decision.network_numpy import NetworkPolicy, NetworkSpec
+from churn_assets.decision.rules import (
+    AlwaysOffer,
+    NeverContact,
+    PricedGreedy,
+    RiskThreshold,
+    Rule,
+    SegmentTable,
+    UpliftRule,
+)
+
+__all__ = ["Decisions", "Policy", "load_params", "load_policy", "save_rule"]
+
+POLICY_FILE = "policy.json"
+_Saved = Annotated[
+    NetworkSpec
+    | NeverContact
+    | AlwaysOffer
+    | RiskThreshold
+    | UpliftRule
+    | PricedGreedy
+    | SegmentTable,
+    Field(discriminator="kind"),
+]
+_ADAPTER: TypeAdapter[NetworkSpec | Rule] = TypeAdapter(_Saved)
+
+
+def load_policy(folder: Path) -> Policy:
+    """The policy saved in `folder`.
+
+    Raises:
+        FileNotFoundError: there is no policy.json (or no weights beside it).
+        ValueError: policy.json or the weights are not a policy; the message names the file.
+    """
+    saved = _read(folder)
+    return NetworkPolicy.load(folder, saved) if isinstance(saved, NetworkSpec) else saved
+
+
+def load_params(folder: Path) -> EnvironmentParams:
+    """The environment that the policy in `folder` was made for; raises like `load_policy`."""
+    return _read(folder).params
+
+
+def save_rule(rule: Rule, folder: Path) -> None:
+    """Write a rule policy as `folder`/policy.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / POLICY_FILE).write_text(rule.model_dump_json(indent=2))
+
+
+def _read(folder: Path) -> NetworkSpec | Rule:
+    path = folder / POLICY_FILE
+    try:
+        return _ADAPTER.validate_json(path.read_text())
+    except ValidationError as error:
+        raise ValueError(f"{path} is not a saved policy: {error}") from error
