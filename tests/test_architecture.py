@@ -1,0 +1,46 @@
+"""What the folder names promise: size, light imports, loadable definitions."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+PACKAGES = ("churn_assets", "modal_jobs", "api", "checks", "tests", "benchmarks")
+HEAVY = ("torch", "transformers", "trl", "peft", "sklearn", "dagster", "matplotlib", "datasets")
+
+
+def test_no_file_outgrows_its_room() -> None:
+    """A file over 400 lines is two files."""
+    sizes = {
+        str(path.relative_to(PROJECT)): len(path.read_text().splitlines())
+        for package in PACKAGES
+        for path in (PROJECT / package).rglob("*.py")
+    }
+    assert {name: size for name, size in sizes.items() if size > 400} == {}
+
+
+@pytest.mark.parametrize("module", ["api.main", "churn_assets.settings"])
+def test_importing_it_stays_light(module: str) -> None:
+    """A cold start pays for every import: none of the training libraries may come along."""
+    program = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert loaded.isdisjoint(HEAVY)
+
+
+def test_dagster_accepts_the_definitions() -> None:
+    """`workspace.yaml` must load in a process that knows nothing else."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dagster", "definitions", "validate", "-w", "workspace.yaml"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
