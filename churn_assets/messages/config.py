@@ -1,0 +1,156 @@
+"""Settings of the message writer; the defaults are the embedded profile (two CPU cores)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+EMBEDDED = "embedded"
+OPT_350M = "facebook/opt-350m"
+OPT_350M_REVISION = "08ab08cc4b72ff5593870b5d527cf4230323703c"
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CorpusConfig(Frozen):
+    """How many messages and pairs the grammar writes, and how much public text is mixed in."""
+
+    messages: int = Field(16_000, ge=100)
+    pairs: int = Field(6_000, ge=100)
+    public_dialogues: int = Field(40, ge=0, description="OASST1 pairs mixed into SFT")
+    public_pairs: int = Field(100, ge=0, description="HH-RLHF/SHP-2 pairs mixed into the RM")
+    seed: int = 42
+
+
+class BaseModelConfig(Frozen):
+    """Which language model everything else adapts.
+
+    `source` is `embedded`, a hub id (then `revision` must be a commit hash), or a folder;
+    `gguf_file` names a GGUF file within a folder or hub repository.
+    """
+
+    source: str = EMBEDDED
+    revision: str | None = None
+    gguf_file: str | None = None
+    eight_bit: bool = False
+    vocabulary: int = Field(1_200, ge=300)
+    hidden_size: int = Field(128, ge=16)
+    projection: int = Field(96, ge=16, description="word_embed_proj_dim; differs from hidden_size")
+    feed_forward: int = Field(512, ge=16)
+    layers: int = Field(3, ge=1)
+    heads: int = Field(4, ge=1)
+    positions: int = Field(256, ge=64)
+    steps: int = Field(500, ge=1)
+    batch: int = Field(48, ge=1)
+    learning_rate: float = Field(3e-3, gt=0)
+    seed: int = 42
+
+    @model_validator(mode="after")
+    def _pinned(self) -> BaseModelConfig:
+        is_hub = self.source != EMBEDDED and not self.source.startswith((".", "/", "~"))
+        if is_hub and (self.revision is None or len(self.revision) != 40):
+            raise ValueError(
+                f"base model {self.source!r} is a hub id: set revision to a full commit hash "
+                "(40 hex digits) so that two runs load the same weights"
+            )
+        return self
+
+
+class LoraSettings(Frozen):
+    rank: int = Field(16, ge=1)
+    alpha: int = Field(32, ge=1)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    targets: tuple[str, ...] = ("q_proj", "v_proj")
+
+
+class SftConfig(Frozen):
+    steps: int = Field(100, ge=1)
+    batch: int = Field(32, ge=1)
+    learning_rate: float = Field(2e-3, gt=0)
+    max_length: int = Field(160, ge=32)
+    seed: int = 42
+
+
+class RewardConfig(Frozen):
+    steps: int = Field(160, ge=1)
+    batch: int = Field(32, ge=1, description="pairs per step")
+    learning_rate: float = Field(3e-3, gt=0)
+    max_length: int = Field(160, ge=32)
+    seed: int = 42
+    judge_seed: int = 1042
+
+
+class PpoTextConfig(Frozen):
+    """PPO on text (Schulman et al. 2017; Ziegler et al. 2019 for the KL control)."""
+
+    iterations: int = Field(40, ge=1)
+    batch: int = Field(64, ge=2, description="messages sampled per iteration")
+    minibatch: int = Field(32, ge=1)
+    epochs: int = Field(2, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    value_learning_rate: float = Field(5e-3, gt=0)
+    gamma: float = Field(1.0, gt=0, le=1)
+    gae_lambda: float = Field(0.95, ge=0, le=1)
+    clip: float = Field(0.2, gt=0)
+    value_clip: float = Field(0.2, gt=0)
+    value_coefficient: float = Field(0.1, ge=0)
+    entropy_coefficient: float = Field(0.0, ge=0)
+    max_grad_norm: float = Field(1.0, gt=0)
+    rule_reward: float = Field(1.0, ge=0, description="added when the shield passes, else taken")
+    kl_target: float = Field(3.0, gt=0, description="nats per message")
+    beta: float = Field(0.1, gt=0)
+    beta_every: int = Field(4, ge=1, description="iterations between updates of beta")
+    beta_limit: float = Field(100.0, ge=1, description="beta stays within beta/4 and beta*limit")
+    checkpoint_every: int = Field(10, ge=1)
+    evaluation_samples: int = Field(512, ge=8)
+    seed: int = 42
+
+
+class GenerationConfig(Frozen):
+    max_new_tokens: int = Field(64, ge=8)
+    temperature: float = Field(1.0, gt=0)
+
+
+class BankConfig(Frozen):
+    """The message bank: n candidates per cell, the best few kept."""
+
+    candidates: int = Field(12, ge=1)
+    keep: int = Field(4, ge=1)
+    seed: int = 42
+
+
+class MessagesConfig(Frozen):
+    currency: str = Field("$", min_length=1, max_length=4)
+    offer_months: int = Field(12, ge=1, le=99, description="how long a discount lasts")
+    live_generation: bool = False
+    live_candidates: int = Field(8, ge=1)
+    threads: int = Field(0, ge=0, description="torch threads; 0 = torch's own choice")
+    corpus: CorpusConfig = CorpusConfig()
+    base: BaseModelConfig = BaseModelConfig()
+    lora: LoraSettings = LoraSettings()
+    sft: SftConfig = SftConfig()
+    reward: RewardConfig = RewardConfig()
+    ppo: PpoTextConfig = PpoTextConfig()
+    generation: GenerationConfig = GenerationConfig()
+    bank: BankConfig = BankConfig()
+
+
+Profile = Literal["embedded", "production"]
+
+
+def messages_config(profile: Profile) -> MessagesConfig:
+    """The settings of a profile: `embedded` (defaults) or `production` (opt-350m, 8 bit, L4)."""
+    if profile == "embedded":
+        return MessagesConfig()
+    return MessagesConfig(
+        corpus=CorpusConfig(
+            messages=40_000, pairs=40_000, public_dialogues=16_440, public_pairs=100_000
+        ),
+        base=BaseModelConfig(source=OPT_350M, revision=OPT_350M_REVISION, eight_bit=True),
+        sft=SftConfig(steps=3_000, learning_rate=2e-4, max_length=512),
+        reward=RewardConfig(steps=4_000, learning_rate=1e-4, max_length=512),
+        ppo=PpoTextConfig(iterations=300, batch=128, learning_rate=3e-5),
+    )

@@ -1,0 +1,98 @@
+"""The shield's rules file, and matching of phrases that resists spelling tricks."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+RULES_PATH = Path(__file__).with_name("rules.json")
+
+
+class QuietHours(BaseModel):
+    """From `start` o'clock until `end` o'clock, over midnight when start > end."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    start: int = Field(ge=0, le=23)
+    end: int = Field(ge=0, le=23)
+
+    def contains(self, hour: int) -> bool:
+        if self.start <= self.end:
+            return self.start <= hour < self.end
+        return hour >= self.start or hour < self.end
+
+
+class ShieldRules(BaseModel):
+    """Everything the shield knows; `rules.json` is the only place that says it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    length: tuple[int, int]
+    quiet_hours: QuietHours
+    banned_phrases: tuple[str, ...]
+    surnames: tuple[str, ...]
+    discount_words: tuple[str, ...]
+    allowed_with_no_offer: tuple[str, ...]
+    service_words: dict[str, tuple[str, ...]]
+    contract_words: dict[str, tuple[str, ...]]
+    greetings: tuple[str, ...]
+    words_after_greeting: tuple[str, ...]
+    capitalised_words: tuple[str, ...]
+    first_names: tuple[str, ...]
+    link_patterns: tuple[str, ...]
+    plain_characters: str
+    confusables: dict[str, str]
+
+
+def load_rules(path: Path = RULES_PATH) -> ShieldRules:
+    """Read a rules file; raises ValueError naming the file when it is not one."""
+    try:
+        return ShieldRules.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise ValueError(f"{path} is no valid shield rules file: {error}") from error
+
+
+@cache
+def default_rules() -> ShieldRules:
+    return load_rules()
+
+
+def skeleton(text: str, confusables: dict[str, str]) -> str:
+    """What a reader sees: no accents, no invisible characters, look-alikes as Latin letters."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    visible = (c for c in decomposed if unicodedata.category(c) not in ("Mn", "Cf", "Cc"))
+    return "".join(confusables.get(c, c) for c in visible)
+
+
+class PhraseMatcher:
+    """Finds phrases whatever their case, accents, look-alikes, spacing and stretched letters.
+
+    A phrase begins at a word's beginning and may end within a word ("urgent" finds "urgently",
+    "act now" does not find "contact now"), unless `whole_words` is set.
+    """
+
+    def __init__(
+        self,
+        phrases: Sequence[str],
+        confusables: dict[str, str],
+        *,
+        whole_words: bool = False,
+    ) -> None:
+        self.confusables = confusables
+        end = r"(?![^\W_])" if whole_words else ""
+        bodies = [
+            r"[\W_]*".join(f"{re.escape(c)}+" for c in skeleton(phrase, confusables) if c.isalnum())
+            for phrase in sorted(phrases, key=len, reverse=True)
+        ]
+        self._pattern = re.compile(rf"(?<![^\W_])(?:{'|'.join(bodies)}){end}")
+
+    def finds(self, text: str) -> bool:
+        return self._pattern.search(skeleton(text, self.confusables)) is not None
+
+    def without(self, text: str) -> str:
+        """The skeleton of `text` with every match taken out."""
+        return self._pattern.sub(" ", skeleton(text, self.confusables))

@@ -1,0 +1,100 @@
+"""Writes one customer's message: candidates, shield, best, fill, shield again, else a template."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Protocol
+
+from churn_assets.messages.bank import MessageBank, ScoredTemplate
+from churn_assets.messages.brief import MessageBrief
+from churn_assets.messages.shield import Shield, Verdict
+from churn_assets.messages.slots import fill, slot_values
+from churn_assets.messages.templates import reviewed_templates
+
+Source = Literal["model", "template"]
+# A time of day is nothing that another wording could mend: the caller decides when to send.
+NOT_MENDED_BY_REWRITING = frozenset({"quiet_hours"})
+
+
+class CandidateSource(Protocol):
+    """Where generated templates come from: the bank, or a model asked on the spot."""
+
+    def candidates(self, brief: MessageBrief, seed: str) -> Sequence[ScoredTemplate]:
+        """Templates for the brief, best first; may be empty."""
+        ...
+
+
+@dataclass(frozen=True)
+class Message:
+    """What to send; `verdict` can only fail on quiet hours."""
+
+    text: str
+    template: str
+    source: Source
+    verdict: Verdict
+
+
+class MessageWriter:
+    """`source` None (no model released, or switched off) writes reviewed templates only.
+
+    `variety` is how many of the best passing candidates the seed chooses among, so that
+    neighbours do not all read the same words.
+    """
+
+    def __init__(
+        self, shield: Shield, source: CandidateSource | None = None, *, variety: int = 4
+    ) -> None:
+        self.shield = shield
+        self.source = source
+        self.variety = variety
+
+    @classmethod
+    def load(
+        cls, folder: Path, *, currency: str = "$", offer_months: int = 12, use_bank: bool = True
+    ) -> MessageWriter:
+        """From a release's `messages/` folder: `rules.json` and `bank.json`.
+
+        Raises FileNotFoundError or ValueError naming the file that is missing or broken.
+        """
+        shield = Shield.load(folder / "rules.json", currency=currency, offer_months=offer_months)
+        bank = MessageBank.load(folder / "bank.json") if use_bank else None
+        return cls(shield, bank)
+
+    def write(self, brief: MessageBrief, seed: str, now: datetime | None = None) -> Message:
+        """The message for this brief; the same brief and seed give the same message.
+
+        seed: customer and release. now: an aware time, by default `brief.local_time`.
+        Raises RuntimeError when not even a reviewed template passes, which the tests exclude.
+        """
+        values = slot_values(
+            brief, currency=self.shield.currency, offer_months=self.shield.offer_months
+        )
+        generated = self.source.candidates(brief, seed) if self.source else ()
+        passing = [t.text for t in generated if self.shield.check_template(t.text, brief).passed][
+            : self.variety
+        ]
+        reviewed = reviewed_templates(brief)
+        ordered: list[tuple[str, Source]] = [(t, "model") for t in _rotated(passing, seed)]
+        ordered += [(t, "template") for t in _rotated(reviewed, seed)]
+        for template, source in ordered:
+            text = fill(template, values)
+            verdict = self.shield.check_text(text, brief, now)
+            if set(verdict.violations) <= NOT_MENDED_BY_REWRITING:
+                return Message(text, template, source, verdict)
+        raise RuntimeError(
+            f"no reviewed template passes the shield for offer {brief.offer_percentage} %, "
+            f"band {brief.band}, tone {brief.tone}: mend templates.py or rules.json"
+        )
+
+
+def _rotated(templates: Sequence[str], seed: str) -> list[str]:
+    """The templates, beginning at the one that the seed picks."""
+    if not templates:
+        return []
+    digest = hashlib.blake2b(seed.encode(), digest_size=8).digest()
+    start = int.from_bytes(digest, "big") % len(templates)
+    return [*templates[start:], *templates[:start]]

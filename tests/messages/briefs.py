@@ -1,0 +1,54 @@
+"""Briefs for the tests: one to vary, and hypothesis strategies for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hypothesis import strategies as st
+
+from churn_assets.messages.brief import CONTRACTS, OFFERS, SERVICES, TONES, MessageBrief
+from churn_assets.messages.names import validate_name
+
+NOON = datetime(2026, 5, 5, 12, 0, tzinfo=ZoneInfo("Europe/Berlin"))
+SAM = MessageBrief(
+    name="Sam",
+    tenure=12,
+    offer_percentage=10,
+    monthly_charges=89.99,
+    contract="Month-to-month",
+    local_time=NOON,
+)
+
+
+def brief(**changes: Any) -> MessageBrief:
+    return replace(SAM, **changes)
+
+
+def _is_name(text: str) -> bool:
+    try:
+        validate_name(text)
+    except ValueError:
+        return False
+    return True
+
+
+names = st.text(
+    st.characters(categories=["Lu", "Ll", "Lo", "Mn"], include_characters=" '’-."),
+    min_size=1,
+    max_size=40,
+).filter(_is_name)
+
+briefs = st.builds(
+    MessageBrief,
+    name=names,
+    tenure=st.integers(0, 1200),
+    offer_percentage=st.sampled_from(OFFERS),
+    monthly_charges=st.floats(0, 99_999.99),
+    contract=st.sampled_from(CONTRACTS),
+    local_time=st.just(NOON),
+    services=st.lists(st.sampled_from(SERVICES), unique=True).map(tuple),
+    tone=st.sampled_from(TONES),
+)

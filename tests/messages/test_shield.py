@@ -1,0 +1,177 @@
+# ruff: noqa: E501  (tables of whole sentences)
+"""The shield: what passes it may be sent to anybody."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from churn_assets.messages.rules import default_rules
+from churn_assets.messages.shield import Shield
+from churn_assets.messages.slots import fill, slot_values
+from tests.messages.briefs import NOON, brief, briefs, names
+
+SHIELD = Shield.load()
+GOOD = "Hi Sam, we value your 12 months with us! Please enjoy a 10% discount on your bill."
+GOOD_TEMPLATE = "Hi {name}, we value your {tenure} with us! Please enjoy {offer} off your bill."
+
+
+def violations(text: str, **changes: object) -> tuple[str, ...]:
+    return SHIELD.check_text(text, brief(**changes)).violations
+
+
+def template_violations(template: str, **changes: object) -> tuple[str, ...]:
+    return SHIELD.check_template(template, brief(**changes)).violations
+
+
+def test_good_message_and_template_pass() -> None:
+    """Why: a shield that refuses everything is no shield."""
+    assert SHIELD.check_text(GOOD, brief()).as_dict() == {"passed": True, "violations": []}
+    assert SHIELD.check_template(GOOD_TEMPLATE, brief()).passed
+
+
+@pytest.mark.parametrize(
+    "trick",
+    [
+        "urgent", "URGENT", "Urgently", "úrgent", "u r g e n t", "u.r.g.e.n.t", "urgennnt",
+        "ur\u200bgent", "urg3nt", "urg\u0435nt",
+        "act now", "ACT   NOW", "act-now", "a\u0441t now", "limited\u00a0time", "gu\u0430ranteed",
+        "gu@ranteed", "ｇｕａｒａｎｔｅｅｄ",
+    ],
+)  # fmt: skip
+def test_banned_phrases_are_found_whatever_their_spelling(trick: str) -> None:
+    """Why: the rule is about what the customer reads, not about bytes."""
+    assert "banned_phrase" in violations(
+        f"Hi Sam, this is {trick}, take 10% off your bill. Thanks!"
+    )
+
+
+def test_innocent_words_with_banned_letters_pass() -> None:
+    """Why: "contact now" holds the letters of "act now" and is no pressure."""
+    assert violations("Hi Sam, our contact, now and then, is a pleasure. Enjoy 10% off.") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Hi Sam, 10% off your bill.", "invalid_length"),
+        ("Hi Sam, 10% off your bill. " + "We are glad that you are here. " * 7, "invalid_length"),
+        ("Hi there, please enjoy a 10% discount on your bill, as a thank-you.", "missing_name"),
+        ("Hi Samantha, please enjoy a 10% discount on your bill, as a thank-you.", "missing_name"),
+        ("Hi Sam, please enjoy a small discount on your bill, as a thank-you.", "missing_offer"),
+        ("Hi Sam, please enjoy a 110% discount on your bill, as a thank-you.", "missing_offer"),
+        ("Hi Sam, enjoy 10% off your bill, and then 50% off the one after it.", "wrong_value"),
+        ("Hi Sam, enjoy 10% off your bill, down from $12.34, as a thank-you.", "wrong_value"),
+        ("Hi {name}, Sam, enjoy 10% off your bill, as a small thank-you from us.", "unfilled_slot"),
+        ("Hi Sam, enjoy 10% off your bill at www.example.com as a thank-you.", "link"),
+        ("Hi Sam, enjoy 10% off your bill at example dot com as a thank-you.", "link"),
+        ("Hi Sam, enjoy 10% off your bill, write to a@b.example as a thank-you.", "link"),
+        ("Hi Sam, enjoy 10% off, call +49 30 1234567 for your discount, thanks.", "phone_or_card_number"),
+        ("Hi Sam, enjoy 10% off, card 4111 1111 1111 1111 on file, many thanks.", "phone_or_card_number"),
+        ("Hi Bob, Sam, please enjoy 10% off your bill, as a small thank-you.", "other_name"),
+        ("Hi Sam, Maria and we hope that you enjoy 10% off your bill. Thanks.", "other_name"),
+        ("Hi Sam, your friend Xqzlor says enjoy 10% off your bill. Thanks.", "other_name"),
+        ("Hi Sam, enjoy 10% off your bill and your streaming with our thanks.", "wrong_service"),
+        ("Hi Sam, on your two year plan enjoy 10% off your bill. Thank you.", "wrong_contract"),
+        ("Hi Sam, <b>enjoy</b> 10% off your bill, as a small thank-you.", "unexpected_character"),
+        ("Hi Sam, enjoy 10% off your bill, as a small thank-you. 😀", "unexpected_character"),
+        ("Hi Sam, PLEASE enjoy 10% off your bill, as a small thank-you.", "shouting"),
+        ("Hi Sam, enjoy 10% off your bill, as a small thank-you!!", "shouting"),
+        ("Hi Sam, enjoy enjoy 10% off your bill, as a small thank-you.", "repetition"),
+    ],
+)  # fmt: skip
+def test_each_fault_is_named(text: str, expected: str) -> None:
+    """Why: a violation with the wrong name sends people looking in the wrong place."""
+    assert expected in violations(text)
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("Hi {name}, we value you. Please enjoy {offer} off your {invoice} with our thanks.", "unknown_slot"),
+        ("Hi {name}, we value you. Please enjoy {offer off your bill with our thanks.", "unknown_slot"),
+        ("Hi {name}, {name}, we value you. Please enjoy {offer} off with our thanks.", "doubled_slot"),
+        ("Hi there, we value you a lot. Please enjoy {offer} off with our thanks.", "missing_name"),
+        ("Hi {name}, we value you a lot. Please enjoy a discount with our thanks.", "missing_offer"),
+        ("Hi {name}, we value you a lot. Please enjoy {offer} and 5% off with thanks.", "literal_value"),
+        ("Hi {name}, we value you. Please enjoy {offer} off. " + "We are glad that you are here and hope that you will stay. " * 2, "invalid_length"),
+        ("Hi {name}, please enjoy {offer} off your bill.", "invalid_length"),
+    ],
+)  # fmt: skip
+def test_each_template_fault_is_named(template: str, expected: str) -> None:
+    """Why: the template check holds for every customer at once, so it must miss nothing."""
+    assert expected in template_violations(template)
+
+
+@pytest.mark.parametrize(
+    "promise",
+    ["a discount", "0% off", "money off your bill", "savings", "a cheaper plan", "50% off"],
+)
+def test_without_an_offer_no_discount_may_be_promised(promise: str) -> None:
+    """Why: at 0 % the offer detail that must be right is that there is none."""
+    text = f"Hi Sam, we value your 12 months with us and have {promise} for you. Thanks!"
+    assert "promised_discount" in violations(text, offer_percentage=0)
+    assert (
+        violations(
+            "Hi Sam, we value your 12 months with us. Feel free to reply.", offer_percentage=0
+        )
+        == ()
+    )
+
+
+@pytest.mark.parametrize(
+    ("hour", "quiet"), [(0, True), (7, True), (8, False), (21, False), (22, True), (23, True)]
+)
+def test_quiet_hours_are_the_customers(hour: int, quiet: bool) -> None:
+    """Why: 22 to 8 is meant where the customer sleeps, not where the server runs."""
+    tokyo = datetime(2026, 5, 5, hour, 30, tzinfo=ZoneInfo("Asia/Tokyo"))
+    assert ("quiet_hours" in violations(GOOD, local_time=tokyo)) is quiet
+    at_noon_in_tokyo = brief(local_time=tokyo.replace(hour=12))
+    verdict = SHIELD.check_text(GOOD, at_noon_in_tokyo, now=tokyo.astimezone(UTC))
+    assert ("quiet_hours" in verdict.violations) is quiet
+
+
+def test_times_without_a_zone_are_refused() -> None:
+    """Why: a naive time would silently be the server's."""
+    with pytest.raises(ValueError, match="time zone"):
+        SHIELD.check_text(GOOD, brief(), now=datetime(2026, 5, 5, 12))
+    with pytest.raises(ValueError, match="time zone"):
+        brief(local_time=datetime(2026, 5, 5, 12))
+
+
+def test_a_surname_that_is_a_banned_word_is_no_violation() -> None:
+    """Why: Mr Hurry is a customer; the phrase is judged in our words, not in his name."""
+    text = "Hi Brian Hurry, please enjoy a 10% discount on your bill, as a thank-you."
+    assert violations(text, name="Brian Hurry") == ()
+    assert "banned_phrase" in violations(text + " Hurry up.", name="Brian Hurry")
+
+
+@given(briefs)
+def test_template_that_passes_is_safe_with_every_value(made: object) -> None:
+    """Why: the bank is judged once, then filled for millions; the two checks must agree."""
+    values = slot_values(made, currency="$", offer_months=12)
+    template = "Hi {name}, thank you for your {tenure} with us. Any question on your {bill} bill? Just ask."
+    if made.offer_percentage:
+        template = "Hi {name}, thank you for your {tenure} with us. Take {offer} off your {bill} bill for {months}."
+    assert SHIELD.check_template(template, made).passed
+    assert SHIELD.check_text(fill(template, values), made, NOON).violations == ()
+
+
+@given(st.text(max_size=120), names)
+def test_judging_any_text_ends_in_a_verdict(text: str, name: str) -> None:
+    """Why: a model can write anything, and the shield must not raise on it."""
+    made = brief(name=name)
+    assert SHIELD.check_template(text, made).passed == (
+        not SHIELD.check_template(text, made).violations
+    )
+    assert SHIELD.check_text(text, made).passed == (not SHIELD.check_text(text, made).violations)
+
+
+@pytest.mark.parametrize("phrase", default_rules().banned_phrases)
+def test_every_rule_of_the_file_bites(phrase: str) -> None:
+    """Why: a phrase that the matcher cannot find would be a rule on paper only."""
+    assert "banned_phrase" in violations(f"Hi Sam, {phrase}, take 10% off your bill. Thank you.")

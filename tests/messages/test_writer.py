@@ -1,0 +1,120 @@
+"""The writer: whatever the source offers, what is returned passes the shield."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from churn_assets.messages.bank import Cell, MessageBank, ScoredTemplate, all_cells
+from churn_assets.messages.brief import MessageBrief
+from churn_assets.messages.rules import RULES_PATH
+from churn_assets.messages.shield import Shield
+from churn_assets.messages.templates import reviewed_templates
+from churn_assets.messages.writer import MessageWriter
+from tests.messages.briefs import SAM, brief, briefs
+
+SHIELD = Shield.load()
+GOOD = [
+    "Hi {name}, we value your {tenure} with us! Please enjoy {offer} off your bill.",
+    "Hello {name}, thank you for your {tenure} with us. Here is {offer} off for {months}.",
+]
+BAD = "Hi {name}, urgent! Act now and take {offer} off your bill, it is a limited time deal."
+
+
+class Source:
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.texts = texts
+
+    def candidates(self, brief: MessageBrief, seed: str) -> list[ScoredTemplate]:
+        return [ScoredTemplate(text, -float(i)) for i, text in enumerate(self.texts)]
+
+
+@given(briefs, st.text(max_size=10))
+def test_every_reviewed_template_passes_for_everybody(made: MessageBrief, seed: str) -> None:
+    """Why: the fall-back is the last line; it must hold for every name and value."""
+    for template in reviewed_templates(made):
+        assert SHIELD.check_template(template, made).violations == ()
+    message = MessageWriter(SHIELD).write(made, seed)
+    assert message.source == "template"
+    assert message.verdict.passed
+    assert made.name in message.text
+
+
+def test_generated_template_is_used_when_it_passes() -> None:
+    """Why: the fall-back must not hide the model."""
+    message = MessageWriter(SHIELD, Source([BAD, *GOOD])).write(SAM, "C1:r1")
+    assert message.source == "model"
+    assert message.template in GOOD
+    assert message.verdict.passed
+
+
+def test_no_passing_candidate_means_a_reviewed_template_and_says_so() -> None:
+    """Why: the response tells where its words come from."""
+    message = MessageWriter(SHIELD, Source([BAD, "", "{name}"])).write(SAM, "C1:r1")
+    assert (message.source, message.verdict.passed) == ("template", True)
+
+
+@given(st.lists(st.text(max_size=90), max_size=4), briefs)
+def test_whatever_a_model_writes_the_message_passes(texts: list[str], made: MessageBrief) -> None:
+    """Why: served messages pass at 100 %, not nearly."""
+    assert MessageWriter(SHIELD, Source([*texts, *GOOD])).write(made, "s").verdict.passed
+
+
+def test_same_seed_same_message_and_seeds_spread() -> None:
+    """Why: a retried request must not change its words, neighbours need not share them."""
+    writer = MessageWriter(SHIELD, Source(GOOD))
+    assert writer.write(SAM, "C1:r1") == writer.write(SAM, "C1:r1")
+    assert {writer.write(SAM, f"C{i}:r1").template for i in range(30)} == set(GOOD)
+
+
+def test_quiet_hours_do_not_change_the_words() -> None:
+    """Why: waiting mends the hour, rewriting does not; the verdict carries it to the caller."""
+    night = datetime(2026, 5, 5, 23, tzinfo=ZoneInfo("Europe/Berlin"))
+    message = MessageWriter(SHIELD, Source(GOOD)).write(SAM, "C1:r1", now=night)
+    assert message.source == "model"
+    assert message.verdict.as_dict() == {"passed": False, "violations": ["quiet_hours"]}
+
+
+def test_bank_survives_a_round_trip_and_orders_by_score(tmp_path: Path) -> None:
+    """Why: the release stores the bank as JSON and serving trusts its order."""
+    cell = Cell.of(SAM)
+    bank = MessageBank({cell: [ScoredTemplate(GOOD[0], 0.1), ScoredTemplate(GOOD[1], 0.2)]})
+    bank.save(tmp_path / "bank.json")
+    (tmp_path / "rules.json").write_bytes(RULES_PATH.read_bytes())
+    loaded = MessageBank.load(tmp_path / "bank.json")
+    assert [t.text for t in loaded.candidates(SAM)] == [GOOD[1], GOOD[0]]
+    assert loaded.cells() == bank.cells()
+    assert loaded.candidates(brief(tone="formal")) == ()
+    assert MessageWriter.load(tmp_path).write(SAM, "x").source == "model"
+    assert MessageWriter.load(tmp_path, use_bank=False).write(SAM, "x").source == "template"
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"cells": [{"offer": 5}]}'])
+def test_broken_bank_names_its_file(tmp_path: Path, content: str) -> None:
+    """Why: a release that fails to load must say which file to look at."""
+    (tmp_path / "bank.json").write_text(content)
+    with pytest.raises(ValueError, match=r"bank\.json"):
+        MessageBank.load(tmp_path / "bank.json")
+
+
+def test_cells_are_all_briefs() -> None:
+    """Why: a cell that is never generated would always fall back."""
+    assert len(set(all_cells())) == 4 * 3 * 3 * 4
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("tenure", -1), ("tenure", 1201), ("offer_percentage", 7), ("monthly_charges", float("nan")),
+     ("monthly_charges", -1.0), ("contract", "Weekly"), ("tone", "rude"), ("services", ("gas",)),
+     ("name", "<b>")],
+)  # fmt: skip
+def test_a_brief_refuses_what_it_cannot_mean(field: str, value: object) -> None:
+    """Why: the API maps these to 422 by the field's name."""
+    with pytest.raises(ValueError, match=field):
+        brief(**{field: value})
