@@ -15,8 +15,8 @@ class ApiConfig(BaseModel):
         host: address to listen on; loopback unless somebody opens it on purpose.
         port: TCP port.
         default_time_zone: IANA zone used for quiet hours when a request names none.
-        key_hashes: accepted API keys as `name:sha256-of-the-key`; several at once, so that a key can
-            be rotated without a gap. Empty means open, which the production profile refuses.
+        key_hashes: accepted API keys as `name:sha256-of-the-key`; several at once, so that a key
+            can be rotated without a gap. Empty means open, which the production profile refuses.
         key_file: a file with further `name:sha256` lines, read again whenever it changes (a mounted
             secret), so that a key can be withdrawn without a restart.
         requests_per_second: sustained rate allowed to one key; None switches the limit off.

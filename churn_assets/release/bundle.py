@@ -1,0 +1,167 @@
+"""The release bundle: one immutable folder with everything that a server needs, and its manifest.
+
+Layout:
+
+    manifest.json      what this is, digests of every other file, metrics, settings
+    golden.json        requests with the answers that the builder computed
+    risk/ accept/ policy/ baseline/ messages/      model files, as the stages wrote them
+    reports/<asset>.json                           what each stage measured
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from churn_assets.resources.artifact_store import file_sha256, tree_files, tree_sha256
+
+MANIFEST = "manifest.json"
+GOLDEN = "golden.json"
+ROOMS = ("risk", "accept", "policy", "baseline", "messages")
+NOT_SERVED = ("plots", "checkpoints")  # folders of a stage's artifact that no server reads
+RELEASE_ID = re.compile(r"\d{8}-[0-9a-f]{12}")
+
+
+class ReleaseError(RuntimeError):
+    """A release that is missing, incomplete or damaged."""
+
+
+class Comparison(BaseModel):
+    """Champion against challenger: the decision and the figures that it rests on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    champion: str | None
+    promoted: bool
+    reason: str
+    figures: list[dict[str, Any]] = Field(default_factory=list)
+
+
+class Manifest(BaseModel):
+    """What a release is made of.
+
+    Attributes:
+        release_id: `<date>-<first 12 hex digits of content>`.
+        content: digest over all files except the manifest: equal content, equal digest.
+        files: relative path -> sha256 of every file except the manifest.
+        models: asset name -> sha256 of the artifact that went in.
+        data: dataset name -> its `dataset.json` (source, rows, sha256, splits).
+        report: the figures of `churn report --json`.
+        settings: every setting in force at the build.
+        code_version: package version and digest of the sources.
+        comparison: the promotion decision taken at the build.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    release_id: str
+    created: datetime
+    content: str
+    files: dict[str, str]
+    models: dict[str, str]
+    data: dict[str, dict[str, Any]]
+    report: dict[str, Any]
+    settings: dict[str, Any]
+    code_version: dict[str, str]
+    comparison: Comparison
+
+
+def collect(rooms: Mapping[str, Path], reports: Mapping[str, Path], out: Path) -> None:
+    """Copy model files into their rooms and every stage's report below `reports/`.
+
+    Args:
+        rooms: room name (one of `ROOMS`) -> folder of the artifact that fills it.
+        reports: asset name -> folder of the artifact whose `report.json` is kept.
+        out: an empty folder.
+
+    Raises:
+        ReleaseError: a room is missing or unknown; names it.
+    """
+    if set(rooms) != set(ROOMS):
+        raise ReleaseError(
+            f"a release needs {sorted(ROOMS)}, got {sorted(rooms)}: "
+            "materialize the assets of the missing rooms first"
+        )
+    ignore = shutil.ignore_patterns(*NOT_SERVED, "report.json")
+    for room, folder in rooms.items():
+        shutil.copytree(folder, out / room, ignore=ignore)
+    (out / "reports").mkdir()
+    for asset, folder in reports.items():
+        shutil.copyfile(folder / "report.json", out / "reports" / f"{asset}.json")
+
+
+def content_digest(folder: Path) -> str:
+    """Digest over every file of a bundle except its manifest."""
+    files = tree_files(folder)
+    files.pop(MANIFEST, None)
+    return tree_sha256(files)
+
+
+def write_manifest(folder: Path, **facts: Any) -> Manifest:
+    """Seal the bundle: digest what is there and write `manifest.json` beside it.
+
+    `facts` are the remaining fields of `Manifest`; the report gains the release's id.
+    """
+    files = tree_files(folder)
+    files.pop(MANIFEST, None)
+    content = tree_sha256(files)
+    created = datetime.now(UTC)
+    release_id = f"{created:%Y%m%d}-{content[:12]}"
+    facts["report"] = {"release_id": release_id, **facts["report"]}
+    manifest = Manifest(
+        release_id=release_id, created=created, content=content, files=files, **facts
+    )
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return manifest
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a bundle; raises ReleaseError when it is missing or not one."""
+    path = folder / MANIFEST
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise ReleaseError(f"{path} is no release manifest: {error}") from error
+
+
+def verify(folder: Path) -> Manifest:
+    """The manifest, after every file was found to be there, unchanged, and nothing else.
+
+    Raises:
+        ReleaseError: names the missing, changed and unexpected files.
+    """
+    manifest = read_manifest(folder)
+    found = tree_files(folder)
+    found.pop(MANIFEST)
+    problems = [f"missing {path}" for path in sorted(manifest.files.keys() - found.keys())]
+    problems += [f"unexpected {path}" for path in sorted(found.keys() - manifest.files.keys())]
+    problems += [
+        f"changed {path}"
+        for path, digest in found.items()
+        if manifest.files.get(path, digest) != digest
+    ]
+    if problems:
+        raise ReleaseError(f"release {manifest.release_id} in {folder}: {'; '.join(problems)}")
+    return manifest
+
+
+def code_version(root: Path, package_version: str) -> dict[str, str]:
+    """The package's version and one digest over its Python sources, so that it needs no git."""
+    sources = [
+        p for area in ("churn_assets", "modal_jobs", "api") for p in (root / area).rglob("*.py")
+    ]
+    lines = "".join(f"{file_sha256(p)}  {p.relative_to(root)}\n" for p in sorted(sources))
+    return {"package": package_version, "sources": hashlib.sha256(lines.encode()).hexdigest()}
+
+
+def canonical_json(value: Any) -> bytes:
+    """Indented JSON with sorted keys: the same value gives the same bytes."""
+    return (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()

@@ -1,0 +1,24 @@
+"""Settings of releases and batch predictions."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ReleaseConfig(BaseModel):
+    """When a release may replace another, how many are kept, how predictions are streamed.
+
+    Attributes:
+        keep: releases kept in the store; the serving one and its predecessor are never removed.
+        golden_requests: requests stored in a release with their answers, by which a server checks
+            that it computes what the builder computed.
+        batch_rows: customers scored at a time by `predictions`.
+        shard_rows: customers in one shard where predictions are mapped over workers.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    keep: int = Field(default=5, ge=2)
+    golden_requests: int = Field(default=24, ge=1)
+    batch_rows: int = Field(default=4_096, ge=1)
+    shard_rows: int = Field(default=250_000, ge=1)

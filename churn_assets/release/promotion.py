@@ -1,0 +1,92 @@
+"""Champion and challenger: a new release replaces the serving one unless it is worse.
+
+The rule, in this order:
+
+1. No champion: the challenger is promoted (it has passed every blocking check to exist at all).
+2. Data: a challenger trained on synthetic data never replaces a champion trained on real data; the
+   other way round it always does, since figures on different populations can't be compared.
+3. Each figure in `RULES` that both releases have may fall short of the champion's by at most its
+   tolerance (about one standard error of the figure on held-out data, so that a re-run on the same
+   data is not refused for noise). One figure beyond its tolerance refuses the challenger.
+4. A figure that the champion has and the challenger lacks refuses it too: what is no longer
+   measured can't be shown to be no worse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from churn_assets.release.bundle import Comparison, Manifest
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One compared figure: its place in the report, which way is better, what counts as noise."""
+
+    path: str
+    higher_is_better: bool
+    tolerance: float
+
+
+RULES = (
+    Rule("risk.auc_oof", higher_is_better=True, tolerance=0.005),
+    Rule("risk.ece_oof", higher_is_better=False, tolerance=0.005),
+    Rule("accept.auc", higher_is_better=True, tolerance=0.005),
+    Rule("accept.ece", higher_is_better=False, tolerance=0.005),
+    Rule("policy.captured_uplift", higher_is_better=True, tolerance=0.01),
+    Rule("messages.served_pass_rate", higher_is_better=True, tolerance=0.0),
+    Rule("messages.rm_accuracy", higher_is_better=True, tolerance=0.01),
+)
+
+
+def compare(
+    champion: Manifest | None, report: Mapping[str, Any], data: Mapping[str, Any]
+) -> Comparison:
+    """Decide whether a challenger with this report and this data replaces the champion."""
+    if champion is None:
+        return Comparison(champion=None, promoted=True, reason="the first release")
+    was_real, is_real = _all_real(champion.data), _all_real(data)
+    if was_real != is_real:
+        reason = "real data replaces synthetic" if is_real else "synthetic data never replaces real"
+        return Comparison(champion=champion.release_id, promoted=is_real, reason=reason)
+    figures = [figure for rule in RULES if (figure := _figure(rule, champion.report, report))]
+    worse = [figure["figure"] for figure in figures if figure["worse"]]
+    return Comparison(
+        champion=champion.release_id,
+        promoted=not worse,
+        reason=f"worse in {', '.join(worse)}" if worse else "no compared figure is worse",
+        figures=figures,
+    )
+
+
+def _figure(
+    rule: Rule, champion: Mapping[str, Any], challenger: Mapping[str, Any]
+) -> dict[str, Any]:
+    """One row of the comparison; empty where the champion never had the figure."""
+    old, new = _look_up(champion, rule.path), _look_up(challenger, rule.path)
+    if old is None:
+        return {}
+    loss = None if new is None else (old - new if rule.higher_is_better else new - old)
+    worse = loss is None or loss > rule.tolerance
+    return {
+        "figure": rule.path,
+        "champion": old,
+        "challenger": new,
+        "tolerance": rule.tolerance,
+        "worse": worse,
+    }
+
+
+def _look_up(report: Mapping[str, Any], path: str) -> float | None:
+    value: Any = report
+    for key in path.split("."):
+        if not isinstance(value, Mapping) or key not in value:
+            return None
+        value = value[key]
+    return None if value is None else float(value)
+
+
+def _all_real(data: Mapping[str, Any]) -> bool:
+    return all(dataset["source"] != "synthetic" for dataset in data.values())

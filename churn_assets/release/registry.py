@@ -1,0 +1,182 @@
+"""Which releases there are, which one serves, and how that changes: publish, promote, roll back.
+
+Everything lives in the artifact store, so a local folder and a bucket behave alike. Two pointers:
+`releases/history.json` lists every kept release, oldest first; `releases/latest.json` names the one
+that serves. `latest` is the only thing that servers look at, and it is moved last.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from churn_assets.release.bundle import Manifest, ReleaseError, read_manifest, verify
+from churn_assets.resources.artifact_store import Artifact, ArtifactStore
+
+LATEST = "releases/latest.json"
+HISTORY = "releases/history.json"
+
+
+class ReleaseRecord(BaseModel):
+    """One kept release.
+
+    Attributes:
+        promoted: it has served at some time.
+        withdrawn: it was rolled back; the same content is then not promoted again by itself.
+        reason: why it was promoted, or why not.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    release_id: str
+    content: str
+    artifact: Artifact
+    created: datetime
+    promoted: bool
+    reason: str
+    withdrawn: bool = False
+
+
+class Latest(BaseModel):
+    """The pointer's content: which release serves, since when and why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    release_id: str
+    artifact: Artifact
+    since: datetime
+    reason: str
+
+
+_HISTORY = TypeAdapter(list[ReleaseRecord])
+
+
+class ReleaseRegistry:
+    """The releases of one artifact store. Made to be written by one process at a time."""
+
+    def __init__(self, store: ArtifactStore) -> None:
+        self.store = store
+
+    def latest(self) -> Latest | None:
+        """The release that serves, or None before the first one."""
+        content = self.store.read_pointer(LATEST)
+        return None if content is None else Latest.model_validate_json(content)
+
+    def serving_manifest(self) -> Manifest | None:
+        """The manifest of the release that serves."""
+        latest = self.latest()
+        return None if latest is None else read_manifest(self.store.get(latest.artifact))
+
+    def list(self) -> list[ReleaseRecord]:
+        """Every kept release, oldest first."""
+        content = self.store.read_pointer(HISTORY)
+        return [] if content is None else _HISTORY.validate_json(content)
+
+    def record(self, release_id: str) -> ReleaseRecord:
+        """One release by id; raises ReleaseError that names the ids there are."""
+        records = self.list()
+        for record in records:
+            if record.release_id == release_id:
+                return record
+        known = ", ".join(r.release_id for r in records) or "none yet"
+        raise ReleaseError(f"no release {release_id!r}; there are: {known}")
+
+    def find_content(self, content: str) -> ReleaseRecord | None:
+        """The kept release with exactly these files, if there is one."""
+        return next((r for r in reversed(self.list()) if r.content == content), None)
+
+    def folder(self, release_id: str | None = None) -> Path:
+        """A verified local folder of a release, by default the serving one.
+
+        Raises:
+            ReleaseError: there is no such release yet.
+            ArtifactError: it is damaged.
+        """
+        if release_id is not None:
+            return self.store.get(self.record(release_id).artifact)
+        latest = self.latest()
+        if latest is None:
+            raise ReleaseError("there is no release yet: run `churn materialize` first")
+        return self.store.get(latest.artifact)
+
+    def publish(self, folder: Path) -> ReleaseRecord:
+        """Put a sealed bundle into the store and list it; it serves only once promoted."""
+        manifest = verify(folder)
+        artifact = self.store.put(f"releases/{manifest.release_id}", folder)
+        record = ReleaseRecord(
+            release_id=manifest.release_id,
+            content=manifest.content,
+            artifact=artifact,
+            created=manifest.created,
+            promoted=False,
+            reason=manifest.comparison.reason,
+        )
+        others = [r for r in self.list() if r.release_id != record.release_id]
+        self._write_history([*others, record])
+        return record
+
+    def promote(self, release_id: str, reason: str) -> Latest:
+        """Let a release serve: its files are verified first, the pointer moves last."""
+        record = self.record(release_id)
+        self.store.get(record.artifact)
+        self._update(
+            record.model_copy(update={"promoted": True, "reason": reason, "withdrawn": False})
+        )
+        latest = Latest(
+            release_id=release_id,
+            artifact=record.artifact,
+            since=datetime.now(UTC).replace(microsecond=0),
+            reason=reason,
+        )
+        self.store.write_pointer(LATEST, latest.model_dump_json(indent=1).encode())
+        return latest
+
+    def rollback(self) -> Latest:
+        """Let the last good release before the serving one serve again.
+
+        Raises:
+            ReleaseError: there is no earlier release that has served.
+        """
+        latest = self.latest()
+        if latest is None:
+            raise ReleaseError("there is no release yet, so nothing to roll back")
+        current = self.record(latest.release_id)
+        earlier = [
+            r for r in self.list() if r.promoted and not r.withdrawn and r.created < current.created
+        ]
+        if not earlier:
+            raise ReleaseError(f"{current.release_id} is the oldest release that has served")
+        moved = self.promote(earlier[-1].release_id, f"rolled back from {current.release_id}")
+        self._update(current.model_copy(update={"withdrawn": True}))
+        return moved
+
+    def retain(self, keep: int) -> list[str]:
+        """Remove the oldest releases beyond `keep`, never the serving one nor its predecessor.
+
+        Returns:
+            The ids removed.
+        """
+        records, latest = self.list(), self.latest()
+        protected = {latest.release_id} if latest else set()
+        served = [r.release_id for r in records if r.promoted and r.release_id not in protected]
+        protected |= set(served[-1:])
+        removable = [r for r in records if r.release_id not in protected]
+        doomed = removable[: max(0, len(records) - keep)]
+        gone = {r.release_id for r in doomed}
+        self._write_history([r for r in records if r.release_id not in gone])
+        for record in doomed:
+            name = record.artifact.name
+            for version in self.store.versions(name):
+                self.store.delete(name, version)
+        return sorted(gone)
+
+    def _update(self, record: ReleaseRecord) -> None:
+        self._write_history(
+            [record if r.release_id == record.release_id else r for r in self.list()]
+        )
+
+    def _write_history(self, records: list[ReleaseRecord]) -> None:
+        ordered = sorted(records, key=lambda r: (r.created, r.release_id))
+        self.store.write_pointer(HISTORY, _HISTORY.dump_json(ordered, indent=1))
