@@ -1,0 +1,66 @@
+"""Settings of the predictors: two boosters, their calibration and the assumed offer response."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from churn_assets.predictors.calibration import CalibrationKind
+from churn_assets.predictors.forest import MAX_DEPTH
+
+
+class BoosterConfig(BaseModel):
+    """XGBoost's hyperparameters and how its scores are calibrated."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trees: int = Field(400, ge=1)
+    max_depth: int = Field(3, ge=1, le=MAX_DEPTH)
+    learning_rate: float = Field(0.03, gt=0, le=1)
+    columns_per_tree: float = Field(0.5, gt=0, le=1)
+    rows_per_tree: float = Field(0.8, gt=0, le=1)
+    bins: int = Field(64, ge=2)
+    threads: int = Field(1, ge=1)
+    seed: int = 42
+    calibration: CalibrationKind = "sigmoid"
+    calibration_folds: int = Field(5, ge=2)
+    masked_copies: int = Field(1, ge=0)
+    """Copies of each training row whose optional values are masked at random, so that a missing
+    value has been learned, not guessed."""
+
+
+class RiskConfig(BoosterConfig):
+    """P(churn)."""
+
+    folds: int = Field(10, ge=2)
+    """Folds of the pooled out-of-fold evaluation."""
+    bootstrap: int = Field(1000, ge=100)
+
+
+class OfferEffect(BaseModel):
+    """logit p_k = logit p_0 + strength · s(z) · k^exponent, k the offer level, z price pressure."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    strength: float = Field(ge=0)
+    exponent: float = Field(gt=0)
+
+
+OFFER_EFFECTS = {
+    "illustrative": OfferEffect(strength=1.79, exponent=0.75),
+    "conservative": OfferEffect(strength=0.35, exponent=1.0),
+}
+
+
+class AcceptConfig(BoosterConfig):
+    """P(accept | offer): how the boosters are trained, and where the offers' responses are from."""
+
+    effect: Literal["illustrative", "conservative"] = "illustrative"
+    """The assumed response to a discount; the public data has none."""
+    campaign_log: Path | None = None
+    """A Parquet or CSV file of your own contacts (features, offer_level, accepted; the schema is in
+    `offer_response`). It replaces the simulated responses."""
+    thin_support: int = Field(100, ge=1)
+    """Customers whose kind of contact occurs less often than this in training are reported."""
