@@ -6,11 +6,13 @@ A stage reads artifacts, writes one, and reports metrics. It knows nothing of wh
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -37,7 +39,19 @@ class StageSpec(BaseModel):
     inputs: dict[str, Artifact]
     config: dict[str, Any]
     store_url: str
+    code_version: str | None = None
     checkpoints: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """Hex SHA-256 of what determines the result: stage, code version, inputs and settings."""
+        asked = self.model_dump(mode="json", include={"stage", "code_version", "inputs", "config"})
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+    def with_checkpoints_below(self, root: PurePath) -> StageSpec:
+        """The same spec with a checkpoints folder that every attempt at it shares."""
+        folder = root / self.stage / self.digest[:16]
+        return self.model_copy(update={"checkpoints": str(folder)})
 
 
 class StageReport(BaseModel):
@@ -73,18 +87,33 @@ def run_stage(
 ) -> StageReport:
     """Fetch the inputs, run the stage in a fresh folder, publish what it wrote.
 
-    Nothing is published unless the stage returned: a failed attempt leaves only its checkpoints.
+    Nothing is published unless the stage returned: a failed attempt leaves only its checkpoints,
+    and a successful one removes them.
+
+    Raises:
+        ValueError: the stage's metrics hold a number that JSON can't (NaN, infinity), or a
+            resumable stage was given no checkpoints folder.
     """
     inputs: Mapping[str, Path] = {name: store.get(item) for name, item in spec.inputs.items()}
     config = stage.config.model_validate(spec.config)
-    extra: dict[str, Any] = {}
-    if stage.resumable:
-        if spec.checkpoints is None:
-            raise ValueError(f"{stage.name} is resumable: its spec must name a checkpoints folder")
-        extra["checkpoints"] = Path(spec.checkpoints)
-        extra["checkpoints"].mkdir(parents=True, exist_ok=True)
+    checkpoints = _checkpoints(stage, spec)
+    extra = {} if checkpoints is None else {"checkpoints": checkpoints}
     with tempfile.TemporaryDirectory(prefix=f"{stage.name}-") as attempt:
         out = Path(attempt)
         metrics = stage.run(inputs, out, config, progress, **extra)
-        (out / "report.json").write_text(json.dumps(metrics, indent=2, sort_keys=True) + "\n")
-        return StageReport(artifact=store.put(stage.name, out), metrics=metrics)
+        text = json.dumps(metrics, indent=2, sort_keys=True, allow_nan=False)
+        (out / "report.json").write_text(text + "\n")
+        artifact = store.put(stage.name, out)
+    if checkpoints is not None:
+        shutil.rmtree(checkpoints)
+    return StageReport(artifact=artifact, metrics=metrics)
+
+
+def _checkpoints(stage: Stage, spec: StageSpec) -> Path | None:
+    if not stage.resumable:
+        return None
+    if spec.checkpoints is None:
+        raise ValueError(f"{stage.name} is resumable: its spec must name a checkpoints folder")
+    folder = Path(spec.checkpoints)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,103 @@
+"""Where stages run: as subprocesses of this machine, or as Modal functions. One setting decides."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import dagster as dg
+from pydantic import BaseModel
+
+from churn_assets.resources.artifact_store import Artifact
+from churn_assets.resources.bindings import SettingsResource, StoreResource
+from churn_assets.resources.child_process import StageError
+from churn_assets.resources.compute_local import LocalBackend
+from churn_assets.resources.config import ComputeConfig
+from churn_assets.stage import StageReport, StageSpec
+
+
+class Backend(Protocol):
+    """Runs a stage somewhere; raises StageError with the last lines of its log if it fails."""
+
+    def run(self, context: dg.AssetExecutionContext, spec: StageSpec) -> StageReport: ...
+
+
+def choose_backend(config: ComputeConfig, home: Path) -> Backend:
+    """The backend that the settings name; the local one keeps its checkpoints below `home`."""
+    if config.backend == "local":
+        return LocalBackend(config.local, checkpoints=home / "checkpoints")
+    # Imported here: the clients of Modal and Google Cloud cost seconds; a local run needs neither.
+    from churn_assets.resources.compute_modal import ModalBackend
+
+    return ModalBackend(config.modal)
+
+
+class Compute(dg.ConfigurableResource):
+    """Runs a stage and turns its report into an asset's materialization."""
+
+    settings: dg.ResourceDependency[SettingsResource]
+    store: dg.ResourceDependency[StoreResource]
+
+    def run(
+        self,
+        context: dg.AssetExecutionContext,
+        stage: str,
+        inputs: Mapping[str, Artifact],
+        config: BaseModel,
+    ) -> dg.MaterializeResult[Artifact]:
+        """Run `stage` on `inputs` and publish what it made.
+
+        Raises:
+            dg.Failure: the stage failed (its last log lines are in the metadata); nothing was
+                published, and an asset with a retry policy tries again.
+        """
+        settings = self.settings.get()
+        store = self.store.open()
+        spec = StageSpec(
+            stage=stage,
+            inputs=dict(inputs),
+            config=config.model_dump(mode="json"),
+            store_url=store.url,
+            code_version=context.assets_def.code_versions_by_key[context.asset_key],
+        )
+        try:
+            report = choose_backend(settings.compute, settings.home).run(context, spec)
+        except StageError as failure:
+            raise dg.Failure(
+                description=f"{stage} {failure.message}",
+                metadata={"log": dg.MetadataValue.md(f"```\n{failure.log}\n```")},
+            ) from failure
+        folder = store.get(report.artifact)
+        return dg.MaterializeResult(
+            value=report.artifact,
+            data_version=dg.DataVersion(report.artifact.sha256),
+            metadata={
+                "sha256": report.artifact.sha256,
+                **scalar_metadata(report.metrics),
+                **plot_metadata(folder / "plots"),
+            },
+        )
+
+
+def scalar_metadata(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The numbers and short texts of a nested report, flattened as `risk.auc` for the UI."""
+    flat: dict[str, Any] = {}
+    for name, value in metrics.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            flat |= scalar_metadata(value, f"{key}.")
+        elif isinstance(value, bool | int | float | str):
+            flat[key] = value
+    return flat
+
+
+def plot_metadata(folder: Path) -> dict[str, dg.MarkdownMetadataValue]:
+    """Every PNG of `folder` as a Markdown image that the Dagster UI shows in place."""
+    return {
+        f"plot: {path.stem}": dg.MetadataValue.md(
+            f"![{path.stem}](data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()})"
+        )
+        for path in sorted(folder.glob("*.png"))
+    }
