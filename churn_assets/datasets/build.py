@@ -6,54 +6,42 @@ from typing import Any
 
 import pandas as pd
 
-from churn_assets.datasets import bank, telco
-from churn_assets.datasets.config import SPLITS, DatasetName, DatasetsConfig, Pin
+from churn_assets.datasets import bank, oasst1, preferences, telco
+from churn_assets.datasets.config import FORMATS, SPLITS, DatasetName, DatasetsConfig
+from churn_assets.datasets.errors import DataError
 from churn_assets.datasets.sources.files import RawFile, sha256_of
-from churn_assets.datasets.splits import stratified_split
+from churn_assets.datasets.splits import grouped_split, stratified_split
 from churn_assets.datasets.tables import write_parquet
+from churn_assets.datasets.texts import write_jsonl
 
-LABELS = {"telco_customers": "churn", "bank_contacts": "accepted"}
+Notes = dict[str, Any]
+LABELS: dict[DatasetName, str] = {"telco_customers": "churn", "bank_contacts": "accepted"}
 
 
-def build(name: DatasetName, raw: RawFile, out: Path, config: DatasetsConfig) -> dict[str, Any]:
+def build(name: DatasetName, raw: RawFile, out: Path, config: DatasetsConfig) -> Notes:
     """Write the data set's splits and `dataset.json` into the folder `out`; return the latter.
 
     The same raw bytes and settings give the same bytes in every file.
 
     Raises:
-        DataError: the raw files are damaged or are not what the source is known to hold.
+        DataError: the raw files are damaged, not in their source's format, or hold too few rows
+            for three splits.
     """
     out.mkdir(parents=True, exist_ok=True)
-    frame, notes = (telco if name == "telco_customers" else bank).clean(raw.path)
-    label = LABELS[name]
-    split = stratified_split(frame[label].to_numpy())
-    parts = {part: frame[split == part].reset_index(drop=True) for part in SPLITS}
-    for part, rows in parts.items():
-        write_parquet(rows, out / f"{part}.parquet")
-    notes["positive_rate"] = {part: float(rows[label].mean()) for part, rows in parts.items()}
-    return _describe(name, raw, out, parts, notes, config)
-
-
-def _describe(
-    name: DatasetName,
-    raw: RawFile,
-    out: Path,
-    parts: dict[str, pd.DataFrame],
-    notes: dict[str, Any],
-    config: DatasetsConfig,
-) -> dict[str, Any]:
-    """Write and return `dataset.json`: source, digests, rows and what cleaning did."""
-    pin = pin_of(name, raw, config)
-    written = sorted(file for file in out.iterdir() if file.stem in SPLITS)
+    if name in LABELS:
+        sizes, notes = _build_table(name, raw, out)
+    else:
+        sizes, notes = _build_text(name, raw, out, config)
+    if min(sizes.values()) == 0:
+        raise DataError(f"{raw.path} gives too few rows of {name} for three splits: {sizes}")
+    written = sorted(out / f"{part}.{FORMATS[name]}" for part in SPLITS)
     summary = {
         "name": name,
         "source": raw.source,
         "sha256": raw.sha256,
-        "pinned_sha256": pin.sha256 if pin else None,
         "revision": raw.revision,
-        "rows": sum(len(rows) for rows in parts.values()),
-        "expected_rows": pin.rows if pin else None,
-        "splits": {part: len(rows) for part, rows in parts.items()},
+        "rows": sum(sizes.values()),
+        "splits": sizes,
         **notes,
         "files": {file.name: sha256_of(file) for file in written},
     }
@@ -62,9 +50,34 @@ def _describe(
     return summary
 
 
-def pin_of(name: DatasetName, raw: RawFile, config: DatasetsConfig) -> Pin | None:
-    """What the raw file must be, where that is known. Generated data have no pin."""
-    if raw.source == "synthetic":
-        return None
-    pins: dict[str, Pin] = {"telco_customers": config.telco.pin, "bank_contacts": config.bank.pin}
-    return pins.get(name)
+def _build_table(name: DatasetName, raw: RawFile, out: Path) -> tuple[dict[str, int], Notes]:
+    """Parquet, split with equal shares of the label."""
+    frame, notes = (telco if name == "telco_customers" else bank).clean(raw.path)
+    label = LABELS[name]
+    try:
+        split = stratified_split(frame[label].to_numpy())
+    except ValueError as error:  # a class with fewer than two rows
+        raise DataError(f"{raw.path}: the rows of {name} cannot be split: {error}") from error
+    parts: dict[str, pd.DataFrame] = {part: frame[split == part] for part in SPLITS}
+    for part, rows in parts.items():
+        write_parquet(rows, out / f"{part}.parquet")
+    rates = {part: float(rows[label].mean()) for part, rows in parts.items()}
+    return {part: len(rows) for part, rows in parts.items()}, {**notes, "positive_rate": rates}
+
+
+def _build_text(
+    name: DatasetName, raw: RawFile, out: Path, config: DatasetsConfig
+) -> tuple[dict[str, int], Notes]:
+    """JSON lines, split by group."""
+    if name == "oasst1_pairs":
+        pairs, notes = oasst1.clean(raw.files, config.oasst1.language)
+    else:
+        pairs, notes = preferences.clean(raw.files, config.preferences)
+    split = grouped_split([pair["group"] for pair in pairs])
+    parts = {
+        part: [pair for pair, where in zip(pairs, split, strict=True) if where == part]
+        for part in SPLITS
+    }
+    for part, rows in parts.items():
+        write_jsonl(rows, out / f"{part}.jsonl")
+    return {part: len(rows) for part, rows in parts.items()}, notes

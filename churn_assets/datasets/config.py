@@ -9,10 +9,25 @@ DatasetName = Literal["telco_customers", "bank_contacts", "oasst1_pairs", "prefe
 SourceKind = Literal["mirror", "download", "synthetic"]
 SPLITS = ("train", "valid", "test")
 
+# What people call the sources (make data.ibm_telco) against what the graph calls its assets.
+SOURCE_NAMES: dict[str, DatasetName] = {
+    "ibm_telco": "telco_customers",
+    "uci_bank": "bank_contacts",
+    "oasst1": "oasst1_pairs",
+    "preferences": "preference_pairs",
+}
+
 # The splits are part of the product's contract, so they are not settings.
 SPLIT_SEED = 42
 VALID_FRACTION = 0.1
 TEST_FRACTION = 0.1
+
+FORMATS: dict[DatasetName, Literal["parquet", "jsonl"]] = {
+    "telco_customers": "parquet",
+    "bank_contacts": "parquet",
+    "oasst1_pairs": "jsonl",
+    "preference_pairs": "jsonl",
+}
 
 
 class Frozen(BaseModel):
@@ -52,7 +67,7 @@ class TelcoConfig(Frozen):
     pin: Pin = Pin(
         sha256="16320c9c1ec72448db59aa0a26a0b95401046bef5d02fd3aeb906448e3055e91", rows=7_032
     )
-    synthetic_rows: int = Field(default=7_032, ge=200)
+    synthetic_rows: int = Field(default=7_032, ge=200, le=100_000)
 
 
 class BankConfig(Frozen):
@@ -63,22 +78,26 @@ class BankConfig(Frozen):
     pin: Pin = Pin(
         sha256="74adfc578bf77a7ff4bb1ba4a9f8709d9e3c6907342959c2c8416847e0afb4d8", rows=41_188
     )
-    synthetic_rows: int = Field(default=20_000, ge=500)
+    synthetic_rows: int = Field(default=20_000, ge=500, le=200_000)
 
 
 class HubConfig(Frozen):
-    """A data set on the hub. `repo` may also be a local folder in the hub's layout.
-
-    `revision` is a commit hash. Without one nothing is downloaded: a branch name can change.
-    """
+    """A data set on the hub at one commit. `repo` may also be a local folder laid out like one."""
 
     repo: str
-    revision: str | None = Field(default=None, pattern="^[0-9a-f]{40}$")
+    revision: str = Field(pattern="^[0-9a-f]{40}$")
     limit: int | None = Field(default=None, gt=0)
 
 
-class Oasst1Config(Frozen):
-    """`sample_pins` are files that may stand in for the whole set, with their known row counts."""
+class TextConfig(Frozen):
+    """`sample_pins` are published excerpts that may stand in for the whole set."""
+
+    sample_pins: tuple[Pin, ...]
+    synthetic_rows: int = Field(default=400, ge=100)
+
+
+class Oasst1Config(TextConfig):
+    """OASST1. The whole set must give at least `minimum_rows` pairs."""
 
     hub: HubConfig = HubConfig(
         repo="OpenAssistant/oasst1", revision="fdf72ae0827c1cda404aff25b6603abec9e3399b"
@@ -86,27 +105,32 @@ class Oasst1Config(Frozen):
     language: str = "en"
     minimum_rows: int = Field(default=5_000, gt=0)
     sample_pins: tuple[Pin, ...] = (
-        Pin(sha256="a27639214a5098bf9e1cc62a855c85c630b64ab48ee94655e7f6046438b0aedb", rows=254),
+        Pin(sha256="a27639214a5098bf9e1cc62a855c85c630b64ab48ee94655e7f6046438b0aedb", rows=252),
     )
-    synthetic_rows: int = Field(default=400, ge=100)
 
 
-class PreferencesConfig(Frozen):
-    """SHP-2 and HH-RLHF; the limits make the specification's 100,000 pairs.
+class PreferencesConfig(TextConfig):
+    """SHP-2 and HH-RLHF; the two limits make the specification's 100,000 pairs.
 
-    SHP-2 has no revision here because none could be confirmed: whoever downloads it names one.
+    `minimum_score_ratio`: how many times the votes of the rejected reply the chosen one has; the
+    authors of SHP advise 2, below which votes say little.
     """
 
-    shp: HubConfig = HubConfig(repo="stanfordnlp/SHP-2", limit=60_000)
+    shp: HubConfig = HubConfig(
+        repo="stanfordnlp/SHP-2",
+        revision="97905d2ed3eb4ec7e368b8df17258487a60598bb",
+        limit=60_000,
+    )
     hh: HubConfig = HubConfig(
         repo="Anthropic/hh-rlhf",
         revision="09be8c5bbc57cb3887f3a9732ad6aa7ec602a1fa",
         limit=40_000,
     )
+    minimum_score_ratio: float = Field(default=2.0, ge=1)
+    minimum_rows: int = Field(default=95_000, gt=0)
     sample_pins: tuple[Pin, ...] = (
-        Pin(sha256="14d765196c9f18d84f9bb3a78bac608c8f2915110ebcbd74ec95db7b7198b008", rows=2_307),
+        Pin(sha256="14d765196c9f18d84f9bb3a78bac608c8f2915110ebcbd74ec95db7b7198b008", rows=2_303),
     )
-    synthetic_rows: int = Field(default=400, ge=100)
 
 
 class DatasetsConfig(Frozen):

@@ -18,13 +18,15 @@ class RawFile:
     """A data set's raw files as its source has them.
 
     `sha256` is of the uncompressed bytes, so that a file and its gzip are the same data; of
-    several files it is the digest of their digests and names. `revision` is the hub's commit.
+    several files it is the digest of their digests and names. `revision` is the hub's commit, or
+    several joined by a comma. `passed_over` says why earlier sources were not used.
     """
 
     files: tuple[Path, ...]
     source: SourceKind
     sha256: str
     revision: str | None = None
+    passed_over: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -53,6 +55,11 @@ def sha256_of(path: Path) -> str:
     for block in blocks(path):
         digest.update(block)
     return digest.hexdigest()
+
+
+def sha256_of_bytes(content: bytes) -> str:
+    """Hex sha256."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def sha256_of_all(files: Sequence[Path]) -> str:
