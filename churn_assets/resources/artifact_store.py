@@ -183,7 +183,9 @@ def open_store(url: str, cache: Path | None = None) -> ArtifactStore:
 
         return GcsArtifactStore.from_url(url, cache=cache)
     if "://" in url:
-        raise ValueError(f"unknown artifact store {url!r}: use a local folder or gs://bucket/prefix")
+        raise ValueError(
+            f"unknown artifact store {url!r}: use a local folder or gs://bucket/prefix"
+        )
     return LocalArtifactStore(Path(url))
 
 

@@ -1,6 +1,7 @@
-"""The Dagster side of settings and artifact store: thin resources and the artifact IO manager."""
+"""The Dagster side of settings and artifact store: thin resources and the artifact IO manager.
 
-from __future__ import annotations
+No postponed annotations here: Dagster reads the types of a resource's fields.
+"""
 
 from typing import Any
 
@@ -45,8 +46,12 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         if obj is None:  # an asset that makes no artifact of its own
             return
         if not isinstance(obj, Artifact):
-            raise TypeError(f"{context.asset_key.to_user_string()} must return an Artifact, got {type(obj)}")
-        self.store.open().write_pointer(pointer_key(context.asset_key), obj.model_dump_json().encode())
+            raise TypeError(
+                f"{context.asset_key.to_user_string()} must return an Artifact, got {type(obj)}"
+            )
+        self.store.open().write_pointer(
+            pointer_key(context.asset_key), obj.model_dump_json().encode()
+        )
 
     def load_input(self, context: dg.InputContext) -> Artifact:
         key = pointer_key(context.asset_key)

@@ -1,6 +1,7 @@
-"""Where stages run: as subprocesses of this machine, or as Modal functions. One setting decides."""
+"""Where stages run: as subprocesses of this machine, or as Modal functions. One setting decides.
 
-from __future__ import annotations
+No postponed annotations here: Dagster reads the types of a resource's fields.
+"""
 
 import base64
 from collections.abc import Mapping

@@ -24,6 +24,6 @@ def stop_if_canceled(context: dg.AssetExecutionContext) -> None:
     A signal interrupts only the main thread; a run that was started in another one (as the command
     line does) learns of its cancellation here.
     """
-    run = context.instance.get_run_by_id(context.run_id)
+    run = context.instance.get_run_by_id(context.run.run_id)
     if run is not None and run.status in CANCELED:
         raise dg.DagsterExecutionInterruptedError
