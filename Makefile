@@ -46,7 +46,7 @@ dev: $(VENV)/.runtime ## Dagster UI on http://localhost:3000
 	@$(CHURN) dev
 
 serve: $(VENV)/.runtime ## The API on http://localhost:8000, from the latest release
-	$(BIN)/uvicorn api.main:app --port 8000
+	@$(CHURN) serve
 
 report: $(VENV)/.runtime ## Metrics of the latest release
 	@$(CHURN) report

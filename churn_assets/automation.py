@@ -69,6 +69,11 @@ def load_job(name: str) -> dg.JobDefinition:
     return definitions().resolve_job_def(name)
 
 
+Kind = Literal[
+    "started", "log", "succeeded", "failed", "check_passed", "check_warned", "check_failed"
+]
+
+
 @dataclass(frozen=True)
 class RunEvent:
     """Something of a run that a person following it would want to see.
@@ -80,7 +85,7 @@ class RunEvent:
         time: seconds since the epoch.
     """
 
-    kind: Literal["started", "log", "succeeded", "failed", "check_passed", "check_warned", "check_failed"]
+    kind: Kind
     subject: str
     text: str
     time: float
@@ -137,6 +142,8 @@ def to_run_event(entry: dg.EventLogEntry) -> RunEvent | None:
         check = event.asset_check_evaluation_data
         subject = f"{check.asset_key.to_user_string()}: {check.check_name}"
         warned = check.severity == dg.AssetCheckSeverity.WARN
-        kind = "check_passed" if check.passed else "check_warned" if warned else "check_failed"
+        kind: Kind = "check_warned" if warned else "check_failed"
+        if check.passed:
+            kind = "check_passed"
         return RunEvent(kind, subject, check.description or "", entry.timestamp)
     return None

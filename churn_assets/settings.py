@@ -75,7 +75,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _production_is_real(self) -> Self:
         if self.profile == "production" and self.data.allow_synthetic:
-            raise ValueError("the production profile refuses synthetic data: unset CHURN_DATA__ALLOW_SYNTHETIC")
+            raise ValueError(
+                "the production profile refuses synthetic data: unset CHURN_DATA__ALLOW_SYNTHETIC"
+            )
         return self
 
     @property

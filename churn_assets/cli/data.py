@@ -1,1 +1,74 @@
 """`churn data`: fetch the public sources, copy artifacts to the bucket."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from churn_assets.datasets.config import SOURCE_NAMES
+from churn_assets.settings import load_settings
+
+app = typer.Typer(help="Fetch the public data; upload artifacts.", no_args_is_help=True)
+
+
+class Bar:
+    """A download's progress as one bar of a display."""
+
+    def __init__(self, bars: Progress, name: str) -> None:
+        self.bars = bars
+        self.task = bars.add_task(name, total=None)
+
+    def __call__(self, step: int, total: int, **metrics: float) -> None:
+        self.bars.update(self.task, completed=step, total=total)
+
+
+@app.command()
+def pull(
+    names: Annotated[
+        list[str] | None, typer.Argument(help=f"some of {', '.join(SOURCE_NAMES)}; default: all")
+    ] = None,
+) -> None:
+    """Fetch raw data: from the mirror, else the public host, else the synthetic generator."""
+    # Imported here: the hub library costs seconds that other commands need not pay.
+    from churn_assets.datasets.errors import DataError, SourceUnavailableError
+    from churn_assets.datasets.pull import pull as fetch
+
+    wanted = names or list(SOURCE_NAMES)
+    if unknown := sorted(set(wanted) - set(SOURCE_NAMES)):
+        known = ", ".join(SOURCE_NAMES)
+        raise typer.BadParameter(f"no data set {unknown[0]!r}; there are {known}")
+    settings = load_settings()
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bars:
+        for name in wanted:
+            show = Bar(bars, name)
+            try:
+                raw = fetch(SOURCE_NAMES[name], settings.data, settings.home / "raw", show)
+            except (DataError, SourceUnavailableError) as error:
+                console.print(f"[red]✗ {name}[/]: {error}", highlight=False)
+                raise typer.Exit(1) from error
+            colour = "yellow" if raw.source == "synthetic" else "green"
+            console.print(f"[{colour}]✓ {name}[/] {raw.source} {raw.sha256[:16]} {raw.path}")
+
+
+@app.command()
+def upload() -> None:
+    """Copy this machine's artifacts and pointers to the bucket that CHURN_STORE names."""
+    from churn_assets.resources.artifact_store import copy_store, open_store
+
+    settings = load_settings()
+    if not settings.store.startswith("gs://"):
+        raise typer.BadParameter("set CHURN_STORE=gs://bucket/prefix: where to upload to")
+    source = open_store(str(settings.home / "store"))
+    target = open_store(settings.store, cache=settings.home / "cache")
+    copied = copy_store(source, target)
+    Console(stderr=True).print(f"{copied} artifacts are now in {target.url}")

@@ -86,7 +86,9 @@ def materialize(
 
     names = [known.name for known in jobs]
     if job not in names:
-        raise typer.BadParameter(f"no job {job!r}; there are {', '.join(names)}", param_hint="--job")
+        raise typer.BadParameter(
+            f"no job {job!r}; there are {', '.join(names)}", param_hint="--job"
+        )
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),

@@ -1,0 +1,93 @@
+"""`churn report`, `releases`, `rollback`, `promote`: what serves and what it measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from churn_assets.release.bundle import ReleaseError
+from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.resources.artifact_store import open_store
+from churn_assets.settings import load_settings
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(report)
+    app.command()(releases)
+    app.command()(rollback)
+    app.command()(promote)
+
+
+def open_registry() -> ReleaseRegistry:
+    """The releases in the artifact store that the settings name."""
+    settings = load_settings()
+    return ReleaseRegistry(open_store(settings.store_url, cache=settings.home / "cache"))
+
+
+def fail(error: Exception) -> typer.Exit:
+    """Say what is wrong on stderr; the caller raises the result."""
+    Console(stderr=True).print(f"[red]{error}[/]", highlight=False)
+    return typer.Exit(1)
+
+
+def report(
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable")] = False,
+) -> None:
+    """Metrics of the latest release: data, models, policy, messages, checks."""
+    manifest = open_registry().serving_manifest()
+    if manifest is None:
+        raise fail(ReleaseError("there is no release yet: run `churn materialize` first"))
+    if as_json:
+        typer.echo(json.dumps(manifest.report, indent=2))
+        return
+    table = Table(title=f"Release {manifest.release_id}", show_header=False)
+    for name, value in flatten(manifest.report):
+        table.add_row(name, value)
+    Console().print(table)
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """(`risk.auc`, `0.849`) for every leaf of a nested report."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def releases() -> None:
+    """List the kept releases; the arrow points at the one that serves."""
+    registry = open_registry()
+    latest = registry.latest()
+    table = Table("", "release", "created (UTC)", "status", "why")
+    for record in registry.list():
+        serves = latest is not None and record.release_id == latest.release_id
+        status = "withdrawn" if record.withdrawn else "promoted" if record.promoted else "kept"
+        created = f"{record.created:%Y-%m-%d %H:%M}"
+        table.add_row("→" if serves else "", record.release_id, created, status, record.reason)
+    Console().print(table)
+
+
+def rollback() -> None:
+    """Let the previous good release serve again."""
+    try:
+        latest = open_registry().rollback()
+    except ReleaseError as error:
+        raise fail(error) from error
+    typer.echo(f"{latest.release_id} serves: {latest.reason}")
+
+
+def promote(
+    release_id: Annotated[str, typer.Argument(help="an id that `churn releases` lists")],
+) -> None:
+    """Let a kept release serve, by decision of a person."""
+    try:
+        latest = open_registry().promote(release_id, "promoted by hand")
+    except ReleaseError as error:
+        raise fail(error) from error
+    typer.echo(f"{latest.release_id} serves: {latest.reason}")
