@@ -1,0 +1,112 @@
+"""The data sets as assets: each fetches its raw files, cleans, splits and publishes a folder."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from churn_assets.datasets.build import LABELS, build
+from churn_assets.datasets.config import FORMATS, SPLITS, DatasetName
+from churn_assets.datasets.errors import DataError, SchemaViolationError, SourceUnavailableError
+from churn_assets.datasets.pull import pull
+from churn_assets.datasets.quality import SPECIFIED_ROWS, WrittenDataset
+from churn_assets.resources.artifact_store import Artifact
+from churn_assets.resources.bindings import SettingsResource, StoreResource
+
+PREVIEW_ROWS = 5
+
+
+@dg.asset(group_name="datasets", kinds={"parquet"}, code_version="1")
+def telco_customers(
+    settings: SettingsResource, store: StoreResource
+) -> dg.MaterializeResult[Artifact]:
+    """Customers of the IBM Telco data set with their services, charges and whether they left."""
+    return _materialize("telco_customers", settings, store)
+
+
+@dg.asset(group_name="datasets", kinds={"parquet"}, code_version="1")
+def bank_contacts(
+    settings: SettingsResource, store: StoreResource
+) -> dg.MaterializeResult[Artifact]:
+    """Contacts of the UCI Bank Marketing campaign and whether the offer was accepted."""
+    return _materialize("bank_contacts", settings, store)
+
+
+@dg.asset(group_name="datasets", kinds={"json"}, code_version="1")
+def oasst1_pairs(
+    settings: SettingsResource, store: StoreResource
+) -> dg.MaterializeResult[Artifact]:
+    """English prompts of OASST1, each with its best-ranked reply."""
+    return _materialize("oasst1_pairs", settings, store)
+
+
+@dg.asset(group_name="datasets", kinds={"json"}, code_version="1")
+def preference_pairs(
+    settings: SettingsResource, store: StoreResource
+) -> dg.MaterializeResult[Artifact]:
+    """Pairs of replies to one prompt, of which people preferred one: SHP-2 and HH-RLHF."""
+    return _materialize("preference_pairs", settings, store)
+
+
+def _materialize(
+    name: DatasetName, settings: SettingsResource, store: StoreResource
+) -> dg.MaterializeResult[Artifact]:
+    """Fetch, build and publish; a data error fails the asset and shows the offending rows."""
+    config = settings.get()
+    with tempfile.TemporaryDirectory(prefix=f"{name}-") as folder:
+        out = Path(folder)
+        try:
+            raw = pull(name, config.data, config.home / "raw")
+            build(name, raw, out, config.data)
+        except (DataError, SourceUnavailableError) as error:
+            cases = error.failure_cases if isinstance(error, SchemaViolationError) else "none"
+            metadata = {"failure_cases": dg.MetadataValue.md(cases)}
+            raise dg.Failure(str(error), metadata=metadata, allow_retries=False) from error
+        artifact = store.open().put(name, out)
+        metadata = _metadata(WrittenDataset.load(name, out))
+    return dg.MaterializeResult(
+        value=artifact,
+        data_version=dg.DataVersion(artifact.sha256),
+        metadata={
+            "sha256": artifact.sha256,
+            "passed_over": "; ".join(raw.passed_over) or "no source",
+            **metadata,
+        },
+    )
+
+
+def _metadata(dataset: WrittenDataset) -> dict[str, Any]:
+    summary = dataset.summary
+    counts = {key: value for key, value in summary.items() if isinstance(value, int)}
+    return {
+        **counts,
+        "dagster/row_count": dataset.rows,
+        "specified_rows": SPECIFIED_ROWS[dataset.name],
+        "source": summary["source"],
+        "source_sha256": summary["sha256"],
+        "source_revision": summary["revision"] or "none",
+        "splits": dg.MetadataValue.md(_split_table(dataset)),
+        **_preview(dataset),
+    }
+
+
+def _split_table(dataset: WrittenDataset) -> str:
+    """Rows of each split, and for tables the share of the positive label."""
+    table = pd.DataFrame({"split": SPLITS, "rows": [len(dataset.splits[part]) for part in SPLITS]})
+    if dataset.name in LABELS:
+        shares = dataset.label_shares()
+        table[f"share of {LABELS[dataset.name]}"] = [shares[part] for part in SPLITS]
+    return table.to_markdown(index=False, floatfmt=".4f")
+
+
+def _preview(dataset: WrittenDataset) -> dict[str, dg.MarkdownMetadataValue]:
+    """The first rows; never of the preference texts, of which some are offensive."""
+    if dataset.name == "preference_pairs":
+        return {}
+    head = dataset.splits["train"].head(PREVIEW_ROWS)
+    if FORMATS[dataset.name] == "jsonl":
+        one_line = head.map(lambda text: " ".join(text.split()).replace("|", r"\|"))
+        head = one_line.map(lambda text: text if len(text) <= 80 else f"{text[:79]}…")
+    return {"preview": dg.MetadataValue.md(head.to_markdown(index=False))}
