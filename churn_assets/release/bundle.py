@@ -165,3 +165,8 @@ def code_version(root: Path, package_version: str) -> dict[str, str]:
 def canonical_json(value: Any) -> bytes:
     """Indented JSON with sorted keys: the same value gives the same bytes."""
     return (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
+
+
+def message_seed(folder: Path) -> str:
+    """What the choice of wording depends on besides the customer: the bundle's message files."""
+    return tree_sha256(tree_files(folder / "messages"))[:16]

@@ -69,14 +69,14 @@ class ReleaseRegistry:
         latest = self.latest()
         return None if latest is None else read_manifest(self.store.get(latest.artifact))
 
-    def list(self) -> list[ReleaseRecord]:
+    def records(self) -> list[ReleaseRecord]:
         """Every kept release, oldest first."""
         content = self.store.read_pointer(HISTORY)
         return [] if content is None else _HISTORY.validate_json(content)
 
     def record(self, release_id: str) -> ReleaseRecord:
         """One release by id; raises ReleaseError that names the ids there are."""
-        records = self.list()
+        records = self.records()
         for record in records:
             if record.release_id == release_id:
                 return record
@@ -85,7 +85,7 @@ class ReleaseRegistry:
 
     def find_content(self, content: str) -> ReleaseRecord | None:
         """The kept release with exactly these files, if there is one."""
-        return next((r for r in reversed(self.list()) if r.content == content), None)
+        return next((r for r in reversed(self.records()) if r.content == content), None)
 
     def folder(self, release_id: str | None = None) -> Path:
         """A verified local folder of a release, by default the serving one.
@@ -113,7 +113,7 @@ class ReleaseRegistry:
             promoted=False,
             reason=manifest.comparison.reason,
         )
-        others = [r for r in self.list() if r.release_id != record.release_id]
+        others = [r for r in self.records() if r.release_id != record.release_id]
         self._write_history([*others, record])
         return record
 
@@ -144,7 +144,7 @@ class ReleaseRegistry:
             raise ReleaseError("there is no release yet, so nothing to roll back")
         current = self.record(latest.release_id)
         earlier = [
-            r for r in self.list() if r.promoted and not r.withdrawn and r.created < current.created
+            r for r in self.records() if r.promoted and not r.withdrawn and r.created < current.created
         ]
         if not earlier:
             raise ReleaseError(f"{current.release_id} is the oldest release that has served")
@@ -158,7 +158,7 @@ class ReleaseRegistry:
         Returns:
             The ids removed.
         """
-        records, latest = self.list(), self.latest()
+        records, latest = self.records(), self.latest()
         protected = {latest.release_id} if latest else set()
         served = [r.release_id for r in records if r.promoted and r.release_id not in protected]
         protected |= set(served[-1:])
@@ -174,7 +174,7 @@ class ReleaseRegistry:
 
     def _update(self, record: ReleaseRecord) -> None:
         self._write_history(
-            [record if r.release_id == record.release_id else r for r in self.list()]
+            [record if r.release_id == record.release_id else r for r in self.records()]
         )
 
     def _write_history(self, records: list[ReleaseRecord]) -> None:

@@ -1,0 +1,142 @@
+"""From customers to decisions, vectorised: the one path that the API, the batch and the golden set
+share. Numpy only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from churn_assets.decision.actions import Decisions, Policy
+from churn_assets.decision.config import EnvironmentParams
+from churn_assets.decision.outcomes import Outcomes, decision_outcomes
+from churn_assets.decision.policy import load_params, load_policy
+from churn_assets.decision.state import build_states
+from churn_assets.predictors.scoring import AcceptScorer, RiskScorer
+
+MONTHS_OF_VALUE = 12
+OFFER_PERCENTAGES = (0, 5, 10, 15)
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Assessments:
+    """N customers, assessed.
+
+    risk: (N,) P(churn). accept: (N, 4) P(accept | offer 0, 5, 10, 15 %).
+    option: (N,) column of `outcomes` that the decision chose: 0 no contact, 1..4 the offers.
+    """
+
+    risk: Floats
+    accept: Floats
+    decisions: Decisions
+    outcomes: Outcomes
+    option: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.risk)
+
+    @property
+    def accept_of_offer(self) -> Floats:
+        """(N,) P(accept | the decision's offer); of offer 0 where nobody is contacted."""
+        return np.asarray(self.accept[np.arange(len(self)), self.decisions.offer])
+
+    @property
+    def expected_value(self) -> Floats:
+        """(N,) expected reward of the decision minus that of not contacting, in currency."""
+        return np.asarray(self.outcomes.expected_value[np.arange(len(self)), self.option])
+
+    @property
+    def retention(self) -> Floats:
+        """(N,) P(still a customer at the end of the period | decision)."""
+        return np.asarray(self.outcomes.retention[np.arange(len(self)), self.option])
+
+    @property
+    def expected_cost(self) -> Floats:
+        """(N,) expected discount that the decision pays, in currency."""
+        return np.asarray(self.outcomes.expected_cost[np.arange(len(self)), self.option])
+
+
+class Assessor:
+    """A release's models and policies: rows of customers in, `Assessments` out."""
+
+    def __init__(
+        self,
+        risk: RiskScorer,
+        accept: AcceptScorer,
+        policy: Policy,
+        baseline: Policy,
+        params: EnvironmentParams,
+    ) -> None:
+        self.risk = risk
+        self.accept = accept
+        self.policy = policy
+        self.baseline = baseline
+        self.params = params
+
+    @classmethod
+    def load(cls, folder: Path) -> Assessor:
+        """From the rooms of a release folder; raises what the loaders raise, naming the file."""
+        return cls(
+            RiskScorer.load(folder / "risk"),
+            AcceptScorer.load(folder / "accept"),
+            load_policy(folder / "policy"),
+            load_policy(folder / "baseline"),
+            load_params(folder / "policy"),
+        )
+
+    def assess(
+        self, rows: Sequence[Mapping[str, Any]], baseline: NDArray[np.bool_] | bool = False
+    ) -> Assessments:
+        """Score the rows and decide.
+
+        Args:
+            rows: columns of the telco table plus contact history and `budget_remaining`; a missing
+                key or None is a missing value.
+            baseline: where to use the rule-based policy instead of the learned one; (N,) or one
+                answer for all.
+
+        Raises:
+            ValueError: a value outside its range; names the column.
+        """
+        risk, accept = self.risk.predict(rows), self.accept.predict(rows)
+        states = build_states(
+            risk,
+            accept,
+            _column(rows, "budget_remaining", if_missing=1.0),
+            _column(rows, "days_since_contact", if_missing=np.nan),
+            _column(rows, "contacts_this_period", if_missing=0.0),
+            self.params,
+        )
+        decisions = self._decide(states, np.broadcast_to(np.asarray(baseline), len(rows)))
+        values = MONTHS_OF_VALUE * _column(rows, "monthly_charges", if_missing=np.nan)
+        outcomes = decision_outcomes(states, values, self.params)
+        option = np.where(decisions.contact, decisions.offer + 1, 0)
+        return Assessments(risk, accept, decisions, outcomes, option)
+
+    def _decide(self, states: Floats, baseline: NDArray[np.bool_]) -> Decisions:
+        if not baseline.any():
+            return self.policy.decide(states)
+        by_rule = self.baseline.decide(states)
+        if baseline.all():
+            return by_rule
+        learned = self.policy.decide(states)
+        return Decisions(
+            contact=np.where(baseline, by_rule.contact, learned.contact),
+            offer=np.where(baseline, by_rule.offer, learned.offer),
+            delay=np.where(baseline, by_rule.delay, learned.delay),
+            probability=np.where(baseline, by_rule.probability, learned.probability),
+        )
+
+
+def _column(rows: Sequence[Mapping[str, Any]], name: str, *, if_missing: float) -> Floats:
+    """A column as float64 (N,). What stands in for a missing value is part of the state's meaning:
+    an unspent allowance, never contacted, no contact in this period."""
+    values = (row.get(name) for row in rows)
+    return np.array([if_missing if v is None else v for v in values], dtype=np.float64)

@@ -1,0 +1,209 @@
+"""The retention engine: one release in memory, requests in, the specification's answers out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from api.assessment import OFFER_PERCENTAGES, Assessments, Assessor
+from api.explain import top_reasons
+from api.schemas import PredictRequest, zone_info
+from churn_assets.messages.brief import MessageBrief, services_of
+from churn_assets.messages.writer import Message, MessageWriter
+from churn_assets.release.bundle import Manifest, message_seed, verify
+
+QUIET_HOURS = "quiet_hours"
+SAFE = {"passed": True, "violations": []}
+
+
+class RetentionEngine:
+    """Answers from one release. Stateless after loading, so threads may share it.
+
+    Attributes:
+        release_id: what `metadata.release_id` says.
+        manifest: the release's manifest; None while a release is being built.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        release_id: str,
+        currency: str,
+        offer_months: int,
+        default_time_zone: str,
+        manifest: Manifest | None = None,
+    ) -> None:
+        self.release_id = release_id
+        self.manifest = manifest
+        self.default_time_zone = default_time_zone
+        self.assessor = Assessor.load(folder)
+        self.writer = MessageWriter.load(
+            folder / "messages", currency=currency, offer_months=offer_months
+        )
+        self.reviewed_writer = MessageWriter(self.writer.shield)
+        self._message_seed = message_seed(folder)
+
+    @classmethod
+    def load(cls, folder: Path, default_time_zone: str = "America/New_York") -> Self:
+        """A release from its folder, after every file's digest was verified.
+
+        Raises:
+            ReleaseError: the folder is not exactly what its manifest says.
+        """
+        manifest = verify(folder)
+        messages = manifest.settings["messages"]
+        return cls(
+            folder,
+            release_id=manifest.release_id,
+            currency=messages["currency"],
+            offer_months=messages["offer_months"],
+            default_time_zone=default_time_zone,
+            manifest=manifest,
+        )
+
+    def predict(
+        self,
+        request: PredictRequest,
+        *,
+        now: datetime | None = None,
+        force_baseline: bool = False,
+        with_message: bool = True,
+    ) -> dict[str, Any]:
+        """The answer to one request, in the shape of `PredictResponse`."""
+        [answer] = self.predict_many(
+            [request], now=now, force_baseline=force_baseline, with_message=with_message
+        )
+        return answer
+
+    def predict_many(
+        self,
+        requests: Sequence[PredictRequest],
+        *,
+        now: datetime | None = None,
+        force_baseline: bool = False,
+        with_message: bool = True,
+    ) -> list[dict[str, Any]]:
+        """The answers to N requests: one vectorised pass, then a message for each contact.
+
+        Args:
+            now: an aware time, by which quiet hours are judged; the present if None.
+            force_baseline: the kill switch, for all of them; each request may also set its own.
+            with_message: leave False where only the decision is wanted.
+        """
+        rows = [vars(request) for request in requests]
+        baseline = np.array([force_baseline or r.force_baseline for r in requests])
+        assessed = self.assessor.assess(rows, baseline)
+        features, shares = self.assessor.risk.contributions(rows)
+        now = now or datetime.now(UTC)
+        figures = _Figures(assessed)
+        answers = []
+        for i, request in enumerate(requests):
+            metadata = figures.metadata(i)
+            metadata["baseline"] = bool(baseline[i])
+            metadata["policy"] = (
+                self.assessor.baseline if baseline[i] else self.assessor.policy
+            ).name
+            metadata["release_id"] = self.release_id
+            metadata["reasons"] = top_reasons(features, shares[i], rows[i])
+            decision = figures.decision(i)
+            message, local_time = None, None
+            if decision["contact"] and with_message:
+                writer = self.reviewed_writer if baseline[i] else self.writer
+                local_time = now.astimezone(zone_info(request.time_zone or self.default_time_zone))
+                message = self._write(writer, request, decision["offer_percentage"], local_time)
+            metadata["message_source"] = message.source if message else None
+            metadata["send_not_before"] = self._send_not_before(message, local_time)
+            answers.append(
+                {
+                    "decision": decision,
+                    "message": message.text if message else None,
+                    "safety": message.verdict.as_dict() if message else dict(SAFE),
+                    "metadata": metadata,
+                }
+            )
+        return answers
+
+    def _write(
+        self,
+        writer: MessageWriter,
+        request: PredictRequest,
+        offer_percentage: int,
+        local_time: datetime,
+    ) -> Message:
+        brief = MessageBrief(
+            name=request.name,
+            tenure=request.tenure,
+            offer_percentage=offer_percentage,
+            monthly_charges=request.monthly_charges,
+            contract=request.contract,
+            local_time=local_time,
+            services=services_of(vars(request)),
+            tone=request.tone,
+        )
+        return writer.write(brief, seed=f"{request.customer_id}:{self._message_seed}")
+
+    def _send_not_before(self, message: Message | None, local_time: datetime | None) -> str | None:
+        """When quiet hours end, as local time, if they are what keeps the message back."""
+        if message is None or local_time is None or QUIET_HOURS not in message.verdict.violations:
+            return None
+        end = self.writer.shield.rules.quiet_hours.end
+        morning = local_time.replace(hour=end, minute=0, second=0, microsecond=0)
+        if morning <= local_time:
+            morning += timedelta(days=1)
+        return morning.isoformat()
+
+
+class _Figures:
+    """Assessments as plain Python numbers, converted once for all customers (NumPy scalars are slow
+    to handle one by one)."""
+
+    def __init__(self, assessed: Assessments) -> None:
+        self.risk = assessed.risk.tolist()
+        self.accept = assessed.accept.tolist()
+        self.contact = assessed.decisions.contact.tolist()
+        self.offer = assessed.decisions.offer.tolist()
+        self.delay = assessed.decisions.delay.tolist()
+        self.probability = assessed.decisions.probability.tolist()
+        self.option = assessed.option.tolist()
+        self.values = assessed.outcomes.expected_value.tolist()
+        self.costs = assessed.outcomes.expected_cost.tolist()
+        self.retention = assessed.outcomes.retention.tolist()
+
+    def decision(self, i: int) -> dict[str, Any]:
+        offer = self.offer[i]
+        return {
+            "contact": self.contact[i],
+            "offer_level": offer,
+            "offer_percentage": OFFER_PERCENTAGES[offer],
+            "delay_days": self.delay[i],
+            "estimated_retention_prob": self.retention[i][self.option[i]],
+        }
+
+    def metadata(self, i: int) -> dict[str, Any]:
+        return {
+            "churn_risk": self.risk[i],
+            "accept_prob": self.accept[i][self.offer[i]],
+            "expected_value": self.values[i][self.option[i]],
+            "action_probability": self.probability[i],
+            "alternatives": self._alternatives(i),
+        }
+
+    def _alternatives(self, i: int) -> list[Mapping[str, Any]]:
+        accept: list[float | None] = [None, *self.accept[i]]
+        return [
+            {
+                "contact": option > 0,
+                "offer_percentage": OFFER_PERCENTAGES[max(option - 1, 0)],
+                "accept_prob": accept[option],
+                "expected_value": self.values[i][option],
+                "expected_cost": self.costs[i][option],
+                "estimated_retention_prob": self.retention[i][option],
+                "chosen": option == self.option[i],
+            }
+            for option in range(len(accept))
+        ]

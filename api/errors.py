@@ -1,0 +1,95 @@
+"""One error shape for everything: `{"detail": [{"type", "loc", "msg"}]}`.
+
+What the caller sent is never repeated: it may be personal, hostile or not even JSON (NaN).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from api.schemas import Problems
+
+LONGEST_KEY = 100
+
+
+class JsonResponse(Response):
+    """JSON by orjson, several times faster than the standard library on our answers."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return orjson.dumps(content)
+
+
+class ApiError(HTTPException):
+    """An answer other than success, in the usual shape."""
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        message: str,
+        loc: Sequence[str] = (),
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(status, detail=message, headers=headers)
+        self.kind = kind
+        self.loc = loc
+
+
+def problem(kind: str, loc: Sequence[str | int], message: str) -> dict[str, Any]:
+    """One entry of `detail`; keys that the caller invented are made printable and short."""
+    return {"type": kind, "loc": [_printable(part) for part in loc], "msg": message}
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI entries of the errors that a route can answer with."""
+    meaning = {
+        401: "no API key, or not one of ours",
+        404: "there is no such thing",
+        409: "contradicts what is stored",
+        413: "the body is too large",
+        422: "the request is not valid; `loc` names the field",
+        429: "too many requests with this key; see Retry-After",
+        503: "no release is loaded yet",
+    }
+    return {s: {"model": Problems, "description": meaning[s]} for s in statuses}
+
+
+def install(app: FastAPI) -> None:
+    """Make the app answer every error in the usual shape."""
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_error)
+
+
+async def _invalid_request(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    detail = [problem(e["type"], e["loc"], _message(e)) for e in error.errors()]
+    return JsonResponse({"detail": detail}, status_code=422)
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    kind = error.kind if isinstance(error, ApiError) else f"http_{error.status_code}"
+    loc = error.loc if isinstance(error, ApiError) else ()
+    detail = [problem(kind, loc, str(error.detail))]
+    return JsonResponse({"detail": detail}, status_code=error.status_code, headers=error.headers)
+
+
+def _message(error: dict[str, Any]) -> str:
+    if error["type"] == "json_invalid":
+        return f"not valid JSON: {error.get('ctx', {}).get('error', 'unreadable')}"
+    return str(error["msg"])
+
+
+def _printable(part: str | int) -> str | int:
+    if isinstance(part, int):
+        return part
+    safe = part[:LONGEST_KEY].encode("ascii", "backslashreplace").decode()
+    return safe[:LONGEST_KEY]

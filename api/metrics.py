@@ -1,0 +1,21 @@
+"""Prometheus metrics of the service. One process per container, so the default registry serves."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+REQUESTS = Counter("churn_requests_total", "Requests answered.", ["route", "method", "status"])
+LATENCY = Histogram(
+    "churn_request_seconds",
+    "Time from a request's first byte to its answer's last.",
+    ["route"],
+    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+DECISIONS = Counter(
+    "churn_decisions_total", "Decisions made.", ["contact", "offer_percentage", "baseline"]
+)
+MESSAGES = Counter("churn_messages_total", "Messages written.", ["source", "passed"])
+FEEDBACK = Counter("churn_feedback_total", "Feedback events.", ["kind", "outcome"])
+RELEASE_LOADS = Counter("churn_release_loads_total", "Attempts to load a release.", ["outcome"])
+SERVING = Gauge("churn_serving_release", "1 for the release that serves.", ["release_id"])
+BASELINE_FORCED = Gauge("churn_baseline_forced", "1 while the kill switch is on for everybody.")

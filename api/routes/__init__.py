@@ -1,0 +1,1 @@
+"""One file per resource; `main.py` puts them together."""

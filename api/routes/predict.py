@@ -1,0 +1,33 @@
+"""Decisions for one customer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from api.deps import BaselineForced, ReadyEngine
+from api.errors import JsonResponse, documented
+from api.metrics import DECISIONS, MESSAGES
+from api.parsing import JsonRoute
+from api.schemas import PredictRequest, PredictResponse
+
+router = APIRouter(tags=["decisions"], route_class=JsonRoute)
+
+
+@router.post("/predict", response_model=PredictResponse, responses=documented(401, 422, 429, 503))
+async def predict(
+    customer: PredictRequest, engine: ReadyEngine, forced: BaselineForced
+) -> Response:
+    """Decide whether to contact this customer now, with which offer, and what to write."""
+    answer = engine.predict(customer, force_baseline=forced)
+    count(answer)
+    return JsonResponse(answer)
+
+
+def count(answer: dict[str, Any]) -> None:
+    """Account for an answer in the metrics."""
+    decision, metadata = answer["decision"], answer["metadata"]
+    DECISIONS.labels(decision["contact"], decision["offer_percentage"], metadata["baseline"]).inc()
+    if answer["message"] is not None:
+        MESSAGES.labels(metadata["message_source"], answer["safety"]["passed"]).inc()

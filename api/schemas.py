@@ -1,0 +1,234 @@
+"""What the API takes and returns: the specification's JSON, key for key.
+
+Requests are strict: no type is guessed, no number is NaN or infinite, no unknown field is ignored.
+Optional fields that are absent stay absent; the models were trained with real missing values.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from churn_assets.messages.brief import MAX_CHARGES, MAX_TENURE, Contract, Tone
+from churn_assets.messages.names import validate_name
+
+SAMPLE_REQUEST: dict[str, Any] = {
+    "customer_id": "C12345",
+    "name": "Sam",
+    "tenure": 12,
+    "monthly_charges": 89.99,
+    "contract": "Month-to-month",
+    "payment_method": "Electronic check",
+}
+SAMPLE_ANSWER: dict[str, Any] = {
+    "decision": {
+        "contact": True,
+        "offer_level": 2,
+        "offer_percentage": 10,
+        "delay_days": 0,
+        "estimated_retention_prob": 0.73,
+    },
+    "message": "Hi Sam, we value your 12 months with us! ...",
+    "safety": {"passed": True, "violations": []},
+    "metadata": {"churn_risk": 0.68, "accept_prob": 0.73, "expected_value": 45.23},
+}
+
+# The bank's and the card's names in the data say "(automatic)"; callers may leave it out.
+_PAYMENT_ALIASES = {
+    "Bank transfer": "Bank transfer (automatic)",
+    "Credit card": "Credit card (automatic)",
+}
+_ZONES = frozenset(available_timezones())
+
+ServiceUse = Literal["Yes", "No", "No internet service"]
+PaymentMethod = Literal[
+    "Electronic check",
+    "Mailed check",
+    "Bank transfer (automatic)",
+    "Credit card (automatic)",
+    "Bank transfer",
+    "Credit card",
+]
+
+
+def _time_zone(zone: str) -> str:
+    if zone not in _ZONES:
+        raise ValueError("unknown IANA time zone; for example 'Europe/Berlin'")
+    return zone
+
+
+@lru_cache(maxsize=64)
+def zone_info(zone: str) -> ZoneInfo:
+    """The time zone's rules, read from disk once."""
+    return ZoneInfo(zone)
+
+
+CustomerId = Annotated[
+    str,
+    Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*\z"),
+]
+Name = Annotated[str, Field(min_length=1, max_length=160), AfterValidator(validate_name)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Strict(BaseModel):
+    """No guessed types, no unknown fields, no NaN or infinity."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, frozen=True)
+
+
+class PredictRequest(Strict):
+    """One customer. The six fields of the sample are required, all others optional."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [SAMPLE_REQUEST]})
+
+    customer_id: CustomerId = Field(description="your own key", examples=["C12345"])
+    name: Name = Field(
+        description="how to address the customer: letters of any script, at most 40 characters",
+        examples=["Sam"],
+    )
+    tenure: int = Field(ge=0, le=MAX_TENURE, description="months with the company", examples=[12])
+    monthly_charges: float = Field(
+        ge=0, le=MAX_CHARGES, description="monthly bill, in currency", examples=[89.99]
+    )
+    contract: Contract = Field(examples=["Month-to-month"])
+    payment_method: Annotated[
+        PaymentMethod, AfterValidator(lambda method: _PAYMENT_ALIASES.get(method, method))
+    ] = Field(examples=["Electronic check"])
+
+    gender: Literal["Female", "Male"] | None = Field(
+        None, description="accepted for compatibility; no model reads it", examples=["Female"]
+    )
+    senior_citizen: bool | None = Field(None, examples=[False])
+    partner: bool | None = Field(None, examples=[True])
+    dependents: bool | None = Field(None, examples=[False])
+    phone_service: bool | None = Field(None, examples=[True])
+    multiple_lines: Literal["Yes", "No", "No phone service"] | None = Field(None, examples=["No"])
+    internet_service: Literal["DSL", "Fiber optic", "No"] | None = Field(
+        None, examples=["Fiber optic"]
+    )
+    online_security: ServiceUse | None = Field(None, examples=["No"])
+    online_backup: ServiceUse | None = Field(None, examples=["No"])
+    device_protection: ServiceUse | None = Field(None, examples=["No"])
+    tech_support: ServiceUse | None = Field(None, examples=["No"])
+    streaming_tv: ServiceUse | None = Field(None, examples=["Yes"])
+    streaming_movies: ServiceUse | None = Field(None, examples=["Yes"])
+    paperless_billing: bool | None = Field(None, examples=[True])
+    total_charges: float | None = Field(
+        None, ge=0, le=MAX_CHARGES * MAX_TENURE, description="billed so far", examples=[1079.88]
+    )
+
+    days_since_contact: int | None = Field(
+        None, ge=0, le=36_500, description="null or absent: never contacted", examples=[30]
+    )
+    contacts_this_period: int | None = Field(
+        None, ge=0, le=1_000, description="retention contacts in the running period", examples=[0]
+    )
+    previous_contacts: int | None = Field(
+        None, ge=0, le=100_000, description="contacts before this period", examples=[1]
+    )
+    previous_outcome: Literal["failure", "success", "nonexistent"] | None = Field(
+        None, examples=["failure"]
+    )
+    contact_channel: Literal["cellular", "telephone"] | None = Field(None, examples=["cellular"])
+    budget_remaining: Probability | None = Field(
+        None,
+        description="share of this customer's discount allowance that is left; absent: all of it",
+        examples=[1.0],
+    )
+
+    time_zone: Annotated[str, Field(max_length=64), AfterValidator(_time_zone)] | None = Field(
+        None, description="IANA zone for quiet hours", examples=["America/New_York"]
+    )
+    tone: Tone = Field("warm", description="how the message sounds", examples=["warm"])
+    force_baseline: bool = Field(
+        False, description="use the rule-based policy and a reviewed template", examples=[False]
+    )
+
+
+class Decision(BaseModel):
+    """Whether to contact now, with which discount, and when to look again."""
+
+    contact: bool
+    offer_level: int = Field(ge=0, le=3)
+    offer_percentage: Literal[0, 5, 10, 15]
+    delay_days: int = Field(ge=0, le=7, description="days until the next decision")
+    estimated_retention_prob: Probability = Field(
+        description="P(still a customer at the end of the period | this decision)"
+    )
+
+
+class Safety(BaseModel):
+    """The shield's verdict on the message; passed with no violations when there is no message."""
+
+    passed: bool
+    violations: list[str]
+
+
+class Reason(BaseModel):
+    """One feature's signed contribution to the churn risk, in log-odds and in words."""
+
+    feature: str
+    value: Any
+    contribution: float
+    text: str
+
+
+class Alternative(BaseModel):
+    """What another decision would be expected to bring."""
+
+    contact: bool
+    offer_percentage: Literal[0, 5, 10, 15]
+    accept_prob: Probability | None
+    expected_value: float
+    expected_cost: float
+    estimated_retention_prob: Probability
+    chosen: bool
+
+
+class Metadata(BaseModel):
+    """The figures behind the decision, and what made it."""
+
+    churn_risk: Probability
+    accept_prob: Probability = Field(description="P(accept | the chosen offer)")
+    expected_value: float = Field(
+        description="expected reward of the decision minus that of not contacting, in currency"
+    )
+    action_probability: Probability = Field(description="the policy's probability of this action")
+    policy: str
+    baseline: bool = Field(description="the kill switch is on, for everybody or for this request")
+    message_source: Literal["model", "template"] | None
+    release_id: str
+    send_not_before: str | None = Field(
+        description="local time at which quiet hours end, when the message must wait for it"
+    )
+    reasons: list[Reason]
+    alternatives: list[Alternative]
+
+
+class PredictResponse(BaseModel):
+    """The answer to one customer's request."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [SAMPLE_ANSWER]})
+
+    decision: Decision
+    message: str | None = Field(description="null when the decision is not to contact")
+    safety: Safety
+    metadata: Metadata
+
+
+class Problem(BaseModel):
+    """One thing that is wrong with a request."""
+
+    type: str = Field(examples=["greater_than_equal"])
+    loc: list[str | int] = Field(examples=[["body", "tenure"]])
+    msg: str = Field(examples=["Input should be greater than or equal to 0"])
+
+
+class Problems(BaseModel):
+    """The API's error shape, whatever went wrong."""
+
+    detail: list[Problem]

@@ -1,0 +1,133 @@
+"""A complete release in a second: real model files, trained on a few hundred made-up customers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xgboost
+
+from api.engine import RetentionEngine
+from api.golden import write_golden
+from api.schemas import SAMPLE_REQUEST
+from churn_assets.decision.policy import save_rule
+from churn_assets.decision.rules import PricedGreedy, RiskThreshold, Rule
+from churn_assets.messages.bank import Cell, MessageBank, ScoredTemplate, all_cells
+from churn_assets.messages.shield import RULES_PATH
+from churn_assets.predictors.features import ACCEPT_FEATURES, RISK_FEATURES, encode
+from churn_assets.release.bundle import Comparison, Manifest, collect, write_manifest
+
+DATA = {"telco_customers": {"source": "mirror", "rows": 300, "sha256": "0" * 64}}
+BANK_TEMPLATE = (
+    "Hi {name}, thank you for {tenure} with us. Enjoy {offer} off for {months}, from us."
+)
+SETTINGS = {"messages": {"currency": "$", "offer_months": 12}}
+
+
+def made_up_rows(count: int, seed: int) -> list[dict[str, Any]]:
+    """Customers with the telco columns that matter and a churn that depends on them."""
+    rng = np.random.default_rng(seed)
+    contracts = ["Month-to-month", "One year", "Two year"]
+    methods = ["Electronic check", "Mailed check", "Credit card (automatic)"]
+    return [
+        {
+            "customer_id": f"T{i:05d}",
+            "tenure": int(rng.integers(1, 72)),
+            "monthly_charges": round(float(rng.uniform(20, 120)), 2),
+            "contract": contracts[rng.integers(3)],
+            "payment_method": methods[rng.integers(3)],
+            "internet_service": ["DSL", "Fiber optic", "No"][rng.integers(3)],
+            "senior_citizen": bool(rng.integers(2)),
+            "partner": bool(rng.integers(2)),
+        }
+        for i in range(count)
+    ]
+
+
+def train(folder: Path, kind: str, seed: int) -> None:
+    """A small booster in the predictors' file format, on labels drawn from a known rule."""
+    rng = np.random.default_rng(seed)
+    features = RISK_FEATURES if kind == "risk" else ACCEPT_FEATURES
+    rows = made_up_rows(300, seed)
+    for row in rows:
+        row |= {"price_pressure": row["monthly_charges"] / 120, "offer_level": int(rng.integers(4))}
+    if kind == "risk":
+        logits = [(r["contract"] == "Month-to-month") * 3 - r["tenure"] / 24 for r in rows]
+    else:
+        logits = [1.2 * r["offer_level"] - 2.0 for r in rows]
+    labels = rng.random(len(rows)) < 1 / (1 + np.exp(-np.array(logits)))
+    monotone = tuple(int(f.name == "offer_level") for f in features)
+    booster = xgboost.train(
+        {
+            "objective": "binary:logistic",
+            "max_depth": 3,
+            "eta": 0.1,
+            "seed": seed,
+            "nthread": 1,
+            "monotone_constraints": monotone,
+        },
+        xgboost.DMatrix(encode(rows, features), label=labels),
+        num_boost_round=40,
+    )
+    folder.mkdir(parents=True)
+    booster.save_model(folder / "model.ubj")
+    model = {
+        "kind": kind,
+        "format": 1,
+        "features": [f.to_json() for f in features],
+        "calibrator": {"kind": "sigmoid", "slope": 1.0, "intercept": 0.0},
+        "price_pressure": {"knots": [20.0, 60.0, 90.0, 120.0]},
+    }
+    (folder / "model.json").write_text(json.dumps(model))
+
+
+def write_messages(folder: Path) -> None:
+    """The shield's own rules and a bank with one template for every cell with an offer."""
+    folder.mkdir(parents=True)
+    shutil.copyfile(RULES_PATH, folder / "rules.json")
+    cells: dict[Cell, list[ScoredTemplate]] = {
+        cell: [ScoredTemplate(BANK_TEMPLATE, 1.0)] for cell in all_cells() if cell.offer
+    }
+    MessageBank(cells).save(folder / "bank.json")
+
+
+def write_parts(root: Path, *, seed: int = 0, policy: Rule | None = None) -> dict[str, Path]:
+    """The five rooms' folders as the stages would leave them."""
+    rooms = {room: root / room for room in ("risk", "accept", "policy", "baseline", "messages")}
+    train(rooms["risk"], "risk", seed)
+    train(rooms["accept"], "accept", seed)
+    save_rule(policy or RiskThreshold(threshold=0.0, offer=2), rooms["policy"])
+    save_rule(PricedGreedy(), rooms["baseline"])
+    write_messages(rooms["messages"])
+    for name, folder in rooms.items():
+        (folder / "report.json").write_text(json.dumps({"auc_oof": 0.8, "room": name}))
+    return rooms
+
+
+def build_release(root: Path, *, seed: int = 0, policy: Rule | None = None) -> Manifest:
+    """A sealed release in `root/bundle`."""
+    rooms = write_parts(root / "parts", seed=seed, policy=policy)
+    bundle = root / "bundle"
+    bundle.mkdir()
+    collect(rooms, {"risk_model": rooms["risk"]}, bundle)
+    engine = RetentionEngine(
+        bundle,
+        release_id="unreleased",
+        currency="$",
+        offer_months=12,
+        default_time_zone="America/New_York",
+    )
+    customers = [{**SAMPLE_REQUEST, "customer_id": f"G{i}", "tenure": 6 * i} for i in range(6)]
+    write_golden(engine, customers, bundle)
+    return write_manifest(
+        bundle,
+        models={"risk_model": "1" * 64},
+        data=DATA,
+        report={"risk": {"auc_oof": 0.8}, "checks": {"passed": 1, "failed": 0, "warned": 0}},
+        settings=SETTINGS,
+        code_version={"package": "0.1.0", "sources": "2" * 64},
+        comparison=Comparison(champion=None, promoted=True, reason="the first release"),
+    )

@@ -1,0 +1,113 @@
+"""Publish, promote, roll back, retain: the pointer is always a whole, verified release."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from churn_assets.release.bundle import Manifest, ReleaseError, write_manifest
+from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.resources.artifact_store import ArtifactError, LocalArtifactStore
+from tests.release.small_release import build_release
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("base")
+    build_release(root)
+    return root / "bundle"
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> ReleaseRegistry:
+    return ReleaseRegistry(LocalArtifactStore(tmp_path / "store"))
+
+
+def variant(base: Path, tmp_path: Path, number: int) -> tuple[Path, Manifest]:
+    """The base release with one more file, so that its content differs."""
+    folder = Path(shutil.copytree(base, tmp_path / f"variant{number}"))
+    (folder / "reports" / "variant.json").write_text(str(number))
+    old = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
+    facts = {
+        name: getattr(old, name)
+        for name in ("models", "data", "report", "settings", "code_version", "comparison")
+    }
+    facts["report"] = {k: v for k, v in facts["report"].items() if k != "release_id"}
+    return folder, write_manifest(folder, **facts)
+
+
+def publish(registry: ReleaseRegistry, base: Path, tmp_path: Path, number: int) -> str:
+    folder, manifest = variant(base, tmp_path, number)
+    registry.publish(folder)
+    registry.promote(manifest.release_id, "test")
+    return manifest.release_id
+
+
+def test_published_release_serves_only_once_promoted(
+    registry: ReleaseRegistry, base: Path, tmp_path: Path
+) -> None:
+    """Storing a release and putting it into service are two decisions."""
+    folder, manifest = variant(base, tmp_path, 1)
+    registry.publish(folder)
+    assert registry.latest() is None
+    with pytest.raises(ReleaseError, match="no release yet"):
+        registry.folder()
+    registry.promote(manifest.release_id, "first")
+    latest = registry.latest()
+    assert latest is not None
+    assert latest.release_id == manifest.release_id
+    assert registry.serving_manifest() == manifest
+
+
+def test_rollback_returns_to_the_previous_one_and_marks_the_bad_one(
+    registry: ReleaseRegistry, base: Path, tmp_path: Path
+) -> None:
+    """One command undoes a bad promotion; a second goes one further back; then it refuses."""
+    ids = [publish(registry, base, tmp_path, n) for n in range(3)]
+    assert registry.rollback().release_id == ids[1]
+    assert registry.record(ids[2]).withdrawn
+    assert registry.rollback().release_id == ids[0]
+    with pytest.raises(ReleaseError, match="oldest release"):
+        registry.rollback()
+
+
+def test_retention_keeps_the_serving_release_and_its_predecessor(
+    registry: ReleaseRegistry, base: Path, tmp_path: Path
+) -> None:
+    """Old releases go, but never the one that serves nor the one to go back to."""
+    ids = [publish(registry, base, tmp_path, n) for n in range(4)]
+    registry.promote(ids[0], "an old one serves again")
+    gone = registry.retain(keep=2)
+    assert gone == sorted(ids[1:3])
+    assert [r.release_id for r in registry.records()] == [ids[0], ids[3]]
+    assert registry.folder(ids[0]).is_dir()
+    assert not (tmp_path / "store/objects/releases" / ids[1]).exists() or not any(
+        (tmp_path / "store/objects/releases" / ids[1]).iterdir()
+    )
+
+
+def test_unknown_release_is_named_with_those_there_are(
+    registry: ReleaseRegistry, base: Path, tmp_path: Path
+) -> None:
+    """The error says what to choose from."""
+    known = publish(registry, base, tmp_path, 0)
+    with pytest.raises(ReleaseError, match=known):
+        registry.record("20200101-000000000000")
+
+
+def test_damaged_release_is_not_promoted(
+    registry: ReleaseRegistry, base: Path, tmp_path: Path
+) -> None:
+    """The pointer must not move to files that changed in the store."""
+    first = publish(registry, base, tmp_path, 0)
+    folder, manifest = variant(base, tmp_path, 1)
+    record = registry.publish(folder)
+    stored = tmp_path / "store" / record.artifact.path / "risk/model.json"
+    stored.write_text("{}")
+    with pytest.raises(ArtifactError, match="damaged"):
+        registry.promote(manifest.release_id, "test")
+    latest = registry.latest()
+    assert latest is not None
+    assert latest.release_id == first
