@@ -19,7 +19,7 @@ class ApiConfig(BaseModel):
             can be rotated without a gap. Empty means open, which the production profile refuses.
         key_file: a file with further `name:sha256` lines, read again whenever it changes (a mounted
             secret), so that a key can be withdrawn without a restart.
-        requests_per_second: sustained rate allowed to one key; None switches the limit off.
+        requests_per_second: sustained rate allowed to one key; 0 switches the limit off.
         burst: requests a key may send at once before the rate counts.
         max_body_bytes: largest body of a single-customer request.
         max_batch_body_bytes: largest body of `POST /predict/batch`.
@@ -39,7 +39,7 @@ class ApiConfig(BaseModel):
     default_time_zone: str = "America/New_York"
     key_hashes: tuple[str, ...] = ()
     key_file: Path | None = None
-    requests_per_second: float | None = Field(default=200.0, gt=0)
+    requests_per_second: float = Field(default=200.0, ge=0)
     burst: int = Field(default=400, ge=1)
     max_body_bytes: int = Field(default=65_536, ge=1_024)
     max_batch_body_bytes: int = Field(default=2_097_152, ge=1_024)

@@ -76,6 +76,11 @@ async def _invalid_request(_: Request, error: Exception) -> Response:
 
 async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
+    return error_response(error)
+
+
+def error_response(error: HTTPException) -> Response:
+    """The answer that an error stands for."""
     kind = error.kind if isinstance(error, ApiError) else f"http_{error.status_code}"
     loc = error.loc if isinstance(error, ApiError) else ()
     detail = [problem(kind, loc, str(error.detail))]

@@ -10,13 +10,10 @@ import re
 import time
 import uuid
 from collections.abc import Mapping
-from typing import Any
 
-import orjson
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import problem
+from api.errors import ApiError, error_response
 from api.logs import request_id
 from api.metrics import LATENCY, REQUESTS
 
@@ -37,10 +34,6 @@ SECURITY_HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
-
-
-class BodyTooLargeError(Exception):
-    """More bytes arrived than the route takes."""
 
 
 class RequestMiddleware:
@@ -67,12 +60,11 @@ class RequestMiddleware:
         identity = _request_id(scope)
         token = request_id.set(identity)
         status = 500
-        sent = False
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal status, sent
+            nonlocal status
             if message["type"] == "http.response.start":
-                status, sent = message["status"], True
+                status = message["status"]
                 message["headers"] = [
                     *message["headers"],
                     *self._headers,
@@ -83,12 +75,9 @@ class RequestMiddleware:
         limit = self.body_limits.get(scope["path"], self.max_body_bytes)
         try:
             if _declared_length(scope) > limit:
-                raise BodyTooLargeError
-            await self.app(scope, _limited(receive, limit), send_with_headers)
-        except BodyTooLargeError:
-            if sent:
-                raise
-            await _refuse_body(send_with_headers, limit)
+                await error_response(_too_large(limit))(scope, receive, send_with_headers)
+            else:
+                await self.app(scope, _limited(receive, limit), send_with_headers)
         finally:
             self._account(scope, status, time.perf_counter() - started)
             request_id.reset(token)
@@ -126,14 +115,11 @@ def _limited(receive: Receive, limit: int) -> Receive:
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > limit:
-            raise BodyTooLargeError
+            raise _too_large(limit)
         return message
 
     return limited
 
 
-async def _refuse_body(send: Any, limit: int) -> None:
-    detail = [problem("body_too_large", ["body"], f"the body is larger than {limit} bytes")]
-    headers = MutableHeaders({"content-type": "application/json", "connection": "close"})
-    await send({"type": "http.response.start", "status": 422, "headers": headers.raw})
-    await send({"type": "http.response.body", "body": orjson.dumps({"detail": detail})})
+def _too_large(limit: int) -> ApiError:
+    return ApiError(422, "body_too_large", f"the body is larger than {limit} bytes", loc=["body"])

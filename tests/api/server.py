@@ -1,0 +1,94 @@
+"""A real server process on a free loopback port, for tests and benchmarks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+START_SECONDS = 60.0
+
+
+@dataclass
+class Server:
+    """A running server: its address, its process, and where its log lines go."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def kill(self) -> None:
+        """`kill -9`: no clean-up, no last words."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(timeout=10)
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(url: str, server: Server, status: int = 200) -> None:
+    """Poll `url` until it answers with `status`; fails with the server's log otherwise."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if server.process.poll() is not None:
+            break
+        try:
+            if httpx.get(url, timeout=5).status_code == status:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError(f"{url} never answered {status}:\n{server.log.read_text()[-4000:]}")
+
+
+@contextmanager
+def running(
+    home: Path,
+    app: str = "api.main:app",
+    ready: str = "/readyz",
+    status: int = 200,
+    arguments: tuple[str, ...] = (),
+    **environment: str,
+) -> Iterator[Server]:
+    """Run uvicorn on `app` until the block ends.
+
+    Args:
+        home: CHURN_HOME of the server; its artifact store is `home/store`.
+        ready: the path that must answer with `status` before the block begins.
+        environment: further environment variables.
+    """
+    port = free_port()
+    log = home / f"server-{port}.log"
+    home.mkdir(parents=True, exist_ok=True)
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("CHURN_", "FORCE_"))}
+    environment = {**clean, "CHURN_HOME": str(home), "OMP_NUM_THREADS": "1", **environment}
+    command = [sys.executable, "-m", "uvicorn", app, "--host", "127.0.0.1", "--port", str(port)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, *arguments],
+            env=environment,
+            stdout=output,
+            stderr=output,
+            cwd=Path(__file__).parents[2],
+        )
+    server = Server(f"http://127.0.0.1:{port}", process, log)
+    try:
+        wait_for(server.url + ready, server, status)
+        yield server
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(timeout=20)

@@ -1,0 +1,129 @@
+"""The engine in process: one path for one and for many, quiet hours, the golden set."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.engine import RetentionEngine
+from api.golden import check_golden
+from api.schemas import SAMPLE_REQUEST, PredictRequest, PredictResponse
+from churn_assets.release.bundle import ReleaseError
+
+NOON = datetime(2026, 1, 14, 17, tzinfo=UTC)  # noon in New York
+
+
+def request(**changes: Any) -> PredictRequest:
+    return PredictRequest.model_validate({**SAMPLE_REQUEST, **changes})
+
+
+customers = st.builds(
+    request,
+    tenure=st.integers(0, 1200),
+    monthly_charges=st.floats(0, 200),
+    contract=st.sampled_from(["Month-to-month", "One year", "Two year"]),
+    internet_service=st.sampled_from(["DSL", "Fiber optic", "No", None]),
+    days_since_contact=st.none() | st.integers(0, 60),
+    contacts_this_period=st.none() | st.integers(0, 8),
+    budget_remaining=st.none() | st.floats(0, 1),
+    force_baseline=st.booleans(),
+)
+
+
+@given(st.lists(customers, min_size=1, max_size=8))
+def test_many_is_one_by_one(engine: RetentionEngine, requests: list[PredictRequest]) -> None:
+    """A batch must not answer differently from single requests."""
+    together = engine.predict_many(requests, now=NOON)
+    alone = [engine.predict(r, now=NOON) for r in requests]
+    for one, other in zip(together, alone, strict=True):
+        assert one["decision"].keys() == other["decision"].keys()
+        for key, value in one["decision"].items():
+            assert other["decision"][key] == pytest.approx(value, abs=1e-6)
+        assert one["message"] == other["message"]
+        PredictResponse.model_validate(one)
+
+
+@given(customers)
+def test_every_figure_is_finite_and_in_range(
+    engine: RetentionEngine, customer: PredictRequest
+) -> None:
+    """Whatever the request, the answer is the documented JSON with finite numbers."""
+    answer = engine.predict(customer, now=NOON)
+    PredictResponse.model_validate(json.loads(json.dumps(answer, allow_nan=False)))
+    accept = [a["accept_prob"] for a in answer["metadata"]["alternatives"][1:]]
+    assert accept == sorted(accept)
+
+
+def test_reasons_are_exact_shares_of_the_score(engine: RetentionEngine) -> None:
+    """SHAP values sum to the score minus the average score: nothing is made up."""
+    rows = [vars(request(tenure=t)) for t in (1, 30, 70)]
+    names, shares = engine.assessor.risk.contributions(rows)
+    risk = engine.assessor.risk.predict(rows)
+    margins = np.log(risk / (1 - risk))  # the small release's calibrator is the identity
+    assert np.ptp(margins - shares.sum(axis=1)) == pytest.approx(0, abs=1e-4)
+    reasons = engine.predict(request(tenure=1), now=NOON)["metadata"]["reasons"]
+    sizes = [abs(r["contribution"]) for r in reasons]
+    assert sizes == sorted(sizes, reverse=True)
+    assert reasons[0]["contribution"] == pytest.approx(
+        shares[0][names.index(reasons[0]["feature"])], abs=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    ("hour_utc", "passed", "not_before"),
+    [
+        (12, False, "2026-01-14T08:00:00-05:00"),  # 7 in New York
+        (13, True, None),  # 8
+        (17, True, None),
+        (2, True, None),  # 21 on the day before
+        (3, False, "2026-01-14T08:00:00-05:00"),  # 22 on the day before
+    ],
+)
+def test_quiet_hours_are_the_customers(
+    engine: RetentionEngine, hour_utc: int, passed: bool, not_before: str | None
+) -> None:
+    """Ten at night to eight in the morning where the customer is, not where the server is."""
+    now = NOON.replace(hour=hour_utc)
+    answer = engine.predict(request(time_zone="America/New_York"), now=now)
+    assert answer["safety"]["passed"] is passed
+    assert answer["safety"]["violations"] == ([] if passed else ["quiet_hours"])
+    assert answer["metadata"]["send_not_before"] == not_before
+
+
+def test_golden_set_passes_and_notices_a_changed_answer(
+    engine: RetentionEngine, bundle: Path, tmp_path: Path
+) -> None:
+    """A server that computes something else than the builder must not serve."""
+    assert check_golden(engine, bundle) == 6
+    copy = Path(shutil.copytree(bundle, tmp_path / "copy"))
+    golden = json.loads((copy / "golden.json").read_text())
+    golden["cases"][3]["answer"]["metadata"]["churn_risk"] += 1e-3
+    (copy / "golden.json").write_text(json.dumps(golden))
+    with pytest.raises(ReleaseError, match=r"G3 .*metadata\.churn_risk"):
+        check_golden(engine, copy)
+
+
+def test_golden_set_notices_another_model(engine: RetentionEngine, tmp_path: Path) -> None:
+    """The golden answers belong to one release's models."""
+    from tests.release.small_release import build_release
+
+    build_release(tmp_path, seed=1)
+    with pytest.raises(ReleaseError, match="answered differently"):
+        check_golden(engine, tmp_path / "bundle")
+
+
+def test_damaged_release_does_not_load(bundle: Path, tmp_path: Path) -> None:
+    """Every digest is verified before anything is parsed."""
+    copy = Path(shutil.copytree(bundle, tmp_path / "copy"))
+    with (copy / "risk/model.ubj").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(ReleaseError, match=r"changed risk/model\.ubj"):
+        RetentionEngine.load(copy)

@@ -1,0 +1,99 @@
+"""`POST /predict` on the real server: the specification's JSON and what its figures mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from api.schemas import SAMPLE_ANSWER, SAMPLE_REQUEST, PredictResponse
+
+
+def predict(client: httpx.Client, **changes: Any) -> dict[str, Any]:
+    answer = client.post("/predict", json={**SAMPLE_REQUEST, **changes})
+    assert answer.status_code == 200, answer.text
+    result: dict[str, Any] = answer.json()
+    return result
+
+
+def test_sample_answer_has_the_specified_shape(client: httpx.Client) -> None:
+    """Key for key and type for type; additions only inside `metadata`."""
+    answer = predict(client)
+    assert list(answer) == list(SAMPLE_ANSWER)
+    for part in ("decision", "safety"):
+        assert list(answer[part]) == list(SAMPLE_ANSWER[part])
+        for key, value in SAMPLE_ANSWER[part].items():
+            assert type(answer[part][key]) is type(value)
+    assert set(SAMPLE_ANSWER["metadata"]) <= set(answer["metadata"])
+    PredictResponse.model_validate(answer, strict=True)
+
+
+def test_figures_agree_with_the_alternatives(client: httpx.Client) -> None:
+    """The chosen alternative carries the decision's own figures; not contacting is worth 0."""
+    answer = predict(client)
+    alternatives = answer["metadata"]["alternatives"]
+    [chosen] = [a for a in alternatives if a["chosen"]]
+    assert chosen["contact"] == answer["decision"]["contact"]
+    assert chosen["offer_percentage"] == answer["decision"]["offer_percentage"]
+    assert chosen["expected_value"] == answer["metadata"]["expected_value"]
+    assert chosen["accept_prob"] == answer["metadata"]["accept_prob"]
+    assert chosen["estimated_retention_prob"] == answer["decision"]["estimated_retention_prob"]
+    assert [a["offer_percentage"] for a in alternatives] == [0, 0, 5, 10, 15]
+    assert alternatives[0]["expected_value"] == 0
+    assert alternatives[0]["estimated_retention_prob"] == pytest.approx(
+        1 - answer["metadata"]["churn_risk"]
+    )
+
+
+def test_message_is_null_exactly_when_nobody_is_contacted(client: httpx.Client) -> None:
+    """No decision to contact, no text; and the shield has nothing to object to."""
+    contacted = predict(client)
+    assert contacted["decision"]["contact"] is True
+    assert "Sam" in contacted["message"]
+    cooling = predict(client, days_since_contact=1, contacts_this_period=1)
+    assert cooling["decision"]["contact"] is False
+    assert cooling["message"] is None
+    assert cooling["metadata"]["message_source"] is None
+    assert cooling["safety"] == {"passed": True, "violations": []}
+
+
+def test_same_request_same_answer(client: httpx.Client) -> None:
+    """No hidden state: two equal requests agree in everything but the hour."""
+    assert predict(client)["decision"] == predict(client)["decision"]
+    assert predict(client)["message"] == predict(client)["message"]
+
+
+def test_missing_and_null_mean_the_same(client: httpx.Client) -> None:
+    """An absent optional field is a missing value, exactly like null, and differs from a value."""
+    absent = predict(client)
+    null = predict(client, internet_service=None, senior_citizen=None, total_charges=None)
+    assert absent["metadata"]["churn_risk"] == null["metadata"]["churn_risk"]
+    fiber = predict(client, internet_service="Fiber optic")
+    dsl = predict(client, internet_service="DSL")
+    assert fiber["metadata"]["reasons"] != dsl["metadata"]["reasons"]
+
+
+def test_payment_method_may_leave_out_automatic(client: httpx.Client) -> None:
+    """The specification says "Credit card", the data "Credit card (automatic)"."""
+    short, full = (
+        predict(client, payment_method=method)
+        for method in ("Credit card", "Credit card (automatic)")
+    )
+    assert short["metadata"]["churn_risk"] == full["metadata"]["churn_risk"]
+
+
+@pytest.mark.parametrize("name", ["Zoë", "José María", "Łukasz", "李雷", "محمد", "O'Brien", "Ngọc"])
+def test_names_beyond_ascii(client: httpx.Client, name: str) -> None:
+    """People's names are not ASCII."""
+    answer = predict(client, name=name)
+    assert name in answer["message"]
+
+
+def test_force_baseline_by_request(client: httpx.Client) -> None:
+    """One request can ask for the rules and the reviewed templates."""
+    answer = predict(client, force_baseline=True)
+    assert answer["metadata"]["baseline"] is True
+    assert answer["metadata"]["policy"] == "priced_greedy"
+    assert answer["metadata"]["message_source"] in (None, "template")
+    assert predict(client)["metadata"]["policy"] == "risk_threshold"
