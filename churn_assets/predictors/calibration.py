@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 CalibrationKind = Literal["sigmoid", "isotonic"]
+CALIBRATION_KINDS: tuple[CalibrationKind, ...] = ("sigmoid", "isotonic")
 Floats = NDArray[np.float64]
 
 

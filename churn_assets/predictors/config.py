@@ -16,10 +16,10 @@ class BoosterConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    trees: int = Field(400, ge=1)
+    trees: int = Field(200, ge=1)
     max_depth: int = Field(3, ge=1, le=MAX_DEPTH)
-    learning_rate: float = Field(0.03, gt=0, le=1)
-    columns_per_tree: float = Field(0.5, gt=0, le=1)
+    learning_rate: float = Field(0.05, gt=0, le=1)
+    columns_per_tree: float = Field(0.4, gt=0, le=1)
     rows_per_tree: float = Field(0.8, gt=0, le=1)
     bins: int = Field(64, ge=2)
     threads: int = Field(1, ge=1)
@@ -29,6 +29,19 @@ class BoosterConfig(BaseModel):
     masked_copies: int = Field(1, ge=0)
     """Copies of each training row whose optional values are masked at random, so that a missing
     value has been learned, not guessed."""
+
+
+SPECIFICATION = BoosterConfig(
+    trees=100,
+    max_depth=6,
+    learning_rate=0.3,
+    columns_per_tree=1.0,
+    rows_per_tree=1.0,
+    bins=256,
+    calibration="isotonic",
+    masked_copies=0,
+)
+"""The specification's booster, a baseline (learning rate and bins: XGBoost's defaults)."""
 
 
 class RiskConfig(BoosterConfig):
@@ -58,9 +71,17 @@ class AcceptConfig(BoosterConfig):
     """P(accept | offer): how the boosters are trained, and where the offers' responses are from."""
 
     effect: Literal["illustrative", "conservative"] = "illustrative"
-    """The assumed response to a discount; the public data has none."""
+    """The assumed response to a discount (`OFFER_EFFECTS`); the public data has none."""
     campaign_log: Path | None = None
     """A Parquet or CSV file of your own contacts (features, offer_level, accepted; the schema is in
     `offer_response`). It replaces the simulated responses."""
-    thin_support: int = Field(100, ge=1)
-    """Customers whose kind of contact occurs less often than this in training are reported."""
+    bootstrap: int = Field(1000, ge=100)
+    support_rows: int = Field(10, ge=1)
+    """A customer is inside the support if at least so many training contacts are like them."""
+    thin_support_rows: int = Field(100, ge=1)
+    """Below this a customer's support is reported as thin."""
+
+    @property
+    def offer_effect(self) -> OfferEffect:
+        """The preset's numbers."""
+        return OFFER_EFFECTS[self.effect]

@@ -1,0 +1,220 @@
+"""The stage `accept_model`: P(accept | offer), from contacts with randomised offers.
+
+Trained on contacts (train + valid), measured on held-out contacts, then applied to customers.
+`offer_response` says where the responses come from, `features` what both sides share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from churn_assets.predictors import accept_evaluation as evaluation
+from churn_assets.predictors.boosting import Learner, OutOfFold, save_model, stratified_folds
+from churn_assets.predictors.calibration import CALIBRATION_KINDS
+from churn_assets.predictors.config import AcceptConfig
+from churn_assets.predictors.features import ACCEPT_FEATURES, PricePressure, encode
+from churn_assets.predictors.frames import data_source, read_training_and_test, rows_of
+from churn_assets.predictors.metrics import summary
+from churn_assets.predictors.offer_response import bank_contacts, campaign_log
+from churn_assets.predictors.plots import plot_calibration, plot_importance, plot_offer_curves
+from churn_assets.predictors.scoring import AcceptScorer
+from churn_assets.stage import Progress, silent
+
+STEPS = 5
+
+
+@dataclass(frozen=True)
+class Contacts:
+    """Contacts as the model sees them.
+
+    Attributes:
+        matrix: encoded features, (N, 9).
+        accepted: 0 or 1, (N,).
+        test: held out, (N,).
+        chronological: "train", "valid" or "test" by time, (N,).
+    """
+
+    matrix: NDArray[np.float32]
+    accepted: NDArray[np.float64]
+    test: NDArray[np.bool_]
+    chronological: NDArray[np.str_]
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> Contacts:
+        """From a frame of `offer_response`."""
+        return cls(
+            matrix=encode(rows_of(frame), ACCEPT_FEATURES),
+            accepted=frame["accepted"].to_numpy(np.float64),
+            test=(frame["split"] == "test").to_numpy(),
+            chronological=frame["chronological_split"].to_numpy(),
+        )
+
+
+def run(
+    inputs: Mapping[str, Path], out: Path, config: AcceptConfig, progress: Progress = silent
+) -> dict[str, Any]:
+    """Train, evaluate and write the accept model.
+
+    Args:
+        inputs: `bank_contacts`, `telco_customers`; `campaign_log` if and only if the settings name
+            one.
+        out: receives `model.ubj`, `model.json` and `plots/`.
+        config: hyperparameters, and the assumed response to offers.
+        progress: told after each of five steps.
+
+    Returns:
+        {"accept": metrics}.
+
+    Raises:
+        ValueError: the settings and the inputs disagree about a campaign log.
+        SchemaViolationError: contacts outside the shared contract.
+    """
+    learned_from, held_out = read_training_and_test(inputs["telco_customers"])
+    pressure = PricePressure.fit(learned_from["monthly_charges"].to_numpy(np.float64))
+    contacts = Contacts.of(_contacts(inputs, config, pressure))
+    progress(1, STEPS)
+    learner = Learner(ACCEPT_FEATURES, config, rising=frozenset({"offer_level"}))
+    fitted = _train_and_save(learner, contacts, pressure, out)
+    progress(2, STEPS)
+    scorer = AcceptScorer.load(out)
+    customers = rows_of(pd.concat([learned_from, held_out], ignore_index=True))
+    metrics = {
+        **_provenance(inputs, config),
+        **_held_out(scorer, contacts, fitted, config),
+        **_out_of_fold(contacts, fitted, config),
+    }
+    progress(3, STEPS, auc=metrics["auc"], ece=metrics["ece"])
+    curves = scorer.predict(customers)
+    metrics |= {
+        **evaluation.customer_curves(curves),
+        **_design(learner, contacts, scorer.contact_matrix(customers), config),
+    }
+    progress(4, STEPS)
+    _plot(out / "plots", scorer, contacts, curves, metrics["offer_curve"])
+    progress(5, STEPS)
+    return {"accept": metrics}
+
+
+def _contacts(
+    inputs: Mapping[str, Path], config: AcceptConfig, pressure: PricePressure
+) -> pd.DataFrame:
+    if (config.campaign_log is None) != ("campaign_log" not in inputs):
+        raise ValueError(
+            f"the settings name the campaign log {config.campaign_log}, "
+            f"but the stage was given {sorted(inputs)}"
+        )
+    if "campaign_log" in inputs:
+        return campaign_log(inputs["campaign_log"], pressure)
+    return bank_contacts(inputs["bank_contacts"], config)
+
+
+def _provenance(inputs: Mapping[str, Path], config: AcceptConfig) -> dict[str, str]:
+    """Where contacts and responses come from, in words that stand beside every number."""
+    if "campaign_log" in inputs:
+        return {"source": "campaign_log", "responses": "observed, from the campaign log"}
+    effect = config.offer_effect
+    return {
+        "source": data_source(inputs["bank_contacts"]),
+        "responses": (
+            f"SEMI-SYNTHETIC: the response to a discount is simulated (preset {config.effect!r}, "
+            f"strength {effect.strength}, exponent {effect.exponent}); features and the response "
+            "without a discount are the data's"
+        ),
+    }
+
+
+def _train_and_save(
+    learner: Learner, contacts: Contacts, pressure: PricePressure, out: Path
+) -> OutOfFold:
+    """Fit calibrators on out-of-fold scores of train + valid, refit the booster, write both.
+
+    The view `without_channel` is how customers look who were never contacted by a known channel.
+    """
+    config = learner.config
+    matrix, accepted = contacts.matrix[~contacts.test], contacts.accepted[~contacts.test]
+    without_channel = matrix.copy()
+    without_channel[:, evaluation.COLUMN["contact_channel"]] = np.nan
+    folds = stratified_folds(accepted, config.calibration_folds, config.seed)
+    fitted = learner.cross_fit(matrix, accepted, folds, without_channel=without_channel)
+    save_model(
+        out,
+        "accept",
+        learner.train(matrix, accepted),
+        fitted.calibrator(config.calibration),
+        ACCEPT_FEATURES,
+        base_rate=float(accepted.mean()),
+        price_pressure={"of": "monthly_charges", "knots": list(pressure.knots)},
+    )
+    return fitted
+
+
+def _held_out(
+    scorer: AcceptScorer, contacts: Contacts, fitted: OutOfFold, config: AcceptConfig
+) -> dict[str, Any]:
+    """The published model, both calibrators and the baselines on the held-out contacts."""
+    test = contacts.test
+    matrix, accepted = contacts.matrix[test], contacts.accepted[test]
+    probabilities = scorer.model.probabilities(matrix)
+    scores = scorer.model.forest.margins(matrix)
+    first = evaluation.first_contacts(matrix)
+    others = evaluation.baselines(contacts.matrix[~test], contacts.accepted[~test], matrix, config)
+    return {
+        **evaluation.discrimination(matrix, accepted, probabilities, config),
+        "offer_curve": evaluation.offer_curve(matrix, accepted, probabilities),
+        "first_contacts": summary(accepted[first], probabilities[first]),
+        "calibration": {
+            kind: summary(accepted, fitted.calibrator(kind)(scores)) for kind in CALIBRATION_KINDS
+        },
+        "baselines": {name: summary(accepted, scores) for name, scores in others.items()},
+    }
+
+
+def _out_of_fold(contacts: Contacts, fitted: OutOfFold, config: AcceptConfig) -> dict[str, Any]:
+    """The same figures out of fold over train + valid: nine times the rows."""
+    matrix, kind = contacts.matrix[~contacts.test], config.calibration
+    pooled = fitted.probabilities(kind)
+    without_channel = fitted.probabilities(kind, "without_channel")
+    return {
+        "oof": evaluation.discrimination(matrix, fitted.labels, pooled, config),
+        "without_channel_oof": summary(fitted.labels, without_channel),
+    }
+
+
+def _design(
+    learner: Learner, contacts: Contacts, customers: NDArray[np.float32], config: AcceptConfig
+) -> dict[str, Any]:
+    """Whether the data can support what is concluded from it: randomisation, placebo, support."""
+    learn, test = contacts.matrix[~contacts.test], contacts.matrix[contacts.test]
+    accepted = contacts.accepted[~contacts.test]
+    return {
+        "propensity_auc": evaluation.propensity_auc(contacts.matrix, config),
+        "placebo_uplift": evaluation.placebo_uplift(learner, learn, accepted, test),
+        **evaluation.support(customers, learn, config),
+        **evaluation.chronological(
+            learner, contacts.matrix, contacts.accepted, contacts.chronological
+        ),
+    }
+
+
+def _plot(
+    folder: Path,
+    scorer: AcceptScorer,
+    contacts: Contacts,
+    curves: NDArray[np.float64],
+    offer_curve: Mapping[str, Any],
+) -> None:
+    matrix, accepted = contacts.matrix[contacts.test], contacts.accepted[contacts.test]
+    held_out = {"all offers": (accepted, scorer.model.probabilities(matrix))}
+    plot_calibration(folder, f"P(accept | offer), {len(accepted):,} held-out contacts", held_out)
+    names = [feature.name for feature in ACCEPT_FEATURES]
+    contributions = scorer.model.forest.contributions(matrix).astype(np.float64)
+    plot_importance(folder, names, contributions)
+    observed = {"all": (offer_curve["predicted"], offer_curve["observed"])}
+    plot_offer_curves(folder, curves, observed)
