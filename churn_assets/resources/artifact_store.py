@@ -2,7 +2,8 @@
 
 Assets exchange `Artifact`s (a name and a digest), never objects. The folder behind an artifact is
 written once, under its own digest, by an atomic rename; whoever reads it gets a local copy whose
-every byte was verified. A pointer is a small file (which release is the latest?) replaced atomically.
+every byte was verified. A pointer is a small file (which release is the latest?) that is replaced
+atomically.
 
 The same contract holds on a local folder (`LocalArtifactStore`) and on Google Cloud Storage
 (`churn_assets.resources.gcs_store.GcsArtifactStore`); `open_store` picks one by URL.
@@ -10,19 +11,30 @@ The same contract holds on a local folder (`LocalArtifactStore`) and on Google C
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from google.cloud import storage
 
 
 class ArtifactError(RuntimeError):
     """A missing, damaged or half-written artifact."""
+
+
+class PointerMovedError(ArtifactError):
+    """Somebody else moved a pointer between reading and writing it."""
 
 
 class Artifact(BaseModel):
@@ -30,13 +42,19 @@ class Artifact(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    name: str
-    sha256: str
+    # Both become part of paths, so neither may climb out of the store.
+    name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*$")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+    @property
+    def version(self) -> str:
+        """The folder's name: enough digits of the digest to tell versions apart."""
+        return self.sha256[:16]
 
     @property
     def path(self) -> str:
         """Where the folder lies, relative to the store's root."""
-        return f"objects/{self.name}/{self.sha256[:16]}"
+        return f"objects/{self.name}/{self.version}"
 
 
 class ArtifactStore(Protocol):
@@ -45,7 +63,7 @@ class ArtifactStore(Protocol):
     url: str
 
     def put(self, name: str, folder: Path) -> Artifact:
-        """Publish a copy of `folder` as an immutable artifact; the same bytes give the same artifact."""
+        """Publish a copy of `folder`, immutable from then on; the same bytes, the same artifact."""
         ...
 
     def get(self, artifact: Artifact) -> Path:
@@ -65,7 +83,15 @@ class ArtifactStore(Protocol):
         ...
 
     def write_pointer(self, key: str, content: bytes) -> None:
-        """Replace the pointer atomically: a reader sees the old content or the new, never a part."""
+        """Replace the pointer atomically: a reader sees the old content or the new, no mixture."""
+        ...
+
+    def swap_pointer(self, key: str, expected: bytes | None, content: bytes) -> None:
+        """Replace the pointer if it still holds `expected` (None: if there is none yet).
+
+        Raises:
+            PointerMovedError: it holds something else; nothing was written.
+        """
         ...
 
 
@@ -82,13 +108,13 @@ def tree_files(folder: Path) -> dict[str, str]:
 
 
 def tree_sha256(files: dict[str, str]) -> str:
-    """One digest for a tree: SHA-256 over the sorted lines `<sha256>  <path>` (as `sha256sum` prints)."""
+    """One digest for a tree: SHA-256 over the sorted lines `<sha256>  <path>` of `sha256sum`."""
     lines = "".join(f"{digest}  {path}\n" for path, digest in sorted(files.items()))
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write through a temporary file in the same folder, flushed to disk, then renamed over `path`."""
+    """Write to a temporary file in the same folder, flush it to disk, rename it over `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -122,6 +148,29 @@ def verified(folder: Path, artifact: Artifact) -> Path:
     return folder
 
 
+@contextmanager
+def staging_folder(parent: Path) -> Iterator[Path]:
+    """A hidden folder beside an artifact's place, removed at the end whatever happens."""
+    parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(dir=parent, prefix=".incoming-"))
+    try:
+        yield staging
+    finally:
+        shutil.rmtree(staging)
+
+
+def publish_folder(tree: Path, target: Path, artifact: Artifact) -> Path:
+    """Verify a complete folder and rename it to its place; another writer of the same may win."""
+    verified(tree, artifact)
+    os.utime(tree)  # its age is the time of publication
+    try:
+        return tree.rename(target)
+    except OSError as error:
+        if error.errno not in {errno.EEXIST, errno.ENOTEMPTY}:
+            raise
+        return verified(target, artifact)
+
+
 class LocalArtifactStore:
     """Artifacts in a folder of this machine.
 
@@ -142,14 +191,8 @@ class LocalArtifactStore:
                 return artifact
             except ArtifactError:
                 shutil.rmtree(target)  # a damaged copy is replaced by the sound one at hand
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(dir=target.parent, prefix=".incoming-"))
-        try:
-            copy = shutil.copytree(folder, staging / "tree")
-            verified(copy, artifact)
-            copy.rename(target)
-        finally:
-            shutil.rmtree(staging)
+        with staging_folder(target.parent) as staging:
+            publish_folder(shutil.copytree(folder, staging / "tree"), target, artifact)
         return artifact
 
     def get(self, artifact: Artifact) -> Path:
@@ -172,16 +215,36 @@ class LocalArtifactStore:
         return path.read_bytes() if path.is_file() else None
 
     def write_pointer(self, key: str, content: bytes) -> None:
-        write_atomically(self.root / "pointers" / key, content)
+        with self._pointer_lock():
+            write_atomically(self.root / "pointers" / key, content)
+
+    def swap_pointer(self, key: str, expected: bytes | None, content: bytes) -> None:
+        with self._pointer_lock():
+            if self.read_pointer(key) != expected:
+                raise PointerMovedError(f"{self.url}: pointer {key} was moved meanwhile")
+            write_atomically(self.root / "pointers" / key, content)
+
+    @contextmanager
+    def _pointer_lock(self) -> Iterator[None]:
+        """Only one process at a time moves a pointer; readers need no lock."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / ".pointers.lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
 
 
-def open_store(url: str, cache: Path | None = None) -> ArtifactStore:
-    """The store at `url`: a local folder, or `gs://bucket/prefix` (cached below `cache`)."""
+def open_store(
+    url: str, cache: Path | None = None, client: storage.Client | None = None
+) -> ArtifactStore:
+    """The store at `url`: a local folder, or `gs://bucket/prefix` (cached below `cache`).
+
+    `client` is the storage client to use instead of one with application-default credentials.
+    """
     if url.startswith("gs://"):
         # Imported here: the client library costs a second that a local folder need not pay.
         from churn_assets.resources.gcs_store import GcsArtifactStore
 
-        return GcsArtifactStore.from_url(url, cache=cache)
+        return GcsArtifactStore.from_url(url, cache=cache, client=client)
     if "://" in url:
         raise ValueError(
             f"unknown artifact store {url!r}: use a local folder or gs://bucket/prefix"

@@ -63,7 +63,7 @@ def run_child(
     Raises:
         StageError: the child ended with an error or by a signal; carries its last `log_lines`.
     """
-    process = subprocess.Popen(  # noqa: S603 (the command is this project's own)
+    process = subprocess.Popen(
         command,
         env={**os.environ, "PYTHONUNBUFFERED": "1", **env},
         stdin=subprocess.PIPE,

@@ -1,15 +1,43 @@
-"""The two compute backends under test."""
+"""The artifact stores and compute backends under test."""
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from churn_assets.resources import child_process
+from churn_assets.resources.artifact_store import ArtifactStore, LocalArtifactStore
+from churn_assets.resources.gcs_store import GcsArtifactStore
+from tests.resources.emulator import running_emulator, strict_client
 from tests.resources.graph import FixedSettings
 
 PROJECT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[str]:
+    """URL of a storage emulator that every client of this process talks to."""
+    with running_emulator() as url:
+        yield url
+
+
+@pytest.fixture(params=["local", "bucket"])
+def store_factory(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], ArtifactStore]:
+    """Makes stores with the same content: as another process would open them."""
+    if request.param == "local":
+        return lambda: LocalArtifactStore(tmp_path / "store")
+    request.getfixturevalue("emulator")
+    url = f"gs://churn-artifacts/{uuid.uuid4().hex}"
+    return lambda: GcsArtifactStore.from_url(url, tmp_path / "cache", strict_client())
+
+
+@pytest.fixture
+def store(store_factory: Callable[[], ArtifactStore]) -> ArtifactStore:
+    """An empty artifact store."""
+    return store_factory()
 
 
 @pytest.fixture(params=["local"])

@@ -14,7 +14,7 @@ from tests.resources.graph import FixedSettings, event_log, stored_models, toy_d
 from tests.resources.processes import read_when_there, seconds_until_gone
 
 
-@pytest.fixture()
+@pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.ephemeral() as instance:
         yield instance

@@ -1,0 +1,230 @@
+"""One contract for the artifact store, on a local folder and on a bucket."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from google.cloud import storage
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from churn_assets.resources.artifact_store import (
+    Artifact,
+    ArtifactError,
+    ArtifactStore,
+    LocalArtifactStore,
+    PointerMovedError,
+    open_store,
+    read_report,
+    tree_files,
+    tree_sha256,
+)
+from churn_assets.resources.gcs_store import GcsArtifactStore
+from tests.resources.emulator import strict_client
+
+SEGMENT = st.text("abcdefgh-_.1åß 語%#?&+", min_size=1, max_size=8).filter(
+    lambda s: s.strip(". ") == s
+)
+TREES = st.dictionaries(
+    st.lists(SEGMENT, min_size=1, max_size=3).map("/".join), st.binary(max_size=300), max_size=4
+).filter(lambda tree: not any(a != b and b.startswith(f"{a}/") for a in tree for b in tree))
+counter = itertools.count()
+
+
+def write_tree(folder: Path, files: dict[str, bytes]) -> Path:
+    folder.mkdir(parents=True)
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    return folder
+
+
+def read_tree(folder: Path) -> dict[str, bytes]:
+    return {path: (folder / path).read_bytes() for path in tree_files(folder)}
+
+
+def objects(store: ArtifactStore) -> list[str]:
+    """Every file below the store's root, however the store keeps it."""
+    if isinstance(store, GcsArtifactStore):
+        prefix = f"{store.prefix}objects/"
+        return [blob.name for blob in store.bucket.list_blobs(prefix=prefix)]
+    root = Path(store.url) / "objects"
+    return [str(p) for p in root.rglob("*") if p.is_file()]
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(tree=TREES)
+def test_what_is_put_comes_back(
+    store: ArtifactStore, tmp_path: Path, tree: dict[str, bytes]
+) -> None:
+    """Any folder survives the way there and back, and its digest depends on nothing else."""
+    folder = write_tree(tmp_path / f"tree{next(counter)}", tree)
+    artifact = store.put("model", folder)
+    assert artifact.sha256 == tree_sha256(tree_files(folder))
+    assert read_tree(store.get(artifact)) == tree
+    assert store.put("model", folder) == artifact
+
+
+def test_versions_are_listed_oldest_first_and_deleted_one_by_one(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
+    """Retention removes the oldest versions and everything that belongs to them."""
+    artifacts = [
+        store.put("model", write_tree(tmp_path / str(i), {"a/b.txt": bytes([i])})) for i in range(3)
+    ]
+    store.put("other", write_tree(tmp_path / "other", {"c.txt": b"c"}))
+    assert store.versions("model") == [artifact.version for artifact in artifacts]
+    store.delete("model", artifacts[0].version)
+    store.delete("model", artifacts[0].version)
+    assert store.versions("model") == [artifact.version for artifact in artifacts[1:]]
+    assert not any(artifacts[0].version in path for path in objects(store))
+    assert store.versions("nothing") == []
+
+
+def test_a_missing_artifact_is_an_error_that_says_what_to_do(store: ArtifactStore) -> None:
+    """The message is all that somebody with an empty bucket has."""
+    with pytest.raises(ArtifactError, match=r"not in the store.*materialize the asset again"):
+        store.get(Artifact(name="model", sha256="0" * 64))
+
+
+def test_a_failed_upload_publishes_nothing(
+    store: ArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An artifact is there as a whole or not at all, whenever its writer dies."""
+
+    def dies(*args: object, **kwargs: object) -> None:
+        raise OSError("no space left")
+
+    folder = write_tree(tmp_path / "tree", {"a": b"a", "b": b"b"})
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.copytree", dies)
+        patch.setattr(storage.Blob, "upload_from_filename", dies)
+        with pytest.raises(OSError, match="no space"):
+            store.put("model", folder)
+    assert store.versions("model") == []
+    artifact = store.put("model", folder)
+    assert store.versions("model") == [artifact.version]
+
+
+def test_pointers_are_absent_then_written_then_replaced(store: ArtifactStore) -> None:
+    """The whole life of a pointer."""
+    assert store.read_pointer("releases/latest.json") is None
+    for content in (b"one", b"two", b""):
+        store.write_pointer("releases/latest.json", content)
+        assert store.read_pointer("releases/latest.json") == content
+
+
+def test_a_pointer_is_swapped_only_from_what_was_read(store: ArtifactStore) -> None:
+    """A promotion that was decided on an outdated release must not win."""
+    store.swap_pointer("latest", None, b"one")
+    with pytest.raises(PointerMovedError):
+        store.swap_pointer("latest", None, b"two")
+    with pytest.raises(PointerMovedError):
+        store.swap_pointer("latest", b"zero", b"two")
+    assert store.read_pointer("latest") == b"one"
+    store.swap_pointer("latest", b"one", b"two")
+    assert store.read_pointer("latest") == b"two"
+
+
+def test_concurrent_swaps_lose_no_update(store_factory: Callable[[], ArtifactStore]) -> None:
+    """Writers that read, change and swap count correctly, whatever the interleaving."""
+    store_factory().write_pointer("count", b"0")
+
+    def add(times: int) -> None:
+        store = store_factory()
+        while times:
+            found = store.read_pointer("count")
+            assert found is not None
+            try:
+                store.swap_pointer("count", found, str(int(found) + 1).encode())
+                times -= 1
+            except PointerMovedError:
+                continue
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(add, [5] * 4))
+    assert store_factory().read_pointer("count") == b"20"
+
+
+def test_concurrent_writers_of_the_same_folder_agree(
+    store_factory: Callable[[], ArtifactStore], tmp_path: Path
+) -> None:
+    """Two attempts at one stage may end at the same time."""
+    folder = write_tree(tmp_path / "tree", {str(i): bytes([i]) * 1000 for i in range(5)})
+    with ThreadPoolExecutor() as pool:
+        made = list(pool.map(lambda _: store_factory().put("model", folder), range(3)))
+    assert len(set(made)) == 1
+    assert read_tree(store_factory().get(made[0])) == read_tree(folder)
+
+
+def test_a_report_is_read_from_its_artifact(store: ArtifactStore, tmp_path: Path) -> None:
+    """Checks see the figures that the stage published, not a copy of them."""
+    folder = write_tree(tmp_path / "tree", {"report.json": b'{"auc": 0.5}'})
+    assert read_report(store, store.put("model", folder)) == {"auc": 0.5}
+
+
+@pytest.mark.parametrize("name", ["../up", "a/../b", "/root", "a//b", "", ".hidden"])
+def test_a_name_cannot_leave_the_store(name: str) -> None:
+    """Names become paths."""
+    with pytest.raises(ValidationError):
+        Artifact(name=name, sha256="0" * 64)
+
+
+def test_the_url_chooses_the_store(tmp_path: Path, emulator: str) -> None:
+    """One setting moves everything to the bucket; a typing error doesn't make a folder `s3:`."""
+    assert isinstance(open_store(str(tmp_path)), LocalArtifactStore)
+    assert open_store("gs://churn-artifacts/dev/", tmp_path).url == "gs://churn-artifacts/dev"
+    for wrong in ("s3://bucket/x", "gs://"):
+        with pytest.raises(ValueError, match="gs://bucket/prefix"):
+            open_store(wrong)
+
+
+def test_a_damaged_local_artifact_is_refused_and_then_replaced(tmp_path: Path) -> None:
+    """A flipped bit is found on reading; storing the sound folder again mends it."""
+    store = LocalArtifactStore(tmp_path / "store")
+    folder = write_tree(tmp_path / "tree", {"model": b"sound"})
+    artifact = store.put("model", folder)
+    (store.get(artifact) / "model").write_bytes(b"rotten")
+    with pytest.raises(ArtifactError, match="damaged"):
+        store.get(artifact)
+    assert read_tree(store.get(store.put("model", folder))) == {"model": b"sound"}
+
+
+def test_a_damaged_cache_heals_and_a_damaged_bucket_is_refused(
+    tmp_path: Path, emulator: str
+) -> None:
+    """The cache is a copy; the bucket is what has to be right."""
+    store = GcsArtifactStore.from_url("gs://churn-artifacts/rot", tmp_path / "c", strict_client())
+    folder = write_tree(tmp_path / "tree", {"model": b"sound"})
+    artifact = store.put("model", folder)
+    (store.get(artifact) / "model").write_bytes(b"rotten")
+    assert read_tree(store.get(artifact)) == {"model": b"sound"}
+
+    [name] = objects(store)
+    store.bucket.blob(name).upload_from_string(b"rotten")
+    fresh = GcsArtifactStore.from_url("gs://churn-artifacts/rot", tmp_path / "d", strict_client())
+    with pytest.raises(ArtifactError, match="damaged"):
+        fresh.get(artifact)
+    assert list((tmp_path / "d").rglob("model")) == [fresh.cache / "objects" / "model"]
+    store.bucket.blob(name).delete()
+    with pytest.raises(ArtifactError, match="lacks its file model"):
+        fresh.get(artifact)
+    store.put("model", folder)
+    assert read_tree(fresh.get(artifact)) == {"model": b"sound"}
+
+
+def test_an_unpublished_upload_is_no_artifact(tmp_path: Path, emulator: str) -> None:
+    """Objects without a manifest are what a killed upload leaves; nobody takes them for a model."""
+    store = GcsArtifactStore.from_url("gs://churn-artifacts/half", tmp_path / "c", strict_client())
+    artifact = store.put("model", write_tree(tmp_path / "tree", {"model": b"whole"}))
+    store._manifest("model", artifact.version).delete()
+    assert store.versions("model") == []
+    with pytest.raises(ArtifactError, match="not in the store"):
+        store.get(artifact)
