@@ -63,8 +63,8 @@ def _preferences(config: DatasetsConfig, raw_dir: Path, progress: Progress) -> R
     ratio = config.preferences.minimum_score_ratio
     folder = raw_dir / "preferences"
     files = (
-        folder / f"hh-rlhf-{hh.revision[:12]}.jsonl.gz",
-        folder / f"shp-2-{shp.revision[:12]}.jsonl.gz",
+        folder / f"hh-rlhf-{hh.revision[:12]}-{hh.limit}.jsonl.gz",
+        folder / f"shp-2-{shp.revision[:12]}-{shp.limit}-{ratio:g}.jsonl.gz",
     )
     hub.save(hh, files[0], hub.hh_rows, config.download, progress)
     hub.save(shp, files[1], lambda source: hub.shp_rows(source, ratio), config.download, progress)

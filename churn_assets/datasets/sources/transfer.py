@@ -14,7 +14,7 @@ from tenacity import (
     retry,
     retry_if_exception_type,
     stop_after_attempt,
-    wait_exponential_jitter,
+    wait_exponential,
 )
 
 from churn_assets.datasets.config import DownloadConfig
@@ -63,7 +63,7 @@ def download(
     attempt = retry(
         retry=retry_if_exception_type(_PASSING),
         stop=stop_after_attempt(config.attempts),
-        wait=wait_exponential_jitter(config.backoff_initial, config.backoff_max),
+        wait=wait_exponential(config.backoff_initial, config.backoff_max),
         before_sleep=before_sleep_log(logger, logging.WARNING),
         reraise=True,
     )(_attempt)

@@ -1,0 +1,151 @@
+"""The assets in Dagster's own executor: published folders, metadata, checks, and clear failures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from checks import datasets as checks
+from churn_assets.datasets import assets
+from churn_assets.datasets.config import FORMATS, DatasetName
+from churn_assets.datasets.quality import WrittenDataset
+from churn_assets.resources.artifact_store import Artifact
+from churn_assets.resources.bindings import ArtifactIOManager, SettingsResource, StoreResource
+from churn_assets.settings import load_settings
+
+NAMES: tuple[DatasetName, ...] = tuple(FORMATS)
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
+    """Small generated data below a fresh home, whatever this machine's settings are."""
+    monkeypatch.setenv("CHURN_HOME", str(tmp_path))
+    monkeypatch.delenv("CHURN_DATA_MIRROR", raising=False)
+    monkeypatch.setenv("CHURN_DATA__SOURCE", "synthetic")
+    monkeypatch.setenv("CHURN_DATA__TELCO__SYNTHETIC_ROWS", "600")
+    monkeypatch.setenv("CHURN_DATA__BANK__SYNTHETIC_ROWS", "1000")
+    load_settings.cache_clear()
+    yield monkeypatch
+    load_settings.cache_clear()
+
+
+def materialize(raise_on_error: bool = True) -> tuple[dg.ExecuteInProcessResult, StoreResource]:
+    settings = SettingsResource()
+    store = StoreResource(settings=settings)
+    result = dg.materialize(
+        [
+            *(getattr(assets, name) for name in NAMES),
+            *checks.schema_checks,
+            *checks.row_count_checks,
+            *checks.overlap_checks,
+            *checks.balance_checks,
+            *checks.origin_checks,
+            *checks.source_checks,
+        ],
+        resources={
+            "settings": settings,
+            "store": store,
+            "io_manager": ArtifactIOManager(store=store),
+        },
+        raise_on_error=raise_on_error,
+    )
+    return result, store
+
+
+def artifacts(result: dg.ExecuteInProcessResult) -> dict[DatasetName, Artifact]:
+    return {name: result.output_for_node(name) for name in NAMES}
+
+
+def metadata(result: dg.ExecuteInProcessResult, name: DatasetName) -> dict[str, object]:
+    [event] = result.asset_materializations_for_node(name)
+    return {key: entry.value for key, entry in event.metadata.items()}
+
+
+def test_the_graph_publishes_four_checked_data_sets(environment: pytest.MonkeyPatch) -> None:
+    """Folders that read back, metadata for the UI, and warnings that the data are synthetic."""
+    result, store = materialize()
+    for name, artifact in artifacts(result).items():
+        dataset = WrittenDataset.load(name, store.open().get(artifact))
+        shown = metadata(result, name)
+        assert shown["rows"] == shown["dagster/row_count"] == dataset.rows > 0
+        assert (shown["source"], shown["sha256"]) == ("synthetic", artifact.sha256)
+        assert "train" in str(shown["splits"])
+    evaluations = {
+        (check.asset_key.to_user_string(), check.check_name): check
+        for check in result.get_asset_check_evaluations()
+    }
+    assert len(evaluations) == 5 * len(NAMES) + len(checks.TABLES)
+    failed = {key for key, check in evaluations.items() if not check.passed}
+    assert failed == {(name, "source_is_real") for name in NAMES}
+
+
+def test_the_preview_shows_rows_but_no_preference_texts(environment: pytest.MonkeyPatch) -> None:
+    """Some published preference texts are offensive."""
+    result, _ = materialize()
+    assert "month" in str(metadata(result, "bank_contacts")["preview"])
+    assert "share of churn" in str(metadata(result, "telco_customers")["splits"])
+    assert "prompt" in str(metadata(result, "oasst1_pairs")["preview"])
+    assert "preview" not in metadata(result, "preference_pairs")
+
+
+def test_the_same_data_are_the_same_artifact(environment: pytest.MonkeyPatch) -> None:
+    """Nothing downstream needs to run again when nothing changed."""
+    first, _ = materialize()
+    second, _ = materialize()
+    assert artifacts(first) == artifacts(second)
+
+
+def test_the_real_data_give_no_warning(environment: pytest.MonkeyPatch, mirror: Path) -> None:
+    """All checks pass on the mirror, the published row counts among them."""
+    environment.setenv("CHURN_DATA_MIRROR", str(mirror))
+    environment.setenv("CHURN_DATA__SOURCE", "auto")
+    load_settings.cache_clear()
+    result, _ = materialize()
+    assert [check for check in result.get_asset_check_evaluations() if not check.passed] == []
+    assert metadata(result, "telco_customers")["rows"] == 7_032
+    assert metadata(result, "bank_contacts")["rows"] == 41_188
+
+
+def test_a_broken_data_file_fails_its_asset_and_names_itself(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The other data sets still run; nothing of the broken one is published."""
+    folder = tmp_path / "mirror" / "ibm_telco"
+    folder.mkdir(parents=True)
+    (folder / "Telco-Customer-Churn.csv").write_text("customerID,churned\n1,2\n")
+    environment.setenv("CHURN_DATA_MIRROR", str(tmp_path / "mirror"))
+    environment.setenv("CHURN_DATA__SOURCE", "mirror")
+    load_settings.cache_clear()
+    result, store = materialize(raise_on_error=False)
+    failure = result.failure_data_for_node("telco_customers")
+    assert failure is not None
+    assert failure.user_failure_data is not None
+    assert "Telco-Customer-Churn.csv is not the pinned file" in str(
+        failure.user_failure_data.description
+    )
+    assert store.open().versions("telco_customers") == []
+
+
+def test_offending_rows_are_shown_with_the_failure(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A file with the pinned digest that breaks the source's schema: the pin was set too early."""
+    from churn_assets.datasets.sources.files import sha256_of_bytes
+
+    content = b"customerID,churned\n1,2\n"
+    folder = tmp_path / "mirror" / "ibm_telco"
+    folder.mkdir(parents=True)
+    (folder / "Telco-Customer-Churn.csv").write_bytes(content)
+    environment.setenv("CHURN_DATA_MIRROR", str(tmp_path / "mirror"))
+    environment.setenv("CHURN_DATA__SOURCE", "mirror")
+    environment.setenv("CHURN_DATA__TELCO__PIN__SHA256", sha256_of_bytes(content))
+    load_settings.cache_clear()
+    result, _ = materialize(raise_on_error=False)
+    failure = result.failure_data_for_node("telco_customers")
+    assert failure is not None
+    assert failure.user_failure_data is not None
+    cases = str(failure.user_failure_data.metadata["failure_cases"].value)
+    assert "churned" in cases

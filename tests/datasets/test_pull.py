@@ -1,0 +1,142 @@
+"""Which source is used, and that damage is never a reason to use another."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+from pathlib import Path
+
+import pytest
+
+from churn_assets.datasets.config import SOURCE_NAMES, DatasetName, DatasetsConfig, DownloadConfig
+from churn_assets.datasets.errors import (
+    CorruptFileError,
+    DataError,
+    DigestMismatchError,
+    SourceUnavailableError,
+)
+from churn_assets.datasets.pull import pull
+from churn_assets.datasets.sources.files import sha256_of_bytes
+from tests.datasets.host import Host
+
+NAMES = tuple(SOURCE_NAMES.values())
+CSV = b"a,b\n1,2\n"
+
+
+@pytest.fixture
+def offline(
+    closed_url: str, quick: DownloadConfig, monkeypatch: pytest.MonkeyPatch
+) -> DatasetsConfig:
+    """Every public host unreachable."""
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", closed_url)
+    return DatasetsConfig.model_validate(
+        {
+            "download": quick.model_dump(),
+            "telco": {"url": closed_url, "synthetic_rows": 300},
+            "bank": {"url": closed_url, "synthetic_rows": 500},
+        }
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_mirror_and_network_auto_announces_synthetic_data(
+    name: DatasetName, offline: DatasetsConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Falling through must be loud: in the log, and kept with the file."""
+    with caplog.at_level(logging.WARNING):
+        raw = pull(name, offline, tmp_path)
+    assert raw.source == "synthetic"
+    assert "SYNTHETIC" in caplog.text
+    assert [reason.split(":")[0] for reason in raw.passed_over] == ["mirror", "download"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_production_refuses_synthetic_data_and_says_why_nothing_else_was_there(
+    name: DatasetName, offline: DatasetsConfig, tmp_path: Path
+) -> None:
+    """A model for real customers is not to be trained on invented ones."""
+    strict = offline.model_copy(update={"allow_synthetic": False})
+    with pytest.raises(SourceUnavailableError, match=r"mirror: .*download: .*refused"):
+        pull(name, strict, tmp_path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_real_mirror_comes_first(name: DatasetName, mirror: Path, tmp_path: Path) -> None:
+    """With a mirror no host is asked: the addresses here would fail."""
+    config = DatasetsConfig.model_validate(
+        {"mirror": mirror, "telco": {"url": "x://"}, "bank": {"url": "x://"}}
+    )
+    raw = pull(name, config, tmp_path)
+    assert (raw.source, raw.passed_over) == ("mirror", ())
+
+
+def test_the_download_comes_after_a_mirror_that_lacks_the_file(
+    host: Host, offline: DatasetsConfig, tmp_path: Path
+) -> None:
+    """A mirror need not have everything."""
+    pin = {"sha256": sha256_of_bytes(CSV), "rows": 1}
+    telco = {"url": host.serve("/telco.csv", CSV), "pin": pin}
+    config = DatasetsConfig.model_validate(
+        {**offline.model_dump(), "telco": telco, "mirror": tmp_path}
+    )
+    raw = pull("telco_customers", config, tmp_path / "raw")
+    assert raw.source == "download"
+    assert "Telco-Customer-Churn.csv" in raw.passed_over[0]
+
+
+def test_a_wrong_file_in_the_mirror_is_an_error(offline: DatasetsConfig, tmp_path: Path) -> None:
+    """It names the file and both digests, and does not fall through to synthetic data."""
+    (tmp_path / "ibm_telco").mkdir()
+    (tmp_path / "ibm_telco" / "Telco-Customer-Churn.csv").write_bytes(CSV)
+    config = offline.model_copy(update={"mirror": tmp_path})
+    with pytest.raises(DigestMismatchError) as error:
+        pull("telco_customers", config, tmp_path / "raw")
+    for part in ("Telco-Customer-Churn.csv", config.telco.pin.sha256, sha256_of_bytes(CSV)):
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("bank_contacts", "uci_bank/bank-additional-full.csv.gz"),
+        ("oasst1_pairs", "oasst1/en_100_tree.jsonl.gz"),
+        ("preference_pairs", "preferences/pairs.jsonl.gz"),
+    ],
+)
+def test_a_truncated_gzip_in_the_mirror_is_an_error(
+    name: DatasetName, file: str, offline: DatasetsConfig, tmp_path: Path
+) -> None:
+    """Half a file is a broken copy, not a missing one."""
+    path = tmp_path / file
+    path.parent.mkdir()
+    path.write_bytes(gzip.compress(bytes(range(256)) * 1_000)[:-300])
+    with pytest.raises(CorruptFileError, match=path.name):
+        pull(name, offline.model_copy(update={"mirror": tmp_path}), tmp_path / "raw")
+
+
+def test_a_corrupt_download_is_an_error(
+    host: Host, offline: DatasetsConfig, tmp_path: Path
+) -> None:
+    """The host was there: synthetic data would hide that it serves something else."""
+    telco = offline.telco.model_copy(update={"url": host.serve("/telco.csv", CSV)})
+    with pytest.raises(DigestMismatchError):
+        pull("telco_customers", offline.model_copy(update={"telco": telco}), tmp_path)
+
+
+def test_a_mirror_folder_that_does_not_exist_is_an_error(
+    offline: DatasetsConfig, tmp_path: Path
+) -> None:
+    """A misspelt setting must not quietly become synthetic data."""
+    config = offline.model_copy(update={"mirror": tmp_path / "nowhere"})
+    with pytest.raises(DataError, match="nowhere"):
+        pull("telco_customers", config, tmp_path)
+
+
+def test_one_source_can_be_demanded(offline: DatasetsConfig, tmp_path: Path) -> None:
+    """Without `auto` there is no falling through at all."""
+    for source in ("mirror", "download"):
+        config = offline.model_copy(update={"source": source})
+        with pytest.raises(SourceUnavailableError, match=source):
+            pull("telco_customers", config, tmp_path)
