@@ -65,7 +65,7 @@ def releases() -> None:
     registry = open_registry()
     latest = registry.latest()
     table = Table("", "release", "created (UTC)", "status", "why")
-    for record in registry.list():
+    for record in registry.records():
         serves = latest is not None and record.release_id == latest.release_id
         status = "withdrawn" if record.withdrawn else "promoted" if record.promoted else "kept"
         created = f"{record.created:%Y-%m-%d %H:%M}"
