@@ -24,6 +24,8 @@ TOLERANCE = 1e-6
 
 def write_golden(engine: RetentionEngine, requests: Sequence[dict[str, Any]], folder: Path) -> None:
     """Answer the requests and store both in the bundle that `engine` was loaded from."""
+    # Named, since another server's default zone may differ.
+    requests = [{"time_zone": engine.default_time_zone, **request} for request in requests]
     answers = _answers(engine, requests)
     cases = [{"request": r, "answer": a} for r, a in zip(requests, answers, strict=True)]
     (folder / GOLDEN).write_bytes(canonical_json({"now": NOON.isoformat(), "cases": cases}))

@@ -144,7 +144,9 @@ class ReleaseRegistry:
             raise ReleaseError("there is no release yet, so nothing to roll back")
         current = self.record(latest.release_id)
         earlier = [
-            r for r in self.records() if r.promoted and not r.withdrawn and r.created < current.created
+            r
+            for r in self.records()
+            if r.promoted and not r.withdrawn and r.created < current.created
         ]
         if not earlier:
             raise ReleaseError(f"{current.release_id} is the oldest release that has served")

@@ -1,0 +1,82 @@
+"""Checks of the release in service and of the predictions made with it."""
+
+from __future__ import annotations
+
+import dagster as dg
+import numpy as np
+import pyarrow.parquet as pq
+
+from api.engine import RetentionEngine
+from api.golden import check_golden
+from churn_assets.release.bundle import verify
+from churn_assets.resources.artifact_store import Artifact
+from churn_assets.resources.bindings import StoreResource
+
+PROBABILITIES = ("churn_risk", "estimated_retention_prob", "action_probability")
+
+
+@dg.asset_check(asset="release", blocking=True)
+def every_file_has_its_digest(store: StoreResource, release: Artifact) -> dg.AssetCheckResult:
+    """The stored release is what its manifest says, file by file."""
+    manifest = verify(store.open().get(release))
+    return dg.AssetCheckResult(
+        passed=True, metadata={"files": len(manifest.files), "release_id": manifest.release_id}
+    )
+
+
+@dg.asset_check(asset="release", blocking=True)
+def golden_answers_are_reproduced(store: StoreResource, release: Artifact) -> dg.AssetCheckResult:
+    """A server that loads the release from the store answers as its builder did."""
+    folder = store.open().get(release)
+    count = check_golden(RetentionEngine.load(folder), folder)
+    return dg.AssetCheckResult(passed=count > 0, metadata={"requests": count})
+
+
+@dg.asset_check(
+    asset="predictions",
+    blocking=True,
+    additional_ins={"telco_customers": dg.AssetIn("telco_customers")},
+)
+def every_customer_is_scored_once(
+    store: StoreResource, predictions: Artifact, telco_customers: Artifact
+) -> dg.AssetCheckResult:
+    """As many predictions as customers, each customer once."""
+    artifacts = store.open()
+    table = pq.read_table(
+        artifacts.get(predictions) / "predictions.parquet", columns=["customer_id"]
+    )
+    customers = artifacts.get(telco_customers)
+    expected = {
+        identity
+        for split in ("train", "valid", "test")
+        for identity in pq.read_table(customers / f"{split}.parquet", columns=["customer_id"])
+        .column("customer_id")
+        .to_pylist()
+    }
+    scored = table.column("customer_id").to_pylist()
+    return dg.AssetCheckResult(
+        passed=len(scored) == len(expected) and set(scored) == expected,
+        metadata={"scored": len(scored), "customers": len(expected)},
+    )
+
+
+@dg.asset_check(asset="predictions", blocking=True)
+def figures_are_finite_and_in_range(
+    store: StoreResource, predictions: Artifact
+) -> dg.AssetCheckResult:
+    """Probabilities within [0, 1], values finite, acceptance never falling with the offer."""
+    table = pq.read_table(store.open().get(predictions) / "predictions.parquet")
+    accept = np.stack([table.column(f"accept_prob_{k}").to_numpy() for k in range(4)], axis=1)
+    shares = np.stack([table.column(name).to_numpy() for name in PROBABILITIES], axis=1)
+    outside = int((~((shares >= 0) & (shares <= 1))).sum() + (~((accept > 0) & (accept < 1))).sum())
+    falling = int((np.diff(accept, axis=1) < 0).any(axis=1).sum())
+    infinite = int((~np.isfinite(table.column("expected_value").to_numpy())).sum())
+    return dg.AssetCheckResult(
+        passed=outside == falling == infinite == 0,
+        metadata={
+            "outside_0_1": outside,
+            "customers_with_falling_acceptance": falling,
+            "infinite_values": infinite,
+            "rows": table.num_rows,
+        },
+    )

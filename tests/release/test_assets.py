@@ -1,0 +1,204 @@
+"""The release assets in Dagster, on a small graph with stand-ins for the learned assets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from checks import release as release_checks
+from churn_assets.release import assets as release_assets
+from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.resources.artifact_store import Artifact, LocalArtifactStore
+from churn_assets.resources.bindings import ArtifactIOManager, SettingsResource, StoreResource
+from churn_assets.settings import load_settings
+from tests.release.small_release import made_up_rows, write_parts
+
+ROOMS = {
+    "risk_model": "risk",
+    "accept_model": "accept",
+    "decision_policy": "policy",
+    "baseline_policies": "baseline",
+    "message_bank": "messages",
+}
+DATASETS = ("telco_customers", "bank_contacts", "oasst1_pairs", "preference_pairs")
+
+
+class World:
+    """What the stand-ins make: change `seed` for other models, `sound` for the check's verdict."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.seed = 0
+        self.sound = True
+        self.auc = 0.85
+        self.store = LocalArtifactStore(root / "home/store")
+
+    def folder(self, name: str) -> Path:
+        base = self.root / f"parts-{self.seed}-{self.auc}"
+        if not base.exists():
+            write_parts(base, seed=self.seed)
+            report = base / "risk/report.json"
+            report.write_text(json.dumps({"auc_oof": self.auc}))
+            for dataset in DATASETS:
+                write_dataset(base / dataset, dataset)
+            (base / "policy_report").mkdir()
+            (base / "policy_report/report.json").write_text('{"captured_uplift": 0.9}')
+        return base / ROOMS.get(name, name)
+
+
+def write_dataset(folder: Path, name: str) -> None:
+    folder.mkdir()
+    facts = {"source": "mirror", "rows": 90, "sha256": "a" * 64}
+    (folder / "dataset.json").write_text(json.dumps(facts))
+    if name == "telco_customers":
+        rows = made_up_rows(90, seed=7)
+        for start, split in zip((0, 30, 60), ("train", "valid", "test"), strict=True):
+            pq.write_table(
+                pa.Table.from_pylist(rows[start : start + 30]), folder / f"{split}.parquet"
+            )
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    for name in ("CHURN_DATA_MIRROR", "CHURN_STORE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CHURN_HOME", str(tmp_path / "home"))
+    load_settings.cache_clear()
+    small = World(tmp_path)
+    graph = definitions(small).resolve_asset_graph()
+    monkeypatch.setattr(release_assets, "asset_graph", lambda: graph)
+    yield small
+    load_settings.cache_clear()
+
+
+def definitions(world: World) -> dg.Definitions:
+    def stand_in(name: str) -> dg.AssetsDefinition:
+        @dg.asset(name=name)
+        def asset() -> dg.MaterializeResult[Artifact]:
+            return dg.MaterializeResult(value=world.store.put(name, world.folder(name)))
+
+        return asset
+
+    @dg.asset_check(asset="risk_model", blocking=True)
+    def model_is_sound() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=world.sound)
+
+    settings = SettingsResource()
+    store = StoreResource(settings=settings)
+    return dg.Definitions(
+        assets=[
+            *[stand_in(name) for name in (*DATASETS, *ROOMS, "policy_report")],
+            *dg.load_assets_from_modules([release_assets]),
+        ],
+        asset_checks=[model_is_sound, *dg.load_asset_checks_from_modules([release_checks])],
+        resources={
+            "settings": settings,
+            "store": store,
+            "io_manager": ArtifactIOManager(store=store),
+        },
+        executor=dg.in_process_executor,
+        jobs=[
+            dg.define_asset_job("everything"),
+            dg.define_asset_job("only_release", dg.AssetSelection.assets("release")),
+            dg.define_asset_job(
+                "only_model", dg.AssetSelection.assets("risk_model").without_checks()
+            ),
+        ],
+    )
+
+
+def run(
+    world: World, job: str, instance: dg.DagsterInstance, *, raise_on_error: bool = True
+) -> Any:
+    return (
+        definitions(world)
+        .resolve_job_def(job)
+        .execute_in_process(instance=instance, raise_on_error=raise_on_error)
+    )
+
+
+def failure_text(result: Any) -> str:
+    events = [e for e in result.all_events if e.event_type_value == "STEP_FAILURE"]
+    return " ".join(str(e.step_failure_data.error) for e in events)
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as in_memory:
+        yield in_memory
+
+
+def test_whole_graph_makes_a_release_and_scores_everybody(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    """From stand-in models to a serving release, its report, and a prediction for each customer."""
+    result = run(world, "everything", instance)
+    assert result.success
+    assert all(e.passed for e in result.get_asset_check_evaluations())
+    manifest = ReleaseRegistry(world.store).serving_manifest()
+    assert manifest is not None
+    assert manifest.report["risk"] == {"auc_oof": 0.85}
+    assert manifest.report["checks"] == {"passed": 1, "failed": 0, "warned": 0}
+    assert manifest.report["data"]["telco_customers"]["rows"] == 90
+    predicted = world.store.get(result.output_for_node("predictions"))
+    table = pq.read_table(predicted / "predictions.parquet")
+    assert table.num_rows == 90
+    assert set(table.column("release_id").to_pylist()) == {manifest.release_id}
+    pareto = json.loads((predicted / "report.json").read_text())["pareto"]
+    assert pareto[0]["retained"] <= pareto[-1]["retained"]
+
+
+def test_same_content_makes_no_second_release(world: World, instance: dg.DagsterInstance) -> None:
+    """A nightly run without news must not fill the store with copies."""
+    run(world, "everything", instance)
+    run(world, "everything", instance)
+    assert len(ReleaseRegistry(world.store).records()) == 1
+
+
+def test_worse_release_is_built_but_does_not_serve(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    """Champion and challenger: the worse build is kept for inspection, the champion serves."""
+    run(world, "everything", instance)
+    champion = ReleaseRegistry(world.store).latest()
+    world.seed, world.auc = 1, 0.80
+    result = run(world, "everything", instance)
+    registry = ReleaseRegistry(world.store)
+    assert registry.latest() == champion
+    assert champion is not None
+    assert result.output_for_node("release") == champion.artifact
+    assert registry.records()[-1].promoted is False
+    assert "risk.auc_oof" in registry.records()[-1].reason
+
+
+def test_failed_blocking_check_leaves_the_old_release(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    """A bad model stops before the release; customers keep getting the last good one."""
+    run(world, "everything", instance)
+    before = ReleaseRegistry(world.store).latest()
+    world.seed, world.sound = 1, False
+    assert not run(world, "everything", instance, raise_on_error=False).success
+    later = run(world, "only_release", instance, raise_on_error=False)
+    assert not later.success
+    assert "risk_model: model_is_sound failed" in failure_text(later)
+    assert ReleaseRegistry(world.store).latest() == before
+
+
+def test_check_of_an_older_materialization_does_not_count(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    """A model replaced without its checks must not ride on its predecessor's."""
+    run(world, "everything", instance)
+    world.seed = 1
+    run(world, "only_model", instance)
+    result = run(world, "only_release", instance, raise_on_error=False)
+    assert not result.success
+    assert "another materialization" in failure_text(result)

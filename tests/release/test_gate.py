@@ -1,0 +1,41 @@
+"""The gate: a release needs every blocking check, evaluated, passed, on what is in use."""
+
+from __future__ import annotations
+
+import pytest
+
+from churn_assets.release.gate import CheckState, judge
+
+GOOD = CheckState("a: holds", blocking=True, evaluated=True, passed=True, current=True)
+
+
+def test_all_good_lets_through() -> None:
+    """Blocking or not, passed checks raise no problem and are counted."""
+    states = [GOOD, CheckState("b: nice", blocking=False, evaluated=True, passed=True)]
+    assert judge(states) == ({"passed": 2, "failed": 0, "warned": 0}, [])
+
+
+@pytest.mark.parametrize(
+    ("state", "problem"),
+    [
+        (CheckState("a: x", blocking=True), "never run"),
+        (CheckState("a: x", blocking=True, evaluated=True, current=True), "failed"),
+        (CheckState("a: x", blocking=True, evaluated=True, passed=True), "another materialization"),
+    ],
+)
+def test_each_way_of_not_holding_is_named(state: CheckState, problem: str) -> None:
+    """Whoever reads the failure learns which check to look at, and why."""
+    counts, problems = judge([GOOD, state])
+    assert len(problems) == 1
+    assert "a: x" in problems[0]
+    assert problem in problems[0]
+    assert sum(counts.values()) == 2
+
+
+def test_warnings_and_advice_do_not_block() -> None:
+    """A blocking check that only warns, and a failed check that doesn't block, let it through."""
+    warning = CheckState("a: w", blocking=True, evaluated=True, warning=True, current=True)
+    advice = CheckState("b: f", blocking=False, evaluated=True)
+    counts, problems = judge([warning, advice])
+    assert problems == []
+    assert counts == {"passed": 0, "failed": 1, "warned": 1}
