@@ -99,9 +99,10 @@ class Learner:
             folds: which fold each row is held out in, (N,).
             views: further versions of the same rows to score, such as with values missing.
         """
-        rng = np.random.default_rng(self.config.seed + 1)
-        masked = mask_optional(matrix, self.features, rng)
-        versions = {"full": matrix, "masked": masked, **views}
+        versions = {"full": matrix, **views}
+        if self.config.masked_copies:
+            rng = np.random.default_rng(self.config.seed + 1)
+            versions["masked"] = mask_optional(matrix, self.features, rng)
         scores = {name: np.empty(len(labels)) for name in versions}
         for fold in np.unique(folds):
             held = folds == fold
@@ -115,8 +116,8 @@ class Learner:
 class OutOfFold:
     """Out-of-fold log-odds, and the calibrators that they support.
 
-    Calibrators are fitted on the views "full" and "masked" together: one calibrator has to hold
-    for complete and for short requests.
+    Calibrators are fitted on the views "full" and, of boosters that learned to bear missing values,
+    "masked" together: one calibrator has to hold for complete and for short requests.
 
     Attributes:
         labels: (N,).
@@ -133,8 +134,8 @@ class OutOfFold:
     ) -> Calibrator:
         """A calibrator fitted on `rows` (N,), all if absent."""
         chosen = np.ones(len(self.labels), bool) if rows is None else rows
-        scores = np.concatenate([self.scores["full"][chosen], self.scores["masked"][chosen]])
-        return fit_calibrator(kind, scores, np.tile(self.labels[chosen], 2))
+        views = [self.scores[name][chosen] for name in ("full", "masked") if name in self.scores]
+        return fit_calibrator(kind, np.concatenate(views), np.tile(self.labels[chosen], len(views)))
 
     def probabilities(self, kind: CalibrationKind, view: str = "full") -> Floats:
         """Calibrated out-of-fold probabilities (N,) of a view.

@@ -70,14 +70,21 @@ OFFER_EFFECTS = {
 class AcceptConfig(BoosterConfig):
     """P(accept | offer): how the boosters are trained, and where the offers' responses are from."""
 
+    trees: int = Field(100, ge=1)
+    max_depth: int = Field(4, ge=1, le=MAX_DEPTH)
+    learning_rate: float = Field(0.1, gt=0, le=1)
+    columns_per_tree: float = Field(1.0, gt=0, le=1)
+    calibration_folds: int = Field(3, ge=2)
+
     effect: Literal["illustrative", "conservative"] = "illustrative"
     """The assumed response to a discount (`OFFER_EFFECTS`); the public data has none."""
     campaign_log: Path | None = None
     """A Parquet or CSV file of your own contacts (features, offer_level, accepted; the schema is in
     `offer_response`). It replaces the simulated responses."""
     bootstrap: int = Field(1000, ge=100)
-    support_rows: int = Field(10, ge=1)
-    """A customer is inside the support if at least so many training contacts are like them."""
+    support_rows: int = Field(5, ge=1)
+    """A customer is inside the support if at least so many training contacts are like them (five:
+    the smallest count that statistics' rules of thumb accept in a cell)."""
     thin_support_rows: int = Field(100, ge=1)
     """Below this a customer's support is reported as thin."""
 

@@ -1,0 +1,196 @@
+"""Checks of the predictors: each holds a figure of the model's report against its bound.
+
+All are blocking. A bound that was set from the real data sets (`data_bound`) only warns where the
+model was trained on synthetic data: there it says something about the generator, not the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from churn_assets.resources.artifact_store import Artifact
+from churn_assets.resources.bindings import StoreResource
+
+Report = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A bound on a figure.
+
+    Attributes:
+        name: the fact, as the check's name.
+        figure: what the fact is about, and on which rows it is measured.
+        value: the figure, from the model's section of the report.
+        low, high: the bounds, inclusive; None where there is none.
+        beside: keys of the report shown with the figure (intervals, baselines).
+        data_bound: the bound was set from the real data sets.
+    """
+
+    name: str
+    figure: str
+    value: Callable[[Report], float]
+    low: float | None = None
+    high: float | None = None
+    beside: tuple[str, ...] = ()
+    data_bound: bool = False
+
+    def holds(self, value: float) -> bool:
+        """Whether the figure is within its bounds; never for NaN."""
+        above = self.low is None or value >= self.low
+        below = self.high is None or value <= self.high
+        return above and below
+
+    def judge(self, report: Report) -> dg.AssetCheckResult:
+        """The check's result on the model's section of the report."""
+        value = self.value(report)
+        warns_only = self.data_bound and report["source"] == "synthetic"
+        bounds = {"at_least": self.low, "at_most": self.high}
+        return dg.AssetCheckResult(
+            passed=self.holds(value),
+            severity=dg.AssetCheckSeverity.WARN if warns_only else dg.AssetCheckSeverity.ERROR,
+            metadata={
+                "value": value,
+                **{key: bound for key, bound in bounds.items() if bound is not None},
+                "figure": self.figure,
+                "source": report["source"],
+                "binding": "warns only: bound of the real data" if warns_only else "blocks",
+                **{key: report[key] for key in self.beside},
+            },
+        )
+
+
+RISK_GATES = (
+    Gate(
+        name="risk_ranks_held_out_customers",
+        figure="AUC on the test split (published contract)",
+        value=lambda report: report["auc"],
+        low=0.78,
+        beside=("test_rows", "baselines_oof"),
+        data_bound=True,
+    ),
+    Gate(
+        name="risk_is_calibrated_on_held_out_customers",
+        figure="expected calibration error on the test split (published contract)",
+        value=lambda report: report["ece"],
+        high=0.05,
+        beside=("test_rows", "calibration"),
+    ),
+    Gate(
+        name="risk_ranks_all_customers_out_of_fold",
+        figure="2.5 % bootstrap bound of the AUC, pooled out-of-fold predictions of all customers",
+        value=lambda report: report["auc_oof_lower"],
+        low=0.83,
+        beside=("auc_oof", "auc_oof_interval", "rows", "baselines_oof"),
+        data_bound=True,
+    ),
+    Gate(
+        name="risk_is_calibrated_out_of_fold",
+        figure="expected calibration error, pooled out-of-fold predictions of all customers",
+        value=lambda report: report["ece_oof"],
+        high=0.025,
+        beside=("rows", "calibration_oof"),
+    ),
+    Gate(
+        name="risk_is_calibrated_for_short_requests",
+        figure="expected calibration error out of fold, required fields only",
+        value=lambda report: report["required_only_oof"]["ece"],
+        high=0.025,
+        beside=("required_only_oof",),
+    ),
+)
+
+ACCEPT_GATES = (
+    Gate(
+        name="acceptance_is_ranked",
+        figure="AUC on held-out contacts",
+        value=lambda report: report["auc"],
+        low=0.70,
+        beside=("auc_interval", "rows", "baselines", "responses"),
+        data_bound=True,
+    ),
+    Gate(
+        name="acceptance_without_offer_is_ranked",
+        figure="AUC on held-out contacts without a discount",
+        value=lambda report: report["auc_offer0"],
+        low=0.68,
+        beside=("auc_by_offer",),
+        data_bound=True,
+    ),
+    Gate(
+        name="customers_differ_beyond_the_offer",
+        figure="AUC on held-out contacts minus that of the offer alone",
+        value=lambda report: report["auc"] - report["auc_offer_only"],
+        low=0.05,
+        beside=("auc", "auc_offer_only", "auc_over_offer_only_interval"),
+        data_bound=True,
+    ),
+    Gate(
+        name="acceptance_is_calibrated",
+        figure="expected calibration error on held-out contacts",
+        value=lambda report: report["ece"],
+        high=0.025,
+        beside=("calibration", "oof"),
+    ),
+    Gate(
+        name="acceptance_is_calibrated_at_each_offer",
+        figure="largest expected calibration error of the four offers on held-out contacts",
+        value=lambda report: max(report["ece_by_offer"]),
+        high=0.045,
+        beside=("ece_by_offer", "oof"),
+    ),
+    Gate(
+        name="acceptance_never_falls_in_the_offer",
+        figure="customers for whom a larger offer is predicted to be accepted less often",
+        value=lambda report: report["monotone_violations"],
+        high=0,
+        beside=("customers", "strictly_increasing_share", "customer_curve"),
+    ),
+    Gate(
+        name="acceptance_is_never_certain",
+        figure="1 if all probabilities of all customers are strictly within (0, 1)",
+        value=lambda report: int(report["within_zero_and_one"]),
+        low=1,
+        beside=("customers",),
+    ),
+    Gate(
+        name="offer_is_unpredictable_from_features",
+        figure="AUC of telling the offer from the features, out of fold",
+        value=lambda report: report["propensity_auc"],
+        low=0.48,
+        high=0.52,
+    ),
+    Gate(
+        name="shuffled_offers_have_no_uplift",
+        figure="mean predicted uplift of the largest offer after shuffling the offers",
+        value=lambda report: report["placebo_uplift"],
+        low=-0.03,
+        high=0.03,
+    ),
+    Gate(
+        name="customers_are_inside_the_contacts_support",
+        figure="share of customers with enough similar contacts in training",
+        value=lambda report: report["support_share"],
+        low=0.99,
+        beside=("thin_support_share", "support_least"),
+        data_bound=True,
+    ),
+)
+
+
+def _check(gate: Gate, asset: str) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=dg.AssetKey(asset), name=gate.name, description=gate.figure, blocking=True
+    )
+    def check(store: StoreResource, model: Artifact) -> dg.AssetCheckResult:
+        return gate.judge(store.report(model)[asset.removesuffix("_model")])
+
+    return check
+
+
+risk_checks = [_check(gate, "risk_model") for gate in RISK_GATES]
+accept_checks = [_check(gate, "accept_model") for gate in ACCEPT_GATES]

@@ -1,0 +1,57 @@
+"""The predictors as assets: both run as stages, wherever the compute resource sends them."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import dagster as dg
+
+from churn_assets.resources.artifact_store import Artifact, ArtifactStore
+from churn_assets.resources.bindings import SettingsResource, StoreResource
+from churn_assets.resources.compute import Compute
+
+
+@dg.asset(group_name="predictors", kinds={"xgboost"}, code_version="1")
+def risk_model(
+    context: dg.AssetExecutionContext,
+    compute: Compute,
+    settings: SettingsResource,
+    telco_customers: Artifact,
+) -> dg.MaterializeResult[Artifact]:
+    """P(churn) of a customer: XGBoost, calibrated on out-of-fold scores."""
+    inputs = {"telco_customers": telco_customers}
+    return compute.run(context, "risk_model", inputs, settings.get().risk)
+
+
+@dg.asset(group_name="predictors", kinds={"xgboost"}, code_version="1")
+def accept_model(
+    context: dg.AssetExecutionContext,
+    compute: Compute,
+    settings: SettingsResource,
+    store: StoreResource,
+    telco_customers: Artifact,
+    bank_contacts: Artifact,
+) -> dg.MaterializeResult[Artifact]:
+    """P(accept | offer) of a customer, never falling in the offer.
+
+    The responses to discounts are simulated on real contacts (the metadata say how), unless the
+    settings name a campaign log of your own.
+    """
+    config = settings.get().accept
+    inputs = {"telco_customers": telco_customers, "bank_contacts": bank_contacts}
+    if config.campaign_log is not None:
+        inputs["campaign_log"] = publish_log(store.open(), config.campaign_log)
+    return compute.run(context, "accept_model", inputs, config)
+
+
+def publish_log(store: ArtifactStore, file: Path) -> Artifact:
+    """Put the campaign log into the store, so that the stage finds it wherever it runs.
+
+    Raises:
+        dg.Failure: there is no such file.
+    """
+    if not file.is_file():
+        raise dg.Failure(f"the campaign log {file} does not exist: set CHURN_ACCEPT__CAMPAIGN_LOG")
+    with tempfile.TemporaryDirectory(prefix="campaign-log-") as folder:
+        shutil.copyfile(file, Path(folder) / f"contacts{file.suffix}")
+        return store.put("campaign_log", Path(folder))
