@@ -51,7 +51,7 @@ def mirror() -> Path:
     return Path(folder)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def synthetic() -> DatasetsConfig:
     """Small generated data sets."""
     return DatasetsConfig.model_validate(

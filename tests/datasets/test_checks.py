@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import dagster as dg
@@ -23,14 +24,21 @@ Folders = dict[DatasetName, Path]
 
 @pytest.fixture
 def settings(synthetic: DatasetsConfig, tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path, data=synthetic)
+    return Settings.model_validate({"home": tmp_path, "data": synthetic.model_dump()})
+
+
+@pytest.fixture(scope="module")
+def built(synthetic: DatasetsConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("built")
+    for name in checks.ALL:
+        build(name, pull(name, synthetic, home / "raw"), home / name, synthetic)
+    return home
 
 
 @pytest.fixture
-def folders(synthetic: DatasetsConfig, tmp_path: Path) -> Folders:
-    for name in checks.ALL:
-        build(name, pull(name, synthetic, tmp_path / "raw"), tmp_path / name, synthetic)
-    return {name: tmp_path / name for name in checks.ALL}
+def folders(built: Path, tmp_path: Path) -> Folders:
+    """Copies for a test to break."""
+    return {name: shutil.copytree(built / name, tmp_path / name) for name in checks.ALL}
 
 
 def result(

@@ -6,19 +6,22 @@ import base64
 import io
 import json
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from churn_assets.datasets import oasst1, preferences
-from churn_assets.datasets.config import DatasetsConfig, DownloadConfig
+from churn_assets.datasets.config import DatasetsConfig, DownloadConfig, HubConfig
 from churn_assets.datasets.errors import (
     CorruptFileError,
     DigestMismatchError,
     SourceUnavailableError,
 )
-from churn_assets.datasets.sources import public
+from churn_assets.datasets.sources import hub, public
 from churn_assets.datasets.sources.files import sha256_of_bytes
+from churn_assets.datasets.sources.transfer import IncompleteDownloadError
+from churn_assets.stage import silent
 from tests.datasets.host import Host
 
 CSV = b"a,b\n1,2\n"
@@ -216,3 +219,34 @@ def test_an_unreachable_hub_is_unavailable(
         with pytest.raises(SourceUnavailableError, match="cannot be reached"):
             public.fetch(name, config(quick), tmp_path)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_hub_that_breaks_off_is_an_error_and_leaves_nothing(
+    quick: DownloadConfig, tmp_path: Path
+) -> None:
+    """Half a data set would train without anybody noticing."""
+
+    def rows(source: HubConfig) -> Iterator[dict[str, object]]:
+        yield {"text": "first"}
+        raise ConnectionError("reset by peer")
+
+    source = HubConfig(repo=str(tmp_path), revision="0" * 40)
+    target = tmp_path / "raw" / "rows.jsonl.gz"
+    with pytest.raises(IncompleteDownloadError, match="reset by peer"):
+        hub.save(source, target, rows, quick, silent)
+    assert list(target.parent.iterdir()) == []
+
+
+def test_a_repository_that_does_not_exist_is_unavailable(
+    quick: DownloadConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: Host
+) -> None:
+    """The hub answers, and does not have it."""
+    from datasets.exceptions import DatasetNotFoundError
+
+    def load_dataset(*args: object, **kwargs: object) -> None:
+        raise DatasetNotFoundError("no such repository")
+
+    monkeypatch.setattr("datasets.load_dataset", load_dataset)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", host.url)
+    with pytest.raises(SourceUnavailableError, match="no such repository"):
+        public.fetch("oasst1_pairs", config(quick), tmp_path)

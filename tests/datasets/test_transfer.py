@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import httpx
 import pytest
+from rich.console import Console
 
 from churn_assets.datasets.config import DownloadConfig
 from churn_assets.datasets.errors import DigestMismatchError, SourceUnavailableError
+from churn_assets.datasets.progress import progress_bar
 from churn_assets.datasets.sources.files import sha256_of_bytes, verify
 from churn_assets.datasets.sources.transfer import IncompleteDownloadError, download, open_client
 from tests.datasets.host import Host, break_off, status
@@ -143,6 +149,24 @@ def test_a_part_that_is_longer_than_the_file_starts_again(
     assert download(url, tmp_path / "data.csv", quick).read_bytes() == CONTENT
 
 
+def test_another_range_than_asked_for_starts_again(
+    host: Host, quick: DownloadConfig, tmp_path: Path
+) -> None:
+    """A faulty host or cache: joining the pieces would give a file of the right size at best."""
+
+    def wrong_range(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(206)
+        handler.send_header("Content-Range", f"bytes 0-9/{len(CONTENT)}")
+        handler.send_header("Content-Length", "10")
+        handler.end_headers()
+        handler.wfile.write(CONTENT[:10])
+
+    url = host.serve("/data.csv", CONTENT)
+    host.script += [break_off(CONTENT, 300_000), wrong_range]
+    assert download(url, tmp_path / "data.csv", quick).read_bytes() == CONTENT
+    assert "Range" not in host.requests[2]
+
+
 def test_a_transfer_that_always_breaks_off_is_an_error_and_no_reason_for_other_data(
     host: Host, quick: DownloadConfig, tmp_path: Path
 ) -> None:
@@ -162,13 +186,22 @@ def test_nobody_listening_is_unavailable(
         download(closed_url + "/data.csv", tmp_path / "data.csv", quick)
 
 
+def test_the_bar_shows_how_much_has_arrived(
+    host: Host, quick: DownloadConfig, tmp_path: Path
+) -> None:
+    """What the command line draws during `churn data pull`."""
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=100)
+    with progress_bar("telco", console) as progress:
+        download(host.serve("/data.csv", CONTENT), tmp_path / "data.csv", quick, progress)
+    assert "telco" in screen.getvalue()
+    assert f"{len(CONTENT):,}" in screen.getvalue()
+
+
 def test_a_name_that_nobody_answers_for_gives_up_in_time(
     quick: DownloadConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A resolver may hang far longer than a connection may take."""
-    import socket
-    import threading
-
     released = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_: released.wait(30))
     impatient = quick.model_copy(update={"connect_timeout": 0.05})
