@@ -37,15 +37,16 @@ class BaseModelConfig(Frozen):
     gguf_file: str | None = None
     eight_bit: bool = False
     vocabulary: int = Field(1_200, ge=300)
-    hidden_size: int = Field(128, ge=16)
-    projection: int = Field(96, ge=16, description="word_embed_proj_dim; differs from hidden_size")
-    feed_forward: int = Field(512, ge=16)
+    hidden_size: int = Field(96, ge=16)
+    projection: int = Field(64, ge=16, description="word_embed_proj_dim; differs from hidden_size")
+    feed_forward: int = Field(384, ge=16)
     layers: int = Field(3, ge=1)
     heads: int = Field(4, ge=1)
     positions: int = Field(256, ge=64)
-    steps: int = Field(500, ge=1)
-    batch: int = Field(48, ge=1)
-    learning_rate: float = Field(3e-3, gt=0)
+    steps: int = Field(1_000, ge=1)
+    batch: int = Field(16, ge=1)
+    learning_rate: float = Field(3e-3, gt=0, description="embeddings, norms and biases (AdamW)")
+    muon_learning_rate: float = Field(0.02, gt=0, description="weight matrices of the layers")
     seed: int = 42
 
     @model_validator(mode="after")

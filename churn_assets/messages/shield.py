@@ -192,7 +192,7 @@ class Shield:
             yield "unexpected_character"
         if _SHOUTED.search(masked):
             yield "shouting"
-        if _repeats(masked):
+        if repeats(masked):
             yield "repetition"
 
     def _is_plain(self, character: str) -> bool:
@@ -245,10 +245,10 @@ def _mask_values(text: str, values: Mapping[str, str], offer: int) -> str:
     return text
 
 
-def _repeats(masked: str) -> bool:
-    """The same word twice running, or the same three words twice."""
-    words = [word.casefold() for word in _WORD.findall(masked)]
+def repeats(text: str) -> bool:
+    """The same word twice running, or the same four words twice."""
+    words = [word.casefold() for word in _WORD.findall(text)]
     if any(a == b for a, b in pairwise(words)):
         return True
-    triples = list(zip(words, words[1:], words[2:], strict=False))
-    return len(set(triples)) < len(triples)
+    runs = list(zip(words, words[1:], words[2:], words[3:], strict=False))
+    return len(set(runs)) < len(runs)

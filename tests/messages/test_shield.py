@@ -98,7 +98,7 @@ def test_each_fault_is_named(text: str, expected: str) -> None:
         ("Hi there, we value you a lot. Please enjoy {offer} off with our thanks.", "missing_name"),
         ("Hi {name}, we value you a lot. Please enjoy a discount with our thanks.", "missing_offer"),
         ("Hi {name}, we value you a lot. Please enjoy {offer} and 5% off with thanks.", "literal_value"),
-        ("Hi {name}, we value you. Please enjoy {offer} off. " + "We are glad that you are here and hope that you will stay. " * 2, "invalid_length"),
+        ("Hi {name}, we value you. Please enjoy {offer} off. " + "We are glad that you are here and hope that you will stay. " * 3, "invalid_length"),
         ("Hi {name}, please enjoy {offer} off your bill.", "invalid_length"),
     ],
 )  # fmt: skip

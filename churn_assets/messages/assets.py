@@ -1,0 +1,132 @@
+"""The message writer as assets: corpus, base model, SFT, reward model, PPO-Text, message bank."""
+
+import tempfile
+from pathlib import Path
+
+import dagster as dg
+
+from churn_assets.messages.corpus import write_corpus
+from churn_assets.resources.artifact_store import Artifact
+from churn_assets.resources.bindings import SettingsResource, StoreResource
+from churn_assets.resources.compute import Compute, scalar_metadata
+
+GROUP = "messages"
+
+
+@dg.asset(group_name=GROUP, kinds={"json"}, code_version="1")
+def retention_messages(
+    settings: SettingsResource, store: StoreResource
+) -> dg.MaterializeResult[Artifact]:
+    """Retention messages with slots, written by the grammar; split by template family."""
+    return _materialize_corpus("messages", "retention_messages", settings, store)
+
+
+@dg.asset(group_name=GROUP, kinds={"json"}, code_version="1")
+def retention_preferences(
+    settings: SettingsResource, store: StoreResource
+) -> dg.MaterializeResult[Artifact]:
+    """Pairs of a good message and one with a single named flaw; split by template family."""
+    return _materialize_corpus("preferences", "retention_preferences", settings, store)
+
+
+@dg.asset(group_name=GROUP, kinds={"pytorch"}, code_version="1")
+def message_base_model(
+    context: dg.AssetExecutionContext,
+    compute: Compute,
+    settings: SettingsResource,
+    retention_messages: Artifact,
+    retention_preferences: Artifact,
+) -> dg.MaterializeResult[Artifact]:
+    """The language model that all adapters ride on: pretrained here, or a pinned public one."""
+    inputs = {
+        "retention_messages": retention_messages,
+        "retention_preferences": retention_preferences,
+    }
+    return compute.run(context, "message_base_model", inputs, settings.get().messages)
+
+
+@dg.asset(group_name=GROUP, kinds={"pytorch", "huggingface"}, code_version="1")
+def sft_model(
+    context: dg.AssetExecutionContext,
+    compute: Compute,
+    settings: SettingsResource,
+    message_base_model: Artifact,
+    retention_messages: Artifact,
+    oasst1_pairs: Artifact,
+) -> dg.MaterializeResult[Artifact]:
+    """The LoRA adapter that writes good messages: supervised fine-tuning with TRL."""
+    inputs = {
+        "message_base_model": message_base_model,
+        "retention_messages": retention_messages,
+        "oasst1_pairs": oasst1_pairs,
+    }
+    return compute.run(context, "sft_model", inputs, settings.get().messages)
+
+
+@dg.asset(group_name=GROUP, kinds={"pytorch", "huggingface"}, code_version="1")
+def reward_model(
+    context: dg.AssetExecutionContext,
+    compute: Compute,
+    settings: SettingsResource,
+    message_base_model: Artifact,
+    retention_preferences: Artifact,
+    preference_pairs: Artifact,
+) -> dg.MaterializeResult[Artifact]:
+    """Scores messages (Bradley-Terry), and a second model as judge that PPO never sees."""
+    inputs = {
+        "message_base_model": message_base_model,
+        "retention_preferences": retention_preferences,
+        "preference_pairs": preference_pairs,
+    }
+    return compute.run(context, "reward_model", inputs, settings.get().messages)
+
+
+@dg.asset(group_name=GROUP, kinds={"pytorch", "huggingface"}, code_version="1")
+def ppo_text_model(
+    context: dg.AssetExecutionContext,
+    compute: Compute,
+    settings: SettingsResource,
+    message_base_model: Artifact,
+    sft_model: Artifact,
+    reward_model: Artifact,
+) -> dg.MaterializeResult[Artifact]:
+    """The policy adapter: more reward, kept near SFT; not promoted if it passes less often."""
+    inputs = {
+        "message_base_model": message_base_model,
+        "sft_model": sft_model,
+        "reward_model": reward_model,
+    }
+    return compute.run(context, "ppo_text_model", inputs, settings.get().messages)
+
+
+@dg.asset(group_name=GROUP, kinds={"json"}, code_version="1")
+def message_bank(
+    context: dg.AssetExecutionContext,
+    compute: Compute,
+    settings: SettingsResource,
+    message_base_model: Artifact,
+    sft_model: Artifact,
+    reward_model: Artifact,
+    ppo_text_model: Artifact,
+) -> dg.MaterializeResult[Artifact]:
+    """Generated templates for every offer, tenure band, contract and tone, shielded and scored."""
+    inputs = {
+        "message_base_model": message_base_model,
+        "sft_model": sft_model,
+        "reward_model": reward_model,
+        "ppo_text_model": ppo_text_model,
+    }
+    return compute.run(context, "message_bank", inputs, settings.get().messages)
+
+
+def _materialize_corpus(
+    kind: str, name: str, settings: SettingsResource, store: StoreResource
+) -> dg.MaterializeResult[Artifact]:
+    with tempfile.TemporaryDirectory(prefix=f"{name}-") as folder:
+        card = write_corpus(kind, settings.get().messages.corpus, Path(folder))
+        artifact = store.open().put(name, Path(folder))
+    return dg.MaterializeResult(
+        value=artifact,
+        data_version=dg.DataVersion(artifact.sha256),
+        metadata={"sha256": artifact.sha256, **scalar_metadata(card)},
+    )

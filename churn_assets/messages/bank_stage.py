@@ -1,0 +1,151 @@
+"""Stage `message_bank`: templates for every cell, shielded and scored; reports the whole area."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from churn_assets.messages.bank import Cell, MessageBank, ScoredTemplate, all_cells
+from churn_assets.messages.brief import CONTRACTS, OFFERS, TONES, MessageBrief
+from churn_assets.messages.config import MessagesConfig
+from churn_assets.messages.evaluation import share
+from churn_assets.messages.language_model import use_threads
+from churn_assets.messages.live import LiveModel, copy_for_live
+from churn_assets.messages.prompts import SERVICE_SETS, Situation
+from churn_assets.messages.rules import RULES_PATH
+from churn_assets.messages.shield import Facts, Shield
+from churn_assets.messages.writer import MessageWriter
+from churn_assets.stage import Progress, silent
+
+BATCH = 128
+SERVED = 2_000
+SHOWN = 8
+NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
+# Short, long and of many scripts: what the served messages are tried on.
+NAMES = (
+    "Sam", "X", "José", "Nguyễn Thị Minh Khai", "O’Brien", "Anne-Marie", "محمد", "अनिल कुमार",
+    "李小龙", "Иван Петров", "Brian Hurry", "Wolfeschlegelsteinhausenbergerdorffsmith",
+)  # fmt: skip
+
+
+def run(
+    inputs: Mapping[str, Path], out: Path, config: MessagesConfig, progress: Progress = silent
+) -> dict[str, Any]:
+    """Inputs: message_base_model, sft_model, reward_model, ppo_text_model."""
+    use_threads(config.threads)
+    started = time.perf_counter()
+    shield = Shield.load(currency=config.currency, offer_months=config.offer_months)
+    folders = [inputs[name] for name in ("message_base_model", "ppo_text_model", "reward_model")]
+    model = LiveModel.load(
+        folders[0], folders[1], folders[2], config.generation, eight_bit=config.base.eight_bit
+    )
+    bank, written = fill_bank(model, shield, config, progress)
+    bank.save(out / "bank.json")
+    shutil.copy(RULES_PATH, out / "rules.json")
+    if config.live_generation:
+        copy_for_live(folders[0], folders[1], folders[2], out / "live")
+    report = {
+        "seconds": time.perf_counter() - started,
+        "written": written,
+        "kept": len(bank),
+        "cells_with_templates": sum(bool(t) for t in bank.cells().values()),
+        **serve_everybody(MessageWriter(shield, bank)),
+    }
+    report["messages"] = summary(inputs, report)
+    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return report
+
+
+def fill_bank(
+    model: LiveModel, shield: Shield, config: MessagesConfig, progress: Progress
+) -> tuple[MessageBank, int]:
+    """n candidates per cell; of those that pass, the best that suit all and the best others."""
+    rng = random.Random(config.bank.seed)
+    wanted = [
+        (cell, Situation(cell.offer, cell.band, cell.contract, services, cell.tone))
+        for cell in all_cells()
+        for services in _service_sets(rng, config.bank.candidates)
+    ]
+    cells: dict[Cell, set[ScoredTemplate]] = {cell: set() for cell in all_cells()}
+    for i in range(0, len(wanted), BATCH):
+        part = wanted[i : i + BATCH]
+        written = model.write([situation for _, situation in part], config.bank.seed + i)
+        for (cell, situation), template in zip(part, written, strict=True):
+            if shield.check_template_facts(template.text, situation.facts).passed:
+                cells[cell].add(template)
+        progress(i + len(part), len(wanted), kept=float(sum(map(len, cells.values()))))
+    kept = {cell: _best(shield, cell, found, config.bank.keep) for cell, found in cells.items()}
+    return MessageBank(kept), len(wanted)
+
+
+def _service_sets(rng: random.Random, count: int) -> list[tuple[Any, ...]]:
+    """Half for customers of whose services nothing is known, half for any."""
+    return [() if i % 2 == 0 else rng.choice(SERVICE_SETS) for i in range(count)]
+
+
+def _best(
+    shield: Shield, cell: Cell, found: set[ScoredTemplate], keep: int
+) -> list[ScoredTemplate]:
+    """Templates that name no service suit everybody: they are kept beside those that do."""
+    ordered = sorted(found, key=lambda t: (-t.score, t.text))
+    nobody = Facts(cell.offer, cell.contract, ())
+    for_all = [t for t in ordered if shield.check_template_facts(t.text, nobody).passed]
+    others = [t for t in ordered if t not in for_all]
+    return for_all[:keep] + others[:keep]
+
+
+def serve_everybody(writer: MessageWriter) -> dict[str, Any]:
+    """Serve random customers as the API would, and count what passes and who wrote it."""
+    rng = random.Random(0)
+    served = []
+    for i in range(SERVED):
+        brief = MessageBrief(
+            name=rng.choice(NAMES),
+            tenure=rng.randint(0, 80),
+            offer_percentage=rng.choice(OFFERS),
+            monthly_charges=round(rng.uniform(18, 120), 2),
+            contract=rng.choice(CONTRACTS),
+            local_time=NOON,
+            services=rng.choice(SERVICE_SETS),
+            tone=rng.choice(TONES),
+        )
+        message = writer.write(brief, f"C{i}")
+        verdict = writer.shield.check_text(message.text, brief)
+        served.append((message, verdict.passed))
+    by_model = [message for message, _ in served if message.source == "model"]
+    return {
+        **share(sum(passed for _, passed in served), len(served)).as_dict("served_pass_rate"),
+        "served_by_model": len(by_model) / len(served),
+        "different_templates": len({message.template for message in by_model}),
+        "samples": [{"text": m.text, "source": m.source} for m, _ in served[:SHOWN]],
+    }
+
+
+def summary(inputs: Mapping[str, Path], own: Mapping[str, Any]) -> dict[str, Any]:
+    """The area's figures in one place, as `churn report --json` prints them."""
+    base, sft, reward, ppo = (
+        json.loads((inputs[name] / "report.json").read_text(encoding="utf-8"))
+        for name in ("message_base_model", "sft_model", "reward_model", "ppo_text_model")
+    )
+    return {
+        "base_model": base["base_model"],
+        "sft_pass_rate": sft["pass_rate"],
+        "ppo_pass_rate": ppo["ppo_pass_rate"],
+        "served_pass_rate": own["served_pass_rate"],
+        "rm_accuracy": reward["accuracy"],
+        "rm_accuracy_by_flaw": reward["accuracy_by_flaw"],
+        "reward_gain": ppo["reward_gain"],
+        "reward_gain_lower": ppo["reward_gain_lower"],
+        "reward_gain_second_rm": ppo["reward_gain_second_rm"],
+        "win_rate": ppo["win_rate"],
+        "kl": ppo["kl"],
+        "kl_target": ppo["kl_target"],
+        "distinct2_ratio": ppo["distinct2_ratio"],
+        "train_seconds": sum(part["seconds"] for part in (base, sft, reward, ppo)),
+    }

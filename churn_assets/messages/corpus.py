@@ -1,0 +1,89 @@
+"""The project's own training text: messages and preference pairs, written by the grammar.
+
+Splits differ by template family: whatever is measured on `test` is measured on words and
+sentences that no training message had.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from churn_assets.messages.config import CorpusConfig
+from churn_assets.messages.flaws import FLAWS, write_pair
+from churn_assets.messages.grammar import SPLITS, Split, grammar, write_message
+from churn_assets.messages.prompts import random_situation
+
+SOURCE = "grammar"
+HELD_OUT_SHARE = 0.1  # of the training size, in each of valid and test
+
+
+def _size(total: int, split: Split) -> int:
+    return total if split == "train" else max(60, int(total * HELD_OUT_SHARE))
+
+
+def write_messages(config: CorpusConfig, split: Split) -> Iterator[dict[str, Any]]:
+    """Rows {prompt, response, source, group}; group is the template family."""
+    rng = random.Random(f"{config.seed}-messages-{split}")
+    families = grammar().families_of(split)
+    for _ in range(_size(config.messages, split)):
+        situation, family = random_situation(rng), rng.choice(families)
+        response = write_message(rng, situation, family)
+        yield {
+            "prompt": situation.prompt,
+            "response": response,
+            "source": SOURCE,
+            "group": family,
+        }
+
+
+def write_preferences(config: CorpusConfig, split: Split) -> Iterator[dict[str, Any]]:
+    """Rows {prompt, chosen, rejected, source, group, flaw}, every flaw equally often."""
+    rng = random.Random(f"{config.seed}-pairs-{split}")
+    families, flaws = grammar().families_of(split), list(FLAWS)
+    for i in range(_size(config.pairs, split)):
+        flaw = flaws[i % len(flaws)]
+        situation, family = random_situation(rng), rng.choice(families)
+        chosen, rejected = write_pair(rng, situation, family, flaw)
+        yield {
+            "prompt": situation.prompt,
+            "chosen": chosen,
+            "rejected": rejected,
+            "source": SOURCE,
+            "group": family,
+            "flaw": flaw,
+        }
+
+
+def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def read_jsonl(path: Path, limit: int | None = None) -> list[dict[str, Any]]:
+    """The first `limit` rows; raises FileNotFoundError or json.JSONDecodeError."""
+    with path.open(encoding="utf-8") as file:
+        lines: Sequence[str] = file.readlines()[:limit]
+    return [json.loads(line) for line in lines]
+
+
+def write_corpus(kind: str, config: CorpusConfig, out: Path) -> dict[str, Any]:
+    """Write `messages` or `preferences` into `out` with its dataset.json, which is returned."""
+    write = {"messages": write_messages, "preferences": write_preferences}[kind]
+    rows = {split: write_jsonl(out / f"{split}.jsonl", write(config, split)) for split in SPLITS}
+    card = {
+        "source": SOURCE,
+        "rows": sum(rows.values()),
+        "splits": rows,
+        "families": {split: grammar().families_of(split) for split in SPLITS},
+        "seed": config.seed,
+    }
+    (out / "dataset.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    return card

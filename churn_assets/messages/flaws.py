@@ -1,0 +1,160 @@
+"""Preference pairs: a good message against one with exactly one named flaw."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+
+from churn_assets.messages.brief import CONTRACTS, SERVICES
+from churn_assets.messages.grammar import grammar, write_message
+from churn_assets.messages.prompts import Situation
+from churn_assets.messages.rules import default_rules
+
+_SENTENCES = re.compile(r"(?<=[.!?:])\s+")
+_MAX_LENGTH = 330  # what a flawed text may have at most, so that it fits the models' context
+
+
+@cache
+def phrases() -> Mapping[str, tuple[str, ...]]:
+    path = Path(__file__).with_name("flaws.json")
+    return {k: tuple(v) for k, v in json.loads(path.read_text(encoding="utf-8")).items()}
+
+
+def _insert(rng: random.Random, text: str, sentence: str) -> str:
+    sentences = _SENTENCES.split(text)
+    sentences.insert(rng.randint(1, len(sentences)), sentence)
+    return " ".join(sentences)
+
+
+def _pushy(rng: random.Random, text: str, situation: Situation) -> str:
+    return _insert(rng, text, " ".join(rng.sample(phrases()["pushy"], rng.randint(1, 2))))
+
+
+def _over_promising(rng: random.Random, text: str, situation: Situation) -> str:
+    return _insert(rng, text, rng.choice(phrases()["over_promising"]))
+
+
+def _off_topic(rng: random.Random, text: str, situation: Situation) -> str:
+    return _insert(rng, text, rng.choice(phrases()["off_topic"]))
+
+
+def _banned_phrase(rng: random.Random, text: str, situation: Situation) -> str:
+    phrase = rng.choice(default_rules().banned_phrases)
+    form = rng.choice(["This is {}.", "{}!", "{}.", "Now {}."]).format(phrase)
+    return _insert(rng, text, form[0].upper() + form[1:])
+
+
+def _shouting(rng: random.Random, text: str, situation: Situation) -> str:
+    loud = re.sub(r"\{[^}]*\}|[^{]+", lambda m: m[0] if m[0][0] == "{" else m[0].upper(), text)
+    return re.sub(r"[.!]", "!!" if rng.random() < 0.5 else "!!!", loud)
+
+
+def _too_long(rng: random.Random, text: str, situation: Situation) -> str:
+    while len(text) < 240:
+        text = _insert(rng, text, rng.choice(phrases()["filler"]))
+    return text[:_MAX_LENGTH]
+
+
+def _too_short(rng: random.Random, text: str, situation: Situation) -> str:
+    ends = (
+        ["{offer} off.", "{offer} for you."] if situation.offer else ["Thanks.", "Bye.", "Hello."]
+    )
+    return f"{rng.choice(['Hi', 'Hello', 'Hey'])} {{name}}, {rng.choice(ends)}"
+
+
+def _generic(rng: random.Random, text: str, situation: Situation) -> str:
+    family = rng.choice(grammar().families_of("train"))
+    return write_message(rng, situation, family, bare=True)
+
+
+def _cold(rng: random.Random, text: str, situation: Situation) -> str:
+    bodies = rng.sample(phrases()["cold_bodies"], 2)
+    offer = ["{offer} applied."] if situation.offer else []
+    return " ".join([rng.choice(phrases()["cold"]), *offer, *bodies])
+
+
+def _missing_slot(rng: random.Random, text: str, situation: Situation) -> str:
+    if situation.offer and rng.random() < 0.6:
+        if rng.random() < 0.5:  # the sentence with the offer is gone altogether
+            kept = [s for s in _SENTENCES.split(text) if "{offer}" not in s]
+            if any("{name}" in s for s in kept):
+                return " ".join(kept)
+        return text.replace("{offer}", rng.choice(["something", "some", "a part"]))
+    return text.replace(" {name}", rng.choice([" there", " customer", ""]))
+
+
+def _doubled_slot(rng: random.Random, text: str, situation: Situation) -> str:
+    slot = rng.choice(["{name}", "{offer}"]) if situation.offer else "{name}"
+    if rng.random() < 0.5:
+        return text.replace(slot, f"{slot} {slot}", 1)
+    return _insert(rng, text, "Yes, {name}." if slot == "{name}" else "Take {offer} off.")
+
+
+def _wrong_slot(rng: random.Random, text: str, situation: Situation) -> str:
+    if not situation.offer:
+        lead = rng.choice(grammar().families[rng.choice(grammar().families_of("train"))].leads)
+        return _insert(rng, text, f"{lead} {{offer}} off.")
+    wrong = rng.choice([*phrases()["unknown_slots"], "{months}", "{tenure}", "{bill}"])
+    return text.replace(rng.choice(["{offer}", "{offer}", "{name}"]), wrong)
+
+
+def _wrong_fact(rng: random.Random, text: str, situation: Situation) -> str:
+    known = {*situation.services, situation.contract}
+    topics = [t for t in (*SERVICES, *CONTRACTS) if t not in known]
+    return _insert(rng, text, rng.choice(grammar().reasons[rng.choice(topics)]))
+
+
+def _repetitive(rng: random.Random, text: str, situation: Situation) -> str:
+    sentences = _SENTENCES.split(text)
+    again = rng.choice(sentences[1:])
+    return " ".join([*sentences, *[again] * rng.randint(1, 2)])[:_MAX_LENGTH]
+
+
+def _garbled(rng: random.Random, text: str, situation: Situation) -> str:
+    words = text.split()
+    for _ in range(max(3, len(words) // 4)):
+        i = rng.randrange(1, len(words))
+        word = words[i]
+        if "{" in word or len(word) < 4 or rng.random() < 0.4:
+            j = rng.randrange(1, len(words))
+            words[i], words[j] = words[j], words[i]
+        else:
+            letters = list(word)
+            rng.shuffle(letters)
+            words[i] = "".join(letters)
+    return " ".join(words)
+
+
+Flaw = Callable[[random.Random, str, Situation], str]
+FLAWS: Mapping[str, Flaw] = {
+    "pushy": _pushy,
+    "shouting": _shouting,
+    "banned_phrase": _banned_phrase,
+    "too_long": _too_long,
+    "too_short": _too_short,
+    "generic": _generic,
+    "cold": _cold,
+    "over_promising": _over_promising,
+    "missing_slot": _missing_slot,
+    "doubled_slot": _doubled_slot,
+    "wrong_slot": _wrong_slot,
+    "wrong_fact": _wrong_fact,
+    "off_topic": _off_topic,
+    "repetitive": _repetitive,
+    "garbled": _garbled,
+}
+
+
+def write_pair(rng: random.Random, situation: Situation, family: str, flaw: str) -> tuple[str, str]:
+    """(chosen, rejected): half of the rejected texts are flawed copies of the chosen one."""
+    chosen = write_message(rng, situation, family, bare=False)
+    source = chosen if rng.random() < 0.5 else write_message(rng, situation, family, bare=False)
+    while True:
+        rejected = FLAWS[flaw](rng, source, situation)
+        if rejected != source:
+            return chosen, rejected
+        source = write_message(rng, situation, family, bare=False)

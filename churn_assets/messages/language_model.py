@@ -1,0 +1,237 @@
+"""Shared handling of the language model: loading, adapters, encoding, sampling, probabilities.
+
+One base model is in memory, whatever number of adapters ride on it. Every function takes masks
+seriously: prompts are padded on the left for sampling, and padding never changes a probability.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+from torch import Tensor, nn
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from churn_assets.messages.config import GenerationConfig, LoraSettings
+
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+def device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def use_threads(threads: int) -> None:
+    """0 keeps torch's own choice."""
+    if threads:
+        torch.set_num_threads(threads)
+
+
+def load_base(folder: Path, *, eight_bit: bool) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The frozen base model and its tokenizer, from a `message_base_model` folder.
+
+    Raises RuntimeError when 8 bit is asked for without CUDA: weights would silently be 32 bit.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    if eight_bit and not torch.cuda.is_available():
+        raise RuntimeError(
+            "base.eight_bit needs a CUDA device and there is none here: run this stage on a GPU "
+            "(compute.backend=modal) or set CHURN_MESSAGES__BASE__EIGHT_BIT=false"
+        )
+    if eight_bit:
+        quantized = AutoModelForCausalLM.from_pretrained(
+            folder, quantization_config=BitsAndBytesConfig(load_in_8bit=True), device_map="auto"
+        )
+        model = prepare_model_for_kbit_training(quantized)
+    else:
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        model.to(device())  # type: ignore[arg-type]
+    ensure_padding(model, tokenizer)
+    return model.requires_grad_(False), tokenizer
+
+
+def ensure_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Give model and tokenizer a padding token: pooling and batching cannot do without."""
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    model.config.pad_token_id = tokenizer.pad_token_id
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+
+
+def lora_config(settings: LoraSettings) -> LoraConfig:
+    return LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=list(settings.targets),
+        task_type="CAUSAL_LM",
+    )
+
+
+def with_new_adapter(model: PreTrainedModel, settings: LoraSettings, name: str) -> PeftModel:
+    return get_peft_model(model, lora_config(settings), adapter_name=name)
+
+
+def activate(model: PeftModel, adapter: str, *, trainable: bool = False) -> None:
+    """Switch to `adapter`. PEFT's own switch makes every adapter it activates trainable."""
+    model.set_adapter(adapter)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(trainable and f".{adapter}." in name)
+
+
+def head_width(model: PeftModel | PreTrainedModel) -> int:
+    """Width of the last hidden state: OPT-350m's is word_embed_proj_dim, not hidden_size."""
+    return int(model.get_output_embeddings().weight.shape[1])
+
+
+def last_hidden(model: PeftModel | PreTrainedModel, ids: Tensor, mask: Tensor) -> Tensor:
+    """(batch, length) tokens -> (batch, length, head_width)."""
+    base = model.get_base_model() if isinstance(model, PeftModel) else model
+    positions = (mask.cumsum(1) - 1).clamp(min=0)
+    decoder: Any = base.base_model
+    hidden: Tensor = decoder(
+        input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False
+    ).last_hidden_state
+    return hidden
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Sampled responses behind left-padded prompts.
+
+    ids, mask: (batch, prompt width + response width); the mask covers the response up to and
+    including its end-of-text token. texts: the decoded responses.
+    """
+
+    ids: Tensor
+    mask: Tensor
+    prompt_width: int
+    texts: list[str]
+
+    @property
+    def response_mask(self) -> Tensor:
+        return self.mask[:, self.prompt_width :]
+
+    def rows(self, chosen: Tensor) -> Samples:
+        texts = [self.texts[i] for i in chosen.tolist()]
+        return Samples(self.ids[chosen], self.mask[chosen], self.prompt_width, texts)
+
+
+def encode_prompts(
+    tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]
+) -> tuple[Tensor, Tensor]:
+    """Left-padded ids and mask, both (batch, width)."""
+    encoded = tokenizer(list(prompts), padding=True, padding_side="left", return_tensors="pt")
+    return encoded.input_ids.to(device()), encoded.attention_mask.to(device())
+
+
+def encode_dialogues(
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    responses: Sequence[str],
+    max_length: int,
+) -> tuple[Tensor, Tensor]:
+    """Prompt, response and end-of-text, right-padded; too long a prompt loses its beginning."""
+    rows = []
+    for prompt, response in zip(prompts, responses, strict=True):
+        ending = tokenizer(response, add_special_tokens=False).input_ids[: max_length - 8]
+        ending = [*ending, tokenizer.eos_token_id]
+        beginning = tokenizer(prompt).input_ids
+        rows.append(beginning[-(max_length - len(ending)) :] + ending)
+    return pad_right(rows, tokenizer.pad_token_id)
+
+
+def pad_right(rows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tensor]:
+    width = max(map(len, rows))
+    ids = torch.full((len(rows), width), padding)
+    mask = torch.zeros(len(rows), width, dtype=torch.long)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = torch.tensor(row)
+        mask[i, : len(row)] = 1
+    return ids.to(device()), mask.to(device())
+
+
+@torch.no_grad()
+def sample(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    config: GenerationConfig,
+    seed: int,
+) -> Samples:
+    """One response per prompt, drawn at `config.temperature`; the seed decides every draw."""
+    ids, mask = encode_prompts(tokenizer, prompts)
+    torch.manual_seed(seed)
+    full = model.generate(
+        input_ids=ids,
+        attention_mask=mask,
+        do_sample=True,
+        temperature=config.temperature,
+        top_k=0,
+        top_p=1.0,
+        max_new_tokens=config.max_new_tokens,
+    )
+    width = ids.shape[1]
+    ended = (full[:, width:] == tokenizer.eos_token_id).long()
+    before_end = (ended.cumsum(1) - ended) == 0
+    mask = torch.cat([mask, before_end.long()], 1)
+    texts = tokenizer.batch_decode(
+        [row[keep.bool()] for row, keep in zip(full[:, width:], before_end, strict=True)],
+        skip_special_tokens=True,
+    )
+    return Samples(full, mask, width, [text.strip() for text in texts])
+
+
+def sample_many(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    config: GenerationConfig,
+    seed: int,
+    batch: int = 128,
+) -> list[Samples]:
+    """`sample` over any number of prompts, a batch at a time."""
+    return [
+        sample(model, tokenizer, prompts[i : i + batch], config, seed + i)
+        for i in range(0, len(prompts), batch)
+    ]
+
+
+def token_logits(model: Any, samples: Samples) -> tuple[Tensor, Tensor]:
+    """For every response position: logits (batch, T, vocabulary) and the hidden state before it."""
+    hidden = last_hidden(model, samples.ids, samples.mask)
+    hidden = hidden[:, samples.prompt_width - 1 : -1]
+    return model.get_output_embeddings()(hidden), hidden
+
+
+class RewardHead(nn.Module):
+    """Mean over the real positions of the last layer, then one linear unit."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, 1)
+        nn.init.zeros_(self.linear.bias)
+        nn.init.normal_(self.linear.weight, std=width**-0.5)
+
+    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        weights = mask.unsqueeze(-1).to(hidden.dtype)
+        pooled = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
+        scores: Tensor = self.linear(pooled).squeeze(-1)
+        return scores
+
+
+def scores(model: PeftModel, head: RewardHead, ids: Tensor, mask: Tensor) -> Tensor:
+    """The reward model's score per row; its adapter must be the active one."""
+    return head(last_hidden(model, ids, mask), mask)

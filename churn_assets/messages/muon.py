@@ -1,0 +1,55 @@
+"""Muon (Jordan et al. 2024) for the embedded model's weight matrices.
+
+The momentum is replaced by the nearest orthogonal matrix before each step. With the same text the
+embedded model reaches AdamW's loss in well under half of the steps. torch.optim.Muon works in
+bfloat16, which CPUs without bfloat16 units do slower than a whole training step.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+# Quintic Newton-Schulz coefficients of the reference implementation, and its number of rounds.
+A, B, C = 3.4445, -4.7750, 2.0315
+ROUNDS = 5
+
+
+def orthogonalized(matrices: Tensor) -> Tensor:
+    """(n, rows <= columns): singular values pressed towards 1 (0.7 to 1.2), vectors kept."""
+    x = matrices / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    for _ in range(ROUNDS):
+        gram = x @ x.mT
+        x = A * x + (B * gram + C * gram @ gram) @ x
+    return x
+
+
+class Muon(torch.optim.Optimizer):
+    """Nesterov momentum, orthogonalised; matrices of one shape are done in one batch."""
+
+    def __init__(
+        self, matrices: Iterable[Parameter], lr: float, momentum: float = 0.95, decay: float = 0.01
+    ) -> None:
+        super().__init__(matrices, {"lr": lr, "momentum": momentum, "decay": decay})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            by_shape: dict[torch.Size, list[tuple[Parameter, Tensor]]] = defaultdict(list)
+            for parameter in group["params"]:
+                momentum = self.state[parameter].setdefault("m", torch.zeros_like(parameter))
+                momentum.lerp_(parameter.grad, 1 - group["momentum"])
+                look_ahead = parameter.grad.lerp(momentum, group["momentum"])
+                wide = look_ahead if look_ahead.shape[0] <= look_ahead.shape[1] else look_ahead.T
+                by_shape[wide.shape].append((parameter, wide))
+            for members in by_shape.values():
+                steps = orthogonalized(torch.stack([wide for _, wide in members]))
+                for (parameter, _), wide in zip(members, steps, strict=True):
+                    rows, columns = parameter.shape
+                    step = wide if wide.shape == parameter.shape else wide.T
+                    parameter.mul_(1 - group["lr"] * group["decay"])
+                    parameter.add_(step, alpha=-group["lr"] * max(1.0, rows / columns) ** 0.5)

@@ -1,0 +1,131 @@
+"""Did PPO-Text help? Policy against SFT on the same fresh prompts, judged by what it never saw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from peft import PeftModel
+from torch import Tensor
+
+from churn_assets.messages.config import MessagesConfig
+from churn_assets.messages.evaluation import (
+    bootstrap_mean,
+    evaluation_situations,
+    passes,
+    share,
+    text_quality,
+    violation_counts,
+)
+from churn_assets.messages.language_model import (
+    RewardHead,
+    Samples,
+    activate,
+    sample_many,
+    scores,
+    token_logits,
+)
+from churn_assets.messages.ppo_text import POLICY, REFERENCE, REWARD, exact_kl
+from churn_assets.messages.prompts import Situation
+from churn_assets.messages.reward import JUDGE
+from churn_assets.messages.shield import Shield
+
+SHOWN = 6
+# Both sides are sampled with one seed: what differs is the policy.
+EVALUATION_SEED = 1_000_003
+
+
+@dataclass(frozen=True)
+class Side:
+    """One adapter's messages: whether they pass, and what each reward model gives them."""
+
+    sampled: list[Samples]
+    texts: list[str]
+    passed: list[bool]
+    scores: Mapping[str, Tensor]
+
+
+@torch.no_grad()
+def evaluate(
+    model: PeftModel,
+    tokenizer: Any,
+    heads: Mapping[str, RewardHead],
+    shield: Shield,
+    config: MessagesConfig,
+) -> dict[str, Any]:
+    """Gains are in standard deviations of the reward model over SFT messages; ties halve a win."""
+    situations = evaluation_situations(config.ppo.evaluation_samples, EVALUATION_SEED)
+    sft, policy = (
+        write_side(model, tokenizer, adapter, heads, shield, situations, config)
+        for adapter in (REFERENCE, POLICY)
+    )
+    gains = {
+        name: (policy.scores[name] - sft.scores[name]) / sft.scores[name].std() for name in heads
+    }
+    wins = (gains[JUDGE] > 0).double() + 0.5 * (gains[JUDGE] == 0).double()
+    quality = {"sft": text_quality(sft.texts), "ppo": text_quality(policy.texts)}
+    return {
+        **share(sum(sft.passed), len(situations)).as_dict("sft_pass_rate"),
+        **share(sum(policy.passed), len(situations)).as_dict("ppo_pass_rate"),
+        **bootstrap_mean(gains[REWARD].numpy()).as_dict("reward_gain"),
+        **bootstrap_mean(gains[JUDGE].numpy()).as_dict("reward_gain_second_rm"),
+        **bootstrap_mean(wins.numpy()).as_dict("win_rate"),
+        "kl": sequence_kl(model, policy.sampled),
+        "quality": quality,
+        "distinct2_ratio": quality["ppo"]["distinct_2"] / quality["sft"]["distinct_2"],
+        "violations": violation_counts(shield, policy.texts, situations),
+        "samples": [_shown(situations[i], sft, policy, i) for i in range(SHOWN)],
+    }
+
+
+def write_side(
+    model: PeftModel,
+    tokenizer: Any,
+    adapter: str,
+    heads: Mapping[str, RewardHead],
+    shield: Shield,
+    situations: Sequence[Situation],
+    config: MessagesConfig,
+) -> Side:
+    activate(model, adapter)
+    model.eval()
+    prompts = [situation.prompt for situation in situations]
+    sampled = sample_many(model, tokenizer, prompts, config.generation, EVALUATION_SEED)
+    texts = [text for samples in sampled for text in samples.texts]
+    found = {}
+    for name, head in heads.items():
+        activate(model, name)
+        parts = [scores(model, head, samples.ids, samples.mask) for samples in sampled]
+        found[name] = torch.cat(parts).double().cpu()
+    return Side(sampled, texts, passes(shield, texts, situations), found)
+
+
+def sequence_kl(model: PeftModel, sampled: Sequence[Samples]) -> float:
+    """KL(policy || SFT) in nats per message, exact at each position that the policy visited."""
+    total, count = 0.0, 0
+    for samples in sampled:
+        activate(model, POLICY)
+        logits, _ = token_logits(model, samples)
+        activate(model, REFERENCE)
+        reference, _ = token_logits(model, samples)
+        total += (exact_kl(logits, reference) * samples.response_mask).sum().item()
+        count += len(samples.texts)
+    return total / count
+
+
+def promoted(report: Mapping[str, Any]) -> str:
+    """The adapter that goes on: never a policy that passes the shield less often than SFT."""
+    better = report["ppo_pass_rate"] >= report["sft_pass_rate"] and report["reward_gain"] > 0
+    return POLICY if better else REFERENCE
+
+
+def _shown(situation: Situation, sft: Side, policy: Side, i: int) -> dict[str, Any]:
+    return {
+        "prompt": situation.prompt.strip(),
+        "sft": sft.texts[i],
+        "sft_score": float(sft.scores[REWARD][i]),
+        "ppo": policy.texts[i],
+        "ppo_score": float(policy.scores[REWARD][i]),
+    }

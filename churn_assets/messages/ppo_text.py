@@ -1,0 +1,285 @@
+"""PPO-Text: maximise E[r(x, y)] - beta KL(policy || SFT), readable from top to bottom.
+
+Clipped surrogate and value loss of Schulman et al. 2017 (eqs. 7, 9), GAE of Schulman et al. 2016
+(eq. 16), per-token KL penalty and adaptive beta of Ziegler et al. 2019. One base model carries the
+adapters `policy`, `sft` (reference) and `reward`; a message is an episode, a token is a step.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from peft import PeftModel
+from torch import Tensor, nn
+
+from churn_assets.messages.config import GenerationConfig, PpoTextConfig
+from churn_assets.messages.evaluation import passes
+from churn_assets.messages.language_model import (
+    RewardHead,
+    Samples,
+    activate,
+    device,
+    head_width,
+    sample,
+    scores,
+    token_logits,
+)
+from churn_assets.messages.prompts import Situation, random_situation
+from churn_assets.messages.shield import Shield
+
+POLICY, REFERENCE, REWARD = "policy", "sft", "reward"
+KL_TOLERANCE = 1e-3
+
+
+# --- the algorithm's formulas, on (batch, T) tensors -----------------------------------------
+
+
+def log_probs(logits: Tensor, tokens: Tensor) -> Tensor:
+    """log p(token): (batch, T, vocabulary), (batch, T) -> (batch, T)."""
+    return logits.log_softmax(-1).gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
+
+
+def exact_kl(logits: Tensor, reference_logits: Tensor) -> Tensor:
+    """KL(p || q) per position over the whole vocabulary, in nats; never negative."""
+    p, q = logits.log_softmax(-1), reference_logits.log_softmax(-1)
+    return (p.exp() * (p - q)).sum(-1)
+
+
+def entropy(logits: Tensor) -> Tensor:
+    log_p = logits.log_softmax(-1)
+    return -(log_p.exp() * log_p).sum(-1)
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    return (values * mask).sum() / mask.sum().clamp(min=1)
+
+
+def token_rewards(final: Tensor, log_ratio: Tensor, mask: Tensor, beta: float) -> Tensor:
+    """-beta log(pi / pi_ref) at each token, plus the score at the last real one, not at padding."""
+    rewards = -beta * log_ratio * mask
+    last = mask.sum(1).long().clamp(min=1) - 1
+    return rewards.scatter_add(1, last.unsqueeze(1), final.unsqueeze(1))
+
+
+def advantages(
+    rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float
+) -> tuple[Tensor, Tensor]:
+    """GAE: A_t = sum_k (gamma lambda)^k delta_{t+k}; returns are A + V. Zero off the mask."""
+    advantage = torch.zeros_like(rewards)
+    running = torch.zeros_like(rewards[:, 0])
+    for t in reversed(range(rewards.shape[1])):
+        after = values[:, t + 1] * mask[:, t + 1] if t + 1 < rewards.shape[1] else 0.0
+        delta = rewards[:, t] + gamma * after - values[:, t]
+        running = (delta + gamma * lam * running) * mask[:, t]
+        advantage[:, t] = running
+    return advantage, (advantage + values) * mask
+
+
+def whiten(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean 0 and variance 1 over the real tokens."""
+    mean = masked_mean(values, mask)
+    variance = masked_mean((values - mean) ** 2, mask)
+    return (values - mean) * torch.rsqrt(variance + 1e-8) * mask
+
+
+def policy_loss(
+    new: Tensor, old: Tensor, advantage: Tensor, mask: Tensor, clip: float
+) -> tuple[Tensor, dict[str, float]]:
+    """-min(ratio A, clip(ratio) A), with the two usual gauges of how far the update went."""
+    log_ratio = new - old
+    ratio = log_ratio.exp()
+    clipped = ratio.clamp(1 - clip, 1 + clip)
+    loss = masked_mean(-torch.min(ratio * advantage, clipped * advantage), mask)
+    gauges = {
+        "clip_fraction": masked_mean(((ratio - 1).abs() > clip).float(), mask).item(),
+        "approx_kl": masked_mean(ratio - 1 - log_ratio, mask).item(),
+    }
+    return loss, gauges
+
+
+def value_loss(new: Tensor, old: Tensor, returns: Tensor, mask: Tensor, clip: float) -> Tensor:
+    """Half the larger of the squared errors with and without clipping the value's move."""
+    clipped = old + (new - old).clamp(-clip, clip)
+    error = torch.max((new - returns) ** 2, (clipped - returns) ** 2)
+    return 0.5 * masked_mean(error, mask)
+
+
+def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> float:
+    real = mask.bool()
+    spread = returns[real].var()
+    return float(1 - (returns[real] - values[real]).var() / spread) if spread > 0 else 0.0
+
+
+class BetaController:
+    """beta x 1.5 above the target, / 1.5 below half of it, within limits (the specification)."""
+
+    def __init__(self, config: PpoTextConfig, beta: float | None = None) -> None:
+        self.config = config
+        self.beta = config.beta if beta is None else beta
+
+    def update(self, kl: float) -> None:
+        if kl > self.config.kl_target:
+            self.beta *= 1.5
+        elif kl < self.config.kl_target / 2:
+            self.beta /= 1.5
+        lowest, highest = self.config.beta / 4, self.config.beta * self.config.beta_limit
+        self.beta = min(max(self.beta, lowest), highest)
+
+
+# --- the loop -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """One iteration's messages with everything that the update must not recompute."""
+
+    samples: Samples
+    log_probs: Tensor
+    values: Tensor
+    advantages: Tensor
+    returns: Tensor
+    metrics: dict[str, float]
+
+
+@dataclass
+class Scorer:
+    """Reward-model scores in units of their own spread over SFT samples, plus the rule term."""
+
+    head: RewardHead
+    shield: Shield
+    rule_reward: float
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    def calibrate(self, model: PeftModel, sampled: Sequence[Samples]) -> None:
+        """Take mean and deviation from samples of the reference."""
+        found = torch.cat([self.raw(model, samples) for samples in sampled])
+        self.mean, self.deviation = found.mean().item(), max(found.std().item(), 1e-6)
+
+    @torch.no_grad()
+    def raw(self, model: PeftModel, samples: Samples) -> Tensor:
+        activate(model, REWARD)
+        return scores(model, self.head, samples.ids, samples.mask)
+
+    def standard(self, model: PeftModel, samples: Samples) -> Tensor:
+        return (self.raw(model, samples) - self.mean) / self.deviation
+
+    def rule(self, samples: Samples, situations: Sequence[Situation]) -> Tensor:
+        """1 where the shield passes, else 0."""
+        passed = passes(self.shield, samples.texts, situations)
+        return torch.tensor(passed, dtype=torch.float32, device=samples.ids.device)
+
+
+class PpoText:
+    """Trains the `policy` adapter and a value head; everything else stays as it is."""
+
+    def __init__(
+        self,
+        model: PeftModel,
+        tokenizer: Any,
+        scorer: Scorer,
+        config: PpoTextConfig,
+        generation: GenerationConfig,
+    ) -> None:
+        self.model, self.tokenizer, self.scorer = model, tokenizer, scorer
+        self.config, self.generation = config, generation
+        self.value_head = nn.Linear(head_width(model), 1).to(device())
+        nn.init.zeros_(self.value_head.weight)
+        nn.init.zeros_(self.value_head.bias)
+        self.control = BetaController(config)
+        activate(model, POLICY, trainable=True)
+        self.policy_parameters = [p for p in model.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.Adam(
+            [
+                {"params": self.policy_parameters, "lr": config.learning_rate},
+                {"params": self.value_head.parameters(), "lr": config.value_learning_rate},
+            ]
+        )
+
+    def iterate(self, iteration: int) -> dict[str, float]:
+        """One iteration; its draws depend on seed and iteration only, so that it can be resumed."""
+        rollout = self.collect(iteration)
+        metrics = rollout.metrics | self.update(rollout, iteration)
+        metrics |= {"iteration": iteration, "beta": self.control.beta}
+        if (iteration + 1) % self.config.beta_every == 0:
+            self.control.update(metrics["kl"])
+        return metrics
+
+    @torch.no_grad()
+    def collect(self, iteration: int) -> Rollout:
+        """Sample messages, score them, and turn scores and KL into advantages."""
+        rng = random.Random(f"{self.config.seed}-{iteration}")
+        situations = [random_situation(rng) for _ in range(self.config.batch)]
+        self.model.eval()
+        activate(self.model, POLICY)
+        prompts = [situation.prompt for situation in situations]
+        seed = self.config.seed * 100_003 + iteration
+        samples = sample(self.model, self.tokenizer, prompts, self.generation, seed)
+        tokens, mask = samples.ids[:, samples.prompt_width :], samples.response_mask.float()
+
+        logits, hidden = token_logits(self.model, samples)
+        values = self.value_head(hidden).squeeze(-1) * mask
+        activate(self.model, REFERENCE)
+        reference_logits, _ = token_logits(self.model, samples)
+        kl = (exact_kl(logits, reference_logits) * mask).sum(1).mean().item()
+        if kl < -KL_TOLERANCE:
+            raise FloatingPointError(f"KL is {kl}: policy and reference disagree about the input")
+
+        score = self.scorer.standard(self.model, samples)
+        rule = self.scorer.rule(samples, situations)
+        final = score + self.scorer.rule_reward * (2 * rule - 1)
+        old = log_probs(logits, tokens)
+        log_ratio = old - log_probs(reference_logits, tokens)
+        rewards = token_rewards(final, log_ratio, mask, self.control.beta)
+        advantage, returns = advantages(
+            rewards, values, mask, self.config.gamma, self.config.gae_lambda
+        )
+        metrics = {
+            "score": score.mean().item(),
+            "reward": rewards.sum(1).mean().item(),
+            "kl": kl,
+            "entropy": masked_mean(entropy(logits), mask).item(),
+            "explained_variance": explained_variance(values, returns, mask),
+            "length": mask.sum(1).mean().item(),
+            "unique_share": len(set(samples.texts)) / len(samples.texts),
+            "pass_rate": rule.mean().item(),
+        }
+        return Rollout(samples, old, values, whiten(advantage, mask), returns, metrics)
+
+    def update(self, rollout: Rollout, iteration: int) -> dict[str, float]:
+        """A few epochs of clipped updates; returns the mean gauges."""
+        activate(self.model, POLICY, trainable=True)
+        shuffle = torch.Generator().manual_seed(self.config.seed * 100_003 + iteration)
+        gauges: list[dict[str, float]] = []
+        for _ in range(self.config.epochs):
+            order = torch.randperm(len(rollout.samples.texts), generator=shuffle)
+            gauges += [self._step(rollout, part) for part in order.split(self.config.minibatch)]
+        return {name: sum(g[name] for g in gauges) / len(gauges) for name in gauges[0]}
+
+    def _step(self, rollout: Rollout, chosen: Tensor) -> dict[str, float]:
+        samples, config = rollout.samples.rows(chosen), self.config
+        tokens, mask = samples.ids[:, samples.prompt_width :], samples.response_mask.float()
+        logits, hidden = token_logits(self.model, samples)
+        surrogate, gauges = policy_loss(
+            log_probs(logits, tokens),
+            rollout.log_probs[chosen],
+            rollout.advantages[chosen],
+            mask,
+            config.clip,
+        )
+        # The value head reads the policy's features but does not shape them.
+        values = self.value_head(hidden.detach()).squeeze(-1) * mask
+        critic = value_loss(
+            values, rollout.values[chosen], rollout.returns[chosen], mask, config.value_clip
+        )
+        loss = surrogate + config.value_coefficient * critic
+        loss = loss - config.entropy_coefficient * masked_mean(entropy(logits), mask)
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.policy_parameters, config.max_grad_norm)
+        self.optimizer.step()
+        return gauges | {"policy_loss": surrogate.item(), "value_loss": critic.item()}

@@ -1,0 +1,152 @@
+"""Supervised fine-tuning: a LoRA adapter that writes good messages only."""
+
+from __future__ import annotations
+
+import json
+import random
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import PeftModel
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from trl.trainer.sft_config import SFTConfig as TrlSftConfig
+from trl.trainer.sft_trainer import SFTTrainer
+
+from churn_assets.messages.config import MessagesConfig
+from churn_assets.messages.corpus import read_jsonl
+from churn_assets.messages.evaluation import (
+    evaluation_situations,
+    passes,
+    share,
+    text_quality,
+    violation_counts,
+)
+from churn_assets.messages.language_model import (
+    activate,
+    load_base,
+    sample_many,
+    use_threads,
+    with_new_adapter,
+)
+from churn_assets.messages.model_card import write_model_card
+from churn_assets.messages.shield import Shield
+from churn_assets.stage import Progress, silent
+
+ADAPTER = "sft"
+SHOWN = 5
+
+
+class _Report(TrainerCallback):
+    """Hands the trainer's log to the stage's progress."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.losses: list[float] = []
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if logs and "loss" in logs:
+            self.losses.append(logs["loss"])
+            self.progress(state.global_step, state.max_steps, loss=logs["loss"])
+
+
+def run(
+    inputs: Mapping[str, Path], out: Path, config: MessagesConfig, progress: Progress = silent
+) -> dict[str, Any]:
+    """Stage `sft_model`; inputs: message_base_model, retention_messages, oasst1_pairs."""
+    use_threads(config.threads)
+    started = time.perf_counter()
+    model, tokenizer = load_base(inputs["message_base_model"], eight_bit=config.base.eight_bit)
+    adapted = with_new_adapter(model, config.lora, ADAPTER)
+    rows = training_rows(inputs, config)
+    callback = _Report(progress)
+    with tempfile.TemporaryDirectory() as scratch:
+        trainer = SFTTrainer(
+            model=adapted,
+            args=_trainer_arguments(config, Path(scratch)),
+            train_dataset=Dataset.from_list(rows),
+            processing_class=tokenizer,
+            callbacks=[callback],
+        )
+        trainer.train()
+    adapted.save_pretrained(str(out), selected_adapters=[ADAPTER])
+    report = {
+        "seconds": time.perf_counter() - started,
+        "rows": len(rows),
+        "losses": callback.losses,
+        **evaluate(adapted, tokenizer, config),
+    }
+    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_model_card(out, "SFT adapter", config, report)
+    return report
+
+
+def training_rows(inputs: Mapping[str, Path], config: MessagesConfig) -> list[dict[str, str]]:
+    """Prompt and completion, in an order drawn by the seed; public dialogues are a small share."""
+    wanted = config.sft.steps * config.sft.batch
+    public = read_jsonl(inputs["oasst1_pairs"] / "train.jsonl", config.corpus.public_dialogues)
+    own = read_jsonl(inputs["retention_messages"] / "train.jsonl", max(1, wanted - len(public)))
+    rows = [
+        {"prompt": row["prompt"] + ("" if row["prompt"].endswith("\n") else "\n"),
+         "completion": row["response"]}
+        for row in [*own, *public]
+    ]  # fmt: skip
+    random.Random(config.sft.seed).shuffle(rows)
+    return rows
+
+
+def _trainer_arguments(config: MessagesConfig, scratch: Path) -> TrlSftConfig:
+    on_gpu = torch.cuda.is_available()
+    return TrlSftConfig(
+        output_dir=str(scratch),
+        max_steps=config.sft.steps,
+        per_device_train_batch_size=config.sft.batch,
+        learning_rate=config.sft.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=max(1, config.sft.steps // 20),
+        max_length=config.sft.max_length,
+        completion_only_loss=True,
+        packing=False,
+        gradient_checkpointing=on_gpu,
+        use_cpu=not on_gpu,
+        bf16=on_gpu,
+        seed=config.sft.seed,
+        data_seed=config.sft.seed,
+        logging_steps=10,
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+    )
+
+
+def evaluate(model: PeftModel, tokenizer: Any, config: MessagesConfig) -> dict[str, Any]:
+    """Raw samples at the configured temperature against the shield; nothing is filtered."""
+    activate(model, ADAPTER)
+    model.eval()
+    situations = evaluation_situations(config.ppo.evaluation_samples, config.sft.seed)
+    batches = sample_many(
+        model, tokenizer, [s.prompt for s in situations], config.generation, config.sft.seed
+    )
+    texts = [text for samples in batches for text in samples.texts]
+    shield = Shield.load(currency=config.currency, offer_months=config.offer_months)
+    passed = passes(shield, texts, situations)
+    return {
+        **share(sum(passed), len(passed)).as_dict("pass_rate"),
+        "violations": violation_counts(shield, texts, situations),
+        "quality": text_quality(texts),
+        "samples": [
+            {"prompt": s.prompt.strip(), "text": t, "passed": p}
+            for s, t, p in list(zip(situations, texts, passed, strict=True))[:SHOWN]
+        ],
+    }
