@@ -37,15 +37,18 @@ class EnvironmentParams(BaseModel):
     possible (and penalised); after it the channel is closed."""
     cooldown_days: int = Field(7, ge=1, le=14)
     """Days after a contact during which another one is unwelcome."""
-    acceptance_effect: float = Field(1.2, ge=0)
-    """Fall of logit(churn risk) when an offer is accepted."""
-    annoyance_effect: float = Field(0.15, ge=0)
+    acceptance_effect: float = Field(2.5, ge=0)
+    """Fall of logit(churn risk) when an offer is accepted: it comes with a renewed contract."""
+    annoyance_effect: float = Field(0.05, ge=0)
     """Rise of logit(churn risk) after a refused contact or a contact in cooldown."""
     cooldown_reluctance: float = Field(0.8, ge=0)
-    """Fall of logit(acceptance) while in cooldown."""
-    fatigue_reluctance: float = Field(0.5, ge=0)
+    """Fall of logit(acceptance) right after a contact; fades linearly over the cooldown."""
+    fatigue_reluctance: float = Field(0.1, ge=0)
     """Fall of logit(acceptance) for each contact already made in the period."""
-    contact_cost: float = Field(0.002, ge=0)
+    history_share: float = Field(0.3, ge=0, lt=1)
+    """Share of customers who begin with a contact history (contacts, spend, a running cooldown)
+    instead of a clean sheet: those that the service meets in the middle of a period."""
+    contact_cost: float = Field(0.001, ge=0)
     """Attention that one contact costs, share of value."""
     decision_cost: float = Field(0.0002, ge=0)
     """Cost of looking at the customer once, share of value; makes the delay matter."""
@@ -75,18 +78,28 @@ class EnvironmentParams(BaseModel):
         return self.contact_cap + 1
 
 
+# Chosen for being plausible, and for how much a rule can reach in them, before PPO was run on any.
 PRESETS: dict[str, EnvironmentParams] = {
     "mild": EnvironmentParams(
-        annoyance_effect=0.05, cooldown_reluctance=0.4, fatigue_reluctance=0.2
+        budget_limit=0.03,
+        cooldown_days=5,
+        acceptance_effect=3.0,
+        annoyance_effect=0.02,
+        cooldown_reluctance=0.5,
+        fatigue_reluctance=0.05,
+        contact_cost=0.0005,
     ),
     "moderate": EnvironmentParams(),
-    "frugal": EnvironmentParams(budget_limit=0.008),
-    "weary": EnvironmentParams(fatigue_reluctance=1.0, cooldown_reluctance=1.2),
+    "frugal": EnvironmentParams(budget_limit=0.01),
+    "weary": EnvironmentParams(
+        cooldown_days=10, annoyance_effect=0.1, cooldown_reluctance=1.5, fatigue_reluctance=0.4
+    ),
     "harsh": EnvironmentParams(
-        acceptance_effect=0.8,
-        annoyance_effect=0.4,
-        cooldown_reluctance=1.2,
-        fatigue_reluctance=0.8,
+        cooldown_days=10,
+        acceptance_effect=3.0,
+        annoyance_effect=0.3,
+        cooldown_reluctance=1.0,
+        fatigue_reluctance=0.6,
         contact_cost=0.004,
     ),
 }
@@ -115,8 +128,10 @@ class PpoConfig(BaseModel):
     gradient_norm: float = Field(0.5, gt=0)
     reward_scale: float = Field(20.0, gt=0)
     """Rewards are shares of value (about 0.01); the networks learn them times this number."""
-    multiplier_rate: float = Field(0.01, ge=0)
-    """Step size of the multipliers' signed update."""
+    budget_rate: float = Field(1.0, ge=0)
+    """Step size of the budget multiplier's signed update; use is a share of value."""
+    fatigue_rate: float = Field(0.1, ge=0)
+    fatigue_start: float = Field(0.02, ge=0)
     fatigue_tolerance: float = Field(0.0005, gt=0)
     """Limit on the mean number of contacts above the cap per customer and period."""
 

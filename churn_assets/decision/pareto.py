@@ -1,0 +1,109 @@
+"""The oracle's Pareto curve (spend against uplift), the price of the budget, captured uplift."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from churn_assets.decision.config import EnvironmentParams
+from churn_assets.decision.customers import Customers
+from churn_assets.decision.dynamics import Array
+from churn_assets.decision.evaluation import CHUNK, chain_figures, evaluate_actions
+from churn_assets.decision.oracle import build_chain, solve
+
+HIGHEST_PRICE = 64.0
+CURVE_PRICES = np.concatenate([[0.0], np.geomspace(0.05, HIGHEST_PRICE, 27)])
+
+
+@dataclass(frozen=True)
+class ParetoCurve:
+    """Uplift and spend of the oracle's policy for each customer at each price.
+
+    prices: (P,). uplift, spend: (P, C) shares of the customer's value. never: (C,) uplift of never
+    contacting (below 0 by the cost of looking). weight: (C,) shares of all value.
+    """
+
+    prices: Array
+    uplift: Array
+    spend: Array
+    never: Array
+    weight: Array
+
+    def bound(self, spend: float, weight: Array | None = None) -> float:
+        """Least upper bound on the mean uplift of any policy that spends `spend` (weak duality).
+
+        `weight` (C,) replaces the customers' weights: a bootstrap sample of them.
+        """
+        used = self.weight if weight is None else weight
+        dual = (self.uplift - self.prices[:, None] * self.spend) @ used
+        return float(np.min(dual + self.prices * spend))
+
+    def captured(self, uplift: float, spend: float, weight: Array | None = None) -> float:
+        """Captured uplift: (V - V(never)) / (V(oracle at the same spend) - V(never))."""
+        used = self.weight if weight is None else weight
+        never = float(self.never @ used)
+        return (uplift - never) / (self.bound(spend, used) - never)
+
+
+@dataclass(frozen=True)
+class BudgetSolution:
+    """The oracle at the budget limit: its price and the certificate.
+
+    gap: (dual bound - value of the feasible policy found) / (bound - V(never)), >= 0.
+    """
+
+    price: float
+    uplift: float
+    spend: float
+    bound: float
+    gap: float
+
+
+def pareto_curve(
+    customers: Customers, params: EnvironmentParams, prices: Array = CURVE_PRICES
+) -> ParetoCurve:
+    """Solve the oracle for every customer at every price (chunked over customers)."""
+    uplift, spend, never = [], [], []
+    for start in range(0, len(customers), CHUNK):
+        chain = build_chain(customers.take(slice(start, start + CHUNK)), params)
+        figures = np.stack([chain_figures(chain, solve(chain, price)) for price in prices])
+        uplift.append(figures[..., 0])
+        spend.append(figures[..., 1])
+        never.append(chain.rest[:, 0, 0])
+    return ParetoCurve(
+        np.asarray(prices, dtype=np.float64),
+        np.concatenate(uplift, axis=1),
+        np.concatenate(spend, axis=1),
+        np.concatenate(never),
+        customers.weight,
+    )
+
+
+def solve_budget(
+    customers: Customers, params: EnvironmentParams, tolerance: float = 1e-4
+) -> BudgetSolution:
+    """Bisect the price until expected spend meets the limit; the feasible side is kept.
+
+    The price is 0 when the limit doesn't bind. `tolerance` is relative, on the price.
+    """
+
+    def at(price: float) -> tuple[float, float]:
+        found = evaluate_actions(lambda chain: solve(chain, price), customers, params)
+        return found.mean("uplift"), found.mean("spend")
+
+    low, high = 0.0, HIGHEST_PRICE
+    uplift, spend = at(0.0)
+    best = (0.0, uplift, spend)
+    bound = uplift
+    if spend > params.budget_limit:
+        best = (high, *at(high))
+        bound = np.inf
+        while high - low > tolerance * high:
+            middle = np.sqrt((low + 0.1) * (high + 0.1)) - 0.1
+            uplift, spend = at(middle)
+            bound = min(bound, uplift + middle * (params.budget_limit - spend))
+            if spend > params.budget_limit:
+                low = middle
+            else:
+                high, best = middle, (middle, uplift, spend)
+    never = float(build_chain(customers, params).rest[:, 0, 0] @ customers.weight)
+    return BudgetSolution(*best, bound, (bound - best[1]) / (bound - never))
