@@ -1,7 +1,8 @@
 """Checks of the predictors: each holds a figure of the model's report against its bound.
 
-All are blocking. A bound that was set from the real data sets (`data_bound`) only warns where the
-model was trained on synthetic data: there it says something about the generator, not the model.
+All are blocking. A bound that presupposes the real data sets, what is in them or how many rows they
+have (`data_bound`), only warns where the model was trained on synthetic data: there a miss says
+something about the generator or the noise of few rows, not about the model.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Gate:
         value: the figure, from the model's section of the report.
         low, high: the bounds, inclusive; None where there is none.
         beside: keys of the report shown with the figure (intervals, baselines).
-        data_bound: the bound was set from the real data sets.
+        data_bound: the bound presupposes the real data sets.
     """
 
     name: str
@@ -79,6 +80,7 @@ RISK_GATES = (
         value=lambda report: report["ece"],
         high=0.05,
         beside=("test_rows", "calibration"),
+        data_bound=True,
     ),
     Gate(
         name="risk_ranks_all_customers_out_of_fold",
@@ -94,6 +96,7 @@ RISK_GATES = (
         value=lambda report: report["ece_oof"],
         high=0.025,
         beside=("rows", "calibration_oof"),
+        data_bound=True,
     ),
     Gate(
         name="risk_is_calibrated_for_short_requests",
@@ -101,6 +104,7 @@ RISK_GATES = (
         value=lambda report: report["required_only_oof"]["ece"],
         high=0.025,
         beside=("required_only_oof",),
+        data_bound=True,
     ),
 )
 
@@ -135,6 +139,7 @@ ACCEPT_GATES = (
         value=lambda report: report["ece"],
         high=0.025,
         beside=("calibration", "oof"),
+        data_bound=True,
     ),
     Gate(
         name="acceptance_is_calibrated_at_each_offer",
@@ -142,6 +147,7 @@ ACCEPT_GATES = (
         value=lambda report: max(report["ece_by_offer"]),
         high=0.045,
         beside=("ece_by_offer", "oof"),
+        data_bound=True,
     ),
     Gate(
         name="acceptance_never_falls_in_the_offer",

@@ -216,5 +216,4 @@ def _plot(
     names = [feature.name for feature in ACCEPT_FEATURES]
     contributions = scorer.model.forest.contributions(matrix).astype(np.float64)
     plot_importance(folder, names, contributions)
-    observed = {"all": (offer_curve["predicted"], offer_curve["observed"])}
-    plot_offer_curves(folder, curves, observed)
+    plot_offer_curves(folder, curves, offer_curve)

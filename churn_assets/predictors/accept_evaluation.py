@@ -16,7 +16,14 @@ from churn_assets.predictors.boosting import Learner, fit_calibrator, margins, s
 from churn_assets.predictors.calibration import sigmoid
 from churn_assets.predictors.config import SPECIFICATION, AcceptConfig
 from churn_assets.predictors.features import ACCEPT_FEATURES, OFFER_LEVELS
-from churn_assets.predictors.metrics import auc, bootstrap_auc, ece, interval, summary
+from churn_assets.predictors.metrics import (
+    auc,
+    bootstrap_auc,
+    ece,
+    interval,
+    summary,
+    wilson_interval,
+)
 from churn_assets.predictors.support import similar_contacts
 
 Floats = NDArray[np.float64]
@@ -55,11 +62,11 @@ def offer_curve(matrix: Matrix, accepted: Floats, probabilities: Floats) -> dict
     levels = [offer == level for level in range(OFFER_LEVELS)]
     observed = np.array([accepted[rows].mean() for rows in levels])
     count = np.array([rows.sum() for rows in levels])
-    error = 1.96 * np.sqrt(observed * (1 - observed) / count)
+    bounds = wilson_interval(observed, count)
     return {
         "predicted": [float(probabilities[rows].mean()) for rows in levels],
         "observed": observed.tolist(),
-        "observed_interval": np.column_stack([observed - error, observed + error]).tolist(),
+        "observed_interval": np.column_stack(bounds).tolist(),
     }
 
 

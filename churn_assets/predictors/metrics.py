@@ -88,6 +88,14 @@ def calibration_curve(
     )
 
 
+def wilson_interval(rate: Floats, count: Floats) -> tuple[Floats, Floats]:
+    """95 % bounds of observed rates (B,) of `count` rows (B,) (Wilson, 1927)."""
+    z2 = 1.96**2
+    centre = (rate + z2 / (2 * count)) / (1 + z2 / count)
+    reach = 1.96 / (1 + z2 / count) * np.sqrt(rate * (1 - rate) / count + z2 / (4 * count**2))
+    return centre - reach, centre + reach
+
+
 def ece(labels: Floats, probabilities: Floats, bins: int = ECE_BINS) -> float:
     """Expected calibration error: mean |observed - predicted| over bins, weighted by rows.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from churn_assets.predictors.features import OFFER_PERCENTAGES
-from churn_assets.predictors.metrics import calibration_curve, ece
+from churn_assets.predictors.metrics import calibration_curve, ece, wilson_interval
 
 mpl.use("Agg")
 
@@ -25,27 +26,24 @@ def _save(figure: Figure, folder: Path, name: str) -> None:
     figure.savefig(folder / f"{name}.png", dpi=80, metadata={"Software": None})
 
 
-def plot_calibration(
-    folder: Path, title: str, curves: Mapping[str, tuple[Floats, Floats]], intervals: bool = True
-) -> None:
-    """Reliability diagram with a histogram below.
+def plot_calibration(folder: Path, title: str, curves: Mapping[str, tuple[Floats, Floats]]) -> None:
+    """Reliability diagram with 95 % intervals of the observed rates, and a histogram below.
 
     Args:
         folder: where `calibration.png` goes.
         title: says what the rows are.
         curves: name -> labels (N,) and probabilities (N,).
-        intervals: draw 95 % binomial intervals around the observed rates.
     """
     figure = Figure(figsize=(6, 6), layout="constrained")
     top, bottom = figure.subplots(2, 1, height_ratios=[4, 1], sharex=True)
     top.plot([0, 1], [0, 1], color="0.6", linestyle="--", linewidth=1)
     for name, (labels, probabilities) in curves.items():
         curve = calibration_curve(labels, probabilities)
-        error = 1.96 * np.sqrt(curve.observed * (1 - curve.observed) / curve.count)
+        below, above = wilson_interval(curve.observed, curve.count)
         top.errorbar(
             curve.predicted,
             curve.observed,
-            yerr=error if intervals else None,
+            yerr=np.maximum([curve.observed - below, above - curve.observed], 0),
             marker="o",
             markersize=4,
             capsize=2,
@@ -70,15 +68,13 @@ def plot_importance(folder: Path, names: Sequence[str], contributions: Floats) -
     _save(figure, folder, "importance")
 
 
-def plot_offer_curves(
-    folder: Path, customers: Floats, contacts: Mapping[str, tuple[Sequence[float], Sequence[float]]]
-) -> None:
+def plot_offer_curves(folder: Path, customers: Floats, contacts: Mapping[str, Any]) -> None:
     """P(accept) against the offer.
 
     Args:
         folder: where `offer_curves.png` goes.
-        customers: predictions of all customers, (N, 4), drawn as a median and two bands.
-        contacts: name -> predicted and observed rate at each offer level, of held-out contacts.
+        customers: predictions of all customers, (M, 4), drawn as a median and two bands.
+        contacts: `accept_evaluation.offer_curve` of the held-out contacts.
     """
     figure = Figure(figsize=(9, 4), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
@@ -89,10 +85,13 @@ def plot_offer_curves(
         )
     left.plot(OFFER_PERCENTAGES, np.median(customers, axis=0), color="#1d3557", label="median")
     left.set(title=f"{len(customers):,} customers, predicted", ylabel="P(accept)", ylim=(0, 1))
-    for name, (predicted, observed) in contacts.items():
-        right.plot(OFFER_PERCENTAGES, predicted, marker="o", label=f"{name}: predicted")
-        right.plot(OFFER_PERCENTAGES, observed, "x", markersize=9, label=f"{name}: observed")
-    right.set(title="held-out contacts")
+    observed = np.asarray(contacts["observed"])
+    reach = np.abs(np.asarray(contacts["observed_interval"]).T - observed)
+    right.plot(OFFER_PERCENTAGES, contacts["predicted"], marker="o", label="predicted")
+    right.errorbar(
+        OFFER_PERCENTAGES, observed, yerr=reach, fmt="x", capsize=3, label="observed, 95 % interval"
+    )
+    right.set(title="held-out contacts, by the offer they had")
     for axes in (left, right):
         _finish_offer_axes(axes)
     _save(figure, folder, "offer_curves")
