@@ -95,6 +95,8 @@ class RetentionEngine:
             force_baseline: the kill switch, for all of them; each request may also set its own.
             with_message: leave False where only the decision is wanted.
         """
+        if not requests:
+            return []
         rows = [vars(request) for request in requests]
         baseline = np.array([force_baseline or r.force_baseline for r in requests])
         assessed = self.assessor.assess(rows, baseline)

@@ -48,6 +48,11 @@ def problem(kind: str, loc: Sequence[str | int], message: str) -> dict[str, Any]
     return {"type": kind, "loc": [_printable(part) for part in loc], "msg": message}
 
 
+def problems_of(errors: Sequence[Any], prefix: tuple[str | int, ...] = ()) -> list[dict[str, Any]]:
+    """Pydantic's errors in our shape, without what the caller sent."""
+    return [problem(e["type"], (*prefix, *e["loc"]), _message(e)) for e in errors]
+
+
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI entries of the errors that a route can answer with."""
     meaning = {
@@ -70,8 +75,7 @@ def install(app: FastAPI) -> None:
 
 async def _invalid_request(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    detail = [problem(e["type"], e["loc"], _message(e)) for e in error.errors()]
-    return JsonResponse({"detail": detail}, status_code=422)
+    return JsonResponse({"detail": problems_of(error.errors())}, status_code=422)
 
 
 async def _http_error(_: Request, error: Exception) -> Response:

@@ -8,38 +8,64 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from api import errors, logs
+from api.feedback import open_feedback_log
 from api.hosting import EngineHost
 from api.middleware import RequestMiddleware
-from api.routes import health, predict
+from api.routes import batch, console, customers, feedback, health, metrics, predict, release
+from api.security import Keyring, RateLimiter
 from churn_assets.resources.artifact_store import open_store
 from churn_assets.settings import Settings, load_settings
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The app on the artifact store that the settings name; models load in the background."""
+    """The app on the artifact store that the settings name; models load in the background.
+
+    Raises:
+        ValueError: the production profile without an API key.
+    """
     settings = settings or load_settings()
     config = settings.api
     logs.configure()
-    store = open_store(settings.store_url, cache=settings.home / "cache")
+    keyring = Keyring(config)
+    if settings.profile == "production" and keyring.is_open:
+        raise ValueError(
+            "the production profile needs an API key: make one with `python -m api.security NAME` "
+            "and set CHURN_API__KEY_HASHES or CHURN_API__KEY_FILE"
+        )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.feedback = open_feedback_log(app.state.host.store, settings.home)
         follower = asyncio.create_task(app.state.host.follow(config.poll_seconds))
         yield
         follower.cancel()
         with suppress(asyncio.CancelledError):
             await follower
+        app.state.feedback.close()
 
     # No /docs page: it would load scripts from elsewhere. /openapi.json is the document.
     app = FastAPI(title="Customer retention", lifespan=lifespan, docs_url=None, redoc_url=None)
+    store = open_store(settings.store_url, cache=settings.home / "cache")
     app.state.host = EngineHost(store, config.default_time_zone)
+    app.state.keyring = keyring
+    app.state.limiter = RateLimiter(config.requests_per_second, config.burst)
     app.state.force_baseline = config.force_baseline or switched_on("FORCE_BASELINE")
-    app.add_middleware(RequestMiddleware, max_body_bytes=config.max_body_bytes)
+    app.state.max_batch_size = config.max_batch_size
+    if config.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(config.cors_origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["content-type", "x-api-key", "authorization"],
+        )
+    limits = {"/predict/batch": config.max_batch_body_bytes}
+    app.add_middleware(RequestMiddleware, max_body_bytes=config.max_body_bytes, body_limits=limits)
     errors.install(app)
-    app.include_router(health.router)
-    app.include_router(predict.router)
+    for routes in (health, predict, batch, customers, feedback, release, metrics, console):
+        app.include_router(routes.router)
     return app
 
 

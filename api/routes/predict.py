@@ -6,13 +6,13 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from api.deps import BaselineForced, ReadyEngine
+from api.deps import Admitted, BaselineForced, ReadyEngine
 from api.errors import JsonResponse, documented
 from api.metrics import DECISIONS, MESSAGES
 from api.parsing import JsonRoute
 from api.schemas import PredictRequest, PredictResponse
 
-router = APIRouter(tags=["decisions"], route_class=JsonRoute)
+router = APIRouter(tags=["decisions"], route_class=JsonRoute, dependencies=[Admitted])
 
 
 @router.post("/predict", response_model=PredictResponse, responses=documented(401, 422, 429, 503))

@@ -1,0 +1,100 @@
+"""What happened to customers: durable and idempotent. Acknowledged means on disk.
+
+One SQLite file where the artifact store is a local folder (write-ahead log, flushed at every
+commit); one object per event where it is a bucket.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Protocol
+
+from churn_assets.resources.artifact_store import ArtifactStore
+
+STORED, DUPLICATE, CONFLICT = "stored", "duplicate", "conflict"
+
+
+class FeedbackLog(Protocol):
+    """Where events go."""
+
+    def record(self, event_id: str, content: str) -> str:
+        """Keep the event; returns once it would survive a power cut.
+
+        Returns:
+            `stored`, `duplicate` (the same event was there already) or `conflict` (another event
+            has this id; it stays).
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of files."""
+        ...
+
+
+class SqliteFeedbackLog:
+    """Events in one SQLite file; several processes may share it."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        # FULL flushes the write-ahead log at every commit; WAL's default flushes at checkpoints.
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS feedback (number INTEGER PRIMARY KEY AUTOINCREMENT, "
+            "event_id TEXT NOT NULL UNIQUE, content TEXT NOT NULL, "
+            "received TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')))"
+        )
+
+    def record(self, event_id: str, content: str) -> str:
+        with self._lock:
+            inserted = self._db.execute(
+                "INSERT INTO feedback (event_id, content) VALUES (?, ?) "
+                "ON CONFLICT (event_id) DO NOTHING",
+                (event_id, content),
+            )
+            if inserted.rowcount == 1:
+                return STORED
+            [kept] = self._db.execute(
+                "SELECT content FROM feedback WHERE event_id = ?", (event_id,)
+            ).fetchone()
+            return DUPLICATE if kept == content else CONFLICT
+
+    def events(self) -> list[str]:
+        with self._lock:
+            rows = self._db.execute("SELECT content FROM feedback ORDER BY number").fetchall()
+        return [content for (content,) in rows]
+
+    def close(self) -> None:
+        """Close the file; what was acknowledged is in it."""
+        self._db.close()
+
+
+class StoreFeedbackLog:
+    """Events as small objects of the artifact store, one each, named by their id."""
+
+    def __init__(self, store: ArtifactStore) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+
+    def record(self, event_id: str, content: str) -> str:
+        key, body = f"feedback/{event_id}.json", content.encode()
+        with self._lock:
+            kept = self._store.read_pointer(key)
+            if kept is None:
+                self._store.write_pointer(key, body)
+                return STORED
+        return DUPLICATE if kept == body else CONFLICT
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def open_feedback_log(store: ArtifactStore, home: Path) -> FeedbackLog:
+    """The log that fits the store: SQLite below `home` for a folder, objects for a bucket."""
+    if "://" in store.url:
+        return StoreFeedbackLog(store)
+    return SqliteFeedbackLog(home / "feedback.sqlite3")

@@ -1,0 +1,62 @@
+"""The latest materialised predictions, in memory: by customer, by value, and as a campaign."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from churn_assets.resources.artifact_store import Artifact, ArtifactStore
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+log = logging.getLogger("api.predictions")
+
+POINTER = "assets/predictions.json"  # where the asset `predictions` says which artifact it is
+
+
+@dataclass(frozen=True)
+class PredictionBook:
+    """One materialization of the predictions.
+
+    Attributes:
+        table: one row a customer, the most valuable decision first.
+        row_of: customer id -> row number.
+        campaign: sums over all customers and the Pareto curve.
+    """
+
+    artifact: Artifact
+    table: pa.Table
+    row_of: dict[str, int]
+    campaign: dict[str, Any]
+
+    @classmethod
+    def load(cls, store: ArtifactStore, artifact: Artifact) -> PredictionBook:
+        """Read the artifact; raises ArtifactError when it is damaged."""
+        # Imported here: half a second that the first decision need not wait for.
+        import pyarrow.parquet as pq
+
+        folder = store.get(artifact)
+        table = pq.read_table(folder / "predictions.parquet")
+        table = table.sort_by([("expected_value", "descending"), ("customer_id", "ascending")])
+        ids = table.column("customer_id").to_pylist()
+        campaign = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        return cls(artifact, table, {identity: i for i, identity in enumerate(ids)}, campaign)
+
+    def get(self, customer_id: str) -> dict[str, Any] | None:
+        """One customer's prediction, or None."""
+        row = self.row_of.get(customer_id)
+        return None if row is None else self.page(row, 1)[0]
+
+    def page(self, start: int, count: int) -> list[dict[str, Any]]:
+        """`count` predictions from the `start`-th most valuable."""
+        rows: list[dict[str, Any]] = self.table.slice(start, count).to_pylist()
+        return rows
+
+
+def current_artifact(store: ArtifactStore) -> Artifact | None:
+    """Which predictions are the latest; None before the first."""
+    content = store.read_pointer(POINTER)
+    return None if content is None else Artifact.model_validate_json(content)

@@ -1,0 +1,88 @@
+"""Decisions for many customers in one vectorised pass."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field, ValidationError
+
+from api.deps import Admitted, BaselineForced, ReadyEngine
+from api.engine import RetentionEngine
+from api.errors import ApiError, JsonResponse, documented, problems_of
+from api.parsing import JsonRoute
+from api.routes.predict import count
+from api.schemas import SAMPLE_REQUEST, PredictRequest, PredictResponse, Problem, Strict
+
+router = APIRouter(tags=["decisions"], route_class=JsonRoute, dependencies=[Admitted])
+
+
+class BatchRequest(Strict):
+    """Customers in the form of `POST /predict`. A bad one gets its own errors."""
+
+    customers: list[Any] = Field(
+        min_length=1,
+        description="each in the form of `POST /predict`; at most 1,000 unless set otherwise",
+        examples=[[SAMPLE_REQUEST]],
+    )
+    with_messages: bool = Field(
+        True, description="false where only the decisions are wanted", examples=[True]
+    )
+
+
+class BatchRow(BaseModel):
+    """Either an answer or what is wrong with this customer."""
+
+    index: int = Field(description="position in the request", examples=[0])
+    answer: PredictResponse | None = Field(description="null when there are errors")
+    errors: list[Problem] = Field(examples=[[]])
+
+
+class BatchResponse(BaseModel):
+    """One row for each customer, in the request's order."""
+
+    results: list[BatchRow]
+    answered: int = Field(examples=[1])
+    refused: int = Field(examples=[0])
+
+
+@router.post(
+    "/predict/batch",
+    response_model=BatchResponse,
+    responses=documented(401, 422, 429, 503),
+)
+async def predict_batch(
+    batch: BatchRequest, request: Request, engine: ReadyEngine, forced: BaselineForced
+) -> Response:
+    """Decide for up to 1,000 customers; a bad row doesn't fail the others."""
+    limit = request.app.state.max_batch_size
+    if len(batch.customers) > limit:
+        raise ApiError(
+            422, "too_long", f"at most {limit} customers in one batch", loc=["body", "customers"]
+        )
+    # In a thread: the event loop keeps answering single requests meanwhile.
+    answer = await asyncio.to_thread(answer_batch, engine, batch, forced)
+    return JsonResponse(answer)
+
+
+def answer_batch(engine: RetentionEngine, batch: BatchRequest, forced: bool) -> dict[str, Any]:
+    """Validate each row, answer the valid ones together, and put everything back in order."""
+    results: list[dict[str, Any]] = []
+    valid: list[tuple[int, PredictRequest]] = []
+    for index, customer in enumerate(batch.customers):
+        row: dict[str, Any] = {"index": index, "answer": None, "errors": []}
+        try:
+            valid.append((index, PredictRequest.model_validate(customer)))
+        except ValidationError as error:
+            row["errors"] = problems_of(error.errors(), prefix=("body", "customers", index))
+        results.append(row)
+    answers = engine.predict_many(
+        [request for _, request in valid],
+        force_baseline=forced,
+        with_message=batch.with_messages,
+    )
+    for (index, _), answer in zip(valid, answers, strict=True):
+        results[index]["answer"] = answer
+        count(answer)
+    return {"results": results, "answered": len(valid), "refused": len(results) - len(valid)}

@@ -1,0 +1,95 @@
+"""The latest materialised predictions: one customer, the most valuable ones, the campaign."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel, Field
+
+from api.deps import Admitted, Book
+from api.errors import ApiError, JsonResponse, documented
+from api.schemas import CustomerId
+
+router = APIRouter(tags=["predictions"], dependencies=[Admitted])
+
+
+class Prediction(BaseModel):
+    """One customer's row of the asset `predictions`."""
+
+    customer_id: str = Field(examples=["7590-VHVEG"])
+    tenure: int = Field(examples=[12])
+    monthly_charges: float = Field(examples=[89.99])
+    contract: str = Field(examples=["Month-to-month"])
+    payment_method: str = Field(examples=["Electronic check"])
+    churn_risk: float = Field(examples=[0.68])
+    accept_prob_0: float = Field(examples=[0.12])
+    accept_prob_1: float = Field(examples=[0.45])
+    accept_prob_2: float = Field(examples=[0.73])
+    accept_prob_3: float = Field(examples=[0.89])
+    contact: bool = Field(examples=[True])
+    offer_level: int = Field(examples=[2])
+    offer_percentage: int = Field(examples=[10])
+    delay_days: int = Field(examples=[0])
+    action_probability: float = Field(examples=[0.93])
+    expected_value: float = Field(examples=[45.23])
+    expected_cost: float = Field(examples=[12.5])
+    estimated_retention_prob: float = Field(examples=[0.73])
+    release_id: str = Field(examples=["20260101-0123456789ab"])
+
+
+class PredictionPage(BaseModel):
+    """Predictions by falling expected value."""
+
+    total: int = Field(examples=[7032])
+    customers: list[Prediction]
+
+
+class Point(BaseModel):
+    spend: float = Field(description="expected discounts, in currency", examples=[12000.0])
+    retained: float = Field(description="revenue retained by contacts", examples=[90000.0])
+
+
+class CampaignSummary(BaseModel):
+    """Today's decisions summed over all customers, and what other spends could bring."""
+
+    release_id: str = Field(examples=["20260101-0123456789ab"])
+    customers: int = Field(examples=[7032])
+    contacts: int = Field(examples=[1200])
+    customer_value: float = Field(description="12 monthly bills, summed", examples=[5.5e6])
+    expected_spend: float = Field(examples=[80000.0])
+    budget: float = Field(description="limit on the spend of a period", examples=[110000.0])
+    expected_retained_revenue: float = Field(examples=[250000.0])
+    expected_value: float = Field(examples=[160000.0])
+    pareto: list[Point]
+
+
+@router.get("/customers", response_model=PredictionPage, responses=documented(401, 422, 429, 503))
+async def most_valuable(
+    book: Book,
+    start: Annotated[int, Query(ge=0, le=100_000_000)] = 0,
+    count: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> Response:
+    """Customers by the expected value of today's decision, highest first."""
+    return JsonResponse({"total": len(book.row_of), "customers": book.page(start, count)})
+
+
+@router.get(
+    "/customers/{customer_id}",
+    response_model=Prediction,
+    responses=documented(401, 404, 422, 429, 503),
+)
+async def one_customer(customer_id: Annotated[CustomerId, Path()], book: Book) -> Response:
+    """The latest materialised prediction for one customer."""
+    prediction: dict[str, Any] | None = book.get(customer_id)
+    if prediction is None:
+        raise ApiError(
+            404, "not_found", "no prediction for this customer", loc=["path", "customer_id"]
+        )
+    return JsonResponse(prediction)
+
+
+@router.get("/campaign", response_model=CampaignSummary, responses=documented(401, 429, 503))
+async def campaign(book: Book) -> Response:
+    """Contacts, spend against budget, expected retained revenue, and the Pareto curve."""
+    return JsonResponse(book.campaign)

@@ -1,0 +1,68 @@
+"""What happened after a decision."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Response
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
+
+from api.deps import Admitted
+from api.deps import Feedback as Log
+from api.errors import ApiError, JsonResponse, documented
+from api.feedback import CONFLICT, DUPLICATE
+from api.metrics import FEEDBACK
+from api.parsing import JsonRoute
+from api.schemas import CustomerId, Strict
+
+router = APIRouter(tags=["feedback"], route_class=JsonRoute, dependencies=[Admitted])
+
+
+def _text(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("a time is text in ISO 8601, with its offset from UTC")
+    return value
+
+
+class FeedbackEvent(Strict):
+    """One thing that happened to one customer."""
+
+    event_id: CustomerId = Field(
+        description="your key for the event; sending it again changes nothing",
+        examples=["evt-000017"],
+    )
+    customer_id: CustomerId = Field(examples=["C12345"])
+    kind: Literal["sent", "accepted", "refused", "churned"] = Field(examples=["accepted"])
+    occurred_at: Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_text)] = Field(
+        description="ISO 8601 with offset", examples=["2026-01-14T12:00:00+00:00"]
+    )
+    offer_percentage: Literal[0, 5, 10, 15] | None = Field(None, examples=[10])
+    release_id: str | None = Field(
+        None,
+        max_length=32,
+        pattern=r"^[0-9a-f-]+\z",
+        description="`metadata.release_id` of the decision",
+        examples=["20260101-0123456789ab"],
+    )
+
+
+class FeedbackReceipt(BaseModel):
+    """The event is on disk."""
+
+    event_id: str = Field(examples=["evt-000017"])
+    duplicate: bool = Field(description="the same event was there already", examples=[False])
+
+
+@router.post("/feedback", response_model=FeedbackReceipt, responses=documented(401, 409, 422, 429))
+async def feedback(event: FeedbackEvent, log: Log) -> Response:
+    """Record an event. Once acknowledged it survives the end of the process; repeat it until then:
+    it is counted once."""
+    # In a thread: it waits for the disk.
+    outcome = await asyncio.to_thread(log.record, event.event_id, event.model_dump_json())
+    FEEDBACK.labels(event.kind, outcome).inc()
+    if outcome == CONFLICT:
+        raise ApiError(
+            409, "conflict", "another event has this id; it stays", loc=["body", "event_id"]
+        )
+    return JsonResponse({"event_id": event.event_id, "duplicate": outcome == DUPLICATE})

@@ -1,0 +1,45 @@
+"""Which release serves, and what was measured on it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+from api.deps import Admitted, ReadyEngine
+from api.errors import ApiError, JsonResponse, documented
+
+router = APIRouter(tags=["release"], dependencies=[Admitted])
+
+
+class ReleaseSummary(BaseModel):
+    """The serving release's manifest, without the list of files."""
+
+    release_id: str = Field(examples=["20260101-0123456789ab"])
+    created: datetime = Field(examples=["2026-01-01T00:00:00Z"])
+    policy: str = Field(examples=["ppo"])
+    baseline: str = Field(examples=["priced_greedy"])
+    models: dict[str, str] = Field(examples=[{"risk_model": "0123456789abcdef"}])
+    data: dict[str, Any] = Field(examples=[{"telco_customers": {"source": "mirror"}}])
+    report: dict[str, Any] = Field(examples=[{"risk": {"auc": 0.85}}])
+    comparison: dict[str, Any] = Field(
+        description="why it replaced its predecessor",
+        examples=[{"promoted": True, "reason": "no compared figure is worse"}],
+    )
+    code_version: dict[str, str] = Field(examples=[{"package": "0.1.0"}])
+
+
+@router.get("/release", response_model=ReleaseSummary, responses=documented(401, 429, 503))
+async def serving_release(engine: ReadyEngine) -> Response:
+    """The release that answers right now: data, models, figures, and why it serves."""
+    manifest = engine.manifest
+    if manifest is None:
+        raise ApiError(503, "not_ready", "the serving engine was not loaded from a release")
+    answer = manifest.model_dump(mode="json", include=set(ReleaseSummary.model_fields))
+    policies = {
+        "policy": engine.assessor.policy.name,
+        "baseline": engine.assessor.baseline.name,
+    }
+    return JsonResponse({**answer, **policies})

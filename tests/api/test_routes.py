@@ -1,0 +1,294 @@
+"""Batch, customers, campaign, feedback, release, metrics and the OpenAPI document."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from api.feedback import SqliteFeedbackLog, StoreFeedbackLog
+from api.predictions import POINTER
+from api.schemas import SAMPLE_REQUEST
+from churn_assets.release.config import ReleaseConfig
+from churn_assets.release.predictions import run as run_predictions
+from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.resources.artifact_store import LocalArtifactStore
+from tests.api.conftest import publish_small_release
+from tests.api.server import Server, running
+from tests.release.test_assets import write_dataset
+
+
+def publish_predictions(home: Path, workspace: Path) -> None:
+    """Score the small data set with the serving release and let the pointer name the result."""
+    store = LocalArtifactStore(home / "store")
+    write_dataset(workspace / "telco_customers", "telco_customers")
+    out = workspace / "out"
+    out.mkdir()
+    inputs = {
+        "release": ReleaseRegistry(store).folder(),
+        "telco_customers": workspace / "telco_customers",
+    }
+    report = run_predictions(inputs, out, ReleaseConfig(batch_rows=7))
+    (out / "report.json").write_text(json.dumps(report))
+    artifact = store.put("predictions", out)
+    store.write_pointer(POINTER, artifact.model_dump_json().encode())
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A server with a release and materialised predictions."""
+    home = tmp_path_factory.mktemp("home")
+    publish_small_release(home, tmp_path_factory.mktemp("release"))
+    publish_predictions(home, tmp_path_factory.mktemp("predictions"))
+    with (
+        running(home, CHURN_API__REQUESTS_PER_SECOND="0", CHURN_API__MAX_BATCH_SIZE="50") as server,
+        httpx.Client(base_url=server.url, timeout=20) as session,
+    ):
+        for _ in range(100):
+            if session.get("/campaign").status_code == 200:
+                break
+        yield session
+
+
+def test_batch_answers_like_single_requests(full: httpx.Client) -> None:
+    """The same engine, one pass: the same decisions and messages."""
+    customers = [{**SAMPLE_REQUEST, "customer_id": f"B{i}", "tenure": 3 * i} for i in range(20)]
+    batch = full.post("/predict/batch", json={"customers": customers}).json()
+    assert (batch["answered"], batch["refused"]) == (20, 0)
+    for row, customer in zip(batch["results"], customers, strict=True):
+        single = full.post("/predict", json=customer).json()
+        assert row["answer"]["decision"] == pytest.approx(single["decision"], abs=1e-6)
+        assert row["answer"]["message"] == single["message"]
+
+
+def test_bad_rows_do_not_fail_the_others(full: httpx.Client) -> None:
+    """Each bad row says what is wrong with it, by field; the rest is answered."""
+    rows: list[Any] = [SAMPLE_REQUEST, {**SAMPLE_REQUEST, "tenure": -1}, "nonsense", {}, None]
+    batch = full.post("/predict/batch", json={"customers": rows}).json()
+    assert (batch["answered"], batch["refused"]) == (1, 4)
+    assert [row["index"] for row in batch["results"]] == [0, 1, 2, 3, 4]
+    assert batch["results"][0]["errors"] == []
+    [error] = batch["results"][1]["errors"]
+    assert error["loc"] == ["body", "customers", 1, "tenure"]
+    assert all(row["answer"] is None and row["errors"] for row in batch["results"][1:])
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"customers": []}, "customers"),
+        ({"customers": [SAMPLE_REQUEST] * 51}, "customers"),
+        ({"customers": "all"}, "customers"),
+        ({"customers": [SAMPLE_REQUEST], "with_messages": 1}, "with_messages"),
+    ],
+)
+def test_batches_that_are_none(full: httpx.Client, body: Any, field: str) -> None:
+    """Empty, too long, no list: refused as a whole, by field."""
+    answer = full.post("/predict/batch", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"] == ["body", field]
+
+
+def test_batch_of_bad_rows_only(full: httpx.Client) -> None:
+    """Nothing to answer is no error of ours."""
+    answer = full.post("/predict/batch", json={"customers": [1, 2]})
+    assert answer.status_code == 200
+    assert answer.json()["answered"] == 0
+
+
+def test_customers_come_by_value(full: httpx.Client) -> None:
+    """The list is sorted, pages fit together, and one customer's row is the list's."""
+    page = full.get("/customers", params={"count": 90}).json()
+    assert page["total"] == len(page["customers"]) == 90
+    values = [c["expected_value"] for c in page["customers"]]
+    assert values == sorted(values, reverse=True)
+    third = full.get("/customers", params={"start": 2, "count": 1}).json()["customers"]
+    assert third == [page["customers"][2]]
+    assert full.get(f"/customers/{third[0]['customer_id']}").json() == third[0]
+
+
+def test_prediction_equals_a_live_request(full: httpx.Client) -> None:
+    """The nightly batch and the API are one path."""
+    row = full.get("/customers", params={"count": 1}).json()["customers"][0]
+    from tests.release.small_release import made_up_rows
+
+    [source] = [r for r in made_up_rows(90, seed=7) if r["customer_id"] == row["customer_id"]]
+    live = full.post("/predict", json={**source, "name": "Sam"}).json()
+    assert live["metadata"]["churn_risk"] == pytest.approx(row["churn_risk"], abs=1e-9)
+    assert live["metadata"]["expected_value"] == pytest.approx(row["expected_value"], abs=1e-6)
+    assert live["decision"]["offer_level"] == row["offer_level"]
+
+
+def test_unknown_customer_is_404(full: httpx.Client) -> None:
+    """In the usual shape, without repeating the id."""
+    answer = full.get("/customers/NOBODY")
+    assert answer.status_code == 404
+    assert "NOBODY" not in answer.text
+    assert full.get("/customers/%3Cscript%3E").status_code == 422
+
+
+def test_campaign_adds_up(full: httpx.Client) -> None:
+    """The campaign's sums are those of the single predictions; the frontier dominates today."""
+    campaign = full.get("/campaign").json()
+    rows = full.get("/customers", params={"count": 500}).json()["customers"]
+    assert campaign["customers"] == len(rows)
+    assert campaign["contacts"] == sum(r["contact"] for r in rows)
+    assert campaign["expected_spend"] == pytest.approx(sum(r["expected_cost"] for r in rows))
+    value = sum(12 * r["monthly_charges"] for r in rows)
+    assert campaign["budget"] == pytest.approx(0.02 * value)
+    spends = [p["spend"] for p in campaign["pareto"]]
+    retained = [p["retained"] for p in campaign["pareto"]]
+    assert spends == sorted(spends)
+    assert retained == sorted(retained)
+    reachable = [
+        p["retained"] for p in campaign["pareto"] if p["spend"] >= campaign["expected_spend"]
+    ]
+    if reachable:
+        assert reachable[0] >= campaign["expected_retained_revenue"] - 0.01
+
+
+EVENT = {
+    "event_id": "evt-1",
+    "customer_id": "C1",
+    "kind": "accepted",
+    "occurred_at": "2026-01-14T12:00:00+01:00",
+    "offer_percentage": 10,
+}
+
+
+def test_feedback_is_idempotent(full: httpx.Client) -> None:
+    """A caller who heard no answer sends again; it counts once. Another event can't take its id."""
+    first = full.post("/feedback", json=EVENT)
+    assert first.json() == {"event_id": "evt-1", "duplicate": False}
+    assert full.post("/feedback", json=EVENT).json()["duplicate"] is True
+    other = full.post("/feedback", json={**EVENT, "kind": "churned"})
+    assert other.status_code == 409
+    assert other.json()["detail"][0]["loc"] == ["body", "event_id"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("kind", "smiled"),
+        ("occurred_at", "2026-01-14T12:00:00"),
+        ("occurred_at", "yesterday"),
+        ("occurred_at", 1768388400),
+        ("event_id", "../../etc"),
+        ("offer_percentage", 12),
+        ("release_id", "<b>"),
+        ("note", "hello"),
+    ],
+)
+def test_bad_feedback_is_named(full: httpx.Client, field: str, value: Any) -> None:
+    """The same rules as everywhere: 422 and the field."""
+    answer = full.post("/feedback", json={**EVENT, "event_id": "evt-2", field: value})
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"][:2] == ["body", field]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "store"])
+def test_feedback_log_keeps_each_event_once(tmp_path: Path, kind: str) -> None:
+    """Many threads, the same hundred events each: every one is stored exactly once."""
+    log = (
+        SqliteFeedbackLog(tmp_path / "feedback.sqlite3")
+        if kind == "sqlite"
+        else StoreFeedbackLog(LocalArtifactStore(tmp_path))
+    )
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = list(pool.map(lambda i: log.record(f"e{i % 25}", f"c{i % 25}"), range(100)))
+    assert outcomes.count("stored") == 25
+    assert outcomes.count("duplicate") == 75
+    assert log.record("e1", "something else") == "conflict"
+    log.close()
+
+
+def test_sqlite_is_flushed_at_every_commit(tmp_path: Path) -> None:
+    """An acknowledged event must be on disk: WAL with synchronous=FULL, and readable by others."""
+    log = SqliteFeedbackLog(tmp_path / "feedback.sqlite3")
+    assert log._db.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert log._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    log.record("e1", "content")
+    with sqlite3.connect(tmp_path / "feedback.sqlite3") as other:
+        assert other.execute("SELECT content FROM feedback").fetchall() == [("content",)]
+
+
+def test_release_tells_what_serves_and_why(full: httpx.Client) -> None:
+    """Every answer can be traced: release, models, data, figures, promotion."""
+    release = full.get("/release").json()
+    answer = full.post("/predict", json=SAMPLE_REQUEST).json()
+    assert release["release_id"] == answer["metadata"]["release_id"]
+    assert release["policy"] == answer["metadata"]["policy"]
+    assert release["report"]["risk"]["auc_oof"] == 0.8
+    assert release["comparison"]["promoted"] is True
+
+
+def test_metrics_count_what_happened(full: httpx.Client) -> None:
+    """Requests by route template (never by raw path), decisions, messages, the serving release."""
+
+    def value(name: str) -> float:
+        lines = full.get("/metrics").text.splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+
+    before = value('churn_requests_total{method="POST",route="/predict",status="200"}')
+    full.post("/predict", json=SAMPLE_REQUEST)
+    after = value('churn_requests_total{method="POST",route="/predict",status="200"}')
+    assert after == before + 1
+    full.get("/customers/SOMEBODY")
+    text = full.get("/metrics").text
+    assert "SOMEBODY" not in text
+    assert 'route="/customers/{customer_id}"' in text
+    assert value("churn_serving_release{") == 1
+    assert value("churn_decisions_total") > 0
+
+
+def test_openapi_has_an_example_for_every_field_and_error(full: httpx.Client) -> None:
+    """Whoever integrates reads the document, not the code."""
+    document = full.get("/openapi.json").json()
+    for name, schema in document["components"]["schemas"].items():
+        assert schema.get("examples") or all(
+            "examples" in field or "example" in field or field.get("$ref")
+            for field in schema.get("properties", {}).values()
+        ), f"{name} has a field without an example"
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            for status, response in operation["responses"].items():
+                if int(status) >= 400 and path != "/readyz":
+                    content = response["content"]["application/json"]
+                    assert content.get("example"), f"{path} {status} has no example"
+
+
+def test_broken_predictions_leave_the_old_ones(tmp_path: Path) -> None:
+    """A damaged file must not take the list away."""
+    from api.hosting import EngineHost
+
+    home = tmp_path / "home"
+    publish_small_release(home, tmp_path / "release")
+    (tmp_path / "one").mkdir()
+    publish_predictions(home, tmp_path / "one")
+    host = EngineHost(LocalArtifactStore(home / "store"), "UTC")
+    host.refresh()
+    book = host.book
+    assert book is not None
+    host.store.write_pointer(
+        POINTER, book.artifact.model_copy(update={"sha256": "f" * 64}).model_dump_json().encode()
+    )
+    host.refresh()
+    assert host.book is book
+    shutil.rmtree(home)
+
+
+def test_console_is_served_whole(full: httpx.Client, server: Server) -> None:
+    """Page, style and scripts come from here and name no other host."""
+    page = full.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    for path in ("/", "/console.css", "/console.js", "/charts.js"):
+        text = full.get(path).text
+        assert "http://" not in text.replace("http://www.w3.org/", "")
+        assert "https://" not in text
