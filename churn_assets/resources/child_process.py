@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -89,13 +90,18 @@ def run_child(
         raise StageError(_ending(process.returncode, tail), "".join(tail).rstrip())
 
 
-def end_with_parent() -> None:
-    """In a child of `run_child`: stop as soon as the parent is gone, even if it was killed."""
+def end_with_parent(grace_seconds: float = 10.0) -> None:
+    """In a child of `run_child`: stop as soon as the parent is gone, even if it was killed.
+
+    First like any stop request; after `grace_seconds` by killing the whole process group.
+    """
 
     def watch() -> None:
         while os.read(sys.stdin.fileno(), 1):
             pass
         os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(grace_seconds)
+        os.killpg(os.getpgrp(), signal.SIGKILL)
 
     threading.Thread(target=watch, name="end-with-parent", daemon=True).start()
 

@@ -11,12 +11,9 @@ from dagster_gcp.gcs import GCSResource
 from dagster_gcp.pipes import PipesGCSContextInjector, PipesGCSMessageReader
 
 from churn_assets.resources.child_process import StageError
-from churn_assets.resources.config import ModalConfig
+from churn_assets.resources.config import CHECKPOINTS, ModalConfig
 from churn_assets.resources.pipes import received_report, stop_if_canceled
 from churn_assets.stage import StageReport, StageSpec
-
-CHECKPOINTS = PurePosixPath("/checkpoints")
-"""Where the functions mount the volume with the checkpoints of resumable stages."""
 
 
 class ModalBackend:
@@ -37,7 +34,7 @@ class ModalBackend:
                 f"{spec.stage} can't run on Modal with artifacts in the local folder "
                 f"{spec.store_url}: set CHURN_STORE=gs://<bucket>/<prefix>"
             )
-        spec = spec.with_checkpoints_below(CHECKPOINTS)
+        spec = spec.with_checkpoints_below(PurePosixPath(CHECKPOINTS))
         client = GCSResource().get_client()
         bucket = self.config.pipes_bucket
         with dg.open_pipes_session(

@@ -13,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 MODAL_TIMEOUT_LIMIT = 86_400
 """Longest time in seconds that Modal lets one function call run."""
 
+CHECKPOINTS = "/checkpoints"
+"""Where the Modal functions mount the volume with the checkpoints of resumable stages."""
+
 Gpu = Literal["T4", "L4", "A10", "L40S", "A100-40GB", "A100-80GB", "H100", "H200", "B200"]
 ModalName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 BucketName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{1,61}[a-z0-9]$")]
@@ -53,13 +56,16 @@ class ModalConfig(BaseModel):
         environment: Modal environment (`dev` and `prod` are separate deployments).
         secret: Modal secret with the Google workload identity (no key file).
         pipes_bucket: bucket for messages between a stage and Dagster; a lifecycle rule empties it.
-        checkpoints_volume, weights_volume: volumes for resumable stages and the base model.
-        base_model, base_model_revision: hub id and commit of the weights baked into the image.
+        checkpoints_volume: volume with the checkpoints of resumable stages.
+        checkpoint_days: age at which checkpoints that nobody resumed are removed.
+        weights_volume: volume that caches model weights of pinned revisions from the hub.
         poll_seconds: how often a running call is asked for its result.
         message_seconds: how often messages are written to and read from the bucket.
         gpu_stage, cpu_stage, api, shard: machines for GPU stages, CPU stages, the API and one
             shard of a batch prediction.
         max_shards: most shards scored at once.
+        api_inputs: requests that one container of the API answers at a time.
+        api_min_containers: containers of the API kept warm; 0 saves money, 1 saves cold starts.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,11 +76,8 @@ class ModalConfig(BaseModel):
     secret: ModalName = "churn-google-cloud"  # noqa: S105 (a secret's name, not its content)
     pipes_bucket: BucketName = "churn-pipes"
     checkpoints_volume: ModalName = "churn-checkpoints"
+    checkpoint_days: int = Field(default=14, ge=1, le=365)
     weights_volume: ModalName = "churn-weights"
-    base_model: str = "facebook/opt-350m"
-    base_model_revision: str = Field(
-        default="08ab08cc4b72ff5593870b5d527cf4230323703c", pattern=r"^[0-9a-f]{40}$"
-    )
     poll_seconds: float = Field(default=2.0, gt=0.0, le=60.0)
     message_seconds: int = Field(default=5, ge=0, le=60)
     gpu_stage: Machine = Machine(gpu="L4", cpu=4.0, memory_mib=32_768, timeout_seconds=21_600)
@@ -82,6 +85,8 @@ class ModalConfig(BaseModel):
     api: Machine = Machine(cpu=2.0, memory_mib=4_096, timeout_seconds=60)
     shard: Machine = Machine(cpu=2.0, memory_mib=8_192, timeout_seconds=3_600)
     max_shards: int = Field(default=32, ge=1, le=1_000)
+    api_inputs: int = Field(default=64, ge=1, le=1_000)
+    api_min_containers: int = Field(default=0, ge=0, le=100)
 
 
 class ComputeConfig(BaseModel):

@@ -6,11 +6,13 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import modal
 import pytest
 
-from churn_assets.resources import child_process
+from churn_assets.resources import child_process, compute_modal
 from churn_assets.resources.artifact_store import ArtifactStore, LocalArtifactStore
 from churn_assets.resources.gcs_store import GcsArtifactStore
+from tests.modal_jobs.standin import StandInModal
 from tests.resources.emulator import running_emulator, strict_client
 from tests.resources.graph import FixedSettings
 
@@ -40,15 +42,28 @@ def store(store_factory: Callable[[], ArtifactStore]) -> ArtifactStore:
     return store_factory()
 
 
-@pytest.fixture(params=["local"])
+@pytest.fixture(params=["local", "modal"])
 def backend(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> FixedSettings:
     """Settings for a run of the toy stage on the backend `request.param`."""
     monkeypatch.setattr(child_process, "STAGE_PACKAGE", "tests.modal_jobs.toy_stages")
     monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+    if request.param == "local":
+        return FixedSettings(
+            home=str(tmp_path / "home"),
+            store=str(tmp_path / "store"),
+            compute={"backend": "local", "local": {"grace_seconds": 0.5}},
+        )
+    request.getfixturevalue("emulator")
+    containers = tmp_path / "containers"
+    containers.mkdir()
+    monkeypatch.setattr(modal, "Function", StandInModal(containers))
+    monkeypatch.setattr(compute_modal, "CHECKPOINTS", str(tmp_path / "checkpoints"))
+    # A killed stage sends no last message; Dagster need not wait ten seconds for it in every test.
+    monkeypatch.setattr("dagster._core.pipes.utils.WAIT_FOR_LOGS_AFTER_EXECUTION_INTERVAL", 1)
     return FixedSettings(
         home=str(tmp_path / "home"),
-        store=str(tmp_path / "store"),
-        compute={"backend": "local", "local": {"grace_seconds": 0.5}},
+        store=f"gs://churn-artifacts/{uuid.uuid4().hex}",
+        compute={"backend": "modal", "modal": {"poll_seconds": 0.2, "message_seconds": 0}},
     )

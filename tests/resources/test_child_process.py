@@ -79,13 +79,15 @@ def test_a_grandchild_that_keeps_the_output_open_does_not_block(tmp_path: Path) 
     assert seconds_until_gone([int(pid.read_text())]) < 2
 
 
-def test_a_child_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("deaf", [False, True])
+def test_a_child_does_not_outlive_a_killed_parent(tmp_path: Path, deaf: bool) -> None:
     """`kill -9` of the Dagster worker must not leave a training run behind."""
     pid = tmp_path / "pid"
     child = (
         "import os, pathlib, signal, time\n"
         "from churn_assets.resources.child_process import end_with_parent\n"
-        "end_with_parent()\n"
+        "end_with_parent(grace_seconds=0.3)\n"
+        f"if {deaf}: signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         f"pathlib.Path({str(pid)!r}).write_text(str(os.getpid()))\n"
         "time.sleep(300)"
     )

@@ -1,0 +1,93 @@
+"""The Modal app with the stages: one function each, called by `resources/compute_modal.py`.
+
+`modal deploy -m modal_jobs.app --env dev`. Retries are Dagster's: every function has `retries=0`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import modal
+
+from churn_assets.resources.config import CHECKPOINTS, Machine
+from modal_jobs.container import remove_stale_checkpoints, run_program
+from modal_jobs.shared import IDENTITY, config, google, resources, stage_image
+
+WEIGHTS = "/weights"
+
+app = modal.App(config.app, image=stage_image)
+checkpoints = modal.Volume.from_name(config.checkpoints_volume, create_if_missing=True)
+weights = modal.Volume.from_name(config.weights_volume, create_if_missing=True)
+
+
+def stage(machine: Machine) -> dict[str, Any]:
+    """Arguments of `app.function` for a stage on such a machine."""
+    return {
+        **resources(machine),
+        "volumes": {CHECKPOINTS: checkpoints, WEIGHTS: weights},
+        "secrets": [google],
+        "retries": 0,
+        # A stage fills memory and GPU; the next one starts in a clean container.
+        "single_use_containers": True,
+    }
+
+
+def run_stage(name: str, bootstrap: dict[str, str]) -> None:
+    """Run a stage; its checkpoints are kept however it ends."""
+    try:
+        run_program(name, bootstrap, IDENTITY)
+    finally:
+        if not modal.is_local():
+            checkpoints.commit()
+
+
+@app.function(**stage(config.cpu_stage))
+def risk_model(bootstrap: dict[str, str]) -> None:
+    run_stage("risk_model", bootstrap)
+
+
+@app.function(**stage(config.cpu_stage))
+def accept_model(bootstrap: dict[str, str]) -> None:
+    run_stage("accept_model", bootstrap)
+
+
+@app.function(**stage(config.cpu_stage))
+def decision_policy(bootstrap: dict[str, str]) -> None:
+    run_stage("decision_policy", bootstrap)
+
+
+@app.function(**stage(config.cpu_stage))
+def message_base_model(bootstrap: dict[str, str]) -> None:
+    run_stage("message_base_model", bootstrap)
+
+
+@app.function(**stage(config.gpu_stage))
+def sft_model(bootstrap: dict[str, str]) -> None:
+    run_stage("sft_model", bootstrap)
+
+
+@app.function(**stage(config.gpu_stage))
+def reward_model(bootstrap: dict[str, str]) -> None:
+    run_stage("reward_model", bootstrap)
+
+
+@app.function(**stage(config.gpu_stage))
+def ppo_text_model(bootstrap: dict[str, str]) -> None:
+    run_stage("ppo_text_model", bootstrap)
+
+
+@app.function(**stage(config.gpu_stage))
+def message_bank(bootstrap: dict[str, str]) -> None:
+    run_stage("message_bank", bootstrap)
+
+
+@app.function(
+    volumes={CHECKPOINTS: checkpoints},
+    schedule=modal.Cron("0 4 * * *"),
+    retries=0,
+    timeout=600,
+)
+def remove_checkpoints() -> list[str]:
+    """Every night: what no run has resumed for `config.checkpoint_days` goes."""
+    return remove_stale_checkpoints(Path(CHECKPOINTS), config.checkpoint_days)

@@ -1,0 +1,31 @@
+"""The Modal app with the HTTP API; redeploying it leaves running stages alone.
+
+`modal deploy -m modal_jobs.serving --env dev`.
+"""
+
+from __future__ import annotations
+
+import os
+
+import modal
+from fastapi import FastAPI
+
+from modal_jobs.container import google_identity
+from modal_jobs.shared import IDENTITY, config, google, resources, serving_image
+
+app = modal.App(config.api_app, image=serving_image)
+
+with serving_image.imports():
+    # Loaded while the container starts, not during its first request.
+    import xgboost  # noqa: F401
+
+
+@app.function(**resources(config.api), secrets=[google], min_containers=config.api_min_containers)
+@modal.concurrent(max_inputs=config.api_inputs)
+@modal.asgi_app()
+def api() -> FastAPI:
+    os.environ.update(google_identity(IDENTITY))
+    # Imported here: the module opens the artifact store, which needs the identity.
+    from api.main import app as service
+
+    return service

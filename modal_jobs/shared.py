@@ -1,0 +1,88 @@
+"""What every Modal function shares: settings, Google identity, machine sizes, images."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import modal
+
+from churn_assets.resources.config import Machine
+from churn_assets.settings import PROJECT, load_settings
+
+PYTHON = "3.11"
+CONSTRAINTS = "/constraints.txt"
+SOURCES = ("churn_assets", "modal_jobs", "api")
+IDENTITY = Path("/run/google-identity")
+STARTUP_SECONDS = 900  # a large image on a cold machine
+OF_THIS_MACHINE = {"CHURN_HOME", "CHURN_DATA_MIRROR"}
+
+# What serving and batch scoring import; a test compares it with what they really import.
+SERVING_PACKAGES = (
+    "fastapi",
+    "google-cloud-storage",
+    "modal",
+    "numpy",
+    "orjson",
+    "prometheus-client",
+    "pyarrow",
+    "pydantic",
+    "pydantic-settings",
+    "safetensors",
+    "tzdata",
+    "xgboost",
+)
+
+config = load_settings().compute.modal
+google = modal.Secret.from_name(config.secret)
+
+
+def resources(machine: Machine) -> dict[str, Any]:
+    """A machine's size as arguments of `app.function`."""
+    return {
+        "gpu": machine.gpu,
+        "cpu": machine.cpu,
+        "memory": machine.memory_mib,
+        "timeout": machine.timeout_seconds,
+        "startup_timeout": STARTUP_SECONDS,
+    }
+
+
+def deployed_settings() -> dict[str, str]:
+    """The product's settings in force at the deployment, which the containers shall see too."""
+    mine = {k: v for k, v in os.environ.items() if k.startswith("CHURN_")}
+    return {k: v for k, v in mine.items() if k not in OF_THIS_MACHINE} | {"CHURN_HOME": "/churn"}
+
+
+def _pinned() -> modal.Image:
+    """Python with the lock file beside it; CUDA libraries are left to torch's own exact pins."""
+    return (
+        modal.Image.debian_slim(python_version=PYTHON)
+        .add_local_file(PROJECT / "constraints.txt", "/lock.txt", copy=True)
+        .run_commands(f"grep -vE '^(nvidia|cuda|triton)' /lock.txt > {CONSTRAINTS}")
+    )
+
+
+def _with_sources(image: modal.Image) -> modal.Image:
+    # Not only *.py, as Modal would have it: rules, templates and the console page go too.
+    return image.add_local_python_source(*SOURCES, ignore=["**/__pycache__"])
+
+
+# PyPI's torch is the CUDA build; the extra `gpu` adds bitsandbytes. HF_HOME lies on a volume, so
+# that the weights of a pinned revision are downloaded once.
+stage_image = _with_sources(
+    _pinned()
+    .pip_install_from_pyproject(
+        str(PROJECT / "pyproject.toml"),
+        optional_dependencies=["gpu"],
+        extra_options=f"--constraint {CONSTRAINTS}",
+    )
+    .env({"HF_HOME": "/weights", "TOKENIZERS_PARALLELISM": "false", **deployed_settings()})
+)
+
+serving_image = _with_sources(
+    _pinned()
+    .pip_install(*SERVING_PACKAGES, extra_options=f"--constraint {CONSTRAINTS}")
+    .env(deployed_settings())
+)

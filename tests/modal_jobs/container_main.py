@@ -1,0 +1,30 @@
+"""A stand-in for a Modal container: runs one function of the real app by `.local()`.
+
+python -m tests.modal_jobs.container_main <function> <arguments as JSON> <file for the outcome>
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sys
+from pathlib import Path
+
+from churn_assets.resources import child_process
+from modal_jobs import app
+
+
+def main(name: str, arguments: str, outcome: Path) -> None:
+    child_process.STAGE_PACKAGE = "tests.modal_jobs.toy_stages"
+    function = getattr(app, name)
+    try:
+        result = (function.local(json.loads(arguments)), None)
+    except BaseException as error:  # noqa: BLE001 (Modal, too, carries every error to the caller)
+        result = (None, error)
+    part = outcome.with_suffix(".part")
+    part.write_bytes(pickle.dumps(result))
+    part.replace(outcome)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))

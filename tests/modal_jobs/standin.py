@@ -1,0 +1,97 @@
+"""A stand-in for `modal.Function` at the narrowest seam: look up, spawn, get, cancel.
+
+Everything else is the real thing: the app's function runs in a process of its own (the "container")
+by `.local()`, and messages travel through the storage emulator.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import modal
+from modal import Function
+
+from modal_jobs import app
+
+
+def process_tree(root: int) -> list[int]:
+    """A process and all its descendants: what lives in its container."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            parents[int(stat.parent.name)] = int(stat.read_text().rsplit(")", 1)[1].split()[1])
+    tree = [root]
+    for pid in tree:
+        tree += [child for child, parent in parents.items() if parent == pid]
+    return tree
+
+
+class StandInCall:
+    """A call of a function: `modal.FunctionCall` as the backend uses it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], outcome: Path) -> None:
+        self.process = process
+        self.outcome = outcome
+        self.object_id = f"fc-{process.pid}"
+
+    def get(self, timeout: float | None = None) -> Any:
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError from None
+        if not self.outcome.exists():
+            raise modal.exception.InternalFailure("the container ended without an outcome")
+        value, error = pickle.loads(self.outcome.read_bytes())  # noqa: S301 (our own file)
+        if error is not None:
+            raise error
+        return value
+
+    def cancel(self, terminate_containers: bool = False) -> None:
+        assert terminate_containers, "without this a Modal container may go on"
+        for pid in process_tree(self.process.pid):
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+
+
+class StandInFunction:
+    """A deployed function: `modal.Function` as the backend uses it."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self.folder = folder
+
+    def spawn(self, bootstrap: dict[str, str]) -> StandInCall:
+        outcome = self.folder / f"outcome-{len(list(self.folder.iterdir()))}"
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "tests.modal_jobs.container_main",
+                self.name,
+                json.dumps(bootstrap),
+                str(outcome),
+            ]
+        )
+        return StandInCall(process, outcome)
+
+
+class StandInModal:
+    """Takes the place of the class `modal.Function`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def from_name(self, app_name: str, name: str, *, environment_name: str) -> StandInFunction:
+        """Look a function up among those of the real app, as deployed to `dev`."""
+        known = isinstance(getattr(app, name, None), Function)
+        if app_name != app.app.name or environment_name != "dev" or not known:
+            raise modal.exception.NotFoundError(f"{environment_name}: {app_name}/{name}")
+        return StandInFunction(name, self.folder)
