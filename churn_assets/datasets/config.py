@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field
 
 DatasetName = Literal["telco_customers", "bank_contacts", "oasst1_pairs", "preference_pairs"]
 SourceKind = Literal["mirror", "download", "synthetic"]
@@ -52,7 +52,7 @@ class DownloadConfig(Frozen):
 
 
 class TelcoConfig(Frozen):
-    """IBM Telco: public CSV, or the same CSV by the Kaggle API where credentials are set."""
+    """IBM Telco: public CSV, or the same CSV by the Kaggle API where its credentials are set."""
 
     url: str = (
         "https://raw.githubusercontent.com/IBM/telco-customer-churn-on-icp4d/master/"
@@ -62,8 +62,6 @@ class TelcoConfig(Frozen):
         "https://www.kaggle.com/api/v1/datasets/download/blastchar/telco-customer-churn"
     )
     kaggle_member: str = "WA_Fn-UseC_-Telco-Customer-Churn.csv"
-    kaggle_username: str | None = None
-    kaggle_key: SecretStr | None = None
     pin: Pin = Pin(
         sha256="16320c9c1ec72448db59aa0a26a0b95401046bef5d02fd3aeb906448e3055e91", rows=7_032
     )

@@ -15,7 +15,9 @@ from tests.datasets.host import Host, running_host
 
 @pytest.fixture(autouse=True)
 def direct_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The host is on this machine: no proxy of the environment may stand between."""
+    """The host is on this machine: no proxy or account of the environment may come between."""
+    monkeypatch.delenv("KAGGLE_USERNAME", raising=False)
+    monkeypatch.delenv("KAGGLE_KEY", raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
 
 

@@ -10,10 +10,11 @@ import pytest
 from churn_assets.datasets import bank, telco
 from churn_assets.datasets.build import build
 from churn_assets.datasets.config import DatasetsConfig
-from churn_assets.datasets.errors import CorruptFileError, SchemaViolationError
+from churn_assets.datasets.errors import CorruptFileError, DataError, SchemaViolationError
 from churn_assets.datasets.pull import pull
 from churn_assets.datasets.quality import WrittenDataset
 from churn_assets.datasets.schemas import RAW_BANK, RAW_TELCO
+from churn_assets.datasets.sources.files import RawFile
 from churn_assets.datasets.tables import read_parquet, read_split, read_text_table, write_parquet
 
 CUSTOMER = {
@@ -142,6 +143,16 @@ def test_a_row_that_was_cut_short_is_found(tmp_path: Path) -> None:
     path.write_text(path.read_text()[:-20])
     with pytest.raises(SchemaViolationError, match="Churn"):
         telco.clean(path)
+
+
+def test_customers_who_all_stay_cannot_be_split(tmp_path: Path) -> None:
+    """A label with one value teaches nothing; the file must be a wrong one."""
+    rows = [{**CUSTOMER, "customerID": str(number)} for number in range(30)]
+    rows[0]["Churn"] = "Yes"
+    path = write(tmp_path / "telco.csv", rows)
+    raw = RawFile((path,), "mirror", "0" * 64)
+    with pytest.raises(DataError, match=r"telco\.csv: the rows of telco_customers cannot be split"):
+        build("telco_customers", raw, tmp_path / "out", DatasetsConfig())
 
 
 def test_no_table_at_all_is_a_corrupt_file(tmp_path: Path) -> None:

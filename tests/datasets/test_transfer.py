@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler
@@ -10,11 +9,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from rich.console import Console
 
 from churn_assets.datasets.config import DownloadConfig
 from churn_assets.datasets.errors import DigestMismatchError, SourceUnavailableError
-from churn_assets.datasets.progress import progress_bar
 from churn_assets.datasets.sources.files import sha256_of_bytes, verify
 from churn_assets.datasets.sources.transfer import IncompleteDownloadError, download, open_client
 from tests.datasets.host import Host, break_off, status
@@ -184,18 +181,6 @@ def test_nobody_listening_is_unavailable(
     """A refused connection is not retried: without a network every source must give up quickly."""
     with pytest.raises(SourceUnavailableError, match="cannot be reached"):
         download(closed_url + "/data.csv", tmp_path / "data.csv", quick)
-
-
-def test_the_bar_shows_how_much_has_arrived(
-    host: Host, quick: DownloadConfig, tmp_path: Path
-) -> None:
-    """What the command line draws during `churn data pull`."""
-    screen = io.StringIO()
-    console = Console(file=screen, force_terminal=True, width=100)
-    with progress_bar("telco", console) as progress:
-        download(host.serve("/data.csv", CONTENT), tmp_path / "data.csv", quick, progress)
-    assert "telco" in screen.getvalue()
-    assert f"{len(CONTENT):,}" in screen.getvalue()
 
 
 def test_a_name_that_nobody_answers_for_gives_up_in_time(

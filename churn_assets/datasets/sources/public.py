@@ -1,5 +1,6 @@
 """The public sources: IBM's CSV (or Kaggle's copy), UCI's archive, and the hub's data sets."""
 
+import os
 from pathlib import Path
 
 from churn_assets.datasets.config import DatasetName, DatasetsConfig
@@ -23,15 +24,19 @@ def fetch(
 
 
 def _telco(config: DatasetsConfig, raw_dir: Path, progress: Progress) -> RawFile:
-    """From the Kaggle API where its credentials are set, else from IBM's repository."""
+    """From the Kaggle API where its credentials are set, else from IBM's repository.
+
+    They are Kaggle's own variables, read here and nowhere else: as settings they would be written
+    to every place that records the settings.
+    """
     telco, pin = config.telco, config.telco.pin.sha256
+    user, key = os.environ.get("KAGGLE_USERNAME"), os.environ.get("KAGGLE_KEY")
     target = raw_dir / "ibm_telco" / "Telco-Customer-Churn.csv"
     if target.exists():
         verify(target, pin)
-    elif telco.kaggle_username and telco.kaggle_key:
-        auth = (telco.kaggle_username, telco.kaggle_key.get_secret_value())
+    elif user and key:
         archive = target.with_name("telco-customer-churn.zip")
-        download(telco.kaggle_url, archive, config.download, progress, auth=auth)
+        download(telco.kaggle_url, archive, config.download, progress, auth=(user, key))
         unpack(archive, (telco.kaggle_member,), target, pin, unix_lines=True)
     else:
         download(telco.url, target, config.download, progress, lambda part: verify(part, pin))
