@@ -53,18 +53,48 @@ def problems_of(errors: Sequence[Any], prefix: tuple[str | int, ...] = ()) -> li
     return [problem(e["type"], (*prefix, *e["loc"]), _message(e)) for e in errors]
 
 
+EXAMPLES: dict[int, tuple[str, str, list[str], str]] = {
+    401: ("no API key, or not one of ours", "unauthorized", [], "no valid API key"),
+    404: (
+        "there is no such thing",
+        "not_found",
+        ["path", "customer_id"],
+        "no prediction for this customer",
+    ),
+    409: (
+        "contradicts what is stored",
+        "conflict",
+        ["body", "event_id"],
+        "another event has this id; it stays",
+    ),
+    422: (
+        "the request is not valid; `loc` names the field",
+        "greater_than_equal",
+        ["body", "tenure"],
+        "Input should be greater than or equal to 0",
+    ),
+    429: (
+        "too many requests with this key; see Retry-After",
+        "rate_limited",
+        [],
+        "too many requests",
+    ),
+    503: ("not loaded yet; see Retry-After", "not_ready", [], "loading the release"),
+}
+
+
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI entries of the errors that a route can answer with."""
-    meaning = {
-        401: "no API key, or not one of ours",
-        404: "there is no such thing",
-        409: "contradicts what is stored",
-        413: "the body is too large",
-        422: "the request is not valid; `loc` names the field",
-        429: "too many requests with this key; see Retry-After",
-        503: "no release is loaded yet",
-    }
-    return {s: {"model": Problems, "description": meaning[s]} for s in statuses}
+    """The OpenAPI entries, with examples, of the errors that a route can answer with."""
+    entries: dict[int | str, dict[str, Any]] = {}
+    for status in statuses:
+        meaning, kind, loc, message = EXAMPLES[status]
+        example = {"detail": [problem(kind, loc, message)]}
+        entries[status] = {
+            "model": Problems,
+            "description": meaning,
+            "content": {"application/json": {"example": example}},
+        }
+    return entries
 
 
 def install(app: FastAPI) -> None:

@@ -152,61 +152,70 @@ class PredictRequest(Strict):
 class Decision(BaseModel):
     """Whether to contact now, with which discount, and when to look again."""
 
-    contact: bool
-    offer_level: int = Field(ge=0, le=3)
-    offer_percentage: Literal[0, 5, 10, 15]
-    delay_days: int = Field(ge=0, le=7, description="days until the next decision")
+    contact: bool = Field(examples=[True])
+    offer_level: int = Field(ge=0, le=3, examples=[2])
+    offer_percentage: Literal[0, 5, 10, 15] = Field(examples=[10])
+    delay_days: int = Field(ge=0, le=7, description="days until the next decision", examples=[0])
     estimated_retention_prob: Probability = Field(
-        description="P(still a customer at the end of the period | this decision)"
+        description="P(still a customer at the end of the period | this decision)",
+        examples=[0.73],
     )
 
 
 class Safety(BaseModel):
     """The shield's verdict on the message; passed with no violations when there is no message."""
 
-    passed: bool
-    violations: list[str]
+    passed: bool = Field(examples=[True])
+    violations: list[str] = Field(examples=[[]])
 
 
 class Reason(BaseModel):
     """One feature's signed contribution to the churn risk, in log-odds and in words."""
 
-    feature: str
-    value: Any
-    contribution: float
-    text: str
+    feature: str = Field(examples=["contract"])
+    value: Any = Field(examples=["Month-to-month"])
+    contribution: float = Field(examples=[0.61])
+    text: str = Field(examples=["Contract: Month-to-month; raises the churn risk"])
 
 
 class Alternative(BaseModel):
     """What another decision would be expected to bring."""
 
-    contact: bool
-    offer_percentage: Literal[0, 5, 10, 15]
-    accept_prob: Probability | None
-    expected_value: float
-    expected_cost: float
-    estimated_retention_prob: Probability
-    chosen: bool
+    contact: bool = Field(examples=[True])
+    offer_percentage: Literal[0, 5, 10, 15] = Field(examples=[5])
+    accept_prob: Probability | None = Field(description="null without a contact", examples=[0.45])
+    expected_value: float = Field(examples=[31.7])
+    expected_cost: float = Field(examples=[24.3])
+    estimated_retention_prob: Probability = Field(examples=[0.61])
+    chosen: bool = Field(examples=[False])
 
 
 class Metadata(BaseModel):
     """The figures behind the decision, and what made it."""
 
-    churn_risk: Probability
-    accept_prob: Probability = Field(description="P(accept | the chosen offer)")
+    churn_risk: Probability = Field(examples=[0.68])
+    accept_prob: Probability = Field(description="P(accept | the chosen offer)", examples=[0.73])
     expected_value: float = Field(
-        description="expected reward of the decision minus that of not contacting, in currency"
+        description="expected reward of the decision minus that of not contacting, in currency",
+        examples=[45.23],
     )
-    action_probability: Probability = Field(description="the policy's probability of this action")
-    policy: str
-    baseline: bool = Field(description="the kill switch is on, for everybody or for this request")
-    message_source: Literal["model", "template"] | None
-    release_id: str
+    action_probability: Probability = Field(
+        description="the policy's probability of this action", examples=[0.93]
+    )
+    policy: str = Field(examples=["ppo"])
+    baseline: bool = Field(
+        description="the kill switch is on, for everybody or for this request", examples=[False]
+    )
+    message_source: Literal["model", "template"] | None = Field(examples=["model"])
+    release_id: str = Field(examples=["20260101-0123456789ab"])
     send_not_before: str | None = Field(
-        description="local time at which quiet hours end, when the message must wait for it"
+        description="local time at which quiet hours end, when the message must wait for it",
+        examples=["2026-01-15T08:00:00-05:00"],
     )
     reasons: list[Reason]
-    alternatives: list[Alternative]
+    alternatives: list[Alternative] = Field(
+        description="not contacting, then each of the four offers"
+    )
 
 
 class PredictResponse(BaseModel):
@@ -215,7 +224,10 @@ class PredictResponse(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [SAMPLE_ANSWER]})
 
     decision: Decision
-    message: str | None = Field(description="null when the decision is not to contact")
+    message: str | None = Field(
+        description="null when the decision is not to contact",
+        examples=[SAMPLE_ANSWER["message"]],
+    )
     safety: Safety
     metadata: Metadata
 

@@ -13,7 +13,14 @@ from api.engine import RetentionEngine
 from api.errors import ApiError, JsonResponse, documented, problems_of
 from api.parsing import JsonRoute
 from api.routes.predict import count
-from api.schemas import SAMPLE_REQUEST, PredictRequest, PredictResponse, Problem, Strict
+from api.schemas import (
+    SAMPLE_ANSWER,
+    SAMPLE_REQUEST,
+    PredictRequest,
+    PredictResponse,
+    Problem,
+    Strict,
+)
 
 router = APIRouter(tags=["decisions"], route_class=JsonRoute, dependencies=[Admitted])
 
@@ -35,7 +42,9 @@ class BatchRow(BaseModel):
     """Either an answer or what is wrong with this customer."""
 
     index: int = Field(description="position in the request", examples=[0])
-    answer: PredictResponse | None = Field(description="null when there are errors")
+    answer: PredictResponse | None = Field(
+        description="null when there are errors", examples=[SAMPLE_ANSWER]
+    )
     errors: list[Problem] = Field(examples=[[]])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api.deps import BaselineForced, Host
 from api.errors import JsonResponse
@@ -12,17 +12,22 @@ router = APIRouter(tags=["health"])
 
 
 class Health(BaseModel):
-    status: str
+    """The process answers."""
+
+    status: str = Field(examples=["ok"])
 
 
 class Readiness(BaseModel):
-    """Attributes: problem: why the latest release is not the serving one, if it is not."""
+    """Whether requests are answered, from which release, and what is amiss."""
 
-    ready: bool
-    release_id: str | None
-    problem: str | None
-    baseline_forced: bool
-    following: bool
+    ready: bool = Field(examples=[True])
+    release_id: str | None = Field(examples=["20260101-0123456789ab"])
+    problem: str | None = Field(
+        description="why the latest release is not the serving one, if it is not",
+        examples=["release 20260102-0123456789ab is refused: risk/model.ubj is damaged"],
+    )
+    baseline_forced: bool = Field(description="the kill switch is on", examples=[False])
+    following: bool = Field(description="new releases are looked for", examples=[True])
 
 
 @router.get("/healthz")

@@ -253,7 +253,10 @@ def test_openapi_has_an_example_for_every_field_and_error(full: httpx.Client) ->
     document = full.get("/openapi.json").json()
     for name, schema in document["components"]["schemas"].items():
         assert schema.get("examples") or all(
-            "examples" in field or "example" in field or field.get("$ref")
+            "examples" in field
+            or "example" in field
+            or field.get("$ref")
+            or "$ref" in field.get("items", {})
             for field in schema.get("properties", {}).values()
         ), f"{name} has a field without an example"
     for path, operations in document["paths"].items():
