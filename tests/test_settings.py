@@ -30,7 +30,6 @@ def test_embedded_needs_no_environment() -> None:
 def test_production_changes_compute_data_and_base_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """One variable moves the whole product to its production machines and models."""
     monkeypatch.setenv("CHURN_PROFILE", "production")
-    monkeypatch.setenv("CHURN_API__KEYS", '["sha256:' + "0" * 64 + '"]')
     settings = Settings()
     assert settings.compute.backend == "modal"
     assert settings.data.allow_synthetic is False
@@ -41,7 +40,6 @@ def test_production_changes_compute_data_and_base_model(monkeypatch: pytest.Monk
 def test_an_explicit_setting_wins_over_the_profile(monkeypatch: pytest.MonkeyPatch) -> None:
     """A profile is a set of defaults, not a straitjacket."""
     monkeypatch.setenv("CHURN_PROFILE", "production")
-    monkeypatch.setenv("CHURN_API__KEYS", '["sha256:' + "0" * 64 + '"]')
     monkeypatch.setenv("CHURN_COMPUTE__BACKEND", "local")
     settings = Settings()
     assert settings.compute.backend == "local"
