@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from api.schemas import PredictRequest
 from churn_assets.resources.artifact_store import Artifact, ArtifactStore
 
 if TYPE_CHECKING:
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("api.predictions")
 
+FEATURES = tuple(
+    name
+    for name in PredictRequest.model_fields
+    if name not in ("customer_id", "name", "time_zone", "tone", "force_baseline")
+)
 POINTER = "assets/predictions.json"  # where the asset `predictions` says which artifact it is
 
 
@@ -52,8 +58,13 @@ class PredictionBook:
 
     def page(self, start: int, count: int) -> list[dict[str, Any]]:
         """`count` predictions from the `start`-th most valuable."""
-        rows: list[dict[str, Any]] = self.table.slice(start, count).to_pylist()
-        return rows
+        return [_nested(row) for row in self.table.slice(start, count).to_pylist()]
+
+
+def _nested(row: dict[str, Any]) -> dict[str, Any]:
+    """The customer's own columns under `features`, the figures beside them."""
+    features = {name: row.pop(name) for name in FEATURES if name in row}
+    return {"customer_id": row.pop("customer_id"), "features": features, **row}
 
 
 def current_artifact(store: ArtifactStore) -> Artifact | None:

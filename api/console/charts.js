@@ -1,1 +1,84 @@
+// Three small charts as SVG elements. Text always goes in as text, never as markup.
 
+const SVG = "http://www.w3.org/2000/svg";
+
+export const money = (value) =>
+  (value < 0 ? "−$" : "$") +
+  Math.abs(value).toLocaleString("en-US", { maximumFractionDigits: Math.abs(value) < 1000 ? 2 : 0 });
+export const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
+function draw(tag, attributes, text) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  if (text !== undefined) element.textContent = text;
+  return element;
+}
+
+function canvas(width, height, label) {
+  return draw("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
+}
+
+export function gauge(share) {
+  const svg = canvas(200, 118, `Churn risk ${percent(share)}`);
+  const arc = "M 20 104 A 80 80 0 0 1 180 104";
+  svg.append(
+    draw("path", { d: arc, class: "rail", "stroke-width": 16, pathLength: 100 }),
+    draw("path", { d: arc, class: "level", "stroke-width": 16, pathLength: 100, "stroke-dasharray": `${100 * share} 100` }),
+    draw("text", { x: 100, y: 96, "text-anchor": "middle", class: "big" }, percent(share)),
+  );
+  return svg;
+}
+
+export function bars(alternatives) {
+  const row = 34, left = 118, right = 92, width = 520;
+  const label = (a) => (a.contact ? `Contact, ${a.offer_percentage} %` : "No contact");
+  const summary = alternatives.map((a) => `${label(a)}: ${money(a.expected_value)}`).join("; ");
+  const svg = canvas(width, row * alternatives.length + 4, summary);
+  const values = alternatives.map((a) => a.expected_value);
+  const low = Math.min(0, ...values), high = Math.max(0, ...values, low + 1e-9);
+  const x = (value) => left + ((value - low) / (high - low)) * (width - left - right);
+  alternatives.forEach((a, i) => {
+    const y = i * row, from = Math.min(x(0), x(a.expected_value));
+    const length = Math.max(2, Math.abs(x(a.expected_value) - x(0)));
+    const strong = a.chosen ? "strong" : "";
+    svg.append(
+      draw("text", { x: 0, y: y + 21, class: strong }, label(a) + (a.chosen ? " ●" : "")),
+      draw("rect", { x: from, y: y + 6, width: length, height: row - 12, rx: 3, class: a.chosen ? "chosen" : "bar" }),
+      draw("text", { x: from + length + 6, y: y + 21, class: strong }, money(a.expected_value)),
+    );
+  });
+  svg.append(draw("line", { x1: x(0), x2: x(0), y1: 0, y2: row * alternatives.length, class: "axis" }));
+  return svg;
+}
+
+export function pareto(campaign) {
+  const width = 640, height = 320, left = 76, right = 20, top = 14, bottom = 44;
+  const today = { spend: campaign.expected_spend, retained: campaign.expected_retained_revenue };
+  const points = [{ spend: 0, retained: 0 }, ...campaign.pareto];
+  const most = (key, extra) => 1.06 * Math.max(1, extra, ...points.map((p) => p[key]));
+  const wide = most("spend", Math.max(today.spend, campaign.budget)), tall = most("retained", today.retained);
+  const x = (spend) => left + (spend / wide) * (width - left - right);
+  const y = (retained) => height - bottom - (retained / tall) * (height - top - bottom);
+  const svg = canvas(width, height,
+    `Retained revenue against spend. Today: ${money(today.retained)} for ${money(today.spend)}; budget ${money(campaign.budget)}.`);
+  for (let i = 0; i <= 4; i++) {
+    const spend = (wide * i) / 4, retained = (tall * i) / 4;
+    svg.append(
+      draw("line", { x1: left, x2: width - right, y1: y(retained), y2: y(retained), class: "grid" }),
+      draw("text", { x: left - 8, y: y(retained) + 4, "text-anchor": "end", class: "quiet" }, money(Math.round(retained))),
+      draw("text", { x: x(spend), y: height - bottom + 20, "text-anchor": "middle", class: "quiet" }, money(Math.round(spend))),
+    );
+  }
+  const path = points.map((p, i) => `${i ? "L" : "M"}${x(p.spend).toFixed(1)} ${y(p.retained).toFixed(1)}`).join(" ");
+  const near = x(campaign.budget) > width / 2 ? { x: x(campaign.budget) - 6, "text-anchor": "end" } : { x: x(campaign.budget) + 6 };
+  const beside = x(today.spend) > width / 2 ? { x: x(today.spend) - 12, "text-anchor": "end" } : { x: x(today.spend) + 12 };
+  svg.append(
+    draw("path", { d: path, class: "curve" }),
+    draw("line", { x1: x(campaign.budget), x2: x(campaign.budget), y1: top, y2: height - bottom, class: "limit" }),
+    draw("text", { ...near, y: height - bottom - 8 }, "budget"),
+    draw("circle", { cx: x(today.spend), cy: y(today.retained), r: 7, class: "today" }),
+    draw("text", { ...beside, y: y(today.retained) + 20, class: "strong" }, "today"),
+    draw("text", { x: (left + width) / 2, y: height - 6, "text-anchor": "middle", class: "quiet" }, "expected spend on discounts"),
+  );
+  return svg;
+}

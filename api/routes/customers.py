@@ -18,10 +18,10 @@ class Prediction(BaseModel):
     """One customer's row of the asset `predictions`."""
 
     customer_id: str = Field(examples=["7590-VHVEG"])
-    tenure: int = Field(examples=[12])
-    monthly_charges: float = Field(examples=[89.99])
-    contract: str = Field(examples=["Month-to-month"])
-    payment_method: str = Field(examples=["Electronic check"])
+    features: dict[str, Any] = Field(
+        description="what it was made from, in the form of `POST /predict`; null: not known",
+        examples=[{"tenure": 12, "monthly_charges": 89.99, "contract": "Month-to-month"}],
+    )
     churn_risk: float = Field(examples=[0.68])
     accept_prob_0: float = Field(examples=[0.12])
     accept_prob_1: float = Field(examples=[0.45])

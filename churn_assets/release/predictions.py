@@ -22,13 +22,32 @@ from churn_assets.release.config import ReleaseConfig
 from churn_assets.stage import Progress, silent
 
 SPLITS = ("train", "valid", "test")
-SCHEMA = pa.schema(
+FEATURES = pa.schema(
     [
         ("customer_id", pa.string()),
+        ("gender", pa.string()),
+        ("senior_citizen", pa.bool_()),
+        ("partner", pa.bool_()),
+        ("dependents", pa.bool_()),
         ("tenure", pa.int64()),
-        ("monthly_charges", pa.float64()),
+        ("phone_service", pa.bool_()),
+        ("multiple_lines", pa.string()),
+        ("internet_service", pa.string()),
+        ("online_security", pa.string()),
+        ("online_backup", pa.string()),
+        ("device_protection", pa.string()),
+        ("tech_support", pa.string()),
+        ("streaming_tv", pa.string()),
+        ("streaming_movies", pa.string()),
         ("contract", pa.string()),
+        ("paperless_billing", pa.bool_()),
         ("payment_method", pa.string()),
+        ("monthly_charges", pa.float64()),
+        ("total_charges", pa.float64()),
+    ]
+)
+FIGURES = pa.schema(
+    [
         ("churn_risk", pa.float64()),
         *[(f"accept_prob_{level}", pa.float64()) for level in range(4)],
         ("contact", pa.bool_()),
@@ -42,7 +61,8 @@ SCHEMA = pa.schema(
         ("release_id", pa.string()),
     ]
 )
-KEPT = ("customer_id", "tenure", "monthly_charges", "contract", "payment_method")
+# What a prediction was made from stays beside it, so that anybody can ask for it again.
+SCHEMA = pa.schema([*FEATURES, *FIGURES])
 PRICES = np.concatenate([[0.0], np.geomspace(0.05, 100.0, 39)])
 
 
@@ -80,7 +100,7 @@ def run(
 
 def _records(rows: list[dict[str, Any]], assessed: Assessments, release_id: str) -> pa.RecordBatch:
     decisions = assessed.decisions
-    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in KEPT}
+    columns: dict[str, Any] = {name: [row.get(name) for row in rows] for name in FEATURES.names}
     columns["churn_risk"] = assessed.risk
     columns |= {f"accept_prob_{level}": assessed.accept[:, level] for level in range(4)}
     columns |= {

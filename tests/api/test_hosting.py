@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 import httpx
@@ -106,9 +107,10 @@ def test_server_without_a_release_says_not_ready_then_serves(tmp_path: Path) -> 
         answer = httpx.post(server.url + "/predict", json=SAMPLE_REQUEST)
         assert answer.json()["metadata"]["release_id"] == release_id
         LocalArtifactStore(home / "store").write_pointer(KILL_SWITCH, b"on")
-        for _ in range(100):
-            if httpx.get(server.url + "/readyz").json()["baseline_forced"]:
-                break
+        deadline = time.monotonic() + 10
+        while not httpx.get(server.url + "/readyz").json()["baseline_forced"]:
+            assert time.monotonic() < deadline, "the switch had no effect within seconds"
+            time.sleep(0.05)
         answer = httpx.post(server.url + "/predict", json=SAMPLE_REQUEST)
         assert answer.json()["metadata"]["baseline"] is True
 

@@ -21,7 +21,7 @@ from churn_assets.release.predictions import run as run_predictions
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.resources.artifact_store import LocalArtifactStore
 from tests.api.conftest import publish_small_release
-from tests.api.server import Server, running
+from tests.api.server import Server, running, wait_for
 from tests.release.test_assets import write_dataset
 
 
@@ -51,9 +51,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         running(home, CHURN_API__REQUESTS_PER_SECOND="0", CHURN_API__MAX_BATCH_SIZE="50") as server,
         httpx.Client(base_url=server.url, timeout=20) as session,
     ):
-        for _ in range(100):
-            if session.get("/campaign").status_code == 200:
-                break
+        wait_for(server.url + "/campaign", server)
         yield session
 
 
@@ -117,10 +115,8 @@ def test_customers_come_by_value(full: httpx.Client) -> None:
 def test_prediction_equals_a_live_request(full: httpx.Client) -> None:
     """The nightly batch and the API are one path."""
     row = full.get("/customers", params={"count": 1}).json()["customers"][0]
-    from tests.release.small_release import made_up_rows
-
-    [source] = [r for r in made_up_rows(90, seed=7) if r["customer_id"] == row["customer_id"]]
-    live = full.post("/predict", json={**source, "name": "Sam"}).json()
+    request = {**row["features"], "customer_id": row["customer_id"], "name": "Sam"}
+    live = full.post("/predict", json=request).json()
     assert live["metadata"]["churn_risk"] == pytest.approx(row["churn_risk"], abs=1e-9)
     assert live["metadata"]["expected_value"] == pytest.approx(row["expected_value"], abs=1e-6)
     assert live["decision"]["offer_level"] == row["offer_level"]
@@ -141,7 +137,7 @@ def test_campaign_adds_up(full: httpx.Client) -> None:
     assert campaign["customers"] == len(rows)
     assert campaign["contacts"] == sum(r["contact"] for r in rows)
     assert campaign["expected_spend"] == pytest.approx(sum(r["expected_cost"] for r in rows))
-    value = sum(12 * r["monthly_charges"] for r in rows)
+    value = sum(12 * r["features"]["monthly_charges"] for r in rows)
     assert campaign["budget"] == pytest.approx(0.02 * value)
     spends = [p["spend"] for p in campaign["pareto"]]
     retained = [p["retained"] for p in campaign["pareto"]]
