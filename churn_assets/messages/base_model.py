@@ -29,6 +29,7 @@ from churn_assets.messages.config import EMBEDDED, BaseModelConfig, MessagesConf
 from churn_assets.messages.corpus import read_jsonl
 from churn_assets.messages.language_model import ensure_padding, pad_right, use_threads
 from churn_assets.messages.muon import Muon
+from churn_assets.messages.prompts import flawed_prompt
 from churn_assets.messages.slots import SLOT_TOKENS
 from churn_assets.stage import Progress, silent
 
@@ -69,8 +70,11 @@ def copy_pretrained(config: BaseModelConfig, out: Path) -> dict[str, Any]:
     where = {"revision": config.revision, "gguf_file": config.gguf_file}
     given = {key: value for key, value in where.items() if value is not None}
     source = str(Path(config.source).expanduser()) if _is_folder(config.source) else config.source
-    tokenizer = AutoTokenizer.from_pretrained(source, **given)
-    model = AutoModelForCausalLM.from_pretrained(source, **given)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, **given)
+        model = AutoModelForCausalLM.from_pretrained(source, **given)
+    except OSError as error:
+        raise OSError(f"cannot load the base model {source!r} ({given}): {error}") from error
     if config.gguf_file is not None:
         # The weights were dequantised on loading, but the config still says otherwise.
         del model.config.quantization_config
@@ -126,7 +130,7 @@ def embedded_config(config: BaseModelConfig, vocabulary: int) -> OPTConfig:
 def pretrain(
     inputs: Mapping[str, Path], out: Path, config: BaseModelConfig, progress: Progress
 ) -> dict[str, Any]:
-    """Train the embedded model on good and flawed texts alike; which is which, SFT and RM teach."""
+    """Train the embedded model from nothing, on good texts and marked flawed ones."""
     dialogues, held_out = _dialogues(inputs, "train"), _dialogues(inputs, "test")
     tokenizer = train_tokenizer(["".join(dialogue) for dialogue in dialogues], config.vocabulary)
     torch.manual_seed(config.seed)
@@ -167,11 +171,14 @@ def _optimizers(
 
 
 def _dialogues(inputs: Mapping[str, Path], split: str) -> list[tuple[str, str]]:
-    """(prompt, text): the messages, and a ninth of flawed texts."""
+    """(prompt, text): the messages, and a ninth of flawed texts, told apart by their prompts.
+
+    The reward model must know the words of flaws, which it cannot learn from good messages.
+    """
     messages = read_jsonl(inputs["retention_messages"] / f"{split}.jsonl")
     pairs = read_jsonl(inputs["retention_preferences"] / f"{split}.jsonl", len(messages) // 8)
     good = [(row["prompt"], row["response"]) for row in messages]
-    return good + [(row["prompt"], row["rejected"]) for row in pairs]
+    return good + [(flawed_prompt(row["prompt"]), row["rejected"]) for row in pairs]
 
 
 def _encode(

@@ -24,6 +24,7 @@ SERVICE_SETS: tuple[tuple[Service, ...], ...] = tuple(
     chosen for size in range(len(SERVICES) + 1) for chosen in itertools.combinations(SERVICES, size)
 )
 
+END = "\n"
 # One word each: every token of a prompt is paid for at every step of training.
 _CONTRACT_WORDS = {"Month-to-month": "monthly", "One year": "yearly", "Two year": "biennial"}
 
@@ -51,7 +52,14 @@ class Situation:
     def prompt(self) -> str:
         services = " ".join(self.services) or "nothing"
         contract = _CONTRACT_WORDS[self.contract]
-        return f"{self.band} {contract} customer, {services}, {self.tone}, {self.offer}% offer:\n"
+        return (
+            f"{self.band} {contract} customer, {services}, {self.tone}, {self.offer}% offer:{END}"
+        )
+
+
+def flawed_prompt(prompt: str) -> str:
+    """The prompt under which the base model meets flawed texts, and never writes them otherwise."""
+    return f"{prompt.removesuffix(END)} flawed:{END}"
 
 
 def random_situation(rng: random.Random) -> Situation:

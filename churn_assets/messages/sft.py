@@ -70,6 +70,7 @@ def run(
     model, tokenizer = load_base(inputs["message_base_model"], eight_bit=config.base.eight_bit)
     adapted = with_new_adapter(model, config.lora, ADAPTER)
     rows = training_rows(inputs, config)
+    before = evaluate(adapted, tokenizer, config)
     callback = _Report(progress)
     with tempfile.TemporaryDirectory() as scratch:
         trainer = SFTTrainer(
@@ -85,6 +86,7 @@ def run(
         "seconds": time.perf_counter() - started,
         "rows": len(rows),
         "losses": callback.losses,
+        "base_pass_rate": before["pass_rate"],
         **evaluate(adapted, tokenizer, config),
     }
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

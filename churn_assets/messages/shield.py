@@ -56,6 +56,7 @@ CHECKS = SHARED_CHECKS + TEXT_CHECKS
 _NUMBER = re.compile(r"\d")
 _LONG_NUMBER = re.compile(r"(?:\d[\s().+/-]*){7,}")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_SENTENCE_END = re.compile(r"[.!?]+")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:;…]\s+|[“\"(]\s*|\s[-–—]\s)$")
 _SHOUTED = re.compile(r"[!?]{2,}|(?<!\w)[A-Z]{4,}(?!\w)|(?<!\w)[A-Z]{3,}\s+[A-Z]{3,}(?!\w)")
 
@@ -246,9 +247,10 @@ def _mask_values(text: str, values: Mapping[str, str], offer: int) -> str:
 
 
 def repeats(text: str) -> bool:
-    """The same word twice running, or the same four words twice."""
+    """The same word twice running, the same four words twice, or the same sentence twice."""
     words = [word.casefold() for word in _WORD.findall(text)]
     if any(a == b for a, b in pairwise(words)):
         return True
     runs = list(zip(words, words[1:], words[2:], words[3:], strict=False))
-    return len(set(runs)) < len(runs)
+    sentences = [part.strip().casefold() for part in _SENTENCE_END.split(text) if part.strip()]
+    return len(set(runs)) < len(runs) or len(set(sentences)) < len(sentences)

@@ -1,0 +1,81 @@
+"""A trained chain of tiny stages, made once for all tests of the area."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from churn_assets.messages.config import (
+    BankConfig,
+    BaseModelConfig,
+    CorpusConfig,
+    GenerationConfig,
+    MessagesConfig,
+    PpoTextConfig,
+    RewardConfig,
+    SftConfig,
+)
+
+TINY = MessagesConfig(
+    threads=1,
+    corpus=CorpusConfig(messages=300, pairs=150, public_dialogues=2, public_pairs=2),
+    base=BaseModelConfig(
+        vocabulary=400, hidden_size=32, projection=16, feed_forward=64, layers=2, heads=2, steps=12
+    ),
+    sft=SftConfig(steps=2, batch=8),
+    reward=RewardConfig(steps=4, batch=8),
+    ppo=PpoTextConfig(
+        iterations=4, batch=8, minibatch=4, checkpoint_every=2, evaluation_samples=12
+    ),
+    generation=GenerationConfig(max_new_tokens=16),
+    bank=BankConfig(candidates=1, keep=1),
+)
+PUBLIC = {
+    "oasst1_pairs": {"prompt": "Why is the sky blue?", "response": "Because air scatters blue."},
+    "preference_pairs": {"prompt": "Hello", "chosen": "Hello to you.", "rejected": "Go away."},
+}
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Folders and reports of every stage, by asset name."""
+
+    folders: Mapping[str, Path]
+    reports: Mapping[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
+    """Every stage on a tiny model: a few seconds, and nothing of it writes sense."""
+    from churn_assets.messages import bank_stage, base_model, ppo_stage, reward, sft
+    from churn_assets.messages.corpus import write_corpus
+
+    root = tmp_path_factory.mktemp("chain")
+    folders: dict[str, Path] = {}
+    for name, row in PUBLIC.items():
+        folders[name] = root / name
+        folders[name].mkdir()
+        for split in ("train", "valid", "test"):
+            text = json.dumps({**row, "source": "public", "group": "g"}) + "\n"
+            (folders[name] / f"{split}.jsonl").write_text(text * 3)
+    for kind in ("messages", "preferences"):
+        folders[f"retention_{kind}"] = root / kind
+        folders[f"retention_{kind}"].mkdir()
+        write_corpus(kind, TINY.corpus, root / kind)
+    reports = {}
+    for name, stage in {
+        "message_base_model": base_model,
+        "sft_model": sft,
+        "reward_model": reward,
+        "ppo_text_model": ppo_stage,
+        "message_bank": bank_stage,
+    }.items():
+        folders[name] = root / name
+        folders[name].mkdir()
+        reports[name] = stage.run(dict(folders), folders[name], TINY)
+    return Chain(folders, reports)

@@ -1,0 +1,115 @@
+"""The grammar writes only what the shield lets through, and flaws are what they are called."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from churn_assets.messages.config import CorpusConfig
+from churn_assets.messages.corpus import read_jsonl, write_corpus, write_messages
+from churn_assets.messages.flaws import FLAWS, write_pair
+from churn_assets.messages.grammar import SPLITS, Split, count_messages, grammar, write_message
+from churn_assets.messages.prompts import SERVICE_SETS, Situation, random_situation
+from churn_assets.messages.shield import Shield
+from tests.messages.briefs import brief
+
+SHIELD = Shield.load()
+SMALL = CorpusConfig(messages=100, pairs=150)
+# Flaws of the text's form, which the shield must see every time; the others are the reward
+# model's to find.
+SEEN_BY_SHIELD = {
+    "shouting": "shouting",
+    "banned_phrase": "banned_phrase",
+    "too_long": "invalid_length",
+    "too_short": "invalid_length",
+    "doubled_slot": "doubled_slot",
+    "wrong_fact": "wrong_",
+}
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_every_message_of_the_grammar_passes_the_shield(split: Split) -> None:
+    """Why: SFT copies its text; one faulty phrase in the grammar is a faulty model."""
+    rng = random.Random(split)
+    for _ in range(400):
+        situation = random_situation(rng)
+        text = write_message(rng, situation, rng.choice(grammar().families_of(split)))
+        assert SHIELD.check_template_facts(text, situation.facts).violations == (), text
+
+
+def test_the_grammar_writes_a_million_messages_and_more() -> None:
+    """Why: a model that can learn the corpus by heart would show nothing."""
+    assert count_messages() >= 1_000_000
+
+
+def test_held_out_families_are_held_out() -> None:
+    """Why: test figures are worth nothing on families that were trained on."""
+    families = {split: set(grammar().families_of(split)) for split in SPLITS}
+    assert not families["train"] & (families["valid"] | families["test"])
+    assert not families["valid"] & families["test"]
+    openings = {
+        split: {text for name in names for text in _words_of(name)}
+        for split, names in families.items()
+    }
+    assert not openings["train"] & openings["test"]
+
+
+def _words_of(family: str) -> set[str]:
+    words = grammar().families[family]
+    return {*words.any, *words.new, *words.tenured, *words.leads, *words.no_offer}
+
+
+@pytest.mark.parametrize("flaw", FLAWS)
+def test_chosen_is_good_and_rejected_is_not_it(flaw: str) -> None:
+    """Why: a pair without its flaw teaches noise."""
+    rng = random.Random(flaw)
+    for _ in range(40):
+        situation = random_situation(rng)
+        chosen, rejected = write_pair(rng, situation, "care", flaw)
+        assert SHIELD.check_template_facts(chosen, situation.facts).passed
+        assert rejected != chosen
+        found = SHIELD.check_template_facts(rejected, situation.facts).violations
+        if flaw in SEEN_BY_SHIELD:
+            assert any(name.startswith(SEEN_BY_SHIELD[flaw]) for name in found), rejected
+        if flaw in ("missing_slot", "wrong_slot", "repetitive"):
+            assert found, rejected
+        if flaw == "generic":
+            assert not found, rejected
+
+
+def test_corpus_is_the_same_every_time_and_says_what_it_is(tmp_path: Path) -> None:
+    """Why: artifacts are cached by digest, so the same settings must give the same bytes."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for kind in ("messages", "preferences"):
+            (tmp_path / name / kind).mkdir()
+            card = write_corpus(kind, SMALL, tmp_path / name / kind)
+            assert card["rows"] == sum(card["splits"].values())
+    for path in (tmp_path / "a").rglob("*.json*"):
+        assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes()
+    rows = read_jsonl(tmp_path / "a" / "preferences" / "train.jsonl")
+    assert {row["flaw"] for row in rows} == set(FLAWS)
+    assert json.loads((tmp_path / "a/messages/dataset.json").read_text())["source"] == "grammar"
+
+
+def test_prompts_hold_categories_and_no_values() -> None:
+    """Why: what the model never sees it can neither leak nor garble."""
+    made = brief(
+        name="Wilhelmina", tenure=37, monthly_charges=43.21, services=("phone", "internet")
+    )
+    prompt = Situation.of(made).prompt
+    assert prompt == "long monthly customer, internet phone, warm, 10% offer:\n"
+
+
+def test_services_of_a_brief_map_to_one_prompt_whatever_their_order() -> None:
+    """Why: the model was trained on one order only."""
+    assert Situation.of(brief(services=("phone", "internet"))).services in SERVICE_SETS
+
+
+def test_messages_vary() -> None:
+    """Why: few distinct messages would make distinct-n meaningless."""
+    texts = [row["response"] for row in write_messages(CorpusConfig(messages=500), "train")]
+    assert len(set(texts)) > 480

@@ -1,0 +1,317 @@
+"""The stages on a tiny model: what each leaves behind, and what it may not change."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoTokenizer, OPTConfig, OPTForCausalLM
+
+from churn_assets.messages import ppo_stage
+from churn_assets.messages.base_model import copy_pretrained
+from churn_assets.messages.config import BaseModelConfig, MessagesConfig, messages_config
+from churn_assets.messages.language_model import (
+    Samples,
+    activate,
+    encode_dialogues,
+    encode_prompts,
+    head_width,
+    last_hidden,
+    load_base,
+    sample,
+    scores,
+    token_logits,
+)
+from churn_assets.messages.live import LiveModel, copy_for_live
+from churn_assets.messages.ppo_text import (
+    POLICY,
+    REFERENCE,
+    REWARD,
+    PpoText,
+    Scorer,
+    exact_kl,
+    log_probs,
+)
+from churn_assets.messages.reward import JUDGE, load_head
+from churn_assets.messages.shield import Shield
+from churn_assets.messages.slots import SLOT_TOKENS
+from churn_assets.messages.writer import MessageWriter
+from tests.messages.briefs import SAM
+from tests.messages.conftest import TINY, Chain
+
+REVISION = "0123456789abcdef0123456789abcdef01234567"
+
+
+def trainer(chain: Chain) -> PpoText:
+    model, tokenizer = ppo_stage.load_adapters(chain.folders, TINY)
+    head = load_head(chain.folders["reward_model"], REWARD, head_width(model))
+    return PpoText(model, tokenizer, Scorer(head, Shield.load(), 1.0), TINY.ppo, TINY.generation)
+
+
+def weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def test_every_slot_is_one_token_and_the_projection_is_real(chain: Chain) -> None:
+    """Why: a slot in pieces can be garbled; opt-350m's projection must be met in tests."""
+    model, tokenizer = load_base(chain.folders["message_base_model"], eight_bit=False)
+    assert all(len(tokenizer(slot).input_ids) == 1 for slot in SLOT_TOKENS)
+    text = "Hi {name}, enjoy {offer} off for {months}."
+    assert tokenizer.decode(tokenizer(text).input_ids) == text
+    assert model.config.word_embed_proj_dim != model.config.hidden_size
+    assert head_width(model) == model.config.word_embed_proj_dim == 16
+
+
+def test_padding_on_either_side_changes_nothing(chain: Chain) -> None:
+    """Why: left padding without a mask moved logits by 0.57 once."""
+    model, tokenizer = load_base(chain.folders["message_base_model"], eight_bit=False)
+    model.eval()
+    prompts = ["new monthly customer, nothing, warm, 0% offer:\n", "hello:\n"]
+    left, left_mask = encode_prompts(tokenizer, prompts)
+    for row, prompt in enumerate(prompts):
+        alone = torch.tensor([tokenizer(prompt).input_ids])
+        expected = last_hidden(model, alone, torch.ones_like(alone))[0, -1]
+        found = last_hidden(model, left, left_mask)[row, -1]
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+    right, right_mask = encode_dialogues(tokenizer, prompts, ["Hi {name}.", "Hi {name}."], 64)
+    for row, prompt in enumerate(prompts):
+        alone, mask = encode_dialogues(tokenizer, [prompt], ["Hi {name}."], 64)
+        length = alone.shape[1]
+        found = last_hidden(model, right, right_mask)[row, :length]
+        torch.testing.assert_close(found, last_hidden(model, alone, mask)[0], atol=1e-5, rtol=1e-4)
+
+
+def test_log_probabilities_do_not_depend_on_the_padding_side(chain: Chain) -> None:
+    """Why: PPO's ratio compares probabilities that were computed in different batches."""
+    model, tokenizer = load_base(chain.folders["message_base_model"], eight_bit=False)
+    model.eval()
+    answer = tokenizer("Hi {name}, hello.", add_special_tokens=False).input_ids
+    prompt = tokenizer("short:\n").input_ids
+    found = []
+    for left in (0, 5):
+        ids = torch.tensor([[tokenizer.pad_token_id] * left + prompt + answer])
+        mask = (torch.arange(ids.shape[1]) >= left).long()[None]
+        samples = Samples(ids, mask, left + len(prompt), [""])
+        logits, _ = token_logits(model, samples)
+        found.append(log_probs(logits, ids[:, samples.prompt_width :]))
+    torch.testing.assert_close(found[0], found[1], atol=1e-5, rtol=1e-4)
+
+
+def test_mean_pooling_ignores_padding(chain: Chain) -> None:
+    """Why: a score must not depend on the company in its batch."""
+    made = trainer(chain)
+    activate(made.model, REWARD)
+    made.model.eval()
+    prompts, texts = ["a:\n", "a:\n"], ["Hi {name}.", "Hi {name}, " + "we value you. " * 4]
+    ids, mask = encode_dialogues(made.tokenizer, prompts, texts, 64)
+    alone = encode_dialogues(made.tokenizer, prompts[:1], texts[:1], 64)
+    both = scores(made.model, made.scorer.head, ids, mask)
+    one = scores(made.model, made.scorer.head, *alone)
+    torch.testing.assert_close(both[:1], one, atol=1e-5, rtol=1e-4)
+
+
+def test_ppo_changes_policy_and_value_head_and_nothing_else(chain: Chain) -> None:
+    """Why: a reference that moves makes KL meaningless, a reward that moves makes all of it."""
+    made = trainer(chain)
+    before, value_before = weights(made.model), weights(made.value_head)
+    made.iterate(0)
+    for name, value in made.model.state_dict().items():
+        changed = not torch.equal(value, before[name])
+        assert changed == (f".{POLICY}." in name), name
+    assert not torch.equal(made.value_head.weight, value_before["weight"])
+
+
+def test_policy_starts_as_the_reference(chain: Chain) -> None:
+    """Why: KL(policy || SFT) is 0 before the first update, and only then."""
+    made = trainer(chain)
+    samples = sample(made.model, made.tokenizer, ["a:\n"] * 4, TINY.generation, 1)
+    both = []
+    for adapter in (POLICY, REFERENCE):
+        activate(made.model, adapter)
+        made.model.eval()
+        both.append(token_logits(made.model, samples)[0])
+    assert exact_kl(both[0], both[1]).abs().max() < 1e-6
+
+
+def test_activation_leaves_frozen_what_is_not_trained(chain: Chain) -> None:
+    """Why: PEFT's own switch makes the adapter that it activates trainable."""
+    made = trainer(chain)
+    activate(made.model, REFERENCE)
+    assert not any(p.requires_grad for p in made.model.parameters())
+    activate(made.model, POLICY, trainable=True)
+    trained = [name for name, p in made.model.named_parameters() if p.requires_grad]
+    assert trained
+    assert all("lora" in name and f".{POLICY}." in name for name in trained)
+
+
+def test_sampling_is_seeded_and_masks_end_at_the_end(chain: Chain) -> None:
+    """Why: the same request gives the same message, and the score sits at the end of text."""
+    made = trainer(chain)
+    one, same, other = (
+        sample(made.model, made.tokenizer, ["a:\n", "longer one:\n"], TINY.generation, seed)
+        for seed in (1, 1, 2)
+    )
+    assert one.texts == same.texts != other.texts
+    assert torch.equal(one.ids, same.ids)
+    for row in range(2):
+        length = int(one.response_mask[row].sum())
+        response = one.ids[row, one.prompt_width :]
+        assert (response[: length - 1] != made.tokenizer.eos_token_id).all()
+        ended = response[length - 1] == made.tokenizer.eos_token_id
+        assert ended or length == TINY.generation.max_new_tokens
+
+
+def test_interrupted_training_ends_with_the_same_weights(chain: Chain, tmp_path: Path) -> None:
+    """Why: a preempted GPU must cost time, not a different model. Bit for bit on the CPU."""
+
+    def killed(step: int, total: int, **metrics: float) -> None:
+        if step == 3:
+            raise KeyboardInterrupt
+
+    out, checkpoints = tmp_path / "out", tmp_path / "checkpoints"
+    out.mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        ppo_stage.run(chain.folders, out, TINY, killed, checkpoints)
+    assert [p.name for p in checkpoints.iterdir()] == ["iteration-000002"]
+    (checkpoints / "writing-leftover").mkdir()
+    report = ppo_stage.run(chain.folders, out, TINY, checkpoints=checkpoints)
+    whole = chain.folders["ppo_text_model"]
+    for name in (f"{POLICY}/adapter_model.safetensors", "value_head.safetensors"):
+        resumed, uninterrupted = load_file(out / name), load_file(whole / name)
+        assert resumed.keys() == uninterrupted.keys()
+        assert all(torch.equal(resumed[key], uninterrupted[key]) for key in resumed)
+    assert report["history"] == chain.reports["ppo_text_model"]["history"]
+
+
+def test_reports_have_what_the_checks_and_the_release_read(chain: Chain) -> None:
+    """Why: a renamed figure would fail the graph only at its very end."""
+    figures = chain.reports["message_bank"]["messages"]
+    assert set(figures) == {
+        "base_model", "sft_pass_rate", "ppo_pass_rate", "served_pass_rate", "rm_accuracy",
+        "rm_accuracy_by_flaw", "reward_gain", "reward_gain_lower", "reward_gain_second_rm",
+        "win_rate", "kl", "kl_target", "distinct2_ratio", "train_seconds",
+    }  # fmt: skip
+    for name, report in chain.reports.items():
+        assert json.loads((chain.folders[name] / "report.json").read_text()) == report
+    assert chain.reports["message_bank"]["served_pass_rate"] == 1.0
+
+
+def test_a_policy_that_passes_less_often_is_not_promoted() -> None:
+    """Why: reward may not be bought with the shield."""
+    figures = {"sft_pass_rate": 0.96, "ppo_pass_rate": 0.99, "reward_gain": 0.7}
+    assert ppo_stage.promoted(figures) == POLICY
+    assert ppo_stage.promoted({**figures, "ppo_pass_rate": 0.95}) == REFERENCE
+    assert ppo_stage.promoted({**figures, "reward_gain": -0.1}) == REFERENCE
+
+
+def test_public_texts_are_never_shown(chain: Chain) -> None:
+    """Why: some public preference texts are offensive; they are data, not documentation."""
+    for name in ("sft_model", "reward_model", "ppo_text_model", "message_bank"):
+        for path in chain.folders[name].rglob("*"):
+            if path.suffix in (".json", ".md"):
+                assert "Go away." not in path.read_text(encoding="utf-8")
+
+
+def test_no_pickles_are_left_behind(chain: Chain) -> None:
+    """Why: loading a pickle runs its code."""
+    found = {path.suffix for folder in chain.folders.values() for path in folder.rglob("*.*")}
+    assert not found & {".bin", ".pt", ".pth", ".pkl", ".joblib"}
+
+
+def test_live_model_writes_the_same_candidates_for_the_same_seed(
+    chain: Chain, tmp_path: Path
+) -> None:
+    """Why: live generation stands behind the same promise as the bank."""
+    names = ("message_base_model", "ppo_text_model", "reward_model")
+    copy_for_live(*(chain.folders[name] for name in names), tmp_path / "live")
+    model = LiveModel.load_released(tmp_path / "live", TINY.generation, candidates=4)
+    first = model.candidates(SAM, "C1:r1")
+    assert first == model.candidates(SAM, "C1:r1")
+    assert [t.score for t in first] == sorted((t.score for t in first), reverse=True)
+    assert MessageWriter(Shield.load(), model).write(SAM, "C1:r1").verdict.passed
+
+
+def test_bank_and_rules_of_the_artifact_serve(chain: Chain) -> None:
+    """Why: the release carries exactly this folder."""
+    writer = MessageWriter.load(chain.folders["message_bank"])
+    assert writer.write(SAM, "C1:r1").verdict.passed
+
+
+@pytest.fixture
+def opt_folder(tmp_path: Path, chain: Chain) -> Path:
+    """A small OPT checkpoint as a hub would hold it, without a padding token in its config."""
+    torch.manual_seed(3)
+    tokenizer = AutoTokenizer.from_pretrained(chain.folders["message_base_model"])
+    config = OPTConfig(
+        vocab_size=len(tokenizer), hidden_size=32, word_embed_proj_dim=16, ffn_dim=32,
+        num_hidden_layers=1, num_attention_heads=2, max_position_embeddings=64,
+        do_layer_norm_before=False, bos_token_id=0, eos_token_id=2, pad_token_id=None,
+    )  # fmt: skip
+    folder = tmp_path / "opt"
+    OPTForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_base_model_from_a_folder(opt_folder: Path, tmp_path: Path) -> None:
+    """Why: a company's own checkpoint takes the place of the hub's."""
+    out = tmp_path / "out"
+    metrics = copy_pretrained(BaseModelConfig(source=str(opt_folder)), out)
+    model, tokenizer = load_base(out, eight_bit=False)
+    assert metrics["parameters"] == model.num_parameters()
+    assert model.config.pad_token_id == tokenizer.pad_token_id == 1
+    assert head_width(model) == 16
+
+
+def test_base_model_from_the_hub_by_its_pinned_revision(
+    opt_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: the real hub code path, offline, from a cache laid out as the hub lays it out."""
+    import huggingface_hub.constants
+
+    snapshot = tmp_path / "cache" / "models--team--opt-mini" / "snapshots" / REVISION
+    snapshot.parent.mkdir(parents=True)
+    opt_folder.rename(snapshot)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    config = BaseModelConfig(source="team/opt-mini", revision=REVISION)
+    assert copy_pretrained(config, tmp_path / "out")["parameters"] > 0
+    missing = BaseModelConfig(source="team/opt-mini", revision="f" * 40)
+    with pytest.raises(OSError, match="opt-mini"):
+        copy_pretrained(missing, tmp_path / "other")
+
+
+def test_hub_models_must_be_pinned() -> None:
+    """Why: a branch name gives other weights tomorrow."""
+    for revision in (None, "main"):
+        with pytest.raises(ValueError, match="commit hash"):
+            BaseModelConfig(source="facebook/opt-350m", revision=revision)
+    production = messages_config("production").base
+    assert production.eight_bit
+    assert len(production.revision or "") == 40
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="tells of machines without CUDA")
+def test_eight_bit_without_cuda_is_refused(chain: Chain) -> None:
+    """Why: the alternative is a 32-bit model that claims to be quantised."""
+    with pytest.raises(RuntimeError, match="EIGHT_BIT=false"):
+        load_base(chain.folders["message_base_model"], eight_bit=True)
+
+
+def test_judge_and_reward_model_differ(chain: Chain) -> None:
+    """Why: a second opinion from the same model is none."""
+    folder = chain.folders["reward_model"]
+    heads: list[dict[str, Any]] = [
+        load_file(folder / f"{n}_head.safetensors") for n in (REWARD, JUDGE)
+    ]
+    assert not torch.equal(heads[0]["linear.weight"], heads[1]["linear.weight"])
+
+
+def test_settings_are_frozen_and_closed() -> None:
+    """Why: a misspelt setting must not be ignored."""
+    with pytest.raises(ValueError, match="stepz"):
+        MessagesConfig.model_validate({"sft": {"stepz": 1}})
