@@ -172,13 +172,15 @@ def _fit_sigmoid(scores: Floats, labels: Floats, steps: int = 100) -> SigmoidCal
     """Platt scaling by Newton's method on the log-loss with Platt's smoothed targets.
 
     Raises:
-        ValueError: no convergence; the scores don't separate the labels at all, or wholly do.
+        ValueError: the scores are all the same, fall as the outcome rises, or no convergence.
     """
+    if np.ptp(scores) == 0:
+        raise ValueError("all scores are the same: there is nothing to calibrate")
     positives = labels.sum()
     high, low = (positives + 1) / (positives + 2), 1 / (len(labels) - positives + 2)
     targets = np.where(labels == 1, high, low)
     design = np.column_stack([scores, np.ones_like(scores)])
-    weights = np.array([1.0, 0.0])
+    weights = np.zeros(2)
     for _ in range(steps):
         p = sigmoid(design @ weights)
         gradient = design.T @ (p - targets)

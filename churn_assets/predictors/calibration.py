@@ -16,6 +16,8 @@ CalibrationKind = Literal["sigmoid", "isotonic"]
 CALIBRATION_KINDS: tuple[CalibrationKind, ...] = ("sigmoid", "isotonic")
 Floats = NDArray[np.float64]
 
+CERTAIN = 30.0  # log-odds beyond which float64 would round a probability to 0 or 1
+
 
 class Calibrator(Protocol):
     """A non-decreasing map from log-odds (N,) to probabilities (N,), strictly within (0, 1)."""
@@ -41,13 +43,14 @@ def logit(probabilities: NDArray[np.floating[Any]]) -> Floats:
 
 @dataclass(frozen=True)
 class SigmoidCalibrator:
-    """p = sigmoid(slope · margin + intercept) (Platt, 1999)."""
+    """p = sigmoid(slope · margin + intercept) (Platt, 1999), the argument held within ±CERTAIN."""
 
     slope: float
     intercept: float
 
     def __call__(self, margins: NDArray[np.floating[Any]]) -> Floats:
-        return sigmoid(self.slope * np.asarray(margins, dtype=np.float64) + self.intercept)
+        scores = self.slope * np.asarray(margins, dtype=np.float64) + self.intercept
+        return sigmoid(np.clip(scores, -CERTAIN, CERTAIN))
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": "sigmoid", "slope": self.slope, "intercept": self.intercept}

@@ -40,6 +40,8 @@ Row = Mapping[str, Any]
 OFFER_PERCENTAGES = (0, 5, 10, 15)
 OFFER_LEVELS = len(OFFER_PERCENTAGES)
 
+LARGEST = float(np.finfo(np.float32).max)  # what the matrix can hold
+
 NEVER_CONTACTED: dict[str, Any] = {
     "days_since_contact": None,
     "contacts_this_period": 0,
@@ -109,10 +111,11 @@ class Feature:
             return float(value)
         if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
             raise FeatureError(self.name, row, f"{value!r} is not a number")
-        if not 0 <= value <= (np.finfo(np.float32).max if self.high is None else self.high):
+        number = float(value)
+        if not 0 <= number <= (LARGEST if self.high is None else self.high):
             limit = "a finite number" if self.high is None else f"{self.high:g}"
             raise FeatureError(self.name, row, f"{value!r} is not between 0 and {limit}")
-        return float(value)
+        return number
 
     def to_json(self) -> dict[str, Any]:
         """The feature as it stands in `model.json`."""

@@ -10,6 +10,7 @@ leaves up, all trees and rows at a time: a node's value is that of the child its
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -72,12 +73,13 @@ class Forest:
         trees = learner["gradient_booster"]["model"]["trees"]
         if any(np.any(tree["split_type"]) for tree in trees):
             raise ValueError(f"{path}: categorical splits are not supported; encode as numbers")
-        depth = max(_depth(tree) for tree in trees)
+        depth = max(1, *(_depth(tree) for tree in trees))
         if depth > MAX_DEPTH:
             raise ValueError(f"{path}: trees of depth {depth}, at most {MAX_DEPTH} are supported")
         parameters = learner["learner_model_param"]
         prior = np.float32(parameters["base_score"].strip("[]"))
-        base = -np.log(np.float32(1) / prior - np.float32(1))
+        # As XGBoost's C++: the odds in float32, their logarithm rounded correctly.
+        base = np.float32(-math.log(np.float32(1) / prior - np.float32(1)))
         return cls._complete(trees, depth, int(parameters["num_feature"]), base)
 
     @classmethod

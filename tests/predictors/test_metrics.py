@@ -7,7 +7,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from churn_assets.predictors.metrics import auc, bootstrap_auc, brier, ece, interval, wilson_interval
+from churn_assets.predictors.metrics import (
+    auc,
+    bootstrap_auc,
+    brier,
+    ece,
+    interval,
+    wilson_interval,
+)
 
 PAIRS = st.lists(st.tuples(st.booleans(), st.integers(0, 8)), min_size=2, max_size=40)
 

@@ -1,0 +1,97 @@
+"""The two stages: what they report, that they repeat to the byte, and the campaign log's switch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from churn_assets.predictors import accept, risk
+from churn_assets.predictors.boosting import mask_optional, required_only
+from churn_assets.predictors.features import RISK_FEATURES
+from churn_assets.resources.artifact_store import tree_files
+from tests.predictors.conftest import ACCEPT, RISK, Trained
+from tests.predictors.test_offer_response import log
+
+RISK_KEYS = {"auc", "ece", "auc_oof", "auc_oof_lower", "ece_oof"}
+ACCEPT_KEYS = {
+    *("auc", "auc_offer0", "auc_offer_only", "ece", "ece_by_offer", "monotone_violations"),
+    *("propensity_auc", "placebo_uplift", "support_share", "auc_chronological"),
+    "ece_chronological",
+}
+
+
+def test_reports_have_the_promised_figures(trained_risk: Trained, trained_accept: Trained) -> None:
+    """`churn report --json` is a contract with whoever reads it."""
+    assert trained_risk.report.keys() >= RISK_KEYS
+    assert trained_accept.report.keys() >= ACCEPT_KEYS
+    assert len(trained_accept.report["ece_by_offer"]) == 4
+
+
+def test_report_says_that_responses_are_simulated(trained_accept: Trained) -> None:
+    """Nobody should take the offer curve for a measurement."""
+    assert trained_accept.report["responses"].startswith("SEMI-SYNTHETIC")
+    assert trained_accept.report["source"] == "synthetic"
+
+
+def test_model_learned_something(trained_risk: Trained, trained_accept: Trained) -> None:
+    """The generator has a law; a model of shuffled labels would stay at one half."""
+    assert trained_risk.report["auc_oof_lower"] > 0.7
+    assert trained_accept.report["auc"] > trained_accept.report["auc_offer_only"]
+    assert trained_accept.report["monotone_violations"] == 0
+
+
+def test_folders_hold_model_and_pictures(trained_risk: Trained, trained_accept: Trained) -> None:
+    """No pickles: XGBoost's format, JSON and PNG."""
+    model = {"model.ubj", "model.json", "plots/calibration.png", "plots/importance.png"}
+    assert tree_files(trained_risk.folder).keys() == model
+    assert tree_files(trained_accept.folder).keys() == model | {"plots/offer_curves.png"}
+
+
+def test_same_input_gives_the_same_bytes(
+    inputs: dict[str, Path], trained_risk: Trained, trained_accept: Trained, tmp_path: Path
+) -> None:
+    """A release that can't be reproduced can't be audited."""
+    again = {"risk": tmp_path / "risk", "accept": tmp_path / "accept"}
+    for folder in again.values():
+        folder.mkdir()
+    assert risk.run(inputs, again["risk"], RISK)["risk"] == trained_risk.report
+    assert accept.run(inputs, again["accept"], ACCEPT)["accept"] == trained_accept.report
+    assert tree_files(again["risk"]) == tree_files(trained_risk.folder)
+    assert tree_files(again["accept"]) == tree_files(trained_accept.folder)
+
+
+def test_campaign_log_replaces_the_simulation(inputs: dict[str, Path], tmp_path: Path) -> None:
+    """One setting, and what is learned is the company's own response."""
+    folder, out = tmp_path / "log", tmp_path / "out"
+    folder.mkdir()
+    out.mkdir()
+    log(3000).to_csv(folder / "contacts.csv", index=False)
+    config = ACCEPT.model_copy(update={"campaign_log": Path("contacts.csv")})
+    report = accept.run({**inputs, "campaign_log": folder}, out, config)["accept"]
+    assert report["source"] == "campaign_log"
+    assert "SEMI-SYNTHETIC" not in report["responses"]
+    np.testing.assert_allclose(report["customer_curve"], [0.1, 0.3, 0.5, 0.7], atol=0.1)
+
+
+def test_log_and_settings_have_to_agree(inputs: dict[str, Path], tmp_path: Path) -> None:
+    """A log that got lost on the way must not fall back to the simulation."""
+    config = ACCEPT.model_copy(update={"campaign_log": Path("contacts.csv")})
+    with pytest.raises(ValueError, match=r"campaign log contacts\.csv"):
+        accept.run(inputs, tmp_path, config)
+    with pytest.raises(ValueError, match="campaign_log"):
+        accept.run({**inputs, "campaign_log": tmp_path}, tmp_path, ACCEPT)
+
+
+def test_masking_hides_optional_values_only() -> None:
+    """Every degree of missingness occurs, up to the shortest request; required values stay."""
+    matrix = np.ones((4000, len(RISK_FEATURES)), np.float32)
+    masked = mask_optional(matrix, RISK_FEATURES, np.random.default_rng(0))
+    required = np.array([feature.required for feature in RISK_FEATURES])
+    assert (masked[:, required] == 1).all()
+    hidden = np.isnan(masked[:, ~required]).mean(axis=1)
+    assert (hidden == 1).mean() == pytest.approx(0.35, abs=0.03)
+    assert (hidden == 0).any()
+    np.testing.assert_allclose(np.isnan(masked[:, ~required]).mean(), 0.65, atol=0.02)
+    assert np.isnan(required_only(matrix, RISK_FEATURES)).sum(axis=0).max() == 4000
