@@ -252,6 +252,19 @@ def open_store(
     return LocalArtifactStore(Path(url))
 
 
+def prune(store: ArtifactStore, name: str, keep: int, current: str) -> list[str]:
+    """Delete the oldest versions of `name` beyond `keep`, but never `current`.
+
+    Returns:
+        The versions deleted.
+    """
+    versions = store.versions(name)
+    doomed = [version for version in versions[: len(versions) - keep] if version != current]
+    for version in doomed:
+        store.delete(name, version)
+    return doomed
+
+
 def read_report(store: ArtifactStore, artifact: Artifact) -> dict[str, Any]:
     """The `report.json` that a stage left in its artifact."""
     report: dict[str, Any] = json.loads((store.get(artifact) / "report.json").read_text())

@@ -11,9 +11,12 @@ from churn_assets.resources.artifact_store import (
     Artifact,
     ArtifactStore,
     open_store,
+    prune,
     read_report,
 )
 from churn_assets.settings import Settings, load_settings
+
+KEPT_VERSIONS = 5  # of each artifact; a run that is under way may still read the one before
 
 
 class SettingsResource(dg.ConfigurableResource):
@@ -30,7 +33,13 @@ class StoreResource(dg.ConfigurableResource):
 
     def open(self) -> ArtifactStore:
         settings = self.settings.get()
-        return open_store(settings.store_url, cache=settings.home / "cache")
+        client = None
+        if settings.store_url.startswith("gs://"):
+            # Imported here: a local run need not pay for Google's clients.
+            from dagster_gcp.gcs import GCSResource
+
+            client = GCSResource().get_client()
+        return open_store(settings.store_url, cache=settings.home / "cache", client=client)
 
     def report(self, artifact: Artifact) -> dict[str, Any]:
         """The `report.json` of a stage's artifact."""
@@ -49,9 +58,9 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
             raise TypeError(
                 f"{context.asset_key.to_user_string()} must return an Artifact, got {type(obj)}"
             )
-        self.store.open().write_pointer(
-            pointer_key(context.asset_key), obj.model_dump_json().encode()
-        )
+        store = self.store.open()
+        store.write_pointer(pointer_key(context.asset_key), obj.model_dump_json().encode())
+        prune(store, obj.name, KEPT_VERSIONS, current=obj.version)
 
     def load_input(self, context: dg.InputContext) -> Artifact:
         key = pointer_key(context.asset_key)

@@ -20,12 +20,14 @@ import os
 import shutil
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 import google_crc32c
-from google.api_core.exceptions import NotFound, PreconditionFailed
+from google.api_core.exceptions import GoogleAPIError, NotFound, PreconditionFailed
+from google.auth.exceptions import GoogleAuthError
 from google.cloud import storage
 
 from churn_assets.resources.artifact_store import (
@@ -39,6 +41,8 @@ from churn_assets.resources.artifact_store import (
     verified,
 )
 
+P = ParamSpec("P")
+R = TypeVar("R")
 TRANSFERS = 8  # files moved at once
 CHUNK = 16 * 2**20  # bytes per request of a large upload, so that none outlives its time-out
 POINTER_ATTEMPTS = 5
@@ -51,6 +55,21 @@ def storage_client() -> storage.Client:
     from workload identity federation name none: so it may be missing.
     """
     return storage.Client(project=os.environ.get("GOOGLE_CLOUD_PROJECT"))
+
+
+def explained(
+    method: Callable[Concatenate[GcsArtifactStore, P], R],
+) -> Callable[Concatenate[GcsArtifactStore, P], R]:
+    """Let a method raise ArtifactError for what the service or its authentication refuses."""
+
+    @wraps(method)
+    def wrapper(self: GcsArtifactStore, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(self, *args, **kwargs)
+        except (GoogleAPIError, GoogleAuthError) as error:
+            raise ArtifactError(f"{self.url}: {error}") from error
+
+    return wrapper
 
 
 class GcsArtifactStore:
@@ -79,6 +98,7 @@ class GcsArtifactStore:
         root = cache or Path.home() / ".cache" / "churn"
         return cls(bucket, parts.path.strip("/"), root / parts.netloc)
 
+    @explained
     def put(self, name: str, folder: Path) -> Artifact:
         files = tree_files(folder)
         artifact = Artifact(name=name, sha256=tree_sha256(files))
@@ -95,6 +115,7 @@ class GcsArtifactStore:
         manifest.upload_from_string(json.dumps(content, indent=1), "application/json")
         return artifact
 
+    @explained
     def get(self, artifact: Artifact) -> Path:
         target = self.cache / artifact.path
         if target.is_dir():
@@ -109,12 +130,14 @@ class GcsArtifactStore:
             in_parallel(lambda path: self._download(artifact, tree, path), files)
             return publish_folder(tree, target, artifact)
 
+    @explained
     def versions(self, name: str) -> list[str]:
         prefix = f"{self.prefix}manifests/{name}/"
         blobs = self.bucket.client.list_blobs(self.bucket, prefix=prefix, delimiter="/")
         found = sorted((blob.time_created, blob.name) for blob in blobs)
         return [path.removeprefix(prefix).removesuffix(".json") for _, path in found]
 
+    @explained
     def delete(self, name: str, version: str) -> None:
         # The manifest goes first: a half-deleted artifact is already none.
         prefix = f"{self.prefix}objects/{name}/{version}/"
@@ -122,9 +145,11 @@ class GcsArtifactStore:
         self.bucket.delete_blobs([self._manifest(name, version)], on_error=_already_gone)
         self.bucket.delete_blobs(doomed, on_error=_already_gone)
 
+    @explained
     def read_pointer(self, key: str) -> bytes | None:
         return self._read_generation(key)[0]
 
+    @explained
     def write_pointer(self, key: str, content: bytes) -> None:
         for _ in range(POINTER_ATTEMPTS):
             try:
@@ -133,6 +158,7 @@ class GcsArtifactStore:
                 continue  # somebody wrote between the two calls; this content is to come last
         raise PointerMovedError(f"{self.url}: pointer {key} is being written by somebody else")
 
+    @explained
     def swap_pointer(self, key: str, expected: bytes | None, content: bytes) -> None:
         found, generation = self._read_generation(key)
         if found != expected:

@@ -20,6 +20,7 @@ from churn_assets.resources.artifact_store import (
     LocalArtifactStore,
     PointerMovedError,
     open_store,
+    prune,
     read_report,
     tree_files,
     tree_sha256,
@@ -86,6 +87,17 @@ def test_versions_are_listed_oldest_first_and_deleted_one_by_one(
     assert store.versions("model") == [artifact.version for artifact in artifacts[1:]]
     assert not any(artifacts[0].version in path for path in objects(store))
     assert store.versions("nothing") == []
+
+
+def test_pruning_keeps_the_newest_and_the_current(store: ArtifactStore, tmp_path: Path) -> None:
+    """A model made again after a roll-back may be the oldest version and yet the one in use."""
+    made = [
+        store.put("model", write_tree(tmp_path / str(i), {"a": bytes([i])})).version
+        for i in range(5)
+    ]
+    assert prune(store, "model", keep=3, current=made[0]) == [made[1]]
+    assert store.versions("model") == [made[0], *made[2:]]
+    assert prune(store, "model", keep=9, current=made[4]) == []
 
 
 def test_a_missing_artifact_is_an_error_that_says_what_to_do(store: ArtifactStore) -> None:
@@ -218,6 +230,13 @@ def test_a_damaged_cache_heals_and_a_damaged_bucket_is_refused(
         fresh.get(artifact)
     store.put("model", folder)
     assert read_tree(fresh.get(artifact)) == {"model": b"sound"}
+
+
+def test_what_the_service_refuses_is_an_artifact_error(tmp_path: Path, emulator: str) -> None:
+    """A server that follows a release survives an outage only if it knows the error's type."""
+    store = GcsArtifactStore.from_url("gs://no-such-bucket/x", tmp_path / "c", strict_client())
+    with pytest.raises(ArtifactError, match="gs://no-such-bucket/x: "):
+        store.put("model", write_tree(tmp_path / "tree", {"model": b"whole"}))
 
 
 def test_an_unpublished_upload_is_no_artifact(tmp_path: Path, emulator: str) -> None:

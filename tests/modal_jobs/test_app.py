@@ -1,0 +1,159 @@
+"""What is deployed to Modal, as the real client sees it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import modal
+import pytest
+from dagster._utils.schedules import is_valid_cron_string
+from pydantic import ValidationError
+
+from churn_assets.resources.config import MODAL_TIMEOUT_LIMIT, Machine
+from churn_assets.settings import PROJECT
+from modal_jobs import app, serving, shared
+from tests.modal_jobs.standin import process_tree
+
+GPU_STAGES = ("sft_model", "reward_model", "ppo_text_model", "message_bank")
+CPU_STAGES = ("risk_model", "accept_model", "decision_policy", "message_base_model")
+SERVED_MODULES = (
+    "api.main",
+    "churn_assets.predictors.scoring",
+    "churn_assets.release.predictions",
+    "churn_assets.resources.gcs_store",
+    "modal_jobs.serving",
+    "xgboost",
+)
+STAGES = (*GPU_STAGES, *CPU_STAGES)
+
+
+def info(name: str) -> modal.types.FunctionInfo:
+    function: modal.Function = getattr(app, name)
+    return function.info()
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_has_secrets_volumes_and_no_retries_of_its_own(name: str) -> None:
+    """Dagster owns retries; a retry by Modal would train twice and report once."""
+    deployed = info(name)
+    assert deployed.max_retries == 0
+    assert deployed.single_use_containers
+    assert deployed.secrets == ["modal.Secret.from_name('churn-google-cloud')"]
+    assert {path: volume.name for path, volume in deployed.volumes.items()} == {
+        "/checkpoints": "churn-checkpoints",
+        "/weights": "churn-weights",
+    }
+    assert 0 < deployed.timeout <= MODAL_TIMEOUT_LIMIT
+
+
+@pytest.mark.parametrize("name", GPU_STAGES)
+def test_a_gpu_stage_gets_an_l4(name: str) -> None:
+    """The client takes any string for a GPU; the deployment must ask for the one we mean."""
+    deployed = info(name)
+    assert deployed.gpus == [("L4", 1)]
+    assert (deployed.cpu, deployed.memory_mib, deployed.timeout) == (4.0, 32_768, 21_600)
+
+
+@pytest.mark.parametrize("name", CPU_STAGES)
+def test_a_cpu_stage_pays_for_no_gpu(name: str) -> None:
+    """Trees and small networks train on cores."""
+    deployed = info(name)
+    assert deployed.gpus == []
+    assert (deployed.cpu, deployed.memory_mib, deployed.timeout) == (8.0, 16_384, 7_200)
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_every_function_has_its_program(name: str) -> None:
+    """The function `x` runs `python -m modal_jobs.x`, which must make the artifact `x`."""
+    assert importlib.import_module(f"modal_jobs.{name}").STAGE.name == name
+
+
+def test_the_scheduled_job_has_a_valid_schedule() -> None:
+    """The client accepts any text as a cron schedule."""
+    deployed = info("remove_checkpoints")
+    assert deployed.schedule == "Cron('0 4 * * *', UTC)"
+    assert is_valid_cron_string("0 4 * * *")
+    assert set(deployed.volumes) == {"/checkpoints"}
+
+
+def test_the_api_is_a_web_function_of_its_own_app() -> None:
+    """Redeploying the API must not touch running stages."""
+    deployed = serving.api.info()
+    assert serving.app.name != app.app.name
+    assert deployed.web_info is not None
+    assert deployed.concurrency_info is not None
+    assert deployed.concurrency_info.max_inputs == 64
+    assert (deployed.cpu, deployed.memory_mib, deployed.gpus) == (2.0, 4_096, [])
+    assert deployed.secrets == ["modal.Secret.from_name('churn-google-cloud')"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"gpu": "L5"},
+        {"timeout_seconds": -1},
+        {"timeout_seconds": MODAL_TIMEOUT_LIMIT + 1},
+        {"memory_mib": 0},
+        {"cpu": 0.0},
+        {"gpus": "L4"},
+    ],
+)
+def test_what_modal_would_swallow_is_refused_here(wrong: dict[str, object]) -> None:
+    """Modal's client fails on such values only after the deployment, if at all."""
+    with pytest.raises(ValidationError):
+        Machine.model_validate(wrong)
+
+
+def run(*arguments: str, cwd: Path = PROJECT, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", *arguments],
+        cwd=cwd,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_apps_load_where_only_the_sources_are(tmp_path: Path) -> None:
+    """A container imports the same modules, without pyproject.toml and the lock file."""
+    for package in shared.SOURCES:
+        shutil.copytree(
+            PROJECT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    code = "import modal_jobs.app, modal_jobs.serving; print(modal_jobs.app.__file__)"
+    done = run("-c", code, cwd=tmp_path, CHURN_HOME=str(tmp_path / "home"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(tmp_path / "modal_jobs" / "app.py")
+
+
+def test_the_serving_image_has_all_that_serving_imports(tmp_path: Path) -> None:
+    """A package missing from the image is a crash at the first request, not at the deployment."""
+    check = ("-m", "tests.modal_jobs.import_within")
+    home = {"CHURN_HOME": str(tmp_path)}
+    done = run(*check, ",".join(shared.SERVING_PACKAGES), *SERVED_MODULES, **home)
+    assert done.returncode == 0, done.stderr
+    without = [name for name in shared.SERVING_PACKAGES if name != "prometheus-client"]
+    done = run(*check, ",".join(without), *SERVED_MODULES, **home)
+    assert "prometheus_client is not in the image" in done.stderr
+
+
+def test_deployed_settings_are_those_of_the_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers see the settings that `make deploy` saw, but no path of that machine."""
+    monkeypatch.setenv("CHURN_STORE", "gs://bucket/prod")
+    monkeypatch.setenv("CHURN_DATA_MIRROR", "/home/me/data")
+    monkeypatch.setenv("CHURN_HOME", "/home/me/churn")
+    deployed = shared.deployed_settings()
+    assert deployed["CHURN_STORE"] == "gs://bucket/prod"
+    assert deployed["CHURN_HOME"] == "/churn"
+    assert "CHURN_DATA_MIRROR" not in deployed
+
+
+def test_a_process_tree_has_its_root() -> None:
+    """The stand-in for a container ends everything in it."""
+    assert os.getpid() in process_tree(os.getppid())

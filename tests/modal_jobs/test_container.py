@@ -1,0 +1,89 @@
+"""What happens inside a container."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from google.auth import load_credentials_from_file
+from google.auth.identity_pool import Credentials
+
+from churn_assets.resources.child_process import StageError
+from modal_jobs import app, serving
+from modal_jobs.container import google_identity, remove_stale_checkpoints
+
+
+def test_the_identity_is_one_that_google_clients_understand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Google's own loader accepts the file, and no key is in it."""
+    monkeypatch.setenv("MODAL_IDENTITY_TOKEN", "header.claims.signature")
+    monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT", "churn@project.iam.gserviceaccount.com")
+    monkeypatch.setenv(
+        "GOOGLE_IDENTITY_PROVIDER",
+        "projects/1/locations/global/workloadIdentityPools/modal/providers/modal",
+    )
+    path = google_identity(tmp_path)["GOOGLE_APPLICATION_CREDENTIALS"]
+    credentials, _ = load_credentials_from_file(path)  # type: ignore[no-untyped-call]
+    assert isinstance(credentials, Credentials)
+    assert credentials.service_account_email == "churn@project.iam.gserviceaccount.com"
+    assert credentials.retrieve_subject_token(None) == "header.claims.signature"
+    assert "private_key" not in json.loads(Path(path).read_text())
+
+
+def test_without_a_token_the_default_credentials_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Outside Modal nothing is written and nothing is overridden."""
+    monkeypatch.delenv("MODAL_IDENTITY_TOKEN", raising=False)
+    assert google_identity(tmp_path / "identity") == {}
+    assert not (tmp_path / "identity").exists()
+
+
+def test_a_secret_without_its_fields_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrongly made secret fails at once and says which variable it lacks."""
+    monkeypatch.setenv("MODAL_IDENTITY_TOKEN", "token")
+    monkeypatch.delenv("GOOGLE_SERVICE_ACCOUNT", raising=False)
+    with pytest.raises(KeyError, match="GOOGLE_SERVICE_ACCOUNT"):
+        google_identity(tmp_path)
+
+
+def test_only_stale_checkpoints_are_removed(tmp_path: Path) -> None:
+    """A run that writes checkpoints is never disturbed, however old its folder."""
+    day = 86_400
+    for name, age in {"sft_model/old": 20, "sft_model/new": 1, "reward_model/busy": 20}.items():
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        (folder / "state").write_text(name)
+        for path in (folder / "state", folder):
+            os.utime(path, (time.time() - age * day,) * 2)
+    (tmp_path / "reward_model" / "busy" / "step-9").write_text("just written")
+    assert remove_stale_checkpoints(tmp_path, days=14) == ["sft_model/old"]
+    assert sorted(p.name for p in tmp_path.glob("*/*")) == ["busy", "new"]
+
+
+def test_housekeeping_runs_on_an_empty_volume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first night after a deployment there is nothing to remove."""
+    monkeypatch.setattr(app, "CHECKPOINTS", str(tmp_path))
+    assert app.remove_checkpoints.local() == []
+
+
+def test_a_function_without_a_session_refuses_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Started by hand, a stage has nobody to report to: it says how to start it."""
+    with pytest.raises(StageError, match="run `churn materialize`"):
+        app.risk_model.local({})
+
+
+def test_the_api_answers_inside_its_container(tmp_path: Path) -> None:
+    """The ASGI app that Modal would serve starts and answers."""
+    with TestClient(serving.api.local()) as client:
+        assert client.get("/healthz").status_code == 200
+        assert client.post("/predict", json={"customer_id": 1}).status_code in (422, 503)
