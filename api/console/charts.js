@@ -2,9 +2,11 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-export const money = (value) =>
-  (value < 0 ? "−$" : "$") +
-  Math.abs(value).toLocaleString("en-US", { maximumFractionDigits: Math.abs(value) < 1000 ? 2 : 0 });
+export const money = (value) => {
+  const digits = Math.abs(value) < 1000 && !Number.isInteger(value) ? 2 : 0;
+  const style = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return (value < 0 ? "−$" : "$") + Math.abs(value).toLocaleString("en-US", style);
+};
 export const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
 function draw(tag, attributes, text) {
@@ -29,8 +31,10 @@ export function gauge(share) {
   return svg;
 }
 
-export function bars(alternatives) {
-  const row = 34, left = 118, right = 92, width = 520;
+// Charts are drawn at the width they are shown at, so that text keeps its size on a phone.
+
+export function bars(alternatives, width) {
+  const row = 34, left = 118, right = 72;
   const label = (a) => (a.contact ? `Contact, ${a.offer_percentage} %` : "No contact");
   const summary = alternatives.map((a) => `${label(a)}: ${money(a.expected_value)}`).join("; ");
   const svg = canvas(width, row * alternatives.length + 4, summary);
@@ -42,7 +46,7 @@ export function bars(alternatives) {
     const length = Math.max(2, Math.abs(x(a.expected_value) - x(0)));
     const strong = a.chosen ? "strong" : "";
     svg.append(
-      draw("text", { x: 0, y: y + 21, class: strong }, label(a) + (a.chosen ? " ●" : "")),
+      draw("text", { x: 0, y: y + 21, class: strong }, (a.chosen ? "● " : "") + label(a)),
       draw("rect", { x: from, y: y + 6, width: length, height: row - 12, rx: 3, class: a.chosen ? "chosen" : "bar" }),
       draw("text", { x: from + length + 6, y: y + 21, class: strong }, money(a.expected_value)),
     );
@@ -51,8 +55,14 @@ export function bars(alternatives) {
   return svg;
 }
 
-export function pareto(campaign) {
-  const width = 640, height = 320, left = 76, right = 20, top = 14, bottom = 44;
+// A step of 1, 2 or 5 times a power of ten that divides `range` into at most `count` parts.
+function niceStep(range, count) {
+  const power = 10 ** Math.floor(Math.log10(range / count));
+  return power * ([1, 2, 5, 10].find((factor) => factor * power * count >= range));
+}
+
+export function pareto(campaign, width) {
+  const height = 320, left = 78, right = 24, top = 14, bottom = 44;
   const today = { spend: campaign.expected_spend, retained: campaign.expected_retained_revenue };
   const points = [{ spend: 0, retained: 0 }, ...campaign.pareto];
   const most = (key, extra) => 1.06 * Math.max(1, extra, ...points.map((p) => p[key]));
@@ -61,23 +71,22 @@ export function pareto(campaign) {
   const y = (retained) => height - bottom - (retained / tall) * (height - top - bottom);
   const svg = canvas(width, height,
     `Retained revenue against spend. Today: ${money(today.retained)} for ${money(today.spend)}; budget ${money(campaign.budget)}.`);
-  for (let i = 0; i <= 4; i++) {
-    const spend = (wide * i) / 4, retained = (tall * i) / 4;
+  for (let retained = 0, step = niceStep(tall, 5); retained <= tall; retained += step) {
     svg.append(
       draw("line", { x1: left, x2: width - right, y1: y(retained), y2: y(retained), class: "grid" }),
-      draw("text", { x: left - 8, y: y(retained) + 4, "text-anchor": "end", class: "quiet" }, money(Math.round(retained))),
-      draw("text", { x: x(spend), y: height - bottom + 20, "text-anchor": "middle", class: "quiet" }, money(Math.round(spend))),
-    );
+      draw("text", { x: left - 8, y: y(retained) + 4, "text-anchor": "end", class: "quiet" }, money(retained)));
+  }
+  for (let spend = 0, step = niceStep(wide, width / 110); spend <= wide; spend += step) {
+    svg.append(draw("text", { x: x(spend), y: height - bottom + 20, "text-anchor": "middle", class: "quiet" }, money(spend)));
   }
   const path = points.map((p, i) => `${i ? "L" : "M"}${x(p.spend).toFixed(1)} ${y(p.retained).toFixed(1)}`).join(" ");
-  const near = x(campaign.budget) > width / 2 ? { x: x(campaign.budget) - 6, "text-anchor": "end" } : { x: x(campaign.budget) + 6 };
-  const beside = x(today.spend) > width / 2 ? { x: x(today.spend) - 12, "text-anchor": "end" } : { x: x(today.spend) + 12 };
+  const beside = (at, gap) => (x(at) > width / 2 ? { x: x(at) - gap, "text-anchor": "end" } : { x: x(at) + gap });
   svg.append(
     draw("path", { d: path, class: "curve" }),
     draw("line", { x1: x(campaign.budget), x2: x(campaign.budget), y1: top, y2: height - bottom, class: "limit" }),
-    draw("text", { ...near, y: height - bottom - 8 }, "budget"),
+    draw("text", { ...beside(campaign.budget, 6), y: height - bottom - 8 }, "budget"),
     draw("circle", { cx: x(today.spend), cy: y(today.retained), r: 7, class: "today" }),
-    draw("text", { ...beside, y: y(today.retained) + 20, class: "strong" }, "today"),
+    draw("text", { ...beside(today.spend, 12), y: y(today.retained) + 20, class: "strong" }, "today"),
     draw("text", { x: (left + width) / 2, y: height - 6, "text-anchor": "middle", class: "quiet" }, "expected spend on discounts"),
   );
   return svg;

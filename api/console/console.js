@@ -174,7 +174,7 @@ function showAnswer({ decision, message, safety, metadata }) {
     ["Policy", metadata.baseline ? `${metadata.policy} (rules only)` : metadata.policy],
   ]);
   $("gauge").replaceChildren(gauge(metadata.churn_risk));
-  $("alternatives").replaceChildren(bars(metadata.alternatives));
+  $("alternatives").replaceChildren(bars(metadata.alternatives, $("alternatives").clientWidth));
   $("reasons").replaceChildren(...metadata.reasons.map((reason) =>
     make("li", { className: reason.contribution > 0 ? "raises" : "lowers", textContent: reason.text })));
   showMessage(message, safety, metadata);
@@ -217,9 +217,9 @@ async function showPicks() {
 function pick(customer) {
   const action = customer.contact ? `${customer.offer_percentage} %` : "–";
   const button = make("button", { type: "button" },
-    make("span", { textContent: customer.customer_id }),
-    make("span", { textContent: `risk ${percent(customer.churn_risk)}, offer ${action}` }),
-    make("span", { textContent: money(customer.expected_value) }));
+    make("span", { className: "who", textContent: customer.customer_id }),
+    make("span", { className: "what", textContent: `risk ${percent(customer.churn_risk)}, offer ${action}` }),
+    make("span", { className: "worth", textContent: money(customer.expected_value) }));
   button.addEventListener("click", () => {
     for (const other of $("picks").querySelectorAll("button")) other.setAttribute("aria-pressed", String(other === button));
     fillForm({ customer_id: customer.customer_id, ...customer.features });
@@ -245,7 +245,7 @@ async function showCampaign() {
       ["Expected retained revenue", money(campaign.expected_retained_revenue)],
       ["Expected value", money(campaign.expected_value)],
     ]);
-    $("pareto").replaceChildren(pareto(campaign));
+    $("pareto").replaceChildren(pareto(campaign, $("pareto").clientWidth));
   } catch (error) {
     $("campaign-hint").textContent = error.message;
   }

@@ -1,0 +1,205 @@
+"""The console page in headless Chromium, on a real server with a release and predictions."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.api.conftest import publish_small_release
+from tests.api.server import Server, running, wait_for
+from tests.api.test_routes import publish_predictions
+from tests.api.test_security import line
+
+pytestmark = pytest.mark.browser
+
+INSTALL = "Chromium is missing; install it: apt-get update && apt-get install -y chromium"
+# Where to leave pictures for a person to look at.
+PICTURES = os.environ.get("CHURN_TEST_PICTURES")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium; skipped without it, except in CI, where it must be there."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    if executable is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(INSTALL)
+    with sync_playwright() as playwright:
+        instance = playwright.chromium.launch(
+            executable_path=executable, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield instance
+        instance.close()
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    home = tmp_path_factory.mktemp("home")
+    publish_small_release(home, tmp_path_factory.mktemp("release"))
+    publish_predictions(home, tmp_path_factory.mktemp("predictions"))
+    with running(home, CHURN_API__REQUESTS_PER_SECOND="0") as server:
+        wait_for(server.url + "/campaign", server)
+        yield server
+
+
+@pytest.fixture
+def page(browser: Browser, desk: Server) -> Iterator[Page]:
+    """The open page; afterwards, no error on its console and no request to another host."""
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    tab = context.new_page()
+    trouble: list[str] = []
+    tab.on("pageerror", lambda error: trouble.append(str(error)))
+    tab.on("console", lambda m: trouble.append(m.text) if "Content Security" in m.text else None)
+    tab.on(
+        "request",
+        lambda r: None if r.url.startswith((desk.url, "data:")) else trouble.append(r.url),
+    )
+    tab.goto(desk.url)
+    expect(tab.locator("#picks li")).to_have_count(8)
+    yield tab
+    context.close()
+    assert trouble == []
+
+
+def picture(page: Page, name: str) -> None:
+    if PICTURES:
+        page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
+
+
+def test_sample_customer_from_form_to_decision(page: Page) -> None:
+    """An agent fills the form and sees decision, gauge, alternatives, reasons, message, checks."""
+    page.get_by_role("button", name="Decide").click()
+    expect(page.locator("#verdict")).to_contain_text("Contact now, with 10 % off")
+    expect(page.locator("#gauge svg")).to_have_attribute(
+        "aria-label", re.compile(r"Churn risk \d+")
+    )
+    expect(page.locator("#alternatives rect")).to_have_count(5)
+    expect(page.locator("#alternatives rect.chosen")).to_have_count(1)
+    expect(page.locator("#reasons li").first).to_contain_text("churn risk")
+    expect(page.locator("#message")).to_contain_text("Hi Sam")
+    expect(page.locator("#checks li")).to_have_count(16)
+    expect(page.locator("#checks li.passed").first).to_be_visible()
+    picture(page, "customer")
+
+
+def test_picking_a_customer_decides_for_them(page: Page) -> None:
+    """A click on a prediction fills the form with its features and asks for its decision."""
+    first = page.locator("#picks button").first
+    shown = first.locator(".worth").inner_text()
+    first.click()
+    expect(first).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#facts dd").first).to_have_text(shown)
+    expect(page.locator("#field-customer_id")).to_have_value(
+        first.locator("span").first.inner_text()
+    )
+
+
+def test_pages_of_the_list(page: Page) -> None:
+    """The list can be leafed through, and stops at its ends."""
+    expect(page.locator("#previous")).to_be_disabled()
+    page.locator("#next").click()
+    expect(page.locator("#page")).to_have_text("9–16 of 90")
+    page.locator("#previous").click()
+    expect(page.locator("#page")).to_have_text("1–8 of 90")
+
+
+def test_bad_input_is_shown_at_its_field(page: Page) -> None:
+    """The API's 422 becomes a message beside the field, which gets the focus; no markup runs."""
+    page.locator("#field-name").fill("<img src=x onerror=alert(1)>")
+    page.locator("#field-tenure").fill("-1")
+    page.get_by_role("button", name="Decide").click()
+    expect(page.locator("#problem-name")).to_contain_text("name has the character")
+    expect(page.locator("#problem-tenure")).to_contain_text("greater than or equal to 0")
+    expect(page.locator("#field-name")).to_be_focused()
+    assert page.locator("img").count() == 0
+    page.locator("#field-name").fill("Sam")
+    page.locator("#field-tenure").fill("12")
+    page.get_by_role("button", name="Decide").click()
+    expect(page.locator("#problem-name")).to_be_hidden()
+
+
+def test_campaign_tab(page: Page) -> None:
+    """Contacts, spend against budget, retained revenue, and the curve with today's point."""
+    page.get_by_role("tab", name="Campaign").click()
+    expect(page.locator("#tiles dd")).to_have_count(6)
+    expect(page.locator("#pareto path.curve")).to_be_visible()
+    expect(page.locator("#pareto circle.today")).to_be_visible()
+    expect(page.locator("#panel-customer")).to_be_hidden()
+    picture(page, "campaign")
+
+
+def test_keyboard_alone(page: Page) -> None:
+    """Skip link, tabs by arrows, form by Enter, all without a mouse."""
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.locator("#tab-customer")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#tab-campaign")).to_be_focused()
+    expect(page.locator("#panel-campaign")).to_be_visible()
+    page.keyboard.press("ArrowLeft")
+    page.locator("#field-tenure").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#verdict")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_phone_in_light_and_dark(browser: Browser, desk: Server, scheme: str) -> None:
+    """Readable on a narrow screen: nothing sticks out sideways, and text contrasts enough."""
+    context = browser.new_context(
+        viewport={"width": 375, "height": 740}, color_scheme="dark" if scheme == "dark" else "light"
+    )
+    page = context.new_page()
+    page.goto(desk.url)
+    page.get_by_role("button", name="Decide").click()
+    expect(page.locator("#verdict")).to_be_visible()
+    picture(page, f"phone-{scheme}")
+    page.get_by_role("tab", name="Campaign").click()
+    expect(page.locator("#pareto circle.today")).to_be_visible()
+    picture(page, f"phone-campaign-{scheme}")
+    page.get_by_role("tab", name="Customer").click()
+    overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert overflow <= 0
+    for selector in ("#verdict", ".hint", "#picks button", ".primary", "#facts dt"):
+        assert page.evaluate(CONTRAST, selector) >= 4.5, selector
+    context.close()
+
+
+# Contrast ratio of an element's text against the nearest painted background (WCAG 2.1, 1.4.3).
+CONTRAST = """(selector) => {
+  const visible = [...document.querySelectorAll(selector)].find((e) => e.offsetParent);
+  const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  let painted = visible;
+  const clear = (e) => rgb(getComputedStyle(e).backgroundColor)[3] === 0;
+  while (painted && clear(painted)) painted = painted.parentElement;
+  const back = light(rgb(getComputedStyle(painted ?? document.documentElement).backgroundColor));
+  const ink = light(rgb(getComputedStyle(visible).color));
+  return (Math.max(back, ink) + 0.05) / (Math.min(back, ink) + 0.05);
+}"""
+
+
+def test_asks_for_a_key_where_one_is_needed(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The page is public, its data is not: it asks, and then works."""
+    home = tmp_path_factory.mktemp("home")
+    publish_small_release(home, tmp_path_factory.mktemp("release"))
+    keys = f'["{line("desk", "the-key")}"]'
+    with running(home, CHURN_API__KEY_HASHES=keys) as server:
+        page = browser.new_page()
+        page.goto(server.url)
+        expect(page.locator("#key")).to_be_focused()
+        page.locator("#key").fill("the-key")
+        page.keyboard.press("Enter")
+        expect(page.locator("#key-form")).to_be_hidden()
+        page.get_by_role("button", name="Decide").click()
+        expect(page.locator("#verdict")).to_be_visible()
+        page.close()
