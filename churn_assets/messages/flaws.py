@@ -6,6 +6,7 @@ import json
 import random
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +16,18 @@ from churn_assets.messages.prompts import Situation
 from churn_assets.messages.rules import default_rules
 
 _SENTENCES = re.compile(r"(?<=[.!?:])\s+")
+# The others are flawed messages of their own, so that the reward model learns to compare those too.
+COPY_SHARE = 0.75
 _MAX_LENGTH = 330  # what a flawed text may have at most, so that it fits the models' context
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A good message that is about to be spoilt, and what it was written for."""
+
+    text: str
+    situation: Situation
+    family: str
 
 
 @cache
@@ -30,92 +42,97 @@ def _insert(rng: random.Random, text: str, sentence: str) -> str:
     return " ".join(sentences)
 
 
-def _pushy(rng: random.Random, text: str, situation: Situation) -> str:
-    return _insert(rng, text, " ".join(rng.sample(phrases()["pushy"], rng.randint(1, 2))))
+def _pushy(rng: random.Random, draft: Draft) -> str:
+    return _insert(rng, draft.text, " ".join(rng.sample(phrases()["pushy"], rng.randint(1, 2))))
 
 
-def _over_promising(rng: random.Random, text: str, situation: Situation) -> str:
-    return _insert(rng, text, rng.choice(phrases()["over_promising"]))
+def _over_promising(rng: random.Random, draft: Draft) -> str:
+    return _insert(rng, draft.text, rng.choice(phrases()["over_promising"]))
 
 
-def _off_topic(rng: random.Random, text: str, situation: Situation) -> str:
-    return _insert(rng, text, rng.choice(phrases()["off_topic"]))
+def _off_topic(rng: random.Random, draft: Draft) -> str:
+    return _insert(rng, draft.text, rng.choice(phrases()["off_topic"]))
 
 
-def _banned_phrase(rng: random.Random, text: str, situation: Situation) -> str:
+def _banned_phrase(rng: random.Random, draft: Draft) -> str:
     phrase = rng.choice(default_rules().banned_phrases)
     form = rng.choice(["This is {}.", "{}!", "{}.", "Now {}."]).format(phrase)
-    return _insert(rng, text, form[0].upper() + form[1:])
+    return _insert(rng, draft.text, form[0].upper() + form[1:])
 
 
-def _shouting(rng: random.Random, text: str, situation: Situation) -> str:
-    loud = re.sub(r"\{[^}]*\}|[^{]+", lambda m: m[0] if m[0][0] == "{" else m[0].upper(), text)
+def _shouting(rng: random.Random, draft: Draft) -> str:
+    loud = re.sub(
+        r"\{[^}]*\}|[^{]+", lambda m: m[0] if m[0][0] == "{" else m[0].upper(), draft.text
+    )
     return re.sub(r"[.!]", "!!" if rng.random() < 0.5 else "!!!", loud)
 
 
-def _too_long(rng: random.Random, text: str, situation: Situation) -> str:
+def _too_long(rng: random.Random, draft: Draft) -> str:
+    text = draft.text
     while len(text) < 240:
         text = _insert(rng, text, rng.choice(phrases()["filler"]))
     return text[:_MAX_LENGTH]
 
 
-def _too_short(rng: random.Random, text: str, situation: Situation) -> str:
+def _too_short(rng: random.Random, draft: Draft) -> str:
     ends = (
-        ["{offer} off.", "{offer} for you."] if situation.offer else ["Thanks.", "Bye.", "Hello."]
+        ["{offer} off.", "{offer} for you."]
+        if draft.situation.offer
+        else ["Thanks.", "Bye.", "Hello."]
     )
     return f"{rng.choice(['Hi', 'Hello', 'Hey'])} {{name}}, {rng.choice(ends)}"
 
 
-def _generic(rng: random.Random, text: str, situation: Situation) -> str:
-    family = rng.choice(grammar().families_of("train"))
-    return write_message(rng, situation, family, bare=True)
+def _generic(rng: random.Random, draft: Draft) -> str:
+    """Nothing personal: neither an opening nor a reason."""
+    return write_message(rng, draft.situation, draft.family, bare=True)
 
 
-def _cold(rng: random.Random, text: str, situation: Situation) -> str:
+def _cold(rng: random.Random, draft: Draft) -> str:
     bodies = rng.sample(phrases()["cold_bodies"], 2)
-    offer = ["{offer} applied."] if situation.offer else []
+    offer = ["{offer} applied."] if draft.situation.offer else []
     return " ".join([rng.choice(phrases()["cold"]), *offer, *bodies])
 
 
-def _missing_slot(rng: random.Random, text: str, situation: Situation) -> str:
-    if situation.offer and rng.random() < 0.6:
+def _missing_slot(rng: random.Random, draft: Draft) -> str:
+    if draft.situation.offer and rng.random() < 0.6:
         if rng.random() < 0.5:  # the sentence with the offer is gone altogether
-            kept = [s for s in _SENTENCES.split(text) if "{offer}" not in s]
+            kept = [s for s in _SENTENCES.split(draft.text) if "{offer}" not in s]
             if any("{name}" in s for s in kept):
                 return " ".join(kept)
-        return text.replace("{offer}", rng.choice(["something", "some", "a part"]))
-    return text.replace(" {name}", rng.choice([" there", " customer", ""]))
+        return draft.text.replace("{offer}", rng.choice(["something", "some", "a part"]))
+    return draft.text.replace(" {name}", rng.choice([" there", " customer", ""]))
 
 
-def _doubled_slot(rng: random.Random, text: str, situation: Situation) -> str:
-    slot = rng.choice(["{name}", "{offer}"]) if situation.offer else "{name}"
+def _doubled_slot(rng: random.Random, draft: Draft) -> str:
+    slot = rng.choice(["{name}", "{offer}"]) if draft.situation.offer else "{name}"
     if rng.random() < 0.5:
-        return text.replace(slot, f"{slot} {slot}", 1)
-    return _insert(rng, text, "Yes, {name}." if slot == "{name}" else "Take {offer} off.")
+        return draft.text.replace(slot, f"{slot} {slot}", 1)
+    return _insert(rng, draft.text, "Yes, {name}." if slot == "{name}" else "Take {offer} off.")
 
 
-def _wrong_slot(rng: random.Random, text: str, situation: Situation) -> str:
-    if not situation.offer:
+def _wrong_slot(rng: random.Random, draft: Draft) -> str:
+    if not draft.situation.offer:
         lead = rng.choice(grammar().families[rng.choice(grammar().families_of("train"))].leads)
-        return _insert(rng, text, f"{lead} {{offer}} off.")
+        return _insert(rng, draft.text, f"{lead} {{offer}} off.")
     wrong = rng.choice([*phrases()["unknown_slots"], "{months}", "{tenure}", "{bill}"])
-    return text.replace(rng.choice(["{offer}", "{offer}", "{name}"]), wrong)
+    return draft.text.replace(rng.choice(["{offer}", "{offer}", "{name}"]), wrong)
 
 
-def _wrong_fact(rng: random.Random, text: str, situation: Situation) -> str:
-    known = {*situation.services, situation.contract}
+def _wrong_fact(rng: random.Random, draft: Draft) -> str:
+    known = {*draft.situation.services, draft.situation.contract}
     topics = [t for t in (*SERVICES, *CONTRACTS) if t not in known]
-    return _insert(rng, text, rng.choice(grammar().reasons[rng.choice(topics)]))
+    return _insert(rng, draft.text, rng.choice(grammar().reasons[rng.choice(topics)]))
 
 
-def _repetitive(rng: random.Random, text: str, situation: Situation) -> str:
-    sentences = _SENTENCES.split(text)
+def _repetitive(rng: random.Random, draft: Draft) -> str:
+    sentences = _SENTENCES.split(draft.text)
     again = rng.choice(sentences[1:])
     return " ".join([*sentences, *[again] * rng.randint(1, 2)])[:_MAX_LENGTH]
 
 
-def _garbled(rng: random.Random, text: str, situation: Situation) -> str:
-    words = text.split()
+def _garbled(rng: random.Random, draft: Draft) -> str:
+    words = draft.text.split()
     for _ in range(max(3, len(words) // 4)):
         i = rng.randrange(1, len(words))
         word = words[i]
@@ -129,7 +146,7 @@ def _garbled(rng: random.Random, text: str, situation: Situation) -> str:
     return " ".join(words)
 
 
-Flaw = Callable[[random.Random, str, Situation], str]
+Flaw = Callable[[random.Random, Draft], str]
 FLAWS: Mapping[str, Flaw] = {
     "pushy": _pushy,
     "shouting": _shouting,
@@ -150,11 +167,12 @@ FLAWS: Mapping[str, Flaw] = {
 
 
 def write_pair(rng: random.Random, situation: Situation, family: str, flaw: str) -> tuple[str, str]:
-    """(chosen, rejected): half of the rejected texts are flawed copies of the chosen one."""
+    """(chosen, rejected): the rejected text is mostly a flawed copy of the chosen one."""
     chosen = write_message(rng, situation, family, bare=False)
-    source = chosen if rng.random() < 0.5 else write_message(rng, situation, family, bare=False)
+    copied = rng.random() < COPY_SHARE
+    source = chosen if copied else write_message(rng, situation, family, bare=False)
     while True:
-        rejected = FLAWS[flaw](rng, source, situation)
+        rejected = FLAWS[flaw](rng, Draft(source, situation, family))
         if rejected != source:
             return chosen, rejected
         source = write_message(rng, situation, family, bare=False)

@@ -70,7 +70,8 @@ def run(
     model, tokenizer = load_base(inputs["message_base_model"], eight_bit=config.base.eight_bit)
     adapted = with_new_adapter(model, config.lora, ADAPTER)
     rows = training_rows(inputs, config)
-    before = evaluate(adapted, tokenizer, config)
+    before = evaluate(adapted, tokenizer, config)  # the new adapter is still without effect
+    activate(adapted, ADAPTER, trainable=True)
     callback = _Report(progress)
     with tempfile.TemporaryDirectory() as scratch:
         trainer = SFTTrainer(
