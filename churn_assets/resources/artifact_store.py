@@ -16,6 +16,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -27,6 +28,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     from google.cloud import storage
+
+
+VERSION = re.compile(r"[0-9a-f]{16}")
 
 
 class ArtifactError(RuntimeError):
@@ -74,8 +78,16 @@ class ArtifactStore(Protocol):
         """Folder names of the stored versions of `name`, oldest first."""
         ...
 
+    def artifacts(self) -> list[Artifact]:
+        """Every stored version of every artifact, oldest first."""
+        ...
+
     def delete(self, name: str, version: str) -> None:
         """Remove one version (retention); a version that is not there is no error."""
+        ...
+
+    def pointers(self) -> list[str]:
+        """The keys of all pointers, sorted."""
         ...
 
     def read_pointer(self, key: str) -> bytes | None:
@@ -205,10 +217,30 @@ class LocalArtifactStore:
         found = [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")]
         return [p.name for p in sorted(found, key=lambda p: (p.stat().st_mtime_ns, p.name))]
 
+    def artifacts(self) -> list[Artifact]:
+        root = self.root / "objects"
+        found = []
+        for place, folders, _ in os.walk(root):
+            versions = [Path(place) / name for name in folders if VERSION.fullmatch(name)]
+            folders[:] = [
+                name for name in folders if name[0] != "." and not VERSION.fullmatch(name)
+            ]
+            found += versions
+        found.sort(key=lambda p: (p.stat().st_mtime_ns, p))
+        return [
+            Artifact(name=p.parent.relative_to(root).as_posix(), sha256=tree_sha256(tree_files(p)))
+            for p in found
+        ]
+
     def delete(self, name: str, version: str) -> None:
         folder = self.root / "objects" / name / version
         if folder.is_dir():
             shutil.rmtree(folder)
+
+    def pointers(self) -> list[str]:
+        root = self.root / "pointers"
+        found = [p for p in root.rglob("*") if p.is_file() and not p.name.startswith(".")]
+        return sorted(p.relative_to(root).as_posix() for p in found)
 
     def read_pointer(self, key: str) -> bytes | None:
         path = self.root / "pointers" / key
@@ -250,6 +282,22 @@ def open_store(
             f"unknown artifact store {url!r}: use a local folder or gs://bucket/prefix"
         )
     return LocalArtifactStore(Path(url))
+
+
+def copy_store(source: ArtifactStore, target: ArtifactStore) -> int:
+    """Copy every artifact, then every pointer, so that no pointer comes before what it names.
+
+    Returns:
+        The number of artifacts copied or found there already.
+    """
+    artifacts = source.artifacts()
+    for artifact in artifacts:
+        target.put(artifact.name, source.get(artifact))
+    for key in source.pointers():
+        content = source.read_pointer(key)
+        if content is not None:
+            target.write_pointer(key, content)
+    return len(artifacts)
 
 
 def prune(store: ArtifactStore, name: str, keep: int, current: str) -> list[str]:

@@ -138,12 +138,29 @@ class GcsArtifactStore:
         return [path.removeprefix(prefix).removesuffix(".json") for _, path in found]
 
     @explained
+    def artifacts(self) -> list[Artifact]:
+        root = f"{self.prefix}manifests/"
+        blobs = list(self.bucket.client.list_blobs(self.bucket, prefix=root))
+        found = []
+        for blob in sorted(blobs, key=lambda blob: (blob.time_created, blob.name)):
+            name = blob.name.removeprefix(root).rpartition("/")[0]
+            sha256 = json.loads(blob.download_as_bytes())["sha256"]
+            found.append(Artifact(name=name, sha256=sha256))
+        return found
+
+    @explained
     def delete(self, name: str, version: str) -> None:
         # The manifest goes first: a half-deleted artifact is already none.
         prefix = f"{self.prefix}objects/{name}/{version}/"
         doomed = [blob.name for blob in self.bucket.client.list_blobs(self.bucket, prefix=prefix)]
         self.bucket.delete_blobs([self._manifest(name, version)], on_error=_already_gone)
         self.bucket.delete_blobs(doomed, on_error=_already_gone)
+
+    @explained
+    def pointers(self) -> list[str]:
+        root = f"{self.prefix}pointers/"
+        blobs = self.bucket.client.list_blobs(self.bucket, prefix=root)
+        return sorted(blob.name.removeprefix(root) for blob in blobs)
 
     @explained
     def read_pointer(self, key: str) -> bytes | None:

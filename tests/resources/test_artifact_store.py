@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,7 @@ from churn_assets.resources.artifact_store import (
     ArtifactStore,
     LocalArtifactStore,
     PointerMovedError,
+    copy_store,
     open_store,
     prune,
     read_report,
@@ -87,6 +89,30 @@ def test_versions_are_listed_oldest_first_and_deleted_one_by_one(
     assert store.versions("model") == [artifact.version for artifact in artifacts[1:]]
     assert not any(artifacts[0].version in path for path in objects(store))
     assert store.versions("nothing") == []
+
+
+def test_everything_is_listed_and_copied(
+    store: ArtifactStore, tmp_path: Path, emulator: str
+) -> None:
+    """`make data.upload`: a bucket that was filled from a folder serves what the folder served."""
+    made = [
+        store.put(name, write_tree(tmp_path / name, {"a/0123456789abcdef/f": name.encode()}))
+        for name in ("model", "releases/20261122-abc", "data")
+    ]
+    store.write_pointer("releases/latest.json", b"latest")
+    store.write_pointer("assets/model.json", b"model")
+    assert store.artifacts() == made
+    assert store.pointers() == ["assets/model.json", "releases/latest.json"]
+
+    url = f"gs://churn-artifacts/{uuid.uuid4().hex}"
+    for target in (
+        LocalArtifactStore(tmp_path / "copy"),
+        GcsArtifactStore.from_url(url, tmp_path / "copies", strict_client()),
+    ):
+        assert copy_store(store, target) == 3
+        assert [read_tree(target.get(a)) for a in made] == [read_tree(store.get(a)) for a in made]
+        assert target.read_pointer("releases/latest.json") == b"latest"
+        assert target.artifacts() == made
 
 
 def test_pruning_keeps_the_newest_and_the_current(store: ArtifactStore, tmp_path: Path) -> None:
