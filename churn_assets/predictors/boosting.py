@@ -179,12 +179,14 @@ def _fit_sigmoid(scores: Floats, labels: Floats, steps: int = 100) -> SigmoidCal
     positives = labels.sum()
     high, low = (positives + 1) / (positives + 2), 1 / (len(labels) - positives + 2)
     targets = np.where(labels == 1, high, low)
-    design = np.column_stack([scores, np.ones_like(scores)])
     weights = np.zeros(2)
     for _ in range(steps):
-        p = sigmoid(design @ weights)
-        gradient = design.T @ (p - targets)
-        hessian = (design * (p * (1 - p))[:, None]).T @ design
+        p = sigmoid(weights[0] * scores + weights[1])
+        error, weight = p - targets, p * (1 - p)
+        # Plain sums: a matrix product's last digits depend on the number of BLAS threads.
+        gradient = np.array([(error * scores).sum(), error.sum()])
+        cross = (weight * scores).sum()
+        hessian = np.array([[(weight * scores**2).sum(), cross], [cross, weight.sum()]])
         step = np.linalg.solve(hessian, gradient)
         weights = weights - step
         if np.abs(step).max() < 1e-10:

@@ -37,7 +37,7 @@ class _RankedScores:
         positives = np.bincount(self.rank, weights * self.positive)
         negatives = np.bincount(self.rank, weights * (1 - self.positive))
         below = np.cumsum(negatives) - negatives / 2
-        return float(positives @ below / (positives.sum() * negatives.sum()))
+        return float((positives * below).sum() / (positives.sum() * negatives.sum()))
 
 
 def bootstrap_auc(
