@@ -1,0 +1,146 @@
+"""What `make deploy.check` finds, and the files that a deployment uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import modal
+import pytest
+import yaml
+from dagster._config import validate_config
+from dagster._core.instance.config import (
+    dagster_instance_config_schema,
+    validate_concurrency_config,
+)
+from google.cloud import storage
+
+from churn_assets.resources.config import ComputeConfig, ModalConfig
+from churn_assets.settings import PROJECT, Settings
+from modal_jobs.deploy import check
+from modal_jobs.deploy.__main__ import main
+from tests.resources.emulator import running_emulator
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[str]:
+    with running_emulator() as url:
+        yield url
+
+
+def settings(store: str = "gs://churn-artifacts/dev", **config: str) -> Settings:
+    return Settings(store=store, compute=ComputeConfig(modal=ModalConfig(**config)))
+
+
+def refusing(error: Exception) -> object:
+    """Something at Modal that can be looked up but not found."""
+
+    def hydrate() -> None:
+        raise error
+
+    return SimpleNamespace(hydrate=hydrate)
+
+
+def test_a_local_store_is_named(emulator: str) -> None:
+    """The commonest gap: nothing was said about a bucket yet."""
+    assert (
+        check.store_is_a_bucket(settings(store="")) == "export CHURN_STORE=gs://<bucket>/<prefix>"
+    )
+    assert check.artifact_bucket(settings(store="")) is not None
+    assert check.store_is_a_bucket(settings()) is None
+
+
+def test_a_bucket_that_is_there_is_fine(emulator: str) -> None:
+    """Nothing to mend: no command."""
+    assert check.google_credentials(settings()) is None
+    assert check.artifact_bucket(settings()) is None
+    assert check.pipes_bucket(settings()) is None
+
+
+def test_a_missing_bucket_and_a_careless_one_get_their_commands(emulator: str) -> None:
+    """Each line ends with what to type."""
+    missing = check.artifact_bucket_is_safe(settings(store="gs://not-made-yet/dev"))
+    assert missing is not None
+    assert missing.startswith("terraform apply")
+    careless = check.artifact_bucket_is_safe(settings())
+    assert careless is not None
+    assert careless.startswith("gcloud storage buckets update gs://churn-artifacts --versioning")
+
+
+def test_missing_permissions_are_listed(emulator: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading alone is not enough; the line says which permission lacks."""
+    monkeypatch.setattr(
+        storage.Bucket, "test_iam_permissions", lambda self, wanted: ["storage.objects.get"]
+    )
+    remedy = check.pipes_bucket(settings())
+    assert remedy is not None
+    assert "roles/storage.objectUser" in remedy
+    assert "storage.buckets.get, storage.objects.create" in remedy
+
+
+def test_without_a_token_everything_at_modal_says_log_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody with an empty machine gets one command, not four stack traces."""
+    error = modal.exception.AuthError("token missing")
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise error
+
+    monkeypatch.setattr(modal.Client, "from_env", refuse)
+    monkeypatch.setattr(modal.environments, "list_environments", refuse)
+    monkeypatch.setattr(modal.Secret, "from_name", lambda *a, **k: refusing(error))
+    monkeypatch.setattr(modal.Function, "from_name", lambda *a, **k: refusing(error))
+    looks = (
+        check.modal_token,
+        check.modal_environment,
+        check.modal_secret,
+        check.deployed_functions,
+    )
+    assert {look(settings()) for look in looks} == {"modal setup"}
+
+
+def test_an_empty_account_gets_every_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Environment, secret and deployment are each named with the configured names."""
+    error = modal.exception.NotFoundError("not found")
+    monkeypatch.setattr(
+        modal.environments, "list_environments", lambda: [SimpleNamespace(name="main")]
+    )
+    monkeypatch.setattr(modal.Secret, "from_name", lambda *a, **k: refusing(error))
+    monkeypatch.setattr(modal.Function, "from_name", lambda *a, **k: refusing(error))
+    prod = settings(environment="prod")
+    assert check.modal_environment(prod) == "modal environment create prod"
+    assert check.deployed_functions(prod) == "make deploy"
+    secret = check.modal_secret(prod)
+    assert secret is not None
+    assert secret.startswith("modal secret create --env prod churn-google-cloud GOOGLE_SERVICE_")
+
+
+def test_nothing_is_deployed_while_something_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A half-configured deployment would fail at its first stage, hours later."""
+    monkeypatch.setattr("modal_jobs.deploy.__main__.BEFORE_DEPLOYMENT", (check.store_is_a_bucket,))
+    monkeypatch.setattr(check, "load_settings", lambda: settings(store=""))
+    assert main() == 1
+    assert "missing  store is a bucket: export CHURN_STORE" in capsys.readouterr().out
+
+
+def test_the_instance_file_is_what_dagster_accepts() -> None:
+    """A typing error in dagster.yaml stops every run; GPU stages run one at a time."""
+    content = yaml.safe_load((PROJECT / "modal_jobs/deploy/dagster.yaml").read_text())
+    validated = validate_config(dagster_instance_config_schema(), content)
+    assert validated.success, validated.errors
+    validate_concurrency_config(content)
+    assert content["concurrency"]["pools"] == {"granularity": "op", "default_limit": 1}
+    assert content["run_monitoring"]["enabled"] is True
+
+
+def test_terraform_grants_no_more_than_objects() -> None:
+    """Least privilege: no admin role, no key, no public access."""
+    text = Path(PROJECT / "modal_jobs/deploy/google.tf").read_text()
+    assert "dmin" not in text
+    assert "google_service_account_key" not in text
+    assert text.count('public_access_prevention    = "enforced"') == 2
+    for output in ("google_service_account", "google_identity_provider"):
+        assert f'output "{output}"' in text
+        assert output.upper() in check.SECRET_KEYS
