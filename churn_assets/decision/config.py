@@ -114,24 +114,27 @@ class PpoConfig(BaseModel):
     customers: int = Field(128, ge=1)
     """Parallel environments; customers x horizon = steps of a roll-out."""
     horizon: int = Field(16, ge=1)
-    updates: int = Field(1200, ge=1)
+    updates: int = Field(360, ge=1)
     epochs: int = Field(4, ge=1)
-    minibatch: int = Field(2048, ge=1)
+    minibatch: int = Field(512, ge=1)
     hidden: int = Field(128, ge=1)
     gae_lambda: float = Field(0.95, ge=0, le=1)
     clip: float = Field(0.2, gt=0)
     value_coefficient: float = Field(0.5, ge=0)
     entropy_start: float = Field(0.003, ge=0)
-    entropy_end: float = Field(0.0, ge=0)
+    entropy_end: float = Field(0.001, ge=0)
     learning_rate_start: float = Field(1e-3, gt=0)
     learning_rate_end: float = Field(5e-5, gt=0)
     gradient_norm: float = Field(0.5, gt=0)
     reward_scale: float = Field(20.0, gt=0)
     """Rewards are shares of value (about 0.01); the networks learn them times this number."""
-    budget_rate: float = Field(1.0, ge=0)
-    """Step size of the budget multiplier's signed update; use is a share of value."""
+    budget_rate: float = Field(30.0, ge=0)
+    """Step size of the budget multiplier's signed update; use is a share of value (about 0.02)."""
+    dual_every: int = Field(20, ge=1)
+    dual_customers: int = Field(192, ge=1)
+    """The budget multiplier follows the deployed policy's exact spend on so many customers."""
     fatigue_rate: float = Field(0.1, ge=0)
-    fatigue_start: float = Field(0.02, ge=0)
+    fatigue_start: float = Field(0.2, ge=0)
     fatigue_tolerance: float = Field(0.0005, gt=0)
     """Limit on the mean number of contacts above the cap per customer and period."""
 
@@ -142,14 +145,34 @@ class DecisionConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     preset: str = DEFAULT_PRESET
+    """The world that the served policy is made for."""
+    also_report: tuple[str, ...] = ()
+    """Further presets to train on and report: the benchmark takes all of them."""
     seeds: tuple[int, ...] = Field((0,), min_length=1)
     ppo: PpoConfig = PpoConfig()
+    price_customers: int = Field(256, ge=1)
+    """Training customers on whom the budget's price is solved to warm-start the multiplier."""
+    tuning_customers: int = Field(128, ge=1)
+    """Training and validation customers on whom the baselines' variants are compared."""
+    calibration_customers: int = Field(768, ge=1)
+    """Training and validation customers on whom every policy is calibrated to the budget."""
+    watched_customers: int = Field(160, ge=1)
+    """Validation customers of the learning curve, and of the choice among seeds."""
+    curve_points: int = Field(12, ge=1)
+    bootstrap: int = Field(1000, ge=100)
+    """Bootstrap samples (customers and seeds) behind every interval."""
 
     @model_validator(mode="after")
     def _known_preset(self) -> Self:
-        if self.preset not in PRESETS:
-            raise ValueError(f"unknown preset {self.preset!r}: choose one of {sorted(PRESETS)}")
+        for preset in self.presets:
+            if preset not in PRESETS:
+                raise ValueError(f"unknown preset {preset!r}: choose one of {sorted(PRESETS)}")
         return self
+
+    @property
+    def presets(self) -> tuple[str, ...]:
+        """All presets to train on, the served one first, each once."""
+        return tuple(dict.fromkeys((self.preset, *self.also_report)))
 
     @property
     def environment(self) -> EnvironmentParams:

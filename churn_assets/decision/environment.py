@@ -90,6 +90,7 @@ class Step:
     """What happened to N customers in one step.
 
     observation: (N, 9) after the step, of the next episode where one ended.
+    final_observation: (N, 9) after the step, before a next episode begins.
     reward: (N,) currency. terminated: (N,) bool.
     retained, accepted, contacted: (N,) bool. spend: (N,) currency.
     budget_violation, fatigue_violation: (N,) growth of the episode's hinge excess, in currency
@@ -97,6 +98,7 @@ class Step:
     """
 
     observation: Array
+    final_observation: Array
     reward: Array
     terminated: NDArray[np.bool_]
     retained: NDArray[np.bool_]
@@ -240,13 +242,21 @@ class VectorRetention:
         reward = value * (retained - branches.fixed_cost) - spend
         reward = reward - self.multipliers.budget * budget_excess
         reward = reward - self.multipliers.fatigue * value * cap_excess
-        contacted = after.contacts > before.contacts
+        final = observe(after, params)
         self.situation = after
         self._begin(terminated)
         return Step(
-            self.observation, reward, terminated, retained, accepted, contacted, spend,
-            budget_excess, cap_excess.astype(np.float64),
-        )  # fmt: skip
+            observation=self.observation if terminated.any() else final,
+            final_observation=final,
+            reward=reward,
+            terminated=terminated,
+            retained=retained,
+            accepted=accepted,
+            contacted=after.contacts > before.contacts,
+            spend=spend,
+            budget_violation=budget_excess,
+            fatigue_violation=cap_excess.astype(np.float64),
+        )
 
     def _excess(self, situation: Situation) -> Array:
         """Hinge of the budget: currency spent on the customer above the limit."""

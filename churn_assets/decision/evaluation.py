@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from churn_assets.decision.actions import DELAYS, Policy
+from churn_assets.decision.actions import DELAYS, Decisions, Policy
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.customers import Customers
 from churn_assets.decision.dynamics import Array, offer_units, start_histories
@@ -37,6 +37,11 @@ class Evaluation:
     retention: Array
     weight: Array
 
+    @classmethod
+    def of(cls, figures: Array, weight: Array) -> "Evaluation":
+        """From (C, 6) METRICS and the customers' weights."""
+        return cls(**dict(zip(METRICS, figures.T, strict=True)), weight=weight)
+
     def mean(self, metric: str) -> float:
         """Value-weighted mean for money and retention, plain mean for counts of customers."""
         values: Array = getattr(self, metric)
@@ -58,8 +63,12 @@ def evaluate_actions(
     for start in range(0, len(customers), CHUNK):
         chain = build_chain(customers.take(slice(start, start + CHUNK)), params)
         figures.append(chain_figures(chain, decide(chain)))
-    columns = dict(zip(METRICS, np.concatenate(figures).T, strict=True))
-    return Evaluation(**columns, weight=customers.weight)
+    return Evaluation.of(np.concatenate(figures), customers.weight)
+
+
+def summarise(evaluation: Evaluation) -> dict[str, float]:
+    """Every figure's mean, by name."""
+    return {metric: evaluation.mean(metric) for metric in METRICS}
 
 
 def grid_states(chain: Chain, contacts: int) -> Array:
@@ -81,9 +90,14 @@ def grid_states(chain: Chain, contacts: int) -> Array:
 
 def policy_actions(policy: Policy, chain: Chain) -> list[GridActions]:
     """A policy's decisions at every state, for n = 0 .. contact_cap."""
+    return actions_from(lambda _, states: policy.decide(states), chain)
+
+
+def actions_from(decide: Callable[[int, Array], Decisions], chain: Chain) -> list[GridActions]:
+    """Decisions at every state of the grid; `decide` gets n and the states with n contacts."""
     grid = []
     for contacts in range(chain.params.contact_cap + 1):
-        decided = policy.decide(grid_states(chain, contacts))
+        decided = decide(contacts, grid_states(chain, contacts))
         shape = (len(chain.customers), *grid_shape(chain.params, contacts))
         grid.append(
             GridActions(

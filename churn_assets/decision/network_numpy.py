@@ -33,7 +33,7 @@ class NetworkSpec(BaseModel):
 
     `mean` and `scale` are the fixed constants of the features' normalisation; `offer_price` lowers
     offer k's logit by offer_price x k: the calibration that makes the deployed (argmax) policy
-    meet the budget. `contact_price` does the same for the contact.
+    meet the budget.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,7 +43,6 @@ class NetworkSpec(BaseModel):
     mean: tuple[float, ...]
     scale: tuple[float, ...]
     offer_price: float = 0.0
-    contact_price: float = 0.0
 
 
 def raw_features(states: Array) -> Array:
@@ -106,7 +105,6 @@ def decide_from_heads(
     """Mask, apply the calibration and take each head's most probable action."""
     can_contact, can_offer = action_masks(states, spec.params)
     contact_logits = np.where(can_contact, heads["contact"], IMPOSSIBLE)
-    contact_logits = contact_logits - np.array([0.0, spec.contact_price])
     offer_logits = np.where(can_offer, heads["offer"], IMPOSSIBLE)
     offer_logits = offer_logits - spec.offer_price * np.arange(OFFERS)
     contact = contact_logits.argmax(axis=1)

@@ -11,7 +11,10 @@ from churn_assets.decision.evaluation import CHUNK, chain_figures, evaluate_acti
 from churn_assets.decision.oracle import build_chain, solve
 
 HIGHEST_PRICE = 64.0
-CURVE_PRICES = np.concatenate([[0.0], np.geomspace(0.05, HIGHEST_PRICE, 27)])
+RELATIVE_PRICES = np.array(
+    [0.0, 0.1, 0.25, 0.5, 0.7, 0.85, 0.95, 1, 1.05, 1.15, 1.3, 1.6, 2, 4, 10]
+)
+"""Prices of a Pareto curve, as multiples of the budget's price: dense where it is read."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,12 @@ class BudgetSolution:
     gap: float
 
 
-def pareto_curve(
-    customers: Customers, params: EnvironmentParams, prices: Array = CURVE_PRICES
-) -> ParetoCurve:
+def curve_around(price: float) -> Array:
+    """(15,) prices for a Pareto curve that is read near the budget's price."""
+    return RELATIVE_PRICES * max(price, 0.1)
+
+
+def pareto_curve(customers: Customers, params: EnvironmentParams, prices: Array) -> ParetoCurve:
     """Solve the oracle for every customer at every price (chunked over customers)."""
     uplift, spend, never = [], [], []
     for start in range(0, len(customers), CHUNK):
@@ -98,7 +104,7 @@ def solve_budget(
         best = (high, *at(high))
         bound = np.inf
         while high - low > tolerance * high:
-            middle = np.sqrt((low + 0.1) * (high + 0.1)) - 0.1
+            middle = float(np.sqrt((low + 0.1) * (high + 0.1)) - 0.1)
             uplift, spend = at(middle)
             bound = min(bound, uplift + middle * (params.budget_limit - spend))
             if spend > params.budget_limit:

@@ -11,7 +11,10 @@ need a say in the return's computation.
    so generalised advantage estimates stay unbiased wherever they were; only variance goes.
 
 Budget and contact cap enter as linear penalties, lambda x use, on the *expected* discount and on
-contacts above the cap; the multipliers follow the batch's mean use per episode.
+contacts above the cap. The cap's multiplier follows the batch's mean use per episode. The budget's
+follows, every `dual_every` updates, the exact mean spend of the *deployed* (argmax) policy on a
+sample of training customers: sampled actions spend 10 to 20 % less than the deployed ones, and a
+multiplier that followed them sank by a third and took the policy off the optimum's trade-off.
 """
 
 from collections.abc import Callable
@@ -22,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from churn_assets.decision.baselines import representative
 from churn_assets.decision.config import EnvironmentParams, PpoConfig
 from churn_assets.decision.customers import Customers
 from churn_assets.decision.dynamics import Array, sigmoid
@@ -33,6 +37,7 @@ from churn_assets.decision.environment import (
     branch,
     observe,
 )
+from churn_assets.decision.evaluation import evaluate
 from churn_assets.decision.lagrange import LagrangeMultiplier
 from churn_assets.decision.network import PolicyNetwork
 from churn_assets.decision.network_numpy import (
@@ -58,7 +63,6 @@ class Batch:
     log_prob: Tensor
     advantage: Tensor
     target: Tensor
-    spend_per_episode: float
     excess_per_episode: float
 
 
@@ -84,6 +88,7 @@ class Trainer:
         self.network = PolicyNetwork(config.hidden)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=1.0, eps=1e-5)
         self.budget = LagrangeMultiplier(price, params.budget_limit, config.budget_rate)
+        self.sample_of_base = representative(customers, config.dual_customers)
         self.fatigue = LagrangeMultiplier(
             config.fatigue_start, config.fatigue_tolerance, config.fatigue_rate
         )
@@ -94,18 +99,24 @@ class Trainer:
             left = 1 - update / self.config.updates
             batch = self.roll_out()
             statistics = self.improve(batch, left)
-            statistics["budget_multiplier"] = self.budget.update(batch.spend_per_episode)
+            if update % self.config.dual_every == 0 and update:
+                self.budget.update(self.deployed_spend())
+            statistics["budget_multiplier"] = self.budget.value
             statistics["fatigue_multiplier"] = self.fatigue.update(batch.excess_per_episode)
-            statistics["spend"] = batch.spend_per_episode
             report(update + 1, self.network, statistics)
         return self.network
+
+    def deployed_spend(self) -> float:
+        """Exact mean spend per episode of the argmax policy, share of value."""
+        policy = self.network.deployed(self.spec)
+        return evaluate(policy, self.sample_of_base, self.params).mean("spend")
 
     # ---- roll-out -------------------------------------------------------------------------
 
     def roll_out(self) -> Batch:
         """`horizon` steps in every environment, and their advantages."""
         before: list[Situation] = []
-        actions, log_probs, ended, answers = [], [], [], []
+        actions, log_probs, ended = [], [], []
         for _ in range(self.config.horizon):
             before.append(self.envs.situation)
             action, log_prob = self.sample(self.envs.observation)
@@ -113,12 +124,11 @@ class Trainer:
             actions.append(action)
             log_probs.append(log_prob)
             ended.append(step.terminated)
-            answers.append(step.accepted)
         flat, action = stack_situations(before), np.concatenate(actions)
         outcome = branch(flat, action, self.params)
         states = observe(flat, self.params)
         values, next_values = self.expected_values(states, outcome)
-        reward, spend, excess = self.expected_rewards(flat, outcome)
+        reward, excess = self.expected_rewards(flat, outcome)
         shape = (self.config.horizon, self.config.customers)
         delta = (reward + next_values - values).reshape(shape)
         advantage = generalised_advantages(delta, np.stack(ended), self.config.gae_lambda)
@@ -134,7 +144,6 @@ class Trainer:
             torch.cat(log_probs),
             torch.from_numpy(advantage.ravel()).float(),
             torch.from_numpy(advantage.ravel() + values).float(),
-            float(spend.sum() / episodes),
             float(excess.sum() / episodes),
         )
 
@@ -173,10 +182,8 @@ class Trainer:
         following = p * outcome.alive_accepted * yes + (1 - p) * outcome.alive_refused * no
         return here, following
 
-    def expected_rewards(
-        self, before: Situation, outcome: Branches
-    ) -> tuple[Array, NDArray[np.float64], NDArray[np.float64]]:
-        """(B,) expected reward, shaped, penalised and scaled; expected spend; excess contacts."""
+    def expected_rewards(self, before: Situation, outcome: Branches) -> tuple[Array, Array]:
+        """(B,) expected reward, shaped, penalised and scaled; (B,) contacts above the cap."""
         p = outcome.probability
         stay, stay_yes, stay_no = (
             1 - sigmoid(situation.score)
@@ -187,7 +194,7 @@ class Trainer:
         contacted = outcome.accepted.contacts > before.contacts
         excess = (contacted & (before.contacts >= self.params.contact_cap)).astype(np.float64)
         reward = shaped - (1 + self.budget.value) * spend - self.fatigue.value * excess
-        return self.config.reward_scale * reward, spend, excess
+        return self.config.reward_scale * reward, excess
 
     # ---- update ---------------------------------------------------------------------------
 

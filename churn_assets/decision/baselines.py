@@ -1,0 +1,176 @@
+"""The baselines, each tuned: every family's best variant, priced so that spend meets the limit.
+
+Settings are chosen on training and validation customers. A family has variants (timing, offer,
+threshold) and one knob that spend falls with; the knob is set by bisection on exact expected spend
+for every variant, and the variant with the highest exact uplift is kept.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from churn_assets.decision.bandit import ACCEPT_EDGES, RISK_EDGES, learn_segments
+from churn_assets.decision.config import EnvironmentParams
+from churn_assets.decision.customers import Customers
+from churn_assets.decision.dynamics import Array
+from churn_assets.decision.evaluation import evaluate
+from churn_assets.decision.rules import (
+    AlwaysOffer,
+    NeverContact,
+    PricedGreedy,
+    RiskThreshold,
+    Rule,
+    SegmentTable,
+    UpliftRule,
+)
+
+Build = Callable[[float], Rule]
+BISECTIONS = 14
+CLOSE = 0.002
+"""A calibration stops when spend is within the limit and this close to it (relative)."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """Variants of a rule; `build(knob)` spends less as the knob rises from `low` to `high`."""
+
+    name: str
+    variants: list[Build]
+    low: float
+    high: float
+
+
+def tuned_baselines(
+    tuning: Customers,
+    calibration: Customers,
+    params: EnvironmentParams,
+    price: float,
+) -> dict[str, Rule]:
+    """All baselines by name.
+
+    Args:
+        tuning: on whom variants are compared (a few hundred).
+        calibration: on whom the kept variant's knob is set finally.
+        price: the budget's price, at which Thompson sampling runs its campaign.
+    """
+    rules: dict[str, Rule] = {
+        "never": NeverContact(params=params),
+        "always_offer": AlwaysOffer(params=params),
+    }
+    for family in families(tuning, params, price):
+        rules[family.name] = calibrated(
+            best_variant(family, tuning, params, price), family, calibration, params
+        )
+    return rules
+
+
+def best_variant(
+    family: Family, customers: Customers, params: EnvironmentParams, price: float
+) -> Build:
+    """The variant with the highest uplift, spend that is left over counted at the budget's price."""
+    worth = []
+    for build in family.variants:
+        found = evaluate(calibrated(build, family, customers, params), customers, params)
+        worth.append(found.mean("uplift") - price * found.mean("spend"))
+    return family.variants[int(np.argmax(worth))]
+
+
+def families(customers: Customers, params: EnvironmentParams, price: float) -> Iterator[Family]:
+    """The tunable baselines for one environment."""
+    timings = list(timing_variants(params))
+    yield Family(
+        "priced_greedy",
+        [
+            _builder(PricedGreedy, "price", params=params, threshold=threshold, **timing)
+            for threshold, tried in ((0.0, timings), (-0.01, timings[:3]), (0.01, timings[:3]))
+            for timing in tried
+        ],
+        low=0.0,
+        high=64.0,
+    )
+    offers = [{**timing, "offer": offer} for timing in timings[:1] for offer in (1, 2, 3)]
+    yield Family(
+        "risk_threshold",
+        [_builder(RiskThreshold, "threshold", params=params, **chosen) for chosen in offers],
+        low=0.0,
+        high=1.0,
+    )
+    yield Family(
+        "uplift",
+        [_builder(UpliftRule, "threshold", params=params, **chosen) for chosen in offers],
+        low=0.0,
+        high=1.0,
+    )
+    gain, cost = learn_segments(customers, params, price, seed=0)
+    yield Family(
+        "thompson",
+        [partial(segment_rule, gain, cost, params, timing) for timing in timings[:3]],
+        low=0.0,
+        high=64.0,
+    )
+
+
+def timing_variants(params: EnvironmentParams) -> Iterator[dict[str, int | bool]]:
+    """When to look again after a contact, and whether contacts in the cooldown are allowed.
+
+    In the order of what was best in trials: families with many settings try the first few only.
+    """
+    whole_cooldown = min(params.cooldown_days - 1, 7)
+    yield {"delay_after_contact": whole_cooldown, "contact_in_cooldown": False}
+    for delay in (2, whole_cooldown, 4, 1):
+        yield {"delay_after_contact": delay, "contact_in_cooldown": True}
+
+
+def segment_rule(
+    gain: Array,
+    cost: Array,
+    params: EnvironmentParams,
+    timing: dict[str, int | bool],
+    price: float,
+) -> SegmentTable:
+    """The bandit's table at a price on the discount."""
+    return SegmentTable.model_validate(
+        {
+            **timing,
+            "params": params,
+            "risk_edges": RISK_EDGES,
+            "accept_edges": ACCEPT_EDGES,
+            "table": tuple(tuple(row) for row in gain - (1 + price) * cost),
+        }
+    )
+
+
+def calibrated(
+    build: Build, family: Family, customers: Customers, params: EnvironmentParams
+) -> Rule:
+    """The variant with the lowest knob whose expected spend is within the limit."""
+
+    def spend_ratio(knob: float) -> float:
+        return evaluate(build(knob), customers, params).mean("spend") / params.budget_limit
+
+    if spend_ratio(family.low) <= 1:
+        return build(family.low)
+    low, high = family.low, family.high
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2 if high - low < 1 else float(np.sqrt((low + 0.1) * high))
+        ratio = spend_ratio(middle)
+        low, high = (low, middle) if ratio <= 1 else (middle, high)
+        if 1 - CLOSE <= ratio <= 1:
+            break
+    return build(high)
+
+
+def representative(customers: Customers, count: int) -> Customers:
+    """`count` customers evenly spaced in the order of churn risk: less noise than a random draw."""
+    rows: NDArray[np.int64] = np.argsort(customers.risk, kind="stable")
+    if count >= len(customers):
+        return customers
+    picked = np.floor((np.arange(count) + 0.5) * len(customers) / count).astype(np.int64)
+    return customers.take(rows[picked])
+
+
+def _builder(rule: type[Rule], knob: str, **fixed: object) -> Build:
+    return lambda value: rule.model_validate({**fixed, knob: value})

@@ -1,0 +1,75 @@
+"""Calibration of the deployed (argmax) policy to the budget, by exact expected spend."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from churn_assets.decision.actions import Decisions
+from churn_assets.decision.customers import Customers
+from churn_assets.decision.dynamics import Array
+from churn_assets.decision.evaluation import (
+    CHUNK,
+    Evaluation,
+    actions_from,
+    chain_figures,
+    grid_states,
+)
+from churn_assets.decision.network_numpy import NetworkPolicy, NetworkSpec, decide_from_heads
+from churn_assets.decision.oracle import Chain, build_chain
+
+CALIBRATION_STEPS = 16
+HIGHEST_OFFER_PRICE = 8.0
+"""Bound of the calibration, in logits per 5 % of discount."""
+
+
+Levels = list[dict[str, NDArray[np.float32]]]
+"""A chunk's raw network outputs at the states with n = 0, 1, ... contacts."""
+
+
+def calibrate_policy(policy: NetworkPolicy, customers: Customers) -> NetworkPolicy:
+    """Set `offer_price` by bisection so that the deployed policy's expected spend is the limit.
+
+    Sampling and argmax spend differently, so the multiplier alone can't meet the budget exactly.
+    The price may be negative: an underspending policy is made more generous.
+    """
+    spec = policy.spec
+    grid = HeadGrid.build(policy, customers)
+    low, high = -HIGHEST_OFFER_PRICE, HIGHEST_OFFER_PRICE
+    for _ in range(CALIBRATION_STEPS):
+        middle = (low + high) / 2
+        spec = spec.model_copy(update={"offer_price": middle})
+        within = grid.evaluate(spec).mean("spend") <= spec.params.budget_limit
+        low, high = (low, middle) if within else (middle, high)
+    return replace(policy, spec=spec.model_copy(update={"offer_price": high}))
+
+
+@dataclass(frozen=True)
+class HeadGrid:
+    """The network's outputs at every grid state, kept while the calibration changes."""
+
+    chains: list[Chain]
+    heads: list[Levels]
+    weight: Array
+
+    @classmethod
+    def build(cls, policy: NetworkPolicy, customers: Customers) -> "HeadGrid":
+        """Run the network once on all states of all customers."""
+        chains, heads = [], []
+        for start in range(0, len(customers), CHUNK):
+            chain = build_chain(customers.take(slice(start, start + CHUNK)), policy.spec.params)
+            levels = range(policy.spec.params.contact_cap + 1)
+            chains.append(chain)
+            heads.append([policy.heads(grid_states(chain, level)) for level in levels])
+        return cls(chains, heads, customers.weight)
+
+    def evaluate(self, spec: NetworkSpec) -> Evaluation:
+        """Exact figures of the policy with another calibration."""
+        figures = []
+        for chain, levels in zip(self.chains, self.heads, strict=True):
+
+            def decide(contacts: int, states: Array, heads: Levels = levels) -> Decisions:
+                return decide_from_heads(heads[contacts], states, spec)
+
+            figures.append(chain_figures(chain, actions_from(decide, chain)))
+        return Evaluation.of(np.concatenate(figures), self.weight)

@@ -1,0 +1,135 @@
+"""What stands behind the headline: which inputs matter, where the gap lies, how stress is borne."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from churn_assets.decision.actions import Policy
+from churn_assets.decision.calibration import HeadGrid, calibrate_policy
+from churn_assets.decision.comparison import captured_uplift
+from churn_assets.decision.config import EnvironmentParams
+from churn_assets.decision.customers import Customers
+from churn_assets.decision.dynamics import Array
+from churn_assets.decision.environment import VectorRetention
+from churn_assets.decision.evaluation import evaluate, evaluate_actions, policy_actions
+from churn_assets.decision.network_numpy import NetworkPolicy
+from churn_assets.decision.oracle import Chain, GridActions, solve
+from churn_assets.decision.pareto import ParetoCurve, curve_around, pareto_curve, solve_budget
+from churn_assets.decision.state import COLUMNS
+
+STRESSES: dict[str, dict[str, float]] = {
+    "budget -50 %": {"budget": 0.5},
+    "churn +20 %": {"risk": 1.2},
+    "acceptance -30 %": {"accept": 0.7},
+}
+MONOTONE_SHIFTS = (-1.0, -0.5, 0.0, 0.5, 1.0)
+
+
+def visited_states(
+    policy: Policy, customers: Customers, params: EnvironmentParams, count: int = 2048
+) -> Array:
+    """(8 x count, 9) states that a policy meets in eight steps from fresh starts."""
+    envs = VectorRetention(customers, params, count, seed=7)
+    states = []
+    for _ in range(8):
+        states.append(envs.observation)
+        decided = policy.decide(states[-1])
+        envs.step(np.column_stack([decided.contact, decided.offer, decided.delay]).astype(np.int64))
+    return np.concatenate(states)
+
+
+def input_sensitivity(policy: Policy, states: Array) -> dict[str, float]:
+    """Share of decisions that change when one input is permuted among the states."""
+    rng = np.random.default_rng(0)
+    before = policy.decide(states)
+    changed = {}
+    for column, name in enumerate(COLUMNS):
+        permuted = states.copy()
+        permuted[:, column] = rng.permutation(permuted[:, column])
+        after = policy.decide(permuted)
+        differs = (before.contact != after.contact) | (before.offer != after.offer)
+        changed[name] = float((differs | (before.delay != after.delay)).mean())
+    return changed
+
+
+def gap_by_head(
+    policy: Policy,
+    customers: Customers,
+    curve: ParetoCurve,
+    params: EnvironmentParams,
+    price: float,
+) -> dict[str, float]:
+    """Captured uplift when one head's decisions are replaced by the optimum's.
+
+    "none" is the policy itself. What a head's replacement adds is what that head loses.
+    """
+
+    def mixed(heads: tuple[str, ...]) -> float:
+        def decide(chain: Chain) -> list[GridActions]:
+            pairs = zip(policy_actions(policy, chain), solve(chain, price), strict=True)
+            return [
+                replace(own, **{head: getattr(best, head) for head in heads}) for own, best in pairs
+            ]
+
+        return captured_uplift(curve, evaluate_actions(decide, customers, params))
+
+    replaced: dict[str, tuple[str, ...]] = {
+        "none": (),
+        "contact": ("contact",),
+        "offer": ("offer",),
+        "delay": ("delay",),
+        "contact and offer": ("contact", "offer"),
+    }
+    return {name: mixed(heads) for name, heads in replaced.items()}
+
+
+def gap_by_risk(
+    found: Array, best: Array, risk: Array, weight: Array, bins: int = 5
+) -> dict[str, float]:
+    """Share of the lost uplift that lies in each fifth of the customers, by churn risk."""
+    lost = (best - found) * weight
+    edges = np.quantile(risk, np.linspace(0, 1, bins + 1)[1:-1])
+    group = np.searchsorted(edges, risk)
+    return {
+        f"risk fifth {index + 1}": float(lost[group == index].sum() / lost.sum())
+        for index in range(bins)
+    }
+
+
+def spend_at_offer_prices(policy: NetworkPolicy, customers: Customers) -> list[float]:
+    """Expected spend as offers get dearer or cheaper to the deployed policy: must never rise."""
+    grid = HeadGrid.build(policy, customers)
+    prices = [policy.spec.offer_price + shift for shift in MONOTONE_SHIFTS]
+    specs = [policy.spec.model_copy(update={"offer_price": price}) for price in prices]
+    return [grid.evaluate(spec).mean("spend") for spec in specs]
+
+
+def stress_runs(
+    policy: NetworkPolicy, rule: Policy, test: Customers, calibration: Customers
+) -> dict[str, dict[str, Any]]:
+    """Each stress with policy and rule fixed, and with the policy's price re-tuned to the limit.
+
+    Re-tuning sets the deployed policy's offer price anew on stressed customers; nothing is trained.
+    """
+    table = {}
+    for name, stress in STRESSES.items():
+        limit = policy.spec.params.budget_limit * stress.get("budget", 1.0)
+        params = policy.spec.params.model_copy(update={"budget_limit": limit})
+        factors = (stress.get("risk", 1.0), stress.get("accept", 1.0))
+        world, base = test.stressed(*factors), calibration.stressed(*factors)
+        stressed = replace(policy, spec=policy.spec.model_copy(update={"params": params}))
+        retuned = calibrate_policy(stressed, base)
+        price = solve_budget(base, params, 1e-2).price
+        curve = pareto_curve(world, params, curve_around(price))
+        rows = {"fixed": policy, "re-tuned": retuned, "best rule, fixed": rule}
+        table[name] = {
+            row: {
+                "captured_uplift": captured_uplift(curve, found),
+                "uplift": found.mean("uplift"),
+                "spend_ratio": found.mean("spend") / limit,
+            }
+            for row, candidate in rows.items()
+            for found in [evaluate(candidate, world, params)]
+        }
+    return table

@@ -1,0 +1,114 @@
+"""The report's pictures. Matplotlib's Agg, small files."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.colors import BoundaryNorm, ListedColormap
+
+from churn_assets.decision.actions import Policy
+from churn_assets.decision.config import EnvironmentParams
+from churn_assets.decision.customers import Customers
+from churn_assets.decision.dynamics import Array
+from churn_assets.decision.evaluation import Evaluation, policy_actions
+from churn_assets.decision.oracle import build_chain, solve
+from churn_assets.decision.pareto import ParetoCurve
+
+DPI = 80
+OFFER_COLOURS = ["#eeeeee", "#c6dbef", "#6baed6", "#2171b5", "#08306b"]
+OFFER_NAMES = ["no contact", "0 %", "5 %", "10 %", "15 %"]
+SHAPE = np.array([-2.0, -0.2, 0.65, 1.25])
+"""Logits of the four acceptances around the map's axis: the customers' average curve."""
+
+
+def learning_curve(path: Path, runs: list[dict[str, Any]], baselines: dict[str, float]) -> None:
+    """Captured uplift on validation customers over training, with baselines and oracle as lines."""
+    figure, axes = plt.subplots(figsize=(7, 4))
+    for run in runs:
+        steps = [point["steps"] for point in run["history"]]
+        captured = [100 * point["captured_uplift"] for point in run["history"]]
+        axes.plot(steps, captured, marker=".", label=f"PPO, seed {run['seed']}")
+    axes.axhline(100, color="black", label="oracle")
+    for index, (name, value) in enumerate(sorted(baselines.items(), key=lambda item: -item[1])):
+        axes.axhline(100 * value, color=f"C{4 + index}", linestyle="--", linewidth=1, label=name)
+    axes.set(xlabel="environment steps", ylabel="captured uplift, %", ylim=(50, 101.5))
+    axes.legend(fontsize=7)
+    _save(figure, path)
+
+
+def multipliers(path: Path, runs: list[dict[str, Any]]) -> None:
+    """Both multipliers and the spend that drives the first, over training."""
+    figure, axes = plt.subplots(1, 2, figsize=(8, 3.2))
+    for run in runs:
+        steps = [point["steps"] for point in run["history"]]
+        for panel, name in zip(axes, ("budget_multiplier", "fatigue_multiplier"), strict=True):
+            panel.plot(
+                steps, [point[name] for point in run["history"]], label=f"seed {run['seed']}"
+            )
+            panel.set(xlabel="environment steps", title=name.replace("_", " "))
+    axes[0].legend(fontsize=7)
+    _save(figure, path)
+
+
+def decision_map(path: Path, policy: Policy, params: EnvironmentParams, price: float) -> None:
+    """Offer by churn risk and acceptance of the 10 % offer, for PPO and for the optimum."""
+    risk = np.linspace(0.02, 0.95, 48)
+    level = np.linspace(-2, 2, 40)
+    accept = 1 / (1 + np.exp(-(SHAPE + np.repeat(level, len(risk))[:, None])))
+    customers = Customers(np.tile(risk, len(level)), accept, np.ones(len(accept)))
+    chain = build_chain(customers, params)
+    fresh = (slice(None), 0, 0, 0, params.cooldown_days)
+    figure, panels = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True, layout="constrained")
+    colours = ListedColormap(OFFER_COLOURS)
+    titles = {"PPO": policy_actions(policy, chain)[0], "optimum": solve(chain, price)[0]}
+    for panel, (title, actions) in zip(panels, titles.items(), strict=True):
+        chosen = np.where(actions.contact[fresh], 1 + actions.offer[fresh], 0)
+        image = panel.pcolormesh(
+            risk,
+            accept[:: len(risk), 2],
+            chosen.reshape(len(level), len(risk)),
+            cmap=colours,
+            norm=BoundaryNorm(np.arange(-0.5, 5), 5),
+        )
+        panel.set(title=title, xlabel="churn risk")
+    panels[0].set_ylabel("P(accept | 10 %)")
+    bar = figure.colorbar(image, ax=panels, ticks=range(5))
+    bar.ax.set_yticklabels(OFFER_NAMES)
+    _save(figure, path)
+
+
+def pareto(
+    path: Path, curve: ParetoCurve, limit: float, points: dict[str, tuple[float, float]]
+) -> None:
+    """Spend against uplift: the oracle's curve, the limit, and every policy."""
+    figure, axes = plt.subplots(figsize=(7, 4.2))
+    spend, uplift = curve.spend @ curve.weight, curve.uplift @ curve.weight
+    axes.plot(100 * spend, 100 * uplift, color="black", marker=".", label="oracle")
+    axes.axvline(100 * limit, color="grey", linestyle=":", label="budget limit")
+    for index, (name, (spent, gained)) in enumerate(points.items()):
+        axes.plot(100 * spent, 100 * gained, "o", color=f"C{index}", label=name)
+    axes.set(xlabel="spend, % of yearly value", ylabel="uplift over leaving alone, % of value")
+    axes.legend(fontsize=7)
+    _save(figure, path)
+
+
+def oracle_against_policy(path: Path, best: Array, found: Evaluation) -> None:
+    """Each test customer's exact uplift under the optimum and under PPO."""
+    figure, axes = plt.subplots(figsize=(4.5, 4.5))
+    axes.plot([0, 100 * best.max()], [0, 100 * best.max()], color="grey", linewidth=1)
+    axes.plot(100 * best, 100 * found.uplift, ".", markersize=3)
+    axes.set(xlabel="oracle: uplift, % of value", ylabel="PPO: uplift, % of value")
+    _save(figure, path)
+
+
+def _save(figure: Any, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if figure.get_layout_engine() is None:
+        figure.tight_layout()
+    figure.savefig(path, dpi=DPI)
+    plt.close(figure)

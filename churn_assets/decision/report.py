@@ -1,0 +1,255 @@
+"""The policy report: every policy on the held-out customers, exactly, with intervals.
+
+Choices (rules' settings, prices, the served seed) were made on training and validation customers;
+the test customers are looked at here, once. The best baseline is the one that does best on the
+*test* customers: the choice that is least kind to PPO.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from churn_assets.decision import plots
+from churn_assets.decision.actions import Policy
+from churn_assets.decision.baselines import representative
+from churn_assets.decision.comparison import Bootstrap, Estimate, captured_uplift
+from churn_assets.decision.config import PRESETS, DecisionConfig
+from churn_assets.decision.diagnostics import (
+    gap_by_head,
+    gap_by_risk,
+    input_sensitivity,
+    spend_at_offer_prices,
+    stress_runs,
+    visited_states,
+)
+from churn_assets.decision.evaluation import Evaluation, evaluate, summarise
+from churn_assets.decision.groups import Groups
+from churn_assets.decision.network_numpy import NetworkPolicy
+from churn_assets.decision.pareto import ParetoCurve
+from churn_assets.decision.policy import load_policy
+from churn_assets.decision.training import load_trained
+from churn_assets.decision.world import load_curve
+from churn_assets.stage import Progress, silent
+
+UNPRICED = ("never", "always_offer")
+"""Baselines that ignore the budget: shown, but never the best rule to beat."""
+
+
+@dataclass(frozen=True)
+class PresetResult:
+    """Everything measured on one preset's test customers."""
+
+    curve: ParetoCurve
+    runs: dict[int, Evaluation]
+    rules: dict[str, Evaluation]
+    best_rule: str
+    table: dict[str, Any]
+
+
+def run(
+    inputs: Mapping[str, Path],
+    out: Path,
+    config: DecisionConfig,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Compare, draw, choose what is served (`policy/`), and report.
+
+    The report's `policy` holds the figures of `churn report`; `presets` every policy's table;
+    `served` names the policy in `policy/`: PPO, or the best baseline where that captures more.
+    """
+    groups = Groups.load(inputs["retention_environment"])
+    results = {}
+    for step, preset in enumerate(config.presets):
+        results[preset] = measure_preset(inputs, groups, preset, config)
+        progress(step + 1, len(config.presets), **results[preset].table["lead"])
+    trained = json.loads((inputs["decision_policy"] / "report.json").read_text())["trained"]
+    oracle = json.loads((inputs["oracle_policy"] / "report.json").read_text())["oracle"]
+    main = results[config.preset]
+    serves_ppo = main.table["ppo"]["captured_uplift"]["value"] >= best_captured(main)
+    source = (
+        inputs["decision_policy"] / "policy"
+        if serves_ppo
+        else inputs["baseline_policies"] / config.preset / main.best_rule
+    )
+    shutil.copytree(source, out / "policy")
+    seed = trained[config.preset]["best_seed"]
+    policy = load_trained(inputs["decision_policy"], config.preset, seed)
+    rule = load_policy(inputs["baseline_policies"] / config.preset / main.best_rule)
+    draw(out / "plots", policy, main, trained[config.preset], seed)
+    return {
+        "preset": config.preset,
+        "policy": headline(results, trained, oracle, config),
+        "served": "ppo" if serves_ppo else main.best_rule,
+        "served_seed": seed,
+        "presets": {preset: result.table for preset, result in results.items()},
+        "diagnostics": diagnose(policy, rule, main, groups, trained[config.preset], seed, config),
+    }
+
+
+def best_captured(result: PresetResult) -> float:
+    """Captured uplift of the best baseline."""
+    value: float = result.table["rules"][result.best_rule]["captured_uplift"]["value"]
+    return value
+
+
+def measure_preset(
+    inputs: Mapping[str, Path], groups: Groups, preset: str, config: DecisionConfig
+) -> PresetResult:
+    """Evaluate all policies of one preset on the test customers."""
+    params, test = PRESETS[preset], groups.test
+    curve = load_curve(inputs["oracle_policy"], preset)
+    folder = inputs["baseline_policies"] / preset
+    rules = {
+        path.name: evaluate(load_policy(path), test, params) for path in sorted(folder.iterdir())
+    }
+    networks = {
+        seed: load_trained(inputs["decision_policy"], preset, seed) for seed in config.seeds
+    }
+    runs = {seed: evaluate(network, test, params) for seed, network in networks.items()}
+    priced = {name: found for name, found in rules.items() if name not in UNPRICED}
+    best_rule = max(priced, key=lambda name: captured_uplift(curve, priced[name]))
+    bootstrap = Bootstrap(curve, config.bootstrap, seed=0)
+    ppo = float(np.mean([captured_uplift(curve, found) for found in runs.values()]))
+    ppo_samples = bootstrap.over_seeds(list(runs.values()))
+    lead = Estimate.of(
+        ppo - captured_uplift(curve, rules[best_rule]),
+        ppo_samples - bootstrap.captured(rules[best_rule]),
+    )
+    figures = {seed: summarise(found) for seed, found in runs.items()}
+    table = {
+        "ppo": {
+            "captured_uplift": asdict(Estimate.of(ppo, ppo_samples)),
+            "by_seed": {
+                str(seed): figures[seed] | {"captured_uplift": captured_uplift(curve, found)}
+                for seed, found in runs.items()
+            },
+            "spend_ratio": asdict(spend_ratio(bootstrap, runs, params.budget_limit)),
+            "base_spend_ratio": base_spend_ratio(networks, groups, config),
+            "over_contact_rate": float(np.mean([row["over_cap"] for row in figures.values()])),
+        },
+        "rules": {
+            name: summarise(found)
+            | {
+                "captured_uplift": asdict(
+                    Estimate.of(captured_uplift(curve, found), bootstrap.captured(found))
+                ),
+                "spend_ratio": found.mean("spend") / params.budget_limit,
+            }
+            for name, found in rules.items()
+        },
+        "best_rule": best_rule,
+        "lead": asdict(lead),
+    }
+    return PresetResult(curve, runs, rules, best_rule, table)
+
+
+def spend_ratio(bootstrap: Bootstrap, runs: Mapping[int, Evaluation], limit: float) -> Estimate:
+    """Expected spend on the test customers over the limit; the interval is over customers.
+
+    704 customers are a small sample of the base that the budget is for: see `base_spend_ratio`.
+    """
+    value = float(np.mean([found.mean("spend") for found in runs.values()]))
+    samples = np.mean([bootstrap.spend(found) for found in runs.values()], axis=0)
+    return Estimate.of(value / limit, samples / limit)
+
+
+def base_spend_ratio(
+    networks: Mapping[int, NetworkPolicy], groups: Groups, config: DecisionConfig
+) -> float:
+    """Expected spend over the limit on a second, larger sample of training and validation."""
+    checked = groups.calibration(2 * config.calibration_customers)
+    ratios = [
+        evaluate(network, checked, network.spec.params).mean("spend")
+        / network.spec.params.budget_limit
+        for network in networks.values()
+    ]
+    return float(np.mean(ratios))
+
+
+def headline(
+    results: Mapping[str, PresetResult],
+    trained: Mapping[str, Any],
+    oracle: Mapping[str, Any],
+    config: DecisionConfig,
+) -> dict[str, Any]:
+    """The figures of `churn report --json` below `policy`."""
+    main = results[config.preset]
+    tables = {preset: result.table for preset, result in results.items()}
+    seconds = [run["train_seconds"] for preset in trained.values() for run in preset["runs"]]
+    return {
+        "captured_uplift": main.table["ppo"]["captured_uplift"]["value"],
+        "captured_uplift_by_preset": {
+            preset: table["ppo"]["captured_uplift"]["value"] for preset, table in tables.items()
+        },
+        "best_baseline": main.best_rule,
+        "best_baseline_uplift": best_captured(main),
+        "lead_by_preset": {preset: table["lead"]["value"] for preset, table in tables.items()},
+        "lead_lower_by_preset": {
+            preset: table["lead"]["lower"] for preset, table in tables.items()
+        },
+        "spend_ratio": main.table["ppo"]["spend_ratio"]["value"],
+        "over_contact_rate": main.table["ppo"]["over_contact_rate"],
+        "train_seconds": float(np.mean(seconds)),
+        "oracle_gap": oracle[config.preset]["dual_gap"],
+        "seeds": len(config.seeds),
+    }
+
+
+def diagnose(
+    policy: NetworkPolicy,
+    rule: Policy,
+    result: PresetResult,
+    groups: Groups,
+    trained: Mapping[str, Any],
+    seed: int,
+    config: DecisionConfig,
+) -> dict[str, Any]:
+    """Inputs that matter, monotone spend, where the gap lies, stress: for the served seed."""
+    params, some = policy.spec.params, representative(groups.test, config.watched_customers)
+    price = trained["warm_price"]
+    at_price = int(np.argmin(np.abs(result.curve.prices - price)))
+    found, curve = result.runs[seed], result.curve
+    return {
+        "sensitivity": input_sensitivity(policy, visited_states(policy, groups.test, params)),
+        "spend_at_offer_prices": spend_at_offer_prices(policy, some),
+        "oracle_spend_at_prices": (curve.spend @ curve.weight).tolist(),
+        "gap_by_head": gap_by_head(policy, groups.test, curve, params, price),
+        "gap_by_risk": gap_by_risk(
+            found.uplift - price * found.spend,
+            curve.uplift[at_price] - price * curve.spend[at_price],
+            groups.test.risk,
+            groups.test.weight,
+        ),
+        "stress": stress_runs(policy, rule, some, groups.calibration(config.tuning_customers)),
+    }
+
+
+def draw(
+    folder: Path,
+    policy: NetworkPolicy,
+    result: PresetResult,
+    trained: Mapping[str, Any],
+    seed: int,
+) -> None:
+    """All plots of the default preset."""
+    params, curve = policy.spec.params, result.curve
+    rules = result.table["rules"]
+    shown = {
+        name: row["captured_uplift"]["value"] for name, row in rules.items() if name not in UNPRICED
+    }
+    plots.learning_curve(folder / "learning_curve.png", trained["runs"], shown)
+    plots.multipliers(folder / "multipliers.png", trained["runs"])
+    plots.decision_map(folder / "decision_map.png", policy, params, trained["warm_price"])
+    points = {name: (row["spend"], row["uplift"]) for name, row in rules.items()}
+    points["PPO"] = (result.runs[seed].mean("spend"), result.runs[seed].mean("uplift"))
+    points.pop("always_offer")
+    plots.pareto(folder / "pareto.png", curve, params.budget_limit, points)
+    nearest = int(np.argmin(np.abs(curve.prices - trained["warm_price"])))
+    plots.oracle_against_policy(
+        folder / "oracle_against_ppo.png", curve.uplift[nearest], result.runs[seed]
+    )

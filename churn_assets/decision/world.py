@@ -1,0 +1,114 @@
+"""The stages before and beside the training: environment, oracle, baselines. Plain functions."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from churn_assets.decision.baselines import tuned_baselines
+from churn_assets.decision.config import PRESETS, DecisionConfig
+from churn_assets.decision.customers import Customers
+from churn_assets.decision.evaluation import evaluate, summarise
+from churn_assets.decision.groups import Groups
+from churn_assets.decision.pareto import ParetoCurve, curve_around, pareto_curve, solve_budget
+from churn_assets.decision.policy import save_rule
+from churn_assets.predictors.scoring import AcceptScorer, RiskScorer
+from churn_assets.stage import Progress, silent
+
+CURVE_FILE = "curve.safetensors"
+
+
+def run_environment(
+    inputs: Mapping[str, Path],
+    out: Path,
+    config: DecisionConfig,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Score the telco customers and write `train|valid|test.safetensors` (risk, accept, value).
+
+    The accept model is asked about customers without contact history: the environment lowers
+    acceptance itself.
+    """
+    # Imported here: only this function reads tables, and the serving side imports this package.
+    import pandas as pd
+
+    risk = RiskScorer.load(inputs["risk_model"])
+    accept = AcceptScorer.load(inputs["accept_model"])
+    report: dict[str, Any] = {"preset": config.preset, "params": config.environment.model_dump()}
+    for split in ("train", "valid", "test"):
+        table = pd.read_parquet(inputs["telco_customers"] / f"{split}.parquet")
+        value = 12 * table["monthly_charges"].to_numpy(dtype=np.float64)
+        records = table.drop(columns=["churn"]).to_dict(orient="records")
+        rows = [{str(name): cell for name, cell in record.items()} for record in records]
+        customers = Customers(risk.predict(rows), accept.predict(rows), value)
+        customers.save(out / f"{split}.safetensors")
+        report[split] = {
+            "customers": len(customers),
+            "mean_risk": float(customers.risk.mean()),
+            "mean_accept": customers.accept.mean(axis=0).tolist(),
+            "mean_value": float(customers.value.mean()),
+        }
+    return report
+
+
+def run_oracle(
+    inputs: Mapping[str, Path],
+    out: Path,
+    config: DecisionConfig,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Solve the exact optimum on the test customers, and write its Pareto curve per preset."""
+    test = Groups.load(inputs["retention_environment"]).test
+    report: dict[str, Any] = {}
+    for step, preset in enumerate(config.presets):
+        solution = solve_budget(test, PRESETS[preset])
+        curve = pareto_curve(test, PRESETS[preset], curve_around(solution.price))
+        save_curve(curve, out / f"{preset}.{CURVE_FILE}")
+        report[preset] = {
+            "price": solution.price,
+            "uplift": solution.uplift,
+            "spend": solution.spend,
+            "upper_bound": solution.bound,
+            "dual_gap": solution.gap,
+            "never": float(curve.never @ curve.weight),
+            "customers": len(test),
+        }
+        progress(step + 1, len(config.presets), dual_gap=solution.gap)
+    return {"preset": config.preset, "oracle": report}
+
+
+def run_baselines(
+    inputs: Mapping[str, Path],
+    out: Path,
+    config: DecisionConfig,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Tune every baseline per preset; writes `<preset>/<name>/policy.json`."""
+    groups = Groups.load(inputs["retention_environment"])
+    tuning = groups.calibration(config.tuning_customers)
+    calibration = groups.calibration(config.calibration_customers)
+    report: dict[str, Any] = {}
+    for step, preset in enumerate(config.presets):
+        params = PRESETS[preset]
+        price = solve_budget(tuning, params, 1e-2).price
+        rules = tuned_baselines(tuning, calibration, params, price)
+        report[preset] = {}
+        for name, rule in rules.items():
+            save_rule(rule, out / preset / name)
+            settings = rule.model_dump(exclude={"params", "table", "risk_edges", "accept_edges"})
+            report[preset][name] = settings | summarise(evaluate(rule, tuning, params))
+        progress(step + 1, len(config.presets), rules=len(rules))
+    return {"preset": config.preset, "baselines": report}
+
+
+def save_curve(curve: ParetoCurve, path: Path) -> None:
+    """Write a Pareto curve as safetensors."""
+    names = ("prices", "uplift", "spend", "never", "weight")
+    save_file({name: np.ascontiguousarray(getattr(curve, name)) for name in names}, path)
+
+
+def load_curve(folder: Path, preset: str) -> ParetoCurve:
+    """The Pareto curve of a preset in the oracle's folder."""
+    return ParetoCurve(**load_file(folder / f"{preset}.{CURVE_FILE}"))
