@@ -43,8 +43,8 @@ class BaseModelConfig(Frozen):
     layers: int = Field(3, ge=1)
     heads: int = Field(4, ge=1)
     positions: int = Field(256, ge=64)
-    steps: int = Field(1_000, ge=1)
-    batch: int = Field(16, ge=1)
+    steps: int = Field(2_000, ge=1)
+    batch: int = Field(12, ge=1)
     learning_rate: float = Field(3e-3, gt=0, description="embeddings, norms and biases (AdamW)")
     muon_learning_rate: float = Field(0.02, gt=0, description="weight matrices of the layers")
     seed: int = 42

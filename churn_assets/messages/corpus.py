@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from churn_assets.messages.config import CorpusConfig
-from churn_assets.messages.flaws import FLAWS, write_pair
+from churn_assets.messages.flaws import FLAWS, SLOT_FLAWS, write_pair
 from churn_assets.messages.grammar import SPLITS, Split, grammar, write_message
 from churn_assets.messages.prompts import random_situation
 
 SOURCE = "grammar"
-HELD_OUT_SHARE = 0.1  # of the training size, in each of valid and test
+HELD_OUT_SHARE = 0.2  # of the training size, in each of valid and test
 
 
 def _size(total: int, split: Split) -> int:
@@ -41,9 +41,9 @@ def write_messages(config: CorpusConfig, split: Split) -> Iterator[dict[str, Any
 
 
 def write_preferences(config: CorpusConfig, split: Split) -> Iterator[dict[str, Any]]:
-    """Rows {prompt, chosen, rejected, source, group, flaw}, every flaw equally often."""
+    """Rows {prompt, chosen, rejected, source, group, flaw}; slot flaws twice as often as others."""
     rng = random.Random(f"{config.seed}-pairs-{split}")
-    families, flaws = grammar().families_of(split), list(FLAWS)
+    families, flaws = grammar().families_of(split), [*FLAWS, *SLOT_FLAWS]
     for i in range(_size(config.pairs, split)):
         flaw = flaws[i % len(flaws)]
         situation, family = random_situation(rng), rng.choice(families)

@@ -165,6 +165,9 @@ FLAWS: Mapping[str, Flaw] = {
     "garbled": _garbled,
 }
 
+# The hardest to see, and the ones that PPO exploits first: a shorter message without its offer.
+SLOT_FLAWS = ("missing_slot", "doubled_slot", "wrong_slot")
+
 
 def write_pair(rng: random.Random, situation: Situation, family: str, flaw: str) -> tuple[str, str]:
     """(chosen, rejected): the rejected text is mostly a flawed copy of the chosen one."""

@@ -1,0 +1,197 @@
+"""Checks of the message writer. All read the stages' reports; bounds are the gates of the product.
+
+Blocking: what is served passes the shield, the models reach their pass rates, and PPO's gain is
+real under both reward models. The rest warn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import dagster as dg
+
+from churn_assets.messages.grammar import SPLITS, count_messages, grammar
+from churn_assets.resources.artifact_store import Artifact
+from churn_assets.resources.bindings import StoreResource
+
+SFT_PASS_RATE = 0.95
+PPO_PASS_RATE = 0.98
+REWARD_ACCURACY = 0.95
+WORST_FLAW_ACCURACY = 0.85
+REWARD_GAIN, REWARD_GAIN_LOWER = 0.5, 0.2
+KL_SHARE_OF_TARGET = (0.5, 1.5)
+KL_TOLERANCE = 1e-3
+DISTINCT2_RATIO = 0.8
+WIN_RATE = 0.65
+DISTINCT_MESSAGES = 1_000_000
+
+Report = Mapping[str, Any]
+Finding = Callable[[Report], tuple[bool, dict[str, Any]]]
+
+
+def _check(asset: str, finding: Finding, *, blocking: bool) -> dg.AssetChecksDefinition:
+    """An asset check with the finding's name and docstring; not blocking means it only warns."""
+
+    @dg.asset_check(
+        asset=dg.AssetKey(asset),
+        name=finding.__name__,
+        description=finding.__doc__,
+        blocking=blocking,
+    )
+    def check(artifact: Artifact, store: StoreResource) -> dg.AssetCheckResult:
+        passed, metadata = finding(store.report(artifact))
+        severity = dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN
+        return dg.AssetCheckResult(passed=passed, metadata=metadata, severity=severity)
+
+    return check
+
+
+def _samples(rows: list[Mapping[str, Any]]) -> dg.MarkdownMetadataValue:
+    """Sample messages as a table; the project's own text only, never public texts."""
+    columns = list(rows[0]) if rows else ["none"]
+    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
+    lines += [" | ".join(_cell(row[column]) for column in columns) for row in rows]
+    return dg.MetadataValue.md("\n".join(f"| {line} |" for line in lines))
+
+
+def _cell(value: object) -> str:
+    text = f"{value:.2f}" if isinstance(value, float) else str(value)
+    return text.replace("|", "/").replace("\n", " ").replace("<", "&lt;")
+
+
+def _interval(report: Report, name: str) -> dict[str, float]:
+    return {key: report[key] for key in (name, f"{name}_lower", f"{name}_upper")}
+
+
+def sft_templates_pass_the_shield(report: Report) -> tuple[bool, dict[str, Any]]:
+    """Raw SFT samples at the set temperature pass the shield often enough."""
+    return report["pass_rate"] >= SFT_PASS_RATE, {
+        **_interval(report, "pass_rate"),
+        "bound": SFT_PASS_RATE,
+        "base_model_pass_rate": report["base_pass_rate"],
+        "violations": report["violations"],
+        "samples": _samples(report["samples"]),
+    }
+
+
+def reward_model_ranks_held_out_pairs(report: Report) -> tuple[bool, dict[str, Any]]:
+    """On template families that it never saw, the reward model prefers the good message."""
+    return report["accuracy"] >= REWARD_ACCURACY, {
+        **_interval(report, "accuracy"),
+        "bound": REWARD_ACCURACY,
+        "by_source": report["accuracy_by_source"],
+        "second_model": report["judge"]["accuracy"],
+        "test_pairs": report["test_pairs"],
+    }
+
+
+def reward_model_sees_every_flaw(report: Report) -> tuple[bool, dict[str, Any]]:
+    """No kind of flaw escapes the reward model: PPO would find that kind."""
+    worst = min(report["accuracy_by_flaw"].values())
+    return worst >= WORST_FLAW_ACCURACY, {
+        "worst": worst,
+        "bound": WORST_FLAW_ACCURACY,
+        "by_flaw": report["accuracy_by_flaw"],
+    }
+
+
+def ppo_templates_pass_the_shield(report: Report) -> tuple[bool, dict[str, Any]]:
+    """Raw samples of the policy pass the shield often enough, and no less often than SFT's."""
+    passed = report["ppo_pass_rate"] >= max(PPO_PASS_RATE, report["sft_pass_rate"])
+    return passed, {
+        **_interval(report, "ppo_pass_rate"),
+        "bound": PPO_PASS_RATE,
+        "sft_pass_rate": report["sft_pass_rate"],
+        "promoted": report["promoted"],
+        "violations": report["violations"],
+        "samples": _samples(report["samples"]),
+    }
+
+
+def reward_gain_is_real(report: Report) -> tuple[bool, dict[str, Any]]:
+    """PPO gains reward, and the second reward model, which it never saw, agrees."""
+    passed = (
+        report["reward_gain"] >= REWARD_GAIN
+        and report["reward_gain_lower"] > REWARD_GAIN_LOWER
+        and report["reward_gain_second_rm"] > 0
+    )
+    return passed, {
+        **_interval(report, "reward_gain"),
+        **_interval(report, "reward_gain_second_rm"),
+        "bounds": {"gain": REWARD_GAIN, "lower": REWARD_GAIN_LOWER, "second_rm": 0.0},
+    }
+
+
+def policy_stays_near_sft(report: Report) -> tuple[bool, dict[str, Any]]:
+    """KL ends within half and one and a half times its target."""
+    low, high = (share * report["kl_target"] for share in KL_SHARE_OF_TARGET)
+    lowest = min(row["kl"] for row in report["history"])
+    return low <= report["kl"] <= high and lowest >= -KL_TOLERANCE, {
+        "kl": report["kl"],
+        "target": report["kl_target"],
+        "bounds": [low, high],
+        "highest": report["kl_peak"],
+        "lowest": lowest,
+    }
+
+
+def messages_stay_varied(report: Report) -> tuple[bool, dict[str, Any]]:
+    """PPO has not collapsed onto a few phrases."""
+    return report["distinct2_ratio"] >= DISTINCT2_RATIO, {
+        "distinct2_ratio": report["distinct2_ratio"],
+        "bound": DISTINCT2_RATIO,
+        **{f"sft_{name}": value for name, value in report["quality"]["sft"].items()},
+        **{f"ppo_{name}": value for name, value in report["quality"]["ppo"].items()},
+    }
+
+
+def second_reward_model_prefers_ppo(report: Report) -> tuple[bool, dict[str, Any]]:
+    """Message against message on the same prompts, the judge mostly prefers PPO's."""
+    return report["win_rate"] >= WIN_RATE, {**_interval(report, "win_rate"), "bound": WIN_RATE}
+
+
+def every_served_message_passes(report: Report) -> tuple[bool, dict[str, Any]]:
+    """After choice and fall-back, each and every message passes the shield."""
+    return report["served_pass_rate"] == 1.0, {
+        **_interval(report, "served_pass_rate"),
+        "written_by_model": report["served_by_model"],
+        "different_templates": report["different_templates"],
+        "samples": _samples(report["samples"]),
+    }
+
+
+def bank_covers_every_cell(report: Report) -> tuple[bool, dict[str, Any]]:
+    """Every offer, tenure band, contract and tone has a generated template."""
+    return report["cells_with_templates"] == 144, {
+        "cells_with_templates": report["cells_with_templates"],
+        "templates": report["kept"],
+        "written": report["written"],
+    }
+
+
+@dg.asset_check(asset=dg.AssetKey("retention_messages"), blocking=True)
+def grammar_holds_out_whole_families() -> dg.AssetCheckResult:
+    """Over a million distinct messages, and no template family in two splits."""
+    families = {split: set(grammar().families_of(split)) for split in SPLITS}
+    total = len(set().union(*families.values()))
+    distinct = count_messages()
+    return dg.AssetCheckResult(
+        passed=sum(map(len, families.values())) == total and distinct >= DISTINCT_MESSAGES,
+        metadata={"distinct_messages": distinct, "bound": DISTINCT_MESSAGES, "families": total},
+    )
+
+
+MESSAGE_CHECKS: list[dg.AssetChecksDefinition] = [
+    grammar_holds_out_whole_families,
+    _check("sft_model", sft_templates_pass_the_shield, blocking=True),
+    _check("reward_model", reward_model_ranks_held_out_pairs, blocking=True),
+    _check("reward_model", reward_model_sees_every_flaw, blocking=True),
+    _check("ppo_text_model", ppo_templates_pass_the_shield, blocking=True),
+    _check("ppo_text_model", reward_gain_is_real, blocking=True),
+    _check("ppo_text_model", policy_stays_near_sft, blocking=False),
+    _check("ppo_text_model", messages_stay_varied, blocking=False),
+    _check("ppo_text_model", second_reward_model_prefers_ppo, blocking=False),
+    _check("message_bank", every_served_message_passes, blocking=True),
+    _check("message_bank", bank_covers_every_cell, blocking=False),
+]
