@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import modal
 
 from churn_assets.resources.config import CHECKPOINTS, Machine
-from modal_jobs.container import remove_stale_checkpoints, run_program
-from modal_jobs.shared import IDENTITY, config, google, resources, stage_image
+from modal_jobs.container import google_identity, remove_stale_checkpoints, run_program
+from modal_jobs.shards import score
+from modal_jobs.shared import IDENTITY, config, google, resources, serving_image, stage_image
 
 WEIGHTS = "/weights"
 
@@ -80,6 +82,19 @@ def ppo_text_model(bootstrap: dict[str, str]) -> None:
 @app.function(**stage(config.gpu_stage))
 def message_bank(bootstrap: dict[str, str]) -> None:
     run_stage("message_bank", bootstrap)
+
+
+@app.function(
+    **resources(config.shard),
+    image=serving_image,
+    secrets=[google],
+    retries=0,
+    max_containers=config.max_shards,
+)
+def score_shard(spec: dict[str, Any]) -> dict[str, Any]:
+    """Score one shard of a large table of customers; see `modal_jobs.shards`."""
+    os.environ.update(google_identity(IDENTITY))
+    return score(spec)
 
 
 @app.function(

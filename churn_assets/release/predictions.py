@@ -72,7 +72,8 @@ def run(
     """Write `out/predictions.parquet`: one row a customer, columns as in `SCHEMA`.
 
     Args:
-        inputs: `release` -> a release's folder; `telco_customers` -> the data set's folder.
+        inputs: `release` -> a release's folder; `telco_customers` -> the data set's folder, or a
+            shard of a larger one.
 
     Returns:
         Counts and sums of the campaign, the Pareto curve, the release's id, rows per second.
@@ -82,7 +83,7 @@ def run(
     """
     manifest = verify(inputs["release"])
     assessor = Assessor.load(inputs["release"])
-    files = [pq.ParquetFile(inputs["telco_customers"] / f"{split}.parquet") for split in SPLITS]
+    files = [pq.ParquetFile(path) for path in customer_tables(inputs["telco_customers"])]
     total = sum(file.metadata.num_rows for file in files)
     campaign = Campaign(assessor.params.budget_limit)
     started, done = time.perf_counter(), 0
@@ -96,6 +97,12 @@ def run(
                 done += len(rows)
                 progress(done, total, rows_per_second=done / (time.perf_counter() - started))
     return {"release_id": manifest.release_id, **campaign.report()}
+
+
+def customer_tables(folder: Path) -> list[Path]:
+    """The Parquet files of a folder, the splits of a data set in their order."""
+    order = {split: position for position, split in enumerate(SPLITS)}
+    return sorted(folder.glob("*.parquet"), key=lambda path: (order.get(path.stem, 0), path.stem))
 
 
 def _records(rows: list[dict[str, Any]], assessed: Assessments, release_id: str) -> pa.RecordBatch:

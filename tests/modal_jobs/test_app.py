@@ -73,6 +73,14 @@ def test_every_function_has_its_program(name: str) -> None:
     assert importlib.import_module(f"modal_jobs.{name}").STAGE.name == name
 
 
+def test_shards_are_scored_on_cheap_machines_side_by_side() -> None:
+    """Batch scoring needs neither GPU nor volume."""
+    deployed = info("score_shard")
+    assert (deployed.cpu, deployed.memory_mib, deployed.timeout) == (2.0, 8_192, 3_600)
+    assert (deployed.gpus, deployed.volumes, deployed.max_retries) == ([], {}, 0)
+    assert deployed.secrets == ["modal.Secret.from_name('churn-google-cloud')"]
+
+
 def test_the_scheduled_job_has_a_valid_schedule() -> None:
     """The client accepts any text as a cron schedule."""
     deployed = info("remove_checkpoints")

@@ -1,0 +1,130 @@
+"""Batch prediction beyond one machine: split the customers, score the shards, join the results.
+
+    python -m modal_jobs.shards customers.parquet predictions.parquet
+
+scores any number of customers with the release in service, in this process or, if the settings say
+`CHURN_COMPUTE__BACKEND=modal`, on up to `max_shards` Modal containers at once. The function that
+scores a shard is the one that the `predictions` asset uses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from churn_assets.release import predictions
+from churn_assets.release.config import ReleaseConfig
+from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.resources.artifact_store import Artifact, ArtifactStore, open_store
+from churn_assets.settings import Settings, load_settings
+from churn_assets.stage import Stage, StageReport, StageSpec, run_stage
+
+SHARD = "customer_shards"
+STAGE = Stage(name="shard_predictions", run=predictions.run, config=ReleaseConfig)
+Spec = dict[str, Any]
+Map = Callable[[Callable[[Spec], Spec], Iterable[Spec]], Iterable[Spec]]
+"""Applies a function to each spec, wherever it likes; results in the order of the specs."""
+
+
+def score(spec: Spec) -> Spec:
+    """Score one shard and publish the result; a `StageSpec` in, a `StageReport` out, as JSON."""
+    parsed = StageSpec.model_validate(spec)
+    report = run_stage(STAGE, parsed, open_store(parsed.store_url))
+    return report.model_dump(mode="json")
+
+
+def split(customers: Path, rows: int, out: Path) -> Iterator[Path]:
+    """Cut a Parquet file into folders with one file of at most `rows` customers each, in order."""
+    for number, batch in enumerate(pq.ParquetFile(customers).iter_batches(rows)):
+        folder = out / f"shard-{number:05d}"
+        folder.mkdir()
+        with pq.ParquetWriter(folder / "customers.parquet", batch.schema) as writer:
+            writer.write_batch(batch)
+        yield folder
+
+
+def predict(
+    customers: Path,
+    out: Path,
+    store: ArtifactStore,
+    release: Artifact,
+    config: ReleaseConfig,
+    apply: Map = map,
+) -> int:
+    """Write the predictions for every customer of a Parquet file to the Parquet file `out`.
+
+    Args:
+        customers: columns as in the data set `telco_customers`.
+        release: the artifact of the release that decides.
+        apply: how the shards are mapped; by default one after the other in this process.
+
+    Returns:
+        The number of customers.
+    """
+    with tempfile.TemporaryDirectory(prefix="shards-") as folder:
+        shards = [
+            store.put(SHARD, path) for path in split(customers, config.shard_rows, Path(folder))
+        ]
+    specs = [
+        StageSpec(
+            stage=STAGE.name,
+            inputs={"release": release, "telco_customers": shard},
+            config=config.model_dump(mode="json"),
+            store_url=store.url,
+        ).model_dump(mode="json")
+        for shard in shards
+    ]
+    made: list[Artifact] = []
+    rows = 0
+    try:
+        with pq.ParquetWriter(out, predictions.SCHEMA) as writer:
+            for result in apply(score, specs):
+                report = StageReport.model_validate(result)
+                made.append(report.artifact)
+                rows += report.metrics["customers"]
+                part = pq.ParquetFile(store.get(report.artifact) / "predictions.parquet")
+                for batch in part.iter_batches():
+                    writer.write_batch(batch)
+    finally:
+        for artifact in (*shards, *made):
+            store.delete(artifact.name, artifact.version)
+    return rows
+
+
+def map_on_modal(settings: Settings) -> Map:
+    """Maps over containers of the deployed function `score_shard`."""
+    # Imported here: a local run needs no Modal.
+    import modal
+
+    config = settings.compute.modal
+    function = modal.Function.from_name(
+        config.app, "score_shard", environment_name=config.environment
+    )
+    return lambda _, specs: function.map(specs, order_outputs=True)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Score a Parquet file of customers in shards.")
+    parser.add_argument("customers", type=Path)
+    parser.add_argument("out", type=Path)
+    arguments = parser.parse_args()
+    settings = load_settings()
+    store = open_store(settings.store_url, cache=settings.home / "cache")
+    latest = ReleaseRegistry(store).latest()
+    if latest is None:
+        raise SystemExit("there is no release yet: run `churn materialize` first")
+    apply = map_on_modal(settings) if settings.compute.backend == "modal" else map
+    rows = predict(
+        arguments.customers, arguments.out, store, latest.artifact, settings.release, apply
+    )
+    print(f"{rows:,} customers scored by release {latest.release_id} in {arguments.out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""Scoring in shards gives what scoring at once gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from churn_assets.release import predictions
+from churn_assets.release.config import ReleaseConfig
+from churn_assets.resources.artifact_store import Artifact, LocalArtifactStore
+from modal_jobs import app, shards
+from tests.release.small_release import build_release, made_up_rows
+
+Spec = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def release_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("release")
+    build_release(root)
+    [manifest] = root.rglob("manifest.json")
+    return manifest.parent
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalArtifactStore:
+    return LocalArtifactStore(tmp_path / "store")
+
+
+@pytest.fixture
+def release(store: LocalArtifactStore, release_folder: Path) -> Artifact:
+    return store.put("releases/test", release_folder)
+
+
+@pytest.fixture
+def customers(tmp_path: Path) -> Path:
+    path = tmp_path / "customers.parquet"
+    pq.write_table(pa.Table.from_pylist(made_up_rows(103, seed=3)), path)
+    return path
+
+
+def test_shards_join_to_the_whole(
+    tmp_path: Path,
+    store: LocalArtifactStore,
+    release: Artifact,
+    release_folder: Path,
+    customers: Path,
+) -> None:
+    """Row for row the same decisions in the same order, and nothing left in the store."""
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    inputs = {"release": release_folder, "telco_customers": customers.parent}
+    report = predictions.run(inputs, whole, ReleaseConfig())
+    assert report["customers"] == 103
+
+    out = tmp_path / "out"
+    rows = shards.predict(customers, out, store, release, ReleaseConfig(shard_rows=25))
+    assert rows == 103
+    assert pq.read_table(out).equals(pq.read_table(whole / "predictions.parquet"))
+    assert {artifact.name for artifact in store.artifacts()} == {"releases/test"}
+
+
+def test_the_deployed_function_scores_a_shard(
+    tmp_path: Path, store: LocalArtifactStore, release: Artifact, customers: Path
+) -> None:
+    """The same result through the function that Modal maps, called as its container calls it."""
+    calls = []
+
+    def on_modal(score: Callable[[Spec], Spec], specs: Iterable[Spec]) -> Iterable[Spec]:
+        for spec in specs:
+            calls.append(spec)
+            yield app.score_shard.local(spec)
+
+    config = ReleaseConfig(shard_rows=60)
+    shards.predict(customers, tmp_path / "modal", store, release, config, on_modal)
+    shards.predict(customers, tmp_path / "here", store, release, config)
+    assert len(calls) == 2
+    assert pq.read_table(tmp_path / "modal").equals(pq.read_table(tmp_path / "here"))
+
+
+def test_a_failing_shard_fails_the_whole_and_cleans_up(
+    tmp_path: Path, store: LocalArtifactStore, release: Artifact, customers: Path
+) -> None:
+    """A table with a hole in it must not look like a finished one."""
+
+    def broken(score: Callable[[Spec], Spec], specs: Iterable[Spec]) -> Iterable[Spec]:
+        first, *_ = specs
+        yield score(first)
+        raise RuntimeError("the second container died")
+
+    config = ReleaseConfig(shard_rows=60)
+    with pytest.raises(RuntimeError, match="second container"):
+        shards.predict(customers, tmp_path / "out", store, release, config, broken)
+    assert {artifact.name for artifact in store.artifacts()} == {"releases/test"}
