@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import threading
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,8 +14,10 @@ import numpy as np
 from api.assessment import OFFER_PERCENTAGES, Assessments, Assessor
 from api.explain import top_reasons
 from api.schemas import PredictRequest, zone_info
+from churn_assets.messages.bank import ScoredTemplate
 from churn_assets.messages.brief import MessageBrief, services_of
-from churn_assets.messages.writer import Message, MessageWriter
+from churn_assets.messages.config import MessagesConfig
+from churn_assets.messages.writer import CandidateSource, Message, MessageWriter
 from churn_assets.release.bundle import Manifest, message_seed, verify
 
 QUIET_HOURS = "quiet_hours"
@@ -33,8 +37,7 @@ class RetentionEngine:
         folder: Path,
         *,
         release_id: str,
-        currency: str,
-        offer_months: int,
+        messages: MessagesConfig,
         default_time_zone: str,
         manifest: Manifest | None = None,
     ) -> None:
@@ -43,9 +46,10 @@ class RetentionEngine:
         self.default_time_zone = default_time_zone
         self.assessor = Assessor.load(folder)
         self.writer = MessageWriter.load(
-            folder / "messages", currency=currency, offer_months=offer_months
+            folder / "messages", currency=messages.currency, offer_months=messages.offer_months
         )
         self.reviewed_writer = MessageWriter(self.writer.shield)
+        self.live_writer = self._load_live_writer(folder, messages)
         self._message_seed = message_seed(folder)
 
     @classmethod
@@ -56,12 +60,10 @@ class RetentionEngine:
             ReleaseError: the folder is not exactly what its manifest says.
         """
         manifest = verify(folder)
-        messages = manifest.settings["messages"]
         return cls(
             folder,
             release_id=manifest.release_id,
-            currency=messages["currency"],
-            offer_months=messages["offer_months"],
+            messages=MessagesConfig.model_validate(manifest.settings["messages"]),
             default_time_zone=default_time_zone,
             manifest=manifest,
         )
@@ -87,6 +89,7 @@ class RetentionEngine:
         now: datetime | None = None,
         force_baseline: bool = False,
         with_message: bool = True,
+        live: bool = True,
     ) -> list[dict[str, Any]]:
         """The answers to N requests: one vectorised pass, then a message for each contact.
 
@@ -94,7 +97,9 @@ class RetentionEngine:
             now: an aware time, by which quiet hours are judged; the present if None.
             force_baseline: the kill switch, for all of them; each request may also set its own.
             with_message: leave False where only the decision is wanted.
+            live: False has the bank write even where the language model is asked on the spot.
         """
+        model_writer = self.live_writer if live and self.live_writer else self.writer
         if not requests:
             return []
         rows = [vars(request) for request in requests]
@@ -115,7 +120,7 @@ class RetentionEngine:
             decision = figures.decision(i)
             message, local_time = None, None
             if decision["contact"] and with_message:
-                writer = self.reviewed_writer if baseline[i] else self.writer
+                writer = self.reviewed_writer if baseline[i] else model_writer
                 local_time = now.astimezone(zone_info(request.time_zone or self.default_time_zone))
                 message = self._write(writer, request, decision["offer_percentage"], local_time)
             metadata["message_source"] = message.source if message else None
@@ -129,6 +134,17 @@ class RetentionEngine:
                 }
             )
         return answers
+
+    def _load_live_writer(self, folder: Path, messages: MessagesConfig) -> MessageWriter | None:
+        """The language model itself, where the release was built with `live_generation`."""
+        if not messages.live_generation:
+            return None
+        # By name: it imports torch, which a service that serves the bank must not even see.
+        live = importlib.import_module("churn_assets.messages.live")
+        model = live.LiveModel.load_released(
+            folder / "messages" / "live", messages.generation, candidates=messages.live_candidates
+        )
+        return MessageWriter(self.writer.shield, OneAtATime(model))
 
     def _write(
         self,
@@ -158,6 +174,18 @@ class RetentionEngine:
         if morning <= local_time:
             morning += timedelta(days=1)
         return morning.isoformat()
+
+
+class OneAtATime:
+    """A source of candidates that serves one thread at a time."""
+
+    def __init__(self, source: CandidateSource) -> None:
+        self._source = source
+        self._lock = threading.Lock()
+
+    def candidates(self, brief: MessageBrief, seed: str) -> Sequence[ScoredTemplate]:
+        with self._lock:
+            return self._source.candidates(brief, seed)
 
 
 class _Figures:

@@ -68,7 +68,7 @@ def zone_info(zone: str) -> ZoneInfo:
 
 CustomerId = Annotated[
     str,
-    Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*\z"),
+    Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$"),
 ]
 Name = Annotated[str, Field(min_length=1, max_length=160), AfterValidator(validate_name)]
 Probability = Annotated[float, Field(ge=0, le=1)]

@@ -41,7 +41,7 @@ class FeedbackEvent(Strict):
     release_id: str | None = Field(
         None,
         max_length=32,
-        pattern=r"^[0-9a-f-]+\z",
+        pattern=r"^[0-9a-f-]+$",
         description="`metadata.release_id` of the decision",
         examples=["20260101-0123456789ab"],
     )

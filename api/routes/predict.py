@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -20,7 +21,10 @@ async def predict(
     customer: PredictRequest, engine: ReadyEngine, forced: BaselineForced
 ) -> Response:
     """Decide whether to contact this customer now, with which offer, and what to write."""
-    answer = engine.predict(customer, force_baseline=forced)
+    if engine.live_writer is None:
+        answer = engine.predict(customer, force_baseline=forced)
+    else:  # a language model takes its time: in a thread, so that others needn't wait
+        answer = await asyncio.to_thread(engine.predict, customer, force_baseline=forced)
     count(answer)
     return JsonResponse(answer)
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from api.engine import RetentionEngine
 from api.golden import write_golden
 from api.schemas import PredictRequest
+from churn_assets.messages.config import MessagesConfig
 from churn_assets.release.bundle import (
     Manifest,
     code_version,
@@ -23,22 +24,37 @@ from churn_assets.release.bundle import (
 )
 from churn_assets.release.promotion import compare
 
-ROOM_OF = {
-    "risk_model": "risk",
-    "accept_model": "accept",
-    "decision_policy": "policy",
-    "baseline_policies": "baseline",
-    "message_bank": "messages",
+REPORT_OF = {
+    "risk": "risk_model",
+    "accept": "accept_model",
+    "policy": "policy_report",
+    "messages": "message_bank",
 }
+BASELINE = "priced_greedy"  # what the kill switch falls back on: the strongest rule
 GOLDEN_NAMES = ("Sam", "Zoë", "José María", "O'Brien", "李雷", "Ngọc Anh", "Łukasz", "محمد")
 GOLDEN_SEED = 42
 PACKAGE = "churn-retention"
 
 
+def rooms_of(parts: Mapping[str, Path], preset: str) -> dict[str, Path]:
+    """Which folder of which stage fills each room of a release.
+
+    Args:
+        parts: asset name -> its artifact's folder.
+        preset: the decision environment in force.
+    """
+    return {
+        "risk": parts["risk_model"],
+        "accept": parts["accept_model"],
+        "policy": parts["policy_report"] / "policy",
+        "baseline": parts["baseline_policies"] / preset / BASELINE,
+        "messages": parts["message_bank"],
+    }
+
+
 def assemble(
     parts: Mapping[str, Path],
-    datasets: Mapping[str, Path],
-    reports: Mapping[str, Mapping[str, Path]],
+    customers: Path,
     out: Path,
     settings: Mapping[str, Any],
     golden_requests: int,
@@ -46,25 +62,23 @@ def assemble(
     """Gather models, policies, messages and reports in `out` and add the golden set.
 
     Args:
-        parts: asset name (a key of `ROOM_OF`) -> folder.
-        datasets: data set's name -> folder; golden requests are drawn from `telco_customers`.
-        reports: section of the report -> asset name -> folder with a `report.json`.
+        parts: asset name -> folder.
+        customers: folder of `telco_customers`, from which golden requests are drawn.
         out: an empty folder.
         settings: every setting in force, as JSON.
 
     Returns:
         The content's digest.
     """
-    rooms = {ROOM_OF[name]: folder for name, folder in parts.items()}
-    collect(rooms, {k: v for section in reports.values() for k, v in section.items()}, out)
+    rooms = rooms_of(parts, settings["decision"]["preset"])
+    collect(rooms, {asset: parts[asset] for asset in REPORT_OF.values()}, out)
     engine = RetentionEngine(
         out,
         release_id="unreleased",
-        currency=settings["messages"]["currency"],
-        offer_months=settings["messages"]["offer_months"],
+        messages=MessagesConfig.model_validate(settings["messages"]),
         default_time_zone=settings["api"]["default_time_zone"],
     )
-    requests = draw_requests(datasets["telco_customers"], golden_requests)
+    requests = draw_requests(customers, golden_requests)
     write_golden(engine, requests, out)
     return content_digest(out)
 
@@ -74,7 +88,6 @@ def seal(
     *,
     models: Mapping[str, str],
     datasets: Mapping[str, Path],
-    reports: Mapping[str, Mapping[str, Path]],
     checks: Mapping[str, int],
     settings: Mapping[str, Any],
     champion: Manifest | None,
@@ -94,7 +107,10 @@ def seal(
             name: {key: facts[key] for key in ("source", "rows", "sha256")}
             for name, facts in data.items()
         },
-        **{section: _merged(folders) for section, folders in reports.items()},
+        **{
+            section: _read(out / "reports" / f"{asset}.json")[section]
+            for section, asset in REPORT_OF.items()
+        },
         "checks": dict(checks),
     }
     return write_manifest(
@@ -131,14 +147,6 @@ def draw_requests(customers: Path, count: int) -> list[dict[str, Any]]:
             request["force_baseline"] = True
         requests.append(request)
     return requests
-
-
-def _merged(folders: Mapping[str, Path]) -> dict[str, Any]:
-    """One section of the report from one or several stages' own reports."""
-    section: dict[str, Any] = {}
-    for folder in folders.values():
-        section |= _read(folder / "report.json")
-    return section
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The release in service, and every customer scored with it."""
 
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,6 @@ def release(
     risk_model: Artifact,
     accept_model: Artifact,
     baseline_policies: Artifact,
-    decision_policy: Artifact,
     policy_report: Artifact,
     message_bank: Artifact,
 ) -> dg.MaterializeResult[Artifact]:
@@ -44,36 +42,36 @@ def release(
     registry = ReleaseRegistry(artifacts)
     config = settings.get()
     settings_json = config.model_dump(mode="json")
-    parts = {
+    models = {
         "risk_model": risk_model,
         "accept_model": accept_model,
         "baseline_policies": baseline_policies,
-        "decision_policy": decision_policy,
+        "policy_report": policy_report,
         "message_bank": message_bank,
     }
-    folders = {name: artifacts.get(artifact) for name, artifact in parts.items()}
-    datasets = {
-        artifact.name: artifacts.get(artifact)
-        for artifact in (telco_customers, bank_contacts, oasst1_pairs, preference_pairs)
+    data = {
+        "telco_customers": telco_customers,
+        "bank_contacts": bank_contacts,
+        "oasst1_pairs": oasst1_pairs,
+        "preference_pairs": preference_pairs,
     }
-    reports: dict[str, Mapping[str, Path]] = {
-        "risk": {"risk_model": folders["risk_model"]},
-        "accept": {"accept_model": folders["accept_model"]},
-        "policy": {"policy_report": artifacts.get(policy_report)},
-        "messages": {"message_bank": folders["message_bank"]},
-    }
+    parts = {name: artifacts.get(artifact) for name, artifact in models.items()}
+    datasets = {name: artifacts.get(artifact) for name, artifact in data.items()}
     with tempfile.TemporaryDirectory(prefix="release-") as folder:
         out = Path(folder)
         content = assemble(
-            folders, datasets, reports, out, settings_json, config.release.golden_requests
+            parts,
+            datasets["telco_customers"],
+            out,
+            settings_json,
+            config.release.golden_requests,
         )
         known = registry.find_content(content)
         if known is None:
             manifest = seal(
                 out,
-                models={name: artifact.sha256 for name, artifact in parts.items()},
+                models={name: artifact.sha256 for name, artifact in models.items()},
                 datasets=datasets,
-                reports=reports,
                 checks=counts,
                 settings=settings_json,
                 champion=registry.serving_manifest(),

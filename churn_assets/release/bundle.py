@@ -14,7 +14,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from churn_assets.resources.artifact_store import file_sha256, tree_files, tree_
 MANIFEST = "manifest.json"
 GOLDEN = "golden.json"
 ROOMS = ("risk", "accept", "policy", "baseline", "messages")
-NOT_SERVED = ("plots", "checkpoints")  # folders of a stage's artifact that no server reads
+NOT_SERVED = ("plots", "report.json")  # of a stage's artifact, what no server reads
 RELEASE_ID = re.compile(r"\d{8}-[0-9a-f]{12}")
 
 
@@ -90,12 +90,16 @@ def collect(rooms: Mapping[str, Path], reports: Mapping[str, Path], out: Path) -
             f"a release needs {sorted(ROOMS)}, got {sorted(rooms)}: "
             "materialize the assets of the missing rooms first"
         )
-    ignore = shutil.ignore_patterns(*NOT_SERVED, "report.json")
     for room, folder in rooms.items():
-        shutil.copytree(folder, out / room, ignore=ignore)
+        shutil.copytree(folder, out / room, ignore=_not_served_below(folder))
     (out / "reports").mkdir()
     for asset, folder in reports.items():
         shutil.copyfile(folder / "report.json", out / "reports" / f"{asset}.json")
+
+
+def _not_served_below(top: Path) -> Callable[[str, list[str]], list[str]]:
+    """Leave out plots and the stage's own report; deeper folders are model files, all of them."""
+    return lambda folder, names: [n for n in names if Path(folder) == top and n in NOT_SERVED]
 
 
 def content_digest(folder: Path) -> str:

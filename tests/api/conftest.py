@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,19 +10,53 @@ import httpx
 import pytest
 
 from api.engine import RetentionEngine
-from churn_assets.release.registry import ReleaseRegistry
+from api.predictions import POINTER
+from churn_assets.release.config import ReleaseConfig
+from churn_assets.release.predictions import run as run_predictions
+from churn_assets.release.registry import LATEST, Latest, ReleaseRegistry
 from churn_assets.resources.artifact_store import LocalArtifactStore
-from tests.api.server import Server, running
-from tests.release.small_release import build_release
+from tests.api.server import Server, running, wait_for
+from tests.release.small_release import build_release, write_dataset
 
 
-def publish_small_release(home: Path, workspace: Path, seed: int = 0) -> str:
-    """Build a small release and let it serve from `home`'s store; returns its id."""
+def publish_small_release(home: Path, workspace: Path, seed: int = 0, damage: bool = False) -> str:
+    """Build a small release and let it serve from `home`'s store; returns its id.
+
+    `damage` flips a byte of its risk model in the store just before the pointer moves.
+    """
     manifest = build_release(workspace, seed=seed)
-    registry = ReleaseRegistry(LocalArtifactStore(home / "store"))
-    registry.publish(workspace / "bundle")
-    registry.promote(manifest.release_id, "test")
+    store = LocalArtifactStore(home / "store")
+    registry = ReleaseRegistry(store)
+    record = registry.publish(workspace / "bundle")
+    if damage:
+        latest = Latest(
+            release_id=record.release_id,
+            artifact=record.artifact,
+            since=record.created,
+            reason="damaged on purpose",
+        )
+        with (home / "store" / record.artifact.path / "risk/model.ubj").open("ab") as model:
+            model.write(b"x")
+        store.write_pointer(LATEST, latest.model_dump_json().encode())
+    else:
+        registry.promote(manifest.release_id, "test")
     return manifest.release_id
+
+
+def publish_predictions(home: Path, workspace: Path) -> None:
+    """Score the small data set with the serving release and let the pointer name the result."""
+    store = LocalArtifactStore(home / "store")
+    write_dataset(workspace / "telco_customers", "telco_customers")
+    out = workspace / "out"
+    out.mkdir()
+    inputs = {
+        "release": ReleaseRegistry(store).folder(),
+        "telco_customers": workspace / "telco_customers",
+    }
+    report = run_predictions(inputs, out, ReleaseConfig(batch_rows=7))
+    (out / "report.json").write_text(json.dumps(report))
+    artifact = store.put("predictions", out)
+    store.write_pointer(POINTER, artifact.model_dump_json().encode())
 
 
 @pytest.fixture(scope="session")
@@ -39,10 +74,12 @@ def engine(bundle: Path) -> RetentionEngine:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A real server on a small release, open to everybody and without a rate limit."""
+    """A real server with a small release and predictions, open to all, without a rate limit."""
     home = tmp_path_factory.mktemp("home")
-    publish_small_release(home, tmp_path_factory.mktemp("workspace"))
+    publish_small_release(home, tmp_path_factory.mktemp("release"))
+    publish_predictions(home, tmp_path_factory.mktemp("predictions"))
     with running(home, CHURN_API__REQUESTS_PER_SECOND="0") as process:
+        wait_for(process.url + "/campaign", process)
         yield process
 
 

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.api.conftest import publish_small_release
+from tests.api.conftest import publish_predictions, publish_small_release
 from tests.api.server import Server, running, wait_for
-from tests.api.test_routes import publish_predictions
 from tests.api.test_security import line
 
 pytestmark = pytest.mark.browser

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -16,29 +15,9 @@ import pytest
 from api.feedback import SqliteFeedbackLog, StoreFeedbackLog
 from api.predictions import POINTER
 from api.schemas import SAMPLE_REQUEST
-from churn_assets.release.config import ReleaseConfig
-from churn_assets.release.predictions import run as run_predictions
-from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.resources.artifact_store import LocalArtifactStore
-from tests.api.conftest import publish_small_release
+from tests.api.conftest import publish_predictions, publish_small_release
 from tests.api.server import Server, running, wait_for
-from tests.release.test_assets import write_dataset
-
-
-def publish_predictions(home: Path, workspace: Path) -> None:
-    """Score the small data set with the serving release and let the pointer name the result."""
-    store = LocalArtifactStore(home / "store")
-    write_dataset(workspace / "telco_customers", "telco_customers")
-    out = workspace / "out"
-    out.mkdir()
-    inputs = {
-        "release": ReleaseRegistry(store).folder(),
-        "telco_customers": workspace / "telco_customers",
-    }
-    report = run_predictions(inputs, out, ReleaseConfig(batch_rows=7))
-    (out / "report.json").write_text(json.dumps(report))
-    artifact = store.put("predictions", out)
-    store.write_pointer(POINTER, artifact.model_dump_json().encode())
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import xgboost
 
 from api.engine import RetentionEngine
@@ -16,6 +18,7 @@ from api.schemas import SAMPLE_REQUEST
 from churn_assets.decision.policy import save_rule
 from churn_assets.decision.rules import PricedGreedy, RiskThreshold, Rule
 from churn_assets.messages.bank import Cell, MessageBank, ScoredTemplate, all_cells
+from churn_assets.messages.config import MessagesConfig
 from churn_assets.messages.shield import RULES_PATH
 from churn_assets.predictors.features import ACCEPT_FEATURES, RISK_FEATURES, encode
 from churn_assets.release.bundle import Comparison, Manifest, collect, write_manifest
@@ -24,7 +27,7 @@ DATA = {"telco_customers": {"source": "mirror", "rows": 300, "sha256": "0" * 64}
 BANK_TEMPLATE = (
     "Hi {name}, thank you for {tenure} with us. Enjoy {offer} off for {months}, from us."
 )
-SETTINGS = {"messages": {"currency": "$", "offer_months": 12}}
+SETTINGS = {"messages": MessagesConfig().model_dump(mode="json")}
 
 
 def made_up_rows(count: int, seed: int) -> list[dict[str, Any]]:
@@ -45,6 +48,19 @@ def made_up_rows(count: int, seed: int) -> list[dict[str, Any]]:
         }
         for i in range(count)
     ]
+
+
+def write_dataset(folder: Path, name: str) -> None:
+    """A data set's folder as the dataset assets leave it; customers only for `telco_customers`."""
+    folder.mkdir()
+    facts = {"source": "mirror", "rows": 90, "sha256": "a" * 64}
+    (folder / "dataset.json").write_text(json.dumps(facts))
+    if name == "telco_customers":
+        rows = made_up_rows(90, seed=7)
+        for start, split in zip((0, 30, 60), ("train", "valid", "test"), strict=True):
+            pq.write_table(
+                pa.Table.from_pylist(rows[start : start + 30]), folder / f"{split}.parquet"
+            )
 
 
 def train(folder: Path, kind: str, seed: int) -> None:
@@ -116,8 +132,7 @@ def build_release(root: Path, *, seed: int = 0, policy: Rule | None = None) -> M
     engine = RetentionEngine(
         bundle,
         release_id="unreleased",
-        currency="$",
-        offer_months=12,
+        messages=MessagesConfig(),
         default_time_zone="America/New_York",
     )
     customers = [{**SAMPLE_REQUEST, "customer_id": f"G{i}", "tenure": 6 * i} for i in range(6)]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -18,15 +18,9 @@ from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.resources.artifact_store import Artifact, LocalArtifactStore
 from churn_assets.resources.bindings import ArtifactIOManager, SettingsResource, StoreResource
 from churn_assets.settings import load_settings
-from tests.release.small_release import made_up_rows, write_parts
+from tests.release.small_release import write_dataset, write_parts
 
-ROOMS = {
-    "risk_model": "risk",
-    "accept_model": "accept",
-    "decision_policy": "policy",
-    "baseline_policies": "baseline",
-    "message_bank": "messages",
-}
+MODELS = ("risk_model", "accept_model", "baseline_policies", "policy_report", "message_bank")
 DATASETS = ("telco_customers", "bank_contacts", "oasst1_pairs", "preference_pairs")
 
 
@@ -43,26 +37,31 @@ class World:
     def folder(self, name: str) -> Path:
         base = self.root / f"parts-{self.seed}-{self.auc}"
         if not base.exists():
-            write_parts(base, seed=self.seed)
-            report = base / "risk/report.json"
-            report.write_text(json.dumps({"auc_oof": self.auc}))
-            for dataset in DATASETS:
-                write_dataset(base / dataset, dataset)
-            (base / "policy_report").mkdir()
-            (base / "policy_report/report.json").write_text('{"captured_uplift": 0.9}')
-        return base / ROOMS.get(name, name)
+            self.write(base)
+        return base / name
 
-
-def write_dataset(folder: Path, name: str) -> None:
-    folder.mkdir()
-    facts = {"source": "mirror", "rows": 90, "sha256": "a" * 64}
-    (folder / "dataset.json").write_text(json.dumps(facts))
-    if name == "telco_customers":
-        rows = made_up_rows(90, seed=7)
-        for start, split in zip((0, 30, 60), ("train", "valid", "test"), strict=True):
-            pq.write_table(
-                pa.Table.from_pylist(rows[start : start + 30]), folder / f"{split}.parquet"
-            )
+    def write(self, base: Path) -> None:
+        """Every stand-in's artifact, laid out as its stage lays it out."""
+        rooms = write_parts(base / "rooms", seed=self.seed)
+        sections: dict[str, dict[str, Any]] = {
+            "risk_model": {"risk": {"auc_oof": self.auc}},
+            "accept_model": {"accept": {"auc": 0.75}},
+            "policy_report": {"policy": {"captured_uplift": 0.9}},
+            "message_bank": {"messages": {"served_pass_rate": 1.0}},
+        }
+        targets = {
+            "risk": "risk_model",
+            "accept": "accept_model",
+            "policy": "policy_report/policy",
+            "baseline": "baseline_policies/moderate/priced_greedy",
+            "messages": "message_bank",
+        }
+        for room, target in targets.items():
+            shutil.copytree(rooms[room], base / target)
+        for name, report in sections.items():
+            (base / name / "report.json").write_text(json.dumps(report))
+        for dataset in DATASETS:
+            write_dataset(base / dataset, dataset)
 
 
 @pytest.fixture
@@ -94,7 +93,7 @@ def definitions(world: World) -> dg.Definitions:
     store = StoreResource(settings=settings)
     return dg.Definitions(
         assets=[
-            *[stand_in(name) for name in (*DATASETS, *ROOMS, "policy_report")],
+            *[stand_in(name) for name in (*DATASETS, *MODELS)],
             *dg.load_assets_from_modules([release_assets]),
         ],
         asset_checks=[model_is_sound, *dg.load_asset_checks_from_modules([release_checks])],

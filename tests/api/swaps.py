@@ -1,0 +1,93 @@
+"""Release swaps under load: a test runs it for seconds, a benchmark for a minute."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from api.schemas import SAMPLE_REQUEST
+from tests.api.conftest import publish_small_release
+from tests.api.load import LoadReport, drive, post_request
+from tests.api.server import Server, running
+
+
+@dataclass
+class SwapOutcome:
+    """What the load saw.
+
+    Attributes:
+        good: ids of the releases that were put into service, in order.
+        broken: id of the damaged one.
+        served: release id -> answers made with it.
+        problem: what /readyz said while the damaged one was the latest.
+        serving: what served at the end.
+    """
+
+    report: LoadReport
+    good: list[str]
+    broken: str
+    served: Counter[str]
+    problem: str
+    serving: str
+
+
+def swap_under_load(workspace: Path, seconds: float, connections: int) -> SwapOutcome:
+    """Serve a first release under constant load, swap in three good ones, a broken one after the
+    second, and a fourth good one after that."""
+    home = workspace / "home"
+    good = [publish_small_release(home, workspace / "r0", seed=0)]
+    served: Counter[str] = Counter()
+    notes: dict[str, str] = {}
+    environment = {"CHURN_API__REQUESTS_PER_SECOND": "0", "CHURN_API__POLL_SECONDS": "0.1"}
+    with running(home, **environment) as server:
+
+        def operate() -> None:
+            pause = seconds / 7
+            for number in range(1, 5):
+                time.sleep(pause)
+                if number == 3:
+                    notes["broken"] = publish_small_release(
+                        home, workspace / "broken", seed=99, damage=True
+                    )
+                    time.sleep(pause)
+                    notes["problem"] = httpx.get(server.url + "/readyz").json()["problem"] or ""
+                good.append(publish_small_release(home, workspace / f"r{number}", seed=number))
+                _settled(server, good[-1])
+            time.sleep(pause)
+            done.set()
+
+        done = threading.Event()
+        operator = threading.Thread(target=operate)
+        operator.start()
+        body = post_request(server.url, "/predict", SAMPLE_REQUEST)
+
+        def note(_: bytes, status: int, answer: bytes) -> None:
+            if status == 200:
+                served[json.loads(answer)["metadata"]["release_id"]] += 1
+
+        report = drive(
+            server.url,
+            [body],
+            connections=connections,
+            seconds=2 * seconds + 60,
+            until=done,
+            on_answer=note,
+        )
+        operator.join()
+        serving = _settled(server, good[-1])
+    return SwapOutcome(report, good, notes["broken"], served, notes["problem"], serving)
+
+
+def _settled(server: Server, expected: str) -> str:
+    deadline = time.monotonic() + 10
+    while True:
+        serving = str(httpx.get(server.url + "/readyz").json()["release_id"])
+        if serving == expected or time.monotonic() > deadline:
+            return serving
+        time.sleep(0.1)
