@@ -70,7 +70,7 @@ def tuned_baselines(
 def best_variant(
     family: Family, customers: Customers, params: EnvironmentParams, price: float
 ) -> Build:
-    """The variant with the highest uplift, spend that is left over counted at the budget's price."""
+    """The variant with the highest uplift; unspent budget counts at its price."""
     worth = []
     for build in family.variants:
         found = evaluate(calibrated(build, family, customers, params), customers, params)

@@ -128,6 +128,8 @@ class PpoConfig(BaseModel):
     gradient_norm: float = Field(0.5, gt=0)
     reward_scale: float = Field(20.0, gt=0)
     """Rewards are shares of value (about 0.01); the networks learn them times this number."""
+    lookahead_potential: bool = True
+    """Shape with the best single contact's gain on top of 1 - churn_risk; see `ppo.py`."""
     budget_rate: float = Field(30.0, ge=0)
     """Step size of the budget multiplier's signed update; use is a share of value (about 0.02)."""
     dual_every: int = Field(20, ge=1)

@@ -3,8 +3,11 @@
 Why not a library's PPO: three exact identities of this environment remove most of the noise, and
 need a say in the return's computation.
 
-1. *Shaping* with Phi = 1 - churn_risk, the value of leaving the customer alone. It leaves the
-   optimal policy unchanged (Ng, Harada, Russell 1999), and a wait's shaped reward is exactly 0.
+1. *Shaping* with a potential in closed form: Phi = 1 - churn_risk, the value of leaving the
+   customer alone, plus the gain of the best single contact now at the present price (or 0). It
+   leaves the optimal policy unchanged (Ng, Harada, Russell 1999). The value head only has to learn
+   what planning adds to that; its errors were what mis-chose offers (1 - churn_risk alone is the
+   setting `lookahead_potential=False`; `benchmarks/DECISION.md` has both).
 2. *Expected rewards*: the shaped reward's mean over the customer's answer replaces the sample.
 3. *Expected next values*: in the TD error, the mean of alive x V(next) over the answer and over
    survival replaces V at the sampled next state. Given state and action both have the same mean,
@@ -28,7 +31,7 @@ from torch import Tensor
 from churn_assets.decision.baselines import representative
 from churn_assets.decision.config import EnvironmentParams, PpoConfig
 from churn_assets.decision.customers import Customers
-from churn_assets.decision.dynamics import Array, sigmoid
+from churn_assets.decision.dynamics import Array, affordable
 from churn_assets.decision.environment import (
     Actions,
     Branches,
@@ -46,6 +49,8 @@ from churn_assets.decision.network_numpy import (
     action_masks,
     raw_features,
 )
+from churn_assets.decision.rules import PricedGreedy
+from churn_assets.decision.state import BUDGET, FATIGUE, RISK
 
 Report = Callable[[int, PolicyNetwork, dict[str, float]], None]
 """Called after every update with its number, the network and the training statistics."""
@@ -127,8 +132,9 @@ class Trainer:
         flat, action = stack_situations(before), np.concatenate(actions)
         outcome = branch(flat, action, self.params)
         states = observe(flat, self.params)
-        values, next_values = self.expected_values(states, outcome)
-        reward, excess = self.expected_rewards(flat, outcome)
+        following = [observe(one, self.params) for one in (outcome.accepted, outcome.refused)]
+        values, next_values = self.expected_values([states, *following], outcome)
+        reward, excess = self.expected_rewards([states, *following], outcome)
         shape = (self.config.horizon, self.config.customers)
         delta = (reward + next_values - values).reshape(shape)
         advantage = generalised_advantages(delta, np.stack(ended), self.config.gae_lambda)
@@ -161,7 +167,7 @@ class Trainer:
         drawn = [self._gumbel_max(logits) for logits in (contact, offer, delay)]
         actions = torch.stack(drawn, dim=1)
         uses_delay = (actions[:, 0] == 0) | torch.from_numpy(
-            states[:, 8] + 1 < self.params.contact_stop
+            states[:, FATIGUE] + 1 < self.params.contact_stop
         )
         log_prob, _ = action_log_prob(contact, offer, delay, actions, uses_delay)
         return actions.numpy(), log_prob
@@ -171,29 +177,26 @@ class Trainer:
         return (logits + torch.from_numpy(noise)).argmax(dim=1)
 
     @torch.no_grad()
-    def expected_values(self, states: Array, outcome: Branches) -> tuple[Array, Array]:
-        """(B,) V(state), and the mean of alive x V(next) over answer and survival."""
-        accepted, refused = (
-            observe(situation, self.params) for situation in (outcome.accepted, outcome.refused)
-        )
-        every = self.network.values(self.features(np.concatenate([states, accepted, refused])))
-        here, yes, no = every.numpy().astype(np.float64).reshape(3, -1)
-        p = outcome.probability
-        following = p * outcome.alive_accepted * yes + (1 - p) * outcome.alive_refused * no
-        return here, following
+    def expected_values(self, states: list[Array], outcome: Branches) -> tuple[Array, Array]:
+        """(B,) V(state), and the mean of alive x V(next) over answer and survival.
 
-    def expected_rewards(self, before: Situation, outcome: Branches) -> tuple[Array, Array]:
+        `states`: (B, 9) before, after an acceptance, after a refusal.
+        """
+        every = self.network.values(self.features(np.concatenate(states)))
+        here, yes, no = every.numpy().astype(np.float64).reshape(3, -1)
+        return here, mean_alive(yes, no, outcome)
+
+    def expected_rewards(self, states: list[Array], outcome: Branches) -> tuple[Array, Array]:
         """(B,) expected reward, shaped, penalised and scaled; (B,) contacts above the cap."""
-        p = outcome.probability
-        stay, stay_yes, stay_no = (
-            1 - sigmoid(situation.score)
-            for situation in (before, outcome.accepted, outcome.refused)
-        )
-        shaped = p * stay_yes + (1 - p) * stay_no - stay - outcome.fixed_cost
-        spend = p * outcome.discount
-        contacted = outcome.accepted.contacts > before.contacts
-        excess = (contacted & (before.contacts >= self.params.contact_cap)).astype(np.float64)
-        reward = shaped - (1 + self.budget.value) * spend - self.fatigue.value * excess
+        p, (before, yes, no) = outcome.probability, states
+        retained = before[:, RISK] - p * yes[:, RISK] - (1 - p) * no[:, RISK]
+        contacted = yes[:, FATIGUE] > before[:, FATIGUE]
+        excess = (contacted & (before[:, FATIGUE] >= self.params.contact_cap)).astype(np.float64)
+        cost = outcome.fixed_cost + (1 + self.budget.value) * p * outcome.discount
+        reward = retained - cost - self.fatigue.value * excess
+        if self.config.lookahead_potential:
+            gains = [contact_gain(view, self.params, self.budget.value) for view in states]
+            reward = reward + mean_alive(gains[1], gains[2], outcome) - gains[0]
         return self.config.reward_scale * reward, excess
 
     # ---- update ---------------------------------------------------------------------------
@@ -247,6 +250,21 @@ class Trainer:
         return -total, statistics
 
 
+def mean_alive(yes: Array, no: Array, outcome: Branches) -> Array:
+    """(B,) mean over answer and survival of a quantity that is 0 once the episode has ended."""
+    p = outcome.probability
+    return p * outcome.alive_accepted * yes + (1 - p) * outcome.alive_refused * no
+
+
+def contact_gain(states: Array, params: EnvironmentParams, price: float) -> Array:
+    """(N,) priced gain of the best single contact now, or 0: a lower bound of what is to come."""
+    scores = PricedGreedy(params=params, price=price).scores(states)
+    possible = affordable(states[:, BUDGET], params)
+    possible &= (states[:, FATIGUE] < params.contact_cap)[:, None]
+    gain: Array = np.where(possible, scores, 0.0).max(axis=1)
+    return np.maximum(gain, 0.0)
+
+
 def action_log_prob(
     contact: Tensor, offer: Tensor, delay: Tensor, actions: Tensor, uses_delay: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -279,9 +297,8 @@ def generalised_advantages(delta: Array, ended: NDArray[np.bool_], gae_lambda: f
 
 def expected_ends(outcome: Branches) -> float:
     """Expected number of episodes that end in these steps: the batch's number of episodes."""
-    p = outcome.probability
-    alive = p * outcome.alive_accepted + (1 - p) * outcome.alive_refused
-    return float((1 - alive).sum())
+    one = np.ones_like(outcome.probability)
+    return float((1 - mean_alive(one, one, outcome)).sum())
 
 
 def stack_situations(situations: list[Situation]) -> Situation:

@@ -1,0 +1,52 @@
+"""A small synthetic customer base: heterogeneous risk, acceptance and value."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from churn_assets.decision.config import DecisionConfig, EnvironmentParams, PpoConfig
+from churn_assets.decision.customers import Customers
+
+
+def synthetic_customers(count: int, seed: int) -> Customers:
+    """Risk from 0.02 to 0.9, acceptance rising with the offer, values like the telco data's."""
+    rng = np.random.default_rng(seed)
+    level = rng.normal(0, 0.7, size=(count, 1))
+    accept = 1 / (1 + np.exp(-(np.array([-2.0, -0.2, 0.7, 1.2]) + level)))
+    return Customers(rng.uniform(0.02, 0.9, count), accept, rng.uniform(240, 1400, count))
+
+
+@pytest.fixture(scope="session")
+def customers() -> Customers:
+    return synthetic_customers(24, seed=1)
+
+
+@pytest.fixture(scope="session")
+def params() -> EnvironmentParams:
+    """A short cooldown and a low cap: every mechanism at work, few states."""
+    return EnvironmentParams(cooldown_days=3, contact_cap=2, budget_limit=0.03)
+
+
+@pytest.fixture(scope="session")
+def environment_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the asset `retention_environment` writes."""
+    folder = tmp_path_factory.mktemp("retention_environment")
+    for seed, split in enumerate(("train", "valid", "test")):
+        synthetic_customers(12, seed).save(folder / f"{split}.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> DecisionConfig:
+    """The whole area in seconds; far too little training to be good."""
+    return DecisionConfig(
+        seeds=(0, 1),
+        ppo=PpoConfig(updates=6, customers=32, minibatch=128, dual_every=2, dual_customers=6),
+        price_customers=6,
+        tuning_customers=6,
+        calibration_customers=8,
+        watched_customers=6,
+        curve_points=3,
+        bootstrap=100,
+    )

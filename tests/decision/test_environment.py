@@ -1,0 +1,196 @@
+"""The environment is the specified model, Markov in the nine numbers, scalar and vectorised alike."""
+
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from churn_assets.decision.config import EnvironmentParams
+from churn_assets.decision.customers import Customers
+from churn_assets.decision.dynamics import daily_survival, logit, reluctance, sigmoid
+from churn_assets.decision.environment import (
+    ACTION_SIZES,
+    Multipliers,
+    Situation,
+    VectorRetention,
+    branch,
+    observe,
+    uniforms,
+)
+from churn_assets.decision.gym_env import RetentionEnv
+
+PARAMS = EnvironmentParams()
+
+
+def situation(risk: float, accept: list[float], contacts: int, spent: int, days: int) -> Situation:
+    """One customer, from what a policy would see."""
+    fall = reluctance(np.array(contacts), np.array(days), PARAMS)
+    hidden = logit(np.array([accept])) + fall
+    counts = (np.array([number]) for number in (contacts, spent, days))
+    return Situation(logit(np.array([risk])), hidden, *counts)
+
+
+@given(st.floats(0.01, 0.95))
+def test_hazard_reproduces_the_risk(risk: float) -> None:
+    """Why: P(churn before the period ends) must be the risk model's number."""
+    alive = daily_survival(np.array(risk), PARAMS)
+    stay = alive / (1 - 1 / PARAMS.period_days)
+    churns_on_a_day = 1 - stay
+    assert churns_on_a_day / (1 - alive) == pytest.approx(risk)
+
+
+@settings(max_examples=40)
+@given(
+    st.floats(0.05, 0.9),
+    st.lists(st.floats(0.05, 0.9), min_size=4, max_size=4),
+    st.integers(0, 3),
+    st.integers(0, 4),
+    st.integers(0, 7),
+    st.tuples(st.integers(0, 1), st.integers(0, 3), st.integers(0, 7)),
+)
+def test_what_follows_depends_on_the_observation_only(
+    risk: float,
+    accept: list[float],
+    contacts: int,
+    spent: int,
+    days: int,
+    action: tuple[int, int, int],
+) -> None:
+    """Why: Markov in the nine numbers. A situation rebuilt from nothing but its observation, as if
+    it had another history, has the same probabilities and the same next observations."""
+    original = situation(risk, accept, contacts, spent, days)
+    seen = observe(original, PARAMS)[0]
+    rebuilt = situation(
+        seen[0], seen[1:5].tolist(), int(seen[8]), round((1 - seen[5]) * 4), int(seen[6])
+    )
+    first, second = (branch(one, np.array([action]), PARAMS) for one in (original, rebuilt))
+    for name in ("probability", "alive_accepted", "alive_refused", "discount", "fixed_cost"):
+        np.testing.assert_allclose(getattr(first, name), getattr(second, name), atol=1e-9)
+    for name in ("accepted", "refused"):
+        np.testing.assert_allclose(
+            observe(getattr(first, name), PARAMS),
+            observe(getattr(second, name), PARAMS),
+            atol=1e-9,
+        )
+
+
+def test_two_histories_with_one_observation_are_one_state() -> None:
+    """Why: a customer of high risk who accepted, and one of lower risk who never had to, may look
+    alike after equal contacts; then they must be alike."""
+    shift = PARAMS.acceptance_effect
+    lower = sigmoid(logit(np.array(0.6)) - shift)
+    accepted = situation(0.6, [0.1, 0.4, 0.6, 0.7], 0, 0, 7)
+    after = branch(accepted, np.array([[1, 1, 7]]), PARAMS).accepted
+    refused = situation(
+        float(sigmoid(logit(lower) - PARAMS.annoyance_effect)), [0.1, 0.4, 0.6, 0.7], 0, 1, 7
+    )
+    other = branch(refused, np.array([[1, 1, 7]]), PARAMS).refused
+    np.testing.assert_allclose(observe(after, PARAMS), observe(other, PARAMS))
+    action = np.array([[1, 2, 3]])
+    np.testing.assert_allclose(
+        branch(after, action, PARAMS).probability, branch(other, action, PARAMS).probability
+    )
+
+
+def test_acceptance_lowers_and_annoyance_raises_the_risk() -> None:
+    """Why: contacts must be worth something, and restraint too."""
+    before = situation(0.4, [0.1, 0.4, 0.6, 0.7], 1, 0, 2)
+    after = branch(before, np.array([[1, 2, 0]]), PARAMS)
+    assert after.accepted.score < before.score < after.refused.score
+    assert observe(after.refused, PARAMS)[0, 1] < observe(before, PARAMS)[0, 1]
+
+
+def test_impossible_contacts_do_not_happen() -> None:
+    """Why: a closed channel and an unaffordable offer are rules of the world, not penalties."""
+    closed = situation(0.4, [0.1, 0.4, 0.6, 0.7], PARAMS.contact_stop, 0, 7)
+    broke = situation(0.4, [0.1, 0.4, 0.6, 0.7], 1, 3, 7)
+    for stuck, action in ((closed, [1, 0, 0]), (broke, [1, 3, 0])):
+        after = branch(stuck, np.array([action]), PARAMS)
+        assert after.probability == 0
+        assert after.accepted.contacts == stuck.contacts
+
+
+def test_vector_and_scalar_step_identically(customers: Customers) -> None:
+    """Why: what is trained on and what gymnasium's users see must be one environment."""
+    count, seed = 5, 11
+    vector = VectorRetention(customers, PARAMS, count, seed)
+    scalars = [RetentionEnv(customers, PARAMS) for _ in range(count)]
+    for offset, scalar in enumerate(scalars):
+        observation, _ = scalar.reset(seed=seed + offset)
+        assert (observation == vector.observation[offset]).all()
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        actions = rng.integers(0, ACTION_SIZES, size=(count, 3))
+        step = vector.step(actions)
+        for index, scalar in enumerate(scalars):
+            seen, reward, terminated, truncated, info = scalar.step(actions[index])
+            assert (seen == step.final_observation[index]).all()
+            assert reward == step.reward[index]
+            assert terminated == step.terminated[index]
+            assert not truncated
+            assert info["retained"] == step.retained[index]
+            if terminated:
+                assert (scalar.reset()[0] == step.observation[index]).all()
+
+
+def test_gymnasium_accepts_the_environment(customers: Customers) -> None:
+    """Why: anybody's agent must be able to use it."""
+    check_env(RetentionEnv(customers), skip_render_check=True)
+
+
+def test_luck_does_not_depend_on_the_neighbours(customers: Customers) -> None:
+    """Why: common random numbers in comparisons; sharding without changing results."""
+    few, many = (VectorRetention(customers, PARAMS, count, seed=3) for count in (4, 9))
+    actions = np.tile([1, 2, 1], (9, 1))
+    for _ in range(20):
+        left, right = few.step(actions[:4]), many.step(actions)
+        assert (left.observation == right.observation[:4]).all()
+
+
+def test_random_numbers_are_uniform() -> None:
+    """Why: every probability of the simulation rests on the hash."""
+    numbers = uniforms(np.arange(20_000, dtype=np.uint64), np.full(20_000, 3, np.uint64), 3)
+    assert abs(numbers.mean(axis=0) - 0.5).max() < 4 / np.sqrt(12 * 20_000)
+    correlation = np.corrcoef(numbers.T) - np.eye(3)
+    assert abs(correlation).max() < 4 / np.sqrt(20_000)
+
+
+def test_reward_is_the_specifications(customers: Customers) -> None:
+    """Why: revenue - cost - multipliers x hinge violations, in currency, at every step."""
+    weights = Multipliers(budget=0.7, fatigue=0.02)
+    envs = VectorRetention(customers, PARAMS, 400, seed=2, multipliers=weights)
+    excess = np.zeros(400)
+    for _ in range(12):
+        value, before = envs.value, envs.observation
+        step = envs.step(np.tile([1, 3, 0], (400, 1)))
+        spent = PARAMS.budget_allowance * value * (1 - before[:, 5])
+        limit = PARAMS.budget_limit * value
+        grown = np.maximum(spent + step.spend - limit, 0) - np.maximum(spent - limit, 0)
+        np.testing.assert_allclose(step.budget_violation, grown, atol=1e-9)
+        over = step.contacted & (before[:, 8] >= PARAMS.contact_cap)
+        assert (step.fatigue_violation == over).all()
+        cost = value * (PARAMS.decision_cost + PARAMS.contact_cost * step.contacted)
+        penalty = 0.7 * grown + 0.02 * value * over
+        expected = value * step.retained - step.spend - cost - penalty
+        np.testing.assert_allclose(step.reward, expected, atol=1e-9)
+        excess += grown
+    assert excess.max() > 0
+
+
+@pytest.mark.parametrize(
+    ("actions", "named"),
+    [
+        ([[2, 0, 0]], "contact"),
+        ([[0, 4, 0]], "offer"),
+        ([[0, 0, -1]], "delay"),
+        ([[0, 0]], "actions"),
+        ([[0.0, 0.0, 0.0]], "actions"),
+    ],
+)
+def test_bad_actions_are_named(
+    customers: Customers, actions: list[list[float]], named: str
+) -> None:
+    """Why: an index outside the action space must not wrap around."""
+    with pytest.raises(ValueError, match=named):
+        VectorRetention(customers, PARAMS, 1).step(np.array(actions))

@@ -1,0 +1,184 @@
+"""The oracle is the optimum, its certificate holds, and exact evaluation agrees with simulation."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from churn_assets.decision.actions import Policy
+from churn_assets.decision.config import EnvironmentParams
+from churn_assets.decision.customers import Customers
+from churn_assets.decision.dynamics import daily_survival, logit, reluctance, sigmoid
+from churn_assets.decision.environment import Multipliers, VectorRetention
+from churn_assets.decision.evaluation import Evaluation, chain_figures, evaluate, evaluate_actions
+from churn_assets.decision.oracle import build_chain, solve
+from churn_assets.decision.pareto import curve_around, pareto_curve, solve_budget
+from churn_assets.decision.rules import AlwaysOffer, NeverContact, PricedGreedy
+
+
+def brute_force_value(
+    risk: float, accept: list[float], params: EnvironmentParams, price: float
+) -> float:
+    """Best uplift from a clean sheet: the Bellman equation, one customer, plain recursion.
+
+    Written apart from `oracle.py`: states by their numbers, waits resolved day by day.
+    """
+    base, curve = float(logit(np.array(risk))), logit(np.array(accept))
+    cooldown, top = params.cooldown_days, round(params.budget_allowance / params.spend_unit)
+
+    def at(score: float) -> tuple[float, float]:
+        churn = sigmoid(np.array(score))
+        return 1 - float(churn), float(daily_survival(churn, params))
+
+    @cache
+    def best(contacts: int, yes: int, annoyed: int, spent: int, days: int) -> float:
+        score = base - params.acceptance_effect * yes + params.annoyance_effect * annoyed
+        stay, alive = at(score)
+        options = [-params.decision_cost / (1 - alive**8)]
+        for delay in range(8) if days < cooldown else ():
+            later = best(contacts, yes, annoyed, spent, min(days + 1 + delay, cooldown))
+            options.append(alive ** (1 + delay) * later - params.decision_cost)
+        for offer, discount in enumerate(params.discounts if contacts < params.contact_cap else ()):
+            if spent + offer > top:
+                continue
+            fall = float(reluctance(np.array(contacts), np.array(days), params))
+            p = float(sigmoid(curve[offer] - fall))
+            annoys = int(days < cooldown)
+            stay_yes, alive_yes = at(
+                score - params.acceptance_effect + params.annoyance_effect * annoys
+            )
+            stay_no, alive_no = at(score + params.annoyance_effect)
+            now = p * (stay_yes - (1 + price) * discount) + (1 - p) * stay_no - stay
+            for delay in range(8):
+                day = min(1 + delay, cooldown)
+                after_yes = best(contacts + 1, yes + 1, annoyed + annoys, spent + offer, day)
+                after_no = best(contacts + 1, yes, annoyed + 1, spent, day)
+                options.append(
+                    now
+                    - params.contact_cost
+                    - params.decision_cost
+                    + p * alive_yes ** (1 + delay) * after_yes
+                    + (1 - p) * alive_no ** (1 + delay) * after_no
+                )
+        return max(options)
+
+    return best(0, 0, 0, 0, cooldown)
+
+
+@pytest.mark.parametrize("price", [0.0, 1.5])
+def test_oracle_solves_the_bellman_equation(
+    customers: Customers, params: EnvironmentParams, price: float
+) -> None:
+    """Why: the yardstick must be the optimum; a second, independent solution says so."""
+    fresh = params.model_copy(update={"history_share": 0.0})
+    some = customers.take(slice(0, 4))
+    found = evaluate_actions(lambda chain: solve(chain, price), some, fresh)
+    expected = [
+        brute_force_value(float(risk), accept.tolist(), fresh, price)
+        for risk, accept in zip(some.risk, some.accept, strict=True)
+    ]
+    np.testing.assert_allclose(found.uplift - price * found.spend, expected, rtol=1e-9)
+
+
+def play_out(
+    policy: Policy, customers: Customers, params: EnvironmentParams, count: int
+) -> dict[str, np.ndarray]:
+    """Simulated figures minus the exact ones, per episode."""
+    exact = evaluate(policy, customers, params)
+    envs = VectorRetention(customers, params, count, seed=9, multipliers=Multipliers(0, 0))
+    drawn, value, risk = envs.customer.copy(), envs.value, envs.observation[:, 0]
+    totals = {name: np.zeros(count) for name in ("uplift", "spend", "contacts", "decisions")}
+    totals["uplift"] += risk - 1
+    live = np.ones(count, dtype=bool)
+    while live.any():
+        decided = policy.decide(envs.observation)
+        step = envs.step(
+            np.column_stack([decided.contact, decided.offer, decided.delay]).astype(np.int64)
+        )
+        totals["uplift"] += live * step.reward / value
+        totals["spend"] += live * step.spend / value
+        totals["contacts"] += live * step.contacted
+        totals["decisions"] += live
+        live &= ~step.terminated
+    return {name: total - getattr(exact, name)[drawn] for name, total in totals.items()}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        NeverContact,
+        AlwaysOffer,
+        lambda params: PricedGreedy(
+            params=params, price=1.0, contact_in_cooldown=True, delay_after_contact=1
+        ),
+    ],
+)
+def test_exact_evaluation_agrees_with_simulation(
+    customers: Customers, params: EnvironmentParams, rule: type[NeverContact]
+) -> None:
+    """Why: the oracle's model and the environment are two programs; they must be one world."""
+    differences = play_out(rule(params=params), customers, params, 20_000)
+    for name, difference in differences.items():
+        error = difference.std() / np.sqrt(len(difference))
+        assert abs(difference.mean()) <= 3 * error + 1e-12, name
+
+
+def test_never_contacting_has_its_closed_form(
+    customers: Customers, params: EnvironmentParams
+) -> None:
+    """Why: uplift is counted from here; only looking costs anything."""
+    found = evaluate(NeverContact(params=params), customers, params)
+    survival = daily_survival(customers.risk, params) ** 8
+    np.testing.assert_allclose(found.uplift, -params.decision_cost / (1 - survival))
+    assert (found.spend == 0).all()
+    assert found.retention == pytest.approx(0)
+
+
+def test_no_rule_beats_the_oracle(customers: Customers, params: EnvironmentParams) -> None:
+    """Why: weak duality bounds every policy at its own spend, customer mix by customer mix."""
+    curve = pareto_curve(customers, params, curve_around(1.0))
+    rules = [AlwaysOffer(params=params), NeverContact(params=params)] + [
+        PricedGreedy(params=params, price=price) for price in (0.0, 0.5, 1.0, 3.0)
+    ]
+    for rule in rules:
+        found = evaluate(rule, customers, params)
+        assert curve.captured(found.mean("uplift"), found.mean("spend")) <= 1 + 1e-12
+    never = evaluate(rules[1], customers, params)
+    assert curve.captured(never.mean("uplift"), 0.0) == pytest.approx(0)
+
+
+def test_the_oracle_captures_itself(customers: Customers, params: EnvironmentParams) -> None:
+    """Why: the yardstick's other end: the optimum scores 1 at every price's spend."""
+    curve = pareto_curve(customers, params, np.array([0.2, 1.0, 2.0]))
+    for uplift, spend in zip(curve.uplift, curve.spend, strict=True):
+        captured = curve.captured(float(uplift @ curve.weight), float(spend @ curve.weight))
+        assert captured == pytest.approx(1)
+
+
+def test_budget_is_met_with_a_small_gap(customers: Customers, params: EnvironmentParams) -> None:
+    """Why: the price is right when spend is within the limit and the dual certifies the value."""
+    solution = solve_budget(customers, params)
+    assert 0 < solution.spend <= params.budget_limit
+    assert 0 <= solution.gap < 0.05  # 24 customers: spend moves in jumps
+
+
+def test_a_loose_budget_has_no_price(customers: Customers, params: EnvironmentParams) -> None:
+    """Why: a multiplier on a constraint that doesn't bind would only distort."""
+    loose = params.model_copy(update={"budget_limit": 1.0})
+    assert solve_budget(customers, loose).price == 0
+
+
+def test_spend_falls_and_value_rises_with_the_price(
+    customers: Customers, params: EnvironmentParams
+) -> None:
+    """Why: monotonicity of the Lagrangian: a cheaper world never spends less."""
+    curve = pareto_curve(customers, params, np.array([0.0, 0.5, 1.0, 2.0, 4.0]))
+    assert (np.diff(curve.spend, axis=0) <= 1e-12).all()
+    assert (np.diff(curve.uplift, axis=0) <= 1e-12).all()
+
+
+def test_oracle_keeps_the_cap(customers: Customers, params: EnvironmentParams) -> None:
+    """Why: the yardstick must not owe its value to contacts that aren't allowed."""
+    chain = build_chain(customers, params)
+    figures = Evaluation.of(chain_figures(chain, solve(chain, 0.0)), customers.weight)
+    assert (figures.over_cap == 0).all()

@@ -1,0 +1,96 @@
+"""States refuse what can't be: a bad number must not become a decision."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from churn_assets.decision.config import PRESETS, EnvironmentParams
+from churn_assets.decision.customers import Customers
+from churn_assets.decision.state import COLUMNS, build_states, validate_states
+
+GOOD = np.array([0.3, 0.1, 0.4, 0.6, 0.8, 1.0, 7.0, 0.0, 0.0])
+
+
+def test_columns_are_in_the_specified_order() -> None:
+    """Why: the network's inputs are positional."""
+    states = build_states([0.2], [[0.1, 0.2, 0.3, 0.4]], [0.5], [2.0], [1])
+    assert states.tolist() == [[0.2, 0.1, 0.2, 0.3, 0.4, 0.5, 2.0, 1.0, 1.0]]
+
+
+def test_never_contacted_is_like_a_contact_before_the_cooldown() -> None:
+    """Why: NaN means never, and nothing depends on the time beyond the cooldown."""
+    states = build_states([0.2] * 2, [[0.1] * 4] * 2, [1, 1], [np.nan, 400.0], [0, 0])
+    assert (states[0] == states[1]).all()
+    assert states[0, 7] == 0
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        (0, np.nan),
+        (0, 1.2),
+        (2, -0.1),
+        (4, np.inf),
+        (5, 1.01),
+        (5, -0.01),
+        (6, -1.0),
+        (7, 0.5),
+        (8, 1.5),
+    ],
+)
+def test_a_bad_number_is_named(column: int, value: float) -> None:
+    """Why: the message must say which of the nine numbers is wrong."""
+    states = np.tile(GOOD, (3, 1))
+    states[1, column] = value
+    with pytest.raises(ValueError, match=f"{COLUMNS[column]}.*row 1"):
+        validate_states(states)
+
+
+@pytest.mark.parametrize("shape", [(9,), (2, 8), (1, 2, 9)])
+def test_a_wrong_shape_is_named(shape: tuple[int, ...]) -> None:
+    """Why: a transposed matrix must not be broadcast."""
+    with pytest.raises(ValueError, match="shape"):
+        validate_states(np.zeros(shape))
+
+
+def test_inputs_of_different_lengths_are_named() -> None:
+    """Why: columns that don't belong together must not be joined."""
+    with pytest.raises(ValueError, match="budget_remaining"):
+        build_states([0.2, 0.3], [[0.1] * 4] * 2, [1.0], [1.0, 1.0], [0, 0])
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1e6), st.integers(0, 50))
+def test_every_possible_customer_has_a_state(
+    risk: float, accept: float, budget: float, days: float, contacts: int
+) -> None:
+    """Why: validation must refuse nothing that can happen."""
+    states = build_states([risk], [[accept] * 4], [budget], [days], [contacts])
+    assert states.shape == (1, 9)
+
+
+@pytest.mark.parametrize("field", ["budget_limit", "budget_allowance"])
+def test_a_budget_must_be_positive(field: str) -> None:
+    """Why: with no budget, spend over limit is undefined."""
+    with pytest.raises(ValueError, match=field):
+        EnvironmentParams(**{field: 0.0})
+
+
+def test_discounts_must_be_countable() -> None:
+    """Why: the oracle is exact only where spend has finitely many levels."""
+    with pytest.raises(ValueError, match="multiples"):
+        EnvironmentParams(discounts=(0, 0.05, 0.12, 0.15))
+
+
+def test_there_are_at_least_five_presets() -> None:
+    """Why: results are reported over mild to harsh worlds, not over one."""
+    assert len(PRESETS) >= 5
+    assert len({str(params) for params in PRESETS.values()}) == len(PRESETS)
+
+
+@pytest.mark.parametrize("column", ["risk", "accept", "value"])
+def test_customers_refuse_numbers_outside_their_range(column: str) -> None:
+    """Why: a probability of 0 or 1 has no logit, and money counts in shares of value."""
+    good = {"risk": np.array([0.5]), "accept": np.full((1, 4), 0.5), "value": np.array([1.0])}
+    with pytest.raises(ValueError, match=column):
+        Customers(**{**good, column: good[column] * 0})
