@@ -37,7 +37,7 @@ BOS, PAD, EOS = "<s>", "<pad>", "</s>"
 PAD_ID, IGNORED = 1, -100
 # Batches are made of texts of like length, which saves half of the padding; within these many
 # batches the order stays random.
-BUCKET = 20
+BUCKET = 8
 
 
 class Row(NamedTuple):
@@ -173,12 +173,15 @@ def _optimizers(
 def _dialogues(inputs: Mapping[str, Path], split: str) -> list[tuple[str, str]]:
     """(prompt, text): the messages, and a ninth of flawed texts, told apart by their prompts.
 
-    The reward model must know the words of flaws, which it cannot learn from good messages.
+    The reward model must know the words of flaws, which it cannot learn from good messages;
+    garbled text has nothing in it to know.
     """
     messages = read_jsonl(inputs["retention_messages"] / f"{split}.jsonl")
     pairs = read_jsonl(inputs["retention_preferences"] / f"{split}.jsonl", len(messages) // 8)
     good = [(row["prompt"], row["response"]) for row in messages]
-    return good + [(flawed_prompt(row["prompt"]), row["rejected"]) for row in pairs]
+    return good + [
+        (flawed_prompt(row["prompt"]), row["rejected"]) for row in pairs if row["flaw"] != "garbled"
+    ]
 
 
 def _encode(
