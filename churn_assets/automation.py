@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import dagster as dg
+from dagster._utils.interrupts import setup_interrupt_handlers
 
 everything = dg.define_asset_job(
     "everything",
@@ -70,7 +71,14 @@ def load_job(name: str) -> dg.JobDefinition:
 
 
 Kind = Literal[
-    "started", "log", "succeeded", "failed", "check_passed", "check_warned", "check_failed"
+    "started",
+    "log",
+    "materialized",
+    "succeeded",
+    "failed",
+    "check_passed",
+    "check_warned",
+    "check_failed",
 ]
 
 
@@ -96,30 +104,45 @@ def run_job(
 ) -> dg.DagsterRun:
     """Run a job with its own executor on the instance of DAGSTER_HOME and report every event.
 
-    The run happens in a thread of its own and is followed through the instance's event log, so that
-    what a person sees here is what the Dagster UI shows.
+    The run has the calling thread, so that an interrupt reaches it and its child processes; another
+    thread follows it through the instance's event log, so that what a person sees here is what the
+    Dagster UI shows.
     """
+    setup_interrupt_handlers()  # SIGTERM ends a run as Ctrl-C does
     ticket = {"churn/ticket": uuid.uuid4().hex}  # by which to find the run that we start
     job = dg.build_reconstructable_job(
         "churn_assets.automation", "load_job", reconstructable_kwargs={"name": name}
     )
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with dg.DagsterInstance.get() as instance, ThreadPoolExecutor(max_workers=1) as pool:
-        done = pool.submit(dg.execute_job, job, instance, run_config=quiet, tags=ticket)
-        cursor = None
-        while True:
-            finished = done.done()
-            for run in instance.get_runs(dg.RunsFilter(tags=ticket)):
-                connection = instance.get_records_for_run(run.run_id, cursor)
-                cursor = connection.cursor
-                for record in connection.records:
-                    if (event := to_run_event(record.event_log_entry)) is not None:
-                        on_event(event)
-            if finished:
-                done.result()
-                [run] = instance.get_runs(dg.RunsFilter(tags=ticket))
-                return run
-            time.sleep(poll_seconds)
+        done = threading.Event()
+        following = pool.submit(_follow, instance, ticket, done, on_event, poll_seconds)
+        try:
+            dg.execute_job(job, instance, run_config=quiet, tags=ticket)
+        finally:
+            done.set()
+        following.result()
+        [run] = instance.get_runs(dg.RunsFilter(tags=ticket))
+        return run
+
+
+def _follow(
+    instance: dg.DagsterInstance,
+    ticket: dict[str, str],
+    done: threading.Event,
+    on_event: Callable[[RunEvent], None],
+    poll_seconds: float,
+) -> None:
+    """Hand on the run's events as they are stored, once more after it is done."""
+    cursor, finished = None, False
+    while not finished:
+        finished = done.wait(poll_seconds)
+        for run in instance.get_runs(dg.RunsFilter(tags=ticket)):
+            connection = instance.get_records_for_run(run.run_id, cursor)
+            cursor = connection.cursor
+            for record in connection.records:
+                if (event := to_run_event(record.event_log_entry)) is not None:
+                    on_event(event)
 
 
 def to_run_event(entry: dg.EventLogEntry) -> RunEvent | None:
@@ -128,6 +151,8 @@ def to_run_event(entry: dg.EventLogEntry) -> RunEvent | None:
     if event is None:
         lines = entry.user_message.strip().splitlines()
         return RunEvent("log", step, lines[-1], entry.timestamp) if step and lines else None
+    if event.event_type_value == "ASSET_MATERIALIZATION":
+        return RunEvent("materialized", step, "", entry.timestamp)
     if event.is_step_start:
         return RunEvent("started", step, "", entry.timestamp)
     if event.is_step_success:

@@ -58,9 +58,10 @@ class RunView:
             self.progress.update(self.task, description=name)
         elif event.kind == "log":
             self.progress.update(self.task, description=f"{name}  {text[:70]}")
-        elif event.kind == "succeeded":
+        elif event.kind == "materialized":
             seconds = event.time - self.started[event.subject]
             say(f"  [green]✓[/] {name} [dim]{seconds:.1f} s[/]")
+        elif event.kind == "succeeded":
             self.progress.advance(self.task)
         elif event.kind == "failed":
             say(f"  [red]✗ {name}[/]\n    {text}")
