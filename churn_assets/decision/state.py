@@ -82,7 +82,7 @@ def validate_states(states: NDArray[np.float64]) -> NDArray[np.float64]:
     if states.ndim != 2 or states.shape[1] != len(COLUMNS):
         raise ValueError(f"states: shape {states.shape}, expected (N, {len(COLUMNS)})")
     bad = ~((states >= 0) & (states <= _UPPER) & np.isfinite(states))
-    bad[:, COOLDOWN] |= ~np.isin(states[:, COOLDOWN], (0, 1))
+    bad[:, COOLDOWN] |= (states[:, COOLDOWN] != 0) & (states[:, COOLDOWN] != 1)
     bad[:, FATIGUE] |= states[:, FATIGUE] != np.floor(states[:, FATIGUE])
     if bad.any():
         row, column = (int(index) for index in np.argwhere(bad)[0])

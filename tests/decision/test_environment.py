@@ -1,4 +1,4 @@
-"""The environment is the specified model, Markov in the nine numbers, scalar and vectorised alike."""
+"""The environment is the specified model, Markov in the nine numbers; scalar equals vector."""
 
 import numpy as np
 import pytest

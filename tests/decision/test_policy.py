@@ -1,0 +1,197 @@
+"""What is saved is what decides; the numpy network is the torch network; bad input is named."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from churn_assets.decision.actions import Policy
+from churn_assets.decision.baselines import families
+from churn_assets.decision.config import EnvironmentParams
+from churn_assets.decision.customers import Customers
+from churn_assets.decision.network import PolicyNetwork, save_network
+from churn_assets.decision.network_numpy import NetworkSpec, raw_features
+from churn_assets.decision.outcomes import decision_outcomes
+from churn_assets.decision.policy import load_params, load_policy, save_rule
+from churn_assets.decision.ppo import feature_spec
+from churn_assets.decision.rules import (
+    AlwaysOffer,
+    NeverContact,
+    PricedGreedy,
+    RiskThreshold,
+    Rule,
+    SegmentTable,
+    UpliftRule,
+)
+from churn_assets.decision.state import build_states
+
+PARAMS = EnvironmentParams()
+RULES: list[Rule] = [
+    NeverContact(),
+    AlwaysOffer(),
+    RiskThreshold(threshold=0.4, offer=1),
+    UpliftRule(threshold=0.1, offer=2),
+    PricedGreedy(price=1.3, contact_in_cooldown=True),
+    SegmentTable(risk_edges=(0.5,), accept_edges=(), table=((-1, -1, -1, -1), (0, 0.1, 0.2, 0))),
+]
+
+
+def random_states(count: int, seed: int = 0) -> np.ndarray:
+    """States from all over the space."""
+    rng = np.random.default_rng(seed)
+    accept = np.sort(rng.uniform(0.01, 0.99, (count, 4)), axis=1)
+    return build_states(
+        rng.uniform(0.01, 0.99, count),
+        accept,
+        rng.integers(0, 5, count) / 4,
+        rng.integers(0, 9, count).astype(float),
+        rng.integers(0, 6, count),
+    )
+
+
+def network_policy(seed: int = 0) -> Policy:
+    """An untrained network with lively heads."""
+    torch.manual_seed(seed)
+    network = PolicyNetwork(16)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.normal_(0, 0.5)
+    spec = NetworkSpec(params=PARAMS, mean=(0.1,) * 9, scale=(1.5,) * 9, offer_price=0.2)
+    return network.deployed(spec)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.kind)
+def test_a_saved_rule_decides_the_same(rule: Rule, tmp_path: Path) -> None:
+    """Why: the release serves files."""
+    save_rule(rule, tmp_path)
+    states = random_states(300)
+    loaded = load_policy(tmp_path)
+    assert loaded.name == rule.name
+    for name in ("contact", "offer", "delay", "probability"):
+        assert (getattr(loaded.decide(states), name) == getattr(rule.decide(states), name)).all()
+    assert load_params(tmp_path) == rule.params
+
+
+def test_a_saved_network_decides_the_same(tmp_path: Path) -> None:
+    """Why: the release serves files."""
+    policy = network_policy()
+    save_network(policy, tmp_path)
+    states = random_states(300)
+    before, after = policy.decide(states), load_policy(tmp_path).decide(states)
+    assert (before.contact == after.contact).all()
+    assert (before.offer == after.offer).all()
+    assert (before.probability == after.probability).all()
+
+
+def test_numpy_network_equals_torch() -> None:
+    """Why: serving needs no torch, and must be the network that was trained."""
+    torch.manual_seed(0)
+    network = PolicyNetwork(128)
+    spec = NetworkSpec(params=PARAMS, mean=(0.3,) * 9, scale=(1.2,) * 9)
+    policy, states = network.deployed(spec), random_states(500)
+    features = torch.from_numpy((raw_features(states) - 0.3) / 1.2).float()
+    with torch.no_grad():
+        expected = network(features)
+    for ours, theirs in zip(policy.heads(states).values(), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("policy", [*RULES, network_policy()], ids=lambda policy: policy.name)
+def test_decisions_are_possible_ones(policy: Policy) -> None:
+    """Why: an offer beyond the allowance or a contact on a closed channel can't be carried out."""
+    states = random_states(2000, seed=4)
+    decided = policy.decide(states)
+    assert set(np.unique(decided.offer)) <= {0, 1, 2, 3}
+    assert set(np.unique(decided.delay)) <= set(range(8))
+    assert not decided.contact[states[:, 8] >= PARAMS.contact_stop].any()
+    price = np.asarray(PARAMS.discounts)[decided.offer] * decided.contact
+    assert (price <= states[:, 5] * PARAMS.budget_allowance + 1e-9).all()
+    assert (decided.offer[~decided.contact] == 0).all()
+    assert ((decided.probability > 0) & (decided.probability <= 1 + 1e-12)).all()
+
+
+@pytest.mark.parametrize("policy", [RULES[4], network_policy()], ids=lambda policy: policy.name)
+@pytest.mark.parametrize("column", [0, 3, 5, 8])
+def test_nan_is_refused_by_name(policy: Policy, column: int) -> None:
+    """Why: NaN compares false and would silently mean no contact."""
+    states = random_states(3)
+    states[2, column] = np.nan
+    with pytest.raises(ValueError, match="nan in row 2"):
+        policy.decide(states)
+
+
+def test_a_dearer_discount_is_offered_less(customers: Customers) -> None:
+    """Why: the greedy rule's price is its budget knob; it must work in one direction."""
+    states = random_states(1000)
+    spends = [
+        (decided.contact * decided.offer).sum()
+        for price in (0.0, 1.0, 2.0, 4.0, 8.0)
+        for decided in [PricedGreedy(price=price).decide(states)]
+    ]
+    assert spends == sorted(spends, reverse=True)
+    assert spends[0] > spends[-1]
+
+
+def test_thompson_learns_that_some_contacts_pay(customers: Customers) -> None:
+    """Why: a bandit baseline that learnt nothing would be a straw man."""
+    thompson = [family for family in families(customers, PARAMS, 1.0) if family.name == "thompson"]
+    table = np.asarray(thompson[0].variants[0](1.0).table)
+    learnt = table[np.abs(table).sum(axis=1) > 0]
+    assert learnt.max() > 0.05
+    assert learnt.min() < 0
+
+
+def test_a_broken_file_is_named(tmp_path: Path) -> None:
+    """Why: a release with a damaged policy must say which file is damaged."""
+    (tmp_path / "policy.json").write_text(json.dumps({"kind": "oracle"}))
+    with pytest.raises(ValueError, match=r"policy\.json"):
+        load_policy(tmp_path)
+
+
+def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
+    """Why: numpy would broadcast some wrong shapes without a word."""
+    policy = network_policy()
+    policy.weights["offer.weight"] = policy.weights["offer.weight"][:3]
+    save_network(policy, tmp_path)
+    with pytest.raises(ValueError, match="offer"):
+        load_policy(tmp_path)
+
+
+def test_serving_needs_no_torch() -> None:
+    """Why: cold start; the API imports these modules."""
+    code = (
+        "import sys; import churn_assets.decision.policy, churn_assets.decision.outcomes;"
+        "print(sorted({'torch', 'pandas', 'sklearn', 'dagster', 'gymnasium', 'matplotlib'} "
+        "& set(sys.modules)))"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert printed.stdout.decode().strip() == "[]"
+
+
+def test_outcomes_by_hand() -> None:
+    """Why: the API shows these numbers; one is worked out on paper here."""
+    states = build_states([0.5], [[0.5, 0.5, 0.5, 0.5]], [1.0], [np.nan], [0])
+    params = PARAMS.model_copy(update={"acceptance_effect": np.log(3), "annoyance_effect": 0.0})
+    found = decision_outcomes(states, np.array([1000.0]), params)
+    # odds 1 -> 1/3 on acceptance: P(stays) = 0.5 x 0.75 + 0.5 x 0.5 = 0.625
+    np.testing.assert_allclose(found.retention[0], [0.5] + [0.625] * 4)
+    np.testing.assert_allclose(found.expected_cost[0], [0, 0, 25, 50, 75])
+    np.testing.assert_allclose(found.expected_value[0], [0, 124, 99, 74, 49])
+
+
+def test_outcomes_refuse_bad_values() -> None:
+    """Why: a missing charge must not become an expected value of NaN."""
+    states = random_states(2)
+    with pytest.raises(ValueError, match="values"):
+        decision_outcomes(states, np.array([1.0, np.nan]), PARAMS)
+
+
+def test_features_are_normalised_with_stored_constants(customers: Customers) -> None:
+    """Why: serving must scale as training did."""
+    spec = feature_spec(customers, PARAMS)
+    assert spec.mean == feature_spec(customers, PARAMS).mean
+    assert min(spec.scale) >= 0.1

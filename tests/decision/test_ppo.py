@@ -1,0 +1,128 @@
+"""PPO's parts against closed forms, and one short training that must learn."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from churn_assets.decision.config import EnvironmentParams, PpoConfig
+from churn_assets.decision.customers import Customers
+from churn_assets.decision.environment import VectorRetention, branch, observe
+from churn_assets.decision.evaluation import evaluate
+from churn_assets.decision.lagrange import LagrangeMultiplier
+from churn_assets.decision.ppo import (
+    Trainer,
+    action_log_prob,
+    contact_gain,
+    generalised_advantages,
+    mean_alive,
+)
+
+QUICK = PpoConfig(
+    customers=64, horizon=8, updates=40, minibatch=128, dual_every=10, dual_customers=8, hidden=32
+)
+
+
+def test_advantages_in_closed_form() -> None:
+    """Why: A_t = sum of (lambda)^k delta_{t+k}, cut where the episode ends."""
+    delta = np.array([[1.0], [2.0], [4.0], [8.0]])
+    ended = np.array([[False], [True], [False], [False]])
+    found = generalised_advantages(delta, ended, 0.5)
+    np.testing.assert_allclose(found[:, 0], [1 + 0.5 * 2, 2, 4 + 0.5 * 8, 8])
+
+
+def test_with_lambda_one_advantages_are_returns() -> None:
+    """Why: GAE's other limit, the Monte Carlo return minus the baseline."""
+    delta = np.random.default_rng(0).normal(size=(6, 3))
+    found = generalised_advantages(delta, np.zeros((6, 3), bool), 1.0)
+    np.testing.assert_allclose(found, delta[::-1].cumsum(axis=0)[::-1])
+
+
+@given(st.floats(0, 5), st.floats(0, 1), st.floats(0, 1), st.floats(0, 10))
+def test_a_multiplier_follows_the_sign_and_stays_positive(
+    value: float, limit: float, used: float, rate: float
+) -> None:
+    """Why: it must fall when use is below the limit, and a price can't be negative."""
+    after = LagrangeMultiplier(value, limit, rate).update(used)
+    assert after >= 0
+    if used > limit:
+        assert after >= value
+    else:
+        assert after <= value
+
+
+def test_offer_and_delay_count_only_where_they_do_something() -> None:
+    """Why: masked choices must leave probability, entropy of the offer and gradients alone."""
+    contact = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    offer, delay = torch.randn(2, 4), torch.randn(2, 8)
+    actions = torch.tensor([[0, 2, 3], [1, 2, 3]])
+    uses_delay = torch.tensor([True, False])
+    log_prob, _ = action_log_prob(contact, offer, delay, actions, uses_delay)
+    logs = [torch.log_softmax(logits, 1) for logits in (contact, offer, delay)]
+    assert log_prob[0] == pytest.approx(float(logs[0][0, 0] + logs[2][0, 3]))
+    assert log_prob[1] == pytest.approx(float(logs[0][1, 1] + logs[1][1, 2]))
+
+
+def test_leaving_a_customer_alone_has_no_shaped_reward(
+    customers: Customers, params: EnvironmentParams
+) -> None:
+    """Why: 1 - risk is a martingale of the uncontacted customer; shaping must leave only the cost
+    of looking."""
+    trainer = Trainer(
+        customers, params, QUICK.model_copy(update={"lookahead_potential": False}), 1.0, 0
+    )
+    envs = VectorRetention(customers, params, 50)
+    outcome = branch(envs.situation, np.tile([0, 0, 4], (50, 1)), params)
+    views = [observe(one, params) for one in (envs.situation, outcome.accepted, outcome.refused)]
+    reward, excess = trainer.expected_rewards(views, outcome)
+    np.testing.assert_allclose(reward, -QUICK.reward_scale * params.decision_cost)
+    assert (excess == 0).all()
+
+
+def test_a_potential_telescopes(customers: Customers, params: EnvironmentParams) -> None:
+    """Why: potential-based shaping may only move reward in time: along any plan the expected
+    shaped rewards differ from the unshaped ones by the potential at the start."""
+    envs = VectorRetention(customers, params, 30)
+    start = envs.situation
+    price, alive, moved = 1.0, np.ones(30), np.zeros(30)
+    here = start
+    for _ in range(200):  # waits only: one branch, so the expectation is a product
+        outcome = branch(here, np.tile([0, 0, 7], (30, 1)), params)
+        gains = [
+            contact_gain(observe(one, params), params, price) for one in (here, outcome.refused)
+        ]
+        moved += alive * (mean_alive(gains[1], gains[1], outcome) - gains[0])
+        alive *= outcome.alive_refused
+        here = outcome.refused
+    potential = contact_gain(observe(start, params), params, price)
+    assert potential.max() > 0
+    np.testing.assert_allclose(moved, -potential, atol=1e-6)
+
+
+def test_training_changes_every_parameter_and_learns(
+    customers: Customers, params: EnvironmentParams
+) -> None:
+    """Why: a head left out of the loss, or an update with the wrong sign, shows here."""
+    trainer = Trainer(customers, params, QUICK, price=0.5, seed=0)
+    before = {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
+    history: list[dict[str, float]] = []
+    trainer.train(lambda update, network, statistics: history.append(statistics))
+    for name, tensor in trainer.network.state_dict().items():
+        assert not torch.equal(tensor, before[name]), name
+    found = evaluate(trainer.network.deployed(trainer.spec), customers, params)
+    assert found.mean("uplift") > 0.02
+    assert len(history) == QUICK.updates
+    assert history[-1]["entropy"] < history[0]["entropy"]
+
+
+def test_the_same_seed_gives_the_same_network(
+    customers: Customers, params: EnvironmentParams
+) -> None:
+    """Why: a result that can't be repeated can't be checked."""
+    short = QUICK.model_copy(update={"updates": 3})
+    first, second = (
+        Trainer(customers, params, short, 0.5, seed=4).train(lambda *_: None).state_dict()
+        for _ in range(2)
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first)

@@ -1,0 +1,243 @@
+"""The stages one after another on a tiny base, the checks on what they report, and the arena."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from checks import decision as checks
+from churn_assets.decision import arena, report, training, world
+from churn_assets.decision.config import PRESETS, DecisionConfig
+from churn_assets.decision.customers import Customers
+from churn_assets.decision.policy import load_policy
+from churn_assets.decision.rules import NeverContact, PricedGreedy
+from churn_assets.resources.artifact_store import Artifact
+
+HEADLINE = {
+    "captured_uplift",
+    "captured_uplift_by_preset",
+    "best_baseline",
+    "best_baseline_uplift",
+    "lead_by_preset",
+    "lead_lower_by_preset",
+    "spend_ratio",
+    "over_contact_rate",
+    "train_seconds",
+    "oracle_gap",
+    "seeds",
+}
+
+
+@pytest.fixture(scope="module")
+def folders(
+    environment_folder: Path, tiny_config: DecisionConfig, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """All stages' folders, each with the report.json that the stage runner would write."""
+    made = {"retention_environment": environment_folder}
+    stages = {
+        "oracle_policy": world.run_oracle,
+        "baseline_policies": world.run_baselines,
+        "decision_policy": training.run,
+        "policy_report": report.run,
+    }
+    for name, run in stages.items():
+        out = tmp_path_factory.mktemp(name)
+        (out / "report.json").write_text(json.dumps(run(dict(made), out, tiny_config)))
+        made[name] = out
+    return made
+
+
+@pytest.fixture(scope="module")
+def reported(folders: dict[str, Path]) -> dict[str, Any]:
+    """The policy report's figures."""
+    found: dict[str, Any] = json.loads((folders["policy_report"] / "report.json").read_text())
+    return found
+
+
+def test_the_headline_has_exactly_the_promised_figures(reported: dict[str, Any]) -> None:
+    """Why: `churn report --json` shows this dictionary."""
+    assert set(reported["policy"]) == HEADLINE
+    assert reported["policy"]["seeds"] == 2
+
+
+def test_every_baseline_is_beside_ppo(reported: dict[str, Any]) -> None:
+    """Why: a figure without its baselines proves nothing."""
+    table = reported["presets"]["moderate"]
+    assert set(table["rules"]) == {
+        "never",
+        "always_offer",
+        "risk_threshold",
+        "uplift",
+        "priced_greedy",
+        "thompson",
+    }
+    assert table["rules"]["never"]["captured_uplift"]["value"] == pytest.approx(0)
+    for row in table["rules"].values():
+        figure = row["captured_uplift"]
+        assert figure["value"] <= 1 + 1e-9
+        assert figure["lower"] <= figure["upper"]
+
+
+def test_what_is_served_is_the_better_one(
+    folders: dict[str, Path], reported: dict[str, Any]
+) -> None:
+    """Why: a barely trained network must not reach customers."""
+    served = load_policy(folders["policy_report"] / "policy")
+    ppo, rule = (reported["policy"][key] for key in ("captured_uplift", "best_baseline_uplift"))
+    assert served.name == ("ppo" if ppo >= rule else reported["policy"]["best_baseline"])
+    assert reported["served"] == served.name
+
+
+def test_tuned_rules_keep_the_budget(folders: dict[str, Path]) -> None:
+    """Why: a rule that overspends is no fair comparison; all were priced on the same customers."""
+    tuned = json.loads((folders["baseline_policies"] / "report.json").read_text())["baselines"]
+    limit = PRESETS["moderate"].budget_limit
+    for name in ("priced_greedy", "risk_threshold", "uplift", "thompson"):
+        assert 0 < tuned["moderate"][name]["spend"] < 2 * limit
+
+
+def test_every_plot_is_drawn(folders: dict[str, Path]) -> None:
+    """Why: the issue names them, and an asset's page shows them."""
+    names = {path.stem for path in (folders["policy_report"] / "plots").glob("*.png")}
+    assert names == {
+        "learning_curve",
+        "multipliers",
+        "decision_map",
+        "pareto",
+        "oracle_against_ppo",
+    }
+
+
+class ReportStore:
+    """Stands in for the store resource: one report, whatever the artifact."""
+
+    def __init__(self, found: dict[str, Any]) -> None:
+        self.found = found
+
+    def report(self, artifact: Artifact) -> dict[str, Any]:
+        return self.found
+
+
+def outcome(check: dg.AssetChecksDefinition, found: dict[str, Any]) -> bool:
+    """Whether a check passes on a report."""
+    artifact = Artifact(name="policy_report", sha256="0" * 64, uri="nowhere")
+    result = check(artifact, ReportStore(found))
+    assert isinstance(result, dg.AssetCheckResult)
+    return result.passed
+
+
+def good_report() -> dict[str, Any]:
+    """A report that every check on it accepts."""
+    table = {
+        "ppo": {
+            "by_seed": {"0": {"captured_uplift": 0.98}},
+            "spend_ratio": {"value": 1.01, "lower": 0.95, "upper": 1.07},
+            "base_spend_ratio": 1.0,
+        },
+        "rules": {"priced_greedy": {"captured_uplift": {"value": 0.95}}},
+        "lead": {"value": 0.03, "lower": 0.02, "upper": 0.04},
+    }
+    return {
+        "preset": "moderate",
+        "presets": {"moderate": table},
+        "policy": {
+            "captured_uplift": 0.98,
+            "best_baseline": "priced_greedy",
+            "best_baseline_uplift": 0.95,
+            "over_contact_rate": 0.0005,
+        },
+        "served": "ppo",
+        "served_seed": 0,
+        "diagnostics": {
+            "sensitivity": dict.fromkeys(checks.COLUMNS, 0.1),
+            "spend_at_offer_prices": [0.03, 0.02, 0.02],
+            "oracle_spend_at_prices": [0.05, 0.02, 0.01],
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("check", "path", "bad"),
+    [
+        ("ppo_captures_at_least_the_best_baseline", ("policy", "captured_uplift"), 0.9),
+        (
+            "served_policy_is_the_best_measured",
+            ("presets", "moderate", "ppo", "by_seed", "0", "captured_uplift"),
+            0.9,
+        ),
+        (
+            "expected_spend_is_within_the_budget",
+            ("presets", "moderate", "ppo", "base_spend_ratio"),
+            1.03,
+        ),
+        (
+            "expected_spend_is_within_the_budget",
+            ("presets", "moderate", "ppo", "spend_ratio", "lower"),
+            1.05,
+        ),
+        ("contact_cap_is_kept", ("policy", "over_contact_rate"), 0.001),
+        (
+            "decisions_depend_on_the_state",
+            ("diagnostics", "sensitivity", "budget_remaining"),
+            0.0,
+        ),
+        (
+            "dearer_offers_never_raise_spend",
+            ("diagnostics", "spend_at_offer_prices"),
+            [0.02, 0.03],
+        ),
+    ],
+)
+def test_a_check_can_fail(check: str, path: tuple[str, ...], bad: object) -> None:
+    """Why: a check that can't fail protects nobody."""
+    definition, found = getattr(checks, check), good_report()
+    assert outcome(definition, found)
+    inner = found
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = bad
+    assert not outcome(definition, found)
+
+
+def test_an_uncertified_oracle_is_refused() -> None:
+    """Why: captured uplift means nothing without the optimum."""
+    for gap, passes in ((0.001, True), (0.02, False), (-0.01, False)):
+        found = {"oracle": {"moderate": {"dual_gap": gap}}}
+        assert outcome(checks.oracle_is_certified_by_its_dual, found) == passes
+
+
+def test_training_that_got_worse_is_refused() -> None:
+    """Why: a collapsed policy must stop the release."""
+    for last, passes in ((0.9, True), (0.4, False)):
+        run = {"history": [{"captured_uplift": 0.5}], "valid_captured_uplift": last}
+        found = {"trained": {"moderate": {"runs": [run]}}}
+        assert outcome(checks.training_improved_on_its_start, found) == passes
+
+
+def test_acceptance_must_rise_with_the_offer() -> None:
+    """Why: a flat or falling curve means the accept model's columns are mixed up."""
+    for curve, passes in (([0.1, 0.2, 0.3, 0.4], True), ([0.1, 0.2, 0.2, 0.4], False)):
+        found = {split: {"mean_accept": curve} for split in ("train", "valid", "test")}
+        assert outcome(checks.acceptance_rises_with_the_offer, found) == passes
+
+
+def test_a_policy_draws_against_itself(customers: Customers) -> None:
+    """Why: common random numbers: the same decisions must give the same money, to the cent."""
+    rule = PricedGreedy(price=1.0)
+    table = arena.compare(rule, rule, customers, rule.params, episodes=500)
+    for figure in table["difference"].values():
+        assert figure == {"value": 0, "lower": 0, "upper": 0}
+
+
+def test_the_arena_finds_the_better_policy(customers: Customers) -> None:
+    """Why: the interval of the difference must tell a good policy from idleness."""
+    rule = PricedGreedy(price=1.0)
+    table = arena.compare(rule, NeverContact(), customers, rule.params, episodes=4000)
+    gain = table["difference"]["net_revenue_per_customer"]
+    assert gain["lower"] > 0
+    assert gain["lower"] < gain["value"] < gain["upper"]
+    assert table["b"]["contacts_per_1000"]["value"] == 0
+    with pytest.raises(ValueError, match="episodes"):
+        arena.compare(rule, rule, customers, rule.params, episodes=10)
