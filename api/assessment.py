@@ -92,15 +92,15 @@ class Assessor:
         )
 
     def assess(
-        self, rows: Sequence[Mapping[str, Any]], baseline: NDArray[np.bool_] | bool = False
+        self, rows: Sequence[Mapping[str, Any]], baseline: Sequence[bool] = ()
     ) -> Assessments:
         """Score the rows and decide.
 
         Args:
             rows: columns of the telco table plus contact history and `budget_remaining`; a missing
                 key or None is a missing value.
-            baseline: where to use the rule-based policy instead of the learned one; (N,) or one
-                answer for all.
+            baseline: for each row, whether to use the rule-based policy instead of the learned one;
+                empty: for none.
 
         Raises:
             ValueError: a value outside its range; names the column.
@@ -114,24 +114,24 @@ class Assessor:
             _column(rows, "contacts_this_period", if_missing=0.0),
             self.params,
         )
-        decisions = self._decide(states, np.broadcast_to(np.asarray(baseline), len(rows)))
+        decisions = self._decide(states, baseline)
         values = MONTHS_OF_VALUE * _column(rows, "monthly_charges", if_missing=np.nan)
         outcomes = decision_outcomes(states, values, self.params)
         option = np.where(decisions.contact, decisions.offer + 1, 0)
         return Assessments(risk, accept, decisions, outcomes, option)
 
-    def _decide(self, states: Floats, baseline: NDArray[np.bool_]) -> Decisions:
-        if not baseline.any():
+    def _decide(self, states: Floats, baseline: Sequence[bool]) -> Decisions:
+        if not any(baseline):
             return self.policy.decide(states)
         by_rule = self.baseline.decide(states)
-        if baseline.all():
+        if all(baseline):
             return by_rule
-        learned = self.policy.decide(states)
+        learned, ruled = self.policy.decide(states), np.array(baseline)
         return Decisions(
-            contact=np.where(baseline, by_rule.contact, learned.contact),
-            offer=np.where(baseline, by_rule.offer, learned.offer),
-            delay=np.where(baseline, by_rule.delay, learned.delay),
-            probability=np.where(baseline, by_rule.probability, learned.probability),
+            contact=np.where(ruled, by_rule.contact, learned.contact),
+            offer=np.where(ruled, by_rule.offer, learned.offer),
+            delay=np.where(ruled, by_rule.delay, learned.delay),
+            probability=np.where(ruled, by_rule.probability, learned.probability),
         )
 
 

@@ -9,8 +9,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-
 from api.assessment import OFFER_PERCENTAGES, Assessments, Assessor
 from api.explain import top_reasons
 from api.schemas import PredictRequest, zone_info
@@ -103,7 +101,7 @@ class RetentionEngine:
         if not requests:
             return []
         rows = [vars(request) for request in requests]
-        baseline = np.array([force_baseline or r.force_baseline for r in requests])
+        baseline = [force_baseline or r.force_baseline for r in requests]
         assessed = self.assessor.assess(rows, baseline)
         features, shares = self.assessor.risk.contributions(rows)
         now = now or datetime.now(UTC)
@@ -111,7 +109,7 @@ class RetentionEngine:
         answers = []
         for i, request in enumerate(requests):
             metadata = figures.metadata(i)
-            metadata["baseline"] = bool(baseline[i])
+            metadata["baseline"] = baseline[i]
             metadata["policy"] = (
                 self.assessor.baseline if baseline[i] else self.assessor.policy
             ).name

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from api.engine import RetentionEngine
 from api.golden import check_golden
-from api.metrics import RELEASE_LOADS, SERVING
+from api.metrics import BASELINE_FORCED, RELEASE_LOADS, SERVING
 from api.predictions import PredictionBook, current_artifact
 from churn_assets.release.registry import Latest, ReleaseRegistry
 from churn_assets.resources.artifact_store import Artifact, ArtifactStore
@@ -34,11 +34,13 @@ class EngineHost:
         engine: what answers; None until the first release is loaded.
         book: the latest materialised predictions; None until there are some.
         problem: why the latest release is not the serving one, or None.
-        switched_off: the store's kill switch is on: rules and reviewed templates only.
+        forced: settings or environment ask for rules and reviewed templates only.
+        switched_off: so does `forced`, or the store's kill switch.
     """
 
     store: ArtifactStore
     default_time_zone: str
+    forced: bool = False
     engine: RetentionEngine | None = None
     book: PredictionBook | None = None
     problem: str | None = None
@@ -53,18 +55,22 @@ class EngineHost:
         Blocks while loading: run it in a thread. Never raises for a broken release or store.
         """
         try:
-            self.switched_off = _is_on(self.store.read_pointer(KILL_SWITCH))
+            self.switched_off = self.forced or _is_on(self.store.read_pointer(KILL_SWITCH))
             latest = ReleaseRegistry(self.store).latest()
             predictions = current_artifact(self.store)
         except LOAD_ERRORS as error:
             self._report(f"the artifact store can't be read: {error}")
             return
+        BASELINE_FORCED.set(self.switched_off)
         if latest is not None:
             self._take_release(latest)
         elif self.engine is None:
             self._report("there is no release yet: run `churn materialize`")
         if predictions is not None:
             self._take_predictions(predictions)
+
+    def __post_init__(self) -> None:
+        self.switched_off = self.forced
 
     async def follow(self, seconds: float) -> None:
         """Refresh now and then every `seconds`, in a thread, until cancelled."""

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from api import errors, logs
+from api.batching import Batcher
 from api.feedback import open_feedback_log
 from api.hosting import EngineHost
 from api.middleware import RequestMiddleware
@@ -49,10 +50,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     # No /docs page: it would load scripts from elsewhere. /openapi.json is the document.
     app = FastAPI(title="Customer retention", lifespan=lifespan, docs_url=None, redoc_url=None)
     store = open_store(settings.store_url, cache=settings.home / "cache")
-    app.state.host = EngineHost(store, config.default_time_zone)
+    forced = config.force_baseline or switched_on("FORCE_BASELINE")
+    app.state.host = EngineHost(store, config.default_time_zone, forced)
+    app.state.batcher = Batcher()
     app.state.keyring = keyring
     app.state.limiter = RateLimiter(config.requests_per_second, config.burst)
-    app.state.force_baseline = config.force_baseline or switched_on("FORCE_BASELINE")
     app.state.max_batch_size = config.max_batch_size
     if config.cors_origins:
         app.add_middleware(
@@ -64,7 +66,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     limits = {"/predict/batch": config.max_batch_body_bytes}
     app.add_middleware(RequestMiddleware, max_body_bytes=config.max_body_bytes, body_limits=limits)
     errors.install(app)
-    for routes in (health, predict, batch, customers, feedback, release, metrics, console):
+    # The first route is the first that a request is matched against.
+    for routes in (predict, health, batch, customers, feedback, release, metrics, console):
         app.include_router(routes.router)
     return app
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from prometheus_client import Counter, Gauge, Histogram
 
 REQUESTS = Counter("churn_requests_total", "Requests answered.", ["route", "method", "status"])
@@ -19,3 +21,25 @@ FEEDBACK = Counter("churn_feedback_total", "Feedback events.", ["kind", "outcome
 RELEASE_LOADS = Counter("churn_release_loads_total", "Attempts to load a release.", ["outcome"])
 SERVING = Gauge("churn_serving_release", "1 for the release that serves.", ["release_id"])
 BASELINE_FORCED = Gauge("churn_baseline_forced", "1 while the kill switch is on for everybody.")
+
+
+# Looking a label up costs several times what counting does. The label values are few: routes,
+# methods, statuses, offers; never anything that a caller makes up.
+
+
+@cache
+def requests_of(route: str, method: str, status: int) -> Counter:
+    """The counter of one kind of answer."""
+    return REQUESTS.labels(route, method, status)
+
+
+@cache
+def latency_of(route: str) -> Histogram:
+    """The histogram of one route."""
+    return LATENCY.labels(route)
+
+
+@cache
+def decisions_of(contact: bool, offer_percentage: int, baseline: bool) -> Counter:
+    """The counter of one kind of decision."""
+    return DECISIONS.labels(contact, offer_percentage, baseline)

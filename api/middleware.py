@@ -15,10 +15,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import ApiError, error_response
 from api.logs import request_id
-from api.metrics import LATENCY, REQUESTS
+from api.metrics import latency_of, requests_of
 
 log = logging.getLogger("api.access")
 
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 REQUEST_ID = re.compile(rb"[A-Za-z0-9-]{8,64}")
 SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
@@ -85,9 +86,10 @@ class RequestMiddleware:
     @staticmethod
     def _account(scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
-        REQUESTS.labels(route, scope["method"], status).inc()
-        LATENCY.labels(route).observe(seconds)
-        extra = {"method": scope["method"], "route": route, "status": status, "seconds": seconds}
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        requests_of(route, method, status).inc()
+        latency_of(route).observe(seconds)
+        extra = {"method": method, "route": route, "status": status, "seconds": seconds}
         log.info("request", extra=extra)
 
 

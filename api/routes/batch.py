@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, ValidationError
 
-from api.deps import Admitted, BaselineForced, ReadyEngine
+from api.deps import Admitted, Ready
 from api.engine import RetentionEngine
 from api.errors import ApiError, JsonResponse, documented, problems_of
 from api.parsing import JsonRoute
@@ -61,9 +61,7 @@ class BatchResponse(BaseModel):
     response_model=BatchResponse,
     responses=documented(401, 422, 429, 503),
 )
-async def predict_batch(
-    batch: BatchRequest, request: Request, engine: ReadyEngine, forced: BaselineForced
-) -> Response:
+async def predict_batch(batch: BatchRequest, request: Request, serving: Ready) -> Response:
     """Decide for up to 1,000 customers; a bad row doesn't fail the others."""
     limit = request.app.state.max_batch_size
     if len(batch.customers) > limit:
@@ -71,7 +69,7 @@ async def predict_batch(
             422, "too_long", f"at most {limit} customers in one batch", loc=["body", "customers"]
         )
     # In a thread: the event loop keeps answering single requests meanwhile.
-    answer = await asyncio.to_thread(answer_batch, engine, batch, forced)
+    answer = await asyncio.to_thread(answer_batch, serving.engine, batch, serving.baseline_forced)
     return JsonResponse(answer)
 
 

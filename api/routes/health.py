@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from api.deps import BaselineForced, Host
+from api.deps import Host
 from api.errors import JsonResponse
 
 router = APIRouter(tags=["health"])
@@ -37,14 +37,14 @@ async def healthz() -> Health:
 
 
 @router.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness}})
-async def readyz(host: Host, forced: BaselineForced) -> Response:
+async def readyz(host: Host) -> Response:
     """A release is loaded and checked. Send no traffic while this says 503."""
     engine = host.engine
     answer = Readiness(
         ready=engine is not None,
         release_id=engine.release_id if engine else None,
         problem=host.problem,
-        baseline_forced=forced,
+        baseline_forced=host.switched_off,
         following=not host.follower_died,
     )
     return JsonResponse(answer.model_dump(), status_code=200 if engine else 503)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
-from api.deps import Admitted, BaselineForced, ReadyEngine
+from api.deps import Admitted, Ready
 from api.errors import JsonResponse, documented
-from api.metrics import DECISIONS, MESSAGES
+from api.metrics import MESSAGES, decisions_of
 from api.parsing import JsonRoute
 from api.schemas import PredictRequest, PredictResponse
 
@@ -17,12 +17,11 @@ router = APIRouter(tags=["decisions"], route_class=JsonRoute, dependencies=[Admi
 
 
 @router.post("/predict", response_model=PredictResponse, responses=documented(401, 422, 429, 503))
-async def predict(
-    customer: PredictRequest, engine: ReadyEngine, forced: BaselineForced
-) -> Response:
+async def predict(customer: PredictRequest, request: Request, serving: Ready) -> Response:
     """Decide whether to contact this customer now, with which offer, and what to write."""
+    engine, forced = serving
     if engine.live_writer is None:
-        answer = engine.predict(customer, force_baseline=forced)
+        answer = await request.app.state.batcher.predict(serving, customer)
     else:  # a language model takes its time: in a thread, so that others needn't wait
         answer = await asyncio.to_thread(engine.predict, customer, force_baseline=forced)
     count(answer)
@@ -32,6 +31,6 @@ async def predict(
 def count(answer: dict[str, Any]) -> None:
     """Account for an answer in the metrics."""
     decision, metadata = answer["decision"], answer["metadata"]
-    DECISIONS.labels(decision["contact"], decision["offer_percentage"], metadata["baseline"]).inc()
+    decisions_of(decision["contact"], decision["offer_percentage"], metadata["baseline"]).inc()
     if answer["message"] is not None:
         MESSAGES.labels(metadata["message_source"], answer["safety"]["passed"]).inc()

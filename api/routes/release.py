@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from api.deps import Admitted, ReadyEngine
+from api.deps import Admitted, Ready
 from api.errors import ApiError, JsonResponse, documented
 
 router = APIRouter(tags=["release"], dependencies=[Admitted])
@@ -32,8 +32,9 @@ class ReleaseSummary(BaseModel):
 
 
 @router.get("/release", response_model=ReleaseSummary, responses=documented(401, 429, 503))
-async def serving_release(engine: ReadyEngine) -> Response:
+async def serving_release(serving: Ready) -> Response:
     """The release that answers right now: data, models, figures, and why it serves."""
+    engine = serving.engine
     manifest = engine.manifest
     if manifest is None:
         raise ApiError(503, "not_ready", "the serving engine was not loaded from a release")

@@ -1,0 +1,157 @@
+"""How fast decisions are: in process, in batches, and over HTTP against an empty endpoint.
+
+    python benchmarks/serving.py            # writes benchmarks/serving.md
+
+Serves the latest release of the artifact store that the settings name. Both servers are single
+uvicorn processes on loopback; the load alternates between them in short rounds, so that a busy
+machine slows both alike; both log every request, as uvicorn does unless told otherwise.
+"Without message" is a customer in cooldown, whom nobody contacts.
+"""
+
+# ruff: noqa: E402 - the tests' server and load generator are no installed package
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+
+from api.engine import RetentionEngine
+from api.routes.batch import BatchRequest, answer_batch
+from api.schemas import SAMPLE_REQUEST, PredictRequest
+from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.resources.artifact_store import open_store
+from churn_assets.settings import load_settings
+from tests.api.load import LoadReport, drive, post_request
+from tests.api.server import Server, running
+
+ROUNDS = 6
+ROUND_SECONDS = 2.0
+COOLING = {**SAMPLE_REQUEST, "days_since_contact": 1, "contacts_this_period": 1}
+
+
+def time_calls(call: Callable[[], Any], count: int) -> tuple[float, float]:
+    """(p50, p99) in milliseconds, after a warm-up."""
+    for _ in range(count // 10):
+        call()
+    seconds = []
+    for _ in range(count):
+        started = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - started)
+    return float(np.percentile(seconds, 50)) * 1e3, float(np.percentile(seconds, 99)) * 1e3
+
+
+def in_process(engine: RetentionEngine) -> list[tuple[str, str, str]]:
+    """Decisions and batches without HTTP."""
+    request = PredictRequest.model_validate(SAMPLE_REQUEST)
+    p50, p99 = time_calls(lambda: engine.predict(request, with_message=False), 3_000)
+    with_p50, with_p99 = time_calls(lambda: engine.predict(request), 2_000)
+    rng = np.random.default_rng(0)
+    customers = [
+        {
+            **SAMPLE_REQUEST,
+            "customer_id": f"C{i}",
+            "tenure": int(rng.integers(0, 72)),
+            "monthly_charges": float(rng.uniform(20, 120)),
+        }
+        for i in range(1_000)
+    ]
+    requests = [PredictRequest.model_validate(customer) for customer in customers]
+    engine_ms, _ = time_calls(lambda: engine.predict_many(requests, with_message=False), 20)
+    silent = BatchRequest(customers=customers, with_messages=False)
+    batch_ms, _ = time_calls(lambda: answer_batch(engine, silent, forced=False), 20)
+    loud = BatchRequest(customers=customers, with_messages=True)
+    loud_ms, _ = time_calls(lambda: answer_batch(engine, loud, forced=False), 10)
+    return [
+        ("decision, reasons and alternatives, no message: p50", f"{p50:.2f} ms", "≤ 1 ms"),
+        ("the same: p99", f"{p99:.2f} ms", "≤ 5 ms"),
+        ("with message: p50 / p99", f"{with_p50:.2f} / {with_p99:.2f} ms", ""),
+        ("1,000 customers, decisions: engine", f"{engine_ms:.0f} ms", "≤ 50 ms"),
+        ("1,000 customers, decisions: validated", f"{batch_ms:.0f} ms", ""),
+        ("1,000 customers with messages: validated", f"{loud_ms:.0f} ms", ""),
+    ]
+
+
+def compare(ours: Server, empty: Server, connections: int) -> tuple[LoadReport, LoadReport]:
+    """Load both servers in turn, `ROUNDS` times each, and pool the rounds."""
+    pooled = LoadReport(), LoadReport()
+    for _ in range(ROUNDS):
+        for server, total in zip((ours, empty), pooled, strict=True):
+            body = post_request(server.url, "/predict", COOLING)
+            report = drive(server.url, [body], connections=connections, seconds=ROUND_SECONDS)
+            total.latencies += report.latencies
+            total.failures += report.failures
+            total.seconds += report.seconds
+    return pooled
+
+
+def over_http(home: Path) -> list[tuple[str, str, str]]:
+    """Our server against the empty endpoint, one and 32 connections."""
+    rows = []
+    with (
+        running(home, CHURN_API__REQUESTS_PER_SECOND="1000000", CHURN_API__BURST="1000000") as ours,
+        running(
+            home, "tests.api.empty_app:app", "/healthz", arguments=("--no-access-log",)
+        ) as empty,
+    ):
+        compare(ours, empty, 1)  # warm-up
+        for connections in (1, 32):
+            mine, theirs = compare(ours, empty, connections)
+            assert not mine.failures, mine.failures[:3]
+            assert not theirs.failures, theirs.failures[:3]
+            p50, base = mine.percentile(50), theirs.percentile(50)
+            what = f"{connections} connection{'s' if connections > 1 else ''}"
+            goal = "≤ 1.5 ×" if connections == 1 else ""
+            figures = f"{p50:.2f} / {base:.2f} ms = {p50 / base:.2f} ×"
+            rows.append((f"HTTP p50, ours / empty, {what}", figures, goal))
+            goal = "≥ 60 %" if connections == 32 else ""
+            figures = f"{mine.rate:,.0f} / {theirs.rate:,.0f} = {mine.rate / theirs.rate:.0%}"
+            rows.append((f"requests/s, ours / empty, {what}", figures, goal))
+            rows.append((f"HTTP p99, ours, {what}", f"{mine.percentile(99):.2f} ms", ""))
+    return rows
+
+
+def main() -> None:
+    """Measure and write the table."""
+    settings = load_settings()
+    store = open_store(settings.store_url, cache=settings.home / "cache")
+    folder = ReleaseRegistry(store).folder()
+    started = time.perf_counter()
+    engine = RetentionEngine.load(folder)
+    loading = (time.perf_counter() - started) * 1e3
+    rows = [("release loaded and verified", f"{loading:.0f} ms", ""), *in_process(engine)]
+    with tempfile.TemporaryDirectory() as home:
+        shutil.copytree(settings.store_url, Path(home) / "store")
+        rows += over_http(Path(home))
+    trees = engine.assessor.risk.model.forest.leaf.shape[1]
+    lines = [
+        "# Serving speed",
+        "",
+        f"Two cores, one server process, policy `{engine.assessor.policy.name}`, {trees} trees in "
+        "the risk model. `python benchmarks/serving.py`",
+        "",
+        "| what | measured | goal |",
+        "|---|---|---|",
+        *(f"| {what} | {measured} | {goal} |" for what, measured, goal in rows),
+        "",
+    ]
+    Path(ROOT / "benchmarks/serving.md").write_text("\n".join(lines), encoding="utf-8")
+    print("\n".join(lines))
+    print(f"load average {statistics.fmean(os.getloadavg()):.1f}")
+
+
+if __name__ == "__main__":
+    main()
