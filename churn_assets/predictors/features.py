@@ -31,6 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -221,5 +222,8 @@ class PricePressure:
 
     def __call__(self, monthly_charges: NDArray[np.float64]) -> NDArray[np.float64]:
         """Quantile in [0, 1] of each charge; charges outside the knots map to 0 or 1."""
-        grid = np.linspace(0, 1, len(self.knots))
-        return np.interp(monthly_charges, np.asarray(self.knots), grid)
+        return np.interp(monthly_charges, *self._curve)
+
+    @cached_property
+    def _curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return np.asarray(self.knots), np.linspace(0, 1, len(self.knots))
