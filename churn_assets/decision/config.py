@@ -111,12 +111,13 @@ class PpoConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    customers: int = Field(128, ge=1)
-    """Parallel environments; customers x horizon = steps of a roll-out."""
+    customers: int = Field(1024, ge=1)
+    """Parallel environments: an update takes customers x horizon steps, eight of the specified
+    roll-outs of 2,048 steps side by side (measured better than one; see benchmarks/DECISION.md)."""
     horizon: int = Field(16, ge=1)
-    updates: int = Field(360, ge=1)
+    updates: int = Field(52, ge=1)
     epochs: int = Field(4, ge=1)
-    minibatch: int = Field(512, ge=1)
+    minibatch: int = Field(2048, ge=1)
     hidden: int = Field(128, ge=1)
     gae_lambda: float = Field(0.95, ge=0, le=1)
     clip: float = Field(0.2, gt=0)
@@ -128,11 +129,12 @@ class PpoConfig(BaseModel):
     gradient_norm: float = Field(0.5, gt=0)
     reward_scale: float = Field(20.0, gt=0)
     """Rewards are shares of value (about 0.01); the networks learn them times this number."""
-    lookahead_potential: bool = True
-    """Shape with the best single contact's gain on top of 1 - churn_risk; see `ppo.py`."""
-    budget_rate: float = Field(30.0, ge=0)
+    budget_rate: float = Field(5.0, ge=0)
     """Step size of the budget multiplier's signed update; use is a share of value (about 0.02)."""
-    dual_every: int = Field(20, ge=1)
+    dual_every: int = Field(2, ge=1)
+    dual_from: float = Field(0.4, ge=0, le=1)
+    """Share of the training after which the multipliers move: an unfinished policy underspends and
+    contacts at random, and its multipliers would follow it away from the optimum's."""
     dual_customers: int = Field(192, ge=1)
     """The budget multiplier follows the deployed policy's exact spend on so many customers."""
     fatigue_rate: float = Field(0.1, ge=0)
@@ -154,7 +156,7 @@ class DecisionConfig(BaseModel):
     ppo: PpoConfig = PpoConfig()
     price_customers: int = Field(256, ge=1)
     """Training customers on whom the budget's price is solved to warm-start the multiplier."""
-    tuning_customers: int = Field(128, ge=1)
+    tuning_customers: int = Field(1024, ge=1)
     """Training and validation customers on whom the baselines' variants are compared."""
     calibration_customers: int = Field(768, ge=1)
     """Training and validation customers on whom every policy is calibrated to the budget."""

@@ -3,11 +3,8 @@
 Why not a library's PPO: three exact identities of this environment remove most of the noise, and
 need a say in the return's computation.
 
-1. *Shaping* with a potential in closed form: Phi = 1 - churn_risk, the value of leaving the
-   customer alone, plus the gain of the best single contact now at the present price (or 0). It
-   leaves the optimal policy unchanged (Ng, Harada, Russell 1999). The value head only has to learn
-   what planning adds to that; its errors were what mis-chose offers (1 - churn_risk alone is the
-   setting `lookahead_potential=False`; `benchmarks/DECISION.md` has both).
+1. *Shaping* with Phi = 1 - churn_risk, the value of leaving the customer alone. It leaves the
+   optimal policy unchanged (Ng, Harada, Russell 1999), and a wait's shaped reward is its cost.
 2. *Expected rewards*: the shaped reward's mean over the customer's answer replaces the sample.
 3. *Expected next values*: in the TD error, the mean of alive x V(next) over the answer and over
    survival replaces V at the sampled next state. Given state and action both have the same mean,
@@ -15,8 +12,8 @@ need a say in the return's computation.
 
 Budget and contact cap enter as linear penalties, lambda x use, on the *expected* discount and on
 contacts above the cap. The cap's multiplier follows the batch's mean use per episode. The budget's
-follows, every `dual_every` updates, the exact mean spend of the *deployed* (argmax) policy on a
-sample of training customers: sampled actions spend 10 to 20 % less than the deployed ones, and a
+follows, once the policy has taken shape, the exact mean spend of the *deployed* (argmax) policy on
+a sample of training customers: sampled actions spend 10 to 20 % less than the deployed ones, and a
 multiplier that followed them sank by a third and took the policy off the optimum's trade-off.
 """
 
@@ -31,7 +28,7 @@ from torch import Tensor
 from churn_assets.decision.baselines import representative
 from churn_assets.decision.config import EnvironmentParams, PpoConfig
 from churn_assets.decision.customers import Customers
-from churn_assets.decision.dynamics import Array, affordable
+from churn_assets.decision.dynamics import Array
 from churn_assets.decision.environment import (
     Actions,
     Branches,
@@ -49,8 +46,7 @@ from churn_assets.decision.network_numpy import (
     action_masks,
     raw_features,
 )
-from churn_assets.decision.rules import PricedGreedy
-from churn_assets.decision.state import BUDGET, FATIGUE, RISK
+from churn_assets.decision.state import FATIGUE, RISK
 
 Report = Callable[[int, PolicyNetwork, dict[str, float]], None]
 """Called after every update with its number, the network and the training statistics."""
@@ -104,10 +100,12 @@ class Trainer:
             left = 1 - update / self.config.updates
             batch = self.roll_out()
             statistics = self.improve(batch, left)
-            if update % self.config.dual_every == 0 and update:
-                self.budget.update(self.deployed_spend())
+            if left <= 1 - self.config.dual_from:
+                self.fatigue.update(batch.excess_per_episode)
+                if update % self.config.dual_every == 0:
+                    self.budget.update(self.deployed_spend())
             statistics["budget_multiplier"] = self.budget.value
-            statistics["fatigue_multiplier"] = self.fatigue.update(batch.excess_per_episode)
+            statistics["fatigue_multiplier"] = self.fatigue.value
             report(update + 1, self.network, statistics)
         return self.network
 
@@ -194,9 +192,6 @@ class Trainer:
         excess = (contacted & (before[:, FATIGUE] >= self.params.contact_cap)).astype(np.float64)
         cost = outcome.fixed_cost + (1 + self.budget.value) * p * outcome.discount
         reward = retained - cost - self.fatigue.value * excess
-        if self.config.lookahead_potential:
-            gains = [contact_gain(view, self.params, self.budget.value) for view in states]
-            reward = reward + mean_alive(gains[1], gains[2], outcome) - gains[0]
         return self.config.reward_scale * reward, excess
 
     # ---- update ---------------------------------------------------------------------------
@@ -254,15 +249,6 @@ def mean_alive(yes: Array, no: Array, outcome: Branches) -> Array:
     """(B,) mean over answer and survival of a quantity that is 0 once the episode has ended."""
     p = outcome.probability
     return p * outcome.alive_accepted * yes + (1 - p) * outcome.alive_refused * no
-
-
-def contact_gain(states: Array, params: EnvironmentParams, price: float) -> Array:
-    """(N,) priced gain of the best single contact now, or 0: a lower bound of what is to come."""
-    scores = PricedGreedy(params=params, price=price).scores(states)
-    possible = affordable(states[:, BUDGET], params)
-    possible &= (states[:, FATIGUE] < params.contact_cap)[:, None]
-    gain: Array = np.where(possible, scores, 0.0).max(axis=1)
-    return np.maximum(gain, 0.0)
 
 
 def action_log_prob(

@@ -14,9 +14,7 @@ from churn_assets.decision.lagrange import LagrangeMultiplier
 from churn_assets.decision.ppo import (
     Trainer,
     action_log_prob,
-    contact_gain,
     generalised_advantages,
-    mean_alive,
 )
 
 QUICK = PpoConfig(
@@ -78,26 +76,6 @@ def test_leaving_a_customer_alone_has_no_shaped_reward(
     reward, excess = trainer.expected_rewards(views, outcome)
     np.testing.assert_allclose(reward, -QUICK.reward_scale * params.decision_cost)
     assert (excess == 0).all()
-
-
-def test_a_potential_telescopes(customers: Customers, params: EnvironmentParams) -> None:
-    """Why: potential-based shaping may only move reward in time: along any plan the expected
-    shaped rewards differ from the unshaped ones by the potential at the start."""
-    envs = VectorRetention(customers, params, 30)
-    start = envs.situation
-    price, alive, moved = 1.0, np.ones(30), np.zeros(30)
-    here = start
-    for _ in range(200):  # waits only: one branch, so the expectation is a product
-        outcome = branch(here, np.tile([0, 0, 7], (30, 1)), params)
-        gains = [
-            contact_gain(observe(one, params), params, price) for one in (here, outcome.refused)
-        ]
-        moved += alive * (mean_alive(gains[1], gains[1], outcome) - gains[0])
-        alive *= outcome.alive_refused
-        here = outcome.refused
-    potential = contact_gain(observe(start, params), params, price)
-    assert potential.max() > 0
-    np.testing.assert_allclose(moved, -potential, atol=1e-6)
 
 
 def test_training_changes_every_parameter_and_learns(
