@@ -1,6 +1,6 @@
 """A stand-in for a Modal container: runs one function of the real app by `.local()`.
 
-python -m tests.modal_jobs.container_main <function> <arguments as JSON> <file for the outcome>
+python -m tests.modal_jobs.container_main <function> <arguments> <outcome> <package of the programs>
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from churn_assets.resources import child_process
 from modal_jobs import app
 
 
-def main(name: str, arguments: str, outcome: Path) -> None:
-    child_process.STAGE_PACKAGE = "tests.modal_jobs.toy_stages"
+def main(name: str, arguments: str, outcome: Path, package: str) -> None:
+    child_process.STAGE_PACKAGE = package
     function = getattr(app, name)
     try:
         result = (function.local(json.loads(arguments)), None)
@@ -27,4 +27,4 @@ def main(name: str, arguments: str, outcome: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), sys.argv[4])

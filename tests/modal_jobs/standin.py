@@ -64,9 +64,10 @@ class StandInCall:
 class StandInFunction:
     """A deployed function: `modal.Function` as the backend uses it."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, package: str) -> None:
         self.name = name
         self.folder = folder
+        self.package = package
 
     def spawn(self, bootstrap: dict[str, str]) -> StandInCall:
         outcome = self.folder / f"outcome-{len(list(self.folder.iterdir()))}"
@@ -78,20 +79,27 @@ class StandInFunction:
                 self.name,
                 json.dumps(bootstrap),
                 str(outcome),
+                self.package,
             ]
         )
         return StandInCall(process, outcome)
 
 
 class StandInModal:
-    """Takes the place of the class `modal.Function`."""
+    """Takes the place of the class `modal.Function`.
 
-    def __init__(self, folder: Path) -> None:
+    Attributes:
+        folder: where the containers leave their outcomes.
+        package: where their programs are: the real stages, or a test's.
+    """
+
+    def __init__(self, folder: Path, package: str = "modal_jobs") -> None:
         self.folder = folder
+        self.package = package
 
     def from_name(self, app_name: str, name: str, *, environment_name: str) -> StandInFunction:
         """Look a function up among those of the real app, as deployed to `dev`."""
         known = isinstance(getattr(app, name, None), Function)
         if app_name != app.app.name or environment_name != "dev" or not known:
             raise modal.exception.NotFoundError(f"{environment_name}: {app_name}/{name}")
-        return StandInFunction(name, self.folder)
+        return StandInFunction(name, self.folder, self.package)

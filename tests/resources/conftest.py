@@ -17,6 +17,7 @@ from tests.resources.emulator import running_emulator, strict_client
 from tests.resources.graph import FixedSettings
 
 PROJECT = Path(__file__).resolve().parents[2]
+TOYS = "tests.modal_jobs.toy_stages"
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +48,7 @@ def backend(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> FixedSettings:
     """Settings for a run of the toy stage on the backend `request.param`."""
-    monkeypatch.setattr(child_process, "STAGE_PACKAGE", "tests.modal_jobs.toy_stages")
+    monkeypatch.setattr(child_process, "STAGE_PACKAGE", TOYS)
     monkeypatch.setenv("PYTHONPATH", str(PROJECT))
     if request.param == "local":
         return FixedSettings(
@@ -58,7 +59,7 @@ def backend(
     request.getfixturevalue("emulator")
     containers = tmp_path / "containers"
     containers.mkdir()
-    monkeypatch.setattr(modal, "Function", StandInModal(containers))
+    monkeypatch.setattr(modal, "Function", StandInModal(containers, TOYS))
     monkeypatch.setattr(compute_modal, "CHECKPOINTS", str(tmp_path / "checkpoints"))
     # A killed stage sends no last message; Dagster need not wait ten seconds for it in every test.
     monkeypatch.setattr("dagster._core.pipes.utils.WAIT_FOR_LOGS_AFTER_EXECUTION_INTERVAL", 1)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from churn_assets.settings import PROJECT
 from tests.modal_jobs.toy_stages.sft_model import Behaviour
 from tests.resources.graph import FixedSettings, event_log, stored_models, toy_definitions
 from tests.resources.processes import read_when_there, seconds_until_gone
@@ -118,3 +125,76 @@ def test_a_cancelled_run_leaves_no_process(
     assert final is not None
     assert final.status == dg.DagsterRunStatus.CANCELED
     assert stored_models(backend) == []
+
+
+def test_an_interrupted_dagster_process_takes_its_stage_along(tmp_path: Path) -> None:
+    """The run worker gets a signal when somebody presses Terminate; no thread polls for it."""
+    pids = tmp_path / "pids"
+    code = f"""
+import dagster as dg
+from pathlib import Path
+from churn_assets.resources import child_process
+from tests.resources.graph import FixedSettings, toy_definitions
+child_process.STAGE_PACKAGE = "tests.modal_jobs.toy_stages"
+settings = FixedSettings(
+    home={str(tmp_path / "home")!r},
+    store={str(tmp_path / "store")!r},
+    compute={{"backend": "local"}},
+)
+job = toy_definitions(settings, "hang", Path({str(pids)!r})).resolve_job_def("toy")
+with dg.DagsterInstance.ephemeral() as instance:
+    job.execute_in_process(instance=instance)
+"""
+    worker = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=PROJECT, env={**os.environ, "PYTHONPATH": str(PROJECT)}
+    )
+    processes = [int(word) for word in read_when_there(pids).split()]
+    worker.send_signal(signal.SIGINT)
+    assert seconds_until_gone(processes) < 2
+    assert worker.wait(timeout=20) != 0
+
+
+def test_modal_refuses_artifacts_that_it_cannot_see(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    """Half a switch: the stages were moved, the store was not."""
+    settings = FixedSettings(
+        home=str(tmp_path / "home"), store=str(tmp_path / "store"), compute={"backend": "modal"}
+    )
+    result = execute(toy_definitions(settings), instance)
+    assert not result.success
+    assert "set CHURN_STORE=gs://" in event_log(instance, result.run_id)
+
+
+@pytest.mark.parametrize("backend", ["modal"], indirect=True)
+def test_a_function_that_is_not_deployed_is_named_with_its_remedy(
+    backend: FixedSettings, instance: dg.DagsterInstance
+) -> None:
+    """Forgetting `make deploy` is one line in the event log, not a stack trace to decipher."""
+    compute = {**backend.compute, "modal": {**backend.compute["modal"], "environment": "prod"}}
+    settings = FixedSettings(home=backend.home, store=backend.store, compute=compute)
+    result = execute(toy_definitions(settings), instance)
+    assert not result.success
+    assert "NotFoundError" in event_log(instance, result.run_id)
+    assert "deploy the app with `make deploy`" in event_log(instance, result.run_id)
+
+
+def test_one_gpu_stage_at_a_time(tmp_path: Path) -> None:
+    """Two runs that both want the pool `gpu` take turns, as the deployed instance is configured."""
+    spans: list[tuple[float, float]] = []
+
+    @dg.asset(pool="gpu")
+    def train() -> None:
+        start = time.monotonic()
+        time.sleep(0.5)
+        spans.append((start, time.monotonic()))
+
+    overrides = {"concurrency": {"pools": {"granularity": "op", "default_limit": 1}}}
+    with (
+        dg.DagsterInstance.local_temp(str(tmp_path), overrides=overrides) as instance,
+        ThreadPoolExecutor() as pool,
+    ):
+        runs = list(pool.map(lambda _: dg.materialize([train], instance=instance), range(2)))
+    assert all(run.success for run in runs)
+    first, second = sorted(spans)
+    assert first[1] <= second[0]

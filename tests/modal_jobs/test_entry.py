@@ -1,0 +1,124 @@
+"""How a stage's program meets its orchestrator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from churn_assets.resources.artifact_store import LocalArtifactStore
+from churn_assets.stage import Progress, Stage, StageSpec, run_stage, silent
+from modal_jobs.entry import ThrottledProgress, open_pipes, run_with_pipes
+
+
+class Config(BaseModel):
+    value: float = 1.0
+
+
+def run(
+    inputs: Mapping[str, Path], out: Path, config: Config, progress: Progress = silent
+) -> dict[str, Any]:
+    return {"value": config.value}
+
+
+def spec(store: LocalArtifactStore, **changes: Any) -> StageSpec:
+    given = {"stage": "toy", "inputs": {}, "config": {}, "store_url": store.url}
+    return StageSpec.model_validate(given | changes)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalArtifactStore:
+    return LocalArtifactStore(tmp_path / "store")
+
+
+@given(st.lists(st.floats(0, 3), min_size=1, max_size=30))
+def test_progress_is_rare_but_never_misses_the_end(waits: list[float]) -> None:
+    """A million steps must not become a million events; the last figures must be there."""
+    lines: list[tuple[float, str]] = []
+    now = 0.0
+    progress = ThrottledProgress(lambda line: lines.append((now, line)), 2.0, lambda: now)
+    for step, wait in enumerate(waits, start=1):
+        now += wait
+        progress(step, len(waits), loss=1.5)
+    assert lines[-1][1] == f"{len(waits)}/{len(waits)} loss=1.5"
+    gaps = [later[0] - earlier[0] for earlier, later in pairwise(lines[:-1])]
+    assert all(gap >= 2.0 for gap in gaps)
+
+
+def test_a_program_started_by_hand_says_how_to_start_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without Dagster there is no spec; a stack trace about mocks would help nobody."""
+    monkeypatch.delenv("DAGSTER_PIPES_CONTEXT", raising=False)
+    with pytest.raises(SystemExit, match="churn materialize"):
+        open_pipes()
+
+
+def test_a_program_refuses_another_stages_work(store: LocalArtifactStore) -> None:
+    """A wrong name in an asset must not train the wrong model under it."""
+
+    class Session:
+        def get_extra(self, key: str) -> Any:
+            return spec(store, stage="other").model_dump(mode="json")
+
+    with pytest.raises(ValueError, match=r"asked to run 'other'.*runs 'toy'"):
+        run_with_pipes(Stage("toy", run, Config), Session())  # type: ignore[arg-type]
+
+
+def test_a_number_that_json_lacks_is_refused(store: LocalArtifactStore) -> None:
+    """A NaN loss is a failed training, not a figure for the dashboard."""
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        run_stage(Stage("toy", run, Config), spec(store, config={"value": math.nan}), store)
+    assert store.artifacts() == []
+
+
+def test_checkpoints_outlive_a_failure_and_not_a_success(
+    store: LocalArtifactStore, tmp_path: Path
+) -> None:
+    """The next attempt finds the same folder; after it nothing is left to be resumed by mistake."""
+    attempts: list[bool] = []
+
+    def resumable(*args: Any, checkpoints: Path) -> dict[str, Any]:
+        attempts.append((checkpoints / "step-1").exists())
+        (checkpoints / "step-1").write_text("weights")
+        if len(attempts) == 1:
+            raise RuntimeError("pre-empted")
+        return {}
+
+    stage = Stage("toy", resumable, Config, resumable=True)
+    asked = spec(store).with_checkpoints_below(tmp_path / "checkpoints")
+    with pytest.raises(RuntimeError):
+        run_stage(stage, asked, store)
+    run_stage(stage, asked, store)
+    assert attempts == [False, True]
+    assert asked.checkpoints is not None
+    assert not Path(asked.checkpoints).exists()
+
+
+def test_a_resumable_stage_needs_a_folder(store: LocalArtifactStore) -> None:
+    """Forgetting it would lose hours of training at the first interruption."""
+    with pytest.raises(ValueError, match="must name a checkpoints folder"):
+        run_stage(Stage("toy", run, Config, resumable=True), spec(store), store)
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        (lambda s: s.model_copy(update={"store_url": "gs://elsewhere/x"}), True),
+        (lambda s: s.with_checkpoints_below(Path("/elsewhere")), True),
+        (lambda s: s.model_copy(update={"config": {"value": 2.0}}), False),
+        (lambda s: s.model_copy(update={"code_version": "2"}), False),
+        (lambda s: s.model_copy(update={"stage": "other"}), False),
+    ],
+)
+def test_only_the_same_work_shares_checkpoints(
+    store: LocalArtifactStore, change: Callable[[StageSpec], StageSpec], same: bool
+) -> None:
+    """Resuming another configuration's weights would be a silent error."""
+    asked = spec(store)
+    assert (change(asked).digest == asked.digest) is same

@@ -1,0 +1,92 @@
+"""The whole product on its production path: stages on Modal, artifacts on a bucket, the API on top.
+
+Modal is a stand-in and the bucket an emulator; functions, programs, messages, artifacts are real.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import modal
+import pytest
+
+from churn_assets.definitions import definitions
+from churn_assets.resources import compute_modal
+from churn_assets.resources.artifact_store import Artifact
+from churn_assets.resources.bindings import pointer_key
+from churn_assets.resources.gcs_store import GcsArtifactStore
+from churn_assets.settings import PROJECT, load_settings
+from tests.modal_jobs.standin import StandInModal
+from tests.modal_jobs.test_app import STAGES
+from tests.resources.emulator import running_emulator
+
+pytestmark = pytest.mark.graph
+
+
+@pytest.fixture
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """URL of an empty store on an emulated bucket; the settings name it and the Modal backend."""
+    url = f"gs://churn-artifacts/{uuid.uuid4().hex}"
+    containers = tmp_path / "containers"
+    containers.mkdir()
+    settings = {
+        "STORE": url,
+        "HOME": str(tmp_path / "home"),
+        "COMPUTE__BACKEND": "modal",
+        "COMPUTE__MODAL__POLL_SECONDS": "0.5",
+        "COMPUTE__MODAL__MESSAGE_SECONDS": "1",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(f"CHURN_{name}", value)
+    monkeypatch.setattr(modal, "Function", StandInModal(containers))
+    monkeypatch.setattr(compute_modal, "CHECKPOINTS", str(tmp_path / "checkpoints"))
+    load_settings.cache_clear()
+    with running_emulator():
+        yield url
+    load_settings.cache_clear()
+
+
+def test_the_whole_graph_runs_on_modal_and_the_api_serves_its_release(
+    bucket: str, tmp_path: Path
+) -> None:
+    """One setting away: every asset, every blocking check, a release, and an answer from it."""
+    job = definitions().resolve_job_def("everything")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance, raise_on_error=False)
+        failures = [e.message for e in result.all_events if e.is_failure]
+        calls = {
+            stage
+            for stage in STAGES
+            for entry in instance.all_logs(result.run_id)
+            if f"{stage} runs on Modal as fc-" in entry.user_message
+        }
+    assert result.success, failures
+    assert calls == set(STAGES)
+    assert not list((tmp_path / "checkpoints").glob("*/*"))
+
+    # Whatever the bucket holds is whole: read it all back through an empty cache.
+    store = GcsArtifactStore.from_url(bucket, tmp_path / "fresh")
+    artifacts = store.artifacts()
+    assert set(STAGES) <= {artifact.name for artifact in artifacts}
+    for artifact in artifacts:
+        store.get(artifact)
+    released = store.read_pointer(pointer_key(dg.AssetKey("release")))
+    assert released is not None
+
+    answer = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "tests.modal_jobs.predict_once"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = json.loads(answer.stdout.splitlines()[-1])
+    assert said["status"] == 200
+    assert said["safety"]["passed"] is True
+    assert said["ready"]["release_id"] in Artifact.model_validate_json(released).name
