@@ -88,6 +88,7 @@ class RetentionEngine:
         force_baseline: bool = False,
         with_message: bool = True,
         live: bool = True,
+        explain: bool = True,
     ) -> list[dict[str, Any]]:
         """The answers to N requests: one vectorised pass, then a message for each contact.
 
@@ -95,6 +96,7 @@ class RetentionEngine:
             now: an aware time, by which quiet hours are judged; the present if None.
             force_baseline: the kill switch, for all of them; each request may also set its own.
             with_message: leave False where only the decision is wanted.
+            explain: leave False where no `metadata.reasons` are wanted.
             live: False has the bank write even where the language model is asked on the spot.
         """
         model_writer = self.live_writer if live and self.live_writer else self.writer
@@ -103,7 +105,7 @@ class RetentionEngine:
         rows = [vars(request) for request in requests]
         baseline = [force_baseline or r.force_baseline for r in requests]
         assessed = self.assessor.assess(rows, baseline)
-        features, shares = self.assessor.risk.contributions(rows)
+        reasons = top_reasons(*self.assessor.risk.contributions(rows), rows) if explain else None
         now = now or datetime.now(UTC)
         figures = _Figures(assessed)
         answers = []
@@ -114,7 +116,7 @@ class RetentionEngine:
                 self.assessor.baseline if baseline[i] else self.assessor.policy
             ).name
             metadata["release_id"] = self.release_id
-            metadata["reasons"] = top_reasons(features, shares[i], rows[i])
+            metadata["reasons"] = reasons[i] if reasons else []
             decision = figures.decision(i)
             message, local_time = None, None
             if decision["contact"] and with_message:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -35,32 +36,42 @@ LABELS = {
 def top_reasons(
     features: Sequence[str],
     contributions: NDArray[np.floating[Any]],
-    row: Mapping[str, Any],
+    rows: Sequence[Mapping[str, Any]],
     count: int = TOP_REASONS,
-) -> list[dict[str, Any]]:
-    """The features that moved this customer's risk most, largest first.
+) -> list[list[dict[str, Any]]]:
+    """For each customer, the features that moved their risk most, largest first.
 
     Args:
         features: names, F of them.
-        contributions: (F,) exact SHAP values in log-odds, for the uncalibrated score.
-        row: the customer.
+        contributions: (N, F) exact SHAP values in log-odds, for the uncalibrated score.
+        rows: the N customers.
     """
-    values = contributions.tolist()
-    order = sorted(range(len(values)), key=lambda i: -abs(values[i]))[:count]
+    order = np.argsort(-np.abs(contributions), axis=1, kind="stable")[:, :count]
+    sizes = np.take_along_axis(contributions, order, axis=1).round(4)
     return [
-        _reason(features[i], row.get(features[i]), values[i]) for i in order if values[i] != 0.0
+        [
+            _reason(features[i], row.get(features[i]), size)
+            for i, size in zip(places, shares, strict=True)
+            if size != 0
+        ]
+        for row, places, shares in zip(rows, order.tolist(), sizes.tolist(), strict=True)
     ]
 
 
 def _reason(feature: str, value: Any, contribution: float) -> dict[str, Any]:
-    direction = "raises" if contribution > 0 else "lowers"
-    label = LABELS.get(feature, feature.replace("_", " "))
     return {
         "feature": feature,
         "value": value,
-        "contribution": round(contribution, 4),
-        "text": f"{label.capitalize()}: {_words(feature, value)}; {direction} the churn risk",
+        "contribution": contribution,
+        "text": _text(feature, value, contribution > 0),
     }
+
+
+@lru_cache(maxsize=4_096, typed=True)  # typed: True, 1 and 1.0 read differently
+def _text(feature: str, value: Any, raises: bool) -> str:
+    label = LABELS.get(feature, feature.replace("_", " "))
+    direction = "raises" if raises else "lowers"
+    return f"{label.capitalize()}: {_words(feature, value)}; {direction} the churn risk"
 
 
 def _words(feature: str, value: Any) -> str:

@@ -30,12 +30,16 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure() -> None:
-    """Send our own and the server's log lines to stderr as JSON; safe to call again."""
+    """Send our own and the server's log lines to stderr as JSON; safe to call again.
+
+    The level is the one that the server was started with (`uvicorn --log-level`).
+    """
+    level = logging.getLogger("uvicorn.error").level or logging.INFO
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
     for name in ("api", "uvicorn"):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
-        logger.setLevel(logging.INFO)
+        logger.setLevel(level)
     # Ours replaces it: with a request id, a duration and the route instead of the raw path.
     logging.getLogger("uvicorn.access").disabled = True

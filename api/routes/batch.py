@@ -36,6 +36,9 @@ class BatchRequest(Strict):
     with_messages: bool = Field(
         True, description="false where only the decisions are wanted", examples=[True]
     )
+    with_reasons: bool = Field(
+        True, description="false leaves `metadata.reasons` empty, and is faster", examples=[True]
+    )
 
 
 class BatchRow(BaseModel):
@@ -88,6 +91,7 @@ def answer_batch(engine: RetentionEngine, batch: BatchRequest, forced: bool) -> 
         [request for _, request in valid],
         force_baseline=forced,
         with_message=batch.with_messages,
+        explain=batch.with_reasons,
     )
     for (index, _), answer in zip(valid, answers, strict=True):
         results[index]["answer"] = answer

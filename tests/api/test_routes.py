@@ -73,6 +73,16 @@ def test_batches_that_are_none(full: httpx.Client, body: Any, field: str) -> Non
     assert answer.json()["detail"][0]["loc"] == ["body", field]
 
 
+def test_batch_without_reasons_and_messages(full: httpx.Client) -> None:
+    """Who scores a million customers asks for decisions only; these stay the same."""
+    body = {"customers": [SAMPLE_REQUEST], "with_messages": False, "with_reasons": False}
+    [row] = full.post("/predict/batch", json=body).json()["results"]
+    whole = full.post("/predict", json=SAMPLE_REQUEST).json()
+    assert row["answer"]["message"] is None
+    assert row["answer"]["metadata"]["reasons"] == []
+    assert row["answer"]["decision"] == whole["decision"]
+
+
 def test_batch_of_bad_rows_only(full: httpx.Client) -> None:
     """Nothing to answer is no error of ours."""
     answer = full.post("/predict/batch", json={"customers": [1, 2]})
