@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from churn_assets.cli import data, materialize, predict, releases
+from churn_assets.cli import arena, data, materialize, predict, releases
 
 app = typer.Typer(
     name="churn",
@@ -15,4 +15,5 @@ app = typer.Typer(
 materialize.register(app)
 predict.register(app)
 releases.register(app)
+arena.register(app)
 app.add_typer(data.app, name="data")

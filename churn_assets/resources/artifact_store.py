@@ -307,10 +307,29 @@ def prune(store: ArtifactStore, name: str, keep: int, current: str) -> list[str]
         The versions deleted.
     """
     versions = store.versions(name)
-    doomed = [version for version in versions[: len(versions) - keep] if version != current]
+    doomed = [version for version in versions[: max(0, len(versions) - keep)] if version != current]
     for version in doomed:
         store.delete(name, version)
     return doomed
+
+
+def asset_pointer(asset: str) -> str:
+    """Where the store keeps the current `Artifact` of an asset."""
+    return f"assets/{asset}.json"
+
+
+def current_artifact(store: ArtifactStore, asset: str) -> Artifact:
+    """What the asset's newest materialization made.
+
+    Raises:
+        ArtifactError: the asset was never materialized with this store.
+    """
+    content = store.read_pointer(asset_pointer(asset))
+    if content is None:
+        raise ArtifactError(
+            f"{asset} was never materialized with {store.url}: run `churn materialize` first"
+        )
+    return Artifact.model_validate_json(content)
 
 
 def read_report(store: ArtifactStore, artifact: Artifact) -> dict[str, Any]:

@@ -10,6 +10,8 @@ import dagster as dg
 from churn_assets.resources.artifact_store import (
     Artifact,
     ArtifactStore,
+    asset_pointer,
+    current_artifact,
     open_store,
     prune,
     read_report,
@@ -59,18 +61,9 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
                 f"{context.asset_key.to_user_string()} must return an Artifact, got {type(obj)}"
             )
         store = self.store.open()
-        store.write_pointer(pointer_key(context.asset_key), obj.model_dump_json().encode())
+        key = asset_pointer(context.asset_key.to_user_string())
+        store.write_pointer(key, obj.model_dump_json().encode())
         prune(store, obj.name, KEPT_VERSIONS, current=obj.version)
 
     def load_input(self, context: dg.InputContext) -> Artifact:
-        key = pointer_key(context.asset_key)
-        content = self.store.open().read_pointer(key)
-        if content is None:
-            name = context.asset_key.to_user_string()
-            raise FileNotFoundError(f"{name} was never materialized: run `churn materialize` first")
-        return Artifact.model_validate_json(content)
-
-
-def pointer_key(asset_key: dg.AssetKey) -> str:
-    """Where the store keeps the current `Artifact` of an asset."""
-    return "assets/" + "/".join(asset_key.path) + ".json"
+        return current_artifact(self.store.open(), context.asset_key.to_user_string())

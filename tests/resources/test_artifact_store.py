@@ -123,6 +123,7 @@ def test_pruning_keeps_the_newest_and_the_current(store: ArtifactStore, tmp_path
     ]
     assert prune(store, "model", keep=3, current=made[0]) == [made[1]]
     assert store.versions("model") == [made[0], *made[2:]]
+    assert prune(store, "model", keep=5, current=made[4]) == []
     assert prune(store, "model", keep=9, current=made[4]) == []
 
 

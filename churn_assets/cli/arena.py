@@ -1,0 +1,79 @@
+"""`churn arena A B`: two policies on the same customers and the same luck."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from churn_assets.decision.actions import Policy
+from churn_assets.decision.policy import load_policy
+from churn_assets.resources.artifact_store import (
+    ArtifactError,
+    ArtifactStore,
+    current_artifact,
+    open_store,
+)
+from churn_assets.settings import load_settings
+
+LEARNED = "ppo"
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(arena)
+
+
+def open_policy(store: ArtifactStore, name: str, preset: str) -> Policy:
+    """`ppo`, or a tuned baseline of the preset by its folder's name.
+
+    Raises:
+        typer.BadParameter: no such policy; names those there are.
+    """
+    if name == LEARNED:
+        return load_policy(store.get(current_artifact(store, "decision_policy")))
+    rules = store.get(current_artifact(store, "baseline_policies")) / preset
+    known = sorted(folder.name for folder in rules.iterdir() if folder.is_dir())
+    if name not in known:
+        raise typer.BadParameter(f"no policy {name!r}; there are {', '.join([LEARNED, *known])}")
+    return load_policy(rules / name)
+
+
+def arena(
+    a: Annotated[str, typer.Argument(help="`ppo` or the name of a baseline")],
+    b: Annotated[str, typer.Argument(help="the policy to compare with")],
+    episodes: Annotated[int, typer.Option(min=100, help="simulated customer periods")] = 20_000,
+    seed: Annotated[int, typer.Option(help="of the luck that both policies share")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable")] = False,
+) -> None:
+    """Compare two policies on held-out customers: revenue, uplift, ROI, contacts, violations."""
+    # Imported here: the simulator needs gymnasium, which other commands do without.
+    from churn_assets.decision.arena import compare
+    from churn_assets.decision.customers import Customers
+
+    settings = load_settings()
+    store = open_store(settings.store_url, cache=settings.home / "cache")
+    config = settings.decision
+    try:
+        policies = [open_policy(store, name, config.preset) for name in (a, b)]
+        environment = store.get(current_artifact(store, "retention_environment"))
+    except ArtifactError as error:
+        Console(stderr=True).print(f"[red]{error}[/]", highlight=False)
+        raise typer.Exit(1) from error
+    customers = Customers.load(environment / "test.safetensors")
+    result = compare(*policies, customers, config.environment, episodes, seed)
+    if as_json:
+        typer.echo(json.dumps(result, indent=2))
+        return
+    table = Table("figure", a, b, f"{a} − {b}", title=f"{episodes:,} periods of {config.preset}")
+    for figure in result["difference"]:
+        cells = [interval(result[side][figure]) for side in ("a", "b", "difference")]
+        table.add_row(figure, *cells)
+    Console().print(table)
+
+
+def interval(figure: dict[str, float]) -> str:
+    """`12.3 [11.0, 13.6]`: a value and its 95 % interval."""
+    return f"{figure['value']:.4g} [{figure['lower']:.4g}, {figure['upper']:.4g}]"

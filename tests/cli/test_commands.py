@@ -1,0 +1,112 @@
+"""The command line as a person uses it: separate processes on a small real release."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from api.schemas import SAMPLE_REQUEST, PredictResponse
+from tests.api.conftest import publish_small_release
+
+PROJECT = Path(__file__).resolve().parents[2]
+Churn = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home folder with two releases, the newer one serving."""
+    home = tmp_path_factory.mktemp("home")
+    for seed in (0, 1):
+        publish_small_release(home, tmp_path_factory.mktemp("release"), seed=seed)
+    return home
+
+
+@pytest.fixture(scope="module")
+def churn(home: Path) -> Churn:
+    def run(*arguments: str, home: Path = home, text: str = "") -> subprocess.CompletedProcess[str]:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("CHURN_")}
+        return subprocess.run(
+            [sys.executable, "-c", "from churn_assets.cli import app; app()", *arguments],
+            cwd=PROJECT,
+            env=environment | {"CHURN_HOME": str(home), "COLUMNS": "200"},
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def test_report_prints_the_serving_releases_metrics(churn: Churn) -> None:
+    """`churn report --json` is what other programs read."""
+    done = churn("report", "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert set(report) >= {"release_id", "risk", "checks"}
+
+
+def test_predict_answers_the_sample(churn: Churn) -> None:
+    """The sample customer gets an answer of the specification's shape without a server."""
+    done = churn("predict", "--sample")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert list(answer) == ["decision", "message", "safety", "metadata"]
+    PredictResponse.model_validate(answer)
+
+
+def test_predict_over_http_gives_the_same_decision(churn: Churn) -> None:
+    """What `make demo` prints comes from a real server and agrees with the engine in process."""
+    over_http = churn("predict", "--sample", "--over-http")
+    assert over_http.returncode == 0, over_http.stderr
+    in_process = churn("predict", "--sample")
+    assert json.loads(over_http.stdout)["decision"] == json.loads(in_process.stdout)["decision"]
+
+
+def test_predict_names_the_wrong_field(churn: Churn) -> None:
+    """A wrong request must say what is wrong with it, not show a traceback."""
+    done = churn("predict", "-", text=json.dumps(SAMPLE_REQUEST | {"tenure": -1}))
+    assert done.returncode == 1
+    assert "tenure" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_rollback_and_promote_move_what_serves(churn: Churn) -> None:
+    """One command back to the last good release, one forward again."""
+    newer = json.loads(churn("report", "--json").stdout)["release_id"]
+    assert churn("rollback").returncode == 0
+    older = json.loads(churn("report", "--json").stdout)["release_id"]
+    assert older != newer
+    listing = churn("releases").stdout
+    assert older in listing
+    assert newer in listing
+    assert churn("promote", newer).returncode == 0
+    assert json.loads(churn("report", "--json").stdout)["release_id"] == newer
+
+
+def test_without_a_release_it_says_what_to_do(churn: Churn, tmp_path: Path) -> None:
+    """The first command a newcomer types in the wrong order must point the way."""
+    for command in (("report",), ("predict", "--sample"), ("rollback",), ("arena", "ppo", "never")):
+        done = churn(*command, home=tmp_path)
+        assert done.returncode == 1
+        assert "churn materialize" in done.stderr or "no release" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_unknown_names_list_the_known_ones(churn: Churn) -> None:
+    """A typing error should cost one look, not a search."""
+    assert "predictors" in churn("materialize", "--job", "nothing").stderr
+    assert "ibm_telco" in churn("data", "pull", "nothing").stderr
+
+
+def test_upload_needs_a_bucket(churn: Churn) -> None:
+    """Without a target nothing is copied anywhere."""
+    done = churn("data", "upload")
+    assert done.returncode == 2
+    assert "CHURN_STORE" in done.stderr
