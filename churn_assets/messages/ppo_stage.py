@@ -96,7 +96,7 @@ def train(
 
 
 def calibrate(trainer: PpoText, config: MessagesConfig) -> None:
-    """Put the reward in units of its spread over SFT samples."""
+    """Sample the reference once, for the reward's scale and a value head that knows it."""
     situations = evaluation_situations(256, CALIBRATION_SEED)
     activate(trainer.model, REFERENCE)
     trainer.model.eval()
@@ -104,7 +104,7 @@ def calibrate(trainer: PpoText, config: MessagesConfig) -> None:
     sampled = sample_many(
         trainer.model, trainer.tokenizer, prompts, config.generation, CALIBRATION_SEED
     )
-    trainer.scorer.calibrate(trainer.model, sampled)
+    trainer.start(situations, sampled)
 
 
 # --- checkpoints: safetensors and JSON, replaced atomically ------------------------------------

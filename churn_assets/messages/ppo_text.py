@@ -138,6 +138,7 @@ class Rollout:
     """One iteration's messages with everything that the update must not recompute."""
 
     samples: Samples
+    hidden: Tensor
     log_probs: Tensor
     values: Tensor
     advantages: Tensor
@@ -168,6 +169,10 @@ class Scorer:
     def standard(self, model: PeftModel, samples: Samples) -> Tensor:
         return (self.raw(model, samples) - self.mean) / self.deviation
 
+    def final(self, model: PeftModel, samples: Samples, rule: Tensor) -> Tensor:
+        """What a whole message earns: standard score, and the rule term up or down."""
+        return self.standard(model, samples) + self.rule_reward * (2 * rule - 1)
+
     def rule(self, samples: Samples, situations: Sequence[Situation]) -> Tensor:
         """1 where the shield passes, else 0."""
         passed = passes(self.shield, samples.texts, situations)
@@ -187,9 +192,11 @@ class PpoText:
     ) -> None:
         self.model, self.tokenizer, self.scorer = model, tokenizer, scorer
         self.config, self.generation = config, generation
-        self.value_head = nn.Linear(head_width(model), 1).to(device())
-        nn.init.zeros_(self.value_head.weight)
-        nn.init.zeros_(self.value_head.bias)
+        torch.manual_seed(config.seed)
+        width = head_width(model)
+        self.value_head = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.Tanh(), nn.Linear(2 * width, 1)
+        ).to(device())
         self.control = BetaController(config)
         activate(model, POLICY, trainable=True)
         self.policy_parameters = [p for p in model.parameters() if p.requires_grad]
@@ -199,6 +206,27 @@ class PpoText:
                 {"params": self.value_head.parameters(), "lr": config.value_learning_rate},
             ]
         )
+
+    def values(self, hidden: Tensor) -> Tensor:
+        """The expected return at each position, read from the policy's features as they are."""
+        values: Tensor = self.value_head(hidden.detach()).squeeze(-1)
+        return values
+
+    @torch.no_grad()
+    def start(self, situations: Sequence[Situation], sampled: Sequence[Samples]) -> None:
+        """Learn the reward's scale, and fit the value head, from samples of the reference."""
+        self.scorer.calibrate(self.model, sampled)
+        taken = 0
+        for samples in sampled:
+            own = situations[taken : taken + len(samples.texts)]
+            taken += len(own)
+            mask = samples.response_mask.float()
+            final = self.scorer.final(self.model, samples, self.scorer.rule(samples, own))
+            activate(self.model, REFERENCE)
+            _, hidden = token_logits(self.model, samples)
+            returns = final.unsqueeze(1) * mask
+            with torch.enable_grad():
+                self._fit_values(hidden, returns, returns, mask, 10 * self.config.value_steps)
 
     def iterate(self, iteration: int) -> dict[str, float]:
         """One iteration; its draws depend on seed and iteration only, so that it can be resumed."""
@@ -222,16 +250,16 @@ class PpoText:
         tokens, mask = samples.ids[:, samples.prompt_width :], samples.response_mask.float()
 
         logits, hidden = token_logits(self.model, samples)
-        values = self.value_head(hidden).squeeze(-1) * mask
+        values = self.values(hidden) * mask
         activate(self.model, REFERENCE)
         reference_logits, _ = token_logits(self.model, samples)
         kl = (exact_kl(logits, reference_logits) * mask).sum(1).mean().item()
         if kl < -KL_TOLERANCE:
             raise FloatingPointError(f"KL is {kl}: policy and reference disagree about the input")
 
-        score = self.scorer.standard(self.model, samples)
         rule = self.scorer.rule(samples, situations)
-        final = score + self.scorer.rule_reward * (2 * rule - 1)
+        final = self.scorer.final(self.model, samples, rule)
+        score = final - self.scorer.rule_reward * (2 * rule - 1)
         old = log_probs(logits, tokens)
         log_ratio = old - log_probs(reference_logits, tokens)
         rewards = token_rewards(final, log_ratio, mask, self.control.beta)
@@ -248,22 +276,27 @@ class PpoText:
             "unique_share": len(set(samples.texts)) / len(samples.texts),
             "pass_rate": rule.mean().item(),
         }
-        return Rollout(samples, old, values, whiten(advantage, mask), returns, metrics)
+        return Rollout(samples, hidden, old, values, whiten(advantage, mask), returns, metrics)
 
     def update(self, rollout: Rollout, iteration: int) -> dict[str, float]:
-        """A few epochs of clipped updates; returns the mean gauges."""
+        """A few epochs of clipped updates, then the value head's; returns the mean gauges."""
         activate(self.model, POLICY, trainable=True)
         shuffle = torch.Generator().manual_seed(self.config.seed * 100_003 + iteration)
         gauges: list[dict[str, float]] = []
         for _ in range(self.config.epochs):
             order = torch.randperm(len(rollout.samples.texts), generator=shuffle)
             gauges += [self._step(rollout, part) for part in order.split(self.config.minibatch)]
-        return {name: sum(g[name] for g in gauges) / len(gauges) for name in gauges[0]}
+        mask = rollout.samples.response_mask.float()
+        critic = self._fit_values(
+            rollout.hidden, rollout.values, rollout.returns, mask, self.config.value_steps
+        )
+        means = {name: sum(g[name] for g in gauges) / len(gauges) for name in gauges[0]}
+        return means | {"value_loss": critic}
 
     def _step(self, rollout: Rollout, chosen: Tensor) -> dict[str, float]:
         samples, config = rollout.samples.rows(chosen), self.config
         tokens, mask = samples.ids[:, samples.prompt_width :], samples.response_mask.float()
-        logits, hidden = token_logits(self.model, samples)
+        logits, _ = token_logits(self.model, samples)
         surrogate, gauges = policy_loss(
             log_probs(logits, tokens),
             rollout.log_probs[chosen],
@@ -271,15 +304,21 @@ class PpoText:
             mask,
             config.clip,
         )
-        # The value head reads the policy's features but does not shape them.
-        values = self.value_head(hidden.detach()).squeeze(-1) * mask
-        critic = value_loss(
-            values, rollout.values[chosen], rollout.returns[chosen], mask, config.value_clip
-        )
-        loss = surrogate + config.value_coefficient * critic
-        loss = loss - config.entropy_coefficient * masked_mean(entropy(logits), mask)
+        loss = surrogate - config.entropy_coefficient * masked_mean(entropy(logits), mask)
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.policy_parameters, config.max_grad_norm)
         self.optimizer.step()
-        return gauges | {"policy_loss": surrogate.item(), "value_loss": critic.item()}
+        return gauges | {"policy_loss": surrogate.item()}
+
+    def _fit_values(
+        self, hidden: Tensor, old: Tensor, returns: Tensor, mask: Tensor, steps: int
+    ) -> float:
+        """Minimise the value loss by itself: it shares no weight with the policy's loss."""
+        for _ in range(steps):
+            values = self.values(hidden) * mask
+            loss = value_loss(values, old, returns, mask, self.config.value_clip)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+        return loss.item()

@@ -50,10 +50,11 @@ class Situation:
 
     @property
     def prompt(self) -> str:
+        """What decides most stands first and at fixed positions, the list of services last."""
         services = " ".join(self.services) or "nothing"
         contract = _CONTRACT_WORDS[self.contract]
         return (
-            f"{self.band} {contract} customer, {services}, {self.tone}, {self.offer}% offer:{END}"
+            f"{self.offer}% offer, {self.band} {contract} customer, {self.tone}, {services}:{END}"
         )
 
 

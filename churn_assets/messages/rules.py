@@ -91,8 +91,12 @@ class PhraseMatcher:
         self._pattern = re.compile(rf"(?<![^\W_])(?:{'|'.join(bodies)}){end}")
 
     def finds(self, text: str) -> bool:
-        return self._pattern.search(skeleton(text, self.confusables)) is not None
+        return self.finds_in(skeleton(text, self.confusables))
 
-    def without(self, text: str) -> str:
-        """The skeleton of `text` with every match taken out."""
-        return self._pattern.sub(" ", skeleton(text, self.confusables))
+    def finds_in(self, plain: str) -> bool:
+        """The same for a skeleton made before: one serves many matchers."""
+        return self._pattern.search(plain) is not None
+
+    def without(self, plain: str) -> str:
+        """A skeleton with every match taken out."""
+        return self._pattern.sub(" ", plain)

@@ -147,6 +147,8 @@ class Shield:
         shortest, longest = length_range(template)
         if shortest < self.rules.length[0] or longest > self.rules.length[1]:
             yield "invalid_length"
+        if MARK in template:  # it would pass for a masked value
+            yield "unexpected_character"
         masked = mask_slots(template, MARK)
         if _NUMBER.search(masked) or "%" in masked or "$" in masked:
             yield "literal_value"
@@ -162,6 +164,8 @@ class Shield:
             yield "invalid_length"
         if "{" in text or "}" in text:
             yield "unfilled_slot"
+        if MARK in text:
+            yield "unexpected_character"
         values = slot_values(brief, currency=self.currency, offer_months=self.offer_months)
         if not _standing_alone(values["name"]).search(text):
             yield "missing_name"
@@ -174,10 +178,11 @@ class Shield:
 
     def _word_violations(self, masked: str, facts: Facts) -> Iterator[str]:
         """What is wrong with the words themselves, values masked."""
-        seen = skeleton(masked, {})
-        if self._banned.finds(masked):
+        seen = skeleton(masked, {})  # as written: digits are digits
+        plain = skeleton(masked, self.rules.confusables)
+        if self._banned.finds_in(plain):
             yield "banned_phrase"
-        if not facts.offer_percentage and self._discount.finds(self._innocent.without(masked)):
+        if not facts.offer_percentage and self._discount.finds_in(self._innocent.without(plain)):
             yield "promised_discount"
         if self._links.search(seen):
             yield "link"
@@ -185,9 +190,9 @@ class Shield:
             yield "phone_or_card_number"
         if self._names_somebody_else(masked):
             yield "other_name"
-        if any(m.finds(masked) for s, m in self._services.items() if s not in facts.services):
+        if any(m.finds_in(plain) for s, m in self._services.items() if s not in facts.services):
             yield "wrong_service"
-        if any(m.finds(masked) for c, m in self._contracts.items() if c != facts.contract):
+        if any(m.finds_in(plain) for c, m in self._contracts.items() if c != facts.contract):
             yield "wrong_contract"
         if not all(self._is_plain(character) for character in masked):
             yield "unexpected_character"
