@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
@@ -17,6 +18,7 @@ from google.auth.transport.requests import AuthorizedSession
 from google.cloud import storage
 from requests.adapters import HTTPAdapter
 
+logging.getLogger("gcp_storage_emulator").setLevel(logging.CRITICAL)  # a 404 is no error
 BUCKETS = ("churn-artifacts", "churn-pipes")
 
 

@@ -7,13 +7,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
 
 from churn_assets.settings import PROJECT
 from tests.modal_jobs.toy_stages.sft_model import Behaviour
@@ -180,21 +179,36 @@ def test_a_function_that_is_not_deployed_is_named_with_its_remedy(
 
 
 def test_one_gpu_stage_at_a_time(tmp_path: Path) -> None:
-    """Two runs that both want the pool `gpu` take turns, as the deployed instance is configured."""
-    spans: list[tuple[float, float]] = []
+    """Two runs that both want the pool `gpu` take turns under the deployed instance's limits."""
+    deployed = yaml.safe_load((PROJECT / "modal_jobs/deploy/dagster.yaml").read_text())
+    limits = {"concurrency": {"pools": deployed["concurrency"]["pools"]}}
+    (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(limits))
+    # Set once, as the deployment's steps say: two first runs at once could both make the default.
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        instance.event_log_storage.set_concurrency_slots("gpu", 1)
+    code = """
+import time
+import dagster as dg
 
-    @dg.asset(pool="gpu")
-    def train() -> None:
-        start = time.monotonic()
-        time.sleep(0.5)
-        spans.append((start, time.monotonic()))
+@dg.asset(pool="gpu")
+def train() -> None:
+    start = time.time()
+    time.sleep(0.5)
+    print("span", start, time.time())
 
-    overrides = {"concurrency": {"pools": {"granularity": "op", "default_limit": 1}}}
-    with (
-        dg.DagsterInstance.local_temp(str(tmp_path), overrides=overrides) as instance,
-        ThreadPoolExecutor() as pool,
-    ):
-        runs = list(pool.map(lambda _: dg.materialize([train], instance=instance), range(2)))
-    assert all(run.success for run in runs)
-    first, second = sorted(spans)
-    assert first[1] <= second[0]
+with dg.DagsterInstance.get() as instance:
+    assert dg.materialize([train], instance=instance).success
+"""
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", code],
+            env={**os.environ, "DAGSTER_HOME": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    lines = [line for run in runs for line in run.communicate(timeout=60)[0].splitlines()]
+    spans = sorted(tuple(map(float, line.split()[1:])) for line in lines if line.startswith("span"))
+    assert len(spans) == 2
+    assert spans[0][1] <= spans[1][0]
