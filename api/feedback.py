@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from typing import Protocol
 
-from churn_assets.resources.artifact_store import ArtifactStore
+from churn_assets.resources.artifact_store import ArtifactStore, PointerMovedError
 
 STORED, DUPLICATE, CONFLICT = "stored", "duplicate", "conflict"
 
@@ -74,20 +74,21 @@ class SqliteFeedbackLog:
 
 
 class StoreFeedbackLog:
-    """Events as small objects of the artifact store, one each, named by their id."""
+    """Events as small objects of the artifact store, one each, named by their id.
+
+    Writing is conditional on there being no such object yet, so that several containers agree.
+    """
 
     def __init__(self, store: ArtifactStore) -> None:
         self._store = store
-        self._lock = threading.Lock()
 
     def record(self, event_id: str, content: str) -> str:
         key, body = f"feedback/{event_id}.json", content.encode()
-        with self._lock:
-            kept = self._store.read_pointer(key)
-            if kept is None:
-                self._store.write_pointer(key, body)
-                return STORED
-        return DUPLICATE if kept == body else CONFLICT
+        try:
+            self._store.swap_pointer(key, None, body)
+        except PointerMovedError:
+            return DUPLICATE if self._store.read_pointer(key) == body else CONFLICT
+        return STORED
 
     def close(self) -> None:
         """Nothing is held open."""

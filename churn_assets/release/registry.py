@@ -7,6 +7,7 @@ that serves. `latest` is the only thing that servers look at, and it is moved la
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,7 +55,11 @@ _HISTORY = TypeAdapter(list[ReleaseRecord])
 
 
 class ReleaseRegistry:
-    """The releases of one artifact store. Made to be written by one process at a time."""
+    """The releases of one artifact store.
+
+    Pointers are compared and swapped: of two who change something at once, one gets a
+    PointerMovedError and nothing of what it wanted is done.
+    """
 
     def __init__(self, store: ArtifactStore) -> None:
         self.store = store
@@ -113,8 +118,9 @@ class ReleaseRegistry:
             promoted=False,
             reason=manifest.comparison.reason,
         )
-        others = [r for r in self.records() if r.release_id != record.release_id]
-        self._write_history([*others, record])
+        self._change(
+            lambda records: [*(r for r in records if r.release_id != record.release_id), record]
+        )
         return record
 
     def promote(self, release_id: str, reason: str) -> Latest:
@@ -167,7 +173,7 @@ class ReleaseRegistry:
         removable = [r for r in records if r.release_id not in protected]
         doomed = removable[: max(0, len(records) - keep)]
         gone = {r.release_id for r in doomed}
-        self._write_history([r for r in records if r.release_id not in gone])
+        self._change(lambda kept: [r for r in kept if r.release_id not in gone])
         for record in doomed:
             name = record.artifact.name
             for version in self.store.versions(name):
@@ -175,10 +181,12 @@ class ReleaseRegistry:
         return sorted(gone)
 
     def _update(self, record: ReleaseRecord) -> None:
-        self._write_history(
-            [record if r.release_id == record.release_id else r for r in self.records()]
+        self._change(
+            lambda records: [record if r.release_id == record.release_id else r for r in records]
         )
 
-    def _write_history(self, records: list[ReleaseRecord]) -> None:
+    def _change(self, change: Callable[[list[ReleaseRecord]], list[ReleaseRecord]]) -> None:
+        before = self.store.read_pointer(HISTORY)
+        records = change([] if before is None else _HISTORY.validate_json(before))
         ordered = sorted(records, key=lambda r: (r.created, r.release_id))
-        self.store.write_pointer(HISTORY, _HISTORY.dump_json(ordered, indent=1))
+        self.store.swap_pointer(HISTORY, before, _HISTORY.dump_json(ordered, indent=1))

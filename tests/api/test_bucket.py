@@ -1,0 +1,88 @@
+"""The same service on a bucket: releases, swaps, refusals, the kill switch and feedback."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from api.feedback import StoreFeedbackLog, open_feedback_log
+from api.hosting import KILL_SWITCH, EngineHost
+from api.schemas import SAMPLE_REQUEST, PredictRequest
+from churn_assets.release.registry import LATEST, Latest, ReleaseRegistry
+from churn_assets.resources.artifact_store import ArtifactStore, open_store
+from tests.release.small_release import build_release
+from tests.resources.emulator import running_emulator
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Iterator[ArtifactStore]:
+    with running_emulator():
+        yield open_store(f"gs://churn-artifacts/{uuid.uuid4().hex}", cache=tmp_path / "cache")
+
+
+def publish(store: ArtifactStore, workspace: Path, seed: int) -> str:
+    manifest = build_release(workspace, seed=seed)
+    registry = ReleaseRegistry(store)
+    registry.publish(workspace / "bundle")
+    registry.promote(manifest.release_id, "test")
+    return manifest.release_id
+
+
+def test_service_follows_a_bucket(bucket: ArtifactStore, tmp_path: Path) -> None:
+    """What holds on a local folder holds on Google Cloud Storage, through the same code."""
+    host = EngineHost(bucket, "America/New_York")
+    host.refresh()
+    assert host.engine is None
+    first = publish(bucket, tmp_path / "a", seed=0)
+    host.refresh()
+    assert host.engine is not None
+    answer = host.engine.predict(PredictRequest.model_validate(SAMPLE_REQUEST))
+    assert answer["metadata"]["release_id"] == first
+    second = publish(bucket, tmp_path / "b", seed=1)
+    host.refresh()
+    assert host.engine.release_id == second
+    latest = ReleaseRegistry(bucket).latest()
+    assert latest is not None
+    gone = latest.artifact.model_copy(update={"sha256": "0" * 64})
+    missing = Latest(release_id="20260101-0", artifact=gone, since=latest.since, reason="test")
+    bucket.write_pointer(LATEST, missing.model_dump_json().encode())
+    host.refresh()
+    assert host.engine.release_id == second
+    assert "20260101-0" in (host.problem or "")
+    bucket.write_pointer(KILL_SWITCH, b"on")
+    host.refresh()
+    assert host.switched_off
+
+
+def test_feedback_is_one_object_an_event(bucket: ArtifactStore, tmp_path: Path) -> None:
+    """Containers come and go and share no disk: events go where the artifacts are."""
+    log = open_feedback_log(bucket, tmp_path)
+    assert isinstance(log, StoreFeedbackLog)
+    assert log.record("e1", "content") == "stored"
+    assert open_feedback_log(bucket, tmp_path).record("e1", "content") == "duplicate"
+    assert log.record("e1", "other") == "conflict"
+    assert bucket.read_pointer("feedback/e1.json") == b"content"
+
+
+def test_unreachable_store_keeps_the_engine(bucket: ArtifactStore, tmp_path: Path) -> None:
+    """A bucket that can't be reached is a problem to report, not a reason to stop answering."""
+    first = publish(bucket, tmp_path / "a", seed=0)
+    host = EngineHost(bucket, "UTC")
+    host.refresh()
+    host.store = Unreachable()
+    host.refresh()
+    assert host.engine is not None
+    assert host.engine.release_id == first
+    assert "can't be read" in (host.problem or "")
+
+
+class Unreachable:
+    """A store whose network is down."""
+
+    url = "gs://nowhere"
+
+    def __getattr__(self, name: str) -> object:
+        raise ConnectionError(f"{name}: no route to host")
