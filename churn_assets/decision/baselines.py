@@ -29,7 +29,7 @@ from churn_assets.decision.rules import (
 
 Build = Callable[[float], Rule]
 BISECTIONS = 14
-CLOSE = 0.002
+CLOSE = 0.005
 """A calibration stops when spend is within the limit and this close to it (relative)."""
 
 
@@ -85,13 +85,13 @@ def families(customers: Customers, params: EnvironmentParams, price: float) -> I
         "priced_greedy",
         [
             _builder(PricedGreedy, "price", params=params, threshold=threshold, **timing)
-            for threshold, tried in ((0.0, timings), (-0.01, timings[:3]), (0.01, timings[:3]))
+            for threshold, tried in ((0.0, timings), (0.01, timings[:2]))
             for timing in tried
         ],
         low=0.0,
         high=64.0,
     )
-    offers = [{**timing, "offer": offer} for timing in timings[:1] for offer in (1, 2, 3)]
+    offers = [{**timing, "offer": offer} for timing in timings[:1] for offer in (1, 2)]
     yield Family(
         "risk_threshold",
         [_builder(RiskThreshold, "threshold", params=params, **chosen) for chosen in offers],
@@ -107,7 +107,7 @@ def families(customers: Customers, params: EnvironmentParams, price: float) -> I
     gain, cost = learn_segments(customers, params, price, seed=0)
     yield Family(
         "thompson",
-        [partial(segment_rule, gain, cost, params, timing) for timing in timings[:3]],
+        [partial(segment_rule, gain, cost, params, timing) for timing in timings[:2]],
         low=0.0,
         high=64.0,
     )

@@ -158,7 +158,7 @@ class DecisionConfig(BaseModel):
     """Training customers on whom the budget's price is solved to warm-start the multiplier."""
     tuning_customers: int = Field(1024, ge=1)
     """Training and validation customers on whom the baselines' variants are compared."""
-    calibration_customers: int = Field(768, ge=1)
+    calibration_customers: int = Field(512, ge=1)
     """Training and validation customers on whom every policy is calibrated to the budget."""
     watched_customers: int = Field(160, ge=1)
     """Validation customers of the learning curve, and of the choice among seeds."""

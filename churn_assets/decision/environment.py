@@ -109,6 +109,13 @@ class Step:
     fatigue_violation: Array
 
 
+def fresh_start(customers: Customers, params: EnvironmentParams) -> Situation:
+    """The customers with a clean sheet: nobody contacted, nothing spent."""
+    none = np.zeros(len(customers), dtype=np.int64)
+    rested = np.full(len(customers), params.cooldown_days)
+    return Situation(logit(customers.risk), logit(customers.accept), none, none, rested)
+
+
 def observe(situation: Situation, params: EnvironmentParams) -> Array:
     """(N, 9) the specification's state."""
     fall = reluctance(situation.contacts, situation.days, params)

@@ -125,24 +125,24 @@ def chain_figures(chain: Chain, grid: list[GridActions]) -> Array:
 def _evaluate_level(chain: Chain, contacts: int, actions: GridActions, following: Array) -> Array:
     """METRICS at every state with `contacts` contacts, given those at states with one more."""
     params, side = chain.params, slice(0, contacts + 1)
-    values = np.empty((*actions.contact.shape, len(METRICS)))
+    shape = actions.contact.shape
+    values = np.empty((*shape, len(METRICS)))
     values[actions.contact] = _contact_figures(chain, contacts, actions, following)
-    cooldown = params.cooldown_days
-    survival = np.broadcast_to(
-        chain.survival[:, side, side, None, :], (*actions.contact.shape[:-1], DELAYS)
-    )
+    by_row = values.reshape(-1, shape[-1], len(METRICS))  # a row: all days of (c, a, b, s)
+    survival = chain.survival[:, side, side].reshape(-1, DELAYS)
+    delays, waits = (column.reshape(-1, shape[-1]) for column in (actions.delay, ~actions.contact))
     look = np.zeros(len(METRICS))
     look[0], look[4] = -params.decision_cost, 1
+    cooldown = params.cooldown_days
     for day in range(cooldown, -1, -1):
-        waits = ~actions.contact[..., day]
-        delay = actions.delay[..., day][waits]
-        alive = np.take_along_axis(survival[waits], delay[:, None], axis=1)
+        rows = np.flatnonzero(waits[:, day])
+        delay = delays[rows, day]
+        alive = survival[rows // shape[3], delay][:, None]
         if day == cooldown:  # nothing changes any more: the same decision until the end
-            values[..., day, :][waits] = look / (1 - alive)
-            continue
-        later_day = np.minimum(day + 1 + delay, cooldown)
-        later = values[waits][np.arange(len(delay)), later_day]
-        values[..., day, :][waits] = look + alive * later
+            by_row[rows, day] = look / (1 - alive)
+        else:
+            later = by_row[rows, np.minimum(day + 1 + delay, cooldown)]
+            by_row[rows, day] = look + alive * later
     return values
 
 

@@ -15,7 +15,8 @@ from churn_assets.decision.actions import Policy
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.customers import Customers
 from churn_assets.decision.dynamics import Array
-from churn_assets.decision.evaluation import Evaluation, policy_actions
+from churn_assets.decision.environment import fresh_start, observe
+from churn_assets.decision.evaluation import Evaluation
 from churn_assets.decision.oracle import build_chain, solve
 from churn_assets.decision.pareto import ParetoCurve
 
@@ -63,11 +64,15 @@ def decision_map(path: Path, policy: Policy, params: EnvironmentParams, price: f
     customers = Customers(np.tile(risk, len(level)), accept, np.ones(len(accept)))
     chain = build_chain(customers, params)
     fresh = (slice(None), 0, 0, 0, params.cooldown_days)
+    decided = policy.decide(observe(fresh_start(customers, params), params))
+    best = solve(chain, price)[0]
+    offers = {
+        "PPO": np.where(decided.contact, 1 + decided.offer, 0),
+        "optimum": np.where(best.contact[fresh], 1 + best.offer[fresh], 0),
+    }
     figure, panels = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True, layout="constrained")
     colours = ListedColormap(OFFER_COLOURS)
-    titles = {"PPO": policy_actions(policy, chain)[0], "optimum": solve(chain, price)[0]}
-    for panel, (title, actions) in zip(panels, titles.items(), strict=True):
-        chosen = np.where(actions.contact[fresh], 1 + actions.offer[fresh], 0)
+    for panel, (title, chosen) in zip(panels, offers.items(), strict=True):
         image = panel.pcolormesh(
             risk,
             accept[:: len(risk), 2],
