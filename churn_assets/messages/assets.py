@@ -8,7 +8,7 @@ import dagster as dg
 from churn_assets.messages.corpus import write_corpus
 from churn_assets.resources.artifact_store import Artifact
 from churn_assets.resources.bindings import SettingsResource, StoreResource
-from churn_assets.resources.compute import Compute, scalar_metadata
+from churn_assets.resources.compute import GPU_STAGE, Compute, scalar_metadata
 
 GROUP = "messages"
 
@@ -45,7 +45,7 @@ def message_base_model(
     return compute.run(context, "message_base_model", inputs, settings.get().messages)
 
 
-@dg.asset(group_name=GROUP, kinds={"pytorch", "huggingface"}, code_version="1")
+@dg.asset(group_name=GROUP, kinds={"pytorch", "huggingface"}, code_version="1", **GPU_STAGE)
 def sft_model(
     context: dg.AssetExecutionContext,
     compute: Compute,
@@ -63,7 +63,7 @@ def sft_model(
     return compute.run(context, "sft_model", inputs, settings.get().messages)
 
 
-@dg.asset(group_name=GROUP, kinds={"pytorch", "huggingface"}, code_version="1")
+@dg.asset(group_name=GROUP, kinds={"pytorch", "huggingface"}, code_version="1", **GPU_STAGE)
 def reward_model(
     context: dg.AssetExecutionContext,
     compute: Compute,
@@ -81,7 +81,7 @@ def reward_model(
     return compute.run(context, "reward_model", inputs, settings.get().messages)
 
 
-@dg.asset(group_name=GROUP, kinds={"pytorch", "huggingface"}, code_version="1")
+@dg.asset(group_name=GROUP, kinds={"pytorch", "huggingface"}, code_version="1", **GPU_STAGE)
 def ppo_text_model(
     context: dg.AssetExecutionContext,
     compute: Compute,
@@ -99,7 +99,7 @@ def ppo_text_model(
     return compute.run(context, "ppo_text_model", inputs, settings.get().messages)
 
 
-@dg.asset(group_name=GROUP, kinds={"json"}, code_version="1")
+@dg.asset(group_name=GROUP, kinds={"json"}, code_version="1", **GPU_STAGE)
 def message_bank(
     context: dg.AssetExecutionContext,
     compute: Compute,

@@ -18,6 +18,13 @@ from churn_assets.resources.compute_local import LocalBackend
 from churn_assets.resources.config import ComputeConfig
 from churn_assets.stage import StageReport, StageSpec
 
+GPU_STAGE: dict[str, Any] = {
+    "pool": "gpu",
+    "retry_policy": dg.RetryPolicy(max_retries=1, delay=10),
+}
+"""Arguments of `dg.asset` for a stage that needs a GPU in production: one at a time (the pool's
+limit is set in the instance), and once more if it was pre-empted, from its last checkpoint."""
+
 
 class Backend(Protocol):
     """Runs a stage somewhere; raises StageError with the last lines of its log if it fails."""
