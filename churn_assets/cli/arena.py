@@ -33,7 +33,7 @@ def open_policy(store: ArtifactStore, name: str, preset: str) -> Policy:
         typer.BadParameter: no such policy; names those there are.
     """
     if name == LEARNED:
-        return load_policy(store.get(current_artifact(store, "decision_policy")))
+        return load_policy(store.get(current_artifact(store, "decision_policy")) / "policy")
     rules = store.get(current_artifact(store, "baseline_policies")) / preset
     known = sorted(folder.name for folder in rules.iterdir() if folder.is_dir())
     if name not in known:
