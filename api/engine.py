@@ -9,17 +9,35 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from api.assessment import OFFER_PERCENTAGES, Assessments, Assessor
 from api.explain import top_reasons
 from api.schemas import PredictRequest, zone_info
 from churn_assets.messages.bank import ScoredTemplate
 from churn_assets.messages.brief import MessageBrief, services_of
-from churn_assets.messages.config import MessagesConfig
+from churn_assets.messages.config import GenerationConfig
 from churn_assets.messages.writer import CandidateSource, Message, MessageWriter
 from churn_assets.release.bundle import Manifest, message_seed, verify
 
 QUIET_HOURS = "quiet_hours"
 SAFE = {"passed": True, "violations": []}
+
+
+class ServedMessages(BaseModel):
+    """What serving needs of a release's message settings.
+
+    Training settings come and go with the code; a release must stay loadable, so that it can be
+    rolled back to. Hence only these few are read, and others are ignored.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    currency: str
+    offer_months: int
+    live_generation: bool = False
+    live_candidates: int = 8
+    generation: dict[str, Any] = Field(default_factory=dict)
 
 
 class RetentionEngine:
@@ -35,7 +53,7 @@ class RetentionEngine:
         folder: Path,
         *,
         release_id: str,
-        messages: MessagesConfig,
+        messages: ServedMessages,
         default_time_zone: str,
         manifest: Manifest | None = None,
     ) -> None:
@@ -61,7 +79,7 @@ class RetentionEngine:
         return cls(
             folder,
             release_id=manifest.release_id,
-            messages=MessagesConfig.model_validate(manifest.settings["messages"]),
+            messages=ServedMessages.model_validate(manifest.settings["messages"]),
             default_time_zone=default_time_zone,
             manifest=manifest,
         )
@@ -135,14 +153,16 @@ class RetentionEngine:
             )
         return answers
 
-    def _load_live_writer(self, folder: Path, messages: MessagesConfig) -> MessageWriter | None:
+    def _load_live_writer(self, folder: Path, messages: ServedMessages) -> MessageWriter | None:
         """The language model itself, where the release was built with `live_generation`."""
         if not messages.live_generation:
             return None
         # By name: it imports torch, which a service that serves the bank must not even see.
         live = importlib.import_module("churn_assets.messages.live")
         model = live.LiveModel.load_released(
-            folder / "messages" / "live", messages.generation, candidates=messages.live_candidates
+            folder / "messages" / "live",
+            GenerationConfig.model_validate(messages.generation),
+            candidates=messages.live_candidates,
         )
         return MessageWriter(self.writer.shield, OneAtATime(model))
 

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from api.engine import RetentionEngine
+from api.engine import RetentionEngine, ServedMessages
 from api.golden import write_golden
 from api.schemas import PredictRequest
-from churn_assets.messages.config import MessagesConfig
 from churn_assets.release.bundle import (
     Manifest,
     code_version,
@@ -75,7 +74,7 @@ def assemble(
     engine = RetentionEngine(
         out,
         release_id="unreleased",
-        messages=MessagesConfig.model_validate(settings["messages"]),
+        messages=ServedMessages.model_validate(settings["messages"]),
         default_time_zone=settings["api"]["default_time_zone"],
     )
     requests = draw_requests(customers, golden_requests)

@@ -17,6 +17,7 @@ from api.engine import RetentionEngine
 from api.golden import check_golden
 from api.schemas import SAMPLE_REQUEST, PredictRequest, PredictResponse
 from churn_assets.release.bundle import ReleaseError
+from tests.release.small_release import build_release
 
 NOON = datetime(2026, 1, 14, 17, tzinfo=UTC)  # noon in New York
 
@@ -113,8 +114,6 @@ def test_golden_set_passes_and_notices_a_changed_answer(
 
 def test_golden_set_notices_another_model(engine: RetentionEngine, tmp_path: Path) -> None:
     """The golden answers belong to one release's models."""
-    from tests.release.small_release import build_release
-
     build_release(tmp_path, seed=1)
     with pytest.raises(ReleaseError, match="answered differently"):
         check_golden(engine, tmp_path / "bundle")
@@ -127,3 +126,12 @@ def test_damaged_release_does_not_load(bundle: Path, tmp_path: Path) -> None:
         file.write(b"x")
     with pytest.raises(ReleaseError, match=r"changed risk/model\.ubj"):
         RetentionEngine.load(copy)
+
+
+def test_release_of_other_code_stays_loadable(tmp_path: Path) -> None:
+    """Settings come and go with the code; a rollback must still find its release loadable."""
+    manifest = build_release(tmp_path)
+    settings = {"messages": {**manifest.settings["messages"], "abandoned": {"setting": 1}}}
+    changed = manifest.model_copy(update={"settings": settings})
+    (tmp_path / "bundle/manifest.json").write_text(changed.model_dump_json())
+    assert RetentionEngine.load(tmp_path / "bundle").release_id == manifest.release_id

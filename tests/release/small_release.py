@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xgboost
 
-from api.engine import RetentionEngine
+from api.engine import RetentionEngine, ServedMessages
 from api.golden import write_golden
 from api.schemas import SAMPLE_REQUEST
 from churn_assets.decision.policy import save_rule
@@ -132,7 +132,7 @@ def build_release(root: Path, *, seed: int = 0, policy: Rule | None = None) -> M
     engine = RetentionEngine(
         bundle,
         release_id="unreleased",
-        messages=MessagesConfig(),
+        messages=ServedMessages.model_validate(SETTINGS["messages"]),
         default_time_zone="America/New_York",
     )
     customers = [{**SAMPLE_REQUEST, "customer_id": f"G{i}", "tenure": 6 * i} for i in range(6)]
