@@ -1,6 +1,7 @@
 """The stages one after another on a tiny base, the checks on what they report, and the arena."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from checks import decision as checks
 from churn_assets.decision import arena, report, training, world
-from churn_assets.decision.config import PRESETS, DecisionConfig
+from churn_assets.decision.config import PRESETS, DecisionConfig, EnvironmentParams
 from churn_assets.decision.customers import Customers
 from churn_assets.decision.policy import load_policy
 from churn_assets.decision.rules import NeverContact, PricedGreedy
@@ -32,10 +33,15 @@ HEADLINE = {
 
 @pytest.fixture(scope="module")
 def folders(
-    environment_folder: Path, tiny_config: DecisionConfig, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Path]:
+    environment_folder: Path,
+    tiny_config: DecisionConfig,
+    params: EnvironmentParams,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[dict[str, Path]]:
     """All stages' folders, each with the report.json that the stage runner would write."""
     made = {"retention_environment": environment_folder}
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setitem(PRESETS, "moderate", params)  # far fewer states than the real preset
     stages = {
         "oracle_policy": world.run_oracle,
         "baseline_policies": world.run_baselines,
@@ -46,7 +52,8 @@ def folders(
         out = tmp_path_factory.mktemp(name)
         (out / "report.json").write_text(json.dumps(run(dict(made), out, tiny_config)))
         made[name] = out
-    return made
+    yield made
+    monkeypatch.undo()
 
 
 @pytest.fixture(scope="module")
