@@ -166,7 +166,7 @@ FLAWS: Mapping[str, Flaw] = {
 }
 
 # The hardest to see, and the ones that PPO exploits first: a shorter message without its offer.
-SLOT_FLAWS = ("missing_slot", "doubled_slot", "wrong_slot")
+SLOT_FLAWS = ("missing_slot", "missing_slot", "doubled_slot", "wrong_slot")
 
 
 def write_pair(rng: random.Random, situation: Situation, family: str, flaw: str) -> tuple[str, str]:

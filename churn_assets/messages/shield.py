@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 
 from churn_assets.messages.brief import Contract, MessageBrief, Service
@@ -56,6 +55,7 @@ CHECKS = SHARED_CHECKS + TEXT_CHECKS
 _NUMBER = re.compile(r"\d")
 _LONG_NUMBER = re.compile(r"(?:\d[\s().+/-]*){7,}")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_DOUBLED = re.compile(r"\b(\w+)\s+\1\b", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?]+")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:;…]\s+|[“\"(]\s*|\s[-–—]\s)$")
 _SHOUTED = re.compile(r"[!?]{2,}|(?<!\w)[A-Z]{4,}(?!\w)|(?<!\w)[A-Z]{3,}\s+[A-Z]{3,}(?!\w)")
@@ -253,9 +253,9 @@ def _mask_values(text: str, values: Mapping[str, str], offer: int) -> str:
 
 def repeats(text: str) -> bool:
     """The same word twice running, the same four words twice, or the same sentence twice."""
-    words = [word.casefold() for word in _WORD.findall(text)]
-    if any(a == b for a, b in pairwise(words)):
+    if _DOUBLED.search(text):
         return True
+    words = [word.casefold() for word in _WORD.findall(text)]
     runs = list(zip(words, words[1:], words[2:], words[3:], strict=False))
     sentences = [part.strip().casefold() for part in _SENTENCE_END.split(text) if part.strip()]
     return len(set(runs)) < len(runs) or len(set(sentences)) < len(sentences)
