@@ -1,0 +1,71 @@
+"""Every check can fail: a good report passes it, and its own fault alone fails it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from checks import messages as checks
+
+GOOD: dict[str, Any] = {
+    "pass_rate": 0.96, "pass_rate_lower": 0.94, "pass_rate_upper": 0.98, "base_pass_rate": 0.93,
+    "violations": {}, "samples": [{"text": "a | <b>", "score": 1.0}],
+    "accuracy": 0.97, "accuracy_lower": 0.96, "accuracy_upper": 0.98,
+    "accuracy_by_source": {"grammar": 0.97}, "judge": {"accuracy": 0.96}, "test_pairs": 1200,
+    "accuracy_by_flaw": {"cold": 0.99, "generic": 0.9},
+    "ppo_pass_rate": 0.985, "ppo_pass_rate_lower": 0.97, "ppo_pass_rate_upper": 0.99,
+    "sft_pass_rate": 0.96, "promoted": "policy",
+    "reward_gain": 0.7, "reward_gain_lower": 0.6, "reward_gain_upper": 0.8,
+    "reward_gain_second_rm": 0.5, "reward_gain_second_rm_lower": 0.4,
+    "reward_gain_second_rm_upper": 0.6,
+    "kl": 2.0, "kl_target": 2.0, "kl_peak": 2.5, "history": [{"kl": 0.0}, {"kl": 2.0}],
+    "distinct2_ratio": 0.95, "quality": {"sft": {"distinct_2": 0.1}, "ppo": {"distinct_2": 0.1}},
+    "win_rate": 0.7, "win_rate_lower": 0.66, "win_rate_upper": 0.74,
+    "served_pass_rate": 1.0, "served_pass_rate_lower": 0.99, "served_pass_rate_upper": 1.0,
+    "served_by_model": 0.99, "different_templates": 500,
+    "cells_with_templates": 144, "kept": 1000, "written": 2000,
+}  # fmt: skip
+
+FAULTS = [
+    (checks.sft_templates_pass_the_shield, {"pass_rate": 0.949}),
+    (checks.reward_model_ranks_held_out_pairs, {"accuracy": 0.94}),
+    (checks.reward_model_sees_every_flaw, {"accuracy_by_flaw": {"cold": 1.0, "generic": 0.84}}),
+    (checks.ppo_templates_pass_the_shield, {"ppo_pass_rate": 0.979}),
+    (checks.ppo_templates_pass_the_shield, {"sft_pass_rate": 0.99}),
+    (checks.reward_gain_is_real, {"reward_gain": 0.49}),
+    (checks.reward_gain_is_real, {"reward_gain_lower": 0.2}),
+    (checks.reward_gain_is_real, {"reward_gain_second_rm": 0.0}),
+    (checks.policy_stays_near_sft, {"kl": 0.9}),
+    (checks.policy_stays_near_sft, {"kl": 3.1}),
+    (checks.policy_stays_near_sft, {"history": [{"kl": -0.01}]}),
+    (checks.messages_stay_varied, {"distinct2_ratio": 0.79}),
+    (checks.second_reward_model_prefers_ppo, {"win_rate": 0.64}),
+    (checks.every_served_message_passes, {"served_pass_rate": 0.9995}),
+    (checks.bank_covers_every_cell, {"cells_with_templates": 143}),
+]
+
+
+@pytest.mark.parametrize(
+    ("finding", "fault"), FAULTS, ids=lambda part: getattr(part, "__name__", "")
+)
+def test_each_finding_passes_good_figures_and_fails_its_fault(
+    finding: checks.Finding, fault: dict[str, Any]
+) -> None:
+    """Why: a check that cannot fail is decoration."""
+    passed, metadata = finding(GOOD)
+    assert passed
+    assert metadata
+    assert not finding({**GOOD, **fault})[0]
+
+
+def test_every_finding_is_wired_to_an_asset() -> None:
+    """Why: a finding that no check calls guards nothing."""
+    wired = {key.name for check in checks.MESSAGE_CHECKS for key in check.check_keys}
+    assert {finding.__name__ for finding, _ in FAULTS} < wired
+
+
+def test_samples_cannot_break_out_of_their_table() -> None:
+    """Why: a model can write anything, markup included."""
+    _, metadata = checks.sft_templates_pass_the_shield(GOOD)
+    assert "a / &lt;b>" in metadata["samples"].md_str
