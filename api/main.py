@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -39,6 +40,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        tune_collector()
         app.state.feedback = open_feedback_log(app.state.host.store, settings.home)
         follower = asyncio.create_task(app.state.host.follow(config.poll_seconds))
         yield
@@ -70,6 +72,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for routes in (predict, health, batch, customers, feedback, release, metrics, console):
         app.include_router(routes.router)
     return app
+
+
+def tune_collector() -> None:
+    """Keep the garbage collector from walking over everything that never becomes garbage.
+
+    A batch makes tens of thousands of short-lived dictionaries. At the default threshold each 700
+    of them start a collection, which took 60 % of a batch of 1,000 customers.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def switched_on(variable: str) -> bool:
