@@ -131,11 +131,11 @@ class PpoConfig(BaseModel):
     """Rewards are shares of value (about 0.01); the networks learn them times this number."""
     budget_rate: float = Field(5.0, ge=0)
     """Step size of the budget multiplier's signed update; use is a share of value (about 0.02)."""
-    dual_every: int = Field(2, ge=1)
+    dual_every: int = Field(3, ge=1)
     dual_from: float = Field(0.4, ge=0, le=1)
     """Share of the training after which the multipliers move: an unfinished policy underspends and
     contacts at random, and its multipliers would follow it away from the optimum's."""
-    dual_customers: int = Field(192, ge=1)
+    dual_customers: int = Field(512, ge=1)
     """The budget multiplier follows the deployed policy's exact spend on so many customers."""
     fatigue_rate: float = Field(0.1, ge=0)
     fatigue_start: float = Field(0.2, ge=0)
@@ -154,11 +154,11 @@ class DecisionConfig(BaseModel):
     """Further presets to train on and report: the benchmark takes all of them."""
     seeds: tuple[int, ...] = Field((0,), min_length=1)
     ppo: PpoConfig = PpoConfig()
-    price_customers: int = Field(256, ge=1)
+    price_customers: int = Field(512, ge=1)
     """Training customers on whom the budget's price is solved to warm-start the multiplier."""
-    tuning_customers: int = Field(1024, ge=1)
+    tuning_customers: int = Field(128, ge=1)
     """Training and validation customers on whom the baselines' variants are compared."""
-    calibration_customers: int = Field(512, ge=1)
+    calibration_customers: int = Field(1024, ge=1)
     """Training and validation customers on whom every policy is calibrated to the budget."""
     watched_customers: int = Field(160, ge=1)
     """Validation customers of the learning curve, and of the choice among seeds."""

@@ -22,5 +22,5 @@ class Groups:
         return cls(*(Customers.load(folder / f"{name}.safetensors") for name in names))
 
     def calibration(self, count: int) -> Customers:
-        """Customers of training and validation, evenly spaced in churn risk."""
+        """Customers of training and validation, equal shares of value."""
         return representative(concatenate([self.train, self.valid]), count)

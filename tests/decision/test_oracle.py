@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from churn_assets.decision.actions import Policy
+from churn_assets.decision.baselines import representative
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.customers import Customers
 from churn_assets.decision.dynamics import daily_survival, logit, reluctance, sigmoid
@@ -182,3 +183,16 @@ def test_oracle_keeps_the_cap(customers: Customers, params: EnvironmentParams) -
     chain = build_chain(customers, params)
     figures = Evaluation.of(chain_figures(chain, solve(chain, 0.0)), customers.weight)
     assert (figures.over_cap == 0).all()
+
+
+def test_a_sample_stands_for_the_whole_base() -> None:
+    """Why: budgets are calibrated on samples; equal shares of value must keep expected spend."""
+    rng = np.random.default_rng(5)
+    accept = np.sort(rng.uniform(0.05, 0.95, (600, 4)), axis=1)
+    base = Customers(rng.uniform(0.02, 0.9, 600), accept, rng.uniform(240, 1400, 600))
+    params = EnvironmentParams(cooldown_days=2, contact_cap=1)
+    rule = PricedGreedy(params=params, price=1.0)
+    whole = evaluate(rule, base, params).mean("spend")
+    sampled = evaluate(rule, representative(base, 300), params).mean("spend")
+    assert sampled == pytest.approx(whole, rel=0.03)
+    assert representative(base, 600) is base
