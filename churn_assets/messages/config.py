@@ -87,11 +87,11 @@ class RewardConfig(Frozen):
 class PpoTextConfig(Frozen):
     """PPO on text (Schulman et al. 2017; Ziegler et al. 2019 for the KL control)."""
 
-    iterations: int = Field(30, ge=1)
+    iterations: int = Field(40, ge=1)
     batch: int = Field(128, ge=2, description="messages sampled per iteration")
     minibatch: int = Field(64, ge=1)
-    epochs: int = Field(4, ge=1)
-    learning_rate: float = Field(3e-3, gt=0)
+    epochs: int = Field(2, ge=1)
+    learning_rate: float = Field(1.5e-3, gt=0)
     value_learning_rate: float = Field(3e-3, gt=0)
     value_steps: int = Field(20, ge=1, description="steps of the value head per iteration")
     gamma: float = Field(1.0, gt=0, le=1)
@@ -100,8 +100,8 @@ class PpoTextConfig(Frozen):
     value_clip: float = Field(1.0, gt=0)
     entropy_coefficient: float = Field(0.0, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
-    rule_reward: float = Field(2.0, ge=0, description="added when the shield passes, else taken")
-    kl_target: float = Field(2.0, gt=0, description="nats per message")
+    rule_reward: float = Field(3.0, ge=0, description="added when the shield passes, else taken")
+    kl_target: float = Field(1.0, gt=0, description="nats per message")
     beta: float = Field(0.2, gt=0)
     beta_every: int = Field(4, ge=1, description="iterations between updates of beta")
     beta_limit: float = Field(30.0, ge=1, description="beta stays within beta/4 and beta*limit")
