@@ -7,7 +7,7 @@ one batch, whatever the number of customers; each shard of a larger table can ru
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -180,9 +180,3 @@ class Campaign:
             "expected_value": self.sums["expected_value"],
             "pareto": [{"spend": spend, "retained": retained} for spend, retained in curve],
         }
-
-
-def read_predictions(folder: Path) -> Iterator[dict[str, Any]]:
-    """Every prediction in `folder`, row by row."""
-    for batch in pq.ParquetFile(folder / "predictions.parquet").iter_batches():
-        yield from batch.to_pylist()
