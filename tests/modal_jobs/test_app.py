@@ -26,6 +26,7 @@ SERVED_MODULES = (
     "churn_assets.predictors.scoring",
     "churn_assets.release.predictions",
     "churn_assets.resources.gcs_store",
+    "modal_jobs.app",
     "modal_jobs.serving",
     "xgboost",
 )
