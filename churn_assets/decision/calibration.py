@@ -19,8 +19,9 @@ from churn_assets.decision.network_numpy import NetworkPolicy, NetworkSpec, deci
 from churn_assets.decision.oracle import Chain, build_chain
 
 CALIBRATION_STEPS = 16
-HIGHEST_OFFER_PRICE = 8.0
-"""Bound of the calibration, in logits per 5 % of discount."""
+LOWEST_OFFER_PRICE, HIGHEST_OFFER_PRICE = -2.0, 8.0
+"""Bounds of the calibration, in logits per 5 % of discount. An underspending policy is made only
+little more generous: pushed to the limit by -5.5 it lost 3.5 points of captured uplift."""
 
 
 Levels = list[dict[str, NDArray[np.float32]]]
@@ -35,7 +36,7 @@ def calibrate_policy(policy: NetworkPolicy, customers: Customers) -> NetworkPoli
     """
     spec = policy.spec
     grid = HeadGrid.build(policy, customers)
-    low, high = -HIGHEST_OFFER_PRICE, HIGHEST_OFFER_PRICE
+    low, high = LOWEST_OFFER_PRICE, HIGHEST_OFFER_PRICE
     for _ in range(CALIBRATION_STEPS):
         middle = (low + high) / 2
         spec = spec.model_copy(update={"offer_price": middle})

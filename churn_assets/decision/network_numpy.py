@@ -104,6 +104,7 @@ def decide_from_heads(
 ) -> Decisions:
     """Mask, apply the calibration and take each head's most probable action."""
     can_contact, can_offer = action_masks(states, spec.params)
+    can_contact[:, 1] &= states[:, FATIGUE] < spec.params.contact_cap  # deployed: the cap is kept
     contact_logits = np.where(can_contact, heads["contact"], IMPOSSIBLE)
     offer_logits = np.where(can_offer, heads["offer"], IMPOSSIBLE)
     offer_logits = offer_logits - spec.offer_price * np.arange(OFFERS)
