@@ -32,6 +32,12 @@ variable "dagster_members" {
 
 provider "google" { project = var.project }
 
+resource "google_project_service" "apis" {
+  for_each           = toset(["iam", "iamcredentials", "storage", "sts"])
+  service            = "${each.key}.googleapis.com"
+  disable_on_destroy = false
+}
+
 # Artifacts: immutable by content, so old generations matter only for pointers and accidents.
 resource "google_storage_bucket" "artifacts" {
   name                        = "${var.project}-churn-artifacts-${var.environment}"
@@ -65,12 +71,14 @@ resource "google_storage_bucket" "pipes" {
 }
 
 resource "google_service_account" "churn" {
+  depends_on   = [google_project_service.apis]
   account_id   = "churn-${var.environment}"
   display_name = "Churn retention on Modal (${var.environment})"
 }
 
 # Modal signs an identity token for each container; Google exchanges it for the account's access.
 resource "google_iam_workload_identity_pool" "modal" {
+  depends_on                = [google_project_service.apis]
   workload_identity_pool_id = "modal-${var.environment}"
 }
 
