@@ -129,9 +129,9 @@ class PpoConfig(BaseModel):
     gradient_norm: float = Field(0.5, gt=0)
     reward_scale: float = Field(20.0, gt=0)
     """Rewards are shares of value (about 0.01); the networks learn them times this number."""
-    budget_rate: float = Field(5.0, ge=0)
+    budget_rate: float = Field(10.0, ge=0)
     """Step size of the budget multiplier's signed update; use is a share of value (about 0.02)."""
-    dual_every: int = Field(3, ge=1)
+    dual_every: int = Field(2, ge=1)
     dual_from: float = Field(0.4, ge=0, le=1)
     """Share of the training after which the multipliers move: an unfinished policy underspends and
     contacts at random, and its multipliers would follow it away from the optimum's."""
