@@ -68,9 +68,9 @@ class LoraSettings(Frozen):
 
 
 class SftConfig(Frozen):
-    steps: int = Field(100, ge=1)
+    steps: int = Field(80, ge=1)
     batch: int = Field(32, ge=1)
-    learning_rate: float = Field(2e-3, gt=0)
+    learning_rate: float = Field(1e-3, gt=0)
     max_length: int = Field(160, ge=32)
     seed: int = 42
 
