@@ -10,7 +10,14 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
 
 from churn_assets.messages.brief import MAX_CHARGES, MAX_TENURE, Contract, Tone
 from churn_assets.messages.names import validate_name
@@ -60,6 +67,13 @@ def _time_zone(zone: str) -> str:
     return zone
 
 
+def _ibm_flag(flag: Any) -> Any:
+    """The IBM file's flags (Yes/No, and 0/1 for senior citizens) as booleans; the rest as it is."""
+    if isinstance(flag, str):
+        return {"Yes": True, "No": False}.get(flag, flag)
+    return bool(flag) if type(flag) is int and flag in (0, 1) else flag
+
+
 @lru_cache(maxsize=64)
 def zone_info(zone: str) -> ZoneInfo:
     """The time zone's rules, read from disk once."""
@@ -71,6 +85,11 @@ CustomerId = Annotated[
     Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$"),
 ]
 Name = Annotated[str, Field(min_length=1, max_length=160), AfterValidator(validate_name)]
+Flag = Annotated[
+    bool,
+    BeforeValidator(_ibm_flag),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"enum": ["Yes", "No", 0, 1]}]}),
+]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -102,10 +121,10 @@ class PredictRequest(Strict):
     gender: Literal["Female", "Male"] | None = Field(
         None, description="accepted for compatibility; no model reads it", examples=["Female"]
     )
-    senior_citizen: bool | None = Field(None, examples=[False])
-    partner: bool | None = Field(None, examples=[True])
-    dependents: bool | None = Field(None, examples=[False])
-    phone_service: bool | None = Field(None, examples=[True])
+    senior_citizen: Flag | None = Field(None, examples=[False])
+    partner: Flag | None = Field(None, examples=[True])
+    dependents: Flag | None = Field(None, examples=[False])
+    phone_service: Flag | None = Field(None, examples=[True])
     multiple_lines: Literal["Yes", "No", "No phone service"] | None = Field(None, examples=["No"])
     internet_service: Literal["DSL", "Fiber optic", "No"] | None = Field(
         None, examples=["Fiber optic"]
@@ -116,7 +135,7 @@ class PredictRequest(Strict):
     tech_support: ServiceUse | None = Field(None, examples=["No"])
     streaming_tv: ServiceUse | None = Field(None, examples=["Yes"])
     streaming_movies: ServiceUse | None = Field(None, examples=["Yes"])
-    paperless_billing: bool | None = Field(None, examples=[True])
+    paperless_billing: Flag | None = Field(None, examples=[True])
     total_charges: float | None = Field(
         None, ge=0, le=MAX_CHARGES * MAX_TENURE, description="billed so far", examples=[1079.88]
     )

@@ -17,6 +17,8 @@ from churn_assets.predictors import assets as predictors
 from churn_assets.release import assets as release
 from churn_assets.resources.bindings import ArtifactIOManager, SettingsResource, StoreResource
 from churn_assets.resources.compute import Compute
+from churn_assets.resources.executor import choose_executor
+from churn_assets.settings import load_settings
 
 
 @dg.definitions
@@ -37,5 +39,5 @@ def definitions() -> dg.Definitions:
             "compute": Compute(settings=settings, store=store),
             "io_manager": ArtifactIOManager(store=store),
         },
-        executor=dg.in_process_executor,
+        executor=choose_executor(load_settings().compute),
     )

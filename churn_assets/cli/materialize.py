@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,6 +83,8 @@ def materialize(
     Exits with 1 when the run failed; the release that was serving before keeps serving.
     """
     prepare_dagster_home()
+    # Dagster Pipes announces a preview feature at every stage; nothing a user could act on.
+    warnings.filterwarnings("ignore", message=".*currently in preview.*")
     # Imported here, after DAGSTER_HOME is set: `churn --help` need not load Dagster.
     from churn_assets.automation import jobs, load_job, run_job
 

@@ -83,6 +83,14 @@ def test_payment_method_may_leave_out_automatic(client: httpx.Client) -> None:
     assert short["metadata"]["churn_risk"] == full["metadata"]["churn_risk"]
 
 
+@pytest.mark.parametrize(("sent", "meant"), [("Yes", True), ("No", False), (1, True), (0, False)])
+def test_flags_may_be_written_as_in_the_ibm_file(
+    client: httpx.Client, sent: object, meant: bool
+) -> None:
+    """Somebody who has the IBM columns sends them as they are."""
+    assert predict(client, partner=sent) == predict(client, partner=meant)
+
+
 @pytest.mark.parametrize("name", ["Zoë", "José María", "Łukasz", "李雷", "محمد", "O'Brien", "Ngọc"])
 def test_names_beyond_ascii(client: httpx.Client, name: str) -> None:
     """People's names are not ASCII."""
