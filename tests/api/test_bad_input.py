@@ -46,7 +46,7 @@ FIELDS: list[tuple[str, Any]] = [
     ("name", "🙂"),
     ("name", "\ud800"),
     ("name", "   "),
-    ("senior_citizen", 1),
+    ("senior_citizen", 2),
     ("senior_citizen", "Yes"),
     ("internet_service", "Carrier pigeon"),
     ("streaming_tv", "Maybe"),
