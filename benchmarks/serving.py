@@ -5,7 +5,7 @@
 Serves the latest release of the artifact store that the settings name. Both servers are single
 uvicorn processes on loopback; the load alternates between them in short rounds, so that a busy
 machine slows both alike; both log every request, as uvicorn does unless told otherwise.
-"Without message" is a customer in cooldown, whom nobody contacts.
+"Without message" is a customer above the contact cap, whom nobody contacts.
 """
 
 # ruff: noqa: E402 - the tests' server and load generator are no installed package
@@ -41,7 +41,7 @@ from tests.api.server import Server, running
 
 ROUNDS = 6
 ROUND_SECONDS = 2.0
-COOLING = {**SAMPLE_REQUEST, "days_since_contact": 1, "contacts_this_period": 1}
+CLOSED = {**SAMPLE_REQUEST, "days_since_contact": 1, "contacts_this_period": 4}
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def compare(ours: Server, empty: Server, connections: int) -> tuple[LoadReport, 
     pooled = LoadReport(), LoadReport()
     for _ in range(ROUNDS):
         for server, total in zip((ours, empty), pooled, strict=True):
-            body = post_request(server.url, "/predict", COOLING)
+            body = post_request(server.url, "/predict", CLOSED)
             report = drive(server.url, [body], connections=connections, seconds=ROUND_SECONDS)
             total.latencies += report.latencies
             total.failures += report.failures
@@ -169,6 +169,7 @@ def main() -> None:
     started = time.perf_counter()
     engine = RetentionEngine.load(folder)
     loading = (time.perf_counter() - started) * 1e3
+    assert engine.predict(PredictRequest.model_validate(CLOSED))["message"] is None
     rows = [("release loaded and verified", f"{loading:.0f} ms", ""), *in_process(engine)]
     with tempfile.TemporaryDirectory() as home:
         shutil.copytree(settings.store_url, Path(home) / "store")
