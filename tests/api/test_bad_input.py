@@ -47,7 +47,7 @@ FIELDS: list[tuple[str, Any]] = [
     ("name", "\ud800"),
     ("name", "   "),
     ("senior_citizen", 2),
-    ("senior_citizen", "Yes"),
+    ("senior_citizen", "yes"),
     ("internet_service", "Carrier pigeon"),
     ("streaming_tv", "Maybe"),
     ("total_charges", -5),
