@@ -15,12 +15,12 @@ from modal_jobs.shared import IDENTITY, config, google, resources, serving_image
 
 app = modal.App(config.api_app, image=serving_image)
 
-with serving_image.imports():
-    # Loaded while the container starts, not during its first request.
-    import xgboost  # noqa: F401
+api_keys = modal.Secret.from_name(config.api_secret)
 
 
-@app.function(**resources(config.api), secrets=[google], min_containers=config.api_min_containers)
+@app.function(
+    **resources(config.api), secrets=[google, api_keys], min_containers=config.api_min_containers
+)
 @modal.concurrent(max_inputs=config.api_inputs)
 @modal.asgi_app()
 def api() -> FastAPI:

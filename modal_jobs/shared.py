@@ -31,7 +31,6 @@ SERVING_PACKAGES = (
     "pydantic-settings",
     "safetensors",
     "tzdata",
-    "xgboost",
 )
 
 config = load_settings().compute.modal

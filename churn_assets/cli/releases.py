@@ -12,7 +12,7 @@ from rich.table import Table
 
 from churn_assets.release.bundle import ReleaseError
 from churn_assets.release.registry import ReleaseRegistry
-from churn_assets.resources.artifact_store import open_store
+from churn_assets.resources.artifact_store import ArtifactError, open_store
 from churn_assets.settings import load_settings
 
 
@@ -88,6 +88,6 @@ def promote(
     """Let a kept release serve, by decision of a person."""
     try:
         latest = open_registry().promote(release_id, "promoted by hand")
-    except ReleaseError as error:
+    except (ArtifactError, ReleaseError) as error:
         raise fail(error) from error
     typer.echo(f"{latest.release_id} serves: {latest.reason}")

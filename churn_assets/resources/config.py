@@ -55,6 +55,7 @@ class ModalConfig(BaseModel):
         app: name of the app with the stages; `api_app`: of the app with the HTTP API.
         environment: Modal environment (`dev` and `prod` are separate deployments).
         secret: Modal secret with the Google workload identity (no key file).
+        api_secret: Modal secret with CHURN_API__KEY_HASHES, the hashes of the API keys.
         pipes_bucket: bucket for messages between a stage and Dagster; a lifecycle rule empties it.
         checkpoints_volume: volume with the checkpoints of resumable stages.
         checkpoint_days: age at which checkpoints that nobody resumed are removed.
@@ -74,6 +75,7 @@ class ModalConfig(BaseModel):
     api_app: ModalName = "churn-api"
     environment: ModalName = "dev"
     secret: ModalName = "churn-google-cloud"  # noqa: S105 (a secret's name, not its content)
+    api_secret: ModalName = "churn-api-keys"  # noqa: S105 (as above)
     pipes_bucket: BucketName = "churn-pipes"
     checkpoints_volume: ModalName = "churn-checkpoints"
     checkpoint_days: int = Field(default=14, ge=1, le=365)

@@ -18,6 +18,7 @@ Check = Callable[[Settings], str | None]
 """Looks at one thing; returns None if it is there, else the command that mends it."""
 
 SECRET_KEYS = ["GOOGLE_SERVICE_ACCOUNT", "GOOGLE_IDENTITY_PROVIDER"]
+KEY_HASHES = "CHURN_API__KEY_HASHES"
 STORE_PERMISSIONS = [f"storage.objects.{verb}" for verb in ("create", "delete", "get", "list")]
 # The messages' reader and writer also look the bucket itself up.
 PIPES_PERMISSIONS = [*STORE_PERMISSIONS, "storage.buckets.get"]
@@ -58,6 +59,19 @@ def modal_secret(settings: Settings) -> str | None:
     values = " ".join(f'{key}="$(terraform output -raw {key.lower()})"' for key in SECRET_KEYS)
     return _hydrated(
         secret, f"modal secret create --env {config.environment} {config.secret} {values}"
+    )
+
+
+def api_key_secret(settings: Settings) -> str | None:
+    """The production API refuses to start without the hash of at least one key."""
+    config = settings.compute.modal
+    secret = modal.Secret.from_name(
+        config.api_secret, environment_name=config.environment, required_keys=[KEY_HASHES]
+    )
+    return _hydrated(
+        secret,
+        f"modal secret create --env {config.environment} {config.api_secret} "
+        f"{KEY_HASHES}='[\"<name>:<sha256>\"]'   # as `python -m api.security <name>` prints it",
     )
 
 
@@ -150,6 +164,7 @@ BEFORE_DEPLOYMENT: Sequence[Check] = (
     modal_token,
     modal_environment,
     modal_secret,
+    api_key_secret,
 )
 GOOGLE: Sequence[Check] = (
     google_credentials,

@@ -28,7 +28,6 @@ SERVED_MODULES = (
     "churn_assets.resources.gcs_store",
     "modal_jobs.app",
     "modal_jobs.serving",
-    "xgboost",
 )
 STAGES = (*GPU_STAGES, *CPU_STAGES)
 
@@ -98,7 +97,10 @@ def test_the_api_is_a_web_function_of_its_own_app() -> None:
     assert deployed.concurrency_info is not None
     assert deployed.concurrency_info.max_inputs == 64
     assert (deployed.cpu, deployed.memory_mib, deployed.gpus) == (2.0, 4_096, [])
-    assert deployed.secrets == ["modal.Secret.from_name('churn-google-cloud')"]
+    assert deployed.secrets == [
+        "modal.Secret.from_name('churn-google-cloud')",
+        "modal.Secret.from_name('churn-api-keys')",
+    ]
 
 
 @pytest.mark.parametrize(

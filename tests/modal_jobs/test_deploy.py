@@ -94,6 +94,7 @@ def test_without_a_token_everything_at_modal_says_log_in(monkeypatch: pytest.Mon
         check.modal_token,
         check.modal_environment,
         check.modal_secret,
+        check.api_key_secret,
         check.deployed_functions,
     )
     assert {look(settings()) for look in looks} == {"modal setup"}
@@ -113,6 +114,9 @@ def test_an_empty_account_gets_every_command(monkeypatch: pytest.MonkeyPatch) ->
     secret = check.modal_secret(prod)
     assert secret is not None
     assert secret.startswith("modal secret create --env prod churn-google-cloud GOOGLE_SERVICE_")
+    keys = check.api_key_secret(prod)
+    assert keys is not None
+    assert keys.startswith("modal secret create --env prod churn-api-keys CHURN_API__KEY_HASHES=")
 
 
 def test_nothing_is_deployed_while_something_is_missing(
