@@ -19,9 +19,8 @@ from churn_assets.decision.network_numpy import NetworkPolicy, NetworkSpec, deci
 from churn_assets.decision.oracle import Chain, build_chain
 
 CALIBRATION_STEPS = 16
-LOWEST_OFFER_PRICE, HIGHEST_OFFER_PRICE = -2.0, 8.0
-"""Bounds of the calibration, in logits per 5 % of discount. An underspending policy is made only
-little more generous: pushed to the limit by -5.5 it lost 3.5 points of captured uplift."""
+LOWEST_OFFER_PRICE, HIGHEST_OFFER_PRICE = -8.0, 8.0
+"""Bounds of the calibration, in logits per 5 % of discount: wide, so that they never bind."""
 
 
 Levels = list[dict[str, NDArray[np.float32]]]

@@ -115,7 +115,7 @@ class PpoConfig(BaseModel):
     """Parallel environments: an update takes customers x horizon steps, eight of the specified
     roll-outs of 2,048 steps side by side (measured better than one; see benchmarks/DECISION.md)."""
     horizon: int = Field(16, ge=1)
-    updates: int = Field(52, ge=1)
+    updates: int = Field(60, ge=1)
     epochs: int = Field(4, ge=1)
     minibatch: int = Field(2048, ge=1)
     hidden: int = Field(128, ge=1)
@@ -123,13 +123,13 @@ class PpoConfig(BaseModel):
     clip: float = Field(0.2, gt=0)
     value_coefficient: float = Field(0.5, ge=0)
     entropy_start: float = Field(0.003, ge=0)
-    entropy_end: float = Field(0.001, ge=0)
-    learning_rate_start: float = Field(1e-3, gt=0)
+    entropy_end: float = Field(0.0, ge=0)
+    learning_rate_start: float = Field(2e-3, gt=0)
     learning_rate_end: float = Field(5e-5, gt=0)
     gradient_norm: float = Field(0.5, gt=0)
     reward_scale: float = Field(20.0, gt=0)
     """Rewards are shares of value (about 0.01); the networks learn them times this number."""
-    budget_rate: float = Field(10.0, ge=0)
+    budget_rate: float = Field(4.0, ge=0)
     """Step size of the budget multiplier's signed update; use is a share of value (about 0.02)."""
     dual_every: int = Field(2, ge=1)
     dual_from: float = Field(0.4, ge=0, le=1)

@@ -128,7 +128,9 @@ class MessagesConfig(Frozen):
     offer_months: int = Field(12, ge=1, le=99, description="how long a discount lasts")
     live_generation: bool = False
     live_candidates: int = Field(8, ge=1)
-    threads: int = Field(0, ge=0, description="torch threads; 0 = torch's own choice")
+    threads: int = Field(
+        1, ge=0, description="torch threads; 0 = torch's own choice, slower for the embedded sizes"
+    )
     corpus: CorpusConfig = CorpusConfig()
     base: BaseModelConfig = BaseModelConfig()
     lora: LoraSettings = LoraSettings()
@@ -147,6 +149,7 @@ def messages_config(profile: Profile) -> MessagesConfig:
     if profile == "embedded":
         return MessagesConfig()
     return MessagesConfig(
+        threads=0,
         corpus=CorpusConfig(
             messages=40_000, pairs=40_000, public_dialogues=16_440, public_pairs=100_000
         ),
