@@ -21,7 +21,7 @@ $(VENV)/.dev: $(VENV)/.runtime
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-.PHONY: help demo test lint dev serve report bench clean deploy deploy.check \
+.PHONY: help demo test test.graph lint dev serve report bench clean deploy deploy.check \
         data.all data.ibm_telco data.uci_bank data.oasst1 data.preferences data.upload
 
 help: ## List the targets
@@ -34,7 +34,10 @@ demo: $(VENV)/.runtime ## From nothing to an answer: install, materialize the gr
 
 test: $(VENV)/.dev ## Lint, type-check and run all tests
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/pytest --cov --cov-report=term
+	$(BIN)/pytest -n 2 --dist loadfile -m "not graph" --cov --cov-report=term
+
+test.graph: $(VENV)/.dev ## The whole graph on the emulated bucket (tens of minutes)
+	$(BIN)/pytest -m graph
 
 lint: $(VENV)/.dev ## Style, types and architecture contracts
 	$(BIN)/ruff check .
@@ -52,7 +55,8 @@ report: $(VENV)/.runtime ## Metrics of the latest release
 	@$(CHURN) report
 
 bench: $(VENV)/.dev ## Speed and quality benchmarks (minutes to an hour; writes benchmarks/*.md)
-	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark || exit 1; done
+	@for name in scoring messages serving serving_reliability decision; do \
+	  echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 data.all: $(VENV)/.runtime ## Fetch all four public sources
 	@$(CHURN) data pull

@@ -1,6 +1,6 @@
 """The decision policy over all presets and three seeds: writes benchmarks/DECISION.md and .json.
 
-    python benchmarks/decision.py <retention_environment folder> [<work folder>]
+    python -m benchmarks.decision [<retention_environment folder> [<work folder>]]
 
 The first folder is what the asset `retention_environment` makes. One thread; the stages' folders
 are kept in the work folder, so that an interrupted run goes on where it stopped.
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.artifacts import current_folder
 from churn_assets.decision import report, training, world
 from churn_assets.decision.config import DEFAULT_PRESET, PRESETS, DecisionConfig
 from churn_assets.decision.environment import VectorRetention
@@ -27,7 +28,8 @@ SEEDS = (0, 1, 2)
 
 def main() -> None:
     """Run the stages preset by preset, then write the tables."""
-    environment = Path(sys.argv[1])
+    given = len(sys.argv) > 1
+    environment = Path(sys.argv[1]) if given else current_folder("retention_environment")
     work = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(tempfile.mkdtemp(prefix="decision-"))
     reports = {}
     order = (DEFAULT_PRESET, *(preset for preset in PRESETS if preset != DEFAULT_PRESET))

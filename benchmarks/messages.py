@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.artifacts import current_folder
 from churn_assets.messages.brief import CONTRACTS, OFFERS, TENURE_BANDS, TONES, MessageBrief
 from churn_assets.messages.shield import Shield
 from churn_assets.messages.writer import MessageWriter
@@ -85,8 +86,8 @@ def quality_table(folder: Path) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
+    parser.add_argument("folder", type=Path, nargs="?", help="default: the newest message bank")
+    folder = parser.parse_args().folder or current_folder("message_bank")
     print(speed_table(folder))
     print()
     print(quality_table(folder))

@@ -1,6 +1,6 @@
 """Latency of scoring: this project's numpy forest against XGBoost and ONNX Runtime.
 
-    python benchmarks/scoring.py RISK_FOLDER ACCEPT_FOLDER
+    python -m benchmarks.scoring [RISK_FOLDER ACCEPT_FOLDER]
 
 Folders of trained models (`.churn/store/objects/risk_model/...`). Every contender scores the same
 encoded rows, a third of whose optional values are missing. ONNX Runtime takes part where
@@ -24,6 +24,7 @@ import xgboost as xgb
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.artifacts import current_folder
 from churn_assets.predictors.features import RISK_FEATURES, encode
 from churn_assets.predictors.scoring import AcceptScorer, RiskScorer
 
@@ -107,14 +108,16 @@ def contenders(scorer: RiskScorer, model: Path) -> dict[str, Score]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("risk", type=Path)
-    parser.add_argument("accept", type=Path)
+    parser.add_argument("risk", type=Path, nargs="?", help="default: the newest risk model")
+    parser.add_argument("accept", type=Path, nargs="?", help="default: the newest accept model")
     arguments = parser.parse_args()
-    risk, accept = RiskScorer.load(arguments.risk), AcceptScorer.load(arguments.accept)
+    risk_folder = arguments.risk or current_folder("risk_model")
+    risk = RiskScorer.load(risk_folder)
+    accept = AcceptScorer.load(arguments.accept or current_folder("accept_model"))
     rows = draw_rows(1000)
     matrix = encode(rows, risk.model.features)
     table = Table("what", "1 row p50 µs", "p99 µs", "1,000 rows p50 µs", "p99 µs")
-    for name, score in contenders(risk, arguments.risk / "model.ubj").items():
+    for name, score in contenders(risk, risk_folder / "model.ubj").items():
         table.add_row(name, *_cells(score, matrix[:1], matrix))
     whole: dict[str, Score] = {
         "encode": lambda batch: encode(batch, risk.model.features),

@@ -1,7 +1,8 @@
-"""Checks of the message writer. All read the stages' reports; bounds are the gates of the product.
+"""Checks of the message writer, on the stages' reports.
 
-Blocking: what is served passes the shield, the models reach their pass rates, and PPO's gain is
-real under both reward models. The rest warn.
+A failed gate of a model (`churn_assets.messages.gates`) is an error but stops no release: the bank
+then holds no word of that model, and reviewed templates are served. That the bank keeps to this,
+and that every served message passes the shield, is what blocks. The rest warn.
 """
 
 from __future__ import annotations
@@ -11,15 +12,11 @@ from typing import Any
 
 import dagster as dg
 
+from churn_assets.messages import gates
 from churn_assets.messages.grammar import SPLITS, count_messages, grammar
 from churn_assets.resources.artifact_store import Artifact
 from churn_assets.resources.bindings import StoreResource
 
-SFT_PASS_RATE = 0.95
-PPO_PASS_RATE = 0.98
-REWARD_ACCURACY = 0.95
-WORST_FLAW_ACCURACY = 0.85
-REWARD_GAIN, REWARD_GAIN_LOWER = 0.5, 0.2
 KL_SHARE_OF_TARGET = (0.5, 1.5)
 KL_TOLERANCE = 1e-3
 DISTINCT2_RATIO = 0.8
@@ -30,8 +27,10 @@ Report = Mapping[str, Any]
 Finding = Callable[[Report], tuple[bool, dict[str, Any]]]
 
 
-def _check(asset: str, finding: Finding, *, blocking: bool) -> dg.AssetChecksDefinition:
-    """An asset check with the finding's name and docstring; not blocking means it only warns."""
+def _check(
+    asset: str, finding: Finding, *, blocking: bool = False, warns: bool = False
+) -> dg.AssetChecksDefinition:
+    """An asset check with the finding's name and docstring."""
 
     @dg.asset_check(
         asset=dg.AssetKey(asset),
@@ -41,7 +40,7 @@ def _check(asset: str, finding: Finding, *, blocking: bool) -> dg.AssetChecksDef
     )
     def check(artifact: Artifact, store: StoreResource) -> dg.AssetCheckResult:
         passed, metadata = finding(store.report(artifact))
-        severity = dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN
+        severity = dg.AssetCheckSeverity.WARN if warns else dg.AssetCheckSeverity.ERROR
         return dg.AssetCheckResult(passed=passed, metadata=metadata, severity=severity)
 
     return check
@@ -66,9 +65,9 @@ def _interval(report: Report, name: str) -> dict[str, float]:
 
 def sft_templates_pass_the_shield(report: Report) -> tuple[bool, dict[str, Any]]:
     """Raw SFT samples at the set temperature pass the shield often enough."""
-    return report["pass_rate"] >= SFT_PASS_RATE, {
+    return gates.sft_templates_pass_the_shield(report), {
         **_interval(report, "pass_rate"),
-        "bound": SFT_PASS_RATE,
+        "bound": gates.SFT_PASS_RATE,
         "base_model_pass_rate": report["base_pass_rate"],
         "violations": report["violations"],
         "samples": _samples(report["samples"]),
@@ -77,9 +76,9 @@ def sft_templates_pass_the_shield(report: Report) -> tuple[bool, dict[str, Any]]
 
 def reward_model_ranks_held_out_pairs(report: Report) -> tuple[bool, dict[str, Any]]:
     """On template families that it never saw, the reward model prefers the good message."""
-    return report["accuracy"] >= REWARD_ACCURACY, {
+    return gates.reward_model_ranks_held_out_pairs(report), {
         **_interval(report, "accuracy"),
-        "bound": REWARD_ACCURACY,
+        "bound": gates.REWARD_ACCURACY,
         "by_source": report["accuracy_by_source"],
         "second_model": report["judge"]["accuracy"],
         "test_pairs": report["test_pairs"],
@@ -88,20 +87,18 @@ def reward_model_ranks_held_out_pairs(report: Report) -> tuple[bool, dict[str, A
 
 def reward_model_sees_every_flaw(report: Report) -> tuple[bool, dict[str, Any]]:
     """No kind of flaw escapes the reward model: PPO would find that kind."""
-    worst = min(report["accuracy_by_flaw"].values())
-    return worst >= WORST_FLAW_ACCURACY, {
-        "worst": worst,
-        "bound": WORST_FLAW_ACCURACY,
+    return gates.reward_model_sees_every_flaw(report), {
+        "worst": min(report["accuracy_by_flaw"].values()),
+        "bound": gates.WORST_FLAW_ACCURACY,
         "by_flaw": report["accuracy_by_flaw"],
     }
 
 
 def ppo_templates_pass_the_shield(report: Report) -> tuple[bool, dict[str, Any]]:
     """Raw samples of the policy pass the shield often enough, and no less often than SFT's."""
-    passed = report["ppo_pass_rate"] >= max(PPO_PASS_RATE, report["sft_pass_rate"])
-    return passed, {
+    return gates.ppo_templates_pass_the_shield(report), {
         **_interval(report, "ppo_pass_rate"),
-        "bound": PPO_PASS_RATE,
+        "bound": gates.PPO_PASS_RATE,
         "sft_pass_rate": report["sft_pass_rate"],
         "promoted": report["promoted"],
         "violations": report["violations"],
@@ -111,15 +108,10 @@ def ppo_templates_pass_the_shield(report: Report) -> tuple[bool, dict[str, Any]]
 
 def reward_gain_is_real(report: Report) -> tuple[bool, dict[str, Any]]:
     """PPO gains reward, and the second reward model, which it never saw, agrees."""
-    passed = (
-        report["reward_gain"] >= REWARD_GAIN
-        and report["reward_gain_lower"] > REWARD_GAIN_LOWER
-        and report["reward_gain_second_rm"] > 0
-    )
-    return passed, {
+    return gates.reward_gain_is_real(report), {
         **_interval(report, "reward_gain"),
         **_interval(report, "reward_gain_second_rm"),
-        "bounds": {"gain": REWARD_GAIN, "lower": REWARD_GAIN_LOWER, "second_rm": 0.0},
+        "bounds": {"gain": gates.REWARD_GAIN, "lower": gates.REWARD_GAIN_LOWER, "second_rm": 0.0},
     }
 
 
@@ -161,6 +153,14 @@ def every_served_message_passes(report: Report) -> tuple[bool, dict[str, Any]]:
     }
 
 
+def no_word_of_a_model_that_failed_is_served(report: Report) -> tuple[bool, dict[str, Any]]:
+    """Either the model passed all its gates, or the bank is empty and templates are served."""
+    return not report["failed_gates"] or report["kept"] == 0, {
+        "failed_gates": report["failed_gates"],
+        "templates_of_the_model": report["kept"],
+    }
+
+
 def bank_covers_every_cell(report: Report) -> tuple[bool, dict[str, Any]]:
     """Every offer, tenure band, contract and tone has a generated template."""
     return report["cells_with_templates"] == 144, {
@@ -184,14 +184,15 @@ def grammar_holds_out_whole_families() -> dg.AssetCheckResult:
 
 MESSAGE_CHECKS: list[dg.AssetChecksDefinition] = [
     grammar_holds_out_whole_families,
-    _check("sft_model", sft_templates_pass_the_shield, blocking=True),
-    _check("reward_model", reward_model_ranks_held_out_pairs, blocking=True),
-    _check("reward_model", reward_model_sees_every_flaw, blocking=True),
-    _check("ppo_text_model", ppo_templates_pass_the_shield, blocking=True),
-    _check("ppo_text_model", reward_gain_is_real, blocking=True),
-    _check("ppo_text_model", policy_stays_near_sft, blocking=False),
-    _check("ppo_text_model", messages_stay_varied, blocking=False),
-    _check("ppo_text_model", second_reward_model_prefers_ppo, blocking=False),
+    _check("sft_model", sft_templates_pass_the_shield),
+    _check("reward_model", reward_model_ranks_held_out_pairs),
+    _check("reward_model", reward_model_sees_every_flaw),
+    _check("ppo_text_model", ppo_templates_pass_the_shield),
+    _check("ppo_text_model", reward_gain_is_real),
+    _check("ppo_text_model", policy_stays_near_sft, warns=True),
+    _check("ppo_text_model", messages_stay_varied, warns=True),
+    _check("ppo_text_model", second_reward_model_prefers_ppo, warns=True),
     _check("message_bank", every_served_message_passes, blocking=True),
-    _check("message_bank", bank_covers_every_cell, blocking=False),
+    _check("message_bank", no_word_of_a_model_that_failed_is_served, blocking=True),
+    _check("message_bank", bank_covers_every_cell, warns=True),
 ]

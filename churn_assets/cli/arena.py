@@ -57,13 +57,13 @@ def arena(
     store = open_store(settings.store_url, cache=settings.home / "cache")
     config = settings.decision
     try:
-        policies = [open_policy(store, name, config.preset) for name in (a, b)]
+        first, second = (open_policy(store, name, config.preset) for name in (a, b))
         environment = store.get(current_artifact(store, "retention_environment"))
     except ArtifactError as error:
         Console(stderr=True).print(f"[red]{error}[/]", highlight=False)
         raise typer.Exit(1) from error
     customers = Customers.load(environment / "test.safetensors")
-    result = compare(*policies, customers, config.environment, episodes, seed)
+    result = compare(first, second, customers, config.environment, episodes, seed)
     if as_json:
         typer.echo(json.dumps(result, indent=2))
         return

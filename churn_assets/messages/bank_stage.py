@@ -1,4 +1,8 @@
-"""Stage `message_bank`: templates for every cell, shielded and scored; reports the whole area."""
+"""Stage `message_bank`: templates for every cell, shielded and scored; reports the whole area.
+
+A model that missed a gate (`gates.py`) writes none of them: the bank stays empty, so that reviewed
+templates are served, and the report says which gate failed.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from churn_assets.messages.bank import Cell, MessageBank, ScoredTemplate, all_ce
 from churn_assets.messages.brief import CONTRACTS, OFFERS, TONES, MessageBrief
 from churn_assets.messages.config import MessagesConfig
 from churn_assets.messages.evaluation import share
+from churn_assets.messages.gates import failed_gates
 from churn_assets.messages.language_model import use_threads
 from churn_assets.messages.live import LiveModel, copy_for_live
 from churn_assets.messages.prompts import SERVICE_SETS, Situation
@@ -23,6 +28,7 @@ from churn_assets.messages.shield import Facts, Shield
 from churn_assets.messages.writer import MessageWriter
 from churn_assets.stage import Progress, silent
 
+STAGES = ("message_base_model", "sft_model", "reward_model", "ppo_text_model")
 BATCH = 128
 SERVED = 2_000
 SHOWN = 8
@@ -42,22 +48,28 @@ def run(
     started = time.perf_counter()
     shield = Shield.load(currency=config.currency, offer_months=config.offer_months)
     folders = [inputs[name] for name in ("message_base_model", "ppo_text_model", "reward_model")]
-    model = LiveModel.load(
-        folders[0], folders[1], folders[2], config.generation, eight_bit=config.base.eight_bit
-    )
-    bank, written = fill_bank(model, shield, config, progress)
+    reports = read_reports(inputs)
+    failed = failed_gates(reports)
+    if failed:
+        bank, written = MessageBank({cell: [] for cell in all_cells()}), 0
+    else:
+        model = LiveModel.load(
+            folders[0], folders[1], folders[2], config.generation, eight_bit=config.base.eight_bit
+        )
+        bank, written = fill_bank(model, shield, config, progress)
     bank.save(out / "bank.json")
     shutil.copy(RULES_PATH, out / "rules.json")
-    if config.live_generation:
+    if config.live_generation and not failed:
         copy_for_live(folders[0], folders[1], folders[2], out / "live")
     report = {
         "seconds": time.perf_counter() - started,
+        "failed_gates": failed,
         "written": written,
         "kept": len(bank),
         "cells_with_templates": sum(bool(t) for t in bank.cells().values()),
         **serve_everybody(MessageWriter(shield, bank)),
     }
-    report["messages"] = summary(inputs, report)
+    report["messages"] = summary(reports, report)
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return report
 
@@ -127,17 +139,24 @@ def serve_everybody(writer: MessageWriter) -> dict[str, Any]:
     }
 
 
-def summary(inputs: Mapping[str, Path], own: Mapping[str, Any]) -> dict[str, Any]:
+def read_reports(inputs: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
+    """Stage name -> what it reported."""
+    return {
+        name: json.loads((inputs[name] / "report.json").read_text(encoding="utf-8"))
+        for name in STAGES
+    }
+
+
+def summary(reports: Mapping[str, dict[str, Any]], own: Mapping[str, Any]) -> dict[str, Any]:
     """The area's figures in one place, as `churn report --json` prints them."""
-    base, sft, reward, ppo = (
-        json.loads((inputs[name] / "report.json").read_text(encoding="utf-8"))
-        for name in ("message_base_model", "sft_model", "reward_model", "ppo_text_model")
-    )
+    base, sft, reward, ppo = (reports[name] for name in STAGES)
     return {
         "base_model": base["base_model"],
         "sft_pass_rate": sft["pass_rate"],
         "ppo_pass_rate": ppo["ppo_pass_rate"],
         "served_pass_rate": own["served_pass_rate"],
+        "served_by_model": own["served_by_model"],
+        "failed_gates": own["failed_gates"],
         "rm_accuracy": reward["accuracy"],
         "rm_accuracy_by_flaw": reward["accuracy_by_flaw"],
         "reward_gain": ppo["reward_gain"],

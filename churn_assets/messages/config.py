@@ -43,7 +43,7 @@ class BaseModelConfig(Frozen):
     layers: int = Field(3, ge=1)
     heads: int = Field(4, ge=1)
     positions: int = Field(256, ge=64)
-    steps: int = Field(2_000, ge=1)
+    steps: int = Field(2_600, ge=1)
     batch: int = Field(12, ge=1)
     learning_rate: float = Field(3e-3, gt=0, description="embeddings, norms and biases (AdamW)")
     muon_learning_rate: float = Field(0.02, gt=0, description="weight matrices of the layers")
@@ -70,7 +70,7 @@ class LoraSettings(Frozen):
 class SftConfig(Frozen):
     steps: int = Field(80, ge=1)
     batch: int = Field(32, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(5e-4, gt=0)
     max_length: int = Field(160, ge=32)
     seed: int = 42
 

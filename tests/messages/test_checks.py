@@ -25,6 +25,7 @@ GOOD: dict[str, Any] = {
     "served_pass_rate": 1.0, "served_pass_rate_lower": 0.99, "served_pass_rate_upper": 1.0,
     "served_by_model": 0.99, "different_templates": 500,
     "cells_with_templates": 144, "kept": 1000, "written": 2000,
+    "failed_gates": [],
 }  # fmt: skip
 
 FAULTS = [
@@ -42,6 +43,7 @@ FAULTS = [
     (checks.messages_stay_varied, {"distinct2_ratio": 0.79}),
     (checks.second_reward_model_prefers_ppo, {"win_rate": 0.64}),
     (checks.every_served_message_passes, {"served_pass_rate": 0.9995}),
+    (checks.no_word_of_a_model_that_failed_is_served, {"failed_gates": ["reward_gain_is_real"]}),
     (checks.bank_covers_every_cell, {"cells_with_templates": 143}),
 ]
 
@@ -57,6 +59,12 @@ def test_each_finding_passes_good_figures_and_fails_its_fault(
     assert passed
     assert metadata
     assert not finding({**GOOD, **fault})[0]
+
+
+def test_an_empty_bank_of_a_failed_model_may_be_released() -> None:
+    """Why: reviewed templates are a sound fall-back, so a weak model must not stop a release."""
+    fallen_back = {**GOOD, "failed_gates": ["reward_gain_is_real"], "kept": 0}
+    assert checks.no_word_of_a_model_that_failed_is_served(fallen_back)[0]
 
 
 def test_every_finding_is_wired_to_an_asset() -> None:

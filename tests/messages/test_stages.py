@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoTokenizer, OPTConfig, OPTForCausalLM
 
-from churn_assets.messages import ppo_stage
+from churn_assets.messages import bank_stage, ppo_stage
 from churn_assets.messages.base_model import copy_pretrained
 from churn_assets.messages.config import BaseModelConfig, MessagesConfig, messages_config
 from churn_assets.messages.language_model import (
@@ -193,11 +193,31 @@ def test_reports_have_what_the_checks_and_the_release_read(chain: Chain) -> None
     assert set(figures) == {
         "base_model", "sft_pass_rate", "ppo_pass_rate", "served_pass_rate", "rm_accuracy",
         "rm_accuracy_by_flaw", "reward_gain", "reward_gain_lower", "reward_gain_second_rm",
-        "win_rate", "kl", "kl_target", "distinct2_ratio", "train_seconds",
+        "win_rate", "kl", "kl_target", "distinct2_ratio", "train_seconds", "served_by_model",
+        "failed_gates",
     }  # fmt: skip
     for name, report in chain.reports.items():
         assert json.loads((chain.folders[name] / "report.json").read_text()) == report
     assert chain.reports["message_bank"]["served_pass_rate"] == 1.0
+
+
+def test_a_model_that_missed_a_gate_writes_no_served_word(chain: Chain) -> None:
+    """Why: the tiny model of the tests is as bad as a failed training; its words stay inside."""
+    report = chain.reports["message_bank"]
+    assert "sft_templates_pass_the_shield" in report["failed_gates"]
+    assert (report["kept"], report["written"], report["served_by_model"]) == (0, 0, 0.0)
+    assert MessageWriter.load(chain.folders["message_bank"]).write(SAM, "x").source == "template"
+
+
+def test_a_model_that_passed_its_gates_fills_the_bank(
+    chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: the other half of the rule; every template is asked for, what passes is kept."""
+    monkeypatch.setattr(bank_stage, "failed_gates", lambda reports: [])
+    names = ("message_base_model", "sft_model", "reward_model", "ppo_text_model")
+    report = bank_stage.run({name: chain.folders[name] for name in names}, tmp_path, TINY)
+    assert report["written"] == 144 * TINY.bank.candidates
+    assert report["served_pass_rate"] == 1.0
 
 
 def test_a_policy_that_passes_less_often_is_not_promoted() -> None:

@@ -1,0 +1,19 @@
+"""Where the benchmarks find what the graph made last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from churn_assets.resources.artifact_store import current_artifact, open_store
+from churn_assets.settings import load_settings
+
+
+def current_folder(asset: str) -> Path:
+    """The verified folder of an asset's newest materialization.
+
+    Raises:
+        ArtifactError: the asset was never materialized; the message says what to run.
+    """
+    settings = load_settings()
+    store = open_store(settings.store_url, cache=settings.home / "cache")
+    return store.get(current_artifact(store, asset))

@@ -1,0 +1,65 @@
+"""The gates that a message model passes before its words are served.
+
+Each is a function of one stage's report. The asset checks show them one by one; the message bank
+enforces them: unless all hold it stays empty, and reviewed templates are served instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+SFT_PASS_RATE = 0.95
+PPO_PASS_RATE = 0.98
+REWARD_ACCURACY = 0.95
+WORST_FLAW_ACCURACY = 0.85
+REWARD_GAIN, REWARD_GAIN_LOWER = 0.5, 0.2
+
+Report = Mapping[str, Any]
+Gate = Callable[[Report], bool]
+
+
+def sft_templates_pass_the_shield(report: Report) -> bool:
+    """Raw SFT samples at the set temperature pass the shield often enough."""
+    return bool(report["pass_rate"] >= SFT_PASS_RATE)
+
+
+def reward_model_ranks_held_out_pairs(report: Report) -> bool:
+    """On template families that it never saw, the reward model prefers the good message."""
+    return bool(report["accuracy"] >= REWARD_ACCURACY)
+
+
+def reward_model_sees_every_flaw(report: Report) -> bool:
+    """No kind of flaw escapes the reward model: PPO would find that kind."""
+    return bool(min(report["accuracy_by_flaw"].values()) >= WORST_FLAW_ACCURACY)
+
+
+def ppo_templates_pass_the_shield(report: Report) -> bool:
+    """Raw samples of the policy pass the shield often enough, and no less often than SFT's."""
+    return bool(report["ppo_pass_rate"] >= max(PPO_PASS_RATE, report["sft_pass_rate"]))
+
+
+def reward_gain_is_real(report: Report) -> bool:
+    """PPO gains reward, and the second reward model, which it never saw, agrees."""
+    return bool(
+        report["reward_gain"] >= REWARD_GAIN
+        and report["reward_gain_lower"] > REWARD_GAIN_LOWER
+        and report["reward_gain_second_rm"] > 0
+    )
+
+
+GATES: dict[str, tuple[Gate, ...]] = {
+    "sft_model": (sft_templates_pass_the_shield,),
+    "reward_model": (reward_model_ranks_held_out_pairs, reward_model_sees_every_flaw),
+    "ppo_text_model": (ppo_templates_pass_the_shield, reward_gain_is_real),
+}
+
+
+def failed_gates(reports: Mapping[str, Report]) -> list[str]:
+    """Names of the gates that don't hold; `reports` maps stage names to their reports."""
+    return [
+        gate.__name__
+        for stage, gates in GATES.items()
+        for gate in gates
+        if not gate(reports[stage])
+    ]
