@@ -24,6 +24,8 @@ DAGSTER_YAML = """\
 # modal_jobs/deploy/dagster.yaml.
 telemetry:
   enabled: false
+nux:
+  enabled: false
 """
 
 
