@@ -5,6 +5,7 @@ never above the cap, never an offer that the allowance doesn't cover, and (unles
 otherwise) never within the cooldown.
 """
 
+from abc import abstractmethod
 from typing import Literal
 
 import numpy as np
@@ -41,9 +42,9 @@ class Rule(BaseModel):
         """The rule's kind, as shown in reports and in `metadata.policy`."""
         return self.kind
 
+    @abstractmethod
     def scores(self, states: Array) -> Array:
         """(N, 4) score of contacting with each offer; not contacting scores 0."""
-        raise NotImplementedError
 
     def decide(self, states: NDArray[np.float64]) -> Decisions:
         """Decide for states (N, 9); see `actions.Policy`."""
