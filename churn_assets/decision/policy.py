@@ -5,10 +5,15 @@
 
 `Decisions` has contact (N,) bool, offer (N,) 0..3, delay (N,) 0..7, probability (N,). The
 environment that a policy was made for is `load_params(folder)`. Needs numpy and safetensors only.
+
+A release outlives the code that made it: a field that this version doesn't know is left out, with
+a warning, and a field that the file doesn't have takes its default.
 """
 
+import json
+import logging
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -26,6 +31,8 @@ from churn_assets.decision.rules import (
 )
 
 __all__ = ["Decisions", "Policy", "load_params", "load_policy", "save_rule"]
+
+log = logging.getLogger(__name__)
 
 POLICY_FILE = "policy.json"
 _Saved = Annotated[
@@ -65,7 +72,22 @@ def save_rule(rule: Rule, folder: Path) -> None:
 
 def _read(folder: Path) -> NetworkSpec | Rule:
     path = folder / POLICY_FILE
+    text = path.read_text()
     try:
-        return _ADAPTER.validate_json(path.read_text())
+        saved = _ADAPTER.validate_json(text, extra="ignore")
     except ValidationError as error:
         raise ValueError(f"{path} is not a saved policy: {error}") from error
+    if unknown := _unknown(json.loads(text), saved.model_dump()):
+        log.warning("%s is of another version; left out: %s", path, ", ".join(unknown))
+    return saved
+
+
+def _unknown(given: dict[str, Any], known: dict[str, Any], prefix: str = "") -> list[str]:
+    """Dotted names of the fields that are in the file but not in the model."""
+    names = []
+    for name, value in given.items():
+        if name not in known:
+            names.append(prefix + name)
+        elif isinstance(value, dict):
+            names += _unknown(value, known[name], f"{prefix}{name}.")
+    return names

@@ -152,6 +152,24 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
         load_policy(tmp_path)
 
 
+def test_releases_of_other_versions_load(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Why: a running release must survive an update of the code that adds or drops a setting."""
+    rule = PricedGreedy(price=2.0)
+    save_rule(rule, tmp_path)
+    file = tmp_path / "policy.json"
+    saved = json.loads(file.read_text())
+    del saved["params"]["history_share"]
+    file.write_text(json.dumps(saved))
+    assert load_policy(tmp_path) == rule
+    assert not caplog.messages
+    saved["params"]["seasonality"] = 0.5
+    saved["patience"] = 3
+    file.write_text(json.dumps(saved))
+    assert load_policy(tmp_path) == rule
+    assert load_params(tmp_path) == rule.params
+    assert "params.seasonality, patience" in caplog.messages[0]
+
+
 def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
     """Why: numpy would broadcast some wrong shapes without a word."""
     policy = network_policy()

@@ -67,9 +67,7 @@ def test_leaving_a_customer_alone_has_no_shaped_reward(
 ) -> None:
     """Why: 1 - risk is a martingale of the uncontacted customer; shaping must leave only the cost
     of looking."""
-    trainer = Trainer(
-        customers, params, QUICK.model_copy(update={"lookahead_potential": False}), 1.0, 0
-    )
+    trainer = Trainer(customers, params, QUICK, 1.0, 0)
     envs = VectorRetention(customers, params, 50)
     outcome = branch(envs.situation, np.tile([0, 0, 4], (50, 1)), params)
     views = [observe(one, params) for one in (envs.situation, outcome.accepted, outcome.refused)]
