@@ -31,6 +31,7 @@ class Assessments:
 
     risk: (N,) P(churn). accept: (N, 4) P(accept | offer 0, 5, 10, 15 %).
     option: (N,) column of `outcomes` that the decision chose: 0 no contact, 1..4 the offers.
+    contributions: (N, F) what each feature adds to the risk's log-odds; None unless asked for.
     """
 
     risk: Floats
@@ -38,6 +39,7 @@ class Assessments:
     decisions: Decisions
     outcomes: Outcomes
     option: NDArray[np.int64]
+    contributions: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.risk)
@@ -92,7 +94,11 @@ class Assessor:
         )
 
     def assess(
-        self, rows: Sequence[Mapping[str, Any]], baseline: Sequence[bool] = ()
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        baseline: Sequence[bool] = (),
+        *,
+        explain: bool = False,
     ) -> Assessments:
         """Score the rows and decide.
 
@@ -101,11 +107,17 @@ class Assessor:
                 key or None is a missing value.
             baseline: for each row, whether to use the rule-based policy instead of the learned one;
                 empty: for none.
+            explain: whether to compute `contributions`.
 
         Raises:
             ValueError: a value outside its range; names the column.
         """
-        risk, accept = self.risk.predict(rows), self.accept.predict(rows)
+        contributions = None
+        if explain:
+            risk, contributions = self.risk.explain(rows)
+        else:
+            risk = self.risk.predict(rows)
+        accept = self.accept.predict(rows)
         states = build_states(
             risk,
             accept,
@@ -118,7 +130,7 @@ class Assessor:
         values = MONTHS_OF_VALUE * _column(rows, "monthly_charges", if_missing=np.nan)
         outcomes = decision_outcomes(states, values, self.params)
         option = np.where(decisions.contact, decisions.offer + 1, 0)
-        return Assessments(risk, accept, decisions, outcomes, option)
+        return Assessments(risk, accept, decisions, outcomes, option, contributions)
 
     def _decide(self, states: Floats, baseline: Sequence[bool]) -> Decisions:
         if not any(baseline):

@@ -122,8 +122,8 @@ class RetentionEngine:
             return []
         rows = [vars(request) for request in requests]
         baseline = [force_baseline or r.force_baseline for r in requests]
-        assessed = self.assessor.assess(rows, baseline)
-        reasons = top_reasons(*self.assessor.risk.contributions(rows), rows) if explain else None
+        assessed = self.assessor.assess(rows, baseline, explain=explain)
+        reasons = self._reasons(assessed, rows)
         now = now or datetime.now(UTC)
         figures = _Figures(assessed)
         answers = []
@@ -134,7 +134,7 @@ class RetentionEngine:
                 self.assessor.baseline if baseline[i] else self.assessor.policy
             ).name
             metadata["release_id"] = self.release_id
-            metadata["reasons"] = reasons[i] if reasons else []
+            metadata["reasons"] = reasons[i]
             decision = figures.decision(i)
             message, local_time = None, None
             if decision["contact"] and with_message:
@@ -152,6 +152,13 @@ class RetentionEngine:
                 }
             )
         return answers
+
+    def _reasons(
+        self, assessed: Assessments, rows: Sequence[Mapping[str, Any]]
+    ) -> Sequence[list[dict[str, Any]]]:
+        if assessed.contributions is None:
+            return [[] for _ in rows]
+        return top_reasons(self.assessor.risk.feature_names, assessed.contributions, rows)
 
     def _load_live_writer(self, folder: Path, messages: ServedMessages) -> MessageWriter | None:
         """The language model itself, where the release was built with `live_generation`."""

@@ -23,7 +23,7 @@ PROBABILITY_FLOOR = 1e-6
 
 def logit(probability: Array) -> Array:
     """log(p / (1 - p)), with p kept within [1e-6, 1 - 1e-6]."""
-    clipped = np.clip(probability, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
+    clipped = np.minimum(np.maximum(probability, PROBABILITY_FLOOR), 1 - PROBABILITY_FLOOR)
     return np.log(clipped / (1 - clipped))
 
 

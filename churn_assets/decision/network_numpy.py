@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +26,9 @@ from churn_assets.decision.state import (
 
 WEIGHTS_FILE = "network.safetensors"
 SHAPES = {"contact": 2, "offer": OFFERS, "delay": DELAYS, "value": 1}
+_ENDS = dict(zip(SHAPES, accumulate(SHAPES.values()), strict=True))
+HEADS = {head: slice(end - SHAPES[head], end) for head, end in _ENDS.items()}
+"""Columns of each head in the product that serves all of them."""
 IMPOSSIBLE = -1e9
 """Logit of an action that does nothing or isn't possible in a state."""
 
@@ -87,13 +92,22 @@ class NetworkPolicy:
         features = (raw_features(states) - self.spec.mean) / np.asarray(self.spec.scale)
         hidden = self._dense("trunk.0", features.astype(np.float32))
         hidden = self._dense("trunk.2", np.maximum(hidden, 0))
-        hidden = np.maximum(hidden, 0)
-        return {head: self._dense(head, hidden) for head in SHAPES}
+        weights, bias = self._all_heads
+        outputs = np.maximum(hidden, 0) @ weights + bias
+        return {head: outputs[:, columns] for head, columns in HEADS.items()}
 
     def decide(self, states: NDArray[np.float64]) -> Decisions:
         """Decide for states (N, 9); see `actions.Policy`."""
         states = validate_states(states)
         return decide_from_heads(self.heads(states), states, self.spec)
+
+    @cached_property
+    def _all_heads(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(width, 15) weights and (15,) biases of the four heads side by side."""
+        return (
+            np.concatenate([self.weights[f"{head}.weight"] for head in SHAPES]).T,
+            np.concatenate([self.weights[f"{head}.bias"] for head in SHAPES]),
+        )
 
     def _dense(self, layer: str, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         return inputs @ self.weights[f"{layer}.weight"].T + self.weights[f"{layer}.bias"]
@@ -110,13 +124,13 @@ def decide_from_heads(
     offer_logits = offer_logits - spec.offer_price * np.arange(OFFERS)
     contact = contact_logits.argmax(axis=1)
     offer, delay = offer_logits.argmax(axis=1), heads["delay"].argmax(axis=1)
-    probability = _chosen(contact_logits, contact) * _chosen(heads["delay"], delay)
-    probability = probability * np.where(contact == 1, _chosen(offer_logits, offer), 1.0)
+    probability = _largest(contact_logits) * _largest(heads["delay"])
+    probability *= np.where(contact == 1, _largest(offer_logits), 1.0)
     return Decisions(contact == 1, np.where(contact == 1, offer, 0), delay, probability)
 
 
-def _chosen(logits: NDArray[np.floating], action: NDArray[np.int64]) -> Array:
-    """Softmax probability of the chosen action."""
-    weights = np.exp(logits - logits.max(axis=1, keepdims=True)).astype(np.float64)
-    chosen: Array = weights[np.arange(len(action)), action] / weights.sum(axis=1)
-    return chosen
+def _largest(logits: NDArray[np.floating]) -> Array:
+    """Softmax probability of the most probable action."""
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    largest: Array = 1 / weights.sum(axis=1, dtype=np.float64)
+    return largest

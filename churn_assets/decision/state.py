@@ -29,7 +29,8 @@ COLUMNS = (
     "fatigue_count",
 )
 RISK, ACCEPT, BUDGET, DAYS, COOLDOWN, FATIGUE = 0, slice(1, 5), 5, 6, 7, 8
-_UPPER = np.array([1, 1, 1, 1, 1, 1, np.inf, 1, np.inf])
+_LARGEST = np.finfo(np.float64).max
+_UPPER = np.array([1, 1, 1, 1, 1, 1, _LARGEST, 1, _LARGEST])
 
 
 def build_states(
@@ -81,14 +82,15 @@ def validate_states(states: NDArray[np.float64]) -> NDArray[np.float64]:
     states = np.asarray(states, dtype=np.float64)
     if states.ndim != 2 or states.shape[1] != len(COLUMNS):
         raise ValueError(f"states: shape {states.shape}, expected (N, {len(COLUMNS)})")
-    bad = ~((states >= 0) & (states <= _UPPER) & np.isfinite(states))
-    bad[:, COOLDOWN] |= (states[:, COOLDOWN] != 0) & (states[:, COOLDOWN] != 1)
-    bad[:, FATIGUE] |= states[:, FATIGUE] != np.floor(states[:, FATIGUE])
-    if bad.any():
-        row, column = (int(index) for index in np.argwhere(bad)[0])
+    good = (states >= 0) & (states <= _UPPER)  # false for NaN
+    whole = states[:, COOLDOWN:]  # cooldown_active and fatigue_count
+    good[:, COOLDOWN:] &= whole == np.floor(whole)
+    if not good.all():
+        row, column = (int(index) for index in np.argwhere(~good)[0])
         raise ValueError(
             f"{COLUMNS[column]}: {states[row, column]} in row {row} is not allowed; it must be "
-            f"a finite number in [0, {_UPPER[column]:g}]"
+            "a finite number >= 0"
+            + (" and <= 1" if _UPPER[column] == 1 else "")
             + (", whole" if column in (COOLDOWN, FATIGUE) else "")
         )
     return states

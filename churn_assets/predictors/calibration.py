@@ -50,7 +50,7 @@ class SigmoidCalibrator:
 
     def __call__(self, margins: NDArray[np.floating[Any]]) -> Floats:
         scores = self.slope * np.asarray(margins, dtype=np.float64) + self.intercept
-        return sigmoid(np.clip(scores, -CERTAIN, CERTAIN))
+        return sigmoid(np.minimum(np.maximum(scores, -CERTAIN), CERTAIN))
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": "sigmoid", "slope": self.slope, "intercept": self.intercept}

@@ -43,6 +43,7 @@ OFFER_PERCENTAGES = (0, 5, 10, 15)
 OFFER_LEVELS = len(OFFER_PERCENTAGES)
 
 LARGEST = float(np.finfo(np.float32).max)  # what the matrix can hold
+PLAIN_NUMBERS = (float, int)
 
 NEVER_CONTACTED: dict[str, Any] = {
     "days_since_contact": None,
@@ -84,11 +85,25 @@ class Feature:
     required: bool = False
     categories: tuple[str, ...] = ()
     high: float | None = None
-    codes: dict[str, int] = field(init=False, repr=False, compare=False)
+    codes: dict[Any, float] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        codes = {name: code for code, name in enumerate(self.categories)}
-        object.__setattr__(self, "codes", codes)
+        allowed = (False, True) if self.kind == "flag" else self.categories
+        codes: dict[Any, float] = {value: float(code) for code, value in enumerate(allowed)}
+        object.__setattr__(self, "codes", codes if self.required else {**codes, None: np.nan})
+
+    def encode_column(self, values: Sequence[Any]) -> list[float]:
+        """`encode` of each row's value; usual values take a short cut past its checks."""
+        if self.kind == "number":
+            high = LARGEST if self.high is None else self.high
+            return [
+                v if type(v) in PLAIN_NUMBERS and 0 <= v <= high else self.encode(v, i)
+                for i, v in enumerate(values)
+            ]
+        try:
+            return [self.codes[value] for value in values]
+        except (KeyError, TypeError):  # at least one is missing as NaN, or not allowed
+            return [self.encode(value, i) for i, value in enumerate(values)]
 
     def encode(self, value: Any, row: int) -> float:
         """The number that stands for `value`; NaN if it is missing.
@@ -191,14 +206,14 @@ def encode(rows: Sequence[Row], features: Sequence[Feature]) -> NDArray[np.float
     Raises:
         FeatureError: a value the contract refuses; names field, value, what is allowed and the row.
     """
-    values = [[f.encode(row.get(f.name), i) for f in features] for i, row in enumerate(rows)]
-    return np.array(values, dtype=np.float32).reshape(len(rows), len(features))
+    columns = [f.encode_column([row.get(f.name) for row in rows]) for f in features]
+    return np.array(columns, dtype=np.float32).reshape(len(features), len(rows)).T
 
 
-def with_contact_history(row: Row) -> dict[str, Any]:
-    """A copy of `row` in which an absent contact history reads "never contacted"."""
+def with_contact_history(row: Row) -> Row:
+    """`row`, or a copy in which an absent contact history reads "never contacted"."""
     if any(row.get(key) is not None for key in NEVER_CONTACTED):
-        return dict(row)
+        return row
     return {**row, **NEVER_CONTACTED}
 
 

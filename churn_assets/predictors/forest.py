@@ -144,10 +144,10 @@ class Forest:
 
     def _bits(self, matrix: Floats32) -> Bits:
         """Whether each inner node sends each row to the right, shape (I, T, N)."""
-        values = matrix.T[self.condition_feature]
+        values = matrix.T.take(self.condition_feature, axis=0)
         holds = values >= self.condition_threshold  # false for NaN
         holds |= np.isnan(values) & self.condition_if_missing
-        return holds[self.node_condition]
+        return holds.take(self.node_condition, axis=0)
 
     def _fold(self, bits: Bits) -> Floats32:
         values = self.leaf[:, :, None]

@@ -179,4 +179,4 @@ def _plot(
         "required columns only": (pooled.labels, short),
     }
     plot_calibration(folder, f"P(churn), {len(frame):,} customers, out of fold", curves)
-    plot_importance(folder, *scorer.contributions(rows_of(frame)))
+    plot_importance(folder, scorer.feature_names, scorer.explain(rows_of(frame))[1])

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -96,19 +97,25 @@ class RiskScorer:
         """
         return self.model.probabilities(encode(rows, self.model.features))
 
-    def contributions(self, rows: Sequence[Row]) -> tuple[tuple[str, ...], NDArray[np.float64]]:
-        """What each feature adds to the customer's log-odds of churn, before calibration.
+    def explain(self, rows: Sequence[Row]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """P(churn), and what each feature adds to its log-odds before calibration.
 
         Returns:
-            The F feature names and exact SHAP values of shape (N, F): positive raises the risk.
-            A row sums to its log-odds minus the training data's average.
+            The probabilities (N,) of `predict`, and exact SHAP values (N, F) in the order of
+            `feature_names`: positive raises the risk. A row sums to its log-odds minus the
+            training data's average.
 
         Raises:
             FeatureError: as `predict`.
         """
-        names = tuple(feature.name for feature in self.model.features)
         matrix = encode(rows, self.model.features)
-        return names, self.model.forest.contributions(matrix).astype(np.float64)
+        contributions = self.model.forest.contributions(matrix).astype(np.float64)
+        return self.model.probabilities(matrix), contributions
+
+    @cached_property
+    def feature_names(self) -> tuple[str, ...]:
+        """The F features, in the order of the contributions' columns."""
+        return tuple(feature.name for feature in self.model.features)
 
 
 @dataclass(frozen=True)

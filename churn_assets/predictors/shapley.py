@@ -19,6 +19,7 @@ leaves are tabulated once; explaining a row is a look-up.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +34,8 @@ class PathShapley:
     Attributes:
         node: (D, L) flat index of each condition's inner node in the (I, T) bits.
         right: (D, L, 1) whether the path leaves that node to the right.
-        table: (D, L * 2^D) Shapley value of each player for each pattern of satisfied conditions.
-        scatter: (D, L, F) one where a player is a feature: sums players into features.
+        table: (D * L * 2^D) Shapley value of each player for each pattern of satisfied conditions.
+        scatter: (D * L, F) one where a player is a feature: sums players into features.
     """
 
     node: NDArray[np.intp]
@@ -62,19 +63,23 @@ class PathShapley:
         value = np.where((completes & right).any(axis=0), 0.0, leaf.reshape(-1))
         table = _tabulate(players, np.where(completes, 1.0, share), value)
         scatter = (players[:, :, None] == np.arange(features)).astype(np.float32)
-        return cls(node, right[:, :, None], table, scatter)
+        return cls(node, right[:, :, None], table.ravel(), scatter.reshape(-1, features))
 
     def contributions(self, bits: NDArray[np.bool_]) -> NDArray[np.float32]:
         """SHAP values (N, F) of the rows whose node decisions are `bits` (I, T, N)."""
-        depth, leaves = self.node.shape
-        satisfied = bits.reshape(-1, bits.shape[2])[self.node] == self.right
-        entry = np.repeat(np.arange(leaves)[:, None] << depth, bits.shape[2], axis=1)
+        depth, rows = len(self.node), bits.shape[2]
+        satisfied = bits.reshape(-1, rows).take(self.node, axis=0) == self.right
+        pattern = np.zeros(satisfied.shape[1:], np.intp)
         for d in range(depth):
-            entry += satisfied[d].astype(np.intp) << d
-        out = np.zeros((bits.shape[2], self.scatter.shape[2]), np.float32)
-        for table, scatter in zip(self.table, self.scatter, strict=True):
-            out += table[entry].T @ scatter
-        return out
+            pattern += satisfied[d].astype(np.intp) << d
+        entry = self._first_entry + pattern
+        return self.table.take(entry).reshape(-1, rows).T @ self.scatter
+
+    @cached_property
+    def _first_entry(self) -> NDArray[np.intp]:
+        """(D, L, 1) where the 2^D patterns of each leaf's player begin in the table."""
+        depth, leaves = self.node.shape
+        return (np.arange(depth * leaves) << depth).reshape(depth, leaves, 1)
 
 
 def _tabulate(players: NDArray[np.intp], share: Floats, value: Floats) -> NDArray[np.float32]:

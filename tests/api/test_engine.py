@@ -66,8 +66,8 @@ def test_every_figure_is_finite_and_in_range(
 def test_reasons_are_exact_shares_of_the_score(engine: RetentionEngine) -> None:
     """SHAP values sum to the score minus the average score: nothing is made up."""
     rows = [vars(request(tenure=t)) for t in (1, 30, 70)]
-    names, shares = engine.assessor.risk.contributions(rows)
-    risk = engine.assessor.risk.predict(rows)
+    names = engine.assessor.risk.feature_names
+    risk, shares = engine.assessor.risk.explain(rows)
     margins = np.log(risk / (1 - risk))  # the small release's calibrator is the identity
     assert np.ptp(margins - shares.sum(axis=1)) == pytest.approx(0, abs=1e-4)
     reasons = engine.predict(request(tenure=1), now=NOON)["metadata"]["reasons"]

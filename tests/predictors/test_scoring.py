@@ -131,8 +131,9 @@ def test_contributions_sum_to_the_score(inputs: dict[str, Path], trained_risk: T
     """Reasons account for all of a customer's distance from the average."""
     scorer = RiskScorer.load(trained_risk.folder)
     rows = rows_of(read_training_and_test(inputs["telco_customers"])[1])
-    names, values = scorer.contributions(rows)
-    assert names == tuple(feature.name for feature in RISK_FEATURES)
+    probabilities, values = scorer.explain(rows)
+    np.testing.assert_array_equal(probabilities, scorer.predict(rows))
+    assert scorer.feature_names == tuple(feature.name for feature in RISK_FEATURES)
     margins = scorer.model.forest.margins(encode(rows, RISK_FEATURES))
     average = margins - values.sum(axis=1)
     np.testing.assert_allclose(average, average[0], atol=1e-4)
