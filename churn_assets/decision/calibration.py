@@ -9,21 +9,22 @@ from churn_assets.decision.actions import Decisions
 from churn_assets.decision.customers import Customers
 from churn_assets.decision.dynamics import Array
 from churn_assets.decision.evaluation import (
-    CHUNK,
     Evaluation,
     actions_from,
     chain_figures,
+    chains,
     grid_states,
 )
 from churn_assets.decision.network_numpy import NetworkPolicy, NetworkSpec, decide_from_heads
-from churn_assets.decision.oracle import Chain, build_chain
+from churn_assets.decision.oracle import Chain
 
 CALIBRATION_STEPS = 16
 AIM = 0.995
 """Share of the limit to spend on the calibration customers: a sample of 1,024 differs from the
 whole base by a few tenths of a per cent. The rules stop at 0.995 to 1 of it (`baselines.CLOSE`)."""
-LOWEST_OFFER_PRICE, HIGHEST_OFFER_PRICE = -8.0, 8.0
-"""Bounds of the calibration, in logits per 5 % of discount: wide, so that they never bind."""
+LOWEST_OFFER_PRICE, HIGHEST_OFFER_PRICE = -32.0, 32.0
+"""Bounds of the calibration, in logits per 5 % of discount: wide, so that they never bind (a
+halved budget took 16)."""
 
 
 Levels = list[dict[str, NDArray[np.float32]]]
@@ -58,13 +59,10 @@ class HeadGrid:
     @classmethod
     def build(cls, policy: NetworkPolicy, customers: Customers) -> "HeadGrid":
         """Run the network once on all states of all customers."""
-        chains, heads = [], []
-        for start in range(0, len(customers), CHUNK):
-            chain = build_chain(customers.take(slice(start, start + CHUNK)), policy.spec.params)
-            levels = range(policy.spec.params.contact_cap + 1)
-            chains.append(chain)
-            heads.append([policy.heads(grid_states(chain, level)) for level in levels])
-        return cls(chains, heads, customers.weight)
+        every = list(chains(customers, policy.spec.params))
+        levels = range(policy.spec.params.contact_cap + 1)
+        heads = [[policy.heads(grid_states(chain, level)) for level in levels] for chain in every]
+        return cls(every, heads, customers.weight)
 
     def evaluate(self, spec: NetworkSpec) -> Evaluation:
         """Exact figures of the policy with another calibration."""

@@ -1,9 +1,11 @@
 """What stands behind the headline: which inputs matter, where the gap lies, how stress is borne."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from churn_assets.decision.actions import Policy
 from churn_assets.decision.calibration import HeadGrid, calibrate_policy
@@ -12,9 +14,15 @@ from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.customers import Customers
 from churn_assets.decision.dynamics import Array
 from churn_assets.decision.environment import VectorRetention
-from churn_assets.decision.evaluation import evaluate, evaluate_actions, policy_actions
+from churn_assets.decision.evaluation import (
+    Evaluation,
+    chain_figures,
+    chains,
+    evaluate,
+    policy_actions,
+)
 from churn_assets.decision.network_numpy import NetworkPolicy
-from churn_assets.decision.oracle import Chain, GridActions, solve
+from churn_assets.decision.oracle import GridActions, solve
 from churn_assets.decision.pareto import ParetoCurve, curve_around, pareto_curve, solve_budget
 from churn_assets.decision.state import COLUMNS
 
@@ -24,6 +32,9 @@ STRESSES: dict[str, dict[str, float]] = {
     "acceptance -30 %": {"accept": 0.7},
 }
 MONOTONE_SHIFTS = (-1.0, -0.5, 0.0, 0.5, 1.0)
+
+Mix = Callable[[int, GridActions, GridActions], GridActions]
+"""Decisions at the states with so many contacts, mixed of the policy's and the optimum's."""
 
 
 def visited_states(
@@ -53,35 +64,64 @@ def input_sensitivity(policy: Policy, states: Array) -> dict[str, float]:
     return changed
 
 
-def gap_by_head(
+def heads_from_best(*heads: str) -> Mix:
+    """The optimum's decisions of some heads ("contact", "offer", "delay"), everywhere."""
+    return lambda _, own, best: replace(own, **{head: getattr(best, head) for head in heads})
+
+
+def states_from_best(where: Callable[[int, NDArray[np.bool_]], NDArray[np.bool_] | bool]) -> Mix:
+    """All the optimum's decisions in some states.
+
+    `where` is given the contacts made, and for each day (D,) whether the cooldown is over.
+    """
+
+    def mix(contacts: int, own: GridActions, best: GridActions) -> GridActions:
+        days = own.contact.shape[-1]
+        chosen = where(contacts, np.arange(days) == days - 1)
+        names = ("contact", "offer", "delay")
+        return GridActions(*(np.where(chosen, getattr(best, n), getattr(own, n)) for n in names))
+
+    return mix
+
+
+BY_HEAD: dict[str, Mix] = {
+    "none": heads_from_best(),
+    "contact": heads_from_best("contact"),
+    "offer": heads_from_best("offer"),
+    "delay": heads_from_best("delay"),
+    "contact and offer": heads_from_best("contact", "offer"),
+}
+BY_STATE: dict[str, Mix] = {
+    "before a contact": states_from_best(lambda contacts, _: contacts == 0),
+    "after one contact": states_from_best(lambda contacts, _: contacts == 1),
+    "after two or more": states_from_best(lambda contacts, _: contacts >= 2),
+    "in the cooldown": states_from_best(lambda _, rested: ~rested),
+    "out of the cooldown": states_from_best(lambda _, rested: rested),
+}
+
+
+def captured_with_help(
     policy: Policy,
     customers: Customers,
     curve: ParetoCurve,
     params: EnvironmentParams,
     price: float,
+    mixes: Mapping[str, Mix],
 ) -> dict[str, float]:
-    """Captured uplift when one head's decisions are replaced by the optimum's.
+    """Captured uplift with some of the policy's decisions replaced by the optimum's at `price`.
 
-    "none" is the policy itself. What a head's replacement adds is what that head loses.
+    What a replacement adds is what the policy loses there.
     """
-
-    def mixed(heads: tuple[str, ...]) -> float:
-        def decide(chain: Chain) -> list[GridActions]:
-            pairs = zip(policy_actions(policy, chain), solve(chain, price), strict=True)
-            return [
-                replace(own, **{head: getattr(best, head) for head in heads}) for own, best in pairs
-            ]
-
-        return captured_uplift(curve, evaluate_actions(decide, customers, params))
-
-    replaced: dict[str, tuple[str, ...]] = {
-        "none": (),
-        "contact": ("contact",),
-        "offer": ("offer",),
-        "delay": ("delay",),
-        "contact and offer": ("contact", "offer"),
+    figures: dict[str, list[Array]] = {name: [] for name in mixes}
+    for chain in chains(customers, params):
+        levels = list(zip(policy_actions(policy, chain), solve(chain, price), strict=True))
+        for name, mix in mixes.items():
+            grid = [mix(contacts, own, best) for contacts, (own, best) in enumerate(levels)]
+            figures[name].append(chain_figures(chain, grid))
+    return {
+        name: captured_uplift(curve, Evaluation.of(np.concatenate(found), customers.weight))
+        for name, found in figures.items()
     }
-    return {name: mixed(heads) for name, heads in replaced.items()}
 
 
 def gap_by_risk(

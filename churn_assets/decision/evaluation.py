@@ -1,6 +1,6 @@
 """Exact policy evaluation: decisions at every grid state, then the chain solved. No roll-outs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,11 +59,14 @@ def evaluate_actions(
     decide: Callable[[Chain], list[GridActions]], customers: Customers, params: EnvironmentParams
 ) -> Evaluation:
     """Evaluate decisions given on the grid (the oracle's, or a policy's through `decide`)."""
-    figures = []
-    for start in range(0, len(customers), CHUNK):
-        chain = build_chain(customers.take(slice(start, start + CHUNK)), params)
-        figures.append(chain_figures(chain, decide(chain)))
+    figures = [chain_figures(chain, decide(chain)) for chain in chains(customers, params)]
     return Evaluation.of(np.concatenate(figures), customers.weight)
+
+
+def chains(customers: Customers, params: EnvironmentParams) -> Iterator[Chain]:
+    """The customers' chains, some customers at a time, in order."""
+    for start in range(0, len(customers), CHUNK):
+        yield build_chain(customers.take(slice(start, start + CHUNK)), params)
 
 
 def summarise(evaluation: Evaluation) -> dict[str, float]:

@@ -7,7 +7,7 @@ import numpy as np
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.customers import Customers
 from churn_assets.decision.dynamics import Array
-from churn_assets.decision.evaluation import CHUNK, chain_figures, evaluate_actions
+from churn_assets.decision.evaluation import chain_figures, chains, evaluate_actions
 from churn_assets.decision.oracle import build_chain, solve
 
 HIGHEST_PRICE = 64.0
@@ -69,8 +69,7 @@ def curve_around(price: float) -> Array:
 def pareto_curve(customers: Customers, params: EnvironmentParams, prices: Array) -> ParetoCurve:
     """Solve the oracle for every customer at every price (chunked over customers)."""
     uplift, spend, never = [], [], []
-    for start in range(0, len(customers), CHUNK):
-        chain = build_chain(customers.take(slice(start, start + CHUNK)), params)
+    for chain in chains(customers, params):
         figures = np.stack([chain_figures(chain, solve(chain, price)) for price in prices])
         uplift.append(figures[..., 0])
         spend.append(figures[..., 1])

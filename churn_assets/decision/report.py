@@ -20,7 +20,9 @@ from churn_assets.decision.baselines import representative
 from churn_assets.decision.comparison import Bootstrap, Estimate, captured_uplift
 from churn_assets.decision.config import PRESETS, DecisionConfig
 from churn_assets.decision.diagnostics import (
-    gap_by_head,
+    BY_HEAD,
+    BY_STATE,
+    captured_with_help,
     gap_by_risk,
     input_sensitivity,
     spend_at_offer_prices,
@@ -125,7 +127,11 @@ def measure_preset(
         "ppo": {
             "captured_uplift": asdict(Estimate.of(ppo, ppo_samples)),
             "by_seed": {
-                str(seed): figures[seed] | {"captured_uplift": captured_uplift(curve, found)}
+                str(seed): figures[seed]
+                | {
+                    "captured_uplift": captured_uplift(curve, found),
+                    "spend_ratio": found.mean("spend") / params.budget_limit,
+                }
                 for seed, found in runs.items()
             },
             "spend_ratio": asdict(spend_ratio(bootstrap, runs, params.budget_limit)),
@@ -218,7 +224,8 @@ def diagnose(
         "sensitivity": input_sensitivity(policy, visited_states(policy, groups.test, params)),
         "spend_at_offer_prices": spend_at_offer_prices(policy, some),
         "oracle_spend_at_prices": (curve.spend @ curve.weight).tolist(),
-        "gap_by_head": gap_by_head(policy, groups.test, curve, params, price),
+        "gap_by_head": captured_with_help(policy, groups.test, curve, params, price, BY_HEAD),
+        "gap_by_state": captured_with_help(policy, groups.test, curve, params, price, BY_STATE),
         "gap_by_risk": gap_by_risk(
             found.uplift - price * found.spend,
             curve.uplift[at_price] - price * curve.spend[at_price],
