@@ -1,6 +1,6 @@
-"""What routes ask for, as annotated types.
+"""What routes ask for: the gate before them, and what serves.
 
-All are `async`, though nothing is awaited: FastAPI runs plain functions in a thread, 50 µs away.
+Dependencies are `async`, though nothing is awaited: FastAPI runs plain functions in a thread.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from starlette.requests import HTTPConnection
 
 from api.engine import RetentionEngine
 from api.errors import ApiError
-from api.feedback import FeedbackLog
 from api.hosting import EngineHost
 from api.predictions import PredictionBook
 from api.security import ANONYMOUS, Keyring, RateLimiter
@@ -26,8 +25,7 @@ CHALLENGE = {"www-authenticate": "Bearer"}
 class Gate(APIKeyHeader):
     """Lets callers in: 401 without a valid key, 429 to one who calls too often.
 
-    One object is both the check and its entry in the OpenAPI document: every further dependency
-    costs a request 30 µs.
+    One object is both the check and its entry in the OpenAPI document.
     """
 
     async def __call__(self, request: HTTPConnection) -> str:
@@ -70,7 +68,7 @@ class Serving(NamedTuple):
     baseline_forced: bool
 
 
-async def ready_engine(request: Request) -> Serving:
+def serving_of(request: Request) -> Serving:
     """The serving engine; answers 503 while there is none."""
     host: EngineHost = request.app.state.host
     if host.engine is None:
@@ -92,14 +90,6 @@ async def prediction_book(request: Request) -> PredictionBook:
     return host.book
 
 
-async def feedback_log(request: Request) -> FeedbackLog:
-    """Where events are kept."""
-    log: FeedbackLog = request.app.state.feedback
-    return log
-
-
 Admitted = Security(gate)
 Host = Annotated[EngineHost, Depends(engine_host)]
-Ready = Annotated[Serving, Depends(ready_engine)]
 Book = Annotated[PredictionBook, Depends(prediction_book)]
-Feedback = Annotated[FeedbackLog, Depends(feedback_log)]

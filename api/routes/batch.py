@@ -8,10 +8,10 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, ValidationError
 
-from api.deps import Admitted, Ready
+from api.deps import Admitted, serving_of
 from api.engine import RetentionEngine
 from api.errors import ApiError, JsonResponse, documented, problems_of
-from api.parsing import JsonRoute
+from api.parsing import BodyRoute
 from api.routes.predict import count
 from api.schemas import (
     SAMPLE_ANSWER,
@@ -22,7 +22,7 @@ from api.schemas import (
     Strict,
 )
 
-router = APIRouter(tags=["decisions"], route_class=JsonRoute, dependencies=[Admitted])
+router = APIRouter(tags=["decisions"], route_class=BodyRoute, dependencies=[Admitted])
 
 
 class BatchRequest(Strict):
@@ -64,8 +64,9 @@ class BatchResponse(BaseModel):
     response_model=BatchResponse,
     responses=documented(401, 422, 429, 503),
 )
-async def predict_batch(batch: BatchRequest, request: Request, serving: Ready) -> Response:
+async def predict_batch(batch: BatchRequest, request: Request) -> Response:
     """Decide for up to 1,000 customers; a bad row doesn't fail the others."""
+    serving = serving_of(request)
     limit = request.app.state.max_batch_size
     if len(batch.customers) > limit:
         raise ApiError(

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 
 from api.deps import Admitted
-from api.deps import Feedback as Log
 from api.errors import ApiError, JsonResponse, documented
-from api.feedback import CONFLICT, DUPLICATE
+from api.feedback import CONFLICT, DUPLICATE, FeedbackLog
 from api.metrics import FEEDBACK
-from api.parsing import JsonRoute
+from api.parsing import BodyRoute
 from api.schemas import CustomerId, Strict
 
-router = APIRouter(tags=["feedback"], route_class=JsonRoute, dependencies=[Admitted])
+router = APIRouter(tags=["feedback"], route_class=BodyRoute, dependencies=[Admitted])
 
 
 def _text(value: Any) -> Any:
@@ -55,9 +54,10 @@ class FeedbackReceipt(BaseModel):
 
 
 @router.post("/feedback", response_model=FeedbackReceipt, responses=documented(401, 409, 422, 429))
-async def feedback(event: FeedbackEvent, log: Log) -> Response:
+async def feedback(event: FeedbackEvent, request: Request) -> Response:
     """Record an event. Once acknowledged it survives the end of the process; repeat it until then:
     it is counted once."""
+    log: FeedbackLog = request.app.state.feedback
     # In a thread: it waits for the disk.
     outcome = await asyncio.to_thread(log.record, event.event_id, event.model_dump_json())
     FEEDBACK.labels(event.kind, outcome).inc()

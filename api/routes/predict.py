@@ -7,18 +7,19 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from api.deps import Admitted, Ready
+from api.deps import Admitted, serving_of
 from api.errors import JsonResponse, documented
 from api.metrics import MESSAGES, decisions_of
-from api.parsing import JsonRoute
+from api.parsing import BodyRoute
 from api.schemas import PredictRequest, PredictResponse
 
-router = APIRouter(tags=["decisions"], route_class=JsonRoute, dependencies=[Admitted])
+router = APIRouter(tags=["decisions"], route_class=BodyRoute, dependencies=[Admitted])
 
 
 @router.post("/predict", response_model=PredictResponse, responses=documented(401, 422, 429, 503))
-async def predict(customer: PredictRequest, request: Request, serving: Ready) -> Response:
+async def predict(customer: PredictRequest, request: Request) -> Response:
     """Decide whether to contact this customer now, with which offer, and what to write."""
+    serving = serving_of(request)
     engine, forced = serving
     if engine.live_writer is None:
         answer = await request.app.state.batcher.predict(serving, customer)

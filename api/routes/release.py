@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from api.deps import Admitted, Ready
+from api.deps import Admitted, serving_of
 from api.errors import ApiError, JsonResponse, documented
 
 router = APIRouter(tags=["release"], dependencies=[Admitted])
@@ -32,9 +32,9 @@ class ReleaseSummary(BaseModel):
 
 
 @router.get("/release", response_model=ReleaseSummary, responses=documented(401, 429, 503))
-async def serving_release(serving: Ready) -> Response:
+async def serving_release(request: Request) -> Response:
     """The release that answers right now: data, models, figures, and why it serves."""
-    engine = serving.engine
+    engine = serving_of(request).engine
     manifest = engine.manifest
     if manifest is None:
         raise ApiError(503, "not_ready", "the serving engine was not loaded from a release")

@@ -58,6 +58,8 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _DOUBLED = re.compile(r"\b(\w+)\s+\1\b", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?]+")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:;…]\s+|[“\"(]\s*|\s[-–—]\s)$")
+_JOINS_BEFORE = re.compile(r"[\w.,$]")
+_JOINS_AFTER = re.compile(r"\w")
 _SHOUTED = re.compile(r"[!?]{2,}|(?<!\w)[A-Z]{4,}(?!\w)|(?<!\w)[A-Z]{3,}\s+[A-Z]{3,}(?!\w)")
 
 
@@ -107,7 +109,9 @@ class Shield:
         self._first_names = {name.casefold() for name in rules.first_names}
         words = "|".join(re.escape(word) for word in rules.greetings)
         self._greeting = re.compile(rf"\b(?:{words})\b[\s,]+([^\W\d_]+)", re.IGNORECASE)
+        # A bank has a few thousand templates: their words, values masked, recur in every message.
         self.check_template_facts = lru_cache(maxsize=65_536)(self._check_template)
+        self._word_violations = lru_cache(maxsize=65_536)(self._judge_words)
 
     @classmethod
     def load(
@@ -167,17 +171,20 @@ class Shield:
         if MARK in text:
             yield "unexpected_character"
         values = slot_values(brief, currency=self.currency, offer_months=self.offer_months)
-        if not _standing_alone(values["name"]).search(text):
+        if not _standing_alone(values["name"], text):
             yield "missing_name"
-        if brief.offer_percentage and not _standing_alone(values["offer"]).search(text):
+        if brief.offer_percentage and not _standing_alone(values["offer"], text):
             yield "missing_offer"
         masked = _mask_values(text, values, brief.offer_percentage)
         if _NUMBER.search(masked) or "%" in masked:
             yield "promised_discount" if not brief.offer_percentage else "wrong_value"
         yield from self._word_violations(masked, Facts.of(brief))
 
-    def _word_violations(self, masked: str, facts: Facts) -> Iterator[str]:
+    def _judge_words(self, masked: str, facts: Facts) -> tuple[str, ...]:
         """What is wrong with the words themselves, values masked."""
+        return tuple(self._violations_of(masked, facts))
+
+    def _violations_of(self, masked: str, facts: Facts) -> Iterator[str]:
         seen = skeleton(masked, {})  # as written: digits are digits
         plain = skeleton(masked, self.rules.confusables)
         if self._banned.finds_in(plain):
@@ -238,16 +245,27 @@ def _in_zone(now: datetime, local: datetime) -> datetime:
     return now.astimezone(local.tzinfo)
 
 
-def _standing_alone(value: str) -> re.Pattern[str]:
-    """The value not as part of a longer word or number: "5%" is not in "15%"."""
-    return re.compile(rf"(?<![\w.,$]){re.escape(value)}(?!\w)")
+def _standing_alone(value: str, text: str) -> list[slice]:
+    """Where the value is not part of a longer word or number: "5%" is not in "15%"."""
+    found = []
+    start = text.find(value)
+    while start >= 0:
+        end = start + len(value)
+        joined = (start > 0 and _JOINS_BEFORE.match(text, start - 1)) or _JOINS_AFTER.match(
+            text, end
+        )
+        if not joined:
+            found.append(slice(start, end))
+        start = text.find(value, start + 1 if joined else end)
+    return found
 
 
 def _mask_values(text: str, values: Mapping[str, str], offer: int) -> str:
     """The text with the customer's own values masked; with no offer, "0%" is not one of them."""
     shown = [value for slot, value in values.items() if offer or slot not in ("offer", "months")]
     for value in sorted(shown, key=len, reverse=True):
-        text = _standing_alone(value).sub(MARK, text)
+        for place in reversed(_standing_alone(value, text)):
+            text = text[: place.start] + MARK + text[place.stop :]
     return text
 
 

@@ -73,10 +73,9 @@ class MessageWriter:
         values = slot_values(
             brief, currency=self.shield.currency, offer_months=self.shield.offer_months
         )
-        generated = self.source.candidates(brief, seed) if self.source else ()
-        passing = [t.text for t in generated if self.shield.check_template(t.text, brief).passed][
-            : self.variety
-        ]
+        generated = () if self.source is None else self.source.candidates(brief, seed)
+        passing = [t.text for t in generated if self.shield.check_template(t.text, brief).passed]
+        passing = passing[: self.variety]
         reviewed = reviewed_templates(brief)
         ordered: list[tuple[str, Source]] = [(t, "model") for t in _rotated(passing, seed)]
         ordered += [(t, "template") for t in _rotated(reviewed, seed)]

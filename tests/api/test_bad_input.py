@@ -44,7 +44,6 @@ FIELDS: list[tuple[str, Any]] = [
     ("name", "Sam\u202emaS"),
     ("name", "S\u200bam"),
     ("name", "🙂"),
-    ("name", "\ud800"),
     ("name", "   "),
     ("senior_citizen", 2),
     ("senior_citizen", "yes"),
@@ -107,7 +106,7 @@ def test_missing_required_field_is_named(client: httpx.Client, field: str) -> No
     assert entry["type"] == "missing"
 
 
-@pytest.mark.parametrize("extra", ["Tenure", "surname", "__class__", "\ud800", "x" * 5_000, "<i>"])
+@pytest.mark.parametrize("extra", ["Tenure", "surname", "__class__", "x" * 5_000, "<i>"])
 def test_extra_field_is_named(client: httpx.Client, extra: str) -> None:
     """A misspelt optional field must not be ignored; its name may be hostile itself."""
     answer = post(client, json.dumps({**SAMPLE_REQUEST, extra: 1}))
@@ -139,6 +138,8 @@ def test_every_bad_field_is_named_at_once(client: httpx.Client) -> None:
         b"[" * 50_000,
         b'{"a":' * 10_000,
         b"\x00" * 100,
+        b'{"name": "\\ud800"}',  # half a character is no text
+        b'{"\\ud800": 1}',
     ],
     ids=lambda body: repr(body)[:20],
 )

@@ -11,10 +11,12 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import Request, Response
 
 from api.feedback import SqliteFeedbackLog, StoreFeedbackLog
+from api.parsing import BodyRoute
 from api.predictions import POINTER
-from api.schemas import SAMPLE_REQUEST
+from api.schemas import SAMPLE_REQUEST, PredictRequest
 from churn_assets.resources.artifact_store import LocalArtifactStore
 from tests.api.conftest import publish_predictions, publish_small_release
 from tests.api.server import Server, running, wait_for
@@ -280,3 +282,13 @@ def test_console_is_served_whole(full: httpx.Client, server: Server) -> None:
         text = full.get(path).text
         assert "http://" not in text.replace("http://www.w3.org/", "")
         assert "https://" not in text
+
+
+def test_body_route_takes_a_body_and_the_request_only() -> None:
+    """Another parameter would be documented, but nobody would fill it in."""
+
+    async def endpoint(customer: PredictRequest, request: Request, verbose: bool) -> Response:
+        raise NotImplementedError
+
+    with pytest.raises(TypeError, match=r"endpoint must take \(body: Model, request: Request\)"):
+        BodyRoute("/x", endpoint)
