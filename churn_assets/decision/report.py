@@ -19,6 +19,7 @@ from churn_assets.decision.actions import Policy
 from churn_assets.decision.baselines import representative
 from churn_assets.decision.comparison import Bootstrap, Estimate, captured_uplift
 from churn_assets.decision.config import PRESETS, DecisionConfig
+from churn_assets.decision.customers import Customers
 from churn_assets.decision.diagnostics import (
     BY_HEAD,
     BY_STATE,
@@ -82,7 +83,7 @@ def run(
     seed = trained[config.preset]["best_seed"]
     policy = load_trained(inputs["decision_policy"], config.preset, seed)
     rule = load_policy(inputs["baseline_policies"] / config.preset / main.best_rule)
-    draw(out / "plots", policy, main, trained[config.preset], seed)
+    draw(out / "plots", policy, main, trained[config.preset], seed, groups.test)
     return {
         "preset": config.preset,
         "policy": headline(results, trained, oracle, config),
@@ -242,6 +243,7 @@ def draw(
     result: PresetResult,
     trained: Mapping[str, Any],
     seed: int,
+    test: Customers,
 ) -> None:
     """All plots of the default preset."""
     params, curve = policy.spec.params, result.curve
@@ -250,8 +252,8 @@ def draw(
         name: row["captured_uplift"]["value"] for name, row in rules.items() if name not in UNPRICED
     }
     plots.learning_curve(folder / "learning_curve.png", trained["runs"], shown)
-    plots.multipliers(folder / "multipliers.png", trained["runs"])
-    plots.decision_map(folder / "decision_map.png", policy, params, trained["warm_price"])
+    plots.multipliers(folder / "multipliers.png", trained["runs"], params.budget_limit)
+    plots.decision_map(folder / "decision_map.png", policy, params, trained["warm_price"], test)
     points = {name: (row["spend"], row["uplift"]) for name, row in rules.items()}
     points["PPO"] = (result.runs[seed].mean("spend"), result.runs[seed].mean("uplift"))
     points.pop("always_offer")
