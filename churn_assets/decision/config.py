@@ -155,7 +155,8 @@ class DecisionConfig(BaseModel):
     seeds: tuple[int, ...] = Field((0,), min_length=1)
     ppo: PpoConfig = PpoConfig()
     price_customers: int = Field(512, ge=1)
-    """Training customers on whom the budget's price is solved to warm-start the multiplier."""
+    """Training customers on whom the budget's price is solved to warm-start the multiplier; and
+    training and validation customers on whom a policy's price is re-tuned under stress."""
     tuning_customers: int = Field(128, ge=1)
     """Training and validation customers on whom the baselines' variants are compared."""
     calibration_customers: int = Field(1024, ge=1)

@@ -233,7 +233,7 @@ def diagnose(
             groups.test.risk,
             groups.test.weight,
         ),
-        "stress": stress_runs(policy, rule, some, groups.calibration(config.tuning_customers)),
+        "stress": stress_runs(policy, rule, some, groups.calibration(config.price_customers)),
     }
 
 

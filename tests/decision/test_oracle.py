@@ -9,6 +9,12 @@ from churn_assets.decision.actions import Policy
 from churn_assets.decision.baselines import representative
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.customers import Customers
+from churn_assets.decision.diagnostics import (
+    BY_STATE,
+    captured_with_help,
+    heads_from_best,
+    states_from_best,
+)
 from churn_assets.decision.dynamics import daily_survival, logit, reluctance, sigmoid
 from churn_assets.decision.environment import Multipliers, VectorRetention
 from churn_assets.decision.evaluation import Evaluation, chain_figures, evaluate, evaluate_actions
@@ -154,6 +160,28 @@ def test_the_oracle_captures_itself(customers: Customers, params: EnvironmentPar
     for uplift, spend in zip(curve.uplift, curve.spend, strict=True):
         captured = curve.captured(float(uplift @ curve.weight), float(spend @ curve.weight))
         assert captured == pytest.approx(1)
+
+
+def test_help_from_the_optimum_closes_the_gap(
+    customers: Customers, params: EnvironmentParams
+) -> None:
+    """Why: the report blames heads and states by what the optimum's decisions there add; none must
+    add nothing, and all of them everywhere must close the gap."""
+    rule = PricedGreedy(params=params, price=1.0)
+    curve = pareto_curve(customers, params, curve_around(1.0))
+    own = curve.captured(*(evaluate(rule, customers, params).mean(m) for m in ("uplift", "spend")))
+    mixes = {
+        "nothing": heads_from_best(),
+        "everything": heads_from_best("contact", "offer", "delay"),
+        "no state": states_from_best(lambda *_: False),
+        "every state": states_from_best(lambda *_: True),
+        **BY_STATE,
+    }
+    found = captured_with_help(rule, customers, curve, params, 1.0, mixes)
+    assert found["nothing"] == found["no state"] == pytest.approx(own)
+    assert found["everything"] == found["every state"] == pytest.approx(1)
+    assert all(found[name] <= 1 + 1e-9 for name in BY_STATE)
+    assert max(found[name] for name in BY_STATE) > own
 
 
 def test_budget_is_met_with_a_small_gap(customers: Customers, params: EnvironmentParams) -> None:
