@@ -67,13 +67,16 @@ def arena(
     if as_json:
         typer.echo(json.dumps(result, indent=2))
         return
-    table = Table("figure", a, b, f"{a} − {b}", title=f"{episodes:,} periods of {config.preset}")
+    table = Table(title=f"{episodes:,} periods of the {config.preset} preset, 95 % intervals")
+    table.add_column("figure", no_wrap=True)
+    for heading in (a, b, f"{a} − {b}"):
+        table.add_column(heading, justify="right")
     for figure in result["difference"]:
         cells = [interval(result[side][figure]) for side in ("a", "b", "difference")]
-        table.add_row(figure, *cells)
+        table.add_row(figure.replace("_", " "), *cells)
     Console().print(table)
 
 
 def interval(figure: dict[str, float]) -> str:
-    """`12.3 [11.0, 13.6]`: a value and its 95 % interval."""
-    return f"{figure['value']:.4g} [{figure['lower']:.4g}, {figure['upper']:.4g}]"
+    """A value, and its 95 % interval on the next line."""
+    return f"{figure['value']:.4g}\n[{figure['lower']:.4g}, {figure['upper']:.4g}]"
