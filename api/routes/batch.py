@@ -65,7 +65,10 @@ class BatchResponse(BaseModel):
     responses=documented(401, 422, 429, 503),
 )
 async def predict_batch(batch: BatchRequest, request: Request) -> Response:
-    """Decide for up to 1,000 customers; a bad row doesn't fail the others."""
+    """Decide for up to 1,000 customers; a bad row doesn't fail the others.
+
+    Messages come from the bank, even where single requests are written on the spot.
+    """
     serving = serving_of(request)
     limit = request.app.state.max_batch_size
     if len(batch.customers) > limit:
@@ -92,6 +95,7 @@ def answer_batch(engine: RetentionEngine, batch: BatchRequest, forced: bool) -> 
         [request for _, request in valid],
         force_baseline=forced,
         with_message=batch.with_messages,
+        live=False,  # a thousand generations would keep the caller waiting for minutes
         explain=batch.with_reasons,
     )
     for (index, _), answer in zip(valid, answers, strict=True):

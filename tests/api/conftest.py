@@ -19,12 +19,14 @@ from tests.api.server import Server, running, wait_for
 from tests.release.small_release import build_release, write_dataset
 
 
-def publish_small_release(home: Path, workspace: Path, seed: int = 0, damage: bool = False) -> str:
+def publish_small_release(
+    home: Path, workspace: Path, seed: int = 0, damage: bool = False, live: Path | None = None
+) -> str:
     """Build a small release and let it serve from `home`'s store; returns its id.
 
     `damage` flips a byte of its risk model in the store just before the pointer moves.
     """
-    manifest = build_release(workspace, seed=seed)
+    manifest = build_release(workspace, seed=seed, live=live)
     store = LocalArtifactStore(home / "store")
     registry = ReleaseRegistry(store)
     record = registry.publish(workspace / "bundle")

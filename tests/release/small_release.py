@@ -110,29 +110,36 @@ def write_messages(folder: Path) -> None:
     MessageBank(cells).save(folder / "bank.json")
 
 
-def write_parts(root: Path, *, seed: int = 0, policy: Rule | None = None) -> dict[str, Path]:
-    """The five rooms' folders as the stages would leave them."""
+def write_parts(
+    root: Path, *, seed: int = 0, policy: Rule | None = None, live: Path | None = None
+) -> dict[str, Path]:
+    """The five rooms' folders as the stages would leave them; `live` holds a language model."""
     rooms = {room: root / room for room in ("risk", "accept", "policy", "baseline", "messages")}
     train(rooms["risk"], "risk", seed)
     train(rooms["accept"], "accept", seed)
     save_rule(policy or RiskThreshold(threshold=0.0, offer=2), rooms["policy"])
     save_rule(PricedGreedy(), rooms["baseline"])
     write_messages(rooms["messages"])
+    if live is not None:
+        shutil.copytree(live, rooms["messages"] / "live")
     for name, folder in rooms.items():
         (folder / "report.json").write_text(json.dumps({"auc_oof": 0.8, "room": name}))
     return rooms
 
 
-def build_release(root: Path, *, seed: int = 0, policy: Rule | None = None) -> Manifest:
-    """A sealed release in `root/bundle`."""
-    rooms = write_parts(root / "parts", seed=seed, policy=policy)
+def build_release(
+    root: Path, *, seed: int = 0, policy: Rule | None = None, live: Path | None = None
+) -> Manifest:
+    """A sealed release in `root/bundle`; with `live`, it generates its messages on the spot."""
+    rooms = write_parts(root / "parts", seed=seed, policy=policy, live=live)
+    messages = {**SETTINGS["messages"], "live_generation": live is not None, "live_candidates": 2}
     bundle = root / "bundle"
     bundle.mkdir()
     collect(rooms, {"risk_model": rooms["risk"]}, bundle)
     engine = RetentionEngine(
         bundle,
         release_id="unreleased",
-        messages=ServedMessages.model_validate(SETTINGS["messages"]),
+        messages=ServedMessages.model_validate(messages),
         default_time_zone="America/New_York",
     )
     customers = [{**SAMPLE_REQUEST, "customer_id": f"G{i}", "tenure": 6 * i} for i in range(6)]
@@ -142,7 +149,7 @@ def build_release(root: Path, *, seed: int = 0, policy: Rule | None = None) -> M
         models={"risk_model": "1" * 64},
         data=DATA,
         report={"risk": {"auc_oof": 0.8}, "checks": {"passed": 1, "failed": 0, "warned": 0}},
-        settings=SETTINGS,
+        settings={"messages": messages},
         code_version={"package": "0.1.0", "sources": "2" * 64},
         comparison=Comparison(champion=None, promoted=True, reason="the first release"),
     )
