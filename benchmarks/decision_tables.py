@@ -52,8 +52,8 @@ def captured_table(presets: Presets) -> str:
     rows = [
         [
             preset,
-            interval(row["ppo"]["captured_uplift"]),
-            " ".join(f"{100 * run['captured_uplift']:.1f}" for run in by_seed(row).values()),
+            interval(row["ppo"]["captured_uplift"], digits=2),
+            " ".join(f"{100 * run['captured_uplift']:.2f}" for run in by_seed(row).values()),
             f"{row['best_rule']} {100 * row['best_baseline_uplift']:.1f}",
             interval(row["lead"]),
             interval(row["ppo"]["spend_ratio"]),
@@ -128,7 +128,7 @@ def at(captured: float, spend_ratio: float) -> str:
     return f"{100 * captured:.1f} at {100 * spend_ratio:.0f}"
 
 
-def interval(figure: Mapping[str, float]) -> str:
+def interval(figure: Mapping[str, float], digits: int = 1) -> str:
     """value [lower, upper] in per cent."""
-    low, high = 100 * figure["lower"], 100 * figure["upper"]
-    return f"**{100 * figure['value']:.1f}** [{low:.1f}, {high:.1f}]"
+    value, low, high = (f"{100 * figure[name]:.{digits}f}" for name in ("value", "lower", "upper"))
+    return f"**{value}** [{low}, {high}]"

@@ -76,6 +76,19 @@ def test_leaving_a_customer_alone_has_no_shaped_reward(
     assert (excess == 0).all()
 
 
+def test_multipliers_start_warm_and_are_held_first(
+    customers: Customers, params: EnvironmentParams
+) -> None:
+    """Why: an unfinished policy underspends; a multiplier that followed it from the start would
+    leave the optimum's price, which it starts at."""
+    config = QUICK.model_copy(update={"updates": 10, "dual_from": 0.5, "dual_every": 2})
+    seen: list[float] = []
+    trainer = Trainer(customers, params, config, price=0.5, seed=0)
+    trainer.train(lambda update, network, row: seen.append(row["budget_multiplier"]))
+    assert seen[:5] == [0.5] * 5
+    assert seen[-1] != 0.5
+
+
 def test_training_changes_every_parameter_and_learns(
     customers: Customers, params: EnvironmentParams
 ) -> None:
