@@ -43,6 +43,7 @@ def all_tables(figures: Mapping[str, Any]) -> str:
             gap_table(presets, ("gap_by_risk",), " %"),
             "### Stress: captured uplift at spend / limit",
             stress_table(presets),
+            anew_table(figures["stress_trained_anew"]),
         ]
     )
 
@@ -114,6 +115,14 @@ def stress_table(presets: Presets) -> str:
     ]
     return table(
         ["preset", "stress", "PPO, fixed", "PPO, price re-tuned", "best rule, fixed"], rows
+    )
+
+
+def anew_table(anew: Mapping[str, Mapping[str, float]]) -> str:
+    """The stressed worlds with a policy trained for them."""
+    rows = [[name, at(row["captured_uplift"], row["spend_ratio"])] for name, row in anew.items()]
+    return "Trained anew in the stressed world (moderate, seed 0):\n\n" + table(
+        ["stress", "PPO, multiplier learnt anew"], rows
     )
 
 

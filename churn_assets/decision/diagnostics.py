@@ -145,6 +145,17 @@ def spend_at_offer_prices(policy: NetworkPolicy, customers: Customers) -> list[f
     return [grid.evaluate(spec).mean("spend") for spec in specs]
 
 
+def stressed_params(params: EnvironmentParams, stress: Mapping[str, float]) -> EnvironmentParams:
+    """The world with the stress's share of its budget."""
+    limit = params.budget_limit * stress.get("budget", 1.0)
+    return params.model_copy(update={"budget_limit": limit})
+
+
+def stressed_customers(customers: Customers, stress: Mapping[str, float]) -> Customers:
+    """The customers with the stress's factors on their probabilities."""
+    return customers.stressed(stress.get("risk", 1.0), stress.get("accept", 1.0))
+
+
 def stress_runs(
     policy: NetworkPolicy, rule: Policy, test: Customers, calibration: Customers
 ) -> dict[str, dict[str, Any]]:
@@ -154,10 +165,8 @@ def stress_runs(
     """
     table = {}
     for name, stress in STRESSES.items():
-        limit = policy.spec.params.budget_limit * stress.get("budget", 1.0)
-        params = policy.spec.params.model_copy(update={"budget_limit": limit})
-        factors = (stress.get("risk", 1.0), stress.get("accept", 1.0))
-        world, base = test.stressed(*factors), calibration.stressed(*factors)
+        params = stressed_params(policy.spec.params, stress)
+        world, base = (stressed_customers(group, stress) for group in (test, calibration))
         stressed = replace(policy, spec=policy.spec.model_copy(update={"params": params}))
         retuned = calibrate_policy(stressed, base)
         price = solve_budget(base, params, 1e-2).price
@@ -167,7 +176,7 @@ def stress_runs(
             row: {
                 "captured_uplift": captured_uplift(curve, found),
                 "uplift": found.mean("uplift"),
-                "spend_ratio": found.mean("spend") / limit,
+                "spend_ratio": found.mean("spend") / params.budget_limit,
             }
             for row, candidate in rows.items()
             for found in [evaluate(candidate, world, params)]

@@ -1,5 +1,6 @@
 """The three disjoint groups of customers, and who stands for many."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,10 @@ class Groups:
         folder.mkdir(parents=True, exist_ok=True)
         for name in NAMES:
             getattr(self, name).save(folder / f"{name}.safetensors")
+
+    def mapped(self, change: Callable[[Customers], Customers]) -> "Groups":
+        """The groups with each one changed alike: another world for the same people."""
+        return Groups(*(change(getattr(self, name)) for name in NAMES))
 
     def calibration(self, count: int) -> Customers:
         """Customers of training and validation, equal shares of value."""

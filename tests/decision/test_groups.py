@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from churn_assets.decision.groups import Groups
+from churn_assets.decision.groups import NAMES, Groups
 from tests.decision.conftest import synthetic_customers
 
 
@@ -39,6 +39,15 @@ def test_the_redraw_is_stratified(groups: Groups) -> None:
     for seed in range(5):
         found = groups.redrawn(seed).test.risk.mean()
         assert found == pytest.approx(groups.train.risk.mean(), abs=chance / 4)
+
+
+def test_a_change_reaches_every_group(groups: Groups) -> None:
+    """Why: a stressed world that left the validation customers alone would choose wrongly."""
+    halved = groups.mapped(lambda customers: customers.stressed(risk_factor=0.5))
+    for name in NAMES:
+        before, after = getattr(groups, name), getattr(halved, name)
+        np.testing.assert_allclose(after.risk, before.risk / 2)
+        np.testing.assert_array_equal(after.accept, before.accept)
 
 
 def test_groups_are_read_back_as_saved(groups: Groups, tmp_path: Path) -> None:
