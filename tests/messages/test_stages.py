@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -165,17 +168,26 @@ def test_sampling_is_seeded_and_masks_end_at_the_end(chain: Chain) -> None:
         assert ended or length == TINY.generation.max_new_tokens
 
 
-def test_interrupted_training_ends_with_the_same_weights(chain: Chain, tmp_path: Path) -> None:
-    """Why: a preempted GPU must cost time, not a different model. Bit for bit on the CPU."""
+def run_until_killed(folders: dict[str, Path], out: Path, checkpoints: Path) -> None:
+    """The stage's process; at the third iteration it is gone, with no chance to tidy up."""
 
     def killed(step: int, total: int, **metrics: float) -> None:
         if step == 3:
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGKILL)
 
+    ppo_stage.run(folders, out, TINY, killed, checkpoints)
+
+
+def test_killed_training_ends_with_the_same_weights(chain: Chain, tmp_path: Path) -> None:
+    """Why: a preempted GPU must cost time, not a different model. Bit for bit on the CPU."""
     out, checkpoints = tmp_path / "out", tmp_path / "checkpoints"
     out.mkdir()
-    with pytest.raises(KeyboardInterrupt):
-        ppo_stage.run(chain.folders, out, TINY, killed, checkpoints)
+    process = multiprocessing.get_context("spawn").Process(
+        target=run_until_killed, args=(dict(chain.folders), out, checkpoints)
+    )
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     assert [p.name for p in checkpoints.iterdir()] == ["iteration-000002"]
     (checkpoints / "writing-leftover").mkdir()
     report = ppo_stage.run(chain.folders, out, TINY, checkpoints=checkpoints)
