@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 from torch.nn import functional
 from transformers import (
@@ -27,14 +26,13 @@ from transformers import (
 
 from churn_assets.messages.config import EMBEDDED, BaseModelConfig, MessagesConfig
 from churn_assets.messages.corpus import read_jsonl
-from churn_assets.messages.language_model import ensure_padding, pad_right, use_threads
+from churn_assets.messages.language_model import ensure_padding, last_hidden, pad_right, use_threads
 from churn_assets.messages.muon import Muon
 from churn_assets.messages.prompts import flawed_prompt
-from churn_assets.messages.slots import SLOT_TOKENS
+from churn_assets.messages.tokenizer import PAD_ID, train_tokenizer
 from churn_assets.stage import Progress, silent
 
-BOS, PAD, EOS = "<s>", "<pad>", "</s>"
-PAD_ID, IGNORED = 1, -100
+IGNORED = -100
 # Batches are made of texts of like length, which saves half of the padding; within these many
 # batches the order stays random.
 BUCKET = 8
@@ -91,25 +89,6 @@ def _is_folder(source: str) -> bool:
     return source.startswith((".", "/", "~"))
 
 
-def train_tokenizer(texts: Sequence[str], vocabulary: int) -> PreTrainedTokenizerFast:
-    """Byte-level BPE; every slot is one token."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([BOS, PAD, EOS])
-    tokenizer.add_tokens([AddedToken(slot, normalized=False) for slot in SLOT_TOKENS])
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary - len(SLOT_TOKENS),
-        special_tokens=[BOS, PAD, EOS],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token=BOS, eos_token=EOS, pad_token=PAD, unk_token=EOS
-    )
-
-
 def embedded_config(config: BaseModelConfig, vocabulary: int) -> OPTConfig:
     return OPTConfig(
         vocab_size=vocabulary,
@@ -132,7 +111,7 @@ def pretrain(
 ) -> dict[str, Any]:
     """Train the embedded model from nothing, on good texts and marked flawed ones."""
     dialogues, held_out = _dialogues(inputs, "train"), _dialogues(inputs, "test")
-    tokenizer = train_tokenizer(["".join(dialogue) for dialogue in dialogues], config.vocabulary)
+    tokenizer = train_tokenizer(map("".join, dialogues), config.vocabulary)
     torch.manual_seed(config.seed)
     model = OPTForCausalLM(embedded_config(config, len(tokenizer)))
     rows = _encode(tokenizer, dialogues, config.positions)
@@ -221,10 +200,9 @@ def _loss(model: OPTForCausalLM, rows: Sequence[Row]) -> Tensor:
     """Cross-entropy per response token, in nats."""
     ids, mask = pad_right([row.ids for row in rows], PAD_ID)
     labels, _ = pad_right([row.labels for row in rows], IGNORED)
-    logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, :-1]
-    return functional.cross_entropy(
-        logits.flatten(0, 1), labels[:, 1:].flatten(), ignore_index=IGNORED
-    )
+    answered = labels[:, 1:] != IGNORED
+    hidden = last_hidden(model, ids, mask)[:, :-1][answered]  # no logits where nothing is learned
+    return functional.cross_entropy(model.lm_head(hidden), labels[:, 1:][answered])
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ class CorpusConfig(Frozen):
     """How many messages and pairs the grammar writes, and how much public text is mixed in."""
 
     messages: int = Field(16_000, ge=100)
-    pairs: int = Field(6_000, ge=100)
+    pairs: int = Field(9_000, ge=100)
     public_dialogues: int = Field(40, ge=0, description="OASST1 pairs mixed into SFT")
     public_pairs: int = Field(100, ge=0, description="HH-RLHF/SHP-2 pairs mixed into the RM")
     seed: int = 42
@@ -36,15 +36,15 @@ class BaseModelConfig(Frozen):
     revision: str | None = None
     gguf_file: str | None = None
     eight_bit: bool = False
-    vocabulary: int = Field(1_200, ge=300)
-    hidden_size: int = Field(96, ge=16)
-    projection: int = Field(64, ge=16, description="word_embed_proj_dim; differs from hidden_size")
-    feed_forward: int = Field(384, ge=16)
-    layers: int = Field(3, ge=1)
+    vocabulary: int = Field(1_150, ge=300)
+    hidden_size: int = Field(64, ge=16)
+    projection: int = Field(48, ge=16, description="word_embed_proj_dim; differs from hidden_size")
+    feed_forward: int = Field(256, ge=16)
+    layers: int = Field(2, ge=1)
     heads: int = Field(4, ge=1)
     positions: int = Field(256, ge=64)
-    steps: int = Field(2_600, ge=1)
-    batch: int = Field(12, ge=1)
+    steps: int = Field(3_000, ge=1)
+    batch: int = Field(32, ge=1)
     learning_rate: float = Field(3e-3, gt=0, description="embeddings, norms and biases (AdamW)")
     muon_learning_rate: float = Field(0.02, gt=0, description="weight matrices of the layers")
     seed: int = 42
@@ -70,16 +70,16 @@ class LoraSettings(Frozen):
 class SftConfig(Frozen):
     steps: int = Field(80, ge=1)
     batch: int = Field(32, ge=1)
-    learning_rate: float = Field(5e-4, gt=0)
-    max_length: int = Field(160, ge=32)
+    learning_rate: float = Field(1e-3, gt=0)
+    max_length: int = Field(64, ge=32)
     seed: int = 42
 
 
 class RewardConfig(Frozen):
-    steps: int = Field(160, ge=1)
+    steps: int = Field(340, ge=1)
     batch: int = Field(32, ge=1, description="pairs per step")
-    learning_rate: float = Field(3e-3, gt=0)
-    max_length: int = Field(160, ge=32)
+    learning_rate: float = Field(6e-3, gt=0)
+    max_length: int = Field(96, ge=32)
     seed: int = 42
     judge_seed: int = 1042
 
@@ -87,9 +87,9 @@ class RewardConfig(Frozen):
 class PpoTextConfig(Frozen):
     """PPO on text (Schulman et al. 2017; Ziegler et al. 2019 for the KL control)."""
 
-    iterations: int = Field(40, ge=1)
-    batch: int = Field(128, ge=2, description="messages sampled per iteration")
-    minibatch: int = Field(64, ge=1)
+    iterations: int = Field(60, ge=1)
+    batch: int = Field(192, ge=2, description="messages sampled per iteration")
+    minibatch: int = Field(96, ge=1)
     epochs: int = Field(2, ge=1)
     learning_rate: float = Field(1.5e-3, gt=0)
     value_learning_rate: float = Field(3e-3, gt=0)
@@ -100,13 +100,13 @@ class PpoTextConfig(Frozen):
     value_clip: float = Field(1.0, gt=0)
     entropy_coefficient: float = Field(0.0, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
-    rule_reward: float = Field(3.0, ge=0, description="added when the shield passes, else taken")
+    rule_reward: float = Field(6.0, ge=0, description="added when the shield passes, else taken")
     kl_target: float = Field(1.0, gt=0, description="nats per message")
     beta: float = Field(0.2, gt=0)
     beta_every: int = Field(4, ge=1, description="iterations between updates of beta")
     beta_limit: float = Field(30.0, ge=1, description="beta stays within beta/4 and beta*limit")
     checkpoint_every: int = Field(10, ge=1)
-    evaluation_samples: int = Field(512, ge=8)
+    evaluation_samples: int = Field(1_024, ge=8)
     seed: int = 42
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from churn_assets.messages.config import CorpusConfig
-from churn_assets.messages.flaws import FLAWS, SLOT_FLAWS, write_pair
+from churn_assets.messages.flaws import FLAWS, HARD_FLAWS, write_pair
 from churn_assets.messages.grammar import SPLITS, Split, grammar, write_message
 from churn_assets.messages.prompts import random_situation
 
@@ -41,9 +41,9 @@ def write_messages(config: CorpusConfig, split: Split) -> Iterator[dict[str, Any
 
 
 def write_preferences(config: CorpusConfig, split: Split) -> Iterator[dict[str, Any]]:
-    """Rows {prompt, chosen, rejected, source, group, flaw}; slot flaws twice as often as others."""
+    """Rows {prompt, chosen, rejected, source, group, flaw}; the hard flaws more often."""
     rng = random.Random(f"{config.seed}-pairs-{split}")
-    families, flaws = grammar().families_of(split), [*FLAWS, *SLOT_FLAWS]
+    families, flaws = grammar().families_of(split), [*FLAWS, *HARD_FLAWS]
     for i in range(_size(config.pairs, split)):
         flaw = flaws[i % len(flaws)]
         situation, family = random_situation(rng), rng.choice(families)

@@ -165,8 +165,9 @@ FLAWS: Mapping[str, Flaw] = {
     "garbled": _garbled,
 }
 
-# The hardest to see, and the ones that PPO exploits first: a shorter message without its offer.
-SLOT_FLAWS = ("missing_slot", "missing_slot", "doubled_slot", "wrong_slot")
+# The hardest to see, shown more often: a missing opening or offer leaves no word behind, a doubled
+# slot no new one. PPO exploits them first.
+HARD_FLAWS = (*["generic", "missing_slot", "doubled_slot"] * 2, "generic", "wrong_slot")
 
 
 def write_pair(rng: random.Random, situation: Situation, family: str, flaw: str) -> tuple[str, str]:

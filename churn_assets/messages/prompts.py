@@ -51,11 +51,10 @@ class Situation:
     @property
     def prompt(self) -> str:
         """What decides most stands first and at fixed positions, the list of services last."""
-        services = " ".join(self.services) or "nothing"
         contract = _CONTRACT_WORDS[self.contract]
-        return (
-            f"{self.offer}% offer, {self.band} {contract} customer, {self.tone}, {services}:{END}"
-        )
+        services = self.services or ("nothing",)
+        fields = (f"{self.offer}%", self.band, contract, self.tone, *services)
+        return f"{' '.join(fields)}:{END}"
 
 
 def flawed_prompt(prompt: str) -> str:

@@ -69,7 +69,7 @@ def run(
     started = time.perf_counter()
     model, tokenizer = load_base(inputs["message_base_model"], eight_bit=config.base.eight_bit)
     adapted = with_new_adapter(model, config.lora, ADAPTER)
-    rows = training_rows(inputs, config)
+    rows = training_rows(inputs, tokenizer, config)
     before = evaluate(adapted, tokenizer, config)  # the new adapter is still without effect
     activate(adapted, ADAPTER, trainable=True)
     callback = _Report(progress)
@@ -95,18 +95,30 @@ def run(
     return report
 
 
-def training_rows(inputs: Mapping[str, Path], config: MessagesConfig) -> list[dict[str, str]]:
-    """Prompt and completion, in an order drawn by the seed; public dialogues are a small share."""
+def training_rows(
+    inputs: Mapping[str, Path], tokenizer: Any, config: MessagesConfig
+) -> list[dict[str, str]]:
+    """Prompt and completion, in an order drawn by the seed; public dialogues are a small share.
+
+    Dialogues that are too long are left out: their beginnings alone teach a small model nothing,
+    and their many improbable tokens outweigh every message in the batch.
+    """
     wanted = config.sft.steps * config.sft.batch
-    public = read_jsonl(inputs["oasst1_pairs"] / "train.jsonl", config.corpus.public_dialogues)
-    own = read_jsonl(inputs["retention_messages"] / "train.jsonl", max(1, wanted - len(public)))
+    public = read_jsonl(inputs["oasst1_pairs"] / "train.jsonl")
+    fitting = [row for row in public if _fits(row, tokenizer, config.sft.max_length)]
+    fitting = fitting[: config.corpus.public_dialogues]
+    own = read_jsonl(inputs["retention_messages"] / "train.jsonl", max(1, wanted - len(fitting)))
     rows = [
         {"prompt": row["prompt"] + ("" if row["prompt"].endswith("\n") else "\n"),
          "completion": row["response"]}
-        for row in [*own, *public]
+        for row in [*own, *fitting]
     ]  # fmt: skip
     random.Random(config.sft.seed).shuffle(rows)
     return rows
+
+
+def _fits(row: Mapping[str, str], tokenizer: Any, max_length: int) -> bool:
+    return len(tokenizer(row["prompt"] + row["response"]).input_ids) < max_length - 1
 
 
 def _trainer_arguments(config: MessagesConfig, scratch: Path) -> TrlSftConfig:

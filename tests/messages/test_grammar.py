@@ -101,7 +101,7 @@ def test_prompts_hold_categories_and_no_values() -> None:
         name="Wilhelmina", tenure=37, monthly_charges=43.21, services=("phone", "internet")
     )
     prompt = Situation.of(made).prompt
-    assert prompt == "10% offer, long monthly customer, warm, internet phone:\n"
+    assert prompt == "10% long monthly warm internet phone:\n"
 
 
 def test_services_of_a_brief_map_to_one_prompt_whatever_their_order() -> None:

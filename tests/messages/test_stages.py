@@ -73,7 +73,7 @@ def test_padding_on_either_side_changes_nothing(chain: Chain) -> None:
     """Why: left padding without a mask moved logits by 0.57 once."""
     model, tokenizer = load_base(chain.folders["message_base_model"], eight_bit=False)
     model.eval()
-    prompts = ["new monthly customer, nothing, warm, 0% offer:\n", "hello:\n"]
+    prompts = ["0% new monthly warm nothing:\n", "hello:\n"]
     left, left_mask = encode_prompts(tokenizer, prompts)
     for row, prompt in enumerate(prompts):
         alone = torch.tensor([tokenizer(prompt).input_ids])
