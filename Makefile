@@ -21,7 +21,7 @@ $(VENV)/.dev: $(VENV)/.runtime
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-.PHONY: help demo test test.graph lint dev serve report bench clean deploy deploy.check \
+.PHONY: help demo test test.quick lint dev serve report bench clean deploy deploy.check \
         data.all data.ibm_telco data.uci_bank data.oasst1 data.preferences data.upload
 
 help: ## List the targets
@@ -32,12 +32,12 @@ demo: $(VENV)/.runtime ## From nothing to an answer: install, materialize the gr
 	@$(CHURN) materialize
 	@$(CHURN) predict --sample --over-http
 
-test: $(VENV)/.dev ## Lint, type-check and run all tests
+test: $(VENV)/.dev ## Lint, type-check and run all tests (the whole graph among them)
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/pytest -n 2 --dist loadfile -m "not graph" --cov --cov-report=term
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
-test.graph: $(VENV)/.dev ## The whole graph on the emulated bucket (tens of minutes)
-	$(BIN)/pytest -m graph
+test.quick: $(VENV)/.dev ## All tests but the whole graph on the emulated bucket
+	$(BIN)/pytest -n 2 --dist loadfile -m "not graph"
 
 lint: $(VENV)/.dev ## Style, types and architecture contracts
 	$(BIN)/ruff check .
