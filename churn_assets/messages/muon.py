@@ -1,8 +1,8 @@
 """Muon (Jordan et al. 2024) for the embedded model's weight matrices.
 
-The momentum is replaced by the nearest orthogonal matrix before each step. With the same text the
-embedded model reaches AdamW's loss in well under half of the steps. torch.optim.Muon works in
-bfloat16, which CPUs without bfloat16 units do slower than a whole training step.
+The momentum is replaced by the nearest orthogonal matrix before each step. The embedded model needs
+three quarters of AdamW's steps for the same loss (benchmarks/messages.md). torch.optim.Muon works
+in bfloat16, which CPUs without bfloat16 units do slower than a whole training step.
 """
 
 from __future__ import annotations
