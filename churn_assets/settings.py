@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.config import ApiConfig
 from churn_assets.datasets.config import DatasetsConfig
-from churn_assets.decision.config import DecisionConfig
+from churn_assets.decision.config import PRESETS, DecisionConfig
 from churn_assets.messages.config import MessagesConfig, messages_config
 from churn_assets.predictors.config import AcceptConfig, RiskConfig
 from churn_assets.release.config import ReleaseConfig
@@ -31,6 +31,8 @@ def profile_defaults(profile: str) -> dict[str, Any]:
     return {
         "compute": {"backend": "modal"},
         "data": {"allow_synthetic": False},
+        # A policy on every assumed world, and how much the seed matters.
+        "decision": {"seeds": [0, 1, 2], "also_report": list(PRESETS)},
         "messages": messages_config("production").model_dump(),
     }
 

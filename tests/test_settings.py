@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from churn_assets.decision.config import PRESETS
 from churn_assets.settings import Settings, merge
 
 
@@ -35,6 +36,8 @@ def test_production_changes_compute_data_and_base_model(monkeypatch: pytest.Monk
     assert settings.data.allow_synthetic is False
     assert settings.messages.base.source == "facebook/opt-350m"
     assert settings.messages.base.eight_bit is True
+    assert set(settings.decision.presets) == set(PRESETS)
+    assert len(settings.decision.seeds) == 3
 
 
 def test_an_explicit_setting_wins_over_the_profile(monkeypatch: pytest.MonkeyPatch) -> None:

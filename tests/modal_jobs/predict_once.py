@@ -12,7 +12,6 @@ from api.schemas import SAMPLE_REQUEST
 from modal_jobs import serving
 
 
-
 def zone_where_it_is_noon() -> str:
     """No quiet hours there, so the verdict on the message does not depend on when the test runs."""
     return f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"  # its signs are reversed: GMT+5 is UTC-5
