@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from churn_assets.predictors.shapley import PathShapley
+from churn_assets.predictors.shapley import SubtreeShapley
 from churn_assets.predictors.ubjson import load_ubjson
 
 MAX_DEPTH = 6  # a completed tree has 2^depth leaves
@@ -161,10 +161,10 @@ class Forest:
         return np.add.accumulate(sums, axis=0)[-1]
 
     def _shapley(self, bits: Bits) -> Floats32:
-        return self._paths.contributions(bits)
+        return self._subtrees.contributions(bits)
 
     @cached_property
-    def _paths(self) -> PathShapley:
-        return PathShapley.of(
+    def _subtrees(self) -> SubtreeShapley:
+        return SubtreeShapley.of(
             self.condition_feature[self.node_condition], self.left_share, self.leaf, self.features
         )

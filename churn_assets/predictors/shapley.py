@@ -1,4 +1,4 @@
-"""Exact path-dependent SHAP values of complete trees, from a table per leaf.
+"""Exact path-dependent SHAP values of complete trees, by looking them up.
 
 A leaf is reached when the D conditions on its path all hold. Let o_j be 1 if the row satisfies
 every condition of the path's j-th feature, and z_j the share of the training weight that does. The
@@ -13,7 +13,9 @@ are those of a Beta integral, so the sum over all S is a single integral of a po
     phi_i = leaf · (o_i - z_i) · integral over t in [0, 1] of prod_{j != i} (t·o_j + (1-t)·z_j),
 
 which Gauss-Legendre quadrature gives exactly. Since o is one of 2^D patterns, all values of all
-leaves are tabulated once; explaining a row is a look-up.
+leaves are tabulated once. The four leaves of a subtree of height 2 share the path to it, so their
+tables are added up to one over the D + 1 nodes that decide among them; explaining a row is one
+look-up a subtree.
 """
 
 from __future__ import annotations
@@ -27,63 +29,103 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
+HEIGHT = 2
+"""Of the subtrees that have a table. A table has 2^(D - HEIGHT + 2^HEIGHT - 1) rows: with 3, those
+of a tree of depth 3 would no longer fit into a processor's nearer caches."""
+
+
 @dataclass(frozen=True)
-class PathShapley:
-    """Tabulated Shapley values of L leaves whose paths have D conditions.
+class SubtreeShapley:
+    """Tabulated Shapley values of S subtrees, each decided by n nodes: its path's and its own.
 
     Attributes:
-        node: (D, L) flat index of each condition's inner node in the (I, T) bits.
-        right: (D, L, 1) whether the path leaves that node to the right.
-        table: (D * L * 2^D) Shapley value of each player for each pattern of satisfied conditions.
-        scatter: (D * L, F) one where a player is a feature: sums players into features.
+        node: (n, S) flat index of each subtree's nodes in the (I, T) bits.
+        table: (S * 2^n, n) Shapley value of each node's feature, for each pattern of bits.
+        scatter: (S * n, F) one where a node asks for a feature: sums nodes into features.
     """
 
     node: NDArray[np.intp]
-    right: NDArray[np.bool_]
     table: NDArray[np.float32]
     scatter: NDArray[np.float32]
 
     @classmethod
     def of(
         cls, feature: NDArray[np.intp], left_share: Floats, leaf: NDArray[np.float32], features: int
-    ) -> PathShapley:
+    ) -> SubtreeShapley:
         """From the complete trees' node features and shares (I, T) and leaves (2^D, T)."""
         leaves, trees = leaf.shape
         depth = leaves.bit_length() - 1
         code = np.arange(leaves)[:, None]  # its bits, first to last, are the path's directions
         right = np.stack([(code >> (depth - 1 - d)) & 1 for d in range(depth)]).astype(bool)
         inner = np.stack([2**d - 1 + (code >> (depth - d)) for d in range(depth)])
-        node = (inner * trees + np.arange(trees)).reshape(depth, -1)
+        path = (inner * trees + np.arange(trees)).reshape(depth, -1)
         right = np.broadcast_to(right, (depth, leaves, trees)).reshape(depth, -1)
-        left = left_share.ravel()[node]
+        left = left_share.ravel()[path]
         share = np.where(right, 1 - left, left)
         completes = np.isnan(share)  # such a node never turns a row away: a dummy player
-        players = np.where(completes, -1, feature.ravel()[node])
+        players = np.where(completes, -1, feature.ravel()[path])
         # The two leaves below a completing node are one leaf: keep the left one.
         value = np.where((completes & right).any(axis=0), 0.0, leaf.reshape(-1))
-        table = _tabulate(players, np.where(completes, 1.0, share), value)
-        scatter = (players[:, :, None] == np.arange(features)).astype(np.float32)
-        return cls(node, right[:, :, None], table.ravel(), scatter.reshape(-1, features))
+        by_leaf = _tabulate(players, np.where(completes, 1.0, share), value)
+        table = _add_up(by_leaf.reshape(depth, leaves, trees, leaves))
+        inner = _nodes_of_subtrees(depth)[:, :, None]
+        node = (inner * trees + np.arange(trees)).reshape(len(inner), -1)
+        players = np.where(np.isnan(left_share), -1, feature).ravel()[node]
+        scatter = (players.T[:, :, None] == np.arange(features)).astype(np.float32)
+        return cls(node, table.reshape(-1, len(node)), scatter.reshape(-1, features))
 
     def contributions(self, bits: NDArray[np.bool_]) -> NDArray[np.float32]:
         """SHAP values (N, F) of the rows whose node decisions are `bits` (I, T, N)."""
-        depth, rows = len(self.node), bits.shape[2]
-        satisfied = bits.reshape(-1, rows).take(self.node, axis=0) == self.right
-        pattern = np.zeros(satisfied.shape[1:], np.intp)
-        for d in range(depth):
-            pattern += satisfied[d].astype(np.intp) << d
-        entry = self._first_entry + pattern
-        return self.table.take(entry).reshape(-1, rows).T @ self.scatter
+        rows = bits.shape[2]
+        decisions = bits.reshape(-1, rows).take(self.node, axis=0).view(np.uint8)
+        pattern = np.zeros(decisions.shape[1:], np.uint8)
+        for position, decision in enumerate(decisions):
+            pattern |= decision << position
+        entry = self._first_entry + pattern.T
+        return self.table.take(entry, axis=0).reshape(rows, -1) @ self.scatter
 
     @cached_property
     def _first_entry(self) -> NDArray[np.intp]:
-        """(D, L, 1) where the 2^D patterns of each leaf's player begin in the table."""
-        depth, leaves = self.node.shape
-        return (np.arange(depth * leaves) << depth).reshape(depth, leaves, 1)
+        """(S,) where the 2^n patterns of each subtree begin in the table."""
+        nodes, subtrees = self.node.shape
+        return np.arange(subtrees) << nodes
 
 
-def _tabulate(players: NDArray[np.intp], share: Floats, value: Floats) -> NDArray[np.float32]:
-    """Shapley values (D, L * 2^D) of players (D, L), -1 for a dummy, with shares z (D, L)."""
+def _nodes_of_subtrees(depth: int) -> NDArray[np.intp]:
+    """(n, 2^(depth - height)) the inner nodes that decide among each subtree's leaves."""
+    above = max(depth - HEIGHT, 0)
+    subtree = np.arange(2**above)
+    path = [2**d - 1 + (subtree >> (above - d)) for d in range(above)]
+    own = [
+        2 ** (above + r) - 1 + (subtree << r) + i for r in range(depth - above) for i in range(2**r)
+    ]
+    return np.stack(path + own)
+
+
+def _add_up(by_leaf: Floats) -> NDArray[np.float32]:
+    """(D, 2^D, T, 2^D) tables of leaves -> (S, T, 2^n, n) of subtrees.
+
+    A leaf's table is by the pattern of its satisfied conditions, a subtree's by its nodes' bits.
+    """
+    depth, leaves, trees, _ = by_leaf.shape
+    nodes = _nodes_of_subtrees(depth)
+    pattern = np.arange(2 ** len(nodes))
+    table = np.zeros((nodes.shape[1], trees, len(pattern), len(nodes)))
+    for leaf in range(leaves):
+        subtree = leaf * nodes.shape[1] // leaves
+        path = [2**d - 1 + (leaf >> (depth - d)) for d in range(depth)]
+        positions = [nodes[:, subtree].tolist().index(node) for node in path]
+        satisfied = np.zeros(len(pattern), np.intp)
+        for d, position in enumerate(positions):
+            goes_right = (leaf >> (depth - 1 - d)) & 1
+            satisfied |= ((pattern >> position & 1) == goes_right) << d
+        for d, position in enumerate(positions):
+            table[subtree, :, :, position] += by_leaf[d, leaf][:, satisfied]
+    return table.astype(np.float32)
+
+
+def _tabulate(players: NDArray[np.intp], share: Floats, value: Floats) -> Floats:
+    """Shapley values (D, L, 2^D) of players (D, L), -1 for a dummy, with shares z (D, L)."""
     depth, leaves = players.shape
     same = players[:, None] == players[None]  # (D, D, L): conditions on one feature are one player
     later = (same & np.tri(depth, k=-1, dtype=bool)[:, :, None]).any(axis=1) | (players < 0)
@@ -98,4 +140,4 @@ def _tabulate(players: NDArray[np.intp], share: Floats, value: Floats) -> NDArra
         for i in range(depth):
             others = np.delete(mixed, i, axis=1).prod(axis=1)
             table[i] += (weight * value * (o[:, i] - z[i]) * others).T
-    return table.reshape(depth, -1).astype(np.float32)
+    return table
