@@ -47,7 +47,7 @@ def top_reasons(
         rows: the N customers.
     """
     order = np.argsort(-np.abs(contributions), axis=1, kind="stable")[:, :count]
-    sizes = np.take_along_axis(contributions, order, axis=1).round(4)
+    sizes = contributions[np.arange(len(rows))[:, None], order].round(4)
     return [
         [
             _reason(features[i], row.get(features[i]), size)

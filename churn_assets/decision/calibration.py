@@ -15,7 +15,7 @@ from churn_assets.decision.evaluation import (
     chains,
     grid_states,
 )
-from churn_assets.decision.network_numpy import NetworkPolicy, NetworkSpec, decide_from_heads
+from churn_assets.decision.network_numpy import NetworkPolicy, NetworkSpec, decide_from_outputs
 from churn_assets.decision.oracle import Chain
 
 CALIBRATION_STEPS = 16
@@ -27,7 +27,7 @@ LOWEST_OFFER_PRICE, HIGHEST_OFFER_PRICE = -32.0, 32.0
 halved budget took 16)."""
 
 
-Levels = list[dict[str, NDArray[np.float32]]]
+Levels = list[NDArray[np.float32]]
 """A chunk's raw network outputs at the states with n = 0, 1, ... contacts."""
 
 
@@ -38,7 +38,7 @@ def calibrate_policy(policy: NetworkPolicy, customers: Customers) -> NetworkPoli
     The price may be negative: an underspending policy is made more generous.
     """
     spec = policy.spec
-    grid = HeadGrid.build(policy, customers)
+    grid = OutputGrid.build(policy, customers)
     low, high = LOWEST_OFFER_PRICE, HIGHEST_OFFER_PRICE
     for _ in range(CALIBRATION_STEPS):
         middle = (low + high) / 2
@@ -49,28 +49,30 @@ def calibrate_policy(policy: NetworkPolicy, customers: Customers) -> NetworkPoli
 
 
 @dataclass(frozen=True)
-class HeadGrid:
+class OutputGrid:
     """The network's outputs at every grid state, kept while the calibration changes."""
 
     chains: list[Chain]
-    heads: list[Levels]
+    outputs: list[Levels]
     weight: Array
 
     @classmethod
-    def build(cls, policy: NetworkPolicy, customers: Customers) -> "HeadGrid":
+    def build(cls, policy: NetworkPolicy, customers: Customers) -> "OutputGrid":
         """Run the network once on all states of all customers."""
         every = list(chains(customers, policy.spec.params))
         levels = range(policy.spec.params.contact_cap + 1)
-        heads = [[policy.heads(grid_states(chain, level)) for level in levels] for chain in every]
-        return cls(every, heads, customers.weight)
+        outputs = [
+            [policy.outputs(grid_states(chain, level)) for level in levels] for chain in every
+        ]
+        return cls(every, outputs, customers.weight)
 
     def evaluate(self, spec: NetworkSpec) -> Evaluation:
         """Exact figures of the policy with another calibration."""
         figures = []
-        for chain, levels in zip(self.chains, self.heads, strict=True):
+        for chain, levels in zip(self.chains, self.outputs, strict=True):
 
-            def decide(contacts: int, states: Array, heads: Levels = levels) -> Decisions:
-                return decide_from_heads(heads[contacts], states, spec)
+            def decide(contacts: int, states: Array, outputs: Levels = levels) -> Decisions:
+                return decide_from_outputs(outputs[contacts], states, spec)
 
             figures.append(chain_figures(chain, actions_from(decide, chain)))
         return Evaluation.of(np.concatenate(figures), self.weight)

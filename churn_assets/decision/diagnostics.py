@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churn_assets.decision.actions import Policy
-from churn_assets.decision.calibration import HeadGrid, calibrate_policy
+from churn_assets.decision.calibration import OutputGrid, calibrate_policy
 from churn_assets.decision.comparison import captured_uplift
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.customers import Customers
@@ -139,7 +139,7 @@ def gap_by_risk(
 
 def spend_at_offer_prices(policy: NetworkPolicy, customers: Customers) -> list[float]:
     """Expected spend as offers get dearer or cheaper to the deployed policy: must never rise."""
-    grid = HeadGrid.build(policy, customers)
+    grid = OutputGrid.build(policy, customers)
     prices = [policy.spec.offer_price + shift for shift in MONOTONE_SHIFTS]
     specs = [policy.spec.model_copy(update={"offer_price": price}) for price in prices]
     return [grid.evaluate(spec).mean("spend") for spec in specs]

@@ -1,6 +1,5 @@
 """The policy network without torch: three matrix products, served from safetensors."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -16,11 +15,10 @@ from churn_assets.decision.actions import DELAYS, OFFERS, Decisions
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.dynamics import Array, affordable, logit
 from churn_assets.decision.state import (
-    ACCEPT,
     BUDGET,
     COLUMNS,
     FATIGUE,
-    RISK,
+    PROBABILITIES,
     validate_states,
 )
 
@@ -29,6 +27,9 @@ SHAPES = {"contact": 2, "offer": OFFERS, "delay": DELAYS, "value": 1}
 _ENDS = dict(zip(SHAPES, accumulate(SHAPES.values()), strict=True))
 HEADS = {head: slice(end - SHAPES[head], end) for head, end in _ENDS.items()}
 """Columns of each head in the product that serves all of them."""
+CONTACT, OFFER, DELAY = (HEADS[head] for head in ("contact", "offer", "delay"))
+_ACTIONS = DELAY.stop
+_STARTS, _SIZES = [0, OFFER.start, DELAY.start], [2, OFFERS, DELAYS]
 IMPOSSIBLE = -1e9
 """Logit of an action that does nothing or isn't possible in a state."""
 
@@ -53,8 +54,7 @@ class NetworkSpec(BaseModel):
 def raw_features(states: Array) -> Array:
     """(N, 9): probabilities as logits, the other columns as they are."""
     features = np.array(states, dtype=np.float64)
-    features[:, RISK] = logit(states[:, RISK])
-    features[:, ACCEPT] = logit(states[:, ACCEPT])
+    features[:, PROBABILITIES] = logit(states[:, PROBABILITIES])
     return features
 
 
@@ -87,19 +87,24 @@ class NetworkPolicy:
                 raise ValueError(f"{folder / WEIGHTS_FILE}: {layer} is not {shape}")
         return cls(weights, spec)
 
-    def heads(self, states: Array) -> dict[str, NDArray[np.float32]]:
-        """Raw outputs per head, (N, 2), (N, 4), (N, 8) and (N, 1), before masks."""
-        features = (raw_features(states) - self.spec.mean) / np.asarray(self.spec.scale)
+    def outputs(self, states: Array) -> NDArray[np.float32]:
+        """(N, 15) raw outputs before masks; `HEADS` says which columns are whose."""
+        mean, scale = self._normalisation
+        features = (raw_features(states) - mean) / scale
         hidden = self._dense("trunk.0", features.astype(np.float32))
         hidden = self._dense("trunk.2", np.maximum(hidden, 0))
         weights, bias = self._all_heads
-        outputs = np.maximum(hidden, 0) @ weights + bias
-        return {head: outputs[:, columns] for head, columns in HEADS.items()}
+        outputs: NDArray[np.float32] = np.maximum(hidden, 0) @ weights + bias
+        return outputs
 
     def decide(self, states: NDArray[np.float64]) -> Decisions:
         """Decide for states (N, 9); see `actions.Policy`."""
         states = validate_states(states)
-        return decide_from_heads(self.heads(states), states, self.spec)
+        return decide_from_outputs(self.outputs(states), states, self.spec)
+
+    @cached_property
+    def _normalisation(self) -> tuple[Array, Array]:
+        return np.asarray(self.spec.mean), np.asarray(self.spec.scale)
 
     @cached_property
     def _all_heads(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -113,24 +118,26 @@ class NetworkPolicy:
         return inputs @ self.weights[f"{layer}.weight"].T + self.weights[f"{layer}.bias"]
 
 
-def decide_from_heads(
-    heads: Mapping[str, NDArray[np.floating]], states: Array, spec: NetworkSpec
+def decide_from_outputs(
+    outputs: NDArray[np.floating], states: Array, spec: NetworkSpec
 ) -> Decisions:
     """Mask, apply the calibration and take each head's most probable action."""
     can_contact, can_offer = action_masks(states, spec.params)
     can_contact[:, 1] &= states[:, FATIGUE] < spec.params.contact_cap  # deployed: the cap is kept
-    contact_logits = np.where(can_contact, heads["contact"], IMPOSSIBLE)
-    offer_logits = np.where(can_offer, heads["offer"], IMPOSSIBLE)
-    offer_logits = offer_logits - spec.offer_price * np.arange(OFFERS)
-    contact = contact_logits.argmax(axis=1)
-    offer, delay = offer_logits.argmax(axis=1), heads["delay"].argmax(axis=1)
-    probability = _largest(contact_logits) * _largest(heads["delay"])
-    probability *= np.where(contact == 1, _largest(offer_logits), 1.0)
-    return Decisions(contact == 1, np.where(contact == 1, offer, 0), delay, probability)
+    logits = outputs[:, :_ACTIONS].astype(np.float64)
+    logits[:, CONTACT][~can_contact] = IMPOSSIBLE
+    logits[:, OFFER][~can_offer] = IMPOSSIBLE
+    logits[:, OFFER] -= spec.offer_price * np.arange(OFFERS)
+    contact = logits[:, 1] > logits[:, 0]
+    offer, delay = logits[:, OFFER].argmax(axis=1), logits[:, DELAY].argmax(axis=1)
+    likeliest = _largest(logits)
+    probability = likeliest[:, 0] * likeliest[:, 2] * np.where(contact, likeliest[:, 1], 1.0)
+    return Decisions(contact, offer * contact, delay, probability)
 
 
-def _largest(logits: NDArray[np.floating]) -> Array:
-    """Softmax probability of the most probable action."""
-    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    largest: Array = 1 / weights.sum(axis=1, dtype=np.float64)
-    return largest
+def _largest(logits: Array) -> Array:
+    """(N, 3) softmax probability of each head's most probable action, all heads in one pass."""
+    largest = np.maximum.reduceat(logits, _STARTS, axis=1)
+    weights = np.exp(logits - largest.repeat(_SIZES, axis=1))
+    probabilities: Array = 1 / np.add.reduceat(weights, _STARTS, axis=1)
+    return probabilities

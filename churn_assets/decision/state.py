@@ -29,6 +29,7 @@ COLUMNS = (
     "fatigue_count",
 )
 RISK, ACCEPT, BUDGET, DAYS, COOLDOWN, FATIGUE = 0, slice(1, 5), 5, 6, 7, 8
+PROBABILITIES = slice(0, 5)
 _LARGEST = np.finfo(np.float64).max
 _UPPER = np.array([1, 1, 1, 1, 1, 1, _LARGEST, 1, _LARGEST])
 
@@ -62,18 +63,19 @@ def build_states(
     days = np.asarray(days_since_contact, dtype=np.float64)
     days = np.minimum(np.where(np.isnan(days), cooldown_days, days), cooldown_days)
     count = np.size(risk)
-    columns = {
-        "churn_risk": (risk, (count,)),
-        "accept_prob": (accept, (count, 4)),
-        "budget_remaining": (budget_remaining, (count,)),
-        "days_since_contact": (days, (count,)),
-        "cooldown_active": (days < cooldown_days, (count,)),
-        "fatigue_count": (contacts_this_period, (count,)),
+    columns: dict[str, tuple[int | slice, ArrayLike, tuple[int, ...]]] = {
+        "churn_risk": (RISK, risk, (count,)),
+        "accept_prob": (ACCEPT, accept, (count, 4)),
+        "budget_remaining": (BUDGET, budget_remaining, (count,)),
+        "days_since_contact": (DAYS, days, (count,)),
+        "cooldown_active": (COOLDOWN, days < cooldown_days, (count,)),
+        "fatigue_count": (FATIGUE, contacts_this_period, (count,)),
     }
-    for name, (values, shape) in columns.items():
+    states = np.empty((count, len(COLUMNS)))
+    for name, (place, values, shape) in columns.items():
         if np.shape(values) != shape:
             raise ValueError(f"{name}: shape {np.shape(values)}, expected {shape}")
-    states = np.column_stack([np.asarray(v, dtype=np.float64) for v, _ in columns.values()])
+        states[:, place] = values
     return validate_states(states)
 
 

@@ -214,6 +214,6 @@ def _plot(
     held_out = {"all offers": (accepted, scorer.model.probabilities(matrix))}
     plot_calibration(folder, f"P(accept | offer), {len(accepted):,} held-out contacts", held_out)
     names = [feature.name for feature in ACCEPT_FEATURES]
-    contributions = scorer.model.forest.contributions(matrix).astype(np.float64)
+    contributions = scorer.model.forest.explain(matrix)[1].astype(np.float64)
     plot_importance(folder, names, contributions)
     plot_offer_curves(folder, curves, offer_curve)

@@ -11,7 +11,7 @@ leaves up, all trees and rows at a time: a node's value is that of the child its
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -124,23 +124,30 @@ class Forest:
 
     def margins(self, matrix: Floats32) -> Floats32:
         """Log-odds of each row of `matrix` (N, F), shape (N,); NaN in the matrix is missing."""
-        return self._by_chunks(matrix, self._fold, np.empty(len(matrix), np.float32))
+        margins = np.empty(len(matrix), np.float32)
+        for chunk, bits in self._decided(matrix):
+            margins[chunk] = self._fold(bits)
+        return margins
 
-    def contributions(self, matrix: Floats32) -> Floats32:
-        """Path-dependent SHAP values in log-odds, shape (N, F) (Lundberg et al., 2020).
+    def explain(self, matrix: Floats32) -> tuple[Floats32, Floats32]:
+        """`margins`, and path-dependent SHAP values (N, F) in log-odds (Lundberg et al., 2020).
 
-        A row sums to its margin minus the average margin of the training data.
+        A row of values sums to its margin minus the average margin of the training data.
         """
-        out = np.empty((len(matrix), self.features), np.float32)
-        return self._by_chunks(matrix, self._shapley, out)
+        margins = np.empty(len(matrix), np.float32)
+        contributions = np.empty((len(matrix), self.features), np.float32)
+        for chunk, bits in self._decided(matrix):
+            margins[chunk] = self._fold(bits)
+            contributions[chunk] = self._subtrees.contributions(bits)
+        return margins, contributions
 
-    def _by_chunks(self, matrix: Floats32, score: Any, out: Floats32) -> Floats32:
+    def _decided(self, matrix: Floats32) -> Iterator[tuple[slice, Bits]]:
+        """The rows a chunk at a time: where they stand, and their nodes' decisions."""
         if matrix.ndim != 2 or matrix.shape[1] != self.features:
             raise ValueError(f"matrix of shape {matrix.shape}, expected (N, {self.features})")
         for start in range(0, len(matrix), ROWS_AT_A_TIME):
             chunk = slice(start, start + ROWS_AT_A_TIME)
-            out[chunk] = score(self._bits(matrix[chunk]))
-        return out
+            yield chunk, self._bits(matrix[chunk])
 
     def _bits(self, matrix: Floats32) -> Bits:
         """Whether each inner node sends each row to the right, shape (I, T, N)."""
@@ -159,9 +166,6 @@ class Forest:
         # Tree after tree in float32, as XGBoost adds them: the result agrees to the last bit, does
         # not depend on the number of rows, and stays monotone where every tree is.
         return np.add.accumulate(sums, axis=0)[-1]
-
-    def _shapley(self, bits: Bits) -> Floats32:
-        return self._subtrees.contributions(bits)
 
     @cached_property
     def _subtrees(self) -> SubtreeShapley:

@@ -108,9 +108,8 @@ class RiskScorer:
         Raises:
             FeatureError: as `predict`.
         """
-        matrix = encode(rows, self.model.features)
-        contributions = self.model.forest.contributions(matrix).astype(np.float64)
-        return self.model.probabilities(matrix), contributions
+        margins, contributions = self.model.forest.explain(encode(rows, self.model.features))
+        return self.model.calibrator(margins), contributions.astype(np.float64)
 
     @cached_property
     def feature_names(self) -> tuple[str, ...]:
@@ -129,6 +128,12 @@ class AcceptScorer:
     def load(cls, folder: Path) -> AcceptScorer:
         """Read an accept model's folder; raises as `CalibratedModel.load`."""
         model = CalibratedModel.load(folder, "accept")
+        computed = [feature.name for feature in model.features[-2:]]
+        if computed != ["price_pressure", "offer_level"]:
+            raise ValueError(
+                f"{folder}/model.json: the last features are {computed}, "
+                "expected price_pressure and offer_level"
+            )
         return cls(model, PricePressure(tuple(model.metadata["price_pressure"]["knots"])))
 
     def predict(self, rows: Sequence[Row]) -> NDArray[np.float64]:
@@ -140,30 +145,22 @@ class AcceptScorer:
             FeatureError: (a ValueError) a required field is missing or a value is not allowed.
         """
         matrix = np.repeat(self.contact_matrix(rows), OFFER_LEVELS, axis=0)
-        matrix[:, -1] = np.tile(np.arange(OFFER_LEVELS), len(rows))
+        matrix[:, -1] = np.arange(len(matrix)) % OFFER_LEVELS
         return self.model.probabilities(matrix).reshape(-1, OFFER_LEVELS)
 
     def contact_matrix(self, rows: Sequence[Row]) -> NDArray[np.float32]:
-        """The customers as the accept model sees them, shape (N, F); the last column, offer, is 0.
+        """The customers as they would be contacted with offer level 0 (the last column), (N, F).
 
         Raises:
             FeatureError: as `predict`.
         """
-        return encode(customer_contacts(rows, self.price_pressure), self.model.features)
+        *given, _, _ = self.model.features
+        contacts = [with_contact_history(row) for row in rows]
+        matrix = np.zeros((len(rows), len(self.model.features)), np.float32)
+        matrix[:, :-2] = encode(contacts, given)
+        charges = encode(rows, [_MONTHLY_CHARGES])[:, 0].astype(np.float64)
+        matrix[:, -2] = self.price_pressure(charges)
+        return matrix
 
 
 _MONTHLY_CHARGES = Feature("monthly_charges", "number", required=True)
-
-
-def customer_contacts(rows: Sequence[Row], price_pressure: PricePressure) -> list[dict[str, Any]]:
-    """Customers in the accept model's contract, as they would be contacted with offer level 0.
-
-    Raises:
-        FeatureError: monthly charges are missing or not a number.
-    """
-    charges = encode(rows, [_MONTHLY_CHARGES])[:, 0].astype(np.float64)
-    pressures = price_pressure(charges).tolist()
-    return [
-        {**with_contact_history(row), "price_pressure": pressure, "offer_level": 0}
-        for row, pressure in zip(rows, pressures, strict=True)
-    ]

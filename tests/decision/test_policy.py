@@ -14,7 +14,7 @@ from churn_assets.decision.baselines import families
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.customers import Customers
 from churn_assets.decision.network import PolicyNetwork, save_network
-from churn_assets.decision.network_numpy import NetworkSpec, raw_features
+from churn_assets.decision.network_numpy import HEADS, NetworkSpec, raw_features
 from churn_assets.decision.outcomes import decision_outcomes
 from churn_assets.decision.policy import load_params, load_policy, save_rule
 from churn_assets.decision.ppo import feature_spec
@@ -96,8 +96,9 @@ def test_numpy_network_equals_torch() -> None:
     features = torch.from_numpy((raw_features(states) - 0.3) / 1.2).float()
     with torch.no_grad():
         expected = network(features)
-    for ours, theirs in zip(policy.heads(states).values(), expected, strict=True):
-        np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-6)
+    outputs = policy.outputs(states)
+    for columns, theirs in zip(HEADS.values(), expected, strict=True):
+        np.testing.assert_allclose(outputs[:, columns], theirs.numpy(), atol=1e-6)
 
 
 @pytest.mark.parametrize("policy", [*RULES, network_policy()], ids=lambda policy: policy.name)

@@ -49,7 +49,7 @@ def test_contributions_are_xgboosts(depth: int, tmp_path: Path) -> None:
     """Reasons shown to an agent are exact SHAP values, also where a path repeats a feature."""
     booster, matrix = train(depth)
     expected = booster.predict(xgb.DMatrix(matrix), pred_contribs=True)[:, :-1]
-    found = load(booster, tmp_path).contributions(matrix)
+    found = load(booster, tmp_path).explain(matrix)[1]
     np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
@@ -64,7 +64,7 @@ def test_contribution_of_one_split_has_its_closed_form(tmp_path: Path) -> None:
     )
     forest = load(booster, tmp_path)
     leaves = forest.margins(matrix).astype(np.float64)  # all hessians are 1/4: equal weights
-    found = forest.contributions(matrix)[:, 0]
+    found = forest.explain(matrix)[1][:, 0]
     np.testing.assert_allclose(found, leaves - leaves.mean(), atol=1e-6)
 
 
@@ -88,7 +88,7 @@ def test_stump_forest_without_a_split_is_constant(tmp_path: Path) -> None:
     forest = load(booster, tmp_path)
     expected = booster.inplace_predict(matrix, predict_type="margin")
     np.testing.assert_array_equal(forest.margins(matrix), expected)
-    np.testing.assert_array_equal(forest.contributions(matrix), np.zeros((10, 2)))
+    np.testing.assert_array_equal(forest.explain(matrix)[1], np.zeros((10, 2)))
 
 
 def test_refuses_what_it_cannot_score(tmp_path: Path) -> None:
