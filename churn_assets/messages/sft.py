@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import tempfile
 import time
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ import torch
 from datasets import Dataset
 from peft import PeftModel
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_utils import get_last_checkpoint
 from trl.trainer.sft_config import SFTConfig as TrlSftConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
@@ -46,7 +49,6 @@ class _Report(TrainerCallback):
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
-        self.losses: list[float] = []
 
     def on_log(
         self,
@@ -57,42 +59,58 @@ class _Report(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         if logs and "loss" in logs:
-            self.losses.append(logs["loss"])
             self.progress(state.global_step, state.max_steps, loss=logs["loss"])
 
 
 def run(
-    inputs: Mapping[str, Path], out: Path, config: MessagesConfig, progress: Progress = silent
+    inputs: Mapping[str, Path],
+    out: Path,
+    config: MessagesConfig,
+    progress: Progress = silent,
+    checkpoints: Path | None = None,
 ) -> dict[str, Any]:
-    """Stage `sft_model`; inputs: message_base_model, retention_messages, oasst1_pairs."""
+    """Stage `sft_model`; inputs: message_base_model, retention_messages, oasst1_pairs.
+
+    Resumes from `checkpoints`.
+    """
     use_threads(config.threads)
     started = time.perf_counter()
     model, tokenizer = load_base(inputs["message_base_model"], eight_bit=config.base.eight_bit)
+    torch.manual_seed(config.sft.seed)  # the adapter begins at random
     adapted = with_new_adapter(model, config.lora, ADAPTER)
     rows = training_rows(inputs, tokenizer, config)
     before = evaluate(adapted, tokenizer, config)  # the new adapter is still without effect
     activate(adapted, ADAPTER, trainable=True)
-    callback = _Report(progress)
     with tempfile.TemporaryDirectory() as scratch:
+        folder = checkpoints or Path(scratch)
         trainer = SFTTrainer(
             model=adapted,
-            args=_trainer_arguments(config, Path(scratch)),
+            args=_trainer_arguments(config, folder),
             train_dataset=Dataset.from_list(rows),
             processing_class=tokenizer,
-            callbacks=[callback],
+            callbacks=[_Report(progress)],
         )
-        trainer.train()
+        trainer.train(resume_from_checkpoint=_last_whole_checkpoint(folder))
     adapted.save_pretrained(str(out), selected_adapters=[ADAPTER])
     report = {
         "seconds": time.perf_counter() - started,
         "rows": len(rows),
-        "losses": callback.losses,
+        "losses": [row["loss"] for row in trainer.state.log_history if "loss" in row],
         "base_pass_rate": before["pass_rate"],
         **evaluate(adapted, tokenizer, config),
     }
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     write_model_card(out, "SFT adapter", config, report)
     return report
+
+
+def _last_whole_checkpoint(folder: Path) -> str | None:
+    """The library's newest checkpoint; one that a kill cut short goes: it lacks the last file."""
+    for checkpoint in folder.glob("checkpoint-*"):
+        if not (checkpoint / TRAINER_STATE_NAME).exists():
+            shutil.rmtree(checkpoint)
+    found: str | None = get_last_checkpoint(folder)
+    return found
 
 
 def training_rows(
@@ -121,10 +139,10 @@ def _fits(row: Mapping[str, str], tokenizer: Any, max_length: int) -> bool:
     return len(tokenizer(row["prompt"] + row["response"]).input_ids) < max_length - 1
 
 
-def _trainer_arguments(config: MessagesConfig, scratch: Path) -> TrlSftConfig:
+def _trainer_arguments(config: MessagesConfig, folder: Path) -> TrlSftConfig:
     on_gpu = torch.cuda.is_available()
     return TrlSftConfig(
-        output_dir=str(scratch),
+        output_dir=str(folder),
         max_steps=config.sft.steps,
         per_device_train_batch_size=config.sft.batch,
         learning_rate=config.sft.learning_rate,
@@ -139,7 +157,9 @@ def _trainer_arguments(config: MessagesConfig, scratch: Path) -> TrlSftConfig:
         seed=config.sft.seed,
         data_seed=config.sft.seed,
         logging_steps=10,
-        save_strategy="no",
+        save_strategy="steps",
+        save_steps=config.sft.checkpoint_every,
+        save_total_limit=1,
         report_to="none",
         disable_tqdm=True,
     )
