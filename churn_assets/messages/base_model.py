@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,16 +26,19 @@ from transformers import (
 
 from churn_assets.messages.config import EMBEDDED, BaseModelConfig, MessagesConfig
 from churn_assets.messages.corpus import read_jsonl
-from churn_assets.messages.language_model import ensure_padding, last_hidden, pad_right, use_threads
+from churn_assets.messages.language_model import (
+    batches_of_like_length,
+    ensure_padding,
+    last_hidden,
+    pad_right,
+    use_threads,
+)
 from churn_assets.messages.muon import Muon
 from churn_assets.messages.prompts import flawed_prompt
 from churn_assets.messages.tokenizer import PAD_ID, train_tokenizer
 from churn_assets.stage import Progress, silent
 
 IGNORED = -100
-# Batches are made of texts of like length, which saves half of the padding; within these many
-# batches the order stays random.
-BUCKET = 8
 
 
 class Row(NamedTuple):
@@ -116,7 +119,8 @@ def pretrain(
     model = OPTForCausalLM(embedded_config(config, len(tokenizer)))
     rows = _encode(tokenizer, dialogues, config.positions)
     optimizers = _optimizers(model, config)
-    batches = _batches(rows, config.batch, random.Random(config.seed))
+    rng = random.Random(config.seed)
+    batches = batches_of_like_length(rows, config.batch, lambda row: len(row.ids), rng)
     model.train()
     for step in range(config.steps):
         loss = _loss(model, next(batches))
@@ -174,18 +178,6 @@ def _encode(
         ending = [*response[: positions - len(prompt) - 1], tokenizer.eos_token_id]
         rows.append(Row([*prompt, *ending], [IGNORED] * len(prompt) + ending))
     return rows
-
-
-def _batches(rows: Sequence[Row], batch: int, rng: random.Random) -> Iterator[list[Row]]:
-    """Endless shuffled batches of texts of like length."""
-    order = list(rows)
-    while True:
-        rng.shuffle(order)
-        for i in range(0, max(1, len(order) - batch + 1), batch * BUCKET):
-            bucket = sorted(order[i : i + batch * BUCKET], key=lambda row: len(row.ids))
-            groups = [bucket[j : j + batch] for j in range(0, len(bucket), batch)]
-            rng.shuffle(groups)
-            yield from groups
 
 
 def _schedule(step: int, steps: int) -> float:

@@ -64,7 +64,10 @@ class LoraSettings(Frozen):
     rank: int = Field(16, ge=1)
     alpha: int = Field(32, ge=1)
     dropout: float = Field(0.0, ge=0, lt=1)
-    targets: tuple[str, ...] = ("q_proj", "v_proj")
+    targets: tuple[str, ...] = Field(
+        ("q_proj", "v_proj", "out_proj", "fc1", "fc2"),
+        description="queries and values alone hardly move a model of two narrow layers",
+    )
 
 
 class SftConfig(Frozen):
@@ -88,22 +91,25 @@ class RewardConfig(Frozen):
 class PpoTextConfig(Frozen):
     """PPO on text (Schulman et al. 2017; Ziegler et al. 2019 for the KL control)."""
 
-    iterations: int = Field(60, ge=1)
+    iterations: int = Field(48, ge=1)
     batch: int = Field(192, ge=2, description="messages sampled per iteration")
     minibatch: int = Field(96, ge=1)
     epochs: int = Field(2, ge=1)
-    learning_rate: float = Field(1.5e-3, gt=0)
+    learning_rate: float = Field(1.5e-3, gt=0, description="falls in a line to zero")
     value_learning_rate: float = Field(3e-3, gt=0)
     value_steps: int = Field(20, ge=1, description="steps of the value head per iteration")
     gamma: float = Field(1.0, gt=0, le=1)
     gae_lambda: float = Field(0.95, ge=0, le=1)
     clip: float = Field(0.2, gt=0)
     value_clip: float = Field(1.0, gt=0)
-    entropy_coefficient: float = Field(0.0, ge=0)
+    tail_floor: float = Field(
+        0.005, gt=0, lt=1, description="the tail: less likely than this share of the likeliest"
+    )
+    tail_coefficient: float = Field(10.0, ge=0, description="cost of the tail's probability mass")
     max_grad_norm: float = Field(1.0, gt=0)
-    rule_reward: float = Field(6.0, ge=0, description="added when the shield passes, else taken")
-    kl_target: float = Field(1.0, gt=0, description="nats per message")
-    beta: float = Field(0.2, gt=0)
+    rule_reward: float = Field(12.0, ge=0, description="earned when the shield passes")
+    kl_target: float = Field(0.75, gt=0, description="nats per message")
+    beta: float = Field(0.3, gt=0)
     beta_every: int = Field(4, ge=1, description="iterations between updates of beta")
     beta_limit: float = Field(30.0, ge=1, description="beta stays within beta/4 and beta*limit")
     checkpoint_every: int = Field(10, ge=1)
@@ -157,5 +163,6 @@ def messages_config(profile: Profile) -> MessagesConfig:
         base=BaseModelConfig(source=OPT_350M, revision=OPT_350M_REVISION, eight_bit=True),
         sft=SftConfig(steps=3_000, learning_rate=2e-4, max_length=512),
         reward=RewardConfig(steps=4_000, learning_rate=1e-4, max_length=512),
-        ppo=PpoTextConfig(iterations=300, batch=128, learning_rate=3e-5),
+        lora=LoraSettings(targets=("q_proj", "v_proj")),
+        ppo=PpoTextConfig(iterations=300, batch=128, learning_rate=3e-5, kl_target=1.0, beta=0.2),
     )

@@ -7,10 +7,11 @@ seriously: prompts are padded on the left for sampling, and padding never change
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
@@ -19,6 +20,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
+    DynamicCache,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -26,6 +28,8 @@ from transformers import (
 from churn_assets.messages.config import GenerationConfig, LoraSettings
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+Row = TypeVar("Row")
+BUCKET = 8  # batches whose texts are sorted by length together; beyond them the order is random
 
 
 def device() -> torch.device:
@@ -144,13 +148,28 @@ def encode_dialogues(
     max_length: int,
 ) -> tuple[Tensor, Tensor]:
     """Prompt, response and end-of-text, right-padded; too long a prompt loses its beginning."""
+    beginnings = tokenizer(list(prompts)).input_ids
+    endings = tokenizer(list(responses), add_special_tokens=False).input_ids
     rows = []
-    for prompt, response in zip(prompts, responses, strict=True):
-        ending = tokenizer(response, add_special_tokens=False).input_ids[: max_length - 8]
-        ending = [*ending, tokenizer.eos_token_id]
-        beginning = tokenizer(prompt).input_ids
+    for beginning, response in zip(beginnings, endings, strict=True):
+        ending = [*response[: max_length - 8], tokenizer.eos_token_id]
         rows.append(beginning[-(max_length - len(ending)) :] + ending)
     return pad_right(rows, tokenizer.pad_token_id)
+
+
+def batches_of_like_length(
+    rows: Sequence[Row], batch: int, length: Callable[[Row], int], rng: random.Random
+) -> Iterator[list[Row]]:
+    """Endless shuffled batches; sorting within a few of them saves half of the padding."""
+    order = list(rows)
+    batch = min(batch, len(order))
+    while True:
+        rng.shuffle(order)
+        for i in range(0, len(order) - batch + 1, batch * BUCKET):
+            bucket = sorted(order[i : i + batch * BUCKET], key=length)
+            groups = [bucket[j : j + batch] for j in range(0, len(bucket), batch)]
+            rng.shuffle(groups)
+            yield from groups
 
 
 def pad_right(rows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tensor]:
@@ -173,25 +192,50 @@ def sample(
 ) -> Samples:
     """One response per prompt, drawn at `config.temperature`; the seed decides every draw."""
     ids, mask = encode_prompts(tokenizer, prompts)
-    torch.manual_seed(seed)
-    full = model.generate(
-        input_ids=ids,
-        attention_mask=mask,
-        do_sample=True,
-        temperature=config.temperature,
-        top_k=0,
-        top_p=1.0,
-        max_new_tokens=config.max_new_tokens,
-    )
-    width = ids.shape[1]
-    ended = (full[:, width:] == tokenizer.eos_token_id).long()
-    before_end = (ended.cumsum(1) - ended) == 0
-    mask = torch.cat([mask, before_end.long()], 1)
+    count, width = ids.shape
+    # A uniform number for every row and step, drawn beforehand and turned into a token by the
+    # distribution function: torch.multinomial took two fifths of the sampling's time.
+    shape = (count, config.max_new_tokens)
+    draws = torch.rand(shape, generator=torch.Generator().manual_seed(seed)).to(ids.device)
+    tokens = torch.full(shape, tokenizer.pad_token_id, device=ids.device)
+    written = torch.zeros_like(tokens)
+    rows = torch.arange(count, device=ids.device)
+    cache, fed, seen = DynamicCache(config=model.config), ids, mask
+    for step in range(config.max_new_tokens):
+        logits = _next_logits(model, fed, seen, cache).float() / config.temperature
+        below = logits.softmax(-1).cumsum(-1)
+        point = draws[rows, step].unsqueeze(1) * below[:, -1:]
+        drawn = torch.searchsorted(below, point, right=True).clamp(max=below.shape[1] - 1)
+        tokens[rows, step], written[rows, step] = drawn.squeeze(1), 1
+        going = (drawn.squeeze(1) != tokenizer.eos_token_id).nonzero().squeeze(1)
+        if not len(going):
+            break
+        if len(going) < len(rows):
+            cache.batch_select_indices(going)
+        rows, fed = rows[going], drawn[going]
+        seen = torch.cat([seen[going], torch.ones_like(fed)], 1)
+    length = int(written.sum(1).max())
+    tokens, written = tokens[:, :length], written[:, :length]
     texts = tokenizer.batch_decode(
-        [row[keep.bool()] for row, keep in zip(full[:, width:], before_end, strict=True)],
+        [row[keep.bool()] for row, keep in zip(tokens, written, strict=True)],
         skip_special_tokens=True,
     )
+    full, mask = torch.cat([ids, tokens], 1), torch.cat([mask, written], 1)
     return Samples(full, mask, width, [text.strip() for text in texts])
+
+
+def _next_logits(model: Any, fed: Tensor, seen: Tensor, cache: DynamicCache) -> Tensor:
+    """Logits of the token after `fed`, which follows what the cache holds; `seen` masks both."""
+    positions = (seen.cumsum(1) - 1).clamp(min=0)[:, -fed.shape[1] :]
+    found: Tensor = model(
+        input_ids=fed,
+        attention_mask=seen,
+        position_ids=positions,
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=1,
+    ).logits
+    return found[:, -1]
 
 
 def sample_many(
@@ -200,7 +244,7 @@ def sample_many(
     prompts: Sequence[str],
     config: GenerationConfig,
     seed: int,
-    batch: int = 128,
+    batch: int = 256,
 ) -> list[Samples]:
     """`sample` over any number of prompts, a batch at a time."""
     return [

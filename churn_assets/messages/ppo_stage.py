@@ -49,7 +49,7 @@ def run(
     heads = {
         name: load_head(inputs["reward_model"], name, head_width(model)) for name in (REWARD, JUDGE)
     }
-    scorer = Scorer(heads[REWARD], shield, config.ppo.rule_reward)
+    scorer = Scorer(heads[REWARD], shield)
     trainer = PpoText(model, tokenizer, scorer, config.ppo, config.generation)
     history = train(trainer, config, progress, checkpoints)
     report = evaluate(model, tokenizer, heads, shield, config)
@@ -104,7 +104,7 @@ def calibrate(trainer: PpoText, config: MessagesConfig) -> None:
     sampled = sample_many(
         trainer.model, trainer.tokenizer, prompts, config.generation, CALIBRATION_SEED
     )
-    trainer.start(situations, sampled)
+    trainer.start(sampled)
 
 
 # --- checkpoints: safetensors and JSON, replaced atomically ------------------------------------

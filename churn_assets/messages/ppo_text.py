@@ -3,10 +3,14 @@
 Clipped surrogate and value loss of Schulman et al. 2017 (eqs. 7, 9), GAE of Schulman et al. 2016
 (eq. 16), per-token KL penalty and adaptive beta of Ziegler et al. 2019. One base model carries the
 adapters `policy`, `sft` (reference) and `reward`; a message is an episode, a token is a step.
+
+A small model leaves a few per mille of each token's probability to words that fit nowhere, and one
+among thirty spoils a message. Sampled rewards hardly see them, so their mass is a loss of its own.
 """
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,6 +56,16 @@ def exact_kl(logits: Tensor, reference_logits: Tensor) -> Tensor:
 def entropy(logits: Tensor) -> Tensor:
     log_p = logits.log_softmax(-1)
     return -(log_p.exp() * log_p).sum(-1)
+
+
+def tail_of(logits: Tensor, floor: float) -> Tensor:
+    """Tokens less than `floor` times as probable as the most probable one: (..., vocabulary)."""
+    return logits < logits.amax(-1, keepdim=True) + math.log(floor)
+
+
+def tail_mass(logits: Tensor, tail: Tensor) -> Tensor:
+    """The probability of all tokens of the tail together, per position."""
+    return (logits.softmax(-1) * tail).sum(-1)
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
@@ -143,16 +157,16 @@ class Rollout:
     values: Tensor
     advantages: Tensor
     returns: Tensor
+    tail: Tensor
     metrics: dict[str, float]
 
 
 @dataclass
 class Scorer:
-    """Reward-model scores in units of their own spread over SFT samples, plus the rule term."""
+    """Reward-model scores in units of their own spread over SFT samples, and shield verdicts."""
 
     head: RewardHead
     shield: Shield
-    rule_reward: float
     mean: float = 0.0
     deviation: float = 1.0
 
@@ -168,10 +182,6 @@ class Scorer:
 
     def standard(self, model: PeftModel, samples: Samples) -> Tensor:
         return (self.raw(model, samples) - self.mean) / self.deviation
-
-    def final(self, model: PeftModel, samples: Samples, rule: Tensor) -> Tensor:
-        """What a whole message earns: standard score, and the rule term up or down."""
-        return self.standard(model, samples) + self.rule_reward * (2 * rule - 1)
 
     def rule(self, samples: Samples, situations: Sequence[Situation]) -> Tensor:
         """1 where the shield passes, else 0."""
@@ -213,23 +223,22 @@ class PpoText:
         return values
 
     @torch.no_grad()
-    def start(self, situations: Sequence[Situation], sampled: Sequence[Samples]) -> None:
+    def start(self, sampled: Sequence[Samples]) -> None:
         """Learn the reward's scale, and fit the value head, from samples of the reference."""
         self.scorer.calibrate(self.model, sampled)
-        taken = 0
         for samples in sampled:
-            own = situations[taken : taken + len(samples.texts)]
-            taken += len(own)
             mask = samples.response_mask.float()
-            final = self.scorer.final(self.model, samples, self.scorer.rule(samples, own))
+            score = self.scorer.standard(self.model, samples)
             activate(self.model, REFERENCE)
             _, hidden = token_logits(self.model, samples)
-            returns = final.unsqueeze(1) * mask
+            returns = score.unsqueeze(1) * mask
             with torch.enable_grad():
                 self._fit_values(hidden, returns, returns, mask, 10 * self.config.value_steps)
 
     def iterate(self, iteration: int) -> dict[str, float]:
         """One iteration; its draws depend on seed and iteration only, so that it can be resumed."""
+        left = 1 - iteration / self.config.iterations
+        self.optimizer.param_groups[0]["lr"] = self.config.learning_rate * left
         rollout = self.collect(iteration)
         metrics = rollout.metrics | self.update(rollout, iteration)
         metrics |= {"iteration": iteration, "beta": self.control.beta}
@@ -258,25 +267,29 @@ class PpoText:
             raise FloatingPointError(f"KL is {kl}: policy and reference disagree about the input")
 
         rule = self.scorer.rule(samples, situations)
-        final = self.scorer.final(self.model, samples, rule)
-        score = final - self.scorer.rule_reward * (2 * rule - 1)
+        score = self.scorer.standard(self.model, samples)
         old = log_probs(logits, tokens)
         log_ratio = old - log_probs(reference_logits, tokens)
-        rewards = token_rewards(final, log_ratio, mask, self.control.beta)
+        rewards = token_rewards(score, log_ratio, mask, self.control.beta)
         advantage, returns = advantages(
             rewards, values, mask, self.config.gamma, self.config.gae_lambda
         )
+        # Nothing in the value head's features foretells a verdict: its baseline is the mean.
+        advantage = advantage + self.config.rule_reward * (rule - rule.mean()).unsqueeze(1)
+        tail = tail_of(reference_logits, self.config.tail_floor)
         metrics = {
             "score": score.mean().item(),
-            "reward": rewards.sum(1).mean().item(),
+            "reward": (rewards.sum(1) + self.config.rule_reward * rule).mean().item(),
             "kl": kl,
             "entropy": masked_mean(entropy(logits), mask).item(),
             "explained_variance": explained_variance(values, returns, mask),
             "length": mask.sum(1).mean().item(),
             "unique_share": len(set(samples.texts)) / len(samples.texts),
             "pass_rate": rule.mean().item(),
+            "tail_mass": masked_mean(tail_mass(logits, tail), mask).item(),
         }
-        return Rollout(samples, hidden, old, values, whiten(advantage, mask), returns, metrics)
+        advantage = whiten(advantage, mask)
+        return Rollout(samples, hidden, old, values, advantage, returns, tail, metrics)
 
     def update(self, rollout: Rollout, iteration: int) -> dict[str, float]:
         """A few epochs of clipped updates, then the value head's; returns the mean gauges."""
@@ -304,7 +317,8 @@ class PpoText:
             mask,
             config.clip,
         )
-        loss = surrogate - config.entropy_coefficient * masked_mean(entropy(logits), mask)
+        unlikely = masked_mean(tail_mass(logits, rollout.tail[chosen]), mask)
+        loss = surrogate + config.tail_coefficient * unlikely
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.policy_parameters, config.max_grad_norm)

@@ -14,6 +14,8 @@ from churn_assets.messages.ppo_text import (
     explained_variance,
     log_probs,
     policy_loss,
+    tail_mass,
+    tail_of,
     token_rewards,
     value_loss,
     whiten,
@@ -55,6 +57,19 @@ def test_kl_with_itself_is_zero_and_never_negative() -> None:
     assert exact_kl(p, p).abs().max() < 1e-6
     assert (exact_kl(p, q) >= 0).all()
     assert entropy(torch.zeros(1, 1, 8)).item() == pytest.approx(torch.tensor(8.0).log().item())
+
+
+def test_the_tail_is_what_stands_far_below_the_likeliest() -> None:
+    """Why: a rare but right word must not be trained away with the wrong ones."""
+    reference = torch.tensor([[[0.9, 0.09, 0.009, 0.001]]]).log()
+    tail = tail_of(reference, 0.02)
+    assert tail.tolist() == [[[False, False, True, True]]]
+    policy = torch.tensor([[[0.5, 0.2, 0.2, 0.1]]]).log().requires_grad_(True)
+    mass = tail_mass(policy, tail)
+    assert mass.item() == pytest.approx(0.3)
+    mass.sum().backward()
+    assert (policy.grad[0, 0, 2:] > 0).all()
+    assert (policy.grad[0, 0, :2] < 0).all()
 
 
 def test_clipping_stops_the_gradient_beyond_the_trust_region() -> None:

@@ -17,7 +17,12 @@ from transformers import AutoTokenizer, OPTConfig, OPTForCausalLM
 
 from churn_assets.messages import bank_stage, ppo_stage, sft
 from churn_assets.messages.base_model import copy_pretrained
-from churn_assets.messages.config import BaseModelConfig, MessagesConfig, messages_config
+from churn_assets.messages.config import (
+    BaseModelConfig,
+    GenerationConfig,
+    MessagesConfig,
+    messages_config,
+)
 from churn_assets.messages.language_model import (
     Samples,
     activate,
@@ -53,7 +58,7 @@ REVISION = "0123456789abcdef0123456789abcdef01234567"
 def trainer(chain: Chain) -> PpoText:
     model, tokenizer = ppo_stage.load_adapters(chain.folders, TINY)
     head = load_head(chain.folders["reward_model"], REWARD, head_width(model))
-    return PpoText(model, tokenizer, Scorer(head, Shield.load(), 1.0), TINY.ppo, TINY.generation)
+    return PpoText(model, tokenizer, Scorer(head, Shield.load()), TINY.ppo, TINY.generation)
 
 
 def weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -103,6 +108,23 @@ def test_log_probabilities_do_not_depend_on_the_padding_side(chain: Chain) -> No
         logits, _ = token_logits(model, samples)
         found.append(log_probs(logits, ids[:, samples.prompt_width :]))
     torch.testing.assert_close(found[0], found[1], atol=1e-5, rtol=1e-4)
+
+
+def test_samples_follow_the_models_own_distribution(chain: Chain) -> None:
+    """Why: every figure is about raw samples; a sampler that sharpens would flatter them."""
+    model, tokenizer = load_base(chain.folders["message_base_model"], eight_bit=False)
+    model.eval()
+    prompts = ["hello:\n", "0% new monthly warm nothing:\n"] * 2_000
+    samples = sample(model, tokenizer, prompts, GenerationConfig(max_new_tokens=8), 3)
+    logits, _ = token_logits(model, samples)
+    tokens = samples.ids[:, samples.prompt_width :]
+    expected = logits.softmax(-1)
+    for step in (0, 7):  # at the last step many rows have ended
+        still = samples.response_mask[:, step].bool()
+        counts = torch.bincount(tokens[still, step], minlength=logits.shape[-1])
+        share = expected[still, step].mean(0)
+        spread = (share * (1 - share) / still.sum()).sqrt()
+        assert ((counts / still.sum() - share).abs() < 5 * spread + 1e-3).all()
 
 
 def test_mean_pooling_ignores_padding(chain: Chain) -> None:
