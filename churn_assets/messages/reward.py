@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +34,11 @@ from churn_assets.messages.evaluation import share
 from churn_assets.messages.language_model import (
     RewardHead,
     activate,
+    batches_of_like_length,
     device,
     encode_dialogues,
     head_width,
     load_base,
-    lora_config,
     scores,
     use_threads,
     with_new_adapter,
@@ -57,31 +61,52 @@ class Pair:
     source: str
     flaw: str | None
 
+    @property
+    def length(self) -> int:
+        """About its number of tokens: capitals are tokens of their own."""
+        return max(len(t) + 3 * sum(map(str.isupper, t)) for t in (self.chosen, self.rejected))
+
 
 def run(
     inputs: Mapping[str, Path], out: Path, config: MessagesConfig, progress: Progress = silent
 ) -> dict[str, Any]:
     """Stage `reward_model`; inputs: message_base_model, retention_preferences, preference_pairs."""
-    use_threads(config.threads)
     started = time.perf_counter()
-    model, tokenizer = load_base(inputs["message_base_model"], eight_bit=config.base.eight_bit)
-    adapted = with_new_adapter(model, config.lora, REWARD)
-    adapted.add_adapter(JUDGE, lora_config(config.lora))
-    train, test = read_pairs(inputs, config, "train"), read_pairs(inputs, config, "test")
-    report: dict[str, Any] = {}
-    for turn, (adapter, seed) in enumerate(
-        [(REWARD, config.reward.seed), (JUDGE, config.reward.judge_seed)]
-    ):
-        head = train_reward(adapted, tokenizer, adapter, train[turn::2], config, seed, progress)
-        save_file(head.state_dict(), out / f"{adapter}_head.safetensors")
-        report[adapter] = evaluate(adapted, tokenizer, adapter, head, test, config)
-        adapted.save_pretrained(str(out), selected_adapters=[adapter])
-    report = {**report.pop(REWARD), "judge": report[JUDGE], "train_pairs": len(train[::2])}
+    with ProcessPoolExecutor(1, get_context("spawn")) as beside:  # two trainings, two cores
+        judged = beside.submit(train_and_evaluate, JUDGE, inputs, out, config)
+        report = train_and_evaluate(REWARD, inputs, out, config, progress)
+        report["judge"] = judged.result()
     report["seconds"] = time.perf_counter() - started
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     calibration_plot(report["calibration"], out / "plots" / "reward_calibration.png")
     write_model_card(out, "Reward model and judge", config, report)
     return report
+
+
+def train_and_evaluate(
+    adapter: str,
+    inputs: Mapping[str, Path],
+    out: Path,
+    config: MessagesConfig,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """One of the two models on its half of the pairs: saves adapter and head, returns figures."""
+    use_threads(config.threads)
+    turn = (REWARD, JUDGE).index(adapter)
+    seed = (config.reward.seed, config.reward.judge_seed)[turn]
+    model, tokenizer = load_base(inputs["message_base_model"], eight_bit=config.base.eight_bit)
+    adapted = with_new_adapter(model, config.lora, adapter)
+    train, test = (read_pairs(inputs, config, split) for split in ("train", "test"))
+    own = train[turn::2]
+    head = train_reward(adapted, tokenizer, adapter, own, config, seed, progress)
+    save_file(head.state_dict(), out / f"{adapter}_head.safetensors")
+    with tempfile.TemporaryDirectory(dir=out) as folder:  # PEFT's own card is not for two writers
+        adapted.save_pretrained(folder, selected_adapters=[adapter])
+        shutil.move(Path(folder) / adapter, out / adapter)
+    return {
+        **evaluate(adapted, tokenizer, adapter, head, test, config),
+        "train_pairs": len(own),
+    }
 
 
 def read_pairs(inputs: Mapping[str, Path], config: MessagesConfig, split: str) -> list[Pair]:
@@ -116,10 +141,13 @@ def train_reward(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.reward.learning_rate, total_steps=config.reward.steps, pct_start=0.1
     )
-    rng = random.Random(seed)
+    batches = batches_of_like_length(
+        pairs, config.reward.batch, lambda pair: pair.length, random.Random(seed)
+    )
     for step in range(config.reward.steps):
-        batch = rng.sample(list(pairs), min(config.reward.batch, len(pairs)))
-        chosen, rejected = score_pairs(model, tokenizer, head, batch, config.reward.max_length)
+        chosen, rejected = score_pairs(
+            model, tokenizer, head, next(batches), config.reward.max_length
+        )
         margin = chosen - rejected
         loss = -functional.logsigmoid(margin).mean() + CENTRING * (chosen + rejected).pow(2).mean()
         optimizer.zero_grad()
