@@ -108,7 +108,7 @@ class PpoTextConfig(Frozen):
     tail_coefficient: float = Field(10.0, ge=0, description="cost of the tail's probability mass")
     max_grad_norm: float = Field(1.0, gt=0)
     rule_reward: float = Field(12.0, ge=0, description="earned when the shield passes")
-    kl_target: float = Field(0.75, gt=0, description="nats per message")
+    kl_target: float = Field(1.0, gt=0, description="nats per message")
     beta: float = Field(0.3, gt=0)
     beta_every: int = Field(4, ge=1, description="iterations between updates of beta")
     beta_limit: float = Field(30.0, ge=1, description="beta stays within beta/4 and beta*limit")
@@ -136,7 +136,7 @@ class MessagesConfig(Frozen):
     live_generation: bool = False
     live_candidates: int = Field(8, ge=1)
     threads: int = Field(
-        1, ge=0, description="torch threads; 0 = torch's own choice, slower for the embedded sizes"
+        2, ge=0, description="torch threads of a stage; 0 = torch's own choice; 1 on a busy machine"
     )
     corpus: CorpusConfig = CorpusConfig()
     base: BaseModelConfig = BaseModelConfig()
@@ -164,5 +164,5 @@ def messages_config(profile: Profile) -> MessagesConfig:
         sft=SftConfig(steps=3_000, learning_rate=2e-4, max_length=512),
         reward=RewardConfig(steps=4_000, learning_rate=1e-4, max_length=512),
         lora=LoraSettings(targets=("q_proj", "v_proj")),
-        ppo=PpoTextConfig(iterations=300, batch=128, learning_rate=3e-5, kl_target=1.0, beta=0.2),
+        ppo=PpoTextConfig(iterations=300, batch=128, learning_rate=3e-5, beta=0.2),
     )

@@ -1,7 +1,8 @@
 """The gates that a message model passes before its words are served.
 
-Each is a function of one stage's report. The asset checks show them one by one; the message bank
-enforces them: unless all hold it stays empty, and reviewed templates are served instead.
+Each is a function of one stage's report. As asset checks they block a release one by one; the
+message bank, which may be materialized alone, enforces them too: unless all hold it stays empty,
+and reviewed templates are served instead.
 """
 
 from __future__ import annotations

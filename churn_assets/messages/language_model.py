@@ -253,10 +253,14 @@ def sample_many(
     ]
 
 
+def features(model: Any, samples: Samples) -> Tensor:
+    """For every response position the hidden state before it: (batch, T, head_width)."""
+    return last_hidden(model, samples.ids, samples.mask)[:, samples.prompt_width - 1 : -1]
+
+
 def token_logits(model: Any, samples: Samples) -> tuple[Tensor, Tensor]:
     """For every response position: logits (batch, T, vocabulary) and the hidden state before it."""
-    hidden = last_hidden(model, samples.ids, samples.mask)
-    hidden = hidden[:, samples.prompt_width - 1 : -1]
+    hidden = features(model, samples)
     return model.get_output_embeddings()(hidden), hidden
 
 

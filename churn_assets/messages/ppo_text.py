@@ -27,6 +27,7 @@ from churn_assets.messages.language_model import (
     Samples,
     activate,
     device,
+    features,
     head_width,
     sample,
     scores,
@@ -308,16 +309,17 @@ class PpoText:
 
     def _step(self, rollout: Rollout, chosen: Tensor) -> dict[str, float]:
         samples, config = rollout.samples.rows(chosen), self.config
-        tokens, mask = samples.ids[:, samples.prompt_width :], samples.response_mask.float()
-        logits, _ = token_logits(self.model, samples)
+        real = samples.response_mask.bool()  # half of a batch is padding: no logits there
+        logits = self.model.get_output_embeddings()(features(self.model, samples)[real])
+        new = log_probs(logits, samples.ids[:, samples.prompt_width :][real])
         surrogate, gauges = policy_loss(
-            log_probs(logits, tokens),
-            rollout.log_probs[chosen],
-            rollout.advantages[chosen],
-            mask,
+            new,
+            rollout.log_probs[chosen][real],
+            rollout.advantages[chosen][real],
+            torch.ones_like(new),
             config.clip,
         )
-        unlikely = masked_mean(tail_mass(logits, rollout.tail[chosen]), mask)
+        unlikely = tail_mass(logits, rollout.tail[chosen][real]).mean()
         loss = surrogate + config.tail_coefficient * unlikely
         self.optimizer.zero_grad()
         loss.backward()

@@ -91,7 +91,7 @@ def train_and_evaluate(
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """One of the two models on its half of the pairs: saves adapter and head, returns figures."""
-    use_threads(config.threads)
+    use_threads(config.threads // 2 or config.threads)  # the other half is the other model's
     turn = (REWARD, JUDGE).index(adapter)
     seed = (config.reward.seed, config.reward.judge_seed)[turn]
     model, tokenizer = load_base(inputs["message_base_model"], eight_bit=config.base.eight_bit)
