@@ -1,8 +1,8 @@
 """Checks of the message writer, on the stages' reports.
 
-A failed gate of a model (`churn_assets.messages.gates`) is an error but stops no release: the bank
-then holds no word of that model, and reviewed templates are served. That the bank keeps to this,
-and that every served message passes the shield, is what blocks. The rest warn.
+A failed gate of a model (`churn_assets.messages.gates`), a policy that left SFT too far or not at
+all, and a served message that fails the shield block the release. The bank enforces the gates once
+more, for when it is materialized alone: it holds no word of a model that missed one. The rest warn.
 """
 
 from __future__ import annotations
@@ -184,12 +184,12 @@ def grammar_holds_out_whole_families() -> dg.AssetCheckResult:
 
 MESSAGE_CHECKS: list[dg.AssetChecksDefinition] = [
     grammar_holds_out_whole_families,
-    _check("sft_model", sft_templates_pass_the_shield),
-    _check("reward_model", reward_model_ranks_held_out_pairs),
-    _check("reward_model", reward_model_sees_every_flaw),
-    _check("ppo_text_model", ppo_templates_pass_the_shield),
-    _check("ppo_text_model", reward_gain_is_real),
-    _check("ppo_text_model", policy_stays_near_sft, warns=True),
+    _check("sft_model", sft_templates_pass_the_shield, blocking=True),
+    _check("reward_model", reward_model_ranks_held_out_pairs, blocking=True),
+    _check("reward_model", reward_model_sees_every_flaw, blocking=True),
+    _check("ppo_text_model", ppo_templates_pass_the_shield, blocking=True),
+    _check("ppo_text_model", reward_gain_is_real, blocking=True),
+    _check("ppo_text_model", policy_stays_near_sft, blocking=True),
     _check("ppo_text_model", messages_stay_varied, warns=True),
     _check("ppo_text_model", second_reward_model_prefers_ppo, warns=True),
     _check("message_bank", every_served_message_passes, blocking=True),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from checks import messages as checks
+from churn_assets.messages.gates import GATES
 
 GOOD: dict[str, Any] = {
     "pass_rate": 0.96, "pass_rate_lower": 0.94, "pass_rate_upper": 0.98, "base_pass_rate": 0.93,
@@ -61,8 +62,17 @@ def test_each_finding_passes_good_figures_and_fails_its_fault(
     assert not finding({**GOOD, **fault})[0]
 
 
-def test_an_empty_bank_of_a_failed_model_may_be_released() -> None:
-    """Why: reviewed templates are a sound fall-back, so a weak model must not stop a release."""
+def test_every_gate_of_a_model_blocks() -> None:
+    """Why: a gate that only warns lets a weak model's adapters into a release."""
+    blocking = {
+        spec.name for check in checks.MESSAGE_CHECKS for spec in check.check_specs if spec.blocking
+    }
+    assert {gate.__name__ for of_stage in GATES.values() for gate in of_stage} < blocking
+    assert "policy_stays_near_sft" in blocking
+
+
+def test_an_empty_bank_of_a_failed_model_passes_its_own_check() -> None:
+    """Why: materialized alone, the bank falls back on reviewed templates, and that is sound."""
     fallen_back = {**GOOD, "failed_gates": ["reward_gain_is_real"], "kept": 0}
     assert checks.no_word_of_a_model_that_failed_is_served(fallen_back)[0]
 
