@@ -73,7 +73,7 @@ class LoraSettings(Frozen):
 class SftConfig(Frozen):
     steps: int = Field(80, ge=1)
     batch: int = Field(32, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(3e-4, gt=0)
     max_length: int = Field(64, ge=32)
     checkpoint_every: int = Field(200, ge=1, description="steps")
     seed: int = 42
