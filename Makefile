@@ -34,7 +34,8 @@ demo: $(VENV)/.runtime ## From nothing to an answer: install, materialize the gr
 
 test: $(VENV)/.dev ## Lint, type-check and run all tests (the whole graph among them)
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
+	$(BIN)/pytest -m graph --cov --cov-report=  # by itself: its stages want both cores
+	$(BIN)/pytest -m "not graph" -n 2 --dist loadfile --cov --cov-append --cov-report=term
 
 test.quick: $(VENV)/.dev ## All tests but the whole graph on the emulated bucket
 	$(BIN)/pytest -n 2 --dist loadfile -m "not graph"
