@@ -97,7 +97,7 @@ def contenders(scorer: RiskScorer, model: Path) -> dict[str, Score]:
             xgb.DMatrix(x, nthread=1), output_margin=True
         ),
         "ONNX Runtime": onnx_session(model, forest.features),
-        "numpy forest, contributions": forest.contributions,
+        "numpy forest with contributions": forest.explain,
         "XGBoost pred_contribs": lambda x: booster.predict(
             xgb.DMatrix(x, nthread=1), pred_contribs=True
         ),
@@ -122,7 +122,7 @@ def main() -> None:
     whole: dict[str, Score] = {
         "encode": lambda batch: encode(batch, risk.model.features),
         "RiskScorer.predict": risk.predict,
-        "RiskScorer.contributions": risk.contributions,
+        "RiskScorer.explain": risk.explain,
         "AcceptScorer.predict (4 offers)": accept.predict,
     }
     for name, score in whole.items():

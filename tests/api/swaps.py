@@ -44,8 +44,7 @@ def swap_under_load(workspace: Path, seconds: float, connections: int) -> SwapOu
     good = [publish_small_release(home, workspace / "r0", seed=0)]
     served: Counter[str] = Counter()
     notes: dict[str, str] = {}
-    environment = {"CHURN_API__REQUESTS_PER_SECOND": "0", "CHURN_API__POLL_SECONDS": "0.1"}
-    with running(home, **environment) as server:
+    with running(home, CHURN_API__REQUESTS_PER_SECOND="0", CHURN_API__POLL_SECONDS="0.1") as server:
 
         def operate() -> None:
             pause = seconds / 7

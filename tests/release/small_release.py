@@ -19,7 +19,7 @@ from churn_assets.decision.policy import save_rule
 from churn_assets.decision.rules import PricedGreedy, RiskThreshold, Rule
 from churn_assets.messages.bank import Cell, MessageBank, ScoredTemplate, all_cells
 from churn_assets.messages.config import MessagesConfig
-from churn_assets.messages.shield import RULES_PATH
+from churn_assets.messages.rules import RULES_PATH
 from churn_assets.predictors.features import ACCEPT_FEATURES, RISK_FEATURES, encode
 from churn_assets.release.bundle import Comparison, Manifest, collect, write_manifest
 
