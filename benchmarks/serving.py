@@ -38,7 +38,7 @@ from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.resources.artifact_store import open_store
 from churn_assets.settings import load_settings
 from tests.api.load import LoadReport, drive, post_request
-from tests.api.server import Server, running
+from tests.api.server import Server, cpu_seconds, running
 
 ROUNDS = 6
 ROUND_SECONDS = 2.0
@@ -109,12 +109,6 @@ def in_process(engine: RetentionEngine) -> list[tuple[str, str, str]]:
     ]
 
 
-def cpu_seconds(server: Server) -> float:
-    """Processor time that the server has used so far."""
-    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(") ")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def load_in_turn(servers: Sequence[Server], connections: int) -> list[LoadReport]:
     """Load the servers in turn, `ROUNDS` times each, and pool the rounds."""
     pooled = [LoadReport() for _ in servers]
@@ -145,14 +139,14 @@ def compare(
     servers: tuple[Server, Server, Server], connections: int
 ) -> Iterator[tuple[str, str, str]]:
     """Rows for ours against both empty ones: silent, and logging each request as ours does."""
-    before = [cpu_seconds(server) for server in servers]
+    before = [cpu_seconds(server.process.pid) for server in servers]
     reports = load_in_turn(servers, connections)
     for report in reports:
         assert not report.failures, report.failures[:3]
     p50 = [report.percentile(50) for report in reports]
     rate = [report.rate for report in reports]
     cpu = [
-        (cpu_seconds(server) - start) / len(report.latencies) * 1e3
+        (cpu_seconds(server.process.pid) - start) / len(report.latencies) * 1e3
         for server, start, report in zip(servers, before, reports, strict=True)
     ]
     what = f"{connections} connection{'s' if connections > 1 else ''}"

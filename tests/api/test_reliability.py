@@ -22,7 +22,7 @@ from schemathesis import GenerationMode, checks
 from api.schemas import SAMPLE_REQUEST
 from tests.api.conftest import publish_small_release
 from tests.api.load import drive, post_request
-from tests.api.server import Server, running
+from tests.api.server import Server, cpu_seconds, running
 from tests.api.swaps import swap_under_load
 
 
@@ -48,12 +48,6 @@ def workers_of(server: Server) -> list[int]:
     ]
 
 
-def processor_ticks(pid: int) -> int:
-    """A process's user and system time so far (proc(5), fields 14 and 15 of `stat`)."""
-    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(after_name[11]) + int(after_name[12])
-
-
 def test_kill_9_of_a_worker_loses_no_acknowledged_feedback(tmp_path: Path) -> None:
     """Two workers, one killed without warning under load: whatever was acknowledged is stored."""
     home = tmp_path / "home"
@@ -77,12 +71,12 @@ def test_kill_9_of_a_worker_loses_no_acknowledged_feedback(tmp_path: Path) -> No
     with running(home, arguments=("--workers", "2"), CHURN_API__REQUESTS_PER_SECOND="0") as server:
         before = workers_of(server)
         assert len(before) == 2
-        ticks = {pid: processor_ticks(pid) for pid in before}
+        idle = {pid: cpu_seconds(pid) for pid in before}
         killed: list[int] = []
 
         def kill_the_busier() -> None:
             # The kernel may give nearly all connections to one worker; that one must die.
-            killed.append(max(before, key=lambda pid: processor_ticks(pid) - ticks[pid]))
+            killed.append(max(before, key=lambda pid: cpu_seconds(pid) - idle[pid]))
             os.kill(killed[0], signal.SIGKILL)
 
         killer = threading.Timer(1.0, kill_the_busier)

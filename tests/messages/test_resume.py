@@ -1,0 +1,73 @@
+"""A stage that was killed goes on from its checkpoint, as if nothing had happened."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+
+from churn_assets.messages import ppo_stage, sft
+from churn_assets.messages.ppo_text import POLICY
+from tests.messages.conftest import TINY, Chain
+
+Run = Callable[..., dict[str, Any]]
+
+
+def run_until_killed(run: Run, last_step: int, *arguments: Any) -> None:
+    """A stage's process; at `last_step` it is gone, with no chance to tidy up."""
+
+    def killed(step: int, total: int, **metrics: float) -> None:
+        if step == last_step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    folders, out, config, checkpoints = arguments
+    run(folders, out, config, killed, checkpoints)
+
+
+def kill(run: Run, last_step: int, *arguments: Any) -> None:
+    process = multiprocessing.get_context("spawn").Process(
+        target=run_until_killed, args=(run, last_step, *arguments)
+    )
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+
+
+def assert_same_weights(name: str, resumed_folder: Path, whole_folder: Path) -> None:
+    resumed, whole = load_file(resumed_folder / name), load_file(whole_folder / name)
+    assert resumed.keys() == whole.keys()
+    assert all(torch.equal(resumed[key], whole[key]) for key in resumed)
+
+
+def test_killed_ppo_ends_with_the_same_weights(chain: Chain, tmp_path: Path) -> None:
+    """Why: a preempted GPU must cost time, not a different model. Bit for bit on the CPU."""
+    out, checkpoints = tmp_path / "out", tmp_path / "checkpoints"
+    out.mkdir()
+    kill(ppo_stage.run, 3, dict(chain.folders), out, TINY, checkpoints)
+    assert [p.name for p in checkpoints.iterdir()] == ["iteration-000002"]
+    (checkpoints / "writing-leftover").mkdir()
+    report = ppo_stage.run(chain.folders, out, TINY, checkpoints=checkpoints)
+    for name in (f"{POLICY}/adapter_model.safetensors", "value_head.safetensors"):
+        assert_same_weights(name, out, chain.folders["ppo_text_model"])
+    assert report["history"] == chain.reports["ppo_text_model"]["history"]
+
+
+def test_killed_sft_ends_with_the_same_weights(chain: Chain, tmp_path: Path) -> None:
+    """Why: as for PPO; here the library keeps the checkpoints."""
+    settings = TINY.sft.model_copy(update={"steps": 25, "checkpoint_every": 10})
+    config = TINY.model_copy(update={"sft": settings})
+    whole, out, checkpoints = (tmp_path / name for name in ("whole", "out", "checkpoints"))
+    whole.mkdir(), out.mkdir(), checkpoints.mkdir()
+    kill(sft.run, 20, dict(chain.folders), out, config, checkpoints)
+    assert [p.name for p in checkpoints.glob("checkpoint-*")] == ["checkpoint-10"]
+    (checkpoints / "checkpoint-20").mkdir()  # killed while it was written
+    resumed = sft.run(chain.folders, out, config, checkpoints=checkpoints)
+    uninterrupted = sft.run(chain.folders, whole, config)
+    assert_same_weights("sft/adapter_model.safetensors", out, whole)
+    assert resumed["losses"] == uninterrupted["losses"]
