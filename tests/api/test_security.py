@@ -28,14 +28,14 @@ def line(name: str, key: str) -> str:
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with two keys and a small rate limit."""
+    """A server with two keys; a spent burst stays spent, however slowly the tests run."""
     home = tmp_path_factory.mktemp("home")
     publish_small_release(home, tmp_path_factory.mktemp("workspace"))
     keys = json.dumps([line("web", "first-key"), line("nightly", "second-key")])
     with running(
         home,
         CHURN_API__KEY_HASHES=keys,
-        CHURN_API__REQUESTS_PER_SECOND="0.5",
+        CHURN_API__REQUESTS_PER_SECOND="0.001",
         CHURN_API__BURST="20",
         CHURN_API__CORS_ORIGINS='["https://desk.example"]',
     ) as server:
