@@ -5,6 +5,8 @@ What the caller sent is never repeated: it may be personal, hostile or not even 
 
 from __future__ import annotations
 
+import logging
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +17,10 @@ from starlette.exceptions import HTTPException
 
 from api.schemas import Problems
 
+log = logging.getLogger("api.errors")
+
 LONGEST_KEY = 100
+MOST_PROBLEMS = 50  # named in one answer: a body of nothing but mistakes must not cost a long one
 
 
 class JsonResponse(Response):
@@ -49,8 +54,9 @@ def problem(kind: str, loc: Sequence[str | int], message: str) -> dict[str, Any]
 
 
 def problems_of(errors: Sequence[Any], prefix: tuple[str | int, ...] = ()) -> list[dict[str, Any]]:
-    """Pydantic's errors in our shape, without what the caller sent."""
-    return [problem(e["type"], (*prefix, *e["loc"]), _message(e)) for e in errors]
+    """Pydantic's errors in our shape, the first `MOST_PROBLEMS`, without what the caller sent."""
+    shown = errors[:MOST_PROBLEMS]
+    return [problem(e["type"], (*prefix, *e["loc"]), _message(e)) for e in shown]
 
 
 EXAMPLES: dict[int, tuple[str, str, list[str], str]] = {
@@ -99,18 +105,24 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def install(app: FastAPI) -> None:
     """Make the app answer every error in the usual shape."""
-    app.add_exception_handler(RequestValidationError, _invalid_request)
-    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _answer)
+    app.add_exception_handler(HTTPException, _answer)
 
 
-async def _invalid_request(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101
-    return JsonResponse({"detail": problems_of(error.errors())}, status_code=422)
+async def _answer(_: Request, error: Exception) -> Response:
+    return answer_to(error)
 
 
-async def _http_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101
-    return error_response(error)
+def answer_to(error: Exception) -> Response:
+    """The answer to what went wrong; what nobody foresaw is logged and answered with 500."""
+    if isinstance(error, RequestValidationError):
+        return JsonResponse({"detail": problems_of(error.errors())}, status_code=422)
+    if isinstance(error, HTTPException):
+        return error_response(error)
+    # Where it happened, but not the exception's text: that may quote what the caller sent.
+    where = "".join(traceback.format_tb(error.__traceback__))
+    log.error("unexpected %s", type(error).__name__, extra={"where": where})
+    return error_response(ApiError(500, "internal", "an unexpected error; see the service's log"))
 
 
 def error_response(error: HTTPException) -> Response:

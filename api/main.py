@@ -16,6 +16,7 @@ from api.batching import Batcher
 from api.feedback import open_feedback_log
 from api.hosting import EngineHost
 from api.middleware import RequestMiddleware
+from api.parsing import BodyRoute
 from api.routes import batch, console, customers, feedback, health, metrics, predict, release
 from api.security import Keyring, RateLimiter
 from churn_assets.resources.artifact_store import open_store
@@ -58,15 +59,21 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.keyring = keyring
     app.state.limiter = RateLimiter(config.requests_per_second, config.burst)
     app.state.max_batch_size = config.max_batch_size
-    if config.cors_origins:
+    limits = {"/predict/batch": config.max_batch_body_bytes}
+    bodies = [route for room in (predict, batch, feedback) for route in room.router.routes]
+    app.add_middleware(
+        RequestMiddleware,
+        max_body_bytes=config.max_body_bytes,
+        body_limits=limits,
+        direct={route.path: route for route in bodies if isinstance(route, BodyRoute)},
+    )
+    if config.cors_origins:  # around the rest: a browser must be able to read every answer
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(config.cors_origins),
             allow_methods=["GET", "POST"],
             allow_headers=["content-type", "x-api-key", "authorization"],
         )
-    limits = {"/predict/batch": config.max_batch_body_bytes}
-    app.add_middleware(RequestMiddleware, max_body_bytes=config.max_body_bytes, body_limits=limits)
     errors.install(app)
     # The first route is the first that a request is matched against.
     for routes in (predict, health, batch, customers, feedback, release, metrics, console):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any, get_type_hints
 
 from fastapi import Request, Response
@@ -23,22 +24,27 @@ class BodyRoute(APIRoute):
         TypeError: the endpoint has other parameters, which would be documented but never read.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        endpoint, model = self.endpoint, _model_of(self.endpoint)
-        gates = [d.dependency for d in self.dependencies if d.dependency is not None]
+    def get_route_handler(self) -> Callable[[Request], Any]:
+        self._model = _model_of(self.endpoint)
+        return self.answer
 
-        async def handler(request: Request) -> Response:
-            for gate in gates:
-                await gate(request)
-            try:
-                body = model.model_validate_json(await _json_bytes(request))
-            except ValidationError as error:
-                errors = [{**e, "loc": ("body", *e["loc"])} for e in error.errors()]
-                raise RequestValidationError(errors) from None
-            response: Response = await endpoint(body, request)
-            return response
+    async def answer(self, request: Request) -> Response:
+        """The endpoint's answer; raises RequestValidationError, or what gate and endpoint raise."""
+        for gate in self._gates:
+            await gate(request)
+        try:
+            body = self._model.model_validate_json(await _json_bytes(request))
+        except ValidationError as error:
+            problems = error.errors(include_url=False, include_context=True, include_input=False)
+            raise RequestValidationError(
+                [{**problem, "loc": ("body", *problem["loc"])} for problem in problems]
+            ) from None
+        response: Response = await self.endpoint(body, request)
+        return response
 
-        return handler
+    @cached_property
+    def _gates(self) -> list[Callable[[Request], Any]]:
+        return [d.dependency for d in self.dependencies if d.dependency is not None]
 
 
 def _model_of(endpoint: Callable[..., Any]) -> type[BaseModel]:
