@@ -13,7 +13,7 @@ from typing import Any
 from api.deps import Serving
 from api.schemas import PredictRequest
 
-MOST_AT_ONCE = 64  # bounds the time that one pass keeps the event loop
+MOST_AT_ONCE = 64  # more in one pass no longer make it cheaper for each
 
 
 class Batcher:

@@ -117,32 +117,30 @@ class RetentionEngine:
             explain: leave False where no `metadata.reasons` are wanted.
             live: False has the bank write even where the language model is asked on the spot.
         """
-        model_writer = self.live_writer if live and self.live_writer else self.writer
         if not requests:
             return []
         rows = [vars(request) for request in requests]
-        baseline = [force_baseline or r.force_baseline for r in requests]
+        baseline = [force_baseline or request.force_baseline for request in requests]
         assessed = self.assessor.assess(rows, baseline, explain=explain)
-        reasons = self._reasons(assessed, rows)
+        reasons, figures = self._reasons(assessed, rows), _Figures(assessed)
+        writer = self.live_writer if live and self.live_writer else self.writer
         now = now or datetime.now(UTC)
-        figures = _Figures(assessed)
         answers = []
         for i, request in enumerate(requests):
-            metadata = figures.metadata(i)
-            metadata["baseline"] = baseline[i]
-            metadata["policy"] = (
-                self.assessor.baseline if baseline[i] else self.assessor.policy
-            ).name
-            metadata["release_id"] = self.release_id
-            metadata["reasons"] = reasons[i]
-            decision = figures.decision(i)
-            message, local_time = None, None
+            decision, message, send_not_before = figures.decision(i), None, None
             if decision["contact"] and with_message:
-                writer = self.reviewed_writer if baseline[i] else model_writer
                 local_time = now.astimezone(zone_info(request.time_zone or self.default_time_zone))
-                message = self._write(writer, request, decision["offer_percentage"], local_time)
-            metadata["message_source"] = message.source if message else None
-            metadata["send_not_before"] = self._send_not_before(message, local_time)
+                by = self.reviewed_writer if baseline[i] else writer
+                message = self._write(by, request, decision["offer_percentage"], local_time)
+                send_not_before = self._send_not_before(message, local_time)
+            metadata = figures.metadata(i) | {
+                "baseline": baseline[i],
+                "policy": (self.assessor.baseline if baseline[i] else self.assessor.policy).name,
+                "release_id": self.release_id,
+                "reasons": reasons[i],
+                "message_source": message.source if message else None,
+                "send_not_before": send_not_before,
+            }
             answers.append(
                 {
                     "decision": decision,
@@ -192,9 +190,9 @@ class RetentionEngine:
         )
         return writer.write(brief, seed=f"{request.customer_id}:{self._message_seed}")
 
-    def _send_not_before(self, message: Message | None, local_time: datetime | None) -> str | None:
+    def _send_not_before(self, message: Message, local_time: datetime) -> str | None:
         """When quiet hours end, as local time, if they are what keeps the message back."""
-        if message is None or local_time is None or QUIET_HOURS not in message.verdict.violations:
+        if QUIET_HOURS not in message.verdict.violations:
             return None
         end = self.writer.shield.rules.quiet_hours.end
         morning = local_time.replace(hour=end, minute=0, second=0, microsecond=0)

@@ -35,7 +35,7 @@ class BodyRoute(APIRoute):
         try:
             body = self._model.model_validate_json(await _json_bytes(request))
         except ValidationError as error:
-            problems = error.errors(include_url=False, include_context=True, include_input=False)
+            problems = error.errors(include_url=False, include_input=False)
             raise RequestValidationError(
                 [{**problem, "loc": ("body", *problem["loc"])} for problem in problems]
             ) from None

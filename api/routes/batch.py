@@ -89,7 +89,8 @@ def answer_batch(engine: RetentionEngine, batch: BatchRequest, forced: bool) -> 
         try:
             valid.append((index, PredictRequest.model_validate(customer)))
         except ValidationError as error:
-            row["errors"] = problems_of(error.errors(), prefix=("body", "customers", index))
+            found = error.errors(include_url=False, include_input=False)
+            row["errors"] = problems_of(found, prefix=("body", "customers", index))
         results.append(row)
     answers = engine.predict_many(
         [request for _, request in valid],
