@@ -65,9 +65,9 @@ def open_pipes() -> PipesContext:
     if "bucket" not in params.load_messages_params():
         return open_dagster_pipes(params_loader=params)
     # Imported here: only a Modal container talks to the bucket.
-    from google.cloud import storage
+    from churn_assets.resources.gcs_store import storage_client
 
-    client = storage.Client()
+    client = storage_client()
     return open_dagster_pipes(
         params_loader=params,
         context_loader=PipesGCSContextLoader(client),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from itertools import pairwise
@@ -9,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+from dagster_pipes import encode_param
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from churn_assets.resources.artifact_store import LocalArtifactStore
 from churn_assets.stage import Progress, Stage, StageSpec, run_stage, silent
+from modal_jobs.container import google_identity
 from modal_jobs.entry import ThrottledProgress, open_pipes, run_with_pipes
+from tests.modal_jobs.fake_google import FakeGoogle
 
 
 class Config(BaseModel):
@@ -57,6 +62,44 @@ def test_a_program_started_by_hand_says_how_to_start_it(monkeypatch: pytest.Monk
     monkeypatch.delenv("DAGSTER_PIPES_CONTEXT", raising=False)
     with pytest.raises(SystemExit, match="churn materialize"):
         open_pipes()
+
+
+@pytest.fixture
+def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeGoogle:
+    """Google as a Modal container sees it: no emulator, no project, only its identity token."""
+    for name in ("STORAGE_EMULATOR_HOST", "GOOGLE_CLOUD_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MODAL_IDENTITY_TOKEN", "signed-by-modal")
+    monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT", "churn@project.iam.gserviceaccount.com")
+    monkeypatch.setenv(
+        "GOOGLE_IDENTITY_PROVIDER",
+        "projects/1/locations/global/workloadIdentityPools/modal/providers/modal",
+    )
+    for name, value in google_identity(tmp_path / "identity").items():
+        monkeypatch.setenv(name, value)
+    fake = FakeGoogle()
+    monkeypatch.setattr(requests.Session, "send", lambda _, asked, **options: fake.answer(asked))
+    return fake
+
+
+def start_session(google: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variables of a Pipes session whose context waits in the bucket."""
+    context = {"extras": {"spec": "asked"}, "run_id": "1", "job_name": "everything"}
+    google.objects["session/context.json"] = json.dumps(context).encode()
+    where = {"bucket": "churn-pipes", "key": "session/context.json", "key_prefix": "session"}
+    for name in ("CONTEXT", "MESSAGES"):
+        monkeypatch.setenv(f"DAGSTER_PIPES_{name}", encode_param(where))
+
+
+def test_a_container_opens_its_session_with_no_more_than_its_token(
+    google: FakeGoogle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Federated credentials name no project; a client that insists on one ends every stage."""
+    start_session(google, monkeypatch)
+    with open_pipes() as pipes:
+        assert pipes.get_extra("spec") == "asked"
+    assert google.tokens == {"Bearer the-account's"}
+    assert b'"opened"' in google.objects["session/1.json"]
 
 
 def test_a_program_refuses_another_stages_work(store: LocalArtifactStore) -> None:
