@@ -14,6 +14,7 @@ from churn_assets.settings import PROJECT, load_settings
 PYTHON = "3.11"
 CONSTRAINTS = "/constraints.txt"
 SOURCES = ("churn_assets", "modal_jobs", "api")
+NOT_SOURCES = ["**/__pycache__", "**/.terraform", "**/*.tfstate*"]
 IDENTITY = Path("/run/google-identity")
 STARTUP_SECONDS = 900  # a large image on a cold machine
 OF_THIS_MACHINE = {"CHURN_HOME", "CHURN_DATA_MIRROR"}
@@ -65,7 +66,7 @@ def _pinned() -> modal.Image:
 
 def _with_sources(image: modal.Image) -> modal.Image:
     # Not only *.py, as Modal would have it: rules, templates and the console page go too.
-    return image.add_local_python_source(*SOURCES, ignore=["**/__pycache__"])
+    return image.add_local_python_source(*SOURCES, ignore=NOT_SOURCES)
 
 
 # PyPI's torch is the CUDA build; the extra `gpu` adds bitsandbytes. HF_HOME lies on a volume, so

@@ -1,5 +1,7 @@
 # Google Cloud for one environment: buckets, the account that Modal's containers act as, roles.
-# terraform apply -var project=... -var environment=dev -var modal_workspace=ac-...
+# Each environment is a workspace with a state of its own:
+#   terraform workspace select -or-create dev
+#   terraform apply -var project=... -var environment=dev -var modal_workspace=ac-...
 
 terraform {
   required_version = ">= 1.6"
@@ -36,6 +38,13 @@ resource "google_project_service" "apis" {
   for_each           = toset(["iam", "iamcredentials", "storage", "sts"])
   service            = "${each.key}.googleapis.com"
   disable_on_destroy = false
+  lifecycle {
+    # In one state, applying prod would replace everything that dev has.
+    precondition {
+      condition     = terraform.workspace == var.environment
+      error_message = "terraform workspace select -or-create ${var.environment}"
+    }
+  }
 }
 
 # Artifacts: immutable by content, so old generations matter only for pointers and accidents.

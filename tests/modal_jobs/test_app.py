@@ -143,6 +143,22 @@ def test_the_apps_load_where_only_the_sources_are(tmp_path: Path) -> None:
     assert done.stdout.strip() == str(tmp_path / "modal_jobs" / "app.py")
 
 
+@pytest.mark.parametrize(
+    ("path", "left_out"),
+    [
+        ("modal_jobs/deploy/terraform.tfstate", True),
+        ("modal_jobs/deploy/terraform.tfstate.d/dev/terraform.tfstate", True),
+        ("modal_jobs/deploy/.terraform/providers/google", True),
+        ("modal_jobs/__pycache__/app.cpython-311.pyc", True),
+        ("modal_jobs/deploy/google.tf", False),
+        ("churn_assets/messages/rules.json", False),
+    ],
+)
+def test_no_terraform_state_goes_into_an_image(path: str, left_out: bool) -> None:
+    """A state names everything of the project at Google; the containers have no use for it."""
+    assert modal.FilePatternMatcher(*shared.NOT_SOURCES)(Path(path)) is left_out
+
+
 def test_the_serving_image_has_all_that_serving_imports(tmp_path: Path) -> None:
     """A package missing from the image is a crash at the first request, not at the deployment."""
     check = ("-m", "tests.modal_jobs.import_within")
