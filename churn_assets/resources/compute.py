@@ -18,12 +18,13 @@ from churn_assets.resources.compute_local import LocalBackend
 from churn_assets.resources.config import ComputeConfig
 from churn_assets.stage import StageReport, StageSpec
 
-GPU_STAGE: dict[str, Any] = {
-    "pool": "gpu",
-    "retry_policy": dg.RetryPolicy(max_retries=1, delay=10),
-}
-"""Arguments of `dg.asset` for a stage that needs a GPU in production: one at a time (the pool's
-limit is set in the instance), and once more if it was pre-empted, from its last checkpoint."""
+CPU_STAGE: dict[str, Any] = {"retry_policy": dg.RetryPolicy(max_retries=1, delay=10)}
+"""Arguments of `dg.asset` for a stage: once more if it failed, as it does where Modal pre-empts it.
+Modal's own second start ends at once (nobody reads its messages), so the retry is Dagster's."""
+
+GPU_STAGE: dict[str, Any] = {**CPU_STAGE, "pool": "gpu"}
+"""For a stage that needs a GPU in production: one at a time (the instance sets the pool's limit).
+`sft_model` and `ppo_text_model` resume from their last checkpoint, the others begin anew."""
 
 
 class Backend(Protocol):

@@ -25,6 +25,11 @@ class FakeGoogle:
         self.tokens: set[str] = set()
 
     def answer(self, request: requests.PreparedRequest) -> requests.Response:
+        response = self._answer(request)
+        response.request = request
+        return response
+
+    def _answer(self, request: requests.PreparedRequest) -> requests.Response:
         url = urlsplit(str(request.url))
         if url.netloc == "sts.googleapis.com":
             assert "signed-by-modal" in str(request.body)
