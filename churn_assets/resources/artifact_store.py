@@ -284,19 +284,33 @@ def open_store(
     return LocalArtifactStore(Path(url))
 
 
-def copy_store(source: ArtifactStore, target: ArtifactStore) -> int:
+def copy_store(source: ArtifactStore, target: ArtifactStore, *, replace: bool = False) -> int:
     """Copy every artifact, then every pointer, so that no pointer comes before what it names.
+
+    Args:
+        replace: move pointers of `target` that say something else; what serves there then changes.
 
     Returns:
         The number of artifacts copied or found there already.
+
+    Raises:
+        PointerMovedError: without `replace`, pointers of `target` say something else (names them),
+            and nothing was copied; or somebody moved one meanwhile.
     """
+    wanted = {key: source.read_pointer(key) for key in source.pointers()}
+    there = {key: target.read_pointer(key) for key in wanted}
+    differing = [key for key in wanted if there[key] not in (None, wanted[key])]
+    if differing and not replace:
+        raise PointerMovedError(
+            f"{target.url} is in use with other content ({', '.join(differing)}): nothing was "
+            "copied; `churn data upload --force` replaces what it has"
+        )
     artifacts = source.artifacts()
     for artifact in artifacts:
         target.put(artifact.name, source.get(artifact))
-    for key in source.pointers():
-        content = source.read_pointer(key)
+    for key, content in wanted.items():
         if content is not None:
-            target.write_pointer(key, content)
+            target.swap_pointer(key, there[key], content)
     return len(artifacts)
 
 

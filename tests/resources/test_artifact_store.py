@@ -115,6 +115,25 @@ def test_everything_is_listed_and_copied(
         assert target.artifacts() == made
 
 
+def test_a_copy_never_changes_what_a_store_in_use_serves(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
+    """`make data.upload` typed with the production bucket in CHURN_STORE; unless it is meant."""
+    made = store.put("model", write_tree(tmp_path / "model", {"a": b"mine"}))
+    store.write_pointer("assets/model.json", b"same")
+    store.write_pointer("releases/latest.json", b"mine")
+    target = LocalArtifactStore(tmp_path / "production")
+    target.write_pointer("assets/model.json", b"same")
+    target.write_pointer("releases/latest.json", b"theirs")
+    with pytest.raises(PointerMovedError, match=r"\(releases/latest.json\).*--force"):
+        copy_store(store, target)
+    assert target.artifacts() == []
+    assert target.read_pointer("releases/latest.json") == b"theirs"
+    assert copy_store(store, target, replace=True) == 1
+    assert target.read_pointer("releases/latest.json") == b"mine"
+    assert target.artifacts() == [made]
+
+
 def test_pruning_keeps_the_newest_and_the_current(store: ArtifactStore, tmp_path: Path) -> None:
     """A model made again after a roll-back may be the oldest version and yet the one in use."""
     made = [
