@@ -12,6 +12,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,18 @@ class StandInFunction:
         self.modal.calls.append(StandInCall(process, outcome, self.modal.error))
         return self.modal.calls[-1]
 
+    def map(
+        self, inputs: Iterable[Any], *, order_outputs: bool, return_exceptions: bool
+    ) -> Iterator[Any]:
+        """Every input is worked on, whatever becomes of the others, as containers do."""
+        assert order_outputs
+        assert return_exceptions, "without this the others' results are lost with the first error"
+        for position, given in enumerate(inputs):
+            if position in self.modal.broken_inputs:
+                yield RuntimeError(f"input {position} failed")
+            else:
+                yield getattr(app, self.name).local(given)
+
 
 class StandInModal:
     """Takes the place of the class `modal.Function`.
@@ -105,12 +118,19 @@ class StandInModal:
         folder: where the containers leave their outcomes.
         package: where their programs are: the real stages, or a test's.
         error: what Modal answers instead of "still running".
+        broken_inputs: positions of a map's inputs that fail.
         calls: those that were started.
     """
 
-    def __init__(self, folder: Path, package: str = "modal_jobs") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        package: str = "modal_jobs",
+        broken_inputs: Container[int | None] = (),
+    ) -> None:
         self.folder = folder
         self.package = package
+        self.broken_inputs = broken_inputs
         self.error: Exception | None = None
         self.calls: list[StandInCall] = []
 
