@@ -61,6 +61,14 @@ resource "google_storage_bucket" "artifacts" {
       with_state                 = "ARCHIVED"
     }
   }
+  # What the steps of Dagster's runs wrote to stdout and stderr, for a season.
+  lifecycle_rule {
+    action { type = "Delete" }
+    condition {
+      age            = 90
+      matches_prefix = ["compute-logs/"]
+    }
+  }
   lifecycle_rule {
     action { type = "AbortIncompleteMultipartUpload" }
     condition { age = 1 }
@@ -119,7 +127,9 @@ locals {
     for grant in setproduct(local.members, [
       { bucket = google_storage_bucket.artifacts.name, role = "roles/storage.objectUser" },
       { bucket = google_storage_bucket.pipes.name, role = "roles/storage.objectUser" },
-      # Dagster Pipes looks the bucket itself up, which objectUser does not allow.
+      # Dagster (Pipes, compute logs) and deploy.check look the bucket itself up, which objectUser
+      # does not allow.
+      { bucket = google_storage_bucket.artifacts.name, role = "roles/storage.legacyBucketReader" },
       { bucket = google_storage_bucket.pipes.name, role = "roles/storage.legacyBucketReader" },
     ]) : "${grant[0]} ${grant[1].bucket} ${grant[1].role}" => merge(grant[1], { member = grant[0] })
   }
@@ -133,6 +143,7 @@ resource "google_storage_bucket_iam_member" "grants" {
 }
 
 output "churn_store" { value = "gs://${google_storage_bucket.artifacts.name}/v1" }
+output "artifact_bucket" { value = google_storage_bucket.artifacts.name }
 output "pipes_bucket" { value = google_storage_bucket.pipes.name }
 output "google_service_account" { value = google_service_account.churn.email }
 output "google_identity_provider" { value = google_iam_workload_identity_pool_provider.modal.name }

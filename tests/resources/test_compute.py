@@ -229,36 +229,16 @@ def test_a_cancellation_is_noticed_in_time_by_default() -> None:
 
 
 def test_one_gpu_stage_at_a_time(tmp_path: Path) -> None:
-    """Two runs that both want the pool `gpu` take turns under the deployed instance's limits."""
+    """Two runs that both want the pool `gpu` take turns on an instance as it is deployed."""
     deployed = yaml.safe_load((PROJECT / "modal_jobs/deploy/dagster.yaml").read_text())
     limits = {"concurrency": {"pools": deployed["concurrency"]["pools"]}}
     (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(limits))
-    # Set once, as the deployment's steps say: two first runs at once could both make the default.
-    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
-        instance.event_log_storage.set_concurrency_slots("gpu", 1)
-    code = """
-import time
-import dagster as dg
-
-@dg.asset(pool="gpu")
-def train() -> None:
-    start = time.time()
-    time.sleep(0.5)
-    print("span", start, time.time())
-
-with dg.DagsterInstance.get() as instance:
-    assert dg.materialize([train], instance=instance).success
-"""
-    runs = [
-        subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", code],
-            env={**os.environ, "DAGSTER_HOME": str(tmp_path)},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    lines = [line for run in runs for line in run.communicate(timeout=60)[0].splitlines()]
-    spans = sorted(tuple(map(float, line.split()[1:])) for line in lines if line.startswith("span"))
-    assert len(spans) == 2
-    assert spans[0][1] <= spans[1][0]
+    env = {**os.environ, "DAGSTER_HOME": str(tmp_path), "PYTHONPATH": str(PROJECT)}
+    step = "dagster instance concurrency set gpu 1"
+    assert step in (PROJECT / "modal_jobs/deploy/README.md").read_text()
+    python = [sys.executable, "-W", "ignore", "-m"]
+    subprocess.run([*python, *step.split()], env=env, check=True)
+    command = [*python, "tests.resources.take_turns", str(tmp_path)]
+    runs = [subprocess.Popen(command, cwd=PROJECT, env=env) for _ in range(2)]
+    assert [run.wait(timeout=120) for run in runs] == [0, 0]
+    assert len(list(tmp_path.glob("done-*"))) == 2
