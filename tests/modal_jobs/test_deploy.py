@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,13 +20,6 @@ from churn_assets.resources.config import ComputeConfig, ModalConfig
 from churn_assets.settings import PROJECT, Settings
 from modal_jobs.deploy import check
 from modal_jobs.deploy.__main__ import main
-from tests.resources.emulator import running_emulator
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[str]:
-    with running_emulator() as url:
-        yield url
 
 
 def settings(store: str = "gs://churn-artifacts/dev", **config: str) -> Settings:
