@@ -40,7 +40,7 @@ def run_here(
         metadata={
             "sha256": done.artifact.sha256,
             **scalar_metadata(done.metrics),
-            **plot_metadata(opened.get(done.artifact) / "plots"),
+            **plot_metadata(opened.read(done.artifact, "plots/*.png")),
         },
     )
 

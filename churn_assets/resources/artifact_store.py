@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import fnmatch
 import hashlib
 import json
 import os
@@ -72,6 +73,10 @@ class ArtifactStore(Protocol):
 
     def get(self, artifact: Artifact) -> Path:
         """A local folder with the artifact's files; raises ArtifactError if missing or damaged."""
+        ...
+
+    def read(self, artifact: Artifact, pattern: str) -> dict[str, bytes]:
+        """Path -> verified content of the files that match a glob, without fetching the others."""
         ...
 
     def versions(self, name: str) -> list[str]:
@@ -209,6 +214,11 @@ class LocalArtifactStore:
 
     def get(self, artifact: Artifact) -> Path:
         return verified(self.root / artifact.path, artifact)
+
+    def read(self, artifact: Artifact, pattern: str) -> dict[str, bytes]:
+        folder = self.get(artifact)
+        files = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
+        return {name: files[name].read_bytes() for name in fnmatch.filter(sorted(files), pattern)}
 
     def versions(self, name: str) -> list[str]:
         folder = self.root / "objects" / name
@@ -348,5 +358,6 @@ def current_artifact(store: ArtifactStore, asset: str) -> Artifact:
 
 def read_report(store: ArtifactStore, artifact: Artifact) -> dict[str, Any]:
     """The `report.json` that a stage left in its artifact."""
-    report: dict[str, Any] = json.loads((store.get(artifact) / "report.json").read_text())
+    [content] = store.read(artifact, "report.json").values()
+    report: dict[str, Any] = json.loads(content)
     return report

@@ -5,7 +5,7 @@ No postponed annotations here: Dagster reads the types of a resource's fields.
 
 import base64
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Protocol
 
 import dagster as dg
@@ -78,14 +78,13 @@ class Compute(dg.ConfigurableResource):
                 description=f"{stage} {failure.message}",
                 metadata={"log": dg.MetadataValue.md(f"```\n{failure.log}\n```")},
             ) from failure
-        folder = store.get(report.artifact)
         return dg.MaterializeResult(
             value=report.artifact,
             data_version=dg.DataVersion(report.artifact.sha256),
             metadata={
                 "sha256": report.artifact.sha256,
                 **scalar_metadata(report.metrics),
-                **plot_metadata(folder / "plots"),
+                **plot_metadata(store.read(report.artifact, "plots/*.png")),
             },
         )
 
@@ -102,11 +101,11 @@ def scalar_metadata(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, A
     return flat
 
 
-def plot_metadata(folder: Path) -> dict[str, dg.MarkdownMetadataValue]:
-    """Every PNG of `folder` as a Markdown image that the Dagster UI shows in place."""
+def plot_metadata(plots: Mapping[str, bytes]) -> dict[str, dg.MarkdownMetadataValue]:
+    """Each PNG, by its path, as a Markdown image that the Dagster UI shows in place."""
     return {
-        f"plot: {path.stem}": dg.MetadataValue.md(
-            f"![{path.stem}](data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()})"
+        f"plot: {(name := PurePath(path).stem)}": dg.MetadataValue.md(
+            f"![{name}](data:image/png;base64,{base64.b64encode(content).decode()})"
         )
-        for path in sorted(folder.glob("*.png"))
+        for path, content in plots.items()
     }
