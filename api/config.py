@@ -28,8 +28,6 @@ class ApiConfig(BaseModel):
         poll_seconds: how often the `latest` pointer and the kill switch are looked at.
         force_baseline: answer with the rule-based policy and reviewed templates only. The bare
             environment variable FORCE_BASELINE does the same.
-        warm_containers: containers that the hosted service keeps warm.
-        concurrent_requests: requests that one hosted container takes at a time.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,8 +45,6 @@ class ApiConfig(BaseModel):
     cors_origins: tuple[str, ...] = ()
     poll_seconds: float = Field(default=1.0, gt=0)
     force_baseline: bool = False
-    warm_containers: int = Field(default=1, ge=0)
-    concurrent_requests: int = Field(default=32, ge=1)
 
     @field_validator("default_time_zone")
     @classmethod

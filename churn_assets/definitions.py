@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import dagster as dg
 
 from checks import datasets as dataset_checks
@@ -23,16 +25,20 @@ from churn_assets.settings import load_settings
 
 @dg.definitions
 def definitions() -> dg.Definitions:
-    """Assets, checks, jobs, schedules and resources."""
+    """Assets, checks, jobs, schedules, sensors and resources."""
     settings = SettingsResource()
     store = StoreResource(settings=settings)
+    assets = dg.load_assets_from_modules([datasets, predictors, decision, messages, release])
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([datasets, predictors, decision, messages, release]),
+        assets=dg.map_asset_specs(
+            automation.with_automation, cast(list[dg.AssetsDefinition], assets)
+        ),
         asset_checks=dg.load_asset_checks_from_modules(
             [dataset_checks, predictor_checks, decision_checks, message_checks, release_checks]
         ),
         jobs=automation.jobs,
         schedules=automation.schedules,
+        sensors=automation.sensors,
         resources={
             "settings": settings,
             "store": store,

@@ -53,6 +53,11 @@ class StageSpec(BaseModel):
         folder = root / self.stage / self.digest[:16]
         return self.model_copy(update={"checkpoints": str(folder)})
 
+    def remove_checkpoints(self) -> None:
+        """The work is done and whoever asked for it has the report: nothing to resume is left."""
+        if self.checkpoints is not None:
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
+
 
 class StageReport(BaseModel):
     """What a stage made: the published artifact and the metrics in its `report.json`."""
@@ -87,8 +92,7 @@ def run_stage(
 ) -> StageReport:
     """Fetch the inputs, run the stage in a fresh folder, publish what it wrote.
 
-    Nothing is published unless the stage returned: a failed attempt leaves only its checkpoints,
-    and a successful one removes them.
+    Nothing is published unless the stage returned: a failed attempt leaves only its checkpoints.
 
     Raises:
         ValueError: the stage's metrics hold a number that JSON can't (NaN, infinity), or a
@@ -104,8 +108,6 @@ def run_stage(
         text = json.dumps(metrics, indent=2, sort_keys=True, allow_nan=False)
         (out / "report.json").write_text(text + "\n")
         artifact = store.put(stage.name, out)
-    if checkpoints is not None:
-        shutil.rmtree(checkpoints)
     return StageReport(artifact=artifact, metrics=metrics)
 
 

@@ -46,41 +46,49 @@ def run_stage(name: str, bootstrap: dict[str, str]) -> None:
 
 @app.function(**stage(config.cpu_stage))
 def risk_model(bootstrap: dict[str, str]) -> None:
+    """P(churn) of a customer: trees on cores."""
     run_stage("risk_model", bootstrap)
 
 
 @app.function(**stage(config.cpu_stage))
 def accept_model(bootstrap: dict[str, str]) -> None:
+    """P(accept | offer) of a customer: trees on cores."""
     run_stage("accept_model", bootstrap)
 
 
 @app.function(**stage(config.cpu_stage))
 def decision_policy(bootstrap: dict[str, str]) -> None:
+    """Constrained PPO over the simulated customers: a small network on cores."""
     run_stage("decision_policy", bootstrap)
 
 
 @app.function(**stage(config.cpu_stage))
 def message_base_model(bootstrap: dict[str, str]) -> None:
+    """The language model that all adapters ride on: fetched by revision, or pretrained."""
     run_stage("message_base_model", bootstrap)
 
 
 @app.function(**stage(config.gpu_stage))
 def sft_model(bootstrap: dict[str, str]) -> None:
+    """Supervised fine-tuning; resumes from its last checkpoint."""
     run_stage("sft_model", bootstrap)
 
 
 @app.function(**stage(config.gpu_stage))
 def reward_model(bootstrap: dict[str, str]) -> None:
+    """Reward model and judge, side by side on one GPU."""
     run_stage("reward_model", bootstrap)
 
 
 @app.function(**stage(config.gpu_stage))
 def ppo_text_model(bootstrap: dict[str, str]) -> None:
+    """PPO on texts; resumes from its last checkpoint."""
     run_stage("ppo_text_model", bootstrap)
 
 
 @app.function(**stage(config.gpu_stage))
 def message_bank(bootstrap: dict[str, str]) -> None:
+    """Templates for every cell, generated, shielded and scored."""
     run_stage("message_bank", bootstrap)
 
 

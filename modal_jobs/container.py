@@ -11,7 +11,8 @@ from pathlib import Path
 
 from churn_assets.resources.child_process import run_child, stage_command
 
-GRACE_SECONDS = 45.0  # Modal ends a container about a minute after its time limit
+# Modal gives notice (a time limit: about a minute; a pre-emption: 30 s); the volume is saved after.
+GRACE_SECONDS = 25.0
 TOKEN_TYPE = "urn:ietf:params:oauth:token-type:jwt"  # noqa: S105 (the type's name)
 
 

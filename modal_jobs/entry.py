@@ -23,8 +23,8 @@ from dagster_pipes import (
 )
 
 from churn_assets.resources.artifact_store import open_store
-from churn_assets.resources.child_process import end_with_parent
-from churn_assets.stage import Stage, StageReport, StageSpec, run_stage
+from churn_assets.resources.child_process import StageError, end_with_parent
+from churn_assets.stage import Stage, StageSpec, run_stage
 
 PROGRESS_SECONDS = 2.0
 MESSAGE_SECONDS = 2
@@ -58,16 +58,22 @@ def open_pipes() -> PipesContext:
 
     Raises:
         SystemExit: the process was not started by a compute backend.
+        StageError: another container has spoken in this session. Modal starts a function that was
+            pre-empted again on the same input, but nobody listens to it any more.
     """
     params = PipesEnvVarParamsLoader()
     if not params.is_dagster_pipes_process():
         raise SystemExit("a stage is started by its asset: run `churn materialize`")
-    if "bucket" not in params.load_messages_params():
+    messages = params.load_messages_params()
+    if "bucket" not in messages:
         return open_dagster_pipes(params_loader=params)
     # Imported here: only a Modal container talks to the bucket.
-    from google.cloud import storage
+    from churn_assets.resources.gcs_store import storage_client
 
-    client = storage.Client()
+    client = storage_client()
+    first = client.bucket(messages["bucket"]).blob(f"{messages['key_prefix']}/1.json")
+    if first.exists():
+        raise StageError("was pre-empted; the checkpoints are kept, a retry resumes from them")
     return open_dagster_pipes(
         params_loader=params,
         context_loader=PipesGCSContextLoader(client),
@@ -75,8 +81,11 @@ def open_pipes() -> PipesContext:
     )
 
 
-def run_with_pipes(stage: Stage, pipes: PipesContext) -> StageReport:
+def run_with_pipes(stage: Stage, pipes: PipesContext) -> StageSpec:
     """Run the stage that the Pipes session asks for and report back what it made.
+
+    Returns:
+        What was asked for; its checkpoints are still there.
 
     Raises:
         ValueError: the session asks for another stage than this program's.
@@ -88,7 +97,7 @@ def run_with_pipes(stage: Stage, pipes: PipesContext) -> StageReport:
     report = run_stage(stage, spec, open_store(spec.store_url), progress)
     message: dict[str, Any] = {"report": report.model_dump(mode="json")}
     pipes.report_custom_message(message)
-    return report
+    return spec
 
 
 def main(stage: Stage) -> None:
@@ -97,9 +106,10 @@ def main(stage: Stage) -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     with open_pipes() as pipes:
         end_with_parent()
-        run_with_pipes(stage, pipes)
+        spec = run_with_pipes(stage, pipes)
+    spec.remove_checkpoints()  # only now: closing the session sent the report
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
-    """A stop request unwinds the stage like Ctrl-C, so that it can leave a last checkpoint."""
+    """A stop request unwinds the stage like Ctrl-C; loops with checkpoints first finish a step."""
     raise KeyboardInterrupt

@@ -58,6 +58,8 @@ def predict(
 ) -> int:
     """Write the predictions for every customer of a Parquet file to the Parquet file `out`.
 
+    `out` appears when it is whole; shards and results are in the store only while this runs.
+
     Args:
         customers: columns as in the data set `telco_customers`.
         release: the artifact of the release that decides.
@@ -66,38 +68,50 @@ def predict(
     Returns:
         The number of customers.
     """
-    with tempfile.TemporaryDirectory(prefix="shards-") as folder:
-        shards = [
-            store.put(SHARD, path) for path in split(customers, config.shard_rows, Path(folder))
-        ]
-    specs = [
-        StageSpec(
-            stage=STAGE.name,
-            inputs={"release": release, "telco_customers": shard},
-            config=config.model_dump(mode="json"),
-            store_url=store.url,
-        ).model_dump(mode="json")
-        for shard in shards
-    ]
-    made: list[Artifact] = []
-    rows = 0
+    part = out.with_name(f".{out.name}.part")
+    stored: list[Artifact] = []
     try:
-        with pq.ParquetWriter(out, predictions.SCHEMA) as writer:
-            for result in apply(score, specs):
-                report = StageReport.model_validate(result)
-                made.append(report.artifact)
-                rows += report.metrics["customers"]
-                part = pq.ParquetFile(store.get(report.artifact) / "predictions.parquet")
-                for batch in part.iter_batches():
-                    writer.write_batch(batch)
+        with tempfile.TemporaryDirectory(prefix="shards-") as folder:
+            shards = split(customers, config.shard_rows, Path(folder))
+            stored.extend(store.put(SHARD, path) for path in shards)
+        specs = [
+            StageSpec(
+                stage=STAGE.name,
+                inputs={"release": release, "telco_customers": shard},
+                config=config.model_dump(mode="json"),
+                store_url=store.url,
+            ).model_dump(mode="json")
+            for shard in stored
+        ]
+        rows = _join(apply(score, specs), part, store, stored)
+        part.replace(out)
     finally:
-        for artifact in (*shards, *made):
+        part.unlink(missing_ok=True)
+        for artifact in stored:
             store.delete(artifact.name, artifact.version)
     return rows
 
 
+def _join(results: Iterable[Spec], out: Path, store: ArtifactStore, stored: list[Artifact]) -> int:
+    """Write the shards' results to `out` in order, noting each in `stored`; returns the rows."""
+    rows = 0
+    with pq.ParquetWriter(out, predictions.SCHEMA) as writer:
+        for result in results:
+            report = StageReport.model_validate(result)
+            stored.append(report.artifact)
+            rows += report.metrics["customers"]
+            file = pq.ParquetFile(store.get(report.artifact) / "predictions.parquet")
+            for batch in file.iter_batches():
+                writer.write_batch(batch)
+    return rows
+
+
 def map_on_modal(settings: Settings) -> Map:
-    """Maps over containers of the deployed function `score_shard`."""
+    """Maps over containers of the deployed function `score_shard`.
+
+    A failure is raised only after the results of all other shards, so that whoever asked learns of
+    everything that is in the store by now.
+    """
     # Imported here: a local run needs no Modal.
     import modal
 
@@ -105,7 +119,18 @@ def map_on_modal(settings: Settings) -> Map:
     function = modal.Function.from_name(
         config.app, "score_shard", environment_name=config.environment
     )
-    return lambda _, specs: function.map(specs, order_outputs=True)
+
+    def apply(_: Callable[[Spec], Spec], specs: Iterable[Spec]) -> Iterator[Spec]:
+        failures = []
+        for result in function.map(specs, order_outputs=True, return_exceptions=True):
+            if isinstance(result, Exception):
+                failures.append(result)
+            else:
+                yield result
+        if failures:
+            raise failures[0]
+
+    return apply
 
 
 def main() -> None:

@@ -14,9 +14,18 @@ from churn_assets.settings import PROJECT, load_settings
 PYTHON = "3.11"
 CONSTRAINTS = "/constraints.txt"
 SOURCES = ("churn_assets", "modal_jobs", "api")
+NOT_SOURCES = ["**/__pycache__", "**/.terraform", "**/*.tfstate*"]
 IDENTITY = Path("/run/google-identity")
 STARTUP_SECONDS = 900  # a large image on a cold machine
-OF_THIS_MACHINE = {"CHURN_HOME", "CHURN_DATA_MIRROR"}
+# Paths of the machine that deploys, and the keys' hashes, which come from a Modal secret; each by
+# itself or within its section's JSON.
+NOT_DEPLOYED = {
+    "CHURN_HOME",
+    "CHURN_DATA_MIRROR",
+    *("CHURN_DATA", "CHURN_DATA__MIRROR"),
+    *("CHURN_ACCEPT", "CHURN_ACCEPT__CAMPAIGN_LOG"),
+    *("CHURN_API", "CHURN_API__KEY_FILE", "CHURN_API__KEY_HASHES"),
+}
 
 # What serving and batch scoring import; a test compares it with what they really import.
 SERVING_PACKAGES = (
@@ -49,9 +58,13 @@ def resources(machine: Machine) -> dict[str, Any]:
 
 
 def deployed_settings() -> dict[str, str]:
-    """The product's settings in force at the deployment, which the containers shall see too."""
-    mine = {k: v for k, v in os.environ.items() if k.startswith("CHURN_")}
-    return {k: v for k, v in mine.items() if k not in OF_THIS_MACHINE} | {"CHURN_HOME": "/churn"}
+    """The product's settings in force at the deployment, which the containers shall see too.
+
+    An image is no place for secrets: whoever may read the workspace may read its variables.
+    """
+    mine = {k: v for k, v in os.environ.items() if k.upper().startswith("CHURN_")}
+    deployed = {k: v for k, v in mine.items() if k.upper() not in NOT_DEPLOYED}
+    return deployed | {"CHURN_HOME": "/churn"}
 
 
 def _pinned() -> modal.Image:
@@ -65,7 +78,7 @@ def _pinned() -> modal.Image:
 
 def _with_sources(image: modal.Image) -> modal.Image:
     # Not only *.py, as Modal would have it: rules, templates and the console page go too.
-    return image.add_local_python_source(*SOURCES, ignore=["**/__pycache__"])
+    return image.add_local_python_source(*SOURCES, ignore=NOT_SOURCES)
 
 
 # PyPI's torch is the CUDA build; the extra `gpu` adds bitsandbytes. HF_HOME lies on a volume, so

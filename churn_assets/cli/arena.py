@@ -9,10 +9,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from churn_assets.cli.errors import plain_errors
 from churn_assets.decision.actions import Policy
 from churn_assets.decision.policy import load_policy
 from churn_assets.resources.artifact_store import (
-    ArtifactError,
     ArtifactStore,
     current_artifact,
     open_store,
@@ -56,12 +56,9 @@ def arena(
     settings = load_settings()
     store = open_store(settings.store_url, cache=settings.home / "cache")
     config = settings.decision
-    try:
+    with plain_errors():
         first, second = (open_policy(store, name, config.preset) for name in (a, b))
         environment = store.get(current_artifact(store, "retention_environment"))
-    except ArtifactError as error:
-        Console(stderr=True).print(f"[red]{error}[/]", highlight=False)
-        raise typer.Exit(1) from error
     customers = Customers.load(environment / "test.safetensors")
     result = compare(first, second, customers, config.environment, episodes, seed)
     if as_json:

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from churn_assets.cli.errors import plain_errors
 from churn_assets.datasets.config import SOURCE_NAMES
 from churn_assets.settings import load_settings
 
@@ -61,8 +62,15 @@ def pull(
 
 
 @app.command()
-def upload() -> None:
-    """Copy this machine's artifacts and pointers to the bucket that CHURN_STORE names."""
+def upload(
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace what the bucket has in service")
+    ] = False,
+) -> None:
+    """Copy this machine's artifacts and pointers to the bucket that CHURN_STORE names.
+
+    Refuses to change what a bucket in use has in service, unless forced.
+    """
     from churn_assets.resources.artifact_store import copy_store, open_store
 
     settings = load_settings()
@@ -70,5 +78,6 @@ def upload() -> None:
         raise typer.BadParameter("set CHURN_STORE=gs://bucket/prefix: where to upload to")
     source = open_store(str(settings.home / "store"))
     target = open_store(settings.store, cache=settings.home / "cache")
-    copied = copy_store(source, target)
+    with plain_errors():
+        copied = copy_store(source, target, replace=force)
     Console(stderr=True).print(f"{copied} artifacts are now in {target.url}")

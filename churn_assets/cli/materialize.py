@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from churn_assets.settings import PROJECT, load_settings
 
 if TYPE_CHECKING:
-    from churn_assets.automation import RunEvent
+    from churn_assets.resources.following import RunEvent
 
 DAGSTER_YAML = """\
 # Written by `churn`. The embedded default: SQLite beside this file. A real deployment's file is
@@ -77,7 +77,10 @@ class RunView:
 
 def materialize(
     job: Annotated[
-        str, typer.Option(help="everything, predictors, decision, messages or score_customers")
+        str,
+        typer.Option(
+            help="everything, predictors, decision, messages, score_customers or follow_release"
+        ),
     ] = "everything",
 ) -> None:
     """Materialize the asset graph with Dagster and follow it here.
@@ -88,7 +91,8 @@ def materialize(
     # Dagster Pipes announces a preview feature at every stage; nothing a user could act on.
     warnings.filterwarnings("ignore", message=".*currently in preview.*")
     # Imported here, after DAGSTER_HOME is set: `churn --help` need not load Dagster.
-    from churn_assets.automation import jobs, load_job, run_job
+    from churn_assets.automation import jobs
+    from churn_assets.resources.following import load_job, run_job
 
     names = [known.name for known in jobs]
     if job not in names:

@@ -16,8 +16,8 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from churn_assets.cli.releases import fail, open_registry
-from churn_assets.release.bundle import ReleaseError
+from churn_assets.cli.errors import fail, plain_errors
+from churn_assets.cli.releases import open_registry
 from churn_assets.settings import PROJECT, load_settings
 
 STARTUP_SECONDS = 30.0
@@ -51,11 +51,12 @@ def predict(
         return
     try:
         request = PredictRequest.model_validate_json(json.dumps(body))
+    except ValidationError as error:
+        raise fail(error) from error
+    with plain_errors():
         engine = RetentionEngine.load(
             open_registry().folder(), load_settings().api.default_time_zone
         )
-    except (ReleaseError, ValidationError) as error:
-        raise fail(error) from error
     typer.echo(json.dumps(engine.predict(request), indent=2, ensure_ascii=False))
 
 

@@ -10,9 +10,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from churn_assets.release.bundle import ReleaseError
+from churn_assets.cli.errors import plain_errors
+from churn_assets.release.bundle import read_manifest
 from churn_assets.release.registry import ReleaseRegistry
-from churn_assets.resources.artifact_store import ArtifactError, open_store
+from churn_assets.resources.artifact_store import open_store
 from churn_assets.settings import load_settings
 
 
@@ -29,19 +30,12 @@ def open_registry() -> ReleaseRegistry:
     return ReleaseRegistry(open_store(settings.store_url, cache=settings.home / "cache"))
 
 
-def fail(error: Exception) -> typer.Exit:
-    """Say what is wrong on stderr; the caller raises the result."""
-    Console(stderr=True).print(f"[red]{error}[/]", highlight=False)
-    return typer.Exit(1)
-
-
 def report(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable")] = False,
 ) -> None:
     """Metrics of the latest release: data, models, policy, messages, checks."""
-    manifest = open_registry().serving_manifest()
-    if manifest is None:
-        raise fail(ReleaseError("there is no release yet: run `churn materialize` first"))
+    with plain_errors():
+        manifest = read_manifest(open_registry().folder())
     if as_json:
         typer.echo(json.dumps(manifest.report, indent=2))
         return
@@ -62,10 +56,11 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
 
 def releases() -> None:
     """List the kept releases; the arrow points at the one that serves."""
-    registry = open_registry()
-    latest = registry.latest()
+    with plain_errors():
+        registry = open_registry()
+        latest, records = registry.latest(), registry.records()
     table = Table("", "release", "created (UTC)", "status", "why")
-    for record in registry.records():
+    for record in records:
         serves = latest is not None and record.release_id == latest.release_id
         status = "withdrawn" if record.withdrawn else "promoted" if record.promoted else "kept"
         created = f"{record.created:%Y-%m-%d %H:%M}"
@@ -75,10 +70,8 @@ def releases() -> None:
 
 def rollback() -> None:
     """Let the previous good release serve again."""
-    try:
+    with plain_errors():
         latest = open_registry().rollback()
-    except ReleaseError as error:
-        raise fail(error) from error
     typer.echo(f"{latest.release_id} serves: {latest.reason}")
 
 
@@ -86,8 +79,6 @@ def promote(
     release_id: Annotated[str, typer.Argument(help="an id that `churn releases` lists")],
 ) -> None:
     """Let a kept release serve, by decision of a person."""
-    try:
+    with plain_errors():
         latest = open_registry().promote(release_id, "promoted by hand")
-    except (ArtifactError, ReleaseError) as error:
-        raise fail(error) from error
     typer.echo(f"{latest.release_id} serves: {latest.reason}")

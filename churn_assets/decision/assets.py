@@ -9,7 +9,7 @@ from churn_assets.decision import report, world
 from churn_assets.decision.config import DecisionConfig
 from churn_assets.resources.artifact_store import Artifact
 from churn_assets.resources.bindings import SettingsResource, StoreResource
-from churn_assets.resources.compute import Compute, plot_metadata, scalar_metadata
+from churn_assets.resources.compute import CPU_STAGE, Compute, plot_metadata, scalar_metadata
 from churn_assets.stage import Stage, StageSpec, run_stage
 
 
@@ -40,7 +40,7 @@ def run_here(
         metadata={
             "sha256": done.artifact.sha256,
             **scalar_metadata(done.metrics),
-            **plot_metadata(opened.get(done.artifact) / "plots"),
+            **plot_metadata(opened.read(done.artifact, "plots/*.png")),
         },
     )
 
@@ -92,7 +92,7 @@ def baseline_policies(
     )
 
 
-@dg.asset(group_name="decision", kinds={"pytorch"}, code_version="2")
+@dg.asset(group_name="decision", kinds={"pytorch"}, code_version="2", **CPU_STAGE)
 def decision_policy(
     context: dg.AssetExecutionContext,
     compute: Compute,

@@ -8,7 +8,7 @@ import dagster as dg
 from churn_assets.messages.corpus import write_corpus
 from churn_assets.resources.artifact_store import Artifact
 from churn_assets.resources.bindings import SettingsResource, StoreResource
-from churn_assets.resources.compute import GPU_STAGE, Compute, scalar_metadata
+from churn_assets.resources.compute import CPU_STAGE, GPU_STAGE, Compute, scalar_metadata
 
 GROUP = "messages"
 
@@ -29,7 +29,7 @@ def retention_preferences(
     return _materialize_corpus("preferences", "retention_preferences", settings, store)
 
 
-@dg.asset(group_name=GROUP, kinds={"pytorch"}, code_version="2")
+@dg.asset(group_name=GROUP, kinds={"pytorch"}, code_version="2", **CPU_STAGE)
 def message_base_model(
     context: dg.AssetExecutionContext,
     compute: Compute,

@@ -30,8 +30,10 @@ from churn_assets.messages.ppo_text import POLICY, REFERENCE, REWARD, PpoText, S
 from churn_assets.messages.reward import JUDGE, load_head
 from churn_assets.messages.shield import Shield
 from churn_assets.stage import Progress, silent
+from churn_assets.stopping import stop_between_steps
 
 CALIBRATION_SEED = 7
+SHOWN = ("score", "kl", "beta", "pass_rate", "length")  # of each iteration, as it goes
 
 
 def run(
@@ -80,18 +82,23 @@ def load_adapters(inputs: Mapping[str, Path], config: MessagesConfig) -> tuple[P
 def train(
     trainer: PpoText, config: MessagesConfig, progress: Progress, checkpoints: Path | None
 ) -> list[dict[str, float]]:
-    """All iterations from the last checkpoint on; returns the whole history."""
+    """All iterations from the last checkpoint on; returns the whole history.
+
+    A stop request waits for the end of the iteration and leaves a last checkpoint.
+    """
     history = restore(trainer, checkpoints) if checkpoints else []
     if not history:
         calibrate(trainer, config)
-    for iteration in range(len(history), config.ppo.iterations):
-        history.append(trainer.iterate(iteration))
-        shown = ("score", "kl", "beta", "pass_rate", "length")
-        progress(
-            iteration + 1, config.ppo.iterations, **{name: history[-1][name] for name in shown}
-        )
-        if checkpoints and (iteration + 1) % config.ppo.checkpoint_every == 0:
-            save(trainer, history, checkpoints)
+    with stop_between_steps() as stopping:
+        for iteration in range(len(history), config.ppo.iterations):
+            history.append(trainer.iterate(iteration))
+            figures = {name: history[-1][name] for name in SHOWN}
+            progress(iteration + 1, config.ppo.iterations, **figures)
+            due = (iteration + 1) % config.ppo.checkpoint_every == 0
+            if checkpoints and (due or stopping()):
+                save(trainer, history, checkpoints)
+            if stopping():
+                break
     return history
 
 

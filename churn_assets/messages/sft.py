@@ -7,7 +7,7 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +39,25 @@ from churn_assets.messages.language_model import (
 from churn_assets.messages.model_card import write_model_card
 from churn_assets.messages.shield import Shield
 from churn_assets.stage import Progress, silent
+from churn_assets.stopping import stop_between_steps
 
 ADAPTER = "sft"
 SHOWN = 5
 
 
 class _Report(TrainerCallback):
-    """Hands the trainer's log to the stage's progress."""
+    """Hands the trainer's log to the stage's progress, and a stop request to the trainer."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, stopping: Callable[[], bool]) -> None:
         self.progress = progress
+        self.stopping = stopping
+        self.started = time.perf_counter()
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if self.stopping():
+            control.should_save = control.should_training_stop = True
 
     def on_log(
         self,
@@ -59,7 +68,10 @@ class _Report(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         if logs and "loss" in logs:
-            self.progress(state.global_step, state.max_steps, loss=logs["loss"])
+            speed = logs["num_tokens"] / (time.perf_counter() - self.started)
+            self.progress(
+                state.global_step, state.max_steps, loss=logs["loss"], tokens_per_second=speed
+            )
 
 
 def run(
@@ -71,7 +83,7 @@ def run(
 ) -> dict[str, Any]:
     """Stage `sft_model`; inputs: message_base_model, retention_messages, oasst1_pairs.
 
-    Resumes from `checkpoints`.
+    Resumes from `checkpoints`; a stop request leaves a last one.
     """
     use_threads(config.threads)
     started = time.perf_counter()
@@ -81,14 +93,14 @@ def run(
     rows = training_rows(inputs, tokenizer, config)
     before = evaluate(adapted, tokenizer, config)  # the new adapter is still without effect
     activate(adapted, ADAPTER, trainable=True)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, stop_between_steps() as stopping:
         folder = checkpoints or Path(scratch)
         trainer = SFTTrainer(
             model=adapted,
             args=_trainer_arguments(config, folder),
             train_dataset=Dataset.from_list(rows),
             processing_class=tokenizer,
-            callbacks=[_Report(progress)],
+            callbacks=[_Report(progress, stopping)],
         )
         trainer.train(resume_from_checkpoint=_last_whole_checkpoint(folder))
     adapted.save_pretrained(str(out), selected_adapters=[ADAPTER])

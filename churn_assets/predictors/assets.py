@@ -8,10 +8,10 @@ import dagster as dg
 
 from churn_assets.resources.artifact_store import Artifact, ArtifactStore
 from churn_assets.resources.bindings import SettingsResource, StoreResource
-from churn_assets.resources.compute import Compute
+from churn_assets.resources.compute import CPU_STAGE, Compute
 
 
-@dg.asset(group_name="predictors", kinds={"xgboost"}, code_version="1")
+@dg.asset(group_name="predictors", kinds={"xgboost"}, code_version="1", **CPU_STAGE)
 def risk_model(
     context: dg.AssetExecutionContext,
     compute: Compute,
@@ -23,7 +23,7 @@ def risk_model(
     return compute.run(context, "risk_model", inputs, settings.get().risk)
 
 
-@dg.asset(group_name="predictors", kinds={"xgboost"}, code_version="1")
+@dg.asset(group_name="predictors", kinds={"xgboost"}, code_version="1", **CPU_STAGE)
 def accept_model(
     context: dg.AssetExecutionContext,
     compute: Compute,

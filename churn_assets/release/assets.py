@@ -1,19 +1,23 @@
 """The release in service, and every customer scored with it."""
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from api.engine import RetentionEngine
+from api.golden import check_golden
 from churn_assets.release import predictions as scoring
 from churn_assets.release.assembly import assemble, seal
-from churn_assets.release.bundle import canonical_json
+from churn_assets.release.bundle import canonical_json, read_manifest
 from churn_assets.release.gate import CheckState, judge
-from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.release.promotion import compare
+from churn_assets.release.registry import ReleaseRecord, ReleaseRegistry
 from churn_assets.resources.artifact_store import Artifact
 from churn_assets.resources.bindings import SettingsResource, StoreResource
-from churn_assets.settings import PROJECT
+from churn_assets.settings import PROJECT, Settings
 
 RELEASE = dg.AssetKey("release")
 
@@ -38,10 +42,8 @@ def release(
     Exists only when every blocking check above it has passed on the materialization that is used.
     """
     counts = require_checks(context)
-    artifacts = store.open()
-    registry = ReleaseRegistry(artifacts)
-    config = settings.get()
-    settings_json = config.model_dump(mode="json")
+    opened, config = store.open(), settings.get()
+    registry = ReleaseRegistry(opened)
     models = {
         "risk_model": risk_model,
         "accept_model": accept_model,
@@ -55,34 +57,57 @@ def release(
         "oasst1_pairs": oasst1_pairs,
         "preference_pairs": preference_pairs,
     }
-    parts = {name: artifacts.get(artifact) for name, artifact in models.items()}
-    datasets = {name: artifacts.get(artifact) for name, artifact in data.items()}
-    with tempfile.TemporaryDirectory(prefix="release-") as folder:
-        out = Path(folder)
-        content = assemble(
-            parts,
-            datasets["telco_customers"],
-            out,
-            settings_json,
-            config.release.golden_requests,
-        )
-        known = registry.find_content(content)
-        if known is None:
-            manifest = seal(
-                out,
-                models={name: artifact.sha256 for name, artifact in models.items()},
-                datasets=datasets,
-                checks=counts,
-                settings=settings_json,
-                champion=registry.serving_manifest(),
-                sources=PROJECT,
-            )
-            record = registry.publish(out)
-            if manifest.comparison.promoted:
-                registry.promote(record.release_id, manifest.comparison.reason)
-            context.log.info(f"{record.release_id}: {manifest.comparison.reason}")
+    record = _published(registry, models, data, counts, config)
+    if not record.promoted and not record.withdrawn:
+        context.log.info(f"{record.release_id}: {_judge(registry, record)}")
     removed = registry.retain(config.release.keep)
     return _in_service(registry, removed)
+
+
+def _published(
+    registry: ReleaseRegistry,
+    models: Mapping[str, Artifact],
+    data: Mapping[str, Artifact],
+    checks: Mapping[str, int],
+    config: Settings,
+) -> ReleaseRecord:
+    """The release with these models, built unless there is one with the same content."""
+    store = registry.store
+    parts = {name: store.get(artifact) for name, artifact in models.items()}
+    datasets = {name: store.get(artifact) for name, artifact in data.items()}
+    settings = config.model_dump(mode="json")
+    with tempfile.TemporaryDirectory(prefix="release-") as folder:
+        out = Path(folder)
+        requests = config.release.golden_requests
+        content = assemble(parts, datasets["telco_customers"], out, settings, requests)
+        known = registry.find_content(content)
+        if known is not None:
+            return known
+        seal(
+            out,
+            models={name: artifact.sha256 for name, artifact in models.items()},
+            datasets=datasets,
+            checks=checks,
+            settings=settings,
+            champion=registry.serving_manifest(),
+            sources=PROJECT,
+        )
+        return registry.publish(out)
+
+
+def _judge(registry: ReleaseRegistry, record: ReleaseRecord) -> str:
+    """Promote a published release if it is no worse than the champion; returns why, or why not.
+
+    Compared again, since a run that broke off after publishing left it to this one to promote.
+    """
+    folder = registry.folder(record.release_id)
+    # As a server will load it, and before one can: the checks come after the pointer has moved.
+    check_golden(RetentionEngine.load(folder), folder)
+    manifest = read_manifest(folder)
+    comparison = compare(registry.serving_manifest(), manifest.report, manifest.data)
+    if comparison.promoted:
+        registry.promote_winner(record.release_id, comparison)
+    return comparison.reason
 
 
 def _in_service(registry: ReleaseRegistry, removed: list[str]) -> dg.MaterializeResult[Artifact]:

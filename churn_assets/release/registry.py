@@ -2,19 +2,26 @@
 
 Everything lives in the artifact store, so a local folder and a bucket behave alike. Two pointers:
 `releases/history.json` lists every kept release, oldest first; `releases/latest.json` names the one
-that serves. `latest` is the only thing that servers look at, and it is moved last.
+that serves. `latest` is the only thing that servers look at; it moves only to files that are there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from churn_assets.release.bundle import Manifest, ReleaseError, read_manifest, verify
-from churn_assets.resources.artifact_store import Artifact, ArtifactStore
+from churn_assets.release.bundle import (
+    Comparison,
+    Manifest,
+    ReleaseError,
+    read_manifest,
+    verify,
+)
+from churn_assets.resources.artifact_store import Artifact, ArtifactStore, PointerMovedError
 
 LATEST = "releases/latest.json"
 HISTORY = "releases/history.json"
@@ -124,19 +131,37 @@ class ReleaseRegistry:
         return record
 
     def promote(self, release_id: str, reason: str) -> Latest:
-        """Let a release serve: its files are verified first, the pointer moves last."""
-        record = self.record(release_id)
+        """Let a release serve by decision of a person, whatever serves now."""
+        return self._serve(self.record(release_id), reason, self.store.read_pointer(LATEST))
+
+    def promote_winner(self, release_id: str, comparison: Comparison) -> Latest:
+        """Let a release serve that a comparison has promoted.
+
+        Raises:
+            PointerMovedError: by now another release serves than the champion it was compared with.
+        """
+        before = self.store.read_pointer(LATEST)
+        serving = None if before is None else Latest.model_validate_json(before).release_id
+        if serving != comparison.champion:
+            raise PointerMovedError(
+                f"{release_id} was compared with {comparison.champion}, but {serving} serves by "
+                "now: materialize the release again"
+            )
+        return self._serve(self.record(release_id), comparison.reason, before)
+
+    def _serve(self, record: ReleaseRecord, reason: str, before: bytes | None) -> Latest:
+        """Verify the files, move the pointer from `before`, then note it in the history."""
         self.store.get(record.artifact)
-        self._update(
-            record.model_copy(update={"promoted": True, "reason": reason, "withdrawn": False})
-        )
         latest = Latest(
-            release_id=release_id,
+            release_id=record.release_id,
             artifact=record.artifact,
             since=datetime.now(UTC).replace(microsecond=0),
             reason=reason,
         )
-        self.store.write_pointer(LATEST, latest.model_dump_json(indent=1).encode())
+        self.store.swap_pointer(LATEST, before, latest.model_dump_json(indent=1).encode())
+        self._update(
+            record.model_copy(update={"promoted": True, "reason": reason, "withdrawn": False})
+        )
         return latest
 
     def rollback(self) -> Latest:
@@ -145,40 +170,39 @@ class ReleaseRegistry:
         Raises:
             ReleaseError: there is no earlier release that has served.
         """
-        latest = self.latest()
-        if latest is None:
+        before = self.store.read_pointer(LATEST)
+        if before is None:
             raise ReleaseError("there is no release yet, so nothing to roll back")
-        current = self.record(latest.release_id)
-        earlier = [
-            r
-            for r in self.records()
-            if r.promoted and not r.withdrawn and r.created < current.created
-        ]
-        if not earlier:
+        current = self.record(Latest.model_validate_json(before).release_id)
+        target = _rollback_target(self.records(), current.release_id)
+        if target is None:
             raise ReleaseError(f"{current.release_id} is the oldest release that has served")
-        moved = self.promote(earlier[-1].release_id, f"rolled back from {current.release_id}")
+        moved = self._serve(target, f"rolled back from {current.release_id}", before)
         self._update(current.model_copy(update={"withdrawn": True}))
         return moved
 
     def retain(self, keep: int) -> list[str]:
-        """Remove the oldest releases beyond `keep`, never the serving one nor its predecessor.
+        """Remove the oldest releases beyond `keep`, never the serving one nor what to go back to.
 
         Returns:
             The ids removed.
         """
-        records, latest = self.records(), self.latest()
-        protected = {latest.release_id} if latest else set()
-        served = [r.release_id for r in records if r.promoted and r.release_id not in protected]
-        protected |= set(served[-1:])
-        removable = [r for r in records if r.release_id not in protected]
-        doomed = removable[: max(0, len(records) - keep)]
-        gone = {r.release_id for r in doomed}
-        self._change(lambda kept: [r for r in kept if r.release_id not in gone])
+        doomed: list[ReleaseRecord] = []
+
+        def without_the_oldest(records: list[ReleaseRecord]) -> list[ReleaseRecord]:
+            latest = self.latest()
+            target = latest and _rollback_target(records, latest.release_id)
+            protected = {needed.release_id for needed in (latest, target) if needed}
+            removable = [r for r in records if r.release_id not in protected]
+            doomed[:] = removable[: max(0, len(records) - keep)]
+            return [r for r in records if r not in doomed]
+
+        self._change(without_the_oldest)
         for record in doomed:
             name = record.artifact.name
             for version in self.store.versions(name):
                 self.store.delete(name, version)
-        return sorted(gone)
+        return sorted(record.release_id for record in doomed)
 
     def _update(self, record: ReleaseRecord) -> None:
         self._change(
@@ -190,3 +214,9 @@ class ReleaseRegistry:
         records = change([] if before is None else _HISTORY.validate_json(before))
         ordered = sorted(records, key=lambda r: (r.created, r.release_id))
         self.store.swap_pointer(HISTORY, before, _HISTORY.dump_json(ordered, indent=1))
+
+
+def _rollback_target(records: Sequence[ReleaseRecord], serving: str) -> ReleaseRecord | None:
+    """The last good release that was made before the serving one and has served itself."""
+    earlier = itertools.takewhile(lambda r: r.release_id != serving, records)
+    return next((r for r in reversed([*earlier]) if r.promoted and not r.withdrawn), None)

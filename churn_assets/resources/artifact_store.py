@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import fnmatch
 import hashlib
 import json
 import os
@@ -72,6 +73,10 @@ class ArtifactStore(Protocol):
 
     def get(self, artifact: Artifact) -> Path:
         """A local folder with the artifact's files; raises ArtifactError if missing or damaged."""
+        ...
+
+    def read(self, artifact: Artifact, pattern: str) -> dict[str, bytes]:
+        """Path -> verified content of the files that match a glob, without fetching the others."""
         ...
 
     def versions(self, name: str) -> list[str]:
@@ -210,6 +215,11 @@ class LocalArtifactStore:
     def get(self, artifact: Artifact) -> Path:
         return verified(self.root / artifact.path, artifact)
 
+    def read(self, artifact: Artifact, pattern: str) -> dict[str, bytes]:
+        folder = self.get(artifact)
+        files = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
+        return {name: files[name].read_bytes() for name in fnmatch.filter(sorted(files), pattern)}
+
     def versions(self, name: str) -> list[str]:
         folder = self.root / "objects" / name
         if not folder.is_dir():
@@ -284,19 +294,33 @@ def open_store(
     return LocalArtifactStore(Path(url))
 
 
-def copy_store(source: ArtifactStore, target: ArtifactStore) -> int:
+def copy_store(source: ArtifactStore, target: ArtifactStore, *, replace: bool = False) -> int:
     """Copy every artifact, then every pointer, so that no pointer comes before what it names.
+
+    Args:
+        replace: move pointers of `target` that say something else; what serves there then changes.
 
     Returns:
         The number of artifacts copied or found there already.
+
+    Raises:
+        PointerMovedError: without `replace`, pointers of `target` say something else (names them),
+            and nothing was copied; or somebody moved one meanwhile.
     """
+    wanted = {key: source.read_pointer(key) for key in source.pointers()}
+    there = {key: target.read_pointer(key) for key in wanted}
+    differing = [key for key in wanted if there[key] not in (None, wanted[key])]
+    if differing and not replace:
+        raise PointerMovedError(
+            f"{target.url} is in use with other content ({', '.join(differing)}): nothing was "
+            "copied; `churn data upload --force` replaces what it has"
+        )
     artifacts = source.artifacts()
     for artifact in artifacts:
         target.put(artifact.name, source.get(artifact))
-    for key in source.pointers():
-        content = source.read_pointer(key)
+    for key, content in wanted.items():
         if content is not None:
-            target.write_pointer(key, content)
+            target.swap_pointer(key, there[key], content)
     return len(artifacts)
 
 
@@ -334,5 +358,6 @@ def current_artifact(store: ArtifactStore, asset: str) -> Artifact:
 
 def read_report(store: ArtifactStore, artifact: Artifact) -> dict[str, Any]:
     """The `report.json` that a stage left in its artifact."""
-    report: dict[str, Any] = json.loads((store.get(artifact) / "report.json").read_text())
+    [content] = store.read(artifact, "report.json").values()
+    report: dict[str, Any] = json.loads(content)
     return report

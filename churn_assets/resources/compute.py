@@ -5,7 +5,7 @@ No postponed annotations here: Dagster reads the types of a resource's fields.
 
 import base64
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Protocol
 
 import dagster as dg
@@ -18,12 +18,13 @@ from churn_assets.resources.compute_local import LocalBackend
 from churn_assets.resources.config import ComputeConfig
 from churn_assets.stage import StageReport, StageSpec
 
-GPU_STAGE: dict[str, Any] = {
-    "pool": "gpu",
-    "retry_policy": dg.RetryPolicy(max_retries=1, delay=10),
-}
-"""Arguments of `dg.asset` for a stage that needs a GPU in production: one at a time (the pool's
-limit is set in the instance), and once more if it was pre-empted, from its last checkpoint."""
+CPU_STAGE: dict[str, Any] = {"retry_policy": dg.RetryPolicy(max_retries=1, delay=10)}
+"""Arguments of `dg.asset` for a stage: once more if it failed, as it does where Modal pre-empts it.
+Modal's own second start ends at once (nobody reads its messages), so the retry is Dagster's."""
+
+GPU_STAGE: dict[str, Any] = {**CPU_STAGE, "pool": "gpu"}
+"""For a stage that needs a GPU in production: one at a time (the instance sets the pool's limit).
+`sft_model` and `ppo_text_model` resume from their last checkpoint, the others begin anew."""
 
 
 class Backend(Protocol):
@@ -77,14 +78,13 @@ class Compute(dg.ConfigurableResource):
                 description=f"{stage} {failure.message}",
                 metadata={"log": dg.MetadataValue.md(f"```\n{failure.log}\n```")},
             ) from failure
-        folder = store.get(report.artifact)
         return dg.MaterializeResult(
             value=report.artifact,
             data_version=dg.DataVersion(report.artifact.sha256),
             metadata={
                 "sha256": report.artifact.sha256,
                 **scalar_metadata(report.metrics),
-                **plot_metadata(folder / "plots"),
+                **plot_metadata(store.read(report.artifact, "plots/*.png")),
             },
         )
 
@@ -101,11 +101,11 @@ def scalar_metadata(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, A
     return flat
 
 
-def plot_metadata(folder: Path) -> dict[str, dg.MarkdownMetadataValue]:
-    """Every PNG of `folder` as a Markdown image that the Dagster UI shows in place."""
+def plot_metadata(plots: Mapping[str, bytes]) -> dict[str, dg.MarkdownMetadataValue]:
+    """Each PNG, by its path, as a Markdown image that the Dagster UI shows in place."""
     return {
-        f"plot: {path.stem}": dg.MetadataValue.md(
-            f"![{path.stem}](data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()})"
+        f"plot: {(name := PurePath(path).stem)}": dg.MetadataValue.md(
+            f"![{name}](data:image/png;base64,{base64.b64encode(content).decode()})"
         )
-        for path in sorted(folder.glob("*.png"))
+        for path, content in plots.items()
     }

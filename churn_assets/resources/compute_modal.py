@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -14,6 +15,9 @@ from churn_assets.resources.child_process import StageError
 from churn_assets.resources.config import CHECKPOINTS, ModalConfig
 from churn_assets.resources.pipes import received_report, stop_if_canceled
 from churn_assets.stage import StageReport, StageSpec
+
+ENDED = (StageError, modal.exception.FunctionTimeoutError, modal.exception.InternalFailure)
+"""By these a call itself has ended; any other error only ends the wait for it."""
 
 
 class ModalBackend:
@@ -61,10 +65,12 @@ class ModalBackend:
         try:
             while not finished(call, self.config.poll_seconds):
                 stop_if_canceled(context)
-        except (StageError, modal.exception.Error):
+        except ENDED:
             raise
         except BaseException:
-            call.cancel(terminate_containers=True)
+            # Also when Modal can't be reached: a stage that nobody follows must not go on.
+            with suppress(modal.exception.Error):
+                call.cancel(terminate_containers=True)
             raise
 
 
@@ -89,7 +95,7 @@ def explain(error: modal.exception.Error) -> str:
         case modal.exception.AuthError():
             remedy = "log in with `modal setup`"
         case modal.exception.FunctionTimeoutError():
-            remedy = "raise CHURN_COMPUTE__MODAL__GPU_STAGE__TIMEOUT_SECONDS; a retry resumes"
+            remedy = "raise CHURN_COMPUTE__MODAL__{GPU,CPU}_STAGE__TIMEOUT_SECONDS and deploy"
         case _:
             remedy = "look at the call's page on modal.com"
     return f"{type(error).__name__}: {error} ({remedy})"

@@ -60,7 +60,8 @@ class ModalConfig(BaseModel):
         checkpoints_volume: volume with the checkpoints of resumable stages.
         checkpoint_days: age at which checkpoints that nobody resumed are removed.
         weights_volume: volume that caches model weights of pinned revisions from the hub.
-        poll_seconds: how often a running call is asked for its result.
+        poll_seconds: how often a running call is asked for its result, and how late at most a
+            cancellation is noticed.
         message_seconds: how often messages are written to and read from the bucket.
         gpu_stage, cpu_stage, api, shard: machines for GPU stages, CPU stages, the API and one
             shard of a batch prediction.
@@ -80,7 +81,7 @@ class ModalConfig(BaseModel):
     checkpoints_volume: ModalName = "churn-checkpoints"
     checkpoint_days: int = Field(default=14, ge=1, le=365)
     weights_volume: ModalName = "churn-weights"
-    poll_seconds: float = Field(default=2.0, gt=0.0, le=60.0)
+    poll_seconds: float = Field(default=0.5, gt=0.0, le=60.0)
     message_seconds: int = Field(default=5, ge=0, le=60)
     gpu_stage: Machine = Machine(gpu="L4", cpu=4.0, memory_mib=32_768, timeout_seconds=21_600)
     cpu_stage: Machine = Machine(cpu=8.0, memory_mib=16_384, timeout_seconds=7_200)

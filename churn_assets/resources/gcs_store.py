@@ -15,13 +15,15 @@ are part of its interface, and it needs no event loop.
 from __future__ import annotations
 
 import base64
+import fnmatch
+import hashlib
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
@@ -117,18 +119,29 @@ class GcsArtifactStore:
 
     @explained
     def get(self, artifact: Artifact) -> Path:
+        files = self._files(artifact)  # first: what was deleted is gone, cached or not
         target = self.cache / artifact.path
         if target.is_dir():
             try:
                 return verified(target, artifact)
             except ArtifactError:
                 shutil.rmtree(target)  # a damaged cache heals itself
-        files = self._files(artifact)
         with staging_folder(target.parent) as staging:
             tree = staging / "tree"
             tree.mkdir()
             in_parallel(lambda path: self._download(artifact, tree, path), files)
             return publish_folder(tree, target, artifact)
+
+    @explained
+    def read(self, artifact: Artifact, pattern: str) -> dict[str, bytes]:
+        files = self._files(artifact)
+        found: dict[str, bytes] = {}
+        for path in fnmatch.filter(sorted(files), pattern):
+            blob = self.bucket.blob(f"{self.prefix}{artifact.path}/{path}")
+            found[path] = blob.download_as_bytes()
+            if hashlib.sha256(found[path]).hexdigest() != files[path]:
+                raise ArtifactError(f"{self.url}: {path} of {artifact.name} is damaged")
+        return found
 
     @explained
     def versions(self, name: str) -> list[str]:
@@ -210,7 +223,8 @@ class GcsArtifactStore:
     def _manifest(self, name: str, version: str) -> storage.Blob:
         return self.bucket.blob(f"{self.prefix}manifests/{name}/{version}.json")
 
-    def _files(self, artifact: Artifact) -> Iterable[str]:
+    def _files(self, artifact: Artifact) -> dict[str, str]:
+        """Path -> SHA-256 of an artifact's files, as its manifest lists them."""
         try:
             content = self._manifest(artifact.name, artifact.version).download_as_bytes()
         except NotFound as error:
@@ -219,6 +233,11 @@ class GcsArtifactStore:
                 "materialize the asset again"
             ) from error
         files: dict[str, str] = json.loads(content)["files"]
+        if outside := [p for p in files if p.startswith("/") or ".." in PurePosixPath(p).parts]:
+            raise ArtifactError(
+                f"{self.url}: the manifest of {artifact.name} {artifact.version} names files "
+                f"outside of it: {outside}"
+            )
         return files
 
     def _stored(self, artifact: Artifact) -> dict[str, str]:

@@ -8,8 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import modal
+import requests
 from google.api_core.exceptions import GoogleAPICallError, NotFound
-from google.auth.exceptions import GoogleAuthError
+from google.auth.exceptions import GoogleAuthError, TransportError
 
 from churn_assets.resources.gcs_store import storage_client
 from churn_assets.settings import Settings, load_settings
@@ -19,60 +20,78 @@ Check = Callable[[Settings], str | None]
 
 SECRET_KEYS = ["GOOGLE_SERVICE_ACCOUNT", "GOOGLE_IDENTITY_PROVIDER"]
 KEY_HASHES = "CHURN_API__KEY_HASHES"
-STORE_PERMISSIONS = [f"storage.objects.{verb}" for verb in ("create", "delete", "get", "list")]
-# The messages' reader and writer also look the bucket itself up.
-PIPES_PERMISSIONS = [*STORE_PERMISSIONS, "storage.buckets.get"]
+ROLE_OF = {
+    **{f"storage.objects.{verb}": "objectUser" for verb in ("create", "delete", "get", "list")},
+    "storage.buckets.get": "legacyBucketReader",
+}
+"""Permissions on both buckets -> the least role `roles/storage.<...>` that gives each."""
+MODAL = ".venv/bin/modal"
+TERRAFORM = "terraform -chdir=modal_jobs/deploy"
+LOG_IN_AT_MODAL = f"{MODAL} setup"
+LOG_IN_AT_GOOGLE = "gcloud auth application-default login"
+
+
+def terraform_output(settings: Settings, name: str) -> str:
+    """A shell expression for what the environment's Terraform workspace says."""
+    environment = settings.compute.modal.environment
+    return f'"$(TF_WORKSPACE={environment} {TERRAFORM} output -raw {name})"'
+
+
+def terraform_apply(settings: Settings) -> str:
+    """The command that makes what is missing at Google."""
+    environment = settings.compute.modal.environment
+    return (
+        f"{TERRAFORM} workspace select -or-create {environment} && {TERRAFORM} apply "
+        f"-var environment={environment} -var project=<project> -var modal_workspace=<ac-...> "
+        """-var 'dagster_members=["user:<you>"]'"""
+    )
 
 
 def store_is_a_bucket(settings: Settings) -> str | None:
     """Modal's containers can't see a folder of this machine."""
     if settings.store.startswith("gs://"):
         return None
-    return "export CHURN_STORE=gs://<bucket>/<prefix>"
+    return f"export CHURN_STORE={terraform_output(settings, 'churn_store')}"
 
 
 def modal_token(settings: Settings) -> str | None:
     """This machine may talk to Modal."""
-    try:
+
+    def look() -> None:
         modal.Client.from_env()
-    except modal.exception.AuthError:
-        return "modal setup"
-    return None
+
+    return _at_modal(look)
 
 
 def modal_environment(settings: Settings) -> str | None:
     """The environment exists; `dev` and `prod` are deployed apart."""
     wanted = settings.compute.modal.environment
-    try:
+
+    def look() -> str | None:
         known = {environment.name for environment in modal.environments.list_environments()}
-    except modal.exception.AuthError:
-        return "modal setup"
-    return None if wanted in known else f"modal environment create {wanted}"
+        return None if wanted in known else f"{MODAL} environment create {wanted}"
+
+    return _at_modal(look)
 
 
 def modal_secret(settings: Settings) -> str | None:
     """The secret tells the containers which Google account they may act as."""
-    config = settings.compute.modal
-    secret = modal.Secret.from_name(
-        config.secret, environment_name=config.environment, required_keys=SECRET_KEYS
-    )
-    values = " ".join(f'{key}="$(terraform output -raw {key.lower()})"' for key in SECRET_KEYS)
-    return _hydrated(
-        secret, f"modal secret create --env {config.environment} {config.secret} {values}"
-    )
+    values = [f"{key}={terraform_output(settings, key.lower())}" for key in SECRET_KEYS]
+    return _has_secret(settings, settings.compute.modal.secret, SECRET_KEYS, " ".join(values))
 
 
 def api_key_secret(settings: Settings) -> str | None:
     """The production API refuses to start without the hash of at least one key."""
-    config = settings.compute.modal
-    secret = modal.Secret.from_name(
-        config.api_secret, environment_name=config.environment, required_keys=[KEY_HASHES]
-    )
-    return _hydrated(
-        secret,
-        f"modal secret create --env {config.environment} {config.api_secret} "
-        f"{KEY_HASHES}='[\"<name>:<sha256>\"]'   # as `python -m api.security <name>` prints it",
-    )
+    value = f"{KEY_HASHES}='[\"<name>:<sha256>\"]'"
+    origin = "   # as `.venv/bin/python -m api.security <name>` prints"
+    return _has_secret(settings, settings.compute.modal.api_secret, [KEY_HASHES], value + origin)
+
+
+def _has_secret(settings: Settings, name: str, keys: list[str], values: str) -> str | None:
+    environment = settings.compute.modal.environment
+    secret = modal.Secret.from_name(name, environment_name=environment, required_keys=keys)
+    # It may exist and lack a key: --force replaces it.
+    return _hydrated(secret, f"{MODAL} secret create --force --env {environment} {name} {values}")
 
 
 def deployed_functions(settings: Settings) -> str | None:
@@ -86,13 +105,24 @@ def deployed_functions(settings: Settings) -> str | None:
 
 
 def _hydrated(handle: modal.Secret | modal.Function[Any, Any, Any], remedy: str) -> str | None:
+    def look() -> str | None:
+        try:
+            handle.hydrate()
+        except (modal.exception.NotFoundError, modal.exception.InvalidError):
+            return remedy
+        return None
+
+    return _at_modal(look)
+
+
+def _at_modal(look: Callable[[], str | None]) -> str | None:
+    """What `look` finds at Modal, or what stands in the way of looking."""
     try:
-        handle.hydrate()
+        return look()
     except modal.exception.AuthError:
-        return "modal setup"
-    except (modal.exception.NotFoundError, modal.exception.InvalidError):
-        return remedy
-    return None
+        return LOG_IN_AT_MODAL
+    except (modal.exception.ConnectionError, modal.exception.ServiceError) as error:
+        return f"try again when Modal can be reached ({error})"
 
 
 def google_credentials(settings: Settings) -> str | None:
@@ -101,14 +131,12 @@ def google_credentials(settings: Settings) -> str | None:
     def look() -> None:
         storage_client()
 
-    return _asked(look)
+    return _at_google(settings, look)
 
 
 def artifact_bucket(settings: Settings) -> str | None:
     """The bucket of CHURN_STORE exists and may be read and written."""
-    if remedy := store_is_a_bucket(settings):
-        return remedy
-    return _usable(urlsplit(settings.store).netloc, STORE_PERMISSIONS)
+    return store_is_a_bucket(settings) or _usable(settings, urlsplit(settings.store).netloc)
 
 
 def artifact_bucket_is_safe(settings: Settings) -> str | None:
@@ -128,35 +156,40 @@ def artifact_bucket_is_safe(settings: Settings) -> str | None:
         missing = " ".join(flag for flag, is_set in flags.items() if not is_set)
         return f"gcloud storage buckets update gs://{name} {missing}" if missing else None
 
-    return _asked(look)
+    return _at_google(settings, look)
 
 
 def pipes_bucket(settings: Settings) -> str | None:
     """The bucket for messages between stages and Dagster exists and may be read and written."""
-    return _usable(settings.compute.modal.pipes_bucket, PIPES_PERMISSIONS)
+    return _usable(settings, settings.compute.modal.pipes_bucket)
 
 
-def _usable(name: str, permissions: list[str]) -> str | None:
+def _usable(settings: Settings, name: str) -> str | None:
     def look() -> str | None:
-        granted = storage_client().bucket(name).test_iam_permissions(permissions)
-        missing = ", ".join(sorted(set(permissions) - set(granted)))
-        grant = f"gcloud storage buckets add-iam-policy-binding gs://{name}"
-        role = "--member=user:<you> --role=roles/storage.objectUser"
-        return f"{grant} {role}   # lacks {missing}" if missing else None
+        granted = storage_client().bucket(name).test_iam_permissions([*ROLE_OF])
+        missing = sorted(set(ROLE_OF) - set(granted))
+        grants = [
+            f"gcloud storage buckets add-iam-policy-binding gs://{name} "
+            f"--member=user:<you> --role=roles/storage.{role}"
+            for role in sorted({ROLE_OF[permission] for permission in missing})
+        ]
+        return f"{' && '.join(grants)}   # lacks {', '.join(missing)}" if missing else None
 
-    return _asked(look)
+    return _at_google(settings, look)
 
 
-def _asked(look: Callable[[], str | None]) -> str | None:
+def _at_google(settings: Settings, look: Callable[[], str | None]) -> str | None:
     """What `look` finds at Google, or what stands in the way of looking."""
     try:
         return look()
+    except (TransportError, requests.ConnectionError) as error:
+        return f"try again when Google can be reached ({error})"
     except GoogleAuthError:
-        return "gcloud auth application-default login"
+        return LOG_IN_AT_GOOGLE
     except NotFound as error:
-        return f"terraform apply   # {error.message}; see modal_jobs/deploy/README.md"
+        return f"{terraform_apply(settings)}   # {error.message}"
     except GoogleAPICallError as error:
-        return f"gcloud auth application-default login   # as somebody with access: {error.message}"
+        return f"{LOG_IN_AT_GOOGLE}   # as somebody with access: {error.message}"
 
 
 BEFORE_DEPLOYMENT: Sequence[Check] = (

@@ -1,5 +1,7 @@
 # Google Cloud for one environment: buckets, the account that Modal's containers act as, roles.
-# terraform apply -var project=... -var environment=dev -var modal_workspace=ac-...
+# Each environment is a workspace with a state of its own:
+#   terraform workspace select -or-create dev
+#   terraform apply -var project=... -var environment=dev -var modal_workspace=ac-...
 
 terraform {
   required_version = ">= 1.6"
@@ -36,6 +38,13 @@ resource "google_project_service" "apis" {
   for_each           = toset(["iam", "iamcredentials", "storage", "sts"])
   service            = "${each.key}.googleapis.com"
   disable_on_destroy = false
+  lifecycle {
+    # In one state, applying prod would replace everything that dev has.
+    precondition {
+      condition     = terraform.workspace == var.environment
+      error_message = "terraform workspace select -or-create ${var.environment}"
+    }
+  }
 }
 
 # Artifacts: immutable by content, so old generations matter only for pointers and accidents.
@@ -50,6 +59,14 @@ resource "google_storage_bucket" "artifacts" {
     condition {
       days_since_noncurrent_time = 30
       with_state                 = "ARCHIVED"
+    }
+  }
+  # What the steps of Dagster's runs wrote to stdout and stderr, for a season.
+  lifecycle_rule {
+    action { type = "Delete" }
+    condition {
+      age            = 90
+      matches_prefix = ["compute-logs/"]
     }
   }
   lifecycle_rule {
@@ -110,7 +127,9 @@ locals {
     for grant in setproduct(local.members, [
       { bucket = google_storage_bucket.artifacts.name, role = "roles/storage.objectUser" },
       { bucket = google_storage_bucket.pipes.name, role = "roles/storage.objectUser" },
-      # Dagster Pipes looks the bucket itself up, which objectUser does not allow.
+      # Dagster (Pipes, compute logs) and deploy.check look the bucket itself up, which objectUser
+      # does not allow.
+      { bucket = google_storage_bucket.artifacts.name, role = "roles/storage.legacyBucketReader" },
       { bucket = google_storage_bucket.pipes.name, role = "roles/storage.legacyBucketReader" },
     ]) : "${grant[0]} ${grant[1].bucket} ${grant[1].role}" => merge(grant[1], { member = grant[0] })
   }
@@ -124,6 +143,7 @@ resource "google_storage_bucket_iam_member" "grants" {
 }
 
 output "churn_store" { value = "gs://${google_storage_bucket.artifacts.name}/v1" }
+output "artifact_bucket" { value = google_storage_bucket.artifacts.name }
 output "pipes_bucket" { value = google_storage_bucket.pipes.name }
 output "google_service_account" { value = google_service_account.churn.email }
 output "google_identity_provider" { value = google_iam_workload_identity_pool_provider.modal.name }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,11 @@ from api.schemas import SAMPLE_REQUEST, PredictRequest
 from churn_assets.release.registry import LATEST, Latest, ReleaseRegistry
 from churn_assets.resources.artifact_store import ArtifactStore, open_store
 from tests.release.small_release import build_release
-from tests.resources.emulator import running_emulator
 
 
 @pytest.fixture
-def bucket(tmp_path: Path) -> Iterator[ArtifactStore]:
-    with running_emulator():
-        yield open_store(f"gs://churn-artifacts/{uuid.uuid4().hex}", cache=tmp_path / "cache")
+def bucket(emulator: str, tmp_path: Path) -> ArtifactStore:
+    return open_store(f"gs://churn-artifacts/{uuid.uuid4().hex}", cache=tmp_path / "cache")
 
 
 def publish(store: ArtifactStore, workspace: Path, seed: int) -> str:

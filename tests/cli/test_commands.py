@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -96,6 +97,18 @@ def test_without_a_release_it_says_what_to_do(churn: Churn, tmp_path: Path) -> N
         done = churn(*command, home=tmp_path)
         assert done.returncode == 1
         assert "churn materialize" in done.stderr or "no release" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_damaged_release_is_one_line(churn: Churn, home: Path, tmp_path: Path) -> None:
+    """The store's own words say what to do; a traceback would bury them."""
+    copy = Path(shutil.copytree(home, tmp_path / "home"))
+    for golden in copy.rglob("golden.json"):
+        golden.write_text("{}")
+    for command in (("report",), ("predict", "--sample"), ("rollback",)):
+        done = churn(*command, home=copy)
+        assert done.returncode == 1
+        assert "is damaged" in done.stderr
         assert "Traceback" not in done.stderr
 
 

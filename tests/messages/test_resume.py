@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -39,6 +40,20 @@ def kill(run: Run, last_step: int, *arguments: Any) -> None:
     assert process.exitcode == -signal.SIGKILL
 
 
+def stop(run: Run, after_step: int, *arguments: Any) -> None:
+    """A stage that is asked to stop, in the middle of a step's work, after it told of a step."""
+
+    def stopped(step: int, total: int, **metrics: float) -> None:
+        if step == after_step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    folders, out, config, checkpoints = arguments
+    with pytest.raises(KeyboardInterrupt):
+        run(folders, out, config, stopped, checkpoints)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
 def assert_same_weights(name: str, resumed_folder: Path, whole_folder: Path) -> None:
     resumed, whole = load_file(resumed_folder / name), load_file(whole_folder / name)
     assert resumed.keys() == whole.keys()
@@ -56,6 +71,30 @@ def test_killed_ppo_ends_with_the_same_weights(chain: Chain, tmp_path: Path) -> 
     for name in (f"{POLICY}/adapter_model.safetensors", "value_head.safetensors"):
         assert_same_weights(name, out, chain.folders["ppo_text_model"])
     assert report["history"] == chain.reports["ppo_text_model"]["history"]
+
+
+def test_stopped_ppo_leaves_a_last_checkpoint(chain: Chain, tmp_path: Path) -> None:
+    """Why: a time limit comes with a minute's notice, which saves what no checkpoint holds yet."""
+    out, checkpoints = tmp_path / "out", tmp_path / "checkpoints"
+    out.mkdir()
+    stop(ppo_stage.run, 3, dict(chain.folders), out, TINY, checkpoints)
+    assert [p.name for p in checkpoints.iterdir()] == ["iteration-000003"]
+    report = ppo_stage.run(chain.folders, out, TINY, checkpoints=checkpoints)
+    assert_same_weights(f"{POLICY}/adapter_model.safetensors", out, chain.folders["ppo_text_model"])
+    assert report["history"] == chain.reports["ppo_text_model"]["history"]
+
+
+def test_stopped_sft_leaves_a_last_checkpoint(chain: Chain, tmp_path: Path) -> None:
+    """Why: as for PPO; the step under way is finished first."""
+    settings = TINY.sft.model_copy(update={"steps": 15, "checkpoint_every": 100})
+    config = TINY.model_copy(update={"sft": settings})
+    whole, out, checkpoints = (tmp_path / name for name in ("whole", "out", "checkpoints"))
+    whole.mkdir(), out.mkdir(), checkpoints.mkdir()
+    stop(sft.run, 10, dict(chain.folders), out, config, checkpoints)
+    assert [p.name for p in checkpoints.glob("checkpoint-*")] == ["checkpoint-11"]
+    sft.run(chain.folders, out, config, checkpoints=checkpoints)
+    sft.run(chain.folders, whole, config)
+    assert_same_weights("sft/adapter_model.safetensors", out, whole)
 
 
 def test_killed_sft_ends_with_the_same_weights(chain: Chain, tmp_path: Path) -> None:

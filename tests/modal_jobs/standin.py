@@ -12,6 +12,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ import modal
 from modal import Function
 
 from modal_jobs import app
+
+ENDS_THE_CALL = (modal.exception.FunctionTimeoutError, modal.exception.InternalFailure)
 
 
 def process_tree(root: int) -> list[int]:
@@ -37,16 +40,22 @@ def process_tree(root: int) -> list[int]:
 class StandInCall:
     """A call of a function: `modal.FunctionCall` as the backend uses it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], outcome: Path) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], outcome: Path, error: Exception | None
+    ) -> None:
         self.process = process
         self.outcome = outcome
         self.object_id = f"fc-{process.pid}"
+        self.error = error
+        self.canceled = False
 
     def get(self, timeout: float | None = None) -> Any:
         try:
             self.process.wait(timeout)
         except subprocess.TimeoutExpired:
-            raise TimeoutError from None
+            if isinstance(self.error, ENDS_THE_CALL):
+                self._kill()
+            raise self.error or TimeoutError from None
         if not self.outcome.exists():
             raise modal.exception.InternalFailure("the container ended without an outcome")
         value, error = pickle.loads(self.outcome.read_bytes())  # noqa: S301 (our own file)
@@ -56,6 +65,10 @@ class StandInCall:
 
     def cancel(self, terminate_containers: bool = False) -> None:
         assert terminate_containers, "without this a Modal container may go on"
+        self.canceled = True
+        self._kill()
+
+    def _kill(self) -> None:
         for pid in process_tree(self.process.pid):
             os.kill(pid, signal.SIGKILL)
         self.process.wait()
@@ -64,13 +77,13 @@ class StandInCall:
 class StandInFunction:
     """A deployed function: `modal.Function` as the backend uses it."""
 
-    def __init__(self, name: str, folder: Path, package: str) -> None:
+    def __init__(self, name: str, modal: StandInModal) -> None:
         self.name = name
-        self.folder = folder
-        self.package = package
+        self.modal = modal
 
     def spawn(self, bootstrap: dict[str, str]) -> StandInCall:
-        outcome = self.folder / f"outcome-{len(list(self.folder.iterdir()))}"
+        folder = self.modal.folder
+        outcome = folder / f"outcome-{len(list(folder.iterdir()))}"
         process = subprocess.Popen(
             [
                 sys.executable,
@@ -79,10 +92,23 @@ class StandInFunction:
                 self.name,
                 json.dumps(bootstrap),
                 str(outcome),
-                self.package,
+                self.modal.package,
             ]
         )
-        return StandInCall(process, outcome)
+        self.modal.calls.append(StandInCall(process, outcome, self.modal.error))
+        return self.modal.calls[-1]
+
+    def map(
+        self, inputs: Iterable[Any], *, order_outputs: bool, return_exceptions: bool
+    ) -> Iterator[Any]:
+        """Every input is worked on, whatever becomes of the others, as containers do."""
+        assert order_outputs
+        assert return_exceptions, "without this the others' results are lost with the first error"
+        for position, given in enumerate(inputs):
+            if position in self.modal.broken_inputs:
+                yield RuntimeError(f"input {position} failed")
+            else:
+                yield getattr(app, self.name).local(given)
 
 
 class StandInModal:
@@ -91,15 +117,26 @@ class StandInModal:
     Attributes:
         folder: where the containers leave their outcomes.
         package: where their programs are: the real stages, or a test's.
+        error: what Modal answers instead of "still running".
+        broken_inputs: positions of a map's inputs that fail.
+        calls: those that were started.
     """
 
-    def __init__(self, folder: Path, package: str = "modal_jobs") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        package: str = "modal_jobs",
+        broken_inputs: Container[int | None] = (),
+    ) -> None:
         self.folder = folder
         self.package = package
+        self.broken_inputs = broken_inputs
+        self.error: Exception | None = None
+        self.calls: list[StandInCall] = []
 
     def from_name(self, app_name: str, name: str, *, environment_name: str) -> StandInFunction:
         """Look a function up among those of the real app, as deployed to `dev`."""
         known = isinstance(getattr(app, name, None), Function)
         if app_name != app.app.name or environment_name != "dev" or not known:
             raise modal.exception.NotFoundError(f"{environment_name}: {app_name}/{name}")
-        return StandInFunction(name, self.folder, self.package)
+        return StandInFunction(name, self)

@@ -7,15 +7,16 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import modal
 import pytest
 from dagster._utils.schedules import is_valid_cron_string
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from churn_assets.resources.config import MODAL_TIMEOUT_LIMIT, Machine
-from churn_assets.settings import PROJECT
+from churn_assets.settings import PROJECT, Settings
 from modal_jobs import app, serving, shared
 from tests.modal_jobs.standin import process_tree
 
@@ -143,6 +144,22 @@ def test_the_apps_load_where_only_the_sources_are(tmp_path: Path) -> None:
     assert done.stdout.strip() == str(tmp_path / "modal_jobs" / "app.py")
 
 
+@pytest.mark.parametrize(
+    ("path", "left_out"),
+    [
+        ("modal_jobs/deploy/terraform.tfstate", True),
+        ("modal_jobs/deploy/terraform.tfstate.d/dev/terraform.tfstate", True),
+        ("modal_jobs/deploy/.terraform/providers/google", True),
+        ("modal_jobs/__pycache__/app.cpython-311.pyc", True),
+        ("modal_jobs/deploy/google.tf", False),
+        ("churn_assets/messages/rules.json", False),
+    ],
+)
+def test_no_terraform_state_goes_into_an_image(path: str, left_out: bool) -> None:
+    """A state names everything of the project at Google; the containers have no use for it."""
+    assert modal.FilePatternMatcher(*shared.NOT_SOURCES)(Path(path)) is left_out
+
+
 def test_the_serving_image_has_all_that_serving_imports(tmp_path: Path) -> None:
     """A package missing from the image is a crash at the first request, not at the deployment."""
     check = ("-m", "tests.modal_jobs.import_within")
@@ -155,14 +172,39 @@ def test_the_serving_image_has_all_that_serving_imports(tmp_path: Path) -> None:
 
 
 def test_deployed_settings_are_those_of_the_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Containers see the settings that `make deploy` saw, but no path of that machine."""
+    """Containers see the settings that `make deploy` saw, but no path of that machine, no hash."""
     monkeypatch.setenv("CHURN_STORE", "gs://bucket/prod")
-    monkeypatch.setenv("CHURN_DATA_MIRROR", "/home/me/data")
-    monkeypatch.setenv("CHURN_HOME", "/home/me/churn")
+    kept_back = {
+        "CHURN_DATA_MIRROR": "/home/me/data",
+        "CHURN_DATA__MIRROR": "/home/me/data",
+        "CHURN_ACCEPT__CAMPAIGN_LOG": "/home/me/contacts.csv",
+        "CHURN_API__KEY_FILE": "/home/me/keys",
+        "CHURN_API__KEY_HASHES": '["shop:secret"]',
+        "churn_api__key_hashes": '["shop:secret"]',
+        "CHURN_API": '{"key_hashes": ["shop:secret"]}',
+    }
+    for name, value in {"CHURN_HOME": "/home/me/churn", **kept_back}.items():
+        monkeypatch.setenv(name, value)
     deployed = shared.deployed_settings()
     assert deployed["CHURN_STORE"] == "gs://bucket/prod"
     assert deployed["CHURN_HOME"] == "/churn"
-    assert "CHURN_DATA_MIRROR" not in deployed
+    assert not any("/home/me" in value or "secret" in value for value in deployed.values())
+
+
+def test_every_path_among_the_settings_is_kept_back() -> None:
+    """A new setting that names a file of this machine must not reach the containers unnoticed."""
+
+    def paths(model: type[BaseModel], prefix: str) -> Iterator[str]:
+        for name, field in model.model_fields.items():
+            key = f"{prefix}{name.upper()}"
+            if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+                yield from paths(field.annotation, f"{key}__")
+            elif "Path" in str(field.annotation):
+                yield key
+
+    found = set(paths(Settings, "CHURN_"))
+    assert "CHURN_API__KEY_FILE" in found
+    assert found <= shared.NOT_DEPLOYED
 
 
 def test_a_process_tree_has_its_root() -> None:

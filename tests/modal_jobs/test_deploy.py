@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,19 +13,13 @@ from dagster._core.instance.config import (
     dagster_instance_config_schema,
     validate_concurrency_config,
 )
+from google.auth.exceptions import RefreshError, TransportError
 from google.cloud import storage
 
 from churn_assets.resources.config import ComputeConfig, ModalConfig
 from churn_assets.settings import PROJECT, Settings
 from modal_jobs.deploy import check
 from modal_jobs.deploy.__main__ import main
-from tests.resources.emulator import running_emulator
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[str]:
-    with running_emulator() as url:
-        yield url
 
 
 def settings(store: str = "gs://churn-artifacts/dev", **config: str) -> Settings:
@@ -44,8 +37,10 @@ def refusing(error: Exception) -> object:
 
 def test_a_local_store_is_named(emulator: str) -> None:
     """The commonest gap: nothing was said about a bucket yet."""
-    assert (
-        check.store_is_a_bucket(settings(store="")) == "export CHURN_STORE=gs://<bucket>/<prefix>"
+    remedy = check.store_is_a_bucket(settings(store="", environment="prod"))
+    assert remedy == (
+        'export CHURN_STORE="$(TF_WORKSPACE=prod terraform -chdir=modal_jobs/deploy '
+        'output -raw churn_store)"'
     )
     assert check.artifact_bucket(settings(store="")) is not None
     assert check.store_is_a_bucket(settings()) is None
@@ -62,21 +57,76 @@ def test_a_missing_bucket_and_a_careless_one_get_their_commands(emulator: str) -
     """Each line ends with what to type."""
     missing = check.artifact_bucket_is_safe(settings(store="gs://not-made-yet/dev"))
     assert missing is not None
-    assert missing.startswith("terraform apply")
+    assert missing.startswith(
+        "terraform -chdir=modal_jobs/deploy workspace select -or-create dev && "
+        "terraform -chdir=modal_jobs/deploy apply -var environment=dev -var project=<project> "
+    )
     careless = check.artifact_bucket_is_safe(settings())
     assert careless is not None
     assert careless.startswith("gcloud storage buckets update gs://churn-artifacts --versioning")
 
 
 def test_missing_permissions_are_listed(emulator: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading alone is not enough; the line says which permission lacks."""
-    monkeypatch.setattr(
-        storage.Bucket, "test_iam_permissions", lambda self, wanted: ["storage.objects.get"]
-    )
-    remedy = check.pipes_bucket(settings())
-    assert remedy is not None
-    assert "roles/storage.objectUser" in remedy
-    assert "storage.buckets.get, storage.objects.create" in remedy
+    """Each permission that lacks is named, with the role that gives it and no other."""
+    granted = {*check.ROLE_OF}
+    monkeypatch.setattr(storage.Bucket, "test_iam_permissions", lambda self, _: [*granted])
+    assert check.pipes_bucket(settings()) is None
+    granted -= {"storage.buckets.get"}
+    lookup = check.pipes_bucket(settings())
+    assert lookup is not None
+    assert lookup.endswith("--role=roles/storage.legacyBucketReader   # lacks storage.buckets.get")
+    assert "objectUser" not in lookup
+    granted -= {"storage.objects.delete"}
+    both = check.pipes_bucket(settings())
+    assert both is not None
+    assert "legacyBucketReader && gcloud storage buckets add-iam-policy-binding" in both
+    assert "--role=roles/storage.objectUser   # lacks storage.buckets.get, storage.obj" in both
+
+
+def test_terraform_grants_every_permission_that_is_looked_for() -> None:
+    """Whoever applied it finds nothing missing: both roles on both buckets."""
+    text = (PROJECT / "modal_jobs/deploy/google.tf").read_text()
+    for bucket in ("artifacts", "pipes"):
+        for role in set(check.ROLE_OF.values()):
+            grant = f'google_storage_bucket.{bucket}.name, role = "roles/storage.{role}"'
+            assert grant in text
+
+
+@pytest.mark.parametrize(
+    "error", [modal.exception.ConnectionError("no route"), modal.exception.ServiceError("down")]
+)
+def test_an_unreachable_modal_is_told_as_such(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Logging in again mends no network."""
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise error
+
+    monkeypatch.setattr(modal.Client, "from_env", refuse)
+    monkeypatch.setattr(modal.environments, "list_environments", refuse)
+    monkeypatch.setattr(modal.Secret, "from_name", lambda *a, **k: refusing(error))
+    for look in (check.modal_token, check.modal_environment, check.modal_secret):
+        assert look(settings()) == f"try again when Modal can be reached ({error})"
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (TransportError("no route"), "try again when Google can be reached (no route)"),  # type: ignore[no-untyped-call]
+        (RefreshError("expired"), "gcloud auth application-default login"),  # type: ignore[no-untyped-call]
+    ],
+)
+def test_an_unreachable_google_is_no_missing_login(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, remedy: str
+) -> None:
+    """Both are errors of authentication to the client library."""
+
+    def refuse() -> None:
+        raise error
+
+    monkeypatch.setattr(check, "storage_client", refuse)
+    assert check.google_credentials(settings()) == remedy
 
 
 def test_without_a_token_everything_at_modal_says_log_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +147,7 @@ def test_without_a_token_everything_at_modal_says_log_in(monkeypatch: pytest.Mon
         check.api_key_secret,
         check.deployed_functions,
     )
-    assert {look(settings()) for look in looks} == {"modal setup"}
+    assert {look(settings()) for look in looks} == {".venv/bin/modal setup"}
 
 
 def test_an_empty_account_gets_every_command(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,14 +159,17 @@ def test_an_empty_account_gets_every_command(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(modal.Secret, "from_name", lambda *a, **k: refusing(error))
     monkeypatch.setattr(modal.Function, "from_name", lambda *a, **k: refusing(error))
     prod = settings(environment="prod")
-    assert check.modal_environment(prod) == "modal environment create prod"
+    assert check.modal_environment(prod) == ".venv/bin/modal environment create prod"
     assert check.deployed_functions(prod) == "make deploy"
     secret = check.modal_secret(prod)
     assert secret is not None
-    assert secret.startswith("modal secret create --env prod churn-google-cloud GOOGLE_SERVICE_")
+    assert secret.startswith(
+        ".venv/bin/modal secret create --force --env prod churn-google-cloud "
+        'GOOGLE_SERVICE_ACCOUNT="$(TF_WORKSPACE=prod terraform '
+    )
     keys = check.api_key_secret(prod)
     assert keys is not None
-    assert keys.startswith("modal secret create --env prod churn-api-keys CHURN_API__KEY_HASHES=")
+    assert "--env prod churn-api-keys CHURN_API__KEY_HASHES=" in keys
 
 
 def test_nothing_is_deployed_while_something_is_missing(
@@ -137,6 +190,8 @@ def test_the_instance_file_is_what_dagster_accepts() -> None:
     validate_concurrency_config(content)
     assert content["concurrency"]["pools"] == {"granularity": "op", "default_limit": 1}
     assert content["run_monitoring"]["enabled"] is True
+    # Not the messages' bucket, which is emptied every week.
+    assert content["compute_logs"]["config"]["bucket"] == {"env": "DAGSTER_LOGS_BUCKET"}
 
 
 def test_terraform_grants_no_more_than_objects() -> None:

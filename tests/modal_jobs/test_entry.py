@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import math
-from collections.abc import Callable, Mapping
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+from dagster_pipes import encode_param
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from churn_assets.resources.artifact_store import LocalArtifactStore
+from churn_assets.resources.child_process import StageError
 from churn_assets.stage import Progress, Stage, StageSpec, run_stage, silent
+from modal_jobs import entry
+from modal_jobs.container import google_identity
 from modal_jobs.entry import ThrottledProgress, open_pipes, run_with_pipes
+from tests.modal_jobs.fake_google import FakeGoogle
 
 
 class Config(BaseModel):
@@ -59,6 +69,84 @@ def test_a_program_started_by_hand_says_how_to_start_it(monkeypatch: pytest.Monk
         open_pipes()
 
 
+@pytest.fixture
+def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeGoogle:
+    """Google as a Modal container sees it: no emulator, no project, only its identity token."""
+    for name in ("STORAGE_EMULATOR_HOST", "GOOGLE_CLOUD_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MODAL_IDENTITY_TOKEN", "signed-by-modal")
+    monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT", "churn@project.iam.gserviceaccount.com")
+    monkeypatch.setenv(
+        "GOOGLE_IDENTITY_PROVIDER",
+        "projects/1/locations/global/workloadIdentityPools/modal/providers/modal",
+    )
+    for name, value in google_identity(tmp_path / "identity").items():
+        monkeypatch.setenv(name, value)
+    fake = FakeGoogle()
+    monkeypatch.setattr(requests.Session, "send", lambda _, asked, **options: fake.answer(asked))
+    return fake
+
+
+def start_session(google: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variables of a Pipes session whose context waits in the bucket."""
+    context = {"extras": {"spec": "asked"}, "run_id": "1", "job_name": "everything"}
+    google.objects["session/context.json"] = json.dumps(context).encode()
+    where = {"bucket": "churn-pipes", "key": "session/context.json", "key_prefix": "session"}
+    for name in ("CONTEXT", "MESSAGES"):
+        monkeypatch.setenv(f"DAGSTER_PIPES_{name}", encode_param(where))
+
+
+def test_a_container_opens_its_session_with_no_more_than_its_token(
+    google: FakeGoogle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Federated credentials name no project; a client that insists on one ends every stage."""
+    start_session(google, monkeypatch)
+    with open_pipes() as pipes:
+        assert pipes.get_extra("spec") == "asked"
+    assert google.tokens == {"Bearer the-account's"}
+    assert b'"opened"' in google.objects["session/1.json"]
+
+
+def test_a_container_that_was_pre_empted_is_not_started_twice(
+    google: FakeGoogle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Modal repeats a pre-empted input by itself; whoever asked has gone, and Dagster retries."""
+    start_session(google, monkeypatch)
+    google.objects["session/1.json"] = b"what the first container said"
+    with pytest.raises(StageError, match="pre-empted; the checkpoints are kept"):
+        open_pipes()
+    assert google.objects["session/1.json"] == b"what the first container said"
+
+
+def test_checkpoints_go_after_the_session_has_closed(
+    store: LocalArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container that dies with its report unsent must leave what a retry resumes from."""
+    asked = spec(store).with_checkpoints_below(tmp_path)
+
+    class Session:
+        log = logging.getLogger()
+        report_custom_message = print
+
+        def get_extra(self, key: str) -> Any:
+            return asked.model_dump(mode="json")
+
+    @contextmanager
+    def session() -> Iterator[Session]:
+        yield Session()
+        assert asked.checkpoints is not None
+        assert Path(asked.checkpoints).exists()
+
+    def resumable(*args: Any, checkpoints: Path) -> dict[str, Any]:
+        return {}
+
+    monkeypatch.setattr(entry, "open_pipes", session)
+    monkeypatch.setattr(entry, "end_with_parent", lambda: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    entry.main(Stage("toy", resumable, Config, resumable=True))
+    assert not Path(str(asked.checkpoints)).exists()
+
+
 def test_a_program_refuses_another_stages_work(store: LocalArtifactStore) -> None:
     """A wrong name in an asset must not train the wrong model under it."""
 
@@ -80,7 +168,7 @@ def test_a_number_that_json_lacks_is_refused(store: LocalArtifactStore) -> None:
 def test_checkpoints_outlive_a_failure_and_not_a_success(
     store: LocalArtifactStore, tmp_path: Path
 ) -> None:
-    """The next attempt finds the same folder; after it nothing is left to be resumed by mistake."""
+    """The next attempt finds the same folder; nothing goes before the report was delivered."""
     attempts: list[bool] = []
 
     def resumable(*args: Any, checkpoints: Path) -> dict[str, Any]:
@@ -97,6 +185,8 @@ def test_checkpoints_outlive_a_failure_and_not_a_success(
     run_stage(stage, asked, store)
     assert attempts == [False, True]
     assert asked.checkpoints is not None
+    assert Path(asked.checkpoints).exists()
+    asked.remove_checkpoints()
     assert not Path(asked.checkpoints).exists()
 
 

@@ -51,6 +51,13 @@ def test_roles_are_given_on_buckets_and_only_over_objects() -> None:
     }
 
 
+def test_each_environment_has_a_state_of_its_own() -> None:
+    """With one state for both, applying prod destroys dev's buckets and everything in them."""
+    [apis] = resources("google_project_service")
+    [precondition] = apis["lifecycle"][0]["precondition"]
+    assert precondition["condition"] == "${terraform.workspace == var.environment}"
+
+
 def test_no_key_of_the_account_is_made() -> None:
     """Modal's containers prove themselves by their identity token."""
     assert not resources("google_service_account_key")

@@ -23,13 +23,12 @@ from churn_assets.resources.gcs_store import GcsArtifactStore
 from churn_assets.settings import PROJECT, load_settings
 from tests.modal_jobs.standin import StandInModal
 from tests.modal_jobs.test_app import STAGES
-from tests.resources.emulator import running_emulator
 
 pytestmark = pytest.mark.graph
 
 
 @pytest.fixture
-def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def bucket(emulator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """URL of an empty store on an emulated bucket; the settings name it and the Modal backend."""
     url = f"gs://churn-artifacts/{uuid.uuid4().hex}"
     containers = tmp_path / "containers"
@@ -46,8 +45,7 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(modal, "Function", StandInModal(containers))
     monkeypatch.setattr(compute_modal, "CHECKPOINTS", str(tmp_path / "checkpoints"))
     load_settings.cache_clear()
-    with running_emulator():
-        yield url
+    yield url
     load_settings.cache_clear()
 
 

@@ -6,22 +6,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.resources.gcs_store import GcsArtifactStore
 from churn_assets.settings import PROJECT
 from tests.release.small_release import build_release
-from tests.resources.emulator import running_emulator
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[str]:
-    with running_emulator() as url:
-        yield url
 
 
 def test_the_api_serves_the_release_of_the_bucket(emulator: str, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import modal
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,7 +14,9 @@ import pytest
 from churn_assets.release import predictions
 from churn_assets.release.config import ReleaseConfig
 from churn_assets.resources.artifact_store import Artifact, LocalArtifactStore
+from churn_assets.settings import Settings
 from modal_jobs import app, shards
+from tests.modal_jobs.standin import StandInModal
 from tests.release.small_release import build_release, made_up_rows
 
 Spec = dict[str, Any]
@@ -86,7 +89,7 @@ def test_the_deployed_function_scores_a_shard(
 def test_a_failing_shard_fails_the_whole_and_cleans_up(
     tmp_path: Path, store: LocalArtifactStore, release: Artifact, customers: Path
 ) -> None:
-    """A table with a hole in it must not look like a finished one."""
+    """A table with a hole in it must not look like a finished one, nor replace one."""
 
     def broken(score: Callable[[Spec], Spec], specs: Iterable[Spec]) -> Iterable[Spec]:
         first, *_ = specs
@@ -94,6 +97,56 @@ def test_a_failing_shard_fails_the_whole_and_cleans_up(
         raise RuntimeError("the second container died")
 
     config = ReleaseConfig(shard_rows=60)
+    out = tmp_path / "results" / "out"
+    out.parent.mkdir()
+    out.write_text("yesterday's")
     with pytest.raises(RuntimeError, match="second container"):
-        shards.predict(customers, tmp_path / "out", store, release, config, broken)
+        shards.predict(customers, out, store, release, config, broken)
+    assert {artifact.name for artifact in store.artifacts()} == {"releases/test"}
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+    assert out.read_text() == "yesterday's"
+
+
+def test_an_upload_that_breaks_off_leaves_no_shards(
+    tmp_path: Path,
+    store: LocalArtifactStore,
+    release: Artifact,
+    customers: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Millions of customers' rows must not stay in the bucket because the network failed."""
+    put = store.put
+
+    def fail_at_the_second(name: str, folder: Path) -> Artifact:
+        if folder.name != "shard-00000":
+            raise ConnectionError("the network failed")
+        return put(name, folder)
+
+    monkeypatch.setattr(store, "put", fail_at_the_second)
+    with pytest.raises(ConnectionError):
+        shards.predict(customers, tmp_path / "out", store, release, ReleaseConfig(shard_rows=60))
+    assert {artifact.name for artifact in store.artifacts()} == {"releases/test"}
+
+
+@pytest.mark.parametrize("broken", [None, 0, 1])
+def test_shards_on_modal(
+    tmp_path: Path,
+    store: LocalArtifactStore,
+    release: Artifact,
+    customers: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    broken: int | None,
+) -> None:
+    """The deployed function is asked for every shard; of those that succeed beside one that fails,
+    nothing is left."""
+    monkeypatch.setattr(modal, "Function", StandInModal(tmp_path, broken_inputs={broken}))
+    apply = shards.map_on_modal(Settings())
+    out, config = tmp_path / "out", ReleaseConfig(shard_rows=40)
+    if broken is None:
+        assert shards.predict(customers, out, store, release, config, apply) == 103
+        assert pq.read_table(out).num_rows == 103
+    else:
+        with pytest.raises(RuntimeError, match=f"input {broken} failed"):
+            shards.predict(customers, out, store, release, config, apply)
+        assert not out.exists()
     assert {artifact.name for artifact in store.artifacts()} == {"releases/test"}

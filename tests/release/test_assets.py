@@ -14,6 +14,7 @@ import pytest
 
 from checks import release as release_checks
 from churn_assets.release import assets as release_assets
+from churn_assets.release.bundle import Manifest, write_manifest
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.resources.artifact_store import Artifact, LocalArtifactStore
 from churn_assets.resources.bindings import ArtifactIOManager, SettingsResource, StoreResource
@@ -106,6 +107,9 @@ def definitions(world: World) -> dg.Definitions:
         jobs=[
             dg.define_asset_job("everything"),
             dg.define_asset_job("only_release", dg.AssetSelection.assets("release")),
+            dg.define_asset_job(
+                "only_release_checks", dg.AssetSelection.checks_for_assets("release")
+            ),
             dg.define_asset_job(
                 "only_model", dg.AssetSelection.assets("risk_model").without_checks()
             ),
@@ -201,3 +205,76 @@ def test_check_of_an_older_materialization_does_not_count(
     result = run(world, "only_release", instance, raise_on_error=False)
     assert not result.success
     assert "another materialization" in failure_text(result)
+
+
+def test_a_release_that_was_published_but_not_promoted_is_promoted_by_the_next_run(
+    world: World, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker lost between the two must not leave good content unpromoted for ever."""
+
+    def lost(*_: object) -> None:
+        raise ConnectionError("the worker was lost")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ReleaseRegistry, "promote_winner", lost)
+        assert not run(world, "everything", instance, raise_on_error=False).success
+    registry = ReleaseRegistry(world.store)
+    [record] = registry.records()
+    assert registry.latest() is None
+    assert run(world, "everything", instance).success
+    latest = registry.latest()
+    assert latest is not None
+    assert latest.release_id == record.release_id
+    assert [r.promoted for r in registry.records()] == [True]
+
+
+def test_a_withdrawn_release_is_not_promoted_again(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    """Somebody rolled it back for a reason that no figure shows."""
+    run(world, "everything", instance)
+    registry = ReleaseRegistry(world.store)
+    first = registry.serving_manifest()
+    world.seed = 1
+    run(world, "everything", instance)
+    assert registry.serving_manifest() != first
+    registry.rollback()
+    run(world, "everything", instance)
+    assert registry.serving_manifest() == first
+
+
+def test_a_release_that_answers_differently_is_never_in_service(
+    world: World, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The golden set is checked on what the store gives back, before the pointer moves."""
+    publish = ReleaseRegistry.publish
+
+    def publish_another(registry: ReleaseRegistry, folder: Path) -> Any:
+        golden = json.loads((folder / "golden.json").read_text())
+        golden["cases"][0]["answer"]["decision"]["contact"] = "perhaps"
+        (folder / "golden.json").write_text(json.dumps(golden))
+        manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
+        facts = manifest.model_dump(exclude={"release_id", "created", "content", "files"})
+        facts["report"].pop("release_id")
+        write_manifest(folder, **facts)
+        return publish(registry, folder)
+
+    monkeypatch.setattr(ReleaseRegistry, "publish", publish_another)
+    result = run(world, "everything", instance, raise_on_error=False)
+    assert not result.success
+    assert "is answered differently here" in failure_text(result)
+    assert ReleaseRegistry(world.store).latest() is None
+
+
+@pytest.mark.parametrize("check", ["every_file_has_its_digest", "golden_answers_are_reproduced"])
+def test_a_damaged_release_fails_its_checks(
+    world: World, instance: dg.DagsterInstance, check: str
+) -> None:
+    """A failed check says what is wrong and stays in the asset's history; an exception does not."""
+    run(world, "everything", instance)
+    [model] = (world.store.root / "objects/releases").rglob("risk/model.json")
+    model.write_text("{}")
+    result = run(world, "only_release_checks", instance, raise_on_error=False)
+    [found] = [e for e in result.get_asset_check_evaluations() if e.check_name == check]
+    assert not found.passed
+    assert "damaged" in str(found.description)

@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from churn_assets.release.bundle import Manifest, ReleaseError, write_manifest
+from churn_assets.release.bundle import Comparison, Manifest, ReleaseError, write_manifest
 from churn_assets.release.registry import ReleaseRegistry
-from churn_assets.resources.artifact_store import ArtifactError, LocalArtifactStore
+from churn_assets.resources.artifact_store import (
+    Artifact,
+    ArtifactError,
+    LocalArtifactStore,
+    PointerMovedError,
+)
 from tests.release.small_release import build_release
 
 
@@ -86,6 +91,55 @@ def test_retention_keeps_the_serving_release_and_its_predecessor(
     assert not (tmp_path / "store/objects/releases" / ids[1]).exists() or not any(
         (tmp_path / "store/objects/releases" / ids[1]).iterdir()
     )
+
+
+def test_retention_keeps_what_a_rollback_would_choose(
+    registry: ReleaseRegistry, base: Path, tmp_path: Path
+) -> None:
+    """After a rollback that is an older release, not the withdrawn one that was made last."""
+    ids = [publish(registry, base, tmp_path, n) for n in range(3)]
+    assert registry.rollback().release_id == ids[1]
+    assert registry.retain(keep=2) == [ids[2]]
+    assert registry.rollback().release_id == ids[0]
+
+
+def test_a_winner_is_refused_when_another_champion_serves_by_now(
+    registry: ReleaseRegistry, base: Path, tmp_path: Path
+) -> None:
+    """It may be worse than that one; refused, and nothing changed."""
+    champion = publish(registry, base, tmp_path, 0)
+    folder, challenger = variant(base, tmp_path, 1)
+    registry.publish(folder)
+    comparison = Comparison(champion=champion, promoted=True, reason="no compared figure is worse")
+    other = publish(registry, base, tmp_path, 2)
+    latest, records = registry.latest(), registry.records()
+    with pytest.raises(PointerMovedError, match=f"compared with {champion}, but {other} serves"):
+        registry.promote_winner(challenger.release_id, comparison)
+    assert (registry.latest(), registry.records()) == (latest, records)
+
+
+def test_a_pointer_that_moves_while_files_are_verified_is_not_overwritten(
+    registry: ReleaseRegistry, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Verifying a release in a bucket takes seconds, in which somebody may roll back."""
+    first, second = (publish(registry, base, tmp_path, n) for n in range(2))
+    folder, challenger = variant(base, tmp_path, 2)
+    registry.publish(folder)
+    comparison = Comparison(champion=second, promoted=True, reason="no compared figure is worse")
+    get = registry.store.get
+
+    def slow_get(artifact: Artifact) -> Path:
+        monkeypatch.undo()
+        registry.rollback()
+        return get(artifact)
+
+    monkeypatch.setattr(registry.store, "get", slow_get)
+    with pytest.raises(PointerMovedError):
+        registry.promote_winner(challenger.release_id, comparison)
+    latest = registry.latest()
+    assert latest is not None
+    assert latest.release_id == first
+    assert not registry.record(challenger.release_id).promoted
 
 
 def test_unknown_release_is_named_with_those_there_are(

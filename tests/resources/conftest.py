@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import modal
@@ -13,18 +13,11 @@ from churn_assets.resources import child_process, compute_modal
 from churn_assets.resources.artifact_store import ArtifactStore, LocalArtifactStore
 from churn_assets.resources.gcs_store import GcsArtifactStore
 from tests.modal_jobs.standin import StandInModal
-from tests.resources.emulator import running_emulator, strict_client
+from tests.resources.emulator import strict_client
 from tests.resources.graph import FixedSettings
 
 PROJECT = Path(__file__).resolve().parents[2]
 TOYS = "tests.modal_jobs.toy_stages"
-
-
-@pytest.fixture(scope="session")
-def emulator() -> Iterator[str]:
-    """URL of a storage emulator that every client of this process talks to."""
-    with running_emulator() as url:
-        yield url
 
 
 @pytest.fixture(params=["local", "bucket"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -115,6 +116,25 @@ def test_everything_is_listed_and_copied(
         assert target.artifacts() == made
 
 
+def test_a_copy_never_changes_what_a_store_in_use_serves(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
+    """`make data.upload` typed with the production bucket in CHURN_STORE; unless it is meant."""
+    made = store.put("model", write_tree(tmp_path / "model", {"a": b"mine"}))
+    store.write_pointer("assets/model.json", b"same")
+    store.write_pointer("releases/latest.json", b"mine")
+    target = LocalArtifactStore(tmp_path / "production")
+    target.write_pointer("assets/model.json", b"same")
+    target.write_pointer("releases/latest.json", b"theirs")
+    with pytest.raises(PointerMovedError, match=r"\(releases/latest.json\).*--force"):
+        copy_store(store, target)
+    assert target.artifacts() == []
+    assert target.read_pointer("releases/latest.json") == b"theirs"
+    assert copy_store(store, target, replace=True) == 1
+    assert target.read_pointer("releases/latest.json") == b"mine"
+    assert target.artifacts() == [made]
+
+
 def test_pruning_keeps_the_newest_and_the_current(store: ArtifactStore, tmp_path: Path) -> None:
     """A model made again after a roll-back may be the oldest version and yet the one in use."""
     made = [
@@ -125,6 +145,44 @@ def test_pruning_keeps_the_newest_and_the_current(store: ArtifactStore, tmp_path
     assert store.versions("model") == [made[0], *made[2:]]
     assert prune(store, "model", keep=5, current=made[4]) == []
     assert prune(store, "model", keep=9, current=made[4]) == []
+
+
+def test_some_files_are_read_without_the_others(store: ArtifactStore, tmp_path: Path) -> None:
+    """A report of two kilobytes must not cost a model of two gigabytes."""
+    files = {"report.json": b"{}", "plots/a.png": b"A", "deep/report.json": b"[]", "model": b"M"}
+    artifact = store.put("model", write_tree(tmp_path / "model", files))
+    assert store.read(artifact, "report.json") == {"report.json": b"{}"}
+    assert store.read(artifact, "plots/*.png") == {"plots/a.png": b"A"}
+    assert store.read(artifact, "*.gif") == {}
+    assert not (tmp_path / "cache").exists()
+    store.delete("model", artifact.version)
+    with pytest.raises(ArtifactError, match="not in the store"):
+        store.read(artifact, "report.json")
+
+
+def test_a_deleted_artifact_is_gone_even_where_it_was_cached(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
+    """What retention removed must not be served on one machine and missing on the next."""
+    artifact = store.put("model", write_tree(tmp_path / "model", {"a": b"A"}))
+    store.get(artifact)
+    store.delete("model", artifact.version)
+    with pytest.raises(ArtifactError, match="not in the store"):
+        store.get(artifact)
+
+
+@pytest.mark.parametrize("path", ["../outside", "/etc/outside", "a/../../outside"])
+def test_a_manifest_may_not_name_files_outside(emulator: str, tmp_path: Path, path: str) -> None:
+    """Whoever can write to the bucket must not write to the machines that read it."""
+    url = f"gs://churn-artifacts/{uuid.uuid4().hex}"
+    store = GcsArtifactStore.from_url(url, tmp_path / "cache", strict_client())
+    artifact = store.put("model", write_tree(tmp_path / "model", {"a": b"A"}))
+    manifest = store.bucket.blob(f"{store.prefix}manifests/model/{artifact.version}.json")
+    manifest.upload_from_string(json.dumps({"sha256": artifact.sha256, "files": {path: "0" * 64}}))
+    for ask in (lambda: store.get(artifact), lambda: store.read(artifact, "*")):
+        with pytest.raises(ArtifactError, match="outside"):
+            ask()
+    assert not list(tmp_path.rglob("outside"))
 
 
 def test_a_missing_artifact_is_an_error_that_says_what_to_do(store: ArtifactStore) -> None:

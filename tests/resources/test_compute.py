@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
+import modal
 import pytest
 import yaml
 
+from churn_assets.resources.config import ModalConfig
 from churn_assets.settings import PROJECT
 from tests.modal_jobs.toy_stages.sft_model import Behaviour
 from tests.resources.graph import FixedSettings, event_log, stored_models, toy_definitions
@@ -178,37 +180,65 @@ def test_a_function_that_is_not_deployed_is_named_with_its_remedy(
     assert "deploy the app with `make deploy`" in event_log(instance, result.run_id)
 
 
+@pytest.mark.parametrize("backend", ["modal"], indirect=True)
+@pytest.mark.parametrize(
+    ("error", "told", "canceled"),
+    [
+        (modal.exception.ServiceError("unavailable"), "look at the call's page", True),
+        (modal.exception.ConnectionError("no route"), "look at the call's page", True),
+        (modal.exception.AuthError("token revoked"), "log in with `modal setup`", True),
+        (modal.exception.FunctionTimeoutError("6 h"), "_STAGE__TIMEOUT_SECONDS", False),
+        (modal.exception.InternalFailure("lost"), "look at the call's page", False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_modal_answers_is_told_and_no_call_goes_on(
+    backend: FixedSettings,
+    instance: dg.DagsterInstance,
+    tmp_path: Path,
+    error: modal.exception.Error,
+    told: str,
+    canceled: bool,
+) -> None:
+    """A stage that nobody follows would train, and cost, beside the retry that Dagster starts."""
+    modal.Function.error = error
+    result = execute(toy_definitions(backend, "hang", tmp_path / "pids"), instance)
+    assert not result.success
+    log = event_log(instance, result.run_id)
+    assert f"sft_model on Modal: {type(error).__name__}: {error}" in log
+    assert told in log
+    [call] = modal.Function.calls
+    assert call.process.poll() is not None
+    assert call.canceled is canceled
+
+
+@pytest.mark.parametrize("backend", ["modal"], indirect=True)
+def test_a_container_that_vanishes_is_a_failure(
+    backend: FixedSettings, instance: dg.DagsterInstance
+) -> None:
+    """The machine itself was lost: neither result nor error came back."""
+    result = execute(toy_definitions(backend, "lose_container"), instance)
+    assert not result.success
+    assert "ended without an outcome" in event_log(instance, result.run_id)
+    assert stored_models(backend) == []
+
+
+def test_a_cancellation_is_noticed_in_time_by_default() -> None:
+    """Between the request and the end of the child lie one poll and one call to Modal."""
+    assert ModalConfig().poll_seconds <= 1
+
+
 def test_one_gpu_stage_at_a_time(tmp_path: Path) -> None:
-    """Two runs that both want the pool `gpu` take turns under the deployed instance's limits."""
+    """Two runs that both want the pool `gpu` take turns on an instance as it is deployed."""
     deployed = yaml.safe_load((PROJECT / "modal_jobs/deploy/dagster.yaml").read_text())
     limits = {"concurrency": {"pools": deployed["concurrency"]["pools"]}}
     (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(limits))
-    # Set once, as the deployment's steps say: two first runs at once could both make the default.
-    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
-        instance.event_log_storage.set_concurrency_slots("gpu", 1)
-    code = """
-import time
-import dagster as dg
-
-@dg.asset(pool="gpu")
-def train() -> None:
-    start = time.time()
-    time.sleep(0.5)
-    print("span", start, time.time())
-
-with dg.DagsterInstance.get() as instance:
-    assert dg.materialize([train], instance=instance).success
-"""
-    runs = [
-        subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", code],
-            env={**os.environ, "DAGSTER_HOME": str(tmp_path)},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    lines = [line for run in runs for line in run.communicate(timeout=60)[0].splitlines()]
-    spans = sorted(tuple(map(float, line.split()[1:])) for line in lines if line.startswith("span"))
-    assert len(spans) == 2
-    assert spans[0][1] <= spans[1][0]
+    env = {**os.environ, "DAGSTER_HOME": str(tmp_path), "PYTHONPATH": str(PROJECT)}
+    step = "dagster instance concurrency set gpu 1"
+    assert step in (PROJECT / "modal_jobs/deploy/README.md").read_text()
+    python = [sys.executable, "-W", "ignore", "-m"]
+    subprocess.run([*python, *step.split()], env=env, check=True)
+    command = [*python, "tests.resources.take_turns", str(tmp_path)]
+    runs = [subprocess.Popen(command, cwd=PROJECT, env=env) for _ in range(2)]
+    assert [run.wait(timeout=120) for run in runs] == [0, 0]
+    assert len(list(tmp_path.glob("done-*"))) == 2

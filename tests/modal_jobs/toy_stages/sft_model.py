@@ -20,7 +20,7 @@ from modal_jobs.entry import main
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII="
 )
-Behaviour = Literal["succeed", "raise", "kill", "hang", "deaf", "fail_once"]
+Behaviour = Literal["succeed", "raise", "kill", "hang", "deaf", "fail_once", "lose_container"]
 
 
 class ToyConfig(BaseModel):
@@ -60,6 +60,9 @@ def misbehave(config: ToyConfig, *, first_attempt: bool) -> None:
             raise ValueError("the toy broke on purpose")
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        case "lose_container":
+            os.kill(os.getppid(), signal.SIGKILL)
+            time.sleep(300)
         case "fail_once" if first_attempt:
             raise ValueError("the toy breaks the first time")
         case "deaf":

@@ -1,0 +1,109 @@
+"""Owners, freshness, and what starts by itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
+
+from churn_assets import automation
+from churn_assets.definitions import definitions
+from churn_assets.release.registry import LATEST, Latest
+from churn_assets.resources.artifact_store import Artifact, LocalArtifactStore, asset_pointer
+from churn_assets.resources.bindings import StoreResource
+from churn_assets.settings import PROJECT
+from tests.resources.graph import FixedSettings
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def test_every_asset_has_an_owner_and_a_freshness_policy() -> None:
+    """Somebody is asked when an asset is red, and red means the same for all of an area."""
+    for spec in definitions().resolve_all_asset_specs():
+        assert spec.owners == ["team:retention"]
+        daily = spec.key == dg.AssetKey("predictions")
+        assert spec.freshness_policy == (automation.DAILY if daily else automation.WEEKLY)
+
+
+def test_a_fresh_installation_starts_nothing_by_itself() -> None:
+    """GPU hours are spent on somebody's word."""
+    repository = definitions().get_repository_def()
+    assert {s.default_status for s in repository.sensor_defs} == {dg.DefaultSensorStatus.STOPPED}
+    statuses = {s.default_status for s in repository.schedule_defs}
+    assert statuses == {dg.DefaultScheduleStatus.STOPPED}
+
+
+def test_predictions_follow_a_release_and_nothing_follows_the_data(
+    instance: dg.DagsterInstance,
+) -> None:
+    """Once its sensor is on: new data alone trains nothing, a new release scores everybody."""
+    defs = definitions()
+    keys = [spec.key for spec in defs.resolve_all_asset_specs()]
+
+    def materialized(*names: dg.AssetKey) -> None:
+        for key in names:
+            instance.report_runless_asset_event(dg.AssetMaterialization(key))
+
+    def asked(cursor: AssetDaemonCursor | None) -> dg.EvaluateAutomationConditionsResult:
+        return dg.evaluate_automation_conditions(defs=defs, instance=instance, cursor=cursor)
+
+    materialized(*keys)
+    quiet = asked(None)
+    assert quiet.total_requested == 0
+    materialized(dg.AssetKey("preference_pairs"), dg.AssetKey("risk_model"))
+    still_quiet = asked(quiet.cursor)
+    assert still_quiet.total_requested == 0
+    materialized(dg.AssetKey("release"))
+    busy = asked(still_quiet.cursor)
+    assert busy.get_num_requested(dg.AssetKey("predictions")) == 1
+    assert busy.total_requested == 1
+
+
+def test_a_release_that_a_person_put_into_service_is_followed(tmp_path: Path) -> None:
+    """A roll-back moves the pointer behind Dagster's back; predictions must not stay behind."""
+    settings = FixedSettings(home=str(tmp_path), store=str(tmp_path / "store"), compute={})
+    resource = StoreResource(settings=settings)
+    store = LocalArtifactStore(tmp_path / "store")
+
+    def tick() -> dg.RunRequest | dg.SkipReason:
+        with dg.build_sensor_context(resources={"store": resource}) as context:
+            answer = automation.release_moved(context)
+        assert isinstance(answer, dg.RunRequest | dg.SkipReason)
+        return answer
+
+    assert isinstance(tick(), dg.SkipReason)
+    known, moved = (Artifact(name="releases/x", sha256=digit * 64) for digit in "01")
+    latest = Latest(release_id="x", artifact=moved, since=datetime.now(UTC), reason="test")
+    store.write_pointer(LATEST, latest.model_dump_json().encode())
+    store.write_pointer(asset_pointer("release"), known.model_dump_json().encode())
+    first, again = tick(), tick()
+    assert isinstance(first, dg.RunRequest)
+    assert isinstance(again, dg.RunRequest)
+    assert first.run_key == again.run_key
+    store.write_pointer(asset_pointer("release"), moved.model_dump_json().encode())
+    assert isinstance(tick(), dg.SkipReason)
+
+
+@pytest.mark.parametrize("command", [("check", "defs"), ("list", "defs", "--json")])
+def test_dg_reads_the_project(command: tuple[str, ...]) -> None:
+    """Dagster's own command line, with no more than pyproject.toml."""
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("dg")), *command],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    if command[0] == "list":
+        assert '"predictions"' in done.stdout
