@@ -46,6 +46,8 @@ class PredictionPage(BaseModel):
 
 
 class Point(BaseModel):
+    """One allocation of the Pareto curve: what the best use of this spend would retain."""
+
     spend: float = Field(description="expected discounts, in currency", examples=[12000.0])
     retained: float = Field(description="revenue retained by contacts", examples=[90000.0])
 

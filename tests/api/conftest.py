@@ -10,11 +10,10 @@ import httpx
 import pytest
 
 from api.engine import RetentionEngine
-from api.predictions import POINTER
 from churn_assets.release.config import ReleaseConfig
 from churn_assets.release.predictions import run as run_predictions
 from churn_assets.release.registry import LATEST, Latest, ReleaseRegistry
-from churn_assets.resources.artifact_store import LocalArtifactStore
+from churn_assets.resources.artifact_store import LocalArtifactStore, asset_pointer
 from tests.api.server import Server, running, wait_for
 from tests.release.small_release import build_release, write_dataset
 
@@ -58,7 +57,7 @@ def publish_predictions(home: Path, workspace: Path) -> None:
     report = run_predictions(inputs, out, ReleaseConfig(batch_rows=7))
     (out / "report.json").write_text(json.dumps(report))
     artifact = store.put("predictions", out)
-    store.write_pointer(POINTER, artifact.model_dump_json().encode())
+    store.write_pointer(asset_pointer("predictions"), artifact.model_dump_json().encode())
 
 
 @pytest.fixture(scope="session")

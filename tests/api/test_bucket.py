@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from api.feedback import StoreFeedbackLog, open_feedback_log
-from api.hosting import KILL_SWITCH, EngineHost
+from api.hosting import EngineHost
 from api.schemas import SAMPLE_REQUEST, PredictRequest
+from churn_assets.release import kill_switch
 from churn_assets.release.registry import LATEST, Latest, ReleaseRegistry
 from churn_assets.resources.artifact_store import ArtifactStore, open_store
 from tests.release.small_release import build_release
@@ -52,7 +53,7 @@ def test_service_follows_a_bucket(bucket: ArtifactStore, tmp_path: Path) -> None
     host.refresh()
     assert host.engine.release_id == second
     assert "20260101-0" in (host.problem or "")
-    bucket.write_pointer(KILL_SWITCH, b"on")
+    kill_switch.throw(bucket, on=True)
     host.refresh()
     assert host.switched_off
 

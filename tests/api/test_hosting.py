@@ -9,8 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.hosting import KILL_SWITCH, EngineHost
+from api.hosting import EngineHost
 from api.schemas import SAMPLE_REQUEST
+from churn_assets.release import kill_switch
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.resources.artifact_store import LocalArtifactStore
 from tests.api.conftest import publish_small_release
@@ -77,7 +78,7 @@ def test_refused_release_is_not_loaded_again_at_once(
     (folder / "risk/model.json").write_bytes(sound)
     host.refresh()
     assert host.engine is None
-    monkeypatch.setattr("api.hosting.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("api.following.RETRY_SECONDS", 0.0)
     host.refresh()
     assert host.engine is not None
 
@@ -88,7 +89,7 @@ def test_refused_release_is_not_loaded_again_at_once(
 def test_kill_switch_in_the_store(host: EngineHost, content: bytes, on: bool) -> None:
     """Anything but an explicit "off" switches to the baseline: who is in a hurry can't get it
     wrong."""
-    host.store.write_pointer(KILL_SWITCH, content)
+    host.store.write_pointer(kill_switch.POINTER, content)
     host.refresh()
     assert host.switched_off is on
 
@@ -106,7 +107,7 @@ def test_server_without_a_release_says_not_ready_then_serves(tmp_path: Path) -> 
         wait_for(server.url + "/readyz", server)
         answer = httpx.post(server.url + "/predict", json=SAMPLE_REQUEST)
         assert answer.json()["metadata"]["release_id"] == release_id
-        LocalArtifactStore(home / "store").write_pointer(KILL_SWITCH, b"on")
+        kill_switch.throw(LocalArtifactStore(home / "store"), on=True)
         deadline = time.monotonic() + 10
         while not httpx.get(server.url + "/readyz").json()["baseline_forced"]:
             assert time.monotonic() < deadline, "the switch had no effect within seconds"

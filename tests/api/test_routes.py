@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,6 @@ from fastapi import Request, Response
 
 from api.feedback import SqliteFeedbackLog, StoreFeedbackLog
 from api.parsing import BodyRoute
-from api.predictions import POINTER
 from api.schemas import SAMPLE_REQUEST, PredictRequest
 from churn_assets.resources.artifact_store import LocalArtifactStore
 from tests.api.conftest import publish_predictions, publish_small_release
@@ -252,26 +250,6 @@ def test_openapi_has_an_example_for_every_field_and_error(full: httpx.Client) ->
                 if int(status) >= 400 and path != "/readyz":
                     content = response["content"]["application/json"]
                     assert content.get("example"), f"{path} {status} has no example"
-
-
-def test_broken_predictions_leave_the_old_ones(tmp_path: Path) -> None:
-    """A damaged file must not take the list away."""
-    from api.hosting import EngineHost
-
-    home = tmp_path / "home"
-    publish_small_release(home, tmp_path / "release")
-    (tmp_path / "one").mkdir()
-    publish_predictions(home, tmp_path / "one")
-    host = EngineHost(LocalArtifactStore(home / "store"), "UTC")
-    host.refresh()
-    book = host.book
-    assert book is not None
-    host.store.write_pointer(
-        POINTER, book.artifact.model_copy(update={"sha256": "f" * 64}).model_dump_json().encode()
-    )
-    host.refresh()
-    assert host.book is book
-    shutil.rmtree(home)
 
 
 def test_console_is_served_whole(full: httpx.Client, server: Server) -> None:
