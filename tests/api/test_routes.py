@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -192,6 +194,50 @@ def test_feedback_log_keeps_each_event_once(tmp_path: Path, kind: str) -> None:
     assert outcomes.count("duplicate") == 75
     assert log.record("e1", "something else") == "conflict"
     log.close()
+
+
+OPEN_MANY = """
+import sys
+from pathlib import Path
+from api.feedback import SqliteFeedbackLog
+print("here", flush=True)
+for line in sys.stdin:  # both processes open the same new file at the same moment, over and over
+    log = SqliteFeedbackLog(Path(line.strip()))
+    log.record("e1", "content")
+    log.close()
+    print("opened", flush=True)
+"""
+
+
+def test_workers_that_start_together_all_get_the_log(tmp_path: Path) -> None:
+    """Two workers on a fresh home must not find the database locked by each other."""
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPEN_MANY],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+        )
+        for _ in range(2)
+    ]
+
+    def say(worker: subprocess.Popen[str], line: str) -> None:
+        assert worker.stdin is not None
+        worker.stdin.write(line)
+
+    def hear(worker: subprocess.Popen[str]) -> str:
+        assert worker.stdout is not None
+        return worker.stdout.readline().strip()
+
+    assert [hear(worker) for worker in workers] == ["here", "here"]
+    for number in range(200):
+        for worker in workers:
+            say(worker, f"{tmp_path / str(number)}/feedback.sqlite3\n")
+        assert [hear(worker) for worker in workers] == ["opened", "opened"], number
+    for worker in workers:
+        worker.communicate(timeout=30)
+        assert worker.returncode == 0
 
 
 def test_sqlite_is_flushed_at_every_commit(tmp_path: Path) -> None:
