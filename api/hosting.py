@@ -85,7 +85,7 @@ class EngineHost:
         try:
             self.switched_off = self.forced or kill_switch.is_on(self.store)
             self.switch_problem = None
-        except Exception as error:  # noqa: BLE001 - logged, counted, shown by /readyz
+        except Exception as error:  # logged, counted, shown by /readyz; the next look comes
             LOOKS_FAILED.labels("switch").inc()
             problem = f"the kill switch can't be read: {error}"
             if problem != self.switch_problem:

@@ -79,9 +79,7 @@ async def predict_batch(batch: BatchRequest, request: Request) -> Response:
     host: EngineHost = request.app.state.host
     # In a thread: the event loop keeps answering single requests meanwhile. The kill switch is read
     # there: it may be thrown while the batch waits for a thread.
-    answer = await asyncio.to_thread(
-        lambda: answer_batch(engine, batch, host.switched_off)
-    )
+    answer = await asyncio.to_thread(lambda: answer_batch(engine, batch, host.switched_off))
     return JsonResponse(answer)
 
 

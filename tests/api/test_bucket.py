@@ -14,6 +14,7 @@ from api.schemas import SAMPLE_REQUEST, PredictRequest
 from churn_assets.release import kill_switch
 from churn_assets.release.registry import LATEST, Latest, ReleaseRegistry
 from churn_assets.resources.artifact_store import ArtifactStore, open_store
+from tests.api.conftest import Unreachable
 from tests.release.small_release import build_release
 from tests.resources.emulator import running_emulator
 
@@ -78,12 +79,3 @@ def test_unreachable_store_keeps_the_engine(bucket: ArtifactStore, tmp_path: Pat
     assert host.engine is not None
     assert host.engine.release_id == first
     assert "can't be read" in (host.problem or "")
-
-
-class Unreachable:
-    """A store whose network is down."""
-
-    url = "gs://nowhere"
-
-    def __getattr__(self, name: str) -> object:
-        raise ConnectionError(f"{name}: no route to host")
