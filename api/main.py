@@ -13,6 +13,7 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from api import errors, logs
 from api.batching import Batcher
+from api.document import DocumentedApp
 from api.feedback import open_feedback_log
 from api.hosting import EngineHost
 from api.middleware import RequestMiddleware
@@ -60,7 +61,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 await follower
 
     # No /docs page: it would load scripts from elsewhere. /openapi.json is the document.
-    app = FastAPI(title="Customer retention", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = DocumentedApp(
+        title="Customer retention", lifespan=lifespan, docs_url=None, redoc_url=None
+    )
     store = open_store(settings.store_url, cache=settings.home / "cache")
     forced = config.force_baseline or kill_switch.forced_by_environment()
     app.state.host = EngineHost(store, config.default_time_zone, forced)

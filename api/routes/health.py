@@ -28,11 +28,11 @@ class Readiness(BaseModel):
     )
     predictions_problem: str | None = Field(
         description="why the latest predictions are not the ones shown, if they are not",
-        examples=[None],
+        examples=["predictions 0123456789abcdef is refused: predictions.parquet is damaged"],
     )
     switch_problem: str | None = Field(
         description="why the kill switch can't be read, if it can't; it stays as it was",
-        examples=[None],
+        examples=["the kill switch can't be read: gs://bucket: no route to host"],
     )
     baseline_forced: bool = Field(description="the kill switch is on", examples=[False])
 
@@ -60,7 +60,7 @@ async def healthz() -> Health:
         503: {
             "model": Readiness,
             "description": "no release is loaded yet",
-            "content": {"application/json": {"example": NOT_READY.model_dump()}},
+            "content": {"application/json": {}},  # api/document.py adds NOT_READY
         }
     },
 )

@@ -16,7 +16,8 @@ from fastapi import Request, Response
 
 from api.feedback import SqliteFeedbackLog, StoreFeedbackLog
 from api.parsing import BodyRoute
-from api.schemas import SAMPLE_REQUEST, PredictRequest
+from api.routes.health import Readiness
+from api.schemas import SAMPLE_REQUEST, PredictRequest, PredictResponse, Problems
 from churn_assets.resources.artifact_store import LocalArtifactStore
 from tests.api.conftest import publish_predictions, publish_small_release
 from tests.api.server import Server, running, wait_for
@@ -167,6 +168,12 @@ def test_feedback_is_idempotent(full: httpx.Client) -> None:
         ("occurred_at", "2026-01-14T12:00:00"),
         ("occurred_at", "yesterday"),
         ("occurred_at", 1768388400),
+        ("occurred_at", "1768388400"),
+        ("occurred_at", "1768388400.5"),
+        ("occurred_at", "2026-01-14"),
+        ("occurred_at", "12:00:00Z"),
+        ("occurred_at", "2026-13-14T12:00:00Z"),
+        ("occurred_at", "2026-01-14T12:00:00+99:00"),
         ("event_id", "../../etc"),
         ("offer_percentage", 12),
         ("release_id", "<b>"),
@@ -279,23 +286,29 @@ def test_metrics_count_what_happened(full: httpx.Client) -> None:
     assert value("churn_decisions_total") > 0
 
 
+def has_example(field: dict[str, Any]) -> bool:
+    """An example of its own, or those of the schema that it refers to."""
+    kinds = [field, field.get("items", {}), *field.get("anyOf", [])]
+    return bool(field.get("examples")) or any("$ref" in kind for kind in kinds)
+
+
 def test_openapi_has_an_example_for_every_field_and_error(full: httpx.Client) -> None:
-    """Whoever integrates reads the document, not the code."""
+    """Whoever integrates reads the document, not the code; what it shows must be true."""
     document = full.get("/openapi.json").json()
+    models = {"PredictRequest": PredictRequest, "PredictResponse": PredictResponse}
     for name, schema in document["components"]["schemas"].items():
-        assert schema.get("examples") or all(
-            "examples" in field
-            or "example" in field
-            or field.get("$ref")
-            or "$ref" in field.get("items", {})
-            for field in schema.get("properties", {}).values()
-        ), f"{name} has a field without an example"
+        bare = [f for f, field in schema.get("properties", {}).items() if not has_example(field)]
+        assert bare == [], f"{name} has fields without an example"
+        for example in schema.get("examples", []):
+            models[name].model_validate(example, strict=True)
     for path, operations in document["paths"].items():
         for operation in operations.values():
             for status, response in operation["responses"].items():
-                if int(status) >= 400 and path != "/readyz":
-                    content = response["content"]["application/json"]
-                    assert content.get("example"), f"{path} {status} has no example"
+                if int(status) < 400:
+                    continue
+                example = response["content"]["application/json"].get("example")
+                assert example, f"{path} {status} has no example"
+                (Readiness if path == "/readyz" else Problems).model_validate(example)
 
 
 def test_console_is_served_whole(full: httpx.Client, server: Server) -> None:
