@@ -11,13 +11,14 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.assessment import OFFER_PERCENTAGES, Assessments, Assessor
+from api.assessment import Assessments, Assessor
 from api.explain import top_reasons
 from api.schemas import PredictRequest, zone_info
 from churn_assets.messages.bank import ScoredTemplate
 from churn_assets.messages.brief import MessageBrief, services_of
 from churn_assets.messages.config import GenerationConfig
 from churn_assets.messages.writer import CandidateSource, Message, MessageWriter
+from churn_assets.predictors.features import OFFER_PERCENTAGES
 from churn_assets.release.bundle import Manifest, ReleaseError, message_seed, verify
 
 QUIET_HOURS = "quiet_hours"

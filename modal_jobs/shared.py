@@ -16,7 +16,7 @@ CONSTRAINTS = "/constraints.txt"
 SOURCES = ("churn_assets", "modal_jobs", "api")
 IDENTITY = Path("/run/google-identity")
 STARTUP_SECONDS = 900  # a large image on a cold machine
-OF_THIS_MACHINE = {"CHURN_HOME", "CHURN_DATA_MIRROR"}
+OF_THIS_MACHINE = {"CHURN_HOME", "CHURN_DATA_MIRROR", "CHURN_API_KEY"}
 
 # What serving and batch scoring import; a test compares it with what they really import.
 SERVING_PACKAGES = (
@@ -50,7 +50,7 @@ def resources(machine: Machine) -> dict[str, Any]:
 
 def deployed_settings() -> dict[str, str]:
     """The product's settings in force at the deployment, which the containers shall see too."""
-    mine = {k: v for k, v in os.environ.items() if k.startswith("CHURN_")}
+    mine = {k: v for k, v in os.environ.items() if k.startswith(("CHURN_", "FORCE_BASELINE"))}
     return {k: v for k, v in mine.items() if k not in OF_THIS_MACHINE} | {"CHURN_HOME": "/churn"}
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,12 +31,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def churn(home: Path) -> Churn:
-    def run(*arguments: str, home: Path = home, text: str = "") -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str, home: Path = home, text: str = "", **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("CHURN_")}
         return subprocess.run(
             [sys.executable, "-c", "from churn_assets.cli import app; app()", *arguments],
             cwd=PROJECT,
-            env=environment | {"CHURN_HOME": str(home), "COLUMNS": "200"},
+            env=environment | {"CHURN_HOME": str(home), "COLUMNS": "200"} | variables,
             input=text,
             capture_output=True,
             text=True,
@@ -67,6 +71,49 @@ def test_predict_over_http_gives_the_same_decision(churn: Churn) -> None:
     assert over_http.returncode == 0, over_http.stderr
     in_process = churn("predict", "--sample")
     assert json.loads(over_http.stdout)["decision"] == json.loads(in_process.stdout)["decision"]
+
+
+def test_the_kill_switch_reaches_this_command_too(churn: Churn) -> None:
+    """An emergency must not depend on who asks: one command throws the switch for all."""
+
+    def answered() -> dict[str, object]:
+        metadata: dict[str, object] = json.loads(churn("predict", "--sample").stdout)["metadata"]
+        return metadata
+
+    assert "is off" in churn("baseline").stdout
+    assert "switches/force_baseline" in churn("baseline", "on").stdout
+    assert "is on" in churn("baseline", "status").stdout
+    assert (answered()["baseline"], answered()["policy"]) == (True, "priced_greedy")
+    assert "is off" in churn("baseline", "off").stdout
+    assert answered()["baseline"] is False
+
+
+@pytest.mark.parametrize("variable", ["FORCE_BASELINE", "CHURN_API__FORCE_BASELINE"])
+def test_predict_obeys_the_environment(churn: Churn, variable: str) -> None:
+    """The same variables as for the API."""
+    done = churn("predict", "--sample", **{variable: "1"})
+    assert json.loads(done.stdout)["metadata"]["baseline"] is True
+
+
+def test_predict_says_that_a_release_is_damaged(home: Path, tmp_path: Path, churn: Churn) -> None:
+    """A damaged file is a message that names it, not a traceback."""
+    broken = tmp_path / "home"
+    shutil.copytree(home, broken)
+    for model in broken.rglob("risk/model.ubj"):
+        model.write_bytes(b"")
+    done = churn("predict", "--sample", home=broken)
+    assert done.returncode == 1
+    assert "is damaged" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_predict_over_http_sends_its_key(churn: Churn) -> None:
+    """Where the settings ask for a key, the command's own server does too."""
+    digest = hashlib.sha256(b"the-key").hexdigest()
+    keys = {"CHURN_API__KEY_HASHES": f'["desk:{digest}"]'}
+    assert "401" in churn("predict", "--sample", "--over-http", **keys).stderr
+    done = churn("predict", "--sample", "--over-http", **keys, CHURN_API_KEY="the-key")
+    assert done.returncode == 0, done.stderr
 
 
 def test_predict_names_the_wrong_field(churn: Churn) -> None:

@@ -155,11 +155,15 @@ def test_the_serving_image_has_all_that_serving_imports(tmp_path: Path) -> None:
 
 
 def test_deployed_settings_are_those_of_the_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Containers see the settings that `make deploy` saw, but no path of that machine."""
+    """Containers see the settings that `make deploy` saw, but no path and no key of that machine."""
     monkeypatch.setenv("CHURN_STORE", "gs://bucket/prod")
     monkeypatch.setenv("CHURN_DATA_MIRROR", "/home/me/data")
     monkeypatch.setenv("CHURN_HOME", "/home/me/churn")
+    monkeypatch.setenv("CHURN_API_KEY", "a caller's key")
+    monkeypatch.setenv("FORCE_BASELINE", "1")
     deployed = shared.deployed_settings()
+    assert "CHURN_API_KEY" not in deployed
+    assert deployed["FORCE_BASELINE"] == "1"
     assert deployed["CHURN_STORE"] == "gs://bucket/prod"
     assert deployed["CHURN_HOME"] == "/churn"
     assert "CHURN_DATA_MIRROR" not in deployed
