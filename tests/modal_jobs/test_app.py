@@ -155,7 +155,7 @@ def test_the_serving_image_has_all_that_serving_imports(tmp_path: Path) -> None:
 
 
 def test_deployed_settings_are_those_of_the_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Containers see the settings that `make deploy` saw, but no path and no key of that machine."""
+    """Containers see the settings that `make deploy` saw, but no path or key of its machine."""
     monkeypatch.setenv("CHURN_STORE", "gs://bucket/prod")
     monkeypatch.setenv("CHURN_DATA_MIRROR", "/home/me/data")
     monkeypatch.setenv("CHURN_HOME", "/home/me/churn")
