@@ -36,7 +36,7 @@ class PredictionBook:
     @classmethod
     def load(cls, folder: Path) -> PredictionBook:
         """Read the artifact's folder."""
-        # Imported here: half a second that the first decision need not wait for.
+        # Imported here: half a second that importing the API need not take.
         import pyarrow.parquet as pq
 
         table = pq.read_table(folder / "predictions.parquet")
