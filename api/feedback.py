@@ -15,6 +15,7 @@ from typing import Protocol
 from churn_assets.resources.artifact_store import ArtifactStore, PointerMovedError
 
 STORED, DUPLICATE, CONFLICT = "stored", "duplicate", "conflict"
+FOLDER = "feedback"  # of the pointers that hold events
 
 
 class FeedbackLog(Protocol):
@@ -27,6 +28,10 @@ class FeedbackLog(Protocol):
             `stored`, `duplicate` (the same event was there already) or `conflict` (another event
             has this id; it stays).
         """
+        ...
+
+    def events(self) -> list[str]:
+        """The content of every event."""
         ...
 
     def close(self) -> None:
@@ -93,12 +98,16 @@ class StoreFeedbackLog:
         self._store = store
 
     def record(self, event_id: str, content: str) -> str:
-        key, body = f"feedback/{event_id}.json", content.encode()
+        key, body = f"{FOLDER}/{event_id}.json", content.encode()
         try:
             self._store.swap_pointer(key, None, body)
         except PointerMovedError:
             return DUPLICATE if self._store.read_pointer(key) == body else CONFLICT
         return STORED
+
+    def events(self) -> list[str]:
+        keys = [key for key in self._store.pointers() if key.startswith(f"{FOLDER}/")]
+        return [content.decode() for key in keys if (content := self._store.read_pointer(key))]
 
     def close(self) -> None:
         """Nothing is held open."""

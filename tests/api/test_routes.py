@@ -200,6 +200,7 @@ def test_feedback_log_keeps_each_event_once(tmp_path: Path, kind: str) -> None:
     assert outcomes.count("stored") == 25
     assert outcomes.count("duplicate") == 75
     assert log.record("e1", "something else") == "conflict"
+    assert sorted(log.events()) == sorted(f"c{i}" for i in range(25))
     log.close()
 
 

@@ -11,10 +11,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
+from api.feedback import SqliteFeedbackLog
+from api.routes.feedback import FeedbackEvent
 from api.schemas import SAMPLE_REQUEST, PredictResponse
-from tests.api.conftest import publish_small_release
+from tests.api.conftest import publish_predictions, publish_small_release
 
 PROJECT = Path(__file__).resolve().parents[2]
 Churn = Callable[..., subprocess.CompletedProcess[str]]
@@ -124,6 +127,29 @@ def test_predict_names_the_wrong_field(churn: Churn) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_feedback_becomes_a_campaign_log(home: Path, tmp_path: Path, churn: Churn) -> None:
+    """What was reported over HTTP goes where the accept model can learn from it."""
+    publish_predictions(home, tmp_path / "predictions")
+    log = SqliteFeedbackLog(home / "feedback.sqlite3")
+    for number, kind in enumerate(("sent", "accepted")):
+        event = FeedbackEvent.model_validate(
+            {
+                "event_id": f"e{number}",
+                "customer_id": "T00003",
+                "kind": kind,
+                "occurred_at": f"2026-01-0{number + 1}T12:00:00Z",
+                "offer_percentage": 15,
+            }
+        )
+        log.record(event.event_id, event.model_dump_json())
+    log.close()
+    done = churn("feedback", str(tmp_path / "log.parquet"))
+    assert done.returncode == 0, done.stderr
+    [row] = pq.read_table(tmp_path / "log.parquet").to_pylist()
+    assert (row["offer_level"], row["accepted"]) == (3, True)
+    assert row["monthly_charges"] > 0
+
+
 def test_rollback_and_promote_move_what_serves(churn: Churn) -> None:
     """One command back to the last good release, one forward again."""
     newer = json.loads(churn("report", "--json").stdout)["release_id"]
@@ -139,7 +165,13 @@ def test_rollback_and_promote_move_what_serves(churn: Churn) -> None:
 
 def test_without_a_release_it_says_what_to_do(churn: Churn, tmp_path: Path) -> None:
     """The first command a newcomer types in the wrong order must point the way."""
-    for command in (("report",), ("predict", "--sample"), ("rollback",), ("arena", "ppo", "never")):
+    for command in (
+        ("report",),
+        ("predict", "--sample"),
+        ("rollback",),
+        ("feedback", "x"),
+        ("arena", "ppo", "never"),
+    ):
         done = churn(*command, home=tmp_path)
         assert done.returncode == 1
         assert "churn materialize" in done.stderr or "no release" in done.stderr
