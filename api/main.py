@@ -23,7 +23,7 @@ from churn_assets.release import kill_switch
 from churn_assets.resources.artifact_store import open_store
 from churn_assets.settings import Settings, load_settings
 
-FIRST_LOOK_SECONDS = 60.0
+FIRST_LOOK_SECONDS = 60.0  # how long the start waits for the store
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -51,7 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         ):
             follower = asyncio.create_task(host.follow(config.poll_seconds))
             # Nobody is answered 503 only because the container is young. A store that hangs must
-            # not stop the start, though: /readyz says what is wrong.
+            # not stop the start, though: it is 503 then, until the store comes back.
             with suppress(TimeoutError):
                 await asyncio.wait_for(host.looked(), FIRST_LOOK_SECONDS)
             tune_collector()

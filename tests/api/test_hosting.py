@@ -253,6 +253,26 @@ def test_switch_overtakes_a_queue_for_the_language_model(tmp_path: Path) -> None
     assert (metadata["baseline"], metadata["message_source"]) == (True, "template")
 
 
+@pytest.mark.parametrize("store", ["unreachable", "hanging"])
+def test_starts_without_its_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: str
+) -> None:
+    """A store that is away, or never answers, must not keep the process from saying so."""
+    monkeypatch.setattr("api.main.FIRST_LOOK_SECONDS", 0.1)
+    freed = threading.Event()
+    app = create_app(Settings(home=tmp_path))
+    host: EngineHost = app.state.host
+    if store == "unreachable":
+        host.store = Unreachable()
+    else:
+        monkeypatch.setattr(host, "look_for_versions", lambda: freed.wait(60))
+    with TestClient(app) as client:
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/readyz").status_code == 503
+        assert client.post("/predict", json=SAMPLE_REQUEST).status_code == 503
+        freed.set()
+
+
 def test_switch_stays_as_it_was_while_the_store_is_away(host: EngineHost) -> None:
     """Losing the network in an incident must not bring the learned policy back."""
     store = host.store
