@@ -20,7 +20,6 @@ from churn_assets.decision.state import build_states
 from churn_assets.predictors.scoring import AcceptScorer, RiskScorer
 
 MONTHS_OF_VALUE = 12
-OFFER_PERCENTAGES = (0, 5, 10, 15)
 
 Floats = NDArray[np.float64]
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+EMPTY_KEY = hashlib.sha256(b"").hexdigest()  # what `sha256sum` says of a variable that was not set
 
 
 class ApiConfig(BaseModel):
@@ -19,7 +22,8 @@ class ApiConfig(BaseModel):
             can be rotated without a gap. Empty means open, which the production profile refuses.
         key_file: a file with further `name:sha256` lines, read again whenever it changes (a mounted
             secret), so that a key can be withdrawn without a restart.
-        requests_per_second: sustained rate allowed to one key; 0 switches the limit off.
+        requests_per_second: sustained rate that one process allows to one key (N workers or
+            containers: N times as much); 0 switches the limit off.
         burst: requests a key may send at once before the rate counts.
         max_body_bytes: largest body of a single-customer request.
         max_batch_body_bytes: largest body of `POST /predict/batch`.
@@ -65,10 +69,15 @@ def parse_key_line(line: str) -> tuple[str, bytes]:
     """`name:sha256` -> (name, 32-byte digest).
 
     Raises:
-        ValueError: the line has another form. The message never repeats the line: somebody may have
-            pasted the key itself.
+        ValueError: the line has another form, or its key is the empty one. The message never
+            repeats the line: somebody may have pasted the key itself.
     """
     name, separator, digest = line.strip().partition(":")
+    if digest == EMPTY_KEY:
+        raise ValueError(
+            f"the digest of the API key {name!r} is that of an empty key: make "
+            "a key with `python -m api.security NAME`"
+        )
     if not (separator and name and len(digest) == 64 and set(digest) <= set("0123456789abcdef")):
         raise ValueError(
             "an API key is configured as name:sha256 (64 lower-case hex digits); "

@@ -28,21 +28,24 @@ class Gate(APIKeyHeader):
     One object is both the check and its entry in the OpenAPI document.
     """
 
-    async def __call__(self, request: HTTPConnection) -> str:
-        """The caller's name."""
+    async def __call__(self, request: HTTPConnection) -> None:
+        """Returns for whoever may pass.
+
+        Raises:
+            ApiError: 401 or 429.
+        """
         keyring: Keyring = request.app.state.keyring
         limiter: RateLimiter = request.app.state.limiter
         if keyring.is_open:
-            caller, bucket = ANONYMOUS, request.client.host if request.client else ANONYMOUS
+            caller = request.client.host if request.client else ANONYMOUS
         else:
             known = keyring.name_of(request.headers.get("x-api-key") or _bearer(request))
             if known is None:
                 raise ApiError(401, "unauthorized", "no valid API key", headers=CHALLENGE)
-            caller = bucket = known
-        if wait := limiter.wait_of(bucket):
+            caller = known
+        if wait := limiter.wait_of(caller):
             headers = {"retry-after": str(math.ceil(wait))}
             raise ApiError(429, "rate_limited", "too many requests", headers=headers)
-        return caller
 
 
 def _bearer(request: HTTPConnection) -> str:

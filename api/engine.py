@@ -11,14 +11,15 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.assessment import OFFER_PERCENTAGES, Assessments, Assessor
+from api.assessment import Assessments, Assessor
 from api.explain import top_reasons
 from api.schemas import PredictRequest, zone_info
 from churn_assets.messages.bank import ScoredTemplate
 from churn_assets.messages.brief import MessageBrief, services_of
 from churn_assets.messages.config import GenerationConfig
 from churn_assets.messages.writer import CandidateSource, Message, MessageWriter
-from churn_assets.release.bundle import Manifest, message_seed, verify
+from churn_assets.predictors.features import OFFER_PERCENTAGES
+from churn_assets.release.bundle import Manifest, ReleaseError, message_seed, verify
 
 QUIET_HOURS = "quiet_hours"
 SAFE = {"passed": True, "violations": []}
@@ -163,7 +164,15 @@ class RetentionEngine:
         if not messages.live_generation:
             return None
         # By name: it imports torch, which a service that serves the bank must not even see.
-        live = importlib.import_module("churn_assets.messages.live")
+        try:
+            live = importlib.import_module("churn_assets.messages.live")
+        except ImportError as error:
+            raise ReleaseError(
+                "the release writes its messages with a language model (live_generation), which "
+                f"needs torch, transformers and peft here: {error}; install them (on Modal: "
+                "SERVING_PACKAGES in modal_jobs/shared.py) or build a release with "
+                "CHURN_MESSAGES__LIVE_GENERATION=false"
+            ) from error
         model = live.LiveModel.load_released(
             folder / "messages" / "live",
             GenerationConfig.model_validate(messages.generation),

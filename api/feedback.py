@@ -6,6 +6,7 @@ commit); one object per event where it is a bucket.
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 import threading
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Protocol
 from churn_assets.resources.artifact_store import ArtifactStore, PointerMovedError
 
 STORED, DUPLICATE, CONFLICT = "stored", "duplicate", "conflict"
+FOLDER = "feedback"  # of the pointers that hold events
 
 
 class FeedbackLog(Protocol):
@@ -28,6 +30,10 @@ class FeedbackLog(Protocol):
         """
         ...
 
+    def events(self) -> list[str]:
+        """The content of every event."""
+        ...
+
     def close(self) -> None:
         """Let go of files."""
         ...
@@ -39,15 +45,24 @@ class SqliteFeedbackLog:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
+        # One process at a time: switching to the write-ahead log does not wait for another's lock,
+        # whatever the timeout, so workers that start together would find the database locked.
+        with path.with_suffix(".lock").open("w") as opening:
+            fcntl.flock(opening, fcntl.LOCK_EX)
+            self._db = self._open(path)
+
+    @staticmethod
+    def _open(path: Path) -> sqlite3.Connection:
+        db = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
+        db.execute("PRAGMA journal_mode=WAL")
         # FULL flushes the write-ahead log at every commit; WAL's default flushes at checkpoints.
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.execute(
+        db.execute("PRAGMA synchronous=FULL")
+        db.execute(
             "CREATE TABLE IF NOT EXISTS feedback (number INTEGER PRIMARY KEY AUTOINCREMENT, "
             "event_id TEXT NOT NULL UNIQUE, content TEXT NOT NULL, "
             "received TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')))"
         )
+        return db
 
     def record(self, event_id: str, content: str) -> str:
         with self._lock:
@@ -83,12 +98,16 @@ class StoreFeedbackLog:
         self._store = store
 
     def record(self, event_id: str, content: str) -> str:
-        key, body = f"feedback/{event_id}.json", content.encode()
+        key, body = f"{FOLDER}/{event_id}.json", content.encode()
         try:
             self._store.swap_pointer(key, None, body)
         except PointerMovedError:
             return DUPLICATE if self._store.read_pointer(key) == body else CONFLICT
         return STORED
+
+    def events(self) -> list[str]:
+        keys = [key for key in self._store.pointers() if key.startswith(f"{FOLDER}/")]
+        return [content.decode() for key in keys if (content := self._store.read_pointer(key))]
 
     def close(self) -> None:
         """Nothing is held open."""

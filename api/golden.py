@@ -54,6 +54,27 @@ def check_golden(engine: RetentionEngine, folder: Path) -> int:
     return len(cases)
 
 
+def check_live(engine: RetentionEngine, folder: Path) -> None:
+    """Have the language model, where the release has one, write a message before any customer waits
+    for it: what only fails while generating fails here, and the first one is the slowest.
+
+    Raises:
+        ReleaseError: nothing it writes for the golden requests passes the shield.
+    """
+    if engine.live_writer is None:
+        return
+    cases = json.loads((folder / GOLDEN).read_bytes())["cases"]
+    written = [c["request"] for c in cases if c["answer"]["metadata"]["message_source"] == "model"]
+    for request in written:
+        answer = engine.predict(PredictRequest.model_validate(request), now=NOON)
+        if answer["metadata"]["message_source"] == "model":
+            return
+    if written:
+        raise ReleaseError(
+            f"release {engine.release_id}: its language model writes nothing that the shield passes"
+        )
+
+
 def _answers(engine: RetentionEngine, requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     parsed = [PredictRequest.model_validate(request) for request in requests]
     answers = engine.predict_many(parsed, now=NOON, live=False)

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from api.engine import RetentionEngine
-from api.golden import check_golden
-from api.metrics import BASELINE_FORCED, RELEASE_LOADS, SERVING
-from api.predictions import PredictionBook, current_artifact
-from churn_assets.release.registry import Latest, ReleaseRegistry
-from churn_assets.resources.artifact_store import Artifact, ArtifactStore
+from api.following import Followed, Version
+from api.golden import check_golden, check_live
+from api.metrics import BASELINE_FORCED, LOOKS_FAILED, PREDICTION_LOADS, RELEASE_LOADS, SERVING
+from api.predictions import PredictionBook
+from churn_assets.release import kill_switch
+from churn_assets.release.bundle import ReleaseError
+from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.resources.artifact_store import ArtifactStore, current_artifact
 
 log = logging.getLogger("api.hosting")
 
-KILL_SWITCH = "switches/force_baseline"
-RETRY_SECONDS = 30.0  # a broken release may have been a broken network
-# What a damaged release or an unreachable store raises. Anything else is a defect of ours and ends
-# the follower, which /readyz then reports.
-LOAD_ERRORS = (RuntimeError, OSError, ValueError, LookupError, TypeError)
 
-
-@dataclass
 class EngineHost:
     """Holds the serving engine and replaces it, whole, when a new one has proved itself.
 
@@ -31,110 +27,114 @@ class EngineHost:
     delays nobody.
 
     Attributes:
-        engine: what answers; None until the first release is loaded.
-        book: the latest materialised predictions; None until there are some.
-        problem: why the latest release is not the serving one, or None.
         forced: settings or environment ask for rules and reviewed templates only.
         switched_off: so does `forced`, or the store's kill switch.
+        switch_problem: why the switch can't be read, or None; it then stays as it was.
     """
 
-    store: ArtifactStore
-    default_time_zone: str
-    forced: bool = False
-    engine: RetentionEngine | None = None
-    book: PredictionBook | None = None
-    problem: str | None = None
-    switched_off: bool = False
-    follower_died: bool = False
-    _refused: tuple[Latest, float] | None = field(default=None, repr=False)
-    _refused_book: Artifact | None = field(default=None, repr=False)
+    def __init__(self, store: ArtifactStore, default_time_zone: str, forced: bool = False) -> None:
+        self.store = store
+        self.default_time_zone = default_time_zone
+        self.forced = self.switched_off = forced
+        self.switch_problem: str | None = None
+        self.releases = Followed("release", self._find_release, self._load_release, RELEASE_LOADS)
+        self.predictions = Followed(
+            "predictions", self._find_predictions, self._load_predictions, PREDICTION_LOADS
+        )
+        self._looked = (asyncio.Event(), asyncio.Event())
+
+    @property
+    def engine(self) -> RetentionEngine | None:
+        """What answers; None until the first release is loaded."""
+        return self.releases.current
+
+    @property
+    def book(self) -> PredictionBook | None:
+        """The latest materialised predictions; None until there are some."""
+        return self.predictions.current
+
+    @property
+    def problem(self) -> str | None:
+        """Why the latest release is not the serving one, or None."""
+        return self.releases.problem
 
     def refresh(self) -> None:
-        """Look at the store once and take what is new.
-
-        Blocks while loading: run it in a thread. Never raises for a broken release or store.
-        """
-        try:
-            self.switched_off = self.forced or _is_on(self.store.read_pointer(KILL_SWITCH))
-            latest = ReleaseRegistry(self.store).latest()
-            predictions = current_artifact(self.store)
-        except LOAD_ERRORS as error:
-            self._report(f"the artifact store can't be read: {error}")
-            return
-        BASELINE_FORCED.set(self.switched_off)
-        if latest is not None:
-            self._take_release(latest)
-        elif self.engine is None:
-            self._report("there is no release yet: run `churn materialize`")
-        if predictions is not None:
-            self._take_predictions(predictions)
-
-    def __post_init__(self) -> None:
-        self.switched_off = self.forced
+        """Look at the store once and take what is new. Blocks while loading; never raises for a
+        broken release or store."""
+        self.look_at_switch()
+        self.look_for_versions()
 
     async def follow(self, seconds: float) -> None:
-        """Refresh now and then every `seconds`, in a thread, until cancelled."""
-        try:
-            while True:
-                await asyncio.to_thread(self.refresh)
-                await asyncio.sleep(seconds)
-        except asyncio.CancelledError:
-            raise
-        except BaseException:
-            self.follower_died = True
-            log.exception("the release follower died; restart the service")
-            raise
+        """Look now and then every `seconds`, until cancelled.
 
-    def _take_release(self, latest: Latest) -> None:
-        """Load, check and swap in a release that is not the serving one."""
-        if self.engine is not None and latest.release_id == self.engine.release_id:
-            self.problem, self._refused = None, None
-            return
-        if self._refused_lately(latest):
-            return
-        try:
-            engine = self._load(latest)
-        except LOAD_ERRORS as error:
-            self._refused = (latest, time.monotonic())
-            RELEASE_LOADS.labels(outcome="refused").inc()
-            self._report(f"release {latest.release_id} is refused: {error}")
-            return
-        self.engine, self.problem, self._refused = engine, None, None
-        RELEASE_LOADS.labels(outcome="served").inc()
-        SERVING.clear()
-        SERVING.labels(release_id=engine.release_id).set(1)
-        log.info("serving release", extra={"release_id": engine.release_id})
+        The switch has a task and a thread of its own: no load, batch or generation stands before
+        it.
+        """
+        switch, versions = self._looked
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_keep_calling(self.look_at_switch, seconds, switch))
+            tasks.create_task(_keep_calling(self.look_for_versions, seconds, versions))
 
-    def _load(self, latest: Latest) -> RetentionEngine:
-        folder = self.store.get(latest.artifact)
+    async def looked(self) -> None:
+        """Returns once `follow` has looked at everything for the first time."""
+        for event in self._looked:
+            await event.wait()
+
+    def look_at_switch(self) -> None:
+        """Read the kill switch."""
+        try:
+            self.switched_off = self.forced or kill_switch.is_on(self.store)
+            self.switch_problem = None
+        except Exception as error:  # logged, counted, shown by /readyz; the next look comes
+            LOOKS_FAILED.labels("switch").inc()
+            problem = f"the kill switch can't be read: {error}"
+            if problem != self.switch_problem:
+                log.exception(problem)
+            self.switch_problem = problem
+        BASELINE_FORCED.set(self.switched_off)
+
+    def look_for_versions(self) -> None:
+        """Take a new release and new predictions, if there are; neither waits for the other to be
+        sound."""
+        if self.releases.refresh() and self.engine is not None:
+            SERVING.clear()
+            SERVING.labels(release_id=self.engine.release_id).set(1)
+        self.predictions.refresh()
+
+    def _find_release(self) -> Version:
+        latest = ReleaseRegistry(self.store).latest()
+        if latest is None:
+            raise ReleaseError("there is no release yet: run `churn materialize`")
+        return Version(f"release {latest.release_id}", latest.artifact)
+
+    def _load_release(self, version: Version) -> RetentionEngine:
+        folder = self.store.get(version.artifact)
         engine = RetentionEngine.load(folder, self.default_time_zone)
         check_golden(engine, folder)  # also warms up every code path and cache
+        check_live(engine, folder)
         return engine
 
-    def _take_predictions(self, artifact: Artifact) -> None:
-        if artifact == self._refused_book or (self.book and self.book.artifact == artifact):
-            return
-        try:
-            self.book = PredictionBook.load(self.store, artifact)
-        except LOAD_ERRORS as error:
-            self._refused_book = artifact
-            log.error("the latest predictions can't be read, the old ones stay: %s", error)
-            return
-        log.info("predictions loaded", extra={"customers": len(self.book.row_of)})
+    def _find_predictions(self) -> Version:
+        artifact = current_artifact(self.store, "predictions")
+        return Version(f"predictions {artifact.version}", artifact)
 
-    def _refused_lately(self, latest: Latest) -> bool:
-        if self._refused is None:
-            return False
-        refused, when = self._refused
-        return refused == latest and time.monotonic() - when < RETRY_SECONDS
-
-    def _report(self, problem: str) -> None:
-        if problem != self.problem:
-            log.error(problem)
-        self.problem = problem
+    def _load_predictions(self, version: Version) -> PredictionBook:
+        return PredictionBook.load(self.store.get(version.artifact))
 
 
-def _is_on(switch: bytes | None) -> bool:
-    """Any content but an explicit "off" switches the baseline on: who finds the switch in an
-    emergency need not know a syntax."""
-    return switch is not None and switch.strip().lower() not in (b"", b"off", b"0", b"false")
+async def _keep_calling(look: Callable[[], None], seconds: float, looked: asyncio.Event) -> None:
+    """Call `look` in a thread of its own, now and every `seconds`, until cancelled."""
+    thread = ThreadPoolExecutor(max_workers=1)
+    loop = asyncio.get_running_loop()
+    try:
+        while True:
+            try:
+                await loop.run_in_executor(thread, look)
+            except Exception:
+                # `look` takes care of all that a store may hold; this is for what it does not
+                # foresee, such as a machine without a thread to spare.
+                log.exception("looking at the store failed; the next look comes")
+            looked.set()
+            await asyncio.sleep(seconds)
+    finally:
+        thread.shutdown(wait=False, cancel_futures=True)

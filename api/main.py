@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, closing, suppress
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from api import errors, logs
 from api.batching import Batcher
+from api.document import DocumentedApp
 from api.feedback import open_feedback_log
 from api.hosting import EngineHost
 from api.middleware import RequestMiddleware
 from api.parsing import BodyRoute
 from api.routes import batch, console, customers, feedback, health, metrics, predict, release
 from api.security import Keyring, RateLimiter
+from churn_assets.release import kill_switch
 from churn_assets.resources.artifact_store import open_store
 from churn_assets.settings import Settings, load_settings
 
+FIRST_LOOK_SECONDS = 60.0  # how long the start waits for the store
+
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The app on the artifact store that the settings name; models load in the background.
+    """The app on the artifact store that the settings name; it starts once models are loaded.
 
     Raises:
         ValueError: the production profile without an API key.
@@ -41,19 +45,28 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        tune_collector()
-        app.state.feedback = open_feedback_log(app.state.host.store, settings.home)
-        follower = asyncio.create_task(app.state.host.follow(config.poll_seconds))
-        yield
-        follower.cancel()
-        with suppress(asyncio.CancelledError):
-            await follower
-        app.state.feedback.close()
+        host: EngineHost = app.state.host
+        with (
+            closing(open_feedback_log(host.store, settings.home)) as app.state.feedback,
+            ThreadPoolExecutor(max_workers=1) as app.state.live_thread,
+        ):
+            follower = asyncio.create_task(host.follow(config.poll_seconds))
+            # Nobody is answered 503 only because the container is young. A store that hangs must
+            # not stop the start, though: it is 503 then, until the store comes back.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(host.looked(), FIRST_LOOK_SECONDS)
+            tune_collector()
+            yield
+            follower.cancel()
+            with suppress(asyncio.CancelledError):
+                await follower
 
     # No /docs page: it would load scripts from elsewhere. /openapi.json is the document.
-    app = FastAPI(title="Customer retention", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = DocumentedApp(
+        title="Customer retention", lifespan=lifespan, docs_url=None, redoc_url=None
+    )
     store = open_store(settings.store_url, cache=settings.home / "cache")
-    forced = config.force_baseline or switched_on("FORCE_BASELINE")
+    forced = config.force_baseline or kill_switch.forced_by_environment()
     app.state.host = EngineHost(store, config.default_time_zone, forced)
     app.state.batcher = Batcher()
     app.state.keyring = keyring
@@ -73,6 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             allow_origins=list(config.cors_origins),
             allow_methods=["GET", "POST"],
             allow_headers=["content-type", "x-api-key", "authorization"],
+            expose_headers=["x-request-id", "retry-after"],
         )
     errors.install(app)
     # The first route is the first that a request is matched against.
@@ -90,11 +104,6 @@ def tune_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-
-
-def switched_on(variable: str) -> bool:
-    """Whether an environment variable is set to anything but empty, 0, false, no or off."""
-    return os.environ.get(variable, "").strip().lower() not in ("", "0", "false", "no", "off")
 
 
 app = create_app()

@@ -19,6 +19,8 @@ DECISIONS = Counter(
 MESSAGES = Counter("churn_messages_total", "Messages written.", ["source", "passed"])
 FEEDBACK = Counter("churn_feedback_total", "Feedback events.", ["kind", "outcome"])
 RELEASE_LOADS = Counter("churn_release_loads_total", "Attempts to load a release.", ["outcome"])
+PREDICTION_LOADS = Counter("churn_prediction_loads_total", "Attempts to load them.", ["outcome"])
+LOOKS_FAILED = Counter("churn_store_looks_failed_total", "Looks at the store in vain.", ["what"])
 SERVING = Gauge("churn_serving_release", "1 for the release that serves.", ["release_id"])
 BASELINE_FORCED = Gauge("churn_baseline_forced", "1 while the kill switch is on for everybody.")
 

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
-import logging
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from api.schemas import PredictRequest
-from churn_assets.resources.artifact_store import Artifact, ArtifactStore
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-log = logging.getLogger("api.predictions")
 
 FEATURES = tuple(
     name
     for name in PredictRequest.model_fields
     if name not in ("customer_id", "name", "time_zone", "tone", "force_baseline")
 )
-POINTER = "assets/predictions.json"  # where the asset `predictions` says which artifact it is
 
 
 @dataclass(frozen=True)
@@ -33,23 +29,21 @@ class PredictionBook:
         campaign: sums over all customers and the Pareto curve.
     """
 
-    artifact: Artifact
     table: pa.Table
     row_of: dict[str, int]
     campaign: dict[str, Any]
 
     @classmethod
-    def load(cls, store: ArtifactStore, artifact: Artifact) -> PredictionBook:
-        """Read the artifact; raises ArtifactError when it is damaged."""
-        # Imported here: half a second that the first decision need not wait for.
+    def load(cls, folder: Path) -> PredictionBook:
+        """Read the artifact's folder."""
+        # Imported here: half a second that importing the API need not take.
         import pyarrow.parquet as pq
 
-        folder = store.get(artifact)
         table = pq.read_table(folder / "predictions.parquet")
         table = table.sort_by([("expected_value", "descending"), ("customer_id", "ascending")])
         ids = table.column("customer_id").to_pylist()
         campaign = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-        return cls(artifact, table, {identity: i for i, identity in enumerate(ids)}, campaign)
+        return cls(table, {identity: i for i, identity in enumerate(ids)}, campaign)
 
     def get(self, customer_id: str) -> dict[str, Any] | None:
         """One customer's prediction, or None."""
@@ -65,9 +59,3 @@ def _nested(row: dict[str, Any]) -> dict[str, Any]:
     """The customer's own columns under `features`, the figures beside them."""
     features = {name: row.pop(name) for name in FEATURES if name in row}
     return {"customer_id": row.pop("customer_id"), "features": features, **row}
-
-
-def current_artifact(store: ArtifactStore) -> Artifact | None:
-    """Which predictions are the latest; None before the first."""
-    content = store.read_pointer(POINTER)
-    return None if content is None else Artifact.model_validate_json(content)

@@ -38,9 +38,45 @@ SAMPLE_ANSWER: dict[str, Any] = {
         "delay_days": 0,
         "estimated_retention_prob": 0.73,
     },
-    "message": "Hi Sam, we value your 12 months with us! ...",
+    "message": "Hi Sam, thank you for 12 months with us. Enjoy 10% off your bill for 12 months.",
     "safety": {"passed": True, "violations": []},
-    "metadata": {"churn_risk": 0.68, "accept_prob": 0.73, "expected_value": 45.23},
+    "metadata": {
+        "churn_risk": 0.68,
+        "accept_prob": 0.73,
+        "expected_value": 45.23,
+        "action_probability": 0.93,
+        "alternatives": [
+            {
+                "contact": contact,
+                "offer_percentage": percentage,
+                "accept_prob": accept,
+                "expected_value": value,
+                "expected_cost": cost,
+                "estimated_retention_prob": retention,
+                "chosen": contact and percentage == 10,
+            }
+            for contact, percentage, accept, value, cost, retention in (
+                (False, 0, None, 0.0, 0.0, 0.32),
+                (True, 0, 0.12, 8.3, 0.0, 0.37),
+                (True, 5, 0.45, 31.7, 24.3, 0.56),
+                (True, 10, 0.73, 45.23, 78.8, 0.73),
+                (True, 15, 0.89, 39.9, 144.2, 0.79),
+            )
+        ],
+        "baseline": False,
+        "policy": "ppo",
+        "release_id": "20260101-0123456789ab",
+        "reasons": [
+            {
+                "feature": "contract",
+                "value": "Month-to-month",
+                "contribution": 0.61,
+                "text": "Contract: Month-to-month; raises the churn risk",
+            }
+        ],
+        "message_source": "model",
+        "send_not_before": None,
+    },
 }
 
 # The bank's and the card's names in the data say "(automatic)"; callers may leave it out.

@@ -34,6 +34,7 @@ class Keyring:
         self._changed = 0
         self._keys = list(self._fixed)
         if self._file is not None:
+            self._changed = self._file.stat().st_mtime_ns
             self._read(self._file)
 
     @property
@@ -44,6 +45,8 @@ class Keyring:
     def name_of(self, key: str) -> str | None:
         """The name of the key's owner, or None; takes the same time for every wrong key."""
         self._follow_file()
+        if not key:
+            return None
         digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
         found = None
         for name, known in self._keys:
@@ -55,13 +58,18 @@ class Keyring:
         if self._file is None:
             return
         try:
-            if self._file.stat().st_mtime_ns != self._changed:
-                self._read(self._file)
+            changed = self._file.stat().st_mtime_ns
+        except OSError:
+            changed = 0
+        if changed == self._changed:
+            return
+        self._changed = changed  # whatever it holds, it is read and complained about once
+        try:
+            self._read(self._file)
         except (OSError, ValueError) as error:
             log.error("the key file is not usable, the keys stay as they were: %s", error)
 
     def _read(self, file: Path) -> None:
-        self._changed = file.stat().st_mtime_ns
         lines = [line for line in file.read_text().splitlines() if line.strip()]
         self._keys = [*self._fixed, *(parse_key_line(line) for line in lines)]
         log.info("keys read", extra={"keys": len(self._keys)})
@@ -75,7 +83,10 @@ class _Bucket:
 
 @dataclass
 class RateLimiter:
-    """A token bucket for each caller: `burst` at once, then `rate` a second (0: no limit)."""
+    """A token bucket for each caller: `burst` at once, then `rate` a second (0: no limit).
+
+    Each process counts for itself: N workers or containers let N times as much through.
+    """
 
     rate: float
     burst: int

@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from churn_assets.release import predictions
+from churn_assets.release import kill_switch, predictions
 from churn_assets.release.config import ReleaseConfig
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.resources.artifact_store import Artifact, ArtifactStore, open_store
@@ -145,9 +145,9 @@ def main() -> None:
     if latest is None:
         raise SystemExit("there is no release yet: run `churn materialize` first")
     apply = map_on_modal(settings) if settings.compute.backend == "modal" else map
-    rows = predict(
-        arguments.customers, arguments.out, store, latest.artifact, settings.release, apply
-    )
+    forced = kill_switch.baseline_forced(store, settings.api.force_baseline)
+    config = settings.release.model_copy(update={"force_baseline": forced})
+    rows = predict(arguments.customers, arguments.out, store, latest.artifact, config, apply)
     print(f"{rows:,} customers scored by release {latest.release_id} in {arguments.out}")
 
 

@@ -22,6 +22,7 @@ STARTUP_SECONDS = 900  # a large image on a cold machine
 NOT_DEPLOYED = {
     "CHURN_HOME",
     "CHURN_DATA_MIRROR",
+    "CHURN_API_KEY",  # a caller's
     *("CHURN_DATA", "CHURN_DATA__MIRROR"),
     *("CHURN_ACCEPT", "CHURN_ACCEPT__CAMPAIGN_LOG"),
     *("CHURN_API", "CHURN_API__KEY_FILE", "CHURN_API__KEY_HASHES"),
@@ -62,7 +63,9 @@ def deployed_settings() -> dict[str, str]:
 
     An image is no place for secrets: whoever may read the workspace may read its variables.
     """
-    mine = {k: v for k, v in os.environ.items() if k.upper().startswith("CHURN_")}
+    mine = {
+        k: v for k, v in os.environ.items() if k.upper().startswith(("CHURN_", "FORCE_BASELINE"))
+    }
     deployed = {k: v for k, v in mine.items() if k.upper() not in NOT_DEPLOYED}
     return deployed | {"CHURN_HOME": "/churn"}
 

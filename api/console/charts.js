@@ -31,6 +31,15 @@ export function gauge(share) {
   return svg;
 }
 
+export function meter(share) {
+  const svg = canvas(1000, 14, `${percent(share)} of the budget is spent`);
+  svg.setAttribute("preserveAspectRatio", "none");
+  svg.append(
+    draw("rect", { width: 1000, height: 14, class: "rest" }),
+    draw("rect", { width: 1000 * Math.min(1, share), height: 14, class: share > 1 ? "over" : "chosen" }));
+  return svg;
+}
+
 // Charts are drawn at the width they are shown at, so that text keeps its size on a phone.
 
 export function bars(alternatives, width) {
@@ -62,7 +71,7 @@ function niceStep(range, count) {
 }
 
 export function pareto(campaign, width) {
-  const height = 320, left = 78, right = 24, top = 14, bottom = 44;
+  const height = 320, left = 92, right = 24, top = 14, bottom = 44;
   const today = { spend: campaign.expected_spend, retained: campaign.expected_retained_revenue };
   const points = [{ spend: 0, retained: 0 }, ...campaign.pareto];
   const most = (key, extra) => 1.06 * Math.max(1, extra, ...points.map((p) => p[key]));

@@ -1,7 +1,7 @@
 // The console: builds its form from the API's own schema, asks, and shows the answer.
 // Whatever comes from outside is shown with textContent, never as markup.
 
-import { bars, gauge, money, pareto, percent } from "/charts.js";
+import { bars, gauge, meter, money, pareto, percent } from "/charts.js";
 
 const PAGE = 8;
 const WORDS = {
@@ -9,15 +9,17 @@ const WORDS = {
   total_charges: "Billed so far ($)", name: "Name", force_baseline: "Use the rules only",
   streaming_tv: "Streaming TV",
 };
-const CHECKS = {
+const UNREACHABLE = "The service can't be reached. Check the connection and try again.";
+// What a check means, by the name that the API gives it; one without words here shows its name.
+const checkWords = ({ length, quiet_hours: [night, day] }) => ({
   missing_name: "Says the customer's name", missing_offer: "States the offer",
   wrong_value: "Every figure is the decided one", promised_discount: "Promises no other discount",
-  banned_phrase: "No pressure or banned phrase", invalid_length: "50 to 200 characters",
-  quiet_hours: "Outside quiet hours (22–8 local)", unfilled_slot: "No unfilled slot",
+  banned_phrase: "No pressure or banned phrase", invalid_length: `${length[0]} to ${length[1]} characters`,
+  quiet_hours: `Outside quiet hours (${night}–${day} local)`, unfilled_slot: "No unfilled slot",
   link: "No link", phone_or_card_number: "No phone or card number", other_name: "Nobody else's name",
   wrong_service: "Only services they have", wrong_contract: "Their own contract",
   unexpected_character: "Plain characters", shouting: "No shouting", repetition: "No repetition",
-};
+});
 const $ = (id) => document.getElementById(id);
 const words = (field) => WORDS[field] ?? (field[0].toUpperCase() + field.slice(1)).replaceAll("_", " ");
 
@@ -29,21 +31,41 @@ function make(tag, properties = {}, ...children) {
 
 // ---- the API
 
+async function fetchJson(path, options) {
+  try {
+    const response = await fetch(path, options);
+    return [response, await response.json()];
+  } catch {
+    throw new Error(UNREACHABLE);  // no connection, or something between us answered
+  }
+}
+
 async function ask(path, body) {
   const headers = { "content-type": "application/json" };
   const key = sessionStorage.getItem("key");
   if (key) headers["x-api-key"] = key;
   const options = body === undefined ? { headers } : { method: "POST", headers, body: JSON.stringify(body) };
-  const response = await fetch(path, options);
-  const answer = await response.json();
+  const [response, answer] = await fetchJson(path, options);
   if (response.status === 401) askForKey();
   if (!response.ok) throw Object.assign(new Error(answer.detail.map((d) => d.msg).join("; ")), { detail: answer.detail });
   return answer;
 }
 
+// Runs one question after another; the answer to one that is no longer the last comes to nothing.
+function latestOnly() {
+  let last = 0;
+  return async (question) => {
+    const mine = ++last;
+    const settled = await question().then((answer) => ({ answer }), (error) => ({ error }));
+    return mine === last ? settled : {};
+  };
+}
+
 function askForKey() {
+  const tried = sessionStorage.getItem("key") !== null;
+  sessionStorage.removeItem("key");
   $("key-form").hidden = false;
-  $("status").textContent = "This service asks for an API key.";
+  $("status").textContent = tried ? "That is no valid API key." : "This service asks for an API key.";
   $("key").focus();
 }
 
@@ -85,7 +107,7 @@ function control(name, property) {
     if (kind.maximum !== undefined) input.max = kind.maximum;
     if (schema.required.includes(name)) input.value = example;
   }
-  Object.assign(input, { id: `field-${name}`, name });
+  Object.assign(input, { id: `field-${name}`, name, required: schema.required.includes(name) });
   input.setAttribute("aria-describedby", `problem-${name}`);
   return make("div", { className: "field" },
     make("label", { htmlFor: input.id, textContent: words(name) }), input,
@@ -113,9 +135,15 @@ function readForm() {
   return request;
 }
 
+// A number field that holds no number gives an empty value; it must not pass for an unknown one.
+function unreadable() {
+  return Object.keys(schema.properties)
+    .filter((name) => $(`field-${name}`).validity.badInput)
+    .map((name) => ({ loc: [name], msg: "This is not a number." }));
+}
+
 function fillForm(values) {
   for (const name of Object.keys(schema.properties)) {
-    if (name === "name") continue;  // predictions hold no names
     const input = $(`field-${name}`), value = values[name];
     input.value = value === null || value === undefined ? "" : input.tagName === "SELECT" ? JSON.stringify(value) : value;
   }
@@ -143,13 +171,18 @@ function clearProblems() {
   }
 }
 
+const lastDecision = latestOnly();
+
 async function decide() {
-  try {
-    showAnswer(await ask("/predict", readForm()));
+  const wrong = unreadable();
+  if (wrong.length) return showProblems(wrong);
+  const request = readForm();
+  const { answer, error } = await lastDecision(() => ask("/predict", request));
+  if (answer) {
     clearProblems();
-  } catch (error) {
-    showProblems(error.detail ?? [{ loc: [], msg: "The service can't be reached." }]);
+    showAnswer(request.customer_id, answer);
   }
+  if (error) showProblems(error.detail ?? [{ loc: [], msg: error.message }]);
 }
 
 $("customer").addEventListener("submit", (event) => { event.preventDefault(); decide(); });
@@ -161,9 +194,20 @@ function facts(list, entries) {
     make("div", {}, make("dt", { textContent: term }), make("dd", { textContent: value }))));
 }
 
-function showAnswer({ decision, message, safety, metadata }) {
+let shield = { checks: [], length: [0, 0], quiet_hours: [0, 0] };
+
+function showNothing() {
+  lastDecision(() => Promise.resolve());  // an answer on its way is for somebody else
+  $("verdict").textContent = "";
+  $("decision-title").textContent = "Decision";
+  $("nothing").hidden = false;
+  $("answer").hidden = true;
+}
+
+function showAnswer(customer, { decision, message, safety, metadata }) {
   $("nothing").hidden = true;
   $("answer").hidden = false;
+  $("decision-title").textContent = `Decision for ${customer}`;
   const again = decision.delay_days === 0 ? "tomorrow" : `in ${decision.delay_days + 1} days`;
   const offer = decision.offer_percentage ? `with ${decision.offer_percentage} % off` : "without a discount";
   $("verdict").textContent = decision.contact ? `Contact now, ${offer}. Look again ${again}.` : `Do not contact. Look again ${again}.`;
@@ -178,6 +222,8 @@ function showAnswer({ decision, message, safety, metadata }) {
   $("reasons").replaceChildren(...metadata.reasons.map((reason) =>
     make("li", { className: reason.contribution > 0 ? "raises" : "lowers", textContent: reason.text })));
   showMessage(message, safety, metadata);
+  const { top, bottom } = $("verdict").getBoundingClientRect();
+  if (top < 0 || bottom > innerHeight) $("decision").scrollIntoView();  // on a phone it lies below the list
   $("trace").textContent = `Release ${metadata.release_id}, probability of this action ${percent(metadata.action_probability)}.`;
 }
 
@@ -188,10 +234,11 @@ function showMessage(message, safety, metadata) {
   $("source").textContent = metadata.message_source === "model" ? "written by the model" : "reviewed template";
   const wait = metadata.send_not_before;
   $("send-time").textContent = wait ? `Quiet hours: send after ${wait.slice(11, 16)} local time on ${wait.slice(0, 10)}.` : "";
-  const names = [...new Set([...Object.keys(CHECKS), ...safety.violations])];
+  const meaning = checkWords(shield);
+  const names = [...new Set([...shield.checks, ...safety.violations])];
   $("checks").replaceChildren(...names.map((name) => {
     const failed = safety.violations.includes(name);
-    const item = make("li", { className: failed ? "failed" : "passed", textContent: CHECKS[name] ?? words(name) });
+    const item = make("li", { className: failed ? "failed" : "passed", textContent: meaning[name] ?? words(name) });
     item.setAttribute("aria-label", `${failed ? "Failed" : "Passed"}: ${item.textContent}`);
     return item;
   }));
@@ -201,14 +248,19 @@ function showMessage(message, safety, metadata) {
 
 let first = 0;
 
+const lastList = latestOnly();
+
 async function showPicks() {
-  try {
-    const { total, customers } = await ask(`/customers?start=${first}&count=${PAGE}`);
+  const { answer, error } = await lastList(() => ask(`/customers?start=${first}&count=${PAGE}`));
+  if (answer) {
+    const { total, customers } = answer;
+    $("pick-hint").textContent = "Tonight's predictions, by expected value.";
     $("picks").replaceChildren(...customers.map(pick));
     $("page").textContent = `${first + 1}–${first + customers.length} of ${total.toLocaleString("en-US")}`;
     $("previous").disabled = first === 0;
     $("next").disabled = first + PAGE >= total;
-  } catch (error) {
+  }
+  if (error) {
     $("pick-hint").textContent = error.message;
     $("previous").disabled = $("next").disabled = true;
   }
@@ -223,7 +275,8 @@ function pick(customer) {
   button.addEventListener("click", () => {
     for (const other of $("picks").querySelectorAll("button")) other.setAttribute("aria-pressed", String(other === button));
     fillForm({ customer_id: customer.customer_id, ...customer.features });
-    decide();
+    showNothing();
+    showProblems([{ loc: ["name"], msg: "Predictions hold no names: enter the customer's name, then decide." }]);
   });
   return make("li", {}, button);
 }
@@ -233,22 +286,26 @@ $("next").addEventListener("click", () => { first += PAGE; showPicks(); });
 
 // ---- the campaign
 
+const lastCampaign = latestOnly();
+
 async function showCampaign() {
-  try {
-    const campaign = await ask("/campaign");
-    $("campaign-hint").textContent = `${campaign.customers.toLocaleString("en-US")} customers, release ${campaign.release_id}.`;
-    facts($("tiles"), [
-      ["Contacts today", campaign.contacts.toLocaleString("en-US")],
-      ["Expected spend", money(campaign.expected_spend)],
-      ["Budget of the period", money(campaign.budget)],
-      ["Share of the budget", percent(campaign.expected_spend / campaign.budget)],
-      ["Expected retained revenue", money(campaign.expected_retained_revenue)],
-      ["Expected value", money(campaign.expected_value)],
-    ]);
-    $("pareto").replaceChildren(pareto(campaign, $("pareto").clientWidth));
-  } catch (error) {
-    $("campaign-hint").textContent = error.message;
-  }
+  const { answer: campaign, error } = await lastCampaign(() => ask("/campaign"));
+  if (error) $("campaign-hint").textContent = error.message;
+  if (!campaign) return;
+  const by = campaign.baseline ? ", by rules only (kill switch)" : "";
+  $("campaign-hint").textContent = `${campaign.customers.toLocaleString("en-US")} customers, release ${campaign.release_id}${by}.`;
+  const share = campaign.expected_spend / campaign.budget;
+  facts($("tiles"), [
+    ["Contacts today", campaign.contacts.toLocaleString("en-US")],
+    ["Expected spend", money(campaign.expected_spend)],
+    ["Budget of the period", money(campaign.budget)],
+    ["Share of the budget", percent(share)],
+    ["Expected retained revenue", money(campaign.expected_retained_revenue)],
+    ["Expected value", money(campaign.expected_value)],
+  ]);
+  $("spent").replaceChildren(meter(share));
+  $("campaign").hidden = false;  // before the curve, which is drawn at the width it will have
+  $("pareto").replaceChildren(pareto(campaign, $("pareto").clientWidth));
 }
 
 // ---- tabs, and the beginning
@@ -274,19 +331,26 @@ tabs.forEach((tab, i) => {
 });
 
 async function showStatus() {
-  const state = await (await fetch("/readyz")).json();
+  const [, state] = await fetchJson("/readyz");
   const parts = [state.ready ? `Release ${state.release_id}` : "Not ready"];
   if (state.baseline_forced) parts.push("rules only (kill switch)");
-  if (state.problem) parts.push(state.problem);
+  for (const problem of [state.problem, state.switch_problem]) if (problem) parts.push(problem);
   $("status").textContent = parts.join(" · ");
+  if (state.ready) ({ shield } = await ask("/release"));
 }
 
 async function start() {
-  await showStatus();
-  await showPicks();
+  try {
+    if (!schema.required.length) {
+      const [, openapi] = await fetchJson("/openapi.json");
+      schema = openapi.components.schemas.PredictRequest;
+      buildForm();
+    }
+    await showStatus();
+    await showPicks();
+  } catch (error) {
+    if ($("key-form").hidden) $("status").textContent = error.message;
+  }
 }
 
-const document_ = await (await fetch("/openapi.json")).json();
-schema = document_.components.schemas.PredictRequest;
-buildForm();
 await start();

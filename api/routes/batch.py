@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, ValidationError
 from api.deps import Admitted, serving_of
 from api.engine import RetentionEngine
 from api.errors import ApiError, JsonResponse, documented, problems_of
+from api.hosting import EngineHost
 from api.parsing import BodyRoute
 from api.routes.predict import count
 from api.schemas import (
@@ -69,14 +70,16 @@ async def predict_batch(batch: BatchRequest, request: Request) -> Response:
 
     Messages come from the bank, even where single requests are written on the spot.
     """
-    serving = serving_of(request)
+    engine = serving_of(request).engine
     limit = request.app.state.max_batch_size
     if len(batch.customers) > limit:
         raise ApiError(
             422, "too_long", f"at most {limit} customers in one batch", loc=["body", "customers"]
         )
-    # In a thread: the event loop keeps answering single requests meanwhile.
-    answer = await asyncio.to_thread(answer_batch, serving.engine, batch, serving.baseline_forced)
+    host: EngineHost = request.app.state.host
+    # In a thread: the event loop keeps answering single requests meanwhile. The kill switch is read
+    # there: it may be thrown while the batch waits for a thread.
+    answer = await asyncio.to_thread(lambda: answer_batch(engine, batch, host.switched_off))
     return JsonResponse(answer)
 
 

@@ -46,6 +46,8 @@ class PredictionPage(BaseModel):
 
 
 class Point(BaseModel):
+    """One allocation of the Pareto curve: what the best use of this spend would retain."""
+
     spend: float = Field(description="expected discounts, in currency", examples=[12000.0])
     retained: float = Field(description="revenue retained by contacts", examples=[90000.0])
 
@@ -54,6 +56,9 @@ class CampaignSummary(BaseModel):
     """Today's decisions summed over all customers, and what other spends could bring."""
 
     release_id: str = Field(examples=["20260101-0123456789ab"])
+    baseline: bool = Field(
+        False, description="the kill switch was on: rules decided", examples=[False]
+    )
     customers: int = Field(examples=[7032])
     contacts: int = Field(examples=[1200])
     customer_value: float = Field(description="12 monthly bills, summed", examples=[5.5e6])

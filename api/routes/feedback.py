@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
@@ -17,10 +18,15 @@ from api.schemas import CustomerId, Strict
 
 router = APIRouter(tags=["feedback"], route_class=BodyRoute, dependencies=[Admitted])
 
+ISO_8601 = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?([Zz]|[+-]\d{2}:?\d{2})", re.ASCII
+)
 
-def _text(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError("a time is text in ISO 8601, with its offset from UTC")
+
+def _iso_8601(value: Any) -> Any:
+    """Pydantic would also take seconds since 1970, as a number or as text, and a date alone."""
+    if not isinstance(value, str) or not ISO_8601.fullmatch(value):
+        raise ValueError("write date, time and zone in ISO 8601, as in 2026-01-14T12:00:00+01:00")
     return value
 
 
@@ -33,8 +39,8 @@ class FeedbackEvent(Strict):
     )
     customer_id: CustomerId = Field(examples=["C12345"])
     kind: Literal["sent", "accepted", "refused", "churned"] = Field(examples=["accepted"])
-    occurred_at: Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_text)] = Field(
-        description="ISO 8601 with offset", examples=["2026-01-14T12:00:00+00:00"]
+    occurred_at: Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_iso_8601)] = Field(
+        description="ISO 8601: date, time and zone", examples=["2026-01-14T12:00:00+00:00"]
     )
     offer_percentage: Literal[0, 5, 10, 15] | None = Field(None, examples=[10])
     release_id: str | None = Field(

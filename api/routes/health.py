@@ -26,8 +26,25 @@ class Readiness(BaseModel):
         description="why the latest release is not the serving one, if it is not",
         examples=["release 20260102-0123456789ab is refused: risk/model.ubj is damaged"],
     )
+    predictions_problem: str | None = Field(
+        description="why the latest predictions are not the ones shown, if they are not",
+        examples=["predictions 0123456789abcdef is refused: predictions.parquet is damaged"],
+    )
+    switch_problem: str | None = Field(
+        description="why the kill switch can't be read, if it can't; it stays as it was",
+        examples=["the kill switch can't be read: gs://bucket: no route to host"],
+    )
     baseline_forced: bool = Field(description="the kill switch is on", examples=[False])
-    following: bool = Field(description="new releases are looked for", examples=[True])
+
+
+NOT_READY = Readiness(
+    ready=False,
+    release_id=None,
+    problem="there is no release yet: run `churn materialize`",
+    predictions_problem="predictions was never materialized: run `churn materialize` first",
+    switch_problem=None,
+    baseline_forced=False,
+)
 
 
 @router.get("/healthz")
@@ -36,7 +53,17 @@ async def healthz() -> Health:
     return Health(status="ok")
 
 
-@router.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness}})
+@router.get(
+    "/readyz",
+    response_model=Readiness,
+    responses={
+        503: {
+            "model": Readiness,
+            "description": "no release is loaded yet",
+            "content": {"application/json": {}},  # api/document.py adds NOT_READY
+        }
+    },
+)
 async def readyz(host: Host) -> Response:
     """A release is loaded and checked. Send no traffic while this says 503."""
     engine = host.engine
@@ -44,7 +71,8 @@ async def readyz(host: Host) -> Response:
         ready=engine is not None,
         release_id=engine.release_id if engine else None,
         problem=host.problem,
+        predictions_problem=host.predictions.problem,
+        switch_problem=host.switch_problem,
         baseline_forced=host.switched_off,
-        following=not host.follower_died,
     )
     return JsonResponse(answer.model_dump(), status_code=200 if engine else 503)

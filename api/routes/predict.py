@@ -8,7 +8,9 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from api.deps import Admitted, serving_of
+from api.engine import RetentionEngine
 from api.errors import JsonResponse, documented
+from api.hosting import EngineHost
 from api.metrics import MESSAGES, decisions_of
 from api.parsing import BodyRoute
 from api.schemas import PredictRequest, PredictResponse
@@ -20,13 +22,22 @@ router = APIRouter(tags=["decisions"], route_class=BodyRoute, dependencies=[Admi
 async def predict(customer: PredictRequest, request: Request) -> Response:
     """Decide whether to contact this customer now, with which offer, and what to write."""
     serving = serving_of(request)
-    engine, forced = serving
-    if engine.live_writer is None:
+    if serving.engine.live_writer is None or serving.baseline_forced or customer.force_baseline:
         answer = await request.app.state.batcher.predict(serving, customer)
-    else:  # a language model takes its time: in a thread, so that others needn't wait
-        answer = await asyncio.to_thread(engine.predict, customer, force_baseline=forced)
+    else:  # a language model takes its time: in a thread of its own, so that others needn't wait
+        state = request.app.state
+        answer = await asyncio.get_running_loop().run_in_executor(
+            state.live_thread, _generate, serving.engine, state.host, customer
+        )
     count(answer)
     return JsonResponse(answer)
+
+
+def _generate(
+    engine: RetentionEngine, host: EngineHost, customer: PredictRequest
+) -> dict[str, Any]:
+    """Reads the kill switch now: it may have been thrown while the customer waited for its turn."""
+    return engine.predict(customer, force_baseline=host.switched_off)
 
 
 def count(answer: dict[str, Any]) -> None:

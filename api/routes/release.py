@@ -10,8 +10,22 @@ from pydantic import BaseModel, Field
 
 from api.deps import Admitted, serving_of
 from api.errors import ApiError, JsonResponse, documented
+from churn_assets.messages.shield import CHECKS
 
 router = APIRouter(tags=["release"], dependencies=[Admitted])
+
+
+class ShieldSummary(BaseModel):
+    """What every message is checked for."""
+
+    checks: list[str] = Field(
+        description="the names that `safety.violations` uses",
+        examples=[["banned_phrase", "invalid_length", "quiet_hours"]],
+    )
+    length: tuple[int, int] = Field(description="fewest and most characters", examples=[[50, 200]])
+    quiet_hours: tuple[int, int] = Field(
+        description="first hour of the night and of the day, local time", examples=[[22, 8]]
+    )
 
 
 class ReleaseSummary(BaseModel):
@@ -29,6 +43,7 @@ class ReleaseSummary(BaseModel):
         examples=[{"promoted": True, "reason": "no compared figure is worse"}],
     )
     code_version: dict[str, str] = Field(examples=[{"package": "0.1.0"}])
+    shield: ShieldSummary
 
 
 @router.get("/release", response_model=ReleaseSummary, responses=documented(401, 429, 503))
@@ -39,8 +54,14 @@ async def serving_release(request: Request) -> Response:
     if manifest is None:
         raise ApiError(503, "not_ready", "the serving engine was not loaded from a release")
     answer = manifest.model_dump(mode="json", include=set(ReleaseSummary.model_fields))
-    policies = {
+    rules = engine.writer.shield.rules
+    hours = rules.quiet_hours
+    shield = ShieldSummary(
+        checks=list(CHECKS), length=rules.length, quiet_hours=(hours.start, hours.end)
+    )
+    answer |= {
         "policy": engine.assessor.policy.name,
         "baseline": engine.assessor.baseline.name,
+        "shield": shield.model_dump(mode="json"),
     }
-    return JsonResponse({**answer, **policies})
+    return JsonResponse(answer)

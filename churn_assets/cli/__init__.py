@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from churn_assets.cli import arena, data, materialize, predict, releases
+from churn_assets.cli import arena, baseline, data, feedback, materialize, predict, releases
 
 app = typer.Typer(
     name="churn",
@@ -16,4 +16,6 @@ materialize.register(app)
 predict.register(app)
 releases.register(app)
 arena.register(app)
+baseline.register(app)
+feedback.register(app)
 app.add_typer(data.app, name="data")

@@ -18,9 +18,11 @@ import typer
 
 from churn_assets.cli.errors import fail, plain_errors
 from churn_assets.cli.releases import open_registry
+from churn_assets.release import kill_switch
 from churn_assets.settings import PROJECT, load_settings
 
 STARTUP_SECONDS = 30.0
+KEY_VARIABLE = "CHURN_API_KEY"
 
 
 def register(app: typer.Typer) -> None:
@@ -49,15 +51,16 @@ def predict(
     if over_http:
         typer.echo(json.dumps(ask_over_http(body), indent=2, ensure_ascii=False))
         return
+    registry, config = open_registry(), load_settings().api
     try:
         request = PredictRequest.model_validate_json(json.dumps(body))
     except ValidationError as error:
         raise fail(error) from error
     with plain_errors():
-        engine = RetentionEngine.load(
-            open_registry().folder(), load_settings().api.default_time_zone
-        )
-    typer.echo(json.dumps(engine.predict(request), indent=2, ensure_ascii=False))
+        engine = RetentionEngine.load(registry.folder(), config.default_time_zone)
+        forced = kill_switch.baseline_forced(registry.store, config.force_baseline)
+    answer = engine.predict(request, force_baseline=forced)
+    typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
 
 
 def read_json(file: Path) -> Any:
@@ -70,9 +73,14 @@ def read_json(file: Path) -> Any:
 
 
 def ask_over_http(body: Any) -> Any:
-    """The answer of an API process started for this one request on a free loopback port."""
+    """The answer of an API process started for this one request on a free loopback port.
+
+    Where the settings ask callers for a key, CHURN_API_KEY holds it.
+    """
+    key = os.environ.get(KEY_VARIABLE)
+    headers = {"x-api-key": key} if key else {}
     with api_process() as url:
-        response = httpx.post(f"{url}/predict", json=body, timeout=30)
+        response = httpx.post(f"{url}/predict", json=body, headers=headers, timeout=30)
     if response.is_error:
         raise fail(RuntimeError(f"the API answered {response.status_code}: {response.text}"))
     return response.json()

@@ -9,6 +9,7 @@ import dagster as dg
 
 from api.engine import RetentionEngine
 from api.golden import check_golden
+from churn_assets.release import kill_switch
 from churn_assets.release import predictions as scoring
 from churn_assets.release.assembly import assemble, seal
 from churn_assets.release.bundle import canonical_json, read_manifest
@@ -145,6 +146,8 @@ def predictions(
 ) -> dg.MaterializeResult[Artifact]:
     """Risk, offer response and decision for every customer, by the release in service."""
     artifacts = store.open()
+    forced = kill_switch.baseline_forced(artifacts, settings.get().api.force_baseline)
+    config = settings.get().release.model_copy(update={"force_baseline": forced})
     inputs = {
         "release": artifacts.get(release),
         "telco_customers": artifacts.get(telco_customers),
@@ -155,7 +158,7 @@ def predictions(
 
     with tempfile.TemporaryDirectory(prefix="predictions-") as folder:
         out = Path(folder)
-        report = scoring.run(inputs, out, settings.get().release, progress)
+        report = scoring.run(inputs, out, config, progress)
         (out / "report.json").write_bytes(canonical_json(report))
         artifact = artifacts.put("predictions", out)
     figures = {name: value for name, value in report.items() if name != "pareto"}

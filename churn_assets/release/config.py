@@ -14,6 +14,8 @@ class ReleaseConfig(BaseModel):
             that it computes what the builder computed.
         batch_rows: customers scored at a time by `predictions`.
         shard_rows: customers in one shard where predictions are mapped over workers.
+        force_baseline: `predictions` decides by rule only; the kill switch sets it, so that nightly
+            decisions and the API's agree.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -22,3 +24,4 @@ class ReleaseConfig(BaseModel):
     golden_requests: int = Field(default=24, ge=1)
     batch_rows: int = Field(default=4_096, ge=1)
     shard_rows: int = Field(default=250_000, ge=1)
+    force_baseline: bool = False

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from api.assessment import MONTHS_OF_VALUE, OFFER_PERCENTAGES, Assessments, Assessor
+from api.assessment import MONTHS_OF_VALUE, Assessments, Assessor
+from churn_assets.predictors.features import OFFER_PERCENTAGES
 from churn_assets.release.bundle import verify
 from churn_assets.release.config import ReleaseConfig
 from churn_assets.stage import Progress, silent
@@ -76,7 +77,8 @@ def run(
             shard of a larger one.
 
     Returns:
-        Counts and sums of the campaign, the Pareto curve, the release's id, rows per second.
+        Counts and sums of the campaign, the Pareto curve, the release's id, whether the rules
+        decided.
 
     Raises:
         ReleaseError: the release's files are not what its manifest says.
@@ -91,12 +93,16 @@ def run(
         for file in files:
             for batch in file.iter_batches(config.batch_rows):
                 rows = batch.to_pylist()
-                assessed = assessor.assess(rows)
+                assessed = assessor.assess(rows, [config.force_baseline] * len(rows))
                 writer.write_batch(_records(rows, assessed, manifest.release_id))
                 campaign.add(batch.column("monthly_charges").to_numpy(), assessed)
                 done += len(rows)
                 progress(done, total, rows_per_second=done / (time.perf_counter() - started))
-    return {"release_id": manifest.release_id, **campaign.report()}
+    return {
+        "release_id": manifest.release_id,
+        "baseline": config.force_baseline,
+        **campaign.report(),
+    }
 
 
 def customer_tables(folder: Path) -> list[Path]:

@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from api.engine import RetentionEngine
-from api.predictions import POINTER
+from churn_assets.release.bundle import Manifest
 from churn_assets.release.config import ReleaseConfig
 from churn_assets.release.predictions import run as run_predictions
 from churn_assets.release.registry import LATEST, Latest, ReleaseRegistry
-from churn_assets.resources.artifact_store import LocalArtifactStore
+from churn_assets.resources.artifact_store import LocalArtifactStore, asset_pointer
 from tests.api.server import Server, running, wait_for
 from tests.release.small_release import build_release, write_dataset
 
 
 def publish_small_release(
-    home: Path, workspace: Path, seed: int = 0, damage: bool = False, live: Path | None = None
+    home: Path,
+    workspace: Path,
+    seed: int = 0,
+    damage: bool = False,
+    live: Path | None = None,
+    change: Callable[[Path], Manifest] | None = None,
 ) -> str:
     """Build a small release and let it serve from `home`'s store; returns its id.
 
-    `damage` flips a byte of its risk model in the store just before the pointer moves.
+    `damage` flips a byte of its risk model in the store just before the pointer moves; `change`
+    does something to the bundle and seals it again before it is published.
     """
     manifest = build_release(workspace, seed=seed, live=live)
+    if change is not None:
+        manifest = change(workspace / "bundle")
     store = LocalArtifactStore(home / "store")
     registry = ReleaseRegistry(store)
     record = registry.publish(workspace / "bundle")
@@ -48,6 +56,7 @@ def publish_small_release(
 def publish_predictions(home: Path, workspace: Path) -> None:
     """Score the small data set with the serving release and let the pointer name the result."""
     store = LocalArtifactStore(home / "store")
+    workspace.mkdir(exist_ok=True)
     write_dataset(workspace / "telco_customers", "telco_customers")
     out = workspace / "out"
     out.mkdir()
@@ -58,7 +67,16 @@ def publish_predictions(home: Path, workspace: Path) -> None:
     report = run_predictions(inputs, out, ReleaseConfig(batch_rows=7))
     (out / "report.json").write_text(json.dumps(report))
     artifact = store.put("predictions", out)
-    store.write_pointer(POINTER, artifact.model_dump_json().encode())
+    store.write_pointer(asset_pointer("predictions"), artifact.model_dump_json().encode())
+
+
+class Unreachable:
+    """A store whose network is down."""
+
+    url = "gs://nowhere"
+
+    def __getattr__(self, name: str) -> object:
+        raise ConnectionError(f"{name}: no route to host")
 
 
 @pytest.fixture(scope="session")

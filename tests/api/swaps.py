@@ -38,8 +38,8 @@ class SwapOutcome:
 
 
 def swap_under_load(workspace: Path, seconds: float, connections: int) -> SwapOutcome:
-    """Serve a first release under constant load, swap in three good ones, a broken one after the
-    second, and a fourth good one after that."""
+    """Serve a first release under constant load for at least `seconds`; swap in three good ones, a
+    broken one after the second, and a fourth good one after that."""
     home = workspace / "home"
     good = [publish_small_release(home, workspace / "r0", seed=0)]
     served: Counter[str] = Counter()
@@ -47,7 +47,7 @@ def swap_under_load(workspace: Path, seconds: float, connections: int) -> SwapOu
     with running(home, CHURN_API__REQUESTS_PER_SECOND="0", CHURN_API__POLL_SECONDS="0.1") as server:
 
         def operate() -> None:
-            pause = seconds / 7
+            pause = seconds / 6  # there are six of them
             for number in range(1, 5):
                 time.sleep(pause)
                 if number == 3:

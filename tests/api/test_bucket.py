@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from api.feedback import StoreFeedbackLog, open_feedback_log
-from api.hosting import KILL_SWITCH, EngineHost
+from api.hosting import EngineHost
 from api.schemas import SAMPLE_REQUEST, PredictRequest
+from churn_assets.release import kill_switch
 from churn_assets.release.registry import LATEST, Latest, ReleaseRegistry
 from churn_assets.resources.artifact_store import ArtifactStore, open_store
+from tests.api.conftest import Unreachable
 from tests.release.small_release import build_release
 
 
@@ -49,7 +51,7 @@ def test_service_follows_a_bucket(bucket: ArtifactStore, tmp_path: Path) -> None
     host.refresh()
     assert host.engine.release_id == second
     assert "20260101-0" in (host.problem or "")
-    bucket.write_pointer(KILL_SWITCH, b"on")
+    kill_switch.throw(bucket, on=True)
     host.refresh()
     assert host.switched_off
 
@@ -74,12 +76,3 @@ def test_unreachable_store_keeps_the_engine(bucket: ArtifactStore, tmp_path: Pat
     assert host.engine is not None
     assert host.engine.release_id == first
     assert "can't be read" in (host.problem or "")
-
-
-class Unreachable:
-    """A store whose network is down."""
-
-    url = "gs://nowhere"
-
-    def __getattr__(self, name: str) -> object:
-        raise ConnectionError(f"{name}: no route to host")

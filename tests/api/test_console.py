@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
+from api.schemas import SAMPLE_REQUEST
+from churn_assets.messages.shield import CHECKS
 from tests.api.conftest import publish_predictions, publish_small_release
 from tests.api.server import Server, running, wait_for
 from tests.api.test_security import line
@@ -81,21 +83,93 @@ def test_sample_customer_from_form_to_decision(page: Page) -> None:
     expect(page.locator("#alternatives rect.chosen")).to_have_count(1)
     expect(page.locator("#reasons li").first).to_contain_text("churn risk")
     expect(page.locator("#message")).to_contain_text("Hi Sam")
-    expect(page.locator("#checks li")).to_have_count(16)
+    expect(page.locator("#checks li")).to_have_count(len(CHECKS))
+    expect(page.locator("#checks")).to_contain_text("50 to 200 characters")
+    expect(page.locator("#checks")).to_contain_text("Outside quiet hours (22–8 local)")
+    expect(page.locator("#decision-title")).to_have_text("Decision for C12345")
     expect(page.locator("#checks li.passed").first).to_be_visible()
     picture(page, "customer")
 
 
-def test_picking_a_customer_decides_for_them(page: Page) -> None:
-    """A click on a prediction fills the form with its features and asks for its decision."""
+def test_picking_a_customer_asks_for_their_name_and_decides(page: Page) -> None:
+    """A pick fills the form; predictions hold no names, and nobody is to be greeted by the name of
+    the customer before."""
+    page.get_by_role("button", name="Decide").click()
+    expect(page.locator("#answer")).to_be_visible()
     first = page.locator("#picks button").first
-    shown = first.locator(".worth").inner_text()
+    identity, shown = first.locator(".who").inner_text(), first.locator(".worth").inner_text()
     first.click()
     expect(first).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#field-customer_id")).to_have_value(identity)
+    expect(page.locator("#field-name")).to_have_value("")
+    expect(page.locator("#field-name")).to_be_focused()
+    expect(page.locator("#problem-name")).to_contain_text("enter the customer's name")
+    expect(page.locator("#answer")).to_be_hidden()
+    page.keyboard.type("Zoë")
+    page.keyboard.press("Enter")
+    expect(page.locator("#decision-title")).to_have_text(f"Decision for {identity}")
     expect(page.locator("#facts dd").first).to_have_text(shown)
-    expect(page.locator("#field-customer_id")).to_have_value(
-        first.locator("span").first.inner_text()
-    )
+    expect(page.locator("#message")).to_contain_text("Hi Zoë")
+
+
+def test_late_answer_never_shows_for_another_customer(page: Page) -> None:
+    """Answers may overtake each other; only the last question's counts."""
+    held: list[Route] = []
+    page.route("**/predict", lambda r: held.append(r) if len(held) < 2 else r.continue_())
+    for identity in ("LATE-1", "LATE-2", "LAST"):
+        page.locator("#field-customer_id").fill(identity)
+        page.get_by_role("button", name="Decide").click()
+    expect(page.locator("#decision-title")).to_have_text("Decision for LAST")
+    with page.expect_response("**/predict"):
+        held[0].continue_()
+    held[1].abort()
+    page.wait_for_timeout(200)  # time in which a late answer could do harm
+    expect(page.locator("#decision-title")).to_have_text("Decision for LAST")
+    expect(page.locator("#form-error")).to_be_hidden()
+
+
+def test_what_is_no_number_is_said_and_not_sent(page: Page) -> None:
+    """A browser reports "1e" as empty; taken for "unknown" it would change the decision."""
+    page.locator("summary").click()
+    page.locator("#field-total_charges").press_sequentially("1e")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url))
+    page.get_by_role("button", name="Decide").click()
+    expect(page.locator("#problem-total_charges")).to_have_text("This is not a number.")
+    expect(page.locator("#field-total_charges")).to_be_focused()
+    assert sent == []
+
+
+def test_lost_connection_is_said(page: Page) -> None:
+    """Whatever was asked, an answer that does not come leaves a word on the page."""
+    said = re.compile("can't be reached")
+    page.route("**/*", lambda route: route.abort())
+    page.get_by_role("button", name="Decide").click()
+    expect(page.locator("#form-error")).to_have_text(said)
+    page.locator("#next").click()
+    expect(page.locator("#pick-hint")).to_have_text(said)
+    page.get_by_role("tab", name="Campaign").click()
+    expect(page.locator("#campaign-hint")).to_have_text(said)
+
+
+@pytest.mark.parametrize("lost", ["**/openapi.json", "**/readyz", "**/release", "**/customers?*"])
+def test_page_that_cannot_begin_says_so(browser: Browser, desk: Server, lost: str) -> None:
+    """Also when the very first questions fail."""
+    page = browser.new_page()
+    page.route(lost, lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"))
+    page.goto(desk.url)
+    expect(page.get_by_text("can't be reached")).to_be_visible()
+    page.close()
+
+
+def test_form_and_panels_say_what_they_are(page: Page) -> None:
+    """For those who hear the page: required fields, one short announcement, reachable panels."""
+    for field in SAMPLE_REQUEST:
+        expect(page.locator(f"#field-{field}")).to_have_attribute("required", "")
+    assert page.locator("#optional [required]").count() == 0
+    expect(page.locator("#verdict")).to_have_attribute("role", "status")
+    assert page.locator("[aria-live]").count() == 0
+    expect(page.locator("#panel-campaign")).to_have_attribute("tabindex", "0")
 
 
 def test_pages_of_the_list(page: Page) -> None:
@@ -126,6 +200,8 @@ def test_campaign_tab(page: Page) -> None:
     """Contacts, spend against budget, retained revenue, and the curve with today's point."""
     page.get_by_role("tab", name="Campaign").click()
     expect(page.locator("#tiles dd")).to_have_count(6)
+    expect(page.locator("#tiles")).to_contain_text("Expected retained revenue")
+    expect(page.locator("#spent svg")).to_have_attribute("aria-label", re.compile("of the budget"))
     expect(page.locator("#pareto path.curve")).to_be_visible()
     expect(page.locator("#pareto circle.today")).to_be_visible()
     expect(page.locator("#panel-customer")).to_be_hidden()
@@ -156,7 +232,7 @@ def test_phone_in_light_and_dark(browser: Browser, desk: Server, scheme: str) ->
     page = context.new_page()
     page.goto(desk.url)
     page.get_by_role("button", name="Decide").click()
-    expect(page.locator("#verdict")).to_be_visible()
+    expect(page.locator("#verdict")).to_be_in_viewport()
     picture(page, f"phone-{scheme}")
     page.get_by_role("tab", name="Campaign").click()
     expect(page.locator("#pareto circle.today")).to_be_visible()
@@ -191,14 +267,21 @@ def test_asks_for_a_key_where_one_is_needed(
     """The page is public, its data is not: it asks, and then works."""
     home = tmp_path_factory.mktemp("home")
     publish_small_release(home, tmp_path_factory.mktemp("release"))
+    publish_predictions(home, tmp_path_factory.mktemp("predictions"))
     keys = f'["{line("desk", "the-key")}"]'
     with running(home, CHURN_API__KEY_HASHES=keys) as server:
         page = browser.new_page()
         page.goto(server.url)
         expect(page.locator("#key")).to_be_focused()
+        page.locator("#key").fill("another-key")
+        page.keyboard.press("Enter")
+        expect(page.locator("#status")).to_have_text("That is no valid API key.")
         page.locator("#key").fill("the-key")
         page.keyboard.press("Enter")
         expect(page.locator("#key-form")).to_be_hidden()
+        expect(page.locator("#status")).to_contain_text("Release")
+        expect(page.locator("#picks li")).to_have_count(8)
+        expect(page.locator("#pick-hint")).to_have_text(re.compile("by expected value"))
         page.get_by_role("button", name="Decide").click()
         expect(page.locator("#verdict")).to_be_visible()
         page.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.engine import RetentionEngine
-from api.golden import check_golden
+from api.golden import check_golden, check_live
 from api.schemas import SAMPLE_REQUEST, PredictRequest, PredictResponse
+from churn_assets.messages.bank import ScoredTemplate
+from churn_assets.messages.brief import MessageBrief
+from churn_assets.messages.writer import MessageWriter
 from churn_assets.release.bundle import ReleaseError
-from tests.release.small_release import build_release
+from tests.release.small_release import BANK_TEMPLATE, build_release
 
 NOON = datetime(2026, 1, 14, 17, tzinfo=UTC)  # noon in New York
 
@@ -135,3 +139,42 @@ def test_release_of_other_code_stays_loadable(tmp_path: Path) -> None:
     changed = manifest.model_copy(update={"settings": settings})
     (tmp_path / "bundle/manifest.json").write_text(changed.model_dump_json())
     assert RetentionEngine.load(tmp_path / "bundle").release_id == manifest.release_id
+
+
+class StandInModel:
+    """A language model that writes `text`, or fails without one."""
+
+    def __init__(self, text: str | None) -> None:
+        self.text = text
+        self.asked = 0
+
+    def candidates(self, brief: MessageBrief, seed: str) -> list[ScoredTemplate]:
+        self.asked += 1
+        if self.text is None:
+            raise FloatingPointError("not a finite logit")
+        return [ScoredTemplate(self.text, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "asked"),
+    [
+        (BANK_TEMPLATE, None, 1),
+        ("Bye, {name}.", "writes nothing that the shield passes", 6),
+        (None, "not a finite logit", 1),
+    ],
+)
+def test_live_model_writes_once_before_it_serves(
+    engine: RetentionEngine,
+    bundle: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    text: str | None,
+    error: str | None,
+    asked: int,
+) -> None:
+    """The golden set is answered from the bank, so it says nothing about a live model: one that
+    fails or writes rubbish must be noticed at the load, not by a customer."""
+    model = StandInModel(text)
+    monkeypatch.setattr(engine, "live_writer", MessageWriter(engine.writer.shield, model))
+    with nullcontext() if error is None else pytest.raises(Exception, match=error):
+        check_live(engine, bundle)
+    assert model.asked == asked

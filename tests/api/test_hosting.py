@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import shutil
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from fastapi.testclient import TestClient
+from prometheus_client import REGISTRY
 
-from api.hosting import KILL_SWITCH, EngineHost
+from api.following import Version
+from api.hosting import EngineHost
+from api.main import create_app
 from api.schemas import SAMPLE_REQUEST
+from churn_assets.release import kill_switch
+from churn_assets.release.bundle import Manifest, ReleaseError
 from churn_assets.release.registry import ReleaseRegistry
-from churn_assets.resources.artifact_store import LocalArtifactStore
-from tests.api.conftest import publish_small_release
-from tests.api.server import running, wait_for
+from churn_assets.resources.artifact_store import Artifact, LocalArtifactStore, asset_pointer
+from churn_assets.settings import Settings
+from tests.api.conftest import Unreachable, publish_predictions, publish_small_release
+from tests.api.server import Server, running, wait_for
+from tests.release.small_release import reseal
 
 
 @pytest.fixture
@@ -77,7 +91,7 @@ def test_refused_release_is_not_loaded_again_at_once(
     (folder / "risk/model.json").write_bytes(sound)
     host.refresh()
     assert host.engine is None
-    monkeypatch.setattr("api.hosting.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("api.following.RETRY_SECONDS", 0.0)
     host.refresh()
     assert host.engine is not None
 
@@ -88,9 +102,212 @@ def test_refused_release_is_not_loaded_again_at_once(
 def test_kill_switch_in_the_store(host: EngineHost, content: bytes, on: bool) -> None:
     """Anything but an explicit "off" switches to the baseline: who is in a hurry can't get it
     wrong."""
-    host.store.write_pointer(KILL_SWITCH, content)
+    host.store.write_pointer(kill_switch.POINTER, content)
     host.refresh()
     assert host.switched_off is on
+
+
+def metric(server: Server, sample: str) -> float:
+    """A sample of /metrics by its name and labels; 0 before it was ever counted."""
+    lines = httpx.get(server.url + "/metrics").text.splitlines()
+    return sum(
+        float(line.rpartition(" ")[2]) for line in lines if line.rpartition(" ")[0] == sample
+    )
+
+
+def readiness(server: Server, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """What /readyz says as soon as it says what is waited for."""
+    deadline = time.monotonic() + 30
+    while not until(said := httpx.get(server.url + "/readyz").json()):
+        assert time.monotonic() < deadline, said
+        time.sleep(0.05)
+    return said
+
+
+def wrong_answer(bundle: Path) -> Manifest:
+    """A release whose golden answers another machine would not compute; every digest is right."""
+    golden = json.loads((bundle / "golden.json").read_text())
+    golden["cases"][0]["answer"]["metadata"]["churn_risk"] += 0.01
+    (bundle / "golden.json").write_text(json.dumps(golden))
+    return reseal(bundle)
+
+
+def test_refusals_are_seen_and_following_goes_on(tmp_path: Path) -> None:
+    """A sound-looking release that answers wrongly, then one that needs a package that can't be
+    imported: /readyz, metric and log tell of each, and the good one after them is served."""
+    home = tmp_path / "home"
+    first = publish_small_release(home, tmp_path / "a", seed=0)
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    (packages / "torch.py").write_text("raise ImportError('no such driver')")
+    with running(home, CHURN_API__POLL_SECONDS="0.1", PYTHONPATH=str(packages)) as server:
+        wrong = publish_small_release(home, tmp_path / "b", seed=1, change=wrong_answer)
+        said = readiness(server, lambda r: wrong in (r["problem"] or ""))
+        assert "metadata.churn_risk" in said["problem"]
+        assert (said["ready"], said["release_id"]) == (True, first)
+        unloadable = publish_small_release(
+            home, tmp_path / "c", seed=2, change=lambda bundle: reseal(bundle, live=True)
+        )
+        said = readiness(server, lambda r: unloadable in (r["problem"] or ""))
+        assert "no such driver; install them" in said["problem"]
+        assert metric(server, 'churn_release_loads_total{outcome="refused"}') == 2
+        third = publish_small_release(home, tmp_path / "d", seed=3)
+        said = readiness(server, lambda r: r["release_id"] == third)
+        assert said["problem"] is None
+        assert metric(server, 'churn_release_loads_total{outcome="served"}') == 2
+        lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+    errors = [line["message"] for line in lines if line["level"] == "ERROR"]
+    for release_id in (wrong, unloadable):
+        assert sum(f"release {release_id} is refused" in message for message in errors) == 1
+
+
+def test_predictions_are_refused_retried_and_leave_releases_alone(
+    host: EngineHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken predictions, or a pointer to them that is no JSON, leave the old ones in place, are
+    reported, get another chance, and keep neither releases nor the switch from being followed."""
+    publish_small_release(tmp_path, tmp_path / "a", seed=0)
+    publish_predictions(tmp_path, tmp_path / "one")
+    pointer = asset_pointer("predictions")
+    sound = host.store.read_pointer(pointer)
+    assert sound is not None
+    host.refresh()
+    book = host.book
+    assert book is not None
+    assert host.predictions.problem is None
+
+    refused = REGISTRY.get_sample_value("churn_prediction_loads_total", {"outcome": "refused"}) or 0
+    other = Artifact.model_validate_json(sound).model_copy(update={"sha256": "f" * 64})
+    host.store.write_pointer(pointer, other.model_dump_json().encode())
+    monkeypatch.setattr("api.following.RETRY_SECONDS", 0.0)
+    for attempt in (1, 2):
+        host.refresh()
+        counted = REGISTRY.get_sample_value("churn_prediction_loads_total", {"outcome": "refused"})
+        assert counted == refused + attempt
+    assert "predictions ffff" in (host.predictions.problem or "")
+
+    host.store.write_pointer(pointer, b"not JSON")
+    kill_switch.throw(host.store, on=True)
+    second = publish_small_release(tmp_path, tmp_path / "b", seed=1)
+    host.refresh()
+    assert host.book is book
+    assert "can't be read" in (host.predictions.problem or "")
+    assert host.engine is not None
+    assert (host.engine.release_id, host.problem) == (second, None)
+    assert REGISTRY.get_sample_value("churn_baseline_forced") == 1
+
+    host.store.write_pointer(pointer, sound)
+    kill_switch.throw(host.store, on=False)
+    host.refresh()
+    assert host.predictions.problem is None
+    assert REGISTRY.get_sample_value("churn_baseline_forced") == 0
+
+
+def test_switch_works_while_everything_else_is_busy(host: EngineHost) -> None:
+    """An emergency is no time to queue: a load that never ends and a default executor whose only
+    thread is taken don't keep the switch from being seen."""
+    freed = threading.Event()
+
+    def endless() -> Version:
+        freed.wait(60)
+        raise ReleaseError("there is no release yet")
+
+    async def throw_and_wait() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        blocked = loop.run_in_executor(None, freed.wait, 60)
+        follower = asyncio.create_task(host.follow(0.02))
+        await asyncio.sleep(0.1)
+        assert not host.switched_off
+        kill_switch.throw(host.store, on=True)
+        async with asyncio.timeout(20):
+            while not host.switched_off:
+                await asyncio.sleep(0.02)
+        assert not blocked.done()
+        follower.cancel()
+        freed.set()
+        await blocked
+
+    host.releases.find = endless
+    asyncio.run(throw_and_wait())
+
+
+def test_switch_overtakes_a_queue_for_the_language_model(tmp_path: Path) -> None:
+    """Who waits for the language model while the switch is thrown gets a reviewed template."""
+    home = tmp_path / "home"
+    publish_small_release(home, tmp_path / "a")
+    freed = threading.Event()
+    app = create_app(Settings(home=home))
+    host: EngineHost = app.state.host
+    with TestClient(app) as client, ThreadPoolExecutor(1) as caller:
+        assert host.engine is not None
+        host.engine.live_writer = host.engine.writer
+        app.state.live_thread.submit(freed.wait, 60)
+        waiting = caller.submit(client.post, "/predict", json=SAMPLE_REQUEST)
+        kill_switch.throw(host.store, on=True)
+        while not host.switched_off:
+            time.sleep(0.02)
+        assert not waiting.done()
+        freed.set()
+        metadata = waiting.result(60).json()["metadata"]
+    assert (metadata["baseline"], metadata["message_source"]) == (True, "template")
+
+
+@pytest.mark.parametrize("store", ["unreachable", "hanging"])
+def test_starts_without_its_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: str
+) -> None:
+    """A store that is away, or never answers, must not keep the process from saying so."""
+    monkeypatch.setattr("api.main.FIRST_LOOK_SECONDS", 0.1)
+    freed = threading.Event()
+    app = create_app(Settings(home=tmp_path))
+    host: EngineHost = app.state.host
+    if store == "unreachable":
+        host.store = Unreachable()
+    else:
+        monkeypatch.setattr(host, "look_for_versions", lambda: freed.wait(60))
+    with TestClient(app) as client:
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/readyz").status_code == 503
+        assert client.post("/predict", json=SAMPLE_REQUEST).status_code == 503
+        freed.set()
+
+
+def test_switch_stays_as_it_was_while_the_store_is_away(host: EngineHost) -> None:
+    """Losing the network in an incident must not bring the learned policy back."""
+    store = host.store
+    kill_switch.throw(store, on=True)
+    host.look_at_switch()
+    host.store = Unreachable()
+    host.look_at_switch()
+    assert host.switched_off
+    assert "no route to host" in (host.switch_problem or "")
+    host.store = store
+    host.look_at_switch()
+    assert host.switch_problem is None
+
+
+def test_following_survives_what_nobody_foresaw(
+    host: EngineHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a look raises, the next one comes."""
+    looks: list[int] = []
+
+    def look() -> None:
+        looks.append(len(looks))
+        raise AttributeError("a defect of ours")
+
+    async def follow() -> None:
+        follower = asyncio.create_task(host.follow(0.01))
+        async with asyncio.timeout(20):
+            await host.looked()
+            while len(looks) < 3:
+                await asyncio.sleep(0.01)
+        assert not follower.done()
+        follower.cancel()
+
+    monkeypatch.setattr(host, "look_for_versions", look)
+    asyncio.run(follow())
 
 
 def test_server_without_a_release_says_not_ready_then_serves(tmp_path: Path) -> None:
@@ -106,7 +323,7 @@ def test_server_without_a_release_says_not_ready_then_serves(tmp_path: Path) -> 
         wait_for(server.url + "/readyz", server)
         answer = httpx.post(server.url + "/predict", json=SAMPLE_REQUEST)
         assert answer.json()["metadata"]["release_id"] == release_id
-        LocalArtifactStore(home / "store").write_pointer(KILL_SWITCH, b"on")
+        kill_switch.throw(LocalArtifactStore(home / "store"), on=True)
         deadline = time.monotonic() + 10
         while not httpx.get(server.url + "/readyz").json()["baseline_forced"]:
             assert time.monotonic() < deadline, "the switch had no effect within seconds"

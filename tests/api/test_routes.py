@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,8 +16,8 @@ from fastapi import Request, Response
 
 from api.feedback import SqliteFeedbackLog, StoreFeedbackLog
 from api.parsing import BodyRoute
-from api.predictions import POINTER
-from api.schemas import SAMPLE_REQUEST, PredictRequest
+from api.routes.health import Readiness
+from api.schemas import SAMPLE_REQUEST, PredictRequest, PredictResponse, Problems
 from churn_assets.resources.artifact_store import LocalArtifactStore
 from tests.api.conftest import publish_predictions, publish_small_release
 from tests.api.server import Server, running, wait_for
@@ -167,6 +168,12 @@ def test_feedback_is_idempotent(full: httpx.Client) -> None:
         ("occurred_at", "2026-01-14T12:00:00"),
         ("occurred_at", "yesterday"),
         ("occurred_at", 1768388400),
+        ("occurred_at", "1768388400"),
+        ("occurred_at", "1768388400.5"),
+        ("occurred_at", "2026-01-14"),
+        ("occurred_at", "12:00:00Z"),
+        ("occurred_at", "2026-13-14T12:00:00Z"),
+        ("occurred_at", "2026-01-14T12:00:00+99:00"),
         ("event_id", "../../etc"),
         ("offer_percentage", 12),
         ("release_id", "<b>"),
@@ -193,7 +200,52 @@ def test_feedback_log_keeps_each_event_once(tmp_path: Path, kind: str) -> None:
     assert outcomes.count("stored") == 25
     assert outcomes.count("duplicate") == 75
     assert log.record("e1", "something else") == "conflict"
+    assert sorted(log.events()) == sorted(f"c{i}" for i in range(25))
     log.close()
+
+
+OPEN_MANY = """
+import sys
+from pathlib import Path
+from api.feedback import SqliteFeedbackLog
+print("here", flush=True)
+for line in sys.stdin:  # both processes open the same new file at the same moment, over and over
+    log = SqliteFeedbackLog(Path(line.strip()))
+    log.record("e1", "content")
+    log.close()
+    print("opened", flush=True)
+"""
+
+
+def test_workers_that_start_together_all_get_the_log(tmp_path: Path) -> None:
+    """Two workers on a fresh home must not find the database locked by each other."""
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPEN_MANY],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+        )
+        for _ in range(2)
+    ]
+
+    def say(worker: subprocess.Popen[str], line: str) -> None:
+        assert worker.stdin is not None
+        worker.stdin.write(line)
+
+    def hear(worker: subprocess.Popen[str]) -> str:
+        assert worker.stdout is not None
+        return worker.stdout.readline().strip()
+
+    assert [hear(worker) for worker in workers] == ["here", "here"]
+    for number in range(200):
+        for worker in workers:
+            say(worker, f"{tmp_path / str(number)}/feedback.sqlite3\n")
+        assert [hear(worker) for worker in workers] == ["opened", "opened"], number
+    for worker in workers:
+        worker.communicate(timeout=30)
+        assert worker.returncode == 0
 
 
 def test_sqlite_is_flushed_at_every_commit(tmp_path: Path) -> None:
@@ -235,43 +287,29 @@ def test_metrics_count_what_happened(full: httpx.Client) -> None:
     assert value("churn_decisions_total") > 0
 
 
+def has_example(field: dict[str, Any]) -> bool:
+    """An example of its own, or those of the schema that it refers to."""
+    kinds = [field, field.get("items", {}), *field.get("anyOf", [])]
+    return bool(field.get("examples")) or any("$ref" in kind for kind in kinds)
+
+
 def test_openapi_has_an_example_for_every_field_and_error(full: httpx.Client) -> None:
-    """Whoever integrates reads the document, not the code."""
+    """Whoever integrates reads the document, not the code; what it shows must be true."""
     document = full.get("/openapi.json").json()
+    models = {"PredictRequest": PredictRequest, "PredictResponse": PredictResponse}
     for name, schema in document["components"]["schemas"].items():
-        assert schema.get("examples") or all(
-            "examples" in field
-            or "example" in field
-            or field.get("$ref")
-            or "$ref" in field.get("items", {})
-            for field in schema.get("properties", {}).values()
-        ), f"{name} has a field without an example"
+        bare = [f for f, field in schema.get("properties", {}).items() if not has_example(field)]
+        assert bare == [], f"{name} has fields without an example"
+        for example in schema.get("examples", []):
+            models[name].model_validate(example, strict=True)
     for path, operations in document["paths"].items():
         for operation in operations.values():
             for status, response in operation["responses"].items():
-                if int(status) >= 400 and path != "/readyz":
-                    content = response["content"]["application/json"]
-                    assert content.get("example"), f"{path} {status} has no example"
-
-
-def test_broken_predictions_leave_the_old_ones(tmp_path: Path) -> None:
-    """A damaged file must not take the list away."""
-    from api.hosting import EngineHost
-
-    home = tmp_path / "home"
-    publish_small_release(home, tmp_path / "release")
-    (tmp_path / "one").mkdir()
-    publish_predictions(home, tmp_path / "one")
-    host = EngineHost(LocalArtifactStore(home / "store"), "UTC")
-    host.refresh()
-    book = host.book
-    assert book is not None
-    host.store.write_pointer(
-        POINTER, book.artifact.model_copy(update={"sha256": "f" * 64}).model_dump_json().encode()
-    )
-    host.refresh()
-    assert host.book is book
-    shutil.rmtree(home)
+                if int(status) < 400:
+                    continue
+                example = response["content"]["application/json"].get("example")
+                assert example, f"{path} {status} has no example"
+                (Readiness if path == "/readyz" else Problems).model_validate(example)
 
 
 def test_console_is_served_whole(full: httpx.Client, server: Server) -> None:

@@ -130,6 +130,8 @@ def test_cors_is_closed_but_for_listed_origins(guarded: Server, client: httpx.Cl
     """A browser page elsewhere can't read answers unless its origin was listed."""
     listed, other = "https://desk.example", "https://evil.example"
     allowed = "access-control-allow-origin"
+    exposed = httpx.get(guarded.url + "/healthz", headers={"origin": listed}).headers
+    assert exposed["access-control-expose-headers"] == "x-request-id, retry-after"
     assert (
         httpx.get(guarded.url + "/healthz", headers={"origin": listed}).headers[allowed] == listed
     )
@@ -168,6 +170,39 @@ def test_malformed_key_line_is_refused_without_repeating_it() -> None:
     with pytest.raises(ValueError, match="name:sha256") as caught:
         parse_key_line("web:my-secret-key")
     assert "my-secret-key" not in str(caught.value)
+
+
+def test_the_empty_key_opens_nothing(tmp_path: Path) -> None:
+    """`printf "$KEY" | sha256sum` with KEY unset gives a valid digest; every caller without a key
+    would match it."""
+    with pytest.raises(ValueError, match="'web' is that of an empty key"):
+        ApiConfig(key_hashes=(line("web", ""),))
+    file = tmp_path / "keys"
+    file.write_text(line("web", ""))
+    with pytest.raises(ValueError, match="empty key"):
+        Keyring(ApiConfig(key_file=file))
+    assert Keyring(ApiConfig(key_hashes=(line("web", "k"),))).name_of("") is None
+
+
+def test_lost_key_file_is_complained_about_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line for every request would bury the log and fill the disk."""
+    complaints: list[object] = []
+    monkeypatch.setattr("api.security.log.error", lambda *args: complaints.append(args))
+    file = tmp_path / "keys"
+    file.write_text(line("web", "k"))
+    ring = Keyring(ApiConfig(key_file=file))
+    file.unlink()
+    assert {ring.name_of("k") for _ in range(5)} == {"web"}
+    assert len(complaints) == 1
+    file.write_text("rubbish")
+    assert {ring.name_of("k") for _ in range(5)} == {"web"}
+    assert len(complaints) == 2
+    file.write_text(line("web", "other"))
+    os.utime(file, ns=(3, 3))
+    assert ring.name_of("k") is None
+    assert len(complaints) == 2
 
 
 def test_new_key_fits_its_line() -> None:

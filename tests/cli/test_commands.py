@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -10,10 +11,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
+from api.feedback import SqliteFeedbackLog
+from api.routes.feedback import FeedbackEvent
 from api.schemas import SAMPLE_REQUEST, PredictResponse
-from tests.api.conftest import publish_small_release
+from tests.api.conftest import publish_predictions, publish_small_release
 
 PROJECT = Path(__file__).resolve().parents[2]
 Churn = Callable[..., subprocess.CompletedProcess[str]]
@@ -30,12 +34,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def churn(home: Path) -> Churn:
-    def run(*arguments: str, home: Path = home, text: str = "") -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str, home: Path = home, text: str = "", **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("CHURN_")}
         return subprocess.run(
             [sys.executable, "-c", "from churn_assets.cli import app; app()", *arguments],
             cwd=PROJECT,
-            env=environment | {"CHURN_HOME": str(home), "COLUMNS": "200"},
+            env=environment | {"CHURN_HOME": str(home), "COLUMNS": "200"} | variables,
             input=text,
             capture_output=True,
             text=True,
@@ -70,12 +76,78 @@ def test_predict_over_http_gives_the_same_decision(churn: Churn) -> None:
     assert json.loads(over_http.stdout)["decision"] == json.loads(in_process.stdout)["decision"]
 
 
+def test_the_kill_switch_reaches_this_command_too(churn: Churn) -> None:
+    """An emergency must not depend on who asks: one command throws the switch for all."""
+
+    def answered() -> dict[str, object]:
+        metadata: dict[str, object] = json.loads(churn("predict", "--sample").stdout)["metadata"]
+        return metadata
+
+    assert "is off" in churn("baseline").stdout
+    assert "switches/force_baseline" in churn("baseline", "on").stdout
+    assert "is on" in churn("baseline", "status").stdout
+    assert (answered()["baseline"], answered()["policy"]) == (True, "priced_greedy")
+    assert "is off" in churn("baseline", "off").stdout
+    assert answered()["baseline"] is False
+
+
+@pytest.mark.parametrize("variable", ["FORCE_BASELINE", "CHURN_API__FORCE_BASELINE"])
+def test_predict_obeys_the_environment(churn: Churn, variable: str) -> None:
+    """The same variables as for the API."""
+    done = churn("predict", "--sample", **{variable: "1"})
+    assert json.loads(done.stdout)["metadata"]["baseline"] is True
+
+
+def test_predict_says_that_a_release_is_damaged(home: Path, tmp_path: Path, churn: Churn) -> None:
+    """A damaged file is a message that names it, not a traceback."""
+    broken = tmp_path / "home"
+    shutil.copytree(home, broken)
+    for model in broken.rglob("risk/model.ubj"):
+        model.write_bytes(b"")
+    done = churn("predict", "--sample", home=broken)
+    assert done.returncode == 1
+    assert "is damaged" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_predict_over_http_sends_its_key(churn: Churn) -> None:
+    """Where the settings ask for a key, the command's own server does too."""
+    digest = hashlib.sha256(b"the-key").hexdigest()
+    keys = {"CHURN_API__KEY_HASHES": f'["desk:{digest}"]'}
+    assert "401" in churn("predict", "--sample", "--over-http", **keys).stderr
+    done = churn("predict", "--sample", "--over-http", **keys, CHURN_API_KEY="the-key")
+    assert done.returncode == 0, done.stderr
+
+
 def test_predict_names_the_wrong_field(churn: Churn) -> None:
     """A wrong request must say what is wrong with it, not show a traceback."""
     done = churn("predict", "-", text=json.dumps(SAMPLE_REQUEST | {"tenure": -1}))
     assert done.returncode == 1
     assert "tenure" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_feedback_becomes_a_campaign_log(home: Path, tmp_path: Path, churn: Churn) -> None:
+    """What was reported over HTTP goes where the accept model can learn from it."""
+    publish_predictions(home, tmp_path / "predictions")
+    log = SqliteFeedbackLog(home / "feedback.sqlite3")
+    for number, kind in enumerate(("sent", "accepted")):
+        event = FeedbackEvent.model_validate(
+            {
+                "event_id": f"e{number}",
+                "customer_id": "T00003",
+                "kind": kind,
+                "occurred_at": f"2026-01-0{number + 1}T12:00:00Z",
+                "offer_percentage": 15,
+            }
+        )
+        log.record(event.event_id, event.model_dump_json())
+    log.close()
+    done = churn("feedback", str(tmp_path / "log.parquet"))
+    assert done.returncode == 0, done.stderr
+    [row] = pq.read_table(tmp_path / "log.parquet").to_pylist()
+    assert (row["offer_level"], row["accepted"]) == (3, True)
+    assert row["monthly_charges"] > 0
 
 
 def test_rollback_and_promote_move_what_serves(churn: Churn) -> None:
@@ -93,7 +165,13 @@ def test_rollback_and_promote_move_what_serves(churn: Churn) -> None:
 
 def test_without_a_release_it_says_what_to_do(churn: Churn, tmp_path: Path) -> None:
     """The first command a newcomer types in the wrong order must point the way."""
-    for command in (("report",), ("predict", "--sample"), ("rollback",), ("arena", "ppo", "never")):
+    for command in (
+        ("report",),
+        ("predict", "--sample"),
+        ("rollback",),
+        ("feedback", "x"),
+        ("arena", "ppo", "never"),
+    ):
         done = churn(*command, home=tmp_path)
         assert done.returncode == 1
         assert "churn materialize" in done.stderr or "no release" in done.stderr

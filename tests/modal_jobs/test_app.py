@@ -172,10 +172,11 @@ def test_the_serving_image_has_all_that_serving_imports(tmp_path: Path) -> None:
 
 
 def test_deployed_settings_are_those_of_the_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Containers see the settings that `make deploy` saw, but no path of that machine, no hash."""
+    """Containers see the settings that `make deploy` saw, but no path or key of that machine."""
     monkeypatch.setenv("CHURN_STORE", "gs://bucket/prod")
     kept_back = {
         "CHURN_DATA_MIRROR": "/home/me/data",
+        "CHURN_API_KEY": "secret",
         "CHURN_DATA__MIRROR": "/home/me/data",
         "CHURN_ACCEPT__CAMPAIGN_LOG": "/home/me/contacts.csv",
         "CHURN_API__KEY_FILE": "/home/me/keys",
@@ -185,7 +186,10 @@ def test_deployed_settings_are_those_of_the_deployment(monkeypatch: pytest.Monke
     }
     for name, value in {"CHURN_HOME": "/home/me/churn", **kept_back}.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("FORCE_BASELINE", "1")
     deployed = shared.deployed_settings()
+    assert "CHURN_API_KEY" not in deployed
+    assert deployed["FORCE_BASELINE"] == "1"
     assert deployed["CHURN_STORE"] == "gs://bucket/prod"
     assert deployed["CHURN_HOME"] == "/churn"
     assert not any("/home/me" in value or "secret" in value for value in deployed.values())

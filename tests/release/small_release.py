@@ -21,7 +21,13 @@ from churn_assets.messages.bank import Cell, MessageBank, ScoredTemplate, all_ce
 from churn_assets.messages.config import MessagesConfig
 from churn_assets.messages.rules import RULES_PATH
 from churn_assets.predictors.features import ACCEPT_FEATURES, RISK_FEATURES, encode
-from churn_assets.release.bundle import Comparison, Manifest, collect, write_manifest
+from churn_assets.release.bundle import (
+    Comparison,
+    Manifest,
+    collect,
+    read_manifest,
+    write_manifest,
+)
 
 DATA = {"telco_customers": {"source": "mirror", "rows": 300, "sha256": "0" * 64}}
 BANK_TEMPLATE = (
@@ -153,3 +159,16 @@ def build_release(
         code_version={"package": "0.1.0", "sources": "2" * 64},
         comparison=Comparison(champion=None, promoted=True, reason="the first release"),
     )
+
+
+def reseal(bundle: Path, *, live: bool = False) -> Manifest:
+    """Write the manifest anew after a change, so that every digest is right again.
+
+    `live` says that the release generates its messages, whether or not it brings a model along.
+    """
+    facts = read_manifest(bundle).model_dump(
+        include={"models", "data", "report", "settings", "code_version", "comparison"}
+    )
+    del facts["report"]["release_id"]
+    facts["settings"]["messages"]["live_generation"] = live
+    return write_manifest(bundle, **facts)

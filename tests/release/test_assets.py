@@ -14,6 +14,7 @@ import pytest
 
 from checks import release as release_checks
 from churn_assets.release import assets as release_assets
+from churn_assets.release import kill_switch
 from churn_assets.release.bundle import Manifest, write_manifest
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.resources.artifact_store import Artifact, LocalArtifactStore
@@ -156,6 +157,26 @@ def test_whole_graph_makes_a_release_and_scores_everybody(
     assert set(table.column("release_id").to_pylist()) == {manifest.release_id}
     pareto = json.loads((predicted / "report.json").read_text())["pareto"]
     assert pareto[0]["retained"] <= pareto[-1]["retained"]
+
+
+def test_predictions_obey_the_kill_switch(world: World, instance: dg.DagsterInstance) -> None:
+    """While the API decides by rule, the nightly list and the campaign must not show the learned
+    policy's decisions."""
+
+    def scored() -> tuple[bool, list[int]]:
+        predicted = world.store.get(
+            run(world, "everything", instance).output_for_node("predictions")
+        )
+        table = pq.read_table(predicted / "predictions.parquet")
+        report = json.loads((predicted / "report.json").read_text())
+        return report["baseline"], table.column("offer_level").to_pylist()
+
+    learned, offers = scored()
+    kill_switch.throw(world.store, on=True)
+    ruled, by_rule = scored()
+    assert (learned, ruled) == (False, True)
+    assert set(offers) == {2}  # the stand-in policy's only offer
+    assert by_rule != offers
 
 
 def test_same_content_makes_no_second_release(world: World, instance: dg.DagsterInstance) -> None:

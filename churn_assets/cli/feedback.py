@@ -1,0 +1,49 @@
+"""`churn feedback FILE`: what callers reported, as a campaign log for `accept_model`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from churn_assets.cli.errors import fail
+from churn_assets.cli.releases import open_registry
+from churn_assets.resources.artifact_store import ArtifactError, current_artifact
+from churn_assets.settings import load_settings
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(feedback)
+
+
+def feedback(
+    file: Annotated[Path, typer.Argument(help="the Parquet file to write")],
+) -> None:
+    """Write the answered contacts of POST /feedback as a campaign log.
+
+    Features are those of the latest predictions. Name the file in CHURN_ACCEPT__CAMPAIGN_LOG to
+    have the next accept model learn from it.
+    """
+    # Imported here: other commands need neither pyarrow nor the API's modules.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from api.feedback import open_feedback_log
+    from churn_assets.release.campaign_log import FEATURES, campaign_rows
+
+    store = open_registry().store
+    try:
+        folder = store.get(current_artifact(store, "predictions"))
+        with contextlib.closing(open_feedback_log(store, load_settings().home)) as log:
+            events = [json.loads(event) for event in log.events()]
+    except ArtifactError as error:
+        raise fail(error) from error
+    table = pq.read_table(folder / "predictions.parquet", columns=["customer_id", *FEATURES])
+    rows = campaign_rows(events, {row["customer_id"]: row for row in table.to_pylist()})
+    if not rows:
+        raise fail(ValueError(f"none of {len(events)} events answers a contact: nothing to write"))
+    pq.write_table(pa.Table.from_pylist(rows), file)
+    typer.echo(f"{len(rows)} answered contacts of {len(events)} events are in {file}")

@@ -1,0 +1,40 @@
+"""The kill switch: rules and reviewed templates only, for everybody, at once.
+
+Three ways to throw it: the environment variable FORCE_BASELINE, the setting `api.force_baseline`,
+and the pointer `switches/force_baseline` of the artifact store, which needs no restart. Whoever
+decides asks here: the API, the command line, the nightly predictions.
+"""
+
+from __future__ import annotations
+
+import os
+
+from churn_assets.resources.artifact_store import ArtifactStore
+
+POINTER = "switches/force_baseline"
+VARIABLE = "FORCE_BASELINE"
+
+
+def forced_by_environment() -> bool:
+    """Whether FORCE_BASELINE is set to anything but empty, 0, false, no or off."""
+    return os.environ.get(VARIABLE, "").strip().lower() not in ("", "0", "false", "no", "off")
+
+
+def is_on(store: ArtifactStore) -> bool:
+    """Whether the store's switch is on.
+
+    Any content but an explicit "off" counts: who finds the switch in an emergency need not know a
+    syntax.
+    """
+    content = store.read_pointer(POINTER)
+    return content is not None and content.strip().lower() not in (b"", b"off", b"0", b"false")
+
+
+def throw(store: ArtifactStore, *, on: bool) -> None:
+    """Switch the store's switch on or off."""
+    store.write_pointer(POINTER, b"on" if on else b"off")
+
+
+def baseline_forced(store: ArtifactStore, setting: bool) -> bool:
+    """Whether any of the three ways is on; `setting` is `api.force_baseline`."""
+    return setting or forced_by_environment() or is_on(store)

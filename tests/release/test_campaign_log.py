@@ -1,0 +1,89 @@
+"""From feedback events to the campaign log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from api.routes.feedback import FeedbackEvent
+from churn_assets.predictors.features import PricePressure
+from churn_assets.predictors.offer_response import ROWS_PER_OFFER, campaign_log
+from churn_assets.release.campaign_log import campaign_rows
+
+CUSTOMERS = {
+    name: {"senior_citizen": False, "partner": None, "monthly_charges": 70.0}
+    for name in ("C1", "C2", *(f"N{i}" for i in range(4 * ROWS_PER_OFFER)))
+}
+
+
+def event(customer: str, kind: str, when: str, offer: int | None = None) -> dict[str, Any]:
+    """As the log keeps it."""
+    parsed = FeedbackEvent.model_validate(
+        {
+            "event_id": "e1",
+            "customer_id": customer,
+            "kind": kind,
+            "occurred_at": when,
+            "offer_percentage": offer,
+        }
+    )
+    return parsed.model_dump(mode="json")
+
+
+def test_answers_become_rows_with_the_history_at_the_contact() -> None:
+    """What the model learns from is what was known when the offer was made, not afterwards."""
+    rows = campaign_rows(
+        [
+            event("C1", "accepted", "2026-03-03T09:00:00Z"),
+            event("C1", "sent", "2026-01-01T09:00:00Z", 5),
+            event("C1", "refused", "2026-01-02T09:00:00Z"),
+            event("C1", "sent", "2026-02-20T09:00:00Z", 0),
+            event("C1", "sent", "2026-03-02T10:00:00+01:00", 10),
+        ],
+        CUSTOMERS,
+    )
+    told = ("offer_level", "accepted", "contacts_this_period", "days_since_contact")
+    assert [[row[name] for name in told] for row in rows] == [[1, False, 0, None], [2, True, 1, 10]]
+    assert [row["previous_contacts"] for row in rows] == [0, 1]
+    assert [row["previous_outcome"] for row in rows] == ["nonexistent", "failure"]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [event("C1", "sent", "2026-01-01T09:00:00Z", 5)],
+        [event("C1", "accepted", "2026-01-01T09:00:00Z", 5)],
+        [event("C1", "churned", "2026-01-01T09:00:00Z")],
+        [
+            event("C1", "sent", "2026-01-01T09:00:00Z"),
+            event("C1", "accepted", "2026-01-02T09:00:00Z"),
+        ],
+        [
+            event("STRANGER", "sent", "2026-01-01T09:00:00Z", 5),
+            event("STRANGER", "accepted", "2026-01-02T09:00:00Z"),
+        ],
+    ],
+    ids=["unanswered", "unasked", "churned", "unknown offer", "unknown customer"],
+)
+def test_what_tells_nothing_is_no_row(events: list[dict[str, Any]]) -> None:
+    """A guess in place of a missing answer, offer or customer would be learnt as a fact."""
+    assert campaign_rows(events, CUSTOMERS) == []
+
+
+def test_the_log_is_one_that_the_accept_model_takes(tmp_path: Path) -> None:
+    """The schema is `offer_response`'s own, at every offer level."""
+    events = []
+    for number in range(4 * ROWS_PER_OFFER):
+        events.append(event(f"N{number}", "sent", "2026-01-01T09:00:00Z", 5 * (number % 4)))
+        kind = "accepted" if number % 3 else "refused"
+        events.append(event(f"N{number}", kind, "2026-01-02T09:00:00Z"))
+    pq.write_table(
+        pa.Table.from_pylist(campaign_rows(events, CUSTOMERS)), tmp_path / "contacts.parquet"
+    )
+    log = campaign_log(tmp_path, PricePressure((20.0, 60.0, 90.0, 120.0)))
+    assert len(log) == 4 * ROWS_PER_OFFER
+    assert set(log["offer_level"]) == {0, 1, 2, 3}
