@@ -7,15 +7,65 @@ from hypothesis import strategies as st
 
 from churn_assets.decision.config import PRESETS, EnvironmentParams
 from churn_assets.decision.customers import Customers
-from churn_assets.decision.state import COLUMNS, build_states, validate_states
+from churn_assets.decision.dynamics import start_histories
+from churn_assets.decision.environment import Situation, fresh_start, observe
+from churn_assets.decision.state import ACCEPT, BUDGET, COLUMNS, build_states, validate_states
 
 GOOD = np.array([0.3, 0.1, 0.4, 0.6, 0.8, 1.0, 7.0, 0.0, 0.0])
 
 
 def test_columns_are_in_the_specified_order() -> None:
     """Why: the network's inputs are positional."""
-    states = build_states([0.2], [[0.1, 0.2, 0.3, 0.4]], [0.5], [2.0], [1])
-    assert states.tolist() == [[0.2, 0.1, 0.2, 0.3, 0.4, 0.5, 2.0, 1.0, 1.0]]
+    calm = EnvironmentParams(cooldown_reluctance=0, fatigue_reluctance=0)
+    states = build_states([0.2], [[0.1, 0.2, 0.3, 0.4]], [0.5], [2.0], [1], calm)
+    np.testing.assert_allclose(states, [[0.2, 0.1, 0.2, 0.3, 0.4, 0.5, 2.0, 1.0, 1.0]])
+
+
+@pytest.mark.parametrize("params", PRESETS.values(), ids=PRESETS)
+def test_serving_shows_the_policy_what_the_environment_showed_it(
+    params: EnvironmentParams, customers: Customers
+) -> None:
+    """Why: a policy is only as good as it was measured to be where the numbers mean the same; the
+    same customers with any history they can have must be the same states."""
+    fresh = fresh_start(customers, params)
+    histories, _ = start_histories(params)
+    for contacts, spent, days in histories[:: len(histories) // 40]:
+        counts = (np.full(len(customers), count) for count in (contacts, spent, days))
+        observed = observe(Situation(fresh.score, fresh.accept, *counts), params)
+        built = build_states(
+            customers.risk,
+            customers.accept,
+            observed[:, BUDGET],
+            np.full(len(customers), float(days)),
+            np.full(len(customers), contacts),
+            params,
+        )
+        np.testing.assert_allclose(built, observed, rtol=1e-12)
+
+
+@given(
+    st.lists(st.floats(0.01, 0.99), min_size=4, max_size=4).map(sorted),
+    st.integers(0, 20),
+    st.integers(0, 6),
+    st.sampled_from(list(PRESETS.values())),
+)
+def test_contacts_and_a_running_cooldown_lower_acceptance(
+    accept: list[float], contacts: int, days: int, params: EnvironmentParams
+) -> None:
+    """Why: pestering must never look attractive, and a better offer never less welcome."""
+    once_more = build_states(
+        [0.3] * 3,
+        [accept] * 3,
+        [1.0] * 3,
+        [float(days), float(days), days + 1.0],
+        [contacts, contacts + 1, contacts],
+        params,
+    )[:, ACCEPT]
+    here, after_a_contact, a_day_later = once_more
+    assert (after_a_contact < here).all()
+    later_is_better = days < params.cooldown_days
+    assert (a_day_later > here).all() if later_is_better else (a_day_later == here).all()
+    assert (np.diff(once_more, axis=1) >= 0).all()
 
 
 def test_never_contacted_is_like_a_contact_before_the_cooldown() -> None:
