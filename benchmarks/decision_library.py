@@ -24,11 +24,10 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from benchmarks.decision_tables import replace_section, table
-from churn_assets.decision.baselines import representative
 from churn_assets.decision.calibration import calibrate_policy
 from churn_assets.decision.comparison import captured_uplift
 from churn_assets.decision.config import DEFAULT_PRESET, PRESETS, DecisionConfig, PpoConfig
-from churn_assets.decision.customers import Customers
+from churn_assets.decision.customers import Customers, representative
 from churn_assets.decision.environment import (
     ACTION_SIZES,
     VectorRetention,

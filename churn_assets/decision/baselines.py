@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from churn_assets.decision.bandit import ACCEPT_EDGES, RISK_EDGES, learn_segments
 from churn_assets.decision.config import EnvironmentParams
@@ -161,23 +160,6 @@ def calibrated(
         if 1 - CLOSE <= ratio <= 1:
             break
     return build(high)
-
-
-def representative(customers: Customers, count: int) -> Customers:
-    """`count` customers who stand for equal shares of all value (systematic sampling by size).
-
-    The customers are laid out by risk and acceptance, each as long as their value, and picked at
-    even distances; all get the mean value. Expected spend of 512 of them was within 0.2 % of the
-    whole base's, where 512 picked evenly by risk, with their own values, were up to 5 % off.
-    """
-    if count >= len(customers):
-        return customers
-    order = np.lexsort((customers.accept[:, 1], np.round(customers.risk, 2)))
-    reach = np.cumsum(customers.value[order])
-    marks = (np.arange(count) + 0.5) / count * reach[-1]
-    rows: NDArray[np.int64] = order[np.searchsorted(reach, marks)]
-    picked = customers.take(rows)
-    return Customers(picked.risk, picked.accept, np.full(count, customers.value.mean()))
 
 
 def _builder(rule: type[Rule], knob: str, **fixed: object) -> Build:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from churn_assets.decision.baselines import representative
-from churn_assets.decision.customers import Customers, concatenate
+from churn_assets.decision.customers import Customers, concatenate, representative
 
 NAMES = ("train", "valid", "test")
 

@@ -16,10 +16,9 @@ import numpy as np
 
 from churn_assets.decision import plots
 from churn_assets.decision.actions import Policy
-from churn_assets.decision.baselines import representative
 from churn_assets.decision.comparison import Bootstrap, Estimate, captured_uplift
 from churn_assets.decision.config import PRESETS, DecisionConfig
-from churn_assets.decision.customers import Customers
+from churn_assets.decision.customers import Customers, representative
 from churn_assets.decision.diagnostics import (
     BY_HEAD,
     BY_STATE,

@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from churn_assets.decision.baselines import representative
 from churn_assets.decision.calibration import calibrate_policy
 from churn_assets.decision.config import PRESETS, DecisionConfig, EnvironmentParams
-from churn_assets.decision.customers import Customers
+from churn_assets.decision.customers import Customers, representative
 from churn_assets.decision.evaluation import (
     evaluate,
     summarise,

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from churn_assets.decision.actions import Policy
-from churn_assets.decision.baselines import representative
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.customers import Customers
+from churn_assets.decision.customers import Customers, representative
 from churn_assets.decision.diagnostics import (
     BY_STATE,
     captured_with_help,
