@@ -92,7 +92,7 @@ def baseline_policies(
     )
 
 
-@dg.asset(group_name="decision", kinds={"pytorch"}, code_version="2")
+@dg.asset(group_name="decision", kinds={"pytorch"}, code_version="3")
 def decision_policy(
     context: dg.AssetExecutionContext,
     compute: Compute,
