@@ -45,8 +45,7 @@ def visited_states(
     states = []
     for _ in range(8):
         states.append(envs.observation)
-        decided = policy.decide(states[-1])
-        envs.step(np.column_stack([decided.contact, decided.offer, decided.delay]).astype(np.int64))
+        envs.step(policy.decide(states[-1]).actions)
     return np.concatenate(states)
 
 

@@ -97,10 +97,7 @@ def play_out(
     totals["uplift"] += risk - 1
     live = np.ones(count, dtype=bool)
     while live.any():
-        decided = policy.decide(envs.observation)
-        step = envs.step(
-            np.column_stack([decided.contact, decided.offer, decided.delay]).astype(np.int64)
-        )
+        step = envs.step(policy.decide(envs.observation).actions)
         totals["uplift"] += live * step.reward / value
         totals["spend"] += live * step.spend / value
         totals["contacts"] += live * step.contacted

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pytest
 
 from checks import decision as checks
@@ -236,6 +237,18 @@ def test_a_policy_draws_against_itself(customers: Customers) -> None:
     table = arena.compare(rule, rule, customers, rule.params, episodes=500)
     for figure in table["difference"].values():
         assert figure == {"value": 0, "lower": 0, "upper": 0}
+
+
+def test_the_arenas_seeds_are_independent_draws(customers: Customers) -> None:
+    """Why: "another seed" must be another sample of customers and luck; the same one, the same."""
+    rule = PricedGreedy(price=1.0)
+    same, again, other = (arena.play(rule, customers, rule.params, 500, seed) for seed in (0, 0, 1))
+    assert (same.value == again.value).all()
+    assert (same.revenue == again.revenue).all()
+    values = set(same.value)
+    # Environment i of one seed must not be environment i - k of another.
+    for shift in range(-3, 4):
+        assert (np.roll(other.value, shift) == same.value).mean() < 3 / len(values)
 
 
 def test_the_arena_finds_the_better_policy(customers: Customers) -> None:
