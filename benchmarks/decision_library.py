@@ -40,9 +40,9 @@ from churn_assets.decision.gym_env import RetentionEnv
 from churn_assets.decision.lagrange import LagrangeMultiplier
 from churn_assets.decision.network import single_thread
 from churn_assets.decision.network_numpy import NetworkPolicy, NetworkSpec, raw_features
+from churn_assets.decision.policy import load_network
 from churn_assets.decision.ppo import feature_spec
 from churn_assets.decision.state import FATIGUE, RISK
-from churn_assets.decision.training import load_trained
 from churn_assets.decision.world import load_curve
 
 try:
@@ -259,7 +259,7 @@ def compare_ppo(work: Path, groups: Groups) -> list[dict[str, Any]]:
         print(rows[-1], flush=True)
 
     for seed in SEEDS:
-        ours = load_trained(stages / "decision_policy", DEFAULT_PRESET, seed)
+        ours = load_network(stages / "decision_policy" / DEFAULT_PRESET / f"seed-{seed}")
         add("ours", seed, ours, runs[seed]["train_seconds"])
         for rewards, longer in VARIANTS:
             updates = round(longer * SETTINGS.updates)

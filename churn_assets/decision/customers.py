@@ -85,9 +85,14 @@ def representative(customers: Customers, count: int) -> Customers:
     """
     if count >= len(customers):
         return customers
-    order = np.lexsort((customers.accept[:, 1], np.round(customers.risk, 2)))
+    order = by_risk_and_acceptance(customers)
     reach = np.cumsum(customers.value[order])
     marks = (np.arange(count) + 0.5) / count * reach[-1]
     rows: NDArray[np.int64] = order[np.searchsorted(reach, marks)]
     picked = customers.take(rows)
     return Customers(picked.risk, picked.accept, np.full(count, customers.value.mean()))
+
+
+def by_risk_and_acceptance(customers: Customers) -> NDArray[np.int64]:
+    """The customers' order in which neighbours are alike to a policy: what spend depends on."""
+    return np.lexsort((customers.accept[:, 1], np.round(customers.risk, 2)))

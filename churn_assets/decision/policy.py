@@ -30,7 +30,7 @@ from churn_assets.decision.rules import (
     UpliftRule,
 )
 
-__all__ = ["Decisions", "Policy", "load_params", "load_policy", "save_rule"]
+__all__ = ["Decisions", "Policy", "load_network", "load_params", "load_policy", "save_rule"]
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,14 @@ def load_policy(folder: Path) -> Policy:
     """
     saved = _read(folder)
     return NetworkPolicy.load(folder, saved) if isinstance(saved, NetworkSpec) else saved
+
+
+def load_network(folder: Path) -> NetworkPolicy:
+    """The network saved in `folder`; raises like `load_policy`, and where it is a rule."""
+    policy = load_policy(folder)
+    if not isinstance(policy, NetworkPolicy):
+        raise ValueError(f"{folder / POLICY_FILE} is a rule, not a network")
+    return policy
 
 
 def load_params(folder: Path) -> EnvironmentParams:

@@ -105,6 +105,7 @@ class Trainer:
                     self.budget.update(self.deployed_spend())
             statistics["budget_multiplier"] = self.budget.value
             statistics["fatigue_multiplier"] = self.fatigue.value
+            statistics["sampled_over_contact_rate"] = batch.excess_per_episode
             report(update + 1, self.network, statistics)
         return self.network
 
