@@ -38,8 +38,7 @@ KNOBS = {
     "uplift": ("threshold", 1.0),
     "thompson": ("price", 64.0),
 }
-"""Of each kind of rule, the number that spend falls with, from 0, and its highest value. In the
-bandit's table the price is already worked in, so a finished table can't be re-tuned."""
+"""Of each kind of rule, the number that spend falls with, from 0, and its highest value."""
 
 
 @dataclass(frozen=True)
@@ -160,18 +159,14 @@ def calibrated(build: Build, kind: str, customers: Customers, params: Environmen
     return build(high)
 
 
-def retuned(rule: Rule, customers: Customers, params: EnvironmentParams) -> Rule:
-    """The rule with its knob set anew for these customers and this budget, all else as it is.
-
-    Raises:
-        ValueError: a rule without a knob of its own.
-    """
-    knob, _ = KNOBS.get(rule.kind, (None, 0.0))
-    if knob is None or knob not in type(rule).model_fields:
-        raise ValueError(f"{rule.kind} has no knob to tune: there is nothing to set anew")
-    return calibrated(
-        lambda value: rule.model_copy(update={knob: value}), rule.kind, customers, params
-    )
+def retuned(rule: Rule, customers: Customers, params: EnvironmentParams) -> Rule | None:
+    """The rule with its knob set anew for these customers and this budget, all else as it is; None
+    where it has no knob any more: the bandit's table has its price worked in."""
+    knob, _ = KNOBS[rule.kind]
+    if knob not in type(rule).model_fields:
+        return None
+    build = _builder(type(rule), knob, **dict(rule))
+    return calibrated(build, rule.kind, customers, params)
 
 
 def _builder(rule: type[Rule], knob: str, **fixed: object) -> Build:

@@ -18,7 +18,7 @@ class Customers:
     accept: (N, 4) P(accept | offer) in (0, 1).
     value: (N,) yearly value in currency, > 0.
 
-    Raises ValueError, naming the column, for a wrong shape or a value outside its range.
+    Raises ValueError, naming the column, for no rows, a wrong shape or a value outside its range.
     """
 
     risk: Array
@@ -27,6 +27,8 @@ class Customers:
 
     def __post_init__(self) -> None:
         count = len(self.risk)
+        if not count:
+            raise ValueError("risk: there are no customers")
         expected = {"risk": (count,), "accept": (count, 4), "value": (count,)}
         for name, shape in expected.items():
             column = getattr(self, name)

@@ -32,7 +32,8 @@ from churn_assets.decision.evaluation import Evaluation, evaluate, summarise
 from churn_assets.decision.groups import Groups
 from churn_assets.decision.network_numpy import NetworkPolicy
 from churn_assets.decision.pareto import ParetoCurve
-from churn_assets.decision.policy import load_network, load_policy
+from churn_assets.decision.policy import load_network, load_rule
+from churn_assets.decision.rules import Rule
 from churn_assets.decision.served import Candidate, choose_served, served_figures
 from churn_assets.decision.world import load_curve
 from churn_assets.stage import Progress, silent
@@ -48,7 +49,7 @@ class PresetResult:
     curve: ParetoCurve
     networks: dict[int, NetworkPolicy]
     runs: dict[int, Evaluation]
-    best_rule: str
+    best_rule: Rule
     rule: Candidate
     bootstrap: Bootstrap
     table: dict[str, Any]
@@ -113,7 +114,7 @@ def measure_preset(
     params, test = PRESETS[preset], groups.test
     curve = load_curve(inputs["oracle_policy"], preset)
     folder = inputs["baseline_policies"] / preset
-    policies = {path.name: load_policy(path) for path in sorted(folder.iterdir())}
+    policies = {path.name: load_rule(path) for path in sorted(folder.iterdir())}
     rules = {name: evaluate(policy, test, params) for name, policy in policies.items()}
     networks = {
         seed: load_network(inputs["decision_policy"] / preset / f"seed-{seed}")
@@ -157,7 +158,7 @@ def measure_preset(
         "lead": asdict(lead),
     }
     rule = Candidate(policies[best_rule], rules[best_rule], captured[best_rule])
-    return PresetResult(curve, networks, runs, best_rule, rule, bootstrap, table)
+    return PresetResult(curve, networks, runs, policies[best_rule], rule, bootstrap, table)
 
 
 def spend_ratio(bootstrap: Bootstrap, runs: Mapping[int, Evaluation], limit: float) -> Estimate:
@@ -185,7 +186,7 @@ def headline_figures(
         "captured_uplift_by_preset": {
             preset: table["ppo"]["captured_uplift"]["value"] for preset, table in tables.items()
         },
-        "best_baseline": main.best_rule,
+        "best_baseline": main.best_rule.name,
         "best_baseline_uplift": main.rule.captured_uplift,
         "lead_by_preset": {preset: table["lead"]["value"] for preset, table in tables.items()},
         "lead_lower_by_preset": {
@@ -207,7 +208,7 @@ def diagnose(
     config: DecisionConfig,
 ) -> dict[str, Any]:
     """PPO's inputs that matter, monotone spend, where the gap lies, stress: for the chosen seed."""
-    policy, rule = result.networks[seed], result.rule.policy
+    policy, rule = result.networks[seed], result.best_rule
     params, some = policy.spec.params, representative(groups.test, config.watched_customers)
     price = trained["warm_price"]
     at_price = int(np.argmin(np.abs(result.curve.prices - price)))

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from churn_assets.decision.config import PRESETS, EnvironmentParams
 from churn_assets.decision.customers import Customers
+from churn_assets.decision.diagnostics import stressed_params
 from churn_assets.decision.dynamics import start_histories
 from churn_assets.decision.environment import Situation, fresh_start, observe
 from churn_assets.decision.state import ACCEPT, BUDGET, COLUMNS, build_states, validate_states
@@ -124,6 +125,34 @@ def test_a_budget_must_be_positive(field: str) -> None:
     """Why: with no budget, spend over limit is undefined."""
     with pytest.raises(ValueError, match=field):
         EnvironmentParams(**{field: 0.0})
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+@pytest.mark.parametrize("field", ["budget_limit", "period_days", "annoyance_effect"])
+def test_an_assumption_must_be_finite(field: str, wrong: float) -> None:
+    """Why: an infinite limit or effect makes every figure NaN, far from its cause."""
+    with pytest.raises(ValueError, match=field):
+        EnvironmentParams(**{field: wrong})
+
+
+@pytest.mark.parametrize("dearest", [1.05, np.inf])
+def test_a_discount_is_at_most_the_price(dearest: float) -> None:
+    """Why: a company doesn't pay its customers to stay."""
+    with pytest.raises(ValueError, match="discounts"):
+        EnvironmentParams(discounts=(0, 0.05, 0.10, dearest))
+
+
+def test_a_stressed_budget_is_checked_like_any_other() -> None:
+    """Why: a stress of nothing left has no spend over limit."""
+    assert stressed_params(EnvironmentParams(), {"budget": 0.5}).budget_limit == 0.01
+    with pytest.raises(ValueError, match="budget_limit"):
+        stressed_params(EnvironmentParams(), {"budget": 0.0})
+
+
+def test_there_must_be_customers() -> None:
+    """Why: nothing can be drawn from nobody."""
+    with pytest.raises(ValueError, match="no customers"):
+        Customers(np.empty(0), np.empty((0, 4)), np.empty(0))
 
 
 def test_discounts_must_be_countable() -> None:
