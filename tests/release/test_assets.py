@@ -46,7 +46,7 @@ class World:
         sections: dict[str, dict[str, Any]] = {
             "risk_model": {"risk": {"auc_oof": self.auc}},
             "accept_model": {"accept": {"auc": 0.75}},
-            "policy_report": {"policy": {"captured_uplift": 0.9}},
+            "policy_report": {"policy": {"served_uplift": 0.9}},
             "message_bank": {"messages": {"served_pass_rate": 1.0}},
         }
         targets = {
