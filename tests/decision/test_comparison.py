@@ -59,10 +59,8 @@ def test_seeds_widen_the_interval_and_equal_ones_do_not(
     customers: Customers, params: EnvironmentParams, curve: ParetoCurve
 ) -> None:
     """Why: three seeds are a sample too; one that is as good as another adds no doubt."""
-    good, poor = (
-        evaluate(PricedGreedy(params=params, price=price), customers, params)
-        for price in (1.0, 9.0)
-    )
+    rules = (PricedGreedy(params=params, price=price) for price in (1.0, 9.0))
+    good, poor = (evaluate(rule, customers, params) for rule in rules)
     alike = Bootstrap(curve, 400, seed=0)
     np.testing.assert_allclose(alike.over_seeds([good] * 3), alike.captured(good))
     mixed = Bootstrap(curve, 400, seed=0)

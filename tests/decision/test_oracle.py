@@ -236,9 +236,7 @@ def test_the_best_delay_is_not_always_zero(customers: Customers, params: Environ
     for actions in solve(build_chain(customers, params), 1.0)[:-1]:
         waits = ~actions.contact
         waits[..., -1] = False  # out of the cooldown nothing changes any more
-        delays |= set(np.unique(actions.delay[waits])) | set(
-            np.unique(actions.delay[actions.contact])
-        )
+        delays |= set(np.unique(actions.delay[waits | actions.contact]))
     assert len(delays) > 2
     assert delays != {0}
 

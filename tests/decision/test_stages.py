@@ -23,24 +23,9 @@ from churn_assets.decision.policy import load_policy
 from churn_assets.decision.rules import NeverContact, PricedGreedy
 from churn_assets.decision.served import Candidate, choose_served, served_figures
 from churn_assets.resources.artifact_store import Artifact
-from tests.decision.conftest import synthetic_customers
+from tests.decision.conftest import HEADLINE, synthetic_customers
 
 NOTHING = Evaluation.of(np.zeros((1, len(METRICS))), np.ones(1))
-HEADLINE = {
-    "captured_uplift",
-    "captured_uplift_by_preset",
-    "best_baseline",
-    "best_baseline_uplift",
-    "lead_by_preset",
-    "lead_lower_by_preset",
-    "spend_ratio",
-    "over_contact_rate",
-    "train_seconds",
-    "oracle_gap",
-    "seeds",
-    "served",
-    "served_uplift",
-}
 
 
 @pytest.fixture(scope="module")
