@@ -16,7 +16,8 @@ from churn_assets.decision.actions import Decisions, Policy
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.outcomes import Outcomes, decision_outcomes
 from churn_assets.decision.policy import load_params, load_policy
-from churn_assets.decision.state import build_states
+from churn_assets.decision.state import ACCEPT, build_states
+from churn_assets.predictors.features import at_start_of_period
 from churn_assets.predictors.scoring import AcceptScorer, RiskScorer
 
 MONTHS_OF_VALUE = 12
@@ -28,7 +29,8 @@ Floats = NDArray[np.float64]
 class Assessments:
     """N customers, assessed.
 
-    risk: (N,) P(churn). accept: (N, 4) P(accept | offer 0, 5, 10, 15 %).
+    risk: (N,) P(churn). accept: (N, 4) P(accept | offer 0, 5, 10, 15 %) at the present contact
+    history, as the policy sees it.
     option: (N,) column of `outcomes` that the decision chose: 0 no contact, 1..4 the offers.
     contributions: (N, F) what each feature adds to the risk's log-odds; None unless asked for.
     """
@@ -116,10 +118,9 @@ class Assessor:
             risk, contributions = self.risk.explain(rows)
         else:
             risk = self.risk.predict(rows)
-        accept = self.accept.predict(rows)
         states = build_states(
             risk,
-            accept,
+            self.accept.predict([at_start_of_period(row) for row in rows]),
             _column(rows, "budget_remaining", if_missing=1.0),
             _column(rows, "days_since_contact", if_missing=np.nan),
             _column(rows, "contacts_this_period", if_missing=0.0),
@@ -129,7 +130,7 @@ class Assessor:
         values = MONTHS_OF_VALUE * _column(rows, "monthly_charges", if_missing=np.nan)
         outcomes = decision_outcomes(states, values, self.params)
         option = np.where(decisions.contact, decisions.offer + 1, 0)
-        return Assessments(risk, accept, decisions, outcomes, option, contributions)
+        return Assessments(risk, states[:, ACCEPT], decisions, outcomes, option, contributions)
 
     def _decide(self, states: Floats, baseline: Sequence[bool]) -> Decisions:
         if not any(baseline):

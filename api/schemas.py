@@ -177,7 +177,12 @@ class PredictRequest(Strict):
     )
 
     days_since_contact: int | None = Field(
-        None, ge=0, le=36_500, description="null or absent: never contacted", examples=[30]
+        None,
+        ge=0,
+        le=36_500,
+        description="days since the last retention contact, of an earlier period if there was none "
+        "in this one; null or absent: never contacted",
+        examples=[30],
     )
     contacts_this_period: int | None = Field(
         None, ge=0, le=1_000, description="retention contacts in the running period", examples=[0]
@@ -249,7 +254,11 @@ class Metadata(BaseModel):
     """The figures behind the decision, and what made it."""
 
     churn_risk: Probability = Field(examples=[0.68])
-    accept_prob: Probability = Field(description="P(accept | the chosen offer)", examples=[0.73])
+    accept_prob: Probability = Field(
+        description="P(accept | the chosen offer) now: contacts in this period and a running "
+        "cooldown lower it",
+        examples=[0.73],
+    )
     expected_value: float = Field(
         description="expected reward of the decision minus that of not contacting, in currency",
         examples=[45.23],

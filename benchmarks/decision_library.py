@@ -24,11 +24,10 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from benchmarks.decision_tables import replace_section, table
-from churn_assets.decision.baselines import representative
 from churn_assets.decision.calibration import calibrate_policy
 from churn_assets.decision.comparison import captured_uplift
 from churn_assets.decision.config import DEFAULT_PRESET, PRESETS, DecisionConfig, PpoConfig
-from churn_assets.decision.customers import Customers
+from churn_assets.decision.customers import Customers, representative
 from churn_assets.decision.environment import (
     ACTION_SIZES,
     VectorRetention,
@@ -41,9 +40,9 @@ from churn_assets.decision.gym_env import RetentionEnv
 from churn_assets.decision.lagrange import LagrangeMultiplier
 from churn_assets.decision.network import single_thread
 from churn_assets.decision.network_numpy import NetworkPolicy, NetworkSpec, raw_features
+from churn_assets.decision.policy import load_network
 from churn_assets.decision.ppo import feature_spec
 from churn_assets.decision.state import FATIGUE, RISK
-from churn_assets.decision.training import load_trained
 from churn_assets.decision.world import load_curve
 
 try:
@@ -260,7 +259,7 @@ def compare_ppo(work: Path, groups: Groups) -> list[dict[str, Any]]:
         print(rows[-1], flush=True)
 
     for seed in SEEDS:
-        ours = load_trained(stages / "decision_policy", DEFAULT_PRESET, seed)
+        ours = load_network(stages / "decision_policy" / DEFAULT_PRESET / f"seed-{seed}")
         add("ours", seed, ours, runs[seed]["train_seconds"])
         for rewards, longer in VARIANTS:
             updates = round(longer * SETTINGS.updates)

@@ -60,6 +60,7 @@ def captured_table(presets: Presets) -> str:
             interval(row["ppo"]["spend_ratio"]),
             " ".join(f"{100 * run['spend_ratio']:.1f}" for run in by_seed(row).values()),
             f"{100 * row['over_contact_rate']:.3f} %",
+            f"{100 * row['ppo']['sampled_over_contact_rate']:.3f} %",
             f"{100 * row['oracle_gap']:.3f} %",
             f"{row['train_seconds']:.0f}",
         ]
@@ -67,7 +68,7 @@ def captured_table(presets: Presets) -> str:
     ]
     head = (
         "preset|PPO, %|by seed|best rule, %|lead, points|spend / limit, %|by seed|over the cap"
-        "|oracle gap|CPU s a seed"
+        "|sampled, no cap mask|oracle gap|CPU s a seed"
     )
     return table(head.split("|"), rows)
 
@@ -106,16 +107,29 @@ def gap_table(presets: Presets, groups: tuple[str, ...], unit: str) -> str:
     return table(["preset", *next(iter(joined.values()))], rows)
 
 
+STRESS_ROWS = (
+    "PPO, fixed",
+    "PPO, offer price re-tuned",
+    "best rule, fixed",
+    "best rule, price re-tuned",
+)
+
+
 def stress_table(presets: Presets) -> str:
-    """Captured uplift and spend under each stress."""
+    """Captured uplift and spend under each stress; a dash where a rule has no price to re-tune."""
     rows = [
-        [preset, name, *(at(cell["captured_uplift"], cell["spend_ratio"]) for cell in row.values())]
+        [
+            preset,
+            name,
+            *(
+                at(row[cell]["captured_uplift"], row[cell]["spend_ratio"]) if cell in row else "–"
+                for cell in STRESS_ROWS
+            ),
+        ]
         for preset, found in presets.items()
         for name, row in found["diagnostics"]["stress"].items()
     ]
-    return table(
-        ["preset", "stress", "PPO, fixed", "PPO, price re-tuned", "best rule, fixed"], rows
-    )
+    return table(["preset", "stress", *STRESS_ROWS], rows)
 
 
 def anew_table(anew: Mapping[str, Mapping[str, float]]) -> str:

@@ -1,5 +1,6 @@
-"""Checks of the decision area. All read the policy report; all but one block the release.
+"""Checks of the decision area; all but one block the release.
 
+Those on the policy report read the *served* policy's figures, whichever policy that is.
 `ppo_captures_at_least_the_best_baseline` only warns: where it fails, the best baseline is served
 instead, and `served_policy_is_the_best_measured` holds that choice to account.
 """
@@ -16,11 +17,13 @@ from churn_assets.decision.assets import (
     policy_report,
     retention_environment,
 )
+from churn_assets.decision.report import UNPRICED
 from churn_assets.decision.state import COLUMNS
 from churn_assets.resources.artifact_store import Artifact
 from churn_assets.resources.bindings import StoreResource
 
 Report = dict[str, Any]
+LEARNED = "ppo"
 OVERSPEND = 1.02
 OVER_CAP = 0.001
 DUAL_GAP = 0.005
@@ -48,6 +51,12 @@ def main_table(report: Report) -> Report:
     """The default preset's table."""
     table: Report = report["presets"][report["preset"]]
     return table
+
+
+def ppo_seed_uplift(report: Report) -> float:
+    """Captured uplift of PPO's seed that could be served."""
+    seed = str(report["served_seed"])
+    return float(main_table(report)["ppo"]["by_seed"][seed]["captured_uplift"])
 
 
 @check_on(retention_environment)
@@ -82,13 +91,14 @@ def training_improved_on_its_start(report: Report) -> dg.AssetCheckResult:
 
 @check_on(policy_report, blocking=False)
 def ppo_captures_at_least_the_best_baseline(report: Report) -> dg.AssetCheckResult:
-    """PPO's captured uplift is at least the best baseline's; else the baseline is served."""
-    figures = report["policy"]
+    """PPO's chosen seed captures at least as much as the best baseline; else that one is served."""
+    figures, found = report["policy"], ppo_seed_uplift(report)
     return dg.AssetCheckResult(
-        passed=figures["captured_uplift"] >= figures["best_baseline_uplift"],
+        passed=found >= figures["best_baseline_uplift"],
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
-            "ppo": figures["captured_uplift"],
+            "ppo": found,
+            "ppo_mean_of_seeds": figures["captured_uplift"],
             "best_baseline": figures["best_baseline"],
             "best_baseline_uplift": figures["best_baseline_uplift"],
             "lead": main_table(report)["lead"],
@@ -99,35 +109,34 @@ def ppo_captures_at_least_the_best_baseline(report: Report) -> dg.AssetCheckResu
 
 @check_on(policy_report)
 def served_policy_is_the_best_measured(report: Report) -> dg.AssetCheckResult:
-    """What `policy/` holds captures at least as much as PPO and every priced baseline."""
-    table, served = main_table(report), report["served"]
-    ppo = table["ppo"]["by_seed"][str(report["served_seed"])]["captured_uplift"]
-    found = ppo if served == "ppo" else table["rules"][served]["captured_uplift"]["value"]
-    best = report["policy"]["best_baseline_uplift"]
+    """What `policy/` holds captures at least as much as PPO's chosen seed and every priced rule."""
+    rules = main_table(report)["rules"].items()
+    others = {
+        name: row["captured_uplift"]["value"] for name, row in rules if name not in UNPRICED
+    } | {LEARNED: ppo_seed_uplift(report)}
+    found = report["serving"]["captured_uplift"]
     return dg.AssetCheckResult(
-        passed=found >= best,
-        metadata={"served": served, "captured_uplift": found, "best_baseline_uplift": best},
+        passed=found >= max(others.values()),
+        metadata={"served": report["served"], "captured_uplift": found, "measured": others},
     )
 
 
 @check_on(policy_report)
 def expected_spend_is_within_the_budget(report: Report) -> dg.AssetCheckResult:
-    """Expected spend is at most 1.02 x the limit, on the customer base and on the test customers.
-
-    The test customers are a few hundred: there the interval over customers must reach the bound.
-    """
-    table = main_table(report)["ppo"]
-    test, base = table["spend_ratio"], table["base_spend_ratio"]
+    """The served policy's expected spend is at most 1.02 x the limit, on other customers than it
+    was calibrated on: half of training and validation (standard error 0.5 %), and the test
+    customers, who are so few that only their interval must reach the bound."""
+    spend, test = report["serving"]["spend_ratio"], report["serving"]["test_spend_ratio"]
     return dg.AssetCheckResult(
-        passed=base <= OVERSPEND and test["lower"] <= OVERSPEND,
-        metadata={"base_spend_ratio": base, "test_spend_ratio": test, "bound": OVERSPEND},
+        passed=spend["value"] <= OVERSPEND and test["lower"] <= OVERSPEND,
+        metadata={"spend_ratio": spend, "test_spend_ratio": test, "bound": OVERSPEND},
     )
 
 
 @check_on(policy_report)
 def contact_cap_is_kept(report: Report) -> dg.AssetCheckResult:
-    """Fewer than 0.1 % of the customers are contacted more often than the cap."""
-    rate = report["policy"]["over_contact_rate"]
+    """The served policy contacts fewer than 0.1 % of the customers more often than the cap."""
+    rate = report["serving"]["over_contact_rate"]
     return dg.AssetCheckResult(
         passed=rate < OVER_CAP, metadata={"over_contact_rate": rate, "bound": OVER_CAP}
     )
@@ -135,23 +144,26 @@ def contact_cap_is_kept(report: Report) -> dg.AssetCheckResult:
 
 @check_on(policy_report)
 def decisions_depend_on_the_state(report: Report) -> dg.AssetCheckResult:
-    """Permuting an input among customers changes decisions; inputs that don't matter are named."""
-    changed = report["diagnostics"]["sensitivity"]
+    """Permuting an input among customers changes the served policy's decisions: each input of a
+    network's; of a rule's at least one, and those that it leaves aside are named."""
+    changed = report["serving"]["sensitivity"]
     unused = [name for name in COLUMNS if changed[name] == 0]
+    allowed = 0 if report["served"] == LEARNED else len(COLUMNS) - 1
     return dg.AssetCheckResult(
-        passed=not unused,
+        passed=len(unused) <= allowed,
         metadata={"changed_share": changed, "inputs_without_effect": ", ".join(unused) or "none"},
     )
 
 
 @check_on(policy_report)
-def dearer_offers_never_raise_spend(report: Report) -> dg.AssetCheckResult:
-    """As discounts get dearer, neither the policy's nor the oracle's expected spend rises."""
+def a_cheaper_world_never_spends_less(report: Report) -> dg.AssetCheckResult:
+    """The served policy's decisions never spend less where more of the allowance is left, nor the
+    optimum where the budget's price is lower."""
     spends = {
-        name: report["diagnostics"][name]
-        for name in ("spend_at_offer_prices", "oracle_spend_at_prices")
+        "served_by_allowance_left": report["serving"]["spend_by_allowance"],
+        "optimum_by_falling_price": report["diagnostics"]["oracle_spend_at_prices"][::-1],
     }
-    falling = all(
-        later <= sooner + RISING for series in spends.values() for sooner, later in pairwise(series)
+    rising = all(
+        more >= less - RISING for series in spends.values() for less, more in pairwise(series)
     )
-    return dg.AssetCheckResult(passed=falling, metadata={"expected_spend": spends})
+    return dg.AssetCheckResult(passed=rising, metadata={"expected_spend": spends})

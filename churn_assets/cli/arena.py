@@ -35,6 +35,10 @@ def open_policy(store: ArtifactStore, name: str, preset: str) -> Policy:
     if name == LEARNED:
         return load_policy(store.get(current_artifact(store, "decision_policy")) / "policy")
     rules = store.get(current_artifact(store, "baseline_policies")) / preset
+    if not rules.is_dir():
+        raise typer.BadParameter(
+            f"the baselines were not tuned for preset {preset!r}: run `churn materialize` with it"
+        )
     known = sorted(folder.name for folder in rules.iterdir() if folder.is_dir())
     if name not in known:
         raise typer.BadParameter(f"no policy {name!r}; there are {', '.join([LEARNED, *known])}")

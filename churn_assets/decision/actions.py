@@ -26,6 +26,11 @@ class Decisions:
     delay: NDArray[np.int64]
     probability: NDArray[np.float64]
 
+    @property
+    def actions(self) -> NDArray[np.int64]:
+        """(N, 3) contact, offer and delay, as the environment takes them."""
+        return np.column_stack([self.contact, self.offer, self.delay]).astype(np.int64)
+
 
 class Policy(Protocol):
     """Maps states to decisions; deterministic."""

@@ -14,6 +14,7 @@ from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.customers import Customers
 from churn_assets.decision.dynamics import Array
 from churn_assets.decision.environment import Multipliers, VectorRetention
+from churn_assets.decision.state import RISK
 
 Z95 = 1.96
 
@@ -67,15 +68,17 @@ def compare(
 def play(
     policy: Policy, customers: Customers, params: EnvironmentParams, episodes: int, seed: int
 ) -> Episodes:
-    """One period of each of `episodes` environments; luck depends on seed and step only."""
-    envs = VectorRetention(customers, params, episodes, seed, multipliers=Multipliers(0, 0))
-    value, left_alone = envs.value, envs.value * (1 - envs.observation[:, 0])
+    """One period of each of `episodes` environments; luck depends on seed and step only.
+
+    Environment i's luck is that of stream + i: seeds a step apart would share nearly all of it.
+    """
+    stream = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    envs = VectorRetention(customers, params, episodes, stream, multipliers=Multipliers(0, 0))
+    value, left_alone = envs.value, envs.value * (1 - envs.observation[:, RISK])
     live = np.ones(episodes, dtype=bool)
     revenue, discounts, attention, contacts, over = (np.zeros(episodes) for _ in range(5))
     while live.any():
-        decided = policy.decide(envs.observation)
-        actions = np.column_stack([decided.contact, decided.offer, decided.delay])
-        step = envs.step(actions.astype(np.int64))
+        step = envs.step(policy.decide(envs.observation).actions)
         revenue += live * value * step.retained
         discounts += live * step.spend
         looks = params.decision_cost + step.contacted * params.contact_cost

@@ -13,6 +13,7 @@ from churn_assets.decision.customers import Customers
 from churn_assets.decision.dynamics import Array
 from churn_assets.decision.environment import VectorRetention
 from churn_assets.decision.rules import SegmentTable
+from churn_assets.decision.state import COOLDOWN, FATIGUE, RISK
 
 RISK_EDGES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 ACCEPT_EDGES = (0.2, 0.4, 0.6, 0.8)
@@ -45,11 +46,11 @@ def learn_segments(
             size=(CAMPAIGN, 4)
         )
         offer = drawn.argmax(axis=1)
-        contact = (drawn.max(axis=1) > 0) & (states[:, 7] == 0)
-        contact &= states[:, 8] < params.contact_cap
+        contact = (drawn.max(axis=1) > 0) & (states[:, COOLDOWN] == 0)
+        contact &= states[:, FATIGUE] < params.contact_cap
         delay = np.full(CAMPAIGN, min(params.cooldown_days, 8) - 1)
         step = envs.step(np.column_stack([contact, offer, delay]).astype(np.int64))
-        kept = states[:, 0] - step.final_observation[:, 0] - params.contact_cost
+        kept = states[:, RISK] - step.final_observation[:, RISK] - params.contact_cost
         seen = step.contacted
         arms = (segment[seen], offer[seen])
         np.add.at(tried, arms, 1)

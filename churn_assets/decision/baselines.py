@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from churn_assets.decision.bandit import ACCEPT_EDGES, RISK_EDGES, learn_segments
 from churn_assets.decision.config import EnvironmentParams
@@ -33,14 +32,21 @@ CLOSE = 0.005
 """A calibration stops when spend is within the limit and this close to it (relative)."""
 
 
+KNOBS = {
+    "priced_greedy": ("price", 64.0),
+    "risk_threshold": ("threshold", 1.0),
+    "uplift": ("threshold", 1.0),
+    "thompson": ("price", 64.0),
+}
+"""Of each kind of rule, the number that spend falls with, from 0, and its highest value."""
+
+
 @dataclass(frozen=True)
 class Family:
-    """Variants of a rule; `build(knob)` spends less as the knob rises from `low` to `high`."""
+    """Variants of a rule of one kind; `build(knob)` spends less as the knob rises."""
 
     name: str
     variants: list[Build]
-    low: float
-    high: float
 
 
 def tuned_baselines(
@@ -62,7 +68,7 @@ def tuned_baselines(
     }
     for family in families(tuning, params, price):
         rules[family.name] = calibrated(
-            best_variant(family, tuning, params, price), family, calibration, params
+            best_variant(family, tuning, params, price), family.name, calibration, params
         )
     return rules
 
@@ -73,7 +79,7 @@ def best_variant(
     """The variant with the highest uplift; unspent budget counts at its price."""
     worth = []
     for build in family.variants:
-        found = evaluate(calibrated(build, family, customers, params), customers, params)
+        found = evaluate(calibrated(build, family.name, customers, params), customers, params)
         worth.append(found.mean("uplift") - price * found.mean("spend"))
     return family.variants[int(np.argmax(worth))]
 
@@ -88,28 +94,20 @@ def families(customers: Customers, params: EnvironmentParams, price: float) -> I
             for threshold, tried in ((0.0, timings), (0.01, timings[:2]))
             for timing in tried
         ],
-        low=0.0,
-        high=64.0,
     )
     offers = [{**timing, "offer": offer} for timing in timings[:1] for offer in (1, 2)]
     yield Family(
         "risk_threshold",
         [_builder(RiskThreshold, "threshold", params=params, **chosen) for chosen in offers],
-        low=0.0,
-        high=1.0,
     )
     yield Family(
         "uplift",
         [_builder(UpliftRule, "threshold", params=params, **chosen) for chosen in offers],
-        low=0.0,
-        high=1.0,
     )
     gain, cost = learn_segments(customers, params, price, seed=0)
     yield Family(
         "thompson",
         [partial(segment_rule, gain, cost, params, timing) for timing in timings[:2]],
-        low=0.0,
-        high=64.0,
     )
 
 
@@ -143,17 +141,15 @@ def segment_rule(
     )
 
 
-def calibrated(
-    build: Build, family: Family, customers: Customers, params: EnvironmentParams
-) -> Rule:
+def calibrated(build: Build, kind: str, customers: Customers, params: EnvironmentParams) -> Rule:
     """The variant with the lowest knob whose expected spend is within the limit."""
 
     def spend_ratio(knob: float) -> float:
         return evaluate(build(knob), customers, params).mean("spend") / params.budget_limit
 
-    if spend_ratio(family.low) <= 1:
-        return build(family.low)
-    low, high = family.low, family.high
+    low, (_, high) = 0.0, KNOBS[kind]
+    if spend_ratio(low) <= 1:
+        return build(low)
     for _ in range(BISECTIONS):
         middle = (low + high) / 2 if high - low < 1 else float(np.sqrt((low + 0.1) * high))
         ratio = spend_ratio(middle)
@@ -163,21 +159,14 @@ def calibrated(
     return build(high)
 
 
-def representative(customers: Customers, count: int) -> Customers:
-    """`count` customers who stand for equal shares of all value (systematic sampling by size).
-
-    The customers are laid out by risk and acceptance, each as long as their value, and picked at
-    even distances; all get the mean value. Expected spend of 512 of them was within 0.2 % of the
-    whole base's, where 512 picked evenly by risk, with their own values, were up to 5 % off.
-    """
-    if count >= len(customers):
-        return customers
-    order = np.lexsort((customers.accept[:, 1], np.round(customers.risk, 2)))
-    reach = np.cumsum(customers.value[order])
-    marks = (np.arange(count) + 0.5) / count * reach[-1]
-    rows: NDArray[np.int64] = order[np.searchsorted(reach, marks)]
-    picked = customers.take(rows)
-    return Customers(picked.risk, picked.accept, np.full(count, customers.value.mean()))
+def retuned(rule: Rule, customers: Customers, params: EnvironmentParams) -> Rule | None:
+    """The rule with its knob set anew for these customers and this budget, all else as it is; None
+    where it has no knob any more: the bandit's table has its price worked in."""
+    knob, _ = KNOBS[rule.kind]
+    if knob not in type(rule).model_fields:
+        return None
+    build = _builder(type(rule), knob, **dict(rule))
+    return calibrated(build, rule.kind, customers, params)
 
 
 def _builder(rule: type[Rule], knob: str, **fixed: object) -> Build:

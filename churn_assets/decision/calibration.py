@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from churn_assets.decision.actions import Decisions
 from churn_assets.decision.customers import Customers
@@ -27,7 +26,7 @@ LOWEST_OFFER_PRICE, HIGHEST_OFFER_PRICE = -32.0, 32.0
 halved budget took 16)."""
 
 
-Levels = list[NDArray[np.float32]]
+Levels = list[Array]
 """A chunk's raw network outputs at the states with n = 0, 1, ... contacts."""
 
 

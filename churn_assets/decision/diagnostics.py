@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churn_assets.decision.actions import Policy
+from churn_assets.decision.baselines import retuned
 from churn_assets.decision.calibration import OutputGrid, calibrate_policy
 from churn_assets.decision.comparison import captured_uplift
 from churn_assets.decision.config import EnvironmentParams
@@ -24,6 +25,7 @@ from churn_assets.decision.evaluation import (
 from churn_assets.decision.network_numpy import NetworkPolicy
 from churn_assets.decision.oracle import GridActions, solve
 from churn_assets.decision.pareto import ParetoCurve, curve_around, pareto_curve, solve_budget
+from churn_assets.decision.rules import Rule
 from churn_assets.decision.state import COLUMNS
 
 STRESSES: dict[str, dict[str, float]] = {
@@ -45,8 +47,7 @@ def visited_states(
     states = []
     for _ in range(8):
         states.append(envs.observation)
-        decided = policy.decide(states[-1])
-        envs.step(np.column_stack([decided.contact, decided.offer, decided.delay]).astype(np.int64))
+        envs.step(policy.decide(states[-1]).actions)
     return np.concatenate(states)
 
 
@@ -148,7 +149,7 @@ def spend_at_offer_prices(policy: NetworkPolicy, customers: Customers) -> list[f
 def stressed_params(params: EnvironmentParams, stress: Mapping[str, float]) -> EnvironmentParams:
     """The world with the stress's share of its budget."""
     limit = params.budget_limit * stress.get("budget", 1.0)
-    return params.model_copy(update={"budget_limit": limit})
+    return EnvironmentParams.model_validate(dict(params) | {"budget_limit": limit})
 
 
 def stressed_customers(customers: Customers, stress: Mapping[str, float]) -> Customers:
@@ -157,21 +158,26 @@ def stressed_customers(customers: Customers, stress: Mapping[str, float]) -> Cus
 
 
 def stress_runs(
-    policy: NetworkPolicy, rule: Policy, test: Customers, calibration: Customers
+    policy: NetworkPolicy, rule: Rule, test: Customers, calibration: Customers
 ) -> dict[str, dict[str, Any]]:
-    """Each stress with policy and rule fixed, and with the policy's price re-tuned to the limit.
+    """Each stress with policy and rule fixed, and with the price of either re-tuned to the limit.
 
-    Re-tuning sets the deployed policy's offer price anew on stressed customers; nothing is trained.
+    Re-tuning sets the network's `offer_price`, or the rule's knob, anew on stressed customers. It
+    isn't the multiplier that is learnt anew: nothing is trained.
     """
     table = {}
     for name, stress in STRESSES.items():
         params = stressed_params(policy.spec.params, stress)
         world, base = (stressed_customers(group, stress) for group in (test, calibration))
         stressed = replace(policy, spec=policy.spec.model_copy(update={"params": params}))
-        retuned = calibrate_policy(stressed, base)
         price = solve_budget(base, params, 1e-2).price
         curve = pareto_curve(world, params, curve_around(price))
-        rows = {"fixed": policy, "re-tuned": retuned, "best rule, fixed": rule}
+        rows: dict[str, Policy | None] = {
+            "PPO, fixed": policy,
+            "PPO, offer price re-tuned": calibrate_policy(stressed, base),
+            "best rule, fixed": rule,
+            "best rule, price re-tuned": retuned(rule, base, params),
+        }
         table[name] = {
             row: {
                 "captured_uplift": captured_uplift(curve, found),
@@ -179,6 +185,7 @@ def stress_runs(
                 "spend_ratio": found.mean("spend") / params.budget_limit,
             }
             for row, candidate in rows.items()
+            if candidate is not None
             for found in [evaluate(candidate, world, params)]
         }
     return table

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from churn_assets.decision.config import EnvironmentParams
 
 Array = NDArray[np.float64]
-Whole = NDArray[np.integer[Any]]
+Whole = NDArray[np.integer[Any]] | Array
+"""Whole numbers, as integers or (in a state) as floats."""
 PROBABILITY_FLOOR = 1e-6
 """Probabilities are kept this far from 0 and 1 before a logit is taken."""
 

@@ -40,6 +40,11 @@ class Multipliers:
     budget: float = 1.0
     fatigue: float = 0.05
 
+    def __post_init__(self) -> None:
+        for name, weight in (("budget", self.budget), ("fatigue", self.fatigue)):
+            if not 0 <= weight < np.inf:
+                raise ValueError(f"{name}: a multiplier is a finite number >= 0, not {weight}")
+
 
 @dataclass(frozen=True)
 class Situation:
@@ -187,7 +192,8 @@ class VectorRetention:
             needs: rewards divided by value then average to shares of all value), "uniform" alike.
 
     Raises:
-        ValueError: an action out of range or of the wrong shape, named.
+        ValueError: what is wrong by name: `draw`, `count`, `seed`, or an action out of range, of
+            the wrong shape or not whole.
     """
 
     def __init__(
@@ -201,6 +207,8 @@ class VectorRetention:
     ) -> None:
         if draw not in ("uniform", "value"):
             raise ValueError(f"draw: {draw!r} is neither 'uniform' nor 'value'")
+        if count < 1:
+            raise ValueError(f"count: {count} environments, there must be at least 1")
         self.customers, self.params, self.count = customers, params, count
         self.multipliers = multipliers or Multipliers()
         weight = (
@@ -214,6 +222,8 @@ class VectorRetention:
 
     def reset(self, seed: int) -> Array:
         """Begin anew in every environment; returns (N, 9) observations."""
+        if not 0 <= seed < 2**64 - self.count:
+            raise ValueError(f"seed: {seed} is not a whole number from 0 to below 2^64")
         self.seeds = np.arange(seed, seed + self.count, dtype=np.uint64)
         self.counter = np.zeros(self.count, dtype=np.uint64)
         self.customer = np.zeros(self.count, dtype=np.int64)

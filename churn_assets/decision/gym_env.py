@@ -45,9 +45,9 @@ class RetentionEnv(gymnasium.Env[Observation, NDArray[np.int64]]):
     def step(
         self, action: NDArray[np.int64]
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """One decision; never truncated."""
+        """One decision of whole numbers, else a ValueError; never truncated."""
         value = float(self.envs.value[0])
-        step = self.envs.step(np.asarray(action, dtype=np.int64).reshape(1, -1))
+        step = self.envs.step(np.asarray(action).reshape(1, -1))
         info = {
             "value": value,
             "retained": bool(step.retained[0]),

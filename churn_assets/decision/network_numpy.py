@@ -8,7 +8,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from churn_assets.decision.actions import DELAYS, OFFERS, Decisions
@@ -30,6 +31,7 @@ HEADS = {head: slice(end - SHAPES[head], end) for head, end in _ENDS.items()}
 CONTACT, OFFER, DELAY = (HEADS[head] for head in ("contact", "offer", "delay"))
 _ACTIONS = DELAY.stop
 _STARTS, _SIZES = [0, OFFER.start, DELAY.start], [2, OFFERS, DELAYS]
+BLOCK = 2048
 IMPOSSIBLE = -1e9
 """Logit of an action that does nothing or isn't possible in a state."""
 
@@ -42,12 +44,12 @@ class NetworkSpec(BaseModel):
     meet the budget.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     kind: Literal["network"] = "network"
     params: EnvironmentParams
-    mean: tuple[float, ...]
-    scale: tuple[float, ...]
+    mean: tuple[float, ...] = Field(min_length=len(COLUMNS), max_length=len(COLUMNS))
+    scale: tuple[PositiveFloat, ...] = Field(min_length=len(COLUMNS), max_length=len(COLUMNS))
     offer_price: float = 0.0
 
 
@@ -77,24 +79,44 @@ class NetworkPolicy:
 
     @classmethod
     def load(cls, folder: Path, spec: NetworkSpec) -> "NetworkPolicy":
-        """Read the weights; raises ValueError when they don't fit the specification's network."""
-        weights = load_file(folder / WEIGHTS_FILE)
-        width = weights["trunk.0.weight"].shape[0]
-        expected = {"trunk.0": (width, len(COLUMNS)), "trunk.2": (width, width)}
-        expected |= {head: (size, width) for head, size in SHAPES.items()}
-        for layer, shape in expected.items():
-            if weights[f"{layer}.weight"].shape != shape:
-                raise ValueError(f"{folder / WEIGHTS_FILE}: {layer} is not {shape}")
+        """Read the weights.
+
+        Raises:
+            FileNotFoundError: there are none.
+            ValueError: the file is damaged, or a tensor is missing, not finite or of another shape
+                than the specification's network has; names the file.
+        """
+        path = folder / WEIGHTS_FILE
+        try:
+            weights = load_file(path)
+        except SafetensorError as error:
+            raise ValueError(f"{path} is damaged: {error}") from error
+        width = len(weights.get("trunk.0.bias", ()))
+        layers = {"trunk.0": (width, len(COLUMNS)), "trunk.2": (width, width)}
+        layers |= {head: (size, width) for head, size in SHAPES.items()}
+        for layer, shape in layers.items():
+            for name, expected in ((f"{layer}.weight", shape), (f"{layer}.bias", shape[:1])):
+                found = weights.get(name)
+                if found is None or found.shape != expected or not np.isfinite(found).all():
+                    raise ValueError(f"{path}: {name} is not {expected} finite numbers")
         return cls(weights, spec)
 
-    def outputs(self, states: Array) -> NDArray[np.float32]:
-        """(N, 15) raw outputs before masks; `HEADS` says which columns are whose."""
+    def outputs(self, states: Array) -> Array:
+        """(N, 15) raw outputs before masks; `HEADS` says which columns are whose.
+
+        In double precision: a trained network's outputs reach 60, where single precision is only
+        good to 1e-5. Some thousand rows at a time, so that their hidden layers stay in the cache.
+        """
+        starts = range(0, max(len(states), 1), BLOCK)
+        return np.concatenate([self._outputs(states[start : start + BLOCK]) for start in starts])
+
+    def _outputs(self, states: Array) -> Array:
         mean, scale = self._normalisation
-        features = (raw_features(states) - mean) / scale
-        hidden = self._dense("trunk.0", features.astype(np.float32))
-        hidden = self._dense("trunk.2", np.maximum(hidden, 0))
-        weights, bias = self._all_heads
-        outputs: NDArray[np.float32] = np.maximum(hidden, 0) @ weights + bias
+        hidden = (raw_features(states) - mean) / scale
+        for weights, bias in self._layers[:-1]:
+            hidden = np.maximum(hidden @ weights + bias, 0)
+        weights, bias = self._layers[-1]
+        outputs: Array = hidden @ weights + bias
         return outputs
 
     def decide(self, states: NDArray[np.float64]) -> Decisions:
@@ -107,24 +129,24 @@ class NetworkPolicy:
         return np.asarray(self.spec.mean), np.asarray(self.spec.scale)
 
     @cached_property
-    def _all_heads(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(width, 15) weights and (15,) biases of the four heads side by side."""
-        return (
-            np.concatenate([self.weights[f"{head}.weight"] for head in SHAPES]).T,
-            np.concatenate([self.weights[f"{head}.bias"] for head in SHAPES]),
-        )
+    def _layers(self) -> list[tuple[Array, Array]]:
+        """Transposed weights and biases of the trunk's two layers and of the heads side by side."""
+        exact = {name: tensor.astype(np.float64) for name, tensor in self.weights.items()}
+        groups = (("trunk.0",), ("trunk.2",), tuple(SHAPES))
+        return [
+            (
+                np.concatenate([exact[f"{name}.weight"] for name in group]).T,
+                np.concatenate([exact[f"{name}.bias"] for name in group]),
+            )
+            for group in groups
+        ]
 
-    def _dense(self, layer: str, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        return inputs @ self.weights[f"{layer}.weight"].T + self.weights[f"{layer}.bias"]
 
-
-def decide_from_outputs(
-    outputs: NDArray[np.floating], states: Array, spec: NetworkSpec
-) -> Decisions:
+def decide_from_outputs(outputs: Array, states: Array, spec: NetworkSpec) -> Decisions:
     """Mask, apply the calibration and take each head's most probable action."""
     can_contact, can_offer = action_masks(states, spec.params)
     can_contact[:, 1] &= states[:, FATIGUE] < spec.params.contact_cap  # deployed: the cap is kept
-    logits = outputs[:, :_ACTIONS].astype(np.float64)
+    logits = outputs[:, :_ACTIONS].copy()
     logits[:, CONTACT][~can_contact] = IMPOSSIBLE
     logits[:, OFFER][~can_offer] = IMPOSSIBLE
     logits[:, OFFER] -= spec.offer_price * np.arange(OFFERS)

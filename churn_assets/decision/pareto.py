@@ -31,20 +31,15 @@ class ParetoCurve:
     never: Array
     weight: Array
 
-    def bound(self, spend: float, weight: Array | None = None) -> float:
-        """Least upper bound on the mean uplift of any policy that spends `spend` (weak duality).
-
-        `weight` (C,) replaces the customers' weights: a bootstrap sample of them.
-        """
-        used = self.weight if weight is None else weight
-        dual = (self.uplift - self.prices[:, None] * self.spend) @ used
+    def bound(self, spend: float) -> float:
+        """Least upper bound on the mean uplift of any policy that spends `spend` (weak duality)."""
+        dual = (self.uplift - self.prices[:, None] * self.spend) @ self.weight
         return float(np.min(dual + self.prices * spend))
 
-    def captured(self, uplift: float, spend: float, weight: Array | None = None) -> float:
+    def captured(self, uplift: float, spend: float) -> float:
         """Captured uplift: (V - V(never)) / (V(oracle at the same spend) - V(never))."""
-        used = self.weight if weight is None else weight
-        never = float(self.never @ used)
-        return (uplift - never) / (self.bound(spend, used) - never)
+        never = float(self.never @ self.weight)
+        return (uplift - never) / (self.bound(spend) - never)
 
 
 @dataclass(frozen=True)

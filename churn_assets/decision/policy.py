@@ -30,7 +30,15 @@ from churn_assets.decision.rules import (
     UpliftRule,
 )
 
-__all__ = ["Decisions", "Policy", "load_params", "load_policy", "save_rule"]
+__all__ = [
+    "Decisions",
+    "Policy",
+    "load_network",
+    "load_params",
+    "load_policy",
+    "load_rule",
+    "save_rule",
+]
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +65,22 @@ def load_policy(folder: Path) -> Policy:
     """
     saved = _read(folder)
     return NetworkPolicy.load(folder, saved) if isinstance(saved, NetworkSpec) else saved
+
+
+def load_network(folder: Path) -> NetworkPolicy:
+    """The network saved in `folder`; raises like `load_policy`, and where it is a rule."""
+    saved = _read(folder)
+    if not isinstance(saved, NetworkSpec):
+        raise ValueError(f"{folder / POLICY_FILE} is a rule, not a network")
+    return NetworkPolicy.load(folder, saved)
+
+
+def load_rule(folder: Path) -> Rule:
+    """The rule saved in `folder`; raises like `load_policy`, and where it is a network."""
+    saved = _read(folder)
+    if isinstance(saved, NetworkSpec):
+        raise ValueError(f"{folder / POLICY_FILE} is a network, not a rule")
+    return saved
 
 
 def load_params(folder: Path) -> EnvironmentParams:

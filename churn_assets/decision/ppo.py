@@ -25,9 +25,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from churn_assets.decision.baselines import representative
 from churn_assets.decision.config import EnvironmentParams, PpoConfig
-from churn_assets.decision.customers import Customers
+from churn_assets.decision.customers import Customers, representative
 from churn_assets.decision.dynamics import Array
 from churn_assets.decision.environment import (
     Actions,
@@ -106,6 +105,7 @@ class Trainer:
                     self.budget.update(self.deployed_spend())
             statistics["budget_multiplier"] = self.budget.value
             statistics["fatigue_multiplier"] = self.fatigue.value
+            statistics["sampled_over_contact_rate"] = batch.excess_per_episode
             report(update + 1, self.network, statistics)
         return self.network
 
@@ -264,7 +264,7 @@ def action_log_prob(
     entropies = [-(log.exp() * log).sum(dim=1) for log in logs]
     log_prob = picked[0] + contacts * picked[1] + delays * picked[2]
     contact_share = logs[0][:, 1].exp()
-    return log_prob, entropies[0] + contact_share * entropies[1] + entropies[2]
+    return log_prob, entropies[0] + contact_share * entropies[1] + delays * entropies[2]
 
 
 def generalised_advantages(delta: Array, ended: NDArray[np.bool_], gae_lambda: float) -> Array:

@@ -15,11 +15,9 @@ from typing import Any
 import numpy as np
 
 from churn_assets.decision import plots
-from churn_assets.decision.actions import Policy
-from churn_assets.decision.baselines import representative
 from churn_assets.decision.comparison import Bootstrap, Estimate, captured_uplift
 from churn_assets.decision.config import PRESETS, DecisionConfig
-from churn_assets.decision.customers import Customers
+from churn_assets.decision.customers import Customers, representative
 from churn_assets.decision.diagnostics import (
     BY_HEAD,
     BY_STATE,
@@ -34,8 +32,9 @@ from churn_assets.decision.evaluation import Evaluation, evaluate, summarise
 from churn_assets.decision.groups import Groups
 from churn_assets.decision.network_numpy import NetworkPolicy
 from churn_assets.decision.pareto import ParetoCurve
-from churn_assets.decision.policy import load_policy
-from churn_assets.decision.training import load_trained
+from churn_assets.decision.policy import load_network, load_rule
+from churn_assets.decision.rules import Rule
+from churn_assets.decision.served import Candidate, choose_served, served_figures
 from churn_assets.decision.world import load_curve
 from churn_assets.stage import Progress, silent
 
@@ -48,10 +47,17 @@ class PresetResult:
     """Everything measured on one preset's test customers."""
 
     curve: ParetoCurve
+    networks: dict[int, NetworkPolicy]
     runs: dict[int, Evaluation]
-    rules: dict[str, Evaluation]
-    best_rule: str
+    best_rule: Rule
+    rule: Candidate
+    bootstrap: Bootstrap
     table: dict[str, Any]
+
+    def candidate(self, seed: int) -> Candidate:
+        """PPO with one seed."""
+        found = self.runs[seed]
+        return Candidate(self.networks[seed], found, captured_uplift(self.curve, found))
 
 
 def run(
@@ -63,66 +69,67 @@ def run(
     """Compare, draw, choose what is served (`policy/`), and report.
 
     The report's `policy` holds the figures of `churn report`; `presets` every policy's table;
-    `served` names the policy in `policy/`: PPO, or the best baseline where that captures more.
+    `served` names the policy in `policy/`: PPO's seed that was best on validation customers, or the
+    best baseline where that captures more; `serving` has this policy's own figures.
     """
     groups = Groups.load(inputs["retention_environment"])
-    results = {}
-    for step, preset in enumerate(config.presets):
-        results[preset] = measure_preset(inputs, groups, preset, config)
-        progress(step + 1, len(config.presets), **results[preset].table["lead"])
     trained = json.loads((inputs["decision_policy"] / "report.json").read_text())["trained"]
     oracle = json.loads((inputs["oracle_policy"] / "report.json").read_text())["oracle"]
-    main = results[config.preset]
-    serves_ppo = main.table["ppo"]["captured_uplift"]["value"] >= best_captured(main)
+    results = {}
+    for step, preset in enumerate(config.presets):
+        results[preset] = measure_preset(inputs, groups, preset, trained[preset], config)
+        progress(step + 1, len(config.presets), **results[preset].table["lead"])
+    main, params = results[config.preset], PRESETS[config.preset]
+    seed = trained[config.preset]["best_seed"]
+    ppo = main.candidate(seed)
+    served = choose_served(ppo, main.rule)
+    name = served.policy.name
     source = (
         inputs["decision_policy"] / "policy"
-        if serves_ppo
-        else inputs["baseline_policies"] / config.preset / main.best_rule
+        if served is ppo
+        else inputs["baseline_policies"] / config.preset / name
     )
     shutil.copytree(source, out / "policy")
-    seed = trained[config.preset]["best_seed"]
-    policy = load_trained(inputs["decision_policy"], config.preset, seed)
-    rule = load_policy(inputs["baseline_policies"] / config.preset / main.best_rule)
-    draw(out / "plots", policy, main, trained[config.preset], seed, groups.test)
+    draw(out / "plots", main, trained[config.preset], seed, groups.test)
+    headline = headline_figures(results, trained, oracle, config)
     return {
         "preset": config.preset,
-        "policy": headline(results, trained, oracle, config),
-        "served": "ppo" if serves_ppo else main.best_rule,
+        "policy": headline | {"served": name, "served_uplift": served.captured_uplift},
+        "served": name,
         "served_seed": seed,
+        "serving": served_figures(served, groups, main.bootstrap, params),
         "presets": {preset: result.table for preset, result in results.items()},
-        "diagnostics": diagnose(policy, rule, main, groups, trained[config.preset], seed, config),
+        "diagnostics": diagnose(main, groups, trained[config.preset], seed, config),
     }
 
 
-def best_captured(result: PresetResult) -> float:
-    """Captured uplift of the best baseline."""
-    value: float = result.table["rules"][result.best_rule]["captured_uplift"]["value"]
-    return value
-
-
 def measure_preset(
-    inputs: Mapping[str, Path], groups: Groups, preset: str, config: DecisionConfig
+    inputs: Mapping[str, Path],
+    groups: Groups,
+    preset: str,
+    trained: Mapping[str, Any],
+    config: DecisionConfig,
 ) -> PresetResult:
     """Evaluate all policies of one preset on the test customers."""
     params, test = PRESETS[preset], groups.test
     curve = load_curve(inputs["oracle_policy"], preset)
     folder = inputs["baseline_policies"] / preset
-    rules = {
-        path.name: evaluate(load_policy(path), test, params) for path in sorted(folder.iterdir())
-    }
+    policies = {path.name: load_rule(path) for path in sorted(folder.iterdir())}
+    rules = {name: evaluate(policy, test, params) for name, policy in policies.items()}
     networks = {
-        seed: load_trained(inputs["decision_policy"], preset, seed) for seed in config.seeds
+        seed: load_network(inputs["decision_policy"] / preset / f"seed-{seed}")
+        for seed in config.seeds
     }
     runs = {seed: evaluate(network, test, params) for seed, network in networks.items()}
-    priced = {name: found for name, found in rules.items() if name not in UNPRICED}
-    best_rule = max(priced, key=lambda name: captured_uplift(curve, priced[name]))
+    captured = {name: captured_uplift(curve, found) for name, found in rules.items()}
+    best_rule = max((name for name in rules if name not in UNPRICED), key=captured.__getitem__)
     bootstrap = Bootstrap(curve, config.bootstrap, seed=0)
     ppo = float(np.mean([captured_uplift(curve, found) for found in runs.values()]))
     ppo_samples = bootstrap.over_seeds(list(runs.values()))
     lead = Estimate.of(
-        ppo - captured_uplift(curve, rules[best_rule]),
-        ppo_samples - bootstrap.captured(rules[best_rule]),
+        ppo - captured[best_rule], ppo_samples - bootstrap.captured(rules[best_rule])
     )
+    sampled = [run["history"][-1]["sampled_over_contact_rate"] for run in trained["runs"]]
     figures = {seed: summarise(found) for seed, found in runs.items()}
     table = {
         "ppo": {
@@ -136,15 +143,13 @@ def measure_preset(
                 for seed, found in runs.items()
             },
             "spend_ratio": asdict(spend_ratio(bootstrap, runs, params.budget_limit)),
-            "base_spend_ratio": base_spend_ratio(networks, groups, config),
             "over_contact_rate": float(np.mean([row["over_cap"] for row in figures.values()])),
+            "sampled_over_contact_rate": float(np.mean(sampled)),
         },
         "rules": {
             name: summarise(found)
             | {
-                "captured_uplift": asdict(
-                    Estimate.of(captured_uplift(curve, found), bootstrap.captured(found))
-                ),
+                "captured_uplift": asdict(Estimate.of(captured[name], bootstrap.captured(found))),
                 "spend_ratio": found.mean("spend") / params.budget_limit,
             }
             for name, found in rules.items()
@@ -152,33 +157,21 @@ def measure_preset(
         "best_rule": best_rule,
         "lead": asdict(lead),
     }
-    return PresetResult(curve, runs, rules, best_rule, table)
+    rule = Candidate(policies[best_rule], rules[best_rule], captured[best_rule])
+    return PresetResult(curve, networks, runs, policies[best_rule], rule, bootstrap, table)
 
 
 def spend_ratio(bootstrap: Bootstrap, runs: Mapping[int, Evaluation], limit: float) -> Estimate:
     """Expected spend on the test customers over the limit; the interval is over customers.
 
-    704 customers are a small sample of the base that the budget is for: see `base_spend_ratio`.
+    704 customers are a small sample of the base that the budget is for: see `Groups.checking`.
     """
     value = float(np.mean([found.mean("spend") for found in runs.values()]))
     samples = np.mean([bootstrap.spend(found) for found in runs.values()], axis=0)
     return Estimate.of(value / limit, samples / limit)
 
 
-def base_spend_ratio(
-    networks: Mapping[int, NetworkPolicy], groups: Groups, config: DecisionConfig
-) -> float:
-    """Expected spend over the limit on a second, larger sample of training and validation."""
-    checked = groups.calibration(2 * config.calibration_customers)
-    ratios = [
-        evaluate(network, checked, network.spec.params).mean("spend")
-        / network.spec.params.budget_limit
-        for network in networks.values()
-    ]
-    return float(np.mean(ratios))
-
-
-def headline(
+def headline_figures(
     results: Mapping[str, PresetResult],
     trained: Mapping[str, Any],
     oracle: Mapping[str, Any],
@@ -193,8 +186,8 @@ def headline(
         "captured_uplift_by_preset": {
             preset: table["ppo"]["captured_uplift"]["value"] for preset, table in tables.items()
         },
-        "best_baseline": main.best_rule,
-        "best_baseline_uplift": best_captured(main),
+        "best_baseline": main.best_rule.name,
+        "best_baseline_uplift": main.rule.captured_uplift,
         "lead_by_preset": {preset: table["lead"]["value"] for preset, table in tables.items()},
         "lead_lower_by_preset": {
             preset: table["lead"]["lower"] for preset, table in tables.items()
@@ -208,15 +201,14 @@ def headline(
 
 
 def diagnose(
-    policy: NetworkPolicy,
-    rule: Policy,
     result: PresetResult,
     groups: Groups,
     trained: Mapping[str, Any],
     seed: int,
     config: DecisionConfig,
 ) -> dict[str, Any]:
-    """Inputs that matter, monotone spend, where the gap lies, stress: for the served seed."""
+    """PPO's inputs that matter, monotone spend, where the gap lies, stress: for the chosen seed."""
+    policy, rule = result.networks[seed], result.best_rule
     params, some = policy.spec.params, representative(groups.test, config.watched_customers)
     price = trained["warm_price"]
     at_price = int(np.argmin(np.abs(result.curve.prices - price)))
@@ -239,14 +231,14 @@ def diagnose(
 
 def draw(
     folder: Path,
-    policy: NetworkPolicy,
     result: PresetResult,
     trained: Mapping[str, Any],
     seed: int,
     test: Customers,
 ) -> None:
     """All plots of the default preset."""
-    params, curve = policy.spec.params, result.curve
+    policy, curve = result.networks[seed], result.curve
+    params = policy.spec.params
     rules = result.table["rules"]
     shown = {
         name: row["captured_uplift"]["value"] for name, row in rules.items() if name not in UNPRICED

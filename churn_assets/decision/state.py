@@ -4,7 +4,7 @@ Columns, in the specification's order (also `COLUMNS`):
 
 0. `churn_risk`: P(churn within the period) in [0, 1].
 1-4. `accept_prob_0..3`: P(accept | offer) in [0, 1] *at the present contact history*: cooldown and
-   fatigue have already lowered it.
+   fatigue have already lowered it (`dynamics.reluctance`), here as in the environment.
 5. `budget_remaining`: share of the customer's allowance that is left, in [0, 1].
 6. `days_since_contact`: 0 .. cooldown_days; a longer time, or never, counts as cooldown_days,
    since nothing depends on the time beyond the cooldown.
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from churn_assets.decision.config import EnvironmentParams
+from churn_assets.decision.dynamics import logit, reluctance, sigmoid
 
 COLUMNS = (
     "churn_risk",
@@ -42,16 +43,17 @@ def build_states(
     contacts_this_period: ArrayLike,
     params: EnvironmentParams | None = None,
 ) -> NDArray[np.float64]:
-    """Assemble states for N customers.
+    """Assemble states for N customers: what the environment would show of them.
 
     Args:
         risk: (N,) P(churn) from the risk model, in [0, 1].
-        accept: (N, 4) P(accept | offer 0, 5, 10, 15 %) from the accept model, scored with the
-            customer's contact history.
+        accept: (N, 4) P(accept | offer 0, 5, 10, 15 %) from the accept model, scored as at the
+            start of the period (`features.at_start_of_period`): it is lowered here.
         budget_remaining: (N,) share of the customer's allowance left, in [0, 1].
-        days_since_contact: (N,) days, NaN for never.
+        days_since_contact: (N,) days since the last contact, of an earlier period where there was
+            none in this one; NaN for never.
         contacts_this_period: (N,) whole numbers >= 0.
-        params: gives the cooldown's length; the defaults if None.
+        params: the world, with its cooldown and reluctance; the defaults if None.
 
     Returns:
         (N, 9) float64 in the order of `COLUMNS`.
@@ -59,7 +61,8 @@ def build_states(
     Raises:
         ValueError: wrong shape, NaN or a value outside its range; the message names the column.
     """
-    cooldown_days = (params or EnvironmentParams()).cooldown_days
+    params = params or EnvironmentParams()
+    cooldown_days = params.cooldown_days
     days = np.asarray(days_since_contact, dtype=np.float64)
     days = np.minimum(np.where(np.isnan(days), cooldown_days, days), cooldown_days)
     count = np.size(risk)
@@ -76,7 +79,10 @@ def build_states(
         if np.shape(values) != shape:
             raise ValueError(f"{name}: shape {np.shape(values)}, expected {shape}")
         states[:, place] = values
-    return validate_states(states)
+    states = validate_states(states)
+    fall = reluctance(states[:, FATIGUE], states[:, DAYS], params)
+    states[:, ACCEPT] = sigmoid(logit(states[:, ACCEPT]) - fall[:, None])
+    return states
 
 
 def validate_states(states: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,22 +5,18 @@ the budget on training and validation customers. The seed with the best captured
 validation customers is the one that can be served.
 """
 
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from churn_assets.decision.baselines import representative
 from churn_assets.decision.calibration import calibrate_policy
 from churn_assets.decision.config import PRESETS, DecisionConfig, EnvironmentParams
-from churn_assets.decision.customers import Customers
-from churn_assets.decision.evaluation import (
-    evaluate,
-    summarise,
-)
+from churn_assets.decision.customers import Customers, representative
+from churn_assets.decision.evaluation import evaluate, summarise
 from churn_assets.decision.groups import Groups
 from churn_assets.decision.network import PolicyNetwork, save_network, single_thread
-from churn_assets.decision.network_numpy import NetworkPolicy, NetworkSpec
 from churn_assets.decision.pareto import ParetoCurve, curve_around, pareto_curve, solve_budget
 from churn_assets.decision.ppo import Trainer
 from churn_assets.stage import Progress, silent
@@ -43,16 +39,8 @@ def run(
     for preset in config.presets:
         trained[preset] = train_preset(groups, PRESETS[preset], config, out / preset, progress)
     best = trained[config.preset]["best_seed"]
-    served = out / "policy"
-    save_network(load_trained(out, config.preset, best), served)
+    shutil.copytree(out / config.preset / f"seed-{best}", out / "policy")
     return {"preset": config.preset, "seeds": list(config.seeds), "trained": trained}
-
-
-def load_trained(folder: Path, preset: str, seed: int) -> NetworkPolicy:
-    """A trained network of this stage's folder."""
-    saved = folder / preset / f"seed-{seed}"
-    spec = NetworkSpec.model_validate_json((saved / "policy.json").read_text())
-    return NetworkPolicy.load(saved, spec)
 
 
 def train_preset(

@@ -14,6 +14,7 @@ from churn_assets.decision.evaluation import evaluate, summarise
 from churn_assets.decision.groups import Groups
 from churn_assets.decision.pareto import ParetoCurve, curve_around, pareto_curve, solve_budget
 from churn_assets.decision.policy import save_rule
+from churn_assets.predictors.features import at_start_of_period
 from churn_assets.predictors.scoring import AcceptScorer, RiskScorer
 from churn_assets.stage import Progress, silent
 
@@ -28,8 +29,8 @@ def run_environment(
 ) -> dict[str, Any]:
     """Score the telco customers and write `train|valid|test.safetensors` (risk, accept, value).
 
-    The accept model is asked about customers without contact history: the environment lowers
-    acceptance itself.
+    The accept model is asked as at the start of a period, like in serving: the environment lowers
+    acceptance itself (`state.build_states` does the same).
     """
     # Imported here: only this function reads tables, and the serving side imports this package.
     import pandas as pd
@@ -42,7 +43,8 @@ def run_environment(
         value = 12 * table["monthly_charges"].to_numpy(dtype=np.float64)
         records = table.drop(columns=["churn"]).to_dict(orient="records")
         rows = [{str(name): cell for name, cell in record.items()} for record in records]
-        customers = Customers(risk.predict(rows), accept.predict(rows), value)
+        begun = [at_start_of_period(row) for row in rows]
+        customers = Customers(risk.predict(rows), accept.predict(begun), value)
         customers.save(out / f"{split}.safetensors")
         report[split] = {
             "customers": len(customers),

@@ -24,7 +24,8 @@ Accept: what a bank contact and a Telco customer have in common.
 
 A row without any contact history describes a customer never contacted: 0 contacts in the period,
 0 before it, outcome "nonexistent" (what the bank data records with pdays = 999). Of a history
-that is given in part, the absent part is missing like any other value.
+that is given in part, the absent part is missing like any other value. Decisions ask about the
+customer `at_start_of_period`; what contacts since then do is the environment's part.
 """
 
 from __future__ import annotations
@@ -215,6 +216,18 @@ def with_contact_history(row: Row) -> Row:
     if any(row.get(key) is not None for key in NEVER_CONTACTED):
         return row
     return {**row, **NEVER_CONTACTED}
+
+
+def at_start_of_period(row: Row) -> Row:
+    """A copy of `row` as the customer stood before any contact of the running period.
+
+    What happened before the period (`previous_contacts`, `previous_outcome`) stays. What the
+    running period's contacts do to acceptance is the decision environment's to say: it asks the
+    model this way and lowers the answer itself.
+    """
+    before = {key: row.get(key) for key in ("previous_contacts", "previous_outcome")}
+    known = before if any(value is not None for value in before.values()) else {}
+    return {**row, **NEVER_CONTACTED, **known}
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ RULES = (
     Rule("risk.ece_oof", higher_is_better=False, tolerance=0.005),
     Rule("accept.auc", higher_is_better=True, tolerance=0.005),
     Rule("accept.ece", higher_is_better=False, tolerance=0.005),
-    Rule("policy.captured_uplift", higher_is_better=True, tolerance=0.01),
+    Rule("policy.served_uplift", higher_is_better=True, tolerance=0.01),
     Rule("messages.served_pass_rate", higher_is_better=True, tolerance=0.0),
     Rule("messages.rm_accuracy", higher_is_better=True, tolerance=0.01),
 )

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from api.engine import RetentionEngine
 from api.golden import check_golden, check_live
 from api.schemas import SAMPLE_REQUEST, PredictRequest, PredictResponse
+from churn_assets.decision.dynamics import logit
+from churn_assets.decision.environment import Situation, observe
 from churn_assets.messages.bank import ScoredTemplate
 from churn_assets.messages.brief import MessageBrief
 from churn_assets.messages.writer import MessageWriter
@@ -65,6 +67,23 @@ def test_every_figure_is_finite_and_in_range(
     PredictResponse.model_validate(json.loads(json.dumps(answer, allow_nan=False)))
     accept = [a["accept_prob"] for a in answer["metadata"]["alternatives"][1:]]
     assert accept == sorted(accept)
+
+
+@pytest.mark.parametrize(("contacts", "days"), [(0, None), (0, 3), (1, 0), (2, 5), (3, 40)])
+def test_acceptance_is_what_the_environment_shows(
+    engine: RetentionEngine, contacts: int, days: int | None
+) -> None:
+    """The policy was trained on the environment's acceptance; the answer must state the same."""
+    customer = request(contacts_this_period=contacts, days_since_contact=days)
+    params = engine.assessor.params
+    fresh = engine.assessor.accept.predict([SAMPLE_REQUEST])
+    rested = params.cooldown_days if days is None else min(days, params.cooldown_days)
+    counts = (np.array([count]) for count in (contacts, 0, rested))
+    shown = observe(Situation(np.zeros(1), logit(fresh), *counts), params)[0, 1:5]
+    metadata = engine.predict(customer, now=NOON)["metadata"]
+    offers = [a["accept_prob"] for a in metadata["alternatives"][1:]]
+    assert offers == pytest.approx(shown.tolist())
+    assert metadata["accept_prob"] in offers
 
 
 def test_reasons_are_exact_shares_of_the_score(engine: RetentionEngine) -> None:

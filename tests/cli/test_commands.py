@@ -17,7 +17,11 @@ import pytest
 from api.feedback import SqliteFeedbackLog
 from api.routes.feedback import FeedbackEvent
 from api.schemas import SAMPLE_REQUEST, PredictResponse
+from churn_assets.decision.policy import save_rule
+from churn_assets.decision.rules import NeverContact, PricedGreedy
+from churn_assets.resources.artifact_store import LocalArtifactStore, asset_pointer
 from tests.api.conftest import publish_predictions, publish_small_release
+from tests.decision.conftest import synthetic_customers
 
 PROJECT = Path(__file__).resolve().parents[2]
 Churn = Callable[..., subprocess.CompletedProcess[str]]
@@ -201,3 +205,44 @@ def test_upload_needs_a_bucket(churn: Churn) -> None:
     done = churn("data", "upload")
     assert done.returncode == 2
     assert "CHURN_STORE" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def policies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home folder with what the arena needs: customers, a learned policy and two baselines."""
+    home, made = tmp_path_factory.mktemp("arena"), tmp_path_factory.mktemp("made")
+    save_rule(PricedGreedy(price=1.0), made / "decision_policy" / "policy")
+    for rule in (PricedGreedy(price=1.5), NeverContact()):
+        save_rule(rule, made / "baseline_policies" / "moderate" / rule.name)
+    (made / "retention_environment").mkdir()
+    synthetic_customers(60, 0).save(made / "retention_environment" / "test.safetensors")
+    store = LocalArtifactStore(home / "store")
+    for folder in made.iterdir():
+        artifact = store.put(folder.name, folder)
+        store.write_pointer(asset_pointer(folder.name), artifact.model_dump_json().encode())
+    return home
+
+
+def test_the_arena_compares_two_policies(churn: Churn, policies: Path) -> None:
+    """The figures are the ones that other programs read with --json."""
+    done = churn("arena", "ppo", "never", "--episodes", "400", "--json", home=policies)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["episodes"] == 400
+    assert found["b"]["contacts_per_1000"]["value"] == 0
+    assert found["difference"].keys() == found["a"].keys() - {"name"}
+    shown = churn("arena", "ppo", "never", "--episodes", "400", home=policies)
+    assert shown.returncode == 0, shown.stderr
+    assert "net revenue per customer" in shown.stdout
+    assert f"{found['a']['contacts_per_1000']['value']:.4g}" in shown.stdout
+
+
+def test_the_arena_names_what_it_lacks(churn: Churn, policies: Path) -> None:
+    """A policy's misspelt name, or a preset that no baseline was tuned for, costs one look."""
+    unknown = churn("arena", "ppo", "greedy", home=policies)
+    assert unknown.returncode == 2
+    assert "ppo, never, priced_greedy" in " ".join(unknown.stderr.split())
+    other = churn("arena", "ppo", "never", home=policies, CHURN_DECISION__PRESET="harsh")
+    assert other.returncode == 2
+    assert "'harsh'" in other.stderr
+    assert "Traceback" not in other.stderr

@@ -8,6 +8,23 @@ import pytest
 from churn_assets.decision.config import DecisionConfig, EnvironmentParams, PpoConfig
 from churn_assets.decision.customers import Customers
 
+HEADLINE = {
+    "captured_uplift",
+    "captured_uplift_by_preset",
+    "best_baseline",
+    "best_baseline_uplift",
+    "lead_by_preset",
+    "lead_lower_by_preset",
+    "spend_ratio",
+    "over_contact_rate",
+    "train_seconds",
+    "oracle_gap",
+    "seeds",
+    "served",
+    "served_uplift",
+}
+"""The figures below `policy` in `churn report --json`: the promised ones, and what is served."""
+
 
 def synthetic_customers(count: int, seed: int) -> Customers:
     """Risk from 0.02 to 0.9, acceptance rising with the offer, values like the telco data's."""

@@ -194,3 +194,28 @@ def test_bad_actions_are_named(
     """Why: an index outside the action space must not wrap around."""
     with pytest.raises(ValueError, match=named):
         VectorRetention(customers, PARAMS, 1).step(np.array(actions))
+
+
+def test_the_scalar_environment_refuses_broken_actions(customers: Customers) -> None:
+    """Why: 0.9 contacts must not silently become none."""
+    env = RetentionEnv(customers, PARAMS)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match="actions"):
+        env.step(np.array([0.9, 1.0, 0.0]))
+
+
+@pytest.mark.parametrize("name", ["budget", "fatigue"])
+@pytest.mark.parametrize("weight", [np.nan, -0.1, np.inf])
+def test_bad_multipliers_are_named(name: str, weight: float) -> None:
+    """Why: a negative price would reward the violation."""
+    with pytest.raises(ValueError, match=name):
+        Multipliers(**{name: weight})
+
+
+@pytest.mark.parametrize(("count", "seed", "named"), [(0, 0, "count"), (2, -1, "seed")])
+def test_bad_sizes_and_seeds_are_named(
+    customers: Customers, count: int, seed: int, named: str
+) -> None:
+    """Why: a negative seed would wrap around to another stream."""
+    with pytest.raises(ValueError, match=named):
+        VectorRetention(customers, PARAMS, count, seed)

@@ -41,6 +41,15 @@ def test_the_redraw_is_stratified(groups: Groups) -> None:
         assert found == pytest.approx(groups.train.risk.mean(), abs=chance / 4)
 
 
+def test_nobody_is_priced_on_and_checked(groups: Groups) -> None:
+    """Why: spend that is checked where it was set to the limit can't miss it."""
+    priced, checked = groups.calibration(10_000), groups.checking()
+    everybody = np.concatenate([groups.train.risk, groups.valid.risk])
+    halves = np.concatenate([priced.risk, checked.risk])
+    np.testing.assert_array_equal(np.sort(halves), np.sort(everybody))
+    assert checked.risk.mean() == pytest.approx(priced.risk.mean(), abs=0.005)
+
+
 def test_a_change_reaches_every_group(groups: Groups) -> None:
     """Why: a stressed world that left the validation customers alone would choose wrongly."""
     halved = groups.mapped(lambda customers: customers.stressed(risk_factor=0.5))

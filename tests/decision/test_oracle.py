@@ -1,14 +1,14 @@
 """The oracle is the optimum, its certificate holds, and exact evaluation agrees with simulation."""
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
 import pytest
 
-from churn_assets.decision.actions import Policy
-from churn_assets.decision.baselines import representative
+from churn_assets.decision.actions import Decisions, Policy
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.customers import Customers
+from churn_assets.decision.customers import Customers, representative
 from churn_assets.decision.diagnostics import (
     BY_STATE,
     captured_with_help,
@@ -21,6 +21,7 @@ from churn_assets.decision.evaluation import Evaluation, chain_figures, evaluate
 from churn_assets.decision.oracle import build_chain, solve
 from churn_assets.decision.pareto import curve_around, pareto_curve, solve_budget
 from churn_assets.decision.rules import AlwaysOffer, NeverContact, PricedGreedy
+from churn_assets.decision.state import FATIGUE
 
 
 def brute_force_value(
@@ -94,20 +95,35 @@ def play_out(
     exact = evaluate(policy, customers, params)
     envs = VectorRetention(customers, params, count, seed=9, multipliers=Multipliers(0, 0))
     drawn, value, risk = envs.customer.copy(), envs.value, envs.observation[:, 0]
-    totals = {name: np.zeros(count) for name in ("uplift", "spend", "contacts", "decisions")}
+    totals = {
+        name: np.zeros(count) for name in ("uplift", "spend", "contacts", "over_cap", "decisions")
+    }
     totals["uplift"] += risk - 1
     live = np.ones(count, dtype=bool)
     while live.any():
-        decided = policy.decide(envs.observation)
-        step = envs.step(
-            np.column_stack([decided.contact, decided.offer, decided.delay]).astype(np.int64)
-        )
+        step = envs.step(policy.decide(envs.observation).actions)
         totals["uplift"] += live * step.reward / value
         totals["spend"] += live * step.spend / value
         totals["contacts"] += live * step.contacted
+        totals["over_cap"] += live * (step.fatigue_violation > 0)
         totals["decisions"] += live
         live &= ~step.terminated
     return {name: total - getattr(exact, name)[drawn] for name, total in totals.items()}
+
+
+class Pester:
+    """Contacts at every look, even above the cap, until the channel is closed."""
+
+    name = "pester"
+
+    def __init__(self, params: EnvironmentParams) -> None:
+        self.params = params
+
+    def decide(self, states: np.ndarray) -> Decisions:
+        """Contact with no discount, and look again after two days."""
+        contact = states[:, FATIGUE] < self.params.contact_stop
+        count = len(states)
+        return Decisions(contact, np.zeros(count, int), np.full(count, 1), np.ones(count))
 
 
 @pytest.mark.parametrize(
@@ -115,15 +131,17 @@ def play_out(
     [
         NeverContact,
         AlwaysOffer,
+        Pester,
         lambda params: PricedGreedy(
             params=params, price=1.0, contact_in_cooldown=True, delay_after_contact=1
         ),
     ],
 )
 def test_exact_evaluation_agrees_with_simulation(
-    customers: Customers, params: EnvironmentParams, rule: type[NeverContact]
+    customers: Customers, params: EnvironmentParams, rule: Callable[..., Policy]
 ) -> None:
-    """Why: the oracle's model and the environment are two programs; they must be one world."""
+    """Why: the oracle's model and the environment are two programs; they must be one world, above
+    the contact cap too."""
     differences = play_out(rule(params=params), customers, params, 20_000)
     for name, difference in differences.items():
         error = difference.std() / np.sqrt(len(difference))
@@ -204,6 +222,23 @@ def test_spend_falls_and_value_rises_with_the_price(
     curve = pareto_curve(customers, params, np.array([0.0, 0.5, 1.0, 2.0, 4.0]))
     assert (np.diff(curve.spend, axis=0) <= 1e-12).all()
     assert (np.diff(curve.uplift, axis=0) <= 1e-12).all()
+
+
+def test_the_pesterer_exceeds_the_cap(customers: Customers, params: EnvironmentParams) -> None:
+    """Why: a figure that is 0 for every policy tried would agree with anything."""
+    assert evaluate(Pester(params), customers, params).mean("over_cap") > 0.1
+
+
+def test_the_best_delay_is_not_always_zero(customers: Customers, params: EnvironmentParams) -> None:
+    """Why: with nothing to gain from waiting, the delay would be no decision; and with nothing to
+    lose, it would always be the longest."""
+    delays: set[int] = set()
+    for actions in solve(build_chain(customers, params), 1.0)[:-1]:
+        waits = ~actions.contact
+        waits[..., -1] = False  # out of the cooldown nothing changes any more
+        delays |= set(np.unique(actions.delay[waits | actions.contact]))
+    assert len(delays) > 2
+    assert delays != {0}
 
 
 def test_oracle_keeps_the_cap(customers: Customers, params: EnvironmentParams) -> None:

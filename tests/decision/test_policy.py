@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,15 @@ from churn_assets.decision.baselines import families
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.customers import Customers
 from churn_assets.decision.network import PolicyNetwork, save_network
-from churn_assets.decision.network_numpy import HEADS, NetworkSpec, raw_features
+from churn_assets.decision.network_numpy import HEADS, NetworkPolicy, NetworkSpec, raw_features
 from churn_assets.decision.outcomes import decision_outcomes
-from churn_assets.decision.policy import load_params, load_policy, save_rule
+from churn_assets.decision.policy import (
+    load_network,
+    load_params,
+    load_policy,
+    load_rule,
+    save_rule,
+)
 from churn_assets.decision.ppo import feature_spec
 from churn_assets.decision.rules import (
     AlwaysOffer,
@@ -53,7 +60,7 @@ def random_states(count: int, seed: int = 0) -> np.ndarray:
     )
 
 
-def network_policy(seed: int = 0) -> Policy:
+def network_policy(seed: int = 0) -> NetworkPolicy:
     """An untrained network with lively heads."""
     torch.manual_seed(seed)
     network = PolicyNetwork(16)
@@ -87,18 +94,30 @@ def test_a_saved_network_decides_the_same(tmp_path: Path) -> None:
     assert (before.probability == after.probability).all()
 
 
-def test_numpy_network_equals_torch() -> None:
-    """Why: serving needs no torch, and must be the network that was trained."""
+@pytest.mark.parametrize("head_scale", [1, 4000])
+def test_numpy_network_equals_torch(head_scale: float) -> None:
+    """Why: serving needs no torch, and must be the network that was trained; untrained heads put
+    out hundredths, trained ones up to 60 (thousands of times as much)."""
     torch.manual_seed(0)
     network = PolicyNetwork(128)
+    with torch.no_grad():
+        for head in (network.contact, network.offer, network.delay):
+            head.weight.mul_(head_scale)
     spec = NetworkSpec(params=PARAMS, mean=(0.3,) * 9, scale=(1.2,) * 9)
     policy, states = network.deployed(spec), random_states(500)
-    features = torch.from_numpy((raw_features(states) - 0.3) / 1.2).float()
+    features = torch.from_numpy((raw_features(states) - 0.3) / 1.2)
     with torch.no_grad():
-        expected = network(features)
+        single = network(features.float())
+        exact = network.double()(features)
     outputs = policy.outputs(states)
-    for columns, theirs in zip(HEADS.values(), expected, strict=True):
-        np.testing.assert_allclose(outputs[:, columns], theirs.numpy(), atol=1e-6)
+    if head_scale > 1:
+        assert abs(outputs).max() > 60
+    for columns, theirs, rounded in zip(HEADS.values(), exact, single, strict=True):
+        np.testing.assert_allclose(outputs[:, columns], theirs.numpy(), rtol=0, atol=1e-6)
+        largest = max(1.0, float(theirs.abs().max()))
+        np.testing.assert_allclose(
+            outputs[:, columns] / largest, rounded.numpy() / largest, rtol=0, atol=1e-6
+        )
 
 
 @pytest.mark.parametrize("policy", [*RULES, network_policy()], ids=lambda policy: policy.name)
@@ -171,13 +190,64 @@ def test_releases_of_other_versions_load(tmp_path: Path, caplog: pytest.LogCaptu
     assert "params.seasonality, patience" in caplog.messages[0]
 
 
-def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
-    """Why: numpy would broadcast some wrong shapes without a word."""
+@pytest.mark.parametrize(
+    ("tensor", "damage"),
+    [
+        ("offer.weight", lambda array: array[:3]),
+        ("offer.bias", lambda array: array[:1]),
+        ("trunk.0.bias", lambda array: array[:1]),
+        ("trunk.2.weight", lambda array: array * np.float32(np.nan)),
+        ("delay.bias", lambda array: array + np.float32(np.inf)),
+        ("contact.weight", None),
+        ("trunk.0.bias", None),
+    ],
+)
+def test_damaged_weights_are_refused(
+    tensor: str, damage: Callable[[np.ndarray], np.ndarray] | None, tmp_path: Path
+) -> None:
+    """Why: numpy would broadcast some wrong shapes without a word, and NaN decides "no contact"."""
     policy = network_policy()
-    policy.weights["offer.weight"] = policy.weights["offer.weight"][:3]
+    array = policy.weights.pop(tensor)
+    if damage:
+        policy.weights[tensor] = damage(array)
     save_network(policy, tmp_path)
-    with pytest.raises(ValueError, match="offer"):
+    with pytest.raises(ValueError, match=r"network\.safetensors"):
         load_policy(tmp_path)
+
+
+def test_a_file_cut_short_is_refused_by_name(tmp_path: Path) -> None:
+    """Why: an interrupted copy must not surface as an error from inside a library."""
+    save_network(network_policy(), tmp_path)
+    file = tmp_path / "network.safetensors"
+    file.write_bytes(file.read_bytes()[:200])
+    with pytest.raises(ValueError, match=r"network\.safetensors"):
+        load_policy(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("mean", (0.1,) * 8), ("scale", (1.0,) * 8 + (0.0,)), ("mean", (np.nan,) * 9)],
+)
+def test_a_damaged_normalisation_is_refused(
+    field: str, value: tuple[float, ...], tmp_path: Path
+) -> None:
+    """Why: features divided by zero, or by another column's spread, decide anything at all."""
+    save_network(network_policy(), tmp_path)
+    file = tmp_path / "policy.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {field: value}))
+    with pytest.raises(ValueError, match=field):
+        load_policy(tmp_path)
+
+
+def test_networks_and_rules_are_told_apart(tmp_path: Path) -> None:
+    """Why: the report draws the learned network; a rule in its folder is a mix-up."""
+    save_network(network_policy(), tmp_path / "network")
+    save_rule(PricedGreedy(), tmp_path / "rule")
+    assert load_network(tmp_path / "network").name == "ppo"
+    assert load_rule(tmp_path / "rule") == PricedGreedy()
+    for load, folder in ((load_network, "rule"), (load_rule, "network")):
+        with pytest.raises(ValueError, match=folder):
+            load(tmp_path / folder)
 
 
 def test_serving_needs_no_torch() -> None:

@@ -2,33 +2,30 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pytest
 
 from checks import decision as checks
 from churn_assets.decision import arena, report, training, world
+from churn_assets.decision.baselines import calibrated
+from churn_assets.decision.comparison import Bootstrap
 from churn_assets.decision.config import PRESETS, DecisionConfig, EnvironmentParams
 from churn_assets.decision.customers import Customers
+from churn_assets.decision.evaluation import METRICS, Evaluation, evaluate
+from churn_assets.decision.groups import Groups
+from churn_assets.decision.pareto import curve_around, pareto_curve
 from churn_assets.decision.policy import load_policy
 from churn_assets.decision.rules import NeverContact, PricedGreedy
+from churn_assets.decision.served import Candidate, choose_served, served_figures
 from churn_assets.resources.artifact_store import Artifact
+from tests.decision.conftest import HEADLINE, synthetic_customers
 
-HEADLINE = {
-    "captured_uplift",
-    "captured_uplift_by_preset",
-    "best_baseline",
-    "best_baseline_uplift",
-    "lead_by_preset",
-    "lead_lower_by_preset",
-    "spend_ratio",
-    "over_contact_rate",
-    "train_seconds",
-    "oracle_gap",
-    "seeds",
-}
+NOTHING = Evaluation.of(np.zeros((1, len(METRICS))), np.ones(1))
 
 
 @pytest.fixture(scope="module")
@@ -92,9 +89,27 @@ def test_what_is_served_is_the_better_one(
 ) -> None:
     """Why: a barely trained network must not reach customers."""
     served = load_policy(folders["policy_report"] / "policy")
-    ppo, rule = (reported["policy"][key] for key in ("captured_uplift", "best_baseline_uplift"))
+    by_seed = reported["presets"]["moderate"]["ppo"]["by_seed"]
+    ppo = by_seed[str(reported["served_seed"])]["captured_uplift"]
+    rule = reported["policy"]["best_baseline_uplift"]
     assert served.name == ("ppo" if ppo >= rule else reported["policy"]["best_baseline"])
-    assert reported["served"] == served.name
+    assert reported["served"] == reported["policy"]["served"] == served.name
+    assert reported["policy"]["served_uplift"] == max(ppo, rule)
+
+
+def test_the_checks_read_what_the_stages_write(reported: dict[str, Any]) -> None:
+    """Why: a renamed figure must not surface in the graph only."""
+    for check in (
+        checks.served_policy_is_the_best_measured,
+        checks.expected_spend_is_within_the_budget,
+        checks.contact_cap_is_kept,
+        checks.decisions_depend_on_the_state,
+        checks.a_cheaper_world_never_spends_less,
+        checks.ppo_captures_at_least_the_best_baseline,
+    ):
+        outcome(check, reported)
+    assert outcome(checks.served_policy_is_the_best_measured, reported)
+    assert outcome(checks.contact_cap_is_kept, reported)
 
 
 def test_tuned_rules_keep_the_budget(folders: dict[str, Path]) -> None:
@@ -138,62 +153,55 @@ def outcome(check: dg.AssetChecksDefinition, found: dict[str, Any]) -> bool:
 def good_report() -> dict[str, Any]:
     """A report that every check on it accepts."""
     table = {
-        "ppo": {
-            "by_seed": {"0": {"captured_uplift": 0.98}},
-            "spend_ratio": {"value": 1.01, "lower": 0.95, "upper": 1.07},
-            "base_spend_ratio": 1.0,
+        "ppo": {"by_seed": {"0": {"captured_uplift": 0.98}, "1": {"captured_uplift": 0.5}}},
+        "rules": {
+            "priced_greedy": {"captured_uplift": {"value": 0.95}},
+            "always_offer": {"captured_uplift": {"value": 0.99}},
         },
-        "rules": {"priced_greedy": {"captured_uplift": {"value": 0.95}}},
         "lead": {"value": 0.03, "lower": 0.02, "upper": 0.04},
     }
     return {
         "preset": "moderate",
         "presets": {"moderate": table},
         "policy": {
-            "captured_uplift": 0.98,
+            "captured_uplift": 0.74,
             "best_baseline": "priced_greedy",
             "best_baseline_uplift": 0.95,
-            "over_contact_rate": 0.0005,
         },
         "served": "ppo",
         "served_seed": 0,
-        "diagnostics": {
+        "serving": {
+            "captured_uplift": 0.98,
+            "spend_ratio": {"value": 1.0, "lower": 0.99, "upper": 1.01},
+            "test_spend_ratio": {"value": 1.01, "lower": 0.95, "upper": 1.07},
+            "over_contact_rate": 0.0005,
             "sensitivity": dict.fromkeys(checks.COLUMNS, 0.1),
-            "spend_at_offer_prices": [0.03, 0.02, 0.02],
-            "oracle_spend_at_prices": [0.05, 0.02, 0.01],
+            "spend_by_allowance": [0.0, 0.02, 0.02],
         },
+        "diagnostics": {"oracle_spend_at_prices": [0.05, 0.02, 0.01]},
     }
+
+
+PPO_SEED = ("presets", "moderate", "ppo", "by_seed", "0", "captured_uplift")
+RULE = ("presets", "moderate", "rules", "priced_greedy", "captured_uplift", "value")
 
 
 @pytest.mark.parametrize(
     ("check", "path", "bad"),
     [
-        ("ppo_captures_at_least_the_best_baseline", ("policy", "captured_uplift"), 0.9),
+        ("ppo_captures_at_least_the_best_baseline", PPO_SEED, 0.9),
+        ("served_policy_is_the_best_measured", ("serving", "captured_uplift"), 0.97),
+        ("served_policy_is_the_best_measured", PPO_SEED, 0.985),
+        ("served_policy_is_the_best_measured", RULE, 0.985),
+        ("expected_spend_is_within_the_budget", ("serving", "spend_ratio", "value"), 1.03),
+        ("expected_spend_is_within_the_budget", ("serving", "test_spend_ratio", "lower"), 1.05),
+        ("contact_cap_is_kept", ("serving", "over_contact_rate"), 0.001),
+        ("decisions_depend_on_the_state", ("serving", "sensitivity", "budget_remaining"), 0.0),
+        ("a_cheaper_world_never_spends_less", ("serving", "spend_by_allowance"), [0, 0.02, 0.01]),
         (
-            "served_policy_is_the_best_measured",
-            ("presets", "moderate", "ppo", "by_seed", "0", "captured_uplift"),
-            0.9,
-        ),
-        (
-            "expected_spend_is_within_the_budget",
-            ("presets", "moderate", "ppo", "base_spend_ratio"),
-            1.03,
-        ),
-        (
-            "expected_spend_is_within_the_budget",
-            ("presets", "moderate", "ppo", "spend_ratio", "lower"),
-            1.05,
-        ),
-        ("contact_cap_is_kept", ("policy", "over_contact_rate"), 0.001),
-        (
-            "decisions_depend_on_the_state",
-            ("diagnostics", "sensitivity", "budget_remaining"),
-            0.0,
-        ),
-        (
-            "dearer_offers_never_raise_spend",
-            ("diagnostics", "spend_at_offer_prices"),
-            [0.02, 0.03],
+            "a_cheaper_world_never_spends_less",
+            ("diagnostics", "oracle_spend_at_prices"),
+            [0.01, 0.02],
         ),
     ],
 )
@@ -206,6 +214,48 @@ def test_a_check_can_fail(check: str, path: tuple[str, ...], bad: object) -> Non
         inner = inner[key]
     inner[path[-1]] = bad
     assert not outcome(definition, found)
+
+
+def test_a_served_rule_may_leave_inputs_aside_but_not_all() -> None:
+    """Why: a threshold on the risk needs no acceptance; a policy that sees nothing is broken."""
+    found = good_report() | {"served": "risk_threshold"}
+    for name in checks.COLUMNS[1:]:
+        found["serving"]["sensitivity"][name] = 0.0
+    assert outcome(checks.decisions_depend_on_the_state, found)
+    found["serving"]["sensitivity"]["churn_risk"] = 0.0
+    assert not outcome(checks.decisions_depend_on_the_state, found)
+
+
+@pytest.mark.parametrize(("share", "passes"), [(1.0, True), (1.05, False)])
+def test_overspending_by_a_twentieth_is_refused(
+    params: EnvironmentParams, share: float, passes: bool
+) -> None:
+    """Why: the budget is the constraint; its check must be able to see a policy that breaks it. A
+    rule is priced to the limit, or to 1.05 of it, and judged on customers it wasn't priced on."""
+    groups = Groups(
+        *(synthetic_customers(count, seed) for seed, count in enumerate((2400, 90, 90)))
+    )
+    aim = params.model_copy(update={"budget_limit": share * params.budget_limit})
+    build = partial(PricedGreedy, params=params, contact_in_cooldown=True)
+    rule = calibrated(
+        lambda price: build(price=price), "priced_greedy", groups.calibration(400), aim
+    )
+    curve = pareto_curve(groups.test, params, curve_around(1.0))
+    candidate = Candidate(rule, evaluate(rule, groups.test, params), 0.98)
+    serving = served_figures(candidate, groups, Bootstrap(curve, 100, seed=0), params)
+    assert serving["spend_ratio"]["value"] == pytest.approx(share, abs=0.015)
+    width = serving["spend_ratio"]["upper"] - serving["spend_ratio"]["lower"]
+    assert width < 0.05
+    found = good_report()
+    found["serving"] = serving
+    assert outcome(checks.expected_spend_is_within_the_budget, found) == passes
+
+
+def test_a_poor_seed_is_not_served_for_the_others_sake() -> None:
+    """Why: the seed that would reach customers decides, not the mean over all seeds."""
+    rule, ppo = (Candidate(NeverContact(), NOTHING, captured) for captured in (0.95, 0.94))
+    assert choose_served(ppo, rule) is rule
+    assert choose_served(rule, ppo) is rule
 
 
 def test_an_uncertified_oracle_is_refused() -> None:
@@ -236,6 +286,18 @@ def test_a_policy_draws_against_itself(customers: Customers) -> None:
     table = arena.compare(rule, rule, customers, rule.params, episodes=500)
     for figure in table["difference"].values():
         assert figure == {"value": 0, "lower": 0, "upper": 0}
+
+
+def test_the_arenas_seeds_are_independent_draws(customers: Customers) -> None:
+    """Why: "another seed" must be another sample of customers and luck; the same one, the same."""
+    rule = PricedGreedy(price=1.0)
+    same, again, other = (arena.play(rule, customers, rule.params, 500, seed) for seed in (0, 0, 1))
+    assert (same.value == again.value).all()
+    assert (same.revenue == again.revenue).all()
+    values = set(same.value)
+    # Environment i of one seed must not be environment i - k of another.
+    for shift in range(-3, 4):
+        assert (np.roll(other.value, shift) == same.value).mean() < 3 / len(values)
 
 
 def test_the_arena_finds_the_better_policy(customers: Customers) -> None:

@@ -7,15 +7,66 @@ from hypothesis import strategies as st
 
 from churn_assets.decision.config import PRESETS, EnvironmentParams
 from churn_assets.decision.customers import Customers
-from churn_assets.decision.state import COLUMNS, build_states, validate_states
+from churn_assets.decision.diagnostics import stressed_params
+from churn_assets.decision.dynamics import start_histories
+from churn_assets.decision.environment import Situation, fresh_start, observe
+from churn_assets.decision.state import ACCEPT, BUDGET, COLUMNS, build_states, validate_states
 
 GOOD = np.array([0.3, 0.1, 0.4, 0.6, 0.8, 1.0, 7.0, 0.0, 0.0])
 
 
 def test_columns_are_in_the_specified_order() -> None:
     """Why: the network's inputs are positional."""
-    states = build_states([0.2], [[0.1, 0.2, 0.3, 0.4]], [0.5], [2.0], [1])
-    assert states.tolist() == [[0.2, 0.1, 0.2, 0.3, 0.4, 0.5, 2.0, 1.0, 1.0]]
+    calm = EnvironmentParams(cooldown_reluctance=0, fatigue_reluctance=0)
+    states = build_states([0.2], [[0.1, 0.2, 0.3, 0.4]], [0.5], [2.0], [1], calm)
+    np.testing.assert_allclose(states, [[0.2, 0.1, 0.2, 0.3, 0.4, 0.5, 2.0, 1.0, 1.0]])
+
+
+@pytest.mark.parametrize("params", PRESETS.values(), ids=PRESETS)
+def test_serving_shows_the_policy_what_the_environment_showed_it(
+    params: EnvironmentParams, customers: Customers
+) -> None:
+    """Why: a policy is only as good as it was measured to be where the numbers mean the same; the
+    same customers with any history they can have must be the same states."""
+    fresh = fresh_start(customers, params)
+    histories, _ = start_histories(params)
+    for contacts, spent, days in histories[:: len(histories) // 40]:
+        counts = (np.full(len(customers), count) for count in (contacts, spent, days))
+        observed = observe(Situation(fresh.score, fresh.accept, *counts), params)
+        built = build_states(
+            customers.risk,
+            customers.accept,
+            observed[:, BUDGET],
+            np.full(len(customers), float(days)),
+            np.full(len(customers), contacts),
+            params,
+        )
+        np.testing.assert_allclose(built, observed, rtol=1e-12)
+
+
+@given(
+    st.lists(st.floats(0.01, 0.99), min_size=4, max_size=4).map(sorted),
+    st.integers(0, 20),
+    st.integers(0, 6),
+    st.sampled_from(list(PRESETS.values())),
+)
+def test_contacts_and_a_running_cooldown_lower_acceptance(
+    accept: list[float], contacts: int, days: int, params: EnvironmentParams
+) -> None:
+    """Why: pestering must never look attractive, and a better offer never less welcome."""
+    once_more = build_states(
+        [0.3] * 3,
+        [accept] * 3,
+        [1.0] * 3,
+        [float(days), float(days), days + 1.0],
+        [contacts, contacts + 1, contacts],
+        params,
+    )[:, ACCEPT]
+    here, after_a_contact, a_day_later = once_more
+    assert (after_a_contact < here).all()
+    later_is_better = days < params.cooldown_days
+    assert (a_day_later > here).all() if later_is_better else (a_day_later == here).all()
+    assert (np.diff(once_more, axis=1) >= 0).all()
 
 
 def test_never_contacted_is_like_a_contact_before_the_cooldown() -> None:
@@ -74,6 +125,34 @@ def test_a_budget_must_be_positive(field: str) -> None:
     """Why: with no budget, spend over limit is undefined."""
     with pytest.raises(ValueError, match=field):
         EnvironmentParams(**{field: 0.0})
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+@pytest.mark.parametrize("field", ["budget_limit", "period_days", "annoyance_effect"])
+def test_an_assumption_must_be_finite(field: str, wrong: float) -> None:
+    """Why: an infinite limit or effect makes every figure NaN, far from its cause."""
+    with pytest.raises(ValueError, match=field):
+        EnvironmentParams(**{field: wrong})
+
+
+@pytest.mark.parametrize("dearest", [1.05, np.inf])
+def test_a_discount_is_at_most_the_price(dearest: float) -> None:
+    """Why: a company doesn't pay its customers to stay."""
+    with pytest.raises(ValueError, match="discounts"):
+        EnvironmentParams(discounts=(0, 0.05, 0.10, dearest))
+
+
+def test_a_stressed_budget_is_checked_like_any_other() -> None:
+    """Why: a stress of nothing left has no spend over limit."""
+    assert stressed_params(EnvironmentParams(), {"budget": 0.5}).budget_limit == 0.01
+    with pytest.raises(ValueError, match="budget_limit"):
+        stressed_params(EnvironmentParams(), {"budget": 0.0})
+
+
+def test_there_must_be_customers() -> None:
+    """Why: nothing can be drawn from nobody."""
+    with pytest.raises(ValueError, match="no customers"):
+        Customers(np.empty(0), np.empty((0, 4)), np.empty(0))
 
 
 def test_discounts_must_be_countable() -> None:

@@ -16,6 +16,7 @@ from churn_assets.predictors.features import (
     Feature,
     FeatureError,
     PricePressure,
+    at_start_of_period,
     encode,
     with_contact_history,
 )
@@ -104,6 +105,19 @@ def test_partial_history_keeps_its_gaps() -> None:
     """Whoever knows of two previous contacts was not never contacted."""
     row = with_contact_history({"previous_contacts": 2})
     assert row == {"previous_contacts": 2}
+
+
+def test_the_running_periods_contacts_can_be_left_out() -> None:
+    """The decision environment asks how the customer stood before them; what was before stays."""
+    running = {"tenure": 1, "days_since_contact": 2, "contacts_this_period": 3}
+    assert at_start_of_period(running) == {"tenure": 1, **NEVER_CONTACTED}
+    earlier = {"previous_contacts": 2, "previous_outcome": None}
+    assert at_start_of_period(running | earlier) == {
+        "tenure": 1,
+        "days_since_contact": None,
+        "contacts_this_period": 0,
+        **earlier,
+    }
 
 
 @pytest.mark.parametrize("feature", [*RISK_FEATURES, *ACCEPT_FEATURES])

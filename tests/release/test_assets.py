@@ -11,8 +11,10 @@ from typing import Any
 import dagster as dg
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from checks import release as release_checks
+from churn_assets.cli import app
 from churn_assets.release import assets as release_assets
 from churn_assets.release import kill_switch
 from churn_assets.release.bundle import Manifest, write_manifest
@@ -20,6 +22,7 @@ from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.resources.artifact_store import Artifact, LocalArtifactStore
 from churn_assets.resources.bindings import ArtifactIOManager, SettingsResource, StoreResource
 from churn_assets.settings import load_settings
+from tests.decision.conftest import HEADLINE
 from tests.release.small_release import write_dataset, write_parts
 
 MODELS = ("risk_model", "accept_model", "baseline_policies", "policy_report", "message_bank")
@@ -48,7 +51,7 @@ class World:
         sections: dict[str, dict[str, Any]] = {
             "risk_model": {"risk": {"auc_oof": self.auc}},
             "accept_model": {"accept": {"auc": 0.75}},
-            "policy_report": {"policy": {"captured_uplift": 0.9}},
+            "policy_report": {"policy": dict.fromkeys(HEADLINE, 0.9)},
             "message_bank": {"messages": {"served_pass_rate": 1.0}},
         }
         targets = {
@@ -149,6 +152,8 @@ def test_whole_graph_makes_a_release_and_scores_everybody(
     manifest = ReleaseRegistry(world.store).serving_manifest()
     assert manifest is not None
     assert manifest.report["risk"] == {"auc_oof": 0.85}
+    printed = CliRunner().invoke(app, ["report", "--json"])
+    assert set(json.loads(printed.stdout)["policy"]) == HEADLINE
     assert manifest.report["checks"] == {"passed": 1, "failed": 0, "warned": 0}
     assert manifest.report["data"]["telco_customers"]["rows"] == 90
     predicted = world.store.get(result.output_for_node("predictions"))

@@ -13,7 +13,7 @@ from tests.release.small_release import DATA, build_release
 REPORT: dict[str, Any] = {
     "risk": {"auc_oof": 0.85, "ece_oof": 0.013},
     "accept": {"auc": 0.75, "ece": 0.01},
-    "policy": {"captured_uplift": 0.96},
+    "policy": {"served_uplift": 0.96},
 }
 SYNTHETIC = {"telco_customers": {**DATA["telco_customers"], "source": "synthetic"}}
 
@@ -63,7 +63,7 @@ def test_tolerance_is_the_line(champion: Manifest, rule: Any) -> None:
 
 def test_lost_figure_refuses(champion: Manifest) -> None:
     """What is no longer measured can't be shown to be no worse."""
-    assert not compare(champion, changed("policy.captured_uplift", None), DATA).promoted
+    assert not compare(champion, changed("policy.served_uplift", None), DATA).promoted
 
 
 def test_real_data_beats_synthetic_and_never_the_other_way(champion: Manifest) -> None:

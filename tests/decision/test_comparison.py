@@ -1,0 +1,126 @@
+"""Intervals, prices and stress: what the report's figures rest on."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from churn_assets.decision.baselines import retuned
+from churn_assets.decision.calibration import AIM, calibrate_policy
+from churn_assets.decision.comparison import Bootstrap, captured_uplift, systematic_mean
+from churn_assets.decision.config import EnvironmentParams
+from churn_assets.decision.customers import Customers
+from churn_assets.decision.diagnostics import STRESSES, spend_at_offer_prices, stress_runs
+from churn_assets.decision.evaluation import evaluate
+from churn_assets.decision.network import PolicyNetwork
+from churn_assets.decision.network_numpy import NetworkPolicy
+from churn_assets.decision.pareto import ParetoCurve, curve_around, pareto_curve
+from churn_assets.decision.ppo import feature_spec
+from churn_assets.decision.rules import PricedGreedy, SegmentTable
+
+
+@pytest.fixture(scope="module")
+def curve(customers: Customers, params: EnvironmentParams) -> ParetoCurve:
+    return pareto_curve(customers, params, curve_around(1.0))
+
+
+@pytest.fixture(scope="module")
+def generous(customers: Customers, params: EnvironmentParams) -> NetworkPolicy:
+    """A network that would contact everybody, and likes high offers best."""
+    torch.manual_seed(3)
+    network = PolicyNetwork(16)
+    with torch.no_grad():
+        network.offer.weight.mul_(100)
+        network.offer.bias.copy_(2.0 * torch.arange(4))
+        network.contact.bias.copy_(torch.tensor([0.0, 5.0]))
+    return network.deployed(feature_spec(customers, params))
+
+
+def test_a_resample_is_an_evaluation_of_the_resampled_customers(
+    customers: Customers, params: EnvironmentParams, curve: ParetoCurve
+) -> None:
+    """Why: the interval is of the figure only if every resample is the same figure."""
+    found = evaluate(PricedGreedy(params=params, price=1.0), customers, params)
+    bootstrap = Bootstrap(curve, samples=200, seed=0)
+    captured, spend = bootstrap.captured(found), bootstrap.spend(found)
+    for index in (0, 99):
+        weight = bootstrap.weights[index]
+        again = replace(curve, weight=weight)
+        assert captured[index] == pytest.approx(
+            captured_uplift(again, replace(found, weight=weight))
+        )
+        assert spend[index] == pytest.approx(float(found.spend @ weight))
+    assert captured.min() < captured_uplift(curve, found) < captured.max()
+    np.testing.assert_array_equal(captured, Bootstrap(curve, 200, seed=0).captured(found))
+
+
+def test_seeds_widen_the_interval_and_equal_ones_do_not(
+    customers: Customers, params: EnvironmentParams, curve: ParetoCurve
+) -> None:
+    """Why: three seeds are a sample too; one that is as good as another adds no doubt."""
+    rules = (PricedGreedy(params=params, price=price) for price in (1.0, 9.0))
+    good, poor = (evaluate(rule, customers, params) for rule in rules)
+    alike = Bootstrap(curve, 400, seed=0)
+    np.testing.assert_allclose(alike.over_seeds([good] * 3), alike.captured(good))
+    mixed = Bootstrap(curve, 400, seed=0)
+    means = mixed.over_seeds([good, poor])
+    middle = (mixed.captured(good) + mixed.captured(poor)) / 2
+    assert means.mean() == pytest.approx(middle.mean(), abs=0.03)
+    assert means.std() > middle.std()
+
+
+def test_a_systematic_samples_interval_covers() -> None:
+    """Why: an interval must hold its promise, and a plain draw's would be too wide here."""
+    rng = np.random.default_rng(0)
+    population = np.sort(rng.gamma(2.0, size=4000)) + rng.normal(0, 0.2, 4000)
+    hits, widths = 0, []
+    for start in range(20):
+        sample = population[start::20]
+        found = systematic_mean(sample, np.full(len(sample), 1 / len(sample)))
+        hits += found.lower <= population.mean() <= found.upper
+        widths.append(found.upper - found.lower)
+    assert hits >= 17
+    assert np.mean(widths) < 2 * 1.96 * population.std() / np.sqrt(200) / 2
+
+
+def test_a_network_is_priced_to_the_limit(
+    customers: Customers, params: EnvironmentParams, generous: NetworkPolicy
+) -> None:
+    """Why: the price is all that makes the deployed policy meet the budget."""
+    before = evaluate(generous, customers, params).mean("spend")
+    priced = calibrate_policy(generous, customers)
+    after = evaluate(priced, customers, params).mean("spend")
+    assert before > params.budget_limit
+    assert priced.spec.offer_price > 0
+    assert 0.5 * params.budget_limit < after <= AIM * params.budget_limit
+    spends = spend_at_offer_prices(priced, customers)
+    assert spends == sorted(spends, reverse=True)
+
+
+def test_stress_sets_the_price_anew_for_either(
+    customers: Customers, params: EnvironmentParams, generous: NetworkPolicy
+) -> None:
+    """Why: a fixed policy overspends half a budget; re-tuned on the stressed customers, neither
+    does, and comparing only PPO re-tuned would be unfair to the rule."""
+    rule = PricedGreedy(params=params, price=0.1)
+    table = stress_runs(calibrate_policy(generous, customers), rule, customers, customers)
+    assert table.keys() == STRESSES.keys()
+    halved = table["budget -50 %"]
+    assert halved["best rule, fixed"]["spend_ratio"] > 1
+    assert halved["best rule, price re-tuned"]["spend_ratio"] <= 1
+    assert halved["PPO, offer price re-tuned"]["spend_ratio"] <= 1
+    assert halved["PPO, fixed"]["spend_ratio"] > halved["PPO, offer price re-tuned"]["spend_ratio"]
+
+
+def test_a_learnt_table_has_no_price_to_set_anew(
+    customers: Customers, params: EnvironmentParams
+) -> None:
+    """Why: its price is worked in; pretending to re-tune it would show the same figures twice."""
+    table = SegmentTable(params=params, risk_edges=(), accept_edges=(), table=((0, 1, 0, 0),))
+    assert retuned(table, customers, params) is None
+    rule = PricedGreedy(params=params, price=50.0, delay_after_contact=1)
+    anew = retuned(rule, customers, params)
+    assert isinstance(anew, PricedGreedy)
+    assert anew.price < 50
+    assert anew.delay_after_contact == 1
