@@ -55,7 +55,7 @@ def _off_topic(rng: random.Random, draft: Draft) -> str:
 
 
 def _banned_phrase(rng: random.Random, draft: Draft) -> str:
-    phrase = rng.choice(default_rules().banned_phrases)
+    phrase = rng.choice(default_rules().all_banned)
     form = rng.choice(["This is {}.", "{}!", "{}.", "Now {}."]).format(phrase)
     return _insert(rng, draft.text, form[0].upper() + form[1:])
 
