@@ -1,7 +1,8 @@
 """The project's own training text: messages and preference pairs, written by the grammar.
 
-Splits differ by template family: whatever is measured on `test` is measured on words and
-sentences that no training message had.
+Splits differ by template family: openings, offers' leads and messages without an offer of `test`,
+and the words of its flaws, stand in no training text. Greetings, reasons, the offers' objects and
+closings are the same in both.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from churn_assets.messages.grammar import SPLITS, Split, grammar, write_message
 from churn_assets.messages.prompts import random_situation
 
 SOURCE = "grammar"
-HELD_OUT_SHARE = 0.2  # of the training size, in each of valid and test
+HELD_OUT_SHARE = 0.2  # of the training size
 
 
 def _size(total: int, split: Split) -> int:
@@ -47,7 +48,7 @@ def write_preferences(config: CorpusConfig, split: Split) -> Iterator[dict[str, 
     for i in range(_size(config.pairs, split)):
         flaw = flaws[i % len(flaws)]
         situation, family = random_situation(rng), rng.choice(families)
-        chosen, rejected = write_pair(rng, situation, family, flaw)
+        chosen, rejected = write_pair(rng, situation, family, flaw, split)
         yield {
             "prompt": situation.prompt,
             "chosen": chosen,
