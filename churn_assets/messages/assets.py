@@ -90,7 +90,7 @@ def ppo_text_model(
     sft_model: Artifact,
     reward_model: Artifact,
 ) -> dg.MaterializeResult[Artifact]:
-    """The policy adapter: more reward, kept near SFT; not promoted if it passes less often."""
+    """The policy adapter: more reward, kept near SFT."""
     inputs = {
         "message_base_model": message_base_model,
         "sft_model": sft_model,

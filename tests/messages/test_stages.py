@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer, OPTConfig, OPTForCausalLM
 
 from churn_assets.messages import bank_stage, ppo_stage
+from churn_assets.messages.bank import all_cells
 from churn_assets.messages.base_model import copy_pretrained
 from churn_assets.messages.config import (
     BaseModelConfig,
@@ -19,6 +20,7 @@ from churn_assets.messages.config import (
     MessagesConfig,
     messages_config,
 )
+from churn_assets.messages.gates import failed_gates
 from churn_assets.messages.language_model import (
     Samples,
     activate,
@@ -41,7 +43,7 @@ from churn_assets.messages.ppo_text import (
     exact_kl,
     log_probs,
 )
-from churn_assets.messages.reward import JUDGE, load_head
+from churn_assets.messages.reward import JUDGE, load_head, spread
 from churn_assets.messages.shield import Shield
 from churn_assets.messages.slots import SLOT_TOKENS
 from churn_assets.messages.writer import MessageWriter
@@ -97,13 +99,16 @@ def test_log_probabilities_do_not_depend_on_the_padding_side(chain: Chain) -> No
     answer = tokenizer("Hi {name}, hello.", add_special_tokens=False).input_ids
     prompt = tokenizer("short:\n").input_ids
     found = []
-    for left in (0, 5):
-        ids = torch.tensor([[tokenizer.pad_token_id] * left + prompt + answer])
-        mask = (torch.arange(ids.shape[1]) >= left).long()[None]
+    for left, right in ((0, 0), (5, 0), (0, 5), (3, 4)):
+        padding = [tokenizer.pad_token_id]
+        ids = torch.tensor([padding * left + prompt + answer + padding * right])
+        places = torch.arange(ids.shape[1])
+        mask = ((places >= left) & (places < ids.shape[1] - right)).long()[None]
         samples = Samples(ids, mask, left + len(prompt), [""])
         logits, _ = token_logits(model, samples)
-        found.append(log_probs(logits, ids[:, samples.prompt_width :]))
-    torch.testing.assert_close(found[0], found[1], atol=1e-5, rtol=1e-4)
+        found.append(log_probs(logits, ids[:, samples.prompt_width :])[:, : len(answer)])
+    for other in found[1:]:
+        torch.testing.assert_close(other, found[0], atol=1e-5, rtol=1e-4)
 
 
 def test_samples_follow_the_models_own_distribution(chain: Chain) -> None:
@@ -157,6 +162,16 @@ def test_policy_starts_as_the_reference(chain: Chain) -> None:
         made.model.eval()
         both.append(token_logits(made.model, samples)[0])
     assert exact_kl(both[0], both[1]).abs().max() < 1e-6
+
+
+def test_a_reference_that_is_not_the_start_is_an_error(chain: Chain) -> None:
+    """Why: KL to the wrong reference steers beta silently."""
+    made = trainer(chain)
+    for name, parameter in made.model.named_parameters():
+        if f".{REFERENCE}." in name and "lora_B" in name:
+            parameter.data += 1.0
+    with pytest.raises(FloatingPointError, match="iteration 0"):
+        made.iterate(0)
 
 
 def test_activation_leaves_frozen_what_is_not_trained(chain: Chain) -> None:
@@ -216,16 +231,23 @@ def test_a_model_that_passed_its_gates_fills_the_bank(
     monkeypatch.setattr(bank_stage, "failed_gates", lambda reports: [])
     names = ("message_base_model", "sft_model", "reward_model", "ppo_text_model")
     report = bank_stage.run({name: chain.folders[name] for name in names}, tmp_path, TINY)
-    assert report["written"] == 144 * TINY.bank.candidates
+    assert report["written"] == len(all_cells()) * TINY.bank.candidates
     assert report["served_pass_rate"] == 1.0
 
 
-def test_a_policy_that_passes_less_often_is_not_promoted() -> None:
-    """Why: reward may not be bought with the shield."""
-    figures = {"sft_pass_rate": 0.96, "ppo_pass_rate": 0.99, "reward_gain": 0.7}
-    assert ppo_stage.promoted(figures) == POLICY
-    assert ppo_stage.promoted({**figures, "ppo_pass_rate": 0.95}) == REFERENCE
-    assert ppo_stage.promoted({**figures, "reward_gain": -0.1}) == REFERENCE
+@pytest.mark.parametrize("worse", [{"ppo_pass_rate": 0.98}, {"reward_gain": -0.1}, {"kl": 3.2}])
+def test_a_policy_that_is_no_better_than_sft_is_not_served(worse: dict[str, float]) -> None:
+    """Why: reward may not be bought with the shield, nor by leaving SFT behind."""
+    good = {
+        "sft_pass_rate": 0.985, "ppo_pass_rate": 0.99, "reward_gain": 0.7, "reward_gain_lower": 0.6,
+        "reward_gain_second_rm": 0.6, "kl": 2.0, "kl_target": 2.0,
+    }  # fmt: skip
+    others = {
+        "sft_model": {"pass_rate": 0.96},
+        "reward_model": {"accuracy": 0.97, "accuracy_by_flaw": {"cold": 0.9}},
+    }
+    assert failed_gates({**others, "ppo_text_model": good}) == []
+    assert failed_gates({**others, "ppo_text_model": {**good, **worse}}) != []
 
 
 def test_public_texts_are_never_shown(chain: Chain) -> None:
@@ -307,7 +329,7 @@ def test_base_model_from_the_hub_by_its_pinned_revision(
 
 def test_hub_models_must_be_pinned() -> None:
     """Why: a branch name gives other weights tomorrow."""
-    for revision in (None, "main"):
+    for revision in (None, "main", "z" * 40, "F" * 40):
         with pytest.raises(ValueError, match="commit hash"):
             BaseModelConfig(source="facebook/opt-350m", revision=revision)
     production = messages_config("production").base
@@ -329,6 +351,17 @@ def test_judge_and_reward_model_differ(chain: Chain) -> None:
         load_file(folder / f"{n}_head.safetensors") for n in (REWARD, JUDGE)
     ]
     assert not torch.equal(heads[0]["linear.weight"], heads[1]["linear.weight"])
+
+
+def test_public_pairs_are_drawn_evenly_from_their_sources() -> None:
+    """Why: the files are sorted by source, and their beginning is one source only."""
+    rows = [{"source": "a", "n": i} for i in range(50)] + [
+        {"source": "b", "n": i} for i in range(3)
+    ]
+    drawn = spread(rows, 10, seed=1)
+    assert sorted(row["source"] for row in drawn) == ["a"] * 7 + ["b"] * 3
+    assert drawn == spread(rows, 10, seed=1) != spread(rows, 10, seed=2)
+    assert len(spread(rows, 100, seed=1)) == 53
 
 
 def test_settings_are_frozen_and_closed() -> None:
