@@ -80,7 +80,9 @@ class BankConfig(Frozen):
 
 
 class HubConfig(Frozen):
-    """A data set on the hub at one commit. `repo` may also be a local folder,
+    """A data set on the hub at one commit.
+
+    `repo` may also be a local folder,
     laid out like one or written by `save_to_disk`.
     """
 

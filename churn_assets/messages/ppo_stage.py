@@ -61,7 +61,7 @@ def run(
     save_file(dict(trainer.value_head.state_dict()), out / "value_head.safetensors")
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     training_plot(history, config.ppo.kl_target, out / "plots" / "ppo_text.png")
-    write_model_card(out, "PPO-Text policy", config, report)
+    write_model_card(out, "PPO-Text policy", config, report, inputs)
     return report
 
 

@@ -84,7 +84,7 @@ def run(
     report["seconds"] = time.perf_counter() - started
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     calibration_plot(report["calibration"], out / "plots" / "reward_calibration.png")
-    write_model_card(out, "Reward model and judge", config, report)
+    write_model_card(out, "Reward model and judge", config, report, inputs)
     return report
 
 

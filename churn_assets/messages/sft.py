@@ -100,7 +100,7 @@ def run(
         **evaluate(adapted, tokenizer, config),
     }
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    write_model_card(out, "SFT adapter", config, report)
+    write_model_card(out, "SFT adapter", config, report, inputs)
     return report
 
 

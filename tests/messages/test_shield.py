@@ -161,6 +161,7 @@ def test_a_phrase_that_the_name_completes_is_found() -> None:
     "template",
     [
         "Hi {name}, we value your trust. Please enjoy {offer} off for {tenure}. Take care.",
+        "Hi {name}, we value your trust. Please enjoy {offer} off for {tenure} with us. Bye.",
         "Hi {name}, take {bill} off your next bill, and {offer} more on top. Take care.",
         "Hi {name}, your bill will rise by {offer} for {months}. Thank you for your trust.",
         "Hi {name}, thank you for your {months} with us. Please enjoy {offer} off your bill.",
@@ -186,6 +187,19 @@ def test_a_slot_in_anothers_place_is_refused(template: str) -> None:
 def test_a_bill_is_no_discount_where_there_is_none(template: str) -> None:
     """Why: at 0 % the bill's slot is the only amount that a model has at hand."""
     assert "misused_slot" in template_violations(template, offer_percentage=0)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "Hi {name}, after {tenure} with us you have earned {offer} off for {months}.",
+        "Hi {name}, thank you for {tenure} with us. Enjoy {offer} off your {bill} bill.",
+        "Hi {name}, your bill is {bill}, and you get a discount of {offer} for {months}.",
+    ],
+)
+def test_a_slot_in_its_own_place_is_right(template: str) -> None:
+    """Why: the places are a list, and one that is too short leaves only the grammar's words."""
+    assert template_violations(template) == ()
 
 
 def test_values_that_coincide_may_stand_in_either_place() -> None:

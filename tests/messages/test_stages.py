@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ from churn_assets.messages.writer import MessageWriter
 from tests.messages.briefs import SAM
 from tests.messages.conftest import TINY, Chain
 
+CARD_WEIGHTS = "sft/adapter_model.safetensors"
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -248,6 +250,22 @@ def test_a_policy_that_is_no_better_than_sft_is_not_served(worse: dict[str, floa
     }
     assert failed_gates({**others, "ppo_text_model": good}) == []
     assert failed_gates({**others, "ppo_text_model": {**good, **worse}}) != []
+
+
+def test_model_cards_tell_the_data_that_were_there(chain: Chain) -> None:
+    """Why: a card with a fixed sentence is wrong on the first other data set."""
+    cards = {
+        name: (chain.folders[name] / "README.md").read_text(encoding="utf-8")
+        for name in ("message_base_model", "sft_model", "reward_model", "ppo_text_model")
+    }
+    assert "| retention_messages | grammar | 300 | 60 |" in cards["sft_model"]
+    assert "| oasst1_pairs | mirror | 3 | 3 |" in cards["sft_model"]
+    assert "| retention_preferences | grammar | 150 | 60 |" in cards["message_base_model"]
+    assert "| preference_pairs | mirror | 3 | 3 |" in cards["reward_model"]
+    assert "None of its own" in cards["ppo_text_model"]
+    assert all("not yet run" in card for card in cards.values())
+    digest = hashlib.sha256((chain.folders["sft_model"] / CARD_WEIGHTS).read_bytes()).hexdigest()
+    assert digest in cards["sft_model"]
 
 
 def test_public_texts_are_never_shown(chain: Chain) -> None:
