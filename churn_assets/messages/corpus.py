@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from churn_assets.datasets.texts import write_jsonl
 from churn_assets.messages.config import CorpusConfig
 from churn_assets.messages.flaws import FLAWS, HARD_FLAWS, write_pair
 from churn_assets.messages.grammar import SPLITS, Split, grammar, write_message
@@ -59,15 +60,6 @@ def write_preferences(config: CorpusConfig, split: Split) -> Iterator[dict[str, 
         }
 
 
-def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> int:
-    count = 0
-    with path.open("w", encoding="utf-8") as file:
-        for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-            count += 1
-    return count
-
-
 def read_jsonl(path: Path, limit: int | None = None) -> list[dict[str, Any]]:
     """The first `limit` rows; raises FileNotFoundError or json.JSONDecodeError."""
     with path.open(encoding="utf-8") as file:
@@ -78,11 +70,15 @@ def read_jsonl(path: Path, limit: int | None = None) -> list[dict[str, Any]]:
 def write_corpus(kind: str, config: CorpusConfig, out: Path) -> dict[str, Any]:
     """Write `messages` or `preferences` into `out` with its dataset.json, which is returned."""
     write = {"messages": write_messages, "preferences": write_preferences}[kind]
-    rows = {split: write_jsonl(out / f"{split}.jsonl", write(config, split)) for split in SPLITS}
+    sizes = {}
+    for split in SPLITS:
+        rows = list(write(config, split))
+        write_jsonl(rows, out / f"{split}.jsonl")
+        sizes[split] = len(rows)
     card = {
         "source": SOURCE,
-        "rows": sum(rows.values()),
-        "splits": rows,
+        "rows": sum(sizes.values()),
+        "splits": sizes,
         "families": {split: grammar().families_of(split) for split in SPLITS},
         "seed": config.seed,
     }
