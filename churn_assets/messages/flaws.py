@@ -133,7 +133,12 @@ def _swapped_slot(rng: random.Random, draft: Draft) -> str:
     if not draft.situation.offer:
         return _insert(rng, draft.text, rng.choice(draft.words("swapped_values")))
     kept = [s for s in _SENTENCES.split(draft.text) if "{name}" in s or "{" not in s]
-    return _insert(rng, " ".join(kept), rng.choice(draft.words("swapped_offers")))
+    if rng.random() < 0.5:
+        sentence = rng.choice(draft.words("swapped_offers"))
+    else:
+        lead = rng.choice(grammar().families[draft.family].leads)
+        sentence = f"{lead} {rng.choice(draft.words('swapped_objects'))}."
+    return _insert(rng, " ".join(kept), sentence)
 
 
 def _wrong_fact(rng: random.Random, draft: Draft) -> str:
