@@ -116,7 +116,7 @@ class PpoTextConfig(Frozen):
     max_grad_norm: float = Field(1.0, gt=0)
     rule_reward: float = Field(12.0, ge=0, description="earned when the shield passes")
     variety_reward: float = Field(
-        5.0, ge=0, description="times the rarity of a passing message's word pairs in its batch"
+        3.0, ge=0, description="times the rarity of a passing message's word pairs in its batch"
     )
     kl_target: float = Field(1.0, gt=0, description="nats per message")
     beta: float = Field(0.3, gt=0)
