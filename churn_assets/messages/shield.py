@@ -102,8 +102,10 @@ class Shield:
         self._lower_names = self._first_names - set(rules.names_that_are_words)
         words = "|".join(re.escape(word) for word in rules.greetings)
         self._greeting = re.compile(rf"\b(?:{words})\b[\s,]+([^\W\d_]+)", re.IGNORECASE)
+        self._banned_letters = [_letters(p, rules.confusables) for p in rules.banned_in_names]
         # A bank has a few thousand templates: their words, values masked, recur in every message.
         self.check_template_facts = lru_cache(maxsize=65_536)(self._check_template)
+        self._misuses_a_slot = lru_cache(maxsize=65_536)(self._misplaces_a_slot)
         self._word_violations = lru_cache(maxsize=65_536)(self._judge_words)
 
     @classmethod
@@ -167,7 +169,8 @@ class Shield:
         if not MARKS.isdisjoint(text):
             yield "unexpected_character"
             return
-        if self._banned_in_names.finds(text):  # masking "now" would hide it in "act now"
+        # Masking the name "now" would hide "act now".
+        if self._may_complete_a_phrase(brief.name) and self._banned_in_names.finds(text):
             yield "banned_phrase"
         values = slot_values(brief, currency=self.currency, offer_months=self.offer_months)
         if not standing_alone(values["name"], text):
@@ -219,7 +222,11 @@ class Shield:
             return True
         return " " <= character <= "~" and character not in "<>{}[]|\\^~`&*_=#"
 
-    def _misuses_a_slot(self, template: str) -> bool:
+    def _may_complete_a_phrase(self, name: str) -> bool:
+        words = [_letters(word, self.rules.confusables) for word in name.split()]
+        return any(word in phrase for word in words for phrase in self._banned_letters)
+
+    def _misplaces_a_slot(self, template: str) -> bool:
         """Whether a slot stands where its value would say something else than it is."""
         right = {
             match.start("slot")
@@ -273,6 +280,10 @@ def _in_zone(now: datetime, local: datetime) -> datetime:
     if now.tzinfo is None:
         raise ValueError("now needs a time zone")
     return now.astimezone(local.tzinfo)
+
+
+def _letters(text: str, confusables: dict[str, str]) -> str:
+    return "".join(filter(str.isalnum, skeleton(text, confusables)))
 
 
 def repeats(text: str) -> bool:
