@@ -1,8 +1,8 @@
 """Checks of the message writer, on the stages' reports.
 
-A failed gate of a model (`churn_assets.messages.gates`), a policy that left SFT too far or not at
-all, and a served message that fails the shield block the release. The bank enforces the gates once
-more, for when it is materialized alone: it holds no word of a model that missed one. The rest warn.
+A failed gate of a model (`churn_assets.messages.gates`), a served message that is not right, and
+families in two splits block the release. The bank enforces the gates once more, for when it is
+materialized alone: it holds no word of a model that missed one. The rest warn.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 import dagster as dg
 
 from churn_assets.messages import gates
-from churn_assets.messages.grammar import SPLITS, count_messages, grammar
+from churn_assets.messages.bank import all_cells
+from churn_assets.messages.corpus import read_jsonl
+from churn_assets.messages.grammar import SPLITS, Split, count_messages
 from churn_assets.resources.artifact_store import Artifact
 from churn_assets.resources.bindings import StoreResource
 
-KL_SHARE_OF_TARGET = (0.5, 1.5)
-KL_TOLERANCE = 1e-3
 DISTINCT2_RATIO = 0.8
 WIN_RATE = 0.65
 DISTINCT_MESSAGES = 1_000_000
@@ -74,6 +74,14 @@ def sft_templates_pass_the_shield(report: Report) -> tuple[bool, dict[str, Any]]
     }
 
 
+def sft_passes_no_less_often_than_the_base(report: Report) -> tuple[bool, dict[str, Any]]:
+    """Fine-tuning on good messages did not make them worse."""
+    return report["pass_rate"] >= report["base_pass_rate"], {
+        "pass_rate": report["pass_rate"],
+        "base_model_pass_rate": report["base_pass_rate"],
+    }
+
+
 def reward_model_ranks_held_out_pairs(report: Report) -> tuple[bool, dict[str, Any]]:
     """On template families that it never saw, the reward model prefers the good message."""
     return gates.reward_model_ranks_held_out_pairs(report), {
@@ -100,7 +108,6 @@ def ppo_templates_pass_the_shield(report: Report) -> tuple[bool, dict[str, Any]]
         **_interval(report, "ppo_pass_rate"),
         "bound": gates.PPO_PASS_RATE,
         "sft_pass_rate": report["sft_pass_rate"],
-        "promoted": report["promoted"],
         "violations": report["violations"],
         "samples": _samples(report["samples"]),
     }
@@ -117,14 +124,11 @@ def reward_gain_is_real(report: Report) -> tuple[bool, dict[str, Any]]:
 
 def policy_stays_near_sft(report: Report) -> tuple[bool, dict[str, Any]]:
     """KL ends within half and one and a half times its target."""
-    low, high = (share * report["kl_target"] for share in KL_SHARE_OF_TARGET)
-    lowest = min(row["kl"] for row in report["history"])
-    return low <= report["kl"] <= high and lowest >= -KL_TOLERANCE, {
+    return gates.policy_stays_near_sft(report), {
         "kl": report["kl"],
         "target": report["kl_target"],
-        "bounds": [low, high],
+        "bounds": [share * report["kl_target"] for share in gates.KL_SHARE_OF_TARGET],
         "highest": report["kl_peak"],
-        "lowest": lowest,
     }
 
 
@@ -144,8 +148,13 @@ def second_reward_model_prefers_ppo(report: Report) -> tuple[bool, dict[str, Any
 
 
 def every_served_message_passes(report: Report) -> tuple[bool, dict[str, Any]]:
-    """After choice and fall-back, each and every message passes the shield."""
-    return report["served_pass_rate"] == 1.0, {
+    """After choice and fall-back, every message passes the shield and is right by another count.
+
+    The shield chose the messages, so its own verdict on them is no news; the other count reads
+    their figures, name, length and banned phrases anew.
+    """
+    return report["served_pass_rate"] == report["served_right_rate"] == 1.0, {
+        **_interval(report, "served_right_rate"),
         **_interval(report, "served_pass_rate"),
         "written_by_model": report["served_by_model"],
         "different_templates": report["different_templates"],
@@ -163,28 +172,55 @@ def no_word_of_a_model_that_failed_is_served(report: Report) -> tuple[bool, dict
 
 def bank_covers_every_cell(report: Report) -> tuple[bool, dict[str, Any]]:
     """Every offer, tenure band, contract and tone has a generated template."""
-    return report["cells_with_templates"] == 144, {
+    return report["cells_with_templates"] == len(all_cells()), {
         "cells_with_templates": report["cells_with_templates"],
         "templates": report["kept"],
         "written": report["written"],
     }
 
 
-@dg.asset_check(asset=dg.AssetKey("retention_messages"), blocking=True)
-def grammar_holds_out_whole_families() -> dg.AssetCheckResult:
-    """Over a million distinct messages, and no template family in two splits."""
-    families = {split: set(grammar().families_of(split)) for split in SPLITS}
-    total = len(set().union(*families.values()))
+@dg.asset_check(asset=dg.AssetKey("retention_messages"))
+def grammar_writes_a_million_messages() -> dg.AssetCheckResult:
+    """Too many distinct messages to be learned by heart."""
     distinct = count_messages()
     return dg.AssetCheckResult(
-        passed=sum(map(len, families.values())) == total and distinct >= DISTINCT_MESSAGES,
-        metadata={"distinct_messages": distinct, "bound": DISTINCT_MESSAGES, "families": total},
+        passed=distinct >= DISTINCT_MESSAGES,
+        metadata={"distinct_messages": distinct, "bound": DISTINCT_MESSAGES},
     )
 
 
+def no_family_is_in_two_splits(groups: Mapping[Split, set[str]]) -> tuple[bool, dict[str, Any]]:
+    """Every template family of the rows is in one split only: split -> its rows' families."""
+    total = len(set().union(*groups.values()))
+    apart = sum(map(len, groups.values())) == total and all(groups.values())
+    return apart, {split: sorted(families) for split, families in groups.items()}
+
+
+def _families_check(asset: str) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=dg.AssetKey(asset),
+        name=no_family_is_in_two_splits.__name__,
+        description=no_family_is_in_two_splits.__doc__,
+        blocking=True,
+    )
+    def check(artifact: Artifact, store: StoreResource) -> dg.AssetCheckResult:
+        folder = store.open().get(artifact)
+        groups = {
+            split: {row["group"] for row in read_jsonl(folder / f"{split}.jsonl")}
+            for split in SPLITS
+        }
+        passed, metadata = no_family_is_in_two_splits(groups)
+        return dg.AssetCheckResult(passed=passed, metadata=metadata)
+
+    return check
+
+
 MESSAGE_CHECKS: list[dg.AssetChecksDefinition] = [
-    grammar_holds_out_whole_families,
+    grammar_writes_a_million_messages,
+    _families_check("retention_messages"),
+    _families_check("retention_preferences"),
     _check("sft_model", sft_templates_pass_the_shield, blocking=True),
+    _check("sft_model", sft_passes_no_less_often_than_the_base, warns=True),
     _check("reward_model", reward_model_ranks_held_out_pairs, blocking=True),
     _check("reward_model", reward_model_sees_every_flaw, blocking=True),
     _check("ppo_text_model", ppo_templates_pass_the_shield, blocking=True),

@@ -80,7 +80,11 @@ class BankConfig(Frozen):
 
 
 class HubConfig(Frozen):
-    """A data set on the hub at one commit. `repo` may also be a local folder laid out like one."""
+    """A data set on the hub at one commit.
+
+    `repo` may also be a local folder,
+    laid out like one or written by `save_to_disk`.
+    """
 
     repo: str
     revision: str = Field(pattern="^[0-9a-f]{40}$")

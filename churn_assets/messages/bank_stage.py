@@ -18,7 +18,7 @@ from typing import Any
 from churn_assets.messages.bank import Cell, MessageBank, ScoredTemplate, all_cells
 from churn_assets.messages.brief import CONTRACTS, OFFERS, TONES, MessageBrief
 from churn_assets.messages.config import MessagesConfig
-from churn_assets.messages.evaluation import share
+from churn_assets.messages.evaluation import is_right, share
 from churn_assets.messages.gates import failed_gates
 from churn_assets.messages.language_model import use_threads
 from churn_assets.messages.live import LiveModel, copy_for_live
@@ -129,13 +129,20 @@ def serve_everybody(writer: MessageWriter) -> dict[str, Any]:
         )
         message = writer.write(brief, f"C{i}")
         verdict = writer.shield.check_text(message.text, brief)
-        served.append((message, verdict.passed))
-    by_model = [message for message, _ in served if message.source == "model"]
+        right = is_right(
+            message.text,
+            brief,
+            currency=writer.shield.currency,
+            offer_months=writer.shield.offer_months,
+        )
+        served.append((message, verdict.passed, right))
+    by_model = [message for message, _, _ in served if message.source == "model"]
     return {
-        **share(sum(passed for _, passed in served), len(served)).as_dict("served_pass_rate"),
-        "served_by_model": len(by_model) / len(served),
+        **share(sum(passed for _, passed, _ in served), SERVED).as_dict("served_pass_rate"),
+        **share(sum(right for _, _, right in served), SERVED).as_dict("served_right_rate"),
+        "served_by_model": len(by_model) / SERVED,
         "different_templates": len({message.template for message in by_model}),
-        "samples": [{"text": m.text, "source": m.source} for m, _ in served[:SHOWN]],
+        "samples": [{"text": m.text, "source": m.source} for m, _, _ in served[:SHOWN]],
     }
 
 

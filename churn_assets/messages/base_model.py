@@ -33,6 +33,7 @@ from churn_assets.messages.language_model import (
     pad_right,
     use_threads,
 )
+from churn_assets.messages.model_card import write_model_card
 from churn_assets.messages.muon import Muon
 from churn_assets.messages.prompts import flawed_prompt
 from churn_assets.messages.tokenizer import PAD_ID, train_tokenizer
@@ -63,6 +64,8 @@ def run(
         **metrics,
     }
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    data = inputs if config.base.source == EMBEDDED else {}
+    write_model_card(out, "Base model", config, report, data)
     return report
 
 

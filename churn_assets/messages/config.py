@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -52,7 +53,7 @@ class BaseModelConfig(Frozen):
     @model_validator(mode="after")
     def _pinned(self) -> BaseModelConfig:
         is_hub = self.source != EMBEDDED and not self.source.startswith((".", "/", "~"))
-        if is_hub and (self.revision is None or len(self.revision) != 40):
+        if is_hub and not re.fullmatch("[0-9a-f]{40}", self.revision or ""):
             raise ValueError(
                 f"base model {self.source!r} is a hub id: set revision to a full commit hash "
                 "(40 hex digits) so that two runs load the same weights"
@@ -61,6 +62,8 @@ class BaseModelConfig(Frozen):
 
 
 class LoraSettings(Frozen):
+    """Low-rank adapters (Hu et al. 2022): W + alpha / rank * B A, for the modules in `targets`."""
+
     rank: int = Field(16, ge=1)
     alpha: int = Field(32, ge=1)
     dropout: float = Field(0.0, ge=0, lt=1)
@@ -71,6 +74,8 @@ class LoraSettings(Frozen):
 
 
 class SftConfig(Frozen):
+    """Supervised fine-tuning. Lengths are in tokens, prompt and response together."""
+
     steps: int = Field(80, ge=1)
     batch: int = Field(32, ge=1)
     learning_rate: float = Field(3e-4, gt=0)
@@ -80,6 +85,8 @@ class SftConfig(Frozen):
 
 
 class RewardConfig(Frozen):
+    """Reward model and judge: the same settings, other seeds, the other half of the pairs."""
+
     steps: int = Field(340, ge=1)
     batch: int = Field(32, ge=1, description="pairs per step")
     learning_rate: float = Field(6e-3, gt=0)
@@ -108,8 +115,11 @@ class PpoTextConfig(Frozen):
     tail_coefficient: float = Field(10.0, ge=0, description="cost of the tail's probability mass")
     max_grad_norm: float = Field(1.0, gt=0)
     rule_reward: float = Field(12.0, ge=0, description="earned when the shield passes")
+    variety_reward: float = Field(
+        4.0, ge=0, description="times the rarity of a passing message's word pairs in its batch"
+    )
     kl_target: float = Field(1.0, gt=0, description="nats per message")
-    beta: float = Field(0.3, gt=0)
+    beta: float = Field(0.2, gt=0)
     beta_every: int = Field(4, ge=1, description="iterations between updates of beta")
     beta_limit: float = Field(30.0, ge=1, description="beta stays within beta/4 and beta*limit")
     checkpoint_every: int = Field(10, ge=1)
@@ -131,6 +141,8 @@ class BankConfig(Frozen):
 
 
 class MessagesConfig(Frozen):
+    """All of the area's settings; every stage is given all of them."""
+
     currency: str = Field("$", min_length=1, max_length=4)
     offer_months: int = Field(12, ge=1, le=99, description="how long a discount lasts")
     live_generation: bool = False
@@ -164,5 +176,5 @@ def messages_config(profile: Profile) -> MessagesConfig:
         sft=SftConfig(steps=3_000, learning_rate=2e-4, max_length=512),
         reward=RewardConfig(steps=4_000, learning_rate=1e-4, max_length=512),
         lora=LoraSettings(targets=("q_proj", "v_proj")),
-        ppo=PpoTextConfig(iterations=300, batch=128, learning_rate=3e-5, beta=0.2),
+        ppo=PpoTextConfig(iterations=300, batch=128, minibatch=32, learning_rate=3e-5, beta=0.2),
     )

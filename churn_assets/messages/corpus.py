@@ -1,24 +1,26 @@
 """The project's own training text: messages and preference pairs, written by the grammar.
 
-Splits differ by template family: whatever is measured on `test` is measured on words and
-sentences that no training message had.
+Splits differ by template family: openings, offers' leads and messages without an offer of `test`,
+and the words of its flaws, stand in no training text. Greetings, reasons, the offers' objects and
+closings are the same in both.
 """
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from churn_assets.datasets.texts import write_jsonl
 from churn_assets.messages.config import CorpusConfig
 from churn_assets.messages.flaws import FLAWS, HARD_FLAWS, write_pair
 from churn_assets.messages.grammar import SPLITS, Split, grammar, write_message
 from churn_assets.messages.prompts import random_situation
 
 SOURCE = "grammar"
-HELD_OUT_SHARE = 0.2  # of the training size, in each of valid and test
+HELD_OUT_SHARE = 0.2  # of the training size
 
 
 def _size(total: int, split: Split) -> int:
@@ -47,7 +49,7 @@ def write_preferences(config: CorpusConfig, split: Split) -> Iterator[dict[str, 
     for i in range(_size(config.pairs, split)):
         flaw = flaws[i % len(flaws)]
         situation, family = random_situation(rng), rng.choice(families)
-        chosen, rejected = write_pair(rng, situation, family, flaw)
+        chosen, rejected = write_pair(rng, situation, family, flaw, split)
         yield {
             "prompt": situation.prompt,
             "chosen": chosen,
@@ -56,15 +58,6 @@ def write_preferences(config: CorpusConfig, split: Split) -> Iterator[dict[str, 
             "group": family,
             "flaw": flaw,
         }
-
-
-def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> int:
-    count = 0
-    with path.open("w", encoding="utf-8") as file:
-        for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-            count += 1
-    return count
 
 
 def read_jsonl(path: Path, limit: int | None = None) -> list[dict[str, Any]]:
@@ -77,11 +70,15 @@ def read_jsonl(path: Path, limit: int | None = None) -> list[dict[str, Any]]:
 def write_corpus(kind: str, config: CorpusConfig, out: Path) -> dict[str, Any]:
     """Write `messages` or `preferences` into `out` with its dataset.json, which is returned."""
     write = {"messages": write_messages, "preferences": write_preferences}[kind]
-    rows = {split: write_jsonl(out / f"{split}.jsonl", write(config, split)) for split in SPLITS}
+    sizes = {}
+    for split in SPLITS:
+        rows = list(write(config, split))
+        write_jsonl(rows, out / f"{split}.jsonl")
+        sizes[split] = len(rows)
     card = {
         "source": SOURCE,
-        "rows": sum(rows.values()),
-        "splits": rows,
+        "rows": sum(sizes.values()),
+        "splits": sizes,
         "families": {split: grammar().families_of(split) for split in SPLITS},
         "seed": config.seed,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from churn_assets.messages.brief import MessageBrief
 from churn_assets.messages.prompts import Situation, random_situation
+from churn_assets.messages.rules import default_rules
 from churn_assets.messages.shield import Shield
 
 Z95 = 1.959964
@@ -50,6 +53,28 @@ def bootstrap_mean(values: NDArray[np.float64], seed: int = 42, draws: int = 2_0
 def evaluation_situations(count: int, seed: int) -> list[Situation]:
     rng = random.Random(f"evaluation-{seed}")
     return [random_situation(rng) for _ in range(count)]
+
+
+def is_right(text: str, brief: MessageBrief, *, currency: str, offer_months: int) -> bool:
+    """Whether a filled text is right by its figures, name, length and words alone.
+
+    It shares no code with the shield but the lists of the rules file, so that a fault of the
+    shield's matching or masking shows.
+    """
+    rules = default_rules()
+    allowed = {str(brief.tenure), f"{currency}{brief.monthly_charges:.2f}"}
+    if brief.offer_percentage:
+        allowed |= {f"{brief.offer_percentage}%", str(offer_months)}
+    figures = re.findall(rf"(?:{re.escape(currency)})?\d+(?:\.\d+)?%?", text)
+    offered = f"{brief.offer_percentage}%" in figures
+    words = text.replace(brief.name, "", 1).lower()
+    return (
+        set(figures) <= allowed
+        and offered == bool(brief.offer_percentage)
+        and len(re.findall(rf"(?<!\w){re.escape(brief.name)}(?!\w)", text)) == 1
+        and rules.length[0] <= len(text) <= rules.length[1]
+        and not any(f" {phrase} " in f" {words} " for phrase in rules.all_banned)
+    )
 
 
 def passes(shield: Shield, texts: Sequence[str], situations: Sequence[Situation]) -> list[bool]:
@@ -92,8 +117,11 @@ def self_bleu(texts: Sequence[str], n: int = 4, limit: int = 64) -> float:
     """Mean BLEU-n of each text against all others (Zhu et al. 2018), the first `limit` texts.
 
     Precisions are add-one smoothed; without brevity penalty, since the references are many.
+    0 for fewer than two texts.
     """
     sample = list(texts[:limit])
+    if len(sample) < 2:
+        return 0.0
     bleus = []
     for i, text in enumerate(sample):
         others = sample[:i] + sample[i + 1 :]

@@ -1,4 +1,8 @@
-"""Preference pairs: a good message against one with exactly one named flaw."""
+"""Preference pairs: a good message against one with exactly one named flaw.
+
+The words of a flaw are held out as template families are: those of a test pair stand in no
+training pair. Only the sentences of `wrong_fact` (the grammar's reasons) are the same in both.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,14 @@ from functools import cache
 from pathlib import Path
 
 from churn_assets.messages.brief import CONTRACTS, SERVICES
-from churn_assets.messages.grammar import grammar, write_message
+from churn_assets.messages.grammar import Split, grammar, write_message
 from churn_assets.messages.prompts import Situation
 from churn_assets.messages.rules import default_rules
 
 _SENTENCES = re.compile(r"(?<=[.!?:])\s+")
 # The others are flawed messages of their own, so that the reward model learns to compare those too.
 COPY_SHARE = 0.75
+HELD_OUT_BANNED = 3  # of every four banned phrases the last
 _MAX_LENGTH = 330  # what a flawed text may have at most, so that it fits the models' context
 
 
@@ -28,12 +33,20 @@ class Draft:
     text: str
     situation: Situation
     family: str
+    split: Split
+
+    def words(self, kind: str) -> tuple[str, ...]:
+        return phrases(self.split)[kind]
 
 
 @cache
-def phrases() -> Mapping[str, tuple[str, ...]]:
+def phrases(split: Split) -> Mapping[str, tuple[str, ...]]:
+    """The split's own wordings of every kind; test has a quarter of the banned phrases."""
     path = Path(__file__).with_name("flaws.json")
-    return {k: tuple(v) for k, v in json.loads(path.read_text(encoding="utf-8")).items()}
+    kinds = json.loads(path.read_text(encoding="utf-8"))
+    banned = default_rules().all_banned
+    own = [p for i, p in enumerate(banned) if (i % 4 == HELD_OUT_BANNED) == (split == "test")]
+    return {kind: tuple(words[split]) for kind, words in kinds.items()} | {"banned": tuple(own)}
 
 
 def _insert(rng: random.Random, text: str, sentence: str) -> str:
@@ -43,20 +56,19 @@ def _insert(rng: random.Random, text: str, sentence: str) -> str:
 
 
 def _pushy(rng: random.Random, draft: Draft) -> str:
-    return _insert(rng, draft.text, " ".join(rng.sample(phrases()["pushy"], rng.randint(1, 2))))
+    return _insert(rng, draft.text, " ".join(rng.sample(draft.words("pushy"), rng.randint(1, 2))))
 
 
 def _over_promising(rng: random.Random, draft: Draft) -> str:
-    return _insert(rng, draft.text, rng.choice(phrases()["over_promising"]))
+    return _insert(rng, draft.text, rng.choice(draft.words("over_promising")))
 
 
 def _off_topic(rng: random.Random, draft: Draft) -> str:
-    return _insert(rng, draft.text, rng.choice(phrases()["off_topic"]))
+    return _insert(rng, draft.text, rng.choice(draft.words("off_topic")))
 
 
 def _banned_phrase(rng: random.Random, draft: Draft) -> str:
-    phrase = rng.choice(default_rules().banned_phrases)
-    form = rng.choice(["This is {}.", "{}!", "{}.", "Now {}."]).format(phrase)
+    form = rng.choice(draft.words("banned_forms")).format(rng.choice(draft.words("banned")))
     return _insert(rng, draft.text, form[0].upper() + form[1:])
 
 
@@ -70,17 +82,13 @@ def _shouting(rng: random.Random, draft: Draft) -> str:
 def _too_long(rng: random.Random, draft: Draft) -> str:
     text = draft.text
     while len(text) < 240:
-        text = _insert(rng, text, rng.choice(phrases()["filler"]))
+        text = _insert(rng, text, rng.choice(draft.words("filler")))
     return text[:_MAX_LENGTH]
 
 
 def _too_short(rng: random.Random, draft: Draft) -> str:
-    ends = (
-        ["{offer} off.", "{offer} for you."]
-        if draft.situation.offer
-        else ["Thanks.", "Bye.", "Hello."]
-    )
-    return f"{rng.choice(['Hi', 'Hello', 'Hey'])} {{name}}, {rng.choice(ends)}"
+    end = rng.choice(draft.words("short_offers" if draft.situation.offer else "short_words"))
+    return f"{rng.choice(['Hi', 'Hello', 'Hey'])} {{name}}, {end}"
 
 
 def _generic(rng: random.Random, draft: Draft) -> str:
@@ -89,9 +97,9 @@ def _generic(rng: random.Random, draft: Draft) -> str:
 
 
 def _cold(rng: random.Random, draft: Draft) -> str:
-    bodies = rng.sample(phrases()["cold_bodies"], 2)
+    bodies = rng.sample(draft.words("cold_bodies"), 2)
     offer = ["{offer} applied."] if draft.situation.offer else []
-    return " ".join([rng.choice(phrases()["cold"]), *offer, *bodies])
+    return " ".join([rng.choice(draft.words("cold")), *offer, *bodies])
 
 
 def _missing_slot(rng: random.Random, draft: Draft) -> str:
@@ -100,8 +108,8 @@ def _missing_slot(rng: random.Random, draft: Draft) -> str:
             kept = [s for s in _SENTENCES.split(draft.text) if "{offer}" not in s]
             if any("{name}" in s for s in kept):
                 return " ".join(kept)
-        return draft.text.replace("{offer}", rng.choice(["something", "some", "a part"]))
-    return draft.text.replace(" {name}", rng.choice([" there", " customer", ""]))
+        return draft.text.replace("{offer}", rng.choice(draft.words("vague_offers")))
+    return draft.text.replace(" {name}", rng.choice(draft.words("strangers")))
 
 
 def _doubled_slot(rng: random.Random, draft: Draft) -> str:
@@ -113,10 +121,24 @@ def _doubled_slot(rng: random.Random, draft: Draft) -> str:
 
 def _wrong_slot(rng: random.Random, draft: Draft) -> str:
     if not draft.situation.offer:
-        lead = rng.choice(grammar().families[rng.choice(grammar().families_of("train"))].leads)
+        families = grammar().families_of(draft.split)
+        lead = rng.choice(grammar().families[rng.choice(families)].leads)
         return _insert(rng, draft.text, f"{lead} {{offer}} off.")
-    wrong = rng.choice([*phrases()["unknown_slots"], "{months}", "{tenure}", "{bill}"])
+    wrong = rng.choice([*draft.words("unknown_slots"), "{months}", "{tenure}", "{bill}"])
     return draft.text.replace(rng.choice(["{offer}", "{offer}", "{name}"]), wrong)
+
+
+def _swapped_slot(rng: random.Random, draft: Draft) -> str:
+    """Every slot is there, and says what it does not mean: a bill as discount, a rise by offer."""
+    if not draft.situation.offer:
+        return _insert(rng, draft.text, rng.choice(draft.words("swapped_values")))
+    kept = [s for s in _SENTENCES.split(draft.text) if "{name}" in s or "{" not in s]
+    if rng.random() < 0.5:
+        sentence = rng.choice(draft.words("swapped_offers"))
+    else:
+        lead = rng.choice(grammar().families[draft.family].leads)
+        sentence = f"{lead} {rng.choice(draft.words('swapped_objects'))}."
+    return _insert(rng, " ".join(kept), sentence)
 
 
 def _wrong_fact(rng: random.Random, draft: Draft) -> str:
@@ -159,6 +181,7 @@ FLAWS: Mapping[str, Flaw] = {
     "missing_slot": _missing_slot,
     "doubled_slot": _doubled_slot,
     "wrong_slot": _wrong_slot,
+    "swapped_slot": _swapped_slot,
     "wrong_fact": _wrong_fact,
     "off_topic": _off_topic,
     "repetitive": _repetitive,
@@ -170,13 +193,15 @@ FLAWS: Mapping[str, Flaw] = {
 HARD_FLAWS = (*["generic", "missing_slot", "doubled_slot"] * 2, "generic", "wrong_slot")
 
 
-def write_pair(rng: random.Random, situation: Situation, family: str, flaw: str) -> tuple[str, str]:
+def write_pair(
+    rng: random.Random, situation: Situation, family: str, flaw: str, split: Split
+) -> tuple[str, str]:
     """(chosen, rejected): the rejected text is mostly a flawed copy of the chosen one."""
     chosen = write_message(rng, situation, family, bare=False)
     copied = rng.random() < COPY_SHARE
     source = chosen if copied else write_message(rng, situation, family, bare=False)
     while True:
-        rejected = FLAWS[flaw](rng, Draft(source, situation, family))
+        rejected = FLAWS[flaw](rng, Draft(source, situation, family, split))
         if rejected != source:
             return chosen, rejected
         source = write_message(rng, situation, family, bare=False)

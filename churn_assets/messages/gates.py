@@ -15,6 +15,7 @@ PPO_PASS_RATE = 0.98
 REWARD_ACCURACY = 0.95
 WORST_FLAW_ACCURACY = 0.85
 REWARD_GAIN, REWARD_GAIN_LOWER = 0.5, 0.2
+KL_SHARE_OF_TARGET = (0.5, 1.5)
 
 Report = Mapping[str, Any]
 Gate = Callable[[Report], bool]
@@ -49,10 +50,16 @@ def reward_gain_is_real(report: Report) -> bool:
     )
 
 
+def policy_stays_near_sft(report: Report) -> bool:
+    """KL ends within half and one and a half times its target."""
+    low, high = (share * report["kl_target"] for share in KL_SHARE_OF_TARGET)
+    return bool(low <= report["kl"] <= high)
+
+
 GATES: dict[str, tuple[Gate, ...]] = {
     "sft_model": (sft_templates_pass_the_shield,),
     "reward_model": (reward_model_ranks_held_out_pairs, reward_model_sees_every_flaw),
-    "ppo_text_model": (ppo_templates_pass_the_shield, reward_gain_is_real),
+    "ppo_text_model": (ppo_templates_pass_the_shield, reward_gain_is_real, policy_stays_near_sft),
 }
 
 

@@ -23,8 +23,8 @@ from churn_assets.messages.rules import default_rules
 from churn_assets.messages.shield import repeats
 from churn_assets.messages.slots import length_range
 
-Split = Literal["train", "valid", "test"]
-SPLITS: tuple[Split, ...] = ("train", "valid", "test")
+Split = Literal["train", "test"]
+SPLITS: tuple[Split, ...] = ("train", "test")
 # Four in ten messages are correct but bare (no opening, no reason): people write such ones too,
 # and the preference pairs say that the personal ones are better.
 BARE_SHARE = 0.4
@@ -53,13 +53,11 @@ class Grammar(BaseModel):
     durations: tuple[str, ...]
     closings: Mapping[str, tuple[str, ...]]
     families: Mapping[str, Family]
-    held_out_families: Mapping[str, tuple[str, ...]]
+    held_out_families: tuple[str, ...]
 
     def families_of(self, split: Split) -> list[str]:
-        if split != "train":
-            return sorted(self.held_out_families[split])
-        held_out = {name for names in self.held_out_families.values() for name in names}
-        return sorted(set(self.families) - held_out)
+        held_out = set(self.held_out_families)
+        return sorted(held_out if split == "test" else set(self.families) - held_out)
 
 
 @cache

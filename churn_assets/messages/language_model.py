@@ -173,6 +173,7 @@ def batches_of_like_length(
 
 
 def pad_right(rows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tensor]:
+    """Ids and mask, both (rows, length of the longest), on the model's device."""
     width = max(map(len, rows))
     ids = torch.full((len(rows), width), padding)
     mask = torch.zeros(len(rows), width, dtype=torch.long)
@@ -274,6 +275,7 @@ class RewardHead(nn.Module):
         nn.init.normal_(self.linear.weight, std=width**-0.5)
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """(batch, length, width), (batch, length) -> scores (batch,), any real number."""
         weights = mask.unsqueeze(-1).to(hidden.dtype)
         pooled = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
         scores: Tensor = self.linear(pooled).squeeze(-1)

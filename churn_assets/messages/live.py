@@ -7,7 +7,6 @@ It needs torch, so nothing that the API imports at its start imports this module
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from churn_assets.messages.language_model import (
     sample,
     scores,
 )
+from churn_assets.messages.ppo_text import POLICY
 from churn_assets.messages.prompts import Situation
 from churn_assets.messages.reward import REWARD, load_head
 
@@ -34,18 +34,17 @@ BASE_FOLDER = "base"
 
 
 class LiveModel:
-    """The promoted adapter and the reward model on one base. One request at a time."""
+    """The policy and the reward model on one base. One request at a time."""
 
     def __init__(
         self,
         model: PeftModel,
         tokenizer: Any,
-        adapter: str,
         head: RewardHead,
         generation: GenerationConfig,
         candidates: int = 8,
     ) -> None:
-        self.model, self.tokenizer, self.adapter, self.head = model, tokenizer, adapter, head
+        self.model, self.tokenizer, self.head = model, tokenizer, head
         self.generation = generation
         self.count = candidates
 
@@ -61,12 +60,11 @@ class LiveModel:
         candidates: int = 8,
     ) -> LiveModel:
         """From the artifacts message_base_model, ppo_text_model and reward_model."""
-        adapter = json.loads((ppo / "report.json").read_text(encoding="utf-8"))["promoted"]
         model, tokenizer = load_base(base, eight_bit=eight_bit)
-        adapted = PeftModel.from_pretrained(model, ppo / adapter, adapter_name=adapter)
+        adapted = PeftModel.from_pretrained(model, ppo / POLICY, adapter_name=POLICY)
         adapted.load_adapter(reward / REWARD, adapter_name=REWARD)
         head = load_head(reward, REWARD, head_width(adapted))
-        return cls(adapted.eval(), tokenizer, adapter, head, generation, candidates)
+        return cls(adapted.eval(), tokenizer, head, generation, candidates)
 
     @classmethod
     def load_released(
@@ -85,7 +83,7 @@ class LiveModel:
     @torch.no_grad()
     def write(self, situations: Sequence[Situation], seed: int) -> list[ScoredTemplate]:
         """One scored template per situation, in order."""
-        activate(self.model, self.adapter)
+        activate(self.model, POLICY)
         prompts = [situation.prompt for situation in situations]
         samples = sample(self.model, self.tokenizer, prompts, self.generation, seed)
         activate(self.model, REWARD)
@@ -95,9 +93,7 @@ class LiveModel:
 
 def copy_for_live(base: Path, ppo: Path, reward: Path, out: Path) -> None:
     """What `load_released` needs, and nothing else."""
-    adapter = json.loads((ppo / "report.json").read_text(encoding="utf-8"))["promoted"]
     shutil.copytree(base, out / BASE_FOLDER)
-    shutil.copytree(ppo / adapter, out / "ppo" / adapter)
-    shutil.copy(ppo / "report.json", out / "ppo" / "report.json")
+    shutil.copytree(ppo / POLICY, out / "ppo" / POLICY)
     shutil.copytree(reward / REWARD, out / "reward" / REWARD)
     shutil.copy(reward / f"{REWARD}_head.safetensors", out / "reward")

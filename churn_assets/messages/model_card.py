@@ -1,4 +1,4 @@
-"""A model card beside every adapter: what it is, from what it was made, what was measured."""
+"""A model card beside every model: what it is, from what it was made, what was measured."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from churn_assets.messages.config import MessagesConfig
+from churn_assets.messages.config import OPT_350M, MessagesConfig
 
 NOT_YET_RUN = (
     "`facebook/opt-350m` on HH-RLHF and SHP-2: **not yet run** (needs a GPU). The figure to beat "
@@ -17,9 +17,16 @@ NOT_YET_RUN = (
 
 
 def write_model_card(
-    folder: Path, title: str, config: MessagesConfig, report: Mapping[str, Any]
+    folder: Path,
+    title: str,
+    config: MessagesConfig,
+    report: Mapping[str, Any],
+    inputs: Mapping[str, Path],
 ) -> None:
-    """Write `README.md` with settings, results and the digest of every weights file."""
+    """Write `README.md` with data, settings, results and the digest of every weights file.
+
+    The data are what the inputs' `dataset.json` say of themselves.
+    """
     scalars = {k: v for k, v in report.items() if isinstance(v, int | float | str)}
     results = "\n".join(f"| {name} | {_shown(value)} |" for name, value in scalars.items())
     digests = "\n".join(
@@ -29,24 +36,22 @@ def write_model_card(
     card = f"""# {title}
 
 Base model: `{config.base.source}`{f" at `{config.base.revision}`" if config.base.revision else ""}.
-LoRA rank {config.lora.rank}, alpha {config.lora.alpha}, on {", ".join(config.lora.targets)}.
 
-It writes retention messages with slots (`{{name}}`, `{{offer}}`, ...). Values are filled in
-afterwards, never written by the model. Every message passes the safety shield or is replaced by a
-reviewed template. Not for any other use: it knows no facts, and with the embedded base no English
-beyond its grammar.
+A part of the message writer, which writes retention messages with slots (`{{name}}`, `{{offer}}`,
+...). Values are filled in afterwards, never written by the model. Every message passes the safety
+shield or is replaced by a reviewed template. Not for any other use: it knows no facts, and with the
+embedded base no English beyond its grammar.
 
-Trained on messages and preference pairs written by the project's grammar, with a small share of
-OASST1 (Apache-2.0), HH-RLHF (MIT) and SHP-2 texts.
+## Data
+
+{_data(inputs, config)}
 
 ## Results
 
 | measure | value |
 |---|---|
 {results}
-
-{NOT_YET_RUN}
-
+{"" if config.base.source == OPT_350M else f"{chr(10)}{NOT_YET_RUN}{chr(10)}"}
 ## Files
 
 | file | sha256 |
@@ -60,6 +65,26 @@ OASST1 (Apache-2.0), HH-RLHF (MIT) and SHP-2 texts.
 ```
 """
     (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def _data(inputs: Mapping[str, Path], config: MessagesConfig) -> str:
+    cards = {
+        name: json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+        for name, folder in inputs.items()
+        if (folder / "dataset.json").exists()  # the other inputs are models
+    }
+    if not cards:
+        return "None of its own: it learns from the scores of what it writes."
+    rows = "\n".join(
+        f"| {name} | {card['source']} | {card['splits']['train']} | {card['splits']['test']} |"
+        for name, card in cards.items()
+    )
+    return f"""| data set | source | rows to train on | held out |
+|---|---|---|---|
+{rows}
+
+Of OASST1 (Apache-2.0) at most {config.corpus.public_dialogues} dialogues are trained on, of HH-RLHF
+(MIT) and SHP-2 at most {config.corpus.public_pairs} pairs."""
 
 
 def _shown(value: float | str) -> str:

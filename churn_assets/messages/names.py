@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import cache
 
-from churn_assets.messages.rules import PhraseMatcher, default_rules
+from churn_assets.messages.rules import PhraseMatcher, default_rules, skeleton
 
 MAX_NAME_LENGTH = 40
 PUNCTUATION = frozenset(" '’ʼ‘´-‐‑.·")
 # Joiners are part of the spelling in these scripts and invisible tricks in any other.
+_FULL_STOP_INSIDE = re.compile(r"\.(?!\s|$)")
+ORDINALS = frozenset("ªº")  # Mª José
 JOINERS = frozenset("\u200c\u200d")
 _INDIC = ("DEVANAGARI", "BENGALI", "GURMUKHI", "GUJARATI", "ORIYA", "TAMIL", "TELUGU", "KANNADA")
 JOINING_SCRIPTS = frozenset(
@@ -24,8 +27,8 @@ def validate_name(name: str) -> str:
 
     Allowed: letters and combining marks of any script, spaces, apostrophes, hyphens, full stops
     and the middle dot; 1 to 40 characters, at least one letter. Refused: digits, markup, braces,
-    emoji, control, invisible and direction characters, mixed-script look-alikes, and names that
-    hold one of the shield's banned phrases.
+    emoji, control, invisible and direction characters, mixed-script look-alikes, a full stop
+    within a word, and names that hold a link, a discount or one of the shield's banned phrases.
     """
     if len(name) > 4 * MAX_NAME_LENGTH:  # before any work on a hostile megabyte
         raise ValueError(f"name has {len(name)} characters; at most {MAX_NAME_LENGTH} are allowed")
@@ -44,14 +47,16 @@ def validate_name(name: str) -> str:
         raise ValueError("name has combining marks that belong to no letter, or too many on one")
     if _mixes_scripts(clean):
         raise ValueError("name mixes Latin letters with look-alike letters of another script")
-    if _banned().finds(clean):
+    if _FULL_STOP_INSIDE.search(clean):
+        raise ValueError("name has a full stop that neither ends it nor stands before a space")
+    if _is_phrase(clean):
         raise ValueError("name holds a phrase that messages must not contain")
     return clean
 
 
 def _allowed(name: str, position: int) -> bool:
     character = name[position]
-    if character in PUNCTUATION:
+    if character in PUNCTUATION or character in ORDINALS:
         return True
     if character in JOINERS:
         inside = 0 < position < len(name) - 1
@@ -84,8 +89,17 @@ def _mixes_scripts(name: str) -> bool:
     return False
 
 
-@cache
-def _banned() -> PhraseMatcher:
+def _is_phrase(name: str) -> bool:
+    """Whether it says something that a message must not: a link, a discount, a banned phrase."""
     rules = default_rules()
-    phrases = [p for p in rules.banned_phrases if p not in rules.surnames]
-    return PhraseMatcher(phrases, rules.confusables)
+    seen, plain = skeleton(name, {}), skeleton(name, rules.confusables)
+    patterns = [*rules.link_patterns, rules.number_pattern]
+    return _phrases().finds_in(plain) or any(re.search(p, seen) for p in patterns)
+
+
+@cache
+def _phrases() -> PhraseMatcher:
+    rules = default_rules()
+    promises = {*rules.gift_words, *rules.discount_words} - set(rules.surnames)
+    phrases = [*rules.banned_in_names, *sorted(promises)]
+    return PhraseMatcher(phrases, rules.confusables, whole_words=True)

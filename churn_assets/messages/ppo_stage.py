@@ -1,4 +1,4 @@
-"""Stage `ppo_text_model`: runs PPO-Text with checkpoints, judges it, promotes it or does not."""
+"""Stage `ppo_text_model`: runs PPO-Text with checkpoints, judges it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from churn_assets.messages.language_model import (
 )
 from churn_assets.messages.model_card import write_model_card
 from churn_assets.messages.plots import training_plot
-from churn_assets.messages.ppo_evaluation import evaluate, promoted
+from churn_assets.messages.ppo_evaluation import evaluate
 from churn_assets.messages.ppo_text import POLICY, REFERENCE, REWARD, PpoText, Scorer
 from churn_assets.messages.reward import JUDGE, load_head
 from churn_assets.messages.shield import Shield
@@ -55,16 +55,15 @@ def run(
     trainer = PpoText(model, tokenizer, scorer, config.ppo, config.generation)
     history = train(trainer, config, progress, checkpoints)
     report = evaluate(model, tokenizer, heads, shield, config)
-    report["promoted"] = promoted(report)
     report["history"] = history
     report["kl_target"] = config.ppo.kl_target
     report["kl_peak"] = max(row["kl"] for row in history)
     report["seconds"] = time.perf_counter() - started
-    model.save_pretrained(str(out), selected_adapters=[POLICY, REFERENCE])
+    model.save_pretrained(str(out), selected_adapters=[POLICY])
     save_file(dict(trainer.value_head.state_dict()), out / "value_head.safetensors")
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     training_plot(history, config.ppo.kl_target, out / "plots" / "ppo_text.png")
-    write_model_card(out, "PPO-Text policy", config, report)
+    write_model_card(out, "PPO-Text policy", config, report, inputs)
     return report
 
 

@@ -6,12 +6,14 @@ adapters `policy`, `sft` (reference) and `reward`; a message is an episode, a to
 
 A small model leaves a few per mille of each token's probability to words that fit nowhere, and one
 among thirty spoils a message. Sampled rewards hardly see them, so their mass is a loss of its own.
+And reward alone narrows the choice of words: rare word pairs of a batch earn a little.
 """
 
 from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +23,7 @@ from peft import PeftModel
 from torch import Tensor, nn
 
 from churn_assets.messages.config import GenerationConfig, PpoTextConfig
-from churn_assets.messages.evaluation import passes
+from churn_assets.messages.evaluation import ngrams, passes
 from churn_assets.messages.language_model import (
     RewardHead,
     Samples,
@@ -55,6 +57,7 @@ def exact_kl(logits: Tensor, reference_logits: Tensor) -> Tensor:
 
 
 def entropy(logits: Tensor) -> Tensor:
+    """In nats per position: (..., vocabulary) -> (...)."""
     log_p = logits.log_softmax(-1)
     return -(log_p.exp() * log_p).sum(-1)
 
@@ -70,6 +73,7 @@ def tail_mass(logits: Tensor, tail: Tensor) -> Tensor:
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the places where the mask (same shape) is 1; 0 when there is none."""
     return (values * mask).sum() / mask.sum().clamp(min=1)
 
 
@@ -124,9 +128,22 @@ def value_loss(new: Tensor, old: Tensor, returns: Tensor, mask: Tensor, clip: fl
 
 
 def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> float:
+    """1 - Var(returns - values) / Var(returns) over real tokens; 0 when returns do not vary."""
     real = mask.bool()
     spread = returns[real].var()
     return float(1 - (returns[real] - values[real]).var() / spread) if spread > 0 else 0.0
+
+
+def rarity(texts: Sequence[str]) -> Tensor:
+    """For each text the mean of 1 / count over its word pairs, counted in all texts; (0, 1].
+
+    The mean over equally long texts is their distinct-2; 0 for a text without a pair.
+    """
+    pairs = [ngrams(text, 2) for text in texts]
+    counts = Counter(pair for found in pairs for pair in found)
+    return torch.tensor(
+        [sum(1 / counts[pair] for pair in found) / max(1, len(found)) for found in pairs]
+    )
 
 
 class BetaController:
@@ -264,8 +281,9 @@ class PpoText:
         activate(self.model, REFERENCE)
         reference_logits, _ = token_logits(self.model, samples)
         kl = (exact_kl(logits, reference_logits) * mask).sum(1).mean().item()
-        if kl < -KL_TOLERANCE:
-            raise FloatingPointError(f"KL is {kl}: policy and reference disagree about the input")
+        # Before the first update the two are one and the same: any KL is an error of the inputs.
+        if not math.isfinite(kl) or (iteration == 0 and abs(kl) > KL_TOLERANCE):
+            raise FloatingPointError(f"KL to the reference is {kl} at iteration {iteration}")
 
         rule = self.scorer.rule(samples, situations)
         score = self.scorer.standard(self.model, samples)
@@ -276,11 +294,14 @@ class PpoText:
             rewards, values, mask, self.config.gamma, self.config.gae_lambda
         )
         # Nothing in the value head's features foretells a verdict: its baseline is the mean.
-        advantage = advantage + self.config.rule_reward * (rule - rule.mean()).unsqueeze(1)
+        earned = self.config.rule_reward * rule
+        # Rare words are worth something only in a message that may be sent.
+        earned = earned + self.config.variety_reward * rule * rarity(samples.texts).to(rule.device)
+        advantage = advantage + (earned - earned.mean()).unsqueeze(1)
         tail = tail_of(reference_logits, self.config.tail_floor)
         metrics = {
             "score": score.mean().item(),
-            "reward": (rewards.sum(1) + self.config.rule_reward * rule).mean().item(),
+            "reward": (rewards.sum(1) + earned).mean().item(),
             "kl": kl,
             "entropy": masked_mean(entropy(logits), mask).item(),
             "explained_variance": explained_variance(values, returns, mask),

@@ -11,7 +11,7 @@ import random
 import shutil
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -55,6 +55,11 @@ MARGIN_EDGES = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, float("inf"))
 
 @dataclass(frozen=True)
 class Pair:
+    """One comparison; `source` is the corpus's `SOURCE` or a public data set's name.
+
+    `flaw` names what is wrong with the rejected text, None for public pairs.
+    """
+
     prompt: str
     chosen: str
     rejected: str
@@ -79,7 +84,7 @@ def run(
     report["seconds"] = time.perf_counter() - started
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     calibration_plot(report["calibration"], out / "plots" / "reward_calibration.png")
-    write_model_card(out, "Reward model and judge", config, report)
+    write_model_card(out, "Reward model and judge", config, report, inputs)
     return report
 
 
@@ -110,9 +115,13 @@ def train_and_evaluate(
 
 
 def read_pairs(inputs: Mapping[str, Path], config: MessagesConfig, split: str) -> list[Pair]:
-    """The grammar's pairs and a share of the public ones, mixed evenly."""
-    limit = config.corpus.public_pairs if split == "train" else 200
-    public = read_jsonl(inputs["preference_pairs"] / f"{split}.jsonl", limit)
+    """The grammar's pairs and, to train on, some of the public ones, mixed evenly.
+
+    All public test pairs are judged.
+    """
+    public = read_jsonl(inputs["preference_pairs"] / f"{split}.jsonl")
+    if split == "train":
+        public = spread(public, config.corpus.public_pairs, config.reward.seed)
     own = read_jsonl(inputs["retention_preferences"] / f"{split}.jsonl")
     pairs = [
         Pair(row["prompt"], row["chosen"], row["rejected"], row["source"], row.get("flaw"))
@@ -120,6 +129,18 @@ def read_pairs(inputs: Mapping[str, Path], config: MessagesConfig, split: str) -
     ]
     random.Random(config.reward.seed).shuffle(pairs)
     return pairs
+
+
+def spread(rows: Sequence[dict[str, Any]], limit: int, seed: int) -> list[dict[str, Any]]:
+    """At most `limit` rows, drawn from every source in equal numbers while it lasts."""
+    order = list(rows)
+    random.Random(seed).shuffle(order)
+    turns: Counter[str] = Counter()
+    ranked = []
+    for row in order:
+        ranked.append((turns[row["source"]], row["source"], row))
+        turns[row["source"]] += 1
+    return [row for _, _, row in sorted(ranked, key=lambda found: found[:2])[:limit]]
 
 
 def train_reward(

@@ -33,19 +33,42 @@ class ShieldRules(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     length: tuple[int, int]
     quiet_hours: QuietHours
-    banned_phrases: tuple[str, ...]
+    banned_phrases: dict[str, tuple[str, ...]]
     surnames: tuple[str, ...]
+    gift_words: tuple[str, ...]
     discount_words: tuple[str, ...]
-    allowed_with_no_offer: tuple[str, ...]
+    number_words: tuple[str, ...]
+    counted_words: tuple[str, ...]
+    innocent_phrases: tuple[str, ...]
+    slot_contexts: dict[str, tuple[str, ...]]
     service_words: dict[str, tuple[str, ...]]
     contract_words: dict[str, tuple[str, ...]]
     greetings: tuple[str, ...]
-    words_after_greeting: tuple[str, ...]
+    words_before_comma: tuple[str, ...]
     capitalised_words: tuple[str, ...]
     first_names: tuple[str, ...]
+    names_that_are_words: tuple[str, ...]
     link_patterns: tuple[str, ...]
     plain_characters: str
     confusables: dict[str, str]
+
+    @property
+    def all_banned(self) -> tuple[str, ...]:
+        """The banned phrases of every group, in the file's order."""
+        return tuple(phrase for group in self.banned_phrases.values() for phrase in group)
+
+    @property
+    def banned_in_names(self) -> tuple[str, ...]:
+        """The banned phrases but those that people are called."""
+        return tuple(phrase for phrase in self.all_banned if phrase not in self.surnames)
+
+    @property
+    def number_pattern(self) -> str:
+        """A regular expression: an amount in words, "ten percent", "two more months"."""
+        numbers, counted = (
+            "|".join(map(re.escape, words)) for words in (self.number_words, self.counted_words)
+        )
+        return rf"\b(?:{numbers})\W+(?:\w+\W+)?(?:{counted})\b"
 
 
 def load_rules(path: Path = RULES_PATH) -> ShieldRules:

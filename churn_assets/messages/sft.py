@@ -112,12 +112,16 @@ def run(
         **evaluate(adapted, tokenizer, config),
     }
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    write_model_card(out, "SFT adapter", config, report)
+    write_model_card(out, "SFT adapter", config, report, inputs)
     return report
 
 
 def _last_whole_checkpoint(folder: Path) -> str | None:
-    """The library's newest checkpoint; one that a kill cut short goes: it lacks the last file."""
+    """The library's newest checkpoint; one that a kill cut short goes: it lacks the last file.
+
+    The library pickles optimizer and random state in it. Only this stage writes to the folder, and
+    it is deleted when the stage has succeeded: no artifact ever holds a pickle.
+    """
     for checkpoint in folder.glob("checkpoint-*"):
         if not (checkpoint / TRAINER_STATE_NAME).exists():
             shutil.rmtree(checkpoint)

@@ -24,42 +24,26 @@ from churn_assets.messages.rules import (
     skeleton,
 )
 from churn_assets.messages.slots import (
+    MARK,
+    MARKS,
     SLOT_LENGTHS,
+    context_pattern,
     has_stray_brace,
     length_range,
     mask_slots,
+    slot_places,
     slot_values,
     slots_in,
+    standing_alone,
+    unfill,
 )
-
-MARK = "\ufffc"  # object replacement character: stands for a value while the words are judged
-TEMPLATE_CHECKS = ("unknown_slot", "doubled_slot", "missing_slot", "literal_value")
-TEXT_CHECKS = ("unfilled_slot", "quiet_hours", "wrong_value")
-SHARED_CHECKS = (
-    "banned_phrase",
-    "invalid_length",
-    "missing_name",
-    "missing_offer",
-    "promised_discount",
-    "link",
-    "phone_or_card_number",
-    "other_name",
-    "wrong_service",
-    "wrong_contract",
-    "unexpected_character",
-    "shouting",
-    "repetition",
-)
-CHECKS = SHARED_CHECKS + TEXT_CHECKS
 
 _NUMBER = re.compile(r"\d")
 _LONG_NUMBER = re.compile(r"(?:\d[\s().+/-]*){7,}")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _DOUBLED = re.compile(r"\b(\w+)\s+\1\b", re.IGNORECASE)
-_SENTENCE_END = re.compile(r"[.!?]+")
+_SENTENCE_END = re.compile(r"[.!?:…]+")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:;…]\s+|[“\"(]\s*|\s[-–—]\s)$")
-_JOINS_BEFORE = re.compile(r"[\w.,$]")
-_JOINS_AFTER = re.compile(r"\w")
 _SHOUTED = re.compile(r"[!?]{2,}|(?<!\w)[A-Z]{4,}(?!\w)|(?<!\w)[A-Z]{3,}\s+[A-Z]{3,}(?!\w)")
 
 
@@ -100,17 +84,28 @@ class Shield:
         self.rules = rules
         self.currency = currency
         self.offer_months = offer_months
-        self._banned = PhraseMatcher(rules.banned_phrases, rules.confusables)
-        self._discount = PhraseMatcher(rules.discount_words, rules.confusables, whole_words=True)
-        self._innocent = PhraseMatcher(rules.allowed_with_no_offer, rules.confusables)
-        self._services = self._matchers(rules.service_words)
-        self._contracts = self._matchers(rules.contract_words)
+        self._banned = PhraseMatcher(rules.all_banned, rules.confusables)
+        self._banned_in_names = self._words(rules.banned_in_names)
+        self._gift = self._words(rules.gift_words)
+        self._discount = self._words(rules.discount_words)
+        self._innocent = PhraseMatcher(rules.innocent_phrases, rules.confusables)
+        self._services = {key: self._words(words) for key, words in rules.service_words.items()}
+        self._contracts = {key: self._words(words) for key, words in rules.contract_words.items()}
         self._links = re.compile("|".join(rules.link_patterns))
+        self._amount = re.compile(rules.number_pattern)
+        self._contexts = [
+            context_pattern(pattern)
+            for patterns in rules.slot_contexts.values()
+            for pattern in patterns
+        ]
         self._first_names = {name.casefold() for name in rules.first_names}
+        self._lower_names = self._first_names - set(rules.names_that_are_words)
         words = "|".join(re.escape(word) for word in rules.greetings)
         self._greeting = re.compile(rf"\b(?:{words})\b[\s,]+([^\W\d_]+)", re.IGNORECASE)
+        self._banned_letters = [_letters(p, rules.confusables) for p in rules.banned_in_names]
         # A bank has a few thousand templates: their words, values masked, recur in every message.
         self.check_template_facts = lru_cache(maxsize=65_536)(self._check_template)
+        self._misuses_a_slot = lru_cache(maxsize=65_536)(self._misplaces_a_slot)
         self._word_violations = lru_cache(maxsize=65_536)(self._judge_words)
 
     @classmethod
@@ -151,11 +146,13 @@ class Shield:
         shortest, longest = length_range(template)
         if shortest < self.rules.length[0] or longest > self.rules.length[1]:
             yield "invalid_length"
-        if MARK in template:  # it would pass for a masked value
+        if not MARKS.isdisjoint(template):  # they would pass for values
             yield "unexpected_character"
         masked = mask_slots(template, MARK)
         if _NUMBER.search(masked) or "%" in masked or "$" in masked:
             yield "literal_value"
+        if self._misuses_a_slot(template):
+            yield "misused_slot"
         yield from self._word_violations(masked, facts)
 
     def _text_violations(
@@ -168,14 +165,23 @@ class Shield:
             yield "invalid_length"
         if "{" in text or "}" in text:
             yield "unfilled_slot"
-        if MARK in text:
+            return
+        if not MARKS.isdisjoint(text):
             yield "unexpected_character"
+            return
+        # Masking the name "now" would hide "act now".
+        if self._may_complete_a_phrase(brief.name) and self._banned_in_names.finds(text):
+            yield "banned_phrase"
         values = slot_values(brief, currency=self.currency, offer_months=self.offer_months)
-        if not _standing_alone(values["name"], text):
+        if not standing_alone(values["name"], text):
             yield "missing_name"
-        if brief.offer_percentage and not _standing_alone(values["offer"], text):
+        if brief.offer_percentage and not standing_alone(values["offer"], text):
             yield "missing_offer"
-        masked = _mask_values(text, values, brief.offer_percentage)
+        if not brief.offer_percentage:  # "0%" is not one of the customer's values
+            values = {slot: values[slot] for slot in values if slot not in ("offer", "months")}
+        if self._misuses_a_value(text, values):
+            yield "misused_slot"
+        masked = mask_slots(unfill(text, values), MARK)
         if _NUMBER.search(masked) or "%" in masked:
             yield "promised_discount" if not brief.offer_percentage else "wrong_value"
         yield from self._word_violations(masked, Facts.of(brief))
@@ -189,7 +195,10 @@ class Shield:
         plain = skeleton(masked, self.rules.confusables)
         if self._banned.finds_in(plain):
             yield "banned_phrase"
-        if not facts.offer_percentage and self._discount.finds_in(self._innocent.without(plain)):
+        plain = self._innocent.without(plain)
+        if self._gift.finds_in(plain) or self._amount.search(plain):
+            yield "promised_discount"
+        if not facts.offer_percentage and self._discount.finds_in(plain):
             yield "promised_discount"
         if self._links.search(seen):
             yield "link"
@@ -213,30 +222,58 @@ class Shield:
             return True
         return " " <= character <= "~" and character not in "<>{}[]|\\^~`&*_=#"
 
+    def _may_complete_a_phrase(self, name: str) -> bool:
+        words = [_letters(word, self.rules.confusables) for word in name.split()]
+        return any(word in phrase for word in words for phrase in self._banned_letters)
+
+    def _misplaces_a_slot(self, template: str) -> bool:
+        """Whether a slot stands where its value would say something else than it is."""
+        right = {
+            match.start("slot")
+            for context in self._contexts
+            for match in context.finditer(template)
+        }
+        return not slot_places(template) <= right
+
+    def _misuses_a_value(self, text: str, values: Mapping[str, str]) -> bool:
+        """The same for a filled text.
+
+        A name may be a word of the message too ("us"): one of its places must be right.
+        """
+        name = values["name"]
+        unfilled = unfill(text, {slot: values[slot] for slot in values if slot != "name"})
+        named = [
+            unfilled[: place.start] + "{name}" + unfilled[place.stop :]
+            for place in standing_alone(name, unfilled)
+        ]
+        return all(self._misuses_a_slot(one) for one in named or [unfilled])
+
     def _names_somebody_else(self, masked: str) -> bool:
+        known = set(self.rules.capitalised_words)
         for match in self._greeting.finditer(masked):
             follower = match.group(1)
             if follower.casefold() in self._first_names:
                 return True
-            if follower[0].isupper() and follower not in self.rules.capitalised_words:
+            if follower[0].isupper() and follower not in known:
                 return True
         for match in _WORD.finditer(masked):
-            word = match.group()
-            if not word[0].isupper() or word in self.rules.capitalised_words:
+            word = match.group().replace("’", "'")
+            base = word.split("'")[0]
+            if base.casefold() in self._lower_names:
+                return True
+            if not word[0].isupper() or {word, base} & known:
                 continue
-            base = word.split("'")[0].split("’")[0]
             if base.casefold() in self._first_names:
                 return True
             if not _SENTENCE_START.search(masked[: match.start()]):
                 return True
+            called = masked[match.end() :].startswith(",")  # "Wilhelmina, please enjoy"
+            if called and word.casefold() not in self.rules.words_before_comma:
+                return True
         return False
 
-    def _matchers(self, words: Mapping[str, tuple[str, ...]]) -> dict[str, PhraseMatcher]:
-        confusables = self.rules.confusables
-        return {
-            key: PhraseMatcher(phrases, confusables, whole_words=True)
-            for key, phrases in words.items()
-        }
+    def _words(self, phrases: tuple[str, ...]) -> PhraseMatcher:
+        return PhraseMatcher(phrases, self.rules.confusables, whole_words=True)
 
 
 def _in_zone(now: datetime, local: datetime) -> datetime:
@@ -245,28 +282,8 @@ def _in_zone(now: datetime, local: datetime) -> datetime:
     return now.astimezone(local.tzinfo)
 
 
-def _standing_alone(value: str, text: str) -> list[slice]:
-    """Where the value is not part of a longer word or number: "5%" is not in "15%"."""
-    found = []
-    start = text.find(value)
-    while start >= 0:
-        end = start + len(value)
-        joined = (start > 0 and _JOINS_BEFORE.match(text, start - 1)) or _JOINS_AFTER.match(
-            text, end
-        )
-        if not joined:
-            found.append(slice(start, end))
-        start = text.find(value, start + 1 if joined else end)
-    return found
-
-
-def _mask_values(text: str, values: Mapping[str, str], offer: int) -> str:
-    """The text with the customer's own values masked; with no offer, "0%" is not one of them."""
-    shown = [value for slot, value in values.items() if offer or slot not in ("offer", "months")]
-    for value in sorted(shown, key=len, reverse=True):
-        for place in reversed(_standing_alone(value, text)):
-            text = text[: place.start] + MARK + text[place.stop :]
-    return text
+def _letters(text: str, confusables: dict[str, str]) -> str:
+    return "".join(filter(str.isalnum, skeleton(text, confusables)))
 
 
 def repeats(text: str) -> bool:

@@ -20,11 +20,22 @@ SLOT_LENGTHS: Mapping[str, tuple[int, int]] = {
 SLOTS = tuple(SLOT_LENGTHS)
 SLOT_TOKENS = tuple(f"{{{slot}}}" for slot in SLOTS)
 _SLOT = re.compile(r"\{([^{}]*)\}")
+_JOINS_BEFORE = re.compile(r"[\w.,$]")
+_JOINS_AFTER = re.compile(r"\w")
+MARK = "\ufffc"  # object replacement character: stands for a value while the words are judged
+# One private-use character for each slot while values are searched for. No value can hold one.
+_SLOT_MARKS = {slot: chr(0xE000 + i) for i, slot in enumerate(SLOTS)}
+MARKS = frozenset((MARK, *_SLOT_MARKS.values()))
 
 
 def slots_in(template: str) -> list[str]:
     """Every slot's name in order of appearance, unknown ones included."""
     return _SLOT.findall(template)
+
+
+def slot_places(template: str) -> set[int]:
+    """Where each slot begins."""
+    return {match.start() for match in _SLOT.finditer(template)}
 
 
 def has_stray_brace(template: str) -> bool:
@@ -62,3 +73,41 @@ def fill(template: str, values: Mapping[str, str]) -> str:
     Raises KeyError when the template has a slot that `values` has not.
     """
     return _SLOT.sub(lambda match: values[match.group(1)], template)
+
+
+def unfill(text: str, values: Mapping[str, str]) -> str:
+    """The template that a text was filled from: every value as its slot, the longest first.
+
+    Slots of the same value can't be told apart: both are named, as in "{tenure|months}".
+    """
+    slots: dict[str, list[str]] = {}
+    for slot, value in values.items():
+        slots.setdefault(value, []).append(slot)
+    for value in sorted(slots, key=len, reverse=True):
+        for place in reversed(standing_alone(value, text)):
+            text = text[: place.start] + _SLOT_MARKS[slots[value][0]] + text[place.stop :]
+    return text.translate({ord(_SLOT_MARKS[s[0]]): f"{{{'|'.join(s)}}}" for s in slots.values()})
+
+
+def standing_alone(value: str, text: str) -> list[slice]:
+    """Where the value is not part of a longer word or number: "5%" is not in "15%"."""
+    found = []
+    start = text.find(value)
+    while start >= 0:
+        end = start + len(value)
+        joined = (start > 0 and _JOINS_BEFORE.match(text, start - 1)) or _JOINS_AFTER.match(
+            text, end
+        )
+        if not joined:
+            found.append(slice(start, end))
+        start = text.find(value, start + 1 if joined else end)
+    return found
+
+
+def context_pattern(pattern: str) -> re.Pattern[str]:
+    """A rule's pattern with one slot in it, which becomes the group "slot"."""
+    slot = _SLOT.search(pattern)
+    if slot is None or slot[1] not in SLOT_LENGTHS:
+        raise ValueError(f"slot context {pattern!r} names no slot")
+    named = rf"(?P<slot>\{{(?:\w+\|)*{slot[1]}(?:\|\w+)*\}})"
+    return re.compile(pattern.replace(slot[0], named), re.IGNORECASE)

@@ -58,7 +58,6 @@ def train_parrot(root: Path) -> Path:
         adapted.save_pretrained(str(live / part))
     head = RewardHead(head_width(adapted)).state_dict()
     save_file(head, live / "reward" / "reward_head.safetensors")
-    (live / "ppo" / "report.json").write_text(json.dumps({"promoted": "policy"}))
     return live
 
 

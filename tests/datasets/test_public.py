@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from datasets import Dataset, DatasetDict
 
 from churn_assets.datasets import oasst1, preferences
 from churn_assets.datasets.config import DatasetsConfig, DownloadConfig, HubConfig
@@ -137,6 +138,13 @@ def message(name: str, parent: str | None, role: str, rank: int | None = None) -
     }
 
 
+CONVERSATION = [
+    message("p", None, "prompter"),
+    message("worse", "p", "assistant", rank=1),
+    message("best", "p", "assistant", rank=0),
+]
+
+
 def write_lines(path: Path, rows: list[dict[str, object]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -147,12 +155,7 @@ def test_oasst1_comes_from_the_hub_as_messages_and_pairs_by_parent(
 ) -> None:
     """Through the `datasets` library, on a folder laid out like the hub's."""
     repo = tmp_path / "hub"
-    conversation = [
-        message("p", None, "prompter"),
-        message("worse", "p", "assistant", rank=1),
-        message("best", "p", "assistant", rank=0),
-    ]
-    write_lines(repo / "train.jsonl", conversation)
+    write_lines(repo / "train.jsonl", CONVERSATION)
     write_lines(repo / "validation.jsonl", [message("q", None, "prompter")])
     settings = config(quick, oasst1={"hub": {"repo": str(repo), "revision": "0" * 40}})
     raw = public.fetch("oasst1_pairs", settings, tmp_path / "raw")
@@ -165,6 +168,22 @@ def test_oasst1_comes_from_the_hub_as_messages_and_pairs_by_parent(
     assert raw.path.stat().st_mtime_ns == kept
     again = public.fetch("oasst1_pairs", settings, tmp_path / "raw-again")
     assert again.path.read_bytes() == raw.path.read_bytes()
+
+
+def test_a_data_set_saved_to_disk_takes_the_hubs_place(
+    quick: DownloadConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine without the hub gets the data as the library itself writes them."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    repo = tmp_path / "saved"
+    parts = {"train": CONVERSATION, "validation": [message("q", None, "prompter", rank=0)]}
+    DatasetDict({name: Dataset.from_list(rows) for name, rows in parts.items()}).save_to_disk(repo)
+    settings = config(quick, oasst1={"hub": {"repo": str(repo), "revision": "0" * 40}})
+    pairs, notes = oasst1.clean(
+        public.fetch("oasst1_pairs", settings, tmp_path / "raw").files, "en"
+    )
+    assert [(pair["prompt"], pair["response"]) for pair in pairs] == [("text of p", "text of best")]
+    assert notes["messages"] == 4
 
 
 def test_preferences_are_spread_evenly_over_the_subjects(

@@ -63,6 +63,8 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
         for split in ("train", "valid", "test"):
             text = json.dumps({**row, "source": "public", "group": "g"}) + "\n"
             (folders[name] / f"{split}.jsonl").write_text(text * 3)
+        card = {"source": "mirror", "splits": {"train": 3, "valid": 3, "test": 3}}
+        (folders[name] / "dataset.json").write_text(json.dumps(card))
     for kind in ("messages", "preferences"):
         folders[f"retention_{kind}"] = root / kind
         folders[f"retention_{kind}"].mkdir()

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from churn_assets.messages.bank import MessageBank, ScoredTemplate, all_cells
+from churn_assets.messages.bank_stage import serve_everybody
 from churn_assets.messages.evaluation import (
     bootstrap_mean,
     distinct_n,
+    is_right,
     self_bleu,
     share,
     text_quality,
     top_ngram_share,
 )
+from churn_assets.messages.shield import Shield, Verdict
+from churn_assets.messages.writer import MessageWriter
+from tests.messages.briefs import brief
 
 
 def test_wilson_interval_of_known_cases() -> None:
@@ -47,3 +55,43 @@ def test_variety_of_extremes() -> None:
     assert self_bleu(different) < 0.5
     assert text_quality(same)["unique_share"] == pytest.approx(1 / 8)
     assert distinct_n([""], 2) == 0.0
+    assert self_bleu([]) == self_bleu(["a b c"]) == 0.0
+
+
+RIGHT = "Hi Sam, thank you for your 12 months with us. Enjoy 10% off your $89.99 bill."
+
+
+@pytest.mark.parametrize(
+    ("text", "changes"),
+    [
+        (RIGHT.replace("10%", "15%"), {}),
+        (RIGHT.replace("$89.99", "$8.99"), {}),
+        (RIGHT.replace("10% off", "a part of"), {}),
+        (RIGHT, {"offer_percentage": 0}),
+        (RIGHT, {"tenure": 13}),
+        (RIGHT, {"name": "Bob"}),
+        (RIGHT + " Yes, Sam.", {}),
+        (RIGHT[:49], {"offer_percentage": 0}),
+        (RIGHT + " Thank you for it." * 7, {}),
+        (RIGHT + " Please hurry up.", {}),
+    ],
+)
+def test_the_other_count_of_served_messages_sees_each_fault(
+    text: str, changes: dict[str, Any]
+) -> None:
+    """Why: it must fail where the shield's own verdict cannot."""
+    made = brief(offer_percentage=10) if not changes else brief(**changes)
+    assert is_right(RIGHT, brief(), currency="$", offer_months=12)
+    assert not is_right(text, made, currency="$", offer_months=6)
+
+
+def test_a_writer_with_a_blind_shield_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Why: the bank's figures come from the writer that is judged by them."""
+    bad = "Hi {name}, pay us 50% more at once, thank you for your {tenure} with us."
+    bank = MessageBank({cell: [ScoredTemplate(bad, 1.0)] for cell in all_cells()})
+    shield = Shield.load()
+    for check in ("check_template", "check_text"):
+        monkeypatch.setattr(shield, check, lambda *arguments: Verdict(True, ()))
+    found = serve_everybody(MessageWriter(shield, bank))
+    assert found["served_pass_rate"] == 1.0
+    assert found["served_right_rate"] == 0.0

@@ -45,10 +45,21 @@ DRAWN = [
 ]  # fmt: skip
 NUMBERED = ["Sam 50%", "50", "5%", "15 %", "٥٠", "５０", "Sam2", "IV²", "½", "4111 1111 1111 1111"]
 LENGTHY = ["a" * 41, "Sam " * 30, "x" * 100_000, "W" * 40, "", " ", "---", "''''", "."]
-PHRASED = ["Urgent Act Now", "GUARANTEED", "Ur gent", "Úrgént", "Limited Time", "Free Month", "Hurry", "Brian Hurry"]  # fmt: skip
+PHRASED = ["Urgent Act Now", "GUARANTEED", "Ur gent", "Úrgént", "Limited Time", "Free Month", "Hurry", "Brian Hurry", "now"]  # fmt: skip
 REAL_BUT_ODD = ["D'Angelo Jr.", "Nguyễn Thị Minh Khai", "محمد", "李小龙", "O’Brien", "X", "Offer", "Null", "True", "Robert Discount"]  # fmt: skip
+LINKED = [
+    "evil.com",
+    "www.evil.com",
+    "Visit evil.com",
+    "bit.ly",
+    "t.me",
+    "evil dot com",
+    "evil . com",
+]
+PROMISING = ["Ten Percent Off For You", "Half Price", "Twenty Off", "Gift Card", "Sam Gets Savings"]
 NAMES = [
     *INJECTED, *SLOTTED, *MARKED, *INVISIBLE, *DRAWN, *NUMBERED, *LENGTHY, *PHRASED, *REAL_BUT_ODD,
+    *LINKED, *PROMISING,
 ]  # fmt: skip
 MODEL = {
     True: "Hi {name}, we value your {tenure} with us! Please enjoy {offer} off your {bill} bill.",
@@ -68,6 +79,12 @@ def is_accepted(name: str) -> bool:
 def test_they_are_a_hundred_different_ones() -> None:
     """Why: the count is promised."""
     assert len(set(NAMES)) >= 100
+
+
+@pytest.mark.parametrize("name", [*LINKED, *PROMISING, *SLOTTED])
+def test_a_name_that_says_something_is_refused(name: str) -> None:
+    """Why: it would be written exactly, and read as ours."""
+    assert not is_accepted(name)
 
 
 @pytest.mark.parametrize("offer", OFFERS)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from churn_assets.messages.config import PpoTextConfig
+from churn_assets.messages.evaluation import distinct_n
 from churn_assets.messages.ppo_text import (
     BetaController,
     advantages,
@@ -14,6 +15,7 @@ from churn_assets.messages.ppo_text import (
     explained_variance,
     log_probs,
     policy_loss,
+    rarity,
     tail_mass,
     tail_of,
     token_rewards,
@@ -70,6 +72,14 @@ def test_the_tail_is_what_stands_far_below_the_likeliest() -> None:
     mass.sum().backward()
     assert (policy.grad[0, 0, 2:] > 0).all()
     assert (policy.grad[0, 0, :2] < 0).all()
+
+
+def test_rarity_is_the_texts_share_of_distinct_pairs() -> None:
+    """Why: the policy is paid for what the check measures."""
+    texts = ["a b c", "a b d", "e f g", "x"]
+    found = rarity(texts)
+    torch.testing.assert_close(found, torch.tensor([0.75, 0.75, 1.0, 0.0]))
+    assert found[:3].mean().item() == pytest.approx(distinct_n(texts, 2))
 
 
 def test_clipping_stops_the_gradient_beyond_the_trust_region() -> None:

@@ -150,6 +150,150 @@ def test_a_surname_that_is_a_banned_word_is_no_violation() -> None:
     assert "banned_phrase" in violations(text + " Hurry up.", name="Brian Hurry")
 
 
+def test_a_phrase_that_the_name_completes_is_found() -> None:
+    """Why: masking the customer's name "now" would turn "act now" into "act" and a mark."""
+    text = "Hi now, please act now and enjoy a 10% discount on your bill. Thank you."
+    assert "banned_phrase" in violations(text, name="now")
+    assert violations(text.replace("act now and ", ""), name="now") == ()
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "Hi {name}, we value your trust. Please enjoy {offer} off for {tenure}. Take care.",
+        "Hi {name}, we value your trust. Please enjoy {offer} off for {tenure} with us. Bye.",
+        "Hi {name}, take {bill} off your next bill, and {offer} more on top. Take care.",
+        "Hi {name}, your bill will rise by {offer} for {months}. Thank you for your trust.",
+        "Hi {name}, thank you for your {months} with us. Please enjoy {offer} off your bill.",
+        "Hi {name}, thank you for your {bill} with us. Please enjoy {offer} off your bill.",
+        "Hi {name}, please enjoy {offer} off, so your bill is {bill} lower. Thank you.",
+        "Hi there, we value your {name} with us. Please enjoy {offer} off your bill.",
+        "Hi there, take {name} off your bill, and {offer} off for {months}. Thank you.",
+    ],
+)
+def test_a_slot_in_anothers_place_is_refused(template: str) -> None:
+    """Why: every value is right by itself, and the sentence around it makes it a lie."""
+    assert "misused_slot" in template_violations(template)
+    values = slot_values(brief(), currency="$", offer_months=6)
+    six_months = Shield.load(offer_months=6)
+    assert "misused_slot" in six_months.check_text(fill(template, values), brief()).violations
+
+
+@pytest.mark.parametrize("template", [
+    "Hi {name}, you pay {bill} less every month. Thank you for being with us.",
+    "Hi {name}, your next bill is {bill} lower than before. Thank you for being with us.",
+    "Hi {name}, you save {bill} with us. Thank you for your {tenure} with us. Take care.",
+])  # fmt: skip
+def test_a_bill_is_no_discount_where_there_is_none(template: str) -> None:
+    """Why: at 0 % the bill's slot is the only amount that a model has at hand."""
+    assert "misused_slot" in template_violations(template, offer_percentage=0)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "Hi {name}, after {tenure} with us you have earned {offer} off for {months}.",
+        "Hi {name}, thank you for {tenure} with us. Enjoy {offer} off your {bill} bill.",
+        "Hi {name}, your bill is {bill}, and you get a discount of {offer} for {months}.",
+    ],
+)
+def test_a_slot_in_its_own_place_is_right(template: str) -> None:
+    """Why: the places are a list, and one that is too short leaves only the grammar's words."""
+    assert template_violations(template) == ()
+
+
+def test_values_that_coincide_may_stand_in_either_place() -> None:
+    """Why: after 12 months the tenure reads like the discount's length: both are right."""
+    text = "Hi Sam, thank you for your 12 months with us. Enjoy 10% off for 12 months."
+    assert violations(text, tenure=12) == ()
+
+
+@pytest.mark.parametrize(
+    "promise",
+    [
+        "ten percent off your next bill", "six months off", "two more years", "a free phone",
+        "half of the next bill", "twice the discount", "a refund", "a gift card", "a voucher too",
+        "your money back", "a bonus", "a waived fee", "dinner on us",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("offer", [0, 10])
+def test_nothing_is_promised_beside_the_decided_offer(promise: str, offer: int) -> None:
+    """Why: a discount in words is binding too, and nobody decided it."""
+    text = f"Hi Sam, thank you for being with us. Enjoy {promise} with our thanks."
+    if offer:
+        text += " And 10% off your bill."
+    assert "promised_discount" in violations(text, offer_percentage=offer, services=("phone",))
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ["Pay less from now on.", "Here is a special price.", "We reduced it.", "It is a bargain."],
+)
+def test_words_of_a_discount_need_one(sentence: str) -> None:
+    """Why: beside a real offer these words are right, without one they promise it."""
+    assert "promised_discount" in violations(
+        f"Hi Sam, thank you for being with us a while. {sentence}", offer_percentage=0
+    )
+    assert violations(f"Hi Sam, enjoy 10% off your bill with our thanks. {sentence}") == ()
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Wilhelmina, please enjoy it.", "It was sarah and john who wanted it.", "Ask maria for it.",
+        "Your friend Xqzlor says so.",
+    ],
+)  # fmt: skip
+def test_other_names_are_found_wherever_they_stand(sentence: str) -> None:
+    """Why: a name at a sentence's beginning or in small letters is somebody else's too."""
+    assert "other_name" in violations(f"Hi Sam. {sentence} Please take 10% off your bill.")
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "t.me/promo", "wa.me/abc", "evil.xyz", "evil.ai", "evil.me", "evil.eu", "bit.ly/x",
+        "evil.example", "www.evil", "http: evil", "evil dot me", "evil . com", "a@b",
+    ],
+)  # fmt: skip
+def test_links_of_any_ending_are_found(link: str) -> None:
+    """Why: there are over a thousand top-level domains, and a list of a few of them is no rule."""
+    assert "link" in violations(f"Hi Sam, see {link} and enjoy 10% off your bill. Thank you.")
+    assert "link" in template_violations(
+        f"Hi {{name}}, see {link} and enjoy {{offer}} off your bill. Thank you."
+    )
+    assert "link" in template_violations("Hi {name}.com, please enjoy {offer} off your bill. Bye.")
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "you are stupid and we hate you.", "send us your password and your card number.",
+        "only a few left, while stocks last.", "pay now or we take legal action.",
+        "we will disconnect your service.", "please verify your account.",
+    ],
+)  # fmt: skip
+def test_insults_threats_secrets_and_scarcity_are_banned(sentence: str) -> None:
+    """Why: a public model knows such sentences, and none may reach a customer."""
+    assert "banned_phrase" in violations(f"Hi Sam, enjoy 10% off your bill. Well, {sentence}")
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "We think I’m right to say thanks.", "We call you on Monday.", "Please drop us a line.",
+        "We often think about you. Online support is here.", "You can count on us.",
+        "In May we check your plan.", "To be frank, we like you.", "Thanks, and take care.",
+        "Feel free to reply.", "Your two year plan stays.",
+    ],
+)  # fmt: skip
+def test_ordinary_sentences_are_not_refused(sentence: str) -> None:
+    """Why: what is refused for nothing is replaced by a template for nothing."""
+    for offer, rest in ((10, "Enjoy 10% off your bill."), (0, "Thank you for being with us.")):
+        text = f"Hi Sam, it is good to have you here. {rest} {sentence}"
+        assert violations(text, offer_percentage=offer, contract="Two year") == ()
+
+
 @given(briefs)
 def test_template_that_passes_is_safe_with_every_value(made: object) -> None:
     """Why: the bank is judged once, then filled for millions; the two checks must agree."""
@@ -171,7 +315,7 @@ def test_judging_any_text_ends_in_a_verdict(text: str, name: str) -> None:
     assert SHIELD.check_text(text, made).passed == (not SHIELD.check_text(text, made).violations)
 
 
-@pytest.mark.parametrize("phrase", default_rules().banned_phrases)
+@pytest.mark.parametrize("phrase", default_rules().all_banned)
 def test_every_rule_of_the_file_bites(phrase: str) -> None:
     """Why: a phrase that the matcher cannot find would be a rule on paper only."""
     assert "banned_phrase" in violations(f"Hi Sam, {phrase}, take 10% off your bill. Thank you.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer, OPTConfig, OPTForCausalLM
 
 from churn_assets.messages import bank_stage, ppo_stage
+from churn_assets.messages.bank import all_cells
 from churn_assets.messages.base_model import copy_pretrained
 from churn_assets.messages.config import (
     BaseModelConfig,
@@ -19,6 +21,7 @@ from churn_assets.messages.config import (
     MessagesConfig,
     messages_config,
 )
+from churn_assets.messages.gates import failed_gates
 from churn_assets.messages.language_model import (
     Samples,
     activate,
@@ -32,6 +35,7 @@ from churn_assets.messages.language_model import (
     token_logits,
 )
 from churn_assets.messages.live import LiveModel, copy_for_live
+from churn_assets.messages.model_card import write_model_card
 from churn_assets.messages.ppo_text import (
     POLICY,
     REFERENCE,
@@ -41,13 +45,14 @@ from churn_assets.messages.ppo_text import (
     exact_kl,
     log_probs,
 )
-from churn_assets.messages.reward import JUDGE, load_head
+from churn_assets.messages.reward import JUDGE, load_head, spread
 from churn_assets.messages.shield import Shield
 from churn_assets.messages.slots import SLOT_TOKENS
 from churn_assets.messages.writer import MessageWriter
 from tests.messages.briefs import SAM
 from tests.messages.conftest import TINY, Chain
 
+CARD_WEIGHTS = "sft/adapter_model.safetensors"
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -97,13 +102,16 @@ def test_log_probabilities_do_not_depend_on_the_padding_side(chain: Chain) -> No
     answer = tokenizer("Hi {name}, hello.", add_special_tokens=False).input_ids
     prompt = tokenizer("short:\n").input_ids
     found = []
-    for left in (0, 5):
-        ids = torch.tensor([[tokenizer.pad_token_id] * left + prompt + answer])
-        mask = (torch.arange(ids.shape[1]) >= left).long()[None]
+    for left, right in ((0, 0), (5, 0), (0, 5), (3, 4)):
+        padding = [tokenizer.pad_token_id]
+        ids = torch.tensor([padding * left + prompt + answer + padding * right])
+        places = torch.arange(ids.shape[1])
+        mask = ((places >= left) & (places < ids.shape[1] - right)).long()[None]
         samples = Samples(ids, mask, left + len(prompt), [""])
         logits, _ = token_logits(model, samples)
-        found.append(log_probs(logits, ids[:, samples.prompt_width :]))
-    torch.testing.assert_close(found[0], found[1], atol=1e-5, rtol=1e-4)
+        found.append(log_probs(logits, ids[:, samples.prompt_width :])[:, : len(answer)])
+    for other in found[1:]:
+        torch.testing.assert_close(other, found[0], atol=1e-5, rtol=1e-4)
 
 
 def test_samples_follow_the_models_own_distribution(chain: Chain) -> None:
@@ -157,6 +165,16 @@ def test_policy_starts_as_the_reference(chain: Chain) -> None:
         made.model.eval()
         both.append(token_logits(made.model, samples)[0])
     assert exact_kl(both[0], both[1]).abs().max() < 1e-6
+
+
+def test_a_reference_that_is_not_the_start_is_an_error(chain: Chain) -> None:
+    """Why: KL to the wrong reference steers beta silently."""
+    made = trainer(chain)
+    for name, parameter in made.model.named_parameters():
+        if f".{REFERENCE}." in name and "lora_B" in name:
+            parameter.data += 1.0
+    with pytest.raises(FloatingPointError, match="iteration 0"):
+        made.iterate(0)
 
 
 def test_activation_leaves_frozen_what_is_not_trained(chain: Chain) -> None:
@@ -216,16 +234,42 @@ def test_a_model_that_passed_its_gates_fills_the_bank(
     monkeypatch.setattr(bank_stage, "failed_gates", lambda reports: [])
     names = ("message_base_model", "sft_model", "reward_model", "ppo_text_model")
     report = bank_stage.run({name: chain.folders[name] for name in names}, tmp_path, TINY)
-    assert report["written"] == 144 * TINY.bank.candidates
+    assert report["written"] == len(all_cells()) * TINY.bank.candidates
     assert report["served_pass_rate"] == 1.0
 
 
-def test_a_policy_that_passes_less_often_is_not_promoted() -> None:
-    """Why: reward may not be bought with the shield."""
-    figures = {"sft_pass_rate": 0.96, "ppo_pass_rate": 0.99, "reward_gain": 0.7}
-    assert ppo_stage.promoted(figures) == POLICY
-    assert ppo_stage.promoted({**figures, "ppo_pass_rate": 0.95}) == REFERENCE
-    assert ppo_stage.promoted({**figures, "reward_gain": -0.1}) == REFERENCE
+@pytest.mark.parametrize("worse", [{"ppo_pass_rate": 0.98}, {"reward_gain": -0.1}, {"kl": 3.2}])
+def test_a_policy_that_is_no_better_than_sft_is_not_served(worse: dict[str, float]) -> None:
+    """Why: reward may not be bought with the shield, nor by leaving SFT behind."""
+    good = {
+        "sft_pass_rate": 0.985, "ppo_pass_rate": 0.99, "reward_gain": 0.7, "reward_gain_lower": 0.6,
+        "reward_gain_second_rm": 0.6, "kl": 2.0, "kl_target": 2.0,
+    }  # fmt: skip
+    others = {
+        "sft_model": {"pass_rate": 0.96},
+        "reward_model": {"accuracy": 0.97, "accuracy_by_flaw": {"cold": 0.9}},
+    }
+    assert failed_gates({**others, "ppo_text_model": good}) == []
+    assert failed_gates({**others, "ppo_text_model": {**good, **worse}}) != []
+
+
+def test_model_cards_tell_the_data_that_were_there(chain: Chain, tmp_path: Path) -> None:
+    """Why: a card with a fixed sentence is wrong on the first other data set."""
+    cards = {
+        name: (chain.folders[name] / "README.md").read_text(encoding="utf-8")
+        for name in ("message_base_model", "sft_model", "reward_model", "ppo_text_model")
+    }
+    assert "| retention_messages | grammar | 300 | 60 |" in cards["sft_model"]
+    assert "| oasst1_pairs | mirror | 3 | 3 |" in cards["sft_model"]
+    assert "| retention_preferences | grammar | 150 | 60 |" in cards["message_base_model"]
+    assert "| preference_pairs | mirror | 3 | 3 |" in cards["reward_model"]
+    assert all("not yet run" in card for card in cards.values())
+    write_model_card(tmp_path, "PPO-Text policy", messages_config("production"), {}, {})
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "None of its own" in card
+    assert "not yet run" not in card
+    digest = hashlib.sha256((chain.folders["sft_model"] / CARD_WEIGHTS).read_bytes()).hexdigest()
+    assert digest in cards["sft_model"]
 
 
 def test_public_texts_are_never_shown(chain: Chain) -> None:
@@ -307,7 +351,7 @@ def test_base_model_from_the_hub_by_its_pinned_revision(
 
 def test_hub_models_must_be_pinned() -> None:
     """Why: a branch name gives other weights tomorrow."""
-    for revision in (None, "main"):
+    for revision in (None, "main", "z" * 40, "F" * 40):
         with pytest.raises(ValueError, match="commit hash"):
             BaseModelConfig(source="facebook/opt-350m", revision=revision)
     production = messages_config("production").base
@@ -329,6 +373,17 @@ def test_judge_and_reward_model_differ(chain: Chain) -> None:
         load_file(folder / f"{n}_head.safetensors") for n in (REWARD, JUDGE)
     ]
     assert not torch.equal(heads[0]["linear.weight"], heads[1]["linear.weight"])
+
+
+def test_public_pairs_are_drawn_evenly_from_their_sources() -> None:
+    """Why: the files are sorted by source, and their beginning is one source only."""
+    rows = [{"source": "a", "n": i} for i in range(50)] + [
+        {"source": "b", "n": i} for i in range(3)
+    ]
+    drawn = spread(rows, 10, seed=1)
+    assert sorted(row["source"] for row in drawn) == ["a"] * 7 + ["b"] * 3
+    assert drawn == spread(rows, 10, seed=1) != spread(rows, 10, seed=2)
+    assert len(spread(rows, 100, seed=1)) == 53
 
 
 def test_settings_are_frozen_and_closed() -> None:

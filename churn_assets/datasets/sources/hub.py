@@ -37,6 +37,7 @@ _MESSAGE_FIELDS = (
 )
 _SHP_FIELDS = ("domain", "history", "human_ref_A", "human_ref_B", "labels", "score_ratio")
 _SHUFFLE_BUFFER = 10_000
+SAVED_TO_DISK = "dataset_dict.json"  # what `DatasetDict.save_to_disk` leaves in its folder
 _MARGIN = 1.1  # more than the limit is fetched, since cleaning drops some
 
 
@@ -99,9 +100,12 @@ def shp_rows(source: HubConfig, minimum_score_ratio: float) -> Iterator[Row]:
 
 
 def _stream(source: HubConfig, split: str) -> "IterableDataset":
-    from datasets import load_dataset
+    from datasets import load_dataset, load_from_disk
     from datasets.exceptions import DatasetNotFoundError
 
+    if (Path(source.repo) / SAVED_TO_DISK).exists():
+        logger.info("reading %s (%s) from disk", source.repo, split)
+        return load_from_disk(source.repo)[split].to_iterable_dataset()
     logger.info("streaming %s (%s) at %s", source.repo, split, source.revision)
     try:
         return load_dataset(source.repo, split=split, revision=source.revision, streaming=True)
