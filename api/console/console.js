@@ -15,6 +15,7 @@ const checkWords = ({ length, quiet_hours: [night, day] }) => ({
   missing_name: "Says the customer's name", missing_offer: "States the offer",
   wrong_value: "Every figure is the decided one", promised_discount: "Promises no other discount",
   banned_phrase: "No pressure or banned phrase", invalid_length: `${length[0]} to ${length[1]} characters`,
+  misused_slot: "Every figure in its place",
   quiet_hours: `Outside quiet hours (${night}–${day} local)`, unfilled_slot: "No unfilled slot",
   link: "No link", phone_or_card_number: "No phone or card number", other_name: "Nobody else's name",
   wrong_service: "Only services they have", wrong_contract: "Their own contract",

@@ -38,6 +38,27 @@ from churn_assets.messages.slots import (
     unfill,
 )
 
+CHECKS = (
+    "banned_phrase",
+    "invalid_length",
+    "missing_name",
+    "missing_offer",
+    "promised_discount",
+    "misused_slot",
+    "link",
+    "phone_or_card_number",
+    "other_name",
+    "wrong_service",
+    "wrong_contract",
+    "unexpected_character",
+    "shouting",
+    "repetition",
+    "unfilled_slot",
+    "quiet_hours",
+    "wrong_value",
+)
+"""What a filled text is judged by: the violations that `Shield.check_text` can name."""
+
 _NUMBER = re.compile(r"\d")
 _LONG_NUMBER = re.compile(r"(?:\d[\s().+/-]*){7,}")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
