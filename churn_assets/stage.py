@@ -79,12 +79,15 @@ class Stage:
         config: the pydantic model of `config`.
         resumable: `run` takes a further argument `checkpoints`, a folder that outlives a killed run
             and is the same for the next attempt at the same inputs and settings.
+        cached: asked again with the same inputs, settings and code version, what it made is used
+            again. For a stage that costs minutes and whose result others train from.
     """
 
     name: str
     run: Callable[..., dict[str, Any]]
     config: type[BaseModel]
     resumable: bool = False
+    cached: bool = False
 
 
 def run_stage(
@@ -98,6 +101,8 @@ def run_stage(
         ValueError: the stage's metrics hold a number that JSON can't (NaN, infinity), or a
             resumable stage was given no checkpoints folder.
     """
+    if stage.cached and (known := _made_before(spec, store)):
+        return known
     inputs: Mapping[str, Path] = {name: store.get(item) for name, item in spec.inputs.items()}
     config = stage.config.model_validate(spec.config)
     checkpoints = _checkpoints(stage, spec)
@@ -108,6 +113,24 @@ def run_stage(
         text = json.dumps(metrics, indent=2, sort_keys=True, allow_nan=False)
         (out / "report.json").write_text(text + "\n")
         artifact = store.put(stage.name, out)
+    if stage.cached:
+        store.write_pointer(_cache_key(spec), artifact.model_dump_json().encode())
+    return StageReport(artifact=artifact, metrics=metrics)
+
+
+def _cache_key(spec: StageSpec) -> str:
+    return f"stages/{spec.stage}/{spec.digest}.json"
+
+
+def _made_before(spec: StageSpec, store: ArtifactStore) -> StageReport | None:
+    """What an earlier run of the same spec published, unless retention has removed it."""
+    pointer = store.read_pointer(_cache_key(spec))
+    if pointer is None:
+        return None
+    artifact = Artifact.model_validate_json(pointer)
+    if artifact.version not in store.versions(artifact.name):
+        return None
+    metrics = json.loads(store.read(artifact, "report.json")["report.json"])
     return StageReport(artifact=artifact, metrics=metrics)
 
 

@@ -5,7 +5,7 @@ from churn_assets.messages.config import MessagesConfig
 from churn_assets.stage import Stage
 from modal_jobs.entry import main
 
-STAGE = Stage(name="message_base_model", run=run, config=MessagesConfig)
+STAGE = Stage(name="message_base_model", run=run, config=MessagesConfig, cached=True)
 
 if __name__ == "__main__":
     main(STAGE)

@@ -212,3 +212,26 @@ def test_only_the_same_work_shares_checkpoints(
     """Resuming another configuration's weights would be a silent error."""
     asked = spec(store)
     assert (change(asked).digest == asked.digest) is same
+
+
+def test_a_cached_stage_runs_once_for_the_same_work(store: LocalArtifactStore) -> None:
+    """Minutes are not spent twice; other settings, other code or a pruned result are other work."""
+    runs: list[float] = []
+
+    def slow(
+        inputs: Mapping[str, Path], out: Path, config: Config, progress: Progress = silent
+    ) -> dict[str, Any]:
+        runs.append(config.value)
+        (out / "weights").write_text(str(config.value))
+        return {"value": config.value}
+
+    stage = Stage("toy", slow, Config, cached=True)
+    first = run_stage(stage, spec(store), store)
+    assert run_stage(stage, spec(store), store) == first
+    assert runs == [1.0]
+    run_stage(stage, spec(store, config={"value": 2.0}), store)
+    run_stage(stage, spec(store, code_version="2"), store)
+    assert runs == [1.0, 2.0, 1.0]
+    store.delete(first.artifact.name, first.artifact.version)
+    assert run_stage(stage, spec(store), store) == first
+    assert runs == [1.0, 2.0, 1.0, 1.0]
