@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
+import sqlite3
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 
-from api.deps import Admitted
+from api.deps import RETRY, Admitted
 from api.errors import ApiError, JsonResponse, documented
 from api.feedback import CONFLICT, DUPLICATE, FeedbackLog
 from api.metrics import FEEDBACK
 from api.parsing import BodyRoute
 from api.schemas import CustomerId, Strict
+from churn_assets.resources.artifact_store import ArtifactError
+
+log = logging.getLogger("api.feedback")
 
 router = APIRouter(tags=["feedback"], route_class=BodyRoute, dependencies=[Admitted])
 
@@ -59,13 +64,20 @@ class FeedbackReceipt(BaseModel):
     duplicate: bool = Field(description="the same event was there already", examples=[False])
 
 
-@router.post("/feedback", response_model=FeedbackReceipt, responses=documented(401, 409, 422, 429))
+@router.post(
+    "/feedback", response_model=FeedbackReceipt, responses=documented(401, 409, 422, 429, 503)
+)
 async def feedback(event: FeedbackEvent, request: Request) -> Response:
     """Record an event. Once acknowledged it survives the end of the process; repeat it until then:
     it is counted once."""
-    log: FeedbackLog = request.app.state.feedback
-    # In a thread: it waits for the disk.
-    outcome = await asyncio.to_thread(log.record, event.event_id, event.model_dump_json())
+    events: FeedbackLog = request.app.state.feedback
+    try:  # in a thread: it waits for the disk
+        outcome = await asyncio.to_thread(events.record, event.event_id, event.model_dump_json())
+    except (ArtifactError, OSError, sqlite3.Error) as error:
+        log.exception("an event could not be stored")
+        raise ApiError(
+            503, "not_recorded", "the event is not stored; send it again", headers=RETRY
+        ) from error
     FEEDBACK.labels(event.kind, outcome).inc()
     if outcome == CONFLICT:
         raise ApiError(

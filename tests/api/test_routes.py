@@ -13,12 +13,15 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import Request, Response
+from fastapi.testclient import TestClient
 
 from api.feedback import SqliteFeedbackLog, StoreFeedbackLog
+from api.main import create_app
 from api.parsing import BodyRoute
 from api.routes.health import Readiness
 from api.schemas import SAMPLE_REQUEST, PredictRequest, PredictResponse, Problems
-from churn_assets.resources.artifact_store import LocalArtifactStore
+from churn_assets.resources.artifact_store import ArtifactError, LocalArtifactStore
+from churn_assets.settings import Settings
 from tests.api.conftest import publish_predictions, publish_small_release
 from tests.api.server import Server, running, wait_for
 
@@ -185,6 +188,23 @@ def test_bad_feedback_is_named(full: httpx.Client, field: str, value: Any) -> No
     answer = full.post("/feedback", json={**EVENT, "event_id": "evt-2", field: value})
     assert answer.status_code == 422
     assert answer.json()["detail"][0]["loc"][:2] == ["body", field]
+
+
+@pytest.mark.parametrize("error", [sqlite3.OperationalError("disk full"), ArtifactError("gone")])
+def test_feedback_that_could_not_be_stored_is_to_be_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """A full disk or a lost bucket is not the caller's fault; nothing is acknowledged."""
+
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(SqliteFeedbackLog, "record", fail)
+    with TestClient(create_app(Settings(home=tmp_path))) as client:
+        answer = client.post("/feedback", json=EVENT)
+    assert answer.status_code == 503
+    assert answer.json()["detail"][0]["type"] == "not_recorded"
+    assert int(answer.headers["retry-after"]) >= 1
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "store"])
