@@ -325,7 +325,7 @@ def judge(answer: dict[str, Any], name: str) -> None:
     assert re.findall(r"(\d+)\s*%", words) == ([str(offer)] if offer else [])
     assert set(re.findall(r"\d+", words)) <= ({str(offer), "12"} if offer else {"12"})
     assert not AMOUNT.search(words)
-    assert not LINK.search(words)
+    assert not LINK.search(message)
     assert not MARKUP.search(message)
     assert set(answer["safety"]["violations"]) <= {"quiet_hours"}
 
