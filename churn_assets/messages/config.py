@@ -123,7 +123,7 @@ class PpoTextConfig(Frozen):
     beta_every: int = Field(4, ge=1, description="iterations between updates of beta")
     beta_limit: float = Field(30.0, ge=1, description="beta stays within beta/4 and beta*limit")
     checkpoint_every: int = Field(10, ge=1)
-    evaluation_samples: int = Field(1_024, ge=8)
+    evaluation_samples: int = Field(2_048, ge=8)
     seed: int = 42
 
 

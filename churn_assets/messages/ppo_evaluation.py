@@ -33,6 +33,7 @@ from churn_assets.messages.reward import JUDGE
 from churn_assets.messages.shield import Shield
 
 SHOWN = 6
+VARIETY_SAMPLES = 1_024  # of different n-grams, more texts have a smaller share
 KL_ROWS = 32  # messages whose logits are in memory together: 64 tokens of 50,272 words are 400 MB
 # Both sides are sampled with one seed: what differs is the policy.
 EVALUATION_SEED = 1_000_003
@@ -66,7 +67,10 @@ def evaluate(
         name: (policy.scores[name] - sft.scores[name]) / sft.scores[name].std() for name in heads
     }
     wins = (gains[JUDGE] > 0).double() + 0.5 * (gains[JUDGE] == 0).double()
-    quality = {"sft": text_quality(sft.texts), "ppo": text_quality(policy.texts)}
+    quality = {
+        "sft": text_quality(sft.texts[:VARIETY_SAMPLES]),
+        "ppo": text_quality(policy.texts[:VARIETY_SAMPLES]),
+    }
     return {
         **share(sum(sft.passed), len(situations)).as_dict("sft_pass_rate"),
         **share(sum(policy.passed), len(situations)).as_dict("ppo_pass_rate"),
