@@ -112,7 +112,7 @@ class PpoTextConfig(Frozen):
     tail_floor: float = Field(
         0.005, gt=0, lt=1, description="the tail: less likely than this share of the likeliest"
     )
-    tail_coefficient: float = Field(10.0, ge=0, description="cost of the tail's probability mass")
+    tail_coefficient: float = Field(20.0, ge=0, description="cost of the tail's probability mass")
     max_grad_norm: float = Field(1.0, gt=0)
     rule_reward: float = Field(12.0, ge=0, description="earned when the shield passes")
     variety_reward: float = Field(
