@@ -1,8 +1,8 @@
 """Checks of the message writer, on the stages' reports.
 
-A failed gate of a model (`churn_assets.messages.gates`), a served message that is not right, and
-families in two splits block the release. The bank enforces the gates once more, for when it is
-materialized alone: it holds no word of a model that missed one. The rest warn.
+A served message that is not right, a word of a model that missed a gate, and families in two splits
+block the release. A missed gate of a model (`churn_assets.messages.gates`) doesn't: the bank holds no
+word of that model, and the release goes on with the champion's messages or reviewed templates.
 """
 
 from __future__ import annotations
@@ -219,13 +219,13 @@ MESSAGE_CHECKS: list[dg.AssetChecksDefinition] = [
     grammar_writes_a_million_messages,
     _families_check("retention_messages"),
     _families_check("retention_preferences"),
-    _check("sft_model", sft_templates_pass_the_shield, blocking=True),
+    _check("sft_model", sft_templates_pass_the_shield),
     _check("sft_model", sft_passes_no_less_often_than_the_base, warns=True),
-    _check("reward_model", reward_model_ranks_held_out_pairs, blocking=True),
-    _check("reward_model", reward_model_sees_every_flaw, blocking=True),
-    _check("ppo_text_model", ppo_templates_pass_the_shield, blocking=True),
-    _check("ppo_text_model", reward_gain_is_real, blocking=True),
-    _check("ppo_text_model", policy_stays_near_sft, blocking=True),
+    _check("reward_model", reward_model_ranks_held_out_pairs),
+    _check("reward_model", reward_model_sees_every_flaw),
+    _check("ppo_text_model", ppo_templates_pass_the_shield),
+    _check("ppo_text_model", reward_gain_is_real),
+    _check("ppo_text_model", policy_stays_near_sft),
     _check("ppo_text_model", messages_stay_varied, warns=True),
     _check("ppo_text_model", second_reward_model_prefers_ppo, warns=True),
     _check("message_bank", every_served_message_passes, blocking=True),

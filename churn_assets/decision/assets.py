@@ -92,7 +92,7 @@ def baseline_policies(
     )
 
 
-@dg.asset(group_name="decision", kinds={"pytorch"}, code_version="3", **CPU_STAGE)
+@dg.asset(group_name="decision", kinds={"pytorch"}, code_version="4", **CPU_STAGE)
 def decision_policy(
     context: dg.AssetExecutionContext,
     compute: Compute,
@@ -104,7 +104,7 @@ def decision_policy(
     return compute.run(context, "decision_policy", inputs, settings.get().decision)
 
 
-@dg.asset(group_name="decision", kinds={"numpy"}, code_version="3")
+@dg.asset(group_name="decision", kinds={"numpy"}, code_version="4")
 def policy_report(
     context: dg.AssetExecutionContext,
     store: StoreResource,

@@ -11,17 +11,18 @@ from churn_assets.decision.pareto import ParetoCurve
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with its 95 % bootstrap interval."""
+    """A figure with its standard error and its 95 % interval."""
 
     value: float
     lower: float
     upper: float
+    error: float
 
     @classmethod
     def of(cls, value: float, samples: Array) -> "Estimate":
         """Percentile interval (Efron and Tibshirani 1993, chapter 13)."""
         lower, upper = np.percentile(samples, [2.5, 97.5])
-        return cls(value, float(lower), float(upper))
+        return cls(value, float(lower), float(upper), float(np.std(samples)))
 
 
 class Bootstrap:
@@ -75,5 +76,5 @@ def systematic_mean(values: Array, weight: Array) -> Estimate:
     """
     mean = float(values @ weight)
     steps = np.diff(weight * (values - mean))
-    half = 1.96 * float(np.sqrt((steps**2).sum() / 2))
-    return Estimate(mean, mean - half, mean + half)
+    error = float(np.sqrt((steps**2).sum() / 2))
+    return Estimate(mean, mean - 1.96 * error, mean + 1.96 * error, error)

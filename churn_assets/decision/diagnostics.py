@@ -1,7 +1,7 @@
 """What stands behind the headline: which inputs matter, where the gap lies, how stress is borne."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,16 +39,35 @@ Mix = Callable[[int, GridActions, GridActions], GridActions]
 """Decisions at the states with so many contacts, mixed of the policy's and the optimum's."""
 
 
-def visited_states(
+@dataclass(frozen=True)
+class Visits:
+    """Decision points that a policy meets.
+
+    states: (N, 9). customer: (N,) whose state it is: what they decide is alike, not N draws.
+    """
+
+    states: Array
+    customer: NDArray[np.int64]
+
+    def mean(self, values: Array) -> dict[str, float]:
+        """Mean of `values` (N,), and its standard error over customers (all of one's states vary
+        together: Cameron and Miller 2015, the cluster-robust error)."""
+        mean = float(values.mean())
+        by_customer = np.bincount(self.customer, values - mean)
+        return {"value": mean, "error": float(np.sqrt((by_customer**2).sum()) / len(values))}
+
+
+def visit(
     policy: Policy, customers: Customers, params: EnvironmentParams, count: int = 2048
-) -> Array:
-    """(8 x count, 9) states that a policy meets in eight steps from fresh starts."""
+) -> Visits:
+    """The (8 x count) states that a policy meets in eight steps from fresh starts."""
     envs = VectorRetention(customers, params, count, seed=7)
-    states = []
+    states, customer = [], []
     for _ in range(8):
         states.append(envs.observation)
+        customer.append(envs.customer)
         envs.step(policy.decide(states[-1]).actions)
-    return np.concatenate(states)
+    return Visits(np.concatenate(states), np.concatenate(customer))
 
 
 def input_sensitivity(policy: Policy, states: Array) -> dict[str, float]:

@@ -23,18 +23,22 @@ from churn_assets.decision.diagnostics import (
     BY_STATE,
     captured_with_help,
     gap_by_risk,
-    input_sensitivity,
     spend_at_offer_prices,
     stress_runs,
-    visited_states,
 )
 from churn_assets.decision.evaluation import Evaluation, evaluate, summarise
+from churn_assets.decision.gates import failed_gates
 from churn_assets.decision.groups import Groups
 from churn_assets.decision.network_numpy import NetworkPolicy
 from churn_assets.decision.pareto import ParetoCurve
 from churn_assets.decision.policy import load_network, load_rule
 from churn_assets.decision.rules import Rule
-from churn_assets.decision.served import Candidate, choose_served, served_figures
+from churn_assets.decision.served import (
+    Candidate,
+    choose_served,
+    learned_figures,
+    served_figures,
+)
 from churn_assets.decision.world import load_curve
 from churn_assets.stage import Progress, silent
 
@@ -70,7 +74,8 @@ def run(
 
     The report's `policy` holds the figures of `churn report`; `presets` every policy's table;
     `served` names the policy in `policy/`: PPO's seed that was best on validation customers, or the
-    best baseline where that captures more; `serving` has this policy's own figures.
+    best baseline where that captures more or PPO missed a gate (`failed_gates`); `serving` has this
+    policy's own figures, `learned` those that PPO's gates read.
     """
     groups = Groups.load(inputs["retention_environment"])
     trained = json.loads((inputs["decision_policy"] / "report.json").read_text())["trained"]
@@ -82,7 +87,10 @@ def run(
     main, params = results[config.preset], PRESETS[config.preset]
     seed = trained[config.preset]["best_seed"]
     ppo = main.candidate(seed)
-    served = choose_served(ppo, main.rule)
+    improvement = [run["improvement"] for table in trained.values() for run in table["runs"]]
+    learned = learned_figures(ppo, improvement, groups.test, params)
+    failed = failed_gates(learned)
+    served = choose_served(ppo, main.rule, failed)
     name = served.policy.name
     source = (
         inputs["decision_policy"] / "policy"
@@ -94,9 +102,12 @@ def run(
     headline = headline_figures(results, trained, oracle, config)
     return {
         "preset": config.preset,
-        "policy": headline | {"served": name, "served_uplift": served.captured_uplift},
+        "policy": headline
+        | {"served": name, "served_uplift": served.captured_uplift, "failed_gates": failed},
         "served": name,
         "served_seed": seed,
+        "failed_gates": failed,
+        "learned": learned,
         "serving": served_figures(served, groups, main.bootstrap, params),
         "presets": {preset: result.table for preset, result in results.items()},
         "diagnostics": diagnose(main, groups, trained[config.preset], seed, config),
@@ -207,14 +218,13 @@ def diagnose(
     seed: int,
     config: DecisionConfig,
 ) -> dict[str, Any]:
-    """PPO's inputs that matter, monotone spend, where the gap lies, stress: for the chosen seed."""
+    """Monotone spend, where the gap lies, stress: for PPO's chosen seed."""
     policy, rule = result.networks[seed], result.best_rule
     params, some = policy.spec.params, representative(groups.test, config.watched_customers)
     price = trained["warm_price"]
     at_price = int(np.argmin(np.abs(result.curve.prices - price)))
     found, curve = result.runs[seed], result.curve
     return {
-        "sensitivity": input_sensitivity(policy, visited_states(policy, groups.test, params)),
         "spend_at_offer_prices": spend_at_offer_prices(policy, some),
         "oracle_spend_at_prices": (curve.spend @ curve.weight).tolist(),
         "gap_by_head": captured_with_help(policy, groups.test, curve, params, price, BY_HEAD),

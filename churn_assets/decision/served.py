@@ -1,5 +1,7 @@
-"""The policy that reaches customers: which one, and its own figures for the blocking checks."""
+"""The policy that reaches customers: which one may, which one does, and its figures for the gates
+(`gates.py`)."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,7 +10,8 @@ import numpy as np
 from churn_assets.decision.actions import Policy
 from churn_assets.decision.comparison import Bootstrap, Estimate, systematic_mean
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.diagnostics import input_sensitivity, visited_states
+from churn_assets.decision.diagnostics import Visits, input_sensitivity, visit
+from churn_assets.decision.customers import Customers
 from churn_assets.decision.dynamics import Array, spend_levels
 from churn_assets.decision.evaluation import Evaluation, evaluate
 from churn_assets.decision.groups import Groups
@@ -27,9 +30,10 @@ class Candidate:
     captured_uplift: float
 
 
-def choose_served(ppo: Candidate, best_rule: Candidate) -> Candidate:
-    """PPO, or the best rule where that captures more."""
-    return ppo if ppo.captured_uplift >= best_rule.captured_uplift else best_rule
+def choose_served(ppo: Candidate, best_rule: Candidate, failed_gates: Sequence[str]) -> Candidate:
+    """PPO where it passes its gates and the best rule doesn't capture more; else the best rule."""
+    fit = not failed_gates and ppo.captured_uplift >= best_rule.captured_uplift
+    return ppo if fit else best_rule
 
 
 def served_figures(
@@ -44,30 +48,49 @@ def served_figures(
     checking = groups.checking()
     spend = evaluate(served.policy, checking, params).spend / limit
     on_test = Estimate.of(served.found.mean("spend") / limit, bootstrap.spend(served.found) / limit)
-    states = visited_states(served.policy, groups.test, params)
     return {
         "captured_uplift": served.captured_uplift,
         "spend_ratio": asdict(systematic_mean(spend, checking.weight)),
         "test_spend_ratio": asdict(on_test),
         "over_contact_rate": served.found.mean("over_cap"),
-        "sensitivity": input_sensitivity(served.policy, states),
-        "spend_by_allowance": spend_by_allowance(served.policy, states, params),
+        "sensitivity": input_sensitivity(
+            served.policy, visit(served.policy, groups.test, params).states
+        ),
     }
 
 
-def spend_by_allowance(policy: Policy, states: Array, params: EnvironmentParams) -> list[float]:
-    """Mean expected discount of the decisions in `states` (N, 9), had every customer 0, 1, ... all
-    units of the allowance left: share of value.
+def learned_figures(
+    ppo: Candidate, improvement: list[dict[str, float]], test: Customers, params: EnvironmentParams
+) -> dict[str, Any]:
+    """What the gates of the learned policy read (`gates.GATES`).
+
+    Args:
+        improvement: of each training run, captured uplift at its end less that at its first point.
+    """
+    visits = visit(ppo.policy, test, params)
+    spends = spend_by_allowance(ppo.policy, visits, params)
+    return {
+        "captured_uplift": ppo.captured_uplift,
+        "improvement": improvement,
+        "sensitivity": input_sensitivity(ppo.policy, visits.states),
+        "spend_by_allowance": spends.mean(axis=1).tolist(),
+        "spend_steps": [visits.mean(step) for step in np.diff(spends, axis=0)],
+    }
+
+
+def spend_by_allowance(policy: Policy, visits: Visits, params: EnvironmentParams) -> Array:
+    """(L, N) expected discount of the decision in each visited state, had every customer 0, 1, ...
+    all units of the allowance left: share of value.
 
     More to spend must never lead to less spending; a network can get it wrong, and untrained ones
     do.
     """
     spends = []
     for left in np.linspace(0, 1, spend_levels(params)):
-        given = states.copy()
+        given = visits.states.copy()
         given[:, BUDGET] = left
         decided = policy.decide(given)
         accept = given[:, ACCEPT][np.arange(len(given)), decided.offer]
         discount = np.asarray(params.discounts)[decided.offer]
-        spends.append(float((decided.contact * accept * discount).mean()))
-    return spends
+        spends.append(decided.contact * accept * discount)
+    return np.stack(spends)

@@ -8,13 +8,15 @@ validation customers is the one that can be served.
 import shutil
 import time
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from churn_assets.decision.calibration import calibrate_policy
+from churn_assets.decision.comparison import Bootstrap, Estimate, captured_uplift
 from churn_assets.decision.config import PRESETS, DecisionConfig, EnvironmentParams
 from churn_assets.decision.customers import Customers, representative
-from churn_assets.decision.evaluation import evaluate, summarise
+from churn_assets.decision.evaluation import Evaluation, evaluate, summarise
 from churn_assets.decision.groups import Groups
 from churn_assets.decision.network import PolicyNetwork, save_network, single_thread
 from churn_assets.decision.pareto import ParetoCurve, curve_around, pareto_curve, solve_budget
@@ -55,34 +57,54 @@ def train_preset(
     watched = representative(groups.valid, config.watched_customers)
     curve = pareto_curve(watched, params, curve_around(warm.price))
     calibration = groups.calibration(config.calibration_customers)
+    bootstrap = Bootstrap(curve, config.bootstrap, seed=0)
     runs: list[dict[str, Any]] = []
     for seed in config.seeds:
         trainer = Trainer(groups.train, params, config.ppo, warm.price, seed)
-        history, seconds = watch_training(trainer, watched, curve, config.curve_points, progress)
+        watch = watch_training(trainer, watched, curve, config.curve_points, progress)
         policy = calibrate_policy(trainer.network.deployed(trainer.spec), calibration)
         save_network(policy, out / f"seed-{seed}")
         found = evaluate(policy, watched, params)
         runs.append(
             {
                 "seed": seed,
-                "train_seconds": seconds,
+                "train_seconds": watch.seconds,
                 "offer_price": policy.spec.offer_price,
-                "valid_captured_uplift": curve.captured(found.mean("uplift"), found.mean("spend")),
-                "history": history,
+                "valid_captured_uplift": captured_uplift(curve, found),
+                "improvement": asdict(improvement(bootstrap, watch.first, found)),
+                "history": watch.history,
             }
         )
     best = max(runs, key=lambda item: item["valid_captured_uplift"])
     return {"warm_price": warm.price, "runs": runs, "best_seed": best["seed"]}
 
 
+def improvement(bootstrap: Bootstrap, first: Evaluation, last: Evaluation) -> Estimate:
+    """Captured uplift gained from `first` to `last`, paired by customer."""
+    value = captured_uplift(bootstrap.curve, last) - captured_uplift(bootstrap.curve, first)
+    return Estimate.of(value, bootstrap.captured(last) - bootstrap.captured(first))
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A training as it was watched.
+
+    history: the learning curve. first: the figures at its first point.
+    seconds: CPU seconds of the one thread used, without measuring: the wall clock of an otherwise
+        idle core.
+    """
+
+    history: list[dict[str, float]]
+    first: Evaluation
+    seconds: float
+
+
 def watch_training(
     trainer: Trainer, watched: Customers, curve: ParetoCurve, points: int, progress: Progress
-) -> tuple[list[dict[str, float]], float]:
-    """Train; returns the learning curve on `watched`, and the CPU seconds without measuring it.
-
-    CPU seconds of the one thread used: the wall clock of an otherwise idle core.
-    """
+) -> Watched:
+    """Train, measuring the policy on `watched` at so many points."""
     history: list[dict[str, float]] = []
+    evaluations: list[Evaluation] = []
     measuring = 0.0
     total = trainer.config.updates
     every = max(1, total // points)
@@ -93,8 +115,9 @@ def watch_training(
             return
         begun = time.process_time()
         found = evaluate(network.deployed(trainer.spec), watched, trainer.params)
+        evaluations.append(found)
         figures = summarise(found) | statistics
-        figures["captured_uplift"] = curve.captured(figures["uplift"], figures["spend"])
+        figures["captured_uplift"] = captured_uplift(curve, found)
         figures["steps"] = update * trainer.config.customers * trainer.config.horizon
         history.append(figures)
         shown = ("captured_uplift", "spend", "budget_multiplier", "approx_kl", "entropy")
@@ -103,4 +126,4 @@ def watch_training(
 
     begun = time.process_time()
     trainer.train(report)
-    return history, time.process_time() - begun - measuring
+    return Watched(history, evaluations[0], time.process_time() - begun - measuring)

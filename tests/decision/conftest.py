@@ -22,8 +22,9 @@ HEADLINE = {
     "seeds",
     "served",
     "served_uplift",
+    "failed_gates",
 }
-"""The figures below `policy` in `churn report --json`: the promised ones, and what is served."""
+"""The figures below `policy` in `churn report --json`: the promised ones, what is served, and why not PPO."""
 
 
 def synthetic_customers(count: int, seed: int) -> Customers:

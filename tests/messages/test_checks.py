@@ -65,12 +65,19 @@ def test_each_finding_passes_good_figures_and_fails_its_fault(
     assert not finding({**GOOD, **fault})[0]
 
 
-def test_every_gate_of_a_model_blocks() -> None:
-    """Why: a gate that only warns lets a weak model's adapters into a release."""
+def test_a_missed_gate_of_a_model_takes_nothing_else_down() -> None:
+    """Why: a weak message model must not keep better risk figures from customers; that its words
+    are not served is what blocks."""
     blocking = {
         spec.name for check in checks.MESSAGE_CHECKS for spec in check.check_specs if spec.blocking
     }
-    assert {gate.__name__ for of_stage in GATES.values() for gate in of_stage} < blocking
+    assert blocking == {
+        "no_family_is_in_two_splits",
+        "every_served_message_passes",
+        "no_word_of_a_model_that_failed_is_served",
+    }
+    wired = {key.name for check in checks.MESSAGE_CHECKS for key in check.check_keys}
+    assert {gate.__name__ for of_stage in GATES.values() for gate in of_stage} < wired
 
 
 def test_an_empty_bank_of_a_failed_model_passes_its_own_check() -> None:
