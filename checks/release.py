@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from api.engine import RetentionEngine
 from api.golden import check_golden
-from churn_assets.release.bundle import ReleaseError, verify
+from churn_assets.release.bundle import ReleaseError, read_manifest, verify
 from churn_assets.resources.artifact_store import Artifact, ArtifactError
 from churn_assets.resources.bindings import StoreResource
 
@@ -36,6 +36,20 @@ def golden_answers_are_reproduced(store: StoreResource, release: Artifact) -> dg
     except (ArtifactError, ReleaseError) as error:
         return dg.AssetCheckResult(passed=False, description=str(error))
     return dg.AssetCheckResult(passed=True, metadata={"requests": count})
+
+
+@dg.asset_check(asset="release", blocking=False)
+def every_component_is_of_its_own_build(
+    store: StoreResource, release: Artifact
+) -> dg.AssetCheckResult:
+    """Policy and messages in service passed their gates in the release's own build; nothing else
+    stands in for them."""
+    stand_ins = read_manifest(store.open().get(release)).stand_ins
+    return dg.AssetCheckResult(
+        passed=not stand_ins,
+        description="; ".join(stand_ins.values()) or None,
+        metadata=dict(stand_ins),
+    )
 
 
 @dg.asset_check(

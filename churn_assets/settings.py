@@ -18,7 +18,7 @@ from churn_assets.datasets.config import DatasetsConfig
 from churn_assets.decision.config import PRESETS, DecisionConfig
 from churn_assets.messages.config import MessagesConfig, messages_config
 from churn_assets.predictors.config import AcceptConfig, RiskConfig
-from churn_assets.release.config import ReleaseConfig
+from churn_assets.release.config import AlertsConfig, ReleaseConfig
 from churn_assets.resources.config import ComputeConfig
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     decision: DecisionConfig = Field(default_factory=DecisionConfig)
     messages: MessagesConfig = Field(default_factory=MessagesConfig)
     release: ReleaseConfig = Field(default_factory=ReleaseConfig)
+    alerts: AlertsConfig = Field(default_factory=AlertsConfig)
     api: ApiConfig = Field(default_factory=ApiConfig)
 
     @model_validator(mode="before")

@@ -34,6 +34,11 @@ class Readiness(BaseModel):
         description="why the kill switch can't be read, if it can't; it stays as it was",
         examples=["the kill switch can't be read: gs://bucket: no route to host"],
     )
+    stand_ins: dict[str, str] = Field(
+        description="what serves in place of the release's own policy or messages where those "
+        "missed a gate, and why",
+        examples=[{"policy": "the best rule: policy_report: decisions_depend_on_the_state failed"}],
+    )
     baseline_forced: bool = Field(description="the kill switch is on", examples=[False])
 
 
@@ -43,6 +48,7 @@ NOT_READY = Readiness(
     problem="there is no release yet: run `churn materialize`",
     predictions_problem="predictions was never materialized: run `churn materialize` first",
     switch_problem=None,
+    stand_ins={},
     baseline_forced=False,
 )
 
@@ -73,6 +79,7 @@ async def readyz(host: Host) -> Response:
         problem=host.problem,
         predictions_problem=host.predictions.problem,
         switch_problem=host.switch_problem,
+        stand_ins=engine.manifest.stand_ins if engine and engine.manifest else {},
         baseline_forced=host.switched_off,
     )
     return JsonResponse(answer.model_dump(), status_code=200 if engine else 503)

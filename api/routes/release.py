@@ -42,6 +42,10 @@ class ReleaseSummary(BaseModel):
         description="why it replaced its predecessor",
         examples=[{"promoted": True, "reason": "no compared figure is worse"}],
     )
+    components: dict[str, Any] = Field(
+        description="where policy and messages come from: this build, the champion or a fall-back",
+        examples=[{"policy": {"source": "built"}}],
+    )
     code_version: dict[str, str] = Field(examples=[{"package": "0.1.0"}])
     shield: ShieldSummary
 

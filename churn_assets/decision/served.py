@@ -10,8 +10,8 @@ import numpy as np
 from churn_assets.decision.actions import Policy
 from churn_assets.decision.comparison import Bootstrap, Estimate, systematic_mean
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.diagnostics import Visits, input_sensitivity, visit
 from churn_assets.decision.customers import Customers
+from churn_assets.decision.diagnostics import Visits, input_sensitivity, visit
 from churn_assets.decision.dynamics import Array, spend_levels
 from churn_assets.decision.evaluation import Evaluation, evaluate
 from churn_assets.decision.groups import Groups

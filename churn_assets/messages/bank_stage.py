@@ -11,33 +11,23 @@ import random
 import shutil
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from churn_assets.messages.bank import Cell, MessageBank, ScoredTemplate, all_cells
-from churn_assets.messages.brief import CONTRACTS, OFFERS, TONES, MessageBrief
 from churn_assets.messages.config import MessagesConfig
-from churn_assets.messages.evaluation import is_right, share
 from churn_assets.messages.gates import failed_gates
 from churn_assets.messages.language_model import use_threads
 from churn_assets.messages.live import LiveModel, copy_for_live
 from churn_assets.messages.prompts import SERVICE_SETS, Situation
 from churn_assets.messages.rules import RULES_PATH
+from churn_assets.messages.served import serve_everybody
 from churn_assets.messages.shield import Facts, Shield
 from churn_assets.messages.writer import MessageWriter
 from churn_assets.stage import Progress, silent
 
 STAGES = ("message_base_model", "sft_model", "reward_model", "ppo_text_model")
 BATCH = 128
-SERVED = 2_000
-SHOWN = 8
-NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
-# Short, long and of many scripts: what the served messages are tried on.
-NAMES = (
-    "Sam", "X", "José", "Nguyễn Thị Minh Khai", "O’Brien", "Anne-Marie", "محمد", "अनिल कुमार",
-    "李小龙", "Иван Петров", "Brian Hurry", "Wolfeschlegelsteinhausenbergerdorffsmith",
-)  # fmt: skip
 
 
 def run(
@@ -110,40 +100,6 @@ def _best(
     for_all = [t for t in ordered if shield.check_template_facts(t.text, nobody).passed]
     others = [t for t in ordered if t not in for_all]
     return for_all[:keep] + others[:keep]
-
-
-def serve_everybody(writer: MessageWriter) -> dict[str, Any]:
-    """Serve random customers as the API would, and count what passes and who wrote it."""
-    rng = random.Random(0)
-    served = []
-    for i in range(SERVED):
-        brief = MessageBrief(
-            name=rng.choice(NAMES),
-            tenure=rng.randint(0, 80),
-            offer_percentage=rng.choice(OFFERS),
-            monthly_charges=round(rng.uniform(18, 120), 2),
-            contract=rng.choice(CONTRACTS),
-            local_time=NOON,
-            services=rng.choice(SERVICE_SETS),
-            tone=rng.choice(TONES),
-        )
-        message = writer.write(brief, f"C{i}")
-        verdict = writer.shield.check_text(message.text, brief)
-        right = is_right(
-            message.text,
-            brief,
-            currency=writer.shield.currency,
-            offer_months=writer.shield.offer_months,
-        )
-        served.append((message, verdict.passed, right))
-    by_model = [message for message, _, _ in served if message.source == "model"]
-    return {
-        **share(sum(passed for _, passed, _ in served), SERVED).as_dict("served_pass_rate"),
-        **share(sum(right for _, _, right in served), SERVED).as_dict("served_right_rate"),
-        "served_by_model": len(by_model) / SERVED,
-        "different_templates": len({message.template for message in by_model}),
-        "samples": [{"text": m.text, "source": m.source} for m, _, _ in served[:SHOWN]],
-    }
 
 
 def read_reports(inputs: Mapping[str, Path]) -> dict[str, dict[str, Any]]:

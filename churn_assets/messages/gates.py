@@ -1,8 +1,8 @@
 """The gates that a message model passes before its words are served.
 
 Each is a function of one stage's report. They stand as asset checks, which fail without stopping
-anything else, and the message bank enforces them: unless all hold it holds no word of the model. The
-release then takes the champion's messages, or reviewed templates are served.
+anything else, and the message bank enforces them: unless all hold it holds no word of the model.
+The release then takes the champion's messages, or reviewed templates are served.
 """
 
 from __future__ import annotations

@@ -18,8 +18,10 @@ from churn_assets.predictors.config import SPECIFICATION, AcceptConfig
 from churn_assets.predictors.features import ACCEPT_FEATURES, OFFER_LEVELS
 from churn_assets.predictors.metrics import (
     auc,
+    auc_error,
     bootstrap_auc,
     ece,
+    ece_error,
     interval,
     summary,
     wilson_interval,
@@ -47,11 +49,16 @@ def discrimination(
     return {
         **summary(accepted, probabilities),
         "auc_interval": interval(resampled[:, 0]),
+        "auc_error": auc_error(accepted, probabilities),
+        "ece_error": ece_error(accepted, probabilities),
         "auc_offer_only": auc(accepted, offer),
+        "auc_over_offer_only_error": float(np.std(resampled[:, 0] - resampled[:, 1])),
         "auc_over_offer_only_interval": interval(resampled[:, 0] - resampled[:, 1]),
         "auc_offer0": auc(accepted[levels[0]], probabilities[levels[0]]),
+        "auc_offer0_error": auc_error(accepted[levels[0]], probabilities[levels[0]]),
         "auc_by_offer": [auc(accepted[rows], probabilities[rows]) for rows in levels],
         "ece_by_offer": [ece(accepted[rows], probabilities[rows]) for rows in levels],
+        "ece_by_offer_error": [ece_error(accepted[rows], probabilities[rows]) for rows in levels],
         "rows": len(accepted),
     }
 

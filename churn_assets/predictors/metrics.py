@@ -105,6 +105,28 @@ def ece(labels: Floats, probabilities: Floats, bins: int = ECE_BINS) -> float:
     return float(np.average(np.abs(curve.observed - curve.predicted), weights=curve.count))
 
 
+def ece_error(labels: Floats, probabilities: Floats, bins: int = ECE_BINS) -> float:
+    """Standard error of the ECE, at most: that of the sum of the bins' rates, since the absolute
+    gap to the predictions varies no more than the rate itself."""
+    curve = calibration_curve(labels, probabilities, bins)
+    variance = curve.count * curve.observed * (1 - curve.observed)
+    return float(np.sqrt(variance.sum()) / curve.count.sum())
+
+
+def auc_error(labels: Floats, scores: Floats) -> float:
+    """Standard error of the AUC (DeLong, DeLong and Clarke-Pearson, 1988)."""
+    _, rank = np.unique(scores, return_inverse=True)
+    positives = np.bincount(rank, np.asarray(labels, np.float64))
+    negatives = np.bincount(rank, 1 - np.asarray(labels, np.float64))
+    below = (np.cumsum(negatives) - negatives / 2) / negatives.sum()
+    above = 1 - (np.cumsum(positives) - positives / 2) / positives.sum()
+    variance = 0.0
+    for placement, count in ((below, positives), (above, negatives)):
+        mean = np.average(placement, weights=count)
+        variance += np.average((placement - mean) ** 2, weights=count) / count.sum()
+    return float(np.sqrt(variance))
+
+
 def brier(labels: Floats, probabilities: Floats) -> float:
     """Mean squared error of the probabilities."""
     return float(np.mean((labels - probabilities) ** 2))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,20 @@ from api.engine import RetentionEngine, ServedMessages
 from api.golden import write_golden
 from api.schemas import PredictRequest
 from churn_assets.release.bundle import (
+    Component,
     Manifest,
     code_version,
     collect,
     content_digest,
     write_manifest,
+)
+from churn_assets.release.components import (
+    Champion,
+    Chosen,
+    World,
+    choose_messages,
+    choose_policy,
+    with_digest,
 )
 from churn_assets.release.promotion import compare
 
@@ -35,7 +45,54 @@ GOLDEN_SEED = 42
 PACKAGE = "churn-retention"
 
 
-def rooms_of(parts: Mapping[str, Path], preset: str) -> dict[str, Path]:
+@dataclass(frozen=True)
+class Gated:
+    """The components that may stand in for this build's own."""
+
+    policy: Chosen
+    messages: Chosen
+
+    @property
+    def components(self) -> dict[str, Component]:
+        """Where each comes from, for the manifest."""
+        return {"policy": with_digest(self.policy), "messages": with_digest(self.messages)}
+
+
+def choose(
+    missed: Mapping[str, Sequence[str]],
+    parts: Mapping[str, Path],
+    world: Callable[[], World],
+    settings: Mapping[str, Any],
+    data: Mapping[str, Any],
+    champion: Champion | None,
+    work: Path,
+) -> Gated:
+    """This build's own policy and messages, or what stands in for one that missed a gate.
+
+    Args:
+        missed: component -> why it can't go in.
+        data: dataset name -> its `dataset.json`.
+        work: an empty folder, for what is put together here.
+
+    Raises:
+        ReleaseError: neither the champion's nor the fall-back can be served.
+    """
+    best_rule = _read(parts["policy_report"] / "report.json")["policy"]["best_baseline"]
+    policy = choose_policy(
+        missed.get("policy", ()), parts, best_rule, world, champion=champion, data=data
+    )
+    messages = choose_messages(
+        missed.get("messages", ()),
+        parts["message_bank"],
+        settings["messages"],
+        work,
+        champion=champion,
+        data=data,
+    )
+    return Gated(policy, messages)
+
+
+def rooms_of(parts: Mapping[str, Path], preset: str, gated: Gated) -> dict[str, Path]:
     """Which folder of which stage fills each room of a release.
 
     Args:
@@ -45,14 +102,15 @@ def rooms_of(parts: Mapping[str, Path], preset: str) -> dict[str, Path]:
     return {
         "risk": parts["risk_model"],
         "accept": parts["accept_model"],
-        "policy": parts["policy_report"] / "policy",
+        "policy": gated.policy.room,
         "baseline": parts["baseline_policies"] / preset / BASELINE,
-        "messages": parts["message_bank"],
+        "messages": gated.messages.room,
     }
 
 
 def assemble(
     parts: Mapping[str, Path],
+    gated: Gated,
     customers: Path,
     out: Path,
     settings: Mapping[str, Any],
@@ -69,12 +127,12 @@ def assemble(
     Returns:
         The content's digest.
     """
-    rooms = rooms_of(parts, settings["decision"]["preset"])
+    rooms = rooms_of(parts, settings["decision"]["preset"], gated)
     collect(rooms, {asset: parts[asset] for asset in REPORT_OF.values()}, out)
     engine = RetentionEngine(
         out,
         release_id="unreleased",
-        messages=ServedMessages.model_validate(settings["messages"]),
+        messages=ServedMessages.model_validate(settings["messages"] | gated.messages.serving),
         default_time_zone=settings["api"]["default_time_zone"],
     )
     requests = draw_requests(customers, golden_requests)
@@ -84,9 +142,10 @@ def assemble(
 
 def seal(
     out: Path,
+    gated: Gated,
     *,
     models: Mapping[str, str],
-    datasets: Mapping[str, Path],
+    data: Mapping[str, Any],
     checks: Mapping[str, int],
     settings: Mapping[str, Any],
     champion: Manifest | None,
@@ -95,12 +154,13 @@ def seal(
     """Compare the assembled release with the champion and write its manifest.
 
     Args:
-        models: asset name -> sha256 of the artifact that went in.
+        models: asset name -> sha256 of the artifact that this build made.
+        data: dataset name -> its `dataset.json`.
         checks: how many asset checks `passed`, `failed` and `warned`.
         champion: the manifest of the serving release, if there is one.
         sources: the project's root, for the digest of its code.
     """
-    data = {name: _read(folder / "dataset.json") for name, folder in datasets.items()}
+    components = gated.components
     report = {
         "data": {
             name: {key: facts[key] for key in ("source", "rows", "sha256")}
@@ -110,17 +170,27 @@ def seal(
             section: _read(out / "reports" / f"{asset}.json")[section]
             for section, asset in REPORT_OF.items()
         },
+        "components": {name: component.sentence(name) for name, component in components.items()},
         "checks": dict(checks),
     }
+    report["policy"] |= gated.policy.figures
+    if gated.messages.component.source != "built":
+        report["messages"] = gated.messages.figures
     return write_manifest(
         out,
         models=dict(models),
-        data=data,
+        data=dict(data),
         report=report,
-        settings=dict(settings),
+        settings=dict(settings) | {"messages": settings["messages"] | gated.messages.serving},
         code_version=code_version(sources, version(PACKAGE)),
-        comparison=compare(champion, report, data),
+        comparison=compare(champion, report, data, components),
+        components=components,
     )
+
+
+def read_data(datasets: Mapping[str, Path]) -> dict[str, Any]:
+    """Dataset name -> the facts in its `dataset.json`."""
+    return {name: _read(folder / "dataset.json") for name, folder in datasets.items()}
 
 
 def draw_requests(customers: Path, count: int) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """The release in service, and every customer scored with it."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from api.engine import RetentionEngine
 from api.golden import check_golden
 from churn_assets.release import kill_switch
 from churn_assets.release import predictions as scoring
-from churn_assets.release.assembly import assemble, seal
-from churn_assets.release.bundle import canonical_json, read_manifest
-from churn_assets.release.gate import CheckState, judge
+from churn_assets.release.alerts import alert
+from churn_assets.release.assembly import assemble, choose, read_data, seal
+from churn_assets.release.bundle import Manifest, canonical_json, read_manifest, verify
+from churn_assets.release.components import Champion, World
+from churn_assets.release.gate import CheckState, judge, missed_gates
 from churn_assets.release.promotion import compare
 from churn_assets.release.registry import ReleaseRecord, ReleaseRegistry
 from churn_assets.resources.artifact_store import Artifact
@@ -37,12 +40,16 @@ def release(
     baseline_policies: Artifact,
     policy_report: Artifact,
     message_bank: Artifact,
+    retention_environment: Artifact,
+    oracle_policy: Artifact,
 ) -> dg.MaterializeResult[Artifact]:
     """The release in service: this build, or the champion where this build is worse.
 
     Exists only when every blocking check above it has passed on the materialization that is used.
+    Where the policy or the messages missed a gate of their own, the champion's or the safe
+    fall-back stands in (`components.py`), and an alert goes out.
     """
-    counts = require_checks(context)
+    counts, missed = require_checks(context)
     opened, config = store.open(), settings.get()
     registry = ReleaseRegistry(opened)
     models = {
@@ -58,42 +65,78 @@ def release(
         "oasst1_pairs": oasst1_pairs,
         "preference_pairs": preference_pairs,
     }
-    record = _published(registry, models, data, counts, config)
+    preset, samples = config.decision.preset, config.decision.bootstrap
+
+    def world() -> World:
+        folders = opened.get(retention_environment), opened.get(oracle_policy)
+        return World(*folders, preset=preset, samples=samples)
+
+    build = Build(models, data, world, counts, missed)
+    record = _published(registry, build, config)
     if not record.promoted and not record.withdrawn:
         context.log.info(f"{record.release_id}: {_judge(registry, record)}")
+    _tell(registry.manifest(record.release_id), config)
     removed = registry.retain(config.release.keep)
     return _in_service(registry, removed)
 
 
-def _published(
-    registry: ReleaseRegistry,
-    models: Mapping[str, Artifact],
-    data: Mapping[str, Artifact],
-    checks: Mapping[str, int],
-    config: Settings,
-) -> ReleaseRecord:
+@dataclass(frozen=True)
+class Build:
+    """What a release is made of.
+
+    models, data: asset name -> artifact. world: the current customers, to judge a stand-in on.
+    checks: how many `passed`, `failed` and `warned`. missed: component -> the gates it missed.
+    """
+
+    models: Mapping[str, Artifact]
+    data: Mapping[str, Artifact]
+    world: Callable[[], World]
+    checks: Mapping[str, int]
+    missed: Mapping[str, Sequence[str]]
+
+
+def _published(registry: ReleaseRegistry, build: Build, config: Settings) -> ReleaseRecord:
     """The release with these models, built unless there is one with the same content."""
     store = registry.store
-    parts = {name: store.get(artifact) for name, artifact in models.items()}
-    datasets = {name: store.get(artifact) for name, artifact in data.items()}
-    settings = config.model_dump(mode="json")
+    parts = {name: store.get(artifact) for name, artifact in build.models.items()}
+    datasets = {name: store.get(artifact) for name, artifact in build.data.items()}
+    settings, data = config.model_dump(mode="json"), read_data(datasets)
+    champion = _champion(registry) if build.missed else None
     with tempfile.TemporaryDirectory(prefix="release-") as folder:
-        out = Path(folder)
+        out, work = Path(folder) / "bundle", Path(folder) / "work"
+        out.mkdir()
+        work.mkdir()
+        gated = choose(build.missed, parts, build.world, settings, data, champion, work)
         requests = config.release.golden_requests
-        content = assemble(parts, datasets["telco_customers"], out, settings, requests)
+        content = assemble(parts, gated, datasets["telco_customers"], out, settings, requests)
         known = registry.find_content(content)
         if known is not None:
             return known
         seal(
             out,
-            models={name: artifact.sha256 for name, artifact in models.items()},
-            datasets=datasets,
-            checks=checks,
+            gated,
+            models={name: artifact.sha256 for name, artifact in build.models.items()},
+            data=data,
+            checks=build.checks,
             settings=settings,
             champion=registry.serving_manifest(),
             sources=PROJECT,
         )
         return registry.publish(out)
+
+
+def _champion(registry: ReleaseRegistry) -> Champion | None:
+    """The release in service, every file's digest checked; None before the first one."""
+    if registry.latest() is None:
+        return None
+    folder = registry.folder()
+    return Champion(verify(folder), folder)
+
+
+def _tell(manifest: Manifest, config: Settings) -> None:
+    """Send an alert where something stands in for this build's own."""
+    for sentence in manifest.stand_ins.values():
+        alert(f"release {manifest.release_id} goes out with {sentence}", config.alerts)
 
 
 def _judge(registry: ReleaseRegistry, record: ReleaseRecord) -> str:
@@ -105,7 +148,9 @@ def _judge(registry: ReleaseRegistry, record: ReleaseRecord) -> str:
     # As a server will load it, and before one can: the checks come after the pointer has moved.
     check_golden(RetentionEngine.load(folder), folder)
     manifest = read_manifest(folder)
-    comparison = compare(registry.serving_manifest(), manifest.report, manifest.data)
+    comparison = compare(
+        registry.serving_manifest(), manifest.report, manifest.data, manifest.components
+    )
     if comparison.promoted:
         registry.promote_winner(record.release_id, comparison)
     return comparison.reason
@@ -124,6 +169,7 @@ def _in_service(registry: ReleaseRegistry, removed: list[str]) -> dg.Materialize
         "built": newest.release_id,
         "promoted": newest.release_id == latest.release_id,
         "reason": newest.reason,
+        "stand_ins": "; ".join(registry.manifest(latest.release_id).stand_ins.values()) or "none",
         "removed": ", ".join(removed) or "none",
         "releases": dg.MetadataValue.md(
             "\n".join(["| serves | release | why |", "|---|---|---|", *rows])
@@ -177,8 +223,11 @@ def asset_graph() -> Any:
     return definitions().resolve_asset_graph()
 
 
-def require_checks(context: dg.AssetExecutionContext) -> dict[str, int]:
-    """Count the checks above the release; fail unless every blocking one holds now.
+def require_checks(
+    context: dg.AssetExecutionContext,
+) -> tuple[dict[str, int], dict[str, list[str]]]:
+    """Count the checks above the release, and say which component missed which gates of its own;
+    fail unless every blocking check holds now.
 
     Within one run Dagster itself stops at a failed blocking check. Across runs it does not: a check
     may never have run, or may have judged an older materialization than the one in use.
@@ -204,7 +253,7 @@ def require_checks(context: dg.AssetExecutionContext) -> dict[str, int]:
             },
             allow_retries=False,
         )
-    return counts
+    return counts, missed_gates(states)
 
 
 def _state(

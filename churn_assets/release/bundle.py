@@ -17,7 +17,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -45,6 +45,38 @@ class Comparison(BaseModel):
     figures: list[dict[str, Any]] = Field(default_factory=list)
 
 
+class Component(BaseModel):
+    """Where the policy or the messages of a release come from.
+
+    Attributes:
+        source: `built` by this build, or standing in for it: the `champion`'s (the release that
+            served when this one was built), or the safe `fallback` (best rule, reviewed templates).
+        release_id: of the champion's, the release whose build made it.
+        sha256: digest of its files.
+        missed: why this build's own is not in the release: the gates that it missed.
+        champion: of a fall-back, why the champion's could not stand in.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    source: Literal["built", "champion", "fallback"]
+    release_id: str | None = None
+    sha256: str = ""
+    missed: tuple[str, ...] = ()
+    champion: str = ""
+
+    def sentence(self, name: str) -> str:
+        """What serves, and why, for people; `name` is the component's."""
+        what = {
+            "champion": f"the {name} of release {self.release_id}",
+            "fallback": {"policy": "the best rule"}.get(name, "reviewed templates"),
+            "built": f"this build's own {name}",
+        }[self.source]
+        because = f": {'; '.join(self.missed)}" if self.missed else ""
+        against = f" (not the champion's: {self.champion})" if self.champion else ""
+        return f"{what}{against}{because}"
+
+
 class Manifest(BaseModel):
     """What a release is made of.
 
@@ -58,6 +90,8 @@ class Manifest(BaseModel):
         settings: every setting in force at the build.
         code_version: package version and digest of the sources.
         comparison: the promotion decision taken at the build.
+        components: `policy` and `messages` -> where each comes from; releases made before this was
+            kept have none, and built both.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -72,6 +106,16 @@ class Manifest(BaseModel):
     settings: dict[str, Any]
     code_version: dict[str, str]
     comparison: Comparison
+    components: dict[str, Component] = Field(default_factory=dict)
+
+    @property
+    def stand_ins(self) -> dict[str, str]:
+        """What stands in for a component that missed a gate, and why: name -> sentence."""
+        return {
+            name: component.sentence(name)
+            for name, component in self.components.items()
+            if component.source != "built"
+        }
 
 
 def collect(rooms: Mapping[str, Path], reports: Mapping[str, Path], out: Path) -> None:

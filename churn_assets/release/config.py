@@ -1,8 +1,8 @@
-"""Settings of releases and batch predictions."""
+"""Settings of releases, batch predictions and alerts."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 
 class ReleaseConfig(BaseModel):
@@ -25,3 +25,18 @@ class ReleaseConfig(BaseModel):
     batch_rows: int = Field(default=4_096, ge=1)
     shard_rows: int = Field(default=250_000, ge=1)
     force_baseline: bool = False
+
+
+class AlertsConfig(BaseModel):
+    """Who is told when a component of a release missed its gate.
+
+    Attributes:
+        webhook: address that takes a POST of `{"text": ...}`, as Slack's incoming webhooks do; None
+            leaves alerts to the log. A secret: whoever knows it can post.
+        timeout_seconds: how long to wait for it; the run goes on without it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    webhook: SecretStr | None = None
+    timeout_seconds: float = Field(default=5.0, gt=0)

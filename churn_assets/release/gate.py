@@ -1,9 +1,25 @@
-"""Whether the checks allow a release: the rule, apart from where the results are kept."""
+"""Whether the checks allow a release, and which components: the rule, apart from where the results
+are kept."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from churn_assets.decision.gates import GATES as POLICY_GATES
+from churn_assets.messages.gates import GATES as MESSAGE_GATES
+
+COMPONENT_GATES: dict[str, frozenset[str]] = {
+    "policy": frozenset(
+        {f"{asset}: {gate.__name__}" for asset, gates in POLICY_GATES.items() for gate in gates}
+        | {"policy_report: served_policy_is_the_best_measured"}
+    ),
+    "messages": frozenset(
+        f"{asset}: {gate.__name__}" for asset, gates in MESSAGE_GATES.items() for gate in gates
+    ),
+}
+"""Of each component that has a stand-in, the checks (`asset: check`) that decide whether it goes
+into a release."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +51,32 @@ def judge(states: Iterable[CheckState]) -> tuple[dict[str, int], list[str]]:
     counts = {"passed": 0, "failed": 0, "warned": 0}
     problems = []
     for state in states:
-        outcome = _outcome(state)
-        counts[outcome] += 1
-        if not state.blocking:
-            continue
-        if not state.evaluated:
-            problems.append(f"{state.name} has never run to an answer")
-        elif not state.current:
-            problems.append(f"{state.name} judged another materialization than the one in use")
-        elif outcome == "failed":
-            problems.append(f"{state.name} failed")
+        counts[_outcome(state)] += 1
+        if state.blocking and (problem := _problem(state)):
+            problems.append(problem)
     return counts, problems
+
+
+def missed_gates(states: Iterable[CheckState]) -> dict[str, list[str]]:
+    """Why a component can't go into a release, for each that missed a gate of its own.
+
+    As with the release itself, a gate that was never judged, or judged another materialization, is
+    not shown to hold.
+    """
+    missed: dict[str, list[str]] = {}
+    for state in states:
+        component = next((name for name, of in COMPONENT_GATES.items() if state.name in of), None)
+        if component and (problem := _problem(state)):
+            missed.setdefault(component, []).append(problem)
+    return missed
+
+
+def _problem(state: CheckState) -> str | None:
+    if not state.evaluated:
+        return f"{state.name} has never run to an answer"
+    if not state.current:
+        return f"{state.name} judged another materialization than the one in use"
+    return f"{state.name} failed" if _outcome(state) == "failed" else None
 
 
 def _outcome(state: CheckState) -> str:

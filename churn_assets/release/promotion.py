@@ -10,6 +10,8 @@ The rule, in this order:
    data is not refused for noise). One figure beyond its tolerance refuses the challenger.
 4. A figure that the champion has and the challenger lacks refuses it too: what is no longer
    measured can't be shown to be no worse.
+5. Figures of a component for which the safe fall-back stands in are not compared: that the
+   champion's own could not stand in again is what made it necessary.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from churn_assets.release.bundle import Comparison, Manifest
+from churn_assets.release.bundle import Comparison, Component, Manifest
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,10 @@ RULES = (
 
 
 def compare(
-    champion: Manifest | None, report: Mapping[str, Any], data: Mapping[str, Any]
+    champion: Manifest | None,
+    report: Mapping[str, Any],
+    data: Mapping[str, Any],
+    components: Mapping[str, Component] | None = None,
 ) -> Comparison:
     """Decide whether a challenger with this report and this data replaces the champion."""
     if champion is None:
@@ -51,7 +56,9 @@ def compare(
     if was_real != is_real:
         reason = "real data replaces synthetic" if is_real else "synthetic data never replaces real"
         return Comparison(champion=champion.release_id, promoted=is_real, reason=reason)
-    figures = [figure for rule in RULES if (figure := _figure(rule, champion.report, report))]
+    fallen = {name for name, c in (components or {}).items() if c.source == "fallback"}
+    rules = [rule for rule in RULES if rule.path.partition(".")[0] not in fallen]
+    figures = [figure for rule in rules if (figure := _figure(rule, champion.report, report))]
     worse = [figure["figure"] for figure in figures if figure["worse"]]
     return Comparison(
         champion=champion.release_id,
@@ -86,6 +93,11 @@ def _look_up(report: Mapping[str, Any], path: str) -> float | None:
             return None
         value = value[key]
     return None if value is None else float(value)
+
+
+def same_kind_of_data(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether both releases' data are all real, or neither's."""
+    return _all_real(one) == _all_real(other)
 
 
 def _all_real(data: Mapping[str, Any]) -> bool:

@@ -81,6 +81,10 @@ class ReleaseRegistry:
         latest = self.latest()
         return None if latest is None else read_manifest(self.store.get(latest.artifact))
 
+    def manifest(self, release_id: str) -> Manifest:
+        """The manifest of a kept release."""
+        return read_manifest(self.folder(release_id))
+
     def records(self) -> list[ReleaseRecord]:
         """Every kept release, oldest first."""
         content = self.store.read_pointer(HISTORY)

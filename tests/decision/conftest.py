@@ -24,7 +24,8 @@ HEADLINE = {
     "served_uplift",
     "failed_gates",
 }
-"""The figures below `policy` in `churn report --json`: the promised ones, what is served, and why not PPO."""
+"""The figures below `policy` in `churn report --json`: the promised ones, what is served, and which
+gates PPO missed."""
 
 
 def synthetic_customers(count: int, seed: int) -> Customers:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from churn_assets.messages.bank import MessageBank, ScoredTemplate, all_cells
-from churn_assets.messages.bank_stage import serve_everybody
 from churn_assets.messages.evaluation import (
     bootstrap_mean,
     distinct_n,
@@ -18,6 +17,7 @@ from churn_assets.messages.evaluation import (
     text_quality,
     top_ngram_share,
 )
+from churn_assets.messages.served import serve_everybody
 from churn_assets.messages.shield import Shield, Verdict
 from churn_assets.messages.writer import MessageWriter
 from tests.messages.briefs import brief

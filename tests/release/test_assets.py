@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -9,12 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
 from checks import release as release_checks
 from churn_assets.cli import app
+from churn_assets.decision.config import DEFAULT_PRESET, EnvironmentParams
+from churn_assets.decision.groups import Groups
+from churn_assets.decision.pareto import pareto_curve
+from churn_assets.decision.policy import save_rule
+from churn_assets.decision.rules import PricedGreedy, RiskThreshold, Rule
+from churn_assets.decision.world import CURVE_FILE, save_curve
 from churn_assets.release import assets as release_assets
 from churn_assets.release import kill_switch
 from churn_assets.release.bundle import Manifest, write_manifest
@@ -22,37 +30,47 @@ from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.resources.artifact_store import Artifact, LocalArtifactStore
 from churn_assets.resources.bindings import ArtifactIOManager, SettingsResource, StoreResource
 from churn_assets.settings import load_settings
-from tests.decision.conftest import HEADLINE
+from tests.decision.conftest import HEADLINE, synthetic_customers
 from tests.release.small_release import write_dataset, write_parts
 
 MODELS = ("risk_model", "accept_model", "baseline_policies", "policy_report", "message_bank")
+ABOVE = ("retention_environment", "oracle_policy", "sft_model")
 DATASETS = ("telco_customers", "bank_contacts", "oasst1_pairs", "preference_pairs")
 
 
 class World:
-    """What the stand-ins make: change `seed` for other models, `sound` for the check's verdict."""
+    """What the stand-ins make: change `seed` for other models, `sound` for the blocking check's
+    verdict, `missed` for gates of components that fail, and the policies."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.seed = 0
         self.sound = True
+        self.missed: set[str] = set()
         self.auc = 0.85
+        self.policy: Rule = RiskThreshold(threshold=0.0, offer=2)
+        self.best_rule: Rule = PricedGreedy(price=6.0)
+        self.source = "mirror"
         self.store = LocalArtifactStore(root / "home/store")
 
     def folder(self, name: str) -> Path:
-        base = self.root / f"parts-{self.seed}-{self.auc}"
+        made = (self.seed, self.auc, self.policy, self.best_rule, self.source)
+        base = self.root / f"parts-{hashlib.sha256(repr(made).encode()).hexdigest()[:12]}"
         if not base.exists():
             self.write(base)
         return base / name
 
     def write(self, base: Path) -> None:
         """Every stand-in's artifact, laid out as its stage lays it out."""
-        rooms = write_parts(base / "rooms", seed=self.seed)
+        rooms = write_parts(base / "rooms", seed=self.seed, policy=self.policy)
+        save_rule(self.best_rule, rooms["baseline"])
         sections: dict[str, dict[str, Any]] = {
             "risk_model": {"risk": {"auc_oof": self.auc}},
             "accept_model": {"accept": {"auc": 0.75}},
-            "policy_report": {"policy": dict.fromkeys(HEADLINE, 0.9)},
-            "message_bank": {"messages": {"served_pass_rate": 1.0}},
+            "policy_report": {
+                "policy": dict.fromkeys(HEADLINE, 0.9) | {"best_baseline": "priced_greedy"}
+            },
+            "message_bank": {"messages": {"served_pass_rate": 1.0, "rm_accuracy": 0.97}},
         }
         targets = {
             "risk": "risk_model",
@@ -67,6 +85,16 @@ class World:
             (base / name / "report.json").write_text(json.dumps(report))
         for dataset in DATASETS:
             write_dataset(base / dataset, dataset)
+            facts = json.loads((base / dataset / "dataset.json").read_text())
+            facts["source"] = self.source
+            (base / dataset / "dataset.json").write_text(json.dumps(facts))
+        groups = Groups(*(synthetic_customers(40, seed) for seed in range(3)))
+        groups.save(base / "retention_environment")
+        (base / "oracle_policy").mkdir()
+        curve = pareto_curve(groups.test, EnvironmentParams(), np.array([0.0, 2.0, 4.0, 8.0]))
+        save_curve(curve, base / f"oracle_policy/{DEFAULT_PRESET}.{CURVE_FILE}")
+        (base / "sft_model").mkdir()
+        (base / "sft_model/report.json").write_text("{}")
 
 
 @pytest.fixture
@@ -83,8 +111,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 
 def definitions(world: World) -> dg.Definitions:
-    def stand_in(name: str) -> dg.AssetsDefinition:
-        @dg.asset(name=name)
+    def stand_in(name: str, *deps: str) -> dg.AssetsDefinition:
+        @dg.asset(name=name, deps=deps)
         def asset() -> dg.MaterializeResult[Artifact]:
             return dg.MaterializeResult(value=world.store.put(name, world.folder(name)))
 
@@ -94,14 +122,28 @@ def definitions(world: World) -> dg.Definitions:
     def model_is_sound() -> dg.AssetCheckResult:
         return dg.AssetCheckResult(passed=world.sound)
 
+    @dg.asset_check(asset="policy_report")
+    def decisions_depend_on_the_state() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed="policy" not in world.missed)
+
+    @dg.asset_check(asset="sft_model")
+    def sft_templates_pass_the_shield() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed="messages" not in world.missed)
+
     settings = SettingsResource()
     store = StoreResource(settings=settings)
     return dg.Definitions(
         assets=[
-            *[stand_in(name) for name in (*DATASETS, *MODELS)],
+            *[stand_in(name) for name in (*DATASETS, *MODELS[:-1], *ABOVE)],
+            stand_in("message_bank", "sft_model"),
             *dg.load_assets_from_modules([release_assets]),
         ],
-        asset_checks=[model_is_sound, *dg.load_asset_checks_from_modules([release_checks])],
+        asset_checks=[
+            model_is_sound,
+            decisions_depend_on_the_state,
+            sft_templates_pass_the_shield,
+            *dg.load_asset_checks_from_modules([release_checks]),
+        ],
         resources={
             "settings": settings,
             "store": store,
@@ -113,6 +155,9 @@ def definitions(world: World) -> dg.Definitions:
             dg.define_asset_job("only_release", dg.AssetSelection.assets("release")),
             dg.define_asset_job(
                 "only_release_checks", dg.AssetSelection.checks_for_assets("release")
+            ),
+            dg.define_asset_job(
+                "only_policy", dg.AssetSelection.assets("policy_report").without_checks()
             ),
             dg.define_asset_job(
                 "only_model", dg.AssetSelection.assets("risk_model").without_checks()
@@ -154,7 +199,7 @@ def test_whole_graph_makes_a_release_and_scores_everybody(
     assert manifest.report["risk"] == {"auc_oof": 0.85}
     printed = CliRunner().invoke(app, ["report", "--json"])
     assert set(json.loads(printed.stdout)["policy"]) == HEADLINE
-    assert manifest.report["checks"] == {"passed": 1, "failed": 0, "warned": 0}
+    assert manifest.report["checks"] == {"passed": 3, "failed": 0, "warned": 0}
     assert manifest.report["data"]["telco_customers"]["rows"] == 90
     predicted = world.store.get(result.output_for_node("predictions"))
     table = pq.read_table(predicted / "predictions.parquet")

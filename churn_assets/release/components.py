@@ -1,0 +1,222 @@
+"""What goes into a release where its own policy or messages missed a gate.
+
+In this order: the champion's component, if it was built for this world and still holds in it; else
+the safe fall-back, the best rule and the reviewed templates. What stands in is held to the facts
+that stop a release (spend, contact cap, safety) like any other, on the current customers and by the
+current shield; the policy also against the best rule, so that the better of the two is served.
+
+The champion's component is not taken where it may not be what it was: built on synthetic data for a
+release on real data (or the other way round), for another decision environment, itself a fall-back,
+or a language model's that this release can't ask on the spot.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from churn_assets.decision.actions import Policy
+from churn_assets.decision.comparison import Bootstrap, captured_uplift
+from churn_assets.decision.config import PRESETS
+from churn_assets.decision.evaluation import evaluate
+from churn_assets.decision.gates import (
+    contact_cap_is_kept,
+    sees_the_customer,
+    spend_is_within_the_budget,
+)
+from churn_assets.decision.groups import Groups
+from churn_assets.decision.policy import load_params, load_policy
+from churn_assets.decision.served import Candidate, served_figures
+from churn_assets.decision.world import load_curve
+from churn_assets.messages.bank import MessageBank, all_cells
+from churn_assets.messages.served import serve_everybody
+from churn_assets.messages.writer import MessageWriter
+from churn_assets.release.bundle import Component, Manifest, ReleaseError
+from churn_assets.release.promotion import same_kind_of_data
+from churn_assets.resources.artifact_store import tree_files, tree_sha256
+
+Report = dict[str, Any]
+FACTS = {
+    "its expected spend exceeds the budget": spend_is_within_the_budget,
+    "it contacts customers more often than the cap": contact_cap_is_kept,
+    "it decides alike for everybody": sees_the_customer,
+}
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The release in service, verified."""
+
+    manifest: Manifest
+    folder: Path
+
+    def component(self, name: str) -> Component:
+        """Where its own component came from; releases made before that was kept built it."""
+        return self.manifest.components.get(name) or Component(source="built")
+
+    def reason_against(self, name: str, data: Mapping[str, Any]) -> str | None:
+        """Why its component can't stand in, whatever that does; None where it may."""
+        if self.component(name).source == "fallback":
+            return f"{self.manifest.release_id} has none that passed"
+        if not same_kind_of_data(self.manifest.data, data):
+            return f"{self.manifest.release_id} was built on data of another kind"
+        return None
+
+    def stands_in(self, name: str, missed: Sequence[str]) -> Component:
+        """The record of its component in another release."""
+        own = self.component(name)
+        release_id = own.release_id or self.manifest.release_id
+        return Component(source="champion", release_id=release_id, missed=tuple(missed))
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A component that goes into a release.
+
+    room: the folder that fills its room. figures: what of its report section is now different.
+    serving: settings of the message writer that come with it.
+    """
+
+    component: Component
+    room: Path
+    figures: Report
+    serving: Report
+
+
+@dataclass(frozen=True)
+class World:
+    """The current customers and the optimum on them, by which a policy is judged."""
+
+    environment: Path
+    oracle: Path
+    preset: str
+    samples: int
+
+    def judge(self, policy: Policy) -> tuple[str | None, float]:
+        """What is wrong with serving the policy (None: nothing), and its captured uplift."""
+        groups, params = Groups.load(self.environment), PRESETS[self.preset]
+        curve = load_curve(self.oracle, self.preset)
+        found = evaluate(policy, groups.test, params)
+        candidate = Candidate(policy, found, captured_uplift(curve, found))
+        bootstrap = Bootstrap(curve, self.samples, seed=0)
+        figures = served_figures(candidate, groups, bootstrap, params)
+        wrong = [text for text, holds in FACTS.items() if not holds(figures)]
+        return "; ".join(wrong) or None, candidate.captured_uplift
+
+
+def choose_policy(
+    missed: Sequence[str],
+    parts: Mapping[str, Path],
+    best_rule: str,
+    world: Callable[[], World],
+    champion: Champion | None,
+    data: Mapping[str, Any],
+) -> Chosen:
+    """The policy that goes in.
+
+    Args:
+        missed: why this build's own doesn't; empty where it does.
+        parts: asset name -> folder, with `policy_report` and `baseline_policies`.
+        best_rule: the rule that captures most of this build's.
+        world: asked for only where something must stand in.
+
+    Raises:
+        ReleaseError: nothing can be served: the best rule itself breaks a fact.
+    """
+    if not missed:
+        room = parts["policy_report"] / "policy"
+        return Chosen(Component(source="built"), room, {}, {})
+    current = world()
+    rule_room = parts["baseline_policies"] / current.preset / best_rule
+    wrong, rule_uplift = current.judge(load_policy(rule_room))
+    against = "there is no champion"
+    if champion is not None:
+        room = champion.folder / "policy"
+        refused, uplift = _judge_champion(champion, room, current, data)
+        if refused is None and (wrong or uplift >= rule_uplift):
+            figures = {"served": load_policy(room).name, "served_uplift": uplift}
+            return Chosen(champion.stands_in("policy", missed), room, figures, {})
+        against = refused or f"the best rule captures more ({rule_uplift:.3f}, not {uplift:.3f})"
+    if wrong:
+        raise ReleaseError(f"no policy can be served: of the best rule ({best_rule}), {wrong}")
+    component = Component(source="fallback", missed=tuple(missed), champion=against)
+    return Chosen(component, rule_room, {"served": best_rule, "served_uplift": rule_uplift}, {})
+
+
+def _judge_champion(
+    champion: Champion, room: Path, current: World, data: Mapping[str, Any]
+) -> tuple[str | None, float]:
+    against = champion.reason_against("policy", data)
+    if against is None and load_params(room) != PRESETS[current.preset]:
+        against = f"{champion.manifest.release_id} was made for another decision environment"
+    if against:
+        return against, 0.0
+    wrong, uplift = current.judge(load_policy(room))
+    return wrong and f"of the policy of {champion.manifest.release_id}, {wrong}", uplift
+
+
+def choose_messages(
+    missed: Sequence[str],
+    bank: Path,
+    settings: Mapping[str, Any],
+    work: Path,
+    champion: Champion | None,
+    data: Mapping[str, Any],
+) -> Chosen:
+    """The messages that go in.
+
+    Args:
+        missed: why this build's own don't; empty where they do.
+        bank: the artifact `message_bank`, whose shield's rules are the current ones.
+        settings: the message settings in force.
+        work: an empty folder, for what is put together here.
+    """
+    if not missed:
+        return Chosen(Component(source="built"), bank, {}, {})
+    against = "there is no champion"
+    if champion is not None:
+        room, serving = work / "champion", _live_settings(champion)
+        against = champion.reason_against("messages", data) or ""
+        if not against:
+            shutil.copytree(champion.folder / "messages", room)
+            shutil.copyfile(bank / "rules.json", room / "rules.json")
+            if figures := _all_right(room, settings):
+                report = champion.manifest.report.get("messages", {}) | figures
+                return Chosen(champion.stands_in("messages", missed), room, report, serving)
+            against = f"messages of {champion.manifest.release_id} don't pass the shield any more"
+    room = work / "reviewed"
+    room.mkdir()
+    MessageBank({cell: [] for cell in all_cells()}).save(room / "bank.json")
+    shutil.copyfile(bank / "rules.json", room / "rules.json")
+    figures = _all_right(room, settings)
+    if not figures:
+        raise ReleaseError("no messages can be served: reviewed templates don't pass the shield")
+    component = Component(source="fallback", missed=tuple(missed), champion=against)
+    return Chosen(component, room, figures, {"live_generation": False})
+
+
+def _live_settings(champion: Champion) -> Report:
+    """How the champion's language model, if it has one, is asked on the spot."""
+    messages = champion.manifest.settings["messages"]
+    names = ("live_generation", "live_candidates", "generation")
+    return {name: messages[name] for name in names if name in messages}
+
+
+def _all_right(room: Path, settings: Mapping[str, Any]) -> Report | None:
+    """Figures of messages as they would be served; None unless every one is right."""
+    writer = MessageWriter.load(
+        room, currency=settings["currency"], offer_months=settings["offer_months"]
+    )
+    found = serve_everybody(writer)
+    if not found["served_pass_rate"] == found["served_right_rate"] == 1.0:
+        return None
+    return {name: found[name] for name in ("served_pass_rate", "served_by_model")}
+
+
+def with_digest(chosen: Chosen) -> Component:
+    """The component's record, with the digest of the files that fill its room."""
+    digest = tree_sha256(tree_files(chosen.room))
+    return chosen.component.model_copy(update={"sha256": digest})
