@@ -93,9 +93,11 @@ def class_balance_is_kept(dataset: WrittenDataset, settings: Settings) -> dg.Ass
     """The label's share in each split is that of all rows."""
     shares = dataset.label_shares()
     gap = max(abs(share - shares["all"]) for share in shares.values())
+    # A whole row is the least that a split can be off by.
+    bound = max(BALANCE_TOLERANCE, 1 / min(len(rows) for rows in dataset.splits.values()))
     return dg.AssetCheckResult(
-        passed=0 < shares["all"] < 1 and gap <= BALANCE_TOLERANCE,
-        metadata={**shares, "largest_gap": gap, "bound": BALANCE_TOLERANCE},
+        passed=0 < shares["all"] < 1 and gap <= bound,
+        metadata={**shares, "largest_gap": gap, "bound": bound},
     )
 
 

@@ -1,8 +1,9 @@
 """Checks of the message writer, on the stages' reports.
 
 A served message that is not right, a word of a model that missed a gate, and families in two
-splits block the release. A missed gate of a model (`churn_assets.messages.gates`) doesn't: the bank holds no
-word of that model, and the release goes on with the champion's messages or reviewed templates.
+splits block the release. A missed gate of a model (`churn_assets.messages.gates`) doesn't: the bank
+holds no word of that model, and the release goes on with the champion's messages or reviewed
+templates.
 """
 
 from __future__ import annotations

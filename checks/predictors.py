@@ -13,6 +13,7 @@ from typing import Any
 
 import dagster as dg
 
+from churn_assets.evidence import SHOWN, shown_above, shown_below
 from churn_assets.resources.artifact_store import Artifact
 from churn_assets.resources.bindings import StoreResource
 
@@ -28,6 +29,8 @@ class Gate:
         figure: what the fact is about, and on which rows it is measured.
         value: the figure, from the model's section of the report.
         low, high: the bounds, inclusive; None where there is none.
+        error: the figure's standard error, for one that varies from run to run by more than it
+            keeps from its bound: the gate then fails where the miss is shown (`evidence`).
         beside: keys of the report shown with the figure (intervals, baselines).
         data_bound: the bound presupposes the real data sets.
     """
@@ -37,26 +40,29 @@ class Gate:
     value: Callable[[Report], float]
     low: float | None = None
     high: float | None = None
+    error: Callable[[Report], float] | None = None
     beside: tuple[str, ...] = ()
     data_bound: bool = False
 
-    def holds(self, value: float) -> bool:
-        """Whether the figure is within its bounds; never for NaN."""
-        above = self.low is None or value >= self.low
-        below = self.high is None or value <= self.high
-        return above and below
+    def holds(self, value: float, error: float = 0.0) -> bool:
+        """Whether the figure is within its bounds, or not shown to be beyond; never for NaN."""
+        below = self.low is not None and shown_below(value, self.low, error)
+        above = self.high is not None and shown_above(value, self.high, error)
+        return not (below or above)
 
     def judge(self, report: Report) -> dg.AssetCheckResult:
         """The check's result on the model's section of the report."""
         value = self.value(report)
+        error = self.error(report) if self.error else 0.0
         warns_only = self.data_bound and report["source"] == "synthetic"
         bounds = {"at_least": self.low, "at_most": self.high}
         return dg.AssetCheckResult(
-            passed=self.holds(value),
+            passed=self.holds(value, error),
             severity=dg.AssetCheckSeverity.WARN if warns_only else dg.AssetCheckSeverity.ERROR,
             metadata={
                 "value": value,
                 **{key: bound for key, bound in bounds.items() if bound is not None},
+                **({"standard_error": error, "shown_by": SHOWN} if self.error else {}),
                 "figure": self.figure,
                 "source": report["source"],
                 "binding": "warns only: bound of the real data" if warns_only else "blocks",
@@ -119,33 +125,37 @@ ACCEPT_GATES = (
     ),
     Gate(
         name="acceptance_without_offer_is_ranked",
-        figure="AUC on held-out contacts without a discount",
-        value=lambda report: report["auc_offer0"],
+        figure="AUC of contacts without a discount, out of fold",
+        value=lambda report: report["oof"]["auc_offer0"],
         low=0.68,
-        beside=("auc_by_offer",),
+        error=lambda report: report["oof"]["auc_offer0_error"],
+        beside=("auc_offer0", "auc_by_offer"),
         data_bound=True,
     ),
     Gate(
         name="customers_differ_beyond_the_offer",
-        figure="AUC on held-out contacts minus that of the offer alone",
-        value=lambda report: report["auc"] - report["auc_offer_only"],
+        figure="AUC minus that of the offer alone, out of fold",
+        value=lambda report: report["oof"]["auc"] - report["oof"]["auc_offer_only"],
         low=0.05,
+        error=lambda report: report["oof"]["auc_over_offer_only_error"],
         beside=("auc", "auc_offer_only", "auc_over_offer_only_interval"),
         data_bound=True,
     ),
     Gate(
         name="acceptance_is_calibrated",
-        figure="expected calibration error on held-out contacts",
-        value=lambda report: report["ece"],
+        figure="expected calibration error, out of fold",
+        value=lambda report: report["oof"]["ece"],
         high=0.025,
+        error=lambda report: report["oof"]["ece_error"],
         beside=("calibration", "oof"),
         data_bound=True,
     ),
     Gate(
         name="acceptance_is_calibrated_at_each_offer",
-        figure="largest expected calibration error of the four offers on held-out contacts",
-        value=lambda report: max(report["ece_by_offer"]),
+        figure="largest expected calibration error of the four offers, out of fold",
+        value=lambda report: max(report["oof"]["ece_by_offer"]),
         high=0.045,
+        error=lambda report: max(report["oof"]["ece_by_offer_error"]),
         beside=("ece_by_offer", "oof"),
         data_bound=True,
     ),

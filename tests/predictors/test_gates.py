@@ -17,10 +17,15 @@ RISK_PASS = {
     "required_only_oof": {"ece": 0.025},
 }
 ACCEPT_PASS = {
-    **{"auc": 0.75, "auc_offer0": 0.68, "auc_offer_only": 0.69, "ece": 0.025, "source": "mirror"},
-    **{"ece_by_offer": [0.045] * 4, "monotone_violations": 0, "within_zero_and_one": True},
+    **{"auc": 0.75, "source": "mirror", "monotone_violations": 0, "within_zero_and_one": True},
     **{"propensity_auc": 0.5, "placebo_uplift": 0.0, "support_share": 0.99},
 }
+EXACT = {"auc_offer0_error": 0, "auc_over_offer_only_error": 0, "ece_error": 0}
+OOF_PASS = {
+    **{"auc": 0.75, "auc_offer0": 0.68, "auc_offer_only": 0.70, "ece": 0.025},
+    **{"ece_by_offer": [0.045] * 4, "ece_by_offer_error": [0] * 4, **EXACT},
+}
+ACCEPT_PASS["oof"] = OOF_PASS
 FAILURES: list[tuple[str, dict[str, Any]]] = [
     ("risk_ranks_held_out_customers", {"auc": 0.77}),
     ("risk_is_calibrated_on_held_out_customers", {"ece": 0.051}),
@@ -28,10 +33,13 @@ FAILURES: list[tuple[str, dict[str, Any]]] = [
     ("risk_is_calibrated_out_of_fold", {"ece_oof": 0.026}),
     ("risk_is_calibrated_for_short_requests", {"required_only_oof": {"ece": 0.026}}),
     ("acceptance_is_ranked", {"auc": 0.69}),
-    ("acceptance_without_offer_is_ranked", {"auc_offer0": 0.67}),
-    ("customers_differ_beyond_the_offer", {"auc_offer_only": 0.71}),
-    ("acceptance_is_calibrated", {"ece": 0.026}),
-    ("acceptance_is_calibrated_at_each_offer", {"ece_by_offer": [0.0, 0.0, 0.046, 0.0]}),
+    ("acceptance_without_offer_is_ranked", {"oof": {**OOF_PASS, "auc_offer0": 0.67}}),
+    ("customers_differ_beyond_the_offer", {"oof": {**OOF_PASS, "auc_offer_only": 0.71}}),
+    ("acceptance_is_calibrated", {"oof": {**OOF_PASS, "ece": 0.026}}),
+    (
+        "acceptance_is_calibrated_at_each_offer",
+        {"oof": {**OOF_PASS, "ece_by_offer": [0.0, 0.0, 0.046, 0.0]}},
+    ),
     ("acceptance_never_falls_in_the_offer", {"monotone_violations": 1}),
     ("acceptance_is_never_certain", {"within_zero_and_one": False}),
     ("offer_is_unpredictable_from_features", {"propensity_auc": 0.53}),
@@ -82,6 +90,17 @@ def test_synthetic_data_softens_bounds_of_the_real_data_only(
     assert not result.passed
     blocks = result.severity == dg.AssetCheckSeverity.ERROR
     assert blocks == (name in INVARIANTS)
+
+
+@pytest.mark.parametrize(("beyond", "passes"), [(3.9, True), (4.1, False)])
+def test_a_figure_of_few_rows_fails_where_the_miss_is_shown(beyond: float, passes: bool) -> None:
+    """The bound stays; a sample's noise alone must not stop a release."""
+    error = 0.01
+    oof = {**OOF_PASS, "auc_offer0": 0.68 - beyond * error, "auc_offer0_error": error}
+    result = judged(GATES["acceptance_without_offer_is_ranked"], oof=oof)
+    assert result.passed == passes
+    assert result.metadata["at_least"].value == 0.68
+    assert result.metadata["standard_error"].value == error
 
 
 def test_undefined_figure_fails() -> None:

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from churn_assets.predictors.metrics import (
     auc,
+    auc_error,
     bootstrap_auc,
     brier,
     ece,
+    ece_error,
     interval,
     wilson_interval,
 )
@@ -84,3 +86,28 @@ def test_wilson_interval_is_wilsons() -> None:
 def test_brier_score_is_the_mean_squared_error() -> None:
     """A constant one half scores a quarter on anything."""
     assert brier(np.array([0.0, 1.0, 1.0]), np.full(3, 0.5)) == 0.25
+
+
+def test_standard_errors_are_what_other_samples_show() -> None:
+    """A gate allows for them: too small and it fails by chance, too large and it sees nothing."""
+    rng = np.random.default_rng(9)
+    figures: dict[str, list[float]] = {"auc": [], "auc_error": [], "ece": [], "ece_error": []}
+    for _ in range(400):
+        truth = 1 / (1 + np.exp(-rng.normal(-1, 1, 1500)))
+        labels = (rng.random(1500) < truth).astype(float)
+        told = np.clip(truth + 0.08, 0, 1)  # miscalibrated on purpose: ECE near 0.08
+        figures["auc"].append(auc(labels, told))
+        figures["auc_error"].append(auc_error(labels, told))
+        figures["ece"].append(ece(labels, told))
+        figures["ece_error"].append(ece_error(labels, told))
+    spread = {name: float(np.std(figures[name])) for name in ("auc", "ece")}
+    assert np.mean(figures["auc_error"]) == pytest.approx(spread["auc"], rel=0.15)
+    assert np.mean(figures["ece"]) == pytest.approx(0.08, abs=0.01)
+    assert np.mean(figures["ece_error"]) == pytest.approx(spread["ece"], rel=0.15)
+
+
+def test_errors_of_perfect_ranking_and_certainty_are_zero() -> None:
+    """Nothing varies where every sample gives the same figure."""
+    labels = np.array([0.0, 0.0, 1.0, 1.0])
+    assert auc_error(labels, labels) == 0
+    assert ece_error(labels, labels) == 0
