@@ -1,0 +1,83 @@
+"""`python -m checks.document`: writes docs/gates.md, the table of all checks, from the code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import dagster as dg
+
+from checks.odds import ABOVE_THEIR_SHARE, ALLOWED, BLOCKING, COMPONENTS, Odds
+from churn_assets.evidence import SHOWN, chance_of_a_false_miss
+from churn_assets.release.gate import COMPONENT_GATES
+
+PAGE = Path(__file__).resolve().parent.parent / "docs/gates.md"
+HEAD = ("asset", "check", "figure", "bound", "statistical error", "chance", "from")
+
+
+def checks_of_the_graph() -> list[tuple[dg.AssetCheckKey, bool]]:
+    """Every check and whether it blocks, in the order of asset and name."""
+    from churn_assets.definitions import definitions
+
+    graph = definitions().resolve_asset_graph()
+    found = [(key, graph.get(key).blocking) for key in graph.asset_check_keys]
+    return sorted(found, key=lambda pair: (pair[0].asset_key.to_user_string(), pair[0].name))
+
+
+def is_component_gate(key: dg.AssetCheckKey) -> bool:
+    """Whether the check decides on a component and not on the release."""
+    name = f"{key.asset_key.to_user_string()}: {key.name}"
+    return any(name in gates for gates in COMPONENT_GATES.values())
+
+
+def page() -> str:
+    """The page's text."""
+    checks = checks_of_the_graph()
+    blocking = [key for key, blocks in checks if blocks]
+    gates = [key for key, blocks in checks if not blocks and is_component_gate(key)]
+    others = [key for key, blocks in checks if not blocks and not is_component_gate(key)]
+    apart = sorted(ABOVE_THEIR_SHARE)
+    total = sum(BLOCKING[key.name].chance for key in blocking if key.name not in apart)
+    besides = " Not counted, and to be mended: " + ", ".join(f"`{n}`" for n in apart) + "."
+    listed = [f"- {key.asset_key.to_user_string()}: `{key.name}`" for key in others]
+    parts = [
+        "# Checks of the asset graph",
+        "Made by `python -m checks.document` from the code; a test holds it to it.",
+        "*Chance* is that of failing in one run of the whole graph on the real data where nothing "
+        "is wrong: with another training seed, on another processor, with another sample. A figure "
+        f"that comes with its standard error fails beyond {SHOWN:g} of them, which happens by "
+        f"chance in {chance_of_a_false_miss():.1e} of the runs if the true figure lies exactly on "
+        "its bound; the bounds themselves don't move (`churn_assets/evidence.py`).",
+        f"## What stops a release: {len(blocking)} checks",
+        f"Together they fail wrongly in at most {total:.1e} of the runs (allowed: {ALLOWED:g})."
+        + (besides if apart else ""),
+        table((key, BLOCKING[key.name]) for key in blocking),
+        f"## What decides on a component: {len(gates)} gates",
+        "A policy or message model that misses one is not served. The release goes out with the "
+        "champion's last passing component where that still holds (`release/components.py`), else "
+        "with the best rule or reviewed templates; manifest, report, `/readyz`, a failed check and "
+        "an alert say so. The chance is that of a fall-back for nothing; of few seeds, it is an "
+        "upper estimate.",
+        table((key, COMPONENTS[key.name]) for key in gates),
+        f"## What only warns or informs: {len(others)} checks",
+        "\n".join(listed),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def table(rows: Iterable[tuple[dg.AssetCheckKey, Odds]]) -> str:
+    """A Markdown table of checks."""
+    return "\n".join(_lines(rows))
+
+
+def _lines(rows: Iterable[tuple[dg.AssetCheckKey, Odds]]) -> Iterator[str]:
+    yield "| " + " | ".join(HEAD) + " |"
+    yield "|" + "---|" * len(HEAD)
+    for key, odds in rows:
+        chance = "0" if odds.chance == 0 else f"{odds.chance:.1e}"
+        cells = (odds.figure, odds.bound, odds.error, chance, odds.why)
+        yield f"| {key.asset_key.to_user_string()} | `{key.name}` | " + " | ".join(cells) + " |"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

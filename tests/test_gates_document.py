@@ -1,0 +1,52 @@
+"""docs/gates.md says what the code does, of every check, and the chances keep their promise."""
+
+from __future__ import annotations
+
+from checks.document import PAGE, checks_of_the_graph, is_component_gate, page
+from checks.odds import ABOVE_THEIR_SHARE, ALLOWED, BLOCKING, COMPONENTS, measured
+from churn_assets.release.gate import COMPONENT_GATES
+
+CHECKS = checks_of_the_graph()
+STOPS = [key.name for key, blocks in CHECKS if blocks]
+
+
+def test_the_page_is_the_codes() -> None:
+    """A table written by hand is wrong after the next change: `python -m checks.document`."""
+    assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def test_every_check_that_stops_a_release_says_how_often_it_is_wrong() -> None:
+    """A new one comes with its chance; a removed one leaves none behind."""
+    assert set(STOPS) == BLOCKING.keys()
+
+
+def test_together_they_stop_a_sound_release_once_in_a_thousand_runs_at_most() -> None:
+    """What fails by chance teaches people to run it again until it passes."""
+    total = sum(BLOCKING[name].chance for name in STOPS if name not in ABOVE_THEIR_SHARE)
+    assert 0 < total <= ALLOWED
+
+
+def test_no_gate_is_excused_that_has_been_mended() -> None:
+    """The list of exceptions must become empty."""
+    assert all(BLOCKING[name].chance > ALLOWED for name in ABOVE_THEIR_SHARE)
+
+
+def test_every_gate_of_a_component_is_a_check_that_blocks_nothing() -> None:
+    """The release asks for these checks by name: one that is renamed would no longer decide."""
+    gates = {
+        f"{key.asset_key.to_user_string()}: {key.name}": blocks
+        for key, blocks in CHECKS
+        if is_component_gate(key)
+    }
+    assert gates.keys() == set().union(*COMPONENT_GATES.values())
+    assert not any(gates.values())
+    assert {name.partition(": ")[2] for name in gates} == COMPONENTS.keys()
+
+
+def test_what_was_measured_gives_a_chance() -> None:
+    """Student's t: with three runs a distance of ten deviations is still no certainty."""
+    few = measured("", "", 0.0, None, 9.0, 10.0, 11.0).chance
+    many = measured("", "", 0.0, None, *[9.0, 10.0, 11.0] * 10).chance
+    assert many < 1e-9 < 1e-3 < few < 0.02
+    either = measured("", "", 0.0, 20.0, 9.0, 10.0, 11.0).chance
+    assert either > 1.9 * few
