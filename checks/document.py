@@ -9,7 +9,7 @@ import dagster as dg
 
 from checks.odds import ABOVE_THEIR_SHARE, ALLOWED, BLOCKING, COMPONENTS, Odds
 from churn_assets.evidence import SHOWN, chance_of_a_false_miss
-from churn_assets.release.gate import COMPONENT_GATES
+from churn_assets.release.gate import component_of
 
 PAGE = Path(__file__).resolve().parent.parent / "docs/gates.md"
 HEAD = ("asset", "check", "figure", "bound", "statistical error", "chance", "from")
@@ -26,16 +26,15 @@ def checks_of_the_graph() -> list[tuple[dg.AssetCheckKey, bool]]:
 
 def is_component_gate(key: dg.AssetCheckKey) -> bool:
     """Whether the check decides on a component and not on the release."""
-    name = f"{key.asset_key.to_user_string()}: {key.name}"
-    return any(name in gates for gates in COMPONENT_GATES.values())
+    return component_of(f"{key.asset_key.to_user_string()}: {key.name}") is not None
 
 
 def page() -> str:
     """The page's text."""
     checks = checks_of_the_graph()
-    blocking = [key for key, blocks in checks if blocks]
-    gates = [key for key, blocks in checks if not blocks and is_component_gate(key)]
-    others = [key for key, blocks in checks if not blocks and not is_component_gate(key)]
+    blocking = [key for key, blocks in checks if blocks and not is_component_gate(key)]
+    gates = [key for key, _ in checks if is_component_gate(key)]
+    others = [key for key, blocks in checks if not blocks]
     apart = sorted(ABOVE_THEIR_SHARE)
     total = sum(BLOCKING[key.name].chance for key in blocking if key.name not in apart)
     besides = " Not counted, and to be mended: " + ", ".join(f"`{n}`" for n in apart) + "."
@@ -53,7 +52,8 @@ def page() -> str:
         + (besides if apart else ""),
         table((key, BLOCKING[key.name]) for key in blocking),
         f"## What decides on a component: {len(gates)} gates",
-        "A policy or message model that misses one is not served. The release goes out with the "
+        "The release waits for them. A policy or message model that misses one is not served: the "
+        "release goes out with the "
         "champion's last passing component where that still holds (`release/components.py`), else "
         "with the best rule or reviewed templates; manifest, report, `/readyz`, a failed check and "
         "an alert say so. The chance is that of a fall-back for nothing; of few seeds, it is an "

@@ -47,6 +47,11 @@ def _check(
     return check
 
 
+def _gate(asset: str, finding: Finding) -> dg.AssetChecksDefinition:
+    """A gate of a component: the release waits for it and goes on without the component."""
+    return _check(asset, finding, blocking=True, warns=True)
+
+
 def _samples(rows: list[Mapping[str, Any]]) -> dg.MarkdownMetadataValue:
     """Sample messages as a table; the project's own text only, never public texts."""
     columns = list(rows[0]) if rows else ["none"]
@@ -220,13 +225,13 @@ MESSAGE_CHECKS: list[dg.AssetChecksDefinition] = [
     grammar_writes_a_million_messages,
     _families_check("retention_messages"),
     _families_check("retention_preferences"),
-    _check("sft_model", sft_templates_pass_the_shield),
+    _gate("sft_model", sft_templates_pass_the_shield),
     _check("sft_model", sft_passes_no_less_often_than_the_base, warns=True),
-    _check("reward_model", reward_model_ranks_held_out_pairs),
-    _check("reward_model", reward_model_sees_every_flaw),
-    _check("ppo_text_model", ppo_templates_pass_the_shield),
-    _check("ppo_text_model", reward_gain_is_real),
-    _check("ppo_text_model", policy_stays_near_sft),
+    _gate("reward_model", reward_model_ranks_held_out_pairs),
+    _gate("reward_model", reward_model_sees_every_flaw),
+    _gate("ppo_text_model", ppo_templates_pass_the_shield),
+    _gate("ppo_text_model", reward_gain_is_real),
+    _gate("ppo_text_model", policy_stays_near_sft),
     _check("ppo_text_model", messages_stay_varied, warns=True),
     _check("ppo_text_model", second_reward_model_prefers_ppo, warns=True),
     _check("message_bank", every_served_message_passes, blocking=True),

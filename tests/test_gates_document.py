@@ -7,7 +7,7 @@ from checks.odds import ABOVE_THEIR_SHARE, ALLOWED, BLOCKING, COMPONENTS, measur
 from churn_assets.release.gate import COMPONENT_GATES
 
 CHECKS = checks_of_the_graph()
-STOPS = [key.name for key, blocks in CHECKS if blocks]
+STOPS = [key.name for key, blocks in CHECKS if blocks and not is_component_gate(key)]
 
 
 def test_the_page_is_the_codes() -> None:
@@ -31,15 +31,16 @@ def test_no_gate_is_excused_that_has_been_mended() -> None:
     assert all(BLOCKING[name].chance > ALLOWED for name in ABOVE_THEIR_SHARE)
 
 
-def test_every_gate_of_a_component_is_a_check_that_blocks_nothing() -> None:
-    """The release asks for these checks by name: one that is renamed would no longer decide."""
+def test_every_gate_of_a_component_is_a_check_that_the_release_waits_for() -> None:
+    """The release asks for these checks by name: one that is renamed would no longer decide, one
+    that runs beside the release would not have been judged yet."""
     gates = {
         f"{key.asset_key.to_user_string()}: {key.name}": blocks
         for key, blocks in CHECKS
         if is_component_gate(key)
     }
     assert gates.keys() == set().union(*COMPONENT_GATES.values())
-    assert not any(gates.values())
+    assert all(gates.values())
     assert {name.partition(": ")[2] for name in gates} == COMPONENTS.keys()
 
 

@@ -14,7 +14,7 @@ from churn_assets.release import kill_switch
 from churn_assets.release import predictions as scoring
 from churn_assets.release.alerts import alert
 from churn_assets.release.assembly import assemble, choose, read_data, seal
-from churn_assets.release.bundle import Manifest, canonical_json, read_manifest, verify
+from churn_assets.release.bundle import canonical_json, read_manifest, verify
 from churn_assets.release.components import Champion, World
 from churn_assets.release.gate import CheckState, judge, missed_gates
 from churn_assets.release.promotion import compare
@@ -75,7 +75,7 @@ def release(
     record = _published(registry, build, config)
     if not record.promoted and not record.withdrawn:
         context.log.info(f"{record.release_id}: {_judge(registry, record)}")
-    _tell(registry.manifest(record.release_id), config)
+    _tell(registry, record, config)
     removed = registry.retain(config.release.keep)
     return _in_service(registry, removed)
 
@@ -133,10 +133,13 @@ def _champion(registry: ReleaseRegistry) -> Champion | None:
     return Champion(verify(folder), folder)
 
 
-def _tell(manifest: Manifest, config: Settings) -> None:
+def _tell(registry: ReleaseRegistry, record: ReleaseRecord, config: Settings) -> None:
     """Send an alert where something stands in for this build's own."""
-    for sentence in manifest.stand_ins.values():
-        alert(f"release {manifest.release_id} goes out with {sentence}", config.alerts)
+    latest = registry.latest()
+    serves = latest is not None and latest.release_id == record.release_id
+    state = "serves" if serves else "was built, but doesn't serve,"
+    for sentence in registry.manifest(record.release_id).stand_ins.values():
+        alert(f"release {record.release_id} {state} with {sentence}", config.alerts)
 
 
 def _judge(registry: ReleaseRegistry, record: ReleaseRecord) -> str:

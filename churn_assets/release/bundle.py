@@ -84,7 +84,8 @@ class Manifest(BaseModel):
         release_id: `<date>-<first 12 hex digits of content>`.
         content: digest over all files except the manifest: equal content, equal digest.
         files: relative path -> sha256 of every file except the manifest.
-        models: asset name -> sha256 of the artifact that went in.
+        models: asset name -> sha256 of the artifact that this build made; it went in unless
+            `components` says that something stands in.
         data: dataset name -> its `dataset.json` (source, rows, sha256, splits).
         report: the figures of `churn report --json`.
         settings: every setting in force at the build.

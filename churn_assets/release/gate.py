@@ -4,7 +4,7 @@ are kept."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from churn_assets.decision.gates import GATES as POLICY_GATES
 from churn_assets.messages.gates import GATES as MESSAGE_GATES
@@ -28,7 +28,7 @@ class CheckState:
 
     Attributes:
         name: `asset: check`.
-        blocking: a release depends on it.
+        blocking: the release waits for it, and depends on it unless it is a component's gate.
         evaluated: it ran to an answer.
         passed: its answer.
         warning: a failure is only a warning.
@@ -46,27 +46,34 @@ class CheckState:
 def judge(states: Iterable[CheckState]) -> tuple[dict[str, int], list[str]]:
     """How many checks passed, failed and warned; and why there can be no release, if so.
 
-    A check that never gave an answer counts as failed: it can't be shown to hold.
+    A check that never gave an answer counts as failed: it can't be shown to hold. Gates of a
+    component (`missed_gates`) are counted, but stop nothing.
     """
     counts = {"passed": 0, "failed": 0, "warned": 0}
     problems = []
     for state in states:
         counts[_outcome(state)] += 1
-        if state.blocking and (problem := _problem(state)):
+        stops = state.blocking and component_of(state.name) is None
+        if stops and (problem := _problem(state)):
             problems.append(problem)
     return counts, problems
+
+
+def component_of(name: str) -> str | None:
+    """The component that a check (`asset: check`) decides on; None for one of the whole release."""
+    return next((part for part, gates in COMPONENT_GATES.items() if name in gates), None)
 
 
 def missed_gates(states: Iterable[CheckState]) -> dict[str, list[str]]:
     """Why a component can't go into a release, for each that missed a gate of its own.
 
     As with the release itself, a gate that was never judged, or judged another materialization, is
-    not shown to hold.
+    not shown to hold. A warning is a miss too: it only says that the rest goes on.
     """
     missed: dict[str, list[str]] = {}
     for state in states:
-        component = next((name for name, of in COMPONENT_GATES.items() if state.name in of), None)
-        if component and (problem := _problem(state)):
+        component = component_of(state.name)
+        if component and (problem := _problem(replace(state, warning=False))):
             missed.setdefault(component, []).append(problem)
     return missed
 

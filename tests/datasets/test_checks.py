@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -15,6 +16,7 @@ from churn_assets.datasets.build import build
 from churn_assets.datasets.config import SPLITS, DatasetName, DatasetsConfig
 from churn_assets.datasets.pull import pull
 from churn_assets.datasets.quality import WrittenDataset, expected_origin, expected_rows
+from churn_assets.datasets.splits import stratified_split
 from churn_assets.datasets.tables import read_parquet, write_parquet
 from churn_assets.datasets.texts import read_jsonl, write_jsonl
 from churn_assets.settings import Settings
@@ -170,6 +172,16 @@ def test_a_split_with_another_share_of_the_label_is_found(
         outcome = result(checks.class_balance_is_kept, name, folders, settings)
         assert not outcome.passed
         assert value(outcome, "test") == 1
+
+
+@pytest.mark.parametrize("rows", [60, 200, 1_001])
+def test_rounding_to_whole_rows_is_no_fault(rows: int, settings: Settings) -> None:
+    """A small base of a company's own can't be split more evenly than by whole customers."""
+    label = np.arange(rows) % 7 == 0
+    split = stratified_split(label)
+    frames = {part: pd.DataFrame({"churn": label[split == part]}) for part in SPLITS}
+    dataset = WrittenDataset("telco_customers", frames, {})
+    assert checks.class_balance_is_kept(dataset, settings).passed
 
 
 def test_another_origin_is_found(folders: Folders, settings: Settings) -> None:

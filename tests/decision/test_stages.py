@@ -218,7 +218,7 @@ RULE = ("presets", "moderate", "rules", "priced_greedy", "captured_uplift", "val
         (
             "a_cheaper_world_never_spends_less",
             ("learned", "spend_steps"),
-            [{"value": -5e-4, "error": 1e-4}],
+            [{"value": -9e-4, "error": 1e-4}],
         ),
         (
             "optimum_never_spends_more_at_a_higher_price",
@@ -256,16 +256,18 @@ def test_a_rule_is_served_in_place_of_a_policy_that_missed_a_gate() -> None:
     assert outcome(checks.served_policy_is_the_best_measured, found)
 
 
-def test_noise_in_a_learned_function_is_no_fall(params: EnvironmentParams) -> None:
-    """Why: a fall from 0.00552 to 0.00546 of value, a fifth of its own standard error, once stopped
-    every release. Policies that spend alike at every allowance pass at the promised rate."""
+def test_noise_in_a_learned_function_is_no_fall() -> None:
+    """Why: a fall from 0.00552 to 0.00546 of value, of a policy that captured 96.6 %, once stopped
+    every release. Policies whose fall is just the same spend pass at the promised rate."""
     rng = np.random.default_rng(5)
     customer = np.repeat(np.arange(200), 8)
-    falls = 0
+    spend, falls = [0.0, 0.0055], 0
+    same = -gates.SAME_SPEND * spend[-1]
     for _ in range(2_000):
         own = rng.normal(0, 1e-3, 200)[customer]  # what a customer's states have in common
-        step = Visits(np.empty((1600, 9)), customer).mean(own + rng.normal(0, 1e-3, 1600))
-        falls += not gates.a_cheaper_world_never_spends_less({"spend_steps": [step]})
+        step = Visits(np.empty((1600, 9)), customer).mean(same + own + rng.normal(0, 1e-3, 1600))
+        found = {"spend_by_allowance": spend, "spend_steps": [step]}
+        falls += not gates.a_cheaper_world_never_spends_less(found)
         assert step["error"] == pytest.approx(1e-3 * np.sqrt(1 / 200 + 1 / 1600), rel=0.3)
     assert falls <= 1  # expected: 2,000 x 3.2e-5 = 0.06
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from checks import messages as checks
 from churn_assets.messages.gates import GATES
 from churn_assets.messages.grammar import Split
+from churn_assets.resources.artifact_store import Artifact
 
 GOOD: dict[str, Any] = {
     "pass_rate": 0.96, "pass_rate_lower": 0.94, "pass_rate_upper": 0.98, "base_pass_rate": 0.93,
@@ -52,6 +54,19 @@ FAULTS = [
 ]
 
 
+ARTIFACT = Artifact(name="a", sha256="0" * 64, uri="nowhere")
+
+
+class Reports:
+    """Stands in for the store resource: one report, whatever the artifact."""
+
+    def __init__(self, found: dict[str, Any]) -> None:
+        self.found = found
+
+    def report(self, artifact: Artifact) -> dict[str, Any]:
+        return self.found
+
+
 @pytest.mark.parametrize(
     ("finding", "fault"), FAULTS, ids=lambda part: getattr(part, "__name__", "")
 )
@@ -66,18 +81,28 @@ def test_each_finding_passes_good_figures_and_fails_its_fault(
 
 
 def test_a_missed_gate_of_a_model_takes_nothing_else_down() -> None:
-    """Why: a weak message model must not keep better risk figures from customers; that its words
-    are not served is what blocks."""
-    blocking = {
-        spec.name for check in checks.MESSAGE_CHECKS for spec in check.check_specs if spec.blocking
-    }
-    assert blocking == {
+    """Why: a weak message model must not keep better risk figures from customers: the release waits
+    for its gates and is only warned. That its words are not served is what stops it."""
+    gates = {gate.__name__ for of_stage in GATES.values() for gate in of_stage}
+    stops = set()
+    for check in checks.MESSAGE_CHECKS:
+        [spec] = check.check_specs
+        if spec.name in gates:
+            fault = next(fault for finding, fault in FAULTS if finding.__name__ == spec.name)
+            result = check(ARTIFACT, Reports({**GOOD, **fault}))
+            assert isinstance(result, dg.AssetCheckResult)
+            assert not result.passed
+            assert result.severity == dg.AssetCheckSeverity.WARN
+            gates.remove(spec.name)
+            assert spec.blocking
+        elif spec.blocking:
+            stops.add(spec.name)
+    assert gates == set()
+    assert stops == {
         "no_family_is_in_two_splits",
         "every_served_message_passes",
         "no_word_of_a_model_that_failed_is_served",
     }
-    wired = {key.name for check in checks.MESSAGE_CHECKS for key in check.check_keys}
-    assert {gate.__name__ for of_stage in GATES.values() for gate in of_stage} < wired
 
 
 def test_an_empty_bank_of_a_failed_model_passes_its_own_check() -> None:

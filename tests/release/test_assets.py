@@ -122,13 +122,17 @@ def definitions(world: World) -> dg.Definitions:
     def model_is_sound() -> dg.AssetCheckResult:
         return dg.AssetCheckResult(passed=world.sound)
 
-    @dg.asset_check(asset="policy_report")
+    @dg.asset_check(asset="policy_report", blocking=True)
     def decisions_depend_on_the_state() -> dg.AssetCheckResult:
-        return dg.AssetCheckResult(passed="policy" not in world.missed)
+        return dg.AssetCheckResult(
+            passed="policy" not in world.missed, severity=dg.AssetCheckSeverity.WARN
+        )
 
-    @dg.asset_check(asset="sft_model")
+    @dg.asset_check(asset="sft_model", blocking=True)
     def sft_templates_pass_the_shield() -> dg.AssetCheckResult:
-        return dg.AssetCheckResult(passed="messages" not in world.missed)
+        return dg.AssetCheckResult(
+            passed="messages" not in world.missed, severity=dg.AssetCheckSeverity.WARN
+        )
 
     settings = SettingsResource()
     store = StoreResource(settings=settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from churn_assets.release.gate import CheckState, judge
+from churn_assets.release.gate import CheckState, judge, missed_gates
 
 GOOD = CheckState("a: holds", blocking=True, evaluated=True, passed=True, current=True)
 
@@ -39,3 +39,23 @@ def test_warnings_and_advice_do_not_block() -> None:
     counts, problems = judge([warning, advice])
     assert problems == []
     assert counts == {"passed": 0, "failed": 1, "warned": 1}
+
+
+GATE = "sft_model: sft_templates_pass_the_shield"
+
+
+@pytest.mark.parametrize(
+    ("state", "problem"),
+    [
+        (CheckState(GATE, blocking=True), "never run"),
+        (CheckState(GATE, blocking=True, evaluated=True, warning=True, current=True), "failed"),
+        (CheckState(GATE, blocking=True, evaluated=True, passed=True), "another materialization"),
+    ],
+)
+def test_a_components_gate_decides_on_it_alone(state: CheckState, problem: str) -> None:
+    """The rest of the release goes on; what isn't shown to hold is a miss."""
+    assert judge([GOOD, state])[1] == []
+    [reason] = missed_gates([GOOD, state])["messages"]
+    assert problem in reason
+    held = CheckState(GATE, blocking=True, evaluated=True, passed=True, current=True)
+    assert missed_gates([GOOD, held]) == {}
