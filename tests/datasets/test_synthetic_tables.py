@@ -20,6 +20,7 @@ from churn_assets.datasets.sources.files import content
 from churn_assets.datasets.synthetic import bank, fit, summaries, telco
 from churn_assets.datasets.synthetic.draw import summary
 from churn_assets.datasets.synthetic.layout import BANK, TELCO, Layout
+from churn_assets.datasets.telco import clean
 from churn_assets.predictors import accept, offer_response
 from churn_assets.predictors.baselines import logistic_regression
 from churn_assets.predictors.boosting import Learner, stratified_folds
@@ -128,8 +129,6 @@ def test_churn_is_more_than_a_sum_of_effects(customers: Generated, tmp_path: Pat
     """The risk model's booster ranks better than logistic regression, as on the public table."""
     source = tmp_path / "telco.csv"
     source.write_text(telco.csv_text(7_032, SEED))
-    from churn_assets.datasets.telco import clean
-
     frame = clean(source)[0]
     matrix, labels = encode(rows_of(frame), RISK_FEATURES), frame["churn"].to_numpy(np.float64)
     folds = stratified_folds(labels, 5, SEED)
@@ -230,6 +229,7 @@ def test_one_public_and_one_generated_table_support_each_other(
         source = "mirror" if name == real else "synthetic"
         config = DatasetsConfig.model_validate({"source": source, "mirror": mirror})
         build(name, pull(name, config, tmp_path / "raw"), tmp_path / name, config)
-    quick = AcceptConfig(trees=20, bootstrap=100)
-    report = accept.run({name: tmp_path / name for name in names}, tmp_path / "out", quick)
+    quick, out = AcceptConfig(trees=20, bootstrap=100), tmp_path / "out"
+    out.mkdir()
+    report = accept.run({name: tmp_path / name for name in names}, out, quick)
     assert report["accept"]["support_share"] >= 0.99
