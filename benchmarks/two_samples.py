@@ -35,7 +35,7 @@ NOT_COMPARED = (
 def told_apart(mirror: Path, seed: int) -> dict[str, dict[str, float]]:
     """For each table: how well the generated one, cleaned, is told from the mirror's."""
     names: tuple[DatasetName, ...] = ("telco_customers", "bank_contacts")
-    found = {}
+    found: dict[str, dict[str, float]] = {}
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
             real, made = (
