@@ -76,7 +76,7 @@ class BankConfig(Frozen):
     pin: Pin = Pin(
         sha256="74adfc578bf77a7ff4bb1ba4a9f8709d9e3c6907342959c2c8416847e0afb4d8", rows=41_188
     )
-    synthetic_rows: int = Field(default=20_000, ge=500, le=200_000)
+    synthetic_rows: int = Field(default=41_188, ge=500, le=200_000)
 
 
 class HubConfig(Frozen):

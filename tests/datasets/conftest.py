@@ -55,12 +55,13 @@ def mirror() -> Path:
 
 @pytest.fixture(scope="session")
 def synthetic() -> DatasetsConfig:
-    """Small generated data sets."""
+    """Small generated data sets; of the tables so much that a row more or less in a split moves its
+    share of the label by less than `BALANCE_TOLERANCE`."""
     return DatasetsConfig.model_validate(
         {
             "source": "synthetic",
-            "telco": {"synthetic_rows": 600},
-            "bank": {"synthetic_rows": 1_000},
+            "telco": {"synthetic_rows": 2_400},
+            "bank": {"synthetic_rows": 2_400},
             "oasst1": {"synthetic_rows": 200},
             "preferences": {"synthetic_rows": 200},
         }

@@ -28,8 +28,8 @@ def settle(patch: pytest.MonkeyPatch, home: Path) -> None:
     patch.setenv("CHURN_HOME", str(home))
     patch.delenv("CHURN_DATA_MIRROR", raising=False)
     patch.setenv("CHURN_DATA__SOURCE", "synthetic")
-    patch.setenv("CHURN_DATA__TELCO__SYNTHETIC_ROWS", "600")
-    patch.setenv("CHURN_DATA__BANK__SYNTHETIC_ROWS", "1000")
+    patch.setenv("CHURN_DATA__TELCO__SYNTHETIC_ROWS", "2400")
+    patch.setenv("CHURN_DATA__BANK__SYNTHETIC_ROWS", "2400")
     load_settings.cache_clear()
 
 
