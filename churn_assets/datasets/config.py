@@ -42,13 +42,17 @@ class Pin(Frozen):
 
 
 class DownloadConfig(Frozen):
-    """Times in seconds. An unreachable host is given up at once, a failing one is retried."""
+    """Times in seconds. An unreachable host is given up at once, a failing one is retried.
+
+    `most_bytes`: of one file; several times the largest that is fetched by its address.
+    """
 
     connect_timeout: float = Field(default=2.0, gt=0)
     read_timeout: float = Field(default=30.0, gt=0)
     attempts: int = Field(default=4, ge=1)
     backoff_initial: float = Field(default=0.5, ge=0)
     backoff_max: float = Field(default=10.0, ge=0)
+    most_bytes: int = Field(default=64 << 20, gt=0)
 
 
 class TelcoConfig(Frozen):
