@@ -241,13 +241,14 @@ def validate(
 
 
 def _refusals(cases: pd.DataFrame, show_values: bool) -> list[Refusal]:
+    """Pandera's failure cases; one without a row is of a column or of the table as a whole."""
     return [
         Refusal(
             None if pd.isna(case["index"]) else int(case["index"]) + 1,
-            str(case["column"]),
+            "the table" if pd.isna(case["column"]) else str(case["column"]),
             case["failure_case"],
             f"breaks {case['check']}",
-            show_values,
+            show_values and case["failure_case"] is not False,
         )
         for case in cases.to_dict("records")
     ]

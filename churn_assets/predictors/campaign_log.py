@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,13 @@ from churn_assets.datasets.errors import DataError
 from churn_assets.datasets.splits import chronological_split, stratified_split
 from churn_assets.datasets.tables import read_any_table, table_format
 from churn_assets.predictors.features import OFFER_LEVELS, PricePressure
-from churn_assets.predictors.offer_response import CONTACTS, checked
+from churn_assets.predictors.offer_response import CONTACTS, ROWS_PER_OFFER, checked
 from churn_assets.resources.artifact_store import write_atomically
 
 LONGEST_PAUSE = 36_525
 """Days: a customer whom nobody contacted for more than a century is a wrong date."""
+ROWS_PER_ANSWER = 30
+"""The fewest acceptances, and refusals, that leave some in each split and calibration fold."""
 
 COLUMNS = {
     **({"senior_citizen": flag(optional=True)} if "senior_citizen" in CONTACTS.columns else {}),
@@ -47,7 +49,8 @@ def read_log(file: Path) -> pd.DataFrame:
     """The log's contacts (N, 9), every value checked as it stands in the file.
 
     Raises:
-        DataError: there is no such file, it is a folder, or its name is of no known format.
+        DataError: there is no such file, it is a folder, its name is of no known format, or
+            an offer or an answer occurs too rarely to learn from.
         CorruptFileError: it is not what its name says, or rows are longer or shorter than the
             header.
         SchemaViolationError: columns are missing or values are none of their column's; says where.
@@ -60,7 +63,28 @@ def read_log(file: Path) -> pd.DataFrame:
     price = next((name for name in PRICES if name in table), None)
     if price is None:
         raise DataError(f"{file}: needs a column price_pressure or monthly_charges")
-    return read_cells(table, COLUMNS | {price: PRICES[price]}, str(file))
+    log = read_cells(table, COLUMNS | {price: PRICES[price]}, str(file))
+    _refuse_too_few(file, log)
+    return log
+
+
+def _refuse_too_few(file: Path, log: pd.DataFrame) -> None:
+    """Raise DataError unless every offer was made, and accepted and refused, often enough."""
+    for level, rows in _counts(log["offer_level"], range(OFFER_LEVELS)):
+        if rows < ROWS_PER_OFFER:
+            raise DataError(
+                f"{file}: offer level {level} has {rows} rows; every level needs {ROWS_PER_OFFER}"
+            )
+    for answer, rows in _counts(log["accepted"], (True, False)):
+        if rows < ROWS_PER_ANSWER:
+            raise DataError(
+                f"{file}: accepted is {str(answer).lower()} in {rows} rows; "
+                f"{ROWS_PER_ANSWER} are needed to learn and to test"
+            )
+
+
+def _counts(column: pd.Series[Any], values: Iterable[Any]) -> list[tuple[Any, int]]:
+    return [(value, int((column == value).sum())) for value in values]
 
 
 def campaign_log(folder: Path, price_pressure: PricePressure) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from churn_assets.datasets.build import build
 from churn_assets.datasets.config import (
@@ -195,6 +196,13 @@ def test_a_file_that_would_not_fit_into_memory_is_refused(
     path.write_bytes(gzip.compress(bytes(1_000_001)))
     with pytest.raises(CorruptFileError, match="exceeds 1,000,000 bytes"):
         files.content(path)
+
+
+def test_half_a_pin_says_that_both_halves_are_needed() -> None:
+    """`Field required` names neither the setting nor the reason."""
+    for half in ({"sha256": "0" * 64}, {"rows": 7}):
+        with pytest.raises(ValidationError, match="set sha256 and rows"):
+            DatasetsConfig.model_validate({"telco": {"pin": half}})
 
 
 def test_a_corrupt_download_is_an_error(

@@ -260,12 +260,22 @@ def test_missing_columns_are_named_beside_those_that_are_there(tmp_path: Path) -
         read_log(write(tmp_path / "log.csv", log().drop(columns="monthly_charges")))
 
 
-def test_a_log_without_an_offer_level_is_refused(tmp_path: Path) -> None:
-    """An offer never made has no response to learn."""
-    rows = log()
-    write(tmp_path / "log.csv", rows[rows["offer_level"] < 3])
-    with pytest.raises(SchemaViolationError, match="every_offer_level"):
-        campaign_log(tmp_path, PRESSURE)
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        (log()[lambda rows: rows["offer_level"] < 3], "offer level 3 has 0 rows; every level"),
+        (log().iloc[:0], "offer level 0 has 0 rows"),
+        (log().assign(accepted=True), "accepted is false in 0 rows; 30 are needed"),
+        (log().assign(accepted=[True] * 29 + [False] * 771), "accepted is true in 29 rows"),
+    ],
+    ids=["no offer of 15 %", "header alone", "all accepted", "few accepted"],
+)
+def test_a_log_that_teaches_nothing_is_refused(
+    rows: pd.DataFrame, problem: str, tmp_path: Path
+) -> None:
+    """An offer never made has no response to learn; of one answer alone nothing can be told."""
+    with pytest.raises(DataError, match=problem):
+        read_log(write(tmp_path / "log.csv", rows))
 
 
 def test_the_stage_is_given_one_log(tmp_path: Path) -> None:
