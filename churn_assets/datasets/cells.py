@@ -49,6 +49,7 @@ class Column:
         optional: whether cells may be missing (`MISSING`).
         unique: whether every value may occur only once.
         numeric: whether its text is numbers, which may have a decimal comma.
+        blanks: lower-case spellings of a missing value.
     """
 
     needed: str
@@ -57,6 +58,7 @@ class Column:
     optional: bool = False
     unique: bool = False
     numeric: bool = False
+    blanks: frozenset[str] = MISSING
 
 
 def flag(optional: bool = False) -> Column:
@@ -87,14 +89,14 @@ def one_of(*values: str, optional: bool = False) -> Column:
 
 
 def text(unique: bool = False) -> Column:
-    """Any words."""
+    """Any words; "NA" may be somebody's name."""
 
     def read(cell: Any) -> str:
         if not isinstance(cell, str):
             raise RefusedError("is not text")
         return cell
 
-    return Column("text", read, "object", unique=unique)
+    return Column("text", read, "object", unique=unique, blanks=frozenset({""}))
 
 
 def number(low: float = -math.inf, high: float | None = None, optional: bool = False) -> Column:
@@ -185,7 +187,7 @@ def _read_column(
     seen: set[Any] = set()
     for row, cell in enumerate(cells, start=1):
         value = None
-        if is_missing(cell):
+        if _is_missing(cell, column.blanks):
             if not column.optional:
                 refusals.append(
                     Refusal(row, name, cell, f"is blank; needed is {column.needed}", shown=False)
@@ -202,10 +204,10 @@ def _read_column(
     return values, refusals
 
 
-def is_missing(cell: Any) -> bool:
-    """Whether a cell holds no value: null, not a number, blank, or a word for one of these."""
+def _is_missing(cell: Any, blanks: frozenset[str]) -> bool:
+    """Whether a cell holds no value: null, not a number, or text that says so."""
     if isinstance(cell, str):
-        return (len(cell) <= 8 and cell.strip().lower() in MISSING) or not cell.strip()
+        return cell.strip().lower() in blanks
     return cell is None or (isinstance(cell, float) and math.isnan(cell))
 
 

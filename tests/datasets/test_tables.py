@@ -99,6 +99,14 @@ def test_never_contacted_is_missing_and_not_999_days(tmp_path: Path) -> None:
     assert str(contacts["pdays"].dtype) == "Int64"
 
 
+def test_an_id_that_reads_like_a_missing_value_is_an_id(tmp_path: Path) -> None:
+    """Namibia's code is NA; a blank is no id."""
+    customers, _ = telco.clean(write(tmp_path / "telco.csv", [{**CUSTOMER, "customerID": "NA"}]))
+    assert list(customers["customer_id"]) == ["NA"]
+    with pytest.raises(SchemaViolationError, match="customerID: is blank"):
+        telco.clean(write(tmp_path / "telco.csv", [{**CUSTOMER, "customerID": " "}]))
+
+
 def test_a_customer_without_a_first_bill_is_dropped(tmp_path: Path) -> None:
     """Blank and space both mean it; the others keep their types."""
     rows = [CUSTOMER, {**CUSTOMER, "customerID": "2", "TotalCharges": " "}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import threading
 from collections.abc import Callable
@@ -230,6 +231,23 @@ def test_more_than_the_file_can_have_is_an_error(
     small = quick.model_copy(update={"most_bytes": 2_000_000})
     with pytest.raises(DataError, match="is larger than 2,000,000 bytes"):
         download(host.url + "/data.csv", tmp_path / "data.csv", small)
+    assert files_in(tmp_path) == []
+
+
+def test_a_packed_answer_is_not_unpacked(host: Host, quick: DownloadConfig, tmp_path: Path) -> None:
+    """Nobody asked for it, and a few bytes of it can be gigabytes."""
+
+    def packed(handler: BaseHTTPRequestHandler) -> None:
+        content = gzip.compress(CONTENT)
+        handler.send_response(200)
+        handler.send_header("Content-Encoding", "gzip")
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    host.script.append(packed)
+    with pytest.raises(SourceUnavailableError, match="sends gzip in place of the file"):
+        download(host.url + "/data.csv", tmp_path / "data.csv", quick)
     assert files_in(tmp_path) == []
 
 

@@ -166,6 +166,9 @@ def _attempt(
             raise _ServerTroubleError(f"the host answers {answer.status_code}")
         if not answer.is_success:
             raise SourceUnavailableError(f"{url}: the host answers {answer.status_code}")
+        packing = answer.headers.get("Content-Encoding", "identity")
+        if packing != "identity":  # unpacked, a little of it can be more than memory holds
+            raise SourceUnavailableError(f"{url}: the host sends {packing} in place of the file")
         resumed = answer.status_code == httpx.codes.PARTIAL_CONTENT
         if resumed and not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
             part.unlink()
@@ -174,7 +177,7 @@ def _attempt(
         _remember_etag(part, answer.headers.get("ETag", ""))
         total = have + int(answer.headers.get("Content-Length", -have))
         with part.open("ab" if resumed else "wb") as file:
-            for block in answer.iter_bytes(1 << 16):
+            for block in answer.iter_raw(1 << 16):
                 have += len(block)
                 if max(have, total) > most_bytes:
                     raise DataError(f"{url} is larger than {most_bytes:,} bytes: not the file")
