@@ -189,9 +189,7 @@ def _read_column(
         value = None
         if _is_missing(cell, column.blanks):
             if not column.optional:
-                refusals.append(
-                    Refusal(row, name, cell, f"is blank; needed is {column.needed}", shown=False)
-                )
+                refusals.append(Refusal(row, name, cell, f"is blank; needed is {column.needed}"))
         else:
             try:
                 value = column.read(cell)

@@ -77,8 +77,9 @@ def test_a_log_is_read_with_its_gaps(name: str, tmp_path: Path) -> None:
         ("accepted", "maybe", "'maybe' is none of yes/no, y/n, true/false or 1/0"),
         ("accepted", "2", "'2' is none of"),
         ("accepted", "-1", "'-1' is none of"),
-        ("accepted", "", "is blank; needed is yes/no, y/n, true/false or 1/0"),
-        ("accepted", "  ", "is blank"),
+        ("accepted", "", "'' is blank; needed is yes/no, y/n, true/false or 1/0"),
+        ("accepted", "  ", "'  ' is blank"),
+        ("accepted", "N/A", "'N/A' is blank"),
         ("partner", "maybe", "'maybe' is none of"),
         ("offer_level", "1.5", "'1.5' is not a whole number"),
         ("offer_level", "4", "'4' is not a whole number from 0 to 3"),
@@ -86,11 +87,11 @@ def test_a_log_is_read_with_its_gaps(name: str, tmp_path: Path) -> None:
         ("contact_channel", "pigeon", "'pigeon' is not one of telephone, cellular"),
         ("contacts_this_period", "-1", "'-1' is negative"),
         ("contacts_this_period", "0.5", "'0.5' is not a whole number"),
-        ("previous_outcome", None, "is blank; needed is one of failure, nonexistent, success"),
+        ("previous_outcome", None, "'' is blank; needed is one of failure, nonexistent, success"),
         ("monthly_charges", "inf", "'inf' is infinite"),
         ("monthly_charges", "1e999", "'1e999' is infinite"),
         ("monthly_charges", "-3", "'-3' is negative"),
-        ("monthly_charges", "", "is blank; needed is a number from 0 up"),
+        ("monthly_charges", "", "'' is blank; needed is a number from 0 up"),
         ("days_since_contact", "739616", "'739616' is not a number from 0 to 36525"),
     ],
 )
@@ -124,7 +125,7 @@ def test_blank_answers_are_counted_and_the_first_rows_named(tmp_path: Path) -> N
     rows.loc[[4, 8, 11, 500], "accepted"] = None
     with pytest.raises(SchemaViolationError) as error:
         read_log(write(tmp_path / "log.csv", rows))
-    assert "accepted: is blank; needed is yes/no" in str(error.value)
+    assert "accepted: '' is blank; needed is yes/no" in str(error.value)
     assert str(error.value).endswith("(4 rows, first 5, 9, 12)")
     assert error.value.count == 4
 
