@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def feedback(
-    file: Annotated[Path, typer.Argument(help="the Parquet file to write")],
+    file: Annotated[Path, typer.Argument(help="the .parquet, .csv or .csv.gz file to write")],
 ) -> None:
     """Write the answered contacts of POST /feedback as a campaign log.
 
@@ -28,11 +29,12 @@ def feedback(
     have the next accept model learn from it.
     """
     # Imported here: other commands need neither pyarrow nor the API's modules.
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     from api.feedback import open_feedback_log
-    from churn_assets.release.campaign_log import FEATURES, campaign_rows
+    from churn_assets.datasets.errors import DataError
+    from churn_assets.predictors.campaign_log import write_log
+    from churn_assets.release.campaign_log import EARLIEST, FEATURES, campaign_rows
 
     store = open_registry().store
     try:
@@ -42,8 +44,18 @@ def feedback(
     except ArtifactError as error:
         raise fail(error) from error
     table = pq.read_table(folder / "predictions.parquet", columns=["customer_id", *FEATURES])
-    rows = campaign_rows(events, {row["customer_id"]: row for row in table.to_pylist()})
+    customers = {row["customer_id"]: row for row in table.to_pylist()}
+    rows, misdated = campaign_rows(events, customers, datetime.now(UTC))
+    if misdated:
+        typer.echo(
+            f"{len(misdated)} events left out: before {EARLIEST:%Y} or in the future "
+            f"(first: event {misdated[0]})",
+            err=True,
+        )
     if not rows:
         raise fail(ValueError(f"none of {len(events)} events answers a contact: nothing to write"))
-    pq.write_table(pa.Table.from_pylist(rows), file)
+    try:
+        write_log(rows, file)
+    except (DataError, OSError) as error:
+        raise fail(error) from error
     typer.echo(f"{len(rows)} answered contacts of {len(events)} events are in {file}")

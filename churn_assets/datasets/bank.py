@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from churn_assets.datasets.schemas import BANK_CATEGORIES, RAW_BANK, validate
+from churn_assets.datasets.cells import read_cells
+from churn_assets.datasets.schemas import BANK_CATEGORIES, RAW_BANK
 from churn_assets.datasets.splits import chronological_split
 from churn_assets.datasets.tables import read_text_table
 
@@ -25,19 +26,18 @@ def clean(raw: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         CorruptFileError: the file is no `;`-separated table.
         SchemaViolationError: its columns or values are not the UCI file's.
     """
-    table = read_text_table(raw, ";")
-    validate(table, RAW_BANK, str(raw))
+    table = read_cells(read_text_table(raw, ";"), RAW_BANK, str(raw), strict=True)
     days = table["pdays"].astype("Int64")
     contacts = pd.DataFrame(
         {
             "contact_id": pd.RangeIndex(len(table)).astype("int64"),
-            "age": table["age"].astype("int64"),
+            "age": table["age"],
             **{name: table[name] for name in list(BANK_CATEGORIES)[:9]},
-            "campaign": table["campaign"].astype("int64"),
+            "campaign": table["campaign"],
             "pdays": days.mask(days == NEVER_CONTACTED),
-            "previous": table["previous"].astype("int64"),
+            "previous": table["previous"],
             "poutcome": table["poutcome"],
-            "accepted": table["y"] == "yes",
+            "accepted": table["y"],
             "chronological_split": chronological_split(len(table)),
         }
     )

@@ -8,7 +8,8 @@ import pandas as pd
 
 from churn_assets.datasets import bank, oasst1, preferences, telco
 from churn_assets.datasets.config import FORMATS, SPLITS, DatasetName, DatasetsConfig
-from churn_assets.datasets.errors import DataError
+from churn_assets.datasets.errors import CorruptFileError, DataError
+from churn_assets.datasets.pull import ADVICE
 from churn_assets.datasets.sources.files import RawFile, sha256_of
 from churn_assets.datasets.splits import grouped_split, stratified_split
 from churn_assets.datasets.tables import write_parquet
@@ -28,10 +29,13 @@ def build(name: DatasetName, raw: RawFile, out: Path, config: DatasetsConfig) ->
             for three splits.
     """
     out.mkdir(parents=True, exist_ok=True)
-    if name in LABELS:
-        sizes, notes = _build_table(name, raw, out)
-    else:
-        sizes, notes = _build_text(name, raw, out, config)
+    try:
+        if name in LABELS:
+            sizes, notes = _build_table(name, raw, out)
+        else:
+            sizes, notes = _build_text(name, raw, out, config)
+    except CorruptFileError as error:
+        raise error.advised(ADVICE[raw.source]) from error
     if min(sizes.values()) == 0:
         raise DataError(f"{raw.path} gives too few rows of {name} for three splits: {sizes}")
     written = sorted(out / f"{part}.{FORMATS[name]}" for part in SPLITS)

@@ -1,9 +1,9 @@
 """Settings of the data sets: where each comes from, its pin, and how it is split."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 DatasetName = Literal["telco_customers", "bank_contacts", "oasst1_pairs", "preference_pairs"]
 SourceKind = Literal["mirror", "download", "synthetic"]
@@ -40,15 +40,27 @@ class Pin(Frozen):
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
     rows: int = Field(gt=0)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _both(cls, given: Any) -> Any:
+        """A setting of one half would only say that a field is required."""
+        if isinstance(given, dict) and len({"sha256", "rows"} & given.keys()) == 1:
+            raise ValueError("another file has another digest and other rows: set sha256 and rows")
+        return given
+
 
 class DownloadConfig(Frozen):
-    """Times in seconds. An unreachable host is given up at once, a failing one is retried."""
+    """Times in seconds. An unreachable host is given up at once, a failing one is retried.
+
+    `most_bytes`: of one file; several times the largest that is fetched by its address.
+    """
 
     connect_timeout: float = Field(default=2.0, gt=0)
     read_timeout: float = Field(default=30.0, gt=0)
     attempts: int = Field(default=4, ge=1)
     backoff_initial: float = Field(default=0.5, ge=0)
     backoff_max: float = Field(default=10.0, ge=0)
+    most_bytes: int = Field(default=64 << 20, gt=0)
 
 
 class TelcoConfig(Frozen):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, FiniteFloat
 
 from churn_assets.datasets.config import PreferencesConfig
 from churn_assets.datasets.texts import parse, read_jsonl, text_key, tidy
@@ -27,7 +27,7 @@ class Comments(BaseModel):
     human_ref_A: str  # noqa: N815 - the source's own name
     human_ref_B: str  # noqa: N815
     labels: Literal[0, 1]
-    score_ratio: float
+    score_ratio: FiniteFloat
 
 
 Pair = dict[str, str]

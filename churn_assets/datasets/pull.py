@@ -5,13 +5,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 from churn_assets.datasets.config import DatasetName, DatasetsConfig, SourceKind
-from churn_assets.datasets.errors import SourceUnavailableError
+from churn_assets.datasets.errors import CorruptFileError, SourceUnavailableError
 from churn_assets.datasets.sources import mirror, public
 from churn_assets.datasets.sources.files import RawFile, sha256_of_all, verify
 from churn_assets.datasets.synthetic import generate
 from churn_assets.stage import Progress, silent
 
 logger = logging.getLogger(__name__)
+
+ADVICE: dict[SourceKind, str] = {
+    "mirror": "It is the mirror's own copy: replace it by a whole one",
+    "download": "Delete it and fetch it again with `churn data pull`",
+    "synthetic": "Delete it, and it is generated again",
+}
+"""What to do about a damaged file, which depends on whose it is."""
 
 _AUTO: tuple[SourceKind, ...] = ("mirror", "download", "synthetic")
 
@@ -44,6 +51,8 @@ def pull(
             passed_over.append(f"{kind}: {reason}")
             logger.warning("%s: nothing from source %s: %s", name, kind, reason)
             continue
+        except CorruptFileError as error:
+            raise error.advised(ADVICE[kind]) from error
         if kind == "synthetic":
             logger.warning("%s: using SYNTHETIC data, not the real data set", name)
         return RawFile(raw.files, raw.source, raw.sha256, raw.revision, tuple(passed_over))

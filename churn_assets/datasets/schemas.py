@@ -1,10 +1,11 @@
-"""Pandera schemas at both boundaries: the sources' raw tables and the written splits."""
+"""The tables at both boundaries: how the sources' cells are read, and what the splits must be."""
 
 import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
-from churn_assets.datasets.errors import SchemaViolationError
+from churn_assets.datasets import cells
+from churn_assets.datasets.errors import Refusal, SchemaViolationError
 
 YES_NO = ("Yes", "No")
 INTERNET_EXTRA = ("Yes", "No", "No internet service")
@@ -75,8 +76,35 @@ def _same_truth(name: str, column: str, value: str, flag: str, flag_value: objec
     return pa.Check(lambda df: (df[column] == value) == (df[flag] == flag_value), name=name)
 
 
-# Raw values are text: what cannot be turned into its type is found here, with its row.
-RAW_TELCO = pa.DataFrameSchema(
+# How the sources' columns are read: what is no value of its column is found here, with its row.
+RAW_TELCO: dict[str, cells.Column] = {
+    "customerID": cells.text(unique=True),
+    "gender": cells.one_of("Female", "Male"),
+    **{name: cells.flag() for name in ("SeniorCitizen", "Partner", "Dependents")},
+    "tenure": cells.whole(0, 600),
+    "PhoneService": cells.flag(),
+    "MultipleLines": cells.one_of("Yes", "No", "No phone service"),
+    "InternetService": cells.one_of("DSL", "Fiber optic", "No"),
+    **dict.fromkeys(
+        (
+            "OnlineSecurity",
+            "OnlineBackup",
+            "DeviceProtection",
+            "TechSupport",
+            "StreamingTV",
+            "StreamingMovies",
+        ),
+        cells.one_of(*INTERNET_EXTRA),
+    ),
+    "Contract": cells.one_of(*CONTRACTS),
+    "PaperlessBilling": cells.flag(),
+    "PaymentMethod": cells.one_of(*PAYMENT_METHODS),
+    "MonthlyCharges": cells.number(0, 10_000),
+    "TotalCharges": cells.number(0, optional=True),
+    "Churn": cells.flag(),
+}
+
+TELCO = pa.DataFrameSchema(
     {
         "customerID": pa.Column(str, pa.Check.str_matches(r"\S"), unique=True),
         "gender": pa.Column(str),
@@ -146,25 +174,26 @@ TELCO = pa.DataFrameSchema(
     ordered=True,
 )
 
-RAW_BANK = pa.DataFrameSchema(
-    {
-        "age": pa.Column(str, pa.Check.str_matches(r"^\d+$")),
-        **{name: pa.Column(str) for name in list(BANK_CATEGORIES)[:9]},
-        **{
-            name: pa.Column(str, pa.Check.str_matches(r"^\d+$"))
-            for name in ("duration", "campaign", "pdays", "previous")
-        },
-        "poutcome": pa.Column(str),
-        **{
-            name: pa.Column(str)
-            for name in ("emp.var.rate", "cons.price.idx", "cons.conf.idx", "euribor3m")
-        },
-        "nr.employed": pa.Column(str),
-        "y": _one_of("yes", "no"),
+RAW_BANK: dict[str, cells.Column] = {
+    "age": cells.whole(14, 120),
+    **{name: cells.one_of(*BANK_CATEGORIES[name]) for name in list(BANK_CATEGORIES)[:9]},
+    "duration": cells.whole(0),
+    "campaign": cells.whole(1),
+    "pdays": cells.whole(0, 999),
+    "previous": cells.whole(0),
+    "poutcome": cells.one_of(*BANK_CATEGORIES["poutcome"]),
+    **{
+        name: cells.number()
+        for name in (
+            "emp.var.rate",
+            "cons.price.idx",
+            "cons.conf.idx",
+            "euribor3m",
+            "nr.employed",
+        )
     },
-    strict=True,
-    ordered=True,
-)
+    "y": cells.flag(),
+}
 
 BANK = pa.DataFrameSchema(
     {
@@ -208,15 +237,18 @@ def validate(
     try:
         schema.validate(frame, lazy=True)
     except SchemaErrors as error:
-        cases = error.failure_cases
-        table = failure_table(cases, show_values)
-        raise SchemaViolationError(what, len(cases), table) from None
+        raise SchemaViolationError(what, _refusals(error.failure_cases, show_values)) from None
 
 
-def failure_table(cases: pd.DataFrame, show_values: bool, limit: int = 20) -> str:
-    """Markdown of the first `limit` failure cases: row, column, check and value."""
-    columns = ["index", "column", "check"] + (["failure_case"] if show_values else [])
-    ordered = cases.sort_values("index", kind="stable", na_position="first")
-    shown = ordered[columns].head(limit).rename(columns={"index": "row", "failure_case": "value"})
-    table = shown.to_markdown(index=False, missingval="")
-    return table if len(cases) <= limit else f"{table}\n\n{len(cases) - limit} more."
+def _refusals(cases: pd.DataFrame, show_values: bool) -> list[Refusal]:
+    """Pandera's failure cases; one without a row is of a column or of the table as a whole."""
+    return [
+        Refusal(
+            None if pd.isna(case["index"]) else int(case["index"]) + 1,
+            "the table" if pd.isna(case["column"]) else str(case["column"]),
+            case["failure_case"],
+            f"breaks {case['check']}",
+            show_values and case["failure_case"] is not False,
+        )
+        for case in cases.to_dict("records")
+    ]

@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from churn_assets.datasets.schemas import RAW_TELCO, validate
+from churn_assets.datasets.cells import read_cells
+from churn_assets.datasets.schemas import RAW_TELCO
 from churn_assets.datasets.tables import read_text_table
 
 _COLUMNS = {
@@ -31,7 +32,6 @@ _COLUMNS = {
     "TotalCharges": "total_charges",
     "Churn": "churn",
 }
-_FLAGS = ("partner", "dependents", "phone_service", "paperless_billing", "churn")
 
 
 def clean(raw: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -44,14 +44,7 @@ def clean(raw: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         CorruptFileError: the file is no CSV with as many values in each row as in its header.
         SchemaViolationError: its columns or values are not the IBM file's.
     """
-    table = read_text_table(raw, ",")
-    validate(table, RAW_TELCO, str(raw))
-    billed = table[table["TotalCharges"].str.strip() != ""].rename(columns=_COLUMNS)
-    customers = billed.assign(
-        senior_citizen=billed["senior_citizen"] == "1",
-        tenure=billed["tenure"].astype("int64"),
-        monthly_charges=billed["monthly_charges"].astype("float64"),
-        total_charges=billed["total_charges"].astype("float64"),
-        **{name: billed[name] == "Yes" for name in _FLAGS},
-    ).reset_index(drop=True)
+    table = read_cells(read_text_table(raw, ","), RAW_TELCO, str(raw), strict=True)
+    billed = table[table["TotalCharges"].notna()].rename(columns=_COLUMNS)
+    customers = billed.astype({"total_charges": "float64"}).reset_index(drop=True)
     return customers, {"raw_rows": len(table), "dropped_blank_total": len(table) - len(billed)}

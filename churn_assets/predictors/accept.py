@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from churn_assets.predictors import accept_evaluation as evaluation
 from churn_assets.predictors.boosting import Learner, OutOfFold, save_model, stratified_folds
 from churn_assets.predictors.calibration import CALIBRATION_KINDS
+from churn_assets.predictors.campaign_log import campaign_log
 from churn_assets.predictors.config import AcceptConfig
 from churn_assets.predictors.features import ACCEPT_FEATURES, PricePressure, encode
 from churn_assets.predictors.frames import data_source, read_training_and_test, rows_of
 from churn_assets.predictors.metrics import summary
-from churn_assets.predictors.offer_response import bank_contacts, campaign_log
+from churn_assets.predictors.offer_response import bank_contacts
 from churn_assets.predictors.plots import plot_calibration, plot_importance, plot_offer_curves
 from churn_assets.predictors.scoring import AcceptScorer
 from churn_assets.stage import Progress, silent

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import dagster as dg
 
+from churn_assets.datasets.errors import DataError, SchemaViolationError
+from churn_assets.datasets.tables import table_format
+from churn_assets.predictors.campaign_log import read_log
 from churn_assets.resources.artifact_store import Artifact, ArtifactStore
 from churn_assets.resources.bindings import SettingsResource, StoreResource
 from churn_assets.resources.compute import CPU_STAGE, Compute
@@ -48,10 +51,18 @@ def publish_log(store: ArtifactStore, file: Path) -> Artifact:
     """Put the campaign log into the store, so that the stage finds it wherever it runs.
 
     Raises:
-        dg.Failure: there is no such file.
+        dg.Failure: there is no such file, or it is no campaign log; shows the offending rows.
     """
-    if not file.is_file():
-        raise dg.Failure(f"the campaign log {file} does not exist: set CHURN_ACCEPT__CAMPAIGN_LOG")
+    try:
+        read_log(file)
+        name = f"contacts{table_format(file)}"
+    except DataError as error:
+        cases = error.failure_cases if isinstance(error, SchemaViolationError) else "none"
+        raise dg.Failure(
+            f"{error} (CHURN_ACCEPT__CAMPAIGN_LOG)",
+            metadata={"failure_cases": dg.MetadataValue.md(cases)},
+            allow_retries=False,
+        ) from error
     with tempfile.TemporaryDirectory(prefix="campaign-log-") as folder:
-        shutil.copyfile(file, Path(folder) / f"contacts{file.suffix}")
+        shutil.copyfile(file, Path(folder) / name)
         return store.put("campaign_log", Path(folder))

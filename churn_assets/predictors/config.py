@@ -79,8 +79,8 @@ class AcceptConfig(BoosterConfig):
     effect: Literal["illustrative", "conservative"] = "illustrative"
     """The assumed response to a discount (`OFFER_EFFECTS`); the public data has none."""
     campaign_log: Path | None = None
-    """A Parquet or CSV file of your own contacts (features, offer_level, accepted; the schema is in
-    `offer_response`). It replaces the simulated responses."""
+    """A Parquet or CSV file of your own contacts (features, offer_level, accepted; `campaign_log`
+    has the columns). It replaces the simulated responses."""
     bootstrap: int = Field(1000, ge=100)
     support_rows: int = Field(5, ge=1)
     """A customer is inside the support if at least so many training contacts are like them (five:

@@ -10,9 +10,7 @@ p_0 the out-of-fold P(accept) without an offer, z the price pressure (uniform, s
 u is drawn given the observed response (below p_0 if it was a yes, above if not), hence Y(0) is the
 observed response and Y(k) never falls in k.
 
-A campaign log replaces all this. It has the columns of `CONTACTS`, in order of time; missing
-values are allowed where the schema says nullable. Instead of `price_pressure` it may give
-`monthly_charges`.
+A campaign log replaces all this (`campaign_log`).
 """
 
 from __future__ import annotations
@@ -26,12 +24,11 @@ import pandera.pandas as pa
 from numpy.typing import NDArray
 
 from churn_assets.datasets.schemas import validate
-from churn_assets.datasets.splits import chronological_split, stratified_split
 from churn_assets.datasets.tables import Split, read_split
 from churn_assets.predictors.boosting import Learner, stratified_folds
 from churn_assets.predictors.calibration import logit, sigmoid
 from churn_assets.predictors.config import AcceptConfig, OfferEffect
-from churn_assets.predictors.features import ACCEPT_FEATURES, OFFER_LEVELS, PricePressure, encode
+from churn_assets.predictors.features import ACCEPT_FEATURES, OFFER_LEVELS, encode
 from churn_assets.predictors.frames import rows_of
 
 Floats = NDArray[np.float64]
@@ -64,9 +61,9 @@ CONTACTS = pa.DataFrameSchema(
         "days_since_contact": _count(nullable=True),
         "previous_contacts": _count(),
         "previous_outcome": pa.Column(str, pa.Check.isin(["failure", "nonexistent", "success"])),
-        "price_pressure": pa.Column(float, pa.Check.in_range(0, 1), coerce=True),
-        "offer_level": pa.Column(int, pa.Check.isin(range(OFFER_LEVELS)), coerce=True),
-        "accepted": pa.Column(bool, coerce=True),
+        "price_pressure": pa.Column(float, pa.Check.in_range(0, 1)),
+        "offer_level": pa.Column("int64", pa.Check.isin(range(OFFER_LEVELS))),
+        "accepted": pa.Column(bool),
     },
     checks=pa.Check(_every_level_occurs, name=f"{ROWS_PER_OFFER}_rows_at_every_offer_level"),
 )
@@ -174,30 +171,6 @@ def _probability_without_offer(
     folds = stratified_folds(accepted, P0_FOLDS, config.seed)
     fitted = learner.cross_fit(encode(rows_of(contacts), features), accepted, folds)
     return fitted.probabilities("sigmoid")
-
-
-def campaign_log(folder: Path, price_pressure: PricePressure) -> pd.DataFrame:
-    """Your own contacts, from the one Parquet or CSV file in `folder`; columns as `bank_contacts`.
-
-    Raises:
-        ValueError: not exactly one such file, or no column for the price.
-        SchemaViolationError: rows that CONTACTS refuses, listed.
-    """
-    files = [path for path in sorted(folder.iterdir()) if path.suffix in (".parquet", ".csv")]
-    if len(files) != 1:
-        raise ValueError(f"{folder}: expected one .parquet or .csv file, found {len(files)}")
-    file = files[0]
-    log = pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(file)
-    if "price_pressure" not in log:
-        if "monthly_charges" not in log:
-            raise ValueError(f"{file.name}: needs a column price_pressure or monthly_charges")
-        charges = log["monthly_charges"].to_numpy(np.float64)
-        log = log.assign(price_pressure=price_pressure(charges))
-    log = checked(log, file.name)
-    return log.assign(
-        split=stratified_split(log["accepted"].to_numpy()),
-        chronological_split=chronological_split(len(log)),
-    )
 
 
 def checked(contacts: pd.DataFrame, what: str) -> pd.DataFrame:

@@ -1,8 +1,9 @@
 """From what callers reported to `POST /feedback` to a campaign log that `accept_model` learns from.
 
 A contact is a `sent` event; its answer is the customer's next event, `accepted` or `refused`. Each
-answered contact is a row with the columns of `offer_response.CONTACTS`, in order of time. Contacts
-without an answer are no rows, since what they will bring is not known, but count as history.
+answered contact is a row of a campaign log (`predictors.campaign_log`), in order of time. Contacts
+without an answer are no rows, since what they will bring is not known, but count as history. Events
+of impossible times are left out altogether: as history they would be centuries ago.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 from churn_assets.predictors.features import OFFER_PERCENTAGES
 
 PERIOD = timedelta(days=30)  # the mean of the decision environment's periods
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # older than any record of such a campaign
+CLOCK_SKEW = timedelta(days=1)  # a caller's clock may be ahead of ours
 FEATURES = ("senior_citizen", "partner", "monthly_charges")
 OUTCOMES = {"accepted": "success", "refused": "failure"}
 
@@ -62,24 +65,41 @@ class _Customer:
         return {**contact.history, "offer_level": level, "accepted": kind == "accepted"}
 
 
+class CampaignRows(NamedTuple):
+    """What a log's events came to.
+
+    Attributes:
+        rows: of the campaign log, in order of the answers' time.
+        misdated: ids of the events that were left out because of their time.
+    """
+
+    rows: list[dict[str, Any]]
+    misdated: list[str]
+
+
 def campaign_rows(
-    events: Iterable[Mapping[str, Any]], customers: Mapping[str, Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """The rows of a campaign log, in order of the answers' time.
+    events: Iterable[Mapping[str, Any]],
+    customers: Mapping[str, Mapping[str, Any]],
+    now: datetime,
+) -> CampaignRows:
+    """The rows of a campaign log.
 
     Args:
         events: in the form of `POST /feedback`, in any order.
         customers: customer id -> at least `FEATURES`; events of others are left out.
+        now: events later than a day from now, or before `EARLIEST`, are left out.
     """
     seen: dict[str, _Customer] = defaultdict(_Customer)
-    rows = []
+    result = CampaignRows([], [])
     timed = [(datetime.fromisoformat(event["occurred_at"]), event) for event in events]
     for when, event in sorted(timed, key=lambda pair: pair[0]):
         customer, kind = event["customer_id"], event["kind"]
-        if kind == "sent":
+        if not EARLIEST <= when <= now + CLOCK_SKEW:
+            result.misdated.append(event["event_id"])
+        elif kind == "sent":
             seen[customer].sent(when, event["offer_percentage"])
         elif kind in OUTCOMES:
             row = seen[customer].answered(kind, event["offer_percentage"])
             if row is not None and customer in customers:
-                rows.append({name: customers[customer][name] for name in FEATURES} | row)
-    return rows
+                result.rows.append({name: customers[customer][name] for name in FEATURES} | row)
+    return result

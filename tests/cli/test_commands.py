@@ -11,14 +11,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 
 from api.feedback import SqliteFeedbackLog
 from api.routes.feedback import FeedbackEvent
 from api.schemas import SAMPLE_REQUEST, PredictResponse
+from churn_assets.datasets.cells import read_cells
+from churn_assets.datasets.tables import read_any_table
 from churn_assets.decision.policy import save_rule
 from churn_assets.decision.rules import NeverContact, PricedGreedy
+from churn_assets.predictors.campaign_log import COLUMNS
 from churn_assets.resources.artifact_store import LocalArtifactStore, asset_pointer
 from tests.api.conftest import publish_predictions, publish_small_release
 from tests.decision.conftest import synthetic_customers
@@ -146,12 +148,22 @@ def test_feedback_becomes_a_campaign_log(home: Path, tmp_path: Path, churn: Chur
             }
         )
         log.record(event.event_id, event.model_dump_json())
+        misdated = event.model_dump(mode="json") | {"occurred_at": "9999-01-01T00:00:00Z"}
+        log.record(f"m{number}", json.dumps(misdated | {"event_id": f"m{number}"}))
     log.close()
-    done = churn("feedback", str(tmp_path / "log.parquet"))
-    assert done.returncode == 0, done.stderr
-    [row] = pq.read_table(tmp_path / "log.parquet").to_pylist()
-    assert (row["offer_level"], row["accepted"]) == (3, True)
-    assert row["monthly_charges"] > 0
+    for name in ("log.parquet", "log.csv"):
+        done = churn("feedback", str(tmp_path / name))
+        assert done.returncode == 0, done.stderr
+        assert "2 events left out" in done.stderr
+        table = read_any_table(tmp_path / name, [*COLUMNS, "monthly_charges"])
+        [row] = read_cells(table, COLUMNS, name).to_dict("records")
+        assert (row["offer_level"], row["accepted"]) == (3, True)
+        [charge] = table["monthly_charges"]
+        assert float(charge) > 0
+    done = churn("feedback", str(tmp_path / "log.xlsx"))
+    assert done.returncode == 1
+    assert "has to end in .csv, .csv.gz or .parquet" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_rollback_and_promote_move_what_serves(churn: Churn) -> None:

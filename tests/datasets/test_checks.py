@@ -91,15 +91,15 @@ def test_a_broken_value_is_listed_with_row_and_column(folders: Folders, settings
     """Whoever mends the data needs to find the rows."""
     path = folders["telco_customers"] / "train.parquet"
     frame = read_parquet(path)
-    frame.loc[7, "contract"] = "Ten years"
+    frame.loc[7, "contract"] = "Ten years "
     frame.loc[9, "tenure"] = -3
     write_parquet(frame, path)
     outcome = result(checks.schema_is_valid, "telco_customers", folders, settings)
     assert not outcome.passed
     assert value(outcome, "failures") == 2
     cases = str(value(outcome, "failure_cases"))
-    assert [line.split("|")[1].strip() for line in cases.splitlines()[2:]] == ["7", "9"]
-    assert "Ten years" in cases
+    assert [line.split("|")[1].strip() for line in cases.splitlines()[2:]] == ["8", "10"]
+    assert "'Ten years '" in cases
     assert "contract" in cases
     assert "tenure" in cases
 

@@ -5,23 +5,30 @@ from __future__ import annotations
 import base64
 import io
 import json
+import tempfile
+import tracemalloc
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from datasets import Dataset, DatasetDict
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from churn_assets.datasets import oasst1, preferences
-from churn_assets.datasets.config import DatasetsConfig, DownloadConfig, HubConfig
+from churn_assets.datasets.config import BankConfig, DatasetsConfig, DownloadConfig, HubConfig
 from churn_assets.datasets.errors import (
     CorruptFileError,
+    DataError,
     DigestMismatchError,
     SourceUnavailableError,
 )
 from churn_assets.datasets.sources import hub, public
+from churn_assets.datasets.sources.archives import unpack
 from churn_assets.datasets.sources.files import sha256_of_bytes
 from churn_assets.datasets.sources.transfer import IncompleteDownloadError
+from churn_assets.datasets.tables import read_text_table
 from churn_assets.stage import silent
 from tests.datasets.host import Host
 
@@ -74,7 +81,8 @@ def test_kaggle_is_asked_with_its_credentials_and_gives_the_same_file(
     monkeypatch.setenv("KAGGLE_USERNAME", "sam")
     monkeypatch.setenv("KAGGLE_KEY", "secret")
     raw = public.fetch("telco_customers", config(quick, telco=telco), tmp_path)
-    assert raw.path.read_bytes() == CSV
+    assert read_text_table(raw.path, ",") == {"a": ["1"], "b": ["2"]}
+    assert raw.sha256 == DIGEST
     token = base64.b64encode(b"sam:secret").decode()
     assert host.requests[0]["Authorization"] == f"Basic {token}"
 
@@ -109,6 +117,99 @@ def test_a_damaged_archive_is_an_error_that_names_it_and_leaves_nothing(
     with pytest.raises(CorruptFileError, match=problem):
         public.fetch("bank_contacts", bank_settings(host, quick, archive), tmp_path)
     assert list((tmp_path / "uci_bank").iterdir()) == []
+
+
+def encrypted(**members: bytes) -> bytes:
+    """The archive with its members' encryption flag set: what tells a reader to ask for a key."""
+    archive = bytearray(zipped(**members))
+    for start, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = archive.find(start)
+        while at >= 0:
+            archive[at + offset] |= 1
+            at = archive.find(start, at + 1)
+    return bytes(archive)
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        encrypted(**{"bank-additional.zip": b"PK"}),
+        zipped(
+            **{
+                "bank-additional.zip": encrypted(
+                    **{"bank-additional/bank-additional-full.csv": CSV}
+                )
+            }
+        ),
+    ],
+    ids=["outside", "inside"],
+)
+def test_an_encrypted_archive_is_called_that(
+    host: Host, quick: DownloadConfig, tmp_path: Path, archive: bytes
+) -> None:
+    """The library raises a bare RuntimeError."""
+    with pytest.raises(CorruptFileError, match="it is encrypted") as error:
+        public.fetch("bank_contacts", bank_settings(host, quick, archive), tmp_path)
+    assert "\n" not in str(error.value)
+    assert list((tmp_path / "uci_bank").iterdir()) == []
+
+
+def bomb(name: str) -> bytes:
+    """A small zip of a member of 256 MB."""
+    stream = io.BytesIO()
+    with (
+        zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive,
+        archive.open(name, "w") as member,
+    ):
+        for _ in range(256):
+            member.write(bytes(1 << 20))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "where", ["bank-additional.zip", "bank-additional/bank-additional-full.csv"]
+)
+@pytest.mark.parametrize("declared", ["truly", "as small"])
+def test_a_zip_bomb_is_refused_within_bounded_memory(
+    host: Host, quick: DownloadConfig, tmp_path: Path, where: str, declared: str
+) -> None:
+    """Whatever size it declares; 1.5 GB of zeros took 3 GB of memory."""
+    archive = bomb(where)
+    if declared == "as small":
+        archive = archive.replace((256 << 20).to_bytes(4, "little"), (1000).to_bytes(4, "little"))
+    if where != "bank-additional.zip":
+        archive = zipped(**{"bank-additional.zip": archive})
+    settings = bank_settings(host, quick, archive)
+    problem = "would unpack to 268,435,456 bytes" if declared == "truly" else "cannot be read"
+    tracemalloc.start()
+    try:
+        with pytest.raises(CorruptFileError, match=problem):
+            public.fetch("bank_contacts", settings, tmp_path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 16 << 20
+    assert list((tmp_path / "uci_bank").iterdir()) == []
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_whatever_is_damaged_in_an_archive_is_one_kind_of_error(data: st.DataObject) -> None:
+    """The library has many: a raw one would end the run with a traceback."""
+    inner = zipped(**{"bank-additional/bank-additional-full.csv": CSV * 50})
+    archive = bytearray(zipped(**{"bank-additional.zip": inner}))
+    for _ in range(data.draw(st.integers(1, 4))):
+        archive[data.draw(st.integers(0, len(archive) - 1))] = data.draw(st.integers(0, 255))
+    with tempfile.TemporaryDirectory() as folder:
+        path, target = Path(folder) / "bank.zip", Path(folder) / "bank.csv"
+        path.write_bytes(archive)
+        try:
+            unpack(path, BankConfig().members, target, sha256_of_bytes(CSV * 50))
+        except DataError:
+            assert not target.exists()
+        else:
+            assert target.read_bytes() == CSV * 50
+        assert not path.exists()
 
 
 def test_an_unexpected_csv_in_the_archive_is_an_error(

@@ -7,8 +7,18 @@ import logging
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from churn_assets.datasets.config import SOURCE_NAMES, DatasetName, DatasetsConfig, DownloadConfig
+from churn_assets.datasets.build import build
+from churn_assets.datasets.config import (
+    SOURCE_NAMES,
+    DatasetName,
+    DatasetsConfig,
+    DownloadConfig,
+    SourceKind,
+)
 from churn_assets.datasets.errors import (
     CorruptFileError,
     DataError,
@@ -16,7 +26,8 @@ from churn_assets.datasets.errors import (
     SourceUnavailableError,
 )
 from churn_assets.datasets.pull import pull
-from churn_assets.datasets.sources.files import sha256_of_bytes
+from churn_assets.datasets.sources import files
+from churn_assets.datasets.sources.files import RawFile, sha256_of_bytes, unix_lines
 from tests.datasets.host import Host
 
 NAMES = tuple(SOURCE_NAMES.values())
@@ -98,6 +109,45 @@ def test_a_wrong_file_in_the_mirror_is_an_error(offline: DatasetsConfig, tmp_pat
 
 
 @pytest.mark.parametrize(
+    "file",
+    [
+        "Telco-Customer-Churn.csv",
+        "Telco-Customer-Churn.csv.gz",
+        "WA_Fn-UseC_-Telco-Customer-Churn.csv",
+        "WA_Fn-UseC_-Telco-Customer-Churn.csv.gz",
+    ],
+)
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+def test_the_same_table_by_kaggles_name_or_with_windows_lines_is_the_pinned_file(
+    file: str, line_end: bytes, synthetic: DatasetsConfig, tmp_path: Path
+) -> None:
+    """What people have on their disks; the data set that is built has the same bytes."""
+    generated = pull("telco_customers", synthetic, tmp_path / "raw")
+    content = files.content(generated.path)
+    folder = tmp_path / "mirror" / "ibm_telco"
+    folder.mkdir(parents=True)
+    copy = content.replace(b"\n", line_end)
+    (folder / file).write_bytes(gzip.compress(copy) if file.endswith("gz") else copy)
+    pin = {"sha256": sha256_of_bytes(content), "rows": 600}
+    config = DatasetsConfig.model_validate(
+        {"source": "mirror", "mirror": tmp_path / "mirror", "telco": {"pin": pin}}
+    )
+    raw = pull("telco_customers", config, tmp_path / "raw")
+    assert (raw.source, raw.sha256) == ("mirror", pin["sha256"])
+    built, rebuilt = (
+        build("telco_customers", source, tmp_path / "built" / source.source, config)["files"]
+        for source in (raw, generated)
+    )
+    assert built == rebuilt
+
+
+@given(st.lists(st.sampled_from([b"\r", b"\n", b"a", b"\r\n", b""])))
+def test_line_ends_are_found_across_blocks(pieces: list[bytes]) -> None:
+    """A file is read in blocks, and a line end can lie on their border."""
+    assert b"".join(unix_lines(pieces)) == b"".join(pieces).replace(b"\r\n", b"\n")
+
+
+@pytest.mark.parametrize(
     ("name", "file"),
     [
         ("bank_contacts", "uci_bank/bank-additional-full.csv.gz"),
@@ -112,8 +162,47 @@ def test_a_truncated_gzip_in_the_mirror_is_an_error(
     path = tmp_path / file
     path.parent.mkdir()
     path.write_bytes(gzip.compress(bytes(range(256)) * 1_000)[:-300])
-    with pytest.raises(CorruptFileError, match=path.name):
+    with pytest.raises(CorruptFileError, match=path.name) as error:
         pull(name, offline.model_copy(update={"mirror": tmp_path}), tmp_path / "raw")
+    assert "the mirror's own copy" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "advice"),
+    [
+        ("mirror", "replace it by a whole one"),
+        ("download", "fetch it again with `churn data pull`"),
+    ],
+)
+def test_what_to_do_about_a_damaged_file_depends_on_whose_it_is(
+    source: SourceKind, advice: str, tmp_path: Path
+) -> None:
+    """Nobody can fetch again what was their own."""
+    path = tmp_path / "trees.jsonl"
+    path.write_text("{")
+    raw = RawFile((path,), source, "0" * 64)
+    with pytest.raises(CorruptFileError, match=advice):
+        build("oasst1_pairs", raw, tmp_path / "out", DatasetsConfig())
+
+
+def test_a_file_that_would_not_fit_into_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gzip can hold a thousand times its size."""
+    monkeypatch.setattr(files, "MOST_BYTES", 1_000_000)
+    path = tmp_path / "zeros.csv.gz"
+    path.write_bytes(gzip.compress(bytes(1_000_000)))
+    assert len(files.content(path)) == 1_000_000
+    path.write_bytes(gzip.compress(bytes(1_000_001)))
+    with pytest.raises(CorruptFileError, match="exceeds 1,000,000 bytes"):
+        files.content(path)
+
+
+def test_half_a_pin_says_that_both_halves_are_needed() -> None:
+    """`Field required` names neither the setting nor the reason."""
+    for half in ({"sha256": "0" * 64}, {"rows": 7}):
+        with pytest.raises(ValidationError, match="set sha256 and rows"):
+            DatasetsConfig.model_validate({"telco": {"pin": half}})
 
 
 def test_a_corrupt_download_is_an_error(

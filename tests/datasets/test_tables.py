@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +19,7 @@ from churn_assets.datasets.sources.files import RawFile
 from churn_assets.datasets.tables import read_parquet, read_split, read_text_table, write_parquet
 
 CUSTOMER = {
-    **dict.fromkeys(RAW_TELCO.columns, "No"),
+    **dict.fromkeys(RAW_TELCO, "No"),
     "customerID": "0001-AAAAA",
     "gender": "Female",
     "SeniorCitizen": "1",
@@ -31,7 +32,7 @@ CUSTOMER = {
     "TotalCharges": "246",
 }
 CONTACT = {
-    **dict.fromkeys(RAW_BANK.columns, "1"),
+    **dict.fromkeys(RAW_BANK, "1"),
     "age": "40",
     "job": "admin.",
     "marital": "single",
@@ -98,6 +99,14 @@ def test_never_contacted_is_missing_and_not_999_days(tmp_path: Path) -> None:
     assert str(contacts["pdays"].dtype) == "Int64"
 
 
+def test_an_id_that_reads_like_a_missing_value_is_an_id(tmp_path: Path) -> None:
+    """Namibia's code is NA; a blank is no id."""
+    customers, _ = telco.clean(write(tmp_path / "telco.csv", [{**CUSTOMER, "customerID": "NA"}]))
+    assert list(customers["customer_id"]) == ["NA"]
+    with pytest.raises(SchemaViolationError, match="customerID: ' ' is blank"):
+        telco.clean(write(tmp_path / "telco.csv", [{**CUSTOMER, "customerID": " "}]))
+
+
 def test_a_customer_without_a_first_bill_is_dropped(tmp_path: Path) -> None:
     """Blank and space both mean it; the others keep their types."""
     rows = [CUSTOMER, {**CUSTOMER, "customerID": "2", "TotalCharges": " "}]
@@ -120,9 +129,12 @@ def test_a_value_that_cannot_be_read_names_its_row_and_column(
     rows = [CUSTOMER, {**CUSTOMER, "customerID": "2", column: value}]
     with pytest.raises(SchemaViolationError) as error:
         telco.clean(write(tmp_path / "telco.csv", rows))
-    [case] = [line for line in error.value.failure_cases.splitlines() if value in line]
-    assert [cell.strip() for cell in case.split("|")[1:3]] == ["1", column]
-    assert error.value.count == 1
+    _, _, case = error.value.failure_cases.splitlines()
+    row, where, _, cell = (part.strip() for part in case.strip("|").split("|"))
+    assert (row, where, cell) == ("2", column, repr(value))
+    assert f"{column}: {value!r} is" in str(error.value)
+    assert "(row 2)" in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_a_missing_an_extra_and_a_repeated_value_are_found(tmp_path: Path) -> None:
@@ -137,12 +149,37 @@ def test_a_missing_an_extra_and_a_repeated_value_are_found(tmp_path: Path) -> No
             telco.clean(write(tmp_path / "telco.csv", rows))
 
 
-def test_a_row_that_was_cut_short_is_found(tmp_path: Path) -> None:
-    """pandas would fill it up with missing values."""
+@pytest.mark.parametrize(("change", "values"), [(lambda row: row[:-20], 18), ("{},No".format, 22)])
+def test_a_row_of_another_length_than_the_header_is_found(
+    change: Callable[[str], str], values: int, tmp_path: Path
+) -> None:
+    """pandas would fill a short one with missing values, and cut a long one without a word."""
     path = write(tmp_path / "telco.csv", [CUSTOMER, {**CUSTOMER, "customerID": "2"}])
-    path.write_text(path.read_text()[:-20])
-    with pytest.raises(SchemaViolationError, match="Churn"):
+    header, first, second = path.read_text().splitlines()
+    path.write_text("\n".join((header, first, change(second))))
+    with pytest.raises(CorruptFileError, match=f"row 2 has {values} values, the header 21"):
         telco.clean(path)
+    path.write_text("\n".join((header, change(first), change(second))))
+    with pytest.raises(CorruptFileError, match=f"row 1 has {values} values"):
+        telco.clean(path)
+
+
+def test_a_column_that_is_there_twice_is_found(tmp_path: Path) -> None:
+    """Either could be the one that is meant."""
+    path = tmp_path / "telco.csv"
+    path.write_text("tenure,Churn,Churn\n1,Yes,No\n")
+    with pytest.raises(CorruptFileError, match="more than one column 'Churn'"):
+        read_text_table(path, ",")
+
+
+def test_other_spellings_of_the_same_values_are_understood(tmp_path: Path) -> None:
+    """Blanks around a word, its case and 12.0 for 12 change nothing; 12.5 months are none."""
+    same = {"Churn": " no ", "SeniorCitizen": "Yes", "tenure": "12.0", "Contract": "one year"}
+    plain, _ = telco.clean(write(tmp_path / "plain.csv", [CUSTOMER]))
+    other, _ = telco.clean(write(tmp_path / "other.csv", [CUSTOMER | same]))
+    pd.testing.assert_frame_equal(plain, other)
+    with pytest.raises(SchemaViolationError, match=r"tenure: '12\.5' is not a whole number"):
+        telco.clean(write(tmp_path / "half.csv", [{**CUSTOMER, "tenure": "12.5"}]))
 
 
 def test_customers_who_all_stay_cannot_be_split(tmp_path: Path) -> None:

@@ -166,6 +166,14 @@ def test_shp_labels_say_which_comment_won_and_unclear_votes_are_left_out(tmp_pat
     assert notes["dropped_unusable"] == 1
 
 
+@pytest.mark.parametrize("ratio", [float("nan"), float("inf"), "many"])
+def test_a_vote_that_is_no_number_is_refused(ratio: object, tmp_path: Path) -> None:
+    """NaN is below no minimum, so it would have passed for a clear majority."""
+    row = {"history": "q", "human_ref_A": "a", "human_ref_B": "b", "labels": 1}
+    with pytest.raises(CorruptFileError, match="line 1: score_ratio"):
+        preferences.clean(lines(tmp_path / "p.jsonl", {**row, "score_ratio": ratio}), CONFIG)
+
+
 def test_each_source_keeps_to_its_limit(tmp_path: Path) -> None:
     """60,000 and 40,000 make the specification's 100,000; here 2 and 1."""
     hh = [dialogue(f"\n\nHuman: q{number}", "a", "b") for number in range(4)]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -11,10 +14,15 @@ import httpx
 import pytest
 
 from churn_assets.datasets.config import DownloadConfig
-from churn_assets.datasets.errors import DigestMismatchError, SourceUnavailableError
+from churn_assets.datasets.errors import DataError, DigestMismatchError, SourceUnavailableError
 from churn_assets.datasets.sources.files import sha256_of_bytes, verify
-from churn_assets.datasets.sources.transfer import IncompleteDownloadError, download, open_client
-from tests.datasets.host import Host, break_off, status
+from churn_assets.datasets.sources.transfer import (
+    IncompleteDownloadError,
+    download,
+    ensure_reachable,
+    open_client,
+)
+from tests.datasets.host import Answer, Host, break_off, status
 
 CONTENT = bytes(range(256)) * 2_000  # 512,000 bytes: several blocks
 DIGEST = sha256_of_bytes(CONTENT)
@@ -173,6 +181,74 @@ def test_a_transfer_that_always_breaks_off_is_an_error_and_no_reason_for_other_d
         download(host.url + "/data.csv", tmp_path / "data.csv", quick)
     assert not isinstance(error.value, SourceUnavailableError)
     assert "data.csv" not in files_in(tmp_path)
+
+
+def redirect(to: str) -> Answer:
+    def send(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", to)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    return send
+
+
+@pytest.mark.parametrize("to", ["/data.csv", "x://nowhere", "http://[", "https://:0/"])
+def test_redirects_that_lead_nowhere_are_unavailable(
+    to: str, host: Host, quick: DownloadConfig, tmp_path: Path
+) -> None:
+    """In a circle, or to what is no address: one line, for the check of the hub too."""
+    host.script += [redirect(to)] * 100
+    for ask in (lambda url: download(url, tmp_path / "data.csv", quick), reachable(quick)):
+        with pytest.raises(SourceUnavailableError, match="cannot be") as error:
+            ask(host.url + "/data.csv")
+        assert "\n" not in str(error.value)
+    assert files_in(tmp_path) == []
+
+
+def reachable(config: DownloadConfig) -> Callable[[str], None]:
+    return lambda url: ensure_reachable(url, config)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_more_than_the_file_can_have_is_an_error(
+    told: bool, host: Host, quick: DownloadConfig, tmp_path: Path
+) -> None:
+    """A host that never ends would fill the disk; told by the length beforehand or not."""
+
+    def endless(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("ETag", '"v1"')
+        handler.send_header("Connection", "close")
+        if told:
+            handler.send_header("Content-Length", str(10**12))
+        handler.end_headers()
+        with suppress(OSError):
+            while True:
+                handler.wfile.write(CONTENT)
+
+    host.script.append(endless)
+    small = quick.model_copy(update={"most_bytes": 2_000_000})
+    with pytest.raises(DataError, match="is larger than 2,000,000 bytes"):
+        download(host.url + "/data.csv", tmp_path / "data.csv", small)
+    assert files_in(tmp_path) == []
+
+
+def test_a_packed_answer_is_not_unpacked(host: Host, quick: DownloadConfig, tmp_path: Path) -> None:
+    """Nobody asked for it, and a few bytes of it can be gigabytes."""
+
+    def packed(handler: BaseHTTPRequestHandler) -> None:
+        content = gzip.compress(CONTENT)
+        handler.send_response(200)
+        handler.send_header("Content-Encoding", "gzip")
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    host.script.append(packed)
+    with pytest.raises(SourceUnavailableError, match="sends gzip in place of the file"):
+        download(host.url + "/data.csv", tmp_path / "data.csv", quick)
+    assert files_in(tmp_path) == []
 
 
 def test_nobody_listening_is_unavailable(

@@ -1,8 +1,6 @@
-"""The simulated response follows its formula, leaks nothing, and gives way to a campaign log."""
+"""The simulated response follows its formula and leaks nothing."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,13 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from churn_assets.datasets.errors import SchemaViolationError
 from churn_assets.predictors.config import OFFER_EFFECTS, AcceptConfig, OfferEffect
-from churn_assets.predictors.features import PricePressure
 from churn_assets.predictors.metrics import auc
-from churn_assets.predictors.offer_response import bank_pressure, campaign_log, simulate
-
-PRESSURE = PricePressure((20.0, 70.0, 120.0))
+from churn_assets.predictors.offer_response import bank_pressure, simulate
 
 
 def probabilities(effect: OfferEffect, p0: float, pressure: float) -> list[float]:
@@ -90,85 +84,6 @@ def test_debt_burden_becomes_a_uniform_quantile() -> None:
     np.testing.assert_allclose(np.quantile(score, [0.1, 0.5, 0.9]), [0.1, 0.5, 0.9], atol=0.01)
     light = (frame == ["no", "no", "no", "admin."]).all(axis=1).to_numpy()
     assert score[light].max() <= score[~light].min()
-
-
-def log(rows: int = 800) -> pd.DataFrame:
-    rng = np.random.default_rng(6)
-    offer = rng.integers(0, 4, rows)
-    return pd.DataFrame(
-        {
-            "senior_citizen": rng.random(rows) < 0.2,
-            "partner": rng.choice([True, False, None], rows),
-            "contact_channel": rng.choice(["cellular", "telephone", None], rows),
-            "contacts_this_period": rng.integers(0, 3, rows),
-            "days_since_contact": np.where(rng.random(rows) < 0.5, np.nan, 12.0),
-            "previous_contacts": rng.integers(0, 2, rows),
-            "previous_outcome": rng.choice(["failure", "nonexistent", "success"], rows),
-            "monthly_charges": rng.uniform(20, 120, rows),
-            "offer_level": offer,
-            "accepted": rng.random(rows) < 0.1 + 0.2 * offer,
-        }
-    )
-
-
-@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_campaign_log_is_read_with_its_gaps(suffix: str, tmp_path: Path) -> None:
-    """A company's own contacts pass the same schema, with missing values kept missing."""
-    expected = log()
-    file = tmp_path / f"log{suffix}"
-    if suffix == ".csv":
-        expected.to_csv(file, index=False)
-    else:
-        expected.to_parquet(file)
-    contacts = campaign_log(tmp_path, PRESSURE)
-    np.testing.assert_allclose(
-        contacts["price_pressure"], PRESSURE(expected["monthly_charges"].to_numpy())
-    )
-    for name in ("partner", "contact_channel", "days_since_contact"):
-        np.testing.assert_array_equal(contacts[name].isna(), expected[name].isna())
-    assert (contacts["accepted"] == expected["accepted"]).all()
-    assert set(contacts["split"]) == {"train", "valid", "test"}
-    assert list(contacts["chronological_split"].unique()) == ["train", "valid", "test"]
-
-
-@pytest.mark.parametrize(
-    ("column", "value", "found"),
-    [
-        ("offer_level", 4, "offer_level"),
-        ("contact_channel", "pigeon", "pigeon"),
-        ("contacts_this_period", -1, "contacts_this_period"),
-        ("previous_outcome", None, "previous_outcome"),
-    ],
-)
-def test_wrong_rows_of_a_log_are_listed(
-    column: str, value: object, found: str, tmp_path: Path
-) -> None:
-    """Whoever prepares the log needs to see which row is wrong."""
-    rows = log()
-    rows[column] = rows[column].astype(object)
-    rows.loc[17, column] = value
-    rows.to_csv(tmp_path / "log.csv", index=False)
-    with pytest.raises(SchemaViolationError) as error:
-        campaign_log(tmp_path, PRESSURE)
-    assert found in error.value.failure_cases
-    assert "17" in error.value.failure_cases
-
-
-def test_log_without_an_offer_level_is_refused(tmp_path: Path) -> None:
-    """An offer never made has no response to learn."""
-    rows = log()
-    rows[rows["offer_level"] < 3].to_csv(tmp_path / "log.csv", index=False)
-    with pytest.raises(SchemaViolationError, match="every_offer_level"):
-        campaign_log(tmp_path, PRESSURE)
-
-
-def test_folder_must_hold_one_log(tmp_path: Path) -> None:
-    """Two files would leave it to chance which one trained the model."""
-    with pytest.raises(ValueError, match="found 0"):
-        campaign_log(tmp_path, PRESSURE)
-    log().drop(columns="monthly_charges").to_csv(tmp_path / "log.csv", index=False)
-    with pytest.raises(ValueError, match="price_pressure or monthly_charges"):
-        campaign_log(tmp_path, PRESSURE)
 
 
 def test_presets_are_the_designs() -> None:

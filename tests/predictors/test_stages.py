@@ -12,7 +12,7 @@ from churn_assets.predictors.boosting import mask_optional, required_only
 from churn_assets.predictors.features import RISK_FEATURES
 from churn_assets.resources.artifact_store import tree_files
 from tests.predictors.conftest import ACCEPT, RISK, Trained
-from tests.predictors.test_offer_response import log
+from tests.predictors.test_campaign_log import log
 
 RISK_KEYS = {"auc", "ece", "auc_oof", "auc_oof_lower", "ece_oof"}
 ACCEPT_KEYS = {

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from api.routes.feedback import FeedbackEvent
+from churn_assets.datasets.errors import DataError
+from churn_assets.predictors.campaign_log import campaign_log, write_log
 from churn_assets.predictors.features import PricePressure
-from churn_assets.predictors.offer_response import ROWS_PER_OFFER, campaign_log
+from churn_assets.predictors.offer_response import ROWS_PER_OFFER
 from churn_assets.release.campaign_log import campaign_rows
 
+NOW = datetime(2026, 4, 1, tzinfo=UTC)
 CUSTOMERS = {
     name: {"senior_citizen": False, "partner": None, "monthly_charges": 70.0}
     for name in ("C1", "C2", *(f"N{i}" for i in range(4 * ROWS_PER_OFFER)))
@@ -45,7 +47,8 @@ def test_answers_become_rows_with_the_history_at_the_contact() -> None:
             event("C1", "sent", "2026-03-02T10:00:00+01:00", 10),
         ],
         CUSTOMERS,
-    )
+        NOW,
+    ).rows
     told = ("offer_level", "accepted", "contacts_this_period", "days_since_contact")
     assert [[row[name] for name in told] for row in rows] == [[1, False, 0, None], [2, True, 1, 10]]
     assert [row["previous_contacts"] for row in rows] == [0, 1]
@@ -71,19 +74,50 @@ def test_answers_become_rows_with_the_history_at_the_contact() -> None:
 )
 def test_what_tells_nothing_is_no_row(events: list[dict[str, Any]]) -> None:
     """A guess in place of a missing answer, offer or customer would be learnt as a fact."""
-    assert campaign_rows(events, CUSTOMERS) == []
+    assert campaign_rows(events, CUSTOMERS, NOW) == ([], [])
 
 
-def test_the_log_is_one_that_the_accept_model_takes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("year", ["0001", "9999"])
+def test_events_of_impossible_years_are_left_out_and_named(year: str) -> None:
+    """A default date would be learnt as 739,616 days since the last contact."""
+    events = [
+        {**event("C1", "sent", "2026-01-01T09:00:00Z", 5), "event_id": name, "occurred_at": when}
+        for name, when in (("e1", f"{year}-01-01T00:00:00Z"), ("e2", "2026-01-01T09:00:00Z"))
+    ]
+    events.append(event("C1", "accepted", "2026-01-02T09:00:00Z"))
+    result = campaign_rows(events, CUSTOMERS, NOW)
+    assert result.misdated == ["e1"]
+    [row] = result.rows
+    assert (row["days_since_contact"], row["previous_contacts"]) == (None, 0)
+
+
+def test_a_clock_that_is_a_little_ahead_loses_nothing() -> None:
+    """Callers' clocks differ by minutes, and their answers are real."""
+    events = [
+        event("C1", "sent", "2026-03-31T23:00:00Z", 5),
+        event("C1", "accepted", "2026-04-01T00:10:00Z"),
+    ]
+    assert len(campaign_rows(events, CUSTOMERS, NOW).rows) == 1
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".CSV", ".csv.gz", ".parquet"])
+def test_the_log_is_one_that_the_accept_model_takes(suffix: str, tmp_path: Path) -> None:
     """The schema is `offer_response`'s own, at every offer level."""
     events = []
     for number in range(4 * ROWS_PER_OFFER):
         events.append(event(f"N{number}", "sent", "2026-01-01T09:00:00Z", 5 * (number % 4)))
         kind = "accepted" if number % 3 else "refused"
         events.append(event(f"N{number}", kind, "2026-01-02T09:00:00Z"))
-    pq.write_table(
-        pa.Table.from_pylist(campaign_rows(events, CUSTOMERS)), tmp_path / "contacts.parquet"
-    )
+    write_log(campaign_rows(events, CUSTOMERS, NOW).rows, tmp_path / f"contacts{suffix}")
     log = campaign_log(tmp_path, PricePressure((20.0, 60.0, 90.0, 120.0)))
     assert len(log) == 4 * ROWS_PER_OFFER
     assert set(log["offer_level"]) == {0, 1, 2, 3}
+    assert log["accepted"].mean() == pytest.approx(2 / 3, abs=0.01)
+    assert log["contact_channel"].isna().all()
+
+
+def test_a_name_of_no_known_format_is_refused(tmp_path: Path) -> None:
+    """Parquet under another name was a file that nothing opened."""
+    with pytest.raises(DataError, match=r"end in \.csv, \.csv\.gz or \.parquet"):
+        write_log([{"accepted": True}], tmp_path / "log.xlsx")
+    assert list(tmp_path.iterdir()) == []

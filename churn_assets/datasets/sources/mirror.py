@@ -4,11 +4,15 @@ from pathlib import Path
 
 from churn_assets.datasets.errors import DataError, SourceUnavailableError
 
+# The first pattern that the mirror has is used. Kaggle's name of the IBM file comes second.
 _PATTERNS = {
-    "telco_customers": "ibm_telco/Telco-Customer-Churn.csv",
-    "bank_contacts": "uci_bank/bank-additional-full.csv",
-    "oasst1_pairs": "oasst1/*tree*.jsonl",
-    "preference_pairs": "preferences/*.jsonl",
+    "telco_customers": (
+        "ibm_telco/Telco-Customer-Churn.csv",
+        "ibm_telco/WA_Fn-UseC_-Telco-Customer-Churn.csv",
+    ),
+    "bank_contacts": ("uci_bank/bank-additional-full.csv",),
+    "oasst1_pairs": ("oasst1/*tree*.jsonl",),
+    "preference_pairs": ("preferences/*.jsonl",),
 }
 
 
@@ -23,13 +27,17 @@ def find(name: str, mirror: Path | None) -> tuple[Path, ...]:
         raise SourceUnavailableError("no mirror folder is set (CHURN_DATA_MIRROR)")
     if not mirror.is_dir():
         raise DataError(f"the mirror folder {mirror} does not exist; correct or unset the setting")
-    pattern = _PATTERNS[name]
+    for pattern in _PATTERNS[name]:
+        if files := _matching(mirror, pattern):
+            return files
+    wanted = " or ".join(f"{pattern}[.gz]" for pattern in _PATTERNS[name])
+    raise SourceUnavailableError(f"the mirror folder {mirror} has no {wanted}")
+
+
+def _matching(mirror: Path, pattern: str) -> tuple[Path, ...]:
     found = {file.name.removesuffix(".gz"): file for file in sorted(mirror.glob(pattern + "*"))}
-    files = tuple(
+    return tuple(
         file
         for stem, file in sorted(found.items())
         if file.name in (stem, f"{stem}.gz") and Path(stem).suffix == Path(pattern).suffix
     )
-    if not files:
-        raise SourceUnavailableError(f"the mirror folder {mirror} has no {pattern}[.gz]")
-    return files

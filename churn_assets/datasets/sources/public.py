@@ -37,7 +37,7 @@ def _telco(config: DatasetsConfig, raw_dir: Path, progress: Progress) -> RawFile
     elif user and key:
         archive = target.with_name("telco-customer-churn.zip")
         download(telco.kaggle_url, archive, config.download, progress, auth=(user, key))
-        unpack(archive, (telco.kaggle_member,), target, pin, unix_lines=True)
+        unpack(archive, (telco.kaggle_member,), target, pin)
     else:
         download(telco.url, target, config.download, progress, lambda part: verify(part, pin))
     return RawFile((target,), "download", pin)

@@ -56,7 +56,8 @@ def download(
     Raises:
         SourceUnavailableError: the host cannot be reached, or does not have the file.
         IncompleteDownloadError: the transfer broke off in every attempt.
-        DataError: whatever `check` raises; the partial file is then removed.
+        DataError: more bytes than `config.most_bytes`, or whatever `check` raises; the partial
+            file is then removed.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
@@ -69,7 +70,7 @@ def download(
     )(_attempt)
     with open_client(url, config, auth) as client:
         try:
-            attempt(client, url, part, progress)
+            attempt(client, url, part, config.most_bytes, progress)
         except _ServerTroubleError as error:
             raise SourceUnavailableError(f"{url}: {error}") from error
         except _PASSING as error:
@@ -78,16 +79,28 @@ def download(
                 f"{url} broke off after {received} bytes in each of {config.attempts} attempts "
                 f"({error}); {part} is kept and the next download resumes it"
             ) from error
-        except httpx.TransportError as error:
-            raise SourceUnavailableError(f"{url} cannot be reached: {error}") from error
+        except (httpx.RequestError, httpx.InvalidURL) as error:
+            raise _unreachable(url, error) from error
+        except DataError:
+            _forget(part)
+            raise
     try:
         check(part)
     except DataError:
-        part.unlink()
+        _forget(part)
         raise
-    finally:
-        _etag_file(part).unlink(missing_ok=True)
+    _etag_file(part).unlink(missing_ok=True)
     return part.replace(target)
+
+
+def _forget(part: Path) -> None:
+    part.unlink(missing_ok=True)
+    _etag_file(part).unlink(missing_ok=True)
+
+
+def _unreachable(url: str, error: Exception) -> SourceUnavailableError:
+    """Nothing listens, redirects lead in a circle, or an address is none."""
+    return SourceUnavailableError(f"{url} cannot be reached: {error}")
 
 
 def open_client(
@@ -113,8 +126,8 @@ def ensure_reachable(url: str, config: DownloadConfig) -> None:
     with open_client(url, config) as client:
         try:
             client.head(url)
-        except httpx.TransportError as error:
-            raise SourceUnavailableError(f"{url} cannot be reached: {error}") from error
+        except (httpx.RequestError, httpx.InvalidURL) as error:
+            raise _unreachable(url, error) from error
 
 
 def _resolve(host: str, timeout: float) -> None:
@@ -138,7 +151,9 @@ def _etag_file(part: Path) -> Path:
     return part.with_name(part.name + ".etag")
 
 
-def _attempt(client: httpx.Client, url: str, part: Path, progress: Progress) -> None:
+def _attempt(
+    client: httpx.Client, url: str, part: Path, most_bytes: int, progress: Progress
+) -> None:
     """One request: the missing rest if the file is unchanged, otherwise the whole file."""
     have = part.stat().st_size if part.exists() else 0
     etag = _etag_file(part).read_text() if _etag_file(part).exists() else ""
@@ -151,6 +166,9 @@ def _attempt(client: httpx.Client, url: str, part: Path, progress: Progress) -> 
             raise _ServerTroubleError(f"the host answers {answer.status_code}")
         if not answer.is_success:
             raise SourceUnavailableError(f"{url}: the host answers {answer.status_code}")
+        packing = answer.headers.get("Content-Encoding", "identity")
+        if packing != "identity":  # unpacked, a little of it can be more than memory holds
+            raise SourceUnavailableError(f"{url}: the host sends {packing} in place of the file")
         resumed = answer.status_code == httpx.codes.PARTIAL_CONTENT
         if resumed and not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
             part.unlink()
@@ -159,9 +177,11 @@ def _attempt(client: httpx.Client, url: str, part: Path, progress: Progress) -> 
         _remember_etag(part, answer.headers.get("ETag", ""))
         total = have + int(answer.headers.get("Content-Length", -have))
         with part.open("ab" if resumed else "wb") as file:
-            for block in answer.iter_bytes(1 << 16):
-                file.write(block)
+            for block in answer.iter_raw(1 << 16):
                 have += len(block)
+                if max(have, total) > most_bytes:
+                    raise DataError(f"{url} is larger than {most_bytes:,} bytes: not the file")
+                file.write(block)
                 progress(have, total)
 
 
