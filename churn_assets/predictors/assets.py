@@ -1,7 +1,6 @@
 """The predictors as assets: both run as stages, wherever the compute resource sends them."""
 
 import shutil
-import tempfile
 from pathlib import Path
 
 import dagster as dg
@@ -9,6 +8,7 @@ import dagster as dg
 from churn_assets.resources.artifact_store import Artifact, ArtifactStore
 from churn_assets.resources.bindings import SettingsResource, StoreResource
 from churn_assets.resources.compute import CPU_STAGE, Compute
+from churn_assets.resources.scratch import scratch_folder
 
 
 @dg.asset(group_name="predictors", kinds={"xgboost"}, code_version="1", **CPU_STAGE)
@@ -52,6 +52,6 @@ def publish_log(store: ArtifactStore, file: Path) -> Artifact:
     """
     if not file.is_file():
         raise dg.Failure(f"the campaign log {file} does not exist: set CHURN_ACCEPT__CAMPAIGN_LOG")
-    with tempfile.TemporaryDirectory(prefix="campaign-log-") as folder:
-        shutil.copyfile(file, Path(folder) / f"contacts{file.suffix}")
-        return store.put("campaign_log", Path(folder))
+    with scratch_folder("campaign-log") as folder:
+        shutil.copyfile(file, folder / f"contacts{file.suffix}")
+        return store.put("campaign_log", folder)

@@ -25,10 +25,9 @@ from churn_assets.resources.artifact_store import (
     open_store,
     prune,
     read_report,
-    tree_files,
-    tree_sha256,
 )
 from churn_assets.resources.gcs_store import GcsArtifactStore
+from churn_assets.resources.trees import tree_files, tree_sha256
 from tests.resources.emulator import strict_client
 
 SEGMENT = st.text("abcdefgh-_.1åß 語%#?&+", min_size=1, max_size=8).filter(
@@ -201,7 +200,7 @@ def test_a_failed_upload_publishes_nothing(
 
     folder = write_tree(tmp_path / "tree", {"a": b"a", "b": b"b"})
     with monkeypatch.context() as patch:
-        patch.setattr("shutil.copytree", dies)
+        patch.setattr("shutil.copyfile", dies)
         patch.setattr(storage.Blob, "upload_from_filename", dies)
         with pytest.raises(OSError, match="no space"):
             store.put("model", folder)

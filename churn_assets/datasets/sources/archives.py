@@ -8,7 +8,7 @@ from pathlib import Path
 
 from churn_assets.datasets.errors import CorruptFileError, DigestMismatchError
 from churn_assets.datasets.sources.files import sha256_of_bytes
-from churn_assets.resources.artifact_store import write_atomically
+from churn_assets.resources.trees import write_atomically
 
 
 def read_member(archive: Path, members: Sequence[str]) -> bytes:
