@@ -11,7 +11,7 @@ from api.feedback import StoreFeedbackLog, open_feedback_log
 from api.hosting import EngineHost
 from api.schemas import SAMPLE_REQUEST, PredictRequest
 from churn_assets.release import kill_switch
-from churn_assets.release.registry import LATEST, Latest, ReleaseRegistry
+from churn_assets.release.registry import LATEST, ReleaseRegistry
 from churn_assets.resources.artifact_store import ArtifactStore, open_store
 from tests.api.conftest import Unreachable
 from tests.release.small_release import build_release
@@ -46,11 +46,11 @@ def test_service_follows_a_bucket(bucket: ArtifactStore, tmp_path: Path) -> None
     latest = ReleaseRegistry(bucket).latest()
     assert latest is not None
     gone = latest.artifact.model_copy(update={"sha256": "0" * 64})
-    missing = Latest(release_id="20260101-0", artifact=gone, since=latest.since, reason="test")
+    missing = latest.model_copy(update={"artifact": gone})
     bucket.write_pointer(LATEST, missing.model_dump_json().encode())
     host.refresh()
     assert host.engine.release_id == second
-    assert "20260101-0" in (host.problem or "")
+    assert f"{second} 0000000000000000 is not in the store" in (host.problem or "")
     kill_switch.throw(bucket, on=True)
     host.refresh()
     assert host.switched_off

@@ -191,7 +191,7 @@ def test_predictions_are_refused_retried_and_leave_releases_alone(
     second = publish_small_release(tmp_path, tmp_path / "b", seed=1)
     host.refresh()
     assert host.book is book
-    assert "can't be read" in (host.predictions.problem or "")
+    assert "predictions.json is damaged" in (host.predictions.problem or "")
     assert host.engine is not None
     assert (host.engine.release_id, host.problem) == (second, None)
     assert REGISTRY.get_sample_value("churn_baseline_forced") == 1
@@ -273,18 +273,22 @@ def test_starts_without_its_store(
         freed.set()
 
 
-def test_switch_stays_as_it_was_while_the_store_is_away(host: EngineHost) -> None:
-    """Losing the network in an incident must not bring the learned policy back."""
+def test_a_switch_that_cannot_be_read_counts_as_on(host: EngineHost) -> None:
+    """Who can't see whether somebody threw it in an incident must not use the learned policy, from
+    the first look on."""
     store = host.store
-    kill_switch.throw(store, on=True)
-    host.look_at_switch()
     host.store = Unreachable()
     host.look_at_switch()
     assert host.switched_off
-    assert "no route to host" in (host.switch_problem or "")
+    assert "counts as on: read_pointer: no route to host" in (host.switch_problem or "")
     host.store = store
     host.look_at_switch()
+    assert not host.switched_off
     assert host.switch_problem is None
+    kill_switch.throw(store, on=True)
+    host.store = Unreachable()
+    host.look_at_switch()
+    assert host.switched_off
 
 
 def test_following_survives_what_nobody_foresaw(
