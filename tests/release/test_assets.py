@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,13 +31,15 @@ DATASETS = ("telco_customers", "bank_contacts", "oasst1_pairs", "preference_pair
 
 
 class World:
-    """What the stand-ins make: change `seed` for other models, `sound` for the check's verdict."""
+    """What the stand-ins make: change `seed` for other models, `sound` for the check's verdict;
+    with `hang`, the risk model says so there and never ends."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.seed = 0
         self.sound = True
         self.auc = 0.85
+        self.hang: Path | None = None
         self.store = LocalArtifactStore(root / "home/store")
 
     def folder(self, name: str) -> Path:
@@ -86,6 +89,9 @@ def definitions(world: World) -> dg.Definitions:
     def stand_in(name: str) -> dg.AssetsDefinition:
         @dg.asset(name=name)
         def asset() -> dg.MaterializeResult[Artifact]:
+            if world.hang and name == "risk_model":
+                world.hang.touch()
+                time.sleep(300)
             return dg.MaterializeResult(value=world.store.put(name, world.folder(name)))
 
         return asset
@@ -111,6 +117,8 @@ def definitions(world: World) -> dg.Definitions:
         jobs=[
             dg.define_asset_job("everything"),
             dg.define_asset_job("only_release", dg.AssetSelection.assets("release")),
+            dg.define_asset_job("score_customers", dg.AssetSelection.assets("predictions")),
+            dg.define_asset_job("predictors", dg.AssetSelection.assets("risk_model")),
             dg.define_asset_job(
                 "only_release_checks", dg.AssetSelection.checks_for_assets("release")
             ),
