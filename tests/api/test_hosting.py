@@ -23,7 +23,7 @@ from api.main import create_app
 from api.schemas import SAMPLE_REQUEST
 from churn_assets.release import kill_switch
 from churn_assets.release.bundle import Manifest, ReleaseError
-from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.release.registry import LATEST, Latest, ReleaseRegistry
 from churn_assets.resources.artifact_store import Artifact, LocalArtifactStore, asset_pointer
 from churn_assets.settings import Settings
 from tests.api.conftest import Unreachable, publish_predictions, publish_small_release
@@ -159,6 +159,71 @@ def test_refusals_are_seen_and_following_goes_on(tmp_path: Path) -> None:
     errors = [line["message"] for line in lines if line["level"] == "ERROR"]
     for release_id in (wrong, unloadable):
         assert sum(f"release {release_id} is refused" in message for message in errors) == 1
+
+
+@pytest.mark.parametrize("damage", ["file", "answers", "pointer", "other release"])
+def test_a_server_that_starts_serves_the_last_good_release(tmp_path: Path, damage: str) -> None:
+    """Two workers start while the latest release can't be used: no request is refused, /readyz says
+    what is wrong and what stands in; and once the latest is sound, it is served without a restart.
+    """
+    home = tmp_path / "home"
+    store = LocalArtifactStore(home / "store")
+    first = publish_small_release(home, tmp_path / "a", seed=0)
+    change = wrong_answer if damage == "answers" else None
+    second = publish_small_release(home, tmp_path / "b", seed=1, change=change)
+    latest = store.read_pointer(LATEST)
+    assert latest is not None
+    model = store.root / Latest.model_validate_json(latest).artifact.path / "risk/model.ubj"
+    sound = model.read_bytes()
+    served, said = first, second
+    if damage == "file":
+        model.write_bytes(b"")
+    elif damage == "pointer":  # the newest release that has served is what it said
+        store.write_pointer(LATEST, latest[:30])
+        served, said = second, "latest.json is damaged"
+    elif damage == "other release":
+        store.write_pointer(LATEST, latest.replace(second.encode(), first.encode(), 1))
+        served = second
+    with running(home, arguments=("--workers", "2"), CHURN_API__POLL_SECONDS="0.1") as server:
+        for _ in range(30):
+            ready = httpx.get(server.url + "/readyz").json()
+            assert (ready["ready"], ready["release_id"]) == (True, served)
+            assert said in ready["problem"]
+            assert ready["problem"].endswith(f"release {served} stands in")
+            answer = httpx.post(server.url + "/predict", json=SAMPLE_REQUEST)
+            assert answer.status_code == 200
+            assert answer.json()["metadata"]["release_id"] == served
+        model.write_bytes(sound)
+        third = publish_small_release(home, tmp_path / "c", seed=2)
+        for _ in range(6):
+            assert readiness(server, lambda r: r["release_id"] == third)["problem"] is None
+
+
+def test_a_stand_in_gives_way_to_the_mended_release(
+    host: EngineHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither is loaded again and again meanwhile; a withdrawn release never stands in."""
+    first = publish_small_release(tmp_path, tmp_path / "a", seed=0)
+    publish_small_release(tmp_path, tmp_path / "withdrawn", seed=3)
+    ReleaseRegistry(host.store).rollback()
+    second = publish_small_release(tmp_path, tmp_path / "b", seed=1)
+    model = ReleaseRegistry(host.store).folder(second) / "risk/model.ubj"
+    sound = model.read_bytes()
+    model.write_bytes(b"")
+    host.refresh()
+    stand_in = host.engine
+    assert stand_in is not None
+    assert stand_in.release_id == first
+    problem = host.problem
+    host.refresh()
+    assert (host.engine, host.problem) == (stand_in, problem)
+    monkeypatch.setattr("api.following.RETRY_SECONDS", 0.0)
+    host.refresh()
+    assert (host.engine, host.problem) == (stand_in, problem)
+    model.write_bytes(sound)
+    host.refresh()
+    assert host.engine is not None
+    assert (host.engine.release_id, host.problem) == (second, None)
 
 
 def test_predictions_are_refused_retried_and_leave_releases_alone(
