@@ -288,9 +288,9 @@ class ReleaseRegistry:
                 if record.release_id == current:
                     self._update(record.model_copy(update={"withdrawn": True}))
             return moved
-        raise ReleaseError(
-            "; ".join([f"{current} is the oldest release that has served", *passed_over])
-        )
+        if passed_over:
+            raise ReleaseError(f"no release before {current} can be used: {'; '.join(passed_over)}")
+        raise ReleaseError(f"{current} is the oldest release that has served")
 
     def stand_in_for_damaged(self) -> Latest | None:
         """Move the pointer to what serves in fact, if it names a release that can't be used.
