@@ -15,6 +15,7 @@ import errno
 import fcntl
 import fnmatch
 import json
+import logging
 import os
 import re
 import shutil
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from google.cloud import storage
 
 
+log = logging.getLogger(__name__)
 VERSION = re.compile(r"[0-9a-f]{16}")
 
 
@@ -94,7 +96,8 @@ class ArtifactStore(Protocol):
         ...
 
     def artifacts(self) -> list[Artifact]:
-        """Every stored version of every artifact, oldest first."""
+        """Every stored version of every artifact, oldest first; damaged ones are passed over, which
+        the log says."""
         ...
 
     def delete(self, name: str, version: str) -> None:
@@ -219,11 +222,15 @@ class LocalArtifactStore:
                 name for name in folders if name[0] != "." and not VERSION.fullmatch(name)
             ]
             found += versions
-        found.sort(key=lambda p: (p.stat().st_mtime_ns, p))
-        return [
-            Artifact(name=p.parent.relative_to(root).as_posix(), sha256=tree_sha256(tree_files(p)))
-            for p in found
-        ]
+        stored = []
+        for path in sorted(found, key=lambda p: (p.stat().st_mtime_ns, p)):
+            name = path.parent.relative_to(root).as_posix()
+            artifact = Artifact(name=name, sha256=tree_sha256(tree_files(path)))
+            if artifact.version == path.name:
+                stored.append(artifact)
+            else:
+                log.warning("%s is damaged: passed over", path)
+        return stored
 
     def delete(self, name: str, version: str) -> None:
         folder = self.root / "objects" / name / version
@@ -298,7 +305,8 @@ def copy_store(source: ArtifactStore, target: ArtifactStore, *, replace: bool = 
         replace: move pointers of `target` that say something else; what serves there then changes.
 
     Returns:
-        The number of artifacts copied or found there already.
+        The number of artifacts copied or found there already; damaged ones are left out, which the
+        log says.
 
     Raises:
         PointerMovedError: without `replace`, pointers of `target` say something else (names them),
@@ -312,13 +320,18 @@ def copy_store(source: ArtifactStore, target: ArtifactStore, *, replace: bool = 
             f"{target.url} is in use with other content ({', '.join(differing)}): nothing was "
             "copied; `churn data upload --force` replaces what it has"
         )
-    artifacts = source.artifacts()
-    for artifact in artifacts:
-        target.put(artifact.name, source.get(artifact))
+    copied = 0
+    for artifact in source.artifacts():
+        try:
+            target.put(artifact.name, source.get(artifact))
+        except DamagedArtifactError as error:  # an old version must not hold up all the others
+            log.warning("not copied: %s", error)
+            continue
+        copied += 1
     for key, content in wanted.items():
         if content is not None:
             target.swap_pointer(key, there[key], content)
-    return len(artifacts)
+    return copied
 
 
 def prune(store: ArtifactStore, name: str, keep: int, current: str) -> list[str]:

@@ -18,6 +18,7 @@ import base64
 import fnmatch
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -46,6 +47,7 @@ from churn_assets.resources.artifact_store import (
 from churn_assets.resources.scratch import remove_abandoned, staging_folder, staging_folders
 from churn_assets.resources.trees import tree_files, tree_sha256
 
+log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 TRANSFERS = 8  # files moved at once
@@ -169,8 +171,11 @@ class GcsArtifactStore:
         found = []
         for blob in sorted(blobs, key=lambda blob: (blob.time_created, blob.name)):
             name = blob.name.removeprefix(root).rpartition("/")[0]
-            sha256 = self._parsed(blob.name, blob.download_as_bytes()).sha256
-            found.append(Artifact(name=name, sha256=sha256))
+            try:
+                sha256 = self._parsed(blob.name, blob.download_as_bytes()).sha256
+                found.append(Artifact(name=name, sha256=sha256))
+            except DamagedArtifactError as error:
+                log.warning("passed over: %s", error)
         return found
 
     @explained

@@ -33,10 +33,13 @@ def test_a_killed_or_running_job_does_not_break_the_release(
     with dg.DagsterInstance.get() as instance:
         run(world, "everything", instance)
         program = [sys.executable, "-m", "tests.release.partial_job", str(tmp_path / "other")]
-        with subprocess.Popen(program, cwd=PROJECT) as partial:
+        partial = subprocess.Popen(program, cwd=PROJECT)
+        try:
             read_when_there(tmp_path / "other" / "hangs")
             assert run(world, "only_release", instance).success
+        finally:
             partial.kill()
+            partial.wait()
         assert run(world, "only_release", instance).success
         monkeypatch.setattr(world, "sound", False)
         assert not run(world, "predictors", instance, raise_on_error=False).success

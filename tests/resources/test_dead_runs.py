@@ -36,8 +36,10 @@ def running() -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
-        yield process
-        process.kill()
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def statuses() -> list[dg.DagsterRunStatus]:
