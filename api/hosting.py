@@ -14,7 +14,7 @@ from api.metrics import BASELINE_FORCED, LOOKS_FAILED, PREDICTION_LOADS, RELEASE
 from api.predictions import PredictionBook
 from churn_assets.release import kill_switch
 from churn_assets.release.bundle import ReleaseError
-from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.release.registry import ReleaseRegistry, Stored, artifact_name
 from churn_assets.resources.artifact_store import ArtifactStore, current_artifact
 
 log = logging.getLogger("api.hosting")
@@ -29,7 +29,7 @@ class EngineHost:
     Attributes:
         forced: settings or environment ask for rules and reviewed templates only.
         switched_off: so does `forced`, or the store's kill switch.
-        switch_problem: why the switch can't be read, or None; it then stays as it was.
+        switch_problem: why the switch can't be read, or None; it then counts as on.
     """
 
     def __init__(self, store: ArtifactStore, default_time_zone: str, forced: bool = False) -> None:
@@ -37,7 +37,13 @@ class EngineHost:
         self.default_time_zone = default_time_zone
         self.forced = self.switched_off = forced
         self.switch_problem: str | None = None
-        self.releases = Followed("release", self._find_release, self._load_release, RELEASE_LOADS)
+        self.releases = Followed(
+            "release",
+            self._find_release,
+            self._load_release,
+            RELEASE_LOADS,
+            stand_ins=lambda: map(_version, ReleaseRegistry(self.store).stand_ins()),
+        )
         self.predictions = Followed(
             "predictions", self._find_predictions, self._load_predictions, PREDICTION_LOADS
         )
@@ -87,7 +93,8 @@ class EngineHost:
             self.switch_problem = None
         except Exception as error:  # logged, counted, shown by /readyz; the next look comes
             LOOKS_FAILED.labels("switch").inc()
-            problem = f"the kill switch can't be read: {error}"
+            self.switched_off = True  # somebody may have thrown it
+            problem = f"{kill_switch.UNREADABLE}: {error}"
             if problem != self.switch_problem:
                 log.exception(problem)
             self.switch_problem = problem
@@ -105,11 +112,13 @@ class EngineHost:
         latest = ReleaseRegistry(self.store).latest()
         if latest is None:
             raise ReleaseError("there is no release yet: run `churn materialize`")
-        return Version(f"release {latest.release_id}", latest.artifact)
+        return _version(latest)
 
     def _load_release(self, version: Version) -> RetentionEngine:
         folder = self.store.get(version.artifact)
         engine = RetentionEngine.load(folder, self.default_time_zone)
+        if artifact_name(engine.release_id) != version.artifact.name:
+            raise ReleaseError(f"its files are those of release {engine.release_id}")
         check_golden(engine, folder)  # also warms up every code path and cache
         check_live(engine, folder)
         return engine
@@ -120,6 +129,10 @@ class EngineHost:
 
     def _load_predictions(self, version: Version) -> PredictionBook:
         return PredictionBook.load(self.store.get(version.artifact))
+
+
+def _version(release: Stored) -> Version:
+    return Version(f"release {release.release_id}", release.artifact)
 
 
 async def _keep_calling(look: Callable[[], None], seconds: float, looked: asyncio.Event) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -17,7 +17,16 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from churn_assets.resources.artifact_store import Artifact, ArtifactStore
+from churn_assets.resources.artifact_store import (
+    ARTIFACT,
+    Artifact,
+    ArtifactStore,
+    DamagedArtifactError,
+    parse_pointer,
+)
+from churn_assets.resources.scratch import scratch_folder
+
+log = logging.getLogger(__name__)
 
 
 class Progress(Protocol):
@@ -107,8 +116,7 @@ def run_stage(
     config = stage.config.model_validate(spec.config)
     checkpoints = _checkpoints(stage, spec)
     extra = {} if checkpoints is None else {"checkpoints": checkpoints}
-    with tempfile.TemporaryDirectory(prefix=f"{stage.name}-") as attempt:
-        out = Path(attempt)
+    with scratch_folder(stage.name) as out:
         metrics = stage.run(inputs, out, config, progress, **extra)
         text = json.dumps(metrics, indent=2, sort_keys=True, allow_nan=False)
         (out / "report.json").write_text(text + "\n")
@@ -123,14 +131,18 @@ def _cache_key(spec: StageSpec) -> str:
 
 
 def _made_before(spec: StageSpec, store: ArtifactStore) -> StageReport | None:
-    """What an earlier run of the same spec published, unless retention has removed it."""
+    """What an earlier run of the same spec published, unless it was removed or is damaged: then it
+    is made again, and what is stored mended by that."""
     pointer = store.read_pointer(_cache_key(spec))
     if pointer is None:
         return None
-    artifact = Artifact.model_validate_json(pointer)
-    if artifact.version not in store.versions(artifact.name):
+    try:
+        artifact = parse_pointer(ARTIFACT, store.url, _cache_key(spec), pointer)
+        folder = store.get(artifact)  # every file, since a damaged one is mended only here
+    except DamagedArtifactError as error:
+        log.warning("%s is made again: %s", spec.stage, error)
         return None
-    metrics = json.loads(store.read(artifact, "report.json")["report.json"])
+    metrics = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     return StageReport(artifact=artifact, metrics=metrics)
 
 

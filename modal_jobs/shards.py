@@ -10,7 +10,6 @@ scores a shard is the one that the `predictions` asset uses.
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from churn_assets.release import kill_switch, predictions
 from churn_assets.release.config import ReleaseConfig
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.resources.artifact_store import Artifact, ArtifactStore, open_store
+from churn_assets.resources.scratch import scratch_folder
 from churn_assets.settings import Settings, load_settings
 from churn_assets.stage import Stage, StageReport, StageSpec, run_stage
 
@@ -71,8 +71,8 @@ def predict(
     part = out.with_name(f".{out.name}.part")
     stored: list[Artifact] = []
     try:
-        with tempfile.TemporaryDirectory(prefix="shards-") as folder:
-            shards = split(customers, config.shard_rows, Path(folder))
+        with scratch_folder("shards") as folder:
+            shards = split(customers, config.shard_rows, folder)
             stored.extend(store.put(SHARD, path) for path in shards)
         specs = [
             StageSpec(

@@ -31,8 +31,8 @@ class Readiness(BaseModel):
         examples=["predictions 0123456789abcdef is refused: predictions.parquet is damaged"],
     )
     switch_problem: str | None = Field(
-        description="why the kill switch can't be read, if it can't; it stays as it was",
-        examples=["the kill switch can't be read: gs://bucket: no route to host"],
+        description="why the kill switch can't be read, if it can't; it then counts as on",
+        examples=["the kill switch can't be read and counts as on: gs://bucket: no route to host"],
     )
     stand_ins: dict[str, str] = Field(
         description="what serves in place of the release's own policy or messages where those "

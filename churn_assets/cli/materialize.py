@@ -29,6 +29,15 @@ nux:
 """
 
 
+def fail_dead_runs() -> None:
+    """Say so of runs that a killed process left under way; they would count as running for ever."""
+    # Imported here, after DAGSTER_HOME is set: `churn --help` need not load Dagster.
+    from churn_assets.resources import dead_runs
+
+    for run in dead_runs.fail_dead_runs():
+        typer.echo(f"{run} was killed: marked as failed", err=True)
+
+
 def register(app: typer.Typer) -> None:
     app.command()(materialize)
     app.command()(dev)
@@ -88,6 +97,7 @@ def materialize(
     Exits with 1 when the run failed; the release that was serving before keeps serving.
     """
     prepare_dagster_home()
+    fail_dead_runs()
     # Dagster Pipes announces a preview feature at every stage; nothing a user could act on.
     warnings.filterwarnings("ignore", message=".*currently in preview.*")
     # Imported here, after DAGSTER_HOME is set: `churn --help` need not load Dagster.
@@ -122,6 +132,7 @@ def materialize(
 def dev(port: Annotated[int, typer.Option(help="Port of the Dagster UI")] = 3000) -> None:
     """Open the asset graph in the Dagster UI."""
     prepare_dagster_home()
+    fail_dead_runs()
     workspace = PROJECT / "workspace.yaml"
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-p", str(port)]
     os.chdir(PROJECT)

@@ -1,7 +1,5 @@
 """The data sets as assets: each fetches its raw files, cleans, splits and publishes a folder."""
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -14,6 +12,7 @@ from churn_assets.datasets.pull import pull
 from churn_assets.datasets.quality import SPECIFIED_ROWS, WrittenDataset
 from churn_assets.resources.artifact_store import Artifact
 from churn_assets.resources.bindings import SettingsResource, StoreResource
+from churn_assets.resources.scratch import scratch_folder
 
 PREVIEW_ROWS = 5
 
@@ -55,8 +54,7 @@ def _materialize(
 ) -> dg.MaterializeResult[Artifact]:
     """Fetch, build and publish; a data error fails the asset and shows the offending rows."""
     config = settings.get()
-    with tempfile.TemporaryDirectory(prefix=f"{name}-") as folder:
-        out = Path(folder)
+    with scratch_folder(name) as out:
         try:
             raw = pull(name, config.data, config.home / "raw")
             build(name, raw, out, config.data)

@@ -1,7 +1,6 @@
 """What a written data set must satisfy. The asset checks and tests read these findings."""
 
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from churn_assets.datasets.sources.files import sha256_of
 from churn_assets.datasets.synthetic import generate
 from churn_assets.datasets.tables import read_parquet
 from churn_assets.datasets.texts import read_jsonl
+from churn_assets.resources.scratch import scratch_folder
 
 SCHEMAS: dict[DatasetName, pa.DataFrameSchema] = {
     "telco_customers": TELCO,
@@ -140,8 +140,8 @@ def expected_origin(
     A hub's data are pinned by commit, files by digest; synthetic data by generating them again.
     """
     if summary["source"] == "synthetic":
-        with tempfile.TemporaryDirectory() as folder:
-            return summary["sha256"], (sha256_of(generate(name, config, Path(folder))),)
+        with scratch_folder("generated") as folder:
+            return summary["sha256"], (sha256_of(generate(name, config, folder)),)
     if summary["source"] == "download" and name == "oasst1_pairs":
         return summary["revision"], (config.oasst1.hub.revision,)
     if summary["source"] == "download" and name == "preference_pairs":

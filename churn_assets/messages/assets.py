@@ -1,14 +1,12 @@
 """The message writer as assets: corpus, base model, SFT, reward model, PPO-Text, message bank."""
 
-import tempfile
-from pathlib import Path
-
 import dagster as dg
 
 from churn_assets.messages.corpus import write_corpus
 from churn_assets.resources.artifact_store import Artifact
 from churn_assets.resources.bindings import SettingsResource, StoreResource
 from churn_assets.resources.compute import CPU_STAGE, GPU_STAGE, Compute, scalar_metadata
+from churn_assets.resources.scratch import scratch_folder
 
 GROUP = "messages"
 
@@ -122,9 +120,9 @@ def message_bank(
 def _materialize_corpus(
     kind: str, name: str, settings: SettingsResource, store: StoreResource
 ) -> dg.MaterializeResult[Artifact]:
-    with tempfile.TemporaryDirectory(prefix=f"{name}-") as folder:
-        card = write_corpus(kind, settings.get().messages.corpus, Path(folder))
-        artifact = store.open().put(name, Path(folder))
+    with scratch_folder(name) as folder:
+        card = write_corpus(kind, settings.get().messages.corpus, folder)
+        artifact = store.open().put(name, folder)
     return dg.MaterializeResult(
         value=artifact,
         data_version=dg.DataVersion(artifact.sha256),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -38,6 +37,7 @@ from churn_assets.messages.language_model import (
 )
 from churn_assets.messages.model_card import write_model_card
 from churn_assets.messages.shield import Shield
+from churn_assets.resources.scratch import scratch_folder
 from churn_assets.stage import Progress, silent
 from churn_assets.stopping import stop_between_steps
 
@@ -93,8 +93,8 @@ def run(
     rows = training_rows(inputs, tokenizer, config)
     before = evaluate(adapted, tokenizer, config)  # the new adapter is still without effect
     activate(adapted, ADAPTER, trainable=True)
-    with tempfile.TemporaryDirectory() as scratch, stop_between_steps() as stopping:
-        folder = checkpoints or Path(scratch)
+    with scratch_folder("sft") as scratch, stop_between_steps() as stopping:
+        folder = checkpoints or scratch
         trainer = SFTTrainer(
             model=adapted,
             args=_trainer_arguments(config, folder),

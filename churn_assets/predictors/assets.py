@@ -1,7 +1,6 @@
 """The predictors as assets: both run as stages, wherever the compute resource sends them."""
 
 import shutil
-import tempfile
 from pathlib import Path
 
 import dagster as dg
@@ -12,6 +11,7 @@ from churn_assets.predictors.campaign_log import read_log
 from churn_assets.resources.artifact_store import Artifact, ArtifactStore
 from churn_assets.resources.bindings import SettingsResource, StoreResource
 from churn_assets.resources.compute import CPU_STAGE, Compute
+from churn_assets.resources.scratch import scratch_folder
 
 
 @dg.asset(group_name="predictors", kinds={"xgboost"}, code_version="1", **CPU_STAGE)
@@ -63,6 +63,6 @@ def publish_log(store: ArtifactStore, file: Path) -> Artifact:
             metadata={"failure_cases": dg.MetadataValue.md(cases)},
             allow_retries=False,
         ) from error
-    with tempfile.TemporaryDirectory(prefix="campaign-log-") as folder:
-        shutil.copyfile(file, Path(folder) / name)
-        return store.put("campaign_log", Path(folder))
+    with scratch_folder("campaign-log") as folder:
+        shutil.copyfile(file, folder / name)
+        return store.put("campaign_log", folder)

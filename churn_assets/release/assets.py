@@ -1,12 +1,13 @@
 """The release in service, and every customer scored with it."""
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.asset_check_execution_record import (
+    COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES,
+)
 
 from api.engine import RetentionEngine
 from api.golden import check_golden
@@ -21,6 +22,7 @@ from churn_assets.release.promotion import compare
 from churn_assets.release.registry import ReleaseRecord, ReleaseRegistry
 from churn_assets.resources.artifact_store import Artifact
 from churn_assets.resources.bindings import SettingsResource, StoreResource
+from churn_assets.resources.scratch import scratch_folder
 from churn_assets.settings import PROJECT, Settings
 
 RELEASE = dg.AssetKey("release")
@@ -76,7 +78,10 @@ def release(
     if not record.promoted and not record.withdrawn:
         context.log.info(f"{record.release_id}: {_judge(registry, record)}")
     _tell(registry, record, config)
+    if stand_in := registry.stand_in_for_damaged():
+        context.log.warning(f"{stand_in.release_id} serves: {stand_in.reason}")
     removed = registry.retain(config.release.keep)
+    opened.sweep()
     return _in_service(registry, removed)
 
 
@@ -102,8 +107,8 @@ def _published(registry: ReleaseRegistry, build: Build, config: Settings) -> Rel
     datasets = {name: store.get(artifact) for name, artifact in build.data.items()}
     settings, data = config.model_dump(mode="json"), read_data(datasets)
     champion = _champion(registry) if build.missed else None
-    with tempfile.TemporaryDirectory(prefix="release-") as folder:
-        out, work = Path(folder) / "bundle", Path(folder) / "work"
+    with scratch_folder("release") as folder:
+        out, work = folder / "bundle", folder / "work"
         out.mkdir()
         work.mkdir()
         gated = choose(build.missed, parts, build.world, settings, data, champion, work)
@@ -185,28 +190,33 @@ def _in_service(registry: ReleaseRegistry, removed: list[str]) -> dg.Materialize
     )
 
 
-@dg.asset(group_name="release", kinds={"parquet"}, code_version="1")
+@dg.asset(group_name="release", kinds={"parquet"}, code_version="1", deps=[RELEASE])
 def predictions(
     context: dg.AssetExecutionContext,
     settings: SettingsResource,
     store: StoreResource,
-    release: Artifact,
     telco_customers: Artifact,
 ) -> dg.MaterializeResult[Artifact]:
-    """Risk, offer response and decision for every customer, by the release in service."""
+    """Risk, offer response and decision for every customer, by the release in service.
+
+    Which one that is, the registry says, as it does to servers: after a roll-back Dagster's newest
+    release is the withdrawn one.
+    """
     artifacts = store.open()
+    serving = ReleaseRegistry(artifacts).serving()
+    if serving is None:
+        raise dg.Failure("no release serves: materialize `release` first", allow_retries=False)
     forced = kill_switch.baseline_forced(artifacts, settings.get().api.force_baseline)
     config = settings.get().release.model_copy(update={"force_baseline": forced})
     inputs = {
-        "release": artifacts.get(release),
+        "release": artifacts.get(serving.artifact),
         "telco_customers": artifacts.get(telco_customers),
     }
 
     def progress(step: int, total: int, **metrics: float) -> None:
         context.log.info(f"scored {step:,} of {total:,} ({metrics['rows_per_second']:,.0f} rows/s)")
 
-    with tempfile.TemporaryDirectory(prefix="predictions-") as folder:
-        out = Path(folder)
+    with scratch_folder("predictions") as out:
         report = scoring.run(inputs, out, config, progress)
         (out / "report.json").write_bytes(canonical_json(report))
         artifact = artifacts.put("predictions", out)
@@ -241,12 +251,7 @@ def require_checks(
     graph = asset_graph()
     above = graph.get_ancestor_asset_keys(RELEASE)
     keys = [key for key in graph.asset_check_keys if key.asset_key in above]
-    storage = context.instance.event_log_storage
-    executions = storage.get_latest_asset_check_execution_by_key(keys)
-    states = [
-        _state(context.instance, key, executions.get(key), blocking=graph.get(key).blocking)
-        for key in keys
-    ]
+    states = [_state(context.instance, key, blocking=graph.get(key).blocking) for key in keys]
     counts, problems = judge(states)
     if problems:
         raise dg.Failure(
@@ -259,12 +264,15 @@ def require_checks(
     return counts, missed_gates(states)
 
 
-def _state(
-    instance: dg.DagsterInstance, key: dg.AssetCheckKey, execution: Any, *, blocking: bool
-) -> CheckState:
+def _state(instance: dg.DagsterInstance, key: dg.AssetCheckKey, *, blocking: bool) -> CheckState:
+    """What the check said last. A run that only plans it (because it still goes on, or was killed
+    before it came to it) has said nothing."""
     name = f"{key.asset_key.to_user_string()}: {key.name}"
     newest = instance.fetch_materializations(key.asset_key, limit=1).records
-    evaluation = execution.evaluation if execution is not None else None
+    answers = instance.event_log_storage.get_asset_check_execution_history(
+        key, limit=1, status=COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
+    )
+    evaluation = answers[0].evaluation if answers else None
     if evaluation is None:
         return CheckState(name=name, blocking=blocking)
     target = evaluation.target_materialization_data

@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from churn_assets.resources.artifact_store import file_sha256, tree_files, tree_sha256
+from churn_assets.resources.trees import file_sha256, tree_files, tree_sha256
 
 MANIFEST = "manifest.json"
 GOLDEN = "golden.json"
@@ -178,11 +178,13 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise ReleaseError(f"{path} is no release manifest: {error}") from error
+        what = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        raise ReleaseError(f"{path} is no release manifest: {what}") from error
 
 
 def verify(folder: Path) -> Manifest:
-    """The manifest, after every file was found to be there, unchanged, and nothing else.
+    """The manifest, after every file was found to be there, unchanged, and nothing else, and the
+    release's id to be the one that this content has.
 
     Raises:
         ReleaseError: names the missing, changed and unexpected files.
@@ -197,6 +199,10 @@ def verify(folder: Path) -> Manifest:
         for path, digest in found.items()
         if manifest.files.get(path, digest) != digest
     ]
+    if manifest.content != tree_sha256(manifest.files):
+        problems.append("a content digest that its own list of files doesn't have")
+    if not manifest.release_id.endswith(f"-{manifest.content[:12]}"):
+        problems.append("an id that belongs to other content")
     if problems:
         raise ReleaseError(f"release {manifest.release_id} in {folder}: {'; '.join(problems)}")
     return manifest

@@ -7,12 +7,16 @@ decides asks here: the API, the command line, the nightly predictions.
 
 from __future__ import annotations
 
+import logging
 import os
 
-from churn_assets.resources.artifact_store import ArtifactStore
+from churn_assets.resources.artifact_store import ArtifactError, ArtifactStore
+
+log = logging.getLogger(__name__)
 
 POINTER = "switches/force_baseline"
 VARIABLE = "FORCE_BASELINE"
+UNREADABLE = "the kill switch can't be read and counts as on"
 
 
 def forced_by_environment() -> bool:
@@ -25,6 +29,10 @@ def is_on(store: ArtifactStore) -> bool:
 
     Any content but an explicit "off" counts: who finds the switch in an emergency need not know a
     syntax.
+
+    Raises:
+        ArtifactError: it can't be read. Whoever decides must then take it to be on: somebody may
+            have thrown it.
     """
     content = store.read_pointer(POINTER)
     return content is not None and content.strip().lower() not in (b"", b"off", b"0", b"false")
@@ -36,5 +44,11 @@ def throw(store: ArtifactStore, *, on: bool) -> None:
 
 
 def baseline_forced(store: ArtifactStore, setting: bool) -> bool:
-    """Whether any of the three ways is on; `setting` is `api.force_baseline`."""
-    return setting or forced_by_environment() or is_on(store)
+    """Whether any of the three ways is on, or can't be read; `setting` is `api.force_baseline`."""
+    if setting or forced_by_environment():
+        return True
+    try:
+        return is_on(store)
+    except ArtifactError as error:
+        log.warning("%s: %s", UNREADABLE, error)
+        return True

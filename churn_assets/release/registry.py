@@ -1,18 +1,20 @@
 """Which releases there are, which one serves, and how that changes: publish, promote, roll back.
 
 Everything lives in the artifact store, so a local folder and a bucket behave alike. Two pointers:
-`releases/history.json` lists every kept release, oldest first; `releases/latest.json` names the one
-that serves. `latest` is the only thing that servers look at; it moves only to files that are there.
+`releases/history.json` lists every kept release in the order of publication; `releases/latest.json`
+names the one that serves. `latest` is the only thing that servers look at; it moves only to files
+that are there. Should they be damaged later, the last good release stands in.
 """
 
 from __future__ import annotations
 
-import itertools
+import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, TypeAdapter, model_validator
 
 from churn_assets.release.bundle import (
     Comparison,
@@ -21,13 +23,36 @@ from churn_assets.release.bundle import (
     read_manifest,
     verify,
 )
-from churn_assets.resources.artifact_store import Artifact, ArtifactStore, PointerMovedError
+from churn_assets.resources.artifact_store import (
+    Artifact,
+    ArtifactStore,
+    DamagedArtifactError,
+    PointerMovedError,
+    parse_pointer,
+)
 
 LATEST = "releases/latest.json"
 HISTORY = "releases/history.json"
 
+log = logging.getLogger(__name__)
 
-class ReleaseRecord(BaseModel):
+
+class Stored(BaseModel):
+    """A release's id and its files, which name it too."""
+
+    model_config = ConfigDict(frozen=True)
+
+    release_id: str
+    artifact: Artifact
+
+    @model_validator(mode="after")
+    def _one_release(self) -> Self:
+        if self.artifact.name != artifact_name(self.release_id):
+            raise ValueError(f"names release {self.release_id} but files of {self.artifact.name}")
+        return self
+
+
+class ReleaseRecord(Stored):
     """One kept release.
 
     Attributes:
@@ -36,29 +61,22 @@ class ReleaseRecord(BaseModel):
         reason: why it was promoted, or why not.
     """
 
-    model_config = ConfigDict(frozen=True)
-
-    release_id: str
     content: str
-    artifact: Artifact
     created: datetime
     promoted: bool
     reason: str
     withdrawn: bool = False
 
 
-class Latest(BaseModel):
+class Latest(Stored):
     """The pointer's content: which release serves, since when and why."""
 
-    model_config = ConfigDict(frozen=True)
-
-    release_id: str
-    artifact: Artifact
     since: datetime
     reason: str
 
 
 _HISTORY = TypeAdapter(list[ReleaseRecord])
+_LATEST = TypeAdapter(Latest)
 
 
 class ReleaseRegistry:
@@ -72,23 +90,72 @@ class ReleaseRegistry:
         self.store = store
 
     def latest(self) -> Latest | None:
-        """The release that serves, or None before the first one."""
+        """The release that is to serve, or None before the first one.
+
+        Raises:
+            ReleaseError: the pointer is damaged; says what to do.
+        """
         content = self.store.read_pointer(LATEST)
-        return None if content is None else Latest.model_validate_json(content)
+        return None if content is None else self._parse_latest(content)
+
+    def serving(self) -> Stored | None:
+        """What a server that starts now serves: the latest release or, where that is damaged, the
+        last good one (the log says so); None before the first release.
+
+        Raises:
+            ReleaseError: releases have served, but none of them can be used any more; says why.
+        """
+        problems = []
+        try:
+            latest = self.latest()
+            if latest is None:
+                return None
+            self.open(latest)
+            return latest
+        except (DamagedArtifactError, ReleaseError) as error:
+            problems.append(str(error))
+        for record in self.stand_ins():
+            try:
+                self.open(record)
+            except (DamagedArtifactError, ReleaseError) as error:
+                problems.append(str(error))
+                continue
+            log.warning("%s; %s stands in", "; ".join(problems), record.release_id)
+            return record
+        raise ReleaseError(f"no release can be used: {'; '.join(problems)}")
+
+    def stand_ins(self) -> list[ReleaseRecord]:
+        """What may serve while the latest release can't be used, the best choice first: releases
+        that have served and weren't withdrawn, those made before the latest one before the others.
+        """
+        records = self.records()
+        try:
+            latest = self.latest()
+        except ReleaseError:
+            latest = None
+        return _good_ones(records, latest.release_id if latest else None)
 
     def serving_manifest(self) -> Manifest | None:
-        """The manifest of the release that serves."""
-        latest = self.latest()
-        return None if latest is None else read_manifest(self.store.get(latest.artifact))
+        """The manifest of what serves, with which a new release is compared; None before the first
+        release, and where none can be used any more."""
+        try:
+            serving = self.serving()
+        except ReleaseError as error:
+            log.warning("nothing to compare with: %s", error)
+            return None
+        return None if serving is None else read_manifest(self.store.get(serving.artifact))
 
     def manifest(self, release_id: str) -> Manifest:
         """The manifest of a kept release."""
         return read_manifest(self.folder(release_id))
 
     def records(self) -> list[ReleaseRecord]:
-        """Every kept release, oldest first."""
-        content = self.store.read_pointer(HISTORY)
-        return [] if content is None else _HISTORY.validate_json(content)
+        """Every kept release in the order of publication.
+
+        Raises:
+            ReleaseError: the pointer is damaged; says what to do.
+        """
+        return self._parse_history(self.store.read_pointer(HISTORY))
 
     def record(self, release_id: str) -> ReleaseRecord:
         """One release by id; raises ReleaseError that names the ids there are."""
@@ -96,31 +163,59 @@ class ReleaseRegistry:
         for record in records:
             if record.release_id == release_id:
                 return record
-        known = ", ".join(r.release_id for r in records) or "none yet"
-        raise ReleaseError(f"no release {release_id!r}; there are: {known}")
+        raise ReleaseError(f"no release {release_id!r}; there are: {_ids(records)}")
 
     def find_content(self, content: str) -> ReleaseRecord | None:
-        """The kept release with exactly these files, if there is one."""
-        return next((r for r in reversed(self.records()) if r.content == content), None)
+        """The kept release with exactly these files, if there is one and its copy in the store is
+        sound."""
+        for record in reversed(self.records()):
+            if record.content == content:
+                try:
+                    self.open(record)
+                except (DamagedArtifactError, ReleaseError) as error:
+                    log.warning("%s is to be made again: %s", record.release_id, error)
+                    continue
+                return record
+        return None
 
-    def folder(self, release_id: str | None = None) -> Path:
-        """A verified local folder of a release, by default the serving one.
+    def open(self, stored: Stored) -> Path:
+        """A local folder with a release's files, every one of them verified.
 
         Raises:
-            ReleaseError: there is no such release yet.
+            DamagedArtifactError, ReleaseError: it is damaged, or another release than its name
+                says.
+        """
+        folder = self.store.get(stored.artifact)
+        manifest = verify(folder)
+        content = stored.content if isinstance(stored, ReleaseRecord) else manifest.content
+        if (manifest.release_id, manifest.content) != (stored.release_id, content):
+            raise ReleaseError(
+                f"the files of release {stored.release_id} ({folder}) are those of "
+                f"{manifest.release_id}; materialize the release again"
+            )
+        return folder
+
+    def folder(self, release_id: str | None = None) -> Path:
+        """A verified local folder of a release, by default of what serves.
+
+        Raises:
+            ReleaseError: there is no such release yet, or none that can be used.
             ArtifactError: it is damaged.
         """
         if release_id is not None:
-            return self.store.get(self.record(release_id).artifact)
-        latest = self.latest()
-        if latest is None:
+            return self.open(self.record(release_id))
+        serving = self.serving()
+        if serving is None:
             raise ReleaseError("there is no release yet: run `churn materialize` first")
-        return self.store.get(latest.artifact)
+        return self.store.get(serving.artifact)
 
     def publish(self, folder: Path) -> ReleaseRecord:
-        """Put a sealed bundle into the store and list it; it serves only once promoted."""
+        """Put a sealed bundle into the store and list it; it serves only once promoted.
+
+        It replaces a listed release with the same files, whose stored copy must be damaged then.
+        """
         manifest = verify(folder)
-        artifact = self.store.put(f"releases/{manifest.release_id}", folder)
+        artifact = self.store.put(artifact_name(manifest.release_id), folder)
         record = ReleaseRecord(
             release_id=manifest.release_id,
             content=manifest.content,
@@ -129,10 +224,15 @@ class ReleaseRegistry:
             promoted=False,
             reason=manifest.comparison.reason,
         )
-        self._change(
-            lambda records: [*(r for r in records if r.release_id != record.release_id), record]
-        )
-        return record
+
+        def listed(records: list[ReleaseRecord]) -> list[ReleaseRecord]:
+            same = [r for r in records if r.content == record.content]
+            withdrawn = any(r.withdrawn for r in same)
+            others = [r for r in records if r not in same]
+            return [*others, record.model_copy(update={"withdrawn": withdrawn})]
+
+        self._change(listed)
+        return self.record(record.release_id)
 
     def promote(self, release_id: str, reason: str) -> Latest:
         """Let a release serve by decision of a person, whatever serves now."""
@@ -145,7 +245,8 @@ class ReleaseRegistry:
             PointerMovedError: by now another release serves than the champion it was compared with.
         """
         before = self.store.read_pointer(LATEST)
-        serving = None if before is None else Latest.model_validate_json(before).release_id
+        champion = self.serving_manifest()
+        serving = None if champion is None else champion.release_id
         if serving != comparison.champion:
             raise PointerMovedError(
                 f"{release_id} was compared with {comparison.champion}, but {serving} serves by "
@@ -155,7 +256,7 @@ class ReleaseRegistry:
 
     def _serve(self, record: ReleaseRecord, reason: str, before: bytes | None) -> Latest:
         """Verify the files, move the pointer from `before`, then note it in the history."""
-        self.store.get(record.artifact)
+        self.open(record)
         latest = Latest(
             release_id=record.release_id,
             artifact=record.artifact,
@@ -169,21 +270,43 @@ class ReleaseRegistry:
         return latest
 
     def rollback(self) -> Latest:
-        """Let the last good release before the serving one serve again.
+        """Let the last good release before the serving one serve again; damaged ones are passed
+        over.
 
         Raises:
-            ReleaseError: there is no earlier release that has served.
+            ReleaseError: there is no earlier release that has served, or none that can be used.
         """
         before = self.store.read_pointer(LATEST)
         if before is None:
             raise ReleaseError("there is no release yet, so nothing to roll back")
-        current = self.record(Latest.model_validate_json(before).release_id)
-        target = _rollback_target(self.records(), current.release_id)
-        if target is None:
-            raise ReleaseError(f"{current.release_id} is the oldest release that has served")
-        moved = self._serve(target, f"rolled back from {current.release_id}", before)
-        self._update(current.model_copy(update={"withdrawn": True}))
-        return moved
+        current, records = self._parse_latest(before).release_id, self.records()
+        passed_over: list[str] = []
+        for target in _good_ones(_before(records, current)):
+            reason = "; ".join([f"rolled back from {current}", *passed_over])
+            try:
+                moved = self._serve(target, reason, before)
+            except (DamagedArtifactError, ReleaseError) as error:
+                passed_over.append(str(error))
+                continue
+            for record in records:
+                if record.release_id == current:
+                    self._update(record.model_copy(update={"withdrawn": True}))
+            return moved
+        if passed_over:
+            raise ReleaseError(f"no release before {current} can be used: {'; '.join(passed_over)}")
+        raise ReleaseError(f"{current} is the oldest release that has served")
+
+    def stand_in_for_damaged(self) -> Latest | None:
+        """Move the pointer to what serves in fact, if it names a release that can't be used.
+
+        Raises:
+            ReleaseError: no release can be used.
+        """
+        before = self.store.read_pointer(LATEST)
+        serving = self.serving()
+        if before is None or serving is None or isinstance(serving, Latest):
+            return None
+        return self._serve(self.record(serving.release_id), "the latest one is damaged", before)
 
     def retain(self, keep: int) -> list[str]:
         """Remove the oldest releases beyond `keep`, never the serving one nor what to go back to.
@@ -195,8 +318,8 @@ class ReleaseRegistry:
 
         def without_the_oldest(records: list[ReleaseRecord]) -> list[ReleaseRecord]:
             latest = self.latest()
-            target = latest and _rollback_target(records, latest.release_id)
-            protected = {needed.release_id for needed in (latest, target) if needed}
+            targets = _good_ones(_before(records, latest.release_id)) if latest else []
+            protected = {needed.release_id for needed in (latest, *targets[:1]) if needed}
             removable = [r for r in records if r.release_id not in protected]
             doomed[:] = removable[: max(0, len(records) - keep)]
             return [r for r in records if r not in doomed]
@@ -214,13 +337,49 @@ class ReleaseRegistry:
         )
 
     def _change(self, change: Callable[[list[ReleaseRecord]], list[ReleaseRecord]]) -> None:
+        """The list's order is that of publication; nothing may sort it, least of all by a clock."""
         before = self.store.read_pointer(HISTORY)
-        records = change([] if before is None else _HISTORY.validate_json(before))
-        ordered = sorted(records, key=lambda r: (r.created, r.release_id))
-        self.store.swap_pointer(HISTORY, before, _HISTORY.dump_json(ordered, indent=1))
+        records = change(self._parse_history(before))
+        self.store.swap_pointer(HISTORY, before, _HISTORY.dump_json(records, indent=1))
+
+    def _parse_latest(self, content: bytes) -> Latest:
+        try:
+            return parse_pointer(_LATEST, self.store.url, LATEST, content)
+        except DamagedArtifactError as error:
+            raise ReleaseError(
+                f"{error}; name the release that is to serve with `churn promote ID`"
+            ) from error
+
+    def _parse_history(self, content: bytes | None) -> list[ReleaseRecord]:
+        if content is None:
+            return []
+        try:
+            return parse_pointer(_HISTORY, self.store.url, HISTORY, content)
+        except DamagedArtifactError as error:
+            raise ReleaseError(
+                f"{error}; restore it, or delete it and run `churn materialize` (older releases "
+                "can't be rolled back to then)"
+            ) from error
 
 
-def _rollback_target(records: Sequence[ReleaseRecord], serving: str) -> ReleaseRecord | None:
-    """The last good release that was made before the serving one and has served itself."""
-    earlier = itertools.takewhile(lambda r: r.release_id != serving, records)
-    return next((r for r in reversed([*earlier]) if r.promoted and not r.withdrawn), None)
+def artifact_name(release_id: str) -> str:
+    """Where the store keeps a release."""
+    return f"releases/{release_id}"
+
+
+def _before(records: Sequence[ReleaseRecord], release_id: str) -> list[ReleaseRecord]:
+    """What was published before a release; nothing where it isn't listed."""
+    ids = [record.release_id for record in records]
+    return list(records[: ids.index(release_id)]) if release_id in ids else []
+
+
+def _good_ones(records: Sequence[ReleaseRecord], latest: str | None = None) -> list[ReleaseRecord]:
+    """What has served and wasn't withdrawn, except `latest`: what was published before that comes
+    first, and of two the younger."""
+    earlier = _before(records, latest) if latest else []
+    later = [r for r in records if r not in earlier and r.release_id != latest]
+    return [r for r in [*reversed(earlier), *reversed(later)] if r.promoted and not r.withdrawn]
+
+
+def _ids(records: Sequence[ReleaseRecord]) -> str:
+    return ", ".join(record.release_id for record in records) or "none yet"

@@ -14,28 +14,36 @@ from __future__ import annotations
 import errno
 import fcntl
 import fnmatch
-import hashlib
 import json
+import logging
 import os
 import re
 import shutil
-import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from churn_assets.resources.scratch import remove_abandoned, staging_folder, staging_folders
+from churn_assets.resources.trees import copy_tree, tree_files, tree_sha256, write_atomically
 
 if TYPE_CHECKING:
     from google.cloud import storage
 
 
+log = logging.getLogger(__name__)
 VERSION = re.compile(r"[0-9a-f]{16}")
 
 
 class ArtifactError(RuntimeError):
-    """A missing, damaged or half-written artifact."""
+    """An artifact or pointer that can't be had."""
+
+
+class DamagedArtifactError(ArtifactError):
+    """An artifact or pointer that is missing or not what it should be: asking again won't help."""
 
 
 class PointerMovedError(ArtifactError):
@@ -62,6 +70,10 @@ class Artifact(BaseModel):
         return f"objects/{self.name}/{self.version}"
 
 
+ARTIFACT = TypeAdapter(Artifact)
+Parsed = TypeVar("Parsed")
+
+
 class ArtifactStore(Protocol):
     """What the graph, the API and the GPU programs need of a store."""
 
@@ -84,11 +96,16 @@ class ArtifactStore(Protocol):
         ...
 
     def artifacts(self) -> list[Artifact]:
-        """Every stored version of every artifact, oldest first."""
+        """Every stored version of every artifact, oldest first; damaged ones are passed over, which
+        the log says."""
         ...
 
     def delete(self, name: str, version: str) -> None:
         """Remove one version (retention); a version that is not there is no error."""
+        ...
+
+    def sweep(self) -> None:
+        """Remove what writers that were killed left behind; nothing that is being written."""
         ...
 
     def pointers(self) -> list[str]:
@@ -112,80 +129,52 @@ class ArtifactStore(Protocol):
         ...
 
 
-def file_sha256(path: Path) -> str:
-    """Hex SHA-256 of a file's bytes."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def tree_files(folder: Path) -> dict[str, str]:
-    """Relative POSIX path -> SHA-256 of every file below `folder`, sorted by path."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file())
-    return {p.relative_to(folder).as_posix(): file_sha256(p) for p in files}
-
-
-def tree_sha256(files: dict[str, str]) -> str:
-    """One digest for a tree: SHA-256 over the sorted lines `<sha256>  <path>` of `sha256sum`."""
-    lines = "".join(f"{digest}  {path}\n" for path, digest in sorted(files.items()))
-    return hashlib.sha256(lines.encode()).hexdigest()
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write to a temporary file in the same folder, flush it to disk, rename it over `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as handle:
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
 def verified(folder: Path, artifact: Artifact) -> Path:
     """`folder`, after checking that it is the artifact byte for byte.
 
     Raises:
-        ArtifactError: the folder is missing or its digest differs; names both digests.
+        DamagedArtifactError: the folder is missing or its digest differs; names both digests.
+        ArtifactError: it can't be read; that says nothing about its content.
     """
     if not folder.is_dir():
-        raise ArtifactError(
+        raise DamagedArtifactError(
             f"{artifact.name} {artifact.sha256[:16]} is not in the store (looked at {folder}); "
             "materialize the asset again"
         )
-    found = tree_sha256(tree_files(folder))
+    try:
+        found = tree_sha256(tree_files(folder))
+    except OSError as error:
+        raise ArtifactError(f"{folder} can't be read: {error}") from error
     if found != artifact.sha256:
-        raise ArtifactError(
+        raise DamagedArtifactError(
             f"{folder} is damaged: expected sha256 {artifact.sha256}, found {found}; "
-            "delete the folder and materialize the asset again"
+            "materialize the asset again"
         )
     return folder
-
-
-@contextmanager
-def staging_folder(parent: Path) -> Iterator[Path]:
-    """A hidden folder beside an artifact's place, removed at the end whatever happens."""
-    parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(dir=parent, prefix=".incoming-"))
-    try:
-        yield staging
-    finally:
-        shutil.rmtree(staging)
 
 
 def publish_folder(tree: Path, target: Path, artifact: Artifact) -> Path:
     """Verify a complete folder and rename it to its place; another writer of the same may win."""
     verified(tree, artifact)
-    os.utime(tree)  # its age is the time of publication
+    # Its age is the time of publication; where a clock was set back, still younger than the others.
+    age = max(time.time_ns(), 1 + max(_ages(target.parent).values(), default=0))
+    os.utime(tree, ns=(age, age))
     try:
         return tree.rename(target)
     except OSError as error:
         if error.errno not in {errno.EEXIST, errno.ENOTEMPTY}:
             raise
         return verified(target, artifact)
+
+
+def _ages(parent: Path) -> dict[str, int]:
+    """Name -> time of publication (ns) of the versions in `parent`."""
+    found = {}
+    for path in parent.iterdir() if parent.is_dir() else ():
+        with suppress(FileNotFoundError):  # removed meanwhile
+            if path.is_dir() and not path.name.startswith("."):
+                found[path.name] = path.stat().st_mtime_ns
+    return found
 
 
 class LocalArtifactStore:
@@ -206,10 +195,10 @@ class LocalArtifactStore:
             try:
                 verified(target, artifact)
                 return artifact
-            except ArtifactError:
+            except DamagedArtifactError:
                 shutil.rmtree(target)  # a damaged copy is replaced by the sound one at hand
-        with staging_folder(target.parent) as staging:
-            publish_folder(shutil.copytree(folder, staging / "tree"), target, artifact)
+        with staging_folder(self.root / "objects", target) as staging:
+            publish_folder(copy_tree(folder, staging / "tree"), target, artifact)
         return artifact
 
     def get(self, artifact: Artifact) -> Path:
@@ -221,11 +210,8 @@ class LocalArtifactStore:
         return {name: files[name].read_bytes() for name in fnmatch.filter(sorted(files), pattern)}
 
     def versions(self, name: str) -> list[str]:
-        folder = self.root / "objects" / name
-        if not folder.is_dir():
-            return []
-        found = [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")]
-        return [p.name for p in sorted(found, key=lambda p: (p.stat().st_mtime_ns, p.name))]
+        ages = _ages(self.root / "objects" / name)
+        return sorted(ages, key=lambda version: (ages[version], version))
 
     def artifacts(self) -> list[Artifact]:
         root = self.root / "objects"
@@ -236,16 +222,23 @@ class LocalArtifactStore:
                 name for name in folders if name[0] != "." and not VERSION.fullmatch(name)
             ]
             found += versions
-        found.sort(key=lambda p: (p.stat().st_mtime_ns, p))
-        return [
-            Artifact(name=p.parent.relative_to(root).as_posix(), sha256=tree_sha256(tree_files(p)))
-            for p in found
-        ]
+        stored = []
+        for path in sorted(found, key=lambda p: (p.stat().st_mtime_ns, p)):
+            name = path.parent.relative_to(root).as_posix()
+            artifact = Artifact(name=name, sha256=tree_sha256(tree_files(path)))
+            if artifact.version == path.name:
+                stored.append(artifact)
+            else:
+                log.warning("%s is damaged: passed over", path)
+        return stored
 
     def delete(self, name: str, version: str) -> None:
         folder = self.root / "objects" / name / version
         if folder.is_dir():
             shutil.rmtree(folder)
+
+    def sweep(self) -> None:
+        remove_abandoned(staging_folders(self.root / "objects"))
 
     def pointers(self) -> list[str]:
         root = self.root / "pointers"
@@ -253,18 +246,29 @@ class LocalArtifactStore:
         return sorted(p.relative_to(root).as_posix() for p in found)
 
     def read_pointer(self, key: str) -> bytes | None:
-        path = self.root / "pointers" / key
-        return path.read_bytes() if path.is_file() else None
+        try:
+            return (self.root / "pointers" / key).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ArtifactError(f"{self.url}: pointer {key} can't be read: {error}") from error
 
     def write_pointer(self, key: str, content: bytes) -> None:
         with self._pointer_lock():
-            write_atomically(self.root / "pointers" / key, content)
+            self._replace_pointer(key, content)
 
     def swap_pointer(self, key: str, expected: bytes | None, content: bytes) -> None:
         with self._pointer_lock():
             if self.read_pointer(key) != expected:
                 raise PointerMovedError(f"{self.url}: pointer {key} was moved meanwhile")
-            write_atomically(self.root / "pointers" / key, content)
+            self._replace_pointer(key, content)
+
+    def _replace_pointer(self, key: str, content: bytes) -> None:
+        """Called by the one process that holds the lock, so that no other is writing a file."""
+        path = self.root / "pointers" / key
+        for left_by_a_killed_process in path.parent.glob(".*"):
+            left_by_a_killed_process.unlink(missing_ok=True)
+        write_atomically(path, content)
 
     @contextmanager
     def _pointer_lock(self) -> Iterator[None]:
@@ -301,7 +305,8 @@ def copy_store(source: ArtifactStore, target: ArtifactStore, *, replace: bool = 
         replace: move pointers of `target` that say something else; what serves there then changes.
 
     Returns:
-        The number of artifacts copied or found there already.
+        The number of artifacts copied or found there already; damaged ones are left out, which the
+        log says.
 
     Raises:
         PointerMovedError: without `replace`, pointers of `target` say something else (names them),
@@ -315,13 +320,18 @@ def copy_store(source: ArtifactStore, target: ArtifactStore, *, replace: bool = 
             f"{target.url} is in use with other content ({', '.join(differing)}): nothing was "
             "copied; `churn data upload --force` replaces what it has"
         )
-    artifacts = source.artifacts()
-    for artifact in artifacts:
-        target.put(artifact.name, source.get(artifact))
+    copied = 0
+    for artifact in source.artifacts():
+        try:
+            target.put(artifact.name, source.get(artifact))
+        except DamagedArtifactError as error:  # an old version must not hold up all the others
+            log.warning("not copied: %s", error)
+            continue
+        copied += 1
     for key, content in wanted.items():
         if content is not None:
             target.swap_pointer(key, there[key], content)
-    return len(artifacts)
+    return copied
 
 
 def prune(store: ArtifactStore, name: str, keep: int, current: str) -> list[str]:
@@ -335,6 +345,22 @@ def prune(store: ArtifactStore, name: str, keep: int, current: str) -> list[str]
     for version in doomed:
         store.delete(name, version)
     return doomed
+
+
+def parse_pointer(model: TypeAdapter[Parsed], url: str, key: str, content: bytes) -> Parsed:
+    """What a pointer says.
+
+    Raises:
+        DamagedArtifactError: it is not what such a pointer holds; one line.
+    """
+    try:
+        return model.validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise DamagedArtifactError(
+            f"{url}/pointers/{key} is damaged: {where + ': ' if where else ''}{first['msg']}"
+        ) from error
 
 
 def asset_pointer(asset: str) -> str:
@@ -353,7 +379,10 @@ def current_artifact(store: ArtifactStore, asset: str) -> Artifact:
         raise ArtifactError(
             f"{asset} was never materialized with {store.url}: run `churn materialize` first"
         )
-    return Artifact.model_validate_json(content)
+    try:
+        return parse_pointer(ARTIFACT, store.url, asset_pointer(asset), content)
+    except DamagedArtifactError as error:
+        raise DamagedArtifactError(f"{error}; materialize {asset} again") from error
 
 
 def read_report(store: ArtifactStore, artifact: Artifact) -> dict[str, Any]:

@@ -18,10 +18,13 @@ import base64
 import fnmatch
 import hashlib
 import json
+import logging
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from pathlib import Path, PurePosixPath
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -31,23 +34,34 @@ import google_crc32c
 from google.api_core.exceptions import GoogleAPIError, NotFound, PreconditionFailed
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import storage
+from pydantic import BaseModel, ValidationError
 
 from churn_assets.resources.artifact_store import (
     Artifact,
     ArtifactError,
+    DamagedArtifactError,
     PointerMovedError,
     publish_folder,
-    staging_folder,
-    tree_files,
-    tree_sha256,
     verified,
 )
+from churn_assets.resources.scratch import remove_abandoned, staging_folder, staging_folders
+from churn_assets.resources.trees import tree_files, tree_sha256
 
+log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 TRANSFERS = 8  # files moved at once
 CHUNK = 16 * 2**20  # bytes per request of a large upload, so that none outlives its time-out
 POINTER_ATTEMPTS = 5
+UPLOAD_LIMIT = timedelta(days=1)  # what is not published so long after its last file never will be
+VERSION_FOLDER = re.compile(r"(.+?/[0-9a-f]{16})/")
+
+
+class _FilesManifest(BaseModel):
+    """What publishes an artifact: the digest of its tree and of each of its files."""
+
+    sha256: str
+    files: dict[str, str]
 
 
 def storage_client() -> storage.Client:
@@ -106,7 +120,7 @@ class GcsArtifactStore:
         artifact = Artifact(name=name, sha256=tree_sha256(files))
         manifest = self._manifest(name, artifact.version)
         expected = {path: _crc32c(folder / path) for path in files}
-        if manifest.exists() and self._stored(artifact) == expected:
+        if self._is_published(artifact, files) and self._stored(artifact) == expected:
             return artifact
         in_parallel(lambda path: self._upload(artifact, folder, path), files)
         found = self._stored(artifact)
@@ -124,9 +138,9 @@ class GcsArtifactStore:
         if target.is_dir():
             try:
                 return verified(target, artifact)
-            except ArtifactError:
+            except DamagedArtifactError:
                 shutil.rmtree(target)  # a damaged cache heals itself
-        with staging_folder(target.parent) as staging:
+        with staging_folder(self.cache / "objects", target) as staging:
             tree = staging / "tree"
             tree.mkdir()
             in_parallel(lambda path: self._download(artifact, tree, path), files)
@@ -140,7 +154,7 @@ class GcsArtifactStore:
             blob = self.bucket.blob(f"{self.prefix}{artifact.path}/{path}")
             found[path] = blob.download_as_bytes()
             if hashlib.sha256(found[path]).hexdigest() != files[path]:
-                raise ArtifactError(f"{self.url}: {path} of {artifact.name} is damaged")
+                raise DamagedArtifactError(f"{self.url}: {path} of {artifact.name} is damaged")
         return found
 
     @explained
@@ -157,8 +171,11 @@ class GcsArtifactStore:
         found = []
         for blob in sorted(blobs, key=lambda blob: (blob.time_created, blob.name)):
             name = blob.name.removeprefix(root).rpartition("/")[0]
-            sha256 = json.loads(blob.download_as_bytes())["sha256"]
-            found.append(Artifact(name=name, sha256=sha256))
+            try:
+                sha256 = self._parsed(blob.name, blob.download_as_bytes()).sha256
+                found.append(Artifact(name=name, sha256=sha256))
+            except DamagedArtifactError as error:
+                log.warning("passed over: %s", error)
         return found
 
     @explained
@@ -168,6 +185,21 @@ class GcsArtifactStore:
         doomed = [blob.name for blob in self.bucket.client.list_blobs(self.bucket, prefix=prefix)]
         self.bucket.delete_blobs([self._manifest(name, version)], on_error=_already_gone)
         self.bucket.delete_blobs(doomed, on_error=_already_gone)
+
+    @explained
+    def sweep(self) -> None:
+        remove_abandoned(staging_folders(self.cache / "objects"))
+        newest: dict[str, datetime] = {}
+        uploads: dict[str, list[str]] = {}
+        root = f"{self.prefix}objects/"
+        for blob in self.bucket.client.list_blobs(self.bucket, prefix=root):
+            if found := VERSION_FOLDER.match(blob.name, len(root)):
+                newest[found[1]] = max(newest.get(found[1], blob.updated), blob.updated)
+                uploads.setdefault(found[1], []).append(blob.name)
+        for name, age in newest.items():
+            abandoned = age < datetime.now(UTC) - UPLOAD_LIMIT
+            if abandoned and not self.bucket.blob(f"{self.prefix}manifests/{name}.json").exists():
+                self.bucket.delete_blobs(uploads[name], on_error=_already_gone)
 
     @explained
     def pointers(self) -> list[str]:
@@ -228,17 +260,31 @@ class GcsArtifactStore:
         try:
             content = self._manifest(artifact.name, artifact.version).download_as_bytes()
         except NotFound as error:
-            raise ArtifactError(
+            raise DamagedArtifactError(
                 f"{artifact.name} {artifact.version} is not in the store {self.url}; "
                 "materialize the asset again"
             ) from error
-        files: dict[str, str] = json.loads(content)["files"]
+        files = self._parsed(f"{artifact.name} {artifact.version}", content).files
         if outside := [p for p in files if p.startswith("/") or ".." in PurePosixPath(p).parts]:
-            raise ArtifactError(
+            raise DamagedArtifactError(
                 f"{self.url}: the manifest of {artifact.name} {artifact.version} names files "
                 f"outside of it: {outside}"
             )
         return files
+
+    def _parsed(self, what: str, content: bytes) -> _FilesManifest:
+        try:
+            return _FilesManifest.model_validate_json(content)
+        except ValidationError as error:
+            raise DamagedArtifactError(
+                f"{self.url}: the list of files of {what} is damaged; materialize the asset again"
+            ) from error
+
+    def _is_published(self, artifact: Artifact, files: dict[str, str]) -> bool:
+        try:
+            return self._files(artifact) == files
+        except DamagedArtifactError:
+            return False
 
     def _stored(self, artifact: Artifact) -> dict[str, str]:
         """Path -> CRC32C (base64) of the objects of an artifact that are in the bucket."""
@@ -258,7 +304,7 @@ class GcsArtifactStore:
                 str(target)
             )
         except NotFound as error:
-            raise ArtifactError(
+            raise DamagedArtifactError(
                 f"{self.url}: {artifact.name} {artifact.version} lacks its file {path}; "
                 "materialize the asset again"
             ) from error

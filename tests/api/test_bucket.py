@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from pathlib import Path
 
@@ -11,15 +12,18 @@ from api.feedback import StoreFeedbackLog, open_feedback_log
 from api.hosting import EngineHost
 from api.schemas import SAMPLE_REQUEST, PredictRequest
 from churn_assets.release import kill_switch
-from churn_assets.release.registry import LATEST, Latest, ReleaseRegistry
+from churn_assets.release.registry import LATEST, ReleaseRegistry
 from churn_assets.resources.artifact_store import ArtifactStore, open_store
+from churn_assets.resources.gcs_store import GcsArtifactStore
 from tests.api.conftest import Unreachable
 from tests.release.small_release import build_release
 
 
 @pytest.fixture
-def bucket(emulator: str, tmp_path: Path) -> ArtifactStore:
-    return open_store(f"gs://churn-artifacts/{uuid.uuid4().hex}", cache=tmp_path / "cache")
+def bucket(emulator: str, tmp_path: Path) -> GcsArtifactStore:
+    store = open_store(f"gs://churn-artifacts/{uuid.uuid4().hex}", cache=tmp_path / "cache")
+    assert isinstance(store, GcsArtifactStore)
+    return store
 
 
 def publish(store: ArtifactStore, workspace: Path, seed: int) -> str:
@@ -46,14 +50,32 @@ def test_service_follows_a_bucket(bucket: ArtifactStore, tmp_path: Path) -> None
     latest = ReleaseRegistry(bucket).latest()
     assert latest is not None
     gone = latest.artifact.model_copy(update={"sha256": "0" * 64})
-    missing = Latest(release_id="20260101-0", artifact=gone, since=latest.since, reason="test")
+    missing = latest.model_copy(update={"artifact": gone})
     bucket.write_pointer(LATEST, missing.model_dump_json().encode())
     host.refresh()
     assert host.engine.release_id == second
-    assert "20260101-0" in (host.problem or "")
+    assert f"{second} 0000000000000000 is not in the store" in (host.problem or "")
     kill_switch.throw(bucket, on=True)
     host.refresh()
     assert host.switched_off
+
+
+def test_a_container_that_starts_serves_the_last_good_release(
+    bucket: GcsArtifactStore, tmp_path: Path
+) -> None:
+    """A bucket's objects can be damaged or lost as well, and containers start all the time."""
+    first = publish(bucket, tmp_path / "a", seed=0)
+    second = publish(bucket, tmp_path / "b", seed=1)
+    latest = ReleaseRegistry(bucket).latest()
+    assert latest is not None
+    bucket.bucket.blob(f"{bucket.prefix}{latest.artifact.path}/risk/model.ubj").delete()
+    shutil.rmtree(bucket.cache)
+    host = EngineHost(bucket, "UTC")
+    host.refresh()
+    assert host.engine is not None
+    assert host.engine.release_id == first
+    assert f"release {second} is refused" in (host.problem or "")
+    assert (host.problem or "").endswith(f"release {first} stands in")
 
 
 def test_feedback_is_one_object_an_event(bucket: ArtifactStore, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from api.main import create_app
 from api.schemas import SAMPLE_REQUEST
 from churn_assets.release import kill_switch
 from churn_assets.release.bundle import Manifest, ReleaseError
-from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.release.registry import LATEST, Latest, ReleaseRegistry
 from churn_assets.resources.artifact_store import Artifact, LocalArtifactStore, asset_pointer
 from churn_assets.settings import Settings
 from tests.api.conftest import Unreachable, publish_predictions, publish_small_release
@@ -161,6 +161,71 @@ def test_refusals_are_seen_and_following_goes_on(tmp_path: Path) -> None:
         assert sum(f"release {release_id} is refused" in message for message in errors) == 1
 
 
+@pytest.mark.parametrize("damage", ["file", "answers", "pointer", "other release"])
+def test_a_server_that_starts_serves_the_last_good_release(tmp_path: Path, damage: str) -> None:
+    """Two workers start while the latest release can't be used: no request is refused, /readyz says
+    what is wrong and what stands in; and once the latest is sound, it is served without a restart.
+    """
+    home = tmp_path / "home"
+    store = LocalArtifactStore(home / "store")
+    first = publish_small_release(home, tmp_path / "a", seed=0)
+    change = wrong_answer if damage == "answers" else None
+    second = publish_small_release(home, tmp_path / "b", seed=1, change=change)
+    latest = store.read_pointer(LATEST)
+    assert latest is not None
+    model = store.root / Latest.model_validate_json(latest).artifact.path / "risk/model.ubj"
+    sound = model.read_bytes()
+    served, said = first, second
+    if damage == "file":
+        model.write_bytes(b"")
+    elif damage == "pointer":  # the newest release that has served is what it said
+        store.write_pointer(LATEST, latest[:30])
+        served, said = second, "latest.json is damaged"
+    elif damage == "other release":
+        store.write_pointer(LATEST, latest.replace(second.encode(), first.encode(), 1))
+        served = second
+    with running(home, arguments=("--workers", "2"), CHURN_API__POLL_SECONDS="0.1") as server:
+        for _ in range(30):
+            ready = httpx.get(server.url + "/readyz").json()
+            assert (ready["ready"], ready["release_id"]) == (True, served)
+            assert said in ready["problem"]
+            assert ready["problem"].endswith(f"release {served} stands in")
+            answer = httpx.post(server.url + "/predict", json=SAMPLE_REQUEST)
+            assert answer.status_code == 200
+            assert answer.json()["metadata"]["release_id"] == served
+        model.write_bytes(sound)
+        third = publish_small_release(home, tmp_path / "c", seed=2)
+        for _ in range(6):
+            assert readiness(server, lambda r: r["release_id"] == third)["problem"] is None
+
+
+def test_a_stand_in_gives_way_to_the_mended_release(
+    host: EngineHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither is loaded again and again meanwhile; a withdrawn release never stands in."""
+    first = publish_small_release(tmp_path, tmp_path / "a", seed=0)
+    publish_small_release(tmp_path, tmp_path / "withdrawn", seed=3)
+    ReleaseRegistry(host.store).rollback()
+    second = publish_small_release(tmp_path, tmp_path / "b", seed=1)
+    model = ReleaseRegistry(host.store).folder(second) / "risk/model.ubj"
+    sound = model.read_bytes()
+    model.write_bytes(b"")
+    host.refresh()
+    stand_in = host.engine
+    assert stand_in is not None
+    assert stand_in.release_id == first
+    problem = host.problem
+    host.refresh()
+    assert (host.engine, host.problem) == (stand_in, problem)
+    monkeypatch.setattr("api.following.RETRY_SECONDS", 0.0)
+    host.refresh()
+    assert (host.engine, host.problem) == (stand_in, problem)
+    model.write_bytes(sound)
+    host.refresh()
+    assert host.engine is not None
+    assert (host.engine.release_id, host.problem) == (second, None)
+
+
 def test_predictions_are_refused_retried_and_leave_releases_alone(
     host: EngineHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,7 +256,7 @@ def test_predictions_are_refused_retried_and_leave_releases_alone(
     second = publish_small_release(tmp_path, tmp_path / "b", seed=1)
     host.refresh()
     assert host.book is book
-    assert "can't be read" in (host.predictions.problem or "")
+    assert "predictions.json is damaged" in (host.predictions.problem or "")
     assert host.engine is not None
     assert (host.engine.release_id, host.problem) == (second, None)
     assert REGISTRY.get_sample_value("churn_baseline_forced") == 1
@@ -273,18 +338,22 @@ def test_starts_without_its_store(
         freed.set()
 
 
-def test_switch_stays_as_it_was_while_the_store_is_away(host: EngineHost) -> None:
-    """Losing the network in an incident must not bring the learned policy back."""
+def test_a_switch_that_cannot_be_read_counts_as_on(host: EngineHost) -> None:
+    """Who can't see whether somebody threw it in an incident must not use the learned policy, from
+    the first look on."""
     store = host.store
-    kill_switch.throw(store, on=True)
-    host.look_at_switch()
     host.store = Unreachable()
     host.look_at_switch()
     assert host.switched_off
-    assert "no route to host" in (host.switch_problem or "")
+    assert "counts as on: read_pointer: no route to host" in (host.switch_problem or "")
     host.store = store
     host.look_at_switch()
+    assert not host.switched_off
     assert host.switch_problem is None
+    kill_switch.throw(store, on=True)
+    host.store = Unreachable()
+    host.look_at_switch()
+    assert host.switched_off
 
 
 def test_following_survives_what_nobody_foresaw(

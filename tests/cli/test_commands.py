@@ -21,6 +21,7 @@ from churn_assets.datasets.tables import read_any_table
 from churn_assets.decision.policy import save_rule
 from churn_assets.decision.rules import NeverContact, PricedGreedy
 from churn_assets.predictors.campaign_log import COLUMNS
+from churn_assets.release.registry import HISTORY, ReleaseRegistry
 from churn_assets.resources.artifact_store import LocalArtifactStore, asset_pointer
 from tests.api.conftest import publish_predictions, publish_small_release
 from tests.decision.conftest import synthetic_customers
@@ -202,8 +203,51 @@ def test_a_damaged_release_is_one_line(churn: Churn, home: Path, tmp_path: Path)
     for command in (("report",), ("predict", "--sample"), ("rollback",)):
         done = churn(*command, home=copy)
         assert done.returncode == 1
-        assert "is damaged" in done.stderr
+        assert "is damaged" in " ".join(done.stderr.split())
         assert "Traceback" not in done.stderr
+
+
+def test_the_good_release_answers_for_a_damaged_one(
+    churn: Churn, home: Path, tmp_path: Path
+) -> None:
+    """report and predict show what a server would serve and say why; rollback makes it official."""
+    copy = Path(shutil.copytree(home, tmp_path / "home"))
+    older, newer = ReleaseRegistry(LocalArtifactStore(copy / "store")).records()
+    churn("promote", newer.release_id, home=copy)
+    (copy / "store" / newer.artifact.path / "golden.json").write_text("{}")
+    for command in (("report", "--json"), ("predict", "--sample")):
+        done = churn(*command, home=copy)
+        assert done.returncode == 0, done.stderr
+        assert older.release_id in done.stdout
+        assert "is damaged" in done.stderr
+        assert f"{older.release_id} stands in" in done.stderr
+    assert f"{older.release_id} serves" in churn("rollback", home=copy).stdout
+    assert churn("report", "--json", home=copy).stderr == ""
+
+
+def test_a_damaged_history_is_one_line(churn: Churn, home: Path, tmp_path: Path) -> None:
+    """Whichever command meets it."""
+    copy = Path(shutil.copytree(home, tmp_path / "home"))
+    (copy / "store/pointers" / HISTORY).write_bytes(b"[{")
+    for command in (("releases",), ("rollback",), ("promote", "20260101-000000000000")):
+        done = churn(*command, home=copy)
+        assert done.returncode == 1
+        assert "history.json is damaged" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_an_unreadable_switch_counts_as_on(churn: Churn, home: Path, tmp_path: Path) -> None:
+    """Here too; the command that looks at the switch says that it can't."""
+    copy = Path(shutil.copytree(home, tmp_path / "home"))
+    (copy / "store/pointers/switches/force_baseline").unlink(missing_ok=True)
+    (copy / "store/pointers/switches/force_baseline").mkdir(parents=True)
+    done = churn("predict", "--sample", home=copy)
+    assert json.loads(done.stdout)["metadata"]["baseline"] is True
+    assert "counts as on" in done.stderr
+    status = churn("baseline", home=copy)
+    assert status.returncode == 1
+    assert "can't be read" in status.stderr
+    assert "Traceback" not in status.stderr
 
 
 def test_unknown_names_list_the_known_ones(churn: Churn) -> None:

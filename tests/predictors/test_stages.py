@@ -10,7 +10,7 @@ import pytest
 from churn_assets.predictors import accept, risk
 from churn_assets.predictors.boosting import mask_optional, required_only
 from churn_assets.predictors.features import RISK_FEATURES
-from churn_assets.resources.artifact_store import tree_files
+from churn_assets.resources.trees import tree_files
 from tests.predictors.conftest import ACCEPT, RISK, Trained
 from tests.predictors.test_campaign_log import log
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,8 @@ DATASETS = ("telco_customers", "bank_contacts", "oasst1_pairs", "preference_pair
 
 class World:
     """What the stand-ins make: change `seed` for other models, `sound` for the blocking check's
-    verdict, `missed` for gates of components that fail, and the policies."""
+    verdict, `missed` for gates of components that fail, and the policies; with `hang`, the risk
+    model says so there and never ends."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -51,6 +53,7 @@ class World:
         self.policy: Rule = RiskThreshold(threshold=0.0, offer=2)
         self.best_rule: Rule = PricedGreedy(price=6.0)
         self.source = "mirror"
+        self.hang: Path | None = None
         self.store = LocalArtifactStore(root / "home/store")
 
     def folder(self, name: str) -> Path:
@@ -114,6 +117,9 @@ def definitions(world: World) -> dg.Definitions:
     def stand_in(name: str, *deps: str) -> dg.AssetsDefinition:
         @dg.asset(name=name, deps=deps)
         def asset() -> dg.MaterializeResult[Artifact]:
+            if world.hang and name == "risk_model":
+                world.hang.touch()
+                time.sleep(300)
             return dg.MaterializeResult(value=world.store.put(name, world.folder(name)))
 
         return asset
@@ -157,6 +163,8 @@ def definitions(world: World) -> dg.Definitions:
         jobs=[
             dg.define_asset_job("everything"),
             dg.define_asset_job("only_release", dg.AssetSelection.assets("release")),
+            dg.define_asset_job("score_customers", dg.AssetSelection.assets("predictions")),
+            dg.define_asset_job("predictors", dg.AssetSelection.assets("risk_model")),
             dg.define_asset_job(
                 "only_release_checks", dg.AssetSelection.checks_for_assets("release")
             ),

@@ -19,16 +19,16 @@ from churn_assets.resources.artifact_store import (
     Artifact,
     ArtifactError,
     ArtifactStore,
+    DamagedArtifactError,
     LocalArtifactStore,
     PointerMovedError,
     copy_store,
     open_store,
     prune,
     read_report,
-    tree_files,
-    tree_sha256,
 )
 from churn_assets.resources.gcs_store import GcsArtifactStore
+from churn_assets.resources.trees import tree_files, tree_sha256
 from tests.resources.emulator import strict_client
 
 SEGMENT = st.text("abcdefgh-_.1åß 語%#?&+", min_size=1, max_size=8).filter(
@@ -59,6 +59,15 @@ def objects(store: ArtifactStore) -> list[str]:
         return [blob.name for blob in store.bucket.list_blobs(prefix=prefix)]
     root = Path(store.url) / "objects"
     return [str(p) for p in root.rglob("*") if p.is_file()]
+
+
+def damage_all(store: ArtifactStore, artifact: Artifact) -> None:
+    """Change every file of an artifact behind the store's back."""
+    for path in objects(store):
+        if artifact.version in path and isinstance(store, GcsArtifactStore):
+            store.bucket.blob(path).upload_from_string(b"rotten")
+        elif artifact.version in path:
+            Path(path).write_bytes(b"rotten")
 
 
 @settings(
@@ -201,7 +210,7 @@ def test_a_failed_upload_publishes_nothing(
 
     folder = write_tree(tmp_path / "tree", {"a": b"a", "b": b"b"})
     with monkeypatch.context() as patch:
-        patch.setattr("shutil.copytree", dies)
+        patch.setattr("shutil.copyfile", dies)
         patch.setattr(storage.Blob, "upload_from_filename", dies)
         with pytest.raises(OSError, match="no space"):
             store.put("model", folder)
@@ -315,6 +324,35 @@ def test_a_damaged_cache_heals_and_a_damaged_bucket_is_refused(
         fresh.get(artifact)
     store.put("model", folder)
     assert read_tree(fresh.get(artifact)) == {"model": b"sound"}
+
+
+def test_a_damaged_version_holds_up_no_copy(store: ArtifactStore, tmp_path: Path) -> None:
+    """An old version that nobody can make again must not keep the others from the bucket."""
+    rotten, sound = (
+        store.put("model", write_tree(tmp_path / str(i), {"model": bytes([i])})) for i in range(2)
+    )
+    damage_all(store, rotten)
+    target = LocalArtifactStore(tmp_path / "copy")
+    assert copy_store(store, target) == 1
+    assert target.artifacts() == [sound]
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"files": 1}'])
+def test_a_damaged_list_of_files_is_damage_and_is_mended(
+    emulator: str, tmp_path: Path, content: bytes
+) -> None:
+    """It says so in one line; storing the same folder again writes it anew."""
+    url = f"gs://churn-artifacts/{uuid.uuid4().hex}"
+    store = GcsArtifactStore.from_url(url, tmp_path / "cache", strict_client())
+    folder = write_tree(tmp_path / "tree", {"model": b"whole"})
+    artifact = store.put("model", folder)
+    store._manifest("model", artifact.version).upload_from_string(content)
+    for ask in (lambda: store.get(artifact), lambda: store.read(artifact, "*")):
+        with pytest.raises(DamagedArtifactError, match="list of files of model") as said:
+            ask()
+        assert "\n" not in str(said.value)
+    assert store.artifacts() == []
+    assert read_tree(store.get(store.put("model", folder))) == {"model": b"whole"}
 
 
 def test_what_the_service_refuses_is_an_artifact_error(tmp_path: Path, emulator: str) -> None:

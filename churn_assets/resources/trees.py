@@ -1,0 +1,66 @@
+"""Folders as content: their digests, copies of them, and files that are written whole or not."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+
+def file_sha256(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def tree_files(folder: Path) -> dict[str, str]:
+    """Relative POSIX path -> SHA-256 of every file below `folder`, sorted by path.
+
+    Raises:
+        OSError: part of it can't be read (`rglob` would pass over a private folder in silence).
+    """
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    places = os.walk(folder, onerror=refuse)
+    files = sorted(p for place, _, names in places for p in map(Path(place).joinpath, names))
+    return {p.relative_to(folder).as_posix(): file_sha256(p) for p in files if p.is_file()}
+
+
+def tree_sha256(files: dict[str, str]) -> str:
+    """One digest for a tree: SHA-256 over the sorted lines `<sha256>  <path>` of `sha256sum`."""
+    lines = "".join(f"{digest}  {path}\n" for path, digest in sorted(files.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def copy_tree(source: Path, target: Path) -> Path:
+    """Copy a folder's files to `target`, which must be new, with the modes that the umask gives.
+
+    What comes from a temporary folder is private to its maker; what is stored need not be.
+    """
+    target.mkdir()
+    for path in tree_files(source):
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / path, target / path)
+    return target
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write to a temporary file in the same folder, flush it to disk, rename it over `path`.
+
+    The file's mode is what the umask makes it: another user's process may have to read it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".writing-{path.name}-{uuid.uuid4().hex}"
+    try:
+        with temporary.open("xb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
