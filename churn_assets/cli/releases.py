@@ -10,7 +10,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from churn_assets.cli.errors import plain_errors
 from churn_assets.release.bundle import read_manifest
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.resources.artifact_store import open_store
@@ -34,8 +33,7 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable")] = False,
 ) -> None:
     """Metrics of the latest release: data, models, policy, messages, checks."""
-    with plain_errors():
-        manifest = read_manifest(open_registry().folder())
+    manifest = read_manifest(open_registry().folder())
     if as_json:
         typer.echo(json.dumps(manifest.report, indent=2))
         return
@@ -56,9 +54,8 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
 
 def releases() -> None:
     """List the kept releases; the arrow points at the one that serves."""
-    with plain_errors():
-        registry = open_registry()
-        latest, records = registry.latest(), registry.records()
+    registry = open_registry()
+    latest, records = registry.latest(), registry.records()
     table = Table("", "release", "created (UTC)", "status", "why")
     for record in records:
         serves = latest is not None and record.release_id == latest.release_id
@@ -70,8 +67,7 @@ def releases() -> None:
 
 def rollback() -> None:
     """Let the previous good release serve again."""
-    with plain_errors():
-        latest = open_registry().rollback()
+    latest = open_registry().rollback()
     typer.echo(f"{latest.release_id} serves: {latest.reason}")
 
 
@@ -79,6 +75,5 @@ def promote(
     release_id: Annotated[str, typer.Argument(help="an id that `churn releases` lists")],
 ) -> None:
     """Let a kept release serve, by decision of a person."""
-    with plain_errors():
-        latest = open_registry().promote(release_id, "promoted by hand")
+    latest = open_registry().promote(release_id, "promoted by hand")
     typer.echo(f"{latest.release_id} serves: {latest.reason}")
