@@ -12,6 +12,7 @@ from churn_assets.cli import (
     materialize,
     predict,
     releases,
+    report,
     serve,
 )
 from churn_assets.cli.errors import PlainErrors
@@ -26,6 +27,7 @@ app = typer.Typer(
 materialize.register(app)
 predict.register(app)
 serve.register(app)
+report.register(app)
 releases.register(app)
 arena.register(app)
 baseline.register(app)

@@ -106,7 +106,7 @@ def output_to(log: Path) -> Iterator[Console]:
         try:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
-            yield Console(file=screen)
+            yield Console(file=screen, soft_wrap=True)
         finally:
             sys.stdout.flush()
             sys.stderr.flush()

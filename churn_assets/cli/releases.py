@@ -1,23 +1,19 @@
-"""`churn report`, `releases`, `rollback`, `promote`: what serves and what it measured."""
+"""`churn releases`, `rollback`, `promote`: which release serves."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from churn_assets.release.bundle import read_manifest
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.resources.artifact_store import open_store
 from churn_assets.settings import load_settings
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(report)
     app.command()(releases)
     app.command()(rollback)
     app.command()(promote)
@@ -27,29 +23,6 @@ def open_registry() -> ReleaseRegistry:
     """The releases in the artifact store that the settings name."""
     settings = load_settings()
     return ReleaseRegistry(open_store(settings.store_url, cache=settings.home / "cache"))
-
-
-def report(
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable")] = False,
-) -> None:
-    """Metrics of the latest release: data, models, policy, messages, checks."""
-    manifest = read_manifest(open_registry().folder())
-    if as_json:
-        typer.echo(json.dumps(manifest.report, indent=2))
-        return
-    table = Table(title=f"Release {manifest.release_id}", show_header=False)
-    for name, value in flatten(manifest.report):
-        table.add_row(name, value)
-    Console().print(table)
-
-
-def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """(`risk.auc`, `0.849`) for every leaf of a nested report."""
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def releases() -> None:
