@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.resources.artifact_store import LocalArtifactStore, asset_pointer
 from tests.cli.conftest import PROJECT, Churn, clean_environment
 from tests.release.small_release import write_dataset
@@ -18,8 +19,14 @@ def ready(home: Path, tmp_path: Path) -> Path:
     """A home with a release in service and customers to score."""
     store = LocalArtifactStore(home / "store")
     write_dataset(tmp_path / "telco_customers", "telco_customers")
-    customers = store.put("telco_customers", tmp_path / "telco_customers")
-    store.write_pointer(asset_pointer("telco_customers"), customers.model_dump_json().encode())
+    latest = ReleaseRegistry(store).latest()
+    assert latest is not None
+    artifacts = {
+        "telco_customers": store.put("telco_customers", tmp_path / "telco_customers"),
+        "release": latest.artifact,
+    }
+    for name, artifact in artifacts.items():
+        store.write_pointer(asset_pointer(name), artifact.model_dump_json().encode())
     return home
 
 
