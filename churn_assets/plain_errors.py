@@ -21,7 +21,8 @@ def describe(error: BaseException) -> str:
 def one_line_exit(*expected: type[Exception]) -> Iterator[None]:
     """Within it a wrong setting, an unusable file and what is `expected` end the process with one
     line on stderr and exit code 1."""
+    plain: tuple[type[Exception], ...] = (WrongSettingError, OSError, *expected)
     try:
         yield
-    except (WrongSettingError, OSError, *expected) as error:
+    except plain as error:
         raise SystemExit(describe(error)) from error

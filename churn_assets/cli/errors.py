@@ -33,7 +33,7 @@ def fail(error: Exception) -> typer.Exit:
 class PlainErrors(TyperGroup):
     """A group of commands whose expected errors are shown without a traceback."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
         try:
             return super().invoke(ctx)

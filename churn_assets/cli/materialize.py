@@ -147,11 +147,12 @@ def materialize(
         TimeElapsedColumn(),
     )
     began, log = time.monotonic(), new_log(job)
-    # Not redirected by the display: what the libraries print belongs to the log.
-    display = {"redirect_stdout": False, "redirect_stderr": False}
-    with output_to(log) as console, Progress(*columns, console=console, **display) as progress:
-        view = RunView(progress, steps=len(load_job(job).nodes))
-        run = run_job(job, view)
+    with output_to(log) as console:
+        # Not redirected by the display: what libraries print belongs to the log.
+        progress = Progress(*columns, console=console, redirect_stdout=False, redirect_stderr=False)
+        with progress:
+            view = RunView(progress, steps=len(load_job(job).nodes))
+            run = run_job(job, view)
     passed, warned, failed = view.checks.values()
     Console(stderr=True, soft_wrap=True).print(
         f"{job}: {run.status.value} in {time.monotonic() - began:.0f} s; "
