@@ -25,8 +25,10 @@ $(VENV)/.dev: $(VENV)/.runtime
         data.all data.ibm_telco data.uci_bank data.oasst1 data.preferences data.upload
 
 help: ## List the targets
-	@grep -hE '^[a-z][a-z0-9._]*:.*##' $(MAKEFILE_LIST) | sort | \
-	  awk -F ':.*## ' '{printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}'
+	@bold= plain=; [ -t 1 ] && [ -z "$$NO_COLOR" ] && bold=$$'\033[1m' plain=$$'\033[0m'; \
+	grep -hE '^[a-z][a-z0-9._]*:.*##' $(MAKEFILE_LIST) | sort | \
+	  awk -F ':.*## ' -v bold="$$bold" -v plain="$$plain" \
+	    '{printf "  %s%-18s%s %s\n", bold, $$1, plain, $$2}'
 
 demo: $(VENV)/.runtime ## From nothing to an answer: install, materialize the graph, POST /predict
 	@$(CHURN) materialize

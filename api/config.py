@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from churn_assets.paths import AbsolutePath
 
 EMPTY_KEY = hashlib.sha256(b"").hexdigest()  # what `sha256sum` says of a variable that was not set
 
@@ -40,7 +41,7 @@ class ApiConfig(BaseModel):
     port: int = Field(default=8000, ge=0, le=65_535)
     default_time_zone: str = "America/New_York"
     key_hashes: tuple[str, ...] = ()
-    key_file: Path | None = None
+    key_file: AbsolutePath | None = None
     requests_per_second: float = Field(default=200.0, ge=0)
     burst: int = Field(default=400, ge=1)
     max_body_bytes: int = Field(default=65_536, ge=1_024)

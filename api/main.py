@@ -20,6 +20,7 @@ from api.middleware import RequestMiddleware
 from api.parsing import BodyRoute
 from api.routes import batch, console, customers, feedback, health, metrics, predict, release
 from api.security import Keyring, RateLimiter
+from churn_assets.plain_errors import WrongSettingError, describe, one_line_exit
 from churn_assets.release import kill_switch
 from churn_assets.resources.artifact_store import open_store
 from churn_assets.settings import Settings, load_settings
@@ -31,14 +32,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The app on the artifact store that the settings name; it starts once models are loaded.
 
     Raises:
-        ValueError: the production profile without an API key.
+        WrongSettingError: the production profile without an API key, or a key file that is none.
     """
     settings = settings or load_settings()
     config = settings.api
     logs.configure()
-    keyring = Keyring(config)
+    try:
+        keyring = Keyring(config)
+    except (OSError, ValueError) as error:
+        raise WrongSettingError(f"CHURN_API__KEY_FILE: {describe(error)}") from error
     if settings.profile == "production" and keyring.is_open:
-        raise ValueError(
+        raise WrongSettingError(
             "the production profile needs an API key: make one with `python -m api.security NAME` "
             "and set CHURN_API__KEY_HASHES or CHURN_API__KEY_FILE"
         )
@@ -106,4 +110,5 @@ def tune_collector() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
-app = create_app()
+with one_line_exit():
+    app = create_app()

@@ -1,7 +1,9 @@
 """Every setting of the product, typed, in one class.
 
 Each field can be set by an environment variable: `CHURN_PROFILE=production`,
-`CHURN_RISK__MAX_DEPTH=4`. The profile chooses defaults; an explicit setting wins over it.
+`CHURN_RISK__MAX_DEPTH=4`. The profile chooses defaults; an explicit setting wins over it. An empty
+variable is an unset one; lists are JSON or have commas; a path is relative to the folder that the
+command was started in, and `~` is the home folder.
 """
 
 from __future__ import annotations
@@ -10,13 +12,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from api.config import ApiConfig
 from churn_assets.datasets.config import DatasetsConfig
 from churn_assets.decision.config import PRESETS, DecisionConfig
+from churn_assets.environment import DELIMITER, PREFIX, EnvironmentSource, explain, variables_of
 from churn_assets.messages.config import MessagesConfig, messages_config
+from churn_assets.paths import AbsolutePath, absolute
+from churn_assets.plain_errors import WrongSettingError
 from churn_assets.predictors.config import AcceptConfig, RiskConfig
 from churn_assets.release.config import AlertsConfig, ReleaseConfig
 from churn_assets.resources.config import ComputeConfig
@@ -49,13 +54,13 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="CHURN_", env_nested_delimiter="__", frozen=True, extra="forbid"
+        env_prefix=PREFIX, env_nested_delimiter=DELIMITER, frozen=True, extra="forbid"
     )
 
     profile: Literal["embedded", "production"] = "embedded"
-    home: Path = PROJECT / ".churn"
+    home: AbsolutePath = PROJECT / ".churn"
     store: str = ""
-    data_mirror: Path | None = None
+    data_mirror: AbsolutePath | None = None
 
     compute: ComputeConfig = Field(default_factory=ComputeConfig)
     data: DatasetsConfig = Field(default_factory=DatasetsConfig)
@@ -66,6 +71,25 @@ class Settings(BaseSettings):
     release: ReleaseConfig = Field(default_factory=ReleaseConfig)
     alerts: AlertsConfig = Field(default_factory=AlertsConfig)
     api: ApiConfig = Field(default_factory=ApiConfig)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What the caller gives, then the environment; no files."""
+        return init_settings, EnvironmentSource(settings_cls)
+
+    @field_validator("store")
+    @classmethod
+    def _absolute_folder(cls, store: str) -> str:
+        if "://" in store and not store.startswith("gs://"):
+            raise ValueError("use a folder or gs://bucket/prefix")
+        return store if store.startswith("gs://") or not store else str(absolute(Path(store)))
 
     @model_validator(mode="before")
     @classmethod
@@ -102,5 +126,12 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def load_settings() -> Settings:
-    """The settings of this process; raises pydantic's ValidationError naming the wrong variable."""
-    return Settings()
+    """The settings of this process.
+
+    Raises:
+        WrongSettingError: an unknown variable or a wrong value; names it in one line.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise WrongSettingError(explain(error, variables_of(Settings))) from None

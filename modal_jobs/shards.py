@@ -14,12 +14,15 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from churn_assets.plain_errors import one_line_exit
 from churn_assets.release import kill_switch, predictions
+from churn_assets.release.bundle import ReleaseError
 from churn_assets.release.config import ReleaseConfig
 from churn_assets.release.registry import ReleaseRegistry
-from churn_assets.resources.artifact_store import Artifact, ArtifactStore, open_store
+from churn_assets.resources.artifact_store import Artifact, ArtifactError, ArtifactStore, open_store
 from churn_assets.resources.scratch import scratch_folder
 from churn_assets.settings import Settings, load_settings
 from churn_assets.stage import Stage, StageReport, StageSpec, run_stage
@@ -152,4 +155,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_exit(ArtifactError, ReleaseError, pa.ArrowException):
+        main()

@@ -8,6 +8,7 @@ from typing import Any
 
 import modal
 
+from churn_assets.plain_errors import one_line_exit
 from churn_assets.resources.config import Machine
 from churn_assets.settings import PROJECT, load_settings
 
@@ -43,7 +44,8 @@ SERVING_PACKAGES = (
     "tzdata",
 )
 
-config = load_settings().compute.modal
+with one_line_exit():
+    config = load_settings().compute.modal
 google = modal.Secret.from_name(config.secret)
 
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from churn_assets.decision.config import PRESETS
-from churn_assets.settings import Settings, merge
+from churn_assets.environment import NOT_SETTINGS, PREFIX, absolute_paths, variables_of
+from churn_assets.plain_errors import WrongSettingError
+from churn_assets.settings import PROJECT, Settings, load_settings, merge
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     for name in list(os.environ):
         if name.startswith("CHURN_"):
             monkeypatch.delenv(name)
+    load_settings.cache_clear()
 
 
 def test_embedded_needs_no_environment() -> None:
@@ -77,3 +80,121 @@ def test_merge_lays_nested_values_over_each_other() -> None:
     base = {"a": {"x": 1, "y": 2}, "b": 3}
     assert merge(base, {"a": {"y": 5}}) == {"a": {"x": 1, "y": 5}, "b": 3}
     assert base == {"a": {"x": 1, "y": 2}, "b": 3}
+
+
+def refusal(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
+    """What is said of these variables."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(WrongSettingError) as caught:
+        load_settings()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("CHURN_FORCE_BASELINE", "CHURN_API__FORCE_BASELINE"),
+        ("CHURN_DATA_SOURCE", "CHURN_DATA__SOURCE"),
+        ("CHURN_RISK__MAX_DEPHT", "CHURN_RISK__MAX_DEPTH"),
+        ("churn_api_key_hashes", "CHURN_API__KEY_HASHES"),
+        ("CHURN_COMPUTE__MODAL__GPU_STAGE__GPUS", "CHURN_COMPUTE__MODAL__GPU_STAGE__GPU"),
+    ],
+)
+def test_an_unknown_variable_names_the_nearest(
+    monkeypatch: pytest.MonkeyPatch, typed: str, meant: str
+) -> None:
+    """A setting that is ignored without a word is worse than none."""
+    assert refusal(monkeypatch, **{typed: "1"}) == f"{typed} is no setting; did you mean {meant}?"
+
+
+def test_all_our_variables_are_settings_or_listed() -> None:
+    """What the code, the Makefile and the documents name must not be refused as unknown."""
+    known = variables_of(Settings).keys() | NOT_SETTINGS
+    files = [PROJECT / "Makefile", *PROJECT.rglob("*.py"), *PROJECT.rglob("*.md")]
+    places = [f for f in files if not {".venv", "tests"} & set(f.relative_to(PROJECT).parts)]
+    named = {
+        name
+        for file in places
+        for name in re.findall(r"\bCHURN_(?:[A-Z0-9]+_{1,2})*[A-Z0-9]+\b", file.read_text())
+    }
+    assert "CHURN_API__KEY_FILE" in named
+    assert named - known <= {f"{PREFIX}RATE"}  # a constant of the generator
+
+
+@pytest.mark.parametrize("text", ["a:{0},b:{0}", " a:{0} , b:{0} ,", '["a:{0}", "b:{0}"]'])
+def test_lists_have_commas_or_are_json(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """What the key tool prints can be pasted as it is."""
+    digest = "0" * 64
+    monkeypatch.setenv("CHURN_API__KEY_HASHES", text.format(digest))
+    monkeypatch.setenv("CHURN_DECISION__SEEDS", "3, 4")
+    settings = load_settings()
+    assert settings.api.key_hashes == (f"a:{digest}", f"b:{digest}")
+    assert settings.decision.seeds == (3, 4)
+
+
+def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`CHURN_HOME=` of a compose file means nothing, not the current folder."""
+    for name in variables_of(Settings):
+        monkeypatch.setenv(name, "")
+    assert load_settings() == Settings.model_construct(**dict(Settings()))
+    assert load_settings().home == PROJECT / ".churn"
+    assert load_settings().api.key_file is None
+
+
+def test_every_path_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Relative to the current folder and with `~` filled in, for whoever reads it later."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    paths = {
+        "CHURN_HOME": "here",
+        "CHURN_STORE": "~/store",
+        "CHURN_DATA_MIRROR": "./mirror",
+        "CHURN_API__KEY_FILE": "~/keys",
+        "CHURN_ACCEPT__CAMPAIGN_LOG": "log.csv",
+        "CHURN_MESSAGES__BASE__SOURCE": "./model",
+    }
+    for name, value in paths.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    assert settings.home == tmp_path / "here"
+    assert settings.store_url == str(tmp_path / "me" / "store")
+    assert settings.data.mirror == tmp_path / "mirror"
+    assert settings.api.key_file == tmp_path / "me" / "keys"
+    assert settings.accept.campaign_log == tmp_path / "log.csv"
+    assert settings.messages.base.source == str(tmp_path / "model")
+    assert absolute_paths(settings).keys() == paths.keys() | {"CHURN_DATA__MIRROR"}
+    # A child process in another folder, given these, has the same settings.
+    for name, value in absolute_paths(settings).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir("/")
+    load_settings.cache_clear()
+    assert load_settings() == settings
+
+
+def test_errors_name_the_variable_and_never_the_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several at once in one line; a value may be a key pasted in the wrong place."""
+    said = refusal(
+        monkeypatch,
+        CHURN_API__PORT="pasted-key",
+        CHURN_API__KEY_HASHES="pasted-key",
+        CHURN_DECISION__SEEDS="0,pasted-key",
+        CHURN_PROFILE="staging",
+    )
+    assert "CHURN_API__PORT: " in said
+    assert "CHURN_API__KEY_HASHES: an API key is configured as name:sha256" in said
+    assert "CHURN_DECISION__SEEDS, item 2: " in said
+    assert "CHURN_PROFILE: Input should be 'embedded' or 'production'" in said
+    assert "pasted-key" not in said
+    assert "\n" not in said
+
+
+def test_a_section_that_is_no_json_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A section's own variable holds JSON."""
+    assert refusal(monkeypatch, CHURN_DATA="{x").startswith("CHURN_DATA is not valid JSON")
+
+
+def test_a_section_of_a_profile_keeps_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What several settings together do wrong has no variable of its own."""
+    variables = {"CHURN_PROFILE": "production", "CHURN_DATA__ALLOW_SYNTHETIC": "true"}
+    assert refusal(monkeypatch, **variables).startswith("the production profile refuses synthetic")

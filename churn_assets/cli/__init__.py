@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import typer
 
-from churn_assets.cli import arena, baseline, data, feedback, materialize, predict, releases
+from churn_assets.cli import (
+    arena,
+    baseline,
+    data,
+    feedback,
+    materialize,
+    predict,
+    releases,
+    report,
+    serve,
+)
+from churn_assets.cli.errors import PlainErrors
 
 app = typer.Typer(
     name="churn",
+    cls=PlainErrors,
     help="Customer retention: materialize the asset graph, look at releases, ask for decisions.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,  # locals could hold customers' data
 )
 materialize.register(app)
 predict.register(app)
+serve.register(app)
+report.register(app)
 releases.register(app)
 arena.register(app)
 baseline.register(app)

@@ -9,7 +9,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from churn_assets.cli.errors import plain_errors
 from churn_assets.decision.actions import Policy
 from churn_assets.decision.policy import load_policy
 from churn_assets.resources.artifact_store import (
@@ -60,9 +59,8 @@ def arena(
     settings = load_settings()
     store = open_store(settings.store_url, cache=settings.home / "cache")
     config = settings.decision
-    with plain_errors():
-        first, second = (open_policy(store, name, config.preset) for name in (a, b))
-        environment = store.get(current_artifact(store, "retention_environment"))
+    first, second = (open_policy(store, name, config.preset) for name in (a, b))
+    environment = store.get(current_artifact(store, "retention_environment"))
     customers = Customers.load(environment / "test.safetensors")
     result = compare(first, second, customers, config.environment, episodes, seed)
     if as_json:

@@ -7,10 +7,8 @@ from typing import Annotated
 
 import typer
 
-from churn_assets.cli.errors import fail
 from churn_assets.cli.releases import open_registry
 from churn_assets.release import kill_switch
-from churn_assets.resources.artifact_store import ArtifactError
 
 
 class Switch(StrEnum):
@@ -28,10 +26,7 @@ def register(app: typer.Typer) -> None:
 def baseline(switch: Annotated[Switch, typer.Argument()] = Switch.STATUS) -> None:
     """Have every server decide by rule and write reviewed templates only, or end it; no restart."""
     store = open_registry().store
-    try:
-        if switch is not Switch.STATUS:
-            kill_switch.throw(store, on=switch is Switch.ON)
-        state = "on" if kill_switch.is_on(store) else "off"
-    except ArtifactError as error:
-        raise fail(error) from error
+    if switch is not Switch.STATUS:
+        kill_switch.throw(store, on=switch is Switch.ON)
+    state = "on" if kill_switch.is_on(store) else "off"
     typer.echo(f"the baseline is {state} ({store.url}/pointers/{kill_switch.POINTER})")

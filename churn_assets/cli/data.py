@@ -8,7 +8,6 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from churn_assets.cli.errors import plain_errors
 from churn_assets.datasets.config import SOURCE_NAMES
 from churn_assets.settings import load_settings
 
@@ -78,6 +77,5 @@ def upload(
         raise typer.BadParameter("set CHURN_STORE=gs://bucket/prefix: where to upload to")
     source = open_store(str(settings.home / "store"))
     target = open_store(settings.store, cache=settings.home / "cache")
-    with plain_errors():
-        copied = copy_store(source, target, replace=force)
+    copied = copy_store(source, target, replace=force)
     Console(stderr=True).print(f"{copied} artifacts are now in {target.url}")

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
+from churn_assets.datasets.errors import DataError, SourceUnavailableError
+from churn_assets.plain_errors import WrongSettingError, describe
 from churn_assets.release.bundle import ReleaseError
 from churn_assets.resources.artifact_store import ArtifactError
+
+EXPECTED = (
+    WrongSettingError,
+    OSError,
+    ArtifactError,
+    ReleaseError,
+    DataError,
+    SourceUnavailableError,
+)
 
 
 def fail(error: Exception) -> typer.Exit:
     """Say what is wrong on stderr; the caller raises the result."""
-    Console(stderr=True).print(f"[red]{error}[/]", highlight=False)
+    console = Console(stderr=True, soft_wrap=True)
+    console.print(describe(error), style="red", markup=False, highlight=False)
     return typer.Exit(1)
 
 
-@contextmanager
-def plain_errors() -> Iterator[None]:
-    """Within it, what store and releases report is shown without a traceback."""
-    try:
-        yield
-    except (ArtifactError, ReleaseError) as error:
-        raise fail(error) from error
+class PlainErrors(TyperGroup):
+    """A group of commands whose expected errors are shown without a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # `churn … | head`: nobody is left to be told
+            raise
+        except EXPECTED as error:
+            raise fail(error) from error

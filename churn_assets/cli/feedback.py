@@ -12,7 +12,7 @@ import typer
 
 from churn_assets.cli.errors import fail
 from churn_assets.cli.releases import open_registry
-from churn_assets.resources.artifact_store import ArtifactError, current_artifact
+from churn_assets.resources.artifact_store import current_artifact
 from churn_assets.settings import load_settings
 
 
@@ -37,12 +37,9 @@ def feedback(
     from churn_assets.release.campaign_log import EARLIEST, FEATURES, campaign_rows
 
     store = open_registry().store
-    try:
-        folder = store.get(current_artifact(store, "predictions"))
-        with contextlib.closing(open_feedback_log(store, load_settings().home)) as log:
-            events = [json.loads(event) for event in log.events()]
-    except ArtifactError as error:
-        raise fail(error) from error
+    folder = store.get(current_artifact(store, "predictions"))
+    with contextlib.closing(open_feedback_log(store, load_settings().home)) as log:
+        events = [json.loads(event) for event in log.events()]
     table = pq.read_table(folder / "predictions.parquet", columns=["customer_id", *FEATURES])
     customers = {row["customer_id"]: row for row in table.to_pylist()}
     rows, misdated = campaign_rows(events, customers, datetime.now(UTC))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +16,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from churn_assets.environment import absolute_paths
+from churn_assets.paths import absolute
 from churn_assets.settings import PROJECT, load_settings
 
 if TYPE_CHECKING:
@@ -36,6 +40,7 @@ def fail_dead_runs() -> None:
 
     for run in dead_runs.fail_dead_runs():
         typer.echo(f"{run} was killed: marked as failed", err=True)
+KEPT_LOGS = 20
 
 
 def register(app: typer.Typer) -> None:
@@ -45,7 +50,8 @@ def register(app: typer.Typer) -> None:
 
 def prepare_dagster_home() -> Path:
     """The folder of Dagster's own records, made on first use unless DAGSTER_HOME names one."""
-    home = Path(os.environ.setdefault("DAGSTER_HOME", str(load_settings().home / "dagster")))
+    home = absolute(Path(os.environ.get("DAGSTER_HOME") or load_settings().home / "dagster"))
+    os.environ["DAGSTER_HOME"] = str(home)  # Dagster itself takes absolute paths only
     home.mkdir(parents=True, exist_ok=True)
     config = home / "dagster.yaml"
     if not config.exists():
@@ -84,6 +90,40 @@ class RunView:
                 say(f"  [{colour}]! {name}[/] {text}")
 
 
+def new_log(job: str) -> Path:
+    """The file for what libraries and stages print during a run; the oldest beyond 20 go."""
+    folder = load_settings().home / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = sorted(folder.glob("*.log"), key=lambda file: file.stat().st_mtime)
+    for old in kept[: 1 - KEPT_LOGS]:
+        old.unlink(missing_ok=True)
+    return folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{job}-{os.getpid()}.log"
+
+
+@contextmanager
+def output_to(log: Path) -> Iterator[Console]:
+    """Within it this process and its children write to `log`; the console is still the terminal.
+
+    The descriptors themselves are moved, since child processes and C libraries know nothing else.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    out, err = os.dup(1), os.dup(2)
+    with log.open("ab") as file, os.fdopen(err, "w", encoding="utf-8", closefd=False) as screen:
+        try:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+            yield Console(file=screen, soft_wrap=True)
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.dup2(out, 1)
+            os.dup2(err, 2)
+            os.close(out)
+            screen.flush()
+            os.close(err)
+
+
 def materialize(
     job: Annotated[
         str,
@@ -94,12 +134,11 @@ def materialize(
 ) -> None:
     """Materialize the asset graph with Dagster and follow it here.
 
-    Exits with 1 when the run failed; the release that was serving before keeps serving.
+    What libraries and stages print goes to a log file. Exits with 1 when the run failed; the
+    release that was serving before keeps serving.
     """
     prepare_dagster_home()
     fail_dead_runs()
-    # Dagster Pipes announces a preview feature at every stage; nothing a user could act on.
-    warnings.filterwarnings("ignore", message=".*currently in preview.*")
     # Imported here, after DAGSTER_HOME is set: `churn --help` need not load Dagster.
     from churn_assets.automation import jobs
     from churn_assets.resources.following import load_job, run_job
@@ -109,21 +148,24 @@ def materialize(
         raise typer.BadParameter(
             f"no job {job!r}; there are {', '.join(names)}", param_hint="--job"
         )
-    console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    began = time.monotonic()
-    with Progress(*columns, console=console) as progress:
-        view = RunView(progress, steps=len(load_job(job).nodes))
-        run = run_job(job, view)
+    began, log = time.monotonic(), new_log(job)
+    with output_to(log) as console:
+        # Not redirected by the display: what libraries print belongs to the log.
+        progress = Progress(*columns, console=console, redirect_stdout=False, redirect_stderr=False)
+        with progress:
+            view = RunView(progress, steps=len(load_job(job).nodes))
+            run = run_job(job, view)
     passed, warned, failed = view.checks.values()
-    console.print(
+    Console(stderr=True, soft_wrap=True).print(
         f"{job}: {run.status.value} in {time.monotonic() - began:.0f} s; "
-        f"checks: {passed} passed, {warned} warned, {failed} failed"
+        f"checks: {passed} passed, {warned} warned, {failed} failed; log: {log}",
+        highlight=False,
     )
     if not run.is_success:
         raise typer.Exit(1)
@@ -135,5 +177,6 @@ def dev(port: Annotated[int, typer.Option(help="Port of the Dagster UI")] = 3000
     fail_dead_runs()
     workspace = PROJECT / "workspace.yaml"
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-p", str(port)]
+    os.environ.update(absolute_paths(load_settings()))
     os.chdir(PROJECT)
     os.execv(sys.executable, command)  # noqa: S606 - our own interpreter and arguments

@@ -1,128 +1,226 @@
-"""`churn predict` and `churn serve`: decisions from the latest release."""
+"""`churn predict`: decisions from the latest release for customers of a file."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
 import typer
+from rich.console import Console
 
-from churn_assets.cli.errors import fail, plain_errors
+from churn_assets.cli.answers import Format, to_csv, to_json, to_table
+from churn_assets.cli.errors import fail
 from churn_assets.cli.releases import open_registry
+from churn_assets.cli.serve import api_process, local_client
 from churn_assets.release import kill_switch
-from churn_assets.settings import PROJECT, load_settings
+from churn_assets.resources.artifact_store import write_atomically
+from churn_assets.settings import load_settings
 
-STARTUP_SECONDS = 30.0
+if TYPE_CHECKING:
+    from churn_assets.cli.customers import Customers, Row
+
 KEY_VARIABLE = "CHURN_API_KEY"
+BATCH = 500  # customers at a time: what a server takes in one body, whatever they tell of each
+
+SHOWN_REFUSALS = 20
+ANSWER = ("decision", "message", "safety", "metadata")  # the specification's keys, in its order
+
+Ask = Callable[[list[Any]], list[dict[str, Any]]]
+"""Customers in the form of `POST /predict` -> rows in the form of `POST /predict/batch`."""
 
 
 def register(app: typer.Typer) -> None:
     app.command()(predict)
-    app.command()(serve)
 
 
 def predict(
     file: Annotated[
-        Path | None, typer.Argument(help="JSON of one customer; `-` reads standard input")
+        Path | None,
+        typer.Argument(help="CSV, JSON, JSON Lines or Parquet; `-` reads standard input"),
     ] = None,
-    sample: Annotated[bool, typer.Option(help="Use the specification's sample customer")] = False,
-    over_http: Annotated[
-        bool, typer.Option(help="Start the API for it and ask over HTTP, as a client would")
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Use the specification's sample customer")
     ] = False,
+    over_http: Annotated[
+        bool,
+        typer.Option("--over-http", help="Start the API and ask over HTTP, as a client would"),
+    ] = False,
+    form: Annotated[
+        Format | None,
+        typer.Option(
+            "--format", help="default: by the name of --out; JSON for one customer, else a table"
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="the file to write; default: the screen")] = None,
 ) -> None:
-    """Decide for one customer with the latest release and print the answer as JSON."""
-    from pydantic import ValidationError
+    """Decide for every customer of a file with the latest release.
 
-    from api.engine import RetentionEngine
-    from api.schemas import SAMPLE_REQUEST, PredictRequest
+    Fields and columns are those of POST /predict. A row that is refused doesn't stop the others: it
+    is written to a file beside the one given, with its number and the reason, to be mended and read
+    again. Exits with 1 if there are any.
+    """
+    # Imported here: other commands need not know the API.
+    from api.schemas import SAMPLE_REQUEST
+    from churn_assets.cli.customers import CustomerFileError, Customers, Row, read_customers
 
     if sample == (file is not None):
         raise typer.BadParameter("give either a file or --sample")
-    body = SAMPLE_REQUEST if file is None else read_json(file)
-    if over_http:
-        typer.echo(json.dumps(ask_over_http(body), indent=2, ensure_ascii=False))
-        return
-    registry, config = open_registry(), load_settings().api
+    form = form or form_of(out)
     try:
-        request = PredictRequest.model_validate_json(json.dumps(body))
-    except ValidationError as error:
+        customers = (
+            Customers([Row(1, SAMPLE_REQUEST, SAMPLE_REQUEST)], single=True)
+            if file is None
+            else read_customers(file)
+        )
+    except CustomerFileError as error:
         raise fail(error) from error
-    with plain_errors():
-        engine = RetentionEngine.load(registry.folder(), config.default_time_zone)
-        forced = kill_switch.baseline_forced(registry.store, config.force_baseline)
-    answer = engine.predict(request, force_baseline=forced)
-    typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+    with ExitStack() as stack:
+        ask = stack.enter_context(http_asker()) if over_http else engine_asker()
+        answers, refused = decide(customers, ask)
+    if answers:
+        write(answers, form, out, one=customers.single)
+    if refused:
+        report_refused(file, customers, refused)
+        raise typer.Exit(1)
 
 
-def read_json(file: Path) -> Any:
-    """The JSON document in a file, or on standard input for `-`."""
-    text = sys.stdin.read() if str(file) == "-" else file.read_text()
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise typer.BadParameter(f"{file} is not JSON: {error}") from error
-
-
-def ask_over_http(body: Any) -> Any:
-    """The answer of an API process started for this one request on a free loopback port.
-
-    Where the settings ask callers for a key, CHURN_API_KEY holds it.
-    """
-    key = os.environ.get(KEY_VARIABLE)
-    headers = {"x-api-key": key} if key else {}
-    with api_process() as url:
-        response = httpx.post(f"{url}/predict", json=body, headers=headers, timeout=30)
-    if response.is_error:
-        raise fail(RuntimeError(f"the API answered {response.status_code}: {response.text}"))
-    return response.json()
-
-
-@contextlib.contextmanager
-def api_process() -> Iterator[str]:
-    """A real server process, ready to answer; stopped on leaving.
+def form_of(out: Path | None) -> Format | None:
+    """The format that a file's name asks for; None where there is no file.
 
     Raises:
-        typer.Exit: the server ended or was not ready in time; its output was shown.
+        typer.BadParameter: the name ends with none of the formats.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "uvicorn", "api.main:app", "--port", str(port)]
-    command += ["--log-level", "warning"]
-    server = subprocess.Popen(command, cwd=PROJECT)
-    try:
-        deadline = time.monotonic() + STARTUP_SECONDS
-        while not is_ready(url):
-            if server.poll() is not None or time.monotonic() > deadline:
-                raise fail(RuntimeError("the API did not become ready; see its output above"))
-            time.sleep(0.1)
-        yield url
-    finally:
-        server.terminate()
-        server.wait()
+    if out is None:
+        return None
+    suffix = out.suffix.lower().removeprefix(".")
+    if suffix not in (Format.CSV, Format.JSON):
+        raise typer.BadParameter(f"{out}: name it .csv or .json, or give --format")
+    return Format(suffix)
 
 
-def is_ready(url: str) -> bool:
-    """Whether `/readyz` answers 200."""
-    try:
-        return httpx.get(f"{url}/readyz", timeout=2).status_code == httpx.codes.OK
-    except httpx.TransportError:
-        return False
+def decide(customers: Customers, ask: Ask) -> tuple[list[dict[str, Any]], list[tuple[Row, str]]]:
+    """The answers, each with its row's number and customer, and the refused rows with the reason.
+
+    Both are in the file's order.
+    """
+    readable = [row for row in customers.rows if not row.problem]
+    answers: list[dict[str, Any]] = []
+    refused = [(row, row.problem) for row in customers.rows if row.problem]
+    for start in range(0, len(readable), BATCH):
+        part = readable[start : start + BATCH]
+        for row, result in zip(part, ask([row.customer for row in part]), strict=True):
+            if result["answer"] is None:
+                refused.append((row, reason(result["errors"])))
+            else:
+                named = {"row": row.number, "customer_id": row.customer["customer_id"]}
+                answers.append(named | result["answer"])
+    return answers, sorted(refused, key=lambda pair: pair[0].number)
 
 
-def serve() -> None:
-    """Run the API (and its console page) from the latest release until interrupted."""
-    settings = load_settings().api
-    command = [sys.executable, "-m", "uvicorn", "api.main:app", "--host", settings.host]
-    os.chdir(PROJECT)
-    os.execv(sys.executable, [*command, "--port", str(settings.port)])  # noqa: S606 - our own
+def reason(errors: list[dict[str, Any]]) -> str:
+    """The API's errors about one customer in a line, without what the customer's row says."""
+    return "; ".join(
+        ": ".join([*(str(part) for part in error["loc"][-1:] if part != "body"), error["msg"]])
+        for error in errors
+    )
+
+
+def engine_asker() -> Ask:
+    """Asks the release in service, in this process.
+
+    Raises:
+        ReleaseError, ArtifactError: there is none, or it is damaged.
+    """
+    from pydantic import ValidationError
+
+    from api.engine import RetentionEngine
+    from api.errors import problems_of
+    from api.routes.batch import BatchRequest, answer_batch
+    from api.schemas import PredictRequest
+
+    registry, config = open_registry(), load_settings().api
+    engine = RetentionEngine.load(registry.folder(), config.default_time_zone)
+    forced = kill_switch.baseline_forced(registry.store, config.force_baseline)
+
+    def ask(customers: list[Any]) -> list[dict[str, Any]]:
+        if len(customers) == 1:  # as POST /predict: the language model may write it on the spot
+            try:
+                request = PredictRequest.model_validate(customers[0])
+            except ValidationError as error:
+                return [{"answer": None, "errors": problems_of(error.errors())}]
+            return [{"answer": engine.predict(request, force_baseline=forced), "errors": []}]
+        batch = BatchRequest(customers=customers)
+        rows: list[dict[str, Any]] = answer_batch(engine, batch, forced)["results"]
+        return rows
+
+    return ask
+
+
+@contextmanager
+def http_asker() -> Iterator[Ask]:
+    """Asks an API process that is started for it on a free loopback port.
+
+    One customer is sent to `POST /predict`, several to `POST /predict/batch`. Where the settings
+    ask callers for a key, CHURN_API_KEY holds it.
+    """
+    key = os.environ.get(KEY_VARIABLE)
+    with api_process() as url, local_client(url, timeout=60) as client:
+        client.headers.update({"x-api-key": key} if key else {})
+
+        def post(path: str, body: Any) -> httpx.Response:
+            answer = client.post(path, json=body)
+            if answer.is_error and answer.status_code != httpx.codes.UNPROCESSABLE_ENTITY:
+                raise fail(RuntimeError(f"the API answered {answer.status_code}: {answer.text}"))
+            return answer
+
+        def ask(customers: list[Any]) -> list[dict[str, Any]]:
+            if len(customers) == 1:
+                answer = post("/predict", customers[0])
+                if answer.is_error:
+                    return [{"answer": None, "errors": answer.json()["detail"]}]
+                return [{"answer": answer.json(), "errors": []}]
+            answer = post("/predict/batch", {"customers": customers}).raise_for_status()
+            rows: list[dict[str, Any]] = answer.json()["results"]
+            return rows
+
+        yield ask
+
+
+def write(answers: list[dict[str, Any]], form: Format | None, out: Path | None, one: bool) -> None:
+    """Write the answers to a file or the screen; the API's own JSON where `one` was asked about."""
+    form = form or (Format.JSON if one else Format.TABLE)
+    if form == Format.JSON:
+        text = to_json({key: answers[0][key] for key in ANSWER} if one else answers)
+    else:
+        text = to_csv(answers) if form == Format.CSV else to_table(answers)
+    if out is None:
+        typer.echo(text, nl=False)
+    elif out.is_file() or not out.exists():
+        write_atomically(out, text.encode())
+    else:  # a pipe or a terminal
+        out.write_text(text, encoding="utf-8")
+
+
+def report_refused(file: Path | None, customers: Customers, refused: list[tuple[Row, str]]) -> None:
+    """Say on stderr which rows were refused and why, and where they can be mended."""
+    from churn_assets.cli.customers import write_refused
+
+    console = Console(stderr=True, soft_wrap=True)
+    for row, why in refused[:SHOWN_REFUSALS]:
+        where = "" if customers.single else f"row {row.number}: "
+        console.print(where + why, style="red", markup=False, highlight=False)
+    if file is None or customers.single:
+        return
+    if len(refused) > SHOWN_REFUSALS:
+        console.print(f"… and {len(refused) - SHOWN_REFUSALS:,} more")
+    path = write_refused(file, customers, refused)
+    console.print(
+        f"{len(customers.rows) - len(refused):,} answered, {len(refused):,} refused: "
+        f"mend {path} and predict it",
+        markup=False,
+        highlight=False,
+    )

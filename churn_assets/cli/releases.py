@@ -1,24 +1,19 @@
-"""`churn report`, `releases`, `rollback`, `promote`: what serves and what it measured."""
+"""`churn releases`, `rollback`, `promote`: which release serves."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from churn_assets.cli.errors import plain_errors
-from churn_assets.release.bundle import read_manifest
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.resources.artifact_store import open_store
 from churn_assets.settings import load_settings
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(report)
     app.command()(releases)
     app.command()(rollback)
     app.command()(promote)
@@ -30,35 +25,10 @@ def open_registry() -> ReleaseRegistry:
     return ReleaseRegistry(open_store(settings.store_url, cache=settings.home / "cache"))
 
 
-def report(
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable")] = False,
-) -> None:
-    """Metrics of the latest release: data, models, policy, messages, checks."""
-    with plain_errors():
-        manifest = read_manifest(open_registry().folder())
-    if as_json:
-        typer.echo(json.dumps(manifest.report, indent=2))
-        return
-    table = Table(title=f"Release {manifest.release_id}", show_header=False)
-    for name, value in flatten(manifest.report):
-        table.add_row(name, value)
-    Console().print(table)
-
-
-def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """(`risk.auc`, `0.849`) for every leaf of a nested report."""
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def releases() -> None:
     """List the kept releases; the arrow points at the one that serves."""
-    with plain_errors():
-        registry = open_registry()
-        latest, records = registry.latest(), registry.records()
+    registry = open_registry()
+    latest, records = registry.latest(), registry.records()
     table = Table("", "release", "created (UTC)", "status", "why")
     for record in records:
         serves = latest is not None and record.release_id == latest.release_id
@@ -70,8 +40,7 @@ def releases() -> None:
 
 def rollback() -> None:
     """Let the previous good release serve again."""
-    with plain_errors():
-        latest = open_registry().rollback()
+    latest = open_registry().rollback()
     typer.echo(f"{latest.release_id} serves: {latest.reason}")
 
 
@@ -79,6 +48,5 @@ def promote(
     release_id: Annotated[str, typer.Argument(help="an id that `churn releases` lists")],
 ) -> None:
     """Let a kept release serve, by decision of a person."""
-    with plain_errors():
-        latest = open_registry().promote(release_id, "promoted by hand")
+    latest = open_registry().promote(release_id, "promoted by hand")
     typer.echo(f"{latest.release_id} serves: {latest.reason}")

@@ -1,9 +1,10 @@
 """Settings of the data sets: where each comes from, its pin, and how it is split."""
 
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from churn_assets.paths import AbsolutePath
 
 DatasetName = Literal["telco_customers", "bank_contacts", "oasst1_pairs", "preference_pairs"]
 SourceKind = Literal["mirror", "download", "synthetic"]
@@ -151,7 +152,7 @@ class DatasetsConfig(Frozen):
     """`source="auto"` tries mirror, download, synthetic in this order."""
 
     source: Literal["auto", "mirror", "download", "synthetic"] = "auto"
-    mirror: Path | None = None
+    mirror: AbsolutePath | None = None
     allow_synthetic: bool = True
     synthetic_seed: int = 42
     download: DownloadConfig = DownloadConfig()

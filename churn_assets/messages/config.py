@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from churn_assets.paths import absolute
 
 EMBEDDED = "embedded"
 OPT_350M = "facebook/opt-350m"
@@ -50,9 +53,14 @@ class BaseModelConfig(Frozen):
     muon_learning_rate: float = Field(0.02, gt=0, description="weight matrices of the layers")
     seed: int = 42
 
+    @field_validator("source")
+    @classmethod
+    def _absolute_folder(cls, source: str) -> str:
+        return str(absolute(Path(source))) if source.startswith((".", "~")) else source
+
     @model_validator(mode="after")
     def _pinned(self) -> BaseModelConfig:
-        is_hub = self.source != EMBEDDED and not self.source.startswith((".", "/", "~"))
+        is_hub = self.source != EMBEDDED and not self.source.startswith("/")
         if is_hub and not re.fullmatch("[0-9a-f]{40}", self.revision or ""):
             raise ValueError(
                 f"base model {self.source!r} is a hub id: set revision to a full commit hash "

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from churn_assets.paths import AbsolutePath
 from churn_assets.predictors.calibration import CalibrationKind
 from churn_assets.predictors.forest import MAX_DEPTH
 
@@ -78,7 +78,7 @@ class AcceptConfig(BoosterConfig):
 
     effect: Literal["illustrative", "conservative"] = "illustrative"
     """The assumed response to a discount (`OFFER_EFFECTS`); the public data has none."""
-    campaign_log: Path | None = None
+    campaign_log: AbsolutePath | None = None
     """A Parquet or CSV file of your own contacts (features, offer_level, accepted; `campaign_log`
     has the columns). It replaces the simulated responses."""
     bootstrap: int = Field(1000, ge=100)

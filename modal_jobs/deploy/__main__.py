@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from churn_assets.plain_errors import one_line_exit
 from modal_jobs.deploy.check import BEFORE_DEPLOYMENT, report
 
 
@@ -25,4 +26,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with one_line_exit():
+        sys.exit(main())

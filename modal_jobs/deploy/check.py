@@ -12,6 +12,7 @@ import requests
 from google.api_core.exceptions import GoogleAPICallError, NotFound
 from google.auth.exceptions import GoogleAuthError, TransportError
 
+from churn_assets.plain_errors import one_line_exit
 from churn_assets.resources.gcs_store import storage_client
 from churn_assets.settings import Settings, load_settings
 
@@ -221,4 +222,5 @@ def report(checks: Sequence[Check]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(min(1, report(ALL)))
+    with one_line_exit():
+        sys.exit(min(1, report(ALL)))

@@ -52,7 +52,7 @@ def wait_for(url: str, server: Server, status: int = 200) -> None:
         if server.process.poll() is not None:
             break
         try:
-            if httpx.get(url, timeout=5).status_code == status:
+            if httpx.get(url, timeout=5, trust_env=False).status_code == status:
                 return
         except httpx.TransportError:
             pass

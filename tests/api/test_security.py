@@ -17,6 +17,7 @@ from api.config import ApiConfig, parse_key_line
 from api.main import create_app
 from api.schemas import SAMPLE_REQUEST
 from api.security import Keyring, RateLimiter
+from churn_assets.plain_errors import WrongSettingError
 from churn_assets.settings import Settings
 from tests.api.conftest import publish_small_release
 from tests.api.server import Server, running
@@ -142,7 +143,7 @@ def test_cors_is_closed_but_for_listed_origins(guarded: Server, client: httpx.Cl
 def test_production_refuses_to_start_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A forgotten key must be noticed at the start, not by a stranger."""
     monkeypatch.setattr(os, "environ", {k: v for k, v in os.environ.items() if "CHURN" not in k})
-    with pytest.raises(ValueError, match="needs an API key"):
+    with pytest.raises(WrongSettingError, match="needs an API key"):
         create_app(Settings(profile="production", home=tmp_path))
     config = ApiConfig(key_hashes=(line("web", "k"),))
     create_app(Settings(profile="production", home=tmp_path, api=config))

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,39 +19,9 @@ from churn_assets.decision.rules import NeverContact, PricedGreedy
 from churn_assets.predictors.campaign_log import COLUMNS
 from churn_assets.release.registry import HISTORY, ReleaseRegistry
 from churn_assets.resources.artifact_store import LocalArtifactStore, asset_pointer
-from tests.api.conftest import publish_predictions, publish_small_release
+from tests.api.conftest import publish_predictions
+from tests.cli.conftest import Churn
 from tests.decision.conftest import synthetic_customers
-
-PROJECT = Path(__file__).resolve().parents[2]
-Churn = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home folder with two releases, the newer one serving."""
-    home = tmp_path_factory.mktemp("home")
-    for seed in (0, 1):
-        publish_small_release(home, tmp_path_factory.mktemp("release"), seed=seed)
-    return home
-
-
-@pytest.fixture(scope="module")
-def churn(home: Path) -> Churn:
-    def run(
-        *arguments: str, home: Path = home, text: str = "", **variables: str
-    ) -> subprocess.CompletedProcess[str]:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("CHURN_")}
-        return subprocess.run(
-            [sys.executable, "-c", "from churn_assets.cli import app; app()", *arguments],
-            cwd=PROJECT,
-            env=environment | {"CHURN_HOME": str(home), "COLUMNS": "200"} | variables,
-            input=text,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return run
 
 
 def test_report_prints_the_serving_releases_metrics(churn: Churn) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -269,6 +270,36 @@ def test_a_name_that_nobody_answers_for_gives_up_in_time(
     with pytest.raises(SourceUnavailableError, match="no answer in time"):
         open_client("https://data.example/file.csv", impatient)
     released.set()
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "http://127.0.0.1:9"])
+def test_a_proxy_for_everything_is_used_and_named_when_it_is_away(
+    quick: DownloadConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, proxy: str
+) -> None:
+    """Behind it no name is resolved here, and a SOCKS proxy needs no package more."""
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    monkeypatch.setattr(socket, "getaddrinfo", refusing(socket.getaddrinfo, "data.example"))
+    with pytest.raises(SourceUnavailableError, match=r"https://data\.example/a cannot be reached"):
+        download("https://data.example/a", tmp_path / "a", quick)
+
+
+def refusing(resolve: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """A resolver that must not be asked for `name`."""
+
+    def ask(host: str, *arguments: Any, **options: Any) -> Any:
+        assert host != name
+        return resolve(host, *arguments, **options)
+
+    return ask
+
+
+def test_a_proxy_that_is_none_is_said(
+    quick: DownloadConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A mistyped proxy is the environment's fault, in the words of a source that is away."""
+    monkeypatch.setenv("ALL_PROXY", "carrier-pigeon://coop")
+    with pytest.raises(SourceUnavailableError, match="the environment's proxy cannot be used"):
+        download("https://data.example/a", tmp_path / "a", quick)
 
 
 def test_certificates_are_verified(quick: DownloadConfig) -> None:

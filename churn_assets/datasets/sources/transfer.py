@@ -111,14 +111,18 @@ def open_client(
     httpx cannot limit the time that the resolver takes, which without a network can be long.
 
     Raises:
-        SourceUnavailableError: the host's name cannot be resolved in time.
+        SourceUnavailableError: the host's name cannot be resolved in time, or the environment names
+            a proxy that is none.
     """
     parts = urlsplit(url)
-    if parts.scheme not in getproxies():
+    if not getproxies().keys() & {parts.scheme, "all"}:  # else the proxy resolves it
         _resolve(parts.hostname or "", config.connect_timeout)
     timeout = httpx.Timeout(config.read_timeout, connect=config.connect_timeout)
     headers = {"Accept-Encoding": "identity"}  # a byte range must be of the file's own bytes
-    return httpx.Client(timeout=timeout, auth=auth, headers=headers, follow_redirects=True)
+    try:
+        return httpx.Client(timeout=timeout, auth=auth, headers=headers, follow_redirects=True)
+    except (ValueError, httpx.InvalidURL) as error:
+        raise SourceUnavailableError(f"the environment's proxy cannot be used: {error}") from error
 
 
 def ensure_reachable(url: str, config: DownloadConfig) -> None:

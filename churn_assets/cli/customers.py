@@ -1,0 +1,271 @@
+"""Customers from a file: CSV, JSON Lines, JSON or Parquet, each in the form of `POST /predict`.
+
+What can't be read as a customer stays a row with its problem, so that it can be written to a file
+as it was, mended and read again.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import difflib
+import io
+import json
+import math
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from api.schemas import PredictRequest
+
+Kind = Literal["csv", "jsonl", "json", "parquet"]
+SUFFIXES: dict[str, Kind] = {
+    ".csv": "csv",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+}
+STDIN = "-"
+NOTES = ("refused_row", "refused_because")  # what we add to a refused row, and leave out on reading
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+TRUE, FALSE = ("yes", "true", "1"), ("no", "false", "0")
+
+
+class CustomerFileError(Exception):
+    """A file that as a whole can't be read as customers; says why."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One customer of a file.
+
+    Attributes:
+        number: counted from 1, without a header.
+        raw: the cells of a CSV or Parquet row, else the object or line as it should be written.
+        customer: what `POST /predict` would be sent, where the row could be read.
+        problem: why it could not be read; empty where it could.
+    """
+
+    number: int
+    raw: list[Any] | dict[str, Any] | str
+    customer: Any = None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Customers:
+    """The rows of a file.
+
+    Attributes:
+        rows: in the file's order.
+        columns: the header of a CSV or Parquet file; empty for JSON.
+        delimiter: what separates the cells of a CSV file.
+        single: the file is one JSON object, not a list.
+    """
+
+    rows: list[Row]
+    columns: tuple[str, ...] = ()
+    delimiter: str = ","
+    single: bool = False
+
+
+def read_customers(file: Path) -> Customers:
+    """Every row of a file; `-` is standard input, with JSON, JSON Lines or CSV.
+
+    Raises:
+        CustomerFileError: the file as a whole can't be read as customers.
+        OSError: it can't be opened.
+    """
+    if file.is_dir():
+        raise CustomerFileError(f"{file} is a folder: name a file")
+    if str(file) == STDIN:
+        content = sys.stdin.buffer.read().removeprefix(codecs.BOM_UTF8)
+        kind: Kind = "json" if content.lstrip()[:1] in (b"{", b"[") else "csv"
+    elif file.suffix.lower() in SUFFIXES:
+        kind, content = SUFFIXES[file.suffix.lower()], file.read_bytes()
+    else:
+        known = ", ".join(SUFFIXES)
+        raise CustomerFileError(f"{file}: can't tell the format by its name; known are {known}")
+    try:
+        customers = _read(kind, content)
+    except (ValueError, csv.Error, RecursionError) as error:
+        raise CustomerFileError(f"{file}: {error}") from error
+    if not customers.rows:
+        raise CustomerFileError(f"{file} has no customers")
+    return customers
+
+
+def _read(kind: Kind, content: bytes) -> Customers:
+    if kind == "parquet":
+        return _from_parquet(content)
+    text = _text(content)
+    if kind == "csv":
+        return _from_csv(text)
+    if kind == "jsonl":
+        return Customers(list(_json_lines(text)))
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data":  # one document after the other
+            return Customers(list(_json_lines(text)))
+        raise ValueError(f"is not JSON: {error}") from error
+    many = document if isinstance(document, list) else [document]
+    rows = [_from_object(number, value) for number, value in enumerate(many, 1)]
+    return Customers(rows, single=not isinstance(document, list))
+
+
+def _text(content: bytes) -> str:
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"is not UTF-8 (byte {error.start}); Latin-1 or Windows-1252? Save it as UTF-8"
+        ) from error
+
+
+def _json_lines(text: str) -> Iterator[Row]:
+    lines = (line for line in text.split("\n") if line.strip())
+    for number, line in enumerate(lines, 1):
+        try:
+            yield _from_object(number, json.loads(line))
+        except json.JSONDecodeError as error:
+            yield Row(number, line.rstrip("\r"), problem=f"is not JSON: {error}")
+
+
+def _from_object(number: int, value: Any) -> Row:
+    if not isinstance(value, dict):
+        return Row(number, json.dumps(value), problem="is not a JSON object")
+    customer = {name: given for name, given in value.items() if name not in NOTES}
+    return Row(number, customer, customer)
+
+
+def _from_csv(text: str) -> Customers:
+    header = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=header.count)
+    table = [cells for cells in csv.reader(io.StringIO(text), delimiter=delimiter) if cells]
+    columns = tuple(name.strip() for name in table[0]) if table else ()
+    _check_columns(columns)
+    rows = []
+    for number, cells in enumerate(table[1:], 1):
+        if len(cells) != len(columns):
+            problem = f"has {len(cells)} cells where the header has {len(columns)}"
+            rows.append(Row(number, cells, problem=problem))
+            continue
+        named = {c: cell.strip() for c, cell in zip(columns, cells, strict=True) if c not in NOTES}
+        comma = delimiter == ";"  # then a comma may be the decimal one
+        customer = {name: _parsed(name, cell, comma) for name, cell in named.items() if cell}
+        rows.append(Row(number, cells, customer))
+    return Customers(rows, columns, delimiter)
+
+
+def _from_parquet(content: bytes) -> Customers:
+    # Imported here: half a second that other formats need not take.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(pa.BufferReader(content))
+    except pa.ArrowException as error:
+        raise ValueError(f"is no Parquet file: {error}") from error
+    columns = tuple(table.column_names)
+    _check_columns(columns)
+    rows = []
+    for number, values in enumerate(table.to_pylist(), 1):
+        known = {n: _plain(v) for n, v in values.items() if n not in NOTES and not _is_missing(v)}
+        rows.append(Row(number, ["" if _is_missing(v) else v for v in values.values()], known))
+    return Customers(rows, columns)
+
+
+def _check_columns(columns: Sequence[str]) -> None:
+    """Raise ValueError for a header that can't be one of customers."""
+    fields = PredictRequest.model_fields
+    doubled = sorted({name for name in columns if columns.count(name) > 1})
+    unknown = [name for name in columns if name not in fields and name not in NOTES]
+    missing = [n for n, field in fields.items() if field.is_required() and n not in columns]
+    if doubled:
+        raise ValueError(f"has the column {doubled[0]} twice")
+    if missing:
+        raise ValueError(f"lacks the columns {', '.join(missing)}; it has {', '.join(columns)}")
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], fields, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"has a column that no customer has: {unknown[0]!r}{hint}")
+
+
+def _types_of(annotation: Any) -> set[Any]:
+    """The plain types within an annotation: `{int, NoneType}` for `int | None`."""
+    if get_origin(annotation) is Annotated:
+        return _types_of(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return set().union(*map(_types_of, get_args(annotation)))
+    return {annotation}
+
+
+def _parsed(name: str, cell: str, decimal_comma: bool) -> Any:
+    """A cell as its field's type; a cell that isn't one stays text, which the field refuses."""
+    types = _types_of(PredictRequest.model_fields[name].annotation)
+    if bool in types:
+        return cell.lower() in TRUE if cell.lower() in (*TRUE, *FALSE) else cell
+    number = cell.replace(",", ".") if decimal_comma else cell
+    if types & {int, float} and NUMBER.fullmatch(number):
+        return _whole(float(number))
+    return cell
+
+
+def _whole(number: float) -> int | float:
+    return int(number) if number.is_integer() else number
+
+
+def _plain(value: Any) -> Any:
+    """A Parquet value as JSON has it: pandas writes whole numbers with gaps as floats."""
+    return _whole(float(value)) if isinstance(value, float | Decimal) else value
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def write_refused(file: Path, customers: Customers, refused: Sequence[tuple[Row, str]]) -> Path:
+    """Write the refused rows as they were, with number and reason, to a new file beside `file`.
+
+    CSV and Parquet rows become CSV, JSON becomes JSON Lines; a line that was no JSON stays as it
+    was. The file can be mended and read again.
+    """
+    suffix = ".csv" if customers.columns else ".jsonl"
+    stem = "customers" if str(file) == STDIN else file.stem.removesuffix(".refused")
+    base = Path.cwd() if str(file) == STDIN else file.parent
+    path, count = base / f"{stem}.refused{suffix}", 1
+    while path.exists():
+        count += 1
+        path = base / f"{stem}-{count}.refused{suffix}"
+    with path.open("x", encoding="utf-8", newline="") as out:
+        if customers.columns:
+            _write_cells(csv.writer(out, delimiter=customers.delimiter), customers, refused)
+        else:
+            out.writelines(f"{_noted_json(row, why)}\n" for row, why in refused)
+    return path
+
+
+def _write_cells(writer: Any, customers: Customers, refused: Sequence[tuple[Row, str]]) -> None:
+    """The notes come first: a row with too many cells keeps them all."""
+    kept = [i for i, name in enumerate(customers.columns) if name not in NOTES]
+    header = [customers.columns[i] for i in kept]
+    writer.writerow([*NOTES, *header])
+    dropped = set(range(len(customers.columns))) - set(kept)
+    for row, why in refused:
+        cells = [cell for i, cell in enumerate(row.raw) if i not in dropped]
+        writer.writerow([row.number, why, *cells])
+
+
+def _noted_json(row: Row, why: str) -> str:
+    if not isinstance(row.raw, dict):
+        return str(row.raw)
+    notes = dict(zip(NOTES, (row.number, why), strict=True))
+    return json.dumps(notes | row.raw, ensure_ascii=False)

@@ -1,0 +1,137 @@
+"""`churn report`: what the release in service measures, by area, and how it stands to its gates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from churn_assets.cli.releases import open_registry
+from churn_assets.messages import gates as messages
+from churn_assets.release.bundle import read_manifest
+
+if TYPE_CHECKING:
+    from checks.predictors import Gate
+
+HOLDS, MISSED, WARNS = "[green]holds[/]", "[red]missed[/]", "[yellow]missed (warns)[/]"
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(report)
+
+
+def report(
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable")] = False,
+) -> None:
+    """Metrics of the latest release, area by area, with the gates and whether each holds."""
+    folder = open_registry().folder()
+    manifest = read_manifest(folder)
+    if as_json:
+        typer.echo(json.dumps(manifest.report, indent=2))
+        return
+    console = Console(soft_wrap=True)
+    console.print(f"Release {manifest.release_id}", highlight=False)
+    gates = gates_by_area()
+    stages = {"policy": folder / "reports" / "policy_report.json"}  # where its gates look
+    for area, section in manifest.report.items():
+        if isinstance(section, Mapping):
+            detail = stages.get(area)
+            measured = json.loads(detail.read_bytes()) if detail and detail.is_file() else section
+            console.print()
+            console.print(area_table(area, section, measured, gates.get(area, ())))
+
+
+def gates_by_area() -> dict[str, Sequence[Gate]]:
+    """Area of the report -> its gates."""
+    # Imported here: `churn report --json` need not load Dagster.
+    from checks import decision
+    from checks import messages as message_checks
+    from checks.predictors import ACCEPT_GATES, RISK_GATES, Gate
+
+    def bound(name: str, low: float | None = None, high: float | None = None) -> Gate:
+        return Gate(name=name, figure=name, value=lambda area: leaf(area, name), low=low, high=high)
+
+    return {
+        "risk": RISK_GATES,
+        "accept": ACCEPT_GATES,
+        "policy": (
+            bound("serving.spend_ratio.value", high=decision.OVERSPEND),
+            bound("serving.test_spend_ratio.lower", high=decision.OVERSPEND),
+            bound("serving.over_contact_rate", high=decision.OVER_CAP),
+        ),
+        "messages": (
+            bound("sft_pass_rate", low=messages.SFT_PASS_RATE),
+            bound("ppo_pass_rate", low=messages.PPO_PASS_RATE),
+            bound("served_pass_rate", low=1.0),
+            bound("rm_accuracy", low=messages.REWARD_ACCURACY),
+            Gate(
+                name="worst flaw's rm_accuracy",
+                figure="accuracy of the reward model on its worst flaw",
+                value=lambda area: min(area["rm_accuracy_by_flaw"].values()),
+                low=messages.WORST_FLAW_ACCURACY,
+            ),
+            bound("reward_gain", low=messages.REWARD_GAIN),
+            bound("reward_gain_lower", low=messages.REWARD_GAIN_LOWER),
+            bound("reward_gain_second_rm", low=0.0),
+            bound("win_rate", low=message_checks.WIN_RATE),
+            bound("distinct2_ratio", low=message_checks.DISTINCT2_RATIO),
+        ),
+    }
+
+
+ONLY_WARN = ("win_rate", "distinct2_ratio")
+
+
+def leaf(tree: Mapping[str, Any], path: str) -> Any:
+    """The value at `serving.spend_ratio.value`; raises KeyError where there is none."""
+    value: Any = tree
+    for name in path.split("."):
+        value = value[name]
+    return value
+
+
+def area_table(
+    area: str, section: Mapping[str, Any], measured: Mapping[str, Any], gates: Sequence[Gate]
+) -> Table:
+    """The gates of an area with their verdicts, then its other figures.
+
+    Args:
+        section: the area's figures in the release's report.
+        measured: what its gates look at.
+    """
+    table = Table(title=area, title_justify="left", title_style="bold", box=None)
+    table.add_column("figure", overflow="fold")
+    for heading in ("value", "gate", "verdict"):
+        table.add_column(heading, overflow="fold")
+    for gate in gates:
+        table.add_row(gate.name.replace("_", " "), *judged(gate, measured))
+    for name, value in flatten(section):
+        if name not in {gate.name for gate in gates}:
+            table.add_row(escape(name), escape(value))
+    return table
+
+
+def judged(gate: Gate, measured: Mapping[str, Any]) -> tuple[str, str, str]:
+    """A gate's figure, its bounds and its verdict."""
+    bounds = [f"{sign} {b:g}" for sign, b in (("≥", gate.low), ("≤", gate.high)) if b is not None]
+    try:
+        value = gate.value(dict(measured))
+    except KeyError:  # a release that was made before the gate
+        return "–", ", ".join(bounds), "not measured"
+    synthetic = gate.data_bound and measured.get("source") == "synthetic"
+    missed = WARNS if synthetic or gate.name in ONLY_WARN else MISSED
+    return f"{value:.4g}", ", ".join(bounds), HOLDS if gate.holds(value) else missed
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """(`captured_uplift_by_preset.mild`, `0.981`) for every leaf of a nested report."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", f"{value:.4g}" if isinstance(value, float) else str(value)

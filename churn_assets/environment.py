@@ -1,0 +1,123 @@
+"""How settings are read from environment variables, and what is said of a wrong one.
+
+Beyond pydantic's own reading: an empty variable is an unset one, a list may be written with commas,
+and a variable that no setting has is an error that suggests the nearest name. No message repeats a
+value: it may be a key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource
+
+from churn_assets.plain_errors import WrongSettingError
+
+PREFIX = "CHURN_"
+DELIMITER = "__"
+NOT_SETTINGS = frozenset(
+    {
+        "CHURN_API_KEY",  # of a caller: `churn predict --over-http` sends it
+        "CHURN_TEST_PICTURES",  # where the console's tests leave screenshots
+    }
+)
+"""Our variables that are no settings; every other `CHURN_*` must be one."""
+
+SEQUENCES = (list, tuple, set, frozenset)
+
+
+class EnvironmentSource(EnvSettingsSource):
+    """The environment variables with our prefix, as pydantic-settings asks for them."""
+
+    def __init__(self, settings: type[BaseSettings]) -> None:
+        super().__init__(settings, env_ignore_empty=True)
+
+    def __call__(self) -> dict[str, Any]:
+        """The settings that the environment names; raises WrongSettingError for an unknown one."""
+        refuse_unknown(os.environ, variables_of(self.settings_cls))
+        return super().__call__()
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """A section or list from JSON, or a list from words between commas."""
+        text = str(value).strip()
+        annotation = field.annotation if isinstance(field, FieldInfo) else None
+        if get_origin(annotation) in SEQUENCES and not text.startswith("["):
+            return [word.strip() for word in text.split(",") if word.strip()]
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError as error:
+            names = [name.upper() for name, given in self.env_vars.items() if given == value]
+            where = ", ".join(name for name in names if name.endswith(field_name.upper()))
+            raise WrongSettingError(f"{where} is not valid JSON: {error}") from None
+
+
+def variables_of(model: type[BaseModel], prefix: str = PREFIX) -> dict[str, tuple[str, ...]]:
+    """Every variable that sets a field of `model` or of a section below it -> the fields' names.
+
+    A section has a variable of its own (its JSON) beside those of its fields.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for name, field in model.model_fields.items():
+        variable = f"{prefix}{name.upper()}"
+        found[variable] = (name,)
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            below = variables_of(section, f"{variable}{DELIMITER}")
+            found |= {inner: (name, *path) for inner, path in below.items()}
+    return found
+
+
+def refuse_unknown(given: Collection[str], known: Collection[str]) -> None:
+    """Raise WrongSettingError for our variables among `given` that nothing reads."""
+    ours = sorted(name for name in given if name.upper().startswith(PREFIX))
+    unknown = [name for name in ours if name.upper() not in known and name not in NOT_SETTINGS]
+    if unknown:
+        problems = (f"{name} is no setting{_nearest(name, known)}" for name in unknown)
+        raise WrongSettingError("; ".join(problems))
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    close = difflib.get_close_matches(name.upper(), [*known, *NOT_SETTINGS], n=1)
+    return f"; did you mean {close[0]}?" if close else " (churn_assets/settings.py has them all)"
+
+
+def explain(error: ValidationError, known: Mapping[str, tuple[str, ...]]) -> str:
+    """Pydantic's errors in one line: for each the variable that sets the field, and what is wrong.
+
+    What was given is left out, in whatever form: it may be a key.
+    """
+    problems = []
+    for problem in error.errors(include_url=False, include_input=False, include_context=False):
+        where = _place(problem["loc"], known)
+        what = problem["msg"].removeprefix("Value error, ")
+        problems.append(f"{where}: {what}" if where else what)
+    return "; ".join(dict.fromkeys(problems))
+
+
+def _place(loc: tuple[int | str, ...], known: Mapping[str, tuple[str, ...]]) -> str:
+    """`CHURN_API__KEY_HASHES, item 2`: the most specific variable on the way to a field."""
+    on_the_way = [name for name, path in known.items() if loc[: len(path)] == path]
+    if not on_the_way:
+        return ""
+    variable = max(on_the_way, key=len)
+    items = [f"item {part + 1}" for part in loc[len(known[variable]) :] if isinstance(part, int)]
+    return ", ".join([variable, *items])
+
+
+def absolute_paths(settings: BaseSettings) -> dict[str, str]:
+    """Variables with every path in force, for a child process that starts in another folder."""
+    found = {}
+    for variable, path in variables_of(type(settings)).items():
+        value: Any = settings
+        for name in path:
+            value = getattr(value, name)
+        if isinstance(value, Path) or (isinstance(value, str) and value.startswith("/")):
+            found[variable] = str(value)
+    return found

@@ -1,0 +1,52 @@
+"""The command line in a process of its own, on a home with small real releases."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.api.conftest import publish_small_release
+
+PROJECT = Path(__file__).resolve().parents[2]
+Churn = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home folder with two releases, the newer one serving."""
+    home = tmp_path_factory.mktemp("home")
+    for seed in (0, 1):
+        publish_small_release(home, tmp_path_factory.mktemp("release"), seed=seed)
+    return home
+
+
+@pytest.fixture(scope="module")
+def churn(home: Path) -> Churn:
+    """Runs `churn` with the given arguments and variables, from the folder `cwd`."""
+
+    def run(
+        *arguments: str, home: Path = home, text: str = "", cwd: Path = PROJECT, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", "from churn_assets.cli import app; app()"]
+        return subprocess.run(
+            [*command, *arguments],
+            cwd=cwd,
+            env=clean_environment() | {"CHURN_HOME": str(home), "COLUMNS": "200"} | variables,
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without our variables, with our packages found from any folder."""
+    mine = {k: v for k, v in os.environ.items() if not k.startswith(("CHURN_", "DAGSTER_"))}
+    return mine | {"PYTHONPATH": str(PROJECT)}

@@ -1,0 +1,90 @@
+"""`churn materialize`: what a person sees of a real run, and where the rest goes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.resources.artifact_store import LocalArtifactStore, asset_pointer
+from tests.cli.conftest import PROJECT, Churn, clean_environment
+from tests.release.small_release import write_dataset
+
+
+@pytest.fixture
+def ready(home: Path, tmp_path: Path) -> Path:
+    """A home with a release in service and customers to score."""
+    store = LocalArtifactStore(home / "store")
+    write_dataset(tmp_path / "telco_customers", "telco_customers")
+    latest = ReleaseRegistry(store).latest()
+    assert latest is not None
+    artifacts = {
+        "telco_customers": store.put("telco_customers", tmp_path / "telco_customers"),
+        "release": latest.artifact,
+    }
+    for name, artifact in artifacts.items():
+        store.write_pointer(asset_pointer(name), artifact.model_dump_json().encode())
+    return home
+
+
+def test_the_screen_has_ours_and_the_log_the_rest(churn: Churn, ready: Path) -> None:
+    """A relative home and an empty DAGSTER_HOME are no hindrance; the log's path is printed."""
+    done = churn(
+        *("materialize", "--job", "score_customers"),
+        cwd=ready.parent,
+        CHURN_HOME=ready.name,
+        DAGSTER_HOME="",
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    [log] = (ready / "logs").glob("*-score_customers-*.log")
+    *shown, last = [line for line in done.stderr.splitlines() if line.strip()]
+    assert last.startswith("score_customers: SUCCESS in ")
+    assert last.endswith(f"checks: 2 passed, 0 warned, 0 failed; log: {log}")
+    assert any("✓ predictions" in line for line in shown)
+    assert len(shown) <= 3  # the asset, and the bar as it ended
+    assert (ready / "dagster" / "dagster.yaml").is_file()
+
+
+def test_whatever_writes_it_goes_to_the_log(tmp_path: Path) -> None:
+    """Python, child processes and C libraries alike; afterwards the screen is itself again."""
+    program = """
+import os, subprocess, sys, warnings
+from pathlib import Path
+from churn_assets.cli.materialize import output_to
+with output_to(Path(sys.argv[1])) as console:
+    print("noise of print")
+    warnings.warn("noise of a warning")
+    subprocess.run(["sh", "-c", "echo noise of a child; echo noise of its stderr >&2"])
+    os.write(2, b"noise of C")
+    console.print("ours")
+print("afterwards")
+"""
+    log = tmp_path / "log"
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(log)],
+        cwd=PROJECT,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stderr, done.stdout) == ("ours\n", "afterwards\n")
+    noise = log.read_text()
+    for source in ("print", "a warning", "a child", "its stderr", "C"):
+        assert f"noise of {source}" in noise
+
+
+def test_old_logs_make_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Twenty runs' logs are kept, not every one for ever."""
+    from churn_assets.cli import materialize
+    from churn_assets.settings import Settings
+
+    monkeypatch.setattr(materialize, "load_settings", lambda: Settings(home=tmp_path))
+    for _ in range(25):
+        log = materialize.new_log("everything")
+        log.with_stem(f"{log.stem}-{_}").touch()
+    assert len(list((tmp_path / "logs").iterdir())) == materialize.KEPT_LOGS

@@ -1,0 +1,55 @@
+"""`churn report` on a release with figures of a real one's shape."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from churn_assets.release.bundle import Manifest, read_manifest, write_manifest
+from tests.api.conftest import publish_small_release
+from tests.cli.conftest import Churn
+
+LONG = "a_figure_whose_name_is_longer_than_half_a_screen_and_goes_on_for_quite_a_while"
+
+
+def measured(bundle: Path) -> Manifest:
+    """The small release with figures that hold, miss and only warn."""
+    manifest = read_manifest(bundle)
+    facts = manifest.model_dump(exclude={"release_id", "created", "content", "files"})
+    del facts["report"]["release_id"]
+    facts["report"]["risk"] |= {"source": "mirror", "auc": 0.858, "ece": 0.061}
+    facts["report"]["accept"] = {"source": "synthetic", "auc": 0.6}
+    facts["report"]["messages"] = {"sft_pass_rate": 0.96, "win_rate": 0.5, LONG: 0.123}
+    return write_manifest(bundle, **facts)
+
+
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("reported")
+    publish_small_release(home, tmp_path_factory.mktemp("release"), change=measured)
+    return home
+
+
+def test_each_area_shows_its_gates_and_whether_they_hold(churn: Churn, reported: Path) -> None:
+    """Value, gate and verdict stand in one line; what was not measured is not called good."""
+    done = churn("report", home=reported, COLUMNS="100")
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()]
+    words = [" ".join(line) for line in lines]
+    assert "risk ranks held out customers 0.858 ≥ 0.78 holds" in words
+    assert "risk is calibrated on held out customers 0.061 ≤ 0.05 missed" in words
+    assert "risk is calibrated out of fold – ≤ 0.025 not measured" in words
+    assert "acceptance is ranked 0.6 ≥ 0.7 missed (warns)" in words
+    assert "sft pass rate 0.96 ≥ 0.95 holds" in words
+    assert "win rate 0.5 ≥ 0.65 missed (warns)" in words
+    areas = list(json.loads(churn("report", "--json", home=reported).stdout))[1:]  # but the id
+    assert [word for word in words if word in areas] == areas
+
+
+def test_no_key_is_cut(churn: Churn, reported: Path) -> None:
+    """On a narrow screen a long name goes on in the next line."""
+    done = churn("report", home=reported, COLUMNS="60")
+    assert LONG in "".join(line.split()[0] for line in done.stdout.splitlines() if line.strip())
+    assert "…" not in done.stdout
