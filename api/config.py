@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from api.zones import known_zone
 
 EMPTY_KEY = hashlib.sha256(b"").hexdigest()  # what `sha256sum` says of a variable that was not set
 
@@ -53,9 +54,7 @@ class ApiConfig(BaseModel):
     @field_validator("default_time_zone")
     @classmethod
     def _known_zone(cls, zone: str) -> str:
-        if zone not in available_timezones():
-            raise ValueError(f"unknown IANA time zone {zone!r}; for example 'America/New_York'")
-        return ZoneInfo(zone).key
+        return known_zone(zone)
 
     @field_validator("key_hashes")
     @classmethod

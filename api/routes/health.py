@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from api.deps import Host
 from api.errors import JsonResponse
+from api.recording import FeedbackRecorder
 
 router = APIRouter(tags=["health"])
 
@@ -34,6 +35,10 @@ class Readiness(BaseModel):
         description="why the kill switch can't be read, if it can't; it stays as it was",
         examples=["the kill switch can't be read: gs://bucket: no route to host"],
     )
+    feedback_problem: str | None = Field(
+        description="why feedback can't be stored, if it can't; decisions don't need it",
+        examples=["feedback can't be stored: database or disk is full"],
+    )
     baseline_forced: bool = Field(description="the kill switch is on", examples=[False])
 
 
@@ -43,6 +48,7 @@ NOT_READY = Readiness(
     problem="there is no release yet: run `churn materialize`",
     predictions_problem="predictions was never materialized: run `churn materialize` first",
     switch_problem=None,
+    feedback_problem=None,
     baseline_forced=False,
 )
 
@@ -64,8 +70,9 @@ async def healthz() -> Health:
         }
     },
 )
-async def readyz(host: Host) -> Response:
+async def readyz(host: Host, request: Request) -> Response:
     """A release is loaded and checked. Send no traffic while this says 503."""
+    recorder: FeedbackRecorder = request.app.state.feedback
     engine = host.engine
     answer = Readiness(
         ready=engine is not None,
@@ -73,6 +80,7 @@ async def readyz(host: Host) -> Response:
         problem=host.problem,
         predictions_problem=host.predictions.problem,
         switch_problem=host.switch_problem,
+        feedback_problem=recorder.problem,
         baseline_forced=host.switched_off,
     )
     return JsonResponse(answer.model_dump(), status_code=200 if engine else 503)
