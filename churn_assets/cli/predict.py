@@ -97,8 +97,7 @@ def api_process() -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "uvicorn", "api.main:app", "--port", str(port)]
-    command += ["--log-level", "warning"]
+    command = [sys.executable, "-m", "api", "--port", str(port), "--log-level", "warning"]
     server = subprocess.Popen(command, cwd=PROJECT)
     try:
         deadline = time.monotonic() + STARTUP_SECONDS
@@ -123,6 +122,6 @@ def is_ready(url: str) -> bool:
 def serve() -> None:
     """Run the API (and its console page) from the latest release until interrupted."""
     settings = load_settings().api
-    command = [sys.executable, "-m", "uvicorn", "api.main:app", "--host", settings.host]
+    command = [sys.executable, "-m", "api", "--host", settings.host]
     os.chdir(PROJECT)
     os.execv(sys.executable, [*command, "--port", str(settings.port)])  # noqa: S606 - our own
