@@ -76,7 +76,7 @@ def _published(
     store = registry.store
     parts = {name: store.get(artifact) for name, artifact in models.items()}
     datasets = {name: store.get(artifact) for name, artifact in data.items()}
-    settings = config.model_dump(mode="json")
+    settings = config.recorded()
     with tempfile.TemporaryDirectory(prefix="release-") as folder:
         out = Path(folder)
         requests = config.release.golden_requests

@@ -131,8 +131,24 @@ def test_golden_set_passes_and_notices_a_changed_answer(
     golden = json.loads((copy / "golden.json").read_text())
     golden["cases"][3]["answer"]["metadata"]["churn_risk"] += 1e-3
     (copy / "golden.json").write_text(json.dumps(golden))
-    with pytest.raises(ReleaseError, match=r"G3 .*metadata\.churn_risk"):
+    with pytest.raises(ReleaseError, match=r"request 3 of 6 .*metadata\.churn_risk differs"):
         check_golden(engine, copy)
+
+
+def test_golden_set_leaves_out_what_later_code_adds(
+    engine: RetentionEngine, bundle: Path, tmp_path: Path
+) -> None:
+    """A release must stay servable when the answer's metadata grows, but not when it shrinks."""
+    copy = Path(shutil.copytree(bundle, tmp_path / "copy"))
+    golden = json.loads((copy / "golden.json").read_text())
+    metadata = golden["cases"][0]["answer"]["metadata"]
+    for removed, added, passes in (("policy", "", True), ("", "no_longer_answered", False)):
+        metadata.pop(removed, None)
+        if added:
+            metadata[added] = 1
+        (copy / "golden.json").write_text(json.dumps(golden))
+        with nullcontext() if passes else pytest.raises(ReleaseError, match="metadata differs"):
+            check_golden(engine, copy)
 
 
 def test_golden_set_notices_another_model(engine: RetentionEngine, tmp_path: Path) -> None:

@@ -172,6 +172,29 @@ def test_malformed_key_line_is_refused_without_repeating_it() -> None:
     assert "my-secret-key" not in str(caught.value)
 
 
+def test_a_key_in_place_of_its_hash_is_not_printed(tmp_path: Path) -> None:
+    """Whoever pastes it there must not find it in the log of the failed start."""
+    environment = {**os.environ, "CHURN_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "api", "--port", "0"]
+    for given in ('["my-raw-secret"]', '["web:my-raw-secret"]', '{"web": "my-raw-secret"}'):
+        environment["CHURN_API__KEY_HASHES"] = given
+        start = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False
+        )
+        assert start.returncode != 0
+        assert "key_hashes" in start.stderr.lower()
+        assert "my-raw-secret" not in start.stderr + start.stdout
+
+
+def test_keys_are_not_handed_on() -> None:
+    """A release's manifest records the settings and goes wherever the release goes."""
+    config = ApiConfig(key_hashes=(line("web", "k"),), key_file=Path("/run/secrets/keys"))
+    recorded = Settings(api=config).recorded()
+    assert recorded["api"]["default_time_zone"] == config.default_time_zone
+    assert not {"key_hashes", "key_file"} & recorded["api"].keys()
+    assert line("web", "k").partition(":")[2] not in json.dumps(recorded)
+
+
 def test_the_empty_key_opens_nothing(tmp_path: Path) -> None:
     """`printf "$KEY" | sha256sum` with KEY unset gives a valid digest; every caller without a key
     would match it."""
