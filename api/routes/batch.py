@@ -119,9 +119,12 @@ def answer_batch(engine: RetentionEngine, batch: BatchRequest, forced: bool) -> 
         explain=batch.with_reasons,
     )
     answered = 0
+    logged: set[str] = set()  # one line for each kind: a thousand rows may fail in one way
     for (index, _), answer in zip(valid, answers, strict=True):
         if isinstance(answer, Exception):
-            log_unexpected(answer)
+            if type(answer).__name__ not in logged:
+                logged.add(type(answer).__name__)
+                log_unexpected(answer)
             message = "an unexpected error; see the service's log"
             loc = ("body", "customers", index)
             results[index]["errors"] = [problem("internal", loc, message)]

@@ -69,6 +69,26 @@ def test_every_figure_is_finite_and_in_range(
     assert accept == sorted(accept)
 
 
+@pytest.mark.parametrize("baseline", [False, True])
+@pytest.mark.parametrize("bill", [0.0, 0.02, 89.99])
+def test_nobody_is_offered_a_share_of_nothing(
+    engine: RetentionEngine, bill: float, baseline: bool
+) -> None:
+    """5 % off a bill of 0 is no offer: such customers are contacted without one, or not at all."""
+    answers = engine.predict_many(
+        [request(monthly_charges=bill, tenure=t) for t in range(40)],
+        now=NOON,
+        force_baseline=baseline,
+    )
+    decisions = [answer["decision"] for answer in answers]
+    offers = {decision["offer_percentage"] for decision in decisions}
+    assert (offers == {0}) is (bill < 0.03)
+    for decision, answer in zip(decisions, answers, strict=True):
+        [chosen] = [a for a in answer["metadata"]["alternatives"] if a["chosen"]]
+        assert chosen["offer_percentage"] == decision["offer_percentage"]
+        assert decision["offer_level"] == (0, 5, 10, 15).index(decision["offer_percentage"])
+
+
 @pytest.mark.parametrize(("contacts", "days"), [(0, None), (0, 3), (1, 0), (2, 5), (3, 40)])
 def test_acceptance_is_what_the_environment_shows(
     engine: RetentionEngine, contacts: int, days: int | None
