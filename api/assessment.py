@@ -5,7 +5,7 @@ share. Numpy only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,11 @@ from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.outcomes import Outcomes, decision_outcomes
 from churn_assets.decision.policy import load_params, load_policy
 from churn_assets.decision.state import ACCEPT, build_states
-from churn_assets.predictors.features import at_start_of_period
+from churn_assets.predictors.features import OFFER_PERCENTAGES, at_start_of_period
 from churn_assets.predictors.scoring import AcceptScorer, RiskScorer
 
 MONTHS_OF_VALUE = 12
+HALF_A_CENT = 0.5  # in cents: what is less is rounded to nothing
 
 Floats = NDArray[np.float64]
 
@@ -126,8 +127,9 @@ class Assessor:
             _column(rows, "contacts_this_period", if_missing=0.0),
             self.params,
         )
-        decisions = self._decide(states, baseline)
-        values = MONTHS_OF_VALUE * _column(rows, "monthly_charges", if_missing=np.nan)
+        bills = _column(rows, "monthly_charges", if_missing=np.nan)
+        decisions = without_empty_offers(self._decide(states, baseline), bills)
+        values = MONTHS_OF_VALUE * bills
         outcomes = decision_outcomes(states, values, self.params)
         option = np.where(decisions.contact, decisions.offer + 1, 0)
         return Assessments(risk, states[:, ACCEPT], decisions, outcomes, option, contributions)
@@ -145,6 +147,21 @@ class Assessor:
             delay=np.where(ruled, by_rule.delay, learned.delay),
             probability=np.where(ruled, by_rule.probability, learned.probability),
         )
+
+
+def without_empty_offers(decisions: Decisions, bills: Floats) -> Decisions:
+    """The decisions, without the discounts that are worth less than a cent a month.
+
+    A policy sees risk and acceptance, not the bill: to who pays nothing it would offer 5 % of that.
+
+    Args:
+        bills: (N,) monthly charges in currency.
+    """
+    cents = bills * np.array(OFFER_PERCENTAGES)[decisions.offer]
+    empty = (decisions.offer > 0) & (cents < HALF_A_CENT)
+    return (
+        replace(decisions, offer=np.where(empty, 0, decisions.offer)) if empty.any() else decisions
+    )
 
 
 def _column(rows: Sequence[Mapping[str, Any]], name: str, *, if_missing: float) -> Floats:

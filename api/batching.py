@@ -8,12 +8,19 @@ the pass runs in the very next turn.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
-from api.deps import Serving
+from api.deps import RETRY, Serving
+from api.errors import ApiError
 from api.schemas import PredictRequest
 
 MOST_AT_ONCE = 64  # more in one pass no longer make it cheaper for each
+MOST_BATCHES = 16  # being answered or waiting for it
+
+Result = TypeVar("Result")
 
 
 class Batcher:
@@ -44,13 +51,41 @@ def _answer(
     serving: Serving, group: list[tuple[PredictRequest, asyncio.Future[dict[str, Any]]]]
 ) -> None:
     requests = [request for request, _ in group]
-    try:
-        answers = serving.engine.predict_many(requests, force_baseline=serving.baseline_forced)
-    except Exception as error:  # noqa: BLE001 - handed to every caller that waits for it
-        for _, future in group:
-            if not future.done():
-                future.set_exception(error)
-        return
+    answers = serving.engine.try_many(requests, force_baseline=serving.baseline_forced)
     for (_, future), answer in zip(group, answers, strict=True):
-        if not future.done():  # its caller may have gone
+        if future.done():  # its caller may have gone
+            continue
+        if isinstance(answer, Exception):  # this caller's only
+            future.set_exception(answer)
+        else:
             future.set_result(answer)
+
+
+class BatchThread:
+    """Where whole batches are read and answered: one at a time, the others wait, and when too many
+    wait no more are taken. A second thread would make no batch faster (they share the interpreter),
+    only single requests slower. Used from the event loop only.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="batch")
+        self._batches = 0
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place in the queue; raises ApiError 503 when there is none."""
+        if self._batches >= MOST_BATCHES:
+            raise ApiError(503, "busy", "too many batches at once; send it again", headers=RETRY)
+        self._batches += 1
+        try:
+            yield
+        finally:
+            self._batches -= 1
+
+    async def run(self, task: Callable[[], Result]) -> Result:
+        """The task's result, once its turn has come."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, task)
+
+    def close(self) -> None:
+        """Finish what is running and nothing else."""
+        self._thread.shutdown(wait=False, cancel_futures=True)

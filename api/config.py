@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from zoneinfo import ZoneInfo, available_timezones
-
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from api.zones import known_zone
 from churn_assets.paths import AbsolutePath
 
 EMPTY_KEY = hashlib.sha256(b"").hexdigest()  # what `sha256sum` says of a variable that was not set
@@ -29,13 +28,20 @@ class ApiConfig(BaseModel):
         max_body_bytes: largest body of a single-customer request.
         max_batch_body_bytes: largest body of `POST /predict/batch`.
         max_batch_size: customers in one batch request.
+        max_connections: connections that one process keeps; of those that wait for a request, the
+            longest waiting makes room for a new one.
+        max_header_bytes: largest request line and headers together.
+        header_seconds: a request's headers must be whole in this time, else 408.
+        body_seconds: the body likewise; also how long a caller may take to read an answer.
+        trusted_proxies: addresses or networks of the reverse proxies whose `X-Forwarded-For` says
+            who calls; none unless listed.
         cors_origins: browser origins allowed to call the API; none unless listed.
         poll_seconds: how often the `latest` pointer and the kill switch are looked at.
         force_baseline: answer with the rule-based policy and reviewed templates only. The bare
             environment variable FORCE_BASELINE does the same.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65_535)
@@ -47,6 +53,11 @@ class ApiConfig(BaseModel):
     max_body_bytes: int = Field(default=65_536, ge=1_024)
     max_batch_body_bytes: int = Field(default=2_097_152, ge=1_024)
     max_batch_size: int = Field(default=1_000, ge=1)
+    max_connections: int = Field(default=500, ge=1, le=100_000)
+    max_header_bytes: int = Field(default=32_768, ge=1_024)
+    header_seconds: float = Field(default=10.0, gt=0)
+    body_seconds: float = Field(default=30.0, gt=0)
+    trusted_proxies: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     poll_seconds: float = Field(default=1.0, gt=0)
     force_baseline: bool = False
@@ -54,9 +65,7 @@ class ApiConfig(BaseModel):
     @field_validator("default_time_zone")
     @classmethod
     def _known_zone(cls, zone: str) -> str:
-        if zone not in available_timezones():
-            raise ValueError(f"unknown IANA time zone {zone!r}; for example 'America/New_York'")
-        return ZoneInfo(zone).key
+        return known_zone(zone)
 
     @field_validator("key_hashes")
     @classmethod

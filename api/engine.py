@@ -7,13 +7,16 @@ import threading
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.assessment import Assessments, Assessor
 from api.explain import top_reasons
-from api.schemas import PredictRequest, zone_info
+from api.schemas import PredictRequest
+from api.zones import zone_info
 from churn_assets.messages.bank import ScoredTemplate
 from churn_assets.messages.brief import MessageBrief, services_of
 from churn_assets.messages.config import GenerationConfig
@@ -21,6 +24,8 @@ from churn_assets.messages.writer import CandidateSource, Message, MessageWriter
 from churn_assets.predictors.features import OFFER_PERCENTAGES
 from churn_assets.release.bundle import Manifest, ReleaseError, message_seed, verify
 
+CENTS = 2  # decimal places of money
+PLACES = 4  # of probabilities
 QUIET_HOURS = "quiet_hours"
 SAFE = {"passed": True, "violations": []}
 
@@ -39,6 +44,25 @@ class ServedMessages(BaseModel):
     live_generation: bool = False
     live_candidates: int = 8
     generation: dict[str, Any] = Field(default_factory=dict)
+
+
+class Options(TypedDict, total=False):
+    """How requests are to be answered.
+
+    now: an aware time, by which quiet hours are judged; the present if None.
+    force_baseline: the kill switch, for all of them; each request may also set its own.
+    with_message: False where only the decision is wanted.
+    live: False has the bank write even where the language model is asked on the spot.
+    explain: False where no `metadata.reasons` are wanted.
+    exact: True leaves figures as they were computed, for comparing machines.
+    """
+
+    now: datetime | None
+    force_baseline: bool
+    with_message: bool
+    live: bool
+    explain: bool
+    exact: bool
 
 
 class RetentionEngine:
@@ -85,21 +109,41 @@ class RetentionEngine:
             manifest=manifest,
         )
 
-    def predict(
-        self,
-        request: PredictRequest,
-        *,
-        now: datetime | None = None,
-        force_baseline: bool = False,
-        with_message: bool = True,
-    ) -> dict[str, Any]:
+    def predict(self, request: PredictRequest, **options: Unpack[Options]) -> dict[str, Any]:
         """The answer to one request, in the shape of `PredictResponse`."""
-        [answer] = self.predict_many(
-            [request], now=now, force_baseline=force_baseline, with_message=with_message
-        )
+        [answer] = self.predict_many([request], **options)
         return answer
 
     def predict_many(
+        self, requests: Sequence[PredictRequest], **options: Unpack[Options]
+    ) -> list[dict[str, Any]]:
+        """The answers to N requests; raises what the first that can't be answered has raised."""
+        answers = []
+        for answer in self.try_many(requests, **options):
+            if isinstance(answer, Exception):
+                raise answer
+            answers.append(answer)
+        return answers
+
+    def try_many(
+        self, requests: Sequence[PredictRequest], **options: Unpack[Options]
+    ) -> list[dict[str, Any] | Exception]:
+        """The answers to N requests: one vectorised pass, then a message for each contact.
+
+        Whatever goes wrong with one request stands in its place; all the others are answered.
+        """
+        if not requests:
+            return []
+        try:
+            return self._answers(requests, **options)
+        except Exception as error:  # noqa: BLE001 - handed to whoever asked for this row
+            if len(requests) == 1:
+                return [error]
+        half = len(requests) // 2  # one bad row among N is found in 2 log2(N) passes
+        parts = requests[:half], requests[half:]
+        return [answer for part in parts for answer in self.try_many(part, **options)]
+
+    def _answers(
         self,
         requests: Sequence[PredictRequest],
         *,
@@ -108,49 +152,54 @@ class RetentionEngine:
         with_message: bool = True,
         live: bool = True,
         explain: bool = True,
-    ) -> list[dict[str, Any]]:
-        """The answers to N requests: one vectorised pass, then a message for each contact.
-
-        Args:
-            now: an aware time, by which quiet hours are judged; the present if None.
-            force_baseline: the kill switch, for all of them; each request may also set its own.
-            with_message: leave False where only the decision is wanted.
-            explain: leave False where no `metadata.reasons` are wanted.
-            live: False has the bank write even where the language model is asked on the spot.
-        """
-        if not requests:
-            return []
+        exact: bool = False,
+    ) -> list[dict[str, Any] | Exception]:
+        """`try_many`, but for what the pass over all of them raises."""
         rows = [vars(request) for request in requests]
         baseline = [force_baseline or request.force_baseline for request in requests]
         assessed = self.assessor.assess(rows, baseline, explain=explain)
-        reasons, figures = self._reasons(assessed, rows), _Figures(assessed)
+        reasons, figures = self._reasons(assessed, rows), _Figures(assessed, exact)
         writer = self.live_writer if live and self.live_writer else self.writer
         now = now or datetime.now(UTC)
-        answers = []
+        answers: list[dict[str, Any] | Exception] = []
         for i, request in enumerate(requests):
-            decision, message, send_not_before = figures.decision(i), None, None
-            if decision["contact"] and with_message:
-                local_time = now.astimezone(zone_info(request.time_zone or self.default_time_zone))
-                by = self.reviewed_writer if baseline[i] else writer
-                message = self._write(by, request, decision["offer_percentage"], local_time)
-                send_not_before = self._send_not_before(message, local_time)
-            metadata = figures.metadata(i) | {
-                "baseline": baseline[i],
-                "policy": (self.assessor.baseline if baseline[i] else self.assessor.policy).name,
-                "release_id": self.release_id,
-                "reasons": reasons[i],
-                "message_source": message.source if message else None,
-                "send_not_before": send_not_before,
-            }
-            answers.append(
-                {
-                    "decision": decision,
-                    "message": message.text if message else None,
-                    "safety": message.verdict.as_dict() if message else dict(SAFE),
-                    "metadata": metadata,
-                }
-            )
+            by = None if not with_message else self.reviewed_writer if baseline[i] else writer
+            try:
+                answers.append(self._answer(request, figures, i, baseline[i], reasons[i], by, now))
+            except Exception as error:  # noqa: BLE001 - handed to whoever asked for this row
+                answers.append(error)
         return answers
+
+    def _answer(
+        self,
+        request: PredictRequest,
+        figures: _Figures,
+        i: int,
+        baseline: bool,
+        reasons: list[dict[str, Any]],
+        writer: MessageWriter | None,
+        now: datetime,
+    ) -> dict[str, Any]:
+        """The i-th customer's answer; `writer` None writes no message."""
+        decision, message, send_not_before = figures.decision(i), None, None
+        if decision["contact"] and writer is not None:
+            local_time = now.astimezone(zone_info(request.time_zone or self.default_time_zone))
+            message = self._write(writer, request, decision["offer_percentage"], local_time)
+            send_not_before = self._send_not_before(message, local_time)
+        metadata = figures.metadata(i) | {
+            "baseline": baseline,
+            "policy": (self.assessor.baseline if baseline else self.assessor.policy).name,
+            "release_id": self.release_id,
+            "reasons": reasons,
+            "message_source": message.source if message else None,
+            "send_not_before": send_not_before,
+        }
+        return {
+            "decision": decision,
+            "message": message.text if message else None,
+            "safety": message.verdict.as_dict() if message else dict(SAFE),
+            "metadata": metadata,
+        }
 
     def _reasons(
         self, assessed: Assessments, rows: Sequence[Mapping[str, Any]]
@@ -224,19 +273,23 @@ class OneAtATime:
 
 class _Figures:
     """Assessments as plain Python numbers, converted once for all customers (NumPy scalars are slow
-    to handle one by one)."""
+    to handle one by one): money in cents, probabilities to four places, unless `exact`."""
 
-    def __init__(self, assessed: Assessments) -> None:
-        self.risk = assessed.risk.tolist()
-        self.accept = assessed.accept.tolist()
-        self.contact = assessed.decisions.contact.tolist()
-        self.offer = assessed.decisions.offer.tolist()
-        self.delay = assessed.decisions.delay.tolist()
-        self.probability = assessed.decisions.probability.tolist()
+    def __init__(self, assessed: Assessments, exact: bool) -> None:
+        def plain(figures: NDArray[np.float64], places: int) -> list[Any]:
+            return (figures if exact else figures.round(places) + 0.0).tolist()  # no -0.0
+
+        decisions, outcomes = assessed.decisions, assessed.outcomes
+        self.risk = plain(assessed.risk, PLACES)
+        self.accept = plain(assessed.accept, PLACES)
+        self.contact = decisions.contact.tolist()
+        self.offer = decisions.offer.tolist()
+        self.delay = decisions.delay.tolist()
+        self.probability = plain(decisions.probability, PLACES)
         self.option = assessed.option.tolist()
-        self.values = assessed.outcomes.expected_value.tolist()
-        self.costs = assessed.outcomes.expected_cost.tolist()
-        self.retention = assessed.outcomes.retention.tolist()
+        self.values = plain(outcomes.expected_value, CENTS)
+        self.costs = plain(outcomes.expected_cost, CENTS)
+        self.retention = plain(outcomes.retention, PLACES)
 
     def decision(self, i: int) -> dict[str, Any]:
         offer = self.offer[i]

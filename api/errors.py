@@ -56,7 +56,7 @@ def problem(kind: str, loc: Sequence[str | int], message: str) -> dict[str, Any]
 def problems_of(errors: Sequence[Any], prefix: tuple[str | int, ...] = ()) -> list[dict[str, Any]]:
     """Pydantic's errors in our shape, the first `MOST_PROBLEMS`, without what the caller sent."""
     shown = errors[:MOST_PROBLEMS]
-    return [problem(e["type"], (*prefix, *e["loc"]), _message(e)) for e in shown]
+    return [problem(e["type"], (*prefix, *e["loc"]), str(e["msg"])) for e in shown]
 
 
 EXAMPLES: dict[int, tuple[str, str, list[str], str]] = {
@@ -72,6 +72,18 @@ EXAMPLES: dict[int, tuple[str, str, list[str], str]] = {
         "conflict",
         ["body", "event_id"],
         "another event has this id; it stays",
+    ),
+    413: (
+        "the body is too large",
+        "body_too_large",
+        ["body"],
+        "the body is larger than 65536 bytes",
+    ),
+    415: (
+        "no JSON, or compressed, or in another charset than UTF-8, UTF-16 and UTF-32",
+        "content_type",
+        ["body"],
+        "send JSON, with the header content-type: application/json",
     ),
     422: (
         "the request is not valid; `loc` names the field",
@@ -119,10 +131,14 @@ def answer_to(error: Exception) -> Response:
         return JsonResponse({"detail": problems_of(error.errors())}, status_code=422)
     if isinstance(error, HTTPException):
         return error_response(error)
-    # Where it happened, but not the exception's text: that may quote what the caller sent.
+    log_unexpected(error)
+    return error_response(ApiError(500, "internal", "an unexpected error; see the service's log"))
+
+
+def log_unexpected(error: Exception) -> None:
+    """Where it happened, but not the exception's text: that may quote what the caller sent."""
     where = "".join(traceback.format_tb(error.__traceback__))
     log.error("unexpected %s", type(error).__name__, extra={"where": where})
-    return error_response(ApiError(500, "internal", "an unexpected error; see the service's log"))
 
 
 def error_response(error: HTTPException) -> Response:
@@ -131,12 +147,6 @@ def error_response(error: HTTPException) -> Response:
     loc = error.loc if isinstance(error, ApiError) else ()
     detail = [problem(kind, loc, str(error.detail))]
     return JsonResponse({"detail": detail}, status_code=error.status_code, headers=error.headers)
-
-
-def _message(error: dict[str, Any]) -> str:
-    if error["type"] == "json_invalid":
-        return f"not valid JSON: {error.get('ctx', {}).get('error', 'unreadable')}"
-    return str(error["msg"])
 
 
 def _printable(part: str | int) -> str | int:

@@ -38,18 +38,19 @@ def check_golden(engine: RetentionEngine, folder: Path) -> int:
         How many there were.
 
     Raises:
-        ReleaseError: an answer differs; names the request and the first differing field.
+        ReleaseError: an answer differs; names the request by its number and the first differing
+            field, but no values: requests are of real customers, and /readyz is public.
     """
     cases = json.loads((folder / GOLDEN).read_bytes())["cases"]
     if not cases:
         raise ReleaseError(f"{folder / GOLDEN} has no requests")
     answers = _answers(engine, [case["request"] for case in cases])
-    for case, answer in zip(cases, answers, strict=True):
+    for number, (case, answer) in enumerate(zip(cases, answers, strict=True)):
         difference = next(_differences(case["answer"], answer), None)
         if difference:
             raise ReleaseError(
-                f"release {engine.release_id}: golden request "
-                f"{case['request']['customer_id']} is answered differently here: {difference}"
+                f"release {engine.release_id}: golden request {number} of {len(cases)} is answered "
+                f"differently here: {difference} differs (cases[{number}] of {GOLDEN})"
             )
     return len(cases)
 
@@ -77,21 +78,23 @@ def check_live(engine: RetentionEngine, folder: Path) -> None:
 
 def _answers(engine: RetentionEngine, requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     parsed = [PredictRequest.model_validate(request) for request in requests]
-    answers = engine.predict_many(parsed, now=NOON, live=False)
+    answers = engine.predict_many(parsed, now=NOON, live=False, exact=True)
     for answer in answers:
         del answer["metadata"]["release_id"]  # the id depends on this very file
     return answers
 
 
 def _differences(expected: Any, found: Any, where: str = "answer") -> Iterator[str]:
-    if isinstance(expected, dict) and isinstance(found, dict) and expected.keys() == found.keys():
+    """Where the answers differ. A field that was not answered yet when the release was built, as
+    later code adds to `metadata`, is no difference."""
+    if isinstance(expected, dict) and isinstance(found, dict) and expected.keys() <= found.keys():
         for key in expected:
             yield from _differences(expected[key], found[key], f"{where}.{key}")
     elif isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
         for i, pair in enumerate(zip(expected, found, strict=True)):
             yield from _differences(*pair, f"{where}[{i}]")
-    elif isinstance(expected, float) or isinstance(found, float):
+    elif isinstance(expected, float) and isinstance(found, float):
         if not math.isclose(expected, found, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
-            yield f"{where} is {found!r}, expected {expected!r}"
+            yield where
     elif expected != found:
-        yield f"{where} is {found!r}, expected {expected!r}"
+        yield where

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing, suppress
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from api import errors, logs
-from api.batching import Batcher
+from api.batching import Batcher, BatchThread
 from api.document import DocumentedApp
 from api.feedback import open_feedback_log
 from api.hosting import EngineHost
 from api.middleware import RequestMiddleware
 from api.parsing import BodyRoute
+from api.recording import FeedbackRecorder
 from api.routes import batch, console, customers, feedback, health, metrics, predict, release
 from api.security import Keyring, RateLimiter
 from churn_assets.plain_errors import WrongSettingError, describe, one_line_exit
@@ -26,6 +28,7 @@ from churn_assets.resources.artifact_store import open_store
 from churn_assets.settings import Settings, load_settings
 
 FIRST_LOOK_SECONDS = 60.0  # how long the start waits for the store
+WATCH_SECONDS = 5.0  # between looks whether feedback can be stored again
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -51,23 +54,27 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         host: EngineHost = app.state.host
         with (
-            closing(open_feedback_log(host.store, settings.home)) as app.state.feedback,
+            closing(FeedbackRecorder(open_feedback_log(host.store, settings.home))) as recorder,
+            closing(BatchThread()) as app.state.batches,
             ThreadPoolExecutor(max_workers=1) as app.state.live_thread,
         ):
-            follower = asyncio.create_task(host.follow(config.poll_seconds))
-            # Nobody is answered 503 only because the container is young. A store that hangs must
-            # not stop the start, though: it is 503 then, until the store comes back.
-            with suppress(TimeoutError):
-                await asyncio.wait_for(host.looked(), FIRST_LOOK_SECONDS)
-            tune_collector()
-            yield
-            follower.cancel()
-            with suppress(asyncio.CancelledError):
-                await follower
+            app.state.feedback = recorder
+            async with running(host.follow(config.poll_seconds), recorder.watch(WATCH_SECONDS)):
+                # Nobody is answered 503 only because the container is young. A store that hangs
+                # must not stop the start, though: it is 503 then, until the store comes back.
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(host.looked(), FIRST_LOOK_SECONDS)
+                tune_collector()
+                yield
 
     # No /docs page: it would load scripts from elsewhere. /openapi.json is the document.
+    # No redirects from /customers/ to /customers: they would lead to any host that a caller names.
     app = DocumentedApp(
-        title="Customer retention", lifespan=lifespan, docs_url=None, redoc_url=None
+        title="Customer retention",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
     )
     store = open_store(settings.store_url, cache=settings.home / "cache")
     forced = config.force_baseline or kill_switch.forced_by_environment()
@@ -97,6 +104,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for routes in (predict, health, batch, customers, feedback, release, metrics, console):
         app.include_router(routes.router)
     return app
+
+
+@asynccontextmanager
+async def running(*jobs: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Runs the jobs beside the block and cancels them at its end."""
+    tasks = [asyncio.create_task(job) for job in jobs]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def tune_collector() -> None:

@@ -21,6 +21,9 @@ FEEDBACK = Counter("churn_feedback_total", "Feedback events.", ["kind", "outcome
 RELEASE_LOADS = Counter("churn_release_loads_total", "Attempts to load a release.", ["outcome"])
 PREDICTION_LOADS = Counter("churn_prediction_loads_total", "Attempts to load them.", ["outcome"])
 LOOKS_FAILED = Counter("churn_store_looks_failed_total", "Looks at the store in vain.", ["what"])
+CONNECTIONS_CLOSED = Counter(
+    "churn_connections_closed_total", "Connections that were closed on their caller.", ["reason"]
+)
 SERVING = Gauge("churn_serving_release", "1 for the release that serves.", ["release_id"])
 BASELINE_FORCED = Gauge("churn_baseline_forced", "1 while the kill switch is on for everybody.")
 

@@ -67,6 +67,8 @@ class RequestMiddleware:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
+        if head := scope["method"] == "HEAD":  # whatever can be got: the same answer, without body
+            scope = {**scope, "method": "GET"}
         identity = _request_id(scope)
         token = request_id.set(identity)
         status = 0
@@ -77,6 +79,8 @@ class RequestMiddleware:
                 status = message["status"]
                 message["headers"] += self._headers
                 message["headers"].append((b"x-request-id", identity.encode()))
+            elif head:
+                message = {**message, "body": b""}
             await send(message)
 
         try:
@@ -88,7 +92,8 @@ class RequestMiddleware:
                 raise
             await answer_to(error)(scope, receive, send_with_headers)
         finally:
-            _account(scope, status or 500, time.perf_counter() - started)
+            method = "HEAD" if head else scope["method"]
+            _account(scope, method, status or 500, time.perf_counter() - started)
             request_id.reset(token)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -105,9 +110,9 @@ class RequestMiddleware:
             await response(scope, receive, send)
 
 
-def _account(scope: Scope, status: int, seconds: float) -> None:
+def _account(scope: Scope, method: str, status: int, seconds: float) -> None:
     route = getattr(scope.get("route"), "path", "unmatched")
-    method = scope["method"] if scope["method"] in METHODS else "other"
+    method = method if method in METHODS else "other"
     requests_of(route, method, status).inc()
     latency_of(route).observe(seconds)
     log_request(method=method, route=route, status=status, seconds=seconds)
@@ -148,4 +153,4 @@ def _limited(receive: Receive, limit: int) -> Receive:
 
 
 def _too_large(limit: int) -> ApiError:
-    return ApiError(422, "body_too_large", f"the body is larger than {limit} bytes", loc=["body"])
+    return ApiError(413, "body_too_large", f"the body is larger than {limit} bytes", loc=["body"])

@@ -1,16 +1,23 @@
-"""Reading a JSON body: whatever bytes arrive, the answer is a value or a 422."""
+"""Reading a JSON body: whatever bytes arrive, they are a value or the answer says what is wrong."""
 
 from __future__ import annotations
 
+import codecs
 import inspect
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, get_type_hints
+from typing import Any, Final, TypeVar, get_type_hints
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticCustomError
+
+from api.errors import ApiError
+
+CHARSETS: Final = frozenset(("utf-8", "utf-16", "utf-32", "ascii"))  # what JSON may be written in
 
 
 class BodyRoute(APIRoute):
@@ -32,15 +39,22 @@ class BodyRoute(APIRoute):
         """The endpoint's answer; raises RequestValidationError, or what gate and endpoint raise."""
         for gate in self._gates:
             await gate(request)
+        return await self.respond(request, await _json_bytes(request))
+
+    async def respond(self, request: Request, content: bytes) -> Response:
+        """The endpoint's answer to the body that these bytes hold."""
+        response: Response = await self.endpoint(self.parse(content), request)
+        return response
+
+    def parse(self, content: bytes) -> BaseModel:
+        """The endpoint's body; raises RequestValidationError."""
         try:
-            body = self._model.model_validate_json(await _json_bytes(request))
+            return validated(self._model, loads(content))
         except ValidationError as error:
             problems = error.errors(include_url=False, include_input=False)
             raise RequestValidationError(
                 [{**problem, "loc": ("body", *problem["loc"])} for problem in problems]
             ) from None
-        response: Response = await self.endpoint(body, request)
-        return response
 
     @cached_property
     def _gates(self) -> list[Callable[[Request], Any]]:
@@ -56,17 +70,99 @@ def _model_of(endpoint: Callable[..., Any]) -> type[BaseModel]:
     return model
 
 
+class Repeated(dict[str, Any]):
+    """A JSON object that names a key twice: which value is meant, nobody knows."""
+
+    def __init__(self, content: dict[str, Any], key: str) -> None:
+        super().__init__(content)
+        self.key = key
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validated(model: type[Model], value: Any) -> Model:
+    """The value as `model`.
+
+    Raises:
+        ValidationError: it is none, or its object names a key twice.
+    """
+    if isinstance(value, Repeated):
+        twice = PydanticCustomError("duplicate_key", "this key is there more than once")
+        raise ValidationError.from_exception_data(
+            model.__name__, [{"type": twice, "loc": (value.key,), "input": None}]
+        )
+    return model.model_validate(value)
+
+
+def loads(body: bytes) -> Any:
+    """The JSON value in UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
+
+    Raises:
+        RequestValidationError: it is none; says where, or what the bytes look like instead.
+    """
+    try:
+        return json.loads(body, object_pairs_hook=_object)
+    except RecursionError:
+        reason = "nested too deeply"
+    except UnicodeDecodeError as error:
+        compressed = body.startswith((b"\x1f\x8b", b"\x78", b"\x28\xb5\x2f\xfd"))
+        reason = (
+            "these bytes are compressed; send the text itself"
+            if compressed
+            else f"not {error.encoding} at byte {error.start}"
+        )
+    except json.JSONDecodeError as error:
+        reason = f"{error.msg} at line {error.lineno}, column {error.colno}"
+    except ValueError:
+        reason = "a number has too many digits"
+    raise RequestValidationError(
+        [{"type": "json_invalid", "loc": ("body",), "msg": f"not valid JSON: {reason}"}]
+    )
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    seen: set[str] = set()
+    return Repeated(found, next(key for key, _ in pairs if key in seen or seen.add(key)))
+
+
 async def _json_bytes(request: Request) -> bytes:
     """The body. A browser sends plain text and forms to other sites without asking; JSON it does
     not, so a body that does not say it is JSON is refused even where its bytes would parse."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type, _, parameters = request.headers.get("content-type", "").partition(";")
+    media_type = media_type.strip().lower()
     if media_type != "application/json" and not (
         media_type.startswith("application/") and media_type.endswith("+json")
     ):
-        problem = {
-            "type": "content_type",
-            "loc": ("body",),
-            "msg": "send JSON, with the header content-type: application/json",
-        }
-        raise RequestValidationError([problem])
+        raise _unsupported(
+            "content_type", "send JSON, with the header content-type: application/json"
+        )
+    if parameters and not _is_known_charset(parameters):
+        raise _unsupported("charset", "send JSON in UTF-8")
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in ("identity", ""):
+        # Which coding would be understood: none (RFC 9110, 15.5.16).
+        raise _unsupported(
+            "content_encoding", "send the body uncompressed", {"accept-encoding": "identity"}
+        )
     return await request.body()
+
+
+def _is_known_charset(parameters: str) -> bool:
+    """JSON shows by itself which UTF it is; any other charset would be read wrongly."""
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset":
+            try:
+                charset = codecs.lookup(value.strip().strip('"')).name
+            except (LookupError, ValueError):
+                return False
+            return charset.removesuffix("-le").removesuffix("-be") in CHARSETS
+    return True
+
+
+def _unsupported(kind: str, message: str, headers: dict[str, str] | None = None) -> ApiError:
+    return ApiError(415, kind, message, loc=["body"], headers=headers)

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from api.engine import CENTS, PLACES
 from api.schemas import PredictRequest
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+MONEY = ("expected_value", "expected_cost")
 FEATURES = tuple(
     name
     for name in PredictRequest.model_fields
@@ -43,6 +45,7 @@ class PredictionBook:
         table = table.sort_by([("expected_value", "descending"), ("customer_id", "ascending")])
         ids = table.column("customer_id").to_pylist()
         campaign = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        campaign = {k: round(v, CENTS) if type(v) is float else v for k, v in campaign.items()}
         return cls(table, {identity: i for i, identity in enumerate(ids)}, campaign)
 
     def get(self, customer_id: str) -> dict[str, Any] | None:
@@ -52,7 +55,16 @@ class PredictionBook:
 
     def page(self, start: int, count: int) -> list[dict[str, Any]]:
         """`count` predictions from the `start`-th most valuable."""
-        return [_nested(row) for row in self.table.slice(start, count).to_pylist()]
+        return [_nested(_rounded(row)) for row in self.table.slice(start, count).to_pylist()]
+
+
+def _rounded(row: dict[str, Any]) -> dict[str, Any]:
+    """Money in cents and probabilities to four places, as in the answer to a single request."""
+    return row | {
+        name: round(row[name], CENTS if name in MONEY else PLACES)
+        for name in row.keys() - set(FEATURES)
+        if type(row[name]) is float
+    }
 
 
 def _nested(row: dict[str, Any]) -> dict[str, Any]:

@@ -6,9 +6,7 @@ Optional fields that are absent stay absent; the models were trained with real m
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -18,7 +16,9 @@ from pydantic import (
     Field,
     WithJsonSchema,
 )
+from pydantic_core import PydanticCustomError
 
+from api.zones import known_zone
 from churn_assets.messages.brief import MAX_CHARGES, MAX_TENURE, Contract, Tone
 from churn_assets.messages.names import validate_name
 
@@ -84,7 +84,6 @@ _PAYMENT_ALIASES = {
     "Bank transfer": "Bank transfer (automatic)",
     "Credit card": "Credit card (automatic)",
 }
-_ZONES = frozenset(available_timezones())
 
 ServiceUse = Literal["Yes", "No", "No internet service"]
 PaymentMethod = Literal[
@@ -97,23 +96,21 @@ PaymentMethod = Literal[
 ]
 
 
-def _time_zone(zone: str) -> str:
-    if zone not in _ZONES:
-        raise ValueError("unknown IANA time zone; for example 'Europe/Berlin'")
-    return zone
+def whole_number(value: Any) -> Any:
+    """30.0 is a whole number: in JSON Schema, in JavaScript, and as pandas writes it."""
+    return int(value) if type(value) is float and value.is_integer() else value
 
 
 def _ibm_flag(flag: Any) -> Any:
-    """The IBM file's flags (Yes/No, and 0/1 for senior citizens) as booleans; the rest as it is."""
+    """The IBM file's flags (Yes/No, and 0/1 for senior citizens, which a CSV reader may leave as
+    text) as booleans."""
     if isinstance(flag, str):
-        return {"Yes": True, "No": False}.get(flag, flag)
-    return bool(flag) if type(flag) is int and flag in (0, 1) else flag
-
-
-@lru_cache(maxsize=64)
-def zone_info(zone: str) -> ZoneInfo:
-    """The time zone's rules, read from disk once."""
-    return ZoneInfo(zone)
+        known = {"Yes": True, "1": True, "No": False, "0": False}.get(flag)
+    else:
+        known = bool(flag) if type(flag) in (bool, int, float) and flag in (0, 1) else None
+    if known is None:
+        raise PydanticCustomError("flag", "write true or false, Yes or No, 1 or 0")
+    return known
 
 
 CustomerId = Annotated[
@@ -124,15 +121,19 @@ Name = Annotated[str, Field(min_length=1, max_length=160), AfterValidator(valida
 Flag = Annotated[
     bool,
     BeforeValidator(_ibm_flag),
-    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"enum": ["Yes", "No", 0, 1]}]}),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"enum": ["Yes", "No", 0, 1, "0", "1"]}]}),
 ]
+WHOLE = BeforeValidator(whole_number)  # after the limits, which then stay in the OpenAPI document
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class Strict(BaseModel):
     """No guessed types, no unknown fields, no NaN or infinity."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, frozen=True)
+    # An error that is printed or logged must not quote what somebody sent.
+    model_config = ConfigDict(
+        strict=True, extra="forbid", allow_inf_nan=False, frozen=True, hide_input_in_errors=True
+    )
 
 
 class PredictRequest(Strict):
@@ -145,7 +146,9 @@ class PredictRequest(Strict):
         description="how to address the customer: letters of any script, at most 40 characters",
         examples=["Sam"],
     )
-    tenure: int = Field(ge=0, le=MAX_TENURE, description="months with the company", examples=[12])
+    tenure: Annotated[int, Field(ge=0, le=MAX_TENURE), WHOLE] = Field(
+        description="months with the company", examples=[12]
+    )
     monthly_charges: float = Field(
         ge=0, le=MAX_CHARGES, description="monthly bill, in currency", examples=[89.99]
     )
@@ -176,19 +179,17 @@ class PredictRequest(Strict):
         None, ge=0, le=MAX_CHARGES * MAX_TENURE, description="billed so far", examples=[1079.88]
     )
 
-    days_since_contact: int | None = Field(
+    days_since_contact: Annotated[int, Field(ge=0, le=36_500), WHOLE] | None = Field(
         None,
-        ge=0,
-        le=36_500,
         description="days since the last retention contact, of an earlier period if there was none "
         "in this one; null or absent: never contacted",
         examples=[30],
     )
-    contacts_this_period: int | None = Field(
-        None, ge=0, le=1_000, description="retention contacts in the running period", examples=[0]
+    contacts_this_period: Annotated[int, Field(ge=0, le=1_000), WHOLE] | None = Field(
+        None, description="retention contacts in the running period", examples=[0]
     )
-    previous_contacts: int | None = Field(
-        None, ge=0, le=100_000, description="contacts before this period", examples=[1]
+    previous_contacts: Annotated[int, Field(ge=0, le=100_000), WHOLE] | None = Field(
+        None, description="contacts before this period", examples=[1]
     )
     previous_outcome: Literal["failure", "success", "nonexistent"] | None = Field(
         None, examples=["failure"]
@@ -200,7 +201,7 @@ class PredictRequest(Strict):
         examples=[1.0],
     )
 
-    time_zone: Annotated[str, Field(max_length=64), AfterValidator(_time_zone)] | None = Field(
+    time_zone: Annotated[str, Field(max_length=64), AfterValidator(known_zone)] | None = Field(
         None, description="IANA zone for quiet hours", examples=["America/New_York"]
     )
     tone: Tone = Field("warm", description="how the message sounds", examples=["warm"])

@@ -54,7 +54,11 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter=DELIMITER, frozen=True, extra="forbid"
+        env_prefix=PREFIX,
+        env_nested_delimiter=DELIMITER,
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,  # it may be a key
     )
 
     profile: Literal["embedded", "production"] = "embedded"
@@ -106,6 +110,10 @@ class Settings(BaseSettings):
                 "the production profile refuses synthetic data: unset CHURN_DATA__ALLOW_SYNTHETIC"
             )
         return self
+
+    def recorded(self) -> dict[str, Any]:
+        """The settings as JSON, without secrets: for a release's manifest, which is handed on."""
+        return self.model_dump(mode="json", exclude={"api": {"key_hashes", "key_file"}})
 
     @property
     def store_url(self) -> str:

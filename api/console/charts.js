@@ -2,11 +2,11 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-export const money = (value) => {
-  const digits = Math.abs(value) < 1000 && !Number.isInteger(value) ? 2 : 0;
+export const money = (value, digits = 2) => {
   const style = { minimumFractionDigits: digits, maximumFractionDigits: digits };
   return (value < 0 ? "−$" : "$") + Math.abs(value).toLocaleString("en-US", style);
 };
+const tick = (value) => money(value, Number.isInteger(value) ? 0 : 2);  // of an axis
 export const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
 function draw(tag, attributes, text) {
@@ -83,10 +83,10 @@ export function pareto(campaign, width) {
   for (let retained = 0, step = niceStep(tall, 5); retained <= tall; retained += step) {
     svg.append(
       draw("line", { x1: left, x2: width - right, y1: y(retained), y2: y(retained), class: "grid" }),
-      draw("text", { x: left - 8, y: y(retained) + 4, "text-anchor": "end", class: "quiet" }, money(retained)));
+      draw("text", { x: left - 8, y: y(retained) + 4, "text-anchor": "end", class: "quiet" }, tick(retained)));
   }
   for (let spend = 0, step = niceStep(wide, width / 110); spend <= wide; spend += step) {
-    svg.append(draw("text", { x: x(spend), y: height - bottom + 20, "text-anchor": "middle", class: "quiet" }, money(spend)));
+    svg.append(draw("text", { x: x(spend), y: height - bottom + 20, "text-anchor": "middle", class: "quiet" }, tick(spend)));
   }
   const path = points.map((p, i) => `${i ? "L" : "M"}${x(p.spend).toFixed(1)} ${y(p.retained).toFixed(1)}`).join(" ");
   const beside = (at, gap) => (x(at) > width / 2 ? { x: x(at) - gap, "text-anchor": "end" } : { x: x(at) + gap });

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from api.deps import Host
 from api.errors import JsonResponse
+from api.recording import FeedbackRecorder
 
 router = APIRouter(tags=["health"])
 
@@ -39,6 +40,10 @@ class Readiness(BaseModel):
         "missed a gate, and why",
         examples=[{"policy": "the best rule: policy_report: decisions_depend_on_the_state failed"}],
     )
+    feedback_problem: str | None = Field(
+        description="why feedback can't be stored, if it can't; decisions don't need it",
+        examples=["feedback can't be stored: database or disk is full"],
+    )
     baseline_forced: bool = Field(description="the kill switch is on", examples=[False])
 
 
@@ -49,6 +54,7 @@ NOT_READY = Readiness(
     predictions_problem="predictions was never materialized: run `churn materialize` first",
     switch_problem=None,
     stand_ins={},
+    feedback_problem=None,
     baseline_forced=False,
 )
 
@@ -70,8 +76,9 @@ async def healthz() -> Health:
         }
     },
 )
-async def readyz(host: Host) -> Response:
+async def readyz(host: Host, request: Request) -> Response:
     """A release is loaded and checked. Send no traffic while this says 503."""
+    recorder: FeedbackRecorder = request.app.state.feedback
     engine = host.engine
     answer = Readiness(
         ready=engine is not None,
@@ -80,6 +87,7 @@ async def readyz(host: Host) -> Response:
         predictions_problem=host.predictions.problem,
         switch_problem=host.switch_problem,
         stand_ins=engine.manifest.stand_ins if engine and engine.manifest else {},
+        feedback_problem=recorder.problem,
         baseline_forced=host.switched_off,
     )
     return JsonResponse(answer.model_dump(), status_code=200 if engine else 503)

@@ -18,7 +18,9 @@ from api.schemas import PredictRequest, PredictResponse
 router = APIRouter(tags=["decisions"], route_class=BodyRoute, dependencies=[Admitted])
 
 
-@router.post("/predict", response_model=PredictResponse, responses=documented(401, 422, 429, 503))
+@router.post(
+    "/predict", response_model=PredictResponse, responses=documented(401, 413, 415, 422, 429, 503)
+)
 async def predict(customer: PredictRequest, request: Request) -> Response:
     """Decide whether to contact this customer now, with which offer, and what to write."""
     serving = serving_of(request)

@@ -37,7 +37,7 @@ def serve(
 ) -> None:
     """Run the API (and its console page) from the latest release until interrupted."""
     settings = load_settings()
-    command = uvicorn_command(
+    command = api_command(
         settings.api.host if host is None else host, settings.api.port if port is None else port
     )
     os.environ.update(absolute_paths(settings))
@@ -45,10 +45,9 @@ def serve(
     os.execv(sys.executable, command)  # noqa: S606 - our own interpreter and arguments
 
 
-def uvicorn_command(host: str, port: int) -> list[str]:
+def api_command(host: str, port: int) -> list[str]:
     """The command line of the server; to be run in the project's folder."""
-    serving = [sys.executable, "-m", "uvicorn", "api.main:app"]
-    return [*serving, "--host", host, "--port", str(port)]
+    return [sys.executable, "-m", "api", "--host", host, "--port", str(port)]
 
 
 def local_client(url: str, timeout: float) -> httpx.Client:
@@ -66,7 +65,7 @@ def api_process() -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [*uvicorn_command("127.0.0.1", port), "--log-level", "warning"]
+    command = [*api_command("127.0.0.1", port), "--log-level", "warning"]
     environment = os.environ | absolute_paths(load_settings())
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
         server = subprocess.Popen(

@@ -105,7 +105,7 @@ def _published(registry: ReleaseRegistry, build: Build, config: Settings) -> Rel
     store = registry.store
     parts = {name: store.get(artifact) for name, artifact in build.models.items()}
     datasets = {name: store.get(artifact) for name, artifact in build.data.items()}
-    settings, data = config.model_dump(mode="json"), read_data(datasets)
+    settings, data = config.recorded(), read_data(datasets)
     champion = _champion(registry) if build.missed else None
     with scratch_folder("release") as folder:
         out, work = folder / "bundle", folder / "work"

@@ -63,16 +63,17 @@ def wait_for(url: str, server: Server, status: int = 200) -> None:
 @contextmanager
 def running(
     home: Path,
-    app: str = "api.main:app",
+    app: str | None = None,
     ready: str = "/readyz",
     status: int = 200,
     arguments: tuple[str, ...] = (),
     **environment: str,
 ) -> Iterator[Server]:
-    """Run uvicorn on `app` until the block ends.
+    """Run the service until the block ends.
 
     Args:
         home: CHURN_HOME of the server; its artifact store is `home/store`.
+        app: another ASGI app than the service, served by plain uvicorn.
         ready: the path that must answer with `status` before the block begins.
         environment: further environment variables.
     """
@@ -81,7 +82,8 @@ def running(
     home.mkdir(parents=True, exist_ok=True)
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("CHURN_", "FORCE_"))}
     environment = {**clean, "CHURN_HOME": str(home), "OMP_NUM_THREADS": "1", **environment}
-    command = [sys.executable, "-m", "uvicorn", app, "--host", "127.0.0.1", "--port", str(port)]
+    program = ["api"] if app is None else ["uvicorn", app]
+    command = [sys.executable, "-m", *program, "--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, *arguments],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
@@ -47,6 +48,8 @@ FIELDS: list[tuple[str, Any]] = [
     ("name", "   "),
     ("senior_citizen", 2),
     ("senior_citizen", "yes"),
+    ("senior_citizen", "2"),
+    ("senior_citizen", []),
     ("internet_service", "Carrier pigeon"),
     ("streaming_tv", "Maybe"),
     ("total_charges", -5),
@@ -58,6 +61,8 @@ FIELDS: list[tuple[str, Any]] = [
     ("budget_remaining", 1.01),
     ("budget_remaining", -0.01),
     ("time_zone", "Mars/Olympus"),
+    ("time_zone", "localtime"),
+    ("time_zone", "Factory"),
     ("time_zone", "../../etc/passwd"),
     ("tone", "rude"),
     ("force_baseline", "yes"),
@@ -68,9 +73,11 @@ def post(client: httpx.Client, body: bytes | str, headers: dict[str, str] = JSON
     return client.post("/predict", content=body, headers=headers)
 
 
-def assert_refused(answer: httpx.Response, field: str | None = None) -> list[dict[str, Any]]:
-    """A 422 in the usual shape; with `field`, one entry names it."""
-    assert answer.status_code == 422, answer.text[:500]
+def assert_refused(
+    answer: httpx.Response, field: str | None = None, status: int = 422
+) -> list[dict[str, Any]]:
+    """A refusal in the usual shape; with `field`, one entry names it."""
+    assert answer.status_code == status, answer.text[:500]
     detail: list[dict[str, Any]] = answer.json()["detail"]
     assert detail
     for entry in detail:
@@ -152,17 +159,103 @@ def test_bodies_that_are_no_customer(client: httpx.Client, body: bytes) -> None:
 def test_other_content_types(client: httpx.Client, content_type: str) -> None:
     """A form or plain text is not JSON, even where its bytes would parse."""
     headers = {"content-type": content_type} if content_type else {}
-    assert_refused(post(client, json.dumps(SAMPLE_REQUEST), headers))
+    answer = post(client, json.dumps(SAMPLE_REQUEST), headers)
+    assert_refused(answer, status=415)
+    assert "application/json" in answer.text
 
 
 def test_one_megabyte_is_refused(client: httpx.Client) -> None:
     """Declared or streamed in chunks: the body limit holds and names the body."""
     big = json.dumps({**SAMPLE_REQUEST, "name": "x" * 1_000_000})
-    [entry] = assert_refused(post(client, big))
+    [entry] = assert_refused(post(client, big), status=413)
     assert entry["loc"] == ["body"]
     chunks = (big[i : i + 10_000].encode() for i in range(0, len(big), 10_000))
-    [entry] = assert_refused(client.post("/predict", content=chunks, headers=JSON))
+    [entry] = assert_refused(client.post("/predict", content=chunks, headers=JSON), status=413)
     assert entry["type"] == "body_too_large"
+
+
+def body_in(encoding: str) -> bytes:
+    return json.dumps({**SAMPLE_REQUEST, "name": "Zoë"}, ensure_ascii=False).encode(encoding)
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
+)
+def test_every_unicode_encoding_is_understood(client: httpx.Client, encoding: str) -> None:
+    """JSON shows by itself how it is encoded; Excel and PowerShell write a byte order mark."""
+    answer = post(client, body_in(encoding))
+    assert answer.status_code == 200, answer.text
+    assert "Zoë" in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "kind"),
+    [
+        ({"content-type": "application/json; charset=latin-1"}, "charset"),
+        ({"content-type": "application/json; charset=klingon"}, "charset"),
+        ({**JSON, "content-encoding": "gzip"}, "content_encoding"),
+        ({**JSON, "content-encoding": "br"}, "content_encoding"),
+    ],
+)
+def test_other_encodings_are_refused_by_name(
+    client: httpx.Client, headers: dict[str, str], kind: str
+) -> None:
+    """Said outright, instead of "not valid JSON"."""
+    answer = post(client, json.dumps(SAMPLE_REQUEST), headers)
+    [entry] = assert_refused(answer, status=415)
+    assert entry["type"] == kind
+    if kind == "content_encoding":
+        assert answer.headers["accept-encoding"] == "identity"
+    named = {"content-type": 'application/json; charset="UTF-8"'}
+    assert post(client, json.dumps(SAMPLE_REQUEST), named).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (gzip.compress(json.dumps(SAMPLE_REQUEST).encode()), "compressed"),
+        (body_in("latin-1"), "not utf-8 at byte"),
+        (b'{"tenure": 1,}', "line 1, column"),
+        (b"[" * 50_000, "nested too deeply"),
+        (b'{"tenure": 1' + b"0" * 5_000 + b"}", "too many digits"),
+    ],
+    ids=["gzip", "latin-1", "comma", "deep", "long"],
+)
+def test_what_is_wrong_with_the_bytes_is_said(
+    client: httpx.Client, body: bytes, named: str
+) -> None:
+    """Whoever wrote the client learns what to look for."""
+    [entry] = assert_refused(post(client, body))
+    assert named in entry["msg"]
+
+
+@pytest.mark.parametrize("field", ["tenure", "name", "budget_remaining"])
+def test_a_key_that_is_there_twice_is_named(client: httpx.Client, field: str) -> None:
+    """Parsers differ in which of the two they take: nobody knows which one is meant."""
+    whole = json.dumps({**SAMPLE_REQUEST, "budget_remaining": 1.0})
+    twice = whole[:-1] + f', "{field}": 1' + "}"
+    [entry] = assert_refused(post(client, twice), field)
+    assert entry["type"] == "duplicate_key"
+    rows = f'{{"customers": [{whole}, {twice}], "with_messages": false}}'
+    batch = client.post("/predict/batch", content=rows, headers=JSON).json()
+    assert (batch["answered"], batch["refused"]) == (1, 1)
+    assert batch["results"][1]["errors"][0]["loc"] == ["body", "customers", 1, field]
+    whole_batch = client.post(
+        "/predict/batch", content=rows[:-1] + ', "customers": []}', headers=JSON
+    )
+    assert_refused(whole_batch, "customers")
+
+
+@pytest.mark.parametrize(
+    "field", ["tenure", "days_since_contact", "contacts_this_period", "previous_contacts"]
+)
+def test_a_whole_number_may_be_written_with_a_point(client: httpx.Client, field: str) -> None:
+    """30.0 is an integer in JSON Schema, and what pandas writes for a column with gaps."""
+    with_point, without = (
+        post(client, json.dumps({**SAMPLE_REQUEST, field: value})).json() for value in (3.0, 3)
+    )
+    assert with_point["decision"] == without["decision"]
+    assert_refused(post(client, json.dumps({**SAMPLE_REQUEST, field: 3.5})), field)
 
 
 def test_server_is_still_well(client: httpx.Client) -> None:

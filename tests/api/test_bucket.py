@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 
 from api.feedback import StoreFeedbackLog, open_feedback_log
@@ -16,6 +19,8 @@ from churn_assets.release.registry import LATEST, ReleaseRegistry
 from churn_assets.resources.artifact_store import ArtifactStore, open_store
 from churn_assets.resources.gcs_store import GcsArtifactStore
 from tests.api.conftest import Unreachable
+from tests.api.relay import relay_to
+from tests.api.server import running
 from tests.release.small_release import build_release
 
 
@@ -98,3 +103,47 @@ def test_unreachable_store_keeps_the_engine(bucket: ArtifactStore, tmp_path: Pat
     assert host.engine is not None
     assert host.engine.release_id == first
     assert "can't be read" in (host.problem or "")
+
+
+def test_a_bucket_that_goes_away_takes_no_decision_with_it(
+    bucket: ArtifactStore, emulator: str, tmp_path: Path
+) -> None:
+    """The client library tries for two minutes. Feedback is told much sooner to come again, nobody
+    else waits for it, and it is taken again when the bucket is back."""
+    publish(bucket, tmp_path / "a", seed=0)
+    batch = {"customers": [SAMPLE_REQUEST] * 3}
+    with (
+        relay_to(emulator) as relay,
+        running(
+            tmp_path / "home",
+            CHURN_STORE=bucket.url,
+            CHURN_API__REQUESTS_PER_SECOND="0",
+            STORAGE_EMULATOR_HOST=relay.url,
+        ) as server,
+        ThreadPoolExecutor(20) as callers,
+        httpx.Client(base_url=server.url, timeout=30) as client,
+    ):
+        assert client.post("/feedback", json=event("before")).status_code == 200
+        relay.cut.set()
+        waiting = [
+            callers.submit(client.post, "/feedback", json=event(f"lost-{i}")) for i in range(20)
+        ]
+        while not any(call.running() for call in waiting):
+            time.sleep(0.01)
+        for _ in range(3):
+            assert client.post("/predict", json=SAMPLE_REQUEST).status_code == 200
+            assert client.post("/predict/batch", json=batch).json()["answered"] == 3
+        assert {call.result().status_code for call in waiting} == {503}
+        assert client.get("/readyz").json()["feedback_problem"]
+        relay.mend()
+        deadline = time.monotonic() + 60
+        while client.post("/feedback", json=event("after")).status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert bucket.read_pointer("feedback/after.json")
+        assert client.get("/readyz").json()["feedback_problem"] is None
+
+
+def event(event_id: str) -> dict[str, str]:
+    when = "2026-01-14T12:00:00+00:00"
+    return {"event_id": event_id, "customer_id": "C1", "kind": "sent", "occurred_at": when}

@@ -82,6 +82,7 @@ def test_sample_customer_from_form_to_decision(page: Page) -> None:
     expect(page.locator("#alternatives rect")).to_have_count(5)
     expect(page.locator("#alternatives rect.chosen")).to_have_count(1)
     expect(page.locator("#reasons li").first).to_contain_text("churn risk")
+    expect(page.locator("#facts dd").first).to_have_text(re.compile(r"^−?\$[\d,]+\.\d\d$"))
     expect(page.locator("#message")).to_contain_text("Hi Sam")
     expect(page.locator("#checks li")).to_have_count(len(CHECKS))
     expect(page.locator("#checks")).to_contain_text("50 to 200 characters")

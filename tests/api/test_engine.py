@@ -48,8 +48,8 @@ customers = st.builds(
 @given(st.lists(customers, min_size=1, max_size=8))
 def test_many_is_one_by_one(engine: RetentionEngine, requests: list[PredictRequest]) -> None:
     """A batch must not answer differently from single requests."""
-    together = engine.predict_many(requests, now=NOON)
-    alone = [engine.predict(r, now=NOON) for r in requests]
+    together = engine.predict_many(requests, now=NOON, exact=True)
+    alone = [engine.predict(r, now=NOON, exact=True) for r in requests]
     for one, other in zip(together, alone, strict=True):
         assert one["decision"].keys() == other["decision"].keys()
         for key, value in one["decision"].items():
@@ -69,6 +69,26 @@ def test_every_figure_is_finite_and_in_range(
     assert accept == sorted(accept)
 
 
+@pytest.mark.parametrize("baseline", [False, True])
+@pytest.mark.parametrize("bill", [0.0, 0.02, 89.99])
+def test_nobody_is_offered_a_share_of_nothing(
+    engine: RetentionEngine, bill: float, baseline: bool
+) -> None:
+    """5 % off a bill of 0 is no offer: such customers are contacted without one, or not at all."""
+    answers = engine.predict_many(
+        [request(monthly_charges=bill, tenure=t) for t in range(40)],
+        now=NOON,
+        force_baseline=baseline,
+    )
+    decisions = [answer["decision"] for answer in answers]
+    offers = {decision["offer_percentage"] for decision in decisions}
+    assert (offers == {0}) is (bill < 0.03)
+    for decision, answer in zip(decisions, answers, strict=True):
+        [chosen] = [a for a in answer["metadata"]["alternatives"] if a["chosen"]]
+        assert chosen["offer_percentage"] == decision["offer_percentage"]
+        assert decision["offer_level"] == (0, 5, 10, 15).index(decision["offer_percentage"])
+
+
 @pytest.mark.parametrize(("contacts", "days"), [(0, None), (0, 3), (1, 0), (2, 5), (3, 40)])
 def test_acceptance_is_what_the_environment_shows(
     engine: RetentionEngine, contacts: int, days: int | None
@@ -80,7 +100,7 @@ def test_acceptance_is_what_the_environment_shows(
     rested = params.cooldown_days if days is None else min(days, params.cooldown_days)
     counts = (np.array([count]) for count in (contacts, 0, rested))
     shown = observe(Situation(np.zeros(1), logit(fresh), *counts), params)[0, 1:5]
-    metadata = engine.predict(customer, now=NOON)["metadata"]
+    metadata = engine.predict(customer, now=NOON, exact=True)["metadata"]
     offers = [a["accept_prob"] for a in metadata["alternatives"][1:]]
     assert offers == pytest.approx(shown.tolist())
     assert metadata["accept_prob"] in offers
@@ -131,8 +151,24 @@ def test_golden_set_passes_and_notices_a_changed_answer(
     golden = json.loads((copy / "golden.json").read_text())
     golden["cases"][3]["answer"]["metadata"]["churn_risk"] += 1e-3
     (copy / "golden.json").write_text(json.dumps(golden))
-    with pytest.raises(ReleaseError, match=r"G3 .*metadata\.churn_risk"):
+    with pytest.raises(ReleaseError, match=r"request 3 of 6 .*metadata\.churn_risk differs"):
         check_golden(engine, copy)
+
+
+def test_golden_set_leaves_out_what_later_code_adds(
+    engine: RetentionEngine, bundle: Path, tmp_path: Path
+) -> None:
+    """A release must stay servable when the answer's metadata grows, but not when it shrinks."""
+    copy = Path(shutil.copytree(bundle, tmp_path / "copy"))
+    golden = json.loads((copy / "golden.json").read_text())
+    metadata = golden["cases"][0]["answer"]["metadata"]
+    for removed, added, passes in (("policy", "", True), ("", "no_longer_answered", False)):
+        metadata.pop(removed, None)
+        if added:
+            metadata[added] = 1
+        (copy / "golden.json").write_text(json.dumps(golden))
+        with nullcontext() if passes else pytest.raises(ReleaseError, match="metadata differs"):
+            check_golden(engine, copy)
 
 
 def test_golden_set_notices_another_model(engine: RetentionEngine, tmp_path: Path) -> None:

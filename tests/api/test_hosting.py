@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import threading
 import time
@@ -143,8 +144,9 @@ def test_refusals_are_seen_and_following_goes_on(tmp_path: Path) -> None:
     with running(home, CHURN_API__POLL_SECONDS="0.1", PYTHONPATH=str(packages)) as server:
         wrong = publish_small_release(home, tmp_path / "b", seed=1, change=wrong_answer)
         said = readiness(server, lambda r: wrong in (r["problem"] or ""))
-        assert "metadata.churn_risk" in said["problem"]
+        assert "metadata.churn_risk differs" in said["problem"]
         assert (said["ready"], said["release_id"]) == (True, first)
+        said_of_wrong = said["problem"]
         unloadable = publish_small_release(
             home, tmp_path / "c", seed=2, change=lambda bundle: reseal(bundle, live=True)
         )
@@ -155,7 +157,9 @@ def test_refusals_are_seen_and_following_goes_on(tmp_path: Path) -> None:
         said = readiness(server, lambda r: r["release_id"] == third)
         assert said["problem"] is None
         assert metric(server, 'churn_release_loads_total{outcome="served"}') == 2
-        lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+        log = server.log.read_text()
+    assert not re.search(r"\bG\d", log + said_of_wrong), "a customer's id is no operator's matter"
+    lines = [json.loads(line) for line in log.splitlines()]
     errors = [line["message"] for line in lines if line["level"] == "ERROR"]
     for release_id in (wrong, unloadable):
         assert sum(f"release {release_id} is refused" in message for message in errors) == 1

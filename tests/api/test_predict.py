@@ -42,8 +42,26 @@ def test_figures_agree_with_the_alternatives(client: httpx.Client) -> None:
     assert [a["offer_percentage"] for a in alternatives] == [0, 0, 5, 10, 15]
     assert alternatives[0]["expected_value"] == 0
     assert alternatives[0]["estimated_retention_prob"] == pytest.approx(
-        1 - answer["metadata"]["churn_risk"]
+        1 - answer["metadata"]["churn_risk"], abs=1e-4
     )
+
+
+def figures(answer: dict[str, Any]) -> list[tuple[str, float]]:
+    """Every number of an answer that is not whole, with its name."""
+    named = [*answer["decision"].items(), *answer["metadata"].items()]
+    named += [pair for row in answer["metadata"]["alternatives"] for pair in row.items()]
+    named += [pair for row in answer["metadata"]["reasons"] for pair in row.items()]
+    return [(name, value) for name, value in named if type(value) is float and name != "value"]
+
+
+def test_money_has_cents_and_probabilities_four_places(client: httpx.Client) -> None:
+    """A person reads them; more digits would be noise of the machine."""
+    shown = [pair for tenure in range(1, 40) for pair in figures(predict(client, tenure=tenure))]
+    money = {"expected_value", "expected_cost"}
+    assert {name for name, _ in shown} > money | {"churn_risk", "estimated_retention_prob"}
+    for name, value in shown:
+        assert value == round(value, 2 if name in money else 4), name
+        assert str(value) != "-0.0", name
 
 
 def test_message_is_null_exactly_when_nobody_is_contacted(client: httpx.Client) -> None:
@@ -83,7 +101,10 @@ def test_payment_method_may_leave_out_automatic(client: httpx.Client) -> None:
     assert short["metadata"]["churn_risk"] == full["metadata"]["churn_risk"]
 
 
-@pytest.mark.parametrize(("sent", "meant"), [("Yes", True), ("No", False), (1, True), (0, False)])
+@pytest.mark.parametrize(
+    ("sent", "meant"),
+    [("Yes", True), ("No", False), (1, True), (0, False), ("1", True), ("0", False), (1.0, True)],
+)
 def test_flags_may_be_written_as_in_the_ibm_file(
     client: httpx.Client, sent: object, meant: bool
 ) -> None:

@@ -47,7 +47,7 @@ def test_batch_answers_like_single_requests(full: httpx.Client) -> None:
     assert (batch["answered"], batch["refused"]) == (20, 0)
     for row, customer in zip(batch["results"], customers, strict=True):
         single = full.post("/predict", json=customer).json()
-        assert row["answer"]["decision"] == pytest.approx(single["decision"], abs=1e-6)
+        assert row["answer"]["decision"] == pytest.approx(single["decision"], abs=1.01e-4)
         assert row["answer"]["message"] == single["message"]
 
 
@@ -112,8 +112,11 @@ def test_prediction_equals_a_live_request(full: httpx.Client) -> None:
     row = full.get("/customers", params={"count": 1}).json()["customers"][0]
     request = {**row["features"], "customer_id": row["customer_id"], "name": "Sam"}
     live = full.post("/predict", json=request).json()
-    assert live["metadata"]["churn_risk"] == pytest.approx(row["churn_risk"], abs=1e-9)
-    assert live["metadata"]["expected_value"] == pytest.approx(row["expected_value"], abs=1e-6)
+    assert live["metadata"]["churn_risk"] == pytest.approx(row["churn_risk"], abs=1.01e-4)
+    assert live["metadata"]["expected_value"] == pytest.approx(row["expected_value"], abs=0.0101)
+    for name, value in row.items():
+        if type(value) is float:
+            assert value == round(value, 2 if name in ("expected_value", "expected_cost") else 4)
     assert live["decision"]["offer_level"] == row["offer_level"]
 
 
@@ -131,9 +134,12 @@ def test_campaign_adds_up(full: httpx.Client) -> None:
     rows = full.get("/customers", params={"count": 500}).json()["customers"]
     assert campaign["customers"] == len(rows)
     assert campaign["contacts"] == sum(r["contact"] for r in rows)
-    assert campaign["expected_spend"] == pytest.approx(sum(r["expected_cost"] for r in rows))
+    assert campaign["expected_spend"] == pytest.approx(
+        sum(r["expected_cost"] for r in rows), abs=0.005 * (len(rows) + 1)
+    )
     value = sum(12 * r["features"]["monthly_charges"] for r in rows)
-    assert campaign["budget"] == pytest.approx(0.02 * value)
+    assert campaign["budget"] == pytest.approx(0.02 * value, abs=0.01)
+    assert all(v == round(v, 2) for v in campaign.values() if type(v) is float)
     spends = [p["spend"] for p in campaign["pareto"]]
     retained = [p["retained"] for p in campaign["pareto"]]
     assert spends == sorted(spends)
@@ -271,9 +277,10 @@ def test_workers_that_start_together_all_get_the_log(tmp_path: Path) -> None:
 def test_sqlite_is_flushed_at_every_commit(tmp_path: Path) -> None:
     """An acknowledged event must be on disk: WAL with synchronous=FULL, and readable by others."""
     log = SqliteFeedbackLog(tmp_path / "feedback.sqlite3")
+    log.record("e1", "content")
+    assert log._db is not None
     assert log._db.execute("PRAGMA synchronous").fetchone() == (2,)
     assert log._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    log.record("e1", "content")
     with sqlite3.connect(tmp_path / "feedback.sqlite3") as other:
         assert other.execute("SELECT content FROM feedback").fetchall() == [("content",)]
 

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,7 +102,10 @@ def test_logs_hold_nothing_personal(guarded: Server) -> None:
     assert answer.headers["x-request-id"] == "trace-me-0001"
     httpx.post(guarded.url + "/predict", json={**person, "tenure": "x"}, headers=headers)
     httpx.get(guarded.url + "/customers/SECRET-77?name=Wilhelmina", headers=headers)
-    text = guarded.log.read_text()
+    deadline = time.monotonic() + 20
+    while (text := guarded.log.read_text()).count("trace-me-0001") < 3:  # after each answer
+        assert time.monotonic() < deadline, text
+        time.sleep(0.05)
     for secret in ("Wilhelmina", "first-key", "SECRET-77", answer.json()["message"] or "@@"):
         assert secret not in text
     lines = [json.loads(entry) for entry in text.splitlines() if entry.startswith("{")]
@@ -171,6 +175,29 @@ def test_malformed_key_line_is_refused_without_repeating_it() -> None:
     with pytest.raises(ValueError, match="name:sha256") as caught:
         parse_key_line("web:my-secret-key")
     assert "my-secret-key" not in str(caught.value)
+
+
+def test_a_key_in_place_of_its_hash_is_not_printed(tmp_path: Path) -> None:
+    """Whoever pastes it there must not find it in the log of the failed start."""
+    environment = {**os.environ, "CHURN_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "api", "--port", "0"]
+    for given in ('["my-raw-secret"]', '["web:my-raw-secret"]', '{"web": "my-raw-secret"}'):
+        environment["CHURN_API__KEY_HASHES"] = given
+        start = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False
+        )
+        assert start.returncode != 0
+        assert "key_hashes" in start.stderr.lower()
+        assert "my-raw-secret" not in start.stderr + start.stdout
+
+
+def test_keys_are_not_handed_on() -> None:
+    """A release's manifest records the settings and goes wherever the release goes."""
+    config = ApiConfig(key_hashes=(line("web", "k"),), key_file=Path("/run/secrets/keys"))
+    recorded = Settings(api=config).recorded()
+    assert recorded["api"]["default_time_zone"] == config.default_time_zone
+    assert not {"key_hashes", "key_file"} & recorded["api"].keys()
+    assert line("web", "k").partition(":")[2] not in json.dumps(recorded)
 
 
 def test_the_empty_key_opens_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,67 @@
+"""`python -m api`: the HTTP service in a server of its own, with limits on every connection.
+
+uvicorn's own command would serve the same app, but trust `X-Forwarded-For` from this machine and
+wait for ever for a request that never becomes whole.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+
+import uvicorn
+
+from api.config import ApiConfig
+from api.connections import GuardedProtocol
+from churn_assets.settings import load_settings
+
+SPARE_FILES = 512  # open files beside connections: libraries, the store, feedback, the log
+
+
+def serve(
+    config: ApiConfig, host: str, port: int, workers: int | None = None, log_level: str = "info"
+) -> None:
+    """Serve until interrupted.
+
+    Args:
+        workers: processes; each has its own limits. None: one, or what $WEB_CONCURRENCY says.
+    """
+    allow_files(config.max_connections + SPARE_FILES)
+    uvicorn.run(
+        "api.main:app",
+        host=host,
+        port=port,
+        workers=workers,
+        log_level=log_level,
+        http=GuardedProtocol,
+        ws="none",
+        limit_concurrency=config.max_connections + 1,
+        backlog=config.max_connections,
+        proxy_headers=bool(config.trusted_proxies),
+        forwarded_allow_ips=list(config.trusted_proxies),
+        server_header=False,
+    )
+
+
+def allow_files(wanted: int) -> None:
+    """Let this process open that many files, as far as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def main() -> None:
+    """Read the arguments; settings are their defaults."""
+    config = load_settings().api
+    parser = argparse.ArgumentParser(prog="python -m api", description=serve.__doc__)
+    parser.add_argument("--host", default=config.host)
+    parser.add_argument("--port", type=int, default=config.port)
+    parser.add_argument("--workers", type=int)
+    parser.add_argument("--log-level", default="info")
+    given = parser.parse_args()
+    serve(config, given.host, given.port, given.workers, given.log_level)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""Feedback against real servers: never lost once acknowledged, never in the way of a decision."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from api.schemas import SAMPLE_REQUEST
+from tests.api.conftest import publish_small_release
+from tests.api.server import Server, running
+
+EVENT = {
+    "event_id": "evt-1",
+    "customer_id": "C1",
+    "kind": "accepted",
+    "occurred_at": "2026-01-14T12:00:00+01:00",
+    "offer_percentage": 10,
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("home")
+    publish_small_release(home, tmp_path_factory.mktemp("release"))
+    return home
+
+
+@pytest.fixture
+def service(home: Path) -> Iterator[Server]:
+    """A server whose feedback is empty."""
+    remove(home)
+    with running(home, CHURN_API__REQUESTS_PER_SECOND="0") as server:
+        yield server
+
+
+def remove(home: Path) -> None:
+    for file in home.glob("feedback.*"):
+        file.unlink()
+
+
+def send(server: Server, **changes: Any) -> httpx.Response:
+    return httpx.post(server.url + "/feedback", json={**EVENT, **changes}, timeout=30)
+
+
+def stored(home: Path) -> list[str]:
+    with closing(sqlite3.connect(home / "feedback.sqlite3")) as database:
+        rows = database.execute("SELECT event_id FROM feedback ORDER BY number").fetchall()
+    return [event_id for (event_id,) in rows]
+
+
+def assert_decides(server: Server) -> None:
+    """One customer and a batch are answered."""
+    for path, body in (
+        ("/predict", SAMPLE_REQUEST),
+        ("/predict/batch", {"customers": [SAMPLE_REQUEST]}),
+    ):
+        assert httpx.post(server.url + path, json=body, timeout=30).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"occurred_at": "2026-01-14T11:00:00Z"},
+        {"occurred_at": "2026-01-14t06:00:00.000-05"},
+        {"occurred_at": "2026-01-14 12:00+0100"},
+        {"offer_percentage": 10.0},
+    ],
+)
+def test_one_event_written_differently_is_one_event(service: Server, same: dict[str, Any]) -> None:
+    """An instant is the same in every zone; a caller who sends again may write it otherwise."""
+    assert send(service).json() == {"event_id": "evt-1", "duplicate": False}
+    answer = send(service, **same)
+    assert (answer.status_code, answer.json()["duplicate"]) == (200, True)
+    assert send(service, occurred_at="2026-01-14T12:00:00+02:00").status_code == 409
+    assert send(service, offer_percentage=5).status_code == 409
+
+
+@pytest.mark.parametrize("year", ["0001", "1970", "1999", "9999"])
+def test_times_that_say_nothing_are_refused_with_the_reason(service: Server, year: str) -> None:
+    """Placeholders of other systems would become 739,616 days since the last contact."""
+    answer = send(service, occurred_at=f"{year}-01-01T00:00:00Z")
+    assert answer.status_code == 422
+    [entry] = answer.json()["detail"]
+    assert entry["loc"] == ["body", "occurred_at"]
+    assert "between 2000-01-01 and a day from now" in entry["msg"]
+
+
+def test_clocks_may_differ_by_hours_but_not_by_days(service: Server) -> None:
+    """Not every clock is right to the second; next week nothing has happened yet."""
+    now = datetime.now(UTC)
+    soon, late = ((now + timedelta(hours=hours)).isoformat() for hours in (12, 72))
+    assert send(service, occurred_at=soon).status_code == 200
+    assert send(service, event_id="evt-2", occurred_at=late).status_code == 422
+
+
+@pytest.mark.parametrize("lost", ["feedback.sqlite3", "feedback.sqlite3-wal", "everything"])
+def test_nothing_is_acknowledged_into_a_deleted_file(
+    service: Server, home: Path, lost: str
+) -> None:
+    """Somebody cleans up under a running server: what is acknowledged afterwards is on disk."""
+    assert send(service, event_id="before").status_code == 200
+    doomed = home.glob("feedback.*") if lost == "everything" else [home / lost]
+    for file in list(doomed):
+        file.unlink()
+    answers = {f"after-{i}": send(service, event_id=f"after-{i}").status_code for i in range(3)}
+    assert set(answers.values()) <= {200, 503}
+    assert {name for name, status in answers.items() if status == 200} <= set(stored(home))
+    assert send(service, event_id="last").status_code == 200
+    assert "last" in stored(home)
+
+
+def test_another_database_in_its_place_is_noticed(service: Server, home: Path) -> None:
+    """A backup is put back under a running server: events go into it."""
+    send(service, event_id="before")
+    replaced = home / "restored"
+    with closing(sqlite3.connect(replaced)) as database:
+        database.execute(
+            "CREATE TABLE feedback (number INTEGER PRIMARY KEY AUTOINCREMENT, event_id TEXT NOT "
+            "NULL UNIQUE, content TEXT NOT NULL, received TEXT NOT NULL DEFAULT '')"
+        )
+    for file in home.glob("feedback.sqlite3-*"):
+        file.unlink()
+    replaced.replace(home / "feedback.sqlite3")
+    assert send(service, event_id="after").status_code == 200
+    assert stored(home) == ["after"]
+
+
+@pytest.mark.parametrize("broken", ["corrupt", "a folder"])
+def test_decisions_need_no_feedback_database(home: Path, broken: str) -> None:
+    """It can't be opened: the server starts and decides, feedback is 503, /readyz says why; and
+    once it is mended, feedback is taken without a restart."""
+    remove(home)
+    database = home / "feedback.sqlite3"
+    if broken == "corrupt":
+        database.write_bytes(b"no database at all, " * 400)
+    else:
+        database.mkdir()
+    with running(home) as server:
+        assert_decides(server)
+        answer = send(server)
+        assert answer.status_code == 503
+        assert answer.json()["detail"][0]["type"] == "not_recorded"
+        assert int(answer.headers["retry-after"]) >= 1
+        ready = httpx.get(server.url + "/readyz")
+        assert (ready.status_code, ready.json()["ready"]) == (200, True)
+        assert "feedback can't be stored" in ready.json()["feedback_problem"]
+        if broken == "corrupt":
+            database.unlink()
+        else:
+            database.rmdir()
+        assert send(server).status_code == 200
+        assert httpx.get(server.url + "/readyz").json()["feedback_problem"] is None
+    assert stored(home) == ["evt-1"]
+    remove(home)
+
+
+def test_readyz_tells_of_a_broken_database_before_the_first_event(home: Path) -> None:
+    """An operator learns of it from the first look, not from the first lost event."""
+    remove(home)
+    (home / "feedback.sqlite3").write_bytes(b"no database at all, " * 400)
+    with running(home) as server:
+        deadline = time.monotonic() + 20
+        while httpx.get(server.url + "/readyz").json()["feedback_problem"] is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    remove(home)
+
+
+def test_feedback_that_hangs_leaves_decisions_alone(home: Path) -> None:
+    """The store doesn't answer: forty waiting calls keep neither a decision nor a batch, and each
+    is told to come again before the store gives up."""
+    remove(home)
+    with (
+        running(home, "tests.api.faulty_app:app", HANGING_FEEDBACK="1") as server,
+        ThreadPoolExecutor(40) as callers,
+    ):
+        waiting = [callers.submit(send, server, event_id=f"e{i}") for i in range(40)]
+        while not any(call.running() for call in waiting):
+            time.sleep(0.01)
+        assert_decides(server)
+        assert not any(call.done() for call in waiting), "the decisions waited for the feedback"
+        for call in waiting:
+            answer = call.result(60)
+            assert answer.status_code == 503
+            assert answer.json()["detail"][0]["type"] == "not_recorded"
+        assert "no answer" in httpx.get(server.url + "/readyz").json()["feedback_problem"]
+    remove(home)
+
+
+def test_events_are_private_whatever_the_umask(home: Path) -> None:
+    """They tell who churned: nobody else on the machine may read them, in old files neither."""
+    remove(home)
+    old = home / "feedback.sqlite3"
+    old.touch()
+    old.chmod(0o644)
+    umask = os.umask(0o022)
+    try:
+        with running(home) as server:
+            assert send(server).status_code == 200
+            found = {file.name: file.stat().st_mode & 0o777 for file in home.glob("feedback.*")}
+    finally:
+        os.umask(umask)
+    assert found == {
+        f"feedback.{name}": 0o600 for name in ("sqlite3", "sqlite3-wal", "sqlite3-shm", "lock")
+    }
+    assert stored(home) == ["evt-1"]
