@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from churn_assets.predictors.streams import stream
+
 Floats = NDArray[np.float64]
 ECE_BINS = 10
 
@@ -44,7 +46,7 @@ def bootstrap_auc(
     labels: Floats, scores: list[Floats], resamples: int, seed: int
 ) -> NDArray[np.float64]:
     """AUC of each score on the same resampled rows, shape (resamples, len(scores))."""
-    rng = np.random.default_rng(seed)
+    rng = stream(seed, "bootstrap")
     ranked = [_RankedScores(labels, score) for score in scores]
     count = len(labels)
     values = np.empty((resamples, len(scores)))
