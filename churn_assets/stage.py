@@ -110,7 +110,8 @@ def run_stage(
     with tempfile.TemporaryDirectory(prefix=f"{stage.name}-") as attempt:
         out = Path(attempt)
         metrics = stage.run(inputs, out, config, progress, **extra)
-        text = json.dumps(metrics, indent=2, sort_keys=True, allow_nan=False)
+        # In the stage's own order, which says what matters most: readers see the head first.
+        text = json.dumps(metrics, indent=2, allow_nan=False)
         (out / "report.json").write_text(text + "\n")
         artifact = store.put(stage.name, out)
     if stage.cached:

@@ -44,6 +44,7 @@ from churn_assets.stage import Progress, silent
 
 STEPS = 5
 LOG = "campaign_log"
+ANSWERS = [f"response_{level}" for level in range(OFFER_LEVELS)]
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,15 @@ class Contacts:
     Attributes:
         matrix: encoded features, (N, 8).
         accepted: 0 or 1, (N,).
-        observed: the real response without a discount, (N,); None where `accepted` is real itself.
+        potential: the response to each offer, (N, 4), column 0 the real one; None where only
+            `accepted` is known, and real.
         test: held out, (N,).
         chronological: "train", "valid" or "test" by time, (N,).
     """
 
     matrix: NDArray[np.float32]
     accepted: NDArray[np.float64]
-    observed: NDArray[np.float64] | None
+    potential: NDArray[np.float64] | None
     test: NDArray[np.bool_]
     chronological: NDArray[np.str_]
 
@@ -70,18 +72,36 @@ class Contacts:
         return cls(
             matrix=encode(rows_of(frame), ACCEPT_FEATURES),
             accepted=frame["accepted"].to_numpy(np.float64),
-            observed=frame["observed"].to_numpy(np.float64) if "observed" in frame else None,
+            potential=frame[ANSWERS].to_numpy(np.float64) if ANSWERS[0] in frame else None,
             test=(frame["split"] == "test").to_numpy(),
             chronological=frame["chronological_split"].to_numpy(),
         )
 
     def as_observed(self) -> Contacts:
         """The same contacts with nothing simulated: no discount, and the real response."""
-        if self.observed is None:
+        if self.potential is None:
             return self
         matrix = self.matrix.copy()
         matrix[:, design.OFFER] = 0
-        return replace(self, matrix=matrix, accepted=self.observed)
+        return replace(self, matrix=matrix, accepted=self.potential[:, 0])
+
+    @property
+    def copies(self) -> int:
+        """How many rows `held_out` has of each contact."""
+        return 1 if self.potential is None else OFFER_LEVELS
+
+    def held_out(self) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Held-out contacts and their responses: to the offer made, or to each where all are known.
+
+        Four times the rows where responses are simulated: figures then depend less on which offer
+        was drawn, and those without a discount are of every held-out contact's real response.
+        """
+        matrix = self.matrix[self.test]
+        if self.potential is None:
+            return matrix, self.accepted[self.test]
+        offered = np.tile(matrix, (OFFER_LEVELS, 1))
+        offered[:, design.OFFER] = np.repeat(np.arange(OFFER_LEVELS), len(matrix))
+        return offered, self.potential[self.test].T.ravel()
 
 
 def run(
@@ -202,13 +222,13 @@ def _held_out(
 ) -> dict[str, Any]:
     """The published model, both calibrators and the baselines on the held-out contacts."""
     test = contacts.test
-    matrix, accepted = contacts.matrix[test], contacts.accepted[test]
+    matrix, accepted = contacts.held_out()
     probabilities = scorer.model.probabilities(matrix)
     scores = scorer.model.forest.margins(matrix)
     first = evaluation.first_contacts(matrix)
     others = evaluation.baselines(contacts.matrix[~test], contacts.accepted[~test], matrix, config)
     return {
-        **evaluation.discrimination(matrix, accepted, probabilities, config),
+        **evaluation.discrimination(matrix, accepted, probabilities, config, contacts.copies),
         "offer_curve": evaluation.offer_curve(matrix, accepted, probabilities),
         "first_contacts": summary(accepted[first], probabilities[first]),
         "calibration": {
@@ -232,14 +252,14 @@ def _out_of_fold(contacts: Contacts, fitted: OutOfFold, config: AcceptConfig) ->
 def _headline(learner: Learner, scorer: AcceptScorer, contacts: Contacts) -> dict[str, Any]:
     """What is known without any assumption: responses that were observed, to no discount where
     discounts are simulated, and a model of earlier contacts on later ones."""
-    test, real = contacts.test, contacts.as_observed()
-    matrix = contacts.matrix[test]
+    real = contacts.as_observed()
+    matrix, accepted = contacts.held_out()
     probabilities = scorer.model.probabilities(matrix)
     return {
         "what": "real responses only"
-        if contacts.observed is None
+        if contacts.potential is None
         else "real responses only, to contacts without a discount",
-        "offer0": evaluation.offer0(matrix, contacts.accepted[test], probabilities, learner.config),
+        "offer0": evaluation.offer0(matrix, accepted, probabilities, learner.config),
         "later_contacts": evaluation.later_contacts(
             learner, real.matrix, real.accepted, real.chronological
         ),
@@ -263,15 +283,15 @@ def _other_preset(
     folds = stratified_folds(accepted, config.calibration_folds, config.seed)
     calibrator = learner.cross_fit(matrix, accepted, folds).calibrator(config.calibration)
     booster = learner.train(matrix, accepted)
-    probabilities = calibrator(margins(booster, contacts.matrix[test]))
+    seen, answers = contacts.held_out()
+    held_out = seen, answers, calibrator(margins(booster, seen))
     curves = []
     for level in range(OFFER_LEVELS):
         offered = customers.copy()
         offered[:, design.OFFER] = level
         curves.append(calibrator(margins(booster, offered)))
-    held_out = contacts.matrix[test], contacts.accepted[test], probabilities
     figures = {
-        **evaluation.discrimination(*held_out, config),
+        **evaluation.discrimination(*held_out, config, contacts.copies),
         "offer_curve": evaluation.offer_curve(*held_out),
     }
     return _preset(figures, np.column_stack(curves))
@@ -312,9 +332,10 @@ def _plot(
     curves: NDArray[np.float64],
     presets: Mapping[str, Mapping[str, Any]],
 ) -> None:
-    matrix, accepted = contacts.matrix[contacts.test], contacts.accepted[contacts.test]
+    matrix, accepted = contacts.held_out()
     held_out = {"all offers": (accepted, scorer.model.probabilities(matrix))}
-    plot_calibration(folder, f"P(accept | offer), {len(accepted):,} held-out contacts", held_out)
+    count = int(contacts.test.sum())
+    plot_calibration(folder, f"P(accept | offer), {count:,} held-out contacts", held_out)
     names = [feature.name for feature in ACCEPT_FEATURES]
     contributions = scorer.model.forest.explain(matrix)[1].astype(np.float64)
     plot_importance(folder, names, contributions)

@@ -34,14 +34,16 @@ BASELINE_FOLDS = 2
 
 
 def discrimination(
-    matrix: Matrix, accepted: Floats, probabilities: Floats, config: AcceptConfig
+    matrix: Matrix, accepted: Floats, probabilities: Floats, config: AcceptConfig, copies: int = 1
 ) -> dict[str, Any]:
     """AUC and ECE overall and at each offer, of contacts (N, F) and their probabilities (N,).
 
     `auc_offer_only` ranks by the offer alone: what the discount explains without the customer.
+    `copies`: of each contact, one block after the other (as in `bootstrap_auc`).
     """
     offer = matrix[:, COLUMN["offer_level"]].astype(np.float64)
-    resampled = bootstrap_auc(accepted, [probabilities, offer], config.bootstrap, config.seed)
+    scores = [probabilities, offer]
+    resampled = bootstrap_auc(accepted, scores, config.bootstrap, config.seed, copies)
     levels = [offer == level for level in range(OFFER_LEVELS)]
     return {
         **summary(accepted, probabilities),

@@ -142,8 +142,8 @@ def bank_contacts(folder: Path, config: AcceptConfig) -> dict[str, pd.DataFrame]
     The presets differ in the responses alone: features, offers and draws are the same.
 
     Returns:
-        Preset -> contacts in order of time: CONTACTS' columns, two splits, and `observed`, the
-        real response without a discount.
+        Preset -> contacts in order of time: CONTACTS' columns, two splits, and `response_0` to
+        `response_3`, the response to each offer; `response_0` is the real one.
     """
     names: tuple[Split, ...] = ("train", "valid", "test")
     parts = [read_split(folder, name).assign(split=name) for name in names]
@@ -155,9 +155,10 @@ def bank_contacts(folder: Path, config: AcceptConfig) -> dict[str, pd.DataFrame]
     simulated = {}
     for preset, effect in OFFER_EFFECTS.items():
         response = simulate(observed, p0, pressure, effect, config.seed)
+        answers = {f"response_{k}": response.potential[:, k] for k in range(OFFER_LEVELS)}
         simulated[preset] = checked(
             contacts.assign(
-                observed=observed, offer_level=response.offer_level, accepted=response.accepted
+                offer_level=response.offer_level, accepted=response.accepted, **answers
             ),
             f"simulated contacts ({preset})",
         )
