@@ -12,7 +12,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.assessment import Assessments, Assessor
-from api.explain import top_reasons
+from api.explain import top_reasons, warnings_of
 from api.schemas import PredictRequest, zone_info
 from churn_assets.messages.bank import ScoredTemplate
 from churn_assets.messages.brief import MessageBrief, services_of
@@ -139,6 +139,7 @@ class RetentionEngine:
                 "policy": (self.assessor.baseline if baseline[i] else self.assessor.policy).name,
                 "release_id": self.release_id,
                 "reasons": reasons[i],
+                "warnings": warnings_of(rows[i]),
                 "message_source": message.source if message else None,
                 "send_not_before": send_not_before,
             }
