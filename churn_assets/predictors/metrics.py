@@ -60,8 +60,10 @@ def bootstrap_auc(
     count = len(labels) // copies
     values = np.empty((resamples, len(scores)))
     for row in values:
-        drawn = np.bincount(rng.integers(0, count, count), minlength=count).astype(np.float64)
-        weights = np.tile(drawn, copies)
+        weights = np.zeros(len(labels))
+        while not 0 < weights @ labels < weights.sum():  # few rows: a draw may lack a class
+            drawn = np.bincount(rng.integers(0, count, count), minlength=count)
+            weights = np.tile(drawn.astype(np.float64), copies)
         row[:] = [score.auc(weights) for score in ranked]
     return values
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from pydantic import BaseModel
 
 from churn_assets.datasets.config import SPLITS
 from churn_assets.datasets.tables import read_split
 from churn_assets.predictors import accept, risk
 from churn_assets.predictors.boosting import mask_optional, required_only
+from churn_assets.predictors.config import AcceptConfig
 from churn_assets.predictors.features import RISK_FEATURES
 from churn_assets.resources.artifact_store import open_store, tree_files
 from churn_assets.resources.compute import scalar_metadata
@@ -66,12 +66,12 @@ def test_report_begins_with_what_is_real(
 def test_report_file_keeps_the_stages_order(tmp_path: Path) -> None:
     """What a stage puts first is what a reader of `report.json` sees first."""
 
-    def stage(inputs: object, out: Path, config: BaseModel, progress: object) -> dict[str, Any]:
+    def stage(inputs: object, out: Path, config: object, progress: object) -> dict[str, Any]:
         return {"headline": 1, "a_detail": 2}
 
     store = open_store(str(tmp_path / "store"))
     spec = StageSpec(stage="toy", inputs={}, config={}, store_url=store.url)
-    report = run_stage(Stage("toy", stage, BaseModel), spec, store)
+    report = run_stage(Stage("toy", stage, AcceptConfig), spec, store)
     text = store.read(report.artifact, "report.json")["report.json"]
     assert list(json.loads(text)) == ["headline", "a_detail"]
 
