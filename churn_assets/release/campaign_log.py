@@ -16,7 +16,7 @@ from typing import Any
 from churn_assets.predictors.features import OFFER_PERCENTAGES
 
 PERIOD = timedelta(days=30)  # the mean of the decision environment's periods
-FEATURES = ("senior_citizen", "partner", "monthly_charges")
+FEATURES = ("partner", "monthly_charges")
 OUTCOMES = {"accepted": "success", "refused": "failure"}
 
 
