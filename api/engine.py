@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.assessment import Assessments, Assessor
-from api.explain import top_reasons
+from api.explain import top_reasons, warnings_of
 from api.schemas import PredictRequest
 from api.zones import zone_info
 from churn_assets.messages.bank import ScoredTemplate
@@ -191,6 +191,7 @@ class RetentionEngine:
             "policy": (self.assessor.baseline if baseline else self.assessor.policy).name,
             "release_id": self.release_id,
             "reasons": reasons,
+            "warnings": warnings_of(vars(request)),
             "message_source": message.source if message else None,
             "send_not_before": send_not_before,
         }

@@ -74,6 +74,7 @@ SAMPLE_ANSWER: dict[str, Any] = {
                 "text": "Contract: Month-to-month; raises the churn risk",
             }
         ],
+        "warnings": [],
         "message_source": "model",
         "send_not_before": None,
     },
@@ -277,7 +278,16 @@ class Metadata(BaseModel):
         description="local time at which quiet hours end, when the message must wait for it",
         examples=["2026-01-15T08:00:00-05:00"],
     )
-    reasons: list[Reason]
+    reasons: list[Reason] = Field(description="what moved the risk most; what wasn't given doesn't")
+    warnings: list[str] = Field(
+        description="given values that contradict each other, though each of them is allowed",
+        examples=[
+            [
+                "total_charges 20.00 doesn't fit 72 months at 89.99 (about 6479.28): "
+                "is one of the three wrong?"
+            ]
+        ],
+    )
     alternatives: list[Alternative] = Field(
         description="not contacting, then each of the four offers"
     )

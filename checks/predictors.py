@@ -19,6 +19,9 @@ from churn_assets.resources.bindings import StoreResource
 
 Report = dict[str, Any]
 
+FALSE_FAILURES = 1e-4
+"""How often a permutation test may fail what is sound."""
+
 
 @dataclass(frozen=True)
 class Gate:
@@ -66,6 +69,8 @@ class Gate:
                 "figure": self.figure,
                 "source": report["source"],
                 "binding": "warns only: bound of the real data" if warns_only else "blocks",
+                # What the figure presumes of offers: no gate can see that, so a person has to.
+                **({"presets": report["presets"]} if "presets" in report else {}),
                 **{key: report[key] for key in self.beside},
             },
         )
@@ -175,24 +180,30 @@ ACCEPT_GATES = (
     ),
     Gate(
         name="offer_is_unpredictable_from_features",
-        figure="AUC of telling the offer from the features, out of fold",
-        value=lambda report: report["propensity_auc"],
-        low=0.48,
-        high=0.52,
+        figure="permutation p-value of telling the offer from the features, out of fold "
+        "(independent offers fail with probability 1e-4)",
+        value=lambda report: report["propensity_p_value"],
+        low=FALSE_FAILURES,
+        beside=("propensity_auc",),
     ),
     Gate(
         name="shuffled_offers_have_no_uplift",
-        figure="mean predicted uplift of the largest offer after shuffling the offers",
-        value=lambda report: report["placebo_uplift"],
-        low=-0.03,
-        high=0.03,
+        figure="p-value of the mean predicted uplift of the largest offer over shuffles of the "
+        "offers (a training that makes up none fails with probability 1e-4)",
+        value=lambda report: report["placebo_p_value"],
+        low=FALSE_FAILURES,
+        beside=("placebo_uplifts", "placebo_uplift"),
     ),
     Gate(
         name="customers_are_inside_the_contacts_support",
-        figure="share of customers with enough similar contacts in training",
+        figure="share of customers whose acceptance the similar contacts in training tell closely "
+        "enough, at the offer with the least",
         value=lambda report: report["support_share"],
         low=0.99,
-        beside=("thin_support_share", "support_least"),
+        beside=(
+            *("support_by_level", "support_reach_by_level", "curve_by_contacts"),
+            *("thin_support_share", "support_least"),
+        ),
         data_bound=True,
     ),
 )

@@ -118,7 +118,8 @@ def run_stage(
     extra = {} if checkpoints is None else {"checkpoints": checkpoints}
     with scratch_folder(stage.name) as out:
         metrics = stage.run(inputs, out, config, progress, **extra)
-        text = json.dumps(metrics, indent=2, sort_keys=True, allow_nan=False)
+        # In the stage's own order, which says what matters most: readers see the head first.
+        text = json.dumps(metrics, indent=2, allow_nan=False)
         (out / "report.json").write_text(text + "\n")
         artifact = store.put(stage.name, out)
     if stage.cached:

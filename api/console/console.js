@@ -220,6 +220,8 @@ function showAnswer(customer, { decision, message, safety, metadata }) {
   ]);
   $("gauge").replaceChildren(gauge(metadata.churn_risk));
   $("alternatives").replaceChildren(bars(metadata.alternatives, $("alternatives").clientWidth));
+  $("warnings").replaceChildren(...metadata.warnings.map((warning) =>
+    make("li", { className: "violated", textContent: `Please check: ${warning}` })));
   $("reasons").replaceChildren(...metadata.reasons.map((reason) =>
     make("li", { className: reason.contribution > 0 ? "raises" : "lowers", textContent: reason.text })));
   showMessage(message, safety, metadata);

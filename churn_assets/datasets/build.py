@@ -11,7 +11,7 @@ from churn_assets.datasets.config import FORMATS, SPLITS, DatasetName, DatasetsC
 from churn_assets.datasets.errors import CorruptFileError, DataError
 from churn_assets.datasets.pull import ADVICE
 from churn_assets.datasets.sources.files import RawFile, sha256_of
-from churn_assets.datasets.splits import grouped_split, stratified_split
+from churn_assets.datasets.splits import grouped_split, stratified_split, together
 from churn_assets.datasets.tables import write_parquet
 from churn_assets.datasets.texts import write_jsonl
 
@@ -55,13 +55,15 @@ def build(name: DatasetName, raw: RawFile, out: Path, config: DatasetsConfig) ->
 
 
 def _build_table(name: DatasetName, raw: RawFile, out: Path) -> tuple[dict[str, int], Notes]:
-    """Parquet, split with equal shares of the label."""
+    """Parquet, split with equal shares of the label; bank contacts that are alike stay together."""
     frame, notes = (telco if name == "telco_customers" else bank).clean(raw.path)
     label = LABELS[name]
     try:
         split = stratified_split(frame[label].to_numpy())
     except ValueError as error:  # a class with fewer than two rows
         raise DataError(f"{raw.path}: the rows of {name} cannot be split: {error}") from error
+    if name == "bank_contacts":
+        split = together(split, bank.alike(frame))
     parts: dict[str, pd.DataFrame] = {part: frame[split == part] for part in SPLITS}
     for part, rows in parts.items():
         write_parquet(rows, out / f"{part}.parquet")

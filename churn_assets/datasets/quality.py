@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pandera.pandas as pa
 
+from churn_assets.datasets.bank import alike
 from churn_assets.datasets.build import LABELS
 from churn_assets.datasets.config import FORMATS, SPLITS, DatasetName, DatasetsConfig, Pin
 from churn_assets.datasets.schemas import BANK, OASST1, PREFERENCES, TELCO, validate
@@ -24,10 +25,11 @@ SCHEMAS: dict[DatasetName, pa.DataFrameSchema] = {
     "oasst1_pairs": OASST1,
     "preference_pairs": PREFERENCES,
 }
-# What names a row, of which no value may be on two sides of a split.
+# What names a row, of which no value may be on two sides of a split. A contact's id is the number of
+# its row; who was contacted is told by the "features", all of them together (`bank.alike`).
 IDENTITIES: dict[DatasetName, tuple[str, ...]] = {
     "telco_customers": ("customer_id",),
-    "bank_contacts": ("contact_id",),
+    "bank_contacts": ("contact_id", "features"),
     "oasst1_pairs": ("group",),
     "preference_pairs": ("group", "prompt"),
 }
@@ -73,6 +75,8 @@ class WrittenDataset:
     def shared_between_splits(self) -> dict[str, int]:
         """How many identities (ids, groups, prompts) are in more than one split."""
         together = pd.concat(self.splits, names=["split"]).reset_index("split")
+        if "features" in IDENTITIES[self.name]:
+            together["features"] = alike(together.drop(columns="split"))
         return {
             column: int((together.groupby(column)["split"].nunique() > 1).sum())
             for column in IDENTITIES[self.name]

@@ -25,6 +25,15 @@ def stratified_split(labels: ArrayLike, seed: int = SPLIT_SEED) -> NDArray[np.st
     return split
 
 
+def together(split: NDArray[np.str_], groups: NDArray[np.int64]) -> NDArray[np.str_]:
+    """`split` (N,), with every row in the split of the first row of its group (N,).
+
+    Which split that is, is as random as before; so the splits' sizes and shares change by little.
+    """
+    _, first, which = np.unique(groups, return_index=True, return_inverse=True)
+    return np.asarray(split[first][which])
+
+
 def chronological_split(rows: int) -> NDArray[np.str_]:
     """Split name of each of `rows` rows in order of time: train first, test last."""
     first_valid = round(rows * (1 - VALID_FRACTION - TEST_FRACTION))

@@ -1,6 +1,7 @@
 """What is measured of the accept model, beside plain AUC and calibration.
 
-All figures are of held-out contacts unless they say otherwise.
+All figures are of held-out contacts unless they say otherwise. Whether the contacts can support
+them at all is `design`'s to say.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from numpy.typing import NDArray
 
 from churn_assets.predictors.baselines import logistic_regression
 from churn_assets.predictors.boosting import Learner, fit_calibrator, margins, stratified_folds
-from churn_assets.predictors.calibration import sigmoid
 from churn_assets.predictors.config import SPECIFICATION, AcceptConfig
+from churn_assets.predictors.design import COLUMN
 from churn_assets.predictors.features import ACCEPT_FEATURES, OFFER_LEVELS
 from churn_assets.predictors.metrics import (
     auc,
@@ -26,25 +27,25 @@ from churn_assets.predictors.metrics import (
     summary,
     wilson_interval,
 )
-from churn_assets.predictors.support import similar_contacts
 
 Floats = NDArray[np.float64]
 Matrix = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-COLUMN = {feature.name: column for column, feature in enumerate(ACCEPT_FEATURES)}
-PLACEBO_FOLDS = 2
+BASELINE_FOLDS = 2
 
 
 def discrimination(
-    matrix: Matrix, accepted: Floats, probabilities: Floats, config: AcceptConfig
+    matrix: Matrix, accepted: Floats, probabilities: Floats, config: AcceptConfig, copies: int = 1
 ) -> dict[str, Any]:
-    """AUC and ECE overall and at each offer, of contacts (N, 9) and their probabilities (N,).
+    """AUC and ECE overall and at each offer, of contacts (N, F) and their probabilities (N,).
 
     `auc_offer_only` ranks by the offer alone: what the discount explains without the customer.
+    `copies`: of each contact, one block after the other (as in `bootstrap_auc`).
     """
     offer = matrix[:, COLUMN["offer_level"]].astype(np.float64)
-    resampled = bootstrap_auc(accepted, [probabilities, offer], config.bootstrap, config.seed)
+    scores = [probabilities, offer]
+    resampled = bootstrap_auc(accepted, scores, config.bootstrap, config.seed, copies)
     levels = [offer == level for level in range(OFFER_LEVELS)]
     return {
         **summary(accepted, probabilities),
@@ -95,80 +96,55 @@ def customer_curves(curves: Floats) -> dict[str, Any]:
     }
 
 
-def support(customers: Matrix, contacts: Matrix, config: AcceptConfig) -> dict[str, float]:
-    """Share of customers (M, 9) that resemble the contacts (N, 9) trained on."""
-    alike = similar_contacts(customers, contacts, ACCEPT_FEATURES)
+def offer0(
+    matrix: Matrix, accepted: Floats, probabilities: Floats, config: AcceptConfig
+) -> dict[str, Any]:
+    """AUC and ECE of the contacts (N, F) without a discount: their responses were observed."""
+    rows = matrix[:, COLUMN["offer_level"]] == 0
+    labels, scores = accepted[rows], probabilities[rows]
+    resampled = bootstrap_auc(labels, [scores], config.bootstrap, config.seed)
     return {
-        "support_share": float((alike >= config.support_rows).mean()),
-        "thin_support_share": float((alike < config.thin_support_rows).mean()),
-        "support_least": int(alike.min()),
+        **summary(labels, scores),
+        "auc_interval": interval(resampled[:, 0]),
+        "rows": int(rows.sum()),
     }
 
 
-def propensity_auc(matrix: Matrix, config: AcceptConfig) -> float:
-    """Can the offer be told from the features? Mean one-against-rest AUC over the four offers.
-
-    Out-of-fold, over all contacts (N, 9). 0.5 means that offers were assigned independently of
-    the features, so that differences between offers are effects of offers.
-    """
-    features = tuple(f for f in ACCEPT_FEATURES if f.name != "offer_level")
-    learner = Learner(features, config.model_copy(update={"trees": 50, "masked_copies": 0}))
-    without_offer = np.delete(matrix, COLUMN["offer_level"], axis=1)
-    offer = matrix[:, COLUMN["offer_level"]].astype(np.int64)
-    folds = stratified_folds(offer, PLACEBO_FOLDS, config.seed)
-    values = []
-    for level in range(OFFER_LEVELS):
-        given = (offer == level).astype(np.float64)
-        values.append(auc(given, learner.cross_fit(without_offer, given, folds).scores["full"]))
-    return float(np.mean(values))
-
-
-def placebo_uplift(learner: Learner, matrix: Matrix, accepted: Floats, test: Matrix) -> float:
-    """Mean predicted uplift of the largest offer when offers have nothing to do with responses.
-
-    The offers of the training contacts (N, 9) are shuffled; a pipeline that still finds an uplift
-    in the test contacts makes it up. Not calibrated.
-    """
-    rng = np.random.default_rng(learner.config.seed)
-    shuffled = matrix.copy()
-    column = COLUMN["offer_level"]
-    shuffled[:, column] = rng.permutation(shuffled[:, column])
-    booster = learner.train(shuffled, accepted)
-    ends = [test.copy(), test.copy()]
-    ends[0][:, column], ends[1][:, column] = 0, OFFER_LEVELS - 1
-    low, high = (sigmoid(margins(booster, end)) for end in ends)
-    return float((high - low).mean())
-
-
-def chronological(
+def later_contacts(
     learner: Learner, matrix: Matrix, accepted: Floats, split: NDArray[np.str_]
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Trained on the first 80 % of the contacts, calibrated on the next tenth, tested on the last.
 
-    Era proxies are no features, so a drift of the base rate shows in full: published, not gated.
+    The base rate drifts, and the contact history tells the era (`design.era_auc`), so a model of
+    yesterday's contacts errs on tomorrow's by what this shows: published, not gated.
+
+    Args:
+        learner: of the model.
+        matrix: encoded contacts (N, F).
+        accepted: their responses (N,).
+        split: "train", "valid" or "test" by time, (N,).
     """
     train, valid, test = (split == name for name in ("train", "valid", "test"))
     booster = learner.train(matrix[train], accepted[train])
     calibrator = fit_calibrator(
         learner.config.calibration, margins(booster, matrix[valid]), accepted[valid]
     )
-    figures = summary(accepted[test], calibrator(margins(booster, matrix[test])))
     return {
-        "auc_chronological": figures["auc"],
-        "ece_chronological": figures["ece"],
-        "chronological_rate_learned": float(accepted[train | valid].mean()),
-        "chronological_rate_tested": float(accepted[test].mean()),
+        **summary(accepted[test], calibrator(margins(booster, matrix[test]))),
+        "rate_learned": float(accepted[train | valid].mean()),
+        "rate_tested": float(accepted[test].mean()),
+        "rows": int(test.sum()),
     }
 
 
 def baselines(
     matrix: Matrix, accepted: Floats, test: Matrix, config: AcceptConfig
 ) -> dict[str, Floats]:
-    """Probabilities of the test contacts by each baseline, trained on the same contacts (N, 9)."""
+    """Probabilities of the test contacts by each baseline, trained on the same contacts (N, F)."""
     specification = Learner(
         ACCEPT_FEATURES, SPECIFICATION.model_copy(update={"threads": config.threads})
     )
-    folds = stratified_folds(accepted, PLACEBO_FOLDS, config.seed)
+    folds = stratified_folds(accepted, BASELINE_FOLDS, config.seed)
     calibrator = specification.cross_fit(matrix, accepted, folds).calibrator("isotonic")
     return {
         "offer_only": _rate_of_offer(matrix, accepted, test),

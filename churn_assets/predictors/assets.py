@@ -14,7 +14,7 @@ from churn_assets.resources.compute import CPU_STAGE, Compute
 from churn_assets.resources.scratch import scratch_folder
 
 
-@dg.asset(group_name="predictors", kinds={"xgboost"}, code_version="1", **CPU_STAGE)
+@dg.asset(group_name="predictors", kinds={"xgboost"}, code_version="2", **CPU_STAGE)
 def risk_model(
     context: dg.AssetExecutionContext,
     compute: Compute,
@@ -26,7 +26,7 @@ def risk_model(
     return compute.run(context, "risk_model", inputs, settings.get().risk)
 
 
-@dg.asset(group_name="predictors", kinds={"xgboost"}, code_version="1", **CPU_STAGE)
+@dg.asset(group_name="predictors", kinds={"xgboost"}, code_version="2", **CPU_STAGE)
 def accept_model(
     context: dg.AssetExecutionContext,
     compute: Compute,

@@ -24,6 +24,7 @@ from churn_assets.predictors.calibration import (
 from churn_assets.predictors.config import BoosterConfig
 from churn_assets.predictors.features import Feature
 from churn_assets.predictors.scoring import FORMAT, ModelKind
+from churn_assets.predictors.streams import stream
 
 Floats = NDArray[np.float64]
 Matrix = NDArray[np.float32]
@@ -51,22 +52,24 @@ def required_only(matrix: Matrix, features: Sequence[Feature]) -> Matrix:
 
 @dataclass(frozen=True)
 class Learner:
-    """What a booster learns from: contract, hyperparameters and the features it must rise with.
+    """What a booster learns from: contract, hyperparameters, and where P may only rise or fall.
 
     Attributes:
         features: the F columns.
         config: hyperparameters.
         rising: names of the features in which P must be non-decreasing.
+        falling: names of the features in which P must be non-increasing.
     """
 
     features: tuple[Feature, ...]
     config: BoosterConfig
     rising: frozenset[str] = frozenset()
+    falling: frozenset[str] = frozenset()
 
     def train(self, matrix: Matrix, labels: Floats) -> xgb.Booster:
         """One booster on (N, F) and labels (N,), with masked copies of the rows beside them."""
         config = self.config
-        rng = np.random.default_rng(config.seed)
+        rng = stream(config.seed, "masking")
         copies = [mask_optional(matrix, self.features, rng) for _ in range(config.masked_copies)]
         data = xgb.QuantileDMatrix(
             np.concatenate([matrix, *copies]),
@@ -84,7 +87,9 @@ class Learner:
             "max_bin": config.bins,
             "nthread": config.threads,
             "seed": config.seed,
-            "monotone_constraints": tuple(int(f.name in self.rising) for f in self.features),
+            "monotone_constraints": tuple(
+                int(f.name in self.rising) - int(f.name in self.falling) for f in self.features
+            ),
         }
         return xgb.train(parameters, data, num_boost_round=config.trees)
 
@@ -101,7 +106,7 @@ class Learner:
         """
         versions = {"full": matrix, **views}
         if self.config.masked_copies:
-            rng = np.random.default_rng(self.config.seed + 1)
+            rng = stream(self.config.seed, "masked_view")
             versions["masked"] = mask_optional(matrix, self.features, rng)
         scores = {name: np.empty(len(labels)) for name in versions}
         for fold in np.unique(folds):

@@ -23,7 +23,7 @@ from churn_assets.datasets.errors import DataError
 from churn_assets.datasets.splits import chronological_split, stratified_split
 from churn_assets.datasets.tables import read_any_table, table_format
 from churn_assets.predictors.features import OFFER_LEVELS, PricePressure
-from churn_assets.predictors.offer_response import CONTACTS, ROWS_PER_OFFER, checked
+from churn_assets.predictors.offer_response import ROWS_PER_OFFER, checked
 from churn_assets.resources.artifact_store import write_atomically
 
 LONGEST_PAUSE = 36_525
@@ -32,7 +32,6 @@ ROWS_PER_ANSWER = 30
 """The fewest acceptances, and refusals, that leave some in each split and calibration fold."""
 
 COLUMNS = {
-    **({"senior_citizen": flag(optional=True)} if "senior_citizen" in CONTACTS.columns else {}),
     "partner": flag(optional=True),
     "contact_channel": one_of("telephone", "cellular", optional=True),
     "contacts_this_period": whole(0),

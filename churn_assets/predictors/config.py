@@ -83,8 +83,11 @@ class AcceptConfig(BoosterConfig):
     has the columns). It replaces the simulated responses."""
     bootstrap: int = Field(1000, ge=100)
     support_rows: int = Field(5, ge=1)
-    """A customer is inside the support if at least so many training contacts are like them (five:
-    the smallest count that statistics' rules of thumb accept in a cell)."""
+    """A customer is inside the support at an offer if at least so many training contacts with that
+    offer are like them (five: the smallest count that statistics' rules of thumb accept in a cell),
+    """
+    support_reach: float = Field(0.10, gt=0, lt=1)
+    """and if those tell their acceptance to within so much (half of its 95 % interval)."""
     thin_support_rows: int = Field(100, ge=1)
     """Below this a customer's support is reported as thin."""
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from churn_assets.predictors.streams import stream
+
 Floats = NDArray[np.float64]
 ECE_BINS = 10
 
@@ -41,15 +43,27 @@ class _RankedScores:
 
 
 def bootstrap_auc(
-    labels: Floats, scores: list[Floats], resamples: int, seed: int
+    labels: Floats, scores: list[Floats], resamples: int, seed: int, copies: int = 1
 ) -> NDArray[np.float64]:
-    """AUC of each score on the same resampled rows, shape (resamples, len(scores))."""
-    rng = np.random.default_rng(seed)
+    """AUC of each score on the same resampled rows, shape (resamples, len(scores)).
+
+    Args:
+        labels: 0 or 1, (N,).
+        scores: each (N,).
+        resamples: how many.
+        seed: of the draws.
+        copies: the rows are so many blocks of the same N / copies cases in the same order; cases
+            are drawn, with all of their rows.
+    """
+    rng = stream(seed, "bootstrap")
     ranked = [_RankedScores(labels, score) for score in scores]
-    count = len(labels)
+    count = len(labels) // copies
     values = np.empty((resamples, len(scores)))
     for row in values:
-        weights = np.bincount(rng.integers(0, count, count), minlength=count).astype(np.float64)
+        weights = np.zeros(len(labels))
+        while not 0 < weights @ labels < weights.sum():  # few rows: a draw may lack a class
+            drawn = np.bincount(rng.integers(0, count, count), minlength=count)
+            weights = np.tile(drawn.astype(np.float64), copies)
         row[:] = [score.auc(weights) for score in ranked]
     return values
 

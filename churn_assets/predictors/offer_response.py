@@ -8,7 +8,10 @@ and one uniform draw u decides its response to every level:
 
 p_0 the out-of-fold P(accept) without an offer, z the price pressure (uniform, so s has mean 1).
 u is drawn given the observed response (below p_0 if it was a yes, above if not), hence Y(0) is the
-observed response and Y(k) never falls in k.
+observed response and Y(k) never falls in k. The offer, u and z are drawn from independent streams.
+
+How strong a discount works (b, g) is an assumption with two presets. A model of one preset passes
+every check there is, whichever is true, so everything learned is shown under both.
 
 A campaign log replaces all this (`campaign_log`).
 """
@@ -27,13 +30,13 @@ from churn_assets.datasets.schemas import validate
 from churn_assets.datasets.tables import Split, read_split
 from churn_assets.predictors.boosting import Learner, stratified_folds
 from churn_assets.predictors.calibration import logit, sigmoid
-from churn_assets.predictors.config import AcceptConfig, OfferEffect
+from churn_assets.predictors.config import OFFER_EFFECTS, AcceptConfig, OfferEffect
 from churn_assets.predictors.features import ACCEPT_FEATURES, OFFER_LEVELS, encode
 from churn_assets.predictors.frames import rows_of
+from churn_assets.predictors.streams import stream
 
 Floats = NDArray[np.float64]
 
-SENIOR_AGE = 65
 LOW_INCOME_JOBS = ("blue-collar", "housemaid", "retired", "services", "student", "unemployed")
 P0_FOLDS = 5
 ROWS_PER_OFFER = 100
@@ -54,7 +57,6 @@ def _every_level_occurs(frame: pd.DataFrame) -> bool:
 
 CONTACTS = pa.DataFrameSchema(
     {
-        "senior_citizen": _flag(),
         "partner": _flag(),
         "contact_channel": pa.Column(str, pa.Check.isin(["telephone", "cellular"]), nullable=True),
         "contacts_this_period": _count(),
@@ -101,9 +103,8 @@ def simulate(
         effect: strength b and exponent g.
         seed: of the offers and of u.
     """
-    rng = np.random.default_rng(seed)
-    offer_level = rng.integers(0, OFFER_LEVELS, len(accepted))
-    v = rng.random(len(accepted))
+    offer_level = stream(seed, "offers").integers(0, OFFER_LEVELS, len(accepted))
+    v = stream(seed, "responses").random(len(accepted))
     u = np.where(accepted, v * p0, p0 + v * (1 - p0))
     gain = effect.strength * np.arange(OFFER_LEVELS) ** effect.exponent
     probability = sigmoid(logit(p0)[:, None] + (0.5 + pressure)[:, None] * gain)
@@ -128,38 +129,56 @@ def bank_pressure(frame: pd.DataFrame, seed: int) -> Floats:
     ).to_numpy()
     share = np.bincount(burden) / len(burden)
     below = np.cumsum(share) - share
-    return below[burden] + np.random.default_rng(seed).random(len(burden)) * share[burden]
+    within = stream(seed, "price_pressure").random(len(burden))
+    return below[burden] + within * share[burden]
 
 
-def bank_contacts(folder: Path, config: AcceptConfig) -> pd.DataFrame:
-    """Bank contacts with simulated offers, in order of time: CONTACTS' columns and two splits."""
+def bank_contacts(folder: Path, config: AcceptConfig) -> dict[str, pd.DataFrame]:
+    """Bank contacts with simulated offers under each preset of `OFFER_EFFECTS`.
+
+    The presets differ in the responses alone: features, offers and draws are the same.
+
+    Returns:
+        Preset -> contacts in order of time: CONTACTS' columns, two splits, and `response_0` to
+        `response_3`, the response to each offer; `response_0` is the real one.
+    """
     names: tuple[Split, ...] = ("train", "valid", "test")
     parts = [read_split(folder, name).assign(split=name) for name in names]
     bank = pd.concat(parts).sort_values("contact_id", ignore_index=True)
+    contacts = bank_features(bank, config.seed)
+    observed = bank["accepted"].to_numpy(bool)
+    p0 = _probability_without_offer(contacts, observed.astype(np.float64), config)
+    pressure = contacts["price_pressure"].to_numpy()
+    simulated = {}
+    for preset, effect in OFFER_EFFECTS.items():
+        response = simulate(observed, p0, pressure, effect, config.seed)
+        answers = {f"response_{k}": response.potential[:, k] for k in range(OFFER_LEVELS)}
+        simulated[preset] = checked(
+            contacts.assign(
+                offer_level=response.offer_level, accepted=response.accepted, **answers
+            ),
+            f"simulated contacts ({preset})",
+        )
+    return simulated
+
+
+def bank_features(bank: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """What bank contacts share with customers, and both splits: (N, 9) without an offer."""
     contacts = pd.DataFrame(
         {
-            "senior_citizen": (bank["age"] >= SENIOR_AGE).astype("boolean"),
             "partner": (bank["marital"] == "married").astype("boolean"),
             "contact_channel": bank["contact"],
             "contacts_this_period": bank["campaign"] - 1,
             "days_since_contact": bank["pdays"],
             "previous_contacts": bank["previous"],
             "previous_outcome": bank["poutcome"],
-            "price_pressure": bank_pressure(bank, config.seed),
+            "price_pressure": bank_pressure(bank, seed),
             "split": bank["split"],
             "chronological_split": bank["chronological_split"],
         }
     )
     contacts.loc[bank["marital"] == "unknown", "partner"] = pd.NA
-    response = simulate(
-        bank["accepted"].to_numpy(),
-        _probability_without_offer(contacts, bank["accepted"].to_numpy(np.float64), config),
-        contacts["price_pressure"].to_numpy(),
-        config.offer_effect,
-        config.seed,
-    )
-    contacts = contacts.assign(offer_level=response.offer_level, accepted=response.accepted)
-    return checked(contacts, "simulated contacts")
+    return contacts
 
 
 def _probability_without_offer(

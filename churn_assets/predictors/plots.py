@@ -68,13 +68,16 @@ def plot_importance(folder: Path, names: Sequence[str], contributions: Floats) -
     _save(figure, folder, "importance")
 
 
-def plot_offer_curves(folder: Path, customers: Floats, contacts: Mapping[str, Any]) -> None:
-    """P(accept) against the offer.
+def plot_offer_curves(
+    folder: Path, customers: Floats, presets: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """P(accept) against the offer, under the assumed preset and beside it under the others.
 
     Args:
         folder: where `offer_curves.png` goes.
-        customers: predictions of all customers, (M, 4), drawn as a median and two bands.
-        contacts: `accept_evaluation.offer_curve` of the held-out contacts.
+        customers: predictions of all customers, (M, 4), drawn as a mean and two bands.
+        presets: where responses come from -> `customer_curve` and `offer_curve`; first the one
+            that the predictions are of.
     """
     figure = Figure(figsize=(9, 4), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
@@ -83,15 +86,23 @@ def plot_offer_curves(folder: Path, customers: Floats, contacts: Mapping[str, An
         left.fill_between(
             OFFER_PERCENTAGES, *bounds, alpha=shade, color="#3b6ea5", label=f"{low}-{high} %"
         )
-    left.plot(OFFER_PERCENTAGES, np.median(customers, axis=0), color="#1d3557", label="median")
     left.set(title=f"{len(customers):,} customers, predicted", ylabel="P(accept)", ylim=(0, 1))
-    observed = np.asarray(contacts["observed"])
-    reach = np.abs(np.asarray(contacts["observed_interval"]).T - observed)
-    right.plot(OFFER_PERCENTAGES, contacts["predicted"], marker="o", label="predicted")
-    right.errorbar(
-        OFFER_PERCENTAGES, observed, yerr=reach, fmt="x", capsize=3, label="observed, 95 % interval"
-    )
     right.set(title="held-out contacts, by the offer they had")
+    for (name, shown), color in zip(presets.items(), ("#1d3557", "#c1666b"), strict=False):
+        left.plot(OFFER_PERCENTAGES, shown["customer_curve"], color=color, label=f"mean, {name}")
+        curve = shown["offer_curve"]
+        observed = np.asarray(curve["observed"])
+        reach = np.abs(np.asarray(curve["observed_interval"]).T - observed)
+        right.plot(OFFER_PERCENTAGES, curve["predicted"], color=color, label=f"predicted, {name}")
+        right.errorbar(
+            OFFER_PERCENTAGES,
+            observed,
+            yerr=reach,
+            fmt="x",
+            capsize=3,
+            color=color,
+            label="its responses, 95 % interval",
+        )
     for axes in (left, right):
         _finish_offer_axes(axes)
     _save(figure, folder, "offer_curves")

@@ -35,6 +35,11 @@ from churn_assets.stage import Progress, silent
 Floats = NDArray[np.float64]
 Matrix = NDArray[np.float32]
 
+FALLING = frozenset({"tenure", "total_charges"})
+"""Who stayed longer, or was billed more so far, is never riskier for it: without the constraint the
+risk rebounds by up to 10 points along tenure, on noise (it costs nothing in AUC or calibration).
+Both, since bills add up along with tenure: held to tenure alone, the rebound moves to the bills."""
+
 
 def run(
     inputs: Mapping[str, Path], out: Path, config: RiskConfig, progress: Progress = silent
@@ -52,7 +57,7 @@ def run(
     """
     learn, test = read_training_and_test(inputs["telco_customers"])
     everyone = pd.concat([learn, test], ignore_index=True)
-    learner = Learner(RISK_FEATURES, config)
+    learner = Learner(RISK_FEATURES, config, falling=FALLING)
 
     fitted = _cross_fit(learner, learn, config.calibration_folds)
     booster = learner.train(*_matrix_and_labels(learn))
@@ -157,15 +162,15 @@ def _baselines(
         logistic[held] = logistic_regression(
             matrix[~held], labels[~held], matrix[held], RISK_FEATURES
         )
-    variants = {
-        "specification": SPECIFICATION.model_copy(update={"threads": config.threads}),
-        "trained_without_masking": config.model_copy(update={"masked_copies": 0}),
+    unmasked = config.model_copy(update={"masked_copies": 0})
+    specification = SPECIFICATION.model_copy(update={"threads": config.threads})
+    learners = {
+        "specification": Learner(RISK_FEATURES, specification),
+        "trained_without_masking": Learner(RISK_FEATURES, unmasked, falling=FALLING),
     }
     boosted = {
-        name: Learner(RISK_FEATURES, variant)
-        .cross_fit(matrix, labels, folds)
-        .probabilities(variant.calibration)
-        for name, variant in variants.items()
+        name: learner.cross_fit(matrix, labels, folds).probabilities(learner.config.calibration)
+        for name, learner in learners.items()
     }
     return {"logistic_regression": logistic, **boosted}
 

@@ -19,7 +19,7 @@ from churn_assets.predictors.features import OFFER_PERCENTAGES
 PERIOD = timedelta(days=30)  # the mean of the decision environment's periods
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # older than any record of such a campaign
 CLOCK_SKEW = timedelta(days=1)  # a caller's clock may be ahead of ours
-FEATURES = ("senior_citizen", "partner", "monthly_charges")
+FEATURES = ("partner", "monthly_charges")
 OUTCOMES = {"accepted": "success", "refused": "failure"}
 
 

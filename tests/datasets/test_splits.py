@@ -9,7 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from churn_assets.datasets.config import SPLITS
-from churn_assets.datasets.splits import chronological_split, grouped_split, stratified_split
+from churn_assets.datasets.splits import (
+    chronological_split,
+    grouped_split,
+    stratified_split,
+    together,
+)
 
 
 @settings(max_examples=30, deadline=None)
@@ -59,3 +64,18 @@ def test_grouped_splits_have_about_the_right_sizes() -> None:
     for part, fraction in zip(SPLITS, (0.8, 0.1, 0.1), strict=True):
         deviation = (10_000 * fraction * (1 - fraction)) ** 0.5
         assert abs(counts[part] - 10_000 * fraction) < 4 * deviation
+
+
+def test_rows_that_are_alike_stay_together() -> None:
+    """A contact that was trained on must not be tested on again under another row number."""
+    rng = np.random.default_rng(3)
+    groups = rng.integers(0, 30_000, 40_000)  # a quarter of the rows has a double
+    split = stratified_split(rng.random(40_000) < 0.1)
+    kept = together(split, groups)
+    sides = defaultdict(set)
+    for group, side in zip(groups.tolist(), kept.tolist(), strict=True):
+        sides[group].add(side)
+    assert all(len(found) == 1 for found in sides.values())
+    for part, fraction in zip(SPLITS, (0.8, 0.1, 0.1), strict=True):
+        assert abs((kept == part).mean() - fraction) < 0.01
+    np.testing.assert_array_equal(together(split, np.arange(40_000)), split)

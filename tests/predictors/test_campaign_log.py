@@ -25,7 +25,6 @@ def log(rows: int = 800) -> pd.DataFrame:
     offer = rng.integers(0, 4, rows)
     return pd.DataFrame(
         {
-            "senior_citizen": rng.random(rows) < 0.2,
             "partner": rng.choice([True, False, None], rows),
             "contact_channel": rng.choice(["cellular", "telephone", None], rows),
             "contacts_this_period": rng.integers(0, 3, rows),

@@ -111,3 +111,18 @@ def test_errors_of_perfect_ranking_and_certainty_are_zero() -> None:
     labels = np.array([0.0, 0.0, 1.0, 1.0])
     assert auc_error(labels, labels) == 0
     assert ece_error(labels, labels) == 0
+def test_bootstrap_of_few_rows_is_defined() -> None:
+    """Seven acceptances: many resamples would hold none, and their AUC be no number."""
+    labels = np.array([1.0, 0.0, 0.0, 0.0])
+    values = bootstrap_auc(labels, [np.array([0.9, 0.1, 0.2, 0.3])], 200, seed=1)
+    assert (values == 1).all()
+
+
+def test_bootstrap_draws_a_case_with_all_its_rows() -> None:
+    """Four rows of each contact are no four contacts: the interval must not shrink for them."""
+    rng = np.random.default_rng(0)
+    scores = rng.random(300)
+    labels = (rng.random(300) < scores).astype(float)
+    once = bootstrap_auc(labels, [scores], 300, seed=1)
+    four = bootstrap_auc(np.tile(labels, 4), [np.tile(scores, 4)], 300, seed=1, copies=4)
+    np.testing.assert_allclose(four, once)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from churn_assets.datasets.config import SPLITS
+from churn_assets.datasets.tables import read_split
 from churn_assets.predictors import accept, risk
 from churn_assets.predictors.boosting import mask_optional, required_only
+from churn_assets.predictors.config import AcceptConfig
 from churn_assets.predictors.features import RISK_FEATURES
+from churn_assets.resources.artifact_store import open_store
+from churn_assets.resources.compute import scalar_metadata
 from churn_assets.resources.trees import tree_files
+from churn_assets.stage import Stage, StageSpec, run_stage
 from tests.predictors.conftest import ACCEPT, RISK, Trained
 from tests.predictors.test_campaign_log import log
 
@@ -18,7 +27,7 @@ RISK_KEYS = {"auc", "ece", "auc_oof", "auc_oof_lower", "ece_oof"}
 ACCEPT_KEYS = {
     *("auc", "auc_offer0", "auc_offer_only", "ece", "ece_by_offer", "monotone_violations"),
     *("propensity_auc", "placebo_uplift", "support_share", "auc_chronological"),
-    "ece_chronological",
+    *("ece_chronological", "propensity_p_value", "placebo_p_value", "support_by_level", "era_auc"),
 }
 
 
@@ -33,6 +42,58 @@ def test_report_says_that_responses_are_simulated(trained_accept: Trained) -> No
     """Nobody should take the offer curve for a measurement."""
     assert trained_accept.report["responses"].startswith("SEMI-SYNTHETIC")
     assert trained_accept.report["source"] == "synthetic"
+
+
+def test_report_begins_with_what_is_real(
+    inputs: dict[str, Path], trained_accept: Trained, tmp_path: Path
+) -> None:
+    """Simulated discounts hide how a model of earlier contacts errs on later ones.
+
+    In the file, in the asset's metadata and thus in `churn report`, which all keep this order.
+    """
+    headline = trained_accept.report["headline"]
+    assert next(iter(trained_accept.report)) == "headline"
+    assert next(iter(scalar_metadata({"accept": trained_accept.report}))) == "accept.headline.what"
+    bank = pd.concat([read_split(inputs["bank_contacts"], name) for name in SPLITS])
+    later = bank["chronological_split"] == "test"
+    assert headline["later_contacts"]["rows"] == later.sum()
+    assert headline["later_contacts"]["rate_tested"] == bank.loc[later, "accepted"].mean()
+    assert headline["offer0"]["rows"] == len(read_split(inputs["bank_contacts"], "test"))
+    assert headline["offer0"]["auc"] == trained_accept.report["auc_offer0"]
+    low, high = headline["offer0"]["auc_interval"]
+    assert low < headline["offer0"]["auc"] < high
+
+
+def test_report_file_keeps_the_stages_order(tmp_path: Path) -> None:
+    """What a stage puts first is what a reader of `report.json` sees first."""
+
+    def stage(inputs: object, out: Path, config: object, progress: object) -> dict[str, Any]:
+        return {"headline": 1, "a_detail": 2}
+
+    store = open_store(str(tmp_path / "store"))
+    spec = StageSpec(stage="toy", inputs={}, config={}, store_url=store.url)
+    report = run_stage(Stage("toy", stage, AcceptConfig), spec, store)
+    text = store.read(report.artifact, "report.json")["report.json"]
+    assert list(json.loads(text)) == ["headline", "a_detail"]
+
+
+def test_both_presets_stand_side_by_side(
+    inputs: dict[str, Path], trained_accept: Trained, tmp_path: Path
+) -> None:
+    """No check can see which assumption is true, so nobody may see the one without the other."""
+    shown = trained_accept.report["presets"]
+    assert list(shown) == ["illustrative", "conservative"]
+    assert shown["illustrative"]["customer_curve"] == trained_accept.report["customer_curve"]
+    assert shown["illustrative"]["auc"] == trained_accept.report["auc"]
+    last = {name: figures["customer_curve"][-1] for name, figures in shown.items()}
+    assert last["illustrative"] > last["conservative"] + 0.2
+    config = ACCEPT.model_copy(update={"effect": "conservative"})
+    other = accept.run(inputs, tmp_path, config)["accept"]["presets"]
+    assert list(other) == ["conservative", "illustrative"]
+    for name, figures in shown.items():
+        np.testing.assert_allclose(
+            other[name]["customer_curve"], figures["customer_curve"], rtol=0, atol=1e-5
+        )
 
 
 def test_model_learned_something(trained_risk: Trained, trained_accept: Trained) -> None:
@@ -71,6 +132,8 @@ def test_campaign_log_replaces_the_simulation(inputs: dict[str, Path], tmp_path:
     config = ACCEPT.model_copy(update={"campaign_log": Path("contacts.csv")})
     report = accept.run({**inputs, "campaign_log": folder}, out, config)["accept"]
     assert report["source"] == "campaign_log"
+    assert report["headline"]["what"] == "real responses only"
+    assert list(report["presets"]) == ["campaign_log"]
     assert "SEMI-SYNTHETIC" not in report["responses"]
     np.testing.assert_allclose(report["customer_curve"], [0.1, 0.3, 0.5, 0.7], atol=0.1)
 

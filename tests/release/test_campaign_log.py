@@ -17,7 +17,7 @@ from churn_assets.release.campaign_log import campaign_rows
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
 CUSTOMERS = {
-    name: {"senior_citizen": False, "partner": None, "monthly_charges": 70.0}
+    name: {"partner": None, "monthly_charges": 70.0}
     for name in ("C1", "C2", *(f"N{i}" for i in range(4 * ROWS_PER_OFFER)))
 }
 
