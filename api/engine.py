@@ -142,6 +142,8 @@ class RetentionEngine:
                 "message_source": message.source if message else None,
                 "send_not_before": send_not_before,
             }
+            if message and message.name_doubt:
+                metadata |= {"name_used": False, "name_doubt": message.name_doubt}
             answers.append(
                 {
                     "decision": decision,
