@@ -50,6 +50,9 @@ def bootstrap_mean(values: NDArray[np.float64], seed: int = 42, draws: int = 2_0
     return Estimate(float(values.mean()), float(lower), float(upper))
 
 
+WHOLE_SAMPLES = 512  # drawn without min-p, to show beside the gates what it does for them
+
+
 def evaluation_situations(count: int, seed: int) -> list[Situation]:
     rng = random.Random(f"evaluation-{seed}")
     return [random_situation(rng) for _ in range(count)]
