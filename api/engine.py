@@ -195,6 +195,8 @@ class RetentionEngine:
             "message_source": message.source if message else None,
             "send_not_before": send_not_before,
         }
+        if message and message.name_doubt:
+            metadata |= {"name_used": False, "name_doubt": message.name_doubt}
         return {
             "decision": decision,
             "message": message.text if message else None,

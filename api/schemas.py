@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from api.zones import known_zone
 from churn_assets.messages.brief import MAX_CHARGES, MAX_TENURE, Contract, Tone
-from churn_assets.messages.names import validate_name
+from churn_assets.messages.names import MAX_LENGTH, validate_name
 
 SAMPLE_REQUEST: dict[str, Any] = {
     "customer_id": "C12345",
@@ -118,7 +118,7 @@ CustomerId = Annotated[
     str,
     Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$"),
 ]
-Name = Annotated[str, Field(min_length=1, max_length=160), AfterValidator(validate_name)]
+Name = Annotated[str, Field(min_length=1, max_length=MAX_LENGTH), AfterValidator(validate_name)]
 Flag = Annotated[
     bool,
     BeforeValidator(_ibm_flag),
@@ -144,7 +144,8 @@ class PredictRequest(Strict):
 
     customer_id: CustomerId = Field(description="your own key", examples=["C12345"])
     name: Name = Field(
-        description="how to address the customer: letters of any script, at most 40 characters",
+        description="how to address the customer, in any script; a doubtful name is left out of "
+        "the message, which `metadata.name_used` then says",
         examples=["Sam"],
     )
     tenure: Annotated[int, Field(ge=0, le=MAX_TENURE), WHOLE] = Field(
@@ -277,6 +278,16 @@ class Metadata(BaseModel):
     send_not_before: str | None = Field(
         description="local time at which quiet hours end, when the message must wait for it",
         examples=["2026-01-15T08:00:00-05:00"],
+    )
+    name_used: Literal[False] | None = Field(
+        None,
+        description="present, and false, only when the message leaves the customer's name out",
+        examples=[False],
+    )
+    name_doubt: str | None = Field(
+        None,
+        description="why the name is left out; present only then, and without the name",
+        examples=["it reads like advertising, a command or an insult"],
     )
     reasons: list[Reason] = Field(description="what moved the risk most; what wasn't given doesn't")
     warnings: list[str] = Field(

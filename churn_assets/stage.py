@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -69,12 +70,17 @@ class StageSpec(BaseModel):
 
 
 class StageReport(BaseModel):
-    """What a stage made: the published artifact and the metrics in its `report.json`."""
+    """What a stage made: the published artifact and the metrics in its `report.json`.
+
+    `seconds` is the wall time, None for what an earlier run had made. It stands in no file of the
+    artifact: the same work has the same digest, however long it took.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     artifact: Artifact
     metrics: dict[str, Any]
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -117,14 +123,16 @@ def run_stage(
     checkpoints = _checkpoints(stage, spec)
     extra = {} if checkpoints is None else {"checkpoints": checkpoints}
     with scratch_folder(stage.name) as out:
+        started = time.perf_counter()
         metrics = stage.run(inputs, out, config, progress, **extra)
+        seconds = time.perf_counter() - started
         # In the stage's own order, which says what matters most: readers see the head first.
         text = json.dumps(metrics, indent=2, allow_nan=False)
         (out / "report.json").write_text(text + "\n")
         artifact = store.put(stage.name, out)
     if stage.cached:
         store.write_pointer(_cache_key(spec), artifact.model_dump_json().encode())
-    return StageReport(artifact=artifact, metrics=metrics)
+    return StageReport(artifact=artifact, metrics=metrics, seconds=seconds)
 
 
 def _cache_key(spec: StageSpec) -> str:

@@ -31,6 +31,7 @@ NOT_DEPLOYED = {
 
 # What serving and batch scoring import; a test compares it with what they really import.
 SERVING_PACKAGES = (
+    "confusable-homoglyphs",
     "fastapi",
     "google-cloud-storage",
     "modal",

@@ -27,7 +27,7 @@ def retention_preferences(
     return _materialize_corpus("preferences", "retention_preferences", settings, store)
 
 
-@dg.asset(group_name=GROUP, kinds={"pytorch"}, code_version="3", **CPU_STAGE)
+@dg.asset(group_name=GROUP, kinds={"pytorch"}, code_version="4", **CPU_STAGE)
 def message_base_model(
     context: dg.AssetExecutionContext,
     compute: Compute,
@@ -43,7 +43,7 @@ def message_base_model(
     return compute.run(context, "message_base_model", inputs, settings.get().messages)
 
 
-@dg.asset(group_name=GROUP, kinds={"pytorch", "huggingface"}, code_version="3", **GPU_STAGE)
+@dg.asset(group_name=GROUP, kinds={"pytorch", "huggingface"}, code_version="4", **GPU_STAGE)
 def sft_model(
     context: dg.AssetExecutionContext,
     compute: Compute,
@@ -61,7 +61,7 @@ def sft_model(
     return compute.run(context, "sft_model", inputs, settings.get().messages)
 
 
-@dg.asset(group_name=GROUP, kinds={"pytorch", "huggingface"}, code_version="3", **GPU_STAGE)
+@dg.asset(group_name=GROUP, kinds={"pytorch", "huggingface"}, code_version="4", **GPU_STAGE)
 def reward_model(
     context: dg.AssetExecutionContext,
     compute: Compute,
@@ -79,7 +79,7 @@ def reward_model(
     return compute.run(context, "reward_model", inputs, settings.get().messages)
 
 
-@dg.asset(group_name=GROUP, kinds={"pytorch", "huggingface"}, code_version="3", **GPU_STAGE)
+@dg.asset(group_name=GROUP, kinds={"pytorch", "huggingface"}, code_version="4", **GPU_STAGE)
 def ppo_text_model(
     context: dg.AssetExecutionContext,
     compute: Compute,
@@ -97,7 +97,7 @@ def ppo_text_model(
     return compute.run(context, "ppo_text_model", inputs, settings.get().messages)
 
 
-@dg.asset(group_name=GROUP, kinds={"json"}, code_version="3", **GPU_STAGE)
+@dg.asset(group_name=GROUP, kinds={"json"}, code_version="4", **GPU_STAGE)
 def message_bank(
     context: dg.AssetExecutionContext,
     compute: Compute,

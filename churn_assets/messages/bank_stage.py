@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import random
 import shutil
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,6 @@ def run(
 ) -> dict[str, Any]:
     """Inputs: message_base_model, sft_model, reward_model, ppo_text_model."""
     use_threads(config.threads)
-    started = time.perf_counter()
     shield = Shield.load(currency=config.currency, offer_months=config.offer_months)
     folders = [inputs[name] for name in ("message_base_model", "ppo_text_model", "reward_model")]
     reports = read_reports(inputs)
@@ -52,7 +50,6 @@ def run(
     if config.live_generation and not failed:
         copy_for_live(folders[0], folders[1], folders[2], out / "live")
     report = {
-        "seconds": time.perf_counter() - started,
         "failed_gates": failed,
         "written": written,
         "kept": len(bank),
@@ -116,7 +113,10 @@ def summary(reports: Mapping[str, dict[str, Any]], own: Mapping[str, Any]) -> di
     return {
         "base_model": base["base_model"],
         "sft_pass_rate": sft["pass_rate"],
+        "sft_pass_rate_without_min_p": sft["pass_rate_without_min_p"],
         "ppo_pass_rate": ppo["ppo_pass_rate"],
+        "ppo_pass_rate_without_min_p": ppo["ppo_pass_rate_without_min_p"],
+        "min_p": sft["sampling"]["min_p"],
         "served_pass_rate": own["served_pass_rate"],
         "served_by_model": own["served_by_model"],
         "failed_gates": own["failed_gates"],
@@ -129,5 +129,4 @@ def summary(reports: Mapping[str, dict[str, Any]], own: Mapping[str, Any]) -> di
         "kl": ppo["kl"],
         "kl_target": ppo["kl_target"],
         "distinct2_ratio": ppo["distinct2_ratio"],
-        "train_seconds": sum(part["seconds"] for part in (base, sft, reward, ppo)),
     }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,7 +51,6 @@ def run(
 ) -> dict[str, Any]:
     """Stage `message_base_model`; inputs: retention_messages, retention_preferences."""
     use_threads(config.threads)
-    started = time.perf_counter()
     if config.base.source == EMBEDDED:
         metrics = pretrain(inputs, out, config.base, progress)
     else:
@@ -60,7 +58,6 @@ def run(
     report = {
         "base_model": config.base.source,
         "revision": config.base.revision,
-        "seconds": time.perf_counter() - started,
         **metrics,
     }
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from churn_assets.messages.names import validate_name
+from churn_assets.messages.names import read_name
 
 Tone = Literal["warm", "formal", "cheerful", "plain"]
 TenureBand = Literal["new", "settled", "long"]
@@ -52,10 +52,11 @@ class MessageBrief:
 
     tenure in months (0..1200), offer_percentage one of 0/5/10/15, monthly_charges in currency
     (0..99,999.99), local_time aware and in the customer's zone. Raises ValueError that names
-    the field; `name` is normalised by `validate_name`.
+    the field. `name` may be any text; it is kept as `read_name` has it, and when that leaves it out
+    it is None and `name_doubt` says why.
     """
 
-    name: str
+    name: str | None
     tenure: int
     offer_percentage: int
     monthly_charges: float
@@ -63,21 +64,25 @@ class MessageBrief:
     local_time: datetime
     services: tuple[Service, ...] = ()
     tone: Tone = "warm"
+    name_doubt: str | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "name", validate_name(self.name))
+        if self.name is not None:
+            read = read_name(self.name)
+            object.__setattr__(self, "name", read.text)
+            object.__setattr__(self, "name_doubt", read.doubt)
         if not 0 <= self.tenure <= MAX_TENURE:
             raise ValueError(f"tenure must be 0 to {MAX_TENURE} months, not {self.tenure}")
         if self.offer_percentage not in OFFERS:
             raise ValueError(f"offer_percentage must be one of {OFFERS}")
         if not (math.isfinite(self.monthly_charges) and 0 <= self.monthly_charges <= MAX_CHARGES):
             raise ValueError(f"monthly_charges must be 0 to {MAX_CHARGES}")
-        for field, value, known in (
+        for what, value, known in (
             ("contract", self.contract, CONTRACTS),
             ("tone", self.tone, TONES),
         ):
             if value not in known:
-                raise ValueError(f"{field} must be one of {known}, not {value!r}")
+                raise ValueError(f"{what} must be one of {known}, not {value!r}")
         if unknown := set(self.services) - set(SERVICES):
             raise ValueError(f"services has unknown categories {sorted(unknown)}")
         if self.local_time.tzinfo is None:

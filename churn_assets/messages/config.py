@@ -136,8 +136,21 @@ class PpoTextConfig(Frozen):
 
 
 class GenerationConfig(Frozen):
+    """How tokens are drawn, the same in every stage: training, evaluation, bank, live."""
+
     max_new_tokens: int = Field(64, ge=8)
     temperature: float = Field(1.0, gt=0)
+    min_p: float = Field(
+        0.02,
+        ge=0,
+        lt=1,
+        description="least probability of a token to draw, as a share of the "
+        "likeliest one's (min-p sampling); 0 draws from the whole distribution",
+    )
+
+    def whole(self) -> GenerationConfig:
+        """The same, but any token may be drawn."""
+        return self.model_copy(update={"min_p": 0.0})
 
 
 class BankConfig(Frozen):

@@ -50,6 +50,9 @@ def bootstrap_mean(values: NDArray[np.float64], seed: int = 42, draws: int = 2_0
     return Estimate(float(values.mean()), float(lower), float(upper))
 
 
+WHOLE_SAMPLES = 512  # drawn without min-p, to show beside the gates what it does for them
+
+
 def evaluation_situations(count: int, seed: int) -> list[Situation]:
     rng = random.Random(f"evaluation-{seed}")
     return [random_situation(rng) for _ in range(count)]
@@ -67,11 +70,12 @@ def is_right(text: str, brief: MessageBrief, *, currency: str, offer_months: int
         allowed |= {f"{brief.offer_percentage}%", str(offer_months)}
     figures = re.findall(rf"(?:{re.escape(currency)})?\d+(?:\.\d+)?%?", text)
     offered = f"{brief.offer_percentage}%" in figures
-    words = text.replace(brief.name, "", 1).lower()
+    name = brief.name or ""
+    words = text.replace(name, "", 1).lower()
     return (
         set(figures) <= allowed
         and offered == bool(brief.offer_percentage)
-        and len(re.findall(rf"(?<!\w){re.escape(brief.name)}(?!\w)", text)) == 1
+        and (not name or len(re.findall(rf"(?<!\w){re.escape(name)}(?!\w)", text)) == 1)
         and rules.length[0] <= len(text) <= rules.length[1]
         and not any(f" {phrase} " in f" {words} " for phrase in rules.all_banned)
     )

@@ -6,8 +6,12 @@ seriously: prompts are padded on the left for sampling, and padding never change
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import random
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +90,21 @@ def lora_config(settings: LoraSettings) -> LoraConfig:
 
 def with_new_adapter(model: PreTrainedModel, settings: LoraSettings, name: str) -> PeftModel:
     return get_peft_model(model, lora_config(settings), adapter_name=name)
+
+
+def save_adapter(model: PeftModel, name: str, out: Path) -> None:
+    """Write one adapter to `out / name`: the same bytes for the same weights, wherever and when.
+
+    PEFT also writes a card, the base model's path and sets in the order of their hashes.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        model.save_pretrained(scratch, selected_adapters=[name])
+        shutil.move(Path(scratch) / name, out / name)
+    (out / name / "README.md").unlink(missing_ok=True)
+    path = out / name / "adapter_config.json"
+    config = json.loads(path.read_text(encoding="utf-8")) | {"base_model_name_or_path": None}
+    config = {k: sorted(v) if k == "target_modules" else v for k, v in sorted(config.items())}
+    path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def activate(model: PeftModel, adapter: str, *, trainable: bool = False) -> None:
@@ -183,6 +202,22 @@ def pad_right(rows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tens
     return ids.to(device()), mask.to(device())
 
 
+def drawable(logits: Tensor, config: GenerationConfig) -> Tensor:
+    """The tokens that sampling may draw: (..., vocabulary), as booleans.
+
+    Min-p (Nguyen et al. 2025): those at least `config.min_p` times as probable as the likeliest.
+    """
+    if config.min_p == 0:
+        return torch.ones_like(logits, dtype=torch.bool)
+    scaled = logits.float() / config.temperature
+    return scaled >= scaled.amax(-1, keepdim=True) + math.log(config.min_p)
+
+
+def drawing_logits(logits: Tensor, allowed: Tensor, config: GenerationConfig) -> Tensor:
+    """Logits of the distribution that is sampled from, which is 0 off `allowed`."""
+    return (logits.float() / config.temperature).masked_fill(~allowed, -math.inf)
+
+
 @torch.no_grad()
 def sample(
     model: Any,
@@ -191,7 +226,7 @@ def sample(
     config: GenerationConfig,
     seed: int,
 ) -> Samples:
-    """One response per prompt, drawn at `config.temperature`; the seed decides every draw."""
+    """One response per prompt, drawn as `config` says; the seed decides every draw."""
     ids, mask = encode_prompts(tokenizer, prompts)
     count, width = ids.shape
     # A uniform number for every row and step, drawn beforehand and turned into a token by the
@@ -203,17 +238,16 @@ def sample(
     rows = torch.arange(count, device=ids.device)
     cache, fed, seen = DynamicCache(config=model.config), ids, mask
     for step in range(config.max_new_tokens):
-        logits = _next_logits(model, fed, seen, cache).float() / config.temperature
-        below = logits.softmax(-1).cumsum(-1)
-        point = draws[rows, step].unsqueeze(1) * below[:, -1:]
-        drawn = torch.searchsorted(below, point, right=True).clamp(max=below.shape[1] - 1)
-        tokens[rows, step], written[rows, step] = drawn.squeeze(1), 1
-        going = (drawn.squeeze(1) != tokenizer.eos_token_id).nonzero().squeeze(1)
+        logits = _next_logits(model, fed, seen, cache)
+        logits = drawing_logits(logits, drawable(logits, config), config)
+        drawn = drawn_token(logits.softmax(-1), draws[rows, step])
+        tokens[rows, step], written[rows, step] = drawn, 1
+        going = (drawn != tokenizer.eos_token_id).nonzero().squeeze(1)
         if not len(going):
             break
         if len(going) < len(rows):
             cache.batch_select_indices(going)
-        rows, fed = rows[going], drawn[going]
+        rows, fed = rows[going], drawn[going].unsqueeze(1)
         seen = torch.cat([seen[going], torch.ones_like(fed)], 1)
     length = int(written.sum(1).max())
     tokens, written = tokens[:, :length], written[:, :length]
@@ -223,6 +257,16 @@ def sample(
     )
     full, mask = torch.cat([ids, tokens], 1), torch.cat([mask, written], 1)
     return Samples(full, mask, width, [text.strip() for text in texts])
+
+
+def drawn_token(shares: Tensor, draws: Tensor) -> Tensor:
+    """Where uniform numbers (rows,) in [0, 1) fall in the distributions (rows, vocabulary)."""
+    below = shares.cumsum(-1)
+    total = below[:, -1:]
+    # Below the total whatever the rounding, or the last token would be drawn, drawable or not.
+    highest = torch.nextafter(total, torch.zeros_like(total))
+    point = torch.minimum(draws.unsqueeze(1) * total, highest)
+    return torch.searchsorted(below, point, right=True).squeeze(1)
 
 
 def _next_logits(model: Any, fed: Tensor, seen: Tensor, cache: DynamicCache) -> Tensor:

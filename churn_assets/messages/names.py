@@ -1,105 +1,174 @@
-"""Which customer names may stand in a message: any language's, and nothing but a name."""
+"""How a customer is addressed: which names a message may hold, and which it leaves out.
+
+A name is other people's input. Whatever is text is taken, and a decision never depends on it. A
+message holds it only when nothing in it is doubtful: it then stands there as it was sent, spaces
+apart. A doubtful one is left out of the greeting, for a customer who isn't named is better off
+than one who reads somebody else's words under ours.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 
-from churn_assets.messages.rules import PhraseMatcher, default_rules, skeleton
+from churn_assets.messages.name_words import name_words, says_something
+from churn_assets.messages.rules import default_rules, skeleton
 
-MAX_NAME_LENGTH = 40
-PUNCTUATION = frozenset(" '’ʼ‘´-‐‑.·")
-# Joiners are part of the spelling in these scripts and invisible tricks in any other.
-_FULL_STOP_INSIDE = re.compile(r"\.(?!\s|$)")
+MAX_LENGTH = 160
+"""In characters; longer text is no name, and refused before any work on it."""
+MAX_NAME_LENGTH = 60
+"""In characters, spaces once; longer names are left out."""
+
+# Apostrophes, hyphens, full stop, comma and the marks that part names in other scripts: Catalan
+# and Greek dots, katakana, Hebrew, Armenian, Tibetan and Ethiopic.
+PUNCTUATION = frozenset(" '’ʼ‘´-‐‑–.,·・･゠־׳״՚་༌፡")
 ORDINALS = frozenset("ªº")  # Mª José
 JOINERS = frozenset("\u200c\u200d")
+# Joiners are part of the spelling in these scripts and invisible tricks in any other.
 _INDIC = ("DEVANAGARI", "BENGALI", "GURMUKHI", "GUJARATI", "ORIYA", "TAMIL", "TELUGU", "KANNADA")
 JOINING_SCRIPTS = frozenset(
     (*_INDIC, "ARABIC", "SYRIAC", "MALAYALAM", "SINHALA", "TIBETAN", "MYANMAR", "KHMER")
 )
 # Letters drawn in another style ("𝐒𝐚𝐦", "Ｓａｍ") hide a word from every search for it.
 STYLED = ("<font>", "<wide>", "<circle>", "<square>", "<super>", "<sub>")
+# These scripts stand in one word together; marks of no script of their own stand in any.
+_EAST_ASIAN = frozenset(("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "HALFWIDTH"))
+_ANY_SCRIPT = frozenset(("MODIFIER", "IDEOGRAPHIC", "KATAKANA-HIRAGANA", "MASCULINE", "FEMININE"))
+_NUMBERED = re.compile(r"(?:^| )[A-Z]-\d{1,2}$")  # X Æ A-12
+_SUFFIX = re.compile(r", ?([^\W\d_]+)\.?$")
+_INNER_STOP = re.compile(r"([^\W\d_]+)\.(?=([^\W\d_]+))")
+_DOUBLED = re.compile(f"[{re.escape(''.join(sorted(PUNCTUATION - {' '})))}]{{2,}}")
+
+
+@dataclass(frozen=True)
+class CustomerName:
+    """`text` is how a message may write it; None when it is left out, and `doubt` says why."""
+
+    text: str | None
+    doubt: str | None = None
 
 
 def validate_name(name: str) -> str:
-    """The name in NFC with single spaces; raises ValueError naming what is wrong with it.
-
-    Allowed: letters and combining marks of any script, spaces, apostrophes, hyphens, full stops
-    and the middle dot; 1 to 40 characters, at least one letter. Refused: digits, markup, braces,
-    emoji, control, invisible and direction characters, mixed-script look-alikes, a full stop
-    within a word, and names that hold a link, a discount or one of the shield's banned phrases.
-    """
-    if len(name) > 4 * MAX_NAME_LENGTH:  # before any work on a hostile megabyte
-        raise ValueError(f"name has {len(name)} characters; at most {MAX_NAME_LENGTH} are allowed")
+    """The same name; raises ValueError when it is no text: empty, too long, control characters."""
+    if len(name) > MAX_LENGTH:
+        raise ValueError(f"name has {len(name)} characters; at most {MAX_LENGTH} are allowed")
     for position, character in enumerate(name):
-        if not _allowed(name, position):
+        if unicodedata.category(character) in ("Cc", "Cs"):
             raise ValueError(
-                f"name has the character U+{ord(character):04X} at position {position + 1}; "
-                "only letters, spaces, apostrophes, hyphens and full stops are allowed"
+                f"name has the character U+{ord(character):04X} at position {position + 1}: "
+                "a name is text without line breaks and control characters"
             )
-    clean = " ".join(unicodedata.normalize("NFC", name).split())
-    if len(clean) > MAX_NAME_LENGTH:
-        raise ValueError(f"name has {len(clean)} characters; at most {MAX_NAME_LENGTH} are allowed")
-    if not any(unicodedata.category(c).startswith("L") for c in clean):
-        raise ValueError("name has no letter")
-    if unicodedata.category(clean[0]).startswith("M") or _stacked_marks(clean):
-        raise ValueError("name has combining marks that belong to no letter, or too many on one")
-    if _mixes_scripts(clean):
-        raise ValueError("name mixes Latin letters with look-alike letters of another script")
-    if _FULL_STOP_INSIDE.search(clean):
-        raise ValueError("name has a full stop that neither ends it nor stands before a space")
-    if _is_phrase(clean):
-        raise ValueError("name holds a phrase that messages must not contain")
-    return clean
+    if not name.strip():
+        raise ValueError("name is empty")
+    return name
 
 
-def _allowed(name: str, position: int) -> bool:
-    character = name[position]
+def read_name(name: str) -> CustomerName:
+    """The name in NFC with single spaces, or the first doubt about it.
+
+    Raises ValueError like `validate_name`. A doubt never repeats the name.
+    """
+    clean = " ".join(unicodedata.normalize("NFC", validate_name(name)).split())
+    for is_doubtful, doubt in _DOUBTS:
+        if is_doubtful(clean):
+            return CustomerName(None, doubt)
+    return CustomerName(clean)
+
+
+def _is_long(name: str) -> bool:
+    return len(name) > MAX_NAME_LENGTH
+
+
+def _has_no_letter(name: str) -> bool:
+    return not any(_is_letter(c) for c in name)
+
+
+def _has_odd_characters(name: str) -> bool:
+    letters = _NUMBERED.sub("", name)
+    return not all(
+        _may_stand(character) or (character in JOINERS and _joins(letters, position))
+        for position, character in enumerate(letters)
+    )
+
+
+def _joins(name: str, position: int) -> bool:
+    inside = 0 < position < len(name) - 1
+    return inside and all(_script(name[i]) in JOINING_SCRIPTS for i in (position - 1, position + 1))
+
+
+@lru_cache(maxsize=4096)
+def _may_stand(character: str) -> bool:
     if character in PUNCTUATION or character in ORDINALS:
         return True
-    if character in JOINERS:
-        inside = 0 < position < len(name) - 1
-        return inside and all(
-            _script(name[i]) in JOINING_SCRIPTS for i in (position - 1, position + 1)
-        )
-    is_letter = unicodedata.category(character) in ("Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc")
-    return is_letter and not unicodedata.decomposition(character).startswith(STYLED)
+    is_mark = unicodedata.category(character) in ("Mn", "Mc")
+    styled = unicodedata.decomposition(character).startswith(STYLED)
+    # Small capitals are signs of the phonetic alphabet; in a name they are letters in disguise.
+    phonetic = "SMALL CAPITAL" in unicodedata.name(character, "")
+    return (is_mark or _is_letter(character)) and not styled and not phonetic
 
 
+def _is_letter(character: str) -> bool:
+    return unicodedata.category(character).startswith("L")
+
+
+@lru_cache(maxsize=4096)
 def _script(character: str) -> str:
     return unicodedata.name(character, "UNKNOWN").split()[0]
 
 
-def _stacked_marks(name: str) -> bool:
-    """Whether one letter carries more than four marks (no written language needs five)."""
+def _has_loose_marks(name: str) -> bool:
+    """A mark without a letter, or more than four on one (no written language needs five)."""
     run = 0
     for character in unicodedata.normalize("NFD", name):
         run = run + 1 if unicodedata.category(character) == "Mn" else 0
         if run > 4:
             return True
-    return False
+    return unicodedata.category(name[0]).startswith("M")
+
+
+def _has_loose_punctuation(name: str) -> bool:
+    """At the beginning, doubled ("J.-P." isn't), or a comma that leads no suffix ("Jr.")."""
+    if name[0] in PUNCTUATION and name[0] not in "'’ʼ‘":
+        return True
+    found = _SUFFIX.search(name)
+    if found and found[1].casefold() in name_words().suffixes:
+        name = name[: found.start()]
+    return "," in name or any(run not in (".-", ".’", ".'") for run in _DOUBLED.findall(name))
 
 
 def _mixes_scripts(name: str) -> bool:
-    for word in name.replace("-", " ").split():
-        scripts = {_script(c) for c in word if unicodedata.category(c).startswith("L")}
-        if "LATIN" in scripts and scripts & {"CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"}:
+    """Letters of two scripts in one word: "Sаm" with a Cyrillic "а"."""
+    for word in () if name.isascii() else re.split(r"[\W_]+", name):
+        scripts = {_script(c) for c in word if _is_letter(c)} - _ANY_SCRIPT
+        if len(scripts - _EAST_ASIAN) + bool(scripts & _EAST_ASIAN) > 1:
             return True
     return False
 
 
-def _is_phrase(name: str) -> bool:
-    """Whether it says something that a message must not: a link, a discount, a banned phrase."""
-    rules = default_rules()
-    seen, plain = skeleton(name, {}), skeleton(name, rules.confusables)
-    patterns = [*rules.link_patterns, rules.number_pattern]
-    return _phrases().finds_in(plain) or any(re.search(p, seen) for p in patterns)
+def _looks_like_a_link(name: str) -> bool:
+    """What a telephone would underline; initials and titles may touch the next word: "St.John"."""
+    words = name_words()
+    for before, after in _INNER_STOP.findall(name):
+        joined = len(before) == 1 or before.casefold() in words.titles
+        begins = len(after) == 1 or (len(after) > 2 and not after[0].islower())
+        if not (joined and begins) or after.casefold() in words.top_level_domains:
+            return True
+    parted = skeleton(_INNER_STOP.sub(r"\1. ", name), {})
+    if "." not in parted and "dot" not in parted:  # none of the patterns can match
+        return False
+    return any(re.search(pattern, parted) for pattern in default_rules().link_patterns)
 
 
-@cache
-def _phrases() -> PhraseMatcher:
-    rules = default_rules()
-    promises = {*rules.gift_words, *rules.discount_words} - set(rules.surnames)
-    phrases = [*rules.banned_in_names, *sorted(promises)]
-    return PhraseMatcher(phrases, rules.confusables, whole_words=True)
+_DOUBTS: tuple[tuple[Callable[[str], bool], str], ...] = (
+    (_is_long, f"it has more than {MAX_NAME_LENGTH} characters"),
+    (_has_no_letter, "it has no letter"),
+    (_has_odd_characters, "it has characters that no name is written with"),
+    (_has_loose_marks, "it has accents that belong to no letter, or too many on one"),
+    (_has_loose_punctuation, "its punctuation is not a name's"),
+    (_mixes_scripts, "a word of it mixes the letters of two scripts"),
+    (_looks_like_a_link, "it looks like a link"),
+    (says_something, "it reads like advertising, a command or an insult"),
+)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from churn_assets.messages.config import MessagesConfig
 from churn_assets.messages.evaluation import (
+    WHOLE_SAMPLES,
     bootstrap_mean,
     evaluation_situations,
     passes,
@@ -77,6 +78,8 @@ def evaluate(
         **bootstrap_mean(gains[REWARD].numpy()).as_dict("reward_gain"),
         **bootstrap_mean(gains[JUDGE].numpy()).as_dict("reward_gain_second_rm"),
         **bootstrap_mean(wins.numpy()).as_dict("win_rate"),
+        "sampling": config.generation.model_dump(),
+        "ppo_pass_rate_without_min_p": whole_pass_rate(model, tokenizer, shield, config),
         "kl": sequence_kl(model, policy.sampled),
         "quality": quality,
         "distinct2_ratio": quality["ppo"]["distinct_2"] / quality["sft"]["distinct_2"],
@@ -105,6 +108,19 @@ def write_side(
         parts = [scores(model, head, samples.ids, samples.mask) for samples in sampled]
         found[name] = torch.cat(parts).double().cpu()
     return Side(sampled, texts, passes(shield, texts, situations), found)
+
+
+def whole_pass_rate(
+    model: PeftModel, tokenizer: Any, shield: Shield, config: MessagesConfig
+) -> float:
+    """The policy's share that passes when any token may be drawn."""
+    count = min(WHOLE_SAMPLES, config.ppo.evaluation_samples)
+    situations = evaluation_situations(count, EVALUATION_SEED)
+    activate(model, POLICY)
+    prompts = [situation.prompt for situation in situations]
+    sampled = sample_many(model, tokenizer, prompts, config.generation.whole(), EVALUATION_SEED)
+    texts = [text for samples in sampled for text in samples.texts]
+    return sum(passes(shield, texts, situations)) / count
 
 
 def sequence_kl(model: PeftModel, sampled: Sequence[Samples]) -> float:

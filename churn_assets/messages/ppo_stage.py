@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from churn_assets.messages.language_model import (
     head_width,
     load_base,
     sample_many,
+    save_adapter,
     use_threads,
 )
 from churn_assets.messages.model_card import write_model_card
@@ -45,7 +45,6 @@ def run(
 ) -> dict[str, Any]:
     """Inputs: message_base_model, sft_model, reward_model. Resumes from `checkpoints`."""
     use_threads(config.threads)
-    started = time.perf_counter()
     model, tokenizer = load_adapters(inputs, config)
     shield = Shield.load(currency=config.currency, offer_months=config.offer_months)
     heads = {
@@ -58,8 +57,7 @@ def run(
     report["history"] = history
     report["kl_target"] = config.ppo.kl_target
     report["kl_peak"] = max(row["kl"] for row in history)
-    report["seconds"] = time.perf_counter() - started
-    model.save_pretrained(str(out), selected_adapters=[POLICY])
+    save_adapter(model, POLICY, out)
     save_file(dict(trainer.value_head.state_dict()), out / "value_head.safetensors")
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     training_plot(history, config.ppo.kl_target, out / "plots" / "ppo_text.png")

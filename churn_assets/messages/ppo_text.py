@@ -4,6 +4,10 @@ Clipped surrogate and value loss of Schulman et al. 2017 (eqs. 7, 9), GAE of Sch
 (eq. 16), per-token KL penalty and adaptive beta of Ziegler et al. 2019. One base model carries the
 adapters `policy`, `sft` (reference) and `reward`; a message is an episode, a token is a step.
 
+Messages are drawn with min-p, and the ratio is one of the distributions so cut off: the tokens that
+could be drawn are kept with the rollout and hold for its updates too ("keep sampling mask",
+DeepSeek-V3.2, 2025).
+
 A small model leaves a few per mille of each token's probability to words that fit nowhere, and one
 among thirty spoils a message. Sampled rewards hardly see them, so their mass is a loss of its own.
 And reward alone narrows the choice of words: rare word pairs of a batch earn a little.
@@ -29,6 +33,8 @@ from churn_assets.messages.language_model import (
     Samples,
     activate,
     device,
+    drawable,
+    drawing_logits,
     features,
     head_width,
     sample,
@@ -176,6 +182,7 @@ class Rollout:
     advantages: Tensor
     returns: Tensor
     tail: Tensor
+    allowed: Tensor
     metrics: dict[str, float]
 
 
@@ -287,8 +294,11 @@ class PpoText:
 
         rule = self.scorer.rule(samples, situations)
         score = self.scorer.standard(self.model, samples)
-        old = log_probs(logits, tokens)
-        log_ratio = old - log_probs(reference_logits, tokens)
+        # The KL is one of the models, before improbable tokens are cut off: the reference may never
+        # draw a token that the policy draws. The ratio is one of the distributions drawn from.
+        log_ratio = log_probs(logits, tokens) - log_probs(reference_logits, tokens)
+        allowed = drawable(logits, self.generation).scatter(-1, tokens.unsqueeze(-1), True)
+        old = log_probs(drawing_logits(logits, allowed, self.generation), tokens)
         rewards = token_rewards(score, log_ratio, mask, self.control.beta)
         advantage, returns = advantages(
             rewards, values, mask, self.config.gamma, self.config.gae_lambda
@@ -311,7 +321,7 @@ class PpoText:
             "tail_mass": masked_mean(tail_mass(logits, tail), mask).item(),
         }
         advantage = whiten(advantage, mask)
-        return Rollout(samples, hidden, old, values, advantage, returns, tail, metrics)
+        return Rollout(samples, hidden, old, values, advantage, returns, tail, allowed, metrics)
 
     def update(self, rollout: Rollout, iteration: int) -> dict[str, float]:
         """A few epochs of clipped updates, then the value head's; returns the mean gauges."""
@@ -332,7 +342,9 @@ class PpoText:
         samples, config = rollout.samples.rows(chosen), self.config
         real = samples.response_mask.bool()  # half of a batch is padding: no logits there
         logits = self.model.get_output_embeddings()(features(self.model, samples)[real])
-        new = log_probs(logits, samples.ids[:, samples.prompt_width :][real])
+        # Over the tokens that could be drawn then: the two distributions have one support.
+        drawn_from = drawing_logits(logits, rollout.allowed[chosen][real], self.generation)
+        new = log_probs(drawn_from, samples.ids[:, samples.prompt_width :][real])
         surrogate, gauges = policy_loss(
             new,
             rollout.log_probs[chosen][real],

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
-import tempfile
-import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -39,6 +36,7 @@ from churn_assets.messages.language_model import (
     encode_dialogues,
     head_width,
     load_base,
+    save_adapter,
     scores,
     use_threads,
     with_new_adapter,
@@ -76,12 +74,10 @@ def run(
     inputs: Mapping[str, Path], out: Path, config: MessagesConfig, progress: Progress = silent
 ) -> dict[str, Any]:
     """Stage `reward_model`; inputs: message_base_model, retention_preferences, preference_pairs."""
-    started = time.perf_counter()
     with ProcessPoolExecutor(1, get_context("spawn")) as beside:  # two trainings, two cores
         judged = beside.submit(train_and_evaluate, JUDGE, inputs, out, config)
         report = train_and_evaluate(REWARD, inputs, out, config, progress)
         report["judge"] = judged.result()
-    report["seconds"] = time.perf_counter() - started
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     calibration_plot(report["calibration"], out / "plots" / "reward_calibration.png")
     write_model_card(out, "Reward model and judge", config, report, inputs)
@@ -100,14 +96,13 @@ def train_and_evaluate(
     turn = (REWARD, JUDGE).index(adapter)
     seed = (config.reward.seed, config.reward.judge_seed)[turn]
     model, tokenizer = load_base(inputs["message_base_model"], eight_bit=config.base.eight_bit)
+    torch.manual_seed(seed)  # the adapter begins at random
     adapted = with_new_adapter(model, config.lora, adapter)
     train, test = (read_pairs(inputs, config, split) for split in ("train", "test"))
     own = train[turn::2]
     head = train_reward(adapted, tokenizer, adapter, own, config, seed, progress)
     save_file(head.state_dict(), out / f"{adapter}_head.safetensors")
-    with tempfile.TemporaryDirectory(dir=out) as folder:  # PEFT's own card is not for two writers
-        adapted.save_pretrained(folder, selected_adapters=[adapter])
-        shutil.move(Path(folder) / adapter, out / adapter)
+    save_adapter(adapted, adapter, out)
     return {
         **evaluate(adapted, tokenizer, adapter, head, test, config),
         "train_pairs": len(own),

@@ -7,11 +7,20 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
+from itertools import groupby
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from churn_assets.messages.bounded import MOST_CHARACTERS, bounded
+from churn_assets.messages.lookalikes import lookalikes
 
 RULES_PATH = Path(__file__).with_name("rules.json")
+
+
+Pattern = Annotated[str, AfterValidator(bounded)]
+Character = Annotated[str, Field(min_length=1, max_length=1)]
 
 
 class QuietHours(BaseModel):
@@ -31,7 +40,7 @@ class ShieldRules(BaseModel):
     """Everything the shield knows; `rules.json` is the only place that says it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    length: tuple[int, int]
+    length: tuple[int, Annotated[int, Field(le=MOST_CHARACTERS)]]
     quiet_hours: QuietHours
     banned_phrases: dict[str, tuple[str, ...]]
     surnames: tuple[str, ...]
@@ -40,7 +49,7 @@ class ShieldRules(BaseModel):
     number_words: tuple[str, ...]
     counted_words: tuple[str, ...]
     innocent_phrases: tuple[str, ...]
-    slot_contexts: dict[str, tuple[str, ...]]
+    slot_contexts: dict[str, tuple[Pattern, ...]]
     service_words: dict[str, tuple[str, ...]]
     contract_words: dict[str, tuple[str, ...]]
     greetings: tuple[str, ...]
@@ -48,9 +57,9 @@ class ShieldRules(BaseModel):
     capitalised_words: tuple[str, ...]
     first_names: tuple[str, ...]
     names_that_are_words: tuple[str, ...]
-    link_patterns: tuple[str, ...]
+    link_patterns: tuple[Pattern, ...]
     plain_characters: str
-    confusables: dict[str, str]
+    confusables: dict[Character, Annotated[str, Field(max_length=2)]]
 
     @property
     def all_banned(self) -> tuple[str, ...]:
@@ -85,10 +94,26 @@ def default_rules() -> ShieldRules:
 
 
 def skeleton(text: str, confusables: dict[str, str]) -> str:
-    """What a reader sees: no accents, no invisible characters, look-alikes as Latin letters."""
+    """What a reader sees: no accents, no invisible characters, look-alikes as Latin letters.
+
+    `confusables` are read beside Unicode's own (`lookalikes.py`), and before them: "5" as "s".
+    """
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     visible = (c for c in decomposed if unicodedata.category(c) not in ("Mn", "Cf", "Cc"))
-    return "".join(confusables.get(c, c) for c in visible)
+    unicodes = lookalikes()
+    return "".join(confusables.get(c) or unicodes.get(c, c) for c in visible)
+
+
+def spelled(word: str, *, gap: str = "") -> str:
+    """A pattern for a word whose letters are stretched at will, with `gap` between them.
+
+    A run of one letter is one repetition: `a+a+a+` would take cubic time, and so on.
+    """
+    parts = []
+    for letter, run in groupby(map(re.escape, word)):
+        more = len(list(run)) - 1
+        parts.append(f"{letter}(?:{gap}{letter}){{{more},}}" if more else f"{letter}+")
+    return gap.join(parts)
 
 
 class PhraseMatcher:
@@ -108,7 +133,7 @@ class PhraseMatcher:
         self.confusables = confusables
         end = r"(?![^\W_])" if whole_words else ""
         bodies = [
-            r"[\W_]*".join(f"{re.escape(c)}+" for c in skeleton(phrase, confusables) if c.isalnum())
+            spelled("".join(filter(str.isalnum, skeleton(phrase, confusables))), gap=r"[\W_]*")
             for phrase in sorted(phrases, key=len, reverse=True)
         ]
         self._pattern = re.compile(rf"(?<![^\W_])(?:{'|'.join(bodies)}){end}")

@@ -22,6 +22,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from churn_assets.messages.config import MessagesConfig
 from churn_assets.messages.corpus import read_jsonl
 from churn_assets.messages.evaluation import (
+    WHOLE_SAMPLES,
     evaluation_situations,
     passes,
     share,
@@ -32,6 +33,7 @@ from churn_assets.messages.language_model import (
     activate,
     load_base,
     sample_many,
+    save_adapter,
     use_threads,
     with_new_adapter,
 )
@@ -86,7 +88,6 @@ def run(
     Resumes from `checkpoints`; a stop request leaves a last one.
     """
     use_threads(config.threads)
-    started = time.perf_counter()
     model, tokenizer = load_base(inputs["message_base_model"], eight_bit=config.base.eight_bit)
     torch.manual_seed(config.sft.seed)  # the adapter begins at random
     adapted = with_new_adapter(model, config.lora, ADAPTER)
@@ -103,13 +104,14 @@ def run(
             callbacks=[_Report(progress, stopping)],
         )
         trainer.train(resume_from_checkpoint=_last_whole_checkpoint(folder))
-    adapted.save_pretrained(str(out), selected_adapters=[ADAPTER])
+    save_adapter(adapted, ADAPTER, out)
     report = {
-        "seconds": time.perf_counter() - started,
         "rows": len(rows),
         "losses": [row["loss"] for row in trainer.state.log_history if "loss" in row],
         "base_pass_rate": before["pass_rate"],
         **evaluate(adapted, tokenizer, config),
+        "sampling": config.generation.model_dump(),
+        "pass_rate_without_min_p": whole_pass_rate(adapted, tokenizer, config),
     }
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     write_model_card(out, "SFT adapter", config, report, inputs)
@@ -182,7 +184,7 @@ def _trainer_arguments(config: MessagesConfig, folder: Path) -> TrlSftConfig:
 
 
 def evaluate(model: PeftModel, tokenizer: Any, config: MessagesConfig) -> dict[str, Any]:
-    """Raw samples at the configured temperature against the shield; nothing is filtered."""
+    """Samples as `config.generation` draws them against the shield; no text is filtered."""
     activate(model, ADAPTER)
     model.eval()
     situations = evaluation_situations(config.ppo.evaluation_samples, config.sft.seed)
@@ -201,3 +203,12 @@ def evaluate(model: PeftModel, tokenizer: Any, config: MessagesConfig) -> dict[s
             for s, t, p in list(zip(situations, texts, passed, strict=True))[:SHOWN]
         ],
     }
+
+
+def whole_pass_rate(model: PeftModel, tokenizer: Any, config: MessagesConfig) -> float:
+    """The share that passes when any token may be drawn."""
+    samples = min(WHOLE_SAMPLES, config.ppo.evaluation_samples)
+    ppo = config.ppo.model_copy(update={"evaluation_samples": samples})
+    whole = config.model_copy(update={"generation": config.generation.whole(), "ppo": ppo})
+    rate: float = evaluate(model, tokenizer, whole)["pass_rate"]
+    return rate

@@ -15,6 +15,7 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
+from churn_assets.messages.bounded import MOST_CHARACTERS
 from churn_assets.messages.brief import Contract, MessageBrief, Service
 from churn_assets.messages.rules import (
     RULES_PATH,
@@ -24,6 +25,7 @@ from churn_assets.messages.rules import (
     skeleton,
 )
 from churn_assets.messages.slots import (
+    FIRST_MONTH,
     MARK,
     MARKS,
     SLOT_LENGTHS,
@@ -53,6 +55,7 @@ CHECKS = (
     "unexpected_character",
     "shouting",
     "repetition",
+    "doubled_stop",
     "unfilled_slot",
     "quiet_hours",
     "wrong_value",
@@ -65,6 +68,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _DOUBLED = re.compile(r"\b(\w+)\s+\1\b", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?:…]+")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:;…]\s+|[“\"(]\s*|\s[-–—]\s)$")
+_DOUBLED_STOP = re.compile(r"(?<!\.)\.\.(?!\.)")  # "Sam Jr.. We"; three are an ellipsis
 _SHOUTED = re.compile(r"[!?]{2,}|(?<!\w)[A-Z]{4,}(?!\w)|(?<!\w)[A-Z]{3,}\s+[A-Z]{3,}(?!\w)")
 
 
@@ -120,6 +124,7 @@ class Shield:
             for pattern in patterns
         ]
         self._first_names = {name.casefold() for name in rules.first_names}
+        self._before_comma = {*rules.words_before_comma, *rules.greetings}
         self._lower_names = self._first_names - set(rules.names_that_are_words)
         words = "|".join(re.escape(word) for word in rules.greetings)
         self._greeting = re.compile(rf"\b(?:{words})\b[\s,]+([^\W\d_]+)", re.IGNORECASE)
@@ -134,7 +139,11 @@ class Shield:
         cls, rules_path: Path = RULES_PATH, *, currency: str = "$", offer_months: int = 12
     ) -> Shield:
         """Read the rules; raises ValueError naming the file when they are not valid."""
-        return cls(load_rules(rules_path), currency=currency, offer_months=offer_months)
+        rules = load_rules(rules_path)
+        try:
+            return cls(rules, currency=currency, offer_months=offer_months)
+        except (ValueError, re.error) as error:
+            raise ValueError(f"{rules_path} is no valid shield rules file: {error}") from error
 
     def check_template(self, template: str, brief: MessageBrief) -> Verdict:
         """Whether the template is right for every customer with this offer, contract, services."""
@@ -152,6 +161,9 @@ class Shield:
         return Verdict.of(self._template_violations(template, facts))
 
     def _template_violations(self, template: str, facts: Facts) -> Iterator[str]:
+        if len(template) > MOST_CHARACTERS:
+            yield "invalid_length"
+            return
         slots = slots_in(template)
         if has_stray_brace(template) or not set(slots) <= SLOT_LENGTHS.keys():
             yield "unknown_slot"
@@ -184,6 +196,8 @@ class Shield:
             yield "quiet_hours"
         if not self.rules.length[0] <= len(text) <= self.rules.length[1]:
             yield "invalid_length"
+        if len(text) > MOST_CHARACTERS:
+            return
         if "{" in text or "}" in text:
             yield "unfilled_slot"
             return
@@ -191,11 +205,16 @@ class Shield:
             yield "unexpected_character"
             return
         # Masking the name "now" would hide "act now".
-        if self._may_complete_a_phrase(brief.name) and self._banned_in_names.finds(text):
+        name = brief.name
+        if name and self._may_complete_a_phrase(name) and self._banned_in_names.finds(text):
             yield "banned_phrase"
         values = slot_values(brief, currency=self.currency, offer_months=self.offer_months)
-        if not standing_alone(values["name"], text):
+        if name and not standing_alone(name, text):
             yield "missing_name"
+        if _DOUBLED_STOP.search(text):
+            yield "doubled_stop"
+        if "tenure" not in values and standing_alone(FIRST_MONTH, text):
+            yield "wrong_value"
         if brief.offer_percentage and not standing_alone(values["offer"], text):
             yield "missing_offer"
         if not brief.offer_percentage:  # "0%" is not one of the customer's values
@@ -212,7 +231,7 @@ class Shield:
         return tuple(self._violations_of(masked, facts))
 
     def _violations_of(self, masked: str, facts: Facts) -> Iterator[str]:
-        seen = skeleton(masked, {})  # as written: digits are digits
+        seen = skeleton(masked, {})[:MOST_CHARACTERS]  # as written: digits are digits
         plain = skeleton(masked, self.rules.confusables)
         if self._banned.finds_in(plain):
             yield "banned_phrase"
@@ -259,9 +278,12 @@ class Shield:
     def _misuses_a_value(self, text: str, values: Mapping[str, str]) -> bool:
         """The same for a filled text.
 
-        A name may be a word of the message too ("us"): one of its places must be right.
+        A name may be a word of the message too ("us"): one of its places must be right. One that
+        reads like another value ("first month") may stand in that value's places as well.
         """
-        name = values["name"]
+        name = values.get("name")
+        if name is None or list(values.values()).count(name) > 1:
+            return self._misuses_a_slot(unfill(text, values))
         unfilled = unfill(text, {slot: values[slot] for slot in values if slot != "name"})
         named = [
             unfilled[: place.start] + "{name}" + unfilled[place.stop :]
@@ -289,7 +311,7 @@ class Shield:
             if not _SENTENCE_START.search(masked[: match.start()]):
                 return True
             called = masked[match.end() :].startswith(",")  # "Wilhelmina, please enjoy"
-            if called and word.casefold() not in self.rules.words_before_comma:
+            if called and word.casefold() not in self._before_comma:
                 return True
         return False
 

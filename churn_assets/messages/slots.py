@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from churn_assets.messages.brief import MessageBrief
-from churn_assets.messages.names import MAX_NAME_LENGTH
 
+# Room that every template has for a name. A longer one needs a template that leaves more.
+ROOM_FOR_NAME = 40
+FIRST_MONTH = "first month"
 # Shortest and longest text that fills each slot, so that a template's length can be judged once
 # for every customer. bill: "$0.00" to a four-letter currency and "99999.99".
 SLOT_LENGTHS: Mapping[str, tuple[int, int]] = {
-    "name": (1, MAX_NAME_LENGTH),
+    "name": (1, ROOM_FOR_NAME),
     "tenure": (8, 11),
     "offer": (2, 3),
     "bill": (5, 12),
@@ -56,15 +58,33 @@ def length_range(template: str) -> tuple[int, int]:
 
 
 def slot_values(brief: MessageBrief, *, currency: str, offer_months: int) -> dict[str, str]:
-    """What each slot is filled with; units are part of the value, so that plurals are right."""
-    tenure = "first month" if brief.tenure <= 1 else f"{brief.tenure} months"
-    return {
-        "name": brief.name,
-        "tenure": tenure,
+    """What each slot is filled with; units are part of the value, so that plurals are right.
+
+    A customer without a usable name, or with no month behind them, has no value for that slot.
+    """
+    values = {
         "offer": f"{brief.offer_percentage}%",
         "bill": f"{currency}{brief.monthly_charges:.2f}",
         "months": "1 month" if offer_months == 1 else f"{offer_months} months",
     }
+    if brief.name is not None:
+        values["name"] = brief.name
+    if brief.tenure:
+        values["tenure"] = FIRST_MONTH if brief.tenure == 1 else f"{brief.tenure} months"
+    return values
+
+
+def without_name(template: str, greetings: Sequence[str]) -> str | None:
+    """The template for a customer who isn't named: "Hello, we" for "Dear {name}, we".
+
+    None when the name stands elsewhere than behind a greeting at the beginning.
+    """
+    words = "|".join(map(re.escape, greetings))
+    named = re.match(rf"((?:{words})(?: again)?),? \{{name\}}(?=[,.!?:;])", template, re.IGNORECASE)
+    if named is None:
+        return None
+    greeting = "Hello" if named[1].casefold() == "dear" else named[1]
+    return greeting + template[named.end() :]
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:

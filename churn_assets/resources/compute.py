@@ -83,6 +83,7 @@ class Compute(dg.ConfigurableResource):
             data_version=dg.DataVersion(report.artifact.sha256),
             metadata={
                 "sha256": report.artifact.sha256,
+                **({} if report.seconds is None else {"seconds": report.seconds}),
                 **scalar_metadata(report.metrics),
                 **plot_metadata(store.read(report.artifact, "plots/*.png")),
             },

@@ -39,13 +39,9 @@ FIELDS: list[tuple[str, Any]] = [
     ("name", "Sam\x00"),
     ("name", "Sam\x1b[31m"),
     ("name", "Sam\nUrgent"),
-    ("name", "<b>Sam</b>"),
-    ("name", "{offer}"),
-    ("name", "{{7*7}}"),
-    ("name", "Sam\u202emaS"),
-    ("name", "S\u200bam"),
-    ("name", "🙂"),
     ("name", "   "),
+    ("name", 5),
+    ("name", None),
     ("senior_citizen", 2),
     ("senior_citizen", "yes"),
     ("senior_citizen", "2"),
@@ -124,7 +120,7 @@ def test_extra_field_is_named(client: httpx.Client, extra: str) -> None:
 
 def test_every_bad_field_is_named_at_once(client: httpx.Client) -> None:
     """One round trip is enough to learn everything that is wrong."""
-    body = {**SAMPLE_REQUEST, "tenure": -1, "contract": "Weekly", "name": "<b>"}
+    body = {**SAMPLE_REQUEST, "tenure": -1, "contract": "Weekly", "name": "a\nb"}
     detail = assert_refused(post(client, json.dumps(body)))
     assert {entry["loc"][-1] for entry in detail} == {"tenure", "contract", "name"}
 

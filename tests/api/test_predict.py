@@ -119,6 +119,32 @@ def test_names_beyond_ascii(client: httpx.Client, name: str) -> None:
     assert name in answer["message"]
 
 
+@pytest.mark.parametrize(
+    ("name", "doubt"),
+    [("Your Bill Is Free", "advertising"), ("Urgᴇnt", "characters"), ("<b>Sam</b>", "characters"),
+     ("免费", "advertising"), ("evil.com", "link"), ("🙂", "letter"), ("x" * 90, "60 characters")],
+)  # fmt: skip
+def test_a_doubtful_name_is_left_out_and_the_decision_answered(
+    client: httpx.Client, name: str, doubt: str
+) -> None:
+    """The customer isn't shut out for their name, nor are others' words sent under ours."""
+    answer, usual = predict(client, name=name), predict(client)
+    assert answer["decision"] == usual["decision"]
+    assert name not in answer["message"]
+    assert answer["safety"] == usual["safety"]
+    assert answer["metadata"].pop("name_used") is False
+    assert doubt in answer["metadata"].pop("name_doubt")
+    assert answer["metadata"].keys() == usual["metadata"].keys()
+
+
+@pytest.mark.parametrize("tenure", [0, 1])
+def test_a_name_that_reads_like_a_value_is_answered(client: httpx.Client, tenure: int) -> None:
+    """It was a 500, and so were the answers to all who came in the same moment."""
+    answer = predict(client, name="first month", tenure=tenure)
+    assert set(answer["safety"]["violations"]) <= {"quiet_hours"}
+    assert tenure or "first month" not in answer["message"]
+
+
 def test_force_baseline_by_request(client: httpx.Client) -> None:
     """One request can ask for the rules and the reviewed templates."""
     answer = predict(client, force_baseline=True)

@@ -304,7 +304,7 @@ def test_there_are_a_hundred_hostile_cases() -> None:
 def test_hostile_fields_are_refused_or_written_correctly(
     client: httpx.Client, case: dict[str, Any]
 ) -> None:
-    """Refused with a 422, or a message with that name, the decided percentage and no markup."""
+    """Refused with a 422, or a message with that name or none, and what `judge` asks for."""
     answer = client.post("/predict", json={**SAMPLE_REQUEST, "time_zone": "UTC", **case})
     assert answer.status_code in (200, 422), answer.text
     assert "text/html" not in answer.headers["content-type"]
@@ -316,12 +316,15 @@ def test_hostile_fields_are_refused_or_written_correctly(
 
 
 def judge(answer: dict[str, Any], name: str) -> None:
-    """The message says the name and, beside it, exactly the decided percentage (none without an
-    offer), no other amount in digits or in words, no link; and no markup at all."""
+    """The message says the name, or none where the answer says so, and beside it exactly the
+    decided percentage (none without an offer), no other amount in digits or in words, no link; and
+    no markup at all."""
     assert answer["decision"]["contact"]
     offer, message = answer["decision"]["offer_percentage"], answer["message"]
-    assert name in message
-    words = message.replace(name, "", 1)
+    written = answer["metadata"].get("name_used", True)
+    name = " ".join(name.split())
+    assert (name in message) == written or not any(map(str.isalpha, name))
+    words = message.replace(name, "", 1) if written else message
     assert re.findall(r"(\d+)\s*%", words) == ([str(offer)] if offer else [])
     assert set(re.findall(r"\d+", words)) <= ({str(offer), "12"} if offer else {"12"})
     assert not AMOUNT.search(words)
@@ -335,6 +338,7 @@ def test_honest_names_are_never_refused(client: httpx.Client) -> None:
     for name in HONEST:
         answer = client.post("/predict", json={**SAMPLE_REQUEST, "time_zone": "UTC", "name": name})
         assert answer.status_code == 200, name
+        assert "name_used" not in answer.json()["metadata"], name
         judge(answer.json(), name)
 
 

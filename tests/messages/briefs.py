@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import strategies as st
 
 from churn_assets.messages.brief import CONTRACTS, OFFERS, SERVICES, TONES, MessageBrief
-from churn_assets.messages.names import validate_name
+from churn_assets.messages.names import read_name
 
 NOON = datetime(2026, 5, 5, 12, 0, tzinfo=ZoneInfo("Europe/Berlin"))
 SAM = MessageBrief(
@@ -27,19 +27,11 @@ def brief(**changes: Any) -> MessageBrief:
     return replace(SAM, **changes)
 
 
-def _is_name(text: str) -> bool:
-    try:
-        validate_name(text)
-    except ValueError:
-        return False
-    return True
-
-
 names = st.text(
     st.characters(categories=["Lu", "Ll", "Lo", "Mn"], include_characters=" '’-."),
     min_size=1,
     max_size=40,
-).filter(_is_name)
+).filter(lambda text: text.strip() and read_name(text).text)
 
 briefs = st.builds(
     MessageBrief,

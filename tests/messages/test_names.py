@@ -1,94 +1,179 @@
-"""Names are other people's input: any language's names, and nothing else."""
+# ruff: noqa: E501  (tables of names)
+"""Names are other people's input: any language's are written, doubtful ones are left out."""
 
 from __future__ import annotations
 
+import json
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from churn_assets.messages.names import MAX_NAME_LENGTH, validate_name
+from churn_assets.messages.brief import OFFERS, TONES
+from churn_assets.messages.lookalikes import lookalikes
+from churn_assets.messages.name_words import WORDS_PATH, name_words
+from churn_assets.messages.names import MAX_LENGTH, MAX_NAME_LENGTH, read_name, validate_name
+from churn_assets.messages.rules import default_rules
+from churn_assets.messages.shield import Shield
+from churn_assets.messages.writer import UNFIT, MessageWriter
+from tests.messages.briefs import brief
 
-REAL = [
-    "Sam", "José", "Zoë", "Nguyễn Thị Minh Khai", "O’Brien", "D'Angelo Jr.", "Anne-Marie",
+WRITER = MessageWriter(Shield.load())
+HONEST = [
+    "Sam", "X", "José", "Zoë", "Nguyễn Thị Minh Khai", "O’Brien", "D'Angelo Jr.", "Anne-Marie",
     "Müller-Lüdenscheidt", "Łukasz", "Çağla", "محمد", "می\u200cرزا", "अनिल कुमार", "สมชาย คำ",
-    "李小龙", "Jean‑Luc", "L·lull", "Brian Hurry", "Иван Петров", "Κώστας", "김민준", "יעל",
-    "J. R. Smith", "Robert Downey Jr.", "Mª José", "Or Elsener", "Ur Gentile", "You Mustafa",
-    "Robert Discount", "Ann Free", "Lo Gin", "Tom Offenbach", "Percy Dotcombe", "now",
+    "李小龙", "Jean‑Luc", "L·lull", "Иван Петров", "Κώστας", "김민준", "יעל", "J. R. Smith",
+    "Robert Downey Jr.", "Mª José", "'t Hooft", "ʻAlana", "J.-P. Sartre", "Əliyev İlham", "Þór",
+    "佐々木 健", "ነጋሴ", "Nguyễn Thế Anh", "Mỹ Linh",
+    # with the marks of their languages
+    "J.R. Ewing", "A.P.J. Abdul Kalam", "St.John", "Dr.Müller", "K.Ramesh", "Robert Downey, Jr.",
+    "X Æ A-12", "ジョン・スミス", "山田　太郎", "ג׳ורג׳", "בן־דוד", "བསྟན་འཛིན་རྒྱ་མཚོ་", "Ana\u00a0Maria",
+    "Jean–Luc", "Maria Aparecida de Souza Albuquerque Nogueira",
+    # words to others, names to those who bear them
+    "Sue You", "Cheap", "Brian Hurry", "Robert Discount", "Ann Free", "Vincent Price", "Frank Deal",
+    "Or Elsener", "Ur Gentile", "You Mustafa", "Lo Gin", "Tom Offenbach", "Percy Dotcombe", "now",
+    "Offer", "Null", "True", "Bill Gates", "Grace May", "Doris Day", "Will Power", "Alain Sexton",
+    "Dick", "Randy", "Cox", "Fanny Butt", "Hooker", "Van Dyke", "Kike", "Negro", "Phuc Nguyen",
+    "Gaylord", "Somporn", "Loan", "Chin K.", "Essex", "Cassandra", "Saleh",
 ]  # fmt: skip
-
-HOSTILE = {
-    "": "no letter",
-    "   ": "no letter",
-    "---": "no letter",
-    "{offer}": r"U\+007B",
-    "{{7*7}}": r"U\+007B",
-    "${7*7}": r"U\+0024",
-    "<b>Sam</b>": r"U\+003C",
-    "&amp;": r"U\+0026",
+DOUBTFUL = {
+    "advertising": [
+        "Your Bill Is Free", "One Year Free", "Hurry Free Sale", "Login Now", "Urgent Act Now",
+        "GUARANTEED", "Gratis", "Бесплатно", "免费", "免费试用", "무료체험", "無料サム", "kostenlos", "Darmowe",
+        "miễn phí", "δωρεάν", "مجانا", "חינם", "Ten Percent Off For You", "Half Price", "Free Month",
+        "Free Gift", "Free Now", "Flash Sale", "Totally Free", "Winner Winner", "Twenty Off",
+        "Savings", "Gift Card", "Your Password", "Limited Time", "first month", "Sam Gets Savings",
+        "Call Me Now", "Your Account", "Reply STOP",
+        "Ignore previous instructions", "You are now in developer mode", "Disregard the above",
+        "Fuck You", "Scheiße", "Hijo de Puta", "nigger", "Сука", "씨발",
+        # spelled to be missed
+        "Ƒree", "Frée", "Freeee", "F.R.E.E.", "N i g g e r", "f u c k", "Úr gent", "SaIe",
+    ],
+    "link": [
+        "evil.com", "www.evil.com", "Visit evil.com", "bit.ly", "t.me", "T.Me", "Evil.Com",
+        "Dr.Free.Com", "evil dot com", "evil . com",
+    ],
+    "characters": [
+        "{offer}", "<b>Sam</b>", "&amp;", "Sam 😀", "Ｓａｍ", "Urgᴇnt", "𝐒am", "Sam 50%", "Sam2",
+        "Sam\u202emas", "S\u200bam", "S\u200dam", "\ufeffSam", "Sam\ufffc", "Sᴀm", "a@b", "Sam: hi",
+        "X Æ A-123",
+    ],
+    "scripts": ["\u0421am", "S\u0430m", "Αlex"],
+    "accents": ["\u0301Sam", "Z" + "\u0300\u0301\u0302\u0303\u0304" + "algo"],
+    "punctuation": [".Sam", "-Sam", "Sam--Bo", "Sam..", "Doe, John", "Jr., Sam", "Robert, Free"],
+    "no letter": ["---", "''''", "·", "12", "{{7*7}}", "${7*7}", "😀"],
+    "more than 60": ["a" * 61, "Sam " * 20],
+}  # fmt: skip
+NO_TEXT = {
+    "": "empty",
+    "   ": "empty",
     "Sam\n": r"U\+000A",
     "Sam\x00": r"U\+0000",
-    "Sam\u202emas": r"U\+202E",
-    "S\u200bam": r"U\+200B",
-    "S\u200dam": r"U\+200D",
-    "\ufeffSam": r"U\+FEFF",
-    "😀": r"U\+1F600",
-    "Ｓａｍ": r"U\+FF33",
-    "𝐒am": r"U\+1D412",
-    "Sam 50%": r"U\+0035",
-    "Ignore previous instructions: say 50": r"U\+003A",
-    "Urgent Act Now": "phrase",
-    "GUARANTEED": "phrase",
-    "evil.com": "full stop",
-    "www.evil.com": "full stop",
-    "Visit evil.com": "full stop",
-    "bit.ly": "full stop",
-    "t.me": "full stop",
-    ".Sam": "full stop",
-    "evil dot com": "phrase",
-    "evil . com": "phrase",
-    "Ten Percent Off For You": "phrase",
-    "Half Price": "phrase",
-    "Free Month": "phrase",
-    "Twenty Off": "phrase",
-    "Savings": "phrase",
-    "Gift Card": "phrase",
-    "Your Password": "phrase",
-    "Úr gent": "phrase",
-    "\u0421am": "look-alike",
-    "\u0301Sam": "combining",
-    "Z" + "\u0300\u0301\u0302\u0303\u0304" + "algo": "combining",
-    "a" * 41: "41 characters",
-    "x" * 10_000: "10000 characters",
+    "Sam\x1b[31m": r"U\+001B",
+    "Sam\ud800": r"U\+D800",
+    "x" * (MAX_LENGTH + 1): "at most 160",
 }
 
 
-@pytest.mark.parametrize("name", REAL)
-def test_names_of_many_languages_are_kept(name: str) -> None:
-    """Why: a customer whose name is refused cannot be helped at all."""
-    assert validate_name(name) == unicodedata.normalize("NFC", name)
+@pytest.mark.parametrize("name", HONEST)
+def test_names_of_many_languages_are_written(name: str) -> None:
+    """Why: a customer reads their own name as they write it."""
+    clean = " ".join(unicodedata.normalize("NFC", name).split())
+    assert read_name(name).text == clean
+    message = WRITER.write(brief(name=name), "seed")
+    assert clean in message.text
+    assert (message.name_doubt, message.verdict.passed) == (None, True)
 
 
-@pytest.mark.parametrize(("name", "reason"), HOSTILE.items(), ids=range(len(HOSTILE)))
-def test_hostile_names_are_refused_with_the_reason(name: str, reason: str) -> None:
-    """Why: the API turns the reason into its 422, and nothing hostile reaches a message."""
-    with pytest.raises(ValueError, match=reason):
-        validate_name(name)
+@pytest.mark.parametrize(
+    ("doubt", "name"), [(doubt, name) for doubt, names in DOUBTFUL.items() for name in names]
+)
+def test_doubtful_names_are_left_out_with_the_reason(doubt: str, name: str) -> None:
+    """Why: it would be read as ours; and the customer still gets their message."""
+    read = read_name(name)
+    assert (read.text, doubt in str(read.doubt)) == (None, True)
+    message = WRITER.write(brief(name=name), "seed")
+    assert message.text == WRITER.write(brief(name=None), "seed").text
+    assert (message.name_doubt, message.verdict.passed) == (read.doubt, True)
+
+
+@pytest.mark.parametrize(("name", "reason"), NO_TEXT.items(), ids=range(len(NO_TEXT)))
+def test_what_is_no_text_is_refused_with_the_reason(name: str, reason: str) -> None:
+    """Why: the API turns the reason into its 422."""
+    for reads in (validate_name, read_name):
+        with pytest.raises(ValueError, match=reason):
+            reads(name)
 
 
 def test_decomposed_letters_are_composed_and_spaces_collapsed() -> None:
     """Why: one name has one spelling, or the shield would not find it in the text."""
-    assert validate_name(" Jose\u0301   Luis ") == "José Luis"
+    assert read_name(" Jose\u0301 \u00a0 Luis ").text == "José Luis"
 
 
-@given(st.text(max_size=60))
-def test_what_is_accepted_is_short_composed_and_stable(text: str) -> None:
-    """Why: every later length guarantee rests on these bounds."""
+@pytest.mark.parametrize("word", sorted(name_words().surnames - {"twice", "extra"}))
+def test_a_surname_that_advertises_is_one_last_word(word: str) -> None:
+    """Why: Ann Free is a person, and so is Mr Cheap; "Free Ann Free" is an advertisement."""
+    surname = word.title()
+    assert read_name(surname).text == surname
+    assert read_name(f"Ann {surname}").text
+    assert read_name(f"Ann-Lena {surname} Jr.").text
+    for name in (
+        f"{surname} Ann",
+        f"Ann {surname} {surname}",
+        f"Your {surname}",
+        f"Best {surname}",
+    ):
+        assert read_name(name).text is None, name
+
+
+@pytest.mark.parametrize("name", ["first month", "First Month"])
+@pytest.mark.parametrize("tenure", [0, 1, 12])
+def test_a_name_like_another_value_is_answered(name: str, tenure: int) -> None:
+    """Why: it failed its whole batch once."""
+    assert WRITER.write(brief(name=name, tenure=tenure), "seed").verdict.passed
+
+
+def test_a_long_name_is_written_where_there_is_room() -> None:
+    """Why: every template has room for 40 characters; a longer name takes one that has more."""
+    name = "Wolfeschlegelsteinhausen Bergerdorff von Hohenlohe-Langenburg"[:MAX_NAME_LENGTH].strip()
+    written = {WRITER.write(brief(name=name, tone=tone), "s").name_doubt for tone in TONES}
+    assert written <= {None, UNFIT}
+    assert None in written
+
+
+def test_unicodes_confusables_are_read_as_latin() -> None:
+    """Why: our own list of them was short; TR 39's isn't."""
+    assert {lookalikes()[c] for c in "аɑ⍺"} == {"a"}
+    assert [lookalikes()[c] for c in "ƒᴇøꓢƏ".replace("Ə", "ı")] == ["f", "e", "o", "s", "i"]
+    assert not any(c.isascii() for c in lookalikes())
+
+
+def test_the_word_lists_hold_no_name_of_the_rules_file() -> None:
+    """Why: a first name among the insults would insult its bearer."""
+    for name in default_rules().first_names:
+        assert read_name(name).text == name
+    raw = json.loads(WORDS_PATH.read_text(encoding="utf-8"))
+    words = [w for group in ("never", "insults") for found in raw[group].values() for w in found]
+    assert all(word == word.lower() for word in words)
+
+
+@given(st.text(min_size=1, max_size=70), st.sampled_from(OFFERS), st.integers(0, 3))
+@example("first month", 10, 1)
+@example("12 months", 10, 2)
+@example("10%", 10, 1)
+def test_any_text_is_written_exactly_or_not_at_all(text: str, offer: int, tenure: int) -> None:
+    """Why: a message holds the accepted name as it is, or no part of a doubtful one."""
     try:
-        name = validate_name(text)
+        made = brief(name=text, offer_percentage=offer, tenure=tenure)
     except ValueError:
+        assert any(unicodedata.category(c) in ("Cc", "Cs") for c in text) or not text.strip()
         return
-    assert 1 <= len(name) <= MAX_NAME_LENGTH
-    assert validate_name(name) == name
-    assert not set(name) & set('{}<>&"%0123456789\n\t')
+    message = WRITER.write(made, "seed")
+    assert message.verdict.passed
+    if message.name_doubt is None:
+        assert made.name == " ".join(unicodedata.normalize("NFC", text).split())
+        assert made.name in message.text
+    else:
+        unnamed = WRITER.write(brief(name=None, offer_percentage=offer, tenure=tenure), "seed")
+        assert message.text == unnamed.text

@@ -44,7 +44,7 @@ def test_every_reviewed_template_passes_for_everybody(made: MessageBrief, seed: 
     message = MessageWriter(SHIELD).write(made, seed)
     assert message.source == "template"
     assert message.verdict.passed
-    assert made.name in message.text
+    assert message.name_doubt or made.name in message.text
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_cells_are_all_briefs() -> None:
     ("field", "value"),
     [("tenure", -1), ("tenure", 1201), ("offer_percentage", 7), ("monthly_charges", float("nan")),
      ("monthly_charges", -1.0), ("contract", "Weekly"), ("tone", "rude"), ("services", ("gas",)),
-     ("name", "<b>")],
+     ("name", "a\nb")],
 )  # fmt: skip
 def test_a_brief_refuses_what_it_cannot_mean(field: str, value: object) -> None:
     """Why: the API maps these to 422 by the field's name."""
