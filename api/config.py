@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api.zones import known_zone

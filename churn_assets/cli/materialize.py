@@ -40,6 +40,8 @@ def fail_dead_runs() -> None:
 
     for run in dead_runs.fail_dead_runs():
         typer.echo(f"{run} was killed: marked as failed", err=True)
+
+
 KEPT_LOGS = 20
 
 

@@ -111,6 +111,8 @@ def test_errors_of_perfect_ranking_and_certainty_are_zero() -> None:
     labels = np.array([0.0, 0.0, 1.0, 1.0])
     assert auc_error(labels, labels) == 0
     assert ece_error(labels, labels) == 0
+
+
 def test_bootstrap_of_few_rows_is_defined() -> None:
     """Seven acceptances: many resamples would hold none, and their AUC be no number."""
     labels = np.array([1.0, 0.0, 0.0, 0.0])
