@@ -22,6 +22,7 @@ from churn_assets.decision.assets import (
     retention_environment,
 )
 from churn_assets.decision.report import UNPRICED
+from churn_assets.evidence import SHOWN
 from churn_assets.resources.artifact_store import Artifact
 from churn_assets.resources.bindings import StoreResource
 
@@ -197,7 +198,7 @@ def a_cheaper_world_never_spends_less(report: Report) -> dg.AssetCheckResult:
             "expected_spend": learned["spend_by_allowance"],
             "steps": learned["spend_steps"],
             "same_spend": gates.SAME_SPEND,
-            "shown_by": gates.SHOWN,
+            "shown_by": SHOWN,
         },
     )
 

@@ -33,7 +33,7 @@ GOOD: dict[str, Any] = {
     "failed_gates": [],
 }  # fmt: skip
 
-FAULTS = [
+FAULTS: list[tuple[checks.Finding, dict[str, Any]]] = [
     (checks.sft_templates_pass_the_shield, {"pass_rate": 0.949}),
     (checks.sft_passes_no_less_often_than_the_base, {"base_pass_rate": 0.97}),
     (checks.reward_model_ranks_held_out_pairs, {"accuracy": 0.94}),
@@ -88,8 +88,8 @@ def test_a_missed_gate_of_a_model_takes_nothing_else_down() -> None:
     for check in checks.MESSAGE_CHECKS:
         [spec] = check.check_specs
         if spec.name in gates:
-            fault = next(fault for finding, fault in FAULTS if finding.__name__ == spec.name)
-            result = check(ARTIFACT, Reports({**GOOD, **fault}))
+            faults = [fault for finding, fault in FAULTS if finding.__name__ == spec.name]
+            result = check(ARTIFACT, Reports(GOOD | faults[0]))
             assert isinstance(result, dg.AssetCheckResult)
             assert not result.passed
             assert result.severity == dg.AssetCheckSeverity.WARN
