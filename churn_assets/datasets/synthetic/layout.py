@@ -59,8 +59,6 @@ TELCO = Layout(
     ),
     interactions={
         "Contract": ("tenure & InternetService",),
-        **dict.fromkeys(EXTRAS, ("tenure & Contract", "Contract & InternetService")),
-        "PaymentMethod": ("Contract & InternetService", "tenure & Contract"),
         "Churn": (
             "tenure & Contract",
             "tenure & InternetService",
