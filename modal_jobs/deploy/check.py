@@ -83,7 +83,7 @@ def modal_secret(settings: Settings) -> str | None:
 
 def api_key_secret(settings: Settings) -> str | None:
     """The production API refuses to start without the hash of at least one key."""
-    value = f"{KEY_HASHES}='[\"<name>:<sha256>\"]'"
+    value = f"{KEY_HASHES}='<name>:<sha256>'"
     origin = "   # as `.venv/bin/python -m api.security <name>` prints"
     return _has_secret(settings, settings.compute.modal.api_secret, [KEY_HASHES], value + origin)
 

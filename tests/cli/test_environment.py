@@ -99,7 +99,7 @@ def test_a_wrong_setting_is_one_line_without_its_value(
     assert SECRET not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("command", ["serve", "dev", "materialize", "predict -", "data pull"])
+@pytest.mark.parametrize("command", ["serve", "dev", "materialize", "releases", "data pull"])
 def test_every_command_says_it_in_one_line(churn: Churn, command: str) -> None:
     """Also those that only start another program, which would bury it."""
     done = churn(*command.split(), CHURN_FORCE_BASELINE="1")
