@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import inspect
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, Final, TypeVar, get_type_hints
@@ -125,8 +126,8 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) == len(pairs):
         return found
-    seen: set[str] = set()
-    return Repeated(found, next(key for key, _ in pairs if key in seen or seen.add(key)))
+    counts = Counter(key for key, _ in pairs)
+    return Repeated(found, counts.most_common(1)[0][0])
 
 
 async def _json_bytes(request: Request) -> bytes:
