@@ -109,7 +109,7 @@ def write(found: dict[str, Any], test_customers: int, anew: dict[str, Any]) -> N
     presets = {
         preset: reports["policy_report"]["policy"]
         | reports["policy_report"]["presets"][preset]
-        | {name: reports["policy_report"][name] for name in ("serving", "diagnostics")}
+        | {name: reports["policy_report"][name] for name in ("serving", "learned", "diagnostics")}
         | {"cpu_seconds": {name: stage["cpu_seconds"] for name, stage in reports.items()}}
         for preset, reports in found.items()
     }
