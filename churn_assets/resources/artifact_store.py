@@ -136,15 +136,15 @@ def verified(folder: Path, artifact: Artifact) -> Path:
         DamagedArtifactError: the folder is missing or its digest differs; names both digests.
         ArtifactError: it can't be read; that says nothing about its content.
     """
-    if not folder.is_dir():
+    try:
+        found = tree_sha256(tree_files(folder)) if folder.is_dir() else None
+    except OSError as error:
+        raise ArtifactError(f"{folder} can't be read: {error}") from error
+    if found is None:
         raise DamagedArtifactError(
             f"{artifact.name} {artifact.sha256[:16]} is not in the store (looked at {folder}); "
             "materialize the asset again"
         )
-    try:
-        found = tree_sha256(tree_files(folder))
-    except OSError as error:
-        raise ArtifactError(f"{folder} can't be read: {error}") from error
     if found != artifact.sha256:
         raise DamagedArtifactError(
             f"{folder} is damaged: expected sha256 {artifact.sha256}, found {found}; "
