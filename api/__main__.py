@@ -11,8 +11,8 @@ import resource
 
 import uvicorn
 
-from api.config import ApiConfig
 from api.connections import GuardedProtocol
+from churn_assets.serving.config import ApiConfig
 from churn_assets.settings import load_settings
 
 SPARE_FILES = 512  # open files beside connections: libraries, the store, feedback, the log

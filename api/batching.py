@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from api.deps import RETRY, Serving
 from api.errors import ApiError
-from api.schemas import PredictRequest
+from churn_assets.serving.schemas import PredictRequest
 
 MOST_AT_ONCE = 64  # more in one pass no longer make it cheaper for each
 MOST_BATCHES = 16  # being answered or waiting for it

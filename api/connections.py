@@ -15,7 +15,7 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.errors import problem
-from api.metrics import CONNECTIONS_CLOSED
+from churn_assets.serving.metrics import CONNECTIONS_CLOSED
 from churn_assets.settings import load_settings
 
 CHECK_SECONDS = 0.5  # between looks at the clock

@@ -12,11 +12,11 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader
 from starlette.requests import HTTPConnection
 
-from api.engine import RetentionEngine
 from api.errors import ApiError
-from api.hosting import EngineHost
-from api.predictions import PredictionBook
 from api.security import ANONYMOUS, Keyring, RateLimiter
+from churn_assets.serving.engine import RetentionEngine
+from churn_assets.serving.hosting import EngineHost
+from churn_assets.serving.prediction_table import PredictionBook
 
 RETRY = {"retry-after": "2"}
 CHALLENGE = {"www-authenticate": "Bearer"}

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from api.routes.health import NOT_READY
-from api.schemas import SAMPLE_ANSWER
+from churn_assets.serving.schemas import SAMPLE_ANSWER
 
 
 class DocumentedApp(FastAPI):

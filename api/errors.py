@@ -15,7 +15,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from api.schemas import Problems
+from churn_assets.serving.schemas import Problems
 
 log = logging.getLogger("api.errors")
 

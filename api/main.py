@@ -15,17 +15,17 @@ from fastapi.middleware.cors import CORSMiddleware
 from api import errors, logs
 from api.batching import Batcher, BatchThread
 from api.document import DocumentedApp
-from api.feedback import open_feedback_log
-from api.hosting import EngineHost
 from api.middleware import RequestMiddleware
 from api.parsing import BodyRoute
 from api.recording import FeedbackRecorder
 from api.routes import batch, console, customers, feedback, health, metrics, predict, release
 from api.security import Keyring, RateLimiter
-from churn_assets.plain_errors import WrongSettingError, describe, one_line_exit
+from churn_assets.domain.plain_errors import WrongSettingError, describe, one_line_exit
 from churn_assets.release import kill_switch
-from churn_assets.resources.artifact_store import open_store
+from churn_assets.serving.feedback import open_feedback_log
+from churn_assets.serving.hosting import EngineHost
 from churn_assets.settings import Settings, load_settings
+from churn_assets.storage.opening import open_store
 
 FIRST_LOOK_SECONDS = 60.0  # how long the start waits for the store
 WATCH_SECONDS = 5.0  # between looks whether feedback can be stored again

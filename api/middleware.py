@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import ApiError, answer_to
 from api.logs import log_request, request_id
-from api.metrics import latency_of, requests_of
 from api.parsing import BodyRoute
+from churn_assets.serving.metrics import latency_of, requests_of
 
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 CLIENT_GONE = 499  # as in nginx: nobody is left to read an answer

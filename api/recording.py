@@ -14,10 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
 
-from api.feedback import FeedbackLog
-from churn_assets.resources.artifact_store import ArtifactError
+from churn_assets.serving.feedback import FeedbackLog
+from churn_assets.storage.protocol import ArtifactError
 
-log = logging.getLogger("api.feedback")
+log = logging.getLogger("churn_assets.serving.feedback")
 
 THREADS = 8
 DEADLINE_SECONDS = 5.0  # a caller who has heard nothing by then is to send the event again

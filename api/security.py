@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from api.config import ApiConfig, parse_key_line
+from churn_assets.serving.config import ApiConfig, parse_key_line
 
 log = logging.getLogger("api.security")
 

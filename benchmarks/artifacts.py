@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from churn_assets.resources.artifact_store import current_artifact, open_store
 from churn_assets.settings import load_settings
+from churn_assets.storage.current import current_artifact
+from churn_assets.storage.opening import open_store
 
 
 def current_folder(asset: str) -> Path:

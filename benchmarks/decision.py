@@ -20,16 +20,22 @@ import numpy as np
 
 from benchmarks.artifacts import current_folder
 from benchmarks.decision_tables import all_tables, replace_section
-from churn_assets.decision import report, training, world
-from churn_assets.decision.comparison import captured_uplift
+from churn_assets.decision import world
 from churn_assets.decision.config import DEFAULT_PRESET, PRESETS, DecisionConfig
-from churn_assets.decision.diagnostics import STRESSES, stressed_customers, stressed_params
-from churn_assets.decision.evaluation import evaluate
-from churn_assets.decision.groups import Groups
-from churn_assets.decision.network import single_thread
-from churn_assets.decision.pareto import curve_around, pareto_curve
+from churn_assets.decision.evaluation import report
+from churn_assets.decision.evaluation.comparison import captured_uplift
+from churn_assets.decision.evaluation.diagnostics import (
+    STRESSES,
+    stressed_customers,
+    stressed_params,
+)
+from churn_assets.decision.exact.pareto import curve_around, pareto_curve
+from churn_assets.decision.exact.policy_value import evaluate
+from churn_assets.decision.learning import training
+from churn_assets.decision.learning.network import single_thread
+from churn_assets.decision.mdp.groups import Groups
 from churn_assets.decision.policy import load_policy
-from churn_assets.stage import silent
+from churn_assets.stages.spec import silent
 
 HERE = Path(__file__).parent
 SEEDS = (0, 1, 2)

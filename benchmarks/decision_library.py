@@ -24,25 +24,20 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from benchmarks.decision_tables import replace_section, table
-from churn_assets.decision.calibration import calibrate_policy
-from churn_assets.decision.comparison import captured_uplift
 from churn_assets.decision.config import DEFAULT_PRESET, PRESETS, DecisionConfig, PpoConfig
-from churn_assets.decision.customers import Customers, representative
-from churn_assets.decision.environment import (
-    ACTION_SIZES,
-    VectorRetention,
-    branch,
-    observe,
-)
-from churn_assets.decision.evaluation import evaluate
-from churn_assets.decision.groups import Groups
-from churn_assets.decision.gym_env import RetentionEnv
-from churn_assets.decision.lagrange import LagrangeMultiplier
-from churn_assets.decision.network import single_thread
-from churn_assets.decision.network_numpy import NetworkPolicy, NetworkSpec, raw_features
+from churn_assets.decision.evaluation.comparison import captured_uplift
+from churn_assets.decision.exact.policy_value import evaluate
+from churn_assets.decision.learning.calibration import calibrate_policy
+from churn_assets.decision.learning.lagrange import LagrangeMultiplier
+from churn_assets.decision.learning.network import single_thread
+from churn_assets.decision.learning.network_numpy import NetworkPolicy, NetworkSpec, raw_features
+from churn_assets.decision.learning.ppo import feature_spec
+from churn_assets.decision.mdp.customers import Customers, representative
+from churn_assets.decision.mdp.environment import ACTION_SIZES, VectorRetention, branch, observe
+from churn_assets.decision.mdp.groups import Groups
+from churn_assets.decision.mdp.gym_env import RetentionEnv
+from churn_assets.decision.mdp.state import FATIGUE, RISK
 from churn_assets.decision.policy import load_network
-from churn_assets.decision.ppo import feature_spec
-from churn_assets.decision.state import FATIGUE, RISK
 from churn_assets.decision.world import load_curve
 
 try:

@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.artifacts import current_folder
-from churn_assets.messages.brief import CONTRACTS, OFFERS, TENURE_BANDS, TONES, MessageBrief
-from churn_assets.messages.shield import Shield
-from churn_assets.messages.writer import MessageWriter
+from churn_assets.messages.shield.brief import CONTRACTS, OFFERS, TENURE_BANDS, TONES, MessageBrief
+from churn_assets.messages.shield.validation import Shield
+from churn_assets.messages.writing.writer import MessageWriter
 
 ROUNDS = 2_000
 MICRO = 1e6

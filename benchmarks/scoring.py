@@ -25,8 +25,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.artifacts import current_folder
-from churn_assets.predictors.features import RISK_FEATURES, encode
-from churn_assets.predictors.scoring import AcceptScorer, RiskScorer
+from churn_assets.predictors.scoring.features import RISK_FEATURES, encode
+from churn_assets.predictors.scoring.scorers import AcceptScorer, RiskScorer
 
 Score = Callable[[Any], Any]
 REQUIRED = ("tenure", "monthly_charges", "contract", "payment_method")

@@ -30,13 +30,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from numpy.typing import NDArray
 
-from api.engine import RetentionEngine
 from api.main import tune_collector
 from api.routes.batch import BatchRequest, answer_batch
-from api.schemas import SAMPLE_REQUEST, PredictRequest
 from churn_assets.release.registry import ReleaseRegistry
-from churn_assets.resources.artifact_store import open_store
+from churn_assets.serving.engine import RetentionEngine
+from churn_assets.serving.schemas import SAMPLE_REQUEST, PredictRequest
 from churn_assets.settings import load_settings
+from churn_assets.storage.opening import open_store
 from tests.api.load import LoadReport, drive, post_request
 from tests.api.server import Server, cpu_seconds, running
 

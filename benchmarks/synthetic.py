@@ -29,8 +29,9 @@ import pandas as pd
 from rich.console import Console
 
 from benchmarks.two_samples import told_apart
-from churn_assets.resources.artifact_store import current_artifact, open_store, read_report
 from churn_assets.settings import load_settings
+from churn_assets.storage.current import current_artifact, read_report
+from churn_assets.storage.opening import open_store
 
 HERE = Path(__file__).parent
 JOBS = ("decision", "follow_release")  # tables to policy; release and predictions

@@ -17,9 +17,9 @@ from churn_assets.datasets.quality import (
     expected_origin,
     expected_rows,
 )
-from churn_assets.resources.artifact_store import Artifact
-from churn_assets.resources.bindings import SettingsResource, StoreResource
+from churn_assets.orchestration.resources import SettingsResource, StoreResource
 from churn_assets.settings import Settings
+from churn_assets.storage.protocol import Artifact
 
 Finding = Callable[[WrittenDataset, Settings], dg.AssetCheckResult]
 

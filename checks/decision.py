@@ -2,8 +2,8 @@
 
 Those of money and safety (spend, contact cap), of the environment and of the yardstick stop the
 release; they read the *served* policy's figures, whichever policy that is. The gates of the
-learned policy (`churn_assets.decision.gates`) don't: the release waits for them (Dagster's
-"blocking"), but a failure is a warning, and the release goes on without the policy.
+learned policy (`churn_assets.decision.evaluation.gates`) don't: the release waits for them
+(Dagster's "blocking"), but a failure is a warning, and the release goes on without the policy.
 `ppo_captures_at_least_the_best_baseline` only warns: where it fails, the best baseline is served
 instead.
 """
@@ -14,17 +14,17 @@ from typing import Any
 
 import dagster as dg
 
-from churn_assets.decision import gates
 from churn_assets.decision.assets import (
     decision_policy,
     oracle_policy,
     policy_report,
     retention_environment,
 )
-from churn_assets.decision.report import UNPRICED
-from churn_assets.evidence import SHOWN
-from churn_assets.resources.artifact_store import Artifact
-from churn_assets.resources.bindings import StoreResource
+from churn_assets.decision.evaluation import gates
+from churn_assets.decision.evaluation.report import UNPRICED
+from churn_assets.domain.evidence import SHOWN
+from churn_assets.orchestration.resources import StoreResource
+from churn_assets.storage.protocol import Artifact
 
 Report = dict[str, Any]
 LEARNED = "ppo"

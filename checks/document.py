@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from checks.odds import ABOVE_THEIR_SHARE, ALLOWED, BLOCKING, COMPONENTS, Odds
-from churn_assets.evidence import SHOWN, chance_of_a_false_miss
+from churn_assets.domain.evidence import SHOWN, chance_of_a_false_miss
 from churn_assets.release.gate import component_of
 
 PAGE = Path(__file__).resolve().parent.parent / "docs/gates.md"
@@ -46,7 +46,7 @@ def page() -> str:
         "is wrong: with another training seed, on another processor, with another sample. A figure "
         f"that comes with its standard error fails beyond {SHOWN:g} of them, which happens by "
         f"chance in {chance_of_a_false_miss():.1e} of the runs if the true figure lies exactly on "
-        "its bound; the bounds themselves don't move (`churn_assets/evidence.py`).",
+        "its bound; the bounds themselves don't move (`churn_assets/domain/evidence.py`).",
         f"## What stops a release: {len(blocking)} checks",
         f"Together they fail wrongly in at most {total:.1e} of the runs (allowed: {ALLOWED:g})."
         + (besides if apart else ""),

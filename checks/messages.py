@@ -1,9 +1,9 @@
 """Checks of the message writer, on the stages' reports.
 
 A served message that is not right, a word of a model that missed a gate, and families in two
-splits block the release. A missed gate of a model (`churn_assets.messages.gates`) doesn't: the bank
-holds no word of that model, and the release goes on with the champion's messages or reviewed
-templates.
+splits block the release. A missed gate of a model (`churn_assets.messages.writing.gates`) doesn't:
+the bank holds no word of that model, and the release goes on with the champion's messages or
+reviewed templates.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 
 import dagster as dg
 
-from churn_assets.messages import gates
-from churn_assets.messages.bank import all_cells
-from churn_assets.messages.corpus import read_jsonl
-from churn_assets.messages.grammar import SPLITS, Split, count_messages
-from churn_assets.resources.artifact_store import Artifact
-from churn_assets.resources.bindings import StoreResource
+from churn_assets.messages.corpus.corpus import read_jsonl
+from churn_assets.messages.corpus.grammar import SPLITS, Split, count_messages
+from churn_assets.messages.writing import gates
+from churn_assets.messages.writing.bank import all_cells
+from churn_assets.orchestration.resources import StoreResource
+from churn_assets.storage.protocol import Artifact
 
 DISTINCT2_RATIO = 0.8
 WIN_RATE = 0.65

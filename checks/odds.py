@@ -20,9 +20,9 @@ from scipy import stats
 from checks.decision import DUAL_GAP
 from checks.predictors import ACCEPT_GATES, RISK_GATES, Gate
 from churn_assets.datasets.quality import BALANCE_TOLERANCE
-from churn_assets.decision import gates as policy
-from churn_assets.evidence import SHOWN, chance_of_a_false_miss
-from churn_assets.messages import gates as messages
+from churn_assets.decision.evaluation import gates as policy
+from churn_assets.domain.evidence import SHOWN, chance_of_a_false_miss
+from churn_assets.messages.writing import gates as messages
 
 ALLOWED = 1e-3
 """What all blocking checks of a release together may fail wrongly."""

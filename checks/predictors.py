@@ -13,9 +13,9 @@ from typing import Any
 
 import dagster as dg
 
-from churn_assets.evidence import SHOWN, shown_above, shown_below
-from churn_assets.resources.artifact_store import Artifact
-from churn_assets.resources.bindings import StoreResource
+from churn_assets.domain.evidence import SHOWN, shown_above, shown_below
+from churn_assets.orchestration.resources import StoreResource
+from churn_assets.storage.protocol import Artifact
 
 Report = dict[str, Any]
 

@@ -6,11 +6,11 @@ import dagster as dg
 import numpy as np
 import pyarrow.parquet as pq
 
-from api.engine import RetentionEngine
-from api.golden import check_golden
+from churn_assets.orchestration.resources import StoreResource
 from churn_assets.release.bundle import ReleaseError, read_manifest, verify
-from churn_assets.resources.artifact_store import Artifact, ArtifactError
-from churn_assets.resources.bindings import StoreResource
+from churn_assets.serving.engine import RetentionEngine
+from churn_assets.serving.golden import check_golden
+from churn_assets.storage.protocol import Artifact, ArtifactError
 
 PROBABILITIES = ("churn_risk", "estimated_retention_prob", "action_probability")
 

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import dagster as dg
 
+from churn_assets.orchestration.resources import StoreResource
 from churn_assets.release.registry import ReleaseRegistry
-from churn_assets.resources.artifact_store import asset_pointer
-from churn_assets.resources.bindings import StoreResource
+from churn_assets.storage.current import asset_pointer
 
 OWNERS = ["team:retention"]
 DAILY = dg.FreshnessPolicy.time_window(

@@ -15,11 +15,11 @@ from churn_assets import automation
 from churn_assets.datasets import assets as datasets
 from churn_assets.decision import assets as decision
 from churn_assets.messages import assets as messages
+from churn_assets.orchestration.compute import Compute
+from churn_assets.orchestration.executor import choose_executor
+from churn_assets.orchestration.resources import ArtifactIOManager, SettingsResource, StoreResource
 from churn_assets.predictors import assets as predictors
 from churn_assets.release import assets as release
-from churn_assets.resources.bindings import ArtifactIOManager, SettingsResource, StoreResource
-from churn_assets.resources.compute import Compute
-from churn_assets.resources.executor import choose_executor
 from churn_assets.settings import load_settings
 
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
-from churn_assets.plain_errors import WrongSettingError
+from churn_assets.domain.plain_errors import WrongSettingError
 
 PREFIX = "CHURN_"
 DELIMITER = "__"

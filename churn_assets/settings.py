@@ -15,16 +15,16 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from api.config import ApiConfig
 from churn_assets.datasets.config import DatasetsConfig
 from churn_assets.decision.config import PRESETS, DecisionConfig
+from churn_assets.domain.paths import AbsolutePath, absolute
+from churn_assets.domain.plain_errors import WrongSettingError
 from churn_assets.environment import DELIMITER, PREFIX, EnvironmentSource, explain, variables_of
 from churn_assets.messages.config import MessagesConfig, messages_config
-from churn_assets.paths import AbsolutePath, absolute
-from churn_assets.plain_errors import WrongSettingError
+from churn_assets.orchestration.config import ComputeConfig
 from churn_assets.predictors.config import AcceptConfig, RiskConfig
 from churn_assets.release.config import AlertsConfig, ReleaseConfig
-from churn_assets.resources.config import ComputeConfig
+from churn_assets.serving.config import ApiConfig
 
 PROJECT = Path(__file__).resolve().parent.parent
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import modal
 
-from churn_assets.resources.config import CHECKPOINTS, Machine
+from churn_assets.orchestration.config import CHECKPOINTS, Machine
 from modal_jobs.container import google_identity, remove_stale_checkpoints, run_program
 from modal_jobs.shards import score
 from modal_jobs.shared import IDENTITY, config, google, resources, serving_image, stage_image

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from churn_assets.resources.child_process import run_child, stage_command
+from churn_assets.stages.child_process import run_child, stage_command
 
 # Modal gives notice (a time limit: about a minute; a pre-emption: 30 s); the volume is saved after.
 GRACE_SECONDS = 25.0

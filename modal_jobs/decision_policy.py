@@ -1,9 +1,9 @@
 """Program of the stage `decision_policy`."""
 
 from churn_assets.decision.config import DecisionConfig
-from churn_assets.decision.training import run
-from churn_assets.stage import Stage
-from modal_jobs.entry import main
+from churn_assets.decision.learning.training import run
+from churn_assets.stages.entry import main
+from churn_assets.stages.spec import Stage
 
 STAGE = Stage(name="decision_policy", run=run, config=DecisionConfig)
 

@@ -1,9 +1,9 @@
 """Program of the stage `message_bank`."""
 
-from churn_assets.messages.bank_stage import run
 from churn_assets.messages.config import MessagesConfig
-from churn_assets.stage import Stage
-from modal_jobs.entry import main
+from churn_assets.messages.writing.bank_stage import run
+from churn_assets.stages.entry import main
+from churn_assets.stages.spec import Stage
 
 STAGE = Stage(name="message_bank", run=run, config=MessagesConfig)
 

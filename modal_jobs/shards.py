@@ -16,16 +16,19 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from churn_assets.stages.runner import run_stage
 
-from churn_assets.plain_errors import one_line_exit
-from churn_assets.release import kill_switch, predictions
+from churn_assets.domain.plain_errors import one_line_exit
+from churn_assets.release import kill_switch
 from churn_assets.release.bundle import ReleaseError
 from churn_assets.release.config import ReleaseConfig
 from churn_assets.release.registry import ReleaseRegistry
-from churn_assets.resources.artifact_store import Artifact, ArtifactError, ArtifactStore, open_store
-from churn_assets.resources.scratch import scratch_folder
+from churn_assets.serving import batch_scoring as predictions
 from churn_assets.settings import Settings, load_settings
-from churn_assets.stage import Stage, StageReport, StageSpec, run_stage
+from churn_assets.stages.spec import Stage, StageReport, StageSpec
+from churn_assets.storage.opening import open_store
+from churn_assets.storage.protocol import Artifact, ArtifactError, ArtifactStore
+from churn_assets.storage.scratch import scratch_folder
 
 SHARD = "customer_shards"
 STAGE = Stage(name="shard_predictions", run=predictions.run, config=ReleaseConfig)

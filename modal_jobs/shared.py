@@ -8,8 +8,8 @@ from typing import Any
 
 import modal
 
-from churn_assets.plain_errors import one_line_exit
-from churn_assets.resources.config import Machine
+from churn_assets.domain.plain_errors import one_line_exit
+from churn_assets.orchestration.config import Machine
 from churn_assets.settings import PROJECT, load_settings
 
 PYTHON = "3.11"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.resources.emulator import running_emulator
+from tests.storage.emulator import running_emulator
 
 # Every server of the tests is on this machine; a proxy of the environment knows nothing of it.
 for name in [name for name in os.environ if name.lower().endswith("_proxy")]:

@@ -14,11 +14,13 @@ from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
 
 from churn_assets import automation
 from churn_assets.definitions import definitions
+from churn_assets.orchestration.resources import StoreResource
 from churn_assets.release.registry import LATEST, Latest
-from churn_assets.resources.artifact_store import Artifact, LocalArtifactStore, asset_pointer
-from churn_assets.resources.bindings import StoreResource
 from churn_assets.settings import PROJECT
-from tests.resources.graph import FixedSettings
+from churn_assets.storage.current import asset_pointer
+from churn_assets.storage.local import LocalArtifactStore
+from churn_assets.storage.protocol import Artifact
+from tests.orchestration.graph import FixedSettings
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn_assets.evidence import SHOWN, chance_of_a_false_miss, shown_above, shown_below
+from churn_assets.domain.evidence import SHOWN, chance_of_a_false_miss, shown_above, shown_below
 
 FIGURES = st.floats(-1e3, 1e3)
 ERRORS = st.floats(1e-6, 1e3)

@@ -10,8 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from churn_assets.decision.config import PRESETS
+from churn_assets.domain.plain_errors import WrongSettingError
 from churn_assets.environment import NOT_SETTINGS, PREFIX, absolute_paths, variables_of
-from churn_assets.plain_errors import WrongSettingError
 from churn_assets.settings import PROJECT, Settings, load_settings, merge
 
 

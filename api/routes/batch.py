@@ -9,12 +9,12 @@ from pydantic import BaseModel, Field, ValidationError
 
 from api.batching import BatchThread
 from api.deps import Admitted, serving_of
-from api.engine import RetentionEngine
 from api.errors import ApiError, JsonResponse, documented, log_unexpected, problem, problems_of
-from api.hosting import EngineHost
 from api.parsing import BodyRoute, validated
 from api.routes.predict import count
-from api.schemas import (
+from churn_assets.serving.engine import RetentionEngine
+from churn_assets.serving.hosting import EngineHost
+from churn_assets.serving.schemas import (
     SAMPLE_ANSWER,
     SAMPLE_REQUEST,
     PredictRequest,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from api.deps import Admitted, Book
 from api.errors import ApiError, JsonResponse, documented
-from api.schemas import CustomerId
+from churn_assets.serving.schemas import CustomerId
 
 router = APIRouter(tags=["predictions"], dependencies=[Admitted])
 

@@ -11,11 +11,11 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from api.deps import RETRY, Admitted
 from api.errors import ApiError, JsonResponse, documented
-from api.feedback import CONFLICT, DUPLICATE
-from api.metrics import FEEDBACK
 from api.parsing import BodyRoute
 from api.recording import FeedbackRecorder, NotRecordedError
-from api.schemas import CustomerId, Strict, whole_number
+from churn_assets.serving.feedback import CONFLICT, DUPLICATE
+from churn_assets.serving.metrics import FEEDBACK
+from churn_assets.serving.schemas import CustomerId, Strict, whole_number
 
 router = APIRouter(tags=["feedback"], route_class=BodyRoute, dependencies=[Admitted])
 

@@ -8,12 +8,12 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from api.deps import Admitted, serving_of
-from api.engine import RetentionEngine
 from api.errors import JsonResponse, documented
-from api.hosting import EngineHost
-from api.metrics import MESSAGES, decisions_of
 from api.parsing import BodyRoute
-from api.schemas import PredictRequest, PredictResponse
+from churn_assets.serving.engine import RetentionEngine
+from churn_assets.serving.hosting import EngineHost
+from churn_assets.serving.metrics import MESSAGES, decisions_of
+from churn_assets.serving.schemas import PredictRequest, PredictResponse
 
 router = APIRouter(tags=["decisions"], route_class=BodyRoute, dependencies=[Admitted])
 

@@ -9,14 +9,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from churn_assets.decision.actions import Policy
+from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.policy import load_policy
-from churn_assets.resources.artifact_store import (
-    ArtifactStore,
-    current_artifact,
-    open_store,
-)
 from churn_assets.settings import load_settings
+from churn_assets.storage.current import current_artifact
+from churn_assets.storage.opening import open_store
+from churn_assets.storage.protocol import ArtifactStore
 
 LEARNED = "ppo"
 
@@ -53,8 +51,8 @@ def arena(
 ) -> None:
     """Compare two policies on held-out customers: revenue, uplift, ROI, contacts, violations."""
     # Imported here: the simulator needs gymnasium, which other commands do without.
-    from churn_assets.decision.arena import compare
-    from churn_assets.decision.customers import Customers
+    from churn_assets.decision.evaluation.arena import compare
+    from churn_assets.decision.mdp.customers import Customers
 
     settings = load_settings()
     store = open_store(settings.store_url, cache=settings.home / "cache")

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from api.schemas import PredictRequest
+from churn_assets.serving.schemas import PredictRequest
 
 Kind = Literal["csv", "jsonl", "json", "parquet"]
 SUFFIXES: dict[str, Kind] = {

@@ -70,7 +70,8 @@ def upload(
 
     Refuses to change what a bucket in use has in service, unless forced.
     """
-    from churn_assets.resources.artifact_store import copy_store, open_store
+    from churn_assets.storage.opening import open_store
+    from churn_assets.storage.retention import copy_store
 
     settings = load_settings()
     if not settings.store.startswith("gs://"):

@@ -9,9 +9,9 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from churn_assets.datasets.errors import DataError, SourceUnavailableError
-from churn_assets.plain_errors import WrongSettingError, describe
+from churn_assets.domain.plain_errors import WrongSettingError, describe
 from churn_assets.release.bundle import ReleaseError
-from churn_assets.resources.artifact_store import ArtifactError
+from churn_assets.storage.protocol import ArtifactError
 
 EXPECTED = (
     WrongSettingError,

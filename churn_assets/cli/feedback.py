@@ -12,8 +12,8 @@ import typer
 
 from churn_assets.cli.errors import fail
 from churn_assets.cli.releases import open_registry
-from churn_assets.resources.artifact_store import current_artifact
 from churn_assets.settings import load_settings
+from churn_assets.storage.current import current_artifact
 
 
 def register(app: typer.Typer) -> None:
@@ -31,10 +31,10 @@ def feedback(
     # Imported here: other commands need neither pyarrow nor the API's modules.
     import pyarrow.parquet as pq
 
-    from api.feedback import open_feedback_log
     from churn_assets.datasets.errors import DataError
-    from churn_assets.predictors.campaign_log import write_log
+    from churn_assets.predictors.training.campaign_log import write_log
     from churn_assets.release.campaign_log import EARLIEST, FEATURES, campaign_rows
+    from churn_assets.serving.feedback import open_feedback_log
 
     store = open_registry().store
     folder = store.get(current_artifact(store, "predictions"))

@@ -16,12 +16,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from churn_assets.domain.paths import absolute
 from churn_assets.environment import absolute_paths
-from churn_assets.paths import absolute
 from churn_assets.settings import PROJECT, load_settings
 
 if TYPE_CHECKING:
-    from churn_assets.resources.following import RunEvent
+    from churn_assets.orchestration.run_follower import RunEvent
 
 DAGSTER_YAML = """\
 # Written by `churn`. The embedded default: SQLite beside this file. A real deployment's file is
@@ -36,7 +36,7 @@ nux:
 def fail_dead_runs() -> None:
     """Say so of runs that a killed process left under way; they would count as running for ever."""
     # Imported here, after DAGSTER_HOME is set: `churn --help` need not load Dagster.
-    from churn_assets.resources import dead_runs
+    from churn_assets.orchestration import dead_runs
 
     for run in dead_runs.fail_dead_runs():
         typer.echo(f"{run} was killed: marked as failed", err=True)
@@ -143,7 +143,7 @@ def materialize(
     fail_dead_runs()
     # Imported here, after DAGSTER_HOME is set: `churn --help` need not load Dagster.
     from churn_assets.automation import jobs
-    from churn_assets.resources.following import load_job, run_job
+    from churn_assets.orchestration.run_follower import load_job, run_job
 
     names = [known.name for known in jobs]
     if job not in names:

@@ -17,8 +17,8 @@ from churn_assets.cli.errors import fail
 from churn_assets.cli.releases import open_registry
 from churn_assets.cli.serve import api_process, local_client
 from churn_assets.release import kill_switch
-from churn_assets.resources.artifact_store import write_atomically
 from churn_assets.settings import load_settings
+from churn_assets.storage.trees import write_atomically
 
 if TYPE_CHECKING:
     from churn_assets.cli.customers import Customers, Row
@@ -64,8 +64,8 @@ def predict(
     again. Exits with 1 if there are any.
     """
     # Imported here: other commands need not know the API.
-    from api.schemas import SAMPLE_REQUEST
     from churn_assets.cli.customers import CustomerFileError, Customers, Row, read_customers
+    from churn_assets.serving.schemas import SAMPLE_REQUEST
 
     if sample == (file is not None):
         raise typer.BadParameter("give either a file or --sample")
@@ -137,10 +137,10 @@ def engine_asker() -> Ask:
     """
     from pydantic import ValidationError
 
-    from api.engine import RetentionEngine
     from api.errors import problems_of
     from api.routes.batch import BatchRequest, answer_batch
-    from api.schemas import PredictRequest
+    from churn_assets.serving.engine import RetentionEngine
+    from churn_assets.serving.schemas import PredictRequest
 
     registry, config = open_registry(), load_settings().api
     engine = RetentionEngine.load(registry.folder(), config.default_time_zone)

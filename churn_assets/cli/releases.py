@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from churn_assets.release.registry import ReleaseRegistry
-from churn_assets.resources.artifact_store import open_store
 from churn_assets.settings import load_settings
+from churn_assets.storage.opening import open_store
 
 
 def register(app: typer.Typer) -> None:

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from churn_assets.cli.releases import open_registry
-from churn_assets.messages import gates as messages
+from churn_assets.messages.writing import gates as messages
 from churn_assets.release.bundle import read_manifest
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from churn_assets.datasets.config import FORMATS, SPLITS, DatasetName
 from churn_assets.datasets.errors import DataError, SchemaViolationError, SourceUnavailableError
 from churn_assets.datasets.pull import pull
 from churn_assets.datasets.quality import SPECIFIED_ROWS, WrittenDataset
-from churn_assets.resources.artifact_store import Artifact
-from churn_assets.resources.bindings import SettingsResource, StoreResource
-from churn_assets.resources.scratch import scratch_folder
+from churn_assets.orchestration.resources import SettingsResource, StoreResource
+from churn_assets.storage.protocol import Artifact
+from churn_assets.storage.scratch import scratch_folder
 
 PREVIEW_ROWS = 5
 

@@ -9,7 +9,7 @@ from churn_assets.datasets.errors import CorruptFileError, SourceUnavailableErro
 from churn_assets.datasets.sources import mirror, public
 from churn_assets.datasets.sources.files import RawFile, sha256_of_all, verify
 from churn_assets.datasets.synthetic import generate
-from churn_assets.stage import Progress, silent
+from churn_assets.stages.spec import Progress, silent
 
 logger = logging.getLogger(__name__)
 

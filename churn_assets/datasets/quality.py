@@ -17,7 +17,7 @@ from churn_assets.datasets.sources.files import sha256_of
 from churn_assets.datasets.synthetic import generate
 from churn_assets.datasets.tables import read_parquet
 from churn_assets.datasets.texts import read_jsonl
-from churn_assets.resources.scratch import scratch_folder
+from churn_assets.storage.scratch import scratch_folder
 
 SCHEMAS: dict[DatasetName, pa.DataFrameSchema] = {
     "telco_customers": TELCO,
@@ -25,8 +25,8 @@ SCHEMAS: dict[DatasetName, pa.DataFrameSchema] = {
     "oasst1_pairs": OASST1,
     "preference_pairs": PREFERENCES,
 }
-# What names a row, of which no value may be on two sides of a split. A contact's id is the number of
-# its row; who was contacted is told by the "features", all of them together (`bank.alike`).
+# What names a row, of which no value may be on two sides of a split. A contact's id is the number
+# of its row; who was contacted is told by the "features", all of them together (`bank.alike`).
 IDENTITIES: dict[DatasetName, tuple[str, ...]] = {
     "telco_customers": ("customer_id",),
     "bank_contacts": ("contact_id", "features"),

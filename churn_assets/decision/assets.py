@@ -5,12 +5,14 @@ from typing import Any
 
 import dagster as dg
 
-from churn_assets.decision import report, world
+from churn_assets.decision import world
 from churn_assets.decision.config import DecisionConfig
-from churn_assets.resources.artifact_store import Artifact
-from churn_assets.resources.bindings import SettingsResource, StoreResource
-from churn_assets.resources.compute import CPU_STAGE, Compute, plot_metadata, scalar_metadata
-from churn_assets.stage import Stage, StageSpec, run_stage
+from churn_assets.decision.evaluation import report
+from churn_assets.orchestration.compute import CPU_STAGE, Compute, plot_metadata, scalar_metadata
+from churn_assets.orchestration.resources import SettingsResource, StoreResource
+from churn_assets.stages.runner import run_stage
+from churn_assets.stages.spec import Stage, StageSpec
+from churn_assets.storage.protocol import Artifact
 
 
 def run_here(

@@ -17,10 +17,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from churn_assets.decision.actions import Decisions, Policy
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.network_numpy import NetworkPolicy, NetworkSpec
-from churn_assets.decision.rules import (
+from churn_assets.decision.learning.network_numpy import NetworkPolicy, NetworkSpec
+from churn_assets.decision.mdp.actions import Decisions, Policy
+from churn_assets.decision.rules.families import (
     AlwaysOffer,
     NeverContact,
     PricedGreedy,

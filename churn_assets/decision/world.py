@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from churn_assets.decision.baselines import tuned_baselines
 from churn_assets.decision.config import PRESETS, DecisionConfig
-from churn_assets.decision.customers import Customers
-from churn_assets.decision.evaluation import evaluate, summarise
-from churn_assets.decision.groups import Groups
-from churn_assets.decision.pareto import ParetoCurve, curve_around, pareto_curve, solve_budget
+from churn_assets.decision.exact.pareto import ParetoCurve, curve_around, pareto_curve, solve_budget
+from churn_assets.decision.exact.policy_value import evaluate, summarise
+from churn_assets.decision.mdp.customers import Customers
+from churn_assets.decision.mdp.groups import Groups
 from churn_assets.decision.policy import save_rule
-from churn_assets.predictors.features import at_start_of_period
-from churn_assets.predictors.scoring import AcceptScorer, RiskScorer
-from churn_assets.stage import Progress, silent
+from churn_assets.decision.rules.tuning import tuned_baselines
+from churn_assets.predictors.scoring.features import at_start_of_period
+from churn_assets.predictors.scoring.scorers import AcceptScorer, RiskScorer
+from churn_assets.stages.spec import Progress, silent
 
 CURVE_FILE = "curve.safetensors"
 

@@ -2,11 +2,11 @@
 
 import dagster as dg
 
-from churn_assets.messages.corpus import write_corpus
-from churn_assets.resources.artifact_store import Artifact
-from churn_assets.resources.bindings import SettingsResource, StoreResource
-from churn_assets.resources.compute import CPU_STAGE, GPU_STAGE, Compute, scalar_metadata
-from churn_assets.resources.scratch import scratch_folder
+from churn_assets.messages.corpus.corpus import write_corpus
+from churn_assets.orchestration.compute import CPU_STAGE, GPU_STAGE, Compute, scalar_metadata
+from churn_assets.orchestration.resources import SettingsResource, StoreResource
+from churn_assets.storage.protocol import Artifact
+from churn_assets.storage.scratch import scratch_folder
 
 GROUP = "messages"
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from churn_assets.paths import absolute
+from churn_assets.domain.paths import absolute
 
 EMBEDDED = "embedded"
 OPT_350M = "facebook/opt-350m"

@@ -7,11 +7,11 @@ import dagster as dg
 
 from churn_assets.datasets.errors import DataError, SchemaViolationError
 from churn_assets.datasets.tables import table_format
-from churn_assets.predictors.campaign_log import read_log
-from churn_assets.resources.artifact_store import Artifact, ArtifactStore
-from churn_assets.resources.bindings import SettingsResource, StoreResource
-from churn_assets.resources.compute import CPU_STAGE, Compute
-from churn_assets.resources.scratch import scratch_folder
+from churn_assets.orchestration.compute import CPU_STAGE, Compute
+from churn_assets.orchestration.resources import SettingsResource, StoreResource
+from churn_assets.predictors.training.campaign_log import read_log
+from churn_assets.storage.protocol import Artifact, ArtifactStore
+from churn_assets.storage.scratch import scratch_folder
 
 
 @dg.asset(group_name="predictors", kinds={"xgboost"}, code_version="2", **CPU_STAGE)

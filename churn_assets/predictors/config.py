@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from churn_assets.paths import AbsolutePath
-from churn_assets.predictors.calibration import CalibrationKind
-from churn_assets.predictors.forest import MAX_DEPTH
+from churn_assets.domain.paths import AbsolutePath
+from churn_assets.predictors.scoring.calibration import CalibrationKind
+from churn_assets.predictors.scoring.forest import MAX_DEPTH
 
 
 class BoosterConfig(BaseModel):

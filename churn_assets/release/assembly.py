@@ -12,9 +12,6 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from api.engine import RetentionEngine, ServedMessages
-from api.golden import write_golden
-from api.schemas import PredictRequest
 from churn_assets.release.bundle import (
     Component,
     Manifest,
@@ -32,6 +29,9 @@ from churn_assets.release.components import (
     with_digest,
 )
 from churn_assets.release.promotion import compare
+from churn_assets.serving.engine import RetentionEngine, ServedMessages
+from churn_assets.serving.golden import write_golden
+from churn_assets.serving.schemas import PredictRequest
 
 REPORT_OF = {
     "risk": "risk_model",

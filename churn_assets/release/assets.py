@@ -9,10 +9,8 @@ from dagster._core.storage.asset_check_execution_record import (
     COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES,
 )
 
-from api.engine import RetentionEngine
-from api.golden import check_golden
+from churn_assets.orchestration.resources import SettingsResource, StoreResource
 from churn_assets.release import kill_switch
-from churn_assets.release import predictions as scoring
 from churn_assets.release.alerts import alert
 from churn_assets.release.assembly import assemble, choose, read_data, seal
 from churn_assets.release.bundle import canonical_json, read_manifest, verify
@@ -20,10 +18,12 @@ from churn_assets.release.components import Champion, World
 from churn_assets.release.gate import CheckState, judge, missed_gates
 from churn_assets.release.promotion import compare
 from churn_assets.release.registry import ReleaseRecord, ReleaseRegistry
-from churn_assets.resources.artifact_store import Artifact
-from churn_assets.resources.bindings import SettingsResource, StoreResource
-from churn_assets.resources.scratch import scratch_folder
+from churn_assets.serving import batch_scoring as scoring
+from churn_assets.serving.engine import RetentionEngine
+from churn_assets.serving.golden import check_golden
 from churn_assets.settings import PROJECT, Settings
+from churn_assets.storage.protocol import Artifact
+from churn_assets.storage.scratch import scratch_folder
 
 RELEASE = dg.AssetKey("release")
 

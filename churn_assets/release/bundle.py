@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from churn_assets.resources.trees import file_sha256, tree_files, tree_sha256
+from churn_assets.storage.trees import file_sha256, tree_files, tree_sha256
 
 MANIFEST = "manifest.json"
 GOLDEN = "golden.json"

@@ -18,25 +18,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from churn_assets.decision.actions import Policy
-from churn_assets.decision.comparison import Bootstrap, captured_uplift
 from churn_assets.decision.config import PRESETS
-from churn_assets.decision.evaluation import evaluate
-from churn_assets.decision.gates import (
+from churn_assets.decision.evaluation.comparison import Bootstrap, captured_uplift
+from churn_assets.decision.evaluation.gates import (
     contact_cap_is_kept,
     sees_the_customer,
     spend_is_within_the_budget,
 )
-from churn_assets.decision.groups import Groups
+from churn_assets.decision.evaluation.served import Candidate, served_figures
+from churn_assets.decision.exact.policy_value import evaluate
+from churn_assets.decision.mdp.actions import Policy
+from churn_assets.decision.mdp.groups import Groups
 from churn_assets.decision.policy import load_params, load_policy
-from churn_assets.decision.served import Candidate, served_figures
 from churn_assets.decision.world import load_curve
-from churn_assets.messages.bank import MessageBank, all_cells
-from churn_assets.messages.served import serve_everybody
-from churn_assets.messages.writer import MessageWriter
+from churn_assets.messages.writing.bank import MessageBank, all_cells
+from churn_assets.messages.writing.served import serve_everybody
+from churn_assets.messages.writing.writer import MessageWriter
 from churn_assets.release.bundle import Component, Manifest, ReleaseError
 from churn_assets.release.promotion import same_kind_of_data
-from churn_assets.resources.artifact_store import tree_files, tree_sha256
+from churn_assets.storage.trees import tree_files, tree_sha256
 
 Report = dict[str, Any]
 FACTS = {

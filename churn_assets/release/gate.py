@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from churn_assets.decision.gates import GATES as POLICY_GATES
-from churn_assets.messages.gates import GATES as MESSAGE_GATES
+from churn_assets.decision.evaluation.gates import GATES as POLICY_GATES
+from churn_assets.messages.writing.gates import GATES as MESSAGE_GATES
 
 COMPONENT_GATES: dict[str, frozenset[str]] = {
     "policy": frozenset(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 
-from churn_assets.resources.artifact_store import ArtifactError, ArtifactStore
+from churn_assets.storage.protocol import ArtifactError, ArtifactStore
 
 log = logging.getLogger(__name__)
 

@@ -23,12 +23,12 @@ from churn_assets.release.bundle import (
     read_manifest,
     verify,
 )
-from churn_assets.resources.artifact_store import (
+from churn_assets.storage.current import parse_pointer
+from churn_assets.storage.protocol import (
     Artifact,
     ArtifactStore,
     DamagedArtifactError,
     PointerMovedError,
-    parse_pointer,
 )
 
 LATEST = "releases/latest.json"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from churn_assets.plain_errors import one_line_exit
+from churn_assets.domain.plain_errors import one_line_exit
 from modal_jobs.deploy.check import BEFORE_DEPLOYMENT, report
 
 

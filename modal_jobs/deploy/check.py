@@ -12,9 +12,9 @@ import requests
 from google.api_core.exceptions import GoogleAPICallError, NotFound
 from google.auth.exceptions import GoogleAuthError, TransportError
 
-from churn_assets.plain_errors import one_line_exit
-from churn_assets.resources.gcs_store import storage_client
+from churn_assets.domain.plain_errors import one_line_exit
 from churn_assets.settings import Settings, load_settings
+from churn_assets.storage.gcs import storage_client
 
 Check = Callable[[Settings], str | None]
 """Looks at one thing; returns None if it is there, else the command that mends it."""

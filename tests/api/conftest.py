@@ -9,12 +9,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.engine import RetentionEngine
 from churn_assets.release.bundle import Manifest
 from churn_assets.release.config import ReleaseConfig
-from churn_assets.release.predictions import run as run_predictions
 from churn_assets.release.registry import LATEST, Latest, ReleaseRegistry
-from churn_assets.resources.artifact_store import LocalArtifactStore, asset_pointer
+from churn_assets.serving.batch_scoring import run as run_predictions
+from churn_assets.serving.engine import RetentionEngine
+from churn_assets.storage.current import asset_pointer
+from churn_assets.storage.local import LocalArtifactStore
 from tests.api.server import Server, running, wait_for
 from tests.release.small_release import build_release, write_dataset
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from api.schemas import PredictRequest
+from churn_assets.serving.schemas import PredictRequest
 
 app = FastAPI()
 

@@ -13,11 +13,11 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from api.assessment import Assessments, Assessor
-from api.feedback import SqliteFeedbackLog
 from api.main import create_app
-from churn_assets.messages.brief import MessageBrief
-from churn_assets.messages.writer import Message, MessageWriter
+from churn_assets.messages.shield.brief import MessageBrief
+from churn_assets.messages.writing.writer import Message, MessageWriter
+from churn_assets.serving.assessment import Assessments, Assessor
+from churn_assets.serving.feedback import SqliteFeedbackLog
 
 UNWRITABLE, UNASSESSABLE, SLOW = "Unlucky", 66.6, "Sloth"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from api.schemas import SAMPLE_REQUEST
+from churn_assets.serving.schemas import SAMPLE_REQUEST
 from tests.api.conftest import publish_small_release
 from tests.api.load import LoadReport, drive, post_request
 from tests.api.server import Server, running

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.schemas import SAMPLE_REQUEST
+from churn_assets.serving.schemas import SAMPLE_REQUEST
 
 JSON = {"content-type": "application/json"}
 FIELDS: list[tuple[str, Any]] = [

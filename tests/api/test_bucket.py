@@ -11,13 +11,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.feedback import StoreFeedbackLog, open_feedback_log
-from api.hosting import EngineHost
-from api.schemas import SAMPLE_REQUEST, PredictRequest
 from churn_assets.release import kill_switch
 from churn_assets.release.registry import LATEST, ReleaseRegistry
-from churn_assets.resources.artifact_store import ArtifactStore, open_store
-from churn_assets.resources.gcs_store import GcsArtifactStore
+from churn_assets.serving.feedback import StoreFeedbackLog, open_feedback_log
+from churn_assets.serving.hosting import EngineHost
+from churn_assets.serving.schemas import SAMPLE_REQUEST, PredictRequest
+from churn_assets.storage.gcs import GcsArtifactStore
+from churn_assets.storage.opening import open_store
+from churn_assets.storage.protocol import ArtifactStore
 from tests.api.conftest import Unreachable
 from tests.api.relay import relay_to
 from tests.api.server import running

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
-from api.schemas import SAMPLE_REQUEST
-from churn_assets.messages.shield import CHECKS
+from churn_assets.messages.shield.validation import CHECKS
+from churn_assets.serving.schemas import SAMPLE_REQUEST
 from tests.api.conftest import publish_predictions, publish_small_release
 from tests.api.server import Server, running, wait_for
 from tests.api.test_security import line

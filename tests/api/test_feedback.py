@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.schemas import SAMPLE_REQUEST
+from churn_assets.serving.schemas import SAMPLE_REQUEST
 from tests.api.conftest import publish_small_release
 from tests.api.server import Server, running
 

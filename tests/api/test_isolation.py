@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from api.batching import MOST_BATCHES
-from api.schemas import SAMPLE_REQUEST
+from churn_assets.serving.schemas import SAMPLE_REQUEST
 from tests.api.conftest import publish_small_release
 from tests.api.load import drive, post_request
 from tests.api.server import Server, running

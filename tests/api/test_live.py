@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from api.schemas import SAMPLE_REQUEST
-from churn_assets.messages import base_model
 from churn_assets.messages.config import BaseModelConfig, LoraSettings, MessagesConfig
-from churn_assets.messages.prompts import random_situation
+from churn_assets.messages.corpus.prompts import random_situation
+from churn_assets.messages.models import base_model
+from churn_assets.serving.schemas import SAMPLE_REQUEST
 from tests.api.conftest import publish_small_release
 from tests.api.server import running
 from tests.release.small_release import BANK_TEMPLATE
@@ -30,7 +30,7 @@ def train_parrot(root: Path) -> Path:
     # torch and its like are imported here: the server under test must do without them till asked.
     from safetensors.torch import save_file
 
-    from churn_assets.messages.language_model import (
+    from churn_assets.messages.models.language_model import (
         RewardHead,
         head_width,
         load_base,

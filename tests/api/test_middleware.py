@@ -16,7 +16,7 @@ from api import errors
 from api.errors import JsonResponse
 from api.middleware import SECURITY_HEADERS, RequestMiddleware
 from api.parsing import BodyRoute
-from api.schemas import Strict
+from churn_assets.serving.schemas import Strict
 
 SECRET = "Wilhelmina"
 

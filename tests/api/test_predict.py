@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.schemas import SAMPLE_ANSWER, SAMPLE_REQUEST, PredictResponse
+from churn_assets.serving.schemas import SAMPLE_ANSWER, SAMPLE_REQUEST, PredictResponse
 
 
 def predict(client: httpx.Client, **changes: Any) -> dict[str, Any]:

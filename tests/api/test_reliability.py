@@ -20,7 +20,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode, checks
 
-from api.schemas import SAMPLE_REQUEST
+from churn_assets.serving.schemas import SAMPLE_REQUEST
 from tests.api.conftest import publish_small_release
 from tests.api.load import drive, post_request
 from tests.api.server import Server, running

@@ -15,13 +15,14 @@ import pytest
 from fastapi import Request, Response
 from fastapi.testclient import TestClient
 
-from api.feedback import SqliteFeedbackLog, StoreFeedbackLog
 from api.main import create_app
 from api.parsing import BodyRoute
 from api.routes.health import Readiness
-from api.schemas import SAMPLE_REQUEST, PredictRequest, PredictResponse, Problems
-from churn_assets.resources.artifact_store import ArtifactError, LocalArtifactStore
+from churn_assets.serving.feedback import SqliteFeedbackLog, StoreFeedbackLog
+from churn_assets.serving.schemas import SAMPLE_REQUEST, PredictRequest, PredictResponse, Problems
 from churn_assets.settings import Settings
+from churn_assets.storage.local import LocalArtifactStore
+from churn_assets.storage.protocol import ArtifactError
 from tests.api.conftest import publish_predictions, publish_small_release
 from tests.api.server import Server, running, wait_for
 
@@ -233,7 +234,7 @@ def test_feedback_log_keeps_each_event_once(tmp_path: Path, kind: str) -> None:
 OPEN_MANY = """
 import sys
 from pathlib import Path
-from api.feedback import SqliteFeedbackLog
+from churn_assets.serving.feedback import SqliteFeedbackLog
 print("here", flush=True)
 for line in sys.stdin:  # both processes open the same new file at the same moment, over and over
     log = SqliteFeedbackLog(Path(line.strip()))

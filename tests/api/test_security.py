@@ -14,11 +14,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.config import ApiConfig, parse_key_line
 from api.main import create_app
-from api.schemas import SAMPLE_REQUEST
 from api.security import Keyring, RateLimiter
-from churn_assets.plain_errors import WrongSettingError
+from churn_assets.domain.plain_errors import WrongSettingError
+from churn_assets.serving.config import ApiConfig, parse_key_line
+from churn_assets.serving.schemas import SAMPLE_REQUEST
 from churn_assets.settings import Settings
 from tests.api.conftest import publish_small_release
 from tests.api.server import Server, running

@@ -9,16 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from api.feedback import SqliteFeedbackLog
 from api.routes.feedback import FeedbackEvent
-from api.schemas import SAMPLE_REQUEST, PredictResponse
 from churn_assets.datasets.cells import read_cells
 from churn_assets.datasets.tables import read_any_table
 from churn_assets.decision.policy import save_rule
-from churn_assets.decision.rules import NeverContact, PricedGreedy
-from churn_assets.predictors.campaign_log import COLUMNS
+from churn_assets.decision.rules.families import NeverContact, PricedGreedy
+from churn_assets.predictors.training.campaign_log import COLUMNS
 from churn_assets.release.registry import HISTORY, ReleaseRegistry
-from churn_assets.resources.artifact_store import LocalArtifactStore, asset_pointer
+from churn_assets.serving.feedback import SqliteFeedbackLog
+from churn_assets.serving.schemas import SAMPLE_REQUEST, PredictResponse
+from churn_assets.storage.current import asset_pointer
+from churn_assets.storage.local import LocalArtifactStore
 from tests.api.conftest import publish_predictions
 from tests.cli.conftest import Churn
 from tests.decision.conftest import synthetic_customers

@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from api.schemas import SAMPLE_REQUEST
 from churn_assets.cli.customers import CustomerFileError, read_customers, write_refused
+from churn_assets.serving.schemas import SAMPLE_REQUEST
 from tests.cli.conftest import Churn
 
 SECOND = SAMPLE_REQUEST | {"customer_id": "C2", "tenure": 5, "senior_citizen": True}

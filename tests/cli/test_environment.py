@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.schemas import SAMPLE_REQUEST
+from churn_assets.serving.schemas import SAMPLE_REQUEST
 from tests.api.server import Server, free_port, wait_for
 from tests.cli.conftest import PROJECT, Churn, clean_environment
 

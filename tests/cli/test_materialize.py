@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from churn_assets.release.registry import ReleaseRegistry
-from churn_assets.resources.artifact_store import LocalArtifactStore, asset_pointer
+from churn_assets.storage.current import asset_pointer
+from churn_assets.storage.local import LocalArtifactStore
 from tests.cli.conftest import PROJECT, Churn, clean_environment
 from tests.release.small_release import write_dataset
 

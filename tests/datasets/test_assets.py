@@ -13,9 +13,9 @@ from churn_assets.datasets import assets
 from churn_assets.datasets.config import FORMATS, DatasetName
 from churn_assets.datasets.quality import WrittenDataset
 from churn_assets.datasets.sources.files import sha256_of_bytes
-from churn_assets.resources.artifact_store import Artifact, ArtifactStore
-from churn_assets.resources.bindings import ArtifactIOManager, SettingsResource, StoreResource
+from churn_assets.orchestration.resources import ArtifactIOManager, SettingsResource, StoreResource
 from churn_assets.settings import load_settings
+from churn_assets.storage.protocol import Artifact, ArtifactStore
 
 NAMES: tuple[DatasetName, ...] = tuple(FORMATS)
 

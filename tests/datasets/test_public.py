@@ -29,7 +29,7 @@ from churn_assets.datasets.sources.archives import unpack
 from churn_assets.datasets.sources.files import sha256_of_bytes
 from churn_assets.datasets.sources.transfer import IncompleteDownloadError
 from churn_assets.datasets.tables import read_text_table
-from churn_assets.stage import silent
+from churn_assets.stages.spec import silent
 from tests.datasets.host import Host
 
 CSV = b"a,b\n1,2\n"

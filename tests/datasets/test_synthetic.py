@@ -10,7 +10,7 @@ from churn_assets.datasets.build import build
 from churn_assets.datasets.config import FORMATS, DatasetName, DatasetsConfig
 from churn_assets.datasets.pull import pull
 from churn_assets.datasets.quality import WrittenDataset
-from churn_assets.resources.trees import tree_files
+from churn_assets.storage.trees import tree_files
 
 NAMES = tuple(FORMATS)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from churn_assets.decision.config import DecisionConfig, EnvironmentParams, PpoConfig
-from churn_assets.decision.customers import Customers
+from churn_assets.decision.mdp.customers import Customers
 
 HEADLINE = {
     "captured_uplift",

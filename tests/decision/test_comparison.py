@@ -6,18 +6,22 @@ import numpy as np
 import pytest
 import torch
 
-from churn_assets.decision.baselines import retuned
-from churn_assets.decision.calibration import AIM, calibrate_policy
-from churn_assets.decision.comparison import Bootstrap, captured_uplift, systematic_mean
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.customers import Customers
-from churn_assets.decision.diagnostics import STRESSES, spend_at_offer_prices, stress_runs
-from churn_assets.decision.evaluation import evaluate
-from churn_assets.decision.network import PolicyNetwork
-from churn_assets.decision.network_numpy import NetworkPolicy
-from churn_assets.decision.pareto import ParetoCurve, curve_around, pareto_curve
-from churn_assets.decision.ppo import feature_spec
-from churn_assets.decision.rules import PricedGreedy, SegmentTable
+from churn_assets.decision.evaluation.comparison import Bootstrap, captured_uplift, systematic_mean
+from churn_assets.decision.evaluation.diagnostics import (
+    STRESSES,
+    spend_at_offer_prices,
+    stress_runs,
+)
+from churn_assets.decision.exact.pareto import ParetoCurve, curve_around, pareto_curve
+from churn_assets.decision.exact.policy_value import evaluate
+from churn_assets.decision.learning.calibration import AIM, calibrate_policy
+from churn_assets.decision.learning.network import PolicyNetwork
+from churn_assets.decision.learning.network_numpy import NetworkPolicy
+from churn_assets.decision.learning.ppo import feature_spec
+from churn_assets.decision.mdp.customers import Customers
+from churn_assets.decision.rules.families import PricedGreedy, SegmentTable
+from churn_assets.decision.rules.tuning import retuned
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.customers import Customers
-from churn_assets.decision.dynamics import daily_survival, logit, reluctance, sigmoid
-from churn_assets.decision.environment import (
+from churn_assets.decision.mdp.customers import Customers
+from churn_assets.decision.mdp.dynamics import daily_survival, logit, reluctance, sigmoid
+from churn_assets.decision.mdp.environment import (
     ACTION_SIZES,
     Multipliers,
     Situation,
@@ -18,7 +18,7 @@ from churn_assets.decision.environment import (
     observe,
     uniforms,
 )
-from churn_assets.decision.gym_env import RetentionEnv
+from churn_assets.decision.mdp.gym_env import RetentionEnv
 
 PARAMS = EnvironmentParams()
 

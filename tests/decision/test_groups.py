@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from churn_assets.decision.groups import NAMES, Groups
+from churn_assets.decision.mdp.groups import NAMES, Groups
 from tests.decision.conftest import synthetic_customers
 
 

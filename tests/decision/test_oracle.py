@@ -6,22 +6,27 @@ from functools import cache
 import numpy as np
 import pytest
 
-from churn_assets.decision.actions import Decisions, Policy
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.customers import Customers, representative
-from churn_assets.decision.diagnostics import (
+from churn_assets.decision.evaluation.diagnostics import (
     BY_STATE,
     captured_with_help,
     heads_from_best,
     states_from_best,
 )
-from churn_assets.decision.dynamics import daily_survival, logit, reluctance, sigmoid
-from churn_assets.decision.environment import Multipliers, VectorRetention
-from churn_assets.decision.evaluation import Evaluation, chain_figures, evaluate, evaluate_actions
-from churn_assets.decision.oracle import build_chain, solve
-from churn_assets.decision.pareto import curve_around, pareto_curve, solve_budget
-from churn_assets.decision.rules import AlwaysOffer, NeverContact, PricedGreedy
-from churn_assets.decision.state import FATIGUE
+from churn_assets.decision.exact.oracle import build_chain, solve
+from churn_assets.decision.exact.pareto import curve_around, pareto_curve, solve_budget
+from churn_assets.decision.exact.policy_value import (
+    Evaluation,
+    chain_figures,
+    evaluate,
+    evaluate_actions,
+)
+from churn_assets.decision.mdp.actions import Decisions, Policy
+from churn_assets.decision.mdp.customers import Customers, representative
+from churn_assets.decision.mdp.dynamics import daily_survival, logit, reluctance, sigmoid
+from churn_assets.decision.mdp.environment import Multipliers, VectorRetention
+from churn_assets.decision.mdp.state import FATIGUE
+from churn_assets.decision.rules.families import AlwaysOffer, NeverContact, PricedGreedy
 
 
 def brute_force_value(

@@ -10,13 +10,19 @@ import numpy as np
 import pytest
 import torch
 
-from churn_assets.decision.actions import Policy
-from churn_assets.decision.baselines import families
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.customers import Customers
-from churn_assets.decision.network import PolicyNetwork, save_network
-from churn_assets.decision.network_numpy import HEADS, NetworkPolicy, NetworkSpec, raw_features
-from churn_assets.decision.outcomes import decision_outcomes
+from churn_assets.decision.learning.network import PolicyNetwork, save_network
+from churn_assets.decision.learning.network_numpy import (
+    HEADS,
+    NetworkPolicy,
+    NetworkSpec,
+    raw_features,
+)
+from churn_assets.decision.learning.ppo import feature_spec
+from churn_assets.decision.mdp.actions import Policy
+from churn_assets.decision.mdp.customers import Customers
+from churn_assets.decision.mdp.outcomes import decision_outcomes
+from churn_assets.decision.mdp.state import build_states
 from churn_assets.decision.policy import (
     load_network,
     load_params,
@@ -24,8 +30,7 @@ from churn_assets.decision.policy import (
     load_rule,
     save_rule,
 )
-from churn_assets.decision.ppo import feature_spec
-from churn_assets.decision.rules import (
+from churn_assets.decision.rules.families import (
     AlwaysOffer,
     NeverContact,
     PricedGreedy,
@@ -34,7 +39,7 @@ from churn_assets.decision.rules import (
     SegmentTable,
     UpliftRule,
 )
-from churn_assets.decision.state import build_states
+from churn_assets.decision.rules.tuning import families
 
 PARAMS = EnvironmentParams()
 RULES: list[Rule] = [
@@ -253,7 +258,7 @@ def test_networks_and_rules_are_told_apart(tmp_path: Path) -> None:
 def test_serving_needs_no_torch() -> None:
     """Why: cold start; the API imports these modules."""
     code = (
-        "import sys; import churn_assets.decision.policy, churn_assets.decision.outcomes;"
+        "import sys; import churn_assets.decision.policy, churn_assets.decision.mdp.outcomes;"
         "print(sorted({'torch', 'pandas', 'sklearn', 'dagster', 'gymnasium', 'matplotlib'} "
         "& set(sys.modules)))"
     )

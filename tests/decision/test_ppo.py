@@ -7,16 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from churn_assets.decision.config import EnvironmentParams, PpoConfig
-from churn_assets.decision.customers import Customers
-from churn_assets.decision.environment import Multipliers, VectorRetention, branch, observe
-from churn_assets.decision.evaluation import evaluate
-from churn_assets.decision.lagrange import LagrangeMultiplier
-from churn_assets.decision.ppo import (
-    Trainer,
-    action_log_prob,
-    generalised_advantages,
-)
-from churn_assets.decision.state import RISK
+from churn_assets.decision.exact.policy_value import evaluate
+from churn_assets.decision.learning.lagrange import LagrangeMultiplier
+from churn_assets.decision.learning.ppo import Trainer, action_log_prob, generalised_advantages
+from churn_assets.decision.mdp.customers import Customers
+from churn_assets.decision.mdp.environment import Multipliers, VectorRetention, branch, observe
+from churn_assets.decision.mdp.state import RISK
 
 QUICK = PpoConfig(
     customers=64, horizon=8, updates=40, minibatch=128, dual_every=10, dual_customers=8, hidden=32

@@ -11,25 +11,27 @@ import numpy as np
 import pytest
 
 from checks import decision as checks
-from churn_assets.decision import arena, gates, report, training, world
-from churn_assets.decision.baselines import calibrated
-from churn_assets.decision.comparison import Bootstrap
+from churn_assets.decision import world
 from churn_assets.decision.config import PRESETS, DecisionConfig, EnvironmentParams
-from churn_assets.decision.customers import Customers
-from churn_assets.decision.diagnostics import Visits
-from churn_assets.decision.evaluation import METRICS, Evaluation, evaluate
-from churn_assets.decision.groups import Groups
-from churn_assets.decision.pareto import curve_around, pareto_curve
-from churn_assets.decision.policy import load_policy
-from churn_assets.decision.rules import NeverContact, PricedGreedy
-from churn_assets.decision.served import (
+from churn_assets.decision.evaluation import arena, gates, report
+from churn_assets.decision.evaluation.comparison import Bootstrap
+from churn_assets.decision.evaluation.diagnostics import Visits
+from churn_assets.decision.evaluation.served import (
     Candidate,
     choose_served,
     learned_figures,
     served_figures,
 )
-from churn_assets.decision.state import BUDGET, COLUMNS
-from churn_assets.resources.artifact_store import Artifact
+from churn_assets.decision.exact.pareto import curve_around, pareto_curve
+from churn_assets.decision.exact.policy_value import METRICS, Evaluation, evaluate
+from churn_assets.decision.learning import training
+from churn_assets.decision.mdp.customers import Customers
+from churn_assets.decision.mdp.groups import Groups
+from churn_assets.decision.mdp.state import BUDGET, COLUMNS
+from churn_assets.decision.policy import load_policy
+from churn_assets.decision.rules.families import NeverContact, PricedGreedy
+from churn_assets.decision.rules.tuning import calibrated
+from churn_assets.storage.protocol import Artifact
 from tests.decision.conftest import HEADLINE, synthetic_customers
 
 NOTHING = Evaluation.of(np.zeros((1, len(METRICS))), np.ones(1))

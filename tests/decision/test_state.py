@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from churn_assets.decision.config import PRESETS, EnvironmentParams
-from churn_assets.decision.customers import Customers
-from churn_assets.decision.diagnostics import stressed_params
-from churn_assets.decision.dynamics import start_histories
-from churn_assets.decision.environment import Situation, fresh_start, observe
-from churn_assets.decision.state import ACCEPT, BUDGET, COLUMNS, build_states, validate_states
+from churn_assets.decision.evaluation.diagnostics import stressed_params
+from churn_assets.decision.mdp.customers import Customers
+from churn_assets.decision.mdp.dynamics import start_histories
+from churn_assets.decision.mdp.environment import Situation, fresh_start, observe
+from churn_assets.decision.mdp.state import ACCEPT, BUDGET, COLUMNS, build_states, validate_states
 
 GOOD = np.array([0.3, 0.1, 0.4, 0.6, 0.8, 1.0, 7.0, 0.0, 0.0])
 

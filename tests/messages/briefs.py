@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from churn_assets.messages.brief import CONTRACTS, OFFERS, SERVICES, TONES, MessageBrief
-from churn_assets.messages.names import read_name
+from churn_assets.messages.shield.brief import CONTRACTS, OFFERS, SERVICES, TONES, MessageBrief
+from churn_assets.messages.shield.names import read_name
 
 NOON = datetime(2026, 5, 5, 12, 0, tzinfo=ZoneInfo("Europe/Berlin"))
 SAM = MessageBrief(

@@ -52,8 +52,9 @@ class Chain:
 @pytest.fixture(scope="session")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
     """Every stage on a tiny model: a few seconds, and nothing of it writes sense."""
-    from churn_assets.messages import bank_stage, base_model, ppo_stage, reward, sft
-    from churn_assets.messages.corpus import write_corpus
+    from churn_assets.messages.corpus.corpus import write_corpus
+    from churn_assets.messages.models import base_model, ppo_stage, reward, sft
+    from churn_assets.messages.writing import bank_stage
 
     root = tmp_path_factory.mktemp("chain")
     folders: dict[str, Path] = {}

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from churn_assets.messages.bounded import MOST_CHARACTERS, bounded
-from churn_assets.messages.rules import RULES_PATH, PhraseMatcher, default_rules
-from churn_assets.messages.shield import Shield
+from churn_assets.messages.shield.bounded import MOST_CHARACTERS, bounded
+from churn_assets.messages.shield.rules import RULES_PATH, PhraseMatcher, default_rules
+from churn_assets.messages.shield.validation import Shield
 from tests.messages.briefs import SAM
 
 

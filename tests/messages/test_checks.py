@@ -8,9 +8,9 @@ import dagster as dg
 import pytest
 
 from checks import messages as checks
-from churn_assets.messages.gates import GATES
-from churn_assets.messages.grammar import Split
-from churn_assets.resources.artifact_store import Artifact
+from churn_assets.messages.corpus.grammar import Split
+from churn_assets.messages.writing.gates import GATES
+from churn_assets.storage.protocol import Artifact
 
 GOOD: dict[str, Any] = {
     "pass_rate": 0.96, "pass_rate_lower": 0.94, "pass_rate_upper": 0.98, "base_pass_rate": 0.93,

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-from churn_assets.messages.language_model import load_base
+from churn_assets.messages.models.language_model import load_base
 from tests.messages.conftest import Chain
 
 

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from churn_assets.messages.bank import MessageBank, ScoredTemplate, all_cells
-from churn_assets.messages.evaluation import (
+from churn_assets.messages.models.evaluation import (
     bootstrap_mean,
     distinct_n,
     is_right,
@@ -17,9 +16,10 @@ from churn_assets.messages.evaluation import (
     text_quality,
     top_ngram_share,
 )
-from churn_assets.messages.served import serve_everybody
-from churn_assets.messages.shield import Shield, Verdict
-from churn_assets.messages.writer import MessageWriter
+from churn_assets.messages.shield.validation import Shield, Verdict
+from churn_assets.messages.writing.bank import MessageBank, ScoredTemplate, all_cells
+from churn_assets.messages.writing.served import serve_everybody
+from churn_assets.messages.writing.writer import MessageWriter
 from tests.messages.briefs import brief
 
 

@@ -9,11 +9,17 @@ from pathlib import Path
 import pytest
 
 from churn_assets.messages.config import CorpusConfig
-from churn_assets.messages.corpus import read_jsonl, write_corpus, write_messages
-from churn_assets.messages.flaws import FLAWS, phrases, write_pair
-from churn_assets.messages.grammar import SPLITS, Split, count_messages, grammar, write_message
-from churn_assets.messages.prompts import SERVICE_SETS, Situation, random_situation
-from churn_assets.messages.shield import Shield
+from churn_assets.messages.corpus.corpus import read_jsonl, write_corpus, write_messages
+from churn_assets.messages.corpus.flaws import FLAWS, phrases, write_pair
+from churn_assets.messages.corpus.grammar import (
+    SPLITS,
+    Split,
+    count_messages,
+    grammar,
+    write_message,
+)
+from churn_assets.messages.corpus.prompts import SERVICE_SETS, Situation, random_situation
+from churn_assets.messages.shield.validation import Shield
 from tests.messages.briefs import brief
 
 SHIELD = Shield.load()

@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import pytest
 
-from churn_assets.messages.bank import Cell, MessageBank, ScoredTemplate
-from churn_assets.messages.brief import OFFERS
-from churn_assets.messages.names import read_name
-from churn_assets.messages.shield import Shield
-from churn_assets.messages.slots import fill, slot_values
-from churn_assets.messages.writer import MessageWriter
+from churn_assets.messages.shield.brief import OFFERS
+from churn_assets.messages.shield.names import read_name
+from churn_assets.messages.shield.slots import fill, slot_values
+from churn_assets.messages.shield.validation import Shield
+from churn_assets.messages.writing.bank import Cell, MessageBank, ScoredTemplate
+from churn_assets.messages.writing.writer import MessageWriter
 from tests.messages.briefs import SAM, brief
 
 INJECTED = [

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from churn_assets.messages.brief import OFFERS, TONES
-from churn_assets.messages.lookalikes import lookalikes
-from churn_assets.messages.name_words import WORDS_PATH, name_words
-from churn_assets.messages.names import MAX_LENGTH, MAX_NAME_LENGTH, read_name, validate_name
-from churn_assets.messages.rules import default_rules
-from churn_assets.messages.shield import Shield
-from churn_assets.messages.writer import UNFIT, MessageWriter
+from churn_assets.messages.shield.brief import OFFERS, TONES
+from churn_assets.messages.shield.lookalikes import lookalikes
+from churn_assets.messages.shield.name_words import WORDS_PATH, name_words
+from churn_assets.messages.shield.names import MAX_LENGTH, MAX_NAME_LENGTH, read_name, validate_name
+from churn_assets.messages.shield.rules import default_rules
+from churn_assets.messages.shield.validation import Shield
+from churn_assets.messages.writing.writer import UNFIT, MessageWriter
 from tests.messages.briefs import brief
 
 WRITER = MessageWriter(Shield.load())

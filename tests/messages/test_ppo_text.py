@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from churn_assets.messages.config import PpoTextConfig
-from churn_assets.messages.evaluation import distinct_n
-from churn_assets.messages.ppo_text import (
+from churn_assets.messages.models.evaluation import distinct_n
+from churn_assets.messages.models.ppo_text import (
     BetaController,
     advantages,
     entropy,

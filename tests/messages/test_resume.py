@@ -13,8 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from churn_assets.messages import ppo_stage, sft
-from churn_assets.messages.ppo_text import POLICY
+from churn_assets.messages.models import ppo_stage, sft
+from churn_assets.messages.models.ppo_text import POLICY
 from tests.messages.conftest import TINY, Chain
 
 Run = Callable[..., dict[str, Any]]

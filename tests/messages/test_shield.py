@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from churn_assets.messages.rules import default_rules
-from churn_assets.messages.shield import Shield
-from churn_assets.messages.slots import fill, slot_values
+from churn_assets.messages.shield.rules import default_rules
+from churn_assets.messages.shield.slots import fill, slot_values
+from churn_assets.messages.shield.validation import Shield
 from tests.messages.briefs import NOON, brief, briefs, names
 
 SHIELD = Shield.load()

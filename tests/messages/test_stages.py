@@ -12,17 +12,15 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoTokenizer, OPTConfig, OPTForCausalLM
 
-from churn_assets.messages import bank_stage, ppo_stage
-from churn_assets.messages.bank import all_cells
-from churn_assets.messages.base_model import copy_pretrained
 from churn_assets.messages.config import (
     BaseModelConfig,
     GenerationConfig,
     MessagesConfig,
     messages_config,
 )
-from churn_assets.messages.gates import failed_gates
-from churn_assets.messages.language_model import (
+from churn_assets.messages.models import ppo_stage
+from churn_assets.messages.models.base_model import copy_pretrained
+from churn_assets.messages.models.language_model import (
     Samples,
     activate,
     drawable,
@@ -37,9 +35,8 @@ from churn_assets.messages.language_model import (
     scores,
     token_logits,
 )
-from churn_assets.messages.live import LiveModel, copy_for_live
-from churn_assets.messages.model_card import write_model_card
-from churn_assets.messages.ppo_text import (
+from churn_assets.messages.models.model_card import write_model_card
+from churn_assets.messages.models.ppo_text import (
     POLICY,
     REFERENCE,
     REWARD,
@@ -48,10 +45,14 @@ from churn_assets.messages.ppo_text import (
     exact_kl,
     log_probs,
 )
-from churn_assets.messages.reward import JUDGE, load_head, spread
-from churn_assets.messages.shield import Shield
-from churn_assets.messages.slots import SLOT_TOKENS
-from churn_assets.messages.writer import MessageWriter
+from churn_assets.messages.models.reward import JUDGE, load_head, spread
+from churn_assets.messages.shield.slots import SLOT_TOKENS
+from churn_assets.messages.shield.validation import Shield
+from churn_assets.messages.writing import bank_stage
+from churn_assets.messages.writing.bank import all_cells
+from churn_assets.messages.writing.gates import failed_gates
+from churn_assets.messages.writing.live import LiveModel, copy_for_live
+from churn_assets.messages.writing.writer import MessageWriter
 from tests.messages.briefs import SAM
 from tests.messages.conftest import TINY, Chain
 

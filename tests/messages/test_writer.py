@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn_assets.messages.bank import Cell, MessageBank, ScoredTemplate, all_cells
-from churn_assets.messages.brief import OFFERS, TONES, MessageBrief
-from churn_assets.messages.rules import RULES_PATH
-from churn_assets.messages.shield import Shield
-from churn_assets.messages.slots import fill, slot_values
-from churn_assets.messages.templates import reviewed_templates
-from churn_assets.messages.writer import MessageWriter
+from churn_assets.messages.shield.brief import OFFERS, TONES, MessageBrief
+from churn_assets.messages.shield.rules import RULES_PATH
+from churn_assets.messages.shield.slots import fill, slot_values
+from churn_assets.messages.shield.validation import Shield
+from churn_assets.messages.writing.bank import Cell, MessageBank, ScoredTemplate, all_cells
+from churn_assets.messages.writing.templates import reviewed_templates
+from churn_assets.messages.writing.writer import MessageWriter
 from tests.messages.briefs import SAM, brief, briefs
 
 SHIELD = Shield.load()

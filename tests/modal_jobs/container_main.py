@@ -10,7 +10,7 @@ import pickle
 import sys
 from pathlib import Path
 
-from churn_assets.resources import child_process
+from churn_assets.stages import child_process
 from modal_jobs import app
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from fastapi.testclient import TestClient
 
-from api.schemas import SAMPLE_REQUEST
+from churn_assets.serving.schemas import SAMPLE_REQUEST
 from modal_jobs import serving
 
 

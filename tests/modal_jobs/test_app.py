@@ -15,7 +15,7 @@ import pytest
 from dagster._utils.schedules import is_valid_cron_string
 from pydantic import BaseModel, ValidationError
 
-from churn_assets.resources.config import MODAL_TIMEOUT_LIMIT, Machine
+from churn_assets.orchestration.config import MODAL_TIMEOUT_LIMIT, Machine
 from churn_assets.settings import PROJECT, Settings
 from modal_jobs import app, serving, shared
 from tests.modal_jobs.standin import process_tree
@@ -24,9 +24,9 @@ GPU_STAGES = ("sft_model", "reward_model", "ppo_text_model", "message_bank")
 CPU_STAGES = ("risk_model", "accept_model", "decision_policy", "message_base_model")
 SERVED_MODULES = (
     "api.main",
-    "churn_assets.predictors.scoring",
-    "churn_assets.release.predictions",
-    "churn_assets.resources.gcs_store",
+    "churn_assets.predictors.scoring.scorers",
+    "churn_assets.serving.batch_scoring",
+    "churn_assets.storage.gcs",
     "modal_jobs.app",
     "modal_jobs.serving",
 )
@@ -152,7 +152,7 @@ def test_the_apps_load_where_only_the_sources_are(tmp_path: Path) -> None:
         ("modal_jobs/deploy/.terraform/providers/google", True),
         ("modal_jobs/__pycache__/app.cpython-311.pyc", True),
         ("modal_jobs/deploy/google.tf", False),
-        ("churn_assets/messages/rules.json", False),
+        ("churn_assets/messages/shield/rules.json", False),
     ],
 )
 def test_no_terraform_state_goes_into_an_image(path: str, left_out: bool) -> None:

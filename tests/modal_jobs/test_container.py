@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from google.auth import load_credentials_from_file
 from google.auth.identity_pool import Credentials
 
-from churn_assets.resources.child_process import StageError
+from churn_assets.stages.child_process import StageError
 from modal_jobs import app, serving
 from modal_jobs.container import google_identity, remove_stale_checkpoints
 

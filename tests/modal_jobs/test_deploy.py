@@ -16,7 +16,7 @@ from dagster._core.instance.config import (
 from google.auth.exceptions import RefreshError, TransportError
 from google.cloud import storage
 
-from churn_assets.resources.config import ComputeConfig, ModalConfig
+from churn_assets.orchestration.config import ComputeConfig, ModalConfig
 from churn_assets.settings import PROJECT, Settings
 from modal_jobs.deploy import check
 from modal_jobs.deploy.__main__ import main

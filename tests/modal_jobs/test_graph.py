@@ -17,10 +17,10 @@ import modal
 import pytest
 
 from churn_assets.definitions import definitions
-from churn_assets.resources import compute_modal
-from churn_assets.resources.artifact_store import current_artifact
-from churn_assets.resources.gcs_store import GcsArtifactStore
+from churn_assets.orchestration import modal_backend as compute_modal
 from churn_assets.settings import PROJECT, load_settings
+from churn_assets.storage.current import current_artifact
+from churn_assets.storage.gcs import GcsArtifactStore
 from tests.modal_jobs.standin import StandInModal
 from tests.modal_jobs.test_app import STAGES
 

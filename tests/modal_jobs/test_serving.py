@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from churn_assets.release.registry import ReleaseRegistry
-from churn_assets.resources.gcs_store import GcsArtifactStore
 from churn_assets.settings import PROJECT
+from churn_assets.storage.gcs import GcsArtifactStore
 from tests.release.small_release import build_release
 
 

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from churn_assets.release import predictions
 from churn_assets.release.config import ReleaseConfig
-from churn_assets.resources.artifact_store import Artifact, LocalArtifactStore
+from churn_assets.serving import batch_scoring as predictions
 from churn_assets.settings import Settings
+from churn_assets.storage.local import LocalArtifactStore
+from churn_assets.storage.protocol import Artifact
 from modal_jobs import app, shards
 from tests.modal_jobs.standin import StandInModal
 from tests.release.small_release import build_release, made_up_rows

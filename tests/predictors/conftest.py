@@ -11,8 +11,8 @@ import pytest
 from churn_assets.datasets.build import build
 from churn_assets.datasets.config import BankConfig, DatasetName, DatasetsConfig, TelcoConfig
 from churn_assets.datasets.pull import pull
-from churn_assets.predictors import accept, risk
 from churn_assets.predictors.config import AcceptConfig, RiskConfig
+from churn_assets.predictors.training import accept, risk
 
 RISK = RiskConfig(trees=40, learning_rate=0.2, folds=3, calibration_folds=2, bootstrap=100)
 ACCEPT = AcceptConfig(trees=40, calibration_folds=2, bootstrap=100)

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from churn_assets.predictors.boosting import fit_calibrator
-from churn_assets.predictors.calibration import (
+from churn_assets.predictors.scoring.calibration import (
     CALIBRATION_KINDS,
     CalibrationKind,
     SigmoidCalibrator,
@@ -20,7 +19,8 @@ from churn_assets.predictors.calibration import (
     logit,
     sigmoid,
 )
-from churn_assets.predictors.metrics import ece
+from churn_assets.predictors.training.boosting import fit_calibrator
+from churn_assets.predictors.training.metrics import ece
 
 Floats = NDArray[np.float64]
 

@@ -13,9 +13,9 @@ import pytest
 
 from churn_assets.datasets.errors import CorruptFileError, DataError, SchemaViolationError
 from churn_assets.predictors.assets import publish_log
-from churn_assets.predictors.campaign_log import campaign_log, read_log
-from churn_assets.predictors.features import PricePressure
-from churn_assets.resources.artifact_store import open_store
+from churn_assets.predictors.scoring.features import PricePressure
+from churn_assets.predictors.training.campaign_log import campaign_log, read_log
+from churn_assets.storage.opening import open_store
 
 PRESSURE = PricePressure((20.0, 70.0, 120.0))
 

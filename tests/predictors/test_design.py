@@ -13,13 +13,13 @@ import pytest
 from churn_assets.datasets.build import build
 from churn_assets.datasets.config import DatasetsConfig
 from churn_assets.datasets.pull import pull
-from churn_assets.predictors import design
-from churn_assets.predictors.accept import Contacts
-from churn_assets.predictors.accept_evaluation import first_contacts
-from churn_assets.predictors.boosting import Learner
 from churn_assets.predictors.config import AcceptConfig
-from churn_assets.predictors.features import ACCEPT_FEATURES, encode
-from churn_assets.predictors.offer_response import bank_contacts
+from churn_assets.predictors.scoring.features import ACCEPT_FEATURES, encode
+from churn_assets.predictors.training import design
+from churn_assets.predictors.training.accept import Contacts
+from churn_assets.predictors.training.accept_evaluation import first_contacts
+from churn_assets.predictors.training.boosting import Learner
+from churn_assets.predictors.training.offer_response import bank_contacts
 from tests.datasets.conftest import mirror  # noqa: F401  (the fixture)
 
 CONFIG = AcceptConfig(trees=20, max_depth=3, bootstrap=100)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn_assets.predictors.features import (
+from churn_assets.predictors.scoring.features import (
     ACCEPT_FEATURES,
     NEVER_CONTACTED,
     RISK_FEATURES,

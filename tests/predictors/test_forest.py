@@ -9,8 +9,8 @@ import pytest
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from churn_assets.predictors.forest import ROWS_AT_A_TIME, Forest
-from churn_assets.predictors.ubjson import load_ubjson
+from churn_assets.predictors.scoring.forest import ROWS_AT_A_TIME, Forest
+from churn_assets.predictors.scoring.ubjson import load_ubjson
 
 Matrix = NDArray[np.float32]
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from churn_assets.predictors.metrics import (
+from churn_assets.predictors.training.metrics import (
     auc,
     auc_error,
     bootstrap_auc,

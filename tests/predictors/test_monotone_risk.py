@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from churn_assets.predictors.frames import read_training_and_test, rows_of
-from churn_assets.predictors.scoring import RiskScorer
+from churn_assets.predictors.scoring.scorers import RiskScorer
+from churn_assets.predictors.training.frames import read_training_and_test, rows_of
 from tests.predictors.conftest import Trained
 
 MONTHS = range(73)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from churn_assets.predictors.config import OFFER_EFFECTS, AcceptConfig, OfferEffect
-from churn_assets.predictors.metrics import auc
-from churn_assets.predictors.offer_response import bank_pressure, simulate
+from churn_assets.predictors.training.metrics import auc
+from churn_assets.predictors.training.offer_response import bank_pressure, simulate
 
 
 def probabilities(effect: OfferEffect, p0: float, pressure: float) -> list[float]:

@@ -15,10 +15,10 @@ import xgboost as xgb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from churn_assets.predictors.calibration import calibrator_from_json
-from churn_assets.predictors.features import RISK_FEATURES, Feature, encode
-from churn_assets.predictors.frames import read_training_and_test, rows_of
-from churn_assets.predictors.scoring import AcceptScorer, RiskScorer
+from churn_assets.predictors.scoring.calibration import calibrator_from_json
+from churn_assets.predictors.scoring.features import RISK_FEATURES, Feature, encode
+from churn_assets.predictors.scoring.scorers import AcceptScorer, RiskScorer
+from churn_assets.predictors.training.frames import read_training_and_test, rows_of
 from tests.predictors.conftest import Trained
 
 REQUIRED = [feature for feature in RISK_FEATURES if feature.required]
@@ -165,7 +165,7 @@ def test_scoring_imports_numpy_only() -> None:
     """The API starts in the time that its imports take."""
     heavy = ["xgboost", "sklearn", "scipy", "pandas", "pyarrow", "torch", "dagster", "matplotlib"]
     code = (
-        "import sys, churn_assets.predictors.scoring, churn_assets.predictors.config;"
+        "import sys, churn_assets.predictors.scoring.scorers, churn_assets.predictors.config;"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

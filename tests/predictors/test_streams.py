@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from churn_assets.predictors.streams import USES, stream
+from churn_assets.predictors.training.streams import USES, stream
 
 
 def test_streams_of_one_seed_are_unrelated() -> None:

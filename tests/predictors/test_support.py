@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from churn_assets.predictors.features import ACCEPT_FEATURES, NEVER_CONTACTED, encode
-from churn_assets.predictors.support import Support
+from churn_assets.predictors.scoring.features import ACCEPT_FEATURES, NEVER_CONTACTED, encode
+from churn_assets.predictors.training.support import Support
 
 CONTACT = {
     **NEVER_CONTACTED,

@@ -12,15 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xgboost
 
-from api.engine import RetentionEngine, ServedMessages
-from api.golden import write_golden
-from api.schemas import SAMPLE_REQUEST
 from churn_assets.decision.policy import save_rule
-from churn_assets.decision.rules import PricedGreedy, RiskThreshold, Rule
-from churn_assets.messages.bank import Cell, MessageBank, ScoredTemplate, all_cells
+from churn_assets.decision.rules.families import PricedGreedy, RiskThreshold, Rule
 from churn_assets.messages.config import MessagesConfig
-from churn_assets.messages.rules import RULES_PATH
-from churn_assets.predictors.features import ACCEPT_FEATURES, RISK_FEATURES, encode
+from churn_assets.messages.shield.rules import RULES_PATH
+from churn_assets.messages.writing.bank import Cell, MessageBank, ScoredTemplate, all_cells
+from churn_assets.predictors.scoring.features import ACCEPT_FEATURES, RISK_FEATURES, encode
 from churn_assets.release.bundle import (
     Comparison,
     Manifest,
@@ -28,6 +25,9 @@ from churn_assets.release.bundle import (
     read_manifest,
     write_manifest,
 )
+from churn_assets.serving.engine import RetentionEngine, ServedMessages
+from churn_assets.serving.golden import write_golden
+from churn_assets.serving.schemas import SAMPLE_REQUEST
 
 DATA = {"telco_customers": {"source": "mirror", "rows": 300, "sha256": "0" * 64}}
 BANK_TEMPLATE = (

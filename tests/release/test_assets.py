@@ -19,18 +19,19 @@ from typer.testing import CliRunner
 from checks import release as release_checks
 from churn_assets.cli import app
 from churn_assets.decision.config import DEFAULT_PRESET, EnvironmentParams
-from churn_assets.decision.groups import Groups
-from churn_assets.decision.pareto import pareto_curve
+from churn_assets.decision.exact.pareto import pareto_curve
+from churn_assets.decision.mdp.groups import Groups
 from churn_assets.decision.policy import save_rule
-from churn_assets.decision.rules import PricedGreedy, RiskThreshold, Rule
+from churn_assets.decision.rules.families import PricedGreedy, RiskThreshold, Rule
 from churn_assets.decision.world import CURVE_FILE, save_curve
+from churn_assets.orchestration.resources import ArtifactIOManager, SettingsResource, StoreResource
 from churn_assets.release import assets as release_assets
 from churn_assets.release import kill_switch
 from churn_assets.release.bundle import Manifest, write_manifest
 from churn_assets.release.registry import ReleaseRegistry
-from churn_assets.resources.artifact_store import Artifact, LocalArtifactStore
-from churn_assets.resources.bindings import ArtifactIOManager, SettingsResource, StoreResource
 from churn_assets.settings import load_settings
+from churn_assets.storage.local import LocalArtifactStore
+from churn_assets.storage.protocol import Artifact
 from tests.decision.conftest import HEADLINE, synthetic_customers
 from tests.release.small_release import write_dataset, write_parts
 

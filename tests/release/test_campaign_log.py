@@ -10,9 +10,9 @@ import pytest
 
 from api.routes.feedback import FeedbackEvent
 from churn_assets.datasets.errors import DataError
-from churn_assets.predictors.campaign_log import campaign_log, write_log
-from churn_assets.predictors.features import PricePressure
-from churn_assets.predictors.offer_response import ROWS_PER_OFFER
+from churn_assets.predictors.scoring.features import PricePressure
+from churn_assets.predictors.training.campaign_log import campaign_log, write_log
+from churn_assets.predictors.training.offer_response import ROWS_PER_OFFER
 from churn_assets.release.campaign_log import campaign_rows
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)

@@ -14,15 +14,11 @@ import pytest
 from churn_assets.release import bundle as bundle_module
 from churn_assets.release.bundle import Manifest, ReleaseError, read_manifest, verify
 from churn_assets.release.registry import HISTORY, LATEST, Latest, ReleaseRegistry
-from churn_assets.resources.artifact_store import (
-    Artifact,
-    ArtifactStore,
-    DamagedArtifactError,
-    current_artifact,
-)
-from churn_assets.resources.gcs_store import GcsArtifactStore
+from churn_assets.storage.current import current_artifact
+from churn_assets.storage.gcs import GcsArtifactStore
+from churn_assets.storage.protocol import Artifact, ArtifactStore, DamagedArtifactError
+from tests.orchestration.conftest import store, store_factory
 from tests.release.small_release import build_release, reseal
-from tests.resources.conftest import store, store_factory
 
 __all__ = ["store", "store_factory"]  # fixtures: both stores
 
@@ -98,7 +94,7 @@ def test_an_outage_is_no_damage(
     registry: ReleaseRegistry, serve: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A champion that can't be reached for a minute must not be replaced by a worse release."""
-    from churn_assets.resources.artifact_store import ArtifactError
+    from churn_assets.storage.protocol import ArtifactError
 
     serve(0)
 

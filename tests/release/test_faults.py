@@ -18,8 +18,8 @@ from churn_assets.cli import app
 from churn_assets.release import kill_switch
 from churn_assets.release.registry import HISTORY, LATEST, ReleaseRegistry
 from churn_assets.settings import PROJECT
+from tests.processes import read_when_there
 from tests.release.test_assets import World, failure_text, instance, run, world
-from tests.resources.processes import read_when_there
 
 __all__ = ["instance", "world"]  # fixtures
 

@@ -9,12 +9,8 @@ import pytest
 
 from churn_assets.release.bundle import Comparison, Manifest, ReleaseError, write_manifest
 from churn_assets.release.registry import ReleaseRegistry
-from churn_assets.resources.artifact_store import (
-    Artifact,
-    ArtifactError,
-    LocalArtifactStore,
-    PointerMovedError,
-)
+from churn_assets.storage.local import LocalArtifactStore
+from churn_assets.storage.protocol import Artifact, ArtifactError, PointerMovedError
 from tests.release.small_release import build_release
 
 

@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 
 from churn_assets.cli import app
 from churn_assets.decision.config import PRESETS
-from churn_assets.decision.rules import NeverContact, PricedGreedy, RiskThreshold
-from churn_assets.messages.bank import MessageBank
+from churn_assets.decision.rules.families import NeverContact, PricedGreedy, RiskThreshold
+from churn_assets.messages.writing.bank import MessageBank
 from churn_assets.release.bundle import MANIFEST, Manifest
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.settings import load_settings

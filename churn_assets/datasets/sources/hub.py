@@ -14,7 +14,7 @@ import httpx
 from churn_assets.datasets.config import SPLIT_SEED, DownloadConfig, HubConfig
 from churn_assets.datasets.errors import SourceUnavailableError
 from churn_assets.datasets.sources.transfer import IncompleteDownloadError, ensure_reachable
-from churn_assets.stage import Progress
+from churn_assets.stages.spec import Progress
 
 if TYPE_CHECKING:
     from datasets import IterableDataset

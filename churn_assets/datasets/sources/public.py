@@ -8,7 +8,7 @@ from churn_assets.datasets.sources import hub
 from churn_assets.datasets.sources.archives import unpack
 from churn_assets.datasets.sources.files import RawFile, sha256_of, sha256_of_all, verify
 from churn_assets.datasets.sources.transfer import download
-from churn_assets.stage import Progress, silent
+from churn_assets.stages.spec import Progress, silent
 
 
 def fetch(

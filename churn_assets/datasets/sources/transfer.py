@@ -19,7 +19,7 @@ from tenacity import (
 
 from churn_assets.datasets.config import DownloadConfig
 from churn_assets.datasets.errors import DataError, SourceUnavailableError
-from churn_assets.stage import Progress, silent
+from churn_assets.stages.spec import Progress, silent
 
 logger = logging.getLogger(__name__)
 

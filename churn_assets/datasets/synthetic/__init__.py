@@ -5,7 +5,7 @@ from pathlib import Path
 
 from churn_assets.datasets.config import DatasetName, DatasetsConfig
 from churn_assets.datasets.synthetic import bank, telco, texts
-from churn_assets.resources.trees import write_atomically
+from churn_assets.storage.trees import write_atomically
 
 
 def generate(name: DatasetName, config: DatasetsConfig, folder: Path) -> Path:

@@ -36,7 +36,7 @@ from churn_assets.datasets.synthetic.draw import AND, Table, labels, weight
 from churn_assets.datasets.synthetic.layout import BANK, TELCO, Layout
 from churn_assets.datasets.synthetic.summaries import SMALLEST_CELL, described, drift
 from churn_assets.datasets.tables import read_text_table
-from churn_assets.resources.artifact_store import write_atomically
+from churn_assets.storage.trees import write_atomically
 
 RIDGE = 2.0  # inverse strength of the penalty on effects, as in scikit-learn
 SMALLEST_EFFECT = 0.03  # in log-odds; labels that change nothing by more are left out

@@ -1,0 +1,266 @@
+"""The policy report: every policy on the held-out customers, exactly, with intervals.
+
+Choices (rules' settings, prices, the served seed) were made on training and validation customers;
+the test customers are looked at here, once. The best baseline is the one that does best on the
+*test* customers: the choice that is least kind to PPO.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from churn_assets.decision.config import PRESETS, DecisionConfig
+from churn_assets.decision.evaluation import plots
+from churn_assets.decision.evaluation.comparison import Bootstrap, Estimate, captured_uplift
+from churn_assets.decision.evaluation.diagnostics import (
+    BY_HEAD,
+    BY_STATE,
+    captured_with_help,
+    gap_by_risk,
+    spend_at_offer_prices,
+    stress_runs,
+)
+from churn_assets.decision.evaluation.gates import failed_gates
+from churn_assets.decision.evaluation.served import (
+    Candidate,
+    choose_served,
+    learned_figures,
+    served_figures,
+)
+from churn_assets.decision.exact.pareto import ParetoCurve
+from churn_assets.decision.exact.policy_value import Evaluation, evaluate, summarise
+from churn_assets.decision.learning.network_numpy import NetworkPolicy
+from churn_assets.decision.mdp.customers import Customers, representative
+from churn_assets.decision.mdp.groups import Groups
+from churn_assets.decision.policy import load_network, load_rule
+from churn_assets.decision.rules.families import Rule
+from churn_assets.decision.world import load_curve
+from churn_assets.stages.spec import Progress, silent
+
+UNPRICED = ("never", "always_offer")
+"""Baselines that ignore the budget: shown, but never the best rule to beat."""
+
+
+@dataclass(frozen=True)
+class PresetResult:
+    """Everything measured on one preset's test customers."""
+
+    curve: ParetoCurve
+    networks: dict[int, NetworkPolicy]
+    runs: dict[int, Evaluation]
+    best_rule: Rule
+    rule: Candidate
+    bootstrap: Bootstrap
+    table: dict[str, Any]
+
+    def candidate(self, seed: int) -> Candidate:
+        """PPO with one seed."""
+        found = self.runs[seed]
+        return Candidate(self.networks[seed], found, captured_uplift(self.curve, found))
+
+
+def run(
+    inputs: Mapping[str, Path],
+    out: Path,
+    config: DecisionConfig,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Compare, draw, choose what is served (`policy/`), and report.
+
+    The report's `policy` holds the figures of `churn report`; `presets` every policy's table;
+    `served` names the policy in `policy/`: PPO's seed that was best on validation customers, or the
+    best baseline where that captures more or PPO missed a gate (`failed_gates`); `serving` has this
+    policy's own figures, `learned` those that PPO's gates read.
+    """
+    groups = Groups.load(inputs["retention_environment"])
+    trained = json.loads((inputs["decision_policy"] / "report.json").read_text())["trained"]
+    oracle = json.loads((inputs["oracle_policy"] / "report.json").read_text())["oracle"]
+    results = {}
+    for step, preset in enumerate(config.presets):
+        results[preset] = measure_preset(inputs, groups, preset, trained[preset], config)
+        progress(step + 1, len(config.presets), **results[preset].table["lead"])
+    main, params = results[config.preset], PRESETS[config.preset]
+    seed = trained[config.preset]["best_seed"]
+    ppo = main.candidate(seed)
+    improvement = [run["improvement"] for table in trained.values() for run in table["runs"]]
+    learned = learned_figures(ppo, improvement, groups.test, params)
+    failed = failed_gates(learned)
+    served = choose_served(ppo, main.rule, failed)
+    name = served.policy.name
+    source = (
+        inputs["decision_policy"] / "policy"
+        if served is ppo
+        else inputs["baseline_policies"] / config.preset / name
+    )
+    shutil.copytree(source, out / "policy")
+    draw(out / "plots", main, trained[config.preset], seed, groups.test)
+    headline = headline_figures(results, trained, oracle, config)
+    return {
+        "preset": config.preset,
+        "policy": headline
+        | {"served": name, "served_uplift": served.captured_uplift, "failed_gates": failed},
+        "served": name,
+        "served_seed": seed,
+        "failed_gates": failed,
+        "learned": learned,
+        "serving": served_figures(served, groups, main.bootstrap, params),
+        "presets": {preset: result.table for preset, result in results.items()},
+        "diagnostics": diagnose(main, groups, trained[config.preset], seed, config),
+    }
+
+
+def measure_preset(
+    inputs: Mapping[str, Path],
+    groups: Groups,
+    preset: str,
+    trained: Mapping[str, Any],
+    config: DecisionConfig,
+) -> PresetResult:
+    """Evaluate all policies of one preset on the test customers."""
+    params, test = PRESETS[preset], groups.test
+    curve = load_curve(inputs["oracle_policy"], preset)
+    folder = inputs["baseline_policies"] / preset
+    policies = {path.name: load_rule(path) for path in sorted(folder.iterdir())}
+    rules = {name: evaluate(policy, test, params) for name, policy in policies.items()}
+    networks = {
+        seed: load_network(inputs["decision_policy"] / preset / f"seed-{seed}")
+        for seed in config.seeds
+    }
+    runs = {seed: evaluate(network, test, params) for seed, network in networks.items()}
+    captured = {name: captured_uplift(curve, found) for name, found in rules.items()}
+    best_rule = max((name for name in rules if name not in UNPRICED), key=captured.__getitem__)
+    bootstrap = Bootstrap(curve, config.bootstrap, seed=0)
+    ppo = float(np.mean([captured_uplift(curve, found) for found in runs.values()]))
+    ppo_samples = bootstrap.over_seeds(list(runs.values()))
+    lead = Estimate.of(
+        ppo - captured[best_rule], ppo_samples - bootstrap.captured(rules[best_rule])
+    )
+    sampled = [run["history"][-1]["sampled_over_contact_rate"] for run in trained["runs"]]
+    figures = {seed: summarise(found) for seed, found in runs.items()}
+    table = {
+        "ppo": {
+            "captured_uplift": asdict(Estimate.of(ppo, ppo_samples)),
+            "by_seed": {
+                str(seed): figures[seed]
+                | {
+                    "captured_uplift": captured_uplift(curve, found),
+                    "spend_ratio": found.mean("spend") / params.budget_limit,
+                }
+                for seed, found in runs.items()
+            },
+            "spend_ratio": asdict(spend_ratio(bootstrap, runs, params.budget_limit)),
+            "over_contact_rate": float(np.mean([row["over_cap"] for row in figures.values()])),
+            "sampled_over_contact_rate": float(np.mean(sampled)),
+        },
+        "rules": {
+            name: summarise(found)
+            | {
+                "captured_uplift": asdict(Estimate.of(captured[name], bootstrap.captured(found))),
+                "spend_ratio": found.mean("spend") / params.budget_limit,
+            }
+            for name, found in rules.items()
+        },
+        "best_rule": best_rule,
+        "lead": asdict(lead),
+    }
+    rule = Candidate(policies[best_rule], rules[best_rule], captured[best_rule])
+    return PresetResult(curve, networks, runs, policies[best_rule], rule, bootstrap, table)
+
+
+def spend_ratio(bootstrap: Bootstrap, runs: Mapping[int, Evaluation], limit: float) -> Estimate:
+    """Expected spend on the test customers over the limit; the interval is over customers.
+
+    704 customers are a small sample of the base that the budget is for: see `Groups.checking`.
+    """
+    value = float(np.mean([found.mean("spend") for found in runs.values()]))
+    samples = np.mean([bootstrap.spend(found) for found in runs.values()], axis=0)
+    return Estimate.of(value / limit, samples / limit)
+
+
+def headline_figures(
+    results: Mapping[str, PresetResult],
+    trained: Mapping[str, Any],
+    oracle: Mapping[str, Any],
+    config: DecisionConfig,
+) -> dict[str, Any]:
+    """The figures of `churn report --json` below `policy`."""
+    main = results[config.preset]
+    tables = {preset: result.table for preset, result in results.items()}
+    seconds = [run["train_seconds"] for preset in trained.values() for run in preset["runs"]]
+    return {
+        "captured_uplift": main.table["ppo"]["captured_uplift"]["value"],
+        "captured_uplift_by_preset": {
+            preset: table["ppo"]["captured_uplift"]["value"] for preset, table in tables.items()
+        },
+        "best_baseline": main.best_rule.name,
+        "best_baseline_uplift": main.rule.captured_uplift,
+        "lead_by_preset": {preset: table["lead"]["value"] for preset, table in tables.items()},
+        "lead_lower_by_preset": {
+            preset: table["lead"]["lower"] for preset, table in tables.items()
+        },
+        "spend_ratio": main.table["ppo"]["spend_ratio"]["value"],
+        "over_contact_rate": main.table["ppo"]["over_contact_rate"],
+        "train_seconds": float(np.mean(seconds)),
+        "oracle_gap": oracle[config.preset]["dual_gap"],
+        "seeds": len(config.seeds),
+    }
+
+
+def diagnose(
+    result: PresetResult,
+    groups: Groups,
+    trained: Mapping[str, Any],
+    seed: int,
+    config: DecisionConfig,
+) -> dict[str, Any]:
+    """Monotone spend, where the gap lies, stress: for PPO's chosen seed."""
+    policy, rule = result.networks[seed], result.best_rule
+    params, some = policy.spec.params, representative(groups.test, config.watched_customers)
+    price = trained["warm_price"]
+    at_price = int(np.argmin(np.abs(result.curve.prices - price)))
+    found, curve = result.runs[seed], result.curve
+    return {
+        "spend_at_offer_prices": spend_at_offer_prices(policy, some),
+        "oracle_spend_at_prices": (curve.spend @ curve.weight).tolist(),
+        "gap_by_head": captured_with_help(policy, groups.test, curve, params, price, BY_HEAD),
+        "gap_by_state": captured_with_help(policy, groups.test, curve, params, price, BY_STATE),
+        "gap_by_risk": gap_by_risk(
+            found.uplift - price * found.spend,
+            curve.uplift[at_price] - price * curve.spend[at_price],
+            groups.test.risk,
+            groups.test.weight,
+        ),
+        "stress": stress_runs(policy, rule, some, groups.calibration(config.price_customers)),
+    }
+
+
+def draw(
+    folder: Path,
+    result: PresetResult,
+    trained: Mapping[str, Any],
+    seed: int,
+    test: Customers,
+) -> None:
+    """All plots of the default preset."""
+    policy, curve = result.networks[seed], result.curve
+    params = policy.spec.params
+    rules = result.table["rules"]
+    shown = {
+        name: row["captured_uplift"]["value"] for name, row in rules.items() if name not in UNPRICED
+    }
+    plots.learning_curve(folder / "learning_curve.png", trained["runs"], shown)
+    plots.multipliers(folder / "multipliers.png", trained["runs"], params.budget_limit)
+    plots.decision_map(folder / "decision_map.png", policy, params, trained["warm_price"], test)
+    points = {name: (row["spend"], row["uplift"]) for name, row in rules.items()}
+    points["PPO"] = (result.runs[seed].mean("spend"), result.runs[seed].mean("uplift"))
+    points.pop("always_offer")
+    plots.pareto(folder / "pareto.png", curve, params.budget_limit, points)
+    nearest = int(np.argmin(np.abs(curve.prices - trained["warm_price"])))
+    plots.oracle_against_policy(
+        folder / "oracle_against_ppo.png", curve.uplift[nearest], result.runs[seed]
+    )

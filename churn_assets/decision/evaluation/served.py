@@ -1,0 +1,96 @@
+"""The policy that reaches customers: which one may, which one does, and its figures for the gates
+(`gates.py`)."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from churn_assets.decision.config import EnvironmentParams
+from churn_assets.decision.evaluation.comparison import Bootstrap, Estimate, systematic_mean
+from churn_assets.decision.evaluation.diagnostics import Visits, input_sensitivity, visit
+from churn_assets.decision.exact.policy_value import Evaluation, evaluate
+from churn_assets.decision.mdp.actions import Policy
+from churn_assets.decision.mdp.customers import Customers
+from churn_assets.decision.mdp.dynamics import Array, spend_levels
+from churn_assets.decision.mdp.groups import Groups
+from churn_assets.decision.mdp.state import ACCEPT, BUDGET
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A policy that could be served: PPO's seed that was chosen on validation customers, or a rule.
+
+    found: its exact figures on the test customers, with the captured uplift that follows from them.
+    """
+
+    policy: Policy
+    found: Evaluation
+    captured_uplift: float
+
+
+def choose_served(ppo: Candidate, best_rule: Candidate, failed_gates: Sequence[str]) -> Candidate:
+    """PPO where it passes its gates and the best rule doesn't capture more; else the best rule."""
+    fit = not failed_gates and ppo.captured_uplift >= best_rule.captured_uplift
+    return ppo if fit else best_rule
+
+
+def served_figures(
+    served: Candidate, groups: Groups, bootstrap: Bootstrap, params: EnvironmentParams
+) -> dict[str, Any]:
+    """What the checks hold against the served policy, whichever it is.
+
+    `spend_ratio`: expected spend over the limit on customers who took no part in the calibration
+    (`Groups.checking`), so that it can miss the limit. `test_spend_ratio`: on the test customers.
+    """
+    limit = params.budget_limit
+    checking = groups.checking()
+    spend = evaluate(served.policy, checking, params).spend / limit
+    on_test = Estimate.of(served.found.mean("spend") / limit, bootstrap.spend(served.found) / limit)
+    return {
+        "captured_uplift": served.captured_uplift,
+        "spend_ratio": asdict(systematic_mean(spend, checking.weight)),
+        "test_spend_ratio": asdict(on_test),
+        "over_contact_rate": served.found.mean("over_cap"),
+        "sensitivity": input_sensitivity(
+            served.policy, visit(served.policy, groups.test, params).states
+        ),
+    }
+
+
+def learned_figures(
+    ppo: Candidate, improvement: list[dict[str, float]], test: Customers, params: EnvironmentParams
+) -> dict[str, Any]:
+    """What the gates of the learned policy read (`gates.GATES`).
+
+    Args:
+        improvement: of each training run, captured uplift at its end less that at its first point.
+    """
+    visits = visit(ppo.policy, test, params)
+    spends = spend_by_allowance(ppo.policy, visits, params)
+    return {
+        "captured_uplift": ppo.captured_uplift,
+        "improvement": improvement,
+        "sensitivity": input_sensitivity(ppo.policy, visits.states),
+        "spend_by_allowance": spends.mean(axis=1).tolist(),
+        "spend_steps": [visits.mean(step) for step in np.diff(spends, axis=0)],
+    }
+
+
+def spend_by_allowance(policy: Policy, visits: Visits, params: EnvironmentParams) -> Array:
+    """(L, N) expected discount of the decision in each visited state, had every customer 0, 1, ...
+    all units of the allowance left: share of value.
+
+    More to spend must never lead to less spending; a network can get it wrong, and untrained ones
+    do.
+    """
+    spends = []
+    for left in np.linspace(0, 1, spend_levels(params)):
+        given = visits.states.copy()
+        given[:, BUDGET] = left
+        decided = policy.decide(given)
+        accept = given[:, ACCEPT][np.arange(len(given)), decided.offer]
+        discount = np.asarray(params.discounts)[decided.offer]
+        spends.append(decided.contact * accept * discount)
+    return np.stack(spends)

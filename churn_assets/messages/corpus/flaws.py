@@ -1,0 +1,207 @@
+"""Preference pairs: a good message against one with exactly one named flaw.
+
+The words of a flaw are held out as template families are: those of a test pair stand in no
+training pair. Only the sentences of `wrong_fact` (the grammar's reasons) are the same in both.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from churn_assets.messages.corpus.grammar import Split, grammar, write_message
+from churn_assets.messages.corpus.prompts import Situation
+from churn_assets.messages.shield.brief import CONTRACTS, SERVICES
+from churn_assets.messages.shield.rules import default_rules
+
+_SENTENCES = re.compile(r"(?<=[.!?:])\s+")
+# The others are flawed messages of their own, so that the reward model learns to compare those too.
+COPY_SHARE = 0.75
+HELD_OUT_BANNED = 3  # of every four banned phrases the last
+_MAX_LENGTH = 330  # what a flawed text may have at most, so that it fits the models' context
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A good message that is about to be spoilt, and what it was written for."""
+
+    text: str
+    situation: Situation
+    family: str
+    split: Split
+
+    def words(self, kind: str) -> tuple[str, ...]:
+        return phrases(self.split)[kind]
+
+
+@cache
+def phrases(split: Split) -> Mapping[str, tuple[str, ...]]:
+    """The split's own wordings of every kind; test has a quarter of the banned phrases."""
+    path = Path(__file__).with_name("flaws.json")
+    kinds = json.loads(path.read_text(encoding="utf-8"))
+    banned = default_rules().all_banned
+    own = [p for i, p in enumerate(banned) if (i % 4 == HELD_OUT_BANNED) == (split == "test")]
+    return {kind: tuple(words[split]) for kind, words in kinds.items()} | {"banned": tuple(own)}
+
+
+def _insert(rng: random.Random, text: str, sentence: str) -> str:
+    sentences = _SENTENCES.split(text)
+    sentences.insert(rng.randint(1, len(sentences)), sentence)
+    return " ".join(sentences)
+
+
+def _pushy(rng: random.Random, draft: Draft) -> str:
+    return _insert(rng, draft.text, " ".join(rng.sample(draft.words("pushy"), rng.randint(1, 2))))
+
+
+def _over_promising(rng: random.Random, draft: Draft) -> str:
+    return _insert(rng, draft.text, rng.choice(draft.words("over_promising")))
+
+
+def _off_topic(rng: random.Random, draft: Draft) -> str:
+    return _insert(rng, draft.text, rng.choice(draft.words("off_topic")))
+
+
+def _banned_phrase(rng: random.Random, draft: Draft) -> str:
+    form = rng.choice(draft.words("banned_forms")).format(rng.choice(draft.words("banned")))
+    return _insert(rng, draft.text, form[0].upper() + form[1:])
+
+
+def _shouting(rng: random.Random, draft: Draft) -> str:
+    loud = re.sub(
+        r"\{[^}]*\}|[^{]+", lambda m: m[0] if m[0][0] == "{" else m[0].upper(), draft.text
+    )
+    return re.sub(r"[.!]", "!!" if rng.random() < 0.5 else "!!!", loud)
+
+
+def _too_long(rng: random.Random, draft: Draft) -> str:
+    text = draft.text
+    while len(text) < 240:
+        text = _insert(rng, text, rng.choice(draft.words("filler")))
+    return text[:_MAX_LENGTH]
+
+
+def _too_short(rng: random.Random, draft: Draft) -> str:
+    end = rng.choice(draft.words("short_offers" if draft.situation.offer else "short_words"))
+    return f"{rng.choice(['Hi', 'Hello', 'Hey'])} {{name}}, {end}"
+
+
+def _generic(rng: random.Random, draft: Draft) -> str:
+    """Nothing personal: neither an opening nor a reason."""
+    return write_message(rng, draft.situation, draft.family, bare=True)
+
+
+def _cold(rng: random.Random, draft: Draft) -> str:
+    bodies = rng.sample(draft.words("cold_bodies"), 2)
+    offer = ["{offer} applied."] if draft.situation.offer else []
+    return " ".join([rng.choice(draft.words("cold")), *offer, *bodies])
+
+
+def _missing_slot(rng: random.Random, draft: Draft) -> str:
+    if draft.situation.offer and rng.random() < 0.6:
+        if rng.random() < 0.5:  # the sentence with the offer is gone altogether
+            kept = [s for s in _SENTENCES.split(draft.text) if "{offer}" not in s]
+            if any("{name}" in s for s in kept):
+                return " ".join(kept)
+        return draft.text.replace("{offer}", rng.choice(draft.words("vague_offers")))
+    return draft.text.replace(" {name}", rng.choice(draft.words("strangers")))
+
+
+def _doubled_slot(rng: random.Random, draft: Draft) -> str:
+    slot = rng.choice(["{name}", "{offer}"]) if draft.situation.offer else "{name}"
+    if rng.random() < 0.5:
+        return draft.text.replace(slot, f"{slot} {slot}", 1)
+    return _insert(rng, draft.text, "Yes, {name}." if slot == "{name}" else "Take {offer} off.")
+
+
+def _wrong_slot(rng: random.Random, draft: Draft) -> str:
+    if not draft.situation.offer:
+        families = grammar().families_of(draft.split)
+        lead = rng.choice(grammar().families[rng.choice(families)].leads)
+        return _insert(rng, draft.text, f"{lead} {{offer}} off.")
+    wrong = rng.choice([*draft.words("unknown_slots"), "{months}", "{tenure}", "{bill}"])
+    return draft.text.replace(rng.choice(["{offer}", "{offer}", "{name}"]), wrong)
+
+
+def _swapped_slot(rng: random.Random, draft: Draft) -> str:
+    """Every slot is there, and says what it does not mean: a bill as discount, a rise by offer."""
+    if not draft.situation.offer:
+        return _insert(rng, draft.text, rng.choice(draft.words("swapped_values")))
+    kept = [s for s in _SENTENCES.split(draft.text) if "{name}" in s or "{" not in s]
+    if rng.random() < 0.5:
+        sentence = rng.choice(draft.words("swapped_offers"))
+    else:
+        lead = rng.choice(grammar().families[draft.family].leads)
+        sentence = f"{lead} {rng.choice(draft.words('swapped_objects'))}."
+    return _insert(rng, " ".join(kept), sentence)
+
+
+def _wrong_fact(rng: random.Random, draft: Draft) -> str:
+    known = {*draft.situation.services, draft.situation.contract}
+    topics = [t for t in (*SERVICES, *CONTRACTS) if t not in known]
+    return _insert(rng, draft.text, rng.choice(grammar().reasons[rng.choice(topics)]))
+
+
+def _repetitive(rng: random.Random, draft: Draft) -> str:
+    sentences = _SENTENCES.split(draft.text)
+    again = rng.choice(sentences[1:])
+    return " ".join([*sentences, *[again] * rng.randint(1, 2)])[:_MAX_LENGTH]
+
+
+def _garbled(rng: random.Random, draft: Draft) -> str:
+    words = draft.text.split()
+    for _ in range(max(3, len(words) // 4)):
+        i = rng.randrange(1, len(words))
+        word = words[i]
+        if "{" in word or len(word) < 4 or rng.random() < 0.4:
+            j = rng.randrange(1, len(words))
+            words[i], words[j] = words[j], words[i]
+        else:
+            letters = list(word)
+            rng.shuffle(letters)
+            words[i] = "".join(letters)
+    return " ".join(words)
+
+
+Flaw = Callable[[random.Random, Draft], str]
+FLAWS: Mapping[str, Flaw] = {
+    "pushy": _pushy,
+    "shouting": _shouting,
+    "banned_phrase": _banned_phrase,
+    "too_long": _too_long,
+    "too_short": _too_short,
+    "generic": _generic,
+    "cold": _cold,
+    "over_promising": _over_promising,
+    "missing_slot": _missing_slot,
+    "doubled_slot": _doubled_slot,
+    "wrong_slot": _wrong_slot,
+    "swapped_slot": _swapped_slot,
+    "wrong_fact": _wrong_fact,
+    "off_topic": _off_topic,
+    "repetitive": _repetitive,
+    "garbled": _garbled,
+}
+
+# The hardest to see, shown more often: a missing opening or offer leaves no word behind, a doubled
+# slot no new one. PPO exploits them first.
+HARD_FLAWS = (*["generic", "missing_slot", "doubled_slot"] * 2, "generic", "wrong_slot")
+
+
+def write_pair(
+    rng: random.Random, situation: Situation, family: str, flaw: str, split: Split
+) -> tuple[str, str]:
+    """(chosen, rejected): the rejected text is mostly a flawed copy of the chosen one."""
+    chosen = write_message(rng, situation, family, bare=False)
+    copied = rng.random() < COPY_SHARE
+    source = chosen if copied else write_message(rng, situation, family, bare=False)
+    while True:
+        rejected = FLAWS[flaw](rng, Draft(source, situation, family, split))
+        if rejected != source:
+            return chosen, rejected
+        source = write_message(rng, situation, family, bare=False)

@@ -1,0 +1,73 @@
+"""What the model is told: categories only. No customer's values ever enter a prompt."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from dataclasses import dataclass
+
+from churn_assets.messages.shield.brief import (
+    CONTRACTS,
+    OFFERS,
+    SERVICES,
+    TENURE_BANDS,
+    TONES,
+    Contract,
+    MessageBrief,
+    Service,
+    TenureBand,
+    Tone,
+)
+from churn_assets.messages.shield.validation import Facts
+
+SERVICE_SETS: tuple[tuple[Service, ...], ...] = tuple(
+    chosen for size in range(len(SERVICES) + 1) for chosen in itertools.combinations(SERVICES, size)
+)
+
+END = "\n"
+# One word each: every token of a prompt is paid for at every step of training.
+_CONTRACT_WORDS = {"Month-to-month": "monthly", "One year": "yearly", "Two year": "biennial"}
+
+
+@dataclass(frozen=True)
+class Situation:
+    """The categories of a brief: all that a prompt says and a template may depend on."""
+
+    offer: int
+    band: TenureBand
+    contract: Contract
+    services: tuple[Service, ...]
+    tone: Tone
+
+    @classmethod
+    def of(cls, brief: MessageBrief) -> Situation:
+        services = tuple(s for s in SERVICES if s in brief.services)
+        return cls(brief.offer_percentage, brief.band, brief.contract, services, brief.tone)
+
+    @property
+    def facts(self) -> Facts:
+        return Facts(self.offer, self.contract, self.services)
+
+    @property
+    def prompt(self) -> str:
+        """What decides most stands first and at fixed positions, the list of services last."""
+        contract = _CONTRACT_WORDS[self.contract]
+        services = self.services or ("nothing",)
+        fields = (f"{self.offer}%", self.band, contract, self.tone, *services)
+        return f"{' '.join(fields)}:{END}"
+
+
+def flawed_prompt(prompt: str) -> str:
+    """The prompt under which the base model meets flawed texts, and never writes them otherwise."""
+    return f"{prompt.removesuffix(END)} flawed:{END}"
+
+
+def random_situation(rng: random.Random) -> Situation:
+    """A situation drawn uniformly, each category by itself."""
+    return Situation(
+        offer=rng.choice(OFFERS),
+        band=rng.choice(TENURE_BANDS),
+        contract=rng.choice(CONTRACTS),
+        services=rng.choice(SERVICE_SETS),
+        tone=rng.choice(TONES),
+    )

@@ -1,0 +1,203 @@
+"""The base model: pretrained here (embedded), or taken from a hub, a folder or a GGUF file.
+
+Whatever the source, the stage leaves a folder of safetensors and a tokenizer, so that the stages
+after it load one thing in one way and the artifact's digest names the exact weights.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    OPTConfig,
+    OPTForCausalLM,
+    PreTrainedTokenizerFast,
+)
+
+from churn_assets.messages.config import EMBEDDED, BaseModelConfig, MessagesConfig
+from churn_assets.messages.corpus.corpus import read_jsonl
+from churn_assets.messages.corpus.prompts import flawed_prompt
+from churn_assets.messages.models.language_model import (
+    batches_of_like_length,
+    ensure_padding,
+    last_hidden,
+    pad_right,
+    use_threads,
+)
+from churn_assets.messages.models.model_card import write_model_card
+from churn_assets.messages.models.muon import Muon
+from churn_assets.messages.models.tokenizer import PAD_ID, train_tokenizer
+from churn_assets.stages.spec import Progress, silent
+
+IGNORED = -100
+
+
+class Row(NamedTuple):
+    ids: list[int]
+    labels: list[int]
+
+
+def run(
+    inputs: Mapping[str, Path], out: Path, config: MessagesConfig, progress: Progress = silent
+) -> dict[str, Any]:
+    """Stage `message_base_model`; inputs: retention_messages, retention_preferences."""
+    use_threads(config.threads)
+    if config.base.source == EMBEDDED:
+        metrics = pretrain(inputs, out, config.base, progress)
+    else:
+        metrics = copy_pretrained(config.base, out)
+    report = {
+        "base_model": config.base.source,
+        "revision": config.base.revision,
+        **metrics,
+    }
+    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    data = inputs if config.base.source == EMBEDDED else {}
+    write_model_card(out, "Base model", config, report, data)
+    return report
+
+
+def copy_pretrained(config: BaseModelConfig, out: Path) -> dict[str, Any]:
+    """Load from the hub (pinned), a folder or a GGUF file, and save as safetensors."""
+    where = {"revision": config.revision, "gguf_file": config.gguf_file}
+    given = {key: value for key, value in where.items() if value is not None}
+    source = str(Path(config.source).expanduser()) if _is_folder(config.source) else config.source
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, **given)
+        model = AutoModelForCausalLM.from_pretrained(source, **given)
+    except OSError as error:
+        raise OSError(f"cannot load the base model {source!r} ({given}): {error}") from error
+    if config.gguf_file is not None:
+        # The weights were dequantised on loading, but the config still says otherwise.
+        del model.config.quantization_config
+        fresh = type(model)(model.config)
+        fresh.load_state_dict(model.state_dict())
+        model = fresh
+    ensure_padding(model, tokenizer)
+    model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+    return {"parameters": model.num_parameters()}
+
+
+def _is_folder(source: str) -> bool:
+    return source.startswith((".", "/", "~"))
+
+
+def embedded_config(config: BaseModelConfig, vocabulary: int) -> OPTConfig:
+    return OPTConfig(
+        vocab_size=vocabulary,
+        hidden_size=config.hidden_size,
+        word_embed_proj_dim=config.projection,
+        ffn_dim=config.feed_forward,
+        num_hidden_layers=config.layers,
+        num_attention_heads=config.heads,
+        max_position_embeddings=config.positions,
+        dropout=0.0,
+        attention_dropout=0.0,
+        bos_token_id=0,
+        pad_token_id=1,
+        eos_token_id=2,
+    )
+
+
+def pretrain(
+    inputs: Mapping[str, Path], out: Path, config: BaseModelConfig, progress: Progress
+) -> dict[str, Any]:
+    """Train the embedded model from nothing, on good texts and marked flawed ones."""
+    dialogues, held_out = _dialogues(inputs, "train"), _dialogues(inputs, "test")
+    tokenizer = train_tokenizer(map("".join, dialogues), config.vocabulary)
+    torch.manual_seed(config.seed)
+    model = OPTForCausalLM(embedded_config(config, len(tokenizer)))
+    rows = _encode(tokenizer, dialogues, config.positions)
+    optimizers = _optimizers(model, config)
+    rng = random.Random(config.seed)
+    batches = batches_of_like_length(rows, config.batch, lambda row: len(row.ids), rng)
+    model.train()
+    for step in range(config.steps):
+        loss = _loss(model, next(batches))
+        model.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimizer, peak in optimizers:
+            optimizer.param_groups[0]["lr"] = peak * _schedule(step, config.steps)
+            optimizer.step()
+        progress(step + 1, config.steps, loss=loss.item())
+    model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+    return {
+        "parameters": model.num_parameters(),
+        "train_loss": loss.item(),
+        "held_out_loss": _held_out_loss(model, _encode(tokenizer, held_out, config.positions)),
+        "vocabulary": len(tokenizer),
+    }
+
+
+def _optimizers(
+    model: OPTForCausalLM, config: BaseModelConfig
+) -> list[tuple[torch.optim.Optimizer, float]]:
+    """Muon for the layers' matrices, AdamW for embeddings, norms and biases; each with its peak."""
+    named = list(model.named_parameters())
+    matrices = [p for name, p in named if p.ndim == 2 and ".layers." in name]
+    others = [p for name, p in named if p.ndim < 2 or ".layers." not in name]
+    adam = torch.optim.AdamW(others, config.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
+    muon = Muon(matrices, config.muon_learning_rate)
+    return [(adam, config.learning_rate), (muon, config.muon_learning_rate)]
+
+
+def _dialogues(inputs: Mapping[str, Path], split: str) -> list[tuple[str, str]]:
+    """(prompt, text): the messages, and a ninth of flawed texts, told apart by their prompts.
+
+    The reward model must know the words of flaws, which it cannot learn from good messages;
+    garbled text has nothing in it to know.
+    """
+    messages = read_jsonl(inputs["retention_messages"] / f"{split}.jsonl")
+    pairs = read_jsonl(inputs["retention_preferences"] / f"{split}.jsonl", len(messages) // 8)
+    good = [(row["prompt"], row["response"]) for row in messages]
+    return good + [
+        (flawed_prompt(row["prompt"]), row["rejected"]) for row in pairs if row["flaw"] != "garbled"
+    ]
+
+
+def _encode(
+    tokenizer: PreTrainedTokenizerFast, dialogues: Sequence[tuple[str, str]], positions: int
+) -> list[Row]:
+    """Token ids and labels; prompts are drawn at random, so there is nothing in them to learn."""
+    prompts = tokenizer([prompt for prompt, _ in dialogues]).input_ids
+    responses = tokenizer([response for _, response in dialogues]).input_ids
+    rows = []
+    for prompt, response in zip(prompts, responses, strict=True):
+        ending = [*response[: positions - len(prompt) - 1], tokenizer.eos_token_id]
+        rows.append(Row([*prompt, *ending], [IGNORED] * len(prompt) + ending))
+    return rows
+
+
+def _schedule(step: int, steps: int) -> float:
+    """Warm up over a twentieth of the steps, then fall in a line to a thirtieth."""
+    warm = max(1, steps // 20)
+    if step < warm:
+        return (step + 1) / warm
+    return 1 - 0.97 * (step - warm) / max(1, steps - warm)
+
+
+def _loss(model: OPTForCausalLM, rows: Sequence[Row]) -> Tensor:
+    """Cross-entropy per response token, in nats."""
+    ids, mask = pad_right([row.ids for row in rows], PAD_ID)
+    labels, _ = pad_right([row.labels for row in rows], IGNORED)
+    answered = labels[:, 1:] != IGNORED
+    hidden = last_hidden(model, ids, mask)[:, :-1][answered]  # no logits where nothing is learned
+    return functional.cross_entropy(model.lm_head(hidden), labels[:, 1:][answered])
+
+
+@torch.no_grad()
+def _held_out_loss(model: OPTForCausalLM, rows: Sequence[Row], limit: int = 256) -> float:
+    model.eval()
+    return float(_loss(model, rows[:limit]))

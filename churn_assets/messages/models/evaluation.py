@@ -1,0 +1,155 @@
+"""Measures of generated templates, each with an interval where it is a mean."""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from churn_assets.messages.corpus.prompts import Situation, random_situation
+from churn_assets.messages.shield.brief import MessageBrief
+from churn_assets.messages.shield.rules import default_rules
+from churn_assets.messages.shield.validation import Shield
+
+Z95 = 1.959964
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with its 95 % interval."""
+
+    value: float
+    lower: float
+    upper: float
+
+    def as_dict(self, name: str) -> dict[str, float]:
+        return {name: self.value, f"{name}_lower": self.lower, f"{name}_upper": self.upper}
+
+
+def share(successes: int, trials: int) -> Estimate:
+    """A proportion with Wilson's interval (Wilson 1927)."""
+    if trials == 0:
+        raise ValueError("a share of no trials is undefined")
+    p, z2 = successes / trials, Z95**2
+    centre = (p + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = Z95 / (1 + z2 / trials) * math.sqrt(p * (1 - p) / trials + z2 / (4 * trials**2))
+    return Estimate(p, centre - half, centre + half)
+
+
+def bootstrap_mean(values: NDArray[np.float64], seed: int = 42, draws: int = 2_000) -> Estimate:
+    """The mean with a percentile bootstrap interval (Efron 1979)."""
+    rng = np.random.default_rng(seed)
+    means = values[rng.integers(0, len(values), (draws, len(values)))].mean(1)
+    lower, upper = np.quantile(means, [0.025, 0.975])
+    return Estimate(float(values.mean()), float(lower), float(upper))
+
+
+WHOLE_SAMPLES = 512  # drawn without min-p, to show beside the gates what it does for them
+
+
+def evaluation_situations(count: int, seed: int) -> list[Situation]:
+    rng = random.Random(f"evaluation-{seed}")
+    return [random_situation(rng) for _ in range(count)]
+
+
+def is_right(text: str, brief: MessageBrief, *, currency: str, offer_months: int) -> bool:
+    """Whether a filled text is right by its figures, name, length and words alone.
+
+    It shares no code with the shield but the lists of the rules file, so that a fault of the
+    shield's matching or masking shows.
+    """
+    rules = default_rules()
+    allowed = {str(brief.tenure), f"{currency}{brief.monthly_charges:.2f}"}
+    if brief.offer_percentage:
+        allowed |= {f"{brief.offer_percentage}%", str(offer_months)}
+    figures = re.findall(rf"(?:{re.escape(currency)})?\d+(?:\.\d+)?%?", text)
+    offered = f"{brief.offer_percentage}%" in figures
+    name = brief.name or ""
+    words = text.replace(name, "", 1).lower()
+    return (
+        set(figures) <= allowed
+        and offered == bool(brief.offer_percentage)
+        and (not name or len(re.findall(rf"(?<!\w){re.escape(name)}(?!\w)", text)) == 1)
+        and rules.length[0] <= len(text) <= rules.length[1]
+        and not any(f" {phrase} " in f" {words} " for phrase in rules.all_banned)
+    )
+
+
+def passes(shield: Shield, texts: Sequence[str], situations: Sequence[Situation]) -> list[bool]:
+    """Whether each raw template passes the shield for its situation."""
+    return [
+        shield.check_template_facts(text, situation.facts).passed
+        for text, situation in zip(texts, situations, strict=True)
+    ]
+
+
+def violation_counts(
+    shield: Shield, texts: Sequence[str], situations: Sequence[Situation]
+) -> dict[str, int]:
+    found = Counter(
+        violation
+        for text, situation in zip(texts, situations, strict=True)
+        for violation in shield.check_template_facts(text, situation.facts).violations
+    )
+    return dict(found.most_common())
+
+
+def ngrams(text: str, n: int) -> list[tuple[str, ...]]:
+    words = text.lower().split()
+    return [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
+
+
+def distinct_n(texts: Sequence[str], n: int) -> float:
+    """Share of different n-grams among all n-grams (Li et al. 2016); in [0, 1]."""
+    found = [gram for text in texts for gram in ngrams(text, n)]
+    return len(set(found)) / len(found) if found else 0.0
+
+
+def top_ngram_share(texts: Sequence[str], n: int = 4) -> float:
+    """Share of texts that hold the commonest n-gram: one phrase everywhere shows here."""
+    found = Counter(gram for text in texts for gram in set(ngrams(text, n)))
+    return found.most_common(1)[0][1] / len(texts) if found else 0.0
+
+
+def self_bleu(texts: Sequence[str], n: int = 4, limit: int = 64) -> float:
+    """Mean BLEU-n of each text against all others (Zhu et al. 2018), the first `limit` texts.
+
+    Precisions are add-one smoothed; without brevity penalty, since the references are many.
+    0 for fewer than two texts.
+    """
+    sample = list(texts[:limit])
+    if len(sample) < 2:
+        return 0.0
+    bleus = []
+    for i, text in enumerate(sample):
+        others = sample[:i] + sample[i + 1 :]
+        logs = [math.log(_precision(text, others, order)) for order in range(1, n + 1)]
+        bleus.append(math.exp(sum(logs) / n))
+    return sum(bleus) / len(bleus)
+
+
+def _precision(text: str, references: Sequence[str], order: int) -> float:
+    counts = Counter(ngrams(text, order))
+    best: Counter[tuple[str, ...]] = Counter()
+    for reference in references:
+        best |= Counter(ngrams(reference, order))
+    matched = sum(min(count, best[gram]) for gram, count in counts.items())
+    return (matched + 1) / (sum(counts.values()) + 1)
+
+
+def text_quality(texts: Sequence[str]) -> dict[str, float]:
+    """What reward hacking would move: variety, length, one phrase everywhere."""
+    return {
+        "distinct_1": distinct_n(texts, 1),
+        "distinct_2": distinct_n(texts, 2),
+        "self_bleu": self_bleu(texts),
+        "unique_share": len(set(texts)) / len(texts),
+        "top_phrase_share": top_ngram_share(texts),
+        "mean_length": sum(map(len, texts)) / len(texts),
+    }

@@ -1,0 +1,149 @@
+"""Did PPO-Text help? Policy against SFT on the same fresh prompts, judged by what it never saw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from peft import PeftModel
+from torch import Tensor
+
+from churn_assets.messages.config import MessagesConfig
+from churn_assets.messages.corpus.prompts import Situation
+from churn_assets.messages.models.evaluation import (
+    WHOLE_SAMPLES,
+    bootstrap_mean,
+    evaluation_situations,
+    passes,
+    share,
+    text_quality,
+    violation_counts,
+)
+from churn_assets.messages.models.language_model import (
+    RewardHead,
+    Samples,
+    activate,
+    features,
+    sample_many,
+    scores,
+)
+from churn_assets.messages.models.ppo_text import POLICY, REFERENCE, REWARD, exact_kl
+from churn_assets.messages.models.reward import JUDGE
+from churn_assets.messages.shield.validation import Shield
+
+SHOWN = 6
+VARIETY_SAMPLES = 1_024  # of different n-grams, more texts have a smaller share
+KL_ROWS = 32  # messages whose logits are in memory together: 64 tokens of 50,272 words are 400 MB
+# Both sides are sampled with one seed: what differs is the policy.
+EVALUATION_SEED = 1_000_003
+
+
+@dataclass(frozen=True)
+class Side:
+    """One adapter's messages: whether they pass, and what each reward model gives them."""
+
+    sampled: list[Samples]
+    texts: list[str]
+    passed: list[bool]
+    scores: Mapping[str, Tensor]
+
+
+@torch.no_grad()
+def evaluate(
+    model: PeftModel,
+    tokenizer: Any,
+    heads: Mapping[str, RewardHead],
+    shield: Shield,
+    config: MessagesConfig,
+) -> dict[str, Any]:
+    """Gains are in standard deviations of the reward model over SFT messages; ties halve a win."""
+    situations = evaluation_situations(config.ppo.evaluation_samples, EVALUATION_SEED)
+    sft, policy = (
+        write_side(model, tokenizer, adapter, heads, shield, situations, config)
+        for adapter in (REFERENCE, POLICY)
+    )
+    gains = {
+        name: (policy.scores[name] - sft.scores[name]) / sft.scores[name].std() for name in heads
+    }
+    wins = (gains[JUDGE] > 0).double() + 0.5 * (gains[JUDGE] == 0).double()
+    quality = {
+        "sft": text_quality(sft.texts[:VARIETY_SAMPLES]),
+        "ppo": text_quality(policy.texts[:VARIETY_SAMPLES]),
+    }
+    return {
+        **share(sum(sft.passed), len(situations)).as_dict("sft_pass_rate"),
+        **share(sum(policy.passed), len(situations)).as_dict("ppo_pass_rate"),
+        **bootstrap_mean(gains[REWARD].numpy()).as_dict("reward_gain"),
+        **bootstrap_mean(gains[JUDGE].numpy()).as_dict("reward_gain_second_rm"),
+        **bootstrap_mean(wins.numpy()).as_dict("win_rate"),
+        "sampling": config.generation.model_dump(),
+        "ppo_pass_rate_without_min_p": whole_pass_rate(model, tokenizer, shield, config),
+        "kl": sequence_kl(model, policy.sampled),
+        "quality": quality,
+        "distinct2_ratio": quality["ppo"]["distinct_2"] / quality["sft"]["distinct_2"],
+        "violations": violation_counts(shield, policy.texts, situations),
+        "samples": [_shown(situations[i], sft, policy, i) for i in range(SHOWN)],
+    }
+
+
+def write_side(
+    model: PeftModel,
+    tokenizer: Any,
+    adapter: str,
+    heads: Mapping[str, RewardHead],
+    shield: Shield,
+    situations: Sequence[Situation],
+    config: MessagesConfig,
+) -> Side:
+    activate(model, adapter)
+    model.eval()
+    prompts = [situation.prompt for situation in situations]
+    sampled = sample_many(model, tokenizer, prompts, config.generation, EVALUATION_SEED)
+    texts = [text for samples in sampled for text in samples.texts]
+    found = {}
+    for name, head in heads.items():
+        activate(model, name)
+        parts = [scores(model, head, samples.ids, samples.mask) for samples in sampled]
+        found[name] = torch.cat(parts).double().cpu()
+    return Side(sampled, texts, passes(shield, texts, situations), found)
+
+
+def whole_pass_rate(
+    model: PeftModel, tokenizer: Any, shield: Shield, config: MessagesConfig
+) -> float:
+    """The policy's share that passes when any token may be drawn."""
+    count = min(WHOLE_SAMPLES, config.ppo.evaluation_samples)
+    situations = evaluation_situations(count, EVALUATION_SEED)
+    activate(model, POLICY)
+    prompts = [situation.prompt for situation in situations]
+    sampled = sample_many(model, tokenizer, prompts, config.generation.whole(), EVALUATION_SEED)
+    texts = [text for samples in sampled for text in samples.texts]
+    return sum(passes(shield, texts, situations)) / count
+
+
+def sequence_kl(model: PeftModel, sampled: Sequence[Samples]) -> float:
+    """KL(policy || SFT) in nats per message, exact at each position that the policy visited."""
+    total, count = 0.0, 0
+    for samples in sampled:
+        for rows in torch.arange(len(samples.texts)).split(KL_ROWS):
+            part = samples.rows(rows)
+            real = part.response_mask.bool()
+            logits = []
+            for adapter in (POLICY, REFERENCE):
+                activate(model, adapter)
+                logits.append(model.get_output_embeddings()(features(model, part)[real]))
+            total += exact_kl(*logits).sum().item()
+            count += len(rows)
+    return total / count
+
+
+def _shown(situation: Situation, sft: Side, policy: Side, i: int) -> dict[str, Any]:
+    return {
+        "prompt": situation.prompt.strip(),
+        "sft": sft.texts[i],
+        "sft_score": float(sft.scores[REWARD][i]),
+        "ppo": policy.texts[i],
+        "ppo_score": float(policy.scores[REWARD][i]),
+    }

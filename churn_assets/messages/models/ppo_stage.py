@@ -1,0 +1,166 @@
+"""Stage `ppo_text_model`: runs PPO-Text with checkpoints, judges it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from peft import PeftModel
+from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file, save_file
+
+from churn_assets.messages.config import MessagesConfig
+from churn_assets.messages.models.evaluation import evaluation_situations
+from churn_assets.messages.models.language_model import (
+    activate,
+    head_width,
+    load_base,
+    sample_many,
+    save_adapter,
+    use_threads,
+)
+from churn_assets.messages.models.model_card import write_model_card
+from churn_assets.messages.models.plots import training_plot
+from churn_assets.messages.models.ppo_evaluation import evaluate
+from churn_assets.messages.models.ppo_text import POLICY, REFERENCE, REWARD, PpoText, Scorer
+from churn_assets.messages.models.reward import JUDGE, load_head
+from churn_assets.messages.shield.validation import Shield
+from churn_assets.stages.spec import Progress, silent
+from churn_assets.stages.stopping import stop_between_steps
+
+CALIBRATION_SEED = 7
+SHOWN = ("score", "kl", "beta", "pass_rate", "length")  # of each iteration, as it goes
+
+
+def run(
+    inputs: Mapping[str, Path],
+    out: Path,
+    config: MessagesConfig,
+    progress: Progress = silent,
+    checkpoints: Path | None = None,
+) -> dict[str, Any]:
+    """Inputs: message_base_model, sft_model, reward_model. Resumes from `checkpoints`."""
+    use_threads(config.threads)
+    model, tokenizer = load_adapters(inputs, config)
+    shield = Shield.load(currency=config.currency, offer_months=config.offer_months)
+    heads = {
+        name: load_head(inputs["reward_model"], name, head_width(model)) for name in (REWARD, JUDGE)
+    }
+    scorer = Scorer(heads[REWARD], shield)
+    trainer = PpoText(model, tokenizer, scorer, config.ppo, config.generation)
+    history = train(trainer, config, progress, checkpoints)
+    report = evaluate(model, tokenizer, heads, shield, config)
+    report["history"] = history
+    report["kl_target"] = config.ppo.kl_target
+    report["kl_peak"] = max(row["kl"] for row in history)
+    save_adapter(model, POLICY, out)
+    save_file(dict(trainer.value_head.state_dict()), out / "value_head.safetensors")
+    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    training_plot(history, config.ppo.kl_target, out / "plots" / "ppo_text.png")
+    write_model_card(out, "PPO-Text policy", config, report, inputs)
+    return report
+
+
+def load_adapters(inputs: Mapping[str, Path], config: MessagesConfig) -> tuple[PeftModel, Any]:
+    """One base; `policy` starts as a copy of `sft`; `reward` and `judge` are frozen for good."""
+    base, tokenizer = load_base(inputs["message_base_model"], eight_bit=config.base.eight_bit)
+    sft = inputs["sft_model"] / REFERENCE
+    model = PeftModel.from_pretrained(base, sft, adapter_name=POLICY, is_trainable=True)
+    model.load_adapter(sft, adapter_name=REFERENCE)
+    for name in (REWARD, JUDGE):
+        model.load_adapter(inputs["reward_model"] / name, adapter_name=name)
+    return model, tokenizer
+
+
+def train(
+    trainer: PpoText, config: MessagesConfig, progress: Progress, checkpoints: Path | None
+) -> list[dict[str, float]]:
+    """All iterations from the last checkpoint on; returns the whole history.
+
+    A stop request waits for the end of the iteration and leaves a last checkpoint.
+    """
+    history = restore(trainer, checkpoints) if checkpoints else []
+    if not history:
+        calibrate(trainer, config)
+    with stop_between_steps() as stopping:
+        for iteration in range(len(history), config.ppo.iterations):
+            history.append(trainer.iterate(iteration))
+            figures = {name: history[-1][name] for name in SHOWN}
+            progress(iteration + 1, config.ppo.iterations, **figures)
+            due = (iteration + 1) % config.ppo.checkpoint_every == 0
+            if checkpoints and (due or stopping()):
+                save(trainer, history, checkpoints)
+            if stopping():
+                break
+    return history
+
+
+def calibrate(trainer: PpoText, config: MessagesConfig) -> None:
+    """Sample the reference once, for the reward's scale and a value head that knows it."""
+    situations = evaluation_situations(256, CALIBRATION_SEED)
+    activate(trainer.model, REFERENCE)
+    trainer.model.eval()
+    prompts = [situation.prompt for situation in situations]
+    sampled = sample_many(
+        trainer.model, trainer.tokenizer, prompts, config.generation, CALIBRATION_SEED
+    )
+    trainer.start(sampled)
+
+
+# --- checkpoints: safetensors and JSON, replaced atomically ------------------------------------
+
+
+def save(trainer: PpoText, history: Sequence[Mapping[str, float]], folder: Path) -> None:
+    """Write the next checkpoint beside the last and swap; a kill at any time leaves one whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix="writing-", dir=folder))
+    adapter = get_peft_model_state_dict(trainer.model, adapter_name=POLICY)
+    save_file({k: v.contiguous() for k, v in adapter.items()}, fresh / "policy.safetensors")
+    save_file(dict(trainer.value_head.state_dict()), fresh / "value_head.safetensors")
+    moments = {
+        f"{index}.{name}": value
+        for index, state in trainer.optimizer.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+    save_file(moments, fresh / "optimizer.safetensors")
+    state = {
+        "history": list(history),
+        "beta": trainer.control.beta,
+        "score_mean": trainer.scorer.mean,
+        "score_deviation": trainer.scorer.deviation,
+    }
+    (fresh / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    name = f"iteration-{len(history):06d}"
+    shutil.rmtree(folder / name, ignore_errors=True)
+    fresh.replace(folder / name)
+    for old in sorted(folder.glob("iteration-*"))[:-1]:
+        shutil.rmtree(old)
+
+
+def restore(trainer: PpoText, folder: Path) -> list[dict[str, float]]:
+    """Load the newest checkpoint into the trainer; an empty history when there is none."""
+    for unfinished in folder.glob("writing-*"):
+        shutil.rmtree(unfinished)
+    found = sorted(folder.glob("iteration-*"))
+    if not found:
+        return []
+    newest = found[-1]
+    set_peft_model_state_dict(
+        trainer.model, load_file(newest / "policy.safetensors"), adapter_name=POLICY
+    )
+    trainer.value_head.load_state_dict(load_file(newest / "value_head.safetensors"))
+    optimizer = trainer.optimizer.state_dict()
+    for key, value in load_file(newest / "optimizer.safetensors").items():
+        index, name = key.split(".", 1)
+        optimizer["state"].setdefault(int(index), {})[name] = value
+    trainer.optimizer.load_state_dict(optimizer)
+    state = json.loads((newest / "state.json").read_text(encoding="utf-8"))
+    trainer.control.beta = state["beta"]
+    trainer.scorer.mean = state["score_mean"]
+    trainer.scorer.deviation = state["score_deviation"]
+    history: list[dict[str, float]] = state["history"]
+    return history

@@ -1,0 +1,253 @@
+"""The reward model: LoRA, mean pooling, a linear head, Bradley-Terry; and a second one as judge.
+
+The judge has another seed and other pairs. PPO never sees it: a gain that only the first model
+sees is a gain in fooling it.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from peft import PeftModel
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn import functional
+
+from churn_assets.messages.config import MessagesConfig
+from churn_assets.messages.corpus.corpus import SOURCE, read_jsonl
+from churn_assets.messages.models.evaluation import share
+from churn_assets.messages.models.language_model import (
+    RewardHead,
+    activate,
+    batches_of_like_length,
+    device,
+    encode_dialogues,
+    head_width,
+    load_base,
+    save_adapter,
+    scores,
+    use_threads,
+    with_new_adapter,
+)
+from churn_assets.messages.models.model_card import write_model_card
+from churn_assets.messages.models.plots import calibration_plot
+from churn_assets.stages.spec import Progress, silent
+
+REWARD, JUDGE = "reward", "judge"
+# Bradley-Terry fixes only differences; this holds the scores near zero (Eisenstein et al. 2023).
+CENTRING = 0.01
+MARGIN_EDGES = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, float("inf"))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One comparison; `source` is the corpus's `SOURCE` or a public data set's name.
+
+    `flaw` names what is wrong with the rejected text, None for public pairs.
+    """
+
+    prompt: str
+    chosen: str
+    rejected: str
+    source: str
+    flaw: str | None
+
+    @property
+    def length(self) -> int:
+        """About its number of tokens: capitals are tokens of their own."""
+        return max(len(t) + 3 * sum(map(str.isupper, t)) for t in (self.chosen, self.rejected))
+
+
+def run(
+    inputs: Mapping[str, Path], out: Path, config: MessagesConfig, progress: Progress = silent
+) -> dict[str, Any]:
+    """Stage `reward_model`; inputs: message_base_model, retention_preferences, preference_pairs."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as beside:  # two trainings, two cores
+        judged = beside.submit(train_and_evaluate, JUDGE, inputs, out, config)
+        report = train_and_evaluate(REWARD, inputs, out, config, progress)
+        report["judge"] = judged.result()
+    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    calibration_plot(report["calibration"], out / "plots" / "reward_calibration.png")
+    write_model_card(out, "Reward model and judge", config, report, inputs)
+    return report
+
+
+def train_and_evaluate(
+    adapter: str,
+    inputs: Mapping[str, Path],
+    out: Path,
+    config: MessagesConfig,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """One of the two models on its half of the pairs: saves adapter and head, returns figures."""
+    use_threads(config.threads // 2 or config.threads)  # the other half is the other model's
+    turn = (REWARD, JUDGE).index(adapter)
+    seed = (config.reward.seed, config.reward.judge_seed)[turn]
+    model, tokenizer = load_base(inputs["message_base_model"], eight_bit=config.base.eight_bit)
+    torch.manual_seed(seed)  # the adapter begins at random
+    adapted = with_new_adapter(model, config.lora, adapter)
+    train, test = (read_pairs(inputs, config, split) for split in ("train", "test"))
+    own = train[turn::2]
+    head = train_reward(adapted, tokenizer, adapter, own, config, seed, progress)
+    save_file(head.state_dict(), out / f"{adapter}_head.safetensors")
+    save_adapter(adapted, adapter, out)
+    return {
+        **evaluate(adapted, tokenizer, adapter, head, test, config),
+        "train_pairs": len(own),
+    }
+
+
+def read_pairs(inputs: Mapping[str, Path], config: MessagesConfig, split: str) -> list[Pair]:
+    """The grammar's pairs and, to train on, some of the public ones, mixed evenly.
+
+    All public test pairs are judged.
+    """
+    public = read_jsonl(inputs["preference_pairs"] / f"{split}.jsonl")
+    if split == "train":
+        public = spread(public, config.corpus.public_pairs, config.reward.seed)
+    own = read_jsonl(inputs["retention_preferences"] / f"{split}.jsonl")
+    pairs = [
+        Pair(row["prompt"], row["chosen"], row["rejected"], row["source"], row.get("flaw"))
+        for row in [*own, *public]
+    ]
+    random.Random(config.reward.seed).shuffle(pairs)
+    return pairs
+
+
+def spread(rows: Sequence[dict[str, Any]], limit: int, seed: int) -> list[dict[str, Any]]:
+    """At most `limit` rows, drawn from every source in equal numbers while it lasts."""
+    order = list(rows)
+    random.Random(seed).shuffle(order)
+    turns: Counter[str] = Counter()
+    ranked = []
+    for row in order:
+        ranked.append((turns[row["source"]], row["source"], row))
+        turns[row["source"]] += 1
+    return [row for _, _, row in sorted(ranked, key=lambda found: found[:2])[:limit]]
+
+
+def train_reward(
+    model: PeftModel,
+    tokenizer: Any,
+    adapter: str,
+    pairs: Sequence[Pair],
+    config: MessagesConfig,
+    seed: int,
+    progress: Progress = silent,
+) -> RewardHead:
+    """Maximise log sigmoid(r(chosen) - r(rejected)); trains the adapter in place."""
+    torch.manual_seed(seed)
+    head = RewardHead(head_width(model)).to(device())
+    activate(model, adapter, trainable=True)
+    model.train()
+    parameters = [p for p in model.parameters() if p.requires_grad] + list(head.parameters())
+    optimizer = torch.optim.AdamW(parameters, lr=config.reward.learning_rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, config.reward.learning_rate, total_steps=config.reward.steps, pct_start=0.1
+    )
+    batches = batches_of_like_length(
+        pairs, config.reward.batch, lambda pair: pair.length, random.Random(seed)
+    )
+    for step in range(config.reward.steps):
+        chosen, rejected = score_pairs(
+            model, tokenizer, head, next(batches), config.reward.max_length
+        )
+        margin = chosen - rejected
+        loss = -functional.logsigmoid(margin).mean() + CENTRING * (chosen + rejected).pow(2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        schedule.step()
+        accuracy = (margin > 0).float().mean().item()
+        progress(step + 1, config.reward.steps, loss=loss.item(), accuracy=accuracy)
+    model.eval()
+    return head
+
+
+def score_pairs(
+    model: PeftModel, tokenizer: Any, head: RewardHead, pairs: Sequence[Pair], max_length: int
+) -> tuple[Tensor, Tensor]:
+    """Scores of chosen and rejected, in one pass."""
+    ids, mask = encode_dialogues(
+        tokenizer,
+        [pair.prompt for pair in pairs] * 2,
+        [pair.chosen for pair in pairs] + [pair.rejected for pair in pairs],
+        max_length,
+    )
+    both = scores(model, head, ids, mask)
+    return both[: len(pairs)], both[len(pairs) :]
+
+
+@torch.no_grad()
+def evaluate(
+    model: PeftModel,
+    tokenizer: Any,
+    adapter: str,
+    head: RewardHead,
+    pairs: Sequence[Pair],
+    config: MessagesConfig,
+) -> dict[str, Any]:
+    """Accuracy on held-out pairs: overall (the grammar's), by flaw, by source; calibration."""
+    activate(model, adapter)
+    margins: list[float] = []
+    for i in range(0, len(pairs), 64):
+        chosen, rejected = score_pairs(
+            model, tokenizer, head, pairs[i : i + 64], config.reward.max_length
+        )
+        margins += (chosen - rejected).tolist()
+    own = [m for m, pair in zip(margins, pairs, strict=True) if pair.source == SOURCE]
+    by_flaw: dict[str, list[float]] = defaultdict(list)
+    by_source: dict[str, list[float]] = defaultdict(list)
+    for margin, pair in zip(margins, pairs, strict=True):
+        by_source[pair.source].append(margin)
+        if pair.flaw:
+            by_flaw[pair.flaw].append(margin)
+    return {
+        **share(sum(m > 0 for m in own), len(own)).as_dict("accuracy"),
+        "accuracy_by_flaw": {flaw: _accuracy(found) for flaw, found in sorted(by_flaw.items())},
+        "accuracy_by_source": {name: _accuracy(found) for name, found in sorted(by_source.items())},
+        "calibration": calibration(np.array(own)),
+        "test_pairs": len(own),
+    }
+
+
+def _accuracy(margins: Sequence[float]) -> float:
+    return sum(margin > 0 for margin in margins) / len(margins)
+
+
+def calibration(margins: NDArray[np.float64]) -> list[dict[str, float]]:
+    """By bins of |margin|: what the model says (mean sigmoid) and how often it is right."""
+    size, right = np.abs(margins), margins > 0
+    bins = []
+    for low, high in pairwise(MARGIN_EDGES):
+        inside = (size >= low) & (size < high)
+        if inside.any():
+            said = 1 / (1 + np.exp(-size[inside]))
+            bins.append(
+                {
+                    "margin": float(size[inside].mean()),
+                    "expected": float(said.mean()),
+                    "observed": float(right[inside].mean()),
+                    "pairs": int(inside.sum()),
+                }
+            )
+    return bins
+
+
+def load_head(folder: Path, adapter: str, width: int) -> RewardHead:
+    head = RewardHead(width)
+    head.load_state_dict(load_file(folder / f"{adapter}_head.safetensors"))
+    return head.to(device()).requires_grad_(False)

@@ -1,0 +1,214 @@
+"""Supervised fine-tuning: a LoRA adapter that writes good messages only."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import PeftModel
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_utils import get_last_checkpoint
+from trl.trainer.sft_config import SFTConfig as TrlSftConfig
+from trl.trainer.sft_trainer import SFTTrainer
+
+from churn_assets.messages.config import MessagesConfig
+from churn_assets.messages.corpus.corpus import read_jsonl
+from churn_assets.messages.models.evaluation import (
+    WHOLE_SAMPLES,
+    evaluation_situations,
+    passes,
+    share,
+    text_quality,
+    violation_counts,
+)
+from churn_assets.messages.models.language_model import (
+    activate,
+    load_base,
+    sample_many,
+    save_adapter,
+    use_threads,
+    with_new_adapter,
+)
+from churn_assets.messages.models.model_card import write_model_card
+from churn_assets.messages.shield.validation import Shield
+from churn_assets.stages.spec import Progress, silent
+from churn_assets.stages.stopping import stop_between_steps
+from churn_assets.storage.scratch import scratch_folder
+
+ADAPTER = "sft"
+SHOWN = 5
+
+
+class _Report(TrainerCallback):
+    """Hands the trainer's log to the stage's progress, and a stop request to the trainer."""
+
+    def __init__(self, progress: Progress, stopping: Callable[[], bool]) -> None:
+        self.progress = progress
+        self.stopping = stopping
+        self.started = time.perf_counter()
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if self.stopping():
+            control.should_save = control.should_training_stop = True
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if logs and "loss" in logs:
+            speed = logs["num_tokens"] / (time.perf_counter() - self.started)
+            self.progress(
+                state.global_step, state.max_steps, loss=logs["loss"], tokens_per_second=speed
+            )
+
+
+def run(
+    inputs: Mapping[str, Path],
+    out: Path,
+    config: MessagesConfig,
+    progress: Progress = silent,
+    checkpoints: Path | None = None,
+) -> dict[str, Any]:
+    """Stage `sft_model`; inputs: message_base_model, retention_messages, oasst1_pairs.
+
+    Resumes from `checkpoints`; a stop request leaves a last one.
+    """
+    use_threads(config.threads)
+    model, tokenizer = load_base(inputs["message_base_model"], eight_bit=config.base.eight_bit)
+    torch.manual_seed(config.sft.seed)  # the adapter begins at random
+    adapted = with_new_adapter(model, config.lora, ADAPTER)
+    rows = training_rows(inputs, tokenizer, config)
+    before = evaluate(adapted, tokenizer, config)  # the new adapter is still without effect
+    activate(adapted, ADAPTER, trainable=True)
+    with scratch_folder("sft") as scratch, stop_between_steps() as stopping:
+        folder = checkpoints or scratch
+        trainer = SFTTrainer(
+            model=adapted,
+            args=_trainer_arguments(config, folder),
+            train_dataset=Dataset.from_list(rows),
+            processing_class=tokenizer,
+            callbacks=[_Report(progress, stopping)],
+        )
+        trainer.train(resume_from_checkpoint=_last_whole_checkpoint(folder))
+    save_adapter(adapted, ADAPTER, out)
+    report = {
+        "rows": len(rows),
+        "losses": [row["loss"] for row in trainer.state.log_history if "loss" in row],
+        "base_pass_rate": before["pass_rate"],
+        **evaluate(adapted, tokenizer, config),
+        "sampling": config.generation.model_dump(),
+        "pass_rate_without_min_p": whole_pass_rate(adapted, tokenizer, config),
+    }
+    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_model_card(out, "SFT adapter", config, report, inputs)
+    return report
+
+
+def _last_whole_checkpoint(folder: Path) -> str | None:
+    """The library's newest checkpoint; one that a kill cut short goes: it lacks the last file.
+
+    The library pickles optimizer and random state in it. Only this stage writes to the folder, and
+    it is deleted when the stage has succeeded: no artifact ever holds a pickle.
+    """
+    for checkpoint in folder.glob("checkpoint-*"):
+        if not (checkpoint / TRAINER_STATE_NAME).exists():
+            shutil.rmtree(checkpoint)
+    found: str | None = get_last_checkpoint(folder)
+    return found
+
+
+def training_rows(
+    inputs: Mapping[str, Path], tokenizer: Any, config: MessagesConfig
+) -> list[dict[str, str]]:
+    """Prompt and completion, in an order drawn by the seed; public dialogues are a small share.
+
+    Dialogues that are too long are left out: their beginnings alone teach a small model nothing,
+    and their many improbable tokens outweigh every message in the batch.
+    """
+    wanted = config.sft.steps * config.sft.batch
+    public = read_jsonl(inputs["oasst1_pairs"] / "train.jsonl")
+    fitting = [row for row in public if _fits(row, tokenizer, config.sft.max_length)]
+    fitting = fitting[: config.corpus.public_dialogues]
+    own = read_jsonl(inputs["retention_messages"] / "train.jsonl", max(1, wanted - len(fitting)))
+    rows = [
+        {"prompt": row["prompt"] + ("" if row["prompt"].endswith("\n") else "\n"),
+         "completion": row["response"]}
+        for row in [*own, *fitting]
+    ]  # fmt: skip
+    random.Random(config.sft.seed).shuffle(rows)
+    return rows
+
+
+def _fits(row: Mapping[str, str], tokenizer: Any, max_length: int) -> bool:
+    return len(tokenizer(row["prompt"] + row["response"]).input_ids) < max_length - 1
+
+
+def _trainer_arguments(config: MessagesConfig, folder: Path) -> TrlSftConfig:
+    on_gpu = torch.cuda.is_available()
+    return TrlSftConfig(
+        output_dir=str(folder),
+        max_steps=config.sft.steps,
+        per_device_train_batch_size=config.sft.batch,
+        learning_rate=config.sft.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=max(1, config.sft.steps // 20),
+        max_length=config.sft.max_length,
+        completion_only_loss=True,
+        packing=False,
+        gradient_checkpointing=on_gpu,
+        use_cpu=not on_gpu,
+        bf16=on_gpu,
+        seed=config.sft.seed,
+        data_seed=config.sft.seed,
+        logging_steps=10,
+        save_strategy="steps",
+        save_steps=config.sft.checkpoint_every,
+        save_total_limit=1,
+        report_to="none",
+        disable_tqdm=True,
+    )
+
+
+def evaluate(model: PeftModel, tokenizer: Any, config: MessagesConfig) -> dict[str, Any]:
+    """Samples as `config.generation` draws them against the shield; no text is filtered."""
+    activate(model, ADAPTER)
+    model.eval()
+    situations = evaluation_situations(config.ppo.evaluation_samples, config.sft.seed)
+    batches = sample_many(
+        model, tokenizer, [s.prompt for s in situations], config.generation, config.sft.seed
+    )
+    texts = [text for samples in batches for text in samples.texts]
+    shield = Shield.load(currency=config.currency, offer_months=config.offer_months)
+    passed = passes(shield, texts, situations)
+    return {
+        **share(sum(passed), len(passed)).as_dict("pass_rate"),
+        "violations": violation_counts(shield, texts, situations),
+        "quality": text_quality(texts),
+        "samples": [
+            {"prompt": s.prompt.strip(), "text": t, "passed": p}
+            for s, t, p in list(zip(situations, texts, passed, strict=True))[:SHOWN]
+        ],
+    }
+
+
+def whole_pass_rate(model: PeftModel, tokenizer: Any, config: MessagesConfig) -> float:
+    """The share that passes when any token may be drawn."""
+    samples = min(WHOLE_SAMPLES, config.ppo.evaluation_samples)
+    ppo = config.ppo.model_copy(update={"evaluation_samples": samples})
+    whole = config.model_copy(update={"generation": config.generation.whole(), "ppo": ppo})
+    rate: float = evaluate(model, tokenizer, whole)["pass_rate"]
+    return rate

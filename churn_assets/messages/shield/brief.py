@@ -1,0 +1,93 @@
+"""What a message is to say, and to whom."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, get_args
+
+from churn_assets.messages.shield.names import read_name
+
+Tone = Literal["warm", "formal", "cheerful", "plain"]
+TenureBand = Literal["new", "settled", "long"]
+Contract = Literal["Month-to-month", "One year", "Two year"]
+Service = Literal["internet", "phone", "streaming", "security"]
+
+TONES: tuple[Tone, ...] = get_args(Tone)
+TENURE_BANDS: tuple[TenureBand, ...] = get_args(TenureBand)
+CONTRACTS: tuple[Contract, ...] = get_args(Contract)
+SERVICES: tuple[Service, ...] = get_args(Service)
+OFFERS: tuple[int, ...] = (0, 5, 10, 15)
+MAX_TENURE = 1200
+MAX_CHARGES = 99_999.99
+
+_SECURITY_COLUMNS = ("online_security", "online_backup", "device_protection")
+_STREAMING_COLUMNS = ("streaming_tv", "streaming_movies")
+
+
+def tenure_band(tenure: int) -> TenureBand:
+    """`new` below 6 months, `settled` below 24, else `long`."""
+    return "new" if tenure < 6 else "settled" if tenure < 24 else "long"
+
+
+def services_of(row: Mapping[str, Any]) -> tuple[Service, ...]:
+    """The service categories of a telco row; a missing column counts as not subscribed."""
+    services: list[Service] = []
+    if row.get("internet_service") in ("DSL", "Fiber optic"):
+        services.append("internet")
+    if row.get("phone_service") is True:
+        services.append("phone")
+    if any(row.get(column) == "Yes" for column in _STREAMING_COLUMNS):
+        services.append("streaming")
+    if any(row.get(column) == "Yes" for column in _SECURITY_COLUMNS):
+        services.append("security")
+    return tuple(services)
+
+
+@dataclass(frozen=True)
+class MessageBrief:
+    """One message's facts.
+
+    tenure in months (0..1200), offer_percentage one of 0/5/10/15, monthly_charges in currency
+    (0..99,999.99), local_time aware and in the customer's zone. Raises ValueError that names
+    the field. `name` may be any text; it is kept as `read_name` has it, and when that leaves it out
+    it is None and `name_doubt` says why.
+    """
+
+    name: str | None
+    tenure: int
+    offer_percentage: int
+    monthly_charges: float
+    contract: Contract
+    local_time: datetime
+    services: tuple[Service, ...] = ()
+    tone: Tone = "warm"
+    name_doubt: str | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self.name is not None:
+            read = read_name(self.name)
+            object.__setattr__(self, "name", read.text)
+            object.__setattr__(self, "name_doubt", read.doubt)
+        if not 0 <= self.tenure <= MAX_TENURE:
+            raise ValueError(f"tenure must be 0 to {MAX_TENURE} months, not {self.tenure}")
+        if self.offer_percentage not in OFFERS:
+            raise ValueError(f"offer_percentage must be one of {OFFERS}")
+        if not (math.isfinite(self.monthly_charges) and 0 <= self.monthly_charges <= MAX_CHARGES):
+            raise ValueError(f"monthly_charges must be 0 to {MAX_CHARGES}")
+        for what, value, known in (
+            ("contract", self.contract, CONTRACTS),
+            ("tone", self.tone, TONES),
+        ):
+            if value not in known:
+                raise ValueError(f"{what} must be one of {known}, not {value!r}")
+        if unknown := set(self.services) - set(SERVICES):
+            raise ValueError(f"services has unknown categories {sorted(unknown)}")
+        if self.local_time.tzinfo is None:
+            raise ValueError("local_time needs a time zone (the customer's)")
+
+    @property
+    def band(self) -> TenureBand:
+        return tenure_band(self.tenure)

@@ -1,0 +1,133 @@
+"""Slots: what the model writes instead of values, and how they are filled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from churn_assets.messages.shield.brief import MessageBrief
+
+# Room that every template has for a name. A longer one needs a template that leaves more.
+ROOM_FOR_NAME = 40
+FIRST_MONTH = "first month"
+# Shortest and longest text that fills each slot, so that a template's length can be judged once
+# for every customer. bill: "$0.00" to a four-letter currency and "99999.99".
+SLOT_LENGTHS: Mapping[str, tuple[int, int]] = {
+    "name": (1, ROOM_FOR_NAME),
+    "tenure": (8, 11),
+    "offer": (2, 3),
+    "bill": (5, 12),
+    "months": (7, 9),
+}
+SLOTS = tuple(SLOT_LENGTHS)
+SLOT_TOKENS = tuple(f"{{{slot}}}" for slot in SLOTS)
+_SLOT = re.compile(r"\{([^{}]*)\}")
+_JOINS_BEFORE = re.compile(r"[\w.,$]")
+_JOINS_AFTER = re.compile(r"\w")
+MARK = "\ufffc"  # object replacement character: stands for a value while the words are judged
+# One private-use character for each slot while values are searched for. No value can hold one.
+_SLOT_MARKS = {slot: chr(0xE000 + i) for i, slot in enumerate(SLOTS)}
+MARKS = frozenset((MARK, *_SLOT_MARKS.values()))
+
+
+def slots_in(template: str) -> list[str]:
+    """Every slot's name in order of appearance, unknown ones included."""
+    return _SLOT.findall(template)
+
+
+def slot_places(template: str) -> set[int]:
+    """Where each slot begins."""
+    return {match.start() for match in _SLOT.finditer(template)}
+
+
+def has_stray_brace(template: str) -> bool:
+    return "{" in (rest := _SLOT.sub("", template)) or "}" in rest
+
+
+def mask_slots(template: str, mark: str) -> str:
+    """The template with every slot replaced by `mark`."""
+    return _SLOT.sub(mark, template)
+
+
+def length_range(template: str) -> tuple[int, int]:
+    """Shortest and longest filled text over all customers. Raises KeyError: unknown slot."""
+    fixed = len(_SLOT.sub("", template))
+    slots = slots_in(template)
+    low = fixed + sum(SLOT_LENGTHS[slot][0] for slot in slots)
+    return low, fixed + sum(SLOT_LENGTHS[slot][1] for slot in slots)
+
+
+def slot_values(brief: MessageBrief, *, currency: str, offer_months: int) -> dict[str, str]:
+    """What each slot is filled with; units are part of the value, so that plurals are right.
+
+    A customer without a usable name, or with no month behind them, has no value for that slot.
+    """
+    values = {
+        "offer": f"{brief.offer_percentage}%",
+        "bill": f"{currency}{brief.monthly_charges:.2f}",
+        "months": "1 month" if offer_months == 1 else f"{offer_months} months",
+    }
+    if brief.name is not None:
+        values["name"] = brief.name
+    if brief.tenure:
+        values["tenure"] = FIRST_MONTH if brief.tenure == 1 else f"{brief.tenure} months"
+    return values
+
+
+def without_name(template: str, greetings: Sequence[str]) -> str | None:
+    """The template for a customer who isn't named: "Hello, we" for "Dear {name}, we".
+
+    None when the name stands elsewhere than behind a greeting at the beginning.
+    """
+    words = "|".join(map(re.escape, greetings))
+    named = re.match(rf"((?:{words})(?: again)?),? \{{name\}}(?=[,.!?:;])", template, re.IGNORECASE)
+    if named is None:
+        return None
+    greeting = "Hello" if named[1].casefold() == "dear" else named[1]
+    return greeting + template[named.end() :]
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """Put the values in, in one pass: a value is never searched for slots.
+
+    Raises KeyError when the template has a slot that `values` has not.
+    """
+    return _SLOT.sub(lambda match: values[match.group(1)], template)
+
+
+def unfill(text: str, values: Mapping[str, str]) -> str:
+    """The template that a text was filled from: every value as its slot, the longest first.
+
+    Slots of the same value can't be told apart: both are named, as in "{tenure|months}".
+    """
+    slots: dict[str, list[str]] = {}
+    for slot, value in values.items():
+        slots.setdefault(value, []).append(slot)
+    for value in sorted(slots, key=len, reverse=True):
+        for place in reversed(standing_alone(value, text)):
+            text = text[: place.start] + _SLOT_MARKS[slots[value][0]] + text[place.stop :]
+    return text.translate({ord(_SLOT_MARKS[s[0]]): f"{{{'|'.join(s)}}}" for s in slots.values()})
+
+
+def standing_alone(value: str, text: str) -> list[slice]:
+    """Where the value is not part of a longer word or number: "5%" is not in "15%"."""
+    found = []
+    start = text.find(value)
+    while start >= 0:
+        end = start + len(value)
+        joined = (start > 0 and _JOINS_BEFORE.match(text, start - 1)) or _JOINS_AFTER.match(
+            text, end
+        )
+        if not joined:
+            found.append(slice(start, end))
+        start = text.find(value, start + 1 if joined else end)
+    return found
+
+
+def context_pattern(pattern: str) -> re.Pattern[str]:
+    """A rule's pattern with one slot in it, which becomes the group "slot"."""
+    slot = _SLOT.search(pattern)
+    if slot is None or slot[1] not in SLOT_LENGTHS:
+        raise ValueError(f"slot context {pattern!r} names no slot")
+    named = rf"(?P<slot>\{{(?:\w+\|)*{slot[1]}(?:\|\w+)*\}})"
+    return re.compile(pattern.replace(slot[0], named), re.IGNORECASE)

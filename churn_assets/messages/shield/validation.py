@@ -1,0 +1,339 @@
+"""The safety shield: a message that breaks any rule of `rules.json` is never served.
+
+A template (slots unfilled) is judged once for every customer: right slots and no others, and a
+length that holds for the shortest and the longest values. A filled text is judged again as the
+customer would read it, with the values it must show masked, so that a name is never mistaken
+for a phrase, nor a bill for a telephone number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+
+from churn_assets.messages.shield.bounded import MOST_CHARACTERS
+from churn_assets.messages.shield.brief import Contract, MessageBrief, Service
+from churn_assets.messages.shield.rules import (
+    RULES_PATH,
+    PhraseMatcher,
+    ShieldRules,
+    load_rules,
+    skeleton,
+)
+from churn_assets.messages.shield.slots import (
+    FIRST_MONTH,
+    MARK,
+    MARKS,
+    SLOT_LENGTHS,
+    context_pattern,
+    has_stray_brace,
+    length_range,
+    mask_slots,
+    slot_places,
+    slot_values,
+    slots_in,
+    standing_alone,
+    unfill,
+)
+
+CHECKS = (
+    "banned_phrase",
+    "invalid_length",
+    "missing_name",
+    "missing_offer",
+    "promised_discount",
+    "misused_slot",
+    "link",
+    "phone_or_card_number",
+    "other_name",
+    "wrong_service",
+    "wrong_contract",
+    "unexpected_character",
+    "shouting",
+    "repetition",
+    "doubled_stop",
+    "unfilled_slot",
+    "quiet_hours",
+    "wrong_value",
+)
+"""What a filled text is judged by: the violations that `Shield.check_text` can name."""
+
+_NUMBER = re.compile(r"\d")
+_LONG_NUMBER = re.compile(r"(?:\d[\s().+/-]*){7,}")
+_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_DOUBLED = re.compile(r"\b(\w+)\s+\1\b", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"[.!?:…]+")
+_SENTENCE_START = re.compile(r"(?:^|[.!?:;…]\s+|[“\"(]\s*|\s[-–—]\s)$")
+_DOUBLED_STOP = re.compile(r"(?<!\.)\.\.(?!\.)")  # "Sam Jr.. We"; three are an ellipsis
+_SHOUTED = re.compile(r"[!?]{2,}|(?<!\w)[A-Z]{4,}(?!\w)|(?<!\w)[A-Z]{3,}\s+[A-Z]{3,}(?!\w)")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`passed` is true exactly when `violations` is empty."""
+
+    passed: bool
+    violations: tuple[str, ...]
+
+    @classmethod
+    def of(cls, violations: Iterator[str]) -> Verdict:
+        found = tuple(dict.fromkeys(violations))
+        return cls(passed=not found, violations=found)
+
+    def as_dict(self) -> dict[str, bool | list[str]]:
+        """The specification's `{"passed": ..., "violations": [...]}`."""
+        return {"passed": self.passed, "violations": list(self.violations)}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What of a brief decides whether a template suits it; no customer's values in it."""
+
+    offer_percentage: int
+    contract: Contract
+    services: tuple[Service, ...]
+
+    @classmethod
+    def of(cls, brief: MessageBrief) -> Facts:
+        return cls(brief.offer_percentage, brief.contract, brief.services)
+
+
+class Shield:
+    """Judges by one rules file; `currency` and `offer_months` are what slots are filled with."""
+
+    def __init__(self, rules: ShieldRules, *, currency: str = "$", offer_months: int = 12) -> None:
+        self.rules = rules
+        self.currency = currency
+        self.offer_months = offer_months
+        self._banned = PhraseMatcher(rules.all_banned, rules.confusables)
+        self._banned_in_names = self._words(rules.banned_in_names)
+        self._gift = self._words(rules.gift_words)
+        self._discount = self._words(rules.discount_words)
+        self._innocent = PhraseMatcher(rules.innocent_phrases, rules.confusables)
+        self._services = {key: self._words(words) for key, words in rules.service_words.items()}
+        self._contracts = {key: self._words(words) for key, words in rules.contract_words.items()}
+        self._links = re.compile("|".join(rules.link_patterns))
+        self._amount = re.compile(rules.number_pattern)
+        self._contexts = [
+            context_pattern(pattern)
+            for patterns in rules.slot_contexts.values()
+            for pattern in patterns
+        ]
+        self._first_names = {name.casefold() for name in rules.first_names}
+        self._before_comma = {*rules.words_before_comma, *rules.greetings}
+        self._lower_names = self._first_names - set(rules.names_that_are_words)
+        words = "|".join(re.escape(word) for word in rules.greetings)
+        self._greeting = re.compile(rf"\b(?:{words})\b[\s,]+([^\W\d_]+)", re.IGNORECASE)
+        self._banned_letters = [_letters(p, rules.confusables) for p in rules.banned_in_names]
+        # A bank has a few thousand templates: their words, values masked, recur in every message.
+        self.check_template_facts = lru_cache(maxsize=65_536)(self._check_template)
+        self._misuses_a_slot = lru_cache(maxsize=65_536)(self._misplaces_a_slot)
+        self._word_violations = lru_cache(maxsize=65_536)(self._judge_words)
+
+    @classmethod
+    def load(
+        cls, rules_path: Path = RULES_PATH, *, currency: str = "$", offer_months: int = 12
+    ) -> Shield:
+        """Read the rules; raises ValueError naming the file when they are not valid."""
+        rules = load_rules(rules_path)
+        try:
+            return cls(rules, currency=currency, offer_months=offer_months)
+        except (ValueError, re.error) as error:
+            raise ValueError(f"{rules_path} is no valid shield rules file: {error}") from error
+
+    def check_template(self, template: str, brief: MessageBrief) -> Verdict:
+        """Whether the template is right for every customer with this offer, contract, services."""
+        return self.check_template_facts(template, Facts.of(brief))
+
+    def check_text(self, text: str, brief: MessageBrief, now: datetime | None = None) -> Verdict:
+        """Whether the filled text may be sent to this customer at this time.
+
+        `now` is any aware time and is read in the zone of `brief.local_time`, which is used
+        itself when `now` is None. Raises ValueError when `now` has no time zone.
+        """
+        return Verdict.of(self._text_violations(text, brief, now))
+
+    def _check_template(self, template: str, facts: Facts) -> Verdict:
+        return Verdict.of(self._template_violations(template, facts))
+
+    def _template_violations(self, template: str, facts: Facts) -> Iterator[str]:
+        if len(template) > MOST_CHARACTERS:
+            yield "invalid_length"
+            return
+        slots = slots_in(template)
+        if has_stray_brace(template) or not set(slots) <= SLOT_LENGTHS.keys():
+            yield "unknown_slot"
+            return
+        if len(set(slots)) < len(slots):
+            yield "doubled_slot"
+        if "name" not in slots:
+            yield from ("missing_slot", "missing_name")
+        if facts.offer_percentage and "offer" not in slots:
+            yield from ("missing_slot", "missing_offer")
+        if not facts.offer_percentage and {"offer", "months"} & set(slots):
+            yield "promised_discount"
+        shortest, longest = length_range(template)
+        if shortest < self.rules.length[0] or longest > self.rules.length[1]:
+            yield "invalid_length"
+        if not MARKS.isdisjoint(template):  # they would pass for values
+            yield "unexpected_character"
+        masked = mask_slots(template, MARK)
+        if _NUMBER.search(masked) or "%" in masked or "$" in masked:
+            yield "literal_value"
+        if self._misuses_a_slot(template):
+            yield "misused_slot"
+        yield from self._word_violations(masked, facts)
+
+    def _text_violations(
+        self, text: str, brief: MessageBrief, now: datetime | None
+    ) -> Iterator[str]:
+        local = brief.local_time if now is None else _in_zone(now, brief.local_time)
+        if self.rules.quiet_hours.contains(local.hour):
+            yield "quiet_hours"
+        if not self.rules.length[0] <= len(text) <= self.rules.length[1]:
+            yield "invalid_length"
+        if len(text) > MOST_CHARACTERS:
+            return
+        if "{" in text or "}" in text:
+            yield "unfilled_slot"
+            return
+        if not MARKS.isdisjoint(text):
+            yield "unexpected_character"
+            return
+        # Masking the name "now" would hide "act now".
+        name = brief.name
+        if name and self._may_complete_a_phrase(name) and self._banned_in_names.finds(text):
+            yield "banned_phrase"
+        values = slot_values(brief, currency=self.currency, offer_months=self.offer_months)
+        if name and not standing_alone(name, text):
+            yield "missing_name"
+        if _DOUBLED_STOP.search(text):
+            yield "doubled_stop"
+        if "tenure" not in values and standing_alone(FIRST_MONTH, text):
+            yield "wrong_value"
+        if brief.offer_percentage and not standing_alone(values["offer"], text):
+            yield "missing_offer"
+        if not brief.offer_percentage:  # "0%" is not one of the customer's values
+            values = {slot: values[slot] for slot in values if slot not in ("offer", "months")}
+        if self._misuses_a_value(text, values):
+            yield "misused_slot"
+        masked = mask_slots(unfill(text, values), MARK)
+        if _NUMBER.search(masked) or "%" in masked:
+            yield "promised_discount" if not brief.offer_percentage else "wrong_value"
+        yield from self._word_violations(masked, Facts.of(brief))
+
+    def _judge_words(self, masked: str, facts: Facts) -> tuple[str, ...]:
+        """What is wrong with the words themselves, values masked."""
+        return tuple(self._violations_of(masked, facts))
+
+    def _violations_of(self, masked: str, facts: Facts) -> Iterator[str]:
+        seen = skeleton(masked, {})[:MOST_CHARACTERS]  # as written: digits are digits
+        plain = skeleton(masked, self.rules.confusables)
+        if self._banned.finds_in(plain):
+            yield "banned_phrase"
+        plain = self._innocent.without(plain)
+        if self._gift.finds_in(plain) or self._amount.search(plain):
+            yield "promised_discount"
+        if not facts.offer_percentage and self._discount.finds_in(plain):
+            yield "promised_discount"
+        if self._links.search(seen):
+            yield "link"
+        if _LONG_NUMBER.search(seen):
+            yield "phone_or_card_number"
+        if self._names_somebody_else(masked):
+            yield "other_name"
+        if any(m.finds_in(plain) for s, m in self._services.items() if s not in facts.services):
+            yield "wrong_service"
+        if any(m.finds_in(plain) for c, m in self._contracts.items() if c != facts.contract):
+            yield "wrong_contract"
+        if not all(self._is_plain(character) for character in masked):
+            yield "unexpected_character"
+        if _SHOUTED.search(masked):
+            yield "shouting"
+        if repeats(masked):
+            yield "repetition"
+
+    def _is_plain(self, character: str) -> bool:
+        if character == MARK or character in self.rules.plain_characters:
+            return True
+        return " " <= character <= "~" and character not in "<>{}[]|\\^~`&*_=#"
+
+    def _may_complete_a_phrase(self, name: str) -> bool:
+        words = [_letters(word, self.rules.confusables) for word in name.split()]
+        return any(word in phrase for word in words for phrase in self._banned_letters)
+
+    def _misplaces_a_slot(self, template: str) -> bool:
+        """Whether a slot stands where its value would say something else than it is."""
+        right = {
+            match.start("slot")
+            for context in self._contexts
+            for match in context.finditer(template)
+        }
+        return not slot_places(template) <= right
+
+    def _misuses_a_value(self, text: str, values: Mapping[str, str]) -> bool:
+        """The same for a filled text.
+
+        A name may be a word of the message too ("us"): one of its places must be right. One that
+        reads like another value ("first month") may stand in that value's places as well.
+        """
+        name = values.get("name")
+        if name is None or list(values.values()).count(name) > 1:
+            return self._misuses_a_slot(unfill(text, values))
+        unfilled = unfill(text, {slot: values[slot] for slot in values if slot != "name"})
+        named = [
+            unfilled[: place.start] + "{name}" + unfilled[place.stop :]
+            for place in standing_alone(name, unfilled)
+        ]
+        return all(self._misuses_a_slot(one) for one in named or [unfilled])
+
+    def _names_somebody_else(self, masked: str) -> bool:
+        known = set(self.rules.capitalised_words)
+        for match in self._greeting.finditer(masked):
+            follower = match.group(1)
+            if follower.casefold() in self._first_names:
+                return True
+            if follower[0].isupper() and follower not in known:
+                return True
+        for match in _WORD.finditer(masked):
+            word = match.group().replace("’", "'")
+            base = word.split("'")[0]
+            if base.casefold() in self._lower_names:
+                return True
+            if not word[0].isupper() or {word, base} & known:
+                continue
+            if base.casefold() in self._first_names:
+                return True
+            if not _SENTENCE_START.search(masked[: match.start()]):
+                return True
+            called = masked[match.end() :].startswith(",")  # "Wilhelmina, please enjoy"
+            if called and word.casefold() not in self._before_comma:
+                return True
+        return False
+
+    def _words(self, phrases: tuple[str, ...]) -> PhraseMatcher:
+        return PhraseMatcher(phrases, self.rules.confusables, whole_words=True)
+
+
+def _in_zone(now: datetime, local: datetime) -> datetime:
+    if now.tzinfo is None:
+        raise ValueError("now needs a time zone")
+    return now.astimezone(local.tzinfo)
+
+
+def _letters(text: str, confusables: dict[str, str]) -> str:
+    return "".join(filter(str.isalnum, skeleton(text, confusables)))
+
+
+def repeats(text: str) -> bool:
+    """The same word twice running, the same four words twice, or the same sentence twice."""
+    if _DOUBLED.search(text):
+        return True
+    words = [word.casefold() for word in _WORD.findall(text)]
+    runs = list(zip(words, words[1:], words[2:], words[3:], strict=False))
+    sentences = [part.strip().casefold() for part in _SENTENCE_END.split(text) if part.strip()]
+    return len(set(runs)) < len(runs) or len(set(sentences)) < len(sentences)

@@ -1,0 +1,91 @@
+"""The message bank: templates generated, shielded and scored beforehand, one cell per brief."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from churn_assets.messages.shield.brief import (
+    CONTRACTS,
+    OFFERS,
+    TENURE_BANDS,
+    TONES,
+    Contract,
+    MessageBrief,
+    TenureBand,
+    Tone,
+)
+
+
+class Cell(NamedTuple):
+    offer: int
+    band: TenureBand
+    contract: Contract
+    tone: Tone
+
+    @classmethod
+    def of(cls, brief: MessageBrief) -> Cell:
+        return cls(brief.offer_percentage, brief.band, brief.contract, brief.tone)
+
+
+@dataclass(frozen=True)
+class ScoredTemplate:
+    text: str
+    score: float
+
+
+def all_cells() -> list[Cell]:
+    """Every (offer, tenure band, contract, tone): 4 x 3 x 3 x 4 = 144."""
+    return [
+        Cell(offer, band, contract, tone)
+        for offer in OFFERS
+        for band in TENURE_BANDS
+        for contract in CONTRACTS
+        for tone in TONES
+    ]
+
+
+class MessageBank:
+    """Templates per cell, best first by reward-model score."""
+
+    def __init__(self, cells: Mapping[Cell, Iterable[ScoredTemplate]]) -> None:
+        self._cells = {
+            cell: tuple(sorted(templates, key=lambda t: (-t.score, t.text)))
+            for cell, templates in cells.items()
+        }
+
+    def candidates(self, brief: MessageBrief, seed: str = "") -> tuple[ScoredTemplate, ...]:
+        """The cell's templates, best first; empty when the bank has none for this brief."""
+        return self._cells.get(Cell.of(brief), ())
+
+    def __len__(self) -> int:
+        return sum(len(templates) for templates in self._cells.values())
+
+    def cells(self) -> Mapping[Cell, tuple[ScoredTemplate, ...]]:
+        return self._cells
+
+    def save(self, path: Path) -> None:
+        rows = [
+            {**cell._asdict(), "templates": [vars(t) for t in templates]}
+            for cell, templates in self._cells.items()
+        ]
+        path.write_text(json.dumps({"cells": rows}, indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> MessageBank:
+        """Read a saved bank; raises ValueError naming the file when it is not one."""
+        try:
+            rows = json.loads(path.read_text(encoding="utf-8"))["cells"]
+            return cls(
+                {
+                    Cell(row["offer"], row["band"], row["contract"], row["tone"]): [
+                        ScoredTemplate(str(t["text"]), float(t["score"])) for t in row["templates"]
+                    ]
+                    for row in rows
+                }
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} is no message bank: {error!r}") from error

@@ -1,0 +1,99 @@
+"""Generation on the spot: n candidates in one batch, best first by the reward model.
+
+The message bank is made with it, and with `live_generation` the API asks it in place of the bank.
+It needs torch, so nothing that the API imports at its start imports this module.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+
+from churn_assets.messages.config import GenerationConfig
+from churn_assets.messages.corpus.prompts import Situation
+from churn_assets.messages.models.language_model import (
+    RewardHead,
+    activate,
+    head_width,
+    load_base,
+    sample,
+    scores,
+)
+from churn_assets.messages.models.ppo_text import POLICY
+from churn_assets.messages.models.reward import REWARD, load_head
+from churn_assets.messages.shield.brief import MessageBrief
+from churn_assets.messages.writing.bank import ScoredTemplate
+
+BASE_FOLDER = "base"
+
+
+class LiveModel:
+    """The policy and the reward model on one base. One request at a time."""
+
+    def __init__(
+        self,
+        model: PeftModel,
+        tokenizer: Any,
+        head: RewardHead,
+        generation: GenerationConfig,
+        candidates: int = 8,
+    ) -> None:
+        self.model, self.tokenizer, self.head = model, tokenizer, head
+        self.generation = generation
+        self.count = candidates
+
+    @classmethod
+    def load(
+        cls,
+        base: Path,
+        ppo: Path,
+        reward: Path,
+        generation: GenerationConfig,
+        *,
+        eight_bit: bool = False,
+        candidates: int = 8,
+    ) -> LiveModel:
+        """From the artifacts message_base_model, ppo_text_model and reward_model."""
+        model, tokenizer = load_base(base, eight_bit=eight_bit)
+        adapted = PeftModel.from_pretrained(model, ppo / POLICY, adapter_name=POLICY)
+        adapted.load_adapter(reward / REWARD, adapter_name=REWARD)
+        head = load_head(reward, REWARD, head_width(adapted))
+        return cls(adapted.eval(), tokenizer, head, generation, candidates)
+
+    @classmethod
+    def load_released(
+        cls, folder: Path, generation: GenerationConfig, *, candidates: int = 8
+    ) -> LiveModel:
+        """From a release's `messages/live/` folder, which `copy_for_live` wrote."""
+        ppo, reward = folder / "ppo", folder / "reward"
+        return cls.load(folder / BASE_FOLDER, ppo, reward, generation, candidates=candidates)
+
+    def candidates(self, brief: MessageBrief, seed: str) -> list[ScoredTemplate]:
+        """Templates for one brief, best first; the seed decides every draw."""
+        number = int.from_bytes(hashlib.blake2b(seed.encode(), digest_size=4).digest(), "big")
+        written = self.write([Situation.of(brief)] * self.count, number)
+        return sorted(set(written), key=lambda t: (-t.score, t.text))
+
+    @torch.no_grad()
+    def write(self, situations: Sequence[Situation], seed: int) -> list[ScoredTemplate]:
+        """One scored template per situation, in order."""
+        activate(self.model, POLICY)
+        prompts = [situation.prompt for situation in situations]
+        samples = sample(self.model, self.tokenizer, prompts, self.generation, seed)
+        activate(self.model, REWARD)
+        found = scores(self.model, self.head, samples.ids, samples.mask).tolist()
+        return [ScoredTemplate(t, s) for t, s in zip(samples.texts, found, strict=True)]
+
+
+def copy_for_live(base: Path, ppo: Path, reward: Path, out: Path) -> None:
+    """What `load_released` needs, and nothing else."""
+    shutil.copytree(base, out / BASE_FOLDER)
+    shutil.copytree(ppo / POLICY, out / "ppo" / POLICY)
+    shutil.copytree(reward / REWARD, out / "reward" / REWARD)
+    shutil.copy(reward / f"{REWARD}_head.safetensors", out / "reward")

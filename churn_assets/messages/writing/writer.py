@@ -1,0 +1,129 @@
+"""Writes one customer's message: candidates, shield, best, fill, shield again, else a template."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Protocol
+
+from churn_assets.messages.shield.brief import MessageBrief
+from churn_assets.messages.shield.slots import fill, slot_values, slots_in, without_name
+from churn_assets.messages.shield.validation import Shield, Verdict
+from churn_assets.messages.writing.bank import MessageBank, ScoredTemplate
+from churn_assets.messages.writing.templates import reviewed_templates
+
+Source = Literal["model", "template"]
+# A time of day is nothing that another wording could mend: the caller decides when to send.
+NOT_MENDED_BY_REWRITING = frozenset({"quiet_hours"})
+
+
+UNFIT = "no message that passes the shield has a place for it"
+
+
+class CandidateSource(Protocol):
+    """Where generated templates come from: the bank, or a model asked on the spot."""
+
+    def candidates(self, brief: MessageBrief, seed: str) -> Sequence[ScoredTemplate]:
+        """Templates for the brief, best first; may be empty."""
+        ...
+
+
+@dataclass(frozen=True)
+class Message:
+    """What to send; `verdict` can only fail on quiet hours.
+
+    `name_doubt` says why the text doesn't hold the customer's name; None when it does.
+    """
+
+    text: str
+    template: str
+    source: Source
+    verdict: Verdict
+    name_doubt: str | None = None
+
+
+class MessageWriter:
+    """`source` None (no model released, or switched off) writes reviewed templates only.
+
+    `variety` is how many of the best passing candidates the seed chooses among, so that
+    neighbours do not all read the same words.
+    """
+
+    def __init__(
+        self, shield: Shield, source: CandidateSource | None = None, *, variety: int = 4
+    ) -> None:
+        self.shield = shield
+        self.source = source
+        self.variety = variety
+
+    @classmethod
+    def load(
+        cls, folder: Path, *, currency: str = "$", offer_months: int = 12, use_bank: bool = True
+    ) -> MessageWriter:
+        """From a release's `messages/` folder: `rules.json` and `bank.json`.
+
+        Raises FileNotFoundError or ValueError naming the file that is missing or broken.
+        """
+        shield = Shield.load(folder / "rules.json", currency=currency, offer_months=offer_months)
+        bank = MessageBank.load(folder / "bank.json") if use_bank else None
+        return cls(shield, bank)
+
+    def write(self, brief: MessageBrief, seed: str, now: datetime | None = None) -> Message:
+        """The message for this brief; the same brief and seed give the same message.
+
+        A doubtful name, or one that no template passes with, is left out.
+        seed: customer and release. now: an aware time, by default `brief.local_time`.
+        Raises RuntimeError when not even a reviewed template passes, which the tests exclude.
+        """
+        message = self._write(brief, seed, now)
+        if message is None and brief.name is not None:
+            nameless = replace(brief, name=None)
+            message, doubt = self._write(nameless, seed, now), UNFIT
+        else:
+            doubt = brief.name_doubt
+        if message is None:
+            raise RuntimeError(
+                f"no reviewed template passes the shield for offer {brief.offer_percentage} %, "
+                f"band {brief.band}, tone {brief.tone}: mend templates.json or rules.json"
+            )
+        return replace(message, name_doubt=doubt)
+
+    def _write(self, brief: MessageBrief, seed: str, now: datetime | None) -> Message | None:
+        """The first wording that passes, the seed's choice of the best generated ones first."""
+        values = slot_values(
+            brief, currency=self.shield.currency, offer_months=self.shield.offer_months
+        )
+        generated = () if self.source is None else self.source.candidates(brief, seed)
+        passing = [t.text for t in generated if self.shield.check_template(t.text, brief).passed]
+        wordings = self._wordings(passing, brief, values)[: self.variety]
+        reviewed = self._wordings(reviewed_templates(brief), brief, values)
+        ordered: list[tuple[str, Source]] = [(t, "model") for t in _rotated(wordings, seed)]
+        ordered += [(t, "template") for t in _rotated(reviewed, seed)]
+        for template, source in ordered:
+            text = fill(template, values)
+            verdict = self.shield.check_text(text, brief, now)
+            if set(verdict.violations) <= NOT_MENDED_BY_REWRITING:
+                return Message(text, template, source, verdict)
+        return None
+
+    def _wordings(
+        self, templates: Sequence[str], brief: MessageBrief, values: Mapping[str, str]
+    ) -> list[str]:
+        """The templates for which this customer has every value, without name if they have none."""
+        worded: Sequence[str | None] = templates
+        if brief.name is None:
+            greetings = self.shield.rules.greetings
+            worded = [without_name(template, greetings) for template in templates]
+        return [t for t in worded if t is not None and values.keys() >= set(slots_in(t))]
+
+
+def _rotated(templates: Sequence[str], seed: str) -> list[str]:
+    """The templates, beginning at the one that the seed picks."""
+    if not templates:
+        return []
+    digest = hashlib.blake2b(seed.encode(), digest_size=8).digest()
+    start = int.from_bytes(digest, "big") % len(templates)
+    return [*templates[start:], *templates[:start]]

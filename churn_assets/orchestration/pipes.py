@@ -1,0 +1,29 @@
+"""What both compute backends need of a Dagster Pipes session."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from churn_assets.stages.child_process import StageError
+from churn_assets.stages.spec import StageReport
+
+CANCELED = {dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED}
+
+
+def received_report(session: dg.PipesSession, stage: str) -> StageReport:
+    """The report that the stage sent before it ended; raises StageError if there is none."""
+    messages = [m["report"] for m in session.get_custom_messages() if "report" in m]
+    if len(messages) != 1:
+        raise StageError(f"{stage} ended without error but sent {len(messages)} reports, not one")
+    return StageReport.model_validate(messages[0])
+
+
+def stop_if_canceled(context: dg.AssetExecutionContext) -> None:
+    """Raise Dagster's interruption if somebody asked for the run's end.
+
+    A signal interrupts only the main thread; a run that was started in another one (as the command
+    line does) learns of its cancellation here.
+    """
+    run = context.instance.get_run_by_id(context.run.run_id)
+    if run is not None and run.status in CANCELED:
+        raise dg.DagsterExecutionInterruptedError

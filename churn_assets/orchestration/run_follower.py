@@ -1,0 +1,125 @@
+"""Run a job in this process and tell of every event, as `churn materialize` shows it."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+import dagster as dg
+from dagster._utils.interrupts import setup_interrupt_handlers
+
+
+def load_job(name: str) -> dg.JobDefinition:
+    """The job `name` of the definitions (what a fresh worker process imports)."""
+    # Imported here: only a run needs every asset.
+    from churn_assets.definitions import definitions
+
+    return definitions().resolve_job_def(name)
+
+
+Kind = Literal[
+    "started",
+    "log",
+    "materialized",
+    "succeeded",
+    "failed",
+    "check_passed",
+    "check_warned",
+    "check_failed",
+]
+
+
+@dataclass(frozen=True)
+class RunEvent:
+    """Something of a run that a person following it would want to see.
+
+    Attributes:
+        kind: what happened.
+        subject: the step, or `asset: check` for a check.
+        text: the last line of a log message, a check's description, or an error's root cause.
+        time: seconds since the epoch.
+    """
+
+    kind: Kind
+    subject: str
+    text: str
+    time: float
+
+
+def run_job(
+    name: str, on_event: Callable[[RunEvent], None], poll_seconds: float = 0.2
+) -> dg.DagsterRun:
+    """Run a job with its own executor on the instance of DAGSTER_HOME and report every event.
+
+    The run has the calling thread, so that an interrupt reaches it and its child processes; another
+    thread follows it through the instance's event log, so that what a person sees here is what the
+    Dagster UI shows.
+    """
+    setup_interrupt_handlers()  # SIGTERM ends a run as Ctrl-C does
+    ticket = {"churn/ticket": uuid.uuid4().hex}  # by which to find the run that we start
+    job = dg.build_reconstructable_job(
+        "churn_assets.orchestration.run_follower", "load_job", reconstructable_kwargs={"name": name}
+    )
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    with dg.DagsterInstance.get() as instance, ThreadPoolExecutor(max_workers=1) as pool:
+        done = threading.Event()
+        following = pool.submit(_follow, instance, ticket, done, on_event, poll_seconds)
+        try:
+            dg.execute_job(job, instance, run_config=quiet, tags=ticket)
+        finally:
+            done.set()
+        following.result()
+        [run] = instance.get_runs(dg.RunsFilter(tags=ticket))
+        return run
+
+
+def _follow(
+    instance: dg.DagsterInstance,
+    ticket: dict[str, str],
+    done: threading.Event,
+    on_event: Callable[[RunEvent], None],
+    poll_seconds: float,
+) -> None:
+    """Hand on the run's events as they are stored, once more after it is done."""
+    cursor, finished = None, False
+    while not finished:
+        finished = done.wait(poll_seconds)
+        for run in instance.get_runs(dg.RunsFilter(tags=ticket)):
+            connection = instance.get_records_for_run(run.run_id, cursor)
+            cursor = connection.cursor
+            for record in connection.records:
+                if (event := to_run_event(record.event_log_entry)) is not None:
+                    on_event(event)
+
+
+def to_run_event(entry: dg.EventLogEntry) -> RunEvent | None:
+    """The part of an event-log entry worth showing, or None for Dagster's own book-keeping."""
+    step, event = entry.step_key or "", entry.dagster_event
+    if event is None:
+        lines = entry.user_message.strip().splitlines()
+        return RunEvent("log", step, lines[-1], entry.timestamp) if step and lines else None
+    if event.event_type_value == "ASSET_MATERIALIZATION":
+        return RunEvent("materialized", step, "", entry.timestamp)
+    if event.is_step_start:
+        return RunEvent("started", step, "", entry.timestamp)
+    if event.is_step_success:
+        return RunEvent("succeeded", step, "", entry.timestamp)
+    if event.is_step_failure:
+        error = event.step_failure_data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        text = error.message.strip() if error is not None else event.message or ""
+        return RunEvent("failed", step, text, entry.timestamp)
+    if event.event_type_value == "ASSET_CHECK_EVALUATION":
+        check = event.asset_check_evaluation_data
+        subject = f"{check.asset_key.to_user_string()}: {check.check_name}"
+        warned = check.severity == dg.AssetCheckSeverity.WARN
+        kind: Kind = "check_warned" if warned else "check_failed"
+        if check.passed:
+            kind = "check_passed"
+        return RunEvent(kind, subject, check.description or "", entry.timestamp)
+    return None

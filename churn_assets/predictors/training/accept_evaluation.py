@@ -1,0 +1,164 @@
+"""What is measured of the accept model, beside plain AUC and calibration.
+
+All figures are of held-out contacts unless they say otherwise. Whether the contacts can support
+them at all is `design`'s to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from churn_assets.predictors.config import SPECIFICATION, AcceptConfig
+from churn_assets.predictors.scoring.features import ACCEPT_FEATURES, OFFER_LEVELS
+from churn_assets.predictors.training.baselines import logistic_regression
+from churn_assets.predictors.training.boosting import (
+    Learner,
+    fit_calibrator,
+    margins,
+    stratified_folds,
+)
+from churn_assets.predictors.training.design import COLUMN
+from churn_assets.predictors.training.metrics import (
+    auc,
+    auc_error,
+    bootstrap_auc,
+    ece,
+    ece_error,
+    interval,
+    summary,
+    wilson_interval,
+)
+
+Floats = NDArray[np.float64]
+Matrix = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+BASELINE_FOLDS = 2
+
+
+def discrimination(
+    matrix: Matrix, accepted: Floats, probabilities: Floats, config: AcceptConfig, copies: int = 1
+) -> dict[str, Any]:
+    """AUC and ECE overall and at each offer, of contacts (N, F) and their probabilities (N,).
+
+    `auc_offer_only` ranks by the offer alone: what the discount explains without the customer.
+    `copies`: of each contact, one block after the other (as in `bootstrap_auc`).
+    """
+    offer = matrix[:, COLUMN["offer_level"]].astype(np.float64)
+    scores = [probabilities, offer]
+    resampled = bootstrap_auc(accepted, scores, config.bootstrap, config.seed, copies)
+    levels = [offer == level for level in range(OFFER_LEVELS)]
+    return {
+        **summary(accepted, probabilities),
+        "auc_interval": interval(resampled[:, 0]),
+        "auc_error": auc_error(accepted, probabilities),
+        "ece_error": ece_error(accepted, probabilities),
+        "auc_offer_only": auc(accepted, offer),
+        "auc_over_offer_only_error": float(np.std(resampled[:, 0] - resampled[:, 1])),
+        "auc_over_offer_only_interval": interval(resampled[:, 0] - resampled[:, 1]),
+        "auc_offer0": auc(accepted[levels[0]], probabilities[levels[0]]),
+        "auc_offer0_error": auc_error(accepted[levels[0]], probabilities[levels[0]]),
+        "auc_by_offer": [auc(accepted[rows], probabilities[rows]) for rows in levels],
+        "ece_by_offer": [ece(accepted[rows], probabilities[rows]) for rows in levels],
+        "ece_by_offer_error": [ece_error(accepted[rows], probabilities[rows]) for rows in levels],
+        "rows": len(accepted),
+    }
+
+
+def offer_curve(matrix: Matrix, accepted: Floats, probabilities: Floats) -> dict[str, Any]:
+    """Predicted against observed rate of the contacts at each offer, with 95 % intervals."""
+    offer = matrix[:, COLUMN["offer_level"]]
+    levels = [offer == level for level in range(OFFER_LEVELS)]
+    observed = np.array([accepted[rows].mean() for rows in levels])
+    count = np.array([rows.sum() for rows in levels])
+    bounds = wilson_interval(observed, count)
+    return {
+        "predicted": [float(probabilities[rows].mean()) for rows in levels],
+        "observed": observed.tolist(),
+        "observed_interval": np.column_stack(bounds).tolist(),
+    }
+
+
+def first_contacts(matrix: Matrix) -> Mask:
+    """Contacts (N,) with a customer never contacted before, in this period or any other."""
+    nothing_before = matrix[:, COLUMN["previous_contacts"]] == 0
+    return nothing_before & (matrix[:, COLUMN["contacts_this_period"]] == 0)
+
+
+def customer_curves(curves: Floats) -> dict[str, Any]:
+    """Offer curves (M, 4) of all customers: violations of monotonicity, and how strict it is."""
+    steps = np.diff(curves, axis=1)
+    return {
+        "monotone_violations": int((steps < 0).any(axis=1).sum()),
+        "strictly_increasing_share": float((steps > 0).all(axis=1).mean()),
+        "within_zero_and_one": bool((curves > 0).all() and (curves < 1).all()),
+        "customer_curve": curves.mean(axis=0).tolist(),
+        "customers": len(curves),
+    }
+
+
+def offer0(
+    matrix: Matrix, accepted: Floats, probabilities: Floats, config: AcceptConfig
+) -> dict[str, Any]:
+    """AUC and ECE of the contacts (N, F) without a discount: their responses were observed."""
+    rows = matrix[:, COLUMN["offer_level"]] == 0
+    labels, scores = accepted[rows], probabilities[rows]
+    resampled = bootstrap_auc(labels, [scores], config.bootstrap, config.seed)
+    return {
+        **summary(labels, scores),
+        "auc_interval": interval(resampled[:, 0]),
+        "rows": int(rows.sum()),
+    }
+
+
+def later_contacts(
+    learner: Learner, matrix: Matrix, accepted: Floats, split: NDArray[np.str_]
+) -> dict[str, Any]:
+    """Trained on the first 80 % of the contacts, calibrated on the next tenth, tested on the last.
+
+    The base rate drifts, and the contact history tells the era (`design.era_auc`), so a model of
+    yesterday's contacts errs on tomorrow's by what this shows: published, not gated.
+
+    Args:
+        learner: of the model.
+        matrix: encoded contacts (N, F).
+        accepted: their responses (N,).
+        split: "train", "valid" or "test" by time, (N,).
+    """
+    train, valid, test = (split == name for name in ("train", "valid", "test"))
+    booster = learner.train(matrix[train], accepted[train])
+    calibrator = fit_calibrator(
+        learner.config.calibration, margins(booster, matrix[valid]), accepted[valid]
+    )
+    return {
+        **summary(accepted[test], calibrator(margins(booster, matrix[test]))),
+        "rate_learned": float(accepted[train | valid].mean()),
+        "rate_tested": float(accepted[test].mean()),
+        "rows": int(test.sum()),
+    }
+
+
+def baselines(
+    matrix: Matrix, accepted: Floats, test: Matrix, config: AcceptConfig
+) -> dict[str, Floats]:
+    """Probabilities of the test contacts by each baseline, trained on the same contacts (N, F)."""
+    specification = Learner(
+        ACCEPT_FEATURES, SPECIFICATION.model_copy(update={"threads": config.threads})
+    )
+    folds = stratified_folds(accepted, BASELINE_FOLDS, config.seed)
+    calibrator = specification.cross_fit(matrix, accepted, folds).calibrator("isotonic")
+    return {
+        "offer_only": _rate_of_offer(matrix, accepted, test),
+        "logistic_regression": logistic_regression(matrix, accepted, test, ACCEPT_FEATURES),
+        "specification": calibrator(margins(specification.train(matrix, accepted), test)),
+    }
+
+
+def _rate_of_offer(matrix: Matrix, accepted: Floats, test: Matrix) -> Floats:
+    offer = matrix[:, COLUMN["offer_level"]]
+    rates: Sequence[float] = [accepted[offer == k].mean() for k in range(OFFER_LEVELS)]
+    return np.asarray(rates)[test[:, COLUMN["offer_level"]].astype(np.int64)]

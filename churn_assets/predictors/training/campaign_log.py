@@ -1,0 +1,119 @@
+"""A campaign log as a file: `churn feedback` or a company writes it, the accept model reads it.
+
+One row is one answered contact, in order of time, with the columns of `COLUMNS` and either
+`price_pressure` or `monthly_charges`; other columns are ignored. CSV (also gzip) and Parquet.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from churn_assets.datasets.cells import flag, number, one_of, read_cells, whole
+from churn_assets.datasets.errors import DataError
+from churn_assets.datasets.splits import chronological_split, stratified_split
+from churn_assets.datasets.tables import read_any_table, table_format
+from churn_assets.predictors.scoring.features import OFFER_LEVELS, PricePressure
+from churn_assets.predictors.training.offer_response import ROWS_PER_OFFER, checked
+from churn_assets.storage.trees import write_atomically
+
+LONGEST_PAUSE = 36_525
+"""Days: a customer whom nobody contacted for more than a century is a wrong date."""
+ROWS_PER_ANSWER = 30
+"""The fewest acceptances, and refusals, that leave some in each split and calibration fold."""
+
+COLUMNS = {
+    "partner": flag(optional=True),
+    "contact_channel": one_of("telephone", "cellular", optional=True),
+    "contacts_this_period": whole(0),
+    "days_since_contact": number(0, LONGEST_PAUSE, optional=True),
+    "previous_contacts": whole(0),
+    "previous_outcome": one_of("failure", "nonexistent", "success"),
+    "offer_level": whole(0, OFFER_LEVELS - 1),
+    "accepted": flag(),
+}
+PRICES = {"price_pressure": number(0, 1), "monthly_charges": number(0)}
+
+
+def read_log(file: Path) -> pd.DataFrame:
+    """The log's contacts (N, 9), every value checked as it stands in the file.
+
+    Raises:
+        DataError: there is no such file, it is a folder, its name is of no known format, or
+            an offer or an answer occurs too rarely to learn from.
+        CorruptFileError: it is not what its name says, or rows are longer or shorter than the
+            header.
+        SchemaViolationError: columns are missing or values are none of their column's; says where.
+    """
+    if file.is_dir():
+        raise DataError(f"the campaign log {file} is a folder; name the file in it")
+    if not file.is_file():
+        raise DataError(f"the campaign log {file} does not exist")
+    table = read_any_table(file, [*COLUMNS, *PRICES])
+    price = next((name for name in PRICES if name in table), None)
+    if price is None:
+        raise DataError(f"{file}: needs a column price_pressure or monthly_charges")
+    log = read_cells(table, COLUMNS | {price: PRICES[price]}, str(file))
+    _refuse_too_few(file, log)
+    return log
+
+
+def _refuse_too_few(file: Path, log: pd.DataFrame) -> None:
+    """Raise DataError unless every offer was made, and accepted and refused, often enough."""
+    for level, rows in _counts(log["offer_level"], range(OFFER_LEVELS)):
+        if rows < ROWS_PER_OFFER:
+            raise DataError(
+                f"{file}: offer level {level} has {rows} rows; every level needs {ROWS_PER_OFFER}"
+            )
+    for answer, rows in _counts(log["accepted"], (True, False)):
+        if rows < ROWS_PER_ANSWER:
+            raise DataError(
+                f"{file}: accepted is {str(answer).lower()} in {rows} rows; "
+                f"{ROWS_PER_ANSWER} are needed to learn and to test"
+            )
+
+
+def _counts(column: pd.Series[Any], values: Iterable[Any]) -> list[tuple[Any, int]]:
+    return [(value, int((column == value).sum())) for value in values]
+
+
+def campaign_log(folder: Path, price_pressure: PricePressure) -> pd.DataFrame:
+    """Your own contacts, from the one file in `folder`; columns as `bank_contacts`.
+
+    Raises:
+        ValueError: not exactly one file.
+        DataError: as `read_log`, or CONTACTS refuses the contacts.
+    """
+    files = sorted(folder.iterdir())
+    if len(files) != 1:
+        raise ValueError(f"{folder}: expected one campaign log, found {len(files)} files")
+    log = read_log(files[0])
+    if "price_pressure" not in log:
+        charges = log["monthly_charges"].to_numpy(np.float64)
+        log = log.assign(price_pressure=price_pressure(charges))
+    log = checked(log, files[0].name)
+    return log.assign(
+        split=stratified_split(log["accepted"].to_numpy()),
+        chronological_split=chronological_split(len(log)),
+    )
+
+
+def write_log(rows: Sequence[Mapping[str, Any]], file: Path) -> None:
+    """Write the rows in the format that the file's name says, in one step.
+
+    Raises:
+        DataError: the name is of no known format.
+    """
+    kind, table, written = table_format(file), pa.Table.from_pylist(list(rows)), io.BytesIO()
+    (pq.write_table if kind == ".parquet" else pyarrow.csv.write_csv)(table, written)
+    content = written.getvalue()
+    write_atomically(file, gzip.compress(content, mtime=0) if kind == ".csv.gz" else content)

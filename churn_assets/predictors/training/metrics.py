@@ -1,0 +1,155 @@
+"""How good are probabilities? AUC, expected calibration error, Brier score, bootstrap intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from churn_assets.predictors.training.streams import stream
+
+Floats = NDArray[np.float64]
+ECE_BINS = 10
+
+
+def auc(labels: Floats, scores: Floats) -> float:
+    """Area under the ROC curve: P(score of a positive > score of a negative), ties count half.
+
+    Args:
+        labels: 0 or 1, shape (N,), both present.
+        scores: any monotone score, shape (N,).
+
+    Raises:
+        ValueError: only one class is present.
+    """
+    return _RankedScores(labels, scores).auc(np.ones(len(labels)))
+
+
+class _RankedScores:
+    """Scores sorted once, so that each bootstrap resample costs two counts and one sum."""
+
+    def __init__(self, labels: Floats, scores: Floats) -> None:
+        if not 0 < np.sum(labels) < len(labels):
+            raise ValueError("AUC needs both classes: the labels are all the same")
+        _, self.rank = np.unique(scores, return_inverse=True)
+        self.positive = np.asarray(labels, np.float64)
+
+    def auc(self, weights: Floats) -> float:
+        positives = np.bincount(self.rank, weights * self.positive)
+        negatives = np.bincount(self.rank, weights * (1 - self.positive))
+        below = np.cumsum(negatives) - negatives / 2
+        return float((positives * below).sum() / (positives.sum() * negatives.sum()))
+
+
+def bootstrap_auc(
+    labels: Floats, scores: list[Floats], resamples: int, seed: int, copies: int = 1
+) -> NDArray[np.float64]:
+    """AUC of each score on the same resampled rows, shape (resamples, len(scores)).
+
+    Args:
+        labels: 0 or 1, (N,).
+        scores: each (N,).
+        resamples: how many.
+        seed: of the draws.
+        copies: the rows are so many blocks of the same N / copies cases in the same order; cases
+            are drawn, with all of their rows.
+    """
+    rng = stream(seed, "bootstrap")
+    ranked = [_RankedScores(labels, score) for score in scores]
+    count = len(labels) // copies
+    values = np.empty((resamples, len(scores)))
+    for row in values:
+        weights = np.zeros(len(labels))
+        while not 0 < weights @ labels < weights.sum():  # few rows: a draw may lack a class
+            drawn = np.bincount(rng.integers(0, count, count), minlength=count)
+            weights = np.tile(drawn.astype(np.float64), copies)
+        row[:] = [score.auc(weights) for score in ranked]
+    return values
+
+
+def interval(samples: Floats) -> list[float]:
+    """The central 95 % of bootstrap samples (R,): [2.5 % quantile, 97.5 % quantile]."""
+    return [float(bound) for bound in np.quantile(samples, [0.025, 0.975])]
+
+
+@dataclass(frozen=True)
+class CalibrationCurve:
+    """Observed against predicted in equal-width bins; only bins with rows.
+
+    Attributes:
+        predicted, observed: mean probability and rate of positives, (B,).
+        count: rows, (B,).
+    """
+
+    predicted: Floats
+    observed: Floats
+    count: Floats
+
+
+def calibration_curve(
+    labels: Floats, probabilities: Floats, bins: int = ECE_BINS
+) -> CalibrationCurve:
+    """Reliability diagram of probabilities (N,) in `bins` bins of equal width over [0, 1]."""
+    which = np.minimum((probabilities * bins).astype(int), bins - 1)
+    count = np.bincount(which, minlength=bins).astype(np.float64)
+    filled = count > 0
+    count = count[filled]
+    return CalibrationCurve(
+        predicted=np.bincount(which, probabilities, bins)[filled] / count,
+        observed=np.bincount(which, labels, bins)[filled] / count,
+        count=count,
+    )
+
+
+def wilson_interval(rate: Floats, count: Floats) -> tuple[Floats, Floats]:
+    """95 % bounds of observed rates (B,) of `count` rows (B,) (Wilson, 1927)."""
+    z2 = 1.96**2
+    centre = (rate + z2 / (2 * count)) / (1 + z2 / count)
+    reach = 1.96 / (1 + z2 / count) * np.sqrt(rate * (1 - rate) / count + z2 / (4 * count**2))
+    return centre - reach, centre + reach
+
+
+def ece(labels: Floats, probabilities: Floats, bins: int = ECE_BINS) -> float:
+    """Expected calibration error: mean |observed - predicted| over bins, weighted by rows.
+
+    Equal-width bins (Naeini et al., 2015; Guo et al., 2017).
+    """
+    curve = calibration_curve(labels, probabilities, bins)
+    return float(np.average(np.abs(curve.observed - curve.predicted), weights=curve.count))
+
+
+def ece_error(labels: Floats, probabilities: Floats, bins: int = ECE_BINS) -> float:
+    """Standard error of the ECE, at most: that of the sum of the bins' rates, since the absolute
+    gap to the predictions varies no more than the rate itself."""
+    curve = calibration_curve(labels, probabilities, bins)
+    variance = curve.count * curve.observed * (1 - curve.observed)
+    return float(np.sqrt(variance.sum()) / curve.count.sum())
+
+
+def auc_error(labels: Floats, scores: Floats) -> float:
+    """Standard error of the AUC (DeLong, DeLong and Clarke-Pearson, 1988)."""
+    _, rank = np.unique(scores, return_inverse=True)
+    positives = np.bincount(rank, np.asarray(labels, np.float64))
+    negatives = np.bincount(rank, 1 - np.asarray(labels, np.float64))
+    below = (np.cumsum(negatives) - negatives / 2) / negatives.sum()
+    above = 1 - (np.cumsum(positives) - positives / 2) / positives.sum()
+    variance = 0.0
+    for placement, count in ((below, positives), (above, negatives)):
+        mean = np.average(placement, weights=count)
+        variance += np.average((placement - mean) ** 2, weights=count) / count.sum()
+    return float(np.sqrt(variance))
+
+
+def brier(labels: Floats, probabilities: Floats) -> float:
+    """Mean squared error of the probabilities."""
+    return float(np.mean((labels - probabilities) ** 2))
+
+
+def summary(labels: Floats, probabilities: Floats) -> dict[str, float]:
+    """The three figures that stand beside every model and baseline."""
+    return {
+        "auc": auc(labels, probabilities),
+        "ece": ece(labels, probabilities),
+        "brier": brier(labels, probabilities),
+    }

@@ -1,0 +1,171 @@
+"""From customers to decisions, vectorised: the one path that the API, the batch and the golden set
+share. Numpy only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from churn_assets.decision.config import EnvironmentParams
+from churn_assets.decision.mdp.actions import Decisions, Policy
+from churn_assets.decision.mdp.outcomes import Outcomes, decision_outcomes
+from churn_assets.decision.mdp.state import ACCEPT, build_states
+from churn_assets.decision.policy import load_params, load_policy
+from churn_assets.predictors.scoring.features import OFFER_PERCENTAGES, at_start_of_period
+from churn_assets.predictors.scoring.scorers import AcceptScorer, RiskScorer
+
+MONTHS_OF_VALUE = 12
+HALF_A_CENT = 0.5  # in cents: what is less is rounded to nothing
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Assessments:
+    """N customers, assessed.
+
+    risk: (N,) P(churn). accept: (N, 4) P(accept | offer 0, 5, 10, 15 %) at the present contact
+    history, as the policy sees it.
+    option: (N,) column of `outcomes` that the decision chose: 0 no contact, 1..4 the offers.
+    contributions: (N, F) what each feature adds to the risk's log-odds; None unless asked for.
+    """
+
+    risk: Floats
+    accept: Floats
+    decisions: Decisions
+    outcomes: Outcomes
+    option: NDArray[np.int64]
+    contributions: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.risk)
+
+    @property
+    def accept_of_offer(self) -> Floats:
+        """(N,) P(accept | the decision's offer); of offer 0 where nobody is contacted."""
+        return np.asarray(self.accept[np.arange(len(self)), self.decisions.offer])
+
+    @property
+    def expected_value(self) -> Floats:
+        """(N,) expected reward of the decision minus that of not contacting, in currency."""
+        return np.asarray(self.outcomes.expected_value[np.arange(len(self)), self.option])
+
+    @property
+    def retention(self) -> Floats:
+        """(N,) P(still a customer at the end of the period | decision)."""
+        return np.asarray(self.outcomes.retention[np.arange(len(self)), self.option])
+
+    @property
+    def expected_cost(self) -> Floats:
+        """(N,) expected discount that the decision pays, in currency."""
+        return np.asarray(self.outcomes.expected_cost[np.arange(len(self)), self.option])
+
+
+class Assessor:
+    """A release's models and policies: rows of customers in, `Assessments` out."""
+
+    def __init__(
+        self,
+        risk: RiskScorer,
+        accept: AcceptScorer,
+        policy: Policy,
+        baseline: Policy,
+        params: EnvironmentParams,
+    ) -> None:
+        self.risk = risk
+        self.accept = accept
+        self.policy = policy
+        self.baseline = baseline
+        self.params = params
+
+    @classmethod
+    def load(cls, folder: Path) -> Assessor:
+        """From the rooms of a release folder; raises what the loaders raise, naming the file."""
+        return cls(
+            RiskScorer.load(folder / "risk"),
+            AcceptScorer.load(folder / "accept"),
+            load_policy(folder / "policy"),
+            load_policy(folder / "baseline"),
+            load_params(folder / "policy"),
+        )
+
+    def assess(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        baseline: Sequence[bool] = (),
+        *,
+        explain: bool = False,
+    ) -> Assessments:
+        """Score the rows and decide.
+
+        Args:
+            rows: columns of the telco table plus contact history and `budget_remaining`; a missing
+                key or None is a missing value.
+            baseline: for each row, whether to use the rule-based policy instead of the learned one;
+                empty: for none.
+            explain: whether to compute `contributions`.
+
+        Raises:
+            ValueError: a value outside its range; names the column.
+        """
+        contributions = None
+        if explain:
+            risk, contributions = self.risk.explain(rows)
+        else:
+            risk = self.risk.predict(rows)
+        states = build_states(
+            risk,
+            self.accept.predict([at_start_of_period(row) for row in rows]),
+            _column(rows, "budget_remaining", if_missing=1.0),
+            _column(rows, "days_since_contact", if_missing=np.nan),
+            _column(rows, "contacts_this_period", if_missing=0.0),
+            self.params,
+        )
+        bills = _column(rows, "monthly_charges", if_missing=np.nan)
+        decisions = without_empty_offers(self._decide(states, baseline), bills)
+        values = MONTHS_OF_VALUE * bills
+        outcomes = decision_outcomes(states, values, self.params)
+        option = np.where(decisions.contact, decisions.offer + 1, 0)
+        return Assessments(risk, states[:, ACCEPT], decisions, outcomes, option, contributions)
+
+    def _decide(self, states: Floats, baseline: Sequence[bool]) -> Decisions:
+        if not any(baseline):
+            return self.policy.decide(states)
+        by_rule = self.baseline.decide(states)
+        if all(baseline):
+            return by_rule
+        learned, ruled = self.policy.decide(states), np.array(baseline)
+        return Decisions(
+            contact=np.where(ruled, by_rule.contact, learned.contact),
+            offer=np.where(ruled, by_rule.offer, learned.offer),
+            delay=np.where(ruled, by_rule.delay, learned.delay),
+            probability=np.where(ruled, by_rule.probability, learned.probability),
+        )
+
+
+def without_empty_offers(decisions: Decisions, bills: Floats) -> Decisions:
+    """The decisions, without the discounts that are worth less than a cent a month.
+
+    A policy sees risk and acceptance, not the bill: to who pays nothing it would offer 5 % of that.
+
+    Args:
+        bills: (N,) monthly charges in currency.
+    """
+    cents = bills * np.array(OFFER_PERCENTAGES)[decisions.offer]
+    empty = (decisions.offer > 0) & (cents < HALF_A_CENT)
+    return (
+        replace(decisions, offer=np.where(empty, 0, decisions.offer)) if empty.any() else decisions
+    )
+
+
+def _column(rows: Sequence[Mapping[str, Any]], name: str, *, if_missing: float) -> Floats:
+    """A column as float64 (N,). What stands in for a missing value is part of the state's meaning:
+    an unspent allowance, never contacted, no contact in this period."""
+    values = (row.get(name) for row in rows)
+    return np.array([if_missing if v is None else v for v in values], dtype=np.float64)

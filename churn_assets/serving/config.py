@@ -1,0 +1,97 @@
+"""Settings of the HTTP service. Composed into `churn_assets.settings` as `settings.api`."""
+
+from __future__ import annotations
+
+import hashlib
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from churn_assets.domain.paths import AbsolutePath
+from churn_assets.serving.zones import known_zone
+
+EMPTY_KEY = hashlib.sha256(b"").hexdigest()  # what `sha256sum` says of a variable that was not set
+
+
+class ApiConfig(BaseModel):
+    """How the service answers, protects itself and follows new releases.
+
+    Attributes:
+        host: address to listen on; loopback unless somebody opens it on purpose.
+        port: TCP port.
+        default_time_zone: IANA zone used for quiet hours when a request names none.
+        key_hashes: accepted API keys as `name:sha256-of-the-key`; several at once, so that a key
+            can be rotated without a gap. Empty means open, which the production profile refuses.
+        key_file: a file with further `name:sha256` lines, read again whenever it changes (a mounted
+            secret), so that a key can be withdrawn without a restart.
+        requests_per_second: sustained rate that one process allows to one key (N workers or
+            containers: N times as much); 0 switches the limit off.
+        burst: requests a key may send at once before the rate counts.
+        max_body_bytes: largest body of a single-customer request.
+        max_batch_body_bytes: largest body of `POST /predict/batch`.
+        max_batch_size: customers in one batch request.
+        max_connections: connections that one process keeps; of those that wait for a request, the
+            longest waiting makes room for a new one.
+        max_header_bytes: largest request line and headers together.
+        header_seconds: a request's headers must be whole in this time, else 408.
+        body_seconds: the body likewise; also how long a caller may take to read an answer.
+        trusted_proxies: addresses or networks of the reverse proxies whose `X-Forwarded-For` says
+            who calls; none unless listed.
+        cors_origins: browser origins allowed to call the API; none unless listed.
+        poll_seconds: how often the `latest` pointer and the kill switch are looked at.
+        force_baseline: answer with the rule-based policy and reviewed templates only. The bare
+            environment variable FORCE_BASELINE does the same.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65_535)
+    default_time_zone: str = "America/New_York"
+    key_hashes: tuple[str, ...] = ()
+    key_file: AbsolutePath | None = None
+    requests_per_second: float = Field(default=200.0, ge=0)
+    burst: int = Field(default=400, ge=1)
+    max_body_bytes: int = Field(default=65_536, ge=1_024)
+    max_batch_body_bytes: int = Field(default=2_097_152, ge=1_024)
+    max_batch_size: int = Field(default=1_000, ge=1)
+    max_connections: int = Field(default=500, ge=1, le=100_000)
+    max_header_bytes: int = Field(default=32_768, ge=1_024)
+    header_seconds: float = Field(default=10.0, gt=0)
+    body_seconds: float = Field(default=30.0, gt=0)
+    trusted_proxies: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
+    poll_seconds: float = Field(default=1.0, gt=0)
+    force_baseline: bool = False
+
+    @field_validator("default_time_zone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        return known_zone(zone)
+
+    @field_validator("key_hashes")
+    @classmethod
+    def _name_and_hash(cls, lines: tuple[str, ...]) -> tuple[str, ...]:
+        for line in lines:
+            parse_key_line(line)
+        return lines
+
+
+def parse_key_line(line: str) -> tuple[str, bytes]:
+    """`name:sha256` -> (name, 32-byte digest).
+
+    Raises:
+        ValueError: the line has another form, or its key is the empty one. The message never
+            repeats the line: somebody may have pasted the key itself.
+    """
+    name, separator, digest = line.strip().partition(":")
+    if digest == EMPTY_KEY:
+        raise ValueError(
+            f"the digest of the API key {name!r} is that of an empty key: make "
+            "a key with `python -m api.security NAME`"
+        )
+    if not (separator and name and len(digest) == 64 and set(digest) <= set("0123456789abcdef")):
+        raise ValueError(
+            "an API key is configured as name:sha256 (64 lower-case hex digits); "
+            "make one with `python -m api.security NAME`"
+        )
+    return name, bytes.fromhex(digest)

@@ -1,0 +1,329 @@
+"""The retention engine: one release in memory, requests in, the specification's answers out."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self, TypedDict, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from churn_assets.messages.config import GenerationConfig
+from churn_assets.messages.shield.brief import MessageBrief, services_of
+from churn_assets.messages.writing.bank import ScoredTemplate
+from churn_assets.messages.writing.writer import CandidateSource, Message, MessageWriter
+from churn_assets.predictors.scoring.features import OFFER_PERCENTAGES
+from churn_assets.release.bundle import Manifest, ReleaseError, message_seed, verify
+from churn_assets.serving.assessment import Assessments, Assessor
+from churn_assets.serving.explain import top_reasons, warnings_of
+from churn_assets.serving.schemas import PredictRequest
+from churn_assets.serving.zones import zone_info
+
+CENTS = 2  # decimal places of money
+PLACES = 4  # of probabilities
+QUIET_HOURS = "quiet_hours"
+SAFE = {"passed": True, "violations": []}
+
+
+class ServedMessages(BaseModel):
+    """What serving needs of a release's message settings.
+
+    Training settings come and go with the code; a release must stay loadable, so that it can be
+    rolled back to. Hence only these few are read, and others are ignored.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    currency: str
+    offer_months: int
+    live_generation: bool = False
+    live_candidates: int = 8
+    generation: dict[str, Any] = Field(default_factory=dict)
+
+
+class Options(TypedDict, total=False):
+    """How requests are to be answered.
+
+    now: an aware time, by which quiet hours are judged; the present if None.
+    force_baseline: the kill switch, for all of them; each request may also set its own.
+    with_message: False where only the decision is wanted.
+    live: False has the bank write even where the language model is asked on the spot.
+    explain: False where no `metadata.reasons` are wanted.
+    exact: True leaves figures as they were computed, for comparing machines.
+    """
+
+    now: datetime | None
+    force_baseline: bool
+    with_message: bool
+    live: bool
+    explain: bool
+    exact: bool
+
+
+class RetentionEngine:
+    """Answers from one release. Stateless after loading, so threads may share it.
+
+    Attributes:
+        release_id: what `metadata.release_id` says.
+        manifest: the release's manifest; None while a release is being built.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        release_id: str,
+        messages: ServedMessages,
+        default_time_zone: str,
+        manifest: Manifest | None = None,
+    ) -> None:
+        self.release_id = release_id
+        self.manifest = manifest
+        self.default_time_zone = default_time_zone
+        self.assessor = Assessor.load(folder)
+        self.writer = MessageWriter.load(
+            folder / "messages", currency=messages.currency, offer_months=messages.offer_months
+        )
+        self.reviewed_writer = MessageWriter(self.writer.shield)
+        self.live_writer = self._load_live_writer(folder, messages)
+        self._message_seed = message_seed(folder)
+
+    @classmethod
+    def load(cls, folder: Path, default_time_zone: str = "America/New_York") -> Self:
+        """A release from its folder, after every file's digest was verified.
+
+        Raises:
+            ReleaseError: the folder is not exactly what its manifest says.
+        """
+        manifest = verify(folder)
+        return cls(
+            folder,
+            release_id=manifest.release_id,
+            messages=ServedMessages.model_validate(manifest.settings["messages"]),
+            default_time_zone=default_time_zone,
+            manifest=manifest,
+        )
+
+    def predict(self, request: PredictRequest, **options: Unpack[Options]) -> dict[str, Any]:
+        """The answer to one request, in the shape of `PredictResponse`."""
+        [answer] = self.predict_many([request], **options)
+        return answer
+
+    def predict_many(
+        self, requests: Sequence[PredictRequest], **options: Unpack[Options]
+    ) -> list[dict[str, Any]]:
+        """The answers to N requests; raises what the first that can't be answered has raised."""
+        answers = []
+        for answer in self.try_many(requests, **options):
+            if isinstance(answer, Exception):
+                raise answer
+            answers.append(answer)
+        return answers
+
+    def try_many(
+        self, requests: Sequence[PredictRequest], **options: Unpack[Options]
+    ) -> list[dict[str, Any] | Exception]:
+        """The answers to N requests: one vectorised pass, then a message for each contact.
+
+        Whatever goes wrong with one request stands in its place; all the others are answered.
+        """
+        if not requests:
+            return []
+        try:
+            return self._answers(requests, **options)
+        except Exception as error:  # noqa: BLE001 - handed to whoever asked for this row
+            if len(requests) == 1:
+                return [error]
+        half = len(requests) // 2  # one bad row among N is found in 2 log2(N) passes
+        parts = requests[:half], requests[half:]
+        return [answer for part in parts for answer in self.try_many(part, **options)]
+
+    def _answers(
+        self,
+        requests: Sequence[PredictRequest],
+        *,
+        now: datetime | None = None,
+        force_baseline: bool = False,
+        with_message: bool = True,
+        live: bool = True,
+        explain: bool = True,
+        exact: bool = False,
+    ) -> list[dict[str, Any] | Exception]:
+        """`try_many`, but for what the pass over all of them raises."""
+        rows = [vars(request) for request in requests]
+        baseline = [force_baseline or request.force_baseline for request in requests]
+        assessed = self.assessor.assess(rows, baseline, explain=explain)
+        reasons, figures = self._reasons(assessed, rows), _Figures(assessed, exact)
+        writer = self.live_writer if live and self.live_writer else self.writer
+        now = now or datetime.now(UTC)
+        answers: list[dict[str, Any] | Exception] = []
+        for i, request in enumerate(requests):
+            by = None if not with_message else self.reviewed_writer if baseline[i] else writer
+            try:
+                answers.append(self._answer(request, figures, i, baseline[i], reasons[i], by, now))
+            except Exception as error:  # noqa: BLE001 - handed to whoever asked for this row
+                answers.append(error)
+        return answers
+
+    def _answer(
+        self,
+        request: PredictRequest,
+        figures: _Figures,
+        i: int,
+        baseline: bool,
+        reasons: list[dict[str, Any]],
+        writer: MessageWriter | None,
+        now: datetime,
+    ) -> dict[str, Any]:
+        """The i-th customer's answer; `writer` None writes no message."""
+        decision, message, send_not_before = figures.decision(i), None, None
+        if decision["contact"] and writer is not None:
+            local_time = now.astimezone(zone_info(request.time_zone or self.default_time_zone))
+            message = self._write(writer, request, decision["offer_percentage"], local_time)
+            send_not_before = self._send_not_before(message, local_time)
+        metadata = figures.metadata(i) | {
+            "baseline": baseline,
+            "policy": (self.assessor.baseline if baseline else self.assessor.policy).name,
+            "release_id": self.release_id,
+            "reasons": reasons,
+            "warnings": warnings_of(vars(request)),
+            "message_source": message.source if message else None,
+            "send_not_before": send_not_before,
+        }
+        if message and message.name_doubt:
+            metadata |= {"name_used": False, "name_doubt": message.name_doubt}
+        return {
+            "decision": decision,
+            "message": message.text if message else None,
+            "safety": message.verdict.as_dict() if message else dict(SAFE),
+            "metadata": metadata,
+        }
+
+    def _reasons(
+        self, assessed: Assessments, rows: Sequence[Mapping[str, Any]]
+    ) -> Sequence[list[dict[str, Any]]]:
+        if assessed.contributions is None:
+            return [[] for _ in rows]
+        return top_reasons(self.assessor.risk.feature_names, assessed.contributions, rows)
+
+    def _load_live_writer(self, folder: Path, messages: ServedMessages) -> MessageWriter | None:
+        """The language model itself, where the release was built with `live_generation`."""
+        if not messages.live_generation:
+            return None
+        # By name: it imports torch, which a service that serves the bank must not even see.
+        try:
+            live = importlib.import_module("churn_assets.messages.writing.live")
+        except ImportError as error:
+            raise ReleaseError(
+                "the release writes its messages with a language model (live_generation), which "
+                f"needs torch, transformers and peft here: {error}; install them (on Modal: "
+                "SERVING_PACKAGES in modal_jobs/shared.py) or build a release with "
+                "CHURN_MESSAGES__LIVE_GENERATION=false"
+            ) from error
+        model = live.LiveModel.load_released(
+            folder / "messages" / "live",
+            GenerationConfig.model_validate(messages.generation),
+            candidates=messages.live_candidates,
+        )
+        return MessageWriter(self.writer.shield, OneAtATime(model))
+
+    def _write(
+        self,
+        writer: MessageWriter,
+        request: PredictRequest,
+        offer_percentage: int,
+        local_time: datetime,
+    ) -> Message:
+        brief = MessageBrief(
+            name=request.name,
+            tenure=request.tenure,
+            offer_percentage=offer_percentage,
+            monthly_charges=request.monthly_charges,
+            contract=request.contract,
+            local_time=local_time,
+            services=services_of(vars(request)),
+            tone=request.tone,
+        )
+        return writer.write(brief, seed=f"{request.customer_id}:{self._message_seed}")
+
+    def _send_not_before(self, message: Message, local_time: datetime) -> str | None:
+        """When quiet hours end, as local time, if they are what keeps the message back."""
+        if QUIET_HOURS not in message.verdict.violations:
+            return None
+        end = self.writer.shield.rules.quiet_hours.end
+        morning = local_time.replace(hour=end, minute=0, second=0, microsecond=0)
+        if morning <= local_time:
+            morning += timedelta(days=1)
+        return morning.isoformat()
+
+
+class OneAtATime:
+    """A source of candidates that serves one thread at a time."""
+
+    def __init__(self, source: CandidateSource) -> None:
+        self._source = source
+        self._lock = threading.Lock()
+
+    def candidates(self, brief: MessageBrief, seed: str) -> Sequence[ScoredTemplate]:
+        with self._lock:
+            return self._source.candidates(brief, seed)
+
+
+class _Figures:
+    """Assessments as plain Python numbers, converted once for all customers (NumPy scalars are slow
+    to handle one by one): money in cents, probabilities to four places, unless `exact`."""
+
+    def __init__(self, assessed: Assessments, exact: bool) -> None:
+        def plain(figures: NDArray[np.float64], places: int) -> list[Any]:
+            return (figures if exact else figures.round(places) + 0.0).tolist()  # no -0.0
+
+        decisions, outcomes = assessed.decisions, assessed.outcomes
+        self.risk = plain(assessed.risk, PLACES)
+        self.accept = plain(assessed.accept, PLACES)
+        self.contact = decisions.contact.tolist()
+        self.offer = decisions.offer.tolist()
+        self.delay = decisions.delay.tolist()
+        self.probability = plain(decisions.probability, PLACES)
+        self.option = assessed.option.tolist()
+        self.values = plain(outcomes.expected_value, CENTS)
+        self.costs = plain(outcomes.expected_cost, CENTS)
+        self.retention = plain(outcomes.retention, PLACES)
+
+    def decision(self, i: int) -> dict[str, Any]:
+        offer = self.offer[i]
+        return {
+            "contact": self.contact[i],
+            "offer_level": offer,
+            "offer_percentage": OFFER_PERCENTAGES[offer],
+            "delay_days": self.delay[i],
+            "estimated_retention_prob": self.retention[i][self.option[i]],
+        }
+
+    def metadata(self, i: int) -> dict[str, Any]:
+        return {
+            "churn_risk": self.risk[i],
+            "accept_prob": self.accept[i][self.offer[i]],
+            "expected_value": self.values[i][self.option[i]],
+            "action_probability": self.probability[i],
+            "alternatives": self._alternatives(i),
+        }
+
+    def _alternatives(self, i: int) -> list[Mapping[str, Any]]:
+        accept: list[float | None] = [None, *self.accept[i]]
+        return [
+            {
+                "contact": option > 0,
+                "offer_percentage": OFFER_PERCENTAGES[max(option - 1, 0)],
+                "accept_prob": accept[option],
+                "expected_value": self.values[i][option],
+                "expected_cost": self.costs[i][option],
+                "estimated_retention_prob": self.retention[i][option],
+                "chosen": option == self.option[i],
+            }
+            for option in range(len(accept))
+        ]

@@ -1,0 +1,223 @@
+"""What happened to customers: durable and idempotent. Acknowledged means on disk.
+
+One SQLite file where the artifact store is a local folder (write-ahead log, flushed at every
+commit); one object per event where it is a bucket.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from churn_assets.storage.protocol import ArtifactStore, PointerMovedError
+
+STORED, DUPLICATE, CONFLICT = "stored", "duplicate", "conflict"
+FOLDER = "feedback"  # of the pointers that hold events
+PRIVATE = 0o600
+BUSY_SECONDS = 3.0  # waiting for another process's commit; less than any caller waits
+ATTEMPTS = 3
+
+
+class FeedbackLog(Protocol):
+    """Where events go."""
+
+    def record(self, event_id: str, content: str) -> str:
+        """Keep the event; returns once it would survive a power cut.
+
+        Returns:
+            `stored`, `duplicate` (the same event was there already) or `conflict` (another event
+            has this id; it stays).
+        """
+        ...
+
+    def check(self) -> None:
+        """Returns if events can be kept; raises what `record` would."""
+        ...
+
+    def events(self) -> list[str]:
+        """The content of every event."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files."""
+        ...
+
+
+class SqliteFeedbackLog:
+    """Events in one SQLite file; several processes may share it.
+
+    The file is opened when it is first needed, and again after an error or when somebody has
+    removed or replaced it: what is written to a deleted file is nowhere, so nothing is acknowledged
+    before the file at `path` was seen to be the one that holds it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._db: sqlite3.Connection | None = None
+        self._files: list[tuple[int, int]] | None = None
+
+    def record(self, event_id: str, content: str) -> str:
+        for _ in range(ATTEMPTS):
+            with self._connected() as db:
+                inserted = db.execute(
+                    "INSERT INTO feedback (event_id, content) VALUES (?, ?) "
+                    "ON CONFLICT (event_id) DO NOTHING",
+                    (event_id, content),
+                )
+                row = db.execute("SELECT content FROM feedback WHERE event_id = ?", (event_id,))
+                [kept] = row.fetchone()
+                if self._is_in_place():
+                    return STORED if inserted.rowcount == 1 else _compared(kept, content)
+        raise OSError(f"{self.path} is being removed again and again")
+
+    def check(self) -> None:
+        with self._connected() as db:
+            db.execute("PRAGMA user_version = 1")  # a real commit, so that a full disk is noticed
+            if not self._is_in_place():
+                raise OSError(f"{self.path} was removed")
+
+    def events(self) -> list[str]:
+        with self._connected() as db:
+            rows = db.execute("SELECT content FROM feedback ORDER BY number").fetchall()
+        return [content for (content,) in rows]
+
+    def close(self) -> None:
+        """Close the file; what was acknowledged is in it."""
+        with self._lock:
+            self._close()
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        """The open database, for one thread at a time."""
+        with self._lock:
+            if self._db is not None and not self._is_in_place():
+                self._close()
+            if self._db is None:
+                self._db = self._open()
+                self._files = self._identities()
+            try:
+                yield self._db
+            except sqlite3.Error:
+                self._close()
+                raise
+
+    def _close(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def _open(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # One process at a time: switching to the write-ahead log does not wait for another's lock,
+        # whatever the timeout, so workers that start together would find the database locked.
+        lock = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, PRIVATE)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._make_private()
+            db = sqlite3.connect(
+                self.path, timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None
+            )
+            try:
+                db.execute("PRAGMA journal_mode=WAL")
+                # FULL flushes the write-ahead log at every commit, the default at checkpoints.
+                db.execute("PRAGMA synchronous=FULL")
+                db.execute(
+                    "CREATE TABLE IF NOT EXISTS feedback (number INTEGER PRIMARY KEY AUTOINCREMENT,"
+                    " event_id TEXT NOT NULL UNIQUE, content TEXT NOT NULL, "
+                    "received TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')))"
+                )
+                db.execute("SELECT count(*) FROM feedback").fetchone()  # creates the log beside it
+            except sqlite3.Error:
+                db.close()
+                raise
+            return db
+        finally:
+            os.close(lock)
+
+    def _make_private(self) -> None:
+        """Events are personal: nobody else on this machine may read them, whatever the umask.
+
+        SQLite gives the files beside the database its mode. An existing database is not opened
+        here: closing it would drop the locks of other connections of this process (POSIX).
+        """
+        with suppress(FileExistsError):
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE))
+        for file in (*self._paths(), Path(f"{self.path}-shm"), self.path.with_suffix(".lock")):
+            # Another user's file stays as its owner has it.
+            with suppress(FileNotFoundError, PermissionError):
+                if file.stat().st_mode & 0o077:
+                    file.chmod(PRIVATE)
+
+    def _paths(self) -> tuple[Path, Path]:
+        return self.path, Path(f"{self.path}-wal")
+
+    def _identities(self) -> list[tuple[int, int]] | None:
+        """What the names of database and write-ahead log lead to; None: one of them is gone."""
+        try:
+            found = [path.stat() for path in self._paths()]
+        except OSError:
+            return None
+        return [(file.st_dev, file.st_ino) for file in found]
+
+    def _is_in_place(self) -> bool:
+        found = self._identities()
+        return found is not None and found == self._files
+
+
+class StoreFeedbackLog:
+    """Events as small objects of the artifact store, one each, named by their id.
+
+    Writing is conditional on there being no such object yet, so that several containers agree.
+    """
+
+    def __init__(self, store: ArtifactStore) -> None:
+        self._store = store
+
+    def record(self, event_id: str, content: str) -> str:
+        key, body = f"{FOLDER}/{event_id}.json", content.encode()
+        try:
+            self._store.swap_pointer(key, None, body)
+        except PointerMovedError:
+            kept = self._store.read_pointer(key)
+            return CONFLICT if kept is None else _compared(kept.decode(), content)
+        return STORED
+
+    def check(self) -> None:
+        self._store.read_pointer(f"{FOLDER}/check.json")
+
+    def events(self) -> list[str]:
+        keys = [key for key in self._store.pointers() if key.startswith(f"{FOLDER}/")]
+        return [content.decode() for key in keys if (content := self._store.read_pointer(key))]
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def _compared(kept: str, content: str) -> str:
+    """Whether two events of one id are the same one: equal but for how an instant is written."""
+    return DUPLICATE if kept == content or _facts(kept) == _facts(content) else CONFLICT
+
+
+def _facts(content: str) -> dict[str, Any] | str:
+    """An event with its time as an instant; the text as it is where it is no event."""
+    try:
+        event: dict[str, Any] = json.loads(content)
+        return event | {"occurred_at": datetime.fromisoformat(event["occurred_at"])}
+    except (ValueError, KeyError, TypeError):
+        return content
+
+
+def open_feedback_log(store: ArtifactStore, home: Path) -> FeedbackLog:
+    """The log that fits the store: SQLite below `home` for a folder, objects for a bucket."""
+    if "://" in store.url:
+        return StoreFeedbackLog(store)
+    return SqliteFeedbackLog(home / "feedback.sqlite3")

@@ -1,0 +1,118 @@
+"""Following what the store calls the latest: loaded when it moves, kept when the new is broken."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, TypeVar
+
+from prometheus_client import Counter
+
+from churn_assets.release.bundle import ReleaseError
+from churn_assets.serving.metrics import LOOKS_FAILED
+from churn_assets.storage.protocol import Artifact, ArtifactError
+
+log = logging.getLogger("churn_assets.serving.following")
+
+RETRY_SECONDS = 30.0  # a broken version may have been a broken network
+
+Loaded = TypeVar("Loaded")
+
+
+class Version(NamedTuple):
+    """What is the latest: its name for people, and its files."""
+
+    name: str
+    artifact: Artifact
+
+
+@dataclass
+class Followed(Generic[Loaded]):
+    """One thing that comes in versions. Whatever goes wrong is logged, counted and survived: none
+    of it may end the following, and with it the way to a better version.
+
+    Attributes:
+        what: its name in metrics and logs.
+        find: looks up which version is the latest.
+        load: makes a version usable; takes as long as it takes.
+        loads: counts loads by outcome, `served` or `refused`.
+        stand_ins: what to start from while the latest can't be used, the best choice first.
+        current: what is in use; None until something is.
+    """
+
+    what: str
+    find: Callable[[], Version]
+    load: Callable[[Version], Loaded]
+    loads: Counter
+    stand_ins: Callable[[], Iterable[Version]] = tuple
+    current: Loaded | None = None
+    _version: Version | None = field(default=None, repr=False)
+    _problem: str | None = field(default=None, repr=False)
+    _stands_in: bool = field(default=False, repr=False)
+    _refused: dict[Version, tuple[str, float]] = field(default_factory=dict, repr=False)
+
+    @property
+    def problem(self) -> str | None:
+        """Why the latest version is not in use, and what stands in for it; None if all is well."""
+        if self._problem and self._version and self._stands_in:
+            return f"{self._problem}; {self._version.name} stands in"
+        return self._problem
+
+    def refresh(self) -> bool:
+        """Look once and take what is new, or a stand-in where that can't be used and nothing else
+        is in use. Returns whether something was taken."""
+        return self._take_latest() or (self.current is None and self._take_stand_in())
+
+    def _take_latest(self) -> bool:
+        try:
+            latest = self.find()
+        except (ArtifactError, ReleaseError) as error:  # these say what is missing and what to do
+            return self._miss(str(error))
+        except Exception as error:  # noqa: BLE001 - whatever a damaged pointer or a network raises
+            return self._miss(f"the artifact store can't be read: the latest {self.what}: {error}")
+        taken = latest != self._version
+        if taken and (self._refused_lately(latest) or not self._take(latest)):
+            self._problem = self._refused[latest][0]
+            return False
+        self._problem, self._stands_in = None, False
+        self._refused.clear()
+        return taken
+
+    def _take_stand_in(self) -> bool:
+        try:
+            versions = [v for v in self.stand_ins() if not self._refused_lately(v)]
+        except Exception:  # noqa: BLE001 - as above; why the latest is not in use is said already
+            return False
+        self._stands_in = any(self._take(version) for version in versions)
+        return self._stands_in
+
+    def _take(self, version: Version) -> bool:
+        try:
+            loaded = self.load(version)
+        except Exception as error:  # a missing package, a file format's own error, ...
+            problem = f"{version.name} is refused: {error or type(error).__name__}"
+            if problem != self._refused.get(version, (None,))[0]:
+                log.exception(problem)
+            self._refused[version] = (problem, time.monotonic())
+            self.loads.labels(outcome="refused").inc()
+            return False
+        self.current, self._version = loaded, version
+        self.loads.labels(outcome="served").inc()
+        log.info("serving %s", version.name)
+        return True
+
+    def _refused_lately(self, version: Version) -> bool:
+        return (
+            version in self._refused
+            and time.monotonic() - self._refused[version][1] < RETRY_SECONDS
+        )
+
+    def _miss(self, problem: str) -> bool:
+        """Called while an exception is handled, whose traceback goes into the log."""
+        LOOKS_FAILED.labels(self.what).inc()
+        if problem != self._problem:
+            log.exception(problem)
+        self._problem = problem
+        return False

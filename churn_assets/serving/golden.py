@@ -1,0 +1,100 @@
+"""The golden set: requests stored in a release with the answers that its builder computed.
+
+A server answers them again before it serves the release. Equal answers show that this machine, with
+these libraries, computes what was checked; anything else keeps the release from being served.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from churn_assets.release.bundle import GOLDEN, ReleaseError, canonical_json
+from churn_assets.serving.engine import RetentionEngine
+from churn_assets.serving.schemas import PredictRequest
+
+# A weekday's noon in UTC; requests name their own time zones, so quiet hours are covered too.
+NOON = datetime(2026, 1, 14, 12, tzinfo=UTC)
+TOLERANCE = 1e-6
+
+
+def write_golden(engine: RetentionEngine, requests: Sequence[dict[str, Any]], folder: Path) -> None:
+    """Answer the requests and store both in the bundle that `engine` was loaded from."""
+    # Named, since another server's default zone may differ.
+    requests = [{"time_zone": engine.default_time_zone, **request} for request in requests]
+    answers = _answers(engine, requests)
+    cases = [{"request": r, "answer": a} for r, a in zip(requests, answers, strict=True)]
+    (folder / GOLDEN).write_bytes(canonical_json({"now": NOON.isoformat(), "cases": cases}))
+
+
+def check_golden(engine: RetentionEngine, folder: Path) -> int:
+    """Answer the stored requests again.
+
+    Returns:
+        How many there were.
+
+    Raises:
+        ReleaseError: an answer differs; names the request by its number and the first differing
+            field, but no values: requests are of real customers, and /readyz is public.
+    """
+    cases = json.loads((folder / GOLDEN).read_bytes())["cases"]
+    if not cases:
+        raise ReleaseError(f"{folder / GOLDEN} has no requests")
+    answers = _answers(engine, [case["request"] for case in cases])
+    for number, (case, answer) in enumerate(zip(cases, answers, strict=True)):
+        difference = next(_differences(case["answer"], answer), None)
+        if difference:
+            raise ReleaseError(
+                f"release {engine.release_id}: golden request {number} of {len(cases)} is answered "
+                f"differently here: {difference} differs (cases[{number}] of {GOLDEN})"
+            )
+    return len(cases)
+
+
+def check_live(engine: RetentionEngine, folder: Path) -> None:
+    """Have the language model, where the release has one, write a message before any customer waits
+    for it: what only fails while generating fails here, and the first one is the slowest.
+
+    Raises:
+        ReleaseError: nothing it writes for the golden requests passes the shield.
+    """
+    if engine.live_writer is None:
+        return
+    cases = json.loads((folder / GOLDEN).read_bytes())["cases"]
+    written = [c["request"] for c in cases if c["answer"]["metadata"]["message_source"] == "model"]
+    for request in written:
+        answer = engine.predict(PredictRequest.model_validate(request), now=NOON)
+        if answer["metadata"]["message_source"] == "model":
+            return
+    if written:
+        raise ReleaseError(
+            f"release {engine.release_id}: its language model writes nothing that the shield passes"
+        )
+
+
+def _answers(engine: RetentionEngine, requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    parsed = [PredictRequest.model_validate(request) for request in requests]
+    answers = engine.predict_many(parsed, now=NOON, live=False, exact=True)
+    for answer in answers:
+        del answer["metadata"]["release_id"]  # the id depends on this very file
+    return answers
+
+
+def _differences(expected: Any, found: Any, where: str = "answer") -> Iterator[str]:
+    """Where the answers differ. A field that was not answered yet when the release was built, as
+    later code adds to `metadata`, is no difference."""
+    if isinstance(expected, dict) and isinstance(found, dict) and expected.keys() <= found.keys():
+        for key in expected:
+            yield from _differences(expected[key], found[key], f"{where}.{key}")
+    elif isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
+        for i, pair in enumerate(zip(expected, found, strict=True)):
+            yield from _differences(*pair, f"{where}[{i}]")
+    elif isinstance(expected, float) and isinstance(found, float):
+        if not math.isclose(expected, found, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
+            yield where
+    elif expected != found:
+        yield where

@@ -1,0 +1,160 @@
+"""What serves: follows the latest release and predictions and the kill switch in the store."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from churn_assets.release import kill_switch
+from churn_assets.release.bundle import ReleaseError
+from churn_assets.release.registry import ReleaseRegistry, Stored, artifact_name
+from churn_assets.serving.engine import RetentionEngine
+from churn_assets.serving.following import Followed, Version
+from churn_assets.serving.golden import check_golden, check_live
+from churn_assets.serving.metrics import (
+    BASELINE_FORCED,
+    LOOKS_FAILED,
+    PREDICTION_LOADS,
+    RELEASE_LOADS,
+    SERVING,
+)
+from churn_assets.serving.prediction_table import PredictionBook
+from churn_assets.storage.current import current_artifact
+from churn_assets.storage.protocol import ArtifactStore
+
+log = logging.getLogger("churn_assets.serving.hosting")
+
+
+class EngineHost:
+    """Holds the serving engine and replaces it, whole, when a new one has proved itself.
+
+    A request takes the reference once and keeps its engine to the end, so a swap needs no lock and
+    delays nobody.
+
+    Attributes:
+        forced: settings or environment ask for rules and reviewed templates only.
+        switched_off: so does `forced`, or the store's kill switch.
+        switch_problem: why the switch can't be read, or None; it then counts as on.
+    """
+
+    def __init__(self, store: ArtifactStore, default_time_zone: str, forced: bool = False) -> None:
+        self.store = store
+        self.default_time_zone = default_time_zone
+        self.forced = self.switched_off = forced
+        self.switch_problem: str | None = None
+        self.releases = Followed(
+            "release",
+            self._find_release,
+            self._load_release,
+            RELEASE_LOADS,
+            stand_ins=lambda: map(_version, ReleaseRegistry(self.store).stand_ins()),
+        )
+        self.predictions = Followed(
+            "predictions", self._find_predictions, self._load_predictions, PREDICTION_LOADS
+        )
+        self._looked = (asyncio.Event(), asyncio.Event())
+
+    @property
+    def engine(self) -> RetentionEngine | None:
+        """What answers; None until the first release is loaded."""
+        return self.releases.current
+
+    @property
+    def book(self) -> PredictionBook | None:
+        """The latest materialised predictions; None until there are some."""
+        return self.predictions.current
+
+    @property
+    def problem(self) -> str | None:
+        """Why the latest release is not the serving one, or None."""
+        return self.releases.problem
+
+    def refresh(self) -> None:
+        """Look at the store once and take what is new. Blocks while loading; never raises for a
+        broken release or store."""
+        self.look_at_switch()
+        self.look_for_versions()
+
+    async def follow(self, seconds: float) -> None:
+        """Look now and then every `seconds`, until cancelled.
+
+        The switch has a task and a thread of its own: no load, batch or generation stands before
+        it.
+        """
+        switch, versions = self._looked
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_keep_calling(self.look_at_switch, seconds, switch))
+            tasks.create_task(_keep_calling(self.look_for_versions, seconds, versions))
+
+    async def looked(self) -> None:
+        """Returns once `follow` has looked at everything for the first time."""
+        for event in self._looked:
+            await event.wait()
+
+    def look_at_switch(self) -> None:
+        """Read the kill switch."""
+        try:
+            self.switched_off = self.forced or kill_switch.is_on(self.store)
+            self.switch_problem = None
+        except Exception as error:  # logged, counted, shown by /readyz; the next look comes
+            LOOKS_FAILED.labels("switch").inc()
+            self.switched_off = True  # somebody may have thrown it
+            problem = f"{kill_switch.UNREADABLE}: {error}"
+            if problem != self.switch_problem:
+                log.exception(problem)
+            self.switch_problem = problem
+        BASELINE_FORCED.set(self.switched_off)
+
+    def look_for_versions(self) -> None:
+        """Take a new release and new predictions, if there are; neither waits for the other to be
+        sound."""
+        if self.releases.refresh() and self.engine is not None:
+            SERVING.clear()
+            SERVING.labels(release_id=self.engine.release_id).set(1)
+        self.predictions.refresh()
+
+    def _find_release(self) -> Version:
+        latest = ReleaseRegistry(self.store).latest()
+        if latest is None:
+            raise ReleaseError("there is no release yet: run `churn materialize`")
+        return _version(latest)
+
+    def _load_release(self, version: Version) -> RetentionEngine:
+        folder = self.store.get(version.artifact)
+        engine = RetentionEngine.load(folder, self.default_time_zone)
+        if artifact_name(engine.release_id) != version.artifact.name:
+            raise ReleaseError(f"its files are those of release {engine.release_id}")
+        check_golden(engine, folder)  # also warms up every code path and cache
+        check_live(engine, folder)
+        return engine
+
+    def _find_predictions(self) -> Version:
+        artifact = current_artifact(self.store, "predictions")
+        return Version(f"predictions {artifact.version}", artifact)
+
+    def _load_predictions(self, version: Version) -> PredictionBook:
+        return PredictionBook.load(self.store.get(version.artifact))
+
+
+def _version(release: Stored) -> Version:
+    return Version(f"release {release.release_id}", release.artifact)
+
+
+async def _keep_calling(look: Callable[[], None], seconds: float, looked: asyncio.Event) -> None:
+    """Call `look` in a thread of its own, now and every `seconds`, until cancelled."""
+    thread = ThreadPoolExecutor(max_workers=1)
+    loop = asyncio.get_running_loop()
+    try:
+        while True:
+            try:
+                await loop.run_in_executor(thread, look)
+            except Exception:
+                # `look` takes care of all that a store may hold; this is for what it does not
+                # foresee, such as a machine without a thread to spare.
+                log.exception("looking at the store failed; the next look comes")
+            looked.set()
+            await asyncio.sleep(seconds)
+    finally:
+        thread.shutdown(wait=False, cancel_futures=True)

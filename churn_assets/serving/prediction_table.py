@@ -1,0 +1,73 @@
+"""The latest materialised predictions, in memory: by customer, by value, and as a campaign."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from churn_assets.serving.engine import CENTS, PLACES
+from churn_assets.serving.schemas import PredictRequest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MONEY = ("expected_value", "expected_cost")
+FEATURES = tuple(
+    name
+    for name in PredictRequest.model_fields
+    if name not in ("customer_id", "name", "time_zone", "tone", "force_baseline")
+)
+
+
+@dataclass(frozen=True)
+class PredictionBook:
+    """One materialization of the predictions.
+
+    Attributes:
+        table: one row a customer, the most valuable decision first.
+        row_of: customer id -> row number.
+        campaign: sums over all customers and the Pareto curve.
+    """
+
+    table: pa.Table
+    row_of: dict[str, int]
+    campaign: dict[str, Any]
+
+    @classmethod
+    def load(cls, folder: Path) -> PredictionBook:
+        """Read the artifact's folder."""
+        # Imported here: half a second that importing the API need not take.
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(folder / "predictions.parquet")
+        table = table.sort_by([("expected_value", "descending"), ("customer_id", "ascending")])
+        ids = table.column("customer_id").to_pylist()
+        campaign = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        campaign = {k: round(v, CENTS) if type(v) is float else v for k, v in campaign.items()}
+        return cls(table, {identity: i for i, identity in enumerate(ids)}, campaign)
+
+    def get(self, customer_id: str) -> dict[str, Any] | None:
+        """One customer's prediction, or None."""
+        row = self.row_of.get(customer_id)
+        return None if row is None else self.page(row, 1)[0]
+
+    def page(self, start: int, count: int) -> list[dict[str, Any]]:
+        """`count` predictions from the `start`-th most valuable."""
+        return [_nested(_rounded(row)) for row in self.table.slice(start, count).to_pylist()]
+
+
+def _rounded(row: dict[str, Any]) -> dict[str, Any]:
+    """Money in cents and probabilities to four places, as in the answer to a single request."""
+    return row | {
+        name: round(row[name], CENTS if name in MONEY else PLACES)
+        for name in row.keys() - set(FEATURES)
+        if type(row[name]) is float
+    }
+
+
+def _nested(row: dict[str, Any]) -> dict[str, Any]:
+    """The customer's own columns under `features`, the figures beside them."""
+    features = {name: row.pop(name) for name in FEATURES if name in row}
+    return {"customer_id": row.pop("customer_id"), "features": features, **row}

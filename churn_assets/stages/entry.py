@@ -1,0 +1,116 @@
+"""How a stage meets the orchestrator: Dagster Pipes messages around `run_stage`.
+
+`python -m modal_jobs.<stage>` is the same program under the local backend, where messages travel
+through a file, and in a Modal container, where they travel through a bucket.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from dagster_pipes import (
+    PipesContext,
+    PipesEnvVarParamsLoader,
+    PipesGCSContextLoader,
+    PipesGCSMessageWriter,
+    open_dagster_pipes,
+)
+
+from churn_assets.stages.child_process import StageError, end_with_parent
+from churn_assets.stages.runner import run_stage
+from churn_assets.stages.spec import Stage, StageSpec
+from churn_assets.storage.opening import open_store
+
+PROGRESS_SECONDS = 2.0
+MESSAGE_SECONDS = 2
+
+
+class ThrottledProgress:
+    """A `Progress` that reports at most every `seconds`, and always a loop's last step."""
+
+    def __init__(
+        self,
+        report: Callable[[str], None],
+        seconds: float = PROGRESS_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.report = report
+        self.seconds = seconds
+        self.clock = clock
+        self._reported_at = -float("inf")
+
+    def __call__(self, step: int, total: int, **metrics: float) -> None:
+        now = self.clock()
+        if step < total and now - self._reported_at < self.seconds:
+            return
+        self._reported_at = now
+        figures = "".join(f" {name}={value:.4g}" for name, value in metrics.items())
+        self.report(f"{step}/{total}{figures}")
+
+
+def open_pipes() -> PipesContext:
+    """The Pipes session that this process was started for.
+
+    Raises:
+        SystemExit: the process was not started by a compute backend.
+        StageError: another container has spoken in this session. Modal starts a function that was
+            pre-empted again on the same input, but nobody listens to it any more.
+    """
+    params = PipesEnvVarParamsLoader()
+    if not params.is_dagster_pipes_process():
+        raise SystemExit("a stage is started by its asset: run `churn materialize`")
+    messages = params.load_messages_params()
+    if "bucket" not in messages:
+        return open_dagster_pipes(params_loader=params)
+    # Imported here: only a Modal container talks to the bucket.
+    from churn_assets.storage.gcs import storage_client
+
+    client = storage_client()
+    first = client.bucket(messages["bucket"]).blob(f"{messages['key_prefix']}/1.json")
+    if first.exists():
+        raise StageError("was pre-empted; the checkpoints are kept, a retry resumes from them")
+    return open_dagster_pipes(
+        params_loader=params,
+        context_loader=PipesGCSContextLoader(client),
+        message_writer=PipesGCSMessageWriter(client, interval=MESSAGE_SECONDS),
+    )
+
+
+def run_with_pipes(stage: Stage, pipes: PipesContext) -> StageSpec:
+    """Run the stage that the Pipes session asks for and report back what it made.
+
+    Returns:
+        What was asked for; its checkpoints are still there.
+
+    Raises:
+        ValueError: the session asks for another stage than this program's.
+    """
+    spec = StageSpec.model_validate(pipes.get_extra("spec"))
+    if spec.stage != stage.name:
+        raise ValueError(f"asked to run {spec.stage!r}, but this program runs {stage.name!r}")
+    progress = ThrottledProgress(lambda line: pipes.log.info(f"{stage.name} {line}"))
+    report = run_stage(stage, spec, open_store(spec.store_url), progress)
+    message: dict[str, Any] = {"report": report.model_dump(mode="json")}
+    pipes.report_custom_message(message)
+    return spec
+
+
+def main(stage: Stage) -> None:
+    """Entry point of `python -m modal_jobs.<stage>`."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
+    with open_pipes() as pipes:
+        end_with_parent()
+        spec = run_with_pipes(stage, pipes)
+    spec.remove_checkpoints()  # only now: closing the session sent the report
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    """A stop request unwinds the stage like Ctrl-C; loops with checkpoints first finish a step."""
+    raise KeyboardInterrupt

@@ -1,0 +1,63 @@
+"""Which artifact of an asset is the current one, and what its stage reported."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from churn_assets.storage.protocol import (
+    ARTIFACT,
+    Artifact,
+    ArtifactError,
+    ArtifactStore,
+    DamagedArtifactError,
+)
+
+Parsed = TypeVar("Parsed")
+
+
+def parse_pointer(model: TypeAdapter[Parsed], url: str, key: str, content: bytes) -> Parsed:
+    """What a pointer says.
+
+    Raises:
+        DamagedArtifactError: it is not what such a pointer holds; one line.
+    """
+    try:
+        return model.validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise DamagedArtifactError(
+            f"{url}/pointers/{key} is damaged: {where + ': ' if where else ''}{first['msg']}"
+        ) from error
+
+
+def asset_pointer(asset: str) -> str:
+    """Where the store keeps the current `Artifact` of an asset."""
+    return f"assets/{asset}.json"
+
+
+def current_artifact(store: ArtifactStore, asset: str) -> Artifact:
+    """What the asset's newest materialization made.
+
+    Raises:
+        ArtifactError: the asset was never materialized with this store.
+    """
+    content = store.read_pointer(asset_pointer(asset))
+    if content is None:
+        raise ArtifactError(
+            f"{asset} was never materialized with {store.url}: run `churn materialize` first"
+        )
+    try:
+        return parse_pointer(ARTIFACT, store.url, asset_pointer(asset), content)
+    except DamagedArtifactError as error:
+        raise DamagedArtifactError(f"{error}; materialize {asset} again") from error
+
+
+def read_report(store: ArtifactStore, artifact: Artifact) -> dict[str, Any]:
+    """The `report.json` that a stage left in its artifact."""
+    [content] = store.read(artifact, "report.json").values()
+    report: dict[str, Any] = json.loads(content)
+    return report

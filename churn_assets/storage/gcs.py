@@ -1,0 +1,329 @@
+"""The artifact store on Google Cloud Storage: the contract of the local folder, on a bucket.
+
+Layout below the URL's prefix:
+
+    objects/<name>/<first 16 digits>/<path>       the files, never overwritten by other content
+    manifests/<name>/<first 16 digits>.json       digests of these files; written last
+    pointers/<key>                                small movable objects
+
+A bucket can't rename a folder, so the manifest is what publishes: an artifact exists once its
+manifest does, and that is written after every uploaded file was verified. Pointers move under a
+generation precondition. The client is google-cloud-storage, not gcsfs: generations and checksums
+are part of its interface, and it needs no event loop.
+"""
+
+from __future__ import annotations
+
+import base64
+import fnmatch
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import wraps
+from pathlib import Path, PurePosixPath
+from typing import Any, Concatenate, ParamSpec, TypeVar
+from urllib.parse import urlsplit
+
+import google_crc32c
+from google.api_core.exceptions import GoogleAPIError, NotFound, PreconditionFailed
+from google.auth.exceptions import GoogleAuthError
+from google.cloud import storage
+from pydantic import BaseModel, ValidationError
+
+from churn_assets.storage.protocol import (
+    Artifact,
+    ArtifactError,
+    DamagedArtifactError,
+    PointerMovedError,
+)
+from churn_assets.storage.scratch import remove_abandoned, staging_folder, staging_folders
+from churn_assets.storage.trees import tree_files, tree_sha256
+from churn_assets.storage.verification import publish_folder, verified
+
+log = logging.getLogger(__name__)
+P = ParamSpec("P")
+R = TypeVar("R")
+TRANSFERS = 8  # files moved at once
+CHUNK = 16 * 2**20  # bytes per request of a large upload, so that none outlives its time-out
+POINTER_ATTEMPTS = 5
+UPLOAD_LIMIT = timedelta(days=1)  # what is not published so long after its last file never will be
+VERSION_FOLDER = re.compile(r"(.+?/[0-9a-f]{16})/")
+
+
+class _FilesManifest(BaseModel):
+    """What publishes an artifact: the digest of its tree and of each of its files."""
+
+    sha256: str
+    files: dict[str, str]
+
+
+def storage_client() -> storage.Client:
+    """A client with application-default credentials (no key files).
+
+    The project is only needed to create buckets, which this product never does, and credentials
+    from workload identity federation name none: so it may be missing.
+    """
+    return storage.Client(project=os.environ.get("GOOGLE_CLOUD_PROJECT"))
+
+
+def explained(
+    method: Callable[Concatenate[GcsArtifactStore, P], R],
+) -> Callable[Concatenate[GcsArtifactStore, P], R]:
+    """Let a method raise ArtifactError for what the service or its authentication refuses."""
+
+    @wraps(method)
+    def wrapper(self: GcsArtifactStore, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(self, *args, **kwargs)
+        except (GoogleAPIError, GoogleAuthError) as error:
+            raise ArtifactError(f"{self.url}: {error}") from error
+
+    return wrapper
+
+
+class GcsArtifactStore:
+    """Artifacts in a bucket, downloaded to and verified in a local cache.
+
+    Attributes:
+        url: `gs://bucket/prefix`.
+        cache: folder of the local copies; safe to delete at any time.
+    """
+
+    def __init__(self, bucket: storage.Bucket, prefix: str, cache: Path) -> None:
+        self.bucket = bucket
+        self.prefix = f"{prefix}/" if prefix else ""
+        self.cache = cache
+        self.url = f"gs://{bucket.name}/{prefix}".rstrip("/")
+
+    @classmethod
+    def from_url(
+        cls, url: str, cache: Path | None = None, client: storage.Client | None = None
+    ) -> GcsArtifactStore:
+        """The store at `gs://bucket/prefix`; the default cache is `~/.cache/churn/<bucket>`."""
+        parts = urlsplit(url)
+        if parts.scheme != "gs" or not parts.netloc:
+            raise ValueError(f"{url!r} is no bucket URL: use gs://bucket/prefix")
+        bucket = (client or storage_client()).bucket(parts.netloc)
+        root = cache or Path.home() / ".cache" / "churn"
+        return cls(bucket, parts.path.strip("/"), root / parts.netloc)
+
+    @explained
+    def put(self, name: str, folder: Path) -> Artifact:
+        files = tree_files(folder)
+        artifact = Artifact(name=name, sha256=tree_sha256(files))
+        manifest = self._manifest(name, artifact.version)
+        expected = {path: _crc32c(folder / path) for path in files}
+        if self._is_published(artifact, files) and self._stored(artifact) == expected:
+            return artifact
+        in_parallel(lambda path: self._upload(artifact, folder, path), files)
+        found = self._stored(artifact)
+        if found != expected:
+            wrong = sorted(path for path in expected if found.get(path) != expected[path])
+            raise ArtifactError(f"{self.url}: upload of {name} damaged {wrong}; try again")
+        content = {"sha256": artifact.sha256, "files": files}
+        manifest.upload_from_string(json.dumps(content, indent=1), "application/json")
+        return artifact
+
+    @explained
+    def get(self, artifact: Artifact) -> Path:
+        files = self._files(artifact)  # first: what was deleted is gone, cached or not
+        target = self.cache / artifact.path
+        if target.is_dir():
+            try:
+                return verified(target, artifact)
+            except DamagedArtifactError:
+                shutil.rmtree(target)  # a damaged cache heals itself
+        with staging_folder(self.cache / "objects", target) as staging:
+            tree = staging / "tree"
+            tree.mkdir()
+            in_parallel(lambda path: self._download(artifact, tree, path), files)
+            return publish_folder(tree, target, artifact)
+
+    @explained
+    def read(self, artifact: Artifact, pattern: str) -> dict[str, bytes]:
+        files = self._files(artifact)
+        found: dict[str, bytes] = {}
+        for path in fnmatch.filter(sorted(files), pattern):
+            blob = self.bucket.blob(f"{self.prefix}{artifact.path}/{path}")
+            found[path] = blob.download_as_bytes()
+            if hashlib.sha256(found[path]).hexdigest() != files[path]:
+                raise DamagedArtifactError(f"{self.url}: {path} of {artifact.name} is damaged")
+        return found
+
+    @explained
+    def versions(self, name: str) -> list[str]:
+        prefix = f"{self.prefix}manifests/{name}/"
+        blobs = self.bucket.client.list_blobs(self.bucket, prefix=prefix, delimiter="/")
+        found = sorted((blob.time_created, blob.name) for blob in blobs)
+        return [path.removeprefix(prefix).removesuffix(".json") for _, path in found]
+
+    @explained
+    def artifacts(self) -> list[Artifact]:
+        root = f"{self.prefix}manifests/"
+        blobs = list(self.bucket.client.list_blobs(self.bucket, prefix=root))
+        found = []
+        for blob in sorted(blobs, key=lambda blob: (blob.time_created, blob.name)):
+            name = blob.name.removeprefix(root).rpartition("/")[0]
+            try:
+                sha256 = self._parsed(blob.name, blob.download_as_bytes()).sha256
+                found.append(Artifact(name=name, sha256=sha256))
+            except DamagedArtifactError as error:
+                log.warning("passed over: %s", error)
+        return found
+
+    @explained
+    def delete(self, name: str, version: str) -> None:
+        # The manifest goes first: a half-deleted artifact is already none.
+        prefix = f"{self.prefix}objects/{name}/{version}/"
+        doomed = [blob.name for blob in self.bucket.client.list_blobs(self.bucket, prefix=prefix)]
+        self.bucket.delete_blobs([self._manifest(name, version)], on_error=_already_gone)
+        self.bucket.delete_blobs(doomed, on_error=_already_gone)
+
+    @explained
+    def sweep(self) -> None:
+        remove_abandoned(staging_folders(self.cache / "objects"))
+        newest: dict[str, datetime] = {}
+        uploads: dict[str, list[str]] = {}
+        root = f"{self.prefix}objects/"
+        for blob in self.bucket.client.list_blobs(self.bucket, prefix=root):
+            if found := VERSION_FOLDER.match(blob.name, len(root)):
+                newest[found[1]] = max(newest.get(found[1], blob.updated), blob.updated)
+                uploads.setdefault(found[1], []).append(blob.name)
+        for name, age in newest.items():
+            abandoned = age < datetime.now(UTC) - UPLOAD_LIMIT
+            if abandoned and not self.bucket.blob(f"{self.prefix}manifests/{name}.json").exists():
+                self.bucket.delete_blobs(uploads[name], on_error=_already_gone)
+
+    @explained
+    def pointers(self) -> list[str]:
+        root = f"{self.prefix}pointers/"
+        blobs = self.bucket.client.list_blobs(self.bucket, prefix=root)
+        return sorted(blob.name.removeprefix(root) for blob in blobs)
+
+    @explained
+    def read_pointer(self, key: str) -> bytes | None:
+        return self._read_generation(key)[0]
+
+    @explained
+    def write_pointer(self, key: str, content: bytes) -> None:
+        for _ in range(POINTER_ATTEMPTS):
+            try:
+                return self._write_generation(key, content, self._read_generation(key)[1])
+            except PointerMovedError:
+                continue  # somebody wrote between the two calls; this content is to come last
+        raise PointerMovedError(f"{self.url}: pointer {key} is being written by somebody else")
+
+    @explained
+    def swap_pointer(self, key: str, expected: bytes | None, content: bytes) -> None:
+        found, generation = self._read_generation(key)
+        if found != expected:
+            raise PointerMovedError(f"{self.url}: pointer {key} was moved meanwhile; read it again")
+        self._write_generation(key, content, generation)
+
+    def _read_generation(self, key: str) -> tuple[bytes | None, int]:
+        """A pointer's content and the generation it was read from (0: there is none)."""
+        for _ in range(POINTER_ATTEMPTS):
+            blob = self.bucket.get_blob(f"{self.prefix}pointers/{key}")
+            if blob is None:
+                return None, 0
+            generation: int = blob.generation  # kept: a download overwrites the blob's properties
+            try:
+                return blob.download_as_bytes(if_generation_match=generation), generation
+            except (NotFound, PreconditionFailed):
+                continue  # replaced between the two calls
+        raise PointerMovedError(f"{self.url}: pointer {key} is being written by somebody else")
+
+    def _write_generation(self, key: str, content: bytes, generation: int) -> None:
+        """Replace the pointer if it is still of this generation."""
+        blob = self.bucket.blob(f"{self.prefix}pointers/{key}")
+        blob.cache_control = "no-store"
+        try:
+            blob.upload_from_string(
+                content, "application/octet-stream", if_generation_match=generation
+            )
+        except PreconditionFailed as error:
+            message = f"{self.url}: pointer {key} was moved meanwhile; read it again"
+            raise PointerMovedError(message) from error
+
+    def _manifest(self, name: str, version: str) -> storage.Blob:
+        return self.bucket.blob(f"{self.prefix}manifests/{name}/{version}.json")
+
+    def _files(self, artifact: Artifact) -> dict[str, str]:
+        """Path -> SHA-256 of an artifact's files, as its manifest lists them."""
+        try:
+            content = self._manifest(artifact.name, artifact.version).download_as_bytes()
+        except NotFound as error:
+            raise DamagedArtifactError(
+                f"{artifact.name} {artifact.version} is not in the store {self.url}; "
+                "materialize the asset again"
+            ) from error
+        files = self._parsed(f"{artifact.name} {artifact.version}", content).files
+        if outside := [p for p in files if p.startswith("/") or ".." in PurePosixPath(p).parts]:
+            raise DamagedArtifactError(
+                f"{self.url}: the manifest of {artifact.name} {artifact.version} names files "
+                f"outside of it: {outside}"
+            )
+        return files
+
+    def _parsed(self, what: str, content: bytes) -> _FilesManifest:
+        try:
+            return _FilesManifest.model_validate_json(content)
+        except ValidationError as error:
+            raise DamagedArtifactError(
+                f"{self.url}: the list of files of {what} is damaged; materialize the asset again"
+            ) from error
+
+    def _is_published(self, artifact: Artifact, files: dict[str, str]) -> bool:
+        try:
+            return self._files(artifact) == files
+        except DamagedArtifactError:
+            return False
+
+    def _stored(self, artifact: Artifact) -> dict[str, str]:
+        """Path -> CRC32C (base64) of the objects of an artifact that are in the bucket."""
+        prefix = f"{self.prefix}{artifact.path}/"
+        blobs = self.bucket.client.list_blobs(self.bucket, prefix=prefix)
+        return {blob.name.removeprefix(prefix): blob.crc32c for blob in blobs}
+
+    def _upload(self, artifact: Artifact, folder: Path, path: str) -> None:
+        blob = self.bucket.blob(f"{self.prefix}{artifact.path}/{path}", chunk_size=CHUNK)
+        blob.upload_from_filename(str(folder / path))
+
+    def _download(self, artifact: Artifact, folder: Path, path: str) -> None:
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.bucket.blob(f"{self.prefix}{artifact.path}/{path}").download_to_filename(
+                str(target)
+            )
+        except NotFound as error:
+            raise DamagedArtifactError(
+                f"{self.url}: {artifact.name} {artifact.version} lacks its file {path}; "
+                "materialize the asset again"
+            ) from error
+
+
+def in_parallel(task: Callable[[str], Any], items: Iterable[str]) -> None:
+    """Run `task` on each item in a few threads; raises the first error."""
+    with ThreadPoolExecutor(max_workers=TRANSFERS) as pool:
+        for _ in pool.map(task, items):
+            pass
+
+
+def _crc32c(path: Path) -> str:
+    """A file's CRC32C as the storage service writes it: big-endian, base64."""
+    checksum = google_crc32c.Checksum()
+    with path.open("rb") as handle:
+        for _ in checksum.consume(handle, 2**20):
+            pass
+    return base64.b64encode(checksum.digest()).decode()
+
+
+def _already_gone(blob: object) -> None:
+    """Deleting what is not there is no error."""

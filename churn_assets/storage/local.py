@@ -1,0 +1,137 @@
+"""The artifact store in a folder of this machine."""
+
+from __future__ import annotations
+
+import fcntl
+import fnmatch
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from churn_assets.storage.protocol import (
+    VERSION,
+    Artifact,
+    ArtifactError,
+    DamagedArtifactError,
+    PointerMovedError,
+)
+from churn_assets.storage.scratch import remove_abandoned, staging_folder, staging_folders
+from churn_assets.storage.trees import copy_tree, tree_files, tree_sha256, write_atomically
+from churn_assets.storage.verification import publish_folder, verified
+
+log = logging.getLogger(__name__)
+
+
+def _ages(parent: Path) -> dict[str, int]:
+    """Name -> time of publication (ns) of the versions in `parent`."""
+    found = {}
+    for path in parent.iterdir() if parent.is_dir() else ():
+        with suppress(FileNotFoundError):  # removed meanwhile
+            if path.is_dir() and not path.name.startswith("."):
+                found[path.name] = path.stat().st_mtime_ns
+    return found
+
+
+class LocalArtifactStore:
+    """Artifacts in a folder of this machine.
+
+    Attributes:
+        url: the root folder's absolute path.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self.url = str(self.root)
+
+    def put(self, name: str, folder: Path) -> Artifact:
+        artifact = Artifact(name=name, sha256=tree_sha256(tree_files(folder)))
+        target = self.root / artifact.path
+        if target.exists():
+            try:
+                verified(target, artifact)
+                return artifact
+            except DamagedArtifactError:
+                shutil.rmtree(target)  # a damaged copy is replaced by the sound one at hand
+        with staging_folder(self.root / "objects", target) as staging:
+            publish_folder(copy_tree(folder, staging / "tree"), target, artifact)
+        return artifact
+
+    def get(self, artifact: Artifact) -> Path:
+        return verified(self.root / artifact.path, artifact)
+
+    def read(self, artifact: Artifact, pattern: str) -> dict[str, bytes]:
+        folder = self.get(artifact)
+        files = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
+        return {name: files[name].read_bytes() for name in fnmatch.filter(sorted(files), pattern)}
+
+    def versions(self, name: str) -> list[str]:
+        ages = _ages(self.root / "objects" / name)
+        return sorted(ages, key=lambda version: (ages[version], version))
+
+    def artifacts(self) -> list[Artifact]:
+        root = self.root / "objects"
+        found = []
+        for place, folders, _ in os.walk(root):
+            versions = [Path(place) / name for name in folders if VERSION.fullmatch(name)]
+            folders[:] = [
+                name for name in folders if name[0] != "." and not VERSION.fullmatch(name)
+            ]
+            found += versions
+        stored = []
+        for path in sorted(found, key=lambda p: (p.stat().st_mtime_ns, p)):
+            name = path.parent.relative_to(root).as_posix()
+            artifact = Artifact(name=name, sha256=tree_sha256(tree_files(path)))
+            if artifact.version == path.name:
+                stored.append(artifact)
+            else:
+                log.warning("%s is damaged: passed over", path)
+        return stored
+
+    def delete(self, name: str, version: str) -> None:
+        folder = self.root / "objects" / name / version
+        if folder.is_dir():
+            shutil.rmtree(folder)
+
+    def sweep(self) -> None:
+        remove_abandoned(staging_folders(self.root / "objects"))
+
+    def pointers(self) -> list[str]:
+        root = self.root / "pointers"
+        found = [p for p in root.rglob("*") if p.is_file() and not p.name.startswith(".")]
+        return sorted(p.relative_to(root).as_posix() for p in found)
+
+    def read_pointer(self, key: str) -> bytes | None:
+        try:
+            return (self.root / "pointers" / key).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ArtifactError(f"{self.url}: pointer {key} can't be read: {error}") from error
+
+    def write_pointer(self, key: str, content: bytes) -> None:
+        with self._pointer_lock():
+            self._replace_pointer(key, content)
+
+    def swap_pointer(self, key: str, expected: bytes | None, content: bytes) -> None:
+        with self._pointer_lock():
+            if self.read_pointer(key) != expected:
+                raise PointerMovedError(f"{self.url}: pointer {key} was moved meanwhile")
+            self._replace_pointer(key, content)
+
+    def _replace_pointer(self, key: str, content: bytes) -> None:
+        """Called by the one process that holds the lock, so that no other is writing a file."""
+        path = self.root / "pointers" / key
+        for left_by_a_killed_process in path.parent.glob(".*"):
+            left_by_a_killed_process.unlink(missing_ok=True)
+        write_atomically(path, content)
+
+    @contextmanager
+    def _pointer_lock(self) -> Iterator[None]:
+        """Only one process at a time moves a pointer; readers need no lock."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / ".pointers.lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield

@@ -1,0 +1,50 @@
+"""An artifact as it lies on disk: verified byte for byte, published by one rename."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from pathlib import Path
+
+from churn_assets.storage.local import _ages
+from churn_assets.storage.protocol import Artifact, ArtifactError, DamagedArtifactError
+from churn_assets.storage.trees import tree_files, tree_sha256
+
+
+def verified(folder: Path, artifact: Artifact) -> Path:
+    """`folder`, after checking that it is the artifact byte for byte.
+
+    Raises:
+        DamagedArtifactError: the folder is missing or its digest differs; names both digests.
+        ArtifactError: it can't be read; that says nothing about its content.
+    """
+    try:
+        found = tree_sha256(tree_files(folder)) if folder.is_dir() else None
+    except OSError as error:
+        raise ArtifactError(f"{folder} can't be read: {error}") from error
+    if found is None:
+        raise DamagedArtifactError(
+            f"{artifact.name} {artifact.sha256[:16]} is not in the store (looked at {folder}); "
+            "materialize the asset again"
+        )
+    if found != artifact.sha256:
+        raise DamagedArtifactError(
+            f"{folder} is damaged: expected sha256 {artifact.sha256}, found {found}; "
+            "materialize the asset again"
+        )
+    return folder
+
+
+def publish_folder(tree: Path, target: Path, artifact: Artifact) -> Path:
+    """Verify a complete folder and rename it to its place; another writer of the same may win."""
+    verified(tree, artifact)
+    # Its age is the time of publication; where a clock was set back, still younger than the others.
+    age = max(time.time_ns(), 1 + max(_ages(target.parent).values(), default=0))
+    os.utime(tree, ns=(age, age))
+    try:
+        return tree.rename(target)
+    except OSError as error:
+        if error.errno not in {errno.EEXIST, errno.ENOTEMPTY}:
+            raise
+        return verified(target, artifact)

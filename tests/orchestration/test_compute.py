@@ -1,0 +1,244 @@
+"""Both backends give the same outcome for the same stage, whatever happens to it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import modal
+import pytest
+import yaml
+
+from churn_assets.orchestration.config import ModalConfig
+from churn_assets.settings import PROJECT
+from tests.orchestration.graph import FixedSettings, event_log, stored_models, toy_definitions
+from tests.processes import read_when_there, seconds_until_gone
+from tests.stages.toy.stage import Behaviour
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def execute(definitions: dg.Definitions, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+    job = definitions.resolve_job_def("toy")
+    return job.execute_in_process(instance=instance, raise_on_error=False)
+
+
+def test_a_success_becomes_a_materialization(
+    backend: FixedSettings, instance: dg.DagsterInstance
+) -> None:
+    """Artifact, metrics, plots and progress all reach Dagster, and downstream assets run."""
+    result = execute(toy_definitions(backend), instance)
+    assert result.success
+    [event] = [e for e in result.get_asset_materialization_events() if e.node_name == "sft_model"]
+    metadata = event.materialization.metadata
+    assert metadata["sum"].value == 10
+    assert metadata["held_out.auc"].value == 0.875
+    assert metadata["plot: curve"].value.startswith("![curve](data:image/png;base64,")
+    assert metadata["sha256"].value[:16] in stored_models(backend)
+    assert [e.passed for e in result.get_asset_check_evaluations()] == [True]
+    assert "sft_model 4/4 loss=0.25" in event_log(instance, result.run_id)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "ending"),
+    [
+        ("raise", "ended with exit code 1: ValueError: the toy broke on purpose"),
+        ("kill", "killed by SIGKILL"),
+    ],
+)
+def test_a_failure_is_told_in_full_and_publishes_nothing(
+    backend: FixedSettings, instance: dg.DagsterInstance, behaviour: Behaviour, ending: str
+) -> None:
+    """The event log alone says what broke; the store holds no half-made model."""
+    result = execute(toy_definitions(backend, behaviour), instance)
+    assert not result.success
+    log = event_log(instance, result.run_id)
+    assert ending in log
+    assert "a line on standard output" in log
+    assert "a line on standard error" in log
+    assert stored_models(backend) == []
+
+
+def test_the_exception_itself_reaches_the_event_log(
+    backend: FixedSettings, instance: dg.DagsterInstance
+) -> None:
+    """Pipes reports the child's exception as an event of its own, with its stack."""
+    result = execute(toy_definitions(backend, "raise"), instance)
+    errors = [
+        entry.dagster_event.event_specific_data.error
+        for entry in instance.all_logs(result.run_id)
+        if entry.dagster_event and "closed with exception" in (entry.dagster_event.message or "")
+    ]
+    assert [error.cls_name for error in errors] == ["ValueError"]
+    assert any("misbehave" in frame for frame in errors[0].stack)
+
+
+def test_a_retry_resumes_and_succeeds(backend: FixedSettings, instance: dg.DagsterInstance) -> None:
+    """Dagster owns retries; the second attempt continues where the first one's checkpoint ends."""
+    result = execute(toy_definitions(backend, "fail_once", retries=1), instance)
+    assert result.success
+    [event] = [e for e in result.get_asset_materialization_events() if e.node_name == "sft_model"]
+    assert event.materialization.metadata["resumed_at"].value == 2
+    assert len(stored_models(backend)) == 1
+
+
+def test_a_failed_blocking_check_stops_the_graph(
+    backend: FixedSettings, instance: dg.DagsterInstance
+) -> None:
+    """A model below its gate is never consumed."""
+    result = execute(toy_definitions(backend, least_auc=0.9), instance)
+    assert not result.success
+    [check] = result.get_asset_check_evaluations()
+    assert (check.passed, check.metadata["auc"].value) == (False, 0.875)
+    assert "consumer" not in {e.node_name for e in result.get_asset_materialization_events()}
+
+
+@pytest.mark.parametrize("behaviour", ["hang", "deaf"])
+def test_a_cancelled_run_leaves_no_process(
+    backend: FixedSettings, instance: dg.DagsterInstance, tmp_path: Path, behaviour: Behaviour
+) -> None:
+    """Within two seconds of the cancellation the stage and its own children are gone."""
+    pids = tmp_path / "pids"
+    job = toy_definitions(backend, behaviour, pids).resolve_job_def("toy")
+    results = []
+    runner = threading.Thread(
+        target=lambda: results.append(
+            job.execute_in_process(instance=instance, raise_on_error=False)
+        )
+    )
+    runner.start()
+    processes = [int(word) for word in read_when_there(pids).split()]
+    [run] = instance.get_runs()
+    instance.report_run_canceling(run)
+    assert seconds_until_gone(processes) < 2
+    runner.join()
+    final = instance.get_run_by_id(run.run_id)
+    assert final is not None
+    assert final.status == dg.DagsterRunStatus.CANCELED
+    assert stored_models(backend) == []
+
+
+def test_an_interrupted_dagster_process_takes_its_stage_along(tmp_path: Path) -> None:
+    """The run worker gets a signal when somebody presses Terminate; no thread polls for it."""
+    pids = tmp_path / "pids"
+    code = f"""
+import dagster as dg
+from pathlib import Path
+from churn_assets.resources import child_process
+from tests.orchestration.graph import FixedSettings, toy_definitions
+child_process.STAGE_PACKAGE = "tests.stages.toy"
+settings = FixedSettings(
+    home={str(tmp_path / "home")!r},
+    store={str(tmp_path / "store")!r},
+    compute={{"backend": "local"}},
+)
+job = toy_definitions(settings, "hang", Path({str(pids)!r})).resolve_job_def("toy")
+with dg.DagsterInstance.ephemeral() as instance:
+    job.execute_in_process(instance=instance)
+"""
+    worker = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=PROJECT, env={**os.environ, "PYTHONPATH": str(PROJECT)}
+    )
+    processes = [int(word) for word in read_when_there(pids).split()]
+    worker.send_signal(signal.SIGINT)
+    assert seconds_until_gone(processes) < 2
+    assert worker.wait(timeout=20) != 0
+
+
+def test_modal_refuses_artifacts_that_it_cannot_see(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    """Half a switch: the stages were moved, the store was not."""
+    settings = FixedSettings(
+        home=str(tmp_path / "home"), store=str(tmp_path / "store"), compute={"backend": "modal"}
+    )
+    result = execute(toy_definitions(settings), instance)
+    assert not result.success
+    assert "set CHURN_STORE=gs://" in event_log(instance, result.run_id)
+
+
+@pytest.mark.parametrize("backend", ["modal"], indirect=True)
+def test_a_function_that_is_not_deployed_is_named_with_its_remedy(
+    backend: FixedSettings, instance: dg.DagsterInstance
+) -> None:
+    """Forgetting `make deploy` is one line in the event log, not a stack trace to decipher."""
+    compute = {**backend.compute, "modal": {**backend.compute["modal"], "environment": "prod"}}
+    settings = FixedSettings(home=backend.home, store=backend.store, compute=compute)
+    result = execute(toy_definitions(settings), instance)
+    assert not result.success
+    assert "NotFoundError" in event_log(instance, result.run_id)
+    assert "deploy the app with `make deploy`" in event_log(instance, result.run_id)
+
+
+@pytest.mark.parametrize("backend", ["modal"], indirect=True)
+@pytest.mark.parametrize(
+    ("error", "told", "canceled"),
+    [
+        (modal.exception.ServiceError("unavailable"), "look at the call's page", True),
+        (modal.exception.ConnectionError("no route"), "look at the call's page", True),
+        (modal.exception.AuthError("token revoked"), "log in with `modal setup`", True),
+        (modal.exception.FunctionTimeoutError("6 h"), "_STAGE__TIMEOUT_SECONDS", False),
+        (modal.exception.InternalFailure("lost"), "look at the call's page", False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_modal_answers_is_told_and_no_call_goes_on(
+    backend: FixedSettings,
+    instance: dg.DagsterInstance,
+    tmp_path: Path,
+    error: modal.exception.Error,
+    told: str,
+    canceled: bool,
+) -> None:
+    """A stage that nobody follows would train, and cost, beside the retry that Dagster starts."""
+    modal.Function.error = error
+    result = execute(toy_definitions(backend, "hang", tmp_path / "pids"), instance)
+    assert not result.success
+    log = event_log(instance, result.run_id)
+    assert f"sft_model on Modal: {type(error).__name__}: {error}" in log
+    assert told in log
+    [call] = modal.Function.calls
+    assert call.process.poll() is not None
+    assert call.canceled is canceled
+
+
+@pytest.mark.parametrize("backend", ["modal"], indirect=True)
+def test_a_container_that_vanishes_is_a_failure(
+    backend: FixedSettings, instance: dg.DagsterInstance
+) -> None:
+    """The machine itself was lost: neither result nor error came back."""
+    result = execute(toy_definitions(backend, "lose_container"), instance)
+    assert not result.success
+    assert "ended without an outcome" in event_log(instance, result.run_id)
+    assert stored_models(backend) == []
+
+
+def test_a_cancellation_is_noticed_in_time_by_default() -> None:
+    """Between the request and the end of the child lie one poll and one call to Modal."""
+    assert ModalConfig().poll_seconds <= 1
+
+
+def test_one_gpu_stage_at_a_time(tmp_path: Path) -> None:
+    """Two runs that both want the pool `gpu` take turns on an instance as it is deployed."""
+    deployed = yaml.safe_load((PROJECT / "modal_jobs/deploy/dagster.yaml").read_text())
+    limits = {"concurrency": {"pools": deployed["concurrency"]["pools"]}}
+    (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(limits))
+    env = {**os.environ, "DAGSTER_HOME": str(tmp_path), "PYTHONPATH": str(PROJECT)}
+    step = "dagster instance concurrency set gpu 1"
+    assert step in (PROJECT / "modal_jobs/deploy/README.md").read_text()
+    python = [sys.executable, "-W", "ignore", "-m"]
+    subprocess.run([*python, *step.split()], env=env, check=True)
+    command = [*python, "tests.orchestration.take_turns", str(tmp_path)]
+    runs = [subprocess.Popen(command, cwd=PROJECT, env=env) for _ in range(2)]
+    assert [run.wait(timeout=120) for run in runs] == [0, 0]
+    assert len(list(tmp_path.glob("done-*"))) == 2
