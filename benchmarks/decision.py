@@ -35,7 +35,7 @@ from churn_assets.decision.learning import training
 from churn_assets.decision.learning.network import single_thread
 from churn_assets.decision.mdp.groups import Groups
 from churn_assets.decision.policy import load_policy
-from churn_assets.stages.spec import silent
+from churn_assets.stages.spec import StageFunction, silent
 
 HERE = Path(__file__).parent
 SEEDS = (0, 1, 2)
@@ -67,7 +67,7 @@ def main() -> None:
 def run_stages(environment: Path, work: Path, config: DecisionConfig) -> dict[str, Any]:
     """All stages of one preset; a stage whose report is there already is not run again."""
     folders, reports = {"retention_environment": environment}, {}
-    stages = {
+    stages: dict[str, StageFunction] = {
         "oracle_policy": world.run_oracle,
         "baseline_policies": world.run_baselines,
         "decision_policy": training.run,

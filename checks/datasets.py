@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 import dagster as dg
 
-from churn_assets.datasets.config import FORMATS, DatasetName
+from churn_assets.datasets.config import FORMATS, DatasetName, DatasetsConfig
 from churn_assets.datasets.errors import SchemaViolationError
 from churn_assets.datasets.quality import (
     BALANCE_TOLERANCE,
@@ -17,11 +17,10 @@ from churn_assets.datasets.quality import (
     expected_origin,
     expected_rows,
 )
-from churn_assets.orchestration.resources import SettingsResource, StoreResource
-from churn_assets.settings import Settings
+from churn_assets.orchestration.resources import StoreResource
 from churn_assets.storage.protocol import Artifact
 
-Finding = Callable[[WrittenDataset, Settings], dg.AssetCheckResult]
+Finding = Callable[[WrittenDataset, DatasetsConfig], dg.AssetCheckResult]
 
 ALL: tuple[DatasetName, ...] = tuple(FORMATS)
 TABLES: tuple[DatasetName, ...] = tuple(name for name in ALL if FORMATS[name] == "parquet")
@@ -40,17 +39,17 @@ def _checks(
             blocking=blocking,
         )
         def check(
-            artifact: Artifact, store: StoreResource, settings: SettingsResource
+            artifact: Artifact, store: StoreResource, data_config: dg.ResourceParam[DatasetsConfig]
         ) -> dg.AssetCheckResult:
             folder = store.open().get(artifact)
-            return finding(WrittenDataset.load(name, folder), settings.get())
+            return finding(WrittenDataset.load(name, folder), data_config)
 
         return check
 
     return [on(name) for name in names]
 
 
-def schema_is_valid(dataset: WrittenDataset, settings: Settings) -> dg.AssetCheckResult:
+def schema_is_valid(dataset: WrittenDataset, config: DatasetsConfig) -> dg.AssetCheckResult:
     """Every row of every split has the data set's columns, types, ranges and categories."""
     try:
         dataset.validate()
@@ -62,9 +61,9 @@ def schema_is_valid(dataset: WrittenDataset, settings: Settings) -> dg.AssetChec
     return dg.AssetCheckResult(passed=True, metadata={"failures": 0, "rows": dataset.rows})
 
 
-def row_count_is_expected(dataset: WrittenDataset, settings: Settings) -> dg.AssetCheckResult:
+def row_count_is_expected(dataset: WrittenDataset, config: DatasetsConfig) -> dg.AssetCheckResult:
     """As many rows as this source is known to give."""
-    least, most = expected_rows(dataset.name, dataset.summary, settings.data)
+    least, most = expected_rows(dataset.name, dataset.summary, config)
     enough = dataset.rows >= least and (most is None or dataset.rows <= most)
     consistent = dataset.rows == dataset.summary["rows"]
     return dg.AssetCheckResult(
@@ -79,7 +78,7 @@ def row_count_is_expected(dataset: WrittenDataset, settings: Settings) -> dg.Ass
     )
 
 
-def splits_do_not_overlap(dataset: WrittenDataset, settings: Settings) -> dg.AssetCheckResult:
+def splits_do_not_overlap(dataset: WrittenDataset, config: DatasetsConfig) -> dg.AssetCheckResult:
     """No row, and no group of related rows, is in two splits; and no split is empty."""
     shared = dataset.shared_between_splits()
     sizes = {f"rows_{part}": len(rows) for part, rows in dataset.splits.items()}
@@ -89,7 +88,7 @@ def splits_do_not_overlap(dataset: WrittenDataset, settings: Settings) -> dg.Ass
     )
 
 
-def class_balance_is_kept(dataset: WrittenDataset, settings: Settings) -> dg.AssetCheckResult:
+def class_balance_is_kept(dataset: WrittenDataset, config: DatasetsConfig) -> dg.AssetCheckResult:
     """The label's share in each split is that of all rows."""
     shares = dataset.label_shares()
     gap = max(abs(share - shares["all"]) for share in shares.values())
@@ -101,9 +100,9 @@ def class_balance_is_kept(dataset: WrittenDataset, settings: Settings) -> dg.Ass
     )
 
 
-def origin_is_pinned(dataset: WrittenDataset, settings: Settings) -> dg.AssetCheckResult:
+def origin_is_pinned(dataset: WrittenDataset, config: DatasetsConfig) -> dg.AssetCheckResult:
     """The raw data are the pinned file or commit; only a warning where a mirror has others."""
-    found, pinned = expected_origin(dataset.name, dataset.summary, settings.data)
+    found, pinned = expected_origin(dataset.name, dataset.summary, config)
     return dg.AssetCheckResult(
         passed=found in pinned,
         severity=dg.AssetCheckSeverity.ERROR if pinned else dg.AssetCheckSeverity.WARN,
@@ -111,7 +110,7 @@ def origin_is_pinned(dataset: WrittenDataset, settings: Settings) -> dg.AssetChe
     )
 
 
-def source_is_real(dataset: WrittenDataset, settings: Settings) -> dg.AssetCheckResult:
+def source_is_real(dataset: WrittenDataset, config: DatasetsConfig) -> dg.AssetCheckResult:
     """The data come from the public source or a mirror of it, not from the generator."""
     source = dataset.summary["source"]
     return dg.AssetCheckResult(

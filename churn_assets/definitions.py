@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import dagster as dg
 
@@ -17,17 +17,16 @@ from churn_assets.decision import assets as decision
 from churn_assets.messages import assets as messages
 from churn_assets.orchestration.compute import Compute
 from churn_assets.orchestration.executor import choose_executor
-from churn_assets.orchestration.resources import ArtifactIOManager, SettingsResource, StoreResource
+from churn_assets.orchestration.resources import ArtifactIOManager, StoreResource
 from churn_assets.predictors import assets as predictors
 from churn_assets.release import assets as release
-from churn_assets.settings import load_settings
+from churn_assets.settings import Settings, load_settings
 
 
 @dg.definitions
 def definitions() -> dg.Definitions:
     """Assets, checks, jobs, schedules, sensors and resources."""
-    settings = SettingsResource()
-    store = StoreResource(settings=settings)
+    settings = load_settings()
     assets = dg.load_assets_from_modules([datasets, predictors, decision, messages, release])
     return dg.Definitions(
         assets=dg.map_asset_specs(
@@ -39,11 +38,29 @@ def definitions() -> dg.Definitions:
         jobs=automation.jobs,
         schedules=automation.schedules,
         sensors=automation.sensors,
-        resources={
-            "settings": settings,
-            "store": store,
-            "compute": Compute(settings=settings, store=store),
-            "io_manager": ArtifactIOManager(store=store),
-        },
-        executor=choose_executor(load_settings().compute),
+        resources=bind(settings),
+        executor=choose_executor(settings.compute),
     )
+
+
+def bind(settings: Settings) -> dict[str, Any]:
+    """What the assets ask for by name: store, compute, and each area its own settings."""
+    store = StoreResource(url=settings.store_url, cache=str(settings.home / "cache"))
+    config = settings.compute.model_dump(mode="json")
+    return {
+        "settings": settings,
+        "home": settings.home,
+        "data_config": settings.data,
+        "risk_config": settings.risk,
+        "accept_config": settings.accept,
+        "decision_config": settings.decision,
+        "messages_config": settings.messages,
+        "store": store,
+        "compute": Compute(home=str(settings.home), config=config, store=store),
+        "io_manager": ArtifactIOManager(store=store),
+    }
+
+
+def load_job(name: str) -> dg.JobDefinition:
+    """The job `name` of the definitions; what a fresh worker process calls."""
+    return definitions().resolve_job_def(name)

@@ -16,7 +16,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from churn_assets.stages.runner import run_stage
 
 from churn_assets.domain.plain_errors import one_line_exit
 from churn_assets.release import kill_switch
@@ -25,13 +24,14 @@ from churn_assets.release.config import ReleaseConfig
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving import batch_scoring as predictions
 from churn_assets.settings import Settings, load_settings
+from churn_assets.stages.runner import run_stage
 from churn_assets.stages.spec import Stage, StageReport, StageSpec
 from churn_assets.storage.opening import open_store
 from churn_assets.storage.protocol import Artifact, ArtifactError, ArtifactStore
 from churn_assets.storage.scratch import scratch_folder
 
 SHARD = "customer_shards"
-STAGE = Stage(name="shard_predictions", run=predictions.run, config=ReleaseConfig)
+STAGE = Stage(name="shard_predictions", run=predictions.run, settings=ReleaseConfig)
 Spec = dict[str, Any]
 Map = Callable[[Callable[[Spec], Spec], Iterable[Spec]], Iterable[Spec]]
 """Applies a function to each spec, wherever it likes; results in the order of the specs."""

@@ -20,7 +20,6 @@ from churn_assets.settings import PROJECT
 from churn_assets.storage.current import asset_pointer
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import Artifact
-from tests.orchestration.graph import FixedSettings
 
 
 @pytest.fixture
@@ -73,8 +72,7 @@ def test_predictions_follow_a_release_and_nothing_follows_the_data(
 
 def test_a_release_that_a_person_put_into_service_is_followed(tmp_path: Path) -> None:
     """A roll-back moves the pointer behind Dagster's back; predictions must not stay behind."""
-    settings = FixedSettings(home=str(tmp_path), store=str(tmp_path / "store"), compute={})
-    resource = StoreResource(settings=settings)
+    resource = StoreResource(url=str(tmp_path / "store"), cache=str(tmp_path / "cache"))
     store = LocalArtifactStore(tmp_path / "store")
 
     def tick() -> dg.RunRequest | dg.SkipReason:

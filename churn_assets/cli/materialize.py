@@ -143,7 +143,8 @@ def materialize(
     fail_dead_runs()
     # Imported here, after DAGSTER_HOME is set: `churn --help` need not load Dagster.
     from churn_assets.automation import jobs
-    from churn_assets.orchestration.run_follower import load_job, run_job
+    from churn_assets.definitions import load_job
+    from churn_assets.orchestration.run_follower import run_job
 
     names = [known.name for known in jobs]
     if job not in names:

@@ -1,16 +1,17 @@
 """The data sets as assets: each fetches its raw files, cleans, splits and publishes a folder."""
 
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
 from churn_assets.datasets.build import LABELS, build
-from churn_assets.datasets.config import FORMATS, SPLITS, DatasetName
+from churn_assets.datasets.config import FORMATS, SPLITS, DatasetName, DatasetsConfig
 from churn_assets.datasets.errors import DataError, SchemaViolationError, SourceUnavailableError
 from churn_assets.datasets.pull import pull
 from churn_assets.datasets.quality import SPECIFIED_ROWS, WrittenDataset
-from churn_assets.orchestration.resources import SettingsResource, StoreResource
+from churn_assets.orchestration.resources import StoreResource
 from churn_assets.storage.protocol import Artifact
 from churn_assets.storage.scratch import scratch_folder
 
@@ -19,45 +20,52 @@ PREVIEW_ROWS = 5
 
 @dg.asset(group_name="datasets", kinds={"parquet"}, code_version="1")
 def telco_customers(
-    settings: SettingsResource, store: StoreResource
+    data_config: dg.ResourceParam[DatasetsConfig],
+    home: dg.ResourceParam[Path],
+    store: StoreResource,
 ) -> dg.MaterializeResult[Artifact]:
     """Customers of the IBM Telco data set with their services, charges and whether they left."""
-    return _materialize("telco_customers", settings, store)
+    return _materialize("telco_customers", data_config, home, store)
 
 
 @dg.asset(group_name="datasets", kinds={"parquet"}, code_version="1")
 def bank_contacts(
-    settings: SettingsResource, store: StoreResource
+    data_config: dg.ResourceParam[DatasetsConfig],
+    home: dg.ResourceParam[Path],
+    store: StoreResource,
 ) -> dg.MaterializeResult[Artifact]:
     """Contacts of the UCI Bank Marketing campaign and whether the offer was accepted."""
-    return _materialize("bank_contacts", settings, store)
+    return _materialize("bank_contacts", data_config, home, store)
 
 
 @dg.asset(group_name="datasets", kinds={"json"}, code_version="1")
 def oasst1_pairs(
-    settings: SettingsResource, store: StoreResource
+    data_config: dg.ResourceParam[DatasetsConfig],
+    home: dg.ResourceParam[Path],
+    store: StoreResource,
 ) -> dg.MaterializeResult[Artifact]:
     """English prompts of OASST1, each with its best-ranked reply."""
-    return _materialize("oasst1_pairs", settings, store)
+    return _materialize("oasst1_pairs", data_config, home, store)
 
 
 @dg.asset(group_name="datasets", kinds={"json"}, code_version="1")
 def preference_pairs(
-    settings: SettingsResource, store: StoreResource
+    data_config: dg.ResourceParam[DatasetsConfig],
+    home: dg.ResourceParam[Path],
+    store: StoreResource,
 ) -> dg.MaterializeResult[Artifact]:
     """Pairs of replies to one prompt, of which people preferred one: SHP-2 and HH-RLHF."""
-    return _materialize("preference_pairs", settings, store)
+    return _materialize("preference_pairs", data_config, home, store)
 
 
 def _materialize(
-    name: DatasetName, settings: SettingsResource, store: StoreResource
+    name: DatasetName, config: DatasetsConfig, home: Path, store: StoreResource
 ) -> dg.MaterializeResult[Artifact]:
     """Fetch, build and publish; a data error fails the asset and shows the offending rows."""
-    config = settings.get()
     with scratch_folder(name) as out:
         try:
-            raw = pull(name, config.data, config.home / "raw")
-            build(name, raw, out, config.data)
+            raw = pull(name, config, home / "raw")
+            build(name, raw, out, config)
         except (DataError, SourceUnavailableError) as error:
             cases = error.failure_cases if isinstance(error, SchemaViolationError) else "none"
             metadata = {"failure_cases": dg.MetadataValue.md(cases)}

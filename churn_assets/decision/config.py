@@ -148,8 +148,8 @@ class PpoConfig(BaseModel):
     """Limit on the mean number of contacts above the cap per customer and period."""
 
 
-class DecisionConfig(BaseModel):
-    """What the decision assets are built from; the defaults are the embedded profile."""
+class WorldSettings(BaseModel):
+    """In which worlds: the stages `retention_environment` and `oracle_policy`, and all others."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -157,20 +157,6 @@ class DecisionConfig(BaseModel):
     """The world that the served policy is made for."""
     also_report: tuple[str, ...] = ()
     """Further presets to train on and report: the benchmark takes all of them."""
-    seeds: tuple[int, ...] = Field((0,), min_length=1)
-    ppo: PpoConfig = PpoConfig()
-    price_customers: int = Field(512, ge=1)
-    """Training customers on whom the budget's price is solved to warm-start the multiplier; and
-    customers of the calibration half on whom prices are re-tuned under stress."""
-    tuning_customers: int = Field(128, ge=1)
-    """Customers of the calibration half (`Groups`) on whom the baselines' variants are compared."""
-    calibration_customers: int = Field(1024, ge=1)
-    """Customers of the calibration half on whom every policy is calibrated to the budget."""
-    watched_customers: int = Field(160, ge=1)
-    """Validation customers of the learning curve, and of the choice among seeds."""
-    curve_points: int = Field(12, ge=1)
-    bootstrap: int = Field(1000, ge=100)
-    """Bootstrap samples (customers and seeds) behind every interval."""
 
     @model_validator(mode="after")
     def _known_preset(self) -> Self:
@@ -188,3 +174,43 @@ class DecisionConfig(BaseModel):
     def environment(self) -> EnvironmentParams:
         """The chosen preset's parameters."""
         return PRESETS[self.preset]
+
+
+class RuleSettings(WorldSettings):
+    """Stage `baseline_policies`."""
+
+    tuning_customers: int = Field(128, ge=1)
+    """Customers of the calibration half (`Groups`) on whom the baselines' variants are compared."""
+    calibration_customers: int = Field(1024, ge=1)
+    """Customers of the calibration half on whom every policy is calibrated to the budget."""
+
+
+class _Compared(WorldSettings):
+    """What training and report must agree about."""
+
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    price_customers: int = Field(512, ge=1)
+    """Training customers on whom the budget's price is solved to warm-start the multiplier; and
+    customers of the calibration half on whom prices are re-tuned under stress."""
+    watched_customers: int = Field(160, ge=1)
+    """Validation customers of the learning curve, and of the choice among seeds."""
+
+
+class TrainingSettings(_Compared):
+    """Stage `decision_policy`."""
+
+    ppo: PpoConfig = PpoConfig()
+    calibration_customers: int = Field(1024, ge=1)
+    """Customers of the calibration half on whom every policy is calibrated to the budget."""
+    curve_points: int = Field(12, ge=1)
+
+
+class ReportSettings(_Compared):
+    """Stage `policy_report`."""
+
+    bootstrap: int = Field(1000, ge=100)
+    """Bootstrap samples (customers and seeds) behind every interval."""
+
+
+class DecisionConfig(RuleSettings, TrainingSettings, ReportSettings):
+    """What the decision assets are built from; the defaults are the embedded profile."""

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.learning.network_numpy import NetworkPolicy, NetworkSpec
+from churn_assets.decision.learning.network_numpy import POLICY_FILE, NetworkPolicy, NetworkSpec
 from churn_assets.decision.mdp.actions import Decisions, Policy
 from churn_assets.decision.rules.families import (
     AlwaysOffer,
@@ -42,7 +42,6 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-POLICY_FILE = "policy.json"
 _Saved = Annotated[
     NetworkSpec
     | NeverContact

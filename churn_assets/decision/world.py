@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from churn_assets.decision.config import PRESETS, DecisionConfig
+from churn_assets.decision.config import PRESETS, RuleSettings, WorldSettings
 from churn_assets.decision.exact.pareto import ParetoCurve, curve_around, pareto_curve, solve_budget
 from churn_assets.decision.exact.policy_value import evaluate, summarise
 from churn_assets.decision.mdp.customers import Customers
@@ -24,7 +24,7 @@ CURVE_FILE = "curve.safetensors"
 def run_environment(
     inputs: Mapping[str, Path],
     out: Path,
-    config: DecisionConfig,
+    config: WorldSettings,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Score the telco customers and write `train|valid|test.safetensors` (risk, accept, value).
@@ -58,7 +58,7 @@ def run_environment(
 def run_oracle(
     inputs: Mapping[str, Path],
     out: Path,
-    config: DecisionConfig,
+    config: WorldSettings,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Solve the exact optimum on the test customers, and write its Pareto curve per preset."""
@@ -84,7 +84,7 @@ def run_oracle(
 def run_baselines(
     inputs: Mapping[str, Path],
     out: Path,
-    config: DecisionConfig,
+    config: RuleSettings,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Tune every baseline per preset; writes `<preset>/<name>/policy.json`."""

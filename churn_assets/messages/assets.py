@@ -2,9 +2,10 @@
 
 import dagster as dg
 
+from churn_assets.messages.config import MessagesConfig
 from churn_assets.messages.corpus.corpus import write_corpus
-from churn_assets.orchestration.compute import CPU_STAGE, GPU_STAGE, Compute, scalar_metadata
-from churn_assets.orchestration.resources import SettingsResource, StoreResource
+from churn_assets.orchestration.compute import Compute, scalar_metadata, stage_options
+from churn_assets.orchestration.resources import StoreResource
 from churn_assets.storage.protocol import Artifact
 from churn_assets.storage.scratch import scratch_folder
 
@@ -13,25 +14,30 @@ GROUP = "messages"
 
 @dg.asset(group_name=GROUP, kinds={"json"}, code_version="2")
 def retention_messages(
-    settings: SettingsResource, store: StoreResource
+    messages_config: dg.ResourceParam[MessagesConfig], store: StoreResource
 ) -> dg.MaterializeResult[Artifact]:
     """Retention messages with slots, written by the grammar; split by template family."""
-    return _materialize_corpus("messages", "retention_messages", settings, store)
+    return _materialize_corpus("messages", "retention_messages", messages_config, store)
 
 
 @dg.asset(group_name=GROUP, kinds={"json"}, code_version="2")
 def retention_preferences(
-    settings: SettingsResource, store: StoreResource
+    messages_config: dg.ResourceParam[MessagesConfig], store: StoreResource
 ) -> dg.MaterializeResult[Artifact]:
     """Pairs of a good message and one with a single named flaw; split by template family."""
-    return _materialize_corpus("preferences", "retention_preferences", settings, store)
+    return _materialize_corpus("preferences", "retention_preferences", messages_config, store)
 
 
-@dg.asset(group_name=GROUP, kinds={"pytorch"}, code_version="4", **CPU_STAGE)
+@dg.asset(
+    group_name=GROUP,
+    kinds={"pytorch"},
+    code_version="4",
+    **stage_options("message_base_model"),
+)
 def message_base_model(
     context: dg.AssetExecutionContext,
     compute: Compute,
-    settings: SettingsResource,
+    messages_config: dg.ResourceParam[MessagesConfig],
     retention_messages: Artifact,
     retention_preferences: Artifact,
 ) -> dg.MaterializeResult[Artifact]:
@@ -40,14 +46,19 @@ def message_base_model(
         "retention_messages": retention_messages,
         "retention_preferences": retention_preferences,
     }
-    return compute.run(context, "message_base_model", inputs, settings.get().messages)
+    return compute.run(context, "message_base_model", inputs, messages_config)
 
 
-@dg.asset(group_name=GROUP, kinds={"pytorch", "huggingface"}, code_version="4", **GPU_STAGE)
+@dg.asset(
+    group_name=GROUP,
+    kinds={"pytorch", "huggingface"},
+    code_version="4",
+    **stage_options("sft_model"),
+)
 def sft_model(
     context: dg.AssetExecutionContext,
     compute: Compute,
-    settings: SettingsResource,
+    messages_config: dg.ResourceParam[MessagesConfig],
     message_base_model: Artifact,
     retention_messages: Artifact,
     oasst1_pairs: Artifact,
@@ -58,14 +69,19 @@ def sft_model(
         "retention_messages": retention_messages,
         "oasst1_pairs": oasst1_pairs,
     }
-    return compute.run(context, "sft_model", inputs, settings.get().messages)
+    return compute.run(context, "sft_model", inputs, messages_config)
 
 
-@dg.asset(group_name=GROUP, kinds={"pytorch", "huggingface"}, code_version="4", **GPU_STAGE)
+@dg.asset(
+    group_name=GROUP,
+    kinds={"pytorch", "huggingface"},
+    code_version="4",
+    **stage_options("reward_model"),
+)
 def reward_model(
     context: dg.AssetExecutionContext,
     compute: Compute,
-    settings: SettingsResource,
+    messages_config: dg.ResourceParam[MessagesConfig],
     message_base_model: Artifact,
     retention_preferences: Artifact,
     preference_pairs: Artifact,
@@ -76,14 +92,19 @@ def reward_model(
         "retention_preferences": retention_preferences,
         "preference_pairs": preference_pairs,
     }
-    return compute.run(context, "reward_model", inputs, settings.get().messages)
+    return compute.run(context, "reward_model", inputs, messages_config)
 
 
-@dg.asset(group_name=GROUP, kinds={"pytorch", "huggingface"}, code_version="4", **GPU_STAGE)
+@dg.asset(
+    group_name=GROUP,
+    kinds={"pytorch", "huggingface"},
+    code_version="4",
+    **stage_options("ppo_text_model"),
+)
 def ppo_text_model(
     context: dg.AssetExecutionContext,
     compute: Compute,
-    settings: SettingsResource,
+    messages_config: dg.ResourceParam[MessagesConfig],
     message_base_model: Artifact,
     sft_model: Artifact,
     reward_model: Artifact,
@@ -94,14 +115,19 @@ def ppo_text_model(
         "sft_model": sft_model,
         "reward_model": reward_model,
     }
-    return compute.run(context, "ppo_text_model", inputs, settings.get().messages)
+    return compute.run(context, "ppo_text_model", inputs, messages_config)
 
 
-@dg.asset(group_name=GROUP, kinds={"json"}, code_version="4", **GPU_STAGE)
+@dg.asset(
+    group_name=GROUP,
+    kinds={"json"},
+    code_version="4",
+    **stage_options("message_bank"),
+)
 def message_bank(
     context: dg.AssetExecutionContext,
     compute: Compute,
-    settings: SettingsResource,
+    messages_config: dg.ResourceParam[MessagesConfig],
     message_base_model: Artifact,
     sft_model: Artifact,
     reward_model: Artifact,
@@ -114,14 +140,14 @@ def message_bank(
         "reward_model": reward_model,
         "ppo_text_model": ppo_text_model,
     }
-    return compute.run(context, "message_bank", inputs, settings.get().messages)
+    return compute.run(context, "message_bank", inputs, messages_config)
 
 
 def _materialize_corpus(
-    kind: str, name: str, settings: SettingsResource, store: StoreResource
+    kind: str, name: str, config: MessagesConfig, store: StoreResource
 ) -> dg.MaterializeResult[Artifact]:
     with scratch_folder(name) as folder:
-        card = write_corpus(kind, settings.get().messages.corpus, folder)
+        card = write_corpus(kind, config.corpus, folder)
         artifact = store.open().put(name, folder)
     return dg.MaterializeResult(
         value=artifact,

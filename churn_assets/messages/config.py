@@ -19,13 +19,19 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class CorpusConfig(Frozen):
+class PublicDialogues(Frozen):
+    public_dialogues: int = Field(40, ge=0, description="OASST1 pairs mixed into SFT")
+
+
+class PublicPairs(Frozen):
+    public_pairs: int = Field(100, ge=0, description="HH-RLHF/SHP-2 pairs mixed into the RM")
+
+
+class CorpusConfig(PublicDialogues, PublicPairs):
     """How many messages and pairs the grammar writes, and how much public text is mixed in."""
 
     messages: int = Field(16_000, ge=100)
     pairs: int = Field(9_000, ge=100)
-    public_dialogues: int = Field(40, ge=0, description="OASST1 pairs mixed into SFT")
-    public_pairs: int = Field(100, ge=0, description="HH-RLHF/SHP-2 pairs mixed into the RM")
     seed: int = 42
 
 
@@ -103,7 +109,11 @@ class RewardConfig(Frozen):
     judge_seed: int = 1042
 
 
-class PpoTextConfig(Frozen):
+class EvaluationSamples(Frozen):
+    evaluation_samples: int = Field(2_048, ge=8, description="messages that a model is judged on")
+
+
+class PpoTextConfig(EvaluationSamples):
     """PPO on text (Schulman et al. 2017; Ziegler et al. 2019 for the KL control)."""
 
     iterations: int = Field(48, ge=1)
@@ -131,7 +141,6 @@ class PpoTextConfig(Frozen):
     beta_every: int = Field(4, ge=1, description="iterations between updates of beta")
     beta_limit: float = Field(30.0, ge=1, description="beta stays within beta/4 and beta*limit")
     checkpoint_every: int = Field(10, ge=1)
-    evaluation_samples: int = Field(2_048, ge=8)
     seed: int = 42
 
 
@@ -161,24 +170,62 @@ class BankConfig(Frozen):
     seed: int = 42
 
 
-class MessagesConfig(Frozen):
-    """All of the area's settings; every stage is given all of them."""
+# --- what each stage is given: the fields that it reads, and no others --------------------------
 
-    currency: str = Field("$", min_length=1, max_length=4)
-    offer_months: int = Field(12, ge=1, le=99, description="how long a discount lasts")
-    live_generation: bool = False
-    live_candidates: int = Field(8, ge=1)
+
+class BaseSettings(Frozen):
+    """Stage `message_base_model`; the other stages load what it made."""
+
     threads: int = Field(
         2, ge=0, description="torch threads of a stage; 0 = torch's own choice; 1 on a busy machine"
     )
-    corpus: CorpusConfig = CorpusConfig()
     base: BaseModelConfig = BaseModelConfig()
+
+
+class _Written(BaseSettings):
+    """A stage that writes messages and asks the shield about them."""
+
+    currency: str = Field("$", min_length=1, max_length=4)
+    offer_months: int = Field(12, ge=1, le=99, description="how long a discount lasts")
+    generation: GenerationConfig = GenerationConfig()
+
+
+class SftSettings(_Written):
+    """Stage `sft_model`."""
+
+    corpus: PublicDialogues = PublicDialogues()
     lora: LoraSettings = LoraSettings()
     sft: SftConfig = SftConfig()
+    ppo: EvaluationSamples = EvaluationSamples()
+
+
+class RewardSettings(BaseSettings):
+    """Stage `reward_model`."""
+
+    corpus: PublicPairs = PublicPairs()
+    lora: LoraSettings = LoraSettings()
     reward: RewardConfig = RewardConfig()
+
+
+class PpoTextSettings(_Written):
+    """Stage `ppo_text_model`."""
+
     ppo: PpoTextConfig = PpoTextConfig()
-    generation: GenerationConfig = GenerationConfig()
+
+
+class BankSettings(_Written):
+    """Stage `message_bank`."""
+
+    live_generation: bool = False
     bank: BankConfig = BankConfig()
+
+
+class MessagesConfig(SftSettings, RewardSettings, PpoTextSettings, BankSettings):
+    """All of the area's settings: those of its stages, and serving's own."""
+
+    live_candidates: int = Field(8, ge=1)
+    corpus: CorpusConfig = CorpusConfig()
+    ppo: PpoTextConfig = PpoTextConfig()
 
 
 Profile = Literal["embedded", "production"]

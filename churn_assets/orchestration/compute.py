@@ -1,4 +1,7 @@
-"""Where stages run: as subprocesses of this machine, or as Modal functions. One setting decides.
+"""Where stages run: in this process, as subprocesses of this machine, or as Modal functions.
+
+Which machine a stage needs is declared in the registry; one setting decides between this machine
+and Modal.
 
 No postponed annotations here: Dagster reads the types of a resource's fields.
 """
@@ -13,18 +16,32 @@ from pydantic import BaseModel
 
 from churn_assets.orchestration.config import ComputeConfig
 from churn_assets.orchestration.local_backend import LocalBackend
-from churn_assets.orchestration.resources import SettingsResource, StoreResource
+from churn_assets.orchestration.resources import StoreResource
 from churn_assets.stages.child_process import StageError
-from churn_assets.stages.spec import StageReport, StageSpec
-from churn_assets.storage.protocol import Artifact
+from churn_assets.stages.registry import STAGES, Declaration
+from churn_assets.stages.runner import run_stage
+from churn_assets.stages.spec import StageReport, StageSpec, narrowed
+from churn_assets.storage.protocol import Artifact, ArtifactStore
 
-CPU_STAGE: dict[str, Any] = {"retry_policy": dg.RetryPolicy(max_retries=1, delay=10)}
-"""Arguments of `dg.asset` for a stage: once more if it failed, as it does where Modal pre-empts it.
-Modal's own second start ends at once (nobody reads its messages), so the retry is Dagster's."""
+RETRY = dg.RetryPolicy(max_retries=1, delay=10)
+"""Once more if it failed, as it does where Modal pre-empts it. Modal's own second start ends at
+once (nobody reads its messages), so the retry is Dagster's."""
 
-GPU_STAGE: dict[str, Any] = {**CPU_STAGE, "pool": "gpu"}
-"""For a stage that needs a GPU in production: one at a time (the instance sets the pool's limit).
-`sft_model` and `ppo_text_model` resume from their last checkpoint, the others begin anew."""
+
+def stage_options(name: str) -> dict[str, Any]:
+    """Arguments of `dg.asset` for the stage that makes the asset.
+
+    A program of its own is tried twice; those that need a GPU in production run one at a time (the
+    instance sets the limit of the pool `gpu`). A resumable stage goes on from its last checkpoint,
+    the others begin anew.
+    """
+    match STAGES[name].machine:
+        case "here":
+            return {}
+        case "cpu":
+            return {"retry_policy": RETRY}
+        case "gpu":
+            return {"retry_policy": RETRY, "pool": "gpu"}
 
 
 class Backend(Protocol):
@@ -44,9 +61,15 @@ def choose_backend(config: ComputeConfig, home: Path) -> Backend:
 
 
 class Compute(dg.ConfigurableResource):
-    """Runs a stage and turns its report into an asset's materialization."""
+    """Runs a stage and turns its report into an asset's materialization.
 
-    settings: dg.ResourceDependency[SettingsResource]
+    Attributes:
+        home: folder of this machine below which local stages keep their checkpoints.
+        config: a `ComputeConfig` as JSON.
+    """
+
+    home: str
+    config: dict[str, Any]
     store: dg.ResourceDependency[StoreResource]
 
     def run(
@@ -58,21 +81,23 @@ class Compute(dg.ConfigurableResource):
     ) -> dg.MaterializeResult[Artifact]:
         """Run `stage` on `inputs` and publish what it made.
 
+        Args:
+            config: the area's settings, of which the stage is given those that it reads.
+
         Raises:
             dg.Failure: the stage failed (its last log lines are in the metadata); nothing was
                 published, and an asset with a retry policy tries again.
         """
-        settings = self.settings.get()
-        store = self.store.open()
+        store, declared = self.store.open(), STAGES[stage]
         spec = StageSpec(
             stage=stage,
             inputs=dict(inputs),
-            config=config.model_dump(mode="json"),
+            config=narrowed(declared.settings_type(), config).model_dump(mode="json"),
             store_url=store.url,
             code_version=context.assets_def.code_versions_by_key[context.asset_key],
         )
         try:
-            report = choose_backend(settings.compute, settings.home).run(context, spec)
+            report = self._report(context, declared, spec, store)
         except StageError as failure:
             raise dg.Failure(
                 description=f"{stage} {failure.message}",
@@ -88,6 +113,22 @@ class Compute(dg.ConfigurableResource):
                 **plot_metadata(store.read(report.artifact, "plots/*.png")),
             },
         )
+
+    def _report(
+        self,
+        context: dg.AssetExecutionContext,
+        declared: Declaration,
+        spec: StageSpec,
+        store: ArtifactStore,
+    ) -> StageReport:
+        if declared.machine != "here":
+            config = ComputeConfig.model_validate(self.config)
+            return choose_backend(config, Path(self.home)).run(context, spec)
+
+        def progress(step: int, total: int, **metrics: float) -> None:
+            context.log.info(f"{declared.name}: {step}/{total} {metrics}")
+
+        return run_stage(declared.load(), spec, store, progress)
 
 
 def scalar_metadata(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -16,7 +16,7 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 
 
 class LocalBackend:
-    """Runs `python -m modal_jobs.<stage>` and follows it through Dagster Pipes.
+    """Runs `python -m churn_assets.stages NAME` and follows it through Dagster Pipes.
 
     Not `dg.PipesSubprocessClient`: that one leaves the child's output out of the event log, waits
     for an interrupted child that does not listen, and orphans it when Dagster itself is killed.

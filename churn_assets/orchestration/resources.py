@@ -1,13 +1,13 @@
-"""The Dagster side of settings and artifact store: thin resources and the artifact IO manager.
+"""The Dagster side of the artifact store: a thin resource and the artifact IO manager.
 
 No postponed annotations here: Dagster reads the types of a resource's fields.
 """
 
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from churn_assets.settings import Settings, load_settings
 from churn_assets.storage.current import asset_pointer, current_artifact, read_report
 from churn_assets.storage.opening import open_store
 from churn_assets.storage.protocol import Artifact, ArtifactStore
@@ -16,27 +16,20 @@ from churn_assets.storage.retention import prune
 KEPT_VERSIONS = 5  # of each artifact; a run that is under way may still read the one before
 
 
-class SettingsResource(dg.ConfigurableResource):
-    """The product's settings, read from the environment once per process."""
-
-    def get(self) -> Settings:
-        return load_settings()
-
-
 class StoreResource(dg.ConfigurableResource):
-    """The artifact store that the settings name."""
+    """The artifact store at `url`: a folder, or `gs://bucket/prefix` with its copies in `cache`."""
 
-    settings: dg.ResourceDependency[SettingsResource]
+    url: str
+    cache: str
 
     def open(self) -> ArtifactStore:
-        settings = self.settings.get()
         client = None
-        if settings.store_url.startswith("gs://"):
+        if self.url.startswith("gs://"):
             # Imported here: a local run need not pay for Google's clients.
             from dagster_gcp.gcs import GCSResource
 
             client = GCSResource().get_client()
-        return open_store(settings.store_url, cache=settings.home / "cache", client=client)
+        return open_store(self.url, cache=Path(self.cache), client=client)
 
     def report(self, artifact: Artifact) -> dict[str, Any]:
         """The `report.json` of a stage's artifact."""

@@ -12,14 +12,8 @@ from typing import Literal
 import dagster as dg
 from dagster._utils.interrupts import setup_interrupt_handlers
 
-
-def load_job(name: str) -> dg.JobDefinition:
-    """The job `name` of the definitions (what a fresh worker process imports)."""
-    # Imported here: only a run needs every asset.
-    from churn_assets.definitions import definitions
-
-    return definitions().resolve_job_def(name)
-
+DEFINITIONS = "churn_assets.definitions"
+"""The module that a fresh worker process imports to find the job again."""
 
 Kind = Literal[
     "started",
@@ -62,7 +56,7 @@ def run_job(
     setup_interrupt_handlers()  # SIGTERM ends a run as Ctrl-C does
     ticket = {"churn/ticket": uuid.uuid4().hex}  # by which to find the run that we start
     job = dg.build_reconstructable_job(
-        "churn_assets.orchestration.run_follower", "load_job", reconstructable_kwargs={"name": name}
+        DEFINITIONS, "load_job", reconstructable_kwargs={"name": name}
     )
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with dg.DagsterInstance.get() as instance, ThreadPoolExecutor(max_workers=1) as pool:

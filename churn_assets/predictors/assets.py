@@ -7,30 +7,35 @@ import dagster as dg
 
 from churn_assets.datasets.errors import DataError, SchemaViolationError
 from churn_assets.datasets.tables import table_format
-from churn_assets.orchestration.compute import CPU_STAGE, Compute
-from churn_assets.orchestration.resources import SettingsResource, StoreResource
+from churn_assets.orchestration.compute import Compute, stage_options
+from churn_assets.orchestration.resources import StoreResource
+from churn_assets.predictors.config import AcceptConfig, RiskConfig
 from churn_assets.predictors.training.campaign_log import read_log
 from churn_assets.storage.protocol import Artifact, ArtifactStore
 from churn_assets.storage.scratch import scratch_folder
 
 
-@dg.asset(group_name="predictors", kinds={"xgboost"}, code_version="2", **CPU_STAGE)
+@dg.asset(
+    group_name="predictors", kinds={"xgboost"}, code_version="2", **stage_options("risk_model")
+)
 def risk_model(
     context: dg.AssetExecutionContext,
     compute: Compute,
-    settings: SettingsResource,
+    risk_config: dg.ResourceParam[RiskConfig],
     telco_customers: Artifact,
 ) -> dg.MaterializeResult[Artifact]:
     """P(churn) of a customer: XGBoost, calibrated on out-of-fold scores."""
     inputs = {"telco_customers": telco_customers}
-    return compute.run(context, "risk_model", inputs, settings.get().risk)
+    return compute.run(context, "risk_model", inputs, risk_config)
 
 
-@dg.asset(group_name="predictors", kinds={"xgboost"}, code_version="2", **CPU_STAGE)
+@dg.asset(
+    group_name="predictors", kinds={"xgboost"}, code_version="2", **stage_options("accept_model")
+)
 def accept_model(
     context: dg.AssetExecutionContext,
     compute: Compute,
-    settings: SettingsResource,
+    accept_config: dg.ResourceParam[AcceptConfig],
     store: StoreResource,
     telco_customers: Artifact,
     bank_contacts: Artifact,
@@ -40,11 +45,10 @@ def accept_model(
     The responses to discounts are simulated on real contacts (the metadata say how), unless the
     settings name a campaign log of your own.
     """
-    config = settings.get().accept
     inputs = {"telco_customers": telco_customers, "bank_contacts": bank_contacts}
-    if config.campaign_log is not None:
-        inputs["campaign_log"] = publish_log(store.open(), config.campaign_log)
-    return compute.run(context, "accept_model", inputs, config)
+    if accept_config.campaign_log is not None:
+        inputs["campaign_log"] = publish_log(store.open(), accept_config.campaign_log)
+    return compute.run(context, "accept_model", inputs, accept_config)
 
 
 def publish_log(store: ArtifactStore, file: Path) -> Artifact:

@@ -7,8 +7,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from churn_assets.domain.paths import AbsolutePath
-from churn_assets.predictors.scoring.calibration import CalibrationKind
-from churn_assets.predictors.scoring.forest import MAX_DEPTH
+
+CalibrationKind = Literal["sigmoid", "isotonic"]
+MAX_DEPTH = 6
+"""Deepest trees that the scorer takes: it completes each tree to 2^depth leaves."""
 
 
 class BoosterConfig(BaseModel):

@@ -9,7 +9,7 @@ from dagster._core.storage.asset_check_execution_record import (
     COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES,
 )
 
-from churn_assets.orchestration.resources import SettingsResource, StoreResource
+from churn_assets.orchestration.resources import StoreResource
 from churn_assets.release import kill_switch
 from churn_assets.release.alerts import alert
 from churn_assets.release.assembly import assemble, choose, read_data, seal
@@ -31,7 +31,7 @@ RELEASE = dg.AssetKey("release")
 @dg.asset(group_name="release", kinds={"bundle"}, code_version="1")
 def release(
     context: dg.AssetExecutionContext,
-    settings: SettingsResource,
+    settings: dg.ResourceParam[Settings],
     store: StoreResource,
     telco_customers: Artifact,
     bank_contacts: Artifact,
@@ -52,7 +52,7 @@ def release(
     fall-back stands in (`components.py`), and an alert goes out.
     """
     counts, missed = require_checks(context)
-    opened, config = store.open(), settings.get()
+    opened, config = store.open(), settings
     registry = ReleaseRegistry(opened)
     models = {
         "risk_model": risk_model,
@@ -193,7 +193,7 @@ def _in_service(registry: ReleaseRegistry, removed: list[str]) -> dg.Materialize
 @dg.asset(group_name="release", kinds={"parquet"}, code_version="1", deps=[RELEASE])
 def predictions(
     context: dg.AssetExecutionContext,
-    settings: SettingsResource,
+    settings: dg.ResourceParam[Settings],
     store: StoreResource,
     telco_customers: Artifact,
 ) -> dg.MaterializeResult[Artifact]:
@@ -206,8 +206,8 @@ def predictions(
     serving = ReleaseRegistry(artifacts).serving()
     if serving is None:
         raise dg.Failure("no release serves: materialize `release` first", allow_retries=False)
-    forced = kill_switch.baseline_forced(artifacts, settings.get().api.force_baseline)
-    config = settings.get().release.model_copy(update={"force_baseline": forced})
+    forced = kill_switch.baseline_forced(artifacts, settings.api.force_baseline)
+    config = settings.release.model_copy(update={"force_baseline": forced})
     inputs = {
         "release": artifacts.get(serving.artifact),
         "telco_customers": artifacts.get(telco_customers),

@@ -17,13 +17,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import IO
 
-STAGE_PACKAGE = "modal_jobs"
-"""Where the programs of the stages live, one module each."""
+STAGE_PROGRAM = "churn_assets.stages"
+"""The module that runs a stage, given its name."""
 
 
 def stage_command(stage: str) -> list[str]:
     """The command line that runs a stage."""
-    return [sys.executable, "-m", f"{STAGE_PACKAGE}.{stage}"]
+    return [sys.executable, "-m", STAGE_PROGRAM, stage]
 
 
 class StageError(RuntimeError):

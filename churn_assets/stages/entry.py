@@ -1,7 +1,7 @@
 """How a stage meets the orchestrator: Dagster Pipes messages around `run_stage`.
 
-`python -m modal_jobs.<stage>` is the same program under the local backend, where messages travel
-through a file, and in a Modal container, where they travel through a bucket.
+`python -m churn_assets.stages NAME` is the same program under the local backend, where messages
+travel through a file, and in a Modal container, where they travel through a bucket.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def run_with_pipes(stage: Stage, pipes: PipesContext) -> StageSpec:
 
 
 def main(stage: Stage) -> None:
-    """Entry point of `python -m modal_jobs.<stage>`."""
+    """Entry point of a stage's program."""
     signal.signal(signal.SIGTERM, _interrupt)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     with open_pipes() as pipes:

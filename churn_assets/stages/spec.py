@@ -1,28 +1,23 @@
 """A stage: one learned thing as a plain program, the same on this machine and on a GPU worker.
 
-A stage reads artifacts, writes one, and reports metrics. It knows nothing of who started it:
-`modal_jobs` wraps it as a program, `churn_assets.orchestration.compute` starts that program.
+A stage reads artifacts, writes one, and reports metrics: `run(inputs, out, config) -> metrics`. It
+knows nothing of who started it. What is asked of it and what it answers are JSON: `StageSpec` and
+`StageReport`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import shutil
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from churn_assets.storage.current import parse_pointer
-from churn_assets.storage.protocol import ARTIFACT, Artifact, ArtifactStore, DamagedArtifactError
-from churn_assets.storage.scratch import scratch_folder
-
-log = logging.getLogger(__name__)
+from churn_assets.storage.protocol import Artifact
 
 
 class Progress(Protocol):
@@ -78,83 +73,68 @@ class StageReport(BaseModel):
     seconds: float | None = None
 
 
+class StageFunction(Protocol):
+    """What a stage does: reads `inputs` (asset name -> local folder), writes the files to publish
+    into the empty folder `out`, and returns its metrics as JSON's types."""
+
+    def __call__(
+        self, inputs: Mapping[str, Path], out: Path, config: Any, progress: Progress = silent
+    ) -> dict[str, Any]: ...
+
+
+class ResumableFunction(Protocol):
+    """A `StageFunction` that goes on where a killed run stopped: `checkpoints` is a folder that
+    outlives it and is the same for the next attempt at the same inputs and settings."""
+
+    def __call__(
+        self,
+        inputs: Mapping[str, Path],
+        out: Path,
+        config: Any,
+        progress: Progress = silent,
+        *,
+        checkpoints: Path,
+    ) -> dict[str, Any]: ...
+
+
 @dataclass(frozen=True)
 class Stage:
-    """A stage's function and the type of its settings.
+    """A stage ready to run: its function and the type of the settings that it reads.
 
     Attributes:
         name: the asset and artifact it makes.
-        run: `run(inputs, out, config, progress) -> metrics`; `inputs` maps asset names to local
-            folders, `out` is an empty folder for the files to publish.
-        config: the pydantic model of `config`.
-        resumable: `run` takes a further argument `checkpoints`, a folder that outlives a killed run
-            and is the same for the next attempt at the same inputs and settings.
+        run: the function; a `ResumableFunction` where `resumable` is set.
+        settings: the pydantic model of `config`: what the stage reads and nothing else, since
+            whatever is in it is part of the result's digest.
+        resumable: `run` takes a checkpoints folder.
         cached: asked again with the same inputs, settings and code version, what it made is used
             again. For a stage that costs minutes and whose result others train from.
     """
 
     name: str
-    run: Callable[..., dict[str, Any]]
-    config: type[BaseModel]
+    run: StageFunction | ResumableFunction
+    settings: type[BaseModel]
     resumable: bool = False
     cached: bool = False
 
 
-def run_stage(
-    stage: Stage, spec: StageSpec, store: ArtifactStore, progress: Progress = silent
-) -> StageReport:
-    """Fetch the inputs, run the stage in a fresh folder, publish what it wrote.
+Settings = TypeVar("Settings", bound=BaseModel)
 
-    Nothing is published unless the stage returned: a failed attempt leaves only its checkpoints.
 
-    Raises:
-        ValueError: the stage's metrics hold a number that JSON can't (NaN, infinity), or a
-            resumable stage was given no checkpoints folder.
+def narrowed(settings: type[Settings], config: BaseModel) -> Settings:
+    """The part of an area's `config` that `settings` has fields for, section by section.
+
+    A stage's digest is taken over what it is given: a setting that it doesn't read must not be in
+    there, or changing that setting would train the stage again.
     """
-    if stage.cached and (known := _made_before(spec, store)):
-        return known
-    inputs: Mapping[str, Path] = {name: store.get(item) for name, item in spec.inputs.items()}
-    config = stage.config.model_validate(spec.config)
-    checkpoints = _checkpoints(stage, spec)
-    extra = {} if checkpoints is None else {"checkpoints": checkpoints}
-    with scratch_folder(stage.name) as out:
-        started = time.perf_counter()
-        metrics = stage.run(inputs, out, config, progress, **extra)
-        seconds = time.perf_counter() - started
-        # In the stage's own order, which says what matters most: readers see the head first.
-        text = json.dumps(metrics, indent=2, allow_nan=False)
-        (out / "report.json").write_text(text + "\n")
-        artifact = store.put(stage.name, out)
-    if stage.cached:
-        store.write_pointer(_cache_key(spec), artifact.model_dump_json().encode())
-    return StageReport(artifact=artifact, metrics=metrics, seconds=seconds)
+    return settings.model_validate(_fields_of(settings, config))
 
 
-def _cache_key(spec: StageSpec) -> str:
-    return f"stages/{spec.stage}/{spec.digest}.json"
-
-
-def _made_before(spec: StageSpec, store: ArtifactStore) -> StageReport | None:
-    """What an earlier run of the same spec published, unless it was removed or is damaged: then it
-    is made again, and what is stored mended by that."""
-    pointer = store.read_pointer(_cache_key(spec))
-    if pointer is None:
-        return None
-    try:
-        artifact = parse_pointer(ARTIFACT, store.url, _cache_key(spec), pointer)
-        folder = store.get(artifact)  # every file, since a damaged one is mended only here
-    except DamagedArtifactError as error:
-        log.warning("%s is made again: %s", spec.stage, error)
-        return None
-    metrics = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    return StageReport(artifact=artifact, metrics=metrics)
-
-
-def _checkpoints(stage: Stage, spec: StageSpec) -> Path | None:
-    if not stage.resumable:
-        return None
-    if spec.checkpoints is None:
-        raise ValueError(f"{stage.name} is resumable: its spec must name a checkpoints folder")
-    folder = Path(spec.checkpoints)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def _fields_of(settings: type[BaseModel], config: BaseModel) -> dict[str, Any]:
+    picked: dict[str, Any] = {}
+    for name, field in settings.model_fields.items():
+        value, kind = getattr(config, name), field.annotation
+        if isinstance(value, BaseModel) and isinstance(kind, type) and issubclass(kind, BaseModel):
+            value = _fields_of(kind, value)
+        picked[name] = value
+    return picked

@@ -8,7 +8,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from churn_assets.storage.protocol import (
@@ -20,19 +20,9 @@ from churn_assets.storage.protocol import (
 )
 from churn_assets.storage.scratch import remove_abandoned, staging_folder, staging_folders
 from churn_assets.storage.trees import copy_tree, tree_files, tree_sha256, write_atomically
-from churn_assets.storage.verification import publish_folder, verified
+from churn_assets.storage.verification import ages_of, publish_folder, verified
 
 log = logging.getLogger(__name__)
-
-
-def _ages(parent: Path) -> dict[str, int]:
-    """Name -> time of publication (ns) of the versions in `parent`."""
-    found = {}
-    for path in parent.iterdir() if parent.is_dir() else ():
-        with suppress(FileNotFoundError):  # removed meanwhile
-            if path.is_dir() and not path.name.startswith("."):
-                found[path.name] = path.stat().st_mtime_ns
-    return found
 
 
 class LocalArtifactStore:
@@ -68,7 +58,7 @@ class LocalArtifactStore:
         return {name: files[name].read_bytes() for name in fnmatch.filter(sorted(files), pattern)}
 
     def versions(self, name: str) -> list[str]:
-        ages = _ages(self.root / "objects" / name)
+        ages = ages_of(self.root / "objects" / name)
         return sorted(ages, key=lambda version: (ages[version], version))
 
     def artifacts(self) -> list[Artifact]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
-from churn_assets.storage.local import _ages
 from churn_assets.storage.protocol import Artifact, ArtifactError, DamagedArtifactError
 from churn_assets.storage.trees import tree_files, tree_sha256
 
@@ -36,11 +36,21 @@ def verified(folder: Path, artifact: Artifact) -> Path:
     return folder
 
 
+def ages_of(parent: Path) -> dict[str, int]:
+    """Name -> time of publication (ns) of the versions in `parent`."""
+    found = {}
+    for path in parent.iterdir() if parent.is_dir() else ():
+        with suppress(FileNotFoundError):  # removed meanwhile
+            if path.is_dir() and not path.name.startswith("."):
+                found[path.name] = path.stat().st_mtime_ns
+    return found
+
+
 def publish_folder(tree: Path, target: Path, artifact: Artifact) -> Path:
     """Verify a complete folder and rename it to its place; another writer of the same may win."""
     verified(tree, artifact)
     # Its age is the time of publication; where a clock was set back, still younger than the others.
-    age = max(time.time_ns(), 1 + max(_ages(target.parent).values(), default=0))
+    age = max(time.time_ns(), 1 + max(ages_of(target.parent).values(), default=0))
     os.utime(tree, ns=(age, age))
     try:
         return tree.rename(target)

@@ -13,7 +13,7 @@ from churn_assets.datasets import assets
 from churn_assets.datasets.config import FORMATS, DatasetName
 from churn_assets.datasets.quality import WrittenDataset
 from churn_assets.datasets.sources.files import sha256_of_bytes
-from churn_assets.orchestration.resources import ArtifactIOManager, SettingsResource, StoreResource
+from churn_assets.definitions import bind
 from churn_assets.settings import load_settings
 from churn_assets.storage.protocol import Artifact, ArtifactStore
 
@@ -51,8 +51,7 @@ def two_runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
 
 
 def materialize(names: tuple[DatasetName, ...] = NAMES, raise_on_error: bool = True) -> Run:
-    settings = SettingsResource()
-    store = StoreResource(settings=settings)
+    resources = bind(load_settings())
     result = dg.materialize(
         [
             *(getattr(assets, name) for name in NAMES),
@@ -64,14 +63,10 @@ def materialize(names: tuple[DatasetName, ...] = NAMES, raise_on_error: bool = T
             *checks.source_checks,
         ],
         selection=dg.AssetSelection.assets(*names),
-        resources={
-            "settings": settings,
-            "store": store,
-            "io_manager": ArtifactIOManager(store=store),
-        },
+        resources=resources,
         raise_on_error=raise_on_error,
     )
-    return result, store.open()
+    return result, resources["store"].open()
 
 
 def artifacts(result: dg.ExecuteInProcessResult) -> dict[DatasetName, Artifact]:

@@ -1,6 +1,6 @@
 """A stand-in for a Modal container: runs one function of the real app by `.local()`.
 
-python -m tests.modal_jobs.container_main <function> <arguments> <outcome> <package of the programs>
+python -m tests.modal_jobs.container_main <function> <arguments> <outcome> <program of a stage>
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from churn_assets.stages import child_process
 from modal_jobs import app
 
 
-def main(name: str, arguments: str, outcome: Path, package: str) -> None:
-    child_process.STAGE_PACKAGE = package
+def main(name: str, arguments: str, outcome: Path, program: str) -> None:
+    child_process.STAGE_PROGRAM = program
     function = getattr(app, name)
     try:
         result = (function.local(json.loads(arguments)), None)

@@ -92,7 +92,7 @@ class StandInFunction:
                 self.name,
                 json.dumps(bootstrap),
                 str(outcome),
-                self.modal.package,
+                self.modal.program,
             ]
         )
         self.modal.calls.append(StandInCall(process, outcome, self.modal.error))
@@ -116,7 +116,7 @@ class StandInModal:
 
     Attributes:
         folder: where the containers leave their outcomes.
-        package: where their programs are: the real stages, or a test's.
+        program: the module that runs a stage: the real one, or a test's.
         error: what Modal answers instead of "still running".
         broken_inputs: positions of a map's inputs that fail.
         calls: those that were started.
@@ -125,11 +125,11 @@ class StandInModal:
     def __init__(
         self,
         folder: Path,
-        package: str = "modal_jobs",
+        program: str = "churn_assets.stages",
         broken_inputs: Container[int | None] = (),
     ) -> None:
         self.folder = folder
-        self.package = package
+        self.program = program
         self.broken_inputs = broken_inputs
         self.error: Exception | None = None
         self.calls: list[StandInCall] = []

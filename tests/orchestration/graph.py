@@ -3,6 +3,7 @@
 No postponed annotations here: Dagster reads the types of an asset function's parameters.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,27 +11,34 @@ import dagster as dg
 
 from churn_assets.orchestration.compute import Compute
 from churn_assets.orchestration.config import ComputeConfig
-from churn_assets.orchestration.resources import ArtifactIOManager, SettingsResource, StoreResource
-from churn_assets.settings import Settings
+from churn_assets.orchestration.resources import ArtifactIOManager, StoreResource
 from churn_assets.storage.opening import open_store
 from churn_assets.storage.protocol import Artifact
 from tests.stages.toy.stage import Behaviour, ToyConfig
 
 
-class FixedSettings(SettingsResource):
-    """Settings of a test instead of the environment's."""
+@dataclass(frozen=True)
+class Backend:
+    """Where a test's graph runs: folder of this machine, store's URL, `ComputeConfig` as JSON."""
 
     home: str
     store: str
     compute: dict[str, Any]
 
-    def get(self) -> Settings:
-        compute = ComputeConfig.model_validate(self.compute)
-        return Settings(home=Path(self.home), store=self.store, compute=compute)
+    def resources(self) -> dict[str, Any]:
+        """What the definitions bind for the assets, with the settings of this test."""
+        store = StoreResource(url=self.store, cache=str(Path(self.home) / "cache"))
+        config = ComputeConfig.model_validate(self.compute).model_dump(mode="json")
+        return {
+            "home": Path(self.home),
+            "store": store,
+            "compute": Compute(home=self.home, config=config, store=store),
+            "io_manager": ArtifactIOManager(store=store),
+        }
 
 
 def toy_definitions(
-    settings: FixedSettings,
+    backend: Backend,
     behaviour: Behaviour = "succeed",
     pids: Path | None = None,
     retries: int = 0,
@@ -39,8 +47,10 @@ def toy_definitions(
     """`numbers` -> `sft_model` (the toy stage) -> blocking check -> `consumer`."""
 
     @dg.asset
-    def numbers(store: StoreResource, settings: SettingsResource) -> dg.MaterializeResult[Artifact]:
-        folder = settings.get().home / "numbers"
+    def numbers(
+        store: StoreResource, home: dg.ResourceParam[Path]
+    ) -> dg.MaterializeResult[Artifact]:
+        folder = home / "numbers"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "numbers.txt").write_text("1 2 3 4")
         return dg.MaterializeResult(value=store.open().put("numbers", folder))
@@ -61,17 +71,11 @@ def toy_definitions(
     def consumer(store: StoreResource, sft_model: Artifact) -> None:
         assert (store.open().get(sft_model) / "model.json").read_text() == "10\n"
 
-    store = StoreResource(settings=settings)
     return dg.Definitions(
         assets=[numbers, sft_model, consumer],
         asset_checks=[auc_is_high],
         jobs=[dg.define_asset_job("toy", dg.AssetSelection.all())],
-        resources={
-            "settings": settings,
-            "store": store,
-            "compute": Compute(settings=settings, store=store),
-            "io_manager": ArtifactIOManager(store=store),
-        },
+        resources=backend.resources(),
         executor=dg.in_process_executor,
     )
 
@@ -93,6 +97,6 @@ def event_log(instance: dg.DagsterInstance, run_id: str) -> str:
     return "\n".join(lines)
 
 
-def stored_models(settings: FixedSettings) -> list[str]:
+def stored_models(backend: Backend) -> list[str]:
     """Versions of the toy's artifact in the store."""
-    return open_store(settings.store, cache=Path(settings.home) / "cache").versions("sft_model")
+    return open_store(backend.store, cache=Path(backend.home) / "cache").versions("sft_model")

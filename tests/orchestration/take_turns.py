@@ -10,7 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from churn_assets.orchestration.compute import GPU_STAGE
+from churn_assets.orchestration.compute import stage_options
 
 
 def someone_waits(instance: dg.DagsterInstance) -> bool:
@@ -18,7 +18,7 @@ def someone_waits(instance: dg.DagsterInstance) -> bool:
     return instance.event_log_storage.get_concurrency_info("gpu").pending_step_count > 0
 
 
-@dg.asset(pool=GPU_STAGE["pool"])
+@dg.asset(pool=stage_options("reward_model")["pool"])
 def train(context: dg.AssetExecutionContext) -> None:
     """Hold the pool until the other run has come and waits for it, or was here before."""
     folder = Path(sys.argv[1])

@@ -17,7 +17,7 @@ import yaml
 
 from churn_assets.orchestration.config import ModalConfig
 from churn_assets.settings import PROJECT
-from tests.orchestration.graph import FixedSettings, event_log, stored_models, toy_definitions
+from tests.orchestration.graph import Backend, event_log, stored_models, toy_definitions
 from tests.processes import read_when_there, seconds_until_gone
 from tests.stages.toy.stage import Behaviour
 
@@ -34,7 +34,7 @@ def execute(definitions: dg.Definitions, instance: dg.DagsterInstance) -> dg.Exe
 
 
 def test_a_success_becomes_a_materialization(
-    backend: FixedSettings, instance: dg.DagsterInstance
+    backend: Backend, instance: dg.DagsterInstance
 ) -> None:
     """Artifact, metrics, plots and progress all reach Dagster, and downstream assets run."""
     result = execute(toy_definitions(backend), instance)
@@ -57,7 +57,7 @@ def test_a_success_becomes_a_materialization(
     ],
 )
 def test_a_failure_is_told_in_full_and_publishes_nothing(
-    backend: FixedSettings, instance: dg.DagsterInstance, behaviour: Behaviour, ending: str
+    backend: Backend, instance: dg.DagsterInstance, behaviour: Behaviour, ending: str
 ) -> None:
     """The event log alone says what broke; the store holds no half-made model."""
     result = execute(toy_definitions(backend, behaviour), instance)
@@ -70,7 +70,7 @@ def test_a_failure_is_told_in_full_and_publishes_nothing(
 
 
 def test_the_exception_itself_reaches_the_event_log(
-    backend: FixedSettings, instance: dg.DagsterInstance
+    backend: Backend, instance: dg.DagsterInstance
 ) -> None:
     """Pipes reports the child's exception as an event of its own, with its stack."""
     result = execute(toy_definitions(backend, "raise"), instance)
@@ -83,7 +83,7 @@ def test_the_exception_itself_reaches_the_event_log(
     assert any("misbehave" in frame for frame in errors[0].stack)
 
 
-def test_a_retry_resumes_and_succeeds(backend: FixedSettings, instance: dg.DagsterInstance) -> None:
+def test_a_retry_resumes_and_succeeds(backend: Backend, instance: dg.DagsterInstance) -> None:
     """Dagster owns retries; the second attempt continues where the first one's checkpoint ends."""
     result = execute(toy_definitions(backend, "fail_once", retries=1), instance)
     assert result.success
@@ -93,7 +93,7 @@ def test_a_retry_resumes_and_succeeds(backend: FixedSettings, instance: dg.Dagst
 
 
 def test_a_failed_blocking_check_stops_the_graph(
-    backend: FixedSettings, instance: dg.DagsterInstance
+    backend: Backend, instance: dg.DagsterInstance
 ) -> None:
     """A model below its gate is never consumed."""
     result = execute(toy_definitions(backend, least_auc=0.9), instance)
@@ -105,7 +105,7 @@ def test_a_failed_blocking_check_stops_the_graph(
 
 @pytest.mark.parametrize("behaviour", ["hang", "deaf"])
 def test_a_cancelled_run_leaves_no_process(
-    backend: FixedSettings, instance: dg.DagsterInstance, tmp_path: Path, behaviour: Behaviour
+    backend: Backend, instance: dg.DagsterInstance, tmp_path: Path, behaviour: Behaviour
 ) -> None:
     """Within two seconds of the cancellation the stage and its own children are gone."""
     pids = tmp_path / "pids"
@@ -134,10 +134,13 @@ def test_an_interrupted_dagster_process_takes_its_stage_along(tmp_path: Path) ->
     code = f"""
 import dagster as dg
 from pathlib import Path
-from churn_assets.resources import child_process
-from tests.orchestration.graph import FixedSettings, toy_definitions
-child_process.STAGE_PACKAGE = "tests.stages.toy"
-settings = FixedSettings(
+from churn_assets.stages import child_process
+from churn_assets.stages.registry import STAGES, Declaration
+from tests.orchestration.graph import Backend, toy_definitions
+child_process.STAGE_PROGRAM = "tests.stages.toy"
+toy = "tests.stages.toy.stage"
+STAGES["sft_model"] = Declaration("sft_model", toy + ":run", toy + ":ToyConfig", "gpu", True)
+settings = Backend(
     home={str(tmp_path / "home")!r},
     store={str(tmp_path / "store")!r},
     compute={{"backend": "local"}},
@@ -159,7 +162,7 @@ def test_modal_refuses_artifacts_that_it_cannot_see(
     tmp_path: Path, instance: dg.DagsterInstance
 ) -> None:
     """Half a switch: the stages were moved, the store was not."""
-    settings = FixedSettings(
+    settings = Backend(
         home=str(tmp_path / "home"), store=str(tmp_path / "store"), compute={"backend": "modal"}
     )
     result = execute(toy_definitions(settings), instance)
@@ -169,11 +172,11 @@ def test_modal_refuses_artifacts_that_it_cannot_see(
 
 @pytest.mark.parametrize("backend", ["modal"], indirect=True)
 def test_a_function_that_is_not_deployed_is_named_with_its_remedy(
-    backend: FixedSettings, instance: dg.DagsterInstance
+    backend: Backend, instance: dg.DagsterInstance
 ) -> None:
     """Forgetting `make deploy` is one line in the event log, not a stack trace to decipher."""
     compute = {**backend.compute, "modal": {**backend.compute["modal"], "environment": "prod"}}
-    settings = FixedSettings(home=backend.home, store=backend.store, compute=compute)
+    settings = Backend(home=backend.home, store=backend.store, compute=compute)
     result = execute(toy_definitions(settings), instance)
     assert not result.success
     assert "NotFoundError" in event_log(instance, result.run_id)
@@ -193,7 +196,7 @@ def test_a_function_that_is_not_deployed_is_named_with_its_remedy(
     ids=lambda value: type(value).__name__,
 )
 def test_what_modal_answers_is_told_and_no_call_goes_on(
-    backend: FixedSettings,
+    backend: Backend,
     instance: dg.DagsterInstance,
     tmp_path: Path,
     error: modal.exception.Error,
@@ -214,7 +217,7 @@ def test_what_modal_answers_is_told_and_no_call_goes_on(
 
 @pytest.mark.parametrize("backend", ["modal"], indirect=True)
 def test_a_container_that_vanishes_is_a_failure(
-    backend: FixedSettings, instance: dg.DagsterInstance
+    backend: Backend, instance: dg.DagsterInstance
 ) -> None:
     """The machine itself was lost: neither result nor error came back."""
     result = execute(toy_definitions(backend, "lose_container"), instance)

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from churn_assets.predictors.config import CalibrationKind
 from churn_assets.predictors.scoring.calibration import (
     CALIBRATION_KINDS,
-    CalibrationKind,
     SigmoidCalibrator,
     calibrator_from_json,
     logit,

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from churn_assets.stages.runner import run_stage
 
 from churn_assets.datasets.config import SPLITS
 from churn_assets.datasets.tables import read_split
@@ -18,6 +17,7 @@ from churn_assets.predictors.config import AcceptConfig
 from churn_assets.predictors.scoring.features import RISK_FEATURES
 from churn_assets.predictors.training import accept, risk
 from churn_assets.predictors.training.boosting import mask_optional, required_only
+from churn_assets.stages.runner import run_stage
 from churn_assets.stages.spec import Stage, StageSpec
 from churn_assets.storage.opening import open_store
 from churn_assets.storage.trees import tree_files

@@ -24,7 +24,7 @@ from churn_assets.decision.mdp.groups import Groups
 from churn_assets.decision.policy import save_rule
 from churn_assets.decision.rules.families import PricedGreedy, RiskThreshold, Rule
 from churn_assets.decision.world import CURVE_FILE, save_curve
-from churn_assets.orchestration.resources import ArtifactIOManager, SettingsResource, StoreResource
+from churn_assets.definitions import bind
 from churn_assets.release import assets as release_assets
 from churn_assets.release import kill_switch
 from churn_assets.release.bundle import Manifest, write_manifest
@@ -141,8 +141,6 @@ def definitions(world: World) -> dg.Definitions:
             passed="messages" not in world.missed, severity=dg.AssetCheckSeverity.WARN
         )
 
-    settings = SettingsResource()
-    store = StoreResource(settings=settings)
     return dg.Definitions(
         assets=[
             *[stand_in(name) for name in (*DATASETS, *MODELS[:-1], *ABOVE)],
@@ -155,11 +153,7 @@ def definitions(world: World) -> dg.Definitions:
             sft_templates_pass_the_shield,
             *dg.load_asset_checks_from_modules([release_checks]),
         ],
-        resources={
-            "settings": settings,
-            "store": store,
-            "io_manager": ArtifactIOManager(store=store),
-        },
+        resources=bind(load_settings()),
         executor=dg.in_process_executor,
         jobs=[
             dg.define_asset_job("everything"),

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 import requests
-from churn_assets.stages.runner import run_stage
 from dagster_pipes import encode_param
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +22,7 @@ from pydantic import BaseModel
 from churn_assets.stages import entry
 from churn_assets.stages.child_process import StageError
 from churn_assets.stages.entry import ThrottledProgress, open_pipes, run_with_pipes
+from churn_assets.stages.runner import run_stage
 from churn_assets.stages.spec import Progress, Stage, StageSpec, silent
 from churn_assets.storage.local import LocalArtifactStore
 from modal_jobs.container import google_identity

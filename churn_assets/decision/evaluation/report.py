@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from churn_assets.decision.config import PRESETS, DecisionConfig
+from churn_assets.decision.config import PRESETS, ReportSettings
 from churn_assets.decision.evaluation import plots
 from churn_assets.decision.evaluation.comparison import Bootstrap, Estimate, captured_uplift
 from churn_assets.decision.evaluation.diagnostics import (
@@ -67,7 +67,7 @@ class PresetResult:
 def run(
     inputs: Mapping[str, Path],
     out: Path,
-    config: DecisionConfig,
+    config: ReportSettings,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Compare, draw, choose what is served (`policy/`), and report.
@@ -119,7 +119,7 @@ def measure_preset(
     groups: Groups,
     preset: str,
     trained: Mapping[str, Any],
-    config: DecisionConfig,
+    config: ReportSettings,
 ) -> PresetResult:
     """Evaluate all policies of one preset on the test customers."""
     params, test = PRESETS[preset], groups.test
@@ -186,7 +186,7 @@ def headline_figures(
     results: Mapping[str, PresetResult],
     trained: Mapping[str, Any],
     oracle: Mapping[str, Any],
-    config: DecisionConfig,
+    config: ReportSettings,
 ) -> dict[str, Any]:
     """The figures of `churn report --json` below `policy`."""
     main = results[config.preset]
@@ -216,7 +216,7 @@ def diagnose(
     groups: Groups,
     trained: Mapping[str, Any],
     seed: int,
-    config: DecisionConfig,
+    config: ReportSettings,
 ) -> dict[str, Any]:
     """Monotone spend, where the gap lies, stress: for PPO's chosen seed."""
     policy, rule = result.networks[seed], result.best_rule

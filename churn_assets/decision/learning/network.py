@@ -8,13 +8,13 @@ from safetensors.numpy import save_file
 from torch import Tensor, nn
 
 from churn_assets.decision.learning.network_numpy import (
+    POLICY_FILE,
     SHAPES,
     WEIGHTS_FILE,
     NetworkPolicy,
     NetworkSpec,
 )
 from churn_assets.decision.mdp.state import COLUMNS
-from churn_assets.decision.policy import POLICY_FILE
 
 
 class PolicyNetwork(nn.Module):

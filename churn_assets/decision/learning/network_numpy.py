@@ -17,6 +17,7 @@ from churn_assets.decision.mdp.actions import DELAYS, OFFERS, Decisions
 from churn_assets.decision.mdp.dynamics import Array, affordable, logit
 from churn_assets.decision.mdp.state import BUDGET, COLUMNS, FATIGUE, PROBABILITIES, validate_states
 
+POLICY_FILE = "policy.json"
 WEIGHTS_FILE = "network.safetensors"
 SHAPES = {"contact": 2, "offer": OFFERS, "delay": DELAYS, "value": 1}
 _ENDS = dict(zip(SHAPES, accumulate(SHAPES.values()), strict=True))

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from churn_assets.decision.config import PRESETS, DecisionConfig, EnvironmentParams
+from churn_assets.decision.config import PRESETS, EnvironmentParams, TrainingSettings
 from churn_assets.decision.evaluation.comparison import Bootstrap, Estimate, captured_uplift
 from churn_assets.decision.exact.pareto import ParetoCurve, curve_around, pareto_curve, solve_budget
 from churn_assets.decision.exact.policy_value import Evaluation, evaluate, summarise
@@ -27,7 +27,7 @@ from churn_assets.stages.spec import Progress, silent
 def run(
     inputs: Mapping[str, Path],
     out: Path,
-    config: DecisionConfig,
+    config: TrainingSettings,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Train on every preset of `config.presets` and every seed.
@@ -48,7 +48,7 @@ def run(
 def train_preset(
     groups: Groups,
     params: EnvironmentParams,
-    config: DecisionConfig,
+    config: TrainingSettings,
     out: Path,
     progress: Progress,
 ) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from churn_assets.messages.config import EMBEDDED, BaseModelConfig, MessagesConfig
+from churn_assets.messages.config import EMBEDDED, BaseModelConfig, BaseSettings
 from churn_assets.messages.corpus.corpus import read_jsonl
 from churn_assets.messages.corpus.prompts import flawed_prompt
 from churn_assets.messages.models.language_model import (
@@ -47,7 +47,7 @@ class Row(NamedTuple):
 
 
 def run(
-    inputs: Mapping[str, Path], out: Path, config: MessagesConfig, progress: Progress = silent
+    inputs: Mapping[str, Path], out: Path, config: BaseSettings, progress: Progress = silent
 ) -> dict[str, Any]:
     """Stage `message_base_model`; inputs: retention_messages, retention_preferences."""
     use_threads(config.threads)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from churn_assets.messages.config import OPT_350M, MessagesConfig
+from churn_assets.messages.config import OPT_350M, BaseSettings
 
 NOT_YET_RUN = (
     "`facebook/opt-350m` on HH-RLHF and SHP-2: **not yet run** (needs a GPU). The figure to beat "
@@ -19,7 +19,7 @@ NOT_YET_RUN = (
 def write_model_card(
     folder: Path,
     title: str,
-    config: MessagesConfig,
+    config: BaseSettings,
     report: Mapping[str, Any],
     inputs: Mapping[str, Path],
 ) -> None:
@@ -44,7 +44,7 @@ embedded base no English beyond its grammar.
 
 ## Data
 
-{_data(inputs, config)}
+{_data(inputs)}
 
 ## Results
 
@@ -67,7 +67,7 @@ embedded base no English beyond its grammar.
     (folder / "README.md").write_text(card, encoding="utf-8")
 
 
-def _data(inputs: Mapping[str, Path], config: MessagesConfig) -> str:
+def _data(inputs: Mapping[str, Path]) -> str:
     cards = {
         name: json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
         for name, folder in inputs.items()
@@ -83,8 +83,8 @@ def _data(inputs: Mapping[str, Path], config: MessagesConfig) -> str:
 |---|---|---|---|
 {rows}
 
-Of OASST1 (Apache-2.0) at most {config.corpus.public_dialogues} dialogues are trained on, of HH-RLHF
-(MIT) and SHP-2 at most {config.corpus.public_pairs} pairs."""
+How many of the public texts (OASST1, Apache-2.0; HH-RLHF, MIT; SHP-2) are trained on is set by
+`corpus` in the settings below."""
 
 
 def _shown(value: float | str) -> str:

@@ -10,7 +10,7 @@ import torch
 from peft import PeftModel
 from torch import Tensor
 
-from churn_assets.messages.config import MessagesConfig
+from churn_assets.messages.config import PpoTextSettings
 from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.models.evaluation import (
     WHOLE_SAMPLES,
@@ -56,7 +56,7 @@ def evaluate(
     tokenizer: Any,
     heads: Mapping[str, RewardHead],
     shield: Shield,
-    config: MessagesConfig,
+    config: PpoTextSettings,
 ) -> dict[str, Any]:
     """Gains are in standard deviations of the reward model over SFT messages; ties halve a win."""
     situations = evaluation_situations(config.ppo.evaluation_samples, EVALUATION_SEED)
@@ -95,7 +95,7 @@ def write_side(
     heads: Mapping[str, RewardHead],
     shield: Shield,
     situations: Sequence[Situation],
-    config: MessagesConfig,
+    config: PpoTextSettings,
 ) -> Side:
     activate(model, adapter)
     model.eval()
@@ -111,7 +111,7 @@ def write_side(
 
 
 def whole_pass_rate(
-    model: PeftModel, tokenizer: Any, shield: Shield, config: MessagesConfig
+    model: PeftModel, tokenizer: Any, shield: Shield, config: PpoTextSettings
 ) -> float:
     """The policy's share that passes when any token may be drawn."""
     count = min(WHOLE_SAMPLES, config.ppo.evaluation_samples)

@@ -13,7 +13,7 @@ from peft import PeftModel
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
-from churn_assets.messages.config import MessagesConfig
+from churn_assets.messages.config import PpoTextSettings
 from churn_assets.messages.models.evaluation import evaluation_situations
 from churn_assets.messages.models.language_model import (
     activate,
@@ -39,7 +39,7 @@ SHOWN = ("score", "kl", "beta", "pass_rate", "length")  # of each iteration, as 
 def run(
     inputs: Mapping[str, Path],
     out: Path,
-    config: MessagesConfig,
+    config: PpoTextSettings,
     progress: Progress = silent,
     checkpoints: Path | None = None,
 ) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def run(
     return report
 
 
-def load_adapters(inputs: Mapping[str, Path], config: MessagesConfig) -> tuple[PeftModel, Any]:
+def load_adapters(inputs: Mapping[str, Path], config: PpoTextSettings) -> tuple[PeftModel, Any]:
     """One base; `policy` starts as a copy of `sft`; `reward` and `judge` are frozen for good."""
     base, tokenizer = load_base(inputs["message_base_model"], eight_bit=config.base.eight_bit)
     sft = inputs["sft_model"] / REFERENCE
@@ -77,7 +77,7 @@ def load_adapters(inputs: Mapping[str, Path], config: MessagesConfig) -> tuple[P
 
 
 def train(
-    trainer: PpoText, config: MessagesConfig, progress: Progress, checkpoints: Path | None
+    trainer: PpoText, config: PpoTextSettings, progress: Progress, checkpoints: Path | None
 ) -> list[dict[str, float]]:
     """All iterations from the last checkpoint on; returns the whole history.
 
@@ -99,7 +99,7 @@ def train(
     return history
 
 
-def calibrate(trainer: PpoText, config: MessagesConfig) -> None:
+def calibrate(trainer: PpoText, config: PpoTextSettings) -> None:
     """Sample the reference once, for the reward's scale and a value head that knows it."""
     situations = evaluation_situations(256, CALIBRATION_SEED)
     activate(trainer.model, REFERENCE)

@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
-from churn_assets.messages.config import MessagesConfig
+from churn_assets.messages.config import RewardSettings
 from churn_assets.messages.corpus.corpus import SOURCE, read_jsonl
 from churn_assets.messages.models.evaluation import share
 from churn_assets.messages.models.language_model import (
@@ -71,7 +71,7 @@ class Pair:
 
 
 def run(
-    inputs: Mapping[str, Path], out: Path, config: MessagesConfig, progress: Progress = silent
+    inputs: Mapping[str, Path], out: Path, config: RewardSettings, progress: Progress = silent
 ) -> dict[str, Any]:
     """Stage `reward_model`; inputs: message_base_model, retention_preferences, preference_pairs."""
     with ProcessPoolExecutor(1, get_context("spawn")) as beside:  # two trainings, two cores
@@ -88,7 +88,7 @@ def train_and_evaluate(
     adapter: str,
     inputs: Mapping[str, Path],
     out: Path,
-    config: MessagesConfig,
+    config: RewardSettings,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """One of the two models on its half of the pairs: saves adapter and head, returns figures."""
@@ -109,7 +109,7 @@ def train_and_evaluate(
     }
 
 
-def read_pairs(inputs: Mapping[str, Path], config: MessagesConfig, split: str) -> list[Pair]:
+def read_pairs(inputs: Mapping[str, Path], config: RewardSettings, split: str) -> list[Pair]:
     """The grammar's pairs and, to train on, some of the public ones, mixed evenly.
 
     All public test pairs are judged.
@@ -143,7 +143,7 @@ def train_reward(
     tokenizer: Any,
     adapter: str,
     pairs: Sequence[Pair],
-    config: MessagesConfig,
+    config: RewardSettings,
     seed: int,
     progress: Progress = silent,
 ) -> RewardHead:
@@ -198,7 +198,7 @@ def evaluate(
     adapter: str,
     head: RewardHead,
     pairs: Sequence[Pair],
-    config: MessagesConfig,
+    config: RewardSettings,
 ) -> dict[str, Any]:
     """Accuracy on held-out pairs: overall (the grammar's), by flaw, by source; calibration."""
     activate(model, adapter)

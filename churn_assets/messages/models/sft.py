@@ -19,7 +19,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from trl.trainer.sft_config import SFTConfig as TrlSftConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from churn_assets.messages.config import MessagesConfig
+from churn_assets.messages.config import SftSettings
 from churn_assets.messages.corpus.corpus import read_jsonl
 from churn_assets.messages.models.evaluation import (
     WHOLE_SAMPLES,
@@ -79,7 +79,7 @@ class _Report(TrainerCallback):
 def run(
     inputs: Mapping[str, Path],
     out: Path,
-    config: MessagesConfig,
+    config: SftSettings,
     progress: Progress = silent,
     checkpoints: Path | None = None,
 ) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def _last_whole_checkpoint(folder: Path) -> str | None:
 
 
 def training_rows(
-    inputs: Mapping[str, Path], tokenizer: Any, config: MessagesConfig
+    inputs: Mapping[str, Path], tokenizer: Any, config: SftSettings
 ) -> list[dict[str, str]]:
     """Prompt and completion, in an order drawn by the seed; public dialogues are a small share.
 
@@ -157,7 +157,7 @@ def _fits(row: Mapping[str, str], tokenizer: Any, max_length: int) -> bool:
     return len(tokenizer(row["prompt"] + row["response"]).input_ids) < max_length - 1
 
 
-def _trainer_arguments(config: MessagesConfig, folder: Path) -> TrlSftConfig:
+def _trainer_arguments(config: SftSettings, folder: Path) -> TrlSftConfig:
     on_gpu = torch.cuda.is_available()
     return TrlSftConfig(
         output_dir=str(folder),
@@ -183,7 +183,7 @@ def _trainer_arguments(config: MessagesConfig, folder: Path) -> TrlSftConfig:
     )
 
 
-def evaluate(model: PeftModel, tokenizer: Any, config: MessagesConfig) -> dict[str, Any]:
+def evaluate(model: PeftModel, tokenizer: Any, config: SftSettings) -> dict[str, Any]:
     """Samples as `config.generation` draws them against the shield; no text is filtered."""
     activate(model, ADAPTER)
     model.eval()
@@ -205,7 +205,7 @@ def evaluate(model: PeftModel, tokenizer: Any, config: MessagesConfig) -> dict[s
     }
 
 
-def whole_pass_rate(model: PeftModel, tokenizer: Any, config: MessagesConfig) -> float:
+def whole_pass_rate(model: PeftModel, tokenizer: Any, config: SftSettings) -> float:
     """The share that passes when any token may be drawn."""
     samples = min(WHOLE_SAMPLES, config.ppo.evaluation_samples)
     ppo = config.ppo.model_copy(update={"evaluation_samples": samples})

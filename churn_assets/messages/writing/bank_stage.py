@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from churn_assets.messages.config import MessagesConfig
+from churn_assets.messages.config import BankSettings
 from churn_assets.messages.corpus.prompts import SERVICE_SETS, Situation
 from churn_assets.messages.models.language_model import use_threads
 from churn_assets.messages.shield.rules import RULES_PATH
@@ -30,7 +30,7 @@ BATCH = 128
 
 
 def run(
-    inputs: Mapping[str, Path], out: Path, config: MessagesConfig, progress: Progress = silent
+    inputs: Mapping[str, Path], out: Path, config: BankSettings, progress: Progress = silent
 ) -> dict[str, Any]:
     """Inputs: message_base_model, sft_model, reward_model, ppo_text_model."""
     use_threads(config.threads)
@@ -62,7 +62,7 @@ def run(
 
 
 def fill_bank(
-    model: LiveModel, shield: Shield, config: MessagesConfig, progress: Progress
+    model: LiveModel, shield: Shield, config: BankSettings, progress: Progress
 ) -> tuple[MessageBank, int]:
     """n candidates per cell; of those that pass, the best that suit all and the best others."""
     rng = random.Random(config.bank.seed)

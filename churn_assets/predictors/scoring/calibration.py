@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-CalibrationKind = Literal["sigmoid", "isotonic"]
-CALIBRATION_KINDS: tuple[CalibrationKind, ...] = ("sigmoid", "isotonic")
+from churn_assets.predictors.config import CalibrationKind
+
+CALIBRATION_KINDS: tuple[CalibrationKind, ...] = get_args(CalibrationKind)
 Floats = NDArray[np.float64]
 
 CERTAIN = 30.0  # log-odds beyond which float64 would round a probability to 0 or 1

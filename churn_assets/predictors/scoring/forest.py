@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from churn_assets.predictors.config import MAX_DEPTH
 from churn_assets.predictors.scoring.shapley import SubtreeShapley
 from churn_assets.predictors.scoring.ubjson import load_ubjson
 
-MAX_DEPTH = 6  # a completed tree has 2^depth leaves
 ROWS_AT_A_TIME = 48  # the arrays of a chunk stay within the processor's nearer caches
 
 Floats32 = NDArray[np.float32]

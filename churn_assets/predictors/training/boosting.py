@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 from sklearn.model_selection import StratifiedKFold
 
-from churn_assets.predictors.config import BoosterConfig
+from churn_assets.predictors.config import BoosterConfig, CalibrationKind
 from churn_assets.predictors.scoring.calibration import (
-    CalibrationKind,
     Calibrator,
     IsotonicCalibrator,
     SigmoidCalibrator,

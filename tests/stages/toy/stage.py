@@ -1,4 +1,4 @@
-"""A stage in the place of `modal_jobs.sft_model` that trains nothing and misbehaves on request."""
+"""A stage in the place of `sft_model` that trains nothing and misbehaves on request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from churn_assets.stages.entry import main
 from churn_assets.stages.spec import Progress, Stage, silent
 
 PIXEL = base64.b64decode(
@@ -82,7 +81,4 @@ def hang(pids: Path) -> None:
     time.sleep(300)
 
 
-STAGE = Stage(name="sft_model", run=run, config=ToyConfig, resumable=True)
-
-if __name__ == "__main__":
-    main(STAGE)
+STAGE = Stage(name="sft_model", run=run, settings=ToyConfig, resumable=True)

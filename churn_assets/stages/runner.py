@@ -1,0 +1,77 @@
+"""Run a stage: fetch its inputs, call it in a fresh folder, publish what it wrote."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from churn_assets.stages.spec import Progress, Stage, StageReport, StageSpec, silent
+from churn_assets.storage.current import parse_pointer
+from churn_assets.storage.protocol import ARTIFACT, ArtifactStore, DamagedArtifactError
+from churn_assets.storage.scratch import scratch_folder
+
+log = logging.getLogger(__name__)
+
+
+def run_stage(
+    stage: Stage, spec: StageSpec, store: ArtifactStore, progress: Progress = silent
+) -> StageReport:
+    """Fetch the inputs, run the stage in a fresh folder, publish what it wrote.
+
+    Nothing is published unless the stage returned: a failed attempt leaves only its checkpoints.
+
+    Raises:
+        ValueError: the stage's metrics hold a number that JSON can't (NaN, infinity), or a
+            resumable stage was given no checkpoints folder.
+    """
+    if stage.cached and (known := _made_before(spec, store)):
+        return known
+    inputs: Mapping[str, Path] = {name: store.get(item) for name, item in spec.inputs.items()}
+    config = stage.settings.model_validate(spec.config)
+    checkpoints = _checkpoints(stage, spec)
+    extra: dict[str, Any] = {} if checkpoints is None else {"checkpoints": checkpoints}
+    with scratch_folder(stage.name) as out:
+        started = time.perf_counter()
+        metrics = stage.run(inputs, out, config, progress, **extra)
+        seconds = time.perf_counter() - started
+        # In the stage's own order, which says what matters most: readers see the head first.
+        text = json.dumps(metrics, indent=2, allow_nan=False)
+        (out / "report.json").write_text(text + "\n")
+        artifact = store.put(stage.name, out)
+    if stage.cached:
+        store.write_pointer(_cache_key(spec), artifact.model_dump_json().encode())
+    return StageReport(artifact=artifact, metrics=metrics, seconds=seconds)
+
+
+def _cache_key(spec: StageSpec) -> str:
+    return f"stages/{spec.stage}/{spec.digest}.json"
+
+
+def _made_before(spec: StageSpec, store: ArtifactStore) -> StageReport | None:
+    """What an earlier run of the same spec published, unless it was removed or is damaged: then it
+    is made again, and what is stored mended by that."""
+    pointer = store.read_pointer(_cache_key(spec))
+    if pointer is None:
+        return None
+    try:
+        artifact = parse_pointer(ARTIFACT, store.url, _cache_key(spec), pointer)
+        folder = store.get(artifact)  # every file, since a damaged one is mended only here
+    except DamagedArtifactError as error:
+        log.warning("%s is made again: %s", spec.stage, error)
+        return None
+    metrics = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    return StageReport(artifact=artifact, metrics=metrics)
+
+
+def _checkpoints(stage: Stage, spec: StageSpec) -> Path | None:
+    if not stage.resumable:
+        return None
+    if spec.checkpoints is None:
+        raise ValueError(f"{stage.name} is resumable: its spec must name a checkpoints folder")
+    folder = Path(spec.checkpoints)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
