@@ -9,6 +9,8 @@ import httpx
 from churn_assets.release.config import AlertsConfig
 
 log = logging.getLogger(__name__)
+for client in ("httpx", "httpcore"):  # they log every address that they post to
+    logging.getLogger(client).setLevel(logging.WARNING)
 
 
 def alert(text: str, config: AlertsConfig) -> None:
