@@ -67,8 +67,8 @@ def test_independent_offers_pass_at_any_size(rows: int) -> None:
 
 def test_offers_made_by_looking_at_the_customer_fail() -> None:
     """Larger discounts for those under price pressure: then a discount's effect is theirs too."""
-    matrix = contacts(2_000)
-    pressed = np.random.default_rng(2).random(2_000) < matrix[:, design.COLUMN["price_pressure"]]
+    matrix = contacts(800)
+    pressed = np.random.default_rng(2).random(800) < matrix[:, design.COLUMN["price_pressure"]]
     matrix[pressed, design.OFFER] = np.maximum(matrix[pressed, design.OFFER], 2)
     found = design.propensity(matrix, CONFIG)
     assert found["propensity_p_value"] < FAILS
@@ -92,7 +92,7 @@ def test_training_that_makes_an_uplift_up_fails(monkeypatch: pytest.MonkeyPatch)
     """Here one whose offers are never shuffled: it finds their effect where none should be."""
     matrix = contacts(400)
     matrix = matrix[np.argsort(matrix[:, design.OFFER], kind="stable")]
-    accepted = (matrix[:, design.OFFER] > 1).astype(float)
+    accepted = responses(matrix, 0.2)
 
     def blurred(matrix: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         noisy = matrix.copy()
@@ -103,7 +103,7 @@ def test_training_that_makes_an_uplift_up_fails(monkeypatch: pytest.MonkeyPatch)
     learner = Learner(ACCEPT_FEATURES, CONFIG, rising=frozenset({"offer_level"}))
     found = design.placebo(learner, matrix, accepted, contacts(500, seed=5))
     assert found["placebo_p_value"] < FAILS
-    assert found["placebo_uplifts"]["interval"][0] > 0.3
+    assert found["placebo_uplifts"]["interval"][0] > 0.2
 
 
 def test_support_is_the_least_supported_offers() -> None:
