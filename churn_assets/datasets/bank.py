@@ -55,4 +55,4 @@ def alike(contacts: pd.DataFrame) -> NDArray[np.int64]:
     """
     features = [str(name) for name in contacts.columns if name not in NOT_FEATURES]
     groups = contacts.groupby(features, dropna=False, sort=False)
-    return groups.ngroup().to_numpy(np.int64)
+    return np.asarray(groups.ngroup(), np.int64)

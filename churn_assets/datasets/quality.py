@@ -25,8 +25,8 @@ SCHEMAS: dict[DatasetName, pa.DataFrameSchema] = {
     "oasst1_pairs": OASST1,
     "preference_pairs": PREFERENCES,
 }
-# What names a row, of which no value may be on two sides of a split. A contact's id is the number
-# of its row; who was contacted is told by the "features", all of them together (`bank.alike`).
+# What names a row, of which no value may be on two sides of a split. A contact's id is its row's
+# number; who was contacted is told by the "features", all of them together (`bank.alike`).
 IDENTITIES: dict[DatasetName, tuple[str, ...]] = {
     "telco_customers": ("customer_id",),
     "bank_contacts": ("contact_id", "features"),

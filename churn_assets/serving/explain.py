@@ -123,8 +123,8 @@ def warnings_of(row: Mapping[str, Any]) -> list[str]:
             tenure > 1 and total < expected / IMPLAUSIBLE_BILLS
         ):
             warnings.append(
-                f"total_charges {total:.2f} doesn't fit {_words('tenure', tenure)} "
-                f"at {monthly:.2f} (about {expected:.2f}): is one of the three wrong?"
+                f"total_charges {total:.2f} doesn't fit {_words('tenure', tenure)} at "
+                f"{monthly:.2f} (about {expected:.2f}): is one of the three wrong?"
             )
     warnings += _contradictions(row, "internet_service", "No", ADD_ONS, "No internet service")
     lines = _contradictions(row, "phone_service", False, ("multiple_lines",), "No phone service")

@@ -143,12 +143,12 @@ def run(
     presets = {
         assumed[0]: _preset(figures, curves),
         **{
-            name: _other_preset(learner, other, scorer.contact_matrix(customers))
+            name: _other_preset(learner, other, scorer.contact_matrix(customers), config)
             for name, other in others
         },
     }
     metrics = {
-        "headline": _headline(learner, scorer, contacts),
+        "headline": _headline(learner, scorer, contacts, config),
         **_provenance(inputs, config),
         "presets": presets,
         **figures,
@@ -207,7 +207,7 @@ def _train_and_save(
     config = learner.config
     matrix, accepted = contacts.matrix[~contacts.test], contacts.accepted[~contacts.test]
     without_channel = matrix.copy()
-    without_channel[:, evaluation.COLUMN["contact_channel"]] = np.nan
+    without_channel[:, design.COLUMN["contact_channel"]] = np.nan
     folds = stratified_folds(accepted, config.calibration_folds, config.seed)
     fitted = learner.cross_fit(matrix, accepted, folds, without_channel=without_channel)
     save_model(
@@ -254,7 +254,9 @@ def _out_of_fold(contacts: Contacts, fitted: OutOfFold, config: AcceptConfig) ->
     }
 
 
-def _headline(learner: Learner, scorer: AcceptScorer, contacts: Contacts) -> dict[str, Any]:
+def _headline(
+    learner: Learner, scorer: AcceptScorer, contacts: Contacts, config: AcceptConfig
+) -> dict[str, Any]:
     """What is known without any assumption: responses that were observed, to no discount where
     discounts are simulated, and a model of earlier contacts on later ones."""
     real = contacts.as_observed()
@@ -264,7 +266,7 @@ def _headline(learner: Learner, scorer: AcceptScorer, contacts: Contacts) -> dic
         "what": "real responses only"
         if contacts.potential is None
         else "real responses only, to contacts without a discount",
-        "offer0": evaluation.offer0(matrix, accepted, probabilities, learner.config),
+        "offer0": evaluation.offer0(matrix, accepted, probabilities, config),
         "later_contacts": evaluation.later_contacts(
             learner, real.matrix, real.accepted, real.chronological
         ),
@@ -280,10 +282,10 @@ def _preset(figures: Mapping[str, Any], curves: NDArray[np.float64]) -> dict[str
 
 
 def _other_preset(
-    learner: Learner, contacts: Contacts, customers: NDArray[np.float32]
+    learner: Learner, contacts: Contacts, customers: NDArray[np.float32], config: AcceptConfig
 ) -> dict[str, Any]:
     """`_preset` of the model that the same training gives under another assumption."""
-    config, test = learner.config, contacts.test
+    test = contacts.test
     matrix, accepted = contacts.matrix[~test], contacts.accepted[~test]
     folds = stratified_folds(accepted, config.calibration_folds, config.seed)
     calibrator = learner.cross_fit(matrix, accepted, folds).calibrator(config.calibration)
