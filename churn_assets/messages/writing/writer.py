@@ -78,12 +78,11 @@ class MessageWriter:
         seed: customer and release. now: an aware time, by default `brief.local_time`.
         Raises RuntimeError when not even a reviewed template passes, which the tests exclude.
         """
+        doubt = brief.name_doubt
         message = self._write(brief, seed, now)
         if message is None and brief.name is not None:
-            nameless = replace(brief, name=None)
-            message, doubt = self._write(nameless, seed, now), UNFIT
-        else:
-            doubt = brief.name_doubt
+            doubt = UNFIT
+            message = self._write(replace(brief, name=None), seed, now)
         if message is None:
             raise RuntimeError(
                 f"no reviewed template passes the shield for offer {brief.offer_percentage} %, "

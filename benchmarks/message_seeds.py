@@ -1,0 +1,116 @@
+"""The whole message chain for several seeds: what its gates have to spare.
+
+    python -m benchmarks.message_seeds --seeds 42 43 44 --source synthetic --work FOLDER
+
+Each seed is one of corpus, base, SFT, reward model, judge and PPO-Text. A stage whose report is in
+FOLDER already isn't run again. Three minutes a seed on two idle cores. Prints a Markdown table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+from churn_assets.datasets.build import build
+from churn_assets.datasets.config import DatasetName, DatasetsConfig, SourceKind
+from churn_assets.datasets.pull import pull
+from churn_assets.messages.config import MessagesConfig
+from churn_assets.messages.corpus import write_corpus
+from churn_assets.messages.gates import failed_gates
+from churn_assets.settings import load_settings
+
+PUBLIC: tuple[DatasetName, ...] = ("oasst1_pairs", "preference_pairs")
+STAGES = {
+    "message_base_model": "base_model",
+    "sft_model": "sft",
+    "reward_model": "reward",
+    "ppo_text_model": "ppo_stage",
+}
+Reports = dict[str, dict[str, Any]]
+FIGURES: dict[str, Callable[[Reports], float]] = {
+    "SFT passes": lambda r: r["sft_model"]["pass_rate"],
+    "without min-p": lambda r: r["sft_model"]["pass_rate_without_min_p"],
+    "the base passes": lambda r: r["sft_model"]["base_pass_rate"],
+    "reward-model pair accuracy": lambda r: r["reward_model"]["accuracy"],
+    "worst flaw": lambda r: min(r["reward_model"]["accuracy_by_flaw"].values()),
+    "PPO-Text passes": lambda r: r["ppo_text_model"]["ppo_pass_rate"],
+    "SFT by PPO's prompts": lambda r: r["ppo_text_model"]["sft_pass_rate"],
+    "PPO-Text without min-p": lambda r: r["ppo_text_model"]["ppo_pass_rate_without_min_p"],
+    "reward gain [s.d.]": lambda r: r["ppo_text_model"]["reward_gain"],
+    "its lower bound": lambda r: r["ppo_text_model"]["reward_gain_lower"],
+    "gain by the judge": lambda r: r["ppo_text_model"]["reward_gain_second_rm"],
+    "win rate by the judge": lambda r: r["ppo_text_model"]["win_rate"],
+    "KL at the end [nats]": lambda r: r["ppo_text_model"]["kl"],
+    "distinct-2, PPO / SFT": lambda r: r["ppo_text_model"]["distinct2_ratio"],
+}
+
+
+def seeded(config: MessagesConfig, seed: int) -> MessagesConfig:
+    """The settings with every seed of the chain set."""
+    parts: dict[str, dict[str, int]] = {
+        name: {"seed": seed} for name in ("corpus", "base", "sft", "reward", "ppo", "bank")
+    }
+    parts["reward"]["judge_seed"] = seed + 1_000
+    return config.model_copy(
+        update={name: getattr(config, name).model_copy(update=part) for name, part in parts.items()}
+    )
+
+
+def run_chain(config: MessagesConfig, data: DatasetsConfig, folder: Path) -> Reports:
+    """Every stage's report; what is in `folder` already is read."""
+    inputs: dict[str, Path] = {}
+    for name in PUBLIC:
+        inputs[name] = folder / name
+        if not (folder / name / "dataset.json").exists():
+            build(name, pull(name, data, folder / "raw"), folder / name, data)
+    for kind in ("messages", "preferences"):
+        inputs[f"retention_{kind}"] = folder / f"retention_{kind}"
+        inputs[f"retention_{kind}"].mkdir(exist_ok=True)
+        write_corpus(kind, config.corpus, inputs[f"retention_{kind}"])
+    reports = {}
+    for name, module in STAGES.items():
+        inputs[name] = folder / name
+        report = folder / name / "report.json"
+        if not report.exists():
+            inputs[name].mkdir(exist_ok=True)
+            importlib.import_module(f"churn_assets.messages.{module}").run(
+                inputs, inputs[name], config
+            )
+        reports[name] = json.loads(report.read_text(encoding="utf-8"))
+    return reports
+
+
+def table(found: dict[int, Reports]) -> Iterator[str]:
+    """Lines of a Markdown table, a column a seed."""
+    yield f"| figure | {' | '.join(f'seed {seed}' for seed in found)} |"
+    yield "|---" * (len(found) + 1) + "|"
+    for name, figure in FIGURES.items():
+        yield f"| {name} | {' | '.join(f'{figure(reports):.3f}' for reports in found.values())} |"
+    failed = (", ".join(failed_gates(reports)) or "none" for reports in found.values())
+    yield f"| gates missed | {' | '.join(failed)} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44])
+    parser.add_argument("--source", choices=get_args(SourceKind), default="synthetic")
+    parser.add_argument("--work", type=Path, help="keeps what is made; default: a temporary folder")
+    asked = parser.parse_args()
+    settings = load_settings()
+    data = settings.data.model_copy(update={"source": asked.source})
+    with tempfile.TemporaryDirectory() as scratch:
+        found = {}
+        for seed in asked.seeds:
+            folder = (asked.work or Path(scratch)) / f"{asked.source}-{seed}"
+            folder.mkdir(parents=True, exist_ok=True)
+            found[seed] = run_chain(seeded(settings.messages, seed), data, folder)
+            print("\n".join(table(found)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
