@@ -23,12 +23,12 @@ from benchmarks.decision_tables import all_tables, replace_section
 from churn_assets.decision import world
 from churn_assets.decision.config import DEFAULT_PRESET, PRESETS, DecisionConfig
 from churn_assets.decision.evaluation import report
-from churn_assets.decision.evaluation.comparison import captured_uplift
 from churn_assets.decision.evaluation.diagnostics import (
     STRESSES,
     stressed_customers,
     stressed_params,
 )
+from churn_assets.decision.exact.comparison import captured_uplift
 from churn_assets.decision.exact.pareto import curve_around, pareto_curve
 from churn_assets.decision.exact.policy_value import evaluate
 from churn_assets.decision.learning import training

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from benchmarks.decision_tables import replace_section, table
 from churn_assets.decision.config import DEFAULT_PRESET, PRESETS, DecisionConfig, PpoConfig
-from churn_assets.decision.evaluation.comparison import captured_uplift
+from churn_assets.decision.exact.comparison import captured_uplift
 from churn_assets.decision.exact.policy_value import evaluate
 from churn_assets.decision.learning.calibration import calibrate_policy
 from churn_assets.decision.learning.lagrange import LagrangeMultiplier

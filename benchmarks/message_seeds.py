@@ -20,8 +20,8 @@ from churn_assets.datasets.build import build
 from churn_assets.datasets.config import DatasetName, DatasetsConfig, SourceKind
 from churn_assets.datasets.pull import pull
 from churn_assets.messages.config import MessagesConfig
-from churn_assets.messages.corpus import write_corpus
-from churn_assets.messages.gates import failed_gates
+from churn_assets.messages.corpus.corpus import write_corpus
+from churn_assets.messages.writing.gates import failed_gates
 from churn_assets.settings import load_settings
 
 PUBLIC: tuple[DatasetName, ...] = ("oasst1_pairs", "preference_pairs")

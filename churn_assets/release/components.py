@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from churn_assets.decision.config import PRESETS
-from churn_assets.decision.evaluation.comparison import Bootstrap, captured_uplift
 from churn_assets.decision.evaluation.gates import (
     contact_cap_is_kept,
     sees_the_customer,
     spend_is_within_the_budget,
 )
 from churn_assets.decision.evaluation.served import Candidate, served_figures
+from churn_assets.decision.exact.comparison import Bootstrap, captured_uplift
 from churn_assets.decision.exact.policy_value import evaluate
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.groups import Groups

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.evaluation.comparison import Bootstrap, captured_uplift, systematic_mean
 from churn_assets.decision.evaluation.diagnostics import (
     STRESSES,
     spend_at_offer_prices,
     stress_runs,
 )
+from churn_assets.decision.exact.comparison import Bootstrap, captured_uplift, systematic_mean
 from churn_assets.decision.exact.pareto import ParetoCurve, curve_around, pareto_curve
 from churn_assets.decision.exact.policy_value import evaluate
 from churn_assets.decision.learning.calibration import AIM, calibrate_policy

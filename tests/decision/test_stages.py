@@ -14,7 +14,6 @@ from checks import decision as checks
 from churn_assets.decision import world
 from churn_assets.decision.config import PRESETS, DecisionConfig, EnvironmentParams
 from churn_assets.decision.evaluation import arena, gates, report
-from churn_assets.decision.evaluation.comparison import Bootstrap
 from churn_assets.decision.evaluation.diagnostics import Visits
 from churn_assets.decision.evaluation.served import (
     Candidate,
@@ -22,6 +21,7 @@ from churn_assets.decision.evaluation.served import (
     learned_figures,
     served_figures,
 )
+from churn_assets.decision.exact.comparison import Bootstrap
 from churn_assets.decision.exact.pareto import curve_around, pareto_curve
 from churn_assets.decision.exact.policy_value import METRICS, Evaluation, evaluate
 from churn_assets.decision.learning import training

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.evaluation.comparison import captured_uplift
+from churn_assets.decision.exact.comparison import captured_uplift
 from churn_assets.decision.exact.oracle import GridActions, solve
 from churn_assets.decision.exact.pareto import ParetoCurve, curve_around, pareto_curve, solve_budget
 from churn_assets.decision.exact.policy_value import (

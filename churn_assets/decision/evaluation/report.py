@@ -16,7 +16,6 @@ import numpy as np
 
 from churn_assets.decision.config import PRESETS, ReportSettings
 from churn_assets.decision.evaluation import plots
-from churn_assets.decision.evaluation.comparison import Bootstrap, Estimate, captured_uplift
 from churn_assets.decision.evaluation.diagnostics import (
     BY_HEAD,
     BY_STATE,
@@ -32,6 +31,7 @@ from churn_assets.decision.evaluation.served import (
     learned_figures,
     served_figures,
 )
+from churn_assets.decision.exact.comparison import Bootstrap, Estimate, captured_uplift
 from churn_assets.decision.exact.pareto import ParetoCurve
 from churn_assets.decision.exact.policy_value import Evaluation, evaluate, summarise
 from churn_assets.decision.learning.network_numpy import NetworkPolicy

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.evaluation.comparison import Bootstrap, Estimate, systematic_mean
 from churn_assets.decision.evaluation.diagnostics import Visits, input_sensitivity, visit
+from churn_assets.decision.exact.comparison import Bootstrap, Estimate, systematic_mean
 from churn_assets.decision.exact.policy_value import Evaluation, evaluate
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers

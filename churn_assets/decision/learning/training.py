@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from churn_assets.decision.config import PRESETS, EnvironmentParams, TrainingSettings
-from churn_assets.decision.evaluation.comparison import Bootstrap, Estimate, captured_uplift
+from churn_assets.decision.exact.comparison import Bootstrap, Estimate, captured_uplift
 from churn_assets.decision.exact.pareto import ParetoCurve, curve_around, pareto_curve, solve_budget
 from churn_assets.decision.exact.policy_value import Evaluation, evaluate, summarise
 from churn_assets.decision.learning.calibration import calibrate_policy
