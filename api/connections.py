@@ -151,4 +151,6 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _close(self, reason: str) -> None:
         self.waiting.pop(self, None)
+        # Now: many may come in one turn of the loop, before `connection_lost` is called for any.
+        self.connections.discard(self)
         CONNECTIONS_CLOSED.labels(reason).inc()
