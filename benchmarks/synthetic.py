@@ -106,12 +106,12 @@ def run_seed(seed: int, home: Path, base: Path | None) -> dict[str, Any]:
     shutil.rmtree(home, ignore_errors=True)
     if base is not None:
         shutil.copytree(base, home)
-    failure = ""
+    apart, failure = told_apart_from_public(seed), ""
     for job in JOBS if base is not None else JOBS[:1]:
         failure = failure or churn(home, job, seed)
     figures = collect(home) | {"seed": seed, "released": base is not None and not failure}
+    figures["told_apart"] = apart
     figures["problems"] += [failure] if failure and not figures["problems"] else []
-    figures["told_apart"] = told_apart_from_public(seed)
     shutil.rmtree(home)
     return figures
 

@@ -59,7 +59,9 @@ def telling_apart(real: pd.DataFrame, made: pd.DataFrame, seed: int = 0) -> dict
         seed: of the draw and the folds.
     """
     rows = min(len(real), len(made))
-    parts = [part.sample(rows, random_state=seed) for part in (real, made)]
+    # Another generator than the folds': with theirs, the same permutation would undo this one.
+    rng = np.random.default_rng(seed)
+    parts = [part.sample(rows, random_state=rng) for part in (real, made)]
     together = pd.concat(parts, ignore_index=True)
     labels = np.repeat([0, 1], rows)
     numbers = together.select_dtypes("number")
