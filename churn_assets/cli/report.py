@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from churn_assets.cli.releases import open_registry
+from churn_assets.decision.evaluation import gates as policy
 from churn_assets.messages.writing import gates as messages
 from churn_assets.release.bundle import read_manifest
 
@@ -36,20 +37,19 @@ def report(
         return
     console = Console(soft_wrap=True)
     console.print(f"Release {manifest.release_id}", highlight=False)
-    gates = gates_by_area()
     stages = {"policy": folder / "reports" / "policy_report.json"}  # where its gates look
     for area, section in manifest.report.items():
         if isinstance(section, Mapping):
             detail = stages.get(area)
             measured = json.loads(detail.read_bytes()) if detail and detail.is_file() else section
             console.print()
-            console.print(area_table(area, section, measured, gates.get(area, ())))
+            gates = gates_by_area(measured).get(area, ())
+            console.print(area_table(area, section, measured, gates))
 
 
-def gates_by_area() -> dict[str, Sequence[Gate]]:
-    """Area of the report -> its gates."""
+def gates_by_area(measured: Mapping[str, Any]) -> dict[str, Sequence[Gate]]:
+    """Area of the report -> its gates; the bound of a spend allows for its standard error."""
     # Imported here: `churn report --json` need not load Dagster.
-    from checks import decision
     from checks import messages as message_checks
     from checks.predictors import ACCEPT_GATES, RISK_GATES, Gate
 
@@ -60,9 +60,11 @@ def gates_by_area() -> dict[str, Sequence[Gate]]:
         "risk": RISK_GATES,
         "accept": ACCEPT_GATES,
         "policy": (
-            bound("serving.spend_ratio.value", high=decision.OVERSPEND),
-            bound("serving.test_spend_ratio.lower", high=decision.OVERSPEND),
-            bound("serving.over_contact_rate", high=decision.OVER_CAP),
+            *(
+                bound(f"serving.{name}.value", high=policy.most_spend(spend_error(measured, name)))
+                for name in ("spend_ratio", "test_spend_ratio")
+            ),
+            bound("serving.over_contact_rate", high=policy.OVER_CAP),
         ),
         "messages": (
             bound("sft_pass_rate", low=messages.SFT_PASS_RATE),
@@ -85,6 +87,11 @@ def gates_by_area() -> dict[str, Sequence[Gate]]:
 
 
 ONLY_WARN = ("win_rate", "distinct2_ratio")
+
+
+def spend_error(measured: Mapping[str, Any], name: str) -> float:
+    """Standard error of a spend of the policy's report; 0 in reports that have none."""
+    return float(measured.get("serving", {}).get(name, {}).get("error", 0.0))
 
 
 def leaf(tree: Mapping[str, Any], path: str) -> Any:

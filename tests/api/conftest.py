@@ -13,7 +13,6 @@ from churn_assets.release.bundle import Manifest
 from churn_assets.release.config import ReleaseConfig
 from churn_assets.release.registry import LATEST, Latest, ReleaseRegistry
 from churn_assets.serving.batch_scoring import run as run_predictions
-from churn_assets.serving.engine import RetentionEngine
 from churn_assets.storage.current import asset_pointer
 from churn_assets.storage.local import LocalArtifactStore
 from tests.api.server import Server, running, wait_for
@@ -78,19 +77,6 @@ class Unreachable:
 
     def __getattr__(self, name: str) -> object:
         raise ConnectionError(f"{name}: no route to host")
-
-
-@pytest.fixture(scope="session")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sealed release's folder."""
-    root = tmp_path_factory.mktemp("bundle")
-    build_release(root)
-    return root / "bundle"
-
-
-@pytest.fixture(scope="session")
-def engine(bundle: Path) -> RetentionEngine:
-    return RetentionEngine.load(bundle)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import shutil
 import subprocess
@@ -17,6 +16,8 @@ from pydantic import BaseModel, ValidationError
 
 from churn_assets.orchestration.config import MODAL_TIMEOUT_LIMIT, Machine
 from churn_assets.settings import PROJECT, Settings
+from churn_assets.stages import registry
+from churn_assets.stages.registry import PROGRAMS
 from modal_jobs import app, serving, shared
 from tests.modal_jobs.standin import process_tree
 
@@ -70,8 +71,15 @@ def test_a_cpu_stage_pays_for_no_gpu(name: str) -> None:
 
 @pytest.mark.parametrize("name", STAGES)
 def test_every_function_has_its_program(name: str) -> None:
-    """The function `x` runs `python -m modal_jobs.x`, which must make the artifact `x`."""
-    assert importlib.import_module(f"modal_jobs.{name}").STAGE.name == name
+    """The function `x` runs `python -m churn_assets.stages x`, which must make the artifact `x`."""
+    assert name in PROGRAMS
+    assert registry.STAGES[name].load().name == name
+
+
+def test_every_program_has_its_function_on_its_machine() -> None:
+    """The registry says which stages run elsewhere, and which of them need a GPU."""
+    machines = {name: registry.STAGES[name].machine for name in PROGRAMS}
+    assert machines == dict.fromkeys(GPU_STAGES, "gpu") | dict.fromkeys(CPU_STAGES, "cpu")
 
 
 def test_shards_are_scored_on_cheap_machines_side_by_side() -> None:

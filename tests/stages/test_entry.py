@@ -238,9 +238,10 @@ def test_a_cached_stage_runs_once_for_the_same_work(store: LocalArtifactStore) -
     assert run_stage(stage, spec(store), store).artifact == first.artifact
     assert runs == [1.0, 2.0, 1.0, 1.0]
     (store.get(first.artifact) / "weights").write_text("rotten")  # the advice is to make it again
-    assert run_stage(stage, spec(store), store) == first
+    made_again = run_stage(stage, spec(store), store)
+    assert (made_again.artifact, made_again.metrics) == (first.artifact, first.metrics)
     [pointer] = [key for key in store.pointers() if spec(store).digest in key]
     store.write_pointer(pointer, b"not JSON")
-    assert run_stage(stage, spec(store), store) == first
+    assert run_stage(stage, spec(store), store).artifact == first.artifact
     assert runs == [1.0, 2.0, 1.0, 1.0, 1.0, 1.0]
     assert (store.get(first.artifact) / "weights").read_text() == "1.0"
