@@ -72,16 +72,14 @@ def run_chain(config: MessagesConfig, data: DatasetsConfig, folder: Path) -> Rep
         inputs[f"retention_{kind}"] = folder / f"retention_{kind}"
         inputs[f"retention_{kind}"].mkdir(exist_ok=True)
         write_corpus(kind, config.corpus, inputs[f"retention_{kind}"])
-    reports = {}
-    for name, module in STAGES.items():
-        inputs[name] = folder / name
-        report = folder / name / "report.json"
+    reports: Reports = {}
+    for stage, module in STAGES.items():
+        out = inputs[stage] = folder / stage
+        report = out / "report.json"
         if not report.exists():
-            inputs[name].mkdir(exist_ok=True)
-            importlib.import_module(f"churn_assets.messages.{module}").run(
-                inputs, inputs[name], config
-            )
-        reports[name] = json.loads(report.read_text(encoding="utf-8"))
+            out.mkdir(exist_ok=True)
+            importlib.import_module(f"churn_assets.messages.{module}").run(inputs, out, config)
+        reports[stage] = json.loads(report.read_text(encoding="utf-8"))
     return reports
 
 

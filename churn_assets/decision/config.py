@@ -194,6 +194,8 @@ class _Compared(WorldSettings):
     customers of the calibration half on whom prices are re-tuned under stress."""
     watched_customers: int = Field(160, ge=1)
     """Validation customers of the learning curve, and of the choice among seeds."""
+    bootstrap: int = Field(1000, ge=100)
+    """Bootstrap samples (customers and seeds) behind every interval."""
 
 
 class TrainingSettings(_Compared):
@@ -207,9 +209,6 @@ class TrainingSettings(_Compared):
 
 class ReportSettings(_Compared):
     """Stage `policy_report`."""
-
-    bootstrap: int = Field(1000, ge=100)
-    """Bootstrap samples (customers and seeds) behind every interval."""
 
 
 class DecisionConfig(RuleSettings, TrainingSettings, ReportSettings):

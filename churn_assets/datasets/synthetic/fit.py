@@ -53,8 +53,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE, help="where to write the summaries")
     given = parser.parse_args()
     config = DatasetsConfig(source="mirror", mirror=given.mirror)
-    customers = read_text_table(pull("telco_customers", config, given.mirror).path, ",")
-    contacts = read_text_table(pull("bank_contacts", config, given.mirror).path, ";")
+    customers = pd.DataFrame(
+        read_text_table(pull("telco_customers", config, given.mirror).path, ",")
+    )
+    contacts = pd.DataFrame(read_text_table(pull("bank_contacts", config, given.mirror).path, ";"))
     for name, fitted in {"telco": fit_telco(customers), "bank": fit_bank(contacts)}.items():
         text = as_text(fitted)
         write_atomically(given.out / f"{name}.json", text.encode())
