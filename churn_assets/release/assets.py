@@ -13,7 +13,7 @@ from churn_assets.orchestration.resources import StoreResource
 from churn_assets.release import kill_switch
 from churn_assets.release.alerts import alert
 from churn_assets.release.assembly import Terms, assemble, choose, read_data, seal
-from churn_assets.release.bundle import canonical_json, read_manifest, verify
+from churn_assets.release.bundle import canonical_json, read_manifest
 from churn_assets.release.components import Champion, World
 from churn_assets.release.config import AlertsConfig, ReleaseConfig
 from churn_assets.release.gate import CheckState, judge, missed_gates
@@ -81,9 +81,9 @@ def release(
     if not record.promoted and not record.withdrawn:
         reason = _promote_unless_worse(registry, record, rehearsal)
         context.log.info(f"{record.release_id}: {reason}")
-    _tell(registry, record, alerts_config)
     if stand_in := registry.stand_in_for_damaged():
         context.log.warning(f"{stand_in.release_id} serves: {stand_in.reason}")
+    _tell(registry, record, alerts_config)
     removed = registry.retain(release_config.keep)
     opened.sweep()
     return _in_service(registry, removed)
@@ -135,11 +135,10 @@ def _published(
 
 
 def _champion(registry: ReleaseRegistry) -> Champion | None:
-    """The release in service, every file's digest checked; None before the first one."""
-    if registry.latest() is None:
-        return None
-    folder = registry.folder()
-    return Champion(verify(folder), folder)
+    """The release in service, every file's digest checked; None before the first one, and where
+    none can be used any more."""
+    manifest = registry.serving_manifest()
+    return None if manifest is None else Champion(manifest, registry.folder())
 
 
 def _tell(registry: ReleaseRegistry, record: ReleaseRecord, config: AlertsConfig) -> None:
