@@ -1,4 +1,4 @@
-"""The generated pages say what the code does; one written by hand is wrong after the next change."""
+"""Generated pages say what the code does; one written by hand is wrong after the next change."""
 
 from __future__ import annotations
 
