@@ -90,7 +90,8 @@ def _type(kind: Any) -> str:
     name = kind.__name__ if inspect.isclass(kind) else str(kind)
     name = re.sub(r"Annotated\[(\w[\w.]*), .*?\)\]", r"\1", name)  # what checks it has an address
     name = re.sub(r"Optional\[(.*)\]$", r"\1 | None", name)
-    return "`" + re.sub(r"(typing|pathlib|annotated_types|pydantic\.types|churn_assets\.\w+\.config)\.", "", name).replace("|", "or") + "`"
+    name = re.sub(r"\b(?:[a-z_0-9]+\.)+(?=[A-Z])", "", name)  # modules
+    return f"`{name}`".replace("|", "or")
 
 
 def _declared(field: FieldInfo) -> Any:
