@@ -12,6 +12,7 @@ import resource
 import uvicorn
 
 from api.connections import GuardedProtocol
+from churn_assets.domain.plain_errors import one_line_exit
 from churn_assets.serving.config import ApiConfig
 from churn_assets.settings import load_settings
 
@@ -28,7 +29,8 @@ def serve(
     """
     allow_files(config.max_connections + SPARE_FILES)
     uvicorn.run(
-        "api.main:app",
+        "api.main:create_app",
+        factory=True,
         host=host,
         port=port,
         workers=workers,
@@ -53,7 +55,8 @@ def allow_files(wanted: int) -> None:
 
 def main() -> None:
     """Read the arguments; settings are their defaults."""
-    config = load_settings().api
+    with one_line_exit():
+        config = load_settings().api
     parser = argparse.ArgumentParser(prog="python -m api", description=serve.__doc__)
     parser.add_argument("--host", default=config.host)
     parser.add_argument("--port", type=int, default=config.port)

@@ -11,16 +11,27 @@ import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from api.deps import RETRY, Serving
-from api.errors import ApiError
+from api.errors import RETRY, ApiError
+from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.schemas import PredictRequest
 
 MOST_AT_ONCE = 64  # more in one pass no longer make it cheaper for each
 MOST_BATCHES = 16  # being answered or waiting for it
 
 Result = TypeVar("Result")
+
+
+class Serving(NamedTuple):
+    """What answers a request.
+
+    Attributes:
+        baseline_forced: the kill switch is on for everybody.
+    """
+
+    engine: RetentionEngine
+    baseline_forced: bool
 
 
 class Batcher:

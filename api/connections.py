@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.errors import problem
 from churn_assets.serving.metrics import CONNECTIONS_CLOSED
+from churn_assets.serving.problems import problem
 from churn_assets.settings import load_settings
 
 CHECK_SECONDS = 0.5  # between looks at the clock

@@ -1,25 +1,54 @@
 """What routes ask for: the gate before them, and what serves.
 
-Dependencies are `async`, though nothing is awaited: FastAPI runs plain functions in a thread.
+Every route takes what it needs from the request by one of the functions here. FastAPI's `Depends`
+is for the gate alone, since the routes for decisions don't go through its solver (`parsing.py`).
 """
 
 from __future__ import annotations
 
 import math
-from typing import Annotated, NamedTuple
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
-from fastapi import Depends, Request, Security
+from fastapi import Request, Security
 from fastapi.security import APIKeyHeader
 from starlette.requests import HTTPConnection
 
-from api.errors import ApiError
+from api.batching import Batcher, BatchThread, Serving
+from api.errors import RETRY, ApiError
+from api.recording import FeedbackRecorder
 from api.security import ANONYMOUS, Keyring, RateLimiter
-from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.hosting import EngineHost
 from churn_assets.serving.prediction_table import PredictionBook
 
-RETRY = {"retry-after": "2"}
 CHALLENGE = {"www-authenticate": "Bearer"}
+
+
+@dataclass(frozen=True)
+class Services:
+    """What an app answers with, for as long as it runs.
+
+    Attributes:
+        host: follows the store's release, predictions and kill switch.
+        feedback: where events go.
+        max_batch_size: customers in one batch.
+        live_thread: where a language model writes, one message after the other.
+    """
+
+    host: EngineHost
+    keyring: Keyring
+    limiter: RateLimiter
+    feedback: FeedbackRecorder
+    max_batch_size: int
+    batcher: Batcher = field(default_factory=Batcher)
+    batches: BatchThread = field(default_factory=BatchThread)
+    live_thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+
+
+def services_of(connection: HTTPConnection) -> Services:
+    """Those of the app that is asked."""
+    services: Services = connection.app.state.services
+    return services
 
 
 class Gate(APIKeyHeader):
@@ -34,8 +63,8 @@ class Gate(APIKeyHeader):
         Raises:
             ApiError: 401 or 429.
         """
-        keyring: Keyring = request.app.state.keyring
-        limiter: RateLimiter = request.app.state.limiter
+        services = services_of(request)
+        keyring, limiter = services.keyring, services.limiter
         if keyring.is_open:
             caller = request.client.host if request.client else ANONYMOUS
         else:
@@ -60,39 +89,20 @@ gate = Gate(
 )
 
 
-class Serving(NamedTuple):
-    """What answers a request.
-
-    Attributes:
-        baseline_forced: the kill switch is on for everybody.
-    """
-
-    engine: RetentionEngine
-    baseline_forced: bool
+Admitted = Security(gate)
 
 
 def serving_of(request: Request) -> Serving:
-    """The serving engine; answers 503 while there is none."""
-    host: EngineHost = request.app.state.host
+    """The serving engine; raises ApiError 503 while there is none."""
+    host = services_of(request).host
     if host.engine is None:
         raise ApiError(503, "not_ready", host.problem or "loading the release", headers=RETRY)
     return Serving(host.engine, host.switched_off)
 
 
-async def engine_host(request: Request) -> EngineHost:
-    """What follows the store."""
-    host: EngineHost = request.app.state.host
-    return host
-
-
-async def prediction_book(request: Request) -> PredictionBook:
-    """The latest predictions; answers 503 before the first materialization."""
-    host: EngineHost = request.app.state.host
+def book_of(request: Request) -> PredictionBook:
+    """The latest predictions; raises ApiError 503 before the first materialization."""
+    host = services_of(request).host
     if host.book is None:
         raise ApiError(503, "not_ready", "no predictions are materialized yet", headers=RETRY)
     return host.book
-
-
-Admitted = Security(gate)
-Host = Annotated[EngineHost, Depends(engine_host)]
-Book = Annotated[PredictionBook, Depends(prediction_book)]

@@ -6,7 +6,6 @@ What the caller sent is never repeated: it may be personal, hostile or not even 
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,12 +14,12 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from churn_assets.serving.problems import log_unexpected, problem, problems_of
 from churn_assets.serving.schemas import Problems
 
 log = logging.getLogger("api.errors")
 
-LONGEST_KEY = 100
-MOST_PROBLEMS = 50  # named in one answer: a body of nothing but mistakes must not cost a long one
+RETRY = {"retry-after": "2"}
 
 
 class JsonResponse(Response):
@@ -46,17 +45,6 @@ class ApiError(HTTPException):
         super().__init__(status, detail=message, headers=headers)
         self.kind = kind
         self.loc = loc
-
-
-def problem(kind: str, loc: Sequence[str | int], message: str) -> dict[str, Any]:
-    """One entry of `detail`; keys that the caller invented are made printable and short."""
-    return {"type": kind, "loc": [_printable(part) for part in loc], "msg": message}
-
-
-def problems_of(errors: Sequence[Any], prefix: tuple[str | int, ...] = ()) -> list[dict[str, Any]]:
-    """Pydantic's errors in our shape, the first `MOST_PROBLEMS`, without what the caller sent."""
-    shown = errors[:MOST_PROBLEMS]
-    return [problem(e["type"], (*prefix, *e["loc"]), str(e["msg"])) for e in shown]
 
 
 EXAMPLES: dict[int, tuple[str, str, list[str], str]] = {
@@ -131,14 +119,8 @@ def answer_to(error: Exception) -> Response:
         return JsonResponse({"detail": problems_of(error.errors())}, status_code=422)
     if isinstance(error, HTTPException):
         return error_response(error)
-    log_unexpected(error)
+    log_unexpected(log, error)
     return error_response(ApiError(500, "internal", "an unexpected error; see the service's log"))
-
-
-def log_unexpected(error: Exception) -> None:
-    """Where it happened, but not the exception's text: that may quote what the caller sent."""
-    where = "".join(traceback.format_tb(error.__traceback__))
-    log.error("unexpected %s", type(error).__name__, extra={"where": where})
 
 
 def error_response(error: HTTPException) -> Response:
@@ -147,10 +129,3 @@ def error_response(error: HTTPException) -> Response:
     loc = error.loc if isinstance(error, ApiError) else ()
     detail = [problem(kind, loc, str(error.detail))]
     return JsonResponse({"detail": detail}, status_code=error.status_code, headers=error.headers)
-
-
-def _printable(part: str | int) -> str | int:
-    if isinstance(part, int):
-        return part
-    safe = part[:LONGEST_KEY].encode("ascii", "backslashreplace").decode()
-    return safe[:LONGEST_KEY]

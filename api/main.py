@@ -1,11 +1,11 @@
-"""The HTTP service. `uvicorn api.main:app`, or `create_app()` inside another host."""
+"""The HTTP service: `uvicorn --factory api.main:create_app`, or `python -m api`, which adds limits
+on every connection. Nothing is opened at import."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing, suppress
 from typing import Any
 
@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from api import errors, logs
-from api.batching import Batcher, BatchThread
+from api.deps import Services
 from api.document import DocumentedApp
 from api.middleware import RequestMiddleware
 from api.parsing import BodyRoute
@@ -31,35 +31,36 @@ FIRST_LOOK_SECONDS = 60.0  # how long the start waits for the store
 WATCH_SECONDS = 5.0  # between looks whether feedback can be stored again
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app() -> FastAPI:
+    """The app for the settings of the environment; a wrong one ends the process with one line."""
+    with one_line_exit():
+        return build_app(load_settings())
+
+
+def build_app(settings: Settings) -> FastAPI:
     """The app on the artifact store that the settings name; it starts once models are loaded.
 
     Raises:
         WrongSettingError: the production profile without an API key, or a key file that is none.
     """
-    settings = settings or load_settings()
     config = settings.api
     logs.configure()
-    try:
-        keyring = Keyring(config)
-    except (OSError, ValueError) as error:
-        raise WrongSettingError(f"CHURN_API__KEY_FILE: {describe(error)}") from error
-    if settings.profile == "production" and keyring.is_open:
-        raise WrongSettingError(
-            "the production profile needs an API key: make one with `python -m api.security NAME` "
-            "and set CHURN_API__KEY_HASHES or CHURN_API__KEY_FILE"
-        )
+    keyring = _keyring(settings)
+    store = open_store(settings.store_url, cache=settings.home / "cache")
+    forced = config.force_baseline or kill_switch.forced_by_environment()
+    services = Services(
+        host=EngineHost(store, config.default_time_zone, forced),
+        keyring=keyring,
+        limiter=RateLimiter(config.requests_per_second, config.burst),
+        feedback=FeedbackRecorder(open_feedback_log(store, settings.home)),
+        max_batch_size=config.max_batch_size,
+    )
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        host: EngineHost = app.state.host
-        with (
-            closing(FeedbackRecorder(open_feedback_log(host.store, settings.home))) as recorder,
-            closing(BatchThread()) as app.state.batches,
-            ThreadPoolExecutor(max_workers=1) as app.state.live_thread,
-        ):
-            app.state.feedback = recorder
-            async with running(host.follow(config.poll_seconds), recorder.watch(WATCH_SECONDS)):
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        host, feedback = services.host, services.feedback
+        with closing(feedback), closing(services.batches), services.live_thread:
+            async with running(host.follow(config.poll_seconds), feedback.watch(WATCH_SECONDS)):
                 # Nobody is answered 503 only because the container is young. A store that hangs
                 # must not stop the start, though: it is 503 then, until the store comes back.
                 with suppress(TimeoutError):
@@ -76,13 +77,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    store = open_store(settings.store_url, cache=settings.home / "cache")
-    forced = config.force_baseline or kill_switch.forced_by_environment()
-    app.state.host = EngineHost(store, config.default_time_zone, forced)
-    app.state.batcher = Batcher()
-    app.state.keyring = keyring
-    app.state.limiter = RateLimiter(config.requests_per_second, config.burst)
-    app.state.max_batch_size = config.max_batch_size
+    app.state.services = services
     limits = {"/predict/batch": config.max_batch_body_bytes}
     bodies = [route for room in (predict, batch, feedback) for route in room.router.routes]
     app.add_middleware(
@@ -106,6 +101,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
+def _keyring(settings: Settings) -> Keyring:
+    """The API keys; raises WrongSettingError where there is none and one is needed."""
+    try:
+        keyring = Keyring(settings.api)
+    except (OSError, ValueError) as error:
+        raise WrongSettingError(f"CHURN_API__KEY_FILE: {describe(error)}") from error
+    if settings.profile == "production" and keyring.is_open:
+        raise WrongSettingError(
+            "the production profile needs an API key: make one with `python -m api.security NAME` "
+            "and set CHURN_API__KEY_HASHES or CHURN_API__KEY_FILE"
+        )
+    return keyring
+
+
 @asynccontextmanager
 async def running(*jobs: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Runs the jobs beside the block and cancels them at its end."""
@@ -127,7 +136,3 @@ def tune_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-
-
-with one_line_exit():
-    app = create_app()

@@ -8,15 +8,15 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, Final, TypeVar, get_type_hints
+from typing import Any, Final, get_type_hints
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
-from pydantic_core import PydanticCustomError
 
 from api.errors import ApiError
+from churn_assets.serving.problems import Repeated, validated
 
 CHARSETS: Final = frozenset(("utf-8", "utf-16", "utf-32", "ascii"))  # what JSON may be written in
 
@@ -69,31 +69,6 @@ def _model_of(endpoint: Callable[..., Any]) -> type[BaseModel]:
         raise TypeError(f"{endpoint.__name__} must take (body: Model, request: Request)")
     model: type[BaseModel] = parameters[0]
     return model
-
-
-class Repeated(dict[str, Any]):
-    """A JSON object that names a key twice: which value is meant, nobody knows."""
-
-    def __init__(self, content: dict[str, Any], key: str) -> None:
-        super().__init__(content)
-        self.key = key
-
-
-Model = TypeVar("Model", bound=BaseModel)
-
-
-def validated(model: type[Model], value: Any) -> Model:
-    """The value as `model`.
-
-    Raises:
-        ValidationError: it is none, or its object names a key twice.
-    """
-    if isinstance(value, Repeated):
-        twice = PydanticCustomError("duplicate_key", "this key is there more than once")
-        raise ValidationError.from_exception_data(
-            model.__name__, [{"type": twice, "loc": (value.key,), "input": None}]
-        )
-    return model.model_validate(value)
 
 
 def loads(body: bytes) -> Any:

@@ -1,9 +1,9 @@
-"""`python -m checks.document`: writes docs/gates.md, the table of all checks, from the code."""
+"""The page docs/gates.md, a table of all checks from the code; `docs/build.py` writes it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -11,15 +11,11 @@ from checks.odds import ABOVE_THEIR_SHARE, ALLOWED, BLOCKING, COMPONENTS, Odds
 from churn_assets.domain.evidence import SHOWN, chance_of_a_false_miss
 from churn_assets.release.gate import component_of
 
-PAGE = Path(__file__).resolve().parent.parent / "docs/gates.md"
 HEAD = ("asset", "check", "figure", "bound", "statistical error", "chance", "from")
 
 
-def checks_of_the_graph() -> list[tuple[dg.AssetCheckKey, bool]]:
-    """Every check and whether it blocks, in the order of asset and name."""
-    from churn_assets.definitions import definitions
-
-    graph = definitions().resolve_asset_graph()
+def checks_of(graph: Any) -> list[tuple[dg.AssetCheckKey, bool]]:
+    """Every check of an asset graph and whether it blocks, in the order of asset and name."""
     found = [(key, graph.get(key).blocking) for key in graph.asset_check_keys]
     return sorted(found, key=lambda pair: (pair[0].asset_key.to_user_string(), pair[0].name))
 
@@ -29,9 +25,9 @@ def is_component_gate(key: dg.AssetCheckKey) -> bool:
     return component_of(f"{key.asset_key.to_user_string()}: {key.name}") is not None
 
 
-def page() -> str:
-    """The page's text."""
-    checks = checks_of_the_graph()
+def page(graph: Any) -> str:
+    """The page's text for an asset graph (`Definitions.resolve_asset_graph()`)."""
+    checks = checks_of(graph)
     blocking = [key for key, blocks in checks if blocks and not is_component_gate(key)]
     gates = [key for key, _ in checks if is_component_gate(key)]
     others = [key for key, blocks in checks if not blocks]
@@ -41,7 +37,7 @@ def page() -> str:
     listed = [f"- {key.asset_key.to_user_string()}: `{key.name}`" for key in others]
     parts = [
         "# Checks of the asset graph",
-        "Made by `python -m checks.document` from the code; a test holds it to it.",
+        "Made by `python docs/build.py` from the code; a test holds it to it.",
         "*Chance* is that of failing in one run of the whole graph on the real data where nothing "
         "is wrong: with another training seed, on another processor, with another sample. A figure "
         f"that comes with its standard error fails beyond {SHOWN:g} of them, which happens by "
@@ -77,7 +73,3 @@ def _lines(rows: Iterable[tuple[dg.AssetCheckKey, Odds]]) -> Iterator[str]:
         chance = "0" if odds.chance == 0 else f"{odds.chance:.1e}"
         cells = (odds.figure, odds.bound, odds.error, chance, odds.why)
         yield f"| {key.asset_key.to_user_string()} | `{key.name}` | " + " | ".join(cells) + " |"
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")

@@ -20,7 +20,9 @@ from churn_assets.orchestration.executor import choose_executor
 from churn_assets.orchestration.resources import ArtifactIOManager, StoreResource
 from churn_assets.predictors import assets as predictors
 from churn_assets.release import assets as release
-from churn_assets.settings import Settings, load_settings
+from churn_assets.release.assembly import Terms
+from churn_assets.serving.rehearsal import EngineRehearsal
+from churn_assets.settings import PROJECT, Settings, load_settings
 
 
 @dg.definitions
@@ -28,7 +30,7 @@ def definitions() -> dg.Definitions:
     """Assets, checks, jobs, schedules, sensors and resources."""
     settings = load_settings()
     assets = dg.load_assets_from_modules([datasets, predictors, decision, messages, release])
-    return dg.Definitions(
+    whole = dg.Definitions(
         assets=dg.map_asset_specs(
             automation.with_automation, cast(list[dg.AssetsDefinition], assets)
         ),
@@ -38,23 +40,36 @@ def definitions() -> dg.Definitions:
         jobs=automation.jobs,
         schedules=automation.schedules,
         sensors=automation.sensors,
-        resources=bind(settings),
+        # The release waits for every check above it, also for those that its run didn't select.
+        resources=bind(settings) | {"asset_graph": lambda: whole.resolve_asset_graph()},
         executor=choose_executor(settings.compute),
     )
+    return whole
 
 
 def bind(settings: Settings) -> dict[str, Any]:
     """What the assets ask for by name: store, compute, and each area its own settings."""
     store = StoreResource(url=settings.store_url, cache=str(settings.home / "cache"))
     config = settings.compute.model_dump(mode="json")
+    forced = settings.release.force_baseline or settings.api.force_baseline
     return {
-        "settings": settings,
         "home": settings.home,
         "data_config": settings.data,
         "risk_config": settings.risk,
         "accept_config": settings.accept,
         "decision_config": settings.decision,
         "messages_config": settings.messages,
+        "release_config": settings.release.model_copy(update={"force_baseline": forced}),
+        "alerts_config": settings.alerts,
+        "release_terms": Terms(
+            preset=settings.decision.preset,
+            samples=settings.decision.bootstrap,
+            messages=settings.messages,
+            golden_requests=settings.release.golden_requests,
+            recorded=settings.recorded(),
+            sources=PROJECT,
+        ),
+        "rehearsal": EngineRehearsal(settings.api.default_time_zone),
         "store": store,
         "compute": Compute(home=str(settings.home), config=config, store=store),
         "io_manager": ArtifactIOManager(store=store),

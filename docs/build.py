@@ -1,7 +1,8 @@
 """Write the generated parts of the documentation; `python docs/build.py` renews them.
 
-`settings.md`: every setting, from the pydantic models. `architecture.md`: the picture between its
-markers, from the imports. `tests/test_docs.py` holds the files to the code.
+`settings.md`: every setting, from the pydantic models. `gates.md`: every check, from the asset
+graph and the odds beside the checks. `architecture.md`: the picture between its markers, from the
+imports. `tests/test_docs.py` holds the files to the code.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from checks import document
+from churn_assets.definitions import definitions
 from churn_assets.settings import Settings
 
 DOCS = Path(__file__).resolve().parent
@@ -85,8 +88,10 @@ def _attributes(docstring: str) -> dict[str, str]:
 
 def _type(kind: Any) -> str:
     name = kind.__name__ if inspect.isclass(kind) else str(kind)
+    name = re.sub(r"Annotated\[(\w[\w.]*), .*?\)\]", r"\1", name)  # what checks it has an address
     name = re.sub(r"Optional\[(.*)\]$", r"\1 | None", name)
-    return "`" + re.sub(r"(typing|pathlib|annotated_types)\.", "", name).replace("|", "or") + "`"
+    name = re.sub(r"\b(?:[a-z_0-9]+\.)+(?=[A-Z])", "", name)  # modules
+    return f"`{name}`".replace("|", "or")
 
 
 def _declared(field: FieldInfo) -> Any:
@@ -156,7 +161,16 @@ def with_picture(page: str) -> str:
     return f"{before}{BEGIN}\n\n{rooms_picture()}\n\n{END}{after}"
 
 
+def pages() -> dict[str, str]:
+    """File name -> the text that it should have."""
+    architecture = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    return {
+        "settings.md": settings_page(),
+        "gates.md": document.page(definitions().resolve_asset_graph()),
+        "architecture.md": with_picture(architecture),
+    }
+
+
 if __name__ == "__main__":
-    (DOCS / "settings.md").write_text(settings_page(), encoding="utf-8")
-    architecture = DOCS / "architecture.md"
-    architecture.write_text(with_picture(architecture.read_text("utf-8")), encoding="utf-8")
+    for name, text in pages().items():
+        (DOCS / name).write_text(text, encoding="utf-8")

@@ -24,9 +24,9 @@ api_keys = modal.Secret.from_name(config.api_secret)
 @modal.concurrent(max_inputs=config.api_inputs)
 @modal.asgi_app()
 def api() -> FastAPI:
-    """The service, imported once a container, which then answers many requests."""
-    os.environ.update(google_identity(IDENTITY))
-    # Imported here: the module opens the artifact store, which needs the identity.
-    from api.main import app as service
+    """The service, built once a container, which then answers many requests."""
+    os.environ.update(google_identity(IDENTITY))  # which opening the artifact store needs
+    # Imported here: who deploys needs none of what serves.
+    from api.main import create_app
 
-    return service
+    return create_app()

@@ -151,7 +151,8 @@ def main() -> None:
     if latest is None:
         raise SystemExit("there is no release yet: run `churn materialize` first")
     apply = map_on_modal(settings) if settings.compute.backend == "modal" else map
-    forced = kill_switch.baseline_forced(store, settings.api.force_baseline)
+    setting = settings.api.force_baseline or settings.release.force_baseline
+    forced = kill_switch.baseline_forced(store, setting)
     config = settings.release.model_copy(update={"force_baseline": forced})
     rows = predict(arguments.customers, arguments.out, store, latest.artifact, config, apply)
     print(f"{rows:,} customers scored by release {latest.release_id} in {arguments.out}")

@@ -34,6 +34,20 @@ def test_importing_it_stays_light(module: str) -> None:
     assert loaded.isdisjoint(HEAVY)
 
 
+def test_importing_the_service_opens_nothing(tmp_path: Path) -> None:
+    """A deployment, a test or an editor imports it without a store, a key or a right setting."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import api.main"],
+        cwd=PROJECT,
+        env={"CHURN_HOME": str(tmp_path / "home"), "CHURN_STORE": "s3://nowhere", "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (tmp_path / "home").exists()
+
+
 def test_dagster_accepts_the_definitions() -> None:
     """`workspace.yaml` must load in a process that knows nothing else."""
     done = subprocess.run(

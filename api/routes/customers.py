@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from api.deps import Admitted, Book
+from api.deps import Admitted, book_of
 from api.errors import ApiError, JsonResponse, documented
 from churn_assets.serving.schemas import CustomerId
 
@@ -71,11 +71,12 @@ class CampaignSummary(BaseModel):
 
 @router.get("/customers", response_model=PredictionPage, responses=documented(401, 422, 429, 503))
 async def most_valuable(
-    book: Book,
+    request: Request,
     start: Annotated[int, Query(ge=0, le=100_000_000)] = 0,
     count: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Response:
     """Customers by the expected value of today's decision, highest first."""
+    book = book_of(request)
     return JsonResponse({"total": len(book.row_of), "customers": book.page(start, count)})
 
 
@@ -84,9 +85,9 @@ async def most_valuable(
     response_model=Prediction,
     responses=documented(401, 404, 422, 429, 503),
 )
-async def one_customer(customer_id: Annotated[CustomerId, Path()], book: Book) -> Response:
+async def one_customer(customer_id: Annotated[CustomerId, Path()], request: Request) -> Response:
     """The latest materialised prediction for one customer."""
-    prediction: dict[str, Any] | None = book.get(customer_id)
+    prediction: dict[str, Any] | None = book_of(request).get(customer_id)
     if prediction is None:
         raise ApiError(
             404, "not_found", "no prediction for this customer", loc=["path", "customer_id"]
@@ -95,6 +96,6 @@ async def one_customer(customer_id: Annotated[CustomerId, Path()], book: Book) -
 
 
 @router.get("/campaign", response_model=CampaignSummary, responses=documented(401, 429, 503))
-async def campaign(book: Book) -> Response:
+async def campaign(request: Request) -> Response:
     """Contacts, spend against budget, expected retained revenue, and the Pareto curve."""
-    return JsonResponse(book.campaign)
+    return JsonResponse(book_of(request).campaign)

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field
 
-from api.deps import RETRY, Admitted
-from api.errors import ApiError, JsonResponse, documented
+from api.deps import Admitted, services_of
+from api.errors import RETRY, ApiError, JsonResponse, documented
 from api.parsing import BodyRoute
-from api.recording import FeedbackRecorder, NotRecordedError
+from api.recording import NotRecordedError
 from churn_assets.serving.feedback import CONFLICT, DUPLICATE
 from churn_assets.serving.metrics import FEEDBACK
 from churn_assets.serving.schemas import CustomerId, Strict, whole_number
@@ -87,9 +87,10 @@ class FeedbackReceipt(BaseModel):
 async def feedback(event: FeedbackEvent, request: Request) -> Response:
     """Record an event. Once acknowledged it survives the end of the process; repeat it until then:
     it is counted once."""
-    recorder: FeedbackRecorder = request.app.state.feedback
     try:
-        outcome = await recorder.record(event.event_id, event.model_dump_json())
+        outcome = await services_of(request).feedback.record(
+            event.event_id, event.model_dump_json()
+        )
     except NotRecordedError as error:
         raise ApiError(
             503, "not_recorded", "the event is not stored; send it again", headers=RETRY

@@ -5,9 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from api.deps import Host
+from api.deps import services_of
 from api.errors import JsonResponse
-from api.recording import FeedbackRecorder
 
 router = APIRouter(tags=["health"])
 
@@ -76,10 +75,10 @@ async def healthz() -> Health:
         }
     },
 )
-async def readyz(host: Host, request: Request) -> Response:
+async def readyz(request: Request) -> Response:
     """A release is loaded and checked. Send no traffic while this says 503."""
-    recorder: FeedbackRecorder = request.app.state.feedback
-    engine = host.engine
+    services = services_of(request)
+    host, engine = services.host, services.host.engine
     answer = Readiness(
         ready=engine is not None,
         release_id=engine.release_id if engine else None,
@@ -87,7 +86,7 @@ async def readyz(host: Host, request: Request) -> Response:
         predictions_problem=host.predictions.problem,
         switch_problem=host.switch_problem,
         stand_ins=engine.manifest.stand_ins if engine and engine.manifest else {},
-        feedback_problem=recorder.problem,
+        feedback_problem=services.feedback.problem,
         baseline_forced=host.switched_off,
     )
     return JsonResponse(answer.model_dump(), status_code=200 if engine else 503)

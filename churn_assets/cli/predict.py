@@ -63,7 +63,7 @@ def predict(
     is written to a file beside the one given, with its number and the reason, to be mended and read
     again. Exits with 1 if there are any.
     """
-    # Imported here: other commands need not know the API.
+    # Imported here: other commands need not know what serves.
     from churn_assets.cli.customers import CustomerFileError, Customers, Row, read_customers
     from churn_assets.serving.schemas import SAMPLE_REQUEST
 
@@ -137,9 +137,9 @@ def engine_asker() -> Ask:
     """
     from pydantic import ValidationError
 
-    from api.errors import problems_of
-    from api.routes.batch import BatchRequest, answer_batch
+    from churn_assets.serving.batch import BatchRequest, answer_batch
     from churn_assets.serving.engine import RetentionEngine
+    from churn_assets.serving.problems import problems_of
     from churn_assets.serving.schemas import PredictRequest
 
     registry, config = open_registry(), load_settings().api

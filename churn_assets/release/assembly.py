@@ -9,9 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow.parquet as pq
-
+from churn_assets.messages.config import MessagesConfig
 from churn_assets.release.bundle import (
     Component,
     Manifest,
@@ -29,9 +27,7 @@ from churn_assets.release.components import (
     with_digest,
 )
 from churn_assets.release.promotion import compare
-from churn_assets.serving.engine import RetentionEngine, ServedMessages
-from churn_assets.serving.golden import write_golden
-from churn_assets.serving.schemas import PredictRequest
+from churn_assets.release.rehearsal import Rehearsal
 
 REPORT_OF = {
     "risk": "risk_model",
@@ -40,9 +36,32 @@ REPORT_OF = {
     "messages": "message_bank",
 }
 BASELINE = "priced_greedy"  # what the kill switch falls back on: the strongest rule
-GOLDEN_NAMES = ("Sam", "Zoë", "José María", "O'Brien", "李雷", "Ngọc Anh", "Łukasz", "محمد")
-GOLDEN_SEED = 42
 PACKAGE = "churn-retention"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a build goes by, beside the artifacts that it is made of.
+
+    Attributes:
+        preset: the decision environment in force.
+        samples: bootstrap samples by which a stand-in for the policy is judged.
+        messages: settings of the messages.
+        golden_requests: how many requests are stored with their answers.
+        recorded: every setting in force as JSON, without secrets, for the manifest.
+        sources: the project's root, for the digest of its code.
+    """
+
+    preset: str
+    samples: int
+    messages: MessagesConfig
+    golden_requests: int
+    recorded: Mapping[str, Any]
+    sources: Path
+
+    def messages_with(self, gated: Gated) -> dict[str, Any]:
+        """The message settings that the release serves with, as JSON."""
+        return self.messages.model_dump(mode="json") | gated.messages.serving
 
 
 @dataclass(frozen=True)
@@ -62,7 +81,7 @@ def choose(
     missed: Mapping[str, Sequence[str]],
     parts: Mapping[str, Path],
     world: Callable[[], World],
-    settings: Mapping[str, Any],
+    messages: MessagesConfig,
     data: Mapping[str, Any],
     champion: Champion | None,
     work: Path,
@@ -71,6 +90,7 @@ def choose(
 
     Args:
         missed: component -> why it can't go in.
+        messages: the message settings in force.
         data: dataset name -> its `dataset.json`.
         work: an empty folder, for what is put together here.
 
@@ -81,15 +101,15 @@ def choose(
     policy = choose_policy(
         missed.get("policy", ()), parts, best_rule, world, champion=champion, data=data
     )
-    messages = choose_messages(
+    served = choose_messages(
         missed.get("messages", ()),
         parts["message_bank"],
-        settings["messages"],
+        messages,
         work,
         champion=champion,
         data=data,
     )
-    return Gated(policy, messages)
+    return Gated(policy, served)
 
 
 def rooms_of(parts: Mapping[str, Path], preset: str, gated: Gated) -> dict[str, Path]:
@@ -113,8 +133,8 @@ def assemble(
     gated: Gated,
     customers: Path,
     out: Path,
-    settings: Mapping[str, Any],
-    golden_requests: int,
+    terms: Terms,
+    rehearsal: Rehearsal,
 ) -> str:
     """Gather models, policies, messages and reports in `out` and add the golden set.
 
@@ -122,21 +142,14 @@ def assemble(
         parts: asset name -> folder.
         customers: folder of `telco_customers`, from which golden requests are drawn.
         out: an empty folder.
-        settings: every setting in force, as JSON.
 
     Returns:
         The content's digest.
     """
-    rooms = rooms_of(parts, settings["decision"]["preset"], gated)
+    rooms = rooms_of(parts, terms.preset, gated)
     collect(rooms, {asset: parts[asset] for asset in REPORT_OF.values()}, out)
-    engine = RetentionEngine(
-        out,
-        release_id="unreleased",
-        messages=ServedMessages.model_validate(settings["messages"] | gated.messages.serving),
-        default_time_zone=settings["api"]["default_time_zone"],
-    )
-    requests = draw_requests(customers, golden_requests)
-    write_golden(engine, requests, out)
+    messages = terms.messages_with(gated)
+    rehearsal.write_golden(out, customers, terms.golden_requests, messages)
     return content_digest(out)
 
 
@@ -147,9 +160,8 @@ def seal(
     models: Mapping[str, str],
     data: Mapping[str, Any],
     checks: Mapping[str, int],
-    settings: Mapping[str, Any],
+    terms: Terms,
     champion: Manifest | None,
-    sources: Path,
 ) -> Manifest:
     """Compare the assembled release with the champion and write its manifest.
 
@@ -158,7 +170,6 @@ def seal(
         data: dataset name -> its `dataset.json`.
         checks: how many asset checks `passed`, `failed` and `warned`.
         champion: the manifest of the serving release, if there is one.
-        sources: the project's root, for the digest of its code.
     """
     components = gated.components
     report = {
@@ -181,8 +192,8 @@ def seal(
         models=dict(models),
         data=dict(data),
         report=report,
-        settings=dict(settings) | {"messages": settings["messages"] | gated.messages.serving},
-        code_version=code_version(sources, version(PACKAGE)),
+        settings=dict(terms.recorded) | {"messages": terms.messages_with(gated)},
+        code_version=code_version(terms.sources, version(PACKAGE)),
         comparison=compare(champion, report, data, components),
         components=components,
     )
@@ -191,31 +202,6 @@ def seal(
 def read_data(datasets: Mapping[str, Path]) -> dict[str, Any]:
     """Dataset name -> the facts in its `dataset.json`."""
     return {name: _read(folder / "dataset.json") for name, folder in datasets.items()}
-
-
-def draw_requests(customers: Path, count: int) -> list[dict[str, Any]]:
-    """Requests from real held-out customers, with made-up names, two thirds with a contact history,
-    some with the kill switch: every code path that an answer can take."""
-    table = pq.read_table(customers / "test.parquet")
-    rng = np.random.default_rng(GOLDEN_SEED)
-    chosen = rng.choice(table.num_rows, size=min(count, table.num_rows), replace=False)
-    known = PredictRequest.model_fields.keys()
-    requests = []
-    for number, row in enumerate(table.take(np.sort(chosen)).to_pylist()):
-        request = {key: value for key, value in row.items() if key in known}
-        request["name"] = GOLDEN_NAMES[number % len(GOLDEN_NAMES)]
-        if number % 3:
-            request |= {
-                "days_since_contact": int(rng.integers(0, 40)),
-                "contacts_this_period": int(rng.integers(0, 4)),
-                "previous_contacts": int(rng.integers(0, 3)),
-                "contact_channel": ("cellular", "telephone")[number % 2],
-                "budget_remaining": float(rng.integers(0, 5)) / 4,
-            }
-        if number % 6 == 0:
-            request["force_baseline"] = True
-        requests.append(request)
-    return requests
 
 
 def _read(path: Path) -> dict[str, Any]:

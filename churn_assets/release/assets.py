@@ -12,26 +12,30 @@ from dagster._core.storage.asset_check_execution_record import (
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.release import kill_switch
 from churn_assets.release.alerts import alert
-from churn_assets.release.assembly import assemble, choose, read_data, seal
-from churn_assets.release.bundle import canonical_json, read_manifest, verify
+from churn_assets.release.assembly import Terms, assemble, choose, read_data, seal
+from churn_assets.release.bundle import canonical_json, read_manifest
 from churn_assets.release.components import Champion, World
+from churn_assets.release.config import AlertsConfig, ReleaseConfig
 from churn_assets.release.gate import CheckState, judge, missed_gates
 from churn_assets.release.promotion import compare
 from churn_assets.release.registry import ReleaseRecord, ReleaseRegistry
-from churn_assets.serving import batch_scoring as scoring
-from churn_assets.serving.engine import RetentionEngine
-from churn_assets.serving.golden import check_golden
-from churn_assets.settings import PROJECT, Settings
+from churn_assets.release.rehearsal import Rehearsal
 from churn_assets.storage.protocol import Artifact
 from churn_assets.storage.scratch import scratch_folder
 
 RELEASE = dg.AssetKey("release")
+Graph = Callable[[], Any]
+"""The whole asset graph with all its checks; a job's own context knows only what it selected."""
 
 
 @dg.asset(group_name="release", kinds={"bundle"}, code_version="1")
 def release(
     context: dg.AssetExecutionContext,
-    settings: dg.ResourceParam[Settings],
+    release_config: dg.ResourceParam[ReleaseConfig],
+    alerts_config: dg.ResourceParam[AlertsConfig],
+    release_terms: dg.ResourceParam[Terms],
+    rehearsal: dg.ResourceParam[Rehearsal],
+    asset_graph: dg.ResourceParam[Graph],
     store: StoreResource,
     telco_customers: Artifact,
     bank_contacts: Artifact,
@@ -51,8 +55,8 @@ def release(
     Where the policy or the messages missed a gate of their own, the champion's or the safe
     fall-back stands in (`components.py`), and an alert goes out.
     """
-    counts, missed = require_checks(context)
-    opened, config = store.open(), settings
+    counts, missed = require_checks(context.instance, asset_graph())
+    opened = store.open()
     registry = ReleaseRegistry(opened)
     models = {
         "risk_model": risk_model,
@@ -67,20 +71,20 @@ def release(
         "oasst1_pairs": oasst1_pairs,
         "preference_pairs": preference_pairs,
     }
-    preset, samples = config.decision.preset, config.decision.bootstrap
 
     def world() -> World:
         folders = opened.get(retention_environment), opened.get(oracle_policy)
-        return World(*folders, preset=preset, samples=samples)
+        return World(*folders, preset=release_terms.preset, samples=release_terms.samples)
 
     build = Build(models, data, world, counts, missed)
-    record = _published(registry, build, config)
+    record = _published(registry, build, release_terms, rehearsal)
     if not record.promoted and not record.withdrawn:
-        context.log.info(f"{record.release_id}: {_judge(registry, record)}")
-    _tell(registry, record, config)
+        reason = _promote_unless_worse(registry, record, rehearsal)
+        context.log.info(f"{record.release_id}: {reason}")
     if stand_in := registry.stand_in_for_damaged():
         context.log.warning(f"{stand_in.release_id} serves: {stand_in.reason}")
-    removed = registry.retain(config.release.keep)
+    _tell(registry, record, alerts_config)
+    removed = registry.retain(release_config.keep)
     opened.sweep()
     return _in_service(registry, removed)
 
@@ -100,20 +104,21 @@ class Build:
     missed: Mapping[str, Sequence[str]]
 
 
-def _published(registry: ReleaseRegistry, build: Build, config: Settings) -> ReleaseRecord:
+def _published(
+    registry: ReleaseRegistry, build: Build, terms: Terms, rehearsal: Rehearsal
+) -> ReleaseRecord:
     """The release with these models, built unless there is one with the same content."""
     store = registry.store
     parts = {name: store.get(artifact) for name, artifact in build.models.items()}
     datasets = {name: store.get(artifact) for name, artifact in build.data.items()}
-    settings, data = config.recorded(), read_data(datasets)
+    data = read_data(datasets)
     champion = _champion(registry) if build.missed else None
     with scratch_folder("release") as folder:
         out, work = folder / "bundle", folder / "work"
         out.mkdir()
         work.mkdir()
-        gated = choose(build.missed, parts, build.world, settings, data, champion, work)
-        requests = config.release.golden_requests
-        content = assemble(parts, gated, datasets["telco_customers"], out, settings, requests)
+        gated = choose(build.missed, parts, build.world, terms.messages, data, champion, work)
+        content = assemble(parts, gated, datasets["telco_customers"], out, terms, rehearsal)
         known = registry.find_content(content)
         if known is not None:
             return known
@@ -123,38 +128,38 @@ def _published(registry: ReleaseRegistry, build: Build, config: Settings) -> Rel
             models={name: artifact.sha256 for name, artifact in build.models.items()},
             data=data,
             checks=build.checks,
-            settings=settings,
+            terms=terms,
             champion=registry.serving_manifest(),
-            sources=PROJECT,
         )
         return registry.publish(out)
 
 
 def _champion(registry: ReleaseRegistry) -> Champion | None:
-    """The release in service, every file's digest checked; None before the first one."""
-    if registry.latest() is None:
-        return None
-    folder = registry.folder()
-    return Champion(verify(folder), folder)
+    """The release in service, every file's digest checked; None before the first one, and where
+    none can be used any more."""
+    manifest = registry.serving_manifest()
+    return None if manifest is None else Champion(manifest, registry.folder())
 
 
-def _tell(registry: ReleaseRegistry, record: ReleaseRecord, config: Settings) -> None:
+def _tell(registry: ReleaseRegistry, record: ReleaseRecord, config: AlertsConfig) -> None:
     """Send an alert where something stands in for this build's own."""
     latest = registry.latest()
     serves = latest is not None and latest.release_id == record.release_id
     state = "serves" if serves else "was built, but doesn't serve,"
     for sentence in registry.manifest(record.release_id).stand_ins.values():
-        alert(f"release {record.release_id} {state} with {sentence}", config.alerts)
+        alert(f"release {record.release_id} {state} with {sentence}", config)
 
 
-def _judge(registry: ReleaseRegistry, record: ReleaseRecord) -> str:
+def _promote_unless_worse(
+    registry: ReleaseRegistry, record: ReleaseRecord, rehearsal: Rehearsal
+) -> str:
     """Promote a published release if it is no worse than the champion; returns why, or why not.
 
     Compared again, since a run that broke off after publishing left it to this one to promote.
     """
     folder = registry.folder(record.release_id)
     # As a server will load it, and before one can: the checks come after the pointer has moved.
-    check_golden(RetentionEngine.load(folder), folder)
+    rehearsal.check_golden(folder)
     manifest = read_manifest(folder)
     comparison = compare(
         registry.serving_manifest(), manifest.report, manifest.data, manifest.components
@@ -193,7 +198,8 @@ def _in_service(registry: ReleaseRegistry, removed: list[str]) -> dg.Materialize
 @dg.asset(group_name="release", kinds={"parquet"}, code_version="1", deps=[RELEASE])
 def predictions(
     context: dg.AssetExecutionContext,
-    settings: dg.ResourceParam[Settings],
+    release_config: dg.ResourceParam[ReleaseConfig],
+    rehearsal: dg.ResourceParam[Rehearsal],
     store: StoreResource,
     telco_customers: Artifact,
 ) -> dg.MaterializeResult[Artifact]:
@@ -206,18 +212,15 @@ def predictions(
     serving = ReleaseRegistry(artifacts).serving()
     if serving is None:
         raise dg.Failure("no release serves: materialize `release` first", allow_retries=False)
-    forced = kill_switch.baseline_forced(artifacts, settings.api.force_baseline)
-    config = settings.release.model_copy(update={"force_baseline": forced})
-    inputs = {
-        "release": artifacts.get(serving.artifact),
-        "telco_customers": artifacts.get(telco_customers),
-    }
+    forced = kill_switch.baseline_forced(artifacts, release_config.force_baseline)
+    config = release_config.model_copy(update={"force_baseline": forced})
+    folder, customers = artifacts.get(serving.artifact), artifacts.get(telco_customers)
 
     def progress(step: int, total: int, **metrics: float) -> None:
         context.log.info(f"scored {step:,} of {total:,} ({metrics['rows_per_second']:,.0f} rows/s)")
 
     with scratch_folder("predictions") as out:
-        report = scoring.run(inputs, out, config, progress)
+        report = rehearsal.score(folder, customers, out, config, progress)
         (out / "report.json").write_bytes(canonical_json(report))
         artifact = artifacts.put("predictions", out)
     figures = {name: value for name, value in report.items() if name != "pareto"}
@@ -228,16 +231,8 @@ def predictions(
     )
 
 
-def asset_graph() -> Any:
-    """The whole graph with all its checks; a job's own context knows only what it selected."""
-    # Imported here: definitions.py imports this module.
-    from churn_assets.definitions import definitions
-
-    return definitions().resolve_asset_graph()
-
-
 def require_checks(
-    context: dg.AssetExecutionContext,
+    instance: dg.DagsterInstance, graph: Any
 ) -> tuple[dict[str, int], dict[str, list[str]]]:
     """Count the checks above the release, and say which component missed which gates of its own;
     fail unless every blocking check holds now.
@@ -248,10 +243,9 @@ def require_checks(
     Raises:
         dg.Failure: names each blocking check and what is wrong with it.
     """
-    graph = asset_graph()
     above = graph.get_ancestor_asset_keys(RELEASE)
     keys = [key for key in graph.asset_check_keys if key.asset_key in above]
-    states = [_state(context.instance, key, blocking=graph.get(key).blocking) for key in keys]
+    states = [_state(instance, key, blocking=graph.get(key).blocking) for key in keys]
     counts, problems = judge(states)
     if problems:
         raise dg.Failure(

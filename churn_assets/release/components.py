@@ -31,6 +31,7 @@ from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.groups import Groups
 from churn_assets.decision.policy import load_params, load_policy
 from churn_assets.decision.world import load_curve
+from churn_assets.messages.config import MessagesConfig
 from churn_assets.messages.writing.bank import MessageBank, all_cells
 from churn_assets.messages.writing.served import serve_everybody
 from churn_assets.messages.writing.writer import MessageWriter
@@ -161,7 +162,7 @@ def _judge_champion(
 def choose_messages(
     missed: Sequence[str],
     bank: Path,
-    settings: Mapping[str, Any],
+    settings: MessagesConfig,
     work: Path,
     champion: Champion | None,
     data: Mapping[str, Any],
@@ -205,10 +206,10 @@ def _live_settings(champion: Champion) -> Report:
     return {name: messages[name] for name in names if name in messages}
 
 
-def _all_right(room: Path, settings: Mapping[str, Any]) -> Report | None:
+def _all_right(room: Path, settings: MessagesConfig) -> Report | None:
     """Figures of messages as they would be served; None unless every one is right."""
     writer = MessageWriter.load(
-        room, currency=settings["currency"], offer_months=settings["offer_months"]
+        room, currency=settings.currency, offer_months=settings.offer_months
     )
     found = serve_everybody(writer)
     if not found["served_pass_rate"] == found["served_right_rate"] == 1.0:

@@ -14,8 +14,8 @@ class ReleaseConfig(BaseModel):
             that it computes what the builder computed.
         batch_rows: customers scored at a time by `predictions`.
         shard_rows: customers in one shard where predictions are mapped over workers.
-        force_baseline: `predictions` decides by rule only; the kill switch sets it, so that nightly
-            decisions and the API's agree.
+        force_baseline: `predictions` decides by rule only. So it does where the API is made to (by
+            setting, environment or the store's switch), so that nightly decisions and its agree.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -44,7 +44,7 @@ def throw(store: ArtifactStore, *, on: bool) -> None:
 
 
 def baseline_forced(store: ArtifactStore, setting: bool) -> bool:
-    """Whether any of the three ways is on, or can't be read; `setting` is `api.force_baseline`."""
+    """Whether any of the three ways is on, or can't be read; `setting` is what the settings say."""
     if setting or forced_by_environment():
         return True
     try:

@@ -10,6 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+VERSION = 2
+"""To be raised when reasons or warnings come out otherwise for the same customer: a release keeps
+answers with the explanations of the code that built it (`golden.py`), and must outlive that code.
+"""
+EXPLANATIONS = ("reasons", "warnings")  # fields of an answer's `metadata`
 TOP_REASONS = 5
 
 LABELS = {

@@ -2,6 +2,7 @@
 
 A server answers them again before it serves the release. Equal answers show that this machine, with
 these libraries, computes what was checked; anything else keeps the release from being served.
+Explanations are the code's, not the release's: those of another version are not compared.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from churn_assets.release.bundle import GOLDEN, ReleaseError, canonical_json
+from churn_assets.serving import explain
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.schemas import PredictRequest
 
@@ -28,7 +31,8 @@ def write_golden(engine: RetentionEngine, requests: Sequence[dict[str, Any]], fo
     requests = [{"time_zone": engine.default_time_zone, **request} for request in requests]
     answers = _answers(engine, requests)
     cases = [{"request": r, "answer": a} for r, a in zip(requests, answers, strict=True)]
-    (folder / GOLDEN).write_bytes(canonical_json({"now": NOON.isoformat(), "cases": cases}))
+    golden = {"now": NOON.isoformat(), "explanations": explain.VERSION, "cases": cases}
+    (folder / GOLDEN).write_bytes(canonical_json(golden))
 
 
 def check_golden(engine: RetentionEngine, folder: Path) -> int:
@@ -41,9 +45,13 @@ def check_golden(engine: RetentionEngine, folder: Path) -> int:
         ReleaseError: an answer differs; names the request by its number and the first differing
             field, but no values: requests are of real customers, and /readyz is public.
     """
-    cases = json.loads((folder / GOLDEN).read_bytes())["cases"]
+    golden = json.loads((folder / GOLDEN).read_bytes())
+    cases = golden["cases"]
     if not cases:
         raise ReleaseError(f"{folder / GOLDEN} has no requests")
+    if golden.get("explanations") != explain.VERSION:
+        for case, name in product(cases, explain.EXPLANATIONS):
+            case["answer"]["metadata"].pop(name, None)
     answers = _answers(engine, [case["request"] for case in cases])
     for number, (case, answer) in enumerate(zip(cases, answers, strict=True)):
         difference = next(_differences(case["answer"], answer), None)

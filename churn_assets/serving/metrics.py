@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -48,3 +49,11 @@ def latency_of(route: str) -> Histogram:
 def decisions_of(contact: bool, offer_percentage: int, baseline: bool) -> Counter:
     """The counter of one kind of decision."""
     return DECISIONS.labels(contact, offer_percentage, baseline)
+
+
+def count_answer(answer: dict[str, Any]) -> None:
+    """Account for the answer to one customer, in the shape of `PredictResponse`."""
+    decision, metadata = answer["decision"], answer["metadata"]
+    decisions_of(decision["contact"], decision["offer_percentage"], metadata["baseline"]).inc()
+    if answer["message"] is not None:
+        MESSAGES.labels(metadata["message_source"], answer["safety"]["passed"]).inc()

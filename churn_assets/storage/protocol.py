@@ -33,7 +33,7 @@ class PointerMovedError(ArtifactError):
 class Artifact(BaseModel):
     """A folder in the store: `name` says what it is, `sha256` (of the whole tree) which version."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     # Both become part of paths, so neither may climb out of the store.
     name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*$")

@@ -18,7 +18,7 @@ import pytest
 from fastapi.testclient import TestClient
 from prometheus_client import REGISTRY
 
-from api.main import create_app
+from api.main import build_app
 from churn_assets.release import kill_switch
 from churn_assets.release.bundle import Manifest, ReleaseError
 from churn_assets.release.registry import LATEST, Latest, ReleaseRegistry
@@ -308,12 +308,12 @@ def test_switch_overtakes_a_queue_for_the_language_model(tmp_path: Path) -> None
     home = tmp_path / "home"
     publish_small_release(home, tmp_path / "a")
     freed = threading.Event()
-    app = create_app(Settings(home=home))
-    host: EngineHost = app.state.host
+    app = build_app(Settings(home=home))
+    host: EngineHost = app.state.services.host
     with TestClient(app) as client, ThreadPoolExecutor(1) as caller:
         assert host.engine is not None
         host.engine.live_writer = host.engine.writer
-        app.state.live_thread.submit(freed.wait, 60)
+        app.state.services.live_thread.submit(freed.wait, 60)
         waiting = caller.submit(client.post, "/predict", json=SAMPLE_REQUEST)
         kill_switch.throw(host.store, on=True)
         while not host.switched_off:
@@ -331,8 +331,8 @@ def test_starts_without_its_store(
     """A store that is away, or never answers, must not keep the process from saying so."""
     monkeypatch.setattr("api.main.FIRST_LOOK_SECONDS", 0.1)
     freed = threading.Event()
-    app = create_app(Settings(home=tmp_path))
-    host: EngineHost = app.state.host
+    app = build_app(Settings(home=tmp_path))
+    host: EngineHost = app.state.services.host
     if store == "unreachable":
         host.store = Unreachable()
     else:

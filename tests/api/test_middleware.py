@@ -16,6 +16,7 @@ from api import errors
 from api.errors import JsonResponse
 from api.middleware import SECURITY_HEADERS, RequestMiddleware
 from api.parsing import BodyRoute
+from churn_assets.serving.problems import MOST_PROBLEMS
 from churn_assets.serving.schemas import Strict
 
 SECRET = "Wilhelmina"
@@ -142,4 +143,4 @@ def test_many_mistakes_are_named_but_not_all(app: FastAPI) -> None:
     """The answer to a body of nothing but mistakes is no longer than a person would read."""
     wrong = {f"k{i}": 0 for i in range(100)}
     answer = call(app, "POST", "/direct", json={"number": 1} | wrong)
-    assert len(answer.json()["detail"]) == errors.MOST_PROBLEMS
+    assert len(answer.json()["detail"]) == MOST_PROBLEMS

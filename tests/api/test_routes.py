@@ -15,7 +15,7 @@ import pytest
 from fastapi import Request, Response
 from fastapi.testclient import TestClient
 
-from api.main import create_app
+from api.main import build_app
 from api.parsing import BodyRoute
 from api.routes.health import Readiness
 from churn_assets.serving.feedback import SqliteFeedbackLog, StoreFeedbackLog
@@ -207,7 +207,7 @@ def test_feedback_that_could_not_be_stored_is_to_be_sent_again(
         raise error
 
     monkeypatch.setattr(SqliteFeedbackLog, "record", fail)
-    with TestClient(create_app(Settings(home=tmp_path))) as client:
+    with TestClient(build_app(Settings(home=tmp_path))) as client:
         answer = client.post("/feedback", json=EVENT)
     assert answer.status_code == 503
     assert answer.json()["detail"][0]["type"] == "not_recorded"

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.main import create_app
+from api.main import build_app
 from api.security import Keyring, RateLimiter
 from churn_assets.domain.plain_errors import WrongSettingError
 from churn_assets.serving.config import ApiConfig, parse_key_line
@@ -148,9 +148,9 @@ def test_production_refuses_to_start_open(tmp_path: Path, monkeypatch: pytest.Mo
     """A forgotten key must be noticed at the start, not by a stranger."""
     monkeypatch.setattr(os, "environ", {k: v for k, v in os.environ.items() if "CHURN" not in k})
     with pytest.raises(WrongSettingError, match="needs an API key"):
-        create_app(Settings(profile="production", home=tmp_path))
+        build_app(Settings(profile="production", home=tmp_path))
     config = ApiConfig(key_hashes=(line("web", "k"),))
-    create_app(Settings(profile="production", home=tmp_path, api=config))
+    build_app(Settings(profile="production", home=tmp_path, api=config))
 
 
 def test_key_file_is_followed_without_a_restart(tmp_path: Path) -> None:

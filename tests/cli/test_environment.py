@@ -111,7 +111,13 @@ def test_every_command_says_it_in_one_line(churn: Churn, command: str) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["uvicorn api.main:app", "modal_jobs.deploy", "modal_jobs.deploy.check", "modal_jobs.app"],
+    [
+        "api",
+        "uvicorn --factory api.main:create_app",
+        "modal_jobs.deploy",
+        "modal_jobs.deploy.check",
+        "modal_jobs.app",
+    ],
 )
 def test_other_programs_say_it_in_one_line_too(tmp_path: Path, module: str) -> None:
     """Whoever starts the server or a deployment without `churn` reads the same."""

@@ -54,7 +54,7 @@ FAULTS: list[tuple[checks.Finding, dict[str, Any]]] = [
 ]
 
 
-ARTIFACT = Artifact(name="a", sha256="0" * 64, uri="nowhere")
+ARTIFACT = Artifact(name="a", sha256="0" * 64)
 
 
 class Reports:

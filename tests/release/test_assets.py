@@ -107,10 +107,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CHURN_HOME", str(tmp_path / "home"))
     load_settings.cache_clear()
-    small = World(tmp_path)
-    graph = definitions(small).resolve_asset_graph()
-    monkeypatch.setattr(release_assets, "asset_graph", lambda: graph)
-    yield small
+    yield World(tmp_path)
     load_settings.cache_clear()
 
 
@@ -141,7 +138,7 @@ def definitions(world: World) -> dg.Definitions:
             passed="messages" not in world.missed, severity=dg.AssetCheckSeverity.WARN
         )
 
-    return dg.Definitions(
+    whole = dg.Definitions(
         assets=[
             *[stand_in(name) for name in (*DATASETS, *MODELS[:-1], *ABOVE)],
             stand_in("message_bank", "sft_model"),
@@ -153,7 +150,7 @@ def definitions(world: World) -> dg.Definitions:
             sft_templates_pass_the_shield,
             *dg.load_asset_checks_from_modules([release_checks]),
         ],
-        resources=bind(load_settings()),
+        resources=bind(load_settings()) | {"asset_graph": lambda: whole.resolve_asset_graph()},
         executor=dg.in_process_executor,
         jobs=[
             dg.define_asset_job("everything"),
@@ -171,6 +168,7 @@ def definitions(world: World) -> dg.Definitions:
             ),
         ],
     )
+    return whole
 
 
 def run(
@@ -234,6 +232,17 @@ def test_predictions_obey_the_kill_switch(world: World, instance: dg.DagsterInst
     assert (learned, ruled) == (False, True)
     assert set(offers) == {2}  # the stand-in policy's only offer
     assert by_rule != offers
+
+
+@pytest.mark.parametrize("setting", ["CHURN_RELEASE__FORCE_BASELINE", "CHURN_API__FORCE_BASELINE"])
+def test_predictions_obey_the_settings_too(
+    world: World, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    """A setting that is accepted does what it says; the API's own holds for the nightly list."""
+    monkeypatch.setenv(setting, "true")
+    load_settings.cache_clear()
+    predicted = world.store.get(run(world, "everything", instance).output_for_node("predictions"))
+    assert json.loads((predicted / "report.json").read_text())["baseline"] is True
 
 
 def test_same_content_makes_no_second_release(world: World, instance: dg.DagsterInstance) -> None:

@@ -174,6 +174,21 @@ def test_golden_set_leaves_out_what_later_code_adds(
             check_golden(engine, copy)
 
 
+def test_golden_set_compares_explanations_of_the_same_code_only(
+    engine: RetentionEngine, bundle: Path, tmp_path: Path
+) -> None:
+    """Reworded reasons must not make a release unservable that could be rolled back to; the same
+    code on another machine must find the same ones."""
+    copy = Path(shutil.copytree(bundle, tmp_path / "copy"))
+    golden = json.loads((copy / "golden.json").read_text())
+    golden["cases"][0]["answer"]["metadata"]["reasons"][0]["contribution"] += 0.5
+    for made_by, refused in ((golden["explanations"], True), (1, False)):
+        golden["explanations"] = made_by
+        (copy / "golden.json").write_text(json.dumps(golden))
+        with pytest.raises(ReleaseError, match="reasons") if refused else nullcontext():
+            check_golden(engine, copy)
+
+
 def test_golden_set_notices_another_model(engine: RetentionEngine, tmp_path: Path) -> None:
     """The golden answers belong to one release's models."""
     build_release(tmp_path, seed=1)

@@ -282,6 +282,12 @@ def test_a_name_cannot_leave_the_store(name: str) -> None:
         Artifact(name=name, sha256="0" * 64)
 
 
+def test_an_artifact_has_no_other_fields() -> None:
+    """A misspelt field, or one of another version, would vanish and be missed only later."""
+    with pytest.raises(ValidationError):
+        Artifact.model_validate({"name": "model", "sha256": "0" * 64, "uri": "nowhere"})
+
+
 def test_the_url_chooses_the_store(tmp_path: Path, emulator: str) -> None:
     """One setting moves everything to the bucket; a typing error doesn't make a folder `s3:`."""
     assert isinstance(open_store(str(tmp_path)), LocalArtifactStore)
