@@ -17,7 +17,7 @@ from churn_assets.decision import assets as decision
 from churn_assets.messages import assets as messages
 from churn_assets.orchestration.compute import Compute
 from churn_assets.orchestration.executor import choose_executor
-from churn_assets.orchestration.resources import ArtifactIOManager, StoreResource
+from churn_assets.orchestration.resources import ArtifactIOManager, store_resources
 from churn_assets.predictors import assets as predictors
 from churn_assets.release import assets as release
 from churn_assets.settings import Settings, load_settings
@@ -45,7 +45,8 @@ def definitions() -> dg.Definitions:
 
 def bind(settings: Settings) -> dict[str, Any]:
     """What the assets ask for by name: store, compute, and each area its own settings."""
-    store = StoreResource(url=settings.store_url, cache=str(settings.home / "cache"))
+    stores = store_resources(settings.store_url, settings.home / "cache")
+    store = stores["store"]
     config = settings.compute.model_dump(mode="json")
     return {
         "settings": settings,
@@ -55,7 +56,7 @@ def bind(settings: Settings) -> dict[str, Any]:
         "accept_config": settings.accept,
         "decision_config": settings.decision,
         "messages_config": settings.messages,
-        "store": store,
+        **stores,
         "compute": Compute(home=str(settings.home), config=config, store=store),
         "io_manager": ArtifactIOManager(store=store),
     }
