@@ -1,4 +1,4 @@
-"""The Modal app with the stages: one function each, called by `churn_assets.orchestration.modal_backend`.
+"""The Modal app with the stages: one function each, called by `orchestration.modal_backend`.
 
 `modal deploy -m modal_jobs.app --env dev`. Retries are Dagster's: every function has `retries=0`.
 """
@@ -130,6 +130,7 @@ def score_shard(spec: dict[str, Any]) -> dict[str, Any]:
     image=serving_image,  # the small one
     volumes={CHECKPOINTS: checkpoints},
     schedule=modal.Cron("0 4 * * *"),
+    max_containers=1,
     retries=0,
     timeout=600,
 )

@@ -55,7 +55,9 @@ class ModalBackend:
         bucket = self.config.pipes_bucket
         try:
             function = deployed_function(self.config, spec.stage)
-            call_records.cancel_abandoned(context.instance, self.config, context.run.run_id, spec.stage)
+            call_records.cancel_abandoned(
+                context.instance, self.config, context.run.run_id, spec.stage
+            )
             with dg.open_pipes_session(
                 context=context,
                 context_injector=PipesGCSContextInjector(bucket=bucket, client=self.client),

@@ -42,7 +42,9 @@ def process_tree(root: int) -> list[int]:
 class StandInCall:
     """A call of a function: `modal.FunctionCall` as the backend uses it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], outcome: Path, modal: StandInModal) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], outcome: Path, modal: StandInModal
+    ) -> None:
         self.process = process
         self.outcome = outcome
         self.object_id = f"fc-{process.pid}"

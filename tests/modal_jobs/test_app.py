@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import modal
 import pytest
 from dagster._utils.schedules import is_valid_cron_string
-from modal._utils.async_utils import synchronizer
 from packaging.requirements import Requirement
 from pydantic import BaseModel, ValidationError
 
@@ -23,6 +22,7 @@ from churn_assets.settings import PROJECT, Settings
 from churn_assets.stages.registry import PROGRAMS
 from churn_assets.stages.registry import STAGES as STAGE_DECLARATIONS
 from modal_jobs import app, pins, serving, shared
+from tests.modal_jobs.control_plane import running_control_plane
 from tests.modal_jobs.standin import process_tree
 
 GPU_STAGES = ("sft_model", "reward_model", "ppo_text_model", "message_bank")
@@ -49,7 +49,6 @@ def test_a_stage_has_secrets_volumes_and_no_retries_of_its_own(name: str) -> Non
     deployed = info(name)
     assert deployed.max_retries == 0
     assert deployed.single_use_containers
-    assert deployed.max_containers == 1  # two would write the same checkpoints
     assert deployed.secrets == ["modal.Secret.from_name('churn-google-cloud')"]
     assert {path: volume.name for path, volume in deployed.volumes.items()} == {
         "/checkpoints": "churn-checkpoints",
@@ -94,7 +93,6 @@ def test_the_scheduled_job_has_a_valid_schedule() -> None:
     assert deployed.schedule == "Cron('0 4 * * *', UTC)"
     assert is_valid_cron_string("0 4 * * *")
     assert set(deployed.volumes) == {"/checkpoints"}
-    assert image_of(app.remove_checkpoints) == image_of(app.score_shard)  # the small one
 
 
 def test_the_api_is_a_web_function_of_its_own_app() -> None:
@@ -105,7 +103,6 @@ def test_the_api_is_a_web_function_of_its_own_app() -> None:
     assert deployed.concurrency_info is not None
     assert deployed.concurrency_info.max_inputs == 64
     assert (deployed.cpu, deployed.memory_mib, deployed.gpus) == (2.0, 4_096, [])
-    assert deployed.max_containers == 8  # a flood of requests has a price, but not any
     assert deployed.secrets == [
         "modal.Secret.from_name('churn-google-cloud')",
         "modal.Secret.from_name('churn-api-keys')",
@@ -166,7 +163,7 @@ def test_nothing_is_deployed_without_a_lock_file(tmp_path: Path) -> None:
     copy_sources(tmp_path)
     done = run("-c", "import modal_jobs.app", cwd=tmp_path, CHURN_HOME=str(tmp_path / "home"))
     assert done.returncode != 0
-    assert str(tmp_path / "pyproject.toml") in done.stderr.splitlines()[-1]
+    assert str(tmp_path / "constraints.txt") in done.stderr.splitlines()[-1]
 
 
 def copy_sources(to: Path) -> None:
@@ -176,50 +173,85 @@ def copy_sources(to: Path) -> None:
         )
 
 
-MOUNTED = """
-import json
-from modal._utils.async_utils import synchronizer
+LEFT_BESIDE_THE_SOURCES = (
+    "modal_jobs/deploy/terraform.tfstate",
+    "modal_jobs/deploy/terraform.tfstate.backup",
+    "modal_jobs/deploy/terraform.tfstate.d/dev/terraform.tfstate",
+    "modal_jobs/deploy/.terraform/providers/google",
+    "modal_jobs/__pycache__/app.cpython-311.pyc",
+)
+DEPLOY = """
 from modal_jobs import app, serving
-
-def files(function):
-    inside = synchronizer._translate_in(function)
-    mounts = [*inside._spec.mounts, *inside._spec.image._mount_layers]
-    entries = [entry for mount in mounts for entry in mount._entries or ()]
-    return sorted(str(path) for entry in entries for _, path in entry.get_files_to_upload())
-
-found = {**app.app.registered_functions, **serving.app.registered_functions}
-print(json.dumps({name: files(function) for name, function in found.items()}))
+app.app.deploy(environment_name="dev")
+serving.app.deploy(environment_name="dev")
 """
 
 
-def test_no_terraform_state_is_mounted_anywhere(tmp_path: Path) -> None:
-    """A state names everything of the project at Google; the containers have no use for it. Asked
-    of each function is what Modal's client would really upload for it."""
-    copy_sources(tmp_path)
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    """What the real client asks Modal for when both apps are deployed from a folder in which
+    Terraform has worked: requests by method."""
+    project = tmp_path_factory.mktemp("project")
+    copy_sources(project)
     for name in ("pyproject.toml", "constraints.txt"):
-        shutil.copy(PROJECT / name, tmp_path)
-    left = (
-        "modal_jobs/deploy/terraform.tfstate",
-        "modal_jobs/deploy/terraform.tfstate.backup",
-        "modal_jobs/deploy/terraform.tfstate.d/dev/terraform.tfstate",
-        "modal_jobs/deploy/.terraform/providers/google",
-        "modal_jobs/__pycache__/app.cpython-311.pyc",
-    )
-    for path in left:
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text("a secret of the project")
-    done = run("-c", MOUNTED, cwd=tmp_path, PYTHONPATH="", CHURN_HOME=str(tmp_path / "home"))
-    assert done.returncode == 0, done.stderr
-    mounted = json.loads(done.stdout)
-    assert set(mounted) == {*STAGES, "score_shard", "remove_checkpoints", "api"}
-    for files in mounted.values():
+        shutil.copy(PROJECT / name, project)
+    for path in LEFT_BESIDE_THE_SOURCES:
+        (project / path).parent.mkdir(parents=True, exist_ok=True)
+        (project / path).write_text("a secret of the project")
+    env = {"PYTHONPATH": "", "CHURN_HOME": str(project / "home")}
+    with running_control_plane() as plane:
+        done = plane.run("-c", DEPLOY, cwd=project, env=env)
+        assert done.returncode == 0, done.stderr
+        return dict(plane.requests)
+
+
+def test_no_terraform_state_is_mounted_anywhere(deployment: dict[str, list[Any]]) -> None:
+    """A state names everything of the project at Google; the containers have no use for it."""
+    mounts = [
+        {file.filename for file in request.files}
+        for request in deployment["MountGetOrCreate"]
+        if request.files
+    ]
+    assert mounts
+    for files in mounts:  # the sources, and nothing that Modal adds by itself
         assert "/root/modal_jobs/app.py" in files
         assert "/root/churn_assets/messages/shield/rules.json" in files
         assert "/root/api/main.py" in files
-        assert not [path for path in files if any(part in path for part in UNWANTED)]
+        unwanted = ("tfstate", ".terraform", "__pycache__")
+        assert not [path for path in files if any(part in path for part in unwanted)]
+    for request in deployment["FunctionCreate"]:
+        assert len(request.function.mount_ids) == 2  # Modal's client, and the sources once
 
 
-UNWANTED = ("tfstate", ".terraform", "__pycache__")
+def test_no_function_may_grow_without_limit(deployment: dict[str, list[Any]]) -> None:
+    """Two containers of a stage would write the same checkpoints; a flood of requests or shards
+    must not cost any amount."""
+    most = {
+        request.function.function_name: request.function.autoscaler_settings.max_containers
+        for request in deployment["FunctionCreate"]
+    }
+    assert most == {
+        **dict.fromkeys(STAGES, 1),
+        "remove_checkpoints": 1,
+        "score_shard": 32,
+        "api": 8,
+    }
+
+
+def test_housekeeping_runs_on_the_small_image(deployment: dict[str, list[Any]]) -> None:
+    """Gigabytes of CUDA to remove a few folders every night."""
+    images = {
+        request.function.function_name: request.function.image_id
+        for request in deployment["FunctionCreate"]
+    }
+    assert images["remove_checkpoints"] == images["score_shard"] != images["sft_model"]
+
+
+def test_the_app_says_from_which_sources_it_was_deployed(deployment: dict[str, list[Any]]) -> None:
+    """Dagster compares this tag with its own sources before it calls a function."""
+    [stages, _] = deployment["AppPublish"]
+    assert stages.name == "churn-stages"
+    assert dict(stages.tags) == {"sources": sources_digest()}
 
 
 def test_the_images_hold_what_they_need_in_the_versions_of_the_lock_file() -> None:
@@ -249,16 +281,6 @@ def test_the_stage_image_has_all_that_stages_import(tmp_path: Path) -> None:
     entry = ("modal_jobs.app", "churn_assets.stages.entry", "churn_assets.storage.gcs")
     done = run(*check, *entry, *modules, CHURN_HOME=str(tmp_path))
     assert done.returncode == 0, done.stderr
-
-
-def test_the_app_says_from_which_sources_it_was_deployed() -> None:
-    """Dagster compares this tag with its own sources before it calls a function."""
-    inside = synchronizer._translate_in(app.app)
-    assert inside._local_state.tags == {"sources": sources_digest()}
-
-
-def image_of(function: modal.Function) -> object:
-    return synchronizer._translate_in(function)._spec.image
 
 
 def test_the_serving_image_has_all_that_serving_imports(tmp_path: Path) -> None:
