@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+import modal.experimental
+
 from churn_assets.stages.child_process import run_child, stage_command
 
 log = logging.getLogger(__name__)
@@ -79,21 +81,23 @@ def google_identity(folder: Path) -> dict[str, str]:
     return {"GOOGLE_APPLICATION_CREDENTIALS": str(path)}
 
 
-def replace_before_expiry(clock: Callable[[], float] = time.time) -> None:
+def replace_before_expiry(clock: Callable[[], float] = time.time) -> threading.Timer | None:
     """Let Modal replace a container that serves for days before its identity token expires.
 
-    It finishes what it was asked and takes no more; the next container gets a new token. Does
-    nothing where there is no token or Modal renews it.
+    It finishes what it was asked and takes no more; the next container gets a new token.
+
+    Returns:
+        What waits for that moment; None where there is no token, or Modal renews it.
     """
     token = os.environ.get(TOKEN)
     if TOKEN_FILE in os.environ or token is None or (expiry := _expiry(token)) is None:
-        return
-    # Imported here: only a container that serves needs Modal's client.
-    from modal.experimental import stop_fetching_inputs
-
-    timer = threading.Timer(max(0.0, expiry - REPLACED_SECONDS - clock()), stop_fetching_inputs)
+        return None
+    timer = threading.Timer(
+        max(0.0, expiry - REPLACED_SECONDS - clock()), modal.experimental.stop_fetching_inputs
+    )
     timer.daemon = True
     timer.start()
+    return timer
 
 
 def _expiry(token: str) -> float | None:

@@ -46,8 +46,8 @@ def deployed_function(config: ModalConfig, name: str) -> modal.Function[Any, Any
     if deployed != here:
         raise StageError(
             f"on Modal: the app {config.app} in {config.environment} was deployed from other "
-            f"sources ({deployed or 'it does not say which'}) than those here ({here}): deploy with "
-            "`make deploy`, or check out what is deployed"
+            f"sources ({deployed or 'it does not say which'}) than those here ({here}): "
+            "deploy with `make deploy`, or check out what is deployed"
         )
     return modal.Function.from_name(config.app, name, environment_name=config.environment)
 
