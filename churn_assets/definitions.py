@@ -17,7 +17,7 @@ from churn_assets.decision import assets as decision
 from churn_assets.messages import assets as messages
 from churn_assets.orchestration.compute import Compute
 from churn_assets.orchestration.executor import choose_executor
-from churn_assets.orchestration.resources import ArtifactIOManager, StoreResource
+from churn_assets.orchestration.resources import ArtifactIOManager, store_resources
 from churn_assets.predictors import assets as predictors
 from churn_assets.release import assets as release
 from churn_assets.release.assembly import Terms
@@ -49,7 +49,8 @@ def definitions() -> dg.Definitions:
 
 def bind(settings: Settings) -> dict[str, Any]:
     """What the assets ask for by name: store, compute, and each area its own settings."""
-    store = StoreResource(url=settings.store_url, cache=str(settings.home / "cache"))
+    stores = store_resources(settings.store_url, settings.home / "cache")
+    store = stores["store"]
     config = settings.compute.model_dump(mode="json")
     forced = settings.release.force_baseline or settings.api.force_baseline
     return {
@@ -70,7 +71,7 @@ def bind(settings: Settings) -> dict[str, Any]:
             sources=PROJECT,
         ),
         "rehearsal": EngineRehearsal(settings.api.default_time_zone),
-        "store": store,
+        **stores,
         "compute": Compute(home=str(settings.home), config=config, store=store),
         "io_manager": ArtifactIOManager(store=store),
     }

@@ -1,4 +1,4 @@
-"""The Modal app with the stages: one function each, called by `resources/compute_modal.py`.
+"""The Modal app with the stages: one function each, called by `orchestration.modal_backend`.
 
 `modal deploy -m modal_jobs.app --env dev`. Retries are Dagster's: every function has `retries=0`.
 """
@@ -12,13 +12,22 @@ from typing import Any
 import modal
 
 from churn_assets.orchestration.config import CHECKPOINTS, Machine
+from churn_assets.orchestration.sources import TAG, sources_digest
+from churn_assets.stages.child_process import StageError
 from modal_jobs.container import google_identity, remove_stale_checkpoints, run_program
 from modal_jobs.shards import score
 from modal_jobs.shared import IDENTITY, config, google, resources, serving_image, stage_image
 
 WEIGHTS = "/weights"
 
-app = modal.App(config.app, image=stage_image)
+app = modal.App(
+    config.app,
+    image=stage_image,
+    # The image holds the sources, chosen by `shared.NOT_SOURCES`; what Modal would add by itself is
+    # the whole package, Terraform's state with it.
+    include_source=False,
+    tags={TAG: sources_digest()},
+)
 checkpoints = modal.Volume.from_name(config.checkpoints_volume, create_if_missing=True)
 weights = modal.Volume.from_name(config.weights_volume, create_if_missing=True)
 
@@ -30,18 +39,30 @@ def stage(machine: Machine) -> dict[str, Any]:
         "volumes": {CHECKPOINTS: checkpoints, WEIGHTS: weights},
         "secrets": [google],
         "retries": 0,
+        # Never two at once: they would write the same checkpoints. A second call waits.
+        "max_containers": 1,
         # A stage fills memory and GPU; the next one starts in a clean container.
         "single_use_containers": True,
     }
 
 
 def run_stage(name: str, bootstrap: dict[str, str]) -> None:
-    """Run a stage; its checkpoints are kept however it ends."""
+    """Run a stage; its checkpoints are kept however it ends.
+
+    Raises:
+        StageError: whatever went wrong. The caller's client makes errors of its own look like the
+            function's, a TimeoutError above all, which there means "still running".
+    """
     try:
-        run_program(name, bootstrap, IDENTITY)
-    finally:
-        if not modal.is_local():
-            checkpoints.commit()
+        try:
+            run_program(name, bootstrap, IDENTITY)
+        finally:
+            if not modal.is_local():
+                checkpoints.commit()
+    except StageError:
+        raise
+    except Exception as error:
+        raise StageError(f"{type(error).__name__} in its container: {error}") from error
 
 
 @app.function(**stage(config.cpu_stage))
@@ -106,8 +127,10 @@ def score_shard(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 @app.function(
+    image=serving_image,  # the small one
     volumes={CHECKPOINTS: checkpoints},
     schedule=modal.Cron("0 4 * * *"),
+    max_containers=1,
     retries=0,
     timeout=600,
 )

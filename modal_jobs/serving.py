@@ -10,22 +10,26 @@ import os
 import modal
 from fastapi import FastAPI
 
-from modal_jobs.container import google_identity
+from modal_jobs.container import google_identity, replace_before_expiry
 from modal_jobs.shared import IDENTITY, config, google, resources, serving_image
 
-app = modal.App(config.api_app, image=serving_image)
+app = modal.App(config.api_app, image=serving_image, include_source=False)
 
 api_keys = modal.Secret.from_name(config.api_secret)
 
 
 @app.function(
-    **resources(config.api), secrets=[google, api_keys], min_containers=config.api_min_containers
+    **resources(config.api),
+    secrets=[google, api_keys],
+    min_containers=config.api_min_containers,
+    max_containers=config.api_max_containers,
 )
 @modal.concurrent(max_inputs=config.api_inputs)
 @modal.asgi_app()
 def api() -> FastAPI:
     """The service, built once a container, which then answers many requests."""
     os.environ.update(google_identity(IDENTITY))  # which opening the artifact store needs
+    replace_before_expiry()
     # Imported here: who deploys needs none of what serves.
     from api.main import create_app
 

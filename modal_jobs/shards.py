@@ -24,6 +24,7 @@ from churn_assets.release.config import ReleaseConfig
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving import batch_scoring as predictions
 from churn_assets.settings import Settings, load_settings
+from churn_assets.stages.child_process import StageError
 from churn_assets.stages.runner import run_stage
 from churn_assets.stages.spec import Stage, StageReport, StageSpec
 from churn_assets.storage.opening import open_store
@@ -119,12 +120,9 @@ def map_on_modal(settings: Settings) -> Map:
     everything that is in the store by now.
     """
     # Imported here: a local run needs no Modal.
-    import modal
+    from churn_assets.orchestration.modal_calls import deployed_function
 
-    config = settings.compute.modal
-    function = modal.Function.from_name(
-        config.app, "score_shard", environment_name=config.environment
-    )
+    function = deployed_function(settings.compute.modal, "score_shard")
 
     def apply(_: Callable[[Spec], Spec], specs: Iterable[Spec]) -> Iterator[Spec]:
         failures = []
@@ -159,5 +157,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with one_line_exit(ArtifactError, ReleaseError, pa.ArrowException):
+    with one_line_exit(ArtifactError, ReleaseError, StageError, pa.ArrowException):
         main()

@@ -10,10 +10,10 @@ import modal
 
 from churn_assets.domain.plain_errors import one_line_exit
 from churn_assets.orchestration.config import Machine
-from churn_assets.settings import PROJECT, load_settings
+from churn_assets.settings import load_settings
+from modal_jobs import pins
 
 PYTHON = "3.11"
-CONSTRAINTS = "/constraints.txt"
 SOURCES = ("churn_assets", "modal_jobs", "api")
 NOT_SOURCES = ["**/__pycache__", "**/.terraform", "**/*.tfstate*"]
 IDENTITY = Path("/run/google-identity")
@@ -73,34 +73,21 @@ def deployed_settings() -> dict[str, str]:
     return deployed | {"CHURN_HOME": "/churn"}
 
 
-def _pinned() -> modal.Image:
-    """Python with the lock file beside it; CUDA libraries are left to torch's own exact pins."""
-    return (
-        modal.Image.debian_slim(python_version=PYTHON)
-        .add_local_file(PROJECT / "constraints.txt", "/lock.txt", copy=True)
-        .run_commands(f"grep -vE '^(nvidia|cuda|triton)' /lock.txt > {CONSTRAINTS}")
-    )
-
-
 def _with_sources(image: modal.Image) -> modal.Image:
     # Not only *.py, as Modal would have it: rules, templates and the console page go too.
     return image.add_local_python_source(*SOURCES, ignore=NOT_SOURCES)
 
 
-# PyPI's torch is the CUDA build; the extra `gpu` adds bitsandbytes. HF_HOME lies on a volume, so
-# that the weights of a pinned revision are downloaded once.
+# PyPI's torch is the CUDA build; bitsandbytes comes with it. HF_HOME lies on a volume, so that the
+# weights of a pinned revision are downloaded once.
 stage_image = _with_sources(
-    _pinned()
-    .pip_install_from_pyproject(
-        str(PROJECT / "pyproject.toml"),
-        optional_dependencies=["gpu"],
-        extra_options=f"--constraint {CONSTRAINTS}",
-    )
+    modal.Image.debian_slim(python_version=PYTHON)
+    .pip_install(*pins.pinned(pins.stage_packages))
     .env({"HF_HOME": "/weights", "TOKENIZERS_PARALLELISM": "false", **deployed_settings()})
 )
 
 serving_image = _with_sources(
-    _pinned()
-    .pip_install(*SERVING_PACKAGES, extra_options=f"--constraint {CONSTRAINTS}")
+    modal.Image.debian_slim(python_version=PYTHON)
+    .pip_install(*pins.pinned(lambda: SERVING_PACKAGES))
     .env(deployed_settings())
 )

@@ -50,14 +50,14 @@ class Backend(Protocol):
     def run(self, context: dg.AssetExecutionContext, spec: StageSpec) -> StageReport: ...
 
 
-def choose_backend(config: ComputeConfig, home: Path) -> Backend:
+def choose_backend(config: ComputeConfig, home: Path, store: StoreResource) -> Backend:
     """The backend that the settings name; the local one keeps its checkpoints below `home`."""
     if config.backend == "local":
         return LocalBackend(config.local, checkpoints=home / "checkpoints")
     # Imported here: the clients of Modal and Google Cloud cost seconds; a local run needs neither.
     from churn_assets.orchestration.modal_backend import ModalBackend
 
-    return ModalBackend(config.modal)
+    return ModalBackend(config.modal, store.client())
 
 
 class Compute(dg.ConfigurableResource):
@@ -123,7 +123,7 @@ class Compute(dg.ConfigurableResource):
     ) -> StageReport:
         if declared.machine != "here":
             config = ComputeConfig.model_validate(self.config)
-            return choose_backend(config, Path(self.home)).run(context, spec)
+            return choose_backend(config, Path(self.home), self.store).run(context, spec)
 
         def progress(step: int, total: int, **metrics: float) -> None:
             context.log.info(f"{declared.name}: {step}/{total} {metrics}")

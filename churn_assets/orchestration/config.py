@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 MODAL_TIMEOUT_LIMIT = 86_400
 """Longest time in seconds that Modal lets one function call run."""
@@ -62,12 +62,17 @@ class ModalConfig(BaseModel):
         weights_volume: volume that caches model weights of pinned revisions from the hub.
         poll_seconds: how often a running call is asked for its result, and how late at most a
             cancellation is noticed.
+        outage_seconds: how long Modal may be out of reach before a running call is given up, and
+            how long it is then told to end.
+        cancel_seconds: time between asking a cancelled call to stop, so that it saves its
+            checkpoints, and ending its container.
         message_seconds: how often messages are written to and read from the bucket.
         gpu_stage, cpu_stage, api, shard: machines for GPU stages, CPU stages, the API and one
             shard of a batch prediction.
         max_shards: most shards scored at once.
         api_inputs: requests that one container of the API answers at a time.
         api_min_containers: containers of the API kept warm; 0 saves money, 1 saves cold starts.
+        api_max_containers: most containers of the API, whatever is asked of it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -82,6 +87,8 @@ class ModalConfig(BaseModel):
     checkpoint_days: int = Field(default=14, ge=1, le=365)
     weights_volume: ModalName = "churn-weights"
     poll_seconds: float = Field(default=0.5, gt=0.0, le=60.0)
+    outage_seconds: float = Field(default=600.0, ge=0.0, le=86_400.0)
+    cancel_seconds: float = Field(default=30.0, ge=0.0, le=600.0)
     message_seconds: int = Field(default=5, ge=0, le=60)
     gpu_stage: Machine = Machine(gpu="L4", cpu=4.0, memory_mib=32_768, timeout_seconds=21_600)
     cpu_stage: Machine = Machine(cpu=8.0, memory_mib=16_384, timeout_seconds=7_200)
@@ -90,6 +97,16 @@ class ModalConfig(BaseModel):
     max_shards: int = Field(default=32, ge=1, le=1_000)
     api_inputs: int = Field(default=64, ge=1, le=1_000)
     api_min_containers: int = Field(default=0, ge=0, le=100)
+    api_max_containers: int = Field(default=8, ge=1, le=1_000)
+
+    @model_validator(mode="after")
+    def _containers_in_order(self) -> ModalConfig:
+        if self.api_min_containers > self.api_max_containers:
+            raise ValueError(
+                f"api_min_containers ({self.api_min_containers}) is more than "
+                f"api_max_containers ({self.api_max_containers})"
+            )
+        return self
 
 
 class ComputeConfig(BaseModel):

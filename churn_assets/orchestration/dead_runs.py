@@ -13,6 +13,8 @@ import dagster as dg
 import psutil
 from dagster._core.storage.runs import SqliteRunStorage
 
+from churn_assets.orchestration import call_records
+
 UNDER_WAY = [
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
@@ -41,6 +43,7 @@ def fail_dead_runs() -> list[str]:
         for run in dead:
             instance.report_run_failed(run, "its process ended without a word: killed, or a crash")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+            call_records.cancel_calls_of(instance, run.run_id)
         return [f"{run.job_name} {run.run_id}" for run in dead]
 
 

@@ -42,7 +42,7 @@ class LocalBackend:
                 grace_seconds=self.config.grace_seconds,
                 on_poll=partial(stop_if_canceled, context),
             )
-        return received_report(session, spec.stage)
+        return received_report(session)
 
     def _threads(self) -> dict[str, str]:
         count = self.config.threads

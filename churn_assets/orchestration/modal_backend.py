@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from functools import partial
 from pathlib import PurePosixPath
-from typing import Any
 
 import dagster as dg
 import modal
-from dagster_gcp.gcs import GCSResource
 from dagster_gcp.pipes import PipesGCSContextInjector, PipesGCSMessageReader
+from google.cloud import storage
 
+from churn_assets.orchestration import call_records
 from churn_assets.orchestration.config import CHECKPOINTS, ModalConfig
+from churn_assets.orchestration.modal_calls import (
+    OUTAGE,
+    cancel,
+    deployed_function,
+    through_outage,
+    wait,
+)
 from churn_assets.orchestration.pipes import received_report, stop_if_canceled
 from churn_assets.stages.child_process import StageError
 from churn_assets.stages.spec import StageReport, StageSpec
 
-ENDED = (StageError, modal.exception.FunctionTimeoutError, modal.exception.InternalFailure)
+ENDED = (
+    StageError,
+    modal.exception.FunctionTimeoutError,
+    modal.exception.InternalFailure,
+    modal.exception.RemoteError,
+)
 """By these a call itself has ended; any other error only ends the wait for it."""
 
 
@@ -28,66 +40,66 @@ class ModalBackend:
     `modal run`, so the remote code has none to report to.
     """
 
-    def __init__(self, config: ModalConfig) -> None:
+    def __init__(self, config: ModalConfig, client: storage.Client | None) -> None:
         self.config = config
+        self.client = client
 
     def run(self, context: dg.AssetExecutionContext, spec: StageSpec) -> StageReport:
         """Call the function and wait; raises StageError if the stage or Modal fails."""
-        if not spec.store_url.startswith("gs://"):
+        if self.client is None:
             raise StageError(
-                f"{spec.stage} can't run on Modal with artifacts in the local folder "
+                "can't run on Modal with artifacts in the local folder "
                 f"{spec.store_url}: set CHURN_STORE=gs://<bucket>/<prefix>"
             )
         spec = spec.with_checkpoints_below(PurePosixPath(CHECKPOINTS))
-        client = GCSResource().get_client()
         bucket = self.config.pipes_bucket
-        with dg.open_pipes_session(
-            context=context,
-            context_injector=PipesGCSContextInjector(bucket=bucket, client=client),
-            message_reader=PipesGCSMessageReader(
-                bucket=bucket, client=client, interval=self.config.message_seconds
-            ),
-            extras={"spec": spec.model_dump(mode="json")},
-        ) as session:
-            try:
-                self._call(context, spec.stage, dict(session.get_bootstrap_env_vars()))
-            except modal.exception.Error as error:
-                raise StageError(f"{spec.stage} on Modal: {explain(error)}") from error
-        return received_report(session, spec.stage)
-
-    def _call(self, context: dg.AssetExecutionContext, stage: str, env: dict[str, str]) -> None:
-        """Start the stage's function and wait; whatever interrupts the wait ends the call."""
-        function = modal.Function.from_name(
-            self.config.app, stage, environment_name=self.config.environment
-        )
-        call = function.spawn(env)
-        context.log.info(f"{stage} runs on Modal as {call.object_id}")
         try:
-            while not finished(call, self.config.poll_seconds):
-                stop_if_canceled(context)
+            function = deployed_function(self.config, spec.stage)
+            call_records.cancel_abandoned(
+                context.instance, self.config, context.run.run_id, spec.stage
+            )
+            with dg.open_pipes_session(
+                context=context,
+                context_injector=PipesGCSContextInjector(bucket=bucket, client=self.client),
+                message_reader=PipesGCSMessageReader(
+                    bucket=bucket,
+                    client=self.client,
+                    interval=self.config.message_seconds,
+                    include_stdio_in_messages=True,
+                ),
+                extras={"spec": spec.model_dump(mode="json")},
+            ) as session:
+                env = dict(session.get_bootstrap_env_vars())
+                call = through_outage(lambda: function.spawn(env), self.config)
+                self._follow(context, spec.stage, call)
+        except (modal.exception.Error, *OUTAGE) as error:
+            raise StageError(f"on Modal: {explain(error)}") from error
+        return received_report(session)
+
+    def _follow(
+        self, context: dg.AssetExecutionContext, stage: str, call: modal.FunctionCall[None]
+    ) -> None:
+        """Wait for the call; whatever interrupts the wait ends the call."""
+        try:
+            call_records.note(context.instance, context.run.run_id, stage, call.object_id)
+            context.log.info(f"{stage} runs on Modal as {call.object_id}")
+            wait(call, self.config, partial(stop_if_canceled, context))
         except ENDED:
+            call_records.settle(context.instance, context.run.run_id, stage)
             raise
         except BaseException:
             # Also when Modal can't be reached: a stage that nobody follows must not go on.
-            with suppress(modal.exception.Error):
-                call.cancel(terminate_containers=True)
+            try:
+                cancel(call, self.config)
+            except (modal.exception.Error, *OUTAGE) as error:
+                context.log.warning(f"{call.object_id} goes on until the next start: {error}")
+            else:
+                call_records.settle(context.instance, context.run.run_id, stage)
             raise
+        call_records.settle(context.instance, context.run.run_id, stage)
 
 
-def finished(call: modal.FunctionCall[Any], seconds: float) -> bool:
-    """Whether the call has returned, after waiting for at most `seconds`; raises what it raised.
-
-    The built-in TimeoutError can only be the wait's: the functions raise nothing but StageError,
-    and Modal's own time limit arrives as `modal.exception.FunctionTimeoutError`.
-    """
-    try:
-        call.get(timeout=seconds)
-    except TimeoutError:
-        return False
-    return True
-
-
-def explain(error: modal.exception.Error) -> str:
+def explain(error: Exception) -> str:
     """What Modal refused or broke off, and what to do about it."""
     match error:
         case modal.exception.NotFoundError():

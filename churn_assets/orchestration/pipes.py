@@ -10,11 +10,11 @@ from churn_assets.stages.spec import StageReport
 CANCELED = {dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED}
 
 
-def received_report(session: dg.PipesSession, stage: str) -> StageReport:
+def received_report(session: dg.PipesSession) -> StageReport:
     """The report that the stage sent before it ended; raises StageError if there is none."""
     messages = [m["report"] for m in session.get_custom_messages() if "report" in m]
     if len(messages) != 1:
-        raise StageError(f"{stage} ended without error but sent {len(messages)} reports, not one")
+        raise StageError(f"ended without error but sent {len(messages)} reports, not one")
     return StageReport.model_validate(messages[0])
 
 

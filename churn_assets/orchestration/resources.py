@@ -22,18 +22,29 @@ class StoreResource(dg.ConfigurableResource):
     url: str
     cache: str
 
-    def open(self) -> ArtifactStore:
-        client = None
-        if self.url.startswith("gs://"):
-            # Imported here: a local run need not pay for Google's clients.
-            from dagster_gcp.gcs import GCSResource
+    def client(self) -> Any:
+        """The Google Cloud Storage client of a store in a bucket; None for a folder."""
+        return None
 
-            client = GCSResource().get_client()
-        return open_store(self.url, cache=Path(self.cache), client=client)
+    def open(self) -> ArtifactStore:
+        return open_store(self.url, cache=Path(self.cache), client=self.client())
 
     def report(self, artifact: Artifact) -> dict[str, Any]:
         """The `report.json` of a stage's artifact."""
         return read_report(self.open(), artifact)
+
+
+def store_resources(url: str, cache: Path) -> dict[str, Any]:
+    """What is bound for the store at `url`: `store`, and for a bucket the resource `gcs`, too."""
+    if not url.startswith("gs://"):
+        return {"store": StoreResource(url=url, cache=str(cache))}
+    # Imported here: a local run need not pay for Google's clients.
+    from dagster_gcp.gcs import GCSResource
+
+    from churn_assets.orchestration.bucket import BucketStoreResource
+
+    gcs = GCSResource()
+    return {"store": BucketStoreResource(url=url, cache=str(cache), gcs=gcs), "gcs": gcs}
 
 
 class ArtifactIOManager(dg.ConfigurableIOManager):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,11 +16,15 @@ from google.api_core.exceptions import GoogleAPICallError, NotFound
 from google.auth.exceptions import GoogleAuthError, TransportError
 
 from churn_assets.domain.plain_errors import one_line_exit
+from churn_assets.orchestration.modal_calls import deployed_function
 from churn_assets.settings import Settings, load_settings
+from churn_assets.stages.child_process import StageError
 from churn_assets.storage.gcs import storage_client
 
 Check = Callable[[Settings], str | None]
 """Looks at one thing; returns None if it is there, else the command that mends it."""
+
+Handle = modal.Secret | modal.Function[Any, Any, Any]
 
 SECRET_KEYS = ["GOOGLE_SERVICE_ACCOUNT", "GOOGLE_IDENTITY_PROVIDER"]
 KEY_HASHES = "CHURN_API__KEY_HASHES"
@@ -26,6 +33,8 @@ ROLE_OF = {
     "storage.buckets.get": "legacyBucketReader",
 }
 """Permissions on both buckets -> the least role `roles/storage.<...>` that gives each."""
+ANSWER_SECONDS = 20.0
+NO_ANSWER = f"try again: no answer within {ANSWER_SECONDS:.0f} s (is there a network?)"
 MODAL = ".venv/bin/modal"
 TERRAFORM = "terraform -chdir=modal_jobs/deploy"
 LOG_IN_AT_MODAL = f"{MODAL} setup"
@@ -56,10 +65,10 @@ def store_is_a_bucket(settings: Settings) -> str | None:
 
 
 def modal_token(settings: Settings) -> str | None:
-    """This machine may talk to Modal."""
+    """This machine may talk to Modal, and its token is one that Modal knows."""
 
     def look() -> None:
-        modal.Client.from_env()
+        modal.Client.from_env().hello()
 
     return _at_modal(look)
 
@@ -90,27 +99,35 @@ def api_key_secret(settings: Settings) -> str | None:
 
 def _has_secret(settings: Settings, name: str, keys: list[str], values: str) -> str | None:
     environment = settings.compute.modal.environment
-    secret = modal.Secret.from_name(name, environment_name=environment, required_keys=keys)
+
+    def secret() -> Handle:
+        return modal.Secret.from_name(name, environment_name=environment, required_keys=keys)
+
     # It may exist and lack a key: --force replaces it.
     return _hydrated(secret, f"{MODAL} secret create --force --env {environment} {name} {values}")
 
 
 def deployed_functions(settings: Settings) -> str | None:
-    """The stages and the API are deployed."""
-    config = settings.compute.modal
-    for app, name in ((config.app, "sft_model"), (config.api_app, "api")):
-        function = modal.Function.from_name(app, name, environment_name=config.environment)
-        if remedy := _hydrated(function, "make deploy"):
-            return remedy
-    return None
+    """The stages, from the sources that are here, and the API are deployed."""
+    config = settings.compute.modal.model_copy(update={"outage_seconds": 0.0})
+
+    def stages() -> Handle:
+        return deployed_function(config, "sft_model")
+
+    def api() -> Handle:
+        return modal.Function.from_name(config.api_app, "api", environment_name=config.environment)
+
+    return _hydrated(stages, "make deploy") or _hydrated(api, "make deploy")
 
 
-def _hydrated(handle: modal.Secret | modal.Function[Any, Any, Any], remedy: str) -> str | None:
+def _hydrated(handle: Callable[[], Handle], remedy: str) -> str | None:
     def look() -> str | None:
         try:
-            handle.hydrate()
+            handle().hydrate()
         except (modal.exception.NotFoundError, modal.exception.InvalidError):
             return remedy
+        except StageError as stale:
+            return f"{remedy}   # {stale.message}"
         return None
 
     return _at_modal(look)
@@ -210,15 +227,36 @@ ALL: Sequence[Check] = (*BEFORE_DEPLOYMENT, *GOOGLE, deployed_functions)
 
 
 def report(checks: Sequence[Check]) -> int:
-    """Print a line for each check; returns how many found something missing."""
+    """Print a line for each check; returns how many found something missing.
+
+    All look at once, each for at most `ANSWER_SECONDS`: without a network the clients would try
+    again for minutes, one after the other.
+    """
     settings = load_settings()
+    until = time.monotonic() + ANSWER_SECONDS
+    looking = [_started(check, settings) for check in checks]
     missing = 0
-    for check in checks:
-        label = check.__name__.replace("_", " ")
-        remedy = check(settings)
+    for check, found in zip(checks, looking, strict=True):
+        wait([found], timeout=max(0.0, until - time.monotonic()))
+        remedy = found.result() if found.done() else NO_ANSWER
         missing += remedy is not None
+        label = check.__name__.replace("_", " ")
         print(f"ok       {label}" if remedy is None else f"missing  {label}: {remedy}")
     return missing
+
+
+def _started(check: Check, settings: Settings) -> Future[str | None]:
+    """What the check will find, in a thread that doesn't keep the process from ending."""
+    found: Future[str | None] = Future()
+
+    def look() -> None:
+        try:
+            found.set_result(check(settings))
+        except BaseException as error:  # noqa: BLE001 (raised again by whoever asks for the result)
+            found.set_exception(error)
+
+    threading.Thread(target=look, name=check.__name__, daemon=True).start()
+    return found
 
 
 if __name__ == "__main__":

@@ -7,14 +7,24 @@ from __future__ import annotations
 
 import json
 import pickle
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
+
+import modal
 
 from churn_assets.stages import child_process
 from modal_jobs import app
 
 
+def cancel(signum: int, frame: FrameType | None) -> None:
+    """What Modal's own container does with an input that was cancelled."""
+    raise modal.exception.InputCancellation("Input was cancelled")
+
+
 def main(name: str, arguments: str, outcome: Path, program: str) -> None:
+    signal.signal(signal.SIGUSR1, cancel)
     child_process.STAGE_PROGRAM = program
     function = getattr(app, name)
     try:

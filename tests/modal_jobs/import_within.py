@@ -10,7 +10,7 @@ import importlib.metadata as metadata
 import re
 import sys
 from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
 from packaging.requirements import Requirement
@@ -36,22 +36,24 @@ def requirements(packages: Sequence[str]) -> set[str]:
     return found
 
 
-class NotInImage(MetaPathFinder):
-    """Hides every installed package but the allowed ones."""
+class InImage(PathFinder):
+    """Finds of the installed packages only those in the image; the others aren't there."""
 
-    def __init__(self, allowed: set[str]) -> None:
-        self.allowed = allowed | {"churn-retention"}
-        self.owners = metadata.packages_distributions()
+    allowed: frozenset[str] = frozenset()
+    owners = metadata.packages_distributions()
 
+    @classmethod
     def find_spec(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> None:
-        owners = {normal(owner) for owner in self.owners.get(name.split(".")[0], [])}
-        if owners and not owners & self.allowed:
-            raise ModuleNotFoundError(f"{name} is not in the image", name=name)
+        cls, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        owners = {normal(owner) for owner in cls.owners.get(name.split(".")[0], [])}
+        if owners and not owners & cls.allowed:
+            return None
+        return super().find_spec(name, path, target)
 
 
 if __name__ == "__main__":
-    sys.meta_path.insert(0, NotInImage(requirements(sys.argv[1].split(","))))
+    InImage.allowed = frozenset(requirements(sys.argv[1].split(","))) | {"churn-retention"}
+    sys.meta_path[sys.meta_path.index(PathFinder)] = InImage
     for module in sys.argv[2:]:
         importlib.import_module(module)

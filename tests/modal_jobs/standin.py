@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import modal
+import pytest
 from modal import Function
 
+from churn_assets.orchestration.sources import TAG, sources_digest
 from modal_jobs import app
 
 ENDS_THE_CALL = (modal.exception.FunctionTimeoutError, modal.exception.InternalFailure)
@@ -41,21 +43,25 @@ class StandInCall:
     """A call of a function: `modal.FunctionCall` as the backend uses it."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], outcome: Path, error: Exception | None
+        self, process: subprocess.Popen[bytes], outcome: Path, modal: StandInModal
     ) -> None:
         self.process = process
         self.outcome = outcome
         self.object_id = f"fc-{process.pid}"
-        self.error = error
-        self.canceled = False
+        self.modal = modal
+        self.canceled: list[str] = []
 
     def get(self, timeout: float | None = None) -> Any:
+        self.modal.answer()
+        if isinstance(self.modal.error, ENDS_THE_CALL):
+            self._kill()
+            raise self.modal.error
         try:
             self.process.wait(timeout)
         except subprocess.TimeoutExpired:
-            if isinstance(self.error, ENDS_THE_CALL):
-                self._kill()
-            raise self.error or TimeoutError from None
+            raise self.modal.error or TimeoutError from None
+        if self.canceled:
+            raise modal.exception.RemoteError("cancelled")
         if not self.outcome.exists():
             raise modal.exception.InternalFailure("the container ended without an outcome")
         value, error = pickle.loads(self.outcome.read_bytes())  # noqa: S301 (our own file)
@@ -64,13 +70,17 @@ class StandInCall:
         return value
 
     def cancel(self, terminate_containers: bool = False) -> None:
-        assert terminate_containers, "without this a Modal container may go on"
-        self.canceled = True
-        self._kill()
+        self.modal.answer()
+        self.canceled.append("terminated" if terminate_containers else "asked")
+        if terminate_containers:
+            self._kill()
+        elif self.process.poll() is None:
+            self.process.send_signal(signal.SIGUSR1)  # as Modal's worker tells the container
 
     def _kill(self) -> None:
         for pid in process_tree(self.process.pid):
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.process.wait()
 
 
@@ -82,6 +92,7 @@ class StandInFunction:
         self.modal = modal
 
     def spawn(self, bootstrap: dict[str, str]) -> StandInCall:
+        self.modal.answer()
         folder = self.modal.folder
         outcome = folder / f"outcome-{len(list(folder.iterdir()))}"
         process = subprocess.Popen(
@@ -95,7 +106,7 @@ class StandInFunction:
                 self.modal.program,
             ]
         )
-        self.modal.calls.append(StandInCall(process, outcome, self.modal.error))
+        self.modal.calls.append(StandInCall(process, outcome, self.modal))
         return self.modal.calls[-1]
 
     def map(
@@ -112,13 +123,15 @@ class StandInFunction:
 
 
 class StandInModal:
-    """Takes the place of the class `modal.Function`.
+    """Takes the place of the classes `modal.Function`, `modal.App` and `modal.FunctionCall`.
 
     Attributes:
         folder: where the containers leave their outcomes.
         program: the module that runs a stage: the real one, or a test's.
         error: what Modal answers instead of "still running".
+        outages: errors that the next requests to Modal end with, whatever was asked.
         broken_inputs: positions of a map's inputs that fail.
+        tags: those of the deployed app.
         calls: those that were started.
     """
 
@@ -132,7 +145,31 @@ class StandInModal:
         self.program = program
         self.broken_inputs = broken_inputs
         self.error: Exception | None = None
+        self.outages: list[Exception] = []
+        self.tags = {TAG: sources_digest()}
         self.calls: list[StandInCall] = []
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> StandInModal:
+        """Let the backend meet this one in Modal's place."""
+        for name in ("Function", "App", "FunctionCall"):
+            monkeypatch.setattr(modal, name, self)
+        return self
+
+    def answer(self) -> None:
+        if self.outages:
+            raise self.outages.pop(0)
+
+    def lookup(self, app_name: str, *, environment_name: str) -> StandInModal:
+        self.answer()
+        if app_name != app.app.name or environment_name != "dev":
+            raise modal.exception.NotFoundError(f"{environment_name}: {app_name}")
+        return self
+
+    def get_tags(self) -> dict[str, str]:
+        return self.tags
+
+    def from_id(self, call_id: str) -> StandInCall:
+        return next(call for call in self.calls if call.object_id == call_id)
 
     def from_name(self, app_name: str, name: str, *, environment_name: str) -> StandInFunction:
         """Look a function up among those of the real app, as deployed to `dev`."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,11 +19,15 @@ from dagster._core.instance.config import (
 )
 from google.auth.exceptions import RefreshError, TransportError
 from google.cloud import storage
+from google.protobuf.message import Message
+from grpclib import GRPCError, Status
 
 from churn_assets.orchestration.config import ComputeConfig, ModalConfig
+from churn_assets.orchestration.sources import TAG, sources_digest
 from churn_assets.settings import PROJECT, Settings
 from modal_jobs.deploy import check
 from modal_jobs.deploy.__main__ import main
+from tests.modal_jobs.control_plane import running_control_plane
 
 
 def settings(store: str = "gs://churn-artifacts/dev", **config: str) -> Settings:
@@ -139,6 +147,7 @@ def test_without_a_token_everything_at_modal_says_log_in(monkeypatch: pytest.Mon
     monkeypatch.setattr(modal.Client, "from_env", refuse)
     monkeypatch.setattr(modal.environments, "list_environments", refuse)
     monkeypatch.setattr(modal.Secret, "from_name", lambda *a, **k: refusing(error))
+    monkeypatch.setattr(modal.App, "lookup", refuse)
     monkeypatch.setattr(modal.Function, "from_name", lambda *a, **k: refusing(error))
     looks = (
         check.modal_token,
@@ -156,7 +165,9 @@ def test_an_empty_account_gets_every_command(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(
         modal.environments, "list_environments", lambda: [SimpleNamespace(name="main")]
     )
+    app = SimpleNamespace(get_tags=lambda: {TAG: sources_digest()})
     monkeypatch.setattr(modal.Secret, "from_name", lambda *a, **k: refusing(error))
+    monkeypatch.setattr(modal.App, "lookup", lambda *a, **k: app)
     monkeypatch.setattr(modal.Function, "from_name", lambda *a, **k: refusing(error))
     prod = settings(environment="prod")
     assert check.modal_environment(prod) == ".venv/bin/modal environment create prod"
@@ -170,6 +181,60 @@ def test_an_empty_account_gets_every_command(monkeypatch: pytest.MonkeyPatch) ->
     keys = check.api_key_secret(prod)
     assert keys is not None
     assert "--env prod churn-api-keys CHURN_API__KEY_HASHES=" in keys
+
+
+def checked(url: str, *names: str) -> subprocess.CompletedProcess[str]:
+    """`deploy.check` with a token, in a process of its own; only the named checks."""
+    program = f"""
+from modal_jobs.deploy import check
+check.ANSWER_SECONDS = 3.0
+raise SystemExit(check.report([{", ".join(f"check.{name}" for name in names)}]))
+"""
+    token = {"MODAL_TOKEN_ID": "ak-made-up", "MODAL_TOKEN_SECRET": "as-made-up"}
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        env={**os.environ, **token, "MODAL_SERVER_URL": url},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_made_up_token_is_no_token(known: bool) -> None:
+    """The client takes any two words for one; only Modal can say."""
+
+    def refuse(_: object) -> Message:
+        raise GRPCError(Status.UNAUTHENTICATED, "no such token")
+
+    with running_control_plane() as plane:
+        if not known:
+            plane.answers["ClientHello"] = refuse
+        done = checked(plane.url, "modal_token")
+    assert done.stdout == (
+        "ok       modal token\n" if known else "missing  modal token: .venv/bin/modal setup\n"
+    )
+    assert done.returncode == (0 if known else 1)
+
+
+def test_without_a_network_the_check_ends_all_the_same() -> None:
+    """Nobody listens: the client would try again for a minute, for each of the checks."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        done = checked(url, "modal_token", "modal_environment", "modal_secret")
+    lines = done.stdout.splitlines()
+    assert len(lines) == done.returncode == 3, done.stderr
+    assert all("try again" in line for line in lines)
+
+
+def test_a_stale_deployment_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a run of hours is refused for it."""
+    app = SimpleNamespace(get_tags=lambda: {TAG: "0" * 32})
+    monkeypatch.setattr(modal.App, "lookup", lambda *a, **k: app)
+    remedy = check.deployed_functions(settings())
+    assert remedy is not None
+    assert remedy.startswith("make deploy   # on Modal: the app churn-stages in dev was deployed")
 
 
 def test_nothing_is_deployed_while_something_is_missing(
@@ -192,6 +257,11 @@ def test_the_instance_file_is_what_dagster_accepts() -> None:
     assert content["run_monitoring"]["enabled"] is True
     # Not the messages' bucket, which is emptied every week.
     assert content["compute_logs"]["config"]["bucket"] == {"env": "DAGSTER_LOGS_BUCKET"}
+
+
+def test_the_provider_is_new_enough() -> None:
+    """What the file says, Google's provider understands from 6.13 on."""
+    assert 'version = "~> 6.13"' in (PROJECT / "modal_jobs/deploy/google.tf").read_text()
 
 
 def test_terraform_grants_no_more_than_objects() -> None:

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
-import modal
 import pytest
 
 from churn_assets.definitions import definitions
@@ -42,7 +41,7 @@ def bucket(emulator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     }
     for name, value in settings.items():
         monkeypatch.setenv(f"CHURN_{name}", value)
-    monkeypatch.setattr(modal, "Function", StandInModal(containers))
+    StandInModal(containers).install(monkeypatch)
     monkeypatch.setattr(compute_modal, "CHECKPOINTS", str(tmp_path / "checkpoints"))
     load_settings.cache_clear()
     yield url

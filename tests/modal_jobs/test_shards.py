@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import modal
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -140,7 +139,7 @@ def test_shards_on_modal(
 ) -> None:
     """The deployed function is asked for every shard; of those that succeed beside one that fails,
     nothing is left."""
-    monkeypatch.setattr(modal, "Function", StandInModal(tmp_path, broken_inputs={broken}))
+    StandInModal(tmp_path, broken_inputs={broken}).install(monkeypatch)
     apply = shards.map_on_modal(Settings())
     out, config = tmp_path / "out", ReleaseConfig(shard_rows=40)
     if broken is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from pathlib import Path
 
-import modal
 import pytest
 
 from churn_assets.orchestration import modal_backend as compute_modal
@@ -16,6 +15,7 @@ from tests.orchestration.graph import Backend
 
 PROJECT = Path(__file__).resolve().parents[2]
 TOYS = "tests.stages.toy"
+MODAL = {"poll_seconds": 0.2, "message_seconds": 0, "cancel_seconds": 1, "outage_seconds": 1}
 
 
 @pytest.fixture(autouse=True)
@@ -46,12 +46,12 @@ def backend(
     request.getfixturevalue("emulator")
     containers = tmp_path / "containers"
     containers.mkdir()
-    monkeypatch.setattr(modal, "Function", StandInModal(containers, TOYS))
+    StandInModal(containers, TOYS).install(monkeypatch)
     monkeypatch.setattr(compute_modal, "CHECKPOINTS", str(tmp_path / "checkpoints"))
     # A killed stage sends no last message; Dagster need not wait ten seconds for it in every test.
     monkeypatch.setattr("dagster._core.pipes.utils.WAIT_FOR_LOGS_AFTER_EXECUTION_INTERVAL", 1)
     return Backend(
         home=str(tmp_path / "home"),
         store=f"gs://churn-artifacts/{uuid.uuid4().hex}",
-        compute={"backend": "modal", "modal": {"poll_seconds": 0.2, "message_seconds": 0}},
+        compute={"backend": "modal", "modal": dict(MODAL)},
     )

@@ -11,7 +11,7 @@ import dagster as dg
 
 from churn_assets.orchestration.compute import Compute
 from churn_assets.orchestration.config import ComputeConfig
-from churn_assets.orchestration.resources import ArtifactIOManager, StoreResource
+from churn_assets.orchestration.resources import ArtifactIOManager, StoreResource, store_resources
 from churn_assets.storage.opening import open_store
 from churn_assets.storage.protocol import Artifact
 from tests.stages.toy.stage import Behaviour, ToyConfig
@@ -27,11 +27,12 @@ class Backend:
 
     def resources(self) -> dict[str, Any]:
         """What the definitions bind for the assets, with the settings of this test."""
-        store = StoreResource(url=self.store, cache=str(Path(self.home) / "cache"))
+        stores = store_resources(self.store, Path(self.home) / "cache")
+        store = stores["store"]
         config = ComputeConfig.model_validate(self.compute).model_dump(mode="json")
         return {
             "home": Path(self.home),
-            "store": store,
+            **stores,
             "compute": Compute(home=self.home, config=config, store=store),
             "io_manager": ArtifactIOManager(store=store),
         }

@@ -9,14 +9,20 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import dagster as dg
 import modal
 import pytest
 import yaml
+from grpclib.exceptions import StreamTerminatedError
 
+from churn_assets.orchestration import call_records, modal_calls
 from churn_assets.orchestration.config import ModalConfig
+from churn_assets.orchestration.sources import sources_digest
 from churn_assets.settings import PROJECT
+from churn_assets.stages.child_process import StageError
+from tests.modal_jobs.standin import StandInCall
 from tests.orchestration.graph import Backend, event_log, stored_models, toy_definitions
 from tests.processes import read_when_there, seconds_until_gone
 from tests.stages.toy.stage import Behaviour
@@ -107,8 +113,12 @@ def test_a_failed_blocking_check_stops_the_graph(
 def test_a_cancelled_run_leaves_no_process(
     backend: Backend, instance: dg.DagsterInstance, tmp_path: Path, behaviour: Behaviour
 ) -> None:
-    """Within two seconds of the cancellation the stage and its own children are gone."""
+    """Within two seconds of the cancellation the stage and its own children are gone; on Modal it
+    is asked first, so that it can save, and killed only if it doesn't listen."""
     pids = tmp_path / "pids"
+    on_modal = backend.compute["backend"] == "modal"
+    if on_modal and behaviour == "hang":
+        backend.compute["modal"]["cancel_seconds"] = 60
     job = toy_definitions(backend, behaviour, pids).resolve_job_def("toy")
     results = []
     runner = threading.Thread(
@@ -120,12 +130,15 @@ def test_a_cancelled_run_leaves_no_process(
     processes = [int(word) for word in read_when_there(pids).split()]
     [run] = instance.get_runs()
     instance.report_run_canceling(run)
-    assert seconds_until_gone(processes) < 2
+    assert seconds_until_gone(processes) < (20 if on_modal else 2)
     runner.join()
     final = instance.get_run_by_id(run.run_id)
     assert final is not None
     assert final.status == dg.DagsterRunStatus.CANCELED
     assert stored_models(backend) == []
+    if on_modal:
+        [call] = modal.Function.calls
+        assert call.canceled == (["asked"] if behaviour == "hang" else ["asked", "terminated"])
 
 
 def test_an_interrupted_dagster_process_takes_its_stage_along(tmp_path: Path) -> None:
@@ -187,11 +200,11 @@ def test_a_function_that_is_not_deployed_is_named_with_its_remedy(
 @pytest.mark.parametrize(
     ("error", "told", "canceled"),
     [
-        (modal.exception.ServiceError("unavailable"), "look at the call's page", True),
-        (modal.exception.ConnectionError("no route"), "look at the call's page", True),
-        (modal.exception.AuthError("token revoked"), "log in with `modal setup`", True),
-        (modal.exception.FunctionTimeoutError("6 h"), "_STAGE__TIMEOUT_SECONDS", False),
-        (modal.exception.InternalFailure("lost"), "look at the call's page", False),
+        (modal.exception.ServiceError("unavailable"), "look at the call's page", ["asked"]),
+        (modal.exception.ConnectionError("no route"), "look at the call's page", ["asked"]),
+        (modal.exception.AuthError("token revoked"), "log in with `modal setup`", ["asked"]),
+        (modal.exception.FunctionTimeoutError("6 h"), "_STAGE__TIMEOUT_SECONDS", []),
+        (modal.exception.InternalFailure("lost"), "look at the call's page", []),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -201,7 +214,7 @@ def test_what_modal_answers_is_told_and_no_call_goes_on(
     tmp_path: Path,
     error: modal.exception.Error,
     told: str,
-    canceled: bool,
+    canceled: list[str],
 ) -> None:
     """A stage that nobody follows would train, and cost, beside the retry that Dagster starts."""
     modal.Function.error = error
@@ -209,10 +222,126 @@ def test_what_modal_answers_is_told_and_no_call_goes_on(
     assert not result.success
     log = event_log(instance, result.run_id)
     assert f"sft_model on Modal: {type(error).__name__}: {error}" in log
+    assert "sft_model sft_model" not in log
     assert told in log
     [call] = modal.Function.calls
+    assert call.process.wait(timeout=20) is not None
+    assert call.canceled == canceled
+    [run] = instance.get_runs()
+    assert run.tags["churn/modal_call.sft_model"] == "ended"
+
+
+@pytest.mark.parametrize("backend", ["modal"], indirect=True)
+def test_an_outage_neither_ends_a_stage_nor_starts_it_twice(
+    backend: Backend, instance: dg.DagsterInstance
+) -> None:
+    """Seconds without Modal are a warning: the container works on, and its result is fetched."""
+    lost = modal.exception.ConnectionError("no route")
+    down = modal.exception.ServiceError("unavailable")
+    cut = StreamTerminatedError("connection lost")
+    modal.Function.outages = [lost, down, cut, lost, down]
+    result = execute(toy_definitions(backend, retries=1), instance)
+    assert result.success
+    [call] = modal.Function.calls
+    assert call.canceled == []
+    assert modal.Function.outages == []
+
+
+@pytest.mark.parametrize("backend", ["modal"], indirect=True)
+def test_a_cancel_that_does_not_get_through_is_told_again(backend: Backend, tmp_path: Path) -> None:
+    """One lost request must not leave a container that nobody waits for."""
+    call = left_running(tmp_path)
+    modal.Function.outages = [modal.exception.ServiceError("unavailable")] * 3
+    modal_calls.cancel(call, ModalConfig.model_validate(backend.compute["modal"]))
+    assert call.canceled == ["asked"]
     assert call.process.poll() is not None
-    assert call.canceled is canceled
+
+
+@pytest.mark.parametrize("backend", ["modal"], indirect=True)
+def test_what_a_killed_worker_left_running_ends_before_the_next_attempt(
+    backend: Backend, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    """Its checkpoints are the next one's; what another run still waits for is let be."""
+    job = toy_definitions(backend).resolve_job_def("toy")
+    killed, living = (instance.create_run_for_job(job) for _ in range(2))
+    abandoned, awaited = left_running(tmp_path), left_running(tmp_path)
+    call_records.note(instance, killed.run_id, "sft_model", abandoned.object_id)
+    call_records.note(instance, living.run_id, "sft_model", awaited.object_id)
+    instance.report_run_failed(killed)
+    try:
+        assert execute(toy_definitions(backend), instance).success
+        assert abandoned.canceled == ["asked"]
+        assert abandoned.process.poll() is not None
+        assert (awaited.canceled, awaited.process.poll()) == ([], None)
+        tags = instance.get_run_by_id(killed.run_id).tags
+        assert tags["churn/modal_call.sft_model"] == "ended"
+    finally:
+        awaited.cancel(terminate_containers=True)
+
+
+def left_running(tmp_path: Path) -> StandInCall:
+    """A call whose container works on and whose caller is gone."""
+    container = subprocess.Popen(["sleep", "300"])
+    modal.Function.calls.append(StandInCall(container, tmp_path / "outcome", modal.Function))
+    return modal.Function.calls[-1]
+
+
+@pytest.mark.parametrize("backend", ["modal"], indirect=True)
+@pytest.mark.parametrize("tags", [{}, {"sources": "0" * 32}], ids=["none", "others"])
+def test_a_stale_deployment_is_refused_with_its_remedy(
+    backend: Backend, instance: dg.DagsterInstance, tags: dict[str, str]
+) -> None:
+    """Yesterday's code on Modal would train a model that today's code says it made."""
+    modal.Function.tags = tags
+    result = execute(toy_definitions(backend), instance)
+    assert not result.success
+    log = event_log(instance, result.run_id)
+    assert "sft_model on Modal: the app churn-stages in dev was deployed from other sources" in log
+    assert "`make deploy`" in log
+    assert modal.Function.calls == []
+
+
+def test_any_change_of_the_sources_changes_their_digest(tmp_path: Path) -> None:
+    """Code and packaged data count; what tools leave beside them doesn't."""
+    package = tmp_path / "modal_jobs"
+    package.mkdir()
+    (package / "app.py").write_text("a = 1")
+    digests = [sources_digest(tmp_path)]
+    (package / "terraform.tfstate").write_text("{}")
+    (package / "app.pyc").write_text("")
+    assert sources_digest(tmp_path) == digests[0]
+    (package / "rules.json").write_text("{}")
+    digests.append(sources_digest(tmp_path))
+    (package / "app.py").write_text("a = 2")
+    digests.append(sources_digest(tmp_path))
+    (package / "app.py").rename(package / "application.py")
+    digests.append(sources_digest(tmp_path))
+    assert len(set(digests)) == 4
+    assert all(len(digest) == 32 for digest in digests)
+
+
+def test_a_timeout_error_of_the_function_is_its_end() -> None:
+    """The client raises the same error for "still running", after it has waited."""
+    call = SimpleNamespace(object_id="fc-1", asked=0)
+
+    def get(timeout: float) -> None:
+        call.asked += 1
+        raise TimeoutError("the function's own")
+
+    call.get = get
+    with pytest.raises(StageError, match="TimeoutError: the function's own"):
+        modal_calls.wait(call, ModalConfig(poll_seconds=0.1))
+    assert call.asked == modal_calls.HASTY_ANSWERS
+
+
+@pytest.mark.parametrize("backend", ["modal"], indirect=True)
+def test_what_a_stage_prints_reaches_dagster(
+    backend: Backend, instance: dg.DagsterInstance, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Dagster keeps the output of its own step, to which the messages' output is copied."""
+    assert execute(toy_definitions(backend), instance).success
+    # The container copies it to its own standard error, which this process has in common with it.
+    assert "a line on standard output" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize("backend", ["modal"], indirect=True)

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from modal.exception import ConnectionError
 
-from churn_assets.orchestration import dead_runs
+from churn_assets.orchestration import call_records, dead_runs
 from churn_assets.settings import PROJECT
+from tests.modal_jobs.standin import StandInCall, StandInModal
 
 POOLS = "concurrency: {pools: {granularity: op, default_limit: 1}}\n"
 
@@ -71,6 +73,29 @@ def test_the_next_command_fails_the_run_of_a_killed_process(
     with dg.DagsterInstance.get() as instance:
         assert instance.event_log_storage.get_concurrency_info("gpu").active_slot_count == 0
     assert dead_runs.fail_dead_runs() == []
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+def test_what_a_killed_run_has_on_modal_ends_too(
+    dagster_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reachable: bool
+) -> None:
+    """A training without anybody who waits for it costs money; if Modal can't be told now, it is
+    told before the stage runs again."""
+    modal = StandInModal(tmp_path).install(monkeypatch)
+    with subprocess.Popen(["sleep", "300"]) as container:
+        modal.calls.append(call := StandInCall(container, tmp_path / "outcome", modal))
+        with running(), dg.DagsterInstance.get() as instance:
+            [run] = instance.get_runs()
+            call_records.note(instance, run.run_id, "sft_model", call.object_id)
+        if not reachable:
+            modal.outages = [ConnectionError("no route")]
+        assert dead_runs.fail_dead_runs() == [f"{run.job_name} {run.run_id}"]
+        assert call.canceled == (["asked"] if reachable else [])
+        with dg.DagsterInstance.get() as instance:
+            [run] = instance.get_runs()
+        left = "ended" if reachable else call.object_id
+        assert run.tags["churn/modal_call.sft_model"] == left
+        container.kill()
 
 
 def test_a_deployments_runs_are_left_to_its_daemon(dagster_home: Path) -> None:
