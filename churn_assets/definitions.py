@@ -17,7 +17,8 @@ from churn_assets.decision import assets as decision
 from churn_assets.messages import assets as messages
 from churn_assets.orchestration.compute import Compute
 from churn_assets.orchestration.executor import choose_executor
-from churn_assets.orchestration.resources import ArtifactIOManager, store_resources
+from churn_assets.orchestration.resources import ArtifactIOManager
+from churn_assets.orchestration.stores import store_resources
 from churn_assets.predictors import assets as predictors
 from churn_assets.release import assets as release
 from churn_assets.release.assembly import Terms

@@ -34,19 +34,6 @@ class StoreResource(dg.ConfigurableResource):
         return read_report(self.open(), artifact)
 
 
-def store_resources(url: str, cache: Path) -> dict[str, Any]:
-    """What is bound for the store at `url`: `store`, and for a bucket the resource `gcs`, too."""
-    if not url.startswith("gs://"):
-        return {"store": StoreResource(url=url, cache=str(cache))}
-    # Imported here: a local run need not pay for Google's clients.
-    from dagster_gcp.gcs import GCSResource
-
-    from churn_assets.orchestration.bucket import BucketStoreResource
-
-    gcs = GCSResource()
-    return {"store": BucketStoreResource(url=url, cache=str(cache), gcs=gcs), "gcs": gcs}
-
-
 class ArtifactIOManager(dg.ConfigurableIOManager):
     """Hands an asset's `Artifact` (name and digest, never the object) to the assets below it."""
 

@@ -11,7 +11,8 @@ import dagster as dg
 
 from churn_assets.orchestration.compute import Compute
 from churn_assets.orchestration.config import ComputeConfig
-from churn_assets.orchestration.resources import ArtifactIOManager, StoreResource, store_resources
+from churn_assets.orchestration.resources import ArtifactIOManager, StoreResource
+from churn_assets.orchestration.stores import store_resources
 from churn_assets.storage.opening import open_store
 from churn_assets.storage.protocol import Artifact
 from tests.stages.toy.stage import Behaviour, ToyConfig
