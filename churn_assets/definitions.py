@@ -31,7 +31,7 @@ def definitions() -> dg.Definitions:
     """Assets, checks, jobs, schedules, sensors and resources."""
     settings = load_settings()
     assets = dg.load_assets_from_modules([datasets, predictors, decision, messages, release])
-    whole = dg.Definitions(
+    whole: dg.Definitions = dg.Definitions(
         assets=dg.map_asset_specs(
             automation.with_automation, cast(list[dg.AssetsDefinition], assets)
         ),
