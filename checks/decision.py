@@ -23,6 +23,7 @@ from churn_assets.decision.assets import (
 from churn_assets.decision.evaluation import gates
 from churn_assets.decision.evaluation.report import UNPRICED
 from churn_assets.domain.evidence import SHOWN
+from churn_assets.domain.splits import SPLITS
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.storage.protocol import Artifact
 
@@ -63,7 +64,7 @@ def ppo_seed_uplift(report: Report) -> float:
 @check_on(retention_environment)
 def acceptance_rises_with_the_offer(report: Report) -> dg.AssetCheckResult:
     """Mean acceptance rises strictly with the discount in every split."""
-    means = {split: report[split]["mean_accept"] for split in ("train", "valid", "test")}
+    means = {split: report[split]["mean_accept"] for split in SPLITS}
     rising = all(low < high for curve in means.values() for low, high in pairwise(curve))
     return dg.AssetCheckResult(passed=rising, metadata={"mean_accept": means})
 

@@ -7,10 +7,11 @@ import dagster as dg
 import pandas as pd
 
 from churn_assets.datasets.build import LABELS, build
-from churn_assets.datasets.config import FORMATS, SPLITS, DatasetName, DatasetsConfig
+from churn_assets.datasets.config import FORMATS, DatasetName, DatasetsConfig
 from churn_assets.datasets.errors import DataError, SchemaViolationError, SourceUnavailableError
 from churn_assets.datasets.pull import pull
 from churn_assets.datasets.quality import SPECIFIED_ROWS, WrittenDataset
+from churn_assets.domain.splits import SPLITS
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.storage.protocol import Artifact
 from churn_assets.storage.scratch import scratch_folder

@@ -8,7 +8,6 @@ from churn_assets.domain.paths import AbsolutePath
 
 DatasetName = Literal["telco_customers", "bank_contacts", "oasst1_pairs", "preference_pairs"]
 SourceKind = Literal["mirror", "download", "synthetic"]
-SPLITS = ("train", "valid", "test")
 
 # What people call the sources (make data.ibm_telco) against what the graph calls its assets.
 SOURCE_NAMES: dict[str, DatasetName] = {
@@ -18,10 +17,6 @@ SOURCE_NAMES: dict[str, DatasetName] = {
     "preferences": "preference_pairs",
 }
 
-# The splits are part of the product's contract, so they are not settings.
-SPLIT_SEED = 42
-VALID_FRACTION = 0.1
-TEST_FRACTION = 0.1
 
 FORMATS: dict[DatasetName, Literal["parquet", "jsonl"]] = {
     "telco_customers": "parquet",

@@ -6,6 +6,7 @@ from pandera.errors import SchemaErrors
 
 from churn_assets.datasets import cells
 from churn_assets.datasets.errors import Refusal, SchemaViolationError
+from churn_assets.domain.splits import SPLITS
 
 YES_NO = ("Yes", "No")
 INTERNET_EXTRA = ("Yes", "No", "No internet service")
@@ -205,7 +206,7 @@ BANK = pa.DataFrameSchema(
         "previous": pa.Column("int64", pa.Check.ge(0)),
         "poutcome": _one_of(*BANK_CATEGORIES["poutcome"]),
         "accepted": _flag(),
-        "chronological_split": _one_of("train", "valid", "test"),
+        "chronological_split": _one_of(*SPLITS),
     },
     checks=[_same_truth("no_previous_means_no_outcome", "poutcome", "nonexistent", "previous", 0)],
     strict=True,

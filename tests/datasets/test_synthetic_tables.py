@@ -21,13 +21,14 @@ from churn_assets.datasets.synthetic import bank, fit, summaries, telco
 from churn_assets.datasets.synthetic.draw import summary
 from churn_assets.datasets.synthetic.layout import BANK, TELCO, Layout
 from churn_assets.datasets.telco import clean
+from churn_assets.domain.statistics import interval
 from churn_assets.predictors.config import AcceptConfig, RiskConfig
 from churn_assets.predictors.scoring.features import RISK_FEATURES, encode
 from churn_assets.predictors.training import accept, offer_response
 from churn_assets.predictors.training.baselines import logistic_regression
 from churn_assets.predictors.training.boosting import Learner, stratified_folds
 from churn_assets.predictors.training.frames import rows_of
-from churn_assets.predictors.training.metrics import auc, bootstrap_auc, interval
+from churn_assets.predictors.training.metrics import auc, bootstrap_auc
 
 SEED = 42
 ERRORS = 5  # standard errors: of some 700 figures one is beyond by chance in 2,500 seeds

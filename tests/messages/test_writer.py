@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn_assets.messages.shield.brief import OFFERS, TONES, MessageBrief
+from churn_assets.domain.offers import OFFER_PERCENTAGES
+from churn_assets.messages.shield.brief import TONES, MessageBrief
 from churn_assets.messages.shield.rules import RULES_PATH
 from churn_assets.messages.shield.slots import fill, slot_values
 from churn_assets.messages.shield.validation import Shield
@@ -50,7 +51,7 @@ def test_every_reviewed_template_passes_for_everybody(made: MessageBrief, seed: 
 @pytest.mark.parametrize(
     "name", ["you", "us", "we", "with", "for", "Or", "off", "now", "bill", "Hi", "Dear"]
 )
-@pytest.mark.parametrize("offer", OFFERS)
+@pytest.mark.parametrize("offer", OFFER_PERCENTAGES)
 def test_a_name_that_is_a_word_of_the_message_is_served(name: str, offer: int) -> None:
     """Why: the shield looks for values in the text, and must not take our words for the name."""
     for tone in TONES:

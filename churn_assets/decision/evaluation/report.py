@@ -31,7 +31,7 @@ from churn_assets.decision.evaluation.served import (
     learned_figures,
     served_figures,
 )
-from churn_assets.decision.exact.comparison import Bootstrap, Estimate, captured_uplift
+from churn_assets.decision.exact.comparison import Bootstrap, captured_uplift
 from churn_assets.decision.exact.pareto import ParetoCurve
 from churn_assets.decision.exact.policy_value import Evaluation, evaluate, summarise
 from churn_assets.decision.learning.network_numpy import NetworkPolicy
@@ -40,6 +40,7 @@ from churn_assets.decision.mdp.groups import Groups
 from churn_assets.decision.policy import load_network, load_rule
 from churn_assets.decision.rules.families import Rule
 from churn_assets.decision.world import load_curve
+from churn_assets.domain.statistics import Estimate
 from churn_assets.stages.spec import Progress, silent
 
 UNPRICED = ("never", "always_offer")
