@@ -9,6 +9,14 @@ from churn_assets.datasets.errors import Refusal, SchemaViolationError
 from churn_assets.domain.splits import SPLITS
 
 YES_NO = ("Yes", "No")
+INTERNET_SERVICES = (
+    "OnlineSecurity",
+    "OnlineBackup",
+    "DeviceProtection",
+    "TechSupport",
+    "StreamingTV",
+    "StreamingMovies",
+)
 INTERNET_EXTRA = ("Yes", "No", "No internet service")
 CONTRACTS = ("Month-to-month", "One year", "Two year")
 PAYMENT_METHODS = (
@@ -86,17 +94,7 @@ RAW_TELCO: dict[str, cells.Column] = {
     "PhoneService": cells.flag(),
     "MultipleLines": cells.one_of("Yes", "No", "No phone service"),
     "InternetService": cells.one_of("DSL", "Fiber optic", "No"),
-    **dict.fromkeys(
-        (
-            "OnlineSecurity",
-            "OnlineBackup",
-            "DeviceProtection",
-            "TechSupport",
-            "StreamingTV",
-            "StreamingMovies",
-        ),
-        cells.one_of(*INTERNET_EXTRA),
-    ),
+    **dict.fromkeys(INTERNET_SERVICES, cells.one_of(*INTERNET_EXTRA)),
     "Contract": cells.one_of(*CONTRACTS),
     "PaperlessBilling": cells.flag(),
     "PaymentMethod": cells.one_of(*PAYMENT_METHODS),
@@ -118,12 +116,7 @@ TELCO = pa.DataFrameSchema(
             for name in [
                 "MultipleLines",
                 "InternetService",
-                "OnlineSecurity",
-                "OnlineBackup",
-                "DeviceProtection",
-                "TechSupport",
-                "StreamingTV",
-                "StreamingMovies",
+                *INTERNET_SERVICES,
                 "Contract",
             ]
         },
