@@ -1,4 +1,5 @@
-"""What routes ask for: the gate before them, and what serves.
+"""Dependencies that FastAPI hands to routes: the caller, let in by key and rate, and the release in
+service with its engine and predictions.
 
 Dependencies are `async`, though nothing is awaited: FastAPI runs plain functions in a thread.
 """

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from churn_assets.datasets import bank, oasst1, preferences, telco
+from churn_assets.datasets.cleaning import bank, oasst1, preferences, telco
 from churn_assets.datasets.config import FORMATS, DatasetName, DatasetsConfig
 from churn_assets.datasets.errors import CorruptFileError, DataError
 from churn_assets.datasets.pull import ADVICE

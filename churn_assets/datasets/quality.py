@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import pandera.pandas as pa
 
-from churn_assets.datasets.bank import alike
 from churn_assets.datasets.build import LABELS
+from churn_assets.datasets.cleaning.bank import alike
 from churn_assets.datasets.config import FORMATS, DatasetName, DatasetsConfig, Pin
 from churn_assets.datasets.schemas import BANK, OASST1, PREFERENCES, TELCO, validate
 from churn_assets.datasets.sources.files import sha256_of

@@ -1,4 +1,8 @@
-"""The stages before and beside the training: environment, oracle, baselines. Plain functions."""
+"""The customers and the yardsticks that a policy is trained and judged with, as three stages.
+
+`retention_environment` scores the customers with both predictors, `oracle_policy` computes the best
+that any policy could reach on them, and `baseline_policies` tunes the rules to compare with.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path

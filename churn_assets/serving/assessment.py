@@ -48,11 +48,6 @@ class Assessments:
         return len(self.risk)
 
     @property
-    def accept_of_offer(self) -> Floats:
-        """(N,) P(accept | the decision's offer); of offer 0 where nobody is contacted."""
-        return np.asarray(self.accept[np.arange(len(self)), self.decisions.offer])
-
-    @property
     def expected_value(self) -> Floats:
         """(N,) expected reward of the decision minus that of not contacting, in currency."""
         return np.asarray(self.outcomes.expected_value[np.arange(len(self)), self.option])

@@ -21,7 +21,6 @@ from churn_assets.decision.evaluation.diagnostics import (
     BY_STATE,
     captured_with_help,
     gap_by_risk,
-    spend_at_offer_prices,
     stress_runs,
 )
 from churn_assets.decision.evaluation.gates import failed_gates
@@ -226,7 +225,6 @@ def diagnose(
     at_price = int(np.argmin(np.abs(result.curve.prices - price)))
     found, curve = result.runs[seed], result.curve
     return {
-        "spend_at_offer_prices": spend_at_offer_prices(policy, some),
         "oracle_spend_at_prices": (curve.spend @ curve.weight).tolist(),
         "gap_by_head": captured_with_help(policy, groups.test, curve, params, price, BY_HEAD),
         "gap_by_state": captured_with_help(policy, groups.test, curve, params, price, BY_STATE),
