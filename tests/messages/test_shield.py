@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from churn_assets.messages.shield.rules import default_rules
 from churn_assets.messages.shield.slots import fill, slot_values
 from churn_assets.messages.shield.validation import Shield
-from tests.messages.briefs import NOON, brief, briefs, names
+from tests.messages.briefs import brief, briefs, names
 
 SHIELD = Shield.load()
 GOOD = "Hi Sam, we value your 12 months with us! Please enjoy a 10% discount on your bill."
@@ -298,7 +298,7 @@ def test_template_that_passes_is_safe_with_every_value(made: object) -> None:
     if made.offer_percentage:
         template = "Hi {name}, thank you for your {tenure} with us. Take {offer} off your {bill} bill for {months}."
     assert SHIELD.check_template(template, made).passed
-    assert SHIELD.check_text(fill(template, values), made, NOON).violations == ()
+    assert SHIELD.check_text(fill(template, values), made).violations == ()
 
 
 @given(st.text(max_size=120), names)

@@ -14,6 +14,7 @@ REPORT: dict[str, Any] = {
     "risk": {"auc_oof": 0.85, "ece_oof": 0.013},
     "accept": {"auc": 0.75, "ece": 0.01},
     "policy": {"served_uplift": 0.96},
+    "messages": {"served_pass_rate": 0.9, "rm_accuracy": 0.93},
 }
 SYNTHETIC = {"telco_customers": {**DATA["telco_customers"], "source": "synthetic"}}
 
