@@ -1,4 +1,5 @@
-"""What routes ask for: the gate before them, and what serves.
+"""Dependencies that FastAPI hands to routes: the caller, let in by key and rate, and the release in
+service with its engine and predictions.
 
 Every route takes what it needs from the request by one of the functions here. FastAPI's `Depends`
 is for the gate alone, since the routes for decisions don't go through its solver (`parsing.py`).

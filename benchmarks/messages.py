@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.artifacts import current_folder
-from churn_assets.messages.shield.brief import CONTRACTS, OFFERS, TENURE_BANDS, TONES, MessageBrief
+from churn_assets.domain.offers import OFFER_PERCENTAGES
+from churn_assets.messages.shield.brief import CONTRACTS, TENURE_BANDS, TONES, MessageBrief
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.writer import MessageWriter
 
@@ -28,7 +29,7 @@ def briefs() -> Iterator[MessageBrief]:
     """All 144 kinds of brief, over and over, each time with another bill."""
     number = 0
     while True:
-        for offer in OFFERS:
+        for offer in OFFER_PERCENTAGES:
             for band in range(len(TENURE_BANDS)):
                 for contract in CONTRACTS:
                     for tone in TONES:

@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from xgboost import XGBClassifier
 
-from churn_assets.datasets import bank, telco
+from churn_assets.datasets.cleaning import bank, telco
 from churn_assets.datasets.config import DatasetName, DatasetsConfig
 from churn_assets.datasets.pull import pull
 

@@ -8,44 +8,18 @@ learned policy (`churn_assets.decision.evaluation.gates`) don't: the release wai
 instead.
 """
 
-from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 import dagster as dg
 
-from churn_assets.decision.assets import (
-    decision_policy,
-    oracle_policy,
-    policy_report,
-    retention_environment,
-)
+from checks.attach import Report, on_report
 from churn_assets.decision.evaluation import gates
 from churn_assets.decision.evaluation.report import UNPRICED
 from churn_assets.domain.evidence import SHOWN
-from churn_assets.orchestration.resources import StoreResource
-from churn_assets.storage.protocol import Artifact
+from churn_assets.domain.splits import SPLITS
 
-Report = dict[str, Any]
 LEARNED = "ppo"
 DUAL_GAP = 0.005
-
-
-def check_on(
-    asset: dg.AssetsDefinition, blocking: bool = True
-) -> Callable[[Callable[[Report], dg.AssetCheckResult]], dg.AssetChecksDefinition]:
-    """An asset check with the function's name and docstring, on the asset's report."""
-
-    def decorate(finding: Callable[[Report], dg.AssetCheckResult]) -> dg.AssetChecksDefinition:
-        @dg.asset_check(
-            asset=asset, name=finding.__name__, description=finding.__doc__, blocking=blocking
-        )
-        def check(artifact: Artifact, store: StoreResource) -> dg.AssetCheckResult:
-            return finding(store.report(artifact))
-
-        return check
-
-    return decorate
 
 
 def main_table(report: Report) -> Report:
@@ -60,15 +34,15 @@ def ppo_seed_uplift(report: Report) -> float:
     return float(main_table(report)["ppo"]["by_seed"][seed]["captured_uplift"])
 
 
-@check_on(retention_environment)
+@on_report("retention_environment")
 def acceptance_rises_with_the_offer(report: Report) -> dg.AssetCheckResult:
     """Mean acceptance rises strictly with the discount in every split."""
-    means = {split: report[split]["mean_accept"] for split in ("train", "valid", "test")}
+    means = {split: report[split]["mean_accept"] for split in SPLITS}
     rising = all(low < high for curve in means.values() for low, high in pairwise(curve))
     return dg.AssetCheckResult(passed=rising, metadata={"mean_accept": means})
 
 
-@check_on(oracle_policy)
+@on_report("oracle_policy")
 def oracle_is_certified_by_its_dual(report: Report) -> dg.AssetCheckResult:
     """The oracle's feasible value is within 0.5 % of its upper bound on every preset."""
     gaps = {preset: row["dual_gap"] for preset, row in report["oracle"].items()}
@@ -78,7 +52,7 @@ def oracle_is_certified_by_its_dual(report: Report) -> dg.AssetCheckResult:
     )
 
 
-@check_on(decision_policy)
+@on_report("decision_policy")
 def training_improved_on_its_start(report: Report) -> dg.AssetCheckResult:
     """Every run ends with more captured uplift on validation customers than at its first point."""
     runs = [run["improvement"] for preset in report["trained"].values() for run in preset["runs"]]
@@ -89,7 +63,7 @@ def training_improved_on_its_start(report: Report) -> dg.AssetCheckResult:
     )
 
 
-@check_on(policy_report, blocking=False)
+@on_report("policy_report", blocking=False)
 def ppo_captures_at_least_the_best_baseline(report: Report) -> dg.AssetCheckResult:
     """PPO's chosen seed captures at least as much as the best baseline; else that one is served."""
     figures, found = report["policy"], ppo_seed_uplift(report)
@@ -107,7 +81,7 @@ def ppo_captures_at_least_the_best_baseline(report: Report) -> dg.AssetCheckResu
     )
 
 
-@check_on(policy_report)
+@on_report("policy_report")
 def served_policy_is_the_best_measured(report: Report) -> dg.AssetCheckResult:
     """What `policy/` holds captures at least as much as every priced rule, and as PPO's chosen seed
     unless that missed a gate."""
@@ -123,7 +97,7 @@ def served_policy_is_the_best_measured(report: Report) -> dg.AssetCheckResult:
     )
 
 
-@check_on(policy_report)
+@on_report("policy_report")
 def no_policy_that_failed_is_served(report: Report) -> dg.AssetCheckResult:
     """Either the learned policy passed all its gates, or a rule is served."""
     failed = report["failed_gates"]
@@ -133,7 +107,7 @@ def no_policy_that_failed_is_served(report: Report) -> dg.AssetCheckResult:
     )
 
 
-@check_on(policy_report)
+@on_report("policy_report")
 def expected_spend_is_within_the_budget(report: Report) -> dg.AssetCheckResult:
     """The served policy's expected spend is at most 1.02 x the limit, on other customers than it
     was calibrated on: half of training and validation (standard error 0.5 %), and the test
@@ -150,7 +124,7 @@ def expected_spend_is_within_the_budget(report: Report) -> dg.AssetCheckResult:
     )
 
 
-@check_on(policy_report)
+@on_report("policy_report")
 def contact_cap_is_kept(report: Report) -> dg.AssetCheckResult:
     """The served policy contacts fewer than 0.1 % of the customers more often than the cap."""
     return dg.AssetCheckResult(
@@ -162,7 +136,7 @@ def contact_cap_is_kept(report: Report) -> dg.AssetCheckResult:
     )
 
 
-@check_on(policy_report)
+@on_report("policy_report")
 def served_policy_sees_the_customer(report: Report) -> dg.AssetCheckResult:
     """Permuting inputs among customers changes the served policy's decisions: of at least one
     input; those that a rule leaves aside are named."""
@@ -172,7 +146,7 @@ def served_policy_sees_the_customer(report: Report) -> dg.AssetCheckResult:
     )
 
 
-@check_on(policy_report)
+@on_report("policy_report")
 def decisions_depend_on_the_state(report: Report) -> dg.AssetCheckResult:
     """Permuting any input among customers changes the learned policy's decisions."""
     return dg.AssetCheckResult(
@@ -187,7 +161,7 @@ def _inputs(changed: Report) -> Report:
     return {"changed_share": changed, "inputs_without_effect": ", ".join(unused) or "none"}
 
 
-@check_on(policy_report)
+@on_report("policy_report")
 def a_cheaper_world_never_spends_less(report: Report) -> dg.AssetCheckResult:
     """The learned policy is not shown to spend less where more of the allowance is left."""
     learned = report["learned"]
@@ -203,7 +177,7 @@ def a_cheaper_world_never_spends_less(report: Report) -> dg.AssetCheckResult:
     )
 
 
-@check_on(policy_report)
+@on_report("policy_report")
 def optimum_never_spends_more_at_a_higher_price(report: Report) -> dg.AssetCheckResult:
     """The optimum's expected spend falls or stays as the budget's price rises."""
     spends = report["diagnostics"]["oracle_spend_at_prices"]

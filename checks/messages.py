@@ -9,10 +9,12 @@ reviewed templates.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any
 
 import dagster as dg
 
+from checks.attach import Report, check_on, on_report
 from churn_assets.messages.corpus.corpus import read_jsonl
 from churn_assets.messages.corpus.grammar import SPLITS, Split, count_messages
 from churn_assets.messages.writing import gates
@@ -24,27 +26,21 @@ DISTINCT2_RATIO = 0.8
 WIN_RATE = 0.65
 DISTINCT_MESSAGES = 1_000_000
 
-Report = Mapping[str, Any]
 Finding = Callable[[Report], tuple[bool, dict[str, Any]]]
 
 
 def _check(
     asset: str, finding: Finding, *, blocking: bool = False, warns: bool = False
 ) -> dg.AssetChecksDefinition:
-    """An asset check with the finding's name and docstring."""
+    """The finding on the asset's report; a miss is a warning where it `warns`."""
 
-    @dg.asset_check(
-        asset=dg.AssetKey(asset),
-        name=finding.__name__,
-        description=finding.__doc__,
-        blocking=blocking,
-    )
-    def check(artifact: Artifact, store: StoreResource) -> dg.AssetCheckResult:
-        passed, metadata = finding(store.report(artifact))
+    @wraps(finding)
+    def judged(report: Report) -> dg.AssetCheckResult:
+        passed, metadata = finding(report)
         severity = dg.AssetCheckSeverity.WARN if warns else dg.AssetCheckSeverity.ERROR
         return dg.AssetCheckResult(passed=passed, metadata=metadata, severity=severity)
 
-    return check
+    return on_report(asset, blocking=blocking)(judged)
 
 
 def _gate(asset: str, finding: Finding) -> dg.AssetChecksDefinition:
@@ -203,13 +199,7 @@ def no_family_is_in_two_splits(groups: Mapping[Split, set[str]]) -> tuple[bool, 
 
 
 def _families_check(asset: str) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        asset=dg.AssetKey(asset),
-        name=no_family_is_in_two_splits.__name__,
-        description=no_family_is_in_two_splits.__doc__,
-        blocking=True,
-    )
-    def check(artifact: Artifact, store: StoreResource) -> dg.AssetCheckResult:
+    def judge(store: StoreResource, artifact: Artifact) -> dg.AssetCheckResult:
         folder = store.open().get(artifact)
         groups = {
             split: {row["group"] for row in read_jsonl(folder / f"{split}.jsonl")}
@@ -218,7 +208,8 @@ def _families_check(asset: str) -> dg.AssetChecksDefinition:
         passed, metadata = no_family_is_in_two_splits(groups)
         return dg.AssetCheckResult(passed=passed, metadata=metadata)
 
-    return check
+    finding = no_family_is_in_two_splits
+    return check_on(asset, judge, name=finding.__name__, about=finding.__doc__)
 
 
 MESSAGE_CHECKS: list[dg.AssetChecksDefinition] = [

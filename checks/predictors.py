@@ -9,15 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import dagster as dg
 
+from checks.attach import Report, check_on
 from churn_assets.domain.evidence import SHOWN, shown_above, shown_below
-from churn_assets.orchestration.resources import StoreResource
-from churn_assets.storage.protocol import Artifact
-
-Report = dict[str, Any]
 
 FALSE_FAILURES = 1e-4
 """How often a permutation test may fail what is sound."""
@@ -210,13 +206,13 @@ ACCEPT_GATES = (
 
 
 def _check(gate: Gate, asset: str) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        asset=dg.AssetKey(asset), name=gate.name, description=gate.figure, blocking=True
+    section = asset.removesuffix("_model")
+    return check_on(
+        asset,
+        lambda store, model: gate.judge(store.report(model)[section]),
+        name=gate.name,
+        about=gate.figure,
     )
-    def check(store: StoreResource, model: Artifact) -> dg.AssetCheckResult:
-        return gate.judge(store.report(model)[asset.removesuffix("_model")])
-
-    return check
 
 
 risk_checks = [_check(gate, "risk_model") for gate in RISK_GATES]

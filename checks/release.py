@@ -6,6 +6,7 @@ import dagster as dg
 import numpy as np
 import pyarrow.parquet as pq
 
+from churn_assets.domain.splits import SPLITS
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.release.bundle import ReleaseError, read_manifest, verify
 from churn_assets.serving.engine import RetentionEngine
@@ -68,7 +69,7 @@ def every_customer_is_scored_once(
     customers = artifacts.get(telco_customers)
     expected = {
         identity
-        for split in ("train", "valid", "test")
+        for split in SPLITS
         for identity in pq.read_table(customers / f"{split}.parquet", columns=["customer_id"])
         .column("customer_id")
         .to_pylist()

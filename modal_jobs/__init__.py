@@ -1,0 +1,4 @@
+"""What runs on Modal: images, volumes, functions, deployment.
+
+The outermost room: nothing imports it.
+"""

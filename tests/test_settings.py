@@ -198,3 +198,11 @@ def test_a_section_of_a_profile_keeps_one_line(monkeypatch: pytest.MonkeyPatch) 
     """What several settings together do wrong has no variable of its own."""
     variables = {"CHURN_PROFILE": "production", "CHURN_DATA__ALLOW_SYNTHETIC": "true"}
     assert refusal(monkeypatch, **variables).startswith("the production profile refuses synthetic")
+
+
+def test_every_setting_is_explained() -> None:
+    """`docs/settings.md` is made from the code: an empty meaning is a field without a word."""
+    rows = (PROJECT / "docs/settings.md").read_text(encoding="utf-8").splitlines()
+    settings = [row for row in rows if row.startswith("| `CHURN_")]
+    assert settings
+    assert [row for row in settings if row.rstrip("| ").endswith("`")] == []

@@ -1,1 +1,1 @@
-"""One file per resource; `main.py` puts them together."""
+"""The HTTP routes, one module for each group."""

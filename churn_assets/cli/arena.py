@@ -9,7 +9,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from churn_assets.decision.evaluation.arena import compare
 from churn_assets.decision.mdp.actions import Policy
+from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.policy import load_policy
 from churn_assets.settings import load_settings
 from churn_assets.storage.current import current_artifact
@@ -50,10 +52,6 @@ def arena(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable")] = False,
 ) -> None:
     """Compare two policies on held-out customers: revenue, uplift, ROI, contacts, violations."""
-    # Imported here: the simulator needs gymnasium, which other commands do without.
-    from churn_assets.decision.evaluation.arena import compare
-    from churn_assets.decision.mdp.customers import Customers
-
     settings = load_settings()
     store = open_store(settings.store_url, cache=settings.home / "cache")
     config = settings.decision

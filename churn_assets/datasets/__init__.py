@@ -1,1 +1,4 @@
-"""Public data sets: found, verified, cleaned, split and written with their digests."""
+"""The public data sets: fetched, checked, cleaned, split and written; or generated.
+
+May import `orchestration`, `storage` and `domain`; of the product, nothing that learns from data.
+"""

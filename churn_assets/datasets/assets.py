@@ -7,10 +7,11 @@ import dagster as dg
 import pandas as pd
 
 from churn_assets.datasets.build import LABELS, build
-from churn_assets.datasets.config import FORMATS, SPLITS, DatasetName, DatasetsConfig
+from churn_assets.datasets.config import FORMATS, DatasetName, DatasetsConfig
 from churn_assets.datasets.errors import DataError, SchemaViolationError, SourceUnavailableError
 from churn_assets.datasets.pull import pull
 from churn_assets.datasets.quality import SPECIFIED_ROWS, WrittenDataset
+from churn_assets.domain.splits import SPLITS
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.storage.protocol import Artifact
 from churn_assets.storage.scratch import scratch_folder
@@ -58,6 +59,17 @@ def preference_pairs(
     return _materialize("preference_pairs", data_config, home, store)
 
 
+def data_failure(error: Exception, setting: str = "") -> dg.Failure:
+    """What a data error makes of an asset: a failure that shows the offending rows and isn't tried
+    again. `setting` names the one that the data are from."""
+    cases = error.failure_cases if isinstance(error, SchemaViolationError) else "none"
+    return dg.Failure(
+        f"{error} ({setting})" if setting else str(error),
+        metadata={"failure_cases": dg.MetadataValue.md(cases)},
+        allow_retries=False,
+    )
+
+
 def _materialize(
     name: DatasetName, config: DatasetsConfig, home: Path, store: StoreResource
 ) -> dg.MaterializeResult[Artifact]:
@@ -67,9 +79,7 @@ def _materialize(
             raw = pull(name, config, home / "raw")
             build(name, raw, out, config)
         except (DataError, SourceUnavailableError) as error:
-            cases = error.failure_cases if isinstance(error, SchemaViolationError) else "none"
-            metadata = {"failure_cases": dg.MetadataValue.md(cases)}
-            raise dg.Failure(str(error), metadata=metadata, allow_retries=False) from error
+            raise data_failure(error) from error
         artifact = store.open().put(name, out)
         metadata = _metadata(WrittenDataset.load(name, out))
     return dg.MaterializeResult(

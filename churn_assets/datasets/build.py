@@ -6,14 +6,15 @@ from typing import Any
 
 import pandas as pd
 
-from churn_assets.datasets import bank, oasst1, preferences, telco
-from churn_assets.datasets.config import FORMATS, SPLITS, DatasetName, DatasetsConfig
+from churn_assets.datasets.cleaning import bank, oasst1, preferences, telco
+from churn_assets.datasets.config import FORMATS, DatasetName, DatasetsConfig
 from churn_assets.datasets.errors import CorruptFileError, DataError
 from churn_assets.datasets.pull import ADVICE
 from churn_assets.datasets.sources.files import RawFile, sha256_of
 from churn_assets.datasets.splits import grouped_split, stratified_split, together
 from churn_assets.datasets.tables import write_parquet
 from churn_assets.datasets.texts import write_jsonl
+from churn_assets.domain.splits import SPLITS
 
 Notes = dict[str, Any]
 LABELS: dict[DatasetName, str] = {"telco_customers": "churn", "bank_contacts": "accepted"}

@@ -8,7 +8,6 @@ from churn_assets.domain.paths import AbsolutePath
 
 DatasetName = Literal["telco_customers", "bank_contacts", "oasst1_pairs", "preference_pairs"]
 SourceKind = Literal["mirror", "download", "synthetic"]
-SPLITS = ("train", "valid", "test")
 
 # What people call the sources (make data.ibm_telco) against what the graph calls its assets.
 SOURCE_NAMES: dict[str, DatasetName] = {
@@ -18,10 +17,6 @@ SOURCE_NAMES: dict[str, DatasetName] = {
     "preferences": "preference_pairs",
 }
 
-# The splits are part of the product's contract, so they are not settings.
-SPLIT_SEED = 42
-VALID_FRACTION = 0.1
-TEST_FRACTION = 0.1
 
 FORMATS: dict[DatasetName, Literal["parquet", "jsonl"]] = {
     "telco_customers": "parquet",
@@ -36,7 +31,12 @@ class Frozen(BaseModel):
 
 
 class Pin(Frozen):
-    """What a source's file must be: sha256 of its uncompressed bytes, and rows after cleaning."""
+    """What a source's file must be: sha256 of its uncompressed bytes, and rows after cleaning.
+
+    Attributes:
+        sha256: digest of the uncompressed file, 64 hex digits; set it together with `rows`.
+        rows: rows after cleaning.
+    """
 
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
     rows: int = Field(gt=0)
@@ -53,7 +53,13 @@ class Pin(Frozen):
 class DownloadConfig(Frozen):
     """Times in seconds. An unreachable host is given up at once, a failing one is retried.
 
-    `most_bytes`: of one file; several times the largest that is fetched by its address.
+    Attributes:
+        connect_timeout: longest wait for a connection.
+        read_timeout: longest silence of a host that is sending.
+        attempts: how often a failing host is asked.
+        backoff_initial: pause before the second attempt; it doubles each time.
+        backoff_max: longest pause between attempts.
+        most_bytes: of one file; several times the largest that is fetched by its address.
     """
 
     connect_timeout: float = Field(default=2.0, gt=0)
@@ -65,7 +71,14 @@ class DownloadConfig(Frozen):
 
 
 class TelcoConfig(Frozen):
-    """IBM Telco: public CSV, or the same CSV by the Kaggle API where its credentials are set."""
+    """IBM Telco: public CSV, or the same CSV by the Kaggle API where its credentials are set.
+
+    Attributes:
+        url: address of the public CSV.
+        kaggle_url: address of the same data at Kaggle, asked first where its credentials are set.
+        kaggle_member: the CSV's name in Kaggle's archive.
+        synthetic_rows: rows that the generator writes in its place.
+    """
 
     url: str = (
         "https://raw.githubusercontent.com/IBM/telco-customer-churn-on-icp4d/master/"
@@ -82,7 +95,13 @@ class TelcoConfig(Frozen):
 
 
 class BankConfig(Frozen):
-    """UCI Bank Marketing (id 222): a zip inside a zip."""
+    """UCI Bank Marketing (id 222): a zip inside a zip.
+
+    Attributes:
+        url: address of the public archive.
+        members: the path to the CSV through the archives, from the outside in.
+        synthetic_rows: rows that the generator writes in its place.
+    """
 
     url: str = "https://archive.ics.uci.edu/static/public/222/bank+marketing.zip"
     members: tuple[str, ...] = ("bank-additional.zip", "bank-additional/bank-additional-full.csv")
@@ -97,6 +116,11 @@ class HubConfig(Frozen):
 
     `repo` may also be a local folder,
     laid out like one or written by `save_to_disk`.
+
+    Attributes:
+        repo: `owner/name` on the hub, or a local folder.
+        revision: full commit hash (40 hex digits).
+        limit: rows to take at most; None takes all.
     """
 
     repo: str
@@ -105,14 +129,24 @@ class HubConfig(Frozen):
 
 
 class TextConfig(Frozen):
-    """`sample_pins` are published excerpts that may stand in for the whole set."""
+    """A set of texts.
+
+    Attributes:
+        sample_pins: published excerpts that may stand in for the whole set.
+        synthetic_rows: rows that the generator writes in its place.
+    """
 
     sample_pins: tuple[Pin, ...]
     synthetic_rows: int = Field(default=400, ge=100)
 
 
 class Oasst1Config(TextConfig):
-    """OASST1. The whole set must give at least `minimum_rows` pairs."""
+    """OASST1. The whole set must give at least `minimum_rows` pairs.
+
+    Attributes:
+        language: language code of the conversations that are kept.
+        minimum_rows: pairs that the whole set must give at least.
+    """
 
     hub: HubConfig = HubConfig(
         repo="OpenAssistant/oasst1", revision="fdf72ae0827c1cda404aff25b6603abec9e3399b"
@@ -127,8 +161,10 @@ class Oasst1Config(TextConfig):
 class PreferencesConfig(TextConfig):
     """SHP-2 and HH-RLHF; the two limits make the specification's 100,000 pairs.
 
-    `minimum_score_ratio`: how many times the votes of the rejected reply the chosen one has; the
-    authors of SHP advise 2, below which votes say little.
+    Attributes:
+        minimum_score_ratio: how many times the votes of the rejected reply the chosen one has; the
+            authors of SHP advise 2, below which votes say little.
+        minimum_rows: pairs that the whole sets must give at least.
     """
 
     shp: HubConfig = HubConfig(
@@ -149,7 +185,15 @@ class PreferencesConfig(TextConfig):
 
 
 class DatasetsConfig(Frozen):
-    """`source="auto"` tries mirror, download, synthetic in this order."""
+    """Where the data sets come from.
+
+    Attributes:
+        source: `auto` tries mirror, public host and generator in this order; the others name the
+            only one.
+        mirror: folder with copies of the public files; CHURN_DATA_MIRROR sets it too.
+        allow_synthetic: whether the generator may stand in where no source is found.
+        synthetic_seed: of the generator's draws.
+    """
 
     source: Literal["auto", "mirror", "download", "synthetic"] = "auto"
     mirror: AbsolutePath | None = None

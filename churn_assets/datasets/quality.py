@@ -9,14 +9,15 @@ from typing import Any
 import pandas as pd
 import pandera.pandas as pa
 
-from churn_assets.datasets.bank import alike
 from churn_assets.datasets.build import LABELS
-from churn_assets.datasets.config import FORMATS, SPLITS, DatasetName, DatasetsConfig, Pin
+from churn_assets.datasets.cleaning.bank import alike
+from churn_assets.datasets.config import FORMATS, DatasetName, DatasetsConfig, Pin
 from churn_assets.datasets.schemas import BANK, OASST1, PREFERENCES, TELCO, validate
 from churn_assets.datasets.sources.files import sha256_of
 from churn_assets.datasets.synthetic import generate
 from churn_assets.datasets.tables import read_parquet
 from churn_assets.datasets.texts import read_jsonl
+from churn_assets.domain.splits import SPLITS
 from churn_assets.storage.scratch import scratch_folder
 
 SCHEMAS: dict[DatasetName, pa.DataFrameSchema] = {

@@ -6,8 +6,17 @@ from pandera.errors import SchemaErrors
 
 from churn_assets.datasets import cells
 from churn_assets.datasets.errors import Refusal, SchemaViolationError
+from churn_assets.domain.splits import SPLITS
 
 YES_NO = ("Yes", "No")
+INTERNET_SERVICES = (
+    "OnlineSecurity",
+    "OnlineBackup",
+    "DeviceProtection",
+    "TechSupport",
+    "StreamingTV",
+    "StreamingMovies",
+)
 INTERNET_EXTRA = ("Yes", "No", "No internet service")
 CONTRACTS = ("Month-to-month", "One year", "Two year")
 PAYMENT_METHODS = (
@@ -85,17 +94,7 @@ RAW_TELCO: dict[str, cells.Column] = {
     "PhoneService": cells.flag(),
     "MultipleLines": cells.one_of("Yes", "No", "No phone service"),
     "InternetService": cells.one_of("DSL", "Fiber optic", "No"),
-    **dict.fromkeys(
-        (
-            "OnlineSecurity",
-            "OnlineBackup",
-            "DeviceProtection",
-            "TechSupport",
-            "StreamingTV",
-            "StreamingMovies",
-        ),
-        cells.one_of(*INTERNET_EXTRA),
-    ),
+    **dict.fromkeys(INTERNET_SERVICES, cells.one_of(*INTERNET_EXTRA)),
     "Contract": cells.one_of(*CONTRACTS),
     "PaperlessBilling": cells.flag(),
     "PaymentMethod": cells.one_of(*PAYMENT_METHODS),
@@ -117,12 +116,7 @@ TELCO = pa.DataFrameSchema(
             for name in [
                 "MultipleLines",
                 "InternetService",
-                "OnlineSecurity",
-                "OnlineBackup",
-                "DeviceProtection",
-                "TechSupport",
-                "StreamingTV",
-                "StreamingMovies",
+                *INTERNET_SERVICES,
                 "Contract",
             ]
         },
@@ -205,7 +199,7 @@ BANK = pa.DataFrameSchema(
         "previous": pa.Column("int64", pa.Check.ge(0)),
         "poutcome": _one_of(*BANK_CATEGORIES["poutcome"]),
         "accepted": _flag(),
-        "chronological_split": _one_of("train", "valid", "test"),
+        "chronological_split": _one_of(*SPLITS),
     },
     checks=[_same_truth("no_previous_means_no_outcome", "poutcome", "nonexistent", "previous", 0)],
     strict=True,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import train_test_split
 
-from churn_assets.datasets.config import SPLIT_SEED, SPLITS, TEST_FRACTION, VALID_FRACTION
+from churn_assets.domain.splits import SPLIT_SEED, SPLITS, TEST_FRACTION, VALID_FRACTION
 
 
 def stratified_split(labels: ArrayLike, seed: int = SPLIT_SEED) -> NDArray[np.str_]:

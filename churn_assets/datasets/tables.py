@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from churn_assets.datasets.cells import RawTable
 from churn_assets.datasets.errors import CorruptFileError, DataError
 from churn_assets.datasets.sources.files import content
+from churn_assets.domain.splits import Split
 
-Split = Literal["train", "valid", "test"]
 TableFormat = Literal[".csv", ".csv.gz", ".parquet"]
 
 SEPARATORS = (",", ";", "\t", "|")

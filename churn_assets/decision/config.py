@@ -111,7 +111,24 @@ DEFAULT_PRESET = "moderate"
 
 
 class PpoConfig(BaseModel):
-    """Constrained PPO (Schulman et al. 2017; Lagrange multipliers as in Ray et al. 2019)."""
+    """Constrained PPO (Schulman et al. 2017; Lagrange multipliers as in Ray et al. 2019).
+
+    Attributes:
+        horizon: days that every environment is played in one update.
+        updates: policy updates of the whole training.
+        epochs: passes over the steps of one update.
+        minibatch: steps of one gradient step.
+        hidden: units of each of the two shared layers.
+        gae_lambda: of generalised advantage estimation; 1 has no bias, 0 the least variance.
+        clip: largest change of a decision's probability ratio that is rewarded.
+        value_coefficient: weight of the value head's loss.
+        entropy_start, entropy_end: weight of the entropy bonus, falling in a line.
+        learning_rate_start, learning_rate_end: of Adam, falling in a line.
+        gradient_norm: gradients are clipped to this norm.
+        dual_every: updates between two steps of the budget multiplier.
+        fatigue_rate: step size of the fatigue multiplier.
+        fatigue_start: fatigue multiplier at the beginning.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -186,7 +203,11 @@ class RuleSettings(WorldSettings):
 
 
 class _Compared(WorldSettings):
-    """What training and report must agree about."""
+    """What training and report must agree about.
+
+    Attributes:
+        seeds: PPO is trained once with each; the best on validation customers may be served.
+    """
 
     seeds: tuple[int, ...] = Field((0,), min_length=1)
     price_customers: int = Field(512, ge=1)
@@ -199,7 +220,11 @@ class _Compared(WorldSettings):
 
 
 class TrainingSettings(_Compared):
-    """Stage `decision_policy`."""
+    """Stage `decision_policy`.
+
+    Attributes:
+        curve_points: points of the learning curve.
+    """
 
     ppo: PpoConfig = PpoConfig()
     calibration_customers: int = Field(1024, ge=1)

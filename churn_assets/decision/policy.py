@@ -1,10 +1,10 @@
-"""Loading and saving decision policies; what the API and the release import.
+"""Decision policies as files: a folder in, a policy that decides out, and back.
 
     policy = load_policy(folder)            # reads folder/policy.json (+ network.safetensors)
     decisions = policy.decide(states)       # states (N, 9) from state.build_states
 
-`Decisions` has contact (N,) bool, offer (N,) 0..3, delay (N,) 0..7, probability (N,). The
-environment that a policy was made for is `load_params(folder)`. Needs numpy and safetensors only.
+The environment that a policy was made for is `load_params(folder)`. Needs numpy and safetensors
+only, so serving can import it.
 
 A release outlives the code that made it: a field that this version doesn't know is left out, with
 a warning, and a field that the file doesn't have takes its default.
@@ -19,7 +19,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.learning.network_numpy import POLICY_FILE, NetworkPolicy, NetworkSpec
-from churn_assets.decision.mdp.actions import Decisions, Policy
+from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.rules.families import (
     AlwaysOffer,
     NeverContact,
@@ -29,16 +29,6 @@ from churn_assets.decision.rules.families import (
     SegmentTable,
     UpliftRule,
 )
-
-__all__ = [
-    "Decisions",
-    "Policy",
-    "load_network",
-    "load_params",
-    "load_policy",
-    "load_rule",
-    "save_rule",
-]
 
 log = logging.getLogger(__name__)
 

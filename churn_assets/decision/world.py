@@ -1,4 +1,8 @@
-"""The stages before and beside the training: environment, oracle, baselines. Plain functions."""
+"""The customers and the yardsticks that a policy is trained and judged with, as three stages.
+
+`retention_environment` scores the customers with both predictors, `oracle_policy` computes the best
+that any policy could reach on them, and `baseline_policies` tunes the rules to compare with.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +18,8 @@ from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.groups import Groups
 from churn_assets.decision.policy import save_rule
 from churn_assets.decision.rules.tuning import tuned_baselines
+from churn_assets.domain.splits import SPLITS
+from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.predictors.scoring.features import at_start_of_period
 from churn_assets.predictors.scoring.scorers import AcceptScorer, RiskScorer
 from churn_assets.stages.spec import Progress, silent
@@ -38,9 +44,9 @@ def run_environment(
     risk = RiskScorer.load(inputs["risk_model"])
     accept = AcceptScorer.load(inputs["accept_model"])
     report: dict[str, Any] = {"preset": config.preset, "params": config.environment.model_dump()}
-    for split in ("train", "valid", "test"):
+    for split in SPLITS:
         table = pd.read_parquet(inputs["telco_customers"] / f"{split}.parquet")
-        value = 12 * table["monthly_charges"].to_numpy(dtype=np.float64)
+        value = MONTHS_OF_VALUE * table["monthly_charges"].to_numpy(dtype=np.float64)
         records = table.drop(columns=["churn"]).to_dict(orient="records")
         rows = [{str(name): cell for name, cell in record.items()} for record in records]
         begun = [at_start_of_period(row) for row in rows]

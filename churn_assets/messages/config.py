@@ -28,7 +28,13 @@ class PublicPairs(Frozen):
 
 
 class CorpusConfig(PublicDialogues, PublicPairs):
-    """How many messages and pairs the grammar writes, and how much public text is mixed in."""
+    """How many messages and pairs the grammar writes, and how much public text is mixed in.
+
+    Attributes:
+        messages: messages that the grammar writes to train on.
+        pairs: pairs of a good and a flawed message.
+        seed: of the grammar's draws.
+    """
 
     messages: int = Field(16_000, ge=100)
     pairs: int = Field(9_000, ge=100)
@@ -38,8 +44,20 @@ class CorpusConfig(PublicDialogues, PublicPairs):
 class BaseModelConfig(Frozen):
     """Which language model everything else adapts.
 
-    `source` is `embedded`, a hub id (then `revision` must be a commit hash), or a folder;
-    `gguf_file` names a GGUF file within a folder or hub repository.
+    Attributes:
+        source: `embedded` (trained here), a hub id, or a folder.
+        revision: full commit hash of the hub's model.
+        gguf_file: a GGUF file within the folder or hub repository.
+        eight_bit: load the weights in 8 bit; needs CUDA.
+        vocabulary: tokens of the embedded model.
+        hidden_size: its width.
+        feed_forward: width of its feed-forward layers.
+        layers: its transformer blocks.
+        heads: attention heads of each.
+        positions: longest text in tokens.
+        steps: of its pretraining.
+        batch: texts of a step.
+        seed: of its first weights and of the order of texts.
     """
 
     source: str = EMBEDDED
@@ -76,7 +94,13 @@ class BaseModelConfig(Frozen):
 
 
 class LoraSettings(Frozen):
-    """Low-rank adapters (Hu et al. 2022): W + alpha / rank * B A, for the modules in `targets`."""
+    """Low-rank adapters (Hu et al. 2022): W + alpha / rank * B A, for the modules in `targets`.
+
+    Attributes:
+        rank: r, columns of A and rows of B.
+        alpha: the adapter counts alpha / rank times.
+        dropout: share of an adapter's inputs that is left out in training.
+    """
 
     rank: int = Field(16, ge=1)
     alpha: int = Field(32, ge=1)
@@ -88,7 +112,15 @@ class LoraSettings(Frozen):
 
 
 class SftConfig(Frozen):
-    """Supervised fine-tuning. Lengths are in tokens, prompt and response together."""
+    """Supervised fine-tuning. Lengths are in tokens, prompt and response together.
+
+    Attributes:
+        steps: gradient steps.
+        batch: texts of a step.
+        learning_rate: at the beginning.
+        max_length: longer texts are cut.
+        seed: of the adapter and of the order of texts.
+    """
 
     steps: int = Field(80, ge=1)
     batch: int = Field(32, ge=1)
@@ -99,7 +131,15 @@ class SftConfig(Frozen):
 
 
 class RewardConfig(Frozen):
-    """Reward model and judge: the same settings, other seeds, the other half of the pairs."""
+    """Reward model and judge: the same settings, other seeds, the other half of the pairs.
+
+    Attributes:
+        steps: gradient steps.
+        learning_rate: at the beginning.
+        max_length: longer texts are cut, in tokens.
+        seed: of the reward model's adapter.
+        judge_seed: of the second model, which PPO never sees.
+    """
 
     steps: int = Field(340, ge=1)
     batch: int = Field(32, ge=1, description="pairs per step")
@@ -114,7 +154,22 @@ class EvaluationSamples(Frozen):
 
 
 class PpoTextConfig(EvaluationSamples):
-    """PPO on text (Schulman et al. 2017; Ziegler et al. 2019 for the KL control)."""
+    """PPO on text (Schulman et al. 2017; Ziegler et al. 2019 for the KL control).
+
+    Attributes:
+        iterations: of sampling and learning.
+        minibatch: messages of a gradient step.
+        epochs: passes over the messages of an iteration.
+        value_learning_rate: of the value head.
+        gamma: discount for each token; 1 has none.
+        gae_lambda: of generalised advantage estimation.
+        clip: largest change of a token's probability ratio that is rewarded.
+        value_clip: largest change of a value in one iteration.
+        max_grad_norm: gradients are clipped to this norm.
+        beta: price of a nat of KL to SFT at the beginning.
+        checkpoint_every: iterations between checkpoints.
+        seed: of the draws of prompts and tokens.
+    """
 
     iterations: int = Field(48, ge=1)
     batch: int = Field(192, ge=2, description="messages sampled per iteration")
@@ -145,7 +200,12 @@ class PpoTextConfig(EvaluationSamples):
 
 
 class GenerationConfig(Frozen):
-    """How tokens are drawn, the same in every stage: training, evaluation, bank, live."""
+    """How tokens are drawn, the same in every stage: training, evaluation, bank, live.
+
+    Attributes:
+        max_new_tokens: longest message in tokens.
+        temperature: log-probabilities are divided by it; below 1 the likely becomes likelier.
+    """
 
     max_new_tokens: int = Field(64, ge=8)
     temperature: float = Field(1.0, gt=0)
@@ -163,7 +223,13 @@ class GenerationConfig(Frozen):
 
 
 class BankConfig(Frozen):
-    """The message bank: n candidates per cell, the best few kept."""
+    """The message bank: n candidates per cell, the best few kept.
+
+    Attributes:
+        candidates: templates written for each cell.
+        keep: templates kept for everybody, and as many that name a service.
+        seed: of the draws.
+    """
 
     candidates: int = Field(12, ge=1)
     keep: int = Field(4, ge=1)
@@ -183,7 +249,11 @@ class BaseSettings(Frozen):
 
 
 class _Written(BaseSettings):
-    """A stage that writes messages and asks the shield about them."""
+    """A stage that writes messages and asks the shield about them.
+
+    Attributes:
+        currency: sign before amounts.
+    """
 
     currency: str = Field("$", min_length=1, max_length=4)
     offer_months: int = Field(12, ge=1, le=99, description="how long a discount lasts")
@@ -214,14 +284,23 @@ class PpoTextSettings(_Written):
 
 
 class BankSettings(_Written):
-    """Stage `message_bank`."""
+    """Stage `message_bank`.
+
+    Attributes:
+        live_generation: whether the API asks the language model for each message, in place of the
+            bank; needs torch.
+    """
 
     live_generation: bool = False
     bank: BankConfig = BankConfig()
 
 
 class MessagesConfig(SftSettings, RewardSettings, PpoTextSettings, BankSettings):
-    """All of the area's settings: those of its stages, and serving's own."""
+    """All of the area's settings: those of its stages, and serving's own.
+
+    Attributes:
+        live_candidates: templates written for one live message, of which the best is sent.
+    """
 
     live_candidates: int = Field(8, ge=1)
     corpus: CorpusConfig = CorpusConfig()

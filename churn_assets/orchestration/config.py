@@ -38,7 +38,14 @@ class LocalConfig(BaseModel):
 
 
 class Machine(BaseModel):
-    """What one Modal function call gets: a GPU or none, cores, MiB of memory, seconds."""
+    """What one Modal function call gets: a GPU or none, cores, MiB of memory, seconds.
+
+    Attributes:
+        gpu: kind of GPU; None for none.
+        cpu: cores.
+        memory_mib: memory in MiB.
+        timeout_seconds: seconds after which Modal ends the call.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -52,7 +59,8 @@ class ModalConfig(BaseModel):
     """The Modal backend: a stage is a call of a deployed function.
 
     Attributes:
-        app: name of the app with the stages; `api_app`: of the app with the HTTP API.
+        app: name of the app with the stages.
+        api_app: name of the app with the HTTP API.
         environment: Modal environment (`dev` and `prod` are separate deployments).
         secret: Modal secret with the Google workload identity (no key file).
         api_secret: Modal secret with CHURN_API__KEY_HASHES, the hashes of the API keys.
@@ -110,7 +118,13 @@ class ModalConfig(BaseModel):
 
 
 class ComputeConfig(BaseModel):
-    """Where stages run: `local` subprocesses or `modal` functions."""
+    """Where stages run: `local` subprocesses or `modal` functions.
+
+    Attributes:
+        backend: `local` subprocesses of this machine, or `modal` functions.
+        local: the local backend.
+        modal: the Modal backend.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from churn_assets.datasets.errors import DataError, SchemaViolationError
+from churn_assets.datasets.assets import data_failure
+from churn_assets.datasets.errors import DataError
 from churn_assets.datasets.tables import table_format
 from churn_assets.orchestration.compute import Compute, stage_options
 from churn_assets.orchestration.resources import StoreResource
@@ -61,12 +62,7 @@ def publish_log(store: ArtifactStore, file: Path) -> Artifact:
         read_log(file)
         name = f"contacts{table_format(file)}"
     except DataError as error:
-        cases = error.failure_cases if isinstance(error, SchemaViolationError) else "none"
-        raise dg.Failure(
-            f"{error} (CHURN_ACCEPT__CAMPAIGN_LOG)",
-            metadata={"failure_cases": dg.MetadataValue.md(cases)},
-            allow_retries=False,
-        ) from error
+        raise data_failure(error, "CHURN_ACCEPT__CAMPAIGN_LOG") from error
     with scratch_folder("campaign-log") as folder:
         shutil.copyfile(file, folder / name)
         return store.put("campaign_log", folder)

@@ -14,7 +14,20 @@ MAX_DEPTH = 6
 
 
 class BoosterConfig(BaseModel):
-    """XGBoost's hyperparameters and how its scores are calibrated."""
+    """XGBoost's hyperparameters and how its scores are calibrated.
+
+    Attributes:
+        trees: boosting rounds.
+        max_depth: of a tree; at most 6, which the scorer completes to 2^depth leaves.
+        learning_rate: what each tree adds is multiplied by it.
+        columns_per_tree: share of the features that each tree may split on.
+        rows_per_tree: share of the rows that each tree is fitted to.
+        bins: histogram bins of a feature (XGBoost's `max_bin`).
+        threads: XGBoost's; more give the same model faster.
+        seed: of the draws of rows, columns and folds.
+        calibration: from log-odds to probabilities: Platt's `sigmoid` or `isotonic` regression.
+        calibration_folds: folds whose out-of-fold scores the calibration is fitted on.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,7 +60,11 @@ SPECIFICATION = BoosterConfig(
 
 
 class RiskConfig(BoosterConfig):
-    """P(churn)."""
+    """P(churn).
+
+    Attributes:
+        bootstrap: resamples behind every interval.
+    """
 
     folds: int = Field(10, ge=2)
     """Folds of the pooled out-of-fold evaluation."""
@@ -55,7 +72,12 @@ class RiskConfig(BoosterConfig):
 
 
 class OfferEffect(BaseModel):
-    """logit p_k = logit p_0 + strength · s(z) · k^exponent, k the offer level, z price pressure."""
+    """logit p_k = logit p_0 + strength · s(z) · k^exponent, k the offer level, z price pressure.
+
+    Attributes:
+        strength: log-odds that the first offer level adds at price pressure 1/2.
+        exponent: how the effect grows with the level; 1 is a straight line.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -70,7 +92,11 @@ OFFER_EFFECTS = {
 
 
 class AcceptConfig(BoosterConfig):
-    """P(accept | offer): how the boosters are trained, and where the offers' responses are from."""
+    """P(accept | offer): how the boosters are trained, and where the offers' responses are from.
+
+    Attributes:
+        bootstrap: resamples behind every interval.
+    """
 
     trees: int = Field(100, ge=1)
     max_depth: int = Field(4, ge=1, le=MAX_DEPTH)

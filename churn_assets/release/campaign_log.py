@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from churn_assets.predictors.scoring.features import OFFER_PERCENTAGES
+from churn_assets.domain.offers import OFFER_PERCENTAGES
 
 PERIOD = timedelta(days=30)  # the mean of the decision environment's periods
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # older than any record of such a campaign

@@ -17,10 +17,11 @@ from churn_assets.decision.mdp.actions import Decisions, Policy
 from churn_assets.decision.mdp.outcomes import Outcomes, decision_outcomes
 from churn_assets.decision.mdp.state import ACCEPT, build_states
 from churn_assets.decision.policy import load_params, load_policy
-from churn_assets.predictors.scoring.features import OFFER_PERCENTAGES, at_start_of_period
+from churn_assets.domain.offers import OFFER_PERCENTAGES
+from churn_assets.domain.value import MONTHS_OF_VALUE
+from churn_assets.predictors.scoring.features import at_start_of_period
 from churn_assets.predictors.scoring.scorers import AcceptScorer, RiskScorer
 
-MONTHS_OF_VALUE = 12
 HALF_A_CENT = 0.5  # in cents: what is less is rounded to nothing
 
 Floats = NDArray[np.float64]
@@ -45,11 +46,6 @@ class Assessments:
 
     def __len__(self) -> int:
         return len(self.risk)
-
-    @property
-    def accept_of_offer(self) -> Floats:
-        """(N,) P(accept | the decision's offer); of offer 0 where nobody is contacted."""
-        return np.asarray(self.accept[np.arange(len(self)), self.decisions.offer])
 
     @property
     def expected_value(self) -> Floats:

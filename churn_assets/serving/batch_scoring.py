@@ -16,13 +16,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from churn_assets.predictors.scoring.features import OFFER_PERCENTAGES
+from churn_assets.domain.offers import OFFER_PERCENTAGES
+from churn_assets.domain.splits import SPLITS
+from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.release.bundle import verify
 from churn_assets.release.config import ReleaseConfig
-from churn_assets.serving.assessment import MONTHS_OF_VALUE, Assessments, Assessor
+from churn_assets.serving.assessment import Assessments, Assessor
 from churn_assets.stages.spec import Progress, silent
 
-SPLITS = ("train", "valid", "test")
 FEATURES = pa.schema(
     [
         ("customer_id", pa.string()),

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.config import GenerationConfig
 from churn_assets.messages.shield.brief import MessageBrief, services_of
 from churn_assets.messages.writing.bank import ScoredTemplate
 from churn_assets.messages.writing.writer import CandidateSource, Message, MessageWriter
-from churn_assets.predictors.scoring.features import OFFER_PERCENTAGES
 from churn_assets.release.bundle import Manifest, ReleaseError, message_seed, verify
 from churn_assets.serving.assessment import Assessments, Assessor
 from churn_assets.serving.explain import top_reasons, warnings_of

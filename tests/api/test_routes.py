@@ -25,6 +25,7 @@ from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import ArtifactError
 from tests.api.conftest import publish_predictions, publish_small_release
 from tests.api.server import Server, running, wait_for
+from tests.api.test_feedback import EVENT
 
 
 @pytest.fixture(scope="module")
@@ -150,15 +151,6 @@ def test_campaign_adds_up(full: httpx.Client) -> None:
     ]
     if reachable:
         assert reachable[0] >= campaign["expected_retained_revenue"] - 0.01
-
-
-EVENT = {
-    "event_id": "evt-1",
-    "customer_id": "C1",
-    "kind": "accepted",
-    "occurred_at": "2026-01-14T12:00:00+01:00",
-    "offer_percentage": 10,
-}
 
 
 def test_feedback_is_idempotent(full: httpx.Client) -> None:

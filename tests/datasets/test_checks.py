@@ -13,12 +13,13 @@ import pytest
 
 from checks import datasets as checks
 from churn_assets.datasets.build import build
-from churn_assets.datasets.config import SPLITS, DatasetName, DatasetsConfig
+from churn_assets.datasets.config import DatasetName, DatasetsConfig
 from churn_assets.datasets.pull import pull
 from churn_assets.datasets.quality import WrittenDataset, expected_origin, expected_rows
 from churn_assets.datasets.splits import stratified_split
 from churn_assets.datasets.tables import read_parquet, write_parquet
 from churn_assets.datasets.texts import read_jsonl, write_jsonl
+from churn_assets.domain.splits import SPLITS
 
 Folders = dict[DatasetName, Path]
 

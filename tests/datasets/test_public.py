@@ -16,7 +16,7 @@ from datasets import Dataset, DatasetDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from churn_assets.datasets import oasst1, preferences
+from churn_assets.datasets.cleaning import oasst1, preferences
 from churn_assets.datasets.config import BankConfig, DatasetsConfig, DownloadConfig, HubConfig
 from churn_assets.datasets.errors import (
     CorruptFileError,

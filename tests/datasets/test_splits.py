@@ -8,13 +8,13 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from churn_assets.datasets.config import SPLITS
 from churn_assets.datasets.splits import (
     chronological_split,
     grouped_split,
     stratified_split,
     together,
 )
+from churn_assets.domain.splits import SPLITS
 
 
 @settings(max_examples=30, deadline=None)

@@ -14,20 +14,21 @@ import pytest
 
 from benchmarks.two_samples import told_apart
 from churn_assets.datasets.build import build
+from churn_assets.datasets.cleaning.telco import clean
 from churn_assets.datasets.config import DatasetName, DatasetsConfig
 from churn_assets.datasets.pull import pull
 from churn_assets.datasets.sources.files import content
 from churn_assets.datasets.synthetic import bank, fit, summaries, telco
 from churn_assets.datasets.synthetic.draw import summary
 from churn_assets.datasets.synthetic.layout import BANK, TELCO, Layout
-from churn_assets.datasets.telco import clean
+from churn_assets.domain.statistics import interval
 from churn_assets.predictors.config import AcceptConfig, RiskConfig
 from churn_assets.predictors.scoring.features import RISK_FEATURES, encode
 from churn_assets.predictors.training import accept
 from churn_assets.predictors.training.baselines import logistic_regression
 from churn_assets.predictors.training.boosting import Learner, stratified_folds
 from churn_assets.predictors.training.frames import rows_of
-from churn_assets.predictors.training.metrics import auc, bootstrap_auc, interval
+from churn_assets.predictors.training.metrics import auc, bootstrap_auc
 
 SEED = 42
 ERRORS = 5  # standard errors: of some 700 figures one is beyond by chance in 2,500 seeds

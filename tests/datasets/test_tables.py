@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from churn_assets.datasets import bank, telco
 from churn_assets.datasets.build import build
+from churn_assets.datasets.cleaning import bank, telco
 from churn_assets.datasets.config import DatasetsConfig
 from churn_assets.datasets.errors import CorruptFileError, DataError, SchemaViolationError
 from churn_assets.datasets.pull import pull

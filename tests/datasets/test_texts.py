@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn_assets.datasets import oasst1, preferences
 from churn_assets.datasets.build import build
+from churn_assets.datasets.cleaning import oasst1, preferences
 from churn_assets.datasets.config import DatasetsConfig, PreferencesConfig
 from churn_assets.datasets.errors import CorruptFileError, DataError
 from churn_assets.datasets.pull import pull

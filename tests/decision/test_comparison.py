@@ -9,13 +9,12 @@ import torch
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.evaluation.diagnostics import (
     STRESSES,
-    spend_at_offer_prices,
     stress_runs,
 )
 from churn_assets.decision.exact.comparison import Bootstrap, captured_uplift, systematic_mean
 from churn_assets.decision.exact.pareto import ParetoCurve, curve_around, pareto_curve
 from churn_assets.decision.exact.policy_value import evaluate
-from churn_assets.decision.learning.calibration import AIM, calibrate_policy
+from churn_assets.decision.learning.calibration import AIM, OutputGrid, calibrate_policy
 from churn_assets.decision.learning.network import PolicyNetwork
 from churn_assets.decision.learning.network_numpy import NetworkPolicy
 from churn_assets.decision.learning.ppo import feature_spec
@@ -98,7 +97,12 @@ def test_a_network_is_priced_to_the_limit(
     assert before > params.budget_limit
     assert priced.spec.offer_price > 0
     assert 0.5 * params.budget_limit < after <= AIM * params.budget_limit
-    spends = spend_at_offer_prices(priced, customers)
+    grid = OutputGrid.build(priced, customers)
+    dearer = [
+        priced.spec.model_copy(update={"offer_price": priced.spec.offer_price + shift})
+        for shift in (-1.0, -0.5, 0.0, 0.5, 1.0)
+    ]
+    spends = [grid.evaluate(spec).mean("spend") for spec in dearer]
     assert spends == sorted(spends, reverse=True)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.mdp.customers import Customers
-from churn_assets.decision.mdp.dynamics import daily_survival, logit, reluctance, sigmoid
+from churn_assets.decision.mdp.dynamics import daily_survival, reluctance
 from churn_assets.decision.mdp.environment import (
     ACTION_SIZES,
     Multipliers,
@@ -19,6 +19,7 @@ from churn_assets.decision.mdp.environment import (
     uniforms,
 )
 from churn_assets.decision.mdp.gym_env import RetentionEnv
+from churn_assets.domain.statistics import logit, sigmoid
 
 PARAMS = EnvironmentParams()
 

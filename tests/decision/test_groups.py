@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from churn_assets.decision.mdp.groups import NAMES, Groups
+from churn_assets.decision.mdp.groups import Groups
+from churn_assets.domain.splits import SPLITS
 from tests.decision.conftest import synthetic_customers
 
 
@@ -53,7 +54,7 @@ def test_nobody_is_priced_on_and_checked(groups: Groups) -> None:
 def test_a_change_reaches_every_group(groups: Groups) -> None:
     """Why: a stressed world that left the validation customers alone would choose wrongly."""
     halved = groups.mapped(lambda customers: customers.stressed(risk_factor=0.5))
-    for name in NAMES:
+    for name in SPLITS:
         before, after = getattr(groups, name), getattr(halved, name)
         np.testing.assert_allclose(after.risk, before.risk / 2)
         np.testing.assert_array_equal(after.accept, before.accept)

@@ -23,10 +23,11 @@ from churn_assets.decision.exact.policy_value import (
 )
 from churn_assets.decision.mdp.actions import Decisions, Policy
 from churn_assets.decision.mdp.customers import Customers, representative
-from churn_assets.decision.mdp.dynamics import daily_survival, logit, reluctance, sigmoid
+from churn_assets.decision.mdp.dynamics import daily_survival, reluctance
 from churn_assets.decision.mdp.environment import Multipliers, VectorRetention
 from churn_assets.decision.mdp.state import FATIGUE
 from churn_assets.decision.rules.families import AlwaysOffer, NeverContact, PricedGreedy
+from churn_assets.domain.statistics import logit, sigmoid
 
 
 def brute_force_value(

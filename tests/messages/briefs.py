@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from churn_assets.messages.shield.brief import CONTRACTS, OFFERS, SERVICES, TONES, MessageBrief
+from churn_assets.domain.offers import OFFER_PERCENTAGES
+from churn_assets.messages.shield.brief import CONTRACTS, SERVICES, TONES, MessageBrief
 from churn_assets.messages.shield.names import read_name
 
 NOON = datetime(2026, 5, 5, 12, 0, tzinfo=ZoneInfo("Europe/Berlin"))
@@ -37,7 +38,7 @@ briefs = st.builds(
     MessageBrief,
     name=names,
     tenure=st.integers(0, 1200),
-    offer_percentage=st.sampled_from(OFFERS),
+    offer_percentage=st.sampled_from(OFFER_PERCENTAGES),
     monthly_charges=st.floats(0, 99_999.99),
     contract=st.sampled_from(CONTRACTS),
     local_time=st.just(NOON),

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 
 from churn_assets.messages.models.evaluation import (
-    bootstrap_mean,
     distinct_n,
     is_right,
     self_bleu,
-    share,
     text_quality,
     top_ngram_share,
 )
@@ -21,27 +18,6 @@ from churn_assets.messages.writing.bank import MessageBank, ScoredTemplate, all_
 from churn_assets.messages.writing.served import serve_everybody
 from churn_assets.messages.writing.writer import MessageWriter
 from tests.messages.briefs import brief
-
-
-def test_wilson_interval_of_known_cases() -> None:
-    """Why: the gates read these bounds. 10 of 10 has the lower bound n / (n + z^2)."""
-    ten = share(10, 10)
-    assert ten.lower == pytest.approx(10 / (10 + 1.959964**2))
-    assert ten.upper == pytest.approx(1.0)
-    half = share(50, 100)
-    assert half.lower == pytest.approx(1 - half.upper)
-    with pytest.raises(ValueError, match="no trials"):
-        share(0, 0)
-
-
-def test_bootstrap_covers_the_normal_interval() -> None:
-    """Why: the percentile bootstrap of a mean must agree with mean +- 1.96 standard errors."""
-    values = np.random.default_rng(1).normal(0.3, 1, 400)
-    found = bootstrap_mean(values)
-    error = values.std() / 20
-    assert found.value == pytest.approx(values.mean())
-    assert found.lower == pytest.approx(values.mean() - 1.96 * error, abs=0.02)
-    assert found.upper == pytest.approx(values.mean() + 1.96 * error, abs=0.02)
 
 
 def test_variety_of_extremes() -> None:

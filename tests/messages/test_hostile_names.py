@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from churn_assets.messages.shield.brief import OFFERS
+from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.shield.names import read_name
 from churn_assets.messages.shield.slots import fill, slot_values
 from churn_assets.messages.shield.validation import Shield
@@ -87,7 +87,7 @@ def test_a_name_that_says_something_is_left_out(name: str) -> None:
     assert not is_written(name)
 
 
-@pytest.mark.parametrize("offer", OFFERS)
+@pytest.mark.parametrize("offer", OFFER_PERCENTAGES)
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
 def test_a_hostile_name_is_written_exactly_or_left_out(name: str, offer: int) -> None:
     """Why: a name is data: it may fill its own slot, never another, nor change a percentage."""

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from churn_assets.messages.shield.brief import OFFERS, TONES
+from churn_assets.domain.offers import OFFER_PERCENTAGES
+from churn_assets.messages.shield.brief import TONES
 from churn_assets.messages.shield.lookalikes import lookalikes
 from churn_assets.messages.shield.name_words import WORDS_PATH, name_words
 from churn_assets.messages.shield.names import MAX_LENGTH, MAX_NAME_LENGTH, read_name, validate_name
@@ -158,7 +159,7 @@ def test_the_word_lists_hold_no_name_of_the_rules_file() -> None:
     assert all(word == word.lower() for word in words)
 
 
-@given(st.text(min_size=1, max_size=70), st.sampled_from(OFFERS), st.integers(0, 3))
+@given(st.text(min_size=1, max_size=70), st.sampled_from(OFFER_PERCENTAGES), st.integers(0, 3))
 @example("first month", 10, 1)
 @example("12 months", 10, 2)
 @example("10%", 10, 1)

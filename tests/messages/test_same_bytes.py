@@ -7,11 +7,10 @@ import multiprocessing
 import shutil
 from pathlib import Path
 
-from churn_assets.stages.runner import run_stage
-
 from churn_assets.messages.config import MessagesConfig
 from churn_assets.messages.models import base_model, ppo_stage, reward, sft
 from churn_assets.messages.writing import bank_stage
+from churn_assets.stages.runner import run_stage
 from churn_assets.stages.spec import Stage, StageSpec
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.trees import tree_files

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from churn_assets.messages.shield.rules import default_rules
 from churn_assets.messages.shield.slots import fill, slot_values
 from churn_assets.messages.shield.validation import Shield
-from tests.messages.briefs import NOON, brief, briefs, names
+from tests.messages.briefs import brief, briefs, names
 
 SHIELD = Shield.load()
 GOOD = "Hi Sam, we value your 12 months with us! Please enjoy a 10% discount on your bill."
@@ -130,15 +130,10 @@ def test_quiet_hours_are_the_customers(hour: int, quiet: bool) -> None:
     """Why: 22 to 8 is meant where the customer sleeps, not where the server runs."""
     tokyo = datetime(2026, 5, 5, hour, 30, tzinfo=ZoneInfo("Asia/Tokyo"))
     assert ("quiet_hours" in violations(GOOD, local_time=tokyo)) is quiet
-    at_noon_in_tokyo = brief(local_time=tokyo.replace(hour=12))
-    verdict = SHIELD.check_text(GOOD, at_noon_in_tokyo, now=tokyo.astimezone(UTC))
-    assert ("quiet_hours" in verdict.violations) is quiet
 
 
 def test_times_without_a_zone_are_refused() -> None:
     """Why: a naive time would silently be the server's."""
-    with pytest.raises(ValueError, match="time zone"):
-        SHIELD.check_text(GOOD, brief(), now=datetime(2026, 5, 5, 12))
     with pytest.raises(ValueError, match="time zone"):
         brief(local_time=datetime(2026, 5, 5, 12))
 
@@ -303,7 +298,7 @@ def test_template_that_passes_is_safe_with_every_value(made: object) -> None:
     if made.offer_percentage:
         template = "Hi {name}, thank you for your {tenure} with us. Take {offer} off your {bill} bill for {months}."
     assert SHIELD.check_template(template, made).passed
-    assert SHIELD.check_text(fill(template, values), made, NOON).violations == ()
+    assert SHIELD.check_text(fill(template, values), made).violations == ()
 
 
 @given(st.text(max_size=120), names)

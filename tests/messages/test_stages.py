@@ -44,9 +44,6 @@ from churn_assets.messages.models.ppo_text import (
 from churn_assets.messages.models.reward import JUDGE, load_head, spread
 from churn_assets.messages.shield.slots import SLOT_TOKENS
 from churn_assets.messages.shield.validation import Shield
-from churn_assets.messages.writing import bank_stage
-from churn_assets.messages.writing.bank import all_cells
-from churn_assets.messages.writing.gates import failed_gates
 from churn_assets.messages.writing.live import LiveModel, copy_for_live
 from churn_assets.messages.writing.writer import MessageWriter
 from tests.messages.briefs import SAM
@@ -185,40 +182,6 @@ def test_reports_have_what_the_checks_and_the_release_read(chain: Chain) -> None
     assert chain.reports["message_bank"]["served_pass_rate"] == 1.0
 
 
-def test_a_model_that_missed_a_gate_writes_no_served_word(chain: Chain) -> None:
-    """Why: the tiny model of the tests is as bad as a failed training; its words stay inside."""
-    report = chain.reports["message_bank"]
-    assert "sft_templates_pass_the_shield" in report["failed_gates"]
-    assert (report["kept"], report["written"], report["served_by_model"]) == (0, 0, 0.0)
-    assert MessageWriter.load(chain.folders["message_bank"]).write(SAM, "x").source == "template"
-
-
-def test_a_model_that_passed_its_gates_fills_the_bank(
-    chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Why: the other half of the rule; every template is asked for, what passes is kept."""
-    monkeypatch.setattr(bank_stage, "failed_gates", lambda reports: [])
-    names = ("message_base_model", "sft_model", "reward_model", "ppo_text_model")
-    report = bank_stage.run({name: chain.folders[name] for name in names}, tmp_path, TINY)
-    assert report["written"] == len(all_cells()) * TINY.bank.candidates
-    assert report["served_pass_rate"] == 1.0
-
-
-@pytest.mark.parametrize("worse", [{"ppo_pass_rate": 0.98}, {"reward_gain": -0.1}, {"kl": 3.2}])
-def test_a_policy_that_is_no_better_than_sft_is_not_served(worse: dict[str, float]) -> None:
-    """Why: reward may not be bought with the shield, nor by leaving SFT behind."""
-    good = {
-        "sft_pass_rate": 0.985, "ppo_pass_rate": 0.99, "reward_gain": 0.7, "reward_gain_lower": 0.6,
-        "reward_gain_second_rm": 0.6, "kl": 2.0, "kl_target": 2.0,
-    }  # fmt: skip
-    others = {
-        "sft_model": {"pass_rate": 0.96},
-        "reward_model": {"accuracy": 0.97, "accuracy_by_flaw": {"cold": 0.9}},
-    }
-    assert failed_gates({**others, "ppo_text_model": good}) == []
-    assert failed_gates({**others, "ppo_text_model": {**good, **worse}}) != []
-
-
 def test_model_cards_tell_the_data_that_were_there(chain: Chain, tmp_path: Path) -> None:
     """Why: a card with a fixed sentence is wrong on the first other data set."""
     cards = {
@@ -263,12 +226,6 @@ def test_live_model_writes_the_same_candidates_for_the_same_seed(
     assert first == model.candidates(SAM, "C1:r1")
     assert [t.score for t in first] == sorted((t.score for t in first), reverse=True)
     assert MessageWriter(Shield.load(), model).write(SAM, "C1:r1").verdict.passed
-
-
-def test_bank_and_rules_of_the_artifact_serve(chain: Chain) -> None:
-    """Why: the release carries exactly this folder."""
-    writer = MessageWriter.load(chain.folders["message_bank"])
-    assert writer.write(SAM, "C1:r1").verdict.passed
 
 
 @pytest.fixture

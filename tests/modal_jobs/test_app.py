@@ -62,15 +62,12 @@ def test_a_gpu_stage_gets_an_l4(name: str) -> None:
     """The client takes any string for a GPU; the deployment must ask for the one we mean."""
     deployed = info(name)
     assert deployed.gpus == [("L4", 1)]
-    assert (deployed.cpu, deployed.memory_mib, deployed.timeout) == (4.0, 32_768, 21_600)
 
 
 @pytest.mark.parametrize("name", CPU_STAGES)
 def test_a_cpu_stage_pays_for_no_gpu(name: str) -> None:
     """Trees and small networks train on cores."""
-    deployed = info(name)
-    assert deployed.gpus == []
-    assert (deployed.cpu, deployed.memory_mib, deployed.timeout) == (8.0, 16_384, 7_200)
+    assert info(name).gpus == []
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -89,7 +86,6 @@ def test_every_program_has_its_function_on_its_machine() -> None:
 def test_shards_are_scored_on_cheap_machines_side_by_side() -> None:
     """Batch scoring needs neither GPU nor volume."""
     deployed = info("score_shard")
-    assert (deployed.cpu, deployed.memory_mib, deployed.timeout) == (2.0, 8_192, 3_600)
     assert (deployed.gpus, deployed.volumes, deployed.max_retries) == ([], {}, 0)
     assert deployed.secrets == ["modal.Secret.from_name('churn-google-cloud')"]
 
@@ -108,8 +104,7 @@ def test_the_api_is_a_web_function_of_its_own_app() -> None:
     assert serving.app.name != app.app.name
     assert deployed.web_info is not None
     assert deployed.concurrency_info is not None
-    assert deployed.concurrency_info.max_inputs == 64
-    assert (deployed.cpu, deployed.memory_mib, deployed.gpus) == (2.0, 4_096, [])
+    assert deployed.gpus == []
     assert deployed.secrets == [
         "modal.Secret.from_name('churn-google-cloud')",
         "modal.Secret.from_name('churn-api-keys')",
@@ -154,6 +149,27 @@ CONTAINER = """
 from modal._runtime.task_lifecycle_manager import _TaskLifecycleManager
 _TaskLifecycleManager._singleton = object()  # by which Modal's client knows a container
 """
+
+
+@pytest.mark.parametrize(
+    ("setting", "function"),
+    [
+        ("GPU_STAGE", "app.sft_model"),
+        ("CPU_STAGE", "app.risk_model"),
+        ("SHARD", "app.score_shard"),
+        ("API", "serving.api"),
+    ],
+)
+def test_a_machine_is_what_its_setting_says(tmp_path: Path, setting: str, function: str) -> None:
+    """Cores, memory and time of a deployment are its settings', not numbers of the code."""
+    machine = {"CPU": "3.0", "MEMORY_MIB": "5120", "TIMEOUT_SECONDS": "777"}
+    env = {f"CHURN_COMPUTE__MODAL__{setting}__{key}": value for key, value in machine.items()}
+    code = (
+        "from modal_jobs import app, serving\n"
+        f"i = {function}.info()\nprint(i.cpu, i.memory_mib, i.timeout)"
+    )
+    done = run("-c", code, CHURN_HOME=str(tmp_path), **env)
+    assert done.stdout.strip() == "3.0 5120 777", done.stderr
 
 
 def test_the_apps_load_where_only_the_sources_are(tmp_path: Path) -> None:

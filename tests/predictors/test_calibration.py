@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 
 import numpy as np
 import pytest
@@ -11,13 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from churn_assets.domain.statistics import sigmoid
 from churn_assets.predictors.config import CalibrationKind
 from churn_assets.predictors.scoring.calibration import (
     CALIBRATION_KINDS,
     SigmoidCalibrator,
     calibrator_from_json,
-    logit,
-    sigmoid,
 )
 from churn_assets.predictors.training.boosting import fit_calibrator
 from churn_assets.predictors.training.metrics import ece
@@ -91,16 +89,3 @@ def test_unknown_calibrator_is_refused() -> None:
     """A model file from another version must not be guessed at."""
     with pytest.raises(ValueError, match="unknown calibrator kind 'beta'"):
         calibrator_from_json({"kind": "beta"})
-
-
-@given(st.floats(-700, 700))
-def test_sigmoid_is_exact_and_never_overflows(value: float) -> None:
-    """The same function in training and serving, in both tails."""
-    expected = 1 / (1 + math.exp(-value))
-    assert sigmoid(np.array([value]))[0] == pytest.approx(expected, abs=1e-15)
-
-
-@given(st.floats(1e-9, 1 - 1e-9))
-def test_logit_inverts_sigmoid(p: float) -> None:
-    """The offer response adds to log-odds and comes back."""
-    assert sigmoid(logit(np.array([p])))[0] == pytest.approx(p, rel=1e-6, abs=1e-12)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from churn_assets.domain.statistics import interval
 from churn_assets.predictors.training.metrics import (
     auc,
     auc_error,
@@ -14,8 +15,6 @@ from churn_assets.predictors.training.metrics import (
     brier,
     ece,
     ece_error,
-    interval,
-    wilson_interval,
 )
 
 PAIRS = st.lists(st.tuples(st.booleans(), st.integers(0, 8)), min_size=2, max_size=40)
@@ -73,14 +72,6 @@ def test_bootstrap_compares_on_the_same_rows() -> None:
     samples = bootstrap_auc(labels, [scores, 2 * scores], 50, seed=0)
     np.testing.assert_array_equal(samples[:, 0], samples[:, 1])
     assert samples[:, 0].std() > 0
-
-
-def test_wilson_interval_is_wilsons() -> None:
-    """No width zero at rates 0 and 1; published value for 81 of 263 (Newcombe, 1998)."""
-    low, high = wilson_interval(np.array([81 / 263, 1.0]), np.array([263.0, 10.0]))
-    assert (low[0], high[0]) == pytest.approx((0.2553, 0.3662), abs=1e-4)
-    assert low[1] < 0.8
-    assert high[1] == pytest.approx(1)
 
 
 def test_brier_score_is_the_mean_squared_error() -> None:

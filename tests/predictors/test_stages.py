@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from churn_assets.datasets.config import SPLITS
 from churn_assets.datasets.tables import read_split
+from churn_assets.domain.splits import SPLITS
 from churn_assets.orchestration.compute import scalar_metadata
 from churn_assets.predictors.config import AcceptConfig
 from churn_assets.predictors.scoring.features import RISK_FEATURES

@@ -17,17 +17,10 @@ from churn_assets.release.registry import HISTORY, LATEST, Latest, ReleaseRegist
 from churn_assets.storage.current import current_artifact
 from churn_assets.storage.gcs import GcsArtifactStore
 from churn_assets.storage.protocol import Artifact, ArtifactStore, DamagedArtifactError
-from tests.release.small_release import build_release, reseal
+from tests.release.small_release import reseal
 from tests.storage.conftest import store, store_factory
 
 __all__ = ["store", "store_factory"]  # fixtures: both stores
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("base")
-    build_release(root)
-    return root / "bundle"
 
 
 @pytest.fixture

@@ -11,14 +11,6 @@ from churn_assets.release.bundle import Comparison, Manifest, ReleaseError, writ
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import Artifact, ArtifactError, PointerMovedError
-from tests.release.small_release import build_release
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("base")
-    build_release(root)
-    return root / "bundle"
 
 
 @pytest.fixture

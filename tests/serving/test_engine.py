@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn_assets.decision.mdp.dynamics import logit
 from churn_assets.decision.mdp.environment import Situation, observe
+from churn_assets.domain.statistics import logit
 from churn_assets.messages.shield.brief import MessageBrief
 from churn_assets.messages.writing.bank import ScoredTemplate
 from churn_assets.messages.writing.writer import MessageWriter

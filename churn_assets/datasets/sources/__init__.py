@@ -1,1 +1,1 @@
-"""Where raw files come from: mirror folder, public download, the project's own generator."""
+"""Where raw files are from: the mirror folder, public hosts, the Hugging Face hub."""

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from churn_assets.datasets.config import SPLIT_SEED, DownloadConfig, HubConfig
+from churn_assets.datasets.config import DownloadConfig, HubConfig
 from churn_assets.datasets.errors import SourceUnavailableError
 from churn_assets.datasets.sources.transfer import IncompleteDownloadError, ensure_reachable
+from churn_assets.domain.splits import SPLIT_SEED
 from churn_assets.stages.spec import Progress
 
 if TYPE_CHECKING:

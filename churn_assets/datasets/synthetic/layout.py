@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from churn_assets.datasets.schemas import INTERNET_SERVICES
+
 INTERNET = {"InternetService": ["DSL", "Fiber optic"]}
-EXTRAS = (
-    "OnlineSecurity",
-    "OnlineBackup",
-    "DeviceProtection",
-    "TechSupport",
-    "StreamingTV",
-    "StreamingMovies",
-)
 
 
 @dataclass(frozen=True)
@@ -51,7 +45,7 @@ TELCO = Layout(
         "SeniorCitizen",
         "Partner",
         "Dependents",
-        *EXTRAS,
+        *INTERNET_SERVICES,
         "PaperlessBilling",
         "PaymentMethod",
         "Churn",
@@ -69,7 +63,7 @@ TELCO = Layout(
     among={
         "PhoneService": ({"InternetService": ["DSL"]}, "Yes"),
         "MultipleLines": ({"PhoneService": ["Yes"]}, "No phone service"),
-        **dict.fromkeys(EXTRAS, (INTERNET, "No internet service")),
+        **dict.fromkeys(INTERNET_SERVICES, (INTERNET, "No internet service")),
     },
     bands={"tenure": (1, 73)},
     knots={"tenure": (1, 3, 6, 12, 24, 36, 48, 60, 69, 72)},

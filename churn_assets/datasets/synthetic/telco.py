@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from churn_assets.datasets.schemas import INTERNET_SERVICES
 from churn_assets.datasets.synthetic.draw import Draw, Floats, Table, summary
-from churn_assets.datasets.synthetic.layout import EXTRAS
 
 UNBILLED_SHARE = 0.0016  # new customers without a first bill, as in the IBM file
 STEP = 0.05  # dollars, of monthly charges
@@ -12,7 +12,7 @@ LOWEST_CHARGE = 18.25
 
 COLUMNS = (
     *("customerID", "gender", "SeniorCitizen", "Partner", "Dependents", "tenure", "PhoneService"),
-    *("MultipleLines", "InternetService", *EXTRAS, "Contract", "PaperlessBilling"),
+    *("MultipleLines", "InternetService", *INTERNET_SERVICES, "Contract", "PaperlessBilling"),
     *("PaymentMethod", "MonthlyCharges", "TotalCharges", "Churn"),
 )
 
@@ -49,7 +49,7 @@ def columns_of(raw: pd.DataFrame) -> pd.DataFrame:
 
 def services(table: Table | pd.DataFrame) -> dict[str, Floats]:
     """What the bill is made of: for each service 1 where the customer has it, else 0 (N,)."""
-    yes = ("PhoneService", "MultipleLines", *EXTRAS)
+    yes = ("PhoneService", "MultipleLines", *INTERNET_SERVICES)
     kinds = ("DSL", "Fiber optic")
     internet = {kind: np.asarray(table["InternetService"] == kind, dtype=float) for kind in kinds}
     return internet | {name: np.asarray(table[name] == "Yes", dtype=float) for name in yes}

@@ -1,0 +1,1 @@
+"""How policies are compared, what is served, and the gates of the learned one."""

@@ -15,8 +15,7 @@ from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.dynamics import Array
 from churn_assets.decision.mdp.environment import Multipliers, VectorRetention
 from churn_assets.decision.mdp.state import RISK
-
-Z95 = 1.96
+from churn_assets.domain.statistics import Z95
 
 
 @dataclass(frozen=True)

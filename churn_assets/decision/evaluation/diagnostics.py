@@ -18,7 +18,7 @@ from churn_assets.decision.exact.policy_value import (
     evaluate,
     policy_actions,
 )
-from churn_assets.decision.learning.calibration import OutputGrid, calibrate_policy
+from churn_assets.decision.learning.calibration import calibrate_policy
 from churn_assets.decision.learning.network_numpy import NetworkPolicy
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers
@@ -33,7 +33,6 @@ STRESSES: dict[str, dict[str, float]] = {
     "churn +20 %": {"risk": 1.2},
     "acceptance -30 %": {"accept": 0.7},
 }
-MONOTONE_SHIFTS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 
 Mix = Callable[[int, GridActions, GridActions], GridActions]
 """Decisions at the states with so many contacts, mixed of the policy's and the optimum's."""
@@ -155,14 +154,6 @@ def gap_by_risk(
         f"risk fifth {index + 1}": float(lost[group == index].sum() / lost.sum())
         for index in range(bins)
     }
-
-
-def spend_at_offer_prices(policy: NetworkPolicy, customers: Customers) -> list[float]:
-    """Expected spend as offers get dearer or cheaper to the deployed policy: must never rise."""
-    grid = OutputGrid.build(policy, customers)
-    prices = [policy.spec.offer_price + shift for shift in MONOTONE_SHIFTS]
-    specs = [policy.spec.model_copy(update={"offer_price": price}) for price in prices]
-    return [grid.evaluate(spec).mean("spend") for spec in specs]
 
 
 def stressed_params(params: EnvironmentParams, stress: Mapping[str, float]) -> EnvironmentParams:

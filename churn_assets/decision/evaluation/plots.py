@@ -5,6 +5,8 @@ from typing import Any
 
 import matplotlib as mpl
 
+from churn_assets.domain.statistics import sigmoid
+
 mpl.use("Agg")
 
 import numpy as np
@@ -71,7 +73,7 @@ def decision_map(
     """
     risk = np.linspace(0.02, 0.95, 48)
     level = np.linspace(-2, 2, 40)
-    accept = 1 / (1 + np.exp(-(SHAPE + np.repeat(level, len(risk))[:, None])))
+    accept = sigmoid(SHAPE + np.repeat(level, len(risk))[:, None])
     customers = Customers(np.tile(risk, len(level)), accept, np.ones(len(accept)))
     chain = build_chain(customers, params)
     fresh = (slice(None), 0, 0, 0, params.cooldown_days)

@@ -21,7 +21,6 @@ from churn_assets.decision.evaluation.diagnostics import (
     BY_STATE,
     captured_with_help,
     gap_by_risk,
-    spend_at_offer_prices,
     stress_runs,
 )
 from churn_assets.decision.evaluation.gates import failed_gates
@@ -31,7 +30,7 @@ from churn_assets.decision.evaluation.served import (
     learned_figures,
     served_figures,
 )
-from churn_assets.decision.exact.comparison import Bootstrap, Estimate, captured_uplift
+from churn_assets.decision.exact.comparison import Bootstrap, captured_uplift
 from churn_assets.decision.exact.pareto import ParetoCurve
 from churn_assets.decision.exact.policy_value import Evaluation, evaluate, summarise
 from churn_assets.decision.learning.network_numpy import NetworkPolicy
@@ -40,6 +39,7 @@ from churn_assets.decision.mdp.groups import Groups
 from churn_assets.decision.policy import load_network, load_rule
 from churn_assets.decision.rules.families import Rule
 from churn_assets.decision.world import load_curve
+from churn_assets.domain.statistics import Estimate
 from churn_assets.stages.spec import Progress, silent
 
 UNPRICED = ("never", "always_offer")
@@ -225,7 +225,6 @@ def diagnose(
     at_price = int(np.argmin(np.abs(result.curve.prices - price)))
     found, curve = result.runs[seed], result.curve
     return {
-        "spend_at_offer_prices": spend_at_offer_prices(policy, some),
         "oracle_spend_at_prices": (curve.spend @ curve.weight).tolist(),
         "gap_by_head": captured_with_help(policy, groups.test, curve, params, price, BY_HEAD),
         "gap_by_state": captured_with_help(policy, groups.test, curve, params, price, BY_STATE),

@@ -9,13 +9,14 @@ import numpy as np
 
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.evaluation.diagnostics import Visits, input_sensitivity, visit
-from churn_assets.decision.exact.comparison import Bootstrap, Estimate, systematic_mean
+from churn_assets.decision.exact.comparison import Bootstrap, systematic_mean
 from churn_assets.decision.exact.policy_value import Evaluation, evaluate
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.dynamics import Array, spend_levels
 from churn_assets.decision.mdp.groups import Groups
 from churn_assets.decision.mdp.state import ACCEPT, BUDGET
+from churn_assets.domain.statistics import Estimate
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The exact optimum by dynamic programming, and policies' exact values, in numpy."""

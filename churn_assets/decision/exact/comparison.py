@@ -1,28 +1,11 @@
 """Captured uplift and lead with intervals: exact figures, bootstrapped over customers and seeds."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from churn_assets.decision.exact.pareto import ParetoCurve
 from churn_assets.decision.exact.policy_value import Evaluation
 from churn_assets.decision.mdp.dynamics import Array
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure with its standard error and its 95 % interval."""
-
-    value: float
-    lower: float
-    upper: float
-    error: float
-
-    @classmethod
-    def of(cls, value: float, samples: Array) -> "Estimate":
-        """Percentile interval (Efron and Tibshirani 1993, chapter 13)."""
-        lower, upper = np.percentile(samples, [2.5, 97.5])
-        return cls(value, float(lower), float(upper), float(np.std(samples)))
+from churn_assets.domain.statistics import Z95, Estimate
 
 
 class Bootstrap:
@@ -77,4 +60,4 @@ def systematic_mean(values: Array, weight: Array) -> Estimate:
     mean = float(values @ weight)
     steps = np.diff(weight * (values - mean))
     error = float(np.sqrt((steps**2).sum() / 2))
-    return Estimate(mean, mean - 1.96 * error, mean + 1.96 * error, error)
+    return Estimate(mean, mean - Z95 * error, mean + Z95 * error, error)

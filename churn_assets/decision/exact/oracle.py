@@ -24,12 +24,11 @@ from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.dynamics import (
     Array,
     daily_survival,
-    logit,
     offer_units,
     reluctance,
-    sigmoid,
     spend_levels,
 )
+from churn_assets.domain.statistics import logit, sigmoid
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Constrained PPO: the network, its training, and its calibration to the budget."""

@@ -13,19 +13,21 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.mdp.actions import DELAYS, OFFERS, Decisions
-from churn_assets.decision.mdp.dynamics import Array, affordable, logit
+from churn_assets.decision.mdp.actions import DELAYS, Decisions
+from churn_assets.decision.mdp.dynamics import Array, affordable
 from churn_assets.decision.mdp.state import BUDGET, COLUMNS, FATIGUE, PROBABILITIES, validate_states
+from churn_assets.domain.offers import OFFER_LEVELS
+from churn_assets.domain.statistics import logit
 
 POLICY_FILE = "policy.json"
 WEIGHTS_FILE = "network.safetensors"
-SHAPES = {"contact": 2, "offer": OFFERS, "delay": DELAYS, "value": 1}
+SHAPES = {"contact": 2, "offer": OFFER_LEVELS, "delay": DELAYS, "value": 1}
 _ENDS = dict(zip(SHAPES, accumulate(SHAPES.values()), strict=True))
 HEADS = {head: slice(end - SHAPES[head], end) for head, end in _ENDS.items()}
 """Columns of each head in the product that serves all of them."""
 CONTACT, OFFER, DELAY = (HEADS[head] for head in ("contact", "offer", "delay"))
 _ACTIONS = DELAY.stop
-_STARTS, _SIZES = [0, OFFER.start, DELAY.start], [2, OFFERS, DELAYS]
+_STARTS, _SIZES = [0, OFFER.start, DELAY.start], [2, OFFER_LEVELS, DELAYS]
 BLOCK = 2048
 IMPOSSIBLE = -1e9
 """Logit of an action that does nothing or isn't possible in a state."""
@@ -144,7 +146,7 @@ def decide_from_outputs(outputs: Array, states: Array, spec: NetworkSpec) -> Dec
     logits = outputs[:, :_ACTIONS].copy()
     logits[:, CONTACT][~can_contact] = IMPOSSIBLE
     logits[:, OFFER][~can_offer] = IMPOSSIBLE
-    logits[:, OFFER] -= spec.offer_price * np.arange(OFFERS)
+    logits[:, OFFER] -= spec.offer_price * np.arange(OFFER_LEVELS)
     contact = logits[:, 1] > logits[:, 0]
     offer, delay = logits[:, OFFER].argmax(axis=1), logits[:, DELAY].argmax(axis=1)
     likeliest = _largest(logits)

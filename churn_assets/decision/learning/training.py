@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from churn_assets.decision.config import PRESETS, EnvironmentParams, TrainingSettings
-from churn_assets.decision.exact.comparison import Bootstrap, Estimate, captured_uplift
+from churn_assets.decision.exact.comparison import Bootstrap, captured_uplift
 from churn_assets.decision.exact.pareto import ParetoCurve, curve_around, pareto_curve, solve_budget
 from churn_assets.decision.exact.policy_value import Evaluation, evaluate, summarise
 from churn_assets.decision.learning.calibration import calibrate_policy
@@ -21,6 +21,7 @@ from churn_assets.decision.learning.network import PolicyNetwork, save_network, 
 from churn_assets.decision.learning.ppo import Trainer
 from churn_assets.decision.mdp.customers import Customers, representative
 from churn_assets.decision.mdp.groups import Groups
+from churn_assets.domain.statistics import Estimate
 from churn_assets.stages.spec import Progress, silent
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-OFFERS, DELAYS = 4, 8
+DELAYS = 8
 LONGEST_DELAY = DELAYS - 1
 
 

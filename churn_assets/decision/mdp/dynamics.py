@@ -18,19 +18,6 @@ from churn_assets.decision.config import EnvironmentParams
 Array = NDArray[np.float64]
 Whole = NDArray[np.integer[Any]] | Array
 """Whole numbers, as integers or (in a state) as floats."""
-PROBABILITY_FLOOR = 1e-6
-"""Probabilities are kept this far from 0 and 1 before a logit is taken."""
-
-
-def logit(probability: Array) -> Array:
-    """log(p / (1 - p)), with p kept within [1e-6, 1 - 1e-6]."""
-    clipped = np.minimum(np.maximum(probability, PROBABILITY_FLOOR), 1 - PROBABILITY_FLOOR)
-    return np.log(clipped / (1 - clipped))
-
-
-def sigmoid(logits: Array) -> Array:
-    """1 / (1 + exp(-x)), without overflow."""
-    return 0.5 * (1 + np.tanh(0.5 * logits))
 
 
 def daily_survival(risk: Array, params: EnvironmentParams) -> Array:

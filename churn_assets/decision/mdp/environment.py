@@ -20,13 +20,12 @@ from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.dynamics import (
     Array,
     daily_survival,
-    logit,
     offer_units,
     reluctance,
-    sigmoid,
     spend_levels,
     start_histories,
 )
+from churn_assets.domain.statistics import logit, sigmoid
 
 Actions = NDArray[np.int64]
 """(N, 3) contact 0/1, offer 0..3, delay 0..7."""

@@ -12,8 +12,7 @@ from churn_assets.decision.mdp.customers import (
     concatenate,
     representative,
 )
-
-NAMES = ("train", "valid", "test")
+from churn_assets.domain.splits import SPLITS
 
 
 @dataclass(frozen=True)
@@ -27,17 +26,17 @@ class Groups:
     @classmethod
     def load(cls, folder: Path) -> "Groups":
         """Read the retention environment's folder."""
-        return cls(*(Customers.load(folder / f"{name}.safetensors") for name in NAMES))
+        return cls(*(Customers.load(folder / f"{name}.safetensors") for name in SPLITS))
 
     def save(self, folder: Path) -> None:
         """Write a folder that `load` reads."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name in NAMES:
+        for name in SPLITS:
             getattr(self, name).save(folder / f"{name}.safetensors")
 
     def mapped(self, change: Callable[[Customers], Customers]) -> "Groups":
         """The groups with each one changed alike: another world for the same people."""
-        return Groups(*(change(getattr(self, name)) for name in NAMES))
+        return Groups(*(change(getattr(self, name)) for name in SPLITS))
 
     def calibration(self, count: int) -> Customers:
         """Equal shares of value of one half of training and validation: rules are tuned, and every

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.mdp.dynamics import Array, logit, sigmoid
+from churn_assets.decision.mdp.dynamics import Array
 from churn_assets.decision.mdp.state import ACCEPT, COOLDOWN, RISK, validate_states
+from churn_assets.domain.statistics import logit, sigmoid
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.mdp.dynamics import logit, reluctance, sigmoid
+from churn_assets.decision.mdp.dynamics import reluctance
+from churn_assets.domain.statistics import logit, sigmoid
 
 COLUMNS = (
     "churn_risk",

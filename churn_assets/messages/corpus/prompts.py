@@ -6,9 +6,9 @@ import itertools
 import random
 from dataclasses import dataclass
 
+from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.shield.brief import (
     CONTRACTS,
-    OFFERS,
     SERVICES,
     TENURE_BANDS,
     TONES,
@@ -65,7 +65,7 @@ def flawed_prompt(prompt: str) -> str:
 def random_situation(rng: random.Random) -> Situation:
     """A situation drawn uniformly, each category by itself."""
     return Situation(
-        offer=rng.choice(OFFERS),
+        offer=rng.choice(OFFER_PERCENTAGES),
         band=rng.choice(TENURE_BANDS),
         contract=rng.choice(CONTRACTS),
         services=rng.choice(SERVICE_SETS),

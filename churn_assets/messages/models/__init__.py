@@ -1,0 +1,1 @@
+"""Language models: base, fine-tuning, reward models, PPO on text. Needs torch."""

@@ -7,48 +7,11 @@ import random
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 
 from churn_assets.messages.corpus.prompts import Situation, random_situation
 from churn_assets.messages.shield.brief import MessageBrief
 from churn_assets.messages.shield.rules import default_rules
 from churn_assets.messages.shield.validation import Shield
-
-Z95 = 1.959964
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean with its 95 % interval."""
-
-    value: float
-    lower: float
-    upper: float
-
-    def as_dict(self, name: str) -> dict[str, float]:
-        return {name: self.value, f"{name}_lower": self.lower, f"{name}_upper": self.upper}
-
-
-def share(successes: int, trials: int) -> Estimate:
-    """A proportion with Wilson's interval (Wilson 1927)."""
-    if trials == 0:
-        raise ValueError("a share of no trials is undefined")
-    p, z2 = successes / trials, Z95**2
-    centre = (p + z2 / (2 * trials)) / (1 + z2 / trials)
-    half = Z95 / (1 + z2 / trials) * math.sqrt(p * (1 - p) / trials + z2 / (4 * trials**2))
-    return Estimate(p, centre - half, centre + half)
-
-
-def bootstrap_mean(values: NDArray[np.float64], seed: int = 42, draws: int = 2_000) -> Estimate:
-    """The mean with a percentile bootstrap interval (Efron 1979)."""
-    rng = np.random.default_rng(seed)
-    means = values[rng.integers(0, len(values), (draws, len(values)))].mean(1)
-    lower, upper = np.quantile(means, [0.025, 0.975])
-    return Estimate(float(values.mean()), float(lower), float(upper))
-
 
 WHOLE_SAMPLES = 512  # drawn without min-p, to show beside the gates what it does for them
 

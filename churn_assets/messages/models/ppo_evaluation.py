@@ -10,14 +10,13 @@ import torch
 from peft import PeftModel
 from torch import Tensor
 
+from churn_assets.domain.statistics import bootstrap_mean, share
 from churn_assets.messages.config import PpoTextSettings
 from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.models.evaluation import (
     WHOLE_SAMPLES,
-    bootstrap_mean,
     evaluation_situations,
     passes,
-    share,
     text_quality,
     violation_counts,
 )

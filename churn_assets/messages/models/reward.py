@@ -25,9 +25,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
+from churn_assets.domain.statistics import share, sigmoid
 from churn_assets.messages.config import RewardSettings
 from churn_assets.messages.corpus.corpus import SOURCE, read_jsonl
-from churn_assets.messages.models.evaluation import share
 from churn_assets.messages.models.language_model import (
     RewardHead,
     activate,
@@ -235,7 +235,7 @@ def calibration(margins: NDArray[np.float64]) -> list[dict[str, float]]:
     for low, high in pairwise(MARGIN_EDGES):
         inside = (size >= low) & (size < high)
         if inside.any():
-            said = 1 / (1 + np.exp(-size[inside]))
+            said = sigmoid(size[inside])
             bins.append(
                 {
                     "margin": float(size[inside].mean()),

@@ -19,13 +19,13 @@ from transformers.trainer_utils import get_last_checkpoint
 from trl.trainer.sft_config import SFTConfig as TrlSftConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
+from churn_assets.domain.statistics import share
 from churn_assets.messages.config import SftSettings
 from churn_assets.messages.corpus.corpus import read_jsonl
 from churn_assets.messages.models.evaluation import (
     WHOLE_SAMPLES,
     evaluation_situations,
     passes,
-    share,
     text_quality,
     violation_counts,
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, get_args
 
+from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.shield.names import read_name
 
 Tone = Literal["warm", "formal", "cheerful", "plain"]
@@ -19,7 +20,6 @@ TONES: tuple[Tone, ...] = get_args(Tone)
 TENURE_BANDS: tuple[TenureBand, ...] = get_args(TenureBand)
 CONTRACTS: tuple[Contract, ...] = get_args(Contract)
 SERVICES: tuple[Service, ...] = get_args(Service)
-OFFERS: tuple[int, ...] = (0, 5, 10, 15)
 MAX_TENURE = 1200
 MAX_CHARGES = 99_999.99
 
@@ -73,8 +73,8 @@ class MessageBrief:
             object.__setattr__(self, "name_doubt", read.doubt)
         if not 0 <= self.tenure <= MAX_TENURE:
             raise ValueError(f"tenure must be 0 to {MAX_TENURE} months, not {self.tenure}")
-        if self.offer_percentage not in OFFERS:
-            raise ValueError(f"offer_percentage must be one of {OFFERS}")
+        if self.offer_percentage not in OFFER_PERCENTAGES:
+            raise ValueError(f"offer_percentage must be one of {OFFER_PERCENTAGES}")
         if not (math.isfinite(self.monthly_charges) and 0 <= self.monthly_charges <= MAX_CHARGES):
             raise ValueError(f"monthly_charges must be 0 to {MAX_CHARGES}")
         for what, value, known in (

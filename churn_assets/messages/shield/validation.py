@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -149,13 +148,9 @@ class Shield:
         """Whether the template is right for every customer with this offer, contract, services."""
         return self.check_template_facts(template, Facts.of(brief))
 
-    def check_text(self, text: str, brief: MessageBrief, now: datetime | None = None) -> Verdict:
-        """Whether the filled text may be sent to this customer at this time.
-
-        `now` is any aware time and is read in the zone of `brief.local_time`, which is used
-        itself when `now` is None. Raises ValueError when `now` has no time zone.
-        """
-        return Verdict.of(self._text_violations(text, brief, now))
+    def check_text(self, text: str, brief: MessageBrief) -> Verdict:
+        """Whether the filled text may be sent to this customer at `brief.local_time`."""
+        return Verdict.of(self._text_violations(text, brief))
 
     def _check_template(self, template: str, facts: Facts) -> Verdict:
         return Verdict.of(self._template_violations(template, facts))
@@ -188,11 +183,8 @@ class Shield:
             yield "misused_slot"
         yield from self._word_violations(masked, facts)
 
-    def _text_violations(
-        self, text: str, brief: MessageBrief, now: datetime | None
-    ) -> Iterator[str]:
-        local = brief.local_time if now is None else _in_zone(now, brief.local_time)
-        if self.rules.quiet_hours.contains(local.hour):
+    def _text_violations(self, text: str, brief: MessageBrief) -> Iterator[str]:
+        if self.rules.quiet_hours.contains(brief.local_time.hour):
             yield "quiet_hours"
         if not self.rules.length[0] <= len(text) <= self.rules.length[1]:
             yield "invalid_length"
@@ -317,12 +309,6 @@ class Shield:
 
     def _words(self, phrases: tuple[str, ...]) -> PhraseMatcher:
         return PhraseMatcher(phrases, self.rules.confusables, whole_words=True)
-
-
-def _in_zone(now: datetime, local: datetime) -> datetime:
-    if now.tzinfo is None:
-        raise ValueError("now needs a time zone")
-    return now.astimezone(local.tzinfo)
 
 
 def _letters(text: str, confusables: dict[str, str]) -> str:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.shield.brief import (
     CONTRACTS,
-    OFFERS,
     TENURE_BANDS,
     TONES,
     Contract,
@@ -41,7 +41,7 @@ def all_cells() -> list[Cell]:
     """Every (offer, tenure band, contract, tone): 4 x 3 x 3 x 4 = 144."""
     return [
         Cell(offer, band, contract, tone)
-        for offer in OFFERS
+        for offer in OFFER_PERCENTAGES
         for band in TENURE_BANDS
         for contract in CONTRACTS
         for tone in TONES

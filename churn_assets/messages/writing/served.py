@@ -6,9 +6,11 @@ import random
 from datetime import UTC, datetime
 from typing import Any
 
+from churn_assets.domain.offers import OFFER_PERCENTAGES
+from churn_assets.domain.statistics import share
 from churn_assets.messages.corpus.prompts import SERVICE_SETS
-from churn_assets.messages.models.evaluation import is_right, share
-from churn_assets.messages.shield.brief import CONTRACTS, OFFERS, TONES, MessageBrief
+from churn_assets.messages.models.evaluation import is_right
+from churn_assets.messages.shield.brief import CONTRACTS, TONES, MessageBrief
 from churn_assets.messages.writing.writer import MessageWriter
 
 SERVED = 2_000
@@ -29,7 +31,7 @@ def serve_everybody(writer: MessageWriter) -> dict[str, Any]:
         brief = MessageBrief(
             name=rng.choice(NAMES),
             tenure=rng.randint(0, 80),
-            offer_percentage=rng.choice(OFFERS),
+            offer_percentage=rng.choice(OFFER_PERCENTAGES),
             monthly_charges=round(rng.uniform(18, 120), 2),
             contract=rng.choice(CONTRACTS),
             local_time=NOON,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -18,8 +17,7 @@ from churn_assets.messages.writing.templates import reviewed_templates
 Source = Literal["model", "template"]
 # A time of day is nothing that another wording could mend: the caller decides when to send.
 NOT_MENDED_BY_REWRITING = frozenset({"quiet_hours"})
-
-
+VARIETY = 4  # so that neighbours do not all read the same words
 UNFIT = "no message that passes the shield has a place for it"
 
 
@@ -48,41 +46,34 @@ class Message:
 class MessageWriter:
     """`source` None (no model released, or switched off) writes reviewed templates only.
 
-    `variety` is how many of the best passing candidates the seed chooses among, so that
-    neighbours do not all read the same words.
+    The seed chooses among the `VARIETY` best of the candidates that pass.
     """
 
-    def __init__(
-        self, shield: Shield, source: CandidateSource | None = None, *, variety: int = 4
-    ) -> None:
+    def __init__(self, shield: Shield, source: CandidateSource | None = None) -> None:
         self.shield = shield
         self.source = source
-        self.variety = variety
 
     @classmethod
-    def load(
-        cls, folder: Path, *, currency: str = "$", offer_months: int = 12, use_bank: bool = True
-    ) -> MessageWriter:
+    def load(cls, folder: Path, *, currency: str = "$", offer_months: int = 12) -> MessageWriter:
         """From a release's `messages/` folder: `rules.json` and `bank.json`.
 
         Raises FileNotFoundError or ValueError naming the file that is missing or broken.
         """
         shield = Shield.load(folder / "rules.json", currency=currency, offer_months=offer_months)
-        bank = MessageBank.load(folder / "bank.json") if use_bank else None
-        return cls(shield, bank)
+        return cls(shield, MessageBank.load(folder / "bank.json"))
 
-    def write(self, brief: MessageBrief, seed: str, now: datetime | None = None) -> Message:
+    def write(self, brief: MessageBrief, seed: str) -> Message:
         """The message for this brief; the same brief and seed give the same message.
 
         A doubtful name, or one that no template passes with, is left out.
-        seed: customer and release. now: an aware time, by default `brief.local_time`.
+        seed: customer and release.
         Raises RuntimeError when not even a reviewed template passes, which the tests exclude.
         """
         doubt = brief.name_doubt
-        message = self._write(brief, seed, now)
+        message = self._write(brief, seed)
         if message is None and brief.name is not None:
             doubt = UNFIT
-            message = self._write(replace(brief, name=None), seed, now)
+            message = self._write(replace(brief, name=None), seed)
         if message is None:
             raise RuntimeError(
                 f"no reviewed template passes the shield for offer {brief.offer_percentage} %, "
@@ -90,20 +81,20 @@ class MessageWriter:
             )
         return replace(message, name_doubt=doubt)
 
-    def _write(self, brief: MessageBrief, seed: str, now: datetime | None) -> Message | None:
+    def _write(self, brief: MessageBrief, seed: str) -> Message | None:
         """The first wording that passes, the seed's choice of the best generated ones first."""
         values = slot_values(
             brief, currency=self.shield.currency, offer_months=self.shield.offer_months
         )
         generated = () if self.source is None else self.source.candidates(brief, seed)
         passing = [t.text for t in generated if self.shield.check_template(t.text, brief).passed]
-        wordings = self._wordings(passing, brief, values)[: self.variety]
+        wordings = self._wordings(passing, brief, values)[:VARIETY]
         reviewed = self._wordings(reviewed_templates(brief), brief, values)
         ordered: list[tuple[str, Source]] = [(t, "model") for t in _rotated(wordings, seed)]
         ordered += [(t, "template") for t in _rotated(reviewed, seed)]
         for template, source in ordered:
             text = fill(template, values)
-            verdict = self.shield.check_text(text, brief, now)
+            verdict = self.shield.check_text(text, brief)
             if set(verdict.violations) <= NOT_MENDED_BY_REWRITING:
                 return Message(text, template, source, verdict)
         return None

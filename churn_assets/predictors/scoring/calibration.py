@@ -12,6 +12,7 @@ from typing import Any, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from churn_assets.domain.statistics import sigmoid
 from churn_assets.predictors.config import CalibrationKind
 
 CALIBRATION_KINDS: tuple[CalibrationKind, ...] = get_args(CalibrationKind)
@@ -28,18 +29,6 @@ class Calibrator(Protocol):
     def to_json(self) -> dict[str, Any]:
         """What `calibrator_from_json` needs to rebuild it."""
         ...
-
-
-def sigmoid(values: NDArray[np.floating[Any]]) -> Floats:
-    """1 / (1 + exp(-x)) in float64, without overflow."""
-    half = np.asarray(values, dtype=np.float64) / 2
-    return 0.5 * (1.0 + np.tanh(half))
-
-
-def logit(probabilities: NDArray[np.floating[Any]]) -> Floats:
-    """log(p / (1 - p)) in float64, for p strictly within (0, 1)."""
-    p = np.asarray(probabilities, dtype=np.float64)
-    return np.log(p) - np.log1p(-p)
 
 
 @dataclass(frozen=True)

@@ -44,10 +44,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from churn_assets.domain.offers import OFFER_LEVELS
+
 Row = Mapping[str, Any]
 
-OFFER_PERCENTAGES = (0, 5, 10, 15)
-OFFER_LEVELS = len(OFFER_PERCENTAGES)
 
 LARGEST = float(np.finfo(np.float32).max)  # what the matrix can hold
 PLAIN_NUMBERS = (float, int)

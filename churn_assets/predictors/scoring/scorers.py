@@ -20,9 +20,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.predictors.scoring.calibration import Calibrator, calibrator_from_json
 from churn_assets.predictors.scoring.features import (
-    OFFER_LEVELS,
     Feature,
     PricePressure,
     Row,

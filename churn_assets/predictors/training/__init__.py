@@ -1,0 +1,1 @@
+"""Fitting, calibrating and evaluating the two boosters. Needs XGBoost and pandas."""

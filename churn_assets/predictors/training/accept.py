@@ -18,14 +18,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.predictors.config import AcceptConfig
 from churn_assets.predictors.scoring.calibration import CALIBRATION_KINDS
-from churn_assets.predictors.scoring.features import (
-    ACCEPT_FEATURES,
-    OFFER_LEVELS,
-    PricePressure,
-    encode,
-)
+from churn_assets.predictors.scoring.features import ACCEPT_FEATURES, PricePressure, encode
 from churn_assets.predictors.scoring.scorers import AcceptScorer
 from churn_assets.predictors.training import accept_evaluation as evaluation
 from churn_assets.predictors.training import design

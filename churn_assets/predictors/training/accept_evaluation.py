@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from churn_assets.domain.offers import OFFER_LEVELS
+from churn_assets.domain.splits import SPLITS
+from churn_assets.domain.statistics import interval, wilson_interval
 from churn_assets.predictors.config import SPECIFICATION, AcceptConfig
-from churn_assets.predictors.scoring.features import ACCEPT_FEATURES, OFFER_LEVELS
+from churn_assets.predictors.scoring.features import ACCEPT_FEATURES
 from churn_assets.predictors.training.baselines import logistic_regression
 from churn_assets.predictors.training.boosting import (
     Learner,
@@ -28,9 +31,7 @@ from churn_assets.predictors.training.metrics import (
     bootstrap_auc,
     ece,
     ece_error,
-    interval,
     summary,
-    wilson_interval,
 )
 
 Floats = NDArray[np.float64]
@@ -129,7 +130,7 @@ def later_contacts(
         accepted: their responses (N,).
         split: "train", "valid" or "test" by time, (N,).
     """
-    train, valid, test = (split == name for name in ("train", "valid", "test"))
+    train, valid, test = (split == name for name in SPLITS)
     booster = learner.train(matrix[train], accepted[train])
     calibrator = fit_calibrator(
         learner.config.calibration, margins(booster, matrix[valid]), accepted[valid]

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 from sklearn.model_selection import StratifiedKFold
 
+from churn_assets.domain.statistics import sigmoid
 from churn_assets.predictors.config import BoosterConfig, CalibrationKind
 from churn_assets.predictors.scoring.calibration import (
     Calibrator,
     IsotonicCalibrator,
     SigmoidCalibrator,
-    sigmoid,
 )
 from churn_assets.predictors.scoring.features import Feature
 from churn_assets.predictors.scoring.scorers import FORMAT, ModelKind

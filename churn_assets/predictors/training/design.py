@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata, ttest_1samp
 
+from churn_assets.domain.offers import OFFER_LEVELS
+from churn_assets.domain.statistics import sigmoid
 from churn_assets.predictors.config import AcceptConfig
-from churn_assets.predictors.scoring.calibration import sigmoid
-from churn_assets.predictors.scoring.features import ACCEPT_FEATURES, OFFER_LEVELS, Feature
+from churn_assets.predictors.scoring.features import ACCEPT_FEATURES, Feature
 from churn_assets.predictors.training.boosting import Learner, margins, stratified_folds
 from churn_assets.predictors.training.metrics import auc
 from churn_assets.predictors.training.streams import stream

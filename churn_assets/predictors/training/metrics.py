@@ -68,11 +68,6 @@ def bootstrap_auc(
     return values
 
 
-def interval(samples: Floats) -> list[float]:
-    """The central 95 % of bootstrap samples (R,): [2.5 % quantile, 97.5 % quantile]."""
-    return [float(bound) for bound in np.quantile(samples, [0.025, 0.975])]
-
-
 @dataclass(frozen=True)
 class CalibrationCurve:
     """Observed against predicted in equal-width bins; only bins with rows.
@@ -100,14 +95,6 @@ def calibration_curve(
         observed=np.bincount(which, labels, bins)[filled] / count,
         count=count,
     )
-
-
-def wilson_interval(rate: Floats, count: Floats) -> tuple[Floats, Floats]:
-    """95 % bounds of observed rates (B,) of `count` rows (B,) (Wilson, 1927)."""
-    z2 = 1.96**2
-    centre = (rate + z2 / (2 * count)) / (1 + z2 / count)
-    reach = 1.96 / (1 + z2 / count) * np.sqrt(rate * (1 - rate) / count + z2 / (4 * count**2))
-    return centre - reach, centre + reach
 
 
 def ece(labels: Floats, probabilities: Floats, bins: int = ECE_BINS) -> float:

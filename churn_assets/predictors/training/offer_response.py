@@ -27,10 +27,12 @@ import pandera.pandas as pa
 from numpy.typing import NDArray
 
 from churn_assets.datasets.schemas import validate
-from churn_assets.datasets.tables import Split, read_split
+from churn_assets.datasets.tables import read_split
+from churn_assets.domain.offers import OFFER_LEVELS
+from churn_assets.domain.splits import SPLITS
+from churn_assets.domain.statistics import logit, sigmoid
 from churn_assets.predictors.config import OFFER_EFFECTS, AcceptConfig, OfferEffect
-from churn_assets.predictors.scoring.calibration import logit, sigmoid
-from churn_assets.predictors.scoring.features import ACCEPT_FEATURES, OFFER_LEVELS, encode
+from churn_assets.predictors.scoring.features import ACCEPT_FEATURES, encode
 from churn_assets.predictors.training.boosting import Learner, stratified_folds
 from churn_assets.predictors.training.frames import rows_of
 from churn_assets.predictors.training.streams import stream
@@ -142,8 +144,7 @@ def bank_contacts(folder: Path, config: AcceptConfig) -> dict[str, pd.DataFrame]
         Preset -> contacts in order of time: CONTACTS' columns, two splits, and `response_0` to
         `response_3`, the response to each offer; `response_0` is the real one.
     """
-    names: tuple[Split, ...] = ("train", "valid", "test")
-    parts = [read_split(folder, name).assign(split=name) for name in names]
+    parts = [read_split(folder, name).assign(split=name) for name in SPLITS]
     bank = pd.concat(parts).sort_values("contact_id", ignore_index=True)
     contacts = bank_features(bank, config.seed)
     observed = bank["accepted"].to_numpy(bool)

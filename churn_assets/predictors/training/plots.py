@@ -12,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from churn_assets.predictors.scoring.features import OFFER_PERCENTAGES
-from churn_assets.predictors.training.metrics import calibration_curve, ece, wilson_interval
+from churn_assets.domain.offers import OFFER_PERCENTAGES
+from churn_assets.domain.statistics import wilson_interval
+from churn_assets.predictors.training.metrics import calibration_curve, ece
 
 mpl.use("Agg")
 

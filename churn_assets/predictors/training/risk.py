@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from churn_assets.domain.statistics import interval
 from churn_assets.predictors.config import SPECIFICATION, RiskConfig
 from churn_assets.predictors.scoring.calibration import CALIBRATION_KINDS
 from churn_assets.predictors.scoring.features import RISK_FEATURES, encode
@@ -28,7 +29,7 @@ from churn_assets.predictors.training.boosting import (
     stratified_folds,
 )
 from churn_assets.predictors.training.frames import data_source, read_training_and_test, rows_of
-from churn_assets.predictors.training.metrics import bootstrap_auc, interval, summary
+from churn_assets.predictors.training.metrics import bootstrap_auc, summary
 from churn_assets.predictors.training.plots import plot_calibration, plot_importance
 from churn_assets.stages.spec import Progress, silent
 

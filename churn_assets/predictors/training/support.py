@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from churn_assets.predictors.scoring.features import OFFER_LEVELS, Feature
-from churn_assets.predictors.training.metrics import wilson_interval
+from churn_assets.domain.offers import OFFER_LEVELS
+from churn_assets.domain.statistics import Z95, wilson_interval
+from churn_assets.predictors.scoring.features import Feature
 
 Matrix = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -95,7 +96,7 @@ class Support:
             like = self.members[told] & (self.offer == level)
             influence = weight @ like * self.accepted - (weight * rate[told, level]) @ like
             curve[level] = share @ rate[told, level]
-            reach = 1.96 * np.sqrt((influence**2).sum())
+            reach = Z95 * np.sqrt((influence**2).sum())
             bounds[level] = curve[level] - reach, curve[level] + reach
         return curve, np.clip(bounds, 0, 1)
 

@@ -1,0 +1,1 @@
+"""From a source's raw files to clean rows: one module for each data set."""
