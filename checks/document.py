@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from checks.odds import ABOVE_THEIR_SHARE, ALLOWED, BLOCKING, COMPONENTS, Odds
+from checks.odds import ALLOWED, BLOCKING, COMPONENTS, Odds
 from churn_assets.domain.evidence import SHOWN, chance_of_a_false_miss
 from churn_assets.release.gate import component_of
 
@@ -31,9 +31,7 @@ def page(graph: Any) -> str:
     blocking = [key for key, blocks in checks if blocks and not is_component_gate(key)]
     gates = [key for key, _ in checks if is_component_gate(key)]
     others = [key for key, blocks in checks if not blocks]
-    apart = sorted(ABOVE_THEIR_SHARE)
-    total = sum(BLOCKING[key.name].chance for key in blocking if key.name not in apart)
-    besides = " Not counted, and to be mended: " + ", ".join(f"`{n}`" for n in apart) + "."
+    total = sum(BLOCKING[key.name].chance for key in blocking)
     listed = [f"- {key.asset_key.to_user_string()}: `{key.name}`" for key in others]
     parts = [
         "# Checks of the asset graph",
@@ -44,8 +42,7 @@ def page(graph: Any) -> str:
         f"chance in {chance_of_a_false_miss():.1e} of the runs if the true figure lies exactly on "
         "its bound; the bounds themselves don't move (`churn_assets/domain/evidence.py`).",
         f"## What stops a release: {len(blocking)} checks",
-        f"Together they fail wrongly in at most {total:.1e} of the runs (allowed: {ALLOWED:g})."
-        + (besides if apart else ""),
+        f"Together they fail wrongly in at most {total:.1e} of the runs (allowed: {ALLOWED:g}).",
         table((key, BLOCKING[key.name]) for key in blocking),
         f"## What decides on a component: {len(gates)} gates",
         "The release waits for them. A policy or message model that misses one is not served: the "
