@@ -13,6 +13,7 @@ from churn_assets.release.bundle import Manifest
 from churn_assets.release.config import ReleaseConfig
 from churn_assets.release.registry import LATEST, Latest, ReleaseRegistry
 from churn_assets.serving.batch_scoring import run as run_predictions
+from churn_assets.serving.hosting import EngineHost
 from churn_assets.storage.current import asset_pointer
 from churn_assets.storage.local import LocalArtifactStore
 from tests.api.server import Server, running, wait_for
@@ -94,3 +95,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def client(server: Server) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=server.url, timeout=20) as session:
         yield session
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> EngineHost:
+    return EngineHost(LocalArtifactStore(tmp_path / "store"), "UTC")

@@ -9,7 +9,6 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,8 @@ from prometheus_client import REGISTRY
 
 from api.main import build_app
 from churn_assets.release import kill_switch
-from churn_assets.release.bundle import Manifest, ReleaseError
+from churn_assets.release.bundle import Manifest
 from churn_assets.release.registry import LATEST, Latest, ReleaseRegistry
-from churn_assets.serving.following import Version
 from churn_assets.serving.hosting import EngineHost
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from churn_assets.settings import Settings
@@ -32,11 +30,6 @@ from churn_assets.storage.protocol import Artifact
 from tests.api.conftest import Unreachable, publish_predictions, publish_small_release
 from tests.api.server import Server, running, wait_for
 from tests.release.small_release import reseal
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> EngineHost:
-    return EngineHost(LocalArtifactStore(tmp_path / "store"), "UTC")
 
 
 def test_serves_the_latest_and_follows_it(host: EngineHost, tmp_path: Path) -> None:
@@ -97,17 +90,6 @@ def test_refused_release_is_not_loaded_again_at_once(
     monkeypatch.setattr("churn_assets.serving.following.RETRY_SECONDS", 0.0)
     host.refresh()
     assert host.engine is not None
-
-
-@pytest.mark.parametrize(
-    ("content", "on"), [(b"on", True), (b"incident 42", True), (b"off\n", False), (b"", False)]
-)
-def test_kill_switch_in_the_store(host: EngineHost, content: bytes, on: bool) -> None:
-    """Anything but an explicit "off" switches to the baseline: who is in a hurry can't get it
-    wrong."""
-    host.store.write_pointer(kill_switch.POINTER, content)
-    host.refresh()
-    assert host.switched_off is on
 
 
 def metric(server: Server, sample: str) -> float:
@@ -274,56 +256,6 @@ def test_predictions_are_refused_retried_and_leave_releases_alone(
     assert REGISTRY.get_sample_value("churn_baseline_forced") == 0
 
 
-def test_switch_works_while_everything_else_is_busy(host: EngineHost) -> None:
-    """An emergency is no time to queue: a load that never ends and a default executor whose only
-    thread is taken don't keep the switch from being seen."""
-    freed = threading.Event()
-
-    def endless() -> Version:
-        freed.wait(60)
-        raise ReleaseError("there is no release yet")
-
-    async def throw_and_wait() -> None:
-        loop = asyncio.get_running_loop()
-        loop.set_default_executor(ThreadPoolExecutor(1))
-        blocked = loop.run_in_executor(None, freed.wait, 60)
-        follower = asyncio.create_task(host.follow(0.02))
-        await asyncio.sleep(0.1)
-        assert not host.switched_off
-        kill_switch.throw(host.store, on=True)
-        async with asyncio.timeout(20):
-            while not host.switched_off:
-                await asyncio.sleep(0.02)
-        assert not blocked.done()
-        follower.cancel()
-        freed.set()
-        await blocked
-
-    host.releases.find = endless
-    asyncio.run(throw_and_wait())
-
-
-def test_switch_overtakes_a_queue_for_the_language_model(tmp_path: Path) -> None:
-    """Who waits for the language model while the switch is thrown gets a reviewed template."""
-    home = tmp_path / "home"
-    publish_small_release(home, tmp_path / "a")
-    freed = threading.Event()
-    app = build_app(Settings(home=home))
-    host: EngineHost = app.state.services.host
-    with TestClient(app) as client, ThreadPoolExecutor(1) as caller:
-        assert host.engine is not None
-        host.engine.live_writer = host.engine.writer
-        app.state.services.live_thread.submit(freed.wait, 60)
-        waiting = caller.submit(client.post, "/predict", json=SAMPLE_REQUEST)
-        kill_switch.throw(host.store, on=True)
-        while not host.switched_off:
-            time.sleep(0.02)
-        assert not waiting.done()
-        freed.set()
-        metadata = waiting.result(60).json()["metadata"]
-    assert (metadata["baseline"], metadata["message_source"]) == (True, "template")
-
-
 @pytest.mark.parametrize("store", ["unreachable", "hanging"])
 def test_starts_without_its_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: str
@@ -342,24 +274,6 @@ def test_starts_without_its_store(
         assert client.get("/readyz").status_code == 503
         assert client.post("/predict", json=SAMPLE_REQUEST).status_code == 503
         freed.set()
-
-
-def test_a_switch_that_cannot_be_read_counts_as_on(host: EngineHost) -> None:
-    """Who can't see whether somebody threw it in an incident must not use the learned policy, from
-    the first look on."""
-    store = host.store
-    host.store = Unreachable()
-    host.look_at_switch()
-    assert host.switched_off
-    assert "counts as on: read_pointer: no route to host" in (host.switch_problem or "")
-    host.store = store
-    host.look_at_switch()
-    assert not host.switched_off
-    assert host.switch_problem is None
-    kill_switch.throw(store, on=True)
-    host.store = Unreachable()
-    host.look_at_switch()
-    assert host.switched_off
 
 
 def test_following_survives_what_nobody_foresaw(
@@ -405,15 +319,3 @@ def test_server_without_a_release_says_not_ready_then_serves(tmp_path: Path) -> 
             time.sleep(0.05)
         answer = httpx.post(server.url + "/predict", json=SAMPLE_REQUEST)
         assert answer.json()["metadata"]["baseline"] is True
-
-
-@pytest.mark.parametrize(
-    "variables", [{"FORCE_BASELINE": "1"}, {"CHURN_API__FORCE_BASELINE": "true"}]
-)
-def test_force_baseline_by_environment(tmp_path: Path, variables: dict[str, str]) -> None:
-    """The specification's variable, verbatim, and the setting."""
-    publish_small_release(tmp_path / "home", tmp_path / "a")
-    with running(tmp_path / "home", **variables) as server:
-        metadata = httpx.post(server.url + "/predict", json=SAMPLE_REQUEST).json()["metadata"]
-    assert metadata["baseline"] is True
-    assert metadata["policy"] == "priced_greedy"
