@@ -29,6 +29,7 @@ from churn_assets.decision.rules.families import (
     SegmentTable,
     UpliftRule,
 )
+from churn_assets.decision.rules.lookahead import RetryGreedy, TwoContacts
 
 __all__ = [
     "Decisions",
@@ -49,6 +50,8 @@ _Saved = Annotated[
     | RiskThreshold
     | UpliftRule
     | PricedGreedy
+    | RetryGreedy
+    | TwoContacts
     | SegmentTable,
     Field(discriminator="kind"),
 ]

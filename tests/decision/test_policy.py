@@ -39,6 +39,7 @@ from churn_assets.decision.rules.families import (
     SegmentTable,
     UpliftRule,
 )
+from churn_assets.decision.rules.lookahead import RetryGreedy, TwoContacts
 from churn_assets.decision.rules.tuning import families
 
 PARAMS = EnvironmentParams()
@@ -48,6 +49,8 @@ RULES: list[Rule] = [
     RiskThreshold(threshold=0.4, offer=1),
     UpliftRule(threshold=0.1, offer=2),
     PricedGreedy(price=1.3, contact_in_cooldown=True),
+    RetryGreedy(price=1.3, contact_in_cooldown=True, delay_after_contact=0),
+    TwoContacts(price=1.3),
     SegmentTable(risk_edges=(0.5,), accept_edges=(), table=((-1, -1, -1, -1), (0, 0.1, 0.2, 0))),
 ]
 

@@ -22,8 +22,6 @@ from churn_assets.decision.mdp.dynamics import Array, affordable
 from churn_assets.decision.mdp.environment import Actions, Multipliers, VectorRetention
 from churn_assets.decision.mdp.state import BUDGET, DAYS, FATIGUE, Answers, build_states
 
-EPISODES = 20_000
-
 
 @dataclass(frozen=True)
 class Book:
@@ -142,7 +140,7 @@ def close_the_loop(
     customers: Customers,
     expected: Evaluation,
     params: EnvironmentParams,
-    episodes: int = EPISODES,
+    episodes: int,
     seed: int = 0,
 ) -> LoopResult:
     """Play whole episodes and hold them against the exact figures.
