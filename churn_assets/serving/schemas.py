@@ -46,7 +46,7 @@ SAMPLE_ANSWER: dict[str, Any] = {
         "churn_risk": 0.68,
         "accept_prob": 0.73,
         "expected_value": 45.23,
-        "action_probability": 0.93,
+        "action_probability": 1.0,
         "alternatives": [
             {
                 "contact": contact,
@@ -312,7 +312,9 @@ class Metadata(BaseModel):
         examples=[45.23],
     )
     action_probability: Probability = Field(
-        description="the policy's probability of this action", examples=[0.93]
+        description="with which probability this decision is taken of such a customer: 1, since "
+        "the policy doesn't explore",
+        examples=[1.0],
     )
     policy: str = Field(examples=["ppo"])
     baseline: bool = Field(

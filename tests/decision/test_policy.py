@@ -139,7 +139,10 @@ def test_decisions_are_possible_ones(policy: Policy) -> None:
     price = np.asarray(PARAMS.discounts)[decided.offer] * decided.contact
     assert (price <= states[:, 5] * PARAMS.budget_allowance + 1e-9).all()
     assert (decided.offer[~decided.contact] == 0).all()
-    assert ((decided.probability > 0) & (decided.probability <= 1 + 1e-12)).all()
+    # The propensity, not what a softmax would have given: the same state, the same action, always.
+    again = policy.decide(states)
+    assert (decided.actions == again.actions).all()
+    assert (decided.probability == 1).all()
 
 
 @pytest.mark.parametrize("policy", [RULES[4], network_policy()], ids=lambda policy: policy.name)

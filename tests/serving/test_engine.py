@@ -243,6 +243,27 @@ def test_golden_set_compares_explanations_of_the_same_code_only(
             check_golden(engine, copy)
 
 
+def test_golden_set_of_before_true_propensities_is_kept(
+    engine: RetentionEngine, bundle: Path, tmp_path: Path
+) -> None:
+    """An older release wrote a softmax where a propensity belongs: it must still load and be
+    rolled back to; everything else that it wrote, and what is written today, is held to."""
+    copy = shutil.copytree(bundle, tmp_path / "bundle")
+    golden = json.loads((copy / GOLDEN).read_text())
+    assert {case["answer"]["metadata"]["action_probability"] for case in golden["cases"]} == {1}
+    golden["cases"][2]["answer"]["metadata"]["action_probability"] = 0.9998
+    (copy / GOLDEN).write_text(json.dumps(golden))
+    with pytest.raises(ReleaseError, match=r"golden request 2 .*action_probability"):
+        check_golden(engine, copy)
+    del golden["format"]
+    (copy / GOLDEN).write_text(json.dumps(golden))
+    assert check_golden(engine, copy) == 6
+    golden["cases"][2]["answer"]["metadata"]["accept_prob"] += 1e-3
+    (copy / GOLDEN).write_text(json.dumps(golden))
+    with pytest.raises(ReleaseError, match=r"golden request 2 .*accept_prob"):
+        check_golden(engine, copy)
+
+
 def test_golden_set_notices_another_model(engine: RetentionEngine, tmp_path: Path) -> None:
     """The golden answers belong to one release's models."""
     build_release(tmp_path, seed=1)
