@@ -17,6 +17,8 @@ HEADLINE = {
     "strongest_rule_uplift",
     "lead_over_strongest",
     "closed_loop",
+    "spend_clean_sheet",
+    "p_over_budget",
     "lead_by_preset",
     "lead_lower_by_preset",
     "spend_ratio",

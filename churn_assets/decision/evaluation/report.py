@@ -32,6 +32,7 @@ from churn_assets.decision.evaluation.served import (
     learned_figures,
     served_figures,
 )
+from churn_assets.decision.evaluation.spending import period_spend
 from churn_assets.decision.exact.comparison import Bootstrap, Estimate, captured_uplift
 from churn_assets.decision.exact.pareto import ParetoCurve
 from churn_assets.decision.exact.policy_value import Evaluation, evaluate, summarise
@@ -78,7 +79,7 @@ def run(
     strongest rule where PPO falls short of it by more than `gates.NEAR_THE_BEST` or missed a gate
     (`failed_gates`); `serving` has this policy's own figures, `learned` those that PPO's gates
     read; `closed_loop` what PPO and the strongest rule bring when they are told only what a caller
-    knows.
+    knows; `period_spend` what a period of the whole base costs from clean sheets.
     """
     groups = Groups.load(inputs["retention_environment"])
     trained = json.loads((inputs["decision_policy"] / "report.json").read_text())["trained"]
@@ -95,6 +96,9 @@ def run(
     failed = failed_gates(learned)
     served = choose_served(ppo, main.rule, failed)
     name = served.policy.name
+    spending = period_spend(
+        served.policy, groups.everyone(), params, config.price_customers, config.loop_episodes
+    )
     source = (
         inputs["decision_policy"] / "policy"
         if served is ppo
@@ -114,12 +118,15 @@ def run(
             "served": name,
             "served_uplift": served.captured_uplift,
             "failed_gates": failed,
+            "spend_clean_sheet": spending["ratio"],
+            "p_over_budget": spending["p_over"],
             "closed_loop": {key: loops[name][key] for key in ("z_uplift", "z_spend", "episodes")},
         },
         "served": name,
         "served_seed": seed,
         "failed_gates": failed,
         "closed_loop": loops,
+        "period_spend": spending,
         "learned": learned,
         "serving": served_figures(served, groups, main.bootstrap, params),
         "presets": {preset: result.table for preset, result in results.items()},
