@@ -4,8 +4,8 @@ Those of money and safety (spend, contact cap), of the environment and of the ya
 release; they read the *served* policy's figures, whichever policy that is. The gates of the
 learned policy (`churn_assets.decision.evaluation.gates`) don't: the release waits for them
 (Dagster's "blocking"), but a failure is a warning, and the release goes on without the policy.
-`ppo_captures_at_least_the_best_baseline` only warns: where it fails, the best baseline is served
-instead.
+`ppo_captures_at_least_the_best_baseline` only warns: where PPO falls short by more than
+`gates.NEAR_THE_BEST`, the best baseline is served instead.
 """
 
 from itertools import pairwise
@@ -65,7 +65,8 @@ def training_improved_on_its_start(report: Report) -> dg.AssetCheckResult:
 
 @on_report("policy_report", blocking=False)
 def ppo_captures_at_least_the_best_baseline(report: Report) -> dg.AssetCheckResult:
-    """PPO's chosen seed captures at least as much as the best baseline; else that one is served."""
+    """PPO's chosen seed captures at least as much as the strongest rule; where it falls short by
+    more than half a point, that one is served."""
     figures, found = report["policy"], ppo_seed_uplift(report)
     return dg.AssetCheckResult(
         passed=found >= figures["best_baseline_uplift"],
@@ -84,16 +85,22 @@ def ppo_captures_at_least_the_best_baseline(report: Report) -> dg.AssetCheckResu
 @on_report("policy_report")
 def served_policy_is_the_best_measured(report: Report) -> dg.AssetCheckResult:
     """What `policy/` holds captures at least as much as every priced rule, and as PPO's chosen seed
-    unless that missed a gate."""
+    unless that missed a gate; PPO may be half a point short of the rules."""
     rules = main_table(report)["rules"].items()
     others = {name: row["captured_uplift"]["value"] for name, row in rules if name not in UNPRICED}
     if not report["failed_gates"]:
         others[LEARNED] = ppo_seed_uplift(report)
     found = report["serving"]["captured_uplift"]
+    short = gates.NEAR_THE_BEST if report["served"] == LEARNED else 0.0
     return dg.AssetCheckResult(
-        passed=found >= max(others.values()),
+        passed=found >= max(others.values()) - short,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"served": report["served"], "captured_uplift": found, "measured": others},
+        metadata={
+            "served": report["served"],
+            "captured_uplift": found,
+            "measured": others,
+            "may_be_short_by": short,
+        },
     )
 
 

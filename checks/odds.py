@@ -228,7 +228,9 @@ COMPONENTS: dict[str, Odds] = {
         figures=4,
     ),
     "served_policy_is_the_best_measured": exact(
-        "served policy's captured uplift less the best other's", ">= 0", "chosen by it"
+        "served policy's captured uplift less the best other's",
+        f">= 0, or >= -{policy.NEAR_THE_BEST} where PPO is served",
+        "chosen by it",
     ),
     "sft_templates_pass_the_shield": measured(
         "raw SFT samples that pass the shield",

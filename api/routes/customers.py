@@ -31,7 +31,7 @@ class Prediction(BaseModel):
     offer_level: int = Field(examples=[2])
     offer_percentage: int = Field(examples=[10])
     delay_days: int = Field(examples=[0])
-    action_probability: float = Field(examples=[0.93])
+    action_probability: float = Field(examples=[1.0])
     expected_value: float = Field(examples=[45.23])
     expected_cost: float = Field(examples=[12.5])
     estimated_retention_prob: float = Field(examples=[0.73])

@@ -39,7 +39,7 @@ def oracle_policy(
     return compute.run(context, "oracle_policy", inputs, decision_config)
 
 
-@dg.asset(group_name="decision", kinds={"numpy"}, code_version="2")
+@dg.asset(group_name="decision", kinds={"numpy"}, code_version="3")
 def baseline_policies(
     context: dg.AssetExecutionContext,
     compute: Compute,
@@ -67,7 +67,7 @@ def decision_policy(
     return compute.run(context, "decision_policy", inputs, decision_config)
 
 
-@dg.asset(group_name="decision", kinds={"numpy"}, code_version="4")
+@dg.asset(group_name="decision", kinds={"numpy"}, code_version="5")
 def policy_report(
     context: dg.AssetExecutionContext,
     compute: Compute,

@@ -235,6 +235,9 @@ class TrainingSettings(_Compared):
 class ReportSettings(_Compared):
     """Stage `policy_report`."""
 
+    loop_episodes: int = Field(20_000, ge=2)
+    """Episodes of the closed loop: simulated customers, decided on with what a caller knows."""
+
 
 class DecisionConfig(RuleSettings, TrainingSettings, ReportSettings):
     """What the decision assets are built from; the defaults are the embedded profile."""

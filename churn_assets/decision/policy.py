@@ -29,6 +29,7 @@ from churn_assets.decision.rules.families import (
     SegmentTable,
     UpliftRule,
 )
+from churn_assets.decision.rules.lookahead import RetryGreedy, TwoContacts
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,8 @@ _Saved = Annotated[
     | RiskThreshold
     | UpliftRule
     | PricedGreedy
+    | RetryGreedy
+    | TwoContacts
     | SegmentTable,
     Field(discriminator="kind"),
 ]

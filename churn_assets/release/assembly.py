@@ -35,7 +35,7 @@ REPORT_OF = {
     "policy": "policy_report",
     "messages": "message_bank",
 }
-BASELINE = "priced_greedy"  # what the kill switch falls back on: the strongest rule
+BASELINE = "priced_greedy"  # the kill switch: a rule that a person can check by hand
 PACKAGE = "churn-retention"
 
 

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.mdp.actions import Decisions, Policy
+from churn_assets.decision.mdp.dynamics import risk_shift
 from churn_assets.decision.mdp.outcomes import Outcomes, decision_outcomes
-from churn_assets.decision.mdp.state import ACCEPT, build_states
+from churn_assets.decision.mdp.state import ACCEPT, ANSWER_FIELDS, RISK, Answers, build_states
 from churn_assets.decision.policy import load_params, load_policy
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.domain.value import MONTHS_OF_VALUE
@@ -31,10 +32,11 @@ Floats = NDArray[np.float64]
 class Assessments:
     """N customers, assessed.
 
-    risk: (N,) P(churn). accept: (N, 4) P(accept | offer 0, 5, 10, 15 %) at the present contact
-    history, as the policy sees it.
+    risk: (N,) P(churn). accept: (N, 4) P(accept | offer 0, 5, 10, 15 %). Both at the present
+    contact history, as the policy sees them: with the period's contacts and answers.
     option: (N,) column of `outcomes` that the decision chose: 0 no contact, 1..4 the offers.
-    contributions: (N, F) what each feature adds to the risk's log-odds; None unless asked for.
+    contributions: (N, F) what each feature adds to the risk's log-odds, then what each kind of
+    answer adds where any is known (`Assessor.reasons` names them); None unless asked for.
     """
 
     risk: Floats
@@ -79,6 +81,7 @@ class Assessor:
         self.policy = policy
         self.baseline = baseline
         self.params = params
+        self.reasons = (*risk.feature_names, *ANSWER_FIELDS.values())
 
     @classmethod
     def load(cls, folder: Path) -> Assessor:
@@ -110,9 +113,11 @@ class Assessor:
         Raises:
             ValueError: a value outside its range; names the column.
         """
-        contributions = None
+        answers, contributions = _answers(rows), None
         if explain:
             risk, contributions = self.risk.explain(rows)
+            if answers is not None:
+                contributions = np.hstack([contributions, self._moved_by(answers)])
         else:
             risk = self.risk.predict(rows)
         states = build_states(
@@ -122,13 +127,27 @@ class Assessor:
             _column(rows, "days_since_contact", if_missing=np.nan),
             _column(rows, "contacts_this_period", if_missing=0.0),
             self.params,
+            answers,
         )
         bills = _column(rows, "monthly_charges", if_missing=np.nan)
         decisions = without_empty_offers(self._decide(states, baseline), bills)
         values = MONTHS_OF_VALUE * bills
         outcomes = decision_outcomes(states, values, self.params)
         option = np.where(decisions.contact, decisions.offer + 1, 0)
-        return Assessments(risk, states[:, ACCEPT], decisions, outcomes, option, contributions)
+        return Assessments(
+            states[:, RISK], states[:, ACCEPT], decisions, outcomes, option, contributions
+        )
+
+    def _moved_by(self, answers: Answers) -> Floats:
+        """(N, 3) what each kind of answer adds to the risk's log-odds (`ANSWER_FIELDS`)."""
+        none = np.zeros_like(answers.refusals)
+        return np.column_stack(
+            [
+                risk_shift(answers.acceptances, none, self.params),
+                risk_shift(none, answers.refusals, self.params),
+                risk_shift(none, answers.acceptances_in_cooldown, self.params),
+            ]
+        )
 
     def _decide(self, states: Floats, baseline: Sequence[bool]) -> Decisions:
         if not any(baseline):
@@ -158,6 +177,13 @@ def without_empty_offers(decisions: Decisions, bills: Floats) -> Decisions:
     return (
         replace(decisions, offer=np.where(empty, 0, decisions.offer)) if empty.any() else decisions
     )
+
+
+def _answers(rows: Sequence[Mapping[str, Any]]) -> Answers | None:
+    """The answers of the running period; None where no row knows any, as in most requests."""
+    if not any(row.get(name) for row in rows for name in ANSWER_FIELDS.values()):
+        return None
+    return Answers(*(_column(rows, name, if_missing=0.0) for name in ANSWER_FIELDS.values()))
 
 
 def _column(rows: Sequence[Mapping[str, Any]], name: str, *, if_missing: float) -> Floats:

@@ -209,7 +209,8 @@ class RetentionEngine:
     ) -> Sequence[list[dict[str, Any]]]:
         if assessed.contributions is None:
             return [[] for _ in rows]
-        return top_reasons(self.assessor.risk.feature_names, assessed.contributions, rows)
+        names = self.assessor.reasons[: assessed.contributions.shape[1]]
+        return top_reasons(names, assessed.contributions, rows)
 
     def _load_live_writer(self, folder: Path, messages: ServedMessages) -> MessageWriter | None:
         """The language model itself, where the release was built with `live_generation`."""

@@ -36,6 +36,9 @@ LABELS = {
     "streaming_tv": "streaming TV",
     "streaming_movies": "streaming movies",
     "paperless_billing": "paperless billing",
+    "acceptances_this_period": "offers accepted in this period",
+    "refusals_this_period": "contacts refused in this period",
+    "acceptances_in_cooldown": "accepted, but contacted too soon again",
 }
 ADD_ONS = (
     *("online_security", "online_backup", "device_protection", "tech_support"),

@@ -14,7 +14,9 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -44,7 +46,7 @@ SAMPLE_ANSWER: dict[str, Any] = {
         "churn_risk": 0.68,
         "accept_prob": 0.73,
         "expected_value": 45.23,
-        "action_probability": 0.93,
+        "action_probability": 1.0,
         "alternatives": [
             {
                 "contact": contact,
@@ -190,6 +192,23 @@ class PredictRequest(Strict):
     contacts_this_period: Annotated[int, Field(ge=0, le=1_000), WHOLE] | None = Field(
         None, description="retention contacts in the running period", examples=[0]
     )
+    acceptances_this_period: Annotated[int, Field(ge=0, le=1_000), WHOLE] | None = Field(
+        None,
+        description="how many of `contacts_this_period` were accepted; each lowers the churn risk",
+        examples=[0],
+    )
+    refusals_this_period: Annotated[int, Field(ge=0, le=1_000), WHOLE] | None = Field(
+        None,
+        description="how many of `contacts_this_period` were refused; each raises the churn risk",
+        examples=[0],
+    )
+    acceptances_in_cooldown: Annotated[int, Field(ge=0, le=1_000), WHOLE] | None = Field(
+        None,
+        description="how many of `acceptances_this_period` answered a contact that came within "
+        "the cooldown of the one before (7 days unless the release says otherwise); each raises "
+        "the churn risk a little",
+        examples=[0],
+    )
     previous_contacts: Annotated[int, Field(ge=0, le=100_000), WHOLE] | None = Field(
         None, description="contacts before this period", examples=[1]
     )
@@ -210,6 +229,28 @@ class PredictRequest(Strict):
     force_baseline: bool = Field(
         False, description="use the rule-based policy and a reviewed template", examples=[False]
     )
+
+    @field_validator("acceptances_this_period", "refusals_this_period", "acceptances_in_cooldown")
+    @classmethod
+    def _answers_have_a_contact(cls, value: int | None, info: ValidationInfo) -> int | None:
+        """What is wrong is said of the first field that doesn't fit those before it."""
+        whole, others = _ANSWERS_OF[info.field_name or ""]
+        given = info.data
+        if value is None or not {whole, *others} <= given.keys():  # what lacks is refused itself
+            return value
+        if value + sum(given[other] or 0 for other in others) > (given[whole] or 0):
+            raise PydanticCustomError(
+                "answers", "more than {whole} has (absent: 0)", {"whole": whole}
+            )
+        return value
+
+
+_ANSWERS_OF: dict[str, tuple[str, tuple[str, ...]]] = {
+    "acceptances_this_period": ("contacts_this_period", ()),
+    "refusals_this_period": ("contacts_this_period", ("acceptances_this_period",)),
+    "acceptances_in_cooldown": ("acceptances_this_period", ()),
+}
+"""Of each count of answers: what it is a part of, and the other parts."""
 
 
 class Decision(BaseModel):
@@ -256,7 +297,11 @@ class Alternative(BaseModel):
 class Metadata(BaseModel):
     """The figures behind the decision, and what made it."""
 
-    churn_risk: Probability = Field(examples=[0.68])
+    churn_risk: Probability = Field(
+        description="P(leaving within the period) now: acceptances of this period lower it, "
+        "refusals and contacts in the cooldown raise it",
+        examples=[0.68],
+    )
     accept_prob: Probability = Field(
         description="P(accept | the chosen offer) now: contacts in this period and a running "
         "cooldown lower it",
@@ -267,7 +312,9 @@ class Metadata(BaseModel):
         examples=[45.23],
     )
     action_probability: Probability = Field(
-        description="the policy's probability of this action", examples=[0.93]
+        description="with which probability this decision is taken of such a customer: 1, since "
+        "the policy doesn't explore",
+        examples=[1.0],
     )
     policy: str = Field(examples=["ppo"])
     baseline: bool = Field(

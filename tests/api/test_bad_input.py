@@ -52,6 +52,12 @@ FIELDS: list[tuple[str, Any]] = [
     ("days_since_contact", -1),
     ("days_since_contact", 2.5),
     ("contacts_this_period", -1),
+    ("acceptances_this_period", -1),
+    ("acceptances_this_period", 1),  # of no contact
+    ("refusals_this_period", 1.5),
+    ("refusals_this_period", 1),
+    ("acceptances_in_cooldown", True),
+    ("acceptances_in_cooldown", 1),
     ("previous_outcome", "great"),
     ("contact_channel", "telegraph"),
     ("budget_remaining", 1.01),
@@ -91,6 +97,41 @@ def test_bad_value_is_refused_by_field(client: httpx.Client, field: str, value: 
     assert_refused(answer, field)
     assert "<" not in answer.text
     assert len(answer.text) < 1_000
+
+
+@pytest.mark.parametrize(
+    ("contacts", "acceptances", "refusals", "in_cooldown", "field"),
+    [
+        (3, 4, 0, 0, "acceptances_this_period"),
+        (3, 2, 2, 0, "refusals_this_period"),
+        (3, 4, 4, 0, "acceptances_this_period"),
+        (None, None, 1, None, "refusals_this_period"),
+        (3, 1, 1, 2, "acceptances_in_cooldown"),
+        (3, None, 3, 1, "acceptances_in_cooldown"),
+    ],
+)
+def test_more_answers_than_contacts_are_refused_by_field(
+    client: httpx.Client,
+    contacts: int | None,
+    acceptances: int | None,
+    refusals: int | None,
+    in_cooldown: int | None,
+    field: str,
+) -> None:
+    """A ledger that contradicts itself is told so, of the count that doesn't fit; in a batch too,
+    and only of the row it is in."""
+    body = {
+        **SAMPLE_REQUEST,
+        "contacts_this_period": contacts,
+        "acceptances_this_period": acceptances,
+        "refusals_this_period": refusals,
+        "acceptances_in_cooldown": in_cooldown,
+    }
+    assert_refused(post(client, json.dumps(body)), field)
+    batch = client.post("/predict/batch", json={"customers": [SAMPLE_REQUEST, body]}).json()
+    good, bad = batch["results"]
+    assert (bool(good["answer"]), good["errors"]) == (True, [])
+    assert [entry["loc"][-1] for entry in bad["errors"]] == [field]
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
@@ -243,15 +284,21 @@ def test_a_key_that_is_there_twice_is_named(client: httpx.Client, field: str) ->
 
 
 @pytest.mark.parametrize(
-    "field", ["tenure", "days_since_contact", "contacts_this_period", "previous_contacts"]
+    "field",
+    [
+        *("tenure", "days_since_contact", "contacts_this_period", "previous_contacts"),
+        *("acceptances_this_period", "refusals_this_period", "acceptances_in_cooldown"),
+    ],
 )
 def test_a_whole_number_may_be_written_with_a_point(client: httpx.Client, field: str) -> None:
     """30.0 is an integer in JSON Schema, and what pandas writes for a column with gaps."""
+    body = {**SAMPLE_REQUEST, "contacts_this_period": 3}
+    body |= {"acceptances_this_period": 3} if field == "acceptances_in_cooldown" else {}
     with_point, without = (
-        post(client, json.dumps({**SAMPLE_REQUEST, field: value})).json() for value in (3.0, 3)
+        post(client, json.dumps({**body, field: value})).json() for value in (3.0, 3)
     )
     assert with_point["decision"] == without["decision"]
-    assert_refused(post(client, json.dumps({**SAMPLE_REQUEST, field: 3.5})), field)
+    assert_refused(post(client, json.dumps({**body, field: 3.5})), field)
 
 
 def test_server_is_still_well(client: httpx.Client) -> None:

@@ -13,6 +13,12 @@ HEADLINE = {
     "captured_uplift_by_preset",
     "best_baseline",
     "best_baseline_uplift",
+    "strongest_rule",
+    "strongest_rule_uplift",
+    "lead_over_strongest",
+    "closed_loop",
+    "spend_clean_sheet",
+    "p_over_budget",
     "lead_by_preset",
     "lead_lower_by_preset",
     "spend_ratio",
@@ -68,4 +74,5 @@ def tiny_config() -> DecisionConfig:
         watched_customers=6,
         curve_points=3,
         bootstrap=100,
+        loop_episodes=400,
     )

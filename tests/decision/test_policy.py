@@ -39,6 +39,7 @@ from churn_assets.decision.rules.families import (
     SegmentTable,
     UpliftRule,
 )
+from churn_assets.decision.rules.lookahead import RetryGreedy, TwoContacts
 from churn_assets.decision.rules.tuning import families
 
 PARAMS = EnvironmentParams()
@@ -48,6 +49,8 @@ RULES: list[Rule] = [
     RiskThreshold(threshold=0.4, offer=1),
     UpliftRule(threshold=0.1, offer=2),
     PricedGreedy(price=1.3, contact_in_cooldown=True),
+    RetryGreedy(price=1.3, contact_in_cooldown=True, delay_after_contact=0),
+    TwoContacts(price=1.3),
     SegmentTable(risk_edges=(0.5,), accept_edges=(), table=((-1, -1, -1, -1), (0, 0.1, 0.2, 0))),
 ]
 
@@ -136,7 +139,10 @@ def test_decisions_are_possible_ones(policy: Policy) -> None:
     price = np.asarray(PARAMS.discounts)[decided.offer] * decided.contact
     assert (price <= states[:, 5] * PARAMS.budget_allowance + 1e-9).all()
     assert (decided.offer[~decided.contact] == 0).all()
-    assert ((decided.probability > 0) & (decided.probability <= 1 + 1e-12)).all()
+    # The propensity, not what a softmax would have given: the same state, the same action, always.
+    again = policy.decide(states)
+    assert (decided.actions == again.actions).all()
+    assert (decided.probability == 1).all()
 
 
 @pytest.mark.parametrize("policy", [RULES[4], network_policy()], ids=lambda policy: policy.name)

@@ -84,6 +84,8 @@ def test_every_baseline_is_beside_ppo(reported: dict[str, Any]) -> None:
         "risk_threshold",
         "uplift",
         "priced_greedy",
+        "greedy_retry",
+        "look2",
         "thompson",
     }
     assert table["rules"]["never"]["captured_uplift"]["value"] == pytest.approx(0)
@@ -101,10 +103,35 @@ def test_what_is_served_is_the_better_one(
     by_seed = reported["presets"]["moderate"]["ppo"]["by_seed"]
     ppo = by_seed[str(reported["served_seed"])]["captured_uplift"]
     rule = reported["policy"]["best_baseline_uplift"]
-    learned = not reported["failed_gates"] and ppo >= rule
+    learned = not reported["failed_gates"] and ppo >= rule - gates.NEAR_THE_BEST
     assert served.name == ("ppo" if learned else reported["policy"]["best_baseline"])
     assert reported["served"] == reported["policy"]["served"] == served.name
     assert reported["policy"]["served_uplift"] == (ppo if learned else rule)
+
+
+def test_the_lead_is_over_the_strongest_rule(reported: dict[str, Any]) -> None:
+    """Why: a lead over a rule that isn't the strongest flatters the policy."""
+    figures, rules = reported["policy"], reported["presets"]["moderate"]["rules"]
+    priced = {
+        n: r["captured_uplift"]["value"] for n, r in rules.items() if n not in report.UNPRICED
+    }
+    assert figures["strongest_rule_uplift"] == max(priced.values())
+    assert priced[figures["strongest_rule"]] == max(priced.values())
+    lead = figures["captured_uplift"] - max(priced.values())
+    assert figures["lead_over_strongest"] == pytest.approx(lead)
+
+
+def test_the_report_closes_the_loop(reported: dict[str, Any]) -> None:
+    """Why: exact figures are of a policy that sees the environment; customers are decided on with
+    what a caller knows. PPO and the strongest rule are held against it, and the served one is in
+    the headline."""
+    loops, figures = reported["closed_loop"], reported["policy"]
+    assert loops.keys() == {"ppo", figures["strongest_rule"]}
+    for loop in loops.values():
+        assert loop["episodes"] == 400
+        assert abs(loop["z_uplift"]) < 3
+        assert abs(loop["z_spend"]) < 3
+    assert figures["closed_loop"].items() <= loops[figures["served"]].items()
 
 
 def test_the_checks_read_what_the_stages_write(reported: dict[str, Any]) -> None:
@@ -130,7 +157,8 @@ def test_tuned_rules_keep_the_budget(folders: dict[str, Path], tiny_config: Deci
     customers."""
     groups = Groups.load(folders["retention_environment"])
     priced_on = groups.calibration(tiny_config.calibration_customers)
-    for name in ("priced_greedy", "risk_threshold", "uplift", "thompson"):
+    tuned = json.loads((folders["baseline_policies"] / "report.json").read_text())["baselines"]
+    for name in tuned["moderate"].keys() - report.UNPRICED:
         rule = load_rule(folders["baseline_policies"] / "moderate" / name)
         assert 0 < evaluate(rule, priced_on, rule.params).mean("spend") <= rule.params.budget_limit
 
@@ -211,8 +239,8 @@ RULE = ("presets", "moderate", "rules", "priced_greedy", "captured_uplift", "val
     [
         ("ppo_captures_at_least_the_best_baseline", PPO_SEED, 0.9),
         ("served_policy_is_the_best_measured", ("serving", "captured_uplift"), 0.97),
-        ("served_policy_is_the_best_measured", PPO_SEED, 0.985),
-        ("served_policy_is_the_best_measured", RULE, 0.985),
+        ("served_policy_is_the_best_measured", PPO_SEED, 0.9851),
+        ("served_policy_is_the_best_measured", RULE, 0.9851),
         ("no_policy_that_failed_is_served", ("failed_gates",), ["x"]),
         ("expected_spend_is_within_the_budget", ("serving", "spend_ratio", "value"), 1.0201),
         ("expected_spend_is_within_the_budget", ("serving", "test_spend_ratio", "value"), 1.19),
@@ -321,6 +349,17 @@ def test_a_poor_seed_is_not_served_for_the_others_sake() -> None:
     rule, ppo = (Candidate(NeverContact(), NOTHING, captured) for captured in (0.95, 0.94))
     assert choose_served(ppo, rule, []) is rule
     assert choose_served(rule, ppo, []) is rule
+
+
+@pytest.mark.parametrize(("short", "learned"), [(0.0049, True), (0.0051, False)])
+def test_half_a_point_short_of_the_best_is_near_enough(short: float, learned: bool) -> None:
+    """Why: the issue's rule; the check that reads the report must draw the same line."""
+    rule, ppo = (Candidate(NeverContact(), NOTHING, captured) for captured in (0.95, 0.95 - short))
+    assert (choose_served(ppo, rule, []) is ppo) is learned
+    found = good_report()
+    found["presets"]["moderate"]["ppo"]["by_seed"]["0"]["captured_uplift"] = 0.95 - short
+    found["serving"]["captured_uplift"] = 0.95 - short
+    assert outcome(checks.served_policy_is_the_best_measured, found) is learned
 
 
 def test_a_policy_that_missed_a_gate_is_not_chosen() -> None:

@@ -6,11 +6,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from churn_assets.decision.config import PRESETS, EnvironmentParams
+from churn_assets.decision.evaluation.closed_loop import Book
 from churn_assets.decision.evaluation.diagnostics import stressed_params
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.dynamics import start_histories
-from churn_assets.decision.mdp.environment import Situation, fresh_start, observe
-from churn_assets.decision.mdp.state import ACCEPT, BUDGET, COLUMNS, build_states, validate_states
+from churn_assets.decision.mdp.environment import (
+    ACTION_SIZES,
+    Situation,
+    VectorRetention,
+    fresh_start,
+    observe,
+)
+from churn_assets.decision.mdp.state import (
+    ACCEPT,
+    BUDGET,
+    COLUMNS,
+    RISK,
+    Answers,
+    build_states,
+    validate_states,
+)
 
 GOOD = np.array([0.3, 0.1, 0.4, 0.6, 0.8, 1.0, 7.0, 0.0, 0.0])
 
@@ -42,6 +57,60 @@ def test_serving_shows_the_policy_what_the_environment_showed_it(
             params,
         )
         np.testing.assert_allclose(built, observed, rtol=1e-12)
+
+
+@pytest.mark.parametrize("params", PRESETS.values(), ids=PRESETS)
+def test_a_caller_who_counts_answers_sees_what_the_environment_shows(
+    params: EnvironmentParams, customers: Customers
+) -> None:
+    """Why: a policy that is served with the risk of before the answers isn't the one that was
+    measured. Random decisions, whole episodes: the state from what a caller knows is the same."""
+    envs = VectorRetention(customers, params, 400, seed=11)
+    book = Book.of(envs.customer, envs.observation, params)
+    rng, live = np.random.default_rng(5), np.ones(400, dtype=bool)
+    risk, accept = customers.risk[envs.customer], customers.accept[envs.customer]
+    accepted_soon = 0
+    while live.any():
+        built = build_states(risk, accept, *book.history, params, book.answers)
+        np.testing.assert_allclose(built[live], envs.observation[live], rtol=0, atol=1e-9)
+        actions = rng.integers(0, ACTION_SIZES, size=(400, 3))
+        step = envs.step(actions)
+        book = book.after(actions, step.contacted, step.accepted)
+        live &= ~step.terminated
+        accepted_soon += int((book.answers.acceptances_in_cooldown * live).sum())
+    assert accepted_soon > 20  # the rarest mechanism was at work too
+
+
+def test_answers_shift_nothing_where_there_are_none() -> None:
+    """Why: an answer without the new fields must stay what it was, to the last bit."""
+    rng = np.random.default_rng(0)
+    risk, none = rng.uniform(0, 1, 500), np.zeros(500)
+    given = ([[0.1, 0.2, 0.3, 0.4]] * 500, none + 1, none + 3, none + 2)
+    without = build_states(risk, *given)
+    assert (build_states(risk, *given, None, Answers(none, none, none)) == without).all()
+    mixed = build_states(risk, *given, None, Answers(none, np.arange(500) % 2, none))
+    assert (mixed[::2] == without[::2]).all()
+    assert (mixed[1::2, RISK] > without[1::2, RISK]).all()
+
+
+@pytest.mark.parametrize(
+    ("answers", "field"),
+    [
+        ((3, 0, 0), "acceptances_this_period"),
+        ((1, 2, 0), "refusals_this_period"),
+        ((1, 0, 2), "acceptances_in_cooldown"),
+        ((0.5, 0, 0), "acceptances_this_period"),
+        ((0, -1, 0), "refusals_this_period"),
+        ((0, np.nan, 0), "refusals_this_period"),
+    ],
+)
+def test_answers_that_contradict_the_contacts_are_named(
+    answers: tuple[float, float, float], field: str
+) -> None:
+    """Why: a ledger that counts more answers than contacts would move the risk by nothing real."""
+    counts = [np.array([0.0, count]) for count in answers]
+    with pytest.raises(ValueError, match=f"{field}.*row 1"):
+        build_states([0.2] * 2, [[0.1] * 4] * 2, [1] * 2, [1] * 2, [2] * 2, None, Answers(*counts))
 
 
 @given(

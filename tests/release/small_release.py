@@ -117,13 +117,17 @@ def write_messages(folder: Path) -> None:
 
 
 def write_parts(
-    root: Path, *, seed: int = 0, policy: Rule | None = None, live: Path | None = None
+    root: Path, *, seed: int = 0, policy: Rule | Path | None = None, live: Path | None = None
 ) -> dict[str, Path]:
-    """The five rooms' folders as the stages would leave them; `live` holds a language model."""
+    """The five rooms' folders as the stages would leave them; `live` holds a language model,
+    `policy` is a rule or the folder of a network."""
     rooms = {room: root / room for room in ("risk", "accept", "policy", "baseline", "messages")}
     train(rooms["risk"], "risk", seed)
     train(rooms["accept"], "accept", seed)
-    save_rule(policy or RiskThreshold(threshold=0.0, offer=2), rooms["policy"])
+    if isinstance(policy, Path):
+        shutil.copytree(policy, rooms["policy"])
+    else:
+        save_rule(policy or RiskThreshold(threshold=0.0, offer=2), rooms["policy"])
     save_rule(PricedGreedy(), rooms["baseline"])
     write_messages(rooms["messages"])
     if live is not None:
@@ -134,7 +138,7 @@ def write_parts(
 
 
 def build_release(
-    root: Path, *, seed: int = 0, policy: Rule | None = None, live: Path | None = None
+    root: Path, *, seed: int = 0, policy: Rule | Path | None = None, live: Path | None = None
 ) -> Manifest:
     """A sealed release in `root/bundle`; with `live`, it generates its messages on the spot."""
     rooms = write_parts(root / "parts", seed=seed, policy=policy, live=live)

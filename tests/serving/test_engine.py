@@ -106,6 +106,60 @@ def test_acceptance_is_what_the_environment_shows(
     assert metadata["accept_prob"] in offers
 
 
+@pytest.mark.parametrize("baseline", [False, True])
+@pytest.mark.parametrize(
+    ("acceptances", "refusals", "in_cooldown"), [(1, 0, 0), (0, 2, 0), (2, 1, 1), (3, 0, 2)]
+)
+def test_answers_move_the_risk_as_in_the_environment(
+    engine: RetentionEngine, acceptances: int, refusals: int, in_cooldown: int, baseline: bool
+) -> None:
+    """Whoever accepted two days ago isn't who they were: in the risk that is shown, in what every
+    option is expected to bring, and in the reasons."""
+    known = {"contacts_this_period": 3, "days_since_contact": 2, "force_baseline": baseline}
+    answers = {
+        "acceptances_this_period": acceptances,
+        "refusals_this_period": refusals,
+        "acceptances_in_cooldown": in_cooldown,
+    }
+    before, after = (
+        engine.predict(request(**known, **more), now=NOON, exact=True)["metadata"]
+        for more in ({}, answers)
+    )
+    params = engine.assessor.params
+    moved = {
+        "acceptances_this_period": -params.acceptance_effect * acceptances,
+        "refusals_this_period": params.annoyance_effect * refusals,
+        "acceptances_in_cooldown": params.annoyance_effect * in_cooldown,
+    }
+    score = logit(np.array(before["churn_risk"])) + sum(moved.values())
+    assert after["churn_risk"] == pytest.approx(1 / (1 + np.exp(-score)), abs=1e-12)
+    left_alone = after["alternatives"][0]["estimated_retention_prob"]
+    assert left_alone == pytest.approx(1 - after["churn_risk"], abs=1e-12)
+    shown = {r["feature"]: r["contribution"] for r in after["reasons"]}
+    largest = max(moved, key=lambda name: abs(moved[name]))
+    assert shown[largest] == pytest.approx(moved[largest])
+    assert not {r["feature"] for r in before["reasons"]} & moved.keys()
+
+
+@given(customers)
+def test_without_answers_nothing_changes(engine: RetentionEngine, customer: PredictRequest) -> None:
+    """Who doesn't send the new fields, or sends zeros, gets the same bits; so does every other row
+    of a batch in which somebody sends them."""
+    zeros = {
+        "acceptances_this_period": 0,
+        "refusals_this_period": 0,
+        "acceptances_in_cooldown": 0,
+    }
+    plain = engine.predict(customer, now=NOON, exact=True)
+    assert plain == engine.predict(customer.model_copy(update=zeros), now=NOON, exact=True)
+    risk = engine.assessor.risk.predict([vars(customer)])[0]
+    assert plain["metadata"]["churn_risk"] == risk
+    other = request(contacts_this_period=2, acceptances_this_period=1)
+    beside = engine.predict_many([customer, other], now=NOON, exact=True)[0]
+    assert beside["metadata"]["churn_risk"] == risk
+    assert beside["metadata"]["reasons"] == plain["metadata"]["reasons"]
+
+
 def test_reasons_are_exact_shares_of_the_score(engine: RetentionEngine) -> None:
     """SHAP values sum to the score minus the average score: nothing is made up."""
     rows = [vars(request(tenure=t)) for t in (1, 30, 70)]
@@ -187,6 +241,27 @@ def test_golden_set_compares_explanations_of_the_same_code_only(
         (copy / "golden.json").write_text(json.dumps(golden))
         with pytest.raises(ReleaseError, match="reasons") if refused else nullcontext():
             check_golden(engine, copy)
+
+
+def test_golden_set_of_before_true_propensities_is_kept(
+    engine: RetentionEngine, bundle: Path, tmp_path: Path
+) -> None:
+    """An older release wrote a softmax where a propensity belongs: it must still load and be
+    rolled back to; everything else that it wrote, and what is written today, is held to."""
+    copy = shutil.copytree(bundle, tmp_path / "bundle")
+    golden = json.loads((copy / GOLDEN).read_text())
+    assert {case["answer"]["metadata"]["action_probability"] for case in golden["cases"]} == {1}
+    golden["cases"][2]["answer"]["metadata"]["action_probability"] = 0.9998
+    (copy / GOLDEN).write_text(json.dumps(golden))
+    with pytest.raises(ReleaseError, match=r"golden request 2 .*action_probability"):
+        check_golden(engine, copy)
+    del golden["format"]
+    (copy / GOLDEN).write_text(json.dumps(golden))
+    assert check_golden(engine, copy) == 6
+    golden["cases"][2]["answer"]["metadata"]["accept_prob"] += 1e-3
+    (copy / GOLDEN).write_text(json.dumps(golden))
+    with pytest.raises(ReleaseError, match=r"golden request 2 .*accept_prob"):
+        check_golden(engine, copy)
 
 
 def test_golden_set_notices_another_model(engine: RetentionEngine, tmp_path: Path) -> None:

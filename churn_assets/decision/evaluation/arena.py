@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.mdp.actions import Policy
@@ -20,8 +21,12 @@ from churn_assets.domain.statistics import Z95
 
 @dataclass(frozen=True)
 class Episodes:
-    """One simulated period for each of E customers; money in currency."""
+    """One simulated period for each of E customers; money in currency.
 
+    customer: (E,) their rows.
+    """
+
+    customer: NDArray[np.int64]
     value: Array
     revenue: Array
     left_alone: Array
@@ -73,11 +78,13 @@ def play(
     """
     stream = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] >> np.uint64(1))
     envs = VectorRetention(customers, params, episodes, stream, multipliers=Multipliers(0, 0))
-    value, left_alone = envs.value, envs.value * (1 - envs.observation[:, RISK])
-    live = np.ones(episodes, dtype=bool)
+    customer, value = envs.customer, envs.value
+    left_alone = value * (1 - envs.observation[:, RISK])
+    live, actions = np.ones(episodes, dtype=bool), np.zeros((episodes, 3), dtype=np.int64)
     revenue, discounts, attention, contacts, over = (np.zeros(episodes) for _ in range(5))
     while live.any():
-        step = envs.step(policy.decide(envs.observation).actions)
+        actions[live] = policy.decide(envs.observation[live]).actions
+        step = envs.step(actions)
         revenue += live * value * step.retained
         discounts += live * step.spend
         looks = params.decision_cost + step.contacted * params.contact_cost
@@ -85,7 +92,7 @@ def play(
         contacts += live * step.contacted
         over += live * step.fatigue_violation
         live &= ~step.terminated
-    return Episodes(value, revenue, left_alone, discounts, attention, contacts, over)
+    return Episodes(customer, value, revenue, left_alone, discounts, attention, contacts, over)
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from churn_assets.decision.config import PRESETS, ReportSettings
+from churn_assets.decision.config import PRESETS, EnvironmentParams, ReportSettings
 from churn_assets.decision.evaluation import plots
+from churn_assets.decision.evaluation.closed_loop import close_the_loop, decide_by
 from churn_assets.decision.evaluation.diagnostics import (
     BY_HEAD,
     BY_STATE,
@@ -30,6 +31,7 @@ from churn_assets.decision.evaluation.served import (
     learned_figures,
     served_figures,
 )
+from churn_assets.decision.evaluation.spending import period_spend
 from churn_assets.decision.exact.comparison import Bootstrap, captured_uplift
 from churn_assets.decision.exact.pareto import ParetoCurve
 from churn_assets.decision.exact.policy_value import Evaluation, evaluate, summarise
@@ -74,8 +76,10 @@ def run(
 
     The report's `policy` holds the figures of `churn report`; `presets` every policy's table;
     `served` names the policy in `policy/`: PPO's seed that was best on validation customers, or the
-    best baseline where that captures more or PPO missed a gate (`failed_gates`); `serving` has this
-    policy's own figures, `learned` those that PPO's gates read.
+    strongest rule where PPO falls short of it by more than `gates.NEAR_THE_BEST` or missed a gate
+    (`failed_gates`); `serving` has this policy's own figures, `learned` those that PPO's gates
+    read; `closed_loop` what PPO and the strongest rule bring when they are told only what a caller
+    knows; `period_spend` what a period of the whole base costs from clean sheets.
     """
     groups = Groups.load(inputs["retention_environment"])
     trained = json.loads((inputs["decision_policy"] / "report.json").read_text())["trained"]
@@ -92,6 +96,9 @@ def run(
     failed = failed_gates(learned)
     served = choose_served(ppo, main.rule, failed)
     name = served.policy.name
+    spending = period_spend(
+        served.policy, groups.everyone(), params, config.price_customers, config.loop_episodes
+    )
     source = (
         inputs["decision_policy"] / "policy"
         if served is ppo
@@ -100,13 +107,26 @@ def run(
     shutil.copytree(source, out / "policy")
     draw(out / "plots", main, trained[config.preset], seed, groups.test)
     headline = headline_figures(results, trained, oracle, config)
+    loops = {
+        candidate.policy.name: closed_loop(candidate, groups.test, params, config.loop_episodes)
+        for candidate in (ppo, main.rule)
+    }
     return {
         "preset": config.preset,
         "policy": headline
-        | {"served": name, "served_uplift": served.captured_uplift, "failed_gates": failed},
+        | {
+            "served": name,
+            "served_uplift": served.captured_uplift,
+            "failed_gates": failed,
+            "spend_clean_sheet": spending["ratio"],
+            "p_over_budget": spending["p_over"],
+            "closed_loop": {key: loops[name][key] for key in ("z_uplift", "z_spend", "episodes")},
+        },
         "served": name,
         "served_seed": seed,
         "failed_gates": failed,
+        "closed_loop": loops,
+        "period_spend": spending,
         "learned": learned,
         "serving": served_figures(served, groups, main.bootstrap, params),
         "presets": {preset: result.table for preset, result in results.items()},
@@ -172,6 +192,15 @@ def measure_preset(
     return PresetResult(curve, networks, runs, policies[best_rule], rule, bootstrap, table)
 
 
+def closed_loop(
+    candidate: Candidate, test: Customers, params: EnvironmentParams, episodes: int
+) -> dict[str, float]:
+    """What a candidate brings when it is told only what a caller knows (`closed_loop.LoopResult`),
+    through the function that builds the service's states."""
+    decide = decide_by(candidate.policy, test)
+    return close_the_loop(decide, test, candidate.found, params, episodes).figures
+
+
 def spend_ratio(bootstrap: Bootstrap, runs: Mapping[int, Evaluation], limit: float) -> Estimate:
     """Expected spend on the test customers over the limit; the interval is over customers.
 
@@ -199,6 +228,9 @@ def headline_figures(
         },
         "best_baseline": main.best_rule.name,
         "best_baseline_uplift": main.rule.captured_uplift,
+        "strongest_rule": main.best_rule.name,
+        "strongest_rule_uplift": main.rule.captured_uplift,
+        "lead_over_strongest": main.table["lead"]["value"],
         "lead_by_preset": {preset: table["lead"]["value"] for preset, table in tables.items()},
         "lead_lower_by_preset": {
             preset: table["lead"]["lower"] for preset, table in tables.items()

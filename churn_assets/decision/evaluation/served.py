@@ -9,6 +9,7 @@ import numpy as np
 
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.evaluation.diagnostics import Visits, input_sensitivity, visit
+from churn_assets.decision.evaluation.gates import NEAR_THE_BEST
 from churn_assets.decision.exact.comparison import Bootstrap, systematic_mean
 from churn_assets.decision.exact.policy_value import Evaluation, evaluate
 from churn_assets.decision.mdp.actions import Policy
@@ -32,8 +33,9 @@ class Candidate:
 
 
 def choose_served(ppo: Candidate, best_rule: Candidate, failed_gates: Sequence[str]) -> Candidate:
-    """PPO where it passes its gates and the best rule doesn't capture more; else the best rule."""
-    fit = not failed_gates and ppo.captured_uplift >= best_rule.captured_uplift
+    """PPO where it passes its gates and is within `NEAR_THE_BEST` of the best rule; else that."""
+    near = ppo.captured_uplift >= best_rule.captured_uplift - NEAR_THE_BEST
+    fit = not failed_gates and near
     return ppo if fit else best_rule
 
 

@@ -26,6 +26,7 @@ from churn_assets.decision.mdp.dynamics import (
     daily_survival,
     offer_units,
     reluctance,
+    risk_shift,
     spend_levels,
 )
 from churn_assets.domain.statistics import logit, sigmoid
@@ -65,7 +66,7 @@ class GridActions:
 def build_chain(customers: Customers, params: EnvironmentParams) -> Chain:
     """Tabulate the customers' transitions."""
     levels = np.arange(params.contact_stop + 1)
-    shift = -params.acceptance_effect * levels[:, None] + params.annoyance_effect * levels[None, :]
+    shift = risk_shift(levels[:, None], levels[None, :], params)
     risk = sigmoid(logit(customers.risk)[:, None, None] + shift)
     survival = daily_survival(risk, params)[..., None] ** np.arange(1, DELAYS + 1)
     fall = reluctance(

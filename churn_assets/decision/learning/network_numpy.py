@@ -27,7 +27,6 @@ HEADS = {head: slice(end - SHAPES[head], end) for head, end in _ENDS.items()}
 """Columns of each head in the product that serves all of them."""
 CONTACT, OFFER, DELAY = (HEADS[head] for head in ("contact", "offer", "delay"))
 _ACTIONS = DELAY.stop
-_STARTS, _SIZES = [0, OFFER.start, DELAY.start], [2, OFFER_LEVELS, DELAYS]
 BLOCK = 2048
 IMPOSSIBLE = -1e9
 """Logit of an action that does nothing or isn't possible in a state."""
@@ -140,7 +139,7 @@ class NetworkPolicy:
 
 
 def decide_from_outputs(outputs: Array, states: Array, spec: NetworkSpec) -> Decisions:
-    """Mask, apply the calibration and take each head's most probable action."""
+    """Mask, apply the calibration and take each head's most probable action, for certain."""
     can_contact, can_offer = action_masks(states, spec.params)
     can_contact[:, 1] &= states[:, FATIGUE] < spec.params.contact_cap  # deployed: the cap is kept
     logits = outputs[:, :_ACTIONS].copy()
@@ -149,14 +148,4 @@ def decide_from_outputs(outputs: Array, states: Array, spec: NetworkSpec) -> Dec
     logits[:, OFFER] -= spec.offer_price * np.arange(OFFER_LEVELS)
     contact = logits[:, 1] > logits[:, 0]
     offer, delay = logits[:, OFFER].argmax(axis=1), logits[:, DELAY].argmax(axis=1)
-    likeliest = _largest(logits)
-    probability = likeliest[:, 0] * likeliest[:, 2] * np.where(contact, likeliest[:, 1], 1.0)
-    return Decisions(contact, offer * contact, delay, probability)
-
-
-def _largest(logits: Array) -> Array:
-    """(N, 3) softmax probability of each head's most probable action, all heads in one pass."""
-    largest = np.maximum.reduceat(logits, _STARTS, axis=1)
-    weights = np.exp(logits - largest.repeat(_SIZES, axis=1))
-    probabilities: Array = 1 / np.add.reduceat(weights, _STARTS, axis=1)
-    return probabilities
+    return Decisions(contact, offer * contact, delay, np.ones(len(states)))

@@ -17,8 +17,8 @@ class Decisions:
     contact: (N,) bool.
     offer: (N,) int 0..3, the offer's index (0, 5, 10, 15 %); 0 where there is no contact.
     delay: (N,) int 0..7: days skipped before the next decision (0 = look again tomorrow).
-    probability: (N,) float in (0, 1]: what the policy's distribution gives to this decision
-        (1 for a rule).
+    probability: (N,) float in (0, 1]: the propensity, with which this decision is taken in this
+        state: 1 for every policy that doesn't explore, a network's most probable action too.
     """
 
     contact: NDArray[np.bool_]

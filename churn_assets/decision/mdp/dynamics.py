@@ -40,6 +40,15 @@ def reluctance(contacts: Whole, days: Whole, params: EnvironmentParams) -> Array
     return fall
 
 
+def risk_shift(acceptances: Whole, annoyances: Whole, params: EnvironmentParams) -> Array:
+    """Rise of logit(churn risk) in a period with so many acceptances and annoyances.
+
+    An annoyance is a refused contact, or an accepted one that came within the cooldown.
+    """
+    rise: Array = params.annoyance_effect * annoyances - params.acceptance_effect * acceptances
+    return rise
+
+
 def start_histories(params: EnvironmentParams) -> tuple[NDArray[np.int64], Array]:
     """(H, 3) contacts, spend units and days since contact that episodes begin with; (H,) weights.
 

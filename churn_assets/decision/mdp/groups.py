@@ -52,6 +52,10 @@ class Groups:
         """
         return self._every_second(1)
 
+    def everyone(self) -> Customers:
+        """The whole base: whom a period's budget is for."""
+        return concatenate([self.train, self.valid, self.test])
+
     def _every_second(self, first: int) -> Customers:
         base = concatenate([self.train, self.valid])
         return base.take(by_risk_and_acceptance(base)[first::2])

@@ -2,7 +2,9 @@
 
 Columns, in the specification's order (also `COLUMNS`):
 
-0. `churn_risk`: P(churn within the period) in [0, 1].
+0. `churn_risk`: P(churn within the period) in [0, 1] *after the answers of the period*: an
+   acceptance has lowered it, an annoyance raised it (`dynamics.risk_shift`), here as in the
+   environment.
 1-4. `accept_prob_0..3`: P(accept | offer) in [0, 1] *at the present contact history*: cooldown and
    fatigue have already lowered it (`dynamics.reluctance`), here as in the environment.
 5. `budget_remaining`: share of the customer's allowance that is left, in [0, 1].
@@ -12,11 +14,13 @@ Columns, in the specification's order (also `COLUMNS`):
 8. `fatigue_count`: contacts in this period, a whole number >= 0.
 """
 
+from dataclasses import dataclass, fields
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.mdp.dynamics import reluctance
+from churn_assets.decision.mdp.dynamics import Array, reluctance, risk_shift
 from churn_assets.domain.statistics import logit, sigmoid
 
 COLUMNS = (
@@ -36,6 +40,51 @@ _LARGEST = np.finfo(np.float64).max
 _UPPER = np.array([1, 1, 1, 1, 1, 1, _LARGEST, 1, _LARGEST])
 
 
+@dataclass(frozen=True)
+class Answers:
+    """How N customers have answered the contacts of the running period, as far as is known.
+
+    acceptances, refusals: (N,) whole numbers >= 0; together no more than the contacts.
+    acceptances_in_cooldown: (N,) how many of the acceptances answered a contact that was made
+        within the cooldown of the one before.
+
+    Raises ValueError, naming the row and the request's field, for any other numbers.
+    """
+
+    acceptances: Array
+    refusals: Array
+    acceptances_in_cooldown: Array
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            counts = getattr(self, field.name)
+            self._hold(field.name, (counts >= 0) & (counts == np.floor(counts)))
+        self._hold("acceptances_in_cooldown", self.acceptances_in_cooldown <= self.acceptances)
+
+    def shift(self, contacts: Array, params: EnvironmentParams) -> Array:
+        """(N,) rise of logit(churn risk); raises where there are more answers than contacts."""
+        self._hold("acceptances", self.acceptances <= contacts)
+        self._hold("refusals", self.acceptances + self.refusals <= contacts)
+        return risk_shift(self.acceptances, self.refusals + self.acceptances_in_cooldown, params)
+
+    def _hold(self, name: str, good: NDArray[np.bool_]) -> None:
+        if not good.all():
+            row = int(np.argmin(good))
+            raise ValueError(
+                f"{ANSWER_FIELDS[name]}: {getattr(self, name)[row]} in row {row} is not allowed; "
+                "answers are whole numbers >= 0, no more in all than contacts_this_period, and no "
+                "more acceptances in the cooldown than acceptances"
+            )
+
+
+ANSWER_FIELDS = {
+    "acceptances": "acceptances_this_period",
+    "refusals": "refusals_this_period",
+    "acceptances_in_cooldown": "acceptances_in_cooldown",
+}
+"""Of each column of `Answers`, the request's field."""
+
+
 def build_states(
     risk: ArrayLike,
     accept: ArrayLike,
@@ -43,18 +92,21 @@ def build_states(
     days_since_contact: ArrayLike,
     contacts_this_period: ArrayLike,
     params: EnvironmentParams | None = None,
+    answers: Answers | None = None,
 ) -> NDArray[np.float64]:
     """Assemble states for N customers: what the environment would show of them.
 
     Args:
-        risk: (N,) P(churn) from the risk model, in [0, 1].
+        risk: (N,) P(churn) from the risk model, in [0, 1], before the period's `answers`, which
+            shift it here.
         accept: (N, 4) P(accept | offer 0, 5, 10, 15 %) from the accept model, scored as at the
             start of the period (`features.at_start_of_period`): it is lowered here.
         budget_remaining: (N,) share of the customer's allowance left, in [0, 1].
         days_since_contact: (N,) days since the last contact, of an earlier period where there was
             none in this one; NaN for never.
         contacts_this_period: (N,) whole numbers >= 0.
-        params: the world, with its cooldown and reluctance; the defaults if None.
+        params: the world, with its cooldown, reluctance and effects; the defaults if None.
+        answers: to the contacts of this period; None if there are none yet, or none is known.
 
     Returns:
         (N, 9) float64 in the order of `COLUMNS`.
@@ -83,6 +135,10 @@ def build_states(
     states = validate_states(states)
     fall = reluctance(states[:, FATIGUE], states[:, DAYS], params)
     states[:, ACCEPT] = sigmoid(logit(states[:, ACCEPT]) - fall[:, None])
+    if answers is not None:
+        shift = answers.shift(states[:, FATIGUE], params)
+        shifted = sigmoid(logit(states[:, RISK]) + shift)
+        states[:, RISK] = np.where(shift == 0, states[:, RISK], shifted)  # to the last bit
     return states
 
 

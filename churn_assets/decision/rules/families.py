@@ -115,7 +115,7 @@ class UpliftRule(Rule):
 
 
 class PricedGreedy(Rule):
-    """Myopic optimum at a price on the budget: the strongest rule, tuned like the others.
+    """Myopic optimum at a price on the budget: the best rule that looks no contact ahead.
 
     Score: expected retention gained - (1 + price) x expected discount - contact cost - threshold,
     as shares of value. `price` makes expected spend meet the limit.

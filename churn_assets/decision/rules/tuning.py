@@ -25,6 +25,7 @@ from churn_assets.decision.rules.families import (
     SegmentTable,
     UpliftRule,
 )
+from churn_assets.decision.rules.lookahead import RetryGreedy, TwoContacts
 
 Build = Callable[[float], Rule]
 BISECTIONS = 14
@@ -34,6 +35,8 @@ CLOSE = 0.005
 
 KNOBS = {
     "priced_greedy": ("price", 64.0),
+    "greedy_retry": ("price", 64.0),
+    "look2": ("price", 64.0),
     "risk_threshold": ("threshold", 1.0),
     "uplift": ("threshold", 1.0),
     "thompson": ("price", 64.0),
@@ -91,10 +94,15 @@ def families(customers: Customers, params: EnvironmentParams, price: float) -> I
         "priced_greedy",
         [
             _builder(PricedGreedy, "price", params=params, threshold=threshold, **timing)
-            for threshold, tried in ((0.0, timings), (0.01, timings[:2]))
+            for threshold, tried in ((0.0, timings), (0.01, timings[:3]))
             for timing in tried
         ],
     )
+    yield Family(
+        "greedy_retry",
+        [_builder(RetryGreedy, "price", params=params, **timing) for timing in timings[:4]],
+    )
+    yield Family("look2", [_builder(TwoContacts, "price", params=params)])
     offers = [{**timing, "offer": offer} for timing in timings[:1] for offer in (1, 2)]
     yield Family(
         "risk_threshold",
@@ -107,18 +115,19 @@ def families(customers: Customers, params: EnvironmentParams, price: float) -> I
     gain, cost = learn_segments(customers, params, price, seed=0)
     yield Family(
         "thompson",
-        [partial(segment_rule, gain, cost, params, timing) for timing in timings[:2]],
+        [partial(segment_rule, gain, cost, params, timing) for timing in timings[:3]],
     )
 
 
 def timing_variants(params: EnvironmentParams) -> Iterator[dict[str, int | bool]]:
     """When to look again after a contact, and whether contacts in the cooldown are allowed.
 
-    In the order of what was best in trials: families with many settings try the first few only.
+    Families with many settings try the first few only: a campaign as it is usually run, then what
+    was best in trials (looking again at once: whoever refused is asked again tomorrow).
     """
     whole_cooldown = min(params.cooldown_days - 1, 7)
     yield {"delay_after_contact": whole_cooldown, "contact_in_cooldown": False}
-    for delay in (2, whole_cooldown, 4, 1):
+    for delay in (0, 2, 1, 4, whole_cooldown):
         yield {"delay_after_contact": delay, "contact_in_cooldown": True}
 
 

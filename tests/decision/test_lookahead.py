@@ -1,0 +1,76 @@
+"""The rules that look ahead, against the exact optimum and against those that don't."""
+
+import numpy as np
+import pytest
+
+from churn_assets.decision.config import PRESETS, EnvironmentParams
+from churn_assets.decision.exact.oracle import solve
+from churn_assets.decision.exact.policy_value import evaluate, evaluate_actions
+from churn_assets.decision.mdp.customers import Customers
+from churn_assets.decision.mdp.state import build_states
+from churn_assets.decision.rules.families import PricedGreedy
+from churn_assets.decision.rules.lookahead import RetryGreedy, TwoContacts
+from churn_assets.decision.rules.tuning import families
+
+
+@pytest.mark.parametrize("price", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("preset", PRESETS)
+def test_two_contacts_ahead_is_the_optimum_where_two_are_allowed(
+    customers: Customers, preset: str, price: float
+) -> None:
+    """Why: its closed form is that of the environment, or it would be a straw man. From a clean
+    sheet with a cap of two it looks as far as there is anything to see."""
+    short = {"cooldown_days": 3, "contact_cap": 2, "history_share": 0.0}
+    params = EnvironmentParams.model_validate(PRESETS[preset].model_dump() | short)
+
+    def worth(found: object) -> np.ndarray:
+        return found.uplift - price * found.spend  # type: ignore[attr-defined]
+
+    best = worth(evaluate_actions(lambda chain: solve(chain, price), customers, params))
+    found = worth(evaluate(TwoContacts(params=params, price=price), customers, params))
+    np.testing.assert_allclose(found, best, rtol=0, atol=1e-9)
+
+
+def test_looking_further_ahead_is_worth_more(customers: Customers) -> None:
+    """Why: each rule adds one thing to the one before: no waiting, credit for a later try, the
+    whole second contact."""
+    params, at_once = EnvironmentParams(), {"delay_after_contact": 0, "contact_in_cooldown": True}
+    rules = [
+        PricedGreedy(params=params, price=2.0),
+        PricedGreedy(params=params, price=2.0, **at_once),
+        RetryGreedy(params=params, price=2.0, **at_once),
+        TwoContacts(params=params, price=2.0),
+    ]
+    found = [evaluate(rule, customers, params) for rule in rules]
+    worth = [each.mean("uplift") - 2.0 * each.mean("spend") for each in found]
+    assert worth == sorted(worth)
+    best = evaluate_actions(lambda chain: solve(chain, 2.0), customers, params)
+    assert worth[-1] > 0.98 * (best.mean("uplift") - 2.0 * best.mean("spend"))
+
+
+def test_scores_and_decisions_are_the_same_choice(customers: Customers) -> None:
+    """Why: a rule contacts with the best-scored offer where its score is above 0; this one decides
+    in blocks."""
+    rng = np.random.default_rng(1)
+    states = build_states(
+        customers.risk[rng.integers(24, size=5000)],
+        customers.accept[rng.integers(24, size=5000)],
+        rng.integers(0, 5, 5000) / 4,
+        rng.integers(0, 9, 5000).astype(float),
+        rng.integers(0, 5, 5000),
+    )
+    rule = TwoContacts(price=1.0)
+    decided, scores = rule.decide(states), rule.scores(states)
+    possible = states[:, 8] < rule.params.contact_cap
+    assert (decided.contact == (possible & (scores.max(axis=1) > 0))).all()
+    chosen = decided.contact
+    assert 100 < chosen.sum() < 4900
+    assert (decided.offer[chosen] == scores[chosen].argmax(axis=1)).all()
+
+
+@pytest.mark.parametrize("kind", ["priced_greedy", "greedy_retry"])
+def test_rules_may_ask_again_tomorrow(customers: Customers, kind: str) -> None:
+    """Why: a greedy rule that had to wait two days was no fair opponent."""
+    [family] = [f for f in families(customers, EnvironmentParams(), 1.0) if f.name == kind]
+    variants = [build(1.0) for build in family.variants]
+    assert any(rule.delay_after_contact == 0 and rule.contact_in_cooldown for rule in variants)
