@@ -51,6 +51,7 @@ class Settings(BaseSettings):
         home: folder for what the product makes on this machine.
         store: artifact store; empty means `<home>/store`, else a folder or `gs://bucket/prefix`.
         data_mirror: folder with copies of the public data files (layout in the README).
+        customers: contract of your own tables (see own-data.md); without it, IBM Telco's.
     """
 
     model_config = SettingsConfigDict(
@@ -65,6 +66,7 @@ class Settings(BaseSettings):
     home: AbsolutePath = PROJECT / ".churn"
     store: str = ""
     data_mirror: AbsolutePath | None = None
+    customers: AbsolutePath | None = None
 
     compute: ComputeConfig = Field(default_factory=ComputeConfig)
     data: DatasetsConfig = Field(default_factory=DatasetsConfig)

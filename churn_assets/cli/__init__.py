@@ -10,6 +10,7 @@ from churn_assets.cli import (
     data,
     feedback,
     materialize,
+    own_customers,
     predict,
     releases,
     report,
@@ -33,3 +34,4 @@ arena.register(app)
 baseline.register(app)
 feedback.register(app)
 app.add_typer(data.app, name="data")
+app.add_typer(own_customers.app, name="customers")

@@ -20,8 +20,8 @@ from churn_assets.domain.splits import Split
 TableFormat = Literal[".csv", ".csv.gz", ".parquet"]
 
 SEPARATORS = (",", ";", "\t", "|")
-_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
-_OTHER_FORMATS = {
+MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
+OTHER_FORMATS = {
     b"PAR1": "a Parquet file; name it .parquet",
     b"PK\x03\x04": "an Excel workbook or a zip archive; export it as CSV",
     b"\x1f\x8b": "a gzip file; name it .csv.gz",
@@ -83,10 +83,10 @@ def _header(reader: Iterator[list[str]]) -> list[str]:
 
 def _text(path: Path, raw: bytes) -> str:
     """The file's characters; whatever is not certainly UTF-8 or UTF-16 is refused by its name."""
-    for start, what in _OTHER_FORMATS.items():
+    for start, what in OTHER_FORMATS.items():
         if raw.startswith(start):
             raise CorruptFileError(path, f"it is not CSV but {what}")
-    encoding = next((name for mark, name in _MARKS.items() if raw.startswith(mark)), "utf-8")
+    encoding = next((name for mark, name in MARKS.items() if raw.startswith(mark)), "utf-8")
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError as error:

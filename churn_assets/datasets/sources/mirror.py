@@ -23,15 +23,28 @@ def find(name: str, mirror: Path | None) -> tuple[Path, ...]:
         SourceUnavailableError: no mirror is set, or it does not have this data set.
         DataError: the folder that was named does not exist.
     """
-    if mirror is None:
-        raise SourceUnavailableError("no mirror folder is set (CHURN_DATA_MIRROR)")
-    if not mirror.is_dir():
-        raise DataError(f"the mirror folder {mirror} does not exist; correct or unset the setting")
+    mirror = _folder(mirror)
     for pattern in _PATTERNS[name]:
         if files := _matching(mirror, pattern):
             return files
     wanted = " or ".join(f"{pattern}[.gz]" for pattern in _PATTERNS[name])
     raise SourceUnavailableError(f"the mirror folder {mirror} has no {wanted}")
+
+
+def in_mirror(mirror: Path | None, path: str) -> Path:
+    """One file of the mirror, plain or gzip; raises like `find`."""
+    mirror = _folder(mirror)
+    if files := _matching(mirror, path):
+        return files[0]
+    raise SourceUnavailableError(f"the mirror folder {mirror} has no {path}[.gz]")
+
+
+def _folder(mirror: Path | None) -> Path:
+    if mirror is None:
+        raise SourceUnavailableError("no mirror folder is set (CHURN_DATA_MIRROR)")
+    if not mirror.is_dir():
+        raise DataError(f"the mirror folder {mirror} does not exist; correct or unset the setting")
+    return mirror
 
 
 def _matching(mirror: Path, pattern: str) -> tuple[Path, ...]:

@@ -24,11 +24,9 @@ from churn_assets.decision.mdp.dynamics import (
     Array,
     affordable,
     daily_survival,
-    logit,
     offer_units,
     reluctance,
     risk_shift,
-    sigmoid,
     spend_levels,
 )
 from churn_assets.decision.mdp.state import (
@@ -40,6 +38,7 @@ from churn_assets.decision.mdp.state import (
     validate_states,
 )
 from churn_assets.decision.rules.families import Rule
+from churn_assets.domain.statistics import logit, sigmoid
 
 BLOCK = 4096
 """States looked at together: bounds the memory."""

@@ -1,0 +1,151 @@
+"""What `churn customers` found, for a person or a program."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from churn_assets.customers.drift import NOTABLE
+from churn_assets.customers.inspect import Inspection
+from churn_assets.customers.profile import ColumnProfile
+from churn_assets.customers.report import Report, TableReport
+
+_MOST_KINDS = 20
+_PERSONAL = ("id", "first name", "text")  # whose values aren't shown
+_MOST_WORDS = 28  # characters of the values shown
+
+
+def inspection_json(found: Inspection, out: Path) -> dict[str, Any]:
+    """The profile for a program."""
+    columns = [{**asdict(c), "guess": found.guesses[c.name]} for c in found.columns]
+    return {
+        "contract": str(out),
+        "files": found.written,
+        "columns": columns,
+        "decide": found.decide,
+    }
+
+
+def show_inspection(found: Inspection, out: Path, console: Console) -> None:
+    """The profile as a table, and what is to be decided."""
+    for line in found.written:
+        console.print(line, markup=False, highlight=False)
+    table = Table("column", "seems to be", "missing", "distinct", "values")
+    for column in found.columns:
+        table.add_row(
+            escape(column.name),
+            found.guesses[column.name],
+            f"{column.missing_share:.1%}" if column.missing else "",
+            f"{column.distinct:,}",
+            escape(_values(column)) if found.guesses[column.name] not in _PERSONAL else "",
+        )
+    console.print(table)
+    console.print("To decide:", style="bold")
+    for line in found.decide:
+        console.print(f"  - {line}", markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        f"Wrote {out}. Then: churn customers check --contract {out}",
+        markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def _values(column: ColumnProfile) -> str:
+    if column.guess == "number":
+        return f"{column.low:g} … {column.high:g}, mean {column.mean:.4g}"
+    said = ", ".join(cell for cell, _ in column.top)
+    return said if len(said) <= _MOST_WORDS else said[: _MOST_WORDS - 1] + "…"
+
+
+def show_report(report: Report, contract: Path, console: Console) -> None:
+    """The report as tables, the problems last."""
+    console.print(f"{report.contract} ({contract})", style="bold", markup=False, highlight=False)
+    for table in report.tables:
+        _show_table(table, console)
+    if report.leaks:
+        leaks = Table("leak", "contract", "why", title="Leakage", title_justify="left")
+        for leak in report.leaks:
+            leaks.add_row(escape(leak.column), leak.role, escape(leak.why))
+        console.print(leaks)
+    _show_drift(report, console)
+    if not report.problems:
+        console.print("No problems.", style="green")
+        return
+    console.print(f"{len(report.problems)} to mend:", style="bold red")
+    for problem in report.problems:
+        console.print(f"  - {problem}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _show_table(table: TableReport, console: Console) -> None:
+    said = [f"{table.rows:,} rows", f"{table.used:,} used"]
+    if table.positives is not None and table.used:
+        who = "answered" if table.name == "campaign" else "left"
+        said.append(f"{table.positives / table.used:.1%} of them {who}")
+    if table.refused:
+        said.append(f"{table.refused:,} refused")
+    if table.doubled:
+        said.append(f"{table.doubled:,} doubled")
+    said += [f"{rows:,} left out ({reason})" for reason, rows in table.left_out.items()]
+    console.print(f"{table.name}: {', '.join(said)}", markup=False, highlight=False, soft_wrap=True)
+    for file in table.files:
+        written = f", {file.written}" if file.written else ""
+        console.print(
+            f"  {file.name}: {file.rows:,} rows{written}",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
+    columns = Table("column", "used as", "missing", "distinct")
+    for column in table.columns:
+        share = f"{column.missing:.1%}" if column.missing else ""
+        columns.add_row(
+            escape(column.column), ", ".join(column.uses), share, f"{column.distinct:,}"
+        )
+    console.print(columns)
+    if table.unmentioned:
+        names = ", ".join(table.unmentioned)
+        console.print(
+            f"  Not in the contract, not used: {names}",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
+    if table.refusals:
+        _show_refusals(table, console)
+
+
+def _show_refusals(table: TableReport, console: Console) -> None:
+    refusals = Table(
+        "column", "problem", "rows", "for example", title="Refused", title_justify="left"
+    )
+    for kind in table.refusals[:_MOST_KINDS]:
+        examples = "\n".join(
+            f"{place} {'' if cell is None else repr(cell)}".rstrip()
+            for place, cell in kind.examples
+        )
+        refusals.add_row(
+            escape(kind.column), escape(kind.problem), f"{kind.rows:,}", escape(examples)
+        )
+    console.print(refusals)
+    if len(table.refusals) > _MOST_KINDS:
+        console.print(f"  and {len(table.refusals) - _MOST_KINDS:,} other kinds: see --json")
+    console.print(
+        f"  Mend them in {table.refused_file}, and name that file in the table's path as well.",
+        markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def _show_drift(report: Report, console: Console) -> None:
+    moved = [one for one in report.drift if one.psi >= NOTABLE]
+    if not moved:
+        return
+    table = Table("drift", "stability index", "missing before", "missing now", "unseen words")
+    for one in moved:
+        table.add_row(
+            escape(one.column),
+            f"{one.psi:.2f}",
+            f"{one.missing_before:.1%}",
+            f"{one.missing_now:.1%}",
+            f"{one.unseen:.1%}",
+        )
+    console.print(table)

@@ -1,0 +1,1 @@
+"""A company's own customers: the contract (one YAML file), reading its tables, and judging them."""

@@ -1,0 +1,293 @@
+"""A contract's tables against the contract: everything is read, nothing is half imported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import duckdb
+
+from churn_assets.customers.columns import (
+    Column,
+    campaign_columns,
+    customer_columns,
+    number,
+    text,
+    trimmed,
+    word,
+)
+from churn_assets.customers.contract import Campaign, Contract, CustomerPart
+from churn_assets.customers.dialect import Marks, worded
+from churn_assets.customers.drift import Drift, drift
+from churn_assets.customers.expression import to_sql
+from churn_assets.customers.judging import USED, Judged, judge
+from churn_assets.customers.leakage import Candidate, find_leaks
+from churn_assets.customers.profile import ColumnProfile, profile
+from churn_assets.customers.reading import ReadFile, read_table
+from churn_assets.customers.refused import write_refused
+from churn_assets.customers.report import ColumnReport, FileReport, Report, TableReport
+from churn_assets.customers.sources import Places
+from churn_assets.customers.tables import Table
+from churn_assets.customers.workspace import one, workspace
+
+Told = Callable[[str, int, int], None]
+"""Told what is being done, how far it is, and of how much (0 where that isn't known)."""
+
+
+def quiet(what: str, step: int, total: int) -> None:
+    """A `Told` that says nothing."""
+
+
+def check(contract: Contract, places: Places, refused: Path, told: Told = quiet) -> Report:
+    """Read every table of a contract and report on all of it.
+
+    Args:
+        contract: what the tables should be.
+        places: where their files come from.
+        refused: folder for the files of refused rows.
+        told: how far it is.
+
+    Raises:
+        DataError: a table can't be read as a whole, or changed meanwhile.
+        SourceUnavailableError, ArtifactError: it can't be fetched.
+    """
+    report = Report(contract.name)
+    with workspace() as (connection, folder):
+        checking = _Checking(contract, places, refused, told, connection, folder, report)
+        if contract.customers:
+            checking.customers(contract.customers)
+        if contract.campaign:
+            checking.campaign(contract.campaign)
+    return report
+
+
+class _Checking:
+    """One check under way."""
+
+    def __init__(
+        self,
+        contract: Contract,
+        places: Places,
+        refused: Path,
+        told: Told,
+        connection: duckdb.DuckDBPyConnection,
+        folder: Path,
+        report: Report,
+    ) -> None:
+        self.contract, self.places, self.refused, self.told = contract, places, refused, told
+        self.connection, self.folder, self.report = connection, folder, report
+        self.mentioned = _mentioned(contract)
+
+    def customers(self, part: CustomerPart) -> None:
+        """The history, and the active customers where they're a table of their own."""
+        tables, identity, monthly, _ = part
+        key = [n for n in (identity.id, identity.snapshot) if n] if identity.id else []
+        history = self._judged(
+            "history", tables.history, customer_columns(self.contract, True), key
+        )
+        label = identity.churned.column or identity.churned.end_date or ""
+        outcome = history.value(label, "label") if label in history.read.columns else None
+        if outcome and identity.churned.end_date:
+            outcome = f"{outcome} IS NOT NULL"
+        self._reported(history, tables.history, outcome, tables.most_refused)
+        if outcome:
+            self._leaks(history, tables.history, outcome)
+        self._value(history, monthly.monthly)
+        if tables.active is None:
+            return
+        active = self._judged("active", tables.active, customer_columns(self.contract, False), key)
+        self._reported(active, tables.active, None, tables.most_refused)
+        self._drift(history, active)
+        if identity.id and outcome and not identity.snapshot:
+            self._still_active(history, active, identity.id, outcome)
+
+    def campaign(self, campaign: Campaign) -> None:
+        """The logged campaign."""
+        tables = self.contract.tables
+        table = campaign.table or (tables.history if tables else Table())
+        log = self._judged("campaign", table, campaign_columns(campaign), once=False)
+        known = campaign.outcome.column in log.read.columns
+        outcome = log.value(campaign.outcome.column, "label") if known else None
+        self._reported(log, table, outcome, tables.most_refused if tables else 0.0)
+        if outcome:
+            self._leaks(log, table, outcome)
+
+    def _judged(
+        self,
+        name: str,
+        table: Table,
+        columns: list[Column],
+        key: Sequence[str] = (),
+        once: bool = True,
+    ) -> Judged:
+        folder = self.folder / name
+        folder.mkdir()
+        self.told(f"reading {name}", 0, 0)
+        read = read_table(table, self.places, folder, partial(self.told, f"reading {name}"))
+        self.told(f"checking {name}", 0, 0)
+        return judge(self.connection, name, table, read, columns, key, once)
+
+    def _reported(
+        self, judged: Judged, table: Table, outcome: str | None, most_refused: float
+    ) -> None:
+        report, name = self.report, judged.name
+        columns = tuple(self._columns(judged, table))
+        positives = None
+        if outcome:
+            query = f"SELECT count(*) FROM {name} WHERE {USED} AND {outcome}"
+            positives = int(one(self.connection, query)[0])
+        unmentioned = [c for c in judged.read.columns if c not in self.mentioned]
+        path = write_refused(self.connection, judged, table.format, self.refused)
+        report.tables.append(
+            TableReport(
+                name, tuple(map(_file, judged.read.files, judged.marks)), judged.read.rows,
+                judged.used, judged.refused, judged.doubled, judged.conflicting, judged.left_out,
+                judged.kinds, path, positives, columns, tuple(unmentioned),
+            )
+        )  # fmt: skip
+        report.problems += [f"{name}: {problem}" for problem in judged.problems]
+        if judged.refused > most_refused * judged.read.rows:
+            report.problems.append(
+                f"{name}: {judged.refused:,} of {judged.read.rows:,} rows are refused; see {path}"
+            )
+        if judged.conflicting:
+            report.problems.append(f"{name}: {judged.conflicting:,} ids are in rows that differ")
+        if outcome and positives in (0, judged.used):
+            report.problems.append(f"{name}: all rows that are used have the same outcome")
+        if name != "active":
+            report.problems += [
+                f"{name}: {column.column} has the same value in every row: leave it out"
+                for column in columns
+                if column.constant and "feature" in column.uses and judged.used > 1
+            ]
+
+    def _columns(self, judged: Judged, table: Table) -> Iterator[ColumnReport]:
+        for i, column in enumerate(judged.columns):
+            missing, distinct = one(
+                self.connection,
+                f"""SELECT count(*) FILTER (v{i} IS NULL), count(DISTINCT v{i})
+                FROM {judged.name} WHERE {USED}""",
+            )
+            share = missing / judged.used if judged.used else 0.0
+            constant = distinct + (missing > 0) <= 1
+            yield ColumnReport(column.name, column.uses, share, distinct, constant)
+
+    def _leaks(self, judged: Judged, table: Table, outcome: str) -> None:
+        """Look at features, and at columns that the contract doesn't speak of."""
+        self.told(f"looking for leaks in {judged.name}", 0, 0)
+        marks = judged.marks[0]
+        candidates, values = [], ["row", f"{outcome} AS outcome"]
+        for i, column in enumerate(judged.columns):
+            if "feature" in column.uses:
+                candidates.append(
+                    Candidate(column.name, f"v{i}", column.reads == "number", "feature")
+                )
+                values.append(f"v{i}")
+        for i, name in enumerate(judged.read.columns):
+            if name not in self.mentioned:
+                numeric = self._profile(judged, name, i, table).guess == "number"
+                typed = number(f"c{i}", marks) if numeric else trimmed(f"nullif(c{i}, '')")
+                values.append(f"{typed} AS u{i}")
+                candidates.append(Candidate(name, f"u{i}", numeric, "unused"))
+        binary = {}
+        for i, first in self._two_words(judged):
+            name = judged.read.columns[i]
+            if not _is_label(judged, name):
+                binary[name] = f"b{i}"
+                values.append(f"{word(f'c{i}')} <> {text(first)} AS b{i}")
+        source = f"(SELECT {', '.join(values)} FROM {judged.name} WHERE {USED})"
+        self.connection.execute(f"CREATE TABLE {judged.name}_leaks AS {source}")
+        found = find_leaks(self.connection, f"{judged.name}_leaks", "outcome", candidates, binary)
+        for leak in found:
+            self.report.leaks.append(leak)
+            if leak.role == "feature":
+                self.report.problems.append(
+                    f"{judged.name}: the feature {leak.column} leaks: {leak.why}"
+                )
+
+    def _two_words(self, judged: Judged) -> Iterator[tuple[int, str]]:
+        """The columns with two different words, and one of them."""
+        words = [word(f"c{i}") for i in range(len(judged.read.columns))]
+        sought = ", ".join(f"approx_count_distinct({w}), min({w})" for w in words)
+        found = one(self.connection, f"SELECT {sought} FROM {judged.name} WHERE {USED}")
+        for i, (count, first) in enumerate(zip(found[::2], found[1::2], strict=True)):
+            if count == 2:
+                yield i, first
+
+    def _profile(self, judged: Judged, name: str, index: int, table: Table) -> ColumnProfile:
+        source = f"{judged.name} WHERE {USED}"
+        return profile(self.connection, source, name, f"c{index}", judged.marks[0], table.missing)
+
+    def _value(self, judged: Judged, expression: str) -> None:
+        """The monthly value has to be a number that isn't negative."""
+        try:
+            monthly = to_sql(expression, lambda name: judged.value(name, "value"))
+        except KeyError:
+            return  # a column is missing: said already
+        query = f"""SELECT count(*) FROM {judged.name}
+            WHERE {USED} AND ({monthly} IS NULL OR {monthly} < 0)"""
+        if wrong := int(one(self.connection, query)[0]):
+            self.report.problems.append(
+                f"{judged.name}: the monthly value of {wrong:,} rows is unknown or negative"
+            )
+
+    def _drift(self, history: Judged, active: Judged) -> None:
+        self.told("comparing history and active", 0, 0)
+        for i, column in enumerate(history.columns):
+            if "feature" not in column.uses or column.name not in active.read.columns:
+                continue
+            found = drift(
+                self.connection,
+                column.name,
+                (f"history WHERE {USED}", f"v{i}"),
+                (f"active WHERE {USED}", active.value(column.name, "feature")),
+                column.reads == "number",
+            )
+            self.report.drift.append(found)
+            if gone := _gone(found):
+                self.report.problems.append(f"active: {gone}")
+
+    def _still_active(self, history: Judged, active: Judged, name: str, outcome: str) -> None:
+        if name not in history.read.columns or name not in active.read.columns:
+            return
+        query = f"""SELECT count(*) FROM active WHERE {USED} AND {active.value(name, "id")} IN
+            (SELECT {history.value(name, "id")} FROM history WHERE {USED} AND {outcome})"""
+        if gone := int(one(self.connection, query)[0]):
+            self.report.problems.append(
+                f"active: {gone:,} of the customers have left, says the history"
+            )
+
+
+def _gone(found: Drift) -> str:
+    """A column that can't be used any more, in words."""
+    if found.missing_now > 0.5 and found.missing_now > 2 * found.missing_before:
+        return f"{found.column} is missing for {found.missing_now:.0%} of the customers"
+    if found.unseen > 0.5:
+        return f"{found.column} has words that the history doesn't for {found.unseen:.0%}"
+    return ""
+
+
+def _file(file: ReadFile, marks: Marks) -> FileReport:
+    written = ""
+    if file.dialect:
+        guessed = " (a guess)" if file.dialect.guessed else ""
+        mark = {"\t": "tab"}.get(file.dialect.delimiter, repr(file.dialect.delimiter))
+        written = f"{file.dialect.encoding}{guessed}, delimiter {mark}, {worded([marks])}"
+    return FileReport(file.name, file.rows + file.broken, written)
+
+
+def _is_label(judged: Judged, name: str) -> bool:
+    return any(column.name == name and "label" in column.uses for column in judged.columns)
+
+
+def _mentioned(contract: Contract) -> set[str]:
+    """Every column that the contract speaks of."""
+    names = set(contract.left_out)
+    if contract.tables:
+        names |= {column.name for column in customer_columns(contract, True)}
+        for table in filter(None, (contract.tables.history, contract.tables.active)):
+            names |= {rule.column for rule in table.leave_out}
+    if contract.campaign:
+        names |= {column.name for column in campaign_columns(contract.campaign)}
+    return {" ".join(name.split()) for name in names}

@@ -1,0 +1,283 @@
+"""From text cells to values, in SQL: what each column that a contract names has to be.
+
+A cell that is not certainly a value of its column gets a problem, in words that begin with a verb;
+nothing is guessed. Blanks around a value and the case of words make no difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from churn_assets.customers.contract import Campaign, Churned, Contract, Feature, YesNo
+from churn_assets.customers.dialect import DECIMAL_COMMA, DECIMAL_POINT, Marks
+from churn_assets.customers.expression import columns_of
+from churn_assets.datasets.cells import MISSING, TRUTHS
+
+Reads = Literal["number", "flag", "words", "levels", "date", "date_or_blank"]
+
+_BLANKS = "' ' || chr(9) || chr(10) || chr(13) || chr(160) || chr(8239)"
+_DATES = (
+    "['%Y-%m-%d', '%Y-%m-%dT%H:%M:%S', '%Y-%m-%d %H:%M:%S', '%Y-%m-%d %H:%M:%S.%f', '%d.%m.%Y']"
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """How one column of a table is read.
+
+    Attributes:
+        name: in the table.
+        reads: what its cells are.
+        required: whether a cell may not be missing.
+        low, high: of a number.
+        yes, no: of a flag, in lower case; every other cell is no where `no` is empty.
+        levels: in order; those of a flag or of words, in lower case.
+        uses: what it is for, for reports.
+    """
+
+    name: str
+    reads: Reads
+    required: bool = True
+    low: float | None = None
+    high: float | None = None
+    yes: tuple[str, ...] = ()
+    no: tuple[str, ...] = ()
+    levels: tuple[str, ...] = ()
+    uses: tuple[str, ...] = field(default=(), compare=False)
+
+
+def _lower(cells: Iterable[str]) -> tuple[str, ...]:
+    return tuple(cell.strip().lower() for cell in cells)
+
+
+def _feature(name: str, feature: Feature) -> Column:
+    match feature.kind:
+        case "number":
+            low, high = feature.range or (None, None)
+            return Column(name, "number", feature.required, low, high, uses=("feature",))
+        case "flag":
+            yes = _lower(feature.yes) or tuple(k for k, v in TRUTHS.items() if v)
+            no = _lower(feature.no) or tuple(k for k, v in TRUTHS.items() if not v)
+            return Column(name, "flag", feature.required, yes=yes, no=no, uses=("feature",))
+        case _:
+            reads: Reads = "levels" if feature.levels else "words"
+            levels = _lower(feature.levels)
+            return Column(name, reads, feature.required, levels=levels, uses=("feature",))
+
+
+def _yes_no(column: YesNo, use: str) -> Column:
+    yes, no = _lower(column.yes), _lower(column.no)
+    return Column(column.column, "flag", bool(no), yes=yes, no=no, uses=(use,))
+
+
+def _numbers(expression: str, use: str) -> Iterator[Column]:
+    names = columns_of(expression)
+    low = 0.0 if len(names) == 1 and names[0] == expression else None
+    return (Column(name, "number", low=low, uses=(use,)) for name in names)
+
+
+def customer_columns(contract: Contract, labelled: bool) -> list[Column]:
+    """The columns that a table of customers needs; with the label where it is the history.
+
+    None where the contract has no customers.
+    """
+    if contract.customers is None:
+        return []
+    found: list[Column] = []
+    _, identity, monthly, tenure = contract.customers
+    if identity.id:
+        found.append(Column(identity.id, "words", uses=("id",)))
+    if identity.snapshot:
+        found.append(Column(identity.snapshot, "date", uses=("snapshot",)))
+    if labelled:
+        found.append(label_column(identity.churned))
+    found += _numbers(monthly.monthly, "value")
+    if tenure.months:
+        found += _numbers(tenure.months, "tenure")
+    if tenure.since:
+        found.append(Column(tenure.since, "date", uses=("tenure",)))
+    found += [_feature(name, feature) for name, feature in contract.features.items()]
+    people = contract.people
+    found += [
+        Column(name, "words", required=False, uses=("people",))
+        for name in (people.first_name, people.language, people.zone)
+        if name
+    ]
+    for use, flag in (("opt-out", contract.contact.opt_out), ("consent", contract.contact.consent)):
+        if flag:
+            found.append(_yes_no(flag, use))
+    return _each_once(found)
+
+
+def label_column(churned: Churned) -> Column:
+    """The column that says who left."""
+    if churned.column is None:
+        name = churned.end_date or ""
+        return Column(name, "date_or_blank", required=False, uses=("label",))
+    yes, no = _lower(churned.yes), _lower(churned.no)
+    return Column(churned.column, "flag", yes=yes, no=no, uses=("label",))
+
+
+def campaign_columns(campaign: Campaign) -> list[Column]:
+    """The columns that a campaign's log needs."""
+    levels = _lower(campaign.offer.levels)
+    found = [
+        Column(campaign.offer.column, "levels", levels=levels, uses=("offer",)),
+        _yes_no(campaign.outcome, "label"),
+        *(_feature(name, feature) for name, feature in campaign.features.items()),
+    ]
+    if isinstance(campaign.propensity, str):
+        found.append(Column(campaign.propensity, "number", low=0.0, high=1.0, uses=("propensity",)))
+    return _each_once(found)
+
+
+def _each_once(columns: Iterable[Column]) -> list[Column]:
+    """Columns of the same name and kind as one, with the tighter needs and all uses."""
+    found: dict[tuple[str, str], Column] = {}
+    for column in columns:
+        name = " ".join(column.name.split())
+        key = (name, column.reads)
+        if before := found.get(key):
+            lows = [low for low in (before.low, column.low) if low is not None]
+            column = replace(
+                before,
+                required=before.required or column.required,
+                low=max(lows, default=None),
+                high=before.high if column.high is None else column.high,
+                uses=(*before.uses, *column.uses),
+            )
+        found[key] = replace(column, name=name)
+    return list(found.values())
+
+
+# --- SQL -----------------------------------------------------------------------------------------
+
+
+def text(value: str) -> str:
+    """A string as SQL writes it."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def listed(values: Iterable[str]) -> str:
+    """Strings for SQL's IN."""
+    return "(" + ", ".join(map(text, values)) + ")"
+
+
+def trimmed(cell: str) -> str:
+    """The cell without blanks around it."""
+    return f"trim({cell}, {_BLANKS})"
+
+
+def word(cell: str) -> str:
+    """The cell as words are compared: lower case, 3.0 as 3."""
+    return rf"regexp_replace(lower({trimmed(cell)}), '^([+-]?[0-9]+)[.]0+$', '\1')"
+
+
+def is_missing(cell: str, missing: Iterable[str], spelled: Iterable[str] = ()) -> str:
+    """Whether the cell holds no value; what is `spelled` out as one isn't missing."""
+    blanks = sorted({*MISSING, *_lower(missing)} - {*spelled})
+    return f"({cell} IS NULL OR {word(cell)} IN {listed(blanks)})"
+
+
+def _pattern(marks: Marks) -> str:
+    whole = "[0-9]+"
+    if marks.thousands:
+        whole = f"([0-9]+|[0-9]{{1,3}}([{marks.thousands}][0-9]{{3}})+)"
+    point = f"[{marks.decimal}]"
+    return f"[+-]?({whole}({point}[0-9]*)?|{point}[0-9]+)([eE][+-]?[0-9]+)?"
+
+
+def number(cell: str, marks: Marks) -> str:
+    """The cell's number, or NULL where it isn't certainly one."""
+    plain = trimmed(cell)
+    digits = f"replace({plain}, {text(marks.thousands)}, '')" if marks.thousands else plain
+    digits = f"replace({digits}, ',', '.')" if marks.decimal == "," else digits
+    fits = f"regexp_full_match({plain}, {text(_pattern(marks))})"
+    return f"CASE WHEN {fits} THEN try_cast({digits} AS DOUBLE) END"
+
+
+def date(cell: str) -> str:
+    """The cell's date, or NULL where it isn't certainly one."""
+    return f"CAST(try_strptime({trimmed(cell)}, {_DATES}) AS DATE)"
+
+
+def value(column: Column, cell: str, marks: Marks) -> str:
+    """The typed value of a cell that isn't missing: DOUBLE, BOOLEAN, DATE or VARCHAR.
+
+    NULL where the cell is none.
+    """
+    match column.reads:
+        case "number":
+            return number(cell, marks)
+        case "flag":
+            no = (
+                f"WHEN {word(cell)} IN {listed(column.no)} THEN false"
+                if column.no
+                else "ELSE false"
+            )
+            return f"CASE WHEN {word(cell)} IN {listed(column.yes)} THEN true {no} END"
+        case "date" | "date_or_blank":
+            return date(cell)
+        case "levels":
+            return f"CASE WHEN {word(cell)} IN {listed(column.levels)} THEN {word(cell)} END"
+        case "words":
+            return trimmed(cell)
+
+
+def spelled(column: Column) -> tuple[str, ...]:
+    """Cells that are values of the column even where they usually mean "missing", as "none"."""
+    return (*column.yes, *column.no, *column.levels)
+
+
+def problem(column: Column, typed: str, missing: str, cell: str, marks: Marks) -> str:
+    """What is wrong with a cell, or NULL, from its `typed` value and whether it is `missing`."""
+    blank = text("is blank") if column.required else "NULL"
+    cases = [f"WHEN {missing} THEN {blank}"]
+    match column.reads:
+        case "number":
+            if marks == Marks(".", ""):
+                grouped = (
+                    f"regexp_full_match({trimmed(cell)}, '[+-]?[1-9][0-9]{{0,2}}(,[0-9]{{3}})+')"
+                )
+                unclear = "may have thousands or decimals after its comma: say format.thousands"
+                cases.append(f"WHEN {typed} IS NULL AND {grouped} THEN {text(unclear)}")
+            infinite = f"regexp_full_match(lower({trimmed(cell)}), '[+-]?inf(inity)?')"
+            cases.append(
+                f"WHEN isinf({typed}) OR ({typed} IS NULL AND {infinite}) THEN 'is infinite'"
+            )
+            cases.append(f"WHEN {typed} IS NULL THEN 'is not a number'")
+            if column.low is not None:
+                cases.append(f"WHEN {typed} < {column.low} THEN 'is below {column.low:g}'")
+            if column.high is not None:
+                cases.append(f"WHEN {typed} > {column.high} THEN 'is above {column.high:g}'")
+        case "flag" | "levels":
+            needed = f"is none of {', '.join(spelled(column))}"
+            cases.append(f"WHEN {typed} IS NULL THEN {text(needed)}")
+        case "date" | "date_or_blank":
+            cases.append(f"WHEN {typed} IS NULL THEN 'is no date: write 2026-01-31'")
+    return f"CASE {' '.join(cases)} END"
+
+
+def counts_of_marks(cell: str) -> dict[str, str]:
+    """Name -> SQL that counts the cells which tell how numbers are written."""
+
+    def count(pattern: str) -> str:
+        return f"count(*) FILTER (regexp_full_match({trimmed(cell)}, {text(pattern)}))"
+
+    grouped = "[+-]?[1-9][0-9]{{0,2}}([{0}][0-9]{{3}})"
+    decimals = "([0-9]{1,2}|[0-9]{4,})"
+    comma = f"[+-]?([0-9]+,{decimals}|[0-9]{{4,}},[0-9]{{3}}|0,[0-9]+"
+    point = f"[+-]?([0-9]*[.]{decimals}|[0-9]{{4,}}[.][0-9]{{3}}|0[.][0-9]+|[0-9]+[.]"
+    found = {
+        DECIMAL_COMMA: count(f"{comma}|[1-9][0-9]{{0,2}}([. '\u00a0\u202f][0-9]{{3}})+,[0-9]+)"),
+        DECIMAL_POINT: count(f"{point}|[1-9][0-9]{{0,2}}([, '\u00a0\u202f][0-9]{{3}})+[.][0-9]+)"),
+    }
+    for mark in (",", ".", "'", " ", "\u00a0", "\u202f"):
+        other = "." if mark == "," else ","
+        certain = grouped.format(mark) + "+[" + other + "][0-9]+|" + grouped.format(mark) + "{2,}"
+        if mark in "' \u00a0\u202f":
+            certain = grouped.format(mark) + "+([.,][0-9]+)?"
+        found[mark] = count(certain)
+    return found

@@ -1,0 +1,344 @@
+"""The contract of a company's own tables, as one YAML file says it: what `customers.yaml` may hold.
+
+The contract is data, not code. It names the tables, who a customer is and what counts as churn, the
+monthly value and tenure, each feature's kind, what must not be used and why, what a message may
+say, who may be contacted, and what a logged campaign's columns mean. A contract needs the customer
+part, the campaign part, or both: either is valid by itself.
+
+`load_contract` reads one; every error is one line with file, line and key.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple, Self
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+
+from churn_assets.customers.expression import columns_of
+from churn_assets.customers.tables import Cell, Cells, Part, Table, Tables
+from churn_assets.customers.yaml_lines import Document, problems_in
+from churn_assets.datasets.errors import DataError
+
+BUILT_IN = Path(__file__).with_name("ibm_telco.yaml")
+"""The contract of who names no other: IBM Telco's."""
+
+Kind = Literal["number", "flag", "category", "ordered"]
+
+
+class ContractError(DataError):
+    """A contract that can't be used; a line for each problem, with file, line and key."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _known_zone(zone: str) -> str:
+    if zone not in available_timezones():
+        raise ValueError(f"{zone!r} is no time zone; write one as in Europe/Madrid")
+    return zone
+
+
+class YesNo(Part):
+    """A column of two meanings.
+
+    Attributes:
+        column: its name in the table.
+        yes: cells that mean yes.
+        no: cells that mean no; without them, every other one.
+    """
+
+    column: str
+    yes: Cells = Field(min_length=1)
+    no: Cells = ()
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if both := sorted({c.lower() for c in self.yes} & {c.lower() for c in self.no}):
+            raise ValueError(f"{both[0]!r} is both yes and no")
+        return self
+
+
+class Churned(Part):
+    """What counts as churn: a column of yes and no, or a date that is there once they left.
+
+    Attributes:
+        column: of the label, with `yes` and `no`.
+        end_date: a column: whoever has a date in it has left.
+    """
+
+    column: str | None = None
+    yes: Cells = ()
+    no: Cells = ()
+    end_date: str | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.column is None) == (self.end_date is None):
+            raise ValueError("needs either column (with yes and no) or end_date")
+        if self.column is not None and not (self.yes and self.no):
+            raise ValueError("column needs the cells that mean yes and those that mean no")
+        if both := sorted({c.lower() for c in self.yes} & {c.lower() for c in self.no}):
+            raise ValueError(f"{both[0]!r} is both yes and no")
+        return self
+
+
+class Identity(Part):
+    """Who a customer is, and what churn is.
+
+    Attributes:
+        id: the column that names a customer; without one a row is a customer, and rows that are
+            equal in every cell are one.
+        churned: what counts as churn.
+        horizon_months: within which time they left.
+        snapshot: the column with the date of the row, where a customer has several.
+    """
+
+    id: str | None = None
+    churned: Churned
+    horizon_months: float = Field(gt=0, le=120)
+    snapshot: str | None = None
+
+
+class Value(Part):
+    """What a customer pays in a month.
+
+    Attributes:
+        monthly: a column, or a sum of them as in `[Monthly Charge] - [Refunds] / 12`.
+        currency: as in `USD`.
+    """
+
+    monthly: str
+    currency: str = ""
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        columns_of(self.monthly)
+        return self
+
+
+class Tenure(Part):
+    """How long they have been customers: `months`, or the column of the date `since` when."""
+
+    months: str | None = None
+    since: str | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.months is None) == (self.since is None):
+            raise ValueError("needs either months or since")
+        if self.months is not None:
+            columns_of(self.months)
+        return self
+
+
+class Feature(Part):
+    """A column that models may use.
+
+    Attributes:
+        kind: `number`; `flag` (yes or no); `category` (words without order); `ordered` (words or
+            numbers in the order of `levels`).
+        label: its name for people.
+        unit: of a number.
+        range: lowest and highest allowed number.
+        levels: the allowed words, in order where the kind is `ordered`. Without them a category's
+            words are learnt, and one that wasn't seen is "other".
+        yes, no: the cells of a flag, where they aren't yes/no, y/n, true/false or 1/0.
+        required: whether a row, and later a request, has to have it.
+        direction: -1 or 1 where churn may only fall or rise with it.
+    """
+
+    kind: Kind
+    label: str = ""
+    unit: str = ""
+    range: tuple[float | None, float | None] | None = None
+    levels: Cells = ()
+    yes: Cells = ()
+    no: Cells = ()
+    required: bool = True
+    direction: int = Field(default=0, ge=-1, le=1)
+
+    @model_validator(mode="after")
+    def _fits_kind(self) -> Self:
+        if self.kind == "ordered" and len(self.levels) < 2:
+            raise ValueError("ordered needs its levels, from low to high")
+        if self.levels and self.kind in ("number", "flag"):
+            raise ValueError(f"a {self.kind} has no levels")
+        if (self.range or self.unit) and self.kind != "number":
+            raise ValueError("range and unit are a number's")
+        if bool(self.yes) != bool(self.no) or (self.yes and self.kind != "flag"):
+            raise ValueError("yes and no go together, in a flag")
+        if self.range and None not in self.range and self.range[0] > self.range[1]:  # type: ignore[operator]
+            raise ValueError("the range's lowest number is above its highest")
+        if self.direction and self.kind in ("category", "flag"):
+            raise ValueError("only a number or an ordered feature has a direction")
+        return self
+
+
+class Words(Part):
+    """What messages may say of a column: `say` a phrase for each cell.
+
+    Attributes:
+        say: cell -> words.
+    """
+
+    say: dict[str, str] = Field(default_factory=dict)
+
+
+class People(Part):
+    """What is needed to address somebody; never stored in predictions.
+
+    Attributes:
+        first_name, language, zone: columns.
+        default_zone: where the zone of somebody is unknown.
+    """
+
+    first_name: str | None = None
+    language: str | None = None
+    zone: str | None = None
+    default_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+
+
+class Contact(Part):
+    """Who may be contacted: not with `opt_out`, and only with `consent` where it is named."""
+
+    opt_out: YesNo | None = None
+    consent: YesNo | None = None
+
+
+class Offer(Part):
+    """The offer that somebody got.
+
+    Attributes:
+        column: of the level.
+        levels: cell -> what it gives, from nothing up, in per cent (or the contract's own unit).
+        unit: of these numbers.
+        months: for how long, where it is a discount.
+    """
+
+    column: str
+    levels: Annotated[dict[Cell, float], Field(min_length=2)]
+    unit: str = "%"
+    months: float | None = Field(default=None, gt=0)
+
+
+class Campaign(Part):
+    """A logged campaign: who got which offer, and what came of it.
+
+    Attributes:
+        table: the log; without it, the history.
+        offer: column and levels.
+        outcome: the answer.
+        propensity: column of the probability with which the offer was chosen, or that number for
+            each level; without it, it is estimated.
+        features: columns known before the offer.
+    """
+
+    table: Table | None = None
+    offer: Offer
+    outcome: YesNo
+    propensity: str | dict[Cell, float] | None = None
+    features: dict[str, Feature] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _chances(self) -> Self:
+        if isinstance(self.propensity, dict):
+            if set(self.propensity) != set(self.offer.levels):
+                raise ValueError("propensity needs a number for each level of the offer")
+            if abs(sum(self.propensity.values()) - 1) > 1e-6 or min(self.propensity.values()) <= 0:
+                raise ValueError("the propensities have to be above 0 and sum to 1")
+        return self
+
+
+class CustomerPart(NamedTuple):
+    """What a contract says of customers, all of it there."""
+
+    tables: Tables
+    identity: Identity
+    value: Value
+    tenure: Tenure
+
+
+class Contract(Part):
+    """What `customers.yaml` says.
+
+    Attributes:
+        name: of the company or table, for reports.
+        tables, identity, value, tenure, features: the customer part; all or none of them.
+        left_out: column -> why it isn't used.
+        messages: column -> what may be said of it.
+        people, contact: how and whether somebody is addressed.
+        campaign: a logged campaign.
+    """
+
+    name: str = Field(min_length=1)
+    tables: Tables | None = None
+    identity: Identity | None = None
+    value: Value | None = None
+    tenure: Tenure | None = None
+    features: dict[str, Feature] = Field(default_factory=dict)
+    left_out: dict[str, str] = Field(default_factory=dict)
+    messages: dict[str, Words] = Field(default_factory=dict)
+    people: People = People()
+    contact: Contact = Contact()
+    campaign: Campaign | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        part = {n: getattr(self, n) for n in ("tables", "identity", "value", "tenure", "features")}
+        lacking = [name for name, given in part.items() if not given]
+        if self.campaign is None and len(lacking) == len(part):
+            raise ValueError("has neither customers (tables, identity, …) nor a campaign")
+        if lacking and len(lacking) < len(part):
+            raise ValueError(f"lacks {', '.join(lacking)}")
+        if self.campaign and self.campaign.table is None and self.tables is None:
+            raise ValueError("the campaign needs a table of its own, as there is no history")
+        return self
+
+    @model_validator(mode="after")
+    def _used_once(self) -> Self:
+        label = self.identity and (self.identity.churned.column or self.identity.churned.end_date)
+        outcome = self.campaign and self.campaign.outcome.column
+        for features in (self.features, self.campaign.features if self.campaign else {}):
+            for name in features:
+                if name in self.left_out:
+                    raise ValueError(f"{name!r} is a feature and left out as well")
+                if name in (label, outcome):
+                    raise ValueError(f"{name!r} is what is to be predicted: it can't be a feature")
+        if strangers := sorted(set(self.messages) - set(self.features)):
+            raise ValueError(f"messages speak of {strangers[0]!r}, which is no feature")
+        return self
+
+    @property
+    def customers(self) -> CustomerPart | None:
+        """The customer part; None where the contract has a campaign only."""
+        tables, identity, value, tenure = self.tables, self.identity, self.value, self.tenure
+        if tables is None or identity is None or value is None or tenure is None:
+            return None
+        return CustomerPart(tables, identity, value, tenure)
+
+
+def load_contract(path: Path) -> Contract:
+    """The contract in a YAML file.
+
+    Raises:
+        ContractError: it is no contract; a line for each problem, as `file:line: key: problem`.
+        OSError: it can't be read.
+    """
+    try:
+        document = Document.parse(path.read_text("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ContractError([f"{path}:1: is not UTF-8 ({error.reason})"]) from error
+    except ValueError as error:
+        raise ContractError([f"{path}:{error}"]) from error
+    try:
+        return Contract.model_validate(document.value)
+    except ValidationError as error:
+        found = problems_in(error, document, _keys())
+        raise ContractError([f"{path}:{said}" for said in found]) from error
+
+
+def _keys() -> set[str]:
+    return {name for part in Part.__subclasses__() for name in part.model_fields}

@@ -1,0 +1,144 @@
+"""How a text table is written: encoding, delimiter, decimal mark. Detected, and overridable."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from churn_assets.customers.tables import Format
+from churn_assets.datasets.errors import CorruptFileError
+from churn_assets.datasets.sources.files import blocks
+from churn_assets.datasets.tables import MARKS, OTHER_FORMATS, SEPARATORS
+
+_SAMPLE = 1 << 18  # bytes that a delimiter is found in
+_C1 = frozenset(range(0x80, 0xA0))  # letters in Windows-1252, control characters in Latin-1
+_NOT_1252 = frozenset((0x81, 0x8D, 0x8F, 0x90, 0x9D))
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a text table is written.
+
+    Attributes:
+        delimiter: between cells.
+        encoding: Python's name of it.
+        guessed: whether the encoding is a guess: other than UTF-8, and no mark says so.
+    """
+
+    delimiter: str
+    encoding: str
+    guessed: bool = False
+
+
+def dialect_of(path: Path, given: Format) -> Dialect:
+    """The dialect of a text file, plain or gzip; reads all of it, block by block.
+
+    Raises:
+        CorruptFileError: it is of another format, or not in the encoding that was given.
+    """
+    start = b""
+    for block in blocks(path):
+        start += block
+        if len(start) >= _SAMPLE:
+            break
+    for mark, what in OTHER_FORMATS.items():
+        if start.startswith(mark):
+            raise CorruptFileError(path, f"it is not CSV but {what}")
+    encoding, guessed = (given.encoding, False) if given.encoding else _encoding(path, start)
+    _decodes(path, encoding)
+    text = codecs.getincrementaldecoder(encoding)().decode(start[:_SAMPLE])
+    return Dialect(given.delimiter or _delimiter(text), encoding, guessed)
+
+
+def _encoding(path: Path, start: bytes) -> tuple[str, bool]:
+    for mark, name in MARKS.items():
+        if start.startswith(mark):
+            return name, False
+    if b"\0" in start:
+        raise CorruptFileError(
+            path, "it has NUL characters; if it is UTF-16 without a mark, say so in format.encoding"
+        )
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    high: set[int] = set()
+    utf_8 = True
+    for block in blocks(path):
+        if utf_8:
+            try:
+                decoder.decode(block)
+            except UnicodeDecodeError:
+                utf_8 = False
+        high.update(block.translate(None, bytes(range(0x80))))
+    if utf_8 and not decoder.getstate()[0]:  # no half of a letter at the end
+        return "utf-8", False
+    return ("cp1252" if high & _C1 and not high & _NOT_1252 else "latin-1"), True
+
+
+def _decodes(path: Path, encoding: str) -> None:
+    try:
+        decoder = codecs.getincrementaldecoder(encoding)()
+    except LookupError as error:
+        raise CorruptFileError(path, f"there is no encoding {encoding!r}") from error
+    line = 1
+    for block in blocks(path):
+        try:
+            decoder.decode(block)
+        except UnicodeDecodeError as error:
+            line += block[: error.start].count(b"\n")
+            raise CorruptFileError(path, f"line {line} is not {encoding}") from error
+        line += block.count(b"\n")
+
+
+def _delimiter(text: str) -> str:
+    """The separator that gives the most rows of the header's width, and of them the widest."""
+    return max(SEPARATORS, key=lambda mark: _fit(text, mark))
+
+
+def _fit(text: str, mark: str) -> tuple[float, int]:
+    widths: list[int] = []
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
+    with suppress(csv.Error):  # damaged further down: the rows before it tell
+        widths += (len(row) for row in reader if row)
+    if not widths or widths[0] < 2:
+        return 0.0, 0
+    share = sum(width == widths[0] for width in widths) / len(widths)
+    return round(share, 1), widths[0]
+
+
+@dataclass(frozen=True)
+class Marks:
+    """How numbers are written; `thousands` is empty where no cell has such a mark."""
+
+    decimal: str
+    thousands: str
+
+
+DECIMAL_COMMA, DECIMAL_POINT = "comma", "point"
+
+
+def marks_of(counts: Counter[str], given: Format) -> Marks:
+    """The marks of a table whose cells were counted: `comma` and `point` for certain decimals,
+    a thousands mark itself for each cell that certainly has one."""
+    decimal = given.decimal
+    if decimal is None:
+        decimal = "," if counts[DECIMAL_COMMA] > counts[DECIMAL_POINT] else "."
+    if given.thousands is not None:
+        return Marks(decimal, given.thousands)
+    others = [mark for mark in (",", ".", "'", " ", "\u00a0", "\u202f") if mark != decimal]
+    thousands = max(others, key=lambda mark: counts[mark])
+    return Marks(decimal, thousands if counts[thousands] else "")
+
+
+def worded(marks: Iterable[Marks]) -> str:
+    """The marks in words, as the reports show them."""
+    return ", ".join(
+        dict.fromkeys(
+            f"decimal {m.decimal!r}" + (f", thousands {m.thousands!r}" if m.thousands else "")
+            for m in marks
+        )
+    )

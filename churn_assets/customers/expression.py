@@ -1,0 +1,55 @@
+"""Sums of columns as a contract writes them: `[Monthly Charge] - [Refunds] / 12`."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable
+
+_IN_BRACKETS = re.compile(r"\[([^\[\]]+)\]")
+_OPERATORS: dict[type[ast.operator], str] = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+}
+
+
+def columns_of(text: str) -> tuple[str, ...]:
+    """The columns that an expression reads; one without brackets is a column's name.
+
+    Raises:
+        ValueError: it is no sum, difference, product or quotient of columns and numbers.
+    """
+    names = tuple(dict.fromkeys(_IN_BRACKETS.findall(text))) or (text,)
+    to_sql(text, lambda name: name)
+    return names
+
+
+def to_sql(text: str, column: Callable[[str], str]) -> str:
+    """The expression as SQL, in which `column` writes a column; x / 0 is NULL."""
+    names = _IN_BRACKETS.findall(text)
+    if not names:
+        return column(text)
+    held = iter(range(len(names)))
+    try:
+        tree = ast.parse(_IN_BRACKETS.sub(lambda _: f"_{next(held)}_", text).strip(), mode="eval")
+    except SyntaxError as error:
+        raise ValueError(f"{text!r} is no sum of [columns] and numbers") from error
+    return _sql(tree.body, [column(name) for name in names], text)
+
+
+def _sql(node: ast.expr, columns: list[str], text: str) -> str:
+    match node:
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+            a, b = _sql(left, columns, text), _sql(right, columns, text)
+            return f"({a} {_OPERATORS[type(op)]} {f'nullif({b}, 0)' if type(op) is ast.Div else b})"
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return f"(-{_sql(operand, columns, text)})"
+        case ast.Constant(value=bool()):
+            pass
+        case ast.Constant(value=int() | float() as number):
+            return f"{number!r}::DOUBLE"
+        case ast.Name(id=name) if re.fullmatch(r"_\d+_", name):
+            return columns[int(name.strip("_"))]
+    raise ValueError(f"{text!r} is no sum of [columns] and numbers (+ - * / and brackets)")

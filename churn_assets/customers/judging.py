@@ -1,0 +1,288 @@
+"""One table against its contract: every row is used, left out, a duplicate, or refused and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import duckdb
+
+from churn_assets.customers.columns import (
+    Column,
+    is_missing,
+    listed,
+    problem,
+    spelled,
+    text,
+    value,
+    word,
+)
+from churn_assets.customers.dialect import Marks
+from churn_assets.customers.reading import ReadFile, ReadTable
+from churn_assets.customers.tables import Table
+from churn_assets.customers.workspace import cell_of, cells_of, marks_in, one
+
+_EXAMPLES = 3
+_LONGEST = 60  # characters of a cell in a report
+_DIFFER = "is there in rows that differ"
+SPLIT = "\x1f"  # between a column and what is wrong with it
+USED = "problems IS NULL AND NOT doubled"
+
+
+@dataclass(frozen=True)
+class Refusals:
+    """One kind of refusal.
+
+    Attributes:
+        column: its name; empty for the row as a whole.
+        problem: what is wrong, beginning with a verb.
+        rows: how many.
+        examples: the first (`file:row`, cell), the cell shortened.
+    """
+
+    column: str
+    problem: str
+    rows: int
+    examples: tuple[tuple[str, str | None], ...]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A table whose rows were judged; its rows are in the data base's table `name`.
+
+    That has: file, row, c0… (cells as they stand), v0… (values of `columns`, NULL where missing),
+    problems (list of column, SPLIT, problem; NULL for none), doubled (equal to an earlier row).
+
+    Attributes:
+        name: of the table.
+        read: the cells.
+        columns: what was read, in the order of v0, v1, …
+        marks: how each file writes numbers.
+        used, refused, doubled: rows.
+        left_out: reason -> rows.
+        kinds: of refusals, the most frequent first.
+        conflicting: ids that occur in rows which differ.
+        problems: of the table as a whole.
+    """
+
+    name: str
+    read: ReadTable
+    columns: tuple[Column, ...]
+    marks: tuple[Marks, ...]
+    used: int
+    refused: int
+    doubled: int
+    left_out: dict[str, int]
+    kinds: tuple[Refusals, ...]
+    conflicting: int
+    problems: tuple[str, ...]
+
+    def value(self, name: str, use: str = "") -> str:
+        """The SQL name of a column's value."""
+        name = " ".join(name.split())
+        for i, column in enumerate(self.columns):
+            if column.name == name and (not use or use in column.uses):
+                return f"v{i}"
+        raise KeyError(name)
+
+
+def judge(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    table: Table,
+    read: ReadTable,
+    columns: Sequence[Column],
+    key: Sequence[str] = (),
+    once: bool = True,
+) -> Judged:
+    """Judge every row of a table that was read.
+
+    Args:
+        connection: of the workspace.
+        name: of the table to make.
+        table: what the contract says of it.
+        read: its cells.
+        columns: what it has to have.
+        key: columns that together name a row; rows of one key that differ are refused.
+        once: whether rows that are equal in every cell are one.
+    """
+    problems = _wrong_columns(read, columns)
+    there = [c for c in columns if any(c.name in file.columns for file in read.files)]
+    numbers = [c.name for c in there if c.reads == "number"]
+    marks = tuple(marks_in(connection, read, f, numbers, table.format) for f in read.files)
+    parts = [
+        _select(read, file, there, table, mark)
+        for file, mark in zip(read.files, marks, strict=True)
+    ]
+    connection.execute(f"CREATE TABLE {name}_all AS {' UNION ALL '.join(parts)}")
+    _leave_out_mended(connection, name, read)
+    left_out = _leave_out(connection, name, table, read)
+    cells = ", ".join(f"c{i}" for i in range(len(read.columns)))
+    names = [f"v{i}" for i, c in enumerate(there) if c.name in key]
+    named = " AND ".join(f"{v} IS NOT NULL" for v in names)
+    conflict = f"min(h) OVER same <> max(h) OVER same AND {named}" if names else "false"
+    same = f"WINDOW same AS (PARTITION BY {', '.join(names)})" if names else ""
+    words = text(f"{', '.join(key)}{SPLIT}{_DIFFER}")
+    connection.execute(
+        f"""CREATE TABLE {name} AS
+        SELECT * EXCLUDE (h, earlier, conflicting, found),
+          CASE WHEN conflicting THEN list_append(coalesce(found, []), {words}) ELSE found END
+            AS problems,
+          {once} AND earlier > 1 AS doubled
+        FROM (SELECT *, {conflict} AS conflicting,
+                row_number() OVER (PARTITION BY h ORDER BY file, row) AS earlier
+              FROM (SELECT * EXCLUDE problems, nullif(problems, []) AS found, hash({cells}) AS h
+                    FROM {name}_all) {same})"""
+    )
+    connection.execute(f"DROP TABLE {name}_all")
+    broken = _broken(connection, name, read)
+    used, refused, doubled = one(
+        connection,
+        f"""SELECT count(*) FILTER ({USED}), count(*) FILTER (problems IS NOT NULL),
+                   count(*) FILTER (problems IS NULL AND doubled) FROM {name}""",
+    )
+    conflicting = _conflicting(connection, name, names)
+    kinds = tuple(_kinds(connection, name, read))
+    return Judged(
+        name, read, tuple(there), marks, used, refused + broken, doubled, left_out, kinds,
+        conflicting, tuple(problems),
+    )  # fmt: skip
+
+
+def _wrong_columns(read: ReadTable, columns: Sequence[Column]) -> list[str]:
+    """Columns that the contract names and a file lacks, with what they may be called now."""
+    problems = []
+    known = {column.name for column in columns}
+    for file in read.files:
+        for column in dict.fromkeys(c.name for c in columns if c.name not in file.columns):
+            free = [name for name in file.columns if name not in known]
+            lower = {name.lower(): name for name in free}
+            near = get_close_matches(column.lower(), lower, n=1, cutoff=0.6)
+            hint = f"; is it {lower[near[0]]!r} now?" if near else ""
+            problems.append(f"{file.name} has no column {column!r}{hint}")
+    return problems
+
+
+def _select(
+    read: ReadTable, file: ReadFile, columns: Sequence[Column], table: Table, marks: Marks
+) -> str:
+    """The file's rows with cells, values and problems."""
+    cells = [f"{cell_of(file, name)} AS c{i}" for i, name in enumerate(read.columns)]
+    inner, problems = [], []
+    for i, column in enumerate(columns):
+        at = read.columns.index(column.name)
+        if column.name not in file.columns:  # said once, not for each row
+            inner += [f"{_null(column)} AS v{i}"]
+            continue
+        missing = is_missing(f"c{at}", table.missing, spelled(column))
+        inner += [f"{missing} AS m{i}"]
+        inner += [f"CASE WHEN NOT m{i} THEN {value(column, f'c{at}', marks)} END AS v{i}"]
+        said = problem(column, f"v{i}", f"m{i}", f"c{at}", marks)
+        problems.append(f"{text(column.name + SPLIT)} || {said}")
+    values = [f"v{i}" for i in range(len(columns))]
+    cell_names = [f"c{i}" for i in range(len(read.columns))]
+    listing = ", ".join(problems)
+    return f"""SELECT file, row, {", ".join((*cell_names, *values))},
+          list_filter([{listing}]::VARCHAR[], lambda p: p IS NOT NULL) AS problems
+        FROM (SELECT *, {", ".join(inner)} FROM
+          (SELECT file, row, {", ".join(cells)} FROM {cells_of(read, file)}))"""
+
+
+def _null(column: Column) -> str:
+    kinds = {"number": "DOUBLE", "flag": "BOOLEAN", "date": "DATE", "date_or_blank": "DATE"}
+    return f"NULL::{kinds.get(column.reads, 'VARCHAR')}"
+
+
+def _leave_out_mended(connection: duckdb.DuckDBPyConnection, name: str, read: ReadTable) -> None:
+    numbers = {file.name: file.number for file in read.files}
+    places = sorted({(numbers[file], row) for file, row in read.mended if file in numbers})
+    connection.execute(f"CREATE TABLE {name}_mended (file INTEGER, row BIGINT)")
+    if places:
+        connection.executemany(f"INSERT INTO {name}_mended VALUES (?, ?)", places)
+        connection.execute(
+            f"DELETE FROM {name}_all WHERE (file, row) IN (SELECT (file, row) FROM {name}_mended)"
+        )
+
+
+def _leave_out(
+    connection: duckdb.DuckDBPyConnection, name: str, table: Table, read: ReadTable
+) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for rule in table.leave_out:
+        column = " ".join(rule.column.split())
+        if column not in read.columns:
+            continue  # the column that is missing is said already, or is a rule for nothing
+        cell = f"c{read.columns.index(column)}"
+        cells = listed(v.strip().lower() for v in rule.values)
+        where = f"coalesce({word(cell)}, '') IN {cells}"
+        (found,) = one(connection, f"SELECT count(*) FROM {name}_all WHERE {where}")
+        connection.execute(f"DELETE FROM {name}_all WHERE {where}")
+        counts[rule.reason] = counts.get(rule.reason, 0) + int(found)
+    return counts
+
+
+def _broken(connection: duckdb.DuckDBPyConnection, name: str, read: ReadTable) -> int:
+    """Make the table of lines that are no rows, without those that were mended; how many."""
+    connection.execute(
+        f"""CREATE TABLE {name}_broken AS
+        SELECT * FROM (SELECT NULL::INT AS file, NULL::BIGINT AS row, '' AS line, '' AS problem
+                       WHERE false)"""
+    )
+    for file in read.files:
+        if file.broken:
+            connection.execute(
+                f"""INSERT INTO {name}_broken
+                SELECT * FROM read_parquet('{read.folder}/broken-{file.number}.parquet')
+                WHERE (file, row) NOT IN (SELECT (file, row) FROM {name}_mended)"""
+            )
+    return int(one(connection, f"SELECT count(*) FROM {name}_broken")[0])
+
+
+def _conflicting(connection: duckdb.DuckDBPyConnection, name: str, values: Sequence[str]) -> int:
+    if not values:
+        return 0
+    (found,) = one(
+        connection,
+        f"""SELECT count(DISTINCT ({", ".join(values)})) FROM {name}
+        WHERE len(list_filter(problems, lambda p: p LIKE {text("%" + SPLIT + _DIFFER)})) > 0""",
+    )
+    return int(found)
+
+
+def _kinds(connection: duckdb.DuckDBPyConnection, name: str, read: ReadTable) -> Iterator[Refusals]:
+    """Every kind of refusal, cells' and lines', the most frequent first."""
+    first = f"arg_min(file, (file, row), {_EXAMPLES}), arg_min(row, (file, row), {_EXAMPLES})"
+    found: list[tuple[Any, ...]] = connection.execute(
+        f"""SELECT p, count(*), {first} FROM
+              (SELECT file, row, unnest(problems) AS p FROM {name} WHERE problems IS NOT NULL)
+            GROUP BY p
+            UNION ALL
+            SELECT {text(SPLIT)} || problem, count(*), {first} FROM {name}_broken GROUP BY problem
+            ORDER BY 2 DESC, 1"""
+    ).fetchall()
+    for said, rows, files, numbers in found:
+        column, _, problem = said.partition(SPLIT)
+        places = list(zip(files, numbers, strict=True))
+        examples = tuple(
+            (f"{read.files[file].name}:{row}", _cell(connection, name, read, column, file, row))
+            for file, row in places
+        )
+        yield Refusals(column, problem, rows, examples)
+
+
+def _cell(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    read: ReadTable,
+    column: str,
+    file: int,
+    row: int,
+) -> str | None:
+    """A cell as it stands, shortened; of a broken line, its start."""
+    if column and column not in read.columns:  # of a key of several columns
+        return None
+    what = f"c{read.columns.index(column)} FROM {name}" if column else f"line FROM {name}_broken"
+    (cell,) = one(connection, f"SELECT {what} WHERE file = {file} AND row = {row}")
+    return cell if cell is None or len(cell) <= _LONGEST else f"{cell[:_LONGEST]}…"

@@ -1,0 +1,229 @@
+"""Leakage: columns that know who left because they were written down afterwards.
+
+Four signs, each by measurement or by name:
+- a column alone ranks the outcome above AUC 0.95 (words by their rates in the other half of rows);
+- it is missing for one of the two outcomes only, and chance doesn't do that (below 1 in 10,000);
+- its name says that it comes afterwards, as "Churn Reason" or "Customer Status";
+- its values are means of the outcome in groups, of all rows or of those where another column says
+  yes or no, far closer than chance (a twentieth of the means' standard errors); or the difference
+  of two such columns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Literal
+
+import duckdb
+
+from churn_assets.customers.workspace import one
+
+Sign = Literal["auc", "missing", "name", "group_mean"]
+
+MOST_AUC = 0.95
+CHANCE = 1e-4
+_OF_AN_ERROR = 0.05  # of a mean's standard error: as close as only the mean itself is
+_MOST_ROWS = 0.9
+_FEWEST_GROUPS = 5
+_BINS = 50
+_AFTERWARDS = re.compile(
+    r"\b(churn(ed|er)?|attrition|cancel\w*|terminat\w*|deactivat\w*|win ?back|exited)\b"
+    r"|\b(customer|account|subscription|member(ship)?) (status|state)\b"
+    r"|\b(reason|date|month|day)s? (of|for) (leaving|exit|closing|closure)\b"
+    r"|\b(exit|leaving|closing|closure|end|left|lost) (reason|date|survey|score|at|on)\b"
+    r"|\bclosed (at|on)\b"
+)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A column that may leak.
+
+    Attributes:
+        name: in the table.
+        value: its SQL name: numbers, or words.
+        numeric: which of the two.
+        role: what the contract makes of it: a feature, or nothing.
+    """
+
+    name: str
+    value: str
+    numeric: bool
+    role: Literal["feature", "unused"]
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A sign that a column leaks.
+
+    Attributes:
+        column: its name.
+        role: of the column in the contract; only a feature's leak does harm.
+        sign: which of the signs.
+        why: in words, with the figure.
+    """
+
+    column: str
+    role: str
+    sign: Sign
+    why: str
+
+
+def find_leaks(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    outcome: str,
+    candidates: Sequence[Candidate],
+    binary: Mapping[str, str] | None = None,
+) -> Iterator[Leak]:
+    """The signs of each candidate.
+
+    Args:
+        connection: of the workspace.
+        source: a table or view with the values and a `row`.
+        outcome: SQL of a boolean; rows without it don't count.
+        candidates: columns to look at.
+        binary: name -> SQL of booleans; means may be of the rows with, or without, one.
+    """
+    rows = f"(SELECT *, {outcome} AS y FROM {source} WHERE {outcome} IS NOT NULL)"
+    yes, no = one(connection, f"SELECT count(*) FILTER (y), count(*) FILTER (NOT y) FROM {rows}")
+    for column in candidates:
+        if comes_afterwards(column.name):
+            yield Leak(column.name, column.role, "name", "its name says that it comes afterwards")
+    if not yes or not no:
+        return
+    means: list[Candidate] = []
+    for column in candidates:
+        auc = auc_alone(connection, rows, column)
+        if auc is not None and auc > MOST_AUC:
+            why = f"alone it ranks who leaves with AUC {auc:.3f}"
+            yield Leak(column.name, column.role, "auc", why)
+        if why := _missing_for_one(connection, rows, column, yes, no):
+            yield Leak(column.name, column.role, "missing", why)
+        if column.numeric and (why := _group_mean(connection, rows, column, binary or {})):
+            means.append(column)
+            yield Leak(column.name, column.role, "group_mean", why)
+    for column in candidates:
+        alone = column.numeric and column not in means
+        if alone and (why := _difference(connection, rows, column, means)):
+            yield Leak(column.name, column.role, "group_mean", why)
+
+
+def comes_afterwards(name: str) -> bool:
+    """Whether a column's name says that it is known only once the customer has left."""
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_\W]+", " ", name).lower()
+    return bool(_AFTERWARDS.search(" ".join(apart.split())))
+
+
+def auc_alone(connection: duckdb.DuckDBPyConnection, rows: str, column: Candidate) -> float | None:
+    """The AUC with which a column alone ranks `y`, whichever way; None without both outcomes.
+
+    Numbers by their rank, and like words: by the rate of their group (words, or one of 50 equal
+    parts) in the other half of the rows, so that a group of one row says nothing of itself.
+    """
+    found = []
+    if column.numeric:
+        group = f"ntile({_BINS}) OVER (ORDER BY {column.value})"
+        group = f"CASE WHEN {column.value} IS NOT NULL THEN {group} END"
+        ranks = f"""SELECT {column.value} AS score, 0 AS half, count(*) FILTER (y) AS p,
+            count(*) FILTER (NOT y) AS n FROM {rows} WHERE {column.value} IS NOT NULL GROUP BY 1"""
+        found.append(_auc(connection, ranks))
+    else:
+        group = column.value
+    grouped = f"""SELECT x, half, count(*) FILTER (y) AS p, count(*) FILTER (NOT y) AS n
+        FROM (SELECT {group} AS x, hash(row) % 2 AS half, y FROM {rows}) GROUP BY x, half"""
+    rates = f"""WITH g AS ({grouped}), prior AS (SELECT sum(p) / sum(p + n) AS rate FROM g)
+        SELECT score, half, sum(p) AS p, sum(n) AS n FROM
+          (SELECT a.half, a.p, a.n,
+                  (coalesce(b.p, 0) + rate) / (coalesce(b.p + b.n, 0) + 1) AS score
+           FROM prior, g AS a LEFT JOIN g AS b
+             ON a.x IS NOT DISTINCT FROM b.x AND a.half <> b.half)
+        GROUP BY score, half"""
+    found.append(_auc(connection, rates))
+    return max((max(auc, 1 - auc) for auc in found if auc is not None), default=None)
+
+
+def _auc(connection: duckdb.DuckDBPyConnection, counts: str) -> float | None:
+    """Of counts p and n by score within each half: P(score of a yes > of a no), ties count half."""
+    (auc,) = one(
+        connection,
+        f"""SELECT sum(auc * pairs) / nullif(sum(pairs), 0) FROM (
+          SELECT half, sum(p) * sum(n) AS pairs,
+            sum(p * (below + n / 2.0)) / nullif(sum(p) * sum(n), 0) AS auc
+          FROM (SELECT *, sum(n) OVER (PARTITION BY half ORDER BY score) - n AS below
+                FROM ({counts}))
+          GROUP BY half) WHERE pairs > 0""",
+    )
+    return None if auc is None else float(auc)
+
+
+def _missing_for_one(
+    connection: duckdb.DuckDBPyConnection, rows: str, column: Candidate, yes: int, no: int
+) -> str:
+    of_yes, of_no = one(
+        connection,
+        f"""SELECT count(*) FILTER (y), count(*) FILTER (NOT y) FROM {rows}
+        WHERE {column.value} IS NULL""",
+    )
+    missing = of_yes + of_no
+    if not missing or (of_yes and of_no):
+        return ""
+    share = (no if of_no else yes) / (yes + no)
+    if share**missing >= CHANCE:
+        return ""
+    who = "who stayed" if of_no else "who left"
+    return f"it is missing for {missing:,} customers, all of them such {who}"
+
+
+def _group_mean(
+    connection: duckdb.DuckDBPyConnection, rows: str, column: Candidate, binary: Mapping[str, str]
+) -> str:
+    groups, low, high, count = one(
+        connection,
+        f"""SELECT count(DISTINCT {column.value}), min({column.value}), max({column.value}),
+        count({column.value}) FROM {rows}""",
+    )
+    if groups < _FEWEST_GROUPS or groups > count / 20 or low < 0 or high > 100:
+        return ""
+    scale = 1 if high <= 1 else 100
+    subsets = [("all rows", "true")]
+    subsets += [(f"rows with {name}", flag) for name, flag in binary.items()]
+    subsets += [(f"rows without {name}", f"NOT {flag}") for name, flag in binary.items()]
+    for words, where in subsets:
+        close, known, informative, furthest = one(
+            connection,
+            f"""SELECT coalesce(sum(n) FILTER (off < {_OF_AN_ERROR} * sqrt(m * (1 - m) / n)), 0),
+              coalesce(sum(n), 0), count(*), max(off)
+            FROM (SELECT count(*) AS n, avg(y::INT) AS m,
+                         abs(avg(y::INT) - {column.value} / {scale}) AS off
+                  FROM {rows} WHERE {column.value} IS NOT NULL AND {where}
+                  GROUP BY {column.value})
+            WHERE m > 0 AND m < 1 AND n > 1""",
+        )
+        if informative >= _FEWEST_GROUPS and close >= _MOST_ROWS * known:
+            return (
+                f"its {groups} values are the outcome's means in groups of {words} "
+                f"(no further off than {furthest:.0e})"
+            )
+    return ""
+
+
+def _difference(
+    connection: duckdb.DuckDBPyConnection,
+    rows: str,
+    column: Candidate,
+    means: Sequence[Candidate],
+) -> str:
+    for a, b in permutations(means, 2):
+        close, known, spread = one(
+            connection,
+            f"""SELECT count(*) FILTER (abs({column.value} - ({a.value} - {b.value})) < 1e-6),
+              count(*), stddev({column.value}) FROM {rows}
+            WHERE {column.value} IS NOT NULL AND {a.value} IS NOT NULL AND {b.value} IS NOT NULL""",
+        )
+        if known > 1 and spread > 0 and close >= 0.99 * known:
+            return f"it is {a.name} - {b.name}, which are means of the outcome"
+    return ""

@@ -1,0 +1,171 @@
+"""Where a contract's table lies: files here, in the mirror, on the web or in a bucket."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from churn_assets.customers.tables import Download, Table
+from churn_assets.datasets.config import SOURCE_NAMES, DatasetsConfig
+from churn_assets.datasets.errors import CorruptFileError, DataError, SourceUnavailableError
+from churn_assets.datasets.pull import pull
+from churn_assets.datasets.sources.files import verify
+from churn_assets.datasets.sources.mirror import in_mirror
+from churn_assets.datasets.sources.transfer import download
+from churn_assets.storage.protocol import ArtifactError
+
+SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet")
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where files come from.
+
+    Attributes:
+        base: what relative paths are relative to: the contract's folder.
+        raw: folder for downloads.
+        data: the public sources' settings, with the mirror folder.
+    """
+
+    base: Path
+    raw: Path
+    data: DatasetsConfig = field(default_factory=DatasetsConfig)
+
+
+def files_of(table: Table, places: Places, scratch: Path) -> list[Path]:
+    """The table's files on this machine, in order; those of a bucket are copied to `scratch`.
+
+    Raises:
+        DataError: there is no such file, or it is none that is read here.
+        SourceUnavailableError: it can't be fetched.
+        ArtifactError: the bucket refuses.
+    """
+    files = [file for path in table.path for file in _found(path, table, places, scratch)]
+    if doubled := sorted({str(file) for file in files if files.count(file) > 1}):
+        raise DataError(f"{doubled[0]} is named twice by path")
+    return files
+
+
+def _found(path: str, table: Table, places: Places, scratch: Path) -> list[Path]:
+    scheme, _, rest = path.partition(":")
+    if path.startswith("gs://"):
+        return _from_bucket(path, scratch)
+    if scheme == "mirror":
+        return [_mirrored(rest, table.download, places)]
+    if scheme == "public":
+        if rest not in SOURCE_NAMES:
+            raise DataError(f"{path}: known sources are {', '.join(SOURCE_NAMES)}")
+        return list(pull(SOURCE_NAMES[rest], places.data, places.raw).files)
+    if "://" in path:
+        raise DataError(f"{path}: only gs:// is read, or a file here; for a database use sql")
+    return _local(places.base / Path(path).expanduser())
+
+
+def _local(path: Path) -> list[Path]:
+    if path.is_dir():
+        found = sorted(file for file in path.iterdir() if is_table(file.name))
+        if not found:
+            raise DataError(f"{path}: the folder has no {', '.join(SUFFIXES)}")
+        return found
+    if path.exists():
+        if not is_table(path.name):
+            raise DataError(f"{path}: the name has to end in {', '.join(SUFFIXES)}")
+        return [path]
+    found = sorted(Path(name) for name in glob.glob(str(path), recursive=True))  # noqa: PTH207
+    if not found:
+        raise DataError(f"{path}: there is no such file, folder or glob")
+    return [file for one in found for file in _local(one)]
+
+
+def is_table(name: str) -> bool:
+    """Whether the name is one of a file that is read here; hidden files aren't."""
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+
+
+def _mirrored(path: str, source: Download | None, places: Places) -> Path:
+    try:
+        return in_mirror(places.data.mirror, path)
+    except SourceUnavailableError as reason:
+        if source is None:
+            raise SourceUnavailableError(f"{reason}, and the contract names no download") from None
+    target = places.raw / path
+    if target.exists():
+        verify(target, source.sha256)
+        return target
+    return download(
+        source.url, target, places.data.download, check=lambda part: verify(part, source.sha256)
+    )
+
+
+def _from_bucket(url: str, scratch: Path) -> list[Path]:
+    """Copies of the objects at `gs://bucket/name`: one, a glob, or all below a folder."""
+    # Imported here: the client library costs a second that other sources need not pay.
+    from google.api_core.exceptions import GoogleAPIError
+    from google.auth.exceptions import GoogleAuthError
+
+    from churn_assets.storage.gcs import storage_client
+
+    name, _, key = url.removeprefix("gs://").partition("/")
+    start = re.split(r"[*?\[]", key)[0]
+    try:
+        bucket = storage_client().bucket(name)
+        blobs = [
+            blob
+            for blob in bucket.client.list_blobs(bucket, prefix=start)
+            if is_table(Path(blob.name).name)
+            and (blob.name == key or _below(blob.name, key) or fnmatch.fnmatch(blob.name, key))
+        ]
+        if not blobs:
+            raise DataError(f"{url}: the bucket has no such {', '.join(SUFFIXES)}")
+        files = []
+        for number, blob in enumerate(sorted(blobs, key=lambda blob: str(blob.name))):
+            target = scratch / "bucket" / str(number) / Path(blob.name).name
+            target.parent.mkdir(parents=True)
+            # The object as it was listed: one that is replaced meanwhile is refused.
+            blob.download_to_filename(str(target), if_generation_match=blob.generation)
+            files.append(target)
+    except (GoogleAPIError, GoogleAuthError) as error:
+        raise ArtifactError(f"{url}: {error}") from error
+    return files
+
+
+def _below(name: str, folder: str) -> bool:
+    return name.startswith(folder.rstrip("/") + "/") if folder else True
+
+
+@contextmanager
+def unchanged(path: Path) -> Iterator[None]:
+    """Within it the file is read; raises CorruptFileError if it changed meanwhile."""
+    before = path.stat()
+    yield
+    after = path.stat()
+    if (before.st_size, before.st_mtime_ns, before.st_ino) != (
+        after.st_size,
+        after.st_mtime_ns,
+        after.st_ino,
+    ):
+        raise CorruptFileError(
+            path, "it changed while it was read", "Wait until it is written, and start again"
+        )
+
+
+def with_variables(url: str) -> str:
+    """The URL with each `${NAME}` from the environment.
+
+    Raises:
+        DataError: a variable isn't set.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in os.environ:
+            raise DataError(f"sql.url names the variable {match[1]}, which is not set")
+        return os.environ[match[1]]
+
+    return _VARIABLE.sub(value, url)

@@ -1,0 +1,71 @@
+"""A DuckDB data base on disk with bounded memory, in which tables of any size are judged."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from churn_assets.customers.columns import counts_of_marks
+from churn_assets.customers.dialect import Marks, marks_of
+from churn_assets.customers.reading import ReadFile, ReadTable
+from churn_assets.customers.tables import Format
+from churn_assets.storage.scratch import scratch_folder
+
+MEMORY = "400MB"
+_SAMPLE = 50_000  # rows of a file that tell how numbers are written
+
+
+@contextmanager
+def workspace() -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+    """A connection, and a folder for cells; both are removed at the end."""
+    with scratch_folder("customers") as folder:
+        settings: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": MEMORY,
+            "threads": 2,
+            "temp_directory": str(folder / "spill"),
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+        with duckdb.connect(str(folder / "work.duckdb"), config=settings) as connection:
+            yield connection, folder
+
+
+def one(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
+    """The only row of a query's answer."""
+    [row] = connection.execute(query).fetchall()
+    return tuple(row)
+
+
+def cells_of(table: ReadTable, file: ReadFile) -> str:
+    """The file's Parquet of cells, as SQL reads it."""
+    return f"read_parquet('{table.folder}/cells-{file.number}.parquet')"
+
+
+def cell_of(file: ReadFile, column: str) -> str:
+    """The cell of a column in the file's Parquet; NULL where the file lacks the column."""
+    return f"c{file.columns.index(column)}" if column in file.columns else "NULL::VARCHAR"
+
+
+def marks_in(
+    connection: duckdb.DuckDBPyConnection,
+    table: ReadTable,
+    file: ReadFile,
+    columns: list[str],
+    given: Format,
+) -> Marks:
+    """How the file writes the numbers of some columns."""
+    if file.dialect is None:  # typed cells were written by us
+        return Marks(".", "")
+    counts: Counter[str] = Counter()
+    rows = f"{cells_of(table, file)} WHERE row % {1 + file.rows // _SAMPLE} = 0"
+    for column in columns:
+        if column in file.columns:
+            wanted = counts_of_marks(cell_of(file, column))
+            found = one(connection, f"SELECT {', '.join(wanted.values())} FROM {rows}")
+            counts.update(dict(zip(wanted, found, strict=True)))
+    return marks_of(counts, given)

@@ -1,0 +1,308 @@
+"""A check of own tables: what is wrong is said, counted, and can be mended."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from churn_assets.customers.reading import NOTES
+from churn_assets.customers.report import Report
+from tests.customers.conftest import CONTRACT, Checked, as_csv, made_rows
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+def kinds(report: Report, table: int = 0) -> dict[tuple[str, str], int]:
+    """(column, problem) -> rows refused."""
+    return {(k.column, k.problem): k.rows for k in report.tables[table].refusals}
+
+
+def test_a_clean_table_has_no_problems(checked: Checked, tmp_path: Path) -> None:
+    """Whatever is said of it would be a false alarm."""
+    rows = made_rows()
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    report = checked()
+    assert (report.rows, report.refused, report.leaks, report.problems) == (400, 0, [], [])
+    table = report.tables[0]
+    assert table.used == 400
+    assert table.positives == sum(row["Cancelled"] == "yes" for row in rows)
+    missing = {column.column: column.missing for column in table.columns}
+    assert missing["Calls"] == sum(not row["Calls"] for row in rows) / 400
+    assert missing["Plan"] == 0
+    json.dumps(report.as_json())
+
+
+def test_every_damaged_cell_is_refused_with_its_reason(checked: Checked, tmp_path: Path) -> None:
+    """Damage of every kind in a few rows: each is named, counted, and none takes others along."""
+    rows = made_rows()
+    damage = [
+        (3, "Months", "twelve", "is not a number"),
+        (5, "Months", "-1", "is below 0"),
+        (7, "Months", "601", "is above 600"),
+        (9, "Months", "inf", "is infinite"),
+        (11, "Months", "1e999", "is infinite"),
+        (13, "Months", "", "is blank"),
+        (15, "Monthly Fee", "€ 12.50", "is not a number"),
+        (17, "Monthly Fee", "1,250", "may have thousands or decimals after its comma: "
+                                     "say format.thousands"),
+        (19, "Monthly Fee", "12.5.0", "is not a number"),
+        (21, "Plan", "Premium", "is none of basic, plus, max"),
+        (23, "Paperless", "perhaps", "is none of yes, y, true, 1, 1.0, no, n, false, 0, 0.0"),
+        (25, "Cancelled", "", "is blank"),
+        (27, "Cancelled", "maybe", "is none of yes, no"),
+        (29, "Account", " ", "is blank"),
+        (31, "Calls", "#REF!", "is not a number"),
+        (33, "Monthly Fee", "NaN", "is blank"),
+    ]  # fmt: skip
+    for row, column, cell, _ in damage:
+        rows[row - 1][column] = cell
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    report = checked()
+    assert report.refused == len(damage)
+    assert report.tables[0].used == 400 - len(damage)
+    wanted: dict[tuple[str, str], int] = {}
+    for _, column, _, problem in damage:
+        wanted[column, problem] = wanted.get((column, problem), 0) + 1
+    assert kinds(report) == wanted
+    [infinite] = [k for k in report.tables[0].refusals if k.problem == "is infinite"]
+    assert infinite.examples == (("history.csv:9", "inf"), ("history.csv:11", "1e999"))
+    assert report.problems == [
+        f"history: 16 of 400 rows are refused; see {tmp_path}/refused/history.refused.csv"
+    ]
+
+
+def test_some_refused_rows_may_be_agreed_on(checked: Checked, tmp_path: Path) -> None:
+    """No large export is without a flaw: the contract says how many are too many."""
+    rows = made_rows()
+    rows[0]["Months"] = "?"
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    agreed = CONTRACT.replace("identity:", "  most_refused: 0.01\nidentity:")
+    report = checked(agreed)
+    assert (report.refused, report.problems) == (1, [])
+
+
+def test_refused_rows_can_be_mended_and_read_again(checked: Checked, tmp_path: Path) -> None:
+    """The file of refused rows, mended and named beside the table, takes their place."""
+    rows = made_rows()
+    rows[4]["Months"], rows[8]["Plan"] = "?", "Pluss"
+    lines = as_csv(rows).splitlines(keepends=True)
+    lines[20] = 'A10019,"Plus,7,20.00,1,yes,no\n'  # a quote that isn't closed
+    (tmp_path / "history.csv").write_text("".join(lines))
+    first = checked()
+    assert first.refused == 3
+    file = first.tables[0].refused_file
+    assert file is not None
+    with file.open(newline="") as opened:
+        header, *refused = list(csv.reader(opened))
+    assert header == [*NOTES, *rows[0]]
+    assert [row[:2] for row in refused] == [
+        ["history.csv:5", "Months: is not a number"],
+        ["history.csv:9", "Plan: is none of basic, plus, max"],
+        ["history.csv:20", "has a quote that is not closed, or not doubled within a cell"],
+    ]
+    refused[0][4], refused[1][3] = "12", "Plus"
+    refused[2][2:] = ["A10019", "Plus", "7", "20.00", "1", "yes", "no"]
+    with (tmp_path / "mended.csv").open("w", newline="") as out:
+        csv.writer(out).writerows([header, *refused])
+    again = checked(CONTRACT.replace("path: history.csv", "path: [history.csv, mended.csv]"))
+    assert (again.refused, again.problems, again.tables[0].used) == (0, [], 400)
+
+
+def test_a_file_of_refused_rows_is_never_overwritten(checked: Checked, tmp_path: Path) -> None:
+    """Somebody may have mended half of it."""
+    rows = made_rows()
+    rows[4]["Months"] = "?"
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    first = checked().tables[0].refused_file
+    assert first is not None
+    assert checked().tables[0].refused_file == first  # the same rows, the same file
+    mended = first.read_text().replace("?", "7")
+    first.write_text(mended)
+    second = checked().tables[0].refused_file
+    assert second == first.with_name("history-2.refused.csv")
+    assert first.read_text() == mended
+
+
+def test_a_row_mended_wrongly_is_refused_again(checked: Checked, tmp_path: Path) -> None:
+    """It is counted once, and not silently lost with the row whose place it takes."""
+    rows = made_rows()
+    rows[4]["Months"] = "?"
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    file = checked().tables[0].refused_file
+    assert file is not None
+    (tmp_path / "mended.csv").write_text(file.read_text().replace(",?,", ",!,"))
+    again = checked(CONTRACT.replace("path: history.csv", "path: [history.csv, mended.csv]"))
+    assert again.refused == 1
+    assert again.tables[0].refusals[0].examples == (("mended.csv:1", "!"),)
+
+
+def test_columns_renamed_missing_added_and_reordered(checked: Checked, tmp_path: Path) -> None:
+    """Order doesn't matter; a column that went is a problem with its likely new name; one more is
+    only told."""
+    rows = [
+        {"Region": "north"} | {k.replace("Monthly Fee", "Monthly Fees"): r[k] for k in reversed(r)}
+        for r in made_rows()
+    ]
+    for row in rows:
+        del row["Paperless"]
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    report = checked()
+    assert report.problems == [
+        "history: history.csv has no column 'Monthly Fee'; is it 'Monthly Fees' now?",
+        "history: history.csv has no column 'Paperless'",
+    ]
+    assert report.tables[0].unmentioned == ("Region", "Monthly Fees")
+    assert report.refused == 0
+
+
+def test_a_reordered_table_is_the_same(checked: Checked, tmp_path: Path) -> None:
+    """Columns go by their names."""
+    (tmp_path / "history.csv").write_text(as_csv(made_rows()))
+    before = checked().tables[0]
+    (tmp_path / "history.csv").write_text(
+        as_csv([{key: row[key] for key in reversed(row)} for row in made_rows()])
+    )
+    after = checked().tables[0]
+    assert after.columns == before.columns
+    assert after.positives == before.positives
+
+
+def test_two_exports_joined_are_told_apart(checked: Checked, tmp_path: Path) -> None:
+    """A second header is no customer; the same row twice counts once; a customer with two different
+    rows is in neither."""
+    first, second = made_rows(), made_rows(20)
+    second[0]["Months"], second[1]["Plan"] = "71.5", "Max"
+    first[1]["Plan"] = "Basic"
+    (tmp_path / "history.csv").write_text(as_csv(first) + as_csv(second))
+    report = checked()
+    table = report.tables[0]
+    assert kinds(report) == {
+        ("", "is a header again: two exports were joined"): 1,
+        ("Account", "is there in rows that differ"): 4,
+    }
+    assert (table.rows, table.used, table.doubled, table.conflicting) == (421, 398, 18, 2)
+    assert "history: 2 ids are in rows that differ" in report.problems
+
+
+def test_a_second_header_in_another_order_is_not_guessed_at(
+    checked: Checked, tmp_path: Path
+) -> None:
+    """The rows below it would have every cell in the wrong column."""
+    turned = [{key: row[key] for key in reversed(row)} for row in made_rows(10, seed=1)]
+    (tmp_path / "history.csv").write_text(as_csv(made_rows()) + as_csv(turned))
+    report = checked()
+    assert kinds(report) == {
+        ("", "is a header again: two exports were joined"): 1,
+        ("", "stands below a second header with its columns in another order"): 10,
+    }
+
+
+def test_rows_of_another_width_are_refused_alone(checked: Checked, tmp_path: Path) -> None:
+    """A comma too many shifts cells into other columns."""
+    lines = as_csv(made_rows()).splitlines(keepends=True)
+    lines[3] = lines[3].replace(",", ",,", 1)
+    lines[5] = lines[5].split(",", 1)[1]
+    lines.insert(8, "\n")
+    (tmp_path / "history.csv").write_text("".join(lines))
+    assert kinds(checked()) == {
+        ("", "has 8 cells where the header has 7"): 1,
+        ("", "has 6 cells where the header has 7"): 1,
+    }
+
+
+def test_without_an_id_equal_rows_are_one_customer(checked: Checked, tmp_path: Path) -> None:
+    """As in the Iranian table, of which 300 of 3,150 rows are doubled."""
+    rows = made_rows()
+    (tmp_path / "history.csv").write_text(as_csv([*rows, *rows[:30]]))
+    table = checked(CONTRACT.replace("  id: Account\n", "")).tables[0]
+    assert (table.rows, table.used, table.doubled) == (430, 400, 30)
+
+
+def test_rows_that_are_left_out_are_no_refusals(checked: Checked, tmp_path: Path) -> None:
+    """The contract may say which rows are no customers yet."""
+    rows = made_rows()
+    rows[0]["Monthly Fee"] = rows[1]["Monthly Fee"] = ""
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    rule = '{path: history.csv, leave_out: [{column: Monthly Fee, values: "", reason: new}]}'
+    report = checked(CONTRACT.replace("{path: history.csv}", rule))
+    assert (report.refused, report.tables[0].used, report.problems) == (0, 398, [])
+    assert report.tables[0].left_out == {"new": 2}
+
+
+def test_a_constant_feature_and_a_single_outcome(checked: Checked, tmp_path: Path) -> None:
+    """Nothing can be learnt from either."""
+    rows = made_rows()
+    for row in rows:
+        row["Plan"], row["Cancelled"] = "Plus", "no"
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    assert checked().problems == [
+        "history: all rows that are used have the same outcome",
+        "history: Plan has the same value in every row: leave it out",
+    ]
+
+
+def test_active_customers_are_compared_with_the_history(checked: Checked, tmp_path: Path) -> None:
+    """Prices that were raised, a new plan, a column that went blank, somebody who has left."""
+    rows = made_rows()
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    active = made_rows(300, seed=5)
+    gone = next(row["Account"] for row in rows if row["Cancelled"] == "yes")
+    for number, row in enumerate(active):
+        row["Account"] = f"B{number}"
+        row["Monthly Fee"] = f"{float(row['Monthly Fee']) * 3:.2f}"
+        row["Calls"] = ""
+        del row["Cancelled"]
+    active[0]["Account"] = gone
+    (tmp_path / "active.csv").write_text(as_csv(active))
+    report = checked(
+        CONTRACT.replace("history: {path: history.csv}", "history: {path: history.csv}\n"
+                         "  active: {path: active.csv}").replace("[0, 500]", "[0, 5000]")
+    )  # fmt: skip
+    assert report.problems == [
+        "active: Calls is missing for 100% of the customers",
+        "active: 1 of the customers have left, says the history",
+    ]
+    drift = {one.column: one for one in report.drift}
+    assert drift["Monthly Fee"].psi > 0.25
+    assert drift["Plan"].psi < 0.1
+    assert drift["Months"].psi < 0.2
+
+
+def test_an_end_date_is_a_label(checked: Checked, tmp_path: Path) -> None:
+    """Many companies have no churn flag but the day of the cancellation."""
+    rows = made_rows()
+    for row in rows:
+        row["Cancelled"] = "2026-03-31" if row["Cancelled"] == "yes" else ""
+    rows[0]["Cancelled"] = "31/03/26"
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    contract = CONTRACT.replace("{column: Cancelled, yes: yes, no: no}", "{end_date: Cancelled}")
+    report = checked(contract)
+    assert kinds(report) == {("Cancelled", "is no date: write 2026-01-31"): 1}
+    assert report.tables[0].positives == sum(bool(row["Cancelled"]) for row in rows[1:])
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "used", "positives"),
+    [
+        ("ibm_telco", 7_043, 7_032, 1_869),
+        ("iranian_telecom", 3_150, 2_850, 446),
+        ("charitable_mail", 50_083, 50_083, 1_034),
+    ],
+)
+def test_the_examples_hold_on_the_real_tables(
+    name: str, rows: int, used: int, positives: int, tmp_path: Path, real_data: Path
+) -> None:
+    """Every row of three public tables, without a problem."""
+    from churn_assets.customers.check import check
+    from churn_assets.customers.contract import load_contract
+    from churn_assets.customers.sources import Places
+    from churn_assets.datasets.config import DatasetsConfig
+
+    file = EXAMPLES / name / "customers.yaml"
+    places = Places(file.parent, tmp_path, DatasetsConfig(mirror=real_data))
+    report = check(load_contract(file), places, tmp_path / "refused")
+    assert (report.rows, report.refused, report.leaks, report.problems) == (rows, 0, [], [])
+    assert (report.tables[0].used, report.tables[0].positives) == (used, positives)

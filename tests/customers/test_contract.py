@@ -1,0 +1,122 @@
+"""The contract: what it may say, and errors that a person finds at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from churn_assets.customers.contract import BUILT_IN, ContractError, load_contract
+from churn_assets.customers.expression import columns_of, to_sql
+from tests.customers.conftest import CONTRACT
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+def problems(tmp_path: Path, text: str) -> list[str]:
+    """What `load_contract` says of a text, without the file's name."""
+    file = tmp_path / "customers.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ContractError) as found:
+        load_contract(file)
+    assert all(said.startswith(f"{file}:") for said in found.value.problems)
+    return [said.removeprefix(f"{file}:") for said in found.value.problems]
+
+
+@pytest.mark.parametrize("name", ["ibm_telco", "iranian_telecom", "charitable_mail"])
+def test_the_examples_are_contracts(name: str) -> None:
+    """Somebody copies one to begin with."""
+    assert load_contract(EXAMPLES / name / "customers.yaml").name
+
+
+def test_the_built_in_contract_is_the_example() -> None:
+    """There is one IBM Telco contract, not two that drift apart."""
+    assert (EXAMPLES / "ibm_telco" / "customers.yaml").samefile(BUILT_IN)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("horizon_months: 3", "horizon_months: -3", "7: identity.horizon_months: input should be"),
+        ("kind: flag", "kind: boolean", "15: features.Paperless.kind: input should be 'number'"),
+        ("unit: months", "unti: months", "12: features.Months.unti: is no key here; did you"),
+        ("  horizon_months: 3\n", "", "4: identity.horizon_months: is missing"),
+        ("levels: [Basic, Plus, Max]", "range: [0, 1]", "11: features.Plan: range and unit"),
+        ("yes: yes, no: no", "yes: yes, no: YES", "6: identity.churned: 'yes' is both yes and no"),
+        ("monthly: Monthly Fee", "monthly: '[Fee] ** 2'", "8: value: '[Fee] ** 2' is no sum"),
+        ("range: [0, 600]", "range: [600, 0]", "12: features.Months: the range's lowest"),
+        ("  Plan:", "  Cancelled:", "1: 'Cancelled' is what is to be predicted"),
+        ("  Months: {", "  Plan: {kind: flag}\n  Months: {", "12: Plan: is there twice"),
+        ("features:", "features: [", "is not YAML"),
+        ("tenure: {months: Months}\n", "", "1: lacks tenure"),
+    ],
+)  # fmt: skip
+def test_an_error_says_line_and_key(tmp_path: Path, before: str, after: str, said: str) -> None:
+    """One line for each problem, which an editor can jump to."""
+    assert before in CONTRACT
+    [problem] = problems(tmp_path, CONTRACT.replace(before, after, 1))
+    assert said in problem
+    assert "\n" not in problem
+
+
+def test_all_errors_come_at_once(tmp_path: Path) -> None:
+    """Mending one after the other takes as many attempts."""
+    wrong = CONTRACT.replace("kind: flag", "kind: boolean").replace("EUR}", "EUR, per: year}")
+    assert [said.partition(":")[0] for said in problems(tmp_path, wrong)] == ["8", "15"]
+
+
+def test_words_stay_as_they_are_written(tmp_path: Path) -> None:
+    """YAML would read no as false, 010 as 8 and 2026-01-31 as a date: they're cells of a table."""
+    file = tmp_path / "customers.yaml"
+    file.write_text(CONTRACT.replace("[Basic, Plus, Max]", "[no, 010, 2026-01-31, 1.50]"))
+    assert load_contract(file).features["Plan"].levels == ("no", "010", "2026-01-31", "1.50")
+
+
+def test_a_campaign_is_valid_by_itself(tmp_path: Path) -> None:
+    """A log of answers has no churn label."""
+    file = tmp_path / "customers.yaml"
+    file.write_text(
+        """\
+name: mail
+campaign:
+  table: {path: log.csv}
+  offer: {column: level, levels: {0: 0, 1: 10}}
+  outcome: {column: gave, yes: 1, no: 0}
+  features: {age: {kind: number}}
+"""
+    )
+    contract = load_contract(file)
+    assert contract.customers is None
+    assert contract.campaign is not None
+    assert contract.campaign.offer.levels == {"0": 0.0, "1": 10.0}
+
+
+def test_propensities_are_probabilities(tmp_path: Path) -> None:
+    """They divide later on: what doesn't sum to one would bias every estimate."""
+    said = problems(
+        tmp_path,
+        """\
+name: mail
+campaign:
+  table: {path: log.csv}
+  offer: {column: level, levels: {0: 0, 1: 10}}
+  outcome: {column: gave, yes: 1, no: 0}
+  propensity: {0: 0.5, 1: 0.6}
+  features: {age: {kind: number}}
+""",
+    )
+    assert said == ["2: campaign: the propensities have to be above 0 and sum to 1"]
+
+
+def test_an_expression_names_its_columns() -> None:
+    """A monthly value may be computed from several columns."""
+    assert columns_of("[Customer Value] / 9 - [Refunds]") == ("Customer Value", "Refunds")
+    assert columns_of("Monthly Fee") == ("Monthly Fee",)
+    assert to_sql("[a b] / [c]", lambda name: f'"{name}"') == '("a b" / nullif("c", 0))'
+
+
+@pytest.mark.parametrize("text", ["[a] and [b]", "f([a])", "[a] +", "[a] / __import__('os')"])
+def test_an_expression_is_nothing_but_sums(text: str) -> None:
+    """It comes from a file: it must not run code."""
+    with pytest.raises(ValueError, match="no sum of"):
+        columns_of(text)

@@ -1,0 +1,263 @@
+"""Reading: a table is the same however it is written, and wherever it lies."""
+
+from __future__ import annotations
+
+import gzip
+import tempfile
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from churn_assets.customers.lines import _LONGEST
+from churn_assets.customers.reading import read_table
+from churn_assets.customers.sources import Places
+from churn_assets.customers.tables import Format, Table
+from churn_assets.datasets.errors import CorruptFileError, DataError, SourceUnavailableError
+from tests.customers.conftest import CONTRACT, Checked, as_csv, made_rows
+from tests.storage.emulator import strict_client
+
+
+def european(text: str) -> str:
+    """As a spreadsheet in most of Europe writes it: semicolons, and commas before decimals."""
+    return text.replace(",", ";").replace(".", ",")
+
+
+WRITTEN: dict[str, tuple[Callable[[str], bytes], str]] = {
+    "comma": (str.encode, "utf-8, delimiter ',', decimal '.'"),
+    "semicolon": (lambda t: european(t).encode(), "utf-8, delimiter ';', decimal ','"),
+    "tab": (lambda t: t.replace(",", "\t").encode(), "utf-8, delimiter tab, decimal '.'"),
+    "bar": (lambda t: t.replace(",", "|").encode(), "utf-8, delimiter '|', decimal '.'"),
+    "mark": (lambda t: t.encode("utf-8-sig"), "utf-8-sig, delimiter ',', decimal '.'"),
+    "utf-16": (lambda t: t.encode("utf-16"), "utf-16, delimiter ',', decimal '.'"),
+    "windows": (lambda t: t.replace("\n", "\r\n").encode(), "utf-8, delimiter ',', decimal '.'"),
+    "latin-1": (
+        lambda t: t.replace("Basic", "Básico").encode("latin-1"),
+        "latin-1 (a guess), delimiter ',', decimal '.'",
+    ),
+    "cp1252": (
+        lambda t: t.replace("Basic", "Básico €").encode("cp1252"),
+        "cp1252 (a guess), delimiter ',', decimal '.'",
+    ),
+    "quoted": (
+        lambda t: "\n".join(",".join(f'"{c}"' for c in s.split(",")) for s in t.split()).encode(),
+        "utf-8, delimiter ',', decimal '.'",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", WRITTEN)
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_dialect_is_found_and_shown(
+    how: str, packed: bool, checked: Checked, tmp_path: Path
+) -> None:
+    """The same customers come out, and the report says how the file was read."""
+    write, shown = WRITTEN[how]
+    text = as_csv(made_rows()).replace("Monthly Fee", "MonthlyFee")  # `quoted` splits at blanks
+    content = write(text)
+    name = "history.csv.gz" if packed else "history.csv"
+    (tmp_path / name).write_bytes(gzip.compress(content) if packed else content)
+    plan = {"latin-1": "Básico", "cp1252": "Básico €"}.get(how, "Basic")
+    contract = CONTRACT.replace("Basic", plan).replace("Monthly Fee", "MonthlyFee")
+    report = checked(contract.replace("history.csv", name))
+    assert report.problems == []
+    assert report.tables[0].used == 400
+    assert report.tables[0].files[0].written == shown
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ("{:,.2f}", "decimal '.', thousands ','"),
+        ("{:,.2f}|.,", "decimal ',', thousands '.'"),
+        ("{:,.2f}| ,", "decimal ',', thousands ' '"),
+        ("{:,.2f}|'.", "decimal '.', thousands \"'\""),
+    ],
+)
+def test_thousands_marks_are_found(cell: str, shown: str, checked: Checked, tmp_path: Path) -> None:
+    """1,234.50 and 1.234,50 are the same; the values tell."""
+    form, _, marks = cell.partition("|")
+    rows = made_rows()
+    for number, row in enumerate(rows):
+        fee = form.format(800 + 7.25 * number)
+        row["Monthly Fee"] = fee.translate(str.maketrans(",.", marks)) if marks else fee
+    (tmp_path / "history.csv").write_text(as_csv(rows, ";"))
+    report = checked(CONTRACT.replace("[0, 500]", "[800, 3700]"))
+    assert report.problems == []
+    assert report.tables[0].files[0].written == f"utf-8, delimiter ';', {shown}"
+
+
+def test_the_contract_overrides_what_is_found(checked: Checked, tmp_path: Path) -> None:
+    """Where every comma could be either mark, a person says which."""
+    rows = made_rows()
+    for number, row in enumerate(rows):
+        row["Monthly Fee"] = f"1,{number + 100}"
+    (tmp_path / "history.csv").write_text(as_csv(rows, ";"))
+    assert checked().refused == 400
+    for given, limits in (("decimal: ','", "[1, 2]"), ("thousands: ','", "[1000, 2000]")):
+        table = f"{{path: history.csv, format: {{{given}}}}}"
+        contract = CONTRACT.replace("{path: history.csv}", table).replace("[0, 500]", limits)
+        assert checked(contract).problems == []
+
+
+def test_a_wrong_encoding_is_said_with_its_line(tmp_path: Path) -> None:
+    """What was given isn't replaced by a guess."""
+    lines = as_csv(made_rows()).splitlines(keepends=True)
+    lines[7] = lines[7].replace("A", "Ä")
+    (tmp_path / "history.csv").write_bytes("".join(lines).encode("latin-1"))
+    table = Table(path=("history.csv",), format=Format(encoding="utf-8"))
+    with pytest.raises(CorruptFileError, match="line 8 is not utf-8"):
+        read_table(table, Places(tmp_path, tmp_path), _folder(tmp_path))
+
+
+def _folder(tmp_path: Path) -> Path:
+    folder = tmp_path / uuid.uuid4().hex
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "it is empty"),
+        (b"a,b\n", "it has a header and no rows"),
+        (b"a,b,a\n1,2,3\n", "more than one column 'a'"),
+        (b"a,,c\n1,2,3\n", "column 2 of its header has no name"),
+        (b"PK\x03\x04rest", "an Excel workbook"),
+        (b"PAR1rest", "a Parquet file; name it .parquet"),
+        (b"\x1f\x8brest", "a gzip file; name it .csv.gz"),
+        (b"a\0b\n", "NUL characters"),
+    ],
+)
+def test_what_is_no_table_is_said(content: bytes, said: str, tmp_path: Path) -> None:
+    """One line that says what it is instead."""
+    (tmp_path / "history.csv").write_bytes(content)
+    with pytest.raises(CorruptFileError, match=said):
+        read_table(Table(path=("history.csv",)), Places(tmp_path, tmp_path), _folder(tmp_path))
+
+
+def test_a_quote_that_is_never_closed_costs_one_line(checked: Checked, tmp_path: Path) -> None:
+    """Not the rest of the file, which a reader would take for one long cell."""
+    lines = as_csv(made_rows(_LONGEST * 4)).splitlines(keepends=True)
+    for at in (5, 6, 250, len(lines) - 1):
+        lines[at] = lines[at].replace(",", ',"', 1)
+    (tmp_path / "history.csv").write_text("".join(lines))
+    report = checked()
+    assert report.refused == 4
+    [kind] = report.tables[0].refusals
+    assert [place for place, _ in kind.examples] == [
+        "history.csv:5",
+        "history.csv:6",
+        "history.csv:250",
+    ]
+
+
+def test_a_cell_of_several_lines_is_one_cell(checked: Checked, tmp_path: Path) -> None:
+    """A comment of a call centre has line ends and doubled quotes."""
+    rows = made_rows()
+    for row in rows:
+        row["Comment"] = 'said "no",\nthen hung up'
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    assert checked().problems == []
+
+
+def test_parquet_a_folder_and_a_glob_are_the_same_table(checked: Checked, tmp_path: Path) -> None:
+    """Typed columns, with numbers as floats where some are missing."""
+    rows = made_rows()
+    typed = pd.DataFrame(rows).astype({"Months": int, "Monthly Fee": float})
+    typed["Calls"] = pd.to_numeric(typed["Calls"])
+    typed["Paperless"] = typed["Paperless"] == "yes"
+    folder = tmp_path / "export"
+    folder.mkdir()
+    typed[:150].to_parquet(folder / "1.parquet")
+    typed[150:300].to_parquet(folder / "2.parquet")
+    (folder / "3.csv").write_text(as_csv(rows[300:]))
+    (folder / "notes.md").write_text("not a table")
+    for path in ("export", "export/[1-3].*"):
+        report = checked(CONTRACT.replace("history.csv", f"'{path}'"))
+        assert report.problems == []
+        assert [file.rows for file in report.tables[0].files] == [150, 150, 100]
+        assert report.tables[0].used == 400
+
+
+def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
+    """Half of one export and half of the next is a table that never was."""
+    file = tmp_path / "history.csv"
+    file.write_text(as_csv(made_rows(50_000)))
+
+    def another_writer(step: int, total: int, **_: float) -> None:
+        with file.open("a") as out:
+            out.write("more\n")
+
+    table = Table(path=("history.csv",))
+    with pytest.raises(CorruptFileError, match="it changed while it was read"):
+        read_table(table, Places(tmp_path, tmp_path), _folder(tmp_path), another_writer)
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "said"),
+    [
+        ("nowhere.csv", DataError, "no such file, folder or glob"),
+        ("customers.yaml", DataError, "the name has to end in .csv"),
+        ("empty", DataError, "the folder has no .csv"),
+        ("https://example.com/a.csv", DataError, "only gs:// is read"),
+        ("mirror:a/b.csv", SourceUnavailableError, "no mirror folder is set"),
+        ("public:titanic", DataError, "known sources are ibm_telco"),
+        (["history.csv", "./history.csv"], DataError, "is named twice"),
+    ],
+)
+def test_a_path_that_leads_nowhere(
+    path: str | list[str], error: type[Exception], said: str, checked: Checked, tmp_path: Path
+) -> None:
+    """It says which, and what would be right."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "history.csv").write_text(as_csv(made_rows()))
+    with pytest.raises(error, match=said):
+        checked(CONTRACT.replace("path: history.csv", f"path: {path}"))
+
+
+def test_a_bucket(checked: Checked, emulator: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One object, a folder of several, and a glob, through the client of the artifact store."""
+    monkeypatch.setattr("churn_assets.storage.gcs.storage_client", strict_client)
+    rows = made_rows()
+    bucket = strict_client().bucket("churn-artifacts")
+    place = uuid.uuid4().hex
+    bucket.blob(f"{place}/a/1.csv").upload_from_string(as_csv(rows[:200]))
+    packed = gzip.compress(european(as_csv(rows[200:])).encode())
+    bucket.blob(f"{place}/a/2.csv.gz").upload_from_string(packed)
+    bucket.blob(f"{place}/a/readme.md").upload_from_string("no table")
+    url = f"gs://churn-artifacts/{place}"
+    for path, used in ((f"{url}/a", 400), (f"{url}/a/*.gz", 200), (f"{url}/a/1.csv", 200)):
+        report = checked(CONTRACT.replace("history.csv", path))
+        assert (report.problems, report.tables[0].used) == ([], used)
+    with pytest.raises(DataError, match="the bucket has no such"):
+        checked(CONTRACT.replace("history.csv", f"{url}/b"))
+
+
+def test_files_of_a_table_may_lack_columns_of_others(checked: Checked, tmp_path: Path) -> None:
+    """Last year's export has no column for what was introduced since: said for that file."""
+    rows = made_rows()
+    (tmp_path / "1.csv").write_text(
+        as_csv([{k: r[k] for k in r if k != "Calls"} for r in rows[:9]])
+    )
+    (tmp_path / "2.csv").write_text(as_csv(rows[9:]))
+    report = checked(CONTRACT.replace("path: history.csv", "path: [1.csv, 2.csv]"))
+    assert report.problems == ["history: 1.csv has no column 'Calls'"]
+    assert report.tables[0].used == 400
+
+
+def test_reading_leaves_nothing_behind(checked: Checked, tmp_path: Path) -> None:
+    """A copy of customers' data in a temporary folder would outlive its deletion elsewhere."""
+
+    def left() -> set[Path]:
+        return set(Path(tempfile.gettempdir()).glob("churn-scratch-customers*"))
+
+    before = left()
+    (tmp_path / "history.csv").write_text(as_csv(made_rows()))
+    checked()
+    (tmp_path / "history.csv").write_text("Account\n")
+    with pytest.raises(CorruptFileError):
+        checked()
+    assert left() <= before
