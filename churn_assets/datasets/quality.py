@@ -56,7 +56,9 @@ class WrittenDataset:
     @classmethod
     def load(cls, name: DatasetName, folder: Path) -> "WrittenDataset":
         """Raises CorruptFileError if a file cannot be read."""
-        splits = {part: _read(name, folder / f"{part}.{FORMATS[name]}") for part in SPLITS}
+        splits: dict[str, pd.DataFrame] = {
+            part: _read(name, folder / f"{part}.{FORMATS[name]}") for part in SPLITS
+        }
         return cls(name, splits, json.loads((folder / "dataset.json").read_text("utf-8")))
 
     @property

@@ -108,7 +108,7 @@ def run(
 
 def customer_tables(folder: Path) -> list[Path]:
     """The Parquet files of a folder, the splits of a data set in their order."""
-    order = {split: position for position, split in enumerate(SPLITS)}
+    order: dict[str, int] = {split: position for position, split in enumerate(SPLITS)}
     return sorted(folder.glob("*.parquet"), key=lambda path: (order.get(path.stem, 0), path.stem))
 
 
