@@ -33,9 +33,10 @@ from churn_assets.decision.exact.policy_value import Evaluation, evaluate
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.environment import Actions
+from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.predictors.scoring.features import at_start_of_period
 from churn_assets.release.registry import ReleaseRegistry
-from churn_assets.domain.value import MONTHS_OF_VALUE, Assessor
+from churn_assets.serving.assessment import Assessor
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.schemas import PredictRequest
 from churn_assets.settings import load_settings

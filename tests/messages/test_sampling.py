@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from churn_assets.messages.language_model import (
+
+from churn_assets.messages.config import GenerationConfig
+from churn_assets.messages.models.language_model import (
     activate,
     drawable,
     drawing_logits,
@@ -13,9 +15,7 @@ from churn_assets.messages.language_model import (
     sample,
     token_logits,
 )
-from churn_assets.messages.ppo_text import POLICY, log_probs
-
-from churn_assets.messages.config import GenerationConfig
+from churn_assets.messages.models.ppo_text import POLICY, log_probs
 from tests.messages.conftest import TINY, Chain
 from tests.messages.test_stages import trainer
 
