@@ -68,6 +68,17 @@ def test_scores_and_decisions_are_the_same_choice(customers: Customers) -> None:
     assert (decided.offer[chosen] == scores[chosen].argmax(axis=1)).all()
 
 
+@pytest.mark.parametrize("rule", [TwoContacts(), RetryGreedy()], ids=lambda rule: rule.kind)
+def test_no_offer_exceeds_what_is_left(rule: TwoContacts | RetryGreedy) -> None:
+    """Why: callers send any share of the allowance, not only whole discounts."""
+    left = np.linspace(0, 1, 201)
+    states = build_states([0.6] * 201, [[0.1, 0.5, 0.8, 0.95]] * 201, left, [9.0] * 201, [0] * 201)
+    decided = rule.decide(states)
+    price = np.asarray(rule.params.discounts)[decided.offer]
+    assert (price <= left * rule.params.budget_allowance + 1e-9).all()
+    assert set(decided.offer) >= {0, 1, 2}
+
+
 @pytest.mark.parametrize("kind", ["priced_greedy", "greedy_retry"])
 def test_rules_may_ask_again_tomorrow(customers: Customers, kind: str) -> None:
     """Why: a greedy rule that had to wait two days was no fair opponent."""

@@ -22,6 +22,7 @@ from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.mdp.actions import DELAYS, LONGEST_DELAY, Decisions
 from churn_assets.decision.mdp.dynamics import (
     Array,
+    Whole,
     affordable,
     daily_survival,
     offer_units,
@@ -64,7 +65,7 @@ class Standing:
         """From states (N, 9)."""
         contacts, days = states[:, FATIGUE], states[:, DAYS]
         fall = reluctance(contacts, days, params)
-        left = np.round(states[:, BUDGET] * (spend_levels(params) - 1))
+        left = np.floor(states[:, BUDGET] * (spend_levels(params) - 1) + 1e-9)  # whole units
         accept = logit(states[:, ACCEPT]) + fall[:, None]
         return cls(logit(states[:, RISK]), accept, contacts, days, left, params)
 
@@ -102,11 +103,15 @@ def resting(score: Array, params: EnvironmentParams) -> Array:
 
 
 def one_contact(
-    score: Array, soon: NDArray[np.bool_] | bool, price: float, params: EnvironmentParams
+    score: Array, soon: int, price: float, params: EnvironmentParams
 ) -> tuple[Array, Array]:
-    """Base (N,) and slopes (N, 4) of the uplift of one contact and none after it."""
+    """Base (N,) and slopes (N, 4) of the uplift of one contact and none after it.
+
+    Args:
+        soon: 1 within the cooldown, else 0.
+    """
     refused = score + risk_shift(np.zeros(1), np.ones(1), params)
-    accepted = score + risk_shift(np.ones(1), np.asarray(soon, dtype=np.float64), params)
+    accepted = score + risk_shift(np.ones(1), np.full(1, soon), params)
     yes, no = (_ended(after, params) for after in (accepted, refused))
     base = no - (1 - sigmoid(score)) - params.contact_cost - params.decision_cost
     slope = (yes - no)[:, None] - (1 + price) * np.asarray(params.discounts)
@@ -128,20 +133,24 @@ class Lookahead(Rule):
 
     def gains(self, standing: Standing) -> Array:
         """(N, 4) uplift of contacting now with each offer, and never again."""
-        base, slope = one_contact(standing.score, standing.soon, self.price, self.params)
-        return base[:, None] + standing.willing * slope
+        days = standing.days[:, None]
+        return self._gains(standing.score, standing.accept, standing.contacts, days)[:, 0]
 
     def later(self, standing: Standing, score: Array, delays: Sequence[int]) -> Array:
         """(N, D, 4) uplift of one more contact with each offer, each delay after one made now that
         left the churn score at `score`."""
-        params, gains = self.params, np.empty((len(score), len(delays), 4))
-        lines = {soon: one_contact(score, soon, self.price, params) for soon in (True, False)}
-        for column, delay in enumerate(delays):
-            day = min(delay + 1, params.cooldown_days)
-            base, slope = lines[day < params.cooldown_days]
-            fall = reluctance(standing.contacts + 1, np.asarray(day), params)
-            gains[:, column] = base[:, None] + sigmoid(standing.accept - fall[:, None]) * slope
-        return gains
+        days = np.minimum(np.asarray(delays) + 1, self.params.cooldown_days)
+        return self._gains(score, standing.accept, standing.contacts + 1, days[None])
+
+    def _gains(self, score: Array, accept: Array, contacts: Array, days: Whole) -> Array:
+        """(N, D, 4) uplift of one contact so many days (N or 1, D) after the last, and no other."""
+        params = self.params
+        fall = reluctance(contacts[:, None], days, params)
+        soon = (days < params.cooldown_days)[..., None]
+        in_time, too_soon = (one_contact(score, early, self.price, params) for early in (0, 1))
+        base = np.where(soon[..., 0], too_soon[0][:, None], in_time[0][:, None])
+        slope = np.where(soon, too_soon[1][:, None], in_time[1][:, None])
+        return base[..., None] + sigmoid(accept[:, None] - fall[..., None]) * slope
 
     def surviving(self, score: Array) -> Array:
         """(N, 8) P(neither churn nor period end) within 1 .. 8 days."""
@@ -218,14 +227,19 @@ class TwoContacts(Lookahead):
         cooling = take(standing, rows)
         survival, fits = self.surviving(cooling.score), units <= cooling.left[:, None]
         left = params.cooldown_days - cooling.days
-        for wait in range(min(DELAYS, params.cooldown_days)):
-            then = cooling.at(np.minimum(cooling.days + wait + 1, params.cooldown_days))
-            best = np.where(fits, self.gains(then), -np.inf).max(axis=1)
-            end = np.flatnonzero(left == min(wait + 1, DELAYS))
-            best[end] = self._contact_values(take(then, end))[0].max(axis=1)
-            best = survival[:, wait] * best - params.decision_cost
-            better = (best > value[rows]) & (wait < left)
-            value[rows[better]], delay[rows[better]] = best[better], wait
+        waits = np.arange(min(DELAYS, params.cooldown_days))
+        then = np.minimum(cooling.days[:, None] + waits + 1, params.cooldown_days)
+        gains = self._gains(cooling.score, cooling.accept, cooling.contacts, then)
+        best = np.where(fits[:, None], gains, -np.inf).max(axis=2)
+        last = np.minimum(left, DELAYS).astype(np.int64) - 1
+        every = np.arange(len(rows))
+        at_the_end = cooling.at(then[every, last])
+        best[every, last] = self._contact_values(at_the_end)[0].max(axis=1)
+        best = survival[:, : len(waits)] * best - params.decision_cost
+        best[waits >= left[:, None]] = -np.inf
+        chosen = best.argmax(axis=1)
+        better = best[every, chosen] > value[rows]
+        value[rows[better]], delay[rows[better]] = best[every, chosen][better], chosen[better]
         return value, delay
 
     def _contact_values(self, standing: Standing) -> tuple[Array, NDArray[np.int64]]:
@@ -262,12 +276,13 @@ class TwoContacts(Lookahead):
         fits = offer_units(self.params) <= left[:, None]
         contact = np.where(fits[:, None], gains, -np.inf).max(axis=2)
         best = np.maximum(contact, resting(score, self.params)[:, None])
-        survival, cost = self.surviving(score), self.params.decision_cost
-        for delay in range(DELAYS):
-            for day in range(delay + 1, min(delay + 1 + DELAYS, contact.shape[1])):
-                later = survival[:, day - delay - 1] * contact[:, day] - cost
-                best[:, delay] = np.maximum(best[:, delay], later)
-        uplift: Array = survival * best[:, :DELAYS]
+        survival, days = self.surviving(score), np.arange(contact.shape[1])
+        wait = days - np.arange(DELAYS)[:, None]  # (8, D) days from looking again to a later day
+        reachable = (wait > 0) & (wait <= DELAYS)
+        later = survival[:, np.clip(wait, 1, DELAYS) - 1] * contact[:, None]
+        later = np.where(reachable, later - self.params.decision_cost, -np.inf).max(axis=2)
+        best = np.maximum(best[:, :DELAYS], later)
+        uplift: Array = survival * best
         return uplift
 
     def _first_alone(self, standing: Standing) -> Array:

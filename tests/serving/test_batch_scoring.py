@@ -1,0 +1,61 @@
+"""The nightly table is decided on like a request: with the answers of the running period."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from churn_assets.release.config import ReleaseConfig
+from churn_assets.serving.batch_scoring import run
+from churn_assets.serving.engine import RetentionEngine
+from churn_assets.serving.schemas import PredictRequest
+from tests.release.small_release import made_up_rows
+
+ANSWERED = {
+    "contacts_this_period": 3,
+    "days_since_contact": 2,
+    "acceptances_this_period": 2,
+    "refusals_this_period": 1,
+    "acceptances_in_cooldown": 1,
+}
+
+
+def scored(bundle: Path, work: Path, rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """The predictions for a table with these rows."""
+    table, out = work / "customers", work / "out"
+    table.mkdir()
+    out.mkdir()
+    pq.write_table(pa.Table.from_pylist(rows), table / "all.parquet")
+    run({"release": bundle, "telco_customers": table}, out, ReleaseConfig(batch_rows=7))
+    found: list[dict[str, object]] = pq.read_table(out / "predictions.parquet").to_pylist()
+    return found
+
+
+def test_answers_in_the_table_move_the_risk(
+    bundle: Path, engine: RetentionEngine, tmp_path: Path
+) -> None:
+    """Why: a customer who accepted this morning must not be on tonight's list as if they hadn't."""
+    plain = made_up_rows(20, seed=5)
+    rows = [row | (ANSWERED if i % 2 else {}) for i, row in enumerate(plain)]
+    rows[0] |= dict.fromkeys(ANSWERED)  # so that every column is in the table
+    for row, found in zip(rows, scored(bundle, tmp_path, rows), strict=True):
+        request = PredictRequest.model_validate({"name": "Sam", **row})
+        answer = engine.predict(request, exact=True)
+        metadata = answer["metadata"]
+        assert found["churn_risk"] == pytest.approx(metadata["churn_risk"], abs=1e-12)
+        assert found["expected_value"] == pytest.approx(metadata["expected_value"], abs=1e-9)
+        assert found["contact"] == answer["decision"]["contact"]
+        fresh = engine.assessor.risk.predict([row])[0]
+        accepted = bool(row.get("acceptances_this_period"))
+        assert found["churn_risk"] == fresh if not accepted else found["churn_risk"] < fresh / 2
+
+
+def test_a_table_with_more_answers_than_contacts_is_refused(bundle: Path, tmp_path: Path) -> None:
+    """Why: a ledger that contradicts itself must not decide about customers overnight."""
+    rows = [row | ANSWERED for row in made_up_rows(3, seed=5)]
+    rows[1]["acceptances_this_period"] = 3
+    with pytest.raises(ValueError, match="refusals_this_period"):
+        scored(bundle, tmp_path, rows)
