@@ -110,7 +110,9 @@ def _file_name(name: str) -> str:
 def _bar() -> Iterator[Told]:
     """A progress bar on stderr, which is gone at the end."""
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    bars = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with bars as bar:
         task = bar.add_task("", total=None)
 
         def told(what: str, step: int, total: int) -> None:

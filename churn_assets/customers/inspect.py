@@ -31,6 +31,7 @@ _VALUE = re.compile(
 )
 _TENURE = re.compile(
     r"\b(tenure( in)?( months)?|months (as|with|since)|subscription length|account length)\b"
+    r"|^months( active)?$"
 )
 _SINCE = re.compile(
     r"\b(since|start( date)?|joined|join date|signup|signed up|created|registration)\b"
@@ -114,6 +115,12 @@ def _plain(name: str) -> str:
     return " ".join(re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_\W]+", " ", name).lower().split())
 
 
+def _names_rows(column: ColumnProfile) -> bool:
+    """Whether a column seems to name its row: some rows may be doubled or damaged."""
+    words = column.guess == "text" or (column.guess == "number" and column.whole)
+    return words and column.distinct >= 0.98 * column.rows
+
+
 class _Guess:
     """What the columns of a table seem to be."""
 
@@ -125,13 +132,10 @@ class _Guess:
         dates = [c for c in columns if c.guess == "date"]
         ends = [c for c in dates if c.missing]
         self.end = None if self.label else self._named(_END, ends)
-        unique = [
-            c for c in columns
-            if c.distinct == c.rows and not c.missing and (c.guess == "text" or c.whole)
-        ]  # fmt: skip
+        unique = [c for c in columns if _names_rows(c)]
         self.id = self._named(_ID, unique) or next((c for c in unique if c.guess == "text"), None)
         numbers = [c for c in columns if c.guess == "number" and c is not self.id]
-        paid = [c for c in numbers if c.low is not None and c.low >= 0]
+        paid = [c for c in numbers if c.mean is not None and c.mean > 0]  # but for a damaged cell
         self.value = self._named(_VALUE, [c for c in paid if c.distinct > _LEVELS or not c.whole])
         self.tenure = self._named(_TENURE, paid)
         starts = [c for c in dates if c is not self.end]
@@ -199,7 +203,7 @@ class _Guess:
                 reasons[column.name] = "a date: write what it says about them as a number"
             elif _FAIR.search(_plain(column.name)):
                 reasons[column.name] = "not to be used, for fairness"
-            elif column.distinct == column.known and (column.guess == "text" or column.whole):
+            elif _names_rows(column):
                 reasons[column.name] = "an identifier"
             elif column.guess == "text":
                 reasons[column.name] = f"text of {column.distinct:,} different values"

@@ -63,7 +63,7 @@ def test_a_stages_time_stands_beside_the_artifact_not_in_it(tmp_path: Path) -> N
         (out / "model.txt").write_text("weights")
         return {"quality": 0.9}
 
-    stage = Stage(name="toy", run=run, config=MessagesConfig)
+    stage = Stage(name="toy", run=run, settings=MessagesConfig)
     store = LocalArtifactStore(tmp_path / "store")
     spec = StageSpec(stage="toy", inputs={}, config={}, store_url=store.url)
     one, two = run_stage(stage, spec, store), run_stage(stage, spec, store)

@@ -1,0 +1,78 @@
+"""docs/own-data.md: its commands are run in order, and its outputs are what they print."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.cli.conftest import clean_environment
+from tests.customers.conftest import as_csv, made_rows
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "own-data.md"
+_BLOCK = re.compile(r"^```(console|yaml)\n(.*?)^```\n", re.M | re.S)
+_MENDED = "<!-- mended -->"  # before the contract that the reader ends up with
+
+
+def write_tables(folder: Path) -> None:
+    """The table of the page: a small company's, with flaws that the page finds."""
+    rows = [{k.replace("Cancelled", "Churn"): v for k, v in r.items()} for r in made_rows(600)]
+    for row in rows:
+        left = row["Churn"] == "yes"
+        row["Churn Reason"] = ("price" if int(row["Months"]) % 2 else "moved") if left else ""
+    rows[16]["Months"], rows[104]["Months"] = "n/k", "-3"
+    rows[230]["Monthly Fee"] = "1,250"
+    (folder / "customers.csv").write_text(as_csv([*rows, *rows[:5]], delimiter=";"))
+
+
+def run(command: str, folder: Path) -> str:
+    """What a command of the page prints, with its exit code where it isn't 0."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from churn_assets.cli import app; app()",
+            *shlex.split(command)[1:],
+        ],
+        cwd=folder,
+        env=clean_environment() | {"CHURN_HOME": str(folder / "home"), "COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert not done.stderr, done.stderr
+    out = re.sub(r"\s+$", "", done.stdout, flags=re.M).replace(str(folder), "…")
+    return f"{out}\n" + (f"(exit code {done.returncode})\n" if done.returncode else "")
+
+
+def walked(page: str, folder: Path) -> str:
+    """The page with every output as it is now; does what a reader does, in order."""
+    write_tables(folder)
+
+    def block(match: re.Match[str]) -> str:
+        kind, content = match.groups()
+        if kind == "yaml":
+            if page[: match.start()].rstrip().endswith(_MENDED):
+                (folder / "customers.yaml").write_text(content)
+            return match[0]
+        command = content.splitlines()[0].removeprefix("$ ")
+        if command == "cat customers.yaml":
+            output = (folder / "customers.yaml").read_text()
+        else:
+            output = run(command, folder)
+        return f"```console\n$ {command}\n{output}```\n"
+
+    return _BLOCK.sub(block, page)
+
+
+def test_the_page_says_what_happens(tmp_path: Path) -> None:
+    """Somebody types it, and sees the same. CHURN_RENEW_PAGES=1 writes the page anew."""
+    page = PAGE.read_text("utf-8")
+    now = walked(page, tmp_path)
+    if os.environ.get("CHURN_RENEW_PAGES"):
+        PAGE.write_text(now, encoding="utf-8")
+    assert now == page
+    assert page.count("```console") >= 4
