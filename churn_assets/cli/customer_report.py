@@ -23,6 +23,9 @@ _MOST_WORDS = 28  # characters of the values shown
 def inspection_json(found: Inspection, out: Path) -> dict[str, Any]:
     """The profile for a program."""
     columns = [{**asdict(c), "guess": found.guesses[c.name]} for c in found.columns]
+    for column in columns:
+        if column["guess"] in _PERSONAL:
+            column["top"] = []
     return {
         "contract": str(out),
         "files": found.written,

@@ -13,6 +13,7 @@ from churn_assets.customers.columns import (
     campaign_columns,
     customer_columns,
     number,
+    one_spaced,
     text,
     trimmed,
     word,
@@ -82,22 +83,22 @@ class _Checking:
     def customers(self, part: CustomerPart) -> None:
         """The history, and the active customers where they're a table of their own."""
         tables, identity, monthly, _ = part
-        key = [n for n in (identity.id, identity.snapshot) if n] if identity.id else []
+        key = [one_spaced(n) for n in (identity.id, identity.snapshot) if n] if identity.id else []
         history = self._judged(
             "history", tables.history, customer_columns(self.contract, True), key
         )
-        label = identity.churned.column or identity.churned.end_date or ""
+        label = one_spaced(identity.churned.column or identity.churned.end_date or "")
         outcome = history.value(label, "label") if label in history.read.columns else None
         if outcome and identity.churned.end_date:
             outcome = f"{outcome} IS NOT NULL"
-        self._reported(history, tables.history, outcome, tables.most_refused)
+        self._reported(history, tables.history, outcome)
         if outcome:
             self._leaks(history, tables.history, outcome)
         self._value(history, monthly.monthly)
         if tables.active is None:
             return
         active = self._judged("active", tables.active, customer_columns(self.contract, False), key)
-        self._reported(active, tables.active, None, tables.most_refused)
+        self._reported(active, tables.active, None)
         self._drift(history, active)
         if identity.id and outcome and not identity.snapshot:
             self._still_active(history, active, identity.id, outcome)
@@ -107,9 +108,9 @@ class _Checking:
         tables = self.contract.tables
         table = campaign.table or (tables.history if tables else Table())
         log = self._judged("campaign", table, campaign_columns(campaign), once=False)
-        known = campaign.outcome.column in log.read.columns
+        known = one_spaced(campaign.outcome.column) in log.read.columns
         outcome = log.value(campaign.outcome.column, "label") if known else None
-        self._reported(log, table, outcome, tables.most_refused if tables else 0.0)
+        self._reported(log, table, outcome)
         if outcome:
             self._leaks(log, table, outcome)
 
@@ -128,9 +129,7 @@ class _Checking:
         self.told(f"checking {name}", 0, 0)
         return judge(self.connection, name, table, read, columns, key, once)
 
-    def _reported(
-        self, judged: Judged, table: Table, outcome: str | None, most_refused: float
-    ) -> None:
+    def _reported(self, judged: Judged, table: Table, outcome: str | None) -> None:
         report, name = self.report, judged.name
         columns = tuple(self._columns(judged, table))
         positives = None
@@ -147,7 +146,7 @@ class _Checking:
             )
         )  # fmt: skip
         report.problems += [f"{name}: {problem}" for problem in judged.problems]
-        if judged.refused > most_refused * judged.read.rows:
+        if judged.refused > table.most_refused * judged.read.rows:
             report.problems.append(
                 f"{name}: {judged.refused:,} of {judged.read.rows:,} rows are refused; see {path}"
             )
@@ -249,6 +248,7 @@ class _Checking:
                 self.report.problems.append(f"active: {gone}")
 
     def _still_active(self, history: Judged, active: Judged, name: str, outcome: str) -> None:
+        name = one_spaced(name)
         if name not in history.read.columns or name not in active.read.columns:
             return
         query = f"""SELECT count(*) FROM active WHERE {USED} AND {active.value(name, "id")} IN
@@ -290,4 +290,4 @@ def _mentioned(contract: Contract) -> set[str]:
             names |= {rule.column for rule in table.leave_out}
     if contract.campaign:
         names |= {column.name for column in campaign_columns(contract.campaign)}
-    return {" ".join(name.split()) for name in names}
+    return {one_spaced(name) for name in names}

@@ -48,6 +48,11 @@ class Column:
     uses: tuple[str, ...] = field(default=(), compare=False)
 
 
+def one_spaced(name: str) -> str:
+    """A column's name without blanks around it and doubled within: exports add and lose them."""
+    return " ".join(name.split())
+
+
 def _lower(cells: Iterable[str]) -> tuple[str, ...]:
     return tuple(cell.strip().lower() for cell in cells)
 
@@ -137,7 +142,7 @@ def _each_once(columns: Iterable[Column]) -> list[Column]:
     """Columns of the same name and kind as one, with the tighter needs and all uses."""
     found: dict[tuple[str, str], Column] = {}
     for column in columns:
-        name = " ".join(column.name.split())
+        name = one_spaced(column.name)
         key = (name, column.reads)
         if before := found.get(key):
             lows = [low for low in (before.low, column.low) if low is not None]

@@ -101,6 +101,12 @@ class Identity(Part):
     horizon_months: float = Field(gt=0, le=120)
     snapshot: str | None = None
 
+    @model_validator(mode="after")
+    def _snapshots_of_somebody(self) -> Self:
+        if self.snapshot and not self.id:
+            raise ValueError("snapshot needs an id: whose snapshots are they?")
+        return self
+
 
 class Value(Part):
     """What a customer pays in a month.

@@ -13,6 +13,7 @@ from churn_assets.customers.columns import (
     Column,
     is_missing,
     listed,
+    one_spaced,
     problem,
     spelled,
     text,
@@ -81,7 +82,7 @@ class Judged:
 
     def value(self, name: str, use: str = "") -> str:
         """The SQL name of a column's value."""
-        name = " ".join(name.split())
+        name = one_spaced(name)
         for i, column in enumerate(self.columns):
             if column.name == name and (not use or use in column.uses):
                 return f"v{i}"
@@ -211,7 +212,7 @@ def _leave_out(
 ) -> dict[str, int]:
     counts: dict[str, int] = {}
     for rule in table.leave_out:
-        column = " ".join(rule.column.split())
+        column = one_spaced(rule.column)
         if column not in read.columns:
             continue  # the column that is missing is said already, or is a rule for nothing
         cell = f"c{read.columns.index(column)}"

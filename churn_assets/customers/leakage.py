@@ -25,6 +25,7 @@ Sign = Literal["auc", "missing", "name", "group_mean"]
 
 MOST_AUC = 0.95
 CHANCE = 1e-4
+_FEWEST = 10  # rows of either outcome, below which an AUC is chance
 _OF_AN_ERROR = 0.05  # of a mean's standard error: as close as only the mean itself is
 _MOST_ROWS = 0.9
 _FEWEST_GROUPS = 5
@@ -97,7 +98,7 @@ def find_leaks(
         return
     means: list[Candidate] = []
     for column in candidates:
-        auc = auc_alone(connection, rows, column)
+        auc = auc_alone(connection, rows, column) if min(yes, no) >= _FEWEST else None
         if auc is not None and auc > MOST_AUC:
             why = f"alone it ranks who leaves with AUC {auc:.3f}"
             yield Leak(column.name, column.role, "auc", why)

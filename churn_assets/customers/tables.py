@@ -109,6 +109,7 @@ class Table(Part):
         format: how text is written.
         missing: cells that mean "unknown" beside blank, NA, N/A, NaN, null and none.
         leave_out: rows that aren't part of the table.
+        most_refused: share of rows that may be refused without this being a problem, 0 to 1.
     """
 
     path: Texts = ()
@@ -117,6 +118,7 @@ class Table(Part):
     format: Format = Format()
     missing: Cells = ()
     leave_out: tuple[LeftOutRows, ...] = ()
+    most_refused: float = Field(default=0.0, ge=0, le=1)
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -131,9 +133,7 @@ class Tables(Part):
     Attributes:
         history: labelled customers, to learn from.
         active: customers to score; without it, those of the history who haven't left.
-        most_refused: share of rows that may be refused without this being a problem, 0 to 1.
     """
 
     history: Table
     active: Table | None = None
-    most_refused: float = Field(default=0.0, ge=0, le=1)

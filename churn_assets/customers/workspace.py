@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from churn_assets.customers.columns import counts_of_marks
 from churn_assets.customers.dialect import Marks, marks_of
 from churn_assets.customers.reading import ReadFile, ReadTable
 from churn_assets.customers.tables import Format
+from churn_assets.datasets.errors import DataError
 from churn_assets.storage.scratch import scratch_folder
 
 MEMORY = "400MB"
@@ -31,8 +33,13 @@ def workspace() -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }
-        with duckdb.connect(str(folder / "work.duckdb"), config=settings) as connection:
-            yield connection, folder
+        try:
+            with duckdb.connect(str(folder / "work.duckdb"), config=settings) as connection:
+                yield connection, folder
+        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+            said = str(error).splitlines()[0]
+            where = tempfile.gettempdir()
+            raise DataError(f"checking needs more room in {where} (TMPDIR): {said}") from error
 
 
 def one(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:

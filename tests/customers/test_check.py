@@ -79,7 +79,7 @@ def test_some_refused_rows_may_be_agreed_on(checked: Checked, tmp_path: Path) ->
     rows = made_rows()
     rows[0]["Months"] = "?"
     (tmp_path / "history.csv").write_text(as_csv(rows))
-    agreed = CONTRACT.replace("identity:", "  most_refused: 0.01\nidentity:")
+    agreed = CONTRACT.replace("{path: history.csv}", "{path: history.csv, most_refused: 0.01}")
     report = checked(agreed)
     assert (report.refused, report.problems) == (1, [])
 
@@ -211,6 +211,27 @@ def test_rows_of_another_width_are_refused_alone(checked: Checked, tmp_path: Pat
         ("", "has 8 cells where the header has 7"): 1,
         ("", "has 6 cells where the header has 7"): 1,
     }
+
+
+def test_a_customer_may_have_several_snapshots(checked: Checked, tmp_path: Path) -> None:
+    """One row a quarter is no conflict; two different ones of the same day are."""
+    rows = [{**row, "Day": day} for day in ("2026-01-31", "2026-04-30") for row in made_rows(200)]
+    for number, row in enumerate(rows):
+        row["Calls"] = str(number % 9)
+    rows.append({**rows[0], "Calls": "8"})
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    report = checked(CONTRACT.replace("horizon_months: 3", "horizon_months: 3\n  snapshot: Day"))
+    assert kinds(report) == {("Account, Day", "is there in rows that differ"): 2}
+    assert report.tables[0].used == 399
+
+
+def test_blanks_in_names_make_no_difference(checked: Checked, tmp_path: Path) -> None:
+    """The Iranian table's header has "Call  Failure"; another export of it hasn't."""
+    rows = [
+        {k.replace("Monthly Fee", " Monthly  Fee"): v for k, v in r.items()} for r in made_rows()
+    ]
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    assert checked(CONTRACT.replace("column: Cancelled", "column: ' Cancelled '")).problems == []
 
 
 def test_without_an_id_equal_rows_are_one_customer(checked: Checked, tmp_path: Path) -> None:
