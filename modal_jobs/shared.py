@@ -23,6 +23,7 @@ STARTUP_SECONDS = 900  # a large image on a cold machine
 NOT_DEPLOYED = {
     "CHURN_HOME",
     "CHURN_DATA_MIRROR",
+    "CHURN_CUSTOMERS",
     "CHURN_API_KEY",  # a caller's
     *("CHURN_DATA", "CHURN_DATA__MIRROR"),
     *("CHURN_ACCEPT", "CHURN_ACCEPT__CAMPAIGN_LOG"),
