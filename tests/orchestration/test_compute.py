@@ -253,7 +253,7 @@ def test_a_cancel_that_does_not_get_through_is_told_again(backend: Backend, tmp_
     call = left_running(tmp_path)
     modal.Function.outages = [modal.exception.ServiceError("unavailable")] * 3
     modal_calls.cancel(call, ModalConfig.model_validate(backend.compute["modal"]))
-    assert call.canceled == ["asked"]
+    assert call.canceled[:1] == ["asked"]
     assert call.process.poll() is not None
 
 
@@ -270,7 +270,7 @@ def test_what_a_killed_worker_left_running_ends_before_the_next_attempt(
     instance.report_run_failed(killed)
     try:
         assert execute(toy_definitions(backend), instance).success
-        assert abandoned.canceled == ["asked"]
+        assert abandoned.canceled[:1] == ["asked"]
         assert abandoned.process.poll() is not None
         assert (awaited.canceled, awaited.process.poll()) == ([], None)
         tags = instance.get_run_by_id(killed.run_id).tags
