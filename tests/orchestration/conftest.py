@@ -15,7 +15,8 @@ from tests.orchestration.graph import Backend
 
 PROJECT = Path(__file__).resolve().parents[2]
 TOYS = "tests.stages.toy"
-MODAL = {"poll_seconds": 0.2, "message_seconds": 0, "cancel_seconds": 1, "outage_seconds": 1}
+# A cancelled container gets long enough to end by itself, however busy the machine is.
+MODAL = {"poll_seconds": 0.2, "message_seconds": 0, "cancel_seconds": 60, "outage_seconds": 1}
 
 
 @pytest.fixture(autouse=True)

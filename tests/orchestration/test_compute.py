@@ -117,8 +117,8 @@ def test_a_cancelled_run_leaves_no_process(
     is asked first, so that it can save, and killed only if it doesn't listen."""
     pids = tmp_path / "pids"
     on_modal = backend.compute["backend"] == "modal"
-    if on_modal and behaviour == "hang":
-        backend.compute["modal"]["cancel_seconds"] = 60
+    if on_modal and behaviour == "deaf":
+        backend.compute["modal"]["cancel_seconds"] = 1
     job = toy_definitions(backend, behaviour, pids).resolve_job_def("toy")
     results = []
     runner = threading.Thread(
@@ -226,7 +226,7 @@ def test_what_modal_answers_is_told_and_no_call_goes_on(
     assert told in log
     [call] = modal.Function.calls
     assert call.process.wait(timeout=20) is not None
-    assert call.canceled[:1] == canceled  # one that takes its time is then terminated, too
+    assert call.canceled == canceled
     [run] = instance.get_runs()
     assert run.tags["churn/modal_call.sft_model"] == "ended"
 
@@ -253,7 +253,7 @@ def test_a_cancel_that_does_not_get_through_is_told_again(backend: Backend, tmp_
     call = left_running(tmp_path)
     modal.Function.outages = [modal.exception.ServiceError("unavailable")] * 3
     modal_calls.cancel(call, ModalConfig.model_validate(backend.compute["modal"]))
-    assert call.canceled[:1] == ["asked"]
+    assert call.canceled == ["asked"]
     assert call.process.poll() is not None
 
 
@@ -270,7 +270,7 @@ def test_what_a_killed_worker_left_running_ends_before_the_next_attempt(
     instance.report_run_failed(killed)
     try:
         assert execute(toy_definitions(backend), instance).success
-        assert abandoned.canceled[:1] == ["asked"]
+        assert abandoned.canceled == ["asked"]
         assert abandoned.process.poll() is not None
         assert (awaited.canceled, awaited.process.poll()) == ([], None)
         tags = instance.get_run_by_id(killed.run_id).tags
