@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -371,6 +372,12 @@ def test_one_gpu_stage_at_a_time(tmp_path: Path) -> None:
     python = [sys.executable, "-W", "ignore", "-m"]
     subprocess.run([*python, *step.split()], env=env, check=True)
     command = [*python, "tests.orchestration.take_turns", str(tmp_path)]
-    runs = [subprocess.Popen(command, cwd=PROJECT, env=env) for _ in range(2)]
-    assert [run.wait(timeout=120) for run in runs] == [0, 0]
+    # One after the other: SQLite, unlike the deployment's PostgreSQL, can't lock the free slot
+    # that a step is about to take, so that two steps of the same instant could both take it.
+    first = subprocess.Popen(command, cwd=PROJECT, env=env)
+    while not (tmp_path / "at-work").exists():
+        assert first.poll() is None, "the first run ended before it was at work"
+        time.sleep(0.05)
+    second = subprocess.Popen(command, cwd=PROJECT, env=env)
+    assert [run.wait(timeout=120) for run in (first, second)] == [0, 0]
     assert len(list(tmp_path.glob("done-*"))) == 2
