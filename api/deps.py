@@ -19,8 +19,8 @@ from api.batching import Batcher, BatchThread, Serving
 from api.errors import RETRY, ApiError
 from api.recording import FeedbackRecorder
 from api.security import ANONYMOUS, Keyring, RateLimiter
-from churn_assets.serving.hosting import EngineHost
-from churn_assets.serving.prediction_table import PredictionBook
+from churn_assets.serving.bulk.predictions import PredictionBook
+from churn_assets.serving.live.hosting import EngineHost
 
 CHALLENGE = {"www-authenticate": "Bearer"}
 

@@ -23,7 +23,7 @@ from api.security import Keyring, RateLimiter
 from churn_assets.domain.plain_errors import WrongSettingError, describe, one_line_exit
 from churn_assets.release import kill_switch
 from churn_assets.serving.feedback import open_feedback_log
-from churn_assets.serving.hosting import EngineHost
+from churn_assets.serving.live.hosting import EngineHost
 from churn_assets.settings import Settings, load_settings
 from churn_assets.storage.opening import open_store
 

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from api.main import tune_collector
 from churn_assets.release.registry import ReleaseRegistry
-from churn_assets.serving.batch import BatchRequest, answer_batch
+from churn_assets.serving.bulk.batch import BatchRequest, answer_batch
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.schemas import SAMPLE_REQUEST, PredictRequest
 from churn_assets.settings import load_settings

@@ -1,4 +1,4 @@
-"""The Modal app with the stages: one function each, called by `orchestration.modal_backend`.
+"""The Modal app with the stages: one function each, called by `orchestration.modal.backend`.
 
 `modal deploy -m modal_jobs.app --env dev`. Retries are Dagster's: every function has `retries=0`.
 """

@@ -22,7 +22,7 @@ from churn_assets.release import kill_switch
 from churn_assets.release.bundle import ReleaseError
 from churn_assets.release.config import ReleaseConfig
 from churn_assets.release.registry import ReleaseRegistry
-from churn_assets.serving import batch_scoring as predictions
+from churn_assets.serving.bulk import scoring as predictions
 from churn_assets.settings import Settings, load_settings
 from churn_assets.stages.child_process import StageError
 from churn_assets.stages.runner import run_stage
@@ -120,7 +120,7 @@ def map_on_modal(settings: Settings) -> Map:
     everything that is in the store by now.
     """
     # Imported here: a local run needs no Modal.
-    from churn_assets.orchestration.modal_calls import deployed_function
+    from churn_assets.orchestration.modal.calls import deployed_function
 
     function = deployed_function(settings.compute.modal, "score_shard")
 

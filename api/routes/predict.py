@@ -11,7 +11,7 @@ from api.deps import Admitted, services_of, serving_of
 from api.errors import JsonResponse, documented
 from api.parsing import BodyRoute
 from churn_assets.serving.engine import RetentionEngine
-from churn_assets.serving.hosting import EngineHost
+from churn_assets.serving.live.hosting import EngineHost
 from churn_assets.serving.metrics import count_answer
 from churn_assets.serving.schemas import PredictRequest, PredictResponse
 

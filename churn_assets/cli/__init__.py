@@ -10,12 +10,12 @@ from churn_assets.cli import (
     data,
     feedback,
     materialize,
-    own_customers,
     predict,
     releases,
     report,
     serve,
 )
+from churn_assets.cli.customers import commands as customers
 from churn_assets.cli.errors import PlainErrors
 
 app = typer.Typer(
@@ -34,4 +34,4 @@ arena.register(app)
 baseline.register(app)
 feedback.register(app)
 app.add_typer(data.app, name="data")
-app.add_typer(own_customers.app, name="customers")
+app.add_typer(customers.app, name="customers")

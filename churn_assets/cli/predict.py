@@ -21,7 +21,7 @@ from churn_assets.settings import load_settings
 from churn_assets.storage.trees import write_atomically
 
 if TYPE_CHECKING:
-    from churn_assets.cli.customers import Customers, Row
+    from churn_assets.cli.customers.files import Customers, Row
 
 KEY_VARIABLE = "CHURN_API_KEY"
 BATCH = 500  # customers at a time: what a server takes in one body, whatever they tell of each
@@ -64,7 +64,7 @@ def predict(
     again. Exits with 1 if there are any.
     """
     # Imported here: other commands need not know what serves.
-    from churn_assets.cli.customers import CustomerFileError, Customers, Row, read_customers
+    from churn_assets.cli.customers.files import CustomerFileError, Customers, Row, read_customers
     from churn_assets.serving.schemas import SAMPLE_REQUEST
 
     if sample == (file is not None):
@@ -137,7 +137,7 @@ def engine_asker() -> Ask:
     """
     from pydantic import ValidationError
 
-    from churn_assets.serving.batch import BatchRequest, answer_batch
+    from churn_assets.serving.bulk.batch import BatchRequest, answer_batch
     from churn_assets.serving.engine import RetentionEngine
     from churn_assets.serving.problems import problems_of
     from churn_assets.serving.schemas import PredictRequest
@@ -207,7 +207,7 @@ def write(answers: list[dict[str, Any]], form: Format | None, out: Path | None, 
 
 def report_refused(file: Path | None, customers: Customers, refused: list[tuple[Row, str]]) -> None:
     """Say on stderr which rows were refused and why, and where they can be mended."""
-    from churn_assets.cli.customers import write_refused
+    from churn_assets.cli.customers.files import write_refused
 
     console = Console(stderr=True, soft_wrap=True)
     for row, why in refused[:SHOWN_REFUSALS]:

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import duckdb
 
-from churn_assets.customers.columns import (
+from churn_assets.customers.contract.expression import to_sql
+from churn_assets.customers.contract.model import Campaign, Contract, CustomerPart
+from churn_assets.customers.contract.tables import Table
+from churn_assets.customers.quality.columns import (
     Column,
     campaign_columns,
     customer_columns,
@@ -18,19 +21,16 @@ from churn_assets.customers.columns import (
     trimmed,
     word,
 )
-from churn_assets.customers.contract import Campaign, Contract, CustomerPart
-from churn_assets.customers.dialect import Marks, worded
-from churn_assets.customers.drift import Drift, drift
-from churn_assets.customers.expression import to_sql
-from churn_assets.customers.judging import USED, Judged, judge
-from churn_assets.customers.leakage import Candidate, find_leaks
-from churn_assets.customers.profile import ColumnProfile, profile
-from churn_assets.customers.reading import ReadFile, read_table
-from churn_assets.customers.refused import write_refused
-from churn_assets.customers.report import ColumnReport, FileReport, Report, TableReport
-from churn_assets.customers.sources import Places
-from churn_assets.customers.tables import Table
-from churn_assets.customers.workspace import one, workspace
+from churn_assets.customers.quality.drift import Drift, drift
+from churn_assets.customers.quality.judging import USED, Judged, judge
+from churn_assets.customers.quality.leakage import Candidate, find_leaks
+from churn_assets.customers.quality.profile import ColumnProfile, profile
+from churn_assets.customers.quality.refused import write_refused
+from churn_assets.customers.quality.report import ColumnReport, FileReport, Report, TableReport
+from churn_assets.customers.quality.workspace import one, workspace
+from churn_assets.customers.reading.dialect import Marks, worded
+from churn_assets.customers.reading.sources import Places
+from churn_assets.customers.reading.table import ReadFile, read_table
 
 Told = Callable[[str, int, int], None]
 """Told what is being done, how far it is, and of how much (0 where that isn't known)."""

@@ -10,14 +10,14 @@ from pathlib import Path
 import duckdb
 import yaml
 
-from churn_assets.customers.columns import number, text, trimmed, word
-from churn_assets.customers.dialect import Marks, worded
-from churn_assets.customers.leakage import Candidate, Leak, comes_afterwards, find_leaks
-from churn_assets.customers.profile import ColumnProfile, profile
-from churn_assets.customers.reading import ReadTable, read_table
-from churn_assets.customers.sources import Places
-from churn_assets.customers.tables import Table
-from churn_assets.customers.workspace import cell_of, cells_of, marks_in, workspace
+from churn_assets.customers.contract.tables import Table
+from churn_assets.customers.quality.columns import number, text, trimmed, word
+from churn_assets.customers.quality.leakage import Candidate, Leak, comes_afterwards, find_leaks
+from churn_assets.customers.quality.profile import ColumnProfile, profile
+from churn_assets.customers.quality.workspace import cell_of, cells_of, marks_in, workspace
+from churn_assets.customers.reading.dialect import Marks, worded
+from churn_assets.customers.reading.sources import Places
+from churn_assets.customers.reading.table import ReadTable, read_table
 from churn_assets.datasets.cells import TRUTHS
 from churn_assets.datasets.errors import DataError
 from churn_assets.stages.spec import Progress, silent

@@ -55,7 +55,7 @@ def choose_backend(config: ComputeConfig, home: Path, store: StoreResource) -> B
     if config.backend == "local":
         return LocalBackend(config.local, checkpoints=home / "checkpoints")
     # Imported here: the clients of Modal and Google Cloud cost seconds; a local run needs neither.
-    from churn_assets.orchestration.modal_backend import ModalBackend
+    from churn_assets.orchestration.modal.backend import ModalBackend
 
     return ModalBackend(config.modal, store.client())
 

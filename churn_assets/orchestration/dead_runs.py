@@ -13,7 +13,7 @@ import dagster as dg
 import psutil
 from dagster._core.storage.runs import SqliteRunStorage
 
-from churn_assets.orchestration import call_records
+from churn_assets.orchestration.modal import records
 
 UNDER_WAY = [
     dg.DagsterRunStatus.STARTING,
@@ -38,12 +38,12 @@ def fail_dead_runs() -> list[str]:
             return []
         if not isinstance(instance.run_storage, SqliteRunStorage):
             return []
-        records = instance.get_run_records(dg.RunsFilter(statuses=UNDER_WAY))
-        dead = [record.dagster_run for record in records if _is_dead(instance, record)]
+        found = instance.get_run_records(dg.RunsFilter(statuses=UNDER_WAY))
+        dead = [record.dagster_run for record in found if _is_dead(instance, record)]
         for run in dead:
             instance.report_run_failed(run, "its process ended without a word: killed, or a crash")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-            call_records.cancel_calls_of(instance, run.run_id)
+            records.cancel_calls_of(instance, run.run_id)
         return [f"{run.job_name} {run.run_id}" for run in dead]
 
 

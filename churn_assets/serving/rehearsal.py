@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from churn_assets.release.config import ReleaseConfig
-from churn_assets.serving import batch_scoring, golden
+from churn_assets.serving import golden
+from churn_assets.serving.bulk import scoring
 from churn_assets.serving.engine import RetentionEngine, ServedMessages
 from churn_assets.serving.schemas import PredictRequest
 from churn_assets.stages.spec import Progress
@@ -51,7 +52,7 @@ class EngineRehearsal:
     ) -> dict[str, Any]:
         """Write `out/predictions.parquet`; returns the campaign's figures."""
         inputs = {"release": release, "telco_customers": customers}
-        return batch_scoring.run(inputs, out, config, progress)
+        return scoring.run(inputs, out, config, progress)
 
 
 def draw_requests(customers: Path, count: int) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from google.api_core.exceptions import GoogleAPICallError, NotFound
 from google.auth.exceptions import GoogleAuthError, TransportError
 
 from churn_assets.domain.plain_errors import one_line_exit
-from churn_assets.orchestration.modal_calls import deployed_function
+from churn_assets.orchestration.modal.calls import deployed_function
 from churn_assets.settings import Settings, load_settings
 from churn_assets.stages.child_process import StageError
 from churn_assets.storage.gcs import storage_client

@@ -12,8 +12,8 @@ import pytest
 from churn_assets.release.bundle import Manifest
 from churn_assets.release.config import ReleaseConfig
 from churn_assets.release.registry import LATEST, Latest, ReleaseRegistry
-from churn_assets.serving.batch_scoring import run as run_predictions
-from churn_assets.serving.hosting import EngineHost
+from churn_assets.serving.bulk.scoring import run as run_predictions
+from churn_assets.serving.live.hosting import EngineHost
 from churn_assets.storage.current import asset_pointer
 from churn_assets.storage.local import LocalArtifactStore
 from tests.api.server import Server, running, wait_for

@@ -14,7 +14,7 @@ import pytest
 from churn_assets.release import kill_switch
 from churn_assets.release.registry import LATEST, ReleaseRegistry
 from churn_assets.serving.feedback import StoreFeedbackLog, open_feedback_log
-from churn_assets.serving.hosting import EngineHost
+from churn_assets.serving.live.hosting import EngineHost
 from churn_assets.serving.schemas import SAMPLE_REQUEST, PredictRequest
 from churn_assets.storage.gcs import GcsArtifactStore
 from churn_assets.storage.opening import open_store

@@ -21,7 +21,7 @@ from api.main import build_app
 from churn_assets.release import kill_switch
 from churn_assets.release.bundle import Manifest
 from churn_assets.release.registry import LATEST, Latest, ReleaseRegistry
-from churn_assets.serving.hosting import EngineHost
+from churn_assets.serving.live.hosting import EngineHost
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from churn_assets.settings import Settings
 from churn_assets.storage.current import asset_pointer
@@ -87,7 +87,7 @@ def test_refused_release_is_not_loaded_again_at_once(
     (folder / "risk/model.json").write_bytes(sound)
     host.refresh()
     assert host.engine is None
-    monkeypatch.setattr("churn_assets.serving.following.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("churn_assets.serving.live.following.RETRY_SECONDS", 0.0)
     host.refresh()
     assert host.engine is not None
 
@@ -205,7 +205,7 @@ def test_a_stand_in_gives_way_to_the_mended_release(
     problem = host.problem
     host.refresh()
     assert (host.engine, host.problem) == (stand_in, problem)
-    monkeypatch.setattr("churn_assets.serving.following.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("churn_assets.serving.live.following.RETRY_SECONDS", 0.0)
     host.refresh()
     assert (host.engine, host.problem) == (stand_in, problem)
     model.write_bytes(sound)
@@ -232,7 +232,7 @@ def test_predictions_are_refused_retried_and_leave_releases_alone(
     refused = REGISTRY.get_sample_value("churn_prediction_loads_total", {"outcome": "refused"}) or 0
     other = Artifact.model_validate_json(sound).model_copy(update={"sha256": "f" * 64})
     host.store.write_pointer(pointer, other.model_dump_json().encode())
-    monkeypatch.setattr("churn_assets.serving.following.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("churn_assets.serving.live.following.RETRY_SECONDS", 0.0)
     for attempt in (1, 2):
         host.refresh()
         counted = REGISTRY.get_sample_value("churn_prediction_loads_total", {"outcome": "refused"})

@@ -15,8 +15,8 @@ from fastapi.testclient import TestClient
 from api.main import build_app
 from churn_assets.release import kill_switch
 from churn_assets.release.bundle import ReleaseError
-from churn_assets.serving.following import Version
-from churn_assets.serving.hosting import EngineHost
+from churn_assets.serving.live.following import Version
+from churn_assets.serving.live.hosting import EngineHost
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from churn_assets.settings import Settings
 from tests.api.conftest import Unreachable, publish_small_release

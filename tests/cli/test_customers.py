@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from churn_assets.cli.customers import CustomerFileError, read_customers, write_refused
+from churn_assets.cli.customers.files import CustomerFileError, read_customers, write_refused
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from tests.cli.conftest import Churn
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from churn_assets.customers.check import check
-from churn_assets.customers.contract import load_contract
-from churn_assets.customers.report import Report
-from churn_assets.customers.sources import Places
+from churn_assets.customers.contract.model import load_contract
+from churn_assets.customers.quality.report import Report
+from churn_assets.customers.reading.sources import Places
 from churn_assets.datasets.config import DatasetsConfig
 
 Rows = list[dict[str, str]]

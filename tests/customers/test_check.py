@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from churn_assets.customers.reading import NOTES
-from churn_assets.customers.report import Report
+from churn_assets.customers.quality.report import Report
+from churn_assets.customers.reading.table import NOTES
 from tests.customers.conftest import CONTRACT, Checked, as_csv, made_rows
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -318,8 +318,8 @@ def test_the_examples_hold_on_the_real_tables(
 ) -> None:
     """Every row of three public tables, without a problem."""
     from churn_assets.customers.check import check
-    from churn_assets.customers.contract import load_contract
-    from churn_assets.customers.sources import Places
+    from churn_assets.customers.contract.model import load_contract
+    from churn_assets.customers.reading.sources import Places
     from churn_assets.datasets.config import DatasetsConfig
 
     file = EXAMPLES / name / "customers.yaml"

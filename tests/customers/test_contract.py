@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from churn_assets.customers.contract import BUILT_IN, ContractError, load_contract
-from churn_assets.customers.expression import columns_of, to_sql
+from churn_assets.customers.contract.expression import columns_of, to_sql
+from churn_assets.customers.contract.model import BUILT_IN, ContractError, load_contract
 from tests.customers.conftest import CONTRACT
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

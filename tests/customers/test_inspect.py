@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from churn_assets.customers.contract import load_contract
+from churn_assets.customers.contract.model import load_contract
 from churn_assets.customers.inspect import Inspection, inspect_tables
-from churn_assets.customers.sources import Places
+from churn_assets.customers.reading.sources import Places
 from tests.customers.conftest import Checked, Rows, as_csv, made_rows
 
 

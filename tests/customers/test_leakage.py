@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from churn_assets.customers.leakage import comes_afterwards
+from churn_assets.customers.quality.leakage import comes_afterwards
 from tests.customers.conftest import CONTRACT, Checked, Rows, as_csv, made_rows
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from churn_assets.customers.lines import _LONGEST
-from churn_assets.customers.reading import read_table
-from churn_assets.customers.sources import Places
-from churn_assets.customers.tables import Format, Table
+from churn_assets.customers.contract.tables import Format, Table
+from churn_assets.customers.reading.lines import _LONGEST
+from churn_assets.customers.reading.sources import Places
+from churn_assets.customers.reading.table import read_table
 from churn_assets.datasets.errors import CorruptFileError, DataError, SourceUnavailableError
 from tests.customers.conftest import CONTRACT, Checked, as_csv, made_rows
 from tests.storage.emulator import strict_client

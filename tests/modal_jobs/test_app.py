@@ -30,7 +30,7 @@ CPU_STAGES = ("risk_model", "accept_model", "decision_policy", "message_base_mod
 SERVED_MODULES = (
     "api.main",
     "churn_assets.predictors.scoring.scorers",
-    "churn_assets.serving.batch_scoring",
+    "churn_assets.serving.bulk.scoring",
     "churn_assets.storage.gcs",
     "modal_jobs.app",
     "modal_jobs.serving",

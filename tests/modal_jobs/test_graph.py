@@ -16,7 +16,7 @@ import dagster as dg
 import pytest
 
 from churn_assets.definitions import definitions
-from churn_assets.orchestration import modal_backend as compute_modal
+from churn_assets.orchestration.modal import backend as compute_modal
 from churn_assets.settings import PROJECT, load_settings
 from churn_assets.storage.current import current_artifact
 from churn_assets.storage.gcs import GcsArtifactStore

@@ -16,7 +16,7 @@ from tests.modal_jobs.control_plane import ControlPlane, running_control_plane
 
 PROGRAM = """
 import modal
-from churn_assets.orchestration import modal_calls
+from churn_assets.orchestration.modal import calls
 from churn_assets.orchestration.config import ModalConfig
 config = ModalConfig(poll_seconds=0.2, outage_seconds={outage}, cancel_seconds=0.5)
 call = modal.FunctionCall.from_id("fc-1")
@@ -59,7 +59,7 @@ def test_a_call_is_waited_for_through_an_outage(plane: ControlPlane) -> None:
         return SUCCESS
 
     plane.answers["FunctionGetOutputs"] = answer
-    done = act(plane, "modal_calls.wait(call, config); print('ended')", outage=60)
+    done = act(plane, "calls.wait(call, config); print('ended')", outage=60)
     assert done.stdout == "ended\n", done.stderr
     assert len(asked) == 11
     assert "FunctionCallCancel" not in plane.requests
@@ -72,7 +72,7 @@ def test_an_outage_without_end_is_told(plane: ControlPlane) -> None:
         raise GRPCError(Status.UNAVAILABLE, "down")
 
     plane.answers["FunctionGetOutputs"] = answer
-    done = act(plane, "modal_calls.wait(call, config)", outage=0)
+    done = act(plane, "calls.wait(call, config)", outage=0)
     assert "ServiceError: down" in done.stderr
 
 
@@ -80,7 +80,7 @@ def test_a_timeout_error_of_the_function_ends_the_wait(plane: ControlPlane) -> N
     """The client raises the very same error for a call that still runs."""
     failure = Result(status=Result.GENERIC_STATUS_FAILURE, data=pickle.dumps(TimeoutError("own")))
     plane.answers["FunctionGetOutputs"] = lambda _: outputs(failure)
-    done = act(plane, "modal_calls.wait(call, config)", outage=60)
+    done = act(plane, "calls.wait(call, config)", outage=60)
     assert "StageError: ended with a TimeoutError: own" in done.stderr
     assert len(plane.requests["FunctionGetOutputs"]) == 3
 
@@ -99,7 +99,7 @@ def test_a_cancel_asks_before_it_kills(plane: ControlPlane, listens: bool) -> No
     stopped = Result(status=Result.GENERIC_STATUS_TERMINATED, exception="cancelled")
     plane.answers["FunctionCallCancel"] = cancel
     plane.answers["FunctionGetOutputs"] = lambda _: outputs(stopped) if listens else RUNNING
-    done = act(plane, "modal_calls.cancel(call, config); print('ended')", outage=60)
+    done = act(plane, "calls.cancel(call, config); print('ended')", outage=60)
     assert done.stdout == "ended\n", done.stderr
     told = [request.terminate_containers for request in lost[5:]]
     assert told == ([False] if listens else [False, True])

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from churn_assets.release.config import ReleaseConfig
-from churn_assets.serving import batch_scoring as predictions
+from churn_assets.serving.bulk import scoring as predictions
 from churn_assets.settings import Settings
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import Artifact

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from churn_assets.orchestration import modal_backend as compute_modal
+from churn_assets.orchestration.modal import backend as compute_modal
 from churn_assets.stages import child_process
 from churn_assets.stages.registry import STAGES, Declaration
 from tests.modal_jobs.standin import StandInModal

@@ -18,8 +18,8 @@ import pytest
 import yaml
 from grpclib.exceptions import StreamTerminatedError
 
-from churn_assets.orchestration import call_records, modal_calls
 from churn_assets.orchestration.config import ModalConfig
+from churn_assets.orchestration.modal import calls, records
 from churn_assets.orchestration.sources import sources_digest
 from churn_assets.settings import PROJECT
 from churn_assets.stages.child_process import StageError
@@ -253,7 +253,7 @@ def test_a_cancel_that_does_not_get_through_is_told_again(backend: Backend, tmp_
     """One lost request must not leave a container that nobody waits for."""
     call = left_running(tmp_path)
     modal.Function.outages = [modal.exception.ServiceError("unavailable")] * 3
-    modal_calls.cancel(call, ModalConfig.model_validate(backend.compute["modal"]))
+    calls.cancel(call, ModalConfig.model_validate(backend.compute["modal"]))
     assert call.canceled == ["asked"]
     assert call.process.poll() is not None
 
@@ -266,8 +266,8 @@ def test_what_a_killed_worker_left_running_ends_before_the_next_attempt(
     job = toy_definitions(backend).resolve_job_def("toy")
     killed, living = (instance.create_run_for_job(job) for _ in range(2))
     abandoned, awaited = left_running(tmp_path), left_running(tmp_path)
-    call_records.note(instance, killed.run_id, "sft_model", abandoned.object_id)
-    call_records.note(instance, living.run_id, "sft_model", awaited.object_id)
+    records.note(instance, killed.run_id, "sft_model", abandoned.object_id)
+    records.note(instance, living.run_id, "sft_model", awaited.object_id)
     instance.report_run_failed(killed)
     try:
         assert execute(toy_definitions(backend), instance).success
@@ -331,8 +331,8 @@ def test_a_timeout_error_of_the_function_is_its_end() -> None:
 
     call.get = get
     with pytest.raises(StageError, match="TimeoutError: the function's own"):
-        modal_calls.wait(call, ModalConfig(poll_seconds=0.1))
-    assert call.asked == modal_calls.HASTY_ANSWERS
+        calls.wait(call, ModalConfig(poll_seconds=0.1))
+    assert call.asked == calls.HASTY_ANSWERS
 
 
 @pytest.mark.parametrize("backend", ["modal"], indirect=True)

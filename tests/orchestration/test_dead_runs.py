@@ -14,7 +14,8 @@ import dagster as dg
 import pytest
 from modal.exception import ConnectionError
 
-from churn_assets.orchestration import call_records, dead_runs
+from churn_assets.orchestration import dead_runs
+from churn_assets.orchestration.modal import records
 from churn_assets.settings import PROJECT
 from tests.modal_jobs.standin import StandInCall, StandInModal
 
@@ -86,7 +87,7 @@ def test_what_a_killed_run_has_on_modal_ends_too(
         modal.calls.append(call := StandInCall(container, tmp_path / "outcome", modal))
         with running(), dg.DagsterInstance.get() as instance:
             [run] = instance.get_runs()
-            call_records.note(instance, run.run_id, "sft_model", call.object_id)
+            records.note(instance, run.run_id, "sft_model", call.object_id)
         if not reachable:
             modal.outages = [ConnectionError("no route")]
         assert dead_runs.fail_dead_runs() == [f"{run.job_name} {run.run_id}"]

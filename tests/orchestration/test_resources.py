@@ -14,7 +14,7 @@ from google.cloud import storage
 from churn_assets.definitions import bind
 from churn_assets.orchestration.compute import choose_backend
 from churn_assets.orchestration.config import ComputeConfig
-from churn_assets.orchestration.modal_backend import ModalBackend
+from churn_assets.orchestration.modal.backend import ModalBackend
 from churn_assets.settings import PROJECT, Settings
 from churn_assets.storage.gcs import GcsArtifactStore
 

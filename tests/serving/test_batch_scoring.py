@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from churn_assets.release.config import ReleaseConfig
-from churn_assets.serving.batch_scoring import run
+from churn_assets.serving.bulk.scoring import run
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.schemas import PredictRequest
 from tests.release.small_release import made_up_rows

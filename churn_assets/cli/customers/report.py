@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from churn_assets.customers.drift import NOTABLE
 from churn_assets.customers.inspect import Inspection
-from churn_assets.customers.profile import ColumnProfile
-from churn_assets.customers.report import Report, TableReport
+from churn_assets.customers.quality.drift import NOTABLE
+from churn_assets.customers.quality.profile import ColumnProfile
+from churn_assets.customers.quality.report import Report, TableReport
 
 _MOST_KINDS = 20
 _PERSONAL = ("id", "first name", "text")  # whose values aren't shown

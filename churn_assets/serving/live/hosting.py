@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from churn_assets.release import kill_switch
 from churn_assets.release.bundle import ReleaseError
 from churn_assets.release.registry import ReleaseRegistry, Stored, artifact_name
+from churn_assets.serving.bulk.predictions import PredictionBook
 from churn_assets.serving.engine import RetentionEngine
-from churn_assets.serving.following import Followed, Version
 from churn_assets.serving.golden import check_golden, check_live
+from churn_assets.serving.live.following import Followed, Version
 from churn_assets.serving.metrics import (
     BASELINE_FORCED,
     LOOKS_FAILED,
@@ -20,11 +21,10 @@ from churn_assets.serving.metrics import (
     RELEASE_LOADS,
     SERVING,
 )
-from churn_assets.serving.prediction_table import PredictionBook
 from churn_assets.storage.current import current_artifact
 from churn_assets.storage.protocol import ArtifactStore
 
-log = logging.getLogger("churn_assets.serving.hosting")
+log = logging.getLogger("churn_assets.serving.live.hosting")
 
 
 class EngineHost:

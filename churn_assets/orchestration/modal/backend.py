@@ -10,9 +10,9 @@ import modal
 from dagster_gcp.pipes import PipesGCSContextInjector, PipesGCSMessageReader
 from google.cloud import storage
 
-from churn_assets.orchestration import call_records
 from churn_assets.orchestration.config import CHECKPOINTS, ModalConfig
-from churn_assets.orchestration.modal_calls import (
+from churn_assets.orchestration.modal import records
+from churn_assets.orchestration.modal.calls import (
     OUTAGE,
     cancel,
     deployed_function,
@@ -55,9 +55,7 @@ class ModalBackend:
         bucket = self.config.pipes_bucket
         try:
             function = deployed_function(self.config, spec.stage)
-            call_records.cancel_abandoned(
-                context.instance, self.config, context.run.run_id, spec.stage
-            )
+            records.cancel_abandoned(context.instance, self.config, context.run.run_id, spec.stage)
             with dg.open_pipes_session(
                 context=context,
                 context_injector=PipesGCSContextInjector(bucket=bucket, client=self.client),
@@ -81,11 +79,11 @@ class ModalBackend:
     ) -> None:
         """Wait for the call; whatever interrupts the wait ends the call."""
         try:
-            call_records.note(context.instance, context.run.run_id, stage, call.object_id)
+            records.note(context.instance, context.run.run_id, stage, call.object_id)
             context.log.info(f"{stage} runs on Modal as {call.object_id}")
             wait(call, self.config, partial(stop_if_canceled, context))
         except ENDED:
-            call_records.settle(context.instance, context.run.run_id, stage)
+            records.settle(context.instance, context.run.run_id, stage)
             raise
         except BaseException:
             # Also when Modal can't be reached: a stage that nobody follows must not go on.
@@ -94,9 +92,9 @@ class ModalBackend:
             except (modal.exception.Error, *OUTAGE) as error:
                 context.log.warning(f"{call.object_id} goes on until the next start: {error}")
             else:
-                call_records.settle(context.instance, context.run.run_id, stage)
+                records.settle(context.instance, context.run.run_id, stage)
             raise
-        call_records.settle(context.instance, context.run.run_id, stage)
+        records.settle(context.instance, context.run.run_id, stage)
 
 
 def explain(error: Exception) -> str:

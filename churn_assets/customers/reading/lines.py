@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
-from churn_assets.customers.dialect import Dialect
+from churn_assets.customers.reading.dialect import Dialect
 
 _LONGEST = 100  # lines in one quoted cell
 

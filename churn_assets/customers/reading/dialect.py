@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from churn_assets.customers.tables import Format
+from churn_assets.customers.contract.tables import Format
 from churn_assets.datasets.errors import CorruptFileError
 from churn_assets.datasets.sources.files import blocks
 from churn_assets.datasets.tables import MARKS, OTHER_FORMATS, SEPARATORS

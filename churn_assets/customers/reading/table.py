@@ -16,10 +16,10 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from churn_assets.customers.dialect import Dialect, dialect_of
-from churn_assets.customers.lines import Record, records
-from churn_assets.customers.sources import Places, files_of, unchanged, with_variables
-from churn_assets.customers.tables import Format, Query, Table
+from churn_assets.customers.contract.tables import Format, Query, Table
+from churn_assets.customers.reading.dialect import Dialect, dialect_of
+from churn_assets.customers.reading.lines import Record, records
+from churn_assets.customers.reading.sources import Places, files_of, unchanged, with_variables
 from churn_assets.datasets.errors import CorruptFileError, DataError
 from churn_assets.stages.spec import Progress, silent
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import duckdb
 
-from churn_assets.customers.judging import SPLIT, Judged
-from churn_assets.customers.reading import NOTES
-from churn_assets.customers.tables import Format
+from churn_assets.customers.contract.tables import Format
+from churn_assets.customers.quality.judging import SPLIT, Judged
+from churn_assets.customers.reading.table import NOTES
 from churn_assets.storage.scratch import held_folder
 
 _BATCH = 10_000

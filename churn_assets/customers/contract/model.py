@@ -16,9 +16,9 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from churn_assets.customers.expression import columns_of
-from churn_assets.customers.tables import Cell, Cells, Part, Table, Tables
-from churn_assets.customers.yaml_lines import Document, problems_in
+from churn_assets.customers.contract.expression import columns_of
+from churn_assets.customers.contract.tables import Cell, Cells, Part, Table, Tables
+from churn_assets.customers.contract.yaml_lines import Document, problems_in
 from churn_assets.datasets.errors import DataError
 
 BUILT_IN = Path(__file__).with_name("ibm_telco.yaml")

@@ -19,7 +19,7 @@ from typing import Literal
 
 import duckdb
 
-from churn_assets.customers.workspace import one
+from churn_assets.customers.quality.workspace import one
 
 Sign = Literal["auc", "missing", "name", "group_mean"]
 

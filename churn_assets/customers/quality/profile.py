@@ -8,9 +8,9 @@ from typing import Literal
 
 import duckdb
 
-from churn_assets.customers.columns import date, is_missing, number, trimmed, word
-from churn_assets.customers.dialect import Marks
-from churn_assets.customers.workspace import one
+from churn_assets.customers.quality.columns import date, is_missing, number, trimmed, word
+from churn_assets.customers.quality.workspace import one
+from churn_assets.customers.reading.dialect import Marks
 from churn_assets.datasets.cells import TRUTHS
 
 Guess = Literal["empty", "constant", "flag", "number", "date", "category", "text"]

@@ -9,7 +9,8 @@ from typing import Any
 
 import duckdb
 
-from churn_assets.customers.columns import (
+from churn_assets.customers.contract.tables import Table
+from churn_assets.customers.quality.columns import (
     Column,
     is_missing,
     listed,
@@ -20,10 +21,9 @@ from churn_assets.customers.columns import (
     value,
     word,
 )
-from churn_assets.customers.dialect import Marks
-from churn_assets.customers.reading import ReadFile, ReadTable
-from churn_assets.customers.tables import Table
-from churn_assets.customers.workspace import cell_of, cells_of, marks_in, one
+from churn_assets.customers.quality.workspace import cell_of, cells_of, marks_in, one
+from churn_assets.customers.reading.dialect import Marks
+from churn_assets.customers.reading.table import ReadFile, ReadTable
 
 _EXAMPLES = 3
 _LONGEST = 60  # characters of a cell in a report

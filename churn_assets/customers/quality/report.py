@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from churn_assets.customers.drift import Drift
-from churn_assets.customers.judging import Refusals
-from churn_assets.customers.leakage import Leak
+from churn_assets.customers.quality.drift import Drift
+from churn_assets.customers.quality.judging import Refusals
+from churn_assets.customers.quality.leakage import Leak
 
 
 @dataclass(frozen=True)

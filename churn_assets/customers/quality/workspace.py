@@ -11,10 +11,10 @@ from typing import Any
 
 import duckdb
 
-from churn_assets.customers.columns import counts_of_marks
-from churn_assets.customers.dialect import Marks, marks_of
-from churn_assets.customers.reading import ReadFile, ReadTable
-from churn_assets.customers.tables import Format
+from churn_assets.customers.contract.tables import Format
+from churn_assets.customers.quality.columns import counts_of_marks
+from churn_assets.customers.reading.dialect import Marks, marks_of
+from churn_assets.customers.reading.table import ReadFile, ReadTable
 from churn_assets.datasets.errors import DataError
 from churn_assets.storage.scratch import scratch_folder
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from churn_assets.customers.contract import Campaign, Churned, Contract, Feature, YesNo
-from churn_assets.customers.dialect import DECIMAL_COMMA, DECIMAL_POINT, Marks
-from churn_assets.customers.expression import columns_of
+from churn_assets.customers.contract.expression import columns_of
+from churn_assets.customers.contract.model import Campaign, Churned, Contract, Feature, YesNo
+from churn_assets.customers.reading.dialect import DECIMAL_COMMA, DECIMAL_POINT, Marks
 from churn_assets.datasets.cells import MISSING, TRUTHS
 
 Reads = Literal["number", "flag", "words", "levels", "date", "date_or_blank"]

@@ -17,7 +17,7 @@ from churn_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from churn_assets.customers.check import Told
-    from churn_assets.customers.sources import Places
+    from churn_assets.customers.reading.sources import Places
 
 app = typer.Typer(help="Your own tables: a first contract, and a check.", no_args_is_help=True)
 
@@ -36,7 +36,7 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="The profile as JSON")] = False,
 ) -> None:
     """Write a first contract with its guesses, and say what a person must decide."""
-    from churn_assets.cli.customer_report import inspection_json, show_inspection
+    from churn_assets.cli.customers.report import inspection_json, show_inspection
     from churn_assets.customers.inspect import inspect_tables
 
     if out.exists() and not force:
@@ -70,9 +70,9 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON")] = False,
 ) -> None:
     """Read a contract's tables and report; exit code 1 where something needs mending."""
-    from churn_assets.cli.customer_report import show_report
+    from churn_assets.cli.customers.report import show_report
     from churn_assets.customers.check import check as look
-    from churn_assets.customers.contract import BUILT_IN, load_contract
+    from churn_assets.customers.contract.model import BUILT_IN, load_contract
 
     settings = load_settings()
     path = contract or settings.customers or BUILT_IN
@@ -89,7 +89,7 @@ def check(
 
 
 def _places(settings: Settings, base: Path) -> Places:
-    from churn_assets.customers.sources import Places
+    from churn_assets.customers.reading.sources import Places
 
     return Places(base, settings.home / "raw", settings.data)
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from churn_assets.customers.tables import Download, Table
+from churn_assets.customers.contract.tables import Download, Table
 from churn_assets.datasets.config import SOURCE_NAMES, DatasetsConfig
 from churn_assets.datasets.errors import CorruptFileError, DataError, SourceUnavailableError
 from churn_assets.datasets.pull import pull

@@ -14,7 +14,7 @@ from churn_assets.release.bundle import ReleaseError
 from churn_assets.serving.metrics import LOOKS_FAILED
 from churn_assets.storage.protocol import Artifact, ArtifactError
 
-log = logging.getLogger("churn_assets.serving.following")
+log = logging.getLogger("churn_assets.serving.live.following")
 
 RETRY_SECONDS = 30.0  # a broken version may have been a broken network
 

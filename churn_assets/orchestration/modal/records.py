@@ -52,7 +52,7 @@ def cancel_calls_of(instance: dg.DagsterInstance, run_id: str) -> None:
         # Imported here: a run that called nothing on Modal needs no client of it.
         import modal
 
-        from churn_assets.orchestration.modal_calls import OUTAGE
+        from churn_assets.orchestration.modal.calls import OUTAGE
 
         try:
             _cancel(instance, ModalConfig(outage_seconds=0), run_id, stage, call_id)
@@ -78,7 +78,7 @@ def _cancel(
 ) -> None:
     import modal
 
-    from churn_assets.orchestration.modal_calls import cancel
+    from churn_assets.orchestration.modal.calls import cancel
 
     with suppress(modal.exception.NotFoundError):  # Modal forgets calls that ended long ago
         cancel(modal.FunctionCall.from_id(call_id), config)

@@ -1,0 +1,1 @@
+"""`churn customers`, and customers from a file for `churn predict`."""

@@ -1,0 +1,1 @@
+"""Tables as a company has them: CSV in any dialect, Parquet, folders, buckets, SQL."""

@@ -1,0 +1,1 @@
+"""Stages on Modal: the backend, its calls, and the record of calls that may still be running."""

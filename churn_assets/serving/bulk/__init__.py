@@ -1,0 +1,1 @@
+"""Many customers at once: a batch of requests, a table scored in streaming batches, its book."""
