@@ -80,7 +80,8 @@ class RunView:
             self.progress.update(self.task, description=f"{name}  {text[:70]}")
         elif event.kind == "materialized":
             seconds = event.time - self.started[event.subject]
-            say(f"  [green]✓[/] {name} [dim]{seconds:.1f} s[/]")
+            why = f"  unchanged: {text}" if text else ""
+            say(f"  [green]✓[/] {name} [dim]{seconds:.1f} s{why}[/]")
         elif event.kind == "succeeded":
             self.progress.advance(self.task)
         elif event.kind == "failed":

@@ -7,7 +7,7 @@ from churn_assets.orchestration.compute import Compute, stage_options
 from churn_assets.storage.protocol import Artifact
 
 
-@dg.asset(group_name="decision", kinds={"numpy"}, code_version="1")
+@dg.asset(group_name="decision", kinds={"numpy"}, **stage_options("retention_environment"))
 def retention_environment(
     context: dg.AssetExecutionContext,
     compute: Compute,
@@ -25,7 +25,7 @@ def retention_environment(
     return compute.run(context, "retention_environment", inputs, decision_config)
 
 
-@dg.asset(group_name="decision", kinds={"numpy"}, code_version="1")
+@dg.asset(group_name="decision", kinds={"numpy"}, **stage_options("oracle_policy"))
 def oracle_policy(
     context: dg.AssetExecutionContext,
     compute: Compute,
@@ -39,7 +39,7 @@ def oracle_policy(
     return compute.run(context, "oracle_policy", inputs, decision_config)
 
 
-@dg.asset(group_name="decision", kinds={"numpy"}, code_version="3")
+@dg.asset(group_name="decision", kinds={"numpy"}, **stage_options("baseline_policies"))
 def baseline_policies(
     context: dg.AssetExecutionContext,
     compute: Compute,
@@ -53,9 +53,7 @@ def baseline_policies(
     return compute.run(context, "baseline_policies", inputs, decision_config)
 
 
-@dg.asset(
-    group_name="decision", kinds={"pytorch"}, code_version="4", **stage_options("decision_policy")
-)
+@dg.asset(group_name="decision", kinds={"pytorch"}, **stage_options("decision_policy"))
 def decision_policy(
     context: dg.AssetExecutionContext,
     compute: Compute,
@@ -67,7 +65,7 @@ def decision_policy(
     return compute.run(context, "decision_policy", inputs, decision_config)
 
 
-@dg.asset(group_name="decision", kinds={"numpy"}, code_version="5")
+@dg.asset(group_name="decision", kinds={"numpy"}, **stage_options("policy_report"))
 def policy_report(
     context: dg.AssetExecutionContext,
     compute: Compute,

@@ -31,7 +31,6 @@ def retention_preferences(
 @dg.asset(
     group_name=GROUP,
     kinds={"pytorch"},
-    code_version="4",
     **stage_options("message_base_model"),
 )
 def message_base_model(
@@ -52,7 +51,6 @@ def message_base_model(
 @dg.asset(
     group_name=GROUP,
     kinds={"pytorch", "huggingface"},
-    code_version="4",
     **stage_options("sft_model"),
 )
 def sft_model(
@@ -75,7 +73,6 @@ def sft_model(
 @dg.asset(
     group_name=GROUP,
     kinds={"pytorch", "huggingface"},
-    code_version="4",
     **stage_options("reward_model"),
 )
 def reward_model(
@@ -98,7 +95,6 @@ def reward_model(
 @dg.asset(
     group_name=GROUP,
     kinds={"pytorch", "huggingface"},
-    code_version="4",
     **stage_options("ppo_text_model"),
 )
 def ppo_text_model(
@@ -121,7 +117,6 @@ def ppo_text_model(
 @dg.asset(
     group_name=GROUP,
     kinds={"json"},
-    code_version="4",
     **stage_options("message_bank"),
 )
 def message_bank(

@@ -19,7 +19,8 @@ from churn_assets.orchestration.local_backend import LocalBackend
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.stages.child_process import StageError
 from churn_assets.stages.registry import STAGES, Declaration
-from churn_assets.stages.runner import run_stage
+from churn_assets.stages.runner import made_before, run_stage
+from churn_assets.stages.sources import code_version
 from churn_assets.stages.spec import StageReport, StageSpec, narrowed
 from churn_assets.storage.protocol import Artifact, ArtifactStore
 
@@ -31,17 +32,22 @@ once (nobody reads its messages), so the retry is Dagster's."""
 def stage_options(name: str) -> dict[str, Any]:
     """Arguments of `dg.asset` for the stage that makes the asset.
 
-    A program of its own is tried twice; those that need a GPU in production run one at a time (the
-    instance sets the limit of the pool `gpu`). A resumable stage goes on from its last checkpoint,
-    the others begin anew.
+    The code version is the stage's own sources', so that the UI shows what a changed line makes
+    stale. A program of its own is tried twice; those that need a GPU in production run one at a
+    time (the instance sets the limit of the pool `gpu`). A resumable stage goes on from its last
+    checkpoint, the others begin anew.
     """
+    options: dict[str, Any] = {"code_version": code_version(STAGES[name].function)}
     match STAGES[name].machine:
         case "here":
-            return {}
+            return options
         case "cpu":
-            return {"retry_policy": RETRY}
+            return options | {"retry_policy": RETRY}
         case "gpu":
-            return {"retry_policy": RETRY, "pool": "gpu"}
+            return options | {"retry_policy": RETRY, "pool": "gpu"}
+
+
+UNCHANGED = "made before from the same inputs, settings and code"
 
 
 class Backend(Protocol):
@@ -79,7 +85,8 @@ class Compute(dg.ConfigurableResource):
         inputs: Mapping[str, Artifact],
         config: BaseModel,
     ) -> dg.MaterializeResult[Artifact]:
-        """Run `stage` on `inputs` and publish what it made.
+        """Run `stage` on `inputs` and publish what it made; nothing is run where the same inputs,
+        settings and code have made it before.
 
         Args:
             config: the area's settings, of which the stage is given those that it reads.
@@ -108,7 +115,7 @@ class Compute(dg.ConfigurableResource):
             data_version=dg.DataVersion(report.artifact.sha256),
             metadata={
                 "sha256": report.artifact.sha256,
-                **({} if report.seconds is None else {"seconds": report.seconds}),
+                **({"seconds": report.seconds} if report.seconds else {"unchanged": UNCHANGED}),
                 **scalar_metadata(report.metrics),
                 **plot_metadata(store.read(report.artifact, "plots/*.png")),
             },
@@ -121,8 +128,10 @@ class Compute(dg.ConfigurableResource):
         spec: StageSpec,
         store: ArtifactStore,
     ) -> StageReport:
+        config = ComputeConfig.model_validate(self.config)
+        if config.reuse and (known := made_before(spec, store)):  # no process, no container
+            return known
         if declared.machine != "here":
-            config = ComputeConfig.model_validate(self.config)
             return choose_backend(config, Path(self.home), self.store).run(context, spec)
 
         def progress(step: int, total: int, **metrics: float) -> None:

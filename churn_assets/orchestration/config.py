@@ -122,6 +122,8 @@ class ComputeConfig(BaseModel):
 
     Attributes:
         backend: `local` subprocesses of this machine, or `modal` functions.
+        reuse: what a stage has made before from the same inputs, settings and code is used again;
+            off, every stage is run.
         local: the local backend.
         modal: the Modal backend.
     """
@@ -129,5 +131,6 @@ class ComputeConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     backend: Literal["local", "modal"] = "local"
+    reuse: bool = True
     local: LocalConfig = LocalConfig()
     modal: ModalConfig = ModalConfig()

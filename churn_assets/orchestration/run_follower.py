@@ -34,7 +34,8 @@ class RunEvent:
     Attributes:
         kind: what happened.
         subject: the step, or `asset: check` for a check.
-        text: the last line of a log message, a check's description, or an error's root cause.
+        text: the last line of a log message, a check's description, an error's root cause, or why
+            an asset is unchanged.
         time: seconds since the epoch.
     """
 
@@ -97,7 +98,9 @@ def to_run_event(entry: dg.EventLogEntry) -> RunEvent | None:
         lines = entry.user_message.strip().splitlines()
         return RunEvent("log", step, lines[-1], entry.timestamp) if step and lines else None
     if event.event_type_value == "ASSET_MATERIALIZATION":
-        return RunEvent("materialized", step, "", entry.timestamp)
+        unchanged = event.step_materialization_data.materialization.metadata.get("unchanged")
+        text = str(unchanged.value) if unchanged else ""
+        return RunEvent("materialized", step, text, entry.timestamp)
     if event.is_step_start:
         return RunEvent("started", step, "", entry.timestamp)
     if event.is_step_success:

@@ -16,9 +16,7 @@ from churn_assets.storage.protocol import Artifact, ArtifactStore
 from churn_assets.storage.scratch import scratch_folder
 
 
-@dg.asset(
-    group_name="predictors", kinds={"xgboost"}, code_version="2", **stage_options("risk_model")
-)
+@dg.asset(group_name="predictors", kinds={"xgboost"}, **stage_options("risk_model"))
 def risk_model(
     context: dg.AssetExecutionContext,
     compute: Compute,
@@ -30,9 +28,7 @@ def risk_model(
     return compute.run(context, "risk_model", inputs, risk_config)
 
 
-@dg.asset(
-    group_name="predictors", kinds={"xgboost"}, code_version="2", **stage_options("accept_model")
-)
+@dg.asset(group_name="predictors", kinds={"xgboost"}, **stage_options("accept_model"))
 def accept_model(
     context: dg.AssetExecutionContext,
     compute: Compute,

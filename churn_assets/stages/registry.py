@@ -27,7 +27,7 @@ class Declaration:
         settings: `module:class`, the pydantic model of what the stage reads.
         machine: `here`: seconds of work, done in Dagster's own process. `cpu`, `gpu`: a program of
             its own; on Modal it gets the machine of that kind.
-        resumable, cached: see `Stage`.
+        resumable: see `Stage`.
     """
 
     name: str
@@ -35,7 +35,6 @@ class Declaration:
     settings: str
     machine: Machine
     resumable: bool = False
-    cached: bool = False
 
     def settings_type(self) -> type[BaseModel]:
         """The pydantic model of the stage's settings; importing it is cheap."""
@@ -44,9 +43,7 @@ class Declaration:
 
     def load(self) -> Stage:
         """The stage ready to run; imports everything that it needs."""
-        return Stage(
-            self.name, _named(self.function), self.settings_type(), self.resumable, self.cached
-        )
+        return Stage(self.name, _named(self.function), self.settings_type(), self.resumable)
 
 
 def _named(path: str) -> Any:
@@ -103,7 +100,6 @@ _ALL = (
         f"{_MESSAGES}.models.base_model:run",
         f"{_MESSAGES}.config:BaseSettings",
         "cpu",
-        cached=True,
     ),
     Declaration(
         "sft_model",

@@ -23,13 +23,12 @@ def run_stage(
     """Fetch the inputs, run the stage in a fresh folder, publish what it wrote.
 
     Nothing is published unless the stage returned: a failed attempt leaves only its checkpoints.
+    What it made is noted under the digest of the spec, where `made_before` finds it.
 
     Raises:
         ValueError: the stage's metrics hold a number that JSON can't (NaN, infinity), or a
             resumable stage was given no checkpoints folder.
     """
-    if stage.cached and (known := _made_before(spec, store)):
-        return known
     inputs: Mapping[str, Path] = {name: store.get(item) for name, item in spec.inputs.items()}
     config = stage.settings.model_validate(spec.config)
     checkpoints = _checkpoints(stage, spec)
@@ -42,8 +41,7 @@ def run_stage(
         text = json.dumps(metrics, indent=2, allow_nan=False)
         (out / "report.json").write_text(text + "\n")
         artifact = store.put(stage.name, out)
-    if stage.cached:
-        store.write_pointer(_cache_key(spec), artifact.model_dump_json().encode())
+    store.write_pointer(_cache_key(spec), artifact.model_dump_json().encode())
     return StageReport(artifact=artifact, metrics=metrics, seconds=seconds)
 
 
@@ -51,9 +49,12 @@ def _cache_key(spec: StageSpec) -> str:
     return f"stages/{spec.stage}/{spec.digest}.json"
 
 
-def _made_before(spec: StageSpec, store: ArtifactStore) -> StageReport | None:
-    """What an earlier run of the same spec published, unless it was removed or is damaged: then it
-    is made again, and what is stored mended by that."""
+def made_before(spec: StageSpec, store: ArtifactStore) -> StageReport | None:
+    """What an earlier run of the same stage, code, inputs and settings published, or None.
+
+    None too where it was removed or is damaged: then it is made again, and what is stored mended by
+    that. The report has no `seconds`.
+    """
     pointer = store.read_pointer(_cache_key(spec))
     if pointer is None:
         return None

@@ -107,15 +107,12 @@ class Stage:
         settings: the pydantic model of `config`: what the stage reads and nothing else, since
             whatever is in it is part of the result's digest.
         resumable: `run` takes a checkpoints folder.
-        cached: asked again with the same inputs, settings and code version, what it made is used
-            again. For a stage that costs minutes and whose result others train from.
     """
 
     name: str
     run: StageFunction | ResumableFunction
     settings: type[BaseModel]
     resumable: bool = False
-    cached: bool = False
 
 
 Settings = TypeVar("Settings", bound=BaseModel)

@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from churn_assets.stages import entry
 from churn_assets.stages.child_process import StageError
 from churn_assets.stages.entry import ThrottledProgress, open_pipes, run_with_pipes
-from churn_assets.stages.runner import run_stage
+from churn_assets.stages.runner import made_before, run_stage
 from churn_assets.stages.spec import Progress, Stage, StageSpec, silent
 from churn_assets.storage.local import LocalArtifactStore
 from modal_jobs.container import google_identity
@@ -215,33 +215,33 @@ def test_only_the_same_work_shares_checkpoints(
     assert (change(asked).digest == asked.digest) is same
 
 
-def test_a_cached_stage_runs_once_for_the_same_work(store: LocalArtifactStore) -> None:
-    """Minutes are not spent twice; other settings, other code or a pruned result are other work."""
-    runs: list[float] = []
-
-    def slow(
-        inputs: Mapping[str, Path], out: Path, config: Config, progress: Progress = silent
-    ) -> dict[str, Any]:
-        runs.append(config.value)
-        (out / "weights").write_text(str(config.value))
-        return {"value": config.value}
-
-    stage = Stage("toy", slow, Config, cached=True)
+def test_what_was_made_before_is_found_by_the_same_work_only(store: LocalArtifactStore) -> None:
+    """Minutes are not spent twice; other settings or other code are other work."""
+    stage = Stage("toy", run, Config)
+    assert made_before(spec(store), store) is None
     first = run_stage(stage, spec(store), store)
-    again = run_stage(stage, spec(store), store)
+    again = made_before(spec(store), store)
+    assert again is not None
     assert (again.artifact, again.metrics, again.seconds) == (first.artifact, first.metrics, None)
-    assert runs == [1.0]
-    run_stage(stage, spec(store, config={"value": 2.0}), store)
-    run_stage(stage, spec(store, code_version="2"), store)
-    assert runs == [1.0, 2.0, 1.0]
+    assert made_before(spec(store, config={"value": 2.0}), store) is None
+    assert made_before(spec(store, code_version="2"), store) is None
+
+
+def test_what_is_gone_or_damaged_is_made_again(store: LocalArtifactStore) -> None:
+    """The advice for a damaged artifact is to make it again, so that must mend it."""
+    stage = Stage("toy", run, Config)
+    first = run_stage(stage, spec(store), store)
     store.delete(first.artifact.name, first.artifact.version)
+    assert made_before(spec(store), store) is None
     assert run_stage(stage, spec(store), store).artifact == first.artifact
-    assert runs == [1.0, 2.0, 1.0, 1.0]
-    (store.get(first.artifact) / "weights").write_text("rotten")  # the advice is to make it again
-    made_again = run_stage(stage, spec(store), store)
-    assert (made_again.artifact, made_again.metrics) == (first.artifact, first.metrics)
+    [damaged, *_] = [file for file in store.get(first.artifact).iterdir() if file.is_file()]
+    content = damaged.read_bytes()
+    damaged.write_bytes(b"rotten")
+    assert made_before(spec(store), store) is None
+    assert run_stage(stage, spec(store), store).artifact == first.artifact
+    assert (store.get(first.artifact) / damaged.name).read_bytes() == content
     [pointer] = [key for key in store.pointers() if spec(store).digest in key]
     store.write_pointer(pointer, b"not JSON")
+    assert made_before(spec(store), store) is None
     assert run_stage(stage, spec(store), store).artifact == first.artifact
-    assert runs == [1.0, 2.0, 1.0, 1.0, 1.0, 1.0]
-    assert (store.get(first.artifact) / "weights").read_text() == "1.0"
+    assert made_before(spec(store), store) is not None

@@ -1,0 +1,82 @@
+"""A stage's code version changes with what the stage may execute, and with nothing else."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import churn_assets
+from churn_assets.stages.registry import STAGES
+from churn_assets.stages.sources import code_version
+
+PACKAGE = Path(churn_assets.__file__).parent
+RISK = STAGES["risk_model"].function
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The package's sources in a folder of their own."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    return Path(shutil.copytree(PACKAGE, tmp_path / "churn_assets", ignore=ignored))
+
+
+def version_in(copy: Path, function: str = RISK) -> str:
+    program = (
+        f"from churn_assets.stages.sources import code_version; print(code_version({function!r}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=copy.parent,
+        env={"PYTHONPATH": str(copy.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def test_where_the_sources_lie_is_no_part_of_it(copy: Path) -> None:
+    """This machine and a container must agree."""
+    assert version_in(copy) == code_version(RISK)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "predictors/training/risk.py",
+        "predictors/scoring/forest.py",
+        "domain/statistics.py",  # imported by what the stage imports
+        "domain/__init__.py",
+    ],
+)
+def test_a_line_of_what_it_imports_changes_it(copy: Path, changed: str) -> None:
+    """Why: nobody remembers to raise a version by hand."""
+    with (copy / changed).open("a") as file:
+        file.write("\n# another line\n")
+    assert version_in(copy) != code_version(RISK)
+
+
+@pytest.mark.parametrize("changed", ["messages/shield/rules.json", "cli/serve.py", "settings.py"])
+def test_a_line_of_what_it_never_reads_does_not(copy: Path, changed: str) -> None:
+    """Why: a word of the shield must not train the risk model again."""
+    with (copy / changed).open("a") as file:
+        file.write("\n")
+    assert version_in(copy) == code_version(RISK)
+
+
+def test_data_beside_its_modules_change_it(copy: Path) -> None:
+    """The shield's rules are a file that the bank is made by."""
+    bank = STAGES["message_bank"].function
+    with (copy / "messages/shield/rules.json").open("a") as file:
+        file.write("\n")
+    assert version_in(copy, bank) != code_version(bank)
+
+
+def test_an_unknown_module_is_an_error() -> None:
+    """A misspelt declaration must not be a stage whose code never changes."""
+    with pytest.raises(ModuleNotFoundError, match="no module"):
+        code_version("churn_assets.nothing:run")
