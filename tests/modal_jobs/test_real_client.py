@@ -37,7 +37,7 @@ def outputs(*results: api_pb2.GenericResult) -> api_pb2.FunctionGetOutputsRespon
         api_pb2.FunctionGetOutputsItem(result=result, data_format=api_pb2.DATA_FORMAT_PICKLE)
         for result in results
     ]
-    return api_pb2.FunctionGetOutputsResponse(outputs=items, num_unfinished_inputs=not items)
+    return api_pb2.FunctionGetOutputsResponse(outputs=items, num_unfinished_inputs=int(not items))
 
 
 SUCCESS = outputs(Result(status=Result.GENERIC_STATUS_SUCCESS, data=pickle.dumps(None)))
