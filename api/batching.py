@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from api.errors import RETRY, ApiError
 from churn_assets.serving.engine import RetentionEngine
-from churn_assets.serving.schemas import PredictRequest
+from churn_assets.serving.schemas import CustomerRequest
 
 MOST_AT_ONCE = 64  # more in one pass no longer make it cheaper for each
 MOST_BATCHES = 16  # being answered or waiting for it
@@ -38,9 +38,9 @@ class Batcher:
     """Collects the requests of one turn of the event loop. Used from that loop only."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[Serving, PredictRequest, asyncio.Future[dict[str, Any]]]] = []
+        self._waiting: list[tuple[Serving, CustomerRequest, asyncio.Future[dict[str, Any]]]] = []
 
-    async def predict(self, serving: Serving, request: PredictRequest) -> dict[str, Any]:
+    async def predict(self, serving: Serving, request: CustomerRequest) -> dict[str, Any]:
         """The answer to one request, in the shape of `PredictResponse`."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[dict[str, Any]] = loop.create_future()
@@ -59,7 +59,7 @@ class Batcher:
 
 
 def _answer(
-    serving: Serving, group: list[tuple[PredictRequest, asyncio.Future[dict[str, Any]]]]
+    serving: Serving, group: list[tuple[CustomerRequest, asyncio.Future[dict[str, Any]]]]
 ) -> None:
     requests = [request for request, _ in group]
     answers = serving.engine.try_many(requests, force_baseline=serving.baseline_forced)

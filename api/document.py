@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from fastapi import FastAPI
 
 from api.routes.health import NOT_READY
+from churn_assets.serving.forms import Form
 from churn_assets.serving.schemas import SAMPLE_ANSWER
 
 
@@ -21,4 +23,17 @@ class DocumentedApp(FastAPI):
         schemas["BatchRow"]["properties"]["answer"]["examples"] = [SAMPLE_ANSWER]
         not_ready = document["paths"]["/readyz"]["get"]["responses"]["503"]
         not_ready["content"]["application/json"]["example"] = NOT_READY.model_dump()
-        return document
+        services = getattr(self.state, "services", None)
+        engine = services.host.engine if services else None
+        if engine is None or engine.form.schema is None:
+            return document
+        return of_contract(document, engine.form)
+
+
+def of_contract(document: dict[str, Any], form: Form) -> dict[str, Any]:
+    """The document with the customers of the serving release's contract."""
+    document = deepcopy(document)  # FastAPI keeps the one that it made
+    schemas = document["components"]["schemas"]
+    schemas["PredictRequest"] = form.model.model_json_schema()
+    schemas["BatchRequest"]["properties"]["customers"]["examples"] = [[form.sample]]
+    return document

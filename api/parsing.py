@@ -44,13 +44,19 @@ class BodyRoute(APIRoute):
 
     async def respond(self, request: Request, content: bytes) -> Response:
         """The endpoint's answer to the body that these bytes hold."""
-        response: Response = await self.endpoint(self.parse(content), request)
+        body = self.parse(content, self.model_for(request))
+        response: Response = await self.endpoint(body, request)
         return response
 
-    def parse(self, content: bytes) -> BaseModel:
+    def model_for(self, request: Request) -> type[BaseModel]:
+        """What the body has to be: the model in the endpoint's signature, unless a route knows
+        better."""
+        return self._model
+
+    def parse(self, content: bytes, model: type[BaseModel] | None = None) -> BaseModel:
         """The endpoint's body; raises RequestValidationError."""
         try:
-            return validated(self._model, loads(content))
+            return validated(model or self._model, loads(content))
         except ValidationError as error:
             problems = error.errors(include_url=False, include_input=False)
             raise RequestValidationError(

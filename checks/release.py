@@ -56,17 +56,17 @@ def every_component_is_of_its_own_build(
 @dg.asset_check(
     asset="predictions",
     blocking=True,
-    additional_ins={"telco_customers": dg.AssetIn("telco_customers")},
+    additional_ins={"active_customers": dg.AssetIn("active_customers")},
 )
 def every_customer_is_scored_once(
-    store: StoreResource, predictions: Artifact, telco_customers: Artifact
+    store: StoreResource, predictions: Artifact, active_customers: Artifact
 ) -> dg.AssetCheckResult:
     """As many predictions as customers, each customer once."""
     artifacts = store.open()
     table = pq.read_table(
         artifacts.get(predictions) / "predictions.parquet", columns=["customer_id"]
     )
-    customers = artifacts.get(telco_customers)
+    customers = artifacts.get(active_customers)
     expected = {
         identity
         for split in SPLITS

@@ -9,9 +9,12 @@ import dagster as dg
 from checks import datasets as dataset_checks
 from checks import decision as decision_checks
 from checks import messages as message_checks
+from checks import own_customers
 from checks import predictors as predictor_checks
 from checks import release as release_checks
 from churn_assets import automation
+from churn_assets.customers.assets import OwnTables, customer_assets
+from churn_assets.customers.contract.model import BUILT_IN
 from churn_assets.datasets import assets as datasets
 from churn_assets.decision import assets as decision
 from churn_assets.messages import assets as messages
@@ -30,14 +33,24 @@ from churn_assets.settings import PROJECT, Settings, load_settings
 def definitions() -> dg.Definitions:
     """Assets, checks, jobs, schedules, sensors and resources."""
     settings = load_settings()
-    assets = dg.load_assets_from_modules([datasets, predictors, decision, messages, release])
+    own = settings.customers is not None
+    assets = [
+        *dg.load_assets_from_modules([datasets, predictors, decision, messages, release]),
+        *customer_assets(own),
+    ]
+    checks = dg.load_asset_checks_from_modules(
+        [dataset_checks, predictor_checks, decision_checks, message_checks, release_checks]
+    )
+    if own:  # nothing of IBM's: neither the data set nor bounds that presuppose it
+        assets = [asset for asset in assets if asset.key != dg.AssetKey("telco_customers")]
+        checks = [
+            check for check in checks if not _of_ibm_telco(check)
+        ] + own_customers.own_checks()
     whole: dg.Definitions = dg.Definitions(
         assets=dg.map_asset_specs(
             automation.with_automation, cast(list[dg.AssetsDefinition], assets)
         ),
-        asset_checks=dg.load_asset_checks_from_modules(
-            [dataset_checks, predictor_checks, decision_checks, message_checks, release_checks]
-        ),
+        asset_checks=checks,
         jobs=automation.jobs,
         schedules=automation.schedules,
         sensors=automation.sensors,
@@ -46,6 +59,14 @@ def definitions() -> dg.Definitions:
         executor=choose_executor(settings.compute),
     )
     return whole
+
+
+def _of_ibm_telco(check: dg.AssetChecksDefinition) -> bool:
+    """Whether it judges the built-in customers, or the risk model by what is known of them."""
+    return any(
+        key.asset_key.to_user_string() in ("telco_customers", "risk_model")
+        for key in check.check_keys
+    )
 
 
 def bind(settings: Settings) -> dict[str, Any]:
@@ -57,6 +78,12 @@ def bind(settings: Settings) -> dict[str, Any]:
     return {
         "home": settings.home,
         "data_config": settings.data,
+        "own_tables": OwnTables(
+            settings.customers or BUILT_IN,
+            refused=settings.home / "customers" / "refused",
+            raw=settings.home / "raw",
+            data=settings.data,
+        ),
         "risk_config": settings.risk,
         "accept_config": settings.accept,
         "decision_config": settings.decision,

@@ -68,7 +68,7 @@ def predict(
     `out` appears when it is whole; shards and results are in the store only while this runs.
 
     Args:
-        customers: columns as in the data set `telco_customers`.
+        customers: columns as in the asset `active_customers`.
         release: the artifact of the release that decides.
         apply: how the shards are mapped; by default one after the other in this process.
 
@@ -84,7 +84,7 @@ def predict(
         specs = [
             StageSpec(
                 stage=STAGE.name,
-                inputs={"release": release, "telco_customers": shard},
+                inputs={"release": release, "active_customers": shard},
                 config=config.model_dump(mode="json"),
                 store_url=store.url,
             ).model_dump(mode="json")
@@ -101,15 +101,21 @@ def predict(
 
 def _join(results: Iterable[Spec], out: Path, store: ArtifactStore, stored: list[Artifact]) -> int:
     """Write the shards' results to `out` in order, noting each in `stored`; returns the rows."""
-    rows = 0
-    with pq.ParquetWriter(out, predictions.SCHEMA) as writer:
+    rows, writer = 0, None
+    try:
         for result in results:
             report = StageReport.model_validate(result)
             stored.append(report.artifact)
             rows += report.metrics["customers"]
             file = pq.ParquetFile(store.get(report.artifact) / "predictions.parquet")
+            # The columns are those of the release's contract.
+            writer = writer or pq.ParquetWriter(out, file.schema_arrow)
             for batch in file.iter_batches():
                 writer.write_batch(batch)
+        writer = writer or pq.ParquetWriter(out, predictions.SCHEMA)  # of nobody
+    finally:
+        if writer is not None:
+            writer.close()
     return rows
 
 

@@ -111,7 +111,7 @@ function control(name, property) {
   Object.assign(input, { id: `field-${name}`, name, required: schema.required.includes(name) });
   input.setAttribute("aria-describedby", `problem-${name}`);
   return make("div", { className: "field" },
-    make("label", { htmlFor: input.id, textContent: words(name) }), input,
+    make("label", { htmlFor: input.id, textContent: property["x-label"] ?? words(name) }), input,
     make("p", { id: `problem-${name}`, className: "problem", hidden: true }));
 }
 

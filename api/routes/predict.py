@@ -6,16 +6,26 @@ import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
 
 from api.deps import Admitted, services_of, serving_of
-from api.errors import JsonResponse, documented
+from api.errors import RETRY, ApiError, JsonResponse, documented
 from api.parsing import BodyRoute
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.live.hosting import EngineHost
 from churn_assets.serving.metrics import count_answer
-from churn_assets.serving.schemas import PredictRequest, PredictResponse
+from churn_assets.serving.schemas import CustomerRequest, PredictRequest, PredictResponse
 
-router = APIRouter(tags=["decisions"], route_class=BodyRoute, dependencies=[Admitted])
+
+class CustomerRoute(BodyRoute):
+    """Reads its body as a customer of the contract whose release serves."""
+
+    def model_for(self, request: Request) -> type[BaseModel]:
+        engine = services_of(request).host.engine
+        return self._model if engine is None else engine.form.model
+
+
+router = APIRouter(tags=["decisions"], route_class=CustomerRoute, dependencies=[Admitted])
 
 
 @router.post(
@@ -24,6 +34,10 @@ router = APIRouter(tags=["decisions"], route_class=BodyRoute, dependencies=[Admi
 async def predict(customer: PredictRequest, request: Request) -> Response:
     """Decide whether to contact this customer now, with which offer, and what to write."""
     serving, services = serving_of(request), services_of(request)
+    if not isinstance(customer, serving.engine.form.model):
+        raise ApiError(
+            503, "not_ready", "the release has just changed; send it again", headers=RETRY
+        )
     if serving.engine.live_writer is None or serving.baseline_forced or customer.force_baseline:
         answer = await services.batcher.predict(serving, customer)
     else:  # a language model takes its time: in a thread of its own, so that others needn't wait
@@ -35,7 +49,7 @@ async def predict(customer: PredictRequest, request: Request) -> Response:
 
 
 def _generate(
-    engine: RetentionEngine, host: EngineHost, customer: PredictRequest
+    engine: RetentionEngine, host: EngineHost, customer: CustomerRequest
 ) -> dict[str, Any]:
     """Reads the kill switch now: it may have been thrown while the customer waited for its turn."""
     return engine.predict(customer, force_baseline=host.switched_off)

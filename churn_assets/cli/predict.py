@@ -65,16 +65,17 @@ def predict(
     """
     # Imported here: other commands need not know what serves.
     from churn_assets.cli.customers.files import CustomerFileError, Customers, Row, read_customers
-    from churn_assets.serving.schemas import SAMPLE_REQUEST
+    from churn_assets.serving.forms import load_form
 
     if sample == (file is not None):
         raise typer.BadParameter("give either a file or --sample")
     form = form or form_of(out)
+    fields = load_form(open_registry().folder())
     try:
         customers = (
-            Customers([Row(1, SAMPLE_REQUEST, SAMPLE_REQUEST)], single=True)
+            Customers([Row(1, fields.sample, fields.sample)], single=True)
             if file is None
-            else read_customers(file)
+            else read_customers(file, fields)
         )
     except CustomerFileError as error:
         raise fail(error) from error
@@ -140,7 +141,6 @@ def engine_asker() -> Ask:
     from churn_assets.serving.bulk.batch import BatchRequest, answer_batch
     from churn_assets.serving.engine import RetentionEngine
     from churn_assets.serving.problems import problems_of
-    from churn_assets.serving.schemas import PredictRequest
 
     registry, config = open_registry(), load_settings().api
     engine = RetentionEngine.load(registry.folder(), config.default_time_zone)
@@ -149,7 +149,7 @@ def engine_asker() -> Ask:
     def ask(customers: list[Any]) -> list[dict[str, Any]]:
         if len(customers) == 1:  # as POST /predict: the language model may write it on the spot
             try:
-                request = PredictRequest.model_validate(customers[0])
+                request = engine.form.model.model_validate(customers[0])
             except ValidationError as error:
                 return [{"answer": None, "errors": problems_of(error.errors())}]
             return [{"answer": engine.predict(request, force_baseline=forced), "errors": []}]

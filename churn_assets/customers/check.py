@@ -40,7 +40,17 @@ def quiet(what: str, step: int, total: int) -> None:
     """A `Told` that says nothing."""
 
 
-def check(contract: Contract, places: Places, refused: Path, told: Told = quiet) -> Report:
+Take = Callable[[duckdb.DuckDBPyConnection, Judged], None]
+"""Given every table of customers once it is judged, with the data base that holds its rows."""
+
+
+def check(
+    contract: Contract,
+    places: Places,
+    refused: Path,
+    told: Told = quiet,
+    take: Take | None = None,
+) -> Report:
     """Read every table of a contract and report on all of it.
 
     Args:
@@ -48,6 +58,7 @@ def check(contract: Contract, places: Places, refused: Path, told: Told = quiet)
         places: where their files come from.
         refused: folder for the files of refused rows.
         told: how far it is.
+        take: takes the rows that are used.
 
     Raises:
         DataError: a table can't be read as a whole, or changed meanwhile.
@@ -58,6 +69,9 @@ def check(contract: Contract, places: Places, refused: Path, told: Told = quiet)
         checking = _Checking(contract, places, refused, told, connection, folder, report)
         if contract.customers:
             checking.customers(contract.customers)
+        if take is not None:
+            for judged in checking.judged:
+                take(connection, judged)
         if contract.campaign:
             checking.campaign(contract.campaign)
     return report
@@ -79,6 +93,7 @@ class _Checking:
         self.contract, self.places, self.refused, self.told = contract, places, refused, told
         self.connection, self.folder, self.report = connection, folder, report
         self.mentioned = _mentioned(contract)
+        self.judged: list[Judged] = []
 
     def customers(self, part: CustomerPart) -> None:
         """The history, and the active customers where they're a table of their own."""
@@ -127,7 +142,9 @@ class _Checking:
         self.told(f"reading {name}", 0, 0)
         read = read_table(table, self.places, folder, partial(self.told, f"reading {name}"))
         self.told(f"checking {name}", 0, 0)
-        return judge(self.connection, name, table, read, columns, key, once)
+        judged = judge(self.connection, name, table, read, columns, key, once)
+        self.judged.append(judged)
+        return judged
 
     def _reported(self, judged: Judged, table: Table, outcome: str | None) -> None:
         report, name = self.report, judged.name

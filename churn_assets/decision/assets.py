@@ -12,13 +12,13 @@ def retention_environment(
     context: dg.AssetExecutionContext,
     compute: Compute,
     decision_config: dg.ResourceParam[DecisionConfig],
-    telco_customers: Artifact,
+    active_customers: Artifact,
     risk_model: Artifact,
     accept_model: Artifact,
 ) -> dg.MaterializeResult[Artifact]:
     """The customers that episodes are drawn from, scored by both predictors."""
     inputs = {
-        "telco_customers": telco_customers,
+        "active_customers": active_customers,
         "risk_model": risk_model,
         "accept_model": accept_model,
     }

@@ -21,6 +21,7 @@ from churn_assets.decision.rules.tuning import tuned_baselines
 from churn_assets.domain.splits import SPLITS
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.predictors.scoring.features import at_start_of_period
+from churn_assets.predictors.scoring.held_out import out_of_fold_first, read_out_of_fold
 from churn_assets.predictors.scoring.scorers import AcceptScorer, RiskScorer
 from churn_assets.stages.spec import Progress, silent
 
@@ -33,7 +34,7 @@ def run_environment(
     config: WorldSettings,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Score the telco customers and write `train|valid|test.safetensors` (risk, accept, value).
+    """Score the active customers and write `train|valid|test.safetensors` (risk, accept, value).
 
     The accept model is asked as at the start of a period, like in serving: the environment lowers
     acceptance itself (`state.build_states` does the same).
@@ -43,14 +44,17 @@ def run_environment(
 
     risk = RiskScorer.load(inputs["risk_model"])
     accept = AcceptScorer.load(inputs["accept_model"])
+    known = read_out_of_fold(inputs["risk_model"])
     report: dict[str, Any] = {"preset": config.preset, "params": config.environment.model_dump()}
     for split in SPLITS:
-        table = pd.read_parquet(inputs["telco_customers"] / f"{split}.parquet")
+        table = pd.read_parquet(inputs["active_customers"] / f"{split}.parquet")
         value = MONTHS_OF_VALUE * table["monthly_charges"].to_numpy(dtype=np.float64)
-        records = table.drop(columns=["churn"]).to_dict(orient="records")
+        records = table.drop(columns=["churn"], errors="ignore").to_dict(orient="records")
         rows = [{str(name): cell for name, cell in record.items()} for record in records]
         begun = [at_start_of_period(row) for row in rows]
-        customers = Customers(risk.predict(rows), accept.predict(begun), value)
+        scored = out_of_fold_first(rows, risk.predict(rows), known)
+        worth = value > 0  # who pays nothing has nothing that could be retained
+        customers = Customers(scored[worth], accept.predict(begun)[worth], value[worth])
         customers.save(out / f"{split}.safetensors")
         report[split] = {
             "customers": len(customers),

@@ -21,10 +21,10 @@ def risk_model(
     context: dg.AssetExecutionContext,
     compute: Compute,
     risk_config: dg.ResourceParam[RiskConfig],
-    telco_customers: Artifact,
+    customer_history: Artifact,
 ) -> dg.MaterializeResult[Artifact]:
     """P(churn) of a customer: XGBoost, calibrated on out-of-fold scores."""
-    inputs = {"telco_customers": telco_customers}
+    inputs = {"customer_history": customer_history}
     return compute.run(context, "risk_model", inputs, risk_config)
 
 
@@ -34,7 +34,7 @@ def accept_model(
     compute: Compute,
     accept_config: dg.ResourceParam[AcceptConfig],
     store: StoreResource,
-    telco_customers: Artifact,
+    customer_history: Artifact,
     bank_contacts: Artifact,
 ) -> dg.MaterializeResult[Artifact]:
     """P(accept | offer) of a customer, never falling in the offer.
@@ -42,7 +42,7 @@ def accept_model(
     The responses to discounts are simulated on real contacts (the metadata say how), unless the
     settings name a campaign log of your own.
     """
-    inputs = {"telco_customers": telco_customers, "bank_contacts": bank_contacts}
+    inputs = {"customer_history": customer_history, "bank_contacts": bank_contacts}
     if accept_config.campaign_log is not None:
         inputs["campaign_log"] = publish_log(store.open(), accept_config.campaign_log)
     return compute.run(context, "accept_model", inputs, accept_config)

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from churn_assets.customers.schema import load_schema
 from churn_assets.messages.config import MessagesConfig
 from churn_assets.release.bundle import (
     Component,
@@ -35,6 +36,7 @@ REPORT_OF = {
     "policy": "policy_report",
     "messages": "message_bank",
 }
+FACTS = ("source", "rows", "sha256", "contract")
 BASELINE = "priced_greedy"  # the kill switch: a rule that a person can check by hand
 PACKAGE = "churn-retention"
 
@@ -140,7 +142,7 @@ def assemble(
 
     Args:
         parts: asset name -> folder.
-        customers: folder of `telco_customers`, from which golden requests are drawn.
+        customers: folder of `customer_history`, from which golden requests are drawn.
         out: an empty folder.
 
     Returns:
@@ -148,6 +150,8 @@ def assemble(
     """
     rooms = rooms_of(parts, terms.preset, gated)
     collect(rooms, {asset: parts[asset] for asset in REPORT_OF.values()}, out)
+    if schema := load_schema(customers):
+        schema.save(out)
     messages = terms.messages_with(gated)
     rehearsal.write_golden(out, customers, terms.golden_requests, messages)
     return content_digest(out)
@@ -174,8 +178,7 @@ def seal(
     components = gated.components
     report = {
         "data": {
-            name: {key: facts[key] for key in ("source", "rows", "sha256")}
-            for name, facts in data.items()
+            name: {key: facts[key] for key in FACTS if key in facts} for name, facts in data.items()
         },
         **{
             section: _read(out / "reports" / f"{asset}.json")[section]

@@ -37,7 +37,7 @@ def release(
     rehearsal: dg.ResourceParam[Rehearsal],
     asset_graph: dg.ResourceParam[Graph],
     store: StoreResource,
-    telco_customers: Artifact,
+    customer_history: Artifact,
     bank_contacts: Artifact,
     oasst1_pairs: Artifact,
     preference_pairs: Artifact,
@@ -66,7 +66,7 @@ def release(
         "message_bank": message_bank,
     }
     data = {
-        "telco_customers": telco_customers,
+        customer_history.name: customer_history,  # "telco_customers" where that is the source
         "bank_contacts": bank_contacts,
         "oasst1_pairs": oasst1_pairs,
         "preference_pairs": preference_pairs,
@@ -76,7 +76,7 @@ def release(
         folders = opened.get(retention_environment), opened.get(oracle_policy)
         return World(*folders, preset=release_terms.preset, samples=release_terms.samples)
 
-    build = Build(models, data, world, counts, missed)
+    build = Build(models, data, customer_history, world, counts, missed)
     record = _published(registry, build, release_terms, rehearsal)
     if not record.promoted and not record.withdrawn:
         reason = _promote_unless_worse(registry, record, rehearsal)
@@ -93,12 +93,14 @@ def release(
 class Build:
     """What a release is made of.
 
-    models, data: asset name -> artifact. world: the current customers, to judge a stand-in on.
-    checks: how many `passed`, `failed` and `warned`. missed: component -> the gates it missed.
+    models, data: asset name -> artifact. customers: those learnt from, one of `data`. world: the
+    current customers, to judge a stand-in on. checks: how many `passed`, `failed` and `warned`.
+    missed: component -> the gates it missed.
     """
 
     models: Mapping[str, Artifact]
     data: Mapping[str, Artifact]
+    customers: Artifact
     world: Callable[[], World]
     checks: Mapping[str, int]
     missed: Mapping[str, Sequence[str]]
@@ -118,7 +120,7 @@ def _published(
         out.mkdir()
         work.mkdir()
         gated = choose(build.missed, parts, build.world, terms.messages, data, champion, work)
-        content = assemble(parts, gated, datasets["telco_customers"], out, terms, rehearsal)
+        content = assemble(parts, gated, datasets[build.customers.name], out, terms, rehearsal)
         known = registry.find_content(content)
         if known is not None:
             return known
@@ -201,12 +203,14 @@ def predictions(
     release_config: dg.ResourceParam[ReleaseConfig],
     rehearsal: dg.ResourceParam[Rehearsal],
     store: StoreResource,
-    telco_customers: Artifact,
+    active_customers: Artifact,
+    risk_model: Artifact,
 ) -> dg.MaterializeResult[Artifact]:
     """Risk, offer response and decision for every customer, by the release in service.
 
     Which one that is, the registry says, as it does to servers: after a roll-back Dagster's newest
-    release is the withdrawn one.
+    release is the withdrawn one. Whoever the risk model learnt from is scored with the risk that
+    models gave who never saw them, where the newest risk model is the release's.
     """
     artifacts = store.open()
     serving = ReleaseRegistry(artifacts).serving()
@@ -214,13 +218,16 @@ def predictions(
         raise dg.Failure("no release serves: materialize `release` first", allow_retries=False)
     forced = kill_switch.baseline_forced(artifacts, release_config.force_baseline)
     config = release_config.model_copy(update={"force_baseline": forced})
-    folder, customers = artifacts.get(serving.artifact), artifacts.get(telco_customers)
+    folder, customers = artifacts.get(serving.artifact), artifacts.get(active_customers)
+
+    trained = read_manifest(folder).models.get("risk_model") == risk_model.sha256
+    seen_by = artifacts.get(risk_model) if trained else None
 
     def progress(step: int, total: int, **metrics: float) -> None:
         context.log.info(f"scored {step:,} of {total:,} ({metrics['rows_per_second']:,.0f} rows/s)")
 
     with scratch_folder("predictions") as out:
-        report = rehearsal.score(folder, customers, out, config, progress)
+        report = rehearsal.score(folder, customers, seen_by, out, config, progress)
         (out / "report.json").write_bytes(canonical_json(report))
         artifact = artifacts.put("predictions", out)
     figures = {name: value for name, value in report.items() if name != "pareto"}

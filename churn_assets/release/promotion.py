@@ -5,12 +5,14 @@ The rule, in this order:
 1. No champion: the challenger is promoted (it has passed every blocking check to exist at all).
 2. Data: a challenger trained on synthetic data never replaces a champion trained on real data; the
    other way round it always does, since figures on different populations can't be compared.
-3. Each figure in `RULES` that both releases have may fall short of the champion's by at most its
+3. Contract: figures of another company's customers can't be compared either, so that a challenger
+   of another contract is promoted.
+4. Each figure in `RULES` that both releases have may fall short of the champion's by at most its
    tolerance (about one standard error of the figure on held-out data, so that a re-run on the same
    data is not refused for noise). One figure beyond its tolerance refuses the challenger.
-4. A figure that the champion has and the challenger lacks refuses it too: what is no longer
+5. A figure that the champion has and the challenger lacks refuses it too: what is no longer
    measured can't be shown to be no worse.
-5. Figures of a component for which the safe fall-back stands in are not compared: that the
+6. Figures of a component for which the safe fall-back stands in are not compared: that the
    champion's own could not stand in again is what made it necessary.
 """
 
@@ -56,6 +58,9 @@ def compare(
     if was_real != is_real:
         reason = "real data replaces synthetic" if is_real else "synthetic data never replaces real"
         return Comparison(champion=champion.release_id, promoted=is_real, reason=reason)
+    if _contract(champion.data) != _contract(data):
+        reason = f"customers of another contract: {_contract(data) or 'the built-in one'}"
+        return Comparison(champion=champion.release_id, promoted=True, reason=reason)
     fallen = {name for name, c in (components or {}).items() if c.source == "fallback"}
     rules = [rule for rule in RULES if rule.path.partition(".")[0] not in fallen]
     figures = [figure for rule in rules if (figure := _figure(rule, champion.report, report))]
@@ -98,6 +103,11 @@ def _look_up(report: Mapping[str, Any], path: str) -> float | None:
 def same_kind_of_data(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether both releases' data are all real, or neither's."""
     return _all_real(one) == _all_real(other)
+
+
+def _contract(data: Mapping[str, Any]) -> str:
+    """The contract whose customers the data are; empty for the built-in one."""
+    return next((str(facts["contract"]) for facts in data.values() if "contract" in facts), "")
 
 
 def _all_real(data: Mapping[str, Any]) -> bool:

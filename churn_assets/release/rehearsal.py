@@ -24,7 +24,7 @@ class Rehearsal(Protocol):
 
         Args:
             bundle: the folder with the release's components.
-            customers: folder of `telco_customers`, from whose test split the requests are drawn.
+            customers: folder of `customer_history`, from whose test split the requests are drawn.
             count: how many; fewer where there are fewer customers.
             messages: the message settings that the release's manifest will hold.
         """
@@ -42,9 +42,20 @@ class Rehearsal(Protocol):
         ...
 
     def score(
-        self, release: Path, customers: Path, out: Path, config: ReleaseConfig, progress: Progress
+        self,
+        release: Path,
+        customers: Path,
+        risk_model: Path | None,
+        out: Path,
+        config: ReleaseConfig,
+        progress: Progress,
     ) -> dict[str, Any]:
         """Write `out/predictions.parquet`, a row for every customer.
+
+        Args:
+            customers: folder of `active_customers`.
+            risk_model: the folder of the release's risk model as its stage left it, with the risk
+                of those that it learnt from; None where that is gone.
 
         Returns:
             Counts and sums over all customers, and what other spends would retain.

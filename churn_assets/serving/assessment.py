@@ -21,6 +21,7 @@ from churn_assets.decision.policy import load_params, load_policy
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.predictors.scoring.features import at_start_of_period
+from churn_assets.predictors.scoring.held_out import out_of_fold_first
 from churn_assets.predictors.scoring.scorers import AcceptScorer, RiskScorer
 
 HALF_A_CENT = 0.5  # in cents: what is less is rounded to nothing
@@ -100,15 +101,18 @@ class Assessor:
         baseline: Sequence[bool] = (),
         *,
         explain: bool = False,
+        known_risk: Mapping[str, float] | None = None,
     ) -> Assessments:
         """Score the rows and decide.
 
         Args:
-            rows: columns of the telco table plus contact history and `budget_remaining`; a missing
-                key or None is a missing value.
+            rows: the contract's fields, `tenure` and `monthly_charges`, plus contact history and
+                `budget_remaining`; a missing key or None is a missing value.
             baseline: for each row, whether to use the rule-based policy instead of the learned one;
                 empty: for none.
             explain: whether to compute `contributions`.
+            known_risk: customer id -> risk of those whom the risk model learnt from, by models that
+                never saw them; it takes the place of the model's own.
 
         Raises:
             ValueError: a value outside its range; names the column.
@@ -120,6 +124,7 @@ class Assessor:
                 contributions = np.hstack([contributions, self._moved_by(answers)])
         else:
             risk = self.risk.predict(rows)
+        risk = out_of_fold_first(rows, risk, known_risk or {})
         states = build_states(
             risk,
             self.accept.predict([at_start_of_period(row) for row in rows]),

@@ -15,13 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.config import GenerationConfig
-from churn_assets.messages.shield.brief import MessageBrief, services_of
+from churn_assets.messages.shield.brief import MessageBrief
 from churn_assets.messages.writing.bank import ScoredTemplate
 from churn_assets.messages.writing.writer import CandidateSource, Message, MessageWriter
 from churn_assets.release.bundle import Manifest, ReleaseError, message_seed, verify
 from churn_assets.serving.assessment import Assessments, Assessor
-from churn_assets.serving.explain import top_reasons, warnings_of
-from churn_assets.serving.schemas import PredictRequest
+from churn_assets.serving.explain import top_reasons
+from churn_assets.serving.forms import Form, load_form
+from churn_assets.serving.schemas import CustomerRequest
 from churn_assets.serving.zones import zone_info
 
 CENTS = 2  # decimal places of money
@@ -71,6 +72,7 @@ class RetentionEngine:
     Attributes:
         release_id: what `metadata.release_id` says.
         manifest: the release's manifest; None while a release is being built.
+        form: what its customers look like.
     """
 
     def __init__(
@@ -84,12 +86,18 @@ class RetentionEngine:
     ) -> None:
         self.release_id = release_id
         self.manifest = manifest
-        self.default_time_zone = default_time_zone
+        self.form: Form = load_form(folder)
+        own_zone = self.form.schema.default_zone if self.form.schema else None
+        self.default_time_zone = own_zone or default_time_zone
         self.assessor = Assessor.load(folder)
         self.writer = MessageWriter.load(
             folder / "messages", currency=messages.currency, offer_months=messages.offer_months
         )
         self.reviewed_writer = MessageWriter(self.writer.shield)
+        if self.form.schema is not None:
+            # The language model's briefs are the built-in contract's: it would speak of kinds of
+            # contracts and services that these customers don't have.
+            self.writer = self.reviewed_writer
         self.live_writer = self._load_live_writer(folder, messages)
         self._message_seed = message_seed(folder)
 
@@ -109,13 +117,13 @@ class RetentionEngine:
             manifest=manifest,
         )
 
-    def predict(self, request: PredictRequest, **options: Unpack[Options]) -> dict[str, Any]:
+    def predict(self, request: CustomerRequest, **options: Unpack[Options]) -> dict[str, Any]:
         """The answer to one request, in the shape of `PredictResponse`."""
         [answer] = self.predict_many([request], **options)
         return answer
 
     def predict_many(
-        self, requests: Sequence[PredictRequest], **options: Unpack[Options]
+        self, requests: Sequence[CustomerRequest], **options: Unpack[Options]
     ) -> list[dict[str, Any]]:
         """The answers to N requests; raises what the first that can't be answered has raised."""
         answers = []
@@ -126,7 +134,7 @@ class RetentionEngine:
         return answers
 
     def try_many(
-        self, requests: Sequence[PredictRequest], **options: Unpack[Options]
+        self, requests: Sequence[CustomerRequest], **options: Unpack[Options]
     ) -> list[dict[str, Any] | Exception]:
         """The answers to N requests: one vectorised pass, then a message for each contact.
 
@@ -145,7 +153,7 @@ class RetentionEngine:
 
     def _answers(
         self,
-        requests: Sequence[PredictRequest],
+        requests: Sequence[CustomerRequest],
         *,
         now: datetime | None = None,
         force_baseline: bool = False,
@@ -155,24 +163,24 @@ class RetentionEngine:
         exact: bool = False,
     ) -> list[dict[str, Any] | Exception]:
         """`try_many`, but for what the pass over all of them raises."""
-        rows = [vars(request) for request in requests]
-        baseline = [force_baseline or request.force_baseline for request in requests]
+        rows = [self.form.row(request) for request in requests]
+        baseline = [force_baseline or row["force_baseline"] for row in rows]
         assessed = self.assessor.assess(rows, baseline, explain=explain)
         reasons, figures = self._reasons(assessed, rows), _Figures(assessed, exact)
         writer = self.live_writer if live and self.live_writer else self.writer
         now = now or datetime.now(UTC)
         answers: list[dict[str, Any] | Exception] = []
-        for i, request in enumerate(requests):
+        for i, row in enumerate(rows):
             by = None if not with_message else self.reviewed_writer if baseline[i] else writer
             try:
-                answers.append(self._answer(request, figures, i, baseline[i], reasons[i], by, now))
+                answers.append(self._answer(row, figures, i, baseline[i], reasons[i], by, now))
             except Exception as error:  # noqa: BLE001 - handed to whoever asked for this row
                 answers.append(error)
         return answers
 
     def _answer(
         self,
-        request: PredictRequest,
+        row: Mapping[str, Any],
         figures: _Figures,
         i: int,
         baseline: bool,
@@ -183,15 +191,15 @@ class RetentionEngine:
         """The i-th customer's answer; `writer` None writes no message."""
         decision, message, send_not_before = figures.decision(i), None, None
         if decision["contact"] and writer is not None:
-            local_time = now.astimezone(zone_info(request.time_zone or self.default_time_zone))
-            message = self._write(writer, request, decision["offer_percentage"], local_time)
+            local_time = now.astimezone(zone_info(row["time_zone"] or self.default_time_zone))
+            message = self._write(writer, row, decision["offer_percentage"], local_time)
             send_not_before = self._send_not_before(message, local_time)
         metadata = figures.metadata(i) | {
             "baseline": baseline,
             "policy": (self.assessor.baseline if baseline else self.assessor.policy).name,
             "release_id": self.release_id,
             "reasons": reasons,
-            "warnings": warnings_of(vars(request)),
+            "warnings": self.form.wording.warnings_of(row),
             "message_source": message.source if message else None,
             "send_not_before": send_not_before,
         }
@@ -210,11 +218,11 @@ class RetentionEngine:
         if assessed.contributions is None:
             return [[] for _ in rows]
         names = self.assessor.reasons[: assessed.contributions.shape[1]]
-        return top_reasons(names, assessed.contributions, rows)
+        return top_reasons(names, assessed.contributions, rows, wording=self.form.wording)
 
     def _load_live_writer(self, folder: Path, messages: ServedMessages) -> MessageWriter | None:
         """The language model itself, where the release was built with `live_generation`."""
-        if not messages.live_generation:
+        if not messages.live_generation or self.form.schema is not None:
             return None
         # By name: it imports torch, which a service that serves the bank must not even see.
         try:
@@ -236,21 +244,21 @@ class RetentionEngine:
     def _write(
         self,
         writer: MessageWriter,
-        request: PredictRequest,
+        row: Mapping[str, Any],
         offer_percentage: int,
         local_time: datetime,
     ) -> Message:
         brief = MessageBrief(
-            name=request.name,
-            tenure=request.tenure,
+            name=row["name"],
+            tenure=row["tenure"],
             offer_percentage=offer_percentage,
-            monthly_charges=request.monthly_charges,
-            contract=request.contract,
+            monthly_charges=row["monthly_charges"],
+            contract=self.form.contract_of(row),
             local_time=local_time,
-            services=services_of(vars(request)),
-            tone=request.tone,
+            services=self.form.services_of(row),
+            tone=row["tone"],
         )
-        return writer.write(brief, seed=f"{request.customer_id}:{self._message_seed}")
+        return writer.write(brief, seed=f"{row['customer_id']}:{self._message_seed}")
 
     def _send_not_before(self, message: Message, local_time: datetime) -> str | None:
         """When quiet hours end, as local time, if they are what keeps the message back."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from churn_assets.customers.schema import CustomerSchema
 
 VERSION = 2
 """To be raised when reasons or warnings come out otherwise for the same customer: a release keeps
@@ -82,11 +84,62 @@ FACTS = (
 )
 
 
+@dataclass(frozen=True)
+class Wording:
+    """How a contract's customers are spoken of.
+
+    Attributes:
+        labels: feature -> its name for people.
+        units: feature -> what its numbers count.
+        facts: columns that are one reason together.
+        built_in: whether they are the built-in contract's, of which more is known.
+    """
+
+    labels: Mapping[str, str]
+    units: Mapping[str, str] = field(default_factory=dict)
+    facts: tuple[Fact, ...] = ()
+    built_in: bool = False
+
+    def text(self, feature: str, value: Any, raises: bool) -> str:
+        """A reason in words."""
+        if self.built_in:
+            return _text(feature, value, raises)
+        label = self.labels.get(feature) or LABELS.get(feature) or feature.replace("_", " ")
+        direction = "raises" if raises else "lowers"
+        named = f"{label[:1].upper()}{label[1:]}"
+        return f"{named}: {self._said(feature, value)}; {direction} the churn risk"
+
+    def _said(self, feature: str, value: Any) -> str:
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if not isinstance(value, int | float):
+            return str(value)
+        number = f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+        unit = self.units.get(feature, "")
+        return f"{number} {unit}".rstrip()
+
+    def warnings_of(self, row: Mapping[str, Any]) -> list[str]:
+        """What looks wrong in a customer's data: each value is allowed, but not all together."""
+        return warnings_of(row) if self.built_in else _history(row)
+
+
+BUILT_IN_WORDS = Wording(LABELS, facts=FACTS, built_in=True)
+
+
+def wording_of(schema: CustomerSchema) -> Wording:
+    """The wording of a contract's customers."""
+    return Wording(
+        {said.name: said.words for said in schema.fields},
+        {said.name: said.unit for said in schema.fields if said.unit},
+    )
+
+
 def top_reasons(
     features: Sequence[str],
     contributions: NDArray[np.floating[Any]],
     rows: Sequence[Mapping[str, Any]],
     count: int = TOP_REASONS,
+    wording: Wording = BUILT_IN_WORDS,
 ) -> list[list[dict[str, Any]]]:
     """For each customer, the facts about them that moved their risk most, largest first.
 
@@ -98,23 +151,34 @@ def top_reasons(
         contributions: (N, F) exact SHAP values in log-odds, for the uncalibrated score.
         rows: the N customers.
         count: at most so many reasons for each.
+        wording: of the customers' contract.
     """
     sizes = contributions.tolist()
-    return [_reasons(features, size, row, count) for row, size in zip(rows, sizes, strict=True)]
+    return [
+        _reasons(features, size, row, count, wording) for row, size in zip(rows, sizes, strict=True)
+    ]
 
 
 def _reasons(
-    features: Sequence[str], sizes: Sequence[float], row: Mapping[str, Any], count: int
+    features: Sequence[str],
+    sizes: Sequence[float],
+    row: Mapping[str, Any],
+    count: int,
+    wording: Wording,
 ) -> list[dict[str, Any]]:
     size_of = {
         name: size for name, size in zip(features, sizes, strict=True) if row.get(name) is not None
     }
-    for fact in FACTS:
+    for fact in wording.facts:
         together = [name for name in fact.columns(row) if name in size_of]
         if len(together) > 1:
             size_of[fact.name] = sum(size_of.pop(name) for name in together)
     largest = sorted(size_of.items(), key=lambda item: -abs(item[1]))[:count]
-    return [_reason(name, row[name], round(size, 4)) for name, size in largest if round(size, 4)]
+    return [
+        _reason(name, row[name], round(size, 4), wording)
+        for name, size in largest
+        if round(size, 4)
+    ]
 
 
 def warnings_of(row: Mapping[str, Any]) -> list[str]:
@@ -163,12 +227,12 @@ def _history(row: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def _reason(feature: str, value: Any, contribution: float) -> dict[str, Any]:
+def _reason(feature: str, value: Any, contribution: float, wording: Wording) -> dict[str, Any]:
     return {
         "feature": feature,
         "value": value,
         "contribution": contribution,
-        "text": _text(feature, value, contribution > 0),
+        "text": wording.text(feature, value, contribution > 0),
     }
 
 

@@ -18,7 +18,6 @@ from typing import Any
 from churn_assets.release.bundle import GOLDEN, ReleaseError, canonical_json
 from churn_assets.serving import explain
 from churn_assets.serving.engine import RetentionEngine
-from churn_assets.serving.schemas import PredictRequest
 
 # A weekday's noon in UTC; requests name their own time zones, so quiet hours are covered too.
 NOON = datetime(2026, 1, 14, 12, tzinfo=UTC)
@@ -86,7 +85,7 @@ def check_live(engine: RetentionEngine, folder: Path) -> None:
     cases = json.loads((folder / GOLDEN).read_bytes())["cases"]
     written = [c["request"] for c in cases if c["answer"]["metadata"]["message_source"] == "model"]
     for request in written:
-        answer = engine.predict(PredictRequest.model_validate(request), now=NOON)
+        answer = engine.predict(engine.form.model.model_validate(request), now=NOON)
         if answer["metadata"]["message_source"] == "model":
             return
     if written:
@@ -96,7 +95,7 @@ def check_live(engine: RetentionEngine, folder: Path) -> None:
 
 
 def _answers(engine: RetentionEngine, requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    parsed = [PredictRequest.model_validate(request) for request in requests]
+    parsed = [engine.form.model.model_validate(request) for request in requests]
     answers = engine.predict_many(parsed, now=NOON, live=False, exact=True)
     for answer in answers:
         del answer["metadata"]["release_id"]  # the id depends on this very file

@@ -14,7 +14,7 @@ from churn_assets.release.config import ReleaseConfig
 from churn_assets.serving import golden
 from churn_assets.serving.bulk import scoring
 from churn_assets.serving.engine import RetentionEngine, ServedMessages
-from churn_assets.serving.schemas import PredictRequest
+from churn_assets.serving.forms import BUILT_IN, Form
 from churn_assets.stages.spec import Progress
 
 GOLDEN_NAMES = ("Sam", "Zoë", "José María", "O'Brien", "李雷", "Ngọc Anh", "Łukasz", "محمد")
@@ -41,30 +41,40 @@ class EngineRehearsal:
             messages=ServedMessages.model_validate(messages),
             default_time_zone=self.default_time_zone,
         )
-        golden.write_golden(engine, draw_requests(customers, count), bundle)
+        golden.write_golden(engine, draw_requests(customers, count, engine.form), bundle)
 
     def check_golden(self, release: Path) -> int:
         """Answer the stored requests again; raises ReleaseError where an answer differs."""
         return golden.check_golden(RetentionEngine.load(release, self.default_time_zone), release)
 
     def score(
-        self, release: Path, customers: Path, out: Path, config: ReleaseConfig, progress: Progress
+        self,
+        release: Path,
+        customers: Path,
+        risk_model: Path | None,
+        out: Path,
+        config: ReleaseConfig,
+        progress: Progress,
     ) -> dict[str, Any]:
         """Write `out/predictions.parquet`; returns the campaign's figures."""
-        inputs = {"release": release, "telco_customers": customers}
+        inputs = {"release": release, "active_customers": customers}
+        if risk_model is not None:
+            inputs["risk_model"] = risk_model
         return scoring.run(inputs, out, config, progress)
 
 
-def draw_requests(customers: Path, count: int) -> list[dict[str, Any]]:
+def draw_requests(customers: Path, count: int, form: Form = BUILT_IN) -> list[dict[str, Any]]:
     """Requests from real held-out customers, with made-up names, two thirds with a contact history,
     some with the kill switch: every code path that an answer can take."""
     table = pq.read_table(customers / "test.parquet")
     rng = np.random.default_rng(GOLDEN_SEED)
     chosen = rng.choice(table.num_rows, size=min(count, table.num_rows), replace=False)
-    known = PredictRequest.model_fields.keys()
+    known = form.model.model_fields.keys()
     requests = []
     for number, row in enumerate(table.take(np.sort(chosen)).to_pylist()):
         request = {key: value for key, value in row.items() if key in known}
+        if form.schema is not None:
+            request["customer_id"] = f"G{number}"  # a company's own ids stay with it
         request["name"] = GOLDEN_NAMES[number % len(GOLDEN_NAMES)]
         if number % 3:
             request |= {

@@ -139,7 +139,30 @@ class Strict(BaseModel):
     )
 
 
-class PredictRequest(Strict):
+class CustomerRequest(Strict):
+    """What a request of any contract has in common: answers of the period have their contacts."""
+
+    @field_validator(
+        "acceptances_this_period",
+        "refusals_this_period",
+        "acceptances_in_cooldown",
+        check_fields=False,
+    )
+    @classmethod
+    def _answers_have_a_contact(cls, value: int | None, info: ValidationInfo) -> int | None:
+        """What is wrong is said of the first field that doesn't fit those before it."""
+        whole, others = _ANSWERS_OF[info.field_name or ""]
+        given = info.data
+        if value is None or not {whole, *others} <= given.keys():  # what lacks is refused itself
+            return value
+        if value + sum(given[other] or 0 for other in others) > (given[whole] or 0):
+            raise PydanticCustomError(
+                "answers", "more than {whole} has (absent: 0)", {"whole": whole}
+            )
+        return value
+
+
+class PredictRequest(CustomerRequest):
     """One customer. The six fields of the sample are required, all others optional."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [SAMPLE_REQUEST]})
@@ -229,20 +252,6 @@ class PredictRequest(Strict):
     force_baseline: bool = Field(
         False, description="use the rule-based policy and a reviewed template", examples=[False]
     )
-
-    @field_validator("acceptances_this_period", "refusals_this_period", "acceptances_in_cooldown")
-    @classmethod
-    def _answers_have_a_contact(cls, value: int | None, info: ValidationInfo) -> int | None:
-        """What is wrong is said of the first field that doesn't fit those before it."""
-        whole, others = _ANSWERS_OF[info.field_name or ""]
-        given = info.data
-        if value is None or not {whole, *others} <= given.keys():  # what lacks is refused itself
-            return value
-        if value + sum(given[other] or 0 for other in others) > (given[whole] or 0):
-            raise PydanticCustomError(
-                "answers", "more than {whole} has (absent: 0)", {"whole": whole}
-            )
-        return value
 
 
 _ANSWERS_OF: dict[str, tuple[str, tuple[str, ...]]] = {

@@ -63,7 +63,7 @@ def publish_predictions(home: Path, workspace: Path) -> None:
     out.mkdir()
     inputs = {
         "release": ReleaseRegistry(store).folder(),
-        "telco_customers": workspace / "telco_customers",
+        "active_customers": workspace / "telco_customers",
     }
     report = run_predictions(inputs, out, ReleaseConfig(batch_rows=7))
     (out / "report.json").write_text(json.dumps(report))

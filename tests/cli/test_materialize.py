@@ -22,8 +22,11 @@ def ready(home: Path, tmp_path: Path) -> Path:
     write_dataset(tmp_path / "telco_customers", "telco_customers")
     latest = ReleaseRegistry(store).latest()
     assert latest is not None
+    (tmp_path / "risk_model").mkdir()
+    (tmp_path / "risk_model" / "model.json").write_text("{}")
     artifacts = {
-        "telco_customers": store.put("telco_customers", tmp_path / "telco_customers"),
+        "active_customers": store.put("telco_customers", tmp_path / "telco_customers"),
+        "risk_model": store.put("risk_model", tmp_path / "risk_model"),
         "release": latest.artifact,
     }
     for name, artifact in artifacts.items():

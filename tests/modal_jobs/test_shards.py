@@ -57,7 +57,7 @@ def test_shards_join_to_the_whole(
     """Row for row the same decisions in the same order, and nothing left in the store."""
     whole = tmp_path / "whole"
     whole.mkdir()
-    inputs = {"release": release_folder, "telco_customers": customers.parent}
+    inputs = {"release": release_folder, "active_customers": customers.parent}
     report = predictions.run(inputs, whole, ReleaseConfig())
     assert report["customers"] == 103
 

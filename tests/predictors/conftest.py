@@ -36,13 +36,16 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     names: tuple[DatasetName, ...] = ("telco_customers", "bank_contacts")
     for name in names:
         build(name, pull(name, config, home / "raw"), home / name, config)
-    return {name: home / name for name in names}
+    return {
+        "customer_history": home / "telco_customers",
+        "bank_contacts": home / "bank_contacts",
+    }
 
 
 @pytest.fixture(scope="session")
 def trained_risk(inputs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Trained:
     out = tmp_path_factory.mktemp("risk_model")
-    only = {"telco_customers": inputs["telco_customers"]}
+    only = {"customer_history": inputs["customer_history"]}
     return Trained(out, risk.run(only, out, RISK)["risk"])
 
 

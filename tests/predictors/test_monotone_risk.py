@@ -31,7 +31,7 @@ def test_risk_never_rises_along_tenure(
 ) -> None:
     """Also where the bills add up beside tenure: held to tenure alone, the rebound moves there."""
     scorer = RiskScorer.load(trained_risk.folder)
-    customers = rows_of(read_training_and_test(inputs["telco_customers"])[1])[:60]
+    customers = rows_of(read_training_and_test(inputs["customer_history"])[1])[:60]
     risk = np.array([scorer.predict([billed(row, m, way) for m in MONTHS]) for row in customers])
     assert (np.diff(risk, axis=1) <= 0).all()
     assert (risk[:, 0] - risk[:, -1]).mean() > 0.05  # falling, not flat

@@ -54,7 +54,7 @@ def reference(folder: Path, matrix: np.ndarray) -> np.ndarray:
 
 def test_risk_equals_the_training_pipeline(inputs: dict[str, Path], trained_risk: Trained) -> None:
     """The figures in the report are of XGBoost; they have to hold for what is served."""
-    _, test = read_training_and_test(inputs["telco_customers"])
+    _, test = read_training_and_test(inputs["customer_history"])
     rows = rows_of(test)
     expected = reference(trained_risk.folder, encode(rows, RISK_FEATURES))
     found = RiskScorer.load(trained_risk.folder).predict(rows)
@@ -66,7 +66,7 @@ def test_accept_equals_the_training_pipeline(
 ) -> None:
     """Each of the four columns is the booster at that offer level."""
     scorer = AcceptScorer.load(trained_accept.folder)
-    rows = rows_of(read_training_and_test(inputs["telco_customers"])[1])
+    rows = rows_of(read_training_and_test(inputs["customer_history"])[1])
     found = scorer.predict(rows)
     assert found.shape == (len(rows), 4)
     for level in range(4):
@@ -130,7 +130,7 @@ def test_unknown_history_and_no_history_differ(trained_accept: Trained) -> None:
 def test_contributions_sum_to_the_score(inputs: dict[str, Path], trained_risk: Trained) -> None:
     """Reasons account for all of a customer's distance from the average."""
     scorer = RiskScorer.load(trained_risk.folder)
-    rows = rows_of(read_training_and_test(inputs["telco_customers"])[1])
+    rows = rows_of(read_training_and_test(inputs["customer_history"])[1])
     probabilities, values = scorer.explain(rows)
     np.testing.assert_array_equal(probabilities, scorer.predict(rows))
     assert scorer.feature_names == tuple(feature.name for feature in RISK_FEATURES)

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from checks import release as release_checks
 from churn_assets.cli import app
+from churn_assets.customers.assets import customer_assets
 from churn_assets.decision.config import DEFAULT_PRESET, EnvironmentParams
 from churn_assets.decision.exact.pareto import pareto_curve
 from churn_assets.decision.mdp.groups import Groups
@@ -141,6 +142,7 @@ def definitions(world: World) -> dg.Definitions:
     whole = dg.Definitions(
         assets=[
             *[stand_in(name) for name in (*DATASETS, *MODELS[:-1], *ABOVE)],
+            *customer_assets(own=False),
             stand_in("message_bank", "sft_model"),
             *dg.load_assets_from_modules([release_assets]),
         ],

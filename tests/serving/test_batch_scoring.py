@@ -29,7 +29,7 @@ def scored(bundle: Path, work: Path, rows: list[dict[str, object]]) -> list[dict
     table.mkdir()
     out.mkdir()
     pq.write_table(pa.Table.from_pylist(rows), table / "all.parquet")
-    run({"release": bundle, "telco_customers": table}, out, ReleaseConfig(batch_rows=7))
+    run({"release": bundle, "active_customers": table}, out, ReleaseConfig(batch_rows=7))
     found: list[dict[str, object]] = pq.read_table(out / "predictions.parquet").to_pylist()
     return found
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from churn_assets.serving.schemas import PredictRequest
+from churn_assets.serving.forms import BUILT_IN, Form
 
 Kind = Literal["csv", "jsonl", "json", "parquet"]
 SUFFIXES: dict[str, Kind] = {
@@ -75,8 +75,11 @@ class Customers:
     single: bool = False
 
 
-def read_customers(file: Path) -> Customers:
+def read_customers(file: Path, form: Form = BUILT_IN) -> Customers:
     """Every row of a file; `-` is standard input, with JSON, JSON Lines or CSV.
+
+    Columns are the fields of the form, or the company's own columns that they are read from; of
+    the latter, those that are no field are passed over.
 
     Raises:
         CustomerFileError: the file as a whole can't be read as customers.
@@ -93,7 +96,7 @@ def read_customers(file: Path) -> Customers:
         known = ", ".join(SUFFIXES)
         raise CustomerFileError(f"{file}: can't tell the format by its name; known are {known}")
     try:
-        customers = _read(kind, content)
+        customers = _read(kind, content, form)
     except (ValueError, csv.Error, RecursionError) as error:
         raise CustomerFileError(f"{file}: {error}") from error
     if not customers.rows:
@@ -101,12 +104,12 @@ def read_customers(file: Path) -> Customers:
     return customers
 
 
-def _read(kind: Kind, content: bytes) -> Customers:
+def _read(kind: Kind, content: bytes, form: Form) -> Customers:
     if kind == "parquet":
-        return _from_parquet(content)
+        return _from_parquet(content, form)
     text = _text(content)
     if kind == "csv":
-        return _from_csv(text)
+        return _from_csv(text, form)
     if kind == "jsonl":
         return Customers(list(_json_lines(text)))
     try:
@@ -146,26 +149,26 @@ def _from_object(number: int, value: Any) -> Row:
     return Row(number, customer, customer)
 
 
-def _from_csv(text: str) -> Customers:
+def _from_csv(text: str, form: Form) -> Customers:
     header = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=header.count)
     table = [cells for cells in csv.reader(io.StringIO(text), delimiter=delimiter) if cells]
     columns = tuple(name.strip() for name in table[0]) if table else ()
-    _check_columns(columns)
+    fields = _fields_of(columns, form)
     rows = []
     for number, cells in enumerate(table[1:], 1):
         if len(cells) != len(columns):
             problem = f"has {len(cells)} cells where the header has {len(columns)}"
             rows.append(Row(number, cells, problem=problem))
             continue
-        named = {c: cell.strip() for c, cell in zip(columns, cells, strict=True) if c not in NOTES}
+        named = {f: cell.strip() for f, cell in zip(fields, cells, strict=True) if f}
         comma = delimiter == ";"  # then a comma may be the decimal one
-        customer = {name: _parsed(name, cell, comma) for name, cell in named.items() if cell}
+        customer = {name: _parsed(form, name, cell, comma) for name, cell in named.items() if cell}
         rows.append(Row(number, cells, customer))
     return Customers(rows, columns, delimiter)
 
 
-def _from_parquet(content: bytes) -> Customers:
+def _from_parquet(content: bytes, form: Form) -> Customers:
     # Imported here: half a second that other formats need not take.
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -175,20 +178,26 @@ def _from_parquet(content: bytes) -> Customers:
     except pa.ArrowException as error:
         raise ValueError(f"is no Parquet file: {error}") from error
     columns = tuple(table.column_names)
-    _check_columns(columns)
+    fields = _fields_of(columns, form)
     rows = []
     for number, values in enumerate(table.to_pylist(), 1):
-        known = {n: _plain(v) for n, v in values.items() if n not in NOTES and not _is_missing(v)}
+        given = zip(fields, values.values(), strict=True)
+        known = {f: _plain(v) for f, v in given if f and not _is_missing(v)}
         rows.append(Row(number, ["" if _is_missing(v) else v for v in values.values()], known))
     return Customers(rows, columns)
 
 
-def _check_columns(columns: Sequence[str]) -> None:
-    """Raise ValueError for a header that can't be one of customers."""
-    fields = PredictRequest.model_fields
+def _fields_of(columns: Sequence[str], form: Form) -> list[str]:
+    """The field of each column, empty for one that is passed over; raises ValueError for a header
+    that can't be one of customers."""
+    fields = form.model.model_fields
+    found = [name if name in fields else form.field_of.get(name, "") for name in columns]
     doubled = sorted({name for name in columns if columns.count(name) > 1})
-    unknown = [name for name in columns if name not in fields and name not in NOTES]
-    missing = [n for n, field in fields.items() if field.is_required() and n not in columns]
+    doubled += sorted({name for name in found if name and found.count(name) > 1})
+    unknown = [c for c, name in zip(columns, found, strict=True) if not name and c not in NOTES]
+    if any(name not in fields for name in columns if name in form.field_of):
+        unknown = []  # the company's own table, which has more than models read
+    missing = [n for n, field in fields.items() if field.is_required() and n not in found]
     if doubled:
         raise ValueError(f"has the column {doubled[0]} twice")
     if missing:
@@ -197,6 +206,7 @@ def _check_columns(columns: Sequence[str]) -> None:
         near = difflib.get_close_matches(unknown[0], fields, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise ValueError(f"has a column that no customer has: {unknown[0]!r}{hint}")
+    return found
 
 
 def _types_of(annotation: Any) -> set[Any]:
@@ -208,9 +218,9 @@ def _types_of(annotation: Any) -> set[Any]:
     return {annotation}
 
 
-def _parsed(name: str, cell: str, decimal_comma: bool) -> Any:
+def _parsed(form: Form, name: str, cell: str, decimal_comma: bool) -> Any:
     """A cell as its field's type; a cell that isn't one stays text, which the field refuses."""
-    types = _types_of(PredictRequest.model_fields[name].annotation)
+    types = _types_of(form.model.model_fields[name].annotation)
     if bool in types:
         return cell.lower() in TRUE if cell.lower() in (*TRUE, *FALSE) else cell
     number = cell.replace(",", ".") if decimal_comma else cell

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import operator
 import re
 from collections.abc import Callable
 
@@ -12,6 +13,12 @@ _OPERATORS: dict[type[ast.operator], str] = {
     ast.Sub: "-",
     ast.Mult: "*",
     ast.Div: "/",
+}
+_APPLY: dict[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
 }
 
 
@@ -37,6 +44,34 @@ def to_sql(text: str, column: Callable[[str], str]) -> str:
     except SyntaxError as error:
         raise ValueError(f"{text!r} is no sum of [columns] and numbers") from error
     return _sql(tree.body, [column(name) for name in names], text)
+
+
+def evaluate(text: str, value: Callable[[str], float | None]) -> float | None:
+    """The expression's number, in which `value` gives a column's; None where it can't be told: a
+    column is missing, or the divisor is 0. The same operations in the same order as `to_sql`."""
+    names = _IN_BRACKETS.findall(text)
+    if not names:
+        return value(text)
+    held = iter(range(len(names)))
+    tree = ast.parse(_IN_BRACKETS.sub(lambda _: f"_{next(held)}_", text).strip(), mode="eval")
+    return _number(tree.body, [value(name) for name in names])
+
+
+def _number(node: ast.expr, columns: list[float | None]) -> float | None:
+    match node:
+        case ast.BinOp(left=left, op=op, right=right):
+            a, b = _number(left, columns), _number(right, columns)
+            if a is None or b is None or (isinstance(op, ast.Div) and b == 0):
+                return None
+            return _APPLY[type(op)](a, b)
+        case ast.UnaryOp(operand=operand):
+            inner = _number(operand, columns)
+            return None if inner is None else -inner
+        case ast.Constant(value=int() | float() as number):
+            return float(number)
+        case ast.Name(id=name):
+            return columns[int(name.strip("_"))]
+    raise TypeError(f"{ast.dump(node)} was refused by to_sql")
 
 
 def _sql(node: ast.expr, columns: list[str], text: str) -> str:

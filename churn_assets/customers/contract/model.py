@@ -154,6 +154,7 @@ class Feature(Part):
         yes, no: the cells of a flag, where they aren't yes/no, y/n, true/false or 1/0.
         required: whether a row, and later a request, has to have it.
         direction: -1 or 1 where churn may only fall or rise with it.
+        field: its name in a request, where not the column's in lower case with underscores.
     """
 
     kind: Kind
@@ -165,6 +166,7 @@ class Feature(Part):
     no: Cells = ()
     required: bool = True
     direction: int = Field(default=0, ge=-1, le=1)
+    field: str = Field(default="", pattern=r"^([a-z][a-z0-9_]*)?$")
 
     @model_validator(mode="after")
     def _fits_kind(self) -> Self:

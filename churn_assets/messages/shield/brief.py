@@ -53,14 +53,15 @@ class MessageBrief:
     tenure in months (0..1200), offer_percentage one of 0/5/10/15, monthly_charges in currency
     (0..99,999.99), local_time aware and in the customer's zone. Raises ValueError that names
     the field. `name` may be any text; it is kept as `read_name` has it, and when that leaves it out
-    it is None and `name_doubt` says why.
+    it is None and `name_doubt` says why. A `contract` of None is of none of these kinds: no message
+    may speak of it.
     """
 
     name: str | None
     tenure: int
     offer_percentage: int
     monthly_charges: float
-    contract: Contract
+    contract: Contract | None
     local_time: datetime
     services: tuple[Service, ...] = ()
     tone: Tone = "warm"
@@ -81,7 +82,7 @@ class MessageBrief:
             ("contract", self.contract, CONTRACTS),
             ("tone", self.tone, TONES),
         ):
-            if value not in known:
+            if value not in known and (what, value) != ("contract", None):
                 raise ValueError(f"{what} must be one of {known}, not {value!r}")
         if unknown := set(self.services) - set(SERVICES):
             raise ValueError(f"services has unknown categories {sorted(unknown)}")

@@ -93,7 +93,7 @@ class Facts:
     """What of a brief decides whether a template suits it; no customer's values in it."""
 
     offer_percentage: int
-    contract: Contract
+    contract: Contract | None
     services: tuple[Service, ...]
 
     @classmethod

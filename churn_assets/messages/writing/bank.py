@@ -59,7 +59,7 @@ class MessageBank:
 
     def candidates(self, brief: MessageBrief, seed: str = "") -> tuple[ScoredTemplate, ...]:
         """The cell's templates, best first; empty when the bank has none for this brief."""
-        return self._cells.get(Cell.of(brief), ())
+        return () if brief.contract is None else self._cells.get(Cell.of(brief), ())
 
     def __len__(self) -> int:
         return sum(len(templates) for templates in self._cells.values())

@@ -80,11 +80,13 @@ class Feature:
 
     Attributes:
         name: the row's key.
-        kind: "number" (finite, 0..high), "flag" (bool or 0/1) or "category" (its position in
+        kind: "number" (finite, low..high), "flag" (bool or 0/1) or "category" (its position in
             `categories` is the code; trees split codes as ordered numbers).
         required: a row without it is refused; every other feature may be missing.
         categories: allowed values of a category, in the order of their codes.
         high: largest allowed number, unbounded if None.
+        low: smallest allowed number, unbounded if None.
+        other: whether a category's every other value is one more, with the code after the last.
     """
 
     name: str
@@ -92,6 +94,8 @@ class Feature:
     required: bool = False
     categories: tuple[str, ...] = ()
     high: float | None = None
+    low: float | None = 0.0
+    other: bool = False
     codes: dict[Any, float] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -99,12 +103,23 @@ class Feature:
         codes: dict[Any, float] = {value: float(code) for code, value in enumerate(allowed)}
         object.__setattr__(self, "codes", codes if self.required else {**codes, None: np.nan})
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The lowest and the highest number that is allowed."""
+        low = -LARGEST if self.low is None else self.low
+        return low, LARGEST if self.high is None else self.high
+
+    @property
+    def levels(self) -> int:
+        """How many codes a category has; 0 of another kind."""
+        return len(self.categories) + self.other
+
     def encode_column(self, values: Sequence[Any]) -> list[float]:
         """`encode` of each row's value; usual values take a short cut past its checks."""
         if self.kind == "number":
-            high = LARGEST if self.high is None else self.high
+            low, high = self.bounds
             return [
-                v if type(v) in PLAIN_NUMBERS and 0 <= v <= high else self.encode(v, i)
+                v if type(v) in PLAIN_NUMBERS and low <= v <= high else self.encode(v, i)
                 for i, v in enumerate(values)
             ]
         try:
@@ -124,6 +139,8 @@ class Feature:
             return np.nan
         if self.kind == "category":
             code = self.codes.get(value) if isinstance(value, str) else None
+            if code is None and self.other and isinstance(value, str):
+                return float(len(self.categories))
             if code is None:
                 raise FeatureError(
                     self.name, row, f"{value!r} is not one of {list(self.categories)}"
@@ -136,9 +153,11 @@ class Feature:
         if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
             raise FeatureError(self.name, row, f"{value!r} is not a number")
         number = float(value)
-        if not 0 <= number <= (LARGEST if self.high is None else self.high):
-            limit = "a finite number" if self.high is None else f"{self.high:g}"
-            raise FeatureError(self.name, row, f"{value!r} is not between 0 and {limit}")
+        low, high = self.bounds
+        if not low <= number <= high:
+            least = "a finite number" if self.low is None else f"{self.low:g}"
+            most = "a finite number" if self.high is None else f"{self.high:g}"
+            raise FeatureError(self.name, row, f"{value!r} is not between {least} and {most}")
         return number
 
     def to_json(self) -> dict[str, Any]:
@@ -149,6 +168,8 @@ class Feature:
             "required": self.required,
             "categories": list(self.categories),
             "high": self.high,
+            **({} if self.low == 0 else {"low": self.low}),
+            **({"other": True} if self.other else {}),
         }
 
     @classmethod

@@ -30,6 +30,7 @@ from churn_assets.predictors.scoring.features import (
     with_contact_history,
 )
 from churn_assets.predictors.scoring.forest import Forest
+from churn_assets.predictors.scoring.linear import Linear
 
 FORMAT = 1
 ModelKind = Literal["risk", "accept"]
@@ -41,13 +42,13 @@ class CalibratedModel:
 
     Attributes:
         features: the matrix's columns, in order.
-        forest: the booster.
+        forest: the booster, or the logistic regression that few rows are answered with.
         calibrator: log-odds -> probability.
         metadata: the whole `model.json`.
     """
 
     features: tuple[Feature, ...]
-    forest: Forest
+    forest: Forest | Linear
     calibrator: Calibrator
     metadata: dict[str, Any]
 
@@ -66,10 +67,11 @@ class CalibratedModel:
                 f"{folder}/model.json holds (kind, format) {found}, expected {(kind, FORMAT)}"
             )
         features = tuple(Feature.from_json(item) for item in metadata["features"])
-        forest = Forest.load(folder / "model.ubj")
+        linear = metadata.get("linear")
+        forest = Linear.from_json(linear) if linear else Forest.load(folder / "model.ubj")
         if forest.features != len(features):
             raise ValueError(
-                f"{folder}: model.ubj has {forest.features} features, model.json {len(features)}"
+                f"{folder}: the model has {forest.features} features, model.json {len(features)}"
             )
         return cls(features, forest, calibrator_from_json(metadata["calibrator"]), metadata)
 

@@ -111,7 +111,7 @@ def run(
     """Train, evaluate and write the accept model.
 
     Args:
-        inputs: `bank_contacts`, `telco_customers`; `campaign_log` if and only if the settings name
+        inputs: `bank_contacts`, `customer_history`; `campaign_log` if and only if the settings name
             one.
         out: receives `model.ubj`, `model.json` and `plots/`.
         config: hyperparameters, and the assumed response to offers.
@@ -124,7 +124,7 @@ def run(
         ValueError: the settings and the inputs disagree about a campaign log.
         SchemaViolationError: contacts outside the shared contract.
     """
-    learned_from, held_out = read_training_and_test(inputs["telco_customers"])
+    learned_from, held_out = read_training_and_test(inputs["customer_history"])
     pressure = PricePressure.fit(learned_from["monthly_charges"].to_numpy(np.float64))
     assumed, *others = _contacts(inputs, config, pressure).items()
     contacts = assumed[1]

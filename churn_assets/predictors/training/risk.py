@@ -1,4 +1,4 @@
-"""The stage `risk_model`: P(churn) from a Telco customer's columns.
+"""The stage `risk_model`: P(churn) from a customer's columns. `own` has it for a company's own.
 
 Two measurements for two questions. *Held-out*: the model that is published (trained on train +
 valid) on the test split. *Pooled* (`_oof`): ten-fold out-of-fold predictions of all rows, whose
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from churn_assets.customers.schema import load_schema
 from churn_assets.domain.statistics import interval
 from churn_assets.predictors.config import SPECIFICATION, RiskConfig
 from churn_assets.predictors.scoring.calibration import CALIBRATION_KINDS
@@ -30,6 +31,7 @@ from churn_assets.predictors.training.boosting import (
 )
 from churn_assets.predictors.training.frames import data_source, read_training_and_test, rows_of
 from churn_assets.predictors.training.metrics import bootstrap_auc, summary
+from churn_assets.predictors.training.own import risk as own
 from churn_assets.predictors.training.plots import plot_calibration, plot_importance
 from churn_assets.stages.spec import Progress, silent
 
@@ -48,7 +50,7 @@ def run(
     """Train, evaluate and write the risk model.
 
     Args:
-        inputs: `telco_customers`.
+        inputs: `customer_history`.
         out: receives `model.ubj`, `model.json` and `plots/`.
         config: hyperparameters.
         progress: told after each of four steps.
@@ -56,7 +58,10 @@ def run(
     Returns:
         {"risk": metrics}.
     """
-    learn, test = read_training_and_test(inputs["telco_customers"])
+    folder = inputs["customer_history"]
+    if schema := load_schema(folder):
+        return own.run(schema, folder, out, config, progress)
+    learn, test = read_training_and_test(folder)
     everyone = pd.concat([learn, test], ignore_index=True)
     learner = Learner(RISK_FEATURES, config, falling=FALLING)
 
@@ -78,7 +83,7 @@ def run(
     pooled = _cross_fit(learner, everyone, config.folds)
     metrics = {
         **held_out,
-        "source": data_source(inputs["telco_customers"]),
+        "source": data_source(folder),
         "test_rows": len(test),
         "base_rate": base_rate,
         **_pooled(pooled, everyone, config),

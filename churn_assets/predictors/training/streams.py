@@ -19,6 +19,8 @@ Use = Literal[
     "responses",
     "placebo",
     "propensity",
+    "search",
+    "calibrated",
 ]
 USES: tuple[Use, ...] = get_args(Use)  # a new use goes to the end: the others keep their numbers
 

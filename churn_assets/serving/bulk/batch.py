@@ -13,7 +13,7 @@ from churn_assets.serving.problems import log_unexpected, problem, problems_of, 
 from churn_assets.serving.schemas import (
     SAMPLE_ANSWER,
     SAMPLE_REQUEST,
-    PredictRequest,
+    CustomerRequest,
     PredictResponse,
     Problem,
     Strict,
@@ -62,11 +62,11 @@ def answer_batch(engine: RetentionEngine, batch: BatchRequest, forced: bool) -> 
     A row that can't be answered, for whatever reason, says so in its `errors`.
     """
     results: list[dict[str, Any]] = []
-    valid: list[tuple[int, PredictRequest]] = []
+    valid: list[tuple[int, CustomerRequest]] = []
     for index, customer in enumerate(batch.customers):
         row: dict[str, Any] = {"index": index, "answer": None, "errors": []}
         try:
-            valid.append((index, validated(PredictRequest, customer)))
+            valid.append((index, validated(engine.form.model, customer)))
         except ValidationError as error:
             found = error.errors(include_url=False, include_input=False)
             row["errors"] = problems_of(found, prefix=("body", "customers", index))

@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churn_assets.serving.engine import CENTS, PLACES
-from churn_assets.serving.schemas import PredictRequest
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 MONEY = ("expected_value", "expected_cost")
-FEATURES = tuple(
-    name
-    for name in PredictRequest.model_fields
-    if name not in ("customer_id", "name", "time_zone", "tone", "force_baseline")
+FIGURES = (
+    "churn_risk",
+    *(f"accept_prob_{level}" for level in range(4)),
+    *("contact", "offer_level", "offer_percentage", "delay_days", "action_probability"),
+    *("expected_value", "expected_cost", "estimated_retention_prob", "release_id"),
 )
+"""The columns that the release made; all others are the customer's own."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,12 @@ def _rounded(row: dict[str, Any]) -> dict[str, Any]:
     """Money in cents and probabilities to four places, as in the answer to a single request."""
     return row | {
         name: round(row[name], CENTS if name in MONEY else PLACES)
-        for name in row.keys() - set(FEATURES)
+        for name in row.keys() & set(FIGURES)
         if type(row[name]) is float
     }
 
 
 def _nested(row: dict[str, Any]) -> dict[str, Any]:
     """The customer's own columns under `features`, the figures beside them."""
-    features = {name: row.pop(name) for name in FEATURES if name in row}
-    return {"customer_id": row.pop("customer_id"), "features": features, **row}
+    figures = {name: row.pop(name) for name in FIGURES if name in row}
+    return {"customer_id": row.pop("customer_id"), "features": row, **figures}

@@ -16,12 +16,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from churn_assets.customers.schema import MONTHLY, TENURE, load_schema
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.domain.splits import SPLITS
 from churn_assets.domain.value import MONTHS_OF_VALUE
-from churn_assets.release.bundle import verify
+from churn_assets.predictors.scoring.held_out import read_out_of_fold
+from churn_assets.release.bundle import ReleaseError, verify
 from churn_assets.release.config import ReleaseConfig
 from churn_assets.serving.assessment import Assessments, Assessor
+from churn_assets.serving.forms import Form, load_form
 from churn_assets.stages.spec import Progress, silent
 
 FEATURES = pa.schema(
@@ -63,19 +66,33 @@ FIGURES = pa.schema(
         ("release_id", pa.string()),
     ]
 )
+KINDS = {"number": pa.float64(), "flag": pa.bool_()}  # of a contract's fields; others are words
+
+
+def features_of(form: Form) -> pa.Schema:
+    """What a prediction was made from: the columns that stay beside it."""
+    if form.schema is None:
+        return FEATURES
+    columns = {"customer_id": pa.string()}
+    columns |= {f.name: KINDS.get(f.kind, pa.string()) for f in form.schema.fields}
+    columns |= {TENURE: pa.int64(), MONTHLY: pa.float64()}
+    return pa.schema(list(columns.items()))
+
+
 # What a prediction was made from stays beside it, so that anybody can ask for it again.
-SCHEMA = pa.schema([*FEATURES, *FIGURES])
+SCHEMA = pa.schema([*FEATURES, *FIGURES])  # of the built-in contract
 PRICES = np.concatenate([[0.0], np.geomspace(0.05, 100.0, 39)])
 
 
 def run(
     inputs: Mapping[str, Path], out: Path, config: ReleaseConfig, progress: Progress = silent
 ) -> dict[str, Any]:
-    """Write `out/predictions.parquet`: one row a customer, columns as in `SCHEMA`.
+    """Write `out/predictions.parquet`: one row a customer, columns of `features_of` and `FIGURES`.
 
     Args:
-        inputs: `release` -> a release's folder; `telco_customers` -> the data set's folder, or a
-            shard of a larger one.
+        inputs: `release` -> a release's folder; `active_customers` -> the customers' folder, or a
+            shard of a larger one; `risk_model`, where it is there, -> the folder of the release's
+            risk model with the out-of-fold risk of those that it learnt from.
 
     Returns:
         Counts and sums of the campaign, the Pareto curve, the release's id, whether the rules
@@ -85,17 +102,21 @@ def run(
         ReleaseError: the release's files are not what its manifest says.
     """
     manifest = verify(inputs["release"])
-    assessor = Assessor.load(inputs["release"])
-    files = [pq.ParquetFile(path) for path in customer_tables(inputs["telco_customers"])]
+    assessor, form = Assessor.load(inputs["release"]), load_form(inputs["release"])
+    _refuse_others(form, inputs["active_customers"])
+    known = read_out_of_fold(inputs["risk_model"]) if "risk_model" in inputs else {}
+    schema = pa.schema([*features_of(form), *FIGURES])
+    files = [pq.ParquetFile(path) for path in customer_tables(inputs["active_customers"])]
     total = sum(file.metadata.num_rows for file in files)
     campaign = Campaign(assessor.params.budget_limit)
     started, done = time.perf_counter(), 0
-    with pq.ParquetWriter(out / "predictions.parquet", SCHEMA) as writer:
+    with pq.ParquetWriter(out / "predictions.parquet", schema) as writer:
         for file in files:
             for batch in file.iter_batches(config.batch_rows):
                 rows = batch.to_pylist()
-                assessed = assessor.assess(rows, [config.force_baseline] * len(rows))
-                writer.write_batch(_records(rows, assessed, manifest.release_id))
+                baseline = [config.force_baseline] * len(rows)
+                assessed = assessor.assess(rows, baseline, known_risk=known)
+                writer.write_batch(_records(rows, assessed, manifest.release_id, schema))
                 campaign.add(batch.column("monthly_charges").to_numpy(), assessed)
                 done += len(rows)
                 progress(done, total, rows_per_second=done / (time.perf_counter() - started))
@@ -112,9 +133,21 @@ def customer_tables(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.parquet"), key=lambda path: (order.get(path.stem, 0), path.stem))
 
 
-def _records(rows: list[dict[str, Any]], assessed: Assessments, release_id: str) -> pa.RecordBatch:
+def _refuse_others(form: Form, customers: Path) -> None:
+    """Raise ReleaseError where the customers are not of the release's contract."""
+    theirs = load_schema(customers)
+    if (form.schema is None) != (theirs is None) and (customers / "dataset.json").exists():
+        raise ReleaseError(
+            f"the release is of {form.schema.contract if form.schema else 'IBM Telco'}, the "
+            f"customers of {theirs.contract if theirs else 'IBM Telco'}: build a release of theirs"
+        )
+
+
+def _records(
+    rows: list[dict[str, Any]], assessed: Assessments, release_id: str, schema: pa.Schema
+) -> pa.RecordBatch:
     decisions = assessed.decisions
-    columns: dict[str, Any] = {name: [row.get(name) for row in rows] for name in FEATURES.names}
+    columns: dict[str, Any] = {name: [row.get(name) for row in rows] for name in schema.names}
     columns["churn_risk"] = assessed.risk
     columns |= {f"accept_prob_{level}": assessed.accept[:, level] for level in range(4)}
     columns |= {
@@ -129,7 +162,7 @@ def _records(rows: list[dict[str, Any]], assessed: Assessments, release_id: str)
         "release_id": [release_id] * len(rows),
     }
     return pa.record_batch(
-        [pa.array(columns[field.name], field.type) for field in SCHEMA], schema=SCHEMA
+        [pa.array(columns[field.name], field.type) for field in schema], schema=schema
     )
 
 

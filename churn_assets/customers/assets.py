@@ -1,0 +1,145 @@
+"""The customers as assets: those to learn from, and those to decide about.
+
+The built-in contract's are the data set `telco_customers`, handed on as it is. A company's own are
+read from its tables on every run; the asset check on `customer_history` refuses what the contract
+refuses, before anything learns from it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from churn_assets.customers.contract.model import Contract, load_contract
+from churn_assets.customers.reading.sources import Places
+from churn_assets.customers.schema import CustomerSchema, load_schema
+from churn_assets.customers.tables import write_active, write_history
+from churn_assets.datasets.assets import data_failure
+from churn_assets.datasets.config import DatasetsConfig
+from churn_assets.datasets.errors import DataError, SourceUnavailableError
+from churn_assets.orchestration.resources import StoreResource
+from churn_assets.storage.protocol import Artifact, ArtifactError
+from churn_assets.storage.scratch import scratch_folder
+
+SETTING = "CHURN_CUSTOMERS"
+GROUP = "customers"
+_TO_DATA = (DataError, SourceUnavailableError, ArtifactError)
+
+
+@dataclass(frozen=True)
+class OwnTables:
+    """Where a company's tables are from.
+
+    Attributes:
+        file: the contract.
+        refused: folder for the files of refused rows.
+        raw: folder for downloads.
+        data: the public sources' settings, with the mirror folder.
+    """
+
+    file: Path
+    refused: Path
+    raw: Path
+    data: DatasetsConfig
+
+    def contract(self) -> Contract:
+        """As the file says it now; raises ContractError."""
+        return load_contract(self.file)
+
+    @property
+    def places(self) -> Places:
+        return Places(self.file.absolute().parent, self.raw, self.data)
+
+
+def customer_assets(own: bool) -> list[dg.AssetsDefinition]:
+    """`customer_history` and `active_customers`: of a company's own tables, or the built-in ones.
+
+    A company's graph doesn't depend on `telco_customers`.
+    """
+    return _own() if own else _built_in()
+
+
+def _built_in() -> list[dg.AssetsDefinition]:
+    @dg.asset(group_name=GROUP, kinds={"parquet"}, code_version="1")
+    def customer_history(telco_customers: Artifact) -> dg.MaterializeResult[Artifact]:
+        """Labelled customers, to learn from: IBM Telco's, as CHURN_CUSTOMERS names no others."""
+        return _handed_on(telco_customers)
+
+    @dg.asset(group_name=GROUP, kinds={"parquet"}, code_version="1")
+    def active_customers(customer_history: Artifact) -> dg.MaterializeResult[Artifact]:
+        """Customers to decide about: all of IBM Telco's, whose file knows no others."""
+        return _handed_on(customer_history)
+
+    return [customer_history, active_customers]
+
+
+def _handed_on(artifact: Artifact) -> dg.MaterializeResult[Artifact]:
+    return dg.MaterializeResult(value=artifact, data_version=dg.DataVersion(artifact.sha256))
+
+
+def _own() -> list[dg.AssetsDefinition]:
+    @dg.asset(group_name=GROUP, kinds={"parquet"}, code_version="1")
+    def customer_history(
+        own_tables: dg.ResourceParam[OwnTables], store: StoreResource
+    ) -> dg.MaterializeResult[Artifact]:
+        """Labelled customers of your own tables, to learn from."""
+        with scratch_folder("customer_history") as out:
+            try:
+                contract = own_tables.contract()
+                report = write_history(contract, own_tables.places, own_tables.refused, out)
+            except _TO_DATA as error:
+                raise data_failure(error, SETTING) from error
+            artifact = store.open().put("customer_history", out)
+            schema = load_schema(out)
+        [table] = [table for table in report.tables if table.name == "history"]
+        figures = {
+            "contract": contract.name,
+            "dagster/row_count": table.used,
+            "refused": table.refused,
+            "problems": "; ".join(report.problems) or "none",
+            **_columns(schema),
+        }
+        return _made(artifact, figures)
+
+    @dg.asset(group_name=GROUP, kinds={"parquet"}, code_version="1")
+    def active_customers(
+        own_tables: dg.ResourceParam[OwnTables], store: StoreResource, customer_history: Artifact
+    ) -> dg.MaterializeResult[Artifact]:
+        """Your customers of today, to decide about: nobody who has left."""
+        artifacts = store.open()
+        with scratch_folder("active_customers") as out:
+            try:
+                rows = write_active(
+                    own_tables.contract(),
+                    own_tables.places,
+                    own_tables.refused,
+                    artifacts.get(customer_history),
+                    out,
+                )
+            except _TO_DATA as error:
+                raise data_failure(error, SETTING) from error
+            artifact = artifacts.put("active_customers", out)
+        return _made(artifact, {"dagster/row_count": rows})
+
+    return [customer_history, active_customers]
+
+
+def _made(artifact: Artifact, figures: Mapping[str, Any]) -> dg.MaterializeResult[Artifact]:
+    return dg.MaterializeResult(
+        value=artifact,
+        data_version=dg.DataVersion(artifact.sha256),
+        metadata={"sha256": artifact.sha256, **figures},
+    )
+
+
+def _columns(schema: CustomerSchema | None) -> dict[str, Any]:
+    """The typed table's columns, for the Dagster UI."""
+    if schema is None:
+        return {}
+    columns = [
+        dg.TableColumn(field.name, field.kind, description=f"{field.words} ({field.column})")
+        for field in schema.fields
+    ]
+    return {"dagster/column_schema": dg.TableSchema(columns)}

@@ -1,0 +1,116 @@
+"""From a contract to the schema of its customers: the names and kinds of their fields."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from pydantic import BaseModel
+
+from churn_assets.customers.contract.expression import columns_of
+from churn_assets.customers.contract.model import Contract, ContractError, Feature
+from churn_assets.customers.schema import MONTHLY, TENURE, CustomerField, CustomerSchema
+from churn_assets.datasets.cells import TRUTHS
+
+SHARED = "partner"
+"""A flag that the accept model knows of bank contacts too; missing where a contract lacks it."""
+OTHER = frozenset(
+    {
+        *("customer_id", "name", "churn", "snapshot", "opt_out", "consent"),
+        *("days_since_contact", "contacts_this_period", "acceptances_this_period"),
+        *("refusals_this_period", "acceptances_in_cooldown", "previous_contacts"),
+        *("previous_outcome", "contact_channel", "budget_remaining", "time_zone", "tone"),
+        *("force_baseline", "churn_risk", "contact", "price_pressure", "release_id"),
+        *("offer_level", "offer_percentage", "delay_days", "action_probability"),
+        *("expected_value", "expected_cost", "estimated_retention_prob"),
+    }
+)
+"""What the product itself calls something else by."""
+_ATTRIBUTES = frozenset(name for name in dir(BaseModel) if not name.startswith("_"))
+
+
+def field_name(column: str) -> str:
+    """A column's name in requests: `Seconds of Use` is seconds_of_use, `MonthlyFee` monthly_fee."""
+    apart = re.sub(r"([a-z0-9])([A-Z])|([A-Z])([A-Z][a-z])", r"\1\3_\2\4", column)
+    plain = re.sub(r"\W+", "_", apart).strip("_").lower()
+    return f"column_{plain}" if not plain or plain[0].isdigit() else plain
+
+
+def schema_of(contract: Contract) -> CustomerSchema:
+    """The schema of a contract's customer part.
+
+    Raises:
+        ContractError: it has none, or two of its fields would have one name.
+    """
+    if contract.customers is None:
+        raise ContractError([f"{contract.name}: has no customers, only a campaign"])
+    _, identity, value, tenure = contract.customers
+    people = contract.people
+    sums = [value.monthly, *([tenure.months] if tenure.months else [])]
+    needed = list(dict.fromkeys(column for text in sums for column in columns_of(text)))
+    fields = [_field(column, said, column in needed) for column, said in contract.features.items()]
+    fields += [
+        CustomerField(name=field_name(column), column=column, kind="number", feature=False)
+        for column in needed
+        if column not in contract.features
+    ]
+    _refuse_taken(contract, fields)
+    return CustomerSchema(
+        contract=contract.name,
+        fields=tuple(fields),
+        monthly=value.monthly,
+        tenure=tenure.months,
+        currency=value.currency,
+        horizon_months=identity.horizon_months,
+        default_zone=people.default_zone if "default_zone" in people.model_fields_set else None,
+    )
+
+
+def _field(column: str, said: Feature, needed: bool) -> CustomerField:
+    low, high = said.range or (None, None)
+    yes, no = said.yes, said.no
+    if said.kind == "flag" and not yes:
+        yes = tuple(word for word, truth in TRUTHS.items() if truth)
+        no = tuple(word for word, truth in TRUTHS.items() if not truth)
+    return CustomerField(
+        name=said.field or field_name(column),
+        column=column,
+        kind=said.kind,
+        label=said.label,
+        unit=said.unit,
+        low=low,
+        high=high,
+        levels=said.levels,
+        yes=_lower(yes),
+        no=_lower(no),
+        required=said.required or needed,
+        direction=said.direction,
+    )
+
+
+def _lower(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(word.strip().lower() for word in words)
+
+
+def _refuse_taken(contract: Contract, fields: Iterable[CustomerField]) -> None:
+    """Raise ContractError for a field whose name means something else."""
+    problems, seen = [], dict[str, str]()
+    _, _, value, tenure = contract.customers or (None, None, None, None)
+    own = {
+        TENURE: tenure.months if tenure else None,
+        MONTHLY: value.monthly if value else None,
+    }
+    for field in fields:
+        advice = "give it another name: features, its column, field"
+        where = f"{contract.name}: {field.column!r} would be the field {field.name!r},"
+        if field.name in OTHER | _ATTRIBUTES or field.name.startswith("model_"):
+            problems.append(f"{where} which means something else; {advice}")
+        elif field.name in own and own[field.name] != field.column:
+            problems.append(f"{where} which is the customer's {field.name}; {advice}")
+        elif field.name == SHARED and field.kind != "flag":
+            problems.append(f"{where} which is a flag; {advice}")
+        elif field.name in seen:
+            problems.append(f"{where} which {seen[field.name]!r} is too; {advice}")
+        seen[field.name] = field.column
+    if problems:
+        raise ContractError(problems)

@@ -1,0 +1,140 @@
+"""What a customer of a contract looks like to everything after the check: `customers.json`.
+
+The contract says where tables lie and how they are written; the schema is what is left of it once
+they are read: the fields of a customer, which of them models may use, and how monthly value and
+tenure follow from them. It lies beside the typed tables and in every release made from them, so
+that training, requests, OpenAPI and reasons speak of the same fields. A folder without it holds
+customers of the built-in contract.
+
+A row has the schema's fields and two of the product's own, computed from them: `tenure` (whole
+months) and `monthly_charges` (what they pay in a month, in the contract's currency).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from churn_assets.customers.contract.expression import evaluate
+
+Kind = Literal["number", "flag", "category", "ordered"]
+
+FILE = "customers.json"
+TENURE, MONTHLY = "tenure", "monthly_charges"
+
+
+class SchemaError(RuntimeError):
+    """A `customers.json` that is none of this version."""
+
+
+class CustomerField(BaseModel):
+    """One thing that is known of a customer.
+
+    Attributes:
+        name: in requests and typed tables.
+        column: in the company's tables.
+        kind: as the contract says.
+        label, unit: for people.
+        low, high: of a number; None for no limit.
+        levels: the allowed words, in order; empty where they are learnt.
+        yes, no: of a flag, words in lower case; every other one is no where `no` is empty.
+        required: whether a request has to give it.
+        direction: -1 or 1 where churn may only fall or rise with it.
+        feature: whether models use it; others only tell value and tenure.
+        example: a usual value: the median, or the most frequent word.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    column: str
+    kind: Kind
+    label: str = ""
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    levels: tuple[str, ...] = ()
+    yes: tuple[str, ...] = ()
+    no: tuple[str, ...] = ()
+    required: bool = True
+    direction: int = 0
+    feature: bool = True
+    example: float | int | bool | str | None = None
+
+    @property
+    def words(self) -> str:
+        """What people call it."""
+        return self.label or self.column
+
+
+class CustomerSchema(BaseModel):
+    """A contract's customers.
+
+    Attributes:
+        contract: the contract's name.
+        fields: what a request may give, in the contract's order.
+        monthly: monthly value, as a column or a sum of `[columns]`.
+        tenure: months, likewise; None where the contract has the date since when: a request then
+            gives `tenure` itself.
+        currency: of the monthly value.
+        horizon_months: within which time they leave.
+        default_zone: where a customer's time zone is unknown; None: the server's.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    contract: str
+    fields: tuple[CustomerField, ...]
+    monthly: str
+    tenure: str | None
+    currency: str = ""
+    horizon_months: float
+    default_zone: str | None = None
+
+    @property
+    def features(self) -> tuple[CustomerField, ...]:
+        """The fields that models use."""
+        return tuple(field for field in self.fields if field.feature)
+
+    def complete(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The row (field -> value) with `tenure` and `monthly_charges`.
+
+        Raises:
+            ValueError: one of them can't be told or is negative; in words for whoever gave the row.
+        """
+        numbers = {field.column: row.get(field.name) for field in self.fields}
+        told = {MONTHLY: evaluate(self.monthly, numbers.__getitem__)}
+        if self.tenure is not None:
+            told[TENURE] = evaluate(self.tenure, numbers.__getitem__)
+        for name, value in told.items():
+            if value is None or not 0 <= value < float("inf"):
+                how = self.monthly if name == MONTHLY else self.tenure
+                raise ValueError(f"{name.replace('_', ' ')} ({how}) is unknown or negative")
+        if TENURE in told:
+            told[TENURE] = int(told[TENURE] or 0)
+        return {**row, **told}
+
+    def save(self, folder: Path) -> None:
+        """Write `customers.json`."""
+        (folder / FILE).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def load_schema(folder: Path) -> CustomerSchema | None:
+    """The schema in a folder of customers or a release; None: they are the built-in contract's.
+
+    Raises:
+        SchemaError: `customers.json` is none; names the file.
+    """
+    path = folder / FILE
+    if not path.exists():
+        return None
+    try:
+        return CustomerSchema.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        said = error.errors()[0]
+        where = ".".join(map(str, said["loc"]))
+        raise SchemaError(f"{path}: {where}: {said['msg']}; build the release anew") from error

@@ -1,0 +1,246 @@
+"""A company's tables as typed Parquet, after the check: what training and scoring read.
+
+`write_history` makes the folder of the asset `customer_history`, `write_active` that of
+`active_customers`: `train|valid|test.parquet`, the schema (`customers.json`), where they are from
+(`dataset.json`), and of the history what the check said (`report.json`). A customer's rows, of
+however many snapshots, stay in one split; where there are snapshots, the test rows are of the last
+one and no other row is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from churn_assets.customers.check import Told, check, quiet
+from churn_assets.customers.contract.expression import to_sql
+from churn_assets.customers.contract.model import Contract, CustomerPart
+from churn_assets.customers.fields import schema_of
+from churn_assets.customers.quality.columns import text
+from churn_assets.customers.quality.judging import USED, Judged
+from churn_assets.customers.quality.report import Report
+from churn_assets.customers.reading.sources import Places
+from churn_assets.customers.schema import MONTHLY, TENURE, CustomerSchema, load_schema
+from churn_assets.datasets.errors import DataError
+from churn_assets.datasets.sources.files import sha256_of
+from churn_assets.datasets.splits import grouped_split, stratified_split
+from churn_assets.datasets.tables import read_split, write_parquet
+from churn_assets.domain.splits import SPLITS
+
+LABEL, SNAPSHOT = "churn", "snapshot"
+LEAST_OF_A_KIND = 30
+"""Customers who left, and who stayed, without whom neither splits nor folds hold both."""
+DAYS_OF_A_MONTH = 365.25 / 12
+
+
+def write_history(
+    contract: Contract, places: Places, refused: Path, out: Path, told: Told = quiet
+) -> Report:
+    """Check the contract's tables and write the labelled customers into the empty folder `out`.
+
+    Returns:
+        What the check found. The tables are written all the same: whoever goes on with them has to
+        look at `problems`.
+
+    Raises:
+        ContractError: the contract has no customers, or two fields of one name.
+        DataError: a table can't be read, lacks a column, or has too few customers to learn from.
+    """
+    schema, taken = schema_of(contract), _Taken(contract)
+    report = check(contract, places, refused, told, taken)
+    frame = taken.frame("history", report)
+    left = int(frame[LABEL].sum())
+    if min(left, len(frame) - left) < LEAST_OF_A_KIND:
+        raise DataError(
+            f"{contract.name}: {len(frame):,} customers can be used, of whom {left:,} left: at "
+            f"least {LEAST_OF_A_KIND} have to have left and as many to have stayed; with 1,000 "
+            "rows trees are learnt, below that a logistic regression"
+        )
+    schema = _with_examples(schema, frame)
+    rates = _write(_split_history(frame), schema, out, "customer_history")
+    facts = report.as_json() | {"positive_rate": rates}
+    (out / "report.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    return report
+
+
+def write_active(
+    contract: Contract, places: Places, refused: Path, history: Path, out: Path, told: Told = quiet
+) -> int:
+    """Write the customers who may be contacted into the empty folder `out`; how many they are.
+
+    They are the contract's `active` table, or else whoever of the history hasn't left, as in their
+    last snapshot. Who is in the history stays in its split there.
+
+    Args:
+        history: the folder of `write_history`.
+
+    Raises:
+        DataError: a table can't be read, or nobody is active.
+    """
+    schema, before = load_schema(history), {part: read_split(history, part) for part in SPLITS}
+    if schema is None:
+        raise DataError(f"{history} holds customers of the built-in contract")
+    if contract.tables and contract.tables.active:
+        taken = _Taken(contract)
+        report = check(contract, places, refused, told, taken)
+        frame = taken.frame("active", report)
+        split = {i: part for part, rows in before.items() for i in rows["customer_id"]}
+        others = grouped_split(list(frame["customer_id"]))
+        frame["split"] = [
+            split.get(i, other) for i, other in zip(frame["customer_id"], others, strict=True)
+        ]
+    else:
+        frame = pd.concat([rows.assign(split=part) for part, rows in before.items()])
+        if SNAPSHOT in frame:
+            frame = frame.sort_values(SNAPSHOT, kind="stable")
+        frame = frame.drop_duplicates("customer_id", keep="last")
+        frame = frame[~frame[LABEL].astype(bool)].drop(columns=[LABEL])
+    if frame.empty:
+        raise DataError(f"{contract.name}: nobody is active: all of them have left")
+    _write(frame, schema, out, "active_customers")
+    return len(frame)
+
+
+class _Taken:
+    """What the check's tables are, typed; given to it as `take`."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract, self.schema = contract, schema_of(contract)
+        self.frames: dict[str, pd.DataFrame] = {}
+
+    def __call__(self, connection: duckdb.DuckDBPyConnection, judged: Judged) -> None:
+        part = self.contract.customers
+        if part is None or judged.name not in ("history", "active"):
+            return
+        try:
+            columns = dict(_columns(part, self.schema, judged))
+        except KeyError:
+            return  # a column is missing, which the report says
+        listed = ", ".join(f'{sql} AS "{name}"' for name, sql in columns.items())
+        query = f"SELECT {listed} FROM {judged.name} WHERE {USED} ORDER BY file, row"
+        frame = connection.execute(query).df()
+        self.frames[judged.name] = frame.apply(_whole_numbers)
+
+    def frame(self, name: str, report: Report) -> pd.DataFrame:
+        """A table's rows; raises DataError where they couldn't be typed or there are none."""
+        found = self.frames.get(name)
+        if found is None or found.empty:
+            said = "; ".join(report.problems) or f"{name} has no rows that can be used"
+            raise DataError(f"{self.contract.name}: {said}")
+        return found
+
+
+def _columns(
+    part: CustomerPart, schema: CustomerSchema, judged: Judged
+) -> Iterator[tuple[str, str]]:
+    """Name -> SQL of every column of a typed table; raises KeyError for one that isn't there."""
+    identity, tenure = part.identity, part.tenure
+    if identity.id:
+        yield "customer_id", f"CAST({judged.value(identity.id, 'id')} AS VARCHAR)"
+    else:
+        yield "customer_id", "'R' || row_number() OVER (ORDER BY file, row)"
+    if judged.name == "history":
+        label = judged.value(identity.churned.column or identity.churned.end_date or "", "label")
+        yield LABEL, label if identity.churned.column else f"{label} IS NOT NULL"
+    if identity.snapshot:
+        yield SNAPSHOT, judged.value(identity.snapshot, "snapshot")
+    for field in schema.fields:
+        value = judged.value(field.column, "feature" if field.feature else "")
+        if field.levels:
+            said = " ".join(
+                f"WHEN {text(level.strip().lower())} THEN {text(level)}" for level in field.levels
+            )
+            value = f"CASE {value} {said} END"
+        yield field.name, value
+    names = {field.name for field in schema.fields}
+    if MONTHLY not in names:
+        yield MONTHLY, to_sql(schema.monthly, lambda name: judged.value(name, "value"))
+    if tenure.months and TENURE not in names:
+        months = to_sql(tenure.months, lambda name: judged.value(name, "tenure"))
+        yield TENURE, f"CAST(floor({months}) AS BIGINT)"
+    if tenure.since:
+        since = judged.value(tenure.since, "tenure")
+        seen = (
+            judged.value(identity.snapshot, "snapshot")
+            if identity.snapshot
+            else f"max({since}) OVER ()"
+        )
+        days = f"date_diff('day', {since}, {seen})"
+        yield TENURE, f"CAST(greatest(floor({days} / {DAYS_OF_A_MONTH}), 0) AS BIGINT)"
+
+
+def _whole_numbers(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Numbers without decimals as such: 38, not 38.0, in requests and answers."""
+    if column.dtype != np.float64:
+        return column
+    known = column.dropna()
+    fits = (
+        np.isfinite(known).all() and (known == known.round()).all() and (abs(known) < 2**53).all()
+    )
+    return column.astype("Int64" if column.hasnans else "int64") if fits else column
+
+
+def _with_examples(schema: CustomerSchema, frame: pd.DataFrame) -> CustomerSchema:
+    """The schema with each field's usual value, for documents and forms: nobody's own row."""
+    fields = []
+    for field in schema.fields:
+        known, usual = frame[field.name].dropna(), None
+        if len(known):
+            number = field.kind == "number"
+            usual = (
+                known.astype(float).quantile(interpolation="nearest") if number else known.mode()[0]
+            )
+            usual = usual.item() if hasattr(usual, "item") else usual
+        if isinstance(usual, float) and usual.is_integer():
+            usual = int(usual)
+        fields.append(field.model_copy(update={"example": usual}))
+    return schema.model_copy(update={"fields": tuple(fields)})
+
+
+def _split_history(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows with their `split`; of snapshots, those that no split may hold are left out."""
+    if SNAPSHOT not in frame:
+        return frame.assign(split=stratified_split(frame[LABEL].to_numpy(bool)))
+    split = np.array(grouped_split(list(frame["customer_id"])))
+    last = (frame[SNAPSHOT] == frame[SNAPSHOT].max()).to_numpy()
+    if last.all():
+        return frame.assign(split=split)
+    return frame.assign(split=split)[(split == "test") == last]
+
+
+def _write(
+    frame: pd.DataFrame, schema: CustomerSchema, out: Path, name: str
+) -> dict[str, float] | None:
+    """The splits and what describes them; the label's shares, where there is a label."""
+    sizes, rates, files = {}, {}, {}
+    for part in SPLITS:
+        rows = frame[frame["split"] == part].drop(columns=["split"])
+        if rows.empty:
+            raise DataError(f"{schema.contract}: too few customers for three splits")
+        path = out / f"{part}.parquet"
+        write_parquet(rows, path)
+        sizes[part], files[path.name] = len(rows), sha256_of(path)
+        if LABEL in rows:
+            rates[part] = float(rows[LABEL].mean())
+    schema.save(out)
+    digest = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+    summary = {
+        "name": name,
+        "contract": schema.contract,
+        "source": "own",
+        "sha256": digest,
+        "rows": sum(sizes.values()),
+        "splits": sizes,
+        "files": files,
+    }
+    (out / "dataset.json").write_text(
+        json.dumps(summary, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+    )
+    return rates or None

@@ -1,0 +1,209 @@
+"""The stage `risk_model` on a company's own customers.
+
+The same model files and figures as for the built-in contract, and what no contract can be told
+beforehand: the features follow from the contract, the trees' settings from the data, and every
+figure is relative to a logistic regression on the same folds. Below `trees_from_rows` customers
+that regression is the model. `out_of_fold.json` has the risk of everybody in the history by models
+that never saw them: whoever of them is still a customer is scored with it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from churn_assets.customers.schema import CustomerSchema
+from churn_assets.domain.statistics import interval
+from churn_assets.predictors.config import RiskConfig
+from churn_assets.predictors.scoring.calibration import CALIBRATION_KINDS, Calibrator
+from churn_assets.predictors.scoring.features import Feature, encode
+from churn_assets.predictors.scoring.held_out import write_out_of_fold
+from churn_assets.predictors.scoring.scorers import FORMAT, RiskScorer
+from churn_assets.predictors.training.boosting import OutOfFold, required_only, save_model
+from churn_assets.predictors.training.frames import read_training_and_test, rows_of
+from churn_assets.predictors.training.metrics import bootstrap_auc, ece_floor, summary
+from churn_assets.predictors.training.own.features import OwnFeatures, features_of
+from churn_assets.predictors.training.own.methods import (
+    Fitted,
+    FittedTrees,
+    Groups,
+    LogisticMethod,
+    Method,
+    TreesMethod,
+    cross_fit,
+    folds_of,
+)
+from churn_assets.predictors.training.plots import plot_calibration, plot_importance
+from churn_assets.stages.spec import Progress
+
+Floats = NDArray[np.float64]
+LOGISTIC = "logistic_regression"
+TREES = "boosted_trees"
+
+
+def run(
+    schema: CustomerSchema, folder: Path, out: Path, config: RiskConfig, progress: Progress
+) -> dict[str, Any]:
+    """Train, evaluate and write the risk model of a contract's customers.
+
+    Args:
+        folder: `customer_history`.
+        out: receives `model.json`, `model.ubj` where trees ship, `out_of_fold.json`, `plots/`.
+
+    Returns:
+        {"risk": metrics}, `method` and `chosen` among them.
+    """
+    learn, test = read_training_and_test(folder)
+    everyone = pd.concat([learn, test], ignore_index=True)
+    own = features_of(schema, everyone)
+    few = len(everyone) < config.trees_from_rows
+    method: Method = LogisticMethod(own.features) if few else TreesMethod(own, config)
+
+    learnt = _Rows.of(learn, own)
+    folds = folds_of(learnt.labels, config.calibration_folds, config.seed, learnt.groups)
+    fitted, _ = learnt.cross_fit(method, own, folds)
+    model = method.fit(learnt.matrix, learnt.labels, learnt.groups)
+    base_rate = float(learnt.labels.mean())
+    _save(out, model, fitted.calibrator(config.calibration), own.features, base_rate)
+    progress(1, 4)
+    scorer = RiskScorer.load(out)
+    held_out = _held_out(scorer, fitted, _Rows.of(test, own))
+    progress(2, 4, auc=held_out["auc"], ece=held_out["ece"])
+    rows = _Rows.of(everyone, own)
+    folds = folds_of(rows.labels, config.folds, config.seed, rows.groups)
+    pooled, chosen = rows.cross_fit(method, own, folds)
+    pooled_figures = _pooled(pooled, rows, own, few, config)
+    write_out_of_fold(out, everyone["customer_id"], pooled.probabilities(config.calibration))
+    metrics = {
+        **held_out,
+        "source": "own",
+        "contract": schema.contract,
+        "method": LOGISTIC if few else TREES,
+        "why": _why(len(everyone), config),
+        "chosen": model.settings,
+        "chosen_in_folds": chosen,
+        "test_rows": len(test),
+        "base_rate": base_rate,
+        **pooled_figures,
+    }
+    progress(3, 4, auc_oof=metrics["auc_oof"], ece_oof=metrics["ece_oof"])
+    _plot(out / "plots", scorer, everyone, pooled, config)
+    progress(4, 4)
+    return {"risk": metrics}
+
+
+class _Rows:
+    """Encoded customers (N, F), labels (N,), and whose row it is where somebody has several."""
+
+    def __init__(self, matrix: NDArray[np.float32], labels: Floats, groups: Groups) -> None:
+        self.matrix, self.labels, self.groups = matrix, labels, groups
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, own: OwnFeatures) -> _Rows:
+        ids = frame["customer_id"].astype(str).to_numpy()
+        return cls(
+            encode(rows_of(frame), own.features),
+            frame["churn"].to_numpy(np.float64),
+            ids if len(set(ids)) < len(ids) else None,
+        )
+
+    def cross_fit(
+        self, method: Method, own: OwnFeatures, folds: NDArray[np.int64]
+    ) -> tuple[OutOfFold, list[dict[str, Any]]]:
+        return cross_fit(method, own.features, self.matrix, self.labels, folds, self.groups)
+
+
+def _why(rows: int, config: RiskConfig) -> str:
+    if rows >= config.trees_from_rows:
+        return f"{rows:,} rows: trees, with settings chosen out of fold"
+    return (
+        f"{rows:,} rows: below {config.trees_from_rows:,} trees can't be shown to rank better than "
+        "a logistic regression, which therefore is the model"
+    )
+
+
+def _save(
+    out: Path,
+    model: Fitted,
+    calibrator: Calibrator,
+    features: tuple[Feature, ...],
+    base_rate: float,
+) -> None:
+    if isinstance(model, FittedTrees):
+        save_model(out, "risk", model.booster, calibrator, features, base_rate=base_rate)
+        return
+    document = {
+        "kind": "risk",
+        "format": FORMAT,
+        "features": [feature.to_json() for feature in features],
+        "calibrator": calibrator.to_json(),
+        "base_rate": base_rate,
+        "linear": model.linear.to_json(),
+    }
+    (out / "model.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+
+
+def _held_out(scorer: RiskScorer, fitted: OutOfFold, test: _Rows) -> dict[str, Any]:
+    """The published model on the test split: complete rows, short rows, both calibrators."""
+    model = scorer.model
+    short = required_only(test.matrix, model.features)
+    scores = model.forest.margins(test.matrix)
+    return {
+        **summary(test.labels, model.probabilities(test.matrix)),
+        "required_only": summary(test.labels, model.probabilities(short)),
+        "calibration": {
+            kind: summary(test.labels, fitted.calibrator(kind)(scores))
+            for kind in CALIBRATION_KINDS
+        },
+    }
+
+
+def _pooled(
+    pooled: OutOfFold, rows: _Rows, own: OwnFeatures, few: bool, config: RiskConfig
+) -> dict[str, Any]:
+    """Out-of-fold figures of all rows, and of the logistic regression on the same folds."""
+    labels, model = pooled.labels, pooled.probabilities(config.calibration)
+    short = pooled.probabilities(config.calibration, "required_only")
+    logistic = pooled if few else rows.cross_fit(LogisticMethod(own.features), own, pooled.folds)[0]
+    baseline = logistic.probabilities(config.calibration)
+    resampled = bootstrap_auc(labels, [model, baseline], config.bootstrap, seed=config.seed)
+    figures, bounds = summary(labels, model), interval(resampled[:, 0])
+    floor = ece_floor(model, config.seed)
+    return {
+        "auc_oof": figures["auc"],
+        "auc_oof_lower": bounds[0],
+        "auc_oof_interval": bounds,
+        "ece_oof": figures["ece"],
+        "ece_oof_floor": floor,
+        "ece_oof_beyond_floor": max(0.0, figures["ece"] - floor),
+        "brier_oof": figures["brier"],
+        "rows": len(labels),
+        "required_only_oof": {
+            **summary(labels, short),
+            "ece_beyond_floor": max(
+                0.0, summary(labels, short)["ece"] - ece_floor(short, config.seed)
+            ),
+        },
+        "calibration_oof": {
+            kind: summary(labels, pooled.probabilities(kind)) for kind in CALIBRATION_KINDS
+        },
+        "baselines_oof": {
+            LOGISTIC: {
+                **summary(labels, baseline),
+                "auc_gain_interval": interval(resampled[:, 0] - resampled[:, 1]),
+            }
+        },
+    }
+
+
+def _plot(
+    folder: Path, scorer: RiskScorer, frame: pd.DataFrame, pooled: OutOfFold, config: RiskConfig
+) -> None:
+    curves = {"all columns": (pooled.labels, pooled.probabilities(config.calibration))}
+    plot_calibration(folder, f"P(churn), {len(frame):,} customers, out of fold", curves)
+    plot_importance(folder, scorer.feature_names, scorer.explain(rows_of(frame))[1])

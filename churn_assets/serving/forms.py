@@ -1,0 +1,199 @@
+"""The form of a customer that a release knows: what a request may hold, and what follows from it.
+
+A release without `customers.json` has the built-in form, `PredictRequest`. Any other's request
+model is made from its contract's fields; what every contract's requests have in common (id, name,
+contact history, time zone, tone) is the same in both.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    create_model,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from churn_assets.customers.schema import (
+    MONTHLY,
+    TENURE,
+    CustomerField,
+    CustomerSchema,
+    load_schema,
+)
+from churn_assets.messages.shield.brief import (
+    MAX_CHARGES,
+    MAX_TENURE,
+    Contract,
+    Service,
+    services_of,
+)
+from churn_assets.predictors.scoring.features import LARGEST
+from churn_assets.serving.explain import BUILT_IN_WORDS, Wording, wording_of
+from churn_assets.serving.schemas import SAMPLE_REQUEST, CustomerRequest, PredictRequest
+
+SHARED_FIRST = ("customer_id", "name")
+SHARED_LAST = (
+    *("days_since_contact", "contacts_this_period", "acceptances_this_period"),
+    *("refusals_this_period", "acceptances_in_cooldown", "previous_contacts"),
+    *("previous_outcome", "contact_channel", "budget_remaining", "time_zone", "tone"),
+    "force_baseline",
+)
+LONGEST_WORD = 200  # characters of a category without levels
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a release's customers look like.
+
+    Attributes:
+        model: of a request's body.
+        sample: an example of it.
+        wording: how reasons and warnings speak of the customers.
+        schema: the contract's; None for the built-in one.
+    """
+
+    model: type[CustomerRequest]
+    sample: dict[str, Any] = field(compare=False)
+    wording: Wording = field(compare=False)
+    schema: CustomerSchema | None = None
+
+    def row(self, request: CustomerRequest) -> Mapping[str, Any]:
+        """The customer as models see them, with `tenure` and `monthly_charges`."""
+        row = vars(request)
+        return row if self.schema is None else self.schema.complete(row)
+
+    def contract_of(self, row: Mapping[str, Any]) -> Contract | None:
+        """The kind of contract that a message may speak of."""
+        return row["contract"] if self.schema is None else None
+
+    def services_of(self, row: Mapping[str, Any]) -> tuple[Service, ...]:
+        """The services that a message may speak of."""
+        return services_of(row) if self.schema is None else ()
+
+    @property
+    def field_of(self) -> dict[str, str]:
+        """How a table may call the fields: the company's column -> field."""
+        return {f.column: f.name for f in self.schema.fields} if self.schema else {}
+
+
+BUILT_IN = Form(PredictRequest, SAMPLE_REQUEST, BUILT_IN_WORDS)
+
+
+def load_form(folder: Path) -> Form:
+    """The form of the release in a folder; raises SchemaError where `customers.json` is none."""
+    schema = load_schema(folder)
+    return BUILT_IN if schema is None else form_of(schema)
+
+
+@cache
+def form_of(schema: CustomerSchema) -> Form:
+    """The form of a contract's customers; one for all releases with the same schema."""
+    sample = {name: SAMPLE_REQUEST[name] for name in SHARED_FIRST}
+    sample |= {f.name: f.example for f in schema.fields if f.required and f.example is not None}
+    if schema.tenure is None:
+        sample[TENURE] = SAMPLE_REQUEST[TENURE]
+    return Form(_model(schema, sample), sample, wording_of(schema), schema)
+
+
+def _model(schema: CustomerSchema, sample: dict[str, Any]) -> type[CustomerRequest]:
+    class Base(CustomerRequest):
+        model_config = ConfigDict(json_schema_extra={"examples": [sample]})
+
+        @model_validator(mode="after")
+        def _value_and_tenure(self) -> Base:
+            try:
+                told = schema.complete(vars(self))
+            except ValueError as error:
+                raise PydanticCustomError("value", "{problem}", {"problem": str(error)}) from None
+            for name, most in ((MONTHLY, MAX_CHARGES), (TENURE, MAX_TENURE)):
+                if told[name] > most:
+                    raise PydanticCustomError(
+                        "value", "{name} is above {most}", {"name": name, "most": most}
+                    )
+            return self
+
+    fields: dict[str, Any] = {name: _shared(name) for name in SHARED_FIRST}
+    if schema.tenure is None:
+        fields[TENURE] = _shared(TENURE)
+    by_need = sorted(schema.fields, key=lambda said: not said.required)
+    fields |= {said.name: _own(said) for said in by_need}
+    fields |= {name: _shared(name) for name in SHARED_LAST}
+    about = f"One customer of {schema.contract}."
+    return create_model("PredictRequest", __base__=Base, __doc__=about, **fields)
+
+
+def _shared(name: str) -> tuple[Any, Any]:
+    known = PredictRequest.model_fields[name]
+    return known.annotation, known
+
+
+def _own(said: CustomerField) -> tuple[Any, Any]:
+    """A field's type and what documents say of it."""
+    match said.kind:
+        case "number":
+            limits = Field(ge=said.low, le=said.high)
+            kind: Any = Annotated[float, limits, AfterValidator(_number)]
+        case "flag":
+            kind = Annotated[bool, BeforeValidator(_truth(said))]
+        case _ if said.levels:
+            kind = Annotated[Literal[said.levels], BeforeValidator(_level(said))]
+        case _:
+            kind = Annotated[str, Field(max_length=LONGEST_WORD), BeforeValidator(_word)]
+    unit = f", in {said.unit}" if said.unit else ""
+    about = Field(
+        ... if said.required else None,
+        description=f"{said.words}{unit}",
+        examples=[] if said.example is None else [said.example],
+        json_schema_extra={"x-label": said.words},
+    )
+    return (kind if said.required else kind | None), about
+
+
+def _number(value: float) -> float | int:
+    """A whole number as such: 38, not 38.0."""
+    if not abs(value) <= LARGEST:
+        raise PydanticCustomError("too_large", "is too large a number")
+    return int(value) if value.is_integer() and math.fabs(value) < 2**53 else value
+
+
+def _word(value: Any) -> Any:
+    """A code that a program wrote as a number is the word that the table has: 1 and 1.0 are "1"."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value.strip() if isinstance(value, str) else value
+    return str(int(value)) if float(value).is_integer() else str(value)
+
+
+def _level(said: CustomerField) -> Callable[[Any], Any]:
+    spelled = {level.strip().lower(): level for level in said.levels}
+
+    def level(value: Any) -> Any:
+        word = _word(value)
+        return spelled.get(word.lower(), word) if isinstance(word, str) else word
+
+    return level
+
+
+def _truth(said: CustomerField) -> Callable[[Any], Any]:
+    def truth(value: Any) -> Any:
+        if isinstance(value, bool):
+            return value
+        word = _word(value)
+        if isinstance(word, str) and word.lower() in said.yes:
+            return True
+        if isinstance(word, str) and (word.lower() in said.no or not said.no):
+            return False
+        expected = f"write true or false, {said.yes[0]} or {said.no[0] if said.no else 'else'}"
+        raise PydanticCustomError("flag", "{expected}", {"expected": expected})
+
+    return truth

@@ -1,0 +1,108 @@
+"""A small company from its table to a release in service, by the stages that the graph runs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from churn_assets.customers.contract.model import Contract, load_contract
+from churn_assets.customers.reading.sources import Places
+from churn_assets.customers.schema import FILE
+from churn_assets.customers.tables import write_active, write_history
+from churn_assets.datasets.build import build
+from churn_assets.datasets.config import BankConfig, DatasetsConfig
+from churn_assets.datasets.pull import pull
+from churn_assets.decision.config import DecisionConfig
+from churn_assets.decision.policy import save_rule
+from churn_assets.decision.rules.families import PricedGreedy, RiskThreshold
+from churn_assets.decision.world import run_environment
+from churn_assets.messages.config import MessagesConfig
+from churn_assets.predictors.config import AcceptConfig, RiskConfig
+from churn_assets.predictors.training import accept, risk
+from churn_assets.release.bundle import Comparison, Manifest, collect, write_manifest
+from churn_assets.serving.rehearsal import EngineRehearsal
+from churn_assets.stages.registry import STAGES
+from churn_assets.stages.spec import narrowed
+from tests.customers.conftest import CONTRACT, as_csv, made_rows
+from tests.release.small_release import write_messages
+
+RISK = RiskConfig(
+    folds=3, calibration_folds=2, bootstrap=100, search_candidates=2, trees_from_rows=1000
+)
+ACCEPT = AcceptConfig(trees=20, calibration_folds=2, bootstrap=100)
+
+
+@dataclass(frozen=True)
+class Company:
+    """Folders of a company's customers, models and world.
+
+    Attributes:
+        contract: its contract.
+        root: `history`, `active`, `risk`, `accept`, `world` and `table.csv` below it.
+        reports: stage -> what it reported.
+    """
+
+    contract: Contract
+    root: Path
+    reports: dict[str, Any]
+
+    def release(self, out: Path) -> Manifest:
+        """A sealed release of this company in the empty folder `out`, decided by a rule."""
+        rooms = {room: self.root / room for room in ("risk", "accept")}
+        for room in ("policy", "baseline", "messages"):
+            rooms[room] = self.root / room
+        if not rooms["policy"].exists():
+            save_rule(RiskThreshold(threshold=0.0, offer=2), rooms["policy"])
+            save_rule(PricedGreedy(), rooms["baseline"])
+            write_messages(rooms["messages"])
+        collect(rooms, {"risk_model": self.root / "risk"}, out)
+        shutil.copyfile(self.root / "history" / FILE, out / FILE)
+        messages = MessagesConfig().model_dump(mode="json")
+        EngineRehearsal("America/New_York").write_golden(out, self.root / "history", 12, messages)
+        facts = json.loads((self.root / "history" / "dataset.json").read_text())
+        return write_manifest(
+            out,
+            models={"risk_model": "1" * 64},
+            data={"customer_history": facts},
+            report={"risk": {"auc_oof": 0.8}, "checks": {"passed": 1, "failed": 0, "warned": 0}},
+            settings={"messages": messages},
+            code_version={"package": "0.1.0", "sources": "2" * 64},
+            comparison=Comparison(champion=None, promoted=True, reason="the first release"),
+        )
+
+
+def make_company(root: Path, contract: str = CONTRACT, rows: int = 1200) -> Company:
+    """Write the company's table, read it by its contract, and train on it."""
+    (root / "history.csv").write_text(as_csv(made_rows(rows)), encoding="utf-8")
+    file = root / "customers.yaml"
+    file.write_text(contract, encoding="utf-8")
+    agreed, places = load_contract(file), Places(root, root / "raw", DatasetsConfig())
+    folder = {name: root / name for name in ("history", "active", "risk", "accept", "world")}
+    for path in folder.values():
+        path.mkdir()
+    write_history(agreed, places, root / "refused", folder["history"])
+    write_active(agreed, places, root / "refused", folder["history"], folder["active"])
+    bank = DatasetsConfig(source="synthetic", bank=BankConfig(synthetic_rows=2000))
+    build("bank_contacts", pull("bank_contacts", bank, root / "raw"), root / "bank", bank)
+    history = {"customer_history": folder["history"]}
+    reports = {
+        "risk": risk.run(history, folder["risk"], RISK)["risk"],
+        "accept": accept.run(history | {"bank_contacts": root / "bank"}, folder["accept"], ACCEPT)[
+            "accept"
+        ],
+        "world": run_environment(
+            {
+                "active_customers": folder["active"],
+                "risk_model": folder["risk"],
+                "accept_model": folder["accept"],
+            },
+            folder["world"],
+            narrowed(STAGES["retention_environment"].settings_type(), DecisionConfig()),
+        ),
+    }
+    for name in ("risk", "accept"):
+        (folder[name] / "report.json").write_text(json.dumps({name: reports[name]}))
+    return Company(agreed, root, reports)

@@ -1,0 +1,235 @@
+"""A company's own contract from its table to the answers of a server, over real HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from churn_assets.predictors.scoring.features import encode
+from churn_assets.predictors.scoring.held_out import read_out_of_fold
+from churn_assets.predictors.scoring.scorers import RiskScorer
+from churn_assets.release.config import ReleaseConfig
+from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.serving.bulk.scoring import run as run_predictions
+from churn_assets.serving.engine import RetentionEngine
+from churn_assets.serving.golden import check_golden
+from churn_assets.serving.schemas import SAMPLE_REQUEST
+from churn_assets.storage.current import asset_pointer
+from churn_assets.storage.local import LocalArtifactStore
+from tests.api.conftest import publish_small_release
+from tests.api.server import Server, running, wait_for
+from tests.customers.own_company import Company, make_company
+
+CUSTOMER = {
+    "customer_id": "A10001",
+    "name": "Ana",
+    "plan": "Plus",
+    "months": 7,
+    "monthly_fee": 39.9,
+    "paperless": True,
+}
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
+    return make_company(tmp_path_factory.mktemp("company"))
+
+
+@pytest.fixture(scope="module")
+def home(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which the company's release serves, with predictions of its active customers."""
+    home, bundle = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("bundle")
+    manifest = company.release(bundle)
+    store = LocalArtifactStore(home / "store")
+    registry = ReleaseRegistry(store)
+    registry.publish(bundle)
+    registry.promote(manifest.release_id, "test")
+    out = tmp_path_factory.mktemp("predictions")
+    inputs = {
+        "release": bundle,
+        "active_customers": company.root / "active",
+        "risk_model": company.root / "risk",
+    }
+    report = run_predictions(inputs, out, ReleaseConfig(batch_rows=100))
+    (out / "report.json").write_text(json.dumps(report))
+    artifact = store.put("predictions", out)
+    store.write_pointer(asset_pointer("predictions"), artifact.model_dump_json().encode())
+    return home
+
+
+@pytest.fixture(scope="module")
+def server(home: Path) -> Iterator[Server]:
+    with running(home, CHURN_API__REQUESTS_PER_SECOND="0") as process:
+        wait_for(process.url + "/campaign", process)
+        yield process
+
+
+@pytest.fixture(scope="module")
+def client(server: Server) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.url, timeout=20, trust_env=False) as session:
+        yield session
+
+
+def ask(client: httpx.Client, **changes: Any) -> httpx.Response:
+    body = {k: v for k, v in (CUSTOMER | changes).items() if v is not ...}
+    return client.post("/predict", json=body)
+
+
+def test_a_customer_of_the_company_gets_an_answer(client: httpx.Client) -> None:
+    """The whole point: the company's own fields in, the specification's answer out, in its words;
+    the message says nothing of contracts and services that it doesn't have."""
+    answer = ask(client)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert set(found) == {"decision", "message", "safety", "metadata"}
+    assert found["decision"]["contact"] is True
+    assert "Ana" in found["message"]
+    assert found["safety"]["passed"] or found["safety"]["violations"] == ["quiet_hours"]
+    assert found["metadata"]["message_source"] == "template"
+    texts = {reason["feature"]: reason["text"] for reason in found["metadata"]["reasons"]}
+    assert texts["months"].startswith("Tenure: 7 months; ")
+    assert texts.keys() <= {"plan", "months", "monthly_fee", "calls", "paperless"}
+
+
+def test_who_came_lately_is_at_greater_risk(client: httpx.Client) -> None:
+    """The answer depends on the company's fields, as its table does."""
+    new, old = (ask(client, months=m).json()["metadata"]["churn_risk"] for m in (2, 70))
+    assert new > old + 0.2
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"plan": "Gold"}, "plan"),
+        ({"plan": ...}, "plan"),
+        ({"monthly_fee": 501}, "monthly_fee"),
+        ({"months": "seven"}, "months"),
+        ({"paperless": "perhaps"}, "paperless"),
+        ({"tenure": 12}, "tenure"),
+        ({"contract": "One year"}, "contract"),
+        ({"acceptances_this_period": 1}, "acceptances_this_period"),
+    ],
+)
+def test_what_the_contract_refuses_names_its_field(
+    client: httpx.Client, changes: dict[str, Any], where: str
+) -> None:
+    """IBM's fields among them: this company has none of them."""
+    answer = ask(client, **changes)
+    assert answer.status_code == 422
+    assert [problem["loc"] for problem in answer.json()["detail"]] == [["body", where]]
+
+
+def test_words_may_be_written_as_in_the_table(client: httpx.Client) -> None:
+    """A level in other capitals and the table's yes are the same customer."""
+    plain = ask(client).json()
+    assert ask(client, plan="plus", paperless="yes").json() == plain
+
+
+def test_the_document_has_the_company_s_form(client: httpx.Client) -> None:
+    """Whoever generates a client, and the console's form, see this contract's fields and words."""
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    form = schemas["PredictRequest"]
+    required = ["customer_id", "name", "plan", "months", "monthly_fee", "paperless"]
+    assert sorted(form["required"]) == sorted(required)
+    assert "contract" not in form["properties"]
+    assert form["properties"]["plan"]["enum"] == ["Basic", "Plus", "Max"]
+    assert form["properties"]["monthly_fee"]["x-label"] == "monthly fee"
+    [example] = form["examples"]
+    assert client.post("/predict", json=example).status_code == 200
+    assert schemas["BatchRequest"]["properties"]["customers"]["examples"] == [[example]]
+
+
+def test_a_batch_has_the_company_s_customers(client: httpx.Client) -> None:
+    """A customer of the built-in contract is refused among them, and nobody else."""
+    body = {"customers": [CUSTOMER, SAMPLE_REQUEST, CUSTOMER | {"calls": 3}]}
+    answer = client.post("/predict/batch", json=body).json()
+    assert (answer["answered"], answer["refused"]) == (2, 1)
+    assert answer["results"][0]["answer"] == ask(client).json()
+
+
+def test_only_active_customers_are_predicted_with_risk_out_of_fold(
+    client: httpx.Client, company: Company, home: Path
+) -> None:
+    """Who has left is on no list; who was learnt from is scored by models that never saw them."""
+    history = pd.concat(map(pd.read_parquet, sorted((company.root / "history").glob("*.parquet"))))
+    page = client.get("/customers", params={"count": 500}).json()
+    stayed = history.set_index("customer_id")
+    assert page["total"] == int((~history["churn"]).sum())
+    known = read_out_of_fold(company.root / "risk")
+    for customer in page["customers"]:
+        assert not stayed.loc[customer["customer_id"], "churn"]
+        assert customer["churn_risk"] == pytest.approx(known[customer["customer_id"]], abs=1e-4)
+        assert customer["features"]["monthly_charges"] == customer["features"]["monthly_fee"]
+    scorer = RiskScorer.load(company.root / "risk")
+    rows = pq.read_table(company.root / "active" / "train.parquet").to_pylist()
+    seen = scorer.predict(rows)
+    unseen = np.array([known[row["customer_id"]] for row in rows])
+    assert not np.allclose(seen, unseen, atol=1e-3)
+
+
+def test_the_release_names_no_customer(home: Path, company: Company) -> None:
+    """It is handed on: neither the out-of-fold risks nor the golden requests name anybody."""
+    folder = ReleaseRegistry(LocalArtifactStore(home / "store")).folder()
+    ids = set(read_out_of_fold(company.root / "risk"))
+    texts = [file.read_text() for file in folder.rglob("*.json")]
+    assert not any(identity in text for identity in ids for text in texts)
+    assert check_golden(RetentionEngine.load(folder), folder) == 12
+
+
+def test_releases_of_two_contracts_take_turns(company: Company, tmp_path: Path) -> None:
+    """A server goes from the built-in contract to the company's and back without a restart, and
+    reads each customer by the form of the release that serves."""
+    first = publish_small_release(tmp_path / "home", tmp_path / "ibm")
+    bundle = tmp_path / "own"
+    bundle.mkdir()
+    own = company.release(bundle).release_id
+    registry = ReleaseRegistry(LocalArtifactStore(tmp_path / "home/store"))
+    registry.publish(bundle)
+    with (
+        running(
+            tmp_path / "home", CHURN_API__POLL_SECONDS="0.1", CHURN_API__REQUESTS_PER_SECOND="0"
+        ) as server,
+        httpx.Client(base_url=server.url, timeout=20, trust_env=False) as client,
+    ):
+        for release_id, good, bad in (
+            (first, SAMPLE_REQUEST, CUSTOMER),
+            (own, CUSTOMER, SAMPLE_REQUEST),
+            (first, SAMPLE_REQUEST, CUSTOMER),
+        ):
+            registry.promote(release_id, "test")
+            while client.get("/readyz").json()["release_id"] != release_id:
+                assert server.process.poll() is None
+            answer = client.post("/predict", json=good)
+            assert answer.json()["metadata"]["release_id"] == release_id
+            assert client.post("/predict", json=bad).status_code == 422
+
+
+def test_trees_agree_with_xgboost_to_the_last_bit(company: Company) -> None:
+    """The numpy path on the company's features, missing values and unseen words among them."""
+    import xgboost
+
+    scorer = RiskScorer.load(company.root / "risk")
+    rows = pq.read_table(company.root / "history" / "test.parquet").to_pylist()
+    matrix = encode(rows, scorer.model.features)
+    assert np.isnan(matrix).any()
+    booster = xgboost.Booster(model_file=company.root / "risk" / "model.ubj")
+    ours = scorer.model.forest.margins(matrix)
+    np.testing.assert_array_equal(ours, booster.inplace_predict(matrix, predict_type="margin"))
+
+
+def test_the_world_is_of_active_customers(company: Company) -> None:
+    """Nobody who has left is trained for contact."""
+    active = sum(
+        pq.read_metadata(file).num_rows for file in (company.root / "active").glob("*.parquet")
+    )
+    world = company.reports["world"]
+    assert sum(world[part]["customers"] for part in ("train", "valid", "test")) == active
+    assert company.reports["risk"]["method"] == "boosted_trees"
