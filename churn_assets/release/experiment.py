@@ -1,0 +1,43 @@
+"""Whether the experiment runs: the settings say so, unless `churn experiment on|off` was called.
+
+The command writes the pointer `switches/experiment` of the artifact store, so that the API, the
+nightly predictions and the campaign change together and without a restart.
+"""
+
+from __future__ import annotations
+
+from churn_assets.domain.experiment import ExperimentConfig
+from churn_assets.storage.protocol import ArtifactError, ArtifactStore
+
+POINTER = "switches/experiment"
+STATES = {b"on": True, b"off": False}
+
+
+def switched(store: ArtifactStore) -> bool | None:
+    """What `churn experiment on|off` said last; None where nobody has called it.
+
+    Raises:
+        ArtifactError: the store can't be read, or the pointer says neither.
+    """
+    content = store.read_pointer(POINTER)
+    if content is None:
+        return None
+    try:
+        return STATES[content.strip().lower()]
+    except KeyError:
+        raise ArtifactError(
+            f"{store.url}: the pointer {POINTER} says neither on nor off: run `churn experiment on`"
+            " or `churn experiment off`"
+        ) from None
+
+
+def switch(store: ArtifactStore, *, on: bool) -> None:
+    """Start or end the experiment for whoever uses this store."""
+    store.write_pointer(POINTER, b"on" if on else b"off")
+
+
+def in_force(store: ArtifactStore, settings: ExperimentConfig) -> ExperimentConfig:
+    """The settings with `enabled` as it holds now; raises what `switched` raises."""
+    said = switched(store)
+    enabled = bool(settings.enabled) if said is None else said
+    return settings.model_copy(update={"enabled": enabled})
