@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 from api.errors import RETRY, ApiError
+from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.schemas import CustomerRequest
 
@@ -28,10 +29,12 @@ class Serving(NamedTuple):
 
     Attributes:
         baseline_forced: the kill switch is on for everybody.
+        experiment: by which some customers are left alone.
     """
 
     engine: RetentionEngine
     baseline_forced: bool
+    experiment: ExperimentConfig
 
 
 class Batcher:
@@ -62,7 +65,9 @@ def _answer(
     serving: Serving, group: list[tuple[CustomerRequest, asyncio.Future[dict[str, Any]]]]
 ) -> None:
     requests = [request for request, _ in group]
-    answers = serving.engine.try_many(requests, force_baseline=serving.baseline_forced)
+    answers = serving.engine.try_many(
+        requests, force_baseline=serving.baseline_forced, experiment=serving.experiment
+    )
     for (_, future), answer in zip(group, answers, strict=True):
         if future.done():  # its caller may have gone
             continue

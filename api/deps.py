@@ -98,7 +98,7 @@ def serving_of(request: Request) -> Serving:
     host = services_of(request).host
     if host.engine is None:
         raise ApiError(503, "not_ready", host.problem or "loading the release", headers=RETRY)
-    return Serving(host.engine, host.switched_off)
+    return Serving(host.engine, host.switched_off, host.experiment)
 
 
 def book_of(request: Request) -> PredictionBook:

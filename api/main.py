@@ -49,7 +49,7 @@ def build_app(settings: Settings) -> FastAPI:
     store = open_store(settings.store_url, cache=settings.home / "cache")
     forced = config.force_baseline or kill_switch.forced_by_environment()
     services = Services(
-        host=EngineHost(store, config.default_time_zone, forced),
+        host=EngineHost(store, config.default_time_zone, forced, settings.experiment),
         keyring=keyring,
         limiter=RateLimiter(config.requests_per_second, config.burst),
         feedback=FeedbackRecorder(open_feedback_log(store, settings.home)),

@@ -89,6 +89,7 @@ def bind(settings: Settings) -> dict[str, Any]:
         "decision_config": settings.decision,
         "messages_config": settings.messages,
         "release_config": settings.release.model_copy(update={"force_baseline": forced}),
+        "experiment_config": settings.experiment,
         "alerts_config": settings.alerts,
         "release_terms": Terms(
             preset=settings.decision.preset,

@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from churn_assets.datasets.config import DatasetsConfig
 from churn_assets.decision.config import PRESETS, DecisionConfig
+from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.domain.paths import AbsolutePath, absolute
 from churn_assets.domain.plain_errors import WrongSettingError
 from churn_assets.environment import DELIMITER, PREFIX, EnvironmentSource, explain, variables_of
@@ -77,6 +78,7 @@ class Settings(BaseSettings):
     release: ReleaseConfig = Field(default_factory=ReleaseConfig)
     alerts: AlertsConfig = Field(default_factory=AlertsConfig)
     api: ApiConfig = Field(default_factory=ApiConfig)
+    experiment: ExperimentConfig = Field(default_factory=ExperimentConfig)
 
     @classmethod
     def settings_customise_sources(
@@ -103,6 +105,8 @@ class Settings(BaseSettings):
         """Lay the explicit settings over the chosen profile's defaults."""
         if "data_mirror" in given:
             given = merge(given, {"data": {"mirror": given["data_mirror"]}})
+        if given.get("customers"):  # one's own: what contacting brings is to be shown
+            given = merge({"experiment": {"enabled": True}}, given)
         return merge(profile_defaults(given.get("profile", "embedded")), given)
 
     @model_validator(mode="after")

@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from churn_assets.domain.plain_errors import one_line_exit
-from churn_assets.release import kill_switch
+from churn_assets.release import experiment, kill_switch
 from churn_assets.release.bundle import ReleaseError
-from churn_assets.release.config import ReleaseConfig
+from churn_assets.release.config import ReleaseConfig, ScoringConfig
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.bulk import scoring as predictions
 from churn_assets.settings import Settings, load_settings
@@ -32,7 +32,7 @@ from churn_assets.storage.protocol import Artifact, ArtifactError, ArtifactStore
 from churn_assets.storage.scratch import scratch_folder
 
 SHARD = "customer_shards"
-STAGE = Stage(name="shard_predictions", run=predictions.run, settings=ReleaseConfig)
+STAGE = Stage(name="shard_predictions", run=predictions.run, settings=ScoringConfig)
 Spec = dict[str, Any]
 Map = Callable[[Callable[[Spec], Spec], Iterable[Spec]], Iterable[Spec]]
 """Applies a function to each spec, wherever it likes; results in the order of the specs."""
@@ -157,7 +157,11 @@ def main() -> None:
     apply = map_on_modal(settings) if settings.compute.backend == "modal" else map
     setting = settings.api.force_baseline or settings.release.force_baseline
     forced = kill_switch.baseline_forced(store, setting)
-    config = settings.release.model_copy(update={"force_baseline": forced})
+    config = ScoringConfig.of(
+        settings.release,
+        force_baseline=forced,
+        experiment=experiment.in_force(store, settings.experiment),
+    )
     rows = predict(arguments.customers, arguments.out, store, latest.artifact, config, apply)
     print(f"{rows:,} customers scored by release {latest.release_id} in {arguments.out}")
 

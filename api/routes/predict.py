@@ -52,4 +52,4 @@ def _generate(
     engine: RetentionEngine, host: EngineHost, customer: CustomerRequest
 ) -> dict[str, Any]:
     """Reads the kill switch now: it may have been thrown while the customer waited for its turn."""
-    return engine.predict(customer, force_baseline=host.switched_off)
+    return engine.predict(customer, force_baseline=host.switched_off, experiment=host.experiment)

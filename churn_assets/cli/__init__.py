@@ -8,6 +8,7 @@ from churn_assets.cli import (
     arena,
     baseline,
     data,
+    experiment,
     feedback,
     materialize,
     predict,
@@ -33,5 +34,6 @@ releases.register(app)
 arena.register(app)
 baseline.register(app)
 feedback.register(app)
+experiment.register(app)
 app.add_typer(data.app, name="data")
 app.add_typer(customers.app, name="customers")

@@ -16,7 +16,7 @@ from churn_assets.cli.answers import Format, to_csv, to_json, to_table
 from churn_assets.cli.errors import fail
 from churn_assets.cli.releases import open_registry
 from churn_assets.cli.serve import api_process, local_client
-from churn_assets.release import kill_switch
+from churn_assets.release import experiment, kill_switch
 from churn_assets.settings import load_settings
 from churn_assets.storage.trees import write_atomically
 
@@ -142,9 +142,11 @@ def engine_asker() -> Ask:
     from churn_assets.serving.engine import RetentionEngine
     from churn_assets.serving.problems import problems_of
 
-    registry, config = open_registry(), load_settings().api
+    registry, settings = open_registry(), load_settings()
+    config = settings.api
     engine = RetentionEngine.load(registry.folder(), config.default_time_zone)
     forced = kill_switch.baseline_forced(registry.store, config.force_baseline)
+    running = experiment.in_force(registry.store, settings.experiment)
 
     def ask(customers: list[Any]) -> list[dict[str, Any]]:
         if len(customers) == 1:  # as POST /predict: the language model may write it on the spot
@@ -152,9 +154,10 @@ def engine_asker() -> Ask:
                 request = engine.form.model.model_validate(customers[0])
             except ValidationError as error:
                 return [{"answer": None, "errors": problems_of(error.errors())}]
-            return [{"answer": engine.predict(request, force_baseline=forced), "errors": []}]
+            answer = engine.predict(request, force_baseline=forced, experiment=running)
+            return [{"answer": answer, "errors": []}]
         batch = BatchRequest(customers=customers)
-        rows: list[dict[str, Any]] = answer_batch(engine, batch, forced)["results"]
+        rows: list[dict[str, Any]] = answer_batch(engine, batch, forced, running)["results"]
         return rows
 
     return ask

@@ -9,13 +9,14 @@ from dagster._core.storage.asset_check_execution_record import (
     COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES,
 )
 
+from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.orchestration.resources import StoreResource
-from churn_assets.release import kill_switch
+from churn_assets.release import experiment, kill_switch
 from churn_assets.release.alerts import alert
 from churn_assets.release.assembly import Terms, assemble, choose, read_data, seal
 from churn_assets.release.bundle import canonical_json, read_manifest
 from churn_assets.release.components import Champion, World
-from churn_assets.release.config import AlertsConfig, ReleaseConfig
+from churn_assets.release.config import AlertsConfig, ReleaseConfig, ScoringConfig
 from churn_assets.release.gate import CheckState, judge, missed_gates
 from churn_assets.release.promotion import compare
 from churn_assets.release.registry import ReleaseRecord, ReleaseRegistry
@@ -201,6 +202,7 @@ def _in_service(registry: ReleaseRegistry, removed: list[str]) -> dg.Materialize
 def predictions(
     context: dg.AssetExecutionContext,
     release_config: dg.ResourceParam[ReleaseConfig],
+    experiment_config: dg.ResourceParam[ExperimentConfig],
     rehearsal: dg.ResourceParam[Rehearsal],
     store: StoreResource,
     active_customers: Artifact,
@@ -217,7 +219,11 @@ def predictions(
     if serving is None:
         raise dg.Failure("no release serves: materialize `release` first", allow_retries=False)
     forced = kill_switch.baseline_forced(artifacts, release_config.force_baseline)
-    config = release_config.model_copy(update={"force_baseline": forced})
+    config = ScoringConfig.of(
+        release_config,
+        force_baseline=forced,
+        experiment=experiment.in_force(artifacts, experiment_config),
+    )
     folder, customers = artifacts.get(serving.artifact), artifacts.get(active_customers)
 
     trained = read_manifest(folder).models.get("risk_model") == risk_model.sha256

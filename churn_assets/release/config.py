@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from churn_assets.domain.experiment import ExperimentConfig
 
 
 class ReleaseConfig(BaseModel):
@@ -25,6 +29,24 @@ class ReleaseConfig(BaseModel):
     batch_rows: int = Field(default=4_096, ge=1)
     shard_rows: int = Field(default=250_000, ge=1)
     force_baseline: bool = False
+
+
+class ScoringConfig(ReleaseConfig):
+    """What a nightly scoring is given: the settings, and what holds for it when it starts.
+
+    Attributes:
+        experiment: by which some customers are left alone, as it is in force.
+    """
+
+    experiment: ExperimentConfig = ExperimentConfig()
+
+    @classmethod
+    def of(
+        cls, config: ReleaseConfig, *, force_baseline: bool, experiment: ExperimentConfig
+    ) -> Self:
+        """The settings with both as they hold now."""
+        known = config.model_dump() | {"force_baseline": force_baseline, "experiment": experiment}
+        return cls.model_validate(known)
 
 
 class AlertsConfig(BaseModel):

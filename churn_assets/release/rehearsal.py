@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from churn_assets.release.config import ReleaseConfig
+from churn_assets.release.config import ScoringConfig
 from churn_assets.stages.spec import Progress
 
 
@@ -47,7 +47,7 @@ class Rehearsal(Protocol):
         customers: Path,
         risk_model: Path | None,
         out: Path,
-        config: ReleaseConfig,
+        config: ScoringConfig,
         progress: Progress,
     ) -> dict[str, Any]:
         """Write `out/predictions.parquet`, a row for every customer.

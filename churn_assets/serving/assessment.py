@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.mdp.actions import Decisions, Policy
+from churn_assets.decision.mdp.actions import LONGEST_DELAY, Decisions, Policy
 from churn_assets.decision.mdp.dynamics import risk_shift
 from churn_assets.decision.mdp.outcomes import Outcomes, decision_outcomes
 from churn_assets.decision.mdp.state import ACCEPT, ANSWER_FIELDS, RISK, Answers, build_states
@@ -33,6 +33,7 @@ Floats = NDArray[np.float64]
 class Assessments:
     """N customers, assessed.
 
+    states: (N, 9) what the policy saw.
     risk: (N,) P(churn). accept: (N, 4) P(accept | offer 0, 5, 10, 15 %). Both at the present
     contact history, as the policy sees them: with the period's contacts and answers.
     option: (N,) column of `outcomes` that the decision chose: 0 no contact, 1..4 the offers.
@@ -40,6 +41,7 @@ class Assessments:
     answer adds where any is known (`Assessor.reasons` names them); None unless asked for.
     """
 
+    states: Floats
     risk: Floats
     accept: Floats
     decisions: Decisions
@@ -100,6 +102,7 @@ class Assessor:
         rows: Sequence[Mapping[str, Any]],
         baseline: Sequence[bool] = (),
         *,
+        control: Sequence[bool] = (),
         explain: bool = False,
         known_risk: Mapping[str, float] | None = None,
     ) -> Assessments:
@@ -110,6 +113,8 @@ class Assessor:
                 `budget_remaining`; a missing key or None is a missing value.
             baseline: for each row, whether to use the rule-based policy instead of the learned one;
                 empty: for none.
+            control: for each row, whether the customer is left alone, whatever the policy says;
+                empty: nobody is.
             explain: whether to compute `contributions`.
             known_risk: customer id -> risk of those whom the risk model learnt from, by models that
                 never saw them; it takes the place of the model's own.
@@ -136,11 +141,13 @@ class Assessor:
         )
         bills = _column(rows, "monthly_charges", if_missing=np.nan)
         decisions = without_empty_offers(self._decide(states, baseline), bills)
+        if any(control):
+            decisions = left_alone(decisions, np.array(control))
         values = MONTHS_OF_VALUE * bills
         outcomes = decision_outcomes(states, values, self.params)
         option = np.where(decisions.contact, decisions.offer + 1, 0)
         return Assessments(
-            states[:, RISK], states[:, ACCEPT], decisions, outcomes, option, contributions
+            states, states[:, RISK], states[:, ACCEPT], decisions, outcomes, option, contributions
         )
 
     def _moved_by(self, answers: Answers) -> Floats:
@@ -167,6 +174,16 @@ class Assessor:
             delay=np.where(ruled, by_rule.delay, learned.delay),
             probability=np.where(ruled, by_rule.probability, learned.probability),
         )
+
+
+def left_alone(decisions: Decisions, control: NDArray[np.bool_]) -> Decisions:
+    """The decisions, but without a contact for the customers of the control group (N,)."""
+    return Decisions(
+        contact=decisions.contact & ~control,
+        offer=np.where(control, 0, decisions.offer),
+        delay=np.where(control, LONGEST_DELAY, decisions.delay),
+        probability=np.where(control, 1.0, decisions.probability),
+    )
 
 
 def without_empty_offers(decisions: Decisions, bills: Floats) -> Decisions:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from churn_assets.domain.experiment import CONTROL, ExperimentConfig, Group, group_of
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.config import GenerationConfig
 from churn_assets.messages.shield.brief import MessageBrief
@@ -56,6 +57,7 @@ class Options(TypedDict, total=False):
     live: False has the bank write even where the language model is asked on the spot.
     explain: False where no `metadata.reasons` are wanted.
     exact: True leaves figures as they were computed, for comparing machines.
+    experiment: by which some customers are left alone; None: nobody is.
     """
 
     now: datetime | None
@@ -64,6 +66,7 @@ class Options(TypedDict, total=False):
     live: bool
     explain: bool
     exact: bool
+    experiment: ExperimentConfig | None
 
 
 class RetentionEngine:
@@ -161,19 +164,25 @@ class RetentionEngine:
         live: bool = True,
         explain: bool = True,
         exact: bool = False,
+        experiment: ExperimentConfig | None = None,
     ) -> list[dict[str, Any] | Exception]:
         """`try_many`, but for what the pass over all of them raises."""
         rows = [self.form.row(request) for request in requests]
         baseline = [force_baseline or row["force_baseline"] for row in rows]
-        assessed = self.assessor.assess(rows, baseline, explain=explain)
+        now = now or datetime.now(UTC)
+        groups = _groups(rows, experiment, now)
+        control = [group == CONTROL for group in groups]
+        assessed = self.assessor.assess(rows, baseline, control=control, explain=explain)
         reasons, figures = self._reasons(assessed, rows), _Figures(assessed, exact)
         writer = self.live_writer if live and self.live_writer else self.writer
-        now = now or datetime.now(UTC)
         answers: list[dict[str, Any] | Exception] = []
         for i, row in enumerate(rows):
             by = None if not with_message else self.reviewed_writer if baseline[i] else writer
             try:
-                answers.append(self._answer(row, figures, i, baseline[i], reasons[i], by, now))
+                answer = self._answer(row, figures, i, baseline[i], reasons[i], by, now)
+                if groups:
+                    answer["metadata"]["group"] = groups[i]
+                answers.append(answer)
             except Exception as error:  # noqa: BLE001 - handed to whoever asked for this row
                 answers.append(error)
         return answers
@@ -269,6 +278,15 @@ class RetentionEngine:
         if morning <= local_time:
             morning += timedelta(days=1)
         return morning.isoformat()
+
+
+def _groups(
+    rows: Sequence[Mapping[str, Any]], experiment: ExperimentConfig | None, now: datetime
+) -> list[Group]:
+    """Each customer's group; empty where no experiment runs."""
+    if experiment is None or not experiment.enabled:
+        return []
+    return [group_of(row["customer_id"], experiment, now) for row in rows]
 
 
 class OneAtATime:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from churn_assets.release.config import ReleaseConfig
+from churn_assets.release.config import ScoringConfig
 from churn_assets.serving import golden
 from churn_assets.serving.bulk import scoring
 from churn_assets.serving.engine import RetentionEngine, ServedMessages
@@ -53,7 +53,7 @@ class EngineRehearsal:
         customers: Path,
         risk_model: Path | None,
         out: Path,
-        config: ReleaseConfig,
+        config: ScoringConfig,
         progress: Progress,
     ) -> dict[str, Any]:
         """Write `out/predictions.parquet`; returns the campaign's figures."""

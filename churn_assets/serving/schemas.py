@@ -335,6 +335,12 @@ class Metadata(BaseModel):
         description="local time at which quiet hours end, when the message must wait for it",
         examples=["2026-01-15T08:00:00-05:00"],
     )
+    group: Literal["treated", "control"] | None = Field(
+        None,
+        description="present only while an experiment runs: `control` is left alone, so that it "
+        "can be seen what contacting brings",
+        examples=["treated"],
+    )
     name_used: Literal[False] | None = Field(
         None,
         description="present, and false, only when the message leaves the customer's name out",

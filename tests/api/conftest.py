@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from churn_assets.release.bundle import Manifest
-from churn_assets.release.config import ReleaseConfig
+from churn_assets.release.config import ScoringConfig
 from churn_assets.release.registry import LATEST, Latest, ReleaseRegistry
 from churn_assets.serving.bulk.scoring import run as run_predictions
 from churn_assets.serving.live.hosting import EngineHost
@@ -65,7 +65,7 @@ def publish_predictions(home: Path, workspace: Path) -> None:
         "release": ReleaseRegistry(store).folder(),
         "active_customers": workspace / "telco_customers",
     }
-    report = run_predictions(inputs, out, ReleaseConfig(batch_rows=7))
+    report = run_predictions(inputs, out, ScoringConfig(batch_rows=7))
     (out / "report.json").write_text(json.dumps(report))
     artifact = store.put("predictions", out)
     store.write_pointer(asset_pointer("predictions"), artifact.model_dump_json().encode())

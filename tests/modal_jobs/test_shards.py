@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from churn_assets.release.config import ReleaseConfig
+from churn_assets.release.config import ScoringConfig
 from churn_assets.serving.bulk import scoring as predictions
 from churn_assets.settings import Settings
 from churn_assets.storage.local import LocalArtifactStore
@@ -58,11 +58,11 @@ def test_shards_join_to_the_whole(
     whole = tmp_path / "whole"
     whole.mkdir()
     inputs = {"release": release_folder, "active_customers": customers.parent}
-    report = predictions.run(inputs, whole, ReleaseConfig())
+    report = predictions.run(inputs, whole, ScoringConfig())
     assert report["customers"] == 103
 
     out = tmp_path / "out"
-    rows = shards.predict(customers, out, store, release, ReleaseConfig(shard_rows=25))
+    rows = shards.predict(customers, out, store, release, ScoringConfig(shard_rows=25))
     assert rows == 103
     assert pq.read_table(out).equals(pq.read_table(whole / "predictions.parquet"))
     assert {artifact.name for artifact in store.artifacts()} == {"releases/test"}
@@ -79,7 +79,7 @@ def test_the_deployed_function_scores_a_shard(
             calls.append(spec)
             yield app.score_shard.local(spec)
 
-    config = ReleaseConfig(shard_rows=60)
+    config = ScoringConfig(shard_rows=60)
     shards.predict(customers, tmp_path / "modal", store, release, config, on_modal)
     shards.predict(customers, tmp_path / "here", store, release, config)
     assert len(calls) == 2
@@ -96,7 +96,7 @@ def test_a_failing_shard_fails_the_whole_and_cleans_up(
         yield score(first)
         raise RuntimeError("the second container died")
 
-    config = ReleaseConfig(shard_rows=60)
+    config = ScoringConfig(shard_rows=60)
     out = tmp_path / "results" / "out"
     out.parent.mkdir()
     out.write_text("yesterday's")
@@ -124,7 +124,7 @@ def test_an_upload_that_breaks_off_leaves_no_shards(
 
     monkeypatch.setattr(store, "put", fail_at_the_second)
     with pytest.raises(ConnectionError):
-        shards.predict(customers, tmp_path / "out", store, release, ReleaseConfig(shard_rows=60))
+        shards.predict(customers, tmp_path / "out", store, release, ScoringConfig(shard_rows=60))
     assert {artifact.name for artifact in store.artifacts()} == {"releases/test"}
 
 
@@ -141,7 +141,7 @@ def test_shards_on_modal(
     nothing is left."""
     StandInModal(tmp_path, broken_inputs={broken}).install(monkeypatch)
     apply = shards.map_on_modal(Settings())
-    out, config = tmp_path / "out", ReleaseConfig(shard_rows=40)
+    out, config = tmp_path / "out", ScoringConfig(shard_rows=40)
     if broken is None:
         assert shards.predict(customers, out, store, release, config, apply) == 103
         assert pq.read_table(out).num_rows == 103

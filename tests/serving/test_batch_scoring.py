@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from churn_assets.release.config import ReleaseConfig
+from churn_assets.release.config import ScoringConfig
 from churn_assets.serving.bulk.scoring import run
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.schemas import PredictRequest
@@ -29,7 +29,7 @@ def scored(bundle: Path, work: Path, rows: list[dict[str, object]]) -> list[dict
     table.mkdir()
     out.mkdir()
     pq.write_table(pa.Table.from_pylist(rows), table / "all.parquet")
-    run({"release": bundle, "active_customers": table}, out, ReleaseConfig(batch_rows=7))
+    run({"release": bundle, "active_customers": table}, out, ScoringConfig(batch_rows=7))
     found: list[dict[str, object]] = pq.read_table(out / "predictions.parquet").to_pylist()
     return found
 

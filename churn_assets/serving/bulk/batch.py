@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
+from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.metrics import count_answer
 from churn_assets.serving.problems import log_unexpected, problem, problems_of, validated
@@ -56,7 +57,12 @@ class BatchResponse(BaseModel):
     refused: int = Field(examples=[0])
 
 
-def answer_batch(engine: RetentionEngine, batch: BatchRequest, forced: bool) -> dict[str, Any]:
+def answer_batch(
+    engine: RetentionEngine,
+    batch: BatchRequest,
+    forced: bool,
+    experiment: ExperimentConfig | None = None,
+) -> dict[str, Any]:
     """Validate each row, answer the valid ones together, and put everything back in order.
 
     A row that can't be answered, for whatever reason, says so in its `errors`.
@@ -77,6 +83,7 @@ def answer_batch(engine: RetentionEngine, batch: BatchRequest, forced: bool) -> 
         with_message=batch.with_messages,
         live=False,  # a thousand generations would keep the caller waiting for minutes
         explain=batch.with_reasons,
+        experiment=experiment,
     )
     answered = 0
     logged: set[str] = set()  # one line for each kind: a thousand rows may fail in one way

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from churn_assets.customers.schema import MONTHLY, TENURE, load_schema
+from churn_assets.domain.experiment import CONTROL, group_of
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.domain.splits import SPLITS
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.predictors.scoring.held_out import read_out_of_fold
 from churn_assets.release.bundle import ReleaseError, verify
-from churn_assets.release.config import ReleaseConfig
+from churn_assets.release.config import ScoringConfig
 from churn_assets.serving.assessment import Assessments, Assessor
 from churn_assets.serving.forms import Form, load_form
 from churn_assets.stages.spec import Progress, silent
@@ -85,7 +87,7 @@ PRICES = np.concatenate([[0.0], np.geomspace(0.05, 100.0, 39)])
 
 
 def run(
-    inputs: Mapping[str, Path], out: Path, config: ReleaseConfig, progress: Progress = silent
+    inputs: Mapping[str, Path], out: Path, config: ScoringConfig, progress: Progress = silent
 ) -> dict[str, Any]:
     """Write `out/predictions.parquet`: one row a customer, columns of `features_of` and `FIGURES`.
 
@@ -109,13 +111,16 @@ def run(
     files = [pq.ParquetFile(path) for path in customer_tables(inputs["active_customers"])]
     total = sum(file.metadata.num_rows for file in files)
     campaign = Campaign(assessor.params.budget_limit)
-    started, done = time.perf_counter(), 0
+    started, done, now = time.perf_counter(), 0, datetime.now(UTC)
     with pq.ParquetWriter(out / "predictions.parquet", schema) as writer:
         for file in files:
             for batch in file.iter_batches(config.batch_rows):
                 rows = batch.to_pylist()
+                control = [
+                    group_of(row["customer_id"], config.experiment, now) == CONTROL for row in rows
+                ]
                 baseline = [config.force_baseline] * len(rows)
-                assessed = assessor.assess(rows, baseline, known_risk=known)
+                assessed = assessor.assess(rows, baseline, known_risk=known, control=control)
                 writer.write_batch(_records(rows, assessed, manifest.release_id, schema))
                 campaign.add(batch.column("monthly_charges").to_numpy(), assessed)
                 done += len(rows)

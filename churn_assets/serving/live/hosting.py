@@ -7,7 +7,8 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from churn_assets.release import kill_switch
+from churn_assets.domain.experiment import ExperimentConfig
+from churn_assets.release import experiment, kill_switch
 from churn_assets.release.bundle import ReleaseError
 from churn_assets.release.registry import ReleaseRegistry, Stored, artifact_name
 from churn_assets.serving.bulk.predictions import PredictionBook
@@ -37,13 +38,22 @@ class EngineHost:
         forced: settings or environment ask for rules and reviewed templates only.
         switched_off: so does `forced`, or the store's kill switch.
         switch_problem: why the switch can't be read, or None; it then counts as on.
+        experiment: by which some customers are left alone, as it is in force.
     """
 
-    def __init__(self, store: ArtifactStore, default_time_zone: str, forced: bool = False) -> None:
+    def __init__(
+        self,
+        store: ArtifactStore,
+        default_time_zone: str,
+        forced: bool = False,
+        experiment_settings: ExperimentConfig | None = None,
+    ) -> None:
         self.store = store
         self.default_time_zone = default_time_zone
         self.forced = self.switched_off = forced
         self.switch_problem: str | None = None
+        self.experiment = self._experiment_settings = experiment_settings or ExperimentConfig()
+        self._experiment_problem: str | None = None
         self.releases = Followed(
             "release",
             self._find_release,
@@ -74,7 +84,7 @@ class EngineHost:
     def refresh(self) -> None:
         """Look at the store once and take what is new. Blocks while loading; never raises for a
         broken release or store."""
-        self.look_at_switch()
+        self.look_at_switches()
         self.look_for_versions()
 
     async def follow(self, seconds: float) -> None:
@@ -85,13 +95,30 @@ class EngineHost:
         """
         switch, versions = self._looked
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_keep_calling(self.look_at_switch, seconds, switch))
+            tasks.create_task(_keep_calling(self.look_at_switches, seconds, switch))
             tasks.create_task(_keep_calling(self.look_for_versions, seconds, versions))
 
     async def looked(self) -> None:
         """Returns once `follow` has looked at everything for the first time."""
         for event in self._looked:
             await event.wait()
+
+    def look_at_switches(self) -> None:
+        """Read the kill switch, then whether the experiment runs."""
+        self.look_at_switch()
+        self.look_at_experiment()
+
+    def look_at_experiment(self) -> None:
+        """Read whether the experiment runs; while that can't be read, it stays as it was."""
+        try:
+            self.experiment = experiment.in_force(self.store, self._experiment_settings)
+            self._experiment_problem = None
+        except Exception as error:  # logged and counted; the next look comes
+            LOOKS_FAILED.labels("experiment").inc()
+            problem = f"whether the experiment runs can't be read: {error}"
+            if problem != self._experiment_problem:
+                log.exception(problem)
+            self._experiment_problem = problem
 
     def look_at_switch(self) -> None:
         """Read the kill switch."""

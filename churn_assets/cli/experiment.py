@@ -1,0 +1,32 @@
+"""`churn experiment on|off|status`: the control group, without which nothing can be proved."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from churn_assets.cli.baseline import Switch
+from churn_assets.cli.releases import open_registry
+from churn_assets.release import experiment as switch
+from churn_assets.settings import load_settings
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(experiment)
+
+
+def experiment(to: Annotated[Switch, typer.Argument()] = Switch.STATUS) -> None:
+    """Leave a share of the customers alone (or stop it), so that it can be seen what contacting
+    brings. Servers follow within seconds."""
+    store, settings = open_registry().store, load_settings().experiment
+    if to is not Switch.STATUS:
+        switch.switch(store, on=to is Switch.ON)
+    said, running = switch.switched(store), switch.in_force(store, settings)
+    by = "the settings" if said is None else f"{store.url}/pointers/{switch.POINTER}"
+    state = "on" if running.enabled else "off"
+    typer.echo(
+        f"the experiment is {state} ({by}): {running.control_share:.1%} of the customers in the "
+        f"control group, draw: {running.period(datetime.now(UTC))}"
+    )

@@ -1,0 +1,41 @@
+"""Whether the experiment runs: the settings, and the command that overrules them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from churn_assets.domain.experiment import ExperimentConfig
+from churn_assets.release import experiment
+from churn_assets.settings import Settings
+from churn_assets.storage.local import LocalArtifactStore
+from churn_assets.storage.protocol import ArtifactError
+
+
+@pytest.mark.parametrize("setting", [None, False, True])
+def test_the_command_overrules_the_settings(tmp_path: Path, setting: bool | None) -> None:
+    """One act for everything that uses the store."""
+    store, settings = LocalArtifactStore(tmp_path), ExperimentConfig(enabled=setting)
+    assert experiment.in_force(store, settings).enabled is bool(setting)
+    for on in (True, False):
+        experiment.switch(store, on=on)
+        assert experiment.switched(store) is on
+        assert experiment.in_force(store, settings).enabled is on
+
+
+def test_a_switch_that_says_neither_is_refused(tmp_path: Path) -> None:
+    """Somebody wrote it by hand; a guess would contact people or leave them alone by accident."""
+    store = LocalArtifactStore(tmp_path)
+    store.write_pointer(experiment.POINTER, b"maybe")
+    with pytest.raises(ArtifactError, match="churn experiment on"):
+        experiment.in_force(store, ExperimentConfig())
+
+
+def test_ones_own_customers_are_experimented_with(tmp_path: Path) -> None:
+    """With the built-in data set the specification's sample is answered as written."""
+    contract = tmp_path / "customers.yaml"
+    assert Settings().experiment.enabled is None
+    assert Settings(customers=contract).experiment.enabled is True
+    off = Settings(customers=contract, experiment=ExperimentConfig(enabled=False))
+    assert off.experiment.enabled is False
