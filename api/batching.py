@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from api.errors import RETRY, ApiError
 from churn_assets.domain.experiment import ExperimentConfig
+from churn_assets.serving.decision_log.records import DecisionSink
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.schemas import CustomerRequest
 
@@ -30,11 +31,13 @@ class Serving(NamedTuple):
     Attributes:
         baseline_forced: the kill switch is on for everybody.
         experiment: by which some customers are left alone.
+        decisions: where decisions are recorded, or None.
     """
 
     engine: RetentionEngine
     baseline_forced: bool
     experiment: ExperimentConfig
+    decisions: DecisionSink | None
 
 
 class Batcher:
@@ -66,7 +69,10 @@ def _answer(
 ) -> None:
     requests = [request for request, _ in group]
     answers = serving.engine.try_many(
-        requests, force_baseline=serving.baseline_forced, experiment=serving.experiment
+        requests,
+        force_baseline=serving.baseline_forced,
+        experiment=serving.experiment,
+        decisions=serving.decisions,
     )
     for (_, future), answer in zip(group, answers, strict=True):
         if future.done():  # its caller may have gone

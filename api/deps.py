@@ -20,6 +20,7 @@ from api.errors import RETRY, ApiError
 from api.recording import FeedbackRecorder
 from api.security import ANONYMOUS, Keyring, RateLimiter
 from churn_assets.serving.bulk.predictions import PredictionBook
+from churn_assets.serving.decision_log.writer import DecisionWriter
 from churn_assets.serving.live.hosting import EngineHost
 
 CHALLENGE = {"www-authenticate": "Bearer"}
@@ -33,6 +34,7 @@ class Services:
         host: follows the store's release, predictions and kill switch.
         feedback: where events go.
         max_batch_size: customers in one batch.
+        decisions: where decisions are recorded; None: nowhere.
         live_thread: where a language model writes, one message after the other.
     """
 
@@ -41,6 +43,7 @@ class Services:
     limiter: RateLimiter
     feedback: FeedbackRecorder
     max_batch_size: int
+    decisions: DecisionWriter | None = None
     batcher: Batcher = field(default_factory=Batcher)
     batches: BatchThread = field(default_factory=BatchThread)
     live_thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
@@ -95,10 +98,11 @@ Admitted = Security(gate)
 
 def serving_of(request: Request) -> Serving:
     """The serving engine; raises ApiError 503 while there is none."""
-    host = services_of(request).host
+    services = services_of(request)
+    host = services.host
     if host.engine is None:
         raise ApiError(503, "not_ready", host.problem or "loading the release", headers=RETRY)
-    return Serving(host.engine, host.switched_off, host.experiment)
+    return Serving(host.engine, host.switched_off, host.experiment, services.decisions)
 
 
 def book_of(request: Request) -> PredictionBook:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, closing, nullcontext, suppress
 from typing import Any
 
 from fastapi import FastAPI
@@ -22,6 +22,7 @@ from api.routes import batch, console, customers, feedback, health, metrics, pre
 from api.security import Keyring, RateLimiter
 from churn_assets.domain.plain_errors import WrongSettingError, describe, one_line_exit
 from churn_assets.release import kill_switch
+from churn_assets.serving.decision_log.writer import DecisionWriter
 from churn_assets.serving.feedback import open_feedback_log
 from churn_assets.serving.live.hosting import EngineHost
 from churn_assets.settings import Settings, load_settings
@@ -54,12 +55,20 @@ def build_app(settings: Settings) -> FastAPI:
         limiter=RateLimiter(config.requests_per_second, config.burst),
         feedback=FeedbackRecorder(open_feedback_log(store, settings.home)),
         max_batch_size=config.max_batch_size,
+        decisions=(
+            DecisionWriter(store, config.decision_log_seconds) if config.decision_log else None
+        ),
     )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         host, feedback = services.host, services.feedback
-        with closing(feedback), closing(services.batches), services.live_thread:
+        with (
+            closing(services.decisions) if services.decisions else nullcontext(),
+            closing(feedback),
+            closing(services.batches),
+            services.live_thread,
+        ):
             async with running(host.follow(config.poll_seconds), feedback.watch(WATCH_SECONDS)):
                 # Nobody is answered 503 only because the container is young. A store that hangs
                 # must not stop the start, though: it is 503 then, until the store comes back.

@@ -43,6 +43,12 @@ async def predict_batch(batch: BatchRequest, request: Request) -> Response:
     # In a thread: the event loop keeps answering single requests meanwhile. The kill switch is read
     # there: it may be thrown while the batch waits for its turn.
     answer = await services.batches.run(
-        lambda: answer_batch(engine, batch, services.host.switched_off, services.host.experiment)
+        lambda: answer_batch(
+            engine,
+            batch,
+            services.host.switched_off,
+            services.host.experiment,
+            services.decisions,
+        )
     )
     return JsonResponse(answer)

@@ -8,10 +8,10 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
+from api.batching import Serving
 from api.deps import Admitted, services_of, serving_of
 from api.errors import RETRY, ApiError, JsonResponse, documented
 from api.parsing import BodyRoute
-from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.live.hosting import EngineHost
 from churn_assets.serving.metrics import count_answer
 from churn_assets.serving.schemas import CustomerRequest, PredictRequest, PredictResponse
@@ -42,14 +42,17 @@ async def predict(customer: PredictRequest, request: Request) -> Response:
         answer = await services.batcher.predict(serving, customer)
     else:  # a language model takes its time: in a thread of its own, so that others needn't wait
         answer = await asyncio.get_running_loop().run_in_executor(
-            services.live_thread, _generate, serving.engine, services.host, customer
+            services.live_thread, _generate, serving, services.host, customer
         )
     count_answer(answer)
     return JsonResponse(answer)
 
 
-def _generate(
-    engine: RetentionEngine, host: EngineHost, customer: CustomerRequest
-) -> dict[str, Any]:
+def _generate(serving: Serving, host: EngineHost, customer: CustomerRequest) -> dict[str, Any]:
     """Reads the kill switch now: it may have been thrown while the customer waited for its turn."""
-    return engine.predict(customer, force_baseline=host.switched_off, experiment=host.experiment)
+    return serving.engine.predict(
+        customer,
+        force_baseline=host.switched_off,
+        experiment=host.experiment,
+        decisions=serving.decisions,
+    )

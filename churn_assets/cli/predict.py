@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -80,7 +80,7 @@ def predict(
     except CustomerFileError as error:
         raise fail(error) from error
     with ExitStack() as stack:
-        ask = stack.enter_context(http_asker()) if over_http else engine_asker()
+        ask = stack.enter_context(http_asker() if over_http else engine_asker())
         answers, refused = decide(customers, ask)
     if answers:
         write(answers, form, out, one=customers.single)
@@ -130,7 +130,8 @@ def reason(errors: list[dict[str, Any]]) -> str:
     )
 
 
-def engine_asker() -> Ask:
+@contextmanager
+def engine_asker() -> Iterator[Ask]:
     """Asks the release in service, in this process.
 
     Raises:
@@ -139,6 +140,7 @@ def engine_asker() -> Ask:
     from pydantic import ValidationError
 
     from churn_assets.serving.bulk.batch import BatchRequest, answer_batch
+    from churn_assets.serving.decision_log.writer import DecisionWriter
     from churn_assets.serving.engine import RetentionEngine
     from churn_assets.serving.problems import problems_of
 
@@ -147,6 +149,11 @@ def engine_asker() -> Ask:
     engine = RetentionEngine.load(registry.folder(), config.default_time_zone)
     forced = kill_switch.baseline_forced(registry.store, config.force_baseline)
     running = experiment.in_force(registry.store, settings.experiment)
+    decisions = (
+        DecisionWriter(registry.store, config.decision_log_seconds, source="command")
+        if config.decision_log
+        else None
+    )
 
     def ask(customers: list[Any]) -> list[dict[str, Any]]:
         if len(customers) == 1:  # as POST /predict: the language model may write it on the spot
@@ -154,13 +161,18 @@ def engine_asker() -> Ask:
                 request = engine.form.model.model_validate(customers[0])
             except ValidationError as error:
                 return [{"answer": None, "errors": problems_of(error.errors())}]
-            answer = engine.predict(request, force_baseline=forced, experiment=running)
+            answer = engine.predict(
+                request, force_baseline=forced, experiment=running, decisions=decisions
+            )
             return [{"answer": answer, "errors": []}]
         batch = BatchRequest(customers=customers)
-        rows: list[dict[str, Any]] = answer_batch(engine, batch, forced, running)["results"]
+        rows: list[dict[str, Any]] = answer_batch(engine, batch, forced, running, decisions)[
+            "results"
+        ]
         return rows
 
-    return ask
+    with closing(decisions) if decisions else nullcontext():
+        yield ask
 
 
 @contextmanager

@@ -33,7 +33,7 @@ Floats = NDArray[np.float64]
 class Assessments:
     """N customers, assessed.
 
-    states: (N, 9) what the policy saw.
+    states: (N, 9) what the policy saw. values: (N,) what each is worth, in currency.
     risk: (N,) P(churn). accept: (N, 4) P(accept | offer 0, 5, 10, 15 %). Both at the present
     contact history, as the policy sees them: with the period's contacts and answers.
     option: (N,) column of `outcomes` that the decision chose: 0 no contact, 1..4 the offers.
@@ -42,6 +42,7 @@ class Assessments:
     """
 
     states: Floats
+    values: Floats
     risk: Floats
     accept: Floats
     decisions: Decisions
@@ -147,7 +148,14 @@ class Assessor:
         outcomes = decision_outcomes(states, values, self.params)
         option = np.where(decisions.contact, decisions.offer + 1, 0)
         return Assessments(
-            states, states[:, RISK], states[:, ACCEPT], decisions, outcomes, option, contributions
+            states=states,
+            values=values,
+            risk=states[:, RISK],
+            accept=states[:, ACCEPT],
+            decisions=decisions,
+            outcomes=outcomes,
+            option=option,
+            contributions=contributions,
         )
 
     def _moved_by(self, answers: Answers) -> Floats:

@@ -38,6 +38,10 @@ class ApiConfig(BaseModel):
             who calls; none unless listed.
         cors_origins: browser origins allowed to call the API; none unless listed.
         poll_seconds: how often the `latest` pointer and the kill switch are looked at.
+        decision_log: keep a record of every decision (no name, no text), so that its outcome can be
+            judged; `metadata.decision_id` is its key.
+        decision_log_seconds: what has been answered is in the artifact store after so many seconds
+            and the time of one write, whatever happens to the process then.
         force_baseline: answer with the rule-based policy and reviewed templates only. The bare
             environment variable FORCE_BASELINE does the same.
     """
@@ -61,6 +65,8 @@ class ApiConfig(BaseModel):
     trusted_proxies: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     poll_seconds: float = Field(default=1.0, gt=0)
+    decision_log: bool = True
+    decision_log_seconds: float = Field(default=1.0, gt=0)
     force_baseline: bool = False
 
     @field_validator("default_time_zone")

@@ -21,6 +21,7 @@ from churn_assets.messages.writing.bank import ScoredTemplate
 from churn_assets.messages.writing.writer import CandidateSource, Message, MessageWriter
 from churn_assets.release.bundle import Manifest, ReleaseError, message_seed, verify
 from churn_assets.serving.assessment import Assessments, Assessor
+from churn_assets.serving.decision_log.records import DecisionSink, log_answers
 from churn_assets.serving.explain import top_reasons
 from churn_assets.serving.forms import Form, load_form
 from churn_assets.serving.schemas import CustomerRequest
@@ -58,6 +59,7 @@ class Options(TypedDict, total=False):
     explain: False where no `metadata.reasons` are wanted.
     exact: True leaves figures as they were computed, for comparing machines.
     experiment: by which some customers are left alone; None: nobody is.
+    decisions: where the decisions are recorded; None: nowhere.
     """
 
     now: datetime | None
@@ -67,6 +69,7 @@ class Options(TypedDict, total=False):
     explain: bool
     exact: bool
     experiment: ExperimentConfig | None
+    decisions: DecisionSink | None
 
 
 class RetentionEngine:
@@ -165,6 +168,7 @@ class RetentionEngine:
         explain: bool = True,
         exact: bool = False,
         experiment: ExperimentConfig | None = None,
+        decisions: DecisionSink | None = None,
     ) -> list[dict[str, Any] | Exception]:
         """`try_many`, but for what the pass over all of them raises."""
         rows = [self.form.row(request) for request in requests]
@@ -185,6 +189,8 @@ class RetentionEngine:
                 answers.append(answer)
             except Exception as error:  # noqa: BLE001 - handed to whoever asked for this row
                 answers.append(error)
+        if decisions is not None:
+            log_answers(decisions, rows, assessed, answers, now, experiment)
         return answers
 
     def _answer(

@@ -335,6 +335,12 @@ class Metadata(BaseModel):
         description="local time at which quiet hours end, when the message must wait for it",
         examples=["2026-01-15T08:00:00-05:00"],
     )
+    decision_id: str | None = Field(
+        None,
+        description="the key of this decision in the log; name it in `POST /feedback`. Present "
+        "where decisions are logged",
+        examples=["5f0c9a7be1d84f0b8f6d3f0e2a9c4b17"],
+    )
     group: Literal["treated", "control"] | None = Field(
         None,
         description="present only while an experiment runs: `control` is left alone, so that it "

@@ -201,9 +201,10 @@ class GcsArtifactStore:
                 self.bucket.delete_blobs(uploads[name], on_error=_already_gone)
 
     @explained
-    def pointers(self) -> list[str]:
+    def pointers(self, prefix: str = "") -> list[str]:
         root = f"{self.prefix}pointers/"
-        blobs = self.bucket.client.list_blobs(self.bucket, prefix=root)
+        below = f"{root}{prefix}/" if prefix else root
+        blobs = self.bucket.client.list_blobs(self.bucket, prefix=below)
         return sorted(blob.name.removeprefix(root) for blob in blobs)
 
     @explained
@@ -218,6 +219,12 @@ class GcsArtifactStore:
             except PointerMovedError:
                 continue  # somebody wrote between the two calls; this content is to come last
         raise PointerMovedError(f"{self.url}: pointer {key} is being written by somebody else")
+
+    @explained
+    def delete_pointer(self, key: str) -> None:
+        self.bucket.delete_blobs(
+            [self.bucket.blob(f"{self.prefix}pointers/{key}")], on_error=_already_gone
+        )
 
     @explained
     def swap_pointer(self, key: str, expected: bytes | None, content: bytes) -> None:

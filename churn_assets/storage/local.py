@@ -88,9 +88,10 @@ class LocalArtifactStore:
     def sweep(self) -> None:
         remove_abandoned(staging_folders(self.root / "objects"))
 
-    def pointers(self) -> list[str]:
+    def pointers(self, prefix: str = "") -> list[str]:
         root = self.root / "pointers"
-        found = [p for p in root.rglob("*") if p.is_file() and not p.name.startswith(".")]
+        below = (root / prefix).rglob("*")
+        found = [p for p in below if p.is_file() and not p.name.startswith(".")]
         return sorted(p.relative_to(root).as_posix() for p in found)
 
     def read_pointer(self, key: str) -> bytes | None:
@@ -104,6 +105,10 @@ class LocalArtifactStore:
     def write_pointer(self, key: str, content: bytes) -> None:
         with self._pointer_lock():
             self._replace_pointer(key, content)
+
+    def delete_pointer(self, key: str) -> None:
+        with self._pointer_lock():
+            (self.root / "pointers" / key).unlink(missing_ok=True)
 
     def swap_pointer(self, key: str, expected: bytes | None, content: bytes) -> None:
         with self._pointer_lock():

@@ -87,8 +87,8 @@ class ArtifactStore(Protocol):
         """Remove what writers that were killed left behind; nothing that is being written."""
         ...
 
-    def pointers(self) -> list[str]:
-        """The keys of all pointers, sorted."""
+    def pointers(self, prefix: str = "") -> list[str]:
+        """The keys of all pointers that begin with `prefix` (whole folders), sorted."""
         ...
 
     def read_pointer(self, key: str) -> bytes | None:
@@ -97,6 +97,10 @@ class ArtifactStore(Protocol):
 
     def write_pointer(self, key: str, content: bytes) -> None:
         """Replace the pointer atomically: a reader sees the old content or the new, no mixture."""
+        ...
+
+    def delete_pointer(self, key: str) -> None:
+        """Remove the pointer; one that is not there is no error."""
         ...
 
     def swap_pointer(self, key: str, expected: bytes | None, content: bytes) -> None:

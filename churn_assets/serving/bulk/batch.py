@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError
 
 from churn_assets.domain.experiment import ExperimentConfig
+from churn_assets.serving.decision_log.records import DecisionSink
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.metrics import count_answer
 from churn_assets.serving.problems import log_unexpected, problem, problems_of, validated
@@ -62,6 +63,7 @@ def answer_batch(
     batch: BatchRequest,
     forced: bool,
     experiment: ExperimentConfig | None = None,
+    decisions: DecisionSink | None = None,
 ) -> dict[str, Any]:
     """Validate each row, answer the valid ones together, and put everything back in order.
 
@@ -84,6 +86,7 @@ def answer_batch(
         live=False,  # a thousand generations would keep the caller waiting for minutes
         explain=batch.with_reasons,
         experiment=experiment,
+        decisions=decisions,
     )
     answered = 0
     logged: set[str] = set()  # one line for each kind: a thousand rows may fail in one way

@@ -1,0 +1,36 @@
+"""Settings of outcomes and what is concluded from them."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class OutcomesConfig(BaseModel):
+    """When an outcome is known, how large an effect matters, and what follows from harm.
+
+    Attributes:
+        horizon_days: days after a decision in which leaving counts as its outcome; the outcome is
+            known when they are over.
+        answer_days: days after a contact in which an event without a decision id is taken to answer
+            it.
+        keep_days: decisions older than this are removed from the log.
+        effect_of_interest: the smallest change of the churn rate that would matter, as a share of
+            all customers (0.01: one in a hundred); how many customers an answer needs follows.
+        value_of_interest: the smallest gain per customer that would matter, in currency; a known
+            effect within it is reported as none that matters.
+        plan_customers: the always-valid interval is tightest around so many customers.
+        stop_when_it_hurts: throw the kill switch when contacting is shown to hurt, instead of only
+            recommending it.
+        seed: of folds and resamples.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    horizon_days: int = Field(default=30, ge=1)
+    answer_days: int = Field(default=30, ge=1)
+    keep_days: int = Field(default=730, ge=1)
+    effect_of_interest: float = Field(default=0.01, gt=0, lt=1)
+    value_of_interest: float = Field(default=5.0, gt=0)
+    plan_customers: int = Field(default=10_000, ge=100)
+    stop_when_it_hurts: bool = False
+    seed: int = 42

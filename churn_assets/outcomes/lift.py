@@ -1,0 +1,268 @@
+"""What contacting brought: the treated customers against those who were left alone.
+
+Everybody counts in the group that the draw put them in, whether or not they were contacted or the
+message arrived (intention to treat): only then are the groups alike but for the treatment. A
+customer's outcome is that of the horizon that began with the first decision after the draw.
+
+Four measures a customer: `churn` (0/1), `retained_value` (the customer's value if they stayed),
+`spend` (discounts accepted) and `net` (retained value minus spend). The verdict is about `net`, and
+is read from the interval that is valid at every look, since people look every day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from churn_assets.domain.statistics import Floats
+from churn_assets.outcomes import inference
+from churn_assets.outcomes.config import OutcomesConfig
+from churn_assets.outcomes.inference import TooFewError
+
+MEASURES = ("churn", "retained_value", "spend", "net")
+COVARIATES = ("churn_risk", "customer_value")
+RISK_BANDS = (0.0, 0.2, 0.5, 1.0)
+VALUE_BANDS = 3
+CONTRADICTED = (
+    "Not known: the groups' sizes contradict the share that was drawn, so the log or the draw is "
+    "broken and nothing can be concluded."
+)
+LOOKS = 60  # points of the interval over time that the report keeps
+
+Verdict = Literal["helps", "hurts", "no effect that matters", "not known yet"]
+
+
+@dataclass(frozen=True)
+class Customers:
+    """N customers of one draw whose outcome is known, in the order in which it became known.
+
+    Attributes:
+        treated: (N,) bool; the others were left alone.
+        measures: name (`MEASURES`) -> (N,).
+        covariates: (N, 2) `COVARIATES`, as they were at the first decision.
+        known_at: (N,) datetime64, when the horizon was over.
+        control_share: that the draw was made with.
+    """
+
+    treated: NDArray[np.bool_]
+    measures: Mapping[str, Floats]
+    covariates: Floats
+    known_at: NDArray[np.datetime64]
+    control_share: float
+
+    @classmethod
+    def of(cls, table: pd.DataFrame) -> Customers:
+        """From a table with a row a customer: columns customer_id, group, churned, spend, known_at,
+        control_share and `COVARIATES`."""
+        table = table.sort_values(["known_at", "customer_id"], kind="stable")
+        churned = table["churned"].to_numpy(np.float64)
+        spend = table["spend"].to_numpy(np.float64)
+        retained = table["customer_value"].to_numpy(np.float64) * (1 - churned)
+        return cls(
+            treated=(table["group"] == "treated").to_numpy(),
+            measures={
+                "churn": churned,
+                "retained_value": retained,
+                "spend": spend,
+                "net": retained - spend,
+            },
+            covariates=table[list(COVARIATES)].to_numpy(np.float64),
+            known_at=table["known_at"].dt.tz_localize(None).to_numpy(),
+            control_share=float(table["control_share"].iloc[0]) if len(table) else 0.0,
+        )
+
+    def __len__(self) -> int:
+        return len(self.treated)
+
+
+def lift_report(customers: Customers, config: OutcomesConfig) -> dict[str, Any]:
+    """The report as JSON: effects, segments, the interval over time, the verdict and its sentence.
+
+    Where there are too few customers for any interval it says so, and how many are needed.
+    """
+    counts = {
+        "customers": len(customers),
+        "treated": int(customers.treated.sum()),
+        "control": int((~customers.treated).sum()),
+    }
+    try:
+        effects = _effects(customers)
+    except TooFewError as error:
+        needed = _planned(customers, config)
+        sentence = f"Not known yet: {error}; needs {needed:,} in all."
+        return {**counts, "verdict": "not known yet", "sentence": sentence, "needed": needed}
+    scores = inference.doubly_robust_scores(
+        customers.measures["net"],
+        customers.treated,
+        customers.covariates,
+        1 - customers.control_share,
+        config.seed,
+    )
+    sequence = inference.confidence_sequence(scores, config.plan_customers)
+    lower, upper = float(sequence.lower[-1]), float(sequence.upper[-1])
+    needed = _more_needed(customers, scores, config)
+    ratio = _sample_ratio(customers)
+    verdict = judge(lower, upper, config.value_of_interest)
+    sentence = sentence_of(verdict, float(sequence.value[-1]), (lower, upper), needed, config)
+    if ratio["found"]:
+        verdict, sentence = "not known yet", CONTRADICTED
+    return {
+        **counts,
+        "sample_ratio": ratio,
+        "effects": effects,
+        "segments": _segments(customers),
+        "always_valid": {"net": float(sequence.value[-1]), "net_lower": lower, "net_upper": upper},
+        "over_time": _over_time(sequence, customers),
+        "power": _power(customers, config),
+        "needed": needed,
+        "verdict": verdict,
+        "sentence": sentence,
+    }
+
+
+def judge(lower: float, upper: float, of_interest: float) -> Verdict:
+    """The verdict that an interval of the gain per customer allows."""
+    if lower > 0:
+        return "helps"
+    if upper < 0:
+        return "hurts"
+    if -of_interest < lower and upper < of_interest:
+        return "no effect that matters"
+    return "not known yet"
+
+
+def sentence_of(
+    verdict: Verdict,
+    value: float,
+    bounds: tuple[float, float],
+    needed: int,
+    config: OutcomesConfig,
+) -> str:
+    """The verdict as a sentence for whoever has to act on it."""
+    between = f"between {bounds[0]:,.2f} and {bounds[1]:,.2f} a customer"
+    if verdict == "helps":
+        return f"Contacting helps: it brings {value:,.2f}, {between}, after discounts."
+    if verdict == "hurts":
+        return (
+            f"Contacting hurts: it costs {-value:,.2f} a customer ({between}). "
+            "Stop it: `churn baseline on`, or leave everybody alone."
+        )
+    if verdict == "no effect that matters":
+        largest = max(abs(bound) for bound in bounds)
+        return f"No effect larger than {largest:,.2f} a customer, either way."
+    return (
+        f"Not known yet: {between}. To see an effect of {config.value_of_interest:,.2f} a customer "
+        f"needs {needed:,} more customers."
+    )
+
+
+def _effects(customers: Customers) -> dict[str, dict[str, Any]]:
+    """Treated minus control for every measure: plain, and adjusted by what was known before."""
+    found = {}
+    for name, outcome in customers.measures.items():
+        difference = inference.share_difference if name == "churn" else inference.mean_difference
+        plain = difference(outcome, customers.treated)
+        adjusted = inference.adjusted_difference(outcome, customers.treated, customers.covariates)
+        found[name] = {
+            "treated": float(outcome[customers.treated].mean()),
+            "control": float(outcome[~customers.treated].mean()),
+            **plain.as_dict("effect"),
+            **adjusted.as_dict("adjusted"),
+            "variance_left": float((adjusted.error / plain.error) ** 2) if plain.error else 1.0,
+        }
+    return found
+
+
+def _segments(customers: Customers) -> list[dict[str, Any]]:
+    """The effect on `net` by risk and by value, with p-values that count how many were looked at.
+
+    Bands are those of what was known before the draw; one with too few customers is left out.
+    """
+    rows = []
+    for name, members in _bands(customers):
+        treated = customers.treated[members]
+        try:
+            effect = inference.mean_difference(customers.measures["net"][members], treated)
+        except TooFewError:
+            continue
+        p = inference.p_value(effect)
+        rows.append(
+            {"segment": name, "customers": int(members.sum()), "p": p} | effect.as_dict("net")
+        )
+    for row, p in zip(rows, inference.holm([row["p"] for row in rows]), strict=True):
+        row["p_holm"] = float(p)
+        row["shown"] = bool(p < inference.LEVEL)
+    return rows
+
+
+def _bands(customers: Customers) -> list[tuple[str, NDArray[np.bool_]]]:
+    risk, value = customers.covariates.T
+    found = []
+    for low, high in pairwise(RISK_BANDS):
+        inside = (low <= risk) & (risk <= high if high == 1 else risk < high)
+        found.append((f"churn risk {low:.0%} to {high:.0%}", inside))
+    bounds = np.quantile(value, np.linspace(0, 1, VALUE_BANDS + 1))
+    for low, high in pairwise(bounds):
+        inside = (low <= value) & ((value < high) | (high == bounds[-1]))
+        found.append((f"value {low:,.0f} to {high:,.0f}", inside))
+    return found
+
+
+def _sample_ratio(customers: Customers) -> dict[str, float | bool]:
+    """Whether the groups' sizes fit the share that was drawn (chi-square, 1 in 1,000): if not, the
+    log or the draw is broken and no effect may be believed."""
+    expected = customers.control_share * len(customers)
+    variance = expected * (1 - customers.control_share)
+    off = float((~customers.treated).sum()) - expected
+    z = off / np.sqrt(variance) if variance else 0.0
+    return {"control_expected": expected, "z": float(z), "found": bool(abs(z) > 3.29)}
+
+
+def _over_time(sequence: inference.Sequence, customers: Customers) -> list[dict[str, Any]]:
+    """The interval at up to `LOOKS` moments, for the plot."""
+    looks = np.unique(np.linspace(2 * inference.FEWEST, len(customers) - 1, LOOKS).astype(int))
+    return [
+        {
+            "time": str(customers.known_at[i].astype("datetime64[s]")),
+            "customers": int(i + 1),
+            "net": float(sequence.value[i]),
+            "lower": float(sequence.lower[i]),
+            "upper": float(sequence.upper[i]),
+        }
+        for i in looks
+        if i < len(customers)
+    ]
+
+
+def _power(customers: Customers, config: OutcomesConfig) -> dict[str, Any]:
+    """How many customers and days the effect of interest takes, at the pace until now."""
+    customers_needed = _planned(customers, config)
+    span = (customers.known_at[-1] - customers.known_at[0]) / np.timedelta64(1, "D")
+    pace = len(customers) / max(float(span), 1.0)
+    return {
+        "effect_of_interest": config.effect_of_interest,
+        "customers_needed": customers_needed,
+        "customers_a_day": pace,
+        "days_needed": max(0.0, (customers_needed - len(customers)) / pace),
+    }
+
+
+def _planned(customers: Customers, config: OutcomesConfig) -> int:
+    control = customers.measures["churn"][~customers.treated]
+    rate = float(control.mean()) if len(control) else 0.2
+    share = min(max(customers.control_share, 0.01), 0.5)
+    return inference.customers_needed(rate, -config.effect_of_interest, share)
+
+
+def _more_needed(customers: Customers, scores: Floats, config: OutcomesConfig) -> int:
+    """Customers beyond those there are until an effect that matters would be shown at some look."""
+    needed = inference.observations_needed(
+        float(scores.std()), config.value_of_interest, config.plan_customers
+    )
+    return max(0, needed - len(customers))

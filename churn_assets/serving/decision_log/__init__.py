@@ -1,0 +1,1 @@
+"""What was decided for whom, with which probability: kept, so that it can be judged later."""

@@ -1,0 +1,195 @@
+"""The decision log in the artifact store: Parquet parts by day, only ever added to.
+
+    decisions/2026-11-26/<time>-<random>.parquet
+
+Works on a local folder and on a bucket alike. Merging writes the whole before it removes the parts,
+so who reads at any moment, or after a crash between the two, finds every record at least once;
+reading drops what it finds twice. Erasing leaves a digest of the id and the time, by which later
+readings and mergings drop whatever a part that was being written meanwhile may still hold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from churn_assets.serving.decision_log.records import COLUMNS, Record
+from churn_assets.storage.protocol import ArtifactError, ArtifactStore, PointerMovedError
+
+FOLDER = "decisions"
+ERASED = "erasures/decisions.json"
+ATTEMPTS = 10
+
+TYPES = {
+    "time": pa.timestamp("us", "UTC"),
+    "baseline": pa.bool_(),
+    "control_share": pa.float64(),
+    "observation": pa.list_(pa.float64()),
+    "budget_price": pa.float64(),
+    "contact": pa.bool_(),
+    "offer_level": pa.int8(),
+    "delay_days": pa.int8(),
+    "propensity": pa.float64(),
+    "churn_risk": pa.float64(),
+    "customer_value": pa.float64(),
+    "expected_value": pa.float64(),
+    "expected_cost": pa.float64(),
+}
+SCHEMA = pa.schema([(name, TYPES.get(name, pa.string())) for name in COLUMNS])
+
+
+def append(store: ArtifactStore, records: Sequence[Record]) -> list[str]:
+    """Write the records as a new part of each day that they are of; returns the parts' keys."""
+    by_day: dict[date, list[Record]] = defaultdict(list)
+    for record in records:
+        by_day[record[1].astimezone(UTC).date()].append(record)
+    return [_write(store, day, _table(rows)) for day, rows in by_day.items()]
+
+
+def days(store: ArtifactStore) -> list[date]:
+    """The days (UTC) that have records, in order."""
+    found = {key.split("/")[1] for key in store.pointers(FOLDER)}
+    return sorted(date.fromisoformat(day) for day in found)
+
+
+def read(store: ArtifactStore, since: date | None = None) -> pa.Table:
+    """Every record (columns as `SCHEMA`), in order of time, each once.
+
+    Args:
+        since: leave out earlier days (UTC).
+
+    Raises:
+        ArtifactError: a part can't be read.
+    """
+    wanted = [day for day in days(store) if since is None or day >= since]
+    tables = [_read_day(store, day)[0] for day in wanted]
+    return pa.concat_tables([SCHEMA.empty_table(), *tables])
+
+
+def compact(store: ArtifactStore, day: date) -> None:
+    """Make one part of a day's, without what was erased."""
+    table, keys = _read_day(store, day)
+    if len(keys) > 1:
+        _replace(store, day, table, keys)
+
+
+def merge(store: ArtifactStore, day: date, keys: Iterable[str]) -> str:
+    """Make one part of some of a day's; returns its key."""
+    found = [key for key in keys if store.read_pointer(key) is not None]
+    return _replace(store, day, _cleaned(store, [_read(store, key) for key in found]), found)
+
+
+def prune(store: ArtifactStore, before: date) -> int:
+    """Remove the days before `before`; returns how many."""
+    doomed = [day for day in days(store) if day < before]
+    for day in doomed:
+        for key in store.pointers(f"{FOLDER}/{day}"):
+            store.delete_pointer(key)
+    return len(doomed)
+
+
+def erase(store: ArtifactStore, customer_id: str, now: datetime) -> int:
+    """Remove every record of a customer up to now; returns how many there were.
+
+    Parts that are written at this moment can't bring them back (`ERASED`).
+    """
+    _note_erasure(store, customer_id, now)
+    removed = 0
+    for day in days(store):
+        for key in store.pointers(f"{FOLDER}/{day}"):
+            table = _read(store, key)
+            if table is None:
+                continue
+            theirs = pc.sum(pc.equal(table["customer_id"], customer_id)).as_py() or 0
+            if theirs:
+                removed += theirs
+                _replace(store, day, _cleaned(store, [table]), [key])
+    return removed
+
+
+def _note_erasure(store: ArtifactStore, customer_id: str, now: datetime) -> None:
+    for _ in range(ATTEMPTS):
+        before = store.read_pointer(ERASED)
+        noted = json.loads(before or b"{}") | {_digest(customer_id): now.isoformat()}
+        try:
+            return store.swap_pointer(ERASED, before, json.dumps(noted).encode())
+        except PointerMovedError:
+            continue
+    raise ArtifactError(f"{store.url}: {ERASED} is being written by somebody else; try again")
+
+
+def _digest(customer_id: str) -> str:
+    return hashlib.sha256(customer_id.encode()).hexdigest()
+
+
+def _read_day(store: ArtifactStore, day: date) -> tuple[pa.Table, list[str]]:
+    """A day's records and the parts that they are in. A part that vanishes between listing and
+    reading was merged into another: so the list is read again."""
+    for _ in range(ATTEMPTS):
+        keys = store.pointers(f"{FOLDER}/{day}")
+        tables = [_read(store, key) for key in keys]
+        if None not in tables:
+            return _cleaned(store, tables), keys
+    raise ArtifactError(f"{store.url}: {FOLDER}/{day} is being rewritten again and again")
+
+
+def _read(store: ArtifactStore, key: str) -> pa.Table | None:
+    content = store.read_pointer(key)
+    if content is None:
+        return None
+    try:
+        return pq.read_table(io.BytesIO(content), schema=SCHEMA)
+    except pa.ArrowException as error:
+        raise ArtifactError(f"{store.url}: {key} is no part of a decision log: {error}") from error
+
+
+def _cleaned(store: ArtifactStore, tables: Sequence[pa.Table | None]) -> pa.Table:
+    """The tables as one: in order of time, nothing twice, nothing that was erased."""
+    whole = pa.concat_tables([SCHEMA.empty_table(), *(t for t in tables if t is not None)])
+    _, first = np.unique(whole["decision_id"].to_numpy(), return_index=True)
+    order = [("time", "ascending"), ("decision_id", "ascending")]
+    whole = whole.take(first).sort_by(order)
+    noted = json.loads(store.read_pointer(ERASED) or b"{}")
+    if not noted:
+        return whole
+    until = {name: datetime.fromisoformat(time) for name, time in noted.items()}
+    kept = [
+        (erased := until.get(_digest(customer))) is None or time > erased
+        for customer, time in zip(
+            whole["customer_id"].to_pylist(), whole["time"].to_pylist(), strict=True
+        )
+    ]
+    return whole.filter(pa.array(kept, pa.bool_()))
+
+
+def _table(records: Sequence[Record]) -> pa.Table:
+    columns: list[Any] = [list(column) for column in zip(*records, strict=True)]
+    arrays = [pa.array(c, field.type) for c, field in zip(columns, SCHEMA, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=SCHEMA)
+
+
+def _write(store: ArtifactStore, day: date, table: pa.Table) -> str:
+    key = f"{FOLDER}/{day}/{datetime.now(UTC):%H%M%S}-{uuid.uuid4().hex[:12]}.parquet"
+    content = io.BytesIO()
+    pq.write_table(table, content, compression="zstd")
+    store.write_pointer(key, content.getvalue())
+    return key
+
+
+def _replace(store: ArtifactStore, day: date, table: pa.Table, keys: Sequence[str]) -> str:
+    """Write the whole, then remove the parts."""
+    whole = _write(store, day, table)
+    for key in keys:
+        store.delete_pointer(key)
+    return whole

@@ -1,0 +1,123 @@
+"""One served decision as a record: what was seen, what was done, and how probable that was.
+
+No name and no message text; the customer's id is there, since outcomes are joined by it.
+
+| column | meaning |
+|---|---|
+| decision_id | the key that the answer's `metadata.decision_id` holds |
+| time | when it was decided (UTC) |
+| source | who asked: `api`, `command` or `campaign` |
+| release_id, policy, baseline | what decided; baseline: the kill switch was on |
+| customer_id | |
+| group, period, control_share | of the experiment; null while none runs |
+| observation | the numbers that the policy saw, in the order of `decision.mdp.state` |
+| budget_price | the price λ of a currency unit of discount; null where the policy has none |
+| contact, offer_level, delay_days | the action |
+| propensity | P(this action), given the group: 1 for the control group, who are never contacted |
+| churn_risk | P(leaving), in [0, 1] |
+| customer_value | 12 monthly charges, in currency |
+| expected_value, expected_cost | of the action, in currency |
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from churn_assets.domain.experiment import ExperimentConfig
+from churn_assets.serving.assessment import Assessments
+
+COLUMNS = (
+    "decision_id",
+    "time",
+    "source",
+    "release_id",
+    "policy",
+    "baseline",
+    "customer_id",
+    "group",
+    "period",
+    "control_share",
+    "observation",
+    "budget_price",
+    "contact",
+    "offer_level",
+    "delay_days",
+    "propensity",
+    "churn_risk",
+    "customer_value",
+    "expected_value",
+    "expected_cost",
+)
+Record = tuple[Any, ...]
+"""Values in the order of `COLUMNS`."""
+
+
+class DecisionSink(Protocol):
+    """Where served decisions go."""
+
+    source: str
+
+    def add(self, records: Sequence[Record]) -> None:
+        """Take the records; returns at once, and never fails."""
+        ...
+
+
+def log_answers(
+    sink: DecisionSink,
+    rows: Sequence[Mapping[str, Any]],
+    assessed: Assessments,
+    answers: Sequence[dict[str, Any] | Exception],
+    now: datetime,
+    experiment: ExperimentConfig | None,
+) -> None:
+    """Give every answer its `metadata.decision_id`, and the sink a record of each."""
+    running = experiment is not None and experiment.enabled
+    period = experiment.period(now) if experiment is not None and running else None
+    share = experiment.control_share if experiment is not None and running else None
+    decisions = assessed.decisions
+    figures = zip(
+        rows,
+        answers,
+        assessed.states.tolist(),
+        decisions.offer.tolist(),
+        decisions.probability.tolist(),
+        assessed.values.tolist(),
+        assessed.risk.tolist(),
+        assessed.expected_value.tolist(),
+        assessed.expected_cost.tolist(),
+        strict=True,
+    )
+    records: list[Record] = []
+    for row, answer, state, offer, probability, worth, risk, value, cost in figures:
+        if isinstance(answer, Exception):
+            continue
+        decision, metadata = answer["decision"], answer["metadata"]
+        metadata["decision_id"] = identity = os.urandom(16).hex()
+        records.append(
+            (
+                identity,
+                now,
+                sink.source,
+                metadata["release_id"],
+                metadata["policy"],
+                metadata["baseline"],
+                row["customer_id"],
+                metadata.get("group"),
+                period,
+                share,
+                state,
+                metadata.get("budget_price"),
+                decision["contact"],
+                offer,
+                decision["delay_days"],
+                probability,
+                risk,
+                worth,
+                value,
+                cost,
+            )
+        )
+    sink.add(records)
