@@ -66,7 +66,12 @@ follow_release = dg.define_asset_job(
     selection=dg.AssetSelection.assets("release", "predictions"),
     description="Take over the release that somebody put into service; score everybody with it.",
 )
-jobs = [everything, *system_jobs, score_customers, follow_release]
+measure_outcomes = dg.define_asset_job(
+    "measure_outcomes",
+    selection=dg.AssetSelection.groups("outcomes"),
+    description="What contacting brought until now: decisions joined with events, and the lift.",
+)
+jobs = [everything, *system_jobs, score_customers, follow_release, measure_outcomes]
 
 # All off until somebody switches them on in the UI: a fresh installation starts no work by itself.
 schedules = [
@@ -77,6 +82,14 @@ schedules = [
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.STOPPED,
         description="Every night at 02:00 UTC: fresh predictions from the latest release.",
+    ),
+    dg.ScheduleDefinition(
+        name="daily_outcomes",
+        job=measure_outcomes,
+        cron_schedule="0 6 * * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description="Every morning at 06:00 UTC: what contacting brought until now.",
     ),
     dg.ScheduleDefinition(
         name="weekly_refresh",

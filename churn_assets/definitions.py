@@ -22,6 +22,7 @@ from churn_assets.orchestration.compute import Compute
 from churn_assets.orchestration.executor import choose_executor
 from churn_assets.orchestration.resources import ArtifactIOManager
 from churn_assets.orchestration.stores import store_resources
+from churn_assets.outcomes import assets as outcomes
 from churn_assets.predictors import assets as predictors
 from churn_assets.release import assets as release
 from churn_assets.release.assembly import Terms
@@ -35,7 +36,7 @@ def definitions() -> dg.Definitions:
     settings = load_settings()
     own = settings.customers is not None
     assets = [
-        *dg.load_assets_from_modules([datasets, predictors, decision, messages, release]),
+        *dg.load_assets_from_modules([datasets, predictors, decision, messages, release, outcomes]),
         *customer_assets(own),
     ]
     checks = dg.load_asset_checks_from_modules(
@@ -90,6 +91,7 @@ def bind(settings: Settings) -> dict[str, Any]:
         "messages_config": settings.messages,
         "release_config": settings.release.model_copy(update={"force_baseline": forced}),
         "experiment_config": settings.experiment,
+        "outcomes_config": settings.outcomes,
         "alerts_config": settings.alerts,
         "release_terms": Terms(
             preset=settings.decision.preset,

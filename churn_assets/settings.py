@@ -23,6 +23,7 @@ from churn_assets.domain.plain_errors import WrongSettingError
 from churn_assets.environment import DELIMITER, PREFIX, EnvironmentSource, explain, variables_of
 from churn_assets.messages.config import MessagesConfig, messages_config
 from churn_assets.orchestration.config import ComputeConfig
+from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.predictors.config import AcceptConfig, RiskConfig
 from churn_assets.release.config import AlertsConfig, ReleaseConfig
 from churn_assets.serving.config import ApiConfig
@@ -78,6 +79,7 @@ class Settings(BaseSettings):
     release: ReleaseConfig = Field(default_factory=ReleaseConfig)
     alerts: AlertsConfig = Field(default_factory=AlertsConfig)
     api: ApiConfig = Field(default_factory=ApiConfig)
+    outcomes: OutcomesConfig = Field(default_factory=OutcomesConfig)
     experiment: ExperimentConfig = Field(default_factory=ExperimentConfig)
 
     @classmethod

@@ -11,6 +11,7 @@ from churn_assets.cli import (
     experiment,
     feedback,
     materialize,
+    outcomes,
     predict,
     releases,
     report,
@@ -36,4 +37,5 @@ baseline.register(app)
 feedback.register(app)
 experiment.register(app)
 app.add_typer(data.app, name="data")
+app.add_typer(outcomes.app, name="outcomes")
 app.add_typer(customers.app, name="customers")

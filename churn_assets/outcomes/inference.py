@@ -149,7 +149,7 @@ def confidence_sequence(scores: Floats, plan: int, level: float = LEVEL) -> Sequ
     mean = np.cumsum(scores) / count
     variance = np.maximum(np.cumsum(scores**2) / count - mean**2, 0)
     bound = reach(count, np.sqrt(variance), plan, level)
-    bound[: 2 * FEWEST] = np.inf  # too few for a variance
+    bound[: 2 * FEWEST - 1] = np.inf  # too few for a variance
     return Sequence(mean, mean - bound, mean + bound)
 
 

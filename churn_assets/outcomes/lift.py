@@ -58,9 +58,9 @@ class Customers:
 
     @classmethod
     def of(cls, table: pd.DataFrame) -> Customers:
-        """From a table with a row a customer: columns customer_id, group, churned, spend, known_at,
+        """From a table with a row a customer: columns customer, group, churned, spend, known_at,
         control_share and `COVARIATES`."""
-        table = table.sort_values(["known_at", "customer_id"], kind="stable")
+        table = table.sort_values(["known_at", "customer"], kind="stable")
         churned = table["churned"].to_numpy(np.float64)
         spend = table["spend"].to_numpy(np.float64)
         retained = table["customer_value"].to_numpy(np.float64) * (1 - churned)

@@ -44,7 +44,9 @@ class FeedbackEvent(Strict):
         examples=["evt-000017"],
     )
     customer_id: CustomerId = Field(examples=["C12345"])
-    kind: Literal["sent", "accepted", "refused", "churned"] = Field(examples=["accepted"])
+    kind: Literal["sent", "delivered", "accepted", "refused", "unsubscribed", "churned"] = Field(
+        examples=["accepted"]
+    )
     occurred_at: Annotated[
         AwareDatetime, BeforeValidator(_iso_8601), AfterValidator(_plausible)
     ] = Field(
@@ -60,4 +62,11 @@ class FeedbackEvent(Strict):
         pattern=r"^[0-9a-f-]+$",
         description="`metadata.release_id` of the decision",
         examples=["20260101-0123456789ab"],
+    )
+    decision_id: str | None = Field(
+        None,
+        pattern=r"^[0-9a-f]{32}$",
+        description="`metadata.decision_id` of the decision; without it the event counts for the "
+        "customer's last contact",
+        examples=["5f0c9a7be1d84f0b8f6d3f0e2a9c4b17"],
     )

@@ -46,6 +46,10 @@ class FeedbackLog(Protocol):
         """The content of every event."""
         ...
 
+    def erase(self, customer_id: str) -> int:
+        """Remove every event of a customer; returns how many there were."""
+        ...
+
     def close(self) -> None:
         """Let go of files."""
         ...
@@ -89,6 +93,16 @@ class SqliteFeedbackLog:
         with self._connected() as db:
             rows = db.execute("SELECT content FROM feedback ORDER BY number").fetchall()
         return [content for (content,) in rows]
+
+    def erase(self, customer_id: str) -> int:
+        with self._connected() as db:
+            db.execute("PRAGMA secure_delete=ON")  # the file holds nothing of it any more
+            deleted = db.execute(
+                "DELETE FROM feedback WHERE json_extract(content, '$.customer_id') = ?",
+                (customer_id,),
+            ).rowcount
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return deleted
 
     def close(self) -> None:
         """Close the file; what was acknowledged is in it."""
@@ -195,8 +209,17 @@ class StoreFeedbackLog:
         self._store.read_pointer(f"{FOLDER}/check.json")
 
     def events(self) -> list[str]:
-        keys = [key for key in self._store.pointers() if key.startswith(f"{FOLDER}/")]
-        return [content.decode() for key in keys if (content := self._store.read_pointer(key))]
+        found = (self._store.read_pointer(key) for key in self._store.pointers(FOLDER))
+        return [content.decode() for content in found if content]
+
+    def erase(self, customer_id: str) -> int:
+        erased = 0
+        for key in self._store.pointers(FOLDER):
+            content = self._store.read_pointer(key)
+            if content is not None and json.loads(content)["customer_id"] == customer_id:
+                self._store.delete_pointer(key)
+                erased += 1
+        return erased
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -208,9 +231,10 @@ def _compared(kept: str, content: str) -> str:
 
 
 def _facts(content: str) -> dict[str, Any] | str:
-    """An event with its time as an instant; the text as it is where it is no event."""
+    """What an event says, with its time as an instant (null says nothing, like a field that an
+    older version didn't have); the text as it is where it is no event."""
     try:
-        event: dict[str, Any] = json.loads(content)
+        event = {key: value for key, value in json.loads(content).items() if value is not None}
         return event | {"occurred_at": datetime.fromisoformat(event["occurred_at"])}
     except (ValueError, KeyError, TypeError):
         return content

@@ -26,7 +26,7 @@ def table(
     churned = rng.random(count) < np.clip(risk + moved * treated, 0, 1)
     return pd.DataFrame(
         {
-            "customer_id": [f"C{i}" for i in range(count)],
+            "customer": np.arange(count),
             "group": np.where(treated, "treated", "control"),
             "control_share": share,
             "churn_risk": risk,

@@ -1,0 +1,80 @@
+"""`churn outcomes import|report|erase`: what happened after the decisions, and what it proves."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from churn_assets.cli.errors import PlainErrors, fail
+from churn_assets.cli.releases import open_registry
+from churn_assets.settings import load_settings
+
+SHOWN = 20
+
+app = typer.Typer(cls=PlainErrors, help=__doc__, no_args_is_help=True)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="a .csv, .csv.gz or .parquet file of events")],
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="FIELD=NAME where the file names a field of the event otherwise"),
+    ] = None,
+) -> None:
+    """Add the events of a file to those of POST /feedback.
+
+    Columns are the fields of POST /feedback: event_id, customer_id, kind, occurred_at and, where
+    known, decision_id and offer_percentage. Reading a file again changes nothing.
+    """
+    # Imported here: other commands need no pandas.
+    from churn_assets.outcomes.importing import record, rows_of
+    from churn_assets.serving.feedback import open_feedback_log
+
+    names = dict(pair.split("=", 1) for pair in column or () if "=" in pair)
+    if len(names) != len(column or ()):
+        raise typer.BadParameter("write --column FIELD=NAME")
+    with closing(open_feedback_log(open_registry().store, load_settings().home)) as log:
+        result = record(rows_of(file, names), log)
+    typer.echo(f"{result.stored:,} events added, {result.known:,} were there already")
+    for number, why in result.refused[:SHOWN]:
+        typer.echo(f"row {number}: {why}", err=True)
+    if result.refused:
+        raise fail(ValueError(f"{len(result.refused):,} rows of {file} are refused"))
+
+
+@app.command()
+def report() -> None:
+    """Say what contacting brought until now: the latest `lift_report`."""
+    from churn_assets.storage.current import current_artifact, read_report
+
+    store = open_registry().store
+    found = read_report(store, current_artifact(store, "lift_report"))
+    typer.echo(found["sentence"])
+    typer.echo(
+        f"{found['customers']:,} customers with a known outcome: {found['treated']:,} treated, "
+        f"{found['control']:,} control"
+    )
+    for name, effect in found.get("effects", {}).items():
+        typer.echo(
+            f"{name:>14}: treated {effect['treated']:.4g}, control {effect['control']:.4g}, "
+            f"difference {effect['effect']:+.4g} "
+            f"({effect['effect_lower']:+.4g} to {effect['effect_upper']:+.4g})"
+        )
+
+
+@app.command()
+def erase(customer_id: Annotated[str, typer.Argument(help="your own key of the customer")]) -> None:
+    """Remove everything that the decision log and the feedback hold about one customer."""
+    from churn_assets.serving.decision_log import parts
+    from churn_assets.serving.feedback import open_feedback_log
+
+    store = open_registry().store
+    decisions = parts.erase(store, customer_id, datetime.now(UTC))
+    with closing(open_feedback_log(store, load_settings().home)) as log:
+        events = log.erase(customer_id)
+    typer.echo(f"{decisions:,} decisions and {events:,} events about this customer are erased")

@@ -1,0 +1,118 @@
+"""Outcomes as assets: decisions with what happened after them, and what contacting brought."""
+
+import base64
+import json
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from churn_assets.orchestration.resources import StoreResource
+from churn_assets.outcomes import plots
+from churn_assets.outcomes.config import OutcomesConfig
+from churn_assets.outcomes.joining import customers_of, join, without_ids
+from churn_assets.outcomes.lift import Customers
+from churn_assets.outcomes.lift import lift_report as report_of
+from churn_assets.outcomes.schemas import OUTCOMES
+from churn_assets.release import kill_switch
+from churn_assets.release.alerts import alert
+from churn_assets.release.bundle import canonical_json
+from churn_assets.release.config import AlertsConfig
+from churn_assets.serving.decision_log import parts
+from churn_assets.serving.feedback import open_feedback_log
+from churn_assets.storage.protocol import Artifact
+from churn_assets.storage.scratch import scratch_folder
+
+
+@dg.asset(group_name="outcomes", kinds={"parquet"}, code_version="1")
+def campaign_outcomes(
+    outcomes_config: dg.ResourceParam[OutcomesConfig],
+    home: dg.ResourceParam[Path],
+    store: StoreResource,
+) -> dg.MaterializeResult[Artifact]:
+    """Every served decision with what happened after it, without the customers' ids.
+
+    Tidies the decision log on the way: days that are over become one file, days beyond the
+    retention are removed.
+    """
+    artifacts, now = store.open(), datetime.now(UTC)
+    removed = parts.prune(artifacts, now.date() - timedelta(days=outcomes_config.keep_days))
+    for day in parts.days(artifacts):
+        if day < now.date():
+            parts.compact(artifacts, day)
+    with closing(open_feedback_log(artifacts, home)) as log:
+        events = [json.loads(event) for event in log.events()]
+    decisions = parts.read(artifacts).to_pandas()
+    joined = join(decisions, events, outcomes_config, now)
+    table = OUTCOMES.validate(without_ids(joined.table), lazy=True)
+    with scratch_folder("campaign_outcomes") as out:
+        table.to_parquet(out / "outcomes.parquet", index=False)
+        artifact = artifacts.put("campaign_outcomes", out)
+    return dg.MaterializeResult(
+        value=artifact,
+        data_version=dg.DataVersion(artifact.sha256),
+        metadata={
+            "dagster/row_count": len(table),
+            "events": len(events),
+            "events left out": joined.left_out,
+            "outcomes known": int(table["known"].sum()),
+            "days removed": removed,
+        },
+    )
+
+
+@dg.asset(group_name="outcomes", kinds={"scipy"}, code_version="1")
+def lift_report(
+    context: dg.AssetExecutionContext,
+    outcomes_config: dg.ResourceParam[OutcomesConfig],
+    alerts_config: dg.ResourceParam[AlertsConfig],
+    store: StoreResource,
+    campaign_outcomes: Artifact,
+) -> dg.MaterializeResult[Artifact]:
+    """Treated against control: churn, value, spend and net gain, and whether contacting helps."""
+    artifacts = store.open()
+    table = pd.read_parquet(artifacts.get(campaign_outcomes) / "outcomes.parquet")
+    customers = customers_of(table)
+    report = report_of(Customers.of(customers), outcomes_config)
+    report["contaminated"] = int(customers["contaminated"].sum())
+    pictures = {}
+    if "effects" in report:
+        pictures = {
+            "net gain over time": plots.interval_over_time(report),
+            "effects": plots.effects(report),
+        }
+    if report["verdict"] == "hurts":
+        if outcomes_config.stop_when_it_hurts and not kill_switch.is_on(artifacts):
+            kill_switch.throw(artifacts, on=True)
+            report["sentence"] += " The kill switch was thrown."
+        alert(report["sentence"], alerts_config)
+    context.log.info(report["sentence"])
+    with scratch_folder("lift_report") as out:
+        (out / "report.json").write_bytes(canonical_json(report))
+        for name, picture in pictures.items():
+            (out / f"{name.replace(' ', '_')}.png").write_bytes(picture)
+        artifact = artifacts.put("lift_report", out)
+    return dg.MaterializeResult(
+        value=artifact,
+        data_version=dg.DataVersion(artifact.sha256),
+        metadata=_shown(report, pictures),
+    )
+
+
+def _shown(report: dict[str, Any], pictures: dict[str, bytes]) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        name: report[name]
+        for name in ("verdict", "sentence", "customers", "treated", "control", "needed")
+    }
+    if "effects" in report:
+        effects = pd.DataFrame(report["effects"]).T
+        shown["effects"] = dg.MetadataValue.md(effects.round(4).to_markdown())
+        segments = pd.DataFrame(report["segments"])
+        shown["segments"] = dg.MetadataValue.md(segments.round(4).to_markdown(index=False))
+    for name, picture in pictures.items():
+        encoded = base64.b64encode(picture).decode()
+        shown[f"plot: {name}"] = dg.MetadataValue.md(f"![{name}](data:image/png;base64,{encoded})")
+    return shown

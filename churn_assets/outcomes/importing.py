@@ -1,0 +1,85 @@
+"""Outcomes from a file into the feedback log: the same events, checks and keys as `POST /feedback`,
+so that reading a file twice changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+from pydantic import ValidationError
+
+from churn_assets.datasets.errors import DataError
+from churn_assets.serving.events import FeedbackEvent
+from churn_assets.serving.feedback import CONFLICT, DUPLICATE, FeedbackLog
+
+READERS = {".csv": pd.read_csv, ".gz": pd.read_csv, ".parquet": pd.read_parquet}
+
+
+class Imported(NamedTuple):
+    """What became of a file's rows: how many are new, how many were there, which are refused (row
+    number from 1, reason)."""
+
+    stored: int
+    known: int
+    refused: list[tuple[int, str]]
+
+
+def rows_of(file: Path, columns: Mapping[str, str] | None = None) -> Iterator[dict[str, Any]]:
+    """The rows of a CSV or Parquet file as events; empty cells are left out.
+
+    Args:
+        columns: the event's field -> the file's name of it, where it has another.
+
+    Raises:
+        DataError: the file can't be read, or lacks a column that was named.
+    """
+    reader = READERS.get(file.suffix.lower())
+    if reader is None:
+        raise DataError(f"{file}: name it .csv, .csv.gz or .parquet")
+    try:
+        table = reader(file, **({} if file.suffix == ".parquet" else {"dtype": str}))
+    except (ValueError, OSError) as error:
+        raise DataError(f"{file} can't be read: {error}") from error
+    renamed = {theirs: ours for ours, theirs in (columns or {}).items()}
+    if missing := renamed.keys() - set(table.columns):
+        raise DataError(f"{file} has no column {', '.join(sorted(missing))}")
+    table = table.rename(columns=renamed)
+    for row in table.to_dict("records"):
+        yield {name: _plain(name, value) for name, value in row.items() if pd.notna(value)}
+
+
+def record(rows: Iterable[Mapping[str, Any]], log: FeedbackLog) -> Imported:
+    """Put every valid row into the log; the others don't stop it."""
+    stored, known = 0, 0
+    refused: list[tuple[int, str]] = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            event = FeedbackEvent.model_validate(row)
+        except ValidationError as error:
+            refused.append((number, _reasons(error)))
+            continue
+        outcome = log.record(event.event_id, event.model_dump_json())
+        if outcome == CONFLICT:
+            refused.append((number, f"another event has the id {event.event_id}; it stays"))
+        elif outcome == DUPLICATE:
+            known += 1
+        else:
+            stored += 1
+    return Imported(stored, known, refused)
+
+
+def _plain(name: str, value: Any) -> Any:
+    """A cell as JSON would have it."""
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat()
+    if name == "offer_percentage":
+        number = pd.to_numeric(value, errors="coerce")
+        return value if pd.isna(number) or number % 1 else int(number)
+    return value
+
+
+def _reasons(error: ValidationError) -> str:
+    found = error.errors(include_url=False, include_input=False)
+    return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in found)

@@ -1,0 +1,221 @@
+"""Decisions joined with what happened after them, by rules that are written down.
+
+| case | rule |
+|---|---|
+| the event names a decision | it belongs to it, if the customer is the same and it came after it |
+| it names none | it answers the customer's last contact within `answer_days` |
+| `churned` | belongs to the customer: to each of their decisions it is what came next |
+| an event id twice | counted once |
+| the same kind twice for one decision | the earliest counts |
+| later than `horizon_days` after the decision | left out: every decision is given the same time |
+| accepted and refused | accepted: a discount that was taken is paid, whatever was said besides |
+| another discount than decided | what was really given is what was spent |
+| an event before its decision | left out, but for a day that clocks may differ |
+
+What is left out is counted by its reason. A decision's outcome is `known` once its horizon is over;
+before that, nothing is concluded from it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from churn_assets.domain.offers import OFFER_PERCENTAGES
+from churn_assets.outcomes.config import OutcomesConfig
+
+ANSWERS = ("sent", "delivered", "accepted", "refused", "unsubscribed")
+CLOCKS_DIFFER = pd.Timedelta(days=1)
+EVENT_COLUMNS = (
+    "event_id",
+    "customer_id",
+    "kind",
+    "occurred_at",
+    "offer_percentage",
+    "decision_id",
+)
+
+
+class Joined(NamedTuple):
+    """Decisions with their outcomes.
+
+    Attributes:
+        table: a row a decision, in order of time: the decision log's columns and, of each kind of
+            answer and of leaving, `<kind>_at` (NaT: it didn't happen); `accepted`, `refused`,
+            `churned` (within the horizon), `given_percentage`, `spend`, `known_at`, `known`.
+        left_out: reason -> number of events.
+    """
+
+    table: pd.DataFrame
+    left_out: dict[str, int]
+
+
+def join(
+    decisions: pd.DataFrame,
+    events: Iterable[Mapping[str, Any]],
+    config: OutcomesConfig,
+    now: datetime,
+) -> Joined:
+    """The decisions with what happened after them.
+
+    Args:
+        decisions: columns of the decision log.
+        events: in the form of `POST /feedback`, in any order.
+        now: what tells whether a horizon is over.
+    """
+    left_out: Counter[str] = Counter()
+    decisions = decisions.sort_values(["time", "decision_id"], ignore_index=True)
+    decisions["time"] = pd.to_datetime(decisions["time"], utc=True).astype("datetime64[us, UTC]")
+    told = _events(events, left_out)
+    answers = told[told["kind"] != "churned"]
+    named = _by_decision(answers[answers["decision_id"].notna()], decisions, left_out)
+    others = _by_contact(answers[answers["decision_id"].isna()], decisions, config, left_out)
+    matched = pd.concat([named, others], ignore_index=True)
+    late = matched["occurred_at"] > matched["time"] + pd.Timedelta(days=config.horizon_days)
+    left_out["later than the horizon"] += int(late.sum())
+    table = _with_answers(decisions, matched[~late], left_out)
+    table = _with_leaving(table, told[told["kind"] == "churned"], left_out)
+    return Joined(_finished(table, config, now), {k: n for k, n in left_out.items() if n})
+
+
+def without_ids(table: pd.DataFrame) -> pd.DataFrame:
+    """`Joined.table` with numbers of its own (`customer`) in place of the customers' ids: what is
+    published leads back to nobody, and needs no erasing."""
+    numbers = pd.Series(pd.factorize(table["customer_id"])[0], table.index, "int64")
+    return table.drop(columns="customer_id").assign(customer=numbers)
+
+
+def customers_of(table: pd.DataFrame) -> pd.DataFrame:
+    """A row a customer of the latest draw whose outcome is known, from `without_ids`.
+
+    The outcome is that of the horizon that began with the customer's first decision since the draw;
+    discounts of later decisions within it count, too. Columns: those of the first decision, with
+    `spend` summed up, and `contaminated`: someone of the control group was written to.
+    """
+    drawn = table[table["group"].notna()]
+    if drawn.empty:
+        return drawn.assign(contaminated=pd.Series(dtype=bool))
+    latest = drawn.iloc[-1]
+    same = (drawn["period"] == latest["period"]) & (
+        drawn["control_share"] == latest["control_share"]
+    )
+    drawn = drawn[same]
+    first = drawn.drop_duplicates("customer").set_index("customer")
+    within = drawn["time"] <= first["known_at"].reindex(drawn["customer"]).to_numpy()
+    grouped = drawn[within].groupby("customer", sort=False)
+    first = first.assign(
+        spend=grouped["spend"].sum(),
+        contaminated=(first["group"] == "control") & (grouped["sent_at"].count() > 0),
+    )
+    return first[first["known"]].reset_index()
+
+
+def _events(events: Iterable[Mapping[str, Any]], left_out: Counter[str]) -> pd.DataFrame:
+    told = pd.DataFrame(
+        [{name: event.get(name) for name in EVENT_COLUMNS} for event in events],
+        columns=list(EVENT_COLUMNS),
+    )
+    times = pd.to_datetime(told["occurred_at"], utc=True, format="ISO8601")
+    told["occurred_at"] = times.astype("datetime64[us, UTC]")
+    told["offer_percentage"] = told["offer_percentage"].astype("float64")
+    again = told.duplicated("event_id")
+    left_out["the same event id"] += int(again.sum())
+    return told[~again].sort_values(["occurred_at", "event_id"], ignore_index=True)
+
+
+def _by_decision(
+    answers: pd.DataFrame, decisions: pd.DataFrame, left_out: Counter[str]
+) -> pd.DataFrame:
+    """Answers that name their decision, with its `time`."""
+    known = decisions[["decision_id", "customer_id", "time"]]
+    found = answers.merge(known, on="decision_id", how="left", suffixes=("", "_decided"))
+    problems = {
+        "no such decision": found["time"].isna(),
+        "another customer's decision": found["customer_id"] != found["customer_id_decided"],
+        "before its decision": found["occurred_at"] < found["time"] - CLOCKS_DIFFER,
+    }
+    return _without(found, problems, left_out).drop(columns="customer_id_decided")
+
+
+def _by_contact(
+    answers: pd.DataFrame,
+    decisions: pd.DataFrame,
+    config: OutcomesConfig,
+    left_out: Counter[str],
+) -> pd.DataFrame:
+    """Answers that name no decision, with the id and `time` of the contact that they answer."""
+    contacts = decisions.loc[decisions["contact"], ["customer_id", "time", "decision_id"]]
+    found = pd.merge_asof(
+        answers.drop(columns="decision_id"),
+        contacts.assign(decided=contacts["time"]).rename(columns={"time": "occurred_at"}),
+        on="occurred_at",
+        by="customer_id",
+        tolerance=pd.Timedelta(days=config.answer_days),
+    ).rename(columns={"decided": "time"})
+    return _without(found, {"no contact that it answers": found["time"].isna()}, left_out)
+
+
+def _without(
+    found: pd.DataFrame, problems: Mapping[str, pd.Series], left_out: Counter[str]
+) -> pd.DataFrame:
+    """The rows without any problem; a row counts by the first that it has."""
+    sound = pd.Series(True, index=found.index)
+    for reason, wrong in problems.items():
+        left_out[reason] += int((wrong & sound).sum())
+        sound &= ~wrong
+    return found[sound]
+
+
+def _with_answers(
+    decisions: pd.DataFrame, matched: pd.DataFrame, left_out: Counter[str]
+) -> pd.DataFrame:
+    matched = matched.sort_values(["occurred_at", "event_id"])
+    again = matched.duplicated(["decision_id", "kind"])
+    left_out["said twice of one decision"] += int(again.sum())
+    first = matched[~again]
+    table = decisions.copy()
+    for kind in ANSWERS:
+        times = first[first["kind"] == kind].set_index("decision_id")["occurred_at"]
+        when = pd.to_datetime(table["decision_id"].map(times), utc=True)
+        table[f"{kind}_at"] = when.astype("datetime64[us, UTC]")
+    given = first[first["kind"] == "accepted"].set_index("decision_id")["offer_percentage"]
+    decided = np.array(OFFER_PERCENTAGES)[table["offer_level"].fillna(0).astype(int)]
+    table["given_percentage"] = given.reindex(table["decision_id"]).to_numpy()
+    table["given_percentage"] = table["given_percentage"].fillna(pd.Series(decided)).astype(float)
+    table["accepted"] = table["accepted_at"].notna()
+    table["refused"] = table["refused_at"].notna() & ~table["accepted"]
+    left_out["refused, but accepted"] += int(
+        (table["refused_at"].notna() & table["accepted"]).sum()
+    )
+    return table
+
+
+def _with_leaving(
+    table: pd.DataFrame, churned: pd.DataFrame, left_out: Counter[str]
+) -> pd.DataFrame:
+    """The customer's next `churned` event after each decision."""
+    known = churned["customer_id"].isin(table["customer_id"])
+    left_out["no decision about this customer"] += int((~known).sum())
+    events = churned.loc[known, ["customer_id", "occurred_at"]]
+    return pd.merge_asof(
+        table,
+        events.assign(churned_at=events["occurred_at"]).rename(columns={"occurred_at": "time"}),
+        on="time",
+        by="customer_id",
+        direction="forward",
+    )
+
+
+def _finished(table: pd.DataFrame, config: OutcomesConfig, now: datetime) -> pd.DataFrame:
+    horizon = pd.Timedelta(days=config.horizon_days)
+    table["known_at"] = table["time"] + horizon
+    table["known"] = table["known_at"] <= pd.Timestamp(now.astimezone(UTC))
+    table["churned"] = (table["churned_at"] <= table["known_at"]).fillna(False).astype(bool)
+    discount = table["given_percentage"] / 100 * table["customer_value"]
+    table["spend"] = np.where(table["accepted"], discount, 0.0)
+    return table

@@ -1,0 +1,62 @@
+"""Pictures of the lift report, as PNG bytes."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+TITLES = {
+    "churn": "churn rate",
+    "retained_value": "value kept",
+    "spend": "spend",
+    "net": "net gain",
+}
+
+
+def interval_over_time(report: dict[str, Any]) -> bytes:
+    """The net gain per customer with the interval that is valid at every look."""
+    figure, axes = _axes("customers whose outcome is known", "net gain per customer, in currency")
+    looks = [look for look in report["over_time"] if np.isfinite(look["lower"])]
+    count = [look["customers"] for look in looks]
+    axes.fill_between(
+        count, [look["lower"] for look in looks], [look["upper"] for look in looks], alpha=0.25
+    )
+    axes.plot(count, [look["net"] for look in looks])
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.set_title(report["sentence"], fontsize=9, wrap=True)
+    return _png(figure)
+
+
+def effects(report: dict[str, Any]) -> bytes:
+    """Treated minus control with 95 % intervals, plain and adjusted, each in its own unit."""
+    figure = Figure(figsize=(9, 2.6), layout="constrained")
+    for axes, (name, title) in zip(figure.subplots(1, len(TITLES)), TITLES.items(), strict=True):
+        effect = report["effects"][name]
+        for row, kind in enumerate(("effect", "adjusted")):
+            bounds = effect[f"{kind}_lower"], effect[f"{kind}_upper"]
+            axes.plot(bounds, [row, row], linewidth=3, solid_capstyle="butt")
+            axes.plot(effect[kind], row, "k|", markersize=12)
+        axes.axvline(0, color="black", linewidth=0.8)
+        axes.set_yticks([0, 1], ["plain", "adjusted"] if name == "churn" else ["", ""])
+        axes.set_ylim(-0.7, 1.7)
+        axes.set_title(title, fontsize=9)
+        axes.tick_params(labelsize=7)
+    figure.suptitle("treated minus control, 95 %", fontsize=9)
+    return _png(figure)
+
+
+def _axes(x: str, y: str) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(7, 3.5), layout="constrained")
+    axes = figure.subplots()
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    return figure, axes
+
+
+def _png(figure: Figure) -> bytes:
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=110)
+    return content.getvalue()

@@ -1,0 +1,48 @@
+"""What `campaign_outcomes` must look like."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pandera.pandas as pa
+
+TIME = pd.DatetimeTZDtype("us", "UTC")
+
+
+def _moment(*, nullable: bool = True) -> pa.Column:
+    return pa.Column(TIME, nullable=nullable, coerce=True)
+
+
+OUTCOMES = pa.DataFrameSchema(
+    {
+        "decision_id": pa.Column(str, pa.Check.str_matches(r"^[0-9a-f]{32}$"), unique=True),
+        "time": _moment(nullable=False),
+        "customer": pa.Column("int64", pa.Check.ge(0)),
+        "group": pa.Column(str, pa.Check.isin(["treated", "control"]), nullable=True, coerce=False),
+        "control_share": pa.Column(float, pa.Check.in_range(0, 0.5), nullable=True),
+        "contact": pa.Column(bool),
+        "offer_level": pa.Column("int8", pa.Check.in_range(0, 3)),
+        "propensity": pa.Column(float, pa.Check.in_range(0, 1, include_min=False)),
+        "churn_risk": pa.Column(float, pa.Check.in_range(0, 1)),
+        "customer_value": pa.Column(float, pa.Check.ge(0)),
+        **{
+            f"{kind}_at": _moment()
+            for kind in ("sent", "delivered", "accepted", "refused", "unsubscribed", "churned")
+        },
+        "accepted": pa.Column(bool),
+        "refused": pa.Column(bool),
+        "churned": pa.Column(bool),
+        "given_percentage": pa.Column(float, pa.Check.isin([0, 5, 10, 15])),
+        "spend": pa.Column(float, pa.Check.ge(0)),
+        "known_at": _moment(nullable=False),
+        "known": pa.Column(bool),
+    },
+    checks=[
+        pa.Check(
+            lambda t: ~(t["accepted"] & t["refused"]), name="nobody accepts and refuses at once"
+        ),
+        pa.Check(
+            lambda t: ~((t["group"] == "control") & t["contact"]),
+            name="nobody of the control group is contacted",
+        ),
+    ],
+)

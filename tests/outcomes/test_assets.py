@@ -1,0 +1,154 @@
+"""From served decisions and reported events to the report in the Dagster UI, and from files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pytest
+
+from churn_assets.domain.experiment import ExperimentConfig, group_of
+from churn_assets.orchestration.resources import ArtifactIOManager
+from churn_assets.orchestration.stores import store_resources
+from churn_assets.outcomes import assets
+from churn_assets.outcomes.config import OutcomesConfig
+from churn_assets.outcomes.importing import record, rows_of
+from churn_assets.release import kill_switch
+from churn_assets.release.config import AlertsConfig
+from churn_assets.serving.decision_log import parts
+from churn_assets.serving.decision_log.records import COLUMNS
+from churn_assets.serving.feedback import open_feedback_log
+from churn_assets.storage.current import current_artifact, read_report
+from churn_assets.storage.local import LocalArtifactStore
+
+EXPERIMENT = ExperimentConfig(enabled=True, control_share=0.3)
+START = datetime.now(UTC) - timedelta(days=90)
+
+
+def campaign(home: Path, customers: int, moved: float) -> None:
+    """Decisions and events of customers whom contacting moves by `moved`, in the store."""
+    rng, store = np.random.default_rng(0), LocalArtifactStore(home / "store")
+    decided, events = [], []
+    for number in range(customers):
+        identity, risk = f"C{number}", float(rng.uniform(0.1, 0.5))
+        when = START + timedelta(days=float(rng.uniform(0, 30)))
+        group = group_of(identity, EXPERIMENT, when)
+        treated = group == "treated"
+        row: dict[str, Any] = dict.fromkeys(COLUMNS) | {
+            "decision_id": f"{number:032x}",
+            "time": when,
+            "customer_id": identity,
+            "group": group,
+            "period": "start",
+            "control_share": 0.3,
+            "observation": [risk] * 9,
+            "baseline": False,
+            "contact": treated,
+            "offer_level": int(treated),
+            "delay_days": 0,
+            "propensity": 1.0,
+            "churn_risk": risk,
+            "customer_value": 1_000.0,
+        }
+        decided.append(tuple(row.values()))
+        told = {"customer_id": identity, "occurred_at": (when + timedelta(days=1)).isoformat()}
+        if treated and rng.random() < 0.3:
+            events.append(told | {"event_id": f"a{number}", "kind": "accepted"})
+        if rng.random() < risk + moved * treated:
+            events.append(told | {"event_id": f"c{number}", "kind": "churned"})
+    parts.append(store, decided)
+    with closing(open_feedback_log(store, home)) as log:
+        for event in events:
+            log.record(event["event_id"], json.dumps(event))
+
+
+def materialized(home: Path, **settings: Any) -> dict[str, Any]:
+    """The report after a run of both assets; plots and tables are in the UI."""
+    stores = store_resources(str(home / "store"), home / "cache")
+    result = dg.materialize(
+        [assets.campaign_outcomes, assets.lift_report],
+        resources={
+            "home": home,
+            "outcomes_config": OutcomesConfig(plan_customers=3_000, **settings),
+            "alerts_config": AlertsConfig(),
+            "io_manager": ArtifactIOManager(store=stores["store"]),
+            **stores,
+        },
+        instance=dg.DagsterInstance.ephemeral(),
+    )
+    assert result.success
+    [shown] = [m.metadata for m in result.asset_materializations_for_node("lift_report")]
+    store = LocalArtifactStore(home / "store")
+    report = read_report(store, current_artifact(store, "lift_report"))
+    assert shown["sentence"].value == report["sentence"]
+    assert ("plot: net gain over time" in shown) is ("effects" in report)
+    return report
+
+
+def test_help_is_reported_with_pictures(tmp_path: Path) -> None:
+    """12 points less churn of 1,000, minus 5 % for those who accept."""
+    campaign(tmp_path, 3_000, -0.12)
+    report = materialized(tmp_path)
+    assert report["verdict"] == "helps"
+    assert report["customers"] == 3_000
+    net = report["effects"]["net"]
+    assert net["adjusted_lower"] < 120 - 0.3 * 50 < net["adjusted_upper"]
+    table = pd.read_parquet(
+        LocalArtifactStore(tmp_path / "store").get(
+            current_artifact(LocalArtifactStore(tmp_path / "store"), "campaign_outcomes")
+        )
+        / "outcomes.parquet"
+    )
+    assert "customer_id" not in table
+
+
+@pytest.mark.parametrize("stop", [False, True])
+def test_harm_throws_the_switch_where_it_is_to(tmp_path: Path, stop: bool) -> None:
+    campaign(tmp_path, 3_000, 0.2)
+    report = materialized(tmp_path, stop_when_it_hurts=stop)
+    assert report["verdict"] == "hurts"
+    assert kill_switch.is_on(LocalArtifactStore(tmp_path / "store")) is stop
+
+
+def test_the_first_morning_has_a_report_too(tmp_path: Path) -> None:
+    """No decision, no event: not known yet, and how many it takes."""
+    report = materialized(tmp_path)
+    assert report["verdict"] == "not known yet"
+    assert report["needed"] > 0
+
+
+def imported(home: Path, file: Path, **columns: str) -> Sequence[Any]:
+    with closing(open_feedback_log(LocalArtifactStore(home / "store"), home)) as log:
+        return record(rows_of(file, columns), log)
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_file_is_read_once_however_often(tmp_path: Path, form: str) -> None:
+    """And a row that says nothing about the present is refused with its reason."""
+    table = pd.DataFrame(
+        {
+            "event_id": ["e1", "e2", "e3"],
+            "customer_id": ["C1", "C2", "C3"],
+            "what": ["accepted", "unsubscribed", "churned"],
+            "occurred_at": ["2026-01-05T10:00:00+00:00"] * 2 + ["1970-01-01T00:00:00+00:00"],
+            "offer_percentage": [10.0, None, None],
+        }
+    )
+    file = tmp_path / f"events.{form}"
+    if form == "csv":
+        table.to_csv(file, index=False)
+    else:
+        table.to_parquet(file)
+    for stored, known in ((2, 0), (0, 2)):
+        result = imported(tmp_path, file, kind="what")
+        assert result[:2] == (stored, known)
+        [(number, why)] = result[2]
+        assert number == 3
+        assert "2000-01-01" in why

@@ -1,0 +1,172 @@
+"""Events find their decision by the written rules, whatever order, delay or contradiction."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from churn_assets.outcomes.config import OutcomesConfig
+from churn_assets.outcomes.joining import Joined, customers_of, join, without_ids
+from churn_assets.outcomes.schemas import OUTCOMES
+from churn_assets.serving.decision_log.parts import SCHEMA
+
+CONFIG = OutcomesConfig(horizon_days=30, answer_days=10)
+START = datetime(2026, 1, 1, 12, tzinfo=UTC)
+NOW = START + timedelta(days=200)
+
+
+def decision(number: int, customer: str = "C1", day: float = 0, **changes: Any) -> dict[str, Any]:
+    row = {
+        "decision_id": f"{number:032x}",
+        "time": START + timedelta(days=day),
+        "customer_id": customer,
+        "group": "treated",
+        "period": "start",
+        "control_share": 0.1,
+        "observation": [0.0] * 9,
+        "contact": True,
+        "offer_level": 2,
+        "delay_days": 0,
+        "propensity": 1.0,
+        "churn_risk": 0.5,
+        "customer_value": 1_000.0,
+        "baseline": False,
+    }
+    return row | changes
+
+
+def event(kind: str, day: float, customer: str = "C1", **changes: Any) -> dict[str, Any]:
+    row = {
+        "event_id": f"{kind}-{customer}-{day}",
+        "customer_id": customer,
+        "kind": kind,
+        "occurred_at": (START + timedelta(days=day)).isoformat(),
+    }
+    return row | changes
+
+
+def joined(decisions: list[dict[str, Any]], events: list[dict[str, Any]]) -> Joined:
+    table = pa.Table.from_pylist(decisions, SCHEMA).to_pandas()
+    result = join(table, events, CONFIG, NOW)
+    OUTCOMES.validate(without_ids(result.table))
+    return result
+
+
+def test_an_accepted_offer_costs_its_discount() -> None:
+    """10 % of a value of 1,000; by decision id or by customer and time, it is the same."""
+    for named in ({}, {"decision_id": f"{1:032x}"}):
+        [row] = joined([decision(1)], [event("accepted", 2, **named)]).table.to_dict("records")
+        assert row["accepted"]
+        assert row["spend"] == 100
+        assert not row["churned"]
+        assert row["known"]
+
+
+def test_what_was_really_given_is_what_was_spent() -> None:
+    """The agent on the phone gave 15 % where 10 % were decided."""
+    table = joined([decision(1)], [event("accepted", 2, offer_percentage=15)]).table
+    assert table["spend"].tolist() == [150]
+
+
+def test_without_an_id_it_answers_the_last_contact() -> None:
+    """Not a decision to leave the customer alone that came between, nor somebody else's."""
+    decisions = [
+        decision(1, day=0),
+        decision(2, day=5),
+        decision(3, day=6, contact=False, offer_level=0),
+        decision(4, "C2", day=6),
+    ]
+    table = joined(decisions, [event("accepted", 7)]).table.set_index("decision_id")
+    assert table["accepted"].tolist() == [False, True, False, False]
+
+
+def test_leaving_is_the_customers_whatever_decision_it_names() -> None:
+    """Each decision has the same time for it: 30 days."""
+    decisions = [decision(1, day=0), decision(2, day=20), decision(3, day=60)]
+    events = [event("churned", 40, decision_id=f"{1:032x}")]
+    assert joined(decisions, events).table["churned"].tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("events", "reason"),
+    [
+        ([event("accepted", 2, decision_id=f"{9:032x}")], "no such decision"),
+        ([event("accepted", 2, "C2", decision_id=f"{1:032x}")], "another customer's decision"),
+        ([event("accepted", -3, decision_id=f"{1:032x}")], "before its decision"),
+        ([event("accepted", 11)], "no contact that it answers"),
+        ([event("accepted", -1)], "no contact that it answers"),
+        ([event("accepted", 31, decision_id=f"{1:032x}")], "later than the horizon"),
+        ([event("churned", 3, "C9")], "no decision about this customer"),
+    ],
+)
+def test_what_is_left_out_is_counted(events: list[dict[str, Any]], reason: str) -> None:
+    """And changes no outcome."""
+    result = joined([decision(1)], events)
+    assert result.left_out == {reason: 1}
+    assert not result.table[["accepted", "refused", "churned"]].to_numpy().any()
+
+
+def test_duplicates_and_contradictions() -> None:
+    """A retried event, the same said twice, and both yes and no: the discount is paid once."""
+    events = [
+        event("accepted", 3),
+        event("accepted", 3),
+        event("accepted", 4),
+        event("refused", 2),
+    ]
+    result = joined([decision(1)], events)
+    [row] = result.table.to_dict("records")
+    assert (row["accepted"], row["refused"], row["spend"]) == (True, False, 100)
+    assert row["accepted_at"] == pd.Timestamp(START + timedelta(days=3))
+    assert result.left_out == {
+        "the same event id": 1,
+        "said twice of one decision": 1,
+        "refused, but accepted": 1,
+    }
+
+
+def test_the_order_of_events_is_no_matter() -> None:
+    """A bucket lists them by name."""
+    decisions = [decision(i, f"C{i % 3}", day=i) for i in range(9)]
+    events = [event(k, d + 1.5, f"C{d % 3}") for d in range(9) for k in ("sent", "refused")]
+    events.append(event("churned", 12, "C1"))
+    forwards, backwards = joined(decisions, events), joined(decisions[::-1], events[::-1])
+    pd.testing.assert_frame_equal(forwards.table, backwards.table)
+    assert forwards.left_out == backwards.left_out
+
+
+def test_nothing_at_all_is_no_error() -> None:
+    """The first morning of an installation."""
+    result = joined([], [])
+    assert len(result.table) == 0
+    assert len(customers_of(without_ids(result.table))) == 0
+
+
+def test_an_open_horizon_is_not_known() -> None:
+    """Somebody who may still leave is no success."""
+    table = joined([decision(1, day=199)], []).table
+    assert table["known"].tolist() == [False]
+    assert len(customers_of(without_ids(table))) == 0
+
+
+def test_customers_count_once_in_the_group_of_the_latest_draw() -> None:
+    """From their first decision since it, with all discounts of that horizon; and a control
+    customer who was written to is counted, but stays where the draw put them."""
+    left_alone = {"group": "control", "contact": False, "offer_level": 0}
+    decisions = [
+        decision(1, day=0),
+        decision(2, day=50, period="2026-02-01"),
+        decision(3, day=60, period="2026-02-01"),
+        decision(4, day=100, period="2026-02-01"),
+        decision(5, "C2", day=52, period="2026-02-01", **left_alone),
+    ]
+    events = [event("accepted", day) for day in (1, 51, 61, 101)]
+    events.append(event("sent", 53, "C2", decision_id=f"{5:032x}"))
+    found = customers_of(without_ids(joined(decisions, events).table)).set_index("group")
+    assert found["spend"].to_dict() == {"treated": 200, "control": 0}
+    assert found["contaminated"].to_dict() == {"treated": False, "control": True}
+    assert found.loc["treated", "time"] == pd.Timestamp(START + timedelta(days=50))
