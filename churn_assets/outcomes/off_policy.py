@@ -11,7 +11,7 @@ model of the reward, fitted on other folds than it is used on.
 | `snips` | Σ w r / Σ w | Swaminathan, Joachims 2015 |
 | `dr` | mean Σ_a π q + w (r − q) | Dudík, Langford, Li 2011 |
 | `switch_dr` | as `dr`, but w = 0 where w > τ | Wang, Agarwal, Dudík 2017 |
-| `dr_shrunk` | as `dr`, but with λ w / (w² + λ) for w | Su, Dimakopoulou, Krishnamurthy, Dudík 2020 |
+| `dr_shrunk` | as `dr`, but with λ w / (w² + λ) for w | Su et al. 2020 |
 
 τ and λ minimise an estimate of the mean squared error: the variance of the estimate plus the square
 of an upper bound of its bias, mean w' |r − q| of what was taken away from the weights.

@@ -1,0 +1,217 @@
+"""How well effects are found where the truth is known: `python -m benchmarks.outcomes`.
+
+Writes `outcomes.json` beside this file, a section at a time (`--only`):
+
+- `coverage`: off-policy intervals in the simulated world, 300 repetitions at 10,000 and 100,000
+  decisions; target -> estimator -> share of intervals that hold the truth.
+- `open_bandit`: estimator -> relative error on the Open Bandit data (uniform log, Thompson-sampling
+  target), beside the published ones for its larger campaign (Saito et al. 2021, table 3).
+- `charitable_mail`: response by level, whether choosing by donor helps (Karlan, List 2007).
+- `predict_slowdown`: median time of a decision with the decision log over that without it.
+
+The real data are read from CHURN_DATA_MIRROR; a section without its data is left as it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+
+from churn_assets.domain.statistics import share
+from churn_assets.outcomes import off_policy, simulation
+from churn_assets.outcomes.off_policy import ESTIMATORS, Log, UnsupportedTargetError
+
+REPORT = Path(__file__).with_name("outcomes.json")
+REPETITIONS = 300
+PUBLISHED = {"dm": 0.157, "dr_shrunk": 0.160, "dr": 0.292, "ips": 0.311}
+TARGETS: dict[str, Callable[[simulation.Customers], Any]] = {
+    "champion": simulation.greedy,
+    "challenger": lambda c: simulation.greedy(c, price=3.0),
+    "rule": lambda c: np.where(c.states[:, 0] > 0.3, 3, 0),
+    "never": lambda c: np.zeros(len(c), int),
+    "always": lambda c: np.full(len(c), 4),
+}
+
+
+def coverage() -> dict[str, Any]:
+    """Share of 95 % intervals that hold the target's true value, and what was refused."""
+    population = simulation.draw_customers(np.random.default_rng(2**20), 2_000_000)
+    worth = simulation.expected_net(population)
+    truth = {
+        name: float(worth[np.arange(len(population)), options(population)].mean())
+        for name, options in TARGETS.items()
+    }
+    found: dict[str, Any] = {"truth": truth, "repetitions": REPETITIONS}
+    for count in (10_000, 100_000):
+        found[str(count)] = _coverage(count, truth)
+    found["without_a_control_group"] = _without_control()
+    return found
+
+
+def _coverage(count: int, truth: dict[str, float]) -> dict[str, Any]:
+    names = [name for name in ESTIMATORS if name != "dm"]
+    hits = {target: dict.fromkeys(names, 0) for target in TARGETS}
+    effective = dict.fromkeys(TARGETS, 0.0)
+    for seed in range(REPETITIONS):
+        customers, log = simulated(seed, count, control=0.1)
+        expected = off_policy.fitted_rewards(log, simulation.features(customers))
+        for target, options in TARGETS.items():
+            probabilities = simulation.one_hot(options(customers))
+            result = off_policy.evaluate(target, log, probabilities, expected)
+            effective[target] += result.effective / REPETITIONS
+            for name in names:
+                estimate = result.estimates[name]
+                hits[target][name] += estimate.lower <= truth[target] <= estimate.upper
+    return {
+        target: {name: round(n / REPETITIONS, 4) for name, n in of.items()}
+        | {"effective": round(effective[target])}
+        for target, of in hits.items()
+    }
+
+
+def simulated(seed: int, count: int, control: float) -> tuple[simulation.Customers, Log]:
+    """Decisions of a policy that explores with 20 % and leaves a share alone."""
+    rng = np.random.default_rng(seed)
+    customers = simulation.draw_customers(rng, count)
+    chosen = simulation.one_hot(simulation.greedy(customers))
+    propensities = (1 - control) * (0.8 * chosen + 0.2 / simulation.OPTIONS)
+    propensities[:, 0] += control
+    options = (rng.random((count, 1)) > propensities.cumsum(1)[:, :-1]).sum(1)
+    reactions = simulation.react(rng, customers, options)
+    return customers, Log(options, simulation.net_gain(customers, options, reactions), propensities)
+
+
+def _without_control() -> str:
+    """What is said of `never` where the log has neither a control group nor exploration."""
+    rng = np.random.default_rng(0)
+    customers = simulation.draw_customers(rng, 10_000)
+    always = np.full(len(customers), 4)
+    reactions = simulation.react(rng, customers, always)
+    log = Log(always, simulation.net_gain(customers, always, reactions), simulation.one_hot(always))
+    never = simulation.one_hot(TARGETS["never"](customers))
+    try:
+        off_policy.evaluate("never", log, never, np.zeros_like(never))
+    except UnsupportedTargetError as error:
+        return str(error)
+    raise AssertionError("never was estimated from a log that never left anybody alone")
+
+
+def open_bandit(mirror: Path) -> dict[str, Any]:
+    """Relative errors of the value of Thompson sampling, estimated from the uniform log.
+
+    The target's probabilities are its own log's frequencies of items by position (its actions, not
+    its clicks); the truth is that log's mean click rate, which is itself known to a standard error
+    only, since 10,000 rows have 69 clicks.
+    """
+    folder = mirror / "open_bandit"
+    logged, target = (
+        pd.read_csv(folder / name / "men.csv.gz", index_col=0) for name in ("random", "bts")
+    )
+    items = pd.read_csv(folder / "random" / "item_context.csv", index_col=0)
+    frequencies = pd.crosstab(target["position"], target["item_id"], normalize="index")
+    frequencies = frequencies.reindex(columns=items["item_id"], fill_value=0.0)
+    log = Log(
+        logged["item_id"].to_numpy(),
+        logged["click"].to_numpy(float),
+        np.full((len(logged), len(items)), 1 / len(items)),
+    )
+    probabilities = frequencies.loc[logged["position"]].to_numpy()
+    truth = share(int(target["click"].sum()), len(target))
+    result = off_policy.evaluate("bts", log, probabilities, _clicks(logged, items))
+    errors = {
+        name: abs(estimate.value - truth.value) / truth.value
+        for name, estimate in result.estimates.items()
+    }
+    return {
+        "relative_error": {name: round(error, 4) for name, error in errors.items()},
+        "published_for_the_larger_campaign": PUBLISHED,
+        "truth": truth.value,
+        "relative_error_of_the_truth": round(truth.error / truth.value, 4),
+        "estimates": {
+            name: [estimate.value, estimate.lower, estimate.upper]
+            for name, estimate in result.estimates.items()
+        },
+        "effective": result.effective,
+        "decisions": len(log),
+    }
+
+
+def _clicks(logged: pd.DataFrame, items: pd.DataFrame) -> np.ndarray:
+    """(N, A) click probabilities by logistic regression on user, position and item, out of fold."""
+    users = pd.get_dummies(
+        logged[[f"user_feature_{i}" for i in range(4)] + ["position"]].astype(str)
+    )
+    kinds = items.drop(columns=["item_id", "item_feature_0"])
+    described = pd.get_dummies(kinds.astype(str)).assign(price=items["item_feature_0"])
+    x, z = users.to_numpy(float), described.to_numpy(float)
+    actions = logged["item_id"].to_numpy()
+    fold = np.random.default_rng(0).permutation(len(x)) % off_policy.FOLDS
+    expected = np.zeros((len(x), len(z)))
+    for k in range(off_policy.FOLDS):
+        learn, rows = fold != k, fold == k
+        model = LogisticRegression(C=0.1, max_iter=500)
+        model.fit(np.hstack([x[learn], z[actions[learn]]]), logged["click"][learn])
+        user, item = np.split(model.coef_[0], [x.shape[1]])
+        odds = (x[rows] @ user)[:, None] + z @ item + model.intercept_
+        expected[rows] = 1 / (1 + np.exp(-odds))
+    return expected
+
+
+def predict_slowdown() -> dict[str, float]:
+    """Medians of 4,000 decisions each, in turn, by a small release in this process."""
+    from churn_assets.serving.decision_log.writer import DecisionWriter
+    from churn_assets.serving.engine import RetentionEngine
+    from churn_assets.serving.schemas import SAMPLE_REQUEST, PredictRequest
+    from churn_assets.storage.local import LocalArtifactStore
+    from tests.release.small_release import build_release
+
+    request = PredictRequest.model_validate(SAMPLE_REQUEST)
+    with tempfile.TemporaryDirectory() as folder:
+        build_release(Path(folder))
+        engine = RetentionEngine.load(Path(folder) / "bundle")
+        writer = DecisionWriter(LocalArtifactStore(Path(folder) / "store"), flush_seconds=1.0)
+        times: dict[bool, list[float]] = {False: [], True: []}
+        for _ in range(4_200):
+            for logs in times:
+                started = time.perf_counter()
+                engine.predict(request, decisions=writer if logs else None)
+                times[logs].append(time.perf_counter() - started)
+        writer.close()
+    without, beside = (float(np.median(times[logs][200:])) for logs in (False, True))
+    return {
+        "without_us": round(without * 1e6, 1),
+        "with_us": round(beside * 1e6, 1),
+        "ratio": round(beside / without, 4),
+    }
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    sections: dict[str, Callable[[], Any]] = {
+        "coverage": coverage,
+        "predict_slowdown": predict_slowdown,
+    }
+    mirror = os.environ.get("CHURN_DATA_MIRROR")
+    if mirror:
+        sections |= {"open_bandit": lambda: open_bandit(Path(mirror))}
+    parser.add_argument("--only", choices=sections, nargs="*", default=list(sections))
+    for name in parser.parse_args().only:
+        report = json.loads(REPORT.read_text()) if REPORT.exists() else {}
+        report[name] = sections[name]()
+        REPORT.write_text(json.dumps(dict(sorted(report.items())), indent=1) + "\n")
+        print(name, json.dumps(report[name], indent=1))
+
+
+if __name__ == "__main__":
+    main()
