@@ -25,10 +25,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import cross_val_predict
 
 from churn_assets.domain.statistics import share
-from churn_assets.outcomes import off_policy, simulation
+from churn_assets.outcomes import off_policy, simulation, uplift
 from churn_assets.outcomes.off_policy import ESTIMATORS, Log, UnsupportedTargetError
 
 REPORT = Path(__file__).with_name("outcomes.json")
@@ -43,7 +47,7 @@ TARGETS: dict[str, Callable[[simulation.Customers], Any]] = {
 }
 
 
-def coverage() -> dict[str, Any]:
+def coverage(counts: list[int]) -> dict[str, Any]:
     """Share of 95 % intervals that hold the target's true value, and what was refused."""
     population = simulation.draw_customers(np.random.default_rng(2**20), 2_000_000)
     worth = simulation.expected_net(population)
@@ -52,7 +56,7 @@ def coverage() -> dict[str, Any]:
         for name, options in TARGETS.items()
     }
     found: dict[str, Any] = {"truth": truth, "repetitions": REPETITIONS}
-    for count in (10_000, 100_000):
+    for count in counts:
         found[str(count)] = _coverage(count, truth)
     found["without_a_control_group"] = _without_control()
     return found
@@ -167,6 +171,88 @@ def _clicks(logged: pd.DataFrame, items: pd.DataFrame) -> np.ndarray:
     return expected
 
 
+def charitable_mail(mirror: Path) -> dict[str, Any]:
+    """A real experiment with four offer levels: what each brought, and whether choosing helps.
+
+    Columns that are outcome means of a state (`stateresponse*`) or parts of the same draw
+    (`treat_*`) are left out. `heterogeneity`: is the effect another one in red than in blue states,
+    alone and beside the interactions of all other covariates (robust errors)?
+    """
+    table = pd.read_csv(mirror / "charitable_mail" / "charitable_mail.csv.gz")
+    table = table.replace(-999, np.nan)
+    levels = table["match_ratio"].to_numpy()
+    known = [
+        name
+        for name in table
+        if not name.startswith(("out_", "treat", "stateresponse")) and name != "match_ratio"
+    ]
+    gave = table["out_gavedum"].to_numpy(float)
+    propensities = np.tile(np.bincount(levels) / len(levels), (len(levels), 1))
+    features = table[known].to_numpy(float)
+    response = {}
+    for level in range(4):
+        given = levels == level
+        response[str(level)] = share(int(gave[given].sum()), int(given.sum())).as_dict("response")
+    experiment = uplift.Experiment(features, levels, gave, propensities)
+    effects = uplift.fit(experiment)
+    money = table["out_amountgive"].to_numpy(float)
+    of_money = uplift.fit(uplift.Experiment(features, levels, money, propensities))
+    treated = levels > 0
+    overall = effects.effects["dr"][:, 1:].mean(1)
+    area = uplift.auuc_interval(overall, treated, gave, float(treated.mean()))
+    return {
+        "customers": len(table),
+        "covariates": len(known),
+        "response": response,
+        "assignment_auc": _assignment_auc(features, treated),
+        "gain": {learner: uplift.policy_gain(effects, learner) for learner in uplift.LEARNERS},
+        "gain_in_dollars": {
+            learner: uplift.policy_gain(of_money, learner) for learner in uplift.LEARNERS
+        },
+        "auuc": area.as_dict("auuc"),
+        "heterogeneity": _red_and_blue(table, known, gave, treated),
+    }
+
+
+def _assignment_auc(features: np.ndarray, treated: np.ndarray) -> float:
+    """Out-of-fold AUC of telling who was treated: 0.5 where the draw was random."""
+    model = HistGradientBoostingClassifier(max_iter=50, max_depth=3, random_state=0)
+    guessed = cross_val_predict(model, features, treated, cv=3, method="predict_proba")[:, 1]
+    return round(float(roc_auc_score(treated, guessed)), 4)
+
+
+def _red_and_blue(
+    table: pd.DataFrame, known: list[str], gave: np.ndarray, treated: np.ndarray
+) -> dict[str, float]:
+    """p-values of treatment × red state in a linear model of giving, where the state is known."""
+    rows = table["red0"].notna().to_numpy()
+    others = [name for name in known if name not in ("red0", "blue0")]
+    filled = table.loc[rows, others].fillna(table[others].mean())
+    red = table.loc[rows, ["red0"]].to_numpy(float)
+    covariates = filled.to_numpy(float)[:, filled.std().to_numpy() > 0]
+    return {
+        "alone": _interaction_p(gave[rows], treated[rows], red),
+        "beside_all_covariates": _interaction_p(
+            gave[rows], treated[rows], np.hstack([red, covariates])
+        ),
+        "covariates": covariates.shape[1],
+    }
+
+
+def _interaction_p(outcome: np.ndarray, treated: np.ndarray, moderators: np.ndarray) -> float:
+    """Two-sided p of the first moderator's product with the treatment, HC1 errors."""
+    z = (moderators - moderators.mean(0)) / moderators.std(0)
+    t = treated[:, None].astype(float)
+    design = np.hstack([np.ones_like(t), t, z, t * z])
+    bread = np.linalg.pinv(design.T @ design)
+    coefficients = bread @ design.T @ outcome
+    residuals = outcome - design @ coefficients
+    meat = (design.T * residuals**2) @ design
+    variance = bread @ meat @ bread * len(outcome) / (len(outcome) - design.shape[1])
+    at = 2 + z.shape[1]
+    return float(2 * stats.norm.sf(abs(coefficients[at]) / np.sqrt(variance[at, at])))
+
+
 def predict_slowdown() -> dict[str, float]:
     """Medians of 4,000 decisions each, in turn, by a small release in this process."""
     from churn_assets.serving.decision_log.writer import DecisionWriter
@@ -199,16 +285,22 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     sections: dict[str, Callable[[], Any]] = {
-        "coverage": coverage,
+        "coverage": lambda: coverage(arguments.decisions),
         "predict_slowdown": predict_slowdown,
     }
     mirror = os.environ.get("CHURN_DATA_MIRROR")
     if mirror:
-        sections |= {"open_bandit": lambda: open_bandit(Path(mirror))}
+        sections |= {
+            "open_bandit": lambda: open_bandit(Path(mirror)),
+            "charitable_mail": lambda: charitable_mail(Path(mirror)),
+        }
     parser.add_argument("--only", choices=sections, nargs="*", default=list(sections))
-    for name in parser.parse_args().only:
+    parser.add_argument("--decisions", type=int, nargs="*", default=[10_000, 100_000])
+    arguments = parser.parse_args()
+    for name in arguments.only:
+        found = sections[name]()
         report = json.loads(REPORT.read_text()) if REPORT.exists() else {}
-        report[name] = sections[name]()
+        report[name] = report.get(name, {}) | found
         REPORT.write_text(json.dumps(dict(sorted(report.items())), indent=1) + "\n")
         print(name, json.dumps(report[name], indent=1))
 
