@@ -6,6 +6,9 @@ Writes `outcomes.json` beside this file, a section at a time (`--only`):
   decisions; target -> estimator -> share of intervals that hold the truth.
 - `open_bandit`: estimator -> relative error on the Open Bandit data (uniform log, Thompson-sampling
   target), beside the published ones for its larger campaign (Saito et al. 2021, table 3).
+- `obp`: largest difference from the Open Bandit Pipeline on the same inputs, where `obp`
+  can be imported (it asks for old releases: install it with `--no-deps` into a folder of its own,
+  with `seaborn` and `mypy-extensions`, and name that folder in PYTHONPATH).
 - `charitable_mail`: response by level, whether choosing by donor helps (Karlan, List 2007).
 - `predict_slowdown`: median time of a decision with the decision log over that without it.
 
@@ -15,6 +18,8 @@ The real data are read from CHURN_DATA_MIRROR; a section without its data is lef
 from __future__ import annotations
 
 import argparse
+import importlib
+import importlib.util
 import json
 import os
 import tempfile
@@ -171,6 +176,44 @@ def _clicks(logged: pd.DataFrame, items: pd.DataFrame) -> np.ndarray:
     return expected
 
 
+def obp() -> dict[str, float]:
+    """Largest absolute difference from obp 0.4.1 over five logs, by estimator."""
+    ope = importlib.import_module("obp.ope")
+    shrinkage, threshold = 3.0, 2.0
+    theirs = {
+        "dm": ope.DirectMethod(),
+        "ips": ope.InverseProbabilityWeighting(),
+        "snips": ope.SelfNormalizedInverseProbabilityWeighting(),
+        "dr": ope.DoublyRobust(),
+        "switch_dr": ope.SwitchDoublyRobust(tau=threshold),
+        "dr_shrunk": ope.DoublyRobustWithShrinkage(lambda_=shrinkage),
+    }
+    largest = dict.fromkeys(theirs, 0.0)
+    for seed in range(5):
+        customers, log = simulated(seed, 5_000, control=0.1)
+        target = simulation.one_hot(simulation.greedy(customers, price=3.0)) * 0.9 + 0.02
+        expected = off_policy.fitted_rewards(log, simulation.features(customers))
+        ours = off_policy.evaluate("target", log, target, expected).estimates
+        direct, residuals = (target * expected).sum(1), log.rewards - log.chosen(expected)
+        weights = log.weights(target)
+        values = {name: ours[name].value for name in ("dm", "ips", "snips", "dr")} | {
+            "switch_dr": (direct + off_policy.switched(weights, threshold) * residuals).mean(),
+            "dr_shrunk": (direct + off_policy.shrunk(weights, shrinkage) * residuals).mean(),
+        }
+        inputs = {
+            "reward": log.rewards,
+            "action": log.actions,
+            "pscore": log.chosen(log.propensities),
+            "action_dist": target[:, :, None],
+            "estimated_rewards_by_reg_model": expected[:, :, None],
+            "position": np.zeros(len(log), int),
+        }
+        for name, estimator in theirs.items():
+            off = abs(estimator.estimate_policy_value(**inputs) - values[name])
+            largest[name] = max(largest[name], float(off))
+    return largest
+
+
 def charitable_mail(mirror: Path) -> dict[str, Any]:
     """A real experiment with four offer levels: what each brought, and whether choosing helps.
 
@@ -288,6 +331,8 @@ def main() -> None:
         "coverage": lambda: coverage(arguments.decisions),
         "predict_slowdown": predict_slowdown,
     }
+    if importlib.util.find_spec("obp"):
+        sections |= {"obp": obp}
     mirror = os.environ.get("CHURN_DATA_MIRROR")
     if mirror:
         sections |= {
