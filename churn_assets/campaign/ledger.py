@@ -25,7 +25,7 @@ LOCK = 4_627_001  # PostgreSQL's advisory lock of this ledger's writers
 AT_ONCE = 500  # customers asked about in one query
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
-Status = Literal["draft", "approved", "cancelled"]
+Status = Literal["draft", "approved", "replaced", "cancelled"]
 
 _TABLES = sa.MetaData()
 EVENTS = sa.Table(
@@ -108,17 +108,17 @@ class Ledger:
 
     def is_empty(self) -> bool:
         """Nobody was ever contacted, as far as this ledger knows."""
-        if self._nothing_yet():
+        if self.is_absent():
             return True
-        with self._reading() as connection:
+        with self.reading() as connection:
             return connection.execute(sa.select(EVENTS.c.event_key).limit(1)).first() is None
 
     def histories(self, customers: Sequence[str] | None = None) -> dict[str, History]:
         """What is known of these customers, or of all; who has no event isn't in it."""
-        if self._nothing_yet():
+        if self.is_absent():
             return {}
         found: dict[str, list[Event]] = {}
-        with self._reading() as connection:
+        with self.reading() as connection:
             for part in _parts(customers):
                 query = sa.select(EVENTS).order_by(EVENTS.c.occurred_at, EVENTS.c.event_key)
                 if part is not None:
@@ -130,7 +130,7 @@ class Ledger:
 
     def erase(self, customer_id: str) -> int:
         """Forget a customer; returns how many events that were."""
-        if self._nothing_yet():
+        if self.is_absent():
             return 0
         with self.writing() as connection:
             gone = sa.delete(EVENTS).where(EVENTS.c.customer_id == customer_id)
@@ -149,39 +149,30 @@ class Ledger:
 
     def plan(self, plan_id: str | None = None) -> tuple[str, str, Status] | None:
         """Id, content and status of a plan; of the newest where none is named. None: no plan."""
-        if self._nothing_yet():
+        if self.is_absent():
             return None
         newest = sa.select(PLANS).join(STEPS, STEPS.c.plan_id == PLANS.c.plan_id)
         query = newest.where(STEPS.c.step == "planned").order_by(STEPS.c.number.desc()).limit(1)
         if plan_id is not None:
             query = query.where(PLANS.c.plan_id == plan_id)
-        with self._reading() as connection:
+        with self.reading() as connection:
             row = connection.execute(query).first()
         return None if row is None else (row.plan_id, row.content, row.status)
 
-    def approved(self) -> list[tuple[str, str]]:
-        """Ids and contents of the approved plans."""
-        if self._nothing_yet():
-            return []
-        with self._reading() as connection:
-            rows = connection.execute(sa.select(PLANS).where(PLANS.c.status == "approved"))
-            return [(row.plan_id, row.content) for row in rows]
-
     def steps(self, plan_id: str) -> list[Step]:
         """What happened to a plan, in order."""
-        if self._nothing_yet():
+        if self.is_absent():
             return []
         query = sa.select(STEPS).where(STEPS.c.plan_id == plan_id).order_by(STEPS.c.number)
-        with self._reading() as connection:
+        with self.reading() as connection:
             return [Step.model_validate(dict(row)) for row in connection.execute(query).mappings()]
 
-    def handed_over(self, plan_id: str) -> set[str]:
-        """Decision ids of the plan's contacts that are in the ledger."""
-        if self._nothing_yet():
+    def known(self, keys: Iterable[str]) -> set[str]:
+        """Which events are here."""
+        if self.is_absent():
             return set()
-        query = sa.select(EVENTS.c.event_key).where(EVENTS.c.plan_id == plan_id)
-        with self._reading() as connection:
-            return {key for (key,) in connection.execute(query)}
+        with self.reading() as connection:
+            return known_keys(connection, list(keys))
 
     # ---- connections
 
@@ -189,8 +180,8 @@ class Ledger:
     def _is_sqlite(self) -> bool:
         return self._url.get_backend_name() == "sqlite"
 
-    def _nothing_yet(self) -> bool:
-        """There is no file: reading must not make one."""
+    def is_absent(self) -> bool:
+        """There is no file yet, and reading must not make one."""
         return self._file is not None and not self._file.exists()
 
     @contextmanager
@@ -203,7 +194,8 @@ class Ledger:
             yield connection
 
     @contextmanager
-    def _reading(self) -> Iterator[sa.Connection]:
+    def reading(self) -> Iterator[sa.Connection]:
+        """A transaction that sees one state of the ledger."""
         if not self._ready:
             with self.writing():
                 pass
@@ -262,6 +254,21 @@ def status_of(connection: sa.Connection, plan_id: str) -> str | None:
     """A plan's status; None where there is no such plan."""
     query = sa.select(PLANS.c.status).where(PLANS.c.plan_id == plan_id)
     return connection.execute(query).scalar_one_or_none()
+
+
+def approved_plans(connection: sa.Connection) -> list[tuple[str, str]]:
+    """Ids and contents of the approved plans."""
+    rows = connection.execute(sa.select(PLANS).where(PLANS.c.status == "approved"))
+    return [(row.plan_id, row.content) for row in rows]
+
+
+def known_keys(connection: sa.Connection, keys: Sequence[str]) -> set[str]:
+    """Which of these events are in the ledger."""
+    found: set[str] = set()
+    for part in _parts(keys):
+        query = sa.select(EVENTS.c.event_key).where(EVENTS.c.event_key.in_(part or ()))
+        found.update(connection.execute(query).scalars())
+    return found
 
 
 def set_status(connection: sa.Connection, plan_id: str, status: Status, who: str) -> None:

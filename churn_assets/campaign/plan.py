@@ -116,8 +116,7 @@ class Planner:
         self.config = config
         self.now = now
         self.channels = tuple(config.channels)
-        start = now.astimezone().date() if now.tzinfo is None else now.date()
-        self.days = [start + timedelta(days=i) for i in range(config.days)]
+        self.days = [now.date() + timedelta(days=i) for i in range(config.days)]
         table, rules = sources.table, config.rules
         self.ids: list[str] = table["customer_id"].to_pylist()
         self.promises = _still_good(sources, self.days)
@@ -243,6 +242,7 @@ class Planner:
             "release_id": self.sources.release_id,
             "customers": len(self.ids),
             "excluded": self.eligibility.counts(),
+            "promises": sorted(self.sources.promises["decision_id"].to_pylist()),
             "budget": round(self.budget, 2),
             "contacts_a_day": {n: c.contacts_a_day for n, c in self.config.channels.items()},
             **self.sums(found),

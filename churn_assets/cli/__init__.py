@@ -7,6 +7,7 @@ import typer
 from churn_assets.cli import (
     arena,
     baseline,
+    campaign,
     data,
     feedback,
     materialize,
@@ -33,5 +34,6 @@ releases.register(app)
 arena.register(app)
 baseline.register(app)
 feedback.register(app)
+app.add_typer(campaign.app, name="campaign")
 app.add_typer(data.app, name="data")
 app.add_typer(customers.app, name="customers")

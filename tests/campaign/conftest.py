@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
+from churn_assets.storage.local import LocalArtifactStore
+from tests.api.conftest import publish_predictions, publish_small_release
 from tests.postgres import PASSWORD, running_postgres
 
 
@@ -26,3 +28,12 @@ def postgresql(server: str) -> str:
         connection.execute(sa.text("CREATE SCHEMA public"))
     engine.dispose()
     return server
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> LocalArtifactStore:
+    """A store with a small release and its predictions for 90 customers."""
+    home = tmp_path_factory.mktemp("home")
+    publish_small_release(home, tmp_path_factory.mktemp("release"))
+    publish_predictions(home, tmp_path_factory.mktemp("predictions"))
+    return LocalArtifactStore(home / "store")
