@@ -31,7 +31,7 @@ app = typer.Typer(
 )
 
 PlanId = Annotated[str | None, typer.Argument(help="a plan's id; default: the newest plan")]
-By = Annotated[str, typer.Option("--by", help="who decides it, for the record")]
+
 Day = Annotated[datetime | None, typer.Option("--day", formats=["%Y-%m-%d"], help="default: today")]
 Json = Annotated[bool, typer.Option("--json", help="for programs")]
 
@@ -41,6 +41,11 @@ def _me() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name
         return "unknown"
+
+
+By = Annotated[
+    str, typer.Option("--by", default_factory=_me, help="who decides it, for the record")
+]
 
 
 @contextmanager
@@ -67,13 +72,14 @@ def _campaigns(**changes: Any) -> Iterator[Campaigns]:
 
 @app.command()
 def plan(
+    *,
     budget: Annotated[float | None, typer.Option(min=0, help="money for the whole plan")] = None,
     contacts: Annotated[
         list[str] | None,
         typer.Option(help="contacts a day, as 800 (all channels in proportion) or email=500"),
     ] = None,
     days: Annotated[int | None, typer.Option(min=1, max=31, help="of the plan")] = None,
-    by: By = _me(),
+    by: By,
     as_json: Json = False,
 ) -> None:
     """Plan the next days from the latest predictions: a draft, until somebody approves it.
@@ -97,7 +103,7 @@ def show(plan_id: PlanId = None, as_json: Json = False) -> None:
 
 
 @app.command()
-def approve(plan_id: PlanId = None, by: By = _me()) -> None:
+def approve(*, plan_id: PlanId = None, by: By) -> None:
     """Approve a draft: its contacts can be exported, and later plans keep them."""
     with _campaigns() as campaigns:
         typer.echo(f"plan {campaigns.approve(plan_id, by, campaigns.now())} is approved by {by}")
@@ -123,9 +129,10 @@ def export(
 
 @app.command(name="handed-over")
 def handed_over(
+    *,
     plan_id: PlanId = None,
     day: Day = None,
-    by: By = _me(),
+    by: By,
 ) -> None:
     """Record that a day's contacts went to the sending system; again, it changes nothing."""
     with _campaigns() as campaigns:
@@ -137,7 +144,7 @@ def handed_over(
 
 
 @app.command()
-def cancel(plan_id: PlanId = None, by: By = _me()) -> None:
+def cancel(*, plan_id: PlanId = None, by: By) -> None:
     """Take a plan back; what was handed over stays in the ledger."""
     with _campaigns() as campaigns:
         typer.echo(f"plan {campaigns.cancel(plan_id, by)} is cancelled")
@@ -177,7 +184,7 @@ def _show(plan: Plan, status: str, as_json: bool) -> None:
     if as_json:
         typer.echo(to_json(report | {"status": status}), nl=False)
         return
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     console.print(
         f"Plan {plan.plan_id} ({status}), {report['days'][0]} to {report['days'][-1]}, "
         f"release {report['release_id']}"
