@@ -16,6 +16,7 @@ from fastapi.security import APIKeyHeader
 from starlette.requests import HTTPConnection
 
 from api.batching import Batcher, BatchThread, Serving
+from api.campaigns import CampaignDesk, ContactLookup
 from api.errors import RETRY, ApiError
 from api.recording import FeedbackRecorder
 from api.security import ANONYMOUS, Keyring, RateLimiter
@@ -32,6 +33,8 @@ class Services:
     Attributes:
         host: follows the store's release, predictions and kill switch.
         feedback: where events go.
+        contacts: what the ledger knows of customers.
+        desk: where a campaign is planned and handed over.
         max_batch_size: customers in one batch.
         live_thread: where a language model writes, one message after the other.
     """
@@ -40,6 +43,8 @@ class Services:
     keyring: Keyring
     limiter: RateLimiter
     feedback: FeedbackRecorder
+    contacts: ContactLookup
+    desk: CampaignDesk
     max_batch_size: int
     batcher: Batcher = field(default_factory=Batcher)
     batches: BatchThread = field(default_factory=BatchThread)
@@ -73,6 +78,7 @@ class Gate(APIKeyHeader):
             if known is None:
                 raise ApiError(401, "unauthorized", "no valid API key", headers=CHALLENGE)
             caller = known
+        request.state.caller = caller
         if wait := limiter.wait_of(caller):
             headers = {"retry-after": str(math.ceil(wait))}
             raise ApiError(429, "rate_limited", "too many requests", headers=headers)
@@ -81,6 +87,12 @@ class Gate(APIKeyHeader):
 def _bearer(request: HTTPConnection) -> str:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token if scheme.lower() == "bearer" else ""
+
+
+def caller_of(request: Request) -> str:
+    """The name of the API key that was used; the caller's address where none is asked for."""
+    caller: str = request.state.caller
+    return caller
 
 
 gate = Gate(

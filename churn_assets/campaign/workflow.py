@@ -95,6 +95,11 @@ class Campaigns:
         self.default_zone = default_zone
         self.in_control = in_control
 
+    def changed(self, **changes: Any) -> Campaigns:
+        """The same with other settings."""
+        config = self.config.model_copy(update=changes)
+        return Campaigns(self.store, self.ledger, config, self.default_zone, self.in_control)
+
     def now(self) -> datetime:
         """The present by the company's own clock, whose days plans have."""
         return datetime.now(zone_info(self.default_zone))
