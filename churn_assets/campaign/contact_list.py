@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from churn_assets.campaign.config import Dialect
 from churn_assets.campaign.eligibility import NOBODY, Window
 from churn_assets.campaign.people import Person
-from churn_assets.messages.shield.brief import MessageBrief, services_of
+from churn_assets.messages.shield.brief import MessageBrief
 from churn_assets.messages.shield.slots import fill, slot_values
 from churn_assets.messages.writing.writer import Message
 from churn_assets.serving.engine import RetentionEngine
@@ -127,9 +127,9 @@ def _write(
         tenure=customer["tenure"],
         offer_percentage=contact["offer_percentage"],
         monthly_charges=customer["monthly_charges"],
-        contract=customer["contract"],
+        contract=engine.form.contract_of(customer),
         local_time=when,
-        services=services_of(customer),
+        services=engine.form.services_of(customer),
     )
     writer, shield = engine.writer, engine.writer.shield
     message = writer.write(brief, seed=f"{contact['customer_id']}:{seed}")
@@ -143,7 +143,7 @@ def _reasons(rows: Sequence[Mapping[str, Any]], engine: RetentionEngine) -> list
         return []
     _, contributions = engine.assessor.risk.explain(rows)
     names = engine.assessor.reasons[: contributions.shape[1]]
-    found = top_reasons(names, contributions, rows)
+    found = top_reasons(names, contributions, rows, wording=engine.form.wording)
     return ["; ".join(reason["text"] for reason in some[:REASONS]) for some in found]
 
 

@@ -78,6 +78,8 @@ class Options:
         rows = [i for i, customer in enumerate(ids) if customer in histories]
         if rows:
             customers = table.take(rows).to_pylist()
+            # Of whom the model learnt from, predictions hold the risk by others that did not.
+            before = {ids[i]: float(risk[i]) for i in rows}
             per_day = []
             for day in range(days):
                 then = now + timedelta(days=day)
@@ -85,7 +87,7 @@ class Options:
                     customer | histories[customer["customer_id"]].fields(then, params.cooldown_days)
                     for customer in customers
                 ]
-                assessed = assessor.assess(told, [baseline] * len(told))
+                assessed = assessor.assess(told, [baseline] * len(told), known_risk=before)
                 if day == 0:
                     chosen = assessed.decisions
                     earliest[rows] = np.where(chosen.contact, 0, chosen.delay + 1)
