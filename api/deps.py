@@ -16,6 +16,7 @@ from fastapi.security import APIKeyHeader
 from starlette.requests import HTTPConnection
 
 from api.batching import Batcher, BatchThread, Serving
+from api.campaigns import CampaignDesk, ContactLookup
 from api.errors import RETRY, ApiError
 from api.recording import FeedbackRecorder
 from api.security import ANONYMOUS, Keyring, RateLimiter
@@ -33,6 +34,8 @@ class Services:
     Attributes:
         host: follows the store's release, predictions and kill switch.
         feedback: where events go.
+        contacts: what the ledger knows of customers.
+        desk: where a campaign is planned and handed over.
         max_batch_size: customers in one batch.
         decisions: where decisions are recorded; None: nowhere.
         live_thread: where a language model writes, one message after the other.
@@ -42,6 +45,8 @@ class Services:
     keyring: Keyring
     limiter: RateLimiter
     feedback: FeedbackRecorder
+    contacts: ContactLookup
+    desk: CampaignDesk
     max_batch_size: int
     decisions: DecisionWriter | None = None
     batcher: Batcher = field(default_factory=Batcher)
@@ -76,6 +81,7 @@ class Gate(APIKeyHeader):
             if known is None:
                 raise ApiError(401, "unauthorized", "no valid API key", headers=CHALLENGE)
             caller = known
+        request.state.caller = caller
         if wait := limiter.wait_of(caller):
             headers = {"retry-after": str(math.ceil(wait))}
             raise ApiError(429, "rate_limited", "too many requests", headers=headers)
@@ -84,6 +90,12 @@ class Gate(APIKeyHeader):
 def _bearer(request: HTTPConnection) -> str:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token if scheme.lower() == "bearer" else ""
+
+
+def caller_of(request: Request) -> str:
+    """The name of the API key that was used; the caller's address where none is asked for."""
+    caller: str = request.state.caller
+    return caller
 
 
 gate = Gate(

@@ -13,13 +13,27 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from api import errors, logs
+from api.campaigns import CampaignDesk, ContactLookup
 from api.deps import Services
 from api.document import DocumentedApp
 from api.middleware import RequestMiddleware
 from api.parsing import BodyRoute
 from api.recording import FeedbackRecorder
-from api.routes import batch, console, customers, feedback, health, metrics, predict, release
+from api.routes import (
+    batch,
+    campaign,
+    console,
+    customers,
+    feedback,
+    health,
+    metrics,
+    predict,
+    release,
+)
 from api.security import Keyring, RateLimiter
+from churn_assets.campaign.feed import LedgerFeed
+from churn_assets.campaign.ledger import Ledger
+from churn_assets.campaign.workflow import Campaigns
 from churn_assets.domain.plain_errors import WrongSettingError, describe, one_line_exit
 from churn_assets.release import kill_switch
 from churn_assets.serving.decision_log.writer import DecisionWriter
@@ -49,11 +63,15 @@ def build_app(settings: Settings) -> FastAPI:
     keyring = _keyring(settings)
     store = open_store(settings.store_url, cache=settings.home / "cache")
     forced = config.force_baseline or kill_switch.forced_by_environment()
+    ledger = Ledger.open(settings.campaign.ledger.get_secret_value(), settings.home)
+    zone = config.default_time_zone
     services = Services(
         host=EngineHost(store, config.default_time_zone, forced, settings.experiment),
         keyring=keyring,
         limiter=RateLimiter(config.requests_per_second, config.burst),
-        feedback=FeedbackRecorder(open_feedback_log(store, settings.home)),
+        feedback=FeedbackRecorder(LedgerFeed(open_feedback_log(store, settings.home), ledger)),
+        contacts=ContactLookup(ledger),
+        desk=CampaignDesk(Campaigns(store, ledger, settings.campaign, zone)),
         max_batch_size=config.max_batch_size,
         decisions=(
             DecisionWriter(store, config.decision_log_seconds) if config.decision_log else None
@@ -63,8 +81,11 @@ def build_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         host, feedback = services.host, services.feedback
+        # The ledger goes last: the others use it.
         with (
             closing(services.decisions) if services.decisions else nullcontext(),
+            closing(services.contacts),
+            closing(services.desk),
             closing(feedback),
             closing(services.batches),
             services.live_thread,
@@ -105,8 +126,19 @@ def build_app(settings: Settings) -> FastAPI:
         )
     errors.install(app)
     # The first route is the first that a request is matched against.
-    for routes in (predict, health, batch, customers, feedback, release, metrics, console):
+    for routes in (
+        predict,
+        health,
+        batch,
+        customers,
+        campaign,
+        feedback,
+        release,
+        metrics,
+        console,
+    ):
         app.include_router(routes.router)
+    app.include_router(campaign.changes)
     return app
 
 

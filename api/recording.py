@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
 
+from churn_assets.campaign.ledger import LedgerError
 from churn_assets.serving.feedback import FeedbackLog
 from churn_assets.storage.protocol import ArtifactError
 
@@ -71,7 +72,7 @@ class FeedbackRecorder:
         except TimeoutError as error:
             problem = f"feedback can't be stored: no answer within {DEADLINE_SECONDS:.0f} s"
             raise self._reported(problem) from error
-        except (ArtifactError, OSError, sqlite3.Error) as error:
+        except (ArtifactError, LedgerError, OSError, sqlite3.Error) as error:
             raise self._reported(f"feedback can't be stored: {error}") from error
         self.problem = None
         return result

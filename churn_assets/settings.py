@@ -15,6 +15,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from churn_assets.campaign.config import CampaignConfig
 from churn_assets.datasets.config import DatasetsConfig
 from churn_assets.decision.config import PRESETS, DecisionConfig
 from churn_assets.domain.experiment import ExperimentConfig
@@ -78,6 +79,7 @@ class Settings(BaseSettings):
     messages: MessagesConfig = Field(default_factory=MessagesConfig)
     release: ReleaseConfig = Field(default_factory=ReleaseConfig)
     alerts: AlertsConfig = Field(default_factory=AlertsConfig)
+    campaign: CampaignConfig = Field(default_factory=CampaignConfig)
     api: ApiConfig = Field(default_factory=ApiConfig)
     outcomes: OutcomesConfig = Field(default_factory=OutcomesConfig)
     experiment: ExperimentConfig = Field(default_factory=ExperimentConfig)

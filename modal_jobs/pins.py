@@ -21,9 +21,16 @@ LEFT_TO_TORCH = ("nvidia", "cuda", "triton")
 """CUDA's libraries: torch itself names the exact ones that it was built with."""
 
 NOT_IN_STAGES = frozenset(
-    {"dagster", "dagster-gcp", "dagster-webserver", "google-cloud-dataproc", "uvicorn"}
+    {
+        "dagster",
+        "dagster-gcp",
+        "dagster-webserver",
+        "google-cloud-dataproc",
+        "sqlalchemy",
+        "uvicorn",
+    }
 )
-"""What only Dagster's own machine and the local API need."""
+"""What only Dagster's own machine and the API need."""
 
 
 def pinned(packages: Callable[[], Iterable[str]]) -> list[str]:

@@ -39,10 +39,12 @@ SERVING_PACKAGES = (
     "numpy",
     "orjson",
     "prometheus-client",
+    "psycopg2-binary",
     "pyarrow",
     "pydantic",
     "pydantic-settings",
     "safetensors",
+    "SQLAlchemy",
     "tzdata",
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -12,6 +13,7 @@ from api.batching import Serving
 from api.deps import Admitted, services_of, serving_of
 from api.errors import RETRY, ApiError, JsonResponse, documented
 from api.parsing import BodyRoute
+from churn_assets.campaign.known import complete
 from churn_assets.serving.live.hosting import EngineHost
 from churn_assets.serving.metrics import count_answer
 from churn_assets.serving.schemas import CustomerRequest, PredictRequest, PredictResponse
@@ -38,6 +40,12 @@ async def predict(customer: PredictRequest, request: Request) -> Response:
         raise ApiError(
             503, "not_ready", "the release has just changed; send it again", headers=RETRY
         )
+    told: dict[str, Any] | None = None
+    history = await services.contacts.of(customer.customer_id)
+    if history is not None:
+        cooldown = serving.engine.assessor.params.cooldown_days
+        added, told = complete(vars(customer), history, datetime.now(UTC), cooldown)
+        customer = customer.model_copy(update=added)
     if serving.engine.live_writer is None or serving.baseline_forced or customer.force_baseline:
         answer = await services.batcher.predict(serving, customer)
     else:  # a language model takes its time: in a thread of its own, so that others needn't wait
@@ -45,6 +53,8 @@ async def predict(customer: PredictRequest, request: Request) -> Response:
             services.live_thread, _generate, serving, services.host, customer
         )
     count_answer(answer)
+    if told is not None:
+        answer = answer | {"metadata": answer["metadata"] | {"contact_history": told}}
     return JsonResponse(answer)
 
 

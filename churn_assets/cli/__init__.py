@@ -7,6 +7,7 @@ import typer
 from churn_assets.cli import (
     arena,
     baseline,
+    campaign,
     data,
     experiment,
     feedback,
@@ -36,6 +37,7 @@ arena.register(app)
 baseline.register(app)
 feedback.register(app)
 experiment.register(app)
+app.add_typer(campaign.app, name="campaign")
 app.add_typer(data.app, name="data")
 app.add_typer(outcomes.app, name="outcomes")
 app.add_typer(customers.app, name="customers")

@@ -303,6 +303,14 @@ class Alternative(BaseModel):
     chosen: bool = Field(examples=[False])
 
 
+class ContactHistory(BaseModel):
+    """Which fields of the contact history came from where; what the caller gives wins."""
+
+    from_ledger: list[str] = Field(examples=[["contacts_this_period", "days_since_contact"]])
+    from_caller: list[str] = Field(examples=[[]])
+    opted_out: bool = Field(description="the ledger holds an opt-out", examples=[False])
+
+
 class Metadata(BaseModel):
     """The figures behind the decision, and what made it."""
 
@@ -356,6 +364,9 @@ class Metadata(BaseModel):
         None,
         description="why the name is left out; present only then, and without the name",
         examples=["it reads like advertising, a command or an insult"],
+    )
+    contact_history: ContactHistory | None = Field(
+        None, description="present only for customers whom the product's own ledger knows"
     )
     reasons: list[Reason] = Field(description="what moved the risk most; what wasn't given doesn't")
     warnings: list[str] = Field(

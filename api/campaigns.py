@@ -1,0 +1,124 @@
+"""The contact ledger and the campaign's plans beside decisions: in threads of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from api.errors import RETRY, ApiError
+from churn_assets.campaign.config import Channel
+from churn_assets.campaign.history import History
+from churn_assets.campaign.ledger import Ledger, LedgerError
+from churn_assets.campaign.people import PeopleError
+from churn_assets.campaign.plan import Planner
+from churn_assets.campaign.workflow import CampaignError, Campaigns
+from churn_assets.release.bundle import ReleaseError
+from churn_assets.storage.protocol import ArtifactError
+
+log = logging.getLogger("api.campaigns")
+
+THREADS = 4
+DEADLINE_SECONDS = 5.0
+STILL_EMPTY_SECONDS = 1.0  # how long a ledger that was empty is taken for empty
+PLANNER_LIVES = timedelta(minutes=2)  # how long sliders work on what was read before
+
+Result = TypeVar("Result")
+
+
+class ContactLookup:
+    """What the ledger knows of customers. As long as nobody was ever contacted, it costs nothing.
+
+    Where the ledger can't be read, who gives no history is answered 503: to decide without it would
+    let contacts pass that the caps forbid.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="ledger")
+        self._empty_until = 0.0
+
+    async def of(self, customer_id: str) -> History | None:
+        """The customer's history; None where there is none. Raises ApiError 503."""
+        if self._is_empty():
+            return None
+        running = asyncio.get_running_loop().run_in_executor(
+            self._threads, self.many, [customer_id]
+        )
+        try:
+            return (await asyncio.wait_for(running, DEADLINE_SECONDS)).get(customer_id)
+        except TimeoutError as error:
+            raise _unread(f"no answer within {DEADLINE_SECONDS:.0f} s") from error
+
+    def many(self, customers: Sequence[str]) -> dict[str, History]:
+        """Customer id -> history, of those who have one. Blocks. Raises ApiError 503."""
+        if self._is_empty():
+            return {}
+        try:
+            if self._ledger.is_empty():
+                self._empty_until = time.monotonic() + STILL_EMPTY_SECONDS
+                return {}
+            return self._ledger.histories(customers)
+        except LedgerError as error:
+            raise _unread(str(error)) from error
+
+    def close(self) -> None:
+        """Let go of threads and connections."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._ledger.close()
+
+    def _is_empty(self) -> bool:
+        return time.monotonic() < self._empty_until or self._ledger.is_absent()
+
+
+def _unread(why: str) -> ApiError:
+    log.error("contact histories can't be read: %s", why)
+    message = "the contact ledger can't be read; send it again, or with the contact history"
+    return ApiError(503, "ledger_unavailable", message, headers=RETRY)
+
+
+class CampaignDesk:
+    """One thread that plans, exports and hands over, so that decisions stay fast."""
+
+    def __init__(self, campaigns: Campaigns) -> None:
+        self.campaigns = campaigns
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="campaign")
+        self._planner: Planner | None = None
+
+    async def run(self, task: Callable[[Campaigns], Result]) -> Result:
+        """The task's result; raises ApiError 409 or 503 where it can't be done."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._thread, task, self.campaigns)
+        except (CampaignError, PeopleError) as error:
+            raise ApiError(409, "conflict", str(error)) from error
+        except (ArtifactError, LedgerError, ReleaseError, OSError) as error:
+            log.error("a campaign's plan: %s", error)
+            raise ApiError(503, "not_ready", str(error), headers=RETRY) from error
+
+    async def replan(self, budget: float | None, channels: dict[str, Channel]) -> dict[str, Any]:
+        """The sums of a plan under other limits; nothing is kept."""
+
+        def task(campaigns: Campaigns) -> dict[str, Any]:
+            now = campaigns.now()
+            planner = self._planner
+            if planner is None or now - planner.now > PLANNER_LIVES:
+                planner = self._planner = campaigns.planner(now)
+            a_day = {name: channel.contacts_a_day for name, channel in channels.items()}
+            money = planner.budget if budget is None else budget
+            sums = planner.sums(planner.allocate(money, a_day))
+            return sums | {"budget": round(money, 2), "contacts_a_day": a_day}
+
+        return await self.run(task)
+
+    def forget_planner(self) -> None:
+        """What was read may have changed."""
+        self._planner = None
+
+    def close(self) -> None:
+        """Finish what is running and nothing else."""
+        self._thread.shutdown(wait=False, cancel_futures=True)

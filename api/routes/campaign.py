@@ -1,0 +1,297 @@
+"""The campaign's plan: made, looked at, approved, taken away and handed over."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from api.campaigns import CampaignDesk
+from api.deps import Admitted, caller_of, services_of
+from api.errors import ApiError, JsonResponse, documented
+from api.parsing import BodyRoute
+from churn_assets.campaign.config import Channel
+from churn_assets.campaign.contact_list import list_bytes
+from churn_assets.campaign.eligibility import RULES
+from churn_assets.campaign.workflow import Campaigns
+from churn_assets.serving.schemas import Strict
+
+router = APIRouter(tags=["campaign"], dependencies=[Admitted])
+changes = APIRouter(tags=["campaign"], route_class=BodyRoute, dependencies=[Admitted])
+
+PlanId = Annotated[str | None, Field(max_length=64, pattern=r"^[0-9a-f-]+$")]
+LIST_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "jsonl": "application/jsonl",
+    "parquet": "application/vnd.apache.parquet",
+}
+
+
+class Limits(Strict):
+    """What a plan may use; what isn't given is as the settings have it."""
+
+    budget: float | None = Field(None, ge=0, le=1e12, examples=[20000.0])
+    contacts_a_day: dict[str, Annotated[int, Field(ge=0, le=100_000_000)]] | None = Field(
+        None, description="channel -> contacts a day", examples=[{"email": 500}]
+    )
+
+
+class NewPlan(Limits):
+    """A draft to make."""
+
+    days: int | None = Field(None, ge=1, le=31, examples=[7])
+
+
+class WhichPlan(Strict):
+    """A plan; the newest where none is named."""
+
+    plan_id: PlanId = Field(None, examples=["20260310-0123456789"])
+
+
+class WhichDay(WhichPlan):
+    """A day of a plan; today where none is named."""
+
+    day: str | None = Field(None, pattern=r"^\d{4}-\d{2}-\d{2}$", examples=["2026-03-10"])
+
+
+class Sums(BaseModel):
+    """What a plan comes to."""
+
+    contacts: int = Field(examples=[3912])
+    promised: int = Field(description="of them promised by an approved plan", examples=[0])
+    expected_value: float = Field(examples=[283975.99])
+    expected_cost: float = Field(examples=[27939.56])
+    bound: float = Field(description="no plan brings more", examples=[284261.0])
+    gap: float = Field(description="at most so far below the best plan", examples=[0.001])
+    by_day: list[dict[str, Any]] = Field(examples=[[{"day": "2026-03-10", "email": 500}]])
+    value_of_one_more: dict[str, float] = Field(
+        description="what one more unit of money, or contact a day, brings",
+        examples=[{"money": 3.35, "email": 35.99}],
+    )
+    budget: float = Field(examples=[27942.24])
+    contacts_a_day: dict[str, int] = Field(examples=[{"email": 500, "call": 60}])
+
+
+class PlanAnswer(Sums):
+    """A plan, and what happened to it."""
+
+    plan_id: str = Field(examples=["20260310-0123456789"])
+    status: Literal["draft", "approved", "replaced", "cancelled"] = Field(examples=["draft"])
+    created: str = Field(examples=["2026-03-10T06:00:00+01:00"])
+    days: list[str] = Field(examples=[["2026-03-10", "2026-03-11"]])
+    release_id: str = Field(examples=["20260101-0123456789ab"])
+    customers: int = Field(examples=[7032])
+    excluded: dict[str, int] = Field(examples=[{"cooldown": 560}])
+    rules: dict[str, str] = Field(description="what each rule says of whom it leaves out")
+    pareto: dict[str, list[dict[str, float]]]
+    steps: list[dict[str, str]] = Field(
+        examples=[[{"step": "planned", "who": "ana", "at": "2026-03-10T06:00:00+00:00"}]]
+    )
+
+
+class Changed(BaseModel):
+    """The plan that was changed."""
+
+    plan_id: str = Field(examples=["20260310-0123456789"])
+    status: str = Field(examples=["approved"])
+
+
+class HandedOver(BaseModel):
+    """What is in the ledger now."""
+
+    new: int = Field(examples=[560])
+    already: int = Field(examples=[0])
+    dropped: dict[str, int] = Field(examples=[{"opt_out": 1}])
+
+
+class ContactPage(BaseModel):
+    """Contacts of a plan, in the order that was asked for."""
+
+    total: int = Field(examples=[3912])
+    contacts: list[dict[str, Any]]
+    expected_value: float = Field(description="of all that match", examples=[283975.99])
+    expected_cost: float = Field(examples=[27939.56])
+
+
+def desk_of(request: Request) -> CampaignDesk:
+    """The campaign's desk of the app that is asked."""
+    return services_of(request).desk
+
+
+@router.get(
+    "/campaign/plan", response_model=PlanAnswer, responses=documented(401, 409, 422, 429, 503)
+)
+async def plan(request: Request, plan_id: Annotated[PlanId, Query()] = None) -> Response:
+    """A plan with its sums, exclusions by rule, Pareto curves and history."""
+    return JsonResponse(await desk_of(request).run(lambda campaigns: _told(campaigns, plan_id)))
+
+
+@router.get(
+    "/campaign/plan/contacts",
+    response_model=ContactPage,
+    responses=documented(401, 409, 422, 429, 503),
+)
+async def contacts(
+    request: Request,
+    plan_id: Annotated[PlanId, Query()] = None,
+    search: Annotated[str, Query(max_length=64)] = "",
+    channel: Annotated[str, Query(max_length=64)] = "",
+    day: Annotated[date | None, Query()] = None,
+    sort: Annotated[
+        Literal["day", "customer_id", "expected_value", "expected_cost", "churn_risk"], Query()
+    ] = "day",
+    descending: bool = False,
+    start: Annotated[int, Query(ge=0, le=100_000_000)] = 0,
+    count: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> Response:
+    """Contacts of a plan: searched by id, filtered, sorted, with the sums of all that match."""
+
+    def task(campaigns: Campaigns) -> dict[str, Any]:
+        rows = [
+            row
+            for row in campaigns.show(plan_id)[0].contacts.to_pylist()
+            if search in row["customer_id"]
+            and channel in ("", row["channel"])
+            and day in (None, row["day"])
+        ]
+        rows.sort(key=lambda row: row[sort], reverse=descending)
+        shown = [_plain(row) for row in rows[start : start + count]]
+        return {
+            "total": len(rows),
+            "contacts": shown,
+            "expected_value": round(sum(row["expected_value"] for row in rows), 2),
+            "expected_cost": round(sum(row["expected_cost"] for row in rows), 2),
+        }
+
+    return JsonResponse(await desk_of(request).run(task))
+
+
+@router.get("/campaign/plan/list", responses=documented(401, 409, 422, 429, 503))
+async def contact_list(
+    request: Request,
+    plan_id: Annotated[PlanId, Query()] = None,
+    day: Annotated[date | None, Query()] = None,
+    form: Annotated[Literal["csv", "jsonl", "parquet"], Query(alias="format")] = "csv",
+) -> Response:
+    """A day's contact list of an approved plan, with messages, as a file."""
+
+    def task(campaigns: Campaigns) -> tuple[str, bytes]:
+        now = campaigns.now()
+        found, rows = campaigns.export(plan_id, day or now.date(), now)
+        return f"{found}-{day or now.date()}", list_bytes(rows, f".{form}")
+
+    name, content = await desk_of(request).run(task)
+    headers = {"content-disposition": f'attachment; filename="contacts-{name}.{form}"'}
+    return Response(content, media_type=LIST_TYPES[form], headers=headers)
+
+
+@changes.post(
+    "/campaign/plan",
+    response_model=PlanAnswer,
+    responses=documented(401, 409, 413, 415, 422, 429, 503),
+)
+async def make_plan(wanted: NewPlan, request: Request) -> Response:
+    """Make a draft from the latest predictions; nobody is contacted until it is approved."""
+    desk, who = desk_of(request), caller_of(request)
+    changed: dict[str, Any] = {"channels": _channels(desk, wanted.contacts_a_day)}
+    changed |= {n: v for n in ("budget", "days") if (v := getattr(wanted, n)) is not None}
+
+    def task(campaigns: Campaigns) -> dict[str, Any]:
+        made = campaigns.changed(**changed).plan(campaigns.now(), who)
+        return _told(campaigns, made.plan_id)
+
+    answer = await desk.run(task)
+    desk.forget_planner()
+    return JsonResponse(answer)
+
+
+@changes.post(
+    "/campaign/replan",
+    response_model=Sums,
+    responses=documented(401, 409, 413, 415, 422, 429, 503),
+)
+async def replan(limits: Limits, request: Request) -> Response:
+    """What a plan would come to under other limits; nothing is kept."""
+    desk = desk_of(request)
+    channels = _channels(desk, limits.contacts_a_day)
+    return JsonResponse(await desk.replan(limits.budget, channels))
+
+
+@changes.post(
+    "/campaign/plan/approve",
+    response_model=Changed,
+    responses=documented(401, 409, 413, 415, 422, 429, 503),
+)
+async def approve(which: WhichPlan, request: Request) -> Response:
+    """Approve a draft, by the owner of the API key, which is kept."""
+    desk, who = desk_of(request), caller_of(request)
+    found = await desk.run(lambda c: c.approve(which.plan_id, who, c.now()))
+    desk.forget_planner()
+    return JsonResponse({"plan_id": found, "status": "approved"})
+
+
+@changes.post(
+    "/campaign/plan/cancel",
+    response_model=Changed,
+    responses=documented(401, 409, 413, 415, 422, 429, 503),
+)
+async def cancel(which: WhichPlan, request: Request) -> Response:
+    """Take a plan back; what was handed over stays."""
+    desk, who = desk_of(request), caller_of(request)
+    found = await desk.run(lambda c: c.cancel(which.plan_id, who))
+    desk.forget_planner()
+    return JsonResponse({"plan_id": found, "status": "cancelled"})
+
+
+@changes.post(
+    "/campaign/plan/handed-over",
+    response_model=HandedOver,
+    responses=documented(401, 409, 413, 415, 422, 429, 503),
+)
+async def handed_over(which: WhichDay, request: Request) -> Response:
+    """Record that a day's contacts went to the sending system; again, it changes nothing."""
+    desk, who = desk_of(request), caller_of(request)
+    try:
+        day = None if which.day is None else date.fromisoformat(which.day)
+    except ValueError as error:
+        raise ApiError(422, "date", "there is no such day", loc=["body", "day"]) from error
+
+    def task(campaigns: Campaigns) -> dict[str, Any]:
+        now = campaigns.now()
+        done = campaigns.hand_over(which.plan_id, day or now.date(), now, who)
+        return {"new": done.new, "already": done.already, "dropped": done.dropped}
+
+    answer = await desk.run(task)
+    desk.forget_planner()
+    return JsonResponse(answer)
+
+
+def _told(campaigns: Campaigns, plan_id: str | None) -> dict[str, Any]:
+    found, status = campaigns.show(plan_id)
+    steps = [
+        {"step": step.step, "who": step.who, "at": step.at.isoformat()}
+        for step in campaigns.ledger.steps(found.plan_id)
+    ]
+    report = {name: value for name, value in found.report.items() if name != "promises"}
+    return report | {"status": status, "steps": steps, "rules": RULES}
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {n: round(v, 4) if type(v) is float else v for n, v in row.items()} | {
+        "day": row["day"].isoformat()
+    }
+
+
+def _channels(desk: CampaignDesk, a_day: dict[str, int] | None) -> dict[str, Channel]:
+    """The settings' channels with other contacts a day; raises ApiError 422 for a stranger."""
+    channels = dict(desk.campaigns.config.channels)
+    for name, contacts_a_day in (a_day or {}).items():
+        if name not in channels:
+            known = ", ".join(channels)
+            raise ApiError(
+                422, "channel", f"the channels are: {known}", loc=["body", "contacts_a_day"]
+            )
+        channels[name] = channels[name].model_copy(update={"contacts_a_day": contacts_a_day})
+    return channels

@@ -1,0 +1,108 @@
+"""How near the allocation comes to the bound, how long it takes and how much memory: writes
+`campaign.json` (`python -m benchmarks.campaign`).
+
+Made-up companies with two channels on seven days and four offers (56 options a customer); each size
+in a process of its own, whose peak memory is the whole process's. Up to 50,000 customers the gap is
+against the linear program's value by HiGHS, beyond against the dual bound. Limits are checked on
+10,000 random small problems and on every company.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from churn_assets.campaign.allocation import NONE, Allocation, Problem, solve
+from churn_assets.campaign.certificate import CERTIFIED, linear_bound
+from tests.campaign.instances import company, small
+
+SIZES = (7_032, 100_000, 1_000_000)
+RANDOM = 10_000
+OUT = Path(__file__).with_suffix(".json")
+
+
+def broken_limits(problem: Problem, found: Allocation) -> int:
+    """How many limits a plan is over, counted anew from its choices."""
+    chosen = np.flatnonzero(found.choice != NONE)
+    spent = [
+        money[np.arange(len(money)), found.choice[chosen[place]]]
+        for place, _, money in problem.parts(chosen)
+    ]
+    used = np.bincount(problem.slots[found.choice[chosen]], minlength=len(problem.places))
+    over_budget = math.fsum(np.concatenate(spent)) > problem.budget
+    return int(over_budget) + int((used > problem.places).sum())
+
+
+def of_size(count: int) -> dict[str, Any]:
+    """Plan for a company of `count` customers, and again with 10 % more money."""
+    problem = company(count)
+    started, used = time.perf_counter(), time.process_time()
+    found = solve(problem)
+    seconds, cpu = time.perf_counter() - started, time.process_time() - used
+    more = Problem(count, problem.slots, problem.places, 1.1 * problem.budget, problem.chunk)
+    started = time.perf_counter()
+    solve(more, found.prices)
+    replan = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    bound, by = found.bound, "dual"
+    if count <= CERTIFIED:
+        bound, by = linear_bound(problem, found.prices), "HiGHS"
+    return {
+        "gap": 1 - found.value / bound,
+        "bound": by,
+        "seconds": round(seconds, 2),
+        "cpu_seconds": round(cpu, 2),
+        "replan_seconds": round(replan, 2),
+        "peak_mb": round(peak),
+        "contacts": int(found.used.sum()),
+        "money_used": found.money / problem.budget,
+        "violations": broken_limits(problem, found),
+    }
+
+
+def main() -> None:
+    """Every size, then the random problems."""
+    sizes = {}
+    for count in SIZES:
+        command = [sys.executable, "-m", "benchmarks.campaign", str(count)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        sizes[str(count)] = json.loads(done.stdout)
+        print(count, sizes[str(count)], flush=True)
+    rng = np.random.default_rng(1)
+    violations = 0
+    for _ in range(RANDOM):
+        problem = small(rng)
+        violations += broken_limits(problem, solve(problem))
+    report = {
+        name: {size: row[name] for size, row in sizes.items()}
+        for name in (
+            "gap",
+            "seconds",
+            "cpu_seconds",
+            "peak_mb",
+            "replan_seconds",
+            "bound",
+            "contacts",
+        )
+    }
+    report |= {
+        "violations": violations + sum(row["violations"] for row in sizes.values()),
+        "random_instances": RANDOM,
+    }
+    OUT.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        print(json.dumps(of_size(int(sys.argv[1]))))
+    else:
+        main()

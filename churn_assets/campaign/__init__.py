@@ -1,0 +1,1 @@
+"""Who is contacted, with what, when, and in which words, under limits that customers share."""

@@ -1,0 +1,77 @@
+"""Settings of the campaign. Composed into `churn_assets.settings` as `settings.campaign`."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from churn_assets.domain.contact_rules import ContactRules
+from churn_assets.domain.paths import AbsolutePath
+
+Dialect = Literal["liquid", "handlebars", "mailchimp"]
+
+
+class Channel(BaseModel):
+    """A way to reach customers.
+
+    Attributes:
+        contacts_a_day: so many on each day.
+        cost: of one contact, in currency; counts as money spent and against its value.
+        reach: share of the contacts that get through (a mail that is read, a call that is taken);
+            who isn't reached neither accepts nor costs a discount.
+        hours: first hour and the one after the last in which it may be used, in the customer's own
+            time; the shield's quiet hours hold besides.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    contacts_a_day: int = Field(ge=0, le=100_000_000)
+    cost: float = Field(0.0, ge=0)
+    reach: float = Field(1.0, gt=0, le=1)
+    hours: tuple[int, int] = (8, 22)
+
+    @model_validator(mode="after")
+    def _a_day(self) -> Self:
+        if not 0 <= self.hours[0] < self.hours[1] <= 24:
+            raise ValueError("hours: write the first and the one after the last, as in [9, 18]")
+        return self
+
+
+class CampaignConfig(BaseModel):
+    """What a campaign may use, and how its list is written.
+
+    Attributes:
+        days: of a plan.
+        budget: money for the whole plan, discounts and contacts; without it the environment's
+            budget share of all customers' value for so many days.
+        channels: name -> what it can do.
+        rules: who may be contacted, where the customers' contract says nothing of it.
+        people: a CSV or Parquet table with `customer_id` and any of `first_name`, `zone`,
+            `opt_out`, `consent` and `complained_on`; predictions hold no such things.
+        dialect: how the receiving system writes merge tags.
+        name_tag: the merge field of the first name; empty: the dialect's usual one.
+        max_age_hours: a plan older than this isn't handed over.
+        ledger: SQLAlchemy URL of the contact ledger, as in `postgresql+psycopg2://user@host/db`;
+            `${NAME}` is taken from the environment. Empty: an SQLite file in the home folder.
+        export_to: a folder that the scheduled export writes the day's list of an approved plan to.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    days: int = Field(7, ge=1, le=31)
+    budget: float | None = Field(None, ge=0)
+    channels: dict[str, Channel] = Field(
+        default_factory=lambda: {
+            "email": Channel(contacts_a_day=500),
+            "call": Channel(contacts_a_day=60, cost=3.0, hours=(9, 20)),
+        },
+        min_length=1,
+    )
+    rules: ContactRules = ContactRules()
+    people: AbsolutePath | None = None
+    dialect: Dialect = "liquid"
+    name_tag: str = Field("", max_length=64, pattern=r"^[\w.]*$")
+    max_age_hours: float = Field(36.0, gt=0)
+    ledger: SecretStr = SecretStr("")
+    export_to: AbsolutePath | None = None

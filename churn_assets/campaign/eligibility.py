@@ -1,0 +1,237 @@
+"""Who may be contacted on which day by which channel; who may not, by which rule.
+
+`eligible(crowd, terms) -> Eligibility`. Each customer who is left out is left out by the first rule
+of `RULES` that leaves no day and channel open to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from churn_assets.campaign.config import Channel
+from churn_assets.campaign.history import History
+from churn_assets.campaign.people import Person
+from churn_assets.domain.contact_rules import ContactRules
+from churn_assets.messages.shield.rules import QuietHours
+from churn_assets.serving.zones import zone_info
+
+Flags = NDArray[np.bool_]
+
+RULES = {
+    "opt_out": "doesn't want to be contacted",
+    "consent": "has not consented",
+    "suppression_list": "is on the suppression list",
+    "control_group": "is in the control group, which nobody contacts",
+    "complaint": "complained lately",
+    "minimum_tenure": "has been a customer for too short a time",
+    "minimum_value": "pays less than the value floor",
+    "blackout_dates": "every day of the plan is a blackout date",
+    "cooldown": "was contacted too short a time ago",
+    "caps": "was contacted as often as the caps allow",
+    "quiet_hours": "no hour is allowed in the customer's zone",
+}
+"""Rule -> what it says of whom it leaves out, in the order in which rules are tried."""
+
+SHORTEST_WINDOW = timedelta(minutes=30)  # less of today is left than anybody can use
+NOBODY = Person()
+NOTHING = History()
+
+
+class Window(NamedTuple):
+    """When a contact may be sent: aware, in the customer's zone, or in UTC where it is unknown."""
+
+    not_before: datetime
+    not_after: datetime
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """N customers.
+
+    Attributes:
+        ids: of length N.
+        tenure: (N,) months. monthly: (N,) currency.
+        people, histories: of those of whom anything is known.
+        in_control: (N,) whom nobody contacts, to measure what contacts bring.
+    """
+
+    ids: Sequence[str]
+    tenure: NDArray[Any]
+    monthly: NDArray[np.float64]
+    people: Mapping[str, Person]
+    histories: Mapping[str, History]
+    in_control: Flags
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The days and channels of a plan, and what restricts them.
+
+    Attributes:
+        days: calendar days, as the customers' clocks have them.
+        suppressed: the customers of the suppression list.
+        quiet: the shield's quiet hours.
+        zones: where customers live, for those whose zone isn't known.
+    """
+
+    rules: ContactRules
+    channels: Mapping[str, Channel]
+    days: Sequence[date]
+    suppressed: frozenset[str]
+    quiet: QuietHours
+    zones: Sequence[str]
+    now: datetime
+
+    def windows(self, zone: str | None) -> list[list[Window | None]]:
+        """[day][channel] when somebody in this zone (None: unknown) may be contacted, or None."""
+        zones = [zone] if zone else list(self.zones)
+        return [
+            [self._window(day, channel, zones) for channel in self.channels.values()]
+            for day in self.days
+        ]
+
+    def _window(self, day: date, channel: Channel, zones: Sequence[str]) -> Window | None:
+        hours = _open_hours(channel, self.quiet)
+        if hours is None:
+            return None
+        local = [zone_info(zone) for zone in zones]
+        midnight = [datetime.combine(day, time(), tzinfo=zone) for zone in local]
+        opens = max(m.replace(hour=hours[0]).astimezone(UTC) for m in midnight)
+        closes = min(_at(m, hours[1]).astimezone(UTC) for m in midnight)
+        opens = max(opens, self.now.astimezone(UTC).replace(microsecond=0))
+        if closes - opens < SHORTEST_WINDOW:
+            return None
+        shown = local[0] if len(zones) == 1 else UTC
+        return Window(opens.astimezone(shown), closes.astimezone(shown))
+
+
+@dataclass(frozen=True)
+class Eligibility:
+    """Who may be contacted when.
+
+    Attributes:
+        open: (N, days, channels).
+        rule: (N,) index into `RULES` of the rule that leaves the customer out, or -1.
+        windows: zone (None: unknown) -> `Terms.windows`.
+    """
+
+    open: Flags
+    rule: NDArray[np.int8]
+    windows: Mapping[str | None, list[list[Window | None]]]
+
+    def counts(self) -> dict[str, int]:
+        """How many customers each rule leaves out; rules that leave out nobody aren't in it."""
+        names = list(RULES)
+        found = np.bincount(self.rule[self.rule >= 0], minlength=len(names))
+        return {name: int(n) for name, n in zip(names, found, strict=True) if n}
+
+
+def eligible(crowd: Crowd, terms: Terms) -> Eligibility:
+    """Try every rule on everybody."""
+    shape = (len(crowd.ids), len(terms.days), len(terms.channels))
+    still = np.ones(shape, dtype=bool)
+    rule = np.full(shape[0], -1, dtype=np.int8)
+    windows = {
+        zone: terms.windows(zone) for zone in {None, *(p.zone for p in crowd.people.values())}
+    }
+
+    def apply(name: str, allowed: Flags) -> None:
+        np.logical_and(still, allowed, out=still)
+        out = (rule < 0) & ~still.any(axis=(1, 2))
+        rule[out] = list(RULES).index(name)
+
+    for name, whole in _whole(crowd, terms).items():
+        apply(name, ~whole[:, None, None])
+    days_open = np.array([day not in terms.rules.blackout_dates for day in terms.days])
+    apply("blackout_dates", days_open[None, :, None])
+    cooled, capped = _by_history(crowd, terms, shape)
+    apply("cooldown", cooled)
+    apply("caps", capped)
+    apply("quiet_hours", _awake(crowd, windows, shape))
+    return Eligibility(still, rule, windows)
+
+
+def _whole(crowd: Crowd, terms: Terms) -> dict[str, Flags]:
+    """Rule -> (N,) whom it leaves out on every day and by every channel, in order."""
+    rules, ids = terms.rules, crowd.ids
+    since = terms.now - timedelta(days=rules.complaint_days)
+
+    def of(test: Callable[[Person, History], bool]) -> Flags:
+        people, histories = crowd.people, crowd.histories
+        return np.array([test(people.get(i, NOBODY), histories.get(i, NOTHING)) for i in ids], bool)
+
+    def complained(person: Person, history: History) -> bool:
+        told = person.complained_on is not None and person.complained_on >= since.date()
+        return told or (history.complained is not None and history.complained >= since)
+
+    def refused(person: Person, _: History) -> bool:
+        return person.consent is False or (rules.consent_needed and person.consent is None)
+
+    return {
+        "opt_out": of(lambda person, history: person.opt_out is True or history.opted_out),
+        "consent": of(refused),
+        "suppression_list": np.array([i in terms.suppressed for i in ids], bool),
+        "control_group": crowd.in_control,
+        "complaint": of(complained) if rules.complaint_days else np.zeros(len(ids), bool),
+        "minimum_tenure": crowd.tenure < rules.minimum_tenure,
+        "minimum_value": crowd.monthly < rules.minimum_monthly_value,
+    }
+
+
+def _by_history(crowd: Crowd, terms: Terms, shape: tuple[int, int, int]) -> tuple[Flags, Flags]:
+    """(N, days, channels) what the cooldown and the caps leave open."""
+    cooled, capped = np.ones(shape, bool), np.ones(shape, bool)
+    nothing_allowed = any(cap.contacts == 0 for cap in terms.rules.caps)
+    for row, customer in enumerate(crowd.ids):
+        history = crowd.histories.get(customer, NOTHING)
+        if not history.contacts and not nothing_allowed:
+            continue
+        for d, day in enumerate(terms.days):
+            when = datetime.combine(day, time(23, 59), tzinfo=UTC)
+            if terms.rules.cooldown_days and history.contacts:
+                last = history.contacts[-1].when.astimezone(UTC).date()
+                cooled[row, d] = (day - last).days >= terms.rules.cooldown_days
+            for cap in terms.rules.caps:
+                for c, channel in enumerate(terms.channels):
+                    if cap.channel in (None, channel):
+                        used = history.within(when, cap.days, cap.channel)
+                        capped[row, d, c] &= used < cap.contacts
+    return cooled, capped
+
+
+def _awake(
+    crowd: Crowd,
+    windows: Mapping[str | None, list[list[Window | None]]],
+    shape: tuple[int, int, int],
+) -> Flags:
+    """(N, days, channels) where the customer's zone leaves any hour."""
+    open_in = {
+        zone: np.array([[window is not None for window in day] for day in table])
+        for zone, table in windows.items()
+    }
+    if not crowd.people:
+        return np.broadcast_to(open_in[None], shape)
+    return np.stack([open_in[crowd.people.get(i, NOBODY).zone] for i in crowd.ids])
+
+
+def _open_hours(channel: Channel, quiet: QuietHours) -> tuple[int, int] | None:
+    """The longest run of whole hours that the channel may use and that aren't quiet."""
+    runs = []
+    hours = [(hour, not quiet.contains(hour)) for hour in range(*channel.hours)]
+    for is_open, run in groupby(hours, key=lambda pair: pair[1]):
+        if is_open:
+            found = [hour for hour, _ in run]
+            runs.append((found[0], found[-1] + 1))
+    return max(runs, key=lambda run: run[1] - run[0], default=None)
+
+
+def _at(midnight: datetime, hour: int) -> datetime:
+    """The hour of that day's clock; 24 is the next midnight."""
+    return midnight.replace(hour=hour) if hour < 24 else midnight + timedelta(days=1)

@@ -1,0 +1,50 @@
+"""What callers report to `POST /feedback`, kept in the contact ledger as well."""
+
+from __future__ import annotations
+
+import json
+
+from churn_assets.campaign.history import Event
+from churn_assets.campaign.ledger import Ledger
+from churn_assets.serving.feedback import CONFLICT, FeedbackLog
+
+PREFIX = "feedback:"  # begins the keys of reported events
+
+
+class LedgerFeed:
+    """A `FeedbackLog` whose events the contact ledger is told of.
+
+    An event is acknowledged once both have it. Both keep one that is sent again once, so a failure
+    between the two is mended by sending it again.
+    """
+
+    def __init__(self, log: FeedbackLog, ledger: Ledger) -> None:
+        self._log = log
+        self._ledger = ledger
+
+    def record(self, event_id: str, content: str) -> str:
+        """As `FeedbackLog.record`; raises LedgerError, too."""
+        outcome = self._log.record(event_id, content)
+        if outcome != CONFLICT:
+            event = json.loads(content)
+            told = Event(
+                event_key=f"{PREFIX}{event_id}",
+                customer_id=event["customer_id"],
+                kind=event["kind"],
+                occurred_at=event["occurred_at"],
+                offer_percentage=event["offer_percentage"],
+            )
+            self._ledger.record([told])
+        return outcome
+
+    def check(self) -> None:
+        """Returns if events can be kept."""
+        self._log.check()
+
+    def events(self) -> list[str]:
+        """The content of every event."""
+        return self._log.events()
+
+    def close(self) -> None:
+        """Let go of files; the ledger is its owner's to close."""
+        self._log.close()

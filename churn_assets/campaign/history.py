@@ -1,0 +1,132 @@
+"""One customer's contacts and answers, and what `POST /predict` would be told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+PERIOD = timedelta(days=30)  # the mean of the decision environment's periods
+SAME_CONTACT = timedelta(hours=24)
+"""A report of a contact so near to one that the campaign handed over is that one's."""
+PLANNED = "plan:"  # begins the keys of contacts that a campaign handed over
+
+ANSWERS = {"accepted": "success", "refused": "failure"}
+KNOWN_CHANNELS = ("cellular", "telephone")  # those that the acceptance model was trained with
+
+Kind = Literal["sent", "accepted", "refused", "churned", "complained", "opted_out", "opted_in"]
+
+
+class Event(BaseModel):
+    """Something that happened between the company and a customer.
+
+    Attributes:
+        event_key: its name; the same key is the same event.
+        occurred_at: aware; of a contact that was handed over, from when it may be sent.
+        plan_id: the plan that it belongs to.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    event_key: str = Field(min_length=1, max_length=160)
+    customer_id: str = Field(min_length=1, max_length=64)
+    kind: Kind
+    occurred_at: AwareDatetime
+    channel: str | None = None
+    offer_percentage: int | None = None
+    plan_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Contact:
+    """One contact. `answer` is `accepted`, `refused` or, while there is none, None."""
+
+    when: datetime
+    channel: str | None
+    offer_percentage: int | None
+    planned: bool
+    answer: str | None = None
+
+
+@dataclass(frozen=True)
+class History:
+    """What is known of one customer.
+
+    Attributes:
+        contacts: oldest first.
+        last_answer: the newest answer, of whichever contact.
+        complained: when last.
+        opted_out: whether they don't want to be contacted.
+    """
+
+    contacts: tuple[Contact, ...] = ()
+    last_answer: str | None = None
+    complained: datetime | None = None
+    opted_out: bool = False
+
+    @classmethod
+    def of(cls, events: Iterable[Event]) -> Self:
+        """From one customer's events, oldest first."""
+        contacts: list[Contact] = []
+        answer: str | None = None
+        complained: datetime | None = None
+        opted_out = False
+        for event in events:
+            if event.kind == "sent":
+                _add(contacts, event)
+            elif event.kind in ANSWERS:
+                answer = event.kind
+                if contacts and contacts[-1].answer is None:
+                    contacts[-1] = replace(contacts[-1], answer=answer)
+            elif event.kind == "complained":
+                complained = event.occurred_at
+            elif event.kind in ("opted_out", "opted_in"):
+                opted_out = event.kind == "opted_out"
+        return cls(tuple(contacts), answer, complained, opted_out)
+
+    def within(self, now: datetime, days: float, channel: str | None = None) -> int:
+        """Contacts of the last `days`, planned ones ahead included; by one channel or by any."""
+        since = now - timedelta(days=days)
+        return sum(
+            contact.when > since and channel in (None, contact.channel) for contact in self.contacts
+        )
+
+    def fields(self, now: datetime, cooldown_days: float) -> dict[str, Any]:
+        """The contact history's fields of `POST /predict`, as this record has them."""
+        since = now - PERIOD
+        recent = [i for i, contact in enumerate(self.contacts) if contact.when > since]
+        accepted = [i for i in recent if self.contacts[i].answer == "accepted"]
+        last = self.contacts[-1] if self.contacts else None
+        channel = last.channel if last and last.channel in KNOWN_CHANNELS else None
+        return {
+            "days_since_contact": max(0, (now - last.when).days) if last else None,
+            "contacts_this_period": len(recent),
+            "acceptances_this_period": len(accepted),
+            "refusals_this_period": sum(self.contacts[i].answer == "refused" for i in recent),
+            "acceptances_in_cooldown": sum(self._soon(i, cooldown_days) for i in accepted),
+            "previous_contacts": len(self.contacts) - len(recent),
+            "previous_outcome": ANSWERS.get(self.last_answer or "", "nonexistent"),
+            "contact_channel": channel,
+        }
+
+    def _soon(self, i: int, cooldown_days: float) -> bool:
+        """Whether the i-th contact came within the cooldown of the one before."""
+        if i == 0:
+            return False
+        return self.contacts[i].when - self.contacts[i - 1].when < timedelta(days=cooldown_days)
+
+
+def _add(contacts: list[Contact], event: Event) -> None:
+    """Another contact, unless it reports one that is known: of two tellings, a plan's and the
+    sending system's, within a day, the later time stays."""
+    planned = event.event_key.startswith(PLANNED)
+    told = Contact(event.occurred_at, event.channel, event.offer_percentage, planned)
+    last = contacts[-1] if contacts else None
+    if last and last.planned != planned and told.when - last.when < SAME_CONTACT:
+        channel = last.channel if last.planned else told.channel
+        contacts[-1] = replace(last, when=told.when, channel=channel)
+    else:
+        contacts.append(told)

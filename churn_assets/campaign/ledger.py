@@ -1,0 +1,337 @@
+"""The product's own record of who was contacted when, how, with which offer, and what they said.
+
+Every event is a row that is written once: sending it again changes nothing. SQLite in one file, or
+PostgreSQL that several processes and containers share. What was acknowledged is on disk.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from pydantic import BaseModel, ConfigDict
+
+from churn_assets.campaign.history import Event, History
+
+PRIVATE = 0o600
+BUSY_SECONDS = 5.0  # waiting for another process's commit
+LOCK = 4_627_001  # PostgreSQL's advisory lock of this ledger's writers
+AT_ONCE = 500  # customers asked about in one query
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+Status = Literal["draft", "approved", "replaced", "cancelled"]
+
+_TABLES = sa.MetaData()
+EVENTS = sa.Table(
+    "contact_events",
+    _TABLES,
+    sa.Column("event_key", sa.String(160), primary_key=True),
+    sa.Column("customer_id", sa.String(64), nullable=False, index=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("occurred_at", sa.String(32), nullable=False),  # UTC, ISO 8601: sorts as time does
+    sa.Column("channel", sa.String(64)),
+    sa.Column("offer_percentage", sa.Integer),
+    sa.Column("plan_id", sa.String(64), index=True),
+)
+PLANS = sa.Table(
+    "campaign_plans",
+    _TABLES,
+    sa.Column("plan_id", sa.String(64), primary_key=True),
+    sa.Column("content", sa.Text, nullable=False),  # the artifact and its days, as JSON
+    sa.Column("status", sa.String(16), nullable=False),
+)
+STEPS = sa.Table(
+    "campaign_steps",
+    _TABLES,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("plan_id", sa.String(64), nullable=False, index=True),
+    sa.Column("step", sa.String(32), nullable=False),
+    sa.Column("who", sa.String(128), nullable=False),
+    sa.Column("at", sa.String(32), nullable=False),
+)
+
+
+class LedgerError(RuntimeError):
+    """The ledger can't be read or written, or refuses what was asked; one line."""
+
+
+class Step(BaseModel):
+    """Something that a person or a schedule did with a plan."""
+
+    model_config = ConfigDict(frozen=True)
+
+    step: str
+    who: str
+    at: datetime
+
+
+class Ledger:
+    """Contacts, answers and plans in one database.
+
+    Raises, from every method, LedgerError where the database can't be used.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            self._url = sa.make_url(_VARIABLE.sub(_variable, url))
+            self._engine = sa.create_engine(self._url, **_options(self._url))
+        except (sa.exc.ArgumentError, ImportError) as error:
+            raise LedgerError(f"CHURN_CAMPAIGN__LEDGER can't be used: {error}") from error
+        self.shown = self._url.render_as_string(hide_password=True)
+        self._file = Path(self._url.database or "") if self._is_sqlite else None
+        self._ready = False
+        if self._is_sqlite:
+            sa.event.listen(self._engine, "connect", _prepare_sqlite)
+            sa.event.listen(self._engine, "begin", _begin_sqlite)
+
+    @classmethod
+    def open(cls, url: str, home: Path) -> Ledger:
+        """The ledger at `url`; below `home` where it is empty. Nothing is made until written."""
+        return cls(url or f"sqlite:///{home / 'ledger.sqlite3'}")
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._engine.dispose()
+
+    # ---- contacts
+
+    def record(self, events: Iterable[Event]) -> int:
+        """Keep events, all of them or none; returns how many weren't there yet."""
+        with self.writing() as connection:
+            return insert_events(connection, events)
+
+    def is_empty(self) -> bool:
+        """Nobody was ever contacted, as far as this ledger knows."""
+        if self.is_absent():
+            return True
+        with self.reading() as connection:
+            return connection.execute(sa.select(EVENTS.c.event_key).limit(1)).first() is None
+
+    def histories(self, customers: Sequence[str] | None = None) -> dict[str, History]:
+        """What is known of these customers, or of all; who has no event isn't in it."""
+        if self.is_absent():
+            return {}
+        found: dict[str, list[Event]] = {}
+        with self.reading() as connection:
+            for part in _parts(customers):
+                query = sa.select(EVENTS).order_by(EVENTS.c.occurred_at, EVENTS.c.event_key)
+                if part is not None:
+                    query = query.where(EVENTS.c.customer_id.in_(part))
+                for row in connection.execute(query).mappings():
+                    event = _event(row)
+                    found.setdefault(event.customer_id, []).append(event)
+        return {customer: History.of(events) for customer, events in found.items()}
+
+    def erase(self, customer_id: str) -> int:
+        """Forget a customer; returns how many events that were."""
+        if self.is_absent():
+            return 0
+        with self.writing() as connection:
+            gone = sa.delete(EVENTS).where(EVENTS.c.customer_id == customer_id)
+            return connection.execute(gone).rowcount
+
+    # ---- plans
+
+    def add_plan(self, plan_id: str, content: str, who: str) -> None:
+        """A new draft; a plan that is known already stays as it is."""
+        with self.writing() as connection:
+            if status_of(connection, plan_id) is None:
+                connection.execute(
+                    sa.insert(PLANS).values(plan_id=plan_id, content=content, status="draft")
+                )
+                add_step(connection, plan_id, "planned", who)
+
+    def plan(self, plan_id: str | None = None) -> tuple[str, str, Status] | None:
+        """Id, content and status of a plan; of the newest where none is named. None: no plan."""
+        if self.is_absent():
+            return None
+        newest = sa.select(PLANS).join(STEPS, STEPS.c.plan_id == PLANS.c.plan_id)
+        query = newest.where(STEPS.c.step == "planned").order_by(STEPS.c.number.desc()).limit(1)
+        if plan_id is not None:
+            query = query.where(PLANS.c.plan_id == plan_id)
+        with self.reading() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else (row.plan_id, row.content, row.status)
+
+    def steps(self, plan_id: str) -> list[Step]:
+        """What happened to a plan, in order."""
+        if self.is_absent():
+            return []
+        query = sa.select(STEPS).where(STEPS.c.plan_id == plan_id).order_by(STEPS.c.number)
+        with self.reading() as connection:
+            return [Step.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+
+    def known(self, keys: Iterable[str]) -> set[str]:
+        """Which events are here."""
+        if self.is_absent():
+            return set()
+        with self.reading() as connection:
+            return known_keys(connection, list(keys))
+
+    # ---- connections
+
+    @property
+    def _is_sqlite(self) -> bool:
+        return self._url.get_backend_name() == "sqlite"
+
+    def is_absent(self) -> bool:
+        """There is no file yet, and reading must not make one."""
+        return self._file is not None and not self._file.exists()
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A transaction that no other writer of this ledger runs beside."""
+        with self._told(), self._connection(write=True) as connection, connection.begin():
+            if not self._is_sqlite:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
+            self._create(connection)
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A transaction that sees one state of the ledger."""
+        if not self._ready:
+            with self.writing():
+                pass
+        with self._told(), self._connection(write=False) as connection, connection.begin():
+            yield connection
+
+    def _connection(self, *, write: bool) -> sa.Connection:
+        if self._file is not None and not self._file.exists():
+            self._ready = False
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):  # personal data: nobody else may read it
+                os.close(os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE))
+        return self._engine.connect().execution_options(churn_write=write)
+
+    def _create(self, connection: sa.Connection) -> None:
+        if self._ready:
+            return
+        for table in _TABLES.sorted_tables:
+            connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+            for index in table.indexes:
+                connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
+        self._ready = True
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Database errors in one line, without a password or a row's values."""
+        try:
+            yield
+        except sa.exc.SQLAlchemyError as error:
+            self._ready = False
+            said = " ".join(str(getattr(error, "orig", None) or type(error).__name__).split())
+            raise LedgerError(f"the contact ledger {self.shown}: {said}") from error
+
+
+def insert_events(connection: sa.Connection, events: Iterable[Event]) -> int:
+    """Put events into an open transaction; returns how many weren't there yet."""
+    rows = [
+        event.model_dump(exclude={"occurred_at"})
+        | {"occurred_at": event.occurred_at.astimezone(UTC).isoformat(timespec="microseconds")}
+        for event in events
+    ]
+    dialect = connection.dialect.name
+    if dialect == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert
+    else:
+        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
+    new = 0
+    statement = insert(EVENTS).on_conflict_do_nothing(index_elements=["event_key"])
+    for start in range(0, len(rows), 100):  # SQLite's limit on variables
+        part = rows[start : start + 100]
+        new += connection.execute(statement.values(part)).rowcount
+    return new
+
+
+def status_of(connection: sa.Connection, plan_id: str) -> str | None:
+    """A plan's status; None where there is no such plan."""
+    query = sa.select(PLANS.c.status).where(PLANS.c.plan_id == plan_id)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def approved_plans(connection: sa.Connection) -> list[tuple[str, str]]:
+    """Ids and contents of the approved plans."""
+    rows = connection.execute(sa.select(PLANS).where(PLANS.c.status == "approved"))
+    return [(row.plan_id, row.content) for row in rows]
+
+
+def known_keys(connection: sa.Connection, keys: Sequence[str]) -> set[str]:
+    """Which of these events are in the ledger."""
+    found: set[str] = set()
+    for part in _parts(keys):
+        query = sa.select(EVENTS.c.event_key).where(EVENTS.c.event_key.in_(part or ()))
+        found.update(connection.execute(query).scalars())
+    return found
+
+
+def set_status(connection: sa.Connection, plan_id: str, status: Status, who: str) -> None:
+    """Move a plan on, and keep who did it and when."""
+    change = sa.update(PLANS).where(PLANS.c.plan_id == plan_id).values(status=status)
+    connection.execute(change)
+    add_step(connection, plan_id, status, who)
+
+
+def add_step(connection: sa.Connection, plan_id: str, step: str, who: str) -> None:
+    """Keep what somebody did with a plan."""
+    at = datetime.now(UTC).isoformat(timespec="microseconds")
+    connection.execute(sa.insert(STEPS).values(plan_id=plan_id, step=step, who=who, at=at))
+
+
+def recent_contacts(
+    connection: sa.Connection, customers: Sequence[str], since: datetime
+) -> set[str]:
+    """Which of these customers were contacted, or are to be, at `since` or later."""
+    start = since.astimezone(UTC).isoformat(timespec="microseconds")
+    found: set[str] = set()
+    for part in _parts(customers):
+        query = sa.select(EVENTS.c.customer_id).where(
+            EVENTS.c.customer_id.in_(part or ()),
+            EVENTS.c.kind == "sent",
+            EVENTS.c.occurred_at >= start,
+        )
+        found.update(connection.execute(query).scalars())
+    return found
+
+
+def _event(row: Mapping[str, Any]) -> Event:
+    return Event.model_validate({**row, "occurred_at": datetime.fromisoformat(row["occurred_at"])})
+
+
+def _parts(customers: Sequence[str] | None) -> Iterator[Sequence[str] | None]:
+    if customers is None:
+        yield None
+        return
+    for start in range(0, len(customers), AT_ONCE):
+        yield customers[start : start + AT_ONCE]
+
+
+def _variable(match: re.Match[str]) -> str:
+    value = os.environ.get(match[1])
+    if value is None:
+        raise LedgerError(f"CHURN_CAMPAIGN__LEDGER names the variable {match[1]}, which is not set")
+    return value
+
+
+def _options(url: sa.URL) -> dict[str, Any]:
+    if url.get_backend_name() == "sqlite":
+        # A connection kept open would go on writing to a file that was removed or replaced.
+        return {"connect_args": {"timeout": BUSY_SECONDS}, "poolclass": sa.pool.NullPool}
+    return {"pool_pre_ping": True, "connect_args": {"connect_timeout": int(BUSY_SECONDS)}}
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # transactions begin where `_begin_sqlite` says so
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    write = connection.get_execution_options().get("churn_write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

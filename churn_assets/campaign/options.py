@@ -1,0 +1,157 @@
+"""What each contact would bring and cost: the allocation's problem, from predictions and histories.
+
+An option is a day, a channel and an offer. Its value is that of `decision.mdp.outcomes`, for a
+contact that gets through, times the chance that the customer is still there on that day, minus what
+the channel costs. Who has a contact history is scored anew for each day, with the history as
+`POST /predict` would be told it: a cooldown that ends in three days makes the fourth day better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from churn_assets.campaign.allocation import Floats, Ints, Problem
+from churn_assets.campaign.config import Channel
+from churn_assets.campaign.history import History
+from churn_assets.decision.mdp.dynamics import daily_survival
+from churn_assets.decision.mdp.outcomes import decision_outcomes
+from churn_assets.decision.mdp.state import build_states
+from churn_assets.domain.offers import OFFER_LEVELS, OFFER_PERCENTAGES
+from churn_assets.domain.value import MONTHS_OF_VALUE
+from churn_assets.serving.assessment import HALF_A_CENT, Assessor
+
+
+@dataclass(frozen=True)
+class Options:
+    """Of N customers, what a contact with each offer brings.
+
+    Attributes:
+        value, cost: (N, offers) of a contact on the first day that gets through, in currency.
+        survival: (N,) P(still a customer after one more day).
+        earliest: (N,) the first day that the policy would contact on.
+        special: row -> (value, cost), each (days, offers), of who has a contact history.
+        accept: (N, offers) P(accept | offer). risk: (N,) P(churn).
+    """
+
+    value: Floats
+    cost: Floats
+    survival: Floats
+    earliest: NDArray[np.int64]
+    special: Mapping[int, tuple[Floats, Floats]]
+    accept: Floats
+    risk: Floats
+
+    @classmethod
+    def of(
+        cls,
+        table: pa.Table,
+        histories: Mapping[str, History],
+        assessor: Assessor,
+        days: int,
+        now: datetime,
+        *,
+        baseline: bool = False,
+    ) -> Options:
+        """From predictions (one row a customer) and the ledger's histories.
+
+        Args:
+            baseline: the kill switch is on: timing is the rules', as the predictions' decisions.
+        """
+        params = assessor.params
+        risk = table["churn_risk"].to_numpy()
+        accept = np.column_stack([table[f"accept_prob_{i}"] for i in range(OFFER_LEVELS)])
+        monthly = table["monthly_charges"].to_numpy()
+        none = np.full(len(risk), np.nan)
+        states = build_states(risk, accept, np.ones(len(risk)), none, np.zeros(len(risk)), params)
+        outcomes = decision_outcomes(states, MONTHS_OF_VALUE * monthly, params)
+        value = _without_empty(outcomes.expected_value[:, 1:], monthly)
+        earliest = np.where(table["contact"], 0, table["delay_days"].to_numpy() + 1)
+        stay = daily_survival(risk, params) / (1 - 1 / params.period_days)
+        special: dict[int, tuple[Floats, Floats]] = {}
+        ids = table["customer_id"].to_pylist()
+        rows = [i for i, customer in enumerate(ids) if customer in histories]
+        if rows:
+            customers = table.take(rows).to_pylist()
+            # Of whom the model learnt from, predictions hold the risk by others that did not.
+            before = {ids[i]: float(risk[i]) for i in rows}
+            per_day = []
+            for day in range(days):
+                then = now + timedelta(days=day)
+                told = [
+                    customer | histories[customer["customer_id"]].fields(then, params.cooldown_days)
+                    for customer in customers
+                ]
+                assessed = assessor.assess(told, [baseline] * len(told), known_risk=before)
+                if day == 0:
+                    chosen = assessed.decisions
+                    earliest[rows] = np.where(chosen.contact, 0, chosen.delay + 1)
+                    accept[rows], risk = assessed.accept, _with(risk, rows, assessed.risk)
+                per_day.append(assessed.outcomes)
+            for place, row in enumerate(rows):
+                worth = np.stack([o.expected_value[place, 1:] for o in per_day])
+                cost = np.stack([o.expected_cost[place, 1:] for o in per_day])
+                special[row] = (_without_empty(worth, monthly[[row]]), cost)
+        cost = outcomes.expected_cost[:, 1:]
+        return cls(value, cost, stay, earliest, special, accept, risk)
+
+    def problem(
+        self,
+        channels: Mapping[str, Channel],
+        allowed: NDArray[np.bool_],
+        places: Floats,
+        budget: float,
+    ) -> Problem:
+        """The allocation's problem over days x channels x offers, in this order.
+
+        Args:
+            allowed: (N, days, channels) where a contact may take place.
+            places: (days x channels,) contacts that are still free.
+        """
+        days = allowed.shape[1]
+        reach = np.array([channel.reach for channel in channels.values()])
+        fee = np.array([channel.cost for channel in channels.values()])
+        slots = np.repeat(np.arange(days * len(channels)), OFFER_LEVELS)
+        when = np.arange(days)
+
+        def chunk(rows: Ints) -> tuple[Floats, Floats]:
+            there = self.survival[rows, None] ** when
+            value = there[:, :, None] * self.value[rows, None, :]
+            cost = there[:, :, None] * self.cost[rows, None, :]
+            for place, row in enumerate(rows.tolist() if self.special else ()):
+                if row in self.special:
+                    worth, paid = self.special[row]
+                    value[place] = there[place, :, None] * worth
+                    cost[place] = there[place, :, None] * paid
+            # (n, days, channels, offers)
+            worth = reach[:, None] * value[:, :, None, :] - fee[:, None]
+            money = reach[:, None] * cost[:, :, None, :] + fee[:, None]
+            open_now = allowed[rows] & (when >= self.earliest[rows, None])[:, :, None]
+            worth[~open_now] = -np.inf
+            return worth.reshape(len(rows), -1), money.reshape(len(rows), -1)
+
+        return Problem(len(self.value), slots, places, budget, chunk)
+
+
+def _without_empty(value: Floats, monthly: Floats) -> Floats:
+    """The values, without discounts of less than a cent a month."""
+    empty = (np.outer(monthly, OFFER_PERCENTAGES) < HALF_A_CENT) & (np.array(OFFER_PERCENTAGES) > 0)
+    return np.where(empty, -np.inf, value)
+
+
+def _with(column: Floats, rows: Sequence[int], values: Floats) -> Floats:
+    changed = column.copy()
+    changed[list(rows)] = values
+    return changed
+
+
+def option_of(choice: int, channels: Sequence[str]) -> tuple[int, str, int]:
+    """Day, channel and offer level of an option's number."""
+    slot, offer = divmod(choice, OFFER_LEVELS)
+    day, channel = divmod(slot, len(channels))
+    return day, channels[channel], offer

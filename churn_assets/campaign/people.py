@@ -1,0 +1,118 @@
+"""What predictions don't hold of customers: name, zone, opt-out, consent, complaint."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import available_timezones
+
+YES = frozenset({"yes", "y", "true", "1"})
+NO = frozenset({"no", "n", "false", "0"})
+COLUMNS = ("first_name", "zone", "opt_out", "consent", "complained_on")
+
+
+class PeopleError(ValueError):
+    """A table of people that can't be used; one line with file and row."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """One customer; None where nothing is known."""
+
+    first_name: str | None = None
+    zone: str | None = None
+    opt_out: bool | None = None
+    consent: bool | None = None
+    complained_on: date | None = None
+
+
+def read_people(path: Path) -> dict[str, Person]:
+    """Customer id -> person.
+
+    Raises:
+        PeopleError: no column `customer_id`, a customer twice, or a cell that can't be read. A
+            doubtful opt-out stops the plan: it must not pass for "no".
+        OSError: the file can't be read.
+    """
+    people: dict[str, Person] = {}
+    for number, row in enumerate(_rows(path), start=1):
+        customer = str(row.get("customer_id") or "").strip()
+        if not customer:
+            raise PeopleError(f"{path}: row {number} has no customer_id")
+        if customer in people:
+            raise PeopleError(f"{path}: row {number} names a customer that an earlier row names")
+        try:
+            people[customer] = _person(row)
+        except ValueError as error:
+            raise PeopleError(f"{path}: row {number}: {error}") from None
+    return people
+
+
+def read_ids(path: Path) -> frozenset[str]:
+    """The customers of a suppression list: the first cell of each line, without a header."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        cells = [row[0].strip() for row in csv.reader(file) if row and row[0].strip()]
+    return frozenset(cell for cell in cells if cell != "customer_id")
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    if path.suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        names = pq.read_schema(path).names
+        wanted = [name for name in ("customer_id", *COLUMNS) if name in names]
+        if "customer_id" not in wanted:
+            raise PeopleError(f"{path}: there is no column customer_id")
+        yield from pq.read_table(path, columns=wanted).to_pylist()
+        return
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        if "customer_id" not in (reader.fieldnames or ()):
+            raise PeopleError(f"{path}: there is no column customer_id")
+        yield from reader
+
+
+def _person(row: dict[str, Any]) -> Person:
+    zone = _text(row.get("zone"))
+    if zone is not None and zone not in available_timezones():
+        raise ValueError("zone is no IANA time zone, as in Europe/Madrid")
+    return Person(
+        first_name=_text(row.get("first_name")),
+        zone=zone,
+        opt_out=_flag("opt_out", row.get("opt_out")),
+        consent=_flag("consent", row.get("consent")),
+        complained_on=_date(row.get("complained_on")),
+    )
+
+
+def _text(cell: Any) -> str | None:
+    return str(cell).strip() or None if cell is not None else None
+
+
+def _flag(name: str, cell: Any) -> bool | None:
+    if cell is None or isinstance(cell, bool):
+        return cell
+    word = str(cell).strip().lower()
+    if word in YES or word in NO:
+        return word in YES
+    if not word:
+        return None
+    raise ValueError(f"{name} is neither yes nor no")
+
+
+def _date(cell: Any) -> date | None:
+    if isinstance(cell, datetime):
+        return cell.date()
+    if cell is None or isinstance(cell, date):
+        return cell
+    text = str(cell).strip()
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text[:10])
+    except ValueError:
+        raise ValueError("complained_on is no date, as in 2026-01-14") from None

@@ -1,0 +1,329 @@
+"""A campaign's plan for the next days: `make_plan(sources, config, ...) -> Plan`.
+
+Eligible customers, what each contact would bring, and the allocation under all limits; what an
+approved plan has promised already is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from churn_assets.campaign.allocation import (
+    NONE,
+    Allocation,
+    Floats,
+    Prices,
+    solve,
+)
+from churn_assets.campaign.certificate import CERTIFIED, linear_bound
+from churn_assets.campaign.config import CampaignConfig
+from churn_assets.campaign.eligibility import RULES, Crowd, Terms, eligible
+from churn_assets.campaign.history import History
+from churn_assets.campaign.options import Options, option_of
+from churn_assets.campaign.people import Person
+from churn_assets.domain.offers import OFFER_PERCENTAGES
+from churn_assets.messages.shield.rules import QuietHours
+from churn_assets.serving.assessment import Assessor
+
+CONTACTS = pa.schema(
+    [
+        ("decision_id", pa.string()),
+        ("customer_id", pa.string()),
+        ("day", pa.date32()),
+        ("channel", pa.string()),
+        ("offer_percentage", pa.int8()),
+        ("expected_value", pa.float64()),
+        ("expected_cost", pa.float64()),
+        ("churn_risk", pa.float64()),
+        ("accept_prob", pa.float64()),
+        ("promised", pa.bool_()),
+    ]
+)
+EXCLUDED = pa.schema([("customer_id", pa.string()), ("rule", pa.string())])
+LEVELS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)  # shares of a limit that the Pareto curves are drawn at
+
+Group = Callable[[str], bool]
+"""Customer id -> whether they are in the control group."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a plan is made from.
+
+    Attributes:
+        table: the latest predictions. baseline: whether rules decided them.
+        budget_a_period: what the release's environment allows, for `period_days` days.
+        promises: contacts of approved plans that are still to come, columns as in `CONTACTS`.
+        quiet, zones: see `eligibility.Terms`.
+        in_control: whom nobody contacts.
+    """
+
+    table: pa.Table
+    assessor: Assessor
+    release_id: str
+    baseline: bool
+    budget_a_period: float
+    quiet: QuietHours
+    zones: Sequence[str]
+    people: Mapping[str, Person] = field(default_factory=dict)
+    histories: Mapping[str, History] = field(default_factory=dict)
+    suppressed: frozenset[str] = frozenset()
+    promises: pa.Table = field(default_factory=CONTACTS.empty_table)
+    in_control: Group = lambda _: False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Contacts, exclusions, and figures about both."""
+
+    plan_id: str
+    contacts: pa.Table
+    excluded: pa.Table
+    report: dict[str, Any]
+
+    def save(self, folder: Path) -> None:
+        """Write `contacts.parquet`, `excluded.parquet` and `report.json`."""
+        pq.write_table(self.contacts, folder / "contacts.parquet")
+        pq.write_table(self.excluded, folder / "excluded.parquet")
+        text = json.dumps(self.report, indent=1, sort_keys=True) + "\n"
+        (folder / "report.json").write_text(text, encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Plan:
+        """Read what `save` wrote."""
+        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        contacts = pq.read_table(folder / "contacts.parquet")
+        excluded = pq.read_table(folder / "excluded.parquet")
+        return cls(report["plan_id"], contacts, excluded, report)
+
+
+class Planner:
+    """Everything about a plan that doesn't depend on its limits, so that it can be made again for
+    others at once."""
+
+    def __init__(self, sources: Sources, config: CampaignConfig, now: datetime) -> None:
+        self.sources = sources
+        self.config = config
+        self.now = now
+        self.channels = tuple(config.channels)
+        self.days = [now.date() + timedelta(days=i) for i in range(config.days)]
+        table, rules = sources.table, config.rules
+        self.ids: list[str] = table["customer_id"].to_pylist()
+        self.promises = _still_good(sources, self.days)
+        crowd = Crowd(
+            self.ids,
+            table["tenure"].to_numpy(),
+            table["monthly_charges"].to_numpy(),
+            sources.people,
+            sources.histories,
+            np.array([sources.in_control(customer) for customer in self.ids], dtype=bool),
+        )
+        terms = Terms(
+            rules,
+            config.channels,
+            self.days,
+            sources.suppressed,
+            sources.quiet,
+            rules.zones or sources.zones,
+            now,
+        )
+        self.eligibility = eligible(crowd, terms)
+        self.promises = self._without_excluded(self.promises)
+        promised = set(self.promises["customer_id"].to_pylist())
+        self.allowed = self.eligibility.open.copy()
+        self.allowed[[customer in promised for customer in self.ids]] = False
+        self.options = Options.of(
+            table, sources.histories, sources.assessor, config.days, now, baseline=sources.baseline
+        )
+        self._last: Prices | None = None
+
+    @property
+    def budget(self) -> float:
+        """Money for the whole plan."""
+        if self.config.budget is not None:
+            return self.config.budget
+        period = self.sources.assessor.params.period_days
+        return self.sources.budget_a_period * self.config.days / period
+
+    def places(self, contacts_a_day: Mapping[str, int] | None = None) -> Floats:
+        """(days x channels,) contacts a day of each channel, the promised ones included."""
+        a_day = {name: channel.contacts_a_day for name, channel in self.config.channels.items()}
+        a_day |= dict(contacts_a_day or {})
+        return np.tile([float(a_day[name]) for name in self.channels], len(self.days))
+
+    def allocate(
+        self, budget: float | None = None, contacts_a_day: Mapping[str, int] | None = None
+    ) -> Allocation:
+        """The best plan under these limits, or under the settings'."""
+        places, money = self._free(self.budget if budget is None else budget, contacts_a_day)
+        problem = self.options.problem(self.config.channels, self.allowed, places, money)
+        found = solve(problem, self._last)
+        self._last = found.prices
+        return found
+
+    def sums(self, allocation: Allocation) -> dict[str, Any]:
+        """What a plan comes to, promises included."""
+        kept = self.promises
+        value = sum(kept["expected_value"].to_pylist())
+        cost = sum(kept["expected_cost"].to_pylist())
+        used = allocation.used + self._promised_places()
+        by_channel = used.reshape(len(self.days), len(self.channels))
+        prices = allocation.prices
+        return {
+            "contacts": int(used.sum()),
+            "promised": kept.num_rows,
+            "expected_value": round(allocation.value + value, 2),
+            "expected_cost": round(allocation.money + cost, 2),
+            "bound": round(allocation.bound + value, 2),
+            "gap": allocation.gap,
+            "by_day": [
+                {"day": day.isoformat(), **dict(zip(self.channels, row, strict=True))}
+                for day, row in zip(self.days, by_channel.tolist(), strict=True)
+            ],
+            "value_of_one_more": {
+                "money": round(prices.money, 4),
+                **{
+                    name: round(float(prices.places[c :: len(self.channels)].max(initial=0.0)), 4)
+                    for c, name in enumerate(self.channels)
+                },
+            },
+        }
+
+    def pareto(self) -> dict[str, list[dict[str, float]]]:
+        """Value against money, and against contacts a day, each with the other limit as set."""
+        base = {name: channel.contacts_a_day for name, channel in self.config.channels.items()}
+        money, contacts = [], []
+        for level in LEVELS:
+            found = self.allocate(level * self.budget)
+            money.append(
+                {"budget": level * self.budget, "spent": found.money, "value": found.value}
+            )
+        for level in LEVELS:
+            a_day = {name: int(level * n) for name, n in base.items()}
+            found = self.allocate(contacts_a_day=a_day)
+            contacts.append({"a_day": sum(a_day.values()), "value": found.value})
+        return {"money": _rounded(money), "contacts": _rounded(contacts)}
+
+    def plan(self, *, curves: bool = True) -> Plan:
+        """The plan under the settings' limits, with the bound that no plan exceeds.
+
+        Args:
+            curves: False leaves the Pareto curves out.
+        """
+        found = self.allocate()
+        plan_id = self._plan_id(found)
+        contacts = pa.concat_tables([self.promises, self._contacts(found, plan_id)])
+        contacts = contacts.sort_by(
+            [("day", "ascending"), ("expected_value", "descending"), ("customer_id", "ascending")]
+        )
+        names = list(RULES)
+        out = np.flatnonzero(self.eligibility.rule >= 0).tolist()
+        excluded = pa.table(
+            {
+                "customer_id": [self.ids[i] for i in out],
+                "rule": [names[self.eligibility.rule[i]] for i in out],
+            },
+            schema=EXCLUDED,
+        )
+        report = {
+            "plan_id": plan_id,
+            "created": self.now.isoformat(),
+            "days": [day.isoformat() for day in self.days],
+            "release_id": self.sources.release_id,
+            "customers": len(self.ids),
+            "excluded": self.eligibility.counts(),
+            "promises": sorted(self.sources.promises["decision_id"].to_pylist()),
+            "budget": round(self.budget, 2),
+            "contacts_a_day": {n: c.contacts_a_day for n, c in self.config.channels.items()},
+            **self.sums(found),
+            "linear_bound": self._certificate(found),
+            "pareto": self.pareto() if curves else {"money": [], "contacts": []},
+        }
+        return Plan(plan_id, contacts, excluded, report)
+
+    def _certificate(self, found: Allocation) -> float | None:
+        """The linear program's value, promises included; None for too many customers."""
+        if len(self.ids) > CERTIFIED:
+            return None
+        places, money = self._free(self.budget, None)
+        problem = self.options.problem(self.config.channels, self.allowed, places, money)
+        kept = sum(self.promises["expected_value"].to_pylist())
+        return round(linear_bound(problem, found.prices) + kept, 2)
+
+    def _free(
+        self, budget: float, contacts_a_day: Mapping[str, int] | None
+    ) -> tuple[Floats, float]:
+        """Places and money that promises have left."""
+        places = np.maximum(self.places(contacts_a_day) - self._promised_places(), 0.0)
+        spent = sum(self.promises["expected_cost"].to_pylist())
+        return places, max(0.0, budget - spent)
+
+    def _promised_places(self) -> Any:
+        taken = np.zeros(len(self.days) * len(self.channels), dtype=np.int64)
+        for row in self.promises.select(["day", "channel"]).to_pylist():
+            if row["channel"] in self.channels:
+                day = self.days.index(row["day"])
+                taken[day * len(self.channels) + self.channels.index(row["channel"])] += 1
+        return taken
+
+    def _without_excluded(self, promises: pa.Table) -> pa.Table:
+        """Promises to customers whom no rule leaves out now."""
+        out = {self.ids[i] for i in np.flatnonzero(self.eligibility.rule >= 0).tolist()}
+        keep = [c not in out for c in promises["customer_id"].to_pylist()]
+        return promises.filter(pa.array(keep, pa.bool_()))
+
+    def _contacts(self, found: Allocation, plan_id: str) -> pa.Table:
+        problem_rows = np.flatnonzero(found.choice != NONE)
+        places, money = self._free(self.budget, None)
+        problem = self.options.problem(self.config.channels, self.allowed, places, money)
+        rows: list[dict[str, Any]] = []
+        for place, values, costs in problem.parts(problem_rows):
+            for i, row in enumerate(problem_rows[place].tolist()):
+                choice = int(found.choice[row])
+                day, channel, offer = option_of(choice, self.channels)
+                rows.append(
+                    {
+                        "decision_id": f"{plan_id}:{self.ids[row]}",
+                        "customer_id": self.ids[row],
+                        "day": self.days[day],
+                        "channel": channel,
+                        "offer_percentage": OFFER_PERCENTAGES[offer],
+                        "expected_value": float(values[i, choice]),
+                        "expected_cost": float(costs[i, choice]),
+                        "churn_risk": float(self.options.risk[row]),
+                        "accept_prob": float(self.options.accept[row, offer]),
+                        "promised": False,
+                    }
+                )
+        return pa.Table.from_pylist(rows, schema=CONTACTS)
+
+    def _plan_id(self, found: Allocation) -> str:
+        """The first day, and what tells this plan from another of that day."""
+        facts = hashlib.sha256(found.choice.tobytes())
+        facts.update(json.dumps([self.now.isoformat(), self.config.model_dump_json()]).encode())
+        return f"{self.days[0]:%Y%m%d}-{facts.hexdigest()[:10]}"
+
+
+def _still_good(sources: Sources, days: Sequence[date]) -> pa.Table:
+    """Promises of the plan's days to customers that are still there, marked as promises."""
+    known = set(sources.table["customer_id"].to_pylist())
+    rows = [
+        row | {"promised": True}
+        for row in sources.promises.to_pylist()
+        if row["day"] in set(days) and row["customer_id"] in known
+    ]
+    return pa.Table.from_pylist(rows, schema=CONTACTS)
+
+
+def _rounded(points: list[dict[str, float]]) -> list[dict[str, float]]:
+    return [{name: round(value, 2) for name, value in point.items()} for point in points]

@@ -1,0 +1,223 @@
+"""`churn campaign`: who is contacted in the next days, from draft to hand-over."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from churn_assets.cli.answers import to_json
+from churn_assets.cli.errors import PlainErrors, fail
+from churn_assets.cli.releases import open_registry
+from churn_assets.settings import load_settings
+
+if TYPE_CHECKING:
+    from churn_assets.campaign.plan import Plan
+    from churn_assets.campaign.workflow import Campaigns
+
+SHOWN_CONTACTS = 20
+
+app = typer.Typer(
+    cls=PlainErrors,
+    help="Who is contacted in the next days, with what and when: plan, approve, export, hand over.",
+    no_args_is_help=True,
+)
+
+PlanId = Annotated[str | None, typer.Argument(help="a plan's id; default: the newest plan")]
+
+Day = Annotated[datetime | None, typer.Option("--day", formats=["%Y-%m-%d"], help="default: today")]
+Json = Annotated[bool, typer.Option("--json", help="for programs")]
+
+
+def _me() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return "unknown"
+
+
+By = Annotated[
+    str, typer.Option("--by", default_factory=_me, help="who decides it, for the record")
+]
+
+
+@contextmanager
+def _campaigns(**changes: Any) -> Iterator[Campaigns]:
+    """The settings' campaigns with some limits changed; expected errors end in one line."""
+    from churn_assets.campaign.ledger import Ledger, LedgerError
+    from churn_assets.campaign.people import PeopleError
+    from churn_assets.campaign.workflow import CampaignError, Campaigns
+
+    settings = load_settings()
+    config = settings.campaign.model_copy(
+        update={name: value for name, value in changes.items() if value is not None}
+    )
+    try:
+        ledger = Ledger.open(config.ledger.get_secret_value(), settings.home)
+        try:
+            zone = settings.api.default_time_zone
+            yield Campaigns(open_registry().store, ledger, config, zone)
+        finally:
+            ledger.close()
+    except (CampaignError, LedgerError, PeopleError) as error:
+        raise fail(error) from error
+
+
+@app.command()
+def plan(
+    *,
+    budget: Annotated[float | None, typer.Option(min=0, help="money for the whole plan")] = None,
+    contacts: Annotated[
+        list[str] | None,
+        typer.Option(help="contacts a day, as 800 (all channels in proportion) or email=500"),
+    ] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=31, help="of the plan")] = None,
+    by: By,
+    as_json: Json = False,
+) -> None:
+    """Plan the next days from the latest predictions: a draft, until somebody approves it.
+
+    What isn't given is taken from the settings (CHURN_CAMPAIGN__…).
+    """
+    with _campaigns(budget=budget, days=days, channels=_channels(contacts)) as campaigns:
+        made = campaigns.plan(campaigns.now(), by)
+        _show(made, "draft", as_json)
+
+
+@app.command()
+def show(plan_id: PlanId = None, as_json: Json = False) -> None:
+    """What a plan holds, what it leaves out and why, and what happened to it."""
+    with _campaigns() as campaigns:
+        found, status = campaigns.show(plan_id)
+        _show(found, status, as_json)
+        if not as_json:
+            for step in campaigns.ledger.steps(found.plan_id):
+                typer.echo(f"{step.at:%Y-%m-%d %H:%M} UTC  {step.step} by {step.who}")
+
+
+@app.command()
+def approve(*, plan_id: PlanId = None, by: By) -> None:
+    """Approve a draft: its contacts can be exported, and later plans keep them."""
+    with _campaigns() as campaigns:
+        typer.echo(f"plan {campaigns.approve(plan_id, by, campaigns.now())} is approved by {by}")
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(help="the .csv, .parquet or .jsonl file to write")],
+    plan_id: Annotated[str | None, typer.Option("--plan", help="default: the newest plan")] = None,
+    day: Day = None,
+) -> None:
+    """Write a day's contact list, with messages, of those that aren't handed over yet."""
+    from churn_assets.campaign.contact_list import FORMATS, write_list
+
+    if file.suffix.lower() not in FORMATS:
+        raise typer.BadParameter(f"{file}: name it {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
+    with _campaigns() as campaigns:
+        now = campaigns.now()
+        found, rows = campaigns.export(plan_id, _day(day, now), now)
+        write_list(rows, file)
+    typer.echo(f"{len(rows)} contacts of plan {found} for {_day(day, now)} are in {file}")
+
+
+@app.command(name="handed-over")
+def handed_over(
+    *,
+    plan_id: PlanId = None,
+    day: Day = None,
+    by: By,
+) -> None:
+    """Record that a day's contacts went to the sending system; again, it changes nothing."""
+    with _campaigns() as campaigns:
+        now = campaigns.now()
+        done = campaigns.hand_over(plan_id, _day(day, now), now, by)
+    typer.echo(f"{done.new} contacts are in the ledger now, {done.already} were there already")
+    for rule, count in sorted(done.dropped.items()):
+        typer.echo(f"{count} not handed over: {_words(rule)}")
+
+
+@app.command()
+def cancel(*, plan_id: PlanId = None, by: By) -> None:
+    """Take a plan back; what was handed over stays in the ledger."""
+    with _campaigns() as campaigns:
+        typer.echo(f"plan {campaigns.cancel(plan_id, by)} is cancelled")
+
+
+@app.command()
+def forget(customer_id: Annotated[str, typer.Argument(help="whose contacts are erased")]) -> None:
+    """Erase a customer's contacts and answers from the ledger."""
+    with _campaigns() as campaigns:
+        typer.echo(f"{campaigns.ledger.erase(customer_id)} events are erased")
+
+
+def _channels(contacts: list[str] | None) -> dict[str, Any] | None:
+    """The settings' channels with other contacts a day; None where none are given."""
+    from churn_assets.campaign.limits import with_contacts
+
+    if contacts is None:
+        return None
+    try:
+        return with_contacts(load_settings().campaign.channels, contacts)
+    except ValueError as error:
+        raise typer.BadParameter(f"--contacts: {error}") from error
+
+
+def _day(day: datetime | None, now: datetime) -> date:
+    return now.date() if day is None else day.date()
+
+
+def _words(rule: str) -> str:
+    from churn_assets.campaign.eligibility import RULES
+
+    return RULES.get(rule, rule.replace("_", " "))
+
+
+def _show(plan: Plan, status: str, as_json: bool) -> None:
+    report = plan.report
+    if as_json:
+        typer.echo(to_json(report | {"status": status}), nl=False)
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(
+        f"Plan {plan.plan_id} ({status}), {report['days'][0]} to {report['days'][-1]}, "
+        f"release {report['release_id']}"
+    )
+    console.print(
+        f"{report['contacts']:,} contacts of {report['customers']:,} customers "
+        f"({report['promised']:,} promised before); expected value "
+        f"{report['expected_value']:,.2f}, cost {report['expected_cost']:,.2f} of "
+        f"{report['budget']:,.2f}; at most {100 * report['gap']:.2f} % below the best plan"
+    )
+    more = report["value_of_one_more"]
+    console.print(
+        "One more brings: " + ", ".join(f"{name} {value:,.2f}" for name, value in more.items())
+    )
+    days = Table("day", *report["contacts_a_day"])
+    for row in report["by_day"]:
+        days.add_row(*(f"{value}" for value in row.values()))
+    console.print(days)
+    for rule, count in report["excluded"].items():
+        console.print(f"{count:,} left out: {_words(rule)}")
+    table = Table("day", "customer", "channel", "offer", "leaves", "worth", "cost")
+    for row in plan.contacts.slice(0, SHOWN_CONTACTS).to_pylist():
+        table.add_row(
+            f"{row['day']}",
+            row["customer_id"],
+            row["channel"],
+            f"{row['offer_percentage']} %",
+            f"{row['churn_risk']:.0%}",
+            f"{row['expected_value']:.2f}",
+            f"{row['expected_cost']:.2f}",
+        )
+    console.print(table)
+    if plan.contacts.num_rows > SHOWN_CONTACTS:
+        console.print(
+            f"… and {plan.contacts.num_rows - SHOWN_CONTACTS:,} more: churn campaign export"
+        )

@@ -1,0 +1,63 @@
+"""Who may be contacted, when and how often: rules that a company states, as data."""
+
+from __future__ import annotations
+
+from datetime import date
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from churn_assets.domain.paths import AbsolutePath
+
+
+class Cap(BaseModel):
+    """The most contacts of one customer.
+
+    Attributes:
+        contacts: so many at most.
+        days: within so many days.
+        channel: by this channel; by all of them together where none is named.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    contacts: int = Field(ge=0)
+    days: int = Field(ge=1, le=3_650)
+    channel: str | None = None
+
+
+class ContactRules(BaseModel):
+    """What keeps a customer out of a campaign, beside an opt-out, a lacking consent and the control
+    group. The contacts of the past are those of the product's own ledger.
+
+    Attributes:
+        suppression_list: a text file or CSV whose first column holds customer ids, one a line.
+        complaint_days: nobody who complained in so many days.
+        minimum_tenure: months with the company.
+        minimum_monthly_value: currency a month.
+        blackout_dates: days without any contact, as 2026-12-25.
+        cooldown_days: days without another contact after one.
+        caps: the most contacts of a customer, by channel and period.
+        zones: the time zones that customers live in. Who has none is contacted only at hours that
+            are allowed in all of them; empty: the service's default zone.
+        consent_needed: only who is known to have consented.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    suppression_list: AbsolutePath | None = None
+    complaint_days: int = Field(90, ge=0, le=3_650)
+    minimum_tenure: int = Field(0, ge=0)
+    minimum_monthly_value: float = Field(0.0, ge=0)
+    blackout_dates: tuple[date, ...] = ()
+    cooldown_days: int = Field(7, ge=0, le=365)
+    caps: tuple[Cap, ...] = (Cap(contacts=3, days=30),)
+    zones: tuple[str, ...] = ()
+    consent_needed: bool = False
+
+    @field_validator("zones")
+    @classmethod
+    def _known(cls, zones: tuple[str, ...]) -> tuple[str, ...]:
+        if strangers := [zone for zone in zones if zone not in available_timezones()]:
+            raise ValueError(f"{strangers[0]!r} is no time zone; write one as in Europe/Madrid")
+        return zones

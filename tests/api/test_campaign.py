@@ -1,0 +1,272 @@
+"""The campaign and the contact ledger over real HTTP."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from churn_assets.campaign.history import Event
+from churn_assets.campaign.ledger import Ledger
+from churn_assets.serving.schemas import SAMPLE_REQUEST
+from tests.api.conftest import publish_predictions, publish_small_release
+from tests.api.server import Server, running, wait_for
+
+KEY = "the-key-of-ana"
+LATER = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a small release and predictions for 90 customers."""
+    home = tmp_path_factory.mktemp("home")
+    publish_small_release(home, tmp_path_factory.mktemp("release"))
+    publish_predictions(home, tmp_path_factory.mktemp("predictions"))
+    return home
+
+
+@pytest.fixture(scope="module")
+def server(home: Path) -> Iterator[Server]:
+    """A server whose one API key is Ana's."""
+    hashed = f"ana:{hashlib.sha256(KEY.encode()).hexdigest()}"
+    channels = json.dumps({"email": {"contacts_a_day": 6}, "call": {"contacts_a_day": 2}})
+    with running(
+        home,
+        CHURN_API__KEY_HASHES=hashed,
+        CHURN_CAMPAIGN__BUDGET="900",
+        CHURN_CAMPAIGN__CHANNELS=channels,
+    ) as process:
+        wait_for(process.url + "/readyz", process)
+        yield process
+
+
+@pytest.fixture
+def client(server: Server, home: Path) -> Iterator[httpx.Client]:
+    """Ana, and a ledger in which nothing is yet."""
+    for file in home.glob("ledger.sqlite3*"):
+        file.unlink()
+    headers = {"x-api-key": KEY}
+    with httpx.Client(base_url=server.url, timeout=30, headers=headers) as session:
+        yield session
+
+
+def posted(client: httpx.Client, path: str, **body: Any) -> dict[str, Any]:
+    """The answer to a POST that succeeds."""
+    answer = client.post(path, json=body)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def sent(customer: str, days: float, kind: Any = "sent") -> Event:
+    """Something that happened so many days ago."""
+    return Event(
+        event_key=f"{customer}-{kind}-{days}",
+        customer_id=customer,
+        kind=kind,
+        occurred_at=datetime.now(UTC) - timedelta(days=days),
+    )
+
+
+def told(home: Path, *events: Event) -> None:
+    """Put events into the server's ledger, as another process would."""
+    ledger = Ledger.open("", home)
+    ledger.record(events)
+    ledger.close()
+
+
+def test_a_day_of_a_campaign(client: httpx.Client) -> None:
+    """Planned, looked at, approved by the key's owner, exported and handed over, once."""
+    plan = posted(client, "/campaign/plan")
+    assert (plan["status"], plan["contacts"] > 8) == ("draft", True)
+    page = client.get("/campaign/plan/contacts", params={"sort": "expected_value"}).json()
+    assert page["total"] == plan["contacts"]
+    assert page["expected_value"] == pytest.approx(plan["expected_value"], abs=0.02)
+    refused = client.get("/campaign/plan/list", params={"day": LATER})
+    assert refused.status_code == 409
+    assert "approve it first" in refused.json()["detail"][0]["msg"]
+    assert posted(client, "/campaign/plan/approve")["status"] == "approved"
+    listed = client.get("/campaign/plan/list", params={"day": LATER})
+    assert listed.headers["content-type"].startswith("text/csv")
+    assert f"{LATER}.csv" in listed.headers["content-disposition"]
+    rows = list(csv.DictReader(io.StringIO(listed.text, newline="")))
+    assert len(rows) == 8
+    lines = client.get("/campaign/plan/list", params={"day": LATER, "format": "jsonl"}).text
+    assert [json.loads(x)["customer_id"] for x in lines.splitlines()] == [
+        row["customer_id"] for row in rows
+    ]
+    done = posted(client, "/campaign/plan/handed-over", day=LATER)
+    assert done == {"new": 8, "already": 0, "dropped": {}}
+    assert posted(client, "/campaign/plan/handed-over", day=LATER)["already"] == 8
+    steps = client.get("/campaign/plan").json()["steps"]
+    assert [(s["step"], s["who"]) for s in steps] == [
+        ("planned", "ana"),
+        ("approved", "ana"),
+        (f"handed over {LATER}", "ana"),
+    ]
+    assert posted(client, "/campaign/plan/cancel", plan_id=plan["plan_id"])["status"] == "cancelled"
+
+
+def test_limits_move_a_plan_without_keeping_one(client: httpx.Client) -> None:
+    """What the console's sliders ask."""
+    narrow = posted(client, "/campaign/replan", budget=300)
+    wide = posted(client, "/campaign/replan", budget=900, contacts_a_day={"email": 9})
+    assert narrow["expected_cost"] <= 300
+    assert narrow["expected_value"] < wide["expected_value"] <= wide["bound"]
+    assert max(day["email"] for day in wide["by_day"]) == 9
+    assert client.get("/campaign/plan").status_code == 409
+
+
+def test_contacts_are_searched_filtered_and_sorted(client: httpx.Client) -> None:
+    """By id, channel and day."""
+    posted(client, "/campaign/plan", days=2)
+
+    def found(**query: Any) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = client.get("/campaign/plan/contacts", params=query).json()[
+            "contacts"
+        ]
+        return rows
+
+    everybody = found()
+    one = everybody[3]
+    assert found(search=one["customer_id"]) == [one]
+    assert {row["channel"] for row in found(channel="call")} == {"call"}
+    assert {row["day"] for row in found(day=one["day"])} == {one["day"]}
+    values = [row["expected_value"] for row in found(sort="expected_value", descending=True)]
+    assert values == sorted(values, reverse=True)
+    assert found(start=2, count=1) == [everybody[2]]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/campaign/plan", {"budget": -1}, "budget"),
+        ("/campaign/plan", {"contacts_a_day": {"pigeon": 1}}, "contacts_a_day"),
+        ("/campaign/plan", {"surprise": 1}, "surprise"),
+        ("/campaign/replan", {"budget": "much"}, "budget"),
+        ("/campaign/plan/handed-over", {"day": "2026-02-30"}, "day"),
+        ("/campaign/plan/approve", {"plan_id": "../x"}, "plan_id"),
+    ],
+)
+def test_a_wrong_field_is_named(
+    path: str, body: dict[str, Any], field: str, client: httpx.Client
+) -> None:
+    """422, as everywhere."""
+    answer = client.post(path, json=body)
+    assert answer.status_code == 422
+    assert field in answer.json()["detail"][0]["loc"]
+
+
+def test_without_a_key_nothing_of_it_can_be_seen_or_done(server: Server) -> None:
+    """The same gate as before every other route."""
+    paths = ["/campaign/plan", "/campaign/plan/contacts", "/campaign/plan/list"]
+    assert {httpx.get(server.url + path).status_code for path in paths} == {401}
+    for path in ("", "/approve", "/cancel", "/handed-over"):
+        assert httpx.post(f"{server.url}/campaign/plan{path}", json={}).status_code == 401
+    assert httpx.post(f"{server.url}/campaign/replan", json={}).status_code == 401
+
+
+def test_who_is_not_in_the_ledger_is_answered_as_ever(client: httpx.Client, home: Path) -> None:
+    """The specification's sample, with an empty ledger and with one that knows others."""
+    before = posted(client, "/predict", **SAMPLE_REQUEST)
+    assert "contact_history" not in before["metadata"]
+    told(home, sent("B1", 3))
+    assert posted(client, "/predict", **SAMPLE_REQUEST) == before
+
+
+def test_a_history_that_the_caller_leaves_out_comes_from_the_ledger(
+    client: httpx.Client, home: Path
+) -> None:
+    """As if the caller had given it; the answer says so. What the caller gives wins."""
+    customer = SAMPLE_REQUEST["customer_id"]
+    told(home, sent(customer, 3), sent(customer, 2, "refused"))
+    given = {
+        "days_since_contact": 3,
+        "contacts_this_period": 1,
+        "acceptances_this_period": 0,
+        "refusals_this_period": 1,
+        "acceptances_in_cooldown": 0,
+        "previous_contacts": 0,
+        "previous_outcome": "failure",
+    }
+    filled = posted(client, "/predict", **SAMPLE_REQUEST)
+    by_caller = posted(client, "/predict", **SAMPLE_REQUEST, **given)
+    assert filled["metadata"].pop("contact_history") == {
+        "from_ledger": sorted(given),
+        "from_caller": [],
+        "opted_out": False,
+    }
+    assert by_caller["metadata"].pop("contact_history") == {
+        "from_ledger": [],
+        "from_caller": sorted(given),
+        "opted_out": False,
+    }
+    assert filled == by_caller
+    other = posted(client, "/predict", **SAMPLE_REQUEST, contacts_this_period=0)
+    history = other["metadata"]["contact_history"]
+    assert history["from_caller"] == ["contacts_this_period"]
+    assert "refusals_this_period" not in history["from_ledger"]
+    assert "days_since_contact" in history["from_ledger"]
+
+
+def test_a_batch_is_filled_row_by_row(client: httpx.Client, home: Path) -> None:
+    """Those whom the ledger knows, and nothing of the others or of rows that are refused."""
+    told(home, sent("C2", 1))
+    rows: list[Any] = [
+        SAMPLE_REQUEST | {"customer_id": "C1"},
+        SAMPLE_REQUEST | {"customer_id": "C2"},
+        {"customer_id": "C2"},
+        "no customer",
+    ]
+    results = posted(client, "/predict/batch", customers=rows)["results"]
+    assert "contact_history" not in results[0]["answer"]["metadata"]
+    single = posted(client, "/predict", **rows[1])
+    assert results[1]["answer"] == single
+    assert [bool(row["errors"]) for row in results] == [False, False, True, True]
+
+
+def test_feedback_is_a_contact_that_counts(client: httpx.Client) -> None:
+    """Reported once or twice: one contact, of which `/predict` knows at once."""
+    customer = SAMPLE_REQUEST["customer_id"]
+    event = {
+        "event_id": "evt-campaign-1",
+        "customer_id": customer,
+        "kind": "sent",
+        "occurred_at": (datetime.now(UTC) - timedelta(days=1, hours=1)).isoformat(),
+        "offer_percentage": 10,
+    }
+    posted(client, "/feedback", **event)
+    assert posted(client, "/feedback", **event)["duplicate"]
+    filled = posted(client, "/predict", **SAMPLE_REQUEST)
+    given = posted(
+        client, "/predict", **SAMPLE_REQUEST, days_since_contact=1, contacts_this_period=1
+    )
+    del filled["metadata"]["contact_history"], given["metadata"]["contact_history"]
+    assert filled == given
+
+
+def test_a_ledger_that_cannot_be_read_lets_no_contact_pass(
+    client: httpx.Client, home: Path
+) -> None:
+    """503, since the caps can't be judged; it mends itself. Others' routes don't notice."""
+    told(home, sent("B1", 1))
+    file = home / "ledger.sqlite3"
+    whole = file.read_bytes()
+    file.write_bytes(b"no database at all, but longer than a header of a hundred bytes" * 9)
+    refused = client.post("/predict", json=SAMPLE_REQUEST)
+    assert refused.status_code == 503
+    assert refused.json()["detail"][0]["type"] == "ledger_unavailable"
+    assert "retry-after" in refused.headers
+    assert client.get("/customers").status_code == 200
+    file.write_bytes(whole)
+    assert sqlite3.connect(file).execute("SELECT count(*) FROM contact_events").fetchone() == (1,)
+    assert client.post("/predict", json=SAMPLE_REQUEST).status_code == 200

@@ -1,0 +1,231 @@
+"""Who is left out, by which rule, and when the others may be contacted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from churn_assets.campaign.config import Channel
+from churn_assets.campaign.eligibility import RULES, Crowd, Terms, Window, eligible
+from churn_assets.campaign.history import Event, History
+from churn_assets.campaign.people import PeopleError, Person, read_ids, read_people
+from churn_assets.domain.contact_rules import Cap, ContactRules
+from churn_assets.messages.shield.rules import QuietHours
+
+NOW = datetime(2026, 3, 10, 6, tzinfo=UTC)
+DAYS = [date(2026, 3, 10) + timedelta(days=i) for i in range(3)]
+CHANNELS = {
+    "email": Channel(contacts_a_day=9),
+    "call": Channel(contacts_a_day=9, hours=(9, 20)),
+}
+
+
+def contacted(days: float, channel: str = "email") -> Event:
+    """A contact so many days ago."""
+    return Event(
+        event_key=f"e{days}{channel}",
+        customer_id="A",
+        kind="sent",
+        occurred_at=NOW - timedelta(days=days),
+        channel=channel,
+    )
+
+
+def complaint(days: float) -> Event:
+    """A complaint so many days ago."""
+    return contacted(days).model_copy(update={"kind": "complained"})
+
+
+def outcome(
+    person: Person | None = None,
+    events: tuple[Event, ...] = (),
+    *,
+    rules: Mapping[str, Any] | None = None,
+    tenure: int = 12,
+    control: bool = False,
+    suppressed: frozenset[str] = frozenset(),
+    zones: tuple[str, ...] = ("Europe/Madrid",),
+) -> tuple[str | None, list[list[bool]]]:
+    """The rule that leaves one customer out, and the days and channels that are open to them."""
+    crowd = Crowd(
+        ["A"],
+        np.array([tenure]),
+        np.array([50.0]),
+        {"A": person} if person else {},
+        {"A": History.of(events)} if events else {},
+        np.array([control]),
+    )
+    terms = Terms(
+        ContactRules(**(rules or {})),
+        CHANNELS,
+        DAYS,
+        suppressed,
+        QuietHours(start=22, end=8),
+        zones,
+        NOW,
+    )
+    found = eligible(crowd, terms)
+    rule = int(found.rule[0])
+    assert found.counts() == ({} if rule < 0 else {list(RULES)[rule]: 1})
+    return (None if rule < 0 else list(RULES)[rule]), found.open[0].tolist()
+
+
+ALL_DAYS = [[True, True]] * 3
+
+
+@pytest.mark.parametrize(
+    ("named", "given"),
+    [
+        ("opt_out", {"person": Person(opt_out=True)}),
+        ("opt_out", {"events": (contacted(90).model_copy(update={"kind": "opted_out"}),)}),
+        ("consent", {"person": Person(consent=False)}),
+        ("consent", {"rules": {"consent_needed": True}}),
+        ("suppression_list", {"suppressed": frozenset("A")}),
+        ("control_group", {"control": True}),
+        ("complaint", {"person": Person(complained_on=date(2026, 3, 1))}),
+        ("complaint", {"events": (complaint(89),)}),
+        ("minimum_tenure", {"rules": {"minimum_tenure": 13}}),
+        ("minimum_value", {"rules": {"minimum_monthly_value": 50.01}}),
+        ("blackout_dates", {"rules": {"blackout_dates": DAYS}}),
+        ("cooldown", {"events": (contacted(1),)}),
+        ("cooldown", {"events": (contacted(-5),)}),
+        ("caps", {"events": (contacted(8), contacted(16), contacted(24))}),
+        ("caps", {"rules": {"caps": [Cap(contacts=0, days=1)]}}),
+        ("quiet_hours", {"zones": ("Pacific/Kiritimati", "Pacific/Midway")}),
+    ],
+)
+def test_each_rule_leaves_out_and_is_named(named: str, given: dict[str, Any]) -> None:
+    """What the contact list's reader asks first: why isn't this customer in it?"""
+    rule, days = outcome(**given)
+    assert rule == named
+    assert not np.any(days)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"person": Person(opt_out=False, consent=True), "rules": {"consent_needed": True}},
+        {"suppressed": frozenset("B")},
+        {"person": Person(complained_on=date(2025, 3, 1))},
+        {"events": (complaint(91),)},
+        {"events": (complaint(1),), "rules": {"complaint_days": 0}},
+        {"rules": {"minimum_tenure": 12, "minimum_monthly_value": 50}},
+        {"events": (contacted(7),)},
+        {"events": (contacted(8), contacted(16), contacted(31))},
+    ],
+)
+def test_who_just_fits_is_not_left_out(given: dict[str, Any]) -> None:
+    """A rule's edge."""
+    assert outcome(**given) == (None, ALL_DAYS)
+
+
+def test_rules_of_days_and_channels_close_only_these() -> None:
+    """A cooldown that ends, a blackout of one day, a cap on one channel."""
+    assert outcome(events=(contacted(6),))[1] == [[False] * 2, [True] * 2, [True] * 2]
+    assert outcome(rules={"blackout_dates": [DAYS[1]]})[1] == [[True] * 2, [False] * 2, [True] * 2]
+    capped = {"caps": [Cap(contacts=1, days=30, channel="call")]}
+    assert outcome(events=(contacted(10, "call"),), rules=capped) == (None, [[True, False]] * 3)
+    capped = {"caps": [Cap(contacts=1, days=11, channel="call")]}
+    assert outcome(events=(contacted(10, "call"),), rules=capped)[1][2] == [True, True]
+
+
+def terms(*zones: str, now: datetime = NOW) -> Terms:
+    """With customers in these zones."""
+    quiet = QuietHours(start=22, end=8)
+    return Terms(ContactRules(), CHANNELS, DAYS, frozenset(), quiet, zones, now)
+
+
+def test_hours_are_those_of_the_customers_own_zone() -> None:
+    """Quiet hours end at eight there; calls have hours of their own."""
+    email, call = terms("UTC").windows("Asia/Tokyo")[1]
+    assert email is not None
+    assert call is not None
+    assert [t.isoformat() for t in email] == [
+        "2026-03-11T08:00:00+09:00",
+        "2026-03-11T22:00:00+09:00",
+    ]
+    assert [t.isoformat() for t in call] == [
+        "2026-03-11T09:00:00+09:00",
+        "2026-03-11T20:00:00+09:00",
+    ]
+
+
+def test_an_unknown_zone_leaves_the_hours_that_all_zones_allow() -> None:
+    """From New York's morning to Madrid's evening, in UTC; it isn't silently one of them."""
+    email, _ = terms("Europe/Madrid", "America/New_York").windows(None)[1]
+    assert email == Window(
+        datetime(2026, 3, 11, 12, tzinfo=UTC), datetime(2026, 3, 11, 21, tzinfo=UTC)
+    )
+    assert terms("Europe/Madrid", "Asia/Tokyo", "America/New_York").windows(None)[1][1] is None
+
+
+def test_what_is_left_of_today_begins_now() -> None:
+    """An hour that has passed is offered to nobody."""
+    at_noon = NOW.replace(hour=12)
+    email, _ = terms("UTC", now=at_noon).windows("UTC")[0]
+    assert email == Window(at_noon, at_noon.replace(hour=22))
+    late = NOW.replace(hour=21, minute=45)
+    assert terms("UTC", now=late).windows("UTC")[0] == [None, None]
+
+
+def test_the_clocks_change(tmp_path: Path) -> None:
+    """On the day on which an hour lacks, nine o'clock is still nine o'clock."""
+    spring = Terms(
+        ContactRules(), CHANNELS, [date(2026, 3, 29)], frozenset(),
+        QuietHours(start=22, end=8), ("UTC",), NOW,
+    )  # fmt: skip
+    _, call = spring.windows("Europe/Madrid")[0]
+    assert call is not None
+    assert call.not_before.isoformat() == "2026-03-29T09:00:00+02:00"
+
+
+def test_people_are_read_from_csv_and_parquet(tmp_path: Path) -> None:
+    """The same people, whichever file; what is empty is unknown."""
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    file = tmp_path / "people.csv"
+    file.write_text(
+        "\ufeffcustomer_id,first_name,zone,opt_out,consent,complained_on,other\n"
+        "A,Zoë,Europe/Madrid,no,Yes,2026-03-01,x\nB,,,,,,\n",
+        encoding="utf-8",
+    )
+    people = read_people(file)
+    assert people == {
+        "A": Person("Zoë", "Europe/Madrid", False, True, date(2026, 3, 1)),
+        "B": Person(),
+    }
+    pyarrow.parquet.write_table(pyarrow.csv.read_csv(file), tmp_path / "people.parquet")
+    assert read_people(tmp_path / "people.parquet") == people
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("name\nA\n", "there is no column customer_id"),
+        ("customer_id,opt_out\nA,maybe\n", "row 1: opt_out is neither yes nor no"),
+        ("customer_id\nA\nA\n", "row 2 names a customer that an earlier row names"),
+        ("customer_id,zone\nA,Mars\n", "row 1: zone is no IANA time zone"),
+        ("customer_id,complained_on\nA,yesterday\n", "row 1: complained_on is no date"),
+        ('customer_id,zone\n"",UTC\n', "row 1 has no customer_id"),
+    ],
+)
+def test_a_doubtful_table_stops_the_plan(lines: str, said: str, tmp_path: Path) -> None:
+    """An opt-out that can't be read must not pass for none."""
+    file = tmp_path / "people.csv"
+    file.write_text(lines, encoding="utf-8")
+    with pytest.raises(PeopleError, match=said):
+        read_people(file)
+
+
+def test_a_suppression_list_is_the_first_column(tmp_path: Path) -> None:
+    """With a header or without, as text or CSV."""
+    file = tmp_path / "no.csv"
+    file.write_text("customer_id,why\nA,asked\n\n B ,\n", encoding="utf-8")
+    assert read_ids(file) == {"A", "B"}

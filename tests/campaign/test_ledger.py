@@ -1,0 +1,189 @@
+"""The contact ledger: what was acknowledged is kept once, on disk, and can be forgotten."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from churn_assets.campaign.history import Event, History, Kind
+from churn_assets.campaign.ledger import Ledger, LedgerError
+
+NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+
+def event(key: str, kind: Kind = "sent", days: float = 0.0, customer: str = "A1") -> Event:
+    """An event so many days before `NOW`."""
+    return Event(
+        event_key=key,
+        customer_id=customer,
+        kind=kind,
+        occurred_at=NOW - timedelta(days=days),
+        channel="email" if kind == "sent" else None,
+        offer_percentage=10,
+    )
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A ledger's URL: a file of this test's, or a real server that the tests start."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ledger.sqlite3'}"
+    return str(request.getfixturevalue("postgresql"))
+
+
+def test_an_event_is_kept_once_and_for_good(url: str) -> None:
+    """Another process's ledger finds it; telling it again changes nothing."""
+    first = Ledger(url)
+    assert first.is_empty()
+    assert first.record([event("e1"), event("e2", "accepted", -0.1)]) == 2
+    assert first.record([event("e1"), event("e2", "accepted", -0.1)]) == 0
+    first.close()
+    again = Ledger(url)
+    assert not again.is_empty()
+    [contact] = again.histories(["A1", "nobody"])["A1"].contacts
+    assert (contact.when, contact.channel, contact.answer) == (NOW, "email", "accepted")
+    assert set(again.histories()) == {"A1"}
+    again.close()
+
+
+def test_many_writers_lose_nothing(url: str) -> None:
+    """Eight threads with ledgers of their own, half of the events told twice."""
+
+    def tell(writer: int) -> int:
+        ledger = Ledger(url)
+        numbers = range(10 * (writer // 2), 10 * (writer // 2) + 10)
+        new = sum(ledger.record([event(f"e{i}", customer=f"C{i}")]) for i in numbers)
+        ledger.close()
+        return new
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(tell, range(8))) == 40
+    ledger = Ledger(url)
+    assert len(ledger.histories()) == 40
+    ledger.close()
+
+
+def test_a_customer_can_be_forgotten(url: str) -> None:
+    """Theirs only."""
+    ledger = Ledger(url)
+    ledger.record([event("e1"), event("e2"), event("e3", customer="B2")])
+    assert ledger.erase("A1") == 2
+    assert ledger.erase("A1") == 0
+    assert set(ledger.histories()) == {"B2"}
+    ledger.close()
+
+
+def test_all_of_a_write_or_nothing(url: str) -> None:
+    """A process that is killed in the middle has written nothing."""
+    ledger = Ledger(url)
+    ledger.record([event("e0", customer="B2")])
+    program = (
+        "import sys, time\n"
+        "from churn_assets.campaign.ledger import Ledger, insert_events\n"
+        "from tests.campaign.test_ledger import event\n"
+        "with Ledger(sys.argv[1]).writing() as connection:\n"
+        "    insert_events(connection, [event(f'k{i}') for i in range(50)])\n"
+        "    print('half', flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", program, url], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"half\n"
+    child.send_signal(signal.SIGKILL)
+    child.wait(timeout=20)
+    child.stdout.close()
+    assert ledger.record([event(f"k{i}") for i in range(100)]) == 100
+    assert len(ledger.histories()["A1"].contacts) == 100
+    ledger.close()
+
+
+def test_reading_makes_no_file_and_writing_a_private_one(tmp_path: Path) -> None:
+    """Whom a company contacts is nobody else's business."""
+    ledger = Ledger.open("", tmp_path / "home")
+    assert ledger.is_empty()
+    assert ledger.histories() == {}
+    assert ledger.plan() is None
+    assert not (tmp_path / "home").exists()
+    ledger.record([event("e1")])
+    file = tmp_path / "home" / "ledger.sqlite3"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    file.unlink()
+    assert ledger.is_empty()
+    assert ledger.record([event("e2")]) == 1
+    ledger.close()
+
+
+def test_what_is_wrong_is_said_in_one_line_without_a_password(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A variable that isn't set, a file that is no database, a server that isn't there."""
+    monkeypatch.delenv("CHURN_NOT_SET", raising=False)
+    with pytest.raises(LedgerError, match="names the variable CHURN_NOT_SET, which is not set"):
+        Ledger("postgresql+psycopg2://u:${CHURN_NOT_SET}@h/d")
+    with pytest.raises(LedgerError, match="can't be used"):
+        Ledger("nonsense")
+    broken = tmp_path / "broken.sqlite3"
+    broken.write_bytes(os.urandom(4096))
+    with pytest.raises(LedgerError, match="file is not a database"):
+        Ledger(f"sqlite:///{broken}").is_empty()
+    monkeypatch.setenv("CHURN_NOT_SET", "s3cret-of-nobody")
+    gone = Ledger(f"postgresql+psycopg2://u:${{CHURN_NOT_SET}}@/d?host={tmp_path}")
+    with pytest.raises(LedgerError) as error:
+        gone.is_empty()
+    assert "s3cret" not in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_history_is_what_predict_takes() -> None:
+    """Counts of the period, the days since, the answers; a contact of the period before apart."""
+    history = History.of(
+        [
+            event("a", days=40),
+            event("b", "refused", 39),
+            event("c", days=9),
+            event("d", "refused", 8),
+            event("e", days=4),
+            event("f", "accepted", 3.5),
+        ]
+    )
+    assert history.fields(NOW, cooldown_days=7) == {
+        "days_since_contact": 4,
+        "contacts_this_period": 2,
+        "acceptances_this_period": 1,
+        "refusals_this_period": 1,
+        "acceptances_in_cooldown": 1,
+        "previous_contacts": 1,
+        "previous_outcome": "success",
+        "contact_channel": None,
+    }
+    assert (history.within(NOW, 7), history.within(NOW, 30, "email")) == (1, 2)
+    assert history.within(NOW, 30, "call") == 0
+
+
+def test_a_contact_that_two_systems_tell_of_is_one() -> None:
+    """The plan's hand-over, then the sending system's report; a report without a plan is another's.
+
+    Two reports of one system are two contacts, however near."""
+    planned, told = event("plan:P:A1", days=1), event("crm-1", days=0.8)
+    assert len(History.of([planned, told]).contacts) == 1
+    assert len(History.of([told, planned.model_copy(update={"occurred_at": NOW})]).contacts) == 1
+    assert len(History.of([planned, event("crm-2", days=-2)]).contacts) == 2
+    assert len(History.of([event("crm-1", days=0.9), event("crm-2", days=0.8)]).contacts) == 2
+
+
+def test_opting_out_and_in_again_and_complaints() -> None:
+    """The newest of them holds."""
+    gone = [event("a", "opted_out", 3), event("b", "complained", 2)]
+    assert (History.of(gone).opted_out, History.of(gone).complained) == (
+        True,
+        NOW - timedelta(days=2),
+    )
+    assert not History.of([*gone, event("c", "opted_in", 1)]).opted_out

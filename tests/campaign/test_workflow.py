@@ -1,0 +1,309 @@
+"""A plan from draft to hand-over, on a small real release: what a retention team does in a day."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from churn_assets.campaign.config import CampaignConfig, Channel
+from churn_assets.campaign.contact_list import DANGEROUS, LIST, list_bytes, name_tag, write_list
+from churn_assets.campaign.history import Event
+from churn_assets.campaign.ledger import Ledger
+from churn_assets.campaign.plan import Plan
+from churn_assets.campaign.workflow import CampaignError, Campaigns
+from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.serving.engine import RetentionEngine
+from churn_assets.serving.schemas import PredictRequest
+from churn_assets.storage.local import LocalArtifactStore
+
+NOW = datetime(2026, 3, 10, 6, tzinfo=UTC)
+TODAY, TOMORROW = NOW.date(), NOW.date() + timedelta(days=1)
+SETTINGS: dict[str, Any] = {
+    "budget": 900.0,
+    "channels": {
+        "email": Channel(contacts_a_day=6),
+        "call": Channel(contacts_a_day=2, cost=1.0, hours=(9, 20)),
+    },
+}
+
+FEATURES = {*PredictRequest.model_fields}
+
+Desk = Callable[..., Campaigns]
+
+
+@pytest.fixture
+def desk(store: LocalArtifactStore, tmp_path: Path) -> Desk:
+    """Makes campaigns with settings of one's own on this test's ledger."""
+
+    def make(in_control: Callable[[str], bool] = lambda _: False, **changes: Any) -> Campaigns:
+        config = CampaignConfig.model_validate(SETTINGS | changes)
+        return Campaigns(store, Ledger.open("", tmp_path), config, "Europe/Madrid", in_control)
+
+    return make
+
+
+def people(tmp_path: Path, lines: str) -> Path:
+    """A table of people with these lines."""
+    file = tmp_path / "people.csv"
+    file.write_text(f"customer_id,first_name,zone,opt_out\n{lines}", encoding="utf-8")
+    return file
+
+
+def sent(customer: str, when: datetime) -> Event:
+    """A contact that another system reports."""
+    return Event(event_key=f"crm-{customer}", customer_id=customer, kind="sent", occurred_at=when)
+
+
+def customers_of(plan: Plan, day: date | None = None) -> list[str]:
+    """Whom the plan contacts, on a day or at all."""
+    rows = plan.contacts.to_pylist()
+    return [row["customer_id"] for row in rows if day in (None, row["day"])]
+
+
+def test_a_plan_holds_its_limits_and_nobody_twice(desk: Desk) -> None:
+    """Seven days, places and money; the bound and the sums agree with the rows."""
+    campaigns = desk()
+    plan = campaigns.plan(NOW, "Ana")
+    rows, report = plan.contacts.to_pylist(), plan.report
+    a_day = Counter((row["day"], row["channel"]) for row in rows)
+    assert all(n <= SETTINGS["channels"][c].contacts_a_day for (_, c), n in a_day.items())
+    assert len({row["day"] for row in rows}) == 7
+    assert len(set(customers_of(plan))) == len(rows) == report["contacts"]
+    assert sum(row["expected_cost"] for row in rows) <= 900
+    assert sum(row["expected_value"] for row in rows) == pytest.approx(report["expected_value"])
+    assert 0.95 * report["bound"] <= report["expected_value"] <= report["linear_bound"]
+    assert report["linear_bound"] <= report["bound"]
+    values = [point["value"] for point in report["pareto"]["money"]]
+    assert values[0] < values[-1]
+    assert report["pareto"]["contacts"][0]["value"] < report["pareto"]["contacts"][-1]["value"]
+    assert campaigns.show()[1] == "draft"
+    assert campaigns.show()[0].report == report
+
+
+def test_who_is_left_out_is_listed_with_the_rule(desk: Desk, tmp_path: Path) -> None:
+    """Opt-out, control group, cooldown: none is in the plan, each is in the list."""
+    before = customers_of(desk().planner(NOW).plan(curves=False))
+    gone, control, lately = before[:3]
+    file = people(tmp_path, f"{gone},,,yes\n")
+    campaigns = desk(lambda customer: customer == control, people=file)
+    campaigns.ledger.record([sent(lately, NOW - timedelta(hours=1))])
+    plan = campaigns.plan(NOW, "Ana", curves=False)
+    rules = {row["customer_id"]: row["rule"] for row in plan.excluded.to_pylist()}
+    assert rules == {gone: "opt_out", control: "control_group", lately: "cooldown"}
+    assert plan.report["excluded"] == {"opt_out": 1, "control_group": 1, "cooldown": 1}
+    assert not set(customers_of(plan)) & set(rules)
+
+
+def test_a_history_counts_as_post_predict_counts_it(desk: Desk) -> None:
+    """What a contact would bring somebody with a history is what the engine says of them, and less
+    than before they accepted."""
+    campaigns = desk(rules={"cooldown_days": 0})
+    plan = campaigns.plan(NOW, "Ana", curves=False)
+    first = plan.contacts.to_pylist()[0]["customer_id"]
+    when = NOW - timedelta(days=2)
+    accepted = sent(first, when).model_copy(update={"event_key": "a", "kind": "accepted"})
+    campaigns.ledger.record([sent(first, when), accepted])
+    planner = campaigns.planner(NOW)
+    place = planner.ids.index(first)
+    value, cost = planner.options.special[place]
+    assert value[0].max() < planner.options.value[place].max()
+    assert (np.diff(value[:, 3])[:5] > 0).all()  # the more of the cooldown is over, the better
+    customer = {k: v for k, v in planner.sources.table.to_pylist()[place].items() if k in FEATURES}
+    history = campaigns.ledger.histories([first])[first].fields(NOW, 7)
+    engine = RetentionEngine.load(ReleaseRegistry(campaigns.store).folder())
+    request = PredictRequest.model_validate({"name": "Sam"} | customer | history)
+    alternatives = engine.predict(request, exact=True)["metadata"]["alternatives"][1:]
+    assert [a["expected_value"] for a in alternatives] == pytest.approx(value[0].tolist())
+    assert [a["expected_cost"] for a in alternatives] == pytest.approx(cost[0].tolist())
+
+
+def test_a_draft_is_no_list(desk: Desk) -> None:
+    """It has to be approved, by somebody, and who and when is kept; a cancelled one stays so."""
+    campaigns = desk()
+    with pytest.raises(CampaignError, match="there is no plan yet"):
+        campaigns.show()
+    plan = campaigns.plan(NOW, "Ana", curves=False)
+    with pytest.raises(CampaignError, match="is a draft: approve it first"):
+        campaigns.export(None, TODAY, NOW)
+    with pytest.raises(CampaignError, match="is a draft: approve it first"):
+        campaigns.hand_over(None, TODAY, NOW, "Ana")
+    assert campaigns.approve(None, "Eva", NOW) == plan.plan_id
+    assert campaigns.approve(None, "Eva", NOW) == plan.plan_id
+    assert [(s.step, s.who) for s in campaigns.ledger.steps(plan.plan_id)] == [
+        ("planned", "Ana"),
+        ("approved", "Eva"),
+    ]
+    campaigns.cancel(plan.plan_id, "Ana")
+    with pytest.raises(CampaignError, match="is cancelled: make another one"):
+        campaigns.hand_over(None, TODAY, NOW, "Ana")
+    with pytest.raises(CampaignError, match="is cancelled: make another one"):
+        campaigns.approve(None, "Eva", NOW)
+
+
+def test_handing_over_twice_is_handing_over_once(desk: Desk) -> None:
+    """The day's contacts are in the ledger, the list is empty, the next plan leaves them alone."""
+    campaigns = desk()
+    plan = campaigns.plan(NOW, "Ana", curves=False)
+    campaigns.approve(None, "Eva", NOW)
+    today = customers_of(plan, TODAY)
+    assert len(campaigns.export(None, TODAY, NOW)[1]) == len(today) == 8
+    done = campaigns.hand_over(None, TODAY, NOW, "Ana")
+    assert (done.new, done.already, done.dropped) == (8, 0, {})
+    again = campaigns.hand_over(None, TODAY, NOW + timedelta(hours=1), "Ana")
+    assert (again.new, again.already, again.dropped) == (0, 8, {})
+    assert campaigns.export(None, TODAY, NOW)[1] == []
+    histories = campaigns.ledger.histories(today)
+    assert all(len(histories[customer].contacts) == 1 for customer in today)
+    later = campaigns.plan(NOW + timedelta(hours=2), "Ana", curves=False)
+    assert not set(customers_of(later)) & set(today)
+    assert later.report["excluded"] == {"cooldown": 8}
+
+
+def test_replanning_keeps_what_was_promised(desk: Desk) -> None:
+    """Tomorrow's contacts of an approved plan are in the next one, as they were; then that one
+    stands in the first one's place, and its hand-over writes each of them once."""
+    campaigns = desk()
+    first = campaigns.plan(NOW, "Ana", curves=False)
+    campaigns.approve(None, "Eva", NOW)
+    campaigns.hand_over(None, TODAY, NOW, "Ana")
+    morning = NOW + timedelta(days=1)
+    second = campaigns.plan(morning, "Ana", curves=False)
+    promised = {r["decision_id"]: r for r in first.contacts.to_pylist() if r["day"] >= TOMORROW}
+    kept = {r["decision_id"]: r for r in second.contacts.to_pylist() if r["promised"]}
+    assert kept.keys() == promised.keys()
+    assert all(kept[i] == row | {"promised": True} for i, row in promised.items())
+    a_day = Counter((row["day"], row["channel"]) for row in second.contacts.to_pylist())
+    assert all(n <= SETTINGS["channels"][c].contacts_a_day for (_, c), n in a_day.items())
+    campaigns.approve(second.plan_id, "Eva", morning)
+    assert campaigns.show(first.plan_id)[1] == "replaced"
+    assert campaigns.hand_over(None, TOMORROW, morning, "Ana").new == 8
+    with pytest.raises(CampaignError, match="is replaced"):
+        campaigns.hand_over(first.plan_id, TOMORROW, morning, "Ana")
+
+
+def test_two_planners_at_once(desk: Desk) -> None:
+    """Both plan the same customers; the second approval is refused, or nobody would know which of
+    two promises holds. Whoever hands over, each customer is contacted once."""
+    one, two = desk(), desk(budget=500.0)
+    plans = [one.plan(NOW, "Ana", curves=False), two.plan(NOW, "Eva", curves=False)]
+    one.approve(plans[0].plan_id, "Ana", NOW)
+    with pytest.raises(CampaignError, match=r"promises \d+ contacts that plan .* doesn't know of"):
+        two.approve(plans[1].plan_id, "Eva", NOW)
+
+    def hand_over(number: int) -> int:
+        desk_of = desk()
+        return desk_of.hand_over(plans[0].plan_id, TODAY, NOW, f"worker {number}").new
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(hand_over, range(4))) == 8
+    histories = one.ledger.histories()
+    assert len(histories) == 8
+    assert all(len(history.contacts) == 1 for history in histories.values())
+
+
+def test_who_opts_out_after_the_approval_is_not_handed_over(desk: Desk) -> None:
+    """Nor is who was contacted by another system meanwhile; both are counted, by the rule."""
+    campaigns = desk()
+    plan = campaigns.plan(NOW, "Ana", curves=False)
+    campaigns.approve(None, "Eva", NOW)
+    gone, lately = customers_of(plan, TODAY)[:2]
+    out = sent(gone, NOW).model_copy(update={"kind": "opted_out"})
+    campaigns.ledger.record([out, sent(lately, NOW - timedelta(days=3))])
+    assert len(campaigns.export(None, TODAY, NOW)[1]) == 6
+    done = campaigns.hand_over(None, TODAY, NOW, "Ana")
+    assert (done.new, done.dropped) == (6, {"opt_out": 1, "cooldown": 1})
+
+
+def test_an_old_plan_is_not_handed_over(desk: Desk) -> None:
+    """It knows nothing of what has happened since."""
+    campaigns = desk(max_age_hours=12)
+    campaigns.plan(NOW, "Ana", curves=False)
+    campaigns.approve(None, "Eva", NOW)
+    with pytest.raises(CampaignError, match="is 25 hours old, and 12 are allowed"):
+        campaigns.hand_over(None, TOMORROW, NOW + timedelta(hours=25), "Ana")
+
+
+def test_a_night_has_nothing_to_send(desk: Desk) -> None:
+    """At 23:30 the day's contacts wait no longer: they are dropped, not sent at night."""
+    campaigns = desk()
+    campaigns.plan(NOW, "Ana", curves=False)
+    campaigns.approve(None, "Eva", NOW)
+    night = NOW.replace(hour=22, minute=30)
+    assert campaigns.export(None, TODAY, night)[1] == []
+    assert campaigns.hand_over(None, TODAY, night, "Ana").dropped == {"quiet_hours": 8}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "field", "tag"),
+    [
+        ("liquid", "", "{{ customer.first_name }}"),
+        ("handlebars", "", "{{first_name}}"),
+        ("mailchimp", "VORNAME", "*|VORNAME|*"),
+    ],
+)
+def test_the_list_says_everything_that_the_sending_system_needs(
+    dialect: Any, field: str, tag: str, desk: Desk, tmp_path: Path
+) -> None:
+    """Names as merge tags; where one is known, the filled text; hours in the customer's zone."""
+    assert name_tag(dialect, field) == tag
+    plan = desk().plan(NOW, "Ana", curves=False)
+    named, *_ = customers_of(plan, TODAY)
+    file = people(tmp_path, f"{named},Zoë,America/New_York,no\n")
+    campaigns = desk(dialect=dialect, name_tag=field, people=file)
+    campaigns.approve(None, "Eva", NOW)
+    _, rows = campaigns.export(None, TODAY, NOW)
+    assert [list(row) for row in rows] == [LIST.names] * 8
+    for row in rows:
+        assert row["decision_id"] == f"{plan.plan_id}:{row['customer_id']}"
+        assert tag in row["message"]
+        assert f"{row['offer_percentage']}%" in row["message"] or not row["offer_percentage"]
+        assert row["shield_passed"]
+        assert row["shield_violations"] == ""
+        assert row["reason"]
+        assert row["send_not_before"] < row["send_not_after"]
+    [mine] = [row for row in rows if row["customer_id"] == named]
+    assert mine["message_filled"] == mine["message"].replace(tag, "Zoë")
+    assert mine["send_not_before"] in ("2026-03-10T08:00:00-04:00", "2026-03-10T09:00:00-04:00")
+    assert mine["zone"] == "America/New_York"
+    others = [row for row in rows if row["customer_id"] != named]
+    assert all(row["message_filled"] is None for row in others)
+    assert all(row["zone"].startswith("unknown") for row in others)
+
+
+def test_every_format_holds_the_same_rows(desk: Desk, tmp_path: Path) -> None:
+    """Parquet, JSON Lines and CSV; a name without a format is refused."""
+    campaigns = desk()
+    campaigns.plan(NOW, "Ana", curves=False)
+    campaigns.approve(None, "Eva", NOW)
+    _, rows = campaigns.export(None, TODAY, NOW)
+    for suffix in (".csv", ".parquet", ".jsonl"):
+        write_list(rows, tmp_path / f"list{suffix}")
+    assert pq.read_table(tmp_path / "list.parquet").to_pylist() == rows
+    lines = (tmp_path / "list.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == rows
+    with (tmp_path / "list.csv").open(encoding="utf-8", newline="") as file:
+        read = list(csv.DictReader(file))
+    assert [row["message"] for row in read] == [row["message"] for row in rows]
+    with pytest.raises(ValueError, match=r"name the list \.csv, \.parquet or \.jsonl"):
+        write_list(rows, tmp_path / "list.xlsx")
+
+
+@pytest.mark.parametrize("begin", DANGEROUS)
+def test_a_cell_that_a_spreadsheet_would_run_is_defused(begin: str) -> None:
+    """A name such as =HYPERLINK(…) stays text, and so does what follows a tab."""
+    row = dict.fromkeys(LIST.names, "ok") | {"message_filled": f"{begin}cmd|' /C calc'!A0"}
+    content = list_bytes([row], ".csv").decode()
+    [read] = csv.DictReader(io.StringIO(content, newline=""))
+    assert read["message_filled"] == f"'{begin}cmd|' /C calc'!A0"
+    assert read["message"] == "ok"
