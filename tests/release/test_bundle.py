@@ -69,7 +69,7 @@ def test_broken_manifest_is_a_release_error(bundle: Path, tmp_path: Path) -> Non
         read_manifest(copy)
 
 
-def test_missing_room_is_refused(tmp_path: Path) -> None:
+def test_a_missing_component_is_refused(tmp_path: Path) -> None:
     """A release without one of its models must not come to be."""
     parts = write_parts(tmp_path / "parts")
     del parts["accept"]

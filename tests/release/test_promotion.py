@@ -135,6 +135,18 @@ def test_real_data_beats_synthetic_and_never_the_other_way(champion: Manifest) -
     assert (won.promoted, won.reason) == (True, "real data replaces synthetic")
 
 
+def test_figures_of_another_companys_customers_are_not_compared(champion: Manifest) -> None:
+    """They would be another population's; the new contract's release is the one that is wanted."""
+    poor = changed("risk.auc_oof", 0.6)
+    own = {name: {**facts, "contract": "Acme"} for name, facts in DATA.items()}
+    won = compare(champion, poor, own)
+    assert (won.promoted, won.reason) == (True, "customers of another contract: Acme")
+    of_acme = champion.model_copy(update={"data": own})
+    assert compare(of_acme, poor, DATA).reason == "customers of another contract: the built-in one"
+    same = compare(of_acme, poor, own)
+    assert (same.promoted, same.reason) == (False, "worse in risk.auc_oof")
+
+
 def test_one_synthetic_data_set_makes_a_release_synthetic() -> None:
     """A model of a real and of a generated table is no model of reality."""
     real, made = {"source": "mirror"}, {"source": "synthetic"}
