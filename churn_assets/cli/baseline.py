@@ -27,6 +27,6 @@ def baseline(switch: Annotated[Switch, typer.Argument()] = Switch.STATUS) -> Non
     """Have every server decide by rule and write reviewed templates only, or end it; no restart."""
     store = open_registry().store
     if switch is not Switch.STATUS:
-        kill_switch.throw(store, on=switch is Switch.ON)
+        kill_switch.set_switch(store, on=switch is Switch.ON)
     state = "on" if kill_switch.is_on(store) else "off"
     typer.echo(f"the baseline is {state} ({store.url}/pointers/{kill_switch.POINTER})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import uuid
 from collections.abc import Callable
@@ -10,7 +11,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import dagster as dg
-from dagster._utils.interrupts import setup_interrupt_handlers
 
 DEFINITIONS = "churn_assets.definitions"
 """The module that a fresh worker process imports to find the job again."""
@@ -54,7 +54,7 @@ def run_job(
     thread follows it through the instance's event log, so that what a person sees here is what the
     Dagster UI shows.
     """
-    setup_interrupt_handlers()  # SIGTERM ends a run as Ctrl-C does
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # it ends a run as Ctrl-C does
     ticket = {"churn/ticket": uuid.uuid4().hex}  # by which to find the run that we start
     job = dg.build_reconstructable_job(
         DEFINITIONS, "load_job", reconstructable_kwargs={"name": name}

@@ -86,7 +86,7 @@ def lift_report(
         }
     if report["verdict"] == "hurts":
         if outcomes_config.stop_when_it_hurts and not kill_switch.is_on(artifacts):
-            kill_switch.throw(artifacts, on=True)
+            kill_switch.set_switch(artifacts, on=True)
             report["sentence"] += " The kill switch was thrown."
         alert(report["sentence"], alerts_config)
     context.log.info(report["sentence"])

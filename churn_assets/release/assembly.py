@@ -114,8 +114,8 @@ def choose(
     return Gated(policy, served)
 
 
-def rooms_of(parts: Mapping[str, Path], preset: str, gated: Gated) -> dict[str, Path]:
-    """Which folder of which stage fills each room of a release.
+def component_folders(parts: Mapping[str, Path], preset: str, gated: Gated) -> dict[str, Path]:
+    """Which folder of which stage becomes which component of a release.
 
     Args:
         parts: asset name -> its artifact's folder.
@@ -124,9 +124,9 @@ def rooms_of(parts: Mapping[str, Path], preset: str, gated: Gated) -> dict[str, 
     return {
         "risk": parts["risk_model"],
         "accept": parts["accept_model"],
-        "policy": gated.policy.room,
+        "policy": gated.policy.folder,
         "baseline": parts["baseline_policies"] / preset / BASELINE,
-        "messages": gated.messages.room,
+        "messages": gated.messages.folder,
     }
 
 
@@ -148,8 +148,8 @@ def assemble(
     Returns:
         The content's digest.
     """
-    rooms = rooms_of(parts, terms.preset, gated)
-    collect(rooms, {asset: parts[asset] for asset in REPORT_OF.values()}, out)
+    folders = component_folders(parts, terms.preset, gated)
+    collect(folders, {asset: parts[asset] for asset in REPORT_OF.values()}, out)
     if schema := load_schema(customers):
         schema.save(out)
     messages = terms.messages_with(gated)

@@ -25,7 +25,7 @@ from churn_assets.storage.trees import file_sha256, tree_files, tree_sha256
 
 MANIFEST = "manifest.json"
 GOLDEN = "golden.json"
-ROOMS = ("risk", "accept", "policy", "baseline", "messages")
+COMPONENTS = ("risk", "accept", "policy", "baseline", "messages")
 NOT_SERVED = (
     "plots",
     "report.json",
@@ -123,24 +123,24 @@ class Manifest(BaseModel):
         }
 
 
-def collect(rooms: Mapping[str, Path], reports: Mapping[str, Path], out: Path) -> None:
-    """Copy model files into their rooms and every stage's report below `reports/`.
+def collect(components: Mapping[str, Path], reports: Mapping[str, Path], out: Path) -> None:
+    """Copy model files into their folders and every stage's report below `reports/`.
 
     Args:
-        rooms: room name (one of `ROOMS`) -> folder of the artifact that fills it.
+        components: component (one of `COMPONENTS`) -> folder of the artifact that fills it.
         reports: asset name -> folder of the artifact whose `report.json` is kept.
         out: an empty folder.
 
     Raises:
-        ReleaseError: a room is missing or unknown; names it.
+        ReleaseError: a component is missing or unknown; names it.
     """
-    if set(rooms) != set(ROOMS):
+    if set(components) != set(COMPONENTS):
         raise ReleaseError(
-            f"a release needs {sorted(ROOMS)}, got {sorted(rooms)}: "
-            "materialize the assets of the missing rooms first"
+            f"a release needs {sorted(COMPONENTS)}, got {sorted(components)}: "
+            "materialize the assets of the missing components first"
         )
-    for room, folder in rooms.items():
-        shutil.copytree(folder, out / room, ignore=_not_served_below(folder))
+    for name, folder in components.items():
+        shutil.copytree(folder, out / name, ignore=_not_served_below(folder))
     (out / "reports").mkdir()
     for asset, folder in reports.items():
         shutil.copyfile(folder / "report.json", out / "reports" / f"{asset}.json")

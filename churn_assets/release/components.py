@@ -77,12 +77,12 @@ class Champion:
 class Chosen:
     """A component that goes into a release.
 
-    room: the folder that fills its room. figures: what of its report section is now different.
+    folder: its files. figures: what of its report section is now different.
     serving: settings of the message writer that come with it.
     """
 
     component: Component
-    room: Path
+    folder: Path
     figures: Report
     serving: Report
 
@@ -128,18 +128,18 @@ def choose_policy(
         ReleaseError: nothing can be served: the best rule itself breaks a fact.
     """
     if not missed:
-        room = parts["policy_report"] / "policy"
-        return Chosen(Component(source="built"), room, {}, {})
+        folder = parts["policy_report"] / "policy"
+        return Chosen(Component(source="built"), folder, {}, {})
     current = world()
     rule_room = parts["baseline_policies"] / current.preset / best_rule
     wrong, rule_uplift = current.judge(load_policy(rule_room))
     against = "there is no champion"
     if champion is not None:
-        room = champion.folder / "policy"
-        refused, uplift = _judge_champion(champion, room, current, data)
+        folder = champion.folder / "policy"
+        refused, uplift = _judge_champion(champion, folder, current, data)
         if refused is None and (wrong or uplift >= rule_uplift):
-            figures = {"served": load_policy(room).name, "served_uplift": uplift}
-            return Chosen(champion.stands_in("policy", missed), room, figures, {})
+            figures = {"served": load_policy(folder).name, "served_uplift": uplift}
+            return Chosen(champion.stands_in("policy", missed), folder, figures, {})
         against = refused or f"the best rule captures more ({rule_uplift:.3f}, not {uplift:.3f})"
     if wrong:
         raise ReleaseError(f"no policy can be served: of the best rule ({best_rule}), {wrong}")
@@ -148,14 +148,14 @@ def choose_policy(
 
 
 def _judge_champion(
-    champion: Champion, room: Path, current: World, data: Mapping[str, Any]
+    champion: Champion, folder: Path, current: World, data: Mapping[str, Any]
 ) -> tuple[str | None, float]:
     against = champion.reason_against("policy", data)
-    if against is None and load_params(room) != PRESETS[current.preset]:
+    if against is None and load_params(folder) != PRESETS[current.preset]:
         against = f"{champion.manifest.release_id} was made for another decision environment"
     if against:
         return against, 0.0
-    wrong, uplift = current.judge(load_policy(room))
+    wrong, uplift = current.judge(load_policy(folder))
     return wrong and f"of the policy of {champion.manifest.release_id}, {wrong}", uplift
 
 
@@ -179,24 +179,24 @@ def choose_messages(
         return Chosen(Component(source="built"), bank, {}, {})
     against = "there is no champion"
     if champion is not None:
-        room, serving = work / "champion", _live_settings(champion)
+        folder, serving = work / "champion", _live_settings(champion)
         against = champion.reason_against("messages", data) or ""
         if not against:
-            shutil.copytree(champion.folder / "messages", room)
-            shutil.copyfile(bank / "rules.json", room / "rules.json")
-            if figures := _all_right(room, settings):
+            shutil.copytree(champion.folder / "messages", folder)
+            shutil.copyfile(bank / "rules.json", folder / "rules.json")
+            if figures := _all_right(folder, settings):
                 report = champion.manifest.report.get("messages", {}) | figures
-                return Chosen(champion.stands_in("messages", missed), room, report, serving)
+                return Chosen(champion.stands_in("messages", missed), folder, report, serving)
             against = f"messages of {champion.manifest.release_id} don't pass the shield any more"
-    room = work / "reviewed"
-    room.mkdir()
-    MessageBank({cell: [] for cell in all_cells()}).save(room / "bank.json")
-    shutil.copyfile(bank / "rules.json", room / "rules.json")
-    figures = _all_right(room, settings)
+    folder = work / "reviewed"
+    folder.mkdir()
+    MessageBank({cell: [] for cell in all_cells()}).save(folder / "bank.json")
+    shutil.copyfile(bank / "rules.json", folder / "rules.json")
+    figures = _all_right(folder, settings)
     if not figures:
         raise ReleaseError("no messages can be served: reviewed templates don't pass the shield")
     component = Component(source="fallback", missed=tuple(missed), champion=against)
-    return Chosen(component, room, figures, {"live_generation": False})
+    return Chosen(component, folder, figures, {"live_generation": False})
 
 
 def _live_settings(champion: Champion) -> Report:
@@ -206,10 +206,10 @@ def _live_settings(champion: Champion) -> Report:
     return {name: messages[name] for name in names if name in messages}
 
 
-def _all_right(room: Path, settings: MessagesConfig) -> Report | None:
+def _all_right(folder: Path, settings: MessagesConfig) -> Report | None:
     """Figures of messages as they would be served; None unless every one is right."""
     writer = MessageWriter.load(
-        room, currency=settings.currency, offer_months=settings.offer_months
+        folder, currency=settings.currency, offer_months=settings.offer_months
     )
     found = serve_everybody(writer)
     if not found["served_pass_rate"] == found["served_right_rate"] == 1.0:
@@ -218,6 +218,6 @@ def _all_right(room: Path, settings: MessagesConfig) -> Report | None:
 
 
 def with_digest(chosen: Chosen) -> Component:
-    """The component's record, with the digest of the files that fill its room."""
-    digest = tree_sha256(tree_files(chosen.room))
+    """The component's record, with the digest of its files."""
+    digest = tree_sha256(tree_files(chosen.folder))
     return chosen.component.model_copy(update={"sha256": digest})

@@ -38,7 +38,7 @@ def is_on(store: ArtifactStore) -> bool:
     return content is not None and content.strip().lower() not in (b"", b"off", b"0", b"false")
 
 
-def throw(store: ArtifactStore, *, on: bool) -> None:
+def set_switch(store: ArtifactStore, *, on: bool) -> None:
     """Switch the store's switch on or off."""
     store.write_pointer(POINTER, b"on" if on else b"off")
 

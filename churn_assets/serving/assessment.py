@@ -89,7 +89,7 @@ class Assessor:
 
     @classmethod
     def load(cls, folder: Path) -> Assessor:
-        """From the rooms of a release folder; raises what the loaders raise, naming the file."""
+        """From a release folder's components; raises what the loaders raise, naming the file."""
         return cls(
             RiskScorer.load(folder / "risk"),
             AcceptScorer.load(folder / "accept"),

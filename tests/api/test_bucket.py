@@ -61,7 +61,7 @@ def test_service_follows_a_bucket(bucket: ArtifactStore, tmp_path: Path) -> None
     host.refresh()
     assert host.engine.release_id == second
     assert f"{second} 0000000000000000 is not in the store" in (host.problem or "")
-    kill_switch.throw(bucket, on=True)
+    kill_switch.set_switch(bucket, on=True)
     host.refresh()
     assert host.switched_off
 

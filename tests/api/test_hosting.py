@@ -87,7 +87,7 @@ def test_refused_release_is_not_loaded_again_at_once(
     (folder / "risk/model.json").write_bytes(sound)
     host.refresh()
     assert host.engine is None
-    monkeypatch.setattr("churn_assets.serving.live.following.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("churn_assets.serving.live.version_watcher.RETRY_SECONDS", 0.0)
     host.refresh()
     assert host.engine is not None
 
@@ -205,7 +205,7 @@ def test_a_stand_in_gives_way_to_the_mended_release(
     problem = host.problem
     host.refresh()
     assert (host.engine, host.problem) == (stand_in, problem)
-    monkeypatch.setattr("churn_assets.serving.live.following.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("churn_assets.serving.live.version_watcher.RETRY_SECONDS", 0.0)
     host.refresh()
     assert (host.engine, host.problem) == (stand_in, problem)
     model.write_bytes(sound)
@@ -232,7 +232,7 @@ def test_predictions_are_refused_retried_and_leave_releases_alone(
     refused = REGISTRY.get_sample_value("churn_prediction_loads_total", {"outcome": "refused"}) or 0
     other = Artifact.model_validate_json(sound).model_copy(update={"sha256": "f" * 64})
     host.store.write_pointer(pointer, other.model_dump_json().encode())
-    monkeypatch.setattr("churn_assets.serving.live.following.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("churn_assets.serving.live.version_watcher.RETRY_SECONDS", 0.0)
     for attempt in (1, 2):
         host.refresh()
         counted = REGISTRY.get_sample_value("churn_prediction_loads_total", {"outcome": "refused"})
@@ -240,7 +240,7 @@ def test_predictions_are_refused_retried_and_leave_releases_alone(
     assert "predictions ffff" in (host.predictions.problem or "")
 
     host.store.write_pointer(pointer, b"not JSON")
-    kill_switch.throw(host.store, on=True)
+    kill_switch.set_switch(host.store, on=True)
     second = publish_small_release(tmp_path, tmp_path / "b", seed=1)
     host.refresh()
     assert host.book is book
@@ -250,7 +250,7 @@ def test_predictions_are_refused_retried_and_leave_releases_alone(
     assert REGISTRY.get_sample_value("churn_baseline_forced") == 1
 
     host.store.write_pointer(pointer, sound)
-    kill_switch.throw(host.store, on=False)
+    kill_switch.set_switch(host.store, on=False)
     host.refresh()
     assert host.predictions.problem is None
     assert REGISTRY.get_sample_value("churn_baseline_forced") == 0
@@ -312,7 +312,7 @@ def test_server_without_a_release_says_not_ready_then_serves(tmp_path: Path) -> 
         wait_for(server.url + "/readyz", server)
         answer = httpx.post(server.url + "/predict", json=SAMPLE_REQUEST)
         assert answer.json()["metadata"]["release_id"] == release_id
-        kill_switch.throw(LocalArtifactStore(home / "store"), on=True)
+        kill_switch.set_switch(LocalArtifactStore(home / "store"), on=True)
         deadline = time.monotonic() + 10
         while not httpx.get(server.url + "/readyz").json()["baseline_forced"]:
             assert time.monotonic() < deadline, "the switch had no effect within seconds"

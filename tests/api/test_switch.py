@@ -15,8 +15,8 @@ from fastapi.testclient import TestClient
 from api.main import build_app
 from churn_assets.release import kill_switch
 from churn_assets.release.bundle import ReleaseError
-from churn_assets.serving.live.following import Version
 from churn_assets.serving.live.hosting import EngineHost
+from churn_assets.serving.live.version_watcher import Version
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from churn_assets.settings import Settings
 from tests.api.conftest import Unreachable, publish_small_release
@@ -50,7 +50,7 @@ def test_switch_works_while_everything_else_is_busy(host: EngineHost) -> None:
         follower = asyncio.create_task(host.follow(0.02))
         await asyncio.sleep(0.1)
         assert not host.switched_off
-        kill_switch.throw(host.store, on=True)
+        kill_switch.set_switch(host.store, on=True)
         async with asyncio.timeout(20):
             while not host.switched_off:
                 await asyncio.sleep(0.02)
@@ -75,7 +75,7 @@ def test_switch_overtakes_a_queue_for_the_language_model(tmp_path: Path) -> None
         host.engine.live_writer = host.engine.writer
         app.state.services.live_thread.submit(freed.wait, 60)
         waiting = caller.submit(client.post, "/predict", json=SAMPLE_REQUEST)
-        kill_switch.throw(host.store, on=True)
+        kill_switch.set_switch(host.store, on=True)
         while not host.switched_off:
             time.sleep(0.02)
         assert not waiting.done()
@@ -96,7 +96,7 @@ def test_a_switch_that_cannot_be_read_counts_as_on(host: EngineHost) -> None:
     host.look_at_switch()
     assert not host.switched_off
     assert host.switch_problem is None
-    kill_switch.throw(store, on=True)
+    kill_switch.set_switch(store, on=True)
     host.store = Unreachable()
     host.look_at_switch()
     assert host.switched_off

@@ -51,14 +51,14 @@ class Company:
 
     def release(self, out: Path) -> Manifest:
         """A sealed release of this company in the empty folder `out`, decided by a rule."""
-        rooms = {room: self.root / room for room in ("risk", "accept")}
-        for room in ("policy", "baseline", "messages"):
-            rooms[room] = self.root / room
-        if not rooms["policy"].exists():
-            save_rule(RiskThreshold(threshold=0.0, offer=2), rooms["policy"])
-            save_rule(PricedGreedy(), rooms["baseline"])
-            write_messages(rooms["messages"])
-        collect(rooms, {"risk_model": self.root / "risk"}, out)
+        parts = {part: self.root / part for part in ("risk", "accept")}
+        for part in ("policy", "baseline", "messages"):
+            parts[part] = self.root / part
+        if not parts["policy"].exists():
+            save_rule(RiskThreshold(threshold=0.0, offer=2), parts["policy"])
+            save_rule(PricedGreedy(), parts["baseline"])
+            write_messages(parts["messages"])
+        collect(parts, {"risk_model": self.root / "risk"}, out)
         shutil.copyfile(self.root / "history" / FILE, out / FILE)
         messages = MessagesConfig().model_dump(mode="json")
         EngineRehearsal("America/New_York").write_golden(out, self.root / "history", 12, messages)

@@ -11,9 +11,15 @@ from churn_assets.decision.evaluation.diagnostics import (
     STRESSES,
     stress_runs,
 )
+from churn_assets.decision.exact import policy_value
 from churn_assets.decision.exact.comparison import Bootstrap, captured_uplift, systematic_mean
-from churn_assets.decision.exact.pareto import ParetoCurve, curve_around, pareto_curve
-from churn_assets.decision.exact.policy_value import evaluate
+from churn_assets.decision.exact.pareto import (
+    ParetoCurve,
+    curve_around,
+    pareto_curve,
+    solve_budget,
+)
+from churn_assets.decision.exact.policy_value import METRICS, Evaluation, evaluate, summarise
 from churn_assets.decision.learning.calibration import AIM, OutputGrid, calibrate_policy
 from churn_assets.decision.learning.network import PolicyNetwork
 from churn_assets.decision.learning.network_numpy import NetworkPolicy
@@ -56,6 +62,92 @@ def test_a_resample_is_an_evaluation_of_the_resampled_customers(
         assert spend[index] == pytest.approx(float(found.spend @ weight))
     assert captured.min() < captured_uplift(curve, found) < captured.max()
     np.testing.assert_array_equal(captured, Bootstrap(curve, 200, seed=0).captured(found))
+
+
+def test_resamples_draw_customers_alike_and_weigh_them_by_value() -> None:
+    """Why: a customer of twice the value counts twice as much in a resample, and is drawn into it
+    no more often."""
+    weight, spend = np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.0, 0.1, 0.2, 0.3])
+    flat = ParetoCurve(np.zeros(1), np.ones((1, 4)), np.zeros((1, 4)), np.zeros(4), weight)
+    bootstrap = Bootstrap(flat, samples=4000, seed=1)
+    np.testing.assert_allclose(bootstrap.weights.sum(axis=1), 1)
+    times = bootstrap.weights / weight
+    times /= times.sum(axis=1, keepdims=True) / 4  # how often each customer was drawn: 4 in all
+    np.testing.assert_allclose(times, np.round(times), atol=1e-9)
+    np.testing.assert_allclose(times.mean(axis=0), 1, atol=4 * np.sqrt(0.75 / 4000))
+    figures = np.zeros((4, len(METRICS)))
+    figures[:, METRICS.index("spend")] = spend
+    found = Evaluation.of(figures, weight)
+    assert bootstrap.spend(found) == pytest.approx(bootstrap.weights @ spend)
+
+
+def test_the_bound_is_the_least_of_the_prices_lines() -> None:
+    """Why: weak duality by hand. At price 0 the optimum gains 0.30 and spends 0.10; at price 2 it
+    gains 0.20 and spends 0.02. Lines: 0.30, and 0.20 - 0.04 + 2 x spend."""
+    weight, ones = np.array([0.25, 0.75]), np.ones(2)
+    uplift, spend = np.array([0.30, 0.20]), np.array([0.10, 0.02])
+    two = ParetoCurve(
+        np.array([0.0, 2.0]), uplift[:, None] * ones, spend[:, None] * ones, -0.04 * ones, weight
+    )
+    assert two.bound(0.02) == pytest.approx(0.20)
+    assert two.bound(0.05) == pytest.approx(0.26)
+    assert two.bound(0.10) == pytest.approx(0.30)
+    assert two.captured(0.14, 0.02) == pytest.approx(0.75)  # (0.14 + 0.04) / (0.20 + 0.04)
+    assert two.captured(-0.04, 0.0) == 0
+
+
+def test_a_curve_is_dense_around_the_price() -> None:
+    """Why: it is read at the policy's own spend; a price near 0 still needs a curve."""
+    prices = curve_around(2.0)
+    assert prices[0] == 0
+    assert (np.diff(prices) > 0).all()
+    assert 2.0 in prices
+    assert ((prices > 1.6) & (prices < 2.4)).sum() >= 5
+    np.testing.assert_allclose(curve_around(0.001), curve_around(0.1))
+
+
+def test_a_budgets_price_is_where_spend_meets_the_limit(
+    customers: Customers, params: EnvironmentParams
+) -> None:
+    """Why: a little cheaper and the optimum overspends; and what is reported is of that price."""
+    solution = solve_budget(customers, params, tolerance=1e-3)
+    one = pareto_curve(customers, params, np.array([solution.price, 0.998 * solution.price, 0.0]))
+    uplift, spend = one.uplift @ one.weight, one.spend @ one.weight
+    assert spend[0] <= params.budget_limit < spend[1]
+    assert (solution.uplift, solution.spend) == pytest.approx((uplift[0], spend[0]))
+    assert solution.bound >= solution.uplift
+    assert solution.bound == pytest.approx(one.bound(params.budget_limit), rel=1e-3)
+    never = float(one.never @ one.weight)
+    gap = (solution.bound - solution.uplift) / (solution.bound - never)
+    assert solution.gap == pytest.approx(gap)
+
+
+def test_customers_are_evaluated_in_parts_and_in_order(
+    customers: Customers, params: EnvironmentParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: memory is bounded by doing some at a time; nobody may be lost or moved."""
+    rule = PricedGreedy(params=params, price=1.0)
+    whole = evaluate(rule, customers, params)
+    monkeypatch.setattr(policy_value, "CHUNK", 7)
+    parts = evaluate(rule, customers, params)
+    for metric in METRICS:
+        np.testing.assert_allclose(getattr(parts, metric), getattr(whole, metric), atol=1e-15)
+    money, counts = ("uplift", "spend", "retention"), ("contacts", "over_cap", "decisions")
+    means = summarise(whole)
+    assert means.keys() == set(money) | set(counts)
+    for metric in money:
+        assert means[metric] == pytest.approx(getattr(whole, metric) @ customers.weight)
+    for metric in counts:
+        assert means[metric] == pytest.approx(getattr(whole, metric).mean())
+
+
+def test_a_systematic_mean_by_hand() -> None:
+    """Why: the error is from the neighbours' differences alone: sqrt(sum of squares / 2)."""
+    found = systematic_mean(np.array([1.0, 3.0, 2.0, 6.0]), np.full(4, 0.25))
+    error = 0.25 * np.sqrt((2**2 + 1**2 + 4**2) / 2)
+    assert found.value == pytest.approx(3.0)
+    assert found.error == pytest.approx(error)
+    assert (found.lower, found.upper) == pytest.approx((3 - 1.96 * error, 3 + 1.96 * error), 1e-4)
 
 
 def test_seeds_widen_the_interval_and_equal_ones_do_not(

@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.mdp.customers import Customers
-from churn_assets.decision.mdp.dynamics import daily_survival, reluctance
+from churn_assets.decision.mdp.dynamics import daily_survival, reluctance, start_histories
 from churn_assets.decision.mdp.environment import (
     ACTION_SIZES,
     Multipliers,
     Situation,
     VectorRetention,
+    _mix,
     branch,
     observe,
     uniforms,
@@ -213,10 +214,59 @@ def test_bad_multipliers_are_named(name: str, weight: float) -> None:
         Multipliers(**{name: weight})
 
 
-@pytest.mark.parametrize(("count", "seed", "named"), [(0, 0, "count"), (2, -1, "seed")])
+@pytest.mark.parametrize(
+    ("count", "seed", "named"), [(0, 0, "count"), (2, -1, "seed"), (2, 2**64 - 2, "seed")]
+)
 def test_bad_sizes_and_seeds_are_named(
     customers: Customers, count: int, seed: int, named: str
 ) -> None:
     """Why: a negative seed would wrap around to another stream."""
     with pytest.raises(ValueError, match=named):
         VectorRetention(customers, PARAMS, count, seed)
+    assert VectorRetention(customers, PARAMS, 1, seed=2**64 - 3).count == 1
+
+
+@pytest.mark.parametrize(("draw", "share"), [("value", 0.75), ("uniform", 0.5)])
+def test_customers_are_drawn_by_value_or_alike(draw: str, share: float) -> None:
+    """Why: rewards divided by value average to shares of all value only where whoever is worth
+    more comes more often; and every history comes as often as the exact figures count it."""
+    pair = Customers(np.array([0.2, 0.6]), np.full((2, 4), 0.5), np.array([300.0, 900.0]))
+    count, short = 20_000, EnvironmentParams(cooldown_days=1, contact_cap=1)
+    envs = VectorRetention(pair, short, count, seed=4, draw=draw)
+    assert envs.customer.mean() == pytest.approx(share, abs=4 * np.sqrt(0.25 / count))
+    np.testing.assert_allclose(envs.observation[:, 0], pair.risk[envs.customer])
+    histories, weights = start_histories(short)
+    here = envs.situation
+    for row in np.unique(histories, axis=0):
+        expected = weights[(histories == row).all(axis=1)].sum()
+        found = (here.contacts == row[0]) & (here.spent == row[1]) & (here.days == row[2])
+        assert found.mean() == pytest.approx(expected, abs=4 * np.sqrt(expected / count))
+
+
+def test_an_unknown_draw_is_named(customers: Customers) -> None:
+    """Why: a mistyped one would train on other customers."""
+    with pytest.raises(ValueError, match="draw: 'by value'"):
+        VectorRetention(customers, PARAMS, 1, draw="by value")
+
+
+def test_the_scalar_environment_says_what_it_shows(customers: Customers) -> None:
+    """Why: whoever builds an agent reads the spaces; the extremes that occur are their bounds."""
+    env = RetentionEnv(customers, PARAMS)
+    highest = [1, 1, 1, 1, 1, 1, PARAMS.cooldown_days, 1, PARAMS.contact_stop]
+    np.testing.assert_array_equal(env.observation_space.high, highest)
+    np.testing.assert_array_equal(env.observation_space.low, np.zeros(9))
+    _, info = env.reset(seed=5)
+    assert info["value"] in customers.value
+    assert (env.reset(seed=5)[0] == RetentionEnv(customers, PARAMS).reset(seed=5)[0]).all()
+
+
+def test_the_random_numbers_are_splitmix64s() -> None:
+    """Why: results are published by seed; another hash would be as good, and other figures. The
+    first outputs of the reference implementation for seed 0 (Steele et al. 2014)."""
+    golden = np.uint64(0x9E3779B97F4A7C15)
+    expected = [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]
+    with np.errstate(over="ignore"):
+        mixed = [int(_mix(np.array([golden * np.uint64(i)]))[0]) for i in (1, 2, 3)]
+    assert mixed == expected
+    drawn = uniforms(np.array([7], np.uint64), np.array([3], np.uint64), 2)
+    np.testing.assert_array_equal(drawn, [[0.7998769191285842, 0.1765541593407597]])

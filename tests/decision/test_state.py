@@ -8,7 +8,11 @@ from hypothesis import strategies as st
 from churn_assets.decision.config import PRESETS, EnvironmentParams
 from churn_assets.decision.evaluation.closed_loop import Book
 from churn_assets.decision.evaluation.diagnostics import stressed_params
-from churn_assets.decision.mdp.customers import Customers
+from churn_assets.decision.mdp.customers import (
+    Customers,
+    by_risk_and_acceptance,
+    representative,
+)
 from churn_assets.decision.mdp.dynamics import start_histories
 from churn_assets.decision.mdp.environment import (
     ACTION_SIZES,
@@ -236,9 +240,72 @@ def test_there_are_at_least_five_presets() -> None:
     assert len({str(params) for params in PRESETS.values()}) == len(PRESETS)
 
 
-@pytest.mark.parametrize("column", ["risk", "accept", "value"])
-def test_customers_refuse_numbers_outside_their_range(column: str) -> None:
-    """Why: a probability of 0 or 1 has no logit, and money counts in shares of value."""
-    good = {"risk": np.array([0.5]), "accept": np.full((1, 4), 0.5), "value": np.array([1.0])}
-    with pytest.raises(ValueError, match=column):
-        Customers(**{**good, column: good[column] * 0})
+@pytest.mark.parametrize(
+    ("column", "wrong"),
+    [(name, bad) for name in ("risk", "accept") for bad in (0.0, 1.0, 1.2, np.nan)]
+    + [("value", bad) for bad in (0.0, np.inf)],
+)
+def test_customers_refuse_numbers_outside_their_range(column: str, wrong: float) -> None:
+    """Why: a probability of 0 or 1 has no logit, and money counts in shares of value. One bad
+    number among good ones is enough."""
+    good = {"risk": np.full(2, 0.5), "accept": np.full((2, 4), 0.5), "value": np.full(2, 900.0)}
+    assert len(Customers(**good)) == 2
+    good[column][1] = wrong
+    with pytest.raises(ValueError, match=f"^{column}: every number"):
+        Customers(**good)
+    with pytest.raises(ValueError, match=f"^{column}: shape"):
+        Customers(**{**good, column: good[column][:, None]})
+
+
+def test_a_customers_weight_is_the_share_of_all_value() -> None:
+    """Why: money is counted in shares of value everywhere."""
+    both = Customers(np.full(2, 0.5), np.full((2, 4), 0.5), np.array([300.0, 900.0]))
+    np.testing.assert_allclose(both.weight, [0.25, 0.75])
+    worse = both.stressed(risk_factor=1.5, accept_factor=3.0)
+    np.testing.assert_allclose(worse.risk, 0.75)
+    np.testing.assert_allclose(worse.accept, 0.999)
+    np.testing.assert_array_equal(worse.value, both.value)
+
+
+def test_those_who_stand_for_many_are_picked_by_value() -> None:
+    """Why: systematic sampling by size: laid out by risk, then acceptance, each as long as their
+    value; marks at even distances; all get the mean value."""
+    risk = np.array([0.31, 0.1, 0.304, 0.2])
+    accept = np.tile(np.array([[0.3], [0.3], [0.4], [0.3]]), 4)
+    four = Customers(risk, accept, np.array([200.0, 100.0, 600.0, 100.0]))
+    # Laid out: 0.1 (100), 0.2 (100), 0.304 (600), 0.31 (200). Marks of two: 250 and 750.
+    np.testing.assert_array_equal(by_risk_and_acceptance(four), [1, 3, 2, 0])
+    np.testing.assert_array_equal(representative(four, 2).risk, [0.304, 0.304])
+    np.testing.assert_array_equal(representative(four, 2).value, [250.0, 250.0])
+    # Of three: 167, 500 and 833.
+    np.testing.assert_array_equal(representative(four, 3).risk, [0.2, 0.304, 0.31])
+    close = Customers(risk, np.array(accept)[[2, 1, 0, 3]], four.value)  # 0.304 and 0.31: one step
+    np.testing.assert_array_equal(by_risk_and_acceptance(close), [1, 3, 2, 0])
+
+
+def test_episodes_begin_with_every_history_that_there_can_be() -> None:
+    """Why: the exact figures and the simulation are means over these. A clean sheet, or (a share of
+    0.3) each number of contacts up to the cap alike, with every spend that so many contacts and the
+    allowance can come to, and every day."""
+    params = EnvironmentParams(cooldown_days=2, contact_cap=2, history_share=0.3)
+    rows, weights = start_histories(params)
+    assert weights.sum() == pytest.approx(1)
+    assert rows[0].tolist() == [0, 0, 2]
+    assert weights[0] == pytest.approx(0.7)
+    expected = {0: {0}, 1: {0, 1, 2, 3}, 2: {0, 1, 2, 3, 4}}  # units of 5 %, allowance 20 %
+    for contacts, spends in expected.items():
+        group = rows[1:, 0] == contacts
+        found = {(int(s), int(d)) for s, d in rows[1:][group, 1:]}
+        assert found == {(s, d) for s in spends for d in range(3)}
+        assert weights[1:][group].sum() == pytest.approx(0.1)
+        assert np.ptp(weights[1:][group]) < 1e-15
+    assert set(rows[:, 0]) == expected.keys()
+
+
+def test_a_fresh_start_is_a_clean_sheet(customers: Customers) -> None:
+    """Why: a period of all customers is counted from there."""
+    params = EnvironmentParams()
+    seen = observe(fresh_start(customers, params), params)
+    np.testing.assert_allclose(seen[:, RISK], customers.risk)
+    np.testing.assert_allclose(seen[:, ACCEPT], customers.accept)
+    np.testing.assert_array_equal(seen[:, BUDGET:], [[1, params.cooldown_days, 0, 0]] * 24)

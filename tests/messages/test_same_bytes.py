@@ -28,7 +28,8 @@ STAGES = {
 def run_all(inputs: dict[str, Path], root: Path) -> None:
     for name, stage in STAGES.items():
         (root / name).mkdir()
-        stage.run(inputs, root / name, TINY)
+        report = stage.run(inputs, root / name, TINY)
+        (root / name / "report.json").write_text(json.dumps(report))
 
 
 def test_every_stage_makes_the_same_bytes_elsewhere_and_later(chain: Chain, tmp_path: Path) -> None:

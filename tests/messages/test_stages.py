@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -177,8 +176,6 @@ def test_reports_have_what_the_checks_and_the_release_read(chain: Chain) -> None
         "win_rate", "kl", "kl_target", "distinct2_ratio", "served_by_model",
         "failed_gates", "min_p", "sft_pass_rate_without_min_p", "ppo_pass_rate_without_min_p",
     }  # fmt: skip
-    for name, report in chain.reports.items():
-        assert json.loads((chain.folders[name] / "report.json").read_text()) == report
     assert chain.reports["message_bank"]["served_pass_rate"] == 1.0
 
 

@@ -119,33 +119,33 @@ def write_messages(folder: Path) -> None:
 def write_parts(
     root: Path, *, seed: int = 0, policy: Rule | Path | None = None, live: Path | None = None
 ) -> dict[str, Path]:
-    """The five rooms' folders as the stages would leave them; `live` holds a language model,
+    """The five components' folders as the stages would leave them; `live` holds a language model,
     `policy` is a rule or the folder of a network."""
-    rooms = {room: root / room for room in ("risk", "accept", "policy", "baseline", "messages")}
-    train(rooms["risk"], "risk", seed)
-    train(rooms["accept"], "accept", seed)
+    parts = {part: root / part for part in ("risk", "accept", "policy", "baseline", "messages")}
+    train(parts["risk"], "risk", seed)
+    train(parts["accept"], "accept", seed)
     if isinstance(policy, Path):
-        shutil.copytree(policy, rooms["policy"])
+        shutil.copytree(policy, parts["policy"])
     else:
-        save_rule(policy or RiskThreshold(threshold=0.0, offer=2), rooms["policy"])
-    save_rule(PricedGreedy(), rooms["baseline"])
-    write_messages(rooms["messages"])
+        save_rule(policy or RiskThreshold(threshold=0.0, offer=2), parts["policy"])
+    save_rule(PricedGreedy(), parts["baseline"])
+    write_messages(parts["messages"])
     if live is not None:
-        shutil.copytree(live, rooms["messages"] / "live")
-    for name, folder in rooms.items():
-        (folder / "report.json").write_text(json.dumps({"auc_oof": 0.8, "room": name}))
-    return rooms
+        shutil.copytree(live, parts["messages"] / "live")
+    for name, folder in parts.items():
+        (folder / "report.json").write_text(json.dumps({"auc_oof": 0.8, "component": name}))
+    return parts
 
 
 def build_release(
     root: Path, *, seed: int = 0, policy: Rule | Path | None = None, live: Path | None = None
 ) -> Manifest:
     """A sealed release in `root/bundle`; with `live`, it generates its messages on the spot."""
-    rooms = write_parts(root / "parts", seed=seed, policy=policy, live=live)
+    parts = write_parts(root / "parts", seed=seed, policy=policy, live=live)
     messages = {**SETTINGS["messages"], "live_generation": live is not None, "live_candidates": 2}
     bundle = root / "bundle"
     bundle.mkdir()
-    collect(rooms, {"risk_model": rooms["risk"]}, bundle)
+    collect(parts, {"risk_model": parts["risk"]}, bundle)
     engine = RetentionEngine(
         bundle,
         release_id="unreleased",

@@ -67,8 +67,8 @@ class World:
 
     def write(self, base: Path) -> None:
         """Every stand-in's artifact, laid out as its stage lays it out."""
-        rooms = write_parts(base / "rooms", seed=self.seed, policy=self.policy)
-        save_rule(self.best_rule, rooms["baseline"])
+        parts = write_parts(base / "components", seed=self.seed, policy=self.policy)
+        save_rule(self.best_rule, parts["baseline"])
         sections: dict[str, dict[str, Any]] = {
             "risk_model": {"risk": {"auc_oof": self.auc}},
             "accept_model": {"accept": {"auc": 0.75}},
@@ -84,8 +84,8 @@ class World:
             "baseline": "baseline_policies/moderate/priced_greedy",
             "messages": "message_bank",
         }
-        for room, target in targets.items():
-            shutil.copytree(rooms[room], base / target)
+        for part, target in targets.items():
+            shutil.copytree(parts[part], base / target)
         for name, report in sections.items():
             (base / name / "report.json").write_text(json.dumps(report))
         for dataset in DATASETS:
@@ -229,7 +229,7 @@ def test_predictions_obey_the_kill_switch(world: World, instance: dg.DagsterInst
         return report["baseline"], table.column("offer_level").to_pylist()
 
     learned, offers = scored()
-    kill_switch.throw(world.store, on=True)
+    kill_switch.set_switch(world.store, on=True)
     ruled, by_rule = scored()
     assert (learned, ruled) == (False, True)
     assert set(offers) == {2}  # the stand-in policy's only offer

@@ -43,7 +43,7 @@ def test_manifest_digests_every_file_and_names_the_release(bundle: Path) -> None
 
 def test_reports_move_out_of_the_rooms(bundle: Path) -> None:
     """Servers need no reports; people find all of them in one place."""
-    assert json.loads((bundle / "reports/risk_model.json").read_text())["room"] == "risk"
+    assert json.loads((bundle / "reports/risk_model.json").read_text())["component"] == "risk"
     assert not (bundle / "risk/report.json").exists()
 
 
@@ -69,12 +69,12 @@ def test_broken_manifest_is_a_release_error(bundle: Path, tmp_path: Path) -> Non
         read_manifest(copy)
 
 
-def test_missing_room_is_refused(tmp_path: Path) -> None:
+def test_a_missing_component_is_refused(tmp_path: Path) -> None:
     """A release without one of its models must not come to be."""
-    rooms = write_parts(tmp_path / "parts")
-    del rooms["accept"]
+    parts = write_parts(tmp_path / "parts")
+    del parts["accept"]
     with pytest.raises(ReleaseError, match="a release needs"):
-        collect(rooms, {}, tmp_path / "out")
+        collect(parts, {}, tmp_path / "out")
 
 
 def test_same_content_gives_the_same_digest(tmp_path: Path) -> None:

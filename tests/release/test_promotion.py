@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from churn_assets.release.bundle import Manifest
-from churn_assets.release.promotion import RULES, compare
+from churn_assets.release.bundle import Component, Manifest
+from churn_assets.release.promotion import RULES, compare, same_kind_of_data
 from tests.release.small_release import DATA, build_release
 
 REPORT: dict[str, Any] = {
@@ -37,7 +37,8 @@ def changed(path: str, value: float | None) -> dict[str, Any]:
 
 def test_first_release_is_promoted() -> None:
     """Without a champion there is nothing to be worse than."""
-    assert compare(None, REPORT, DATA).promoted
+    first = compare(None, REPORT, DATA)
+    assert (first.promoted, first.champion, first.reason) == (True, None, "the first release")
 
 
 def test_equal_release_is_promoted(champion: Manifest) -> None:
@@ -45,6 +46,36 @@ def test_equal_release_is_promoted(champion: Manifest) -> None:
     comparison = compare(champion, REPORT, DATA)
     assert comparison.promoted
     assert [row["figure"] for row in comparison.figures] == [rule.path for rule in RULES]
+    assert comparison.champion == champion.release_id
+    assert comparison.reason == "no compared figure is worse"
+
+
+def test_tolerances_are_the_published_ones() -> None:
+    """Noise of a figure on the same data; a wider one would let quality seep away by releases."""
+    assert {rule.path: (rule.higher_is_better, rule.tolerance) for rule in RULES} == {
+        "risk.auc_oof": (True, 0.005),
+        "risk.ece_oof": (False, 0.005),
+        "accept.auc": (True, 0.005),
+        "accept.ece": (False, 0.005),
+        "policy.served_uplift": (True, 0.01),
+        "messages.served_pass_rate": (True, 0.0),
+        "messages.rm_accuracy": (True, 0.01),
+    }
+
+
+def test_a_comparison_shows_both_figures_and_what_is_worse(champion: Manifest) -> None:
+    """Operators read it where a release was refused."""
+    comparison = compare(champion, changed("accept.auc", 0.7), DATA)
+    assert comparison.reason == "worse in accept.auc"
+    rows = {row["figure"]: row for row in comparison.figures}
+    assert rows["accept.auc"] == {
+        "figure": "accept.auc",
+        "champion": 0.75,
+        "challenger": 0.7,
+        "tolerance": 0.005,
+        "worse": True,
+    }
+    assert [name for name, row in rows.items() if row["worse"]] == ["accept.auc"]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.path)
@@ -68,9 +99,62 @@ def test_lost_figure_refuses(champion: Manifest) -> None:
     assert not compare(champion, changed("policy.served_uplift", None), DATA).promoted
 
 
+def test_a_new_figure_is_not_held_against_anybody(champion: Manifest) -> None:
+    """A champion of older code has no such figure; there is nothing to fall short of."""
+    older = champion.model_copy(update={"report": changed("messages.rm_accuracy", None)})
+    comparison = compare(older, changed("messages.rm_accuracy", 0.1), DATA)
+    assert comparison.promoted
+    assert "messages.rm_accuracy" not in {row["figure"] for row in comparison.figures}
+    unknown = {"risk": 0.85, **{name: REPORT[name] for name in ("accept", "policy", "messages")}}
+    older = champion.model_copy(update={"report": unknown})
+    assert "risk.auc_oof" not in {row["figure"] for row in compare(older, REPORT, DATA).figures}
+
+
+@pytest.mark.parametrize(("source", "promoted"), [("fallback", True), ("champion", False)])
+def test_a_fall_backs_figures_are_not_compared(
+    champion: Manifest, source: Any, promoted: bool
+) -> None:
+    """That the champion's own could not stand in again is what made the fall-back necessary; where
+    it does stand in, its figure is as good as it was."""
+    components = {"policy": Component(source=source), "messages": Component(source="built")}
+    comparison = compare(champion, changed("policy.served_uplift", 0.5), DATA, components)
+    assert comparison.promoted is promoted
+    compared = {row["figure"] for row in comparison.figures}
+    assert ("policy.served_uplift" in compared) is not promoted
+    assert len(compared) == len(RULES) - promoted
+
+
 def test_real_data_beats_synthetic_and_never_the_other_way(champion: Manifest) -> None:
     """Figures on different populations can't be compared; reality wins."""
-    assert not compare(champion, REPORT, SYNTHETIC).promoted
+    refused = compare(champion, REPORT, SYNTHETIC)
+    assert (refused.promoted, refused.reason) == (False, "synthetic data never replaces real")
+    assert (refused.champion, refused.figures) == (champion.release_id, [])
     on_synthetic = champion.model_copy(update={"data": SYNTHETIC})
     poor = changed("risk.auc_oof", 0.70)
-    assert compare(on_synthetic, poor, DATA).promoted
+    won = compare(on_synthetic, poor, DATA)
+    assert (won.promoted, won.reason) == (True, "real data replaces synthetic")
+
+
+def test_figures_of_another_companys_customers_are_not_compared(champion: Manifest) -> None:
+    """They would be another population's; the new contract's release is the one that is wanted."""
+    poor = changed("risk.auc_oof", 0.6)
+    own = {name: {**facts, "contract": "Acme"} for name, facts in DATA.items()}
+    won = compare(champion, poor, own)
+    assert (won.promoted, won.reason) == (True, "customers of another contract: Acme")
+    of_acme = champion.model_copy(update={"data": own})
+    assert compare(of_acme, poor, DATA).reason == "customers of another contract: the built-in one"
+    same = compare(of_acme, poor, own)
+    assert (same.promoted, same.reason) == (False, "worse in risk.auc_oof")
+
+
+def test_one_synthetic_data_set_makes_a_release_synthetic() -> None:
+    """A model of a real and of a generated table is no model of reality."""
+    real, made = {"source": "mirror"}, {"source": "synthetic"}
+    for one, other, same in (
+        ([real, real], [real], True),
+        ([real, made], [made], True),
+        ([real, made], [real], False),
+        ([made], [real, real], False),
+    ):
+        tables = (dict(zip("ab", kinds, strict=False)) for kinds in (one, other))
+        assert same_kind_of_data(*tables) is same

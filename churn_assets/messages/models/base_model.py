@@ -6,7 +6,6 @@ after it load one thing in one way and the artifact's digest names the exact wei
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -60,7 +59,6 @@ def run(
         "revision": config.base.revision,
         **metrics,
     }
-    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     data = inputs if config.base.source == EMBEDDED else {}
     write_model_card(out, "Base model", config, report, data)
     return report

@@ -59,7 +59,6 @@ def run(
     report["kl_peak"] = max(row["kl"] for row in history)
     save_adapter(model, POLICY, out)
     save_file(dict(trainer.value_head.state_dict()), out / "value_head.safetensors")
-    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     training_plot(history, config.ppo.kl_target, out / "plots" / "ppo_text.png")
     write_model_card(out, "PPO-Text policy", config, report, inputs)
     return report

@@ -6,7 +6,6 @@ sees is a gain in fooling it.
 
 from __future__ import annotations
 
-import json
 import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -78,7 +77,6 @@ def run(
         judged = beside.submit(train_and_evaluate, JUDGE, inputs, out, config)
         report = train_and_evaluate(REWARD, inputs, out, config, progress)
         report["judge"] = judged.result()
-    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     calibration_plot(report["calibration"], out / "plots" / "reward_calibration.png")
     write_model_card(out, "Reward model and judge", config, report, inputs)
     return report

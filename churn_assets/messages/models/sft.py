@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import shutil
 import time
@@ -113,7 +112,6 @@ def run(
         "sampling": config.generation.model_dump(),
         "pass_rate_without_min_p": whole_pass_rate(adapted, tokenizer, config),
     }
-    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     write_model_card(out, "SFT adapter", config, report, inputs)
     return report
 

@@ -57,7 +57,6 @@ def run(
         **serve_everybody(MessageWriter(shield, bank)),
     }
     report["messages"] = summary(reports, report)
-    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return report
 
 

@@ -14,7 +14,7 @@ from churn_assets.release.registry import ReleaseRegistry, Stored, artifact_name
 from churn_assets.serving.bulk.predictions import PredictionBook
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.golden import check_golden, check_live
-from churn_assets.serving.live.following import Followed, Version
+from churn_assets.serving.live.version_watcher import Version, VersionWatcher
 from churn_assets.serving.metrics import (
     BASELINE_FORCED,
     LOOKS_FAILED,
@@ -25,7 +25,7 @@ from churn_assets.serving.metrics import (
 from churn_assets.storage.current import current_artifact
 from churn_assets.storage.protocol import ArtifactStore
 
-log = logging.getLogger("churn_assets.serving.live.hosting")
+log = logging.getLogger(__name__)
 
 
 class EngineHost:
@@ -54,14 +54,14 @@ class EngineHost:
         self.switch_problem: str | None = None
         self.experiment = self._experiment_settings = experiment_settings or ExperimentConfig()
         self._experiment_problem: str | None = None
-        self.releases = Followed(
+        self.releases = VersionWatcher(
             "release",
             self._find_release,
             self._load_release,
             RELEASE_LOADS,
             stand_ins=lambda: map(_version, ReleaseRegistry(self.store).stand_ins()),
         )
-        self.predictions = Followed(
+        self.predictions = VersionWatcher(
             "predictions", self._find_predictions, self._load_predictions, PREDICTION_LOADS
         )
         self._looked = (asyncio.Event(), asyncio.Event())

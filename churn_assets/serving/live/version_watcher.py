@@ -1,4 +1,4 @@
-"""Following what the store calls the latest: loaded when it moves, kept when the new is broken."""
+"""Watching what the store calls the latest: loaded when it moves, kept when the new is broken."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from churn_assets.release.bundle import ReleaseError
 from churn_assets.serving.metrics import LOOKS_FAILED
 from churn_assets.storage.protocol import Artifact, ArtifactError
 
-log = logging.getLogger("churn_assets.serving.live.following")
+log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 30.0  # a broken version may have been a broken network
 
@@ -29,9 +29,9 @@ class Version(NamedTuple):
 
 
 @dataclass
-class Followed(Generic[Loaded]):
+class VersionWatcher(Generic[Loaded]):
     """One thing that comes in versions. Whatever goes wrong is logged, counted and survived: none
-    of it may end the following, and with it the way to a better version.
+    of it may end the watch, and with it the way to a better version.
 
     Attributes:
         what: its name in metrics and logs.
