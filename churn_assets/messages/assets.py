@@ -52,7 +52,7 @@ def message_base_model(
 @dg.asset(
     group_name=GROUP,
     kinds={"pytorch", "huggingface"},
-    code_version="4",
+    code_version="5",
     **stage_options("sft_model"),
 )
 def sft_model(
@@ -98,7 +98,7 @@ def reward_model(
 @dg.asset(
     group_name=GROUP,
     kinds={"pytorch", "huggingface"},
-    code_version="4",
+    code_version="5",
     **stage_options("ppo_text_model"),
 )
 def ppo_text_model(
@@ -121,7 +121,7 @@ def ppo_text_model(
 @dg.asset(
     group_name=GROUP,
     kinds={"json"},
-    code_version="4",
+    code_version="5",
     **stage_options("message_bank"),
 )
 def message_bank(

@@ -18,7 +18,7 @@ from churn_assets.messages.shield.brief import (
     TenureBand,
     Tone,
 )
-from churn_assets.messages.shield.validation import Facts
+from churn_assets.messages.shield.fit import Facts
 
 SERVICE_SETS: tuple[tuple[Service, ...], ...] = tuple(
     chosen for size in range(len(SERVICES) + 1) for chosen in itertools.combinations(SERVICES, size)
@@ -46,7 +46,7 @@ class Situation:
 
     @property
     def facts(self) -> Facts:
-        return Facts(self.offer, self.contract, self.services)
+        return Facts(self.offer, self.contract, self.services, self.band, self.tone)
 
     @property
     def prompt(self) -> str:

@@ -37,7 +37,10 @@ class QuietHours(BaseModel):
 
 
 class ShieldRules(BaseModel):
-    """Everything the shield knows; `rules.json` is the only place that says it."""
+    """Everything the shield knows; `rules.json` is the only place that says it.
+
+    A file of an older release lacks the rules that came later: it is judged by those it has.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     length: tuple[int, Annotated[int, Field(le=MOST_CHARACTERS)]]
@@ -52,6 +55,13 @@ class ShieldRules(BaseModel):
     slot_contexts: dict[str, tuple[Pattern, ...]]
     service_words: dict[str, tuple[str, ...]]
     contract_words: dict[str, tuple[str, ...]]
+    tenure_words: dict[str, tuple[str, ...]] = {}
+    tone_words: dict[str, tuple[str, ...]] = {}
+    tones_without_exclamation: tuple[str, ...] = ()
+    final_punctuation: str = ""
+    negations: tuple[str, ...] = ()
+    kind_words: tuple[str, ...] = ()
+    innocent_negations: tuple[str, ...] = ()
     greetings: tuple[str, ...]
     words_before_comma: tuple[str, ...]
     capitalised_words: tuple[str, ...]

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
+from churn_assets.messages.corpus.reviewed import reviewed_templates
 from churn_assets.messages.shield.brief import MessageBrief
 from churn_assets.messages.shield.slots import fill, slot_values, slots_in, without_name
 from churn_assets.messages.shield.validation import Shield, Verdict
 from churn_assets.messages.writing.bank import MessageBank, ScoredTemplate
-from churn_assets.messages.writing.templates import reviewed_templates
 
 Source = Literal["model", "template"]
 # A time of day is nothing that another wording could mend: the caller decides when to send.
@@ -77,7 +77,7 @@ class MessageWriter:
         if message is None:
             raise RuntimeError(
                 f"no reviewed template passes the shield for offer {brief.offer_percentage} %, "
-                f"band {brief.band}, tone {brief.tone}: mend templates.json or rules.json"
+                f"band {brief.band}, tone {brief.tone}: mend reviewed.json or rules.json"
             )
         return replace(message, name_doubt=doubt)
 

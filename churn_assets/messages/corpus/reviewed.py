@@ -1,7 +1,7 @@
 """Reviewed templates: what is sent when no generated template passes the shield.
 
-`templates.json` is written and read by people. Every one passes the shield for every customer of
-its tenure band, whatever the name, bill and services; a test holds that.
+`reviewed.json` is written and read by people. Every one passes the shield for every customer of
+its tenure band and tone, whatever the name, bill and services; a test holds that.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from churn_assets.messages.shield.brief import MessageBrief
+from churn_assets.messages.shield.brief import MessageBrief, TenureBand, Tone
 
-TEMPLATES_PATH = Path(__file__).with_name("templates.json")
+TEMPLATES_PATH = Path(__file__).with_name("reviewed.json")
 
 
 @cache
@@ -29,7 +29,11 @@ def _table() -> Mapping[str, Mapping[str, Mapping[str, tuple[str, ...]]]]:
     }
 
 
+def reviewed_for(offer: int, band: TenureBand, tone: Tone) -> tuple[str, ...]:
+    """The reviewed templates for an offer (percent), tenure band and tone; at least two."""
+    return _table()["with_offer" if offer else "without_offer"][band][tone]
+
+
 def reviewed_templates(brief: MessageBrief) -> tuple[str, ...]:
-    """The reviewed templates for this offer, tenure band and tone; at least two."""
-    kind = "with_offer" if brief.offer_percentage else "without_offer"
-    return _table()[kind][brief.band][brief.tone]
+    """The reviewed templates for this brief; at least two."""
+    return reviewed_for(brief.offer_percentage, brief.band, brief.tone)
