@@ -23,7 +23,7 @@ from churn_assets.messages.shield.brief import (
     TenureBand,
     Tone,
 )
-from churn_assets.messages.shield.rules import PhraseMatcher, ShieldRules
+from churn_assets.messages.shield.rules import PhraseMatcher, ShieldRules, skeleton
 
 Kind = TypeVar("Kind", bound=str)
 
@@ -120,7 +120,7 @@ def _negation_pattern(rules: ShieldRules) -> re.Pattern[str] | None:
     if not (rules.negations and rules.kind_words):
         return None
     negations, kind = (
-        "|".join(re.escape(word).replace(r"\ ", r"\s+") for word in words)
+        "|".join(re.escape(skeleton(word, {})).replace(r"\ ", r"\s+") for word in words)
         for words in (rules.negations, rules.kind_words)
     )
     return re.compile(rf"(?:\b(?:{negations})|n't)(?:\s+[\w']+){{0,3}}?\s+(?:{kind})\b")

@@ -14,9 +14,15 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from churn_assets.messages.shield.bounded import MOST_CHARACTERS, bounded
+from churn_assets.messages.shield.language import Language
 from churn_assets.messages.shield.lookalikes import lookalikes
 
 RULES_PATH = Path(__file__).with_name("rules.json")
+
+
+def language_path(language: Language) -> Path:
+    """The file of a language's own words."""
+    return RULES_PATH.with_name(f"rules.{language}.json")
 
 
 Pattern = Annotated[str, AfterValidator(bounded)]
@@ -70,6 +76,17 @@ class ShieldRules(BaseModel):
     link_patterns: tuple[Pattern, ...]
     plain_characters: str
     confusables: dict[Character, Annotated[str, Field(max_length=2)]]
+
+    def in_language(self, language: Language) -> ShieldRules:
+        """These rules (English) with the words of another language in place of theirs.
+
+        What is banned in English stays banned; what a language's file leaves out stays as it is.
+        """
+        if language == "en":
+            return self
+        own = json.loads(language_path(language).read_text(encoding="utf-8"))
+        banned = self.banned_phrases | own["banned_phrases"]
+        return ShieldRules.model_validate(self.model_dump() | own | {"banned_phrases": banned})
 
     @property
     def all_banned(self) -> tuple[str, ...]:

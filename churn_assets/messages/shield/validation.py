@@ -17,6 +17,7 @@ from pathlib import Path
 from churn_assets.messages.shield.bounded import MOST_CHARACTERS
 from churn_assets.messages.shield.brief import MessageBrief
 from churn_assets.messages.shield.fit import Facts, Fit
+from churn_assets.messages.shield.language import Language
 from churn_assets.messages.shield.rules import (
     RULES_PATH,
     PhraseMatcher,
@@ -25,9 +26,9 @@ from churn_assets.messages.shield.rules import (
     skeleton,
 )
 from churn_assets.messages.shield.slots import (
-    FIRST_MONTH,
     MARK,
     MARKS,
+    MONTH_WORDS,
     SLOT_LENGTHS,
     context_pattern,
     has_stray_brace,
@@ -71,7 +72,7 @@ _LONG_NUMBER = re.compile(r"(?:\d[\s().+/-]*){7,}")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _DOUBLED = re.compile(r"\b(\w+)\s+\1\b", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?:…]+")
-_SENTENCE_START = re.compile(r"(?:^|[.!?:;…]\s+|[“\"(]\s*|\s[-–—]\s)$")
+_SENTENCE_START = re.compile(r"(?:^|[.!?:;…]\s+|[“\"(¡¿]\s*|\s[-–—]\s)$")
 _DOUBLED_STOP = re.compile(r"(?<!\.)\.\.(?!\.)")  # "Sam Jr.. We"; three are an ellipsis
 _SHOUTED = re.compile(r"[!?]{2,}|(?<!\w)[A-Z]{4,}(?!\w)|(?<!\w)[A-Z]{3,}\s+[A-Z]{3,}(?!\w)")
 
@@ -134,6 +135,13 @@ class Shield:
             return cls(rules, currency=currency, offer_months=offer_months)
         except (ValueError, re.error) as error:
             raise ValueError(f"{rules_path} is no valid shield rules file: {error}") from error
+
+    def in_language(self, language: Language) -> Shield:
+        """The same rules for messages in another language, with its own words."""
+        if language == "en":
+            return self
+        rules = self.rules.in_language(language)
+        return Shield(rules, currency=self.currency, offer_months=self.offer_months)
 
     def check_template(self, template: str, brief: MessageBrief) -> Verdict:
         """Whether the template is right for every customer with the brief's categories."""
@@ -201,7 +209,7 @@ class Shield:
             yield "missing_name"
         if _DOUBLED_STOP.search(text):
             yield "doubled_stop"
-        if "tenure" not in values and standing_alone(FIRST_MONTH, text):
+        if "tenure" not in values and standing_alone(MONTH_WORDS[brief.language][0], text):
             yield "wrong_value"
         if brief.offer_percentage and not standing_alone(values["offer"], text):
             yield "missing_offer"
