@@ -15,6 +15,9 @@ OPT_350M = "facebook/opt-350m"
 OPT_350M_REVISION = "08ab08cc4b72ff5593870b5d527cf4230323703c"
 
 
+WeightType = Literal["float32", "bfloat16"]
+
+
 class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,7 +40,7 @@ class CorpusConfig(PublicDialogues, PublicPairs):
     """
 
     messages: int = Field(16_000, ge=100)
-    pairs: int = Field(9_000, ge=100)
+    pairs: int = Field(12_000, ge=100)
     seed: int = 42
 
 
@@ -49,6 +52,7 @@ class BaseModelConfig(Frozen):
         revision: full commit hash of the hub's model.
         gguf_file: a GGUF file within the folder or hub repository.
         eight_bit: load the weights in 8 bit; needs CUDA.
+        dtype: of the base's weights; adapters and heads are of 32 bits.
         vocabulary: tokens of the embedded model.
         hidden_size: its width.
         feed_forward: width of its feed-forward layers.
@@ -64,6 +68,7 @@ class BaseModelConfig(Frozen):
     revision: str | None = None
     gguf_file: str | None = None
     eight_bit: bool = False
+    dtype: WeightType = "float32"
     vocabulary: int = Field(1_150, ge=300)
     hidden_size: int = Field(64, ge=16)
     projection: int = Field(48, ge=16, description="word_embed_proj_dim; differs from hidden_size")
@@ -141,7 +146,7 @@ class RewardConfig(Frozen):
         judge_seed: of the second model, which PPO never sees.
     """
 
-    steps: int = Field(340, ge=1)
+    steps: int = Field(450, ge=1)
     batch: int = Field(32, ge=1, description="pairs per step")
     learning_rate: float = Field(6e-3, gt=0)
     max_length: int = Field(96, ge=32)
@@ -188,6 +193,12 @@ class PpoTextConfig(EvaluationSamples):
     tail_coefficient: float = Field(20.0, ge=0, description="cost of the tail's probability mass")
     max_grad_norm: float = Field(1.0, gt=0)
     rule_reward: float = Field(12.0, ge=0, description="earned when the shield passes")
+    fit_reward: float = Field(
+        2.0, ge=0, description="earned by a passing message that names the contract or a service"
+    )
+    missing_end_penalty: float = Field(
+        2.0, ge=0, description="taken from a message that is cut off, which earns no rule's reward"
+    )
     variety_reward: float = Field(
         4.0, ge=0, description="times the rarity of a passing message's word pairs in its batch"
     )

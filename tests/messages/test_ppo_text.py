@@ -7,7 +7,7 @@ import torch
 
 from churn_assets.messages.config import PpoTextConfig
 from churn_assets.messages.models.evaluation import distinct_n
-from churn_assets.messages.models.ppo_text import (
+from churn_assets.messages.models.ppo_formulas import (
     BetaController,
     advantages,
     entropy,

@@ -6,16 +6,25 @@ import pytest
 import torch
 
 from churn_assets.messages.config import GenerationConfig
+from churn_assets.messages.models import ppo_text
 from churn_assets.messages.models.language_model import (
     activate,
     drawable,
     drawing_logits,
     drawn_token,
+    features,
     load_base,
     sample,
-    token_logits,
 )
-from churn_assets.messages.models.ppo_text import POLICY, log_probs
+from churn_assets.messages.models.ppo_formulas import (
+    TokenSets,
+    exact_kl,
+    log_probs,
+)
+from churn_assets.messages.models.ppo_text import (
+    POLICY,
+    REFERENCE,
+)
 from tests.messages.conftest import TINY, Chain
 from tests.messages.test_stages import trainer
 
@@ -28,7 +37,7 @@ def test_samples_follow_the_distribution_that_the_settings_say(chain: Chain, min
     prompts = ["hello:\n", "0% new monthly warm nothing:\n"] * 2_000
     generation = GenerationConfig(max_new_tokens=8, temperature=0.8, min_p=min_p)
     samples = sample(model, tokenizer, prompts, generation, 3)
-    logits, _ = token_logits(model, samples)
+    logits = model.get_output_embeddings()(features(model, samples))
     tokens = samples.ids[:, samples.prompt_width :]
     expected = (logits / 0.8).softmax(-1)
     floor = min_p * expected.amax(-1, keepdim=True)
@@ -46,29 +55,92 @@ def test_samples_follow_the_distribution_that_the_settings_say(chain: Chain, min
 
 def test_the_rarest_draw_is_a_token_that_may_be_drawn() -> None:
     """Why: a number rounded up to 1 would fall on the vocabulary's last token, drawable or not."""
-    config = GenerationConfig(min_p=0.1)
     logits = torch.tensor([[3.0, 2.9, -9.0, -9.0]])
-    allowed = drawable(logits, config)
+    allowed = drawable(logits, 0.1)
     assert allowed.tolist() == [[True, True, False, False]]
-    shares = drawing_logits(logits, allowed, config).softmax(-1)
+    shares = drawing_logits(logits, allowed).softmax(-1)
     for draw, token in ((0.0, 0), (0.5, 0), (0.53, 1), (1.0, 1)):
         assert drawn_token(shares, torch.tensor([draw])).tolist() == [token]
 
 
-def test_ppos_first_ratio_is_one_with_min_p(chain: Chain) -> None:
+@pytest.mark.parametrize("temperature", [0.7, 1.0, 1.5])
+def test_ppos_first_ratio_is_one_with_min_p(chain: Chain, temperature: float) -> None:
     """Why: probabilities under another distribution than the one drawn from bias every update."""
     made = trainer(chain)
-    made.generation = GenerationConfig(max_new_tokens=16, min_p=0.95)  # it is hardly trained
+    made.generation = GenerationConfig(max_new_tokens=16, min_p=0.95, temperature=temperature)
     rollout = made.collect(0)
     real = rollout.samples.response_mask.bool()
     activate(made.model, POLICY)
-    logits, _ = token_logits(made.model, rollout.samples)
-    tokens = rollout.samples.ids[:, rollout.samples.prompt_width :]
-    again = log_probs(drawing_logits(logits, rollout.allowed, made.generation), tokens)
-    torch.testing.assert_close(again[real], rollout.log_probs[real])
-    assert torch.isfinite(rollout.log_probs[real]).all()
-    assert (rollout.log_probs >= log_probs(logits, tokens) - 1e-5)[real].all()
-    assert not rollout.allowed.all()
+    hidden = features(made.model, rollout.samples)
+    logits = made.model.get_output_embeddings()(hidden)[real] / temperature
+    tokens = rollout.samples.ids[:, rollout.samples.prompt_width :][real]
+    allowed = rollout.allowed.dense(rollout.places[real])
+    again = log_probs(drawing_logits(logits, allowed), tokens)
+    torch.testing.assert_close(again, rollout.log_probs[real])
+    assert torch.isfinite(again).all()
+    assert (again >= log_probs(logits, tokens) - 1e-5).all()
+    assert not allowed.all()
+
+
+def test_the_kl_in_the_reward_is_of_the_temperature_that_is_sampled_at(chain: Chain) -> None:
+    """Why: at another temperature the price of leaving SFT was that of a distribution that nothing
+    was drawn from."""
+    made = trainer(chain)
+    for name, parameter in made.model.named_parameters():
+        if f".{POLICY}." in name and "lora_B" in name:
+            parameter.data += 0.3
+    made.generation = GenerationConfig(max_new_tokens=16, temperature=0.5)
+    figures, expected = made.collect(1).metrics, []
+    rollout = made.collect(1)
+    for adapter in (POLICY, REFERENCE):
+        activate(made.model, adapter)
+        hidden = features(made.model, rollout.samples)
+        expected.append(made.model.get_output_embeddings()(hidden) / 0.5)
+    kl = (exact_kl(*expected) * rollout.samples.response_mask).sum(1).mean()
+    assert figures["kl"] == pytest.approx(kl.item(), rel=1e-4)
+    assert figures["kl"] > 0.01
+
+
+def test_chunks_of_logits_give_what_the_whole_batch_gives(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: of a whole batch the logits of a public model are gigabytes."""
+    made = trainer(chain)
+    whole = made.collect(0)
+    monkeypatch.setattr(ppo_text, "LOGIT_ROWS", 3)
+    parts = made.collect(0)
+    torch.testing.assert_close(parts.log_probs, whole.log_probs)
+    torch.testing.assert_close(parts.advantages, whole.advantages)
+    real = whole.samples.response_mask.bool()
+    for sets in ("head", "allowed"):
+        one, other = (getattr(r, sets).dense(r.places[real]) for r in (parts, whole))
+        assert torch.equal(one, other)
+
+
+def test_sets_of_tokens_are_what_they_were_made_of() -> None:
+    """Why: a set of another position would be a silent error of every ratio."""
+    torch.manual_seed(0)
+    members = torch.rand(7, 11) < 0.3
+    members[2] = False
+    joined = TokenSets.joined([TokenSets.of(members[:4]), TokenSets.of(members[4:])])
+    places = torch.tensor([6, 0, 2, 2, 5])
+    assert torch.equal(joined.dense(places), members[places])
+
+
+def test_a_message_that_is_cut_off_is_not_paid_as_finished(chain: Chain) -> None:
+    """Why: a policy that never ends would earn the verdict of its first sentences."""
+    made = trainer(chain)
+    made.generation = GenerationConfig(max_new_tokens=8)
+    free = made.collect(0)
+    cut = ~free.samples.ended(made.tokenizer.eos_token_id)
+    assert cut.any()
+    assert free.metrics["ended_rate"] == pytest.approx(1 - cut.float().mean().item())
+    made.config = made.config.model_copy(update={"missing_end_penalty": 0.0})
+    unpunished = made.collect(0)
+    difference = unpunished.metrics["score"] - free.metrics["score"]
+    assert difference == pytest.approx(2.0 * cut.float().mean().item(), abs=1e-4)
+    made.scorer.rule = lambda samples, _: torch.ones(len(samples.texts))  # type: ignore[method-assign]
+    assert made.collect(0).metrics["pass_rate"] == pytest.approx(1 - cut.float().mean().item())
 
 
 def test_sampling_is_seeded_and_masks_end_at_the_end(chain: Chain) -> None:

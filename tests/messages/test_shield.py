@@ -294,9 +294,9 @@ def test_template_that_passes_is_safe_with_every_value(made: object) -> None:
     """Why: the bank is judged once, then filled for millions; the two checks must agree."""
     values = slot_values(made, currency="$", offer_months=12)
     assume(made.name and made.tenure)
-    template = "Hi {name}, thank you for your {tenure} with us. Any question on your {bill} bill? Just ask."
+    template = "Hello {name}, thank you for your {tenure} with us. Any question on your {bill} bill? Just ask."
     if made.offer_percentage:
-        template = "Hi {name}, thank you for your {tenure} with us. Take {offer} off your {bill} bill for {months}."
+        template = "Hello {name}, thank you for your {tenure} with us. Take {offer} off your {bill} bill for {months}."
     assert SHIELD.check_template(template, made).passed
     assert SHIELD.check_text(fill(template, values), made).violations == ()
 

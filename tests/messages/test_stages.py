@@ -23,22 +23,25 @@ from churn_assets.messages.models.language_model import (
     activate,
     encode_dialogues,
     encode_prompts,
+    features,
     head_width,
     last_hidden,
     load_base,
     sample,
     scores,
-    token_logits,
+    tempered_logits,
 )
 from churn_assets.messages.models.model_card import write_model_card
+from churn_assets.messages.models.ppo_formulas import (
+    exact_kl,
+    log_probs,
+)
 from churn_assets.messages.models.ppo_text import (
     POLICY,
     REFERENCE,
     REWARD,
     PpoText,
     Scorer,
-    exact_kl,
-    log_probs,
 )
 from churn_assets.messages.models.reward import JUDGE, load_head, spread
 from churn_assets.messages.shield.slots import SLOT_TOKENS
@@ -104,7 +107,7 @@ def test_log_probabilities_do_not_depend_on_the_padding_side(chain: Chain) -> No
         places = torch.arange(ids.shape[1])
         mask = ((places >= left) & (places < ids.shape[1] - right)).long()[None]
         samples = Samples(ids, mask, left + len(prompt), [""])
-        logits, _ = token_logits(model, samples)
+        logits = tempered_logits(model, features(model, samples), TINY.generation)
         found.append(log_probs(logits, ids[:, samples.prompt_width :])[:, : len(answer)])
     for other in found[1:]:
         torch.testing.assert_close(other, found[0], atol=1e-5, rtol=1e-4)
@@ -142,7 +145,8 @@ def test_policy_starts_as_the_reference(chain: Chain) -> None:
     for adapter in (POLICY, REFERENCE):
         activate(made.model, adapter)
         made.model.eval()
-        both.append(token_logits(made.model, samples)[0])
+        hidden = features(made.model, samples)
+        both.append(tempered_logits(made.model, hidden, TINY.generation))
     assert exact_kl(both[0], both[1]).abs().max() < 1e-6
 
 

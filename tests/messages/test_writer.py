@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from churn_assets.domain.offers import OFFER_PERCENTAGES
+from churn_assets.messages.corpus.reviewed import reviewed_templates
 from churn_assets.messages.shield.brief import TONES, MessageBrief
 from churn_assets.messages.shield.rules import RULES_PATH
 from churn_assets.messages.shield.slots import fill, slot_values
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.bank import Cell, MessageBank, ScoredTemplate, all_cells
-from churn_assets.messages.writing.templates import reviewed_templates
 from churn_assets.messages.writing.writer import MessageWriter
 from tests.messages.briefs import SAM, brief, briefs
 

@@ -18,7 +18,8 @@ from churn_assets.messages.shield.brief import (
     TenureBand,
     Tone,
 )
-from churn_assets.messages.shield.validation import Facts
+from churn_assets.messages.shield.fit import Facts
+from churn_assets.messages.shield.language import Language
 
 SERVICE_SETS: tuple[tuple[Service, ...], ...] = tuple(
     chosen for size in range(len(SERVICES) + 1) for chosen in itertools.combinations(SERVICES, size)
@@ -38,23 +39,35 @@ class Situation:
     contract: Contract
     services: tuple[Service, ...]
     tone: Tone
+    language: Language = "en"
 
     @classmethod
     def of(cls, brief: MessageBrief) -> Situation:
         services = tuple(s for s in SERVICES if s in brief.services)
-        return cls(brief.offer_percentage, brief.band, brief.contract, services, brief.tone)
+        return cls(
+            brief.offer_percentage,
+            brief.band,
+            brief.contract,
+            services,
+            brief.tone,
+            brief.language,
+        )
 
     @property
     def facts(self) -> Facts:
-        return Facts(self.offer, self.contract, self.services)
+        return Facts(self.offer, self.contract, self.services, self.band, self.tone)
 
     @property
     def prompt(self) -> str:
-        """What decides most stands first and at fixed positions, the list of services last."""
+        """What decides most stands first and at fixed positions, the list of services last.
+
+        A language other than English stands before everything else.
+        """
         contract = _CONTRACT_WORDS[self.contract]
         services = self.services or ("nothing",)
         fields = (f"{self.offer}%", self.band, contract, self.tone, *services)
-        return f"{' '.join(fields)}:{END}"
+        language = "" if self.language == "en" else f"{self.language} "
+        return f"{language}{' '.join(fields)}:{END}"
 
 
 def flawed_prompt(prompt: str) -> str:

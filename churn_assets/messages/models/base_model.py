@@ -81,7 +81,7 @@ def copy_pretrained(config: BaseModelConfig, out: Path) -> dict[str, Any]:
         fresh.load_state_dict(model.state_dict())
         model = fresh
     ensure_padding(model, tokenizer)
-    model.save_pretrained(out)
+    model.to(getattr(torch, config.dtype)).save_pretrained(out)
     tokenizer.save_pretrained(out)
     return {"parameters": model.num_parameters()}
 
@@ -129,12 +129,13 @@ def pretrain(
             optimizer.param_groups[0]["lr"] = peak * _schedule(step, config.steps)
             optimizer.step()
         progress(step + 1, config.steps, loss=loss.item())
-    model.save_pretrained(out)
+    held_out_loss = _held_out_loss(model, _encode(tokenizer, held_out, config.positions))
+    model.to(getattr(torch, config.dtype)).save_pretrained(out)  # type: ignore[arg-type]
     tokenizer.save_pretrained(out)
     return {
         "parameters": model.num_parameters(),
         "train_loss": loss.item(),
-        "held_out_loss": _held_out_loss(model, _encode(tokenizer, held_out, config.positions)),
+        "held_out_loss": held_out_loss,
         "vocabulary": len(tokenizer),
     }
 

@@ -52,6 +52,22 @@ def passes(shield: Shield, texts: Sequence[str], situations: Sequence[Situation]
     ]
 
 
+def gives_reason(
+    shield: Shield, texts: Sequence[str], situations: Sequence[Situation]
+) -> list[bool]:
+    """Whether each raw template names the situation's contract or one of its services."""
+    return [
+        shield.gives_a_reason(text, situation.facts)
+        for text, situation in zip(texts, situations, strict=True)
+    ]
+
+
+def fits(shield: Shield, texts: Sequence[str], situations: Sequence[Situation]) -> list[bool]:
+    """Whether each passes the shield, which refuses misfits, and says why it is written."""
+    passed, reasons = (f(shield, texts, situations) for f in (passes, gives_reason))
+    return [a and b for a, b in zip(passed, reasons, strict=True)]
+
+
 def violation_counts(
     shield: Shield, texts: Sequence[str], situations: Sequence[Situation]
 ) -> dict[str, int]:

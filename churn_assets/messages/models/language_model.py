@@ -49,6 +49,9 @@ def use_threads(threads: int) -> None:
 def load_base(folder: Path, *, eight_bit: bool) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The frozen base model and its tokenizer, from a `message_base_model` folder.
 
+    Its weights are of the type that they were saved in (`base.dtype`); adapters, heads and
+    probabilities are of 32 bits.
+
     Raises RuntimeError when 8 bit is asked for without CUDA: weights would silently be 32 bit.
     """
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -63,7 +66,7 @@ def load_base(folder: Path, *, eight_bit: bool) -> tuple[PreTrainedModel, PreTra
         )
         model = prepare_model_for_kbit_training(quantized)
     else:
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
         model.to(device())  # type: ignore[arg-type]
     ensure_padding(model, tokenizer)
     return model.requires_grad_(False), tokenizer
@@ -147,6 +150,10 @@ class Samples:
     def response_mask(self) -> Tensor:
         return self.mask[:, self.prompt_width :]
 
+    def ended(self, end: int) -> Tensor:
+        """Whether each response has its end-of-text token, (batch,); else it was cut off."""
+        return (self.ids[:, self.prompt_width :] * self.response_mask == end).any(1)
+
     def rows(self, chosen: Tensor) -> Samples:
         texts = [self.texts[i] for i in chosen.tolist()]
         return Samples(self.ids[chosen], self.mask[chosen], self.prompt_width, texts)
@@ -202,20 +209,19 @@ def pad_right(rows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tens
     return ids.to(device()), mask.to(device())
 
 
-def drawable(logits: Tensor, config: GenerationConfig) -> Tensor:
-    """The tokens that sampling may draw: (..., vocabulary), as booleans.
+def drawable(logits: Tensor, min_p: float) -> Tensor:
+    """The tokens that sampling may draw: tempered logits (..., vocabulary) -> booleans.
 
-    Min-p (Nguyen et al. 2025): those at least `config.min_p` times as probable as the likeliest.
+    Min-p (Nguyen et al. 2025): those at least `min_p` times as probable as the likeliest.
     """
-    if config.min_p == 0:
+    if min_p == 0:
         return torch.ones_like(logits, dtype=torch.bool)
-    scaled = logits.float() / config.temperature
-    return scaled >= scaled.amax(-1, keepdim=True) + math.log(config.min_p)
+    return logits >= logits.amax(-1, keepdim=True) + math.log(min_p)
 
 
-def drawing_logits(logits: Tensor, allowed: Tensor, config: GenerationConfig) -> Tensor:
+def drawing_logits(logits: Tensor, allowed: Tensor) -> Tensor:
     """Logits of the distribution that is sampled from, which is 0 off `allowed`."""
-    return (logits.float() / config.temperature).masked_fill(~allowed, -math.inf)
+    return logits.masked_fill(~allowed, -math.inf)
 
 
 @torch.no_grad()
@@ -238,8 +244,8 @@ def sample(
     rows = torch.arange(count, device=ids.device)
     cache, fed, seen = DynamicCache(config=model.config), ids, mask
     for step in range(config.max_new_tokens):
-        logits = _next_logits(model, fed, seen, cache)
-        logits = drawing_logits(logits, drawable(logits, config), config)
+        logits = _next_logits(model, fed, seen, cache).float() / config.temperature
+        logits = drawing_logits(logits, drawable(logits, config.min_p))
         drawn = drawn_token(logits.softmax(-1), draws[rows, step])
         tokens[rows, step], written[rows, step] = drawn, 1
         going = (drawn != tokenizer.eos_token_id).nonzero().squeeze(1)
@@ -303,10 +309,11 @@ def features(model: Any, samples: Samples) -> Tensor:
     return last_hidden(model, samples.ids, samples.mask)[:, samples.prompt_width - 1 : -1]
 
 
-def token_logits(model: Any, samples: Samples) -> tuple[Tensor, Tensor]:
-    """For every response position: logits (batch, T, vocabulary) and the hidden state before it."""
-    hidden = features(model, samples)
-    return model.get_output_embeddings()(hidden), hidden
+def tempered_logits(model: Any, hidden: Tensor, config: GenerationConfig) -> Tensor:
+    """Hidden states (..., head_width) -> logits (..., vocabulary) at the temperature of sampling,
+    in 32 bits: the distribution that tokens are drawn from before improbable ones are cut off."""
+    logits: Tensor = model.get_output_embeddings()(hidden).float() / config.temperature
+    return logits
 
 
 class RewardHead(nn.Module):
@@ -320,6 +327,7 @@ class RewardHead(nn.Module):
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """(batch, length, width), (batch, length) -> scores (batch,), any real number."""
+        hidden = hidden.float()
         weights = mask.unsqueeze(-1).to(hidden.dtype)
         pooled = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
         scores: Tensor = self.linear(pooled).squeeze(-1)

@@ -11,11 +11,12 @@ from peft import PeftModel
 from torch import Tensor
 
 from churn_assets.domain.statistics import bootstrap_mean, share
-from churn_assets.messages.config import PpoTextSettings
+from churn_assets.messages.config import GenerationConfig, PpoTextSettings
 from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.models.evaluation import (
     WHOLE_SAMPLES,
     evaluation_situations,
+    fits,
     passes,
     text_quality,
     violation_counts,
@@ -27,14 +28,22 @@ from churn_assets.messages.models.language_model import (
     features,
     sample_many,
     scores,
+    tempered_logits,
 )
-from churn_assets.messages.models.ppo_text import POLICY, REFERENCE, REWARD, exact_kl
+from churn_assets.messages.models.ppo_formulas import (
+    exact_kl,
+)
+from churn_assets.messages.models.ppo_text import (
+    LOGIT_ROWS,
+    POLICY,
+    REFERENCE,
+    REWARD,
+)
 from churn_assets.messages.models.reward import JUDGE
 from churn_assets.messages.shield.validation import Shield
 
 SHOWN = 6
 VARIETY_SAMPLES = 1_024  # of different n-grams, more texts have a smaller share
-KL_ROWS = 32  # messages whose logits are in memory together: 64 tokens of 50,272 words are 400 MB
 # Both sides are sampled with one seed: what differs is the policy.
 EVALUATION_SEED = 1_000_003
 
@@ -74,12 +83,14 @@ def evaluate(
     return {
         **share(sum(sft.passed), len(situations)).as_dict("sft_pass_rate"),
         **share(sum(policy.passed), len(situations)).as_dict("ppo_pass_rate"),
+        "sft_fit_rate": sum(fits(shield, sft.texts, situations)) / len(situations),
+        **share(sum(fits(shield, policy.texts, situations)), len(situations)).as_dict("fit_rate"),
         **bootstrap_mean(gains[REWARD].numpy()).as_dict("reward_gain"),
         **bootstrap_mean(gains[JUDGE].numpy()).as_dict("reward_gain_second_rm"),
         **bootstrap_mean(wins.numpy()).as_dict("win_rate"),
         "sampling": config.generation.model_dump(),
         "ppo_pass_rate_without_min_p": whole_pass_rate(model, tokenizer, shield, config),
-        "kl": sequence_kl(model, policy.sampled),
+        "kl": sequence_kl(model, policy.sampled, config.generation),
         "quality": quality,
         "distinct2_ratio": quality["ppo"]["distinct_2"] / quality["sft"]["distinct_2"],
         "violations": violation_counts(shield, policy.texts, situations),
@@ -122,17 +133,20 @@ def whole_pass_rate(
     return sum(passes(shield, texts, situations)) / count
 
 
-def sequence_kl(model: PeftModel, sampled: Sequence[Samples]) -> float:
+def sequence_kl(
+    model: PeftModel, sampled: Sequence[Samples], generation: GenerationConfig
+) -> float:
     """KL(policy || SFT) in nats per message, exact at each position that the policy visited."""
     total, count = 0.0, 0
     for samples in sampled:
-        for rows in torch.arange(len(samples.texts)).split(KL_ROWS):
+        for rows in torch.arange(len(samples.texts)).split(LOGIT_ROWS):
             part = samples.rows(rows)
             real = part.response_mask.bool()
             logits = []
             for adapter in (POLICY, REFERENCE):
                 activate(model, adapter)
-                logits.append(model.get_output_embeddings()(features(model, part)[real]))
+                hidden = features(model, part)[real]
+                logits.append(tempered_logits(model, hidden, generation))
             total += exact_kl(*logits).sum().item()
             count += len(rows)
     return total / count

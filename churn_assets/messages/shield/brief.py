@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Literal, get_args
 
 from churn_assets.domain.offers import OFFER_PERCENTAGES
+from churn_assets.messages.shield.language import LANGUAGES, Language
 from churn_assets.messages.shield.names import read_name
 
 Tone = Literal["warm", "formal", "cheerful", "plain"]
@@ -65,6 +66,7 @@ class MessageBrief:
     local_time: datetime
     services: tuple[Service, ...] = ()
     tone: Tone = "warm"
+    language: Language = "en"
     name_doubt: str | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -81,6 +83,7 @@ class MessageBrief:
         for what, value, known in (
             ("contract", self.contract, CONTRACTS),
             ("tone", self.tone, TONES),
+            ("language", self.language, LANGUAGES),
         ):
             if value not in known and (what, value) != ("contract", None):
                 raise ValueError(f"{what} must be one of {known}, not {value!r}")

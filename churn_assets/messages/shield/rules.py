@@ -14,9 +14,15 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from churn_assets.messages.shield.bounded import MOST_CHARACTERS, bounded
+from churn_assets.messages.shield.language import Language
 from churn_assets.messages.shield.lookalikes import lookalikes
 
 RULES_PATH = Path(__file__).with_name("rules.json")
+
+
+def language_path(language: Language) -> Path:
+    """The file of a language's own words."""
+    return RULES_PATH.with_name(f"rules.{language}.json")
 
 
 Pattern = Annotated[str, AfterValidator(bounded)]
@@ -37,7 +43,10 @@ class QuietHours(BaseModel):
 
 
 class ShieldRules(BaseModel):
-    """Everything the shield knows; `rules.json` is the only place that says it."""
+    """Everything the shield knows; `rules.json` is the only place that says it.
+
+    A file of an older release lacks the rules that came later: it is judged by those it has.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     length: tuple[int, Annotated[int, Field(le=MOST_CHARACTERS)]]
@@ -52,6 +61,13 @@ class ShieldRules(BaseModel):
     slot_contexts: dict[str, tuple[Pattern, ...]]
     service_words: dict[str, tuple[str, ...]]
     contract_words: dict[str, tuple[str, ...]]
+    tenure_words: dict[str, tuple[str, ...]] = {}
+    tone_words: dict[str, tuple[str, ...]] = {}
+    tones_without_exclamation: tuple[str, ...] = ()
+    final_punctuation: str = ""
+    negations: tuple[str, ...] = ()
+    kind_words: tuple[str, ...] = ()
+    innocent_negations: tuple[str, ...] = ()
     greetings: tuple[str, ...]
     words_before_comma: tuple[str, ...]
     capitalised_words: tuple[str, ...]
@@ -60,6 +76,17 @@ class ShieldRules(BaseModel):
     link_patterns: tuple[Pattern, ...]
     plain_characters: str
     confusables: dict[Character, Annotated[str, Field(max_length=2)]]
+
+    def in_language(self, language: Language) -> ShieldRules:
+        """These rules (English) with the words of another language in place of theirs.
+
+        What is banned in English stays banned; what a language's file leaves out stays as it is.
+        """
+        if language == "en":
+            return self
+        own = json.loads(language_path(language).read_text(encoding="utf-8"))
+        banned = self.banned_phrases | own["banned_phrases"]
+        return ShieldRules.model_validate(self.model_dump() | own | {"banned_phrases": banned})
 
     @property
     def all_banned(self) -> tuple[str, ...]:

@@ -6,10 +6,15 @@ import re
 from collections.abc import Mapping, Sequence
 
 from churn_assets.messages.shield.brief import MessageBrief
+from churn_assets.messages.shield.language import Language
 
 # Room that every template has for a name. A longer one needs a template that leaves more.
 ROOM_FOR_NAME = 40
-FIRST_MONTH = "first month"
+# By language: the first month as a tenure, one month, and several.
+MONTH_WORDS: Mapping[Language, tuple[str, str, str]] = {
+    "en": ("first month", "month", "months"),
+    "es": ("1 mes", "mes", "meses"),
+}
 # Shortest and longest text that fills each slot, so that a template's length can be judged once
 # for every customer. bill: "$0.00" to a four-letter currency and "99999.99".
 SLOT_LENGTHS: Mapping[str, tuple[int, int]] = {
@@ -62,15 +67,16 @@ def slot_values(brief: MessageBrief, *, currency: str, offer_months: int) -> dic
 
     A customer without a usable name, or with no month behind them, has no value for that slot.
     """
+    first, month, months = MONTH_WORDS[brief.language]
     values = {
         "offer": f"{brief.offer_percentage}%",
         "bill": f"{currency}{brief.monthly_charges:.2f}",
-        "months": "1 month" if offer_months == 1 else f"{offer_months} months",
+        "months": f"1 {month}" if offer_months == 1 else f"{offer_months} {months}",
     }
     if brief.name is not None:
         values["name"] = brief.name
     if brief.tenure:
-        values["tenure"] = FIRST_MONTH if brief.tenure == 1 else f"{brief.tenure} months"
+        values["tenure"] = first if brief.tenure == 1 else f"{brief.tenure} {months}"
     return values
 
 
@@ -80,7 +86,8 @@ def without_name(template: str, greetings: Sequence[str]) -> str | None:
     None when the name stands elsewhere than behind a greeting at the beginning.
     """
     words = "|".join(map(re.escape, greetings))
-    named = re.match(rf"((?:{words})(?: again)?),? \{{name\}}(?=[,.!?:;])", template, re.IGNORECASE)
+    greeted = rf"(¡?(?:{words})(?: again)?),? \{{name\}}(?=[,.!?:;])"
+    named = re.match(greeted, template, re.IGNORECASE)
     if named is None:
         return None
     greeting = "Hello" if named[1].casefold() == "dear" else named[1]

@@ -15,7 +15,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from churn_assets.messages.shield.bounded import MOST_CHARACTERS
-from churn_assets.messages.shield.brief import Contract, MessageBrief, Service
+from churn_assets.messages.shield.brief import MessageBrief
+from churn_assets.messages.shield.fit import Facts, Fit
+from churn_assets.messages.shield.language import Language
 from churn_assets.messages.shield.rules import (
     RULES_PATH,
     PhraseMatcher,
@@ -24,9 +26,9 @@ from churn_assets.messages.shield.rules import (
     skeleton,
 )
 from churn_assets.messages.shield.slots import (
-    FIRST_MONTH,
     MARK,
     MARKS,
+    MONTH_WORDS,
     SLOT_LENGTHS,
     context_pattern,
     has_stray_brace,
@@ -51,6 +53,10 @@ CHECKS = (
     "other_name",
     "wrong_service",
     "wrong_contract",
+    "wrong_tenure_band",
+    "wrong_tone",
+    "negated_kindness",
+    "unfinished",
     "unexpected_character",
     "shouting",
     "repetition",
@@ -66,7 +72,7 @@ _LONG_NUMBER = re.compile(r"(?:\d[\s().+/-]*){7,}")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _DOUBLED = re.compile(r"\b(\w+)\s+\1\b", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?:…]+")
-_SENTENCE_START = re.compile(r"(?:^|[.!?:;…]\s+|[“\"(]\s*|\s[-–—]\s)$")
+_SENTENCE_START = re.compile(r"(?:^|[.!?:;…]\s+|[“\"(¡¿]\s*|\s[-–—]\s)$")
 _DOUBLED_STOP = re.compile(r"(?<!\.)\.\.(?!\.)")  # "Sam Jr.. We"; three are an ellipsis
 _SHOUTED = re.compile(r"[!?]{2,}|(?<!\w)[A-Z]{4,}(?!\w)|(?<!\w)[A-Z]{3,}\s+[A-Z]{3,}(?!\w)")
 
@@ -88,19 +94,6 @@ class Verdict:
         return {"passed": self.passed, "violations": list(self.violations)}
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What of a brief decides whether a template suits it; no customer's values in it."""
-
-    offer_percentage: int
-    contract: Contract | None
-    services: tuple[Service, ...]
-
-    @classmethod
-    def of(cls, brief: MessageBrief) -> Facts:
-        return cls(brief.offer_percentage, brief.contract, brief.services)
-
-
 class Shield:
     """Judges by one rules file; `currency` and `offer_months` are what slots are filled with."""
 
@@ -113,8 +106,7 @@ class Shield:
         self._gift = self._words(rules.gift_words)
         self._discount = self._words(rules.discount_words)
         self._innocent = PhraseMatcher(rules.innocent_phrases, rules.confusables)
-        self._services = {key: self._words(words) for key, words in rules.service_words.items()}
-        self._contracts = {key: self._words(words) for key, words in rules.contract_words.items()}
+        self._fit = Fit(rules)
         self._links = re.compile("|".join(rules.link_patterns))
         self._amount = re.compile(rules.number_pattern)
         self._contexts = [
@@ -144,9 +136,21 @@ class Shield:
         except (ValueError, re.error) as error:
             raise ValueError(f"{rules_path} is no valid shield rules file: {error}") from error
 
+    def in_language(self, language: Language) -> Shield:
+        """The same rules for messages in another language, with its own words."""
+        if language == "en":
+            return self
+        rules = self.rules.in_language(language)
+        return Shield(rules, currency=self.currency, offer_months=self.offer_months)
+
     def check_template(self, template: str, brief: MessageBrief) -> Verdict:
-        """Whether the template is right for every customer with this offer, contract, services."""
+        """Whether the template is right for every customer with the brief's categories."""
         return self.check_template_facts(template, Facts.of(brief))
+
+    def gives_a_reason(self, template: str, facts: Facts) -> bool:
+        """Whether the template names the customer's contract or one of their services."""
+        masked = mask_slots(template[:MOST_CHARACTERS], MARK)
+        return self._fit.gives_a_reason(skeleton(masked, self.rules.confusables), facts)
 
     def check_text(self, text: str, brief: MessageBrief) -> Verdict:
         """Whether the filled text may be sent to this customer at `brief.local_time`."""
@@ -205,7 +209,7 @@ class Shield:
             yield "missing_name"
         if _DOUBLED_STOP.search(text):
             yield "doubled_stop"
-        if "tenure" not in values and standing_alone(FIRST_MONTH, text):
+        if "tenure" not in values and standing_alone(MONTH_WORDS[brief.language][0], text):
             yield "wrong_value"
         if brief.offer_percentage and not standing_alone(values["offer"], text):
             yield "missing_offer"
@@ -238,16 +242,23 @@ class Shield:
             yield "phone_or_card_number"
         if self._names_somebody_else(masked):
             yield "other_name"
-        if any(m.finds_in(plain) for s, m in self._services.items() if s not in facts.services):
-            yield "wrong_service"
-        if any(m.finds_in(plain) for c, m in self._contracts.items() if c != facts.contract):
-            yield "wrong_contract"
+        yield from self._fit.misfits(masked, plain, facts)
+        if self._fit.negates_kindness(seen):
+            yield "negated_kindness"
+        if self._is_unfinished(masked):
+            yield "unfinished"
         if not all(self._is_plain(character) for character in masked):
             yield "unexpected_character"
         if _SHOUTED.search(masked):
             yield "shouting"
         if repeats(masked):
             yield "repetition"
+
+    def _is_unfinished(self, masked: str) -> bool:
+        """Whether the text breaks off: no final punctuation, or an ellipsis."""
+        ends = self.rules.final_punctuation
+        text = masked.rstrip().rstrip("\"'”’)")
+        return bool(ends) and (not text.endswith(tuple(ends)) or text.endswith(".."))
 
     def _is_plain(self, character: str) -> bool:
         if character == MARK or character in self.rules.plain_characters:

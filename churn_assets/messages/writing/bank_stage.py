@@ -16,8 +16,9 @@ from typing import Any
 from churn_assets.messages.config import BankSettings
 from churn_assets.messages.corpus.prompts import SERVICE_SETS, Situation
 from churn_assets.messages.models.language_model import use_threads
+from churn_assets.messages.shield.fit import Facts
 from churn_assets.messages.shield.rules import RULES_PATH
-from churn_assets.messages.shield.validation import Facts, Shield
+from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.bank import Cell, MessageBank, ScoredTemplate, all_cells
 from churn_assets.messages.writing.gates import failed_gates
 from churn_assets.messages.writing.live import LiveModel, copy_for_live
@@ -92,7 +93,7 @@ def _best(
 ) -> list[ScoredTemplate]:
     """Templates that name no service suit everybody: they are kept beside those that do."""
     ordered = sorted(found, key=lambda t: (-t.score, t.text))
-    nobody = Facts(cell.offer, cell.contract, ())
+    nobody = Facts(cell.offer, cell.contract, (), cell.band, cell.tone)
     for_all = [t for t in ordered if shield.check_template_facts(t.text, nobody).passed]
     others = [t for t in ordered if t not in for_all]
     return for_all[:keep] + others[:keep]

@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Literal, Protocol
 
+from churn_assets.messages.corpus.reviewed import reviewed_templates
 from churn_assets.messages.shield.brief import MessageBrief
+from churn_assets.messages.shield.language import Language
 from churn_assets.messages.shield.slots import fill, slot_values, slots_in, without_name
 from churn_assets.messages.shield.validation import Shield, Verdict
 from churn_assets.messages.writing.bank import MessageBank, ScoredTemplate
-from churn_assets.messages.writing.templates import reviewed_templates
 
 Source = Literal["model", "template"]
 # A time of day is nothing that another wording could mend: the caller decides when to send.
 NOT_MENDED_BY_REWRITING = frozenset({"quiet_hours"})
 VARIETY = 4  # so that neighbours do not all read the same words
+GENERATED_LANGUAGE: Language = "en"
 UNFIT = "no message that passes the shield has a place for it"
 
 
@@ -52,6 +55,7 @@ class MessageWriter:
     def __init__(self, shield: Shield, source: CandidateSource | None = None) -> None:
         self.shield = shield
         self.source = source
+        self.shield_for = cache(shield.in_language)
 
     @classmethod
     def load(cls, folder: Path, *, currency: str = "$", offer_months: int = 12) -> MessageWriter:
@@ -77,27 +81,33 @@ class MessageWriter:
         if message is None:
             raise RuntimeError(
                 f"no reviewed template passes the shield for offer {brief.offer_percentage} %, "
-                f"band {brief.band}, tone {brief.tone}: mend templates.json or rules.json"
+                f"band {brief.band}, tone {brief.tone}, language {brief.language}: mend its "
+                "reviewed templates or the shield's rules"
             )
         return replace(message, name_doubt=doubt)
 
     def _write(self, brief: MessageBrief, seed: str) -> Message | None:
         """The first wording that passes, the seed's choice of the best generated ones first."""
-        values = slot_values(
-            brief, currency=self.shield.currency, offer_months=self.shield.offer_months
-        )
-        generated = () if self.source is None else self.source.candidates(brief, seed)
-        passing = [t.text for t in generated if self.shield.check_template(t.text, brief).passed]
+        shield = self.shield_for(brief.language)
+        values = slot_values(brief, currency=shield.currency, offer_months=shield.offer_months)
+        generated = self._generated(brief, seed)
+        passing = [t.text for t in generated if shield.check_template(t.text, brief).passed]
         wordings = self._wordings(passing, brief, values)[:VARIETY]
         reviewed = self._wordings(reviewed_templates(brief), brief, values)
         ordered: list[tuple[str, Source]] = [(t, "model") for t in _rotated(wordings, seed)]
         ordered += [(t, "template") for t in _rotated(reviewed, seed)]
         for template, source in ordered:
             text = fill(template, values)
-            verdict = self.shield.check_text(text, brief)
+            verdict = shield.check_text(text, brief)
             if set(verdict.violations) <= NOT_MENDED_BY_REWRITING:
                 return Message(text, template, source, verdict)
         return None
+
+    def _generated(self, brief: MessageBrief, seed: str) -> Sequence[ScoredTemplate]:
+        """Candidates of the source, which writes English only."""
+        if self.source is None or brief.language != GENERATED_LANGUAGE:
+            return ()
+        return self.source.candidates(brief, seed)
 
     def _wordings(
         self, templates: Sequence[str], brief: MessageBrief, values: Mapping[str, str]
@@ -105,7 +115,7 @@ class MessageWriter:
         """The templates for which this customer has every value, without name if they have none."""
         worded: Sequence[str | None] = templates
         if brief.name is None:
-            greetings = self.shield.rules.greetings
+            greetings = self.shield_for(brief.language).rules.greetings
             worded = [without_name(template, greetings) for template in templates]
         return [t for t in worded if t is not None and values.keys() >= set(slots_in(t))]
 

@@ -1,0 +1,47 @@
+"""Reviewed templates: what is sent when no generated template passes the shield.
+
+`reviewed.json` (English) and `reviewed.es.json` (Spanish) are written and read by people. Every one
+passes the shield for every customer of its tenure band and tone, whatever the name, bill and
+services; a test holds that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from churn_assets.messages.shield.brief import MessageBrief, TenureBand, Tone
+from churn_assets.messages.shield.language import Language
+
+
+def templates_path(language: Language) -> Path:
+    """The file of a language's templates; English has no tag in its name."""
+    name = "reviewed.json" if language == "en" else f"reviewed.{language}.json"
+    return Path(__file__).with_name(name)
+
+
+@cache
+def _table(language: Language) -> Mapping[str, Mapping[str, Mapping[str, tuple[str, ...]]]]:
+    """with_offer | without_offer -> tenure band -> tone -> templates."""
+    raw = json.loads(templates_path(language).read_text(encoding="utf-8"))
+    return {
+        kind: {
+            band: {tone: tuple(templates) for tone, templates in tones.items()}
+            for band, tones in bands.items()
+        }
+        for kind, bands in raw.items()
+    }
+
+
+def reviewed_for(
+    offer: int, band: TenureBand, tone: Tone, language: Language = "en"
+) -> tuple[str, ...]:
+    """The reviewed templates for an offer (percent), tenure band and tone; at least two."""
+    return _table(language)["with_offer" if offer else "without_offer"][band][tone]
+
+
+def reviewed_templates(brief: MessageBrief) -> tuple[str, ...]:
+    """The reviewed templates for this brief, in its language; at least two."""
+    return reviewed_for(brief.offer_percentage, brief.band, brief.tone, brief.language)

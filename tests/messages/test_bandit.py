@@ -1,0 +1,146 @@
+"""The template bandit: what it sends, what it logs, and what it loses where appeal is known."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.message_bandit import SENDS, TEMPLATES, World, regret
+from churn_assets.messages.writing.bandit import (
+    BanditSettings,
+    Outcome,
+    TemplateBandit,
+    _probability_of_being_best,
+)
+from churn_assets.messages.writing.bank import all_cells
+
+CELL, OTHER = all_cells()[:2]
+TEXTS = ["one", "two", "three", "four"]
+
+
+def test_all_templates_start_equal() -> None:
+    """Why: a reward model's score once decided, and buried the reviewed texts."""
+    np.testing.assert_allclose(TemplateBandit().probabilities(CELL, TEXTS), 0.25)
+
+
+def test_the_logged_probability_is_the_one_that_was_drawn_with() -> None:
+    """Why: every later evaluation divides by it."""
+    bandit = TemplateBandit()
+    bandit.learn(Outcome(CELL, "two", i % 3 == 0) for i in range(60))
+    bandit.learn(Outcome(CELL, "one", False) for _ in range(60))
+    shares = bandit.probabilities(CELL, TEXTS)
+    draws = [(i + 0.5) / 2_000 for i in range(2_000)]
+    chosen = [bandit.choose(CELL, TEXTS, draw=draw) for draw in draws]
+    sent = Counter(choice.template for choice in chosen)
+    for text, share in zip(TEXTS, shares, strict=True):
+        assert sent[text] / len(draws) == pytest.approx(share, abs=1e-3)
+        assert all(c.probability == share for c in chosen if c.template == text)
+    assert shares.sum() == pytest.approx(1.0)
+    assert shares.argmax() == 1
+    assert shares.min() >= bandit.settings.floor / len(TEXTS)
+    assert chosen == [bandit.choose(CELL, TEXTS, draw=draw) for draw in draws]
+
+
+def test_the_probability_of_being_best_is_a_simulations() -> None:
+    """Why: it is computed on a grid; an independent count must agree."""
+    a, b = np.array([3.0, 12.0, 40.0]), np.array([20.0, 90.0, 400.0])
+    drawn = np.random.default_rng(0).beta(a, b, (200_000, 3)).argmax(1)
+    expected = np.bincount(drawn, minlength=3) / len(drawn)
+    np.testing.assert_allclose(_probability_of_being_best(a, b), expected, atol=0.01)
+    certain = _probability_of_being_best(np.array([900.0, 1.0]), np.array([100.0, 9_000.0]))
+    np.testing.assert_allclose(certain, [1.0, 0.0], atol=1e-6)
+
+
+def test_a_cell_without_answers_borrows_from_the_others() -> None:
+    """Why: most of 144 cells see few answers; a text that works elsewhere is no stranger."""
+    bandit = TemplateBandit()
+    bandit.learn(Outcome(OTHER, "two", i % 2 == 0) for i in range(100))
+    bandit.learn(Outcome(OTHER, "one", i % 20 == 0) for i in range(100))
+    shares = bandit.probabilities(CELL, TEXTS)
+    assert shares[1] > max(shares[2], shares[3]) > shares[0]
+    own = TemplateBandit()
+    own.learn(Outcome(CELL, "one", True) for _ in range(50))
+    own.learn(Outcome(OTHER, "one", False) for _ in range(200))
+    assert own.probabilities(CELL, TEXTS).argmax() == 0  # its own answers outweigh the others'
+
+
+def test_old_answers_fade() -> None:
+    """Why: what pleased last winter may bore now."""
+    bandit = TemplateBandit(BanditSettings(memory=100))
+    bandit.learn(Outcome(CELL, "one", True) for _ in range(200))
+    for _ in range(400):
+        bandit.learn([Outcome(CELL, "one", False), Outcome(CELL, "two", True)])
+    assert bandit.probabilities(CELL, ["one", "two"])[1] > 0.9
+
+
+def test_winners_and_losers_become_preferences() -> None:
+    """Why: the next reward model learns from customers, and only from what is beyond doubt."""
+    bandit = TemplateBandit()
+    assert list(bandit.preferences()) == []
+    bandit.learn(Outcome(CELL, "good", i % 3 == 0) for i in range(300))
+    bandit.learn(Outcome(CELL, "bad", i % 20 == 0) for i in range(300))
+    bandit.learn(Outcome(CELL, "as bad", i % 20 == 1) for i in range(300))
+    found = [(p.chosen, p.rejected) for p in bandit.preferences()]
+    assert sorted(found) == [("good", "as bad"), ("good", "bad")]
+
+
+def test_the_state_survives_a_round_trip(tmp_path: Path) -> None:
+    """Why: it lives in the store between campaigns."""
+    bandit = TemplateBandit(BanditSettings(memory=500))
+    bandit.learn(Outcome(CELL, TEXTS[i % 3], i % 7 == 0) for i in range(200))
+    bandit.save(tmp_path / "bandit.json")
+    loaded = TemplateBandit.load(tmp_path / "bandit.json")
+    for cell in (CELL, OTHER):
+        np.testing.assert_allclose(
+            loaded.probabilities(cell, TEXTS), bandit.probabilities(cell, TEXTS), rtol=1e-9
+        )
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{}", '{"settings": {"memory": -1}, "arms": []}', '{"settings": {}, "arms": [{}]}'],
+)
+def test_a_broken_state_names_its_file(tmp_path: Path, content: str) -> None:
+    """Why: learning anew from nothing would be a silent loss of all answers."""
+    (tmp_path / "bandit.json").write_text(content)
+    with pytest.raises(ValueError, match=r"bandit\.json"):
+        TemplateBandit.load(tmp_path / "bandit.json")
+
+
+@pytest.mark.parametrize(("texts", "draw"), [([], 0.5), (["a", "a"], 0.5), (["a"], 1.0)])
+def test_what_cannot_be_drawn_from_is_refused(texts: list[str], draw: float) -> None:
+    """Why: two arms of one text would each be logged with half its probability."""
+    with pytest.raises(ValueError, match=r"templates|draw"):
+        TemplateBandit().choose(CELL, texts, draw=draw)
+
+
+def test_regret_is_a_third_of_even_shares_and_falls() -> None:
+    """Why: 10,000 sends of known appeal: the only place where the loss can be counted."""
+    worlds = [World.draw(np.random.default_rng(seed)) for seed in range(3)]
+    found = np.array([regret(world, seed) for seed, world in enumerate(worlds)])
+    even = np.array([w.appeal.max() - w.appeal.mean() for w in worlds]) * SENDS
+    assert found.sum(1).mean() < even.mean() / 3
+    first, second = found.reshape(3, 2, SENDS // 2).sum((0, 2))
+    assert second < 0.75 * first
+
+
+def test_it_finds_the_new_best_after_appeal_has_changed() -> None:
+    """Why: a bandit that is sure of the past would lose for the rest of its days."""
+    worlds = [World.draw(np.random.default_rng(seed), phases=2) for seed in range(3)]
+    found = np.array([regret(world, seed) for seed, world in enumerate(worlds)])
+    after, late = found[:, SENDS // 2 : SENDS // 2 + 500].mean(), found[:, -500:].mean()
+    assert late < after / 2
+    even = np.mean([(w.appeal.max(-1) - w.appeal.mean(-1)).mean() for w in worlds])
+    assert found.mean() < even * 0.6
+
+
+def test_cells_with_few_answers_do_better_than_even_shares() -> None:
+    """Why: 10,000 sends over 24 cells are few for each; what they share must be used."""
+    world = World.draw(np.random.default_rng(0), cells=24)
+    found = regret(world, 0)
+    even = float(world.weights @ (world.appeal[0].max(1) - world.appeal[0].mean(1)))
+    assert found.mean() < 0.7 * even
+    assert world.appeal.shape == (1, 24, TEMPLATES)
