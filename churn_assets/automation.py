@@ -58,8 +58,8 @@ system_jobs = [
 ]
 score_customers = dg.define_asset_job(
     "score_customers",
-    selection=dg.AssetSelection.assets("predictions"),
-    description="Score every customer with the latest release.",
+    selection=dg.AssetSelection.assets("active_customers", "predictions"),
+    description="Read the customers of today and score every one with the latest release.",
 )
 follow_release = dg.define_asset_job(
     "follow_release",
