@@ -20,6 +20,10 @@ WEEKLY = dg.FreshnessPolicy.time_window(
 )
 
 
+BY_RELEASE = dg.AutomationCondition.eager().ignore(dg.AssetSelection.assets("risk_model"))
+"""A new risk model alone scores nobody: it serves once a release holds it."""
+
+
 def with_automation(spec: dg.AssetSpec) -> dg.AssetSpec:
     """An asset's owner, when it is stale, and what makes it by itself.
 
@@ -30,7 +34,7 @@ def with_automation(spec: dg.AssetSpec) -> dg.AssetSpec:
     if spec.key != dg.AssetKey("predictions"):
         return spec.replace_attributes(owners=OWNERS, freshness_policy=WEEKLY)
     return spec.replace_attributes(
-        owners=OWNERS, freshness_policy=DAILY, automation_condition=dg.AutomationCondition.eager()
+        owners=OWNERS, freshness_policy=DAILY, automation_condition=BY_RELEASE
     )
 
 
