@@ -12,6 +12,11 @@ ifneq ($(wildcard ../shared/data/.),)
 export CHURN_DATA_MIRROR ?= $(abspath ../shared/data)
 endif
 
+# `make demo CUSTOMERS=my/customers.yaml`: your own tables (docs/own-data.md).
+ifdef CUSTOMERS
+export CHURN_CUSTOMERS := $(abspath $(CUSTOMERS))
+endif
+
 $(VENV)/.runtime: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
@@ -30,7 +35,7 @@ help: ## List the targets
 	  awk -F ':.*## ' -v bold="$$bold" -v plain="$$plain" \
 	    '{printf "  %s%-18s%s %s\n", bold, $$1, plain, $$2}'
 
-demo: $(VENV)/.runtime ## From nothing to an answer: install, materialize the graph, POST /predict
+demo: $(VENV)/.runtime ## From nothing to an answer: install, materialize the graph, POST /predict (CUSTOMERS=…: yours)
 	@$(CHURN) materialize
 	@$(CHURN) predict --sample --over-http
 

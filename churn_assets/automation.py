@@ -20,6 +20,10 @@ WEEKLY = dg.FreshnessPolicy.time_window(
 )
 
 
+BY_RELEASE = dg.AutomationCondition.eager().ignore(dg.AssetSelection.assets("risk_model"))
+"""A new risk model alone scores nobody: it serves once a release holds it."""
+
+
 def with_automation(spec: dg.AssetSpec) -> dg.AssetSpec:
     """An asset's owner, when it is stale, and what makes it by itself.
 
@@ -30,7 +34,7 @@ def with_automation(spec: dg.AssetSpec) -> dg.AssetSpec:
     if spec.key != dg.AssetKey("predictions"):
         return spec.replace_attributes(owners=OWNERS, freshness_policy=WEEKLY)
     return spec.replace_attributes(
-        owners=OWNERS, freshness_policy=DAILY, automation_condition=dg.AutomationCondition.eager()
+        owners=OWNERS, freshness_policy=DAILY, automation_condition=BY_RELEASE
     )
 
 
@@ -58,8 +62,8 @@ system_jobs = [
 ]
 score_customers = dg.define_asset_job(
     "score_customers",
-    selection=dg.AssetSelection.assets("predictions"),
-    description="Score every customer with the latest release.",
+    selection=dg.AssetSelection.assets("active_customers", "predictions"),
+    description="Read the customers of today and score every one with the latest release.",
 )
 follow_release = dg.define_asset_job(
     "follow_release",

@@ -62,6 +62,8 @@ def schema_of(contract: Contract) -> CustomerSchema:
         tenure=tenure.months,
         currency=value.currency,
         horizon_months=identity.horizon_months,
+        id_column=identity.id,
+        name_column=people.first_name,
         default_zone=people.default_zone if "default_zone" in people.model_fields_set else None,
     )
 

@@ -82,6 +82,7 @@ class CustomerSchema(BaseModel):
         currency: of the monthly value.
         horizon_months: within which time they leave.
         default_zone: where a customer's time zone is unknown; None: the server's.
+        id_column, name_column: of the company's tables; None where they have none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -94,6 +95,8 @@ class CustomerSchema(BaseModel):
     currency: str = ""
     horizon_months: float
     default_zone: str | None = None
+    id_column: str | None = None
+    name_column: str | None = None
 
     @property
     def features(self) -> tuple[CustomerField, ...]:

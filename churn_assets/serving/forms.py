@@ -40,9 +40,13 @@ from churn_assets.messages.shield.brief import (
 )
 from churn_assets.predictors.scoring.features import LARGEST
 from churn_assets.serving.explain import BUILT_IN_WORDS, Wording, wording_of
-from churn_assets.serving.schemas import SAMPLE_REQUEST, CustomerRequest, PredictRequest
+from churn_assets.serving.schemas import SAMPLE_REQUEST, CustomerRequest, Name, PredictRequest
 
 SHARED_FIRST = ("customer_id", "name")
+_NAME = (
+    "how to address the customer; absent: the message names nobody. A doubtful name is left out, "
+    "which `metadata.name_used` then says"
+)
 SHARED_LAST = (
     *("days_since_contact", "contacts_this_period", "acceptances_this_period"),
     *("refusals_this_period", "acceptances_in_cooldown", "previous_contacts"),
@@ -84,7 +88,16 @@ class Form:
     @property
     def field_of(self) -> dict[str, str]:
         """How a table may call the fields: the company's column -> field."""
-        return {f.column: f.name for f in self.schema.fields} if self.schema else {}
+        if self.schema is None:
+            return {}
+        known = {f.column: f.name for f in self.schema.fields}
+        people = {self.schema.id_column: "customer_id", self.schema.name_column: "name"}
+        return {column: name for column, name in people.items() if column} | known
+
+    @property
+    def numbered(self) -> bool:
+        """Whether the company's tables have no ids: a row's number then names a customer."""
+        return self.schema is not None and self.schema.id_column is None
 
 
 BUILT_IN = Form(PredictRequest, SAMPLE_REQUEST, BUILT_IN_WORDS)
@@ -123,11 +136,12 @@ def _model(schema: CustomerSchema, sample: dict[str, Any]) -> type[CustomerReque
                     )
             return self
 
-    fields: dict[str, Any] = {name: _shared(name) for name in SHARED_FIRST}
+    fields: dict[str, Any] = {"customer_id": _shared("customer_id")}
     if schema.tenure is None:
         fields[TENURE] = _shared(TENURE)
     by_need = sorted(schema.fields, key=lambda said: not said.required)
     fields |= {said.name: _own(said) for said in by_need}
+    fields["name"] = (Name | None, Field(None, description=_NAME, examples=["Sam"]))
     fields |= {name: _shared(name) for name in SHARED_LAST}
     about = f"One customer of {schema.contract}."
     return create_model("PredictRequest", __base__=Base, __doc__=about, **fields)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,8 @@ from churn_assets.storage.current import asset_pointer
 from churn_assets.storage.local import LocalArtifactStore
 from tests.api.conftest import publish_small_release
 from tests.api.server import Server, running, wait_for
+from tests.cli.conftest import clean_environment
+from tests.customers.conftest import as_csv, made_rows
 from tests.customers.own_company import Company, make_company
 
 CUSTOMER = {
@@ -137,7 +141,7 @@ def test_the_document_has_the_company_s_form(client: httpx.Client) -> None:
     """Whoever generates a client, and the console's form, see this contract's fields and words."""
     schemas = client.get("/openapi.json").json()["components"]["schemas"]
     form = schemas["PredictRequest"]
-    required = ["customer_id", "name", "plan", "months", "monthly_fee", "paperless"]
+    required = ["customer_id", "plan", "months", "monthly_fee", "paperless"]
     assert sorted(form["required"]) == sorted(required)
     assert "contract" not in form["properties"]
     assert form["properties"]["plan"]["enum"] == ["Basic", "Plus", "Max"]
@@ -233,3 +237,26 @@ def test_the_world_is_of_active_customers(company: Company) -> None:
     world = company.reports["world"]
     assert sum(world[part]["customers"] for part in ("train", "valid", "test")) == active
     assert company.reports["risk"]["method"] == "boosted_trees"
+
+
+def test_predict_takes_the_company_s_own_file(home: Path, tmp_path: Path) -> None:
+    """The table as it lies there, with columns that no model reads and no names; a row that the
+    contract refuses goes to a file, as ever."""
+    rows = made_rows(6, seed=9)
+    rows[2]["Plan"] = "Gold"
+    (tmp_path / "mine.csv").write_text(as_csv(rows, delimiter=";"))
+    command = ["predict", "mine.csv", "--format", "json"]
+    done = subprocess.run(
+        [sys.executable, "-c", "from churn_assets.cli import app; app()", *command],
+        cwd=tmp_path,
+        env=clean_environment() | {"CHURN_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    answers = json.loads(done.stdout)
+    assert [a["customer_id"] for a in answers] == [r["Account"] for r in rows if r != rows[2]]
+    assert all(a["message"] and "{" not in a["message"] for a in answers)
+    assert "row 3: plan: " in done.stderr
+    assert "Gold" in (tmp_path / "mine.refused.csv").read_text()

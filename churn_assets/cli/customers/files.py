@@ -164,7 +164,7 @@ def _from_csv(text: str, form: Form) -> Customers:
         named = {f: cell.strip() for f, cell in zip(fields, cells, strict=True) if f}
         comma = delimiter == ";"  # then a comma may be the decimal one
         customer = {name: _parsed(form, name, cell, comma) for name, cell in named.items() if cell}
-        rows.append(Row(number, cells, customer))
+        rows.append(Row(number, cells, _named(number, customer, form)))
     return Customers(rows, columns, delimiter)
 
 
@@ -183,7 +183,13 @@ def _from_parquet(content: bytes, form: Form) -> Customers:
     for number, values in enumerate(table.to_pylist(), 1):
         given = zip(fields, values.values(), strict=True)
         known = {f: _plain(v) for f, v in given if f and not _is_missing(v)}
-        rows.append(Row(number, ["" if _is_missing(v) else v for v in values.values()], known))
+        rows.append(
+            Row(
+                number,
+                ["" if _is_missing(v) else v for v in values.values()],
+                _named(number, known, form),
+            )
+        )
     return Customers(rows, columns)
 
 
@@ -197,7 +203,8 @@ def _fields_of(columns: Sequence[str], form: Form) -> list[str]:
     unknown = [c for c, name in zip(columns, found, strict=True) if not name and c not in NOTES]
     if any(name not in fields for name in columns if name in form.field_of):
         unknown = []  # the company's own table, which has more than models read
-    missing = [n for n, field in fields.items() if field.is_required() and n not in found]
+    needed = [name for name, field in fields.items() if field.is_required()]
+    missing = [name for name in needed if name not in found and not _is_number_of(name, form)]
     if doubled:
         raise ValueError(f"has the column {doubled[0]} twice")
     if missing:
@@ -207,6 +214,16 @@ def _fields_of(columns: Sequence[str], form: Form) -> list[str]:
         hint = f"; did you mean {near[0]}?" if near else ""
         raise ValueError(f"has a column that no customer has: {unknown[0]!r}{hint}")
     return found
+
+
+def _is_number_of(name: str, form: Form) -> bool:
+    """Whether a row's number stands for the field: an id that the company's tables don't have."""
+    return form.numbered and name == "customer_id"
+
+
+def _named(number: int, customer: dict[str, Any], form: Form) -> dict[str, Any]:
+    """The customer, with the row's number for an id where the company's tables have none."""
+    return {"customer_id": f"R{number}", **customer} if form.numbered else customer
 
 
 def _types_of(annotation: Any) -> set[Any]:

@@ -1,0 +1,187 @@
+"""From a contract to fields, and from its tables to what training reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from churn_assets.customers.contract.expression import evaluate
+from churn_assets.customers.contract.model import Contract, ContractError, load_contract
+from churn_assets.customers.contract.yaml_lines import Document
+from churn_assets.customers.fields import field_name, schema_of
+from churn_assets.customers.reading.sources import Places
+from churn_assets.customers.schema import FILE, SchemaError, load_schema
+from churn_assets.customers.tables import write_active, write_history
+from churn_assets.datasets.errors import DataError
+from churn_assets.domain.splits import SPLITS
+from tests.customers.conftest import CONTRACT, Rows, as_csv, made_rows
+
+
+def contract(**changes: object) -> Contract:
+    """The small company's, with other parts."""
+    return Contract.model_validate(Document.parse(CONTRACT).value | changes)
+
+
+def written(folder: Path, agreed: Contract, rows: Rows, active: Rows = ()) -> pd.DataFrame:  # type: ignore[assignment]
+    """The history's rows with their split; both folders lie below `folder` afterwards."""
+    (folder / "history.csv").write_text(as_csv(rows))
+    if active:
+        (folder / "active.csv").write_text(as_csv(active))
+    history, now = folder / "history", folder / "active"
+    history.mkdir()
+    now.mkdir()
+    places = Places(folder, folder / "raw")
+    write_history(agreed, places, folder / "refused", history)
+    write_active(agreed, places, folder / "refused", history, now)
+    return whole(history)
+
+
+def whole(folder: Path) -> pd.DataFrame:
+    parts = [pd.read_parquet(folder / f"{part}.parquet").assign(split=part) for part in SPLITS]
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.mark.parametrize(
+    ("column", "name"),
+    [
+        ("Seconds of Use", "seconds_of_use"),
+        ("MonthlyCharges", "monthly_charges"),
+        ("customerID", "customer_id"),
+        ("StreamingTV", "streaming_tv"),
+        ("Monthly Fee (EUR)", "monthly_fee_eur"),
+        ("2nd line?", "column_2nd_line"),
+        ("Übertragung", "übertragung"),
+        ("%", "column_"),
+    ],
+)
+def test_a_column_s_name_in_requests(column: str, name: str) -> None:
+    """The names that a caller writes are what a programmer expects, and IBM's are the API's."""
+    assert field_name(column) == name
+    assert name.isidentifier()
+
+
+@pytest.mark.parametrize(
+    ("features", "said"),
+    [
+        ({"Tone": {"kind": "number"}}, "'tone', which means something else"),
+        ({"Model_Dump": {"kind": "number"}}, "'model_dump', which means something else"),
+        ({"Tenure": {"kind": "number"}}, "'tenure', which is the customer's tenure"),
+        ({"Partner": {"kind": "number"}}, "'partner', which is a flag"),
+        (
+            {"Big Spender": {"kind": "flag"}, "big-spender": {"kind": "flag"}},
+            "'Big Spender' is too",
+        ),
+    ],
+)
+def test_a_name_that_is_taken_is_refused(features: dict[str, object], said: str) -> None:
+    """A column must never be taken for what the product itself knows by that name."""
+    with pytest.raises(ContractError, match=said):
+        schema_of(contract(features=features))
+    other = {name: {**kind, "field": f"own_{i}"} for i, (name, kind) in enumerate(features.items())}  # type: ignore[dict-item]
+    names = {field.name for field in schema_of(contract(features=other)).fields}
+    assert {f"own_{i}" for i in range(len(features))} <= names
+
+
+def test_value_and_tenure_follow_from_the_fields() -> None:
+    """In a request as in the table; what can't be told is said, not guessed."""
+    agreed = contract(value={"monthly": "[Paid] / [Months]"})
+    schema = schema_of(agreed)
+    paid = next(field for field in schema.fields if field.name == "paid")
+    assert (paid.feature, paid.required) == (False, True)
+    row = schema.complete({"paid": 300, "months": 12.7})
+    assert (row["monthly_charges"], row["tenure"]) == (300 / 12.7, 12)
+    for wrong in ({"paid": 300, "months": 0}, {"paid": -3, "months": 1}, {"months": 1}):
+        with pytest.raises(ValueError, match=r"monthly charges .* unknown or negative"):
+            schema.complete(wrong)
+    assert evaluate("-([a] - 2) * 3", {"a": 4.0}.get) == -6
+
+
+def test_the_schema_is_read_back_as_written(tmp_path: Path) -> None:
+    """It travels with tables and releases; another version's is refused by name."""
+    assert load_schema(tmp_path) is None
+    schema = schema_of(contract())
+    schema.save(tmp_path)
+    assert load_schema(tmp_path) == schema
+    (tmp_path / FILE).write_text('{"format": 2}')
+    with pytest.raises(SchemaError, match=r"customers\.json"):
+        load_schema(tmp_path)
+
+
+def test_typed_values_and_splits(tmp_path: Path) -> None:
+    """Words as the contract spells them, whole numbers as such, missing as missing."""
+    rows = made_rows(400)
+    rows[0] |= {"Plan": " basic ", "Months": "12.0", "Calls": ""}
+    frame = written(tmp_path, contract(), rows)
+    first = frame.set_index("customer_id").loc["A10000"]
+    assert (first["plan"], first["months"], first["tenure"]) == ("Basic", 12, 12)
+    assert first["monthly_charges"] == float(rows[0]["Monthly Fee"])
+    assert pd.isna(first["calls"])
+    assert frame["split"].value_counts().to_dict() == {"train": 320, "valid": 40, "test": 40}
+    active = whole(tmp_path / "active")
+    assert set(active["customer_id"]) == set(frame.loc[~frame["churn"], "customer_id"])
+    assert "churn" not in active
+    told = active.merge(frame, on="customer_id", suffixes=("", "_history"))
+    assert (told["split"] == told["split_history"]).all()
+
+
+def test_a_table_of_active_customers(tmp_path: Path) -> None:
+    """Those whom the history knows stay in its split; new ones get one of their own."""
+    tables = {"history": {"path": "history.csv"}, "active": {"path": "active.csv"}}
+    known = made_rows(400)
+    stayed = [row for row in known if row["Cancelled"] == "no"][:150]
+    new = [row | {"Account": f"N{i}"} for i, row in enumerate(made_rows(100, seed=3))]
+    rows = [{k: v for k, v in row.items() if k != "Cancelled"} for row in (*stayed, *new)]
+    frame = written(tmp_path, contract(tables=tables), known, rows)
+    active = whole(tmp_path / "active").set_index("customer_id")["split"]
+    before = frame.set_index("customer_id")["split"]
+    assert len(active) == 250
+    for row in stayed:
+        assert active[row["Account"]] == before[row["Account"]]
+
+
+def test_snapshots_of_a_customer_stay_on_one_side(tmp_path: Path) -> None:
+    """A model must be tried on customers and on a time that it knows nothing of."""
+    identity = Document.parse(CONTRACT).value["identity"] | {"snapshot": "Seen"}
+    rows = []
+    for number, day in enumerate(("2026-01-31", "2026-02-28", "2026-03-31")):
+        rows += [row | {"Seen": day} for row in made_rows(300, seed=number)]
+    frame = written(tmp_path, contract(identity=identity), rows)
+    sides = frame.groupby("customer_id")["split"].nunique()
+    assert (sides == 1).all()
+    test = frame[frame["split"] == "test"]
+    assert set(test["snapshot"].astype(str).str[:10]) == {"2026-03-31"}
+    others = frame.loc[frame["split"] != "test", "snapshot"].astype(str).str[:10]
+    assert set(others) == {"2026-01-31", "2026-02-28"}
+    assert not whole(tmp_path / "active")["customer_id"].duplicated().any()
+
+
+def test_too_few_to_learn_from(tmp_path: Path) -> None:
+    """Said before training, with the number that is needed."""
+    rows = [row | {"Cancelled": "yes" if i < 10 else "no"} for i, row in enumerate(made_rows(200))]
+    with pytest.raises(DataError, match=r"200 customers .* 10 left: at least 30"):
+        written(tmp_path, contract(), rows)
+
+
+def test_since_a_date(tmp_path: Path) -> None:
+    """Months up to the latest date in the table; a request then gives `tenure` itself."""
+    rows = [row | {"Since": f"20{20 + i % 6}-01-15"} for i, row in enumerate(made_rows(300))]
+    agreed = contract(tenure={"since": "Since"})
+    frame = written(tmp_path, agreed, rows).set_index("customer_id")
+    assert frame.loc["A10005", "tenure"] == 0
+    assert frame.loc["A10000", "tenure"] == 60
+    schema = schema_of(agreed)
+    assert schema.tenure is None
+    assert schema.complete({"monthly_fee": 5, "tenure": 3})["tenure"] == 3
+
+
+def test_the_examples_have_a_schema() -> None:
+    """A contract that the check takes is one that can be learnt from."""
+    examples = Path(__file__).resolve().parents[2] / "examples"
+    schema = schema_of(load_contract(examples / "iranian_telecom" / "customers.yaml"))
+    assert (
+        schema.complete({"customer_value": 90, "subscription_length": 5})["monthly_charges"] == 10
+    )
+    with pytest.raises(ContractError, match="only a campaign"):
+        schema_of(load_contract(examples / "charitable_mail" / "customers.yaml"))
