@@ -45,6 +45,11 @@ class LedgerFeed:
         """The content of every event."""
         return self._log.events()
 
+    def erase(self, customer_id: str) -> int:
+        """Remove every event of a customer from both; returns how many callers had reported."""
+        self._ledger.erase(customer_id)
+        return self._log.erase(customer_id)
+
     def close(self) -> None:
         """Let go of files; the ledger is its owner's to close."""
         self._log.close()
