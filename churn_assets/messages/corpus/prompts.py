@@ -47,7 +47,7 @@ class Situation:
         return cls(
             brief.offer_percentage,
             brief.band,
-            brief.contract,
+            brief.kind_of_contract,
             services,
             brief.tone,
             brief.language,

@@ -93,5 +93,12 @@ class MessageBrief:
             raise ValueError("local_time needs a time zone (the customer's)")
 
     @property
+    def kind_of_contract(self) -> Contract:
+        """The contract, for what is written by it; raises ValueError where it is of no kind."""
+        if self.contract is None:
+            raise ValueError("a contract of no kind: only templates that name none suit it")
+        return self.contract
+
+    @property
     def band(self) -> TenureBand:
         return tenure_band(self.tenure)

@@ -54,20 +54,21 @@ class Lexicon(Generic[Kind]):
     ) -> None:
         listed = {kind: phrases.get(kind, ()) for kind in kinds}
         every = {phrase for words in listed.values() for phrase in words}
+        self._any = _matcher(sorted(every), confusables)
         self._own = {kind: _matcher(words, confusables) for kind, words in listed.items()}
         self._foreign = {
             kind: _matcher(sorted(every - set(words)), confusables)
             for kind, words in listed.items()
         }
 
-    def suits(self, plain: str, kind: Kind) -> bool:
-        """Whether nothing in the skeleton is for other kinds only."""
-        matcher = self._foreign[kind]
+    def suits(self, plain: str, kind: Kind | None) -> bool:
+        """Whether nothing in the skeleton is for other kinds only; None is of no kind at all."""
+        matcher = self._any if kind is None else self._foreign[kind]
         return matcher is None or not matcher.finds_in(plain)
 
-    def names(self, plain: str, kind: Kind) -> bool:
-        """Whether something in the skeleton is for this kind."""
-        matcher = self._own[kind]
+    def names(self, plain: str, kind: Kind | None) -> bool:
+        """Whether something in the skeleton is for this kind; nothing is for None."""
+        matcher = None if kind is None else self._own[kind]
         return matcher is not None and matcher.finds_in(plain)
 
 

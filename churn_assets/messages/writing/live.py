@@ -75,7 +75,10 @@ class LiveModel:
         return cls.load(folder / BASE_FOLDER, ppo, reward, generation, candidates=candidates)
 
     def candidates(self, brief: MessageBrief, seed: str) -> list[ScoredTemplate]:
-        """Templates for one brief, best first; the seed decides every draw."""
+        """Templates for one brief, best first; the seed decides every draw. None for a contract of
+        no kind: the model knows no other than its own."""
+        if brief.contract is None:
+            return []
         number = int.from_bytes(hashlib.blake2b(seed.encode(), digest_size=4).digest(), "big")
         written = self.write([Situation.of(brief)] * self.count, number)
         return sorted(set(written), key=lambda t: (-t.score, t.text))
