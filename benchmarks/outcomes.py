@@ -239,7 +239,10 @@ def charitable_mail(mirror: Path) -> dict[str, Any]:
     experiment = uplift.Experiment(features, levels, gave, propensities)
     effects = uplift.fit(experiment)
     money = table["out_amountgive"].to_numpy(float)
-    of_money = uplift.fit(uplift.Experiment(features, levels, money, propensities))
+    told = np.isfinite(money)  # of two donors the amount isn't known
+    of_money = uplift.fit(
+        uplift.Experiment(features[told], levels[told], money[told], propensities[told])
+    )
     treated = levels > 0
     overall = effects.effects["dr"][:, 1:].mean(1)
     area = uplift.auuc_interval(overall, treated, gave, float(treated.mean()))

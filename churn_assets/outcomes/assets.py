@@ -10,17 +10,21 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from churn_assets.decision.policy import load_params, load_policy
+from churn_assets.decision.rules.families import AlwaysOffer, NeverContact
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.outcomes import plots
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.joining import customers_of, join, without_ids
 from churn_assets.outcomes.lift import Customers
 from churn_assets.outcomes.lift import lift_report as report_of
+from churn_assets.outcomes.policies import judge_policies
 from churn_assets.outcomes.schemas import OUTCOMES
 from churn_assets.release import kill_switch
 from churn_assets.release.alerts import alert
 from churn_assets.release.bundle import canonical_json
 from churn_assets.release.config import AlertsConfig
+from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.decision_log import parts
 from churn_assets.serving.feedback import open_feedback_log
 from churn_assets.storage.protocol import Artifact
@@ -116,3 +120,46 @@ def _shown(report: dict[str, Any], pictures: dict[str, bytes]) -> dict[str, Any]
         encoded = base64.b64encode(picture).decode()
         shown[f"plot: {name}"] = dg.MetadataValue.md(f"![{name}](data:image/png;base64,{encoded})")
     return shown
+
+
+@dg.asset(group_name="outcomes", kinds={"numpy"}, code_version="1")
+def off_policy_report(
+    store: StoreResource, campaign_outcomes: Artifact
+) -> dg.MaterializeResult[Artifact]:
+    """What the policy in service, its rule, contacting nobody and everybody would have brought."""
+    artifacts = store.open()
+    registry = ReleaseRegistry(artifacts)
+    serving = registry.serving()
+    report: dict[str, Any] = {"policies": {}, "decisions": 0, "left_out": 0}
+    if serving is not None:
+        folder = artifacts.get(serving.artifact)
+        params = load_params(folder / "policy")
+        others = {
+            "rule": load_policy(folder / "baseline"),
+            "never": NeverContact(params=params),
+            "always": AlwaysOffer(params=params),
+        }
+        if newest := _challenger(registry, serving.release_id):
+            others["challenger"] = load_policy(registry.folder(newest) / "policy")
+        table = pd.read_parquet(artifacts.get(campaign_outcomes) / "outcomes.parquet")
+        champion = load_policy(folder / "policy")
+        report = judge_policies(table, champion, others, serving.release_id)
+    with scratch_folder("off_policy_report") as out:
+        (out / "report.json").write_bytes(canonical_json(report))
+        artifact = artifacts.put("off_policy_report", out)
+    shown = pd.DataFrame(report["policies"]).T
+    return dg.MaterializeResult(
+        value=artifact,
+        data_version=dg.DataVersion(artifact.sha256),
+        metadata={
+            "decisions": report["decisions"],
+            "left out": report["left_out"],
+            "policies": dg.MetadataValue.md(shown.to_markdown() if len(shown) else "none yet"),
+        },
+    )
+
+
+def _challenger(registry: ReleaseRegistry, serving: str) -> str | None:
+    """The newest kept release that doesn't serve and wasn't withdrawn."""
+    waiting = [r for r in registry.records() if r.release_id != serving and not r.withdrawn]
+    return waiting[-1].release_id if waiting else None

@@ -1,0 +1,95 @@
+"""The policies that there are, judged on the decisions of the one that serves.
+
+A customer counts once: the first decision whose outcome is known. What the serving policy would do
+of each observation is computed again from its release, so the probability of *every* action is
+known: its own choice for the treated, no contact for the control group. Rows that don't agree with
+it (the kill switch was on, an offer of nothing was taken back) are left out and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from churn_assets.decision.mdp.actions import Policy
+from churn_assets.domain.offers import OFFER_LEVELS
+from churn_assets.domain.statistics import Floats
+from churn_assets.outcomes.off_policy import Log, UnsupportedTargetError, evaluate, fitted_rewards
+
+OPTIONS = OFFER_LEVELS + 1
+"""Not contacting, then the offers."""
+
+
+def options_of(policy: Policy, states: Floats) -> NDArray[np.int64]:
+    """(N,) what a policy does: 0 no contact, 1..4 the offers.
+
+    Raises:
+        UnsupportedTargetError: it explores, so its choice alone doesn't tell its probabilities.
+    """
+    decisions = policy.decide(states)
+    if (decisions.probability < 1).any():
+        raise UnsupportedTargetError(f"{policy.name}: it explores; only its choices are known")
+    return np.where(decisions.contact, decisions.offer + 1, 0)
+
+
+def judge_policies(
+    table: pd.DataFrame, serving: Policy, others: Mapping[str, Policy], release_id: str
+) -> dict[str, Any]:
+    """Net gain per customer (value kept minus discounts) of each policy, by every estimator.
+
+    Args:
+        table: `campaign_outcomes`.
+        serving: the policy of the release that made the decisions.
+        others: name -> policy to judge beside it.
+        release_id: of that release; decisions of others are left out.
+
+    Returns:
+        `policies`: name -> estimates and effective sample size, or why it is refused; `decisions`
+        and `left_out`, how many there were.
+    """
+    known = table[table["known"]].drop_duplicates("customer")
+    mine = known[(known["release_id"] == release_id) & ~known["baseline"].astype(bool)]
+    if mine.empty:
+        return {"policies": {}, "decisions": 0, "left_out": len(known)}
+    states = np.array(mine["observation"].tolist(), np.float64)
+    done = np.where(mine["contact"], mine["offer_level"].to_numpy(np.int64) + 1, 0)
+    log, sound = _log(mine, done, options_of(serving, states))
+    expected = fitted_rewards(log, states[sound])
+    judged = {
+        name: _judged(name, policy, log, states[sound], expected)
+        for name, policy in {"champion": serving, **others}.items()
+    }
+    return {"policies": judged, "decisions": len(log), "left_out": len(known) - len(log)}
+
+
+def _log(
+    mine: pd.DataFrame, done: NDArray[np.int64], chosen: NDArray[np.int64]
+) -> tuple[Log, NDArray[np.bool_]]:
+    """The decisions with the probabilities of all options, and which rows they are."""
+    share = mine["control_share"].fillna(0.0).to_numpy(np.float64)
+    propensities = (1 - share)[:, None] * np.eye(OPTIONS)[chosen]
+    propensities[:, 0] += share
+    sound = propensities[np.arange(len(done)), done] > 0
+    stayed = (~mine["churned"]).to_numpy(np.float64)
+    gains = mine["customer_value"].to_numpy(np.float64) * stayed - mine["spend"].to_numpy(
+        np.float64
+    )
+    return Log(done[sound], gains[sound], propensities[sound]), sound
+
+
+def _judged(
+    name: str, policy: Policy, log: Log, states: Floats, expected: Floats
+) -> dict[str, Any]:
+    try:
+        target = np.eye(OPTIONS)[options_of(policy, states)]
+        found = evaluate(name, log, target, expected)
+    except UnsupportedTargetError as error:
+        return {"refused": str(error)}
+    estimates: dict[str, float] = {}
+    for estimator, estimate in found.estimates.items():
+        estimates |= estimate.as_dict(estimator)
+    return {"effective": found.effective, **estimates}

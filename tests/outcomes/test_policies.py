@@ -1,0 +1,81 @@
+"""Policies judged on a served log: the truth where it can be known, a refusal where it can't."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from churn_assets.decision.rules.families import AlwaysOffer, NeverContact, RiskThreshold
+from churn_assets.outcomes import simulation
+from churn_assets.outcomes.policies import judge_policies, options_of
+
+SERVING = RiskThreshold(threshold=0.2, offer=1)
+
+
+def served(seed: int, count: int, share: float) -> pd.DataFrame:
+    """Outcomes of a serving policy that leaves a share of the customers alone."""
+    rng = np.random.default_rng(seed)
+    customers = simulation.draw_customers(rng, count)
+    control = rng.random(count) < share
+    options = np.where(control, 0, options_of(SERVING, customers.states))
+    reactions = simulation.react(rng, customers, options)
+    discount = np.array([0.0, *simulation.PARAMS.discounts])[options] * reactions.accepted
+    return pd.DataFrame(
+        {
+            "customer": np.arange(count),
+            "known": True,
+            "release_id": "r1",
+            "baseline": False,
+            "observation": list(customers.states),
+            "contact": options > 0,
+            "offer_level": np.maximum(options - 1, 0).astype("int8"),
+            "control_share": share if share else np.nan,
+            "churned": reactions.churned,
+            "spend": discount * customers.values,
+            "customer_value": customers.values,
+        }
+    )
+
+
+def truth(options: np.ndarray, customers: simulation.Customers) -> float:
+    worth = simulation.expected_net(customers)
+    return float(worth[np.arange(len(customers)), options].mean())
+
+
+def test_never_and_the_champion_are_judged_and_the_others_refused() -> None:
+    """With a control group; what nobody was offered is named."""
+    others = {"never": NeverContact(), "always": AlwaysOffer()}
+    found = judge_policies(served(0, 20_000, 0.2), SERVING, others, "r1")
+    assert (found["decisions"], found["left_out"]) == (20_000, 0)
+    population = simulation.draw_customers(np.random.default_rng(9), 400_000)
+    for name, policy in (("champion", SERVING), ("never", NeverContact())):
+        judged = found["policies"][name]
+        value = truth(options_of(policy, population.states), population)
+        assert abs(judged["dr"] - value) < 4 * (judged["dr_upper"] - judged["dr"]) / 1.96
+        assert judged["effective"] > 3_000
+    assert "never tried" in found["policies"]["always"]["refused"]
+
+
+def test_without_a_control_group_never_is_refused() -> None:
+    """It can't be read from such a log, however many rows it has."""
+    found = judge_policies(served(1, 5_000, 0.0), SERVING, {"never": NeverContact()}, "r1")
+    assert found["policies"]["never"]["refused"].startswith("never: ")
+    assert found["policies"]["champion"]["dr"] == pytest.approx(
+        found["policies"]["champion"]["ips"], rel=0.02
+    )
+
+
+def test_rows_of_others_are_left_out_and_counted() -> None:
+    """Of another release, under the kill switch, or not what the policy would do."""
+    table = served(2, 3_000, 0.1)
+    table.loc[:9, "release_id"] = "r0"
+    table.loc[10:19, "baseline"] = True
+    high = np.flatnonzero(table["contact"])[-5:]
+    table.loc[high, "offer_level"] = 3
+    found = judge_policies(table, SERVING, {}, "r1")
+    assert found["left_out"] == 25
+
+
+def test_an_empty_log_judges_nobody() -> None:
+    assert judge_policies(served(3, 1, 0.1).iloc[:0], SERVING, {}, "r1")["policies"] == {}
