@@ -75,11 +75,16 @@ class Company:
 
 
 def make_company(root: Path, contract: str = CONTRACT, rows: int = 1200) -> Company:
-    """Write the company's table, read it by its contract, and train on it."""
+    """Write a company's table, read it by its contract, and train on it."""
     (root / "history.csv").write_text(as_csv(made_rows(rows)), encoding="utf-8")
     file = root / "customers.yaml"
     file.write_text(contract, encoding="utf-8")
-    agreed, places = load_contract(file), Places(root, root / "raw", DatasetsConfig())
+    return company_of(file, root)
+
+
+def company_of(file: Path, root: Path) -> Company:
+    """Read the tables of a contract and train on them, in folders below `root`."""
+    agreed, places = load_contract(file), Places(file.parent, root / "raw", DatasetsConfig())
     folder = {name: root / name for name in ("history", "active", "risk", "accept", "world")}
     for path in folder.values():
         path.mkdir()

@@ -9,11 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.storage.local import LocalArtifactStore
 from tests.cli.conftest import clean_environment
 from tests.customers.conftest import as_csv, made_rows
+from tests.customers.own_company import company_of
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "own-data.md"
 _BLOCK = re.compile(r"^```(console|yaml)\n(.*?)^```\n", re.M | re.S)
+_MATERIALIZED = "<!-- materialized -->"  # before the first command that needs a release
+_ANSWERED = re.compile(r"^(│ \d+   (?:│[^│]*){6})│.*$")  # a row of `predict`; the message is last
 _MENDED = "<!-- mended -->"  # before the contract that the reader ends up with
 
 
@@ -26,6 +31,21 @@ def write_tables(folder: Path) -> None:
     rows[16]["Months"], rows[104]["Months"] = "n/k", "-3"
     rows[230]["Monthly Fee"] = "1,250"
     (folder / "customers.csv").write_text(as_csv([*rows, *rows[:5]], delimiter=";"))
+    today = [{k: v for k, v in row.items() if "Churn" not in k} for row in made_rows(4, seed=7)]
+    today[3]["Plan"] = "Gold"
+    (folder / "today.csv").write_text(as_csv(today, delimiter=";"))
+
+
+def materialize(folder: Path) -> None:
+    """What `churn materialize` leaves, in seconds: learnt from the contract's table, but decided by
+    a rule instead of a policy that takes minutes to learn."""
+    root, bundle = folder / "home" / "made", folder / "home" / "bundle"
+    root.mkdir(parents=True)
+    bundle.mkdir()
+    manifest = company_of(folder / "customers.yaml", root).release(bundle)
+    registry = ReleaseRegistry(LocalArtifactStore(folder / "home" / "store"))
+    registry.publish(bundle)
+    registry.promote(manifest.release_id, "the first release")
 
 
 def run(command: str, folder: Path) -> str:
@@ -39,11 +59,12 @@ def run(command: str, folder: Path) -> str:
         ],
         cwd=folder,
         env=clean_environment() | {"CHURN_HOME": str(folder / "home"), "COLUMNS": "100"},
-        capture_output=True,
+        stderr=subprocess.STDOUT if "predict" in command else subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
         check=False,
     )
-    assert not done.stderr, done.stderr
+    assert not done.stderr, done.stderr  # of `predict` it is part of what the page shows
     out = re.sub(r"\s+$", "", done.stdout, flags=re.M).replace(str(folder), "…")
     return f"{out}\n" + (f"(exit code {done.returncode})\n" if done.returncode else "")
 
@@ -58,6 +79,8 @@ def walked(page: str, folder: Path) -> str:
             if page[: match.start()].rstrip().endswith(_MENDED):
                 (folder / "customers.yaml").write_text(content)
             return match[0]
+        if page[: match.start()].rstrip().endswith(_MATERIALIZED):
+            materialize(folder)
         command = content.splitlines()[0].removeprefix("$ ")
         if command == "cat customers.yaml":
             output = (folder / "customers.yaml").read_text()
@@ -68,11 +91,18 @@ def walked(page: str, folder: Path) -> str:
     return _BLOCK.sub(block, page)
 
 
+def without_wording(page: str) -> str:
+    """The page without the messages' words, which are those of the reviewed templates: whoever
+    mends one need not mend this page."""
+    lines = [line for line in page.splitlines() if not line.startswith("│     │          │")]
+    return "\n".join(_ANSWERED.sub(r"\1", line) for line in lines)
+
+
 def test_the_page_says_what_happens(tmp_path: Path) -> None:
     """Somebody types it, and sees the same. CHURN_RENEW_PAGES=1 writes the page anew."""
     page = PAGE.read_text("utf-8")
     now = walked(page, tmp_path)
     if os.environ.get("CHURN_RENEW_PAGES"):
         PAGE.write_text(now, encoding="utf-8")
-    assert now == page
+    assert without_wording(now) == without_wording(page)
     assert page.count("```console") >= 4
