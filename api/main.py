@@ -33,7 +33,7 @@ from api.routes import (
 from api.security import Keyring, RateLimiter
 from churn_assets.campaign.feed import LedgerFeed
 from churn_assets.campaign.ledger import Ledger
-from churn_assets.campaign.workflow import Campaigns
+from churn_assets.campaign.opening import open_campaigns
 from churn_assets.domain.plain_errors import WrongSettingError, describe, one_line_exit
 from churn_assets.release import kill_switch
 from churn_assets.serving.decision_log.writer import DecisionWriter
@@ -71,7 +71,9 @@ def build_app(settings: Settings) -> FastAPI:
         limiter=RateLimiter(config.requests_per_second, config.burst),
         feedback=FeedbackRecorder(LedgerFeed(open_feedback_log(store, settings.home), ledger)),
         contacts=ContactLookup(ledger),
-        desk=CampaignDesk(Campaigns(store, ledger, settings.campaign, zone)),
+        desk=CampaignDesk(
+            open_campaigns(store, ledger, settings.campaign, settings.customers, zone)
+        ),
         max_batch_size=config.max_batch_size,
         decisions=(
             DecisionWriter(store, config.decision_log_seconds) if config.decision_log else None

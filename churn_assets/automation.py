@@ -29,8 +29,10 @@ def with_automation(spec: dg.AssetSpec) -> dg.AssetSpec:
 
     The windows are the schedules' periods and some hours for a run; two missed ones are a failure.
     Predictions follow each new release. The models don't follow the data: a training costs GPU
-    hours, so it waits for its schedule.
+    hours, so it waits for its schedule; and a campaign's draft waits for its own.
     """
+    if spec.key == dg.AssetKey("campaign_plan"):
+        return spec.replace_attributes(owners=OWNERS, freshness_policy=DAILY)
     if spec.key != dg.AssetKey("predictions"):
         return spec.replace_attributes(owners=OWNERS, freshness_policy=WEEKLY)
     return spec.replace_attributes(
@@ -75,7 +77,19 @@ measure_outcomes = dg.define_asset_job(
     selection=dg.AssetSelection.groups("outcomes"),
     description="What contacting brought until now: decisions joined with events, and the lift.",
 )
-jobs = [everything, *system_jobs, score_customers, follow_release, measure_outcomes]
+plan_campaign = dg.define_asset_job(
+    "plan_campaign",
+    selection=dg.AssetSelection.assets("campaign_plan"),
+    description="Plan the next days' contacts from the latest predictions: a draft to approve.",
+)
+jobs = [
+    everything,
+    *system_jobs,
+    score_customers,
+    follow_release,
+    measure_outcomes,
+    plan_campaign,
+]
 
 # All off until somebody switches them on in the UI: a fresh installation starts no work by itself.
 schedules = [
@@ -86,6 +100,14 @@ schedules = [
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.STOPPED,
         description="Every night at 02:00 UTC: fresh predictions from the latest release.",
+    ),
+    dg.ScheduleDefinition(
+        name="nightly_campaign",
+        job=plan_campaign,
+        cron_schedule="0 4 * * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description="Every night at 04:00 UTC: a draft of the next days' campaign.",
     ),
     dg.ScheduleDefinition(
         name="daily_outcomes",

@@ -13,6 +13,10 @@ from checks import own_customers
 from checks import predictors as predictor_checks
 from checks import release as release_checks
 from churn_assets import automation
+from churn_assets.campaign import assets as campaign
+from churn_assets.campaign.ledger import Ledger
+from churn_assets.campaign.opening import open_campaigns
+from churn_assets.campaign.workflow import Campaigns
 from churn_assets.customers.assets import OwnTables, customer_assets
 from churn_assets.customers.contract.model import BUILT_IN
 from churn_assets.datasets import assets as datasets
@@ -36,7 +40,9 @@ def definitions() -> dg.Definitions:
     settings = load_settings()
     own = settings.customers is not None
     assets = [
-        *dg.load_assets_from_modules([datasets, predictors, decision, messages, release, outcomes]),
+        *dg.load_assets_from_modules(
+            [datasets, predictors, decision, messages, release, outcomes, campaign]
+        ),
         *customer_assets(own),
     ]
     checks = dg.load_asset_checks_from_modules(
@@ -75,6 +81,12 @@ def bind(settings: Settings) -> dict[str, Any]:
     stores = store_resources(settings.store_url, settings.home / "cache")
     store = stores["store"]
     config = settings.compute.model_dump(mode="json")
+
+    def campaigns() -> Campaigns:
+        ledger = Ledger.open(settings.campaign.ledger.get_secret_value(), settings.home)
+        zone = settings.api.default_time_zone
+        return open_campaigns(store.open(), ledger, settings.campaign, settings.customers, zone)
+
     forced = settings.release.force_baseline or settings.api.force_baseline
     return {
         "home": settings.home,
@@ -93,6 +105,7 @@ def bind(settings: Settings) -> dict[str, Any]:
         "experiment_config": settings.experiment,
         "outcomes_config": settings.outcomes,
         "alerts_config": settings.alerts,
+        "campaigns": campaigns,
         "release_terms": Terms(
             preset=settings.decision.preset,
             samples=settings.decision.bootstrap,

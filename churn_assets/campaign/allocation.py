@@ -34,6 +34,7 @@ SAMPLE = 6_000  # customers on whom the prices are found first
 TEMPERATURES = (0.1, 0.02, 0.004)  # of the smoothing, shares of a typical customer's gain
 LAST = 0.001  # the temperature on all customers
 ROUNDS = 24  # of giving away what is left
+NEAR = 1e-4  # a share of the bound that no more is sought for
 ROUNDING = 1e-12  # of sums of money, relative: never over a limit by it
 
 
@@ -125,7 +126,7 @@ def solve(problem: Problem, start: Prices | None = None) -> Allocation:
     """
     every = np.arange(problem.count)
     prices, bound = best_prices(problem, start)
-    choice, scores = np.full(problem.count, NONE), np.zeros(problem.count)
+    choice = np.full(problem.count, NONE)
     value, money = np.zeros(problem.count), np.zeros(problem.count)
     for place, values, costs in problem.parts(every):
         gains = gains_at(problem, prices, values, costs)
@@ -133,14 +134,19 @@ def solve(problem: Problem, start: Prices | None = None) -> Allocation:
         inside = np.arange(len(best))
         chosen = gains[inside, best] > 0
         choice[place] = np.where(chosen, best, NONE)
-        scores[place] = gains[inside, best]
         value[place] = np.where(chosen, values[inside, best], 0.0)
         money[place] = np.where(chosen, costs[inside, best], 0.0)
     plan = _Plan(problem, choice, value, money)
-    plan.cut(scores)
+    plan.cut(prices)
     for _ in range(ROUNDS):
-        # What is worth the money's price goes first; then whatever the rest can be used for.
-        if not plan.improve(prices, least=0.0) and not plan.improve(prices, least=-np.inf):
+        if math.fsum(plan.value) >= (1 - NEAR) * bound:
+            break
+        # What is worth its price goes first; then empty places are filled; then money is spent.
+        if not (
+            plan.improve(prices, least=0.0)
+            or plan.improve(prices, least=-np.inf, fresh=True)
+            or plan.improve(prices, least=-np.inf)
+        ):
             break
     return Allocation(
         plan.choice, math.fsum(plan.value), math.fsum(plan.money), plan.used(), bound, prices
@@ -266,15 +272,29 @@ class _Plan:
         """Money left, less what sums may be wrong by."""
         return self.problem.budget * (1 - ROUNDING) - math.fsum(self.money)
 
-    def cut(self, scores: Floats) -> None:
-        """Back to the limits: in a slot those who gain least at the prices are left out; then
-        offers become cheaper, or contacts are left out, where that loses least for the money."""
-        chosen = np.flatnonzero(self.choice != NONE)
-        order = chosen[np.argsort(-scores[chosen], kind="stable")]
-        slots = self.problem.slots[self.choice[order]]
-        self._drop(order[_rank(slots) >= self.problem.places[slots]])
+    def cut(self, prices: Prices) -> None:
+        """Back to the limits: out of a slot that is too full go those who lose least by going where
+        there is room; then offers become cheaper, or contacts are left out, where that loses least
+        for the money."""
+        self._drop(self._too_many(prices))
         while (left := self.left()) < 0:
             self._save(-left)
+
+    def _too_many(self, prices: Prices) -> Ints:
+        """Whom their slots have no place for."""
+        problem, used = self.problem, self.used()
+        over, room = used > problem.places, (used < problem.places)[problem.slots]
+        chosen = np.flatnonzero(self.choice != NONE)
+        rows = chosen[over[problem.slots[self.choice[chosen]]]]
+        regret = np.empty(len(rows))
+        for place, values, costs in problem.parts(rows):
+            gains = gains_at(problem, prices, values, costs)
+            own = gains[np.arange(len(gains)), self.choice[rows[place]]]
+            elsewhere = np.where(room, gains, -np.inf).max(axis=1, initial=0.0)
+            regret[place] = own - np.maximum(elsewhere, 0.0)
+        order = rows[np.argsort(-regret, kind="stable")]
+        slots = problem.slots[self.choice[order]]
+        return order[_rank(slots) >= problem.places[slots]]
 
     def _save(self, excess: float) -> None:
         """Make those changes within a slot, one a customer, that save the `excess` at the least
@@ -308,10 +328,14 @@ class _Plan:
     def _drop(self, rows: Ints) -> None:
         self.choice[rows], self.value[rows], self.money[rows] = NONE, 0.0, 0.0
 
-    def improve(self, prices: Prices, least: float) -> bool:
+    def improve(self, prices: Prices, least: float, *, fresh: bool = False) -> bool:
         """Give what is left to whom it brings most; False where nothing is left to gain.
 
         Places and money that a change sets free are given away in the next round.
+
+        Args:
+            least: what a change has to bring beyond what it uses, at the prices.
+            fresh: only to who isn't contacted yet.
         """
         problem, left = self.problem, self.left()
         room = problem.places - self.used()
@@ -322,10 +346,13 @@ class _Plan:
             now = self.choice[place]
             own = np.where(now == NONE, NONE, problem.slots[now])
             free = (room >= 1)[problem.slots][None, :] | (own[:, None] == problem.slots)
+            if fresh:
+                free &= own[:, None] < 0
             extra = costs - self.money[place][:, None]
             gain = values - self.value[place][:, None]
             able = free & (gain > ROUNDING * np.abs(values).clip(1e-9)) & (extra <= left)
-            ranked = np.where(able, gain - prices.money * extra, -np.inf)
+            fee = prices.places[problem.slots] - np.where(own < 0, 0.0, prices.places[own])[:, None]
+            ranked = np.where(able, gain - prices.money * extra - fee, -np.inf)
             best = ranked.argmax(axis=1)
             inside = np.arange(len(best))
             score[place], option[place] = ranked[inside, best], best

@@ -54,7 +54,6 @@ class CampaignConfig(BaseModel):
         max_age_hours: a plan older than this isn't handed over.
         ledger: SQLAlchemy URL of the contact ledger, as in `postgresql+psycopg2://user@host/db`;
             `${NAME}` is taken from the environment. Empty: an SQLite file in the home folder.
-        export_to: a folder that the scheduled export writes the day's list of an approved plan to.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -74,4 +73,3 @@ class CampaignConfig(BaseModel):
     name_tag: str = Field("", max_length=64, pattern=r"^[\w.]*$")
     max_age_hours: float = Field(36.0, gt=0)
     ledger: SecretStr = SecretStr("")
-    export_to: AbsolutePath | None = None

@@ -42,7 +42,7 @@ from churn_assets.serving.assessment import Assessor
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.zones import zone_info
 from churn_assets.storage.current import current_artifact
-from churn_assets.storage.protocol import ARTIFACT, ArtifactStore
+from churn_assets.storage.protocol import ARTIFACT, Artifact, ArtifactStore
 from churn_assets.storage.scratch import scratch_folder
 
 ASSET = "campaign_plan"
@@ -161,6 +161,11 @@ class Campaigns:
         if plan.plan_id != found:
             raise CampaignError(f"{folder} holds plan {plan.plan_id}, not {found}")
         return plan, status
+
+    def artifact(self, plan_id: str) -> Artifact:
+        """Where a plan is kept; raises CampaignError for one that isn't there."""
+        found: Artifact = ARTIFACT.validate_python(self._known(plan_id)[1]["artifact"])
+        return found
 
     # ---- what people decide
 

@@ -52,8 +52,9 @@ By = Annotated[
 def _campaigns(**changes: Any) -> Iterator[Campaigns]:
     """The settings' campaigns with some limits changed; expected errors end in one line."""
     from churn_assets.campaign.ledger import Ledger, LedgerError
+    from churn_assets.campaign.opening import open_campaigns
     from churn_assets.campaign.people import PeopleError
-    from churn_assets.campaign.workflow import CampaignError, Campaigns
+    from churn_assets.campaign.workflow import CampaignError
 
     settings = load_settings()
     config = settings.campaign.model_copy(
@@ -63,7 +64,8 @@ def _campaigns(**changes: Any) -> Iterator[Campaigns]:
         ledger = Ledger.open(config.ledger.get_secret_value(), settings.home)
         try:
             zone = settings.api.default_time_zone
-            yield Campaigns(open_registry().store, ledger, config, zone)
+            store = open_registry().store
+            yield open_campaigns(store, ledger, config, settings.customers, zone)
         finally:
             ledger.close()
     except (CampaignError, LedgerError, PeopleError) as error:

@@ -20,6 +20,7 @@ from churn_assets.customers.contract.expression import columns_of
 from churn_assets.customers.contract.tables import Cell, Cells, Part, Table, Tables
 from churn_assets.customers.contract.yaml_lines import Document, problems_in
 from churn_assets.datasets.errors import DataError
+from churn_assets.domain.contact_rules import ContactRules
 
 BUILT_IN = Path(__file__).with_name("ibm_telco.yaml")
 """The contract of who names no other: IBM Telco's."""
@@ -210,10 +211,15 @@ class People(Part):
 
 
 class Contact(Part):
-    """Who may be contacted: not with `opt_out`, and only with `consent` where it is named."""
+    """Who may be contacted: not with `opt_out`, and only with `consent` where it is named.
+
+    Attributes:
+        rules: what else keeps a customer out of a campaign; without it the settings' rules.
+    """
 
     opt_out: YesNo | None = None
     consent: YesNo | None = None
+    rules: ContactRules | None = None
 
 
 class Offer(Part):

@@ -1,0 +1,41 @@
+"""The next days' campaign, planned from the latest predictions."""
+
+from collections.abc import Callable
+
+import dagster as dg
+
+from churn_assets.campaign.workflow import Campaigns
+from churn_assets.storage.protocol import Artifact
+
+
+@dg.asset(
+    group_name="campaign", kinds={"parquet"}, code_version="1", deps=[dg.AssetKey("predictions")]
+)
+def campaign_plan(
+    campaigns: dg.ResourceParam[Callable[[], Campaigns]],
+) -> dg.MaterializeResult[Artifact]:
+    """Who is to be contacted on which day, by which channel, with which offer: a draft.
+
+    Nobody is contacted until a person approves it (`churn campaign approve`).
+    """
+    opened = campaigns()
+    try:
+        plan = opened.plan(opened.now(), "the schedule")
+        artifact = opened.artifact(plan.plan_id)
+    finally:
+        opened.ledger.close()
+    report = plan.report
+    shown = ("contacts", "expected_value", "expected_cost", "budget", "gap", "customers")
+    excluded = [f"| {rule} | {count} |" for rule, count in report["excluded"].items()]
+    return dg.MaterializeResult(
+        value=artifact,
+        data_version=dg.DataVersion(artifact.sha256),
+        metadata={
+            "plan_id": plan.plan_id,
+            "dagster/row_count": plan.contacts.num_rows,
+            **{name: report[name] for name in shown},
+            "left_out": dg.MetadataValue.md(
+                "\n".join(["| rule | customers |", "|---|---|", *excluded])
+            ),
+        },
+    )

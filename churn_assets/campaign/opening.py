@@ -1,0 +1,38 @@
+"""The campaigns that the settings and the customers' contract describe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from churn_assets.campaign.config import CampaignConfig
+from churn_assets.campaign.ledger import Ledger
+from churn_assets.campaign.plan import Group
+from churn_assets.campaign.workflow import Campaigns
+from churn_assets.customers.contract.model import load_contract
+from churn_assets.storage.protocol import ArtifactStore
+
+
+def open_campaigns(
+    store: ArtifactStore,
+    ledger: Ledger,
+    config: CampaignConfig,
+    contract: Path | None,
+    default_zone: str,
+    in_control: Group = lambda _: False,
+) -> Campaigns:
+    """Campaigns under the rules of the contract where it has some, else under the settings'.
+
+    Args:
+        contract: file of the customers' contract; None: the built-in one.
+        default_zone: of customers without a zone, where the contract names none.
+
+    Raises:
+        ContractError: the file is no contract.
+    """
+    if contract is not None:
+        customers = load_contract(contract)
+        if customers.contact.rules is not None:
+            config = config.model_copy(update={"rules": customers.contact.rules})
+        if "default_zone" in customers.people.model_fields_set:
+            default_zone = customers.people.default_zone
+    return Campaigns(store, ledger, config, default_zone, in_control)
