@@ -1,9 +1,29 @@
-"""Helpers to look at processes from a test."""
+"""Helpers to start and to look at processes from a test."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from churn_assets.settings import PROJECT
+
+
+@contextmanager
+def held_process(module: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A process of a test module in the middle of something: it has said so (`held`), and is killed
+    without a warning at the end."""
+    command = [sys.executable, "-m", module, *arguments]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def alive(pid: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -80,13 +81,20 @@ class Unreachable:
         raise ConnectionError(f"{name}: no route to host")
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A real server with a small release and predictions, open to all, without a rate limit."""
+@contextmanager
+def small_server(tmp_path_factory: pytest.TempPathFactory, **environment: str) -> Iterator[Server]:
+    """A real server with a small release and predictions, set by the variables."""
     home = tmp_path_factory.mktemp("home")
     publish_small_release(home, tmp_path_factory.mktemp("release"))
     publish_predictions(home, tmp_path_factory.mktemp("predictions"))
-    with running(home, CHURN_API__REQUESTS_PER_SECOND="0") as process:
+    with running(home, **environment) as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for all tests that change nothing of it: open to all, without a rate limit."""
+    with small_server(tmp_path_factory, CHURN_API__REQUESTS_PER_SECOND="0") as process:
         wait_for(process.url + "/campaign", process)
         yield process
 

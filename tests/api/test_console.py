@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from churn_assets.messages.shield.validation import CHECKS
 from churn_assets.serving.schemas import SAMPLE_REQUEST
-from tests.api.conftest import publish_predictions, publish_small_release
-from tests.api.server import Server, running, wait_for
+from tests.api.conftest import small_server
+from tests.api.server import Server, wait_for
 from tests.api.test_security import line
 
 pytestmark = pytest.mark.browser
@@ -40,10 +40,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    home = tmp_path_factory.mktemp("home")
-    publish_small_release(home, tmp_path_factory.mktemp("release"))
-    publish_predictions(home, tmp_path_factory.mktemp("predictions"))
-    with running(home, CHURN_API__REQUESTS_PER_SECOND="0") as server:
+    """A server of the page's own: its people report feedback."""
+    with small_server(tmp_path_factory, CHURN_API__REQUESTS_PER_SECOND="0") as server:
         wait_for(server.url + "/campaign", server)
         yield server
 
@@ -265,11 +263,8 @@ def test_asks_for_a_key_where_one_is_needed(
     browser: Browser, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """The page is public, its data is not: it asks, and then works."""
-    home = tmp_path_factory.mktemp("home")
-    publish_small_release(home, tmp_path_factory.mktemp("release"))
-    publish_predictions(home, tmp_path_factory.mktemp("predictions"))
     keys = f'["{line("desk", "the-key")}"]'
-    with running(home, CHURN_API__KEY_HASHES=keys) as server:
+    with small_server(tmp_path_factory, CHURN_API__KEY_HASHES=keys) as server:
         page = browser.new_page()
         page.goto(server.url)
         expect(page.locator("#key")).to_be_focused()

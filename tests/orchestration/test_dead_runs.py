@@ -6,8 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import dagster as dg
@@ -18,6 +17,7 @@ from churn_assets.orchestration import dead_runs
 from churn_assets.orchestration.modal import records
 from churn_assets.settings import PROJECT
 from tests.modal_jobs.standin import StandInCall, StandInModal
+from tests.processes import held_process
 
 POOLS = "concurrency: {pools: {granularity: op, default_limit: 1}}\n"
 
@@ -32,17 +32,9 @@ def dagster_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
-@contextmanager
-def running() -> Iterator[subprocess.Popen[str]]:
-    """A process with a run under way, killed at the end."""
-    command = [sys.executable, "-m", "tests.orchestration.held_run"]
-    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "held\n"
-        try:
-            yield process
-        finally:
-            process.kill()
+def running() -> AbstractContextManager[subprocess.Popen[str]]:
+    """A process with a run under way."""
+    return held_process("tests.orchestration.held_run")
 
 
 def statuses() -> list[dg.DagsterRunStatus]:

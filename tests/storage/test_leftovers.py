@@ -7,8 +7,8 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from churn_assets.storage.gcs import GcsArtifactStore
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import ArtifactError, DamagedArtifactError
 from churn_assets.storage.scratch import SCRATCH, STAGING, held_folder, scratch_folder
+from tests.processes import held_process
 from tests.storage.emulator import strict_client
 
 
@@ -34,19 +35,9 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@contextmanager
-def working(store: Path, what: str) -> Iterator[subprocess.Popen[str]]:
-    """A process in the middle of writing; killed without a warning at the end."""
-    command = [sys.executable, "-m", "tests.storage.held_folders", str(store), what]
-    process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "held\n"
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+def working(store: Path, what: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    """A process in the middle of writing."""
+    return held_process("tests.storage.held_folders", str(store), what)
 
 
 def hidden(store: Path) -> list[str]:
