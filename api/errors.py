@@ -14,8 +14,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from churn_assets.serving.problems import log_unexpected, problem, problems_of
-from churn_assets.serving.schemas import Problems
+from churn_assets.serving.problems import Problems, log_unexpected, problem, problems_of
 
 log = logging.getLogger("api.errors")
 

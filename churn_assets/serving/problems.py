@@ -10,13 +10,27 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 LONGEST_KEY = 100
 MOST_PROBLEMS = 50  # named in one answer: a body of nothing but mistakes must not cost a long one
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+class Problem(BaseModel):
+    """One thing that is wrong with a request."""
+
+    type: str = Field(examples=["greater_than_equal"])
+    loc: list[str | int] = Field(examples=[["body", "tenure"]])
+    msg: str = Field(examples=["Input should be greater than or equal to 0"])
+
+
+class Problems(BaseModel):
+    """The API's error shape, whatever went wrong."""
+
+    detail: list[Problem]
 
 
 def problem(kind: str, loc: Sequence[str | int], message: str) -> dict[str, Any]:

@@ -395,17 +395,3 @@ class PredictResponse(BaseModel):
     )
     safety: Safety
     metadata: Metadata
-
-
-class Problem(BaseModel):
-    """One thing that is wrong with a request."""
-
-    type: str = Field(examples=["greater_than_equal"])
-    loc: list[str | int] = Field(examples=[["body", "tenure"]])
-    msg: str = Field(examples=["Input should be greater than or equal to 0"])
-
-
-class Problems(BaseModel):
-    """The API's error shape, whatever went wrong."""
-
-    detail: list[Problem]

@@ -19,7 +19,8 @@ from api.main import build_app
 from api.parsing import BodyRoute
 from api.routes.health import Readiness
 from churn_assets.serving.feedback import SqliteFeedbackLog, StoreFeedbackLog
-from churn_assets.serving.schemas import SAMPLE_REQUEST, PredictRequest, PredictResponse, Problems
+from churn_assets.serving.problems import Problems
+from churn_assets.serving.schemas import SAMPLE_REQUEST, PredictRequest, PredictResponse
 from churn_assets.settings import Settings
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import ArtifactError

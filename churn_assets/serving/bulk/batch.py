@@ -11,13 +11,12 @@ from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.serving.decision_log.records import DecisionSink
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.metrics import count_answer
-from churn_assets.serving.problems import log_unexpected, problem, problems_of, validated
+from churn_assets.serving.problems import Problem, log_unexpected, problem, problems_of, validated
 from churn_assets.serving.schemas import (
     SAMPLE_ANSWER,
     SAMPLE_REQUEST,
     CustomerRequest,
     PredictResponse,
-    Problem,
     Strict,
 )
 
