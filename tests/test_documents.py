@@ -48,3 +48,12 @@ def test_files_of_the_code_exist(page: Path) -> None:
         and not (PROJECT / path.removeprefix("churn_assets/")).exists()
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_names_in_files_of_the_code_exist(page: Path) -> None:
+    """`file.py:name` promises that the name is there."""
+    named = re.findall(r"`(?:churn_assets/)?([\w/]+\.py):(\w+)`", page.read_text(encoding="utf-8"))
+    for path, what in named:
+        file = next(f for f in (PROJECT / "churn_assets" / path, PROJECT / path) if f.exists())
+        assert re.search(rf"\b(?:def|class) {what}\b", file.read_text(encoding="utf-8")), what
