@@ -6,6 +6,7 @@ from pandera.errors import SchemaErrors
 
 from churn_assets.datasets import cells
 from churn_assets.datasets.errors import Refusal, SchemaViolationError
+from churn_assets.domain.contracts import CONTRACTS
 from churn_assets.domain.splits import SPLITS
 
 YES_NO = ("Yes", "No")
@@ -18,7 +19,6 @@ INTERNET_SERVICES = (
     "StreamingMovies",
 )
 INTERNET_EXTRA = ("Yes", "No", "No internet service")
-CONTRACTS = ("Month-to-month", "One year", "Two year")
 PAYMENT_METHODS = (
     "Electronic check",
     "Mailed check",

@@ -131,8 +131,8 @@ def choose_policy(
         folder = parts["policy_report"] / "policy"
         return Chosen(Component(source="built"), folder, {}, {})
     current = world()
-    rule_room = parts["baseline_policies"] / current.preset / best_rule
-    wrong, rule_uplift = current.judge(load_policy(rule_room))
+    rule_folder = parts["baseline_policies"] / current.preset / best_rule
+    wrong, rule_uplift = current.judge(load_policy(rule_folder))
     against = "there is no champion"
     if champion is not None:
         folder = champion.folder / "policy"
@@ -144,7 +144,7 @@ def choose_policy(
     if wrong:
         raise ReleaseError(f"no policy can be served: of the best rule ({best_rule}), {wrong}")
     component = Component(source="fallback", missed=tuple(missed), champion=against)
-    return Chosen(component, rule_room, {"served": best_rule, "served_uplift": rule_uplift}, {})
+    return Chosen(component, rule_folder, {"served": best_rule, "served_uplift": rule_uplift}, {})
 
 
 def _judge_champion(

@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, get_args
 
+from churn_assets.domain.contracts import CONTRACTS as CONTRACTS
+from churn_assets.domain.contracts import Contract as Contract
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.shield.language import LANGUAGES, Language
 from churn_assets.messages.shield.names import read_name
 
 Tone = Literal["warm", "formal", "cheerful", "plain"]
 TenureBand = Literal["new", "settled", "long"]
-Contract = Literal["Month-to-month", "One year", "Two year"]
 Service = Literal["internet", "phone", "streaming", "security"]
 
 TONES: tuple[Tone, ...] = get_args(Tone)
 TENURE_BANDS: tuple[TenureBand, ...] = get_args(TenureBand)
-CONTRACTS: tuple[Contract, ...] = get_args(Contract)
 SERVICES: tuple[Service, ...] = get_args(Service)
 MAX_TENURE = 1200
 MAX_CHARGES = 99_999.99

@@ -44,6 +44,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from churn_assets.domain.contracts import CONTRACTS
 from churn_assets.domain.offers import OFFER_LEVELS
 
 Row = Mapping[str, Any]
@@ -185,9 +186,7 @@ def _add_on(name: str) -> Feature:
 RISK_FEATURES: tuple[Feature, ...] = (
     Feature("tenure", "number", required=True),
     Feature("monthly_charges", "number", required=True),
-    Feature(
-        "contract", "category", required=True, categories=("Month-to-month", "One year", "Two year")
-    ),
+    Feature("contract", "category", required=True, categories=CONTRACTS),
     Feature(
         "payment_method",
         "category",
