@@ -21,8 +21,8 @@ def received_report(session: dg.PipesSession) -> StageReport:
 def stop_if_canceled(context: dg.AssetExecutionContext) -> None:
     """Raise Dagster's interruption if somebody asked for the run's end.
 
-    A signal interrupts only the main thread; a run that was started in another one (as the command
-    line does) learns of its cancellation here.
+    Not every cancellation comes as a signal: a run that the command line started has no launcher
+    that could send one, so that the UI can only mark it as canceled.
     """
     run = context.instance.get_run_by_id(context.run.run_id)
     if run is not None and run.status in CANCELED:
