@@ -125,6 +125,7 @@ def test_unknown_history_and_no_history_differ(trained_accept: Trained) -> None:
     column = names.index("contacts_this_period")
     assert never[column] == 0
     assert np.isnan(gap[column])
+    assert never[-1] == gap[-1] == 0  # asked about without a discount
 
 
 def test_contributions_sum_to_the_score(inputs: dict[str, Path], trained_risk: Trained) -> None:

@@ -54,6 +54,13 @@ def test_each_offer_has_its_own_support() -> None:
     np.testing.assert_allclose(found.reach(), [[0.0186, 0.263, 0.096, 1.0]], atol=0.001)
 
 
+def test_one_contact_leaves_nearly_everything_open() -> None:
+    """Wilson's interval of one acceptance in one: from 1 / (1 + 1.96^2) to 1."""
+    found = support([CONTACT], answered(1, 1, 0) + answered(2, 0, 2))
+    one, two = (1 - 1 / (1 + 1.96**2)) / 2, (1.96**2 / (2 + 1.96**2)) / 2
+    np.testing.assert_allclose(found.reach(), [[1.0, one, two, 1.0]], atol=1e-4)
+
+
 def test_what_a_customer_lacks_is_not_compared() -> None:
     """A customer without a known channel is like contacts by any channel."""
     contacts = [CONTACT, {**CONTACT, "contact_channel": "telephone"}]
