@@ -29,7 +29,7 @@ from churn_assets.predictors.training.frames import read_training_and_test, rows
 from churn_assets.predictors.training.metrics import bootstrap_auc, ece_floor, summary
 from churn_assets.predictors.training.own.features import OwnFeatures, features_of
 from churn_assets.predictors.training.own.methods import (
-    Fitted,
+    FittedLinear,
     FittedTrees,
     Groups,
     LogisticMethod,
@@ -62,7 +62,7 @@ def run(
     everyone = pd.concat([learn, test], ignore_index=True)
     own = features_of(schema, everyone)
     few = len(everyone) < config.trees_from_rows
-    method: Method = LogisticMethod(own.features) if few else TreesMethod(own, config)
+    method = LogisticMethod(own.features) if few else TreesMethod(own, config)
 
     learnt = _Rows.of(learn, own)
     folds = folds_of(learnt.labels, config.calibration_folds, config.seed, learnt.groups)
@@ -129,7 +129,7 @@ def _why(rows: int, config: RiskConfig) -> str:
 
 def _save(
     out: Path,
-    model: Fitted,
+    model: FittedTrees | FittedLinear,
     calibrator: Calibrator,
     features: tuple[Feature, ...],
     base_rate: float,
