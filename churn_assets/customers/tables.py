@@ -257,7 +257,9 @@ def _write(
     frame: pd.DataFrame, schema: CustomerSchema, out: Path, name: str
 ) -> dict[str, float] | None:
     """The splits and what describes them; the label's shares, where there is a label."""
-    sizes, rates, files = {}, {}, {}
+    sizes: dict[str, int] = {}
+    rates: dict[str, float] = {}
+    files: dict[str, str] = {}
     for part in SPLITS:
         rows = frame[frame["split"] == part].drop(columns=["split"])
         if rows.empty:
