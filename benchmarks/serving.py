@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.main import tune_collector
+from churn_assets.predictors.scoring.forest import Forest
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.bulk.batch import BatchRequest, answer_batch
 from churn_assets.serving.engine import RetentionEngine
@@ -185,7 +186,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         shutil.copytree(settings.store_url, Path(home) / "store")
         rows += over_http(Path(home))
-    trees = engine.assessor.risk.model.forest.leaf.shape[1]
+    model = engine.assessor.risk.model.forest
+    trees = model.leaf.shape[1] if isinstance(model, Forest) else 0  # else a regression
     lines = [
         "# Serving speed",
         "",

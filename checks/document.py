@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from checks.odds import ALLOWED, BLOCKING, COMPONENTS, Odds
+from checks.own_customers import OWN_RISK_GATES, TABLES_HOLD
 from churn_assets.domain.evidence import SHOWN, chance_of_a_false_miss
 from churn_assets.release.gate import component_of
 
@@ -52,10 +53,22 @@ def page(graph: Any) -> str:
         "an alert say so. The chance is that of a fall-back for nothing; of few seeds, it is an "
         "upper estimate.",
         table((key, COMPONENTS[key.name]) for key in gates),
+        f"## On a company's own customers: {len(OWN_RISK_GATES) + 1} checks",
+        "Where CHURN_CUSTOMERS names a contract, these stand in for those of `telco_customers` and "
+        "`risk_model`, whose bounds presuppose IBM's rows. All of them stop a release.",
+        "\n".join(_own()),
         f"## What only warns or informs: {len(others)} checks",
         "\n".join(listed),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _own() -> Iterator[str]:
+    """A line for each check of a company's own customers."""
+    yield f"- customer_history: `tables_hold_the_contract`: {TABLES_HOLD}"
+    for gate in OWN_RISK_GATES:
+        bound = f">= {gate.low:g}" if gate.low is not None else f"<= {gate.high:g}"
+        yield f"- risk_model: `{gate.name}`: {gate.figure} {bound}"
 
 
 def table(rows: Iterable[tuple[dg.AssetCheckKey, Odds]]) -> str:

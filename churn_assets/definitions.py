@@ -39,24 +39,18 @@ def definitions() -> dg.Definitions:
     """Assets, checks, jobs, schedules, sensors and resources."""
     settings = load_settings()
     own = settings.customers is not None
-    assets = [
-        *dg.load_assets_from_modules(
-            [datasets, predictors, decision, messages, release, outcomes, campaign]
-        ),
-        *customer_assets(own),
-    ]
+    modules = [datasets, predictors, decision, messages, release, outcomes, campaign]
+    loaded = cast(list[dg.AssetsDefinition], dg.load_assets_from_modules(modules))
+    assets = [*loaded, *customer_assets(own)]
     checks = dg.load_asset_checks_from_modules(
         [dataset_checks, predictor_checks, decision_checks, message_checks, release_checks]
     )
     if own:  # nothing of IBM's: neither the data set nor bounds that presuppose it
         assets = [asset for asset in assets if asset.key != dg.AssetKey("telco_customers")]
-        checks = [
-            check for check in checks if not _of_ibm_telco(check)
-        ] + own_customers.own_checks()
+        checks = [check for check in checks if not _of_ibm_telco(check)]
+        checks += own_customers.own_checks()
     whole: dg.Definitions = dg.Definitions(
-        assets=dg.map_asset_specs(
-            automation.with_automation, cast(list[dg.AssetsDefinition], assets)
-        ),
+        assets=dg.map_asset_specs(automation.with_automation, assets),
         asset_checks=checks,
         jobs=automation.jobs,
         schedules=automation.schedules,

@@ -51,13 +51,14 @@ def gates_by_area(measured: Mapping[str, Any]) -> dict[str, Sequence[Gate]]:
     """Area of the report -> its gates; the bound of a spend allows for its standard error."""
     # Imported here: `churn report --json` need not load Dagster.
     from checks import messages as message_checks
+    from checks.own_customers import OWN_RISK_GATES
     from checks.predictors import ACCEPT_GATES, RISK_GATES, Gate
 
     def bound(name: str, low: float | None = None, high: float | None = None) -> Gate:
         return Gate(name=name, figure=name, value=lambda area: leaf(area, name), low=low, high=high)
 
     return {
-        "risk": RISK_GATES,
+        "risk": OWN_RISK_GATES if "contract" in measured else RISK_GATES,
         "accept": ACCEPT_GATES,
         "policy": (
             *(

@@ -5,6 +5,9 @@
 (`dataset.json`), and of the history what the check said (`report.json`). A customer's rows, of
 however many snapshots, stay in one split; where there are snapshots, the test rows are of the last
 one and no other row is.
+
+Names, zones, opt-outs and consents lie apart in `people/people.parquet`: no model reads them, and
+no prediction holds them.
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ from churn_assets.domain.splits import SPLITS
 LABEL, SNAPSHOT = "churn", "snapshot"
 LEAST_OF_A_KIND = 30
 """Customers who left, and who stayed, without whom neither splits nor folds hold both."""
+PEOPLE = "people/people.parquet"
 DAYS_OF_A_MONTH = 365.25 / 12
 
 
@@ -64,6 +68,7 @@ def write_history(
             "rows trees are learnt, below that a logistic regression"
         )
     schema = _with_examples(schema, frame)
+    _write_people(taken.people.get("history"), set(frame["customer_id"]), out)
     rates = _write(_split_history(frame), schema, out, "customer_history")
     facts = report.as_json() | {"positive_rate": rates}
     (out / "report.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
@@ -90,13 +95,14 @@ def write_active(
     if contract.tables and contract.tables.active:
         taken = _Taken(contract)
         report = check(contract, places, refused, told, taken)
-        frame = taken.frame("active", report)
+        frame, people = taken.frame("active", report), taken.people.get("active")
         split = {i: part for part, rows in before.items() for i in rows["customer_id"]}
         others = grouped_split(list(frame["customer_id"]))
         frame["split"] = [
             split.get(i, other) for i, other in zip(frame["customer_id"], others, strict=True)
         ]
     else:
+        people = pd.read_parquet(history / PEOPLE) if (history / PEOPLE).exists() else None
         frame = pd.concat([rows.assign(split=part) for part, rows in before.items()])
         if SNAPSHOT in frame:
             frame = frame.sort_values(SNAPSHOT, kind="stable")
@@ -105,6 +111,7 @@ def write_active(
     if frame.empty:
         raise DataError(f"{contract.name}: nobody is active: all of them have left")
     _write(frame, schema, out, "active_customers")
+    _write_people(people, set(frame["customer_id"]), out)
     return len(frame)
 
 
@@ -114,6 +121,7 @@ class _Taken:
     def __init__(self, contract: Contract) -> None:
         self.contract, self.schema = contract, schema_of(contract)
         self.frames: dict[str, pd.DataFrame] = {}
+        self.people: dict[str, pd.DataFrame] = {}
 
     def __call__(self, connection: duckdb.DuckDBPyConnection, judged: Judged) -> None:
         part = self.contract.customers
@@ -127,6 +135,12 @@ class _Taken:
         query = f"SELECT {listed} FROM {judged.name} WHERE {USED} ORDER BY file, row"
         frame = connection.execute(query).df()
         self.frames[judged.name] = frame.apply(_whole_numbers)
+        said = dict(_people(self.contract, judged))
+        if said:
+            listed = ", ".join(f'{sql} AS "{name}"' for name, sql in said.items())
+            query = f"SELECT {listed} FROM {judged.name} WHERE {USED} ORDER BY file, row"
+            told = connection.execute(query).df().assign(customer_id=frame["customer_id"])
+            self.people[judged.name] = told.drop_duplicates("customer_id", keep="last")
 
     def frame(self, name: str, report: Report) -> pd.DataFrame:
         """A table's rows; raises DataError where they couldn't be typed or there are none."""
@@ -176,6 +190,30 @@ def _columns(
         yield TENURE, f"CAST(greatest(floor({days} / {DAYS_OF_A_MONTH}), 0) AS BIGINT)"
 
 
+def _people(contract: Contract, judged: Judged) -> Iterator[tuple[str, str]]:
+    """Name -> SQL of what is needed to address somebody, or not to."""
+    people, contact = contract.people, contract.contact
+    for name, column in (
+        ("first_name", people.first_name),
+        ("language", people.language),
+        ("zone", people.zone),
+    ):
+        if column:
+            yield name, judged.value(column, "people")
+    for name, use, flag in (
+        ("opt_out", "opt-out", contact.opt_out),
+        ("consent", "consent", contact.consent),
+    ):
+        if flag:
+            yield name, judged.value(flag.column, use)
+
+
+def _write_people(people: pd.DataFrame | None, known: set[str], out: Path) -> None:
+    if people is not None:
+        (out / PEOPLE).parent.mkdir()
+        write_parquet(people[people["customer_id"].isin(known)], out / PEOPLE)
+
+
 def _whole_numbers(column: pd.Series[Any]) -> pd.Series[Any]:
     """Numbers without decimals as such: 38, not 38.0, in requests and answers."""
     if column.dtype != np.float64:
@@ -219,7 +257,9 @@ def _write(
     frame: pd.DataFrame, schema: CustomerSchema, out: Path, name: str
 ) -> dict[str, float] | None:
     """The splits and what describes them; the label's shares, where there is a label."""
-    sizes, rates, files = {}, {}, {}
+    sizes: dict[str, int] = {}
+    rates: dict[str, float] = {}
+    files: dict[str, str] = {}
     for part in SPLITS:
         rows = frame[frame["split"] == part].drop(columns=["split"])
         if rows.empty:

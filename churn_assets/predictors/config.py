@@ -72,7 +72,7 @@ class RiskConfig(BoosterConfig):
     search_candidates: int = Field(12, ge=0)
     """Of your own customers: settings of the trees (depth, learning rate, share of columns) that
     are tried, in each fold anew; 0 takes the settings above, as IBM Telco's model does."""
-    search_rows: int = Field(20_000, ge=100)
+    search_rows: int = Field(10_000, ge=100)
     """Rows that the search looks at, at most."""
     trees_from_rows: int = Field(1000, ge=0)
     """Of your own customers: with fewer rows a logistic regression ships instead of trees."""

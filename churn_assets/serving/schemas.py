@@ -89,7 +89,7 @@ _PAYMENT_ALIASES = {
 }
 
 ServiceUse = Literal["Yes", "No", "No internet service"]
-PaymentMethod = Literal[
+Payment = Literal[
     "Electronic check",
     "Mailed check",
     "Bank transfer (automatic)",
@@ -181,7 +181,7 @@ class PredictRequest(CustomerRequest):
     )
     contract: Contract = Field(examples=["Month-to-month"])
     payment_method: Annotated[
-        PaymentMethod, AfterValidator(lambda method: _PAYMENT_ALIASES.get(method, method))
+        Payment, AfterValidator(lambda method: _PAYMENT_ALIASES.get(method, method))
     ] = Field(examples=["Electronic check"])
 
     gender: Literal["Female", "Male"] | None = Field(

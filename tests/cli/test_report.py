@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from checks.own_customers import OWN_RISK_GATES
+from churn_assets.cli.report import gates_by_area
 from churn_assets.release.bundle import Manifest, read_manifest, write_manifest
 from tests.api.conftest import publish_small_release
 from tests.cli.conftest import Churn
@@ -53,3 +55,9 @@ def test_no_key_is_cut(churn: Churn, reported: Path) -> None:
     done = churn("report", home=reported, COLUMNS="60")
     assert LONG in "".join(line.split()[0] for line in done.stdout.splitlines() if line.strip())
     assert "…" not in done.stdout
+
+
+def test_a_company_s_own_risk_is_held_to_its_own_gates() -> None:
+    """IBM's bounds say nothing about another company's customers."""
+    assert gates_by_area({"contract": "Somebody"})["risk"] == OWN_RISK_GATES
+    assert gates_by_area({})["risk"] != OWN_RISK_GATES

@@ -13,7 +13,7 @@ from churn_assets.customers.contract.yaml_lines import Document
 from churn_assets.customers.fields import field_name, schema_of
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.schema import FILE, SchemaError, load_schema
-from churn_assets.customers.tables import write_active, write_history
+from churn_assets.customers.tables import PEOPLE, write_active, write_history
 from churn_assets.datasets.errors import DataError
 from churn_assets.domain.splits import SPLITS
 from tests.customers.conftest import CONTRACT, Rows, as_csv, made_rows
@@ -139,6 +139,24 @@ def test_a_table_of_active_customers(tmp_path: Path) -> None:
     assert len(active) == 250
     for row in stayed:
         assert active[row["Account"]] == before[row["Account"]]
+
+
+def test_people_lie_apart(tmp_path: Path) -> None:
+    """Whoever writes to customers needs a name and a no; models and predictions need neither."""
+    rows = [
+        row | {"First": f"Ana{i}", "Zone": "Europe/Lisbon", "No Mail": "yes" if i % 2 else "no"}
+        for i, row in enumerate(made_rows(300))
+    ]
+    people = {"first_name": "First", "zone": "Zone"}
+    contact = {"opt_out": {"column": "No Mail", "yes": "yes", "no": "no"}}
+    frame = written(tmp_path, contract(people=people, contact=contact), rows)
+    assert {"first_name", "First", "opt_out", "zone"}.isdisjoint(frame.columns)
+    told = pd.read_parquet(tmp_path / "active" / PEOPLE).set_index("customer_id")
+    assert set(told.index) == set(whole(tmp_path / "active")["customer_id"])
+    for i, row in enumerate(rows):
+        if row["Account"] in told.index:
+            assert told.loc[row["Account"], "first_name"] == f"Ana{i}"
+            assert told.loc[row["Account"], "opt_out"] == bool(i % 2)
 
 
 def test_snapshots_of_a_customer_stay_on_one_side(tmp_path: Path) -> None:

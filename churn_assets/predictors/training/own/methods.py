@@ -11,7 +11,7 @@ the same data give the same model on every machine.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Protocol
 
@@ -63,6 +63,10 @@ class Method(Protocol):
 
     def fit(self, matrix: Matrix, labels: Floats, groups: Groups) -> Fitted: ...
 
+    def as_in(self, fitted: Fitted) -> Method:
+        """The same method with the choices of a model that it fitted, which it makes no more."""
+        ...
+
 
 @dataclass(frozen=True)
 class FittedTrees:
@@ -103,6 +107,9 @@ class LogisticMethod:
     def fit(self, matrix: Matrix, labels: Floats, groups: Groups) -> FittedLinear:
         return FittedLinear(fit_linear(matrix, labels, self.features))
 
+    def as_in(self, fitted: Fitted) -> LogisticMethod:
+        return self
+
 
 @dataclass(frozen=True)
 class TreesMethod:
@@ -114,6 +121,10 @@ class TreesMethod:
     def fit(self, matrix: Matrix, labels: Floats, groups: Groups) -> FittedTrees:
         chosen = self.search(matrix, labels, groups)
         return FittedTrees(self._learner(chosen).train(matrix, labels), chosen)
+
+    def as_in(self, fitted: Fitted) -> TreesMethod:
+        chosen = {**fitted.settings, "search_candidates": 0}
+        return replace(self, config=self.config.model_copy(update=chosen))
 
     def search(self, matrix: Matrix, labels: Floats, groups: Groups) -> BoosterConfig:
         """The settings with the least log-loss out of fold."""

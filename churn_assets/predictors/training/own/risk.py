@@ -29,7 +29,7 @@ from churn_assets.predictors.training.frames import read_training_and_test, rows
 from churn_assets.predictors.training.metrics import bootstrap_auc, ece_floor, summary
 from churn_assets.predictors.training.own.features import OwnFeatures, features_of
 from churn_assets.predictors.training.own.methods import (
-    Fitted,
+    FittedLinear,
     FittedTrees,
     Groups,
     LogisticMethod,
@@ -62,12 +62,14 @@ def run(
     everyone = pd.concat([learn, test], ignore_index=True)
     own = features_of(schema, everyone)
     few = len(everyone) < config.trees_from_rows
-    method: Method = LogisticMethod(own.features) if few else TreesMethod(own, config)
+    method: LogisticMethod | TreesMethod = (
+        LogisticMethod(own.features) if few else TreesMethod(own, config)
+    )
 
     learnt = _Rows.of(learn, own)
-    folds = folds_of(learnt.labels, config.calibration_folds, config.seed, learnt.groups)
-    fitted, _ = learnt.cross_fit(method, own, folds)
     model = method.fit(learnt.matrix, learnt.labels, learnt.groups)
+    folds = folds_of(learnt.labels, config.calibration_folds, config.seed, learnt.groups)
+    fitted, _ = learnt.cross_fit(method.as_in(model), own, folds)
     base_rate = float(learnt.labels.mean())
     _save(out, model, fitted.calibrator(config.calibration), own.features, base_rate)
     progress(1, 4)
@@ -129,7 +131,7 @@ def _why(rows: int, config: RiskConfig) -> str:
 
 def _save(
     out: Path,
-    model: Fitted,
+    model: FittedTrees | FittedLinear,
     calibrator: Calibrator,
     features: tuple[Feature, ...],
     base_rate: float,
