@@ -10,6 +10,8 @@ Writes `outcomes.json` beside this file, a section at a time (`--only`):
   can be imported (it asks for old releases: install it with `--no-deps` into a folder of its own,
   with `seaborn` and `mypy-extensions`, and name that folder in PYTHONPATH).
 - `charitable_mail`: response by level, whether choosing by donor helps (Karlan, List 2007).
+- `company`: scenario -> the verdict of a simulated company of 6,000 customers and the week it came
+  in; how many of 100 companies without any effect were ever told that contacting helps or hurts.
 - `predict_slowdown`: median time of a decision with the decision log over that without it.
 
 The real data are read from CHURN_DATA_MIRROR; a section without its data is left as it was.
@@ -25,6 +27,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +39,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
 
+from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.domain.statistics import share
 from churn_assets.outcomes import off_policy, simulation, uplift
+from churn_assets.outcomes.config import OutcomesConfig
+from churn_assets.outcomes.inference import confidence_sequence, doubly_robust_scores
+from churn_assets.outcomes.lift import judge
 from churn_assets.outcomes.off_policy import ESTIMATORS, Log, UnsupportedTargetError
 
 REPORT = Path(__file__).with_name("outcomes.json")
@@ -272,17 +279,15 @@ def _red_and_blue(
 ) -> dict[str, float]:
     """p-values of treatment × red state in a linear model of giving, where the state is known."""
     rows = table["red0"].notna().to_numpy()
-    others = [name for name in known if name not in ("red0", "blue0")]
-    filled = table.loc[rows, others].fillna(table[others].mean())
     red = table.loc[rows, ["red0"]].to_numpy(float)
-    covariates = filled.to_numpy(float)[:, filled.std().to_numpy() > 0]
-    return {
-        "alone": _interaction_p(gave[rows], treated[rows], red),
-        "beside_all_covariates": _interaction_p(
-            gave[rows], treated[rows], np.hstack([red, covariates])
-        ),
-        "covariates": covariates.shape[1],
-    }
+    found = {"alone": _interaction_p(gave[rows], treated[rows], red)}
+    politics = ("perbush", "redcty", "bluecty")  # of the same kind as what is asked about
+    for name, leaves_out in (("all_covariates", ()), ("all_but_politics", politics)):
+        others = [c for c in known if c not in ("red0", "blue0", *leaves_out)]
+        covariates = table.loc[rows, others].fillna(table[others].mean()).to_numpy(float)
+        design = np.hstack([red, covariates])
+        found[f"beside_{name}"] = _interaction_p(gave[rows], treated[rows], design)
+    return found
 
 
 def _interaction_p(outcome: np.ndarray, treated: np.ndarray, moderators: np.ndarray) -> float:
@@ -297,6 +302,73 @@ def _interaction_p(outcome: np.ndarray, treated: np.ndarray, moderators: np.ndar
     variance = bread @ meat @ bread * len(outcome) / (len(outcome) - design.shape[1])
     at = 2 + z.shape[1]
     return float(2 * stats.norm.sf(abs(coefficients[at]) / np.sqrt(variance[at, at])))
+
+
+def company() -> dict[str, Any]:
+    """Verdicts by scenario through a small release's engine, logs and report; and false alarms."""
+    found: dict[str, Any] = {name: _played(name) for name in simulation.WORLDS}
+    plan, looks, alarms = OutcomesConfig(), 12, dict.fromkeys(("helps", "hurts"), 0)
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        customers = simulation.draw_customers(rng, 6_000)
+        treated = rng.random(len(customers)) >= 0.3
+        options = np.where(treated, simulation.greedy(customers), 0)
+        net = simulation.net_gain(
+            customers, options, simulation.react(rng, customers, options, "none")
+        )
+        known = np.column_stack([customers.states[:, 0], customers.values])
+        scores = doubly_robust_scores(net, treated, known, 0.7)
+        sequence = confidence_sequence(scores, plan.plan_customers)
+        ends = np.linspace(0, len(customers), looks + 1).astype(int)[1:] - 1
+        verdicts = {
+            judge(float(sequence.lower[i]), float(sequence.upper[i]), plan.value_of_interest)
+            for i in ends
+        }
+        for verdict in alarms:
+            alarms[verdict] += verdict in verdicts
+    return found | {"false_alarms_in_100": alarms}
+
+
+def _played(scenario: simulation.Scenario) -> dict[str, Any]:
+    from churn_assets.outcomes.company import Company, run, true_gain
+    from churn_assets.serving.engine import RetentionEngine
+    from churn_assets.serving.feedback import open_feedback_log
+    from churn_assets.serving.schemas import PredictRequest
+    from churn_assets.storage.local import LocalArtifactStore
+    from tests.release.small_release import build_release, made_up_rows
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        build_release(folder)
+        customers = [
+            PredictRequest.model_validate(
+                {k: v for k, v in row.items() if k in PredictRequest.model_fields}
+                | {"customer_id": f"S{i}", "name": "Sam"}
+            )
+            for i, row in enumerate(made_up_rows(6_000, 0))
+        ]
+        store = LocalArtifactStore(folder / "store")
+        with closing(open_feedback_log(store, folder)) as feedback:
+            played = Company(
+                engine=RetentionEngine.load(folder / "bundle"),
+                store=store,
+                feedback=feedback,
+                experiment=ExperimentConfig(enabled=True, control_share=0.3),
+                config=OutcomesConfig(),
+            )
+            weeks = run(played, customers, scenario, weeks=12)
+            truth = true_gain(played, scenario)
+    last = weeks[-1]
+    decided = [week.number for week in weeks if week.report["verdict"] == last.report["verdict"]]
+    return {
+        "verdict": last.report["verdict"],
+        "first_in_week": decided[0],
+        "weeks": last.number,
+        "stopped": last.stopped,
+        "truth": truth,
+        **last.report["always_valid"],
+        "sentence": last.report["sentence"],
+    }
 
 
 def predict_slowdown() -> dict[str, float]:
@@ -332,6 +404,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     sections: dict[str, Callable[[], Any]] = {
         "coverage": lambda: coverage(arguments.decisions),
+        "company": company,
         "predict_slowdown": predict_slowdown,
     }
     if importlib.util.find_spec("obp"):
