@@ -90,7 +90,7 @@ def run(
         report = read_report(company, now + timedelta(days=7))
         stopped = report["verdict"] == "hurts"
         if stopped:
-            kill_switch.throw(company.store, on=True)
+            kill_switch.set_switch(company.store, on=True)
         found.append(Week(number, contacted, report, stopped))
         if stopped:
             break
