@@ -9,10 +9,8 @@ from churn_assets.cli import (
     baseline,
     campaign,
     data,
-    experiment,
     feedback,
     materialize,
-    outcomes,
     predict,
     releases,
     report,
@@ -20,6 +18,7 @@ from churn_assets.cli import (
 )
 from churn_assets.cli.customers import commands as customers
 from churn_assets.cli.errors import PlainErrors
+from churn_assets.cli.proof import experiment, outcomes, simulate
 
 app = typer.Typer(
     name="churn",
@@ -40,4 +39,5 @@ experiment.register(app)
 app.add_typer(campaign.app, name="campaign")
 app.add_typer(data.app, name="data")
 app.add_typer(outcomes.app, name="outcomes")
+app.add_typer(simulate.app, name="simulate")
 app.add_typer(customers.app, name="customers")

@@ -30,7 +30,7 @@ class OutcomesConfig(BaseModel):
     answer_days: int = Field(default=30, ge=1)
     keep_days: int = Field(default=730, ge=1)
     effect_of_interest: float = Field(default=0.01, gt=0, lt=1)
-    value_of_interest: float = Field(default=5.0, gt=0)
+    value_of_interest: float = Field(default=20.0, gt=0)
     plan_customers: int = Field(default=10_000, ge=100)
     stop_when_it_hurts: bool = False
     seed: int = 42
