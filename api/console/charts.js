@@ -70,6 +70,30 @@ function niceStep(range, count) {
   return power * ([1, 2, 5, 10].find((factor) => factor * power * count >= range));
 }
 
+// One quantity against another, with a mark where the plan stands.
+export function curve(points, now, { x: name, format }, width) {
+  const height = 240, left = 84, right = 24, top = 14, bottom = 44;
+  const wide = 1.04 * Math.max(1, now, ...points.map((p) => p.x)), tall = 1.06 * Math.max(1, ...points.map((p) => p.y));
+  const x = (value) => left + (value / wide) * (width - left - right);
+  const y = (value) => height - bottom - (value / tall) * (height - top - bottom);
+  const svg = canvas(width, height, `Expected value against ${name}: ${points.map((p) => `${money(p.y, 0)} at ${format(p.x)}`).join("; ")}`);
+  for (let value = 0, step = niceStep(tall, 4); value <= tall; value += step) {
+    svg.append(
+      draw("line", { x1: left, x2: width - right, y1: y(value), y2: y(value), class: "grid" }),
+      draw("text", { x: left - 8, y: y(value) + 4, "text-anchor": "end", class: "quiet" }, money(value, 0)));
+  }
+  for (let value = 0, step = niceStep(wide, width / 110); value <= wide; value += step) {
+    svg.append(draw("text", { x: x(value), y: height - bottom + 20, "text-anchor": "middle", class: "quiet" }, format(value)));
+  }
+  const path = [{ x: 0, y: 0 }, ...points].map((p, i) => `${i ? "L" : "M"}${x(p.x).toFixed(1)} ${y(p.y).toFixed(1)}`).join(" ");
+  svg.append(
+    draw("path", { d: path, class: "curve" }),
+    draw("line", { x1: x(now), x2: x(now), y1: top, y2: height - bottom, class: "limit" }),
+    draw("text", { x: x(now) + 6, y: height - bottom - 8 }, "this plan"),
+    draw("text", { x: (left + width) / 2, y: height - 6, "text-anchor": "middle", class: "quiet" }, name));
+  return svg;
+}
+
 export function pareto(campaign, width) {
   const height = 320, left = 92, right = 24, top = 14, bottom = 44;
   const today = { spend: campaign.expected_spend, retained: campaign.expected_retained_revenue };

@@ -1,6 +1,7 @@
 // The console: builds its form from the API's own schema, asks, and shows the answer.
 // Whatever comes from outside is shown with textContent, never as markup.
 
+import { planView } from "/campaign.js";
 import { bars, gauge, meter, money, pareto, percent } from "/charts.js";
 
 const PAGE = 8;
@@ -50,6 +51,15 @@ async function ask(path, body) {
   if (response.status === 401) askForKey();
   if (!response.ok) throw Object.assign(new Error(answer.detail.map((d) => d.msg).join("; ")), { detail: answer.detail });
   return answer;
+}
+
+async function download(path, name) {
+  const key = sessionStorage.getItem("key");
+  const response = await fetch(path, { headers: key ? { "x-api-key": key } : {} });
+  if (!response.ok) throw new Error((await response.json()).detail.map((d) => d.msg).join("; "));
+  const link = make("a", { href: URL.createObjectURL(await response.blob()), download: name });
+  link.click();
+  URL.revokeObjectURL(link.href);
 }
 
 // Runs one question after another; the answer to one that is no longer the last comes to nothing.
@@ -311,6 +321,8 @@ async function showCampaign() {
   $("pareto").replaceChildren(pareto(campaign, $("pareto").clientWidth));
 }
 
+const showPlan = planView({ ask, download, make, facts, latestOnly });
+
 // ---- tabs, and the beginning
 
 const tabs = [...document.querySelectorAll("[role=tab]")];
@@ -323,7 +335,7 @@ function open(tab) {
     $(each.getAttribute("aria-controls")).hidden = !chosen;
   }
   tab.focus();
-  if (tab.id === "tab-campaign") showCampaign();
+  if (tab.id === "tab-campaign") { showCampaign(); showPlan(); }
 }
 
 tabs.forEach((tab, i) => {

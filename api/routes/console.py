@@ -1,4 +1,4 @@
-"""The console page: three files of our own, nothing from elsewhere."""
+"""The console page: a few files of our own, nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/console.css": ("console.css", "text/css; charset=utf-8"),
     "/console.js": ("console.js", "text/javascript; charset=utf-8"),
+    "/campaign.js": ("campaign.js", "text/javascript; charset=utf-8"),
     "/charts.js": ("charts.js", "text/javascript; charset=utf-8"),
 }
 

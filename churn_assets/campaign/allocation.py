@@ -33,7 +33,9 @@ CELLS = 1 << 17  # customers x options at a time: a few arrays of a megabyte
 SAMPLE = 6_000  # customers on whom the prices are found first
 TEMPERATURES = (0.1, 0.02, 0.004)  # of the smoothing, shares of a typical customer's gain
 LAST = 0.001  # the temperature on all customers
-ROUNDS = 24  # of giving away what is left
+ROUNDS = 40  # of giving away what is left
+LOSSES = (0.001, 0.01, 0.1, np.inf)  # shares of a typical contact's value, see `solve`
+STAGES = ((False, 0.0), *((True, loss) for loss in LOSSES), *((False, loss) for loss in LOSSES))
 NEAR = 1e-4  # a share of the bound that no more is sought for
 ROUNDING = 1e-12  # of sums of money, relative: never over a limit by it
 
@@ -138,16 +140,14 @@ def solve(problem: Problem, start: Prices | None = None) -> Allocation:
         money[place] = np.where(chosen, costs[inside, best], 0.0)
     plan = _Plan(problem, choice, value, money)
     plan.cut(prices)
-    for _ in range(ROUNDS):
-        if math.fsum(plan.value) >= (1 - NEAR) * bound:
-            break
-        # What is worth its price goes first; then empty places are filled; then money is spent.
-        if not (
-            plan.improve(prices, least=0.0)
-            or plan.improve(prices, least=-np.inf, fresh=True)
-            or plan.improve(prices, least=-np.inf)
-        ):
-            break
+    # What is worth its price goes first. Then empty places are filled, at first where that loses
+    # little at the prices (a mail becomes a call, and its place another's); then money is spent.
+    typical, rounds = bound / max(1, int(plan.used().sum())), 0
+    for into_places, share in STAGES:
+        while math.fsum(plan.value) < (1 - NEAR) * bound and rounds < ROUNDS:
+            rounds += 1
+            if not plan.improve(prices, -share * typical, into_places=into_places):
+                break
     return Allocation(
         plan.choice, math.fsum(plan.value), math.fsum(plan.money), plan.used(), bound, prices
     )
@@ -328,14 +328,14 @@ class _Plan:
     def _drop(self, rows: Ints) -> None:
         self.choice[rows], self.value[rows], self.money[rows] = NONE, 0.0, 0.0
 
-    def improve(self, prices: Prices, least: float, *, fresh: bool = False) -> bool:
+    def improve(self, prices: Prices, least: float, *, into_places: bool) -> bool:
         """Give what is left to whom it brings most; False where nothing is left to gain.
 
         Places and money that a change sets free are given away in the next round.
 
         Args:
             least: what a change has to bring beyond what it uses, at the prices.
-            fresh: only to who isn't contacted yet.
+            into_places: only changes that fill an empty place.
         """
         problem, left = self.problem, self.left()
         room = problem.places - self.used()
@@ -345,9 +345,10 @@ class _Plan:
         for place, values, costs in problem.parts(every):
             now = self.choice[place]
             own = np.where(now == NONE, NONE, problem.slots[now])
-            free = (room >= 1)[problem.slots][None, :] | (own[:, None] == problem.slots)
-            if fresh:
-                free &= own[:, None] < 0
+            stays = own[:, None] == problem.slots
+            free = (room >= 1)[problem.slots] & ~stays
+            if not into_places:
+                free |= stays
             extra = costs - self.money[place][:, None]
             gain = values - self.value[place][:, None]
             able = free & (gain > ROUNDING * np.abs(values).clip(1e-9)) & (extra <= left)
@@ -365,7 +366,7 @@ class _Plan:
         fits[moves] = _rank(new[moves]) < room[new[moves]]
         order = order[fits]
         extra = np.maximum(money[order] - self.money[order], 0.0)
-        order = order[np.cumsum(extra) <= max(left, 0.0)]
+        order = order[(np.cumsum(extra) <= max(left, 0.0)) | (extra == 0)]
         self.choice[order], self.value[order] = option[order], value[order]
         self.money[order] = money[order]
         return len(order) > 0

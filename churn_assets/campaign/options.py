@@ -133,7 +133,7 @@ class Options:
             money = reach[:, None] * cost[:, :, None, :] + fee[:, None]
             open_now = allowed[rows] & (when >= self.earliest[rows, None])[:, :, None]
             worth[~open_now] = -np.inf
-            return worth.reshape(len(rows), -1), money.reshape(len(rows), -1)
+            return worth.reshape(len(rows), len(slots)), money.reshape(len(rows), len(slots))
 
         return Problem(len(self.value), slots, places, budget, chunk)
 

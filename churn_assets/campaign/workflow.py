@@ -35,8 +35,10 @@ from churn_assets.campaign.ledger import (
 )
 from churn_assets.campaign.people import Person, read_ids, read_people
 from churn_assets.campaign.plan import CONTACTS, Group, Plan, Planner, Sources
+from churn_assets.domain.experiment import CONTROL, ExperimentConfig, group_of
 from churn_assets.messages.shield.rules import RULES_PATH, load_rules
 from churn_assets.release.bundle import message_seed
+from churn_assets.release.experiment import in_force
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.assessment import Assessor
 from churn_assets.serving.engine import RetentionEngine
@@ -78,7 +80,7 @@ class Campaigns:
 
     Args:
         default_zone: where customers live whose zone nobody knows.
-        in_control: customer id -> whether they are in the control group.
+        experiment: its settings; whose control group nobody is contacted of, while it runs.
     """
 
     def __init__(
@@ -87,18 +89,18 @@ class Campaigns:
         ledger: Ledger,
         config: CampaignConfig,
         default_zone: str,
-        in_control: Group = lambda _: False,
+        experiment: ExperimentConfig | None = None,
     ) -> None:
         self.store = store
         self.ledger = ledger
         self.config = config
         self.default_zone = default_zone
-        self.in_control = in_control
+        self.experiment = experiment or ExperimentConfig()
 
     def changed(self, **changes: Any) -> Campaigns:
         """The same with other settings."""
         config = self.config.model_copy(update=changes)
-        return Campaigns(self.store, self.ledger, config, self.default_zone, self.in_control)
+        return Campaigns(self.store, self.ledger, config, self.default_zone, self.experiment)
 
     def now(self) -> datetime:
         """The present by the company's own clock, whose days plans have."""
@@ -135,7 +137,7 @@ class Campaigns:
             histories=self.ledger.histories(),
             suppressed=read_ids(rules.suppression_list) if rules.suppression_list else frozenset(),
             promises=self._promises(now.date()),
-            in_control=self.in_control,
+            in_control=self._control(now),
         )
         return Planner(sources, self.config, now)
 
@@ -212,7 +214,7 @@ class Campaigns:
         rows = [row for row in rows if f"{PLANNED}{row['decision_id']}" not in done]
         customers = self._customers({row["customer_id"] for row in rows})
         known = [row for row in rows if row["customer_id"] in customers]
-        people, terms = self._people(), self._terms(day, now)
+        people, terms, in_control = self._people(), self._terms(day, now), self._control(now)
         ids = [row["customer_id"] for row in known]
         crowd = Crowd(
             ids,
@@ -220,7 +222,7 @@ class Campaigns:
             np.array([customers[i]["monthly_charges"] for i in ids]),
             people,
             self.ledger.histories(ids),
-            np.array([self.in_control(i) for i in ids], dtype=bool),
+            np.array([in_control(i) for i in ids], dtype=bool),
         )
         found, names, channels = eligible(crowd, terms), list(RULES), list(terms.channels)
         due = Due([], [], Counter(), len(done), customers)
@@ -317,6 +319,11 @@ class Campaigns:
         table = pq.read_table(folder / "predictions.parquet")
         chosen = table.filter(pc.is_in(table["customer_id"], pa.array(wanted, pa.string())))
         return {row["customer_id"]: row for row in chosen.to_pylist()}
+
+    def _control(self, now: datetime) -> Group:
+        """Whether somebody is in the control group that is in force now."""
+        running = in_force(self.store, self.experiment)
+        return lambda customer_id: group_of(customer_id, running, now) == CONTROL
 
     def _people(self) -> dict[str, Person]:
         return read_people(self.config.people) if self.config.people else {}

@@ -36,6 +36,7 @@ def company(count: int, *, days: int = 7, seed: int = 0, contacts: float = 0.05)
     value = (accept * (0.8 * risk[:, None] - DISCOUNTS) - 0.001) * bill[:, None]
     cost = accept * DISCOUNTS * bill[:, None]
     reach, fee = np.array([0.6, 0.9]), np.array([0.05, 3.0])
+    slots = np.repeat(np.arange(2 * days), 4)
     stay = (1 - risk) ** (1 / 30)
     places = np.tile([round(contacts * count), round(contacts * count / 10)], days).astype(float)
 
@@ -43,7 +44,7 @@ def company(count: int, *, days: int = 7, seed: int = 0, contacts: float = 0.05)
         there = (stay[rows, None] ** np.arange(days))[:, :, None, None]
         worth = there * (reach[:, None] * value[rows, None, None, :]) - fee[:, None]
         money = there * (reach[:, None] * cost[rows, None, None, :]) + fee[:, None]
-        return worth.reshape(len(rows), -1), money.reshape(len(rows), -1)
+        return worth.reshape(len(rows), len(slots)), money.reshape(len(rows), len(slots))
 
     budget = 0.1 * float(cost[:, 2].sum())
-    return Problem(count, np.repeat(np.arange(2 * days), 4), places, budget, chunk)
+    return Problem(count, slots, places, budget, chunk)

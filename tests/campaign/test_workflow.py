@@ -22,6 +22,7 @@ from churn_assets.campaign.history import Event
 from churn_assets.campaign.ledger import Ledger
 from churn_assets.campaign.plan import Plan
 from churn_assets.campaign.workflow import CampaignError, Campaigns
+from churn_assets.domain.experiment import CONTROL, ExperimentConfig, group_of
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.schemas import PredictRequest
@@ -46,9 +47,9 @@ Desk = Callable[..., Campaigns]
 def desk(store: LocalArtifactStore, tmp_path: Path) -> Desk:
     """Makes campaigns with settings of one's own on this test's ledger."""
 
-    def make(in_control: Callable[[str], bool] = lambda _: False, **changes: Any) -> Campaigns:
+    def make(experiment: ExperimentConfig | None = None, **changes: Any) -> Campaigns:
         config = CampaignConfig.model_validate(SETTINGS | changes)
-        return Campaigns(store, Ledger.open("", tmp_path), config, "Europe/Madrid", in_control)
+        return Campaigns(store, Ledger.open("", tmp_path), config, "Europe/Madrid", experiment)
 
     return make
 
@@ -94,15 +95,24 @@ def test_a_plan_holds_its_limits_and_nobody_twice(desk: Desk) -> None:
 def test_who_is_left_out_is_listed_with_the_rule(desk: Desk, tmp_path: Path) -> None:
     """Opt-out, control group, cooldown: none is in the plan, each is in the list."""
     before = customers_of(desk().planner(NOW).plan(curves=False))
-    gone, control, lately = before[:3]
+    experiment = ExperimentConfig(enabled=True, control_share=0.2)
+    control = {c for c in before if group_of(c, experiment, NOW) == CONTROL}
+    gone, lately = [customer for customer in before if customer not in control][:2]
     file = people(tmp_path, f"{gone},,,yes\n")
-    campaigns = desk(lambda customer: customer == control, people=file)
+    campaigns = desk(experiment, people=file)
     campaigns.ledger.record([sent(lately, NOW - timedelta(hours=1))])
     plan = campaigns.plan(NOW, "Ana", curves=False)
     rules = {row["customer_id"]: row["rule"] for row in plan.excluded.to_pylist()}
-    assert rules == {gone: "opt_out", control: "control_group", lately: "cooldown"}
-    assert plan.report["excluded"] == {"opt_out": 1, "control_group": 1, "cooldown": 1}
-    assert not set(customers_of(plan)) & set(rules)
+    assert (rules.pop(gone), rules.pop(lately)) == ("opt_out", "cooldown")
+    assert control
+    assert rules == dict.fromkeys(rules, "control_group")
+    assert control < rules.keys()
+    assert plan.report["excluded"] == {
+        "opt_out": 1,
+        "control_group": len(rules),
+        "cooldown": 1,
+    }
+    assert not set(customers_of(plan)) & {gone, lately, *rules}
 
 
 def test_a_history_counts_as_post_predict_counts_it(desk: Desk) -> None:

@@ -1,0 +1,114 @@
+"""The console's Campaign tab in headless Chromium: a team's day with the mouse and the keyboard."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.api.conftest import publish_predictions, publish_small_release
+from tests.api.server import running, wait_for
+from tests.api.test_console import browser, picture
+
+__all__ = ["browser"]  # a fixture
+pytestmark = pytest.mark.browser
+
+PATIENCE = 120_000  # milliseconds: a busy machine may take its time to plan
+CHANNELS = '{"email": {"contacts_a_day": 6}, "call": {"contacts_a_day": 2, "cost": 1}}'
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a small release and predictions for 90 customers."""
+    home = tmp_path_factory.mktemp("home")
+    publish_small_release(home, tmp_path_factory.mktemp("release"))
+    publish_predictions(home, tmp_path_factory.mktemp("predictions"))
+    return home
+
+
+@pytest.fixture
+def page(browser: Browser, home: Path) -> Iterator[Page]:
+    """The open Campaign tab on a ledger in which nothing is; no error on the page."""
+    for file in home.glob("ledger.sqlite3*"):
+        file.unlink()
+    limits = {"CHURN_CAMPAIGN__BUDGET": "900", "CHURN_CAMPAIGN__CHANNELS": CHANNELS}
+    with running(home, CHURN_API__REQUESTS_PER_SECOND="0", **limits) as desk:
+        wait_for(desk.url + "/campaign", desk)
+        context = browser.new_context(viewport={"width": 1280, "height": 1000})
+        context.set_default_timeout(PATIENCE)
+        tab = context.new_page()
+        trouble: list[str] = []
+        tab.on("pageerror", lambda error: trouble.append(str(error)))
+        tab.goto(desk.url)
+        tab.get_by_role("tab", name="Campaign").click()
+        expect(tab.locator("#plan-problem")).to_contain_text("there is no plan yet")
+        yield tab
+        context.close()
+        assert trouble == []
+
+
+def planned(page: Page) -> None:
+    """Press the button and wait for the draft."""
+    page.get_by_role("button", name="Make a plan").click()
+    expect(page.locator("#plan-title")).to_contain_text("is a draft", timeout=PATIENCE)
+
+
+def test_a_plan_is_made_searched_approved_downloaded_and_handed_over(page: Page) -> None:
+    """From nothing to a list in the sending system, and back in the ledger."""
+    planned(page)
+    expect(page.locator("#plan-rows tr")).to_have_count(12)
+    expect(page.locator("#plan-sums")).to_contain_text("One more call brings")
+    expect(page.locator("#curve-money path.curve")).to_be_visible()
+    expect(page.locator("#curve-contacts path.curve")).to_be_visible()
+    expect(page.locator("#plan-download")).to_be_disabled()
+    picture(page, "campaign-plan")
+    one = page.locator("#plan-rows tr").nth(2).locator("td").nth(1).inner_text()
+    page.get_by_role("searchbox", name="Customer").fill(one)
+    expect(page.locator("#plan-rows tr")).to_have_count(1)
+    page.get_by_role("searchbox", name="Customer").fill("")
+    page.get_by_label("Channel", exact=True).select_option("call")
+    expect(page.locator("#plan-page")).to_contain_text("1–12 of 14")
+    page.get_by_role("button", name="Approve").click()
+    expect(page.locator("#plan-title")).to_contain_text("is approved")
+    expect(page.locator("#plan-steps")).to_contain_text("approved by")
+    page.locator("#plan-day").select_option(index=2)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the list").click()
+    with Path(download.value.path()).open(encoding="utf-8", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 8
+    page.get_by_role("button", name="Handed over").click()
+    expect(page.locator("#plan-problem")).to_have_text(
+        "8 contacts are in the ledger now, 0 were there already."
+    )
+    page.get_by_role("button", name="Make a plan").click()
+    expect(page.locator("#plan-excluded")).to_contain_text("was contacted too short a time ago")
+    picture(page, "campaign-excluded")
+
+
+def test_sliders_replan_by_keyboard_and_a_draft_keeps_their_limits(page: Page) -> None:
+    """Half the money: less value, at once; nothing is kept until it is asked for."""
+    planned(page)
+    before = page.locator("#plan-sums dd").nth(1).inner_text()
+    page.get_by_label(re.compile("^Money")).focus()
+    page.keyboard.press("Home")
+    expect(page.locator("#budget-value")).to_have_text("$0")
+    expect(page.locator("#plan-sums dd").nth(2)).to_have_text("$0")
+    assert page.locator("#plan-sums dd").nth(1).inner_text() != before
+    page.get_by_role("button", name="Keep these limits").click()
+    expect(page.locator("#plan-total")).to_contain_text("cost $0")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_nothing_lies_outside(page: Page, scheme: str) -> None:
+    """The table scrolls by itself; the page doesn't."""
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    planned(page)
+    expect(page.locator("#plan-rows tr")).to_have_count(12)
+    wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.evaluate(wide) == 0
+    picture(page, f"campaign-phone-{scheme}")

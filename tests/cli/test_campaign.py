@@ -1,0 +1,129 @@
+"""`churn campaign` as a team uses it: separate processes on a small real release."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from churn_assets.campaign.ledger import Ledger
+from tests.api.conftest import publish_predictions
+from tests.cli.conftest import PROJECT, Churn, clean_environment
+
+LATER = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
+LIMITS = ("--budget", "900", "--contacts", "email=6", "--contacts", "call=2")
+
+
+@pytest.fixture(scope="module")
+def ready(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home with predictions of its release."""
+    publish_predictions(home, tmp_path_factory.mktemp("predictions"))
+    return home
+
+
+@pytest.fixture
+def approved(ready: Path, churn: Churn) -> str:
+    """The id of an approved plan, on a ledger in which nothing else is."""
+    for file in ready.glob("ledger.sqlite3*"):
+        file.unlink()
+    made = churn("campaign", "plan", *LIMITS, "--by", "Ana", "--json")
+    assert made.returncode == 0, made.stderr
+    plan = json.loads(made.stdout)
+    assert (plan["status"], plan["budget"]) == ("draft", 900)
+    assert plan["contacts_a_day"] == {"email": 6, "call": 2}
+    assert churn("campaign", "approve", "--by", "Eva").returncode == 0
+    return str(plan["plan_id"])
+
+
+def contacts(home: Path) -> list[int]:
+    """How many contacts each customer of the ledger has."""
+    ledger = Ledger.open("", home)
+    found = [len(history.contacts) for history in ledger.histories().values()]
+    ledger.close()
+    return found
+
+
+def test_a_day_from_draft_to_hand_over(
+    approved: str, churn: Churn, ready: Path, tmp_path: Path
+) -> None:
+    """Export, hand over, show; a second hand-over and a second export have nothing to do."""
+    file = tmp_path / "list.csv"
+    done = churn("campaign", "export", str(file), "--day", LATER)
+    assert done.stdout == f"8 contacts of plan {approved} for {LATER} are in {file}\n"
+    with file.open(encoding="utf-8", newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    assert all("{{ customer.first_name }}" in row["message"] for row in rows)
+    done = churn("campaign", "handed-over", "--day", LATER)
+    assert done.stdout == "8 contacts are in the ledger now, 0 were there already\n"
+    done = churn("campaign", "handed-over", "--day", LATER)
+    assert done.stdout == "0 contacts are in the ledger now, 8 were there already\n"
+    assert churn("campaign", "export", str(file), "--day", LATER).stdout.startswith("0 contacts")
+    assert contacts(ready) == [1] * 8
+    shown = churn("campaign", "show").stdout
+    assert f"Plan {approved} (approved)" in shown
+    assert "approved by Eva" in shown
+    assert f"handed over {LATER}" in shown
+    forgotten = churn("campaign", "forget", rows[0]["customer_id"])
+    assert forgotten.stdout == "1 events are erased\n"
+    assert churn("campaign", "cancel").stdout == f"plan {approved} is cancelled\n"
+
+
+def test_killed_in_the_middle_of_a_hand_over(approved: str, churn: Churn, ready: Path) -> None:
+    """Nothing is written, or all: the next one contacts everybody once."""
+    command = [sys.executable, "-c", "from churn_assets.cli import app; app()"]
+    ledger = Ledger.open("", ready)
+    with ledger.writing():  # nobody else can commit until this ends
+        process = subprocess.Popen(
+            [*command, "campaign", "handed-over", "--day", LATER],
+            env=clean_environment() | {"CHURN_HOME": str(ready)},
+            cwd=PROJECT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=1)
+        process.kill()
+        process.wait(timeout=20)
+    ledger.close()
+    assert contacts(ready) == []
+
+    def hand_over(_: int) -> int:
+        return int(churn("campaign", "handed-over", "--day", LATER).stdout.split()[0])
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sum(pool.map(hand_over, range(2))) == 8
+    assert contacts(ready) == [1] * 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("plan", "--contacts", "pigeon=3"), "there is no channel 'pigeon'"),
+        (("plan", "--contacts", "many"), "'many' is neither a number nor channel=number"),
+        (("export", "list.xlsx"), "name it .csv, .parquet or .jsonl"),
+        (("approve", "no-such-plan"), "there is no plan no-such-plan"),
+        (("handed-over", "--day", "2020-13-01"), "does not match the format"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_words(
+    arguments: tuple[str, ...], said: str, ready: Path, churn: Churn
+) -> None:
+    """No traceback, and exit code 1 or 2."""
+    done = churn("campaign", *arguments)
+    assert done.returncode in (1, 2)
+    assert said in " ".join(done.stderr.replace("│", " ").split())
+    assert "Traceback" not in done.stderr
+
+
+def test_one_number_is_shared_among_the_channels(ready: Path, churn: Churn) -> None:
+    """In proportion to the settings' 500 and 60."""
+    made = churn("campaign", "plan", "--contacts", "56", "--days", "1", "--json")
+    plan = json.loads(made.stdout)
+    assert plan["contacts_a_day"] == {"email": 50, "call": 6}
+    assert len(plan["days"]) == 1
