@@ -47,7 +47,9 @@ def generous(customers: Customers, params: EnvironmentParams) -> NetworkPolicy:
         network.offer.weight.mul_(100)
         network.offer.bias.copy_(2.0 * torch.arange(4))
         network.contact.bias.copy_(torch.tensor([0.0, 5.0]))
-        first, second = network.trunk[0], network.trunk[2]
+        first, second = (network.get_submodule(f"trunk.{place}") for place in (0, 2))
+        assert isinstance(first, torch.nn.Linear)
+        assert isinstance(second, torch.nn.Linear)
         first.weight[0], second.weight[0] = 0.0, 0.0
         first.weight[0, len(COLUMNS) + CONTEXT.index("price")] = 1.0  # a unit passes the price on
         first.bias[0], second.weight[0, 0] = 2.0, 1.0

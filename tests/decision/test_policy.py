@@ -166,6 +166,20 @@ def test_a_saved_network_keeps_its_price_and_world(tmp_path: Path) -> None:
     assert (dearer.outputs(states) != policy.outputs(states)).any()
 
 
+def test_at_the_cap_nothing_is_decided_any_more() -> None:
+    """Why: looking again costs something, and no contact can follow; below the cap the network
+    decides, row by row as if it were asked alone."""
+    network, spec = conditioned()
+    policy, states = network.deployed(spec), random_states(300)
+    decided, capped = policy.decide(states), states[:, 8] >= PARAMS.contact_cap
+    assert capped.any()
+    assert not decided.contact[capped].any()
+    assert (decided.delay[capped] == 7).all()
+    for row in np.flatnonzero(~capped)[:40]:
+        alone = policy.decide(states[row : row + 1])
+        np.testing.assert_array_equal(alone.actions[0], decided.actions[row])
+
+
 def test_a_network_without_context_is_told_nothing() -> None:
     """Why: an older release's network goes on deciding as it did; asking it for another price must
     not pass unnoticed."""

@@ -150,7 +150,9 @@ def test_the_checks_read_what_the_stages_write(reported: dict[str, Any]) -> None
     """Why: a renamed figure must not surface in the graph only."""
     every = [one for one in vars(checks).values() if isinstance(one, dg.AssetChecksDefinition)]
     of_the_report = [
-        one for one in every if {key.asset_key.path[-1] for key in one.check_keys} == {"policy_report"}
+        one
+        for one in every
+        if {key.asset_key.path[-1] for key in one.check_keys} == {"policy_report"}
     ]
     assert len(of_the_report) >= 9
     for check in of_the_report:

@@ -115,6 +115,7 @@ def run(
     calibration = groups.calibration(config.price_customers)
     planned = planner(groups.test, calibration, params)
     some = representative(groups.test, config.price_customers)
+    few = groups.calibration(config.watched_customers)
     loops = {
         candidate.policy.name: closed_loop(
             candidate, groups.test, params.clean, config.loop_episodes
@@ -129,8 +130,8 @@ def run(
             "served_uplift": served.captured_uplift,
             "failed_gates": failed,
             "planner_uplift": captured_uplift(main.curve, planned),
-            "captured_uplift_by_budget": captured_by_budget(network, some, calibration),
-            "changed_worlds": captured_in_worlds(network, some, calibration),
+            "captured_uplift_by_budget": captured_by_budget(network, some, few),
+            "changed_worlds": captured_in_worlds(network, some, few),
             "spend_clean_sheet": spending["ratio"],
             "p_over_budget": spending["p_over"],
             "closed_loop": {key: loops[name][key] for key in ("z_uplift", "z_spend", "episodes")},

@@ -93,8 +93,13 @@ def policy_actions(policy: Policy, chain: Chain) -> list[GridActions]:
     for contacts in range(chain.params.contact_cap + 1):
         decided = policy.decide(grid_states(chain, contacts))
         shape = (len(chain.levels[contacts]), len(chain.customers))
-        columns = (decided.contact, decided.offer, decided.delay)
-        grid.append(GridActions(*(column.reshape(shape) for column in columns)))
+        grid.append(
+            GridActions(
+                decided.contact.reshape(shape),
+                decided.offer.reshape(shape),
+                decided.delay.reshape(shape),
+            )
+        )
     return grid
 
 

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.mdp.actions import DELAYS, Decisions
+from churn_assets.decision.mdp.actions import DELAYS, LONGEST_DELAY, Decisions
 from churn_assets.decision.mdp.dynamics import Array, affordable
 from churn_assets.decision.mdp.state import BUDGET, COLUMNS, FATIGUE, PROBABILITIES, validate_states
 from churn_assets.domain.offers import OFFER_LEVELS
@@ -174,9 +174,21 @@ class NetworkPolicy:
         return outputs
 
     def decide(self, states: NDArray[np.float64]) -> Decisions:
-        """Decide for states (N, 9); see `actions.Policy`."""
+        """Decide for states (N, 9); see `actions.Policy`.
+
+        At the contact cap there is nothing left to decide in the period: the next look is as late
+        as can be. (A network of before it was told anything chose that delay as any other.)
+        """
         states = validate_states(states)
-        return decide_from_outputs(self.outputs(states), states, self.spec)
+        if not self.spec.context:
+            return decide_from_outputs(self.outputs(states), states, self.spec)
+        rows = np.flatnonzero(states[:, FATIGUE] < self.spec.params.contact_cap)
+        count, some = len(states), states[rows]
+        decided = decide_from_outputs(self.outputs(some), some, self.spec)
+        contact, offer = np.zeros(count, dtype=bool), np.zeros(count, dtype=np.int64)
+        delay = np.full(count, LONGEST_DELAY, dtype=np.int64)
+        contact[rows], offer[rows], delay[rows] = decided.contact, decided.offer, decided.delay
+        return Decisions(contact, offer, delay, np.ones(count))
 
     @cached_property
     def _normalisation(self) -> tuple[Array, Array]:
