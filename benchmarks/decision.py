@@ -1,9 +1,10 @@
 """The decision policy over all presets: writes DECISION.json, and the tables in DECISION.md.
 
     python -m benchmarks.decision [--environment FOLDER] [--work FOLDER] [--seeds 3]
+                                  [--preset NAME ...] [--own-split]
 
 `--environment` is what the asset `retention_environment` makes (the newest one if left out). Its
-test customers are drawn anew, see `SPLIT_SEED`. One thread. The stages' folders are kept in the
+test customers are drawn anew, see `SPLIT_SEED`, or with `--own-split` left as they are. One thread. The stages' folders are kept in the
 work folder, so that an interrupted run goes on where it stopped.
 """
 
@@ -44,19 +45,23 @@ def main() -> None:
     parser.add_argument("--environment", type=Path, help="folder of retention_environment")
     parser.add_argument("--work", type=Path, help="folder to keep, to go on after a stop")
     parser.add_argument("--seeds", type=int, default=3, help="trainings")
+    parser.add_argument("--preset", nargs="*", default=list(PRESETS), choices=list(PRESETS))
+    parser.add_argument("--own-split", action="store_true", help="the data's own test customers")
     given = parser.parse_args()
     source = given.environment or current_folder("retention_environment")
     work = given.work or Path(tempfile.mkdtemp(prefix="decision-"))
     environment = work / "retention_environment"
-    groups = Groups.load(source).redrawn(SPLIT_SEED)
+    groups = Groups.load(source)
+    if not given.own_split:
+        groups = groups.redrawn(SPLIT_SEED)
     groups.save(environment)
     single_thread()
-    config = DecisionConfig(seeds=tuple(range(given.seeds)), also_report=tuple(PRESETS))
+    config = DecisionConfig(seeds=tuple(range(given.seeds)), also_report=tuple(given.preset))
     found = run_stages(environment, work, config)
     reported = found["policy_report"]
     figures = {
         "python": platform.python_version(),
-        "split_seed": SPLIT_SEED,
+        "split": "the data's own" if given.own_split else f"redrawn with seed {SPLIT_SEED}",
         "test_customers": len(groups.test),
         "cpu_seconds": {name: stage["cpu_seconds"] for name, stage in found.items()},
         "microseconds": latencies(work, groups),

@@ -25,9 +25,9 @@ def all_tables(figures: Figures) -> str:
     policy, gaps = figures["policy"], figures["diagnostics"]
     return "\n\n".join(
         [
-            f"{figures['test_customers']} test customers, redrawn with seed "
-            f"{figures['split_seed']}; {policy['seeds']} seeds; one thread; Python "
-            f"{figures['python']}. Served: `{policy['served']}`.",
+            f"{figures['test_customers']} test customers, {figures['split']}; seeds: "
+            f"{policy['seeds']}; one thread; Python {figures['python']}. Served: "
+            f"`{policy['served']}`.",
             "### Captured uplift: one network, every preset",
             captured_table(figures["presets"]),
             f"Mean of PPO over the presets: **{per_cent(figures['mean_captured_uplift'])}**. The "
