@@ -4,8 +4,9 @@
                                   [--preset NAME ...] [--own-split]
 
 `--environment` is what the asset `retention_environment` makes (the newest one if left out). Its
-test customers are drawn anew, see `SPLIT_SEED`, or with `--own-split` left as they are. One thread. The stages' folders are kept in the
-work folder, so that an interrupted run goes on where it stopped.
+test customers are drawn anew, see `SPLIT_SEED`, or with `--own-split` left as they are. One thread.
+The stages' folders are kept in the work folder, so that an interrupted run goes on where it
+stopped.
 """
 
 import argparse
