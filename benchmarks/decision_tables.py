@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-Presets = Mapping[str, Mapping[str, Any]]
+Figures = Mapping[str, Any]
 
 
 def replace_section(page: Path, name: str, text: str) -> None:
@@ -20,124 +20,143 @@ def replace_section(page: Path, name: str, text: str) -> None:
     page.write_text(f"{before}{begin}\n{text}\n\n{end}{after}")
 
 
-def all_tables(figures: Mapping[str, Any]) -> str:
+def all_tables(figures: Figures) -> str:
     """The generated part of DECISION.md."""
-    presets = figures["presets"]
-    mean = f"{100 * figures['mean_captured_uplift']:.1f} %"
-    seeds = next(iter(presets.values()))["seeds"]
+    policy, gaps = figures["policy"], figures["diagnostics"]
     return "\n\n".join(
         [
-            f"{figures['test_customers']} test customers, redrawn with seed "
-            f"{figures['split_seed']}; {seeds} seeds a preset; one thread; Python "
-            f"{figures['python']}.",
-            "### Captured uplift",
-            captured_table(presets),
-            f"Mean of PPO over the presets finished: **{mean}**.",
+            f"{figures['test_customers']} test customers, {figures['split']}; seeds: "
+            f"{policy['seeds']}; one thread; Python {figures['python']}. Served: "
+            f"`{policy['served']}`.",
+            "### Captured uplift: one network, every preset",
+            captured_table(figures["presets"]),
+            f"Mean of PPO over the presets: **{per_cent(figures['mean_captured_uplift'])}**. The "
+            f"exact planner on the default preset: {per_cent(policy['planner_uplift'])}. Training: "
+            f"{policy['train_seconds']:.0f} CPU s a seed, for all presets, budgets and worlds.",
+            "### Other budgets and other worlds",
+            "The best seed, told the price of the budget and the world; default preset, captured "
+            "uplift in %.",
+            row_table("share of the budget", policy["captured_uplift_by_budget"]),
+            row_table("world", policy["changed_worlds"]),
             "### Every rule: captured uplift at spend / limit",
-            rules_table(presets),
+            rules_table(figures["presets"]),
+            "### The whole base's period, and the closed loop",
+            spend_and_loop(figures),
             "### Where the gap to the optimum lies",
-            "Captured uplift (%) of the served seed, and with the optimum's decisions in the place "
-            "of its own: of some heads everywhere, then of all heads in some states.",
-            gap_table(presets, ("gap_by_head", "gap_by_state"), ""),
-            "Share of the lost uplift by fifths of the customers, in order of churn risk.",
-            gap_table(presets, ("gap_by_risk",), " %"),
+            "Captured uplift (%) of the served seed on the default preset, and with the optimum's "
+            "decisions in the place of its own: of some heads everywhere, then of all heads in "
+            "some states.",
+            row_table("the optimum's", gaps["gap_by_head"] | gaps["gap_by_state"]),
             "### Stress: captured uplift at spend / limit",
-            stress_table(presets),
-            anew_table(figures["stress_trained_anew"]),
+            stress_table(gaps["stress"]),
+            "### Time",
+            time_tables(figures),
         ]
     )
 
 
-def captured_table(presets: Presets) -> str:
-    """PPO beside the best rule, preset by preset."""
+def captured_table(presets: Mapping[str, Figures]) -> str:
+    """PPO beside the strongest rule, preset by preset."""
     rows = [
         [
             preset,
             interval(row["ppo"]["captured_uplift"], digits=2),
-            " ".join(f"{100 * run['captured_uplift']:.2f}" for run in by_seed(row).values()),
-            f"{row['best_rule']} {100 * row['best_baseline_uplift']:.1f}",
-            interval(row["lead"]),
+            " ".join(f"{100 * run['captured_uplift']:.2f}" for run in by_seed(row)),
+            f"{row['best_rule']} {strongest(row):.2f}",
+            interval(row["lead"], digits=2),
             interval(row["ppo"]["spend_ratio"]),
-            " ".join(f"{100 * run['spend_ratio']:.1f}" for run in by_seed(row).values()),
-            f"{100 * row['over_contact_rate']:.3f} %",
-            f"{100 * row['ppo']['sampled_over_contact_rate']:.3f} %",
-            f"{100 * row['oracle_gap']:.3f} %",
-            f"{row['train_seconds']:.0f}",
+            f"{100 * row['ppo']['over_contact_rate']:.3f} %",
         ]
         for preset, row in presets.items()
     ]
-    head = (
-        "preset|PPO, %|by seed|best rule, %|lead, points|spend / limit, %|by seed|over the cap"
-        "|sampled, no cap mask|oracle gap|CPU s a seed"
-    )
+    head = "preset|PPO, %|by seed|strongest rule, %|lead, points|spend / limit, %|over the cap"
     return table(head.split("|"), rows)
 
 
-def by_seed(row: Mapping[str, Any]) -> Mapping[str, Mapping[str, float]]:
+def by_seed(row: Figures) -> list[Mapping[str, float]]:
     """Each seed's figures."""
-    seeds: Mapping[str, Mapping[str, float]] = row["ppo"]["by_seed"]
-    return seeds
+    return list(row["ppo"]["by_seed"].values())
 
 
-def rules_table(presets: Presets) -> str:
+def strongest(row: Figures) -> float:
+    """The strongest rule's captured uplift, per cent."""
+    return 100 * float(row["rules"][row["best_rule"]]["captured_uplift"]["value"])
+
+
+def rules_table(presets: Mapping[str, Figures]) -> str:
     """Captured uplift and spend of all baselines."""
     names = list(next(iter(presets.values()))["rules"])
     rows = [
         [
             preset,
-            *(at(rule["captured_uplift"]["value"], rule["spend_ratio"]) for rule in found.values()),
+            *(
+                at(rule["captured_uplift"]["value"], rule["spend_ratio"])
+                for rule in row["rules"].values()
+            ),
         ]
         for preset, row in presets.items()
-        for found in [row["rules"]]
     ]
     return table(["preset", *names], rows)
 
 
-def gap_table(presets: Presets, groups: tuple[str, ...], unit: str) -> str:
-    """One column for each replacement, or for each group of customers."""
-    joined = {
-        preset: {name: value for key in groups for name, value in row["diagnostics"][key].items()}
-        for preset, row in presets.items()
-    }
-    digits = 0 if unit else 1
-    rows = [
-        [preset, *(f"{100 * value:.{digits}f}{unit}" for value in found.values())]
-        for preset, found in joined.items()
-    ]
-    return table(["preset", *next(iter(joined.values()))], rows)
+def row_table(label: str, values: Mapping[str, float]) -> str:
+    """One row of shares, in per cent."""
+    return table(
+        [label, *values], [["captured, %", *(f"{100 * value:.2f}" for value in values.values())]]
+    )
 
 
-STRESS_ROWS = (
-    "PPO, fixed",
-    "PPO, offer price re-tuned",
-    "best rule, fixed",
-    "best rule, price re-tuned",
-)
-
-
-def stress_table(presets: Presets) -> str:
-    """Captured uplift and spend under each stress; a dash where a rule has no price to re-tune."""
+def spend_and_loop(figures: Figures) -> str:
+    """What a period costs, and what is brought by those who know only what a caller knows."""
+    spend = figures["period_spend"]
     rows = [
         [
-            preset,
             name,
+            f"{loop['episodes']:,}",
+            f"{per_cent(loop['uplift_ratio'])} ({loop['z_uplift']:+.2f})",
+            f"{per_cent(loop['spend_ratio'])} ({loop['z_spend']:+.2f})",
+        ]
+        for name, loop in figures["closed_loop"].items()
+    ]
+    said = (
+        f"A period of all {spend['customers']:,} customers from clean sheets is expected to cost "
+        f"{per_cent(spend['ratio'])} of its budget, with a standard deviation of "
+        f"{per_cent(spend['deviation'])}; P(over) = {per_cent(spend['p_over'])}."
+    )
+    head = ["policy", "episodes", "uplift / reported (z)", "spend / reported (z)"]
+    return f"{said}\n\n{table(head, rows)}"
+
+
+def stress_table(stresses: Mapping[str, Figures]) -> str:
+    """Captured uplift and spend under each stress; a dash where a rule has no price to re-tune."""
+    names = list(dict.fromkeys(name for row in stresses.values() for name in row))
+    rows = [
+        [
+            stress,
             *(
-                at(row[cell]["captured_uplift"], row[cell]["spend_ratio"]) if cell in row else "–"
-                for cell in STRESS_ROWS
+                at(row[name]["captured_uplift"], row[name]["spend_ratio"]) if name in row else "–"
+                for name in names
             ),
         ]
-        for preset, found in presets.items()
-        for name, row in found["diagnostics"]["stress"].items()
+        for stress, row in stresses.items()
     ]
-    return table(["preset", "stress", *STRESS_ROWS], rows)
+    return table(["stress", *names], rows)
 
 
-def anew_table(anew: Mapping[str, Mapping[str, float]]) -> str:
-    """The stressed worlds with a policy trained for them."""
-    rows = [[name, at(row["captured_uplift"], row["spend_ratio"])] for name, row in anew.items()]
-    return "Trained anew in the stressed world (moderate, seed 0):\n\n" + table(
-        ["stress", "PPO, multiplier learnt anew"], rows
+def time_tables(figures: Figures) -> str:
+    """CPU seconds of the stages, and microseconds of a single decision."""
+    stages = table(
+        ["stage", "CPU s"],
+        [[name, f"{seconds:.0f}"] for name, seconds in figures["cpu_seconds"].items()],
     )
+    decisions = table(
+        ["one decision", "median, µs", "p99, µs"],
+        [
+            [name, f"{taken['median']:.0f}", f"{taken['p99']:.0f}"]
+            for name, taken in figures["microseconds"].items()
+        ],
+    )
+    return f"{stages}\n\n{decisions}"
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -149,6 +168,11 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 def at(captured: float, spend_ratio: float) -> str:
     """`95.5 at 101`: captured uplift and spend / limit, per cent."""
     return f"{100 * captured:.1f} at {100 * spend_ratio:.0f}"
+
+
+def per_cent(share: float) -> str:
+    """`99.8 %`."""
+    return f"{100 * share:.1f} %"
 
 
 def interval(figure: Mapping[str, float], digits: int = 1) -> str:

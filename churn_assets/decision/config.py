@@ -29,7 +29,7 @@ class EnvironmentParams(BaseModel):
     """Price of each accepted offer, share of the yearly value."""
     budget_limit: float = Field(0.02, gt=0)
     """Limit on the mean spend per customer and period, share of value: a constraint on the whole
-    customer base, priced by a multiplier."""
+    customer base, priced by a multiplier. A period begins with a clean sheet for everybody."""
     budget_allowance: float = Field(0.20, gt=0)
     """The most one customer can be given in a period; what is left of it is `budget_remaining`.
     An offer that exceeds it can't be made."""
@@ -76,6 +76,12 @@ class EnvironmentParams(BaseModel):
         return self.discounts[1]
 
     @property
+    def clean(self) -> Self:
+        """The same world, met by every customer at the start of a period with a clean sheet: what
+        a period's money is counted over."""
+        return self.model_copy(update={"history_share": 0.0})
+
+    @property
     def contact_stop(self) -> int:
         """Contacts in a period after which no further contact is possible."""
         return self.contact_cap + 1
@@ -111,10 +117,11 @@ DEFAULT_PRESET = "moderate"
 
 
 class PpoConfig(BaseModel):
-    """Constrained PPO (Schulman et al. 2017; Lagrange multipliers as in Ray et al. 2019).
+    """Constrained PPO (Schulman et al. 2017; Lagrange multipliers as in Ray et al. 2019), told the
+    budget's price and the world (`learning/contexts.py`).
 
     Attributes:
-        horizon: days that every environment is played in one update.
+        horizon: steps that every environment is played in one update.
         updates: policy updates of the whole training.
         epochs: passes over the steps of one update.
         minibatch: steps of one gradient step.
@@ -134,10 +141,19 @@ class PpoConfig(BaseModel):
 
     customers: int = Field(1024, ge=1)
     """Parallel environments. An update takes customers x horizon = 16,384 steps over all of them,
-    where the specification says 2,048: with 2,048 it captured 94 to 95 % in as many steps, with
-    16,384 it captures 99.8 % (see benchmarks/DECISION.md)."""
+    where the specification says 2,048: see benchmarks/DECISION.md."""
+    worlds: int = Field(8, ge=1)
+    """Worlds of one update, among whom the environments are shared out in equal parts."""
+    own_worlds: int = Field(2, ge=0)
+    """How many of them are the world that the policy is made for; the others are drawn from
+    `contexts.RANGES`."""
+    highest_price: float = Field(12.0, gt=0)
+    """Prices of the budget are drawn from 0 to this, one for each episode: a quarter of the default
+    budget costs 7."""
+    price_bins: int = Field(8, ge=1)
+    """Groups of like prices within which advantages are standardised."""
     horizon: int = Field(16, ge=1)
-    updates: int = Field(60, ge=1)
+    updates: int = Field(140, ge=1)
     epochs: int = Field(4, ge=1)
     minibatch: int = Field(2048, ge=1)
     hidden: int = Field(128, ge=1)
@@ -151,18 +167,27 @@ class PpoConfig(BaseModel):
     gradient_norm: float = Field(0.5, gt=0)
     reward_scale: float = Field(20.0, gt=0)
     """Rewards are shares of value (about 0.01); the networks learn them times this number."""
-    budget_rate: float = Field(4.0, ge=0)
+    budget_rate: float = Field(40.0, ge=0)
     """Step size of the budget multiplier's signed update; use is a share of value (about 0.02)."""
-    dual_every: int = Field(2, ge=1)
+    dual_every: int = Field(4, ge=1)
     dual_from: float = Field(0.4, ge=0, le=1)
-    """Share of the training after which the multipliers move: an unfinished policy underspends and
-    contacts at random, and its multipliers would follow it away from the optimum's."""
-    dual_customers: int = Field(512, ge=1)
+    """Share of the training after which the multipliers move: an unfinished policy contacts at
+    random."""
+    dual_customers: int = Field(128, ge=1)
     """The budget multiplier follows the deployed policy's exact spend on so many customers."""
     fatigue_rate: float = Field(0.1, ge=0)
     fatigue_start: float = Field(0.2, ge=0)
     fatigue_tolerance: float = Field(0.0005, gt=0)
     """Limit on the mean number of contacts above the cap per customer and period."""
+
+    @model_validator(mode="after")
+    def _equal_parts(self) -> Self:
+        if self.customers % self.worlds or self.own_worlds > self.worlds:
+            raise ValueError(
+                f"worlds: {self.customers} customers can't be shared out in equal parts among "
+                f"{self.worlds} worlds, {self.own_worlds} of them the policy's own"
+            )
+        return self
 
 
 class WorldSettings(BaseModel):
@@ -211,8 +236,8 @@ class _Compared(WorldSettings):
 
     seeds: tuple[int, ...] = Field((0,), min_length=1)
     price_customers: int = Field(512, ge=1)
-    """Training customers on whom the budget's price is solved to warm-start the multiplier; and
-    customers of the calibration half on whom prices are re-tuned under stress."""
+    """Training customers on whom the optimum's price of the budget is solved, for the yardstick;
+    and customers of the calibration half on whom prices are re-tuned under stress."""
     watched_customers: int = Field(160, ge=1)
     """Validation customers of the learning curve, and of the choice among seeds."""
     bootstrap: int = Field(1000, ge=100)

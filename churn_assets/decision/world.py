@@ -75,8 +75,9 @@ def run_oracle(
     test = Groups.load(inputs["retention_environment"]).test
     report: dict[str, Any] = {}
     for step, preset in enumerate(config.presets):
-        solution = solve_budget(test, PRESETS[preset])
-        curve = pareto_curve(test, PRESETS[preset], curve_around(solution.price))
+        params = PRESETS[preset].clean
+        solution = solve_budget(test, params)
+        curve = pareto_curve(test, params, curve_around(solution.price))
         save_curve(curve, out / f"{preset}.{CURVE_FILE}")
         report[preset] = {
             "price": solution.price,
@@ -104,13 +105,13 @@ def run_baselines(
     report: dict[str, Any] = {}
     for step, preset in enumerate(config.presets):
         params = PRESETS[preset]
-        price = solve_budget(tuning, params, 1e-2).price
+        price = solve_budget(tuning, params.clean, 1e-2).price
         rules = tuned_baselines(tuning, calibration, params, price)
         report[preset] = {}
         for name, rule in rules.items():
             save_rule(rule, out / preset / name)
             settings = rule.model_dump(exclude={"params", "table", "risk_edges", "accept_edges"})
-            report[preset][name] = settings | summarise(evaluate(rule, tuning, params))
+            report[preset][name] = settings | summarise(evaluate(rule, tuning, params.clean))
         progress(step + 1, len(config.presets), rules=len(rules))
     return {"preset": config.preset, "baselines": report}
 

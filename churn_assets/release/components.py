@@ -100,7 +100,7 @@ class World:
         """What is wrong with serving the policy (None: nothing), and its captured uplift."""
         groups, params = Groups.load(self.environment), PRESETS[self.preset]
         curve = load_curve(self.oracle, self.preset)
-        found = evaluate(policy, groups.test, params)
+        found = evaluate(policy, groups.test, params.clean)
         candidate = Candidate(policy, found, captured_uplift(curve, found))
         bootstrap = Bootstrap(curve, self.samples, seed=0)
         figures = served_figures(candidate, groups, bootstrap, params)

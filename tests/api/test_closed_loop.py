@@ -11,14 +11,16 @@ import numpy as np
 import pytest
 
 from benchmarks.closed_loop import Caller, by_engine, by_http, customers_of, served
-from churn_assets.decision.config import PRESETS, DecisionConfig, PpoConfig
+from churn_assets.decision.config import PRESETS, PpoConfig
 from churn_assets.decision.evaluation.closed_loop import (
     Book,
     LoopResult,
     close_the_loop,
 )
 from churn_assets.decision.exact.policy_value import evaluate
-from churn_assets.decision.learning.training import train_preset
+from churn_assets.decision.learning.calibration import calibrate_policy
+from churn_assets.decision.learning.network import save_network
+from churn_assets.decision.learning.ppo import Trainer
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.environment import Actions
@@ -26,19 +28,11 @@ from churn_assets.decision.mdp.groups import Groups
 from churn_assets.decision.mdp.state import Answers
 from churn_assets.serving.assessment import Assessor
 from churn_assets.serving.engine import RetentionEngine
-from churn_assets.stages.spec import silent
 from tests.release.small_release import build_release, made_up_rows, write_parts
 
 PARAMS = PRESETS["moderate"]
 ROWS = made_up_rows(60, seed=11)
-QUICK = DecisionConfig(
-    ppo=PpoConfig(updates=10, customers=64, minibatch=256, dual_customers=8),
-    price_customers=8,
-    calibration_customers=24,
-    watched_customers=8,
-    curve_points=2,
-    bootstrap=100,
-)
+QUICK = PpoConfig(updates=10, customers=64, minibatch=256, dual_customers=8)
 
 
 @dataclass(frozen=True)
@@ -61,9 +55,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     customers = customers_of(Assessor.load(parts["risk"].parent), ROWS)
     groups = Groups(*(customers.take(slice(first, None, 3)) for first in range(3)))
     trained = tmp_path_factory.mktemp("trained")
-    train_preset(groups, PARAMS, QUICK, trained, silent)
+    trainer = Trainer(groups.train, PARAMS, QUICK, seed=0)
+    network = trainer.train(lambda *_: None).deployed(trainer.spec)
+    save_network(calibrate_policy(network, groups.calibration(24), PARAMS), trained)
     root = tmp_path_factory.mktemp("release")
-    build_release(root, policy=trained / "seed-0")
+    build_release(root, policy=trained)
     engine = RetentionEngine.load(root / "bundle")
     with served(root / "bundle", tmp_path_factory.mktemp("home")) as client:
         yield World(engine, client, customers)

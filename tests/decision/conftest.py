@@ -16,6 +16,9 @@ HEADLINE = {
     "strongest_rule",
     "strongest_rule_uplift",
     "lead_over_strongest",
+    "planner_uplift",
+    "captured_uplift_by_budget",
+    "changed_worlds",
     "closed_loop",
     "spend_clean_sheet",
     "p_over_budget",
@@ -67,7 +70,9 @@ def tiny_config() -> DecisionConfig:
     """The whole area in seconds; far too little training to be good."""
     return DecisionConfig(
         seeds=(0, 1),
-        ppo=PpoConfig(updates=6, customers=32, minibatch=128, dual_every=2, dual_customers=6),
+        ppo=PpoConfig(
+            updates=6, customers=32, worlds=2, own_worlds=1, minibatch=128, dual_customers=6
+        ),
         price_customers=6,
         tuning_customers=6,
         calibration_customers=8,

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from churn_assets.decision.config import EnvironmentParams
+from churn_assets.decision.config import EnvironmentParams, PpoConfig
 from churn_assets.decision.evaluation.diagnostics import (
     STRESSES,
     stress_runs,
 )
 from churn_assets.decision.exact import policy_value
+from churn_assets.decision.exact.calibration import CLOSE, within_limit
 from churn_assets.decision.exact.comparison import Bootstrap, captured_uplift, systematic_mean
 from churn_assets.decision.exact.pareto import (
     ParetoCurve,
@@ -20,11 +21,12 @@ from churn_assets.decision.exact.pareto import (
     solve_budget,
 )
 from churn_assets.decision.exact.policy_value import METRICS, Evaluation, evaluate, summarise
-from churn_assets.decision.learning.calibration import AIM, OutputGrid, calibrate_policy
+from churn_assets.decision.learning.calibration import calibrate_policy, told
+from churn_assets.decision.learning.contexts import CONTEXT, feature_spec
 from churn_assets.decision.learning.network import PolicyNetwork
 from churn_assets.decision.learning.network_numpy import NetworkPolicy
-from churn_assets.decision.learning.ppo import feature_spec
 from churn_assets.decision.mdp.customers import Customers
+from churn_assets.decision.mdp.state import COLUMNS
 from churn_assets.decision.rules.families import PricedGreedy, SegmentTable
 from churn_assets.decision.rules.tuning import retuned
 
@@ -36,14 +38,24 @@ def curve(customers: Customers, params: EnvironmentParams) -> ParetoCurve:
 
 @pytest.fixture(scope="module")
 def generous(customers: Customers, params: EnvironmentParams) -> NetworkPolicy:
-    """A network that would contact everybody, and likes high offers best."""
+    """A network that would contact everybody and likes high offers best, less so the dearer money
+    is."""
     torch.manual_seed(3)
-    network = PolicyNetwork(16)
+    spec = feature_spec(customers, params, PpoConfig())
+    network = PolicyNetwork(16, spec.inputs)
     with torch.no_grad():
         network.offer.weight.mul_(100)
         network.offer.bias.copy_(2.0 * torch.arange(4))
         network.contact.bias.copy_(torch.tensor([0.0, 5.0]))
-    return network.deployed(feature_spec(customers, params))
+        first, second = (network.get_submodule(f"trunk.{place}") for place in (0, 2))
+        assert isinstance(first, torch.nn.Linear)
+        assert isinstance(second, torch.nn.Linear)
+        first.weight[0], second.weight[0] = 0.0, 0.0
+        first.weight[0, len(COLUMNS) + CONTEXT.index("price")] = 1.0  # a unit passes the price on
+        first.bias[0], second.weight[0, 0] = 2.0, 1.0
+        network.offer.weight[:, 0] = -4.0 * torch.arange(4)
+        network.offer.bias.add_(4.0 * torch.arange(4))
+    return network.deployed(spec)
 
 
 def test_a_resample_is_an_evaluation_of_the_resampled_customers(
@@ -182,20 +194,40 @@ def test_a_systematic_samples_interval_covers() -> None:
 def test_a_network_is_priced_to_the_limit(
     customers: Customers, params: EnvironmentParams, generous: NetworkPolicy
 ) -> None:
-    """Why: the price is all that makes the deployed policy meet the budget."""
-    before = evaluate(generous, customers, params).mean("spend")
-    priced = calibrate_policy(generous, customers)
-    after = evaluate(priced, customers, params).mean("spend")
-    assert before > params.budget_limit
-    assert priced.spec.offer_price > 0
-    assert 0.5 * params.budget_limit < after <= AIM * params.budget_limit
-    grid = OutputGrid.build(priced, customers)
-    dearer = [
-        priced.spec.model_copy(update={"offer_price": priced.spec.offer_price + shift})
-        for shift in (-1.0, -0.5, 0.0, 0.5, 1.0)
+    """Why: the price that it is told is all that makes the deployed policy meet a budget, whichever
+    it is, over a period that begins with clean sheets."""
+    for share in (1.0, 0.5):
+        world = params.model_copy(update={"budget_limit": share * params.budget_limit})
+        before = evaluate(told(generous, 0.0, world), customers, world.clean).mean("spend")
+        priced = calibrate_policy(generous, customers, world)
+        after = evaluate(priced, customers, world.clean).mean("spend")
+        assert before > world.budget_limit
+        assert priced.spec.price > 0
+        assert priced.spec.params == world
+        assert 0.7 * world.budget_limit < after <= world.budget_limit
+    spends = [
+        evaluate(told(generous, price, params), customers, params.clean).mean("spend")
+        for price in (0.0, 0.5, 1.0, 2.0, 4.0)
     ]
-    spends = [grid.evaluate(spec).mean("spend") for spec in dearer]
     assert spends == sorted(spends, reverse=True)
+
+
+@pytest.mark.parametrize("limit", [0.9, 0.4, 0.03, 1e-4])
+def test_the_search_for_a_price_ends_within_the_limit(limit: float) -> None:
+    """Why: it must keep the limit, use it up, and ask for few evaluations: each is seconds."""
+    asked: list[float] = []
+
+    def ratio(price: float) -> float:
+        asked.append(price)
+        return float(np.exp(-(price**0.7))) / limit
+
+    found = ratio(within_limit(ratio, 64.0))
+    assert 1 - CLOSE <= found <= 1
+    assert len(asked) <= 12
+    assert within_limit(lambda price: 0.5, 64.0) == 0
+    assert within_limit(lambda price: 2.0, 64.0) == 64
+    jump = within_limit(lambda price: 2.0 if price < 3 else 0.5, 64.0)
+    assert 3 <= jump < 3.1
 
 
 def test_stress_sets_the_price_anew_for_either(
@@ -204,13 +236,13 @@ def test_stress_sets_the_price_anew_for_either(
     """Why: a fixed policy overspends half a budget; re-tuned on the stressed customers, neither
     does, and comparing only PPO re-tuned would be unfair to the rule."""
     rule = PricedGreedy(params=params, price=0.1)
-    table = stress_runs(calibrate_policy(generous, customers), rule, customers, customers)
+    table = stress_runs(calibrate_policy(generous, customers, params), rule, customers, customers)
     assert table.keys() == STRESSES.keys()
     halved = table["budget -50 %"]
     assert halved["best rule, fixed"]["spend_ratio"] > 1
     assert halved["best rule, price re-tuned"]["spend_ratio"] <= 1
-    assert halved["PPO, offer price re-tuned"]["spend_ratio"] <= 1
-    assert halved["PPO, fixed"]["spend_ratio"] > halved["PPO, offer price re-tuned"]["spend_ratio"]
+    assert halved["PPO, price re-tuned"]["spend_ratio"] <= 1
+    assert halved["PPO, fixed"]["spend_ratio"] > halved["PPO, price re-tuned"]["spend_ratio"]
 
 
 def test_a_learnt_table_has_no_price_to_set_anew(

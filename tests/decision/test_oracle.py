@@ -239,9 +239,10 @@ def test_the_best_delay_is_not_always_zero(customers: Customers, params: Environ
     """Why: with nothing to gain from waiting, the delay would be no decision; and with nothing to
     lose, it would always be the longest."""
     delays: set[int] = set()
-    for actions in solve(build_chain(customers, params), 1.0)[:-1]:
+    chain = build_chain(customers, params)
+    for level, actions in zip(chain.levels, solve(chain, 1.0)[:-1], strict=False):
         waits = ~actions.contact
-        waits[..., -1] = False  # out of the cooldown nothing changes any more
+        waits[level.on(params.cooldown_days)] = False  # nothing changes any more
         delays |= set(np.unique(actions.delay[waits | actions.contact]))
     assert len(delays) > 2
     assert delays != {0}

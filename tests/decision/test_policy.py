@@ -10,19 +10,20 @@ import numpy as np
 import pytest
 import torch
 
-from churn_assets.decision.config import EnvironmentParams
+from churn_assets.decision.config import PRESETS, EnvironmentParams, PpoConfig
+from churn_assets.decision.learning.contexts import CONTEXT, feature_spec
 from churn_assets.decision.learning.network import PolicyNetwork, save_network
 from churn_assets.decision.learning.network_numpy import (
     HEADS,
     NetworkPolicy,
     NetworkSpec,
+    context_features,
     raw_features,
 )
-from churn_assets.decision.learning.ppo import feature_spec
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.outcomes import decision_outcomes
-from churn_assets.decision.mdp.state import build_states
+from churn_assets.decision.mdp.state import COLUMNS, build_states
 from churn_assets.decision.policy import (
     load_network,
     load_params,
@@ -126,6 +127,69 @@ def test_numpy_network_equals_torch(head_scale: float) -> None:
         np.testing.assert_allclose(
             outputs[:, columns] / largest, rounded.numpy() / largest, rtol=0, atol=1e-6
         )
+
+
+def conditioned(hidden: int = 16) -> tuple[PolicyNetwork, NetworkSpec]:
+    """An untrained network that is told the price and the world, and its spec."""
+    torch.manual_seed(0)
+    inputs = 9 + len(CONTEXT)
+    spec = NetworkSpec(
+        params=PARAMS, mean=(0.3,) * inputs, scale=(1.2,) * inputs, context=CONTEXT, price=2.5
+    )
+    return PolicyNetwork(hidden, inputs), spec
+
+
+def test_what_a_network_is_told_is_what_it_was_trained_on() -> None:
+    """Why: serving works price and world into the first layer's bias; training gives them as
+    inputs, row by row. They must be the same network, for every price and world."""
+    network, spec = conditioned()
+    states = random_states(200)
+    for params in PRESETS.values():
+        for price in (0.0, 0.7, 9.0):
+            told = context_features(CONTEXT, np.full(len(states), price), params)
+            inputs = (np.concatenate([raw_features(states), told], axis=1) - 0.3) / 1.2
+            with torch.no_grad():
+                theirs = torch.cat(network.double()(torch.from_numpy(inputs)), dim=1).numpy()
+            ours = network.float().deployed(spec.within(params).at(price)).outputs(states)
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+
+
+def test_a_saved_network_keeps_its_price_and_world(tmp_path: Path) -> None:
+    """Why: without them, the network that is loaded would be another policy."""
+    network, spec = conditioned()
+    policy = network.deployed(spec)
+    save_network(policy, tmp_path)
+    loaded, states = load_network(tmp_path), random_states(100)
+    assert loaded.spec == spec
+    np.testing.assert_array_equal(loaded.outputs(states), policy.outputs(states))
+    dearer = network.deployed(spec.at(8.0))
+    assert (dearer.outputs(states) != policy.outputs(states)).any()
+
+
+def test_at_the_cap_nothing_is_decided_any_more() -> None:
+    """Why: looking again costs something, and no contact can follow; below the cap the network
+    decides, row by row as if it were asked alone."""
+    network, spec = conditioned()
+    policy, states = network.deployed(spec), random_states(300)
+    decided, capped = policy.decide(states), states[:, 8] >= PARAMS.contact_cap
+    assert capped.any()
+    assert not decided.contact[capped].any()
+    assert (decided.delay[capped] == 7).all()
+    for row in np.flatnonzero(~capped)[:40]:
+        alone = policy.decide(states[row : row + 1])
+        np.testing.assert_array_equal(alone.actions[0], decided.actions[row])
+
+
+def test_a_network_without_context_is_told_nothing() -> None:
+    """Why: an older release's network goes on deciding as it did; asking it for another price must
+    not pass unnoticed."""
+    policy = network_policy()
+    elsewhere = policy.spec.within(PRESETS["harsh"])
+    assert elsewhere.params == PRESETS["harsh"]
+    with pytest.raises(ValueError, match="price"):
+        policy.spec.at(1.0)
+    with pytest.raises(ValueError, match="scale"):
+        NetworkSpec(params=PARAMS, mean=(0.0,) * 10, scale=(1.0,) * 9, context=("price",))
 
 
 @pytest.mark.parametrize("policy", [*RULES, network_policy()], ids=lambda policy: policy.name)
@@ -292,6 +356,6 @@ def test_outcomes_refuse_bad_values() -> None:
 
 def test_features_are_normalised_with_stored_constants(customers: Customers) -> None:
     """Why: serving must scale as training did."""
-    spec = feature_spec(customers, PARAMS)
-    assert spec.mean == feature_spec(customers, PARAMS).mean
-    assert min(spec.scale) >= 0.1
+    spec = feature_spec(customers, PARAMS, PpoConfig())
+    assert spec.mean == feature_spec(customers, PARAMS, PpoConfig()).mean
+    assert min(spec.scale[: len(COLUMNS)]) >= 0.1

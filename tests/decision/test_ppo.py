@@ -6,12 +6,21 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn_assets.decision.config import EnvironmentParams, PpoConfig
+from churn_assets.decision.config import PRESETS, EnvironmentParams, PpoConfig
 from churn_assets.decision.exact.policy_value import evaluate
+from churn_assets.decision.learning.contexts import RANGES, draw_prices, draw_worlds, standardised
 from churn_assets.decision.learning.lagrange import LagrangeMultiplier
-from churn_assets.decision.learning.ppo import Trainer, action_log_prob, generalised_advantages
+from churn_assets.decision.learning.ppo import Trainer, action_log_prob
+from churn_assets.decision.learning.rollout import Steps, generalised_advantages
 from churn_assets.decision.mdp.customers import Customers
-from churn_assets.decision.mdp.environment import Multipliers, VectorRetention, branch, observe
+from churn_assets.decision.mdp.environment import (
+    Branches,
+    Multipliers,
+    Situation,
+    VectorRetention,
+    branch,
+    observe,
+)
 from churn_assets.decision.mdp.state import RISK
 
 QUICK = PpoConfig(
@@ -78,24 +87,25 @@ def test_expected_rewards_and_next_values_are_the_simulations_means(
 ) -> None:
     """Why: identities 2 and 3 of `ppo.py`: what replaces a sample must have the sample's mean, in
     the environment that is sampled from, or the gradients are biased."""
-    count = 200_000
-    trainer = Trainer(customers, params, QUICK, price=0.7, seed=0)
+    count, rng = 200_000, np.random.default_rng(1)
+    trainer = Trainer(customers, params, QUICK, seed=0)
+    price = rng.uniform(0, 3, count)
     envs = VectorRetention(customers, params, count, seed=5, multipliers=Multipliers(0, 0))
     before, value = envs.situation, envs.value
-    rng = np.random.default_rng(1)
     actions = rng.integers(0, [2, 4, 8], size=(count, 3))
     actions[:, 0] = contacted
     outcome = branch(before, actions, params)
-    views = [observe(one, params) for one in (before, outcome.accepted, outcome.refused)]
-    _, next_values = trainer.expected_values(views, outcome)
-    reward, _ = trainer.expected_rewards(views, outcome)
+    steps = as_steps(params, before, outcome, actions, price)
+    views = steps.states
+    _, next_values = trainer.expected_values(steps)
+    reward = trainer.expected_rewards(steps)
     step = envs.step(actions)
     alive, after = ~step.terminated, step.final_observation
     shaped = step.reward / value + alive * (1 - after[:, RISK]) - (1 - views[0][:, RISK])
-    penalty = trainer.budget.value * step.spend / value
+    penalty = price * step.spend / value
     penalty += trainer.fatigue.value * step.fatigue_violation
     with torch.no_grad():
-        reached = trainer.network.values(trainer.features(after)).numpy()
+        reached = trainer.network.values(trainer.features(after, price, params)).numpy()
     for sampled, expected in (
         (QUICK.reward_scale * (shaped - penalty), reward),
         (alive * reached, next_values),
@@ -111,43 +121,93 @@ def test_leaving_a_customer_alone_has_no_shaped_reward(
 ) -> None:
     """Why: 1 - risk is a martingale of the uncontacted customer; shaping must leave only the cost
     of looking."""
-    trainer = Trainer(customers, params, QUICK, 1.0, 0)
+    trainer = Trainer(customers, params, QUICK, 0)
     envs = VectorRetention(customers, params, 50)
-    outcome = branch(envs.situation, np.tile([0, 0, 4], (50, 1)), params)
-    views = [observe(one, params) for one in (envs.situation, outcome.accepted, outcome.refused)]
-    reward, excess = trainer.expected_rewards(views, outcome)
+    actions = np.tile([0, 0, 4], (50, 1))
+    outcome = branch(envs.situation, actions, params)
+    steps = as_steps(params, envs.situation, outcome, actions, np.linspace(0, 5, 50))
+    reward = trainer.expected_rewards(steps)
     np.testing.assert_allclose(reward, -QUICK.reward_scale * params.decision_cost)
-    assert (excess == 0).all()
+    assert (trainer.over_cap(steps) == 0).all()
 
 
-def test_multipliers_start_warm_and_are_held_first(
+def test_the_multiplier_finds_the_price_from_nothing(
     customers: Customers, params: EnvironmentParams
 ) -> None:
-    """Why: an unfinished policy underspends; a multiplier that followed it from the start would
-    leave the optimum's price, which it starts at."""
-    config = QUICK.model_copy(update={"updates": 10, "dual_from": 0.5, "dual_every": 2})
+    """Why: the specification's dual update sets the deployed price. It starts at 0, without the
+    optimum's help, is held while the policy is unfinished, and then ends near the budget."""
+    config = QUICK.model_copy(update={"updates": 60, "dual_from": 0.5, "dual_every": 2})
     seen: list[float] = []
-    trainer = Trainer(customers, params, config, price=0.5, seed=0)
+    trainer = Trainer(customers, params, config, seed=0)
     trainer.train(lambda update, network, row: seen.append(row["budget_multiplier"]))
-    assert seen[:5] == [0.5] * 5
-    assert seen[-1] != 0.5
+    assert seen[:29] == [0.0] * 29
+    assert seen[-1] > 0
+    assert trainer.deployed_spend() == pytest.approx(params.budget_limit, rel=0.25)
 
 
-def test_training_changes_every_parameter_and_learns(
+def test_training_changes_every_parameter_and_learns_every_price(
     customers: Customers, params: EnvironmentParams
 ) -> None:
-    """Why: a head left out of the loss, or an update with the wrong sign, shows here."""
-    trainer = Trainer(customers, params, QUICK, price=0.5, seed=0)
+    """Why: a head left out of the loss, or an update with the wrong sign, shows here; and one
+    network must answer to every price with less spend the dearer money is."""
+    trainer = Trainer(customers, params, QUICK, seed=0)
     before = {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
     untrained = evaluate(trainer.network.deployed(trainer.spec), customers, params)
     history: list[dict[str, float]] = []
     trainer.train(lambda update, network, statistics: history.append(statistics))
     for name, tensor in trainer.network.state_dict().items():
         assert not torch.equal(tensor, before[name]), name
-    found = evaluate(trainer.network.deployed(trainer.spec), customers, params)
-    assert found.mean("uplift") > max(untrained.mean("uplift"), 0) + 0.02
+    found = [
+        evaluate(trainer.network.deployed(trainer.spec.at(price)), customers, params)
+        for price in (0.0, 1.0, 4.0)
+    ]
+    assert found[0].mean("uplift") > max(untrained.mean("uplift"), 0) + 0.02
+    spends = [evaluation.mean("spend") for evaluation in found]
+    assert spends[0] > 1.2 * spends[1] > 1.2 * 1.2 * spends[2]
     assert len(history) == QUICK.updates
     assert history[-1]["entropy"] < history[0]["entropy"]
+
+
+def test_prices_and_worlds_cover_their_ranges(params: EnvironmentParams) -> None:
+    """Why: what was never drawn was never learnt; and the world that is served must be among those
+    of every update."""
+    rng, config = np.random.default_rng(0), PpoConfig()
+    prices = draw_prices(rng, 20_000, config.highest_price)
+    assert 0 <= prices.min() < 0.01
+    assert prices.max() == pytest.approx(config.highest_price, rel=0.01)
+    worlds = [world for _ in range(200) for world in draw_worlds(rng, params, config)]
+    assert sum(world == params for world in worlds) >= 200 * config.own_worlds
+    assert {world.budget_limit for world in worlds} == {params.budget_limit}
+    for name, (low, high) in RANGES.items():
+        drawn = np.array([getattr(world, name) for world in worlds if world != params])
+        assert low <= drawn.min() < low + 0.1 * (high - low)
+        assert high - 0.1 * (high - low) < drawn.max() <= high
+        for preset in PRESETS.values():
+            assert low <= getattr(preset, name) <= high
+
+
+def test_advantages_are_standardised_among_like_prices() -> None:
+    """Why: where money is dear little is at stake, and would be lost in the noise of the rest."""
+    rng = np.random.default_rng(0)
+    price = rng.uniform(0, 10, 4000)
+    found = standardised(rng.normal(3, 1, 4000) * np.exp(-price), price, bins=8)
+    dear = found[price > np.quantile(price, 7 / 8)]
+    assert dear.mean() == pytest.approx(0, abs=0.01)
+    assert dear.std() == pytest.approx(1, abs=0.01)
+
+
+def as_steps(
+    params: EnvironmentParams,
+    before: Situation,
+    outcome: Branches,
+    actions: np.ndarray,
+    price: np.ndarray,
+) -> Steps:
+    """One step of each environment, as a roll-out keeps it."""
+    situations = (before, outcome.accepted, outcome.refused)
+    views = [observe(one, params) for one in situations]
+    none = np.zeros((1, len(price)), dtype=bool)
+    return Steps(params, views, outcome, actions, torch.zeros(len(price)), price, none)
 
 
 def test_the_same_seed_gives_the_same_network(
@@ -156,7 +216,7 @@ def test_the_same_seed_gives_the_same_network(
     """Why: a result that can't be repeated can't be checked."""
     short = QUICK.model_copy(update={"updates": 3})
     first, second = (
-        Trainer(customers, params, short, 0.5, seed=4).train(lambda *_: None).state_dict()
+        Trainer(customers, params, short, seed=4).train(lambda *_: None).state_dict()
         for _ in range(2)
     )
     assert all(torch.equal(first[name], second[name]) for name in first)

@@ -115,9 +115,9 @@ def test_a_knob_is_set_to_the_limit(customers: Customers, params: EnvironmentPar
     is none, either."""
     build = partial(_greedy, params)
     rule = calibrated(build, "priced_greedy", customers, params)
-    spent = evaluate(rule, customers, params).mean("spend") / params.budget_limit
+    spent = evaluate(rule, customers, params.clean).mean("spend") / params.budget_limit
     assert 1 - 20 * CLOSE <= spent <= 1  # 24 customers: spend moves in jumps
-    cheaper = evaluate(build(0.9 * rule.price), customers, params).mean("spend")
+    cheaper = evaluate(build(0.9 * rule.price), customers, params.clean).mean("spend")
     assert cheaper > params.budget_limit
     loose = params.model_copy(update={"budget_limit": 0.2})
     assert calibrated(partial(_greedy, loose), "priced_greedy", customers, loose).price == 0

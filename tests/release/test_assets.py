@@ -96,7 +96,7 @@ class World:
         groups = Groups(*(synthetic_customers(40, seed) for seed in range(3)))
         groups.save(base / "retention_environment")
         (base / "oracle_policy").mkdir()
-        curve = pareto_curve(groups.test, EnvironmentParams(), np.array([0.0, 2.0, 4.0, 8.0]))
+        curve = pareto_curve(groups.test, EnvironmentParams().clean, np.array([0.0, 2.0, 4.0, 8.0]))
         save_curve(curve, base / f"oracle_policy/{DEFAULT_PRESET}.{CURVE_FILE}")
         (base / "sft_model").mkdir()
         (base / "sft_model/report.json").write_text("{}")

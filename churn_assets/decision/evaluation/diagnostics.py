@@ -18,6 +18,7 @@ from churn_assets.decision.exact.policy_value import (
     evaluate,
     policy_actions,
 )
+from churn_assets.decision.exact.states import Level
 from churn_assets.decision.learning.calibration import calibrate_policy
 from churn_assets.decision.learning.network_numpy import NetworkPolicy
 from churn_assets.decision.mdp.actions import Policy
@@ -34,8 +35,8 @@ STRESSES: dict[str, dict[str, float]] = {
     "acceptance -30 %": {"accept": 0.7},
 }
 
-Mix = Callable[[int, GridActions, GridActions], GridActions]
-"""Decisions at the states with so many contacts, mixed of the policy's and the optimum's."""
+Mix = Callable[[Level, GridActions, GridActions], GridActions]
+"""Decisions at the states of a level, mixed of the policy's and the optimum's."""
 
 
 @dataclass(frozen=True)
@@ -91,12 +92,12 @@ def heads_from_best(*heads: str) -> Mix:
 def states_from_best(where: Callable[[int, NDArray[np.bool_]], NDArray[np.bool_] | bool]) -> Mix:
     """All the optimum's decisions in some states.
 
-    `where` is given the contacts made, and for each day (D,) whether the cooldown is over.
+    `where` is given the contacts made, and for each state (K,) whether the cooldown is over.
     """
 
-    def mix(contacts: int, own: GridActions, best: GridActions) -> GridActions:
-        days = own.contact.shape[-1]
-        chosen = where(contacts, np.arange(days) == days - 1)
+    def mix(level: Level, own: GridActions, best: GridActions) -> GridActions:
+        rested = level.days == level.place.shape[-1] - 1
+        chosen = np.broadcast_to(where(level.contacts, rested), rested.shape)[:, None]
         names = ("contact", "offer", "delay")
         return GridActions(*(np.where(chosen, getattr(best, n), getattr(own, n)) for n in names))
 
@@ -133,9 +134,9 @@ def captured_with_help(
     """
     figures: dict[str, list[Array]] = {name: [] for name in mixes}
     for chain in chains(customers, params):
-        levels = list(zip(policy_actions(policy, chain), solve(chain, price), strict=True))
+        own, best = policy_actions(policy, chain), solve(chain, price)
         for name, mix in mixes.items():
-            grid = [mix(contacts, own, best) for contacts, (own, best) in enumerate(levels)]
+            grid = [mix(*level) for level in zip(chain.levels, own, best, strict=False)]
             figures[name].append(chain_figures(chain, grid))
     return {
         name: captured_uplift(curve, Evaluation.of(np.concatenate(found), customers.weight))
@@ -172,19 +173,18 @@ def stress_runs(
 ) -> dict[str, dict[str, Any]]:
     """Each stress with policy and rule fixed, and with the price of either re-tuned to the limit.
 
-    Re-tuning sets the network's `offer_price`, or the rule's knob, anew on stressed customers. It
-    isn't the multiplier that is learnt anew: nothing is trained.
+    Re-tuning sets the price that the network is told, or the rule's knob, anew on stressed
+    customers: nothing is trained.
     """
     table = {}
     for name, stress in STRESSES.items():
         params = stressed_params(policy.spec.params, stress)
         world, base = (stressed_customers(group, stress) for group in (test, calibration))
-        stressed = replace(policy, spec=policy.spec.model_copy(update={"params": params}))
-        price = solve_budget(base, params, 1e-2).price
-        curve = pareto_curve(world, params, curve_around(price))
+        price = solve_budget(base, params.clean, 1e-2).price
+        curve = pareto_curve(world, params.clean, curve_around(price))
         rows: dict[str, Policy | None] = {
             "PPO, fixed": policy,
-            "PPO, offer price re-tuned": calibrate_policy(stressed, base),
+            "PPO, price re-tuned": calibrate_policy(policy, base, params),
             "best rule, fixed": rule,
             "best rule, price re-tuned": retuned(rule, base, params),
         }
@@ -196,6 +196,6 @@ def stress_runs(
             }
             for row, candidate in rows.items()
             if candidate is not None
-            for found in [evaluate(candidate, world, params)]
+            for found in [evaluate(candidate, world, params.clean)]
         }
     return table

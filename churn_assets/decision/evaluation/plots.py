@@ -76,7 +76,7 @@ def decision_map(
     accept = sigmoid(SHAPE + np.repeat(level, len(risk))[:, None])
     customers = Customers(np.tile(risk, len(level)), accept, np.ones(len(accept)))
     chain = build_chain(customers, params)
-    fresh = (slice(None), 0, 0, 0, params.cooldown_days)
+    fresh = chain.levels[0].place[0, 0, 0, params.cooldown_days]
     decided = policy.decide(observe(fresh_start(customers, params), params))
     best = solve(chain, price)[0]
     offers = {

@@ -17,6 +17,11 @@ import numpy as np
 from churn_assets.decision.config import PRESETS, EnvironmentParams, ReportSettings
 from churn_assets.decision.evaluation import plots
 from churn_assets.decision.evaluation.closed_loop import close_the_loop, decide_by
+from churn_assets.decision.evaluation.conditions import (
+    captured_by_budget,
+    captured_in_worlds,
+    planner,
+)
 from churn_assets.decision.evaluation.diagnostics import (
     BY_HEAD,
     BY_STATE,
@@ -90,8 +95,8 @@ def run(
         progress(step + 1, len(config.presets), **results[preset].table["lead"])
     main, params = results[config.preset], PRESETS[config.preset]
     seed = trained[config.preset]["best_seed"]
-    ppo = main.candidate(seed)
-    improvement = [run["improvement"] for table in trained.values() for run in table["runs"]]
+    ppo, network = main.candidate(seed), main.networks[seed]
+    improvement = [run["improvement"] for run in trained[config.preset]["runs"]]
     learned = learned_figures(ppo, improvement, groups.test, params)
     failed = failed_gates(learned)
     served = choose_served(ppo, main.rule, failed)
@@ -107,8 +112,14 @@ def run(
     shutil.copytree(source, out / "policy")
     draw(out / "plots", main, trained[config.preset], seed, groups.test)
     headline = headline_figures(results, trained, oracle, config)
+    calibration = groups.calibration(config.price_customers)
+    planned = planner(groups.test, calibration, params)
+    some = representative(groups.test, config.price_customers)
+    few = groups.calibration(config.watched_customers)
     loops = {
-        candidate.policy.name: closed_loop(candidate, groups.test, params, config.loop_episodes)
+        candidate.policy.name: closed_loop(
+            candidate, groups.test, params.clean, config.loop_episodes
+        )
         for candidate in (ppo, main.rule)
     }
     return {
@@ -118,6 +129,9 @@ def run(
             "served": name,
             "served_uplift": served.captured_uplift,
             "failed_gates": failed,
+            "planner_uplift": captured_uplift(main.curve, planned),
+            "captured_uplift_by_budget": captured_by_budget(network, some, few),
+            "changed_worlds": captured_in_worlds(network, some, few),
             "spend_clean_sheet": spending["ratio"],
             "p_over_budget": spending["p_over"],
             "closed_loop": {key: loops[name][key] for key in ("z_uplift", "z_spend", "episodes")},
@@ -142,7 +156,7 @@ def measure_preset(
     config: ReportSettings,
 ) -> PresetResult:
     """Evaluate all policies of one preset on the test customers."""
-    params, test = PRESETS[preset], groups.test
+    params, test = PRESETS[preset].clean, groups.test
     curve = load_curve(inputs["oracle_policy"], preset)
     folder = inputs["baseline_policies"] / preset
     policies = {path.name: load_rule(path) for path in sorted(folder.iterdir())}
@@ -252,8 +266,8 @@ def diagnose(
 ) -> dict[str, Any]:
     """Monotone spend, where the gap lies, stress: for PPO's chosen seed."""
     policy, rule = result.networks[seed], result.best_rule
-    params, some = policy.spec.params, representative(groups.test, config.watched_customers)
-    price = trained["warm_price"]
+    params, some = policy.spec.params.clean, representative(groups.test, config.watched_customers)
+    price = trained["oracle_price"]
     at_price = int(np.argmin(np.abs(result.curve.prices - price)))
     found, curve = result.runs[seed], result.curve
     return {
@@ -286,12 +300,12 @@ def draw(
     }
     plots.learning_curve(folder / "learning_curve.png", trained["runs"], shown)
     plots.multipliers(folder / "multipliers.png", trained["runs"], params.budget_limit)
-    plots.decision_map(folder / "decision_map.png", policy, params, trained["warm_price"], test)
+    plots.decision_map(folder / "decision_map.png", policy, params, trained["oracle_price"], test)
     points = {name: (row["spend"], row["uplift"]) for name, row in rules.items()}
     points["PPO"] = (result.runs[seed].mean("spend"), result.runs[seed].mean("uplift"))
     points.pop("always_offer")
     plots.pareto(folder / "pareto.png", curve, params.budget_limit, points)
-    nearest = int(np.argmin(np.abs(curve.prices - trained["warm_price"])))
+    nearest = int(np.argmin(np.abs(curve.prices - trained["oracle_price"])))
     plots.oracle_against_policy(
         folder / "oracle_against_ppo.png", curve.uplift[nearest], result.runs[seed]
     )

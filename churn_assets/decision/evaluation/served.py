@@ -49,7 +49,7 @@ def served_figures(
     """
     limit = params.budget_limit
     checking = groups.checking()
-    spend = evaluate(served.policy, checking, params).spend / limit
+    spend = evaluate(served.policy, checking, params.clean).spend / limit
     on_test = Estimate.of(served.found.mean("spend") / limit, bootstrap.spend(served.found) / limit)
     return {
         "captured_uplift": served.captured_uplift,

@@ -1,8 +1,7 @@
 """What a period costs a company: the money of all its customers together, from clean sheets.
 
-The budget is priced over customers of whom a share is met in mid-period (`history_share`), whose
-earlier spend isn't counted. A period that begins with nobody contacted costs more; and it is a sum
-of chances, which comes out above or below its expectation.
+Its expectation is what every policy is priced by; but it is a sum of chances, which comes out above
+or below that.
 """
 
 import math
@@ -39,7 +38,7 @@ def period_spend(
     Raises:
         ValueError: so few episodes that no customer was played twice.
     """
-    clean = params.model_copy(update={"history_share": 0.0})
+    clean = params.clean
     some = representative(base, customers)
     ratio = evaluate(policy, some, clean).mean("spend") / params.budget_limit
     played = play(policy, base, clean, episodes, seed=1)

@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.exact.oracle import Chain, GridActions, build_chain, grid_shape
-from churn_assets.decision.mdp.actions import DELAYS, Decisions, Policy
+from churn_assets.decision.exact.oracle import Chain, GridActions, build_chain
+from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers
-from churn_assets.decision.mdp.dynamics import Array, offer_units, start_histories
+from churn_assets.decision.mdp.dynamics import Array, offer_units, spend_levels, start_histories
 
 METRICS = ("uplift", "spend", "contacts", "over_cap", "decisions", "retention")
 CHUNK = 512
-"""Customers evaluated at a time: bounds the memory (1,200 states a customer)."""
+"""Customers evaluated at a time: bounds the memory (some hundred states a customer)."""
 
 
 @dataclass(frozen=True)
@@ -75,33 +75,24 @@ def summarise(evaluation: Evaluation) -> dict[str, float]:
 
 
 def grid_states(chain: Chain, contacts: int) -> Array:
-    """(C x (n+1)² x S x D, 9) the observation at every state with `contacts` contacts."""
-    params = chain.params
-    side = slice(0, contacts + 1)
-    shape = (len(chain.customers), *grid_shape(params, contacts))
-    states = np.empty((*shape, 9))
-    days = np.arange(shape[4])
-    cooldown = (days < params.cooldown_days).astype(np.int64)
-    states[..., 0] = 1 - chain.stay[:, side, side, None, None]
-    states[..., 1:5] = chain.accept[:, contacts, None, None, None]
-    states[..., 5] = 1 - np.arange(shape[3])[:, None] / (shape[3] - 1)
-    states[..., 6] = days
-    states[..., 7] = cooldown
+    """(K x C, 9) the observation at every state with `contacts` contacts."""
+    params, level = chain.params, chain.levels[contacts]
+    states = np.empty((len(level), len(chain.customers), 9))
+    states[..., 0] = 1 - chain.stay[level.yes, level.annoyed]
+    states[..., 1:5] = np.moveaxis(chain.accept[contacts, level.days], 1, -1)
+    states[..., 5] = (1 - level.spent / (spend_levels(params) - 1))[:, None]
+    states[..., 6] = level.days[:, None]
+    states[..., 7] = (level.days < params.cooldown_days)[:, None]
     states[..., 8] = contacts
     return states.reshape(-1, 9)
 
 
 def policy_actions(policy: Policy, chain: Chain) -> list[GridActions]:
     """A policy's decisions at every state, for n = 0 .. contact_cap."""
-    return actions_from(lambda _, states: policy.decide(states), chain)
-
-
-def actions_from(decide: Callable[[int, Array], Decisions], chain: Chain) -> list[GridActions]:
-    """Decisions at every state of the grid; `decide` gets n and the states with n contacts."""
     grid = []
     for contacts in range(chain.params.contact_cap + 1):
-        decided = decide(contacts, grid_states(chain, contacts))
-        shape = (len(chain.customers), *grid_shape(chain.params, contacts))
+        decided = policy.decide(grid_states(chain, contacts))
+        shape = (len(chain.levels[contacts]), len(chain.customers))
         grid.append(
             GridActions(
                 decided.contact.reshape(shape),
@@ -114,60 +105,60 @@ def actions_from(decide: Callable[[int, Array], Decisions], chain: Chain) -> lis
 
 def chain_figures(chain: Chain, grid: list[GridActions]) -> Array:
     """(C, 6) expected METRICS per customer, over the start histories."""
-    following = np.zeros((len(chain.customers), *grid_shape(chain.params, len(grid)), len(METRICS)))
+    count = len(chain.customers)
+    following = np.zeros((len(chain.levels[len(grid)]), count, len(METRICS)))
     histories, weights = start_histories(chain.params)
-    total = np.zeros((len(chain.customers), len(METRICS)))
+    total = np.zeros((count, len(METRICS)))
     for contacts in range(len(grid) - 1, -1, -1):
         following = _evaluate_level(chain, contacts, grid[contacts], following)
-        here = histories[:, 0] == contacts
-        begun = following[:, 0, 0][:, histories[here, 1], histories[here, 2]]
-        total += np.einsum("chm,h->cm", begun, weights[here])
+        here = (histories[:, 0] == contacts) & (weights > 0)
+        begun = chain.levels[contacts].place[0, 0, histories[here, 1], histories[here, 2]]
+        total += np.einsum("hcm,h->cm", following[begun], weights[here])
     return total
 
 
 def _evaluate_level(chain: Chain, contacts: int, actions: GridActions, following: Array) -> Array:
-    """METRICS at every state with `contacts` contacts, given those at states with one more."""
-    params, side = chain.params, slice(0, contacts + 1)
-    shape = actions.contact.shape
-    values = np.empty((*shape, len(METRICS)))
+    """(K, C, 6) METRICS at every state with `contacts` contacts, given those with one more."""
+    params, level = chain.params, chain.levels[contacts]
+    values = np.empty((*actions.contact.shape, len(METRICS)))
     values[actions.contact] = _contact_figures(chain, contacts, actions, following)
-    by_row = values.reshape(-1, shape[-1], len(METRICS))  # a row: all days of (c, a, b, s)
-    survival = chain.survival[:, side, side].reshape(-1, DELAYS)
-    delays, waits = (column.reshape(-1, shape[-1]) for column in (actions.delay, ~actions.contact))
     look = np.zeros(len(METRICS))
     look[0], look[4] = -params.decision_cost, 1
     cooldown = params.cooldown_days
     for day in range(cooldown, -1, -1):
-        rows = np.flatnonzero(waits[:, day])
-        delay = delays[rows, day]
-        alive = survival[rows // shape[3], delay][:, None]
+        first = level.on(day).start
+        k, c = np.nonzero(~actions.contact[level.on(day)])
+        k += first
+        delay, yes, annoyed = actions.delay[k, c], level.yes[k], level.annoyed[k]
+        alive = chain.survival[yes, annoyed, delay, c][:, None]
         if day == cooldown:  # nothing changes any more: the same decision until the end
-            by_row[rows, day] = look / (1 - alive)
+            values[k, c] = look / (1 - alive)
         else:
-            later = by_row[rows, np.minimum(day + 1 + delay, cooldown)]
-            by_row[rows, day] = look + alive * later
+            then = np.minimum(day + 1 + delay, cooldown)
+            values[k, c] = look + alive * values[level.place[yes, annoyed, level.spent[k], then], c]
     return values
 
 
 def _contact_figures(
     chain: Chain, contacts: int, actions: GridActions, following: Array
 ) -> NDArray[np.float64]:
-    """(K, 6) METRICS at the K states where a contact is made, in the grid's order."""
-    params = chain.params
-    c, a, b, s, d = np.nonzero(actions.contact)
-    offer, delay = actions.offer[actions.contact], actions.delay[actions.contact]
-    inside = (d < params.cooldown_days).astype(np.int64)
-    accept = chain.accept[c, contacts, d, offer]
+    """(R, 6) METRICS at the R places where a contact is made, in the grid's order."""
+    params, level, after = chain.params, chain.levels[contacts], chain.levels[contacts + 1]
+    k, c = np.nonzero(actions.contact)
+    a, b, s, d = level.yes[k], level.annoyed[k], level.spent[k], level.days[k]
+    offer, delay = actions.offer[k, c], actions.delay[k, c]
+    soon = b + (d < params.cooldown_days)
+    accept = chain.accept[contacts, d, offer, c]
     discount = accept * np.asarray(params.discounts)[offer]
     day = np.minimum(delay + 1, params.cooldown_days)
-    kept = accept * chain.stay[c, a + 1, b + inside] + (1 - accept) * chain.stay[c, a, b + 1]
-    retained = kept - chain.stay[c, a, b]
-    values = np.empty((len(c), len(METRICS)))
+    kept = accept * chain.stay[a + 1, soon, c] + (1 - accept) * chain.stay[a, b + 1, c]
+    retained = kept - chain.stay[a, b, c]
+    values = np.empty((len(k), len(METRICS)))
     values[:, 0] = retained - discount - params.contact_cost - params.decision_cost
     values[:, 1], values[:, 2] = discount, 1
     values[:, 3], values[:, 4], values[:, 5] = contacts >= params.contact_cap, 1, retained
-    after_yes = following[c, a + 1, b + inside, s + offer_units(params)[offer], day]
-    after_no = following[c, a, b + 1, s, day]
-    values += (accept * chain.survival[c, a + 1, b + inside, delay])[:, None] * after_yes
-    values += ((1 - accept) * chain.survival[c, a, b + 1, delay])[:, None] * after_no
+    after_yes = following[after.place[a + 1, soon, s + offer_units(params)[offer], day], c]
+    after_no = following[after.place[a, b + 1, s, day], c]
+    values += (accept * chain.survival[a + 1, soon, delay, c])[:, None] * after_yes
+    values += ((1 - accept) * chain.survival[a, b + 1, delay, c])[:, None] * after_no
     return values

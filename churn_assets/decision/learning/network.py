@@ -24,10 +24,10 @@ class PolicyNetwork(nn.Module):
     (Engstrom et al. 2020, "Implementation Matters in Deep Policy Gradients").
     """
 
-    def __init__(self, hidden: int) -> None:
+    def __init__(self, hidden: int, inputs: int = len(COLUMNS)) -> None:
         super().__init__()
         self.trunk = nn.Sequential(
-            nn.Linear(len(COLUMNS), hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU()
+            nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU()
         )
         self.contact = nn.Linear(hidden, SHAPES["contact"])
         self.offer = nn.Linear(hidden, SHAPES["offer"])

@@ -1,19 +1,20 @@
 """The policy network without torch: three matrix products, served from safetensors."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.mdp.actions import DELAYS, Decisions
+from churn_assets.decision.mdp.actions import DELAYS, LONGEST_DELAY, Decisions
 from churn_assets.decision.mdp.dynamics import Array, affordable
 from churn_assets.decision.mdp.state import BUDGET, COLUMNS, FATIGUE, PROBABILITIES, validate_states
 from churn_assets.domain.offers import OFFER_LEVELS
@@ -27,6 +28,17 @@ HEADS = {head: slice(end - SHAPES[head], end) for head, end in _ENDS.items()}
 """Columns of each head in the product that serves all of them."""
 CONTACT, OFFER, DELAY = (HEADS[head] for head in ("contact", "offer", "delay"))
 _ACTIONS = DELAY.stop
+ContextName = Literal[
+    "price",
+    "cooldown_days",
+    "acceptance_effect",
+    "annoyance_effect",
+    "cooldown_reluctance",
+    "fatigue_reluctance",
+    "contact_cost",
+]
+PRICE_OFFSET = 1.0
+"""What is added to the price before its logarithm, which has none at 0."""
 BLOCK = 2048
 IMPOSSIBLE = -1e9
 """Logit of an action that does nothing or isn't possible in a state."""
@@ -35,18 +47,62 @@ IMPOSSIBLE = -1e9
 class NetworkSpec(BaseModel):
     """The JSON beside the weights: what turns states into features and logits into decisions.
 
-    `mean` and `scale` are the fixed constants of the features' normalisation; `offer_price` lowers
-    offer k's logit by offer_price x k: the calibration that makes the deployed (argmax) policy
-    meet the budget.
+    `mean` and `scale` are the fixed constants of the features' normalisation: of the state's nine,
+    then of the context's. `context` names what the network is told beside the state: the budget's
+    `price` and constants of the world (`params`); a release of before the network was told
+    anything has none. `price` is the calibration that makes the deployed (argmax) policy meet the
+    budget; `offer_price` was that of a network without context: it lowers offer k's logit by
+    offer_price x k.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     kind: Literal["network"] = "network"
     params: EnvironmentParams
-    mean: tuple[float, ...] = Field(min_length=len(COLUMNS), max_length=len(COLUMNS))
-    scale: tuple[PositiveFloat, ...] = Field(min_length=len(COLUMNS), max_length=len(COLUMNS))
+    mean: tuple[float, ...]
+    scale: tuple[PositiveFloat, ...]
+    context: tuple[ContextName, ...] = ()
+    price: float = Field(0.0, ge=0)
     offer_price: float = 0.0
+
+    @model_validator(mode="after")
+    def _one_constant_per_feature(self) -> Self:
+        expected = len(COLUMNS) + len(self.context)
+        for name in ("mean", "scale"):
+            if len(getattr(self, name)) != expected:
+                raise ValueError(f"{name}: {len(getattr(self, name))} numbers, expected {expected}")
+        return self
+
+    def at(self, price: float) -> Self:
+        """The same network told another price; without one among its context, a ValueError."""
+        if "price" not in self.context:
+            raise ValueError("context: this network was not trained to be told a price")
+        return self.model_copy(update={"price": price})
+
+    def within(self, params: EnvironmentParams) -> Self:
+        """The same network in another world, which it is told as far as its context has it."""
+        return self.model_copy(update={"params": params})
+
+    @property
+    def inputs(self) -> int:
+        """Number of the network's inputs."""
+        return len(self.mean)
+
+
+def context_features(
+    names: Sequence[ContextName], price: ArrayLike, params: EnvironmentParams
+) -> Array:
+    """(..., K) what a network is told beside the state, for prices (...).
+
+    The price is log(price + `PRICE_OFFSET`), so that its ratios count; the world's constants are as
+    they are.
+    """
+    price = np.asarray(price, dtype=np.float64)
+    told = np.empty((*price.shape, len(names)))
+    for place, name in enumerate(names):
+        priced = name == "price"
+        told[..., place] = np.log(price + PRICE_OFFSET) if priced else getattr(params, name)
+    return told
 
 
 def raw_features(states: Array) -> Array:
@@ -88,7 +144,7 @@ class NetworkPolicy:
         except SafetensorError as error:
             raise ValueError(f"{path} is damaged: {error}") from error
         width = len(weights.get("trunk.0.bias", ()))
-        layers = {"trunk.0": (width, len(COLUMNS)), "trunk.2": (width, width)}
+        layers = {"trunk.0": (width, spec.inputs), "trunk.2": (width, width)}
         layers |= {head: (size, width) for head, size in SHAPES.items()}
         for layer, shape in layers.items():
             for name, expected in ((f"{layer}.weight", shape), (f"{layer}.bias", shape[:1])):
@@ -109,20 +165,44 @@ class NetworkPolicy:
     def _outputs(self, states: Array) -> Array:
         mean, scale = self._normalisation
         hidden = (raw_features(states) - mean) / scale
-        for weights, bias in self._layers[:-1]:
+        weights, bias = self._first
+        hidden = np.maximum(hidden @ weights + bias, 0)
+        for weights, bias in self._layers[1:-1]:
             hidden = np.maximum(hidden @ weights + bias, 0)
         weights, bias = self._layers[-1]
         outputs: Array = hidden @ weights + bias
         return outputs
 
     def decide(self, states: NDArray[np.float64]) -> Decisions:
-        """Decide for states (N, 9); see `actions.Policy`."""
+        """Decide for states (N, 9); see `actions.Policy`.
+
+        At the contact cap there is nothing left to decide in the period: the next look is as late
+        as can be. (A network of before it was told anything chose that delay as any other.)
+        """
         states = validate_states(states)
-        return decide_from_outputs(self.outputs(states), states, self.spec)
+        if not self.spec.context:
+            return decide_from_outputs(self.outputs(states), states, self.spec)
+        rows = np.flatnonzero(states[:, FATIGUE] < self.spec.params.contact_cap)
+        count, some = len(states), states[rows]
+        decided = decide_from_outputs(self.outputs(some), some, self.spec)
+        contact, offer = np.zeros(count, dtype=bool), np.zeros(count, dtype=np.int64)
+        delay = np.full(count, LONGEST_DELAY, dtype=np.int64)
+        contact[rows], offer[rows], delay[rows] = decided.contact, decided.offer, decided.delay
+        return Decisions(contact, offer, delay, np.ones(count))
 
     @cached_property
     def _normalisation(self) -> tuple[Array, Array]:
-        return np.asarray(self.spec.mean), np.asarray(self.spec.scale)
+        """Mean and scale of the state's nine features."""
+        count = len(COLUMNS)
+        return np.asarray(self.spec.mean[:count]), np.asarray(self.spec.scale[:count])
+
+    @cached_property
+    def _first(self) -> tuple[Array, Array]:
+        """The first layer: the context is the same for every state, so it is part of the bias."""
+        (weights, bias), spec, count = self._layers[0], self.spec, len(COLUMNS)
+        told = context_features(spec.context, spec.price, spec.params)
+        told = (told - np.asarray(spec.mean[count:])) / np.asarray(spec.scale[count:])
+        return weights[:count], bias + told @ weights[count:]
 
     @cached_property
     def _layers(self) -> list[tuple[Array, Array]]:

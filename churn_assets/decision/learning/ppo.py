@@ -1,4 +1,5 @@
-"""Constrained PPO, readable from top to bottom (Schulman et al. 2017; PPO-Lagrangian, Ray 2019).
+"""Constrained PPO, readable from top to bottom (Schulman et al. 2017; PPO-Lagrangian, Ray 2019),
+told the budget's price and the world (`contexts.py`).
 
 Why not a library's PPO: three exact identities of this environment remove most of the noise, and
 need a say in the return's computation.
@@ -11,40 +12,47 @@ need a say in the return's computation.
    so generalised advantage estimates stay unbiased wherever they were; only variance goes.
 
 Budget and contact cap enter as linear penalties, lambda x use, on the *expected* discount and on
-contacts above the cap. The cap's multiplier follows the batch's mean use per episode. The budget's
-follows, once the policy has taken shape, the exact mean spend of the *deployed* (argmax) policy on
-a sample of training customers: sampled actions spend 10 to 20 % less than the deployed ones, and a
-multiplier that followed them sank by a third and took the policy off the optimum's trade-off.
+contacts above the cap. The budget's lambda is the episode's own, drawn from a range, and an input
+of the network: it learns the answer to every price at once, and no price has to be known before.
+Which price is *deployed* is found by the specification's dual update, from 0: after some updates
+the multiplier takes a step on the exact spend of the deployed (argmax) policy when it is told the
+multiplier; `calibration.py` takes the last step, by bisection. The cap's multiplier follows the
+batch's mean use per episode.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from churn_assets.decision.config import EnvironmentParams, PpoConfig
 from churn_assets.decision.exact.policy_value import evaluate
+from churn_assets.decision.learning.contexts import (
+    draw_prices,
+    draw_worlds,
+    feature_spec,
+    standardised,
+)
 from churn_assets.decision.learning.lagrange import LagrangeMultiplier
 from churn_assets.decision.learning.network import PolicyNetwork
 from churn_assets.decision.learning.network_numpy import (
     IMPOSSIBLE,
-    NetworkSpec,
     action_masks,
+    context_features,
     raw_features,
+)
+from churn_assets.decision.learning.rollout import (
+    Steps,
+    World,
+    expected_ends,
+    generalised_advantages,
+    mean_alive,
 )
 from churn_assets.decision.mdp.customers import Customers, representative
 from churn_assets.decision.mdp.dynamics import Array
-from churn_assets.decision.mdp.environment import (
-    Actions,
-    Branches,
-    Situation,
-    VectorRetention,
-    branch,
-    observe,
-)
+from churn_assets.decision.mdp.environment import Actions
 from churn_assets.decision.mdp.state import FATIGUE, RISK
 
 Report = Callable[[int, PolicyNetwork, dict[str, float]], None]
@@ -53,7 +61,10 @@ Report = Callable[[int, PolicyNetwork, dict[str, float]], None]
 
 @dataclass(frozen=True)
 class Batch:
-    """One roll-out, flattened to (B, ...), B = customers x horizon."""
+    """One roll-out, flattened to (B, ...), B = customers x horizon.
+
+    advantage: standardised among like prices. target: of the value head.
+    """
 
     features: Tensor
     actions: Tensor
@@ -63,31 +74,22 @@ class Batch:
     log_prob: Tensor
     advantage: Tensor
     target: Tensor
-    excess_per_episode: float
 
 
 class Trainer:
-    """Trains one network on one environment from one seed."""
+    """Trains one network from one seed: for `params`, every price, and worlds around `params`."""
 
     def __init__(
-        self,
-        customers: Customers,
-        params: EnvironmentParams,
-        config: PpoConfig,
-        price: float,
-        seed: int,
+        self, customers: Customers, params: EnvironmentParams, config: PpoConfig, seed: int
     ) -> None:
         torch.manual_seed(seed)
-        self.params, self.config = params, config
+        self.customers, self.params, self.config = customers, params, config
         self.rng = np.random.default_rng(seed)
-        self.envs = VectorRetention(
-            customers, params, config.customers, seed=1_000_003 * (seed + 1), draw="value"
-        )
-        self.spec = feature_spec(customers, params)
+        self.spec = feature_spec(customers, params, config)
         self.mean, self.scale = np.asarray(self.spec.mean), np.asarray(self.spec.scale)
-        self.network = PolicyNetwork(config.hidden)
+        self.network = PolicyNetwork(config.hidden, self.spec.inputs)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=1.0, eps=1e-5)
-        self.budget = LagrangeMultiplier(price, params.budget_limit, config.budget_rate)
+        self.budget = LagrangeMultiplier(0.0, params.budget_limit, config.budget_rate)
         self.sample_of_base = representative(customers, config.dual_customers)
         self.fatigue = LagrangeMultiplier(
             config.fatigue_start, config.fatigue_tolerance, config.fatigue_rate
@@ -97,69 +99,77 @@ class Trainer:
         """Run all updates; `report` sees each of them."""
         for update in range(self.config.updates):
             left = 1 - update / self.config.updates
-            batch = self.roll_out()
+            batch, over_cap = self.roll_out()
             statistics = self.improve(batch, left)
             if left <= 1 - self.config.dual_from:
-                self.fatigue.update(batch.excess_per_episode)
+                self.fatigue.update(over_cap)
                 if update % self.config.dual_every == 0:
                     self.budget.update(self.deployed_spend())
             statistics["budget_multiplier"] = self.budget.value
             statistics["fatigue_multiplier"] = self.fatigue.value
-            statistics["sampled_over_contact_rate"] = batch.excess_per_episode
+            statistics["sampled_over_contact_rate"] = over_cap
             report(update + 1, self.network, statistics)
         return self.network
 
     def deployed_spend(self) -> float:
-        """Exact mean spend per episode of the argmax policy, share of value."""
-        policy = self.network.deployed(self.spec)
-        return evaluate(policy, self.sample_of_base, self.params).mean("spend")
+        """Exact mean spend of the argmax policy at the multiplier, per period from clean sheets:
+        share of value."""
+        policy = self.network.deployed(self.spec.at(self.budget.value))
+        return evaluate(policy, self.sample_of_base, self.params.clean).mean("spend")
 
     # ---- roll-out -------------------------------------------------------------------------
 
-    def roll_out(self) -> Batch:
-        """`horizon` steps in every environment, and their advantages."""
-        before: list[Situation] = []
-        actions, log_probs, ended = [], [], []
-        for _ in range(self.config.horizon):
-            before.append(self.envs.situation)
-            action, log_prob = self.sample(self.envs.observation)
-            step = self.envs.step(action)
-            actions.append(action)
-            log_probs.append(log_prob)
-            ended.append(step.terminated)
-        flat, action = stack_situations(before), np.concatenate(actions)
-        outcome = branch(flat, action, self.params)
-        states = observe(flat, self.params)
-        following = [observe(one, self.params) for one in (outcome.accepted, outcome.refused)]
-        values, next_values = self.expected_values([states, *following], outcome)
-        reward, excess = self.expected_rewards([states, *following], outcome)
-        shape = (self.config.horizon, self.config.customers)
-        delta = (reward + next_values - values).reshape(shape)
-        advantage = generalised_advantages(delta, np.stack(ended), self.config.gae_lambda)
-        episodes = expected_ends(outcome)
-        contact_mask, offer_mask = action_masks(states, self.params)
-        last = outcome.accepted.contacts >= self.params.contact_stop
-        return Batch(
-            self.features(states),
-            torch.from_numpy(action),
-            torch.from_numpy(contact_mask),
-            torch.from_numpy(offer_mask),
-            torch.from_numpy(~last),
-            torch.cat(log_probs),
-            torch.from_numpy(advantage.ravel()).float(),
-            torch.from_numpy(advantage.ravel() + values).float(),
-            float(excess.sum() / episodes),
-        )
+    def roll_out(self) -> tuple[Batch, float]:
+        """`horizon` steps in every environment of newly drawn worlds, with their advantages; and
+        contacts above the cap per episode."""
+        config = self.config
+        per_world = config.customers // config.worlds
+        worlds = [
+            World.begin(
+                self.customers,
+                params,
+                draw_prices(self.rng, per_world, config.highest_price),
+                int(self.rng.integers(2**62)),
+            )
+            for params in draw_worlds(self.rng, self.params, config)
+        ]
+        log_probs = []
+        for _ in range(config.horizon):
+            actions, log_prob = self.sample(worlds)
+            log_probs.append(log_prob.reshape(len(worlds), per_world))
+            following = draw_prices(self.rng, config.customers, config.highest_price)
+            for world, action, price in zip(
+                worlds,
+                np.split(actions, len(worlds)),
+                np.split(following, len(worlds)),
+                strict=True,
+            ):
+                world.step(action, price)
+        by_world = torch.stack(log_probs, dim=1).flatten(1)
+        played = [world.steps(log) for world, log in zip(worlds, by_world, strict=True)]
+        over_cap = sum(self.over_cap(steps).sum() for steps in played)
+        episodes = sum(expected_ends(steps.outcome) for steps in played)
+        return self.batch(played), float(over_cap / episodes)
 
-    def features(self, states: Array) -> Tensor:
-        """(N, 9) normalised with the stored constants."""
-        return torch.from_numpy((raw_features(states) - self.mean) / self.scale).float()
+    def features(self, states: Array, prices: Array, params: EnvironmentParams) -> Tensor:
+        """(N, 9 + context) normalised with the stored constants."""
+        told = context_features(self.spec.context, prices, params)
+        features = np.concatenate([raw_features(states), told], axis=1)
+        return torch.from_numpy((features - self.mean) / self.scale).float()
 
     @torch.no_grad()
-    def sample(self, states: Array) -> tuple[Actions, Tensor]:
-        """Actions (N, 3) drawn from the policy, and their log-probabilities (N,)."""
+    def sample(self, worlds: list[World]) -> tuple[Actions, Tensor]:
+        """Actions (N, 3) drawn from the policy in all worlds, and their log-probabilities (N,)."""
+        seen = [world.envs.observation for world in worlds]
+        features = torch.cat(
+            [
+                self.features(states, world.price, world.envs.params)
+                for world, states in zip(worlds, seen, strict=True)
+            ]
+        )
+        states = np.concatenate(seen)
         contact_mask, offer_mask = action_masks(states, self.params)
-        contact, offer, delay, _ = self.network(self.features(states))
+        contact, offer, delay, _ = self.network(features)
         contact = contact.masked_fill(~torch.from_numpy(contact_mask), IMPOSSIBLE)
         offer = offer.masked_fill(~torch.from_numpy(offer_mask), IMPOSSIBLE)
         drawn = [self._gumbel_max(logits) for logits in (contact, offer, delay)]
@@ -174,25 +184,56 @@ class Trainer:
         noise = self.rng.gumbel(size=logits.shape).astype(np.float32)
         return (logits + torch.from_numpy(noise)).argmax(dim=1)
 
+    def batch(self, played: list[Steps]) -> Batch:
+        """The steps of all worlds, with advantages and the value head's targets."""
+        parts = [self.advantages(steps) for steps in played]
+        raw = np.concatenate([advantage for advantage, _ in parts])
+        price = np.concatenate([steps.price for steps in played])
+        states = np.concatenate([steps.states[0] for steps in played])
+        contact_mask, offer_mask = action_masks(states, self.params)
+        last = np.concatenate([steps.outcome.accepted.contacts for steps in played])
+        advantage = standardised(raw, price, self.config.price_bins)
+        return Batch(
+            torch.cat([self.features(one.states[0], one.price, one.params) for one in played]),
+            torch.from_numpy(np.concatenate([steps.actions for steps in played])),
+            torch.from_numpy(contact_mask),
+            torch.from_numpy(offer_mask),
+            torch.from_numpy(last < self.params.contact_stop),
+            torch.cat([steps.log_prob for steps in played]),
+            torch.from_numpy(advantage).float(),
+            torch.from_numpy(np.concatenate([target for _, target in parts])).float(),
+        )
+
+    def advantages(self, steps: Steps) -> tuple[Array, Array]:
+        """(B,) generalised advantages, and (B,) targets of the value head."""
+        values, next_values = self.expected_values(steps)
+        delta = (self.expected_rewards(steps) + next_values - values).reshape(steps.ended.shape)
+        advantage = generalised_advantages(delta, steps.ended, self.config.gae_lambda).ravel()
+        return advantage, advantage + values
+
     @torch.no_grad()
-    def expected_values(self, states: list[Array], outcome: Branches) -> tuple[Array, Array]:
-        """(B,) V(state), and the mean of alive x V(next) over answer and survival.
-
-        `states`: (B, 9) before, after an acceptance, after a refusal.
-        """
-        every = self.network.values(self.features(np.concatenate(states)))
+    def expected_values(self, steps: Steps) -> tuple[Array, Array]:
+        """(B,) V(state), and the mean of alive x V(next) over answer and survival."""
+        states, prices = np.concatenate(steps.states), np.tile(steps.price, 3)
+        every = self.network.values(self.features(states, prices, steps.params))
         here, yes, no = every.numpy().astype(np.float64).reshape(3, -1)
-        return here, mean_alive(yes, no, outcome)
+        return here, mean_alive(yes, no, steps.outcome)
 
-    def expected_rewards(self, states: list[Array], outcome: Branches) -> tuple[Array, Array]:
-        """(B,) expected reward, shaped, penalised and scaled; (B,) contacts above the cap."""
-        p, (before, yes, no) = outcome.probability, states
+    def expected_rewards(self, steps: Steps) -> Array:
+        """(B,) expected reward, shaped, penalised and scaled."""
+        outcome, (before, yes, no) = steps.outcome, steps.states
+        p = outcome.probability
         retained = before[:, RISK] - p * yes[:, RISK] - (1 - p) * no[:, RISK]
-        contacted = yes[:, FATIGUE] > before[:, FATIGUE]
-        excess = (contacted & (before[:, FATIGUE] >= self.params.contact_cap)).astype(np.float64)
-        cost = outcome.fixed_cost + (1 + self.budget.value) * p * outcome.discount
-        reward = retained - cost - self.fatigue.value * excess
-        return self.config.reward_scale * reward, excess
+        cost = outcome.fixed_cost + (1 + steps.price) * p * outcome.discount
+        reward = retained - cost - self.fatigue.value * self.over_cap(steps)
+        scaled: Array = self.config.reward_scale * reward
+        return scaled
+
+    def over_cap(self, steps: Steps) -> Array:
+        """(B,) 1 where a contact above the cap was made, else 0."""
+        before, after, _ = steps.states
+        contacted = after[:, FATIGUE] > before[:, FATIGUE]
+        return (contacted & (before[:, FATIGUE] >= self.params.contact_cap)).astype(np.float64)
 
     # ---- update ---------------------------------------------------------------------------
 
@@ -204,36 +245,32 @@ class Trainer:
         )
         entropy_weight = config.entropy_end + left * (config.entropy_start - config.entropy_end)
         self.optimizer.param_groups[0]["lr"] = rate
-        count = len(batch.advantage)
-        advantage = (batch.advantage - batch.advantage.mean()) / (batch.advantage.std() + 1e-8)
         statistics: dict[str, float] = {}
         for _ in range(config.epochs):
-            for rows in torch.from_numpy(self.rng.permutation(count)).split(config.minibatch):
-                loss, statistics = self.loss(batch, advantage, rows, entropy_weight)
+            order = torch.from_numpy(self.rng.permutation(len(batch.advantage)))
+            for rows in order.split(config.minibatch):
+                loss, statistics = self.loss(batch, rows, entropy_weight)
                 self.optimizer.zero_grad()
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.gradient_norm)
                 self.optimizer.step()
-        unexplained = (batch.advantage.var() / batch.target.var()).item()
-        statistics["explained_variance"] = 1 - unexplained
         return statistics
 
     def loss(
-        self, batch: Batch, advantage: Tensor, rows: Tensor, entropy_weight: float
+        self, batch: Batch, rows: Tensor, entropy_weight: float
     ) -> tuple[Tensor, dict[str, float]]:
         """-(L_CLIP - c1 x L_VF + c2 x H) on some rows of the batch."""
-        contact, offer, delay, value = self.network(batch.features[rows])
-        contact = contact.masked_fill(~batch.contact_mask[rows], IMPOSSIBLE)
-        offer = offer.masked_fill(~batch.offer_mask[rows], IMPOSSIBLE)
-        log_prob, entropy = action_log_prob(
-            contact, offer, delay, batch.actions[rows], batch.uses_delay[rows]
-        )
-        log_ratio = log_prob - batch.log_prob[rows]
+        some = Batch(*(getattr(batch, column.name)[rows] for column in fields(Batch)))
+        contact, offer, delay, value = self.network(some.features)
+        contact = contact.masked_fill(~some.contact_mask, IMPOSSIBLE)
+        offer = offer.masked_fill(~some.offer_mask, IMPOSSIBLE)
+        log_prob, entropy = action_log_prob(contact, offer, delay, some.actions, some.uses_delay)
+        log_ratio = log_prob - some.log_prob
         ratio, clip = log_ratio.exp(), self.config.clip
-        chosen = advantage[rows]
-        clipped = torch.min(chosen * ratio, chosen * ratio.clamp(1 - clip, 1 + clip)).mean()
-        value_loss = (value.squeeze(-1) - batch.target[rows]).square().mean()
-        total = clipped - self.config.value_coefficient * value_loss
+        unclipped, kept = some.advantage * ratio, some.advantage * ratio.clamp(1 - clip, 1 + clip)
+        surrogate = torch.min(unclipped, kept).mean()
+        value_loss = (value.squeeze(-1) - some.target).square().mean()
+        total = surrogate - self.config.value_coefficient * value_loss
         total = total + entropy_weight * entropy.mean()
         with torch.no_grad():
             statistics = {
@@ -241,14 +278,9 @@ class Trainer:
                 "clip_fraction": ((ratio - 1).abs() > clip).float().mean().item(),
                 "value_loss": value_loss.item(),
                 "entropy": entropy.mean().item(),
+                "explained_variance": 1 - (value_loss / some.target.var()).item(),
             }
         return -total, statistics
-
-
-def mean_alive(yes: Array, no: Array, outcome: Branches) -> Array:
-    """(B,) mean over answer and survival of a quantity that is 0 once the episode has ended."""
-    p = outcome.probability
-    return p * outcome.alive_accepted * yes + (1 - p) * outcome.alive_refused * no
 
 
 def action_log_prob(
@@ -265,37 +297,3 @@ def action_log_prob(
     log_prob = picked[0] + contacts * picked[1] + delays * picked[2]
     contact_share = logs[0][:, 1].exp()
     return log_prob, entropies[0] + contact_share * entropies[1] + delays * entropies[2]
-
-
-def generalised_advantages(delta: Array, ended: NDArray[np.bool_], gae_lambda: float) -> Array:
-    """(T, N) A_t = delta_t + lambda x [not ended] x A_{t+1} (Schulman et al. 2016).
-
-    Survival is in delta and in `ended`: there is no other discount. The roll-out's cut-off is a
-    truncation, which delta has bootstrapped.
-    """
-    advantage = np.empty_like(delta)
-    following = np.zeros(delta.shape[1])
-    for t in range(len(delta) - 1, -1, -1):
-        following = delta[t] + gae_lambda * ~ended[t] * following
-        advantage[t] = following
-    return advantage
-
-
-def expected_ends(outcome: Branches) -> float:
-    """Expected number of episodes that end in these steps: the batch's number of episodes."""
-    one = np.ones_like(outcome.probability)
-    return float((1 - mean_alive(one, one, outcome)).sum())
-
-
-def stack_situations(situations: list[Situation]) -> Situation:
-    """One situation of all rows, in order."""
-    names = ("score", "accept", "contacts", "spent", "days")
-    return Situation(*(np.concatenate([getattr(s, name) for s in situations]) for name in names))
-
-
-def feature_spec(customers: Customers, params: EnvironmentParams) -> NetworkSpec:
-    """Fixed normalisation: mean and spread of the features over customers and start histories."""
-    envs = VectorRetention(customers, params, 4096, seed=0, draw="value")
-    features = raw_features(envs.observation)
-    scale = np.maximum(features.std(axis=0), 0.1)
-    return NetworkSpec(params=params, mean=tuple(features.mean(axis=0)), scale=tuple(scale))

@@ -1,8 +1,8 @@
 """Train, calibrate and save the decision policy: the stage `decision_policy`.
 
-For every preset and seed: constrained PPO, then the calibration of the deployed (argmax) policy to
-the budget on training and validation customers. The seed with the best captured uplift on
-validation customers is the one that can be served.
+For every seed one constrained PPO, which learns every price and world; for every preset the price
+at which the deployed (argmax) policy meets the budget, on training and validation customers. The
+seed with the best captured uplift on validation customers is the one that can be served.
 """
 
 import shutil
@@ -31,53 +31,74 @@ def run(
     config: TrainingSettings,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Train on every preset of `config.presets` and every seed.
+    """Train with every seed, and find every preset's price.
 
-    Writes `<preset>/seed-<n>/` (policy.json, network.safetensors) and `policy/`, the default
-    preset's best seed on validation customers. Returns seconds, learning curves and multipliers.
+    Writes `<preset>/seed-<n>/` (policy.json, network.safetensors; the presets of one seed share
+    their weights) and `policy/`, the default preset's best seed on validation customers. Returns
+    seconds, learning curves and prices.
     """
     single_thread()
     groups = Groups.load(inputs["retention_environment"])
-    trained: dict[str, Any] = {}
-    for preset in config.presets:
-        trained[preset] = train_preset(groups, PRESETS[preset], config, out / preset, progress)
+    calibration = groups.calibration(config.calibration_customers)
+    yardsticks = {
+        preset: Yardstick.of(groups, PRESETS[preset], config) for preset in config.presets
+    }
+    runs: dict[str, list[dict[str, Any]]] = {preset: [] for preset in config.presets}
+    for seed in config.seeds:
+        trainer = Trainer(groups.train, config.environment, config.ppo, seed)
+        own = yardsticks[config.preset]
+        watch = watch_training(trainer, own, config.curve_points, progress)
+        network = trainer.network.deployed(trainer.spec)
+        for preset, yardstick in yardsticks.items():
+            policy = calibrate_policy(network, calibration, PRESETS[preset])
+            save_network(policy, out / preset / f"seed-{seed}")
+            found = evaluate(policy, yardstick.customers, PRESETS[preset].clean)
+            runs[preset].append(
+                {
+                    "seed": seed,
+                    "train_seconds": watch.seconds,
+                    "price": policy.spec.price,
+                    "multiplier": trainer.budget.value,
+                    "valid_captured_uplift": captured_uplift(yardstick.curve, found),
+                    "history": watch.history,
+                }
+            )
+            if preset == config.preset:
+                gained = improvement(yardstick.bootstrap, watch.first, found)
+                runs[preset][-1]["improvement"] = asdict(gained)
+    trained = {
+        preset: {
+            "oracle_price": yardsticks[preset].price,
+            "runs": of_preset,
+            "best_seed": max(of_preset, key=lambda item: item["valid_captured_uplift"])["seed"],
+        }
+        for preset, of_preset in runs.items()
+    }
     best = trained[config.preset]["best_seed"]
     shutil.copytree(out / config.preset / f"seed-{best}", out / "policy")
     return {"preset": config.preset, "seeds": list(config.seeds), "trained": trained}
 
 
-def train_preset(
-    groups: Groups,
-    params: EnvironmentParams,
-    config: TrainingSettings,
-    out: Path,
-    progress: Progress,
-) -> dict[str, Any]:
-    """All seeds on one preset."""
-    warm = solve_budget(representative(groups.train, config.price_customers), params, 1e-2)
-    watched = representative(groups.valid, config.watched_customers)
-    curve = pareto_curve(watched, params, curve_around(warm.price))
-    calibration = groups.calibration(config.calibration_customers)
-    bootstrap = Bootstrap(curve, config.bootstrap, seed=0)
-    runs: list[dict[str, Any]] = []
-    for seed in config.seeds:
-        trainer = Trainer(groups.train, params, config.ppo, warm.price, seed)
-        watch = watch_training(trainer, watched, curve, config.curve_points, progress)
-        policy = calibrate_policy(trainer.network.deployed(trainer.spec), calibration)
-        save_network(policy, out / f"seed-{seed}")
-        found = evaluate(policy, watched, params)
-        runs.append(
-            {
-                "seed": seed,
-                "train_seconds": watch.seconds,
-                "offer_price": policy.spec.offer_price,
-                "valid_captured_uplift": captured_uplift(curve, found),
-                "improvement": asdict(improvement(bootstrap, watch.first, found)),
-                "history": watch.history,
-            }
-        )
-    best = max(runs, key=lambda item: item["valid_captured_uplift"])
-    return {"warm_price": warm.price, "runs": runs, "best_seed": best["seed"]}
+@dataclass(frozen=True)
+class Yardstick:
+    """The optimum on the validation customers that a training is watched on.
+
+    price: the optimum's at the budget, on training customers. Training itself never sees it.
+    """
+
+    price: float
+    customers: Customers
+    curve: ParetoCurve
+    bootstrap: Bootstrap
+
+    @classmethod
+    def of(cls, groups: Groups, params: EnvironmentParams, config: TrainingSettings) -> "Yardstick":
+        """Of one preset, from clean sheets."""
+        some = representative(groups.train, config.price_customers)
+        price = solve_budget(some, params.clean, 1e-2).price
+        watched = representative(groups.valid, config.watched_customers)
+        curve = pareto_curve(watched, params.clean, curve_around(price))
+        return cls(price, watched, curve, Bootstrap(curve, config.bootstrap, seed=0))
 
 
 def improvement(bootstrap: Bootstrap, first: Evaluation, last: Evaluation) -> Estimate:
@@ -101,9 +122,9 @@ class Watched:
 
 
 def watch_training(
-    trainer: Trainer, watched: Customers, curve: ParetoCurve, points: int, progress: Progress
+    trainer: Trainer, yardstick: Yardstick, points: int, progress: Progress
 ) -> Watched:
-    """Train, measuring the policy on `watched` at so many points."""
+    """Train, measuring the policy at the multiplier of the moment at so many points."""
     history: list[dict[str, float]] = []
     evaluations: list[Evaluation] = []
     measuring = 0.0
@@ -115,10 +136,11 @@ def watch_training(
         if update % every and update != total:
             return
         begun = time.process_time()
-        found = evaluate(network.deployed(trainer.spec), watched, trainer.params)
+        policy = network.deployed(trainer.spec.at(trainer.budget.value))
+        found = evaluate(policy, yardstick.customers, trainer.params.clean)
         evaluations.append(found)
         figures = summarise(found) | statistics
-        figures["captured_uplift"] = captured_uplift(curve, found)
+        figures["captured_uplift"] = captured_uplift(yardstick.curve, found)
         figures["steps"] = update * trainer.config.customers * trainer.config.horizon
         history.append(figures)
         shown = ("captured_uplift", "spend", "budget_multiplier", "approx_kl", "entropy")

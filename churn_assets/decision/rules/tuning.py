@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 
 from churn_assets.decision.config import EnvironmentParams
+from churn_assets.decision.exact.calibration import CLOSE, within_limit
 from churn_assets.decision.exact.policy_value import evaluate
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.dynamics import Array
@@ -28,9 +29,8 @@ from churn_assets.decision.rules.families import (
 from churn_assets.decision.rules.lookahead import RetryGreedy, TwoContacts
 
 Build = Callable[[float], Rule]
-BISECTIONS = 14
-CLOSE = 0.005
-"""A calibration stops when spend is within the limit and this close to it (relative)."""
+NEAR_ENOUGH = 0.02
+"""Closeness to the limit at which variants are compared: what they leave unspent is priced."""
 
 
 KNOBS = {
@@ -82,7 +82,8 @@ def best_variant(
     """The variant with the highest uplift; unspent budget counts at its price."""
     worth = []
     for build in family.variants:
-        found = evaluate(calibrated(build, family.name, customers, params), customers, params)
+        rule = calibrated(build, family.name, customers, params, NEAR_ENOUGH)
+        found = evaluate(rule, customers, params.clean)
         worth.append(found.mean("uplift") - price * found.mean("spend"))
     return family.variants[int(np.argmax(worth))]
 
@@ -150,22 +151,20 @@ def segment_rule(
     )
 
 
-def calibrated(build: Build, kind: str, customers: Customers, params: EnvironmentParams) -> Rule:
-    """The variant with the lowest knob whose expected spend is within the limit."""
+def calibrated(
+    build: Build,
+    kind: str,
+    customers: Customers,
+    params: EnvironmentParams,
+    close: float = CLOSE,
+) -> Rule:
+    """The variant with the lowest knob whose expected spend, from clean sheets, is within the
+    limit, and this close to it."""
 
     def spend_ratio(knob: float) -> float:
-        return evaluate(build(knob), customers, params).mean("spend") / params.budget_limit
+        return evaluate(build(knob), customers, params.clean).mean("spend") / params.budget_limit
 
-    low, (_, high) = 0.0, KNOBS[kind]
-    if spend_ratio(low) <= 1:
-        return build(low)
-    for _ in range(BISECTIONS):
-        middle = (low + high) / 2 if high - low < 1 else float(np.sqrt((low + 0.1) * high))
-        ratio = spend_ratio(middle)
-        low, high = (low, middle) if ratio <= 1 else (middle, high)
-        if 1 - CLOSE <= ratio <= 1:
-            break
-    return build(high)
+    return build(within_limit(spend_ratio, KNOBS[kind][1], close))
 
 
 def retuned(rule: Rule, customers: Customers, params: EnvironmentParams) -> Rule | None:
