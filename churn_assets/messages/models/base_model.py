@@ -130,7 +130,7 @@ def pretrain(
             optimizer.step()
         progress(step + 1, config.steps, loss=loss.item())
     held_out_loss = _held_out_loss(model, _encode(tokenizer, held_out, config.positions))
-    model.to(getattr(torch, config.dtype)).save_pretrained(out)  # type: ignore[arg-type]
+    model.to(getattr(torch, config.dtype)).save_pretrained(out)
     tokenizer.save_pretrained(out)
     return {
         "parameters": model.num_parameters(),
