@@ -40,7 +40,7 @@ class CorpusConfig(PublicDialogues, PublicPairs):
     """
 
     messages: int = Field(16_000, ge=100)
-    pairs: int = Field(12_000, ge=100)
+    pairs: int = Field(9_000, ge=100)
     seed: int = 42
 
 
@@ -146,7 +146,7 @@ class RewardConfig(Frozen):
         judge_seed: of the second model, which PPO never sees.
     """
 
-    steps: int = Field(450, ge=1)
+    steps: int = Field(340, ge=1)
     batch: int = Field(32, ge=1, description="pairs per step")
     learning_rate: float = Field(6e-3, gt=0)
     max_length: int = Field(96, ge=32)
