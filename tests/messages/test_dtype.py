@@ -1,4 +1,4 @@
-"""The base model's type: half the memory where it is asked for, 32 bits for all that is computed."""
+"""The base model's type: half the memory where asked for, 32 bits for all that is computed."""
 
 from __future__ import annotations
 
