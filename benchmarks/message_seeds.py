@@ -38,6 +38,9 @@ FIGURES: dict[str, Callable[[Reports], float]] = {
     "the base passes": lambda r: r["sft_model"]["base_pass_rate"],
     "reward-model pair accuracy": lambda r: r["reward_model"]["accuracy"],
     "worst flaw": lambda r: min(r["reward_model"]["accuracy_by_flaw"].values()),
+    "right over wrong reason": lambda r: r["reward_model"]["right_over_wrong"],
+    "right reason over none": lambda r: r["reward_model"]["right_over_none"],
+    "reviewed over bare": lambda r: r["reward_model"]["reviewed_over_bare"],
     "PPO-Text passes": lambda r: r["ppo_text_model"]["ppo_pass_rate"],
     "SFT by PPO's prompts": lambda r: r["ppo_text_model"]["sft_pass_rate"],
     "PPO-Text without min-p": lambda r: r["ppo_text_model"]["ppo_pass_rate_without_min_p"],
@@ -78,7 +81,7 @@ def run_chain(config: MessagesConfig, data: DatasetsConfig, folder: Path) -> Rep
         report = out / "report.json"
         if not report.exists():
             out.mkdir(exist_ok=True)
-            stage = importlib.import_module(f"churn_assets.messages.{module}")
+            stage = importlib.import_module(f"churn_assets.messages.models.{module}")
             report.write_text(json.dumps(stage.run(inputs, out, config)), encoding="utf-8")
         reports[stage] = json.loads(report.read_text(encoding="utf-8"))
     return reports
