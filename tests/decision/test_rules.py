@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from churn_assets.decision.config import EnvironmentParams
+from churn_assets.decision.exact.calibration import CLOSE
 from churn_assets.decision.exact.policy_value import evaluate
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.state import build_states
@@ -20,7 +21,6 @@ from churn_assets.decision.rules.families import (
     UpliftRule,
 )
 from churn_assets.decision.rules.tuning import (
-    CLOSE,
     Family,
     best_variant,
     calibrated,

@@ -101,9 +101,8 @@ def run(
     failed = failed_gates(learned)
     served = choose_served(ppo, main.rule, failed)
     name = served.policy.name
-    spending = period_spend(
-        served.policy, groups.everyone(), params, config.price_customers, config.loop_episodes
-    )
+    base = groups.everyone()
+    spending = period_spend(served.policy, base, params, len(base), config.loop_episodes)
     source = (
         inputs["decision_policy"] / "policy"
         if served is ppo
