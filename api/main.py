@@ -72,7 +72,9 @@ def build_app(settings: Settings) -> FastAPI:
         feedback=FeedbackRecorder(LedgerFeed(open_feedback_log(store, settings.home), ledger)),
         contacts=ContactLookup(ledger),
         desk=CampaignDesk(
-            open_campaigns(store, ledger, settings.campaign, settings.customers, zone)
+            open_campaigns(
+                store, ledger, settings.campaign, settings.customers, zone, settings.experiment
+            )
         ),
         max_batch_size=config.max_batch_size,
         decisions=(

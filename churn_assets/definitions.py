@@ -85,7 +85,14 @@ def bind(settings: Settings) -> dict[str, Any]:
     def campaigns() -> Campaigns:
         ledger = Ledger.open(settings.campaign.ledger.get_secret_value(), settings.home)
         zone = settings.api.default_time_zone
-        return open_campaigns(store.open(), ledger, settings.campaign, settings.customers, zone)
+        return open_campaigns(
+            store.open(),
+            ledger,
+            settings.campaign,
+            settings.customers,
+            zone,
+            settings.experiment,
+        )
 
     forced = settings.release.force_baseline or settings.api.force_baseline
     return {

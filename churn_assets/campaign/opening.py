@@ -6,9 +6,10 @@ from pathlib import Path
 
 from churn_assets.campaign.config import CampaignConfig
 from churn_assets.campaign.ledger import Ledger
-from churn_assets.campaign.plan import Group
 from churn_assets.campaign.workflow import Campaigns
 from churn_assets.customers.contract.model import load_contract
+from churn_assets.domain.experiment import ExperimentConfig
+from churn_assets.release.experiment import ControlGroup
 from churn_assets.storage.protocol import ArtifactStore
 
 
@@ -18,13 +19,14 @@ def open_campaigns(
     config: CampaignConfig,
     contract: Path | None,
     default_zone: str,
-    in_control: Group = lambda _: False,
+    experiment: ExperimentConfig,
 ) -> Campaigns:
     """Campaigns under the rules of the contract where it has some, else under the settings'.
 
     Args:
         contract: file of the customers' contract; None: the built-in one.
         default_zone: of customers without a zone, where the contract names none.
+        experiment: the settings of who is left alone; the store's switch overrules them.
 
     Raises:
         ContractError: the file is no contract.
@@ -35,4 +37,4 @@ def open_campaigns(
             config = config.model_copy(update={"rules": customers.contact.rules})
         if "default_zone" in customers.people.model_fields_set:
             default_zone = customers.people.default_zone
-    return Campaigns(store, ledger, config, default_zone, in_control)
+    return Campaigns(store, ledger, config, default_zone, ControlGroup(store, experiment))

@@ -65,7 +65,9 @@ def _campaigns(**changes: Any) -> Iterator[Campaigns]:
         try:
             zone = settings.api.default_time_zone
             store = open_registry().store
-            yield open_campaigns(store, ledger, config, settings.customers, zone)
+            yield open_campaigns(
+                store, ledger, config, settings.customers, zone, settings.experiment
+            )
         finally:
             ledger.close()
     except (CampaignError, LedgerError, PeopleError) as error:

@@ -6,11 +6,14 @@ nightly predictions and the campaign change together and without a restart.
 
 from __future__ import annotations
 
-from churn_assets.domain.experiment import ExperimentConfig
+from datetime import UTC, datetime, timedelta
+
+from churn_assets.domain.experiment import CONTROL, ExperimentConfig, group_of
 from churn_assets.storage.protocol import ArtifactError, ArtifactStore
 
 POINTER = "switches/experiment"
 STATES = {b"on": True, b"off": False}
+LOOK_AGAIN = timedelta(seconds=1)
 
 
 def switched(store: ArtifactStore) -> bool | None:
@@ -41,3 +44,26 @@ def in_force(store: ArtifactStore, settings: ExperimentConfig) -> ExperimentConf
     said = switched(store)
     enabled = bool(settings.enabled) if said is None else said
     return settings.model_copy(update={"enabled": enabled})
+
+
+class ControlGroup:
+    """Whether a customer is left alone now: `in_control("C1")`. The switch is read again after a
+    second, so a process that runs on follows it.
+
+    Raises, when asked, what `in_force` raises: who can't know must contact nobody.
+    """
+
+    def __init__(self, store: ArtifactStore, settings: ExperimentConfig) -> None:
+        self._store = store
+        self._settings = settings
+        self._running: tuple[datetime, ExperimentConfig] | None = None
+
+    def running(self) -> ExperimentConfig:
+        """The experiment as it is in force."""
+        now = datetime.now(UTC)
+        if self._running is None or now - self._running[0] > LOOK_AGAIN:
+            self._running = now, in_force(self._store, self._settings)
+        return self._running[1]
+
+    def __call__(self, customer_id: str) -> bool:
+        return group_of(customer_id, self.running(), datetime.now(UTC)) == CONTROL
