@@ -93,7 +93,7 @@ def charitable_mail(mirror: Path) -> dict[str, Any]:
     levels = table["match_ratio"].to_numpy()
     known = [
         name
-        for name in table
+        for name in map(str, table)
         if not name.startswith(("out_", "treat", "stateresponse")) and name != "match_ratio"
     ]
     gave = table["out_gavedum"].to_numpy(float)

@@ -9,6 +9,8 @@ from churn_assets.campaign.ledger import Ledger
 from churn_assets.serving.feedback import CONFLICT, FeedbackLog
 
 PREFIX = "feedback:"  # begins the keys of reported events
+KINDS = {"unsubscribed": "opted_out"}  # what the ledger calls it; others have one name
+UNTOLD = ("delivered",)  # says no more of a contact than `sent` did
 
 
 class LedgerFeed:
@@ -25,12 +27,12 @@ class LedgerFeed:
     def record(self, event_id: str, content: str) -> str:
         """As `FeedbackLog.record`; raises LedgerError, too."""
         outcome = self._log.record(event_id, content)
-        if outcome != CONFLICT:
-            event = json.loads(content)
+        event = json.loads(content)
+        if outcome != CONFLICT and event["kind"] not in UNTOLD:
             told = Event(
                 event_key=f"{PREFIX}{event_id}",
                 customer_id=event["customer_id"],
-                kind=event["kind"],
+                kind=KINDS.get(event["kind"], event["kind"]),
                 occurred_at=event["occurred_at"],
                 offer_percentage=event["offer_percentage"],
             )

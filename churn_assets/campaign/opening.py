@@ -25,6 +25,7 @@ def open_campaigns(
     Args:
         contract: file of the customers' contract; None: the built-in one.
         default_zone: of customers without a zone, where the contract names none.
+        experiment: the settings of who is left alone; the store's switch overrules them.
 
     Raises:
         ContractError: the file is no contract.

@@ -133,7 +133,8 @@ class Options:
             money = reach[:, None] * cost[:, :, None, :] + fee[:, None]
             open_now = allowed[rows] & (when >= self.earliest[rows, None])[:, :, None]
             worth[~open_now] = -np.inf
-            return worth.reshape(len(rows), len(slots)), money.reshape(len(rows), len(slots))
+            shape = len(rows), len(slots)  # not -1: there may be no row
+            return worth.reshape(shape), money.reshape(shape)
 
         return Problem(len(self.value), slots, places, budget, chunk)
 

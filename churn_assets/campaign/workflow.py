@@ -21,6 +21,7 @@ import sqlalchemy as sa
 
 from churn_assets.campaign.config import CampaignConfig
 from churn_assets.campaign.contact_list import contact_rows, name_tag
+from churn_assets.campaign.decided import decisions_of
 from churn_assets.campaign.eligibility import NOBODY, RULES, Crowd, Terms, Window, eligible
 from churn_assets.campaign.history import PLANNED, Event
 from churn_assets.campaign.ledger import (
@@ -41,6 +42,7 @@ from churn_assets.release.bundle import message_seed
 from churn_assets.release.experiment import in_force
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.assessment import Assessor
+from churn_assets.serving.decision_log.parts import append
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.zones import zone_info
 from churn_assets.storage.current import current_artifact
@@ -178,6 +180,9 @@ class Campaigns:
             CampaignError: it is no draft, or doesn't keep what another plan has promised.
         """
         plan, _ = self.show(plan_id)
+        records = decisions_of(
+            plan, self._predictions(), in_force(self.store, self.experiment), now
+        )
         known = {*plan.contacts["decision_id"].to_pylist(), *plan.report["promises"]}
         with self.ledger.writing() as connection:
             status = status_of(connection, plan.plan_id)
@@ -194,6 +199,8 @@ class Campaigns:
                     )
                 set_status(connection, other, "replaced", who)
             set_status(connection, plan.plan_id, "approved", who)
+            # Before the approval is final: a decision that is logged twice counts once.
+            append(self.store, records)
         return plan.plan_id
 
     def cancel(self, plan_id: str | None, who: str) -> str:
@@ -315,8 +322,7 @@ class Campaigns:
 
     def _customers(self, wanted: set[str]) -> dict[str, dict[str, Any]]:
         """Customer id -> the row of their latest prediction."""
-        folder = self.store.get(current_artifact(self.store, "predictions"))
-        table = pq.read_table(folder / "predictions.parquet")
+        table = self._predictions()
         chosen = table.filter(pc.is_in(table["customer_id"], pa.array(wanted, pa.string())))
         return {row["customer_id"]: row for row in chosen.to_pylist()}
 
@@ -324,6 +330,10 @@ class Campaigns:
         """Whether somebody is in the control group that is in force now."""
         running = in_force(self.store, self.experiment)
         return lambda customer_id: group_of(customer_id, running, now) == CONTROL
+
+    def _predictions(self) -> pa.Table:
+        folder = self.store.get(current_artifact(self.store, "predictions"))
+        return pq.read_table(folder / "predictions.parquet")
 
     def _people(self) -> dict[str, Person]:
         return read_people(self.config.people) if self.config.people else {}

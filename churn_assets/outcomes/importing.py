@@ -14,7 +14,7 @@ from churn_assets.datasets.errors import DataError
 from churn_assets.serving.events import FeedbackEvent
 from churn_assets.serving.feedback import CONFLICT, DUPLICATE, FeedbackLog
 
-READERS = {".csv": pd.read_csv, ".gz": pd.read_csv, ".parquet": pd.read_parquet}
+FORMATS = (".csv", ".gz", ".parquet")
 
 
 class Imported(NamedTuple):
@@ -35,11 +35,11 @@ def rows_of(file: Path, columns: Mapping[str, str] | None = None) -> Iterator[di
     Raises:
         DataError: the file can't be read, or lacks a column that was named.
     """
-    reader = READERS.get(file.suffix.lower())
-    if reader is None:
+    suffix = file.suffix.lower()
+    if suffix not in FORMATS:
         raise DataError(f"{file}: name it .csv, .csv.gz or .parquet")
     try:
-        table = reader(file, **({} if file.suffix == ".parquet" else {"dtype": str}))
+        table = pd.read_parquet(file) if suffix == ".parquet" else pd.read_csv(file, dtype=str)
     except (ValueError, OSError) as error:
         raise DataError(f"{file} can't be read: {error}") from error
     renamed = {theirs: ours for ours, theirs in (columns or {}).items()}

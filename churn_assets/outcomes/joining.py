@@ -84,10 +84,10 @@ def join(
 
 
 def without_ids(table: pd.DataFrame) -> pd.DataFrame:
-    """`Joined.table` with numbers of its own (`customer`) in place of the customers' ids: what is
-    published leads back to nobody, and needs no erasing."""
+    """`Joined.table` with numbers of its own (`customer`) in place of the ids of customers and
+    decisions: what is published leads back to nobody, and needs no erasing."""
     numbers = pd.Series(pd.factorize(table["customer_id"])[0], table.index, "int64")
-    return table.drop(columns="customer_id").assign(customer=numbers)
+    return table.drop(columns=["customer_id", "decision_id"]).assign(customer=numbers)
 
 
 def customers_of(table: pd.DataFrame) -> pd.DataFrame:

@@ -184,7 +184,7 @@ def _segments(customers: Customers) -> list[dict[str, Any]]:
 
     Bands are those of what was known before the draw; one with too few customers is left out.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, members in _bands(customers):
         treated = customers.treated[members]
         try:

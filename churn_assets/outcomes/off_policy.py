@@ -202,9 +202,10 @@ def fitted_rewards(log: Log, features: Floats, seed: int = 42) -> Floats:
     design = np.hstack([np.ones((len(log), 1)), standard])
     penalty = RIDGE * np.eye(design.shape[1])
     penalty[0, 0] = 1e-9
-    expected = np.zeros(log.propensities.shape)
+    actions = log.propensities.shape[1]
+    expected = np.zeros((len(log), actions))
     for k in range(FOLDS):
-        for action in range(expected.shape[1]):
+        for action in range(actions):
             rows = (log.actions == action) & (fold != k)
             x = design[rows]
             fitted = np.linalg.solve(x.T @ x + penalty, x.T @ log.rewards[rows])

@@ -52,7 +52,11 @@ def judge_policies(
         and `left_out`, how many there were.
     """
     known = table[table["known"]].drop_duplicates("customer")
-    mine = known[(known["release_id"] == release_id) & ~known["baseline"].astype(bool)]
+    mine = known[
+        (known["release_id"] == release_id)
+        & ~known["baseline"].astype(bool)
+        & (known["source"] != "campaign")  # an allocation under common limits, not the policy
+    ]
     if mine.empty:
         return {"policies": {}, "decisions": 0, "left_out": len(known)}
     states = np.array(mine["observation"].tolist(), np.float64)

@@ -14,7 +14,6 @@ def _moment(*, nullable: bool = True) -> pa.Column:
 
 OUTCOMES = pa.DataFrameSchema(
     {
-        "decision_id": pa.Column(str, pa.Check.str_matches(r"^[0-9a-f]{32}$"), unique=True),
         "time": _moment(nullable=False),
         "customer": pa.Column("int64", pa.Check.ge(0)),
         "group": pa.Column(str, pa.Check.isin(["treated", "control"]), nullable=True, coerce=False),

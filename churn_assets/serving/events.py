@@ -65,7 +65,8 @@ class FeedbackEvent(Strict):
     )
     decision_id: str | None = Field(
         None,
-        pattern=r"^[0-9a-f]{32}$",
+        max_length=128,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$",
         description="`metadata.decision_id` of the decision; without it the event counts for the "
         "customer's last contact",
         examples=["5f0c9a7be1d84f0b8f6d3f0e2a9c4b17"],

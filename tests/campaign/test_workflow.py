@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,17 @@ import pytest
 
 from churn_assets.campaign.config import CampaignConfig, Channel
 from churn_assets.campaign.contact_list import DANGEROUS, LIST, list_bytes, name_tag, write_list
+from churn_assets.campaign.feed import LedgerFeed
 from churn_assets.campaign.history import Event
 from churn_assets.campaign.ledger import Ledger
 from churn_assets.campaign.plan import Plan
 from churn_assets.campaign.workflow import CampaignError, Campaigns
 from churn_assets.domain.experiment import CONTROL, ExperimentConfig, group_of
 from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.serving.decision_log import parts
 from churn_assets.serving.engine import RetentionEngine
+from churn_assets.serving.events import FeedbackEvent
+from churn_assets.serving.feedback import open_feedback_log
 from churn_assets.serving.schemas import PredictRequest
 from churn_assets.storage.local import LocalArtifactStore
 
@@ -317,3 +322,47 @@ def test_a_cell_that_a_spreadsheet_would_run_is_defused(begin: str) -> None:
     [read] = csv.DictReader(io.StringIO(content, newline=""))
     assert read["message_filled"] == f"'{begin}cmd|' /C calc'!A0"
     assert read["message"] == "ok"
+
+
+def test_an_approved_plan_is_in_the_decision_log(
+    desk: Desk, store: LocalArtifactStore, tmp_path: Path
+) -> None:
+    """Everybody whom it could have contacted, and the control group beside them; approved twice,
+    logged once. Who opted out is in neither group."""
+    gone = customers_of(desk().planner(NOW).plan(curves=False))[0]
+    experiment = ExperimentConfig(enabled=True, control_share=0.4)
+    campaigns = desk(experiment, people=people(tmp_path, f"{gone},,,yes\n"))
+    plan = campaigns.plan(NOW, "Ana", curves=False)
+    for _ in range(2):
+        campaigns.approve(None, "Eva", NOW)
+    logged = parts.read(store).to_pylist()  # other tests' plans, too
+    rows = [row for row in logged if row["decision_id"].startswith(f"{plan.plan_id}:")]
+    found = {row["customer_id"]: row for row in rows}
+    assert len(found) == len(rows)
+    assert {name for name, row in found.items() if row["contact"]} == set(customers_of(plan))
+    assert {row["group"] for row in rows} == {"treated", "control"}
+    assert not any(row["contact"] for row in rows if row["group"] == "control")
+    assert all(row["group"] == group_of(name, experiment, NOW) for name, row in found.items())
+    assert gone not in found
+    contact = plan.contacts.to_pylist()[0]
+    assert found[contact["customer_id"]]["decision_id"] == contact["decision_id"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"), [("unsubscribed", "opted_out"), ("delivered", None), ("sent", "sent")]
+)
+def test_the_ledger_is_told_by_its_own_words(
+    store: LocalArtifactStore, tmp_path: Path, kind: str, told: str | None
+) -> None:
+    """Who unsubscribes by POST /feedback isn't contacted again; a delivery is no second contact."""
+    ledger = Ledger.open("", tmp_path)
+    event = FeedbackEvent(
+        event_id="e1", customer_id="C1", kind=kind, occurred_at="2026-03-01T10:00:00+00:00"
+    )
+    with closing(LedgerFeed(open_feedback_log(store, tmp_path), ledger)) as feed:
+        assert feed.record(event.event_id, event.model_dump_json()) == "stored"
+        assert len(feed.events()) == 1
+    history = ledger.histories(["C1"]).get("C1")
+    assert bool(history and history.opted_out) is (told == "opted_out")
+    assert (len(history.contacts) if history else 0) == (told == "sent")
+    ledger.close()

@@ -25,6 +25,7 @@ def served(seed: int, count: int, share: float) -> pd.DataFrame:
         {
             "customer": np.arange(count),
             "known": True,
+            "source": "api",
             "release_id": "r1",
             "baseline": False,
             "observation": list(customers.states),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,9 +14,32 @@ from churn_assets.cli.errors import PlainErrors, fail
 from churn_assets.cli.releases import open_registry
 from churn_assets.settings import load_settings
 
+if TYPE_CHECKING:
+    from churn_assets.serving.feedback import FeedbackLog
+
 SHOWN = 20
 
 app = typer.Typer(cls=PlainErrors, help=__doc__, no_args_is_help=True)
+
+
+@contextmanager
+def _feedback() -> Iterator[FeedbackLog]:
+    """Reported events, of which the contact ledger is told, too."""
+    from churn_assets.campaign.feed import LedgerFeed
+    from churn_assets.campaign.ledger import Ledger, LedgerError
+    from churn_assets.serving.feedback import open_feedback_log
+
+    settings = load_settings()
+    try:
+        ledger = Ledger.open(settings.campaign.ledger.get_secret_value(), settings.home)
+        try:
+            log = LedgerFeed(open_feedback_log(open_registry().store, settings.home), ledger)
+            with closing(log):
+                yield log
+        finally:
+            ledger.close()
+    except LedgerError as error:
+        raise fail(error) from error
 
 
 @app.command("import")
@@ -33,12 +57,11 @@ def import_(
     """
     # Imported here: other commands need no pandas.
     from churn_assets.outcomes.importing import record, rows_of
-    from churn_assets.serving.feedback import open_feedback_log
 
     names = dict(pair.split("=", 1) for pair in column or () if "=" in pair)
     if len(names) != len(column or ()):
         raise typer.BadParameter("write --column FIELD=NAME")
-    with closing(open_feedback_log(open_registry().store, load_settings().home)) as log:
+    with _feedback() as log:
         result = record(rows_of(file, names), log)
     typer.echo(f"{result.stored:,} events added, {result.known:,} were there already")
     for number, why in result.refused[:SHOWN]:
@@ -71,10 +94,9 @@ def report() -> None:
 def erase(customer_id: Annotated[str, typer.Argument(help="your own key of the customer")]) -> None:
     """Remove everything that the decision log and the feedback hold about one customer."""
     from churn_assets.serving.decision_log import parts
-    from churn_assets.serving.feedback import open_feedback_log
 
     store = open_registry().store
     decisions = parts.erase(store, customer_id, datetime.now(UTC))
-    with closing(open_feedback_log(store, load_settings().home)) as log:
+    with _feedback() as log:
         events = log.erase(customer_id)
     typer.echo(f"{decisions:,} decisions and {events:,} events about this customer are erased")

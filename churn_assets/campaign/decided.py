@@ -1,0 +1,67 @@
+"""An approved plan as decisions in the log: about everybody whom it could have contacted, and the
+control group beside them, so that the campaign can be compared with leaving people alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from churn_assets.campaign.eligibility import RULES
+from churn_assets.campaign.plan import Plan
+from churn_assets.domain.experiment import ExperimentConfig, group_of
+from churn_assets.domain.offers import OFFER_PERCENTAGES
+from churn_assets.domain.value import MONTHS_OF_VALUE
+from churn_assets.serving.decision_log.records import COLUMNS, Record
+
+EARLIER = tuple(RULES)[: tuple(RULES).index("control_group")]
+"""Rules that are tried in both groups."""
+
+
+def decisions_of(
+    plan: Plan, predictions: pa.Table, experiment: ExperimentConfig, now: datetime
+) -> list[Record]:
+    """A record for every predicted customer: contacted by the plan, or not.
+
+    Left out are those whom a rule excludes that is tried before the control group is (an opt-out,
+    say): it excludes them in either group, so they say nothing about contacting. Whom a later rule
+    excludes is there, not contacted: that rule was never tried on the control group, and leaving
+    out the treated alone would make the groups unlike.
+
+    Args:
+        predictions: the table of the latest predictions.
+        experiment: as it is in force; its groups are recorded while it runs.
+        now: aware; when the plan was approved.
+    """
+    contacts = {row["customer_id"]: row for row in plan.contacts.to_pylist()}
+    excluded = {row["customer_id"] for row in plan.excluded.to_pylist() if row["rule"] in EARLIER}
+    drawn = experiment.enabled
+    records = []
+    for row in predictions.to_pylist():
+        identity = row["customer_id"]
+        contact = contacts.get(identity)
+        if contact is None and identity in excluded:
+            continue
+        value = {
+            "decision_id": f"{plan.plan_id}:{identity}",
+            "time": now.astimezone(UTC),
+            "source": "campaign",
+            "release_id": row["release_id"],
+            "policy": "campaign",
+            "baseline": False,
+            "customer_id": identity,
+            "group": group_of(identity, experiment, now) if drawn else None,
+            "period": experiment.period(now) if drawn else None,
+            "control_share": experiment.control_share if drawn else None,
+            "observation": [row["churn_risk"], *(row[f"accept_prob_{i}"] for i in range(4))],
+            "contact": contact is not None,
+            "offer_level": OFFER_PERCENTAGES.index(contact["offer_percentage"]) if contact else 0,
+            "delay_days": 0,
+            "propensity": 1.0,
+            "churn_risk": row["churn_risk"],
+            "customer_value": MONTHS_OF_VALUE * row["monthly_charges"],
+            "expected_value": contact["expected_value"] if contact else 0.0,
+            "expected_cost": contact["expected_cost"] if contact else 0.0,
+        }
+        records.append(tuple(value.get(name) for name in COLUMNS))
+    return records
