@@ -18,6 +18,7 @@ import pytest
 from churn_assets.predictors.scoring.features import encode
 from churn_assets.predictors.scoring.held_out import read_out_of_fold
 from churn_assets.predictors.scoring.scorers import RiskScorer
+from churn_assets.release.bundle import ReleaseError
 from churn_assets.release.config import ScoringConfig
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.bulk.scoring import run as run_predictions
@@ -31,6 +32,7 @@ from tests.api.server import Server, running, wait_for
 from tests.cli.conftest import clean_environment
 from tests.customers.conftest import as_csv, made_rows
 from tests.customers.own_company import Company, make_company
+from tests.release.small_release import write_dataset
 
 CUSTOMER = {
     "customer_id": "A10001",
@@ -185,6 +187,17 @@ def test_only_active_customers_are_predicted_with_risk_out_of_fold(
     assert not np.allclose(seen, unseen, atol=1e-3)
 
 
+def test_customers_of_another_contract_are_not_scored(
+    company: Company, home: Path, tmp_path: Path
+) -> None:
+    """After a change of CHURN_CUSTOMERS, before the first release of the new contract."""
+    folder = ReleaseRegistry(LocalArtifactStore(home / "store")).folder()
+    write_dataset(tmp_path / "ibm", "telco_customers")
+    inputs = {"release": folder, "active_customers": tmp_path / "ibm"}
+    with pytest.raises(ReleaseError, match="of Lighthouse Broadband, the customers of IBM Telco"):
+        run_predictions(inputs, tmp_path, ScoringConfig())
+
+
 def test_the_release_names_no_customer(home: Path, company: Company) -> None:
     """It is handed on: neither the out-of-fold risks nor the golden requests name anybody."""
     folder = ReleaseRegistry(LocalArtifactStore(home / "store")).folder()
@@ -250,7 +263,8 @@ def test_predict_takes_the_company_s_own_file(home: Path, tmp_path: Path) -> Non
     contract refuses goes to a file, as ever."""
     rows = made_rows(6, seed=9)
     rows[2]["Plan"] = "Gold"
-    (tmp_path / "mine.csv").write_text(as_csv(rows, delimiter=";"))
+    table = as_csv(rows, delimiter=";").replace("Monthly Fee", "Monthly  Fee")  # as some export it
+    (tmp_path / "mine.csv").write_text(table)
     command = ["predict", "mine.csv", "--format", "json"]
     done = subprocess.run(
         [sys.executable, "-c", "from churn_assets.cli import app; app()", *command],

@@ -197,11 +197,12 @@ def _fields_of(columns: Sequence[str], form: Form) -> list[str]:
     """The field of each column, empty for one that is passed over; raises ValueError for a header
     that can't be one of customers."""
     fields = form.model.model_fields
-    found = [name if name in fields else form.field_of.get(name, "") for name in columns]
+    theirs = [form.field_of.get(" ".join(name.split()), "") for name in columns]
+    found = [c if c in fields else own for c, own in zip(columns, theirs, strict=True)]
     doubled = sorted({name for name in columns if columns.count(name) > 1})
     doubled += sorted({name for name in found if name and found.count(name) > 1})
     unknown = [c for c, name in zip(columns, found, strict=True) if not name and c not in NOTES]
-    if any(name not in fields for name in columns if name in form.field_of):
+    if any(own and c not in fields for c, own in zip(columns, theirs, strict=True)):
         unknown = []  # the company's own table, which has more than models read
     needed = [name for name, field in fields.items() if field.is_required()]
     missing = [name for name in needed if name not in found and not _is_number_of(name, form)]
