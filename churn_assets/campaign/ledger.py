@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -297,7 +297,7 @@ def recent_contacts(
     return found
 
 
-def _event(row: Mapping[str, Any]) -> Event:
+def _event(row: sa.RowMapping) -> Event:
     return Event.model_validate({**row, "occurred_at": datetime.fromisoformat(row["occurred_at"])})
 
 
