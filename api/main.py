@@ -34,6 +34,7 @@ from api.security import Keyring, RateLimiter
 from churn_assets.campaign.feed import LedgerFeed
 from churn_assets.campaign.ledger import Ledger
 from churn_assets.campaign.opening import open_campaigns
+from churn_assets.datasets.errors import DataError
 from churn_assets.domain.plain_errors import WrongSettingError, describe, one_line_exit
 from churn_assets.release import kill_switch
 from churn_assets.serving.decision_log.writer import DecisionWriter
@@ -48,7 +49,7 @@ WATCH_SECONDS = 5.0  # between looks whether feedback can be stored again
 
 def create_app() -> FastAPI:
     """The app for the settings of the environment; a wrong one ends the process with one line."""
-    with one_line_exit():
+    with one_line_exit(DataError):
         return build_app(load_settings())
 
 

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
 
-from churn_assets.campaign.ledger import LedgerError
+from churn_assets.campaign.errors import LedgerError
 from churn_assets.serving.feedback import FeedbackLog
 from churn_assets.storage.protocol import ArtifactError
 

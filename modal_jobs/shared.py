@@ -43,7 +43,9 @@ SERVING_PACKAGES = (
     "pyarrow",
     "pydantic",
     "pydantic-settings",
+    "pyyaml",
     "safetensors",
+    "scipy",  # a campaign is planned over HTTP, too
     "SQLAlchemy",
     "tzdata",
 )

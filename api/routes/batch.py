@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from api.campaigns import ContactLookup
 from api.deps import Admitted, services_of, serving_of
 from api.errors import ApiError, JsonResponse, documented
 from api.parsing import BodyRoute
-from churn_assets.campaign.known import complete
+from churn_assets.campaign.known import complete_all
 from churn_assets.serving.bulk.batch import BatchRequest, BatchResponse, answer_batch
 
 
@@ -49,9 +47,8 @@ async def predict_batch(batch: BatchRequest, request: Request) -> Response:
     # In a thread: the event loop keeps answering single requests meanwhile. The kill switch is read
     # there: it may be thrown while the batch waits for its turn.
     def task() -> dict[str, Any]:
-        customers, told = _completed(
-            batch.customers, services.contacts, engine.assessor.params.cooldown_days
-        )
+        cooldown = engine.assessor.params.cooldown_days
+        customers, told = complete_all(batch.customers, services.contacts.many, cooldown)
         asked = batch.model_copy(update={"customers": customers})
         answer = answer_batch(
             engine,
@@ -66,21 +63,3 @@ async def predict_batch(batch: BatchRequest, request: Request) -> Response:
         return answer
 
     return JsonResponse(await services.batches.run(task))
-
-
-def _completed(
-    customers: list[Any], contacts: ContactLookup, cooldown_days: float
-) -> tuple[list[Any], dict[int, dict[str, Any]]]:
-    """The customers with what the ledger knows of them, and by index what is said of that."""
-    named = {
-        i: customer["customer_id"]
-        for i, customer in enumerate(customers)
-        if type(customer) is dict and isinstance(customer.get("customer_id"), str)
-    }
-    histories = contacts.many(list(named.values()))
-    whole, told, now = list(customers), {}, datetime.now(UTC)
-    for i, customer_id in named.items():
-        if customer_id in histories:
-            added, told[i] = complete(customers[i], histories[customer_id], now, cooldown_days)
-            whole[i] = customers[i] | added
-    return whole, told

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from churn_assets.campaign.history import History
@@ -36,3 +36,28 @@ def complete(
         "from_caller": sorted([*counted, *told]),
         "opted_out": history.opted_out,
     }
+
+
+def complete_all(
+    customers: Sequence[Any],
+    histories_of: Callable[[list[str]], Mapping[str, History]],
+    cooldown_days: float,
+) -> tuple[list[Any], dict[int, dict[str, Any]]]:
+    """Customers as callers gave them, good or bad, with what the ledger knows of them now; and by
+    index what the answers' metadata says of that.
+
+    Args:
+        histories_of: customer ids -> the histories of those who have one.
+    """
+    named = {
+        i: customer["customer_id"]
+        for i, customer in enumerate(customers)
+        if type(customer) is dict and isinstance(customer.get("customer_id"), str)
+    }
+    histories = histories_of(list(named.values()))
+    whole, told, now = list(customers), {}, datetime.now(UTC)
+    for i, customer_id in named.items():
+        if customer_id in histories:
+            added, told[i] = complete(customers[i], histories[customer_id], now, cooldown_days)
+            whole[i] = customers[i] | added
+    return whole, told

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict
 
+from churn_assets.campaign.errors import LedgerError
 from churn_assets.campaign.history import Event, History
 
 PRIVATE = 0o600
@@ -55,10 +56,6 @@ STEPS = sa.Table(
     sa.Column("who", sa.String(128), nullable=False),
     sa.Column("at", sa.String(32), nullable=False),
 )
-
-
-class LedgerError(RuntimeError):
-    """The ledger can't be read or written, or refuses what was asked; one line."""
 
 
 class Step(BaseModel):
@@ -300,7 +297,7 @@ def recent_contacts(
     return found
 
 
-def _event(row: Mapping[str, Any]) -> Event:
+def _event(row: sa.RowMapping) -> Event:
     return Event.model_validate({**row, "occurred_at": datetime.fromisoformat(row["occurred_at"])})
 
 

@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
 
+from churn_assets.campaign.errors import PeopleError
+
 YES = frozenset({"yes", "y", "true", "1"})
 NO = frozenset({"no", "n", "false", "0"})
 COLUMNS = ("first_name", "zone", "opt_out", "consent", "complained_on")
-
-
-class PeopleError(ValueError):
-    """A table of people that can't be used; one line with file and row."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from churn_assets.campaign.config import CampaignConfig
 from churn_assets.campaign.contact_list import contact_rows, name_tag
 from churn_assets.campaign.decided import decisions_of
 from churn_assets.campaign.eligibility import NOBODY, RULES, Crowd, Terms, Window, eligible
+from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.history import PLANNED, Event
 from churn_assets.campaign.ledger import (
     Ledger,
@@ -50,10 +51,6 @@ from churn_assets.storage.protocol import ARTIFACT, Artifact, ArtifactStore
 from churn_assets.storage.scratch import scratch_folder
 
 ASSET = "campaign_plan"
-
-
-class CampaignError(RuntimeError):
-    """What was asked can't be done with the plan as it is; one line that says what to do."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from churn_assets.cli.answers import to_json
-from churn_assets.cli.errors import PlainErrors, fail
+from churn_assets.cli.errors import PlainErrors
 from churn_assets.cli.releases import open_registry
 from churn_assets.settings import load_settings
 
@@ -50,28 +50,20 @@ By = Annotated[
 
 @contextmanager
 def _campaigns(**changes: Any) -> Iterator[Campaigns]:
-    """The settings' campaigns with some limits changed; expected errors end in one line."""
-    from churn_assets.campaign.ledger import Ledger, LedgerError
+    """The settings' campaigns with some limits changed."""
+    from churn_assets.campaign.ledger import Ledger
     from churn_assets.campaign.opening import open_campaigns
-    from churn_assets.campaign.people import PeopleError
-    from churn_assets.campaign.workflow import CampaignError
 
     settings = load_settings()
     config = settings.campaign.model_copy(
         update={name: value for name, value in changes.items() if value is not None}
     )
+    ledger = Ledger.open(config.ledger.get_secret_value(), settings.home)
     try:
-        ledger = Ledger.open(config.ledger.get_secret_value(), settings.home)
-        try:
-            zone = settings.api.default_time_zone
-            store = open_registry().store
-            yield open_campaigns(
-                store, ledger, config, settings.customers, zone, settings.experiment
-            )
-        finally:
-            ledger.close()
-    except (CampaignError, LedgerError, PeopleError) as error:
-        raise fail(error) from error
+        store, zone = open_registry().store, settings.api.default_time_zone
+        yield open_campaigns(store, ledger, config, settings.customers, zone, settings.experiment)
+    finally:
+        ledger.close()
 
 
 @app.command()

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from churn_assets.campaign.errors import CampaignError, LedgerError, PeopleError
 from churn_assets.datasets.errors import DataError, SourceUnavailableError
 from churn_assets.domain.plain_errors import WrongSettingError, describe
 from churn_assets.release.bundle import ReleaseError
@@ -20,6 +21,9 @@ EXPECTED = (
     ReleaseError,
     DataError,
     SourceUnavailableError,
+    CampaignError,
+    LedgerError,
+    PeopleError,
 )
 
 

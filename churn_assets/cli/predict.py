@@ -139,6 +139,8 @@ def engine_asker() -> Iterator[Ask]:
     """
     from pydantic import ValidationError
 
+    from churn_assets.campaign.known import complete_all
+    from churn_assets.campaign.ledger import Ledger
     from churn_assets.serving.bulk.batch import BatchRequest, answer_batch
     from churn_assets.serving.decision_log.writer import DecisionWriter
     from churn_assets.serving.engine import RetentionEngine
@@ -155,7 +157,19 @@ def engine_asker() -> Iterator[Ask]:
         else None
     )
 
+    ledger = Ledger.open(settings.campaign.ledger.get_secret_value(), settings.home)
+
     def ask(customers: list[Any]) -> list[dict[str, Any]]:
+        """As over HTTP, with the contact history from the ledger where a row has none."""
+        cooldown = engine.assessor.params.cooldown_days
+        customers, told = complete_all(customers, ledger.histories, cooldown)
+        rows = answers_to(customers)
+        for index, said in told.items():
+            if answer := rows[index]["answer"]:
+                answer["metadata"]["contact_history"] = said
+        return rows
+
+    def answers_to(customers: list[Any]) -> list[dict[str, Any]]:
         if len(customers) == 1:  # as POST /predict: the language model may write it on the spot
             try:
                 request = engine.form.model.model_validate(customers[0])
@@ -171,7 +185,7 @@ def engine_asker() -> Iterator[Ask]:
         ]
         return rows
 
-    with closing(decisions) if decisions else nullcontext():
+    with closing(ledger), closing(decisions) if decisions else nullcontext():
         yield ask
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from churn_assets.campaign.errors import LedgerError
 from churn_assets.campaign.history import Event, History, Kind
-from churn_assets.campaign.ledger import Ledger, LedgerError
+from churn_assets.campaign.ledger import Ledger
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 

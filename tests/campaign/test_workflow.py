@@ -19,11 +19,12 @@ import pytest
 
 from churn_assets.campaign.config import CampaignConfig, Channel
 from churn_assets.campaign.contact_list import DANGEROUS, LIST, list_bytes, name_tag, write_list
+from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.feed import LedgerFeed
 from churn_assets.campaign.history import Event
 from churn_assets.campaign.ledger import Ledger
 from churn_assets.campaign.plan import Plan
-from churn_assets.campaign.workflow import CampaignError, Campaigns
+from churn_assets.campaign.workflow import Campaigns
 from churn_assets.domain.experiment import CONTROL, ExperimentConfig, group_of
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.decision_log import parts

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from churn_assets.campaign.ledger import Ledger
+from churn_assets.serving.schemas import SAMPLE_REQUEST
 from tests.api.conftest import publish_predictions
 from tests.cli.conftest import PROJECT, Churn, clean_environment
 
@@ -99,6 +100,21 @@ def test_killed_in_the_middle_of_a_hand_over(approved: str, churn: Churn, ready:
     with ThreadPoolExecutor(2) as pool:
         assert sum(pool.map(hand_over, range(2))) == 8
     assert contacts(ready) == [1] * 8
+
+
+def test_predict_knows_who_was_handed_over(approved: str, churn: Churn, tmp_path: Path) -> None:
+    """The command reads the ledger as the API does."""
+    file = tmp_path / "list.jsonl"
+    churn("campaign", "export", str(file), "--day", LATER)
+    customer = json.loads(file.read_text(encoding="utf-8").splitlines()[0])["customer_id"]
+    asked = tmp_path / "asked.json"
+    rows = [SAMPLE_REQUEST | {"customer_id": customer}, SAMPLE_REQUEST]
+    asked.write_text(json.dumps(rows), encoding="utf-8")
+    churn("campaign", "handed-over", "--day", LATER)
+    done = churn("predict", str(asked), "--format", "json")
+    known, other = (answer["metadata"] for answer in json.loads(done.stdout))
+    assert "contacts_this_period" in known["contact_history"]["from_ledger"]
+    assert "contact_history" not in other
 
 
 @pytest.mark.parametrize(
