@@ -80,11 +80,12 @@ def lines(seeds: int) -> Iterator[str]:
     yield "| world | method | regret of 10,000 sends | first, last 1,000 |"
     yield "|---|---|---|---|"
     for name, kind in SETTINGS.items():
-        for label, method, settings in (
+        methods: tuple[tuple[str, Method, BanditSettings | None], ...] = (
             ("even shares", "even", None),
             ("Thompson, never forgets", "thompson", BanditSettings(memory=1e12)),
             ("Thompson", "thompson", None),
-        ):
+        )
+        for label, method, settings in methods:
             found = [
                 regret(World.draw(np.random.default_rng(seed), **kind), seed, method, settings)
                 for seed in range(seeds)

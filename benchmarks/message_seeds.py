@@ -81,8 +81,8 @@ def run_chain(config: MessagesConfig, data: DatasetsConfig, folder: Path) -> Rep
         report = out / "report.json"
         if not report.exists():
             out.mkdir(exist_ok=True)
-            stage = importlib.import_module(f"churn_assets.messages.models.{module}")
-            report.write_text(json.dumps(stage.run(inputs, out, config)), encoding="utf-8")
+            program = importlib.import_module(f"churn_assets.messages.models.{module}")
+            report.write_text(json.dumps(program.run(inputs, out, config)), encoding="utf-8")
         reports[stage] = json.loads(report.read_text(encoding="utf-8"))
     return reports
 

@@ -20,8 +20,8 @@ from churn_assets.campaign.allocation import Floats, Ints, Problem
 from churn_assets.campaign.config import Channel
 from churn_assets.campaign.history import History
 from churn_assets.decision.mdp.dynamics import daily_survival
+from churn_assets.decision.mdp.observation import build_states
 from churn_assets.decision.mdp.outcomes import decision_outcomes
-from churn_assets.decision.mdp.state import build_states
 from churn_assets.domain.offers import OFFER_LEVELS, OFFER_PERCENTAGES
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.serving.assessment import HALF_A_CENT, Assessor

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from churn_assets.decision.evaluation.arena import compare
+from churn_assets.decision.evaluation.simulation import compare
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.policy import load_policy

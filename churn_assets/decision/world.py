@@ -37,7 +37,7 @@ def run_environment(
     """Score the active customers and write `train|valid|test.safetensors` (risk, accept, value).
 
     The accept model is asked as at the start of a period, like in serving: the environment lowers
-    acceptance itself (`state.build_states` does the same).
+    acceptance itself (`observation.build_states` does the same).
     """
     # Imported here: only this function reads tables, and the serving side imports this package.
     import pandas as pd

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churn_assets.decision.config import EnvironmentParams
+from churn_assets.decision.mdp.observation import ACCEPT, RISK, build_states
 from churn_assets.decision.mdp.outcomes import decision_outcomes, risks_after_contact
-from churn_assets.decision.mdp.state import ACCEPT, RISK, build_states
 from churn_assets.domain.statistics import Floats, sigmoid
 
 Scenario = Literal["assumed", "none", "harmful"]

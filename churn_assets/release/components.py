@@ -24,7 +24,7 @@ from churn_assets.decision.evaluation.gates import (
     sees_the_customer,
     spend_is_within_the_budget,
 )
-from churn_assets.decision.evaluation.served import Candidate, served_figures
+from churn_assets.decision.evaluation.selection import Candidate, served_figures
 from churn_assets.decision.exact.comparison import Bootstrap, captured_uplift
 from churn_assets.decision.exact.policy_value import evaluate
 from churn_assets.decision.mdp.actions import Policy

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.mdp.actions import LONGEST_DELAY, Decisions, Policy
 from churn_assets.decision.mdp.dynamics import risk_shift
+from churn_assets.decision.mdp.observation import ACCEPT, ANSWER_FIELDS, RISK, Answers, build_states
 from churn_assets.decision.mdp.outcomes import Outcomes, decision_outcomes
-from churn_assets.decision.mdp.state import ACCEPT, ANSWER_FIELDS, RISK, Answers, build_states
 from churn_assets.decision.policy import load_params, load_policy
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.domain.value import MONTHS_OF_VALUE

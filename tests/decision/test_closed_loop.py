@@ -10,7 +10,7 @@ from churn_assets.decision.evaluation.closed_loop import Book, close_the_loop, d
 from churn_assets.decision.exact.policy_value import evaluate
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.environment import Actions
-from churn_assets.decision.mdp.state import Answers
+from churn_assets.decision.mdp.observation import Answers
 from churn_assets.decision.rules.lookahead import TwoContacts
 
 

@@ -26,7 +26,7 @@ from churn_assets.decision.learning.contexts import CONTEXT, feature_spec
 from churn_assets.decision.learning.network import PolicyNetwork
 from churn_assets.decision.learning.network_numpy import NetworkPolicy
 from churn_assets.decision.mdp.customers import Customers
-from churn_assets.decision.mdp.state import COLUMNS
+from churn_assets.decision.mdp.observation import COLUMNS
 from churn_assets.decision.rules.families import PricedGreedy, SegmentTable
 from churn_assets.decision.rules.tuning import retuned
 

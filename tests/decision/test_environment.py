@@ -12,7 +12,7 @@ from churn_assets.decision.mdp.dynamics import daily_survival, reluctance, start
 from churn_assets.decision.mdp.environment import (
     ACTION_SIZES,
     Multipliers,
-    Situation,
+    State,
     VectorRetention,
     _mix,
     branch,
@@ -25,12 +25,12 @@ from churn_assets.domain.statistics import logit, sigmoid
 PARAMS = EnvironmentParams()
 
 
-def situation(risk: float, accept: list[float], contacts: int, spent: int, days: int) -> Situation:
+def state(risk: float, accept: list[float], contacts: int, spent: int, days: int) -> State:
     """One customer, from what a policy would see."""
     fall = reluctance(np.array(contacts), np.array(days), PARAMS)
     hidden = logit(np.array([accept])) + fall
     counts = (np.array([number]) for number in (contacts, spent, days))
-    return Situation(logit(np.array([risk])), hidden, *counts)
+    return State(logit(np.array([risk])), hidden, *counts)
 
 
 @given(st.floats(0.01, 0.95))
@@ -59,11 +59,11 @@ def test_what_follows_depends_on_the_observation_only(
     days: int,
     action: tuple[int, int, int],
 ) -> None:
-    """Why: Markov in the nine numbers. A situation rebuilt from nothing but its observation, as if
+    """Why: Markov in the nine numbers. A state rebuilt from nothing but its observation, as if
     it had another history, has the same probabilities and the same next observations."""
-    original = situation(risk, accept, contacts, spent, days)
+    original = state(risk, accept, contacts, spent, days)
     seen = observe(original, PARAMS)[0]
-    rebuilt = situation(
+    rebuilt = state(
         seen[0], seen[1:5].tolist(), int(seen[8]), round((1 - seen[5]) * 4), int(seen[6])
     )
     first, second = (branch(one, np.array([action]), PARAMS) for one in (original, rebuilt))
@@ -82,9 +82,9 @@ def test_two_histories_with_one_observation_are_one_state() -> None:
     alike after equal contacts; then they must be alike."""
     shift = PARAMS.acceptance_effect
     lower = sigmoid(logit(np.array(0.6)) - shift)
-    accepted = situation(0.6, [0.1, 0.4, 0.6, 0.7], 0, 0, 7)
+    accepted = state(0.6, [0.1, 0.4, 0.6, 0.7], 0, 0, 7)
     after = branch(accepted, np.array([[1, 1, 7]]), PARAMS).accepted
-    refused = situation(
+    refused = state(
         float(sigmoid(logit(lower) - PARAMS.annoyance_effect)), [0.1, 0.4, 0.6, 0.7], 0, 1, 7
     )
     other = branch(refused, np.array([[1, 1, 7]]), PARAMS).refused
@@ -97,7 +97,7 @@ def test_two_histories_with_one_observation_are_one_state() -> None:
 
 def test_acceptance_lowers_and_annoyance_raises_the_risk() -> None:
     """Why: contacts must be worth something, and restraint too."""
-    before = situation(0.4, [0.1, 0.4, 0.6, 0.7], 1, 0, 2)
+    before = state(0.4, [0.1, 0.4, 0.6, 0.7], 1, 0, 2)
     after = branch(before, np.array([[1, 2, 0]]), PARAMS)
     assert after.accepted.score < before.score < after.refused.score
     assert observe(after.refused, PARAMS)[0, 1] < observe(before, PARAMS)[0, 1]
@@ -105,8 +105,8 @@ def test_acceptance_lowers_and_annoyance_raises_the_risk() -> None:
 
 def test_impossible_contacts_do_not_happen() -> None:
     """Why: a closed channel and an unaffordable offer are rules of the world, not penalties."""
-    closed = situation(0.4, [0.1, 0.4, 0.6, 0.7], PARAMS.contact_stop, 0, 7)
-    broke = situation(0.4, [0.1, 0.4, 0.6, 0.7], 1, 3, 7)
+    closed = state(0.4, [0.1, 0.4, 0.6, 0.7], PARAMS.contact_stop, 0, 7)
+    broke = state(0.4, [0.1, 0.4, 0.6, 0.7], 1, 3, 7)
     for stuck, action in ((closed, [1, 0, 0]), (broke, [1, 3, 0])):
         after = branch(stuck, np.array([action]), PARAMS)
         assert after.probability == 0
@@ -236,7 +236,7 @@ def test_customers_are_drawn_by_value_or_alike(draw: str, share: float) -> None:
     assert envs.customer.mean() == pytest.approx(share, abs=4 * np.sqrt(0.25 / count))
     np.testing.assert_allclose(envs.observation[:, 0], pair.risk[envs.customer])
     histories, weights = start_histories(short)
-    here = envs.situation
+    here = envs.state
     for row in np.unique(histories, axis=0):
         expected = weights[(histories == row).all(axis=1)].sum()
         found = (here.contacts == row[0]) & (here.spent == row[1]) & (here.days == row[2])

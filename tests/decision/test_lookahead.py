@@ -7,7 +7,7 @@ from churn_assets.decision.config import PRESETS, EnvironmentParams
 from churn_assets.decision.exact.oracle import solve
 from churn_assets.decision.exact.policy_value import evaluate, evaluate_actions
 from churn_assets.decision.mdp.customers import Customers
-from churn_assets.decision.mdp.state import build_states
+from churn_assets.decision.mdp.observation import build_states
 from churn_assets.decision.rules.families import PricedGreedy
 from churn_assets.decision.rules.lookahead import RetryGreedy, TwoContacts
 from churn_assets.decision.rules.tuning import families

@@ -22,10 +22,10 @@ from churn_assets.decision.exact.policy_value import (
     evaluate_actions,
 )
 from churn_assets.decision.mdp.actions import Decisions, Policy
-from churn_assets.decision.mdp.customers import Customers, representative
+from churn_assets.decision.mdp.customers import Customers, systematic_sample
 from churn_assets.decision.mdp.dynamics import daily_survival, reluctance
 from churn_assets.decision.mdp.environment import Multipliers, VectorRetention
-from churn_assets.decision.mdp.state import FATIGUE
+from churn_assets.decision.mdp.observation import FATIGUE
 from churn_assets.decision.rules.families import AlwaysOffer, NeverContact, PricedGreedy
 from churn_assets.domain.statistics import logit, sigmoid
 
@@ -263,6 +263,6 @@ def test_a_sample_stands_for_the_whole_base() -> None:
     params = EnvironmentParams(cooldown_days=2, contact_cap=1)
     rule = PricedGreedy(params=params, price=1.0)
     whole = evaluate(rule, base, params).mean("spend")
-    sampled = evaluate(rule, representative(base, 300), params).mean("spend")
+    sampled = evaluate(rule, systematic_sample(base, 300), params).mean("spend")
     assert sampled == pytest.approx(whole, rel=0.03)
-    assert representative(base, 600) is base
+    assert systematic_sample(base, 600) is base

@@ -22,8 +22,8 @@ from churn_assets.decision.learning.network_numpy import (
 )
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers
+from churn_assets.decision.mdp.observation import COLUMNS, build_states
 from churn_assets.decision.mdp.outcomes import decision_outcomes
-from churn_assets.decision.mdp.state import COLUMNS, build_states
 from churn_assets.decision.policy import (
     load_network,
     load_params,

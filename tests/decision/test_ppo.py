@@ -16,12 +16,12 @@ from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.environment import (
     Branches,
     Multipliers,
-    Situation,
+    State,
     VectorRetention,
     branch,
     observe,
 )
-from churn_assets.decision.mdp.state import RISK
+from churn_assets.decision.mdp.observation import RISK
 
 QUICK = PpoConfig(
     customers=64, horizon=8, updates=40, minibatch=128, dual_every=10, dual_customers=8, hidden=32
@@ -91,7 +91,7 @@ def test_expected_rewards_and_next_values_are_the_simulations_means(
     trainer = Trainer(customers, params, QUICK, seed=0)
     price = rng.uniform(0, 3, count)
     envs = VectorRetention(customers, params, count, seed=5, multipliers=Multipliers(0, 0))
-    before, value = envs.situation, envs.value
+    before, value = envs.state, envs.value
     actions = rng.integers(0, [2, 4, 8], size=(count, 3))
     actions[:, 0] = contacted
     outcome = branch(before, actions, params)
@@ -124,8 +124,8 @@ def test_leaving_a_customer_alone_has_no_shaped_reward(
     trainer = Trainer(customers, params, QUICK, 0)
     envs = VectorRetention(customers, params, 50)
     actions = np.tile([0, 0, 4], (50, 1))
-    outcome = branch(envs.situation, actions, params)
-    steps = as_steps(params, envs.situation, outcome, actions, np.linspace(0, 5, 50))
+    outcome = branch(envs.state, actions, params)
+    steps = as_steps(params, envs.state, outcome, actions, np.linspace(0, 5, 50))
     reward = trainer.expected_rewards(steps)
     np.testing.assert_allclose(reward, -QUICK.reward_scale * params.decision_cost)
     assert (trainer.over_cap(steps) == 0).all()
@@ -198,14 +198,14 @@ def test_advantages_are_standardised_among_like_prices() -> None:
 
 def as_steps(
     params: EnvironmentParams,
-    before: Situation,
+    before: State,
     outcome: Branches,
     actions: np.ndarray,
     price: np.ndarray,
 ) -> Steps:
     """One step of each environment, as a roll-out keeps it."""
-    situations = (before, outcome.accepted, outcome.refused)
-    views = [observe(one, params) for one in situations]
+    states = (before, outcome.accepted, outcome.refused)
+    views = [observe(one, params) for one in states]
     none = np.zeros((1, len(price)), dtype=bool)
     return Steps(params, views, outcome, actions, torch.zeros(len(price)), price, none)
 

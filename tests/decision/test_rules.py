@@ -9,7 +9,7 @@ from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.exact.calibration import CLOSE
 from churn_assets.decision.exact.policy_value import evaluate
 from churn_assets.decision.mdp.customers import Customers
-from churn_assets.decision.mdp.state import build_states
+from churn_assets.decision.mdp.observation import build_states
 from churn_assets.decision.rules import tuning
 from churn_assets.decision.rules.bandit import ACCEPT_EDGES, RISK_EDGES, learn_segments
 from churn_assets.decision.rules.families import (

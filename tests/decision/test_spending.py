@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.evaluation.arena import play
+from churn_assets.decision.evaluation.simulation import play
 from churn_assets.decision.evaluation.spending import period_spend
 from churn_assets.decision.exact.policy_value import evaluate
 from churn_assets.decision.mdp.customers import Customers

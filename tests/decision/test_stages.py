@@ -15,7 +15,7 @@ from churn_assets.decision import world
 from churn_assets.decision.config import PRESETS, DecisionConfig, EnvironmentParams
 from churn_assets.decision.evaluation import gates, report
 from churn_assets.decision.evaluation.diagnostics import Visits
-from churn_assets.decision.evaluation.served import (
+from churn_assets.decision.evaluation.selection import (
     Candidate,
     choose_served,
     learned_figures,
@@ -27,7 +27,7 @@ from churn_assets.decision.exact.policy_value import METRICS, Evaluation, evalua
 from churn_assets.decision.learning import training
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.groups import Groups
-from churn_assets.decision.mdp.state import BUDGET, COLUMNS
+from churn_assets.decision.mdp.observation import BUDGET, COLUMNS
 from churn_assets.decision.policy import load_policy, load_rule
 from churn_assets.decision.rules.families import NeverContact, PricedGreedy
 from churn_assets.decision.rules.tuning import calibrated

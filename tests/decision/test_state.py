@@ -11,17 +11,17 @@ from churn_assets.decision.evaluation.diagnostics import stressed_params
 from churn_assets.decision.mdp.customers import (
     Customers,
     by_risk_and_acceptance,
-    representative,
+    systematic_sample,
 )
 from churn_assets.decision.mdp.dynamics import start_histories
 from churn_assets.decision.mdp.environment import (
     ACTION_SIZES,
-    Situation,
+    State,
     VectorRetention,
     fresh_start,
     observe,
 )
-from churn_assets.decision.mdp.state import (
+from churn_assets.decision.mdp.observation import (
     ACCEPT,
     BUDGET,
     COLUMNS,
@@ -51,7 +51,7 @@ def test_serving_shows_the_policy_what_the_environment_showed_it(
     histories, _ = start_histories(params)
     for contacts, spent, days in histories[:: len(histories) // 40]:
         counts = (np.full(len(customers), count) for count in (contacts, spent, days))
-        observed = observe(Situation(fresh.score, fresh.accept, *counts), params)
+        observed = observe(State(fresh.score, fresh.accept, *counts), params)
         built = build_states(
             customers.risk,
             customers.accept,
@@ -275,10 +275,10 @@ def test_those_who_stand_for_many_are_picked_by_value() -> None:
     four = Customers(risk, accept, np.array([200.0, 100.0, 600.0, 100.0]))
     # Laid out: 0.1 (100), 0.2 (100), 0.304 (600), 0.31 (200). Marks of two: 250 and 750.
     np.testing.assert_array_equal(by_risk_and_acceptance(four), [1, 3, 2, 0])
-    np.testing.assert_array_equal(representative(four, 2).risk, [0.304, 0.304])
-    np.testing.assert_array_equal(representative(four, 2).value, [250.0, 250.0])
+    np.testing.assert_array_equal(systematic_sample(four, 2).risk, [0.304, 0.304])
+    np.testing.assert_array_equal(systematic_sample(four, 2).value, [250.0, 250.0])
     # Of three: 167, 500 and 833.
-    np.testing.assert_array_equal(representative(four, 3).risk, [0.2, 0.304, 0.31])
+    np.testing.assert_array_equal(systematic_sample(four, 3).risk, [0.2, 0.304, 0.31])
     close = Customers(risk, np.array(accept)[[2, 1, 0, 3]], four.value)  # 0.304 and 0.31: one step
     np.testing.assert_array_equal(by_risk_and_acceptance(close), [1, 3, 2, 0])
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn_assets.decision.mdp.environment import Situation, observe
+from churn_assets.decision.mdp.environment import State, observe
 from churn_assets.domain.statistics import logit
 from churn_assets.messages.shield.brief import MessageBrief
 from churn_assets.messages.writing.bank import ScoredTemplate
@@ -99,7 +99,7 @@ def test_acceptance_is_what_the_environment_shows(
     fresh = engine.assessor.accept.predict([SAMPLE_REQUEST])
     rested = params.cooldown_days if days is None else min(days, params.cooldown_days)
     counts = (np.array([count]) for count in (contacts, 0, rested))
-    shown = observe(Situation(np.zeros(1), logit(fresh), *counts), params)[0, 1:5]
+    shown = observe(State(np.zeros(1), logit(fresh), *counts), params)[0, 1:5]
     metadata = engine.predict(customer, now=NOON, exact=True)["metadata"]
     offers = [a["accept_prob"] for a in metadata["alternatives"][1:]]
     assert offers == pytest.approx(shown.tolist())

@@ -20,7 +20,7 @@ from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.dynamics import Array, affordable
 from churn_assets.decision.mdp.environment import Actions, Multipliers, VectorRetention
-from churn_assets.decision.mdp.state import BUDGET, DAYS, FATIGUE, Answers, build_states
+from churn_assets.decision.mdp.observation import BUDGET, DAYS, FATIGUE, Answers, build_states
 
 
 @dataclass(frozen=True)

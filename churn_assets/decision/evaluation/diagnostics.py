@@ -25,7 +25,7 @@ from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.dynamics import Array
 from churn_assets.decision.mdp.environment import VectorRetention
-from churn_assets.decision.mdp.state import COLUMNS
+from churn_assets.decision.mdp.observation import COLUMNS
 from churn_assets.decision.rules.families import Rule
 from churn_assets.decision.rules.tuning import retuned
 

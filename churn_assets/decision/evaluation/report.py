@@ -30,7 +30,7 @@ from churn_assets.decision.evaluation.diagnostics import (
     stress_runs,
 )
 from churn_assets.decision.evaluation.gates import failed_gates
-from churn_assets.decision.evaluation.served import (
+from churn_assets.decision.evaluation.selection import (
     Candidate,
     choose_served,
     learned_figures,
@@ -41,7 +41,7 @@ from churn_assets.decision.exact.comparison import Bootstrap, captured_uplift
 from churn_assets.decision.exact.pareto import ParetoCurve
 from churn_assets.decision.exact.policy_value import Evaluation, evaluate, summarise
 from churn_assets.decision.learning.network_numpy import NetworkPolicy
-from churn_assets.decision.mdp.customers import Customers, representative
+from churn_assets.decision.mdp.customers import Customers, systematic_sample
 from churn_assets.decision.mdp.groups import Groups
 from churn_assets.decision.policy import load_network, load_rule
 from churn_assets.decision.rules.families import Rule
@@ -113,7 +113,7 @@ def run(
     headline = headline_figures(results, trained, oracle, config)
     calibration = groups.calibration(config.price_customers)
     planned = planner(groups.test, calibration, params)
-    some = representative(groups.test, config.price_customers)
+    some = systematic_sample(groups.test, config.price_customers)
     few = groups.calibration(config.watched_customers)
     loops = {
         candidate.policy.name: closed_loop(
@@ -265,7 +265,10 @@ def diagnose(
 ) -> dict[str, Any]:
     """Monotone spend, where the gap lies, stress: for PPO's chosen seed."""
     policy, rule = result.networks[seed], result.best_rule
-    params, some = policy.spec.params.clean, representative(groups.test, config.watched_customers)
+    params, some = (
+        policy.spec.params.clean,
+        systematic_sample(groups.test, config.watched_customers),
+    )
     price = trained["oracle_price"]
     at_price = int(np.argmin(np.abs(result.curve.prices - price)))
     found, curve = result.runs[seed], result.curve

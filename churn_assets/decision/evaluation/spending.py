@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.evaluation.arena import play
+from churn_assets.decision.evaluation.simulation import play
 from churn_assets.decision.exact.policy_value import evaluate
 from churn_assets.decision.mdp.actions import Policy
-from churn_assets.decision.mdp.customers import Customers, representative
+from churn_assets.decision.mdp.customers import Customers, systematic_sample
 
 Z95 = 1.96
 
@@ -39,7 +39,7 @@ def period_spend(
         ValueError: so few episodes that no customer was played twice.
     """
     clean = params.clean
-    some = representative(base, customers)
+    some = systematic_sample(base, customers)
     ratio = evaluate(policy, some, clean).mean("spend") / params.budget_limit
     played = play(policy, base, clean, episodes, seed=1)
     share = played.discounts / played.value

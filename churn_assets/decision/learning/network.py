@@ -14,7 +14,7 @@ from churn_assets.decision.learning.network_numpy import (
     NetworkPolicy,
     NetworkSpec,
 )
-from churn_assets.decision.mdp.state import COLUMNS
+from churn_assets.decision.mdp.observation import COLUMNS
 
 
 class PolicyNetwork(nn.Module):

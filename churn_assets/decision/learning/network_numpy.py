@@ -16,7 +16,13 @@ from safetensors.numpy import load_file
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.mdp.actions import DELAYS, LONGEST_DELAY, Decisions
 from churn_assets.decision.mdp.dynamics import Array, affordable
-from churn_assets.decision.mdp.state import BUDGET, COLUMNS, FATIGUE, PROBABILITIES, validate_states
+from churn_assets.decision.mdp.observation import (
+    BUDGET,
+    COLUMNS,
+    FATIGUE,
+    PROBABILITIES,
+    validate_states,
+)
 from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.domain.statistics import logit
 

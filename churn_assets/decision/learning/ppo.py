@@ -50,10 +50,10 @@ from churn_assets.decision.learning.rollout import (
     generalised_advantages,
     mean_alive,
 )
-from churn_assets.decision.mdp.customers import Customers, representative
+from churn_assets.decision.mdp.customers import Customers, systematic_sample
 from churn_assets.decision.mdp.dynamics import Array
 from churn_assets.decision.mdp.environment import Actions
-from churn_assets.decision.mdp.state import FATIGUE, RISK
+from churn_assets.decision.mdp.observation import FATIGUE, RISK
 
 Report = Callable[[int, PolicyNetwork, dict[str, float]], None]
 """Called after every update with its number, the network and the training statistics."""
@@ -90,7 +90,7 @@ class Trainer:
         self.network = PolicyNetwork(config.hidden, self.spec.inputs)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=1.0, eps=1e-5)
         self.budget = LagrangeMultiplier(0.0, params.budget_limit, config.budget_rate)
-        self.sample_of_base = representative(customers, config.dual_customers)
+        self.sample_of_base = systematic_sample(customers, config.dual_customers)
         self.fatigue = LagrangeMultiplier(
             config.fatigue_start, config.fatigue_tolerance, config.fatigue_rate
         )
@@ -100,7 +100,7 @@ class Trainer:
         for update in range(self.config.updates):
             left = 1 - update / self.config.updates
             batch, over_cap = self.roll_out()
-            statistics = self.improve(batch, left)
+            statistics = self.update(batch, left)
             if left <= 1 - self.config.dual_from:
                 self.fatigue.update(over_cap)
                 if update % self.config.dual_every == 0:
@@ -237,7 +237,7 @@ class Trainer:
 
     # ---- update ---------------------------------------------------------------------------
 
-    def improve(self, batch: Batch, left: float) -> dict[str, float]:
+    def update(self, batch: Batch, left: float) -> dict[str, float]:
         """Several epochs of clipped updates; `left` falls from 1 to 0 over the training."""
         config = self.config
         rate = config.learning_rate_end + left * (

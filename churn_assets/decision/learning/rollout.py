@@ -13,7 +13,7 @@ from churn_assets.decision.mdp.dynamics import Array
 from churn_assets.decision.mdp.environment import (
     Actions,
     Branches,
-    Situation,
+    State,
     VectorRetention,
     branch,
     observe,
@@ -46,7 +46,7 @@ class World:
 
     envs: VectorRetention
     price: Array
-    _situations: list[Situation] = field(default_factory=list)
+    _situations: list[State] = field(default_factory=list)
     _actions: list[Actions] = field(default_factory=list)
     _prices: list[Array] = field(default_factory=list)
     _ended: list[NDArray[np.bool_]] = field(default_factory=list)
@@ -60,7 +60,7 @@ class World:
 
     def step(self, actions: Actions, next_prices: Array) -> None:
         """Act (n, 3); episodes that begin after it have `next_prices` (n,)."""
-        self._situations.append(self.envs.situation)
+        self._situations.append(self.envs.state)
         self._actions.append(actions)
         self._prices.append(self.price)
         ended = self.envs.step(actions).terminated
@@ -69,13 +69,13 @@ class World:
 
     def steps(self, log_prob: Tensor) -> Steps:
         """All steps so far, with the log-probabilities (B,) of their actions."""
-        params, before = self.envs.params, stack_situations(self._situations)
+        params, before = self.envs.params, stack_states(self._situations)
         actions = np.concatenate(self._actions)
         outcome = branch(before, actions, params)
-        situations = (before, outcome.accepted, outcome.refused)
+        states = (before, outcome.accepted, outcome.refused)
         return Steps(
             params,
-            [observe(situation, params) for situation in situations],
+            [observe(state, params) for state in states],
             outcome,
             actions,
             log_prob,
@@ -84,10 +84,10 @@ class World:
         )
 
 
-def stack_situations(situations: list[Situation]) -> Situation:
-    """One situation of all rows, in order."""
+def stack_states(states: list[State]) -> State:
+    """One state of all rows, in order."""
     names = ("score", "accept", "contacts", "spent", "days")
-    return Situation(*(np.concatenate([getattr(s, name) for s in situations]) for name in names))
+    return State(*(np.concatenate([getattr(s, name) for s in states]) for name in names))
 
 
 def mean_alive(yes: Array, no: Array, outcome: Branches) -> Array:

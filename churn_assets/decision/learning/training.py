@@ -19,7 +19,7 @@ from churn_assets.decision.exact.policy_value import Evaluation, evaluate, summa
 from churn_assets.decision.learning.calibration import calibrate_policy
 from churn_assets.decision.learning.network import PolicyNetwork, save_network, single_thread
 from churn_assets.decision.learning.ppo import Trainer
-from churn_assets.decision.mdp.customers import Customers, representative
+from churn_assets.decision.mdp.customers import Customers, systematic_sample
 from churn_assets.decision.mdp.groups import Groups
 from churn_assets.domain.statistics import Estimate
 from churn_assets.stages.spec import Progress, silent
@@ -94,9 +94,9 @@ class Yardstick:
     @classmethod
     def of(cls, groups: Groups, params: EnvironmentParams, config: TrainingSettings) -> "Yardstick":
         """Of one preset, from clean sheets."""
-        some = representative(groups.train, config.price_customers)
+        some = systematic_sample(groups.train, config.price_customers)
         price = solve_budget(some, params.clean, 1e-2).price
-        watched = representative(groups.valid, config.watched_customers)
+        watched = systematic_sample(groups.valid, config.watched_customers)
         curve = pareto_curve(watched, params.clean, curve_around(price))
         return cls(price, watched, curve, Bootstrap(curve, config.bootstrap, seed=0))
 

@@ -78,7 +78,7 @@ def concatenate(parts: list[Customers]) -> Customers:
     )
 
 
-def representative(customers: Customers, count: int) -> Customers:
+def systematic_sample(customers: Customers, count: int) -> Customers:
     """`count` customers who stand for equal shares of all value (systematic sampling by size).
 
     The customers are laid out by risk and acceptance, each as long as their value, and picked at

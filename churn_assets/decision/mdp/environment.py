@@ -46,7 +46,7 @@ class Multipliers:
 
 
 @dataclass(frozen=True)
-class Situation:
+class State:
     """Where N customers stand: all that the future depends on, and what `observe` shows.
 
     score: (N,) logit of the churn risk. accept: (N, 4) logits of acceptance without history.
@@ -59,9 +59,9 @@ class Situation:
     spent: NDArray[np.int64]
     days: NDArray[np.int64]
 
-    def where(self, condition: NDArray[np.bool_], other: "Situation") -> "Situation":
-        """This situation where the condition holds, the other elsewhere."""
-        return Situation(
+    def where(self, condition: NDArray[np.bool_], other: "State") -> "State":
+        """This state where the condition holds, the other elsewhere."""
+        return State(
             np.where(condition, self.score, other.score),
             np.where(condition[:, None], self.accept, other.accept),
             np.where(condition, self.contacts, other.contacts),
@@ -74,14 +74,14 @@ class Situation:
 class Branches:
     """What an action leads to before chance decides: two answers, then survival.
 
-    accepted, refused: the situations after the wait (equal without a contact).
+    accepted, refused: the states after the wait (equal without a contact).
     probability: (N,) P(accepted), 0 without a contact.
     alive_accepted, alive_refused: (N,) P(neither churn nor period end during the wait).
     discount: (N,) share of value paid if accepted. fixed_cost: (N,) attention and decision cost.
     """
 
-    accepted: Situation
-    refused: Situation
+    accepted: State
+    refused: State
     probability: Array
     alive_accepted: Array
     alive_refused: Array
@@ -113,50 +113,50 @@ class Step:
     fatigue_violation: Array
 
 
-def fresh_start(customers: Customers, params: EnvironmentParams) -> Situation:
+def fresh_start(customers: Customers, params: EnvironmentParams) -> State:
     """The customers with a clean sheet: nobody contacted, nothing spent."""
     none = np.zeros(len(customers), dtype=np.int64)
     rested = np.full(len(customers), params.cooldown_days)
-    return Situation(logit(customers.risk), logit(customers.accept), none, none, rested)
+    return State(logit(customers.risk), logit(customers.accept), none, none, rested)
 
 
-def observe(situation: Situation, params: EnvironmentParams) -> Array:
+def observe(state: State, params: EnvironmentParams) -> Array:
     """(N, 9) the specification's state."""
-    fall = reluctance(situation.contacts, situation.days, params)
+    fall = reluctance(state.contacts, state.days, params)
     return np.column_stack(
         [
-            sigmoid(situation.score),
-            sigmoid(situation.accept - fall[:, None]),
-            1 - situation.spent / (spend_levels(params) - 1),
-            situation.days,
-            situation.days < params.cooldown_days,
-            situation.contacts,
+            sigmoid(state.score),
+            sigmoid(state.accept - fall[:, None]),
+            1 - state.spent / (spend_levels(params) - 1),
+            state.days,
+            state.days < params.cooldown_days,
+            state.contacts,
         ]
     )
 
 
-def branch(situation: Situation, actions: Actions, params: EnvironmentParams) -> Branches:
+def branch(state: State, actions: Actions, params: EnvironmentParams) -> Branches:
     """Both answers to an action; a contact or offer that isn't possible doesn't happen."""
     contact, offer, delay = actions.T
     units = offer_units(params)[offer]
-    open_channel = situation.contacts < params.contact_stop
-    fits = situation.spent + units < spend_levels(params)
+    open_channel = state.contacts < params.contact_stop
+    fits = state.spent + units < spend_levels(params)
     contact = (contact == 1) & open_channel & fits
-    fall = reluctance(situation.contacts, situation.days, params)
-    willing = sigmoid(situation.accept[np.arange(len(offer)), offer] - fall)
-    annoyed = params.annoyance_effect * (situation.days < params.cooldown_days)
-    score_yes = situation.score + contact * (annoyed - params.acceptance_effect)
-    score_no = situation.score + contact * params.annoyance_effect
-    contacts = situation.contacts + contact
-    days = np.where(contact, 0, situation.days) + 1 + delay
+    fall = reluctance(state.contacts, state.days, params)
+    willing = sigmoid(state.accept[np.arange(len(offer)), offer] - fall)
+    annoyed = params.annoyance_effect * (state.days < params.cooldown_days)
+    score_yes = state.score + contact * (annoyed - params.acceptance_effect)
+    score_no = state.score + contact * params.annoyance_effect
+    contacts = state.contacts + contact
+    days = np.where(contact, 0, state.days) + 1 + delay
     days = np.minimum(days, params.cooldown_days)
-    spent_yes = situation.spent + contact * units
-    accept = situation.accept
+    spent_yes = state.spent + contact * units
+    accept = state.accept
     closed = contacts >= params.contact_stop
     length = np.where(closed, np.inf, 1.0 + delay)
     return Branches(
-        Situation(score_yes, accept, contacts, spent_yes, days),
-        Situation(score_no, accept, contacts, situation.spent, days),
+        State(score_yes, accept, contacts, spent_yes, days),
+        State(score_no, accept, contacts, state.spent, days),
         willing * contact,
         daily_survival(sigmoid(score_yes), params) ** length,
         daily_survival(sigmoid(score_no), params) ** length,
@@ -227,14 +227,14 @@ class VectorRetention:
         self.counter = np.zeros(self.count, dtype=np.uint64)
         self.customer = np.zeros(self.count, dtype=np.int64)
         blank = np.zeros(self.count, dtype=np.int64)
-        self.situation = Situation(np.zeros(self.count), np.zeros((self.count, 4)), *[blank] * 3)
+        self.state = State(np.zeros(self.count), np.zeros((self.count, 4)), *[blank] * 3)
         self._begin(np.ones(self.count, dtype=bool))
         return self.observation
 
     @property
     def observation(self) -> Array:
         """(N, 9) what a policy sees now."""
-        return observe(self.situation, self.params)
+        return observe(self.state, self.params)
 
     @property
     def value(self) -> Array:
@@ -244,7 +244,7 @@ class VectorRetention:
     def step(self, actions: Actions) -> Step:
         """Act in every environment; see `Step`."""
         actions = _checked(actions, self.count)
-        params, before = self.params, self.situation
+        params, before = self.params, self.state
         branches = branch(before, actions, params)
         luck = self._luck()
         accepted = luck[:, 0] < branches.probability
@@ -259,7 +259,7 @@ class VectorRetention:
         reward = reward - self.multipliers.budget * budget_excess
         reward = reward - self.multipliers.fatigue * value * cap_excess
         final = observe(after, params)
-        self.situation = after
+        self.state = after
         self._begin(terminated)
         return Step(
             observation=self.observation if terminated.any() else final,
@@ -274,9 +274,9 @@ class VectorRetention:
             fatigue_violation=cap_excess.astype(np.float64),
         )
 
-    def _excess(self, situation: Situation) -> Array:
+    def _excess(self, state: State) -> Array:
         """Hinge of the budget: currency spent on the customer above the limit."""
-        spent = situation.spent * self.params.spend_unit
+        spent = state.spent * self.params.spend_unit
         return self.value * np.maximum(spent - self.params.budget_limit, 0)
 
     def _luck(self) -> Array:
@@ -291,8 +291,8 @@ class VectorRetention:
         customer = np.searchsorted(self._customer_edges, luck[:, 0], side="right")
         history = self._histories[np.searchsorted(self._history_edges, luck[:, 1], side="right")]
         self.customer = np.where(fresh, customer, self.customer)
-        begun = Situation(self._scores[customer], self._accepts[customer], *history.T)
-        self.situation = begun.where(fresh, self.situation)
+        begun = State(self._scores[customer], self._accepts[customer], *history.T)
+        self.state = begun.where(fresh, self.state)
 
 
 def _checked(actions: Actions, count: int) -> Actions:

@@ -10,7 +10,7 @@ from churn_assets.decision.mdp.customers import (
     Customers,
     by_risk_and_acceptance,
     concatenate,
-    representative,
+    systematic_sample,
 )
 from churn_assets.domain.splits import SPLITS
 
@@ -41,7 +41,7 @@ class Groups:
     def calibration(self, count: int) -> Customers:
         """Equal shares of value of one half of training and validation: rules are tuned, and every
         policy is priced to the budget, on these."""
-        return representative(self._every_second(0), count)
+        return systematic_sample(self._every_second(0), count)
 
     def checking(self) -> Customers:
         """The other half, in the order of risk and acceptance: spend is checked on these.

@@ -10,7 +10,7 @@ import numpy as np
 
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.mdp.dynamics import Array
-from churn_assets.decision.mdp.state import ACCEPT, COOLDOWN, RISK, validate_states
+from churn_assets.decision.mdp.observation import ACCEPT, COOLDOWN, RISK, validate_states
 from churn_assets.domain.statistics import logit, sigmoid
 
 
@@ -32,7 +32,7 @@ def decision_outcomes(states: Array, values: Array, params: EnvironmentParams) -
     """Expected outcome of not contacting and of each offer.
 
     Args:
-        states: (N, 9), see `state.py`.
+        states: (N, 9), see `observation.py`.
         values: (N,) yearly value of each customer in currency (12 x monthly charge), >= 0.
         params: the environment that the policy was made for.
 

@@ -12,7 +12,7 @@ from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.dynamics import Array
 from churn_assets.decision.mdp.environment import VectorRetention
-from churn_assets.decision.mdp.state import COOLDOWN, FATIGUE, RISK
+from churn_assets.decision.mdp.observation import COOLDOWN, FATIGUE, RISK
 from churn_assets.decision.rules.families import SegmentTable
 
 RISK_EDGES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)

@@ -15,8 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.mdp.actions import LONGEST_DELAY, Decisions
 from churn_assets.decision.mdp.dynamics import Array, affordable
-from churn_assets.decision.mdp.outcomes import expected_retention
-from churn_assets.decision.mdp.state import (
+from churn_assets.decision.mdp.observation import (
     ACCEPT,
     BUDGET,
     COOLDOWN,
@@ -25,6 +24,7 @@ from churn_assets.decision.mdp.state import (
     RISK,
     validate_states,
 )
+from churn_assets.decision.mdp.outcomes import expected_retention
 
 
 class Rule(BaseModel):

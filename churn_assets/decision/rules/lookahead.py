@@ -30,7 +30,7 @@ from churn_assets.decision.mdp.dynamics import (
     risk_shift,
     spend_levels,
 )
-from churn_assets.decision.mdp.state import (
+from churn_assets.decision.mdp.observation import (
     ACCEPT,
     BUDGET,
     DAYS,

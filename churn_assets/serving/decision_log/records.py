@@ -10,7 +10,7 @@ No name and no message text; the customer's id is there, since outcomes are join
 | release_id, policy, baseline | what decided; baseline: the kill switch was on |
 | customer_id | |
 | group, period, control_share | of the experiment; null while none runs |
-| observation | the numbers that the policy saw, in the order of `decision.mdp.state` |
+| observation | the numbers that the policy saw, in the order of `decision.mdp.observation` |
 | budget_price | the price λ of a currency unit of discount; null where the policy has none |
 | contact, offer_level, delay_days | the action |
 | propensity | P(this action), given the group: 1 for the control group, who are never contacted |

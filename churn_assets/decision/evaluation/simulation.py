@@ -15,7 +15,7 @@ from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.dynamics import Array
 from churn_assets.decision.mdp.environment import Multipliers, VectorRetention
-from churn_assets.decision.mdp.state import RISK
+from churn_assets.decision.mdp.observation import RISK
 from churn_assets.domain.statistics import Z95
 
 

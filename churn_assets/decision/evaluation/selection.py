@@ -16,7 +16,7 @@ from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.dynamics import Array, spend_levels
 from churn_assets.decision.mdp.groups import Groups
-from churn_assets.decision.mdp.state import ACCEPT, BUDGET
+from churn_assets.decision.mdp.observation import ACCEPT, BUDGET
 from churn_assets.domain.statistics import Estimate
 
 
