@@ -47,7 +47,9 @@ def rows_of(file: Path, columns: Mapping[str, str] | None = None) -> Iterator[di
         raise DataError(f"{file} has no column {', '.join(sorted(missing))}")
     table = table.rename(columns=renamed)
     for row in table.to_dict("records"):
-        yield {str(name): _plain(str(name), value) for name, value in row.items() if pd.notna(value)}
+        yield {
+            str(name): _plain(str(name), value) for name, value in row.items() if pd.notna(value)
+        }
 
 
 def record(rows: Iterable[Mapping[str, Any]], log: FeedbackLog) -> Imported:
