@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 from api.errors import RETRY, ApiError
 from churn_assets.campaign.config import Channel
+from churn_assets.campaign.contacts.history import History
+from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.errors import CampaignError, LedgerError, PeopleError
-from churn_assets.campaign.history import History
-from churn_assets.campaign.ledger import Ledger
-from churn_assets.campaign.plan import Planner
+from churn_assets.campaign.planning.plan import Planner
 from churn_assets.campaign.workflow import Campaigns
 from churn_assets.release.bundle import ReleaseError
 from churn_assets.storage.protocol import ArtifactError

@@ -31,8 +31,8 @@ from api.routes import (
     release,
 )
 from api.security import Keyring, RateLimiter
-from churn_assets.campaign.feed import LedgerFeed
-from churn_assets.campaign.ledger import Ledger
+from churn_assets.campaign.contacts.feed import LedgerFeed
+from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.opening import open_campaigns
 from churn_assets.datasets.errors import DataError
 from churn_assets.domain.plain_errors import WrongSettingError, describe, one_line_exit

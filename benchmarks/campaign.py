@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from churn_assets.campaign.allocation import NONE, Allocation, Problem, solve
-from churn_assets.campaign.certificate import CERTIFIED, linear_bound
+from churn_assets.campaign.planning.allocation import NONE, Allocation, Problem, solve
+from churn_assets.campaign.planning.certificate import CERTIFIED, linear_bound
 from tests.campaign.instances import company, small
 
 SIZES = (7_032, 100_000, 1_000_000)

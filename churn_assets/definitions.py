@@ -14,7 +14,7 @@ from checks import predictors as predictor_checks
 from checks import release as release_checks
 from churn_assets import automation
 from churn_assets.campaign import assets as campaign
-from churn_assets.campaign.ledger import Ledger
+from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.opening import open_campaigns
 from churn_assets.campaign.workflow import Campaigns
 from churn_assets.customers.assets import OwnTables, customer_assets

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from api.deps import Admitted, services_of, serving_of
 from api.errors import ApiError, JsonResponse, documented
 from api.parsing import BodyRoute
-from churn_assets.campaign.known import complete_all
+from churn_assets.campaign.contacts.known import complete_all
 from churn_assets.serving.bulk.batch import BatchRequest, BatchResponse, answer_batch
 
 

@@ -13,7 +13,7 @@ from api.batching import Serving
 from api.deps import Admitted, services_of, serving_of
 from api.errors import RETRY, ApiError, JsonResponse, documented
 from api.parsing import BodyRoute
-from churn_assets.campaign.known import complete
+from churn_assets.campaign.contacts.known import complete
 from churn_assets.serving.live.hosting import EngineHost
 from churn_assets.serving.metrics import count_answer
 from churn_assets.serving.schemas import CustomerRequest, PredictRequest, PredictResponse

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from churn_assets.campaign.eligibility import RULES
-from churn_assets.campaign.plan import Plan
+from churn_assets.campaign.planning.plan import Plan
 from churn_assets.domain.experiment import ExperimentConfig, group_of
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.domain.value import MONTHS_OF_VALUE

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churn_assets.campaign.config import Channel
-from churn_assets.campaign.history import History
+from churn_assets.campaign.contacts.history import History
 from churn_assets.campaign.people import Person
 from churn_assets.domain.contact_rules import ContactRules
 from churn_assets.messages.shield.rules import QuietHours

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from churn_assets.campaign.config import CampaignConfig
-from churn_assets.campaign.ledger import Ledger
+from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.workflow import Campaigns
 from churn_assets.customers.contract.model import load_contract
 from churn_assets.domain.experiment import ExperimentConfig

@@ -21,11 +21,8 @@ import sqlalchemy as sa
 
 from churn_assets.campaign.config import CampaignConfig
 from churn_assets.campaign.contact_list import contact_rows, name_tag
-from churn_assets.campaign.decided import decisions_of
-from churn_assets.campaign.eligibility import NOBODY, RULES, Crowd, Terms, Window, eligible
-from churn_assets.campaign.errors import CampaignError
-from churn_assets.campaign.history import PLANNED, Event
-from churn_assets.campaign.ledger import (
+from churn_assets.campaign.contacts.history import PLANNED, Event
+from churn_assets.campaign.contacts.ledger import (
     Ledger,
     add_step,
     approved_plans,
@@ -35,8 +32,11 @@ from churn_assets.campaign.ledger import (
     set_status,
     status_of,
 )
+from churn_assets.campaign.decided import decisions_of
+from churn_assets.campaign.eligibility import NOBODY, RULES, Crowd, Terms, Window, eligible
+from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.people import Person, read_ids, read_people
-from churn_assets.campaign.plan import CONTACTS, Group, Plan, Planner, Sources
+from churn_assets.campaign.planning.plan import CONTACTS, Group, Plan, Planner, Sources
 from churn_assets.domain.experiment import CONTROL, ExperimentConfig, group_of
 from churn_assets.messages.shield.rules import RULES_PATH, load_rules
 from churn_assets.release.bundle import message_seed

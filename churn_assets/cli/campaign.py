@@ -19,7 +19,7 @@ from churn_assets.cli.releases import open_registry
 from churn_assets.settings import load_settings
 
 if TYPE_CHECKING:
-    from churn_assets.campaign.plan import Plan
+    from churn_assets.campaign.planning.plan import Plan
     from churn_assets.campaign.workflow import Campaigns
 
 SHOWN_CONTACTS = 20
@@ -51,7 +51,7 @@ By = Annotated[
 @contextmanager
 def _campaigns(**changes: Any) -> Iterator[Campaigns]:
     """The settings' campaigns with some limits changed."""
-    from churn_assets.campaign.ledger import Ledger
+    from churn_assets.campaign.contacts.ledger import Ledger
     from churn_assets.campaign.opening import open_campaigns
 
     settings = load_settings()
@@ -155,7 +155,7 @@ def forget(customer_id: Annotated[str, typer.Argument(help="whose contacts are e
 
 def _channels(contacts: list[str] | None) -> dict[str, Any] | None:
     """The settings' channels with other contacts a day; None where none are given."""
-    from churn_assets.campaign.limits import with_contacts
+    from churn_assets.campaign.planning.limits import with_contacts
 
     if contacts is None:
         return None

@@ -139,8 +139,8 @@ def engine_asker() -> Iterator[Ask]:
     """
     from pydantic import ValidationError
 
-    from churn_assets.campaign.known import complete_all
-    from churn_assets.campaign.ledger import Ledger
+    from churn_assets.campaign.contacts.known import complete_all
+    from churn_assets.campaign.contacts.ledger import Ledger
     from churn_assets.serving.bulk.batch import BatchRequest, answer_batch
     from churn_assets.serving.decision_log.writer import DecisionWriter
     from churn_assets.serving.engine import RetentionEngine

@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from churn_assets.campaign.history import Event
-from churn_assets.campaign.ledger import Ledger
+from churn_assets.campaign.contacts.history import Event
+from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from tests.api.conftest import publish_predictions, publish_small_release
 from tests.api.server import Server, running, wait_for

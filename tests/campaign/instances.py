@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from churn_assets.campaign.allocation import Floats, Ints, Problem
+from churn_assets.campaign.planning.allocation import Floats, Ints, Problem
 
 DISCOUNTS = np.array([0.0, 0.05, 0.10, 0.15])
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from churn_assets.campaign.allocation import NONE, Allocation, Problem, solve
-from churn_assets.campaign.certificate import linear_bound
+from churn_assets.campaign.planning.allocation import NONE, Allocation, Problem, solve
+from churn_assets.campaign.planning.certificate import linear_bound
 from tests.campaign.instances import company, small
 
 

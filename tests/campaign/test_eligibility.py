@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from churn_assets.campaign.config import Channel
+from churn_assets.campaign.contacts.history import Event, History
 from churn_assets.campaign.eligibility import RULES, Crowd, Terms, Window, eligible
 from churn_assets.campaign.errors import PeopleError
-from churn_assets.campaign.history import Event, History
 from churn_assets.campaign.people import Person, read_ids, read_people
 from churn_assets.domain.contact_rules import Cap, ContactRules
 from churn_assets.messages.shield.rules import QuietHours

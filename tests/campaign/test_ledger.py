@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from churn_assets.campaign.contacts.history import Event, History, Kind
+from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.errors import LedgerError
-from churn_assets.campaign.history import Event, History, Kind
-from churn_assets.campaign.ledger import Ledger
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
@@ -88,7 +88,7 @@ def test_all_of_a_write_or_nothing(url: str) -> None:
     ledger.record([event("e0", customer="B2")])
     program = (
         "import sys, time\n"
-        "from churn_assets.campaign.ledger import Ledger, insert_events\n"
+        "from churn_assets.campaign.contacts.ledger import Ledger, insert_events\n"
         "from tests.campaign.test_ledger import event\n"
         "with Ledger(sys.argv[1]).writing() as connection:\n"
         "    insert_events(connection, [event(f'k{i}') for i in range(50)])\n"

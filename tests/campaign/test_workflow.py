@@ -19,11 +19,11 @@ import pytest
 
 from churn_assets.campaign.config import CampaignConfig, Channel
 from churn_assets.campaign.contact_list import DANGEROUS, LIST, list_bytes, name_tag, write_list
+from churn_assets.campaign.contacts.feed import LedgerFeed
+from churn_assets.campaign.contacts.history import Event
+from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.errors import CampaignError
-from churn_assets.campaign.feed import LedgerFeed
-from churn_assets.campaign.history import Event
-from churn_assets.campaign.ledger import Ledger
-from churn_assets.campaign.plan import Plan
+from churn_assets.campaign.planning.plan import Plan
 from churn_assets.campaign.workflow import Campaigns
 from churn_assets.domain.experiment import CONTROL, ExperimentConfig, group_of
 from churn_assets.release.registry import ReleaseRegistry

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from churn_assets.campaign.ledger import Ledger
+from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from tests.api.conftest import publish_predictions
 from tests.cli.conftest import PROJECT, Churn, clean_environment

@@ -25,9 +25,9 @@ app = typer.Typer(cls=PlainErrors, help=__doc__, no_args_is_help=True)
 @contextmanager
 def _feedback() -> Iterator[FeedbackLog]:
     """Reported events, of which the contact ledger is told, too."""
+    from churn_assets.campaign.contacts.feed import LedgerFeed
+    from churn_assets.campaign.contacts.ledger import Ledger
     from churn_assets.campaign.errors import LedgerError
-    from churn_assets.campaign.feed import LedgerFeed
-    from churn_assets.campaign.ledger import Ledger
     from churn_assets.serving.feedback import open_feedback_log
 
     settings = load_settings()

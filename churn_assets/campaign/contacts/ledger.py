@@ -17,8 +17,8 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict
 
+from churn_assets.campaign.contacts.history import Event, History
 from churn_assets.campaign.errors import LedgerError
-from churn_assets.campaign.history import Event, History
 
 PRIVATE = 0o600
 BUSY_SECONDS = 5.0  # waiting for another process's commit

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from churn_assets.campaign.allocation import Floats, Ints, Prices, Problem, dual_bound, gains_at
+from churn_assets.campaign.planning.allocation import (
+    Floats,
+    Ints,
+    Prices,
+    Problem,
+    dual_bound,
+    gains_at,
+)
 
 CERTIFIED = 50_000  # customers up to whom HiGHS gives the bound
 WIDTHS = (0.02, 0.2, np.inf)  # shares of a place's mean value: which options HiGHS is given

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from churn_assets.campaign.history import History
+from churn_assets.campaign.contacts.history import History
 
 COUNTS = (
     "contacts_this_period",

@@ -18,19 +18,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from churn_assets.campaign.allocation import (
+from churn_assets.campaign.config import CampaignConfig
+from churn_assets.campaign.contacts.history import History
+from churn_assets.campaign.eligibility import RULES, Crowd, Terms, eligible
+from churn_assets.campaign.people import Person
+from churn_assets.campaign.planning.allocation import (
     NONE,
     Allocation,
     Floats,
     Prices,
     solve,
 )
-from churn_assets.campaign.certificate import CERTIFIED, linear_bound
-from churn_assets.campaign.config import CampaignConfig
-from churn_assets.campaign.eligibility import RULES, Crowd, Terms, eligible
-from churn_assets.campaign.history import History
-from churn_assets.campaign.options import Options, option_of
-from churn_assets.campaign.people import Person
+from churn_assets.campaign.planning.certificate import CERTIFIED, linear_bound
+from churn_assets.campaign.planning.options import Options, option_of
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.shield.rules import QuietHours
 from churn_assets.serving.assessment import Assessor

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from churn_assets.campaign.history import Event
-from churn_assets.campaign.ledger import Ledger
+from churn_assets.campaign.contacts.history import Event
+from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.serving.feedback import CONFLICT, FeedbackLog
 
 PREFIX = "feedback:"  # begins the keys of reported events

@@ -16,9 +16,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from churn_assets.campaign.allocation import Floats, Ints, Problem
 from churn_assets.campaign.config import Channel
-from churn_assets.campaign.history import History
+from churn_assets.campaign.contacts.history import History
+from churn_assets.campaign.planning.allocation import Floats, Ints, Problem
 from churn_assets.decision.mdp.dynamics import daily_survival
 from churn_assets.decision.mdp.observation import build_states
 from churn_assets.decision.mdp.outcomes import decision_outcomes
