@@ -18,7 +18,7 @@ SOURCES = ("churn_assets", "modal_jobs", "api")
 NOT_SOURCES = ["**/__pycache__", "**/.terraform", "**/*.tfstate*"]
 IDENTITY = Path("/run/google-identity")
 STARTUP_SECONDS = 900  # a large image on a cold machine
-# Paths of the machine that deploys, and the keys' hashes, which come from a Modal secret; each by
+# Paths of the machine that deploys, and secrets, which containers get from a Modal secret; each by
 # itself or within its section's JSON.
 NOT_DEPLOYED = {
     "CHURN_HOME",
@@ -28,6 +28,9 @@ NOT_DEPLOYED = {
     *("CHURN_DATA", "CHURN_DATA__MIRROR"),
     *("CHURN_ACCEPT", "CHURN_ACCEPT__CAMPAIGN_LOG"),
     *("CHURN_API", "CHURN_API__KEY_FILE", "CHURN_API__KEY_HASHES"),
+    *("CHURN_ALERTS", "CHURN_ALERTS__WEBHOOK"),
+    *("CHURN_CAMPAIGN", "CHURN_CAMPAIGN__LEDGER", "CHURN_CAMPAIGN__PEOPLE"),
+    *("CHURN_CAMPAIGN__RULES", "CHURN_CAMPAIGN__RULES__SUPPRESSION_LIST"),
 }
 
 # What serving and batch scoring import; a test compares it with what they really import.

@@ -84,8 +84,14 @@ class PlanAnswer(Sums):
     release_id: str = Field(examples=["20260101-0123456789ab"])
     customers: int = Field(examples=[7032])
     excluded: dict[str, int] = Field(examples=[{"cooldown": 560}])
-    rules: dict[str, str] = Field(description="what each rule says of whom it leaves out")
-    pareto: dict[str, list[dict[str, float]]]
+    rules: dict[str, str] = Field(
+        description="what each rule says of whom it leaves out",
+        examples=[{"cooldown": "was contacted too short a time ago"}],
+    )
+    pareto: dict[str, list[dict[str, float]]] = Field(
+        description="what a plan would bring at other limits",
+        examples=[{"money": [{"budget": 6985.56, "spent": 6985.1, "value": 180321.5}]}],
+    )
     steps: list[dict[str, str]] = Field(
         examples=[[{"step": "planned", "who": "ana", "at": "2026-03-10T06:00:00+00:00"}]]
     )
@@ -110,7 +116,9 @@ class ContactPage(BaseModel):
     """Contacts of a plan, in the order that was asked for."""
 
     total: int = Field(examples=[3912])
-    contacts: list[dict[str, Any]]
+    contacts: list[dict[str, Any]] = Field(
+        examples=[[{"customer_id": "C12345", "channel": "email", "offer_percentage": 5}]]
+    )
     expected_value: float = Field(description="of all that match", examples=[283975.99])
     expected_cost: float = Field(examples=[27939.56])
 

@@ -233,5 +233,9 @@ def test_one_public_and_one_generated_table_support_each_other(
         build(name, pull(name, config, tmp_path / "raw"), tmp_path / name, config)
     quick, out = AcceptConfig(trees=20, bootstrap=100), tmp_path / "out"
     out.mkdir()
-    report = accept.run({name: tmp_path / name for name in names}, out, quick)
+    inputs = {
+        "customer_history": tmp_path / "telco_customers",
+        "bank_contacts": tmp_path / "bank_contacts",
+    }
+    report = accept.run(inputs, out, quick)
     assert report["accept"]["support_share"] >= 0.99

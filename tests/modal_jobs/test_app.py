@@ -341,19 +341,20 @@ def test_deployed_settings_are_those_of_the_deployment(monkeypatch: pytest.Monke
     assert not any("/home/me" in value or "secret" in value for value in deployed.values())
 
 
-def test_every_path_among_the_settings_is_kept_back() -> None:
-    """A new setting that names a file of this machine must not reach the containers unnoticed."""
+def test_every_path_and_secret_among_the_settings_is_kept_back() -> None:
+    """A new setting that names a file of this machine must not reach the containers unnoticed, nor
+    a secret the variables of an image."""
 
     def paths(model: type[BaseModel], prefix: str) -> Iterator[str]:
         for name, field in model.model_fields.items():
             key = f"{prefix}{name.upper()}"
             if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
                 yield from paths(field.annotation, f"{key}__")
-            elif "Path" in str(field.annotation):
+            elif "Path" in str(field.annotation) or "Secret" in str(field.annotation):
                 yield key
 
     found = set(paths(Settings, "CHURN_"))
-    assert "CHURN_API__KEY_FILE" in found
+    assert {"CHURN_API__KEY_FILE", "CHURN_ALERTS__WEBHOOK"} <= found
     assert found <= shared.NOT_DEPLOYED
 
 
