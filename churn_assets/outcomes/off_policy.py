@@ -152,6 +152,8 @@ def switched(weights: Floats, threshold: float) -> Floats:
 
 def shrunk(weights: Floats, strength: float) -> Floats:
     """λ w / (w² + λ): w for λ → ∞, 0 for λ = 0."""
+    if strength == 0:  # also where a weight is 0
+        return np.zeros_like(weights)
     return strength * weights / (weights**2 + strength) if np.isfinite(strength) else weights
 
 

@@ -47,7 +47,7 @@ def test_every_spanish_template_passes_for_everybody(made: MessageBrief) -> None
     assert message.template in reviewed_templates(made) or message.name_doubt
 
 
-@pytest.mark.parametrize(("offer", "tone"), product(OFFER_PERCENTAGES, TONES))
+@pytest.mark.parametrize(("offer", "tone"), list(product(OFFER_PERCENTAGES, TONES)))
 def test_a_spanish_customer_is_written_to_in_spanish_though_the_bank_is_english(
     offer: int, tone: str
 ) -> None:
