@@ -112,9 +112,10 @@ def serving_of(request: Request) -> Serving:
     """The serving engine; raises ApiError 503 while there is none."""
     services = services_of(request)
     host = services.host
-    if host.engine is None:
-        raise ApiError(503, "not_ready", host.problem or "loading the release", headers=RETRY)
-    return Serving(host.engine, host.switched_off, host.experiment, services.decisions)
+    release = host.releases.held
+    if release.loaded is None:
+        raise ApiError(503, "not_ready", release.problem or "loading the release", headers=RETRY)
+    return Serving(release.loaded, host.switched_off, host.experiment, services.decisions)
 
 
 def book_of(request: Request) -> PredictionBook:

@@ -78,12 +78,14 @@ async def healthz() -> Health:
 async def readyz(request: Request) -> Response:
     """A release is loaded and checked. Send no traffic while this says 503."""
     services = services_of(request)
-    host, engine = services.host, services.host.engine
+    host = services.host
+    release = host.releases.held  # read once: a swap may come while this runs
+    engine = release.loaded
     answer = Readiness(
         ready=engine is not None,
         release_id=engine.release_id if engine else None,
-        problem=host.problem,
-        predictions_problem=host.predictions.problem,
+        problem=release.problem,
+        predictions_problem=host.predictions.held.problem,
         switch_problem=host.switch_problem,
         stand_ins=engine.manifest.stand_ins if engine and engine.manifest else {},
         feedback_problem=services.feedback.problem,

@@ -227,7 +227,7 @@ def test_predictions_are_refused_retried_and_leave_releases_alone(
     host.refresh()
     book = host.book
     assert book is not None
-    assert host.predictions.problem is None
+    assert host.predictions.held.problem is None
 
     refused = REGISTRY.get_sample_value("churn_prediction_loads_total", {"outcome": "refused"}) or 0
     other = Artifact.model_validate_json(sound).model_copy(update={"sha256": "f" * 64})
@@ -237,14 +237,14 @@ def test_predictions_are_refused_retried_and_leave_releases_alone(
         host.refresh()
         counted = REGISTRY.get_sample_value("churn_prediction_loads_total", {"outcome": "refused"})
         assert counted == refused + attempt
-    assert "predictions ffff" in (host.predictions.problem or "")
+    assert "predictions ffff" in (host.predictions.held.problem or "")
 
     host.store.write_pointer(pointer, b"not JSON")
     kill_switch.set_switch(host.store, on=True)
     second = publish_small_release(tmp_path, tmp_path / "b", seed=1)
     host.refresh()
     assert host.book is book
-    assert "predictions.json is damaged" in (host.predictions.problem or "")
+    assert "predictions.json is damaged" in (host.predictions.held.problem or "")
     assert host.engine is not None
     assert (host.engine.release_id, host.problem) == (second, None)
     assert REGISTRY.get_sample_value("churn_baseline_forced") == 1
@@ -252,7 +252,7 @@ def test_predictions_are_refused_retried_and_leave_releases_alone(
     host.store.write_pointer(pointer, sound)
     kill_switch.set_switch(host.store, on=False)
     host.refresh()
-    assert host.predictions.problem is None
+    assert host.predictions.held.problem is None
     assert REGISTRY.get_sample_value("churn_baseline_forced") == 0
 
 

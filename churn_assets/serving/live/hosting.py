@@ -79,7 +79,7 @@ class EngineHost:
     @property
     def problem(self) -> str | None:
         """Why the latest release is not the serving one, or None."""
-        return self.releases.problem
+        return self.releases.held.problem
 
     def refresh(self) -> None:
         """Look at the store once and take what is new. Blocks while loading; never raises for a

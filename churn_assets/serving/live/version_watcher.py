@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, NamedTuple, TypeVar
 
 from prometheus_client import Counter
@@ -28,6 +28,31 @@ class Version(NamedTuple):
     artifact: Artifact
 
 
+@dataclass(frozen=True)
+class Held(Generic[Loaded]):
+    """What is in use, and what keeps the latest from it. Replaced whole: whoever reads it while
+    another thread looks never sees the new version beside the old one's problem.
+
+    Attributes:
+        loaded: what is in use; None until something is.
+        version: which version that is.
+        missed: why the latest version is not in use; None if it is.
+        stands_in: taken while the latest could not be.
+    """
+
+    loaded: Loaded | None = None
+    version: Version | None = None
+    missed: str | None = None
+    stands_in: bool = False
+
+    @property
+    def problem(self) -> str | None:
+        """Why the latest version is not in use, and what stands in for it; None if all is well."""
+        if self.missed and self.version and self.stands_in:
+            return f"{self.missed}; {self.version.name} stands in"
+        return self.missed
+
+
 @dataclass
 class VersionWatcher(Generic[Loaded]):
     """One thing that comes in versions. Whatever goes wrong is logged, counted and survived: none
@@ -39,7 +64,7 @@ class VersionWatcher(Generic[Loaded]):
         load: makes a version usable; takes as long as it takes.
         loads: counts loads by outcome, `served` or `refused`.
         stand_ins: what to start from while the latest can't be used, the best choice first.
-        current: what is in use; None until something is.
+        held: what is in use, and what is wrong with it.
     """
 
     what: str
@@ -47,18 +72,13 @@ class VersionWatcher(Generic[Loaded]):
     load: Callable[[Version], Loaded]
     loads: Counter
     stand_ins: Callable[[], Iterable[Version]] = tuple
-    current: Loaded | None = None
-    _version: Version | None = field(default=None, repr=False)
-    _problem: str | None = field(default=None, repr=False)
-    _stands_in: bool = field(default=False, repr=False)
+    held: Held[Loaded] = field(default_factory=Held)
     _refused: dict[Version, tuple[str, float]] = field(default_factory=dict, repr=False)
 
     @property
-    def problem(self) -> str | None:
-        """Why the latest version is not in use, and what stands in for it; None if all is well."""
-        if self._problem and self._version and self._stands_in:
-            return f"{self._problem}; {self._version.name} stands in"
-        return self._problem
+    def current(self) -> Loaded | None:
+        """What is in use; None until something is."""
+        return self.held.loaded
 
     def refresh(self) -> bool:
         """Look once and take what is new, or a stand-in where that can't be used and nothing else
@@ -72,36 +92,46 @@ class VersionWatcher(Generic[Loaded]):
             return self._miss(str(error))
         except Exception as error:  # noqa: BLE001 - whatever a damaged pointer or a network raises
             return self._miss(f"the artifact store can't be read: the latest {self.what}: {error}")
-        taken = latest != self._version
-        if taken and (self._refused_lately(latest) or not self._take(latest)):
-            self._problem = self._refused[latest][0]
+        if latest == self.held.version:
+            self._hold(replace(self.held, missed=None, stands_in=False))
             return False
-        self._problem, self._stands_in = None, False
-        self._refused.clear()
-        return taken
+        loaded = None if self._refused_lately(latest) else self._load(latest)
+        if loaded is None:
+            self._hold(replace(self.held, missed=self._refused[latest][0]))
+            return False
+        self._hold(Held(loaded, latest))
+        return True
 
     def _take_stand_in(self) -> bool:
         try:
             versions = [v for v in self.stand_ins() if not self._refused_lately(v)]
         except Exception:  # noqa: BLE001 - as above; why the latest is not in use is said already
             return False
-        self._stands_in = any(self._take(version) for version in versions)
-        return self._stands_in
+        for version in versions:
+            loaded = self._load(version)
+            if loaded is not None:
+                self._hold(Held(loaded, version, self.held.missed, stands_in=True))
+                return True
+        return False
 
-    def _take(self, version: Version) -> bool:
+    def _hold(self, held: Held[Loaded]) -> None:
+        if held.version != self.held.version and held.version:
+            self.loads.labels(outcome="served").inc()
+            log.info("serving %s", held.version.name)
+        self.held = held
+        if held.missed is None:
+            self._refused.clear()
+
+    def _load(self, version: Version) -> Loaded | None:
         try:
-            loaded = self.load(version)
+            return self.load(version)
         except Exception as error:  # a missing package, a file format's own error, ...
             problem = f"{version.name} is refused: {error or type(error).__name__}"
             if problem != self._refused.get(version, (None,))[0]:
                 log.exception(problem)
             self._refused[version] = (problem, time.monotonic())
             self.loads.labels(outcome="refused").inc()
-            return False
-        self.current, self._version = loaded, version
-        self.loads.labels(outcome="served").inc()
-        log.info("serving %s", version.name)
-        return True
+            return None
 
     def _refused_lately(self, version: Version) -> bool:
         return (
@@ -112,7 +142,7 @@ class VersionWatcher(Generic[Loaded]):
     def _miss(self, problem: str) -> bool:
         """Called while an exception is handled, whose traceback goes into the log."""
         LOOKS_FAILED.labels(self.what).inc()
-        if problem != self._problem:
+        if problem != self.held.missed:
             log.exception(problem)
-        self._problem = problem
+        self._hold(replace(self.held, missed=problem))
         return False
