@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,19 +34,21 @@ def alive(pid: int) -> bool:
         return False
 
 
-def read_when_there(path: Path, seconds: float = 30.0) -> str:
-    """The file's text, waiting for it to appear."""
+def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Returns once it is so; TimeoutError if it isn't within `seconds`."""
     deadline = time.monotonic() + seconds
-    while not path.exists():
+    while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{path} did not appear within {seconds} s")
+            raise TimeoutError(f"it wasn't so within {seconds} s")
         time.sleep(0.02)
+
+
+def read_when_there(path: Path, seconds: float = 60.0) -> str:
+    """The file's text, waiting for it to appear."""
+    wait_until(path.exists, seconds)
     return path.read_text()
 
 
-def seconds_until_gone(pids: list[int], limit: float = 20.0) -> float:
-    """How long it takes until none of the processes runs (at most `limit`)."""
-    start = time.monotonic()
-    while any(alive(pid) for pid in pids) and time.monotonic() - start < limit:
-        time.sleep(0.02)
-    return time.monotonic() - start
+def wait_until_gone(pids: list[int]) -> None:
+    """Returns once none of the processes runs; TimeoutError if one goes on running."""
+    wait_until(lambda: not any(map(alive, pids)), seconds=30)

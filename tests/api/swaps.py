@@ -6,8 +6,10 @@ import json
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -55,7 +57,7 @@ def swap_under_load(workspace: Path, seconds: float, connections: int) -> SwapOu
                         home, workspace / "broken", seed=99, damage=True
                     )
                     time.sleep(pause)
-                    notes["problem"] = httpx.get(server.url + "/readyz").json()["problem"] or ""
+                    notes["problem"] = _ready(server, lambda said: bool(said["problem"]))["problem"]
                 good.append(publish_small_release(home, workspace / f"r{number}", seed=number))
                 _settled(server, good[-1])
             time.sleep(pause)
@@ -84,9 +86,14 @@ def swap_under_load(workspace: Path, seconds: float, connections: int) -> SwapOu
 
 
 def _settled(server: Server, expected: str) -> str:
-    deadline = time.monotonic() + 10
+    return str(_ready(server, lambda said: said["release_id"] == expected)["release_id"])
+
+
+def _ready(server: Server, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """What /readyz says once it says what is waited for, or after a minute."""
+    deadline = time.monotonic() + 60
     while True:
-        serving = str(httpx.get(server.url + "/readyz").json()["release_id"])
-        if serving == expected or time.monotonic() > deadline:
-            return serving
+        said: dict[str, Any] = httpx.get(server.url + "/readyz").json()
+        if until(said) or time.monotonic() > deadline:
+            return said
         time.sleep(0.1)

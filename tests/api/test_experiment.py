@@ -91,7 +91,7 @@ def test_it_starts_and_ends_without_a_restart(home: Path) -> None:
         assert before["decision"]["contact"]
         experiment.switch(store, on=True)
         try:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 60
             while (
                 "group" not in (answer := client.post("/predict", json=wanted).json())["metadata"]
             ):

@@ -169,7 +169,7 @@ def test_readyz_tells_of_a_broken_database_before_the_first_event(home: Path) ->
     remove(home)
     (home / "feedback.sqlite3").write_bytes(b"no database at all, " * 400)
     with running(home) as server:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while httpx.get(server.url + "/readyz").json()["feedback_problem"] is None:
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -182,9 +182,12 @@ def test_feedback_that_hangs_leaves_decisions_alone(home: Path) -> None:
     remove(home)
     with (
         running(home, "tests.api.faulty_app:app", HANGING_FEEDBACK="1") as server,
+        httpx.Client(base_url=server.url, timeout=60) as client,  # one: each takes long to make
         ThreadPoolExecutor(40) as callers,
     ):
-        waiting = [callers.submit(send, server, event_id=f"e{i}") for i in range(40)]
+        events = [{**EVENT, "event_id": f"e{i}"} for i in range(40)]
+        assert_decides(server)  # what a first decision loads is loaded
+        waiting = [callers.submit(client.post, "/feedback", json=event) for event in events]
         while not any(call.running() for call in waiting):
             time.sleep(0.01)
         assert_decides(server)

@@ -102,7 +102,7 @@ def test_logs_hold_nothing_personal(guarded: Server) -> None:
     assert answer.headers["x-request-id"] == "trace-me-0001"
     httpx.post(guarded.url + "/predict", json={**person, "tenure": "x"}, headers=headers)
     httpx.get(guarded.url + "/customers/SECRET-77?name=Wilhelmina", headers=headers)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while (text := guarded.log.read_text()).count("trace-me-0001") < 3:  # after each answer
         assert time.monotonic() < deadline, text
         time.sleep(0.05)

@@ -63,7 +63,9 @@ def test_switch_works_while_everything_else_is_busy(host: EngineHost) -> None:
     asyncio.run(throw_and_wait())
 
 
-def test_switch_overtakes_a_queue_for_the_language_model(tmp_path: Path) -> None:
+def test_switch_overtakes_a_queue_for_the_language_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Who waits for the language model while the switch is thrown gets a reviewed template."""
     home = tmp_path / "home"
     publish_small_release(home, tmp_path / "a")
@@ -73,8 +75,12 @@ def test_switch_overtakes_a_queue_for_the_language_model(tmp_path: Path) -> None
     with TestClient(app) as client, ThreadPoolExecutor(1) as caller:
         assert host.engine is not None
         host.engine.live_writer = host.engine.writer
-        app.state.services.live_thread.submit(freed.wait, 60)
+        thread = app.state.services.live_thread
+        thread.submit(freed.wait, 60)
+        queued, submit = threading.Event(), thread.submit
+        monkeypatch.setattr(thread, "submit", lambda *task: (queued.set(), submit(*task))[1])
         waiting = caller.submit(client.post, "/predict", json=SAMPLE_REQUEST)
+        assert queued.wait(60)
         kill_switch.set_switch(host.store, on=True)
         while not host.switched_off:
             time.sleep(0.02)

@@ -25,7 +25,7 @@ from churn_assets.settings import PROJECT
 from churn_assets.stages.child_process import StageError
 from tests.modal_jobs.standin import StandInCall
 from tests.orchestration.graph import Backend, event_log, stored_models, toy_definitions
-from tests.processes import read_when_there, seconds_until_gone
+from tests.processes import read_when_there, wait_until_gone
 from tests.stages.toy.stage import Behaviour
 
 
@@ -131,7 +131,7 @@ def test_a_cancelled_run_leaves_no_process(
     processes = [int(word) for word in read_when_there(pids).split()]
     [run] = instance.get_runs()
     instance.report_run_canceling(run)
-    assert seconds_until_gone(processes) < (20 if on_modal else 2)
+    wait_until_gone(processes)
     runner.join()
     final = instance.get_run_by_id(run.run_id)
     assert final is not None
@@ -168,7 +168,7 @@ with dg.DagsterInstance.ephemeral() as instance:
     )
     processes = [int(word) for word in read_when_there(pids).split()]
     worker.send_signal(signal.SIGINT)
-    assert seconds_until_gone(processes) < 2
+    wait_until_gone(processes)
     assert worker.wait(timeout=20) != 0
 
 
