@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from churn_assets.serving.engine import RetentionEngine
@@ -15,6 +16,11 @@ from tests.storage.emulator import running_emulator
 # Every server of the tests is on this machine; a proxy of the environment knows nothing of it.
 for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[name]
+
+# The same examples everywhere and every time, however slow the machine; `--hypothesis-profile
+# default` looks for new ones.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="module")
