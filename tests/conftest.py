@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from churn_assets.serving.engine import RetentionEngine
 from tests.release.small_release import build_release
@@ -15,6 +16,12 @@ from tests.storage.emulator import running_emulator
 # Every server of the tests is on this machine; a proxy of the environment knows nothing of it.
 for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[name]
+
+# Property tests take the same examples every time, however slow the machine is.
+settings.register_profile(
+    "steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="module")
