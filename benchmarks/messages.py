@@ -17,8 +17,10 @@ from pathlib import Path
 
 from benchmarks.artifacts import current_folder
 from churn_assets.domain.offers import OFFER_PERCENTAGES
+from churn_assets.messages.config import MessagesConfig
 from churn_assets.messages.shield.brief import CONTRACTS, TENURE_BANDS, TONES, MessageBrief
 from churn_assets.messages.shield.validation import Shield
+from churn_assets.messages.writing.renderer import Renderer
 from churn_assets.messages.writing.writer import MessageWriter
 
 ROUNDS = 2_000
@@ -59,13 +61,17 @@ def measure(call: Callable[[MessageBrief], object]) -> tuple[float, float]:
 
 
 def speed_table(folder: Path) -> str:
-    banked = MessageWriter.load(folder)
-    reviewed = MessageWriter(Shield.load(folder / "rules.json"))
+    settings = MessagesConfig()
+    renderer = Renderer(settings.currency, settings.offer_months)
+    banked = MessageWriter.load(folder, renderer)
+    reviewed = MessageWriter(Shield.load(folder / "rules.json"), renderer)
     text = "Hi Sam, thank you for your time with us. Please enjoy 10% off your bill. Take care."
     rows = {
         "message from the bank": measure(lambda b: banked.write(b, "seed")),
         "reviewed template": measure(lambda b: reviewed.write(b, "seed")),
-        "shield on one filled text": measure(lambda b: banked.shield.check_text(text, b)),
+        "shield on one filled text": measure(
+            lambda b: banked.shield.check_text(text, b, renderer.values(b))
+        ),
     }
     lines = ["| step | p50 [us] | p99 [us] |", "|---|---|---|"]
     lines += [f"| {name} | {p50:.0f} | {p99:.0f} |" for name, (p50, p99) in rows.items()]

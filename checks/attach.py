@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import dagster as dg
 
 from churn_assets.orchestration.resources import StoreResource
+from churn_assets.stages.spec import Report
 from churn_assets.storage.protocol import Artifact
 
-Report = Mapping[str, Any]
 Finding = Callable[[Report], dg.AssetCheckResult]
 """Judges what a stage reported of itself."""
 

@@ -12,11 +12,12 @@ from itertools import pairwise
 
 import dagster as dg
 
-from checks.attach import Report, on_report
+from checks.attach import on_report
 from churn_assets.decision.evaluation import gates
 from churn_assets.decision.evaluation.report import UNPRICED
 from churn_assets.domain.evidence import SHOWN
 from churn_assets.domain.splits import SPLITS
+from churn_assets.stages.spec import Report
 
 LEARNED = "ppo"
 DUAL_GAP = 0.005

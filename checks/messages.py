@@ -14,12 +14,13 @@ from typing import Any
 
 import dagster as dg
 
-from checks.attach import Report, check_on, on_report
+from checks.attach import check_on, on_report
 from churn_assets.messages.corpus.corpus import read_jsonl
 from churn_assets.messages.corpus.grammar import SPLITS, Split, count_messages
 from churn_assets.messages.writing import gates
 from churn_assets.messages.writing.bank import all_cells
 from churn_assets.orchestration.resources import StoreResource
+from churn_assets.stages.spec import Report
 from churn_assets.storage.protocol import Artifact
 
 DISTINCT2_RATIO = 0.8

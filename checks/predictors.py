@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from checks.attach import Report, check_on
+from checks.attach import check_on
 from churn_assets.domain.evidence import SHOWN, shown_above, shown_below
+from churn_assets.stages.spec import Report
 
 FALSE_FAILURES = 1e-4
 """How often a permutation test may fail what is sound."""

@@ -22,7 +22,7 @@ from churn_assets.campaign.config import Dialect
 from churn_assets.campaign.eligibility import NOBODY, Window
 from churn_assets.campaign.people import Person
 from churn_assets.messages.shield.brief import MessageBrief
-from churn_assets.messages.shield.slots import fill, slot_values
+from churn_assets.messages.shield.slots import fill
 from churn_assets.messages.writing.writer import Message
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.explain import top_reasons
@@ -131,10 +131,8 @@ def _write(
         local_time=when,
         services=engine.form.services_of(customer),
     )
-    writer, shield = engine.writer, engine.writer.shield
-    message = writer.write(brief, seed=f"{contact['customer_id']}:{seed}")
-    values = slot_values(brief, currency=shield.currency, offer_months=shield.offer_months)
-    return message, fill(message.template, values | {"name": tag})
+    message = engine.writer.write(brief, seed=f"{contact['customer_id']}:{seed}")
+    return message, fill(message.template, {**message.values, "name": tag})
 
 
 def _reasons(rows: Sequence[Mapping[str, Any]], engine: RetentionEngine) -> list[str]:

@@ -26,7 +26,12 @@ from churn_assets.customers.quality.judging import USED, Judged, judge
 from churn_assets.customers.quality.leakage import Candidate, find_leaks
 from churn_assets.customers.quality.profile import ColumnProfile, profile
 from churn_assets.customers.quality.refused import write_refused
-from churn_assets.customers.quality.report import ColumnReport, FileReport, Report, TableReport
+from churn_assets.customers.quality.report import (
+    ColumnReport,
+    FileReport,
+    QualityReport,
+    TableReport,
+)
 from churn_assets.customers.quality.workspace import one, workspace
 from churn_assets.customers.reading.dialect import Marks, worded
 from churn_assets.customers.reading.sources import Places
@@ -50,7 +55,7 @@ def check(
     refused: Path,
     told: Told = quiet,
     take: Take | None = None,
-) -> Report:
+) -> QualityReport:
     """Read every table of a contract and report on all of it.
 
     Args:
@@ -64,7 +69,7 @@ def check(
         DataError: a table can't be read as a whole, or changed meanwhile.
         SourceUnavailableError, ArtifactError: it can't be fetched.
     """
-    report = Report(contract.name)
+    report = QualityReport(contract.name)
     with workspace() as (connection, folder):
         checking = _Checking(contract, places, refused, told, connection, folder, report)
         if contract.customers:
@@ -88,7 +93,7 @@ class _Checking:
         told: Told,
         connection: duckdb.DuckDBPyConnection,
         folder: Path,
-        report: Report,
+        report: QualityReport,
     ) -> None:
         self.contract, self.places, self.refused, self.told = contract, places, refused, told
         self.connection, self.folder, self.report = connection, folder, report

@@ -28,7 +28,7 @@ from churn_assets.customers.contract.model import Contract, CustomerPart
 from churn_assets.customers.fields import schema_of
 from churn_assets.customers.quality.columns import text
 from churn_assets.customers.quality.judging import USED, Judged
-from churn_assets.customers.quality.report import Report
+from churn_assets.customers.quality.report import QualityReport
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.schema import MONTHLY, TENURE, CustomerSchema, load_schema
 from churn_assets.datasets.errors import DataError
@@ -46,7 +46,7 @@ DAYS_OF_A_MONTH = 365.25 / 12
 
 def write_history(
     contract: Contract, places: Places, refused: Path, out: Path, told: Told = quiet
-) -> Report:
+) -> QualityReport:
     """Check the contract's tables and write the labelled customers into the empty folder `out`.
 
     Returns:
@@ -142,7 +142,7 @@ class _Taken:
             told = connection.execute(query).df().assign(customer_id=frame["customer_id"])
             self.people[judged.name] = told.drop_duplicates("customer_id", keep="last")
 
-    def frame(self, name: str, report: Report) -> pd.DataFrame:
+    def frame(self, name: str, report: QualityReport) -> pd.DataFrame:
         """A table's rows; raises DataError where they couldn't be typed or there are none."""
         found = self.frames.get(name)
         if found is None or found.empty:

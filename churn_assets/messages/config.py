@@ -233,7 +233,7 @@ class GenerationConfig(Frozen):
         return self.model_copy(update={"min_p": 0.0})
 
 
-class BankConfig(Frozen):
+class MessageBankConfig(Frozen):
     """The message bank: n candidates per cell, the best few kept.
 
     Attributes:
@@ -260,14 +260,8 @@ class BaseSettings(Frozen):
 
 
 class _Written(BaseSettings):
-    """A stage that writes messages and asks the shield about them.
+    """A stage that writes templates and asks the shield about them."""
 
-    Attributes:
-        currency: sign before amounts.
-    """
-
-    currency: str = Field("$", min_length=1, max_length=4)
-    offer_months: int = Field(12, ge=1, le=99, description="how long a discount lasts")
     generation: GenerationConfig = GenerationConfig()
 
 
@@ -300,10 +294,13 @@ class BankSettings(_Written):
     Attributes:
         live_generation: whether the API asks the language model for each message, in place of the
             bank; needs torch.
+        currency: sign before amounts.
     """
 
     live_generation: bool = False
-    bank: BankConfig = BankConfig()
+    currency: str = Field("$", min_length=1, max_length=4)
+    offer_months: int = Field(12, ge=1, le=99, description="how long a discount lasts")
+    bank: MessageBankConfig = MessageBankConfig()
 
 
 class MessagesConfig(SftSettings, RewardSettings, PpoTextSettings, BankSettings):

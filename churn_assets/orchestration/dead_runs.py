@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import psutil
+
+# Private: nothing public says whether an instance keeps its runs on this machine alone.
 from dagster._core.storage.runs import SqliteRunStorage
 
 from churn_assets.orchestration.modal import records

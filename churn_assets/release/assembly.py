@@ -30,7 +30,7 @@ from churn_assets.release.components import (
 from churn_assets.release.promotion import compare
 from churn_assets.release.rehearsal import Rehearsal
 
-REPORT_OF = {
+REPORT_OF = {  # section of the release's report -> the stage that wrote it
     "risk": "risk_model",
     "accept": "accept_model",
     "policy": "policy_report",
@@ -39,6 +39,22 @@ REPORT_OF = {
 FACTS = ("source", "rows", "sha256", "contract")
 BASELINE = "priced_greedy"  # the kill switch: a rule that a person can check by hand
 PACKAGE = "churn-retention"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Folders of the artifacts that a build is made of, each by its asset's name."""
+
+    risk_model: Path
+    accept_model: Path
+    baseline_policies: Path
+    policy_report: Path
+    message_bank: Path
+
+    @property
+    def reports(self) -> dict[str, Path]:
+        """Asset name -> folder, of those whose report goes in."""
+        return {asset: getattr(self, asset) for asset in REPORT_OF.values()}
 
 
 @dataclass(frozen=True)
@@ -81,9 +97,9 @@ class Gated:
 
 def choose(
     missed: Mapping[str, Sequence[str]],
-    parts: Mapping[str, Path],
+    parts: Parts,
     world: Callable[[], World],
-    messages: MessagesConfig,
+    terms: Terms,
     data: Mapping[str, Any],
     champion: Champion | None,
     work: Path,
@@ -92,21 +108,25 @@ def choose(
 
     Args:
         missed: component -> why it can't go in.
-        messages: the message settings in force.
         data: dataset name -> its `dataset.json`.
         work: an empty folder, for what is put together here.
 
     Raises:
         ReleaseError: neither the champion's nor the fall-back can be served.
     """
-    best_rule = _read(parts["policy_report"] / "report.json")["policy"]["best_baseline"]
+    best_rule = _read(parts.policy_report / "report.json")["policy"]["best_baseline"]
     policy = choose_policy(
-        missed.get("policy", ()), parts, best_rule, world, champion=champion, data=data
+        missed.get("policy", ()),
+        parts.policy_report / "policy",
+        parts.baseline_policies / terms.preset / best_rule,
+        world,
+        champion=champion,
+        data=data,
     )
     served = choose_messages(
         missed.get("messages", ()),
-        parts["message_bank"],
-        messages,
+        parts.message_bank,
+        terms.messages,
         work,
         champion=champion,
         data=data,
@@ -114,24 +134,22 @@ def choose(
     return Gated(policy, served)
 
 
-def component_folders(parts: Mapping[str, Path], preset: str, gated: Gated) -> dict[str, Path]:
+def component_folders(parts: Parts, preset: str, gated: Gated) -> dict[str, Path]:
     """Which folder of which stage becomes which component of a release.
 
-    Args:
-        parts: asset name -> its artifact's folder.
-        preset: the decision environment in force.
+    preset: the decision environment in force.
     """
     return {
-        "risk": parts["risk_model"],
-        "accept": parts["accept_model"],
+        "risk": parts.risk_model,
+        "accept": parts.accept_model,
         "policy": gated.policy.folder,
-        "baseline": parts["baseline_policies"] / preset / BASELINE,
+        "baseline": parts.baseline_policies / preset / BASELINE,
         "messages": gated.messages.folder,
     }
 
 
 def assemble(
-    parts: Mapping[str, Path],
+    parts: Parts,
     gated: Gated,
     customers: Path,
     out: Path,
@@ -141,7 +159,6 @@ def assemble(
     """Gather models, policies, messages and reports in `out` and add the golden set.
 
     Args:
-        parts: asset name -> folder.
         customers: folder of `customer_history`, from which golden requests are drawn.
         out: an empty folder.
 
@@ -149,7 +166,7 @@ def assemble(
         The content's digest.
     """
     folders = component_folders(parts, terms.preset, gated)
-    collect(folders, {asset: parts[asset] for asset in REPORT_OF.values()}, out)
+    collect(folders, parts.reports, out)
     if schema := load_schema(customers):
         schema.save(out)
     messages = terms.messages_with(gated)

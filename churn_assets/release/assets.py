@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+
+# Private: no public call tells a check that ran from one that a run has only planned.
 from dagster._core.storage.asset_check_execution_record import (
     COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES,
 )
@@ -13,7 +15,7 @@ from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.release import experiment, kill_switch
 from churn_assets.release.alerts import alert
-from churn_assets.release.assembly import Terms, assemble, choose, read_data, seal
+from churn_assets.release.assembly import Parts, Terms, assemble, choose, read_data, seal
 from churn_assets.release.bundle import canonical_json, read_manifest
 from churn_assets.release.components import Champion, World
 from churn_assets.release.config import AlertsConfig, ReleaseConfig, ScoringConfig
@@ -112,7 +114,7 @@ def _published(
 ) -> ReleaseRecord:
     """The release with these models, built unless there is one with the same content."""
     store = registry.store
-    parts = {name: store.get(artifact) for name, artifact in build.models.items()}
+    parts = Parts(**{name: store.get(artifact) for name, artifact in build.models.items()})
     datasets = {name: store.get(artifact) for name, artifact in build.data.items()}
     data = read_data(datasets)
     champion = _champion(registry) if build.missed else None
@@ -120,7 +122,7 @@ def _published(
         out, work = folder / "bundle", folder / "work"
         out.mkdir()
         work.mkdir()
-        gated = choose(build.missed, parts, build.world, terms.messages, data, champion, work)
+        gated = choose(build.missed, parts, build.world, terms, data, champion, work)
         content = assemble(parts, gated, datasets[build.customers.name], out, terms, rehearsal)
         known = registry.find_content(content)
         if known is not None:

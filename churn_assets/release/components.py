@@ -33,13 +33,13 @@ from churn_assets.decision.policy import load_params, load_policy
 from churn_assets.decision.world import load_curve
 from churn_assets.messages.config import MessagesConfig
 from churn_assets.messages.writing.bank import MessageBank, all_cells
+from churn_assets.messages.writing.renderer import Renderer
 from churn_assets.messages.writing.served import serve_everybody
 from churn_assets.messages.writing.writer import MessageWriter
 from churn_assets.release.bundle import Component, Manifest, ReleaseError
 from churn_assets.release.promotion import same_kind_of_data
 from churn_assets.storage.trees import tree_files, tree_sha256
 
-Report = dict[str, Any]
 FACTS = {
     "its expected spend exceeds the budget": spend_is_within_the_budget,
     "it contacts customers more often than the cap": contact_cap_is_kept,
@@ -83,8 +83,8 @@ class Chosen:
 
     component: Component
     folder: Path
-    figures: Report
-    serving: Report
+    figures: dict[str, Any]
+    serving: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,8 @@ class World:
 
 def choose_policy(
     missed: Sequence[str],
-    parts: Mapping[str, Path],
-    best_rule: str,
+    own: Path,
+    rule: Path,
     world: Callable[[], World],
     champion: Champion | None,
     data: Mapping[str, Any],
@@ -120,19 +120,17 @@ def choose_policy(
 
     Args:
         missed: why this build's own doesn't; empty where it does.
-        parts: asset name -> folder, with `policy_report` and `baseline_policies`.
-        best_rule: the rule that captures most of this build's.
+        own: folder of this build's policy.
+        rule: folder of the rule that captures most of this build's, named after it.
         world: asked for only where something must stand in.
 
     Raises:
         ReleaseError: nothing can be served: the best rule itself breaks a fact.
     """
     if not missed:
-        folder = parts["policy_report"] / "policy"
-        return Chosen(Component(source="built"), folder, {}, {})
+        return Chosen(Component(source="built"), own, {}, {})
     current = world()
-    rule_folder = parts["baseline_policies"] / current.preset / best_rule
-    wrong, rule_uplift = current.judge(load_policy(rule_folder))
+    wrong, rule_uplift = current.judge(load_policy(rule))
     against = "there is no champion"
     if champion is not None:
         folder = champion.folder / "policy"
@@ -142,9 +140,9 @@ def choose_policy(
             return Chosen(champion.stands_in("policy", missed), folder, figures, {})
         against = refused or f"the best rule captures more ({rule_uplift:.3f}, not {uplift:.3f})"
     if wrong:
-        raise ReleaseError(f"no policy can be served: of the best rule ({best_rule}), {wrong}")
+        raise ReleaseError(f"no policy can be served: of the best rule ({rule.name}), {wrong}")
     component = Component(source="fallback", missed=tuple(missed), champion=against)
-    return Chosen(component, rule_folder, {"served": best_rule, "served_uplift": rule_uplift}, {})
+    return Chosen(component, rule, {"served": rule.name, "served_uplift": rule_uplift}, {})
 
 
 def _judge_champion(
@@ -199,19 +197,17 @@ def choose_messages(
     return Chosen(component, folder, figures, {"live_generation": False})
 
 
-def _live_settings(champion: Champion) -> Report:
+def _live_settings(champion: Champion) -> dict[str, Any]:
     """How the champion's language model, if it has one, is asked on the spot."""
     messages = champion.manifest.settings["messages"]
     names = ("live_generation", "live_candidates", "generation")
     return {name: messages[name] for name in names if name in messages}
 
 
-def _all_right(folder: Path, settings: MessagesConfig) -> Report | None:
+def _all_right(folder: Path, settings: MessagesConfig) -> dict[str, Any] | None:
     """Figures of messages as they would be served; None unless every one is right."""
-    writer = MessageWriter.load(
-        folder, currency=settings.currency, offer_months=settings.offer_months
-    )
-    found = serve_everybody(writer)
+    renderer = Renderer(settings.currency, settings.offer_months)
+    found = serve_everybody(MessageWriter.load(folder, renderer))
     if not found["served_pass_rate"] == found["served_right_rate"] == 1.0:
         return None
     return {name: found[name] for name in ("served_pass_rate", "served_by_model")}

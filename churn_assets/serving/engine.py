@@ -18,6 +18,7 @@ from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.config import GenerationConfig
 from churn_assets.messages.shield.brief import MessageBrief
 from churn_assets.messages.writing.bank import ScoredTemplate
+from churn_assets.messages.writing.renderer import Renderer
 from churn_assets.messages.writing.writer import CandidateSource, Message, MessageWriter
 from churn_assets.release.bundle import Manifest, ReleaseError, message_seed, verify
 from churn_assets.serving.assessment import Assessments, Assessor
@@ -96,10 +97,9 @@ class RetentionEngine:
         own_zone = self.form.schema.default_zone if self.form.schema else None
         self.default_time_zone = own_zone or default_time_zone
         self.assessor = Assessor.load(folder)
-        self.writer = MessageWriter.load(
-            folder / "messages", currency=messages.currency, offer_months=messages.offer_months
-        )
-        self.reviewed_writer = MessageWriter(self.writer.shield)
+        renderer = Renderer(messages.currency, messages.offer_months)
+        self.writer = MessageWriter.load(folder / "messages", renderer)
+        self.reviewed_writer = MessageWriter(self.writer.shield, renderer)
         if self.form.schema is not None:
             # The language model's briefs are the built-in contract's: it would speak of kinds of
             # contracts and services that these customers don't have.
@@ -254,7 +254,7 @@ class RetentionEngine:
             GenerationConfig.model_validate(messages.generation),
             candidates=messages.live_candidates,
         )
-        return MessageWriter(self.writer.shield, OneAtATime(model))
+        return MessageWriter(self.writer.shield, self.writer.renderer, OneAtATime(model))
 
     def _write(
         self,

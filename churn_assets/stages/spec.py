@@ -26,6 +26,10 @@ class Progress(Protocol):
     def __call__(self, step: int, total: int, **metrics: float) -> None: ...
 
 
+Report = Mapping[str, Any]
+"""What a stage reports of itself: the content of its `report.json`."""
+
+
 def silent(step: int, total: int, **metrics: float) -> None:
     """A `Progress` that says nothing."""
 

@@ -151,7 +151,7 @@ def test_no_request_that_the_document_allows_or_forbids_breaks_it(
         for mode in modes:
 
             @given(case=operation.as_strategy(generation_mode=mode))
-            @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+            @settings(max_examples=25, suppress_health_check=list(HealthCheck))
             def fuzz(case: Any) -> None:
                 case.call_and_validate(
                     checks=[

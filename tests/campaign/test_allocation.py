@@ -43,7 +43,7 @@ def best_of_all(problem: Problem) -> float:
     return best
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_no_plan_is_ever_over_a_limit(seed: int) -> None:
     """Whatever the customers, options, ties and limits; the bound holds, too."""

@@ -13,7 +13,7 @@ import pytest
 
 from churn_assets.customers.check import check
 from churn_assets.customers.contract.model import load_contract
-from churn_assets.customers.quality.report import Report
+from churn_assets.customers.quality.report import QualityReport
 from churn_assets.customers.reading.sources import Places
 from churn_assets.datasets.config import DatasetsConfig
 
@@ -68,14 +68,14 @@ def as_csv(rows: Sequence[dict[str, str]], delimiter: str = ",") -> str:
     return out.getvalue()
 
 
-Checked = Callable[..., Report]
+Checked = Callable[..., QualityReport]
 
 
 @pytest.fixture
 def checked(tmp_path: Path) -> Checked:
     """Writes a contract into the test's folder, where its tables lie, and checks them."""
 
-    def run(contract: str = CONTRACT, mirror: Path | None = None) -> Report:
+    def run(contract: str = CONTRACT, mirror: Path | None = None) -> QualityReport:
         file = tmp_path / "customers.yaml"
         file.write_text(contract, encoding="utf-8")
         places = Places(tmp_path, tmp_path / "raw", DatasetsConfig(mirror=mirror))

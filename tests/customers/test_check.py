@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from churn_assets.customers.quality.report import Report
+from churn_assets.customers.quality.report import QualityReport
 from churn_assets.customers.reading.table import NOTES
 from tests.customers.conftest import CONTRACT, Checked, as_csv, made_rows
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
-def kinds(report: Report, table: int = 0) -> dict[tuple[str, str], int]:
+def kinds(report: QualityReport, table: int = 0) -> dict[tuple[str, str], int]:
     """(column, problem) -> rows refused."""
     return {(k.column, k.problem): k.rows for k in report.tables[table].refusals}
 

@@ -193,7 +193,7 @@ def test_a_zip_bomb_is_refused_within_bounded_memory(
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_whatever_is_damaged_in_an_archive_is_one_kind_of_error(data: st.DataObject) -> None:
     """The library has many: a raw one would end the run with a traceback."""
     inner = zipped(**{"bank-additional/bank-additional-full.csv": CSV * 50})

@@ -17,7 +17,7 @@ from churn_assets.datasets.splits import (
 from churn_assets.domain.splits import SPLITS
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(120, 2_000), st.floats(0.1, 0.9))
 def test_stratified_splits_have_the_sizes_and_keep_the_shares(rows: int, share: float) -> None:
     """Each split's share of the label is that of all rows, up to one row."""

@@ -1,11 +1,16 @@
 """A small synthetic customer base: heterogeneous risk, acceptance and value."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from churn_assets.decision.config import DecisionConfig, EnvironmentParams, PpoConfig
+from churn_assets.decision import world
+from churn_assets.decision.config import PRESETS, DecisionConfig, EnvironmentParams, PpoConfig
+from churn_assets.decision.evaluation import report
+from churn_assets.decision.learning import training
 from churn_assets.decision.mdp.customers import Customers
 
 HEADLINE = {
@@ -81,3 +86,37 @@ def tiny_config() -> DecisionConfig:
         bootstrap=100,
         loop_episodes=400,
     )
+
+
+@pytest.fixture(scope="session")
+def folders(
+    environment_folder: Path,
+    tiny_config: DecisionConfig,
+    params: EnvironmentParams,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Path]:
+    """All stages' folders, each with the report.json that the stage runner would write.
+
+    Made with `params` as the preset "moderate": far fewer states than the real one has.
+    """
+    made = {"retention_environment": environment_folder}
+    stages = {
+        "oracle_policy": world.run_oracle,
+        "baseline_policies": world.run_baselines,
+        "decision_policy": training.run,
+        "policy_report": report.run,
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PRESETS, "moderate", params)
+        for name, run in stages.items():
+            out = tmp_path_factory.mktemp(name)
+            (out / "report.json").write_text(json.dumps(run(dict(made), out, tiny_config)))
+            made[name] = out
+    return made
+
+
+@pytest.fixture(scope="session")
+def reported(folders: dict[str, Path]) -> dict[str, Any]:
+    """The policy report's figures."""
+    found: dict[str, Any] = json.loads((folders["policy_report"] / "report.json").read_text())
+    return found

@@ -1,7 +1,6 @@
 """The stages one after another on a tiny base, the checks on what they report, and the arena."""
 
 import json
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import numpy as np
 import pytest
 
 from checks import decision as checks
-from churn_assets.decision import world
 from churn_assets.decision.config import PRESETS, DecisionConfig, EnvironmentParams
 from churn_assets.decision.evaluation import gates, report
 from churn_assets.decision.evaluation.diagnostics import Visits
@@ -24,7 +22,6 @@ from churn_assets.decision.evaluation.selection import (
 from churn_assets.decision.exact.comparison import Bootstrap
 from churn_assets.decision.exact.pareto import curve_around, pareto_curve
 from churn_assets.decision.exact.policy_value import METRICS, Evaluation, evaluate
-from churn_assets.decision.learning import training
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.groups import Groups
 from churn_assets.decision.mdp.observation import BUDGET, COLUMNS
@@ -35,38 +32,6 @@ from churn_assets.storage.protocol import Artifact
 from tests.decision.conftest import HEADLINE, synthetic_customers
 
 NOTHING = Evaluation.of(np.zeros((1, len(METRICS))), np.ones(1))
-
-
-@pytest.fixture(scope="module")
-def folders(
-    environment_folder: Path,
-    tiny_config: DecisionConfig,
-    params: EnvironmentParams,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[dict[str, Path]]:
-    """All stages' folders, each with the report.json that the stage runner would write."""
-    made = {"retention_environment": environment_folder}
-    monkeypatch = pytest.MonkeyPatch()
-    monkeypatch.setitem(PRESETS, "moderate", params)  # far fewer states than the real preset
-    stages = {
-        "oracle_policy": world.run_oracle,
-        "baseline_policies": world.run_baselines,
-        "decision_policy": training.run,
-        "policy_report": report.run,
-    }
-    for name, run in stages.items():
-        out = tmp_path_factory.mktemp(name)
-        (out / "report.json").write_text(json.dumps(run(dict(made), out, tiny_config)))
-        made[name] = out
-    yield made
-    monkeypatch.undo()
-
-
-@pytest.fixture(scope="module")
-def reported(folders: dict[str, Path]) -> dict[str, Any]:
-    """The policy report's figures."""
-    found: dict[str, Any] = json.loads((folders["policy_report"] / "report.json").read_text())
-    return found
 
 
 def test_the_headline_has_exactly_the_promised_figures(reported: dict[str, Any]) -> None:

@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.shield.brief import CONTRACTS, SERVICES, TONES, MessageBrief
 from churn_assets.messages.shield.names import read_name
+from churn_assets.messages.shield.validation import Shield, Verdict
+from churn_assets.messages.writing.renderer import Renderer
 
+RENDERER = Renderer("$", 12)
 NOON = datetime(2026, 5, 5, 12, 0, tzinfo=ZoneInfo("Europe/Berlin"))
 SAM = MessageBrief(
     name="Sam",
@@ -26,6 +29,11 @@ SAM = MessageBrief(
 
 def brief(**changes: Any) -> MessageBrief:
     return replace(SAM, **changes)
+
+
+def judged(shield: Shield, text: str, made: MessageBrief) -> Verdict:
+    """What the shield says of a text that was filled as the tests' messages are."""
+    return shield.check_text(text, made, RENDERER.values(made))
 
 
 names = st.text(

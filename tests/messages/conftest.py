@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from churn_assets.messages.config import (
-    BankConfig,
     BaseModelConfig,
     CorpusConfig,
     GenerationConfig,
+    MessageBankConfig,
     MessagesConfig,
     PpoTextConfig,
     RewardConfig,
@@ -33,7 +33,7 @@ TINY = MessagesConfig(
         iterations=4, batch=8, minibatch=4, checkpoint_every=2, evaluation_samples=12
     ),
     generation=GenerationConfig(max_new_tokens=16),
-    bank=BankConfig(candidates=1, keep=1),
+    bank=MessageBankConfig(candidates=1, keep=1),
 )
 PUBLIC = {
     "oasst1_pairs": {"prompt": "Why is the sky blue?", "response": "Because air scatters blue."},

@@ -16,7 +16,7 @@ from churn_assets.messages.writing import bank_stage
 from churn_assets.messages.writing.bank import MessageBank, ScoredTemplate, all_cells
 from churn_assets.messages.writing.gates import failed_gates
 from churn_assets.messages.writing.writer import MessageWriter
-from tests.messages.briefs import SAM
+from tests.messages.briefs import RENDERER, SAM
 from tests.messages.conftest import TINY, Chain
 
 STAGES = ("message_base_model", "sft_model", "reward_model", "ppo_text_model")
@@ -42,7 +42,8 @@ def test_a_model_that_missed_a_gate_writes_no_served_word(chain: Chain) -> None:
     report = chain.reports["message_bank"]
     assert "sft_templates_pass_the_shield" in report["failed_gates"]
     assert (report["kept"], report["written"], report["served_by_model"]) == (0, 0, 0.0)
-    assert MessageWriter.load(chain.folders["message_bank"]).write(SAM, "x").source == "template"
+    writer = MessageWriter.load(chain.folders["message_bank"], RENDERER)
+    assert writer.write(SAM, "x").source == "template"
 
 
 def test_a_model_that_passed_its_gates_fills_the_bank(
@@ -60,7 +61,7 @@ def test_a_model_that_passed_its_gates_fills_the_bank(
     assert report["served_by_model"] == report["served_pass_rate"] == 1.0
     kept = [t for cell in MessageBank.load(tmp_path / "bank.json").cells().values() for t in cell]
     assert not any("Act now" in template.text for template in kept)
-    assert MessageWriter.load(tmp_path).write(SAM, "x").source == "model"
+    assert MessageWriter.load(tmp_path, RENDERER).write(SAM, "x").source == "model"
 
 
 def test_the_bank_keeps_the_best_for_everybody_and_the_best_others() -> None:
@@ -109,5 +110,5 @@ def test_a_policy_that_is_no_better_than_sft_is_not_served(worse: dict[str, floa
 
 def test_bank_and_rules_of_the_artifact_serve(chain: Chain) -> None:
     """Why: the release carries exactly this folder."""
-    writer = MessageWriter.load(chain.folders["message_bank"])
+    writer = MessageWriter.load(chain.folders["message_bank"], RENDERER)
     assert writer.write(SAM, "C1:r1").verdict.passed

@@ -11,7 +11,7 @@ import pytest
 from churn_assets.messages.shield.bounded import MOST_CHARACTERS, bounded
 from churn_assets.messages.shield.rules import RULES_PATH, PhraseMatcher, default_rules
 from churn_assets.messages.shield.validation import Shield
-from tests.messages.briefs import SAM
+from tests.messages.briefs import SAM, judged
 
 
 @pytest.mark.parametrize(
@@ -62,11 +62,11 @@ def test_a_phrase_of_one_letter_takes_no_exponential_time(text: str) -> None:
     """Why: `a+a+a+...` for a phrase "aaa..." would never end on these."""
     assert PhraseMatcher(["a" * 30 + "b", "s" * 30 + "b"], {}).finds(text) is False
     rules = default_rules().model_copy(update={"gift_words": ("a" * 30 + "b",)})
-    assert not Shield(rules).check_text(text, SAM).passed
+    assert not judged(Shield(rules), text, SAM).passed
 
 
 def test_overlong_text_is_refused_before_it_is_searched() -> None:
     """Why: the bound of a pattern's time is one for texts of this length."""
     text = "Hi {name}, " + "we value you. " * MOST_CHARACTERS
     assert Shield.load().check_template(text, SAM).violations == ("invalid_length",)
-    assert Shield.load().check_text(text, SAM).violations == ("invalid_length",)
+    assert judged(Shield.load(), text, SAM).violations == ("invalid_length",)

@@ -17,7 +17,7 @@ from churn_assets.messages.shield.validation import Shield, Verdict
 from churn_assets.messages.writing.bank import MessageBank, ScoredTemplate, all_cells
 from churn_assets.messages.writing.served import serve_everybody
 from churn_assets.messages.writing.writer import MessageWriter
-from tests.messages.briefs import brief
+from tests.messages.briefs import RENDERER, brief
 
 
 def test_variety_of_extremes() -> None:
@@ -68,6 +68,6 @@ def test_a_writer_with_a_blind_shield_is_caught(monkeypatch: pytest.MonkeyPatch)
     shield = Shield.load()
     for check in ("check_template", "check_text"):
         monkeypatch.setattr(shield, check, lambda *arguments: Verdict(True, ()))
-    found = serve_everybody(MessageWriter(shield, bank))
+    found = serve_everybody(MessageWriter(shield, RENDERER, bank))
     assert found["served_pass_rate"] == 1.0
     assert found["served_right_rate"] == 0.0

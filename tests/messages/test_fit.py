@@ -16,14 +16,14 @@ from churn_assets.messages.shield.rules import ShieldRules, default_rules
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.bank import MessageBank, ScoredTemplate, all_cells
 from churn_assets.messages.writing.writer import MessageWriter
-from tests.messages.briefs import brief
+from tests.messages.briefs import RENDERER, brief, judged
 
 SHIELD = Shield.load()
 TENURES = {"new": 2, "settled": 12, "long": 120}
 
 
 def violations(text: str, **changes: object) -> tuple[str, ...]:
-    return SHIELD.check_text(text, brief(**changes)).violations
+    return judged(SHIELD, text, brief(**changes)).violations
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_no_misfit_is_sent_whatever_the_bank_holds() -> None:
     bank = MessageBank(
         {c: [ScoredTemplate(t, 9.0 - i) for i, t in enumerate(bad)] for c in all_cells()}
     )
-    writer = MessageWriter(SHIELD, bank)
+    writer = MessageWriter(SHIELD, RENDERER, bank)
     for tenure, contract, tone in product(TENURES.values(), CONTRACTS, TONES):
         made = brief(tenure=tenure, contract=contract, tone=tone)
         message = writer.write(made, "C1:r1")
@@ -168,8 +168,8 @@ def test_rules_of_an_older_release_say_what_they_said() -> None:
     }  # fmt: skip
     older = Shield(ShieldRules.model_validate(default_rules().model_dump(exclude=later)))
     text = "Hey Sam, we love that you joined us, and we do not care: 10% off your bill, the"
-    assert older.check_text(text, brief(tenure=120)).passed
-    assert set(SHIELD.check_text(text, brief(tenure=120)).violations) >= {
+    assert judged(older, text, brief(tenure=120)).passed
+    assert set(judged(SHIELD, text, brief(tenure=120)).violations) >= {
         "wrong_tenure_band", "wrong_tone", "negated_kindness", "unfinished",
     }  # fmt: skip
 

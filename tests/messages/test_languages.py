@@ -17,14 +17,14 @@ from churn_assets.messages.shield.language import LANGUAGES, served_language
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.bank import MessageBank, ScoredTemplate, all_cells
 from churn_assets.messages.writing.writer import MessageWriter
-from tests.messages.briefs import SAM, brief, briefs
+from tests.messages.briefs import RENDERER, SAM, brief, briefs, judged
 
 SHIELD = Shield.load()
 SPANISH = SHIELD.in_language("es")
 
 
 def violations(text: str, **changes: object) -> tuple[str, ...]:
-    return SPANISH.check_text(text, brief(language="es", **changes)).violations
+    return judged(SPANISH, text, brief(language="es", **changes)).violations
 
 
 def test_every_language_has_every_reviewed_template() -> None:
@@ -41,7 +41,7 @@ def test_every_spanish_template_passes_for_everybody(made: MessageBrief) -> None
     made = replace(made, language="es")
     for template in reviewed_templates(made):
         assert SPANISH.check_template(template, made).violations == ()
-    message = MessageWriter(SHIELD).write(made, "C1:r1")
+    message = MessageWriter(SHIELD, RENDERER).write(made, "C1:r1")
     assert message.source == "template"
     assert message.verdict.passed
     assert message.template in reviewed_templates(made) or message.name_doubt
@@ -54,7 +54,7 @@ def test_a_spanish_customer_is_written_to_in_spanish_though_the_bank_is_english(
     """Why: the model writes English only; its words may not reach anybody else."""
     english = "Hello {name}, we are glad that you are here. Thank you for your {tenure} with us."
     bank = MessageBank({cell: [ScoredTemplate(english, 1.0)] for cell in all_cells()})
-    writer = MessageWriter(SHIELD, bank)
+    writer = MessageWriter(SHIELD, RENDERER, bank)
     for tenure in (0, 1, 2, 12, 80):
         made = brief(language="es", offer_percentage=offer, tone=tone, tenure=tenure)
         message = writer.write(made, "C1:r1")

@@ -18,9 +18,9 @@ from churn_assets.messages.shield.names import MAX_LENGTH, MAX_NAME_LENGTH, read
 from churn_assets.messages.shield.rules import default_rules
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.writer import UNFIT, MessageWriter
-from tests.messages.briefs import brief
+from tests.messages.briefs import RENDERER, brief
 
-WRITER = MessageWriter(Shield.load())
+WRITER = MessageWriter(Shield.load(), RENDERER)
 HONEST = [
     "Sam", "X", "José", "Zoë", "Nguyễn Thị Minh Khai", "O’Brien", "D'Angelo Jr.", "Anne-Marie",
     "Müller-Lüdenscheidt", "Łukasz", "Çağla", "محمد", "می\u200cرزا", "अनिल कुमार", "สมชาย คำ",

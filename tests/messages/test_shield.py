@@ -11,9 +11,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from churn_assets.messages.shield.rules import default_rules
-from churn_assets.messages.shield.slots import fill, slot_values
+from churn_assets.messages.shield.slots import fill
 from churn_assets.messages.shield.validation import Shield
-from tests.messages.briefs import brief, briefs, names
+from churn_assets.messages.writing.renderer import Renderer
+from tests.messages.briefs import RENDERER, brief, briefs, judged, names
 
 SHIELD = Shield.load()
 GOOD = "Hi Sam, we value your 12 months with us! Please enjoy a 10% discount on your bill."
@@ -21,7 +22,7 @@ GOOD_TEMPLATE = "Hi {name}, we value your {tenure} with us! Please enjoy {offer}
 
 
 def violations(text: str, **changes: object) -> tuple[str, ...]:
-    return SHIELD.check_text(text, brief(**changes)).violations
+    return judged(SHIELD, text, brief(**changes)).violations
 
 
 def template_violations(template: str, **changes: object) -> tuple[str, ...]:
@@ -30,7 +31,7 @@ def template_violations(template: str, **changes: object) -> tuple[str, ...]:
 
 def test_good_message_and_template_pass() -> None:
     """Why: a shield that refuses everything is no shield."""
-    assert SHIELD.check_text(GOOD, brief()).as_dict() == {"passed": True, "violations": []}
+    assert judged(SHIELD, GOOD, brief()).as_dict() == {"passed": True, "violations": []}
     assert SHIELD.check_template(GOOD_TEMPLATE, brief()).passed
 
 
@@ -169,9 +170,8 @@ def test_a_phrase_that_the_name_completes_is_found() -> None:
 def test_a_slot_in_anothers_place_is_refused(template: str) -> None:
     """Why: every value is right by itself, and the sentence around it makes it a lie."""
     assert "misused_slot" in template_violations(template)
-    values = slot_values(brief(), currency="$", offer_months=6)
-    six_months = Shield.load(offer_months=6)
-    assert "misused_slot" in six_months.check_text(fill(template, values), brief()).violations
+    values = Renderer("$", 6).values(brief())
+    assert "misused_slot" in SHIELD.check_text(fill(template, values), brief(), values).violations
 
 
 @pytest.mark.parametrize("template", [
@@ -292,13 +292,13 @@ def test_ordinary_sentences_are_not_refused(sentence: str) -> None:
 @given(briefs)
 def test_template_that_passes_is_safe_with_every_value(made: object) -> None:
     """Why: the bank is judged once, then filled for millions; the two checks must agree."""
-    values = slot_values(made, currency="$", offer_months=12)
+    values = RENDERER.values(made)
     assume(made.name and made.tenure)
     template = "Hello {name}, thank you for your {tenure} with us. Any question on your {bill} bill? Just ask."
     if made.offer_percentage:
         template = "Hello {name}, thank you for your {tenure} with us. Take {offer} off your {bill} bill for {months}."
     assert SHIELD.check_template(template, made).passed
-    assert SHIELD.check_text(fill(template, values), made).violations == ()
+    assert SHIELD.check_text(fill(template, values), made, values).violations == ()
 
 
 @given(st.text(max_size=120), names)
@@ -308,7 +308,7 @@ def test_judging_any_text_ends_in_a_verdict(text: str, name: str) -> None:
     assert SHIELD.check_template(text, made).passed == (
         not SHIELD.check_template(text, made).violations
     )
-    assert SHIELD.check_text(text, made).passed == (not SHIELD.check_text(text, made).violations)
+    assert judged(SHIELD, text, made).passed == (not judged(SHIELD, text, made).violations)
 
 
 @pytest.mark.parametrize("phrase", default_rules().all_banned)

@@ -18,14 +18,14 @@ from churn_assets.messages.shield.slots import (
     length_range,
     mask_slots,
     slot_places,
-    slot_values,
     slots_in,
     standing_alone,
     unfill,
     without_name,
 )
 from churn_assets.messages.shield.validation import Shield, Verdict, repeats
-from tests.messages.briefs import SAM, brief
+from churn_assets.messages.writing.renderer import Renderer
+from tests.messages.briefs import SAM, brief, judged
 
 SHIELD = Shield.load()
 
@@ -44,8 +44,8 @@ def test_values_read_as_a_person_writes_them(
     """Why: "1 months" in a customer's message is ours; a value that isn't there has no slot."""
     made = brief(tenure=tenure, monthly_charges=7.5)
     always = {"offer": "10%", "bill": "€7.50", "name": "Sam"}
-    assert slot_values(made, currency="€", offer_months=months) == always | expected
-    unnamed = slot_values(brief(name=None), currency="$", offer_months=months)
+    assert Renderer("€", months).values(made) == always | expected
+    unnamed = Renderer("$", months).values(brief(name=None))
     assert "name" not in unnamed
 
 
@@ -204,7 +204,7 @@ def test_a_messages_length_may_be_either_end() -> None:
     start, step = "Hi Sam, enjoy 10% off. ", "Good it is to have you with us here, as we value it. "
     for length, right in ((least - 1, False), (least, True), (most, True), (most + 1, False)):
         text = (start + step * 9)[:length]
-        assert ("invalid_length" not in SHIELD.check_text(text, SAM).violations) is right, length
+        assert ("invalid_length" not in judged(SHIELD, text, SAM).violations) is right, length
     # A template: the shortest values must be enough, the longest not too many.
     fixed = len("Hi , enjoy  off. ")
     for spare, right in (

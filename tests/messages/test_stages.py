@@ -48,7 +48,7 @@ from churn_assets.messages.shield.slots import SLOT_TOKENS
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.live import LiveModel, copy_for_live
 from churn_assets.messages.writing.writer import MessageWriter
-from tests.messages.briefs import SAM
+from tests.messages.briefs import RENDERER, SAM
 from tests.messages.conftest import TINY, Chain
 
 CARD_WEIGHTS = "sft/adapter_model.safetensors"
@@ -226,7 +226,7 @@ def test_live_model_writes_the_same_candidates_for_the_same_seed(
     first = model.candidates(SAM, "C1:r1")
     assert first == model.candidates(SAM, "C1:r1")
     assert [t.score for t in first] == sorted((t.score for t in first), reverse=True)
-    assert MessageWriter(Shield.load(), model).write(SAM, "C1:r1").verdict.passed
+    assert MessageWriter(Shield.load(), RENDERER, model).write(SAM, "C1:r1").verdict.passed
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.corpus.reviewed import reviewed_templates
 from churn_assets.messages.shield.brief import TONES, MessageBrief
 from churn_assets.messages.shield.rules import RULES_PATH
-from churn_assets.messages.shield.slots import fill, slot_values
+from churn_assets.messages.shield.slots import fill
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.bank import Cell, MessageBank, ScoredTemplate, all_cells
 from churn_assets.messages.writing.writer import MessageWriter
-from tests.messages.briefs import SAM, brief, briefs
+from tests.messages.briefs import RENDERER, SAM, brief, briefs, judged
 
 SHIELD = Shield.load()
 GOOD = [
@@ -42,7 +42,7 @@ def test_every_reviewed_template_passes_for_everybody(made: MessageBrief, seed: 
     """Why: the fall-back is the last line; it must hold for every name and value."""
     for template in reviewed_templates(made):
         assert SHIELD.check_template(template, made).violations == ()
-    message = MessageWriter(SHIELD).write(made, seed)
+    message = MessageWriter(SHIELD, RENDERER).write(made, seed)
     assert message.source == "template"
     assert message.verdict.passed
     assert message.name_doubt or made.name in message.text
@@ -58,13 +58,13 @@ def test_a_name_that_is_a_word_of_the_message_is_served(name: str, offer: int) -
         for tenure in (2, 12, 60):
             made = brief(name=name, offer_percentage=offer, tone=tone, tenure=tenure)
             for template in reviewed_templates(made):
-                text = fill(template, slot_values(made, currency="$", offer_months=12))
-                assert SHIELD.check_text(text, made).violations == ()
+                text = fill(template, RENDERER.values(made))
+                assert judged(SHIELD, text, made).violations == ()
 
 
 def test_generated_template_is_used_when_it_passes() -> None:
     """Why: the fall-back must not hide the model."""
-    message = MessageWriter(SHIELD, Source([BAD, *GOOD])).write(SAM, "C1:r1")
+    message = MessageWriter(SHIELD, RENDERER, Source([BAD, *GOOD])).write(SAM, "C1:r1")
     assert message.source == "model"
     assert message.template in GOOD
     assert message.verdict.passed
@@ -72,19 +72,19 @@ def test_generated_template_is_used_when_it_passes() -> None:
 
 def test_no_passing_candidate_means_a_reviewed_template_and_says_so() -> None:
     """Why: the response tells where its words come from."""
-    message = MessageWriter(SHIELD, Source([BAD, "", "{name}"])).write(SAM, "C1:r1")
+    message = MessageWriter(SHIELD, RENDERER, Source([BAD, "", "{name}"])).write(SAM, "C1:r1")
     assert (message.source, message.verdict.passed) == ("template", True)
 
 
 @given(st.lists(st.text(max_size=90), max_size=4), briefs)
 def test_whatever_a_model_writes_the_message_passes(texts: list[str], made: MessageBrief) -> None:
     """Why: served messages pass at 100 %, not nearly."""
-    assert MessageWriter(SHIELD, Source([*texts, *GOOD])).write(made, "s").verdict.passed
+    assert MessageWriter(SHIELD, RENDERER, Source([*texts, *GOOD])).write(made, "s").verdict.passed
 
 
 def test_same_seed_same_message_and_seeds_spread() -> None:
     """Why: a retried request must not change its words, neighbours need not share them."""
-    writer = MessageWriter(SHIELD, Source(GOOD))
+    writer = MessageWriter(SHIELD, RENDERER, Source(GOOD))
     assert writer.write(SAM, "C1:r1") == writer.write(SAM, "C1:r1")
     assert {writer.write(SAM, f"C{i}:r1").template for i in range(30)} == set(GOOD)
 
@@ -92,7 +92,7 @@ def test_same_seed_same_message_and_seeds_spread() -> None:
 def test_quiet_hours_do_not_change_the_words() -> None:
     """Why: waiting mends the hour, rewriting does not; the verdict carries it to the caller."""
     night = datetime(2026, 5, 5, 23, tzinfo=ZoneInfo("Europe/Berlin"))
-    message = MessageWriter(SHIELD, Source(GOOD)).write(brief(local_time=night), "C1:r1")
+    message = MessageWriter(SHIELD, RENDERER, Source(GOOD)).write(brief(local_time=night), "C1:r1")
     assert message.source == "model"
     assert message.verdict.as_dict() == {"passed": False, "violations": ["quiet_hours"]}
 
@@ -107,7 +107,7 @@ def test_bank_survives_a_round_trip_and_orders_by_score(tmp_path: Path) -> None:
     assert [t.text for t in loaded.candidates(SAM)] == [GOOD[1], GOOD[0]]
     assert loaded.cells() == bank.cells()
     assert loaded.candidates(brief(tone="formal")) == ()
-    assert MessageWriter.load(tmp_path).write(SAM, "x").source == "model"
+    assert MessageWriter.load(tmp_path, RENDERER).write(SAM, "x").source == "model"
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"cells": [{"offer": 5}]}'])

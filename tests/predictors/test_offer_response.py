@@ -31,7 +31,7 @@ def test_price_pressure_scales_the_effect() -> None:
     assert high == [round(1 / (1 + np.exp(-1.5 * k)), 2) for k in range(4)]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 1000), st.sampled_from(sorted(OFFER_EFFECTS)))
 def test_responses_are_consistent(seed: int, preset: str) -> None:
     """Y(0) is the observed response, and whoever accepts an offer accepts any larger one."""

@@ -76,7 +76,7 @@ def test_accept_equals_the_training_pipeline(
         np.testing.assert_allclose(found[:, level], expected, rtol=0, atol=1e-6)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(ROWS, min_size=1, max_size=8))
 def test_batch_equals_single_rows(
     trained_risk: Trained, trained_accept: Trained, rows: list[dict[str, Any]]
@@ -88,7 +88,7 @@ def test_batch_equals_single_rows(
         np.testing.assert_array_equal(together, alone)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(ROWS)
 def test_any_valid_row_gets_probabilities_that_rise_with_the_offer(
     trained_risk: Trained, trained_accept: Trained, row: dict[str, Any]

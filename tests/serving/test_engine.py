@@ -322,7 +322,9 @@ def test_live_model_writes_once_before_it_serves(
     """The golden set is answered from the bank, so it says nothing about a live model: one that
     fails or writes rubbish must be noticed at the load, not by a customer."""
     model = StandInModel(text)
-    monkeypatch.setattr(engine, "live_writer", MessageWriter(engine.writer.shield, model))
+    monkeypatch.setattr(
+        engine, "live_writer", MessageWriter(engine.writer.shield, engine.writer.renderer, model)
+    )
     with nullcontext() if error is None else pytest.raises(Exception, match=error):
         check_live(engine, bundle)
     cases = json.loads((bundle / GOLDEN).read_bytes())["cases"]

@@ -69,9 +69,7 @@ def damage_all(store: ArtifactStore, artifact: Artifact) -> None:
             Path(path).write_bytes(b"rotten")
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(tree=TREES)
 def test_what_is_put_comes_back(
     store: ArtifactStore, tmp_path: Path, tree: dict[str, bytes]

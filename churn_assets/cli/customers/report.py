@@ -13,7 +13,7 @@ from rich.table import Table
 from churn_assets.customers.inspect import Inspection
 from churn_assets.customers.quality.drift import NOTABLE
 from churn_assets.customers.quality.profile import ColumnProfile
-from churn_assets.customers.quality.report import Report, TableReport
+from churn_assets.customers.quality.report import QualityReport, TableReport
 
 _MOST_KINDS = 20
 _PERSONAL = ("id", "first name", "text")  # whose values aren't shown
@@ -64,7 +64,7 @@ def _values(column: ColumnProfile) -> str:
     return said if len(said) <= _MOST_WORDS else said[: _MOST_WORDS - 1] + "…"
 
 
-def show_report(report: Report, contract: Path, console: Console) -> None:
+def show_report(report: QualityReport, contract: Path, console: Console) -> None:
     """The report as tables, the problems last."""
     console.print(f"{report.contract} ({contract})", style="bold", markup=False, highlight=False)
     for table in report.tables:
@@ -138,7 +138,7 @@ def _show_refusals(table: TableReport, console: Console) -> None:
     )  # fmt: skip
 
 
-def _show_drift(report: Report, console: Console) -> None:
+def _show_drift(report: QualityReport, console: Console) -> None:
     moved = [one for one in report.drift if one.psi >= NOTABLE]
     if not moved:
         return

@@ -73,7 +73,7 @@ class TableReport:
 
 
 @dataclass
-class Report:
+class QualityReport:
     """All that a check found; `problems` is empty where nothing needs mending."""
 
     contract: str

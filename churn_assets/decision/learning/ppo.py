@@ -55,7 +55,7 @@ from churn_assets.decision.mdp.dynamics import Array
 from churn_assets.decision.mdp.environment import Actions
 from churn_assets.decision.mdp.observation import FATIGUE, RISK
 
-Report = Callable[[int, PolicyNetwork, dict[str, float]], None]
+OnUpdate = Callable[[int, PolicyNetwork, dict[str, float]], None]
 """Called after every update with its number, the network and the training statistics."""
 
 
@@ -95,7 +95,7 @@ class Trainer:
             config.fatigue_start, config.fatigue_tolerance, config.fatigue_rate
         )
 
-    def train(self, report: Report) -> PolicyNetwork:
+    def train(self, report: OnUpdate) -> PolicyNetwork:
         """Run all updates; `report` sees each of them."""
         for update in range(self.config.updates):
             left = 1 - update / self.config.updates

@@ -46,7 +46,7 @@ def run(
     """Inputs: message_base_model, sft_model, reward_model. Resumes from `checkpoints`."""
     use_threads(config.threads)
     model, tokenizer = load_adapters(inputs, config)
-    shield = Shield.load(currency=config.currency, offer_months=config.offer_months)
+    shield = Shield.load()
     heads = {
         name: load_head(inputs["reward_model"], name, head_width(model)) for name in (REWARD, JUDGE)
     }

@@ -190,7 +190,7 @@ def evaluate(model: PeftModel, tokenizer: Any, config: SftSettings) -> dict[str,
         model, tokenizer, [s.prompt for s in situations], config.generation, config.sft.seed
     )
     texts = [text for samples in batches for text in samples.texts]
-    shield = Shield.load(currency=config.currency, offer_months=config.offer_months)
+    shield = Shield.load()
     passed = passes(shield, texts, situations)
     return {
         **share(sum(passed), len(passed)).as_dict("pass_rate"),

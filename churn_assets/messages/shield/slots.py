@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from churn_assets.messages.shield.brief import MessageBrief
 from churn_assets.messages.shield.language import Language
 
 # Room that every template has for a name. A longer one needs a template that leaves more.
@@ -60,24 +59,6 @@ def length_range(template: str) -> tuple[int, int]:
     slots = slots_in(template)
     low = fixed + sum(SLOT_LENGTHS[slot][0] for slot in slots)
     return low, fixed + sum(SLOT_LENGTHS[slot][1] for slot in slots)
-
-
-def slot_values(brief: MessageBrief, *, currency: str, offer_months: int) -> dict[str, str]:
-    """What each slot is filled with; units are part of the value, so that plurals are right.
-
-    A customer without a usable name, or with no month behind them, has no value for that slot.
-    """
-    first, month, months = MONTH_WORDS[brief.language]
-    values = {
-        "offer": f"{brief.offer_percentage}%",
-        "bill": f"{currency}{brief.monthly_charges:.2f}",
-        "months": f"1 {month}" if offer_months == 1 else f"{offer_months} {months}",
-    }
-    if brief.name is not None:
-        values["name"] = brief.name
-    if brief.tenure:
-        values["tenure"] = first if brief.tenure == 1 else f"{brief.tenure} {months}"
-    return values
 
 
 def without_name(template: str, greetings: Sequence[str]) -> str | None:

@@ -35,7 +35,6 @@ from churn_assets.messages.shield.slots import (
     length_range,
     mask_slots,
     slot_places,
-    slot_values,
     slots_in,
     standing_alone,
     unfill,
@@ -95,12 +94,10 @@ class Verdict:
 
 
 class Shield:
-    """Judges by one rules file; `currency` and `offer_months` are what slots are filled with."""
+    """Judges templates, and texts filled from them, by one rules file."""
 
-    def __init__(self, rules: ShieldRules, *, currency: str = "$", offer_months: int = 12) -> None:
+    def __init__(self, rules: ShieldRules) -> None:
         self.rules = rules
-        self.currency = currency
-        self.offer_months = offer_months
         self._banned = PhraseMatcher(rules.all_banned, rules.confusables)
         self._banned_in_names = self._words(rules.banned_in_names)
         self._gift = self._words(rules.gift_words)
@@ -126,13 +123,11 @@ class Shield:
         self._word_violations = lru_cache(maxsize=65_536)(self._judge_words)
 
     @classmethod
-    def load(
-        cls, rules_path: Path = RULES_PATH, *, currency: str = "$", offer_months: int = 12
-    ) -> Shield:
+    def load(cls, rules_path: Path = RULES_PATH) -> Shield:
         """Read the rules; raises ValueError naming the file when they are not valid."""
         rules = load_rules(rules_path)
         try:
-            return cls(rules, currency=currency, offer_months=offer_months)
+            return cls(rules)
         except (ValueError, re.error) as error:
             raise ValueError(f"{rules_path} is no valid shield rules file: {error}") from error
 
@@ -140,8 +135,7 @@ class Shield:
         """The same rules for messages in another language, with its own words."""
         if language == "en":
             return self
-        rules = self.rules.in_language(language)
-        return Shield(rules, currency=self.currency, offer_months=self.offer_months)
+        return Shield(self.rules.in_language(language))
 
     def check_template(self, template: str, brief: MessageBrief) -> Verdict:
         """Whether the template is right for every customer with the brief's categories."""
@@ -152,9 +146,12 @@ class Shield:
         masked = mask_slots(template[:MOST_CHARACTERS], MARK)
         return self._fit.gives_a_reason(skeleton(masked, self.rules.confusables), facts)
 
-    def check_text(self, text: str, brief: MessageBrief) -> Verdict:
-        """Whether the filled text may be sent to this customer at `brief.local_time`."""
-        return Verdict.of(self._text_violations(text, brief))
+    def check_text(self, text: str, brief: MessageBrief, values: Mapping[str, str]) -> Verdict:
+        """Whether the filled text may be sent to this customer at `brief.local_time`.
+
+        values: slot -> what it was filled with (`Renderer.values`).
+        """
+        return Verdict.of(self._text_violations(text, brief, values))
 
     def _check_template(self, template: str, facts: Facts) -> Verdict:
         return Verdict.of(self._template_violations(template, facts))
@@ -187,7 +184,9 @@ class Shield:
             yield "misused_slot"
         yield from self._word_violations(masked, facts)
 
-    def _text_violations(self, text: str, brief: MessageBrief) -> Iterator[str]:
+    def _text_violations(
+        self, text: str, brief: MessageBrief, values: Mapping[str, str]
+    ) -> Iterator[str]:
         if self.rules.quiet_hours.contains(brief.local_time.hour):
             yield "quiet_hours"
         if not self.rules.length[0] <= len(text) <= self.rules.length[1]:
@@ -204,7 +203,6 @@ class Shield:
         name = brief.name
         if name and self._may_complete_a_phrase(name) and self._banned_in_names.finds(text):
             yield "banned_phrase"
-        values = slot_values(brief, currency=self.currency, offer_months=self.offer_months)
         if name and not standing_alone(name, text):
             yield "missing_name"
         if _DOUBLED_STOP.search(text):

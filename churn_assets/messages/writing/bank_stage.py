@@ -22,6 +22,7 @@ from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.bank import Cell, MessageBank, ScoredTemplate, all_cells
 from churn_assets.messages.writing.gates import failed_gates
 from churn_assets.messages.writing.live import LiveModel, copy_for_live
+from churn_assets.messages.writing.renderer import Renderer
 from churn_assets.messages.writing.served import serve_everybody
 from churn_assets.messages.writing.writer import MessageWriter
 from churn_assets.stages.spec import Progress, silent
@@ -35,7 +36,7 @@ def run(
 ) -> dict[str, Any]:
     """Inputs: message_base_model, sft_model, reward_model, ppo_text_model."""
     use_threads(config.threads)
-    shield = Shield.load(currency=config.currency, offer_months=config.offer_months)
+    shield = Shield.load()
     folders = [inputs[name] for name in ("message_base_model", "ppo_text_model", "reward_model")]
     reports = read_reports(inputs)
     failed = failed_gates(reports)
@@ -50,12 +51,13 @@ def run(
     shutil.copy(RULES_PATH, out / "rules.json")
     if config.live_generation and not failed:
         copy_for_live(folders[0], folders[1], folders[2], out / "live")
+    renderer = Renderer(config.currency, config.offer_months)
     report = {
         "failed_gates": failed,
         "written": written,
         "kept": len(bank),
         "cells_with_templates": sum(bool(t) for t in bank.cells().values()),
-        **serve_everybody(MessageWriter(shield, bank)),
+        **serve_everybody(MessageWriter(shield, renderer, bank)),
     }
     report["messages"] = summary(reports, report)
     return report

@@ -8,7 +8,8 @@ The release then takes the champion's messages, or reviewed templates are served
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+
+from churn_assets.stages.spec import Report
 
 SFT_PASS_RATE = 0.95
 PPO_PASS_RATE = 0.98
@@ -17,7 +18,6 @@ WORST_FLAW_ACCURACY = 0.85
 REWARD_GAIN, REWARD_GAIN_LOWER = 0.5, 0.2
 KL_SHARE_OF_TARGET = (0.5, 1.5)
 
-Report = Mapping[str, Any]
 Gate = Callable[[Report], bool]
 
 

@@ -39,12 +39,12 @@ def serve_everybody(writer: MessageWriter) -> dict[str, Any]:
             tone=rng.choice(TONES),
         )
         message = writer.write(brief, f"C{i}")
-        verdict = writer.shield.check_text(message.text, brief)
+        verdict = writer.shield.check_text(message.text, brief, message.values)
         right = is_right(
             message.text,
             brief,
-            currency=writer.shield.currency,
-            offer_months=writer.shield.offer_months,
+            currency=writer.renderer.currency,
+            offer_months=writer.renderer.offer_months,
         )
         served.append((message, verdict.passed, right))
     by_model = [message for message, _, _ in served if message.source == "model"]

@@ -12,9 +12,10 @@ from typing import Literal, Protocol
 from churn_assets.messages.corpus.reviewed import reviewed_templates
 from churn_assets.messages.shield.brief import MessageBrief
 from churn_assets.messages.shield.language import Language
-from churn_assets.messages.shield.slots import fill, slot_values, slots_in, without_name
+from churn_assets.messages.shield.slots import fill, slots_in, without_name
 from churn_assets.messages.shield.validation import Shield, Verdict
 from churn_assets.messages.writing.bank import MessageBank, ScoredTemplate
+from churn_assets.messages.writing.renderer import Renderer
 
 Source = Literal["model", "template"]
 # A time of day is nothing that another wording could mend: the caller decides when to send.
@@ -36,6 +37,7 @@ class CandidateSource(Protocol):
 class Message:
     """What to send; `verdict` can only fail on quiet hours.
 
+    `values`: slot -> what it was filled with.
     `name_doubt` says why the text doesn't hold the customer's name; None when it does.
     """
 
@@ -43,6 +45,7 @@ class Message:
     template: str
     source: Source
     verdict: Verdict
+    values: Mapping[str, str]
     name_doubt: str | None = None
 
 
@@ -52,19 +55,22 @@ class MessageWriter:
     The seed chooses among the `VARIETY` best of the candidates that pass.
     """
 
-    def __init__(self, shield: Shield, source: CandidateSource | None = None) -> None:
+    def __init__(
+        self, shield: Shield, renderer: Renderer, source: CandidateSource | None = None
+    ) -> None:
         self.shield = shield
+        self.renderer = renderer
         self.source = source
         self.shield_for = cache(shield.in_language)
 
     @classmethod
-    def load(cls, folder: Path, *, currency: str = "$", offer_months: int = 12) -> MessageWriter:
+    def load(cls, folder: Path, renderer: Renderer) -> MessageWriter:
         """From a release's `messages/` folder: `rules.json` and `bank.json`.
 
         Raises FileNotFoundError or ValueError naming the file that is missing or broken.
         """
-        shield = Shield.load(folder / "rules.json", currency=currency, offer_months=offer_months)
-        return cls(shield, MessageBank.load(folder / "bank.json"))
+        shield = Shield.load(folder / "rules.json")
+        return cls(shield, renderer, MessageBank.load(folder / "bank.json"))
 
     def write(self, brief: MessageBrief, seed: str) -> Message:
         """The message for this brief; the same brief and seed give the same message.
@@ -89,7 +95,7 @@ class MessageWriter:
     def _write(self, brief: MessageBrief, seed: str) -> Message | None:
         """The first wording that passes, the seed's choice of the best generated ones first."""
         shield = self.shield_for(brief.language)
-        values = slot_values(brief, currency=shield.currency, offer_months=shield.offer_months)
+        values = self.renderer.values(brief)
         generated = self._generated(brief, seed)
         passing = [t.text for t in generated if shield.check_template(t.text, brief).passed]
         wordings = self._wordings(passing, brief, values)[:VARIETY]
@@ -98,9 +104,9 @@ class MessageWriter:
         ordered += [(t, "template") for t in _rotated(reviewed, seed)]
         for template, source in ordered:
             text = fill(template, values)
-            verdict = shield.check_text(text, brief)
+            verdict = shield.check_text(text, brief, values)
             if set(verdict.violations) <= NOT_MENDED_BY_REWRITING:
-                return Message(text, template, source, verdict)
+                return Message(text, template, source, verdict, values)
         return None
 
     def _generated(self, brief: MessageBrief, seed: str) -> Sequence[ScoredTemplate]:
