@@ -29,7 +29,7 @@ from churn_assets.predictors.scoring.features import RISK_FEATURES, encode
 from churn_assets.predictors.scoring.scorers import AcceptScorer, RiskScorer
 
 Score = Callable[[Any], Any]
-REQUIRED = ("tenure", "monthly_charges", "contract", "payment_method")
+REQUIRED = tuple(feature.name for feature in RISK_FEATURES if feature.required)
 
 
 def draw_rows(count: int) -> list[dict[str, Any]]:

@@ -7,8 +7,7 @@ import { bars, gauge, meter, money, pareto, percent } from "/charts.js";
 const PAGE = 8;
 const WORDS = {
   customer_id: "Customer", tenure: "Months with us", monthly_charges: "Monthly bill ($)",
-  total_charges: "Billed so far ($)", name: "Name", force_baseline: "Use the rules only",
-  streaming_tv: "Streaming TV",
+  name: "Name", force_baseline: "Use the rules only",
 };
 const UNREACHABLE = "The service can't be reached. Check the connection and try again.";
 // What a check means, by the name that the API gives it; one without words here shows its name.

@@ -127,9 +127,9 @@ def _write(
         tenure=customer["tenure"],
         offer_percentage=contact["offer_percentage"],
         monthly_charges=customer["monthly_charges"],
-        contract=engine.form.contract_of(customer),
+        contract=engine.form.customers.contract_of(customer),
         local_time=when,
-        services=engine.form.services_of(customer),
+        services=engine.form.customers.services_of(customer),
     )
     message = engine.writer.write(brief, seed=f"{contact['customer_id']}:{seed}")
     return message, fill(message.template, {**message.values, "name": tag})

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pydantic import BaseModel
 
 from churn_assets.customers.contract.expression import columns_of
 from churn_assets.customers.contract.model import Contract, ContractError, Feature
-from churn_assets.customers.schema import MONTHLY, TENURE, CustomerField, CustomerSchema
-from churn_assets.datasets.cells import TRUTHS
+from churn_assets.customers.schema import (
+    MONTHLY,
+    TENURE,
+    CustomerField,
+    CustomerSchema,
+    FieldWords,
+    Repeated,
+)
+from churn_assets.domain.cells import TRUTHS
 
 SHARED = "partner"
 """A flag that the accept model knows of bank contacts too; missing where a contract lacks it."""
@@ -48,13 +55,20 @@ def schema_of(contract: Contract) -> CustomerSchema:
     people = contract.people
     sums = [value.monthly, *([tenure.months] if tenure.months else [])]
     needed = list(dict.fromkeys(column for text in sums for column in columns_of(text)))
-    fields = [_field(column, said, column in needed) for column, said in contract.features.items()]
+    features = contract.features
+    fields = [_field(column, said, column in needed, features) for column, said in features.items()]
     fields += [
         CustomerField(name=field_name(column), column=column, kind="number", feature=False)
         for column in needed
-        if column not in contract.features
+        if column not in features
     ]
-    _refuse_taken(contract, fields)
+    unread = {"required": False, "feature": False}
+    accepted = [
+        _field(column, said, False).model_copy(update=unread)
+        for column, said in contract.accepted.items()
+    ]
+    _refuse_taken(contract, [*fields, *accepted])
+    name_of = {field.column: field.name for field in fields}
     return CustomerSchema(
         contract=contract.name,
         fields=tuple(fields),
@@ -65,10 +79,17 @@ def schema_of(contract: Contract) -> CustomerSchema:
         id_column=identity.id,
         name_column=people.first_name,
         default_zone=people.default_zone if "default_zone" in people.model_fields_set else None,
+        accepted=tuple(accepted),
+        messages=tuple(
+            FieldWords(field=name_of[column], **words.model_dump())
+            for column, words in contract.messages.items()
+        ),
     )
 
 
-def _field(column: str, said: Feature, needed: bool) -> CustomerField:
+def _field(
+    column: str, said: Feature, needed: bool, features: Mapping[str, Feature] | None = None
+) -> CustomerField:
     low, high = said.range or (None, None)
     yes, no = said.yes, said.no
     if said.kind == "flag" and not yes:
@@ -83,10 +104,29 @@ def _field(column: str, said: Feature, needed: bool) -> CustomerField:
         low=low,
         high=high,
         levels=said.levels,
+        codes=said.codes,
+        aliases=said.aliases,
         yes=_lower(yes),
         no=_lower(no),
         required=said.required or needed,
         direction=said.direction,
+        shown=said.shown,
+        repeats=_repeated(said, features or {}),
+        billed=said.billed,
+        about=said.about,
+        example=None if said.example is None else said.typed(said.example),
+    )
+
+
+def _repeated(said: Feature, features: Mapping[str, Feature]) -> Repeated | None:
+    if said.repeats is None:
+        return None
+    column, when, says = said.repeats.column, said.repeats.when, said.repeats.says
+    other = features[column]
+    return Repeated(
+        field=other.field or field_name(column),
+        when=None if when is None else other.typed(when),
+        says=None if says is None else said.typed(says),
     )
 
 

@@ -18,8 +18,8 @@ from churn_assets.customers.quality.workspace import cell_of, cells_of, marks_in
 from churn_assets.customers.reading.dialect import Marks, worded
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.reading.table import ReadTable, read_table
-from churn_assets.datasets.cells import TRUTHS
 from churn_assets.datasets.errors import DataError
+from churn_assets.domain.cells import TRUTHS
 from churn_assets.stages.spec import Progress, silent
 
 _LABEL = re.compile(

@@ -16,11 +16,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from churn_assets.customers.contract.expression import evaluate
-
-Kind = Literal["number", "flag", "category", "ordered"]
+from churn_assets.customers.contract.features import NO, YES, Kind
+from churn_assets.domain.contracts import SERVICES, Contract, Service
 
 FILE = "customers.json"
 TENURE, MONTHLY = "tenure", "monthly_charges"
@@ -28,6 +28,22 @@ TENURE, MONTHLY = "tenure", "monthly_charges"
 
 class SchemaError(RuntimeError):
     """A `customers.json` that is none of this version."""
+
+
+class Repeated(BaseModel):
+    """The field that another one says again something of.
+
+    Attributes:
+        field: its name.
+        when: its value at which the other one only repeats it; None: always.
+        says: the other one's value then, and at no other time.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    field: str
+    when: bool | str | None = None
+    says: bool | str | None = None
 
 
 class CustomerField(BaseModel):
@@ -40,11 +56,17 @@ class CustomerField(BaseModel):
         label, unit: for people.
         low, high: of a number; None for no limit.
         levels: the allowed words, in order; empty where they are learnt.
+        codes: the levels in the order of the model's codes, where that is another one.
+        aliases: what a request may write instead of a level: word -> level.
         yes, no: of a flag, words in lower case; every other one is no where `no` is empty.
         required: whether a request has to give it.
         direction: -1 or 1 where churn may only fall or rise with it.
         feature: whether models use it; others only tell value and tenure.
-        example: a usual value: the median, or the most frequent word.
+        shown: level -> how reasons call it.
+        repeats: the field that it says again something of.
+        billed: whether it is what was billed so far.
+        about: what documents say of it.
+        example: a usual value: the contract's, else the median, or the most frequent word.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,17 +79,47 @@ class CustomerField(BaseModel):
     low: float | None = None
     high: float | None = None
     levels: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
+    aliases: dict[str, str] = Field(default_factory=dict)
     yes: tuple[str, ...] = ()
     no: tuple[str, ...] = ()
     required: bool = True
     direction: int = 0
     feature: bool = True
+    shown: dict[str, str] = Field(default_factory=dict)
+    repeats: Repeated | None = None
+    billed: bool = False
+    about: str = ""
     example: float | int | bool | str | None = None
 
     @property
     def words(self) -> str:
         """What people call it."""
         return self.label or self.column
+
+
+class FieldWords(BaseModel):
+    """What a message may say of a field.
+
+    Attributes:
+        field: its name.
+        say, contract, service, cells: as the contract has them (`contract.features.Words`).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    field: str
+    say: dict[str, str] = Field(default_factory=dict)
+    contract: dict[str, Contract] = Field(default_factory=dict)
+    service: Service | None = None
+    cells: tuple[str, ...] = ()
+
+    def cell(self, row: Mapping[str, Any]) -> str | None:
+        """The row's value as the contract writes it; None: missing."""
+        value = row.get(self.field)
+        if isinstance(value, bool):
+            return YES if value else NO
+        return None if value is None else str(value)
 
 
 class CustomerSchema(BaseModel):
@@ -83,6 +135,8 @@ class CustomerSchema(BaseModel):
         horizon_months: within which time they leave.
         default_zone: where a customer's time zone is unknown; None: the server's.
         id_column, name_column: of the company's tables; None where they have none.
+        accepted: what a request may give besides, though nothing reads it.
+        messages: what messages may say of the customers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -97,6 +151,8 @@ class CustomerSchema(BaseModel):
     default_zone: str | None = None
     id_column: str | None = None
     name_column: str | None = None
+    accepted: tuple[CustomerField, ...] = ()
+    messages: tuple[FieldWords, ...] = ()
 
     @property
     def features(self) -> tuple[CustomerField, ...]:
@@ -120,6 +176,26 @@ class CustomerSchema(BaseModel):
         if TENURE in told:
             told[TENURE] = int(told[TENURE] or 0)
         return {**row, **told}
+
+    @property
+    def knows_contracts(self) -> bool:
+        """Whether customers have a kind of contract that the language model writes by."""
+        return any(words.contract for words in self.messages)
+
+    def contract_of(self, row: Mapping[str, Any]) -> Contract | None:
+        """The kind of contract that a message may speak of; None where it is of no known kind."""
+        told = (words.contract.get(words.cell(row) or "") for words in self.messages)
+        return next((kind for kind in told if kind), None)
+
+    def services_of(self, row: Mapping[str, Any]) -> tuple[Service, ...]:
+        """The services that a message may speak of; a missing column counts as not subscribed."""
+        has = {words.service for words in self.messages if words.cell(row) in words.cells}
+        return tuple(service for service in SERVICES if service in has)
+
+    def subject_of(self, row: Mapping[str, Any]) -> str | None:
+        """The phrase for what the customer has, of the first column that has one for them."""
+        told = (words.say.get(words.cell(row) or "") for words in self.messages)
+        return next((phrase for phrase in told if phrase), None)
 
     def save(self, folder: Path) -> None:
         """Write `customers.json`."""

@@ -229,8 +229,8 @@ def _with_examples(schema: CustomerSchema, frame: pd.DataFrame) -> CustomerSchem
     """The schema with each field's usual value, for documents and forms: nobody's own row."""
     fields = []
     for field in schema.fields:
-        known, usual = frame[field.name].dropna(), None
-        if len(known):
+        known, usual = frame[field.name].dropna(), field.example
+        if usual is None and len(known):
             number = field.kind == "number"
             usual = (
                 known.astype(float).quantile(interpolation="nearest") if number else known.mode()[0]

@@ -17,15 +17,11 @@ from typing import Any
 import pandas as pd
 
 from churn_assets.datasets.errors import Refusal, SchemaViolationError
+from churn_assets.domain.cells import MISSING, TRUTHS
 
 RawTable = dict[str, list[Any]]
 """Column -> cells: text from a text file, Python's own values from Parquet."""
 
-TRUTHS = {
-    **dict.fromkeys(("yes", "y", "true", "1", "1.0"), True),
-    **dict.fromkeys(("no", "n", "false", "0", "0.0"), False),
-}
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
 LARGEST_COUNT = 10**9
 
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")

@@ -1,7 +1,9 @@
-"""How long a customer is bound: the contracts that IBM Telco's customers have."""
+"""What messages know of a customer: how long one is bound, and what one has."""
 
 from typing import Literal, get_args
 
 Contract = Literal["Month-to-month", "One year", "Two year"]
+Service = Literal["internet", "phone", "streaming", "security"]
 
 CONTRACTS: tuple[Contract, ...] = get_args(Contract)
+SERVICES: tuple[Service, ...] = get_args(Service)

@@ -268,9 +268,9 @@ class RetentionEngine:
             tenure=row["tenure"],
             offer_percentage=offer_percentage,
             monthly_charges=row["monthly_charges"],
-            contract=self.form.contract_of(row),
+            contract=self.form.customers.contract_of(row),
             local_time=local_time,
-            services=self.form.services_of(row),
+            services=self.form.customers.services_of(row),
             tone=row["tone"],
         )
         return writer.write(brief, seed=f"{row['customer_id']}:{self._message_seed}")

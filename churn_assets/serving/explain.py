@@ -2,66 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from churn_assets.customers.schema import CustomerSchema
+from churn_assets.customers.built_in import BUILT_IN_SCHEMA
+from churn_assets.customers.schema import MONTHLY, TENURE, CustomerSchema
 
-VERSION = 2
+VERSION = 3
 """To be raised when reasons or warnings come out otherwise for the same customer: a release keeps
 answers with the explanations of the code that built it (`golden.py`), and must outlive that code.
 """
 EXPLANATIONS = ("reasons", "warnings")  # fields of an answer's `metadata`
 TOP_REASONS = 5
 
-LABELS = {
-    "tenure": "time with us",
-    "monthly_charges": "monthly bill",
-    "contract": "contract",
-    "payment_method": "payment method",
-    "total_charges": "billed so far",
-    "senior_citizen": "senior citizen",
-    "partner": "partner",
-    "dependents": "dependents",
-    "phone_service": "phone service",
-    "multiple_lines": "multiple lines",
-    "internet_service": "internet service",
-    "online_security": "online security",
-    "online_backup": "online backup",
-    "device_protection": "device protection",
-    "tech_support": "tech support",
-    "streaming_tv": "streaming TV",
-    "streaming_movies": "streaming movies",
-    "paperless_billing": "paperless billing",
+HISTORY = {
     "acceptances_this_period": "offers accepted in this period",
     "refusals_this_period": "contacts refused in this period",
     "acceptances_in_cooldown": "accepted, but contacted too soon again",
 }
-ADD_ONS = (
-    *("online_security", "online_backup", "device_protection", "tech_support"),
-    *("streaming_tv", "streaming_movies"),
-)
+"""How reasons call what isn't the contract's."""
 IMPLAUSIBLE_BILLS = 3.0  # times too much or too little; all of IBM's are within 0.69 and 1.57
 
 
 @dataclass(frozen=True)
 class Fact:
-    """Columns that say one thing about a customer, and are one reason together.
+    """Columns that say one thing about a customer, and are one reason together. Apart they would
+    pull the score in opposite directions for no reason that a person could name.
 
     Attributes:
         name: the first column, which gives the reason its name and value.
         others: columns that repeat it.
-        silent: the value that the others have when they only repeat it; None: they always do.
+        when: the first column's value at which they do; None: always.
+        says: the value that the others have then, and at no other time.
     """
 
     name: str
     others: tuple[str, ...]
-    silent: str | None = None
+    when: bool | str | None = None
+    says: bool | str | None = None
 
     def columns(self, row: Mapping[str, Any]) -> list[str]:
         """Which columns are this fact of the customer; none where the first has no value."""
@@ -70,68 +53,98 @@ class Fact:
         repeating = [
             other
             for other in self.others
-            if row.get(other) is not None and self.silent in (None, row[other])
+            if row.get(other) is not None and self.says in (None, row[other])
         ]
         return [self.name, *repeating]
 
+    def contradicted_by(self, row: Mapping[str, Any]) -> list[str]:
+        """Which of the others say that the first column is something else than it is."""
+        if self.when is None or row.get(self.name) is None:
+            return []
+        repeated = row[self.name] == self.when
+        return [
+            other
+            for other in self.others
+            if row.get(other) is not None and (row[other] == self.says) != repeated
+        ]
 
-# Time with us and what was billed in it grow together, and so pull the score in opposite directions
-# for no reason that a person could name. Seven columns say that there is no internet.
-FACTS = (
-    Fact("tenure", ("total_charges",)),
-    Fact("internet_service", ADD_ONS, silent="No internet service"),
-    Fact("phone_service", ("multiple_lines",), silent="No phone service"),
-)
 
-
-@dataclass(frozen=True)
 class Wording:
-    """How a contract's customers are spoken of.
+    """How a contract's customers are spoken of."""
 
-    Attributes:
-        labels: feature -> its name for people.
-        units: feature -> what its numbers count.
-        facts: columns that are one reason together.
-        built_in: whether they are the built-in contract's, of which more is known.
-    """
+    def __init__(self, schema: CustomerSchema) -> None:
+        self.fields = {said.name: said for said in schema.fields}
+        self.facts = tuple(_facts(schema))
+        self.text = lru_cache(maxsize=4_096, typed=True)(self._text)  # True, 1 and 1.0 read apart
 
-    labels: Mapping[str, str]
-    units: Mapping[str, str] = field(default_factory=dict)
-    facts: tuple[Fact, ...] = ()
-    built_in: bool = False
-
-    def text(self, feature: str, value: Any, raises: bool) -> str:
+    def _text(self, feature: str, value: Any, raises: bool) -> str:
         """A reason in words."""
-        if self.built_in:
-            return _text(feature, value, raises)
-        label = self.labels.get(feature) or LABELS.get(feature) or feature.replace("_", " ")
+        label = self._label(feature)
         direction = "raises" if raises else "lowers"
-        named = f"{label[:1].upper()}{label[1:]}"
-        return f"{named}: {self._said(feature, value)}; {direction} the churn risk"
+        said = self._said(feature, value)
+        return f"{label[:1].upper()}{label[1:]}: {said}; {direction} the churn risk"
+
+    def _label(self, feature: str) -> str:
+        if feature in self.fields:
+            return self.fields[feature].words
+        return HISTORY.get(feature) or feature.replace("_", " ")
 
     def _said(self, feature: str, value: Any) -> str:
+        field = self.fields.get(feature)
         if isinstance(value, bool):
             return "yes" if value else "no"
         if not isinstance(value, int | float):
-            return str(value)
+            return (field.shown if field else {}).get(value, str(value))
         number = f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
-        unit = self.units.get(feature, "")
-        return f"{number} {unit}".rstrip()
+        unit = field.unit if field else ""
+        one = value == 1 and len(unit) > 2 and unit.endswith("s")  # "1 month", but "1 s"
+        return f"{number} {unit[:-1] if one else unit}".rstrip()
 
     def warnings_of(self, row: Mapping[str, Any]) -> list[str]:
-        """What looks wrong in a customer's data: each value is allowed, but not all together."""
-        return warnings_of(row) if self.built_in else _history(row)
+        """What looks wrong in a customer's data: each value is allowed, but not all of them
+        together.
+
+        The answer is given all the same; whoever reads it should look the customer up. What isn't
+        given contradicts nothing.
+        """
+        bills = [self._implausible(name, row) for name, said in self.fields.items() if said.billed]
+        others = [
+            f"{other} {row[other]!r} contradicts {fact.name} "
+            f"{self._said(fact.name, row[fact.name])!r}"
+            for fact in self.facts
+            for other in fact.contradicted_by(row)
+        ]
+        return [*filter(None, bills), *others, *_history(row)]
+
+    def _implausible(self, name: str, row: Mapping[str, Any]) -> str | None:
+        """Why what was billed so far can't be; None where it can, or isn't known."""
+        tenure, monthly, total = (row.get(key) for key in (TENURE, MONTHLY, name))
+        if tenure is None or monthly is None or total is None:
+            return None
+        expected = tenure * monthly
+        if total <= IMPLAUSIBLE_BILLS * expected + monthly and (
+            tenure <= 1 or total >= expected / IMPLAUSIBLE_BILLS
+        ):
+            return None
+        months = "1 month" if tenure == 1 else f"{tenure} months"
+        return (
+            f"{name} {total:.2f} doesn't fit {months} at {monthly:.2f} (about {expected:.2f}): "
+            "is one of the three wrong?"
+        )
 
 
-BUILT_IN_WORDS = Wording(LABELS, facts=FACTS, built_in=True)
+def _facts(schema: CustomerSchema) -> Iterator[Fact]:
+    """What several fields say together, in the contract's order."""
+    alike: dict[tuple[Any, ...], list[str]] = {}
+    for said in schema.fields:
+        if said.repeats is not None:
+            key = (said.repeats.field, said.repeats.when, said.repeats.says)
+            alike.setdefault(key, []).append(said.name)
+    for (name, when, says), others in alike.items():
+        yield Fact(name, tuple(others), when, says)
 
 
-def wording_of(schema: CustomerSchema) -> Wording:
-    """The wording of a contract's customers."""
-    return Wording(
-        {said.name: said.words for said in schema.fields},
-        {said.name: said.unit for said in schema.fields if said.unit},
-    )
+BUILT_IN_WORDS = Wording(BUILT_IN_SCHEMA)
 
 
 def top_reasons(
@@ -181,42 +194,6 @@ def _reasons(
     ]
 
 
-def warnings_of(row: Mapping[str, Any]) -> list[str]:
-    """What looks wrong in a customer's data: each value is allowed, but not all of them together.
-
-    The answer is given all the same; whoever reads it should look the customer up. What isn't given
-    contradicts nothing.
-    """
-    warnings = []
-    tenure, monthly, total = (row.get(k) for k in ("tenure", "monthly_charges", "total_charges"))
-    if tenure is not None and monthly is not None and total is not None:
-        expected = tenure * monthly
-        if total > IMPLAUSIBLE_BILLS * expected + monthly or (
-            tenure > 1 and total < expected / IMPLAUSIBLE_BILLS
-        ):
-            warnings.append(
-                f"total_charges {total:.2f} doesn't fit {_words('tenure', tenure)} at "
-                f"{monthly:.2f} (about {expected:.2f}): is one of the three wrong?"
-            )
-    warnings += _contradictions(row, "internet_service", "No", ADD_ONS, "No internet service")
-    lines = _contradictions(row, "phone_service", False, ("multiple_lines",), "No phone service")
-    return warnings + lines + _history(row)
-
-
-def _contradictions(
-    row: Mapping[str, Any], service: str, none: Any, extras: Sequence[str], silent: str
-) -> list[str]:
-    """An extra of a service that the customer doesn't have, or the other way round."""
-    if row.get(service) is None:
-        return []
-    without = row[service] == none
-    return [
-        f"{extra} {row[extra]!r} contradicts {service} {_words(service, row[service])!r}"
-        for extra in extras
-        if row.get(extra) is not None and (row[extra] == silent) != without
-    ]
-
-
 def _history(row: Mapping[str, Any]) -> list[str]:
     """A contact history that contradicts itself."""
     outcome, earlier = row.get("previous_outcome"), row.get("previous_contacts")
@@ -234,22 +211,3 @@ def _reason(feature: str, value: Any, contribution: float, wording: Wording) -> 
         "contribution": contribution,
         "text": wording.text(feature, value, contribution > 0),
     }
-
-
-@lru_cache(maxsize=4_096, typed=True)  # typed: True, 1 and 1.0 read differently
-def _text(feature: str, value: Any, raises: bool) -> str:
-    label = LABELS.get(feature, feature.replace("_", " "))
-    direction = "raises" if raises else "lowers"
-    return f"{label.capitalize()}: {_words(feature, value)}; {direction} the churn risk"
-
-
-def _words(feature: str, value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if feature == "internet_service" and value == "No":
-        return "none"
-    if feature == "tenure":
-        return "1 month" if value == 1 else f"{value} months"
-    if isinstance(value, float):
-        return f"{value:.2f}"
-    return str(value)

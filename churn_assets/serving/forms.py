@@ -1,8 +1,8 @@
 """The form of a customer that a release knows: what a request may hold, and what follows from it.
 
-A release without `customers.json` has the built-in form, `PredictRequest`. Any other's request
-model is made from its contract's fields; what every contract's requests have in common (id, name,
-contact history, time zone, tone) is the same in both.
+A request model is made from the fields of the contract whose release serves; a release without
+`customers.json` has the built-in contract's, `PredictRequest`. What every contract's requests have
+in common (id, name, contact history, time zone, tone) is the same in all of them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -24,6 +24,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from churn_assets.customers.built_in import BUILT_IN_SCHEMA
 from churn_assets.customers.schema import (
     MONTHLY,
     TENURE,
@@ -31,16 +32,10 @@ from churn_assets.customers.schema import (
     CustomerSchema,
     load_schema,
 )
-from churn_assets.messages.shield.brief import (
-    MAX_CHARGES,
-    MAX_TENURE,
-    Contract,
-    Service,
-    services_of,
-)
+from churn_assets.messages.shield.brief import MAX_CHARGES, MAX_TENURE
 from churn_assets.predictors.scoring.features import LARGEST
-from churn_assets.serving.explain import BUILT_IN_WORDS, Wording, wording_of
-from churn_assets.serving.schemas import SAMPLE_REQUEST, CustomerRequest, Name, PredictRequest
+from churn_assets.serving.explain import BUILT_IN_WORDS, Wording
+from churn_assets.serving.requests.shared import WHOLE, CustomerRequest, Flag, Name, SharedFields
 
 SHARED_FIRST = ("customer_id", "name")
 _NAME = (
@@ -77,13 +72,10 @@ class Form:
         row = vars(request)
         return row if self.schema is None else self.schema.complete(row)
 
-    def contract_of(self, row: Mapping[str, Any]) -> Contract | None:
-        """The kind of contract that a message may speak of."""
-        return row["contract"] if self.schema is None else None
-
-    def services_of(self, row: Mapping[str, Any]) -> tuple[Service, ...]:
-        """The services that a message may speak of."""
-        return services_of(row) if self.schema is None else ()
+    @property
+    def customers(self) -> CustomerSchema:
+        """What is known of the customers."""
+        return self.schema or BUILT_IN_SCHEMA
 
     @property
     def field_of(self) -> dict[str, str]:
@@ -100,26 +92,22 @@ class Form:
         return self.schema is not None and self.schema.id_column is None
 
 
-BUILT_IN = Form(PredictRequest, SAMPLE_REQUEST, BUILT_IN_WORDS)
-
-
 def load_form(folder: Path) -> Form:
     """The form of the release in a folder; raises SchemaError where `customers.json` is none."""
     schema = load_schema(folder)
     return BUILT_IN if schema is None else form_of(schema)
 
 
-@cache
 def form_of(schema: CustomerSchema) -> Form:
     """The form of a contract's customers; one for all releases with the same schema."""
-    sample = {name: SAMPLE_REQUEST[name] for name in SHARED_FIRST}
-    sample |= {f.name: f.example for f in schema.fields if f.required and f.example is not None}
-    if schema.tenure is None:
-        sample[TENURE] = SAMPLE_REQUEST[TENURE]
-    return Form(_model(schema, sample), sample, wording_of(schema), schema)
+    return _form_of(schema.model_dump_json())
 
 
-def _model(schema: CustomerSchema, sample: dict[str, Any]) -> type[CustomerRequest]:
+@cache
+def _form_of(stored: str) -> Form:
+    schema = CustomerSchema.model_validate_json(stored)
+    sample = _sample(schema)
+
     class Base(CustomerRequest):
         model_config = ConfigDict(json_schema_extra={"examples": [sample]})
 
@@ -139,21 +127,76 @@ def _model(schema: CustomerSchema, sample: dict[str, Any]) -> type[CustomerReque
     fields: dict[str, Any] = {"customer_id": _shared("customer_id")}
     if schema.tenure is None:
         fields[TENURE] = _shared(TENURE)
-    by_need = sorted(schema.fields, key=lambda said: not said.required)
-    fields |= {said.name: _own(said) for said in by_need}
+    fields |= _by_need(schema, _own)
     fields["name"] = (Name | None, Field(None, description=_NAME, examples=["Sam"]))
-    fields |= {name: _shared(name) for name in SHARED_LAST}
     about = f"One customer of {schema.contract}."
-    return create_model("PredictRequest", __base__=Base, __doc__=about, **fields)
+    return Form(_model(Base, about, fields), sample, Wording(schema), schema)
+
+
+def _built_in() -> Form:
+    """The specification's request: a name is required, and numbers stay as they are given."""
+    sample = _sample(BUILT_IN_SCHEMA)
+
+    class Base(CustomerRequest):
+        model_config = ConfigDict(json_schema_extra={"examples": [sample]})
+
+    fields = {name: _shared(name) for name in SHARED_FIRST} | _by_need(BUILT_IN_SCHEMA, _specified)
+    about = "One customer. The six fields of the sample are required, all others optional."
+    return Form(_model(Base, about, fields), sample, BUILT_IN_WORDS)
+
+
+def _sample(schema: CustomerSchema) -> dict[str, Any]:
+    sample: dict[str, Any] = {"customer_id": "C12345", "name": "Sam"}
+    if schema.tenure is None:
+        sample[TENURE] = 12
+    given = {f.name: f.example for f in schema.fields if f.required and f.example is not None}
+    return sample | given
+
+
+def _model(
+    base: type[CustomerRequest], about: str, fields: Mapping[str, Any]
+) -> type[CustomerRequest]:
+    last = {name: _shared(name) for name in SHARED_LAST}
+    made: Any = {**fields, **last}
+    return create_model("PredictRequest", __base__=base, __doc__=about, __module__=__name__, **made)
+
+
+def _by_need(
+    schema: CustomerSchema, typed: Callable[[CustomerField], tuple[Any, Any]]
+) -> dict[str, tuple[Any, Any]]:
+    """The contract's fields: those that are required, those that are only accepted, the others."""
+    required = [said for said in schema.fields if said.required]
+    others = [said for said in schema.fields if not said.required]
+    return {said.name: typed(said) for said in (*required, *schema.accepted, *others)}
 
 
 def _shared(name: str) -> tuple[Any, Any]:
-    known = PredictRequest.model_fields[name]
+    known = SharedFields.model_fields[name]
     return known.annotation, known
 
 
+def _specified(said: CustomerField) -> tuple[Any, Any]:
+    """A field of the built-in contract: its type, and what documents say of it."""
+    limits: dict[str, Any] = {}
+    match said.kind:
+        case "number" if said.name == TENURE:
+            kind: Any = Annotated[int, Field(ge=0, le=int(said.high or MAX_TENURE)), WHOLE]
+        case "number":
+            kind, limits = float, {"ge": said.low or 0, "le": said.high}
+        case "flag":
+            kind = Flag
+        case _:
+            kind = Literal[(*said.levels, *said.aliases)]
+            if said.aliases:
+                kind = Annotated[kind, AfterValidator(lambda word: said.aliases.get(word, word))]
+    if said.about:
+        limits["description"] = said.about
+    default = ... if said.required else None
+    return kind if said.required else kind | None, Field(default, examples=[said.example], **limits)
+
+
 def _own(said: CustomerField) -> tuple[Any, Any]:
-    """A field's type and what documents say of it."""
+    """A field of another contract: its type, and what documents say of it."""
     match said.kind:
         case "number":
             limits = Field(ge=said.low, le=said.high)
@@ -167,7 +210,7 @@ def _own(said: CustomerField) -> tuple[Any, Any]:
     unit = f", in {said.unit}" if said.unit else ""
     about = Field(
         ... if said.required else None,
-        description=f"{said.words}{unit}",
+        description=said.about or f"{said.words}{unit}",
         examples=[] if said.example is None else [said.example],
         json_schema_extra={"x-label": said.words},
     )
@@ -190,6 +233,7 @@ def _word(value: Any) -> Any:
 
 def _level(said: CustomerField) -> Callable[[Any], Any]:
     spelled = {level.strip().lower(): level for level in said.levels}
+    spelled |= {word.strip().lower(): level for word, level in said.aliases.items()}
 
     def level(value: Any) -> Any:
         word = _word(value)
@@ -211,3 +255,12 @@ def _truth(said: CustomerField) -> Callable[[Any], Any]:
         raise PydanticCustomError("flag", "{expected}", {"expected": expected})
 
     return truth
+
+
+BUILT_IN = _built_in()
+SAMPLE_REQUEST = BUILT_IN.sample
+if TYPE_CHECKING:
+    PredictRequest = CustomerRequest
+else:
+    PredictRequest = BUILT_IN.model
+"""One customer of the built-in contract: the specification's request."""

@@ -41,7 +41,7 @@ def test_the_built_in_contract_is_the_example() -> None:
         ("kind: flag", "kind: boolean", "15: features.Paperless.kind: input should be 'number'"),
         ("unit: months", "unti: months", "12: features.Months.unti: is no key here; did you"),
         ("  horizon_months: 3\n", "", "4: identity.horizon_months: is missing"),
-        ("levels: [Basic, Plus, Max]", "range: [0, 1]", "11: features.Plan: range and unit"),
+        ("levels: [Basic, Plus, Max]", "range: [0, 1]", "11: features.Plan: range, unit and"),
         ("yes: yes, no: no", "yes: yes, no: YES", "6: identity.churned: 'yes' is both yes and no"),
         ("monthly: Monthly Fee", "monthly: '[Fee] ** 2'", "8: value: '[Fee] ** 2' is no sum"),
         ("range: [0, 600]", "range: [600, 0]", "12: features.Months: the range's lowest"),

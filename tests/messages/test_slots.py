@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from churn_assets.customers.built_in import BUILT_IN_SCHEMA
 from churn_assets.messages.shield.bounded import bounded
-from churn_assets.messages.shield.brief import services_of, tenure_band
+from churn_assets.messages.shield.brief import tenure_band
 from churn_assets.messages.shield.names import MAX_LENGTH, MAX_NAME_LENGTH, read_name, validate_name
 from churn_assets.messages.shield.rules import PhraseMatcher, QuietHours, default_rules, spelled
 from churn_assets.messages.shield.slots import (
@@ -148,7 +149,7 @@ def test_bands_of_tenure(tenure: int, band: str) -> None:
 )
 def test_services_by_their_columns(column: str, value: object, service: str | None) -> None:
     """Why: a service that somebody doesn't have must not be praised to them."""
-    assert services_of({column: value}) == ((service,) if service else ())
+    assert BUILT_IN_SCHEMA.services_of({column: value}) == ((service,) if service else ())
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ import pytest
 
 from churn_assets.predictors.scoring.features import RISK_FEATURES
 from churn_assets.serving.engine import RetentionEngine
-from churn_assets.serving.explain import ADD_ONS, top_reasons, warnings_of
+from churn_assets.serving.explain import BUILT_IN_WORDS, top_reasons
 from churn_assets.serving.schemas import SAMPLE_REQUEST, PredictRequest, PredictResponse
 
+[ADD_ONS] = [fact.others for fact in BUILT_IN_WORDS.facts if fact.name == "internet_service"]
 NO_INTERNET = {"internet_service": "No", **dict.fromkeys(ADD_ONS, "No internet service")}
 COMPLETE = {
     **{"senior_citizen": False, "partner": True, "dependents": False, "phone_service": True},
@@ -123,4 +124,4 @@ def test_plausible_customers_raise_no_warning(
 
 def test_what_is_not_given_contradicts_nothing() -> None:
     """A row without a single value is no contradiction."""
-    assert warnings_of({}) == []
+    assert BUILT_IN_WORDS.warnings_of({}) == []

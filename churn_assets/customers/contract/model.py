@@ -10,13 +10,16 @@ part, the campaign part, or both: either is valid by itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, NamedTuple, Self
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from churn_assets.customers.contract.expression import columns_of
+from churn_assets.customers.contract.features import Feature as Feature
+from churn_assets.customers.contract.features import Words
 from churn_assets.customers.contract.tables import Cell, Cells, Part, Table, Tables
 from churn_assets.customers.contract.yaml_lines import Document, problems_in
 from churn_assets.datasets.errors import DataError
@@ -24,8 +27,6 @@ from churn_assets.domain.contact_rules import ContactRules
 
 BUILT_IN = Path(__file__).with_name("ibm_telco.yaml")
 """The contract of who names no other: IBM Telco's."""
-
-Kind = Literal["number", "flag", "category", "ordered"]
 
 
 class ContractError(DataError):
@@ -141,61 +142,6 @@ class Tenure(Part):
         return self
 
 
-class Feature(Part):
-    """A column that models may use.
-
-    Attributes:
-        kind: `number`; `flag` (yes or no); `category` (words without order); `ordered` (words or
-            numbers in the order of `levels`).
-        label: its name for people.
-        unit: of a number.
-        range: lowest and highest allowed number.
-        levels: the allowed words, in order where the kind is `ordered`. Without them a category's
-            words are learnt, and one that wasn't seen is "other".
-        yes, no: the cells of a flag, where they aren't yes/no, y/n, true/false or 1/0.
-        required: whether a row, and later a request, has to have it.
-        direction: -1 or 1 where churn may only fall or rise with it.
-        field: its name in a request, where not the column's in lower case with underscores.
-    """
-
-    kind: Kind
-    label: str = ""
-    unit: str = ""
-    range: tuple[float | None, float | None] | None = None
-    levels: Cells = ()
-    yes: Cells = ()
-    no: Cells = ()
-    required: bool = True
-    direction: int = Field(default=0, ge=-1, le=1)
-    field: str = Field(default="", pattern=r"^([a-z][a-z0-9_]*)?$")
-
-    @model_validator(mode="after")
-    def _fits_kind(self) -> Self:
-        if self.kind == "ordered" and len(self.levels) < 2:
-            raise ValueError("ordered needs its levels, from low to high")
-        if self.levels and self.kind in ("number", "flag"):
-            raise ValueError(f"a {self.kind} has no levels")
-        if (self.range or self.unit) and self.kind != "number":
-            raise ValueError("range and unit are a number's")
-        if bool(self.yes) != bool(self.no) or (self.yes and self.kind != "flag"):
-            raise ValueError("yes and no go together, in a flag")
-        if self.range and None not in self.range and self.range[0] > self.range[1]:  # type: ignore[operator]
-            raise ValueError("the range's lowest number is above its highest")
-        if self.direction and self.kind in ("category", "flag"):
-            raise ValueError("only a number or an ordered feature has a direction")
-        return self
-
-
-class Words(Part):
-    """What messages may say of a column: `say` a phrase for each cell.
-
-    Attributes:
-        say: cell -> words.
-    """
-
-    say: dict[str, str] = Field(default_factory=dict)
-
-
 class People(Part):
     """What is needed to address somebody; never stored in predictions.
 
@@ -282,6 +228,7 @@ class Contract(Part):
         name: of the company or table, for reports.
         tables, identity, value, tenure, features: the customer part; all or none of them.
         left_out: column -> why it isn't used.
+        accepted: columns left out that a request may give all the same.
         messages: column -> what may be said of it.
         people, contact: how and whether somebody is addressed.
         campaign: a logged campaign.
@@ -294,6 +241,7 @@ class Contract(Part):
     tenure: Tenure | None = None
     features: dict[str, Feature] = Field(default_factory=dict)
     left_out: dict[str, str] = Field(default_factory=dict)
+    accepted: dict[str, Feature] = Field(default_factory=dict)
     messages: dict[str, Words] = Field(default_factory=dict)
     people: People = People()
     contact: Contact = Contact()
@@ -321,8 +269,25 @@ class Contract(Part):
                     raise ValueError(f"{name!r} is a feature and left out as well")
                 if name in (label, outcome):
                     raise ValueError(f"{name!r} is what is to be predicted: it can't be a feature")
-        if strangers := sorted(set(self.messages) - set(self.features)):
-            raise ValueError(f"messages speak of {strangers[0]!r}, which is no feature")
+        if strangers := sorted(set(self.accepted) - set(self.left_out)):
+            raise ValueError(f"accepted: {strangers[0]!r} isn't left out, with the reason")
+        return self
+
+    @model_validator(mode="after")
+    def _of_features(self) -> Self:
+        for column, words in self.messages.items():
+            if column not in self.features:
+                raise ValueError(f"messages speak of {column!r}, which is no feature")
+            _typed(f"messages.{column}", self.features[column], words.mentioned)
+        for column, feature in self.features.items():
+            where, other = f"features.{column}.repeats", feature.repeats
+            if other is None:
+                continue
+            if other.column not in self.features:
+                raise ValueError(f"{where}: {other.column!r} is no feature")
+            if other.when is not None and other.says is not None:
+                _typed(where, self.features[other.column], {other.when})
+                _typed(where, feature, {other.says})
         return self
 
     @property
@@ -332,6 +297,15 @@ class Contract(Part):
         if tables is None or identity is None or value is None or tenure is None:
             return None
         return CustomerPart(tables, identity, value, tenure)
+
+
+def _typed(where: str, feature: Feature, cells: Iterable[str]) -> None:
+    """Raise ValueError for a cell that the feature can't have."""
+    for cell in sorted(cells):
+        try:
+            feature.typed(cell)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from None
 
 
 def load_contract(path: Path) -> Contract:

@@ -11,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 Keys = tuple[str | int, ...]
+_MERGE = "tag:yaml.org,2002:merge"
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ def _walk(node: yaml.Node, at: Keys, loader: yaml.SafeLoader) -> Iterator[tuple[
         seen: set[Any] = set()
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
+            if key_node.tag == _MERGE:
+                continue  # `<<: *name`: an error in what it brings is on the line that it stands in
             key = loader.construct_object(key_node)
             if not isinstance(key, str):
                 raise ValueError(f"{line}: a key has to be a word or number")

@@ -13,7 +13,7 @@ from typing import Literal
 from churn_assets.customers.contract.expression import columns_of
 from churn_assets.customers.contract.model import Campaign, Churned, Contract, Feature, YesNo
 from churn_assets.customers.reading.dialect import DECIMAL_COMMA, DECIMAL_POINT, Marks
-from churn_assets.datasets.cells import MISSING, TRUTHS
+from churn_assets.domain.cells import MISSING, TRUTHS
 
 Reads = Literal["number", "flag", "words", "levels", "date", "date_or_blank"]
 

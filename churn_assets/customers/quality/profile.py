@@ -11,7 +11,7 @@ import duckdb
 from churn_assets.customers.quality.columns import date, is_missing, number, trimmed, word
 from churn_assets.customers.quality.workspace import one
 from churn_assets.customers.reading.dialect import Marks
-from churn_assets.datasets.cells import TRUTHS
+from churn_assets.domain.cells import TRUTHS
 
 Guess = Literal["empty", "constant", "flag", "number", "date", "category", "text"]
 MOST_LEVELS = 50  # of a category, else it is text

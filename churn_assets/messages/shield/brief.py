@@ -3,48 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from churn_assets.domain.contracts import CONTRACTS as CONTRACTS
+from churn_assets.domain.contracts import SERVICES as SERVICES
 from churn_assets.domain.contracts import Contract as Contract
+from churn_assets.domain.contracts import Service as Service
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.shield.language import LANGUAGES, Language
 from churn_assets.messages.shield.names import read_name
 
 Tone = Literal["warm", "formal", "cheerful", "plain"]
 TenureBand = Literal["new", "settled", "long"]
-Service = Literal["internet", "phone", "streaming", "security"]
 
 TONES: tuple[Tone, ...] = get_args(Tone)
 TENURE_BANDS: tuple[TenureBand, ...] = get_args(TenureBand)
-SERVICES: tuple[Service, ...] = get_args(Service)
 MAX_TENURE = 1200
 MAX_CHARGES = 99_999.99
-
-_SECURITY_COLUMNS = ("online_security", "online_backup", "device_protection")
-_STREAMING_COLUMNS = ("streaming_tv", "streaming_movies")
 
 
 def tenure_band(tenure: int) -> TenureBand:
     """`new` below 6 months, `settled` below 24, else `long`."""
     return "new" if tenure < 6 else "settled" if tenure < 24 else "long"
-
-
-def services_of(row: Mapping[str, Any]) -> tuple[Service, ...]:
-    """The service categories of a telco row; a missing column counts as not subscribed."""
-    services: list[Service] = []
-    if row.get("internet_service") in ("DSL", "Fiber optic"):
-        services.append("internet")
-    if row.get("phone_service") is True:
-        services.append("phone")
-    if any(row.get(column) == "Yes" for column in _STREAMING_COLUMNS):
-        services.append("streaming")
-    if any(row.get(column) == "Yes" for column in _SECURITY_COLUMNS):
-        services.append("security")
-    return tuple(services)
 
 
 @dataclass(frozen=True)

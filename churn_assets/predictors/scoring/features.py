@@ -4,12 +4,9 @@ A *row* is a mapping from column name to value; a key that is absent, None or Na
 value, and stays one (NaN) all the way into the trees. The same `encode` serves training, batch and
 API, so there is no second definition of any feature.
 
-Risk: every Telco column but two. `customer_id` identifies, it does not describe. `gender` adds
-nothing (it changes the pooled AUC of 0.848 by -0.0008 to +0.0010, 95 % interval) and a price that
-depends on a customer's sex is unlawful in many places (EU Directive 2004/113/EC), so the model
-never sees it.
+Risk: every feature of the customers' contract.
 
-Accept: what a bank contact and a Telco customer have in common.
+Accept: what a bank contact and a customer have in common.
 
     feature               bank contact                        customer
     partner               marital == "married"                partner
@@ -44,7 +41,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from churn_assets.domain.contracts import CONTRACTS
+from churn_assets.customers.built_in import BUILT_IN_SCHEMA
+from churn_assets.customers.schema import CustomerField
 from churn_assets.domain.offers import OFFER_LEVELS
 
 Row = Mapping[str, Any]
@@ -179,40 +177,19 @@ class Feature:
         return cls(**{**stored, "categories": tuple(stored["categories"])})
 
 
-def _add_on(name: str) -> Feature:
-    return Feature(name, "category", categories=("No internet service", "No", "Yes"))
+def _risk_feature(field: CustomerField) -> Feature:
+    if field.kind in ("number", "flag"):
+        return Feature(field.name, field.kind, required=field.required)
+    return Feature(field.name, "category", field.required, field.codes or field.levels)
 
 
-RISK_FEATURES: tuple[Feature, ...] = (
-    Feature("tenure", "number", required=True),
-    Feature("monthly_charges", "number", required=True),
-    Feature("contract", "category", required=True, categories=CONTRACTS),
-    Feature(
-        "payment_method",
-        "category",
-        required=True,
-        categories=(
-            "Electronic check",
-            "Mailed check",
-            "Bank transfer (automatic)",
-            "Credit card (automatic)",
-        ),
-    ),
-    Feature("total_charges", "number"),
-    Feature("senior_citizen", "flag"),
-    Feature("partner", "flag"),
-    Feature("dependents", "flag"),
-    Feature("phone_service", "flag"),
-    Feature("multiple_lines", "category", categories=("No phone service", "No", "Yes")),
-    Feature("internet_service", "category", categories=("No", "DSL", "Fiber optic")),
-    _add_on("online_security"),
-    _add_on("online_backup"),
-    _add_on("device_protection"),
-    _add_on("tech_support"),
-    _add_on("streaming_tv"),
-    _add_on("streaming_movies"),
-    Feature("paperless_billing", "flag"),
+RISK_FEATURES: tuple[Feature, ...] = tuple(
+    _risk_feature(field)
+    for field in sorted(
+        BUILT_IN_SCHEMA.features, key=lambda field: (not field.required, field.kind != "number")
+    )
 )
+"""Of the built-in contract's risk model: what is required first, and of each the numbers first."""
 
 ACCEPT_FEATURES: tuple[Feature, ...] = (
     Feature("partner", "flag"),

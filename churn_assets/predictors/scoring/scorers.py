@@ -4,8 +4,8 @@
 
 Needs numpy only. A model folder holds `model.ubj` (the booster, XGBoost's own format) and
 `model.json` (feature contract, calibrator, base rate, price-pressure knots). A row is a mapping as
-`features` describes: Telco column names, and contact history for the accept model; other keys are
-ignored.
+`features` describes: the contract's fields, and contact history for the accept model; other keys
+are ignored.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class CalibratedModel:
 
 @dataclass(frozen=True)
 class RiskScorer:
-    """P(churn) of Telco customers."""
+    """P(churn) of customers."""
 
     model: CalibratedModel
 
@@ -121,7 +121,7 @@ class RiskScorer:
 
 @dataclass(frozen=True)
 class AcceptScorer:
-    """P(accept | offer) of Telco customers, for offers of 0, 5, 10 and 15 %."""
+    """P(accept | offer) of customers, for offers of 0, 5, 10 and 15 %."""
 
     model: CalibratedModel
     price_pressure: PricePressure

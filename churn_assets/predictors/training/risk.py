@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from churn_assets.customers.built_in import BUILT_IN_SCHEMA
 from churn_assets.customers.schema import load_schema
 from churn_assets.domain.statistics import interval
 from churn_assets.predictors.config import SPECIFICATION, RiskConfig
@@ -38,10 +39,8 @@ from churn_assets.stages.spec import Progress, silent
 Floats = NDArray[np.float64]
 Matrix = NDArray[np.float32]
 
-FALLING = frozenset({"tenure", "total_charges"})
-"""Who stayed longer, or was billed more so far, is never riskier for it: without the constraint the
-risk rebounds by up to 10 points along tenure, on noise (it costs nothing in AUC or calibration).
-Both, since bills add up along with tenure: held to tenure alone, the rebound moves to the bills."""
+FALLING = frozenset(field.name for field in BUILT_IN_SCHEMA.features if field.direction < 0)
+"""In which the risk may only fall, as the built-in contract says, with the reason."""
 
 
 def run(

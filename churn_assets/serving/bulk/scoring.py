@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from churn_assets.customers.built_in import BUILT_IN_SCHEMA
 from churn_assets.customers.schema import MONTHLY, TENURE, CustomerSchema, load_schema
 from churn_assets.domain.experiment import CONTROL, group_of
 from churn_assets.domain.offers import OFFER_PERCENTAGES
@@ -29,30 +30,6 @@ from churn_assets.serving.assessment import Assessments, Assessor
 from churn_assets.serving.forms import Form, load_form
 from churn_assets.stages.spec import Progress, silent
 
-FEATURES = pa.schema(
-    [
-        ("customer_id", pa.string()),
-        ("gender", pa.string()),
-        ("senior_citizen", pa.bool_()),
-        ("partner", pa.bool_()),
-        ("dependents", pa.bool_()),
-        ("tenure", pa.int64()),
-        ("phone_service", pa.bool_()),
-        ("multiple_lines", pa.string()),
-        ("internet_service", pa.string()),
-        ("online_security", pa.string()),
-        ("online_backup", pa.string()),
-        ("device_protection", pa.string()),
-        ("tech_support", pa.string()),
-        ("streaming_tv", pa.string()),
-        ("streaming_movies", pa.string()),
-        ("contract", pa.string()),
-        ("paperless_billing", pa.bool_()),
-        ("payment_method", pa.string()),
-        ("monthly_charges", pa.float64()),
-        ("total_charges", pa.float64()),
-    ]
-)
 FIGURES = pa.schema(
     [
         ("churn_risk", pa.float64()),
@@ -68,21 +45,18 @@ FIGURES = pa.schema(
         ("release_id", pa.string()),
     ]
 )
-KINDS = {"number": pa.float64(), "flag": pa.bool_()}  # of a contract's fields; others are words
+KINDS, WORD = {"number": pa.float64(), "flag": pa.bool_()}, pa.string()  # of a contract's fields
 
 
 def features_of(form: Form) -> pa.Schema:
-    """What a prediction was made from: the columns that stay beside it."""
-    if form.schema is None:
-        return FEATURES
-    columns = {"customer_id": pa.string()}
-    columns |= {f.name: KINDS.get(f.kind, pa.string()) for f in form.schema.fields}
+    """What a prediction was made from: it stays beside it, so that anybody can ask again."""
+    unread = form.customers.accepted if form.schema is None else ()  # the public file has them
+    fields = (*unread, *form.customers.fields)
+    columns = {"customer_id": pa.string()} | {f.name: KINDS.get(f.kind, WORD) for f in fields}
     columns |= {TENURE: pa.int64(), MONTHLY: pa.float64()}
     return pa.schema(list(columns.items()))
 
 
-# What a prediction was made from stays beside it, so that anybody can ask for it again.
-SCHEMA = pa.schema([*FEATURES, *FIGURES])  # of the built-in contract
 PRICES = np.concatenate([[0.0], np.geomspace(0.05, 100.0, 39)])
 
 
@@ -145,8 +119,8 @@ def _refuse_others(form: Form, customers: Path) -> None:
     theirs = load_schema(customers)
     if _names(form.schema) != _names(theirs):
         raise ReleaseError(
-            f"the release is of {form.schema.contract if form.schema else 'IBM Telco'}, the "
-            f"customers of {theirs.contract if theirs else 'IBM Telco'}: build a release of theirs"
+            f"the release is of {form.customers.contract}, the customers of "
+            f"{(theirs or BUILT_IN_SCHEMA).contract}: build a release of theirs"
         )
 
 

@@ -45,7 +45,7 @@ def _feature(field: CustomerField, customers: pd.DataFrame) -> Feature:
     if field.kind == "flag":
         return Feature(field.name, "flag", required=field.required)
     if field.levels:
-        return Feature(field.name, "category", field.required, field.levels)
+        return Feature(field.name, "category", field.required, field.codes or field.levels)
     counts = customers[field.name].dropna().astype(str).value_counts()
     frequent = [(-int(rows), str(word)) for word, rows in counts.items() if rows >= LEAST_ROWS]
     words = tuple(word for _, word in sorted(frequent)[:MOST_WORDS])
