@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import hypothesis
 import pytest
+from hypothesis import HealthCheck, settings
 
 from churn_assets.serving.engine import RetentionEngine
 from tests.release.small_release import build_release
@@ -17,10 +17,11 @@ from tests.storage.emulator import running_emulator
 for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[name]
 
-# The same examples everywhere and every time, however slow the machine; `--hypothesis-profile
-# default` looks for new ones.
-hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
-hypothesis.settings.load_profile("repeatable")
+# Property tests take the same examples every time, however slow the machine is.
+settings.register_profile(
+    "steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="module")
