@@ -84,6 +84,12 @@ class PlanAnswer(Sums):
     release_id: str = Field(examples=["20260101-0123456789ab"])
     customers: int = Field(examples=[7032])
     excluded: dict[str, int] = Field(examples=[{"cooldown": 560}])
+    exploration: dict[str, float] = Field(
+        {},
+        description="share of the customers with whom something else is tried, and how many "
+        "contacts are made that wouldn't be, otherwise than they would, or not at all",
+        examples=[{"share": 0.05, "tried": 155, "otherwise": 120, "left_out": 72}],
+    )
     rules: dict[str, str] = Field(
         description="what each rule says of whom it leaves out",
         examples=[{"cooldown": "was contacted too short a time ago"}],

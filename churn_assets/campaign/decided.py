@@ -36,12 +36,14 @@ def decisions_of(
     contacts = {row["customer_id"]: row for row in plan.contacts.to_pylist()}
     excluded = {row["customer_id"] for row in plan.excluded.to_pylist() if row["rule"] in EARLIER}
     drawn = experiment.enabled
+    draws = {row["customer_id"]: row for row in plan.draws.to_pylist()}
     records = []
     for row in predictions.to_pylist():
         identity = row["customer_id"]
-        contact = contacts.get(identity)
+        contact, draw = contacts.get(identity), draws.get(identity, {})
         if contact is None and identity in excluded:
             continue
+        propensity = contact["propensity"] if contact else draw.get("propensity")
         value = {
             "decision_id": f"{plan.plan_id}:{identity}",
             "time": now.astimezone(UTC),
@@ -57,7 +59,10 @@ def decisions_of(
             "contact": contact is not None,
             "offer_level": OFFER_PERCENTAGES.index(contact["offer_percentage"]) if contact else 0,
             "delay_days": 0,
-            "propensity": 1.0,
+            "propensity": 1.0 if propensity is None else propensity,
+            "exploration": draw.get("chance"),
+            "preferred": draw.get("preferred"),
+            "runner_up": draw.get("runner_up"),
             "churn_risk": row["churn_risk"],
             "customer_value": MONTHS_OF_VALUE * row["monthly_charges"],
             "expected_value": contact["expected_value"] if contact else 0.0,

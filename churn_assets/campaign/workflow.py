@@ -37,7 +37,12 @@ from churn_assets.campaign.eligibility import NOBODY, RULES, Crowd, Terms, Windo
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.people import Person, read_ids, read_people
 from churn_assets.campaign.planning.plan import CONTACTS, Group, Plan, Planner, Sources
-from churn_assets.domain.experiment import CONTROL, ExperimentConfig, group_of
+from churn_assets.domain.experiment import (
+    CONTROL,
+    ExperimentConfig,
+    exploration_draw,
+    group_of,
+)
 from churn_assets.messages.shield.rules import RULES_PATH, load_rules
 from churn_assets.release.bundle import message_seed
 from churn_assets.release.experiment import in_force
@@ -123,7 +128,7 @@ class Campaigns:
                 f"the predictions are by release {report['release_id']}, which doesn't serve: "
                 "materialize predictions, then plan again"
             )
-        rules = self.config.rules
+        rules, running = self.config.rules, in_force(self.store, self.experiment)
         sources = Sources(
             table=pq.read_table(folder / "predictions.parquet"),
             assessor=Assessor.load(registry.folder()),
@@ -137,6 +142,10 @@ class Campaigns:
             suppressed=read_ids(rules.suppression_list) if rules.suppression_list else frozenset(),
             promises=self._promises(now.date()),
             in_control=self._control(now),
+            exploration=running.exploration if running.explores and not report["baseline"] else 0.0,
+            draw=lambda customer_id: exploration_draw(
+                customer_id, running, now, serving.release_id
+            ),
         )
         return Planner(sources, self.config, now)
 

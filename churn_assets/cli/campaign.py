@@ -191,6 +191,11 @@ def _show(plan: Plan, status: str, as_json: bool) -> None:
         f"{report['expected_value']:,.2f}, cost {report['expected_cost']:,.2f} of "
         f"{report['budget']:,.2f}; at most {100 * report['gap']:.2f} % below the best plan"
     )
+    if (tried := report.get("exploration", {})).get("share"):
+        console.print(
+            f"To learn from: {tried['tried']:,} contacts that wouldn't be made, "
+            f"{tried['otherwise']:,} with another offer, {tried['left_out']:,} left out"
+        )
     more = report["value_of_one_more"]
     console.print(
         "One more brings: " + ", ".join(f"{name} {value:,.2f}" for name, value in more.items())

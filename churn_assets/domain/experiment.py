@@ -1,8 +1,9 @@
 """The experiment that shows what contacting brings: who is left alone, so that others are compared
-with them.
+with them, and what is tried now and then, so that other decisions can be judged.
 
 A customer's group is a pure function of the id, the salt and the date, so every process, machine
-and release agrees without asking anybody, and nobody has to store a list.
+and release agrees without asking anybody, and nobody has to store a list. So is a day's draw of
+what is tried: who asks twice gets the same answer.
 """
 
 from __future__ import annotations
@@ -18,16 +19,21 @@ TREATED: Group = "treated"
 CONTROL: Group = "control"
 
 DIGEST_BYTES = 8
+EXPLORATION = 0.05
+"""Share of decisions that take the second choice, unless set otherwise."""
 
 
 class ExperimentConfig(BaseModel):
-    """Which customers nobody contacts, so that the effect of contacting can be measured.
+    """Which customers nobody contacts, so that the effect of contacting can be measured, and how
+    often something else than the best is tried.
 
     Attributes:
-        enabled: whether there is a control group. Unset: with a company's own customers there is,
-            with the built-in data set there is none. `churn experiment on|off` overrules it for
-            everything that uses the same artifact store.
+        enabled: whether there is a control group, and exploration. Unset: with a company's own
+            customers there is, with the built-in data set there is none. `churn experiment on|off`
+            overrules it for everything that uses the same artifact store.
         control_share: share of the customers in the control group.
+        exploration: share of the other customers' decisions that take the policy's second choice
+            instead of its first; 0 for none.
         salt: makes the draw yours: with another salt, other customers are left alone. Changing it
             starts a new experiment.
         rotation_dates: days (UTC) from which the control group is drawn anew, so that nobody is
@@ -38,8 +44,14 @@ class ExperimentConfig(BaseModel):
 
     enabled: bool | None = None
     control_share: float = Field(default=0.1, ge=0, le=0.5)
+    exploration: float = Field(default=EXPLORATION, ge=0, le=0.25)
     salt: str = "churn"
     rotation_dates: tuple[date, ...] = ()
+
+    @property
+    def explores(self) -> bool:
+        """Whether anything is tried at all."""
+        return bool(self.enabled) and self.exploration > 0
 
     def period(self, now: datetime) -> str:
         """The draw that is in force: the last rotation date that has come (ISO 8601), or `start`.
@@ -62,7 +74,25 @@ def group_of(customer_id: str, experiment: ExperimentConfig, now: datetime) -> G
     """
     if not experiment.enabled:
         return TREATED
-    drawn = f"{experiment.salt}\0{experiment.period(now)}\0{customer_id}"
-    digest = hashlib.sha256(drawn.encode()).digest()[:DIGEST_BYTES]
-    uniform = int.from_bytes(digest) / 2 ** (8 * DIGEST_BYTES)
+    uniform = _uniform(experiment.salt, experiment.period(now), customer_id)
     return CONTROL if uniform < experiment.control_share else TREATED
+
+
+def exploration_draw(
+    customer_id: str, experiment: ExperimentConfig, now: datetime, release_id: str
+) -> float:
+    """A number from [0, 1) of a customer's decisions by a release on a day (UTC): what is below the
+    share of the exploration is tried. Independent of the customer's group.
+
+    Raises:
+        ValueError: `now` has no time zone.
+    """
+    if now.tzinfo is None:
+        raise ValueError("the time of a draw needs a time zone")
+    day = now.astimezone(UTC).date().isoformat()
+    return _uniform(experiment.salt, "explore", day, release_id, customer_id)
+
+
+def _uniform(*drawn: str) -> float:
+    digest = hashlib.sha256("\0".join(drawn).encode()).digest()[:DIGEST_BYTES]
+    return (int.from_bytes(digest) >> 11) / 2**53  # the bits that a float holds: never 1

@@ -1,9 +1,10 @@
 """The policies that there are, judged on the decisions of the one that serves.
 
-A customer counts once: the first decision whose outcome is known. What the serving policy would do
-of each observation is computed again from its release, so the probability of *every* action is
-known: its own choice for the treated, no contact for the control group. Rows that don't agree with
-it (the kill switch was on, an offer of nothing was taken back) are left out and counted.
+A customer counts once: the first decision whose outcome is known. The log has what the serving
+policy preferred and its runner-up, so the probability of *every* action is known: those two for the
+treated, no contact for the control group. Where nothing explored, what it prefers is computed again
+from its release. Rows that don't agree with it (the kill switch was on, an offer of nothing was
+taken back) are left out and counted.
 """
 
 from __future__ import annotations
@@ -28,12 +29,13 @@ def options_of(policy: Policy, states: Floats) -> NDArray[np.int64]:
     """(N,) what a policy does: 0 no contact, 1..4 the offers.
 
     Raises:
-        UnsupportedTargetError: it explores, so its choice alone doesn't tell its probabilities.
+        UnsupportedTargetError: it is no policy that prefers one thing, so its choice alone doesn't
+            tell its probabilities.
     """
     decisions = policy.decide(states)
     if (decisions.probability < 1).any():
         raise UnsupportedTargetError(f"{policy.name}: it explores; only its choices are known")
-    return np.where(decisions.contact, decisions.offer + 1, 0)
+    return decisions.option
 
 
 def judge_policies(
@@ -74,8 +76,14 @@ def _log(
     mine: pd.DataFrame, done: NDArray[np.int64], chosen: NDArray[np.int64]
 ) -> tuple[Log, NDArray[np.bool_]]:
     """The decisions with the probabilities of all options, and which rows they are."""
+    drawn = mine.reindex(columns=["preferred", "runner_up", "exploration"]).astype(np.float64)
+    preferred = drawn["preferred"].fillna(pd.Series(chosen, mine.index)).to_numpy(np.int64)
+    tried = drawn["exploration"].where(drawn["runner_up"].notna(), 0.0).fillna(0.0).to_numpy()
+    other = drawn["runner_up"].fillna(0).to_numpy(np.int64)
+    treated = (1 - tried)[:, None] * np.eye(OPTIONS)[preferred]
+    treated += tried[:, None] * np.eye(OPTIONS)[other]
     share = mine["control_share"].fillna(0.0).to_numpy(np.float64)
-    propensities = (1 - share)[:, None] * np.eye(OPTIONS)[chosen]
+    propensities = (1 - share)[:, None] * treated
     propensities[:, 0] += share
     sound = propensities[np.arange(len(done)), done] > 0
     stayed = (~mine["churned"]).to_numpy(np.float64)

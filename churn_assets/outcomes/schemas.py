@@ -21,6 +21,9 @@ OUTCOMES = pa.DataFrameSchema(
         "contact": pa.Column(bool),
         "offer_level": pa.Column("int8", pa.Check.in_range(0, 3)),
         "propensity": pa.Column(float, pa.Check.in_range(0, 1, include_min=False)),
+        "exploration": pa.Column(float, pa.Check.in_range(0, 0.25), nullable=True),
+        "preferred": pa.Column(float, pa.Check.in_range(0, 4), nullable=True, coerce=True),
+        "runner_up": pa.Column(float, pa.Check.in_range(0, 4), nullable=True, coerce=True),
         "churn_risk": pa.Column(float, pa.Check.in_range(0, 1)),
         "customer_value": pa.Column(float, pa.Check.ge(0)),
         **{

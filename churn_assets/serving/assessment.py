@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from numpy.typing import NDArray
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.mdp.actions import LONGEST_DELAY, Decisions, Policy
 from churn_assets.decision.mdp.dynamics import risk_shift
+from churn_assets.decision.mdp.exploration import Exploration, explore, possible
 from churn_assets.decision.mdp.observation import ACCEPT, ANSWER_FIELDS, RISK, Answers, build_states
 from churn_assets.decision.mdp.outcomes import Outcomes, decision_outcomes
 from churn_assets.decision.policy import load_params, load_policy
+from churn_assets.domain.experiment import ExperimentConfig, exploration_draw
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.predictors.scoring.features import at_start_of_period
@@ -30,6 +33,15 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Draw:
+    """What exploring is drawn by: the share of the decisions that take the runner-up, and (N,) a
+    number from [0, 1) for each customer (`domain.experiment.exploration_draw`)."""
+
+    share: float
+    uniform: Floats
+
+
+@dataclass(frozen=True)
 class Assessments:
     """N customers, assessed.
 
@@ -39,6 +51,8 @@ class Assessments:
     option: (N,) column of `outcomes` that the decision chose: 0 no contact, 1..4 the offers.
     contributions: (N, F) what each feature adds to the risk's log-odds, then what each kind of
     answer adds where any is known (`Assessor.reasons` names them); None unless asked for.
+    exploration: between which options each decision was drawn, as far as nobody is left alone; None
+    where nothing explores.
     """
 
     states: Floats
@@ -49,6 +63,7 @@ class Assessments:
     outcomes: Outcomes
     option: NDArray[np.int64]
     contributions: Floats | None = None
+    exploration: Exploration | None = None
 
     def __len__(self) -> int:
         return len(self.risk)
@@ -106,6 +121,7 @@ class Assessor:
         control: Sequence[bool] = (),
         explain: bool = False,
         known_risk: Mapping[str, float] | None = None,
+        draw: Draw | None = None,
     ) -> Assessments:
         """Score the rows and decide.
 
@@ -119,6 +135,8 @@ class Assessor:
             explain: whether to compute `contributions`.
             known_risk: customer id -> risk of those whom the risk model learnt from, by models that
                 never saw them; it takes the place of the model's own.
+            draw: by which the learned policy's decisions explore (the rules of the kill switch
+                never do); None: nothing explores.
 
         Raises:
             ValueError: a value outside its range; names the column.
@@ -142,11 +160,18 @@ class Assessor:
         )
         bills = _column(rows, "monthly_charges", if_missing=np.nan)
         decisions = without_empty_offers(self._decide(states, baseline), bills)
+        exploration = None
+        if draw is not None:
+            allowed = possible(states, self.params)
+            allowed[:, 1:] &= ~empty_offers(bills)
+            if any(baseline):
+                allowed[np.array(baseline)] = False
+            ranking = self.policy.ranking(states)
+            decisions, exploration = explore(decisions, ranking, allowed, draw.share, draw.uniform)
         if any(control):
             decisions = left_alone(decisions, np.array(control))
         values = MONTHS_OF_VALUE * bills
         outcomes = decision_outcomes(states, values, self.params)
-        option = np.where(decisions.contact, decisions.offer + 1, 0)
         return Assessments(
             states=states,
             values=values,
@@ -154,8 +179,9 @@ class Assessor:
             accept=states[:, ACCEPT],
             decisions=decisions,
             outcomes=outcomes,
-            option=option,
+            option=decisions.option,
             contributions=contributions,
+            exploration=exploration,
         )
 
     def _moved_by(self, answers: Answers) -> Floats:
@@ -184,6 +210,19 @@ class Assessor:
         )
 
 
+def draw_of(
+    rows: Sequence[Mapping[str, Any]],
+    experiment: ExperimentConfig | None,
+    now: datetime,
+    release_id: str,
+) -> Draw | None:
+    """What the rows' decisions explore by; None where nothing explores."""
+    if experiment is None or not experiment.explores:
+        return None
+    uniform = [exploration_draw(row["customer_id"], experiment, now, release_id) for row in rows]
+    return Draw(experiment.exploration, np.array(uniform))
+
+
 def left_alone(decisions: Decisions, control: NDArray[np.bool_]) -> Decisions:
     """The decisions, but without a contact for the customers of the control group (N,)."""
     return Decisions(
@@ -202,11 +241,16 @@ def without_empty_offers(decisions: Decisions, bills: Floats) -> Decisions:
     Args:
         bills: (N,) monthly charges in currency.
     """
-    cents = bills * np.array(OFFER_PERCENTAGES)[decisions.offer]
-    empty = (decisions.offer > 0) & (cents < HALF_A_CENT)
+    empty = empty_offers(bills)[np.arange(len(bills)), decisions.offer]
     return (
         replace(decisions, offer=np.where(empty, 0, decisions.offer)) if empty.any() else decisions
     )
+
+
+def empty_offers(bills: Floats) -> NDArray[np.bool_]:
+    """(N, 4) offers of a discount that is worth less than a cent a month."""
+    percentages = np.array(OFFER_PERCENTAGES)
+    return (np.outer(bills, percentages) < HALF_A_CENT) & (percentages > 0)
 
 
 def _answers(rows: Sequence[Mapping[str, Any]]) -> Answers | None:

@@ -21,7 +21,7 @@ from churn_assets.messages.writing.bank import ScoredTemplate
 from churn_assets.messages.writing.renderer import Renderer
 from churn_assets.messages.writing.writer import CandidateSource, Message, MessageWriter
 from churn_assets.release.bundle import Manifest, ReleaseError, message_seed, verify
-from churn_assets.serving.assessment import Assessments, Assessor
+from churn_assets.serving.assessment import Assessments, Assessor, draw_of
 from churn_assets.serving.decision_log.records import DecisionSink, log_answers
 from churn_assets.serving.explain import top_reasons
 from churn_assets.serving.forms import Form, load_form
@@ -59,7 +59,8 @@ class Options(TypedDict, total=False):
     live: False has the bank write even where the language model is asked on the spot.
     explain: False where no `metadata.reasons` are wanted.
     exact: True leaves figures as they were computed, for comparing machines.
-    experiment: by which some customers are left alone; None: nobody is.
+    experiment: by which some customers are left alone, and something else is tried now and then;
+        None: neither.
     decisions: where the decisions are recorded; None: nowhere.
     """
 
@@ -176,7 +177,8 @@ class RetentionEngine:
         now = now or datetime.now(UTC)
         groups = _groups(rows, experiment, now)
         control = [group == CONTROL for group in groups]
-        assessed = self.assessor.assess(rows, baseline, control=control, explain=explain)
+        draw = draw_of(rows, experiment, now, self.release_id)
+        assessed = self.assessor.assess(rows, baseline, control=control, explain=explain, draw=draw)
         reasons, figures = self._reasons(assessed, rows), _Figures(assessed, exact)
         writer = self.live_writer if live and self.live_writer else self.writer
         answers: list[dict[str, Any] | Exception] = []

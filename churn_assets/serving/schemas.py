@@ -134,8 +134,8 @@ class Metadata(BaseModel):
         examples=[45.23],
     )
     action_probability: Probability = Field(
-        description="with which probability this decision is taken of such a customer: 1, since "
-        "the policy doesn't explore",
+        description="with which probability this decision is taken of such a customer: 1, unless "
+        "an experiment runs whose exploration tries the policy's second choice now and then",
         examples=[1.0],
     )
     policy: str = Field(examples=["ppo"])

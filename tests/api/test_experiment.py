@@ -1,4 +1,5 @@
-"""The control group over HTTP: nobody of it is contacted, however the decision is asked for."""
+"""The experiment over HTTP: nobody of the control group is contacted, however the decision is asked
+for, and with the others something else is tried now and then."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ from tests.api.conftest import publish_small_release
 from tests.api.server import Server, running
 from tests.release.small_release import write_dataset
 
-HALF = ExperimentConfig(enabled=True, control_share=0.5)
+HALF = ExperimentConfig(enabled=True, control_share=0.5, exploration=0.2)
 CUSTOMERS = [SAMPLE_REQUEST | {"customer_id": f"C{i}"} for i in range(60)]
 
 
@@ -38,20 +39,28 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def halved(home: Path) -> Iterator[Server]:
     """A server that leaves half of the customers alone; its release would contact everybody."""
     with running(
-        home, CHURN_EXPERIMENT__ENABLED="true", CHURN_EXPERIMENT__CONTROL_SHARE="0.5"
+        home,
+        CHURN_EXPERIMENT__ENABLED="true",
+        CHURN_EXPERIMENT__CONTROL_SHARE="0.5",
+        CHURN_EXPERIMENT__EXPLORATION="0.2",
     ) as process:
         yield process
 
 
 def check(answers: list[dict[str, Any]]) -> None:
-    """Each answer is that of its customer's group; the release contacts all whom it may."""
+    """Each answer is that of its customer's group; the release contacts all whom it may, unless it
+    tries what leaving them alone brings."""
     now = datetime.now(UTC)
     groups = [group_of(customer["customer_id"], HALF, now) for customer in CUSTOMERS]
     assert set(groups) == {"treated", "control"}
     for group, answer in zip(groups, answers, strict=True):
         assert answer["metadata"]["group"] == group
-        assert answer["decision"]["contact"] is (group == "treated")
-        if group == "control":
+        probability = answer["metadata"]["action_probability"]
+        if group == "treated":
+            assert probability == (0.8 if answer["decision"]["contact"] else 0.2)
+        else:
+            assert probability == 1
+            assert not answer["decision"]["contact"]
             assert answer["message"] is None
             assert answer["metadata"]["expected_value"] == 0
             assert answer["decision"]["offer_percentage"] == 0
@@ -62,14 +71,16 @@ def test_one_by_one_and_in_a_batch(halved: Server, baseline: bool) -> None:
     """The rules leave the control group alone, too."""
     bodies = [customer | {"force_baseline": baseline} for customer in CUSTOMERS]
     with httpx.Client(base_url=halved.url, timeout=20, trust_env=False) as client:
-        if not baseline:
-            check([client.post("/predict", json=body).json() for body in bodies])
+        alone = [] if baseline else [client.post("/predict", json=body).json() for body in bodies]
         batch = client.post("/predict/batch", json={"customers": bodies}).json()
     answers = [row["answer"] for row in batch["results"]]
     contacted = [answer["decision"]["contact"] for answer in answers]
     groups = [answer["metadata"]["group"] for answer in answers]
     assert not any(c for c, group in zip(contacted, groups, strict=True) if group == "control")
-    if not baseline:
+    if baseline:
+        assert {answer["metadata"]["action_probability"] for answer in answers} == {1.0}
+    else:
+        check(alone)
         check(answers)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from churn_assets.decision.mdp.exploration import NONE, explore, possible
 from churn_assets.decision.rules.families import AlwaysOffer, NeverContact, RiskThreshold
 from churn_assets.outcomes import simulation
 from churn_assets.outcomes.policies import judge_policies, options_of
@@ -39,6 +40,31 @@ def served(seed: int, count: int, share: float) -> pd.DataFrame:
     )
 
 
+def explored(seed: int, count: int, share: float, exploration: float) -> pd.DataFrame:
+    """As `served`, by the same policy that takes its runner-up now and then, as it is logged."""
+    rng = np.random.default_rng(seed)
+    customers = simulation.draw_customers(rng, count)
+    states = customers.states
+    done, drawn = explore(
+        SERVING.decide(states),
+        SERVING.ranking(states),
+        possible(states, simulation.PARAMS),
+        exploration,
+        rng.random(count),
+    )
+    options = np.where(rng.random(count) < share, 0, done.option)
+    reactions = simulation.react(rng, customers, options)
+    discount = np.array([0.0, *simulation.PARAMS.discounts])[options] * reactions.accepted
+    table = served(seed, count, share)
+    table["observation"] = list(states)
+    table["contact"], table["offer_level"] = options > 0, np.maximum(options - 1, 0)
+    table["churned"], table["spend"] = reactions.churned, discount * customers.values
+    table["customer_value"] = customers.values
+    table["exploration"], table["preferred"] = exploration, drawn.preferred
+    table["runner_up"] = np.where(drawn.runner_up == NONE, np.nan, drawn.runner_up)
+    return table
+
+
 def truth(options: np.ndarray, customers: simulation.Customers) -> float:
     worth = simulation.expected_net(customers)
     return float(worth[np.arange(len(customers)), options].mean())
@@ -56,6 +82,25 @@ def test_never_and_the_champion_are_judged_and_the_others_refused() -> None:
         assert abs(judged["dr"] - value) < 4 * (judged["dr_upper"] - judged["dr"]) / 1.96
         assert judged["effective"] > 3_000
     assert "never tried" in found["policies"]["always"]["refused"]
+
+
+def test_what_was_tried_now_and_then_can_be_judged() -> None:
+    """A policy that contacts more people than the one that served: refused without exploration;
+    with 5 % of it the interval holds what it would really have brought, by weights alone, too."""
+    bolder = RiskThreshold(threshold=0.1, offer=1)
+    refused = judge_policies(served(4, 40_000, 0.1), SERVING, {"bolder": bolder}, "r1")
+    assert "never tried" in refused["policies"]["bolder"]["refused"]
+    found = judge_policies(explored(4, 40_000, 0.1, 0.05), SERVING, {"bolder": bolder}, "r1")
+    assert (found["decisions"], found["left_out"]) == (40_000, 0)
+    population = simulation.draw_customers(np.random.default_rng(9), 400_000)
+    for name, policy in (("champion", SERVING), ("bolder", bolder)):
+        judged = found["policies"][name]
+        value = truth(options_of(policy, population.states), population)
+        for estimator in ("ips", "snips", "dr"):
+            error = (judged[f"{estimator}_upper"] - judged[estimator]) / 1.96
+            assert abs(judged[estimator] - value) < 4 * error
+            assert error < 0.1 * value
+    assert found["policies"]["bolder"]["effective"] > 500
 
 
 def test_without_a_control_group_never_is_refused() -> None:

@@ -169,7 +169,7 @@ def test_a_record_says_what_was_answered(engine: RetentionEngine) -> None:
         assert (row["group"], row["policy"]) == (metadata["group"], metadata["policy"])
         assert row["contact"] == decision["contact"]
         assert row["offer_level"] == decision["offer_level"]
-        assert row["propensity"] == 1
+        assert row["propensity"] == metadata["action_probability"]
         assert len(row["observation"]) == 9
         assert round(row["churn_risk"], 4) == metadata["churn_risk"]
         assert round(row["expected_value"], 2) == metadata["expected_value"]

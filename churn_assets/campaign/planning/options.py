@@ -22,9 +22,12 @@ from churn_assets.campaign.planning.allocation import Floats, Ints, Problem
 from churn_assets.decision.mdp.dynamics import daily_survival
 from churn_assets.decision.mdp.observation import build_states
 from churn_assets.decision.mdp.outcomes import decision_outcomes
-from churn_assets.domain.offers import OFFER_LEVELS, OFFER_PERCENTAGES
+from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.domain.value import MONTHS_OF_VALUE
-from churn_assets.serving.assessment import HALF_A_CENT, Assessor
+from churn_assets.serving.assessment import Assessor, empty_offers
+
+HALF = 0.5
+"""A decision less probable than this was an exploration."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,17 @@ class Options:
         stay = daily_survival(risk, params) / (1 - 1 / params.period_days)
         special: dict[int, tuple[Floats, Floats]] = {}
         ids = table["customer_id"].to_pylist()
+        before = table["action_probability"].to_numpy()
+        if tried := np.flatnonzero(before < HALF).tolist():  # when it would without the draw
+            customers = table.take(tried).to_pylist()
+            known = {ids[i]: float(risk[i]) for i in tried}
+            chosen = assessor.assess(customers, [baseline] * len(tried), known_risk=known).decisions
+            earliest[tried] = np.where(chosen.contact, 0, chosen.delay + 1)
         rows = [i for i, customer in enumerate(ids) if customer in histories]
         if rows:
             customers = table.take(rows).to_pylist()
             # Of whom the model learnt from, predictions hold the risk by others that did not.
-            before = {ids[i]: float(risk[i]) for i in rows}
+            known = {ids[i]: float(risk[i]) for i in rows}
             per_day = []
             for day in range(days):
                 then = now + timedelta(days=day)
@@ -87,7 +96,7 @@ class Options:
                     customer | histories[customer["customer_id"]].fields(then, params.cooldown_days)
                     for customer in customers
                 ]
-                assessed = assessor.assess(told, [baseline] * len(told), known_risk=before)
+                assessed = assessor.assess(told, [baseline] * len(told), known_risk=known)
                 if day == 0:
                     chosen = assessed.decisions
                     earliest[rows] = np.where(chosen.contact, 0, chosen.delay + 1)
@@ -141,8 +150,7 @@ class Options:
 
 def _without_empty(value: Floats, monthly: Floats) -> Floats:
     """The values, without discounts of less than a cent a month."""
-    empty = (np.outer(monthly, OFFER_PERCENTAGES) < HALF_A_CENT) & (np.array(OFFER_PERCENTAGES) > 0)
-    return np.where(empty, -np.inf, value)
+    return np.where(empty_offers(monthly), -np.inf, value)
 
 
 def _with(column: Floats, rows: Sequence[int], values: Floats) -> Floats:

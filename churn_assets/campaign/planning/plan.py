@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,14 @@ from churn_assets.campaign.planning.allocation import (
     solve,
 )
 from churn_assets.campaign.planning.certificate import CERTIFIED, linear_bound
+from churn_assets.campaign.planning.exploring import (
+    DRAWS,
+    Drawn,
+    counts_of,
+    draws_of,
+    explored,
+    set_aside,
+)
 from churn_assets.campaign.planning.options import Options, option_of
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.shield.rules import QuietHours
@@ -47,6 +56,7 @@ CONTACTS = pa.schema(
         ("churn_risk", pa.float64()),
         ("accept_prob", pa.float64()),
         ("promised", pa.bool_()),
+        ("propensity", pa.float64()),
     ]
 )
 EXCLUDED = pa.schema([("customer_id", pa.string()), ("rule", pa.string())])
@@ -66,6 +76,8 @@ class Sources:
         promises: contacts of approved plans that are still to come, columns as in `CONTACTS`.
         quiet, zones: see `eligibility.Terms`.
         in_control: whom nobody contacts.
+        exploration: share of the customers for whom something else is tried.
+        draw: customer id -> a number from [0, 1) that decides it.
     """
 
     table: pa.Table
@@ -80,31 +92,37 @@ class Sources:
     suppressed: frozenset[str] = frozenset()
     promises: pa.Table = field(default_factory=CONTACTS.empty_table)
     in_control: Group = lambda _: False
+    exploration: float = 0.0
+    draw: Callable[[str], float] = lambda _: 1.0
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Contacts, exclusions, and figures about both."""
+    """Contacts, exclusions, figures about both, and what was drawn (`DRAWS`)."""
 
     plan_id: str
     contacts: pa.Table
     excluded: pa.Table
     report: dict[str, Any]
+    draws: pa.Table = field(default_factory=DRAWS.empty_table)
 
     def save(self, folder: Path) -> None:
-        """Write `contacts.parquet`, `excluded.parquet` and `report.json`."""
+        """Write `contacts`, `excluded` and `draws` (.parquet) and `report.json`."""
         pq.write_table(self.contacts, folder / "contacts.parquet")
+        pq.write_table(self.draws, folder / "draws.parquet")
         pq.write_table(self.excluded, folder / "excluded.parquet")
         text = json.dumps(self.report, indent=1, sort_keys=True) + "\n"
         (folder / "report.json").write_text(text, encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Plan:
-        """Read what `save` wrote."""
+        """Read what `save` wrote, now or before anything was drawn."""
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-        contacts = pq.read_table(folder / "contacts.parquet")
+        contacts = pq.read_table(folder / "contacts.parquet", schema=CONTACTS)
         excluded = pq.read_table(folder / "excluded.parquet")
-        return cls(report["plan_id"], contacts, excluded, report)
+        drawn = folder / "draws.parquet"
+        draws = pq.read_table(drawn) if drawn.exists() else DRAWS.empty_table()
+        return cls(report["plan_id"], contacts, excluded, report, draws)
 
 
 class Planner:
@@ -147,6 +165,11 @@ class Planner:
         )
         self._last: Prices | None = None
 
+    @cached_property
+    def uniform(self) -> Floats:
+        """(N,) what decides for whom something else is tried."""
+        return np.array([self.sources.draw(customer) for customer in self.ids])
+
     @property
     def budget(self) -> float:
         """Money for the whole plan."""
@@ -164,12 +187,22 @@ class Planner:
     def allocate(
         self, budget: float | None = None, contacts_a_day: Mapping[str, int] | None = None
     ) -> Allocation:
-        """The best plan under these limits, or under the settings'."""
+        """The best plan under these limits, or under the settings', with what is tried in it."""
+        return self.drawn(budget, contacts_a_day)[0]
+
+    def drawn(
+        self, budget: float | None = None, contacts_a_day: Mapping[str, int] | None = None
+    ) -> tuple[Allocation, Drawn | None]:
+        """`allocate`, and between what its contacts were drawn; None where nothing is tried."""
         places, money = self._free(self.budget if budget is None else budget, contacts_a_day)
         problem = self.options.problem(self.config.channels, self.allowed, places, money)
-        found = solve(problem, self._last)
+        share = self.sources.exploration
+        rest, aside = set_aside(problem, share) if share else (problem, None)
+        found = solve(rest, self._last)
         self._last = found.prices
-        return found
+        if aside is None:
+            return found, None
+        return explored(problem, aside, found, share, self.uniform)
 
     def sums(self, allocation: Allocation) -> dict[str, Any]:
         """What a plan comes to, promises included."""
@@ -220,9 +253,9 @@ class Planner:
         Args:
             curves: False leaves the Pareto curves out.
         """
-        found = self.allocate()
+        found, drawn = self.drawn()
         plan_id = self._plan_id(found)
-        contacts = pa.concat_tables([self.promises, self._contacts(found, plan_id)])
+        contacts = pa.concat_tables([self.promises, self._contacts(found, drawn, plan_id)])
         contacts = contacts.sort_by(
             [("day", "ascending"), ("expected_value", "descending"), ("customer_id", "ascending")]
         )
@@ -245,11 +278,12 @@ class Planner:
             "promises": sorted(self.sources.promises["decision_id"].to_pylist()),
             "budget": round(self.budget, 2),
             "contacts_a_day": {n: c.contacts_a_day for n, c in self.config.channels.items()},
+            "exploration": counts_of(drawn, self.sources.exploration),
             **self.sums(found),
             "linear_bound": self._certificate(found),
             "pareto": self.pareto() if curves else {"money": [], "contacts": []},
         }
-        return Plan(plan_id, contacts, excluded, report)
+        return Plan(plan_id, contacts, excluded, report, draws_of(drawn, self.ids))
 
     def _certificate(self, found: Allocation) -> float | None:
         """The linear program's value, promises included; None for too many customers."""
@@ -282,7 +316,8 @@ class Planner:
         keep = [c not in out for c in promises["customer_id"].to_pylist()]
         return promises.filter(pa.array(keep, pa.bool_()))
 
-    def _contacts(self, found: Allocation, plan_id: str) -> pa.Table:
+    def _contacts(self, found: Allocation, drawn: Drawn | None, plan_id: str) -> pa.Table:
+        propensity = np.ones(len(self.ids)) if drawn is None else drawn.propensity
         problem_rows = np.flatnonzero(found.choice != NONE)
         places, money = self._free(self.budget, None)
         problem = self.options.problem(self.config.channels, self.allowed, places, money)
@@ -303,6 +338,7 @@ class Planner:
                         "churn_risk": float(self.options.risk[row]),
                         "accept_prob": float(self.options.accept[row, offer]),
                         "promised": False,
+                        "propensity": float(propensity[row]),
                     }
                 )
         return pa.Table.from_pylist(rows, schema=CONTACTS)

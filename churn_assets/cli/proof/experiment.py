@@ -1,4 +1,5 @@
-"""`churn experiment on|off|status`: the control group, without which nothing can be proved."""
+"""`churn experiment on|off|status`: the control group, without which nothing can be proved, and
+exploration, without which no other policy can be judged."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ def register(app: typer.Typer) -> None:
 
 
 def experiment(to: Annotated[Switch, typer.Argument()] = Switch.STATUS) -> None:
-    """Leave a share of the customers alone (or stop it), so that it can be seen what contacting
-    brings. Servers follow within seconds."""
+    """Leave a share of the customers alone, and try the second choice with a few of the others (or
+    stop both), so that it can be seen what contacting brings. Servers follow within seconds."""
     store, settings = open_registry().store, load_settings().experiment
     if to is not Switch.STATUS:
         switch.switch(store, on=to is Switch.ON)
@@ -28,5 +29,6 @@ def experiment(to: Annotated[Switch, typer.Argument()] = Switch.STATUS) -> None:
     state = "on" if running.enabled else "off"
     typer.echo(
         f"the experiment is {state} ({by}): {running.control_share:.1%} of the customers in the "
-        f"control group, draw: {running.period(datetime.now(UTC))}"
+        f"control group, draw: {running.period(datetime.now(UTC))}; the second choice is taken in "
+        f"{running.exploration:.1%} of the other decisions"
     )

@@ -38,6 +38,7 @@ from churn_assets.decision.evaluation.selection import (
 )
 from churn_assets.decision.evaluation.spending import period_spend
 from churn_assets.decision.exact.comparison import Bootstrap, captured_uplift
+from churn_assets.decision.exact.exploring import evaluate_exploring
 from churn_assets.decision.exact.pareto import ParetoCurve
 from churn_assets.decision.exact.policy_value import Evaluation, evaluate, summarise
 from churn_assets.decision.learning.network_numpy import NetworkPolicy
@@ -46,6 +47,7 @@ from churn_assets.decision.mdp.groups import Groups
 from churn_assets.decision.policy import load_network, load_rule
 from churn_assets.decision.rules.families import Rule
 from churn_assets.decision.world import load_curve
+from churn_assets.domain.experiment import EXPLORATION
 from churn_assets.domain.statistics import Estimate
 from churn_assets.stages.spec import Progress, silent
 
@@ -84,7 +86,8 @@ def run(
     strongest rule where PPO falls short of it by more than `gates.NEAR_THE_BEST` or missed a gate
     (`failed_gates`); `serving` has this policy's own figures, `learned` those that PPO's gates
     read; `closed_loop` what PPO and the strongest rule bring when they are told only what a caller
-    knows; `period_spend` what a period of the whole base costs from clean sheets.
+    knows; `period_spend` what a period of the whole base costs from clean sheets; `exploration`
+    what it costs to try the served policy's runner-up now and then.
     """
     groups = Groups.load(inputs["retention_environment"])
     trained = json.loads((inputs["decision_policy"] / "report.json").read_text())["trained"]
@@ -140,6 +143,7 @@ def run(
         "failed_gates": failed,
         "closed_loop": loops,
         "period_spend": spending,
+        "exploration": exploration_cost(served, groups.test, main.curve, params.clean),
         "learned": learned,
         "serving": served_figures(served, groups, main.bootstrap, params),
         "presets": {preset: result.table for preset, result in results.items()},
@@ -203,6 +207,25 @@ def measure_preset(
     }
     rule = Candidate(policies[best_rule], rules[best_rule], captured[best_rule])
     return PresetResult(curve, networks, runs, policies[best_rule], rule, bootstrap, table)
+
+
+def exploration_cost(
+    candidate: Candidate, test: Customers, curve: ParetoCurve, params: EnvironmentParams
+) -> dict[str, float]:
+    """What exploring as the experiment does unless set otherwise takes from a candidate: captured
+    uplift (shares of the optimum), uplift (of value) and spend (of the budget), with and without.
+    """
+    found = evaluate_exploring(candidate.policy, test, params, EXPLORATION)
+    captured, without = captured_uplift(curve, found), candidate.found
+    return {
+        "share": EXPLORATION,
+        "cost": candidate.captured_uplift - captured,
+        "captured_uplift": captured,
+        "uplift": found.mean("uplift"),
+        "uplift_without": without.mean("uplift"),
+        "spend_ratio": found.mean("spend") / params.budget_limit,
+        "spend_ratio_without": without.mean("spend") / params.budget_limit,
+    }
 
 
 def closed_loop(

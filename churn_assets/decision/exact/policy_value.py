@@ -105,15 +105,23 @@ def policy_actions(policy: Policy, chain: Chain) -> list[GridActions]:
 
 def chain_figures(chain: Chain, grid: list[GridActions]) -> Array:
     """(C, 6) expected METRICS per customer, over the start histories."""
-    count = len(chain.customers)
-    following = np.zeros((len(chain.levels[len(grid)]), count, len(METRICS)))
-    histories, weights = start_histories(chain.params)
-    total = np.zeros((count, len(METRICS)))
+    following = np.zeros((len(chain.levels[len(grid)]), len(chain.customers), len(METRICS)))
+    levels = []
     for contacts in range(len(grid) - 1, -1, -1):
         following = _evaluate_level(chain, contacts, grid[contacts], following)
+        levels.append(following)
+    return from_the_start(chain, levels[::-1])
+
+
+def from_the_start(chain: Chain, levels: list[Array]) -> Array:
+    """(C, 6) METRICS over the start histories, from those at every state (K, C, 6) by the number of
+    contacts."""
+    histories, weights = start_histories(chain.params)
+    total = np.zeros((len(chain.customers), len(METRICS)))
+    for contacts, values in enumerate(levels):
         here = (histories[:, 0] == contacts) & (weights > 0)
         begun = chain.levels[contacts].place[0, 0, histories[here, 1], histories[here, 2]]
-        total += np.einsum("hcm,h->cm", following[begun], weights[here])
+        total += np.einsum("hcm,h->cm", values[begun], weights[here])
     return total
 
 
@@ -121,7 +129,7 @@ def _evaluate_level(chain: Chain, contacts: int, actions: GridActions, following
     """(K, C, 6) METRICS at every state with `contacts` contacts, given those with one more."""
     params, level = chain.params, chain.levels[contacts]
     values = np.empty((*actions.contact.shape, len(METRICS)))
-    values[actions.contact] = _contact_figures(chain, contacts, actions, following)
+    values[actions.contact] = contact_figures(chain, contacts, actions, following)
     look = np.zeros(len(METRICS))
     look[0], look[4] = -params.decision_cost, 1
     cooldown = params.cooldown_days
@@ -139,7 +147,7 @@ def _evaluate_level(chain: Chain, contacts: int, actions: GridActions, following
     return values
 
 
-def _contact_figures(
+def contact_figures(
     chain: Chain, contacts: int, actions: GridActions, following: Array
 ) -> NDArray[np.float64]:
     """(R, 6) METRICS at the R places where a contact is made, in the grid's order."""

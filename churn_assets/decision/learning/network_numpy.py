@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.mdp.actions import DELAYS, LONGEST_DELAY, Decisions
+from churn_assets.decision.mdp.actions import DELAYS, LONGEST_DELAY, Decisions, Ranking
 from churn_assets.decision.mdp.dynamics import Array, affordable
 from churn_assets.decision.mdp.observation import (
     BUDGET,
@@ -196,6 +196,16 @@ class NetworkPolicy:
         contact[rows], offer[rows], delay[rows] = decided.contact, decided.offer, decided.delay
         return Decisions(contact, offer, delay, np.ones(count))
 
+    def ranking(self, states: NDArray[np.float64]) -> Ranking:
+        """The log probabilities of its softmax heads; see `actions.Policy`. The delay is a head of
+        its own, the same for every option."""
+        states = validate_states(states)
+        logits = masked_logits(self.outputs(states), states, self.spec)
+        contact, offer = (_log_softmax(logits[:, head]) for head in (CONTACT, OFFER))
+        preference = np.column_stack([contact[:, 0], contact[:, 1:] + offer])
+        delay = logits[:, DELAY].argmax(axis=1)
+        return Ranking(preference, np.repeat(delay[:, None], preference.shape[1], axis=1))
+
     @cached_property
     def _normalisation(self) -> tuple[Array, Array]:
         """Mean and scale of the state's nine features."""
@@ -225,13 +235,25 @@ class NetworkPolicy:
 
 
 def decide_from_outputs(outputs: Array, states: Array, spec: NetworkSpec) -> Decisions:
-    """Mask, apply the calibration and take each head's most probable action, for certain."""
+    """Take each head's most probable action, for certain."""
+    logits = masked_logits(outputs, states, spec)
+    contact = logits[:, 1] > logits[:, 0]
+    offer, delay = logits[:, OFFER].argmax(axis=1), logits[:, DELAY].argmax(axis=1)
+    return Decisions(contact, offer * contact, delay, np.ones(len(states)))
+
+
+def masked_logits(outputs: Array, states: Array, spec: NetworkSpec) -> Array:
+    """(N, 14) logits of the three heads, masked, with the calibration applied."""
     can_contact, can_offer = action_masks(states, spec.params)
     can_contact[:, 1] &= states[:, FATIGUE] < spec.params.contact_cap  # deployed: the cap is kept
     logits = outputs[:, :_ACTIONS].copy()
     logits[:, CONTACT][~can_contact] = IMPOSSIBLE
     logits[:, OFFER][~can_offer] = IMPOSSIBLE
     logits[:, OFFER] -= spec.offer_price * np.arange(OFFER_LEVELS)
-    contact = logits[:, 1] > logits[:, 0]
-    offer, delay = logits[:, OFFER].argmax(axis=1), logits[:, DELAY].argmax(axis=1)
-    return Decisions(contact, offer * contact, delay, np.ones(len(states)))
+    return logits
+
+
+def _log_softmax(logits: Array) -> Array:
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    normed: Array = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return normed

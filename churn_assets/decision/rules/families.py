@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.mdp.actions import LONGEST_DELAY, Decisions
+from churn_assets.decision.mdp.actions import LONGEST_DELAY, Decisions, Ranking
 from churn_assets.decision.mdp.dynamics import Array, affordable
 from churn_assets.decision.mdp.observation import (
     ACCEPT,
@@ -58,6 +58,14 @@ class Rule(BaseModel):
         delay = np.where(contact, self.delay_after_contact, self._idle_delay(states))
         return Decisions(contact, np.where(contact, offer, 0), delay, np.ones(len(states)))
 
+    def ranking(self, states: NDArray[np.float64]) -> Ranking:
+        """The scores, not contacting among them; see `actions.Policy`."""
+        states = validate_states(states)
+        preference = np.column_stack([np.zeros(len(states)), self.scores(states)])
+        delay = np.full(preference.shape, self.delay_after_contact, dtype=np.int64)
+        delay[:, 0] = self._idle_delay(states)
+        return Ranking(preference, delay)
+
     def _idle_delay(self, states: Array) -> NDArray[np.int64]:
         """Wait for the end of the cooldown if a contact could follow it, else as long as can be."""
         left = self.params.cooldown_days - states[:, DAYS] - 1
@@ -72,7 +80,7 @@ class NeverContact(Rule):
     kind: Literal["never"] = "never"
 
     def scores(self, states: Array) -> Array:
-        return np.full((len(states), 4), -1.0)
+        return np.full((len(states), 4), -np.inf)
 
     def _idle_delay(self, states: Array) -> NDArray[np.int64]:
         return np.full(len(states), LONGEST_DELAY, dtype=np.int64)

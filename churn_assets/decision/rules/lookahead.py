@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.mdp.actions import DELAYS, LONGEST_DELAY, Decisions
+from churn_assets.decision.mdp.actions import DELAYS, LONGEST_DELAY, Decisions, Ranking
 from churn_assets.decision.mdp.dynamics import (
     Array,
     Whole,
@@ -39,6 +39,7 @@ from churn_assets.decision.mdp.observation import (
     validate_states,
 )
 from churn_assets.decision.rules.families import Rule
+from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.domain.statistics import logit, sigmoid
 
 BLOCK = 4096
@@ -214,6 +215,18 @@ class TwoContacts(Lookahead):
             contact[rows], offer[rows] = chosen, np.where(chosen, best, 0)
             delay[rows] = np.where(chosen, delays[every, best], waiting)
         return Decisions(contact, offer, delay, np.ones(count))
+
+    def ranking(self, states: NDArray[np.float64]) -> Ranking:
+        """The uplifts that `decide` compares, with the delay of each; see `actions.Policy`."""
+        states = validate_states(states)
+        preference = np.empty((len(states), 1 + OFFER_LEVELS))
+        delay = np.empty(preference.shape, dtype=np.int64)
+        for start in range(0, len(states), BLOCK):
+            rows = slice(start, start + BLOCK)
+            standing = Standing.of(states[rows], self.params)
+            preference[rows, 0], delay[rows, 0] = self._waiting(standing)
+            preference[rows, 1:], delay[rows, 1:] = self._contact_values(standing)
+        return Ranking(preference, delay)
 
     def _waiting(self, standing: Standing) -> tuple[Array, NDArray[np.int64]]:
         """(N,) uplift of the best wait, and its delay: for one contact on any day of the cooldown,

@@ -26,7 +26,7 @@ from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.predictors.scoring.held_out import read_out_of_fold
 from churn_assets.release.bundle import ReleaseError, verify
 from churn_assets.release.config import ScoringConfig
-from churn_assets.serving.assessment import Assessments, Assessor
+from churn_assets.serving.assessment import Assessments, Assessor, draw_of
 from churn_assets.serving.forms import Form, load_form
 from churn_assets.stages.spec import Progress, silent
 
@@ -94,7 +94,10 @@ def run(
                     group_of(row["customer_id"], config.experiment, now) == CONTROL for row in rows
                 ]
                 baseline = [config.force_baseline] * len(rows)
-                assessed = assessor.assess(rows, baseline, known_risk=known, control=control)
+                draw = draw_of(rows, config.experiment, now, manifest.release_id)
+                assessed = assessor.assess(
+                    rows, baseline, known_risk=known, control=control, draw=draw
+                )
                 writer.write_batch(_records(rows, assessed, manifest.release_id, schema))
                 campaign.add(batch.column("monthly_charges").to_numpy(), assessed)
                 done += len(rows)

@@ -14,6 +14,9 @@ No name and no message text; the customer's id is there, since outcomes are join
 | budget_price | the price λ of a currency unit of discount; null where the policy has none |
 | contact, offer_level, delay_days | the action |
 | propensity | P(this action), given the group: 1 for the control group, who are never contacted |
+| exploration | P(the runner-up is taken); null while nothing explores |
+| preferred, runner_up | options between which it is drawn, were it not the control group: 0 no \
+contact, 1..4 the offers; runner_up is null where there is no other |
 | churn_risk | P(leaving), in [0, 1] |
 | customer_value | 12 monthly charges, in currency |
 | expected_value, expected_cost | of the action, in currency |
@@ -26,6 +29,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from churn_assets.decision.mdp.exploration import NONE
 from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.serving.assessment import Assessments
 
@@ -46,6 +50,9 @@ COLUMNS = (
     "offer_level",
     "delay_days",
     "propensity",
+    "exploration",
+    "preferred",
+    "runner_up",
     "churn_risk",
     "customer_value",
     "expected_value",
@@ -77,13 +84,15 @@ def log_answers(
     running = experiment is not None and experiment.enabled
     period = experiment.period(now) if experiment is not None and running else None
     share = experiment.control_share if experiment is not None and running else None
-    decisions = assessed.decisions
+    share_of_others = assessed.exploration.share if assessed.exploration else None
+    decisions, drawn = assessed.decisions, _drawn(assessed)
     figures = zip(
         rows,
         answers,
         assessed.states.tolist(),
         decisions.offer.tolist(),
         decisions.probability.tolist(),
+        *drawn,
         assessed.values.tolist(),
         assessed.risk.tolist(),
         assessed.expected_value.tolist(),
@@ -91,7 +100,7 @@ def log_answers(
         strict=True,
     )
     records: list[Record] = []
-    for row, answer, state, offer, probability, worth, risk, value, cost in figures:
+    for row, answer, state, offer, probability, best, other, worth, risk, value, cost in figures:
         if isinstance(answer, Exception):
             continue
         decision, metadata = answer["decision"], answer["metadata"]
@@ -114,6 +123,9 @@ def log_answers(
                 offer,
                 decision["delay_days"],
                 probability,
+                share_of_others,
+                best,
+                other,
                 risk,
                 worth,
                 value,
@@ -121,3 +133,13 @@ def log_answers(
             )
         )
     sink.add(records)
+
+
+def _drawn(assessed: Assessments) -> tuple[list[int | None], list[int | None]]:
+    """Preferred option and runner-up of each decision; None where nothing explores, or there is no
+    runner-up."""
+    drawn = assessed.exploration
+    if drawn is None:
+        return [None] * len(assessed), [None] * len(assessed)
+    others = [None if option == NONE else option for option in drawn.runner_up.tolist()]
+    return drawn.preferred.tolist(), others
