@@ -17,6 +17,8 @@ No name and no message text; the customer's id is there, since outcomes are join
 | churn_risk | P(leaving), in [0, 1] |
 | customer_value | 12 monthly charges, in currency |
 | expected_value, expected_cost | of the action, in currency |
+| message_source | `model` or `template` wrote the message; null: there is none |
+| shield_passed | whether the shield let the message pass; null: there is none |
 """
 
 from __future__ import annotations
@@ -50,6 +52,8 @@ COLUMNS = (
     "customer_value",
     "expected_value",
     "expected_cost",
+    "message_source",
+    "shield_passed",
 )
 Record = tuple[Any, ...]
 """Values in the order of `COLUMNS`."""
@@ -95,6 +99,7 @@ def log_answers(
         if isinstance(answer, Exception):
             continue
         decision, metadata = answer["decision"], answer["metadata"]
+        written = answer["message"] is not None
         metadata["decision_id"] = identity = os.urandom(16).hex()
         records.append(
             (
@@ -118,6 +123,8 @@ def log_answers(
                 worth,
                 value,
                 cost,
+                metadata.get("message_source"),
+                answer["safety"]["passed"] if written else None,
             )
         )
     sink.add(records)
