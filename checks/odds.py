@@ -199,6 +199,11 @@ BLOCKING: dict[str, Odds] = {
         "0 (figures: 1e-6)",
         "trees agree to the last bit, policies are float64: 24 requests have no tie below 1e-12",
     ),
+    "outcomes_have_their_schema": exact(
+        "values outside the schema of decisions and outcomes",
+        "0",
+        "made by code that is held to it; before the first decision the table is empty",
+    ),
     "every_customer_is_scored_once": exact("customers missing, or there twice", "0", "a count"),
     "figures_are_finite_and_in_range": exact(
         "figures infinite, out of range, or falling in the offer",

@@ -9,7 +9,7 @@ import dagster as dg
 
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.release.registry import ReleaseRegistry
-from churn_assets.storage.current import asset_pointer
+from churn_assets.storage.current import asset_pointer, current_artifact, read_report
 
 OWNERS = ["team:retention"]
 DAILY = dg.FreshnessPolicy.time_window(
@@ -154,4 +154,30 @@ automation_conditions = dg.AutomationConditionSensorDefinition(
     default_status=dg.DefaultSensorStatus.STOPPED,
     description="Makes the assets whose automation condition holds: predictions by a new release.",
 )
-sensors = [release_moved, automation_conditions]
+
+
+@dg.sensor(
+    job=everything,
+    minimum_interval_seconds=3_600,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Train again where the drift report names a reason, which the run's tag says.",
+)
+def retrain(
+    context: dg.SensorEvaluationContext, store: StoreResource
+) -> dg.RunRequest | dg.SkipReason:
+    """Ask for a whole run where there is a reason to train again; once for each release and reason,
+    since what another training didn't mend, a third won't."""
+    opened = store.open()
+    if opened.read_pointer(asset_pointer("drift_report")) is None:
+        return dg.SkipReason("there is no drift report yet")
+    report = read_report(opened, current_artifact(opened, "drift_report"))
+    latest = ReleaseRegistry(opened).latest()
+    if latest is None or report["release_id"] != latest.release_id:
+        return dg.SkipReason("the drift report is of another release than the one in service")
+    if not report["retrain"]:
+        return dg.SkipReason("no reason to train again")
+    reasons = "; ".join(report["retrain"])
+    return dg.RunRequest(run_key=f"{latest.release_id} {reasons}", tags={"reason": reasons})
+
+
+sensors = [release_moved, retrain, automation_conditions]

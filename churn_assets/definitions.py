@@ -9,6 +9,7 @@ import dagster as dg
 from checks import datasets as dataset_checks
 from checks import decision as decision_checks
 from checks import messages as message_checks
+from checks import outcomes as outcome_checks
 from checks import own_customers
 from checks import predictors as predictor_checks
 from checks import release as release_checks
@@ -43,7 +44,14 @@ def definitions() -> dg.Definitions:
     loaded = cast(list[dg.AssetsDefinition], dg.load_assets_from_modules(modules))
     assets = [*loaded, *customer_assets(own)]
     checks = dg.load_asset_checks_from_modules(
-        [dataset_checks, predictor_checks, decision_checks, message_checks, release_checks]
+        [
+            dataset_checks,
+            predictor_checks,
+            decision_checks,
+            message_checks,
+            release_checks,
+            outcome_checks,
+        ]
     )
     if own:  # nothing of IBM's: neither the data set nor bounds that presuppose it
         assets = [asset for asset in assets if asset.key != dg.AssetKey("telco_customers")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -92,6 +93,40 @@ def test_a_release_that_a_person_put_into_service_is_followed(tmp_path: Path) ->
     assert first.run_key == again.run_key
     store.write_pointer(asset_pointer("release"), moved.model_dump_json().encode())
     assert isinstance(tick(), dg.SkipReason)
+
+
+def test_training_again_names_its_reason(tmp_path: Path) -> None:
+    """Only for the release in service, and once for each of its reasons."""
+    resource = StoreResource(url=str(tmp_path / "store"), cache=str(tmp_path / "cache"))
+    store = LocalArtifactStore(tmp_path / "store")
+
+    def tick() -> dg.RunRequest | dg.SkipReason:
+        with dg.build_sensor_context(resources={"store": resource}) as context:
+            answer = automation.retrain(context)
+        assert isinstance(answer, dg.RunRequest | dg.SkipReason)
+        return answer
+
+    def report(release_id: str, *reasons: str) -> None:
+        folder = tmp_path / "report"
+        folder.mkdir(exist_ok=True)
+        content = {"release_id": release_id, "retrain": list(reasons)}
+        (folder / "report.json").write_text(json.dumps(content))
+        kept = store.put("drift_report", folder)
+        store.write_pointer(asset_pointer("drift_report"), kept.model_dump_json().encode())
+
+    assert "no drift report" in str(tick())
+    report("x", "the customers have changed")
+    assert "another release" in str(tick())
+    artifact = Artifact(name="releases/x", sha256="0" * 64)
+    latest = Latest(release_id="x", artifact=artifact, since=datetime.now(UTC), reason="test")
+    store.write_pointer(LATEST, latest.model_dump_json().encode())
+    first, again = tick(), tick()
+    assert isinstance(first, dg.RunRequest)
+    assert isinstance(again, dg.RunRequest)
+    assert first.run_key == again.run_key
+    assert first.tags["reason"] == "the customers have changed"
+    report("x")
+    assert "no reason" in str(tick())
 
 
 @pytest.mark.parametrize("command", [("check", "defs"), ("list", "defs", "--json")])

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,9 @@ from churn_assets.outcomes.joining import customers_of, join, without_ids
 from churn_assets.outcomes.lift import Customers
 from churn_assets.outcomes.lift import lift_report as report_of
 from churn_assets.outcomes.policies import judge_policies
-from churn_assets.outcomes.schemas import OUTCOMES
+from churn_assets.outcomes.watching.finding import worsened
+from churn_assets.outcomes.watching.plots import pictures as drift_pictures
+from churn_assets.outcomes.watching.report import Serving, watch
 from churn_assets.release import kill_switch
 from churn_assets.release.alerts import alert
 from churn_assets.release.bundle import canonical_json
@@ -27,7 +30,8 @@ from churn_assets.release.config import AlertsConfig
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.decision_log import parts
 from churn_assets.serving.feedback import open_feedback_log
-from churn_assets.storage.protocol import Artifact
+from churn_assets.storage.current import asset_pointer, current_artifact, read_report
+from churn_assets.storage.protocol import Artifact, ArtifactStore
 from churn_assets.storage.scratch import scratch_folder
 
 
@@ -51,7 +55,7 @@ def campaign_outcomes(
         events = [json.loads(event) for event in log.events()]
     decisions = parts.read(artifacts).to_pandas()
     joined = join(decisions, events, outcomes_config, now)
-    table = OUTCOMES.validate(without_ids(joined.table), lazy=True)
+    table = without_ids(joined.table)
     with scratch_folder("campaign_outcomes") as out:
         table.to_parquet(out / "outcomes.parquet", index=False)
         artifact = artifacts.put("campaign_outcomes", out)
@@ -106,6 +110,71 @@ def lift_report(
     )
 
 
+@dg.asset(
+    group_name="outcomes",
+    kinds={"xgboost"},
+    code_version="1",
+    deps=["predictions"],  # it looks at the latest, if there are any, and waits for newer ones
+)
+def drift_report(
+    context: dg.AssetExecutionContext,
+    outcomes_config: dg.ResourceParam[OutcomesConfig],
+    alerts_config: dg.ResourceParam[AlertsConfig],
+    store: StoreResource,
+    campaign_outcomes: Artifact,
+) -> dg.MaterializeResult[Artifact]:
+    """Whether customers, scores, risk, spend, contacts and the log itself are as they should be.
+
+    Its checks say each thing; an alert goes out where one is worse than the last time.
+    """
+    artifacts = store.open()
+    registry = ReleaseRegistry(artifacts)
+    manifest = registry.serving_manifest()
+    history, active = (
+        _latest(artifacts, kind) for kind in ("customer_history", "active_customers")
+    )
+    predictions = _latest_report(artifacts, "predictions")
+    report = watch(
+        pd.read_parquet(artifacts.get(campaign_outcomes) / "outcomes.parquet"),
+        (artifacts.get(history), artifacts.get(active)) if history and active else None,
+        Serving.of(manifest, registry.folder(manifest.release_id)) if manifest else Serving(),
+        predictions.get("budget"),
+        outcomes_config.retrain_outcomes,
+        datetime.now(UTC),
+    )
+    before = _latest_report(artifacts, "drift_report").get("findings", [])
+    for sentence in worsened(report["findings"], before):
+        alert(sentence, alerts_config)
+    pictures = drift_pictures(report)
+    with scratch_folder("drift_report") as out:
+        (out / "report.json").write_bytes(canonical_json(report))
+        artifact = artifacts.put("drift_report", out)
+    rows = [f"| {f['name']} | {f['state']} | {f['sentence']} |" for f in report["findings"]]
+    table = "\n".join(["| what | state | found |", "|---|---|---|", *rows])
+    return dg.MaterializeResult(
+        value=artifact,
+        data_version=dg.DataVersion(artifact.sha256),
+        metadata={
+            "findings": dg.MetadataValue.md(table),
+            "reasons to train again": "; ".join(report["retrain"]) or "none",
+            **_plots(pictures),
+        },
+    )
+
+
+def _latest(artifacts: ArtifactStore, asset: str) -> Artifact | None:
+    """The asset's current artifact; None before it was ever materialized."""
+    if artifacts.read_pointer(asset_pointer(asset)) is None:
+        return None
+    return current_artifact(artifacts, asset)
+
+
+def _latest_report(artifacts: ArtifactStore, asset: str) -> dict[str, Any]:
+    """What the asset's current artifact reports; empty before there is any."""
+    artifact = _latest(artifacts, asset)
+    return read_report(artifacts, artifact) if artifact else {}
+
+
 def _shown(report: dict[str, Any], pictures: dict[str, bytes]) -> dict[str, Any]:
     shown: dict[str, Any] = {
         name: report[name]
@@ -116,10 +185,15 @@ def _shown(report: dict[str, Any], pictures: dict[str, bytes]) -> dict[str, Any]
         shown["effects"] = dg.MetadataValue.md(effects.round(4).to_markdown())
         segments = pd.DataFrame(report["segments"])
         shown["segments"] = dg.MetadataValue.md(segments.round(4).to_markdown(index=False))
-    for name, picture in pictures.items():
-        encoded = base64.b64encode(picture).decode()
-        shown[f"plot: {name}"] = dg.MetadataValue.md(f"![{name}](data:image/png;base64,{encoded})")
-    return shown
+    return shown | _plots(pictures)
+
+
+def _plots(pictures: Mapping[str, bytes]) -> dict[str, Any]:
+    encoded = {name: base64.b64encode(picture).decode() for name, picture in pictures.items()}
+    return {
+        f"plot: {name}": dg.MetadataValue.md(f"![{name}](data:image/png;base64,{text})")
+        for name, text in encoded.items()
+    }
 
 
 @dg.asset(group_name="outcomes", kinds={"numpy"}, code_version="1")

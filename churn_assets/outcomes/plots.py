@@ -27,7 +27,7 @@ def interval_over_time(report: dict[str, Any]) -> bytes:
     axes.plot(count, [look["net"] for look in looks])
     axes.axhline(0, color="black", linewidth=0.8)
     axes.set_title(report["sentence"], fontsize=9, wrap=True)
-    return _png(figure)
+    return png(figure)
 
 
 def effects(report: dict[str, Any]) -> bytes:
@@ -45,7 +45,7 @@ def effects(report: dict[str, Any]) -> bytes:
         axes.set_title(title, fontsize=9)
         axes.tick_params(labelsize=7)
     figure.suptitle("treated minus control, 95 %", fontsize=9)
-    return _png(figure)
+    return png(figure)
 
 
 def _axes(x: str, y: str) -> tuple[Figure, Any]:
@@ -56,7 +56,8 @@ def _axes(x: str, y: str) -> tuple[Figure, Any]:
     return figure, axes
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG."""
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=110)
     return content.getvalue()

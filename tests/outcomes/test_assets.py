@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from checks import outcomes as outcome_checks
 from churn_assets.domain.experiment import ExperimentConfig, group_of
 from churn_assets.orchestration.resources import ArtifactIOManager
 from churn_assets.orchestration.stores import store_resources
@@ -76,7 +77,14 @@ def materialized(home: Path, **settings: Any) -> dict[str, Any]:
     """The report after a run of both assets; plots and tables are in the UI."""
     stores = store_resources(str(home / "store"), home / "cache")
     result = dg.materialize(
-        [assets.campaign_outcomes, assets.lift_report, assets.off_policy_report],
+        [
+            assets.campaign_outcomes,
+            assets.lift_report,
+            assets.off_policy_report,
+            assets.drift_report,
+            outcome_checks.outcomes_have_their_schema,
+            *outcome_checks.drift_checks,
+        ],
         resources={
             "home": home,
             "outcomes_config": OutcomesConfig(plan_customers=3_000, **settings),
@@ -88,6 +96,9 @@ def materialized(home: Path, **settings: Any) -> dict[str, Any]:
     )
     assert result.success
     [shown] = [m.metadata for m in result.asset_materializations_for_node("lift_report")]
+    checks = result.get_asset_check_evaluations()
+    assert len(checks) == 1 + len(outcome_checks.WATCHED)
+    assert all(check.passed for check in checks), [c.description for c in checks if not c.passed]
     store = LocalArtifactStore(home / "store")
     report = read_report(store, current_artifact(store, "lift_report"))
     assert shown["sentence"].value == report["sentence"]
@@ -125,6 +136,58 @@ def test_the_first_morning_has_a_report_too(tmp_path: Path) -> None:
     report = materialized(tmp_path)
     assert report["verdict"] == "not known yet"
     assert report["needed"] > 0
+    watched = drift_report(tmp_path)
+    assert {finding["state"] for finding in watched["findings"]} == {"unknown"}
+    assert all(finding["sentence"] for finding in watched["findings"])
+    assert watched["retrain"] == []
+
+
+def drift_report(home: Path) -> dict[str, Any]:
+    store = LocalArtifactStore(home / "store")
+    return read_report(store, current_artifact(store, "drift_report"))
+
+
+def test_what_is_watched_after_a_season(tmp_path: Path) -> None:
+    """The control group left as their risk said; enough outcomes are a reason to train again."""
+    campaign(tmp_path, 3_000, -0.05)
+    materialized(tmp_path, retrain_outcomes=2_000)
+    report = drift_report(tmp_path)
+    found = {finding["name"]: finding for finding in report["findings"]}
+    assert set(found) == set(outcome_checks.WATCHED)
+    assert found["risk_came_true"]["state"] == "ok"
+    assert found["risk_came_true"]["figures"]["customers"] == pytest.approx(900, abs=100)
+    assert found["logged_propensities_are_frequencies"]["state"] == "ok"
+    assert report["retrain"] == ["2,000 new outcomes"]
+
+
+def test_a_broken_table_stops_what_is_concluded_from_it(tmp_path: Path) -> None:
+    """An impossible probability in the log: the blocking check names it, no lift is reported."""
+    campaign(tmp_path, 300, 0.0)
+    store = LocalArtifactStore(tmp_path / "store")
+    table = parts.read(store).to_pandas().head(1)
+    broken = table.assign(decision_id="f" * 32, propensity=0.0, customer_id="X")
+    parts.append(store, [tuple(row) for row in broken.itertuples(index=False)])
+    stores = store_resources(str(tmp_path / "store"), tmp_path / "cache")
+    result = dg.materialize(
+        [
+            assets.campaign_outcomes,
+            assets.lift_report,
+            outcome_checks.outcomes_have_their_schema,
+        ],
+        resources={
+            "home": tmp_path,
+            "outcomes_config": OutcomesConfig(),
+            "alerts_config": AlertsConfig(),
+            "io_manager": ArtifactIOManager(store=stores["store"]),
+            **stores,
+        },
+        instance=dg.DagsterInstance.ephemeral(),
+        raise_on_error=False,
+    )
+    [check] = result.get_asset_check_evaluations()
+    assert not check.passed
+    assert "propensity" in str(check.metadata["failures"].value)
+    assert result.asset_materializations_for_node("lift_report") == []
 
 
 def imported(home: Path, file: Path, **columns: str) -> Sequence[Any]:

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from math import log
 
 import duckdb
+from scipy import stats
 
 NOTABLE = 0.25
 """Population stability index from which a column is another one (below 0.1: no change)."""
+CHANCE = 0.001
+"""How often the index may exceed `Drift.noise` where nothing has changed."""
 
 _PARTS = 10
 
@@ -22,6 +25,8 @@ class Drift:
         psi: population stability index of its values, missing ones among them.
         missing_before, missing_now: shares.
         unseen: share of the active customers whose word the history doesn't have.
+        parts: groups of values that the index compares.
+        rows_before, rows_now: how many rows it compares.
     """
 
     column: str
@@ -29,6 +34,19 @@ class Drift:
     missing_before: float
     missing_now: float
     unseen: float
+    parts: int
+    rows_before: int
+    rows_now: int
+
+    def noise(self, looks: int = 1) -> float:
+        """What the index exceeds by chance in one of 1,000 comparisons of `looks` columns each.
+
+        Of two samples of one population it is (1 / before + 1 / now) times a chi-square variable
+        with parts - 1 degrees of freedom: of few rows it is large where nothing has changed.
+        """
+        chance = CHANCE / looks
+        reach = float(stats.chi2.isf(chance, max(self.parts - 1, 1)))
+        return (1 / max(self.rows_before, 1) + 1 / max(self.rows_now, 1)) * reach
 
 
 def drift(
@@ -56,7 +74,7 @@ def drift(
           count(*) FILTER (NOT old) AS a
         FROM (SELECT {before[1]} AS x, true AS old FROM {before[0]}
               UNION ALL SELECT {now[1]} AS x, false AS old FROM {now[0]})
-        GROUP BY part"""
+        GROUP BY part ORDER BY part"""
     ).fetchall()
     total_before, total_now = (sum(row[i] for row in rows) or 1 for i in (2, 3))
     psi = 0.0
@@ -70,4 +88,7 @@ def drift(
         sum(row[2] for row in blank) / total_before,
         sum(row[3] for row in blank) / total_now,
         0.0 if numeric else sum(r[3] for r in rows if not r[2] and not r[1]) / total_now,
+        len(rows),
+        total_before,
+        total_now,
     )

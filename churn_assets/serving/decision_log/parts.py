@@ -48,6 +48,7 @@ TYPES = {
     "customer_value": pa.float64(),
     "expected_value": pa.float64(),
     "expected_cost": pa.float64(),
+    "shield_passed": pa.bool_(),
 }
 SCHEMA = pa.schema([(name, TYPES.get(name, pa.string())) for name in COLUMNS])
 

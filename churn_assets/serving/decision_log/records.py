@@ -20,6 +20,8 @@ contact, 1..4 the offers; runner_up is null where there is no other |
 | churn_risk | P(leaving), in [0, 1] |
 | customer_value | 12 monthly charges, in currency |
 | expected_value, expected_cost | of the action, in currency |
+| message_source | `model` or `template` wrote the message; null: there is none |
+| shield_passed | whether the shield let the message pass; null: there is none |
 """
 
 from __future__ import annotations
@@ -57,6 +59,8 @@ COLUMNS = (
     "customer_value",
     "expected_value",
     "expected_cost",
+    "message_source",
+    "shield_passed",
 )
 Record = tuple[Any, ...]
 """Values in the order of `COLUMNS`."""
@@ -104,6 +108,7 @@ def log_answers(
         if isinstance(answer, Exception):
             continue
         decision, metadata = answer["decision"], answer["metadata"]
+        written = answer["message"] is not None
         metadata["decision_id"] = identity = os.urandom(16).hex()
         records.append(
             (
@@ -130,6 +135,8 @@ def log_answers(
                 worth,
                 value,
                 cost,
+                metadata.get("message_source"),
+                answer["safety"]["passed"] if written else None,
             )
         )
     sink.add(records)

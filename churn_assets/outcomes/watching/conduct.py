@@ -1,0 +1,218 @@
+"""Whether the service keeps to what it promised: contacts, money, messages, and the probabilities
+that it logs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+import pandas as pd
+
+from churn_assets.decision.config import EnvironmentParams
+from churn_assets.domain.statistics import share
+from churn_assets.outcomes.watching.finding import Finding, State, beyond
+
+FEWEST = 200
+"""Decisions below which nothing is said."""
+FEWEST_DAYS = 7.0
+PACE_WARN, PACE_ERROR = 1.1, 1.5
+SHIELD_ERROR = 0.01
+Z_WARN, Z_ERROR = 3.29, 5.0
+"""By chance beyond them: once in 1,000 reports, and in 1.7 million."""
+
+
+def recent(outcomes: pd.DataFrame, days: float, now: datetime) -> pd.DataFrame:
+    """The decisions of the last `days`."""
+    return outcomes[outcomes["time"] > pd.Timestamp(now - timedelta(days=days))]
+
+
+def contacts_kept(outcomes: pd.DataFrame, params: EnvironmentParams, now: datetime) -> Finding:
+    """Nobody of the control group is written to, and nobody more often than the cap.
+
+    What counts is what was sent, where senders report it, else what was decided, once a day.
+    """
+    name = "contacts_keep_to_control_group_and_cap"
+    lately = recent(outcomes, params.period_days, now)
+    if lately.empty:
+        return Finding(name, "unknown", "No decisions in the last weeks, so no contacts to count.")
+    control = lately[lately["group"] == "control"]
+    written = int(control.loc[control["sent_at"].notna(), "customer"].nunique())
+    reported = lately["sent_at"].notna().any()
+    contacts = lately[lately["sent_at"].notna() if reported else lately["contact"]]
+    days = contacts["sent_at" if reported else "time"].dt.floor("D")
+    per_customer = contacts.assign(day=days).drop_duplicates(["customer", "day"])
+    above = int((per_customer.groupby("customer").size() > params.contact_cap).sum())
+    daily = per_customer.groupby("day").size()
+    figures = {
+        "control_written_to": written,
+        "control": int(control["customer"].nunique()),
+        "above_cap": above,
+        "contacts": len(per_customer),
+        "contacts_a_day": {str(day.date()): int(n) for day, n in daily.items()},
+        "counted": "sent" if reported else "decided",
+    }
+    problems = []
+    if written:
+        problems.append(f"{written:,} customers of the control group were written to")
+    if above:
+        problems.append(f"{above:,} customers were contacted more than {params.contact_cap} times")
+    state: State = "error" if written else "warn" if above else "ok"
+    fine = f"{len(per_customer):,} contacts in {params.period_days:.0f} days, all as allowed"
+    return Finding(name, state, f"{'; '.join(problems) or fine}.", figures)
+
+
+def spend_paced(
+    outcomes: pd.DataFrame, params: EnvironmentParams, budget: float | None, now: datetime
+) -> Finding:
+    """Discounts of the running period against the part of its budget that is due by now.
+
+    Counted are those that were accepted and, of each customer whose answer is still open, what the
+    last contact is expected to cost.
+
+    Args:
+        budget: of a period for all customers, from the latest predictions; None: the policy's share
+            of the value of those who were decided on.
+    """
+    name = "spend_keeps_pace_with_the_budget"
+    lately = recent(outcomes, params.period_days, now)
+    customers = lately.drop_duplicates("customer")
+    days = 0.0
+    if len(lately):
+        days = (pd.Timestamp(now) - lately["time"].min()) / pd.Timedelta(days=1)
+    if len(customers) < FEWEST or days < FEWEST_DAYS:
+        return Finding(
+            name,
+            "unknown",
+            f"Too early to judge the spend: {len(customers):,} customers decided on in the last "
+            f"{days:.0f} days; {FEWEST} and {FEWEST_DAYS:.0f} days are needed.",
+        )
+    whole = budget or params.budget_limit * float(customers["customer_value"].sum())
+    due = whole * min(1.0, days / params.period_days)
+    answered = lately["accepted"] | lately["refused"] | lately["known"]
+    taken = float(lately.loc[lately["accepted"], "spend"].sum())
+    waiting = lately[lately["contact"] & ~answered].drop_duplicates("customer", keep="last")
+    expected = float(waiting["expected_cost"].fillna(0.0).sum())
+    pace = (taken + expected) / due
+    figures = {
+        "spent": taken,
+        "expected": expected,
+        "budget": whole,
+        "due": due,
+        "pace": pace,
+        "days": days,
+    }
+    sentence = (
+        f"Spend is at {pace:.0%} of what is due: {taken:,.0f} in discounts accepted and "
+        f"{expected:,.0f} expected, of {due:,.0f} by day {min(days, params.period_days):.0f} "
+        f"(budget of the period: {whole:,.0f})."
+    )
+    return Finding(name, beyond(pace, PACE_WARN, PACE_ERROR), sentence, figures)
+
+
+def fall_backs(
+    outcomes: pd.DataFrame, stand_ins: Sequence[str], params: EnvironmentParams, now: datetime
+) -> Finding:
+    """Rules in place of the policy, messages that the shield refused, and stand-ins in a release.
+
+    Args:
+        stand_ins: what stands in for a component of the serving release, as sentences.
+    """
+    name = "fall_backs_are_rare"
+    lately = recent(outcomes, params.period_days, now)
+    if lately.empty and not stand_ins:
+        return Finding(name, "unknown", "No decisions in the last weeks.")
+    ruled = int(lately["baseline"].astype(bool).sum())
+    written = lately[lately["shield_passed"].notna()]
+    refused = int((~written["shield_passed"].astype(bool)).sum())
+    templates = int((written["message_source"] == "template").sum())
+    problems = [f"in place of a component: {sentence}" for sentence in stand_ins]
+    state: State = "warn" if problems else "ok"
+    if ruled:
+        problems.append(f"{ruled:,} of {len(lately):,} decisions were made by the rule alone")
+        state = "warn"
+    if refused:
+        problems.append(f"the shield refused {refused:,} of {len(written):,} messages")
+        bad = share(refused, len(written)).lower > SHIELD_ERROR
+        state = "error" if bad else "warn"
+    figures = {
+        "decisions": len(lately),
+        "by_rule": ruled,
+        "messages": len(written),
+        "shield_refused": refused,
+        "templates": templates,
+        "stand_ins": list(stand_ins),
+    }
+    fine = f"the policy made all {len(lately):,} decisions, and the shield passed every message"
+    sentence = "; ".join(problems) or fine
+    return Finding(name, state, f"{sentence[0].upper()}{sentence[1:]}.", figures)
+
+
+def propensities_hold(outcomes: pd.DataFrame) -> Finding:
+    """The probabilities in the log against how often things happened.
+
+    Of each draw of the experiment, the share of control customers against the share drawn; of
+    decisions that explore, how often the likelier option was taken. A log that fails here proves
+    nothing.
+    """
+    name = "logged_propensities_are_frequencies"
+    if len(outcomes) < FEWEST:
+        return Finding(
+            name,
+            "unknown",
+            f"{len(outcomes):,} decisions are too few to hold probabilities against frequencies; "
+            f"{FEWEST} are needed.",
+        )
+    draws = {
+        f"control group from {period}": _z(
+            float((part["group"] == "control").sum()), len(part) * share_, share_
+        )
+        for (period, share_), part in _drawn(outcomes).groupby(["period", "control_share"])
+        if len(part) * share_ >= 5  # below, a normal approximation says nothing
+    }
+    explored = _explored(outcomes)
+    tests = draws | ({"exploration": explored} if explored is not None else {})
+    impossible = int(
+        (outcomes.loc[outcomes["group"] == "control", "propensity"] != 1).sum()
+        + (~outcomes["propensity"].between(0, 1, inclusive="right")).sum()
+    )
+    worst = max(tests.items(), key=lambda item: abs(item[1]), default=("nothing drawn", 0.0))
+    state = "error" if impossible else beyond(abs(worst[1]), Z_WARN, Z_ERROR)
+    figures = {"z": tests, "impossible": impossible, "decisions": len(outcomes)}
+    if state == "ok":
+        sentence = f"Logged probabilities fit the frequencies of {len(outcomes):,} decisions."
+    elif impossible:
+        sentence = f"{impossible:,} decisions have a probability that can't be theirs."
+    else:
+        sentence = (
+            f"Logged probabilities don't fit: {worst[0]} is {worst[1]:+.1f} standard errors off."
+        )
+    return Finding(name, state, sentence, figures)
+
+
+def _drawn(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """A row a customer and draw."""
+    drawn = outcomes[outcomes["group"].notna()]
+    return drawn.drop_duplicates(["customer", "period", "control_share"])
+
+
+def _z(count: float, expected: float, rate: float) -> float:
+    """Standard errors by which a count of independent draws misses its expectation."""
+    spread = np.sqrt(expected * (1 - rate))
+    return float((count - expected) / spread) if spread else 0.0
+
+
+def _explored(outcomes: pd.DataFrame) -> float | None:
+    """Standard errors by which the count of the likelier option misses the sum of its
+    probabilities; None where too few customers were drawn for.
+
+    A decision that explores lies between two options, of probabilities p and 1 - p. A customer's
+    draws go together, so only the first counts.
+    """
+    treated = outcomes[outcomes["group"] != "control"]
+    p = treated.loc[treated["propensity"] < 1].drop_duplicates("customer")["propensity"].to_numpy()
+    if len(p) < FEWEST:
+        return None
+    likelier = np.maximum(p, 1 - p)
+    spread = float(np.sqrt((likelier * (1 - likelier)).sum()))
+    return float(((p > 0.5).sum() - likelier.sum()) / spread)

@@ -1,0 +1,159 @@
+"""Drift of what goes into the models, and of what comes out of them.
+
+Both are told by effect sizes, which don't grow with the number of rows: the population stability
+index of each column, and how well a classifier tells rows of then from rows of now on a subsample
+of fixed size. A p-value would call every large table another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+from churn_assets.customers.quality.drift import NOTABLE, Drift, drift
+from churn_assets.domain.statistics import Z95
+from churn_assets.outcomes.watching.finding import WORSE, Finding, State, beyond
+from churn_assets.outcomes.watching.two_samples import telling_apart
+
+SAMPLE = 2_000
+"""Rows of either table that the classifier sees, however many there are."""
+FEWEST = 200
+"""Rows of either table below which drift isn't judged."""
+MOST_WORDS = 50
+"""Different words above which a column of text is names or ids, and is not compared."""
+NOT_COMPARED = ("customer_id", "churn")
+AUC_WARN, AUC_ERROR = 0.65, 0.80
+PSI_ERROR = 2 * NOTABLE
+SEED = 42
+SHOWN = 5
+
+
+def customers_drift(history: Path, active: Path) -> Finding:
+    """The customers of today against those that the models learnt from.
+
+    Args:
+        history, active: folders of Parquet files: `customer_history` and `active_customers`.
+    """
+    name = "customers_are_like_those_learnt_from"
+    with duckdb.connect() as connection:
+        connection.execute("SET threads = 1")  # so that the same rows are drawn every time
+        before, now = _view(connection, "before", history), _view(connection, "now", active)
+        if min(before, now) < FEWEST:
+            return Finding(name, "unknown", f"Fewer than {FEWEST} customers: drift isn't judged.")
+        if _same(connection):
+            return Finding(name, "ok", "Today's customers are those that the models learnt from.")
+        columns = _columns(connection)
+        found = [
+            drift(connection, f'"{c}"', ("before", f'"{c}"'), ("now", f'"{c}"'), numeric)
+            for c, numeric in columns.items()
+        ]
+        told = telling_apart(*(_sample(connection, table, columns) for table in ("before", "now")))
+    return _judged(name, "Today's customers", found, told["xgboost"], min(before, now, SAMPLE))
+
+
+def scores_drift(before: pd.DataFrame, now: pd.DataFrame) -> Finding:
+    """What the models say of the customers lately against what they said of those before.
+
+    Args:
+        before, now: a row a customer; columns `churn_risk` and `accept_prob_0` .. `_3`.
+    """
+    name = "scores_are_as_before"
+    rows = min(len(before), len(now))
+    if rows < FEWEST:
+        return Finding(
+            name,
+            "unknown",
+            f"Scores aren't compared yet: that takes {FEWEST} customers before the last weeks and "
+            f"{FEWEST} in them, by one release; there are {len(before):,} and {len(now):,}.",
+        )
+    with duckdb.connect() as connection:
+        connection.register("earlier", before)
+        connection.register("later", now)
+        found = [
+            drift(connection, c, ("earlier", c), ("later", c), numeric=True) for c in before.columns
+        ]
+    labels = np.repeat([0, 1], [len(before), len(now)])
+    risks = np.concatenate([before["churn_risk"], now["churn_risk"]])
+    auc = float(roc_auc_score(labels, risks))
+    return _judged(name, "The scores", found, max(auc, 1 - auc), rows)
+
+
+def _judged(name: str, what: str, found: Sequence[Drift], auc: float, rows: int) -> Finding:
+    """The finding of all columns' indices and the classifier's AUC on `rows` of either side."""
+    error = _auc_error(auc, rows)
+    moved = [one for one in found if one.psi > NOTABLE and one.psi > one.noise(len(found))]
+    moved.sort(key=lambda one: -one.psi)
+    states: list[State] = [beyond(auc - Z95 * error, AUC_WARN, AUC_ERROR)]
+    states += [beyond(one.psi, NOTABLE, PSI_ERROR) for one in moved]
+    state = max(states, key=WORSE.__getitem__)
+    told = f"a classifier tells them apart with an AUC of {auc:.2f} (0.5: not at all)"
+    columns = ", ".join(f"{one.column.strip(chr(34))} ({one.psi:.2f})" for one in moved[:SHOWN])
+    if state == "ok":
+        sentence = f"{what} are as they were: no column has moved notably; {told}."
+    else:
+        sentence = f"{what} have changed: {columns or 'how columns go together'}; {told}."
+    figures: dict[str, Any] = {
+        "auc": auc,
+        "auc_error": error,
+        "rows_compared": rows,
+        "psi": {one.column.strip('"'): one.psi for one in found},
+        "moved": [one.column.strip('"') for one in moved],
+    }
+    return Finding(name, state, sentence, figures)
+
+
+def _auc_error(auc: float, rows: int) -> float:
+    """Standard error of an AUC of as many rows of either kind (Hanley and McNeil 1982)."""
+    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    spread = auc * (1 - auc) + (rows - 1) * (q1 - auc**2 + q2 - auc**2)
+    return float(np.sqrt(max(spread, 0.0))) / rows
+
+
+def _view(connection: duckdb.DuckDBPyConnection, name: str, folder: Path) -> int:
+    """Call the folder's rows `name`; returns how many there are."""
+    files = str(folder / "*.parquet").replace("'", "''")
+    connection.execute(
+        f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{files}', union_by_name = true)"  # noqa: S608
+    )
+    return int(connection.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0])  # noqa: S608
+
+
+def _same(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether both tables hold the same customers."""
+    query = """SELECT count(*) FROM
+        ((SELECT customer_id FROM now EXCEPT SELECT customer_id FROM before)
+        UNION ALL (SELECT customer_id FROM before EXCEPT SELECT customer_id FROM now))"""
+    return bool(connection.execute(query).fetchall()[0][0] == 0)
+
+
+def _columns(connection: duckdb.DuckDBPyConnection) -> Mapping[str, bool]:
+    """The columns of both tables that are compared -> whether they are numbers."""
+    kinds = {
+        table: {row[0]: row[1] for row in connection.execute(f"DESCRIBE {table}").fetchall()}
+        for table in ("before", "now")
+    }
+    found = {}
+    for column, kind in kinds["before"].items():
+        if column in NOT_COMPARED or column not in kinds["now"]:
+            continue
+        numeric = kind in ("DOUBLE", "FLOAT") or "INT" in kind or kind.startswith("DECIMAL")
+        words = connection.execute(f'SELECT count(DISTINCT "{column}") FROM before').fetchall()  # noqa: S608
+        if numeric or words[0][0] <= MOST_WORDS:
+            found[column] = numeric
+    return found
+
+
+def _sample(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, bool]
+) -> pd.DataFrame:
+    """`SAMPLE` rows of a table, the same ones every time."""
+    names = ", ".join(f'"{column}"' for column in columns)
+    return connection.execute(
+        f"SELECT {names} FROM {table} USING SAMPLE reservoir({SAMPLE} ROWS) REPEATABLE ({SEED})"  # noqa: S608
+    ).df()

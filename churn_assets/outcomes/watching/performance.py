@@ -1,0 +1,184 @@
+"""How well the churn risk holds: once it is known who left, and before.
+
+Only customers who were left alone tell: a contact is meant to move the risk. The control group was
+drawn at random, so it speaks for everybody; without one those who weren't contacted stand in, which
+speaks for such as the policy leaves alone.
+
+Before outcomes are known, calibrated scores say what to expect of themselves (confidence-based
+performance estimation, as NannyML's CBPE): a customer with risk p leaves with probability p, so
+the expected share of those who leave, and the expected AUC, follow from the scores alone. It holds
+as long as the scores are calibrated, so the report also says what the estimate was of customers
+whose outcome has come true since.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+
+from churn_assets.domain.statistics import Z95, Floats
+from churn_assets.outcomes.watching.finding import Finding, State
+
+FEWEST = 200
+"""Customers below which nothing is said."""
+FEWEST_LEFT = 20
+"""Of them, so many must have left, and so many stayed."""
+RATIO_WARN, RATIO_ERROR = 1.25, 2.0
+"""Ratio of those who left to those expected, or its inverse, that is shown to be exceeded."""
+AUC_LOSS = 0.05
+"""Fall of the expected AUC that is worth a look."""
+BINS = 10
+
+
+def left_alone(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Each customer's first decision, of those who were left alone since; columns as
+    `campaign_outcomes`."""
+    control = outcomes[outcomes["group"] == "control"]
+    if len(control.drop_duplicates("customer")) < FEWEST:
+        contacted = outcomes.loc[outcomes["contact"], "customer"]
+        control = outcomes[~outcomes["customer"].isin(contacted)]
+    return control.drop_duplicates("customer")
+
+
+def came_true(outcomes: pd.DataFrame) -> Finding:
+    """The risk against who left, where that is known."""
+    name = "risk_came_true"
+    known = left_alone(outcomes)
+    known = known[known["known"]]
+    risk, left = known["churn_risk"].to_numpy(float), known["churned"].to_numpy(float)
+    if len(known) < FEWEST or min(left.sum(), (1 - left).sum()) < FEWEST_LEFT:
+        return Finding(
+            name,
+            "unknown",
+            f"Whether the risk comes true isn't known yet: of {FEWEST} customers who were left "
+            f"alone and {FEWEST_LEFT} of them who left there are {len(known):,} and "
+            f"{int(left.sum()):,}.",
+        )
+    ratio, low, high = _ratio(risk, left)
+    off = max(low, 1 / high) if high > 0 else np.inf  # how far from 1 the interval begins
+    state: State = "error" if off > RATIO_ERROR else "warn" if off > RATIO_WARN else "ok"
+    figures = {
+        "customers": len(known),
+        "left": int(left.sum()),
+        "expected": float(risk.sum()),
+        "ratio": ratio,
+        "ratio_lower": low,
+        "ratio_upper": high,
+        "ece": _calibration_error(risk, left),
+        "curve": _curve(risk, left),
+        **_auc_of(risk, left),
+    }
+    verdict = "came true" if state == "ok" else "did not come true"
+    sentence = (
+        f"The risk {verdict}: {int(left.sum()):,} of {len(known):,} customers left alone have "
+        f"left, {risk.sum():,.0f} were expected ({low:.2f} to {high:.2f} times as many)."
+    )
+    return Finding(name, state, sentence, figures)
+
+
+def expected_to_hold(outcomes: pd.DataFrame, reference_auc: float | None) -> Finding:
+    """What the scores of customers whose outcome isn't known yet promise.
+
+    Args:
+        reference_auc: that the release measured out of fold; None: it isn't known.
+    """
+    name = "performance_is_expected_to_hold"
+    first = left_alone(outcomes)
+    waiting, known = first[~first["known"]], first[first["known"]]
+    if len(waiting) < FEWEST:
+        return Finding(
+            name,
+            "unknown",
+            f"Nothing to expect yet: {len(waiting):,} customers left alone wait for their outcome; "
+            f"{FEWEST} are needed.",
+        )
+    risk = waiting["churn_risk"].to_numpy(float)
+    auc = expected_auc(risk)
+    figures: dict[str, Any] = {
+        "customers": len(waiting),
+        "expected_auc": auc,
+        "expected_share_leaving": float(risk.mean()),
+        "reference_auc": reference_auc,
+        "checked": _checked(known),
+    }
+    fallen = reference_auc is not None and auc < reference_auc - AUC_LOSS
+    against = "" if reference_auc is None else f" ({reference_auc:.2f} when it was released)"
+    sentence = (
+        f"Of {len(waiting):,} customers whose outcome isn't known yet {risk.mean():.1%} are "
+        f"expected to leave, ranked with an AUC of {auc:.2f}{against}."
+    )
+    return Finding(name, "warn" if fallen else "ok", sentence, figures)
+
+
+def expected_auc(risk: Floats) -> float:
+    """The AUC that calibrated scores (N,) promise of themselves: P(score of one who leaves is above
+    that of one who stays), counting ties half, over all pairs weighted by p (1 − p')."""
+    place = np.unique(risk, return_inverse=True)[1]
+    leaves = np.bincount(place, weights=risk)
+    stays = np.bincount(place, weights=1 - risk)
+    below = np.concatenate([[0.0], np.cumsum(stays)[:-1]])
+    own = float((risk * (1 - risk)).sum())  # a customer is no pair with themselves
+    pairs = float(leaves.sum() * stays.sum()) - own
+    right = float((leaves * (below + stays / 2)).sum()) - own / 2
+    return right / pairs if pairs > 0 else 0.5
+
+
+def _checked(known: pd.DataFrame) -> dict[str, Any] | None:
+    """What the estimate was, and what came true, where the outcome is known by now."""
+    risk, left = known["churn_risk"].to_numpy(float), known["churned"].to_numpy(float)
+    if len(known) < FEWEST or min(left.sum(), (1 - left).sum()) < FEWEST_LEFT:
+        return None
+    true = _auc_of(risk, left)
+    estimate = expected_auc(risk)
+    return {
+        "customers": len(known),
+        "estimated_auc": estimate,
+        **true,
+        "estimated_share_leaving": float(risk.mean()),
+        "share_left": float(left.mean()),
+        "held": true["auc_lower"] <= estimate <= true["auc_upper"],
+    }
+
+
+def _ratio(risk: Floats, left: Floats) -> tuple[float, float, float]:
+    """Those who left over those expected, with its exact 95 % Poisson interval."""
+    count, expected = float(left.sum()), float(risk.sum())
+    low = float(stats.chi2.ppf(0.025, 2 * count)) / 2 if count else 0.0
+    high = float(stats.chi2.ppf(0.975, 2 * count + 2)) / 2
+    return count / expected, low / expected, high / expected
+
+
+def _auc_of(risk: Floats, left: Floats) -> dict[str, float]:
+    """The AUC with its 95 % interval (Hanley and McNeil 1982)."""
+    auc = float(roc_auc_score(left, risk))
+    ones, zeros = left.sum(), (1 - left).sum()
+    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    spread = auc * (1 - auc) + (ones - 1) * (q1 - auc**2) + (zeros - 1) * (q2 - auc**2)
+    reach = Z95 * float(np.sqrt(max(spread, 0.0) / (ones * zeros)))
+    return {"auc": auc, "auc_lower": auc - reach, "auc_upper": auc + reach}
+
+
+def _parts(risk: Floats) -> list[np.ndarray]:
+    """Places of as many customers by rising risk, in `BINS` groups."""
+    return [part for part in np.array_split(np.argsort(risk, kind="stable"), BINS) if len(part)]
+
+
+def _calibration_error(risk: Floats, left: Floats) -> float:
+    """Expected calibration error over groups of as many customers each."""
+    gaps = [abs(risk[part].mean() - left[part].mean()) * len(part) for part in _parts(risk)]
+    return float(sum(gaps) / len(risk))
+
+
+def _curve(risk: Floats, left: Floats) -> list[dict[str, float]]:
+    return [
+        {
+            "expected": float(risk[part].mean()),
+            "left": float(left[part].mean()),
+            "customers": len(part),
+        }
+        for part in _parts(risk)
+    ]

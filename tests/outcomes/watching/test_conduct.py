@@ -1,0 +1,146 @@
+"""Contacts, money, fall-backs and probabilities: each promise broken once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from churn_assets.decision.config import EnvironmentParams
+from churn_assets.outcomes.watching import conduct
+from churn_assets.outcomes.watching.finding import worsened
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+PARAMS = EnvironmentParams()
+
+
+def decisions(count: int = 3_000, control: float = 0.1, explored: float = 0.05) -> pd.DataFrame:
+    """A decision a customer over the last 20 days; a treated one explores, the others are sure."""
+    rng = np.random.default_rng(0)
+    group = np.where(rng.random(count) < control, "control", "treated")
+    tried = rng.random(count) < explored
+    propensity = np.where(tried, explored, 1 - explored)
+    moments = pd.Timestamp(NOW) - pd.to_timedelta(rng.uniform(0.1, 20, count), unit="D")
+    none = pd.Series(pd.NaT, range(count), dtype="datetime64[us, UTC]")
+    return pd.DataFrame(
+        {
+            "customer": np.arange(count),
+            "time": moments.astype("datetime64[us, UTC]"),
+            "group": group,
+            "period": "start",
+            "control_share": control,
+            "contact": (group == "treated") & (rng.random(count) < 0.4),
+            "propensity": np.where(group == "control", 1.0, propensity),
+            "baseline": False,
+            "sent_at": none,
+            "accepted": False,
+            "refused": False,
+            "known": False,
+            "spend": 0.0,
+            "expected_cost": 10.0,
+            "customer_value": 1_000.0,
+            "message_source": "template",
+            "shield_passed": True,
+        }
+    ).sort_values("time", ignore_index=True)
+
+
+def test_all_is_well() -> None:
+    table = decisions()
+    assert conduct.contacts_kept(table, PARAMS, NOW).state == "ok"
+    assert conduct.spend_paced(table, PARAMS, None, NOW).state == "ok"
+    assert conduct.fall_backs(table, (), PARAMS, NOW).state == "ok"
+    held = conduct.propensities_hold(table)
+    assert held.state == "ok"
+    assert set(held.figures["z"]) == {"control group from start", "exploration"}
+
+
+def test_the_control_group_written_to_is_an_error() -> None:
+    table = decisions()
+    table["sent_at"] = table["time"].where((table["group"] == "control") & (table.index < 500))
+    found = conduct.contacts_kept(table, PARAMS, NOW)
+    assert found.state == "error"
+    assert found.figures["control_written_to"] == int(table["sent_at"].notna().sum()) > 0
+
+
+def test_more_contacts_than_the_cap_on_different_days() -> None:
+    """Asking five times on one day is one contact; on five days, five."""
+    one = decisions().query("contact").head(1)
+    again = [one.assign(time=one["time"] - timedelta(days=k)) for k in range(5)]
+    found = conduct.contacts_kept(pd.concat(again), PARAMS, NOW)
+    assert (found.state, found.figures["above_cap"]) == ("warn", 1)
+    asked = conduct.contacts_kept(pd.concat([one] * 5), PARAMS, NOW)
+    assert (asked.state, asked.figures["contacts"]) == ("ok", 1)
+
+
+def test_spend_is_what_was_accepted_and_what_is_expected() -> None:
+    """2 % of 3,000,000 in 30 days; 20 days are gone."""
+    table = decisions()
+    paced = conduct.spend_paced(table, PARAMS, None, NOW)
+    assert paced.figures["due"] == pytest.approx(60_000 * 20 / 30, rel=0.01)
+    assert paced.figures["expected"] == 10 * int(table["contact"].sum())
+    table.loc[table["contact"], ["accepted", "spend"]] = True, 50.0
+    over = conduct.spend_paced(table, PARAMS, None, NOW)
+    assert over.figures["expected"] == 0
+    assert over.figures["spent"] == 50 * int(table["contact"].sum())
+    assert over.state == "warn"
+    assert conduct.spend_paced(table, PARAMS, 20_000.0, NOW).state == "error"
+    assert conduct.spend_paced(table.head(10), PARAMS, None, NOW).state == "unknown"
+
+
+def test_rules_refused_messages_and_stand_ins_are_told() -> None:
+    table = decisions()
+    assert conduct.fall_backs(table, ["the best rule"], PARAMS, NOW).state == "warn"
+    table.loc[:5, "baseline"] = True
+    ruled = conduct.fall_backs(table, (), PARAMS, NOW)
+    assert (ruled.state, ruled.figures["by_rule"]) == ("warn", 6)
+    table.loc[:99, "shield_passed"] = False
+    refused = conduct.fall_backs(table, (), PARAMS, NOW)
+    assert (refused.state, refused.figures["shield_refused"]) == ("error", 100)
+
+
+@pytest.mark.parametrize("broken", ["control", "exploration", "impossible"])
+def test_probabilities_that_are_none_are_found(broken: str) -> None:
+    """Another share than drawn; an exploration that happens thrice as often as logged; a control
+    customer with a probability."""
+    table = decisions()
+    if broken == "control":
+        table["control_share"] = 0.2
+    elif broken == "exploration":
+        some = table[(table["group"] == "treated") & (table["propensity"] > 0.5)].index[:300]
+        table.loc[some, "propensity"] = 0.05
+    else:
+        table.loc[table["group"] == "control", "propensity"] = 0.9
+    found = conduct.propensities_hold(table)
+    assert found.state == "error"
+
+
+def test_right_probabilities_are_believed() -> None:
+    """Of 300 logs not one is called wrong beyond the level."""
+    alarms = 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        p = np.where(rng.random(1_000) < 0.05, 0.05, 0.95)
+        group = np.where(rng.random(1_000) < 0.1, "control", "treated")
+        table = pd.DataFrame(
+            {
+                "customer": np.arange(1_000),
+                "group": group,
+                "period": "start",
+                "control_share": 0.1,
+                "propensity": np.where(group == "control", 1.0, p),
+            }
+        )
+        alarms += conduct.propensities_hold(table).state != "ok"
+    assert alarms <= 3
+
+
+def test_people_hear_of_what_got_worse_once() -> None:
+    warned = [{"name": "a", "state": "warn", "sentence": "A warns."}]
+    worse = [{"name": "a", "state": "error", "sentence": "A is bad."}]
+    assert worsened(warned, []) == ["A warns."]
+    assert worsened(warned, warned) == []
+    assert worsened(worse, warned) == ["A is bad."]
+    assert worsened([{"name": "a", "state": "unknown", "sentence": ""}], warned) == []

@@ -1,0 +1,98 @@
+"""Drift: told where there is some, and not told of large tables that differ by chance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from churn_assets.outcomes.watching import inputs
+
+
+def customers(seed: int, count: int, dearer: float = 0.0, monthly: float = 0.5) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "customer_id": [f"{seed}-{i}" for i in range(count)],
+            "monthly_charges": rng.normal(60 + dearer, 15, count),
+            "tenure": rng.integers(0, 72, count),
+            "partner": rng.random(count) < 0.5,
+            "contract": np.where(rng.random(count) < monthly, "monthly", "yearly"),
+            "churn": rng.random(count) < 0.2,
+        }
+    )
+
+
+def folder(path: Path, table: pd.DataFrame) -> Path:
+    path.mkdir()
+    half = len(table) // 2
+    table.iloc[:half].to_parquet(path / "train.parquet")
+    table.iloc[half:].to_parquet(path / "test.parquet")
+    return path
+
+
+def compared(tmp_path: Path, before: pd.DataFrame, now: pd.DataFrame) -> inputs.Finding:
+    return inputs.customers_drift(folder(tmp_path / "a", before), folder(tmp_path / "b", now))
+
+
+def test_a_change_is_told_with_its_columns(tmp_path: Path) -> None:
+    found = compared(tmp_path, customers(1, 3_000), customers(2, 3_000, dearer=25, monthly=0.2))
+    assert found.state == "error"
+    assert found.figures["moved"] == ["monthly_charges", "contract"]
+    assert found.figures["auc"] > 0.85
+    assert "monthly_charges" in found.sentence
+
+
+@pytest.mark.parametrize("count", [250, 60_000])
+def test_chance_is_no_drift_however_many_rows(tmp_path: Path, count: int) -> None:
+    """Of few rows the index is large by chance; of many, a p-value would call anything a change: a
+    shift of a fiftieth of the spread is none that matters."""
+    found = compared(tmp_path, customers(1, count), customers(2, count, dearer=0.3))
+    assert found.state == "ok"
+    assert found.figures["rows_compared"] == min(count, inputs.SAMPLE)
+
+
+def test_columns_going_together_otherwise_are_told(tmp_path: Path) -> None:
+    """Each column is as it was; only a classifier can see it."""
+    before, now = customers(1, 3_000), customers(2, 3_000)
+    now["tenure"] = np.sort(now["tenure"])
+    now["monthly_charges"] = np.sort(now["monthly_charges"])
+    found = compared(tmp_path, before, now)
+    assert found.figures["moved"] == []
+    assert found.state == "error"
+    assert "go together" in found.sentence
+
+
+def test_the_same_report_twice(tmp_path: Path) -> None:
+    """The subsample is fixed."""
+    before, now = customers(1, 5_000), customers(2, 5_000, dearer=5)
+    one, two = (tmp_path / name for name in "xy")
+    one.mkdir()
+    two.mkdir()
+    assert compared(one, before, now) == compared(two, before, now)
+
+
+def test_the_same_customers_and_too_few(tmp_path: Path) -> None:
+    same = customers(1, 1_000)
+    found = compared(tmp_path, same, same)
+    assert (found.state, "those that the models learnt from" in found.sentence) == ("ok", True)
+    few = inputs.customers_drift(
+        folder(tmp_path / "c", customers(1, 50)), folder(tmp_path / "d", customers(2, 5_000))
+    )
+    assert few.state == "unknown"
+
+
+def scores(seed: int, count: int, shift: float = 0.0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    risk = 1 / (1 + np.exp(-rng.normal(-1 + shift, 1, count)))
+    return pd.DataFrame({"churn_risk": risk} | {f"accept_prob_{k}": 1 - risk for k in range(4)})
+
+
+def test_scores() -> None:
+    assert inputs.scores_drift(scores(1, 1_000), scores(2, 900)).state == "ok"
+    moved = inputs.scores_drift(scores(1, 1_000), scores(2, 900, shift=1.0))
+    assert moved.state in ("warn", "error")
+    assert "churn_risk" in moved.figures["moved"]
+    assert inputs.scores_drift(scores(1, 1_000), scores(2, 10)).state == "unknown"
