@@ -32,12 +32,14 @@ class Serving(NamedTuple):
         baseline_forced: the kill switch is on for everybody.
         experiment: by which some customers are left alone.
         decisions: where decisions are recorded, or None.
+        budget_price: of a currency unit of discount; None: as the release has it.
     """
 
     engine: RetentionEngine
     baseline_forced: bool
     experiment: ExperimentConfig
     decisions: DecisionSink | None
+    budget_price: float | None = None
 
 
 class Batcher:
@@ -73,6 +75,7 @@ def _answer(
         force_baseline=serving.baseline_forced,
         experiment=serving.experiment,
         decisions=serving.decisions,
+        budget_price=serving.budget_price,
     )
     for (_, future), answer in zip(group, answers, strict=True):
         if future.done():  # its caller may have gone

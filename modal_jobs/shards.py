@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from churn_assets.domain.plain_errors import one_line_exit
-from churn_assets.release import experiment, kill_switch
+from churn_assets.release import budget_price, experiment, kill_switch
 from churn_assets.release.bundle import ReleaseError
 from churn_assets.release.config import ReleaseConfig, ScoringConfig
 from churn_assets.release.registry import ReleaseRegistry
@@ -161,6 +161,7 @@ def main() -> None:
         settings.release,
         force_baseline=forced,
         experiment=experiment.in_force(store, settings.experiment),
+        budget_price=budget_price.in_force(store, latest.release_id),
     )
     rows = predict(arguments.customers, arguments.out, store, latest.artifact, config, apply)
     print(f"{rows:,} customers scored by release {latest.release_id} in {arguments.out}")

@@ -47,8 +47,8 @@ async def predict_batch(batch: BatchRequest, request: Request) -> Response:
     # In a thread: the event loop keeps answering single requests meanwhile. The kill switch is read
     # there: it may be thrown while the batch waits for its turn.
     def task() -> dict[str, Any]:
-        cooldown = engine.assessor.params.cooldown_days
-        customers, told = complete_all(batch.customers, services.contacts.many, cooldown)
+        params = engine.assessor.params
+        customers, told = complete_all(batch.customers, services.contacts.many, params)
         asked = batch.model_copy(update={"customers": customers})
         answer = answer_batch(
             engine,
@@ -56,6 +56,7 @@ async def predict_batch(batch: BatchRequest, request: Request) -> Response:
             services.host.switched_off,
             services.host.experiment,
             services.decisions,
+            services.host.price_for(engine),
         )
         for index, said in told.items():
             if row := answer["results"][index]["answer"]:

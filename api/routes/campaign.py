@@ -84,6 +84,11 @@ class PlanAnswer(Sums):
     release_id: str = Field(examples=["20260101-0123456789ab"])
     customers: int = Field(examples=[7032])
     excluded: dict[str, int] = Field(examples=[{"cooldown": 560}])
+    budget_price: float | None = Field(
+        None,
+        description="λ of a currency unit, where a month's budget is followed",
+        examples=[1.85],
+    )
     exploration: dict[str, float] = Field(
         {},
         description="share of the customers with whom something else is tried, and how many "

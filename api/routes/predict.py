@@ -43,8 +43,8 @@ async def predict(customer: PredictRequest, request: Request) -> Response:
     told: dict[str, Any] | None = None
     history = await services.contacts.of(customer.customer_id)
     if history is not None:
-        cooldown = serving.engine.assessor.params.cooldown_days
-        added, told = complete(vars(customer), history, datetime.now(UTC), cooldown)
+        params = serving.engine.assessor.params
+        added, told = complete(vars(customer), history, datetime.now(UTC), params)
         customer = customer.model_copy(update=added)
     if serving.engine.live_writer is None or serving.baseline_forced or customer.force_baseline:
         answer = await services.batcher.predict(serving, customer)
@@ -65,4 +65,5 @@ def _generate(serving: Serving, host: EngineHost, customer: CustomerRequest) -> 
         force_baseline=host.switched_off,
         experiment=host.experiment,
         decisions=serving.decisions,
+        budget_price=serving.budget_price,
     )

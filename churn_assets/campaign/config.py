@@ -45,6 +45,10 @@ class CampaignConfig(BaseModel):
         days: of a plan.
         budget: money for the whole plan, discounts and contacts; without it the environment's
             budget share of all customers' value for so many days.
+        month_budget: money for a calendar month, discounts and contacts, by plans and requests
+            together. With it the price of money follows what the ledger says was spent, and a plan
+            takes no more than is aimed at for its days and is left of the month; `budget` limits it
+            further. Without it each release keeps the price that it was made with.
         channels: name -> what it can do.
         rules: who may be contacted, where the customers' contract says nothing of it.
         people: a CSV or Parquet table with `customer_id` and any of `first_name`, `zone`,
@@ -60,6 +64,7 @@ class CampaignConfig(BaseModel):
 
     days: int = Field(7, ge=1, le=31)
     budget: float | None = Field(None, ge=0)
+    month_budget: float | None = Field(None, gt=0)
     channels: dict[str, Channel] = Field(
         default_factory=lambda: {
             "email": Channel(contacts_a_day=500),

@@ -37,6 +37,7 @@ from churn_assets.campaign.eligibility import NOBODY, RULES, Crowd, Terms, Windo
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.people import Person, read_ids, read_people
 from churn_assets.campaign.planning.plan import CONTACTS, Group, Plan, Planner, Sources
+from churn_assets.campaign.spending import followed_price
 from churn_assets.domain.experiment import (
     CONTROL,
     ExperimentConfig,
@@ -44,6 +45,7 @@ from churn_assets.domain.experiment import (
     group_of,
 )
 from churn_assets.messages.shield.rules import RULES_PATH, load_rules
+from churn_assets.release import budget_price
 from churn_assets.release.bundle import message_seed
 from churn_assets.release.experiment import in_force
 from churn_assets.release.registry import ReleaseRegistry
@@ -129,16 +131,22 @@ class Campaigns:
                 "materialize predictions, then plan again"
             )
         rules, running = self.config.rules, in_force(self.store, self.experiment)
+        table, histories = pq.read_table(folder / "predictions.parquet"), self.ledger.histories()
+        assessor = Assessor.load(registry.folder())
+        price = followed_price(
+            self.store, self.config, running, assessor, table, histories, serving.release_id, now
+        )
         sources = Sources(
-            table=pq.read_table(folder / "predictions.parquet"),
-            assessor=Assessor.load(registry.folder()),
+            table=table,
+            assessor=assessor.priced(price.price if price else None),
             release_id=serving.release_id,
             baseline=bool(report["baseline"]),
             budget_a_period=float(report["budget"]),
             quiet=load_rules(RULES_PATH).quiet_hours,
             zones=(self.default_zone,),
             people=self._people(),
-            histories=self.ledger.histories(),
+            histories=histories,
+            price=price,
             suppressed=read_ids(rules.suppression_list) if rules.suppression_list else frozenset(),
             promises=self._promises(now.date()),
             in_control=self._control(now),
@@ -150,8 +158,10 @@ class Campaigns:
         return Planner(sources, self.config, now)
 
     def plan(self, now: datetime, who: str, *, curves: bool = True) -> Plan:
-        """Make a draft, and keep it; raises as `planner`."""
-        plan = self.planner(now).plan(curves=curves)
+        """Make a draft, and keep it; its price of money is in force now. Raises as `planner`."""
+        planner = self.planner(now)
+        plan = planner.plan(curves=curves)
+        budget_price.write(self.store, planner.sources.price)
         with scratch_folder(ASSET) as folder:
             plan.save(folder)
             artifact = self.store.put(ASSET, folder)

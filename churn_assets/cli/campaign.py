@@ -191,6 +191,8 @@ def _show(plan: Plan, status: str, as_json: bool) -> None:
         f"{report['expected_value']:,.2f}, cost {report['expected_cost']:,.2f} of "
         f"{report['budget']:,.2f}; at most {100 * report['gap']:.2f} % below the best plan"
     )
+    if (price := report.get("budget_price")) is not None:
+        console.print(f"By the month's budget a unit of money has the price {price:,.2f} (λ)")
     if (tried := report.get("exploration", {})).get("share"):
         console.print(
             f"To learn from: {tried['tried']:,} contacts that wouldn't be made, "

@@ -16,7 +16,7 @@ from churn_assets.cli.answers import Format, to_csv, to_json, to_table
 from churn_assets.cli.errors import fail
 from churn_assets.cli.releases import open_registry
 from churn_assets.cli.serve import api_process, local_client
-from churn_assets.release import experiment, kill_switch
+from churn_assets.release import budget_price, experiment, kill_switch
 from churn_assets.settings import load_settings
 from churn_assets.storage.trees import write_atomically
 
@@ -151,6 +151,7 @@ def engine_asker() -> Iterator[Ask]:
     engine = RetentionEngine.load(registry.folder(), config.default_time_zone)
     forced = kill_switch.baseline_forced(registry.store, config.force_baseline)
     running = experiment.in_force(registry.store, settings.experiment)
+    price = budget_price.in_force(registry.store, engine.release_id)
     decisions = (
         DecisionWriter(registry.store, config.decision_log_seconds, source="command")
         if config.decision_log
@@ -161,8 +162,8 @@ def engine_asker() -> Iterator[Ask]:
 
     def ask(customers: list[Any]) -> list[dict[str, Any]]:
         """As over HTTP, with the contact history from the ledger where a row has none."""
-        cooldown = engine.assessor.params.cooldown_days
-        customers, told = complete_all(customers, ledger.histories, cooldown)
+        params = engine.assessor.params
+        customers, told = complete_all(customers, ledger.histories, params)
         rows = answers_to(customers)
         for index, said in told.items():
             if answer := rows[index]["answer"]:
@@ -176,13 +177,16 @@ def engine_asker() -> Iterator[Ask]:
             except ValidationError as error:
                 return [{"answer": None, "errors": problems_of(error.errors())}]
             answer = engine.predict(
-                request, force_baseline=forced, experiment=running, decisions=decisions
+                request,
+                force_baseline=forced,
+                experiment=running,
+                decisions=decisions,
+                budget_price=price,
             )
             return [{"answer": answer, "errors": []}]
         batch = BatchRequest(customers=customers)
-        rows: list[dict[str, Any]] = answer_batch(engine, batch, forced, running, decisions)[
-            "results"
-        ]
+        found = answer_batch(engine, batch, forced, running, decisions, price)
+        rows: list[dict[str, Any]] = found["results"]
         return rows
 
     with closing(ledger), closing(decisions) if decisions else nullcontext():

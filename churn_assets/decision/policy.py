@@ -12,6 +12,7 @@ a warning, and a field that the file doesn't have takes its default.
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,6 +79,23 @@ def load_rule(folder: Path) -> Rule:
 def load_params(folder: Path) -> EnvironmentParams:
     """The environment that the policy in `folder` was made for; raises like `load_policy`."""
     return _read(folder).params
+
+
+def price_of(policy: Policy) -> float | None:
+    """The price of the budget that a policy decides by; None where it knows none."""
+    if isinstance(policy, NetworkPolicy):
+        return policy.spec.price if "price" in policy.spec.context else None
+    price = getattr(policy, "price", None)
+    return None if price is None else float(price)
+
+
+def at_price(policy: Policy, price: float) -> Policy:
+    """The same policy told another price of the budget; itself where it knows none."""
+    if price_of(policy) is None:
+        return policy
+    if isinstance(policy, NetworkPolicy):
+        return replace(policy, spec=policy.spec.at(price))
+    return policy.model_copy(update={"price": price}) if isinstance(policy, Rule) else policy
 
 
 def save_rule(rule: Rule, folder: Path) -> None:

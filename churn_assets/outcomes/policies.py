@@ -2,9 +2,9 @@
 
 A customer counts once: the first decision whose outcome is known. The log has what the serving
 policy preferred and its runner-up, so the probability of *every* action is known: those two for the
-treated, no contact for the control group. Where nothing explored, what it prefers is computed again
-from its release. Rows that don't agree with it (the kill switch was on, an offer of nothing was
-taken back) are left out and counted.
+treated, no contact for the control group. In a log of before these were in it, what it prefers is
+computed again from its release. Rows that don't agree with it (the kill switch was on, an offer of
+nothing was taken back) are left out and counted.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from dagster._core.storage.asset_check_execution_record import (
 
 from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.orchestration.resources import StoreResource
-from churn_assets.release import experiment, kill_switch
+from churn_assets.release import budget_price, experiment, kill_switch
 from churn_assets.release.alerts import alert
 from churn_assets.release.assembly import Parts, Terms, assemble, choose, read_data, seal
 from churn_assets.release.bundle import canonical_json, read_manifest
@@ -225,6 +225,7 @@ def predictions(
         release_config,
         force_baseline=forced,
         experiment=experiment.in_force(artifacts, experiment_config),
+        budget_price=budget_price.in_force(artifacts, serving.release_id),
     )
     folder, customers = artifacts.get(serving.artifact), artifacts.get(active_customers)
 

@@ -36,16 +36,27 @@ class ScoringConfig(ReleaseConfig):
 
     Attributes:
         experiment: by which some customers are left alone, as it is in force.
+        budget_price: of a currency unit of discount, as it is in force; None: the release's own.
     """
 
     experiment: ExperimentConfig = ExperimentConfig()
+    budget_price: float | None = None
 
     @classmethod
     def of(
-        cls, config: ReleaseConfig, *, force_baseline: bool, experiment: ExperimentConfig
+        cls,
+        config: ReleaseConfig,
+        *,
+        force_baseline: bool,
+        experiment: ExperimentConfig,
+        budget_price: float | None = None,
     ) -> Self:
-        """The settings with both as they hold now."""
-        known = config.model_dump() | {"force_baseline": force_baseline, "experiment": experiment}
+        """The settings with all of them as they hold now."""
+        known = config.model_dump() | {
+            "force_baseline": force_baseline,
+            "experiment": experiment,
+            "budget_price": budget_price,
+        }
         return cls.model_validate(known)
 
 

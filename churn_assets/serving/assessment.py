@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.mdp.actions import LONGEST_DELAY, Decisions, Policy
 from churn_assets.decision.mdp.dynamics import risk_shift
-from churn_assets.decision.mdp.exploration import Exploration, explore, possible
+from churn_assets.decision.mdp.exploration import NONE, Exploration, explore, possible
 from churn_assets.decision.mdp.observation import ACCEPT, ANSWER_FIELDS, RISK, Answers, build_states
 from churn_assets.decision.mdp.outcomes import Outcomes, decision_outcomes
-from churn_assets.decision.policy import load_params, load_policy
+from churn_assets.decision.policy import at_price, load_params, load_policy, price_of
 from churn_assets.domain.experiment import ExperimentConfig, exploration_draw
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.domain.value import MONTHS_OF_VALUE
@@ -51,8 +51,7 @@ class Assessments:
     option: (N,) column of `outcomes` that the decision chose: 0 no contact, 1..4 the offers.
     contributions: (N, F) what each feature adds to the risk's log-odds, then what each kind of
     answer adds where any is known (`Assessor.reasons` names them); None unless asked for.
-    exploration: between which options each decision was drawn, as far as nobody is left alone; None
-    where nothing explores.
+    exploration: between which options each decision was drawn, were nobody left alone.
     """
 
     states: Floats
@@ -62,8 +61,8 @@ class Assessments:
     decisions: Decisions
     outcomes: Outcomes
     option: NDArray[np.int64]
+    exploration: Exploration
     contributions: Floats | None = None
-    exploration: Exploration | None = None
 
     def __len__(self) -> int:
         return len(self.risk)
@@ -160,7 +159,7 @@ class Assessor:
         )
         bills = _column(rows, "monthly_charges", if_missing=np.nan)
         decisions = without_empty_offers(self._decide(states, baseline), bills)
-        exploration = None
+        exploration = Exploration(0.0, decisions.option, np.full(len(rows), NONE))
         if draw is not None:
             allowed = possible(states, self.params)
             allowed[:, 1:] &= ~empty_offers(bills)
@@ -183,6 +182,14 @@ class Assessor:
             contributions=contributions,
             exploration=exploration,
         )
+
+    def priced(self, price: float | None) -> Assessor:
+        """The same with the policy told another price of the budget; itself where there is none, or
+        the policy knows none."""
+        if price is None or price_of(self.policy) is None:
+            return self
+        policy = at_price(self.policy, price)
+        return Assessor(self.risk, self.accept, policy, self.baseline, self.params)
 
     def _moved_by(self, answers: Answers) -> Floats:
         """(N, 3) what each kind of answer adds to the risk's log-odds (`ANSWER_FIELDS`)."""

@@ -62,6 +62,7 @@ class Options(TypedDict, total=False):
     experiment: by which some customers are left alone, and something else is tried now and then;
         None: neither.
     decisions: where the decisions are recorded; None: nowhere.
+    budget_price: of a currency unit of discount; None: as the release has it.
     """
 
     now: datetime | None
@@ -72,6 +73,7 @@ class Options(TypedDict, total=False):
     exact: bool
     experiment: ExperimentConfig | None
     decisions: DecisionSink | None
+    budget_price: float | None
 
 
 class RetentionEngine:
@@ -98,6 +100,7 @@ class RetentionEngine:
         own_zone = self.form.schema.default_zone if self.form.schema else None
         self.default_time_zone = own_zone or default_time_zone
         self.assessor = Assessor.load(folder)
+        self._priced: tuple[float | None, Assessor] = (None, self.assessor)  # replaced whole
         renderer = Renderer(messages.currency, messages.offer_months)
         self.writer = MessageWriter.load(folder / "messages", renderer)
         self.reviewed_writer = MessageWriter(self.writer.shield, renderer)
@@ -170,6 +173,7 @@ class RetentionEngine:
         exact: bool = False,
         experiment: ExperimentConfig | None = None,
         decisions: DecisionSink | None = None,
+        budget_price: float | None = None,
     ) -> list[dict[str, Any] | Exception]:
         """`try_many`, but for what the pass over all of them raises."""
         rows = [self.form.row(request) for request in requests]
@@ -178,7 +182,8 @@ class RetentionEngine:
         groups = _groups(rows, experiment, now)
         control = [group == CONTROL for group in groups]
         draw = draw_of(rows, experiment, now, self.release_id)
-        assessed = self.assessor.assess(rows, baseline, control=control, explain=explain, draw=draw)
+        assessor = self._at(budget_price)
+        assessed = assessor.assess(rows, baseline, control=control, explain=explain, draw=draw)
         reasons, figures = self._reasons(assessed, rows), _Figures(assessed, exact)
         writer = self.live_writer if live and self.live_writer else self.writer
         answers: list[dict[str, Any] | Exception] = []
@@ -188,12 +193,24 @@ class RetentionEngine:
                 answer = self._answer(row, figures, i, baseline[i], reasons[i], by, now)
                 if groups:
                     answer["metadata"]["group"] = groups[i]
+                if assessor is not self.assessor and not baseline[i]:
+                    answer["metadata"]["budget_price"] = round(budget_price or 0.0, PLACES)
                 answers.append(answer)
             except Exception as error:  # noqa: BLE001 - handed to whoever asked for this row
                 answers.append(error)
         if decisions is not None:
             log_answers(decisions, rows, assessed, answers, now, experiment)
         return answers
+
+    def _at(self, budget_price: float | None) -> Assessor:
+        """The assessor at a price. The last one is kept: a network's layers are made ready once."""
+        if budget_price is None:
+            return self.assessor
+        price, assessor = self._priced
+        if price != budget_price:
+            assessor = self.assessor.priced(budget_price)
+            self._priced = budget_price, assessor
+        return assessor
 
     def _answer(
         self,

@@ -154,6 +154,12 @@ class Metadata(BaseModel):
         "where decisions are logged",
         examples=["5f0c9a7be1d84f0b8f6d3f0e2a9c4b17"],
     )
+    budget_price: float | None = Field(
+        None,
+        description="present only where a month's budget is followed: the price λ of a currency "
+        "unit of discount, above the unit itself, by which the policy decided",
+        examples=[1.85],
+    )
     group: Literal["treated", "control"] | None = Field(
         None,
         description="present only while an experiment runs: `control` is left alone, so that it "

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from churn_assets.decision.rules.families import Rule
 from churn_assets.release.bundle import Manifest
 from churn_assets.release.config import ScoringConfig
 from churn_assets.release.registry import LATEST, Latest, ReleaseRegistry
@@ -28,13 +29,14 @@ def publish_small_release(
     damage: bool = False,
     live: Path | None = None,
     change: Callable[[Path], Manifest] | None = None,
+    policy: Rule | None = None,
 ) -> str:
     """Build a small release and let it serve from `home`'s store; returns its id.
 
     `damage` flips a byte of its risk model in the store just before the pointer moves; `change`
     does something to the bundle and seals it again before it is published.
     """
-    manifest = build_release(workspace, seed=seed, live=live)
+    manifest = build_release(workspace, seed=seed, live=live, policy=policy)
     if change is not None:
         manifest = change(workspace / "bundle")
     store = LocalArtifactStore(home / "store")

@@ -60,17 +60,20 @@ class History:
         last_answer: the newest answer, of whichever contact.
         complained: when last.
         opted_out: whether they don't want to be contacted.
+        acceptances: when which percentage was accepted, a contact's once, oldest first.
     """
 
     contacts: tuple[Contact, ...] = ()
     last_answer: str | None = None
     complained: datetime | None = None
     opted_out: bool = False
+    acceptances: tuple[tuple[datetime, int], ...] = ()
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Self:
         """From one customer's events, oldest first."""
         contacts: list[Contact] = []
+        acceptances: list[tuple[datetime, int]] = []
         answer: str | None = None
         complained: datetime | None = None
         opted_out = False
@@ -79,13 +82,15 @@ class History:
                 _add(contacts, event)
             elif event.kind in ANSWERS:
                 answer = event.kind
+                if answer == "accepted":
+                    _add_acceptance(acceptances, contacts, event)
                 if contacts and contacts[-1].answer is None:
                     contacts[-1] = replace(contacts[-1], answer=answer)
             elif event.kind == "complained":
                 complained = event.occurred_at
             elif event.kind in ("opted_out", "opted_in"):
                 opted_out = event.kind == "opted_out"
-        return cls(tuple(contacts), answer, complained, opted_out)
+        return cls(tuple(contacts), answer, complained, opted_out, tuple(acceptances))
 
     def within(self, now: datetime, days: float, channel: str | None = None) -> int:
         """Contacts of the last `days`, planned ones ahead included; by one channel or by any."""
@@ -112,11 +117,35 @@ class History:
             "contact_channel": channel,
         }
 
+    def budget_remaining(self, now: datetime, allowance: float) -> float:
+        """Share of the customer's allowance that acceptances of this period have left.
+
+        Args:
+            allowance: the most that one customer is given in a period, share of yearly value.
+        """
+        since = now - PERIOD
+        given = sum(percentage for when, percentage in self.acceptances if when > since)
+        return max(0.0, round(1 - given / 100 / allowance, 9))
+
     def _soon(self, i: int, cooldown_days: float) -> bool:
         """Whether the i-th contact came within the cooldown of the one before."""
         if i == 0:
             return False
         return self.contacts[i].when - self.contacts[i - 1].when < timedelta(days=cooldown_days)
+
+
+def _add_acceptance(
+    acceptances: list[tuple[datetime, int]], contacts: list[Contact], event: Event
+) -> None:
+    """Another acceptance, unless the contact that it answers was accepted before; of the percentage
+    that it reports, else of the contact's."""
+    last = contacts[-1] if contacts else None
+    if last and last.answer == "accepted":
+        return
+    percentage = event.offer_percentage
+    if percentage is None and last is not None:
+        percentage = last.offer_percentage
+    acceptances.append((event.occurred_at, percentage or 0))
 
 
 def _add(contacts: list[Contact], event: Event) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from churn_assets.campaign.contacts.history import History
+from churn_assets.decision.config import EnvironmentParams
 
 COUNTS = (
     "contacts_this_period",
@@ -15,18 +16,26 @@ COUNTS = (
     "acceptances_in_cooldown",
 )
 """Fields that belong together: a caller who gives one of them has counted, and counts alone."""
-ALONE = ("days_since_contact", "previous_contacts", "previous_outcome", "contact_channel")
+ALONE = (
+    "days_since_contact",
+    "previous_contacts",
+    "previous_outcome",
+    "contact_channel",
+    "budget_remaining",
+)
 
 
 def complete(
-    given: Mapping[str, Any], history: History, now: datetime, cooldown_days: float
+    given: Mapping[str, Any], history: History, now: datetime, params: EnvironmentParams
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The fields that the ledger adds to a request, and what the answer's metadata says of them.
 
     Args:
         given: the request's fields; None or absent: not given. What is given wins.
+        params: the world of the release that decides.
     """
-    known = history.fields(now, cooldown_days)
+    known = history.fields(now, params.cooldown_days)
+    known["budget_remaining"] = history.budget_remaining(now, params.budget_allowance)
     counted = [name for name in COUNTS if given.get(name) is not None]
     added = {} if counted else {name: known[name] for name in COUNTS}
     told = [name for name in ALONE if given.get(name) is not None]
@@ -41,7 +50,7 @@ def complete(
 def complete_all(
     customers: Sequence[Any],
     histories_of: Callable[[list[str]], Mapping[str, History]],
-    cooldown_days: float,
+    params: EnvironmentParams,
 ) -> tuple[list[Any], dict[int, dict[str, Any]]]:
     """Customers as callers gave them, good or bad, with what the ledger knows of them now; and by
     index what the answers' metadata says of that.
@@ -58,6 +67,6 @@ def complete_all(
     whole, told, now = list(customers), {}, datetime.now(UTC)
     for i, customer_id in named.items():
         if customer_id in histories:
-            added, told[i] = complete(customers[i], histories[customer_id], now, cooldown_days)
+            added, told[i] = complete(customers[i], histories[customer_id], now, params)
             whole[i] = customers[i] | added
     return whole, told

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from churn_assets.campaign.config import Channel
 from churn_assets.campaign.contacts.history import History
+from churn_assets.campaign.contacts.known import complete
 from churn_assets.campaign.planning.allocation import Floats, Ints, Problem
-from churn_assets.decision.mdp.dynamics import daily_survival
-from churn_assets.decision.mdp.observation import build_states
+from churn_assets.decision.mdp.dynamics import affordable, daily_survival
+from churn_assets.decision.mdp.observation import BUDGET, build_states
 from churn_assets.decision.mdp.outcomes import decision_outcomes
 from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.domain.value import MONTHS_OF_VALUE
@@ -93,7 +94,7 @@ class Options:
             for day in range(days):
                 then = now + timedelta(days=day)
                 told = [
-                    customer | histories[customer["customer_id"]].fields(then, params.cooldown_days)
+                    customer | complete({}, histories[customer["customer_id"]], then, params)[0]
                     for customer in customers
                 ]
                 assessed = assessor.assess(told, [baseline] * len(told), known_risk=known)
@@ -101,10 +102,14 @@ class Options:
                     chosen = assessed.decisions
                     earliest[rows] = np.where(chosen.contact, 0, chosen.delay + 1)
                     accept[rows], risk = assessed.accept, _with(risk, rows, assessed.risk)
-                per_day.append(assessed.outcomes)
+                per_day.append((assessed.outcomes, assessed.states))
             for place, row in enumerate(rows):
-                worth = np.stack([o.expected_value[place, 1:] for o in per_day])
-                cost = np.stack([o.expected_cost[place, 1:] for o in per_day])
+                worth = np.stack([o.expected_value[place, 1:] for o, _ in per_day])
+                cost = np.stack([o.expected_cost[place, 1:] for o, _ in per_day])
+                fits = np.stack(
+                    [affordable(states[place, BUDGET], params) for _, states in per_day]
+                )
+                worth = np.where(fits, worth, -np.inf)
                 special[row] = (_without_empty(worth, monthly[[row]]), cost)
         cost = outcomes.expected_cost[:, 1:]
         return cls(value, cost, stay, earliest, special, accept, risk)
@@ -115,12 +120,14 @@ class Options:
         allowed: NDArray[np.bool_],
         places: Floats,
         budget: float,
+        price: float = 0.0,
     ) -> Problem:
         """The allocation's problem over days x channels x offers, in this order.
 
         Args:
             allowed: (N, days, channels) where a contact may take place.
             places: (days x channels,) contacts that are still free.
+            price: of money elsewhere; a contact that brings less isn't made.
         """
         days = allowed.shape[1]
         reach = np.array([channel.reach for channel in channels.values()])
@@ -142,6 +149,8 @@ class Options:
             money = reach[:, None] * cost[:, :, None, :] + fee[:, None]
             open_now = allowed[rows] & (when >= self.earliest[rows, None])[:, :, None]
             worth[~open_now] = -np.inf
+            if price:
+                worth[worth < price * money] = -np.inf
             shape = len(rows), len(slots)  # not -1: there may be no row
             return worth.reshape(shape), money.reshape(shape)
 

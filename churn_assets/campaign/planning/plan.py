@@ -28,6 +28,7 @@ from churn_assets.campaign.planning.allocation import (
     Allocation,
     Floats,
     Prices,
+    Problem,
     solve,
 )
 from churn_assets.campaign.planning.certificate import CERTIFIED, linear_bound
@@ -40,8 +41,10 @@ from churn_assets.campaign.planning.exploring import (
     set_aside,
 )
 from churn_assets.campaign.planning.options import Options, option_of
+from churn_assets.campaign.spending import plan_money
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.shield.rules import QuietHours
+from churn_assets.release.budget_price import BudgetPrice
 from churn_assets.serving.assessment import Assessor
 
 CONTACTS = pa.schema(
@@ -73,6 +76,7 @@ class Sources:
     Attributes:
         table: the latest predictions. baseline: whether rules decided them.
         budget_a_period: what the release's environment allows, for `period_days` days.
+        price: of money in force, where a month's budget is followed; None: nothing is.
         promises: contacts of approved plans that are still to come, columns as in `CONTACTS`.
         quiet, zones: see `eligibility.Terms`.
         in_control: whom nobody contacts.
@@ -85,6 +89,7 @@ class Sources:
     release_id: str
     baseline: bool
     budget_a_period: float
+    price: BudgetPrice | None = field(default=None, kw_only=True)
     quiet: QuietHours
     zones: Sequence[str]
     people: Mapping[str, Person] = field(default_factory=dict)
@@ -173,8 +178,12 @@ class Planner:
     @property
     def budget(self) -> float:
         """Money for the whole plan."""
-        if self.config.budget is not None:
-            return self.config.budget
+        own, price = self.config.budget, self.sources.price
+        if price is not None:
+            aimed = plan_money(price, self.days)
+            return aimed if own is None else min(own, aimed)
+        if own is not None:
+            return own
         period = self.sources.assessor.params.period_days
         return self.sources.budget_a_period * self.config.days / period
 
@@ -195,7 +204,7 @@ class Planner:
     ) -> tuple[Allocation, Drawn | None]:
         """`allocate`, and between what its contacts were drawn; None where nothing is tried."""
         places, money = self._free(self.budget if budget is None else budget, contacts_a_day)
-        problem = self.options.problem(self.config.channels, self.allowed, places, money)
+        problem = self._problem(places, money)
         share = self.sources.exploration
         rest, aside = set_aside(problem, share) if share else (problem, None)
         found = solve(rest, self._last)
@@ -268,16 +277,18 @@ class Planner:
             },
             schema=EXCLUDED,
         )
+        sources = self.sources
         report = {
             "plan_id": plan_id,
             "created": self.now.isoformat(),
             "days": [day.isoformat() for day in self.days],
-            "release_id": self.sources.release_id,
+            "release_id": sources.release_id,
             "customers": len(self.ids),
             "excluded": self.eligibility.counts(),
-            "promises": sorted(self.sources.promises["decision_id"].to_pylist()),
+            "promises": sorted(sources.promises["decision_id"].to_pylist()),
             "budget": round(self.budget, 2),
             "contacts_a_day": {n: c.contacts_a_day for n, c in self.config.channels.items()},
+            "budget_price": None if sources.price is None else sources.price.price,
             "exploration": counts_of(drawn, self.sources.exploration),
             **self.sums(found),
             "linear_bound": self._certificate(found),
@@ -290,9 +301,13 @@ class Planner:
         if len(self.ids) > CERTIFIED:
             return None
         places, money = self._free(self.budget, None)
-        problem = self.options.problem(self.config.channels, self.allowed, places, money)
+        problem = self._problem(places, money)
         kept = sum(self.promises["expected_value"].to_pylist())
         return round(linear_bound(problem, found.prices) + kept, 2)
+
+    def _problem(self, places: Floats, money: float) -> Problem:
+        price = self.sources.price.price if self.sources.price else 0.0
+        return self.options.problem(self.config.channels, self.allowed, places, money, price)
 
     def _free(
         self, budget: float, contacts_a_day: Mapping[str, int] | None
@@ -320,7 +335,7 @@ class Planner:
         propensity = np.ones(len(self.ids)) if drawn is None else drawn.propensity
         problem_rows = np.flatnonzero(found.choice != NONE)
         places, money = self._free(self.budget, None)
-        problem = self.options.problem(self.config.channels, self.allowed, places, money)
+        problem = self._problem(places, money)
         rows: list[dict[str, Any]] = []
         for place, values, costs in problem.parts(problem_rows):
             for i, row in enumerate(problem_rows[place].tolist()):

@@ -7,9 +7,15 @@ The aim is a share of the budget, and begins at 1. Where customers accept more t
 falls until spend is back at the budget, and the price rises with it. The step is taken on spend and
 not on the price itself, of which spend is a steep function at small budgets and a flat one at large
 ones: price x ratio^0.9 swings for ever at a quarter of the default budget. Nothing is trained.
+
+Within a period the step grows in with it: at share t of the period the aim is aim / ratio^(0.9 t),
+with the ratio of the days that are over, so that one dear day in the beginning moves little and the
+period's end is the step above. What was spent is held against what was aimed at on those days, so
+that a correction on the way isn't taken for the customers' own doing.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -29,7 +35,45 @@ def next_aim(aim: float, ratio: float) -> float:
     for name, number in (("aim", aim), ("ratio", ratio)):
         if not 0 <= number < np.inf:
             raise ValueError(f"{name}: {number} is not a finite number >= 0")
-    return float(np.clip(aim / max(ratio, 1e-3) ** EXPONENT, LOWEST_AIM, HIGHEST_AIM))
+    return min(max(aim / max(ratio, 1e-3) ** EXPONENT, LOWEST_AIM), HIGHEST_AIM)
+
+
+@dataclass(frozen=True)
+class Period:
+    """A period's days, and what each day that is over has spent, as shares of its budget."""
+
+    days: int
+    spent: Sequence[float]
+
+
+def aim_of(periods: Iterable[Period]) -> float:
+    """The aim after these periods, of which the last may still run.
+
+    Raises:
+        ValueError: spend below 0, or not finite.
+    """
+    aim = 1.0
+    for period in periods:
+        begun, aimed, spent = aim, 0.0, 0.0
+        for day, money in enumerate(period.spent, start=1):
+            aimed += aim / period.days
+            spent += money
+            ratio = begun * spent / aimed
+            if not 0 <= ratio < np.inf:
+                raise ValueError(f"spent: {money} is not a finite number >= 0")
+            ratio = min(max(ratio, LOWEST_AIM), HIGHEST_AIM)  # days without answers yet
+            aim = next_aim(begun, ratio ** (day / period.days))
+    return aim
+
+
+def price_at(spend: float, prices: Sequence[float], spends: Sequence[float]) -> float:
+    """The price at which so much is expected to be spent, between those at which it is known.
+
+    Args:
+        prices: rising. spends: expected at each of them, in any unit; jumps up count as level.
+    """
+    falling = np.minimum.accumulate(np.asarray(spends, dtype=np.float64))
+    return float(np.interp(-spend, -falling, np.asarray(prices, dtype=np.float64)))
 
 
 def controlled(

@@ -63,6 +63,7 @@ def answer_batch(
     forced: bool,
     experiment: ExperimentConfig | None = None,
     decisions: DecisionSink | None = None,
+    budget_price: float | None = None,
 ) -> dict[str, Any]:
     """Validate each row, answer the valid ones together, and put everything back in order.
 
@@ -86,6 +87,7 @@ def answer_batch(
         explain=batch.with_reasons,
         experiment=experiment,
         decisions=decisions,
+        budget_price=budget_price,
     )
     answered = 0
     logged: set[str] = set()  # one line for each kind: a thousand rows may fail in one way

@@ -78,7 +78,8 @@ def run(
         ReleaseError: the release's files are not what its manifest says.
     """
     manifest = verify(inputs["release"])
-    assessor, form = Assessor.load(inputs["release"]), load_form(inputs["release"])
+    assessor = Assessor.load(inputs["release"]).priced(config.budget_price)
+    form = load_form(inputs["release"])
     _refuse_others(form, inputs["active_customers"])
     known = read_out_of_fold(inputs["risk_model"]) if "risk_model" in inputs else {}
     schema = pa.schema([*features_of(form), *FIGURES])

@@ -88,7 +88,7 @@ def log_answers(
     running = experiment is not None and experiment.enabled
     period = experiment.period(now) if experiment is not None and running else None
     share = experiment.control_share if experiment is not None and running else None
-    share_of_others = assessed.exploration.share if assessed.exploration else None
+    share_of_others = assessed.exploration.share or None
     decisions, drawn = assessed.decisions, _drawn(assessed)
     figures = zip(
         rows,
@@ -142,11 +142,8 @@ def log_answers(
     sink.add(records)
 
 
-def _drawn(assessed: Assessments) -> tuple[list[int | None], list[int | None]]:
-    """Preferred option and runner-up of each decision; None where nothing explores, or there is no
-    runner-up."""
+def _drawn(assessed: Assessments) -> tuple[list[int], list[int | None]]:
+    """Preferred option of each decision, and the runner-up, None where there is none."""
     drawn = assessed.exploration
-    if drawn is None:
-        return [None] * len(assessed), [None] * len(assessed)
     others = [None if option == NONE else option for option in drawn.runner_up.tolist()]
     return drawn.preferred.tolist(), others

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from churn_assets.domain.experiment import ExperimentConfig
-from churn_assets.release import experiment, kill_switch
+from churn_assets.release import budget_price, experiment, kill_switch
 from churn_assets.release.bundle import ReleaseError
 from churn_assets.release.registry import ReleaseRegistry, Stored, artifact_name
 from churn_assets.serving.bulk.predictions import PredictionBook
@@ -39,6 +40,7 @@ class EngineHost:
         switched_off: so does `forced`, or the store's kill switch.
         switch_problem: why the switch can't be read, or None; it then counts as on.
         experiment: by which some customers are left alone, as it is in force.
+        budget_price: that is in force, and of which release; None: each release has its own.
     """
 
     def __init__(
@@ -53,7 +55,8 @@ class EngineHost:
         self.forced = self.switched_off = forced
         self.switch_problem: str | None = None
         self.experiment = self._experiment_settings = experiment_settings or ExperimentConfig()
-        self._experiment_problem: str | None = None
+        self.budget_price: budget_price.BudgetPrice | None = None
+        self._problems: dict[str, str] = {}
         self.releases = VersionWatcher(
             "release",
             self._find_release,
@@ -104,21 +107,30 @@ class EngineHost:
             await event.wait()
 
     def look_at_switches(self) -> None:
-        """Read the kill switch, then whether the experiment runs."""
+        """Read the kill switch, then whether the experiment runs, then the price of the budget."""
         self.look_at_switch()
-        self.look_at_experiment()
-
-    def look_at_experiment(self) -> None:
-        """Read whether the experiment runs; while that can't be read, it stays as it was."""
-        try:
+        with self._kept("experiment", "whether the experiment runs"):
             self.experiment = experiment.in_force(self.store, self._experiment_settings)
-            self._experiment_problem = None
+        with self._kept("budget_price", "the price of the budget"):
+            self.budget_price = budget_price.read(self.store)
+
+    def price_for(self, engine: RetentionEngine) -> float | None:
+        """The price of the budget that is in force for a release; None: its own."""
+        found = self.budget_price
+        return None if found is None or found.release_id != engine.release_id else found.price
+
+    @contextmanager
+    def _kept(self, name: str, what: str) -> Iterator[None]:
+        """While something can't be read, it stays as it was."""
+        try:
+            yield
+            self._problems.pop(name, None)
         except Exception as error:  # logged and counted; the next look comes
-            LOOKS_FAILED.labels("experiment").inc()
-            problem = f"whether the experiment runs can't be read: {error}"
-            if problem != self._experiment_problem:
+            LOOKS_FAILED.labels(name).inc()
+            problem = f"{what} can't be read: {error}"
+            if problem != self._problems.get(name):
                 log.exception(problem)
-            self._experiment_problem = problem
+            self._problems[name] = problem
 
     def look_at_switch(self) -> None:
         """Read the kill switch."""

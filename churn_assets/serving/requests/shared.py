@@ -136,7 +136,8 @@ class SharedFields(CustomerRequest):
     contact_channel: Literal["cellular", "telephone"] | None = Field(None, examples=["cellular"])
     budget_remaining: Probability | None = Field(
         None,
-        description="share of this customer's discount allowance that is left; absent: all of it",
+        description="share of this customer's discount allowance that is left; absent: what the "
+        "acceptances in the product's own ledger leave of it",
         examples=[1.0],
     )
 

@@ -1,0 +1,174 @@
+"""What contacts have cost, month by month, and the price of money that follows from it.
+
+A month's money is what was accepted in it (the discount on twelve monthly charges) and the fees of
+its contacts, as the ledger has them. `decision.exact.spend_control` makes an aim of it, and the
+release's policy on the present customers the price at which it spends that much.
+"""
+
+from __future__ import annotations
+
+import calendar
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta, tzinfo
+
+import numpy as np
+import pyarrow as pa
+
+from churn_assets.campaign.config import CampaignConfig
+from churn_assets.campaign.contacts.history import History
+from churn_assets.decision.exact.policy_value import evaluate
+from churn_assets.decision.exact.spend_control import Period, aim_of, price_at
+from churn_assets.decision.mdp.customers import Customers, systematic_sample
+from churn_assets.decision.policy import at_price, price_of
+from churn_assets.domain.experiment import ExperimentConfig
+from churn_assets.domain.offers import OFFER_LEVELS
+from churn_assets.domain.value import MONTHS_OF_VALUE
+from churn_assets.release.budget_price import BudgetPrice, read
+from churn_assets.serving.assessment import Assessor
+from churn_assets.storage.current import current_artifact
+from churn_assets.storage.protocol import ArtifactStore
+
+PRICES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0, 12.0)
+CUSTOMERS = 96  # on whom spend is worked out; they stand for equal shares of all value
+EDGE = 1e-6  # probabilities strictly between 0 and 1, as the environment has them
+
+
+def yearly_values(predictions: pa.Table) -> dict[str, float]:
+    """Customer id -> twelve monthly charges, in currency."""
+    values = MONTHS_OF_VALUE * predictions["monthly_charges"].to_numpy()
+    return dict(zip(predictions["customer_id"].to_pylist(), values.tolist(), strict=True))
+
+
+def money_by_day(
+    histories: Mapping[str, History],
+    values: Mapping[str, float],
+    fees: Mapping[str, float],
+    zone: tzinfo | None,
+    now: datetime,
+) -> dict[date, float]:
+    """Day of the company -> money that its contacts and acceptances cost, up to now.
+
+    Args:
+        values: customer id -> yearly value; who isn't in it counts as the mean.
+        fees: channel -> cost of a contact.
+    """
+    mean = float(np.mean(list(values.values()))) if values else 0.0
+    found: dict[date, float] = defaultdict(float)
+    for customer, history in histories.items():
+        for contact in history.contacts:
+            if contact.when <= now:
+                found[contact.when.astimezone(zone).date()] += fees.get(contact.channel or "", 0.0)
+        for when, percentage in history.acceptances:
+            if when <= now:
+                discount = percentage / 100 * values.get(customer, mean)
+                found[when.astimezone(zone).date()] += discount
+    return dict(found)
+
+
+def periods_of(money: Mapping[date, float], budget: float, today: date) -> list[Period]:
+    """The months up to today, from the first day that cost anything; a month that isn't looked at
+    whole has its share of the budget."""
+    spent_on = [day for day, cost in money.items() if cost > 0 and day <= today]
+    periods: list[Period] = []
+    day = min(spent_on, default=today)
+    while day < today:
+        length = calendar.monthrange(day.year, day.month)[1]
+        days = length - day.day + 1
+        over = min(days, (today - day).days)
+        whole = budget * days / length
+        each = [money.get(day + timedelta(days=i), 0.0) / whole for i in range(over)]
+        periods.append(Period(days, each))
+        day += timedelta(days=over)
+    return periods
+
+
+def spent_this_month(money: Mapping[date, float], today: date) -> float:
+    """Money of today's month so far."""
+    month = (today.year, today.month)
+    return sum(cost for day, cost in money.items() if (day.year, day.month) == month)
+
+
+def plan_money(price: BudgetPrice, days: Iterable[date]) -> float:
+    """What a plan for these days may use: each day's part of the aim, of the running month no more
+    than is left."""
+    aimed: dict[str, float] = defaultdict(float)
+    for day in days:
+        length = calendar.monthrange(day.year, day.month)[1]
+        aimed[f"{day:%Y-%m}"] += price.aim * price.budget / length
+    if price.month in aimed:
+        left = max(0.0, price.budget - price.spent)
+        aimed[price.month] = min(aimed[price.month], left)
+    return sum(aimed.values())
+
+
+def spends_at(predictions: pa.Table, assessor: Assessor, treated: float) -> tuple[float, ...]:
+    """What the policy is expected to spend in a month at each of `PRICES`, in currency; empty where
+    it knows no price.
+
+    Args:
+        treated: share of the customers that are contacted at all.
+    """
+    if price_of(assessor.policy) is None:
+        return ()
+    accept = np.column_stack([predictions[f"accept_prob_{i}"] for i in range(OFFER_LEVELS)])
+    value = MONTHS_OF_VALUE * predictions["monthly_charges"].to_numpy()
+    pays = value > 0
+    if not pays.any():
+        return ()
+    risk = np.clip(predictions["churn_risk"].to_numpy(), EDGE, 1 - EDGE)
+    base = Customers(risk[pays], np.clip(accept[pays], EDGE, 1 - EDGE), value[pays])
+    some, params = systematic_sample(base, CUSTOMERS), assessor.params.clean
+    shares = [
+        evaluate(at_price(assessor.policy, price), some, params).mean("spend") for price in PRICES
+    ]
+    return tuple(treated * float(value.sum()) * share for share in shares)
+
+
+def followed_price(
+    store: ArtifactStore,
+    config: CampaignConfig,
+    experiment: ExperimentConfig,
+    assessor: Assessor,
+    table: pa.Table,
+    histories: Mapping[str, History],
+    release_id: str,
+    now: datetime,
+) -> BudgetPrice | None:
+    """The price from now on; None where there is no month's budget, or the policy knows no price.
+
+    What is spent at which price is taken from the price in force where that is of the same release
+    and predictions; else it is worked out, which takes seconds.
+
+    Args:
+        experiment: as it is in force; its control group costs nothing.
+        table: the latest predictions.
+        now: by the company's own clock, whose months are budgeted.
+    """
+    budget, last = config.month_budget, read(store)
+    if budget is None:
+        return None
+    version = current_artifact(store, "predictions").version
+    if last is not None and (last.release_id, last.predictions) == (release_id, version):
+        spends = last.spends
+    else:
+        treated = 1 - experiment.control_share if experiment.enabled else 1.0
+        spends = spends_at(table, assessor, treated)
+    if not spends:
+        return None
+    fees, zone = {name: channel.cost for name, channel in config.channels.items()}, now.tzinfo
+    money = money_by_day(histories, yearly_values(table), fees, zone, now)
+    today = now.date()
+    aim = aim_of(periods_of(money, budget, today))
+    return BudgetPrice(
+        price=price_at(aim * budget, PRICES, spends),
+        aim=aim,
+        month=f"{today:%Y-%m}",
+        budget=budget,
+        spent=spent_this_month(money, today),
+        release_id=release_id,
+        predictions=version,
+        prices=PRICES,
+        spends=spends,
+        at=now,
+    )

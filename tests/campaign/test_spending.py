@@ -1,0 +1,225 @@
+"""The month's budget: what the ledger says was spent, and the price of money that follows."""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from churn_assets.campaign.config import CampaignConfig, Channel
+from churn_assets.campaign.contacts.history import Event, Kind
+from churn_assets.campaign.contacts.ledger import Ledger
+from churn_assets.campaign.spending import (
+    PRICES,
+    money_by_day,
+    periods_of,
+    plan_money,
+    spent_this_month,
+    yearly_values,
+)
+from churn_assets.campaign.workflow import Campaigns
+from churn_assets.decision.exact.spend_control import (
+    LOWEST_AIM,
+    Period,
+    aim_of,
+    next_aim,
+    price_at,
+)
+from churn_assets.decision.rules.families import PricedGreedy
+from churn_assets.release import budget_price
+from churn_assets.storage.local import LocalArtifactStore
+from churn_assets.storage.protocol import ArtifactError
+from tests.api.conftest import publish_predictions, publish_small_release
+
+NOW = datetime(2026, 3, 21, 6, tzinfo=UTC)
+
+
+def event(
+    customer: str, kind: Kind, when: datetime, percentage: int | None = None, channel: str = "email"
+) -> Event:
+    """Something that happened to a customer."""
+    return Event(
+        event_key=f"{customer}-{kind}-{when:%m%d%H}",
+        customer_id=customer,
+        kind=kind,
+        occurred_at=when,
+        channel=channel,
+        offer_percentage=percentage,
+    )
+
+
+@pytest.mark.parametrize("factor", [1.3, 0.7])
+def test_daily_steps_end_where_the_monthly_rule_does(factor: float) -> None:
+    """24 months by the day, with a shock in the middle: within 3 % of the budget after two months,
+    never above 105 % in total; and a month with a constant price makes exactly the documented
+    step."""
+    periods: list[Period] = []
+    totals, shock = [], 12
+    for month in range(24):
+        spent: list[float] = []
+        for _ in range(30):
+            aim = aim_of([*periods, Period(30, spent)])
+            spent.append(aim * (factor if month >= shock else 1.0) / 30)
+        periods.append(Period(30, spent))
+        totals.append(sum(spent))
+    assert abs(totals[shock] - 1) > 0.05
+    settled = np.array(totals[:shock] + totals[shock + 2 :])
+    assert np.abs(settled - 1).max() < 0.03
+    assert max(np.cumsum(totals) / np.arange(1, 25)) < 1.05
+    first = aim_of([periods[0], Period(30, [factor / 30])])
+    assert first == pytest.approx(next_aim(1.0, factor ** (1 / 30)))
+    assert aim_of(periods[: shock + 1]) == pytest.approx(next_aim(1.0, factor))
+
+
+def test_a_quiet_beginning_does_not_wind_the_price_down() -> None:
+    """Answers take days: a first day without any must move little, and no day may move without
+    bounds."""
+    assert aim_of([]) == 1
+    assert 1 < aim_of([Period(30, [0.0])]) < 1.05
+    assert aim_of([Period(30, [1.0])]) > 0.95  # a month's money on one day
+    assert aim_of([Period(30, [5.0] * 30)] * 9) == LOWEST_AIM
+    with pytest.raises(ValueError, match="finite"):
+        aim_of([Period(30, [float("nan")])])
+
+
+def test_a_price_lies_between_those_that_are_known() -> None:
+    assert price_at(150.0, [0.0, 1.0, 3.0], [200.0, 100.0, 50.0]) == pytest.approx(0.5)
+    assert price_at(75.0, [0.0, 1.0, 3.0], [200.0, 100.0, 50.0]) == pytest.approx(2.0)
+    assert price_at(500.0, [0.0, 1.0, 3.0], [200.0, 100.0, 50.0]) == 0.0
+    assert price_at(1.0, [0.0, 1.0, 3.0], [200.0, 100.0, 50.0]) == 3.0
+
+
+def test_money_is_what_was_accepted_and_the_contacts_fees(tmp_path: Path) -> None:
+    """From a real ledger: a discount counts once, on the day that it was taken, at what was offered
+    where the report doesn't say; who isn't a customer any more counts as the mean."""
+    ledger, day = Ledger.open("", tmp_path), NOW - timedelta(days=1)
+    ledger.record(
+        [
+            event("A", "sent", NOW - timedelta(days=3), 10),
+            event("A", "accepted", day),
+            event("A", "accepted", day + timedelta(hours=2), 10),  # told a second time
+            event("B", "sent", day, 15, "call"),
+            event("B", "refused", day + timedelta(hours=1)),
+            event("gone", "accepted", day, 5),
+            event("C", "sent", NOW + timedelta(days=1), 5, "call"),  # planned ahead
+        ]
+    )
+    values = {"A": 1_000.0, "B": 500.0, "C": 300.0}
+    money = money_by_day(ledger.histories(), values, {"call": 3.0, "email": 0.5}, UTC, NOW)
+    assert money == pytest.approx(
+        {(NOW - timedelta(days=3)).date(): 0.5, day.date(): 100.0 + 3.0 + 0.05 * 600.0}
+    )
+    assert spent_this_month(money, NOW.date()) == pytest.approx(133.5)
+    ledger.close()
+
+
+def test_months_begin_with_the_first_money() -> None:
+    """A product that is new has not saved anything; a month that began late has its part."""
+    money = {date(2026, 1, 22): 10.0, date(2026, 2, 1): 28.0, date(2026, 3, 1): 7.0}
+    first, second, third = periods_of(money, 310.0, date(2026, 3, 3))
+    assert (first.days, len(first.spent), sum(first.spent)) == (10, 10, pytest.approx(0.1))
+    assert (second.days, sum(second.spent)) == (28, pytest.approx(28 / 310))
+    assert (third.days, len(third.spent)) == (31, 2)
+    assert periods_of({}, 310.0, date(2026, 3, 3)) == []
+
+
+Desk = Callable[..., Campaigns]
+
+
+@pytest.fixture(scope="module")
+def priced_store(tmp_path_factory: pytest.TempPathFactory) -> LocalArtifactStore:
+    """A store whose release decides by a price."""
+    home = tmp_path_factory.mktemp("home")
+    publish_small_release(home, tmp_path_factory.mktemp("release"), policy=PricedGreedy(price=0.5))
+    publish_predictions(home, tmp_path_factory.mktemp("predictions"))
+    return LocalArtifactStore(home / "store")
+
+
+@pytest.fixture
+def desk(priced_store: LocalArtifactStore, tmp_path: Path) -> Desk:
+    """Makes campaigns with settings of one's own on this test's ledger."""
+
+    def make(**changes: object) -> Campaigns:
+        email = Channel(contacts_a_day=50, cost=0.1)
+        config = CampaignConfig.model_validate({"channels": {"email": email}} | changes)
+        return Campaigns(priced_store, Ledger.open("", tmp_path), config, "UTC")
+
+    return make
+
+
+def test_the_price_follows_what_the_ledger_says(desk: Desk) -> None:
+    """A month without surprise, then one in which twice as much is accepted: the price rises, the
+    plan is given less and never more than is left, and dear contacts are made no more."""
+    calm = desk(month_budget=400.0)
+    plan = calm.plan(NOW, "Ana", curves=False)
+    before = budget_price.read(calm.store)
+    assert before is not None
+    assert before.aim == 1
+    assert before.spends[0] > before.spends[-1]
+    assert before.price == pytest.approx(price_at(400.0, PRICES, before.spends))
+    assert plan.report["budget_price"] == before.price
+    assert plan.report["budget"] == pytest.approx(400 * 7 / 31, abs=0.01)
+    assert budget_price.in_force(calm.store, before.release_id) == before.price
+    assert budget_price.in_force(calm.store, "another") is None
+
+    values = yearly_values(calm.planner(NOW).sources.table)
+    start, events = datetime(2026, 2, 1, 9, tzinfo=UTC), []
+    rich = sorted(values, key=values.__getitem__)[-48:]
+    for i, customer in enumerate(rich):  # one a day
+        when = start + timedelta(days=i)
+        events.append(event(customer, "sent", when, 5))
+        events.append(event(customer, "accepted", when + timedelta(hours=1)))
+    calm.ledger.record(events)
+    after_plan = calm.plan(NOW, "Ana", curves=False)
+    after = budget_price.read(calm.store)
+    assert after is not None
+    assert after.spends == before.spends  # not worked out again for the same release and customers
+    assert after.spent > 2 * 400
+    assert after.aim < 0.4
+    assert after.price > before.price
+    assert after_plan.report["budget"] == 0  # nothing is left of this month
+    assert after_plan.report["contacts"] == 0
+    april = NOW + timedelta(days=11)
+    fresh = calm.planner(april)
+    assert fresh.sources.price is not None
+    assert fresh.sources.price.spent == 0
+    assert fresh.budget == pytest.approx(fresh.sources.price.aim * 400 * 7 / 30)
+    for row in fresh.plan(curves=False).contacts.to_pylist():
+        assert row["expected_value"] >= fresh.sources.price.price * row["expected_cost"]
+
+    desk().plan(NOW, "Ana", curves=False)
+    assert budget_price.read(calm.store) is None
+
+
+def test_a_plan_over_the_months_end_has_parts_of_both(desk: Desk) -> None:
+    """Of the running month no more than is left; of the next what is aimed at."""
+    planner = desk(month_budget=400.0).planner(NOW + timedelta(days=8))  # the 29th, for 7 days
+    price = planner.sources.price
+    assert price is not None
+    three, four = 3 * 400 / 31, 4 * 400 / calendar.monthrange(2026, 4)[1]
+    assert planner.budget == pytest.approx(three + four)
+    nearly = price.model_copy(update={"spent": 395.0})
+    assert plan_money(nearly, planner.days) == pytest.approx(5 + four)
+
+
+def test_without_a_months_budget_nothing_changes(desk: Desk) -> None:
+    """The release's own price, the plan's own money, no word of either."""
+    campaigns = desk()
+    campaigns.ledger.record([event("T00001", "accepted", NOW - timedelta(days=40), 15)])
+    plan = campaigns.plan(NOW, "Ana", curves=False)
+    assert plan.report["budget_price"] is None
+    assert budget_price.read(campaigns.store) is None
+    own = campaigns.planner(NOW)
+    assert own.budget == own.sources.budget_a_period * 7 / own.sources.assessor.params.period_days
+
+
+def test_a_pointer_that_holds_no_price_is_refused(tmp_path: Path) -> None:
+    """Somebody wrote it by hand; a guess would spend money."""
+    store = LocalArtifactStore(tmp_path)
+    store.write_pointer(budget_price.POINTER, b"cheap")
+    with pytest.raises(ArtifactError, match="churn campaign plan"):
+        budget_price.read(store)
