@@ -34,7 +34,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 300.0) -> None:
     """Returns once it is so; TimeoutError if it isn't within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -43,7 +43,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
         time.sleep(0.02)
 
 
-def read_when_there(path: Path, seconds: float = 60.0) -> str:
+def read_when_there(path: Path, seconds: float = 300.0) -> str:
     """The file's text, waiting for it to appear."""
     wait_until(path.exists, seconds)
     return path.read_text()
@@ -51,4 +51,4 @@ def read_when_there(path: Path, seconds: float = 60.0) -> str:
 
 def wait_until_gone(pids: list[int]) -> None:
     """Returns once none of the processes runs; TimeoutError if one goes on running."""
-    wait_until(lambda: not any(map(alive, pids)), seconds=30)
+    wait_until(lambda: not any(map(alive, pids)), seconds=300)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-START_SECONDS = 60.0
+START_SECONDS = 300.0
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Server:
     def kill(self) -> None:
         """`kill -9`: no clean-up, no last words."""
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=120)
 
 
 def cpu_seconds(pid: int) -> float:
@@ -99,4 +99,4 @@ def running(
     finally:
         if process.poll() is None:
             process.terminate()
-            process.wait(timeout=20)
+            process.wait(timeout=120)

@@ -35,7 +35,7 @@ def test_nothing_written_is_lost_or_doubled_by_a_kill(tmp_path: Path) -> None:
         answered.extend(row["answer"]["metadata"]["decision_id"] for row in rows)
 
     with running(home, CHURN_API__DECISION_LOG_SECONDS="0.1") as server:
-        with httpx.Client(base_url=server.url, timeout=20, trust_env=False) as client:
+        with httpx.Client(base_url=server.url, timeout=120, trust_env=False) as client:
             ask(client, 5)
         deadline = time.monotonic() + 60
         while len(logged(store)) < len(answered):  # not a time that the machine must keep
@@ -45,7 +45,7 @@ def test_nothing_written_is_lost_or_doubled_by_a_kill(tmp_path: Path) -> None:
     # An orderly end writes what waits, however long the interval is.
     with (
         running(home, CHURN_API__DECISION_LOG_SECONDS="3600") as server,
-        httpx.Client(base_url=server.url, timeout=20, trust_env=False) as client,
+        httpx.Client(base_url=server.url, timeout=120, trust_env=False) as client,
     ):
         ask(client, 5)
     assert sorted(logged(store)) == sorted(answered)

@@ -70,7 +70,7 @@ def check(answers: list[dict[str, Any]]) -> None:
 def test_one_by_one_and_in_a_batch(halved: Server, baseline: bool) -> None:
     """The rules leave the control group alone, too."""
     bodies = [customer | {"force_baseline": baseline} for customer in CUSTOMERS]
-    with httpx.Client(base_url=halved.url, timeout=20, trust_env=False) as client:
+    with httpx.Client(base_url=halved.url, timeout=120, trust_env=False) as client:
         alone = [] if baseline else [client.post("/predict", json=body).json() for body in bodies]
         batch = client.post("/predict/batch", json={"customers": bodies}).json()
     answers = [row["answer"] for row in batch["results"]]
@@ -95,7 +95,7 @@ def test_it_starts_and_ends_without_a_restart(home: Path) -> None:
         running(
             home, CHURN_EXPERIMENT__CONTROL_SHARE="0.5", CHURN_API__POLL_SECONDS="0.05"
         ) as server,
-        httpx.Client(base_url=server.url, timeout=20, trust_env=False) as client,
+        httpx.Client(base_url=server.url, timeout=120, trust_env=False) as client,
     ):
         before = client.post("/predict", json=wanted).json()
         assert "group" not in before["metadata"]

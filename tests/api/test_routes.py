@@ -37,7 +37,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     publish_predictions(home, tmp_path_factory.mktemp("predictions"))
     with (
         running(home, CHURN_API__REQUESTS_PER_SECOND="0", CHURN_API__MAX_BATCH_SIZE="50") as server,
-        httpx.Client(base_url=server.url, timeout=20) as session,
+        httpx.Client(base_url=server.url, timeout=120) as session,
     ):
         wait_for(server.url + "/campaign", server)
         yield session

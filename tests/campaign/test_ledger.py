@@ -99,7 +99,7 @@ def test_all_of_a_write_or_nothing(url: str) -> None:
     assert child.stdout is not None
     assert child.stdout.readline() == b"half\n"
     child.send_signal(signal.SIGKILL)
-    child.wait(timeout=20)
+    child.wait(timeout=120)
     child.stdout.close()
     assert ledger.record([event(f"k{i}") for i in range(100)]) == 100
     assert len(ledger.histories()["A1"].contacts) == 100

@@ -90,7 +90,7 @@ def test_killed_in_the_middle_of_a_hand_over(approved: str, churn: Churn, ready:
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(timeout=1)
         process.kill()
-        process.wait(timeout=20)
+        process.wait(timeout=120)
     ledger.close()
     assert contacts(ready) == []
 

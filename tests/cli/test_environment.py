@@ -72,7 +72,7 @@ def test_serve_looks_where_predict_looks(churn: Churn, home: Path, tmp_path: Pat
         answer = httpx.post(server.url + "/predict", json=SAMPLE_REQUEST, trust_env=False).json()
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=20)
+        process.wait(timeout=120)
     own = json.loads(churn("predict", "--sample").stdout)
     assert answer["metadata"]["release_id"] == own["metadata"]["release_id"]
 

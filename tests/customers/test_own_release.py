@@ -80,7 +80,7 @@ def server(home: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def client(server: Server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, timeout=20, trust_env=False) as session:
+    with httpx.Client(base_url=server.url, timeout=120, trust_env=False) as session:
         yield session
 
 
@@ -220,7 +220,7 @@ def test_releases_of_two_contracts_take_turns(company: Company, tmp_path: Path) 
         running(
             tmp_path / "home", CHURN_API__POLL_SECONDS="0.1", CHURN_API__REQUESTS_PER_SECOND="0"
         ) as server,
-        httpx.Client(base_url=server.url, timeout=20, trust_env=False) as client,
+        httpx.Client(base_url=server.url, timeout=120, trust_env=False) as client,
     ):
         for release_id, good, bad in (
             (first, SAMPLE_REQUEST, CUSTOMER),
