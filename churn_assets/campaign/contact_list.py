@@ -130,6 +130,7 @@ def _write(
         contract=engine.form.customers.contract_of(customer),
         local_time=when,
         services=engine.form.customers.services_of(customer),
+        subject=engine.form.customers.subject_of(customer),
     )
     writer, shield = engine.writer, engine.writer.shield
     message = writer.write(brief, seed=f"{contact['customer_id']}:{seed}")

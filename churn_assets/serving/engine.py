@@ -100,10 +100,6 @@ class RetentionEngine:
             folder / "messages", currency=messages.currency, offer_months=messages.offer_months
         )
         self.reviewed_writer = MessageWriter(self.writer.shield)
-        if self.form.schema is not None:
-            # The language model's briefs are the built-in contract's: it would speak of kinds of
-            # contracts and services that these customers don't have.
-            self.writer = self.reviewed_writer
         self.live_writer = self._load_live_writer(folder, messages)
         self._message_seed = message_seed(folder)
 
@@ -237,7 +233,8 @@ class RetentionEngine:
 
     def _load_live_writer(self, folder: Path, messages: ServedMessages) -> MessageWriter | None:
         """The language model itself, where the release was built with `live_generation`."""
-        if not messages.live_generation or self.form.schema is not None:
+        # Without a kind of contract there is no brief that the language model could write by.
+        if not messages.live_generation or not self.form.customers.knows_contracts:
             return None
         # By name: it imports torch, which a service that serves the bank must not even see.
         try:
@@ -272,6 +269,7 @@ class RetentionEngine:
             local_time=local_time,
             services=self.form.customers.services_of(row),
             tone=row["tone"],
+            subject=self.form.customers.subject_of(row),
         )
         return writer.write(brief, seed=f"{row['customer_id']}:{self._message_seed}")
 

@@ -23,9 +23,12 @@ SLOT_LENGTHS: Mapping[str, tuple[int, int]] = {
     "offer": (2, 3),
     "bill": (5, 12),
     "months": (7, 9),
+    "subject": (6, 40),
 }
+OF_OWN_CONTRACTS = "subject"
+"""The slot of words from a company's contract: in reviewed templates only, no model writes it."""
 SLOTS = tuple(SLOT_LENGTHS)
-SLOT_TOKENS = tuple(f"{{{slot}}}" for slot in SLOTS)
+SLOT_TOKENS = tuple(f"{{{slot}}}" for slot in SLOTS if slot != OF_OWN_CONTRACTS)
 _SLOT = re.compile(r"\{([^{}]*)\}")
 _JOINS_BEFORE = re.compile(r"[\w.,$]")
 _JOINS_AFTER = re.compile(r"\w")
@@ -65,7 +68,8 @@ def length_range(template: str) -> tuple[int, int]:
 def slot_values(brief: MessageBrief, *, currency: str, offer_months: int) -> dict[str, str]:
     """What each slot is filled with; units are part of the value, so that plurals are right.
 
-    A customer without a usable name, or with no month behind them, has no value for that slot.
+    A customer without a usable name, with no month behind them, or of whom the contract lets no
+    message speak, has no value for that slot.
     """
     first, month, months = MONTH_WORDS[brief.language]
     values = {
@@ -75,6 +79,8 @@ def slot_values(brief: MessageBrief, *, currency: str, offer_months: int) -> dic
     }
     if brief.name is not None:
         values["name"] = brief.name
+    if brief.subject is not None:
+        values[OF_OWN_CONTRACTS] = brief.subject
     if brief.tenure:
         values["tenure"] = first if brief.tenure == 1 else f"{brief.tenure} {months}"
     return values
