@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 from api.errors import RETRY, ApiError
+from churn_assets.customers.people import UNKNOWN_ZONES, CustomerZones
 from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.serving.decision_log.records import DecisionSink
 from churn_assets.serving.engine import RetentionEngine
@@ -32,12 +33,14 @@ class Serving(NamedTuple):
         baseline_forced: the kill switch is on for everybody.
         experiment: by which some customers are left alone.
         decisions: where decisions are recorded, or None.
+        zones: where customers live whose requests name no time zone.
     """
 
     engine: RetentionEngine
     baseline_forced: bool
     experiment: ExperimentConfig
     decisions: DecisionSink | None
+    zones: CustomerZones = UNKNOWN_ZONES
 
 
 class Batcher:
@@ -73,6 +76,7 @@ def _answer(
         force_baseline=serving.baseline_forced,
         experiment=serving.experiment,
         decisions=serving.decisions,
+        zones=serving.zones,
     )
     for (_, future), answer in zip(group, answers, strict=True):
         if future.done():  # its caller may have gone

@@ -115,7 +115,9 @@ def serving_of(request: Request) -> Serving:
     release = host.releases.held
     if release.loaded is None:
         raise ApiError(503, "not_ready", release.problem or "loading the release", headers=RETRY)
-    return Serving(release.loaded, host.switched_off, host.experiment, services.decisions)
+    return Serving(
+        release.loaded, host.switched_off, host.experiment, services.decisions, host.zones
+    )
 
 
 def book_of(request: Request) -> PredictionBook:

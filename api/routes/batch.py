@@ -56,6 +56,7 @@ async def predict_batch(batch: BatchRequest, request: Request) -> Response:
             services.host.switched_off,
             services.host.experiment,
             services.decisions,
+            services.host.zones,
         )
         for index, said in told.items():
             if row := answer["results"][index]["answer"]:

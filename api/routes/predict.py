@@ -65,4 +65,5 @@ def _generate(serving: Serving, host: EngineHost, customer: CustomerRequest) -> 
         force_baseline=host.switched_off,
         experiment=host.experiment,
         decisions=serving.decisions,
+        zones=serving.zones,
     )

@@ -141,6 +141,7 @@ def engine_asker() -> Iterator[Ask]:
 
     from churn_assets.campaign.contacts.known import complete_all
     from churn_assets.campaign.contacts.ledger import Ledger
+    from churn_assets.customers.people import people_file, read_zones
     from churn_assets.serving.bulk.batch import BatchRequest, answer_batch
     from churn_assets.serving.decision_log.writer import DecisionWriter
     from churn_assets.serving.engine import RetentionEngine
@@ -158,6 +159,7 @@ def engine_asker() -> Iterator[Ask]:
     )
 
     ledger = Ledger.open(settings.campaign.ledger.get_secret_value(), settings.home)
+    zones = read_zones(people_file(registry.store))
 
     def ask(customers: list[Any]) -> list[dict[str, Any]]:
         """As over HTTP, with the contact history from the ledger where a row has none."""
@@ -176,13 +178,16 @@ def engine_asker() -> Iterator[Ask]:
             except ValidationError as error:
                 return [{"answer": None, "errors": problems_of(error.errors())}]
             answer = engine.predict(
-                request, force_baseline=forced, experiment=running, decisions=decisions
+                request,
+                force_baseline=forced,
+                experiment=running,
+                decisions=decisions,
+                zones=zones,
             )
             return [{"answer": answer, "errors": []}]
         batch = BatchRequest(customers=customers)
-        rows: list[dict[str, Any]] = answer_batch(engine, batch, forced, running, decisions)[
-            "results"
-        ]
+        answered = answer_batch(engine, batch, forced, running, decisions, zones)
+        rows: list[dict[str, Any]] = answered["results"]
         return rows
 
     with closing(ledger), closing(decisions) if decisions else nullcontext():

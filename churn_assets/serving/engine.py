@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from churn_assets.customers.people import UNKNOWN_ZONES, CustomerZones
 from churn_assets.domain.experiment import CONTROL, ExperimentConfig, Group, group_of
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.config import GenerationConfig
@@ -60,6 +61,7 @@ class Options(TypedDict, total=False):
     exact: True leaves figures as they were computed, for comparing machines.
     experiment: by which some customers are left alone; None: nobody is.
     decisions: where the decisions are recorded; None: nowhere.
+    zones: where customers live whose requests name no time zone.
     """
 
     now: datetime | None
@@ -70,6 +72,7 @@ class Options(TypedDict, total=False):
     exact: bool
     experiment: ExperimentConfig | None
     decisions: DecisionSink | None
+    zones: CustomerZones
 
 
 class RetentionEngine:
@@ -95,6 +98,7 @@ class RetentionEngine:
         self.form: Form = load_form(folder)
         own_zone = self.form.schema.default_zone if self.form.schema else None
         self.default_time_zone = own_zone or default_time_zone
+        self._default_from = "contract" if own_zone else "settings"
         self.assessor = Assessor.load(folder)
         self.writer = MessageWriter.load(
             folder / "messages", currency=messages.currency, offer_months=messages.offer_months
@@ -165,6 +169,7 @@ class RetentionEngine:
         exact: bool = False,
         experiment: ExperimentConfig | None = None,
         decisions: DecisionSink | None = None,
+        zones: CustomerZones = UNKNOWN_ZONES,
     ) -> list[dict[str, Any] | Exception]:
         """`try_many`, but for what the pass over all of them raises."""
         rows = [self.form.row(request) for request in requests]
@@ -179,7 +184,8 @@ class RetentionEngine:
         for i, row in enumerate(rows):
             by = None if not with_message else self.reviewed_writer if baseline[i] else writer
             try:
-                answer = self._answer(row, figures, i, baseline[i], reasons[i], by, now)
+                zone = self._zone_of(row, zones)
+                answer = self._answer(row, figures, i, baseline[i], reasons[i], by, now, zone)
                 if groups:
                     answer["metadata"]["group"] = groups[i]
                 answers.append(answer)
@@ -198,11 +204,12 @@ class RetentionEngine:
         reasons: list[dict[str, Any]],
         writer: MessageWriter | None,
         now: datetime,
+        zone: dict[str, str],
     ) -> dict[str, Any]:
         """The i-th customer's answer; `writer` None writes no message."""
         decision, message, send_not_before = figures.decision(i), None, None
         if decision["contact"] and writer is not None:
-            local_time = now.astimezone(zone_info(row["time_zone"] or self.default_time_zone))
+            local_time = now.astimezone(zone_info(zone["name"]))
             message = self._write(writer, row, decision["offer_percentage"], local_time)
             send_not_before = self._send_not_before(message, local_time)
         metadata = figures.metadata(i) | {
@@ -214,6 +221,8 @@ class RetentionEngine:
             "message_source": message.source if message else None,
             "send_not_before": send_not_before,
         }
+        if message:
+            metadata["time_zone"] = zone
         if message and message.name_doubt:
             metadata |= {"name_used": False, "name_doubt": message.name_doubt}
         return {
@@ -222,6 +231,14 @@ class RetentionEngine:
             "safety": message.verdict.as_dict() if message else dict(SAFE),
             "metadata": metadata,
         }
+
+    def _zone_of(self, row: Mapping[str, Any], zones: CustomerZones) -> dict[str, str]:
+        """By whose clock quiet hours are judged, and who says so."""
+        if row["time_zone"]:
+            return {"name": row["time_zone"], "source": "request"}
+        if known := zones.of(row["customer_id"]):
+            return {"name": known, "source": "customer"}
+        return {"name": self.default_time_zone, "source": self._default_from}
 
     def _reasons(
         self, assessed: Assessments, rows: Sequence[Mapping[str, Any]]

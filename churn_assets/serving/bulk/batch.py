@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
+from churn_assets.customers.people import UNKNOWN_ZONES, CustomerZones
 from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.serving.decision_log.records import DecisionSink
 from churn_assets.serving.engine import RetentionEngine
@@ -63,6 +64,7 @@ def answer_batch(
     forced: bool,
     experiment: ExperimentConfig | None = None,
     decisions: DecisionSink | None = None,
+    zones: CustomerZones = UNKNOWN_ZONES,
 ) -> dict[str, Any]:
     """Validate each row, answer the valid ones together, and put everything back in order.
 
@@ -86,6 +88,7 @@ def answer_batch(
         explain=batch.with_reasons,
         experiment=experiment,
         decisions=decisions,
+        zones=zones,
     )
     answered = 0
     logged: set[str] = set()  # one line for each kind: a thousand rows may fail in one way

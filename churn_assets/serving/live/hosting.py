@@ -7,6 +7,8 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from churn_assets.customers.people import ASSET as ACTIVE
+from churn_assets.customers.people import UNKNOWN_ZONES, people_file, read_zones
 from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.release import experiment, kill_switch
 from churn_assets.release.bundle import ReleaseError
@@ -22,7 +24,7 @@ from churn_assets.serving.metrics import (
     RELEASE_LOADS,
     SERVING,
 )
-from churn_assets.storage.current import current_artifact
+from churn_assets.storage.current import asset_pointer, current_artifact
 from churn_assets.storage.protocol import ArtifactStore
 
 log = logging.getLogger(__name__)
@@ -39,6 +41,7 @@ class EngineHost:
         switched_off: so does `forced`, or the store's kill switch.
         switch_problem: why the switch can't be read, or None; it then counts as on.
         experiment: by which some customers are left alone, as it is in force.
+        zones: where customers live, as the current active customers' table says.
     """
 
     def __init__(
@@ -54,6 +57,9 @@ class EngineHost:
         self.switch_problem: str | None = None
         self.experiment = self._experiment_settings = experiment_settings or ExperimentConfig()
         self._experiment_problem: str | None = None
+        self.zones = UNKNOWN_ZONES
+        self._zones_seen: bytes | None = None
+        self._zones_problem: str | None = None
         self.releases = VersionWatcher(
             "release",
             self._find_release,
@@ -141,6 +147,22 @@ class EngineHost:
             SERVING.clear()
             SERVING.labels(release_id=self.engine.release_id).set(1)
         self.predictions.refresh()
+        self.look_at_zones()
+
+    def look_at_zones(self) -> None:
+        """Read where customers live; while that can't be read, it stays as it was."""
+        try:
+            pointer = self.store.read_pointer(asset_pointer(ACTIVE))
+            if pointer != self._zones_seen:
+                self.zones = read_zones(people_file(self.store))
+                self._zones_seen = pointer
+            self._zones_problem = None
+        except Exception as error:  # logged and counted; the next look comes
+            LOOKS_FAILED.labels("zones").inc()
+            problem = f"the customers' time zones can't be read: {error}"
+            if problem != self._zones_problem:
+                log.exception(problem)
+            self._zones_problem = problem
 
     def _find_release(self) -> Version:
         latest = ReleaseRegistry(self.store).latest()
