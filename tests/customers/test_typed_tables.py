@@ -105,7 +105,7 @@ def test_the_schema_is_read_back_as_written(tmp_path: Path) -> None:
     schema = schema_of(contract())
     schema.save(tmp_path)
     assert load_schema(tmp_path) == schema
-    (tmp_path / FILE).write_text('{"format": 2}')
+    (tmp_path / FILE).write_text('{"format": 3}')
     with pytest.raises(SchemaError, match=r"customers\.json"):
         load_schema(tmp_path)
 
