@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 from api.errors import RETRY, ApiError
+from churn_assets.customers.people import UNKNOWN_ZONES, CustomerZones
 from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.serving.decision_log.records import DecisionSink
 from churn_assets.serving.engine import RetentionEngine
@@ -33,6 +34,7 @@ class Serving(NamedTuple):
         experiment: by which some customers are left alone.
         decisions: where decisions are recorded, or None.
         budget_price: of a currency unit of discount; None: as the release has it.
+        zones: where customers live whose requests name no time zone.
     """
 
     engine: RetentionEngine
@@ -40,6 +42,7 @@ class Serving(NamedTuple):
     experiment: ExperimentConfig
     decisions: DecisionSink | None
     budget_price: float | None = None
+    zones: CustomerZones = UNKNOWN_ZONES
 
 
 class Batcher:
@@ -76,6 +79,7 @@ def _answer(
         experiment=serving.experiment,
         decisions=serving.decisions,
         budget_price=serving.budget_price,
+        zones=serving.zones,
     )
     for (_, future), answer in zip(group, answers, strict=True):
         if future.done():  # its caller may have gone

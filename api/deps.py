@@ -121,6 +121,7 @@ def serving_of(request: Request) -> Serving:
         host.experiment,
         services.decisions,
         host.price_for(release.loaded),
+        host.zones,
     )
 
 

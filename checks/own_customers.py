@@ -13,6 +13,8 @@ import dagster as dg
 
 from checks.attach import check_on
 from checks.predictors import Gate
+from churn_assets.customers.schema import load_schema
+from churn_assets.messages.shield.own_words import unfit_words
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.storage.protocol import Artifact
 
@@ -56,7 +58,9 @@ TABLES_HOLD = "the tables are what the contract says: `churn customers check` fi
 def _tables_hold_the_contract(store: StoreResource, history: Artifact) -> dg.AssetCheckResult:
     """`TABLES_HOLD`, as it was when they were read."""
     report = store.report(history)
-    found = report["problems"]
+    schema = load_schema(store.open().get(history))
+    said = {words.field: words.say for words in schema.messages} if schema else {}
+    found = [*report["problems"], *unfit_words(said)]
     return dg.AssetCheckResult(
         passed=not found,
         description="; ".join(found) or None,

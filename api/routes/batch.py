@@ -57,6 +57,7 @@ async def predict_batch(batch: BatchRequest, request: Request) -> Response:
             services.host.experiment,
             services.decisions,
             services.host.price_for(engine),
+            services.host.zones,
         )
         for index, said in told.items():
             if row := answer["results"][index]["answer"]:

@@ -66,4 +66,5 @@ def _generate(serving: Serving, host: EngineHost, customer: CustomerRequest) -> 
         experiment=host.experiment,
         decisions=serving.decisions,
         budget_price=serving.budget_price,
+        zones=serving.zones,
     )

@@ -52,7 +52,8 @@ class CampaignConfig(BaseModel):
         channels: name -> what it can do.
         rules: who may be contacted, where the customers' contract says nothing of it.
         people: a CSV or Parquet table with `customer_id` and any of `first_name`, `zone`,
-            `opt_out`, `consent` and `complained_on`; predictions hold no such things.
+            `language`, `opt_out`, `consent` and `complained_on`; predictions hold no such things.
+            What it says goes before what the customers' contract has of them.
         dialect: how the receiving system writes merge tags.
         name_tag: the merge field of the first name; empty: the dialect's usual one.
         max_age_hours: a plan older than this isn't handed over.

@@ -22,6 +22,7 @@ from churn_assets.campaign.config import Dialect
 from churn_assets.campaign.eligibility import NOBODY, Window
 from churn_assets.campaign.people import Person
 from churn_assets.messages.shield.brief import MessageBrief
+from churn_assets.messages.shield.language import served_language
 from churn_assets.messages.shield.slots import fill
 from churn_assets.messages.writing.writer import Message
 from churn_assets.serving.engine import RetentionEngine
@@ -37,6 +38,7 @@ LIST = pa.schema(
         ("send_not_before", pa.string()),
         ("send_not_after", pa.string()),
         ("zone", pa.string()),
+        ("language", pa.string()),
         ("message", pa.string()),
         ("message_filled", pa.string()),
         ("shield_passed", pa.bool_()),
@@ -99,6 +101,7 @@ def contact_rows(
                 "send_not_before": window.not_before.isoformat(),
                 "send_not_after": window.not_after.isoformat(),
                 "zone": person.zone or UNKNOWN_ZONE,
+                "language": _language(person),
                 "message": tagged,
                 "message_filled": message.text if person.first_name else None,
                 "shield_passed": message.verdict.passed,
@@ -110,6 +113,12 @@ def contact_rows(
             }
         )
     return rows
+
+
+def _language(person: Person) -> str:
+    """What the message is written in, and that it isn't the customer's where it isn't."""
+    language, is_missing = served_language(person.language)
+    return f"{language}: nothing is reviewed in {person.language}" if is_missing else language
 
 
 def _write(
@@ -130,6 +139,8 @@ def _write(
         contract=engine.form.customers.contract_of(customer),
         local_time=when,
         services=engine.form.customers.services_of(customer),
+        language=served_language(person.language)[0],
+        subject=engine.form.customers.subject_of(customer),
     )
     message = engine.writer.write(brief, seed=f"{contact['customer_id']}:{seed}")
     return message, fill(message.template, {**message.values, "name": tag})

@@ -1,10 +1,10 @@
-"""What predictions don't hold of customers: name, zone, opt-out, consent, complaint."""
+"""What predictions don't hold of customers: name, zone, language, opt-out, consent, complaint."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from churn_assets.campaign.errors import PeopleError
 
 YES = frozenset({"yes", "y", "true", "1"})
 NO = frozenset({"no", "n", "false", "0"})
-COLUMNS = ("first_name", "zone", "opt_out", "consent", "complained_on")
+COLUMNS = ("first_name", "zone", "language", "opt_out", "consent", "complained_on")
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Person:
 
     first_name: str | None = None
     zone: str | None = None
+    language: str | None = None
     opt_out: bool | None = None
     consent: bool | None = None
     complained_on: date | None = None
@@ -47,6 +48,23 @@ def read_people(path: Path) -> dict[str, Person]:
             people[customer] = _person(row)
         except ValueError as error:
             raise PeopleError(f"{path}: row {number}: {error}") from None
+    return people
+
+
+def known_people(own: Path | None, file: Path | None) -> dict[str, Person]:
+    """Everybody of whom something is known: by the contract's tables, and by a table of people,
+    whose cells go before.
+
+    Args:
+        own: of the active customers (`customers.people`). file: of the settings.
+
+    Raises:
+        PeopleError, OSError: as `read_people`.
+    """
+    people = read_people(own) if own else {}
+    for customer, told in (read_people(file) if file else {}).items():
+        said = {name: value for name, value in vars(told).items() if value is not None}
+        people[customer] = replace(people.get(customer, told), **said)
     return people
 
 
@@ -81,6 +99,7 @@ def _person(row: dict[str, Any]) -> Person:
     return Person(
         first_name=_text(row.get("first_name")),
         zone=zone,
+        language=_text(row.get("language")),
         opt_out=_flag("opt_out", row.get("opt_out")),
         consent=_flag("consent", row.get("consent")),
         complained_on=_date(row.get("complained_on")),

@@ -35,9 +35,10 @@ from churn_assets.campaign.contacts.ledger import (
 from churn_assets.campaign.decided import decisions_of
 from churn_assets.campaign.eligibility import NOBODY, RULES, Crowd, Terms, Window, eligible
 from churn_assets.campaign.errors import CampaignError
-from churn_assets.campaign.people import Person, read_ids, read_people
+from churn_assets.campaign.people import Person, known_people, read_ids
 from churn_assets.campaign.planning.plan import CONTACTS, Group, Plan, Planner, Sources
 from churn_assets.campaign.spending import followed_price
+from churn_assets.customers.people import people_file
 from churn_assets.domain.experiment import (
     CONTROL,
     ExperimentConfig,
@@ -352,7 +353,7 @@ class Campaigns:
         return pq.read_table(folder / "predictions.parquet")
 
     def _people(self) -> dict[str, Person]:
-        return read_people(self.config.people) if self.config.people else {}
+        return known_people(people_file(self.store), self.config.people)
 
     def _usable(self, plan_id: str | None, now: datetime) -> Plan:
         """An approved plan that is fresh enough to be sent."""

@@ -141,6 +141,7 @@ def engine_asker() -> Iterator[Ask]:
 
     from churn_assets.campaign.contacts.known import complete_all
     from churn_assets.campaign.contacts.ledger import Ledger
+    from churn_assets.customers.people import people_file, read_zones
     from churn_assets.serving.bulk.batch import BatchRequest, answer_batch
     from churn_assets.serving.decision_log.writer import DecisionWriter
     from churn_assets.serving.engine import RetentionEngine
@@ -159,6 +160,7 @@ def engine_asker() -> Iterator[Ask]:
     )
 
     ledger = Ledger.open(settings.campaign.ledger.get_secret_value(), settings.home)
+    zones = read_zones(people_file(registry.store))
 
     def ask(customers: list[Any]) -> list[dict[str, Any]]:
         """As over HTTP, with the contact history from the ledger where a row has none."""
@@ -182,10 +184,11 @@ def engine_asker() -> Iterator[Ask]:
                 experiment=running,
                 decisions=decisions,
                 budget_price=price,
+                zones=zones,
             )
             return [{"answer": answer, "errors": []}]
         batch = BatchRequest(customers=customers)
-        found = answer_batch(engine, batch, forced, running, decisions, price)
+        found = answer_batch(engine, batch, forced, running, decisions, price, zones)
         rows: list[dict[str, Any]] = found["results"]
         return rows
 

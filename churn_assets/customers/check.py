@@ -33,6 +33,7 @@ from churn_assets.customers.quality.report import (
     TableReport,
 )
 from churn_assets.customers.quality.workspace import one, workspace
+from churn_assets.customers.quality.zones import unknown_zones
 from churn_assets.customers.reading.dialect import Marks, worded
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.reading.table import ReadFile, read_table
@@ -115,10 +116,13 @@ class _Checking:
         if outcome:
             self._leaks(history, tables.history, outcome)
         self._value(history, monthly.monthly)
+        people = self.contract.people
+        self.report.problems += unknown_zones(self.connection, history, people)
         if tables.active is None:
             return
         active = self._judged("active", tables.active, customer_columns(self.contract, False), key)
         self._reported(active, tables.active, None)
+        self.report.problems += unknown_zones(self.connection, active, people)
         self._drift(history, active)
         if identity.id and outcome and not identity.snapshot:
             self._still_active(history, active, identity.id, outcome)

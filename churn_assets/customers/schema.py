@@ -23,6 +23,7 @@ from churn_assets.customers.contract.features import NO, YES, Kind
 from churn_assets.domain.contracts import SERVICES, Contract, Service
 
 FILE = "customers.json"
+DAYS_OF_A_MONTH = 30  # of a horizon, as the decision environment's periods have them
 TENURE, MONTHLY = "tenure", "monthly_charges"
 
 
@@ -132,6 +133,7 @@ class CustomerSchema(BaseModel):
         tenure: months, likewise; None where the contract has the date since when: a request then
             gives `tenure` itself.
         currency: of the monthly value.
+        format: 1 took the horizon for a period of the decision environment, however long.
         horizon_months: within which time they leave.
         default_zone: where a customer's time zone is unknown; None: the server's.
         id_column, name_column: of the company's tables; None where they have none.
@@ -141,7 +143,7 @@ class CustomerSchema(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 2
     contract: str
     fields: tuple[CustomerField, ...]
     monthly: str
@@ -153,6 +155,11 @@ class CustomerSchema(BaseModel):
     name_column: str | None = None
     accepted: tuple[CustomerField, ...] = ()
     messages: tuple[FieldWords, ...] = ()
+
+    @property
+    def horizon_days(self) -> float | None:
+        """Days in which leaving counts in the risk; None: it is taken for that of a period."""
+        return None if self.format == 1 else DAYS_OF_A_MONTH * self.horizon_months
 
     @property
     def features(self) -> tuple[CustomerField, ...]:

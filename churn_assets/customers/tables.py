@@ -26,9 +26,11 @@ from churn_assets.customers.check import Told, check, quiet
 from churn_assets.customers.contract.expression import to_sql
 from churn_assets.customers.contract.model import Contract, CustomerPart
 from churn_assets.customers.fields import schema_of
+from churn_assets.customers.people import PEOPLE as PEOPLE
 from churn_assets.customers.quality.columns import text
 from churn_assets.customers.quality.judging import USED, Judged
 from churn_assets.customers.quality.report import QualityReport
+from churn_assets.customers.quality.zones import zone_of
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.schema import MONTHLY, TENURE, CustomerSchema, load_schema
 from churn_assets.datasets.errors import DataError
@@ -40,7 +42,6 @@ from churn_assets.domain.splits import SPLITS
 LABEL, SNAPSHOT = "churn", "snapshot"
 LEAST_OF_A_KIND = 30
 """Customers who left, and who stayed, without whom neither splits nor folds hold both."""
-PEOPLE = "people/people.parquet"
 DAYS_OF_A_MONTH = 365.25 / 12
 
 
@@ -196,10 +197,11 @@ def _people(contract: Contract, judged: Judged) -> Iterator[tuple[str, str]]:
     for name, column in (
         ("first_name", people.first_name),
         ("language", people.language),
-        ("zone", people.zone),
     ):
         if column:
             yield name, judged.value(column, "people")
+    if people.zone:
+        yield "zone", zone_of(people, judged)
     for name, use, flag in (
         ("opt_out", "opt-out", contact.opt_out),
         ("consent", "consent", contact.consent),

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from churn_assets.customers.schema import load_schema
 from churn_assets.decision.config import PRESETS, RuleSettings, WorldSettings
 from churn_assets.decision.exact.pareto import ParetoCurve, curve_around, pareto_curve, solve_budget
 from churn_assets.decision.exact.policy_value import evaluate, summarise
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.groups import Groups
+from churn_assets.decision.mdp.horizon import risk_of_a_period
 from churn_assets.decision.policy import save_rule
 from churn_assets.decision.rules.tuning import tuned_baselines
 from churn_assets.domain.splits import SPLITS
@@ -45,6 +47,8 @@ def run_environment(
     risk = RiskScorer.load(inputs["risk_model"])
     accept = AcceptScorer.load(inputs["accept_model"])
     known = read_out_of_fold(inputs["risk_model"])
+    schema = load_schema(inputs["active_customers"])
+    horizon, period = schema and schema.horizon_days, config.environment.period_days
     report: dict[str, Any] = {"preset": config.preset, "params": config.environment.model_dump()}
     for split in SPLITS:
         table = pd.read_parquet(inputs["active_customers"] / f"{split}.parquet")
@@ -53,6 +57,7 @@ def run_environment(
         rows = [{str(name): cell for name, cell in record.items()} for record in records]
         begun = [at_start_of_period(row) for row in rows]
         scored = out_of_fold_first(rows, risk.predict(rows), known)
+        scored = risk_of_a_period(scored, horizon, period)
         worth = value > 0  # who pays nothing has nothing that could be retained
         customers = Customers(scored[worth], accept.predict(begun)[worth], value[worth])
         customers.save(out / f"{split}.safetensors")

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from churn_assets.customers.schema import load_schema
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.mdp.actions import LONGEST_DELAY, Decisions, Policy
 from churn_assets.decision.mdp.dynamics import risk_shift
 from churn_assets.decision.mdp.exploration import NONE, Exploration, explore, possible
+from churn_assets.decision.mdp.horizon import risk_of_a_period
 from churn_assets.decision.mdp.observation import ACCEPT, ANSWER_FIELDS, RISK, Answers, build_states
 from churn_assets.decision.mdp.outcomes import Outcomes, decision_outcomes
 from churn_assets.decision.policy import at_price, load_params, load_policy, price_of
@@ -93,23 +95,27 @@ class Assessor:
         policy: Policy,
         baseline: Policy,
         params: EnvironmentParams,
+        horizon_days: float | None = None,
     ) -> None:
         self.risk = risk
         self.accept = accept
         self.policy = policy
         self.baseline = baseline
         self.params = params
+        self.horizon_days = horizon_days
         self.reasons = (*risk.feature_names, *ANSWER_FIELDS.values())
 
     @classmethod
     def load(cls, folder: Path) -> Assessor:
         """From a release folder's components; raises what the loaders raise, naming the file."""
+        schema = load_schema(folder)
         return cls(
             RiskScorer.load(folder / "risk"),
             AcceptScorer.load(folder / "accept"),
             load_policy(folder / "policy"),
             load_policy(folder / "baseline"),
             load_params(folder / "policy"),
+            schema.horizon_days if schema else None,
         )
 
     def assess(
@@ -148,6 +154,7 @@ class Assessor:
         else:
             risk = self.risk.predict(rows)
         risk = out_of_fold_first(rows, risk, known_risk or {})
+        risk = risk_of_a_period(risk, self.horizon_days, self.params.period_days)
         states = build_states(
             risk,
             self.accept.predict([at_start_of_period(row) for row in rows]),

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from churn_assets.customers.people import UNKNOWN_ZONES, CustomerZones
 from churn_assets.domain.experiment import CONTROL, ExperimentConfig, Group, group_of
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.config import GenerationConfig
@@ -63,6 +64,7 @@ class Options(TypedDict, total=False):
         None: neither.
     decisions: where the decisions are recorded; None: nowhere.
     budget_price: of a currency unit of discount; None: as the release has it.
+    zones: where customers live whose requests name no time zone.
     """
 
     now: datetime | None
@@ -74,6 +76,7 @@ class Options(TypedDict, total=False):
     experiment: ExperimentConfig | None
     decisions: DecisionSink | None
     budget_price: float | None
+    zones: CustomerZones
 
 
 class RetentionEngine:
@@ -99,15 +102,12 @@ class RetentionEngine:
         self.form: Form = load_form(folder)
         own_zone = self.form.schema.default_zone if self.form.schema else None
         self.default_time_zone = own_zone or default_time_zone
+        self._default_from = "contract" if own_zone else "settings"
         self.assessor = Assessor.load(folder)
         self._priced: tuple[float | None, Assessor] = (None, self.assessor)  # replaced whole
         renderer = Renderer(messages.currency, messages.offer_months)
         self.writer = MessageWriter.load(folder / "messages", renderer)
         self.reviewed_writer = MessageWriter(self.writer.shield, renderer)
-        if self.form.schema is not None:
-            # The language model's briefs are the built-in contract's: it would speak of kinds of
-            # contracts and services that these customers don't have.
-            self.writer = self.reviewed_writer
         self.live_writer = self._load_live_writer(folder, messages)
         self._message_seed = message_seed(folder)
 
@@ -174,6 +174,7 @@ class RetentionEngine:
         experiment: ExperimentConfig | None = None,
         decisions: DecisionSink | None = None,
         budget_price: float | None = None,
+        zones: CustomerZones = UNKNOWN_ZONES,
     ) -> list[dict[str, Any] | Exception]:
         """`try_many`, but for what the pass over all of them raises."""
         rows = [self.form.row(request) for request in requests]
@@ -190,7 +191,8 @@ class RetentionEngine:
         for i, row in enumerate(rows):
             by = None if not with_message else self.reviewed_writer if baseline[i] else writer
             try:
-                answer = self._answer(row, figures, i, baseline[i], reasons[i], by, now)
+                zone = self._zone_of(row, zones)
+                answer = self._answer(row, figures, i, baseline[i], reasons[i], by, now, zone)
                 if groups:
                     answer["metadata"]["group"] = groups[i]
                 if assessor is not self.assessor and not baseline[i]:
@@ -221,11 +223,12 @@ class RetentionEngine:
         reasons: list[dict[str, Any]],
         writer: MessageWriter | None,
         now: datetime,
+        zone: dict[str, str],
     ) -> dict[str, Any]:
         """The i-th customer's answer; `writer` None writes no message."""
         decision, message, send_not_before = figures.decision(i), None, None
         if decision["contact"] and writer is not None:
-            local_time = now.astimezone(zone_info(row["time_zone"] or self.default_time_zone))
+            local_time = now.astimezone(zone_info(zone["name"]))
             message = self._write(writer, row, decision["offer_percentage"], local_time)
             send_not_before = self._send_not_before(message, local_time)
         metadata = figures.metadata(i) | {
@@ -237,6 +240,8 @@ class RetentionEngine:
             "message_source": message.source if message else None,
             "send_not_before": send_not_before,
         }
+        if message:
+            metadata["time_zone"] = zone
         if message and message.name_doubt:
             metadata |= {"name_used": False, "name_doubt": message.name_doubt}
         return {
@@ -245,6 +250,14 @@ class RetentionEngine:
             "safety": message.verdict.as_dict() if message else dict(SAFE),
             "metadata": metadata,
         }
+
+    def _zone_of(self, row: Mapping[str, Any], zones: CustomerZones) -> dict[str, str]:
+        """By whose clock quiet hours are judged, and who says so."""
+        if row["time_zone"]:
+            return {"name": row["time_zone"], "source": "request"}
+        if known := zones.of(row["customer_id"]):
+            return {"name": known, "source": "customer"}
+        return {"name": self.default_time_zone, "source": self._default_from}
 
     def _reasons(
         self, assessed: Assessments, rows: Sequence[Mapping[str, Any]]
@@ -256,7 +269,8 @@ class RetentionEngine:
 
     def _load_live_writer(self, folder: Path, messages: ServedMessages) -> MessageWriter | None:
         """The language model itself, where the release was built with `live_generation`."""
-        if not messages.live_generation or self.form.schema is not None:
+        # Without a kind of contract there is no brief that the language model could write by.
+        if not messages.live_generation or not self.form.customers.knows_contracts:
             return None
         # By name: it imports torch, which a service that serves the bank must not even see.
         try:
@@ -291,6 +305,7 @@ class RetentionEngine:
             local_time=local_time,
             services=self.form.customers.services_of(row),
             tone=row["tone"],
+            subject=self.form.customers.subject_of(row),
         )
         return writer.write(brief, seed=f"{row['customer_id']}:{self._message_seed}")
 

@@ -116,6 +116,17 @@ class ContactHistory(BaseModel):
     opted_out: bool = Field(description="the ledger holds an opt-out", examples=[False])
 
 
+class TimeZoneUsed(BaseModel):
+    """By whose clock the message's quiet hours were judged."""
+
+    name: str = Field(description="IANA zone", examples=["Europe/Lisbon"])
+    source: Literal["request", "customer", "contract", "settings"] = Field(
+        description="who says so: the request, the customers' table, the contract's default zone, "
+        "or the service's",
+        examples=["contract"],
+    )
+
+
 class Metadata(BaseModel):
     """The figures behind the decision, and what made it."""
 
@@ -147,6 +158,11 @@ class Metadata(BaseModel):
     send_not_before: str | None = Field(
         description="local time at which quiet hours end, when the message must wait for it",
         examples=["2026-01-15T08:00:00-05:00"],
+    )
+    time_zone: TimeZoneUsed | None = Field(
+        None,
+        description="present only with a message: the zone whose quiet hours hold",
+        examples=[{"name": "Europe/Lisbon", "source": "contract"}],
     )
     decision_id: str | None = Field(
         None,

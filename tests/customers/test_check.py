@@ -327,3 +327,17 @@ def test_the_examples_hold_on_the_real_tables(
     report = check(load_contract(file), places, tmp_path / "refused")
     assert (report.rows, report.refused, report.leaks, report.problems) == (rows, 0, [], [])
     assert (report.tables[0].used, report.tables[0].positives) == (used, positives)
+
+
+def test_a_region_that_is_no_zone_is_a_problem(checked: Checked, tmp_path: Path) -> None:
+    """Quiet hours would be those of somewhere else, and nobody would know."""
+    rows = [row | {"Region": "Azores" if i % 3 else ""} for i, row in enumerate(made_rows(300))]
+    (tmp_path / "history.csv").write_text(as_csv(rows), encoding="utf-8")
+    unsaid = CONTRACT + "people: {zone: Region}\n"
+    [problem] = checked(unsaid).problems
+    assert problem == (
+        "history: Region: 'Azores' is no time zone (200 rows): "
+        "say people.zones: {Azores: Europe/Madrid} or the like"
+    )
+    said = CONTRACT + "people: {zone: Region, zones: {Azores: Atlantic/Azores}}\n"
+    assert checked(said).problems == []

@@ -120,3 +120,56 @@ def test_an_expression_is_nothing_but_sums(text: str) -> None:
     """It comes from a file: it must not run code."""
     with pytest.raises(ValueError, match="no sum of"):
         columns_of(text)
+
+
+@pytest.mark.parametrize(
+    ("added", "said"),
+    [
+        ("messages: {Seats: {say: {a: your seat}}}", "messages speak of 'Seats', which is no"),
+        ("messages: {Plan: {say: {Gold: your gold plan}}}", "messages.Plan: 'Gold' is none of"),
+        ("messages: {Paperless: {say: {1: your mail}}}", "messages.Paperless: write yes or no"),
+        ("messages: {Plan: {say: {Plus: Plus plan}}}", "messages.Plan.say.Plus: string should"),
+        ("messages: {Plan: {contract: {Plus: Weekly}}}", "messages.Plan.contract.Plus: input"),
+        ("messages: {Plan: {service: internet}}", "messages.Plan: service and cells go together"),
+        ("messages: {Plan: {}}", "messages.Plan: needs say, contract, or service"),
+        ("accepted: {Seats: {kind: number}}", "accepted: 'Seats' isn't left out"),
+    ],
+)
+def test_what_messages_may_say_is_held_to_the_features(
+    tmp_path: Path, added: str, said: str
+) -> None:
+    """A word for a cell that there is none of would never be said, and nobody would know why."""
+    [problem] = problems(tmp_path, CONTRACT + added + "\n")
+    assert said in problem
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ("repeats: {column: Seats}", "features.Plan.repeats: 'Seats' is no feature"),
+        ("repeats: {column: Paperless, when: maybe, says: Max}", "features.Plan.repeats: write"),
+        ("repeats: {column: Paperless, when: 'no'}", "features.Plan.repeats: when and says go"),
+        ("codes: [Max, Plus]", "features.Plan: codes has to have the same words as levels"),
+        ("aliases: {Maximum: Most}", "features.Plan: aliases: 'Most' is none of the levels"),
+        ("shown: {Most: best}", "features.Plan: shown: 'Most' is none of the levels"),
+        ("example: Most", "features.Plan: 'Most' is none of the levels"),
+        ("billed: true", "features.Plan: range, unit and billed are a number's"),
+    ],
+)
+def test_what_a_feature_says_of_itself_fits(tmp_path: Path, changed: str, said: str) -> None:
+    """Typing errors in the parts that speak of other columns or of levels."""
+    levels = "levels: [Basic, Plus, Max]"
+    assert levels in CONTRACT
+    [problem] = problems(tmp_path, CONTRACT.replace(levels, f"{levels}, {changed}"))
+    assert said in problem
+
+
+def test_lines_may_be_shared_by_an_anchor(tmp_path: Path) -> None:
+    """Ten columns of one kind are written once."""
+    file = tmp_path / "customers.yaml"
+    written = CONTRACT.replace("  Plan: {", "  Plan: &plan {").replace(
+        "  Paperless:", "  Extra: {<<: *plan, label: extra}\n  Paperless:"
+    )
+    file.write_text(written, encoding="utf-8")
+    features = load_contract(file).features
+    assert (features["Extra"].label, features["Extra"].levels) == ("extra", features["Plan"].levels)

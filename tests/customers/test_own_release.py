@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from churn_assets.customers.people import PEOPLE
 from churn_assets.predictors.scoring.features import encode
 from churn_assets.predictors.scoring.held_out import read_out_of_fold
 from churn_assets.predictors.scoring.scorers import RiskScorer
@@ -25,7 +28,7 @@ from churn_assets.serving.bulk.scoring import run as run_predictions
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.golden import check_golden
 from churn_assets.serving.schemas import SAMPLE_REQUEST
-from churn_assets.storage.current import asset_pointer
+from churn_assets.storage.current import asset_pointer, current_artifact
 from churn_assets.storage.local import LocalArtifactStore
 from tests.api.conftest import publish_small_release
 from tests.api.server import Server, running, wait_for
@@ -66,8 +69,14 @@ def home(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     report = run_predictions(inputs, out, ScoringConfig(batch_rows=100))
     (out / "report.json").write_text(json.dumps(report))
-    artifact = store.put("predictions", out)
-    store.write_pointer(asset_pointer("predictions"), artifact.model_dump_json().encode())
+    active = out.parent / "active"
+    shutil.copytree(company.root / "active", active)
+    (active / PEOPLE).parent.mkdir()
+    lives = {"customer_id": ["A10001", "A10002"], "zone": ["Asia/Tokyo", None]}
+    pd.DataFrame(lives).to_parquet(active / PEOPLE)
+    for name, folder in (("predictions", out), ("active_customers", active)):
+        artifact = store.put(name, folder)
+        store.write_pointer(asset_pointer(name), artifact.model_dump_json().encode())
     return home
 
 
@@ -103,6 +112,44 @@ def test_a_customer_of_the_company_gets_an_answer(client: httpx.Client) -> None:
     texts = {reason["feature"]: reason["text"] for reason in found["metadata"]["reasons"]}
     assert texts["months"].startswith("Tenure: 7 months; ")
     assert texts.keys() <= {"plan", "months", "monthly_fee", "calls", "paperless"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "zone", "source"),
+    [
+        ({}, "Asia/Tokyo", "customer"),
+        ({"time_zone": "Europe/Lisbon"}, "Europe/Lisbon", "request"),
+        ({"customer_id": "A10002"}, "America/New_York", "settings"),
+        ({"customer_id": "new"}, "America/New_York", "settings"),
+    ],
+)
+def test_the_answer_says_whose_clock_was_used(
+    client: httpx.Client, changes: dict[str, str], zone: str, source: str
+) -> None:
+    """Quiet hours are the customer's: the request's word goes before the company's table, and that
+    before a default. One by one and in a batch."""
+    wait_for_zones(client)
+    answer = ask(client, **changes).json()
+    assert answer["message"]
+    assert answer["metadata"]["time_zone"] == {"name": zone, "source": source}
+    body = {"customers": [CUSTOMER | changes]}
+    [row] = client.post("/predict/batch", json=body).json()["results"]
+    assert row["answer"]["metadata"]["time_zone"] == {"name": zone, "source": source}
+
+
+def wait_for_zones(client: httpx.Client) -> None:
+    """Returns once the service has read the company's table of people."""
+    deadline = time.monotonic() + 60
+    while ask(client).json()["metadata"]["time_zone"]["source"] != "customer":
+        assert time.monotonic() < deadline, "the service doesn't read the table of people"
+
+
+def test_no_prediction_holds_a_zone(home: Path) -> None:
+    """It is personal: it lies in the table of people, and nowhere that is handed on."""
+    store = LocalArtifactStore(home / "store")
+    folder = store.get(current_artifact(store, "predictions"))
+    assert "zone" not in " ".join(pq.read_schema(folder / "predictions.parquet").names)
+    assert b"Asia/Tokyo" not in (folder / "predictions.parquet").read_bytes()
 
 
 def test_who_came_lately_is_at_greater_risk(client: httpx.Client) -> None:
@@ -178,7 +225,8 @@ def test_only_active_customers_are_predicted_with_risk_out_of_fold(
     known = read_out_of_fold(company.root / "risk")
     for customer in page["customers"]:
         assert not stayed.loc[customer["customer_id"], "churn"]
-        assert customer["churn_risk"] == pytest.approx(known[customer["customer_id"]], abs=1e-4)
+        month = 1 - (1 - known[customer["customer_id"]]) ** (1 / 3)  # of a horizon of three
+        assert customer["churn_risk"] == pytest.approx(month, abs=1e-4)
         assert customer["features"]["monthly_charges"] == customer["features"]["monthly_fee"]
     scorer = RiskScorer.load(company.root / "risk")
     rows = pq.read_table(company.root / "active" / "train.parquet").to_pylist()

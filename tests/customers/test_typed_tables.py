@@ -11,6 +11,7 @@ from churn_assets.customers.contract.expression import evaluate
 from churn_assets.customers.contract.model import Contract, ContractError, load_contract
 from churn_assets.customers.contract.yaml_lines import Document
 from churn_assets.customers.fields import field_name, schema_of
+from churn_assets.customers.people import read_zones
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.schema import FILE, SchemaError, load_schema
 from churn_assets.customers.tables import PEOPLE, write_active, write_history
@@ -104,7 +105,7 @@ def test_the_schema_is_read_back_as_written(tmp_path: Path) -> None:
     schema = schema_of(contract())
     schema.save(tmp_path)
     assert load_schema(tmp_path) == schema
-    (tmp_path / FILE).write_text('{"format": 2}')
+    (tmp_path / FILE).write_text('{"format": 3}')
     with pytest.raises(SchemaError, match=r"customers\.json"):
         load_schema(tmp_path)
 
@@ -157,6 +158,24 @@ def test_people_lie_apart(tmp_path: Path) -> None:
         if row["Account"] in told.index:
             assert told.loc[row["Account"], "first_name"] == f"Ana{i}"
             assert told.loc[row["Account"], "opt_out"] == bool(i % 2)
+
+
+def test_regions_are_zones(tmp_path: Path) -> None:
+    """A company knows where its customers live, by names of its own: the contract says which zone
+    that is; a zone's own name needs no saying, and nobody's is guessed."""
+    cells = ("Mainland", " azores", "europe/madrid", "")
+    rows = [row | {"Region": cells[i % 4]} for i, row in enumerate(made_rows(300))]
+    zones = {"Mainland": "Europe/Lisbon", "Azores": "Atlantic/Azores"}
+    written(tmp_path, contract(people={"zone": "Region", "zones": zones}), rows)
+    told = pd.read_parquet(tmp_path / "active" / PEOPLE).set_index("customer_id")["zone"]
+    expected = ("Europe/Lisbon", "Atlantic/Azores", "Europe/Madrid", None)
+    for i, row in enumerate(rows):
+        if row["Account"] in told.index:
+            found = told[row["Account"]]
+            assert (None if pd.isna(found) else found) == expected[i % 4]
+    known = read_zones(tmp_path / "active" / PEOPLE)
+    assert len(known) == int(told.notna().sum())
+    assert known.of("nobody") is None
 
 
 def test_snapshots_of_a_customer_stay_on_one_side(tmp_path: Path) -> None:

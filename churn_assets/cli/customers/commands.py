@@ -73,6 +73,7 @@ def check(
     from churn_assets.cli.customers.report import show_report
     from churn_assets.customers.check import check as look
     from churn_assets.customers.contract.model import BUILT_IN, load_contract
+    from churn_assets.messages.shield.own_words import unfit_words
 
     settings = load_settings()
     path = contract or settings.customers or BUILT_IN
@@ -80,6 +81,7 @@ def check(
     folder = refused or settings.home / "customers" / _file_name(agreed.name)
     with _bar() as told:
         report = look(agreed, _places(settings, path.absolute().parent), folder, told)
+    report.problems += unfit_words({name: words.say for name, words in agreed.messages.items()})
     if as_json:
         typer.echo(json.dumps(report.as_json(), indent=2, ensure_ascii=False))
     else:

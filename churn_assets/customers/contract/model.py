@@ -43,6 +43,9 @@ def _known_zone(zone: str) -> str:
     return zone
 
 
+Zone = Annotated[str, AfterValidator(_known_zone)]
+
+
 class YesNo(Part):
     """A column of two meanings.
 
@@ -146,14 +149,16 @@ class People(Part):
     """What is needed to address somebody; never stored in predictions.
 
     Attributes:
-        first_name, language, zone: columns.
+        first_name, language, zone: columns; `zone` has time zones, or regions of the company's.
+        zones: region, as a cell has it -> its time zone.
         default_zone: where the zone of somebody is unknown.
     """
 
     first_name: str | None = None
     language: str | None = None
     zone: str | None = None
-    default_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    zones: dict[str, Zone] = Field(default_factory=dict)
+    default_zone: Zone = "UTC"
 
 
 class Contact(Part):

@@ -2,7 +2,8 @@
 
 `reviewed.json` (English) and `reviewed.es.json` (Spanish) are written and read by people. Every one
 passes the shield for every customer of its tenure band and tone, whatever the name, bill and
-services; a test holds that.
+services; a test holds that. `subject.json` has those that speak of what a company's contract has
+words for.
 """
 
 from __future__ import annotations
@@ -40,6 +41,24 @@ def reviewed_for(
 ) -> tuple[str, ...]:
     """The reviewed templates for an offer (percent), tenure band and tone; at least two."""
     return _table(language)["with_offer" if offer else "without_offer"][band][tone]
+
+
+@cache
+def _of_subjects() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+    """with_offer | without_offer -> tone -> templates that speak of the brief's subject."""
+    raw = json.loads(Path(__file__).with_name("subject.json").read_text(encoding="utf-8"))
+    return {
+        kind: {tone: tuple(templates) for tone, templates in tones.items()}
+        for kind, tones in raw.items()
+    }
+
+
+def subject_templates(brief: MessageBrief) -> tuple[str, ...]:
+    """The reviewed templates that speak of the brief's subject; none where it has none, or in
+    another language than a contract's words."""
+    if brief.subject is None or brief.language != "en":
+        return ()
+    return _of_subjects()["with_offer" if brief.offer_percentage else "without_offer"][brief.tone]
 
 
 def reviewed_templates(brief: MessageBrief) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ TONES: tuple[Tone, ...] = get_args(Tone)
 TENURE_BANDS: tuple[TenureBand, ...] = get_args(TenureBand)
 MAX_TENURE = 1200
 MAX_CHARGES = 99_999.99
+MAX_SUBJECT = 40
 
 
 def tenure_band(tenure: int) -> TenureBand:
@@ -37,7 +38,8 @@ class MessageBrief:
     (0..99,999.99), local_time aware and in the customer's zone. Raises ValueError that names
     the field. `name` may be any text; it is kept as `read_name` has it, and when that leaves it out
     it is None and `name_doubt` says why. A `contract` of None is of none of these kinds: no message
-    may speak of it.
+    may speak of it. `subject` is what a company's contract calls something of the customer's (at
+    most 40 characters), as in "your fiber connection"; the shield judges its words as well.
     """
 
     name: str | None
@@ -49,6 +51,7 @@ class MessageBrief:
     services: tuple[Service, ...] = ()
     tone: Tone = "warm"
     language: Language = "en"
+    subject: str | None = None
     name_doubt: str | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -71,6 +74,8 @@ class MessageBrief:
                 raise ValueError(f"{what} must be one of {known}, not {value!r}")
         if unknown := set(self.services) - set(SERVICES):
             raise ValueError(f"services has unknown categories {sorted(unknown)}")
+        if self.subject is not None and not 0 < len(self.subject) <= MAX_SUBJECT:
+            raise ValueError(f"subject must have 1 to {MAX_SUBJECT} characters")
         if self.local_time.tzinfo is None:
             raise ValueError("local_time needs a time zone (the customer's)")
 

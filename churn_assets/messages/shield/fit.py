@@ -37,10 +37,18 @@ class Facts:
     services: tuple[Service, ...]
     band: TenureBand
     tone: Tone
+    has_subject: bool = False
 
     @classmethod
     def of(cls, brief: MessageBrief) -> Facts:
-        return cls(brief.offer_percentage, brief.contract, brief.services, brief.band, brief.tone)
+        return cls(
+            brief.offer_percentage,
+            brief.contract,
+            brief.services,
+            brief.band,
+            brief.tone,
+            brief.subject is not None,
+        )
 
 
 class Lexicon(Generic[Kind]):

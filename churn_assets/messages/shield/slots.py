@@ -22,9 +22,12 @@ SLOT_LENGTHS: Mapping[str, tuple[int, int]] = {
     "offer": (2, 3),
     "bill": (5, 12),
     "months": (7, 9),
+    "subject": (6, 40),
 }
+OF_OWN_CONTRACTS = "subject"
+"""The slot of words from a company's contract: in reviewed templates only, no model writes it."""
 SLOTS = tuple(SLOT_LENGTHS)
-SLOT_TOKENS = tuple(f"{{{slot}}}" for slot in SLOTS)
+SLOT_TOKENS = tuple(f"{{{slot}}}" for slot in SLOTS if slot != OF_OWN_CONTRACTS)
 _SLOT = re.compile(r"\{([^{}]*)\}")
 _JOINS_BEFORE = re.compile(r"[\w.,$]")
 _JOINS_AFTER = re.compile(r"\w")

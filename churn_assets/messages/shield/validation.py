@@ -29,6 +29,7 @@ from churn_assets.messages.shield.slots import (
     MARK,
     MARKS,
     MONTH_WORDS,
+    OF_OWN_CONTRACTS,
     SLOT_LENGTHS,
     context_pattern,
     has_stray_brace,
@@ -146,6 +147,10 @@ class Shield:
         masked = mask_slots(template[:MOST_CHARACTERS], MARK)
         return self._fit.gives_a_reason(skeleton(masked, self.rules.confusables), facts)
 
+    def check_subject(self, subject: str) -> Verdict:
+        """Whether a company's words for something of a customer's may stand in a message."""
+        return Verdict.of(self._subject_violations(subject))
+
     def check_text(self, text: str, brief: MessageBrief, values: Mapping[str, str]) -> Verdict:
         """Whether the filled text may be sent to this customer at `brief.local_time`.
 
@@ -161,7 +166,8 @@ class Shield:
             yield "invalid_length"
             return
         slots = slots_in(template)
-        if has_stray_brace(template) or not set(slots) <= SLOT_LENGTHS.keys():
+        known = SLOT_LENGTHS.keys() - (() if facts.has_subject else {OF_OWN_CONTRACTS})
+        if has_stray_brace(template) or not set(slots) <= known:
             yield "unknown_slot"
             return
         if len(set(slots)) < len(slots):
@@ -203,6 +209,10 @@ class Shield:
         name = brief.name
         if name and self._may_complete_a_phrase(name) and self._banned_in_names.finds(text):
             yield "banned_phrase"
+        if brief.subject and standing_alone(brief.subject, text):
+            yield from self._subject_violations(brief.subject)
+            if self._banned_in_names.finds(text):  # masked, it would hide half of a phrase
+                yield "banned_phrase"
         if name and not standing_alone(name, text):
             yield "missing_name"
         if _DOUBLED_STOP.search(text):
@@ -219,6 +229,23 @@ class Shield:
         if _NUMBER.search(masked) or "%" in masked:
             yield "promised_discount" if not brief.offer_percentage else "wrong_value"
         yield from self._word_violations(masked, Facts.of(brief))
+
+    def _subject_violations(self, subject: str) -> Iterator[str]:
+        """What is wrong with words that are masked in a message: all but whom they suit."""
+        seen, plain = skeleton(subject, {}), skeleton(subject, self.rules.confusables)
+        if self._banned.finds_in(plain):
+            yield "banned_phrase"
+        words = (self._gift, self._discount)
+        if any(found.finds_in(plain) for found in words) or self._amount.search(plain):
+            yield "promised_discount"
+        if self._links.search(seen):
+            yield "link"
+        if _NUMBER.search(subject) or "%" in subject:
+            yield "wrong_value"
+        if not all(map(self._is_plain, subject)) or _SENTENCE_END.search(subject):
+            yield "unexpected_character"
+        if _SHOUTED.search(subject):
+            yield "shouting"
 
     def _judge_words(self, masked: str, facts: Facts) -> tuple[str, ...]:
         """What is wrong with the words themselves, values masked."""

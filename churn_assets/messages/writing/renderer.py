@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from churn_assets.messages.shield.brief import MessageBrief
-from churn_assets.messages.shield.slots import MONTH_WORDS
+from churn_assets.messages.shield.slots import MONTH_WORDS, OF_OWN_CONTRACTS
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class Renderer:
     def values(self, brief: MessageBrief) -> dict[str, str]:
         """Slot -> what it is filled with; units belong to it, so that plurals are right.
 
-        A customer without a usable name, or with no month behind them, has no value for that slot.
+        A customer without a usable name, with no month behind them, or of whom the contract lets no
+        message speak, has no value for that slot.
         """
         first, month, months = MONTH_WORDS[brief.language]
         lasts = f"1 {month}" if self.offer_months == 1 else f"{self.offer_months} {months}"
@@ -32,6 +33,8 @@ class Renderer:
         }
         if brief.name is not None:
             values["name"] = brief.name
+        if brief.subject is not None:
+            values[OF_OWN_CONTRACTS] = brief.subject
         if brief.tenure:
             values["tenure"] = first if brief.tenure == 1 else f"{brief.tenure} {months}"
         return values

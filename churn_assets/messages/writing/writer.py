@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, Protocol
 
-from churn_assets.messages.corpus.reviewed import reviewed_templates
+from churn_assets.messages.corpus.reviewed import reviewed_templates, subject_templates
 from churn_assets.messages.shield.brief import MessageBrief
 from churn_assets.messages.shield.language import Language
 from churn_assets.messages.shield.slots import fill, slots_in, without_name
@@ -99,8 +99,10 @@ class MessageWriter:
         generated = self._generated(brief, seed)
         passing = [t.text for t in generated if shield.check_template(t.text, brief).passed]
         wordings = self._wordings(passing, brief, values)[:VARIETY]
+        of_subject = self._wordings(subject_templates(brief), brief, values)
         reviewed = self._wordings(reviewed_templates(brief), brief, values)
         ordered: list[tuple[str, Source]] = [(t, "model") for t in _rotated(wordings, seed)]
+        ordered += [(t, "template") for t in _rotated(of_subject, seed)]
         ordered += [(t, "template") for t in _rotated(reviewed, seed)]
         for template, source in ordered:
             text = fill(template, values)

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
+from churn_assets.customers.people import UNKNOWN_ZONES, CustomerZones
 from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.serving.decision_log.records import DecisionSink
 from churn_assets.serving.engine import RetentionEngine
@@ -64,6 +65,7 @@ def answer_batch(
     experiment: ExperimentConfig | None = None,
     decisions: DecisionSink | None = None,
     budget_price: float | None = None,
+    zones: CustomerZones = UNKNOWN_ZONES,
 ) -> dict[str, Any]:
     """Validate each row, answer the valid ones together, and put everything back in order.
 
@@ -88,6 +90,7 @@ def answer_batch(
         experiment=experiment,
         decisions=decisions,
         budget_price=budget_price,
+        zones=zones,
     )
     answered = 0
     logged: set[str] = set()  # one line for each kind: a thousand rows may fail in one way

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+from churn_assets.customers.people import ASSET as ACTIVE
+from churn_assets.customers.people import UNKNOWN_ZONES, people_file, read_zones
 from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.release import budget_price, experiment, kill_switch
 from churn_assets.release.bundle import ReleaseError
@@ -23,7 +25,7 @@ from churn_assets.serving.metrics import (
     RELEASE_LOADS,
     SERVING,
 )
-from churn_assets.storage.current import current_artifact
+from churn_assets.storage.current import asset_pointer, current_artifact
 from churn_assets.storage.protocol import ArtifactStore
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,7 @@ class EngineHost:
         switch_problem: why the switch can't be read, or None; it then counts as on.
         experiment: by which some customers are left alone, as it is in force.
         budget_price: that is in force, and of which release; None: each release has its own.
+        zones: where customers live, as the current active customers' table says.
     """
 
     def __init__(
@@ -56,6 +59,8 @@ class EngineHost:
         self.switch_problem: str | None = None
         self.experiment = self._experiment_settings = experiment_settings or ExperimentConfig()
         self.budget_price: budget_price.BudgetPrice | None = None
+        self.zones = UNKNOWN_ZONES
+        self._zones_seen: bytes | None = None
         self._problems: dict[str, str] = {}
         self.releases = VersionWatcher(
             "release",
@@ -153,6 +158,15 @@ class EngineHost:
             SERVING.clear()
             SERVING.labels(release_id=self.engine.release_id).set(1)
         self.predictions.refresh()
+        self.look_at_zones()
+
+    def look_at_zones(self) -> None:
+        """Read where customers live; while that can't be read, it stays as it was."""
+        with self._kept("zones", "the customers' time zones"):
+            pointer = self.store.read_pointer(asset_pointer(ACTIVE))
+            if pointer != self._zones_seen:
+                self.zones = read_zones(people_file(self.store))
+                self._zones_seen = pointer
 
     def _find_release(self) -> Version:
         latest = ReleaseRegistry(self.store).latest()

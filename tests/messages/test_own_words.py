@@ -1,0 +1,108 @@
+"""What a company's contract lets messages say: its words, in the brief, the slot and the shield."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from churn_assets.customers.built_in import BUILT_IN_SCHEMA
+from churn_assets.customers.contract.model import load_contract
+from churn_assets.customers.fields import schema_of
+from churn_assets.domain.offers import OFFER_PERCENTAGES
+from churn_assets.messages.corpus.reviewed import subject_templates
+from churn_assets.messages.shield.brief import TONES
+from churn_assets.messages.shield.own_words import unfit_words
+from churn_assets.messages.shield.slots import slot_values
+from churn_assets.messages.shield.validation import Shield
+from churn_assets.messages.writing.bank import Cell, MessageBank, ScoredTemplate
+from churn_assets.messages.writing.writer import MessageWriter
+from churn_assets.settings import PROJECT
+from tests.messages.briefs import SAM, brief
+
+IRANIAN = schema_of(load_contract(PROJECT / "examples/iranian_telecom/customers.yaml"))
+SHIELD = Shield.load()
+GENERATED = "Hi {name}, we value your {tenure} with us! Please enjoy {offer} off your bill."
+LONGEST = "Wolfeschlegelsteinhausenbergerdorffsmith"
+
+
+def test_customers_without_a_contract_column_are_spoken_to_in_their_own_words() -> None:
+    """The Iranian table knows a tariff, no kind of contract and no service: the message speaks of
+    the tariff, and the language model, which knows none of it, isn't asked."""
+    row = {"tariff_plan": "1", "status": "1"}
+    assert (IRANIAN.contract_of(row), IRANIAN.services_of(row)) == (None, ())
+    assert not IRANIAN.knows_contracts
+    bank = MessageBank({Cell.of(SAM): [ScoredTemplate(GENERATED, 1.0)]})
+    writer = MessageWriter(SHIELD, bank)
+    for cell, words in (("1", "your pay-as-you-go tariff"), ("2", "your monthly tariff")):
+        subject = IRANIAN.subject_of({"tariff_plan": cell})
+        made = brief(contract=None, subject=subject)
+        assert slot_values(made, currency="$", offer_months=12)["subject"] == words
+        message = writer.write(made, seed="C1:1")
+        assert (message.source, message.verdict.passed) == ("template", True)
+        assert words in message.text
+    assert IRANIAN.subject_of({"tariff_plan": None}) is None
+    assert "tariff" not in writer.write(brief(contract=None), seed="C1:1").text
+
+
+def test_the_built_in_contract_speaks_as_ever() -> None:
+    """Its kinds of contract and services are the language model's own; no words besides."""
+    row = {"contract": "One year", "internet_service": "DSL", "phone_service": True}
+    assert BUILT_IN_SCHEMA.contract_of(row) == "One year"
+    assert BUILT_IN_SCHEMA.services_of(row) == ("internet", "phone")
+    assert BUILT_IN_SCHEMA.subject_of(row) is None
+    message = MessageWriter(SHIELD, MessageBank({Cell.of(SAM): [ScoredTemplate(GENERATED, 1.0)]}))
+    assert message.write(SAM, seed="C1:1").source == "model"
+
+
+@pytest.mark.parametrize("subject", ["your tv", "our family tariff for the whole long hom"])
+def test_every_template_with_a_subject_passes_for_everybody(subject: str) -> None:
+    """Short and long, in every tone, with and without name and offer."""
+    for tone, offer, name in product(TONES, OFFER_PERCENTAGES, ("Sam", None, LONGEST)):
+        made = brief(subject=subject, tone=tone, offer_percentage=offer, name=name, contract=None)
+        assert len(subject_templates(made)) >= 2
+        for template in subject_templates(made):
+            assert SHIELD.check_template(template, made).violations == ()
+        message = MessageWriter(SHIELD).write(made, seed="C1:1")
+        assert subject in message.text
+        assert message.verdict.passed
+
+
+@pytest.mark.parametrize(
+    ("words", "violation"),
+    [
+        ("your free plan", "promised_discount"),
+        ("your discount tariff", "promised_discount"),
+        ("the last chance plan", "banned_phrase"),
+        ("your 5G plan", "wrong_value"),
+        ("our shop www.shop.example", "link"),
+        ("your plan. It is new", "unexpected_character"),
+        ("your MEGA PLAN", "shouting"),
+    ],
+)
+def test_words_that_no_message_may_have_are_left_out(words: str, violation: str) -> None:
+    """Masked as a value they would pass any other rule. The check says so before, and a customer
+    gets a message without them all the same."""
+    made = brief(contract=None, subject=words)
+    filled = f"Hi Sam, thank you for keeping {words} with us. Please enjoy 10% off for 12 months."
+    assert violation in SHIELD.check_text(filled, made).violations
+    message = MessageWriter(SHIELD).write(made, seed="C1:1")
+    assert words not in message.text
+    assert message.verdict.passed
+    [line] = unfit_words({"Plan": {"Max": words, "Basic": "your basic plan"}})
+    assert line.startswith(f"messages.Plan.say.Max: no message may say {words!r}")
+    assert violation in line
+
+
+def test_no_model_may_write_the_slot_of_own_words() -> None:
+    """Of whom nothing is known to fill it in, it would stay a hole."""
+    template = "Hi {name}, thank you for keeping {subject} with us. Please enjoy {offer} off."
+    assert "unknown_slot" in SHIELD.check_template(template, brief()).violations
+    assert SHIELD.check_template(template, brief(subject="your tariff")).passed
+
+
+def test_a_phrase_that_words_complete_is_found() -> None:
+    """ "last" in the template and "chance" in the words are a phrase to whoever reads them."""
+    made = brief(contract=None, subject="the chance plan")
+    filled = "Hi Sam, this is the last chance plan with us. Please enjoy 10% off for 12 months."
+    assert "banned_phrase" in SHIELD.check_text(filled, made).violations
