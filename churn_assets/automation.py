@@ -91,40 +91,43 @@ jobs = [
     plan_campaign,
 ]
 
+
 # All off until somebody switches them on in the UI: a fresh installation starts no work by itself.
 schedules = [
     dg.ScheduleDefinition(
-        name="nightly_predictions",
-        job=score_customers,
-        cron_schedule="0 2 * * *",
+        name=name,
+        job=job,
+        cron_schedule=cron,
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.STOPPED,
-        description="Every night at 02:00 UTC: fresh predictions from the latest release.",
-    ),
-    dg.ScheduleDefinition(
-        name="nightly_campaign",
-        job=plan_campaign,
-        cron_schedule="0 4 * * *",
-        execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.STOPPED,
-        description="Every night at 04:00 UTC: a draft of the next days' campaign.",
-    ),
-    dg.ScheduleDefinition(
-        name="daily_outcomes",
-        job=measure_outcomes,
-        cron_schedule="0 6 * * *",
-        execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.STOPPED,
-        description="Every morning at 06:00 UTC: what contacting brought until now.",
-    ),
-    dg.ScheduleDefinition(
-        name="weekly_refresh",
-        job=everything,
-        cron_schedule="0 3 * * 0",
-        execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.STOPPED,
-        description="Sundays at 03:00 UTC: new data, new models, a new release if it is better.",
-    ),
+        description=description,
+    )
+    for name, job, cron, description in (
+        (
+            "nightly_predictions",
+            score_customers,
+            "0 2 * * *",
+            "Every night at 02:00 UTC: fresh predictions from the latest release.",
+        ),
+        (
+            "nightly_campaign",
+            plan_campaign,
+            "0 4 * * *",
+            "Every night at 04:00 UTC: a draft of the next days' campaign.",
+        ),
+        (
+            "daily_outcomes",
+            measure_outcomes,
+            "0 6 * * *",
+            "Every morning at 06:00 UTC: what contacting brought until now.",
+        ),
+        (
+            "weekly_refresh",
+            everything,
+            "0 3 * * 0",
+            "Sundays at 03:00 UTC: new data, new models, a new release if it is better.",
+        ),
+    )
 ]
 
 
