@@ -29,6 +29,7 @@ from api.routes import (
     metrics,
     predict,
     release,
+    results,
 )
 from api.security import Keyring, RateLimiter
 from churn_assets.campaign.contacts.feed import LedgerFeed
@@ -139,6 +140,7 @@ def build_app(settings: Settings) -> FastAPI:
         campaign,
         feedback,
         release,
+        results,
         metrics,
         console,
     ):

@@ -28,6 +28,7 @@ from churn_assets.orchestration.executor import choose_executor
 from churn_assets.orchestration.resources import ArtifactIOManager
 from churn_assets.orchestration.stores import store_resources
 from churn_assets.outcomes import assets as outcomes
+from churn_assets.outcomes.learning.challenger import compare_releases
 from churn_assets.predictors import assets as predictors
 from churn_assets.release import assets as release
 from churn_assets.release.assembly import Terms
@@ -124,6 +125,7 @@ def bind(settings: Settings) -> dict[str, Any]:
             sources=PROJECT,
         ),
         "rehearsal": EngineRehearsal(settings.api.default_time_zone),
+        "on_outcomes": compare_releases,
         **stores,
         "compute": Compute(home=str(settings.home), config=config, store=store),
         "io_manager": ArtifactIOManager(store=store),

@@ -9,14 +9,14 @@ export const money = (value, digits = 2) => {
 const tick = (value) => money(value, Number.isInteger(value) ? 0 : 2);  // of an axis
 export const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
-function draw(tag, attributes, text) {
+export function draw(tag, attributes, text) {
   const element = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   if (text !== undefined) element.textContent = text;
   return element;
 }
 
-function canvas(width, height, label) {
+export function canvas(width, height, label) {
   return draw("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
 }
 
@@ -65,7 +65,7 @@ export function bars(alternatives, width) {
 }
 
 // A step of 1, 2 or 5 times a power of ten that divides `range` into at most `count` parts.
-function niceStep(range, count) {
+export function niceStep(range, count) {
   const power = 10 ** Math.floor(Math.log10(range / count));
   return power * ([1, 2, 5, 10].find((factor) => factor * power * count >= range));
 }

@@ -3,6 +3,7 @@
 
 import { planView } from "/campaign.js";
 import { bars, gauge, meter, money, pareto, percent } from "/charts.js";
+import { resultsView } from "/results.js";
 
 const PAGE = 8;
 const WORDS = {
@@ -322,6 +323,8 @@ async function showCampaign() {
 
 const showPlan = planView({ ask, download, make, facts, latestOnly });
 
+const showResults = resultsView({ ask, make, facts, latestOnly });
+
 // ---- tabs, and the beginning
 
 const tabs = [...document.querySelectorAll("[role=tab]")];
@@ -335,12 +338,14 @@ function open(tab) {
   }
   tab.focus();
   if (tab.id === "tab-campaign") { showCampaign(); showPlan(); }
+  if (tab.id === "tab-results") showResults();
 }
 
 tabs.forEach((tab, i) => {
   tab.addEventListener("click", () => open(tab));
   tab.addEventListener("keydown", (event) => {
-    if (event.key === "ArrowRight" || event.key === "ArrowLeft") open(tabs[(i + 1) % tabs.length]);
+    const step = { ArrowRight: 1, ArrowLeft: tabs.length - 1 }[event.key];
+    if (step) open(tabs[(i + step) % tabs.length]);
   });
 });
 

@@ -15,12 +15,14 @@ def retention_environment(
     active_customers: Artifact,
     risk_model: Artifact,
     accept_model: Artifact,
+    measured_world: Artifact,
 ) -> dg.MaterializeResult[Artifact]:
-    """The customers that episodes are drawn from, scored by both predictors."""
+    """The customers that episodes are drawn from, scored by both predictors, and their world."""
     inputs = {
         "active_customers": active_customers,
         "risk_model": risk_model,
         "accept_model": accept_model,
+        "measured_world": measured_world,
     }
     return compute.run(context, "retention_environment", inputs, decision_config)
 

@@ -12,14 +12,16 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from churn_assets.customers.schema import load_schema
-from churn_assets.decision.config import PRESETS, RuleSettings, WorldSettings
+from churn_assets.decision.config import RuleSettings, WorldSettings
 from churn_assets.decision.exact.pareto import ParetoCurve, curve_around, pareto_curve, solve_budget
 from churn_assets.decision.exact.policy_value import evaluate, summarise
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.groups import Groups
 from churn_assets.decision.mdp.horizon import risk_of_a_period
+from churn_assets.decision.mdp.worlds import served_world, worlds_of
 from churn_assets.decision.policy import save_rule
 from churn_assets.decision.rules.tuning import tuned_baselines
+from churn_assets.domain.measured import Measured
 from churn_assets.domain.splits import SPLITS
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.predictors.scoring.features import at_start_of_period
@@ -36,7 +38,8 @@ def run_environment(
     config: WorldSettings,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Score the active customers and write `train|valid|test.safetensors` (risk, accept, value).
+    """Score the active customers and write `train|valid|test.safetensors` (risk, accept, value),
+    and what outcomes have measured of the world (`measured.json`).
 
     The accept model is asked as at the start of a period, like in serving: the environment lowers
     acceptance itself (`observation.build_states` does the same).
@@ -47,9 +50,16 @@ def run_environment(
     risk = RiskScorer.load(inputs["risk_model"])
     accept = AcceptScorer.load(inputs["accept_model"])
     known = read_out_of_fold(inputs["risk_model"])
+    measured = Measured.load(inputs["measured_world"]) if "measured_world" in inputs else Measured()
+    measured.save(out)
+    world = served_world(out, config.preset)
     schema = load_schema(inputs["active_customers"])
-    horizon, period = schema and schema.horizon_days, config.environment.period_days
-    report: dict[str, Any] = {"preset": config.preset, "params": config.environment.model_dump()}
+    horizon, period = schema and schema.horizon_days, world.period_days
+    report: dict[str, Any] = {
+        "preset": config.preset,
+        "params": world.model_dump(),
+        "measured": measured.sentences,
+    }
     for split in SPLITS:
         table = pd.read_parquet(inputs["active_customers"] / f"{split}.parquet")
         value = MONTHS_OF_VALUE * table["monthly_charges"].to_numpy(dtype=np.float64)
@@ -78,9 +88,10 @@ def run_oracle(
 ) -> dict[str, Any]:
     """Solve the exact optimum on the test customers, and write its Pareto curve per preset."""
     test = Groups.load(inputs["retention_environment"]).test
+    worlds = worlds_of(inputs["retention_environment"], config)
     report: dict[str, Any] = {}
     for step, preset in enumerate(config.presets):
-        params = PRESETS[preset].clean
+        params = worlds[preset].clean
         solution = solve_budget(test, params)
         curve = pareto_curve(test, params, curve_around(solution.price))
         save_curve(curve, out / f"{preset}.{CURVE_FILE}")
@@ -107,9 +118,10 @@ def run_baselines(
     groups = Groups.load(inputs["retention_environment"])
     tuning = groups.calibration(config.tuning_customers)
     calibration = groups.calibration(config.calibration_customers)
+    worlds = worlds_of(inputs["retention_environment"], config)
     report: dict[str, Any] = {}
     for step, preset in enumerate(config.presets):
-        params = PRESETS[preset]
+        params = worlds[preset]
         price = solve_budget(tuning, params.clean, 1e-2).price
         rules = tuned_baselines(tuning, calibration, params, price)
         report[preset] = {}

@@ -11,12 +11,15 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from churn_assets.decision.config import DecisionConfig
 from churn_assets.decision.policy import load_params, load_policy
 from churn_assets.decision.rules.families import AlwaysOffer, NeverContact
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.outcomes import plots
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.joining import customers_of, join, without_ids
+from churn_assets.outcomes.learning.measuring import measure
+from churn_assets.outcomes.learning.releases import accept_models
 from churn_assets.outcomes.lift import Customers
 from churn_assets.outcomes.lift import lift_report as report_of
 from churn_assets.outcomes.policies import judge_policies
@@ -68,6 +71,37 @@ def campaign_outcomes(
             "events left out": joined.left_out,
             "outcomes known": int(table["known"].sum()),
             "days removed": removed,
+        },
+    )
+
+
+@dg.asset(group_name="outcomes", kinds={"scipy"}, code_version="1")
+def measured_world(
+    outcomes_config: dg.ResourceParam[OutcomesConfig],
+    decision_config: dg.ResourceParam[DecisionConfig],
+    store: StoreResource,
+    campaign_outcomes: Artifact,
+) -> dg.MaterializeResult[Artifact]:
+    """What outcomes say in place of assumptions: acceptance of each offer, effect, annoyance.
+
+    Accept model and decision environment are made with it. As long as nothing is measured it stays
+    the same, so that nothing is trained again for it.
+    """
+    artifacts = store.open()
+    table = pd.read_parquet(artifacts.get(campaign_outcomes) / "outcomes.parquet")
+    measured = measure(
+        table, accept_models(artifacts), decision_config.environment, outcomes_config.learn_from
+    )
+    with scratch_folder("measured_world") as out:
+        measured.save(out)
+        artifact = artifacts.put("measured_world", out)
+    said = "\n".join(f"- {sentence}" for sentence in measured.sentences)
+    return dg.MaterializeResult(
+        value=artifact,
+        data_version=dg.DataVersion(artifact.sha256),
+        metadata={
+            "measured and assumed": dg.MetadataValue.md(said),
+            "outcomes known": int(table["known"].sum()),
         },
     )
 

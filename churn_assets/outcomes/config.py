@@ -21,6 +21,8 @@ class OutcomesConfig(BaseModel):
         plan_customers: the always-valid interval is tightest around so many customers.
         stop_when_it_hurts: throw the kill switch when contacting is shown to hurt, instead of only
             recommending it.
+        learn_from: so many known outcomes, and customers contacted and left alone, before anything
+            is learnt from them; none: nothing ever is.
         retrain_outcomes: so many known outcomes beyond those that the release learnt from are a
             reason to train again, which the sensor `retrain` heeds once it is switched on.
         seed: of folds and resamples.
@@ -35,5 +37,6 @@ class OutcomesConfig(BaseModel):
     value_of_interest: float = Field(default=20.0, gt=0)
     plan_customers: int = Field(default=10_000, ge=100)
     stop_when_it_hurts: bool = False
+    learn_from: int | None = Field(default=500, ge=50)
     retrain_outcomes: int = Field(default=5_000, ge=1)
     seed: int = 42

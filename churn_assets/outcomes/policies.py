@@ -53,6 +53,22 @@ def judge_policies(
         `policies`: name -> estimates and effective sample size, or why it is refused; `decisions`
         and `left_out`, how many there were.
     """
+    known = int(table.loc[table["known"], "customer"].nunique())
+    logged = logged_by(table, serving, release_id)
+    if logged is None:
+        return {"policies": {}, "decisions": 0, "left_out": known}
+    log, states = logged
+    expected = fitted_rewards(log, states)
+    judged = {
+        name: _judged(name, policy, log, states, expected)
+        for name, policy in {"champion": serving, **others}.items()
+    }
+    return {"policies": judged, "decisions": len(log), "left_out": known - len(log)}
+
+
+def logged_by(table: pd.DataFrame, serving: Policy, release_id: str) -> tuple[Log, Floats] | None:
+    """The decisions of a release's policy with known outcomes, and what it saw (N, 9); None where
+    there are none. Arguments as in `judge_policies`."""
     known = table[table["known"]].drop_duplicates("customer")
     mine = known[
         (known["release_id"] == release_id)
@@ -60,16 +76,11 @@ def judge_policies(
         & (known["source"] != "campaign")  # an allocation under common limits, not the policy
     ]
     if mine.empty:
-        return {"policies": {}, "decisions": 0, "left_out": len(known)}
+        return None
     states = np.array(mine["observation"].tolist(), np.float64)
     done = np.where(mine["contact"], mine["offer_level"].to_numpy(np.int64) + 1, 0)
     log, sound = _log(mine, done, options_of(serving, states))
-    expected = fitted_rewards(log, states[sound])
-    judged = {
-        name: _judged(name, policy, log, states[sound], expected)
-        for name, policy in {"champion": serving, **others}.items()
-    }
-    return {"policies": judged, "decisions": len(log), "left_out": len(known) - len(log)}
+    return log, states[sound]
 
 
 def _log(

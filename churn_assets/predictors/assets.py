@@ -36,13 +36,18 @@ def accept_model(
     store: StoreResource,
     customer_history: Artifact,
     bank_contacts: Artifact,
+    measured_world: Artifact,
 ) -> dg.MaterializeResult[Artifact]:
     """P(accept | offer) of a customer, never falling in the offer.
 
     The responses to discounts are simulated on real contacts (the metadata say how), unless the
-    settings name a campaign log of your own.
+    settings name a campaign log of your own; outcomes correct the simulated ones.
     """
-    inputs = {"customer_history": customer_history, "bank_contacts": bank_contacts}
+    inputs = {
+        "customer_history": customer_history,
+        "bank_contacts": bank_contacts,
+        "measured_world": measured_world,
+    }
     if accept_config.campaign_log is not None:
         inputs["campaign_log"] = publish_log(store.open(), accept_config.campaign_log)
     return compute.run(context, "accept_model", inputs, accept_config)

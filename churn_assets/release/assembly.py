@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from churn_assets.customers.schema import load_schema
+from churn_assets.domain.measured import Measured
 from churn_assets.messages.config import MessagesConfig
 from churn_assets.release.bundle import (
     Component,
@@ -183,6 +184,7 @@ def seal(
     checks: Mapping[str, int],
     terms: Terms,
     champion: Manifest | None,
+    measured: Measured,
 ) -> Manifest:
     """Compare the assembled release with the champion and write its manifest.
 
@@ -191,6 +193,7 @@ def seal(
         data: dataset name -> its `dataset.json`.
         checks: how many asset checks `passed`, `failed` and `warned`.
         champion: the manifest of the serving release, if there is one.
+        measured: what outcomes said in place of assumptions.
     """
     components = gated.components
     report = {
@@ -203,6 +206,7 @@ def seal(
         },
         "components": {name: component.sentence(name) for name, component in components.items()},
         "checks": dict(checks),
+        "measured": {"outcomes": measured.outcomes, "said": measured.sentences},
     }
     report["policy"] |= gated.policy.figures
     if gated.messages.component.source != "built":

@@ -12,6 +12,7 @@ from dagster._core.storage.asset_check_execution_record import (
 )
 
 from churn_assets.domain.experiment import ExperimentConfig
+from churn_assets.domain.measured import Measured
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.release import budget_price, experiment, kill_switch
 from churn_assets.release.alerts import alert
@@ -20,7 +21,7 @@ from churn_assets.release.bundle import canonical_json, read_manifest
 from churn_assets.release.components import Champion, World
 from churn_assets.release.config import AlertsConfig, ReleaseConfig, ScoringConfig
 from churn_assets.release.gate import CheckState, judge, missed_gates
-from churn_assets.release.promotion import compare
+from churn_assets.release.promotion import OnOutcomes, compare
 from churn_assets.release.registry import ReleaseRecord, ReleaseRegistry
 from churn_assets.release.rehearsal import Rehearsal
 from churn_assets.storage.protocol import Artifact
@@ -38,6 +39,7 @@ def release(
     alerts_config: dg.ResourceParam[AlertsConfig],
     release_terms: dg.ResourceParam[Terms],
     rehearsal: dg.ResourceParam[Rehearsal],
+    on_outcomes: dg.ResourceParam[OnOutcomes],
     asset_graph: dg.ResourceParam[Graph],
     store: StoreResource,
     customer_history: Artifact,
@@ -82,7 +84,7 @@ def release(
     build = Build(models, data, customer_history, world, counts, missed)
     record = _published(registry, build, release_terms, rehearsal)
     if not record.promoted and not record.withdrawn:
-        reason = _promote_unless_worse(registry, record, rehearsal)
+        reason = _promote_unless_worse(registry, record, rehearsal, on_outcomes)
         context.log.info(f"{record.release_id}: {reason}")
     if stand_in := registry.stand_in_for_damaged():
         context.log.warning(f"{stand_in.release_id} serves: {stand_in.reason}")
@@ -135,6 +137,7 @@ def _published(
             checks=build.checks,
             terms=terms,
             champion=registry.serving_manifest(),
+            measured=Measured.load(build.world().environment),
         )
         return registry.publish(out)
 
@@ -156,19 +159,27 @@ def _tell(registry: ReleaseRegistry, record: ReleaseRecord, config: AlertsConfig
 
 
 def _promote_unless_worse(
-    registry: ReleaseRegistry, record: ReleaseRecord, rehearsal: Rehearsal
+    registry: ReleaseRegistry,
+    record: ReleaseRecord,
+    rehearsal: Rehearsal,
+    on_outcomes: OnOutcomes,
 ) -> str:
     """Promote a published release if it is no worse than the champion; returns why, or why not.
 
-    Compared again, since a run that broke off after publishing left it to this one to promote.
+    Compared again, since a run that broke off after publishing left it to this one to promote; and
+    now also on the outcomes that are known.
     """
     folder = registry.folder(record.release_id)
     # As a server will load it, and before one can: the checks come after the pointer has moved.
     rehearsal.check_golden(folder)
     manifest = read_manifest(folder)
-    comparison = compare(
-        registry.serving_manifest(), manifest.report, manifest.data, manifest.components
+    champion = registry.serving_manifest()
+    outcomes = (
+        on_outcomes(registry.store, registry.folder(champion.release_id), folder)
+        if champion
+        else None
     )
+    comparison = compare(champion, manifest.report, manifest.data, manifest.components, outcomes)
     if comparison.promoted:
         registry.promote_winner(record.release_id, comparison)
     return comparison.reason

@@ -12,17 +12,27 @@ The rule, in this order:
    data is not refused for noise). One figure beyond its tolerance refuses the challenger.
 5. A figure that the champion has and the challenger lacks refuses it too: what is no longer
    measured can't be shown to be no worse.
-6. Figures of a component for which the safe fall-back stands in are not compared: that the
+6. Where enough decisions of the champion have a known outcome: the challenger's policy must not be
+   shown to bring less than the champion's on them (doubly robust, 95 %).
+7. Figures of a component for which the safe fall-back stands in are not compared: that the
    champion's own could not stand in again is what made it necessary.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from churn_assets.release.bundle import Comparison, Component, Manifest
+from churn_assets.storage.protocol import ArtifactStore
+
+Figure = Mapping[str, Any]
+"""A row of the comparison: `figure`, `champion`, `challenger`, `tolerance`, `worse`."""
+
+OnOutcomes = Callable[[ArtifactStore, Path, Path], Figure | None]
+"""Compares two releases, champion first, on what really happened; None where that can't tell."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +60,13 @@ def compare(
     report: Mapping[str, Any],
     data: Mapping[str, Any],
     components: Mapping[str, Component] | None = None,
+    outcomes: Figure | None = None,
 ) -> Comparison:
-    """Decide whether a challenger with this report and this data replaces the champion."""
+    """Decide whether a challenger with this report and this data replaces the champion.
+
+    Args:
+        outcomes: the row of rule 6; None where the log of outcomes can't tell.
+    """
     if champion is None:
         return Comparison(champion=None, promoted=True, reason="the first release")
     was_real, is_real = _all_real(champion.data), _all_real(data)
@@ -64,6 +79,7 @@ def compare(
     fallen = {name for name, c in (components or {}).items() if c.source == "fallback"}
     rules = [rule for rule in RULES if rule.path.partition(".")[0] not in fallen]
     figures = [figure for rule in rules if (figure := _figure(rule, champion.report, report))]
+    figures += [dict(outcomes)] if outcomes else []
     worse = [figure["figure"] for figure in figures if figure["worse"]]
     return Comparison(
         champion=champion.release_id,

@@ -337,7 +337,7 @@ def test_console_is_served_whole(full: httpx.Client, server: Server) -> None:
     """Page, style and scripts come from here and name no other host."""
     page = full.get("/")
     assert page.headers["content-type"].startswith("text/html")
-    for path in ("/", "/console.css", "/console.js", "/charts.js"):
+    for path in ("/", "/console.css", "/console.js", "/charts.js", "/results.js", "/results.css"):
         text = full.get(path).text
         assert "http://" not in text.replace("http://www.w3.org/", "")
         assert "https://" not in text

@@ -13,12 +13,11 @@ from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.corpus.reviewed import subject_templates
 from churn_assets.messages.shield.brief import TONES
 from churn_assets.messages.shield.own_words import unfit_words
-from churn_assets.messages.shield.slots import slot_values
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.bank import Cell, MessageBank, ScoredTemplate
 from churn_assets.messages.writing.writer import MessageWriter
 from churn_assets.settings import PROJECT
-from tests.messages.briefs import SAM, brief
+from tests.messages.briefs import RENDERER, SAM, brief, judged
 
 IRANIAN = schema_of(load_contract(PROJECT / "examples/iranian_telecom/customers.yaml"))
 SHIELD = Shield.load()
@@ -33,11 +32,11 @@ def test_customers_without_a_contract_column_are_spoken_to_in_their_own_words() 
     assert (IRANIAN.contract_of(row), IRANIAN.services_of(row)) == (None, ())
     assert not IRANIAN.knows_contracts
     bank = MessageBank({Cell.of(SAM): [ScoredTemplate(GENERATED, 1.0)]})
-    writer = MessageWriter(SHIELD, bank)
+    writer = MessageWriter(SHIELD, RENDERER, bank)
     for cell, words in (("1", "your pay-as-you-go tariff"), ("2", "your monthly tariff")):
         subject = IRANIAN.subject_of({"tariff_plan": cell})
         made = brief(contract=None, subject=subject)
-        assert slot_values(made, currency="$", offer_months=12)["subject"] == words
+        assert RENDERER.values(made)["subject"] == words
         message = writer.write(made, seed="C1:1")
         assert (message.source, message.verdict.passed) == ("template", True)
         assert words in message.text
@@ -51,7 +50,9 @@ def test_the_built_in_contract_speaks_as_ever() -> None:
     assert BUILT_IN_SCHEMA.contract_of(row) == "One year"
     assert BUILT_IN_SCHEMA.services_of(row) == ("internet", "phone")
     assert BUILT_IN_SCHEMA.subject_of(row) is None
-    message = MessageWriter(SHIELD, MessageBank({Cell.of(SAM): [ScoredTemplate(GENERATED, 1.0)]}))
+    message = MessageWriter(
+        SHIELD, RENDERER, MessageBank({Cell.of(SAM): [ScoredTemplate(GENERATED, 1.0)]})
+    )
     assert message.write(SAM, seed="C1:1").source == "model"
 
 
@@ -63,7 +64,7 @@ def test_every_template_with_a_subject_passes_for_everybody(subject: str) -> Non
         assert len(subject_templates(made)) >= 2
         for template in subject_templates(made):
             assert SHIELD.check_template(template, made).violations == ()
-        message = MessageWriter(SHIELD).write(made, seed="C1:1")
+        message = MessageWriter(SHIELD, RENDERER).write(made, seed="C1:1")
         assert subject in message.text
         assert message.verdict.passed
 
@@ -85,8 +86,8 @@ def test_words_that_no_message_may_have_are_left_out(words: str, violation: str)
     gets a message without them all the same."""
     made = brief(contract=None, subject=words)
     filled = f"Hi Sam, thank you for keeping {words} with us. Please enjoy 10% off for 12 months."
-    assert violation in SHIELD.check_text(filled, made).violations
-    message = MessageWriter(SHIELD).write(made, seed="C1:1")
+    assert violation in judged(SHIELD, filled, made).violations
+    message = MessageWriter(SHIELD, RENDERER).write(made, seed="C1:1")
     assert words not in message.text
     assert message.verdict.passed
     [line] = unfit_words({"Plan": {"Max": words, "Basic": "your basic plan"}})
@@ -105,4 +106,4 @@ def test_a_phrase_that_words_complete_is_found() -> None:
     """ "last" in the template and "chance" in the words are a phrase to whoever reads them."""
     made = brief(contract=None, subject="the chance plan")
     filled = "Hi Sam, this is the last chance plan with us. Please enjoy 10% off for 12 months."
-    assert "banned_phrase" in SHIELD.check_text(filled, made).violations
+    assert "banned_phrase" in judged(SHIELD, filled, made).violations

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from churn_assets.decision.config import PRESETS, EnvironmentParams, ReportSettings
+from churn_assets.decision.config import EnvironmentParams, ReportSettings
 from churn_assets.decision.evaluation import plots
 from churn_assets.decision.evaluation.closed_loop import close_the_loop, decide_by
 from churn_assets.decision.evaluation.conditions import (
@@ -44,6 +44,7 @@ from churn_assets.decision.exact.policy_value import Evaluation, evaluate, summa
 from churn_assets.decision.learning.network_numpy import NetworkPolicy
 from churn_assets.decision.mdp.customers import Customers, systematic_sample
 from churn_assets.decision.mdp.groups import Groups
+from churn_assets.decision.mdp.worlds import worlds_of
 from churn_assets.decision.policy import load_network, load_rule
 from churn_assets.decision.rules.families import Rule
 from churn_assets.decision.world import load_curve
@@ -92,11 +93,11 @@ def run(
     groups = Groups.load(inputs["retention_environment"])
     trained = json.loads((inputs["decision_policy"] / "report.json").read_text())["trained"]
     oracle = json.loads((inputs["oracle_policy"] / "report.json").read_text())["oracle"]
-    results = {}
-    for step, preset in enumerate(config.presets):
-        results[preset] = measure_preset(inputs, groups, preset, trained[preset], config)
+    worlds, results = worlds_of(inputs["retention_environment"], config), {}
+    for step, (preset, world) in enumerate(worlds.items()):
+        results[preset] = measure_preset(inputs, groups, preset, world, trained[preset], config)
         progress(step + 1, len(config.presets), **results[preset].table["lead"])
-    main, params = results[config.preset], PRESETS[config.preset]
+    main, params = results[config.preset], worlds[config.preset]
     seed = trained[config.preset]["best_seed"]
     ppo, network = main.candidate(seed), main.networks[seed]
     improvement = [run["improvement"] for run in trained[config.preset]["runs"]]
@@ -155,11 +156,12 @@ def measure_preset(
     inputs: Mapping[str, Path],
     groups: Groups,
     preset: str,
+    world: EnvironmentParams,
     trained: Mapping[str, Any],
     config: ReportSettings,
 ) -> PresetResult:
-    """Evaluate all policies of one preset on the test customers."""
-    params, test = PRESETS[preset].clean, groups.test
+    """Evaluate all policies of one preset on the test customers, in its world."""
+    params, test = world.clean, groups.test
     curve = load_curve(inputs["oracle_policy"], preset)
     folder = inputs["baseline_policies"] / preset
     policies = {path.name: load_rule(path) for path in sorted(folder.iterdir())}

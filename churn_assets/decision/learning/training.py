@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from churn_assets.decision.config import PRESETS, EnvironmentParams, TrainingSettings
+from churn_assets.decision.config import EnvironmentParams, TrainingSettings
 from churn_assets.decision.exact.comparison import Bootstrap, captured_uplift
 from churn_assets.decision.exact.pareto import ParetoCurve, curve_around, pareto_curve, solve_budget
 from churn_assets.decision.exact.policy_value import Evaluation, evaluate, summarise
@@ -21,6 +21,7 @@ from churn_assets.decision.learning.network import PolicyNetwork, save_network, 
 from churn_assets.decision.learning.ppo import Trainer
 from churn_assets.decision.mdp.customers import Customers, systematic_sample
 from churn_assets.decision.mdp.groups import Groups
+from churn_assets.decision.mdp.worlds import worlds_of
 from churn_assets.domain.statistics import Estimate
 from churn_assets.stages.spec import Progress, silent
 
@@ -40,19 +41,18 @@ def run(
     single_thread()
     groups = Groups.load(inputs["retention_environment"])
     calibration = groups.calibration(config.calibration_customers)
-    yardsticks = {
-        preset: Yardstick.of(groups, PRESETS[preset], config) for preset in config.presets
-    }
+    worlds = worlds_of(inputs["retention_environment"], config)
+    yardsticks = {preset: Yardstick.of(groups, world, config) for preset, world in worlds.items()}
     runs: dict[str, list[dict[str, Any]]] = {preset: [] for preset in config.presets}
     for seed in config.seeds:
-        trainer = Trainer(groups.train, config.environment, config.ppo, seed)
+        trainer = Trainer(groups.train, worlds[config.preset], config.ppo, seed)
         own = yardsticks[config.preset]
         watch = watch_training(trainer, own, config.curve_points, progress)
         network = trainer.network.deployed(trainer.spec)
         for preset, yardstick in yardsticks.items():
-            policy = calibrate_policy(network, calibration, PRESETS[preset])
+            policy = calibrate_policy(network, calibration, worlds[preset])
             save_network(policy, out / preset / f"seed-{seed}")
-            found = evaluate(policy, yardstick.customers, PRESETS[preset].clean)
+            found = evaluate(policy, yardstick.customers, worlds[preset].clean)
             runs[preset].append(
                 {
                     "seed": seed,

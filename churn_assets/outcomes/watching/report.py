@@ -55,7 +55,7 @@ class Serving:
             params=load_params(folder / "policy"),
             auc=figures.get("risk", {}).get("auc_oof"),
             stand_ins=tuple(manifest.stand_ins.values()),
-            outcomes=figures.get("accept", {}).get("measured", {}).get("outcomes", 0),
+            outcomes=figures.get("measured", {}).get("outcomes", 0),
         )
 
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.predictors.scoring.calibration import Calibrator, calibrator_from_json
+from churn_assets.predictors.scoring.corrected import corrected
 from churn_assets.predictors.scoring.features import (
     Feature,
     PricePressure,
@@ -148,7 +149,9 @@ class AcceptScorer:
         """
         matrix = np.repeat(self.contact_matrix(rows), OFFER_LEVELS, axis=0)
         matrix[:, -1] = np.arange(len(matrix)) % OFFER_LEVELS
-        return self.model.probabilities(matrix).reshape(-1, OFFER_LEVELS)
+        accept = self.model.probabilities(matrix).reshape(-1, OFFER_LEVELS)
+        offsets = self.model.metadata.get("offsets")
+        return corrected(accept, offsets) if offsets else accept
 
     def contact_matrix(self, rows: Sequence[Row]) -> NDArray[np.float32]:
         """The customers as they would be contacted with offer level 0 (the last column), (N, F).

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.predictors.config import AcceptConfig
 from churn_assets.predictors.scoring.calibration import CALIBRATION_KINDS
+from churn_assets.predictors.scoring.corrected import take_over
 from churn_assets.predictors.scoring.features import ACCEPT_FEATURES, PricePressure, encode
 from churn_assets.predictors.scoring.scorers import AcceptScorer
 from churn_assets.predictors.training import accept_evaluation as evaluation
@@ -112,7 +113,7 @@ def run(
 
     Args:
         inputs: `bank_contacts`, `customer_history`; `campaign_log` if and only if the settings name
-            one.
+            one; `measured_world`, where outcomes have said something.
         out: receives `model.ubj`, `model.json` and `plots/`.
         config: hyperparameters, and the assumed response to offers.
         progress: told after each of five steps.
@@ -131,6 +132,8 @@ def run(
     progress(1, STEPS)
     learner = Learner(ACCEPT_FEATURES, config, rising=frozenset({"offer_level"}))
     fitted = _train_and_save(learner, contacts, pressure, out)
+    provenance = _provenance(inputs, config)
+    offsets = take_over(out, inputs.get("measured_world"), provenance["responses"])
     progress(2, STEPS)
     scorer = AcceptScorer.load(out)
     customers = rows_of(pd.concat([learned_from, held_out], ignore_index=True))
@@ -145,7 +148,8 @@ def run(
     }
     metrics = {
         "headline": _headline(learner, scorer, contacts, config),
-        **_provenance(inputs, config),
+        **provenance,
+        "offsets": offsets,
         "presets": presets,
         **figures,
         **_out_of_fold(contacts, fitted, config),

@@ -1,0 +1,101 @@
+"""What contacting brought until now, the spend, and what is watched."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from api.deps import Admitted, services_of
+from api.errors import RETRY, ApiError, JsonResponse, documented
+from churn_assets.outcomes.watching.results import read_results
+
+log = logging.getLogger("api.results")
+
+router = APIRouter(tags=["results"], dependencies=[Admitted])
+
+DEADLINE_SECONDS = 10.0
+
+
+class Measure(BaseModel):
+    """One measure of the customers who could be contacted against those who were left alone."""
+
+    name: Literal["churn", "retained_value", "spend", "net"] = Field(examples=["net"])
+    treated: float = Field(description="mean of the customers treated", examples=[812.5])
+    control: float = Field(description="mean of those left alone", examples=[771.2])
+    difference: float = Field(examples=[41.3])
+    lower: float = Field(description="of the difference's 95 % interval", examples=[22.9])
+    upper: float = Field(examples=[59.7])
+
+
+class Look(BaseModel):
+    """What was known at one time; the intervals of all looks hold together."""
+
+    time: str = Field(examples=["2026-03-10T04:00:00"])
+    customers: int = Field(description="whose outcome was known", examples=[2400])
+    net: float = Field(description="gain per customer, in currency", examples=[41.3])
+    lower: float = Field(examples=[12.0])
+    upper: float = Field(examples=[70.6])
+
+
+class Lift(BaseModel):
+    """The latest `lift_report`."""
+
+    verdict: Literal["helps", "hurts", "no effect that matters", "not known yet"] = Field(
+        examples=["helps"]
+    )
+    sentence: str = Field(
+        examples=["Contacting helps: it brings 41.30, between 12.00 and 70.60 a customer."]
+    )
+    customers: int = Field(description="whose outcome is known", examples=[2400])
+    treated: int = Field(examples=[2160])
+    control: int = Field(examples=[240])
+    needed: int = Field(description="more customers until the answer is known", examples=[0])
+    measures: list[Measure]
+    over_time: list[Look]
+
+
+class Spend(BaseModel):
+    """Discounts of the running period."""
+
+    spent: float = Field(description="accepted", examples=[12000.0])
+    expected: float = Field(description="of contacts not answered yet", examples=[3000.0])
+    budget: float = Field(description="of the whole period", examples=[40000.0])
+    due: float = Field(description="of the budget by now", examples=[20000.0])
+
+
+class Watched(BaseModel):
+    """One thing that is watched."""
+
+    name: str = Field(description="the fact, as the check's name", examples=["risk_came_true"])
+    state: Literal["ok", "warn", "error", "unknown"] = Field(examples=["ok"])
+    sentence: str = Field(examples=["The risk came true: 96 of 480 customers have left."])
+
+
+class Results(BaseModel):
+    """What is known; `null` and empty before the job `measure_outcomes` has run."""
+
+    lift: Lift | None = Field(examples=[None])
+    spend: Spend | None = Field(description="null: too early to judge", examples=[None])
+    watched: list[Watched]
+    watched_at: str | None = Field(examples=["2026-03-10T06:00:00+00:00"])
+    retrain: list[str] = Field(
+        description="reasons to train again", examples=[["the customers have changed"]]
+    )
+
+
+@router.get("/results", response_model=Results, responses=documented(401, 429, 503))
+async def results(request: Request) -> Response:
+    """The lift with its interval over time, the verdict in words, spend, and what is watched."""
+    store = services_of(request).host.store
+    try:
+        reading = asyncio.to_thread(read_results, store)
+        return JsonResponse(await asyncio.wait_for(reading, DEADLINE_SECONDS))
+    except Exception as error:
+        # Whatever the store fails with: what is measured can be asked for again.
+        log.exception("the reports can't be read")
+        message = "the reports of what contacting brought can't be read at present"
+        raise ApiError(503, "not_ready", message, headers=RETRY) from error

@@ -1,0 +1,86 @@
+"""What outcomes have said so far in place of assumptions: handed from the outcomes to what learns.
+
+A file, `measured.json`, so that whoever reads it needs nothing of who made it. Before there are
+enough outcomes it holds nothing, and everything stays as assumed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FILE = "measured.json"
+
+
+class Figure(BaseModel):
+    """A constant that was assumed, and what outcomes make of it.
+
+    Attributes:
+        assumed: before any outcome.
+        used: both weighed by what they know: the most probable value, given the outcomes.
+        lower, upper: 95 % interval of the true value.
+        share_measured: of what is known, how much is from outcomes: 0 where nothing was measured.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    assumed: float
+    used: float
+    lower: float
+    upper: float
+    share_measured: float = Field(ge=0, le=1)
+
+    def sentence(self, what: str) -> str:
+        """For people."""
+        return (
+            f"{what}: {self.used:.2f} ({self.lower:.2f} to {self.upper:.2f}; assumed "
+            f"{self.assumed:.2f}; {self.share_measured:.0%} of it measured)"
+        )
+
+
+class Measured(BaseModel):
+    """Everything that is measured by now.
+
+    Attributes:
+        outcomes: known outcomes that it rests on.
+        responses: what the offsets correct: the accept model's `responses`, word for word.
+        offsets: what is added to logit P(accept) at each offer, against that model; empty where
+            nothing was measured.
+        acceptance_effect, annoyance_effect: of the decision environment; None: as assumed.
+        why_not: what is still assumed -> why.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    outcomes: int = 0
+    responses: str = ""
+    offsets: tuple[Figure, ...] = ()
+    acceptance_effect: Figure | None = None
+    annoyance_effect: Figure | None = None
+    why_not: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def sentences(self) -> list[str]:
+        """What is measured and what is still assumed, for people."""
+        known = {
+            **{f"acceptance of offer {k}, log-odds": one for k, one in enumerate(self.offsets)},
+            "effect of an acceptance": self.acceptance_effect,
+            "annoyance by a contact": self.annoyance_effect,
+        }
+        said = [figure.sentence(what) for what, figure in known.items() if figure]
+        return said + [f"{what}: as assumed; {why}" for what, why in self.why_not.items()]
+
+    def save(self, folder: Path) -> None:
+        """Write `folder`/measured.json."""
+        (folder / FILE).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Measured:
+        """From a folder; where it holds no such file, nothing was measured.
+
+        Raises:
+            ValueError: the file is none of its kind.
+        """
+        path = folder / FILE
+        return cls.model_validate_json(path.read_bytes()) if path.exists() else cls()

@@ -1,0 +1,102 @@
+"""What an acceptance and an annoyance do to the churn risk, from treated against control.
+
+The decision environment says: an acceptance lowers logit(risk) by E, a refused contact raises it by
+A. Who accepts differs from who refuses, so comparing those two would credit the offer with what
+made them accept. Only the draw is random. So the churn of customers who were contacted is held
+against that of the control group, with the *predicted* acceptance a in place of the answer:
+
+    P(churn | left alone) = sigmoid(l),                        l = α + β logit(risk)
+    P(churn | contacted)  = a sigmoid(l − E) + (1 − a) sigmoid(l + A)
+
+E and A are told apart by customers who differ in a. The prior is what is assumed, E ~ N(2.5, 1.25²)
+and A ~ N(0.05, 0.25²) in the default world: that contacting does nothing lies two standard
+deviations away, so some hundred contacts outweigh it where the truth is another. Estimate and
+interval are the posterior's mode and curvature; both are kept at 0 or above, as the world has them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from churn_assets.decision.config import EnvironmentParams
+from churn_assets.domain.measured import Figure
+from churn_assets.domain.statistics import Floats, sigmoid
+from churn_assets.outcomes.learning.response import figure
+
+SPREAD = np.array([1.0, 0.5, 1.25, 0.25])
+"""Prior standard deviations of α, β, E and A."""
+BOUNDS = ((-5.0, 5.0), (0.0, 3.0), (0.0, 6.0), (0.0, 3.0))
+STEP = 1e-4
+TINY = 1e-12
+
+
+class Churn(NamedTuple):
+    """N customers whose outcome is known: the control group, and those who were contacted.
+
+    contacted: (N,) bool. logit: (N,) log-odds of the churn risk at the decision. accept: (N,)
+    P(accept) of the offer made; of no meaning for the control group. churned: (N,) bool.
+    """
+
+    contacted: NDArray[np.bool_]
+    logit: Floats
+    accept: Floats
+    churned: NDArray[np.bool_]
+
+
+def fitted_effects(churn: Churn, assumed: EnvironmentParams) -> tuple[Figure, Figure]:
+    """The effect of an acceptance and of an annoyance.
+
+    Args:
+        assumed: the world before any outcome.
+    """
+    prior = np.array([0.0, 1.0, assumed.acceptance_effect, assumed.annoyance_effect])
+    found = minimize(
+        _loss_and_slope, prior, args=(churn, prior), jac=True, method="L-BFGS-B", bounds=BOUNDS
+    )
+    variance = np.diag(np.linalg.inv(_curvature(found.x, churn, prior)))
+    effects = [
+        figure(float(prior[i]), float(found.x[i]), float(variance[i]), float(SPREAD[i] ** 2))
+        for i in (2, 3)
+    ]
+    kept = [one.model_copy(update={"lower": max(0.0, one.lower)}) for one in effects]
+    return kept[0], kept[1]
+
+
+def _loss_and_slope(theta: Floats, churn: Churn, prior: Floats) -> tuple[float, Floats]:
+    """Minus the log posterior at (α, β, E, A), and its gradient (4,)."""
+    alpha, beta, effect, annoyance = theta
+    score = alpha + beta * churn.logit
+    taken, refused = sigmoid(score - effect), sigmoid(score + annoyance)
+    alone = sigmoid(score)
+    accept = np.where(churn.contacted, churn.accept, 0.0)
+    chance = np.where(churn.contacted, accept * taken + (1 - accept) * refused, alone)
+    chance = np.clip(chance, TINY, 1 - TINY)
+    slope = np.where(churn.churned, -1 / chance, 1 / (1 - chance))
+    by_taken, by_refused = accept * taken * (1 - taken), (1 - accept) * refused * (1 - refused)
+    by_score = np.where(churn.contacted, by_taken + by_refused, alone * (1 - alone))
+    gradient = np.array(
+        [
+            slope @ by_score,
+            slope @ (by_score * churn.logit),
+            -(slope[churn.contacted] @ by_taken[churn.contacted]),
+            slope[churn.contacted] @ by_refused[churn.contacted],
+        ]
+    )
+    off = (theta - prior) / SPREAD
+    likelihood = np.where(churn.churned, np.log(chance), np.log1p(-chance)).sum()
+    return float(-likelihood + (off**2).sum() / 2), gradient + off / SPREAD
+
+
+def _curvature(theta: Floats, churn: Churn, prior: Floats) -> Floats:
+    """(4, 4) second derivatives of minus the log posterior, by differences of its gradient."""
+    columns = []
+    for step in STEP * np.eye(len(theta)):
+        above = _loss_and_slope(theta + step, churn, prior)[1]
+        below = _loss_and_slope(theta - step, churn, prior)[1]
+        columns.append((above - below) / (2 * STEP))
+    whole = np.array(columns)
+    return (whole + whole.T) / 2

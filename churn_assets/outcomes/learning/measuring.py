@@ -1,0 +1,174 @@
+"""What decisions and outcomes say in place of assumptions: which rows may speak, and of what.
+
+| question | rows |
+|---|---|
+| acceptance of each offer | first contacts of a period, outcome known; those sent, if reported |
+| effect and annoyance | each customer's first decision of a draw: contacted, or control group |
+
+Acceptance is measured against the accept model without earlier corrections: the offsets that a
+release decided with are taken out of what it logged (`Releases`). Rows of a release whose offsets
+or assumption aren't known any more, or are others, are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from churn_assets.decision.config import EnvironmentParams
+from churn_assets.decision.mdp.observation import ACCEPT, COOLDOWN, FATIGUE
+from churn_assets.domain.measured import Measured
+from churn_assets.domain.statistics import Floats, logit, sigmoid
+from churn_assets.outcomes.learning.effects import Churn, fitted_effects
+from churn_assets.outcomes.learning.response import Responses, fitted_offsets
+from churn_assets.outcomes.watching.conduct import propensities_hold
+
+Releases = Mapping[str, Mapping[str, Any]]
+"""Release id -> `responses`, what its accept model assumes, and `offsets`, which it corrected that
+by."""
+RESPONSES, EFFECTS = "acceptance of the offers", "effect and annoyance of a contact"
+SIMULATED = "SEMI-SYNTHETIC"
+MOST_CONTACTED_AGAIN = 0.1
+
+
+def measure(
+    outcomes: pd.DataFrame, releases: Releases, assumed: EnvironmentParams, learn_from: int | None
+) -> Measured:
+    """What is measured by now.
+
+    Args:
+        outcomes: `campaign_outcomes`.
+        assumed: the world that the policy is made for, before any outcome.
+        learn_from: fewest outcomes that anything is learnt from; None: nothing is.
+    """
+    known = outcomes[outcomes["known"]]
+    if learn_from is None or len(known) < learn_from:
+        why = "learning is switched off" if learn_from is None else _few(learn_from)
+        return Measured(why_not={RESPONSES: why, EFFECTS: why})
+    held = propensities_hold(outcomes)
+    if held.state == "error":
+        return Measured(why_not={RESPONSES: held.sentence, EFFECTS: held.sentence})
+    whole = Measured(outcomes=len(known))
+    whole = _with_responses(whole, known, releases, learn_from)
+    return _with_effects(whole, outcomes, releases, assumed, learn_from)
+
+
+def _few(needed: int) -> str:
+    """The same words as long as nothing changes: another number would train everything again."""
+    return f"fewer than {needed:,} outcomes are known"
+
+
+def _with_responses(
+    measured: Measured, known: pd.DataFrame, releases: Releases, learn_from: int
+) -> Measured:
+    contacts = known[known["contact"] & _fresh(known)]
+    if contacts["sent_at"].notna().any():
+        contacts = contacts[contacts["sent_at"].notna()]
+    responses = _assumption(contacts, releases)
+    mine = contacts[
+        [_responses_of(release, releases) == responses for release in contacts["release_id"]]
+    ]
+    if not responses.startswith(SIMULATED):
+        why = responses and "the model learns from a log of answers itself"
+        return _assumed(measured, RESPONSES, why or "no release that decided is known any more")
+    if len(mine) < learn_from:
+        return _assumed(measured, RESPONSES, _few(learn_from))
+    level = mine["offer_level"].to_numpy(np.int64)
+    log_odds = _accept_logits(mine) - _corrected_by(mine, releases)
+    accepted = mine["accepted"].to_numpy(bool)
+    offsets = fitted_offsets(Responses(level, log_odds, accepted))
+    return measured.model_copy(update={"responses": responses, "offsets": offsets})
+
+
+def _with_effects(
+    measured: Measured,
+    outcomes: pd.DataFrame,
+    releases: Releases,
+    assumed: EnvironmentParams,
+    learn_from: int,
+) -> Measured:
+    drawn = outcomes[outcomes["group"].notna()]
+    first = drawn.drop_duplicates("customer")
+    first = first[first["known"] & _fresh(first)]
+    control = first[first["group"] == "control"]
+    if "preferred" in first and control["preferred"].notna().any():
+        control = control[control["preferred"] > 0]  # whom the policy would have contacted
+    contacted = first[first["contact"]]
+    fewest = min(len(control), len(contacted))
+    if fewest < learn_from:
+        why = f"fewer than {learn_from:,} customers contacted, or like them left alone"
+        return _assumed(measured, EFFECTS, why)
+    again = _contacted_again(contacted, drawn)
+    if again > MOST_CONTACTED_AGAIN:
+        why = f"{again:.0%} were contacted again before their outcome was known, so it isn't one's"
+        return _assumed(measured, EFFECTS, why)
+    rows = pd.concat([control, contacted])
+    shift = _corrections(rows, measured) - _corrected_by(rows, releases)
+    churn = Churn(
+        contacted=rows["contact"].to_numpy(bool),
+        logit=logit(rows["churn_risk"].to_numpy(np.float64)),
+        accept=sigmoid(_accept_logits(rows) + shift),
+        churned=rows["churned"].to_numpy(bool),
+    )
+    effect, annoyance = fitted_effects(churn, assumed)
+    return measured.model_copy(update={"acceptance_effect": effect, "annoyance_effect": annoyance})
+
+
+def _assumed(measured: Measured, what: str, why: str) -> Measured:
+    return measured.model_copy(update={"why_not": measured.why_not | {what: why}})
+
+
+def _fresh(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Whether no contact of the period came before, nor one whose cooldown is running."""
+    fresh = [
+        len(seen) <= FATIGUE or (seen[FATIGUE] == 0 and seen[COOLDOWN] == 0)
+        for seen in rows["observation"]
+    ]
+    return pd.Series(fresh, rows.index, dtype=bool)
+
+
+def _accept_logits(rows: pd.DataFrame) -> Floats:
+    """(N,) log-odds of accepting the offer made, as the release saw them."""
+    levels = rows["offer_level"].to_numpy(np.int64)
+    accept = np.array([seen[ACCEPT] for seen in rows["observation"]], np.float64)
+    return logit(accept[np.arange(len(rows)), levels])
+
+
+def _responses_of(release: str, releases: Releases) -> str:
+    return str(releases[release]["responses"]) if release in releases else ""
+
+
+def _assumption(contacts: pd.DataFrame, releases: Releases) -> str:
+    """The assumption of the newest release that decided and is known; empty where none is."""
+    for release in reversed(contacts["release_id"].drop_duplicates(keep="last").tolist()):
+        if found := _responses_of(release, releases):
+            return found
+    return ""
+
+
+def _corrected_by(rows: pd.DataFrame, releases: Releases) -> Floats:
+    """(N,) the offset that each row's release decided with."""
+    none = (0.0,) * 4
+    table = np.array(
+        [releases.get(release, {}).get("offsets") or none for release in rows["release_id"]]
+    ).reshape(len(rows), 4)
+    return np.asarray(table[np.arange(len(rows)), rows["offer_level"].to_numpy(np.int64)])
+
+
+def _corrections(rows: pd.DataFrame, measured: Measured) -> Floats:
+    """(N,) the offset that is measured now for each row's offer."""
+    offsets = [one.used for one in measured.offsets] or [0.0] * 4
+    return np.array(offsets)[rows["offer_level"].to_numpy(np.int64)]
+
+
+def _contacted_again(contacted: pd.DataFrame, drawn: pd.DataFrame) -> float:
+    """Share of customers with another contact on a later day before their outcome was known."""
+    known_at = contacted.set_index("customer")["known_at"]
+    began = contacted.set_index("customer")["time"].dt.floor("D")
+    later = drawn[drawn["contact"] & drawn["customer"].isin(known_at.index)]
+    within = later["time"].dt.floor("D") > began.reindex(later["customer"]).to_numpy()
+    within &= later["time"] <= known_at.reindex(later["customer"]).to_numpy()
+    return later.loc[within, "customer"].nunique() / len(contacted)

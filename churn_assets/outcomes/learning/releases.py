@@ -1,0 +1,33 @@
+"""Which accept model each release decided with: kept for longer than the releases are."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.storage.protocol import ArtifactStore
+
+POINTER = "outcomes/accept_models.json"
+
+
+def accept_models(store: ArtifactStore) -> dict[str, dict[str, Any]]:
+    """Release id -> `responses` and `offsets` of its accept model: of the releases that there are,
+    and of those that there were whenever this was asked for before (it notes them).
+
+    Raises:
+        ArtifactError: a release's manifest can't be had.
+    """
+    known: dict[str, dict[str, Any]] = json.loads(store.read_pointer(POINTER) or b"{}")
+    registry = ReleaseRegistry(store)
+    found = dict(known)
+    for record in registry.records():
+        if record.release_id not in found:
+            accept = registry.manifest(record.release_id).report.get("accept", {})
+            found[record.release_id] = {
+                "responses": accept.get("responses", ""),
+                "offsets": accept.get("offsets", []),
+            }
+    if found != known:
+        store.write_pointer(POINTER, json.dumps(found, sort_keys=True).encode())
+    return found

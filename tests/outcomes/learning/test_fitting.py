@@ -1,0 +1,130 @@
+"""What is learnt from outcomes, in worlds whose truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from churn_assets.decision.config import EnvironmentParams
+from churn_assets.domain.statistics import logit, sigmoid
+from churn_assets.outcomes.learning.effects import Churn, fitted_effects
+from churn_assets.outcomes.learning.response import PRIOR, Responses, fitted_offsets
+
+ASSUMED = EnvironmentParams()
+RISES = np.array([0.0, 0.5, 0.9, 1.2])
+
+
+def responses(seed: int, counts: tuple[int, ...], off: tuple[float, ...]) -> Responses:
+    """Contacts at each offer whose acceptance is `off` from what the model says."""
+    rng = np.random.default_rng(seed)
+    level = np.repeat(np.arange(4), counts)
+    score = rng.normal(-1, 0.8, len(level)) + RISES[level]
+    accepted = rng.random(len(level)) < sigmoid(score + np.array(off)[level])
+    return Responses(level, score, accepted)
+
+
+def test_many_outcomes_say_what_is_true() -> None:
+    off = (-0.4, -1.0, -1.5, -1.6)
+    found = fitted_offsets(responses(0, (20_000,) * 4, off))
+    for figure, truth in zip(found, off, strict=True):
+        assert figure.used == pytest.approx(truth, abs=0.06)
+        assert figure.lower < truth < figure.upper
+        assert figure.share_measured > 0.99
+
+
+def test_no_outcome_says_nothing_and_few_say_little() -> None:
+    """The mode is the prior's without data, and moves with the data's information, by no switch."""
+    nothing = fitted_offsets(responses(0, (0,) * 4, (0.0,) * 4))
+    assert [figure.used for figure in nothing] == [0.0] * 4
+    assert [figure.share_measured for figure in nothing] == pytest.approx([0.0] * 4, abs=1e-9)
+    shares = []
+    for count in (5, 50, 500):
+        found = fitted_offsets(responses(1, (count,) * 4, (-1.0,) * 4))
+        shares.append(found[0].share_measured)
+    assert shares == sorted(shares)
+    assert shares[0] < 0.85 < 0.97 < shares[2]
+
+
+def test_an_offer_that_was_not_tried_takes_what_the_others_share() -> None:
+    found = fitted_offsets(responses(2, (5_000, 5_000, 5_000, 0), (-1.0, -1.0, -1.0, 0.0)))
+    assert found[3].used == pytest.approx(-0.95, abs=0.1)
+    assert found[3].upper - found[3].lower > 1.5
+    assert found[3].share_measured < 0.9
+
+
+def test_intervals_hold_truths_of_the_prior() -> None:
+    """300 worlds drawn from the prior: 95 % intervals hold about 95 % of the offsets."""
+    rng, held = np.random.default_rng(3), 0
+    for seed in range(300):
+        off = tuple(rng.multivariate_normal(np.zeros(4), PRIOR))
+        found = fitted_offsets(responses(seed, (150, 60, 30, 5), off))
+        held += sum(f.lower < truth < f.upper for f, truth in zip(found, off, strict=True))
+    assert 0.93 < held / 1_200 < 0.97
+
+
+def test_nobody_accepting_is_no_infinite_offset() -> None:
+    found = fitted_offsets(responses(4, (300,) * 4, (-30.0,) * 4))
+    assert all(-10 < figure.used < -3 for figure in found)
+
+
+def churn(
+    seed: int, contacts: int, effect: float, annoyance: float, *, alike: bool = True
+) -> Churn:
+    """As many in the control group as were contacted; without `alike` those who accept would have
+    stayed anyway: their risk is lower by 1.5 logits, and the others' higher by as much."""
+    rng = np.random.default_rng(seed)
+    count = 2 * contacts
+    contacted = np.arange(count) < contacts
+    score = logit(rng.beta(2, 3, count))
+    accept = sigmoid(rng.normal(-0.3, 1.2, count))
+    accepts = rng.random(count) < accept
+    own = score if alike else score + np.where(accepts, -1.5, 1.5)
+    moved = np.where(accepts, -effect, annoyance) * contacted
+    true = sigmoid(own + moved)
+    if not alike:  # the model knows the mean over both kinds
+        score = logit(accept * sigmoid(score - 1.5) + (1 - accept) * sigmoid(score + 1.5))
+    return Churn(contacted, score, accept, rng.random(count) < true)
+
+
+@pytest.mark.parametrize(
+    ("effect", "annoyance"), [(2.5, 0.05), (1.0, 0.05), (0.0, 0.0), (0.0, 1.5)]
+)
+def test_effect_and_annoyance_are_found(effect: float, annoyance: float) -> None:
+    """As assumed, weaker, none at all, and harm."""
+    found = fitted_effects(churn(5, 20_000, effect, annoyance), ASSUMED)
+    assert found[0].used == pytest.approx(effect, abs=0.35)
+    assert found[1].used == pytest.approx(annoyance, abs=0.15)
+    assert found[0].assumed == ASSUMED.acceptance_effect
+    assert found[0].share_measured > 0.9
+
+
+def test_few_customers_leave_the_assumption_in_place() -> None:
+    """Twenty contacts where nothing works don't refute it; their interval says how little is known;
+    more of them do."""
+    used, widths = [], []
+    for contacts in (20, 500, 20_000):
+        found = [fitted_effects(churn(seed, contacts, 0.0, 0.0), ASSUMED)[0] for seed in range(9)]
+        used.append(np.mean([figure.used for figure in found]))
+        widths.append(np.mean([figure.upper - figure.lower for figure in found]))
+    assert used[0] > 0.9 > 0.4 > used[1] > 0.1 > used[2]
+    assert widths == sorted(widths, reverse=True)
+
+
+def test_who_accepts_would_have_stayed_anyway() -> None:
+    """Comparing those who accepted with those who refused would find an effect of 3 where there is
+    none; the draw doesn't."""
+    world = churn(7, 30_000, 0.0, 0.0, alike=False)
+    effect, _ = fitted_effects(world, ASSUMED)
+    assert effect.used < 0.35
+
+
+def test_intervals_hold_the_truth() -> None:
+    """60 companies of 3,000 contacts whose truth is drawn from the prior, cut at 0."""
+    rng, held = np.random.default_rng(8), 0
+    for seed in range(60):
+        effect = max(0.0, rng.normal(2.5, 1.25))
+        annoyance = max(0.0, rng.normal(0.05, 0.25))
+        found = fitted_effects(churn(100 + seed, 3_000, effect, annoyance), ASSUMED)
+        for figure, truth in zip(found, (effect, annoyance), strict=True):
+            held += figure.lower <= truth <= figure.upper
+    assert held >= 108  # of 120; fewer by chance once in 400

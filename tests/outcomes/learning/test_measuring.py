@@ -1,0 +1,110 @@
+"""From decisions and outcomes to what is measured: in simulated companies whose truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from churn_assets.domain.measured import Measured
+from churn_assets.outcomes.learning.measuring import EFFECTS, RESPONSES, measure
+from churn_assets.outcomes.simulation import WORLDS, Scenario
+from tests.outcomes.learning.worlds import BASE, models, outcomes
+
+ASSUMED = WORLDS["assumed"]
+LEARN_FROM = 500
+
+
+def measured(table: pd.DataFrame, releases: dict[str, dict[str, object]]) -> Measured:
+    return measure(table, releases, ASSUMED, LEARN_FROM)
+
+
+@pytest.mark.parametrize("scenario", ["assumed", "none", "harmful"])
+def test_the_world_is_found(scenario: Scenario) -> None:
+    """As assumed, nothing at all, and harm: with intervals that hold the truth, within reason."""
+    found = measured(outcomes(1, 40_000, scenario), models([]))
+    assert found.acceptance_effect is not None
+    assert found.annoyance_effect is not None
+    truth = WORLDS[scenario]
+    if scenario == "none":  # nobody accepts, so what an acceptance does can't be seen: assumed
+        assert all(figure.used < -2 for figure in found.offsets)
+        assert found.acceptance_effect.share_measured < 0.3
+    else:
+        assert found.acceptance_effect.used == pytest.approx(truth.acceptance_effect, abs=0.4)
+        assert all(abs(figure.used) < 0.15 for figure in found.offsets)
+    assert found.annoyance_effect.used == pytest.approx(truth.annoyance_effect, abs=0.15)
+    assert found.outcomes == 40_000
+    assert found.why_not == {}
+    assert len(found.sentences) == 6
+
+
+def test_acceptance_is_measured_against_the_model_alone() -> None:
+    """A release that already decided with offsets doesn't make the next one forget them."""
+    truth = (-0.5, -0.9, -1.2, -1.4)
+    plain = measured(outcomes(2, 20_000, offsets=truth), models([]))
+    # The second release saw corrected probabilities, right ones: nothing is off any more.
+    again = measured(outcomes(2, 20_000, release="r2"), models([], list(truth)))
+    for before, after, true in zip(plain.offsets, again.offsets, truth, strict=True):
+        assert before.used == pytest.approx(true, abs=0.15)
+        assert after.used == pytest.approx(true, abs=0.15)
+    assert plain.responses == BASE
+
+
+def test_rows_of_unknown_releases_and_other_assumptions_say_nothing() -> None:
+    unknown = measured(outcomes(3, 5_000, release="r9"), models([]))
+    assert unknown.offsets == ()
+    assert "no release" in unknown.why_not[RESPONSES]
+    logged = measured(outcomes(3, 5_000), models([], base="observed, from the campaign log"))
+    assert logged.offsets == ()
+    assert "log of answers" in logged.why_not[RESPONSES]
+    other = models([]) | {"r2": {"responses": "SEMI-SYNTHETIC: another", "offsets": []}}
+    both = pd.concat([outcomes(3, 5_000), outcomes(4, 300, release="r2")], ignore_index=True)
+    assert measured(both, other).offsets == ()  # too few of the newest assumption
+
+
+def test_few_outcomes_change_nothing_and_say_the_same_words() -> None:
+    """Nothing is trained again because one more outcome came in that isn't learnt from."""
+    few, more = (measured(outcomes(5, count), models([])) for count in (100, 450))
+    assert few == more
+    assert few.offsets == ()
+    assert few.acceptance_effect is None
+    assert set(few.why_not) == {RESPONSES, EFFECTS}
+    nobody = measured(outcomes(5, 100).iloc[:0], models([]))
+    assert nobody == few
+    off = measure(outcomes(5, 5_000), models([]), ASSUMED, None)
+    assert "switched off" in off.why_not[EFFECTS]
+
+
+def test_without_a_control_group_effects_stay_assumed() -> None:
+    table = outcomes(6, 5_000, control=0.0).assign(group=None)
+    found = measured(table, models([]))
+    assert found.acceptance_effect is None
+    assert "left alone" in found.why_not[EFFECTS]
+    assert len(found.offsets) == 4
+
+
+def test_a_broken_draw_teaches_nothing() -> None:
+    table = outcomes(7, 5_000).assign(control_share=0.1)
+    found = measured(table, models([]))
+    assert found.offsets == ()
+    assert "don't fit" in found.why_not[EFFECTS]
+
+
+def test_many_contacts_are_not_one() -> None:
+    """The effect of one contact can't be told where a third had another one."""
+    table = outcomes(8, 6_000)
+    some = table[table["contact"] & (np.arange(len(table)) % 3 == 0)]
+    again = some.assign(time=some["time"] + pd.Timedelta(days=5))
+    found = measured(pd.concat([table, again], ignore_index=True), models([]))
+    assert found.acceptance_effect is None
+    assert "contacted again" in found.why_not[EFFECTS]
+
+
+def test_contacts_that_were_never_sent_are_no_refusals() -> None:
+    """Where senders report what they sent: half of the contacts never left the house."""
+    table = outcomes(9, 20_000)
+    sent = np.arange(len(table)) % 2 == 0
+    table["sent_at"] = table["time"].where(sent & table["contact"]).astype("datetime64[us, UTC]")
+    table["accepted"] &= sent
+    found = measured(table, models([]))
+    assert all(abs(figure.used) < 0.2 for figure in found.offsets)

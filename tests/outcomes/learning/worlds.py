@@ -1,0 +1,70 @@
+"""Simulated companies as `campaign_outcomes` would have them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from churn_assets.decision.mdp.observation import ACCEPT, RISK
+from churn_assets.domain.statistics import Floats, logit, sigmoid
+from churn_assets.outcomes import simulation
+from churn_assets.outcomes.simulation import Customers, Scenario
+
+BASE = "SEMI-SYNTHETIC: preset 'illustrative'"
+
+
+def outcomes(
+    seed: int,
+    count: int,
+    scenario: Scenario = "assumed",
+    *,
+    control: float = 0.3,
+    offsets: tuple[float, ...] = (0.0,) * 4,
+    release: str = "r1",
+) -> pd.DataFrame:
+    """Decisions of a greedy policy about customers who react as a scenario says; their acceptance
+    is off by `offsets` (log-odds) from what the policy saw."""
+    rng = np.random.default_rng(seed)
+    seen = simulation.draw_customers(rng, count)
+    true = seen.states.copy()
+    true[:, ACCEPT] = sigmoid(logit(seen.states[:, ACCEPT]) + np.array(offsets))
+    group = np.where(rng.random(count) < control, "control", "treated")
+    wanted = simulation.greedy(seen)
+    tried = rng.random(count) < 0.5  # exploration, so that every offer has its contacts
+    wanted = np.where(tried & (wanted > 0), rng.integers(1, 5, count), wanted)
+    options = np.where(group == "control", 0, wanted)
+    reactions = simulation.react(rng, Customers(true, seen.values), options, scenario)
+    began = pd.Timestamp("2026-01-05", tz="UTC") + pd.to_timedelta(np.arange(count), unit="s")
+    spend = np.array([0.0, *simulation.PARAMS.discounts])[options] * reactions.accepted
+    return pd.DataFrame(
+        {
+            "customer": np.arange(count),
+            "time": began,
+            "known_at": began + pd.Timedelta(days=30),
+            "known": True,
+            "source": "api",
+            "release_id": release,
+            "baseline": False,
+            "group": group,
+            "period": "start",
+            "control_share": control,
+            "propensity": 1.0,
+            "preferred": wanted.astype(float),
+            "contact": options > 0,
+            "offer_level": np.maximum(options - 1, 0).astype("int8"),
+            "observation": list(seen.states),
+            "churn_risk": seen.states[:, RISK],
+            "customer_value": seen.values,
+            "sent_at": pd.Series(pd.NaT, range(count), dtype="datetime64[us, UTC]"),
+            "accepted": reactions.accepted,
+            "churned": reactions.churned,
+            "spend": spend * seen.values,
+        }
+    )
+
+
+def models(*offsets: Floats | list[float], base: str = BASE) -> dict[str, dict[str, object]]:
+    """What each release's accept model was: r1, r2, ..."""
+    return {
+        f"r{i}": {"responses": base, "offsets": list(each)} for i, each in enumerate(offsets, 1)
+    }
