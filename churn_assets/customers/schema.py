@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from churn_assets.customers.contract.expression import evaluate
 from churn_assets.customers.contract.features import NO, YES, Kind
 from churn_assets.domain.contracts import SERVICES, Contract, Service
+from churn_assets.domain.offers import Offers
 
 FILE = "customers.json"
 TENURE, MONTHLY = "tenure", "monthly_charges"
@@ -137,6 +138,7 @@ class CustomerSchema(BaseModel):
         id_column, name_column: of the company's tables; None where they have none.
         accepted: what a request may give besides, though nothing reads it.
         messages: what messages may say of the customers.
+        offers: the discounts that can be offered; None: the built-in ones.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -153,6 +155,7 @@ class CustomerSchema(BaseModel):
     name_column: str | None = None
     accepted: tuple[CustomerField, ...] = ()
     messages: tuple[FieldWords, ...] = ()
+    offers: Offers | None = None
 
     @property
     def features(self) -> tuple[CustomerField, ...]:

@@ -1,6 +1,36 @@
 """The discounts that a customer can be offered, by level and by percentage."""
 
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
 OFFER_PERCENTAGES: tuple[int, ...] = (0, 5, 10, 15)
-"""Percent off the monthly charge for a year, by offer level 0..3; level 0 is no discount."""
+"""Percent off the monthly charge for a year, by offer level 0..3; level 0 is no discount. Those of
+the built-in contract, and of every other that names none."""
 
 OFFER_LEVELS = len(OFFER_PERCENTAGES)
+
+
+class Offers(BaseModel):
+    """What a company offers.
+
+    Attributes:
+        percent: off the monthly charge, in whole per cent, one for each of the four levels, from
+            0 (no discount) up.
+        months: for how long.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    percent: tuple[int, int, int, int] = (0, 5, 10, 15)
+    months: int = Field(12, ge=1, le=99)
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if self.percent[0] != 0 or list(self.percent) != sorted({*self.percent}):
+            raise ValueError(f"percent has to rise from 0, not {list(self.percent)}")
+        if self.percent[-1] > 100:
+            raise ValueError(f"{self.percent[-1]} % is more than the whole price")
+        return self

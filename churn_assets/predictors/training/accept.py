@@ -36,6 +36,7 @@ from churn_assets.predictors.training.campaign_log import campaign_log
 from churn_assets.predictors.training.frames import data_source, read_training_and_test, rows_of
 from churn_assets.predictors.training.metrics import summary
 from churn_assets.predictors.training.offer_response import bank_contacts
+from churn_assets.predictors.training.own import accept as own
 from churn_assets.predictors.training.plots import (
     plot_calibration,
     plot_importance,
@@ -112,7 +113,8 @@ def run(
 
     Args:
         inputs: `bank_contacts`, `customer_history`; `campaign_log` if and only if the settings name
-            one.
+            one; or the `campaign_contacts` of a contract, and `customer_history` where it has
+            customers.
         out: receives `model.ubj`, `model.json` and `plots/`.
         config: hyperparameters, and the assumed response to offers.
         progress: told after each of five steps.
@@ -124,6 +126,8 @@ def run(
         ValueError: the settings and the inputs disagree about a campaign log.
         SchemaViolationError: contacts outside the shared contract.
     """
+    if "campaign_contacts" in inputs:
+        return own.run(inputs, out, config, progress)
     learned_from, held_out = read_training_and_test(inputs["customer_history"])
     pressure = PricePressure.fit(learned_from["monthly_charges"].to_numpy(np.float64))
     assumed, *others = _contacts(inputs, config, pressure).items()
