@@ -9,7 +9,7 @@ responses to discounts are simulated, every other figure holds for the assumed p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from churn_assets.customers.schema import CustomerSchema, load_schema
 from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.predictors.config import AcceptConfig
 from churn_assets.predictors.scoring.calibration import CALIBRATION_KINDS
@@ -134,7 +135,8 @@ def run(
     contacts = assumed[1]
     progress(1, STEPS)
     learner = Learner(ACCEPT_FEATURES, config, rising=frozenset({"offer_level"}))
-    fitted = _train_and_save(learner, contacts, pressure, out)
+    lacking = _lacking(learned_from, load_schema(inputs["customer_history"]))
+    fitted = _train_and_save(learner, contacts, pressure, out, lacking)
     progress(2, STEPS)
     scorer = AcceptScorer.load(out)
     customers = rows_of(pd.concat([learned_from, held_out], ignore_index=True))
@@ -152,7 +154,7 @@ def run(
         **_provenance(inputs, config),
         "presets": presets,
         **figures,
-        **_out_of_fold(contacts, fitted, config),
+        **_out_of_fold(contacts, fitted, config, lacking),
     }
     progress(3, STEPS, auc=metrics["auc"], ece=metrics["ece"])
     metrics |= {
@@ -197,19 +199,34 @@ def _provenance(inputs: Mapping[str, Path], config: AcceptConfig) -> dict[str, s
     }
 
 
+def _lacking(customers: pd.DataFrame, schema: CustomerSchema | None) -> list[str]:
+    """The shared features that a company's own customers have no column for: missing values to the
+    model. The built-in contract's are known, and none is looked for."""
+    if schema is None:
+        return []
+    shared = ("partner", "contact_channel")  # the others tell how often somebody was contacted
+    return [name for name in shared if name not in customers or customers[name].isna().all()]
+
+
 def _train_and_save(
-    learner: Learner, contacts: Contacts, pressure: PricePressure, out: Path
+    learner: Learner,
+    contacts: Contacts,
+    pressure: PricePressure,
+    out: Path,
+    lacking: Sequence[str],
 ) -> OutOfFold:
     """Fit calibrators on out-of-fold scores of train + valid, refit the booster, write both.
 
-    The view `without_channel` is how customers look who were never contacted by a known channel.
+    The view `without_channel` is how customers look who were never contacted by a known channel;
+    `without_lacking` how all of a company's own do, where they lack shared features.
     """
     config = learner.config
     matrix, accepted = contacts.matrix[~contacts.test], contacts.accepted[~contacts.test]
-    without_channel = matrix.copy()
-    without_channel[:, design.COLUMN["contact_channel"]] = np.nan
+    views = {"without_channel": _without(matrix, ["contact_channel"])}
+    if lacking:
+        views["without_lacking"] = _without(matrix, lacking)
     folds = stratified_folds(accepted, config.calibration_folds, config.seed)
-    fitted = learner.cross_fit(matrix, accepted, folds, without_channel=without_channel)
+    fitted = learner.cross_fit(matrix, accepted, folds, **views)
     save_model(
         out,
         "accept",
@@ -220,6 +237,13 @@ def _train_and_save(
         price_pressure={"of": "monthly_charges", "knots": list(pressure.knots)},
     )
     return fitted
+
+
+def _without(matrix: NDArray[np.float32], names: Sequence[str]) -> NDArray[np.float32]:
+    """A copy of contacts (N, 8) that lacks these features."""
+    without = matrix.copy()
+    without[:, [design.COLUMN[name] for name in names]] = np.nan
+    return without
 
 
 def _held_out(
@@ -243,15 +267,26 @@ def _held_out(
     }
 
 
-def _out_of_fold(contacts: Contacts, fitted: OutOfFold, config: AcceptConfig) -> dict[str, Any]:
-    """The same figures out of fold over train + valid: nine times the rows."""
+def _out_of_fold(
+    contacts: Contacts, fitted: OutOfFold, config: AcceptConfig, lacking: Sequence[str]
+) -> dict[str, Any]:
+    """The same figures out of fold over train + valid: nine times the rows.
+
+    `lacking`: what it costs that a company's customers lack shared features; nothing of others.
+    """
     matrix, kind = contacts.matrix[~contacts.test], config.calibration
     pooled = fitted.probabilities(kind)
-    without_channel = fitted.probabilities(kind, "without_channel")
-    return {
+    found: dict[str, Any] = {
         "oof": evaluation.discrimination(matrix, fitted.labels, pooled, config),
-        "without_channel_oof": summary(fitted.labels, without_channel),
+        "without_channel_oof": summary(
+            fitted.labels, fitted.probabilities(kind, "without_channel")
+        ),
     }
+    if lacking:
+        without = summary(fitted.labels, fitted.probabilities(kind, "without_lacking"))
+        cost = {name: without[name] - found["oof"][name] for name in without}
+        found["lacking"] = {"features": list(lacking), **without, "difference": cost}
+    return found
 
 
 def _headline(
