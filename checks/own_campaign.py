@@ -111,7 +111,9 @@ def _log_holds_the_contract(store: StoreResource, contacts: Artifact) -> dg.Asse
     )
 
 
-FOLLOW = "every contact of every split has the contract's columns, types, ranges and words (pandera)"
+FOLLOW = (
+    "every contact of every split has the contract's columns, types, ranges and words (pandera)"
+)
 
 
 def _contacts_follow_their_schema(store: StoreResource, contacts: Artifact) -> dg.AssetCheckResult:

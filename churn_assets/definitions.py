@@ -103,9 +103,7 @@ def _learning_from_the_log(asset: dg.AssetsDefinition) -> dg.AssetsDefinition:
     """The asset with the contract's own contacts where the public ones were."""
     if BANK not in asset.dependency_keys:
         return asset
-    return asset.with_attributes(
-        asset_key_replacements={BANK: dg.AssetKey("campaign_contacts")}
-    )
+    return asset.with_attributes(asset_key_replacements={BANK: dg.AssetKey("campaign_contacts")})
 
 
 def _is_on(check: dg.AssetChecksDefinition, *assets: str) -> bool:

@@ -130,6 +130,7 @@ def _write(
         contract=engine.form.customers.contract_of(customer),
         local_time=when,
         services=engine.form.customers.services_of(customer),
+        offers=engine.assessor.percent,
     )
     message = engine.writer.write(brief, seed=f"{contact['customer_id']}:{seed}")
     return message, fill(message.template, {**message.values, "name": tag})

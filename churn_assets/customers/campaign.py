@@ -61,7 +61,7 @@ def campaign_schema_of(contract: Contract) -> CampaignSchema:
             raise ContractError([f"{contract.name}: {problem}: give it a field"])
     given, chances = campaign.propensity, None
     if isinstance(given, dict):
-        sums = {give: 0.0 for give in campaign.offer.gives}
+        sums = dict.fromkeys(campaign.offer.gives, 0.0)
         for cell, chance in given.items():
             sums[campaign.offer.levels[cell]] += chance
         chances = tuple(sums.values())

@@ -203,7 +203,7 @@ class _Checking:
             yield ColumnReport(column.name, column.uses, share, distinct, constant)
 
     def _leaks(self, judged: Judged, table: Table, outcome: str) -> None:
-        """Look at features, at what is left out, and at columns that the contract doesn't speak of."""
+        """Look at features, at what is left out, and at what the contract doesn't speak of."""
         self.told(f"looking for leaks in {judged.name}", 0, 0)
         marks = judged.marks[0]
         candidates, values = [], ["row", f"{outcome} AS outcome"]

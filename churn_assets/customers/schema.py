@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from churn_assets.customers.contract.expression import evaluate
 from churn_assets.customers.contract.features import NO, YES, Kind
 from churn_assets.domain.contracts import SERVICES, Contract, Service
-from churn_assets.domain.offers import Offers
+from churn_assets.domain.offers import Offers, percent_of
 
 FILE = "customers.json"
 TENURE, MONTHLY = "tenure", "monthly_charges"
@@ -203,6 +203,13 @@ class CustomerSchema(BaseModel):
     def save(self, folder: Path) -> None:
         """Write `customers.json`."""
         (folder / FILE).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def load_percent(folder: Path) -> tuple[int, ...]:
+    """The offers' percentages by level in a folder of customers or a release; raises as
+    `load_schema`."""
+    schema = load_schema(folder)
+    return percent_of(schema.offers if schema else None)
 
 
 def load_schema(folder: Path) -> CustomerSchema | None:

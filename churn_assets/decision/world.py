@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from churn_assets.decision.config import PRESETS, RuleSettings, WorldSettings
+from churn_assets.customers.schema import load_schema
+from churn_assets.decision.config import RuleSettings, WorldSettings
 from churn_assets.decision.exact.pareto import ParetoCurve, curve_around, pareto_curve, solve_budget
 from churn_assets.decision.exact.policy_value import evaluate, summarise
 from churn_assets.decision.mdp.customers import Customers
-from churn_assets.decision.mdp.groups import Groups
+from churn_assets.decision.mdp.groups import Groups, save_offers
 from churn_assets.decision.policy import save_rule
 from churn_assets.decision.rules.tuning import tuned_baselines
 from churn_assets.domain.splits import SPLITS
@@ -45,7 +46,11 @@ def run_environment(
     risk = RiskScorer.load(inputs["risk_model"])
     accept = AcceptScorer.load(inputs["accept_model"])
     known = read_out_of_fold(inputs["risk_model"])
-    report: dict[str, Any] = {"preset": config.preset, "params": config.environment.model_dump()}
+    schema = load_schema(inputs["active_customers"])
+    offers = schema.offers if schema else None
+    save_offers(offers, out)
+    params = config.environment.offering(offers)
+    report: dict[str, Any] = {"preset": config.preset, "params": params.model_dump()}
     for split in SPLITS:
         table = pd.read_parquet(inputs["active_customers"] / f"{split}.parquet")
         value = MONTHS_OF_VALUE * table["monthly_charges"].to_numpy(dtype=np.float64)
@@ -72,10 +77,11 @@ def run_oracle(
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Solve the exact optimum on the test customers, and write its Pareto curve per preset."""
-    test = Groups.load(inputs["retention_environment"]).test
+    groups = Groups.load(inputs["retention_environment"])
+    test = groups.test
     report: dict[str, Any] = {}
     for step, preset in enumerate(config.presets):
-        params = PRESETS[preset].clean
+        params = groups.world(preset).clean
         solution = solve_budget(test, params)
         curve = pareto_curve(test, params, curve_around(solution.price))
         save_curve(curve, out / f"{preset}.{CURVE_FILE}")
@@ -104,7 +110,7 @@ def run_baselines(
     calibration = groups.calibration(config.calibration_customers)
     report: dict[str, Any] = {}
     for step, preset in enumerate(config.presets):
-        params = PRESETS[preset]
+        params = groups.world(preset)
         price = solve_budget(tuning, params.clean, 1e-2).price
         rules = tuned_baselines(tuning, calibration, params, price)
         report[preset] = {}

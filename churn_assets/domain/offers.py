@@ -31,6 +31,19 @@ class Offers(BaseModel):
     def _rising(self) -> Self:
         if self.percent[0] != 0 or list(self.percent) != sorted({*self.percent}):
             raise ValueError(f"percent has to rise from 0, not {list(self.percent)}")
-        if self.percent[-1] > 100:
-            raise ValueError(f"{self.percent[-1]} % is more than the whole price")
+        if self.percent[-1] > 100 or self.percent[-1] * self.months > 1200:
+            raise ValueError(
+                f"{self.percent[-1]} % for {self.months} months is over a year's price"
+            )
         return self
+
+    @property
+    def shares(self) -> tuple[float, float, float, float]:
+        """What each level costs once it is accepted, as a share of the customer's yearly value."""
+        none, low, middle, high = (each * self.months / 1200 for each in self.percent)
+        return none, low, middle, high
+
+
+def percent_of(offers: Offers | None) -> tuple[int, ...]:
+    """The percentages by level, also where a contract names none."""
+    return OFFER_PERCENTAGES if offers is None else offers.percent

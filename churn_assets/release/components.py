@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from churn_assets.decision.config import PRESETS
+from churn_assets.decision.config import PRESETS, EnvironmentParams
 from churn_assets.decision.evaluation.gates import (
     contact_cap_is_kept,
     sees_the_customer,
@@ -28,7 +28,7 @@ from churn_assets.decision.evaluation.selection import Candidate, served_figures
 from churn_assets.decision.exact.comparison import Bootstrap, captured_uplift
 from churn_assets.decision.exact.policy_value import evaluate
 from churn_assets.decision.mdp.actions import Policy
-from churn_assets.decision.mdp.groups import Groups
+from churn_assets.decision.mdp.groups import Groups, load_offers
 from churn_assets.decision.policy import load_params, load_policy
 from churn_assets.decision.world import load_curve
 from churn_assets.messages.config import MessagesConfig
@@ -96,9 +96,14 @@ class World:
     preset: str
     samples: int
 
+    @property
+    def params(self) -> EnvironmentParams:
+        """The world that a policy has to be made for."""
+        return PRESETS[self.preset].offering(load_offers(self.environment))
+
     def judge(self, policy: Policy) -> tuple[str | None, float]:
         """What is wrong with serving the policy (None: nothing), and its captured uplift."""
-        groups, params = Groups.load(self.environment), PRESETS[self.preset]
+        groups, params = Groups.load(self.environment), self.params
         curve = load_curve(self.oracle, self.preset)
         found = evaluate(policy, groups.test, params.clean)
         candidate = Candidate(policy, found, captured_uplift(curve, found))
@@ -149,7 +154,7 @@ def _judge_champion(
     champion: Champion, folder: Path, current: World, data: Mapping[str, Any]
 ) -> tuple[str | None, float]:
     against = champion.reason_against("policy", data)
-    if against is None and load_params(folder) != PRESETS[current.preset]:
+    if against is None and load_params(folder) != current.params:
         against = f"{champion.manifest.release_id} was made for another decision environment"
     if against:
         return against, 0.0

@@ -1,4 +1,4 @@
-"""A table in the shape of the charitable mail's (50,083 rows, never in the repository): its columns,
+"""A table in the shape of the charitable mail's (which is never in the repository): its columns,
 four offers by chance, answers that rise a little with the offer and with earlier gifts."""
 
 from __future__ import annotations

@@ -167,7 +167,7 @@ def test_offers_made_by_looking_at_the_donor_are_found(written: Written, tmp_pat
 def test_shares_that_are_not_what_the_contract_says_are_found(
     written: Written, tmp_path: Path
 ) -> None:
-    """By chance, but not by these chances: letters were lost, or the columns mean something else."""
+    """By chance, but not by these: letters were lost, or the columns mean something else."""
     written(charity_rows(offer=lambda draw, donor: draw.randrange(4)))
     report = trained(tmp_path)
     assert missed(report) == {"offers_were_made_as_the_contract_says"}
@@ -206,9 +206,7 @@ def test_a_response_that_falls_in_the_offer_is_found(written: Written, tmp_path:
     assert "acceptance_curve_lies_in_the_interval_of_the_observed_one" in missed(trained(tmp_path))
 
 
-def test_features_that_tell_nothing_leave_the_offer_alone(
-    written: Written, tmp_path: Path
-) -> None:
+def test_features_that_tell_nothing_leave_the_offer_alone(written: Written, tmp_path: Path) -> None:
     """A model that knew more than there is would be worse than each offer's rate."""
     written(charity_rows(chance=lambda offer, donor: 0.1 + 0.05 * offer))
     report = trained(tmp_path)

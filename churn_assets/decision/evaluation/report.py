@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from churn_assets.decision.config import PRESETS, EnvironmentParams, ReportSettings
+from churn_assets.decision.config import EnvironmentParams, ReportSettings
 from churn_assets.decision.evaluation import plots
 from churn_assets.decision.evaluation.closed_loop import close_the_loop, decide_by
 from churn_assets.decision.evaluation.conditions import (
@@ -96,7 +96,7 @@ def run(
     for step, preset in enumerate(config.presets):
         results[preset] = measure_preset(inputs, groups, preset, trained[preset], config)
         progress(step + 1, len(config.presets), **results[preset].table["lead"])
-    main, params = results[config.preset], PRESETS[config.preset]
+    main, params = results[config.preset], groups.world(config.preset)
     seed = trained[config.preset]["best_seed"]
     ppo, network = main.candidate(seed), main.networks[seed]
     improvement = [run["improvement"] for run in trained[config.preset]["runs"]]
@@ -159,7 +159,7 @@ def measure_preset(
     config: ReportSettings,
 ) -> PresetResult:
     """Evaluate all policies of one preset on the test customers."""
-    params, test = PRESETS[preset].clean, groups.test
+    params, test = groups.world(preset).clean, groups.test
     curve = load_curve(inputs["oracle_policy"], preset)
     folder = inputs["baseline_policies"] / preset
     policies = {path.name: load_rule(path) for path in sorted(folder.iterdir())}

@@ -6,13 +6,29 @@ from pathlib import Path
 
 import numpy as np
 
+from churn_assets.decision.config import PRESETS, EnvironmentParams
 from churn_assets.decision.mdp.customers import (
     Customers,
     by_risk_and_acceptance,
     concatenate,
     systematic_sample,
 )
+from churn_assets.domain.offers import Offers
 from churn_assets.domain.splits import SPLITS
+
+OFFERS_FILE = "offers.json"
+
+
+def save_offers(offers: Offers | None, folder: Path) -> None:
+    """Write a contract's own offers beside its customers; the built-in ones need no file."""
+    if offers is not None:
+        (folder / OFFERS_FILE).write_text(offers.model_dump_json() + "\n", encoding="utf-8")
+
+
+def load_offers(folder: Path) -> Offers | None:
+    """What `save_offers` wrote into the folder."""
+    path = folder / OFFERS_FILE
+    return Offers.model_validate_json(path.read_bytes()) if path.exists() else None
 
 
 @dataclass(frozen=True)
@@ -22,21 +38,29 @@ class Groups:
     train: Customers
     valid: Customers
     test: Customers
+    offers: Offers | None = None
+    """Of the customers' contract; None: the built-in ones."""
 
     @classmethod
     def load(cls, folder: Path) -> "Groups":
         """Read the retention environment's folder."""
-        return cls(*(Customers.load(folder / f"{name}.safetensors") for name in SPLITS))
+        parts = (Customers.load(folder / f"{name}.safetensors") for name in SPLITS)
+        return cls(*parts, offers=load_offers(folder))
+
+    def world(self, preset: str) -> EnvironmentParams:
+        """The preset's world, in which these customers are made their own offers."""
+        return PRESETS[preset].offering(self.offers)
 
     def save(self, folder: Path) -> None:
         """Write a folder that `load` reads."""
         folder.mkdir(parents=True, exist_ok=True)
         for name in SPLITS:
             getattr(self, name).save(folder / f"{name}.safetensors")
+        save_offers(self.offers, folder)
 
     def mapped(self, change: Callable[[Customers], Customers]) -> "Groups":
         """The groups with each one changed alike: another world for the same people."""
-        return Groups(*(change(getattr(self, name)) for name in SPLITS))
+        return Groups(*(change(getattr(self, name)) for name in SPLITS), offers=self.offers)
 
     def calibration(self, count: int) -> Customers:
         """Equal shares of value of one half of training and validation: rules are tuned, and every

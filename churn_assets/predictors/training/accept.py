@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from churn_assets.customers.schema import CustomerSchema, load_schema
-from churn_assets.domain.offers import OFFER_LEVELS
+from churn_assets.domain.offers import OFFER_LEVELS, Offers, percent_of
 from churn_assets.predictors.config import AcceptConfig
 from churn_assets.predictors.scoring.calibration import CALIBRATION_KINDS
 from churn_assets.predictors.scoring.features import ACCEPT_FEATURES, PricePressure, encode
@@ -131,11 +131,13 @@ def run(
         return own.run(inputs, out, config, progress)
     learned_from, held_out = read_training_and_test(inputs["customer_history"])
     pressure = PricePressure.fit(learned_from["monthly_charges"].to_numpy(np.float64))
-    assumed, *others = _contacts(inputs, config, pressure).items()
+    schema = load_schema(inputs["customer_history"])
+    offers = schema.offers if schema else None
+    assumed, *others = _contacts(inputs, config, pressure, offers).items()
     contacts = assumed[1]
     progress(1, STEPS)
     learner = Learner(ACCEPT_FEATURES, config, rising=frozenset({"offer_level"}))
-    lacking = _lacking(learned_from, load_schema(inputs["customer_history"]))
+    lacking = _lacking(learned_from, schema)
     fitted = _train_and_save(learner, contacts, pressure, out, lacking)
     progress(2, STEPS)
     scorer = AcceptScorer.load(out)
@@ -163,13 +165,16 @@ def run(
         **_chronological(learner, contacts),
     }
     progress(4, STEPS)
-    _plot(out / "plots", scorer, contacts, curves, presets)
+    _plot(out / "plots", scorer, contacts, curves, presets, percent_of(offers))
     progress(5, STEPS)
     return {"accept": metrics}
 
 
 def _contacts(
-    inputs: Mapping[str, Path], config: AcceptConfig, pressure: PricePressure
+    inputs: Mapping[str, Path],
+    config: AcceptConfig,
+    pressure: PricePressure,
+    offers: Offers | None,
 ) -> dict[str, Contacts]:
     """Contacts by where their responses are from; what the model learns from comes first."""
     if (config.campaign_log is None) != ("campaign_log" not in inputs):
@@ -179,7 +184,7 @@ def _contacts(
         )
     if "campaign_log" in inputs:
         return {LOG: Contacts.of(campaign_log(inputs["campaign_log"], pressure))}
-    simulated = bank_contacts(inputs["bank_contacts"], config)
+    simulated = bank_contacts(inputs["bank_contacts"], config, offers)
     names = sorted(simulated, key=lambda preset: preset != config.effect)
     return {name: Contacts.of(simulated[name]) for name in names}
 
@@ -373,6 +378,7 @@ def _plot(
     contacts: Contacts,
     curves: NDArray[np.float64],
     presets: Mapping[str, Mapping[str, Any]],
+    percent: Sequence[int],
 ) -> None:
     matrix, accepted = contacts.held_out()
     held_out = {"all offers": (accepted, scorer.model.probabilities(matrix))}
@@ -381,4 +387,4 @@ def _plot(
     names = [feature.name for feature in ACCEPT_FEATURES]
     contributions = scorer.model.forest.explain(matrix)[1].astype(np.float64)
     plot_importance(folder, names, contributions)
-    plot_offer_curves(folder, curves, presets)
+    plot_offer_curves(folder, curves, presets, percent)

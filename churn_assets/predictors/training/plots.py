@@ -90,9 +90,7 @@ def plot_offer_curves(
     left, right = figure.subplots(1, 2, sharey=True)
     for low, high, shade in ((5, 95, 0.2), (25, 75, 0.4)):
         bounds = np.percentile(customers, [low, high], axis=0)
-        left.fill_between(
-            offers, *bounds, alpha=shade, color="#3b6ea5", label=f"{low}-{high} %"
-        )
+        left.fill_between(offers, *bounds, alpha=shade, color="#3b6ea5", label=f"{low}-{high} %")
     left.set(title=f"{len(customers):,} customers, predicted", ylabel="P(accept)", ylim=(0, top))
     right.set(title="held-out contacts, by the offer they had")
     for (name, shown), color in zip(presets.items(), ("#1d3557", "#c1666b"), strict=False):

@@ -9,7 +9,6 @@ interval of the observed one.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,21 +22,19 @@ from churn_assets.customers.schema import load_schema
 from churn_assets.domain.statistics import interval, sigmoid, wilson_interval
 from churn_assets.predictors.config import AcceptConfig
 from churn_assets.predictors.scoring.calibration import Calibrator, SigmoidCalibrator
-from churn_assets.predictors.scoring.scorers import FORMAT, AcceptScorer
+from churn_assets.predictors.scoring.scorers import AcceptScorer
 from churn_assets.predictors.training.accept_evaluation import customer_curves
 from churn_assets.predictors.training.baselines import logistic_regression
-from churn_assets.predictors.training.boosting import OutOfFold, save_model, stratified_folds
+from churn_assets.predictors.training.boosting import OutOfFold, stratified_folds
 from churn_assets.predictors.training.design import Scores, Train, placebo_of
 from churn_assets.predictors.training.frames import read_training_and_test, rows_of
 from churn_assets.predictors.training.metrics import auc, bootstrap_auc, ece_floor, summary
 from churn_assets.predictors.training.own import log_design
 from churn_assets.predictors.training.own.log import Log
 from churn_assets.predictors.training.own.methods import (
-    Fitted,
-    FittedLinear,
-    FittedTrees,
     Method,
     cross_fit,
+    save_fitted,
 )
 from churn_assets.predictors.training.own.offers import LOGISTIC, OFFER_ALONE, free, methods
 from churn_assets.predictors.training.plots import (
@@ -87,10 +84,13 @@ def run(
     learn, accepted = log.matrix[~log.test], log.accepted[~log.test]
     tried, failed = _try_all(log, config)
     progress(1, STEPS)
-    losses = {name: float(log_loss(accepted, one.probabilities).mean()) for name, one in tried.items()}
+    losses = {
+        name: float(log_loss(accepted, one.probabilities).mean()) for name, one in tried.items()
+    }
     name = min(losses, key=lambda method: losses[method])  # of equal ones the simplest
     model = tried[name].method.fit(learn, accepted, None)
-    _save(out, model, tried[name].calibrator, log)
+    base_rate = float(accepted.mean())
+    save_fitted(out, "accept", model, tried[name].calibrator, log.own.features, base_rate)
     progress(2, STEPS)
     scorer = AcceptScorer.load(out)
     customers = _customers(history, scorer)
@@ -163,24 +163,6 @@ def _try_all(log: Log, config: AcceptConfig) -> tuple[dict[str, Tried], dict[str
     return tried, failed
 
 
-def _save(out: Path, model: Fitted, calibrator: Calibrator, log: Log) -> None:
-    base_rate = float(log.accepted[~log.test].mean())
-    if isinstance(model, FittedTrees):
-        features = log.own.features
-        save_model(out, "accept", model.booster, calibrator, features, base_rate=base_rate)
-        return
-    assert isinstance(model, FittedLinear)
-    document = {
-        "kind": "accept",
-        "format": FORMAT,
-        "features": [feature.to_json() for feature in log.own.features],
-        "calibrator": calibrator.to_json(),
-        "base_rate": base_rate,
-        "linear": model.linear.to_json(),
-    }
-    (out / "model.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
-
-
 def _customers(history: Path | None, scorer: AcceptScorer) -> Matrix | None:
     """The contract's customers as they would be contacted, (M, F); None without any."""
     if history is None:
@@ -220,8 +202,7 @@ def response_by_level(log: Log) -> list[dict[str, Any]]:
             low = gain - np.hypot(rate - below, least["interval"][1] - least["rate"])
             high = gain + np.hypot(above - rate, least["rate"] - least["interval"][0])
             error = np.sqrt(
-                rate * (1 - rate) / count
-                + least["rate"] * (1 - least["rate"]) / least["contacts"]
+                rate * (1 - rate) / count + least["rate"] * (1 - least["rate"]) / least["contacts"]
             )
             p_value = float(log_design.two_sided(gain / error)) if error else 1.0
             row |= {"gain": gain, "gain_interval": [float(low), float(high)], "p_value": p_value}

@@ -111,5 +111,6 @@ def free(method: Method) -> Method:
         return replace(
             method, own=own, config=method.config.model_copy(update={"masked_copies": 0})
         )
-    assert isinstance(method, OfferAlone | OfferAndLogistic)
-    return replace(method, free=True)
+    if isinstance(method, OfferAlone | OfferAndLogistic):
+        return replace(method, free=True)
+    raise TypeError(f"{type(method).__name__} is no method of a log")
