@@ -41,22 +41,23 @@ def of_contract(document: dict[str, Any], form: Form) -> dict[str, Any]:
     schemas["BatchRequest"]["properties"]["customers"]["examples"] = [[form.sample]]
     offers = form.schema.offers if form.schema else None
     if offers is not None:
+        document = _said(document, offers.percent)
+        schemas = document["components"]["schemas"]
         schemas["FeedbackEvent"] = event_model(offers.percent).model_json_schema()
         for part in ("Decision", "Alternative"):
             percentage = schemas[part]["properties"]["offer_percentage"]
             percentage |= {"enum": list(offers.percent), "examples": [offers.percent[1]]}
-        _say(document, offers.percent)
     return document
 
 
-def _say(document: Any, percent: Sequence[int]) -> None:
-    """Make every example's percentage that of the same level, in place."""
-    if isinstance(document, list):
-        for part in document:
-            _say(part, percent)
-    elif isinstance(document, dict):
-        given = document.get("offer_percentage")
-        if isinstance(given, int):
-            document["offer_percentage"] = percent[OFFER_PERCENTAGES.index(given)]
-        for part in document.values():
-            _say(part, percent)
+def _said(part: Any, percent: Sequence[int]) -> Any:
+    """A part of the document, with every example's percentage that of the same level."""
+    if isinstance(part, list):
+        return [_said(each, percent) for each in part]
+    if not isinstance(part, dict):
+        return part
+    said = {name: _said(each, percent) for name, each in part.items()}
+    given = said.get("offer_percentage")
+    if isinstance(given, int):
+        said["offer_percentage"] = percent[OFFER_PERCENTAGES.index(given)]
+    return said
