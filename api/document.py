@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
 from fastapi import FastAPI
 
 from api.routes.health import NOT_READY
+from churn_assets.domain.offers import OFFER_PERCENTAGES
+from churn_assets.serving.events import event_model
 from churn_assets.serving.forms import Form
 from churn_assets.serving.schemas import SAMPLE_ANSWER
 
@@ -36,4 +39,25 @@ def of_contract(document: dict[str, Any], form: Form) -> dict[str, Any]:
     schemas = document["components"]["schemas"]
     schemas["PredictRequest"] = form.model.model_json_schema()
     schemas["BatchRequest"]["properties"]["customers"]["examples"] = [[form.sample]]
+    offers = form.schema.offers if form.schema else None
+    if offers is not None:
+        document = _said(document, offers.percent)
+        schemas = document["components"]["schemas"]
+        schemas["FeedbackEvent"] = event_model(offers.percent).model_json_schema()
+        for part in ("Decision", "Alternative"):
+            percentage = schemas[part]["properties"]["offer_percentage"]
+            percentage |= {"enum": list(offers.percent), "examples": [offers.percent[1]]}
     return document
+
+
+def _said(part: Any, percent: Sequence[int]) -> Any:
+    """A part of the document, with every example's percentage that of the same level."""
+    if isinstance(part, list):
+        return [_said(each, percent) for each in part]
+    if not isinstance(part, dict):
+        return part
+    said = {name: _said(each, percent) for name, each in part.items()}
+    given = said.get("offer_percentage")
+    if isinstance(given, int):
+        said["offer_percentage"] = percent[OFFER_PERCENTAGES.index(given)]
+    return said

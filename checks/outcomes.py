@@ -13,7 +13,8 @@ from pandera.errors import SchemaErrors
 
 from checks.attach import Report, check_on
 from churn_assets.orchestration.resources import StoreResource
-from churn_assets.outcomes.schemas import OUTCOMES
+from churn_assets.outcomes.schemas import outcomes_of
+from churn_assets.release.offers import offers_by_release
 from churn_assets.storage.protocol import Artifact
 
 SEVERITY = {"warn": dg.AssetCheckSeverity.WARN, "error": dg.AssetCheckSeverity.ERROR}
@@ -40,9 +41,10 @@ def outcomes_have_their_schema(
     store: StoreResource, campaign_outcomes: Artifact
 ) -> dg.AssetCheckResult:
     """Every row is within the schema; nobody of the control group is contacted."""
-    table = pd.read_parquet(store.open().get(campaign_outcomes) / "outcomes.parquet")
+    opened = store.open()
+    table = pd.read_parquet(opened.get(campaign_outcomes) / "outcomes.parquet")
     try:
-        OUTCOMES.validate(table, lazy=True)
+        outcomes_of(offers_by_release(opened).values()).validate(table, lazy=True)
     except SchemaErrors as error:
         cases = error.failure_cases.groupby(["column", "check"], dropna=False).size()
         shown = cases.rename("rows").reset_index().to_markdown(index=False)

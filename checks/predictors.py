@@ -68,6 +68,8 @@ class Gate:
                 "binding": "warns only: bound of the real data" if warns_only else "blocks",
                 # What the figure presumes of offers: no gate can see that, so a person has to.
                 **({"presets": report["presets"]} if "presets" in report else {}),
+                # What a company's own customers lack of the shared features, and what that costs.
+                **({"lacking": report["lacking"]} if "lacking" in report else {}),
                 **{key: report[key] for key in self.beside},
             },
         )

@@ -90,6 +90,8 @@ jobs = [
     measure_outcomes,
     plan_campaign,
 ]
+jobs_of_a_log = [everything, system_jobs[0]]
+"""Of a contract that has a campaign and no customers: there is nobody to decide about."""
 
 
 # All off until somebody switches them on in the UI: a fresh installation starts no work by itself.

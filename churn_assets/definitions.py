@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, cast
 
 import dagster as dg
@@ -10,7 +11,7 @@ from checks import datasets as dataset_checks
 from checks import decision as decision_checks
 from checks import messages as message_checks
 from checks import outcomes as outcome_checks
-from checks import own_customers
+from checks import own_campaign, own_customers
 from checks import predictors as predictor_checks
 from checks import release as release_checks
 from churn_assets import automation
@@ -18,9 +19,10 @@ from churn_assets.campaign import assets as campaign
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.opening import open_campaigns
 from churn_assets.campaign.workflow import Campaigns
-from churn_assets.customers.assets import OwnTables, customer_assets
-from churn_assets.customers.contract.model import BUILT_IN
+from churn_assets.customers.assets import OwnTables, campaign_contacts_asset, customer_assets
+from churn_assets.customers.contract.model import BUILT_IN, load_contract
 from churn_assets.datasets import assets as datasets
+from churn_assets.datasets.errors import DataError
 from churn_assets.decision import assets as decision
 from churn_assets.messages import assets as messages
 from churn_assets.orchestration.compute import Compute
@@ -30,6 +32,7 @@ from churn_assets.orchestration.stores import store_resources
 from churn_assets.outcomes import assets as outcomes
 from churn_assets.outcomes.learning.challenger import compare_releases
 from churn_assets.predictors import assets as predictors
+from churn_assets.predictors.assets import accept_model_of_a_log
 from churn_assets.release import assets as release
 from churn_assets.release.assembly import Terms
 from churn_assets.serving.rehearsal import EngineRehearsal
@@ -40,10 +43,10 @@ from churn_assets.settings import PROJECT, Settings, load_settings
 def definitions() -> dg.Definitions:
     """Assets, checks, jobs, schedules, sensors and resources."""
     settings = load_settings()
-    own = settings.customers is not None
+    parts = _parts_of(settings.customers)
     modules = [datasets, predictors, decision, messages, release, outcomes, campaign]
     loaded = cast(list[dg.AssetsDefinition], dg.load_assets_from_modules(modules))
-    assets = [*loaded, *customer_assets(own)]
+    assets = [*loaded, *customer_assets(settings.customers is not None)]
     checks = dg.load_asset_checks_from_modules(
         [
             dataset_checks,
@@ -54,16 +57,26 @@ def definitions() -> dg.Definitions:
             outcome_checks,
         ]
     )
-    if own:  # nothing of IBM's: neither the data set nor bounds that presuppose it
+    jobs, schedules, sensors = automation.jobs, automation.schedules, automation.sensors
+    if settings.customers:  # nothing of IBM's: neither the data set nor bounds that presuppose it
         assets = [asset for asset in assets if asset.key != dg.AssetKey("telco_customers")]
-        checks = [check for check in checks if not _of_ibm_telco(check)]
+        checks = [check for check in checks if not _is_on(check, "telco_customers", "risk_model")]
         checks += own_customers.own_checks()
+    if "campaign" in parts:  # nothing of the bank's
+        assets = [a for a in assets if a.key != BANK] + [campaign_contacts_asset()]
+        assets = [_learning_from_the_log(asset) for asset in assets]
+        checks = [check for check in checks if not _is_on(check, "bank_contacts", "accept_model")]
+        checks += own_campaign.own_campaign_checks()
+    if parts == {"campaign"}:
+        assets = [campaign_contacts_asset(), accept_model_of_a_log()]
+        checks = own_campaign.own_campaign_checks()
+        jobs, schedules, sensors = automation.jobs_of_a_log, [], []
     whole: dg.Definitions = dg.Definitions(
         assets=dg.map_asset_specs(automation.with_automation, assets),
         asset_checks=checks,
-        jobs=automation.jobs,
-        schedules=automation.schedules,
-        sensors=automation.sensors,
+        jobs=jobs,
+        schedules=schedules,
+        sensors=sensors,
         # The release waits for every check above it, also for those that its run didn't select.
         resources=bind(settings) | {"asset_graph": lambda: whole.resolve_asset_graph()},
         executor=choose_executor(settings.compute),
@@ -71,12 +84,32 @@ def definitions() -> dg.Definitions:
     return whole
 
 
-def _of_ibm_telco(check: dg.AssetChecksDefinition) -> bool:
-    """Whether it judges the built-in customers, or the risk model by what is known of them."""
-    return any(
-        key.asset_key.to_user_string() in ("telco_customers", "risk_model")
-        for key in check.check_keys
-    )
+BANK = dg.AssetKey("bank_contacts")
+
+
+def _parts_of(file: Path | None) -> set[str]:
+    """Which parts the contract has that CHURN_CUSTOMERS names; one that can't be read is taken for
+    customers, whose asset then says what is wrong with it."""
+    if file is None:
+        return set()
+    try:
+        contract = load_contract(file)
+    except (DataError, OSError):
+        return {"customers"}
+    parts = {"customers": contract.customers, "campaign": contract.campaign}
+    return {name for name, part in parts.items() if part is not None}
+
+
+def _learning_from_the_log(asset: dg.AssetsDefinition) -> dg.AssetsDefinition:
+    """The asset with the contract's own contacts where the public ones were."""
+    if BANK not in asset.dependency_keys:
+        return asset
+    return asset.with_attributes(asset_key_replacements={BANK: dg.AssetKey("campaign_contacts")})
+
+
+def _is_on(check: dg.AssetChecksDefinition, *assets: str) -> bool:
+    """Whether it judges one of these assets."""
+    return any(key.asset_key.to_user_string() in assets for key in check.check_keys)
 
 
 def bind(settings: Settings) -> dict[str, Any]:
@@ -130,6 +163,11 @@ def bind(settings: Settings) -> dict[str, Any]:
         "compute": Compute(home=str(settings.home), config=config, store=store),
         "io_manager": ArtifactIOManager(store=store),
     }
+
+
+def job_names() -> list[str]:
+    """The jobs of the definitions."""
+    return [job.name for job in definitions().jobs or ()]
 
 
 def load_job(name: str) -> dg.JobDefinition:

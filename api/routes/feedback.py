@@ -9,11 +9,20 @@ from api.deps import Admitted, services_of
 from api.errors import RETRY, ApiError, JsonResponse, documented
 from api.parsing import BodyRoute
 from api.recording import NotRecordedError
-from churn_assets.serving.events import FeedbackEvent
+from churn_assets.serving.events import FeedbackEvent, event_model
 from churn_assets.serving.feedback import CONFLICT, DUPLICATE
 from churn_assets.serving.metrics import FEEDBACK
 
-router = APIRouter(tags=["feedback"], route_class=BodyRoute, dependencies=[Admitted])
+
+class EventRoute(BodyRoute):
+    """Reads its body as an event about the offers of the release that serves."""
+
+    def model_for(self, request: Request) -> type[BaseModel]:
+        engine = services_of(request).host.engine
+        return self._model if engine is None else event_model(engine.assessor.percent)
+
+
+router = APIRouter(tags=["feedback"], route_class=EventRoute, dependencies=[Admitted])
 
 
 class FeedbackReceipt(BaseModel):

@@ -141,6 +141,7 @@ def _write(
         services=engine.form.customers.services_of(customer),
         language=served_language(person.language)[0],
         subject=engine.form.customers.subject_of(customer),
+        offers=engine.assessor.percent,
     )
     message = engine.writer.write(brief, seed=f"{contact['customer_id']}:{seed}")
     return message, fill(message.template, {**message.values, "name": tag})

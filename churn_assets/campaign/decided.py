@@ -3,6 +3,7 @@ control group beside them, so that the campaign can be compared with leaving peo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -19,7 +20,11 @@ EARLIER = tuple(RULES)[: tuple(RULES).index("control_group")]
 
 
 def decisions_of(
-    plan: Plan, predictions: pa.Table, experiment: ExperimentConfig, now: datetime
+    plan: Plan,
+    predictions: pa.Table,
+    experiment: ExperimentConfig,
+    now: datetime,
+    percent: Sequence[int] = OFFER_PERCENTAGES,
 ) -> list[Record]:
     """A record for every predicted customer: contacted by the plan, or not.
 
@@ -32,6 +37,7 @@ def decisions_of(
         predictions: the table of the latest predictions.
         experiment: as it is in force; its groups are recorded while it runs.
         now: aware; when the plan was approved.
+        percent: of the offers by level, as the plan's release has them.
     """
     contacts = {row["customer_id"]: row for row in plan.contacts.to_pylist()}
     excluded = {row["customer_id"] for row in plan.excluded.to_pylist() if row["rule"] in EARLIER}
@@ -57,7 +63,7 @@ def decisions_of(
             "control_share": experiment.control_share if drawn else None,
             "observation": [row["churn_risk"], *(row[f"accept_prob_{i}"] for i in range(4))],
             "contact": contact is not None,
-            "offer_level": OFFER_PERCENTAGES.index(contact["offer_percentage"]) if contact else 0,
+            "offer_level": percent.index(contact["offer_percentage"]) if contact else 0,
             "delay_days": 0,
             "propensity": 1.0 if propensity is None else propensity,
             "exploration": draw.get("chance"),

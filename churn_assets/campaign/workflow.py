@@ -49,6 +49,7 @@ from churn_assets.messages.shield.rules import RULES_PATH, load_rules
 from churn_assets.release import budget_price
 from churn_assets.release.bundle import message_seed
 from churn_assets.release.experiment import in_force
+from churn_assets.release.offers import offers_in_service
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.assessment import Assessor
 from churn_assets.serving.decision_log.parts import append
@@ -197,9 +198,9 @@ class Campaigns:
             CampaignError: it is no draft, or doesn't keep what another plan has promised.
         """
         plan, _ = self.show(plan_id)
-        records = decisions_of(
-            plan, self._predictions(), in_force(self.store, self.experiment), now
-        )
+        predictions, experiment = self._predictions(), in_force(self.store, self.experiment)
+        percent = offers_in_service(self.store).percent
+        records = decisions_of(plan, predictions, experiment, now, percent)
         known = {*plan.contacts["decision_id"].to_pylist(), *plan.report["promises"]}
         with self.ledger.writing() as connection:
             status = status_of(connection, plan.plan_id)

@@ -34,15 +34,21 @@ def feedback(
     from churn_assets.datasets.errors import DataError
     from churn_assets.predictors.training.campaign_log import write_log
     from churn_assets.release.campaign_log import EARLIEST, FEATURES, campaign_rows
+    from churn_assets.release.offers import offers_in_service
     from churn_assets.serving.feedback import open_feedback_log
 
     store = open_registry().store
     folder = store.get(current_artifact(store, "predictions"))
     with contextlib.closing(open_feedback_log(store, load_settings().home)) as log:
         events = [json.loads(event) for event in log.events()]
-    table = pq.read_table(folder / "predictions.parquet", columns=["customer_id", *FEATURES])
+    file_of = folder / "predictions.parquet"
+    there = set(pq.read_schema(file_of).names)  # a contract's customers may have no `partner`
+    columns = [name for name in ("customer_id", *FEATURES) if name in there]
+    table = pq.read_table(file_of, columns=columns)
     customers = {row["customer_id"]: row for row in table.to_pylist()}
-    rows, misdated = campaign_rows(events, customers, datetime.now(UTC))
+    rows, misdated = campaign_rows(
+        events, customers, datetime.now(UTC), offers_in_service(store).percent
+    )
     if misdated:
         typer.echo(
             f"{len(misdated)} events left out: before {EARLIEST:%Y} or in the future "

@@ -143,11 +143,10 @@ def materialize(
     prepare_dagster_home()
     fail_dead_runs()
     # Imported here, after DAGSTER_HOME is set: `churn --help` need not load Dagster.
-    from churn_assets.automation import jobs
-    from churn_assets.definitions import load_job
+    from churn_assets.definitions import job_names, load_job
     from churn_assets.orchestration.run_follower import run_job
 
-    names = [known.name for known in jobs]
+    names = job_names()
     if job not in names:
         raise typer.BadParameter(
             f"no job {job!r}; there are {', '.join(names)}", param_hint="--job"

@@ -12,6 +12,8 @@ from typing import Any
 
 import dagster as dg
 
+from churn_assets.customers.campaign import write_contacts
+from churn_assets.customers.campaign_schema import CampaignSchema, load_campaign
 from churn_assets.customers.contract.model import Contract, load_contract
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.schema import CustomerSchema, load_schema
@@ -51,6 +53,41 @@ class OwnTables:
     @property
     def places(self) -> Places:
         return Places(self.file.absolute().parent, self.raw, self.data)
+
+
+def campaign_contacts_asset() -> dg.AssetsDefinition:
+    """`campaign_contacts`: the log of a contract's own campaign, which the accept model learns from
+    instead of the public bank contacts."""
+
+    @dg.asset(group_name=GROUP, kinds={"parquet"}, code_version="1")
+    def campaign_contacts(
+        own_tables: dg.ResourceParam[OwnTables], store: StoreResource
+    ) -> dg.MaterializeResult[Artifact]:
+        """Contacts of your own campaign: who was offered what, and who accepted."""
+        with scratch_folder("campaign_contacts") as out:
+            try:
+                contract = own_tables.contract()
+                report = write_contacts(contract, own_tables.places, own_tables.refused, out)
+            except _TO_DATA as error:
+                raise data_failure(error, SETTING) from error
+            artifact = store.open().put("campaign_contacts", out)
+            schema = load_campaign(out)
+        [table] = report.tables
+        figures = {
+            "contract": contract.name,
+            "dagster/row_count": table.used,
+            "refused": table.refused,
+            "accepted": table.positives or 0,
+            "problems": "; ".join(report.problems) or "none",
+            "outcome_means": ", ".join(
+                leak.column for leak in report.leaks if leak.sign == "group_mean"
+            )
+            or "none",
+            **_columns(schema),
+        }
+        return _made(artifact, figures)
+
+    return campaign_contacts
 
 
 def customer_assets(own: bool) -> list[dg.AssetsDefinition]:
@@ -134,7 +171,7 @@ def _made(artifact: Artifact, figures: Mapping[str, Any]) -> dg.MaterializeResul
     )
 
 
-def _columns(schema: CustomerSchema | None) -> dict[str, Any]:
+def _columns(schema: CustomerSchema | CampaignSchema | None) -> dict[str, Any]:
     """The typed table's columns, for the Dagster UI."""
     if schema is None:
         return {}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Literal, get_args
 
 import duckdb
 
@@ -15,6 +16,7 @@ from churn_assets.customers.quality.columns import (
     Column,
     campaign_columns,
     customer_columns,
+    is_missing,
     number,
     one_spaced,
     text,
@@ -23,7 +25,7 @@ from churn_assets.customers.quality.columns import (
 )
 from churn_assets.customers.quality.drift import Drift, drift
 from churn_assets.customers.quality.judging import USED, Judged, judge
-from churn_assets.customers.quality.leakage import Candidate, find_leaks
+from churn_assets.customers.quality.leakage import Candidate, Role, find_leaks
 from churn_assets.customers.quality.profile import ColumnProfile, profile
 from churn_assets.customers.quality.refused import write_refused
 from churn_assets.customers.quality.report import (
@@ -47,7 +49,10 @@ def quiet(what: str, step: int, total: int) -> None:
 
 
 Take = Callable[[duckdb.DuckDBPyConnection, Judged], None]
-"""Given every table of customers once it is judged, with the data base that holds its rows."""
+"""Given every table once it is judged, with the data base that holds its rows."""
+
+Part = Literal["customers", "campaign"]
+PARTS: tuple[Part, ...] = get_args(Part)
 
 
 def check(
@@ -56,6 +61,7 @@ def check(
     refused: Path,
     told: Told = quiet,
     take: Take | None = None,
+    parts: Collection[Part] = PARTS,
 ) -> QualityReport:
     """Read every table of a contract and report on all of it.
 
@@ -65,6 +71,7 @@ def check(
         refused: folder for the files of refused rows.
         told: how far it is.
         take: takes the rows that are used.
+        parts: of the contract, to look at those alone.
 
     Raises:
         DataError: a table can't be read as a whole, or changed meanwhile.
@@ -73,13 +80,13 @@ def check(
     report = QualityReport(contract.name)
     with workspace() as (connection, folder):
         checking = _Checking(contract, places, refused, told, connection, folder, report)
-        if contract.customers:
+        if contract.customers and "customers" in parts:
             checking.customers(contract.customers)
+        if contract.campaign and "campaign" in parts:
+            checking.campaign(contract.campaign)
         if take is not None:
             for judged in checking.judged:
                 take(connection, judged)
-        if contract.campaign:
-            checking.campaign(contract.campaign)
     return report
 
 
@@ -99,6 +106,7 @@ class _Checking:
         self.contract, self.places, self.refused, self.told = contract, places, refused, told
         self.connection, self.folder, self.report = connection, folder, report
         self.mentioned = _mentioned(contract)
+        self.left_out = {one_spaced(name) for name in contract.left_out}
         self.judged: list[Judged] = []
 
     def customers(self, part: CustomerPart) -> None:
@@ -199,7 +207,7 @@ class _Checking:
             yield ColumnReport(column.name, column.uses, share, distinct, constant)
 
     def _leaks(self, judged: Judged, table: Table, outcome: str) -> None:
-        """Look at features, and at columns that the contract doesn't speak of."""
+        """Look at features, at what is left out, and at what the contract doesn't speak of."""
         self.told(f"looking for leaks in {judged.name}", 0, 0)
         marks = judged.marks[0]
         candidates, values = [], ["row", f"{outcome} AS outcome"]
@@ -210,11 +218,14 @@ class _Checking:
                 )
                 values.append(f"v{i}")
         for i, name in enumerate(judged.read.columns):
-            if name not in self.mentioned:
+            left_out = name in self.left_out and not any(c.name == name for c in judged.columns)
+            if left_out or name not in self.mentioned:
                 numeric = self._profile(judged, name, i, table).guess == "number"
                 typed = number(f"c{i}", marks) if numeric else trimmed(f"nullif(c{i}, '')")
-                values.append(f"{typed} AS u{i}")
-                candidates.append(Candidate(name, f"u{i}", numeric, "unused"))
+                missing = is_missing(f"c{i}", table.missing)
+                values.append(f"CASE WHEN NOT {missing} THEN {typed} END AS u{i}")
+                role: Role = "left_out" if left_out else "unused"
+                candidates.append(Candidate(name, f"u{i}", numeric, role))
         binary = {}
         for i, first in self._two_words(judged):
             name = judged.read.columns[i]

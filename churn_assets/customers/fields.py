@@ -56,7 +56,10 @@ def schema_of(contract: Contract) -> CustomerSchema:
     sums = [value.monthly, *([tenure.months] if tenure.months else [])]
     needed = list(dict.fromkeys(column for text in sums for column in columns_of(text)))
     features = contract.features
-    fields = [_field(column, said, column in needed, features) for column, said in features.items()]
+    fields = [
+        customer_field(column, said, column in needed, features)
+        for column, said in features.items()
+    ]
     fields += [
         CustomerField(name=field_name(column), column=column, kind="number", feature=False)
         for column in needed
@@ -64,7 +67,7 @@ def schema_of(contract: Contract) -> CustomerSchema:
     ]
     unread = {"required": False, "feature": False}
     accepted = [
-        _field(column, said, False).model_copy(update=unread)
+        customer_field(column, said).model_copy(update=unread)
         for column, said in contract.accepted.items()
     ]
     _refuse_taken(contract, [*fields, *accepted])
@@ -84,12 +87,17 @@ def schema_of(contract: Contract) -> CustomerSchema:
             FieldWords(field=name_of[column], **words.model_dump())
             for column, words in contract.messages.items()
         ),
+        offers=contract.offers,
     )
 
 
-def _field(
-    column: str, said: Feature, needed: bool, features: Mapping[str, Feature] | None = None
+def customer_field(
+    column: str,
+    said: Feature,
+    needed: bool = False,
+    features: Mapping[str, Feature] | None = None,
 ) -> CustomerField:
+    """The field that a feature of a contract is; `needed`: also where it may be left out."""
     low, high = said.range or (None, None)
     yes, no = said.yes, said.no
     if said.kind == "flag" and not yes:

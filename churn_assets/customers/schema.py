@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from churn_assets.customers.contract.expression import evaluate
 from churn_assets.customers.contract.features import NO, YES, Kind
 from churn_assets.domain.contracts import SERVICES, Contract, Service
+from churn_assets.domain.offers import Offers, percent_of
 
 FILE = "customers.json"
 DAYS_OF_A_MONTH = 30  # of a horizon, as the decision environment's periods have them
@@ -139,6 +140,7 @@ class CustomerSchema(BaseModel):
         id_column, name_column: of the company's tables; None where they have none.
         accepted: what a request may give besides, though nothing reads it.
         messages: what messages may say of the customers.
+        offers: the discounts that can be offered; None: the built-in ones.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -155,6 +157,7 @@ class CustomerSchema(BaseModel):
     name_column: str | None = None
     accepted: tuple[CustomerField, ...] = ()
     messages: tuple[FieldWords, ...] = ()
+    offers: Offers | None = None
 
     @property
     def horizon_days(self) -> float | None:
@@ -207,6 +210,13 @@ class CustomerSchema(BaseModel):
     def save(self, folder: Path) -> None:
         """Write `customers.json`."""
         (folder / FILE).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def load_percent(folder: Path) -> tuple[int, ...]:
+    """The offers' percentages by level in a folder of customers or a release; raises as
+    `load_schema`."""
+    schema = load_schema(folder)
+    return percent_of(schema.offers if schema else None)
 
 
 def load_schema(folder: Path) -> CustomerSchema | None:

@@ -27,7 +27,7 @@ from churn_assets.customers.contract.expression import to_sql
 from churn_assets.customers.contract.model import Contract, CustomerPart
 from churn_assets.customers.fields import schema_of
 from churn_assets.customers.people import PEOPLE as PEOPLE
-from churn_assets.customers.quality.columns import text
+from churn_assets.customers.quality.columns import as_level
 from churn_assets.customers.quality.judging import USED, Judged
 from churn_assets.customers.quality.report import QualityReport
 from churn_assets.customers.quality.zones import zone_of
@@ -59,7 +59,7 @@ def write_history(
         DataError: a table can't be read, lacks a column, or has too few customers to learn from.
     """
     schema, taken = schema_of(contract), _Taken(contract)
-    report = check(contract, places, refused, told, taken)
+    report = check(contract, places, refused, told, taken, ("customers",))
     frame = taken.frame("history", report)
     left = int(frame[LABEL].sum())
     if min(left, len(frame) - left) < LEAST_OF_A_KIND:
@@ -95,7 +95,7 @@ def write_active(
         raise DataError(f"{history} holds customers of the built-in contract")
     if contract.tables and contract.tables.active:
         taken = _Taken(contract)
-        report = check(contract, places, refused, told, taken)
+        report = check(contract, places, refused, told, taken, ("customers",))
         frame, people = taken.frame("active", report), taken.people.get("active")
         split = {i: part for part, rows in before.items() for i in rows["customer_id"]}
         others = grouped_split(list(frame["customer_id"]))
@@ -169,10 +169,7 @@ def _columns(
     for field in schema.fields:
         value = judged.value(field.column, "feature" if field.feature else "")
         if field.levels:
-            said = " ".join(
-                f"WHEN {text(level.strip().lower())} THEN {text(level)}" for level in field.levels
-            )
-            value = f"CASE {value} {said} END"
+            value = as_level(value, field.levels)
         yield field.name, value
     names = {field.name for field in schema.fields}
     if MONTHLY not in names:

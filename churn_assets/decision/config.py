@@ -9,9 +9,15 @@ that the policy sees don't include the value, so a cost that didn't scale with i
 state non-Markov.
 """
 
+from math import ceil
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from churn_assets.domain.offers import Offers
+
+FINEST = range(1, 101)
+"""Into how many parts the smallest discount may have to be divided: whole per cent need no more."""
 
 
 class EnvironmentParams(BaseModel):
@@ -60,20 +66,37 @@ class EnvironmentParams(BaseModel):
             raise ValueError(f"discounts must rise strictly from 0, not {self.discounts}")
         if self.discounts[-1] > 1:
             raise ValueError(f"discounts: {self.discounts[-1]:.0%} is more than the whole price")
-        units = [
-            discount / self.spend_unit for discount in (*self.discounts, self.budget_allowance)
-        ]
-        if any(abs(unit - round(unit)) > 1e-9 for unit in units):
+        if not any(self._counts_in(parts) for parts in FINEST):
             raise ValueError(
                 "budget_allowance and every discount must be whole multiples of the smallest "
-                f"discount {self.spend_unit}: the exact oracle counts spend in that unit"
+                f"discount {self.discounts[1]} or of a part of it: the exact oracle counts spend "
+                "in that unit"
             )
         return self
 
+    def _counts_in(self, parts: int) -> bool:
+        """Whether all money is a whole number of the smallest discount's `parts`-th part."""
+        unit = self.discounts[1] / parts
+        amounts = [money / unit for money in (*self.discounts, self.budget_allowance)]
+        return all(abs(amount - round(amount)) <= 1e-9 for amount in amounts)
+
     @property
     def spend_unit(self) -> float:
-        """Smallest discount above zero: the unit in which spend is counted exactly."""
-        return self.discounts[1]
+        """The unit in which spend is counted exactly: the largest part of the smallest discount
+        above zero that divides all others and the allowance; where it can, that discount."""
+        return self.discounts[1] / next(parts for parts in FINEST if self._counts_in(parts))
+
+    def offering(self, offers: Offers | None) -> Self:
+        """The same world with a company's own offers. The allowance follows the largest: it stays
+        as many times it, in whole parts of the smallest."""
+        if offers is None or offers.shares == self.discounts:
+            return self
+        own = type(self).model_validate(
+            self.model_dump() | {"discounts": offers.shares, "budget_allowance": offers.shares[-1]}
+        )
+        times = self.budget_allowance / self.discounts[-1]
+        allowed = ceil(round(times * own.budget_allowance / own.spend_unit, 6)) * own.spend_unit
+        return type(self).model_validate(own.model_dump() | {"budget_allowance": allowed})
 
     @property
     def clean(self) -> Self:

@@ -18,7 +18,7 @@ from churn_assets.decision.exact.policy_value import evaluate, summarise
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.groups import Groups
 from churn_assets.decision.mdp.horizon import risk_of_a_period
-from churn_assets.decision.mdp.worlds import served_world, worlds_of
+from churn_assets.decision.mdp.worlds import save_offers, served_world, worlds_of
 from churn_assets.decision.policy import save_rule
 from churn_assets.decision.rules.tuning import tuned_baselines
 from churn_assets.domain.measured import Measured
@@ -50,10 +50,11 @@ def run_environment(
     risk = RiskScorer.load(inputs["risk_model"])
     accept = AcceptScorer.load(inputs["accept_model"])
     known = read_out_of_fold(inputs["risk_model"])
+    schema = load_schema(inputs["active_customers"])
+    save_offers(schema.offers if schema else None, out)
     measured = Measured.load(inputs["measured_world"]) if "measured_world" in inputs else Measured()
     measured.save(out)
     world = served_world(out, config.preset)
-    schema = load_schema(inputs["active_customers"])
     horizon, period = schema and schema.horizon_days, world.period_days
     report: dict[str, Any] = {
         "preset": config.preset,

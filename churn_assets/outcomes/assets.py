@@ -30,6 +30,7 @@ from churn_assets.release import kill_switch
 from churn_assets.release.alerts import alert
 from churn_assets.release.bundle import canonical_json
 from churn_assets.release.config import AlertsConfig
+from churn_assets.release.offers import offers_by_release
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.decision_log import parts
 from churn_assets.serving.feedback import open_feedback_log
@@ -57,7 +58,8 @@ def campaign_outcomes(
     with closing(open_feedback_log(artifacts, home)) as log:
         events = [json.loads(event) for event in log.events()]
     decisions = parts.read(artifacts).to_pandas()
-    joined = join(decisions, events, outcomes_config, now)
+    offers = offers_by_release(artifacts)
+    joined = join(decisions, events, outcomes_config, now, offers)
     table = without_ids(joined.table)
     with scratch_folder("campaign_outcomes") as out:
         table.to_parquet(out / "outcomes.parquet", index=False)

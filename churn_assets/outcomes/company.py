@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 
 from churn_assets.domain.experiment import ExperimentConfig
-from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.joining import customers_of, join, without_ids
 from churn_assets.outcomes.lift import Customers, lift_report
@@ -147,20 +146,23 @@ def _decide_and_react(
         strict=True,
     ):
         if accepted:
-            _report(company.feedback, row, "accepted", now + timedelta(hours=12))
+            given = company.engine.assessor.percent[row["offer_level"]]
+            _report(company.feedback, row, "accepted", now + timedelta(hours=12), given)
         if churned:
-            _report(company.feedback, row, "churned", now + timedelta(days=delay))
+            _report(company.feedback, row, "churned", now + timedelta(days=delay), None)
     return int(log["contact"].sum())
 
 
-def _report(feedback: FeedbackLog, row: dict[str, Any], kind: str, when: datetime) -> None:
+def _report(
+    feedback: FeedbackLog, row: dict[str, Any], kind: str, when: datetime, given: int | None
+) -> None:
     event = {
         "event_id": f"{kind}-{row['decision_id']}",
         "customer_id": row["customer_id"],
         "kind": kind,
         "occurred_at": when.isoformat(),
         "decision_id": row["decision_id"],
-        "offer_percentage": OFFER_PERCENTAGES[row["offer_level"]] if kind == "accepted" else None,
+        "offer_percentage": given,
     }
     feedback.record(event["event_id"], json.dumps(event))
 

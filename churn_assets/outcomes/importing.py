@@ -11,7 +11,8 @@ import pandas as pd
 from pydantic import ValidationError
 
 from churn_assets.datasets.errors import DataError
-from churn_assets.serving.events import FeedbackEvent
+from churn_assets.domain.offers import OFFER_PERCENTAGES
+from churn_assets.serving.events import event_model
 from churn_assets.serving.feedback import CONFLICT, DUPLICATE, FeedbackLog
 
 FORMATS = (".csv", ".gz", ".parquet")
@@ -52,13 +53,18 @@ def rows_of(file: Path, columns: Mapping[str, str] | None = None) -> Iterator[di
         }
 
 
-def record(rows: Iterable[Mapping[str, Any]], log: FeedbackLog) -> Imported:
-    """Put every valid row into the log; the others don't stop it."""
+def record(
+    rows: Iterable[Mapping[str, Any]],
+    log: FeedbackLog,
+    percent: tuple[int, ...] = OFFER_PERCENTAGES,
+) -> Imported:
+    """Put every valid row into the log; the others don't stop it. `percent`: of the offers."""
+    model = event_model(percent)
     stored, known = 0, 0
     refused: list[tuple[int, str]] = []
     for number, row in enumerate(rows, start=1):
         try:
-            event = FeedbackEvent.model_validate(row)
+            event = model.model_validate(row)
         except ValidationError as error:
             refused.append((number, _reasons(error)))
             continue

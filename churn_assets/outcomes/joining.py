@@ -26,7 +26,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from churn_assets.domain.offers import OFFER_PERCENTAGES
+from churn_assets.domain.offers import Offers
+from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.outcomes.config import OutcomesConfig
 
 ANSWERS = ("sent", "delivered", "accepted", "refused", "unsubscribed")
@@ -39,6 +40,9 @@ EVENT_COLUMNS = (
     "offer_percentage",
     "decision_id",
 )
+
+
+_BUILT_IN = Offers()
 
 
 class Joined(NamedTuple):
@@ -60,6 +64,7 @@ def join(
     events: Iterable[Mapping[str, Any]],
     config: OutcomesConfig,
     now: datetime,
+    offers: Mapping[str, Offers] | None = None,
 ) -> Joined:
     """The decisions with what happened after them.
 
@@ -67,6 +72,7 @@ def join(
         decisions: columns of the decision log.
         events: in the form of `POST /feedback`, in any order.
         now: what tells whether a horizon is over.
+        offers: release id -> its own offers; others made the built-in ones.
     """
     left_out: Counter[str] = Counter()
     decisions = decisions.sort_values(["time", "decision_id"], ignore_index=True)
@@ -78,7 +84,7 @@ def join(
     matched = pd.concat([named, others], ignore_index=True)
     late = matched["occurred_at"] > matched["time"] + pd.Timedelta(days=config.horizon_days)
     left_out["later than the horizon"] += int(late.sum())
-    table = _with_answers(decisions, matched[~late], left_out)
+    table = _with_answers(decisions, matched[~late], left_out, offers or {})
     table = _with_leaving(table, told[told["kind"] == "churned"], left_out)
     return Joined(_finished(table, config, now), {k: n for k, n in left_out.items() if n})
 
@@ -172,7 +178,10 @@ def _without(
 
 
 def _with_answers(
-    decisions: pd.DataFrame, matched: pd.DataFrame, left_out: Counter[str]
+    decisions: pd.DataFrame,
+    matched: pd.DataFrame,
+    left_out: Counter[str],
+    offers: Mapping[str, Offers],
 ) -> pd.DataFrame:
     matched = matched.sort_values(["occurred_at", "event_id"])
     again = matched.duplicated(["decision_id", "kind"])
@@ -184,7 +193,10 @@ def _with_answers(
         when = pd.to_datetime(table["decision_id"].map(times), utc=True)
         table[f"{kind}_at"] = when.astype("datetime64[us, UTC]")
     given = first[first["kind"] == "accepted"].set_index("decision_id")["offer_percentage"]
-    decided = np.array(OFFER_PERCENTAGES)[table["offer_level"].fillna(0).astype(int)]
+    made = [offers.get(release, _BUILT_IN) for release in table["release_id"]]
+    level = table["offer_level"].fillna(0).astype(int)
+    decided = np.array([each.percent[k] for each, k in zip(made, level, strict=True)], np.int64)
+    table["offer_years"] = np.array([each.months / MONTHS_OF_VALUE for each in made], np.float64)
     table["given_percentage"] = given.reindex(table["decision_id"]).to_numpy()
     table["given_percentage"] = table["given_percentage"].fillna(pd.Series(decided)).astype(float)
     table["accepted"] = table["accepted_at"].notna()
@@ -216,6 +228,6 @@ def _finished(table: pd.DataFrame, config: OutcomesConfig, now: datetime) -> pd.
     table["known_at"] = table["time"] + horizon
     table["known"] = table["known_at"] <= pd.Timestamp(now.astimezone(UTC))
     table["churned"] = (table["churned_at"] <= table["known_at"]).fillna(False).astype(bool)
-    discount = table["given_percentage"] / 100 * table["customer_value"]
+    discount = table["given_percentage"] / 100 * table["customer_value"] * table["offer_years"]
     table["spend"] = np.where(table["accepted"], discount, 0.0)
-    return table
+    return table.drop(columns=["offer_years"])

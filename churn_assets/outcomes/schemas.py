@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
 import pandera.pandas as pa
+
+from churn_assets.domain.offers import OFFER_PERCENTAGES, Offers
 
 TIME = pd.DatetimeTZDtype("us", "UTC")
 
@@ -12,6 +16,7 @@ def _moment(*, nullable: bool = True) -> pa.Column:
     return pa.Column(TIME, nullable=nullable, coerce=True)
 
 
+PERCENT = "given_percentage"
 OUTCOMES = pa.DataFrameSchema(
     {
         "time": _moment(nullable=False),
@@ -33,7 +38,7 @@ OUTCOMES = pa.DataFrameSchema(
         "accepted": pa.Column(bool),
         "refused": pa.Column(bool),
         "churned": pa.Column(bool),
-        "given_percentage": pa.Column(float, pa.Check.isin([0, 5, 10, 15])),
+        PERCENT: pa.Column(float, pa.Check.isin(OFFER_PERCENTAGES)),
         "spend": pa.Column(float, pa.Check.ge(0)),
         "known_at": _moment(nullable=False),
         "known": pa.Column(bool),
@@ -48,3 +53,10 @@ OUTCOMES = pa.DataFrameSchema(
         ),
     ],
 )
+
+
+def outcomes_of(offers: Iterable[Offers]) -> pa.DataFrameSchema:
+    """OUTCOMES where some releases made offers of their own."""
+    known = {*OFFER_PERCENTAGES, *(each for some in offers for each in some.percent)}
+    given = pa.Column(float, pa.Check.isin(sorted(known)))
+    return OUTCOMES.update_columns({PERCENT: {"checks": given.checks}})

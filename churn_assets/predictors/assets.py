@@ -41,16 +41,49 @@ def accept_model(
     """P(accept | offer) of a customer, never falling in the offer.
 
     The responses to discounts are simulated on real contacts (the metadata say how), unless the
-    settings name a campaign log of your own; outcomes correct the simulated ones.
+    settings name a campaign log of your own, or your contract has one: then its contacts are in the
+    bank's place. Outcomes correct the simulated ones.
     """
     inputs = {
         "customer_history": customer_history,
-        "bank_contacts": bank_contacts,
+        bank_contacts.name: bank_contacts,
         "measured_world": measured_world,
     }
     if accept_config.campaign_log is not None:
+        if bank_contacts.name != "bank_contacts":
+            raise dg.Failure(TWO_LOGS, allow_retries=False)
         inputs["campaign_log"] = publish_log(store.open(), accept_config.campaign_log)
     return compute.run(context, "accept_model", inputs, accept_config)
+
+
+TWO_LOGS = (
+    "CHURN_ACCEPT__CAMPAIGN_LOG names a log of contacts, and so does the contract's campaign: "
+    "unset the one, or leave the other out of the contract"
+)
+
+
+def accept_model_of_a_log() -> dg.AssetsDefinition:
+    """`accept_model` where the contract has a campaign and no customers."""
+
+    @dg.asset(
+        name="accept_model",
+        group_name="predictors",
+        kinds={"xgboost"},
+        **stage_options("accept_model"),
+    )
+    def model(
+        context: dg.AssetExecutionContext,
+        compute: Compute,
+        accept_config: dg.ResourceParam[AcceptConfig],
+        campaign_contacts: Artifact,
+    ) -> dg.MaterializeResult[Artifact]:
+        """P(accept | offer) of the people of your campaign, never falling in the offer."""
+        if accept_config.campaign_log is not None:
+            raise dg.Failure(TWO_LOGS, allow_retries=False)
+        inputs = {"campaign_contacts": campaign_contacts}
+        return compute.run(context, "accept_model", inputs, accept_config)
+
+    return model
 
 
 def publish_log(store: ArtifactStore, file: Path) -> Artifact:

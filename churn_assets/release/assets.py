@@ -72,7 +72,7 @@ def release(
     }
     data = {
         customer_history.name: customer_history,  # "telco_customers" where that is the source
-        "bank_contacts": bank_contacts,
+        bank_contacts.name: bank_contacts,  # "campaign_contacts" where the contract has a log
         "oasst1_pairs": oasst1_pairs,
         "preference_pairs": preference_pairs,
     }

@@ -9,7 +9,7 @@ of impossible times are left out altogether: as history they would be centuries 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -51,17 +51,19 @@ class _Customer:
         self.waiting = _Contact(offer_percentage, history)
         self.times.append(when)
 
-    def answered(self, kind: str, offer_percentage: int | None) -> dict[str, Any] | None:
+    def answered(
+        self, kind: str, offer_percentage: int | None, percent: Sequence[int]
+    ) -> dict[str, Any] | None:
         """The row of the contact that this answers; None without one, or if nobody said which
-        offer it made."""
+        offer it made, or one that isn't made any more."""
         contact, self.waiting = self.waiting, None
         self.outcome = OUTCOMES[kind]
         if contact is None:
             return None
         offer = offer_percentage if contact.offer_percentage is None else contact.offer_percentage
-        if offer is None:
+        if offer not in percent:
             return None
-        level = OFFER_PERCENTAGES.index(offer)
+        level = percent.index(offer)
         return {**contact.history, "offer_level": level, "accepted": kind == "accepted"}
 
 
@@ -81,6 +83,7 @@ def campaign_rows(
     events: Iterable[Mapping[str, Any]],
     customers: Mapping[str, Mapping[str, Any]],
     now: datetime,
+    percent: Sequence[int] = OFFER_PERCENTAGES,
 ) -> CampaignRows:
     """The rows of a campaign log.
 
@@ -88,6 +91,7 @@ def campaign_rows(
         events: in the form of `POST /feedback`, in any order.
         customers: customer id -> at least `FEATURES`; events of others are left out.
         now: events later than a day from now, or before `EARLIEST`, are left out.
+        percent: of the offers, by level.
     """
     seen: dict[str, _Customer] = defaultdict(_Customer)
     result = CampaignRows([], [])
@@ -99,7 +103,8 @@ def campaign_rows(
         elif kind == "sent":
             seen[customer].sent(when, event["offer_percentage"])
         elif kind in OUTCOMES:
-            row = seen[customer].answered(kind, event["offer_percentage"])
+            row = seen[customer].answered(kind, event["offer_percentage"], percent)
             if row is not None and customer in customers:
-                result.rows.append({name: customers[customer][name] for name in FEATURES} | row)
+                known = {name: customers[customer].get(name) for name in FEATURES}
+                result.rows.append(known | row)
     return result

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from churn_assets.customers.schema import load_schema
+from churn_assets.customers.schema import load_percent, load_schema
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.mdp.actions import LONGEST_DELAY, Decisions, Policy
 from churn_assets.decision.mdp.dynamics import risk_shift
@@ -96,6 +96,7 @@ class Assessor:
         baseline: Policy,
         params: EnvironmentParams,
         horizon_days: float | None = None,
+        percent: Sequence[int] = OFFER_PERCENTAGES,
     ) -> None:
         self.risk = risk
         self.accept = accept
@@ -103,6 +104,7 @@ class Assessor:
         self.baseline = baseline
         self.params = params
         self.horizon_days = horizon_days
+        self.percent = tuple(percent)  # of the offers, by level
         self.reasons = (*risk.feature_names, *ANSWER_FIELDS.values())
 
     @classmethod
@@ -116,6 +118,7 @@ class Assessor:
             load_policy(folder / "baseline"),
             load_params(folder / "policy"),
             schema.horizon_days if schema else None,
+            load_percent(folder),
         )
 
     def assess(
@@ -165,11 +168,11 @@ class Assessor:
             answers,
         )
         bills = _column(rows, "monthly_charges", if_missing=np.nan)
-        decisions = without_empty_offers(self._decide(states, baseline), bills)
+        decisions = without_empty_offers(self._decide(states, baseline), bills, self.percent)
         exploration = Exploration(0.0, decisions.option, np.full(len(rows), NONE))
         if draw is not None:
             allowed = possible(states, self.params)
-            allowed[:, 1:] &= ~empty_offers(bills)
+            allowed[:, 1:] &= ~empty_offers(bills, self.percent)
             if any(baseline):
                 allowed[np.array(baseline)] = False
             ranking = self.policy.ranking(states)
@@ -247,23 +250,26 @@ def left_alone(decisions: Decisions, control: NDArray[np.bool_]) -> Decisions:
     )
 
 
-def without_empty_offers(decisions: Decisions, bills: Floats) -> Decisions:
+def without_empty_offers(
+    decisions: Decisions, bills: Floats, percent: Sequence[int] = OFFER_PERCENTAGES
+) -> Decisions:
     """The decisions, without the discounts that are worth less than a cent a month.
 
     A policy sees risk and acceptance, not the bill: to who pays nothing it would offer 5 % of that.
 
     Args:
         bills: (N,) monthly charges in currency.
+        percent: of the offers, by level.
     """
-    empty = empty_offers(bills)[np.arange(len(bills)), decisions.offer]
+    empty = empty_offers(bills, percent)[np.arange(len(bills)), decisions.offer]
     return (
         replace(decisions, offer=np.where(empty, 0, decisions.offer)) if empty.any() else decisions
     )
 
 
-def empty_offers(bills: Floats) -> NDArray[np.bool_]:
+def empty_offers(bills: Floats, percent: Sequence[int] = OFFER_PERCENTAGES) -> NDArray[np.bool_]:
     """(N, 4) offers of a discount that is worth less than a cent a month."""
-    percentages = np.array(OFFER_PERCENTAGES)
+    percentages = np.array(percent)
     return (np.outer(bills, percentages) < HALF_A_CENT) & (percentages > 0)
 
 

@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from churn_assets.customers.people import UNKNOWN_ZONES, CustomerZones
 from churn_assets.domain.experiment import CONTROL, ExperimentConfig, Group, group_of
-from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.config import GenerationConfig
 from churn_assets.messages.shield.brief import MessageBrief
 from churn_assets.messages.writing.bank import ScoredTemplate
@@ -105,7 +104,9 @@ class RetentionEngine:
         self._default_from = "contract" if own_zone else "settings"
         self.assessor = Assessor.load(folder)
         self._priced: tuple[float | None, Assessor] = (None, self.assessor)  # replaced whole
-        renderer = Renderer(messages.currency, messages.offer_months)
+        offers = self.form.schema.offers if self.form.schema else None
+        months = offers.months if offers else messages.offer_months
+        renderer = Renderer(messages.currency, months)
         self.writer = MessageWriter.load(folder / "messages", renderer)
         self.reviewed_writer = MessageWriter(self.writer.shield, renderer)
         self.live_writer = self._load_live_writer(folder, messages)
@@ -185,7 +186,8 @@ class RetentionEngine:
         draw = draw_of(rows, experiment, now, self.release_id)
         assessor = self._at(budget_price)
         assessed = assessor.assess(rows, baseline, control=control, explain=explain, draw=draw)
-        reasons, figures = self._reasons(assessed, rows), _Figures(assessed, exact)
+        reasons = self._reasons(assessed, rows)
+        figures = _Figures(assessed, exact, self.assessor.percent)
         writer = self.live_writer if live and self.live_writer else self.writer
         answers: list[dict[str, Any] | Exception] = []
         for i, row in enumerate(rows):
@@ -306,6 +308,7 @@ class RetentionEngine:
             services=self.form.customers.services_of(row),
             tone=row["tone"],
             subject=self.form.customers.subject_of(row),
+            offers=self.assessor.percent,
         )
         return writer.write(brief, seed=f"{row['customer_id']}:{self._message_seed}")
 
@@ -345,11 +348,12 @@ class _Figures:
     """Assessments as plain Python numbers, converted once for all customers (NumPy scalars are slow
     to handle one by one): money in cents, probabilities to four places, unless `exact`."""
 
-    def __init__(self, assessed: Assessments, exact: bool) -> None:
+    def __init__(self, assessed: Assessments, exact: bool, percent: Sequence[int]) -> None:
         def plain(figures: NDArray[np.float64], places: int) -> list[Any]:
             return (figures if exact else figures.round(places) + 0.0).tolist()  # no -0.0
 
         decisions, outcomes = assessed.decisions, assessed.outcomes
+        self.percent = percent
         self.risk = plain(assessed.risk, PLACES)
         self.accept = plain(assessed.accept, PLACES)
         self.contact = decisions.contact.tolist()
@@ -366,7 +370,7 @@ class _Figures:
         return {
             "contact": self.contact[i],
             "offer_level": offer,
-            "offer_percentage": OFFER_PERCENTAGES[offer],
+            "offer_percentage": self.percent[offer],
             "delay_days": self.delay[i],
             "estimated_retention_prob": self.retention[i][self.option[i]],
         }
@@ -385,7 +389,7 @@ class _Figures:
         return [
             {
                 "contact": option > 0,
-                "offer_percentage": OFFER_PERCENTAGES[max(option - 1, 0)],
+                "offer_percentage": self.percent[max(option - 1, 0)],
                 "accept_prob": accept[option],
                 "expected_value": self.values[i][option],
                 "expected_cost": self.costs[i][option],

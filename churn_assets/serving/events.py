@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, create_model
 
+from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.serving.schemas import CustomerId, Strict, whole_number
 
 ISO_8601 = re.compile(
@@ -70,4 +72,16 @@ class FeedbackEvent(Strict):
         description="`metadata.decision_id` of the decision; without it the event counts for the "
         "customer's last contact",
         examples=["5f0c9a7be1d84f0b8f6d3f0e2a9c4b17"],
+    )
+
+
+@cache
+def event_model(percent: tuple[int, ...]) -> type[FeedbackEvent]:
+    """The event where a contract offers these percentages."""
+    if percent == OFFER_PERCENTAGES:
+        return FeedbackEvent
+    offered = Annotated[Literal[percent] | None, BeforeValidator(whole_number)]
+    fields: dict[str, Any] = {"offer_percentage": (offered, Field(None, examples=[percent[2]]))}
+    return create_model(
+        "FeedbackEvent", __base__=FeedbackEvent, __doc__=FeedbackEvent.__doc__, **fields
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from churn_assets.customers.campaign import write_contacts
 from churn_assets.customers.contract.model import Contract, load_contract
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.schema import FILE
@@ -16,6 +17,7 @@ from churn_assets.datasets.build import build
 from churn_assets.datasets.config import BankConfig, DatasetsConfig
 from churn_assets.datasets.pull import pull
 from churn_assets.decision.config import DecisionConfig
+from churn_assets.decision.mdp.worlds import served_world
 from churn_assets.decision.policy import save_rule
 from churn_assets.decision.rules.families import PricedGreedy, RiskThreshold
 from churn_assets.decision.world import run_environment
@@ -55,8 +57,9 @@ class Company:
         for part in ("policy", "baseline", "messages"):
             parts[part] = self.root / part
         if not parts["policy"].exists():
-            save_rule(RiskThreshold(threshold=0.0, offer=2), parts["policy"])
-            save_rule(PricedGreedy(), parts["baseline"])
+            params = served_world(self.root / "world", "moderate")
+            save_rule(RiskThreshold(threshold=0.0, offer=2, params=params), parts["policy"])
+            save_rule(PricedGreedy(params=params), parts["baseline"])
             write_messages(parts["messages"])
         collect(parts, {"risk_model": self.root / "risk"}, out)
         shutil.copyfile(self.root / "history" / FILE, out / FILE)
@@ -82,6 +85,17 @@ def make_company(root: Path, contract: str = CONTRACT, rows: int = 1200) -> Comp
     return company_of(file, root)
 
 
+def _contacts(contract: Contract, places: Places, root: Path) -> dict[str, Path]:
+    """The contract's own log, or else a generated bank: what the accept model learns from."""
+    if contract.campaign:
+        (root / "log").mkdir()
+        write_contacts(contract, places, root / "refused", root / "log")
+        return {"campaign_contacts": root / "log"}
+    bank = DatasetsConfig(source="synthetic", bank=BankConfig(synthetic_rows=2000))
+    build("bank_contacts", pull("bank_contacts", bank, root / "raw"), root / "bank", bank)
+    return {"bank_contacts": root / "bank"}
+
+
 def company_of(file: Path, root: Path) -> Company:
     """Read the tables of a contract and train on them, in folders below `root`."""
     agreed, places = load_contract(file), Places(file.parent, root / "raw", DatasetsConfig())
@@ -90,14 +104,11 @@ def company_of(file: Path, root: Path) -> Company:
         path.mkdir()
     write_history(agreed, places, root / "refused", folder["history"])
     write_active(agreed, places, root / "refused", folder["history"], folder["active"])
-    bank = DatasetsConfig(source="synthetic", bank=BankConfig(synthetic_rows=2000))
-    build("bank_contacts", pull("bank_contacts", bank, root / "raw"), root / "bank", bank)
     history = {"customer_history": folder["history"]}
+    contacts = _contacts(agreed, places, root)
     reports = {
         "risk": risk.run(history, folder["risk"], RISK)["risk"],
-        "accept": accept.run(history | {"bank_contacts": root / "bank"}, folder["accept"], ACCEPT)[
-            "accept"
-        ],
+        "accept": accept.run(history | contacts, folder["accept"], ACCEPT)["accept"],
         "world": run_environment(
             {
                 "active_customers": folder["active"],

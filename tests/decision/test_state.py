@@ -231,7 +231,7 @@ def test_there_must_be_customers() -> None:
 def test_discounts_must_be_countable() -> None:
     """Why: the oracle is exact only where spend has finitely many levels."""
     with pytest.raises(ValueError, match="multiples"):
-        EnvironmentParams(discounts=(0, 0.05, 0.12, 0.15))
+        EnvironmentParams(discounts=(0, 0.05, 0.1234567, 0.15))
 
 
 def test_there_are_at_least_five_presets() -> None:

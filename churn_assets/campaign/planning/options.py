@@ -74,7 +74,7 @@ class Options:
         none = np.full(len(risk), np.nan)
         states = build_states(risk, accept, np.ones(len(risk)), none, np.zeros(len(risk)), params)
         outcomes = decision_outcomes(states, MONTHS_OF_VALUE * monthly, params)
-        value = _without_empty(outcomes.expected_value[:, 1:], monthly)
+        value = _without_empty(outcomes.expected_value[:, 1:], monthly, assessor.percent)
         earliest = np.where(table["contact"], 0, table["delay_days"].to_numpy() + 1)
         stay = daily_survival(risk, params) / (1 - 1 / params.period_days)
         special: dict[int, tuple[Floats, Floats]] = {}
@@ -110,7 +110,7 @@ class Options:
                     [affordable(states[place, BUDGET], params) for _, states in per_day]
                 )
                 worth = np.where(fits, worth, -np.inf)
-                special[row] = (_without_empty(worth, monthly[[row]]), cost)
+                special[row] = (_without_empty(worth, monthly[[row]], assessor.percent), cost)
         cost = outcomes.expected_cost[:, 1:]
         return cls(value, cost, stay, earliest, special, accept, risk)
 
@@ -157,9 +157,9 @@ class Options:
         return Problem(len(self.value), slots, places, budget, chunk)
 
 
-def _without_empty(value: Floats, monthly: Floats) -> Floats:
+def _without_empty(value: Floats, monthly: Floats, percent: Sequence[int]) -> Floats:
     """The values, without discounts of less than a cent a month."""
-    return np.where(empty_offers(monthly), -np.inf, value)
+    return np.where(empty_offers(monthly, percent), -np.inf, value)
 
 
 def _with(column: Floats, rows: Sequence[int], values: Floats) -> Floats:

@@ -42,7 +42,6 @@ from churn_assets.campaign.planning.exploring import (
 )
 from churn_assets.campaign.planning.options import Options, option_of
 from churn_assets.campaign.spending import plan_money
-from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.shield.rules import QuietHours
 from churn_assets.release.budget_price import BudgetPrice
 from churn_assets.serving.assessment import Assessor
@@ -347,7 +346,7 @@ class Planner:
                         "customer_id": self.ids[row],
                         "day": self.days[day],
                         "channel": channel,
-                        "offer_percentage": OFFER_PERCENTAGES[offer],
+                        "offer_percentage": self.sources.assessor.percent[offer],
                         "expected_value": float(values[i, choice]),
                         "expected_cost": float(costs[i, choice]),
                         "churn_risk": float(self.options.risk[row]),

@@ -58,12 +58,14 @@ def import_(
     """
     # Imported here: other commands need no pandas.
     from churn_assets.outcomes.importing import record, rows_of
+    from churn_assets.release.offers import offers_in_service
 
     names = dict(pair.split("=", 1) for pair in column or () if "=" in pair)
     if len(names) != len(column or ()):
         raise typer.BadParameter("write --column FIELD=NAME")
+    percent = offers_in_service(open_registry().store).percent
     with _feedback() as log:
-        result = record(rows_of(file, names), log)
+        result = record(rows_of(file, names), log, percent)
     typer.echo(f"{result.stored:,} events added, {result.known:,} were there already")
     for number, why in result.refused[:SHOWN]:
         typer.echo(f"row {number}: {why}", err=True)

@@ -24,6 +24,7 @@ from churn_assets.customers.contract.tables import Cell, Cells, Part, Table, Tab
 from churn_assets.customers.contract.yaml_lines import Document, problems_in
 from churn_assets.datasets.errors import DataError
 from churn_assets.domain.contact_rules import ContactRules
+from churn_assets.domain.offers import Offers
 
 BUILT_IN = Path(__file__).with_name("ibm_telco.yaml")
 """The contract of who names no other: IBM Telco's."""
@@ -178,7 +179,8 @@ class Offer(Part):
 
     Attributes:
         column: of the level.
-        levels: cell -> what it gives, from nothing up, in per cent (or the contract's own unit).
+        levels: cell -> what it gives, in per cent (or the contract's own unit). Cells that give the
+            same are one level.
         unit: of these numbers.
         months: for how long, where it is a discount.
     """
@@ -187,6 +189,17 @@ class Offer(Part):
     levels: Annotated[dict[Cell, float], Field(min_length=2)]
     unit: str = "%"
     months: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _differ(self) -> Self:
+        if len(self.gives) < 2:
+            raise ValueError("levels all give the same: there is nothing to compare")
+        return self
+
+    @property
+    def gives(self) -> tuple[float, ...]:
+        """What each level gives, from the least up."""
+        return tuple(sorted(set(self.levels.values())))
 
 
 class Campaign(Part):
@@ -236,6 +249,8 @@ class Contract(Part):
         accepted: columns left out that a request may give all the same.
         messages: column -> what may be said of it.
         people, contact: how and whether somebody is addressed.
+        offers: the discounts that can be offered; without it 0, 5, 10 and 15 % for the months that
+            the settings say.
         campaign: a logged campaign.
     """
 
@@ -250,6 +265,7 @@ class Contract(Part):
     messages: dict[str, Words] = Field(default_factory=dict)
     people: People = People()
     contact: Contact = Contact()
+    offers: Offers | None = None
     campaign: Campaign | None = None
 
     @model_validator(mode="after")
@@ -268,12 +284,15 @@ class Contract(Part):
     def _used_once(self) -> Self:
         label = self.identity and (self.identity.churned.column or self.identity.churned.end_date)
         outcome = self.campaign and self.campaign.outcome.column
-        for features in (self.features, self.campaign.features if self.campaign else {}):
+        log = self.campaign.features if self.campaign else {}
+        for features in (self.features, log):
             for name in features:
                 if name in self.left_out:
                     raise ValueError(f"{name!r} is a feature and left out as well")
                 if name in (label, outcome):
                     raise ValueError(f"{name!r} is what is to be predicted: it can't be a feature")
+        if self.campaign and (offered := self.campaign.offer.column) in log:
+            raise ValueError(f"{offered!r} is the offer: it can't be a feature")
         if strangers := sorted(set(self.accepted) - set(self.left_out)):
             raise ValueError(f"accepted: {strangers[0]!r} isn't left out, with the reason")
         return self
@@ -293,6 +312,21 @@ class Contract(Part):
             if other.when is not None and other.says is not None:
                 _typed(where, self.features[other.column], {other.when})
                 _typed(where, feature, {other.says})
+        return self
+
+    @model_validator(mode="after")
+    def _same_offers(self) -> Self:
+        """What customers are offered has to be what the log knows the answers to."""
+        if self.campaign is None or self.tables is None:
+            return self
+        percent, logged = (self.offers or Offers()).percent, self.campaign.offer.gives
+        if logged != percent:
+            said = ", ".join(f"{give:g}" for give in logged)
+            raise ValueError(
+                f"the campaign's levels give {said}, the offers are "
+                f"{', '.join(map(str, percent))}: say offers: {{percent: [{said}]}} (four levels "
+                "from 0), or make two contracts of it"
+            )
         return self
 
     @property

@@ -231,6 +231,12 @@ def value(column: Column, cell: str, marks: Marks) -> str:
             return trimmed(cell)
 
 
+def as_level(value: str, levels: Iterable[str]) -> str:
+    """Of a value in lower case, the level as the contract writes it."""
+    said = " ".join(f"WHEN {text(one.strip().lower())} THEN {text(one)}" for one in levels)
+    return f"CASE {value} {said} END"
+
+
 def spelled(column: Column) -> tuple[str, ...]:
     """Cells that are values of the column even where they usually mean "missing", as "none"."""
     return (*column.yes, *column.no, *column.levels)

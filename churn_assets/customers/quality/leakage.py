@@ -22,6 +22,7 @@ import duckdb
 from churn_assets.customers.quality.workspace import one
 
 Sign = Literal["auc", "missing", "name", "group_mean"]
+Role = Literal["feature", "left_out", "unused"]
 
 MOST_AUC = 0.95
 CHANCE = 1e-4
@@ -47,13 +48,13 @@ class Candidate:
         name: in the table.
         value: its SQL name: numbers, or words.
         numeric: which of the two.
-        role: what the contract makes of it: a feature, or nothing.
+        role: what the contract makes of it: a feature, left out with a reason, or nothing.
     """
 
     name: str
     value: str
     numeric: bool
-    role: Literal["feature", "unused"]
+    role: Role
 
 
 @dataclass(frozen=True)

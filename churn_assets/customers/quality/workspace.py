@@ -35,6 +35,8 @@ def workspace() -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
         }
         try:
             with duckdb.connect(str(folder / "work.duckdb"), config=settings) as connection:
+                # Its own bar goes to stdout, where a session without a script may hold JSON.
+                connection.execute("SET enable_progress_bar = false")
                 yield connection, folder
         except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
             said = str(error).splitlines()[0]

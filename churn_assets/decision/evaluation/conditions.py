@@ -47,10 +47,12 @@ def captured_in_worlds(
 
 def changed_worlds(params: EnvironmentParams) -> Mapping[str, EnvironmentParams]:
     """By name: the presets, the given world with six times the annoyance, and the harsh one with
-    the cooldown of a week."""
-    harsh = PRESETS["harsh"].model_copy(update={"cooldown_days": 7})
+    the cooldown of a week; all with the given world's offers."""
+    offers = {name: getattr(params, name) for name in ("discounts", "budget_allowance")}
+    presets = {name: preset.model_copy(update=offers) for name, preset in PRESETS.items()}
+    harsh = presets["harsh"].model_copy(update={"cooldown_days": 7})
     annoyed = params.model_copy(update={"annoyance_effect": 0.3})
-    return PRESETS | {"annoyance 0.3": annoyed, "harsh, cooldown of 7 days": harsh}
+    return presets | {"annoyance 0.3": annoyed, "harsh, cooldown of 7 days": harsh}
 
 
 def scaled(params: EnvironmentParams, share: float) -> EnvironmentParams:

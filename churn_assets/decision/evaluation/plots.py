@@ -24,7 +24,6 @@ from churn_assets.decision.mdp.environment import fresh_start, observe
 
 DPI = 80
 OFFER_COLOURS = ["#eeeeee", "#c6dbef", "#6baed6", "#2171b5", "#08306b"]
-OFFER_NAMES = ["no contact", "0 %", "5 %", "10 %", "15 %"]
 STEPS_LABEL = "thousand environment steps"
 SHAPE = np.array([-2.0, -0.2, 0.65, 1.25])
 """Logits of the four acceptances around the map's axis: the customers' average curve."""
@@ -67,7 +66,7 @@ def multipliers(path: Path, runs: list[dict[str, Any]], limit: float) -> None:
 def decision_map(
     path: Path, policy: Policy, params: EnvironmentParams, price: float, base: Customers
 ) -> None:
-    """Offer by churn risk and acceptance of the 10 % offer, for PPO and for the optimum.
+    """Offer by churn risk and acceptance of the third one, for PPO and for the optimum.
 
     The dots are the customers of `base`: where there are none, nothing was learnt.
     """
@@ -95,9 +94,10 @@ def decision_map(
         )
         panel.plot(base.risk, base.accept[:, 2], ".", color="black", markersize=1)
         panel.set(title=title, xlabel="churn risk", xlim=(0.02, 0.95), ylim=(0.2, 0.93))
-    panels[0].set_ylabel("P(accept | 10 %)")
+    names = [f"{100 * discount:g} %" for discount in params.discounts]
+    panels[0].set_ylabel(f"P(accept | {names[2]})")
     bar = figure.colorbar(image, ax=panels, ticks=range(5))
-    bar.ax.set_yticklabels(OFFER_NAMES)
+    bar.ax.set_yticklabels(["no contact", *names])
     _save(figure, path)
 
 

@@ -4,21 +4,36 @@ from pathlib import Path
 
 from churn_assets.decision.config import PRESETS, EnvironmentParams, WorldSettings
 from churn_assets.domain.measured import Measured
+from churn_assets.domain.offers import Offers
+
+OFFERS_FILE = "offers.json"
+
+
+def save_offers(offers: Offers | None, folder: Path) -> None:
+    """Write a contract's own offers beside its customers; the built-in ones need no file."""
+    if offers is not None:
+        (folder / OFFERS_FILE).write_text(offers.model_dump_json() + "\n", encoding="utf-8")
+
+
+def load_offers(folder: Path) -> Offers | None:
+    """What `save_offers` wrote into the folder."""
+    path = folder / OFFERS_FILE
+    return Offers.model_validate_json(path.read_bytes()) if path.exists() else None
 
 
 def served_world(environment: Path, preset: str) -> EnvironmentParams:
     """The world of the served policy.
 
     Args:
-        environment: folder of `retention_environment`, which holds what is measured.
+        environment: folder of `retention_environment`, which holds what is measured and offered.
         preset: what is assumed as long as nothing is.
     """
-    return as_measured(PRESETS[preset], Measured.load(environment))
+    return as_measured(_offered(environment, preset), Measured.load(environment))
 
 
 def worlds_of(environment: Path, config: WorldSettings) -> dict[str, EnvironmentParams]:
     """Preset -> its world; presets that are only reported beside the served one stay as assumed."""
-    others = {preset: PRESETS[preset] for preset in config.presets}
+    others = {preset: _offered(environment, preset) for preset in config.presets}
     return others | {config.preset: served_world(environment, config.preset)}
 
 
@@ -30,3 +45,7 @@ def as_measured(assumed: EnvironmentParams, measured: Measured) -> EnvironmentPa
         if (figure := getattr(measured, name)) is not None
     }
     return EnvironmentParams.model_validate(assumed.model_dump() | found)
+
+
+def _offered(environment: Path, preset: str) -> EnvironmentParams:
+    return PRESETS[preset].offering(load_offers(environment))

@@ -34,7 +34,7 @@ def tenure_band(tenure: int) -> TenureBand:
 class MessageBrief:
     """One message's facts.
 
-    tenure in months (0..1200), offer_percentage one of 0/5/10/15, monthly_charges in currency
+    tenure in months (0..1200), offer_percentage one of `offers`, monthly_charges in currency
     (0..99,999.99), local_time aware and in the customer's zone. Raises ValueError that names
     the field. `name` may be any text; it is kept as `read_name` has it, and when that leaves it out
     it is None and `name_doubt` says why. A `contract` of None is of none of these kinds: no message
@@ -52,6 +52,7 @@ class MessageBrief:
     tone: Tone = "warm"
     language: Language = "en"
     subject: str | None = None
+    offers: tuple[int, ...] = OFFER_PERCENTAGES
     name_doubt: str | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -61,8 +62,8 @@ class MessageBrief:
             object.__setattr__(self, "name_doubt", read.doubt)
         if not 0 <= self.tenure <= MAX_TENURE:
             raise ValueError(f"tenure must be 0 to {MAX_TENURE} months, not {self.tenure}")
-        if self.offer_percentage not in OFFER_PERCENTAGES:
-            raise ValueError(f"offer_percentage must be one of {OFFER_PERCENTAGES}")
+        if self.offer_percentage not in self.offers:
+            raise ValueError(f"offer_percentage must be one of {self.offers}")
         if not (math.isfinite(self.monthly_charges) and 0 <= self.monthly_charges <= MAX_CHARGES):
             raise ValueError(f"monthly_charges must be 0 to {MAX_CHARGES}")
         for what, value, known in (

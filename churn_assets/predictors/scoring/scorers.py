@@ -122,22 +122,25 @@ class RiskScorer:
 
 @dataclass(frozen=True)
 class AcceptScorer:
-    """P(accept | offer) of customers, for offers of 0, 5, 10 and 15 %."""
+    """P(accept | offer level) of customers.
+
+    Attributes:
+        model: its last feature is the offer's level.
+        price_pressure: of the bank's contacts, whose second last feature it is; None in a model of
+            a company's own log, which knows the customers' own columns.
+    """
 
     model: CalibratedModel
-    price_pressure: PricePressure
+    price_pressure: PricePressure | None
 
     @classmethod
     def load(cls, folder: Path) -> AcceptScorer:
         """Read an accept model's folder; raises as `CalibratedModel.load`."""
         model = CalibratedModel.load(folder, "accept")
-        computed = [feature.name for feature in model.features[-2:]]
-        if computed != ["price_pressure", "offer_level"]:
-            raise ValueError(
-                f"{folder}/model.json: the last features are {computed}, "
-                "expected price_pressure and offer_level"
-            )
-        return cls(model, PricePressure(tuple(model.metadata["price_pressure"]["knots"])))
+        last, priced = model.features[-1].name, model.metadata.get("price_pressure")
+        if last != "offer_level":
+            raise ValueError(f"{folder}/model.json: the last feature is {last}, not offer_level")
+        return cls(model, PricePressure(tuple(priced["knots"])) if priced else None)
 
     def predict(self, rows: Sequence[Row]) -> NDArray[np.float64]:
         """P(accept | offer level 0..3), shape (N, 4).
@@ -159,12 +162,14 @@ class AcceptScorer:
         Raises:
             FeatureError: as `predict`.
         """
-        *given, _, _ = self.model.features
+        features = self.model.features
+        given = features[: -1 if self.price_pressure is None else -2]
         contacts = [with_contact_history(row) for row in rows]
-        matrix = np.zeros((len(rows), len(self.model.features)), np.float32)
-        matrix[:, :-2] = encode(contacts, given)
-        charges = encode(rows, [_MONTHLY_CHARGES])[:, 0].astype(np.float64)
-        matrix[:, -2] = self.price_pressure(charges)
+        matrix = np.zeros((len(rows), len(features)), np.float32)
+        matrix[:, : len(given)] = encode(contacts, given)
+        if self.price_pressure is not None:
+            charges = encode(rows, [_MONTHLY_CHARGES])[:, 0].astype(np.float64)
+            matrix[:, -2] = self.price_pressure(charges)
         return matrix
 
 

@@ -9,7 +9,7 @@ responses to discounts are simulated, every other figure holds for the assumed p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from churn_assets.domain.offers import OFFER_LEVELS
+from churn_assets.customers.schema import CustomerSchema, load_schema
+from churn_assets.domain.offers import OFFER_LEVELS, Offers, percent_of
 from churn_assets.predictors.config import AcceptConfig
 from churn_assets.predictors.scoring.calibration import CALIBRATION_KINDS
 from churn_assets.predictors.scoring.corrected import take_over
@@ -37,6 +38,7 @@ from churn_assets.predictors.training.campaign_log import campaign_log
 from churn_assets.predictors.training.frames import data_source, read_training_and_test, rows_of
 from churn_assets.predictors.training.metrics import summary
 from churn_assets.predictors.training.offer_response import bank_contacts
+from churn_assets.predictors.training.own import accept as own
 from churn_assets.predictors.training.plots import (
     plot_calibration,
     plot_importance,
@@ -113,7 +115,8 @@ def run(
 
     Args:
         inputs: `bank_contacts`, `customer_history`; `campaign_log` if and only if the settings name
-            one; `measured_world`, where outcomes have said something.
+            one; or the `campaign_contacts` of a contract, and `customer_history` where it has
+            customers; `measured_world`, where outcomes have said something.
         out: receives `model.ubj`, `model.json` and `plots/`.
         config: hyperparameters, and the assumed response to offers.
         progress: told after each of five steps.
@@ -125,13 +128,18 @@ def run(
         ValueError: the settings and the inputs disagree about a campaign log.
         SchemaViolationError: contacts outside the shared contract.
     """
+    if "campaign_contacts" in inputs:
+        return own.run(inputs, out, config, progress)
     learned_from, held_out = read_training_and_test(inputs["customer_history"])
     pressure = PricePressure.fit(learned_from["monthly_charges"].to_numpy(np.float64))
-    assumed, *others = _contacts(inputs, config, pressure).items()
+    schema = load_schema(inputs["customer_history"])
+    offers = schema.offers if schema else None
+    assumed, *others = _contacts(inputs, config, pressure, offers).items()
     contacts = assumed[1]
     progress(1, STEPS)
     learner = Learner(ACCEPT_FEATURES, config, rising=frozenset({"offer_level"}))
-    fitted = _train_and_save(learner, contacts, pressure, out)
+    lacking = _lacking(learned_from, schema)
+    fitted = _train_and_save(learner, contacts, pressure, out, lacking)
     provenance = _provenance(inputs, config)
     offsets = take_over(out, inputs.get("measured_world"), provenance["responses"])
     progress(2, STEPS)
@@ -152,7 +160,7 @@ def run(
         "offsets": offsets,
         "presets": presets,
         **figures,
-        **_out_of_fold(contacts, fitted, config),
+        **_out_of_fold(contacts, fitted, config, lacking),
     }
     progress(3, STEPS, auc=metrics["auc"], ece=metrics["ece"])
     metrics |= {
@@ -161,13 +169,16 @@ def run(
         **_chronological(learner, contacts),
     }
     progress(4, STEPS)
-    _plot(out / "plots", scorer, contacts, curves, presets)
+    _plot(out / "plots", scorer, contacts, curves, presets, percent_of(offers))
     progress(5, STEPS)
     return {"accept": metrics}
 
 
 def _contacts(
-    inputs: Mapping[str, Path], config: AcceptConfig, pressure: PricePressure
+    inputs: Mapping[str, Path],
+    config: AcceptConfig,
+    pressure: PricePressure,
+    offers: Offers | None,
 ) -> dict[str, Contacts]:
     """Contacts by where their responses are from; what the model learns from comes first."""
     if (config.campaign_log is None) != ("campaign_log" not in inputs):
@@ -177,7 +188,7 @@ def _contacts(
         )
     if "campaign_log" in inputs:
         return {LOG: Contacts.of(campaign_log(inputs["campaign_log"], pressure))}
-    simulated = bank_contacts(inputs["bank_contacts"], config)
+    simulated = bank_contacts(inputs["bank_contacts"], config, offers)
     names = sorted(simulated, key=lambda preset: preset != config.effect)
     return {name: Contacts.of(simulated[name]) for name in names}
 
@@ -197,19 +208,34 @@ def _provenance(inputs: Mapping[str, Path], config: AcceptConfig) -> dict[str, s
     }
 
 
+def _lacking(customers: pd.DataFrame, schema: CustomerSchema | None) -> list[str]:
+    """The shared features that a company's own customers have no column for: missing values to the
+    model. The built-in contract's are known, and none is looked for."""
+    if schema is None:
+        return []
+    shared = ("partner", "contact_channel")  # the others tell how often somebody was contacted
+    return [name for name in shared if name not in customers or customers[name].isna().all()]
+
+
 def _train_and_save(
-    learner: Learner, contacts: Contacts, pressure: PricePressure, out: Path
+    learner: Learner,
+    contacts: Contacts,
+    pressure: PricePressure,
+    out: Path,
+    lacking: Sequence[str],
 ) -> OutOfFold:
     """Fit calibrators on out-of-fold scores of train + valid, refit the booster, write both.
 
-    The view `without_channel` is how customers look who were never contacted by a known channel.
+    The view `without_channel` is how customers look who were never contacted by a known channel;
+    `without_lacking` how all of a company's own do, where they lack shared features.
     """
     config = learner.config
     matrix, accepted = contacts.matrix[~contacts.test], contacts.accepted[~contacts.test]
-    without_channel = matrix.copy()
-    without_channel[:, design.COLUMN["contact_channel"]] = np.nan
+    views = {"without_channel": _without(matrix, ["contact_channel"])}
+    if lacking:
+        views["without_lacking"] = _without(matrix, lacking)
     folds = stratified_folds(accepted, config.calibration_folds, config.seed)
-    fitted = learner.cross_fit(matrix, accepted, folds, without_channel=without_channel)
+    fitted = learner.cross_fit(matrix, accepted, folds, **views)
     save_model(
         out,
         "accept",
@@ -220,6 +246,13 @@ def _train_and_save(
         price_pressure={"of": "monthly_charges", "knots": list(pressure.knots)},
     )
     return fitted
+
+
+def _without(matrix: NDArray[np.float32], names: Sequence[str]) -> NDArray[np.float32]:
+    """A copy of contacts (N, 8) that lacks these features."""
+    without = matrix.copy()
+    without[:, [design.COLUMN[name] for name in names]] = np.nan
+    return without
 
 
 def _held_out(
@@ -243,15 +276,26 @@ def _held_out(
     }
 
 
-def _out_of_fold(contacts: Contacts, fitted: OutOfFold, config: AcceptConfig) -> dict[str, Any]:
-    """The same figures out of fold over train + valid: nine times the rows."""
+def _out_of_fold(
+    contacts: Contacts, fitted: OutOfFold, config: AcceptConfig, lacking: Sequence[str]
+) -> dict[str, Any]:
+    """The same figures out of fold over train + valid: nine times the rows.
+
+    `lacking`: what it costs that a company's customers lack shared features; nothing of others.
+    """
     matrix, kind = contacts.matrix[~contacts.test], config.calibration
     pooled = fitted.probabilities(kind)
-    without_channel = fitted.probabilities(kind, "without_channel")
-    return {
+    found: dict[str, Any] = {
         "oof": evaluation.discrimination(matrix, fitted.labels, pooled, config),
-        "without_channel_oof": summary(fitted.labels, without_channel),
+        "without_channel_oof": summary(
+            fitted.labels, fitted.probabilities(kind, "without_channel")
+        ),
     }
+    if lacking:
+        without = summary(fitted.labels, fitted.probabilities(kind, "without_lacking"))
+        cost = {name: without[name] - found["oof"][name] for name in without}
+        found["lacking"] = {"features": list(lacking), **without, "difference": cost}
+    return found
 
 
 def _headline(
@@ -338,6 +382,7 @@ def _plot(
     contacts: Contacts,
     curves: NDArray[np.float64],
     presets: Mapping[str, Mapping[str, Any]],
+    percent: Sequence[int],
 ) -> None:
     matrix, accepted = contacts.held_out()
     held_out = {"all offers": (accepted, scorer.model.probabilities(matrix))}
@@ -346,4 +391,4 @@ def _plot(
     names = [feature.name for feature in ACCEPT_FEATURES]
     contributions = scorer.model.forest.explain(matrix)[1].astype(np.float64)
     plot_importance(folder, names, contributions)
-    plot_offer_curves(folder, curves, presets)
+    plot_offer_curves(folder, curves, presets, percent)

@@ -11,7 +11,8 @@ sound design or training fails each with a probability of at most 1e-4.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ Matrix = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 COLUMN = {feature.name: column for column, feature in enumerate(ACCEPT_FEATURES)}
-OFFER = COLUMN["offer_level"]
+OFFER = -1  # the offer's level is the last column of every contact
 OWN_FEATURES = ("partner", "price_pressure")  # the customer's own, not of their contact history
 FOLDS = 2
 PERMUTATIONS = 40_000  # so that two folds together can still show a p-value below 1e-4
@@ -57,27 +58,24 @@ def permutation_p_value(
     return (exceeded + 1) / (most + 1)
 
 
-def propensity(matrix: Matrix, config: AcceptConfig) -> dict[str, float]:
+def propensity(
+    matrix: Matrix,
+    config: AcceptConfig,
+    features: Sequence[Feature] = ACCEPT_FEATURES,
+    levels: int = OFFER_LEVELS,
+) -> dict[str, float]:
     """Can the offer be told from the features? From all contacts (N, F).
 
     Returns:
-        `propensity_auc`: mean one-against-rest AUC over the four offers, out of fold; 0.5 where
+        `propensity_auc`: mean one-against-rest AUC over the offers, out of fold; 0.5 where
         offers were made without a look at the features, so that differences between offers are
         effects of offers. `propensity_p_value`: two-sided, by permuting the offers of each fold
         under the scores of boosters that never saw them; the smaller one of the folds, times
         their number (Bonferroni).
     """
-    learner = _small_learner(tuple(f for f in ACCEPT_FEATURES if f.name != "offer_level"), config)
-    without_offer = np.delete(matrix, OFFER, axis=1)
     offer = matrix[:, OFFER].astype(np.int64)
-    folds = stratified_folds(offer, FOLDS, config.seed)
-    scores = np.column_stack(
-        [
-            learner.cross_fit(without_offer, (offer == k).astype(np.float64), folds).scores["full"]
-            for k in range(OFFER_LEVELS)
-        ]
-    )
-    areas = [auc((offer == k).astype(np.float64), scores[:, k]) for k in range(OFFER_LEVELS)]
+    scores, folds = offer_scores(matrix, config, features, levels)
+    areas = [auc((offer == k).astype(np.float64), scores[:, k]) for k in range(levels)]
     rng = stream(config.seed, "propensity")
     values = [_permuted(scores[folds == f], offer[folds == f], rng) for f in range(FOLDS)]
     return {
@@ -86,12 +84,27 @@ def propensity(matrix: Matrix, config: AcceptConfig) -> dict[str, float]:
     }
 
 
+def offer_scores(
+    matrix: Matrix, config: AcceptConfig, features: Sequence[Feature], levels: int
+) -> tuple[Floats, NDArray[np.int64]]:
+    """Each offer's log-odds (N, L) by boosters that never saw the contact, and the folds (N,)."""
+    learner = _small_learner(tuple(features)[:OFFER], config)
+    offer = matrix[:, OFFER].astype(np.int64)
+    folds = stratified_folds(offer, FOLDS, config.seed)
+    scores = [
+        learner.cross_fit(matrix[:, :OFFER], (offer == k).astype(np.float64), folds).scores["full"]
+        for k in range(levels)
+    ]
+    return np.column_stack(scores), folds
+
+
 def _permuted(scores: Floats, offer: NDArray[np.int64], rng: np.random.Generator) -> float:
-    """p-value of the mean AUC's distance from 1/2, of scores (N, 4) for offers (N,)."""
-    made = np.bincount(offer, minlength=OFFER_LEVELS)
+    """p-value of the mean AUC's distance from 1/2, of scores (N, L) for offers (N,)."""
+    levels = scores.shape[1]
+    made = np.bincount(offer, minlength=levels)
     pairs = made * (len(offer) - made)
     share = rankdata(scores, axis=0) / pairs  # a row's part of the AUC of the offer it had
-    expected = ((made + 1) * made / 2 / pairs).sum() + OFFER_LEVELS / 2
+    expected = ((made + 1) * made / 2 / pairs).sum() + levels / 2
     rows = np.arange(len(offer))
 
     def distance(offers: NDArray[np.int64]) -> float:
@@ -101,30 +114,67 @@ def _permuted(scores: Floats, offer: NDArray[np.int64], rng: np.random.Generator
     return permutation_p_value(distance(offer) - rounding, lambda: distance(rng.permutation(offer)))
 
 
+Scores = Callable[[Matrix], Floats]
+Train = Callable[[Matrix, Floats], Scores]
+"""Trains on contacts (N, F) and their answers (N,); gives what scores contacts, as log-odds."""
+
+
 def placebo(learner: Learner, matrix: Matrix, accepted: Floats, test: Matrix) -> dict[str, Any]:
+    """`placebo_of` a booster's training."""
+    free = Learner(
+        learner.features, learner.config.model_copy(update={"masked_copies": 0}), frozenset()
+    )
+    top, seed = OFFER_LEVELS - 1, learner.config.seed
+    return placebo_of(_trained_by(learner), _trained_by(free), matrix, accepted, test, top, seed)
+
+
+def _trained_by(learner: Learner) -> Train:
+    def train(matrix: Matrix, accepted: Floats) -> Scores:
+        return partial(margins, learner.train(matrix, accepted))
+
+    return train
+
+
+def placebo_of(
+    published: Train,
+    free: Train,
+    matrix: Matrix,
+    accepted: Floats,
+    test: Matrix,
+    top: int,
+    seed: int,
+) -> dict[str, Any]:
     """What uplift of the largest offer is found where offers have nothing to do with responses?
 
     The offers of the training contacts (N, F) are shuffled, again and again; a training that then
     still finds an uplift in the test contacts makes it up. Not calibrated.
 
+    Args:
+        published: the training whose model is used, which may find rising effects only.
+        free: the same, free to find a falling effect too.
+        matrix, accepted, test: contacts to train on (N, F), their answers (N,), and to look at.
+        top: the largest offer's level.
+        seed: of the shuffles.
+
     Returns:
-        `placebo_p_value`: Student's t over the shuffles, of a training that is free to find a
-        falling effect too: its mean uplift is 0 unless it makes it up. `placebo_uplifts`: that mean
-        and its interval at the level 1e-4. `placebo_uplift`: the published training's, never below
-        0, since it may find rising effects only: what this constraint makes up of noise.
+        `placebo_p_value`: Student's t over the shuffles, of the free training: its mean uplift is 0
+        unless it makes it up. `placebo_uplifts`: that mean and its interval at the level 1e-4.
+        `placebo_uplift`: the published training's, never below 0: what its constraint makes up of
+        noise.
     """
-    free = Learner(
-        learner.features, learner.config.model_copy(update={"masked_copies": 0}), frozenset()
-    )
-    rng = stream(learner.config.seed, "placebo")
-    found = [_uplift(free, _shuffled(matrix, rng), accepted, test) for _ in range(SHUFFLES)]
+    rng = stream(seed, "placebo")
+
+    def uplift(train: Train) -> float:
+        return _uplift(train(_shuffled(matrix, rng), accepted), test, top)
+
+    found = [uplift(free) for _ in range(SHUFFLES)]
     p_value, interval = 1.0, [0.0, 0.0]
     if any(found):  # too few contacts for a single split on the offer: nothing was made up
         student = ttest_1samp(found, 0.0)
         p_value = float(student.pvalue)
         interval = [float(bound) for bound in student.confidence_interval(1 - 1e-4)]
     return {
-        "placebo_uplift": _uplift(learner, _shuffled(matrix, rng), accepted, test),
+        "placebo_uplift": uplift(published),
         "placebo_uplifts": {"mean": float(np.mean(found)), "interval": interval},
         "placebo_p_value": p_value,
     }
@@ -136,12 +186,11 @@ def _shuffled(matrix: Matrix, rng: np.random.Generator) -> Matrix:
     return shuffled
 
 
-def _uplift(learner: Learner, matrix: Matrix, accepted: Floats, test: Matrix) -> float:
+def _uplift(scores: Scores, test: Matrix, top: int) -> float:
     """Mean predicted difference of the largest and no offer over the test contacts."""
-    booster = learner.train(matrix, accepted)
     ends = [test.copy(), test.copy()]
-    ends[0][:, OFFER], ends[1][:, OFFER] = 0, OFFER_LEVELS - 1
-    low, high = (sigmoid(margins(booster, end)) for end in ends)
+    ends[0][:, OFFER], ends[1][:, OFFER] = 0, top
+    low, high = (sigmoid(scores(end)) for end in ends)
     return float((high - low).mean())
 
 

@@ -6,7 +6,8 @@ and one uniform draw u decides its response to every level:
 
     Y(k) = 1{u < p_k},   logit p_k = logit p_0 + b · s(z) · k^g,   s(z) = 1/2 + z,
 
-p_0 the out-of-fold P(accept) without an offer, z the price pressure (uniform, so s has mean 1).
+k the size of the offer in units of 5 % off a year (0 to 3 of the built-in ones), p_0 the
+out-of-fold P(accept) without an offer, z the price pressure (uniform, so s has mean 1).
 u is drawn given the observed response (below p_0 if it was a yes, above if not), hence Y(0) is the
 observed response and Y(k) never falls in k. The offer, u and z are drawn from independent streams.
 
@@ -28,7 +29,7 @@ from numpy.typing import NDArray
 
 from churn_assets.datasets.schemas import validate
 from churn_assets.datasets.tables import read_split
-from churn_assets.domain.offers import OFFER_LEVELS
+from churn_assets.domain.offers import OFFER_LEVELS, Offers
 from churn_assets.domain.splits import SPLITS
 from churn_assets.domain.statistics import logit, sigmoid
 from churn_assets.predictors.config import OFFER_EFFECTS, AcceptConfig, OfferEffect
@@ -94,7 +95,12 @@ class Response:
 
 
 def simulate(
-    accepted: NDArray[np.bool_], p0: Floats, pressure: Floats, effect: OfferEffect, seed: int
+    accepted: NDArray[np.bool_],
+    p0: Floats,
+    pressure: Floats,
+    effect: OfferEffect,
+    seed: int,
+    offers: Offers | None = None,
 ) -> Response:
     """Offers and responses of N contacts (module docstring has the formula).
 
@@ -104,11 +110,14 @@ def simulate(
         pressure: price pressure in [0, 1], (N,).
         effect: strength b and exponent g.
         seed: of the offers and of u.
+        offers: a contract's own; None: the built-in ones.
     """
     offer_level = stream(seed, "offers").integers(0, OFFER_LEVELS, len(accepted))
     v = stream(seed, "responses").random(len(accepted))
     u = np.where(accepted, v * p0, p0 + v * (1 - p0))
-    gain = effect.strength * np.arange(OFFER_LEVELS) ** effect.exponent
+    built_in, own = Offers().shares, (offers or Offers()).shares
+    size = np.array(own) / built_in[1]
+    gain = effect.strength * np.round(size, 9) ** effect.exponent
     probability = sigmoid(logit(p0)[:, None] + (0.5 + pressure)[:, None] * gain)
     potential = u[:, None] < probability
     potential[:, 0] = accepted  # exact, where rounding of p_0 could have moved it
@@ -135,7 +144,9 @@ def bank_pressure(frame: pd.DataFrame, seed: int) -> Floats:
     return below[burden] + within * share[burden]
 
 
-def bank_contacts(folder: Path, config: AcceptConfig) -> dict[str, pd.DataFrame]:
+def bank_contacts(
+    folder: Path, config: AcceptConfig, offers: Offers | None = None
+) -> dict[str, pd.DataFrame]:
     """Bank contacts with simulated offers under each preset of `OFFER_EFFECTS`.
 
     The presets differ in the responses alone: features, offers and draws are the same.
@@ -152,7 +163,7 @@ def bank_contacts(folder: Path, config: AcceptConfig) -> dict[str, pd.DataFrame]
     pressure = contacts["price_pressure"].to_numpy()
     simulated = {}
     for preset, effect in OFFER_EFFECTS.items():
-        response = simulate(observed, p0, pressure, effect, config.seed)
+        response = simulate(observed, p0, pressure, effect, config.seed, offers)
         answers = {f"response_{k}": response.potential[:, k] for k in range(OFFER_LEVELS)}
         simulated[preset] = checked(
             contacts.assign(

@@ -8,7 +8,6 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -70,7 +69,12 @@ def plot_importance(folder: Path, names: Sequence[str], contributions: Floats) -
 
 
 def plot_offer_curves(
-    folder: Path, customers: Floats, presets: Mapping[str, Mapping[str, Any]]
+    folder: Path,
+    customers: Floats,
+    presets: Mapping[str, Mapping[str, Any]],
+    offers: Sequence[float] = OFFER_PERCENTAGES,
+    unit: str = "%",
+    top: float | None = 1,
 ) -> None:
     """P(accept) against the offer, under the assumed preset and beside it under the others.
 
@@ -79,24 +83,24 @@ def plot_offer_curves(
         customers: predictions of all customers, (M, 4), drawn as a mean and two bands.
         presets: where responses come from -> `customer_curve` and `offer_curve`; first the one
             that the predictions are of.
+        offers: what each level gives, in `unit`.
+        top: of the axis; None: as high as the curves.
     """
     figure = Figure(figsize=(9, 4), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     for low, high, shade in ((5, 95, 0.2), (25, 75, 0.4)):
         bounds = np.percentile(customers, [low, high], axis=0)
-        left.fill_between(
-            OFFER_PERCENTAGES, *bounds, alpha=shade, color="#3b6ea5", label=f"{low}-{high} %"
-        )
-    left.set(title=f"{len(customers):,} customers, predicted", ylabel="P(accept)", ylim=(0, 1))
+        left.fill_between(offers, *bounds, alpha=shade, color="#3b6ea5", label=f"{low}-{high} %")
+    left.set(title=f"{len(customers):,} customers, predicted", ylabel="P(accept)", ylim=(0, top))
     right.set(title="held-out contacts, by the offer they had")
     for (name, shown), color in zip(presets.items(), ("#1d3557", "#c1666b"), strict=False):
-        left.plot(OFFER_PERCENTAGES, shown["customer_curve"], color=color, label=f"mean, {name}")
+        left.plot(offers, shown["customer_curve"], color=color, label=f"mean, {name}")
         curve = shown["offer_curve"]
         observed = np.asarray(curve["observed"])
         reach = np.abs(np.asarray(curve["observed_interval"]).T - observed)
-        right.plot(OFFER_PERCENTAGES, curve["predicted"], color=color, label=f"predicted, {name}")
+        right.plot(offers, curve["predicted"], color=color, label=f"predicted, {name}")
         right.errorbar(
-            OFFER_PERCENTAGES,
+            offers,
             observed,
             yerr=reach,
             fmt="x",
@@ -105,10 +109,6 @@ def plot_offer_curves(
             label="its responses, 95 % interval",
         )
     for axes in (left, right):
-        _finish_offer_axes(axes)
+        axes.set(xlabel=f"offer ({unit})", xticks=offers)
+        axes.legend(loc="upper left")
     _save(figure, folder, "offer_curves")
-
-
-def _finish_offer_axes(axes: Axes) -> None:
-    axes.set(xlabel="offer (%)", xticks=OFFER_PERCENTAGES)
-    axes.legend(loc="upper left")

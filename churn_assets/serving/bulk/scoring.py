@@ -7,7 +7,7 @@ one batch, whatever the number of customers; each shard of a larger table can ru
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from churn_assets.customers.built_in import BUILT_IN_SCHEMA
 from churn_assets.customers.schema import MONTHLY, TENURE, CustomerSchema, load_schema
 from churn_assets.domain.experiment import CONTROL, group_of
-from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.domain.splits import SPLITS
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.predictors.scoring.held_out import read_out_of_fold
@@ -99,7 +98,9 @@ def run(
                 assessed = assessor.assess(
                     rows, baseline, known_risk=known, control=control, draw=draw
                 )
-                writer.write_batch(_records(rows, assessed, manifest.release_id, schema))
+                writer.write_batch(
+                    _records(rows, assessed, manifest.release_id, schema, assessor.percent)
+                )
                 campaign.add(batch.column("monthly_charges").to_numpy(), assessed)
                 done += len(rows)
                 progress(done, total, rows_per_second=done / (time.perf_counter() - started))
@@ -133,7 +134,11 @@ def _names(schema: CustomerSchema | None) -> set[str]:
 
 
 def _records(
-    rows: list[dict[str, Any]], assessed: Assessments, release_id: str, schema: pa.Schema
+    rows: list[dict[str, Any]],
+    assessed: Assessments,
+    release_id: str,
+    schema: pa.Schema,
+    percent: Sequence[int],
 ) -> pa.RecordBatch:
     decisions = assessed.decisions
     columns: dict[str, Any] = {name: [row.get(name) for row in rows] for name in schema.names}
@@ -142,7 +147,7 @@ def _records(
     columns |= {
         "contact": decisions.contact,
         "offer_level": decisions.offer,
-        "offer_percentage": np.array(OFFER_PERCENTAGES)[decisions.offer],
+        "offer_percentage": np.array(percent)[decisions.offer],
         "delay_days": decisions.delay,
         "action_probability": decisions.probability,
         "expected_value": assessed.expected_value,

@@ -10,9 +10,11 @@ the same data give the same model on every machine.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,14 +23,17 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
 from churn_assets.predictors.config import BoosterConfig, RiskConfig
+from churn_assets.predictors.scoring.calibration import Calibrator
 from churn_assets.predictors.scoring.features import Feature
 from churn_assets.predictors.scoring.linear import Linear
+from churn_assets.predictors.scoring.scorers import FORMAT, ModelKind
 from churn_assets.predictors.training.baselines import fit_linear
 from churn_assets.predictors.training.boosting import (
     Learner,
     OutOfFold,
     margins,
     required_only,
+    save_model,
     stratified_folds,
 )
 from churn_assets.predictors.training.own.features import OwnFeatures
@@ -212,3 +217,32 @@ def cross_fit(
         for name, view in views.items():
             scores[name][held] = fitted.margins(view[held])
     return OutOfFold(labels, folds, scores), settings
+
+
+def save_fitted(
+    out: Path,
+    kind: ModelKind,
+    model: Fitted,
+    calibrator: Calibrator,
+    features: Sequence[Feature],
+    base_rate: float,
+) -> None:
+    """Write `model.json`, and `model.ubj` where the model is trees, into `out`.
+
+    Raises:
+        TypeError: a model that no file format is known for.
+    """
+    if isinstance(model, FittedTrees):
+        save_model(out, kind, model.booster, calibrator, features, base_rate=base_rate)
+        return
+    if not isinstance(model, FittedLinear):
+        raise TypeError(f"{type(model).__name__} can't be saved")
+    document = {
+        "kind": kind,
+        "format": FORMAT,
+        "features": [feature.to_json() for feature in features],
+        "calibrator": calibrator.to_json(),
+        "base_rate": base_rate,
+        "linear": model.linear.to_json(),
+    }
+    (out / "model.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")

@@ -9,7 +9,6 @@ that never saw them: whoever of them is still a customer is scored with it.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +19,22 @@ from numpy.typing import NDArray
 from churn_assets.customers.schema import CustomerSchema
 from churn_assets.domain.statistics import interval
 from churn_assets.predictors.config import RiskConfig
-from churn_assets.predictors.scoring.calibration import CALIBRATION_KINDS, Calibrator
-from churn_assets.predictors.scoring.features import Feature, encode
+from churn_assets.predictors.scoring.calibration import CALIBRATION_KINDS
+from churn_assets.predictors.scoring.features import encode
 from churn_assets.predictors.scoring.held_out import write_out_of_fold
-from churn_assets.predictors.scoring.scorers import FORMAT, RiskScorer
-from churn_assets.predictors.training.boosting import OutOfFold, required_only, save_model
+from churn_assets.predictors.scoring.scorers import RiskScorer
+from churn_assets.predictors.training.boosting import OutOfFold, required_only
 from churn_assets.predictors.training.frames import read_training_and_test, rows_of
 from churn_assets.predictors.training.metrics import bootstrap_auc, ece_floor, summary
 from churn_assets.predictors.training.own.features import OwnFeatures, features_of
 from churn_assets.predictors.training.own.methods import (
-    FittedLinear,
-    FittedTrees,
     Groups,
     LogisticMethod,
     Method,
     TreesMethod,
     cross_fit,
     folds_of,
+    save_fitted,
 )
 from churn_assets.predictors.training.plots import plot_calibration, plot_importance
 from churn_assets.stages.spec import Progress
@@ -71,7 +69,8 @@ def run(
     folds = folds_of(learnt.labels, config.calibration_folds, config.seed, learnt.groups)
     fitted, _ = learnt.cross_fit(method.as_in(model), own, folds)
     base_rate = float(learnt.labels.mean())
-    _save(out, model, fitted.calibrator(config.calibration), own.features, base_rate)
+    calibrator = fitted.calibrator(config.calibration)
+    save_fitted(out, "risk", model, calibrator, own.features, base_rate)
     progress(1, 4)
     scorer = RiskScorer.load(out)
     held_out = _held_out(scorer, fitted, _Rows.of(test, own))
@@ -127,27 +126,6 @@ def _why(rows: int, config: RiskConfig) -> str:
         f"{rows:,} rows: below {config.trees_from_rows:,} trees can't be shown to rank better than "
         "a logistic regression, which therefore is the model"
     )
-
-
-def _save(
-    out: Path,
-    model: FittedTrees | FittedLinear,
-    calibrator: Calibrator,
-    features: tuple[Feature, ...],
-    base_rate: float,
-) -> None:
-    if isinstance(model, FittedTrees):
-        save_model(out, "risk", model.booster, calibrator, features, base_rate=base_rate)
-        return
-    document = {
-        "kind": "risk",
-        "format": FORMAT,
-        "features": [feature.to_json() for feature in features],
-        "calibrator": calibrator.to_json(),
-        "base_rate": base_rate,
-        "linear": model.linear.to_json(),
-    }
-    (out / "model.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
 
 
 def _held_out(scorer: RiskScorer, fitted: OutOfFold, test: _Rows) -> dict[str, Any]:

@@ -1,0 +1,156 @@
+"""Checks of a company's own logged campaign, where the contract that CHURN_CUSTOMERS names has one.
+
+They stand in for those of `bank_contacts` and for the accept model's bounds that presuppose that
+data set: its rate of acceptance, its size, and features that rank it. Here all is relative: to the
+offer alone and to a logistic regression, on held-out contacts on which nothing was chosen; to the
+interval of the observed curve; and to how closely so many contacts tell it. What holds of any model
+of acceptance (it never falls in the offer, it is never certain, shuffled offers have no uplift) is
+the same.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import dagster as dg
+import pandas as pd
+
+from checks.attach import Report, check_on
+from checks.predictors import ACCEPT_GATES, FALSE_FAILURES, Gate
+from churn_assets.customers.campaign import contacts_schema
+from churn_assets.customers.campaign_schema import load_campaign
+from churn_assets.datasets.errors import SchemaViolationError
+from churn_assets.datasets.schemas import validate
+from churn_assets.datasets.tables import read_split
+from churn_assets.domain.splits import SPLITS
+from churn_assets.orchestration.resources import StoreResource
+from churn_assets.predictors.config import AcceptConfig
+from churn_assets.predictors.training.own.offers import LOGISTIC, OFFER_ALONE
+from churn_assets.storage.protocol import Artifact
+
+OF_ANY_LOG = (
+    "acceptance_never_falls_in_the_offer",
+    "acceptance_is_never_certain",
+    "shuffled_offers_have_no_uplift",
+)
+CLOSE_ENOUGH = AcceptConfig().support_reach
+
+
+def _gain(baseline: str, figure: str, report: Report) -> float:
+    return float(report["gain_over"][baseline][figure])
+
+
+OWN_ACCEPT_GATES = (
+    Gate(
+        name="acceptance_is_not_shown_to_be_told_worse_than_by_the_offer_alone",
+        figure="mean log-loss of each offer's rate for everybody, minus the model's, held out",
+        value=partial(_gain, OFFER_ALONE, "value"),
+        low=0.0,
+        error=partial(_gain, OFFER_ALONE, "error"),
+        beside=("method", "methods", "auc", "auc_interval", "rows", "baselines"),
+    ),
+    Gate(
+        name="acceptance_is_not_shown_to_be_told_worse_than_by_logistic_regression",
+        figure="mean log-loss of a logistic regression minus the model's, held out",
+        value=partial(_gain, LOGISTIC, "value"),
+        low=0.0,
+        error=partial(_gain, LOGISTIC, "error"),
+        beside=("method", "chosen", "rows", "baselines"),
+    ),
+    Gate(
+        name="acceptance_curve_lies_in_the_interval_of_the_observed_one",
+        figure="p-value of the offer whose predicted and observed rate lie furthest apart, out of "
+        "fold (exact predictions fail with probability 1e-4)",
+        value=lambda report: report["oof"]["curve_p_value"],
+        low=FALSE_FAILURES,
+        beside=("offer_curve", "oof", "response_by_level"),
+    ),
+    Gate(
+        name="acceptance_is_calibrated_beyond_chance",
+        figure="expected calibration error out of fold, less that of exact probabilities of as "
+        "many rows",
+        value=lambda report: report["oof"]["ece_beyond_floor"],
+        high=0.025,
+        beside=("oof",),
+    ),
+    Gate(
+        name="contacts_tell_the_customers_response_closely",
+        figure="half of the 95 % interval of the customers' response, at the offer that the log "
+        "tells it least closely (100 contacts like them at each offer leave 0.10)",
+        value=lambda report: report["curve_reach"],
+        high=CLOSE_ENOUGH,
+        beside=(
+            *("curve_by_contacts", "reach_by_level", "effective_contacts_by_level"),
+            *("customers_auc", "unshared"),
+        ),
+    ),
+    Gate(
+        name="offers_were_made_as_the_contract_says",
+        figure="p-value of the offers: not told from the features, in the shares or of the chances "
+        "that the contract says (sound logs fail with probability 1e-4)",
+        value=lambda report: report["propensity_p_value"],
+        low=FALSE_FAILURES,
+        beside=("propensity_auc", "share_by_level", "tests"),
+    ),
+    *(gate for gate in ACCEPT_GATES if gate.name in OF_ANY_LOG),
+)
+
+LOG_HOLDS = "the log is what the contract says: `churn customers check` finds nothing to mend in it"
+
+
+def _log_holds_the_contract(store: StoreResource, contacts: Artifact) -> dg.AssetCheckResult:
+    """`LOG_HOLDS`, as it was when it was read; columns that are means of the outcome are among what
+    it finds, and stop it where they are features."""
+    report = store.report(contacts)
+    found = report["problems"]
+    means = [leak["column"] for leak in report["leaks"] if leak["sign"] == "group_mean"]
+    return dg.AssetCheckResult(
+        passed=not found,
+        description="; ".join(found) or None,
+        metadata={"problems": len(found), "outcome_means": ", ".join(means) or "none"},
+    )
+
+
+FOLLOW = (
+    "every contact of every split has the contract's columns, types, ranges and words (pandera)"
+)
+
+
+def _contacts_follow_their_schema(store: StoreResource, contacts: Artifact) -> dg.AssetCheckResult:
+    """`FOLLOW`, in the files as they were written."""
+    folder = store.open().get(contacts)
+    table = pd.concat([read_split(folder, part) for part in SPLITS], ignore_index=True)
+    try:
+        validate(table, contacts_schema(load_campaign(folder)), "campaign_contacts")
+    except SchemaViolationError as violation:
+        cases = dg.MetadataValue.md(violation.failure_cases)
+        return dg.AssetCheckResult(
+            passed=False, metadata={"failures": violation.count, "failure_cases": cases}
+        )
+    return dg.AssetCheckResult(passed=True, metadata={"rows": len(table)})
+
+
+def _on_accept(gate: Gate) -> dg.AssetChecksDefinition:
+    return check_on(
+        "accept_model",
+        lambda store, model: gate.judge(store.report(model)["accept"]),
+        name=gate.name,
+        about=gate.figure,
+    )
+
+
+def own_campaign_checks() -> list[dg.AssetChecksDefinition]:
+    """The checks of a graph on a company's own log."""
+    log = check_on(
+        "campaign_contacts",
+        _log_holds_the_contract,
+        name="log_holds_the_contract",
+        about=LOG_HOLDS,
+    )
+    schema = check_on(
+        "campaign_contacts",
+        _contacts_follow_their_schema,
+        name="contacts_follow_their_schema",
+        about=FOLLOW,
+    )
+    return [log, schema, *map(_on_accept, OWN_ACCEPT_GATES)]
