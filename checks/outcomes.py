@@ -11,10 +11,11 @@ import dagster as dg
 import pandas as pd
 from pandera.errors import SchemaErrors
 
-from checks.attach import Report, check_on
+from checks.attach import check_on
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.outcomes.schemas import outcomes_of
 from churn_assets.release.offers import offers_by_release
+from churn_assets.stages.spec import Report
 from churn_assets.storage.protocol import Artifact
 
 SEVERITY = {"warn": dg.AssetCheckSeverity.WARN, "error": dg.AssetCheckSeverity.ERROR}

@@ -15,7 +15,7 @@ from functools import partial
 import dagster as dg
 import pandas as pd
 
-from checks.attach import Report, check_on
+from checks.attach import check_on
 from checks.predictors import ACCEPT_GATES, FALSE_FAILURES, Gate
 from churn_assets.customers.campaign import contacts_schema
 from churn_assets.customers.campaign_schema import load_campaign
@@ -26,6 +26,7 @@ from churn_assets.domain.splits import SPLITS
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.predictors.config import AcceptConfig
 from churn_assets.predictors.training.own.offers import LOGISTIC, OFFER_ALONE
+from churn_assets.stages.spec import Report
 from churn_assets.storage.protocol import Artifact
 
 OF_ANY_LOG = (

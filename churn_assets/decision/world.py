@@ -55,7 +55,7 @@ def run_environment(
     measured = Measured.load(inputs["measured_world"]) if "measured_world" in inputs else Measured()
     measured.save(out)
     world = served_world(out, config.preset)
-    horizon, period = schema and schema.horizon_days, world.period_days
+    horizon, period = schema.horizon_days if schema else None, world.period_days
     report: dict[str, Any] = {
         "preset": config.preset,
         "params": world.model_dump(),
