@@ -20,6 +20,7 @@ from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.reading.table import ReadTable, read_table
 from churn_assets.datasets.errors import DataError
 from churn_assets.domain.cells import TRUTHS
+from churn_assets.domain.contracts import CONTRACTS
 from churn_assets.stages.spec import Progress, silent
 
 _LABEL = re.compile(
@@ -43,7 +44,10 @@ _NAME = re.compile(r"\b((first|given) name|name|vorname|prenom|nombre)\b")
 _FAIR = re.compile(r"\b(gender|sex|race|ethnicity|religion|nationality|birth\w*|marital)\b")
 _OPT_OUT = re.compile(r"\b(opt(ed)? out|do not (contact|mail|call)|unsubscribed|dnc)\b")
 _CONSENT = re.compile(r"\b(consent|opt(ed)? in|gdpr)\b")
-_YES = ("yes", "true", "1", "churned", "attrited customer", "left", "exited", "y", "t")
+_STATUS = re.compile(r"\b(status|churn\w*|state)\b")
+_ZONE, _LANGUAGE = re.compile(r"\b(time ?zone|tz)\b"), re.compile(r"\b(language|locale)\b")
+_LEFT = ("churned", "attrited customer", "left", "exited", "cancelled", "canceled", "former")
+_YES = (*_LEFT, "yes", "true", "1", "y", "t")
 _LEVELS = 12  # written out in the contract
 
 
@@ -121,6 +125,13 @@ def _names_rows(column: ColumnProfile) -> bool:
     return words and column.distinct >= 0.98 * column.rows
 
 
+def _says_who_left(column: ColumnProfile) -> bool:
+    """Whether one of a few words, and one only, is of customers who left."""
+    if column.missing or not 2 < column.distinct <= min(_LEVELS, len(column.top)):
+        return False
+    return sum(cell.lower() in _LEFT for cell, _ in column.top) == 1
+
+
 class _Guess:
     """What the columns of a table seem to be."""
 
@@ -132,6 +143,8 @@ class _Guess:
         dates = [c for c in columns if c.guess == "date"]
         ends = [c for c in dates if c.missing]
         self.end = None if self.label else self._named(_END, ends)
+        if not (self.label or self.end):
+            self.label = self._named(_STATUS, [c for c in columns if _says_who_left(c)])
         unique = [c for c in columns if _names_rows(c)]
         self.id = self._named(_ID, unique) or next((c for c in unique if c.guess == "text"), None)
         numbers = [c for c in columns if c.guess == "number" and c is not self.id]
@@ -141,6 +154,8 @@ class _Guess:
         starts = [c for c in dates if c is not self.end]
         self.since = None if self.tenure else self._named(_SINCE, starts)
         self.first_name = self._named(_NAME, [c for c in columns if c.guess == "text"])
+        words = [c for c in columns if c.guess in ("category", "text")]
+        self.zone, self.language = self._named(_ZONE, words), self._named(_LANGUAGE, words)
         flags = [c for c in columns if c.distinct == 2]
         self.opt_out, self.consent = self._named(_OPT_OUT, flags), self._named(_CONSENT, flags)
 
@@ -187,7 +202,7 @@ class _Guess:
         """Column -> why the first contract leaves it out."""
         reasons: dict[str, str] = {}
         used = [self.label, self.end, self.id, self.value, self.tenure, self.since]
-        used += [self.first_name, self.opt_out, self.consent]
+        used += [self.first_name, self.zone, self.language, self.opt_out, self.consent]
         for leak in leaks:
             reasons.setdefault(leak.column, f"leaks: {leak.why}")
         for column in self.columns:
@@ -214,6 +229,7 @@ class _Guess:
         named = {
             "label": self.label or self.end, "id": self.id, "monthly value": self.value,
             "tenure": self.tenure or self.since, "first name": self.first_name,
+            "time zone": self.zone, "language": self.language,
             "opt-out": self.opt_out, "consent": self.consent,
         }  # fmt: skip
         found = {column.name: role for role, column in named.items() if column}
@@ -223,16 +239,18 @@ class _Guess:
     def contract(self, paths: list[str], leaks: Sequence[Leak]) -> str:
         """The contract as YAML, with a comment where a person has to decide."""
         left_out = self.left_out(leaks)
-        people = {
+        others = {
             self.label,
             self.end,
             self.id,
             self.since,
             self.first_name,
+            self.zone,
+            self.language,
             self.opt_out,
             self.consent,
         }
-        features = [c for c in self.columns if c not in people and c.name not in left_out]
+        features = [c for c in self.columns if c not in others and c.name not in left_out]
         lines = [
             "# Made by `churn customers inspect`: guesses. Look at every line that says DECIDE.",
             f"name: {_quoted(Path(paths[0]).name.split('.')[0])}   # DECIDE: your company's name",
@@ -254,8 +272,11 @@ class _Guess:
         if left_out:
             lines += ["", "left_out:"]
             lines += [f"  {_quoted(name)}: {_quoted(why)}" for name, why in left_out.items()]
-        if self.first_name:
-            lines += ["", f"people: {{first_name: {_quoted(self.first_name.name)}}}"]
+        lines += self._messages(features)
+        addressed = {"first_name": self.first_name, "zone": self.zone, "language": self.language}
+        people = [f"{key}: {_quoted(c.name)}" for key, c in addressed.items() if c]
+        if people:
+            lines += ["", f"people: {{{', '.join(people)}}}"]
         contact = [
             f"  {key}: {{column: {_quoted(c.name)}, yes: {_quoted(self.yes(c))}}}"
             for key, c in (("opt_out", self.opt_out), ("consent", self.consent))
@@ -274,10 +295,21 @@ class _Guess:
         if not self.label:
             return [*lines, "  # DECIDE churned: {column: ..., yes: ..., no: ...}"]
         yes = self.yes(self.label)
-        no = next(cell for cell, _ in self.label.top if cell != yes)
-        column = _quoted(self.label.name)
-        said = f"{{column: {column}, yes: {_quoted(yes)}, no: {_quoted(no)}}}"
+        others = [cell for cell, _ in self.label.top if cell != yes]
+        no = _quoted(others[0]) if len(others) == 1 else _flow(others)
+        said = f"{{column: {_quoted(self.label.name)}, yes: {_quoted(yes)}, no: {no}}}"
         return [*lines, f"  churned: {said}"]
+
+    def _messages(self, features: Sequence[ColumnProfile]) -> list[str]:
+        """The kinds of contract that the language model knows, where a column has them."""
+        for column in features:
+            cells = {cell: _plain(cell) for cell, _ in column.top}
+            said = {cell: kind for cell, plain in cells.items() for kind in CONTRACTS
+                    if plain == _plain(kind)}  # fmt: skip
+            if len(said) == len(CONTRACTS) == column.distinct:
+                told = ", ".join(f"{_quoted(cell)}: {_quoted(kind)}" for cell, kind in said.items())
+                return ["", f"messages: {{{_quoted(column.name)}: {{contract: {{{told}}}}}}}"]
+        return []
 
     def _tenure(self) -> str:
         if self.since:
@@ -294,6 +326,9 @@ class _Guess:
         found = []
         if not (self.label or self.end):
             found.append("identity.churned: no column of two values is called churn or the like")
+        elif self.label and self.label.distinct > 2:
+            yes = self.yes(self.label)
+            found.append(f"identity.churned: is whoever isn't {yes} in {self.label.name} there?")
         elif self.label and self.yes(self.label).lower() not in _YES:
             found.append(f"identity.churned: is {self.yes(self.label)!r} of {self.label.name} yes?")
         if not self.id:

@@ -97,3 +97,29 @@ def test_real_tables(file: str, expected: dict[str, str], tmp_path: Path, real_d
     """Two companies' names and codes."""
     found = inspect_tables([str(real_data / file)], Places(tmp_path, tmp_path))
     assert expected.items() <= found.guesses.items()
+
+
+def test_a_status_of_several_words_is_a_label(checked: Checked, tmp_path: Path) -> None:
+    """IBM's newer table says Churned, Stayed or Joined, and names contracts in other capitals;
+    somebody else's has zones and languages. All of it is in the first contract."""
+    kinds = ("Month-to-Month", "One Year", "Two Year")
+    rows = made_rows()
+    for i, row in enumerate(rows):
+        left = row.pop("Cancelled") == "yes"
+        row["Customer Status"] = "Churned" if left else ("Stayed", "Joined")[i % 2]
+        row["Contract"] = kinds[i % 3]
+        row["Time Zone"] = ("Europe/Lisbon", "Atlantic/Azores", "Europe/Madrid")[i % 3]
+        row["Language"] = ("pt", "es", "en")[i % 3]
+    found = inspected(tmp_path, rows)
+    assert "identity.churned: is whoever isn't Churned in Customer Status there?" in found.decide
+    report = checked(found.contract)
+    assert report.problems == []
+    assert report.tables[0].positives == sum(r["Customer Status"] == "Churned" for r in rows)
+    contract = load_contract(tmp_path / "customers.yaml")
+    assert (contract.people.zone, contract.people.language) == ("Time Zone", "Language")
+    assert {"Time Zone", "Language", "Customer Status"}.isdisjoint(contract.features)
+    assert contract.messages["Contract"].contract == {
+        "Month-to-Month": "Month-to-month",
+        "One Year": "One year",
+        "Two Year": "Two year",
+    }
