@@ -8,16 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from churn_assets.datasets.build import build
 from churn_assets.datasets.config import BankConfig, DatasetsConfig
 from churn_assets.datasets.pull import pull
+from churn_assets.domain.statistics import sigmoid
 from churn_assets.predictors.config import AcceptConfig
 from churn_assets.predictors.scoring.features import ACCEPT_FEATURES, encode
 from churn_assets.predictors.training import design
 from churn_assets.predictors.training.accept import Contacts
 from churn_assets.predictors.training.accept_evaluation import first_contacts
-from churn_assets.predictors.training.boosting import Learner
+from churn_assets.predictors.training.boosting import Learner, margins
 from churn_assets.predictors.training.offer_response import bank_contacts
 from tests.datasets.conftest import mirror  # noqa: F401  (the fixture)
 
@@ -55,6 +57,89 @@ def test_p_value_is_the_share_of_draws_as_large() -> None:
     coin = itertools.cycle([0.0, 1.0])
     assert design.permutation_p_value(0.5, lambda: next(coin)) == 0.5
     assert design.permutation_p_value(2.0, lambda: 0.0, most=99) == 0.01
+
+
+def test_a_designs_p_value_is_of_the_distance_from_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the sum of the four AUCs from 2, whatever the shares of the offers; and of the two folds
+    the smaller one, twice, at most 1."""
+    rng = np.random.default_rng(0)
+    scores, offer = (
+        rng.integers(0, 5, (60, 4)).astype(float),
+        rng.choice(4, 60, p=[0.4, 0.3, 0.2, 0.1]),
+    )
+    areas = [roc_auc_score(offer == k, scores[:, k]) for k in range(4)]
+    seen: list[float] = []
+
+    def kept(observed: float, draw: Any) -> float:
+        seen.extend([observed, *(draw() for _ in range(4000))])
+        return 0.3
+
+    monkeypatch.setattr(design, "permutation_p_value", kept)
+    design._permuted(scores, offer, rng)
+    assert seen[0] == pytest.approx(abs(sum(areas) - 2), abs=1e-8)
+    assert seen[0] < abs(sum(areas) - 2)  # equal assignments count as equal
+    shuffled = np.array(
+        [
+            abs(sum(roc_auc_score(order == k, scores[:, k]) for k in range(4)) - 2)
+            for order in (rng.permutation(offer) for _ in range(200))
+        ]
+    )
+    assert np.mean(seen[1:]) == pytest.approx(shuffled.mean(), rel=0.25)
+    for values, expected in (([0.3, 0.9], 0.6), ([0.9, 0.7], 1.0)):
+        told = iter(values)
+        monkeypatch.setattr(design, "_permuted", lambda *_, told=told: next(told))
+        assert design.propensity(contacts(200), CONFIG)["propensity_p_value"] == expected
+
+
+def test_an_uplift_is_between_the_largest_and_no_offer() -> None:
+    """In probability, of contacts as they are but for the offer; and over the shuffles Student's
+    t, with its interval."""
+    matrix, seen = contacts(300), contacts(50, seed=5)
+    accepted = responses(matrix, 0.2)
+    learner = Learner(ACCEPT_FEATURES, CONFIG.model_copy(update={"masked_copies": 0}))
+    booster, ends = learner.train(matrix, accepted), [seen.copy(), seen.copy()]
+    ends[0][:, design.OFFER], ends[1][:, design.OFFER] = 0, 3
+    low, high = (sigmoid(margins(booster, end)) for end in ends)
+    found = design._uplift(learner, matrix, accepted, seen)
+    assert found == pytest.approx((high - low).mean())
+    assert found > 0.2
+    few = design.placebo(learner, matrix[:8], np.zeros(8), seen)  # not a single split
+    assert few["placebo_p_value"] == 1
+    assert few["placebo_uplifts"] == {"mean": 0.0, "interval": [0.0, 0.0]}
+
+
+def test_support_figures_by_hand() -> None:
+    """1,000 contacts alike at each offer but the last, with 10; one customer of four is like none
+    of them."""
+    row = contacts(1)
+    alike = np.repeat(row, 3010, axis=0)
+    alike[:, design.OFFER] = np.repeat([0, 1, 2, 3], [1000, 1000, 1000, 10])
+    customers = np.repeat(row, 4, axis=0)
+    customers[3, design.COLUMN["partner"]] = 1 - customers[3, design.COLUMN["partner"]]
+    accepted = np.arange(3010) % 2 == 0
+    config = CONFIG.model_copy(update={"support_rows": 10, "support_reach": 0.35})
+    found = design.support(customers, alike, accepted.astype(float), config)
+    assert found["support_by_level"] == [0.75] * 4
+    assert found["support_share"] == 0.75
+    assert found["support_least"] == 0
+    assert found["thin_support_share"] == 0.25
+    np.testing.assert_allclose(found["curve_by_contacts"]["mean"], [0.5] * 4)
+    narrow = config.model_copy(update={"support_reach": 0.1})
+    found = design.support(customers, alike, accepted.astype(float), narrow)
+    assert found["support_by_level"] == [0.75, 0.75, 0.75, 0.0]
+    many = config.model_copy(update={"support_rows": 11})
+    found = design.support(customers, alike, accepted.astype(float), many)
+    assert found["support_by_level"] == [0.75, 0.75, 0.75, 0.0]
+    alone = design.support(customers[3:], alike, accepted.astype(float), config)
+    assert alone["curve_by_contacts"] == {"mean": [None] * 4, "interval": [[None] * 2] * 4}
+
+
+def test_twenty_late_contacts_are_enough_to_tell() -> None:
+    """Of either side."""
+    matrix, everybody = contacts(100), np.ones(100, bool)
+    for late, told in ((20, True), (19, False), (80, True), (81, False)):
+        found = design.era_auc(matrix, np.arange(100) < late, everybody, AcceptConfig())
+        assert (found["with_history"] is not None) is told
 
 
 @pytest.mark.parametrize("rows", [400, 4_000])

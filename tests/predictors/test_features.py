@@ -144,3 +144,29 @@ def test_price_pressure_of_the_data_is_uniform() -> None:
     charges = np.random.default_rng(0).lognormal(4, 0.5, 5000)
     scores = PricePressure.fit(charges)(charges)
     np.testing.assert_allclose(np.quantile(scores, [0.1, 0.5, 0.9]), [0.1, 0.5, 0.9], atol=0.01)
+
+
+def test_a_features_file_says_only_what_is_unusual() -> None:
+    """Releases made before a lower bound or other words could be said have neither."""
+    plain = {"name": "a", "kind": "number", "required": False, "categories": [], "high": None}
+    assert Feature("a", "number").to_json() == plain
+    assert Feature("a", "number", low=None).to_json() == plain | {"low": None}
+    assert Feature("a", "number", low=1.0).to_json() == plain | {"low": 1.0}
+    words = Feature("a", "category", categories=("x", "y"), other=True)
+    assert words.to_json() == plain | {
+        "kind": "category",
+        "categories": ["x", "y"],
+        "other": True,
+    }
+    assert Feature.from_json(words.to_json()) == words
+    assert (words.levels, Feature("a", "number").levels) == (3, 0)
+
+
+def test_bounds_of_a_number_are_allowed_values() -> None:
+    """By the short cut for plain numbers and without it."""
+    number = Feature("a", "number", low=1.0, high=3.0)
+    for low, high in ((1.0, 3.0), (np.float32(1), np.float32(3))):
+        np.testing.assert_array_equal(encode([{"a": low}, {"a": high}], [number])[:, 0], [1, 3])
+        for beyond in (low - type(low)(0.5), high + type(high)(0.5)):
+            with pytest.raises(FeatureError, match="is not between 1 and 3"):
+                encode([{"a": beyond}], [number])

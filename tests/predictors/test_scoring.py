@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from churn_assets.predictors.scoring.calibration import calibrator_from_json
-from churn_assets.predictors.scoring.features import RISK_FEATURES, Feature, encode
+from churn_assets.predictors.scoring.features import RISK_FEATURES, Feature, FeatureError, encode
 from churn_assets.predictors.scoring.scorers import AcceptScorer, RiskScorer
 from churn_assets.predictors.training.frames import read_training_and_test, rows_of
 from tests.predictors.conftest import Trained
@@ -114,6 +114,13 @@ def test_required_only_request_is_scored_with_missing_values(trained_risk: Train
     told = {**short, "internet_service": "Fiber optic", "online_security": "No"}
     before, after = scorer.predict([short, told])
     assert before != after
+
+
+def test_acceptance_needs_to_know_the_bill(trained_accept: Trained) -> None:
+    """Price pressure is made of it; a guess would be an offer to nobody in particular."""
+    scorer = AcceptScorer.load(trained_accept.folder)
+    with pytest.raises(FeatureError, match="monthly_charges: is required"):
+        scorer.predict([{"partner": True}])
 
 
 def test_unknown_history_and_no_history_differ(trained_accept: Trained) -> None:
