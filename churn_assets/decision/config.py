@@ -53,9 +53,33 @@ class EnvironmentParams(BaseModel):
     """Attention that one contact costs, share of value."""
     decision_cost: float = Field(0.0002, ge=0)
     """Cost of looking at the customer once, share of value; makes the delay matter."""
+    effect_share: float = Field(1.0, ge=0, le=1)
+    """For what share of those who accept the effect works, each acceptance anew. Nobody sees for
+    whom: the churn risk shown after an acceptance is the mean over both."""
+    effect_without_discount: float | None = Field(None, ge=0)
+    """Fall of logit(churn risk) when a contact without a discount is accepted; None: as much as
+    with one (`acceptance_effect`), which is the most it can be."""
+    persistence: int | None = Field(None, ge=1, le=120)
+    """Months after the period whose bills count, each weighed with the chance that the customer is
+    still there under the hazard of the period's end, and discounted; None: twelve bills, for sure
+    and at once, for everybody who is retained."""
+    discount_rate: float = Field(0.01, gt=0, lt=1)
+    """Monthly rate at which later bills are discounted; counts only with `persistence`."""
+    hard_cooldown_days: int = Field(0, ge=0)
+    """Days after a contact during which another one is impossible; 0: it is only unwelcome."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.hard_cooldown_days > self.cooldown_days:
+            raise ValueError(
+                f"hard_cooldown_days: {self.hard_cooldown_days} is more than the cooldown_days "
+                f"{self.cooldown_days}, beyond which no day is told from another"
+            )
+        if not self.bare_effect <= self.acceptance_effect:
+            raise ValueError(
+                f"effect_without_discount: {self.effect_without_discount} is more than the "
+                f"acceptance_effect {self.acceptance_effect} of a discount"
+            )
         if self.discounts[0] != 0 or list(self.discounts) != sorted(set(self.discounts)):
             raise ValueError(f"discounts must rise strictly from 0, not {self.discounts}")
         if self.discounts[-1] > 1:
@@ -74,6 +98,17 @@ class EnvironmentParams(BaseModel):
     def spend_unit(self) -> float:
         """Smallest discount above zero: the unit in which spend is counted exactly."""
         return self.discounts[1]
+
+    @property
+    def bare_effect(self) -> float:
+        """Effect of an accepted contact without a discount, in logits."""
+        own = self.effect_without_discount
+        return self.acceptance_effect if own is None else own
+
+    @property
+    def counts_bare_apart(self) -> bool:
+        """Whether acceptances with and without a discount do different things."""
+        return self.bare_effect != self.acceptance_effect
 
     @property
     def clean(self) -> Self:

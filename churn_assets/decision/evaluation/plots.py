@@ -20,7 +20,7 @@ from churn_assets.decision.exact.policy_value import Evaluation
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.dynamics import Array
-from churn_assets.decision.mdp.environment import fresh_start, observe
+from churn_assets.decision.mdp.transitions import fresh_start, observe
 
 DPI = 80
 OFFER_COLOURS = ["#eeeeee", "#c6dbef", "#6baed6", "#2171b5", "#08306b"]
@@ -76,7 +76,7 @@ def decision_map(
     accept = sigmoid(SHAPE + np.repeat(level, len(risk))[:, None])
     customers = Customers(np.tile(risk, len(level)), accept, np.ones(len(accept)))
     chain = build_chain(customers, params)
-    fresh = chain.levels[0].place[0, 0, 0, params.cooldown_days]
+    fresh = chain.levels[0].place[0, 0, 0, 0, params.cooldown_days]
     decided = policy.decide(observe(fresh_start(customers, params), params))
     best = solve(chain, price)[0]
     offers = {
