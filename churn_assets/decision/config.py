@@ -9,7 +9,7 @@ that the policy sees don't include the value, so a cost that didn't scale with i
 state non-Markov.
 """
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -151,6 +151,31 @@ PRESETS: dict[str, EnvironmentParams] = {
 DEFAULT_PRESET = "moderate"
 
 
+class Assumptions(BaseModel):
+    """What is assumed otherwise than in the presets, in all of them alike; None: as there.
+
+    No public data say what a retention contact does. Each of these makes the world less kind to
+    contacts; `policy_report` shows what is left of the uplift (docs/environment.md).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    effect_share: float | None = Field(None, ge=0, le=1)
+    """For what share of those who accept the effect works."""
+    persistence: int | None = Field(None, ge=1, le=120)
+    """Months after the period whose bills count, under the hazard at its end, discounted."""
+    effect_without_discount: float | None = Field(None, ge=0)
+    """Fall of logit(churn risk) when a contact without a discount is accepted."""
+    hard_cooldown_days: int | None = Field(None, ge=0)
+    """Days after a contact during which another one is impossible."""
+    annoyance_effect: float | None = Field(None, ge=0)
+    """Rise of logit(churn risk) after a refused contact: 0.15 is pessimistic."""
+
+    def applied(self, params: EnvironmentParams) -> EnvironmentParams:
+        """The world with what is assumed here; raises ValueError where it can't be."""
+        return EnvironmentParams.model_validate(dict(params) | self.model_dump(exclude_none=True))
+
+
 class PpoConfig(BaseModel):
     """Constrained PPO (Schulman et al. 2017; Lagrange multipliers as in Ray et al. 2019), told the
     budget's price and the world (`learning/contexts.py`).
@@ -234,13 +259,20 @@ class WorldSettings(BaseModel):
     """The world that the served policy is made for."""
     also_report: tuple[str, ...] = ()
     """Further presets to train on and report: the benchmark takes all of them."""
+    assumed: Assumptions = Assumptions()
 
     @model_validator(mode="after")
     def _known_preset(self) -> Self:
         for preset in self.presets:
             if preset not in PRESETS:
                 raise ValueError(f"unknown preset {preset!r}: choose one of {sorted(PRESETS)}")
+        for preset in PRESETS:
+            self.world(preset)  # what is assumed is possible in all of them
         return self
+
+    def world(self, preset: str) -> EnvironmentParams:
+        """A preset with what is assumed otherwise."""
+        return self.assumed.applied(PRESETS[preset])
 
     @property
     def presets(self) -> tuple[str, ...]:
@@ -249,8 +281,8 @@ class WorldSettings(BaseModel):
 
     @property
     def environment(self) -> EnvironmentParams:
-        """The chosen preset's parameters."""
-        return PRESETS[self.preset]
+        """The chosen preset's parameters, with what is assumed otherwise."""
+        return self.world(self.preset)
 
 
 class RuleSettings(WorldSettings):
@@ -297,6 +329,10 @@ class ReportSettings(_Compared):
 
     loop_episodes: int = Field(20_000, ge=2)
     """Episodes of the closed loop: simulated customers, decided on with what a caller knows."""
+    serve: Literal["best", "ppo", "planner", "look2", "greedy_retry", "priced_greedy"] = "best"
+    """Which policy is served: `best` is PPO where it passes its gates and is within half a point of
+    the strongest rule and of the exact planner, else the best of these. Another name is that policy
+    whatever it captures (PPO still has to pass its gates)."""
 
 
 class DecisionConfig(RuleSettings, TrainingSettings, ReportSettings):

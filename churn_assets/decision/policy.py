@@ -30,6 +30,7 @@ from churn_assets.decision.rules.families import (
     UpliftRule,
 )
 from churn_assets.decision.rules.lookahead import RetryGreedy, TwoContacts
+from churn_assets.decision.rules.planner import Planner
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ _Saved = Annotated[
     | PricedGreedy
     | RetryGreedy
     | TwoContacts
+    | Planner
     | SegmentTable,
     Field(discriminator="kind"),
 ]

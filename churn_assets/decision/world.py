@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from churn_assets.decision.config import PRESETS, RuleSettings, WorldSettings
+from churn_assets.decision.config import RuleSettings, WorldSettings
 from churn_assets.decision.exact.pareto import ParetoCurve, curve_around, pareto_curve, solve_budget
 from churn_assets.decision.exact.policy_value import evaluate, summarise
 from churn_assets.decision.mdp.customers import Customers
@@ -75,7 +75,7 @@ def run_oracle(
     test = Groups.load(inputs["retention_environment"]).test
     report: dict[str, Any] = {}
     for step, preset in enumerate(config.presets):
-        params = PRESETS[preset].clean
+        params = config.world(preset).clean
         solution = solve_budget(test, params)
         curve = pareto_curve(test, params, curve_around(solution.price))
         save_curve(curve, out / f"{preset}.{CURVE_FILE}")
@@ -104,7 +104,7 @@ def run_baselines(
     calibration = groups.calibration(config.calibration_customers)
     report: dict[str, Any] = {}
     for step, preset in enumerate(config.presets):
-        params = PRESETS[preset]
+        params = config.world(preset)
         price = solve_budget(tuning, params.clean, 1e-2).price
         rules = tuned_baselines(tuning, calibration, params, price)
         report[preset] = {}

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from churn_assets.decision.config import PRESETS
+from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.evaluation.gates import (
     contact_cap_is_kept,
     sees_the_customer,
@@ -94,11 +94,12 @@ class World:
     environment: Path
     oracle: Path
     preset: str
+    params: EnvironmentParams
     samples: int
 
     def judge(self, policy: Policy) -> tuple[str | None, float]:
         """What is wrong with serving the policy (None: nothing), and its captured uplift."""
-        groups, params = Groups.load(self.environment), PRESETS[self.preset]
+        groups, params = Groups.load(self.environment), self.params
         curve = load_curve(self.oracle, self.preset)
         found = evaluate(policy, groups.test, params.clean)
         candidate = Candidate(policy, found, captured_uplift(curve, found))
@@ -149,7 +150,7 @@ def _judge_champion(
     champion: Champion, folder: Path, current: World, data: Mapping[str, Any]
 ) -> tuple[str | None, float]:
     against = champion.reason_against("policy", data)
-    if against is None and load_params(folder) != PRESETS[current.preset]:
+    if against is None and load_params(folder) != current.params:
         against = f"{champion.manifest.release_id} was made for another decision environment"
     if against:
         return against, 0.0

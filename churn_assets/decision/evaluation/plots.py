@@ -1,5 +1,6 @@
 """The report's pictures. Matplotlib's Agg, small files."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,30 @@ def pareto(
         axes.plot(100 * spent, 100 * gained, marker, markersize=size, color=f"C{index}", label=name)
     axes.set(xlabel="spend, % of yearly value", ylabel="uplift over leaving alone, % of value")
     axes.legend(fontsize=8, loc="lower right")
+    _save(figure, path)
+
+
+def break_even(path: Path, figures: Mapping[str, Any], name: str) -> None:
+    """Net uplift of the served policy by effect share and persistence; below the line, contacting
+    nobody is better."""
+    net = 100 * np.asarray(figures["net_uplift"])
+    shares, months = figures["effect_share"], figures["persistence"]
+    most = float(np.abs(net).max())
+    figure, axes = plt.subplots(figsize=(7.5, 4.6))
+    columns, rows = np.arange(len(months)), np.arange(len(shares))
+    image = axes.pcolormesh(columns, rows, net, cmap="RdBu", vmin=-most, vmax=most)
+    for row, column in np.ndindex(net.shape):
+        axes.text(column, row, f"{net[row, column]:.1f}", ha="center", va="center", fontsize=8)
+    axes.contour(columns, rows, net, levels=[0.0], colors="black", linewidths=2)
+    axes.set_xticks(columns, ["12 bills\nfor sure" if m is None else str(m) for m in months])
+    axes.set_yticks(rows, [f"{share:.0%}" for share in shares])
+    axes.set(
+        xlabel="months whose bills count, under the hazard that is left",
+        ylabel="share of acceptances that work",
+        title=f"net uplift of {name}, % of yearly value (line: contacting nobody is as good)",
+    )
+    axes.title.set_fontsize(10)
+    figure.colorbar(image, ax=axes)
     _save(figure, path)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.exact.oracle import Chain, GridActions, rows_of
+from churn_assets.decision.exact.oracle import Chain, GridActions
 from churn_assets.decision.exact.policy_value import (
     METRICS,
     Evaluation,
@@ -17,6 +17,7 @@ from churn_assets.decision.exact.policy_value import (
     from_the_start,
     grid_states,
 )
+from churn_assets.decision.exact.states import rows_of
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.dynamics import Array

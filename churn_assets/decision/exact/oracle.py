@@ -23,16 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.exact.states import Answered, Index, Level, Start, levels
+from churn_assets.decision.exact.states import Level, Moves, Start, levels, moves, rows_of
 from churn_assets.decision.mdp.actions import DELAYS, LONGEST_DELAY
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.dynamics import (
     Array,
     after_answers,
     daily_survival,
-    offer_units,
     reluctance,
-    spend_levels,
 )
 from churn_assets.domain.statistics import logit, sigmoid
 
@@ -46,7 +44,7 @@ class Chain:
         without a discount, and b annoyances.
     survival: (N, F, N, 8, C) P(neither churn nor period end) within 1 .. 8 days.
     accept: (cap + 1, D, 4, C) P(accept) after n contacts and d days.
-    levels: the states that the customers can come to.
+    levels, moves: the states that the customers can come to, and how, by the number of contacts.
     """
 
     params: EnvironmentParams
@@ -56,6 +54,7 @@ class Chain:
     survival: Array
     accept: Array
     levels: tuple[Level, ...]
+    moves: tuple[Moves, ...]
 
     @cached_property
     def rest(self) -> Array:
@@ -86,113 +85,85 @@ def build_chain(
         np.arange(params.contact_cap + 1)[:, None], np.arange(params.cooldown_days + 1), params
     )
     accept = sigmoid(logit(customers.accept).T - fall[:, :, None, None])
-    return Chain(params, customers, risk, 1 - loss, survival, accept, levels(params, start))
+    places = levels(params, start), moves(params, start)
+    return Chain(params, customers, risk, 1 - loss, survival, accept, *places)
+
+
+@dataclass(frozen=True)
+class Solved:
+    """The optimum at every state with n contacts: decisions, and values (K, C)."""
+
+    actions: GridActions
+    value: Array
 
 
 def solve(chain: Chain, price: float) -> list[GridActions]:
     """Optimal decisions at a price on spend, for n = 0 .. contact_cap (no contact at the cap)."""
+    return [level.actions for level in solve_levels(chain, price)]
+
+
+def solve_levels(chain: Chain, price: float) -> list[Solved]:
+    """The optimum for n = 0 .. contact_cap contacts; nothing where no state can come about."""
     cap = chain.params.contact_cap
-    last = chain.levels[cap]
-    following = chain.rest[last.answers]
-    none = np.zeros(following.shape, dtype=np.int64)
-    grid = [GridActions(none.astype(bool), none, np.full_like(none, LONGEST_DELAY))]
+    rest = chain.rest[chain.levels[cap].answers]
+    none = np.zeros(rest.shape, dtype=np.int64)
+    nothing = GridActions(none.astype(bool), none, np.full_like(none, LONGEST_DELAY))
+    solved = [Solved(nothing, rest)]
     for contacts in range(cap - 1, -1, -1):
         if not len(chain.levels[contacts]):  # begun later
-            grid += [GridActions(*(array[:0] for array in (none.astype(bool), none, none)))]
+            solved.append(Solved(GridActions(none[:0].astype(bool), none[:0], none[:0]), rest[:0]))
             continue
-        actions, following = _solve_level(chain, price, contacts, following)
-        grid.append(actions)
-    return grid[::-1]
+        values, delays = contact_values(chain, price, contacts, solved[-1].value)
+        offer, best = values.argmax(axis=0), values.max(axis=0)
+        wait, delay = best_waits(chain, contacts, best)
+        contact = best > wait
+        after = np.take_along_axis(delays, offer[None], axis=0)[0]
+        actions = GridActions(contact, offer * contact, np.where(contact, after, delay))
+        solved.append(Solved(actions, np.maximum(best, wait)))
+    return solved[::-1]
 
 
-def _solve_level(
-    chain: Chain, price: float, contacts: int, following: Array
-) -> tuple[GridActions, Array]:
-    """Best decisions and values (K, C) with `contacts` contacts made, given the values with one
-    more.
+def best_waits(
+    chain: Chain, contacts: int, contact_value: Array
+) -> tuple[Array, NDArray[np.int64]]:
+    """Best value and delay (K, C) of not contacting now, given the value of contacting.
 
     The best wait leads to a state where a contact is best, in one look where it is at most eight
-    days off, else in two: a look in between would only cost.
+    days off, else in two: a look in between would only cost. Else nothing follows.
     """
-    level, params = chain.levels[contacts], chain.params
-    value, offer, delay = _best_contact(chain, price, contacts, following)
-    rest = chain.rest[level.answers]
-    contact = value > rest
-    value = np.maximum(value, rest)
-    delay = np.where(contact, delay, LONGEST_DELAY)
-    waiting = np.flatnonzero(level.days < params.cooldown_days)
-    if len(waiting):
-        answers = rows_of(level.answers, waiting)
-        then = np.minimum(level.days[waiting, None] + np.arange(DELAYS) + 1, params.cooldown_days)
-        spent = level.spent[waiting, None]
-        place = level.place[(*(column[:, None] for column in answers), spent, then)]
-        survival = chain.survival[answers]
-        for _ in range(1 + (params.cooldown_days > DELAYS)):
-            look = survival * value[place] - params.decision_cost
-            chosen = look.argmax(axis=1)
-            found = np.take_along_axis(look, chosen[:, None], axis=1)[:, 0]
-            better = found > value[waiting]
-            value[waiting] = np.where(better, found, value[waiting])
-            delay[waiting] = np.where(better, chosen, delay[waiting])
-            contact[waiting] &= ~better
-    return GridActions(contact, np.where(contact, offer, 0), delay), value
+    level, params, moves = chain.levels[contacts], chain.params, chain.moves[contacts]
+    value = chain.rest[level.answers]
+    delay = np.full(value.shape, LONGEST_DELAY)
+    rows = moves.cooling
+    survival = chain.survival[rows_of(level.answers, rows)]
+    for _ in range(1 + (params.cooldown_days > DELAYS)):
+        look = survival * np.maximum(contact_value, value)[moves.waited] - params.decision_cost
+        found, chosen = look.max(axis=1), look.argmax(axis=1)
+        better = found > value[rows]
+        value[rows] = np.where(better, found, value[rows])
+        delay[rows] = np.where(better, chosen, delay[rows])
+    return value, delay
 
 
-def _best_contact(
+def contact_values(
     chain: Chain, price: float, contacts: int, following: Array
-) -> tuple[Array, NDArray[np.int64], NDArray[np.int64]]:
-    """Best value, offer and delay of a contact in each state, each (K, C)."""
-    params, level, after = chain.params, chain.levels[contacts], chain.levels[contacts + 1]
-    shape = (len(level), len(chain.customers))
-    best = np.full(shape, -np.inf)
-    best_offer, best_delay = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    days = np.minimum(np.arange(DELAYS) + 1, params.cooldown_days)
-
-    def then(answers: Answered, spent: Index) -> Array:
-        """(R, 8, C) value of each delay after the contact."""
-        place = after.place[(*(column[:, None] for column in answers), spent[:, None], days)]
-        later: Array = chain.survival[answers] * following[place]
-        return later
-
-    open_states = np.flatnonzero(level.days >= params.hard_cooldown_days)
-    after_no = np.zeros((len(level), DELAYS, shape[1]))
-    after_no[open_states] = then(
-        refused(rows_of(level.answers, open_states)), level.spent[open_states]
-    )
-    for offer, units in enumerate(offer_units(params)):
-        fits = open_states[level.spent[open_states] + units < spend_levels(params)]
-        here, day = rows_of(level.answers, fits), level.days[fits]
-        yes, no = accepted(here, day, offer, params), refused(here)
-        accept = chain.accept[contacts, day, offer]
-        gain = accept * (chain.kept[yes] - (1 + price) * params.discounts[offer])
-        gain += (1 - accept) * chain.kept[no] - chain.kept[here]
-        gain -= params.contact_cost + params.decision_cost
-        later = then(yes, level.spent[fits] + units) - after_no[fits]
-        later = accept[:, None] * later + after_no[fits]
-        chosen = later.argmax(axis=1)
-        value = gain + np.take_along_axis(later, chosen[:, None], axis=1)[:, 0]
-        better = value > best[fits]
-        for whole, part in ((best, value), (best_delay, chosen), (best_offer, offer)):
-            whole[fits] = np.where(better, part, whole[fits])
-    return best, best_offer, best_delay
-
-
-def rows_of(answers: Answered, rows: Index) -> Answered:
-    """What has been answered in some of the states."""
-    yes, bare, annoyed = answers
-    return yes[rows], bare[rows], annoyed[rows]
-
-
-def accepted(
-    answers: Answered, days: Index, offer: int | Index, params: EnvironmentParams
-) -> Answered:
-    """What has been answered after an accepted offer, so many days after the last contact."""
-    yes, bare, annoyed = answers
-    bare = bare + (params.counts_bare_apart & (np.asarray(offer) == 0))
-    return yes + 1, bare, annoyed + (days < params.cooldown_days)
-
-
-def refused(answers: Answered) -> Answered:
-    """What has been answered after a refused contact."""
-    yes, bare, annoyed = answers
-    return yes, bare, annoyed + 1
+) -> tuple[Array, NDArray[np.int64]]:
+    """Value of contacting with each offer (4, K, C), -inf where that can't be done, and the delay
+    after it, given the values with one contact more."""
+    params, level, moves = chain.params, chain.levels[contacts], chain.moves[contacts]
+    shape = (len(params.discounts), len(level), len(chain.customers))
+    values, delays = np.full(shape, -np.inf), np.zeros(shape, np.int64)
+    no = moves.refused
+    kept_no = chain.kept[no.answers]
+    after_no = chain.survival[no.answers] * following[no.place]
+    alone = kept_no - chain.kept[rows_of(level.answers, no.rows)]
+    alone -= params.contact_cost + params.decision_cost
+    for offer, (yes, fits) in enumerate(moves.accepted):
+        accept = chain.accept[contacts, level.days[yes.rows], offer]
+        price_paid = (1 + price) * params.discounts[offer]
+        gain = alone[fits] + accept * (chain.kept[yes.answers] - kept_no[fits] - price_paid)
+        after_yes = chain.survival[yes.answers] * following[yes.place]
+        later = accept[:, None] * (after_yes - after_no[fits]) + after_no[fits]
+        values[offer, yes.rows] = gain + later.max(axis=1)
+        delays[offer, yes.rows] = later.argmax(axis=1)
+    return values, delays

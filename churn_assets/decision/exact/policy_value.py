@@ -2,19 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.exact.oracle import (
-    Chain,
-    GridActions,
-    accepted,
-    build_chain,
-    refused,
-    rows_of,
-)
+from churn_assets.decision.exact.oracle import Chain, GridActions, build_chain
+from churn_assets.decision.exact.states import accepted, refused, rows_of
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.dynamics import Array, offer_units, spend_levels, start_histories
@@ -94,8 +89,22 @@ def grid_states(chain: Chain, contacts: int) -> Array:
     return states.reshape(-1, 9)
 
 
+@runtime_checkable
+class OnGrid(Protocol):
+    """A policy that plans for whole chains, and needn't be asked state by state."""
+
+    def on_grid(self, chain: Chain) -> list[GridActions]:
+        """Its decisions at every state, for n = 0 .. contact_cap."""
+        ...
+
+
 def policy_actions(policy: Policy, chain: Chain) -> list[GridActions]:
-    """A policy's decisions at every state, for n = 0 .. contact_cap.
+    """A policy's decisions at every state, for n = 0 .. contact_cap."""
+    return policy.on_grid(chain) if isinstance(policy, OnGrid) else decide_on_grid(policy, chain)
+
+
+def decide_on_grid(policy: Policy, chain: Chain) -> list[GridActions]:
+    """A policy's decisions from what it sees at every state, for n = 0 .. contact_cap.
 
     A contact in the hard cooldown doesn't happen, as in the environment.
     """

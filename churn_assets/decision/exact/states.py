@@ -8,6 +8,7 @@ are looked at.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,3 +102,86 @@ def _starts(params: EnvironmentParams) -> list[Start]:
     """The start histories that can come about."""
     histories, weights = start_histories(params)
     return [(int(n), int(s), int(d)) for n, s, d in histories[weights > 0]]
+
+
+def rows_of(answers: Answered, rows: Index) -> Answered:
+    """What has been answered in some of the states."""
+    yes, bare, annoyed = answers
+    return yes[rows], bare[rows], annoyed[rows]
+
+
+def accepted(
+    answers: Answered, days: Index, offer: int | Index, params: EnvironmentParams
+) -> Answered:
+    """What has been answered after an accepted offer, so many days after the last contact."""
+    yes, bare, annoyed = answers
+    bare = bare + (params.counts_bare_apart & (np.asarray(offer) == 0))
+    return yes + 1, bare, annoyed + (days < params.cooldown_days)
+
+
+def refused(answers: Answered) -> Answered:
+    """What has been answered after a refused contact."""
+    yes, bare, annoyed = answers
+    return yes, bare, annoyed + 1
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an answer to a contact leads to, in R states where it can be given.
+
+    rows: (R,) among the states. answers: after it. place: (R, 8) among the states with one contact
+        more, after each delay.
+    """
+
+    rows: Index
+    answers: Answered
+    place: Index
+
+
+@dataclass(frozen=True)
+class Moves:
+    """Where decisions lead to from the states with the same number of contacts.
+
+    refused: from every state where a contact is possible. accepted: for each offer, from those of
+        them where it fits, and which of `refused.rows` these are.
+    cooling: states in the cooldown. waited: (W, 8) the states that they come to by waiting.
+    """
+
+    refused: Answer
+    accepted: tuple[tuple[Answer, Index], ...]
+    cooling: Index
+    waited: Index
+
+
+@lru_cache(maxsize=1024)
+def moves(params: EnvironmentParams, start: Start | None = None) -> tuple[Moves, ...]:
+    """The moves from the states of `levels` with n = 0 .. contact_cap contacts."""
+    return tuple(_moves(params, *pair) for pair in pairwise(levels(params, start)))
+
+
+def _moves(params: EnvironmentParams, level: Level, after: Level) -> Moves:
+    days = np.minimum(np.arange(DELAYS) + 1, params.cooldown_days)
+    rows = np.flatnonzero(level.days >= params.hard_cooldown_days)
+    no = refused(rows_of(level.answers, rows))
+    offers = []
+    for offer, units in enumerate(offer_units(params)):
+        fits = np.flatnonzero(level.spent[rows] + units < spend_levels(params))
+        some = rows[fits]
+        yes = accepted(rows_of(level.answers, some), level.days[some], offer, params)
+        place = _places(after, yes, level.spent[some] + units, days[None])
+        offers.append((Answer(some, yes, place), fits))
+    cooling = np.flatnonzero(level.days < params.cooldown_days)
+    then = np.minimum(level.days[cooling, None] + np.arange(DELAYS) + 1, params.cooldown_days)
+    return Moves(
+        Answer(rows, no, _places(after, no, level.spent[rows], days[None])),
+        tuple(offers),
+        cooling,
+        _places(level, rows_of(level.answers, cooling), level.spent[cooling], then),
+    )
+
+
+def _places(level: Level, answers: Answered, spent: Index, days: Index) -> Index:
+    """(R, D) the states with these answers and this spend (R,) on these days (R or 1, D)."""
+    yes, bare, annoyed = (column[:, None] for column in answers)
+    place: Index = level.place[yes, bare, annoyed, spent[:, None], days]
+    return place

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from churn_assets.decision.config import PRESETS, EnvironmentParams, TrainingSettings
+from churn_assets.decision.config import EnvironmentParams, TrainingSettings
 from churn_assets.decision.exact.comparison import Bootstrap, captured_uplift
 from churn_assets.decision.exact.pareto import ParetoCurve, curve_around, pareto_curve, solve_budget
 from churn_assets.decision.exact.policy_value import Evaluation, evaluate, summarise
@@ -41,7 +41,7 @@ def run(
     groups = Groups.load(inputs["retention_environment"])
     calibration = groups.calibration(config.calibration_customers)
     yardsticks = {
-        preset: Yardstick.of(groups, PRESETS[preset], config) for preset in config.presets
+        preset: Yardstick.of(groups, config.world(preset), config) for preset in config.presets
     }
     runs: dict[str, list[dict[str, Any]]] = {preset: [] for preset in config.presets}
     for seed in config.seeds:
@@ -50,9 +50,9 @@ def run(
         watch = watch_training(trainer, own, config.curve_points, progress)
         network = trainer.network.deployed(trainer.spec)
         for preset, yardstick in yardsticks.items():
-            policy = calibrate_policy(network, calibration, PRESETS[preset])
+            policy = calibrate_policy(network, calibration, config.world(preset))
             save_network(policy, out / preset / f"seed-{seed}")
-            found = evaluate(policy, yardstick.customers, PRESETS[preset].clean)
+            found = evaluate(policy, yardstick.customers, config.world(preset).clean)
             runs[preset].append(
                 {
                     "seed": seed,
