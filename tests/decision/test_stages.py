@@ -144,6 +144,7 @@ def test_every_plot_is_drawn(folders: dict[str, Path]) -> None:
         "decision_map",
         "pareto",
         "oracle_against_ppo",
+        "break_even",
     }
 
 

@@ -128,8 +128,15 @@ def break_even(path: Path, figures: Mapping[str, Any], name: str) -> None:
     columns, rows = np.arange(len(months)), np.arange(len(shares))
     image = axes.pcolormesh(columns, rows, net, cmap="RdBu", vmin=-most, vmax=most)
     for row, column in np.ndindex(net.shape):
-        axes.text(column, row, f"{net[row, column]:.1f}", ha="center", va="center", fontsize=8)
-    axes.contour(columns, rows, net, levels=[0.0], colors="black", linewidths=2)
+        colour = "white" if abs(net[row, column]) > most / 2 else "black"
+        shown = f"{net[row, column]:.1f}"
+        axes.text(column, row, shown, ha="center", va="center", fontsize=8, color=colour)
+    # The last column isn't a number of months: its own mark, no line to it.
+    axes.contour(columns[:-1], rows, net[:, :-1], levels=[0.0], colors="black", linewidths=2)
+    if (least := figures["least_share"][-1]) is not None:
+        height = float(np.interp(least, shares, rows))
+        axes.hlines(height, columns[-1] - 0.5, columns[-1] + 0.5, colors="black", linewidths=2)
+    axes.axvline(columns[-1] - 0.5, color="grey", linewidth=1)
     axes.set_xticks(columns, ["12 bills\nfor sure" if m is None else str(m) for m in months])
     axes.set_yticks(rows, [f"{share:.0%}" for share in shares])
     axes.set(
