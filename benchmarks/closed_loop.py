@@ -32,7 +32,7 @@ from churn_assets.decision.evaluation.closed_loop import Book, Decide, close_the
 from churn_assets.decision.exact.policy_value import Evaluation, evaluate
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers
-from churn_assets.decision.mdp.environment import Actions
+from churn_assets.decision.mdp.transitions import Actions
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.predictors.scoring.features import at_start_of_period
 from churn_assets.release.registry import ReleaseRegistry

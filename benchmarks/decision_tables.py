@@ -48,7 +48,7 @@ def all_tables(figures: Figures) -> str:
             "some states.",
             row_table("the optimum's", gaps["gap_by_head"] | gaps["gap_by_state"]),
             "### Stress: captured uplift at spend / limit",
-            stress_table(gaps["stress"]),
+            stress_table(gaps["seen_shifts"]),
             "### Time",
             time_tables(figures),
         ]

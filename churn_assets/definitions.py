@@ -151,6 +151,7 @@ def bind(settings: Settings) -> dict[str, Any]:
         "campaigns": campaigns,
         "release_terms": Terms(
             preset=settings.decision.preset,
+            world=settings.decision.environment,
             samples=settings.decision.bootstrap,
             messages=settings.messages,
             golden_requests=settings.release.golden_requests,

@@ -26,6 +26,7 @@ OTHER = frozenset(
         *("customer_id", "name", "churn", "snapshot", "opt_out", "consent"),
         *("days_since_contact", "contacts_this_period", "acceptances_this_period"),
         *("refusals_this_period", "acceptances_in_cooldown", "previous_contacts"),
+        "acceptances_without_discount",
         *("previous_outcome", "contact_channel", "budget_remaining", "time_zone", "tone"),
         *("force_baseline", "churn_risk", "contact", "price_pressure", "release_id"),
         *("offer_level", "offer_percentage", "delay_days", "action_probability"),

@@ -10,7 +10,7 @@ state non-Markov.
 """
 
 from math import ceil
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -59,9 +59,33 @@ class EnvironmentParams(BaseModel):
     """Attention that one contact costs, share of value."""
     decision_cost: float = Field(0.0002, ge=0)
     """Cost of looking at the customer once, share of value; makes the delay matter."""
+    effect_share: float = Field(1.0, ge=0, le=1)
+    """For what share of those who accept the effect works, each acceptance anew. Nobody sees for
+    whom: the churn risk shown after an acceptance is the mean over both."""
+    effect_without_discount: float | None = Field(None, ge=0)
+    """Fall of logit(churn risk) when a contact without a discount is accepted; None: as much as
+    with one (`acceptance_effect`), which is the most it can be."""
+    persistence: int | None = Field(None, ge=1, le=120)
+    """Months after the period whose bills count, each weighed with the chance that the customer is
+    still there under the hazard of the period's end, and discounted; None: twelve bills, for sure
+    and at once, for everybody who is retained."""
+    discount_rate: float = Field(0.01, gt=0, lt=1)
+    """Monthly rate at which later bills are discounted; counts only with `persistence`."""
+    hard_cooldown_days: int = Field(0, ge=0)
+    """Days after a contact during which another one is impossible; 0: it is only unwelcome."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.hard_cooldown_days > self.cooldown_days:
+            raise ValueError(
+                f"hard_cooldown_days: {self.hard_cooldown_days} is more than the cooldown_days "
+                f"{self.cooldown_days}, beyond which no day is told from another"
+            )
+        if not self.bare_effect <= self.acceptance_effect:
+            raise ValueError(
+                f"effect_without_discount: {self.effect_without_discount} is more than the "
+                f"acceptance_effect {self.acceptance_effect} of a discount"
+            )
         if self.discounts[0] != 0 or list(self.discounts) != sorted(set(self.discounts)):
             raise ValueError(f"discounts must rise strictly from 0, not {self.discounts}")
         if self.discounts[-1] > 1:
@@ -97,6 +121,17 @@ class EnvironmentParams(BaseModel):
         times = self.budget_allowance / self.discounts[-1]
         allowed = ceil(round(times * own.budget_allowance / own.spend_unit, 6)) * own.spend_unit
         return type(self).model_validate(own.model_dump() | {"budget_allowance": allowed})
+
+    @property
+    def bare_effect(self) -> float:
+        """Effect of an accepted contact without a discount, in logits."""
+        own = self.effect_without_discount
+        return self.acceptance_effect if own is None else own
+
+    @property
+    def counts_bare_apart(self) -> bool:
+        """Whether acceptances with and without a discount do different things."""
+        return self.bare_effect != self.acceptance_effect
 
     @property
     def clean(self) -> Self:
@@ -137,6 +172,31 @@ PRESETS: dict[str, EnvironmentParams] = {
     ),
 }
 DEFAULT_PRESET = "moderate"
+
+
+class Assumptions(BaseModel):
+    """What is assumed otherwise than in the presets, in all of them alike; None: as there.
+
+    No public data say what a retention contact does. Each of these makes the world less kind to
+    contacts; `policy_report` shows what is left of the uplift (docs/environment.md).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    effect_share: float | None = Field(None, ge=0, le=1)
+    """For what share of those who accept the effect works."""
+    persistence: int | None = Field(None, ge=1, le=120)
+    """Months after the period whose bills count, under the hazard at its end, discounted."""
+    effect_without_discount: float | None = Field(None, ge=0)
+    """Fall of logit(churn risk) when a contact without a discount is accepted."""
+    hard_cooldown_days: int | None = Field(None, ge=0)
+    """Days after a contact during which another one is impossible."""
+    annoyance_effect: float | None = Field(None, ge=0)
+    """Rise of logit(churn risk) after a refused contact: 0.15 is pessimistic."""
+
+    def applied(self, params: EnvironmentParams) -> EnvironmentParams:
+        """The world with what is assumed here; raises ValueError where it can't be."""
+        return EnvironmentParams.model_validate(dict(params) | self.model_dump(exclude_none=True))
 
 
 class PpoConfig(BaseModel):
@@ -222,13 +282,20 @@ class WorldSettings(BaseModel):
     """The world that the served policy is made for."""
     also_report: tuple[str, ...] = ()
     """Further presets to train on and report: the benchmark takes all of them."""
+    assumed: Assumptions = Assumptions()
 
     @model_validator(mode="after")
     def _known_preset(self) -> Self:
         for preset in self.presets:
             if preset not in PRESETS:
                 raise ValueError(f"unknown preset {preset!r}: choose one of {sorted(PRESETS)}")
+        for preset in PRESETS:
+            self.world(preset)  # what is assumed is possible in all of them
         return self
+
+    def world(self, preset: str) -> EnvironmentParams:
+        """A preset with what is assumed otherwise."""
+        return self.assumed.applied(PRESETS[preset])
 
     @property
     def presets(self) -> tuple[str, ...]:
@@ -237,8 +304,8 @@ class WorldSettings(BaseModel):
 
     @property
     def environment(self) -> EnvironmentParams:
-        """The chosen preset's parameters."""
-        return PRESETS[self.preset]
+        """The chosen preset's parameters, with what is assumed otherwise."""
+        return self.world(self.preset)
 
 
 class RuleSettings(WorldSettings):
@@ -285,6 +352,10 @@ class ReportSettings(_Compared):
 
     loop_episodes: int = Field(20_000, ge=2)
     """Episodes of the closed loop: simulated customers, decided on with what a caller knows."""
+    serve: Literal["best", "ppo", "planner", "look2", "greedy_retry", "priced_greedy"] = "best"
+    """Which policy is served: `best` is PPO where it passes its gates and is within half a point of
+    the strongest rule and of the exact planner, else the best of these. Another name is that policy
+    whatever it captures (PPO still has to pass its gates)."""
 
 
 class DecisionConfig(RuleSettings, TrainingSettings, ReportSettings):

@@ -31,6 +31,7 @@ from churn_assets.decision.rules.families import (
     UpliftRule,
 )
 from churn_assets.decision.rules.lookahead import RetryGreedy, TwoContacts
+from churn_assets.decision.rules.planner import Planner
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ _Saved = Annotated[
     | PricedGreedy
     | RetryGreedy
     | TwoContacts
+    | Planner
     | SegmentTable,
     Field(discriminator="kind"),
 ]

@@ -54,7 +54,7 @@ def run_environment(
     save_offers(schema.offers if schema else None, out)
     measured = Measured.load(inputs["measured_world"]) if "measured_world" in inputs else Measured()
     measured.save(out)
-    world = served_world(out, config.preset)
+    world = served_world(out, config.environment)
     horizon, period = schema.horizon_days if schema else None, world.period_days
     report: dict[str, Any] = {
         "preset": config.preset,

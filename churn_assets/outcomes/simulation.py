@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.mdp.observation import ACCEPT, RISK, build_states
-from churn_assets.decision.mdp.outcomes import decision_outcomes, risks_after_contact
+from churn_assets.decision.mdp.outcomes import decision_outcomes, prospects
 from churn_assets.domain.statistics import Floats, sigmoid
 
 Scenario = Literal["assumed", "none", "harmful"]
@@ -71,8 +71,9 @@ def react(
 ) -> Reactions:
     """What the customers do after each was given its option (N,): 0 left alone, 1..4 the offers."""
     contacted = options > 0
-    accepted_risk, refused_risk = risks_after_contact(customers.states, WORLDS[scenario])
-    accept = _acceptance(customers, scenario)[np.arange(len(customers)), np.maximum(options - 1, 0)]
+    _, refused_risk, accepted_risks = prospects(customers.states, WORLDS[scenario]).risk
+    offered = (np.arange(len(customers)), np.maximum(options - 1, 0))
+    accept, accepted_risk = _acceptance(customers, scenario)[offered], accepted_risks[offered]
     accepted = contacted & (rng.random(len(customers)) < accept)
     risk = np.where(contacted, refused_risk, customers.states[:, RISK])
     return Reactions(accepted, rng.random(len(customers)) < np.where(accepted, accepted_risk, risk))
@@ -87,9 +88,9 @@ def net_gain(customers: Customers, options: NDArray[np.int64], reactions: Reacti
 def expected_net(customers: Customers, scenario: Scenario = "assumed") -> Floats:
     """(N, 5) the expectation of `net_gain` for each option: the truth that estimates are held
     against."""
-    accepted_risk, refused_risk = risks_after_contact(customers.states, WORLDS[scenario])
+    _, refused_risk, accepted_risk = prospects(customers.states, WORLDS[scenario]).risk
     accept = _acceptance(customers, scenario)
-    stays = 1 - accept * accepted_risk[:, None] - (1 - accept) * refused_risk[:, None]
+    stays = 1 - accept * accepted_risk - (1 - accept) * refused_risk[:, None]
     net = np.empty((len(customers), OPTIONS))
     net[:, 0] = 1 - customers.states[:, RISK]
     net[:, 1:] = stays - accept * np.array(PARAMS.discounts)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from churn_assets.customers.schema import load_schema
+from churn_assets.decision.config import EnvironmentParams
 from churn_assets.domain.measured import Measured
 from churn_assets.messages.config import MessagesConfig
 from churn_assets.release.bundle import (
@@ -63,7 +64,8 @@ class Terms:
     """What a build goes by, beside the artifacts that it is made of.
 
     Attributes:
-        preset: the decision environment in force.
+        preset: the decision environment in force, by the name of its preset.
+        world: the same with all its constants.
         samples: bootstrap samples by which a stand-in for the policy is judged.
         messages: settings of the messages.
         golden_requests: how many requests are stored with their answers.
@@ -72,6 +74,7 @@ class Terms:
     """
 
     preset: str
+    world: EnvironmentParams
     samples: int
     messages: MessagesConfig
     golden_requests: int

@@ -79,7 +79,7 @@ def release(
 
     def world() -> World:
         folders = opened.get(retention_environment), opened.get(oracle_policy)
-        return World(*folders, preset=release_terms.preset, samples=release_terms.samples)
+        return World(*folders, release_terms.preset, release_terms.world, release_terms.samples)
 
     build = Build(models, data, customer_history, world, counts, missed)
     record = _published(registry, build, release_terms, rehearsal)

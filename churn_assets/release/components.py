@@ -95,12 +95,13 @@ class World:
     environment: Path
     oracle: Path
     preset: str
+    assumed: EnvironmentParams
     samples: int
 
     @property
     def params(self) -> EnvironmentParams:
         """What contacting does in it."""
-        return served_world(self.environment, self.preset)
+        return served_world(self.environment, self.assumed)
 
     def judge(self, policy: Policy) -> tuple[str | None, float]:
         """What is wrong with serving the policy (None: nothing), and its captured uplift."""

@@ -5,6 +5,7 @@ share. Numpy only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from churn_assets.decision.mdp.outcomes import Outcomes, decision_outcomes
 from churn_assets.decision.policy import at_price, load_params, load_policy, price_of
 from churn_assets.domain.experiment import ExperimentConfig, exploration_draw
 from churn_assets.domain.offers import OFFER_PERCENTAGES
+from churn_assets.domain.statistics import logit
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.predictors.scoring.features import at_start_of_period
 from churn_assets.predictors.scoring.held_out import out_of_fold_first
@@ -153,7 +155,7 @@ class Assessor:
         if explain:
             risk, contributions = self.risk.explain(rows)
             if answers is not None:
-                contributions = np.hstack([contributions, self._moved_by(answers)])
+                contributions = np.hstack([contributions, self._moved_by(answers, risk)])
         else:
             risk = self.risk.predict(rows)
         risk = out_of_fold_first(rows, risk, known_risk or {})
@@ -198,19 +200,24 @@ class Assessor:
         the policy knows none."""
         if price is None or price_of(self.policy) is None:
             return self
-        policy = at_price(self.policy, price)
-        return Assessor(self.risk, self.accept, policy, self.baseline, self.params)
+        priced = copy(self)
+        priced.policy = at_price(self.policy, price)
+        return priced
 
-    def _moved_by(self, answers: Answers) -> Floats:
-        """(N, 3) what each kind of answer adds to the risk's log-odds (`ANSWER_FIELDS`)."""
-        none = np.zeros_like(answers.refusals)
-        return np.column_stack(
+    def _moved_by(self, answers: Answers, risk: Floats) -> Floats:
+        """(N, 4) what each kind of answer adds to the log-odds of a risk (N,) (`ANSWER_FIELDS`)."""
+        params, none = self.params, np.zeros_like(answers.refusals)
+        bare = answers.bare(params)
+        after = answers.risk(risk, answers.acceptances + answers.refusals, params)
+        others = np.column_stack(
             [
-                risk_shift(answers.acceptances, none, self.params),
-                risk_shift(none, answers.refusals, self.params),
-                risk_shift(none, answers.acceptances_in_cooldown, self.params),
+                risk_shift(none, answers.refusals, params),
+                risk_shift(none, answers.acceptances_in_cooldown, params),
+                risk_shift(bare, none, params, bare) - risk_shift(bare, none, params),
             ]
         )
+        of_acceptances = logit(after) - logit(risk) - others.sum(axis=1)
+        return np.column_stack([of_acceptances, others])
 
     def _decide(self, states: Floats, baseline: Sequence[bool]) -> Decisions:
         if not any(baseline):

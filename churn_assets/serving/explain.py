@@ -24,6 +24,7 @@ HISTORY = {
     "acceptances_this_period": "offers accepted in this period",
     "refusals_this_period": "contacts refused in this period",
     "acceptances_in_cooldown": "accepted, but contacted too soon again",
+    "acceptances_without_discount": "accepted without a discount",
 }
 """How reasons call what isn't the contract's."""
 IMPLAUSIBLE_BILLS = 3.0  # times too much or too little; all of IBM's are within 0.69 and 1.57

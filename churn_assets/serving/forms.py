@@ -44,7 +44,8 @@ _NAME = (
 )
 SHARED_LAST = (
     *("days_since_contact", "contacts_this_period", "acceptances_this_period"),
-    *("refusals_this_period", "acceptances_in_cooldown", "previous_contacts"),
+    *("refusals_this_period", "acceptances_in_cooldown", "acceptances_without_discount"),
+    "previous_contacts",
     *("previous_outcome", "contact_channel", "budget_remaining", "time_zone", "tone"),
     "force_baseline",
 )

@@ -197,6 +197,7 @@ def test_a_history_that_the_caller_leaves_out_comes_from_the_ledger(
         "acceptances_this_period": 0,
         "refusals_this_period": 1,
         "acceptances_in_cooldown": 0,
+        "acceptances_without_discount": 0,
         "previous_contacts": 0,
         "previous_outcome": "failure",
         "budget_remaining": 1.0,

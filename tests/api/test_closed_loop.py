@@ -23,9 +23,9 @@ from churn_assets.decision.learning.network import save_network
 from churn_assets.decision.learning.ppo import Trainer
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers
-from churn_assets.decision.mdp.environment import Actions
 from churn_assets.decision.mdp.groups import Groups
 from churn_assets.decision.mdp.observation import Answers
+from churn_assets.decision.mdp.transitions import Actions
 from churn_assets.serving.assessment import Assessor
 from churn_assets.serving.engine import RetentionEngine
 from tests.release.small_release import build_release, made_up_rows, write_parts

@@ -161,6 +161,7 @@ def test_a_history_is_what_predict_takes() -> None:
         "acceptances_this_period": 1,
         "refusals_this_period": 1,
         "acceptances_in_cooldown": 1,
+        "acceptances_without_discount": 0,
         "previous_contacts": 1,
         "previous_outcome": "success",
         "contact_channel": None,

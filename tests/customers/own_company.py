@@ -16,7 +16,7 @@ from churn_assets.customers.tables import write_active, write_history
 from churn_assets.datasets.build import build
 from churn_assets.datasets.config import BankConfig, DatasetsConfig
 from churn_assets.datasets.pull import pull
-from churn_assets.decision.config import DecisionConfig
+from churn_assets.decision.config import PRESETS, DecisionConfig
 from churn_assets.decision.mdp.worlds import served_world
 from churn_assets.decision.policy import save_rule
 from churn_assets.decision.rules.families import PricedGreedy, RiskThreshold
@@ -57,7 +57,7 @@ class Company:
         for part in ("policy", "baseline", "messages"):
             parts[part] = self.root / part
         if not parts["policy"].exists():
-            params = served_world(self.root / "world", "moderate")
+            params = served_world(self.root / "world", PRESETS["moderate"])
             save_rule(RiskThreshold(threshold=0.0, offer=2, params=params), parts["policy"])
             save_rule(PricedGreedy(params=params), parts["baseline"])
             write_messages(parts["messages"])

@@ -128,7 +128,7 @@ def test_the_environment_makes_the_company_s_offers(company: Company) -> None:
     """30 % for half a year is 15 % of the year's price; the allowance follows the largest offer."""
     world = company.root / "world"
     assert json.loads((world / "offers.json").read_text())["months"] == MONTHS
-    params = served_world(world, "moderate")
+    params = served_world(world, PRESETS["moderate"])
     assert params.discounts == (0.0, 0.05, 0.075, 0.15)
     assert company.reports["world"]["params"]["discounts"] == params.discounts
     assert params.spend_unit == pytest.approx(0.025)

@@ -24,6 +24,7 @@ HEADLINE = {
     "planner_uplift",
     "captured_uplift_by_budget",
     "changed_worlds",
+    "break_even",
     "closed_loop",
     "spend_clean_sheet",
     "p_over_budget",

@@ -9,8 +9,8 @@ from churn_assets.decision.config import PRESETS, EnvironmentParams
 from churn_assets.decision.evaluation.closed_loop import Book, close_the_loop, decide_by
 from churn_assets.decision.exact.policy_value import evaluate
 from churn_assets.decision.mdp.customers import Customers
-from churn_assets.decision.mdp.environment import Actions
 from churn_assets.decision.mdp.observation import Answers
+from churn_assets.decision.mdp.transitions import Actions
 from churn_assets.decision.rules.lookahead import TwoContacts
 
 
@@ -53,7 +53,7 @@ def test_what_the_loop_refuses(customers: Customers) -> None:
     def always(book: Book) -> Actions:
         return np.tile([1, 3, 0], (len(book.customer), 1))
 
-    with pytest.raises(ValueError, match="allowance or the cap"):
+    with pytest.raises(ValueError, match="the allowance, the cap or the hard cooldown"):
         close_the_loop(always, customers, found, params, 50)
     with pytest.raises(ValueError, match="episodes"):
         close_the_loop(decide_by(rule, customers), customers, found, params, 1)

@@ -8,8 +8,8 @@ import torch
 
 from churn_assets.decision.config import EnvironmentParams, PpoConfig
 from churn_assets.decision.evaluation.diagnostics import (
-    STRESSES,
-    stress_runs,
+    SEEN_SHIFTS,
+    seen_shifts,
 )
 from churn_assets.decision.exact import policy_value
 from churn_assets.decision.exact.calibration import CLOSE, within_limit
@@ -236,8 +236,8 @@ def test_stress_sets_the_price_anew_for_either(
     """Why: a fixed policy overspends half a budget; re-tuned on the stressed customers, neither
     does, and comparing only PPO re-tuned would be unfair to the rule."""
     rule = PricedGreedy(params=params, price=0.1)
-    table = stress_runs(calibrate_policy(generous, customers, params), rule, customers, customers)
-    assert table.keys() == STRESSES.keys()
+    table = seen_shifts(calibrate_policy(generous, customers, params), rule, customers, customers)
+    assert table.keys() == SEEN_SHIFTS.keys()
     halved = table["budget -50 %"]
     assert halved["best rule, fixed"]["spend_ratio"] > 1
     assert halved["best rule, price re-tuned"]["spend_ratio"] <= 1

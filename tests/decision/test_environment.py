@@ -1,8 +1,17 @@
 """The environment is the specified model, Markov in the nine numbers; scalar equals vector."""
 
+import gymnasium
 import numpy as np
 import pytest
-from gymnasium.utils.env_checker import check_env
+from gymnasium.utils.env_checker import (
+    check_action_space,
+    check_env,
+    check_observation_space,
+    check_reset_options,
+    check_reset_return_type,
+    check_reset_seed_determinism,
+)
+from gymnasium.wrappers.vector import RecordEpisodeStatistics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,14 +21,12 @@ from churn_assets.decision.mdp.dynamics import daily_survival, reluctance, start
 from churn_assets.decision.mdp.environment import (
     ACTION_SIZES,
     Multipliers,
-    State,
     VectorRetention,
     _mix,
-    branch,
-    observe,
     uniforms,
 )
 from churn_assets.decision.mdp.gym_env import RetentionEnv
+from churn_assets.decision.mdp.transitions import State, branch, observe
 from churn_assets.domain.statistics import logit, sigmoid
 
 PARAMS = EnvironmentParams()
@@ -30,7 +37,8 @@ def state(risk: float, accept: list[float], contacts: int, spent: int, days: int
     fall = reluctance(np.array(contacts), np.array(days), PARAMS)
     hidden = logit(np.array([accept])) + fall
     counts = (np.array([number]) for number in (contacts, spent, days))
-    return State(logit(np.array([risk])), hidden, *counts)
+    none = np.zeros(1, dtype=np.int64)
+    return State(logit(np.array([risk])), hidden, *counts, none, none)
 
 
 @given(st.floats(0.01, 0.95))
@@ -99,7 +107,10 @@ def test_acceptance_lowers_and_annoyance_raises_the_risk() -> None:
     """Why: contacts must be worth something, and restraint too."""
     before = state(0.4, [0.1, 0.4, 0.6, 0.7], 1, 0, 2)
     after = branch(before, np.array([[1, 2, 0]]), PARAMS)
-    assert after.accepted.score < before.score < after.refused.score
+    risks = [
+        float(one.after_answers(PARAMS)[0][0]) for one in (after.accepted, before, after.refused)
+    ]
+    assert risks == sorted(set(risks))
     assert observe(after.refused, PARAMS)[0, 1] < observe(before, PARAMS)[0, 1]
 
 
@@ -124,7 +135,7 @@ def test_vector_and_scalar_step_identically(customers: Customers) -> None:
     rng = np.random.default_rng(0)
     for _ in range(60):
         actions = rng.integers(0, ACTION_SIZES, size=(count, 3))
-        step = vector.step(actions)
+        step = vector.advance(actions)
         for index, scalar in enumerate(scalars):
             seen, reward, terminated, truncated, info = scalar.step(actions[index])
             assert (seen == step.final_observation[index]).all()
@@ -141,12 +152,73 @@ def test_gymnasium_accepts_the_environment(customers: Customers) -> None:
     check_env(RetentionEnv(customers), skip_render_check=True)
 
 
+def test_gymnasium_accepts_the_vector_environment(customers: Customers) -> None:
+    """Why: gymnasium's checker knows single environments; what of it holds of several at once,
+    here against its own `SyncVectorEnv` of the scalar one, episode after episode."""
+    count = 6
+    envs = VectorRetention(customers, PARAMS, count)
+    assert isinstance(envs, gymnasium.vector.VectorEnv)
+    check_action_space(envs.action_space)
+    check_observation_space(envs.observation_space)
+    check_reset_return_type(envs)
+    check_reset_seed_determinism(envs)
+    check_reset_options(envs)
+    scalars = gymnasium.vector.SyncVectorEnv(
+        [lambda: RetentionEnv(customers, PARAMS)] * count,
+        autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP,
+    )
+    for name in ("num_envs", "single_observation_space", "single_action_space"):
+        assert getattr(envs, name) == getattr(scalars, name)
+    for name in ("observation_space", "action_space"):
+        assert getattr(envs, name) == getattr(scalars, name)
+    assert envs.metadata["autoreset_mode"] == scalars.metadata["autoreset_mode"]
+    ours, theirs = envs.reset(seed=3), scalars.reset(seed=3)
+    assert (ours[0] == theirs[0]).all()
+    seen = [ours[0]]
+    envs.action_space.seed(1)
+    ended = 0
+    for _ in range(60):
+        actions = envs.action_space.sample()
+        ours, theirs = envs.step(actions), scalars.step(actions)
+        assert not any(np.shares_memory(ours[0], before) for before in seen)
+        seen.append(ours[0])
+        for mine, reference in zip(ours[:4], theirs[:4], strict=True):
+            assert mine.dtype == reference.dtype
+            assert (mine == reference).all()
+        for row in np.flatnonzero(ours[2]):
+            assert (ours[4]["final_obs"][row] == theirs[4]["final_obs"][row]).all()
+            ended += 1
+    assert ended > 20
+
+
+def test_a_reset_without_a_seed_begins_other_episodes(customers: Customers) -> None:
+    """Why: whoever resets after each experiment must not play the same luck again and again."""
+    envs = VectorRetention(customers, PARAMS, 50, seed=1)
+    first, begun = envs.observation, envs.customer.copy()
+    again, infos = envs.reset()
+    assert (envs.customer != begun).any()
+    assert (infos["value"] == customers.value[envs.customer]).all()
+    assert (envs.reset(seed=1)[0] == first).all()
+    assert again.shape == (50, 9)
+
+
+def test_gymnasiums_wrappers_take_the_vector_environment(customers: Customers) -> None:
+    """Why: what a library's trainer puts around an environment must find what it looks for."""
+    envs = RecordEpisodeStatistics(VectorRetention(customers, PARAMS, 8, seed=1))
+    envs.reset(seed=2)
+    returned = 0.0
+    for _ in range(40):
+        *_, infos = envs.step(np.zeros((8, 3), dtype=np.int64))
+        returned += float(np.sum(infos.get("episode", {}).get("r", 0.0)))
+    assert returned > 0
+
+
 def test_luck_does_not_depend_on_the_neighbours(customers: Customers) -> None:
     """Why: common random numbers in comparisons; sharding without changing results."""
     few, many = (VectorRetention(customers, PARAMS, count, seed=3) for count in (4, 9))
     actions = np.tile([1, 2, 1], (9, 1))
     for _ in range(20):
-        left, right = few.step(actions[:4]), many.step(actions)
+        left, right = few.advance(actions[:4]), many.advance(actions)
         assert (left.observation == right.observation[:4]).all()
 
 
@@ -165,7 +237,7 @@ def test_reward_is_the_specifications(customers: Customers) -> None:
     excess = np.zeros(400)
     for _ in range(12):
         value, before = envs.value, envs.observation
-        step = envs.step(np.tile([1, 3, 0], (400, 1)))
+        step = envs.advance(np.tile([1, 3, 0], (400, 1)))
         spent = PARAMS.budget_allowance * value * (1 - before[:, 5])
         limit = PARAMS.budget_limit * value
         grown = np.maximum(spent + step.spend - limit, 0) - np.maximum(spent - limit, 0)
@@ -195,7 +267,7 @@ def test_bad_actions_are_named(
 ) -> None:
     """Why: an index outside the action space must not wrap around."""
     with pytest.raises(ValueError, match=named):
-        VectorRetention(customers, PARAMS, 1).step(np.array(actions))
+        VectorRetention(customers, PARAMS, 1).advance(np.array(actions))
 
 
 def test_the_scalar_environment_refuses_broken_actions(customers: Customers) -> None:
@@ -223,7 +295,7 @@ def test_bad_sizes_and_seeds_are_named(
     """Why: a negative seed would wrap around to another stream."""
     with pytest.raises(ValueError, match=named):
         VectorRetention(customers, PARAMS, count, seed)
-    assert VectorRetention(customers, PARAMS, 1, seed=2**64 - 3).count == 1
+    assert VectorRetention(customers, PARAMS, 1, seed=2**64 - 3).num_envs == 1
 
 
 @pytest.mark.parametrize(("draw", "share"), [("value", 0.75), ("uniform", 0.5)])

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from churn_assets.decision.config import PRESETS, EnvironmentParams
-from churn_assets.decision.exact.oracle import solve
-from churn_assets.decision.exact.policy_value import evaluate, evaluate_actions
+from churn_assets.decision.exact.oracle import build_chain, solve
+from churn_assets.decision.exact.policy_value import evaluate, evaluate_actions, grid_states
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.observation import build_states
 from churn_assets.decision.rules.families import PricedGreedy
@@ -29,6 +29,46 @@ def test_two_contacts_ahead_is_the_optimum_where_two_are_allowed(
     best = worth(evaluate_actions(lambda chain: solve(chain, price), customers, params))
     found = worth(evaluate(TwoContacts(params=params, price=price), customers, params))
     np.testing.assert_allclose(found, best, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "honest",
+    [
+        {"persistence": 6},
+        {"effect_without_discount": 0.8},
+        {"hard_cooldown_days": 2, "persistence": 3, "effect_without_discount": 2.0},
+    ],
+)
+def test_two_contacts_ahead_is_the_optimum_in_honest_worlds(
+    customers: Customers, honest: dict[str, float]
+) -> None:
+    """Why: the closed forms hold for whatever is assumed of the effect, as long as what is shown
+    as churn risk is certain."""
+    short = {"cooldown_days": 3, "contact_cap": 2, "history_share": 0.0}
+    params = EnvironmentParams.model_validate(short | honest)
+    best = evaluate_actions(lambda chain: solve(chain, 0.5), customers, params)
+    found = evaluate(TwoContacts(params=params, price=0.5), customers, params)
+    np.testing.assert_allclose(
+        found.uplift - 0.5 * found.spend, best.uplift - 0.5 * best.spend, rtol=0, atol=1e-9
+    )
+
+
+def test_the_first_contact_is_the_optimums_where_the_effect_works_for_some(
+    customers: Customers,
+) -> None:
+    """Why: until somebody has accepted, the risk shown is certain, and what follows is a mean over
+    those for whom it works and those for whom it doesn't."""
+    params = EnvironmentParams(
+        cooldown_days=3, contact_cap=2, effect_share=0.5, persistence=6, history_share=0.0
+    )
+    chain = build_chain(customers, params)
+    fresh = chain.levels[0].place[0, 0, 0, 0, params.cooldown_days]
+    best = solve(chain, 0.5)[0]
+    decided = TwoContacts(params=params, price=0.5).decide(grid_states(chain, 0))
+    assert best.contact[fresh].any()
+    assert (decided.contact == best.contact[fresh]).all()
+    assert (decided.offer == best.offer[fresh]).all()
+    assert (decided.delay == best.delay[fresh])[best.contact[fresh]].all()
 
 
 def test_looking_further_ahead_is_worth_more(customers: Customers) -> None:

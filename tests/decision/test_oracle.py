@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from functools import cache
+from itertools import product
+from math import prod
 
 import numpy as np
 import pytest
@@ -35,56 +37,94 @@ def brute_force_value(
 ) -> float:
     """Best uplift from a clean sheet: the Bellman equation, one customer, plain recursion.
 
-    Written apart from `oracle.py`: states by their numbers, waits resolved day by day.
+    Written apart from `oracle.py`: states by their numbers, waits resolved day by day, the mean
+    over whom an acceptance works for by looking at every case.
     """
     base, curve = float(logit(np.array(risk))), logit(np.array(accept))
     cooldown, top = params.cooldown_days, round(params.budget_allowance / params.spend_unit)
 
-    def at(score: float) -> tuple[float, float]:
-        churn = sigmoid(np.array(score))
-        return 1 - float(churn), float(daily_survival(churn, params))
+    def worth(churn: float) -> float:
+        if params.persistence is None:
+            return 1 - churn
+        bills = range(params.persistence)
+        rate = (1 - churn) / (1 + params.discount_rate)
+        return (1 - churn) * sum(rate**month for month in bills) / 12
 
     @cache
-    def best(contacts: int, yes: int, annoyed: int, spent: int, days: int) -> float:
-        score = base - params.acceptance_effect * yes + params.annoyance_effect * annoyed
-        stay, alive = at(score)
+    def at(offers: tuple[int, ...], annoyed: int) -> tuple[float, float]:
+        """What is kept if nothing more is done, and P(still there tomorrow), after these offers
+        were accepted."""
+        churn = kept = 0.0
+        for worked in product((0, 1), repeat=len(offers)):
+            effect = sum(
+                works * (params.acceptance_effect if offer else params.bare_effect)
+                for works, offer in zip(worked, offers, strict=True)
+            )
+            chances = [
+                params.effect_share if works else 1 - params.effect_share for works in worked
+            ]
+            one = float(sigmoid(np.array(base - effect + params.annoyance_effect * annoyed)))
+            churn += prod(chances) * one
+            kept += prod(chances) * worth(one)
+        return kept, float(daily_survival(np.array(churn), params))
+
+    @cache
+    def best(contacts: int, offers: tuple[int, ...], annoyed: int, days: int) -> float:
+        kept, alive = at(offers, annoyed)
         options = [-params.decision_cost / (1 - alive**8)]
         for delay in range(8) if days < cooldown else ():
-            later = best(contacts, yes, annoyed, spent, min(days + 1 + delay, cooldown))
+            later = best(contacts, offers, annoyed, min(days + 1 + delay, cooldown))
             options.append(alive ** (1 + delay) * later - params.decision_cost)
-        for offer, discount in enumerate(params.discounts if contacts < params.contact_cap else ()):
-            if spent + offer > top:
+        can_contact = contacts < params.contact_cap and days >= params.hard_cooldown_days
+        for offer, discount in enumerate(params.discounts if can_contact else ()):
+            if sum(offers) + offer > top:
                 continue
             fall = float(reluctance(np.array(contacts), np.array(days), params))
             p = float(sigmoid(curve[offer] - fall))
-            annoys = int(days < cooldown)
-            stay_yes, alive_yes = at(
-                score - params.acceptance_effect + params.annoyance_effect * annoys
-            )
-            stay_no, alive_no = at(score + params.annoyance_effect)
-            now = p * (stay_yes - (1 + price) * discount) + (1 - p) * stay_no - stay
+            soon, more = annoyed + int(days < cooldown), tuple(sorted((*offers, offer)))
+            kept_yes, alive_yes = at(more, soon)
+            kept_no, alive_no = at(offers, annoyed + 1)
+            now = p * (kept_yes - (1 + price) * discount) + (1 - p) * kept_no - kept
             for delay in range(8):
                 day = min(1 + delay, cooldown)
-                after_yes = best(contacts + 1, yes + 1, annoyed + annoys, spent + offer, day)
-                after_no = best(contacts + 1, yes, annoyed + 1, spent, day)
                 options.append(
                     now
                     - params.contact_cost
                     - params.decision_cost
-                    + p * alive_yes ** (1 + delay) * after_yes
-                    + (1 - p) * alive_no ** (1 + delay) * after_no
+                    + p * alive_yes ** (1 + delay) * best(contacts + 1, more, soon, day)
+                    + (1 - p)
+                    * alive_no ** (1 + delay)
+                    * best(contacts + 1, offers, annoyed + 1, day)
                 )
         return max(options)
 
-    return best(0, 0, 0, 0, cooldown)
+    return best(0, (), 0, cooldown)
 
 
+HONEST: dict[str, dict[str, float | int]] = {
+    "plain": {},
+    "the effect works for some": {"effect_share": 0.4},
+    "bills under the hazard": {"persistence": 6},
+    "less without a discount": {"effect_without_discount": 0.8},
+    "hard cooldown": {"hard_cooldown_days": 2},
+    "all of it": {
+        "effect_share": 0.6,
+        "persistence": 9,
+        "discount_rate": 0.02,
+        "effect_without_discount": 1.0,
+        "hard_cooldown_days": 3,
+    },
+}
+
+
+@pytest.mark.parametrize("honest", HONEST.values(), ids=HONEST)
 @pytest.mark.parametrize("price", [0.0, 1.5])
 def test_oracle_solves_the_bellman_equation(
-    customers: Customers, params: EnvironmentParams, price: float
+    customers: Customers, params: EnvironmentParams, price: float, honest: dict[str, float]
 ) -> None:
-    """Why: the yardstick must be the optimum; a second, independent solution says so."""
-    fresh = params.model_copy(update={"history_share": 0.0})
+    """Why: the yardstick must be the optimum; a second, independent solution says so, whatever is
+    assumed of the effect."""
+    fresh = EnvironmentParams.model_validate(dict(params) | honest | {"history_share": 0.0})
     some = customers.take(slice(0, 4))
     found = evaluate_actions(lambda chain: solve(chain, price), some, fresh)
     expected = [
@@ -100,14 +140,14 @@ def play_out(
     """Simulated figures minus the exact ones, per episode."""
     exact = evaluate(policy, customers, params)
     envs = VectorRetention(customers, params, count, seed=9, multipliers=Multipliers(0, 0))
-    drawn, value, risk = envs.customer.copy(), envs.value, envs.observation[:, 0]
+    drawn, value, left_alone = envs.customer.copy(), envs.value, envs.left_alone
     totals = {
         name: np.zeros(count) for name in ("uplift", "spend", "contacts", "over_cap", "decisions")
     }
-    totals["uplift"] += risk - 1
+    totals["uplift"] -= left_alone / value
     live = np.ones(count, dtype=bool)
     while live.any():
-        step = envs.step(policy.decide(envs.observation).actions)
+        step = envs.advance(policy.decide(envs.observation).actions)
         totals["uplift"] += live * step.reward / value
         totals["spend"] += live * step.spend / value
         totals["contacts"] += live * step.contacted
@@ -152,6 +192,33 @@ def test_exact_evaluation_agrees_with_simulation(
     for name, difference in differences.items():
         error = difference.std() / np.sqrt(len(difference))
         assert abs(difference.mean()) <= 3 * error + 1e-12, name
+
+
+@pytest.mark.parametrize("rule", [Pester, AlwaysOffer])
+def test_honest_worlds_are_one_world_too(
+    customers: Customers, params: EnvironmentParams, rule: Callable[..., Policy]
+) -> None:
+    """Why: what is assumed of the effect is assumed by the simulation and by the exact figures."""
+    honest = EnvironmentParams.model_validate(dict(params) | HONEST["all of it"])
+    differences = play_out(rule(params=honest), customers, honest, 8_000)
+    for name, difference in differences.items():
+        error = difference.std() / np.sqrt(len(difference))
+        assert abs(difference.mean()) <= 3 * error + 1e-12, name
+
+
+def test_a_second_look_beyond_eight_days_is_found(customers: Customers) -> None:
+    """Why: the longest delay is eight days; in a cooldown of eleven the best wait takes two looks.
+    Dearly annoyed customers are best contacted when it is over."""
+    params = EnvironmentParams(
+        cooldown_days=11, contact_cap=2, annoyance_effect=0.0, cooldown_reluctance=6.0
+    )
+    some = customers.take(slice(0, 2))
+    found = evaluate_actions(lambda chain: solve(chain, 0.5), some, params.clean)
+    expected = [
+        brute_force_value(float(risk), accept.tolist(), params.clean, 0.5)
+        for risk, accept in zip(some.risk, some.accept, strict=True)
+    ]
+    np.testing.assert_allclose(found.uplift - 0.5 * found.spend, expected, rtol=1e-9)
 
 
 def test_never_contacting_has_its_closed_form(

@@ -13,15 +13,9 @@ from churn_assets.decision.learning.lagrange import LagrangeMultiplier
 from churn_assets.decision.learning.ppo import Trainer, action_log_prob
 from churn_assets.decision.learning.rollout import Steps, generalised_advantages
 from churn_assets.decision.mdp.customers import Customers
-from churn_assets.decision.mdp.environment import (
-    Branches,
-    Multipliers,
-    State,
-    VectorRetention,
-    branch,
-    observe,
-)
+from churn_assets.decision.mdp.environment import Multipliers, VectorRetention
 from churn_assets.decision.mdp.observation import RISK
+from churn_assets.decision.mdp.transitions import Branches, State, branch, observe
 
 QUICK = PpoConfig(
     customers=64, horizon=8, updates=40, minibatch=128, dual_every=10, dual_customers=8, hidden=32
@@ -99,7 +93,7 @@ def test_expected_rewards_and_next_values_are_the_simulations_means(
     views = steps.states
     _, next_values = trainer.expected_values(steps)
     reward = trainer.expected_rewards(steps)
-    step = envs.step(actions)
+    step = envs.advance(actions)
     alive, after = ~step.terminated, step.final_observation
     shaped = step.reward / value + alive * (1 - after[:, RISK]) - (1 - views[0][:, RISK])
     penalty = price * step.spend / value
@@ -207,7 +201,8 @@ def as_steps(
     states = (before, outcome.accepted, outcome.refused)
     views = [observe(one, params) for one in states]
     none = np.zeros((1, len(price)), dtype=bool)
-    return Steps(params, views, outcome, actions, torch.zeros(len(price)), price, none)
+    losses = [one.after_answers(params)[1] for one in states]
+    return Steps(params, views, losses, outcome, actions, torch.zeros(len(price)), price, none)
 
 
 def test_the_same_seed_gives_the_same_network(

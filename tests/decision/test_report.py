@@ -15,7 +15,7 @@ from churn_assets.decision.evaluation import conditions
 from churn_assets.decision.evaluation.diagnostics import (
     BY_HEAD,
     BY_STATE,
-    STRESSES,
+    SEEN_SHIFTS,
     Visits,
     captured_with_help,
     gap_by_risk,
@@ -300,13 +300,13 @@ def test_sensitivity_is_the_share_of_changed_decisions(
 
 def test_stress_is_what_its_name_says(customers: Customers, params: EnvironmentParams) -> None:
     """Why: half the budget, a fifth more churn, three tenths less acceptance."""
-    halved = stressed_params(params, STRESSES["budget -50 %"])
+    halved = stressed_params(params, SEEN_SHIFTS["budget -50 %"])
     assert halved == params.model_copy(update={"budget_limit": params.budget_limit / 2})
-    assert stressed_params(params, STRESSES["churn +20 %"]) == params
-    riskier = stressed_customers(customers, STRESSES["churn +20 %"])
+    assert stressed_params(params, SEEN_SHIFTS["churn +20 %"]) == params
+    riskier = stressed_customers(customers, SEEN_SHIFTS["churn +20 %"])
     np.testing.assert_allclose(riskier.risk, np.minimum(1.2 * customers.risk, riskier.risk.max()))
     np.testing.assert_array_equal(riskier.accept, customers.accept)
-    colder = stressed_customers(customers, STRESSES["acceptance -30 %"])
+    colder = stressed_customers(customers, SEEN_SHIFTS["acceptance -30 %"])
     np.testing.assert_allclose(colder.accept, 0.7 * customers.accept)
     np.testing.assert_array_equal(colder.risk, customers.risk)
 
@@ -324,9 +324,10 @@ def test_other_budgets_and_worlds_are_told_to_the_network(
     curve = pareto_curve(groups.test, half.clean, conditions.near(priced.spec.price))
     expected = captured_uplift(curve, evaluate(priced, groups.test, half.clean))
     assert found["0.5"] == pytest.approx(expected)
-    worlds = conditions.changed_worlds(params)
+    own = DecisionConfig().environment
+    worlds = conditions.changed_worlds(DecisionConfig(), own)
     assert worlds.keys() == {*PRESETS, "annoyance 0.3", "harsh, cooldown of 7 days"}
-    assert worlds["annoyance 0.3"] == params.model_copy(update={"annoyance_effect": 0.3})
+    assert worlds["annoyance 0.3"] == own.model_copy(update={"annoyance_effect": 0.3})
     harsh = worlds["harsh, cooldown of 7 days"]
     assert harsh == PRESETS["harsh"].model_copy(update={"cooldown_days": 7})
     prices = conditions.near(2.0)
@@ -341,5 +342,5 @@ def test_the_planner_keeps_the_budget_where_it_is_priced(
 ) -> None:
     """Why: a bound that overspends bounds nothing."""
     calibration = groups.calibration(12)
-    found = conditions.planner(calibration, calibration, params)
+    found = evaluate(conditions.planned(calibration, params), calibration, params.clean)
     assert 0.9 * params.budget_limit < found.mean("spend") <= params.budget_limit

@@ -144,6 +144,7 @@ def test_every_plot_is_drawn(folders: dict[str, Path]) -> None:
         "decision_map",
         "pareto",
         "oracle_against_ppo",
+        "break_even",
     }
 
 
@@ -182,6 +183,7 @@ def good_report() -> dict[str, Any]:
             "captured_uplift": 0.74,
             "best_baseline": "priced_greedy",
             "best_baseline_uplift": 0.95,
+            "planner_uplift": 0.95,
         },
         "served": "ppo",
         "served_seed": 0,
@@ -319,15 +321,15 @@ def test_overspending_by_a_twentieth_is_refused(
 def test_a_poor_seed_is_not_served_for_the_others_sake() -> None:
     """Why: the seed that would reach customers decides, not the mean over all seeds."""
     rule, ppo = (Candidate(NeverContact(), NOTHING, captured) for captured in (0.95, 0.94))
-    assert choose_served(ppo, rule, []) is rule
-    assert choose_served(rule, ppo, []) is rule
+    assert choose_served(ppo, [rule], []) is rule
+    assert choose_served(rule, [ppo], []) is rule
 
 
 @pytest.mark.parametrize(("short", "learned"), [(0.0049, True), (0.0051, False)])
 def test_half_a_point_short_of_the_best_is_near_enough(short: float, learned: bool) -> None:
     """Why: the issue's rule; the check that reads the report must draw the same line."""
     rule, ppo = (Candidate(NeverContact(), NOTHING, captured) for captured in (0.95, 0.95 - short))
-    assert (choose_served(ppo, rule, []) is ppo) is learned
+    assert (choose_served(ppo, [rule], []) is ppo) is learned
     found = good_report()
     found["presets"]["moderate"]["ppo"]["by_seed"]["0"]["captured_uplift"] = 0.95 - short
     found["serving"]["captured_uplift"] = 0.95 - short
@@ -337,8 +339,8 @@ def test_half_a_point_short_of_the_best_is_near_enough(short: float, learned: bo
 def test_a_policy_that_missed_a_gate_is_not_chosen() -> None:
     """Why: it may capture more by what the gate caught."""
     rule, ppo = (Candidate(NeverContact(), NOTHING, captured) for captured in (0.95, 0.99))
-    assert choose_served(ppo, rule, []) is ppo
-    assert choose_served(ppo, rule, ["decisions_depend_on_the_state"]) is rule
+    assert choose_served(ppo, [rule], []) is ppo
+    assert choose_served(ppo, [rule], ["decisions_depend_on_the_state"]) is rule
 
 
 def test_an_uncertified_oracle_is_refused() -> None:

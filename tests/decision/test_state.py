@@ -14,13 +14,7 @@ from churn_assets.decision.mdp.customers import (
     systematic_sample,
 )
 from churn_assets.decision.mdp.dynamics import start_histories
-from churn_assets.decision.mdp.environment import (
-    ACTION_SIZES,
-    State,
-    VectorRetention,
-    fresh_start,
-    observe,
-)
+from churn_assets.decision.mdp.environment import ACTION_SIZES, VectorRetention
 from churn_assets.decision.mdp.observation import (
     ACCEPT,
     BUDGET,
@@ -30,6 +24,7 @@ from churn_assets.decision.mdp.observation import (
     build_states,
     validate_states,
 )
+from churn_assets.decision.mdp.transitions import State, fresh_start, observe
 
 GOOD = np.array([0.3, 0.1, 0.4, 0.6, 0.8, 1.0, 7.0, 0.0, 0.0])
 
@@ -51,7 +46,8 @@ def test_serving_shows_the_policy_what_the_environment_showed_it(
     histories, _ = start_histories(params)
     for contacts, spent, days in histories[:: len(histories) // 40]:
         counts = (np.full(len(customers), count) for count in (contacts, spent, days))
-        observed = observe(State(fresh.score, fresh.accept, *counts), params)
+        begun = State(fresh.score, fresh.accept, *counts, fresh.yes, fresh.bare)
+        observed = observe(begun, params)
         built = build_states(
             customers.risk,
             customers.accept,
@@ -63,7 +59,12 @@ def test_serving_shows_the_policy_what_the_environment_showed_it(
         np.testing.assert_allclose(built, observed, rtol=1e-12)
 
 
-@pytest.mark.parametrize("params", PRESETS.values(), ids=PRESETS)
+HONEST = EnvironmentParams(
+    effect_share=0.5, effect_without_discount=1.0, persistence=6, hard_cooldown_days=2
+)
+
+
+@pytest.mark.parametrize("params", [*PRESETS.values(), HONEST], ids=[*PRESETS, "honest"])
 def test_a_caller_who_counts_answers_sees_what_the_environment_shows(
     params: EnvironmentParams, customers: Customers
 ) -> None:
@@ -78,7 +79,7 @@ def test_a_caller_who_counts_answers_sees_what_the_environment_shows(
         built = build_states(risk, accept, *book.history, params, book.answers)
         np.testing.assert_allclose(built[live], envs.observation[live], rtol=0, atol=1e-9)
         actions = rng.integers(0, ACTION_SIZES, size=(400, 3))
-        step = envs.step(actions)
+        step = envs.advance(actions)
         book = book.after(actions, step.contacted, step.accepted)
         live &= ~step.terminated
         accepted_soon += int((book.answers.acceptances_in_cooldown * live).sum())

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn_assets.decision.mdp.environment import State, observe
+from churn_assets.decision.mdp.transitions import State, observe
 from churn_assets.domain.statistics import logit
 from churn_assets.messages.shield.brief import MessageBrief
 from churn_assets.messages.writing.bank import ScoredTemplate
@@ -98,7 +98,7 @@ def test_acceptance_is_what_the_environment_shows(
     params = engine.assessor.params
     fresh = engine.assessor.accept.predict([SAMPLE_REQUEST])
     rested = params.cooldown_days if days is None else min(days, params.cooldown_days)
-    counts = (np.array([count]) for count in (contacts, 0, rested))
+    counts = (np.array([count]) for count in (contacts, 0, rested, 0, 0))
     shown = observe(State(np.zeros(1), logit(fresh), *counts), params)[0, 1:5]
     metadata = engine.predict(customer, now=NOON, exact=True)["metadata"]
     offers = [a["accept_prob"] for a in metadata["alternatives"][1:]]

@@ -112,6 +112,9 @@ class History:
             "acceptances_this_period": len(accepted),
             "refusals_this_period": sum(self.contacts[i].answer == "refused" for i in recent),
             "acceptances_in_cooldown": sum(self._soon(i, cooldown_days) for i in accepted),
+            "acceptances_without_discount": sum(
+                self.contacts[i].offer_percentage == 0 for i in accepted
+            ),
             "previous_contacts": len(self.contacts) - len(recent),
             "previous_outcome": ANSWERS.get(self.last_answer or "", "nonexistent"),
             "contact_channel": channel,

@@ -14,6 +14,7 @@ COUNTS = (
     "acceptances_this_period",
     "refusals_this_period",
     "acceptances_in_cooldown",
+    "acceptances_without_discount",
 )
 """Fields that belong together: a caller who gives one of them has counted, and counts alone."""
 ALONE = (

@@ -19,8 +19,9 @@ from churn_assets.decision.exact.policy_value import Evaluation
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.dynamics import Array, affordable
-from churn_assets.decision.mdp.environment import Actions, Multipliers, VectorRetention
+from churn_assets.decision.mdp.environment import Multipliers, VectorRetention
 from churn_assets.decision.mdp.observation import BUDGET, DAYS, FATIGUE, Answers, build_states
+from churn_assets.decision.mdp.transitions import Actions
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Book:
         """
         cost = np.asarray(self.params.discounts)[actions[:, 1]] / self.params.budget_allowance
         soon = self.days_since_contact < self.params.cooldown_days
+        bare = accepted & (actions[:, 1] == 0)
         before, left = self.answers, self.budget_remaining - accepted * cost
         return replace(
             self,
@@ -76,18 +78,18 @@ class Book:
                 before.acceptances + accepted,
                 before.refusals + (contacted & ~accepted),
                 before.acceptances_in_cooldown + (accepted & soon),
+                before.acceptances_without_discount + bare,
             ),
         )
 
     def take(self, rows: NDArray[np.integer[Any]] | NDArray[np.bool_]) -> "Book":
         """The customers in `rows`."""
-        columns = ("acceptances", "refusals", "acceptances_in_cooldown")
         return Book(
             self.customer[rows],
             self.budget_remaining[rows],
             self.days_since_contact[rows],
             self.contacts[rows],
-            Answers(*(getattr(self.answers, name)[rows] for name in columns)),
+            self.answers.take(rows),
             self.params,
         )
 
@@ -161,17 +163,17 @@ def close_the_loop(
     envs = VectorRetention(customers, params, episodes, seed, "value", Multipliers(0, 0))
     book = Book.of(envs.customer, envs.observation, params)
     live = np.arange(episodes)
-    uplift = customers.risk[book.customer] - 1  # revenue if left alone, taken off
+    uplift = -envs.left_alone / envs.value
     spend = np.zeros(episodes)
     actions = np.zeros((episodes, 3), dtype=np.int64)
     while len(live):
         known, value = book.take(live), envs.value[live]
         actions[live] = decide(known)
         _refuse_impossible(actions[live], known)
-        step = envs.step(actions)
+        step = envs.advance(actions)
         paid = step.spend[live] / value
         looks = params.decision_cost + step.contacted[live] * params.contact_cost
-        uplift[live] += step.retained[live] - paid - looks
+        uplift[live] += step.revenue[live] / value - paid - looks
         spend[live] += paid
         book = book.after(actions, step.contacted, step.accepted & step.contacted)
         live = live[~step.terminated[live]]
@@ -194,5 +196,8 @@ def _refuse_impossible(actions: Actions, known: Book) -> None:
     one has lost count."""
     fits = affordable(known.budget_remaining, known.params)[np.arange(len(actions)), actions[:, 1]]
     possible = fits & (known.contacts < known.params.contact_stop)
+    possible &= known.days_since_contact >= known.params.hard_cooldown_days
     if (actions[:, 0].astype(bool) & ~possible).any():
-        raise ValueError("contact: one was decided on that the allowance or the cap rules out")
+        raise ValueError(
+            "contact: one was decided on that the allowance, the cap or the hard cooldown rules out"
+        )

@@ -8,16 +8,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from churn_assets.decision.config import PRESETS, EnvironmentParams
+from churn_assets.decision.config import PRESETS, EnvironmentParams, WorldSettings
 from churn_assets.decision.exact.calibration import within_limit
 from churn_assets.decision.exact.comparison import captured_uplift
-from churn_assets.decision.exact.oracle import solve
 from churn_assets.decision.exact.pareto import pareto_curve
-from churn_assets.decision.exact.policy_value import Evaluation, evaluate, evaluate_actions
+from churn_assets.decision.exact.policy_value import evaluate
 from churn_assets.decision.learning.calibration import HIGHEST_PRICE, calibrate_policy
 from churn_assets.decision.learning.network_numpy import NetworkPolicy
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.dynamics import Array
+from churn_assets.decision.rules.planner import Planner
 
 BUDGETS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
 """Of the period's budget, the shares for which the network is told another price."""
@@ -36,22 +36,26 @@ def captured_by_budget(
 
 
 def captured_in_worlds(
-    policy: NetworkPolicy, test: Customers, calibration: Customers
+    policy: NetworkPolicy, settings: WorldSettings, test: Customers, calibration: Customers
 ) -> dict[str, float]:
     """Captured uplift in each preset, and in two worlds beside them, each with its own budget."""
     return {
         name: captured_when_told(policy, params, test, calibration)
-        for name, params in changed_worlds(policy.spec.params).items()
+        for name, params in changed_worlds(settings, policy.spec.params).items()
     }
 
 
-def changed_worlds(params: EnvironmentParams) -> Mapping[str, EnvironmentParams]:
-    """By name: the presets, the given world with six times the annoyance, and the harsh one with
-    the cooldown of a week; all with the given world's offers."""
-    offers = {name: getattr(params, name) for name in ("discounts", "budget_allowance")}
-    presets = {name: preset.model_copy(update=offers) for name, preset in PRESETS.items()}
-    harsh = presets["harsh"].model_copy(update={"cooldown_days": 7})
-    annoyed = params.model_copy(update={"annoyance_effect": 0.3})
+def changed_worlds(
+    settings: WorldSettings, served: EnvironmentParams
+) -> Mapping[str, EnvironmentParams]:
+    """By name: the presets, the served world with six times the annoyance, and the harsh one with
+    the cooldown of a week; all with the served world's offers."""
+    offers = {name: getattr(served, name) for name in ("discounts", "budget_allowance")}
+    presets = {name: settings.world(name).model_copy(update=offers) for name in PRESETS}
+    harsh = presets["harsh"].model_copy(
+        update={"cooldown_days": max(7, presets["harsh"].hard_cooldown_days)}
+    )
+    annoyed = served.model_copy(update={"annoyance_effect": 0.3})
     return presets | {"annoyance 0.3": annoyed, "harsh, cooldown of 7 days": harsh}
 
 
@@ -75,14 +79,11 @@ def near(price: float) -> Array:
     return np.unique(np.append(NEAR * price, price + np.array([0.1, 0.25])))
 
 
-def planner(test: Customers, calibration: Customers, params: EnvironmentParams) -> Evaluation:
-    """The exact planner's figures on the test customers: it plans for each customer at the price
-    at which it keeps the budget on the calibration customers."""
-
-    def at(price: float, customers: Customers) -> Evaluation:
-        return evaluate_actions(lambda chain: solve(chain, price), customers, params.clean)
+def planned(calibration: Customers, params: EnvironmentParams) -> Planner:
+    """The exact planner at the price at which it keeps the budget on the calibration customers."""
 
     def ratio(price: float) -> float:
-        return at(price, calibration).mean("spend") / params.budget_limit
+        found = evaluate(Planner(params=params, price=price), calibration, params.clean)
+        return found.mean("spend") / params.budget_limit
 
-    return at(within_limit(ratio, HIGHEST_PRICE), test)
+    return Planner(params=params, price=within_limit(ratio, HIGHEST_PRICE))

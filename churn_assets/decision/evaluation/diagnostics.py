@@ -29,11 +29,12 @@ from churn_assets.decision.mdp.observation import COLUMNS
 from churn_assets.decision.rules.families import Rule
 from churn_assets.decision.rules.tuning import retuned
 
-STRESSES: dict[str, dict[str, float]] = {
+SEEN_SHIFTS: dict[str, dict[str, float]] = {
     "budget -50 %": {"budget": 0.5},
     "churn +20 %": {"risk": 1.2},
     "acceptance -30 %": {"accept": 0.7},
 }
+"""Other worlds whose numbers the policy is shown (what it isn't shown: `assumptions.MISJUDGED`)."""
 
 Mix = Callable[[Level, GridActions, GridActions], GridActions]
 """Decisions at the states of a level, mixed of the policy's and the optimum's."""
@@ -168,16 +169,17 @@ def stressed_customers(customers: Customers, stress: Mapping[str, float]) -> Cus
     return customers.stressed(stress.get("risk", 1.0), stress.get("accept", 1.0))
 
 
-def stress_runs(
+def seen_shifts(
     policy: NetworkPolicy, rule: Rule, test: Customers, calibration: Customers
 ) -> dict[str, dict[str, Any]]:
-    """Each stress with policy and rule fixed, and with the price of either re-tuned to the limit.
+    """Each seen shift with policy and rule fixed, and with the price of either re-tuned to the
+    limit: what they are shown is right.
 
     Re-tuning sets the price that the network is told, or the rule's knob, anew on stressed
     customers: nothing is trained.
     """
     table = {}
-    for name, stress in STRESSES.items():
+    for name, stress in SEEN_SHIFTS.items():
         params = stressed_params(policy.spec.params, stress)
         world, base = (stressed_customers(group, stress) for group in (test, calibration))
         price = solve_budget(base, params.clean, 1e-2).price

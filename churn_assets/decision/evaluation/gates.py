@@ -22,7 +22,7 @@ SAME_SPEND = OVERSPEND - 1
 """Share by which two expected spends may differ and count as the same: the budget's own."""
 OVER_CAP = 0.001
 NEAR_THE_BEST = 0.005
-"""Captured uplift by which PPO may fall short of the strongest rule and still be served."""
+"""Captured uplift by which PPO may fall short of the best policy and still be served."""
 ROUNDING = 1e-9
 
 Figures = Mapping[str, Any]

@@ -1,5 +1,6 @@
 """The report's pictures. Matplotlib's Agg, small files."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from churn_assets.decision.exact.policy_value import Evaluation
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.dynamics import Array
-from churn_assets.decision.mdp.environment import fresh_start, observe
+from churn_assets.decision.mdp.transitions import fresh_start, observe
 
 DPI = 80
 OFFER_COLOURS = ["#eeeeee", "#c6dbef", "#6baed6", "#2171b5", "#08306b"]
@@ -75,7 +76,7 @@ def decision_map(
     accept = sigmoid(SHAPE + np.repeat(level, len(risk))[:, None])
     customers = Customers(np.tile(risk, len(level)), accept, np.ones(len(accept)))
     chain = build_chain(customers, params)
-    fresh = chain.levels[0].place[0, 0, 0, params.cooldown_days]
+    fresh = chain.levels[0].place[0, 0, 0, 0, params.cooldown_days]
     decided = policy.decide(observe(fresh_start(customers, params), params))
     best = solve(chain, price)[0]
     offers = {
@@ -114,6 +115,37 @@ def pareto(
         axes.plot(100 * spent, 100 * gained, marker, markersize=size, color=f"C{index}", label=name)
     axes.set(xlabel="spend, % of yearly value", ylabel="uplift over leaving alone, % of value")
     axes.legend(fontsize=8, loc="lower right")
+    _save(figure, path)
+
+
+def break_even(path: Path, figures: Mapping[str, Any], name: str) -> None:
+    """Net uplift of the served policy by effect share and persistence; below the line, contacting
+    nobody is better."""
+    net = 100 * np.asarray(figures["net_uplift"])
+    shares, months = figures["effect_share"], figures["persistence"]
+    most = float(np.abs(net).max())
+    figure, axes = plt.subplots(figsize=(7.5, 4.6))
+    columns, rows = np.arange(len(months)), np.arange(len(shares))
+    image = axes.pcolormesh(columns, rows, net, cmap="RdBu", vmin=-most, vmax=most)
+    for row, column in np.ndindex(net.shape):
+        colour = "white" if abs(net[row, column]) > most / 2 else "black"
+        shown = f"{net[row, column]:.1f}"
+        axes.text(column, row, shown, ha="center", va="center", fontsize=8, color=colour)
+    # The last column isn't a number of months: its own mark, no line to it.
+    axes.contour(columns[:-1], rows, net[:, :-1], levels=[0.0], colors="black", linewidths=2)
+    if (least := figures["least_share"][-1]) is not None:
+        height = float(np.interp(least, shares, rows))
+        axes.hlines(height, columns[-1] - 0.5, columns[-1] + 0.5, colors="black", linewidths=2)
+    axes.axvline(columns[-1] - 0.5, color="grey", linewidth=1)
+    axes.set_xticks(columns, ["12 bills\nfor sure" if m is None else str(m) for m in months])
+    axes.set_yticks(rows, [f"{share:.0%}" for share in shares])
+    axes.set(
+        xlabel="months whose bills count, under the hazard that is left",
+        ylabel="share of acceptances that work",
+        title=f"net uplift of {name}, % of yearly value (line: contacting nobody is as good)",
+    )
+    axes.title.set_fontsize(10)
+    figure.colorbar(image, ax=axes)
     _save(figure, path)
 
 

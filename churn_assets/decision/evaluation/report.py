@@ -7,27 +7,32 @@ the test customers are looked at here, once. The best baseline is the one that d
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from churn_assets.decision.config import EnvironmentParams, ReportSettings
 from churn_assets.decision.evaluation import plots
+from churn_assets.decision.evaluation.assumptions import (
+    break_even,
+    pessimism,
+    unseen_misestimation,
+)
 from churn_assets.decision.evaluation.closed_loop import close_the_loop, decide_by
 from churn_assets.decision.evaluation.conditions import (
     captured_by_budget,
     captured_in_worlds,
-    planner,
+    planned,
 )
 from churn_assets.decision.evaluation.diagnostics import (
     BY_HEAD,
     BY_STATE,
     captured_with_help,
     gap_by_risk,
-    stress_runs,
+    seen_shifts,
 )
 from churn_assets.decision.evaluation.gates import failed_gates
 from churn_assets.decision.evaluation.selection import (
@@ -42,10 +47,11 @@ from churn_assets.decision.exact.exploring import evaluate_exploring
 from churn_assets.decision.exact.pareto import ParetoCurve
 from churn_assets.decision.exact.policy_value import Evaluation, evaluate, summarise
 from churn_assets.decision.learning.network_numpy import NetworkPolicy
+from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers, systematic_sample
 from churn_assets.decision.mdp.groups import Groups
 from churn_assets.decision.mdp.worlds import worlds_of
-from churn_assets.decision.policy import load_network, load_rule
+from churn_assets.decision.policy import load_network, load_rule, save_rule
 from churn_assets.decision.rules.families import Rule
 from churn_assets.decision.world import load_curve
 from churn_assets.domain.experiment import EXPLORATION
@@ -63,10 +69,15 @@ class PresetResult:
     curve: ParetoCurve
     networks: dict[int, NetworkPolicy]
     runs: dict[int, Evaluation]
-    best_rule: Rule
-    rule: Candidate
+    best: str
+    rules: dict[str, Candidate]
     bootstrap: Bootstrap
     table: dict[str, Any]
+
+    @property
+    def rule(self) -> Candidate:
+        """The strongest rule."""
+        return self.rules[self.best]
 
     def candidate(self, seed: int) -> Candidate:
         """PPO with one seed."""
@@ -83,12 +94,13 @@ def run(
     """Compare, draw, choose what is served (`policy/`), and report.
 
     The report's `policy` holds the figures of `churn report`; `presets` every policy's table;
-    `served` names the policy in `policy/`: PPO's seed that was best on validation customers, or the
-    strongest rule where PPO falls short of it by more than `gates.NEAR_THE_BEST` or missed a gate
-    (`failed_gates`); `serving` has this policy's own figures, `learned` those that PPO's gates
-    read; `closed_loop` what PPO and the strongest rule bring when they are told only what a caller
-    knows; `period_spend` what a period of the whole base costs from clean sheets; `exploration`
-    what it costs to try the served policy's runner-up now and then.
+    `served` names the policy in `policy/`: PPO's seed that was best on validation customers; the
+    best of rules and planner where PPO falls short of it by more than `gates.NEAR_THE_BEST` or
+    missed a gate (`failed_gates`); or what the setting `serve` names. `serving` has this policy's
+    own figures, `learned` those that PPO's gates read; `closed_loop` what PPO, the strongest rule
+    and what is served bring when they are told only what a caller knows; `period_spend` what a
+    period of the whole base costs from clean sheets; `exploration` what it costs to try the served
+    policy's runner-up now and then.
     """
     groups = Groups.load(inputs["retention_environment"])
     trained = json.loads((inputs["decision_policy"] / "report.json").read_text())["trained"]
@@ -103,28 +115,32 @@ def run(
     improvement = [run["improvement"] for run in trained[config.preset]["runs"]]
     learned = learned_figures(ppo, improvement, groups.test, params)
     failed = failed_gates(learned)
-    served = choose_served(ppo, main.rule, failed)
+    calibration = groups.calibration(config.price_customers)
+    planner = planned(calibration, params)
+    ahead = evaluate(planner, groups.test, params.clean)
+    plan = Candidate(planner, ahead, captured_uplift(main.curve, ahead))
+    others = [found for rule, found in main.rules.items() if rule not in UNPRICED]
+    served = choose_served(ppo, [*others, plan], failed, config.serve)
     name = served.policy.name
     base = groups.everyone()
     spending = period_spend(served.policy, base, params, len(base), config.loop_episodes)
-    source = (
-        inputs["decision_policy"] / "policy"
-        if served is ppo
-        else inputs["baseline_policies"] / config.preset / name
-    )
-    shutil.copytree(source, out / "policy")
+    if served is ppo:
+        shutil.copytree(inputs["decision_policy"] / "policy", out / "policy")
+    else:
+        save_rule(cast("Rule", served.policy), out / "policy")
     draw(out / "plots", main, trained[config.preset], seed, groups.test)
     headline = headline_figures(results, trained, oracle, config)
-    calibration = groups.calibration(config.price_customers)
-    planned = planner(groups.test, calibration, params)
     some = systematic_sample(groups.test, config.price_customers)
     few = groups.calibration(config.watched_customers)
     loops = {
         candidate.policy.name: closed_loop(
             candidate, groups.test, params.clean, config.loop_episodes
         )
-        for candidate in (ppo, main.rule)
+        for candidate in {id(one): one for one in (ppo, main.rule, served)}.values()
     }
+    shown = systematic_sample(groups.test, config.watched_customers)
+    even = break_even(served.policy, shown, params)
+    plots.break_even(out / "plots" / "break_even.png", even, name)
     return {
         "preset": config.preset,
         "policy": headline
@@ -132,11 +148,12 @@ def run(
             "served": name,
             "served_uplift": served.captured_uplift,
             "failed_gates": failed,
-            "planner_uplift": captured_uplift(main.curve, planned),
+            "planner_uplift": plan.captured_uplift,
             "captured_uplift_by_budget": captured_by_budget(network, some, few),
-            "changed_worlds": captured_in_worlds(network, some, few),
+            "changed_worlds": captured_in_worlds(network, config, some, few),
             "spend_clean_sheet": spending["ratio"],
             "p_over_budget": spending["p_over"],
+            "break_even": even,
             "closed_loop": {key: loops[name][key] for key in ("z_uplift", "z_spend", "episodes")},
         },
         "served": name,
@@ -148,7 +165,8 @@ def run(
         "learned": learned,
         "serving": served_figures(served, groups, main.bootstrap, params),
         "presets": {preset: result.table for preset, result in results.items()},
-        "diagnostics": diagnose(main, groups, trained[config.preset], seed, config),
+        "diagnostics": diagnose(main, groups, trained[config.preset], seed, config)
+        | misjudged(network, (main.rule.policy, planner), shown, few),
     }
 
 
@@ -207,8 +225,10 @@ def measure_preset(
         "best_rule": best_rule,
         "lead": asdict(lead),
     }
-    rule = Candidate(policies[best_rule], rules[best_rule], captured[best_rule])
-    return PresetResult(curve, networks, runs, policies[best_rule], rule, bootstrap, table)
+    candidates = {
+        name: Candidate(policies[name], found, captured[name]) for name, found in rules.items()
+    }
+    return PresetResult(curve, networks, runs, best_rule, candidates, bootstrap, table)
 
 
 def exploration_cost(
@@ -264,9 +284,9 @@ def headline_figures(
         "captured_uplift_by_preset": {
             preset: table["ppo"]["captured_uplift"]["value"] for preset, table in tables.items()
         },
-        "best_baseline": main.best_rule.name,
+        "best_baseline": main.best,
         "best_baseline_uplift": main.rule.captured_uplift,
-        "strongest_rule": main.best_rule.name,
+        "strongest_rule": main.best,
         "strongest_rule_uplift": main.rule.captured_uplift,
         "lead_over_strongest": main.table["lead"]["value"],
         "lead_by_preset": {preset: table["lead"]["value"] for preset, table in tables.items()},
@@ -281,6 +301,19 @@ def headline_figures(
     }
 
 
+def misjudged(
+    policy: NetworkPolicy, others: Sequence[Policy], test: Customers, calibration: Customers
+) -> dict[str, Any]:
+    """How PPO, the strongest rule and the planner bear what they aren't told, and what caution
+    about annoyance costs."""
+    policies = {one.name: one for one in (policy, *others)}
+    params = policy.spec.params
+    return {
+        "unseen_misestimation": unseen_misestimation(policies, test, params, policy.spec.price),
+        "pessimism": pessimism(policy, test, calibration),
+    }
+
+
 def diagnose(
     result: PresetResult,
     groups: Groups,
@@ -289,7 +322,7 @@ def diagnose(
     config: ReportSettings,
 ) -> dict[str, Any]:
     """Monotone spend, where the gap lies, stress: for PPO's chosen seed."""
-    policy, rule = result.networks[seed], result.best_rule
+    policy, rule = result.networks[seed], cast("Rule", result.rule.policy)
     params, some = (
         policy.spec.params.clean,
         systematic_sample(groups.test, config.watched_customers),
@@ -307,7 +340,7 @@ def diagnose(
             groups.test.risk,
             groups.test.weight,
         ),
-        "stress": stress_runs(policy, rule, some, groups.calibration(config.price_customers)),
+        "seen_shifts": seen_shifts(policy, rule, some, groups.calibration(config.price_customers)),
     }
 
 

@@ -32,11 +32,28 @@ class Candidate:
     captured_uplift: float
 
 
-def choose_served(ppo: Candidate, best_rule: Candidate, failed_gates: Sequence[str]) -> Candidate:
-    """PPO where it passes its gates and is within `NEAR_THE_BEST` of the best rule; else that."""
-    near = ppo.captured_uplift >= best_rule.captured_uplift - NEAR_THE_BEST
-    fit = not failed_gates and near
-    return ppo if fit else best_rule
+def choose_served(
+    ppo: Candidate, others: Sequence[Candidate], failed_gates: Sequence[str], wanted: str = "best"
+) -> Candidate:
+    """PPO where it passes its gates and is within `NEAR_THE_BEST` of the best; else the best.
+
+    Args:
+        others: rules, and the planner.
+        wanted: "best", or the name of a policy that is to be served whatever it captures; PPO only
+            where it passes its gates.
+
+    Raises:
+        ValueError: a policy is wanted that isn't among them.
+    """
+    known = {candidate.policy.name: candidate for candidate in others}
+    best = max(others, key=lambda candidate: candidate.captured_uplift)
+    if wanted not in ("best", ppo.policy.name):
+        if wanted not in known:
+            raise ValueError(f"serve: {wanted!r} is none of {['best', 'ppo', *sorted(known)]}")
+        return known[wanted]
+    near = ppo.captured_uplift >= best.captured_uplift - NEAR_THE_BEST
+    fit = not failed_gates and (near or wanted != "best")
+    return ppo if fit else best
 
 
 def served_figures(

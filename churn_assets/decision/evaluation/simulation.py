@@ -15,7 +15,6 @@ from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.dynamics import Array
 from churn_assets.decision.mdp.environment import Multipliers, VectorRetention
-from churn_assets.decision.mdp.observation import RISK
 from churn_assets.domain.statistics import Z95
 
 
@@ -79,13 +78,13 @@ def play(
     stream = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] >> np.uint64(1))
     envs = VectorRetention(customers, params, episodes, stream, multipliers=Multipliers(0, 0))
     customer, value = envs.customer, envs.value
-    left_alone = value * (1 - envs.observation[:, RISK])
+    left_alone = envs.left_alone
     live, actions = np.ones(episodes, dtype=bool), np.zeros((episodes, 3), dtype=np.int64)
     revenue, discounts, attention, contacts, over = (np.zeros(episodes) for _ in range(5))
     while live.any():
         actions[live] = policy.decide(envs.observation[live]).actions
-        step = envs.step(actions)
-        revenue += live * value * step.retained
+        step = envs.advance(actions)
+        revenue += live * step.revenue
         discounts += live * step.spend
         looks = params.decision_cost + step.contacted * params.contact_cost
         attention += live * value * looks

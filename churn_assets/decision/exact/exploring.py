@@ -17,6 +17,7 @@ from churn_assets.decision.exact.policy_value import (
     from_the_start,
     grid_states,
 )
+from churn_assets.decision.exact.states import rows_of
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.dynamics import Array
@@ -80,7 +81,7 @@ def _level(chain: Chain, contacts: int, done: Mixture, following: Array) -> Arra
                 unchanging[k - some.start, c] += waits * alive
             else:
                 then = np.minimum(day + 1 + actions.delay[k, c], params.cooldown_days)
-                place = level.place[level.yes[k], level.annoyed[k], level.spent[k], then]
+                place = level.place[(*rows_of(level.answers, k), level.spent[k], then)]
                 values[k, c] += (waits * alive)[:, None] * values[place, c]
         values[some] /= (1 - unchanging)[..., None]
     return values
@@ -94,6 +95,6 @@ def _survival(
     c: NDArray[np.int64],
 ) -> Array:
     """(R,) P(still there at the next look) at R places."""
-    level = chain.levels[contacts]
-    alive: Array = chain.survival[level.yes[k], level.annoyed[k], actions.delay[k, c], c]
+    answers = rows_of(chain.levels[contacts].answers, k)
+    alive: Array = chain.survival[(*answers, actions.delay[k, c], c)]
     return alive

@@ -68,7 +68,7 @@ def pareto_curve(customers: Customers, params: EnvironmentParams, prices: Array)
         figures = np.stack([chain_figures(chain, solve(chain, price)) for price in prices])
         uplift.append(figures[..., 0])
         spend.append(figures[..., 1])
-        never.append(chain.rest[0, 0])
+        never.append(chain.rest[0, 0, 0])
     return ParetoCurve(
         np.asarray(prices, dtype=np.float64),
         np.concatenate(uplift, axis=1),
@@ -105,5 +105,5 @@ def solve_budget(
                 low = middle
             else:
                 high, best = middle, (middle, uplift, spend)
-    never = float(build_chain(customers, params).rest[0, 0] @ customers.weight)
+    never = float(build_chain(customers, params).rest[0, 0, 0] @ customers.weight)
     return BudgetSolution(*best, bound, (bound - best[1]) / (bound - never))

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.exact.oracle import Chain, GridActions, build_chain
+from churn_assets.decision.exact.states import accepted, refused, rows_of
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.dynamics import Array, offer_units, spend_levels, start_histories
@@ -78,7 +80,7 @@ def grid_states(chain: Chain, contacts: int) -> Array:
     """(K x C, 9) the observation at every state with `contacts` contacts."""
     params, level = chain.params, chain.levels[contacts]
     states = np.empty((len(level), len(chain.customers), 9))
-    states[..., 0] = 1 - chain.stay[level.yes, level.annoyed]
+    states[..., 0] = chain.risk[level.answers]
     states[..., 1:5] = np.moveaxis(chain.accept[contacts, level.days], 1, -1)
     states[..., 5] = (1 - level.spent / (spend_levels(params) - 1))[:, None]
     states[..., 6] = level.days[:, None]
@@ -87,15 +89,33 @@ def grid_states(chain: Chain, contacts: int) -> Array:
     return states.reshape(-1, 9)
 
 
+@runtime_checkable
+class OnGrid(Protocol):
+    """A policy that plans for whole chains, and needn't be asked state by state."""
+
+    def on_grid(self, chain: Chain) -> list[GridActions]:
+        """Its decisions at every state, for n = 0 .. contact_cap."""
+        ...
+
+
 def policy_actions(policy: Policy, chain: Chain) -> list[GridActions]:
     """A policy's decisions at every state, for n = 0 .. contact_cap."""
+    return policy.on_grid(chain) if isinstance(policy, OnGrid) else decide_on_grid(policy, chain)
+
+
+def decide_on_grid(policy: Policy, chain: Chain) -> list[GridActions]:
+    """A policy's decisions from what it sees at every state, for n = 0 .. contact_cap.
+
+    A contact in the hard cooldown doesn't happen, as in the environment.
+    """
     grid = []
-    for contacts in range(chain.params.contact_cap + 1):
-        decided = policy.decide(grid_states(chain, contacts))
-        shape = (len(chain.levels[contacts]), len(chain.customers))
+    for level in chain.levels[: chain.params.contact_cap + 1]:
+        decided = policy.decide(grid_states(chain, level.contacts))
+        shape = (len(level), len(chain.customers))
+        possible = (level.days >= chain.params.hard_cooldown_days)[:, None]
         grid.append(
             GridActions(
-                decided.contact.reshape(shape),
+                decided.contact.reshape(shape) & possible,
                 decided.offer.reshape(shape),
                 decided.delay.reshape(shape),
             )
@@ -120,7 +140,7 @@ def from_the_start(chain: Chain, levels: list[Array]) -> Array:
     total = np.zeros((len(chain.customers), len(METRICS)))
     for contacts, values in enumerate(levels):
         here = (histories[:, 0] == contacts) & (weights > 0)
-        begun = chain.levels[contacts].place[0, 0, histories[here, 1], histories[here, 2]]
+        begun = chain.levels[contacts].place[0, 0, 0, histories[here, 1], histories[here, 2]]
         total += np.einsum("hcm,h->cm", values[begun], weights[here])
     return total
 
@@ -137,13 +157,13 @@ def _evaluate_level(chain: Chain, contacts: int, actions: GridActions, following
         first = level.on(day).start
         k, c = np.nonzero(~actions.contact[level.on(day)])
         k += first
-        delay, yes, annoyed = actions.delay[k, c], level.yes[k], level.annoyed[k]
-        alive = chain.survival[yes, annoyed, delay, c][:, None]
+        delay, answers = actions.delay[k, c], rows_of(level.answers, k)
+        alive = chain.survival[(*answers, delay, c)][:, None]
         if day == cooldown:  # nothing changes any more: the same decision until the end
             values[k, c] = look / (1 - alive)
         else:
             then = np.minimum(day + 1 + delay, cooldown)
-            values[k, c] = look + alive * values[level.place[yes, annoyed, level.spent[k], then], c]
+            values[k, c] = look + alive * values[level.place[(*answers, level.spent[k], then)], c]
     return values
 
 
@@ -153,20 +173,21 @@ def contact_figures(
     """(R, 6) METRICS at the R places where a contact is made, in the grid's order."""
     params, level, after = chain.params, chain.levels[contacts], chain.levels[contacts + 1]
     k, c = np.nonzero(actions.contact)
-    a, b, s, d = level.yes[k], level.annoyed[k], level.spent[k], level.days[k]
-    offer, delay = actions.offer[k, c], actions.delay[k, c]
-    soon = b + (d < params.cooldown_days)
-    accept = chain.accept[contacts, d, offer, c]
+    offer, delay, spent = actions.offer[k, c], actions.delay[k, c], level.spent[k]
+    here = rows_of(level.answers, k)
+    yes, no = accepted(here, level.days[k], offer, params), refused(here)
+    accept = chain.accept[contacts, level.days[k], offer, c]
     discount = accept * np.asarray(params.discounts)[offer]
     day = np.minimum(delay + 1, params.cooldown_days)
-    kept = accept * chain.stay[a + 1, soon, c] + (1 - accept) * chain.stay[a, b + 1, c]
-    retained = kept - chain.stay[a, b, c]
     values = np.empty((len(k), len(METRICS)))
-    values[:, 0] = retained - discount - params.contact_cost - params.decision_cost
+    for column, kept in ((0, chain.kept), (5, 1 - chain.risk)):
+        now = accept * kept[(*yes, c)] + (1 - accept) * kept[(*no, c)]
+        values[:, column] = now - kept[(*here, c)]
+    values[:, 0] -= discount + params.contact_cost + params.decision_cost
     values[:, 1], values[:, 2] = discount, 1
-    values[:, 3], values[:, 4], values[:, 5] = contacts >= params.contact_cap, 1, retained
-    after_yes = following[after.place[a + 1, soon, s + offer_units(params)[offer], day], c]
-    after_no = following[after.place[a, b + 1, s, day], c]
-    values += (accept * chain.survival[a + 1, soon, delay, c])[:, None] * after_yes
-    values += ((1 - accept) * chain.survival[a, b + 1, delay, c])[:, None] * after_no
+    values[:, 3], values[:, 4] = contacts >= params.contact_cap, 1
+    after_yes = following[after.place[(*yes, spent + offer_units(params)[offer], day)], c]
+    after_no = following[after.place[(*no, spent, day)], c]
+    values += (accept * chain.survival[(*yes, delay, c)])[:, None] * after_yes
+    values += ((1 - accept) * chain.survival[(*no, delay, c)])[:, None] * after_no
     return values

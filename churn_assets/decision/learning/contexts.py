@@ -52,6 +52,7 @@ def draw_worlds(
         else:
             constants = {name: rng.uniform(*bounds) for name, bounds in RANGES.items()}
             constants["cooldown_days"] = round(constants["cooldown_days"])
+        constants["cooldown_days"] = max(constants["cooldown_days"], params.hard_cooldown_days)
         drawn.append(EnvironmentParams.model_validate(dict(params) | constants))
     return drawn
 

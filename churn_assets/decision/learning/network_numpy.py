@@ -19,6 +19,7 @@ from churn_assets.decision.mdp.dynamics import Array, affordable
 from churn_assets.decision.mdp.observation import (
     BUDGET,
     COLUMNS,
+    DAYS,
     FATIGUE,
     PROBABILITIES,
     validate_states,
@@ -121,9 +122,11 @@ def raw_features(states: Array) -> Array:
 def action_masks(
     states: Array, params: EnvironmentParams
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """(N, 2) possible contacts (closed after `contact_stop`) and (N, 4) affordable offers."""
+    """(N, 2) possible contacts (closed after `contact_stop` and in the hard cooldown) and (N, 4)
+    affordable offers."""
     contact = np.ones((len(states), 2), dtype=bool)
     contact[:, 1] = states[:, FATIGUE] < params.contact_stop
+    contact[:, 1] &= states[:, DAYS] >= params.hard_cooldown_days
     return contact, affordable(states[:, BUDGET], params)
 
 

@@ -4,8 +4,9 @@ told the budget's price and the world (`contexts.py`).
 Why not a library's PPO: three exact identities of this environment remove most of the noise, and
 need a say in the return's computation.
 
-1. *Shaping* with Phi = 1 - churn_risk, the value of leaving the customer alone. It leaves the
-   optimal policy unchanged (Ng, Harada, Russell 1999), and a wait's shaped reward is its cost.
+1. *Shaping* with Phi = 1 - loss (in the plain world 1 - churn_risk), the value of leaving the
+   customer alone. It leaves the optimal policy unchanged (Ng, Harada, Russell 1999), and a wait's
+   shaped reward is its cost.
 2. *Expected rewards*: the shaped reward's mean over the customer's answer replaces the sample.
 3. *Expected next values*: in the TD error, the mean of alive x V(next) over the answer and over
    survival replaces V at the sampled next state. Given state and action both have the same mean,
@@ -52,8 +53,8 @@ from churn_assets.decision.learning.rollout import (
 )
 from churn_assets.decision.mdp.customers import Customers, systematic_sample
 from churn_assets.decision.mdp.dynamics import Array
-from churn_assets.decision.mdp.environment import Actions
-from churn_assets.decision.mdp.observation import FATIGUE, RISK
+from churn_assets.decision.mdp.observation import FATIGUE
+from churn_assets.decision.mdp.transitions import Actions
 
 OnUpdate = Callable[[int, PolicyNetwork, dict[str, float]], None]
 """Called after every update with its number, the network and the training statistics."""
@@ -221,9 +222,9 @@ class Trainer:
 
     def expected_rewards(self, steps: Steps) -> Array:
         """(B,) expected reward, shaped, penalised and scaled."""
-        outcome, (before, yes, no) = steps.outcome, steps.states
+        outcome, (before, yes, no) = steps.outcome, steps.losses
         p = outcome.probability
-        retained = before[:, RISK] - p * yes[:, RISK] - (1 - p) * no[:, RISK]
+        retained = before - p * yes - (1 - p) * no
         cost = outcome.fixed_cost + (1 + steps.price) * p * outcome.discount
         reward = retained - cost - self.fatigue.value * self.over_cap(steps)
         scaled: Array = self.config.reward_scale * reward

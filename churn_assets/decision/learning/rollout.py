@@ -1,6 +1,6 @@
 """One world's environments during one update of PPO, and what came of each step."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Self
 
 import numpy as np
@@ -10,26 +10,22 @@ from torch import Tensor
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.dynamics import Array
-from churn_assets.decision.mdp.environment import (
-    Actions,
-    Branches,
-    State,
-    VectorRetention,
-    branch,
-    observe,
-)
+from churn_assets.decision.mdp.environment import VectorRetention
+from churn_assets.decision.mdp.transitions import Actions, Branches, State, branch, observe
 
 
 @dataclass(frozen=True)
 class Steps:
     """T steps of n environments in one world, flattened to B = T x n rows, step by step.
 
-    states: (B, 9) before, after an acceptance, after a refusal. ended: (T, n) bool.
+    states: (B, 9) before, after an acceptance, after a refusal; losses: (B,) what is lost there in
+        expectation if nothing more is done. ended: (T, n) bool.
     outcome: both answers to the actions taken. price: (B,) of the episode.
     """
 
     params: EnvironmentParams
     states: list[Array]
+    losses: list[Array]
     outcome: Branches
     actions: Actions
     log_prob: Tensor
@@ -63,7 +59,7 @@ class World:
         self._situations.append(self.envs.state)
         self._actions.append(actions)
         self._prices.append(self.price)
-        ended = self.envs.step(actions).terminated
+        _, _, ended, _, _ = self.envs.step(actions)
         self._ended.append(ended)
         self.price = np.where(ended, next_prices, self.price)
 
@@ -76,6 +72,7 @@ class World:
         return Steps(
             params,
             [observe(state, params) for state in states],
+            [state.after_answers(params)[1] for state in states],
             outcome,
             actions,
             log_prob,
@@ -86,7 +83,7 @@ class World:
 
 def stack_states(states: list[State]) -> State:
     """One state of all rows, in order."""
-    names = ("score", "accept", "contacts", "spent", "days")
+    names = [column.name for column in fields(State)]
     return State(*(np.concatenate([getattr(s, name) for s in states]) for name in names))
 
 

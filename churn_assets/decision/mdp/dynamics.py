@@ -6,14 +6,20 @@ With a memoryless period end (probability q = 1 / period_days a day) and a daily
 
 so odds(h) = q x odds(risk): a shift of logit(risk) multiplies the daily churn odds, and the value
 of never contacting is 1 - risk from any state (discount costs and looking aside).
+
+Where the retention effect works only for a share of those who accept, or a retained customer's
+bills are counted under the hazard that is left, that value is 1 - `loss`: see `after_answers`.
 """
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from churn_assets.decision.config import EnvironmentParams
+from churn_assets.domain.statistics import sigmoid
+from churn_assets.domain.value import MONTHS_OF_VALUE
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.integer[Any]] | Array
@@ -40,13 +46,78 @@ def reluctance(contacts: Whole, days: Whole, params: EnvironmentParams) -> Array
     return fall
 
 
-def risk_shift(acceptances: Whole, annoyances: Whole, params: EnvironmentParams) -> Array:
-    """Rise of logit(churn risk) in a period with so many acceptances and annoyances.
+def risk_shift(
+    acceptances: Whole, annoyances: Whole, params: EnvironmentParams, bare: Whole | int = 0
+) -> Array:
+    """Rise of logit(churn risk) in a period with so many acceptances and annoyances, where every
+    acceptance has its effect.
 
-    An annoyance is a refused contact, or an accepted one that came within the cooldown.
+    An annoyance is a refused contact, or an accepted one that came within the cooldown. `bare` of
+    the acceptances were of a contact without a discount.
     """
-    rise: Array = params.annoyance_effect * annoyances - params.acceptance_effect * acceptances
+    effect = params.acceptance_effect * (acceptances - bare) + params.bare_effect * bare
+    rise: Array = params.annoyance_effect * annoyances - effect
     return rise
+
+
+def after_answers(
+    score: Array,
+    acceptances: Whole,
+    annoyances: Whole,
+    params: EnvironmentParams,
+    bare: Whole | int = 0,
+) -> tuple[Array, Array]:
+    """Churn risk as it is seen after the answers, and expected loss if nothing more is done.
+
+    The arrays broadcast. Each acceptance works with probability `effect_share`, and nobody sees
+    whether it did: the risk is the mean over the numbers that did, and so is the loss.
+
+    Args:
+        score: logit of the churn risk before the answers.
+
+    Returns:
+        The risk; and the loss, the share of the yearly value that won't come in: the risk itself
+        where a retained customer counts twelve bills (`persistence` is None).
+    """
+    if params.effect_share == 1 or not np.any(acceptances):
+        risk = sigmoid(score + risk_shift(acceptances, annoyances, params, bare))
+        return risk, loss_at(risk, params)
+    paid, bare = np.asarray(acceptances - bare), np.asarray(bare)
+    risk, loss = np.zeros(()), np.zeros(())
+    for of_paid in range(int(paid.max()) + 1):
+        for of_bare in range(int(bare.max()) + 1):
+            chance = _binomial(paid, of_paid, params) * _binomial(bare, of_bare, params)
+            shift = risk_shift(np.array(of_paid + of_bare), annoyances, params, of_bare)
+            one = sigmoid(score + shift)
+            risk, loss = risk + chance * one, loss + chance * loss_at(one, params)
+    return risk, loss
+
+
+def loss_at(risk: Array, params: EnvironmentParams) -> Array:
+    """Share of the yearly value that is lost in expectation at a churn risk that is certain.
+
+    With `persistence` P, one minus (1 - risk) x (1 + g + ... + g^(P-1)) / 12 for g = (1 - risk) /
+    (1 + discount rate): the first bill comes at the period's end, each later one a month after.
+    """
+    if params.persistence is None:
+        return risk
+    going_on = (1 - risk) / (1 + params.discount_rate)
+    bills = (1 - going_on**params.persistence) / (1 - going_on)
+    loss: Array = 1 - (1 - risk) * bills / MONTHS_OF_VALUE
+    return loss
+
+
+def _binomial(trials: Whole, successes: int, params: EnvironmentParams) -> Array:
+    """P(so many of the acceptances worked); 0 where there were fewer."""
+    share = params.effect_share
+    most = int(np.max(trials))
+    ways = np.ones(most + 1)
+    for place in range(most + 1):
+        ways[place] = math.comb(place, successes)
+    counts = np.asarray(trials, dtype=np.int64)
+    failed = np.maximum(counts - successes, 0)
+    chance: Array = ways[counts] * share**successes * (1 - share) ** failed
+    return chance
 
 
 def start_histories(params: EnvironmentParams) -> tuple[NDArray[np.int64], Array]:

@@ -11,25 +11,23 @@ identically, and two policies can be compared on the same customers with the sam
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.mdp.customers import Customers
-from churn_assets.decision.mdp.dynamics import (
-    Array,
-    daily_survival,
-    offer_units,
-    reluctance,
-    spend_levels,
-    start_histories,
-)
-from churn_assets.domain.statistics import logit, sigmoid
+from churn_assets.decision.mdp.dynamics import Array, loss_at, start_histories
+from churn_assets.decision.mdp.transitions import Actions, State, branch, observe
+from churn_assets.domain.statistics import logit
 
-Actions = NDArray[np.int64]
-"""(N, 3) contact 0/1, offer 0..3, delay 0..7."""
 ACTION_SIZES = (2, 4, 8)
+INFOS = ("retained", "accepted", "contacted", "spend", "budget_violation", "fatigue_violation")
+"""Figures of a step that gymnasium's users are told besides the reward."""
 
 
 @dataclass(frozen=True)
@@ -46,57 +44,15 @@ class Multipliers:
 
 
 @dataclass(frozen=True)
-class State:
-    """Where N customers stand: all that the future depends on, and what `observe` shows.
-
-    score: (N,) logit of the churn risk. accept: (N, 4) logits of acceptance without history.
-    contacts, spent (in units), days: (N,) whole numbers.
-    """
-
-    score: Array
-    accept: Array
-    contacts: NDArray[np.int64]
-    spent: NDArray[np.int64]
-    days: NDArray[np.int64]
-
-    def where(self, condition: NDArray[np.bool_], other: "State") -> "State":
-        """This state where the condition holds, the other elsewhere."""
-        return State(
-            np.where(condition, self.score, other.score),
-            np.where(condition[:, None], self.accept, other.accept),
-            np.where(condition, self.contacts, other.contacts),
-            np.where(condition, self.spent, other.spent),
-            np.where(condition, self.days, other.days),
-        )
-
-
-@dataclass(frozen=True)
-class Branches:
-    """What an action leads to before chance decides: two answers, then survival.
-
-    accepted, refused: the states after the wait (equal without a contact).
-    probability: (N,) P(accepted), 0 without a contact.
-    alive_accepted, alive_refused: (N,) P(neither churn nor period end during the wait).
-    discount: (N,) share of value paid if accepted. fixed_cost: (N,) attention and decision cost.
-    """
-
-    accepted: State
-    refused: State
-    probability: Array
-    alive_accepted: Array
-    alive_refused: Array
-    discount: Array
-    fixed_cost: Array
-
-
-@dataclass(frozen=True)
 class Step:
     """What happened to N customers in one step.
 
     observation: (N, 9) after the step, of the next episode where one ended.
     final_observation: (N, 9) after the step, before a next episode begins.
     reward: (N,) currency. terminated: (N,) bool.
-    retained, accepted, contacted: (N,) bool. spend: (N,) currency.
+    retained, accepted, contacted: (N,) bool.
+    revenue: (N,) currency, what a retained customer is worth (the yearly value, or the bills that
+        `persistence` counts), 0 of all others. spend: (N,) currency.
     budget_violation, fatigue_violation: (N,) growth of the episode's hinge excess, in currency
         and in contacts.
     """
@@ -108,61 +64,10 @@ class Step:
     retained: NDArray[np.bool_]
     accepted: NDArray[np.bool_]
     contacted: NDArray[np.bool_]
+    revenue: Array
     spend: Array
     budget_violation: Array
     fatigue_violation: Array
-
-
-def fresh_start(customers: Customers, params: EnvironmentParams) -> State:
-    """The customers with a clean sheet: nobody contacted, nothing spent."""
-    none = np.zeros(len(customers), dtype=np.int64)
-    rested = np.full(len(customers), params.cooldown_days)
-    return State(logit(customers.risk), logit(customers.accept), none, none, rested)
-
-
-def observe(state: State, params: EnvironmentParams) -> Array:
-    """(N, 9) the specification's state."""
-    fall = reluctance(state.contacts, state.days, params)
-    return np.column_stack(
-        [
-            sigmoid(state.score),
-            sigmoid(state.accept - fall[:, None]),
-            1 - state.spent / (spend_levels(params) - 1),
-            state.days,
-            state.days < params.cooldown_days,
-            state.contacts,
-        ]
-    )
-
-
-def branch(state: State, actions: Actions, params: EnvironmentParams) -> Branches:
-    """Both answers to an action; a contact or offer that isn't possible doesn't happen."""
-    contact, offer, delay = actions.T
-    units = offer_units(params)[offer]
-    open_channel = state.contacts < params.contact_stop
-    fits = state.spent + units < spend_levels(params)
-    contact = (contact == 1) & open_channel & fits
-    fall = reluctance(state.contacts, state.days, params)
-    willing = sigmoid(state.accept[np.arange(len(offer)), offer] - fall)
-    annoyed = params.annoyance_effect * (state.days < params.cooldown_days)
-    score_yes = state.score + contact * (annoyed - params.acceptance_effect)
-    score_no = state.score + contact * params.annoyance_effect
-    contacts = state.contacts + contact
-    days = np.where(contact, 0, state.days) + 1 + delay
-    days = np.minimum(days, params.cooldown_days)
-    spent_yes = state.spent + contact * units
-    accept = state.accept
-    closed = contacts >= params.contact_stop
-    length = np.where(closed, np.inf, 1.0 + delay)
-    return Branches(
-        State(score_yes, accept, contacts, spent_yes, days),
-        State(score_no, accept, contacts, state.spent, days),
-        willing * contact,
-        daily_survival(sigmoid(score_yes), params) ** length,
-        daily_survival(sigmoid(score_no), params) ** length,
-        contact * np.asarray(params.discounts)[offer],
-        contact * params.contact_cost + params.decision_cost,
-    )
 
 
 def uniforms(seeds: NDArray[np.uint64], counter: NDArray[np.uint64], count: int) -> Array:
@@ -179,13 +84,22 @@ def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return x ^ (x >> np.uint64(31))
 
 
-class VectorRetention:
-    """N environments in step; an environment whose episode ends begins the next one at once.
+def state_spaces(params: EnvironmentParams) -> tuple[spaces.Box, spaces.MultiDiscrete]:
+    """The nine numbers, with the bounds that occur, and a decision."""
+    high = np.ones(9)
+    high[6], high[8] = params.cooldown_days, params.contact_stop
+    return spaces.Box(np.zeros(9), high, dtype=np.float64), spaces.MultiDiscrete(list(ACTION_SIZES))
+
+
+class VectorRetention(VectorEnv[Array, Actions, NDArray[Any]]):
+    """N environments in step, as a `gymnasium.vector.VectorEnv`: an environment whose episode ends
+    begins the next one at once (`AutoresetMode.SAME_STEP`; `infos["final_obs"]` is where the
+    customer stood). `advance` is the same step with all its figures.
 
     Args:
         customers: whom episodes are drawn from.
         params: the assumed world.
-        count: number of environments N, >= 1.
+        count: number of environments N, >= 1 (`num_envs`).
         seed: environment i's luck is that of the scalar environment with seed `seed` + i.
         draw: "value" draws a customer with probability proportional to value (what training
             needs: rewards divided by value then average to shares of all value), "uniform" alike.
@@ -208,7 +122,11 @@ class VectorRetention:
             raise ValueError(f"draw: {draw!r} is neither 'uniform' nor 'value'")
         if count < 1:
             raise ValueError(f"count: {count} environments, there must be at least 1")
-        self.customers, self.params, self.count = customers, params, count
+        self.customers, self.params, self.num_envs = customers, params, count
+        self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}
+        self.single_observation_space, self.single_action_space = state_spaces(params)
+        self.observation_space = batch_space(self.single_observation_space, count)
+        self.action_space = batch_space(self.single_action_space, count)
         self.multipliers = multipliers or Multipliers()
         weight = (
             customers.weight if draw == "value" else np.full(len(customers), 1 / len(customers))
@@ -217,19 +135,28 @@ class VectorRetention:
         self._histories, weights = start_histories(params)
         self._history_edges = np.cumsum(weights)[:-1]
         self._scores, self._accepts = logit(customers.risk), logit(customers.accept)
-        self.reset(seed)
+        self.reset(seed=seed)
 
-    def reset(self, seed: int) -> Array:
-        """Begin anew in every environment; returns (N, 9) observations."""
-        if not 0 <= seed < 2**64 - self.count:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Array, dict[str, Any]]:
+        """Begin anew in every environment; without a seed the next episodes of the random streams.
+
+        Returns (N, 9) observations, and the customers' `value` (N,) in currency.
+        """
+        if seed is None:
+            self.counter = self.counter + np.uint64(1)
+        elif not 0 <= seed < 2**64 - self.num_envs:
             raise ValueError(f"seed: {seed} is not a whole number from 0 to below 2^64")
-        self.seeds = np.arange(seed, seed + self.count, dtype=np.uint64)
-        self.counter = np.zeros(self.count, dtype=np.uint64)
-        self.customer = np.zeros(self.count, dtype=np.int64)
-        blank = np.zeros(self.count, dtype=np.int64)
-        self.state = State(np.zeros(self.count), np.zeros((self.count, 4)), *[blank] * 3)
-        self._begin(np.ones(self.count, dtype=bool))
-        return self.observation
+        else:
+            super().reset(seed=seed)
+            self.seeds = np.arange(seed, seed + self.num_envs, dtype=np.uint64)
+            self.counter = np.zeros(self.num_envs, dtype=np.uint64)
+            self.customer = np.zeros(self.num_envs, dtype=np.int64)
+            blank = np.zeros(self.num_envs, dtype=np.int64)
+            self.state = State(np.zeros(self.num_envs), np.zeros((self.num_envs, 4)), *[blank] * 5)
+        self._begin(np.ones(self.num_envs, dtype=bool))
+        return self.observation, {"value": self.value}
 
     @property
     def observation(self) -> Array:
@@ -241,9 +168,24 @@ class VectorRetention:
         """(N,) yearly value of the present customers, in currency."""
         return self.customers.value[self.customer]
 
-    def step(self, actions: Actions) -> Step:
+    def step(
+        self, actions: Actions
+    ) -> tuple[Array, Array, NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+        """Act in every environment, as gymnasium has it: observations (N, 9), rewards, terminations
+        and truncations (N,) (none), and the figures of `Step` by name."""
+        value = self.value
+        step = self.advance(actions)
+        infos = {name: getattr(step, name) for name in INFOS} | {
+            "value": value,
+            "final_obs": step.final_observation,
+            "_final_obs": step.terminated,
+        }
+        never = np.zeros(self.num_envs, dtype=bool)
+        return step.observation, step.reward, step.terminated, never, infos
+
+    def advance(self, actions: Actions) -> Step:
         """Act in every environment; see `Step`."""
-        actions = _checked(actions, self.count)
+        actions = _checked(actions, self.num_envs)
         params, before = self.params, self.state
         branches = branch(before, actions, params)
         luck = self._luck()
@@ -251,11 +193,13 @@ class VectorRetention:
         after = branches.accepted.where(accepted, branches.refused)
         alive = np.where(accepted, branches.alive_accepted, branches.alive_refused)
         terminated = luck[:, 1] >= alive
-        retained = terminated & (luck[:, 2] >= sigmoid(after.score))
+        risk, loss = after.after_answers(params)
+        retained = terminated & (luck[:, 2] >= risk)
         value, spend = self.value, self.value * branches.discount * accepted
+        revenue = value * retained * ((1 - loss) / (1 - risk))
         budget_excess = self._excess(after) - self._excess(before)
         cap_excess = np.maximum(after.contacts - np.maximum(before.contacts, params.contact_cap), 0)
-        reward = value * (retained - branches.fixed_cost) - spend
+        reward = revenue - value * branches.fixed_cost - spend
         reward = reward - self.multipliers.budget * budget_excess
         reward = reward - self.multipliers.fatigue * value * cap_excess
         final = observe(after, params)
@@ -269,10 +213,16 @@ class VectorRetention:
             retained=retained,
             accepted=accepted,
             contacted=after.contacts > before.contacts,
+            revenue=revenue,
             spend=spend,
             budget_violation=budget_excess,
             fatigue_violation=cap_excess.astype(np.float64),
         )
+
+    @property
+    def left_alone(self) -> Array:
+        """(N,) expected revenue of the present customers if nothing were done, in currency."""
+        return self.value * (1 - loss_at(self.customers.risk[self.customer], self.params))
 
     def _excess(self, state: State) -> Array:
         """Hinge of the budget: currency spent on the customer above the limit."""
@@ -291,7 +241,8 @@ class VectorRetention:
         customer = np.searchsorted(self._customer_edges, luck[:, 0], side="right")
         history = self._histories[np.searchsorted(self._history_edges, luck[:, 1], side="right")]
         self.customer = np.where(fresh, customer, self.customer)
-        begun = State(self._scores[customer], self._accepts[customer], *history.T)
+        none = np.zeros_like(customer)
+        begun = State(self._scores[customer], self._accepts[customer], *history.T, none, none)
         self.state = begun.where(fresh, self.state)
 
 

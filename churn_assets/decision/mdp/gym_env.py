@@ -4,12 +4,16 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium import spaces
 from numpy.typing import NDArray
 
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.mdp.customers import Customers
-from churn_assets.decision.mdp.environment import ACTION_SIZES, Multipliers, VectorRetention
+from churn_assets.decision.mdp.environment import (
+    INFOS,
+    Multipliers,
+    VectorRetention,
+    state_spaces,
+)
 
 Observation = NDArray[np.float64]
 
@@ -28,10 +32,7 @@ class RetentionEnv(gymnasium.Env[Observation, NDArray[np.int64]]):
     ) -> None:
         self.params = params or EnvironmentParams()
         self.envs = VectorRetention(customers, self.params, 1, multipliers=multipliers)
-        high = np.ones(9)
-        high[6], high[8] = self.params.cooldown_days, self.params.contact_stop
-        self.observation_space = spaces.Box(np.zeros(9), high, dtype=np.float64)
-        self.action_space = spaces.MultiDiscrete(list(ACTION_SIZES))
+        self.observation_space, self.action_space = state_spaces(self.params)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -39,7 +40,7 @@ class RetentionEnv(gymnasium.Env[Observation, NDArray[np.int64]]):
         """Begin an episode; without a seed the next one of the present random stream."""
         super().reset(seed=seed)
         if seed is not None:
-            self.envs.reset(seed)
+            self.envs.reset(seed=seed)
         return self.envs.observation[0], {"value": float(self.envs.value[0])}
 
     def step(
@@ -47,14 +48,7 @@ class RetentionEnv(gymnasium.Env[Observation, NDArray[np.int64]]):
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """One decision of whole numbers, else a ValueError; never truncated."""
         value = float(self.envs.value[0])
-        step = self.envs.step(np.asarray(action).reshape(1, -1))
-        info = {
-            "value": value,
-            "retained": bool(step.retained[0]),
-            "accepted": bool(step.accepted[0]),
-            "spend": float(step.spend[0]),
-            "budget_violation": float(step.budget_violation[0]),
-            "fatigue_violation": float(step.fatigue_violation[0]),
-        }
+        step = self.envs.advance(np.asarray(action).reshape(1, -1))
+        info = {"value": value} | {name: getattr(step, name)[0].item() for name in INFOS}
         terminated = bool(step.terminated[0])
         return step.final_observation[0], float(step.reward[0]), terminated, False, info

@@ -3,7 +3,7 @@
 Columns, in the specification's order (also `COLUMNS`):
 
 0. `churn_risk`: P(churn within the period) in [0, 1] *after the answers of the period*: an
-   acceptance has lowered it, an annoyance raised it (`dynamics.risk_shift`), here as in the
+   acceptance has lowered it, an annoyance raised it (`dynamics.after_answers`), here as in the
    environment.
 1-4. `accept_prob_0..3`: P(accept | offer) in [0, 1] *at the present contact history*: cooldown and
    fatigue have already lowered it (`dynamics.reluctance`), here as in the environment.
@@ -15,12 +15,13 @@ Columns, in the specification's order (also `COLUMNS`):
 """
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.mdp.dynamics import Array, reluctance, risk_shift
+from churn_assets.decision.mdp.dynamics import Array, after_answers, reluctance
 from churn_assets.domain.statistics import logit, sigmoid
 
 COLUMNS = (
@@ -47,6 +48,8 @@ class Answers:
     acceptances, refusals: (N,) whole numbers >= 0; together no more than the contacts.
     acceptances_in_cooldown: (N,) how many of the acceptances answered a contact that was made
         within the cooldown of the one before.
+    acceptances_without_discount: (N,) how many of the acceptances answered a contact without a
+        discount; 0 if None. They matter where these have an effect of their own.
 
     Raises ValueError, naming the row and the request's field, for any other numbers.
     """
@@ -54,18 +57,39 @@ class Answers:
     acceptances: Array
     refusals: Array
     acceptances_in_cooldown: Array
+    acceptances_without_discount: Array | None = None
 
     def __post_init__(self) -> None:
+        if self.acceptances_without_discount is None:
+            none = np.zeros_like(self.acceptances)
+            object.__setattr__(self, "acceptances_without_discount", none)
         for field in fields(self):
             counts = getattr(self, field.name)
             self._hold(field.name, (counts >= 0) & (counts == np.floor(counts)))
-        self._hold("acceptances_in_cooldown", self.acceptances_in_cooldown <= self.acceptances)
+        for part in ("acceptances_in_cooldown", "acceptances_without_discount"):
+            self._hold(part, getattr(self, part) <= self.acceptances)
 
-    def shift(self, contacts: Array, params: EnvironmentParams) -> Array:
-        """(N,) rise of logit(churn risk); raises where there are more answers than contacts."""
+    def risk(self, before: Array, contacts: Array, params: EnvironmentParams) -> Array:
+        """(N,) churn risk after the answers, `before` (N,) to the last bit where there are none;
+        raises where there are more answers than contacts."""
         self._hold("acceptances", self.acceptances <= contacts)
         self._hold("refusals", self.acceptances + self.refusals <= contacts)
-        return risk_shift(self.acceptances, self.refusals + self.acceptances_in_cooldown, params)
+        annoyances = self.refusals + self.acceptances_in_cooldown
+        bare = self.bare(params)
+        after, _ = after_answers(logit(before), self.acceptances, annoyances, params, bare)
+        same: Array = np.where(self.acceptances + annoyances == 0, before, after)
+        return same
+
+    def bare(self, params: EnvironmentParams) -> Array:
+        """(N,) acceptances that have the effect of a contact without a discount."""
+        found = self.acceptances_without_discount
+        if found is None or not params.counts_bare_apart:
+            return np.zeros_like(self.acceptances)
+        return found
+
+    def take(self, rows: NDArray[np.integer[Any]] | NDArray[np.bool_]) -> "Answers":
+        """Those of the customers in `rows`."""
+        return Answers(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     def _hold(self, name: str, good: NDArray[np.bool_]) -> None:
         if not good.all():
@@ -73,7 +97,7 @@ class Answers:
             raise ValueError(
                 f"{ANSWER_FIELDS[name]}: {getattr(self, name)[row]} in row {row} is not allowed; "
                 "answers are whole numbers >= 0, no more in all than contacts_this_period, and no "
-                "more acceptances in the cooldown than acceptances"
+                "more acceptances in the cooldown, or without a discount, than acceptances"
             )
 
 
@@ -81,6 +105,7 @@ ANSWER_FIELDS = {
     "acceptances": "acceptances_this_period",
     "refusals": "refusals_this_period",
     "acceptances_in_cooldown": "acceptances_in_cooldown",
+    "acceptances_without_discount": "acceptances_without_discount",
 }
 """Of each column of `Answers`, the request's field."""
 
@@ -136,9 +161,7 @@ def build_states(
     fall = reluctance(states[:, FATIGUE], states[:, DAYS], params)
     states[:, ACCEPT] = sigmoid(logit(states[:, ACCEPT]) - fall[:, None])
     if answers is not None:
-        shift = answers.shift(states[:, FATIGUE], params)
-        shifted = sigmoid(logit(states[:, RISK]) + shift)
-        states[:, RISK] = np.where(shift == 0, states[:, RISK], shifted)  # to the last bit
+        states[:, RISK] = answers.risk(states[:, RISK], states[:, FATIGUE], params)
     return states
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.mdp.dynamics import Array
+from churn_assets.decision.mdp.dynamics import Array, after_answers, loss_at
 from churn_assets.decision.mdp.observation import ACCEPT, COOLDOWN, RISK, validate_states
-from churn_assets.domain.statistics import logit, sigmoid
+from churn_assets.domain.statistics import logit
 
 
 @dataclass(frozen=True)
@@ -43,27 +43,55 @@ def decision_outcomes(states: Array, values: Array, params: EnvironmentParams) -
     values = np.asarray(values, dtype=np.float64)
     if values.shape != (len(states),) or not (np.isfinite(values) & (values >= 0)).all():
         raise ValueError(f"values: expected {len(states)} finite numbers >= 0, one per state")
-    retention = expected_retention(states, params)
+    found = prospects(states, params)
+    accept = states[:, ACCEPT]
+    retention = _kept(accept, *found.risk)
+    kept = _kept(accept, *found.loss)
     cost = np.zeros_like(retention)
-    cost[:, 1:] = states[:, ACCEPT] * np.asarray(params.discounts)
-    gain = retention - retention[:, :1] - cost
+    cost[:, 1:] = accept * np.asarray(params.discounts)
+    gain = kept - kept[:, :1] - cost
     gain[:, 1:] -= params.contact_cost
     return Outcomes(gain * values[:, None], retention, cost * values[:, None])
 
 
 def expected_retention(states: Array, params: EnvironmentParams) -> Array:
     """(N, 5) P(still there at the end of the period) for not contacting and for each offer."""
-    accepted_risk, refused_risk = risks_after_contact(states, params)
-    accept = states[:, ACCEPT]
-    retention = np.empty((len(states), 5))
-    retention[:, 0] = 1 - states[:, RISK]
-    retention[:, 1:] = 1 - accept * accepted_risk[:, None] - (1 - accept) * refused_risk[:, None]
-    return retention
+    return _kept(states[:, ACCEPT], *prospects(states, params).risk)
 
 
-def risks_after_contact(states: Array, params: EnvironmentParams) -> tuple[Array, Array]:
-    """(N,) churn risk after an accepted and after a refused contact."""
-    score = logit(states[:, RISK])
-    annoyed = params.annoyance_effect * states[:, COOLDOWN]
-    accepted = sigmoid(score - params.acceptance_effect + annoyed)
-    return accepted, sigmoid(score + params.annoyance_effect)
+def expected_worth(states: Array, params: EnvironmentParams) -> Array:
+    """(N, 5) share of the value that is kept in expectation: by not contacting, by each offer."""
+    return _kept(states[:, ACCEPT], *prospects(states, params).loss)
+
+
+def _kept(accept: Array, alone: Array, refused: Array, accepted: Array) -> Array:
+    """(N, 5) one minus what is lost in expectation, without a contact and with each offer."""
+    lost = accept * accepted + (1 - accept) * refused[:, None]
+    return 1 - np.column_stack([alone, lost])
+
+
+@dataclass(frozen=True)
+class Prospects:
+    """Where a contact leads, if none follows it.
+
+    risk, loss: each of the customer left alone (N,), after a refusal (N,), and after each offer was
+        accepted (N, 4); see `dynamics.after_answers`.
+    """
+
+    risk: tuple[Array, Array, Array]
+    loss: tuple[Array, Array, Array]
+
+
+def prospects(states: Array, params: EnvironmentParams) -> Prospects:
+    """What one contact leads to from states (N, 9).
+
+    What is shown as churn risk counts as certain. It is, unless the effect works only for a share
+    of those who accept, and the customer has accepted before.
+    """
+    score, soon, one = logit(states[:, RISK]), states[:, COOLDOWN], np.ones(1)
+    bare = (np.arange(len(params.discounts)) == 0) & params.counts_bare_apart
+    alone = states[:, RISK], loss_at(states[:, RISK], params)
+    refused = after_answers(score, np.zeros(1), one, params)
+    accepted = after_answers(score[:, None], one, soon[:, None], params, bare.astype(np.int64))
+    risk, loss = zip(alone, refused, accepted, strict=True)
+    return Prospects(risk, loss)

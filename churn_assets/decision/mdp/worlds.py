@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from churn_assets.decision.config import PRESETS, EnvironmentParams, WorldSettings
+from churn_assets.decision.config import EnvironmentParams, WorldSettings
 from churn_assets.domain.measured import Measured
 from churn_assets.domain.offers import Offers
 
@@ -21,20 +21,20 @@ def load_offers(folder: Path) -> Offers | None:
     return Offers.model_validate_json(path.read_bytes()) if path.exists() else None
 
 
-def served_world(environment: Path, preset: str) -> EnvironmentParams:
+def served_world(environment: Path, assumed: EnvironmentParams) -> EnvironmentParams:
     """The world of the served policy.
 
     Args:
         environment: folder of `retention_environment`, which holds what is measured and offered.
-        preset: what is assumed as long as nothing is.
+        assumed: the preset in force, with what the settings assume otherwise.
     """
-    return as_measured(_offered(environment, preset), Measured.load(environment))
+    return as_measured(_offered(environment, assumed), Measured.load(environment))
 
 
 def worlds_of(environment: Path, config: WorldSettings) -> dict[str, EnvironmentParams]:
     """Preset -> its world; presets that are only reported beside the served one stay as assumed."""
-    others = {preset: _offered(environment, preset) for preset in config.presets}
-    return others | {config.preset: served_world(environment, config.preset)}
+    others = {preset: _offered(environment, config.world(preset)) for preset in config.presets}
+    return others | {config.preset: served_world(environment, config.environment)}
 
 
 def as_measured(assumed: EnvironmentParams, measured: Measured) -> EnvironmentParams:
@@ -47,5 +47,5 @@ def as_measured(assumed: EnvironmentParams, measured: Measured) -> EnvironmentPa
     return EnvironmentParams.model_validate(assumed.model_dump() | found)
 
 
-def _offered(environment: Path, preset: str) -> EnvironmentParams:
-    return PRESETS[preset].offering(load_offers(environment))
+def _offered(environment: Path, assumed: EnvironmentParams) -> EnvironmentParams:
+    return assumed.offering(load_offers(environment))

@@ -10,7 +10,7 @@ import numpy as np
 
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.mdp.customers import Customers
-from churn_assets.decision.mdp.dynamics import Array
+from churn_assets.decision.mdp.dynamics import Array, loss_at
 from churn_assets.decision.mdp.environment import VectorRetention
 from churn_assets.decision.mdp.observation import COOLDOWN, FATIGUE, RISK
 from churn_assets.decision.rules.families import SegmentTable
@@ -49,8 +49,10 @@ def learn_segments(
         contact = (drawn.max(axis=1) > 0) & (states[:, COOLDOWN] == 0)
         contact &= states[:, FATIGUE] < params.contact_cap
         delay = np.full(CAMPAIGN, min(params.cooldown_days, 8) - 1)
-        step = envs.step(np.column_stack([contact, offer, delay]).astype(np.int64))
-        kept = states[:, RISK] - step.final_observation[:, RISK] - params.contact_cost
+        step = envs.advance(np.column_stack([contact, offer, delay]).astype(np.int64))
+        risks = states[:, RISK], step.final_observation[:, RISK]
+        before, after = (loss_at(risk, params) for risk in risks)
+        kept = before - after - params.contact_cost
         seen = step.contacted
         arms = (segment[seen], offer[seen])
         np.add.at(tried, arms, 1)

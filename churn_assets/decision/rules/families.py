@@ -1,8 +1,8 @@
 """Rule policies: the baselines, and what the release falls back on. Numpy only, saved as JSON.
 
 Each rule scores the contacts it could make; how a contact is timed is the same for all of them:
-never above the cap, never an offer that the allowance doesn't cover, and (unless the rule says
-otherwise) never within the cooldown.
+never above the cap or within the hard cooldown, never an offer that the allowance doesn't cover,
+and (unless the rule says otherwise) never within the cooldown.
 """
 
 from abc import abstractmethod
@@ -24,7 +24,7 @@ from churn_assets.decision.mdp.observation import (
     RISK,
     validate_states,
 )
-from churn_assets.decision.mdp.outcomes import expected_retention
+from churn_assets.decision.mdp.outcomes import expected_retention, expected_worth
 
 
 class Rule(BaseModel):
@@ -42,6 +42,12 @@ class Rule(BaseModel):
         """The rule's kind, as shown in reports and in `metadata.policy`."""
         return self.kind
 
+    @property
+    def delay_taken(self) -> int:
+        """The delay after a contact: not to look again while nothing could be done."""
+        hard = min(self.params.hard_cooldown_days - 1, LONGEST_DELAY)
+        return max(self.delay_after_contact, hard)
+
     @abstractmethod
     def scores(self, states: Array) -> Array:
         """(N, 4) score of contacting with each offer; not contacting scores 0."""
@@ -53,9 +59,10 @@ class Rule(BaseModel):
         offer = scores.argmax(axis=1)
         contact = scores.max(axis=1) > 0
         contact &= states[:, FATIGUE] < self.params.contact_cap
+        contact &= states[:, DAYS] >= self.params.hard_cooldown_days
         if not self.contact_in_cooldown:
             contact &= states[:, COOLDOWN] == 0
-        delay = np.where(contact, self.delay_after_contact, self._idle_delay(states))
+        delay = np.where(contact, self.delay_taken, self._idle_delay(states))
         return Decisions(contact, np.where(contact, offer, 0), delay, np.ones(len(states)))
 
     def ranking(self, states: NDArray[np.float64]) -> Ranking:
@@ -67,8 +74,12 @@ class Rule(BaseModel):
         return Ranking(preference, delay)
 
     def _idle_delay(self, states: Array) -> NDArray[np.int64]:
-        """Wait for the end of the cooldown if a contact could follow it, else as long as can be."""
-        left = self.params.cooldown_days - states[:, DAYS] - 1
+        """Wait for the end of the cooldown (of the hard one, where the rule contacts in the other)
+        if a contact could follow it, else as long as can be."""
+        hard = self.params.hard_cooldown_days
+        closed = states[:, DAYS] < (hard if self.contact_in_cooldown else 0)
+        end = np.where(closed, hard, self.params.cooldown_days)
+        left = end - states[:, DAYS] - 1
         could_contact = states[:, FATIGUE] < self.params.contact_cap
         waiting = (states[:, COOLDOWN] == 1) & could_contact
         return np.where(waiting, np.clip(left, 0, LONGEST_DELAY), LONGEST_DELAY).astype(np.int64)
@@ -125,7 +136,7 @@ class UpliftRule(Rule):
 class PricedGreedy(Rule):
     """Myopic optimum at a price on the budget: the best rule that looks no contact ahead.
 
-    Score: expected retention gained - (1 + price) x expected discount - contact cost - threshold,
+    Score: expected worth gained - (1 + price) x expected discount - contact cost - threshold,
     as shares of value. `price` makes expected spend meet the limit.
     """
 
@@ -134,9 +145,9 @@ class PricedGreedy(Rule):
     threshold: float = Field(0.0)
 
     def scores(self, states: Array) -> Array:
-        retention = expected_retention(states, self.params)
+        worth = expected_worth(states, self.params)
         cost = (1 + self.price) * states[:, ACCEPT] * np.asarray(self.params.discounts)
-        gained = retention[:, 1:] - retention[:, :1]
+        gained = worth[:, 1:] - worth[:, :1]
         return gained - cost - self.params.contact_cost - self.threshold
 
 

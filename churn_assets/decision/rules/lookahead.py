@@ -2,16 +2,19 @@
 two-contact look-ahead.
 
 Both compare *uplifts over leaving the customer alone*, as shares of value, as the exact optimum
-does (`exact/oracle.py`), but stop after one or two contacts where that goes on to the cap. For
-churn score x, the uplift of one contact with offer k at acceptance a and of none after it is linear
-in a:
+does (`exact/oracle.py`), but stop after one or two contacts where that goes on to the cap. The
+uplift of one contact with offer k at acceptance a and of none after it is linear in a:
 
-    gain_k = base + a_k slope_k,   base  = risk(x) - risk(refused) - costs,
-                                   slope = risk(refused) - risk(accepted) - (1 + price) discount_k.
+    gain_k = base + a_k slope_k,   base  = loss(now) - loss(refused) - costs,
+                                   slope = loss(refused) - loss(accepted) - (1 + price) discount_k.
+
+What is shown as churn risk counts as certain. Where the effect works for a share of those who
+accept, it is a mean once somebody has accepted, and the rules are exact until then only.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -24,10 +27,10 @@ from churn_assets.decision.mdp.dynamics import (
     Array,
     Whole,
     affordable,
+    after_answers,
     daily_survival,
     offer_units,
     reluctance,
-    risk_shift,
     spend_levels,
 )
 from churn_assets.decision.mdp.observation import (
@@ -47,14 +50,65 @@ BLOCK = 4096
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where N customers stand in their period, without what chance adds.
+class Answered:
+    """N customers by their answers since the decision that is looked at.
 
-    score: (N,) logit of the churn risk. accept: (N, 4) logits of acceptance without any contact.
-    contacts, days: (N,). left: (N,) spend units left of the allowance.
+    score: (N,) logit of the churn risk with all annoyances and no acceptance.
+    yes: acceptances, 0 or 1; bare: (N, 4) or less, whether of a contact without a discount.
     """
 
     score: Array
+    params: EnvironmentParams
+    yes: int = 0
+    bare: int = 0
+
+    @cached_property
+    def outlook(self) -> tuple[Array, Array]:
+        """(N,) churn risk, and expected loss."""
+        return after_answers(self.score, np.full(1, self.yes), np.zeros(1), self.params, self.bare)
+
+    def refused(self) -> "Answered":
+        """After one more contact, refused."""
+        return replace(self, score=self.score + self.params.annoyance_effect)
+
+    def accepted(self, soon: Array | int, bare: bool) -> "Answered":
+        """After one more contact, accepted; `soon` (N,) is 1 where it came within the cooldown."""
+        annoyed = self.score + self.params.annoyance_effect * soon
+        return replace(self, score=annoyed, yes=self.yes + 1, bare=self.bare + bare)
+
+    def take(self, rows: NDArray[np.int64]) -> "Answered":
+        """The customers in `rows`."""
+        return replace(self, score=self.score[rows])
+
+    @cached_property
+    def surviving(self) -> Array:
+        """(N, 8) P(neither churn nor period end) within 1 .. 8 days."""
+        alive = daily_survival(self.outlook[0], self.params)
+        survival: Array = alive[:, None] ** np.arange(1, DELAYS + 1)
+        return survival
+
+    @property
+    def resting(self) -> Array:
+        """(N,) uplift of never contacting again: the cost of looking every eighth day."""
+        rest: Array = -self.params.decision_cost / (1 - self.surviving[:, -1])
+        return rest
+
+    @property
+    def ended(self) -> Array:
+        """(N,) what is kept if this was the last contact, less the looks still to come."""
+        kept: Array = 1 - self.outlook[1] + self.surviving[:, -1] * self.resting
+        return kept
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where N customers stand in their period, without what chance adds.
+
+    now: their risk. accept: (N, 4) logits of acceptance without any contact.
+    contacts, days: (N,). left: (N,) spend units left of the allowance.
+    """
+
+    now: Answered
     accept: Array
     contacts: Array
     days: Array
@@ -68,11 +122,17 @@ class Standing:
         fall = reluctance(contacts, days, params)
         left = np.floor(states[:, BUDGET] * (spend_levels(params) - 1) + 1e-9)  # whole units
         accept = logit(states[:, ACCEPT]) + fall[:, None]
-        return cls(logit(states[:, RISK]), accept, contacts, days, left, params)
+        now = Answered(logit(states[:, RISK]), params)
+        return cls(now, accept, contacts, days, left, params)
 
     def at(self, days: Array) -> "Standing":
         """The same customers so many days after their last contact."""
-        return Standing(self.score, self.accept, self.contacts, days, self.left, self.params)
+        return replace(self, days=days)
+
+    def take(self, rows: NDArray[np.int64]) -> "Standing":
+        """The customers in `rows`."""
+        columns = (self.accept, self.contacts, self.days, self.left)
+        return Standing(self.now.take(rows), *(column[rows] for column in columns), self.params)
 
     @property
     def soon(self) -> NDArray[np.bool_]:
@@ -85,46 +145,32 @@ class Standing:
         fall = reluctance(self.contacts, self.days, self.params)
         return sigmoid(self.accept - fall[:, None])
 
-    @property
-    def if_refused(self) -> Array:
-        """(N,) churn score after a refused contact."""
-        return self.score + risk_shift(np.zeros(1), np.ones(1), self.params)
-
-    @property
-    def if_accepted(self) -> Array:
-        """(N,) churn score after an accepted contact."""
-        return self.score + risk_shift(np.ones(1), self.soon.astype(np.float64), self.params)
+    def accepted(self, offer: int) -> Answered:
+        """If the contact with this offer is accepted now."""
+        return self.now.accepted(self.soon, is_bare(offer, self.params))
 
 
-def resting(score: Array, params: EnvironmentParams) -> Array:
-    """Uplift of never contacting again: the cost of looking every eighth day."""
-    alive = daily_survival(sigmoid(score), params) ** DELAYS
-    rest: Array = -params.decision_cost / (1 - alive)
-    return rest
+def is_bare(offer: int, params: EnvironmentParams) -> bool:
+    """Whether an acceptance of the offer is counted apart from those of a discount."""
+    return offer == 0 and params.counts_bare_apart
 
 
 def one_contact(
-    score: Array, soon: int, price: float, params: EnvironmentParams
+    before: Answered, soon: int, price: float, params: EnvironmentParams
 ) -> tuple[Array, Array]:
     """Base (N,) and slopes (N, 4) of the uplift of one contact and none after it.
 
     Args:
         soon: 1 within the cooldown, else 0.
     """
-    refused = score + risk_shift(np.zeros(1), np.ones(1), params)
-    accepted = score + risk_shift(np.ones(1), np.full(1, soon), params)
-    yes, no = (_ended(after, params) for after in (accepted, refused))
-    base = no - (1 - sigmoid(score)) - params.contact_cost - params.decision_cost
-    slope = (yes - no)[:, None] - (1 + price) * np.asarray(params.discounts)
+    no = before.refused().ended
+    base = no - (1 - before.outlook[1]) - params.contact_cost - params.decision_cost
+    paid = before.accepted(soon, bare=False).ended
+    yes = np.repeat(paid[:, None], len(params.discounts), axis=1)
+    if params.counts_bare_apart:
+        yes[:, 0] = before.accepted(soon, bare=True).ended
+    slope = yes - no[:, None] - (1 + price) * np.asarray(params.discounts)
     return base, slope
-
-
-def _ended(score: Array, params: EnvironmentParams) -> Array:
-    """P(stays) after the last contact, less the looks that are still to come."""
-    risk = sigmoid(score)
-    alive = daily_survival(risk, params) ** DELAYS
-    kept: Array = 1 - risk - params.decision_cost * alive / (1 - alive)
-    return kept
 
 
 class Lookahead(Rule):
@@ -135,29 +181,25 @@ class Lookahead(Rule):
     def gains(self, standing: Standing) -> Array:
         """(N, 4) uplift of contacting now with each offer, and never again."""
         days = standing.days[:, None]
-        return self._gains(standing.score, standing.accept, standing.contacts, days)[:, 0]
+        return self._gains(standing.now, standing.accept, standing.contacts, days)[:, 0]
 
-    def later(self, standing: Standing, score: Array, delays: Sequence[int]) -> Array:
+    def later(self, standing: Standing, answered: Answered, delays: Sequence[int]) -> Array:
         """(N, D, 4) uplift of one more contact with each offer, each delay after one made now that
-        left the churn score at `score`."""
+        was answered so."""
         days = np.minimum(np.asarray(delays) + 1, self.params.cooldown_days)
-        return self._gains(score, standing.accept, standing.contacts + 1, days[None])
+        return self._gains(answered, standing.accept, standing.contacts + 1, days[None])
 
-    def _gains(self, score: Array, accept: Array, contacts: Array, days: Whole) -> Array:
-        """(N, D, 4) uplift of one contact so many days (N or 1, D) after the last, and no other."""
+    def _gains(self, before: Answered, accept: Array, contacts: Array, days: Whole) -> Array:
+        """(N, D, 4) uplift of one contact so many days (N or 1, D) after the last, and no other;
+        -inf within the hard cooldown."""
         params = self.params
         fall = reluctance(contacts[:, None], days, params)
         soon = (days < params.cooldown_days)[..., None]
-        in_time, too_soon = (one_contact(score, early, self.price, params) for early in (0, 1))
+        in_time, too_soon = (one_contact(before, early, self.price, params) for early in (0, 1))
         base = np.where(soon[..., 0], too_soon[0][:, None], in_time[0][:, None])
         slope = np.where(soon, too_soon[1][:, None], in_time[1][:, None])
-        return base[..., None] + sigmoid(accept[:, None] - fall[..., None]) * slope
-
-    def surviving(self, score: Array) -> Array:
-        """(N, 8) P(neither churn nor period end) within 1 .. 8 days."""
-        alive = daily_survival(sigmoid(score), self.params)
-        survival: Array = alive[:, None] ** np.arange(1, DELAYS + 1)
-        return survival
+        gains = base[..., None] + sigmoid(accept[:, None] - fall[..., None]) * slope
+        return np.where((days < params.hard_cooldown_days)[..., None], -np.inf, gains)
 
 
 class RetryGreedy(Lookahead):
@@ -172,11 +214,11 @@ class RetryGreedy(Lookahead):
     def scores(self, states: Array) -> Array:
         standing = Standing.of(states, self.params)
         fits = affordable(states[:, BUDGET], self.params)
-        score, delay = standing.if_refused, self.delay_after_contact
-        again = np.where(fits, self.later(standing, score, [delay])[:, 0], -np.inf).max(axis=1)
-        again = np.maximum(again - resting(score, self.params), 0) * self.surviving(score)[:, delay]
+        no, delay = standing.now.refused(), self.delay_taken
+        again = np.where(fits, self.later(standing, no, [delay])[:, 0], -np.inf).max(axis=1)
+        again = np.maximum(again - no.resting, 0) * no.surviving[:, delay]
         again = again * (standing.contacts + 1 < self.params.contact_cap)
-        gains = self.gains(standing) - resting(standing.score, self.params)[:, None]
+        gains = self.gains(standing) - standing.now.resting[:, None]
         return gains + (1 - standing.willing) * again[:, None]
 
 
@@ -232,17 +274,17 @@ class TwoContacts(Lookahead):
         """(N,) uplift of the best wait, and its delay: for one contact on any day of the cooldown,
         for two from its end on, or for good."""
         params, units = self.params, offer_units(self.params)
-        value = resting(standing.score, params)
+        value = standing.now.resting
         delay = np.full(len(value), LONGEST_DELAY, dtype=np.int64)
         rows = np.flatnonzero(standing.soon)
         if not len(rows):
             return value, delay
-        cooling = take(standing, rows)
-        survival, fits = self.surviving(cooling.score), units <= cooling.left[:, None]
+        value, cooling = value.copy(), standing.take(rows)
+        survival, fits = cooling.now.surviving, units <= cooling.left[:, None]
         left = params.cooldown_days - cooling.days
         waits = np.arange(min(DELAYS, params.cooldown_days))
         then = np.minimum(cooling.days[:, None] + waits + 1, params.cooldown_days)
-        gains = self._gains(cooling.score, cooling.accept, cooling.contacts, then)
+        gains = self._gains(cooling.now, cooling.accept, cooling.contacts, then)
         best = np.where(fits[:, None], gains, -np.inf).max(axis=2)
         last = np.minimum(left, DELAYS).astype(np.int64) - 1
         every = np.arange(len(rows))
@@ -256,40 +298,43 @@ class TwoContacts(Lookahead):
         return value, delay
 
     def _contact_values(self, standing: Standing) -> tuple[Array, NDArray[np.int64]]:
-        """(N, 4) uplift of contacting now with each offer (-inf where it doesn't fit), and the
+        """(N, 4) uplift of contacting now with each offer (-inf where it can't be made), and the
         delay that it takes."""
-        units = offer_units(self.params)
-        fits = units <= standing.left[:, None]
+        fits = offer_units(self.params) <= standing.left[:, None]
+        fits &= (standing.days >= self.params.hard_cooldown_days)[:, None]
         values, delays = self.gains(standing), np.full(fits.shape, LONGEST_DELAY)
         rows = np.flatnonzero(standing.contacts + 1 < self.params.contact_cap)
         if len(rows):
-            values[rows], delays[rows] = self._with_a_second(take(standing, rows))
+            values[rows], delays[rows] = self._with_a_second(standing.take(rows))
         return np.where(fits, values, -np.inf), delays
 
     def _with_a_second(self, standing: Standing) -> tuple[Array, NDArray[np.int64]]:
         """`_contact_values` where a second contact can follow; offers that don't fit among them."""
-        willing, units = standing.willing, offer_units(self.params)
+        willing = standing.willing
         first_alone = self._first_alone(standing)
-        refused, accepted = standing.if_refused, standing.if_accepted
         days = range(max(DELAYS, self.params.cooldown_days))
-        after_no, after_yes = (self.later(standing, score, days) for score in (refused, accepted))
-        no = self._best_second(refused, after_no, standing.left)
+        no = standing.now.refused()
+        after_no = self._best_second(no, self.later(standing, no, days), standing.left)
         values, delays = np.empty_like(willing), np.empty(willing.shape, dtype=np.int64)
-        for offer, spent in enumerate(units):
-            yes = self._best_second(accepted, after_yes, standing.left - spent)
+        yes, gains, bare = no, np.empty(0), None
+        for offer, spent in enumerate(offer_units(self.params)):
+            if bare != is_bare(offer, self.params):
+                bare, yes = is_bare(offer, self.params), standing.accepted(offer)
+                gains = self.later(standing, yes, days)
+            after_yes = self._best_second(yes, gains, standing.left - spent)
             a = willing[:, offer, None]
-            value = a * yes + (1 - a) * no
+            value = a * after_yes + (1 - a) * after_no
             delays[:, offer] = value.argmax(axis=1)
             values[:, offer] = first_alone[:, offer] + value.max(axis=1)
         return values, delays
 
-    def _best_second(self, score: Array, gains: Array, left: Array) -> Array:
+    def _best_second(self, answered: Answered, gains: Array, left: Array) -> Array:
         """(N, 8) uplift of looking again after each delay, with the best second contact from then
         on: that day, a later one, or none. `gains` (N, D, 4) are of the days' offers."""
         fits = offer_units(self.params) <= left[:, None]
         contact = np.where(fits[:, None], gains, -np.inf).max(axis=2)
-        best = np.maximum(contact, resting(score, self.params)[:, None])
-        survival, days = self.surviving(score), np.arange(contact.shape[1])
+        best = np.maximum(contact, answered.resting[:, None])
+        survival, days = answered.surviving, np.arange(contact.shape[1])
         wait = days - np.arange(DELAYS)[:, None]  # (8, D) days from looking again to a later day
         reachable = (wait > 0) & (wait <= DELAYS)
         later = survival[:, np.clip(wait, 1, DELAYS) - 1] * contact[:, None]
@@ -300,23 +345,10 @@ class TwoContacts(Lookahead):
 
     def _first_alone(self, standing: Standing) -> Array:
         """(N, 4) uplift of the contact itself, without what comes after it."""
-        params = self.params
-        risk, no, yes = (
-            sigmoid(score) for score in (standing.score, standing.if_refused, standing.if_accepted)
-        )
-        slope = (no - yes)[:, None] - (1 + self.price) * np.asarray(params.discounts)
+        params, offers = self.params, range(len(self.params.discounts))
+        loss, no = standing.now.outlook[1], standing.now.refused().outlook[1]
+        yes = np.column_stack([standing.accepted(offer).outlook[1] for offer in offers])
+        slope = no[:, None] - yes - (1 + self.price) * np.asarray(params.discounts)
         costs = params.contact_cost + params.decision_cost
-        alone: Array = (risk - no - costs)[:, None] + standing.willing * slope
+        alone: Array = (loss - no - costs)[:, None] + standing.willing * slope
         return alone
-
-
-def take(standing: Standing, rows: NDArray[np.int64]) -> Standing:
-    """The customers in `rows`."""
-    return Standing(
-        standing.score[rows],
-        standing.accept[rows],
-        standing.contacts[rows],
-        standing.days[rows],
-        standing.left[rows],
-        standing.params,
-    )

@@ -53,6 +53,7 @@ Flag = Annotated[
     WithJsonSchema({"anyOf": [{"type": "boolean"}, {"enum": ["Yes", "No", 0, 1, "0", "1"]}]}),
 ]
 WHOLE = BeforeValidator(whole_number)  # after the limits, which then stay in the OpenAPI document
+Count = Annotated[int, Field(ge=0, le=1_000), WHOLE]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -72,6 +73,7 @@ class CustomerRequest(Strict):
         "acceptances_this_period",
         "refusals_this_period",
         "acceptances_in_cooldown",
+        "acceptances_without_discount",
         check_fields=False,
     )
     @classmethod
@@ -107,25 +109,28 @@ class SharedFields(CustomerRequest):
         "in this one; null or absent: never contacted",
         examples=[30],
     )
-    contacts_this_period: Annotated[int, Field(ge=0, le=1_000), WHOLE] | None = Field(
+    contacts_this_period: Count | None = Field(
         None, description="retention contacts in the running period", examples=[0]
     )
-    acceptances_this_period: Annotated[int, Field(ge=0, le=1_000), WHOLE] | None = Field(
+    acceptances_this_period: Count | None = Field(
         None,
         description="how many of `contacts_this_period` were accepted; each lowers the churn risk",
         examples=[0],
     )
-    refusals_this_period: Annotated[int, Field(ge=0, le=1_000), WHOLE] | None = Field(
+    refusals_this_period: Count | None = Field(
         None,
         description="how many of `contacts_this_period` were refused; each raises the churn risk",
         examples=[0],
     )
-    acceptances_in_cooldown: Annotated[int, Field(ge=0, le=1_000), WHOLE] | None = Field(
+    acceptances_in_cooldown: Count | None = Field(
         None,
         description="how many of `acceptances_this_period` answered a contact that came within "
         "the cooldown of the one before (7 days unless the release says otherwise); each raises "
         "the churn risk a little",
         examples=[0],
+    )
+    acceptances_without_discount: Count | None = Field(
+        None, description="how many of `acceptances_this_period` had no discount", examples=[0]
     )
     previous_contacts: Annotated[int, Field(ge=0, le=100_000), WHOLE] | None = Field(
         None, description="contacts before this period", examples=[1]
@@ -154,5 +159,6 @@ _ANSWERS_OF: dict[str, tuple[str, tuple[str, ...]]] = {
     "acceptances_this_period": ("contacts_this_period", ()),
     "refusals_this_period": ("contacts_this_period", ("acceptances_this_period",)),
     "acceptances_in_cooldown": ("acceptances_this_period", ()),
+    "acceptances_without_discount": ("acceptances_this_period", ()),
 }
 """Of each count of answers: what it is a part of, and the other parts."""
