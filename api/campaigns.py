@@ -100,14 +100,16 @@ class CampaignDesk:
             log.error("a campaign's plan: %s", error)
             raise ApiError(503, "not_ready", str(error), headers=RETRY) from error
 
-    async def replan(self, budget: float | None, channels: dict[str, Channel]) -> dict[str, Any]:
+    async def replan(
+        self, budget: float | None, channels: dict[str, Channel], days: int | None
+    ) -> dict[str, Any]:
         """The sums of a plan under other limits; nothing is kept."""
 
         def task(campaigns: Campaigns) -> dict[str, Any]:
             now = campaigns.now()
-            planner = self._planner
-            if planner is None or now - planner.now > PLANNER_LIVES:
-                planner = self._planner = campaigns.planner(now)
+            wanted, planner = days or campaigns.config.days, self._planner
+            if planner is None or len(planner.days) != wanted or now - planner.now > PLANNER_LIVES:
+                planner = self._planner = campaigns.changed(days=wanted).planner(now)
             a_day = {name: channel.contacts_a_day for name, channel in channels.items()}
             money = planner.budget if budget is None else budget
             sums = planner.sums(planner.allocate(money, a_day))

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import dagster as dg
 
+from churn_assets.campaign.assets import deliver_contacts
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.storage.current import asset_pointer, current_artifact, read_report
@@ -79,9 +80,17 @@ measure_outcomes = dg.define_asset_job(
 )
 plan_campaign = dg.define_asset_job(
     "plan_campaign",
-    selection=dg.AssetSelection.assets("campaign_plan"),
-    description="Plan the next days' contacts from the latest predictions: a draft to approve.",
+    # One after the other: a plan by yesterday's predictions would pass for today's.
+    selection=dg.AssetSelection.assets("active_customers", "predictions", "campaign_plan"),
+    description="Score the customers of today, then plan the next days' contacts: a draft.",
 )
+
+
+@dg.job(description="Today's list of the approved plan to CHURN_CAMPAIGN__DELIVER_TO.")
+def deliver_campaign() -> None:
+    deliver_contacts()
+
+
 jobs = [
     everything,
     *system_jobs,
@@ -89,6 +98,7 @@ jobs = [
     follow_release,
     measure_outcomes,
     plan_campaign,
+    deliver_campaign,
 ]
 jobs_of_a_log = [everything, system_jobs[0]]
 """Of a contract that has a campaign and no customers: there is nobody to decide about."""
@@ -115,7 +125,13 @@ schedules = [
             "nightly_campaign",
             plan_campaign,
             "0 4 * * *",
-            "Every night at 04:00 UTC: a draft of the next days' campaign.",
+            "Every night at 04:00 UTC: predictions, then a draft of the campaign.",
+        ),
+        (
+            "daily_delivery",
+            deliver_campaign,
+            "0 7 * * *",
+            "Every morning at 07:00 UTC: the approved plan's contacts of today.",
         ),
         (
             "daily_outcomes",

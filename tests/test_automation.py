@@ -14,13 +14,15 @@ import pytest
 from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
 
 from churn_assets import automation
-from churn_assets.definitions import definitions
+from churn_assets.campaign.workflow import Campaigns
+from churn_assets.definitions import bind, definitions
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.release.registry import LATEST, Latest
-from churn_assets.settings import PROJECT
+from churn_assets.settings import PROJECT, Settings
 from churn_assets.storage.current import asset_pointer
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import Artifact
+from tests.api.conftest import publish_predictions, publish_small_release
 
 
 @pytest.fixture
@@ -127,6 +129,55 @@ def test_training_again_names_its_reason(tmp_path: Path) -> None:
     assert first.tags["reason"] == "the customers have changed"
     report("x")
     assert "no reason" in str(tick())
+
+
+def test_a_plan_comes_after_the_predictions_of_the_same_night() -> None:
+    """In one run: where scoring fails, nothing is planned by yesterday's predictions."""
+    job = definitions().resolve_job_def("plan_campaign")
+    graph = job.asset_layer.asset_graph
+    selected = {key.to_user_string() for key in job.asset_layer.selected_asset_keys}
+    assert selected == {"active_customers", "predictions", "campaign_plan"}
+    plan = graph.get(dg.AssetKey("campaign_plan"))
+    assert dg.AssetKey("predictions") in plan.parent_keys
+
+
+def test_the_schedule_delivers_what_is_approved(
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """The job as the schedule starts it; without an approval or a place, the run fails and says
+    why."""
+    home, out = tmp_path / "home", tmp_path / "out"
+    publish_small_release(home, tmp_path_factory.mktemp("release"))
+    publish_predictions(home, tmp_path_factory.mktemp("predictions"))
+    monkeypatch.setenv("CHURN_HOME", str(home))
+    monkeypatch.setenv("CHURN_CAMPAIGN__BUDGET", "900")
+    monkeypatch.setenv("CHURN_CAMPAIGN__CHANNELS", '{"email": {"contacts_a_day": 6}}')
+    monkeypatch.setenv("CHURN_API__DEFAULT_TIME_ZONE", "UTC")
+    # At any hour of a test's day something can still be sent.
+    monkeypatch.setattr(Campaigns, "now", lambda _: datetime(2026, 3, 10, 7, tzinfo=UTC))
+
+    def delivered() -> bool:
+        resources = {"campaigns": bind(Settings())["campaigns"]}
+        done = automation.deliver_campaign.execute_in_process(
+            resources=resources, instance=instance, raise_on_error=False
+        )
+        return done.success
+
+    assert not delivered()  # no place is set
+    monkeypatch.setenv("CHURN_CAMPAIGN__DELIVER_TO", str(out))
+    assert not delivered()  # nothing is approved
+    assert not out.exists()
+    campaigns = bind(Settings())["campaigns"]()
+    campaigns.plan(campaigns.now(), "Ana", curves=False)
+    campaigns.approve(None, "Eva", campaigns.now())
+    assert delivered()
+    [file] = out.iterdir()
+    assert len(file.read_text(encoding="utf-8").splitlines()) == 7
+    assert len(campaigns.ledger.histories()) == 6
+    campaigns.ledger.close()
 
 
 @pytest.mark.parametrize("command", [("check", "defs"), ("list", "defs", "--json")])

@@ -1,19 +1,20 @@
 // The plan of the Campaign tab: limits that replan, contacts, exclusions, approval, download.
 
-import { curve, money } from "/charts.js";
+import { curve, drawIn, money } from "/charts.js";
+import { $, ask, download, facts, latestOnly, make, pager, row, whole } from "/page.js";
 
-const PAGE = 12;
+const SIZE = 12;
 const WAIT = 150;  // milliseconds that a slider has to rest before it is asked about
-const $ = (id) => document.getElementById(id);
-const whole = (number) => number.toLocaleString("en-US");
 const STATUS = {
   draft: "is a draft: nobody is contacted until somebody approves it",
   approved: "is approved", replaced: "was replaced by a later plan", cancelled: "was cancelled",
 };
 
-export function planView({ ask, download, make, facts, latestOnly }) {
-  let plan = null, first = 0, resting = 0;
-  const lastPlan = latestOnly(), lastReplan = latestOnly(), lastPage = latestOnly();
+const option = (value, textContent = value) => make("option", { value, textContent });
+
+export function planView() {
+  let plan = null, resting = 0;
+  const lastPlan = latestOnly(), lastReplan = latestOnly(), lastPage = latestOnly(), lastOut = latestOnly();
 
   function say(text) { $("plan-problem").textContent = text; }
 
@@ -21,7 +22,8 @@ export function planView({ ask, download, make, facts, latestOnly }) {
   function limits() {
     const share = Number($("contacts-slider").value) / 100;
     const contacts = Object.entries(plan.contacts_a_day).map(([name, n]) => [name, Math.round(share * n)]);
-    return { budget: plan.budget * Number($("budget-slider").value) / 100, contacts_a_day: Object.fromEntries(contacts) };
+    const budget = plan.budget * Number($("budget-slider").value) / 100;
+    return { budget, contacts_a_day: Object.fromEntries(contacts), days: plan.days.length };
   }
 
   function showLimits({ budget, contacts_a_day }) {
@@ -30,7 +32,8 @@ export function planView({ ask, download, make, facts, latestOnly }) {
   }
 
   function showSums(sums) {
-    const more = Object.entries(sums.value_of_one_more).map(([name, value]) => [`One more ${name} brings`, money(value)]);
+    const more = Object.entries(sums.value_of_one_more).map(([name, value]) =>
+      [name === "money" ? `${money(1, 0)} more brings` : `One more ${name} a day brings`, money(value)]);
     facts($("plan-sums"), [
       ["Contacts", whole(sums.contacts)],
       ["Expected value", money(sums.expected_value, 0)],
@@ -52,26 +55,42 @@ export function planView({ ask, download, make, facts, latestOnly }) {
     $("plan-save").disabled = true;
     $("plan-approve").disabled = plan.status !== "draft";
     $("plan-download").disabled = $("plan-hand-over").disabled = plan.status !== "approved";
-    $("plan-day").replaceChildren(...plan.days.map((day) => make("option", { value: day, textContent: day })));
-    $("plan-channel").replaceChildren(make("option", { value: "", textContent: "all channels" }),
-      ...Object.keys(plan.contacts_a_day).map((name) => make("option", { value: name, textContent: name })));
-    const left = Object.entries(plan.excluded);
+    $("plan-cancel").disabled = plan.status === "cancelled";
+    const channels = Object.keys(plan.contacts_a_day), left = Object.entries(plan.excluded);
+    $("plan-day").replaceChildren(...plan.days.map((day) => option(day)));
+    $("plan-on").replaceChildren(option("", "all days"), ...plan.days.map((day) => option(day)));
+    $("plan-channel").replaceChildren(option("", "all channels"), ...channels.map((name) => option(name)));
+    $("plan-channels").replaceChildren(make("tr", {}, ...["Day", ...channels].map((textContent) => make("th", { scope: "col", textContent }))));
+    $("plan-days").replaceChildren(...plan.by_day.map((day) => row([day.day, ...channels.map((name) => whole(day[name]))])));
     $("plan-excluded").replaceChildren(...left.map(([rule, n]) => make("li", { textContent: `${whole(n)}: ${plan.rules[rule]}` })));
     $("plan-nobody").hidden = left.length > 0;
+    $("plan-out").hidden = left.length === 0;
+    $("out-rule").replaceChildren(option("", "all rules"), ...left.map(([rule]) => option(rule, plan.rules[rule])));
+    $("out-search").value = $("plan-search").value = "";
     $("plan-steps").replaceChildren(...plan.steps.map((s) =>
       make("li", { textContent: `${s.at.slice(0, 16).replace("T", " ")} UTC: ${s.step} by ${s.who}` })));
     const { money: byMoney, contacts: byContacts } = plan.pareto;
-    $("curve-money").replaceChildren(curve(byMoney.map((p) => ({ x: p.budget, y: p.value })), plan.budget,
-      { x: "money for the plan", format: (v) => money(v, 0) }, $("curve-money").clientWidth));
-    $("curve-contacts").replaceChildren(curve(byContacts.map((p) => ({ x: p.a_day, y: p.value })),
-      Object.values(plan.contacts_a_day).reduce((a, b) => a + b, 0),
-      { x: "contacts a day", format: whole }, $("curve-contacts").clientWidth));
-    first = 0;
-    showContacts();
+    const { budget } = plan, aDay = Object.values(plan.contacts_a_day).reduce((a, b) => a + b, 0);
+    drawIn($("curve-money"), (width) => curve(byMoney.map((p) => ({ x: p.budget, y: p.value })), budget,
+      { x: "money for the plan", format: (v) => money(v, 0) }, width));
+    drawIn($("curve-contacts"), (width) => curve(byContacts.map((p) => ({ x: p.a_day, y: p.value })), aDay,
+      { x: "contacts a day", format: whole }, width));
+    contacts.restart();
+    if (left.length) out.restart();
+  }
+
+  async function showPlans() {
+    const { plans } = await ask("/campaign/plans");
+    $("plan-which").replaceChildren(...plans.map(({ plan_id, status, days }) =>
+      option(plan_id, `${days[0]} · ${status} · ${plan_id.slice(-4)}`)));
+    $("plan-which").value = plan.plan_id;
+    $("plan-others").hidden = plans.length < 2;
   }
 
   async function replan() {
+    $("plan-sums").setAttribute("aria-busy", "true");
     const { answer, error } = await lastReplan(() => ask("/campaign/replan", limits()));
+    if (answer || error) $("plan-sums").removeAttribute("aria-busy");
     if (answer) { showSums(answer); $("plan-save").disabled = false; say(""); }
     if (error) say(error.message);
   }
@@ -82,34 +101,56 @@ export function planView({ ask, download, make, facts, latestOnly }) {
     resting = setTimeout(replan, WAIT);
   }
 
-  async function showContacts() {
+  const contacts = pager({ previous: "plan-previous", next: "plan-next", place: "plan-page" }, SIZE, async (first, count) => {
     const [sort, order] = $("plan-sort").value.split(" ");
     const query = new URLSearchParams({
       plan_id: plan.plan_id, search: $("plan-search").value.trim(), channel: $("plan-channel").value,
-      sort, descending: String(order === "down"), start: String(first), count: String(PAGE),
+      sort, descending: String(order === "down"), start: String(first), count: String(count),
     });
+    if ($("plan-on").value) query.set("day", $("plan-on").value);
     const { answer, error } = await lastPage(() => ask(`/campaign/plan/contacts?${query}`));
     if (error) return say(error.message);
     if (!answer) return;
-    $("plan-rows").replaceChildren(...answer.contacts.map((c) => make("tr", {},
-      ...[c.day, c.customer_id, c.channel, `${c.offer_percentage} %`, `${Math.round(100 * c.churn_risk)} %`,
-        money(c.expected_value), money(c.expected_cost)].map((text) => make("td", { textContent: text })))));
+    $("plan-rows").replaceChildren(...answer.contacts.map((c) => row([
+      c.day, c.customer_id, c.channel, `${c.offer_percentage} %`, `${Math.round(100 * c.churn_risk)} %`,
+      money(c.expected_value), money(c.expected_cost)])));
     $("plan-total").textContent = `${whole(answer.total)} contacts, worth ${money(answer.expected_value, 0)}, cost ${money(answer.expected_cost, 0)}`;
-    $("plan-page").textContent = answer.total ? `${first + 1}–${first + answer.contacts.length} of ${whole(answer.total)}` : "none";
-    $("plan-previous").disabled = first === 0;
-    $("plan-next").disabled = first + PAGE >= answer.total;
-  }
+    contacts.shown(answer.contacts.length, answer.total);
+  });
 
+  const out = pager({ previous: "out-previous", next: "out-next", place: "out-page" }, SIZE, async (first, count) => {
+    const query = new URLSearchParams({
+      plan_id: plan.plan_id, search: $("out-search").value.trim(), rule: $("out-rule").value,
+      start: String(first), count: String(count),
+    });
+    const { answer, error } = await lastOut(() => ask(`/campaign/plan/excluded?${query}`));
+    if (error) return say(error.message);
+    if (!answer) return;
+    $("out-rows").replaceChildren(...answer.customers.map((c) => row([c.customer_id, plan.rules[c.rule]])));
+    out.shown(answer.customers.length, answer.total);
+  });
+
+  // Does something with a plan and shows what became of it.
   async function change(question) {
     say("Working…");
-    const { answer, error } = await lastPlan(async () => { await question(); return ask("/campaign/plan"); });
+    const { answer, error } = await lastPlan(async () => {
+      const { plan_id } = await question();
+      return ask(`/campaign/plan?${new URLSearchParams({ plan_id })}`);
+    });
     if (error) say(error.message);
-    if (answer) { say(""); showPlan(answer); }
+    if (answer) await shown(answer);
   }
 
-  async function show() {
-    const { answer, error } = await lastPlan(() => ask("/campaign/plan"));
-    if (answer) { say(""); showPlan(answer); }
+  async function shown(answer) {
+    say("");
+    showPlan(answer);
+    try { await showPlans(); } catch (error) { say(error.message); }
+  }
+
+  async function show(plan_id = "") {
+    const query = plan_id ? `?${new URLSearchParams({ plan_id })}` : "";
+    const { answer, error } = await lastPlan(() => ask(`/campaign/plan${query}`));
+    if (answer) await shown(answer);
     if (error) { $("plan").hidden = true; say(error.message); }
   }
 
@@ -118,6 +159,11 @@ export function planView({ ask, download, make, facts, latestOnly }) {
   $("plan-make").addEventListener("click", () => change(() => ask("/campaign/plan", {})));
   $("plan-save").addEventListener("click", () => change(() => ask("/campaign/plan", limits())));
   $("plan-approve").addEventListener("click", () => change(() => ask("/campaign/plan/approve", which())));
+  $("plan-cancel").addEventListener("click", () => {
+    const sure = confirm(`Take plan ${plan.plan_id} back? Its contacts won't be made; those handed over already stay.`);
+    if (sure) change(() => ask("/campaign/plan/cancel", which()));
+  });
+  $("plan-which").addEventListener("change", ({ target }) => show(target.value));
   $("plan-hand-over").addEventListener("click", async () => {
     const { answer, error } = await lastPlan(() => ask("/campaign/plan/handed-over", { ...which(), day: $("plan-day").value }));
     if (error) say(error.message);
@@ -125,14 +171,13 @@ export function planView({ ask, download, make, facts, latestOnly }) {
   });
   $("plan-download").addEventListener("click", async () => {
     try {
-      await download(`/campaign/plan/list?${new URLSearchParams({ ...which(), day: $("plan-day").value })}`,
-        `contacts-${plan.plan_id}-${$("plan-day").value}.csv`);
+      const [day, format] = [$("plan-day").value, $("plan-form").value];
+      await download(`/campaign/plan/list?${new URLSearchParams({ ...which(), day, format })}`,
+        `contacts-${plan.plan_id}-${day}.${format}`);
       say("");
     } catch (error) { say(error.message); }
   });
-  const again = () => { first = 0; showContacts(); };
-  for (const id of ["plan-search", "plan-channel", "plan-sort"]) $(id).addEventListener("input", again);
-  $("plan-previous").addEventListener("click", () => { first = Math.max(0, first - PAGE); showContacts(); });
-  $("plan-next").addEventListener("click", () => { first += PAGE; showContacts(); });
+  for (const id of ["plan-search", "plan-channel", "plan-on", "plan-sort"]) $(id).addEventListener("input", contacts.restart);
+  for (const id of ["out-search", "out-rule"]) $(id).addEventListener("input", out.restart);
   return show;
 }

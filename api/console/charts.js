@@ -40,10 +40,27 @@ export function meter(share) {
   return svg;
 }
 
-// Charts are drawn at the width they are shown at, so that text keeps its size on a phone.
+// Charts are drawn at the width they are shown at, so that text keeps its size on a phone, and again
+// when that changes.
+const drawn = new Map();  // place -> what draws its chart, and at which width it did
+const watcher = new ResizeObserver((changes) => {
+  for (const { target } of changes) if (target.clientWidth && target.clientWidth !== drawn.get(target).width) redraw(target);
+});
+
+function redraw(place) {
+  const { chart } = drawn.get(place);
+  drawn.set(place, { chart, width: place.clientWidth });
+  place.replaceChildren(chart(place.clientWidth));
+}
+
+export function drawIn(place, chart) {
+  drawn.set(place, { chart, width: 0 });
+  redraw(place);
+  watcher.observe(place);
+}
 
 export function bars(alternatives, width) {
-  const row = 34, left = 118, right = 72;
+  const row = 34, left = 128, right = 72;
   const label = (a) => (a.contact ? `Contact, ${a.offer_percentage} %` : "No contact");
   const summary = alternatives.map((a) => `${label(a)}: ${money(a.expected_value)}`).join("; ");
   const svg = canvas(width, row * alternatives.length + 4, summary);
@@ -85,7 +102,7 @@ export function curve(points, now, { x: name, format }, width) {
   for (let value = 0, step = niceStep(wide, width / 110); value <= wide; value += step) {
     svg.append(draw("text", { x: x(value), y: height - bottom + 20, "text-anchor": "middle", class: "quiet" }, format(value)));
   }
-  const path = [{ x: 0, y: 0 }, ...points].map((p, i) => `${i ? "L" : "M"}${x(p.x).toFixed(1)} ${y(p.y).toFixed(1)}`).join(" ");
+  const path = points.map((p, i) => `${i ? "L" : "M"}${x(p.x).toFixed(1)} ${y(p.y).toFixed(1)}`).join(" ");
   svg.append(
     draw("path", { d: path, class: "curve" }),
     draw("line", { x1: x(now), x2: x(now), y1: top, y2: height - bottom, class: "limit" }),

@@ -1,16 +1,14 @@
-// The console: builds its form from the API's own schema, asks, and shows the answer.
-// Whatever comes from outside is shown with textContent, never as markup.
+// The console: asks, and shows the answer.
 
 import { planView } from "/campaign.js";
-import { bars, gauge, meter, money, pareto, percent } from "/charts.js";
+import { bars, drawIn, gauge, meter, money, pareto, percent } from "/charts.js";
+import { buildForm, clearProblems, fillForm, readForm, schema, showProblems, unreadable, words } from "/form.js";
+import { $, ask, facts, fetchJson, latestOnly, make } from "/page.js";
+import { historyView, picksView } from "/picks.js";
 import { resultsView } from "/results.js";
+import { tableView } from "/rows.js";
+import { decisionWords, whatIfView } from "/whatif.js";
 
-const PAGE = 8;
-const WORDS = {
-  customer_id: "Customer", tenure: "Months with us", monthly_charges: "Monthly bill ($)",
-  name: "Name", force_baseline: "Use the rules only",
-};
-const UNREACHABLE = "The service can't be reached. Check the connection and try again.";
 // What a check means, by the name that the API gives it; one without words here shows its name.
 const checkWords = ({ length, quiet_hours: [night, day] }) => ({
   missing_name: "Says the customer's name", missing_offer: "States the offer",
@@ -20,66 +18,10 @@ const checkWords = ({ length, quiet_hours: [night, day] }) => ({
   quiet_hours: `Outside quiet hours (${night}–${day} local)`, unfilled_slot: "No unfilled slot",
   link: "No link", phone_or_card_number: "No phone or card number", other_name: "Nobody else's name",
   wrong_service: "Only services they have", wrong_contract: "Their own contract",
+  wrong_tenure_band: "Fits how long they have been with us", wrong_tone: "In the tone asked for",
+  negated_kindness: "No kind word denied", unfinished: "No sentence cut off", doubled_stop: "No doubled full stop",
   unexpected_character: "Plain characters", shouting: "No shouting", repetition: "No repetition",
 });
-const $ = (id) => document.getElementById(id);
-const words = (field) => WORDS[field] ?? (field[0].toUpperCase() + field.slice(1)).replaceAll("_", " ");
-
-function make(tag, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
-}
-
-// ---- the API
-
-async function fetchJson(path, options) {
-  try {
-    const response = await fetch(path, options);
-    return [response, await response.json()];
-  } catch {
-    throw new Error(UNREACHABLE);  // no connection, or something between us answered
-  }
-}
-
-async function ask(path, body) {
-  const headers = { "content-type": "application/json" };
-  const key = sessionStorage.getItem("key");
-  if (key) headers["x-api-key"] = key;
-  const options = body === undefined ? { headers } : { method: "POST", headers, body: JSON.stringify(body) };
-  const [response, answer] = await fetchJson(path, options);
-  if (response.status === 401) askForKey();
-  if (!response.ok) throw Object.assign(new Error(answer.detail.map((d) => d.msg).join("; ")), { detail: answer.detail });
-  return answer;
-}
-
-async function download(path, name) {
-  const key = sessionStorage.getItem("key");
-  const response = await fetch(path, { headers: key ? { "x-api-key": key } : {} });
-  if (!response.ok) throw new Error((await response.json()).detail.map((d) => d.msg).join("; "));
-  const link = make("a", { href: URL.createObjectURL(await response.blob()), download: name });
-  link.click();
-  URL.revokeObjectURL(link.href);
-}
-
-// Runs one question after another; the answer to one that is no longer the last comes to nothing.
-function latestOnly() {
-  let last = 0;
-  return async (question) => {
-    const mine = ++last;
-    const settled = await question().then((answer) => ({ answer }), (error) => ({ error }));
-    return mine === last ? settled : {};
-  };
-}
-
-function askForKey() {
-  const tried = sessionStorage.getItem("key") !== null;
-  sessionStorage.removeItem("key");
-  $("key-form").hidden = false;
-  $("status").textContent = tried ? "That is no valid API key." : "This service asks for an API key.";
-  $("key").focus();
-}
-
 $("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
   sessionStorage.setItem("key", $("key").value);
@@ -88,101 +30,11 @@ $("key-form").addEventListener("submit", (event) => {
   start();
 });
 
-// ---- the form
-
-let schema = { properties: {}, required: [] };
-
-function resolve(property) {
-  const variants = property.anyOf ?? [property];
-  return variants.find((v) => v.type !== "null") ?? property;
-}
-
-function control(name, property) {
-  const kind = resolve(property);
-  const example = property.examples?.[0];
-  const input = kind.enum || kind.type === "boolean" ? make("select") : make("input");
-  if (kind.enum || kind.type === "boolean") {
-    const choices = kind.enum ?? [true, false];
-    if (!schema.required.includes(name)) input.append(make("option", { value: "", textContent: "unknown" }));
-    for (const choice of choices) {
-      const text = choice === true ? "yes" : choice === false ? "no" : choice;
-      input.append(make("option", { value: JSON.stringify(choice), textContent: text }));
-    }
-    if (schema.required.includes(name)) input.value = JSON.stringify(example);
-  } else if (kind.type === "string") {
-    input.type = "text";
-    if (schema.required.includes(name)) input.value = example;
-  } else {
-    Object.assign(input, { type: "number", step: kind.type === "integer" ? 1 : "any" });
-    if (kind.minimum !== undefined) input.min = kind.minimum;
-    if (kind.maximum !== undefined) input.max = kind.maximum;
-    if (schema.required.includes(name)) input.value = example;
-  }
-  Object.assign(input, { id: `field-${name}`, name, required: schema.required.includes(name) });
-  input.setAttribute("aria-describedby", `problem-${name}`);
-  return make("div", { className: "field" },
-    make("label", { htmlFor: input.id, textContent: property["x-label"] ?? words(name) }), input,
-    make("p", { id: `problem-${name}`, className: "problem", hidden: true }));
-}
-
-function buildForm() {
-  for (const [name, property] of Object.entries(schema.properties)) {
-    $(schema.required.includes(name) ? "required" : "optional").append(control(name, property));
-  }
-}
-
-function valueOf(input) {
-  if (input.value === "") return undefined;
-  if (input.tagName === "SELECT") return JSON.parse(input.value);
-  return input.type === "number" ? Number(input.value) : input.value;
-}
-
-function readForm() {
-  const request = {};
-  for (const name of Object.keys(schema.properties)) {
-    const value = valueOf($(`field-${name}`));
-    if (value !== undefined) request[name] = value;
-  }
-  return request;
-}
-
-// A number field that holds no number gives an empty value; it must not pass for an unknown one.
-function unreadable() {
-  return Object.keys(schema.properties)
-    .filter((name) => $(`field-${name}`).validity.badInput)
-    .map((name) => ({ loc: [name], msg: "This is not a number." }));
-}
-
-function fillForm(values) {
-  for (const name of Object.keys(schema.properties)) {
-    const input = $(`field-${name}`), value = values[name];
-    input.value = value === null || value === undefined ? "" : input.tagName === "SELECT" ? JSON.stringify(value) : value;
-  }
-}
-
-function showProblems(detail) {
-  clearProblems();
-  const general = [];
-  for (const { loc, msg } of detail) {
-    const field = $(`field-${loc.at(-1)}`);
-    if (!field) { general.push(msg); continue; }
-    field.setAttribute("aria-invalid", "true");
-    Object.assign($(`problem-${field.name}`), { textContent: msg, hidden: false });
-    field.closest("details")?.setAttribute("open", "");
-  }
-  $("customer").querySelector("[aria-invalid=true]")?.focus();
-  Object.assign($("form-error"), { textContent: general.join("; "), hidden: general.length === 0 });
-}
-
-function clearProblems() {
-  $("form-error").hidden = true;
-  for (const field of $("customer").querySelectorAll("[aria-invalid]")) {
-    field.removeAttribute("aria-invalid");
-    $(`problem-${field.name}`).hidden = true;
-  }
-}
+// ---- a decision
 
 const lastDecision = latestOnly();
+const whatIf = whatIfView();
+const showHistory = historyView();
 
 async function decide() {
   const wrong = unreadable();
@@ -191,7 +43,7 @@ async function decide() {
   const { answer, error } = await lastDecision(() => ask("/predict", request));
   if (answer) {
     clearProblems();
-    showAnswer(request.customer_id, answer);
+    showAnswer(request, answer);
   }
   if (error) showProblems(error.detail ?? [{ loc: [], msg: error.message }]);
 }
@@ -200,28 +52,23 @@ $("customer").addEventListener("submit", (event) => { event.preventDefault(); de
 
 // ---- the answer
 
-function facts(list, entries) {
-  list.replaceChildren(...entries.map(([term, value]) =>
-    make("div", {}, make("dt", { textContent: term }), make("dd", { textContent: value }))));
-}
-
 let shield = { checks: [], length: [0, 0], quiet_hours: [0, 0] };
 
 function showNothing() {
   lastDecision(() => Promise.resolve());  // an answer on its way is for somebody else
+  whatIf.forget();
   $("verdict").textContent = "";
   $("decision-title").textContent = "Decision";
   $("nothing").hidden = false;
   $("answer").hidden = true;
 }
 
-function showAnswer(customer, { decision, message, safety, metadata }) {
+function showAnswer(request, answer) {
+  const { decision, message, safety, metadata } = answer;
   $("nothing").hidden = true;
   $("answer").hidden = false;
-  $("decision-title").textContent = `Decision for ${customer}`;
-  const again = decision.delay_days === 0 ? "tomorrow" : `in ${decision.delay_days + 1} days`;
-  const offer = decision.offer_percentage ? `with ${decision.offer_percentage} % off` : "without a discount";
-  $("verdict").textContent = decision.contact ? `Contact now, ${offer}. Look again ${again}.` : `Do not contact. Look again ${again}.`;
+  $("decision-title").textContent = `Decision for ${request.customer_id}`;
+  $("verdict").textContent = decisionWords(decision);
   facts($("facts"), [
     ["Expected value", money(metadata.expected_value)],
     ["Would accept", percent(metadata.accept_prob)],
@@ -229,12 +76,14 @@ function showAnswer(customer, { decision, message, safety, metadata }) {
     ["Policy", metadata.baseline ? `${metadata.policy} (rules only)` : metadata.policy],
   ]);
   $("gauge").replaceChildren(gauge(metadata.churn_risk));
-  $("alternatives").replaceChildren(bars(metadata.alternatives, $("alternatives").clientWidth));
+  drawIn($("alternatives"), (width) => bars(metadata.alternatives, width));
   $("warnings").replaceChildren(...metadata.warnings.map((warning) =>
     make("li", { className: "violated", textContent: `Please check: ${warning}` })));
   $("reasons").replaceChildren(...metadata.reasons.map((reason) =>
     make("li", { className: reason.contribution > 0 ? "raises" : "lowers", textContent: reason.text })));
   showMessage(message, safety, metadata);
+  whatIf.begin(request, answer);
+  showHistory(request.customer_id);
   const { top, bottom } = $("verdict").getBoundingClientRect();
   if (top < 0 || bottom > innerHeight) $("decision").scrollIntoView();  // on a phone it lies below the list
   $("trace").textContent = `Release ${metadata.release_id}, probability of this action ${percent(metadata.action_probability)}.`;
@@ -257,45 +106,19 @@ function showMessage(message, safety, metadata) {
   }));
 }
 
-// ---- the list
+// ---- other customers
 
-let first = 0;
-
-const lastList = latestOnly();
-
-async function showPicks() {
-  const { answer, error } = await lastList(() => ask(`/customers?start=${first}&count=${PAGE}`));
-  if (answer) {
-    const { total, customers } = answer;
-    $("pick-hint").textContent = "Tonight's predictions, by expected value.";
-    $("picks").replaceChildren(...customers.map(pick));
-    $("page").textContent = `${first + 1}–${first + customers.length} of ${total.toLocaleString("en-US")}`;
-    $("previous").disabled = first === 0;
-    $("next").disabled = first + PAGE >= total;
-  }
-  if (error) {
-    $("pick-hint").textContent = error.message;
-    $("previous").disabled = $("next").disabled = true;
-  }
-}
-
-function pick(customer) {
-  const action = customer.contact ? `${customer.offer_percentage} %` : "–";
-  const button = make("button", { type: "button" },
-    make("span", { className: "who", textContent: customer.customer_id }),
-    make("span", { className: "what", textContent: `risk ${percent(customer.churn_risk)}, offer ${action}` }),
-    make("span", { className: "worth", textContent: money(customer.expected_value) }));
-  button.addEventListener("click", () => {
-    for (const other of $("picks").querySelectorAll("button")) other.setAttribute("aria-pressed", String(other === button));
-    fillForm({ customer_id: customer.customer_id, ...customer.features });
-    showNothing();
+const showPicks = picksView((customer) => {
+  fillForm({ customer_id: customer.customer_id, ...customer.features });
+  showNothing();
+  showHistory(customer.customer_id);
+  clearProblems();
+  if (schema.required.includes("name")) {
     showProblems([{ loc: ["name"], msg: "Predictions hold no names: enter the customer's name, then decide." }]);
-  });
-  return make("li", {}, button);
-}
+  } else $("decide").focus();
+});
 
-$("previous").addEventListener("click", () => { first = Math.max(0, first - PAGE); showPicks(); });
-$("next").addEventListener("click", () => { first += PAGE; showPicks(); });
+tableView();
 
 // ---- the campaign
 
@@ -318,10 +141,10 @@ async function showCampaign() {
   ]);
   $("spent").replaceChildren(meter(share));
   $("campaign").hidden = false;  // before the curve, which is drawn at the width it will have
-  $("pareto").replaceChildren(pareto(campaign, $("pareto").clientWidth));
+  drawIn($("pareto"), (width) => pareto(campaign, width));
 }
 
-const showPlan = planView({ ask, download, make, facts, latestOnly });
+const showPlan = planView();
 
 const showResults = resultsView({ ask, make, facts, latestOnly });
 
@@ -362,8 +185,7 @@ async function start() {
   try {
     if (!schema.required.length) {
       const [, openapi] = await fetchJson("/openapi.json");
-      schema = openapi.components.schemas.PredictRequest;
-      buildForm();
+      buildForm(openapi.components.schemas.PredictRequest);
     }
     await showStatus();
     await showPicks();

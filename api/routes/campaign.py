@@ -22,6 +22,7 @@ router = APIRouter(tags=["campaign"], dependencies=[Admitted])
 changes = APIRouter(tags=["campaign"], route_class=BodyRoute, dependencies=[Admitted])
 
 PlanId = Annotated[str | None, Field(max_length=64, pattern=r"^[0-9a-f-]+$")]
+SHOWN_PLANS = 20
 LIST_TYPES = {
     "csv": "text/csv; charset=utf-8",
     "jsonl": "application/jsonl",
@@ -29,18 +30,13 @@ LIST_TYPES = {
 }
 
 
-class Limits(Strict):
+class NewPlan(Strict):
     """What a plan may use; what isn't given is as the settings have it."""
 
     budget: float | None = Field(None, ge=0, le=1e12, examples=[20000.0])
     contacts_a_day: dict[str, Annotated[int, Field(ge=0, le=100_000_000)]] | None = Field(
         None, description="channel -> contacts a day", examples=[{"email": 500}]
     )
-
-
-class NewPlan(Limits):
-    """A draft to make."""
-
     days: int | None = Field(None, ge=1, le=31, examples=[7])
 
 
@@ -67,7 +63,7 @@ class Sums(BaseModel):
     gap: float = Field(description="at most so far below the best plan", examples=[0.001])
     by_day: list[dict[str, Any]] = Field(examples=[[{"day": "2026-03-10", "email": 500}]])
     value_of_one_more: dict[str, float] = Field(
-        description="what one more unit of money, or contact a day, brings",
+        description="what one more unit of money, or contact on each of the days, brings at most",
         examples=[{"money": 3.35, "email": 35.99}],
     )
     budget: float = Field(examples=[27942.24])
@@ -132,6 +128,30 @@ class ContactPage(BaseModel):
     )
     expected_value: float = Field(description="of all that match", examples=[283975.99])
     expected_cost: float = Field(examples=[27939.56])
+
+
+class ExcludedPage(BaseModel):
+    """Customers whom a plan leaves out."""
+
+    total: int = Field(examples=[560])
+    customers: list[dict[str, str]] = Field(
+        examples=[[{"customer_id": "C12345", "rule": "cooldown"}]]
+    )
+
+
+class PlanInBrief(BaseModel):
+    """One of the plans that there are."""
+
+    plan_id: str = Field(examples=["20260310-0123456789"])
+    status: Literal["draft", "approved", "replaced", "cancelled"] = Field(examples=["draft"])
+    created: str = Field(examples=["2026-03-10T06:00:00+01:00"])
+    days: list[str] = Field(examples=[["2026-03-10", "2026-03-11"]])
+
+
+class Plans(BaseModel):
+    """The newest plans."""
+
+    plans: list[PlanInBrief]
 
 
 def desk_of(request: Request) -> CampaignDesk:
@@ -206,6 +226,42 @@ async def contact_list(
     return Response(content, media_type=LIST_TYPES[form], headers=headers)
 
 
+@router.get("/campaign/plans", response_model=Plans, responses=documented(401, 409, 429, 503))
+async def plans(request: Request) -> Response:
+    """The newest plans, the newest first."""
+
+    def task(campaigns: Campaigns) -> dict[str, Any]:
+        return {"plans": campaigns.newest(SHOWN_PLANS)}
+
+    return JsonResponse(await desk_of(request).run(task))
+
+
+@router.get(
+    "/campaign/plan/excluded",
+    response_model=ExcludedPage,
+    responses=documented(401, 409, 422, 429, 503),
+)
+async def excluded(
+    request: Request,
+    plan_id: Annotated[PlanId, Query()] = None,
+    search: Annotated[str, Query(max_length=64)] = "",
+    rule: Annotated[str, Query(max_length=64)] = "",
+    start: Annotated[int, Query(ge=0, le=100_000_000)] = 0,
+    count: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> Response:
+    """Whom a plan leaves out, each with the rule that does it: searched by id, filtered by rule."""
+
+    def task(campaigns: Campaigns) -> dict[str, Any]:
+        rows = [
+            row
+            for row in campaigns.show(plan_id)[0].excluded.to_pylist()
+            if search in row["customer_id"] and rule in ("", row["rule"])
+        ]
+        return {"total": len(rows), "customers": rows[start : start + count]}
+
+    return JsonResponse(await desk_of(request).run(task))
+
+
 @changes.post(
     "/campaign/plan",
     response_model=PlanAnswer,
@@ -231,11 +287,11 @@ async def make_plan(wanted: NewPlan, request: Request) -> Response:
     response_model=Sums,
     responses=documented(401, 409, 413, 415, 422, 429, 503),
 )
-async def replan(limits: Limits, request: Request) -> Response:
+async def replan(limits: NewPlan, request: Request) -> Response:
     """What a plan would come to under other limits; nothing is kept."""
     desk = desk_of(request)
     channels = _channels(desk, limits.contacts_a_day)
-    return JsonResponse(await desk.replan(limits.budget, channels))
+    return JsonResponse(await desk.replan(limits.budget, channels, limits.days))
 
 
 @changes.post(

@@ -14,7 +14,10 @@ FILES = {
     "/results.js": ("results.js", "text/javascript; charset=utf-8"),
     "/results.css": ("results.css", "text/css; charset=utf-8"),
     "/campaign.js": ("campaign.js", "text/javascript; charset=utf-8"),
-    "/charts.js": ("charts.js", "text/javascript; charset=utf-8"),
+    **{
+        f"/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8")
+        for name in ("charts", "csv", "form", "page", "picks", "rows", "whatif")
+    },
 }
 
 router = APIRouter(include_in_schema=False)

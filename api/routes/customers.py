@@ -7,8 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from api.deps import Admitted, book_of
+from api.deps import Admitted, book_of, services_of
 from api.errors import ApiError, JsonResponse, documented
+from churn_assets.campaign.contacts.history import History
 from churn_assets.serving.schemas import CustomerId
 
 router = APIRouter(tags=["predictions"], dependencies=[Admitted])
@@ -45,6 +46,27 @@ class PredictionPage(BaseModel):
     customers: list[Prediction]
 
 
+class PastContact(BaseModel):
+    """One contact, as the ledger has it."""
+
+    when: str = Field(examples=["2026-03-10T08:00:00+00:00"])
+    channel: str | None = Field(description="null: not known", examples=["email"])
+    offer_percentage: int | None = Field(description="null: not known", examples=[10])
+    planned: bool = Field(description="a campaign of this service handed it over", examples=[True])
+    answer: str | None = Field(
+        description="`accepted`, `refused`, or null while there is none", examples=["accepted"]
+    )
+
+
+class ContactHistory(BaseModel):
+    """What the contact ledger knows of one customer; nothing of who was never contacted."""
+
+    customer_id: str = Field(examples=["7590-VHVEG"])
+    opted_out: bool = Field(examples=[False])
+    complained: str | None = Field(description="when last", examples=["2026-02-01T09:00:00+00:00"])
+    contacts: list[PastContact] = Field(description="newest first")
+
+
 class Point(BaseModel):
     """One allocation of the Pareto curve: what the best use of this spend would retain."""
 
@@ -72,12 +94,17 @@ class CampaignSummary(BaseModel):
 @router.get("/customers", response_model=PredictionPage, responses=documented(401, 422, 429, 503))
 async def most_valuable(
     request: Request,
+    search: Annotated[str, Query(max_length=64, description="a part of the id")] = "",
     start: Annotated[int, Query(ge=0, le=100_000_000)] = 0,
     count: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Response:
-    """Customers by the expected value of today's decision, highest first."""
+    """Customers by the expected value of today's decision, highest first: all, or those whose id
+    holds what is searched for."""
     book = book_of(request)
-    return JsonResponse({"total": len(book.row_of), "customers": book.page(start, count)})
+    total, customers = (
+        book.search(search, start, count) if search else (len(book.row_of), book.page(start, count))
+    )
+    return JsonResponse({"total": total, "customers": customers})
 
 
 @router.get(
@@ -93,6 +120,35 @@ async def one_customer(customer_id: Annotated[CustomerId, Path()], request: Requ
             404, "not_found", "no prediction for this customer", loc=["path", "customer_id"]
         )
     return JsonResponse(prediction)
+
+
+@router.get(
+    "/customers/{customer_id}/contacts",
+    response_model=ContactHistory,
+    responses=documented(401, 422, 429, 503),
+)
+async def contacts_of(customer_id: Annotated[CustomerId, Path()], request: Request) -> Response:
+    """What the contact ledger knows of a customer: contacts, answers, complaint and opt-out."""
+    history = await services_of(request).contacts.of(customer_id) or History()
+    contacts = [
+        {
+            "when": contact.when.isoformat(),
+            "channel": contact.channel,
+            "offer_percentage": contact.offer_percentage,
+            "planned": contact.planned,
+            "answer": contact.answer,
+        }
+        for contact in reversed(history.contacts)
+    ]
+    complained = history.complained.isoformat() if history.complained else None
+    return JsonResponse(
+        {
+            "customer_id": customer_id,
+            "opted_out": history.opted_out,
+            "complained": complained,
+            "contacts": contacts,
+        }
+    )
 
 
 @router.get("/campaign", response_model=CampaignSummary, responses=documented(401, 429, 503))

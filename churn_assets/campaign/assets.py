@@ -1,4 +1,4 @@
-"""The next days' campaign, planned from the latest predictions."""
+"""The next days' campaign, planned from the latest predictions, and the day's list."""
 
 from collections.abc import Callable
 
@@ -38,4 +38,25 @@ def campaign_plan(
                 "\n".join(["| rule | customers |", "|---|---|", *excluded])
             ),
         },
+    )
+
+
+@dg.op
+def deliver_contacts(
+    context: dg.OpExecutionContext, campaigns: dg.ResourceParam[Callable[[], Campaigns]]
+) -> None:
+    """Put today's list of the approved plan where the sending system takes lists from.
+
+    No asset: what it makes is somebody else's file, and the ledger knows of it.
+    """
+    opened = campaigns()
+    try:
+        now = opened.now()
+        done = opened.deliver(now.date(), now, "the schedule")
+    finally:
+        opened.ledger.close()
+    over = done.handed_over
+    context.log.info(
+        f"plan {done.plan_id}: {over.new} contacts handed over in {done.file or 'no file'}, "
+        f"{over.already} were handed over before, not handed over: {over.dropped or 'none'}"
     )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from churn_assets.domain.contact_rules import ContactRules
-from churn_assets.domain.paths import AbsolutePath
+from churn_assets.domain.paths import AbsolutePath, absolute
 
 Dialect = Literal["liquid", "handlebars", "mailchimp"]
+ListFormat = Literal["csv", "parquet", "jsonl"]
 
 
 class Channel(BaseModel):
@@ -57,6 +59,10 @@ class CampaignConfig(BaseModel):
         dialect: how the receiving system writes merge tags.
         name_tag: the merge field of the first name; empty: the dialect's usual one.
         max_age_hours: a plan older than this isn't handed over.
+        deliver_to: a folder or `gs://bucket/prefix` from which the sending system takes lists:
+            `churn campaign deliver` and its schedule write the day's list there and hand it over.
+            Empty: they do nothing.
+        deliver_as: the list's format there.
         ledger: SQLAlchemy URL of the contact ledger, as in `postgresql+psycopg2://user@host/db`;
             `${NAME}` is taken from the environment. Empty: an SQLite file in the home folder.
     """
@@ -78,4 +84,13 @@ class CampaignConfig(BaseModel):
     dialect: Dialect = "liquid"
     name_tag: str = Field("", max_length=64, pattern=r"^[\w.]*$")
     max_age_hours: float = Field(36.0, gt=0)
+    deliver_to: str = ""
+    deliver_as: ListFormat = "csv"
     ledger: SecretStr = SecretStr("")
+
+    @field_validator("deliver_to")
+    @classmethod
+    def _absolute_folder(cls, place: str) -> str:
+        if "://" in place and not place.startswith("gs://"):
+            raise ValueError("write a folder or gs://bucket/prefix")
+        return place if place.startswith("gs://") or not place else str(absolute(Path(place)))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from churn_assets.campaign.config import Channel
 from churn_assets.campaign.contacts.history import History
+from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.people import Person
 from churn_assets.domain.contact_rules import ContactRules
 from churn_assets.messages.shield.rules import QuietHours
@@ -88,6 +89,15 @@ class Terms:
     quiet: QuietHours
     zones: Sequence[str]
     now: datetime
+
+    def __post_init__(self) -> None:
+        """Raises CampaignError for a cap that would never hold anybody back."""
+        for cap in self.rules.caps:
+            if cap.channel not in (None, *self.channels):
+                raise CampaignError(
+                    f"a cap is on the channel {cap.channel!r}, which is none of "
+                    f"{', '.join(self.channels)}: mend the rules' caps"
+                )
 
     def windows(self, zone: str | None) -> list[list[Window | None]]:
         """[day][channel] when somebody in this zone (None: unknown) may be contacted, or None."""

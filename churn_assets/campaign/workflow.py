@@ -1,42 +1,33 @@
 """A plan's way from draft to hand-over: `Campaigns`, which commands and routes call.
 
 A plan is a draft until a person approves it. Its contacts are then promises, which later plans
-keep. The contacts of a day are exported, sent by the company's own system, and handed over: written
-to the ledger, all of them or none, and never twice, whoever asks how often.
+keep. What happens with the contacts of a day then is in `sending`.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
+from churn_assets.campaign import sending
 from churn_assets.campaign.config import CampaignConfig
-from churn_assets.campaign.contact_list import contact_rows, name_tag
-from churn_assets.campaign.contacts.history import PLANNED, Event
 from churn_assets.campaign.contacts.ledger import (
     Ledger,
-    add_step,
     approved_plans,
-    insert_events,
     known_keys,
-    recent_contacts,
     set_status,
     status_of,
 )
 from churn_assets.campaign.decided import decisions_of
-from churn_assets.campaign.eligibility import NOBODY, RULES, Crowd, Terms, Window, eligible
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.people import Person, known_people, read_ids
 from churn_assets.campaign.planning.plan import CONTACTS, Group, Plan, Planner, Sources
+from churn_assets.campaign.sending import Delivery, HandOver, key_of
 from churn_assets.campaign.spending import followed_price
 from churn_assets.customers.people import people_file
 from churn_assets.domain.experiment import (
@@ -47,40 +38,17 @@ from churn_assets.domain.experiment import (
 )
 from churn_assets.messages.shield.rules import RULES_PATH, load_rules
 from churn_assets.release import budget_price
-from churn_assets.release.bundle import message_seed
 from churn_assets.release.experiment import in_force
 from churn_assets.release.offers import offers_in_service
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.assessment import Assessor
 from churn_assets.serving.decision_log.parts import append
-from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.zones import zone_info
 from churn_assets.storage.current import current_artifact
 from churn_assets.storage.protocol import ARTIFACT, Artifact, ArtifactStore
 from churn_assets.storage.scratch import scratch_folder
 
 ASSET = "campaign_plan"
-
-
-@dataclass(frozen=True)
-class Due:
-    """Contacts of a day that can be sent, and when; how many can't any more, by the reason, or are
-    handed over already; and the customers' predictions."""
-
-    contacts: list[dict[str, Any]]
-    windows: list[Window]
-    dropped: Counter[str]
-    done: int
-    customers: dict[str, dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class HandOver:
-    """What a hand-over came to: contacts written now, there already, and dropped by the reason."""
-
-    new: int
-    already: int
-    dropped: dict[str, int]
 
 
 class Campaigns:
@@ -146,12 +114,12 @@ class Campaigns:
             budget_a_period=float(report["budget"]),
             quiet=load_rules(RULES_PATH).quiet_hours,
             zones=(self.default_zone,),
-            people=self._people(),
+            people=self.people(),
             histories=histories,
             price=price,
             suppressed=read_ids(rules.suppression_list) if rules.suppression_list else frozenset(),
             promises=self._promises(now.date()),
-            in_control=self._control(now),
+            in_control=self.control(now),
             exploration=running.exploration if running.explores and not report["baseline"] else 0.0,
             draw=lambda customer_id: exploration_draw(
                 customer_id, running, now, serving.release_id
@@ -184,6 +152,15 @@ class Campaigns:
             raise CampaignError(f"{folder} holds plan {plan.plan_id}, not {found}")
         return plan, status
 
+    def newest(self, count: int) -> list[dict[str, Any]]:
+        """Id, status, creation and days of the newest plans, the newest first."""
+        found = []
+        for plan_id, content, status in self.ledger.plans(count):
+            told = json.loads(content)
+            facts = {"created": told["created"], "days": told["days"]}
+            found.append({"plan_id": plan_id, "status": status} | facts)
+        return found
+
     def artifact(self, plan_id: str) -> Artifact:
         """Where a plan is kept; raises CampaignError for one that isn't there."""
         found: Artifact = ARTIFACT.validate_python(self._known(plan_id)[1]["artifact"])
@@ -198,7 +175,7 @@ class Campaigns:
             CampaignError: it is no draft, or doesn't keep what another plan has promised.
         """
         plan, _ = self.show(plan_id)
-        predictions, experiment = self._predictions(), in_force(self.store, self.experiment)
+        predictions, experiment = self.predictions(), in_force(self.store, self.experiment)
         percent = offers_in_service(self.store).percent
         records = decisions_of(plan, predictions, experiment, now, percent)
         known = {*plan.contacts["decision_id"].to_pylist(), *plan.report["promises"]}
@@ -231,132 +208,47 @@ class Campaigns:
 
     # ---- the list
 
-    def due(self, plan: Plan, day: date, now: datetime) -> Due:
-        """The day's contacts that aren't handed over yet, tried on every rule once more: somebody
-        may have opted out since, or been contacted another way."""
-        rows = [row for row in plan.contacts.to_pylist() if row["day"] == day]
-        done = self.ledger.known(f"{PLANNED}{row['decision_id']}" for row in rows)
-        rows = [row for row in rows if f"{PLANNED}{row['decision_id']}" not in done]
-        customers = self._customers({row["customer_id"] for row in rows})
-        known = [row for row in rows if row["customer_id"] in customers]
-        people, terms, in_control = self._people(), self._terms(day, now), self._control(now)
-        ids = [row["customer_id"] for row in known]
-        crowd = Crowd(
-            ids,
-            np.array([customers[i]["tenure"] for i in ids]),
-            np.array([customers[i]["monthly_charges"] for i in ids]),
-            people,
-            self.ledger.histories(ids),
-            np.array([in_control(i) for i in ids], dtype=bool),
-        )
-        found, names, channels = eligible(crowd, terms), list(RULES), list(terms.channels)
-        due = Due([], [], Counter(), len(done), customers)
-        due.dropped["unknown_customer"] += len(rows) - len(known)
-        for i, row in enumerate(known):
-            person = people.get(row["customer_id"], NOBODY)
-            window = None
-            if row["channel"] in channels:
-                window = found.windows[person.zone][0][channels.index(row["channel"])]
-            if window is None or not found.open[i, 0, channels.index(row["channel"])]:
-                rule = int(found.rule[i])
-                due.dropped[names[rule] if rule >= 0 else "channel_closed"] += 1
-            else:
-                due.contacts.append(row)
-                due.windows.append(window)
-        return due
-
     def export(
         self, plan_id: str | None, day: date, now: datetime
     ) -> tuple[str, list[dict[str, Any]]]:
-        """The plan's id, and the contact list of a day, rows as in `contact_list.LIST`.
-
-        Raises:
-            CampaignError: the plan isn't approved, or too old.
-        """
-        plan = self._usable(plan_id, now)
-        due = self.due(plan, day, now)
-        folder = ReleaseRegistry(self.store).folder()
-        engine = RetentionEngine.load(folder, self.default_zone)
-        return plan.plan_id, contact_rows(
-            due.contacts,
-            due.windows,
-            due.customers,
-            self._people(),
-            engine,
-            message_seed(folder),
-            name_tag(self.config.dialect, self.config.name_tag),
-        )
+        """As `sending.export`."""
+        return sending.export(self, plan_id, day, now)
 
     def hand_over(self, plan_id: str | None, day: date, now: datetime, who: str) -> HandOver:
-        """Write a day's contacts to the ledger; again, it changes nothing.
+        """As `sending.hand_over`."""
+        return sending.hand_over(self, plan_id, day, now, who)
 
-        Nobody is written who was contacted within the cooldown by whatever other way, at the same
-        moment even.
+    def deliver(self, day: date, now: datetime, who: str) -> Delivery:
+        """As `sending.deliver`."""
+        return sending.deliver(self, day, now, who)
 
-        Raises:
-            CampaignError: the plan isn't approved, or too old.
-        """
-        plan = self._usable(plan_id, now)
-        due = self.due(plan, day, now)
-        since = now - timedelta(days=self.config.rules.cooldown_days)
-        with self.ledger.writing() as connection:
-            if status_of(connection, plan.plan_id) != "approved":
-                raise CampaignError(f"plan {plan.plan_id} is not approved any more")
-            events = [
-                Event(
-                    event_key=f"{PLANNED}{row['decision_id']}",
-                    customer_id=row["customer_id"],
-                    kind="sent",
-                    occurred_at=window.not_before,
-                    channel=row["channel"],
-                    offer_percentage=row["offer_percentage"],
-                    plan_id=plan.plan_id,
-                )
-                for row, window in zip(due.contacts, due.windows, strict=True)
-            ]
-            lately: set[str] = set()
-            if self.config.rules.cooldown_days:
-                customers = [event.customer_id for event in events]
-                lately = recent_contacts(connection, customers, since)
-            new = insert_events(connection, [e for e in events if e.customer_id not in lately])
-            if new:
-                add_step(connection, plan.plan_id, f"handed over {day.isoformat()}", who)
-        due.dropped["cooldown"] += len(lately)
-        return HandOver(new, due.done, dict(+due.dropped))
+    def approved(self) -> str:
+        """The id of the plan that is approved; raises CampaignError where none is."""
+        found: list[str] = []
+        if not self.ledger.is_absent():
+            with self.ledger.reading() as connection:
+                found += (plan_id for plan_id, _ in approved_plans(connection))
+        if not found:
+            raise CampaignError("no plan is approved: `churn campaign approve`")
+        return found[-1]
 
     # ---- parts
 
-    def _terms(self, day: date, now: datetime) -> Terms:
-        rules = self.config.rules
-        return Terms(
-            rules,
-            self.config.channels,
-            [day],
-            read_ids(rules.suppression_list) if rules.suppression_list else frozenset(),
-            load_rules(RULES_PATH).quiet_hours,
-            rules.zones or (self.default_zone,),
-            now,
-        )
-
-    def _customers(self, wanted: set[str]) -> dict[str, dict[str, Any]]:
-        """Customer id -> the row of their latest prediction."""
-        table = self._predictions()
-        chosen = table.filter(pc.is_in(table["customer_id"], pa.array(wanted, pa.string())))
-        return {row["customer_id"]: row for row in chosen.to_pylist()}
-
-    def _control(self, now: datetime) -> Group:
+    def control(self, now: datetime) -> Group:
         """Whether somebody is in the control group that is in force now."""
         running = in_force(self.store, self.experiment)
         return lambda customer_id: group_of(customer_id, running, now) == CONTROL
 
-    def _predictions(self) -> pa.Table:
+    def predictions(self) -> pa.Table:
+        """The latest ones, a row a customer."""
         folder = self.store.get(current_artifact(self.store, "predictions"))
         return pq.read_table(folder / "predictions.parquet")
 
-    def _people(self) -> dict[str, Person]:
+    def people(self) -> dict[str, Person]:
+        """What is known of customers beside their predictions, by id."""
         return known_people(people_file(self.store), self.config.people)
 
-    def _usable(self, plan_id: str | None, now: datetime) -> Plan:
+    def usable(self, plan_id: str | None, now: datetime) -> Plan:
         """An approved plan that is fresh enough to be sent."""
         plan, status = self.show(plan_id)
         if status != "approved":
@@ -386,8 +278,8 @@ class Campaigns:
         artifact = ARTIFACT.validate_python(json.loads(content)["artifact"])
         rows = Plan.load(self.store.get(artifact)).contacts.to_pylist()
         rows = [row for row in rows if row["day"] >= today]
-        done = known_keys(connection, [f"{PLANNED}{row['decision_id']}" for row in rows])
-        return [row for row in rows if f"{PLANNED}{row['decision_id']}" not in done]
+        done = known_keys(connection, [key_of(row) for row in rows])
+        return [row for row in rows if key_of(row) not in done]
 
     def _promises(self, today: date) -> pa.Table:
         if self.ledger.is_absent():

@@ -15,11 +15,13 @@ from rich.table import Table
 
 from churn_assets.cli.answers import to_json
 from churn_assets.cli.errors import PlainErrors
+from churn_assets.cli.imports import fields_named, report_import
 from churn_assets.cli.releases import open_registry
 from churn_assets.settings import load_settings
 
 if TYPE_CHECKING:
     from churn_assets.campaign.planning.plan import Plan
+    from churn_assets.campaign.sending import HandOver
     from churn_assets.campaign.workflow import Campaigns
 
 SHOWN_CONTACTS = 20
@@ -134,9 +136,51 @@ def handed_over(
     with _campaigns() as campaigns:
         now = campaigns.now()
         done = campaigns.hand_over(plan_id, _day(day, now), now, by)
-    typer.echo(f"{done.new} contacts are in the ledger now, {done.already} were there already")
-    for rule, count in sorted(done.dropped.items()):
-        typer.echo(f"{count} not handed over: {_words(rule)}")
+    _show_hand_over(done)
+
+
+@app.command()
+def deliver(*, day: Day = None, by: By) -> None:
+    """Put a day's list of the approved plan into CHURN_CAMPAIGN__DELIVER_TO, and hand it over."""
+    with _campaigns() as campaigns:
+        now = campaigns.now()
+        done = campaigns.deliver(_day(day, now), now, by)
+    typer.echo(f"plan {done.plan_id}: {done.file or 'nothing is left to send'}")
+    _show_hand_over(done.handed_over)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="a .csv, .csv.gz or .parquet file of contacts")],
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="FIELD=NAME where the file names a field otherwise"),
+    ] = None,
+    zone: Annotated[
+        str | None, typer.Option(help="of times without an offset; default: the service's zone")
+    ] = None,
+) -> None:
+    """Tell the ledger of contacts that your own system made, so that caps and cooldowns count them.
+
+    Columns: customer_id, occurred_at and, where known, channel, offer_percentage, kind (sent,
+    accepted, refused, complained, opted_out, opted_in, churned; default: sent) and event_id.
+    Reading a file again changes nothing.
+    """
+    # Imported here: other commands need no pandas.
+    from churn_assets.campaign.contacts.importing import import_rows
+    from churn_assets.outcomes.importing import rows_of
+    from churn_assets.serving.zones import known_zone, zone_info
+
+    names = fields_named(column)
+    try:
+        zone = zone and known_zone(zone)
+    except ValueError as error:
+        raise typer.BadParameter(f"--zone: {error}") from error
+    with _campaigns() as campaigns:
+        now = campaigns.now()
+        place = zone_info(zone or campaigns.default_zone)
+        done = import_rows(rows_of(file, names), campaigns.ledger, place, now)
+    report_import(file, "contacts", done.stored, done.known, done.refused)
 
 
 @app.command()
@@ -167,6 +211,12 @@ def _channels(contacts: list[str] | None) -> dict[str, Any] | None:
 
 def _day(day: datetime | None, now: datetime) -> date:
     return now.date() if day is None else day.date()
+
+
+def _show_hand_over(done: HandOver) -> None:
+    typer.echo(f"{done.new} contacts are in the ledger now, {done.already} were there already")
+    for rule, count in sorted(done.dropped.items()):
+        typer.echo(f"{count} not handed over: {_words(rule)}")
 
 
 def _words(rule: str) -> str:

@@ -81,11 +81,7 @@ class Form:
     @property
     def field_of(self) -> dict[str, str]:
         """How a table may call the fields: the company's column -> field."""
-        if self.schema is None:
-            return {}
-        known = {f.column: f.name for f in self.schema.fields}
-        people = {self.schema.id_column: "customer_id", self.schema.name_column: "name"}
-        return {column: name for column, name in people.items() if column} | known
+        return {} if self.schema is None else _field_of(self.schema)
 
     @property
     def numbered(self) -> bool:
@@ -104,13 +100,26 @@ def form_of(schema: CustomerSchema) -> Form:
     return _form_of(schema.model_dump_json())
 
 
+def _field_of(schema: CustomerSchema) -> dict[str, str]:
+    known = {f.column: f.name for f in schema.fields}
+    people = {schema.id_column: "customer_id", schema.name_column: "name"}
+    return {column: name for column, name in people.items() if column} | known
+
+
 @cache
 def _form_of(stored: str) -> Form:
     schema = CustomerSchema.model_validate_json(stored)
     sample = _sample(schema)
 
     class Base(CustomerRequest):
-        model_config = ConfigDict(json_schema_extra={"examples": [sample]})
+        # Whoever reads a table of customers, the console for one, has to know the company's words.
+        model_config = ConfigDict(
+            json_schema_extra={
+                "examples": [sample],
+                "x-columns": _field_of(schema),
+                "x-numbered": schema.id_column is None,
+            }
+        )
 
         @model_validator(mode="after")
         def _value_and_tenure(self) -> Base:

@@ -56,6 +56,22 @@ UPLOAD_LIMIT = timedelta(days=1)  # what is not published so long after its last
 VERSION_FOLDER = re.compile(r"(.+?/[0-9a-f]{16})/")
 
 
+def upload(url: str, name: str, content: bytes, client: storage.Client | None = None) -> str:
+    """Write one object below `gs://bucket/prefix`, over one of the same name; returns its URL.
+
+    Raises:
+        ArtifactError: it can't be written.
+    """
+    parts = urlsplit(url)
+    path = "/".join(part for part in (parts.path.strip("/"), name) if part)
+    try:
+        blob = (client or storage_client()).bucket(parts.netloc).blob(path)
+        blob.upload_from_string(content, "application/octet-stream")
+    except (GoogleAPIError, GoogleAuthError) as error:
+        raise ArtifactError(f"{url}: {error}") from error
+    return f"gs://{parts.netloc}/{path}"
+
+
 class _FilesManifest(BaseModel):
     """What publishes an artifact: the digest of its tree and of each of its files."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import ArtifactStore
+from churn_assets.storage.trees import write_atomically
 
 if TYPE_CHECKING:
     from google.cloud import storage
@@ -29,3 +30,24 @@ def open_store(
             f"unknown artifact store {url!r}: use a local folder or gs://bucket/prefix"
         )
     return LocalArtifactStore(Path(url))
+
+
+def write_file(url: str, name: str, content: bytes, client: storage.Client | None = None) -> str:
+    """Write a file for somebody else's program: whole or not at all, over one of the same name.
+
+    Args:
+        url: a local folder, which is made where it is missing, or `gs://bucket/prefix`.
+        client: as for `open_store`.
+
+    Returns:
+        Where it is now.
+
+    Raises:
+        OSError, ArtifactError: it can't be written.
+    """
+    if url.startswith("gs://"):
+        from churn_assets.storage.gcs import upload
+
+        return upload(url, name, content, client)
+    write_atomically(Path(url) / name, content)
+    return str(Path(url) / name)

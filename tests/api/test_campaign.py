@@ -128,6 +128,84 @@ def test_limits_move_a_plan_without_keeping_one(client: httpx.Client) -> None:
     assert client.get("/campaign/plan").status_code == 409
 
 
+def test_who_is_left_out_is_listed_and_searched(client: httpx.Client, home: Path) -> None:
+    """Each with the rule that did it."""
+    gone = sent("T00001", 1, "opted_out")
+    told(home, gone, sent("T00002", 1), sent("T00012", 2))
+    plan = posted(client, "/campaign/plan", days=2)
+    assert plan["excluded"] == {"opt_out": 1, "cooldown": 2}
+    path = "/campaign/plan/excluded"
+    everybody = client.get(path).json()
+    assert everybody["total"] == 3
+    assert {c["customer_id"]: c["rule"] for c in everybody["customers"]} == {
+        "T00001": "opt_out",
+        "T00002": "cooldown",
+        "T00012": "cooldown",
+    }
+    found = client.get(path, params={"rule": "cooldown", "search": "T0001"}).json()
+    assert found == {"total": 1, "customers": [{"customer_id": "T00012", "rule": "cooldown"}]}
+    assert client.get(path, params={"start": 2}).json()["customers"] == everybody["customers"][2:]
+
+
+def test_plans_are_listed_the_newest_first(client: httpx.Client) -> None:
+    """So that yesterday's approved one is found beside the night's draft."""
+    assert client.get("/campaign/plans").json() == {"plans": []}
+    first = posted(client, "/campaign/plan", days=2)
+    posted(client, "/campaign/plan/approve")
+    second = posted(client, "/campaign/plan", days=3)
+    plans = client.get("/campaign/plans").json()["plans"]
+    assert [(p["plan_id"], p["status"], p["days"]) for p in plans] == [
+        (second["plan_id"], "draft", second["days"]),
+        (first["plan_id"], "approved", first["days"]),
+    ]
+
+
+def test_a_shorter_plan_is_replanned_as_short_as_it_is(client: httpx.Client) -> None:
+    """Sliders move the plan that is looked at, not one of the settings' seven days."""
+    plan = posted(client, "/campaign/plan", days=2)
+    again = posted(client, "/campaign/replan", budget=plan["budget"], days=2)
+    assert [day["day"] for day in again["by_day"]] == plan["days"]
+    assert len(posted(client, "/campaign/replan")["by_day"]) == 7
+
+
+def test_the_ledger_s_history_of_a_customer(client: httpx.Client, home: Path) -> None:
+    """Newest contact first; of who was never contacted, nothing."""
+    channel = {"channel": "email", "offer_percentage": 10}
+    told(
+        home,
+        sent("A1", 20).model_copy(update=channel),
+        sent("A1", 19, "accepted"),
+        sent("A1", 3),
+        sent("A1", 2, "complained"),
+        sent("A1", 1, "opted_out"),
+    )
+    found = client.get("/customers/A1/contacts").json()
+    assert (found["customer_id"], found["opted_out"]) == ("A1", True)
+    assert found["complained"] is not None
+    assert [(c["channel"], c["offer_percentage"], c["answer"]) for c in found["contacts"]] == [
+        (None, None, None),
+        ("email", 10, "accepted"),
+    ]
+    nobody = client.get("/customers/B2/contacts").json()
+    empty = {"customer_id": "B2", "opted_out": False, "complained": None, "contacts": []}
+    assert nobody == empty
+    assert client.get("/customers/no id/contacts").status_code == 422
+
+
+def test_a_channel_that_feedback_tells_is_in_the_ledger(client: httpx.Client) -> None:
+    """A cap on calls counts the calls that the dialler reports."""
+    event = {
+        "event_id": "evt-call-1",
+        "customer_id": "CALLED",
+        "kind": "sent",
+        "occurred_at": datetime.now(UTC).isoformat(),
+        "channel": "call",
+    }
+    posted(client, "/feedback", **event)
+    [contact] = client.get("/customers/CALLED/contacts").json()["contacts"]
+    assert contact["channel"] == "call"
+
+
 def test_contacts_are_searched_filtered_and_sorted(client: httpx.Client) -> None:
     """By id, channel and day."""
     posted(client, "/campaign/plan", days=2)
@@ -170,7 +248,8 @@ def test_a_wrong_field_is_named(
 
 def test_without_a_key_nothing_of_it_can_be_seen_or_done(server: Server) -> None:
     """The same gate as before every other route."""
-    paths = ["/campaign/plan", "/campaign/plan/contacts", "/campaign/plan/list"]
+    parts = ("", "/contacts", "/excluded", "/list")
+    paths = ["/campaign/plans", "/customers/A/contacts", *(f"/campaign/plan{p}" for p in parts)]
     assert {httpx.get(server.url + path).status_code for path in paths} == {401}
     for path in ("", "/approve", "/cancel", "/handed-over"):
         assert httpx.post(f"{server.url}/campaign/plan{path}", json={}).status_code == 401

@@ -61,7 +61,9 @@ def test_a_plan_is_made_searched_approved_downloaded_and_handed_over(page: Page)
     """From nothing to a list in the sending system, and back in the ledger."""
     planned(page)
     expect(page.locator("#plan-rows tr")).to_have_count(12)
-    expect(page.locator("#plan-sums")).to_contain_text("One more call brings")
+    expect(page.locator("#plan-sums")).to_contain_text("One more call a day brings")
+    expect(page.locator("#plan-sums")).to_contain_text("$1 more brings")
+    expect(page.locator("#plan-others")).to_be_hidden()
     expect(page.locator("#curve-money path.curve")).to_be_visible()
     expect(page.locator("#curve-contacts path.curve")).to_be_visible()
     expect(page.locator("#plan-download")).to_be_disabled()
@@ -70,6 +72,9 @@ def test_a_plan_is_made_searched_approved_downloaded_and_handed_over(page: Page)
     page.get_by_role("searchbox", name="Customer").fill(one)
     expect(page.locator("#plan-rows tr")).to_have_count(1)
     page.get_by_role("searchbox", name="Customer").fill("")
+    page.locator("#plan-on").select_option(index=2)
+    expect(page.locator("#plan-total")).to_contain_text(re.compile(r"^8 contacts, worth \$"))
+    page.locator("#plan-on").select_option("")
     page.get_by_label("Channel", exact=True).select_option("call")
     expect(page.locator("#plan-page")).to_contain_text("1–12 of 14")
     page.get_by_role("button", name="Approve").click()
@@ -84,9 +89,27 @@ def test_a_plan_is_made_searched_approved_downloaded_and_handed_over(page: Page)
     expect(page.locator("#plan-problem")).to_have_text(
         "8 contacts are in the ledger now, 0 were there already."
     )
+    page.locator("#plan-form").select_option("jsonl")
+    page.locator("#plan-day").select_option(index=3)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the list").click()
+    assert download.value.suggested_filename.endswith(".jsonl")
+    assert len(Path(download.value.path()).read_text(encoding="utf-8").splitlines()) == 8
+    approved = page.locator("#plan-title").inner_text()
     page.get_by_role("button", name="Make a plan").click()
     expect(page.locator("#plan-excluded")).to_contain_text("was contacted too short a time ago")
+    expect(page.locator("#out-rows tr")).to_have_count(8)
+    out = page.locator("#out-rows td").first.inner_text()
+    page.get_by_role("searchbox", name="Who is left out").fill(out)
+    expect(page.locator("#out-rows tr")).to_have_count(1)
     picture(page, "campaign-excluded")
+    page.locator("#plan-which").select_option(index=1)
+    expect(page.locator("#plan-title")).to_have_text(approved)
+    expect(page.locator("#plan-download")).to_be_enabled()
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Take it back").click()
+    expect(page.locator("#plan-title")).to_contain_text("was cancelled")
+    expect(page.locator("#plan-cancel")).to_be_disabled()
 
 
 def test_sliders_replan_by_keyboard_and_a_draft_keeps_their_limits(page: Page) -> None:
@@ -109,6 +132,11 @@ def test_on_a_phone_nothing_lies_outside(page: Page, scheme: str) -> None:
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     planned(page)
     expect(page.locator("#plan-rows tr")).to_have_count(12)
+    page.locator("#plan summary").click()
+    expect(page.locator("#plan-days tr")).to_have_count(7)
+    for chart in ("#curve-money svg", "#curve-contacts svg", "#pareto svg"):
+        drawn = f"[...document.querySelectorAll('{chart}')].map((s) => s.viewBox.baseVal.width)[0]"
+        page.wait_for_function(f"{drawn} < 390")  # drawn anew at the phone's width
     wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert page.evaluate(wide) == 0
     picture(page, f"campaign-phone-{scheme}")

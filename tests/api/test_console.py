@@ -129,7 +129,7 @@ def test_late_answer_never_shows_for_another_customer(page: Page) -> None:
 
 def test_what_is_no_number_is_said_and_not_sent(page: Page) -> None:
     """A browser reports "1e" as empty; taken for "unknown" it would change the decision."""
-    page.locator("summary").click()
+    page.locator("#customer summary").click()
     page.locator("#field-total_charges").press_sequentially("1e")
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url))

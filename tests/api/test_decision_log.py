@@ -33,6 +33,10 @@ def test_nothing_written_is_lost_or_doubled_by_a_kill(tmp_path: Path) -> None:
         batch = {"customers": [SAMPLE_REQUEST] * 3}
         rows = client.post("/predict/batch", json=batch).json()["results"]
         answered.extend(row["answer"]["metadata"]["decision_id"] for row in rows)
+        [what_if] = client.post(
+            "/predict/batch", json={"customers": [SAMPLE_REQUEST], "record": False}
+        ).json()["results"]
+        assert "decision_id" not in what_if["answer"]["metadata"]  # and nothing more in the log
 
     with running(home, CHURN_API__DECISION_LOG_SECONDS="0.1") as server:
         with httpx.Client(base_url=server.url, timeout=120, trust_env=False) as client:

@@ -143,7 +143,7 @@ def test_no_request_that_the_document_allows_or_forbids_breaks_it(
 ) -> None:
     """Schemathesis makes valid and invalid requests to every operation: never a 5xx, and answers
     keep to the document."""
-    assert len(operations) == 19
+    assert len(operations) == 22
     for operation in operations.values():
         # An operation without parameters has nothing that could be wrong.
         takes_input = operation.body or operation.path_parameters or operation.query

@@ -17,6 +17,7 @@ from fastapi.testclient import TestClient
 
 from api.main import build_app
 from api.parsing import BodyRoute
+from api.routes.console import FOLDER
 from api.routes.health import Readiness
 from churn_assets.serving.feedback import SqliteFeedbackLog, StoreFeedbackLog
 from churn_assets.serving.problems import Problems
@@ -121,6 +122,36 @@ def test_prediction_equals_a_live_request(full: httpx.Client) -> None:
         if type(value) is float:
             assert value == round(value, 2 if name in ("expected_value", "expected_cost") else 4)
     assert live["decision"]["offer_level"] == row["offer_level"]
+
+
+def test_customers_are_searched_by_a_part_of_their_id(full: httpx.Client) -> None:
+    """Whatever the case, by falling value as the whole list, and in pages."""
+    everybody = full.get("/customers", params={"count": 90}).json()["customers"]
+    wanted = [c for c in everybody if "t0001" in c["customer_id"].lower()]
+    page = full.get("/customers", params={"search": "t0001"}).json()
+    assert (page["total"], page["customers"]) == (len(wanted), wanted)
+    assert len(wanted) == 10
+    second = full.get("/customers", params={"search": "t0001", "start": 1, "count": 1}).json()
+    assert (second["total"], second["customers"]) == (10, [wanted[1]])
+    assert full.get("/customers", params={"search": "NOBODY"}).json()["total"] == 0
+
+
+def test_a_question_that_decides_nothing_is_not_counted(full: httpx.Client) -> None:
+    """What if? The answer is the same. (`test_decision_log`: no log has it.)"""
+
+    def counted() -> float:
+        lines = full.get("/metrics").text.splitlines()
+        mine = (line for line in lines if line.startswith("churn_decisions_total"))
+        return sum(float(line.rpartition(" ")[2]) for line in mine)
+
+    before = counted()
+    asked = {"customers": [SAMPLE_REQUEST | {"customer_id": "WHAT-IF"}], "record": False}
+    [row] = full.post("/predict/batch", json=asked).json()["results"]
+    assert counted() == before
+    asked = {"customers": [SAMPLE_REQUEST | {"customer_id": "FOR-SURE"}]}
+    [other] = full.post("/predict/batch", json=asked).json()["results"]
+    assert counted() > before
+    assert row["answer"]["decision"] == other["answer"]["decision"]
 
 
 def test_unknown_customer_is_404(full: httpx.Client) -> None:
@@ -337,8 +368,10 @@ def test_console_is_served_whole(full: httpx.Client, server: Server) -> None:
     """Page, style and scripts come from here and name no other host."""
     page = full.get("/")
     assert page.headers["content-type"].startswith("text/html")
-    for path in ("/", "/console.css", "/console.js", "/charts.js", "/results.js", "/results.css"):
-        text = full.get(path).text
+    for path in ("/", *(f"/{file.name}" for file in FOLDER.iterdir() if file.suffix != ".html")):
+        answer = full.get(path)
+        assert answer.status_code == 200, path
+        text = answer.text
         assert "http://" not in text.replace("http://www.w3.org/", "")
         assert "https://" not in text
 

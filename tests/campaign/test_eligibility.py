@@ -13,7 +13,7 @@ import pytest
 from churn_assets.campaign.config import Channel
 from churn_assets.campaign.contacts.history import Event, History
 from churn_assets.campaign.eligibility import RULES, Crowd, Terms, Window, eligible
-from churn_assets.campaign.errors import PeopleError
+from churn_assets.campaign.errors import CampaignError, PeopleError
 from churn_assets.campaign.people import Person, read_ids, read_people
 from churn_assets.domain.contact_rules import Cap, ContactRules
 from churn_assets.messages.shield.rules import QuietHours
@@ -134,6 +134,21 @@ def test_rules_of_days_and_channels_close_only_these() -> None:
     assert outcome(events=(contacted(10, "call"),), rules=capped) == (None, [[True, False]] * 3)
     capped = {"caps": [Cap(contacts=1, days=11, channel="call")]}
     assert outcome(events=(contacted(10, "call"),), rules=capped)[1][2] == [True, True]
+
+
+def test_a_contact_whose_channel_nobody_told_counts_for_each() -> None:
+    """No cap is passed by leaving a field out."""
+    untold = contacted(10).model_copy(update={"channel": None})
+    capped = {"caps": [Cap(contacts=1, days=30, channel="call")]}
+    assert outcome(events=(untold,), rules=capped) == (None, [[True, False]] * 3)
+    capped = {"caps": [Cap(contacts=1, days=30, channel=name) for name in CHANNELS]}
+    assert outcome(events=(untold,), rules=capped)[0] == "caps"
+
+
+def test_a_cap_on_a_channel_that_is_none_is_an_error() -> None:
+    """It would never hold anybody back; nobody would notice."""
+    with pytest.raises(CampaignError, match=r"channel 'phone', which is none of email, call"):
+        outcome(rules={"caps": [Cap(contacts=1, days=30, channel="phone")]})
 
 
 def terms(*zones: str, now: datetime = NOW) -> Terms:

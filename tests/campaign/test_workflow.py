@@ -212,6 +212,40 @@ def test_replanning_keeps_what_was_promised(desk: Desk) -> None:
         campaigns.hand_over(first.plan_id, TOMORROW, morning, "Ana")
 
 
+def test_promises_count_in_the_bound_and_the_curves(desk: Desk) -> None:
+    """A plan that keeps promises is as near the best as it says, and stands on its own curves."""
+    campaigns = desk()
+    first = campaigns.plan(NOW, "Ana")
+    campaigns.approve(None, "Eva", NOW)
+    report = campaigns.plan(NOW + timedelta(hours=1), "Ana").report
+    assert report["promised"] == report["contacts"] == first.report["contacts"]
+    for told in (first.report, report):
+        assert told["gap"] == pytest.approx(1 - told["expected_value"] / told["bound"], abs=1e-5)
+        for curve, limit, now in (("money", "budget", 900), ("contacts", "a_day", 8)):
+            [here] = [p for p in told["pareto"][curve] if p[limit] == now]
+            assert here["value"] == pytest.approx(told["expected_value"], rel=0.02)
+            assert told["pareto"][curve][0][limit] == 0
+    nothing = report["pareto"]["contacts"][0]["value"]
+    assert nothing == pytest.approx(first.report["expected_value"], abs=0.02)
+    assert first.report["pareto"]["contacts"][0]["value"] == 0
+
+
+def test_one_more_brings_what_it_says_at_most(desk: Desk) -> None:
+    """Of money, and of a contact on each of the days: the price is a bound on what it brings."""
+    planner = desk().planner(NOW)
+    told = planner.sums(planner.allocate())
+    more = told["value_of_one_more"]
+    assert set(more) == {"money", "email", "call"}
+    for other, price in (
+        (planner.allocate(901.0), more["money"]),
+        (planner.allocate(contacts_a_day={"email": 7}), more["email"]),
+        (planner.allocate(contacts_a_day={"call": 3}), more["call"]),
+    ):
+        assert price > 0
+        assert other.bound <= told["bound"] + price + 0.02
+    assert planner.allocate(contacts_a_day={"email": 7}).value > told["expected_value"]
+
+
 def test_two_planners_at_once(desk: Desk) -> None:
     """Both plan the same customers; the second approval is refused, or nobody would know which of
     two promises holds. Whoever hands over, each customer is contacted once."""

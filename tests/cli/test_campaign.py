@@ -117,6 +117,53 @@ def test_predict_knows_who_was_handed_over(approved: str, churn: Churn, tmp_path
     assert "contact_history" not in other
 
 
+def test_the_company_s_own_contacts_come_in(ready: Path, churn: Churn, tmp_path: Path) -> None:
+    """Once, with the file's own column names; refused rows are named, and are the exit code."""
+    for file in ready.glob("ledger.sqlite3*"):
+        file.unlink()
+    table = tmp_path / "dialler.csv"
+    table.write_text(
+        "account,at,channel,offer_percentage\n"
+        "T00001,2026-03-01 10:00,call,10\nT00002,2026-03-01,call,\n",
+        encoding="utf-8",
+    )
+    told = ("campaign", "import", str(table), "--column", "customer_id=account")
+    told += ("--column", "occurred_at=at", "--zone", "Europe/Madrid")
+    assert churn(*told).stdout == "2 contacts added, 0 were there already\n"
+    assert churn(*told).stdout == "0 contacts added, 2 were there already\n"
+    ledger = Ledger.open("", ready)
+    [contact] = ledger.histories()["T00001"].contacts
+    ledger.close()
+    assert (contact.when.isoformat(), contact.channel, contact.offer_percentage) == (
+        "2026-03-01T09:00:00+00:00",
+        "call",
+        10,
+    )
+    with table.open("a", encoding="utf-8") as more:
+        more.write("T00003,some day,call,\n")
+    done = churn(*told)
+    assert done.returncode == 1
+    assert "row 3: occurred_at: write date and time in ISO 8601" in done.stderr
+    assert "1 rows of" in done.stderr
+    assert churn(*told[:-1], "Mars/Base").returncode == 2
+
+
+def test_a_delivery_by_hand_is_the_schedule_s(approved: str, churn: Churn, tmp_path: Path) -> None:
+    """Into the folder of the setting, and into the ledger; again, it does nothing."""
+    place = {"CHURN_CAMPAIGN__DELIVER_TO": str(tmp_path / "out")}
+    refused = churn("campaign", "deliver")
+    assert refused.returncode == 1
+    assert "set CHURN_CAMPAIGN__DELIVER_TO" in refused.stderr
+    done = churn("campaign", "deliver", "--day", LATER, **place)
+    file = tmp_path / "out" / f"contacts-{approved}-{LATER}.csv"
+    assert done.stdout == (
+        f"plan {approved}: {file}\n8 contacts are in the ledger now, 0 were there already\n"
+    )
+    assert file.is_file()
+    again = churn("campaign", "deliver", "--day", LATER, **place)
+    assert again.stdout.startswith(f"plan {approved}: nothing is left to send\n0 contacts")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from playwright.sync_api import Browser, expect
 
 from churn_assets.customers.people import PEOPLE
 from churn_assets.predictors.scoring.features import encode
@@ -32,6 +33,7 @@ from churn_assets.storage.current import asset_pointer, current_artifact
 from churn_assets.storage.local import LocalArtifactStore
 from tests.api.conftest import publish_small_release
 from tests.api.server import Server, running, wait_for
+from tests.api.test_console import browser, picture
 from tests.cli.conftest import clean_environment
 from tests.customers.conftest import as_csv, made_rows
 from tests.customers.own_company import Company, make_company
@@ -45,6 +47,9 @@ CUSTOMER = {
     "monthly_fee": 39.9,
     "paperless": True,
 }
+
+
+__all__ = ["browser"]  # a fixture
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +206,9 @@ def test_the_document_has_the_company_s_form(client: httpx.Client) -> None:
     assert "contract" not in form["properties"]
     assert form["properties"]["plan"]["enum"] == ["Basic", "Plus", "Max"]
     assert form["properties"]["monthly_fee"]["x-label"] == "monthly fee"
+    assert form["x-columns"]["Monthly Fee"] == "monthly_fee"
+    assert form["x-columns"]["Account"] == "customer_id"
+    assert form["x-numbered"] is False
     [example] = form["examples"]
     assert client.post("/predict", json=example).status_code == 200
     assert schemas["BatchRequest"]["properties"]["customers"]["examples"] == [[example]]
@@ -328,3 +336,34 @@ def test_predict_takes_the_company_s_own_file(home: Path, tmp_path: Path) -> Non
     assert all(a["message"] and "{" not in a["message"] for a in answers)
     assert "row 3: plan: " in done.stderr
     assert "Gold" in (tmp_path / "mine.refused.csv").read_text()
+
+
+@pytest.mark.browser
+def test_the_console_has_the_company_s_form_and_reads_its_tables(
+    browser: Browser, server: Server, tmp_path: Path
+) -> None:
+    """Fields, words and choices of the contract; what if on its own field; its own table, dropped
+    as it lies there, with columns that no model reads."""
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.goto(server.url)
+    expect(page.locator("#picks li")).to_have_count(8)
+    expect(page.get_by_label("monthly fee")).to_have_attribute("required", "")
+    assert page.locator("#field-plan option").all_inner_texts() == ["Basic", "Plus", "Max"]
+    assert page.locator("#field-contract").count() == 0
+    page.locator("#picks button").first.click()
+    expect(page.get_by_role("button", name="Decide")).to_be_focused()  # no name is needed
+    page.keyboard.press("Enter")
+    expect(page.locator("#verdict")).not_to_be_empty()
+    page.locator("#field-months").fill("1")
+    expect(page.locator("#what-if-changed")).to_contain_text("→ 1")
+    expect(page.locator("#what-if-rows tr")).to_have_count(4)
+    picture(page, "own-what-if")
+    rows = made_rows(6, seed=9)
+    rows[2]["Plan"] = "Gold"
+    (tmp_path / "mine.csv").write_text(as_csv(rows, delimiter=";"), encoding="utf-8")
+    page.get_by_label("CSV file").set_input_files(tmp_path / "mine.csv")
+    expect(page.locator("#rows-state")).to_contain_text("5 answered, 1 refused")
+    refused = page.locator("#rows-refusals td").all_inner_texts()
+    assert refused[:3] == ["3", "Plan", "Gold"]
+    picture(page, "own-list")
+    page.close()

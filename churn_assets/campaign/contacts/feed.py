@@ -34,6 +34,7 @@ class LedgerFeed:
                 customer_id=event["customer_id"],
                 kind=KINDS.get(event["kind"], event["kind"]),
                 occurred_at=event["occurred_at"],
+                channel=event["channel"],
                 offer_percentage=event["offer_percentage"],
             )
             self._ledger.record([told])

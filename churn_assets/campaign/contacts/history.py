@@ -93,10 +93,14 @@ class History:
         return cls(tuple(contacts), answer, complained, opted_out, tuple(acceptances))
 
     def within(self, now: datetime, days: float, channel: str | None = None) -> int:
-        """Contacts of the last `days`, planned ones ahead included; by one channel or by any."""
+        """Contacts of the last `days`, planned ones ahead included; by one channel or by any.
+
+        One whose channel nobody told counts for each: no cap is passed by leaving it out.
+        """
         since = now - timedelta(days=days)
         return sum(
-            contact.when > since and channel in (None, contact.channel) for contact in self.contacts
+            contact.when > since and (channel is None or contact.channel in (None, channel))
+            for contact in self.contacts
         )
 
     def fields(self, now: datetime, cooldown_days: float) -> dict[str, Any]:

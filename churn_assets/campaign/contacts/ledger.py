@@ -156,6 +156,16 @@ class Ledger:
             row = connection.execute(query).first()
         return None if row is None else (row.plan_id, row.content, row.status)
 
+    def plans(self, count: int) -> list[tuple[str, str, Status]]:
+        """Ids, contents and statuses of the newest plans, the newest first."""
+        if self.is_absent():
+            return []
+        newest = sa.select(PLANS).join(STEPS, STEPS.c.plan_id == PLANS.c.plan_id)
+        query = newest.where(STEPS.c.step == "planned").order_by(STEPS.c.number.desc()).limit(count)
+        with self.reading() as connection:
+            rows = connection.execute(query).all()
+        return [(row.plan_id, row.content, row.status) for row in rows]
+
     def steps(self, plan_id: str) -> list[Step]:
         """What happened to a plan, in order."""
         if self.is_absent():
@@ -163,6 +173,18 @@ class Ledger:
         query = sa.select(STEPS).where(STEPS.c.plan_id == plan_id).order_by(STEPS.c.number)
         with self.reading() as connection:
             return [Step.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+
+    def events(self, keys: Iterable[str]) -> dict[str, Event]:
+        """Those of these events that are here, by key."""
+        found: dict[str, Event] = {}
+        if self.is_absent():
+            return found
+        with self.reading() as connection:
+            for part in _parts(list(keys)):
+                query = sa.select(EVENTS).where(EVENTS.c.event_key.in_(part or ()))
+                for row in connection.execute(query).mappings():
+                    found[row["event_key"]] = _event(row)
+        return found
 
     def known(self, keys: Iterable[str]) -> set[str]:
         """Which events are here."""

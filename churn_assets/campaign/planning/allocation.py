@@ -6,10 +6,11 @@ money and one for each slot's places every customer chooses alone (Everett 1963)
 what they then gain, plus what all limits cost at those prices, bounds every possible plan (the
 Lagrangian dual, equal to the linear program's value at the best prices).
 
-The prices minimise that bound: first smoothed (log-sum-exp at falling temperatures, Nesterov 2005)
-on a sample of the customers, then on all of them. The choices at these prices are cut back to the
-limits and what is left is given to whom it brings most. Memory holds one chunk of customers times
-options, however many customers there are.
+The prices minimise that bound, smoothed (log-sum-exp at falling temperatures, Nesterov 2005), by
+Newton's method: there are few prices, however many customers. First on samples, then on all. They
+have to be exact: a customer's days are worth nearly the same, so a small error sends everybody to
+one day. The choices at these prices are cut back to the limits and what is left is given to whom it
+brings most. Memory holds one chunk of customers times options, however many customers there are.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from churn_assets.campaign.planning.newton import Point, minimized
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Chunk = Callable[[Ints], tuple[Floats, Floats]]
@@ -30,10 +33,13 @@ NONE = -1
 """The choice of who isn't contacted."""
 
 CELLS = 1 << 17  # customers x options at a time: a few arrays of a megabyte
-SAMPLE = 6_000  # customers on whom the prices are found first
-TEMPERATURES = (0.1, 0.02, 0.004)  # of the smoothing, shares of a typical customer's gain
-LAST = 0.001  # the temperature on all customers
+SAMPLES = (6_000, 60_000)  # customers on whom the prices are found first
+TEMPERATURES = (0.1, 0.02, 0.004, 0.001)  # of the smoothing, shares of a typical customer's gain
+LAST = 0.0002  # the temperature on the larger sample and on all customers
+STEPS, LAST_STEPS = 30, 12  # of Newton's method at most, on the first sample and beyond
+TOLERANCE = 1e-3  # shares of a limit that customers may use less or more than it at the prices
 ROUNDS = 40  # of giving away what is left
+STALLED = 0.02  # of what may be lacking: a round that gains less ends its stage
 LOSSES = (0.001, 0.01, 0.1, np.inf)  # shares of a typical contact's value, see `solve`
 STAGES = ((False, 0.0), *((True, loss) for loss in LOSSES), *((False, loss) for loss in LOSSES))
 NEAR = 1e-4  # a share of the bound that no more is sought for
@@ -124,7 +130,7 @@ def solve(problem: Problem, start: Prices | None = None) -> Allocation:
     """The plan, and a bound on every plan.
 
     Args:
-        start: prices of a similar problem; saves the search on a sample.
+        start: prices of a similar problem; saves part of the search.
     """
     every = np.arange(problem.count)
     prices, bound = best_prices(problem, start)
@@ -143,10 +149,14 @@ def solve(problem: Problem, start: Prices | None = None) -> Allocation:
     # What is worth its price goes first. Then empty places are filled, at first where that loses
     # little at the prices (a mail becomes a call, and its place another's); then money is spent.
     typical, rounds = bound / max(1, int(plan.used().sum())), 0
+    lacking = bound - math.fsum(plan.value)
     for into_places, share in STAGES:
-        while math.fsum(plan.value) < (1 - NEAR) * bound and rounds < ROUNDS:
+        while lacking > NEAR * bound and rounds < ROUNDS:
             rounds += 1
-            if not plan.improve(prices, -share * typical, into_places=into_places):
+            before = lacking
+            plan.improve(prices, -share * typical, into_places=into_places)
+            lacking = bound - math.fsum(plan.value)
+            if before - lacking < STALLED * before:
                 break
     return Allocation(
         plan.choice, math.fsum(plan.value), math.fsum(plan.money), plan.used(), bound, prices
@@ -155,22 +165,26 @@ def solve(problem: Problem, start: Prices | None = None) -> Allocation:
 
 def best_prices(problem: Problem, start: Prices | None = None) -> tuple[Prices, float]:
     """The prices with the lowest bound that was found, and that bound."""
-    every = np.arange(problem.count)
     rng = np.random.default_rng(0)
-    sample = every
-    if problem.count > SAMPLE:
-        sample = np.sort(rng.choice(problem.count, SAMPLE, replace=False))
+
+    def some(count: int) -> Ints:
+        if count >= problem.count:
+            return np.arange(problem.count)
+        return np.sort(rng.choice(problem.count, count, replace=False))
+
+    first, *larger = SAMPLES
+    sample = some(first)
     units = _units(problem, sample)
     if units is None:
         return Prices(0.0, np.zeros(len(problem.places))), 0.0
     x = np.full(1 + len(problem.places), 0.1)
+    temperatures = TEMPERATURES
     if start is not None:
-        x = np.concatenate([[start.money], start.places]) / units
-    else:
-        share = len(sample) / problem.count
-        for temperature in TEMPERATURES:
-            x = _descend(problem, sample, share, units, x, temperature, 80)
-    x = _descend(problem, every, 1.0, units, x, LAST, 60 if len(sample) == len(every) else 12)
+        x, temperatures = np.concatenate([[start.money], start.places]) / units, TEMPERATURES[-2:]
+    for temperature in temperatures:
+        x = _better(problem, sample, units, x, temperature, STEPS)
+    for count in [n for n in larger if 2 * n < problem.count] + [problem.count]:
+        x = _better(problem, some(count), units, x, LAST, LAST_STEPS)
     prices = Prices(float(x[0] * units[0]), x[1:] * units[1:])
     return prices, dual_bound(problem, prices)
 
@@ -193,25 +207,23 @@ def _units(problem: Problem, rows: Ints) -> Floats | None:
     return np.array([scale / spent if spent > 0 else 1.0, *[scale] * len(problem.places)])
 
 
-def _descend(
-    problem: Problem,
-    rows: Ints,
-    share: float,
-    units: Floats,
-    x: Floats,
-    temperature: float,
-    steps: int,
+def _better(
+    problem: Problem, rows: Ints, units: Floats, x: Floats, temperature: float, steps: int
 ) -> Floats:
-    """Better prices (in `units`) for the limits' `share`, by the smoothed bound of `rows`."""
-    from scipy.optimize import minimize
+    """Better prices (in `units`), by the smoothed bound of `rows` for their share of the limits.
 
-    scale = units[-1] if len(units) > 1 else 1.0
+    At the best ones the customers, each shared among near-best options, use just the limits.
+    """
+    share = len(rows) / problem.count
     limits = share * np.concatenate([[problem.budget], problem.places])
-    heat = temperature * scale
+    scale, slots = float(units[-1]), len(problem.places)
+    heat, size = temperature * scale, scale * len(rows)
+    of_slot = (problem.slots[:, None] == np.arange(slots)).astype(float)
 
-    def smoothed(x: Floats) -> tuple[float, Floats]:
+    def smoothed(x: Floats) -> Point:
         prices = Prices(float(x[0] * units[0]), x[1:] * units[1:])
-        total, used = float(limits @ (x * units)), np.zeros(len(limits))
+        total, used = float(limits @ (x * units)), np.zeros(1 + slots)
+        spread = np.zeros((1 + slots, 1 + slots))  # of what each customer uses
         for _, values, money in problem.parts(rows):
             gains = gains_at(problem, prices, values, money)
             top = np.maximum(gains.max(axis=1, initial=0.0), 0.0)
@@ -221,20 +233,22 @@ def _descend(
             sums = weights.sum(axis=1) + np.exp(-top / heat)
             total += float((top + heat * np.log(sums)).sum())
             weights /= sums[:, None]
-            used[0] += float(np.einsum("ij,ij->", weights, money))
-            used[1:] += np.bincount(problem.slots, weights.sum(axis=0), len(problem.places))
-        size = scale * len(rows)
-        return total / size, (limits - used) * units / size
+            places, paid = weights @ of_slot, weights * money
+            each = np.column_stack([paid.sum(axis=1), places])
+            used += each.sum(axis=0)
+            both = paid.sum(axis=0) @ of_slot
+            spread[0, 0] += float(np.einsum("ij,ij->", paid, money))
+            spread[0, 1:] += both
+            spread[1:, 0] += both
+            spread[1:, 1:] += np.diag(places.sum(axis=0))
+            spread -= each.T @ each
+        missed = np.divide(used - limits, limits, out=np.zeros_like(used), where=limits > 0)
+        gradient = (limits - used) * units / size
+        return Point(
+            total / size, gradient, spread * np.outer(units, units) / (heat * size), missed
+        )
 
-    found = minimize(
-        smoothed,
-        x,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(0.0, None)] * len(x),
-        options={"maxiter": steps, "ftol": 1e-9, "gtol": 1e-7},
-    )
-    return np.asarray(found.x)
+    return minimized(smoothed, x, steps=steps, tolerance=TOLERANCE)
 
 
 def gains_at(problem: Problem, prices: Prices, values: Floats, money: Floats) -> Floats:
@@ -328,8 +342,8 @@ class _Plan:
     def _drop(self, rows: Ints) -> None:
         self.choice[rows], self.value[rows], self.money[rows] = NONE, 0.0, 0.0
 
-    def improve(self, prices: Prices, least: float, *, into_places: bool) -> bool:
-        """Give what is left to whom it brings most; False where nothing is left to gain.
+    def improve(self, prices: Prices, least: float, *, into_places: bool) -> None:
+        """Give what is left to whom it brings most.
 
         Places and money that a change sets free are given away in the next round.
 
@@ -369,7 +383,6 @@ class _Plan:
         order = order[(np.cumsum(extra) <= max(left, 0.0)) | (extra == 0)]
         self.choice[order], self.value[order] = option[order], value[order]
         self.money[order] = money[order]
-        return len(order) > 0
 
 
 def _rank(groups: Ints) -> Ints:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -62,7 +63,8 @@ CONTACTS = pa.schema(
     ]
 )
 EXCLUDED = pa.schema([("customer_id", pa.string()), ("rule", pa.string())])
-LEVELS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)  # shares of a limit that the Pareto curves are drawn at
+LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
+"""Shares of a limit that the Pareto curves are drawn at."""
 
 Group = Callable[[str], bool]
 """Customer id -> whether they are in the control group."""
@@ -214,19 +216,19 @@ class Planner:
 
     def sums(self, allocation: Allocation) -> dict[str, Any]:
         """What a plan comes to, promises included."""
-        kept = self.promises
-        value = sum(kept["expected_value"].to_pylist())
-        cost = sum(kept["expected_cost"].to_pylist())
+        value, cost = self._kept()
         used = allocation.used + self._promised_places()
         by_channel = used.reshape(len(self.days), len(self.channels))
         prices = allocation.prices
         return {
             "contacts": int(used.sum()),
-            "promised": kept.num_rows,
+            "promised": self.promises.num_rows,
             "expected_value": round(allocation.value + value, 2),
             "expected_cost": round(allocation.money + cost, 2),
             "bound": round(allocation.bound + value, 2),
-            "gap": allocation.gap,
+            "gap": replace(
+                allocation, value=allocation.value + value, bound=allocation.bound + value
+            ).gap,
             "by_day": [
                 {"day": day.isoformat(), **dict(zip(self.channels, row, strict=True))}
                 for day, row in zip(self.days, by_channel.tolist(), strict=True)
@@ -234,25 +236,27 @@ class Planner:
             "value_of_one_more": {
                 "money": round(prices.money, 4),
                 **{
-                    name: round(float(prices.places[c :: len(self.channels)].max(initial=0.0)), 4)
+                    name: round(float(prices.places[c :: len(self.channels)].sum()), 4)
                     for c, name in enumerate(self.channels)
                 },
             },
         }
 
     def pareto(self) -> dict[str, list[dict[str, float]]]:
-        """Value against money, and against contacts a day, each with the other limit as set."""
+        """Value against money, and against contacts a day, each with the other limit as set;
+        promises are kept at every level."""
+        kept_value, kept_cost = self._kept()
         base = {name: channel.contacts_a_day for name, channel in self.config.channels.items()}
         money, contacts = [], []
         for level in LEVELS:
             found = self.allocate(level * self.budget)
-            money.append(
-                {"budget": level * self.budget, "spent": found.money, "value": found.value}
-            )
+            spent, value = found.money + kept_cost, found.value + kept_value
+            money.append({"budget": level * self.budget, "spent": spent, "value": value})
         for level in LEVELS:
             a_day = {name: int(level * n) for name, n in base.items()}
             found = self.allocate(contacts_a_day=a_day)
-            contacts.append({"a_day": sum(a_day.values()), "value": found.value})
+            value = found.value + kept_value
+            contacts.append({"a_day": sum(a_day.values()), "value": value})
         return {"money": _rounded(money), "contacts": _rounded(contacts)}
 
     def plan(self, *, curves: bool = True) -> Plan:
@@ -301,8 +305,7 @@ class Planner:
             return None
         places, money = self._free(self.budget, None)
         problem = self._problem(places, money)
-        kept = sum(self.promises["expected_value"].to_pylist())
-        return round(linear_bound(problem, found.prices) + kept, 2)
+        return round(linear_bound(problem, found.prices) + self._kept()[0], 2)
 
     def _problem(self, places: Floats, money: float) -> Problem:
         price = self.sources.price.price if self.sources.price else 0.0
@@ -313,8 +316,13 @@ class Planner:
     ) -> tuple[Floats, float]:
         """Places and money that promises have left."""
         places = np.maximum(self.places(contacts_a_day) - self._promised_places(), 0.0)
-        spent = sum(self.promises["expected_cost"].to_pylist())
-        return places, max(0.0, budget - spent)
+        return places, max(0.0, budget - self._kept()[1])
+
+    def _kept(self) -> tuple[float, float]:
+        """What the promises bring and cost."""
+        names = ("expected_value", "expected_cost")
+        value, cost = (math.fsum(self.promises[name].to_pylist()) for name in names)
+        return value, cost
 
     def _promised_places(self) -> Any:
         taken = np.zeros(len(self.days) * len(self.channels), dtype=np.int64)

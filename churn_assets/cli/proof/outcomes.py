@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from churn_assets.cli.errors import PlainErrors, fail
+from churn_assets.cli.imports import fields_named, report_import
 from churn_assets.cli.releases import open_registry
 from churn_assets.settings import load_settings
 
 if TYPE_CHECKING:
     from churn_assets.serving.feedback import FeedbackLog
-
-SHOWN = 20
 
 app = typer.Typer(cls=PlainErrors, help=__doc__, no_args_is_help=True)
 
@@ -54,23 +53,17 @@ def import_(
     """Add the events of a file to those of POST /feedback.
 
     Columns are the fields of POST /feedback: event_id, customer_id, kind, occurred_at and, where
-    known, decision_id and offer_percentage. Reading a file again changes nothing.
+    known, channel, decision_id and offer_percentage. Reading a file again changes nothing.
     """
     # Imported here: other commands need no pandas.
     from churn_assets.outcomes.importing import record, rows_of
     from churn_assets.release.offers import offers_in_service
 
-    names = dict(pair.split("=", 1) for pair in column or () if "=" in pair)
-    if len(names) != len(column or ()):
-        raise typer.BadParameter("write --column FIELD=NAME")
+    names = fields_named(column)
     percent = offers_in_service(open_registry().store).percent
     with _feedback() as log:
         result = record(rows_of(file, names), log, percent)
-    typer.echo(f"{result.stored:,} events added, {result.known:,} were there already")
-    for number, why in result.refused[:SHOWN]:
-        typer.echo(f"row {number}: {why}", err=True)
-    if result.refused:
-        raise fail(ValueError(f"{len(result.refused):,} rows of {file} are refused"))
+    report_import(file, "events", result.stored, result.known, result.refused)
 
 
 @app.command()

@@ -38,6 +38,12 @@ class BatchRequest(Strict):
     with_reasons: bool = Field(
         True, description="false leaves `metadata.reasons` empty, and is faster", examples=[True]
     )
+    record: bool = Field(
+        True,
+        description="false for questions that decide nothing (what if?): the decision log doesn't "
+        "keep them",
+        examples=[True],
+    )
 
 
 class BatchRow(BaseModel):
@@ -70,6 +76,9 @@ def answer_batch(
     """Validate each row, answer the valid ones together, and put everything back in order.
 
     A row that can't be answered, for whatever reason, says so in its `errors`.
+
+    Args:
+        decisions: where the answers are recorded, unless the batch says not to.
     """
     results: list[dict[str, Any]] = []
     valid: list[tuple[int, CustomerRequest]] = []
@@ -88,7 +97,7 @@ def answer_batch(
         live=False,  # a thousand generations would keep the caller waiting for minutes
         explain=batch.with_reasons,
         experiment=experiment,
-        decisions=decisions,
+        decisions=decisions if batch.record else None,
         budget_price=budget_price,
         zones=zones,
     )
@@ -104,6 +113,7 @@ def answer_batch(
             results[index]["errors"] = [problem("internal", loc, message)]
         else:
             results[index]["answer"] = answer
-            count_answer(answer)
+            if batch.record:
+                count_answer(answer)
             answered += 1
     return {"results": results, "answered": answered, "refused": len(results) - answered}

@@ -56,7 +56,20 @@ class PredictionBook:
 
     def page(self, start: int, count: int) -> list[dict[str, Any]]:
         """`count` predictions from the `start`-th most valuable."""
-        return [_nested(_rounded(row)) for row in self.table.slice(start, count).to_pylist()]
+        return _told(self.table.slice(start, count))
+
+    def search(self, part: str, start: int, count: int) -> tuple[int, list[dict[str, Any]]]:
+        """How many customers' ids hold `part`, whatever the case, and of their predictions `count`
+        from the `start`-th most valuable."""
+        import pyarrow.compute as pc
+
+        found = pc.match_substring(self.table["customer_id"], part, ignore_case=True)
+        rows = pc.indices_nonzero(found)
+        return len(rows), _told(self.table.take(rows.slice(start, count)))
+
+
+def _told(table: pa.Table) -> list[dict[str, Any]]:
+    return [_nested(_rounded(row)) for row in table.to_pylist()]
 
 
 def _rounded(row: dict[str, Any]) -> dict[str, Any]:

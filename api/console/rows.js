@@ -1,0 +1,178 @@
+// A list of customers that is dropped onto the page: answered by POST /predict/batch, part by part.
+
+import { money, percent } from "/charts.js";
+import { parse, separatorOf, write } from "/csv.js";
+import { kindOf, schema } from "/form.js";
+import { $, ask, keep, pager, row as tableRow, whole } from "/page.js";
+
+const BATCH = 500;  // customers at a time; fewer where the service takes fewer
+const SIZE = 12;
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+const TRUTH = { yes: true, true: true, 1: true, no: false, false: false, 0: false };
+const TOO_MUCH = ["too_long", "body_too_large"];
+
+// The file's text; raises an error in words where it is none.
+async function textOf(file) {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer());
+  } catch {
+    throw new Error(`${file.name} is not UTF-8: save it as "CSV UTF-8", then drop it again.`);
+  }
+}
+
+// The field of each column, "" for one that is passed over: the company's own table has more.
+function fieldsOf(columns) {
+  const known = schema.properties, theirs = schema["x-columns"] ?? {};
+  const own = columns.map((name) => theirs[name.split(/\s+/).join(" ")] ?? "");
+  const fields = columns.map((name, i) => (name in known ? name : own[i]));
+  const twice = columns.find((name, i) => columns.indexOf(name) < i) ?? fields.find((name, i) => name && fields.indexOf(name) < i);
+  if (twice !== undefined) throw new Error(`The column ${twice} is there twice.`);
+  const missing = schema.required.filter((name) => !fields.includes(name) && !(name === "customer_id" && schema["x-numbered"]));
+  if (missing.length) throw new Error(`The columns ${missing.join(", ")} are missing; there are ${columns.join(", ")}.`);
+  const strange = columns.find((_, i) => !fields[i]);
+  if (strange !== undefined && !own.some((name, i) => name && !(columns[i] in known))) {
+    throw new Error(`No customer has a field ${strange}: leave the column out, or name it as in the form.`);
+  }
+  return fields;
+}
+
+// A cell as its field's type; a cell that isn't one stays text, which the field refuses.
+function valueOf(field, cell, comma) {
+  const variants = schema.properties[field].anyOf ?? [schema.properties[field]];
+  const { type } = kindOf(schema.properties[field]);
+  if (variants.some((v) => v.type === "boolean")) return TRUTH[cell.toLowerCase()] ?? cell;
+  const number = comma ? cell.replace(",", ".") : cell;
+  return (type === "number" || type === "integer") && NUMBER.test(number) ? Number(number) : cell;
+}
+
+function customersOf(text) {
+  const mark = separatorOf(text), [header, ...lines] = parse(text, mark);
+  if (!lines.length) throw new Error("There are no customers in it: a header, then one line for each.");
+  const columns = header.map((name) => name.trim()), fields = fieldsOf(columns);
+  const rows = lines.map((cells, i) => {
+    const number = i + 1;
+    if (cells.length !== columns.length) {
+      return { number, cells, problem: `${cells.length} cells where the header has ${columns.length}` };
+    }
+    const customer = schema["x-numbered"] ? { customer_id: `R${number}` } : {};
+    fields.forEach((field, j) => {
+      const cell = cells[j].trim();
+      if (field && cell) customer[field] = valueOf(field, cell, mark === ";");
+    });
+    return { number, cells, customer };
+  });
+  return { columns, fields, rows };
+}
+
+// What is wrong with a row, as [row, column, value, why].
+function refusals({ columns, fields }, { number, cells }, errors) {
+  return errors.map(({ loc, msg }) => {
+    const place = fields.indexOf(loc[3]);
+    return [number, columns[place] ?? loc[3] ?? "", cells[place] ?? "", msg];
+  });
+}
+
+const ANSWER = ["row", "customer_id", "contact", "offer_percentage", "delay_days", "churn_risk", "accept_prob",
+  "expected_value", "estimated_retention_prob", "message", "safety_passed", "decision_id", "release_id"];
+
+function flat(number, customer, { decision, message, safety, metadata }) {
+  return { row: number, customer_id: customer.customer_id, ...metadata, ...decision, message, safety_passed: safety.passed };
+}
+
+export function tableView() {
+  let asked = 0, answers = [], refused = [], name = "";
+
+  const answered = pager({ previous: "rows-previous", next: "rows-next", place: "rows-page" }, SIZE, (first, count) => {
+    const some = answers.slice(first, first + count);
+    $("rows-answers").replaceChildren(...some.map((a) => tableRow([
+      a.row, a.customer_id, percent(a.churn_risk), a.contact ? `contact, ${a.offer_percentage} %` : "no contact",
+      money(a.expected_value), a.message ?? ""])));
+    answered.shown(some.length, answers.length);
+  });
+  const refusedPages = pager({ previous: "refused-previous", next: "refused-next", place: "refused-page" }, SIZE, (first, count) => {
+    const some = refused.slice(first, first + count);
+    $("rows-refusals").replaceChildren(...some.map(tableRow));
+    refusedPages.shown(some.length, refused.length);
+  });
+
+  function say(text, problem = "") {
+    $("rows-state").textContent = text;
+    Object.assign($("rows-problem"), { textContent: problem, hidden: problem === "" });
+  }
+
+  function show() {
+    $("rows-found").hidden = answers.length === 0;
+    $("rows-refused").hidden = refused.length === 0;
+    answered.restart();
+    refusedPages.restart();
+  }
+
+  function sums(done, all) {
+    const contacts = answers.filter((a) => a.contact), bad = new Set(refused.map(([number]) => number)).size;
+    const worth = contacts.reduce((sum, a) => sum + a.expected_value, 0);
+    const how = done < all ? `${whole(done)} of ${whole(all)} rows: ` : "";
+    return `${name}: ${how}${whole(answers.length)} answered, ${whole(bad)} refused; `
+      + `${whole(contacts.length)} to contact, worth ${money(worth, 0)}.`;
+  }
+
+  // The results for these rows, in as many questions as the service needs.
+  async function batch(rows) {
+    try {
+      return (await ask("/predict/batch", { customers: rows.map((r) => r.customer), with_reasons: false })).results;
+    } catch (error) {
+      if (rows.length === 1 || !error.detail?.some((d) => TOO_MUCH.includes(d.type))) throw error;
+      const half = Math.ceil(rows.length / 2);
+      return [...await batch(rows.slice(0, half)), ...await batch(rows.slice(half))];
+    }
+  }
+
+  async function read(file) {
+    const mine = ++asked;
+    [answers, refused, name] = [[], [], file.name];
+    show();
+    say(`Reading ${name}…`);
+    let table = { rows: [] }, done = 0;
+    try {
+      table = customersOf(await textOf(file));
+      for (let start = 0; start < table.rows.length; start += BATCH) {
+        const part = table.rows.slice(start, start + BATCH), sound = part.filter((r) => !r.problem);
+        const results = sound.length ? await batch(sound) : [];
+        if (mine !== asked) return;  // another file was dropped meanwhile
+        const of = new Map(sound.map((r, i) => [r.number, results[i]]));
+        for (const r of part) {
+          const result = of.get(r.number);
+          if (r.problem) refused.push([r.number, "", r.cells.join(" "), r.problem]);
+          else if (result.answer) answers.push(flat(r.number, r.customer, result.answer));
+          else refused.push(...refusals(table, r, result.errors));
+        }
+        done += part.length;
+        say(sums(done, table.rows.length));
+      }
+      say(sums(done, done));
+    } catch (error) {
+      if (mine !== asked) return;
+      say(done ? sums(done, table.rows.length) : "", `${name}: ${error.message}`);
+    }
+    show();
+  }
+
+  const stem = () => name.replace(/\.[^.]*$/, "");
+  $("rows-download").addEventListener("click", () =>
+    keep(write([ANSWER, ...answers.map((a) => ANSWER.map((column) => a[column]))]), `${stem()}-decisions.csv`));
+  $("refused-download").addEventListener("click", () =>
+    keep(write([["row", "column", "value", "why"], ...refused]), `${stem()}-refused.csv`));
+  $("rows-file").addEventListener("change", ({ target }) => {
+    if (target.files.length) read(target.files[0]);
+    target.value = "";  // so that the same file can be chosen again
+  });
+  const place = $("panel-customer"), mark = (on) => $("rows").classList.toggle("ready", on);
+  place.addEventListener("dragover", (event) => { event.preventDefault(); mark(true); });
+  place.addEventListener("dragleave", (event) => { if (!place.contains(event.relatedTarget)) mark(false); });
+  place.addEventListener("drop", (event) => {
+    event.preventDefault();
+    mark(false);
+    const [file, ...others] = event.dataTransfer.files;
+    if (others.length) return say("", "Drop one file at a time.");
+    if (file) read(file);
+  });
+}

@@ -1,0 +1,247 @@
+"""A day's contacts of an approved plan on their way to the sending system.
+
+`export` makes the list for a person to take away. `hand_over` writes the contacts to the ledger:
+all of them or none, and never twice, whoever asks how often. `deliver` does both at once: the list
+goes to a folder or bucket, and what is in it is handed over.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from churn_assets.campaign.contact_list import contact_rows, list_bytes, name_tag
+from churn_assets.campaign.contacts.history import PLANNED, Event
+from churn_assets.campaign.contacts.ledger import (
+    add_step,
+    insert_events,
+    known_keys,
+    recent_contacts,
+    status_of,
+)
+from churn_assets.campaign.eligibility import NOBODY, RULES, Crowd, Terms, Window, eligible
+from churn_assets.campaign.errors import CampaignError
+from churn_assets.campaign.people import read_ids
+from churn_assets.campaign.planning.plan import Plan
+from churn_assets.messages.shield.rules import RULES_PATH, load_rules
+from churn_assets.release.bundle import message_seed
+from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.serving.engine import RetentionEngine
+from churn_assets.storage.opening import write_file
+
+if TYPE_CHECKING:
+    from churn_assets.campaign.workflow import Campaigns
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Due:
+    """Contacts of a day that can be sent, and when; how many can't any more, by the reason, or are
+    handed over already; and the customers' predictions."""
+
+    contacts: Rows
+    windows: list[Window]
+    dropped: Counter[str]
+    done: int
+    customers: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class HandOver:
+    """What a hand-over came to: contacts written now, there already, and dropped by the reason."""
+
+    new: int
+    already: int
+    dropped: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What a delivery came to. `file` is None where there was nothing left to send."""
+
+    plan_id: str
+    file: str | None
+    handed_over: HandOver
+
+
+def due_on(campaigns: Campaigns, plan: Plan, day: date, now: datetime) -> Due:
+    """The day's contacts that aren't handed over yet, tried on every rule once more: somebody may
+    have opted out since, or been contacted another way."""
+    rows = [row for row in plan.contacts.to_pylist() if row["day"] == day]
+    done = campaigns.ledger.known(key_of(row) for row in rows)
+    rows = [row for row in rows if key_of(row) not in done]
+    customers = _customers(campaigns, {row["customer_id"] for row in rows})
+    known = [row for row in rows if row["customer_id"] in customers]
+    people, terms = campaigns.people(), _terms(campaigns, day, now)
+    in_control = campaigns.control(now)
+    ids = [row["customer_id"] for row in known]
+    crowd = Crowd(
+        ids,
+        np.array([customers[i]["tenure"] for i in ids]),
+        np.array([customers[i]["monthly_charges"] for i in ids]),
+        people,
+        campaigns.ledger.histories(ids),
+        np.array([in_control(i) for i in ids], dtype=bool),
+    )
+    found, names, channels = eligible(crowd, terms), list(RULES), list(terms.channels)
+    due = Due([], [], Counter(), len(done), customers)
+    due.dropped["unknown_customer"] += len(rows) - len(known)
+    for i, row in enumerate(known):
+        person = people.get(row["customer_id"], NOBODY)
+        window = None
+        if row["channel"] in channels:
+            window = found.windows[person.zone][0][channels.index(row["channel"])]
+        if window is None or not found.open[i, 0, channels.index(row["channel"])]:
+            rule = int(found.rule[i])
+            due.dropped[names[rule] if rule >= 0 else "channel_closed"] += 1
+        else:
+            due.contacts.append(row)
+            due.windows.append(window)
+    return due
+
+
+def export(campaigns: Campaigns, plan_id: str | None, day: date, now: datetime) -> tuple[str, Rows]:
+    """The plan's id, and the contact list of a day, rows as in `contact_list.LIST`.
+
+    Raises:
+        CampaignError: the plan isn't approved, or too old.
+    """
+    plan = campaigns.usable(plan_id, now)
+    return plan.plan_id, _list_of(campaigns, due_on(campaigns, plan, day, now))
+
+
+def hand_over(
+    campaigns: Campaigns, plan_id: str | None, day: date, now: datetime, who: str
+) -> HandOver:
+    """Write a day's contacts to the ledger; again, it changes nothing.
+
+    Nobody is written who was contacted within the cooldown by whatever other way, at the same
+    moment even.
+
+    Raises:
+        CampaignError: the plan isn't approved, or too old.
+    """
+    plan = campaigns.usable(plan_id, now)
+    return _write(campaigns, plan, due_on(campaigns, plan, day, now), day, who, lambda _: None)
+
+
+def deliver(campaigns: Campaigns, day: date, now: datetime, who: str) -> Delivery:
+    """Put a day's list of the approved plan where the sending system takes lists from, and hand
+    over what is in it; again, it does nothing.
+
+    The file is written just before the ledger's transaction ends: a process that is killed between
+    leaves a file that the next delivery writes anew under the same name, never a contact in the
+    ledger that no file has.
+
+    Raises:
+        CampaignError: `deliver_to` isn't set, no plan is approved, or that one is too old.
+        OSError, ArtifactError: the file can't be written; then nothing is handed over.
+    """
+    place, form = campaigns.config.deliver_to, campaigns.config.deliver_as
+    if not place:
+        raise CampaignError("set CHURN_CAMPAIGN__DELIVER_TO, a folder or gs://bucket/prefix")
+    plan = campaigns.usable(campaigns.approved(), now)
+    due = due_on(campaigns, plan, day, now)
+    rows = _list_of(campaigns, due)
+    name, written = f"contacts-{plan.plan_id}-{day.isoformat()}.{form}", []
+
+    def put(chosen: Sequence[int]) -> None:
+        content = list_bytes([rows[i] for i in chosen], f".{form}")
+        written.append(write_file(place, name, content))
+
+    done = _write(campaigns, plan, due, day, who, put)
+    return Delivery(plan.plan_id, written[0] if written else None, done)
+
+
+def _write(
+    campaigns: Campaigns,
+    plan: Plan,
+    due: Due,
+    day: date,
+    who: str,
+    put: Callable[[Sequence[int]], None],
+) -> HandOver:
+    """Write what is due to the ledger, in one transaction.
+
+    Args:
+        put: is given the places in `due` of the contacts that were written, if there are any,
+            before the transaction ends; what it raises leaves the ledger as it was.
+    """
+    events = [
+        Event(
+            event_key=key_of(row),
+            customer_id=row["customer_id"],
+            kind="sent",
+            occurred_at=window.not_before,
+            channel=row["channel"],
+            offer_percentage=row["offer_percentage"],
+            plan_id=plan.plan_id,
+        )
+        for row, window in zip(due.contacts, due.windows, strict=True)
+    ]
+    cooldown = campaigns.config.rules.cooldown_days
+    # From the same midnight as the rule has it: what it lets pass is sent, so it has to be written.
+    since = datetime.combine(day - timedelta(days=cooldown - 1), time(), tzinfo=UTC)
+    with campaigns.ledger.writing() as connection:
+        if status_of(connection, plan.plan_id) != "approved":
+            raise CampaignError(f"plan {plan.plan_id} is not approved any more")
+        known = known_keys(connection, [event.event_key for event in events])
+        fresh = [i for i, event in enumerate(events) if event.event_key not in known]
+        lately: set[str] = set()
+        if cooldown:
+            lately = recent_contacts(connection, [events[i].customer_id for i in fresh], since)
+        chosen = [i for i in fresh if events[i].customer_id not in lately]
+        new = insert_events(connection, [events[i] for i in chosen])
+        if new:
+            add_step(connection, plan.plan_id, f"handed over {day.isoformat()}", who)
+            put(chosen)
+    due.dropped["cooldown"] += len(lately)
+    return HandOver(new, due.done + len(known), dict(+due.dropped))
+
+
+def key_of(contact: dict[str, Any]) -> str:
+    """What a plan's contact is called in the ledger."""
+    return f"{PLANNED}{contact['decision_id']}"
+
+
+def _list_of(campaigns: Campaigns, due: Due) -> Rows:
+    """The rows of the contact list."""
+    folder = ReleaseRegistry(campaigns.store).folder()
+    config = campaigns.config
+    return contact_rows(
+        due.contacts,
+        due.windows,
+        due.customers,
+        campaigns.people(),
+        RetentionEngine.load(folder, campaigns.default_zone),
+        message_seed(folder),
+        name_tag(config.dialect, config.name_tag),
+    )
+
+
+def _terms(campaigns: Campaigns, day: date, now: datetime) -> Terms:
+    rules = campaigns.config.rules
+    return Terms(
+        rules,
+        campaigns.config.channels,
+        [day],
+        read_ids(rules.suppression_list) if rules.suppression_list else frozenset(),
+        load_rules(RULES_PATH).quiet_hours,
+        rules.zones or (campaigns.default_zone,),
+        now,
+    )
+
+
+def _customers(campaigns: Campaigns, wanted: set[str]) -> dict[str, dict[str, Any]]:
+    """Customer id -> the row of their latest prediction."""
+    table = campaigns.predictions()
+    chosen = table.filter(pc.is_in(table["customer_id"], pa.array(wanted, pa.string())))
+    return {row["customer_id"]: row for row in chosen.to_pylist()}

@@ -1,0 +1,111 @@
+"""Contacts of the company's own system in the ledger: once each; what can't be read is named."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from churn_assets.campaign.contacts.importing import ImportedContacts, import_rows
+from churn_assets.campaign.contacts.ledger import Ledger
+
+NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
+MADRID = ZoneInfo("Europe/Madrid")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    """Empty; in a file of this test's."""
+    return Ledger.open("", tmp_path)
+
+
+def told(ledger: Ledger, *rows: dict[str, Any]) -> ImportedContacts:
+    """What an import of these rows comes to."""
+    return import_rows(rows, ledger, MADRID, NOW)
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    """A contact."""
+    return {"customer_id": "A1", "occurred_at": "2026-03-01T10:00:00+01:00"} | changes
+
+
+def test_importing_again_changes_nothing(ledger: Ledger) -> None:
+    """With ids of the company's and without; a line that a file has twice is one contact."""
+    rows = [row(channel="call", offer_percentage=10), row(customer_id="B2", event_id="crm-1")]
+    assert told(ledger, *rows, rows[0]) == (2, 1, [])
+    assert told(ledger, *rows) == (0, 2, [])
+    [contact] = ledger.histories(["A1"])["A1"].contacts
+    assert (contact.when, contact.channel, contact.offer_percentage, contact.planned) == (
+        datetime(2026, 3, 1, 9, tzinfo=UTC),
+        "call",
+        10,
+        False,
+    )
+
+
+def test_the_same_instant_is_the_same_contact(ledger: Ledger) -> None:
+    """However its time is written."""
+    assert told(ledger, row()).stored == 1
+    same = [row(occurred_at=t) for t in ("2026-03-01T09:00:00Z", "2026-03-01 10:00")]
+    assert told(ledger, *same) == (0, 2, [])
+    assert told(ledger, row(channel="email")).stored == 1  # another way, another contact
+
+
+@pytest.mark.parametrize(
+    ("written", "when"),
+    [
+        ("2026-03-01", datetime(2026, 3, 1, 11, tzinfo=UTC)),
+        ("2026-03-01T08:30", datetime(2026, 3, 1, 7, 30, tzinfo=UTC)),
+        ("2026-03-01 08:30:00-05:00", datetime(2026, 3, 1, 13, 30, tzinfo=UTC)),
+    ],
+)
+def test_times_as_systems_write_them(ledger: Ledger, written: str, when: datetime) -> None:
+    """Without an offset in the company's zone; a date alone is its noon, so the day stays."""
+    assert told(ledger, row(occurred_at=written)).stored == 1
+    assert ledger.histories()["A1"].contacts[0].when == when
+
+
+def test_refused_rows_are_named_and_stop_nobody(ledger: Ledger) -> None:
+    """Each with its number and what is wrong; values are not repeated."""
+    done = told(
+        ledger,
+        row(),
+        row(customer_id="no such id"),
+        row(occurred_at="yesterday"),
+        row(occurred_at="2026-03-20"),
+        row(occurred_at="0001-01-01"),
+        {"customer_id": "C3"},
+        row(kind="shouted"),
+        row(offer_percentage=101),
+        row(customer_id="D4", event_id="crm-9"),
+        row(customer_id="E5", event_id="crm-9"),
+    )
+    assert (done.stored, done.known) == (2, 0)
+    assert [number for number, _ in done.refused] == [2, 3, 4, 5, 6, 7, 8, 10]
+    said = dict(done.refused)
+    assert said[2].startswith("customer_id: ")
+    assert said[3].startswith("occurred_at: write date and time in ISO 8601")
+    assert said[4] == said[5] == "occurred_at: must lie between 2000-01-01 and a day from now"
+    assert said[6] == "occurred_at: Field required"
+    assert said[10] == "another event has the id crm-9; it stays"
+    assert "no such id" not in " ".join(said.values())
+
+
+def test_an_event_that_says_something_else_stays_as_it_was(ledger: Ledger) -> None:
+    """The company's id names one event for ever."""
+    told(ledger, row(event_id="crm-1", channel="call"))
+    again = told(ledger, row(event_id="crm-1", channel="email"))
+    assert again == (0, 0, [(1, "another event has the id crm-1; it stays")])
+    assert ledger.histories()["A1"].contacts[0].channel == "call"
+
+
+def test_complaints_and_opt_outs_come_in_too(ledger: Ledger) -> None:
+    """What eligibility asks of the ledger."""
+    told(ledger, row(kind="complained"), row(kind="opted_out"))
+    history = ledger.histories()["A1"]
+    assert history.opted_out
+    assert history.complained == datetime(2026, 3, 1, 9, tzinfo=UTC)
+    assert history.contacts == ()

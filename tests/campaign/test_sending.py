@@ -1,0 +1,169 @@
+"""A day's list on its way to the sending system: in a folder or bucket, and in the ledger, once."""
+
+from __future__ import annotations
+
+import csv
+import io
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from churn_assets.campaign import sending
+from churn_assets.campaign.config import CampaignConfig
+from churn_assets.campaign.contacts.history import Event
+from churn_assets.campaign.errors import CampaignError
+from churn_assets.campaign.workflow import Campaigns
+from churn_assets.storage.gcs import storage_client
+from churn_assets.storage.protocol import ArtifactError
+from tests.campaign.test_workflow import NOW, TODAY, Desk, customers_of, desk, sent
+
+__all__ = ["desk"]  # a fixture
+
+Approved = Callable[..., Campaigns]
+
+
+@pytest.fixture
+def approved(desk: Desk) -> Approved:
+    """Makes campaigns with an approved plan of eight contacts a day."""
+
+    def make(**changes: Any) -> Campaigns:
+        campaigns = desk(**changes)
+        campaigns.plan(NOW, "Ana", curves=False)
+        campaigns.approve(None, "Eva", NOW)
+        return campaigns
+
+    return make
+
+
+def names_in(content: str) -> set[str]:
+    """The customers of a list."""
+    return {row["customer_id"] for row in csv.DictReader(io.StringIO(content, newline=""))}
+
+
+def test_a_delivery_is_in_the_folder_and_in_the_ledger(approved: Approved, tmp_path: Path) -> None:
+    """Once: the next one has nothing to send and leaves the file as it is."""
+    campaigns = approved(deliver_to=str(tmp_path / "out"))
+    plan, _ = campaigns.show()
+    done = campaigns.deliver(TODAY, NOW, "the schedule")
+    file = tmp_path / "out" / f"contacts-{plan.plan_id}-{TODAY}.csv"
+    assert (done.file, done.handed_over.new) == (str(file), 8)
+    content = file.read_text(encoding="utf-8")
+    assert names_in(content) == set(customers_of(plan, TODAY)) == set(campaigns.ledger.histories())
+    again = campaigns.deliver(TODAY, NOW + timedelta(hours=1), "the schedule")
+    assert (again.file, again.handed_over.new, again.handed_over.already) == (None, 0, 8)
+    assert file.read_text(encoding="utf-8") == content
+    assert [s.step for s in campaigns.ledger.steps(plan.plan_id)].count(f"handed over {TODAY}") == 1
+
+
+def test_a_draft_made_at_night_does_not_stop_the_morning_s_delivery(
+    approved: Approved, tmp_path: Path
+) -> None:
+    """What goes out is the plan that is approved, not the newest."""
+    campaigns = approved(deliver_to=str(tmp_path / "out"))
+    plan, _ = campaigns.show()
+    draft = campaigns.plan(NOW + timedelta(hours=1), "the schedule", curves=False)
+    done = campaigns.deliver(TODAY, NOW + timedelta(hours=2), "the schedule")
+    assert campaigns.show()[0].plan_id == draft.plan_id != plan.plan_id
+    assert (done.plan_id, done.handed_over.new) == (plan.plan_id, 8)
+
+
+def test_a_delivery_to_a_bucket(approved: Approved, emulator: str) -> None:
+    """The same list, as an object."""
+    campaigns = approved(deliver_to=f"gs://churn-artifacts/{uuid.uuid4().hex}/lists")
+    done = campaigns.deliver(TODAY, NOW, "the schedule")
+    assert done.file is not None
+    bucket, _, path = done.file.removeprefix("gs://").partition("/")
+    content = storage_client().bucket(bucket).blob(path).download_as_bytes().decode()
+    assert names_in(content) == set(campaigns.ledger.histories())
+    assert len(names_in(content)) == 8
+
+
+def test_what_cannot_be_written_is_not_handed_over(
+    approved: Approved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is in the ledger who is in no file; the next try delivers all of them."""
+    (tmp_path / "out").write_text("a file where the folder should be")
+    campaigns = approved(deliver_to=str(tmp_path / "out"))
+    with pytest.raises(OSError, match="out"):
+        campaigns.deliver(TODAY, NOW, "the schedule")
+    assert campaigns.ledger.histories() == {}
+    (tmp_path / "out").unlink()
+    assert campaigns.deliver(TODAY, NOW, "the schedule").handed_over.new == 8
+
+    def refuse(*_: Any) -> str:
+        raise ArtifactError("no route to the bucket")
+
+    monkeypatch.setattr(sending, "write_file", refuse)
+    tomorrow = TODAY + timedelta(days=1)
+    with pytest.raises(ArtifactError, match="no route"):
+        campaigns.deliver(tomorrow, NOW + timedelta(hours=20), "the schedule")
+    assert len(campaigns.ledger.histories()) == 8
+
+
+def test_what_is_not_to_be_delivered(desk: Desk, approved: Approved, tmp_path: Path) -> None:
+    """Without a place, without an approval, and by an old plan: said, and nothing is written."""
+    with pytest.raises(CampaignError, match="set CHURN_CAMPAIGN__DELIVER_TO"):
+        desk().deliver(TODAY, NOW, "the schedule")
+    out = tmp_path / "out"
+    campaigns = desk(deliver_to=str(out), max_age_hours=12)
+    with pytest.raises(CampaignError, match="no plan is approved"):
+        campaigns.deliver(TODAY, NOW, "the schedule")
+    campaigns.plan(NOW, "Ana", curves=False)
+    with pytest.raises(CampaignError, match="no plan is approved"):
+        campaigns.deliver(TODAY, NOW, "the schedule")
+    campaigns.approve(None, "Eva", NOW)
+    with pytest.raises(CampaignError, match="is 25 hours old, and 12 are allowed"):
+        campaigns.deliver(TODAY + timedelta(days=1), NOW + timedelta(hours=25), "the schedule")
+    assert not out.exists()
+    assert campaigns.ledger.histories() == {}
+
+
+def test_the_setting_is_a_folder_or_a_bucket() -> None:
+    """Relative to where the command was started; other schemes are refused."""
+    assert Path(CampaignConfig(deliver_to="lists").deliver_to).is_absolute()
+    assert CampaignConfig(deliver_to="gs://lists/today").deliver_to == "gs://lists/today"
+    with pytest.raises(ValueError, match="write a folder or gs://bucket/prefix"):
+        CampaignConfig(deliver_to="s3://lists")
+
+
+@pytest.mark.parametrize(("hours_ago", "dropped"), [(7 * 24 - 7, 0), (7 * 24 - 31, 1)])
+def test_who_is_in_the_list_is_in_the_ledger(desk: Desk, hours_ago: int, dropped: int) -> None:
+    """The cooldown ends with the same midnight in both: at six in the morning, a contact of a week
+    ago at one in the afternoon is over, and one of the day after is not."""
+    campaigns = desk()
+    plan = campaigns.plan(NOW, "Ana", curves=False)
+    campaigns.approve(None, "Eva", NOW)
+    somebody = customers_of(plan, TODAY)[0]
+    campaigns.ledger.record([sent(somebody, NOW - timedelta(hours=hours_ago))])
+    listed = {row["customer_id"] for row in campaigns.export(None, TODAY, NOW)[1]}
+    done = campaigns.hand_over(None, TODAY, NOW, "Ana")
+    assert (len(listed), done.new) == (8 - dropped, 8 - dropped)
+    assert sum(done.dropped.values()) == dropped
+    assert (somebody in listed) is (dropped == 0)
+
+
+def test_who_is_contacted_between_list_and_ledger_is_not_written(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another system is faster: the transaction looks once more."""
+    campaigns = desk()
+    plan = campaigns.plan(NOW, "Ana", curves=False)
+    campaigns.approve(None, "Eva", NOW)
+    somebody = customers_of(plan, TODAY)[0]
+    found = sending.due_on
+
+    def slowly(*given: Any) -> Any:
+        due = found(*given)
+        when = datetime(2026, 3, 10, 5, tzinfo=UTC)
+        campaigns.ledger.record(
+            [Event(event_key="crm-1", customer_id=somebody, kind="sent", occurred_at=when)]
+        )
+        return due
+
+    monkeypatch.setattr(sending, "due_on", slowly)
+    done = campaigns.hand_over(None, TODAY, NOW, "Ana")
+    assert (done.new, done.dropped) == (7, {"cooldown": 1})
