@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def test_an_uplift_is_between_the_largest_and_no_offer() -> None:
     booster, ends = learner.train(matrix, accepted), [seen.copy(), seen.copy()]
     ends[0][:, design.OFFER], ends[1][:, design.OFFER] = 0, 3
     low, high = (sigmoid(margins(booster, end)) for end in ends)
-    found = design._uplift(learner, matrix, accepted, seen)
+    found = design._uplift(partial(margins, booster), seen, 3)
     assert found == pytest.approx((high - low).mean())
     assert found > 0.2
     few = design.placebo(learner, matrix[:8], np.zeros(8), seen)  # not a single split
