@@ -202,7 +202,7 @@ def _played(scenario: simulation.Scenario) -> dict[str, Any]:
                 engine=RetentionEngine.load(folder / "bundle"),
                 store=store,
                 feedback=feedback,
-                experiment=ExperimentConfig(enabled=True, control_share=0.3),
+                experiment=ExperimentConfig(enabled=True, control_share=0.3, exploration=0.0),
                 config=OutcomesConfig(),
             )
             weeks = run(played, customers, scenario, weeks=12)

@@ -54,7 +54,9 @@ def mixture(policy: Policy, chain: Chain, contacts: int, share: float) -> Mixtur
     found: Mixture = []
     for uniform in (1.0, -1.0):  # nobody is drawn, then everybody
         done, _ = explore(preferred, ranking, allowed, share, np.full(len(states), uniform))
-        actions = GridActions(*(a.reshape(shape) for a in (done.contact, done.offer, done.delay)))
+        actions = GridActions(
+            done.contact.reshape(shape), done.offer.reshape(shape), done.delay.reshape(shape)
+        )
         found.append((done.probability.reshape(shape), actions))
     (often, first), (seldom, second) = found
     return [(often, first), (np.where(often == 1, 0.0, seldom), second)]
