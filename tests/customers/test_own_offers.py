@@ -22,7 +22,7 @@ from churn_assets.customers.schema import load_percent
 from churn_assets.decision.config import PRESETS, EnvironmentParams
 from churn_assets.decision.mdp.worlds import served_world
 from churn_assets.decision.policy import load_params
-from churn_assets.definitions import definitions
+from churn_assets.definitions import definitions, job_names
 from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.domain.offers import Offers
 from churn_assets.outcomes.config import OutcomesConfig
@@ -40,6 +40,7 @@ from churn_assets.serving.feedback import open_feedback_log
 from churn_assets.settings import load_settings
 from churn_assets.storage.local import LocalArtifactStore
 from tests.api.server import running
+from tests.customers.charity import EXAMPLE
 from tests.customers.conftest import CONTRACT, Rows, as_csv, made_rows
 from tests.customers.own_company import Company, company_of
 from tests.customers.test_own_release import CUSTOMER
@@ -389,6 +390,14 @@ def test_a_contract_without_a_log_keeps_the_bank(graph_of: Any) -> None:
     keys = graph_of(CONTRACT).get_all_asset_keys()
     assert dg.AssetKey("bank_contacts") in keys
     assert dg.AssetKey("campaign_contacts") not in keys
+
+
+def test_a_campaign_alone_is_a_graph_of_its_log_and_the_accept_model(graph_of: Any) -> None:
+    """Nobody to decide about: no jobs, schedules or sensors of what isn't there."""
+    keys = graph_of(EXAMPLE.read_text()).get_all_asset_keys()
+    assert keys == {dg.AssetKey("campaign_contacts"), dg.AssetKey("accept_model")}
+    assert job_names() == ["everything", "predictors"]
+    assert not definitions().schedules
 
 
 def test_a_contract_that_can_t_be_read_still_shows_a_graph(graph_of: Any) -> None:
