@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from checks.odds import ALLOWED, BLOCKING, COMPONENTS, Odds
+from checks.own_campaign import FOLLOW, LOG_HOLDS, OWN_ACCEPT_GATES
 from checks.own_customers import OWN_RISK_GATES, TABLES_HOLD
 from churn_assets.domain.evidence import SHOWN, chance_of_a_false_miss
 from churn_assets.release.gate import component_of
@@ -57,6 +58,10 @@ def page(graph: Any) -> str:
         "Where CHURN_CUSTOMERS names a contract, these stand in for those of `telco_customers` and "
         "`risk_model`, whose bounds presuppose IBM's rows. All of them stop a release.",
         "\n".join(_own()),
+        f"## On a company's own logged campaign: {len(OWN_ACCEPT_GATES) + 2} checks",
+        "Where that contract has a campaign, these stand in for those of `bank_contacts` and "
+        "`accept_model`, whose bounds presuppose the bank's contacts. All of them stop a release.",
+        "\n".join(_own_campaign()),
         f"## What only warns or informs: {len(others)} checks",
         "\n".join(listed),
     ]
@@ -69,6 +74,15 @@ def _own() -> Iterator[str]:
     for gate in OWN_RISK_GATES:
         bound = f">= {gate.low:g}" if gate.low is not None else f"<= {gate.high:g}"
         yield f"- risk_model: `{gate.name}`: {gate.figure} {bound}"
+
+
+def _own_campaign() -> Iterator[str]:
+    """A line for each check of a company's own log."""
+    yield f"- campaign_contacts: `log_holds_the_contract`: {LOG_HOLDS}"
+    yield f"- campaign_contacts: `contacts_follow_their_schema`: {FOLLOW}"
+    for gate in OWN_ACCEPT_GATES:
+        bound = f">= {gate.low:g}" if gate.low is not None else f"<= {gate.high:g}"
+        yield f"- accept_model: `{gate.name}`: {gate.figure} {bound}"
 
 
 def table(rows: Iterable[tuple[dg.AssetCheckKey, Odds]]) -> str:

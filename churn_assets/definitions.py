@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -57,7 +58,8 @@ def definitions() -> dg.Definitions:
             outcome_checks,
         ]
     )
-    jobs, schedules, sensors = automation.jobs, automation.schedules, automation.sensors
+    jobs: Sequence[Any] = automation.jobs
+    schedules, sensors = automation.schedules, automation.sensors
     if settings.customers:  # nothing of IBM's: neither the data set nor bounds that presuppose it
         assets = [asset for asset in assets if asset.key != dg.AssetKey("telco_customers")]
         checks = [check for check in checks if not _is_on(check, "telco_customers", "risk_model")]

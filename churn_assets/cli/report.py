@@ -15,10 +15,13 @@ from churn_assets.cli.releases import open_registry
 from churn_assets.decision.evaluation import gates as policy
 from churn_assets.messages.writing import gates as messages
 from churn_assets.release.bundle import read_manifest
+from churn_assets.storage.current import asset_pointer, current_artifact, read_report
+from churn_assets.storage.protocol import ArtifactStore
 
 if TYPE_CHECKING:
     from checks.predictors import Gate
 
+RESPONSES = "response_by_level"  # shown as a table of its own
 HOLDS, MISSED, WARNS = "[green]holds[/]", "[red]missed[/]", "[yellow]missed (warns)[/]"
 
 
@@ -30,7 +33,11 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable")] = False,
 ) -> None:
     """Metrics of the latest release, area by area, with the gates and whether each holds."""
-    folder = open_registry().folder()
+    registry = open_registry()
+    if registry.latest() is None and (log := log_report(registry.store)):
+        _show_log(log, as_json)
+        return
+    folder = registry.folder()
     manifest = read_manifest(folder)
     if as_json:
         typer.echo(json.dumps(manifest.report, indent=2))
@@ -45,12 +52,54 @@ def report(
             console.print()
             gates = gates_by_area(measured).get(area, ())
             console.print(area_table(area, section, measured, gates))
+            _show_responses(section, console)
+
+
+def log_report(store: ArtifactStore) -> dict[str, Any] | None:
+    """What the accept model measured of a contract's own log, of which no release need come: the
+    contract may have no customers. None where there is no such model."""
+    if store.read_pointer(asset_pointer("accept_model")) is None:
+        return None
+    found: dict[str, Any] = read_report(store, current_artifact(store, "accept_model"))["accept"]
+    return found if "campaign" in found else None
+
+
+def _show_log(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"accept": found}, indent=2))
+        return
+    console = Console(soft_wrap=True)
+    console.print(f"Campaign of {found['campaign']}; no release", highlight=False)
+    console.print()
+    console.print(area_table("accept", found, found, gates_by_area(found)["accept"]))
+    _show_responses(found, console)
+
+
+def _show_responses(section: Mapping[str, Any], console: Console) -> None:
+    """What a company's own log says of each offer, with intervals."""
+    rows = section.get(RESPONSES)
+    if not rows:
+        return
+    table = Table(title="response by offer", title_justify="left", title_style="bold", box=None)
+    for heading in ("offer", "contacts", "accepted", "rate", "95 %", "more than the least", "p"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        gain = ("", "")
+        if "gain" in row:
+            low, high = row["gain_interval"]
+            gain = f"{row['gain']:+.2%} ({low:+.2%} to {high:+.2%})", f"{row['p_value']:.2g}"
+        low, high = row["interval"]
+        figures = f"{row['contacts']:,}", f"{row['accepted']:,}", f"{row['rate']:.2%}"
+        offer = f"{row['gives']:g} {section['unit']}"
+        table.add_row(offer, *figures, f"{low:.2%} to {high:.2%}", *gain)
+    console.print(table)
 
 
 def gates_by_area(measured: Mapping[str, Any]) -> dict[str, Sequence[Gate]]:
     """Area of the report -> its gates; the bound of a spend allows for its standard error."""
     # Imported here: `churn report --json` need not load Dagster.
     from checks import messages as message_checks
+    from checks.own_campaign import OWN_ACCEPT_GATES
     from checks.own_customers import OWN_RISK_GATES
     from checks.predictors import ACCEPT_GATES, RISK_GATES, Gate
 
@@ -59,7 +108,7 @@ def gates_by_area(measured: Mapping[str, Any]) -> dict[str, Sequence[Gate]]:
 
     return {
         "risk": OWN_RISK_GATES if "contract" in measured else RISK_GATES,
-        "accept": ACCEPT_GATES,
+        "accept": OWN_ACCEPT_GATES if "campaign" in measured else ACCEPT_GATES,
         "policy": (
             *(
                 bound(f"serving.{name}.value", high=policy.most_spend(spend_error(measured, name)))
@@ -119,7 +168,7 @@ def area_table(
     for gate in gates:
         table.add_row(gate.name.replace("_", " "), *judged(gate, measured))
     for name, value in flatten(section):
-        if name not in {gate.name for gate in gates}:
+        if name not in {RESPONSES, *(gate.name for gate in gates)}:
             table.add_row(escape(name), escape(value))
     return table
 
@@ -129,11 +178,12 @@ def judged(gate: Gate, measured: Mapping[str, Any]) -> tuple[str, str, str]:
     bounds = [f"{sign} {b:g}" for sign, b in (("≥", gate.low), ("≤", gate.high)) if b is not None]
     try:
         value = gate.value(dict(measured))
+        error = gate.error(dict(measured)) if gate.error else 0.0
     except KeyError:  # a release that was made before the gate
         return "–", ", ".join(bounds), "not measured"
     synthetic = gate.data_bound and measured.get("source") == "synthetic"
     missed = WARNS if synthetic or gate.name in ONLY_WARN else MISSED
-    return f"{value:.4g}", ", ".join(bounds), HOLDS if gate.holds(value) else missed
+    return f"{value:.4g}", ", ".join(bounds), HOLDS if gate.holds(value, error) else missed
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

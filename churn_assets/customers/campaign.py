@@ -23,7 +23,7 @@ from churn_assets.customers.campaign_schema import (
     PROPENSITY,
     CampaignSchema,
 )
-from churn_assets.customers.check import Told, check, quiet
+from churn_assets.customers.check import CAMPAIGN, Told, check, quiet
 from churn_assets.customers.contract.model import Campaign, Contract, ContractError
 from churn_assets.customers.fields import customer_field
 from churn_assets.customers.quality.columns import as_level, text
@@ -106,7 +106,7 @@ def write_contacts(
         query = f"SELECT {listed} FROM {judged.name} WHERE {USED} ORDER BY file, row"
         frames.append(connection.execute(query).df())
 
-    report = check(contract, places, refused, told, take, ("campaign",))
+    report = check(contract, places, refused, told, take, CAMPAIGN)
     if not frames or frames[0].empty:
         said = "; ".join(report.problems) or "the log has no rows that can be used"
         raise DataError(f"{contract.name}: {said}")

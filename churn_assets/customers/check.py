@@ -53,6 +53,7 @@ Take = Callable[[duckdb.DuckDBPyConnection, Judged], None]
 
 Part = Literal["customers", "campaign"]
 PARTS: tuple[Part, ...] = get_args(Part)
+CUSTOMERS, CAMPAIGN = ((part,) for part in PARTS)
 
 
 def check(

@@ -22,7 +22,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from churn_assets.customers.check import Told, check, quiet
+from churn_assets.customers.check import CUSTOMERS, Told, check, quiet
 from churn_assets.customers.contract.expression import to_sql
 from churn_assets.customers.contract.model import Contract, CustomerPart
 from churn_assets.customers.fields import schema_of
@@ -59,7 +59,7 @@ def write_history(
         DataError: a table can't be read, lacks a column, or has too few customers to learn from.
     """
     schema, taken = schema_of(contract), _Taken(contract)
-    report = check(contract, places, refused, told, taken, ("customers",))
+    report = check(contract, places, refused, told, taken, CUSTOMERS)
     frame = taken.frame("history", report)
     left = int(frame[LABEL].sum())
     if min(left, len(frame) - left) < LEAST_OF_A_KIND:
@@ -95,7 +95,7 @@ def write_active(
         raise DataError(f"{history} holds customers of the built-in contract")
     if contract.tables and contract.tables.active:
         taken = _Taken(contract)
-        report = check(contract, places, refused, told, taken, ("customers",))
+        report = check(contract, places, refused, told, taken, CUSTOMERS)
         frame, people = taken.frame("active", report), taken.people.get("active")
         split = {i: part for part, rows in before.items() for i in rows["customer_id"]}
         others = grouped_split(list(frame["customer_id"]))

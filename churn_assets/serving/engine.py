@@ -104,8 +104,7 @@ class RetentionEngine:
         self._default_from = "contract" if own_zone else "settings"
         self.assessor = Assessor.load(folder)
         self._priced: tuple[float | None, Assessor] = (None, self.assessor)  # replaced whole
-        offers = self.form.schema.offers if self.form.schema else None
-        months = offers.months if offers else messages.offer_months
+        months = self.form.offer_months or messages.offer_months
         renderer = Renderer(messages.currency, months)
         self.writer = MessageWriter.load(folder / "messages", renderer)
         self.reviewed_writer = MessageWriter(self.writer.shield, renderer)

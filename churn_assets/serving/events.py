@@ -88,7 +88,7 @@ def event_model(percent: tuple[int, ...]) -> type[FeedbackEvent]:
     """The event where a contract offers these percentages."""
     if percent == OFFER_PERCENTAGES:
         return FeedbackEvent
-    offered = Annotated[Literal[percent] | None, BeforeValidator(whole_number)]
+    offered: Any = Annotated[Literal[percent] | None, BeforeValidator(whole_number)]
     fields: dict[str, Any] = {"offer_percentage": (offered, Field(None, examples=[percent[2]]))}
     return create_model(
         "FeedbackEvent", __base__=FeedbackEvent, __doc__=FeedbackEvent.__doc__, **fields

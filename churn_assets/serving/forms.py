@@ -79,6 +79,12 @@ class Form:
         return self.schema or BUILT_IN_SCHEMA
 
     @property
+    def offer_months(self) -> int | None:
+        """For how long the contract's own offers last; None where it names none."""
+        offers = self.schema.offers if self.schema else None
+        return offers.months if offers else None
+
+    @property
     def field_of(self) -> dict[str, str]:
         """How a table may call the fields: the company's column -> field."""
         return {} if self.schema is None else _field_of(self.schema)

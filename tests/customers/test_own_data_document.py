@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -14,11 +15,15 @@ from churn_assets.storage.local import LocalArtifactStore
 from tests.cli.conftest import clean_environment
 from tests.customers.conftest import as_csv, made_rows
 from tests.customers.own_company import company_of
+from tests.customers.test_own_offers import log_rows
 
+FIGURES = Path(__file__).resolve().parents[2] / "benchmarks" / "own_campaign.json"
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "own-data.md"
 _BLOCK = re.compile(r"^```(console|yaml)\n(.*?)^```\n", re.M | re.S)
 _MATERIALIZED = "<!-- materialized -->"  # before the first command that needs a release
 _ANSWERED = re.compile(r"^(│ \d+   (?:│[^│]*){6})│.*$")  # a row of `predict`; the message is last
+_CAMPAIGN = "<!-- campaign -->"  # before the contract of a campaign by itself
+_CHARITY = re.compile(r"(?<=<!-- charity -->\n\n).*?(?=\n## )", re.S)  # figures of the benchmark
 _MENDED = "<!-- mended -->"  # before the contract that the reader ends up with
 
 
@@ -34,6 +39,7 @@ def write_tables(folder: Path) -> None:
     today = [{k: v for k, v in row.items() if "Churn" not in k} for row in made_rows(4, seed=7)]
     today[3]["Plan"] = "Gold"
     (folder / "today.csv").write_text(as_csv(today, delimiter=";"))
+    (folder / "log.csv").write_text(as_csv(log_rows()))
 
 
 def materialize(folder: Path) -> None:
@@ -78,6 +84,8 @@ def walked(page: str, folder: Path) -> str:
         if kind == "yaml":
             if page[: match.start()].rstrip().endswith(_MENDED):
                 (folder / "customers.yaml").write_text(content)
+            if page[: match.start()].rstrip().endswith(_CAMPAIGN):
+                (folder / "campaign.yaml").write_text(content)
             return match[0]
         if page[: match.start()].rstrip().endswith(_MATERIALIZED):
             materialize(folder)
@@ -88,7 +96,37 @@ def walked(page: str, folder: Path) -> str:
             output = run(command, folder)
         return f"```console\n$ {command}\n{output}```\n"
 
-    return _BLOCK.sub(block, page)
+    return _CHARITY.sub(lambda _: charity_table(), _BLOCK.sub(block, page))
+
+
+def charity_table() -> str:
+    """What the benchmark measured of the real letters, as the page has it."""
+    found = json.loads(FIGURES.read_text("utf-8"))
+    lines = ["| match | letters | gave | rate (95 %) | more than without (95 %) | p |"]
+    lines.append("|---|---|---|---|---|---|")
+    for row in found["response_by_level"]:
+        low, high = row["interval"]
+        more = ""
+        if "gain" in row:
+            below, above = row["gain_interval"]
+            more = f"{row['gain']:+.2%} ({below:+.2%} to {above:+.2%})"
+        p_value = f"{row['p_value']:.3f}" if "gain" in row else ""
+        gave = f"{row['contacts']:,} | {row['accepted']:,}"
+        rate = f"{row['rate']:.2%} ({low:.2%} to {high:.2%})"
+        lines.append(f"| {row['gives']:g} % | {gave} | {rate} | {more} | {p_value} |")
+    models = ", ".join(
+        f"{name.replace('_', ' ')} {of['auc']:.3f} and {of['log_loss']:.4f}"
+        for name, of in found["methods"].items()
+    )
+    passed = sum(gate["passed"] for gate in found["gates"].values())
+    low, high = found["auc_interval"]
+    said = (
+        f"AUC and log-loss out of fold: {models}. The model is the {found['method']}"
+        f" (held out: AUC {found['auc']:.3f}, {low:.3f} to {high:.3f}).".replace("_", " ")
+    )
+    gates = f"It holds {passed} of {len(found['gates'])} gates."
+    means = ", ".join(f"`{name}`" for name in found["outcome_means"])
+    return "\n".join([*lines, "", said, f"{gates} Means of the outcome: {means}.", ""])
 
 
 def without_wording(page: str) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import httpx
 import numpy as np
 import pandas as pd
@@ -22,7 +21,6 @@ from churn_assets.customers.schema import load_percent
 from churn_assets.decision.config import PRESETS, EnvironmentParams
 from churn_assets.decision.mdp.worlds import served_world
 from churn_assets.decision.policy import load_params
-from churn_assets.definitions import definitions
 from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.domain.offers import Offers
 from churn_assets.outcomes.config import OutcomesConfig
@@ -37,7 +35,6 @@ from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.bulk.scoring import run as run_predictions
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.feedback import open_feedback_log
-from churn_assets.settings import load_settings
 from churn_assets.storage.local import LocalArtifactStore
 from tests.api.server import running
 from tests.customers.conftest import CONTRACT, Rows, as_csv, made_rows
@@ -353,44 +350,3 @@ def test_the_api_speaks_of_the_company_s_offers(client: httpx.Client) -> None:
     assert example["decision"]["offer_percentage"] == PERCENTAGES[2]
     told = json.dumps(schemas["FeedbackEvent"]["properties"]["offer_percentage"])
     assert "[0, 10, 15, 30]" in told
-
-
-@pytest.fixture
-def graph_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The asset graph under a contract's text."""
-
-    def graph(contract: str) -> Any:
-        file = tmp_path / "customers.yaml"
-        file.write_text(contract)
-        monkeypatch.setenv("CHURN_CUSTOMERS", str(file))
-        monkeypatch.setenv("CHURN_HOME", str(tmp_path / "home"))
-        load_settings.cache_clear()
-        return definitions().resolve_asset_graph()
-
-    yield graph
-    load_settings.cache_clear()
-
-
-def test_the_graph_has_the_log_where_the_bank_was(graph_of: Any) -> None:
-    """Whatever read the public contacts reads the contract's own; their checks go with them."""
-    graph = graph_of(OWN)
-    bank, log = dg.AssetKey("bank_contacts"), dg.AssetKey("campaign_contacts")
-    assert bank not in graph.get_all_asset_keys()
-    for name in ("accept_model", "release"):
-        parents = graph.get(dg.AssetKey(name)).parent_keys
-        assert log in parents
-        assert bank not in parents
-    names = {key.name for key in graph.asset_check_keys if key.asset_key.path[-1] == "accept_model"}
-    assert "offers_were_made_as_the_contract_says" in names
-    assert "acceptance_is_ranked" not in names  # a bound of the bank's
-
-
-def test_a_contract_without_a_log_keeps_the_bank(graph_of: Any) -> None:
-    keys = graph_of(CONTRACT).get_all_asset_keys()
-    assert dg.AssetKey("bank_contacts") in keys
-    assert dg.AssetKey("campaign_contacts") not in keys
-
-
-def test_a_contract_that_can_t_be_read_still_shows_a_graph(graph_of: Any) -> None:
-    """The code location loads; the asset says what is wrong with the file."""
-    assert dg.AssetKey("customer_history") in graph_of("name: [").get_all_asset_keys()

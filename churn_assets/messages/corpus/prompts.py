@@ -45,7 +45,7 @@ class Situation:
     def of(cls, brief: MessageBrief) -> Situation:
         services = tuple(s for s in SERVICES if s in brief.services)
         return cls(
-            brief.offer_percentage,
+            brief.known_offer,
             brief.band,
             brief.kind_of_contract,
             services,

@@ -81,6 +81,12 @@ class MessageBrief:
             raise ValueError("local_time needs a time zone (the customer's)")
 
     @property
+    def known_offer(self) -> int:
+        """The built-in percentage of the same level: what prompts and the bank's cells speak of.
+        What a customer reads is filled in afterwards, and is their own."""
+        return OFFER_PERCENTAGES[self.offers.index(self.offer_percentage)]
+
+    @property
     def kind_of_contract(self) -> Contract:
         """The contract, for what is written by it; raises ValueError where it is of no kind."""
         if self.contract is None:

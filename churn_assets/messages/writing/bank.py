@@ -28,7 +28,7 @@ class Cell(NamedTuple):
 
     @classmethod
     def of(cls, brief: MessageBrief) -> Cell:
-        return cls(brief.offer_percentage, brief.band, brief.kind_of_contract, brief.tone)
+        return cls(brief.known_offer, brief.band, brief.kind_of_contract, brief.tone)
 
 
 @dataclass(frozen=True)

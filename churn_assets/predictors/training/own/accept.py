@@ -183,12 +183,12 @@ def curves_of(scorer: AcceptScorer, people: Matrix, levels: int) -> Floats:
 def response_by_level(log: Log) -> list[dict[str, Any]]:
     """What was answered to each offer: contacts, acceptances, rate with its 95 % interval, and the
     difference to the least offer with its own and its p-value (two proportions, unpooled)."""
-    found = []
+    found: list[dict[str, Any]] = []
     for level, gives in enumerate(log.schema.gives):
         answers = log.accepted[log.offer == level]
         rate, count = float(answers.mean()), len(answers)
         below, above = wilson_interval(rate, count)
-        row = {
+        row: dict[str, Any] = {
             "gives": gives,
             "contacts": count,
             "accepted": int(answers.sum()),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from churn_assets.customers.campaign_schema import CampaignSchema
 from churn_assets.customers.schema import CustomerField, CustomerSchema
 from churn_assets.predictors.scoring.features import Feature
 
@@ -27,7 +28,7 @@ class OwnFeatures:
     falling: frozenset[str]
 
 
-def features_of(schema: CustomerSchema, customers: pd.DataFrame) -> OwnFeatures:
+def features_of(schema: CustomerSchema | CampaignSchema, customers: pd.DataFrame) -> OwnFeatures:
     """The features of a contract; categories' words are learnt from the customers (no labels)."""
     fields = schema.features
     return OwnFeatures(
