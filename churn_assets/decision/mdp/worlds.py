@@ -20,6 +20,7 @@ def load_offers(folder: Path) -> Offers | None:
     path = folder / OFFERS_FILE
     return Offers.model_validate_json(path.read_bytes()) if path.exists() else None
 
+
 LEAST_EFFECT, MOST_ANNOYANCE = 0.5, 0.35
 """Within them it pays to contact some customers, those who are likely to accept."""
 
