@@ -51,8 +51,10 @@ def test_what_is_measured_takes_the_place_of_what_is_assumed(environment: Path) 
     assert found["moderate"].cooldown_days == PRESETS["moderate"].cooldown_days
     assert found["harsh"].acceptance_effect == PRESETS["harsh"].acceptance_effect
     (environment / "measured.json").unlink()
-    assert worlds_of(environment, CONFIG)["moderate"] == served_world(environment, "moderate")
-    assert served_world(environment, "moderate").acceptance_effect == 2.5
+    assert worlds_of(environment, CONFIG)["moderate"] == served_world(
+        environment, PRESETS["moderate"]
+    )
+    assert served_world(environment, PRESETS["moderate"]).acceptance_effect == 2.5
 
 
 def test_rules_are_made_for_the_measured_world(environment: Path, tmp_path: Path) -> None:
