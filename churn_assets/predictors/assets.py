@@ -44,15 +44,13 @@ def accept_model(
     settings name a campaign log of your own, or your contract has one: then its contacts are in the
     bank's place. Outcomes correct the simulated ones.
     """
-    inputs = {
-        "customer_history": customer_history,
-        bank_contacts.name: bank_contacts,
-        "measured_world": measured_world,
-    }
+    inputs = {"customer_history": customer_history, bank_contacts.name: bank_contacts}
     if accept_config.campaign_log is not None:
         if bank_contacts.name != "bank_contacts":
             raise dg.Failure(TWO_LOGS, allow_retries=False)
         inputs["campaign_log"] = publish_log(store.open(), accept_config.campaign_log)
+    elif bank_contacts.name == "bank_contacts":  # a log has answers of its own
+        inputs["measured_world"] = measured_world
     return compute.run(context, "accept_model", inputs, accept_config)
 
 

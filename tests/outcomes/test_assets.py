@@ -16,12 +16,15 @@ import pandas as pd
 import pytest
 
 from checks import outcomes as outcome_checks
+from churn_assets.decision.config import DecisionConfig
 from churn_assets.domain.experiment import ExperimentConfig, group_of
+from churn_assets.domain.measured import Measured
 from churn_assets.orchestration.resources import ArtifactIOManager
 from churn_assets.orchestration.stores import store_resources
 from churn_assets.outcomes import assets
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.importing import record, rows_of
+from churn_assets.outcomes.learning.measuring import EFFECTS, RESPONSES
 from churn_assets.release import kill_switch
 from churn_assets.release.config import AlertsConfig
 from churn_assets.serving.decision_log import parts
@@ -50,7 +53,7 @@ def campaign(home: Path, customers: int, moved: float) -> None:
             "group": group,
             "period": "start",
             "control_share": 0.3,
-            "observation": [risk] * 9,
+            "observation": [risk, 0.3, 0.3, 0.3, 0.3, 1.0, 7.0, 0.0, 0.0],
             "baseline": False,
             "contact": treated,
             "offer_level": int(treated),
@@ -82,12 +85,14 @@ def materialized(home: Path, **settings: Any) -> dict[str, Any]:
             assets.lift_report,
             assets.off_policy_report,
             assets.drift_report,
+            assets.measured_world,
             outcome_checks.outcomes_have_their_schema,
             *outcome_checks.drift_checks,
         ],
         resources={
             "home": home,
             "outcomes_config": OutcomesConfig(plan_customers=3_000, **settings),
+            "decision_config": DecisionConfig(),
             "alerts_config": AlertsConfig(),
             "io_manager": ArtifactIOManager(store=stores["store"]),
             **stores,
@@ -140,6 +145,14 @@ def test_the_first_morning_has_a_report_too(tmp_path: Path) -> None:
     assert {finding["state"] for finding in watched["findings"]} == {"unknown"}
     assert all(finding["sentence"] for finding in watched["findings"])
     assert watched["retrain"] == []
+    nothing = measured_world(tmp_path)
+    assert (nothing.outcomes, nothing.offsets, nothing.acceptance_effect) == (0, (), None)
+    assert set(nothing.why_not) == {RESPONSES, EFFECTS}
+
+
+def measured_world(home: Path) -> Measured:
+    store = LocalArtifactStore(home / "store")
+    return Measured.load(store.get(current_artifact(store, "measured_world")))
 
 
 def drift_report(home: Path) -> dict[str, Any]:
@@ -158,15 +171,19 @@ def test_what_is_watched_after_a_season(tmp_path: Path) -> None:
     assert found["risk_came_true"]["figures"]["customers"] == pytest.approx(900, abs=100)
     assert found["logged_propensities_are_frequencies"]["state"] == "ok"
     assert report["retrain"] == ["2,000 new outcomes"]
+    learnt = measured_world(tmp_path)
+    assert learnt.outcomes == 3_000
+    assert learnt.acceptance_effect is not None
+    assert "no release" in learnt.why_not[RESPONSES]
 
 
 def test_a_broken_table_stops_what_is_concluded_from_it(tmp_path: Path) -> None:
     """An impossible probability in the log: the blocking check names it, no lift is reported."""
     campaign(tmp_path, 300, 0.0)
     store = LocalArtifactStore(tmp_path / "store")
-    table = parts.read(store).to_pandas().head(1)
-    broken = table.assign(decision_id="f" * 32, propensity=0.0, customer_id="X")
-    parts.append(store, [tuple(row) for row in broken.itertuples(index=False)])
+    [row] = parts.read(store).slice(0, 1).to_pylist()
+    row |= {"decision_id": "f" * 32, "propensity": 0.0, "customer_id": "X"}
+    parts.append(store, [tuple(row[name] for name in COLUMNS)])
     stores = store_resources(str(tmp_path / "store"), tmp_path / "cache")
     result = dg.materialize(
         [

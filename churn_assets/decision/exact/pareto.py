@@ -37,9 +37,11 @@ class ParetoCurve:
         return float(np.min(dual + self.prices * spend))
 
     def captured(self, uplift: float, spend: float) -> float:
-        """Captured uplift: (V - V(never)) / (V(oracle at the same spend) - V(never))."""
+        """Captured uplift: (V - V(never)) / (V(oracle at the same spend) - V(never)); where there
+        is nothing to capture, 1 for whoever loses nothing, else 0."""
         never = float(self.never @ self.weight)
-        return (uplift - never) / (self.bound(spend) - never)
+        most = self.bound(spend) - never
+        return (uplift - never) / most if most > 0 else float(uplift >= never)
 
 
 @dataclass(frozen=True)
@@ -106,4 +108,5 @@ def solve_budget(
             else:
                 high, best = middle, (middle, uplift, spend)
     never = float(build_chain(customers, params).rest[0, 0, 0] @ customers.weight)
-    return BudgetSolution(*best, bound, (bound - best[1]) / (bound - never))
+    gap = (bound - best[1]) / (bound - never) if bound > never else 0.0
+    return BudgetSolution(*best, bound, gap)

@@ -21,6 +21,10 @@ def load_offers(folder: Path) -> Offers | None:
     return Offers.model_validate_json(path.read_bytes()) if path.exists() else None
 
 
+LEAST_EFFECT, MOST_ANNOYANCE = 0.5, 0.35
+"""Within them it pays to contact some customers, those who are likely to accept."""
+
+
 def served_world(environment: Path, assumed: EnvironmentParams) -> EnvironmentParams:
     """The world of the served policy.
 
@@ -38,12 +42,17 @@ def worlds_of(environment: Path, config: WorldSettings) -> dict[str, Environment
 
 
 def as_measured(assumed: EnvironmentParams, measured: Measured) -> EnvironmentParams:
-    """The world with what is measured in the place of what is assumed."""
-    found = {
-        name: figure.used
-        for name in ("acceptance_effect", "annoyance_effect")
-        if (figure := getattr(measured, name)) is not None
-    }
+    """The world with what is measured in the place of what is assumed.
+
+    Where outcomes say that contacting brings nothing, or harm, the policy is made for the nearest
+    world in which there is something to decide (`LEAST_EFFECT`, `MOST_ANNOYANCE`): whether to
+    contact anybody at all is not its question, but the lift report's.
+    """
+    found = {}
+    if measured.acceptance_effect is not None:
+        found["acceptance_effect"] = max(measured.acceptance_effect.used, LEAST_EFFECT)
+    if measured.annoyance_effect is not None:
+        found["annoyance_effect"] = min(measured.annoyance_effect.used, MOST_ANNOYANCE)
     return EnvironmentParams.model_validate(assumed.model_dump() | found)
 
 

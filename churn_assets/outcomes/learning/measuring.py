@@ -90,6 +90,9 @@ def _with_effects(
     assumed: EnvironmentParams,
     learn_from: int,
 ) -> Measured:
+    if assumed.effect_share != 1 or assumed.counts_bare_apart:
+        why = "outcomes don't tell for which acceptances it works, as the settings assume"
+        return _assumed(measured, EFFECTS, why)
     drawn = outcomes[outcomes["group"].notna()]
     first = drawn.drop_duplicates("customer")
     first = first[first["known"] & _fresh(first)]

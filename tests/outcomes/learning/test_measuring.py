@@ -83,6 +83,15 @@ def test_without_a_control_group_effects_stay_assumed() -> None:
     assert len(found.offsets) == 4
 
 
+@pytest.mark.parametrize("other", [{"effect_share": 0.5}, {"effect_without_discount": 0.5}])
+def test_an_effect_for_some_acceptances_only_stays_assumed(other: dict[str, float]) -> None:
+    """What outcomes measure is the mean over all of them, which is none of these constants."""
+    world = ASSUMED.model_copy(update=other)
+    found = measure(outcomes(6, 5_000), models([]), world, LEARN_FROM)
+    assert found.acceptance_effect is None
+    assert "for which acceptances" in found.why_not[EFFECTS]
+
+
 def test_a_broken_draw_teaches_nothing() -> None:
     table = outcomes(7, 5_000).assign(control_share=0.1)
     found = measured(table, models([]))
