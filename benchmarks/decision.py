@@ -29,7 +29,8 @@ from churn_assets.decision.learning import training
 from churn_assets.decision.learning.network import single_thread
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.groups import Groups
-from churn_assets.decision.policy import load_policy
+from churn_assets.decision.policy import load_policy, load_rule, price_of
+from churn_assets.decision.rules.planner import Planner
 from churn_assets.stages.spec import StageFunction
 
 HERE = Path(__file__).parent
@@ -100,10 +101,12 @@ def run_stages(environment: Path, work: Path, config: DecisionConfig) -> dict[st
 
 
 def latencies(work: Path, groups: Groups) -> dict[str, dict[str, float]]:
-    """Microseconds of a single decision, median and p99, of PPO and the best rules."""
+    """Microseconds of a single decision, median and p99, of PPO, best rules, planner."""
     rules = work / "baseline_policies" / DEFAULT_PRESET
     policies = [load_policy(work / "decision_policy" / "policy")]
     policies += [load_policy(rules / name) for name in TIMED]
+    look2 = load_rule(rules / "look2")
+    policies.append(Planner(params=look2.params, price=price_of(look2) or 0.0))
     states = visit(policies[0], groups.test, PRESETS[DEFAULT_PRESET]).states
     times = {policy.name: microseconds(policy, states) for policy in policies}
     return {

@@ -47,8 +47,19 @@ def all_tables(figures: Figures) -> str:
             "decisions in the place of its own: of some heads everywhere, then of all heads in "
             "some states.",
             row_table("the optimum's", gaps["gap_by_head"] | gaps["gap_by_state"]),
-            "### Stress: captured uplift at spend / limit",
-            stress_table(gaps["seen_shifts"]),
+            "### Seen shifts: captured uplift at spend / limit",
+            "Another world, whose numbers the policies are shown.",
+            shift_table("shift", gaps["seen_shifts"]),
+            "### Unseen mis-estimation: captured uplift at spend / limit",
+            "Another world, of which the policies are shown nothing.",
+            shift_table("the world is", gaps["unseen_misestimation"]),
+            "### The price of assuming more annoyance",
+            "Captured uplift (%) by how annoyed customers really are.",
+            pessimism_table(gaps["pessimism"]),
+            "### Break-even",
+            "Net uplift of the served policy, % of yearly value, by the share of acceptances that "
+            "work and the months whose bills count (the last column: twelve bills for sure).",
+            break_even_table(policy["break_even"]),
             "### Time",
             time_tables(figures),
         ]
@@ -127,20 +138,38 @@ def spend_and_loop(figures: Figures) -> str:
     return f"{said}\n\n{table(head, rows)}"
 
 
-def stress_table(stresses: Mapping[str, Figures]) -> str:
-    """Captured uplift and spend under each stress; a dash where a rule has no price to re-tune."""
-    names = list(dict.fromkeys(name for row in stresses.values() for name in row))
+def pessimism_table(rows: Mapping[str, Figures]) -> str:
+    """Captured uplift of each policy in each true world."""
+    worlds = list(next(iter(rows.values())))
+    cells = [[name, *(f"{100 * row[world]:.1f}" for world in worlds)] for name, row in rows.items()]
+    return table(["policy", *(f"annoyance {world}" for world in worlds)], cells)
+
+
+def break_even_table(found: Figures) -> str:
+    """Net uplift by effect share and persistence, and the least share."""
+    months = ["sure" if month is None else str(month) for month in found["persistence"]]
+    rows = [
+        [f"{share:.0%}", *(f"{100 * net:.1f}" for net in row)]
+        for share, row in zip(found["effect_share"], found["net_uplift"], strict=True)
+    ]
+    least = ["–" if share is None else f"{share:.0%}" for share in found["least_share"]]
+    return table(["works for", *months], [*rows, ["break-even", *least]])
+
+
+def shift_table(what: str, shifts: Mapping[str, Figures]) -> str:
+    """Captured uplift and spend in each world; a dash where a rule has no price to re-tune."""
+    names = list(dict.fromkeys(name for row in shifts.values() for name in row))
     rows = [
         [
-            stress,
+            shift,
             *(
                 at(row[name]["captured_uplift"], row[name]["spend_ratio"]) if name in row else "–"
                 for name in names
             ),
         ]
-        for stress, row in stresses.items()
+        for shift, row in shifts.items()
     ]
-    return table(["stress", *names], rows)
+    return table([what, *names], rows)
 
 
 def time_tables(figures: Figures) -> str:

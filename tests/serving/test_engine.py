@@ -15,11 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from churn_assets.decision.mdp.transitions import State, observe
+from churn_assets.decision.rules.families import PricedGreedy
 from churn_assets.domain.statistics import logit
 from churn_assets.messages.shield.brief import MessageBrief
 from churn_assets.messages.writing.bank import ScoredTemplate
 from churn_assets.messages.writing.writer import MessageWriter
 from churn_assets.release.bundle import ReleaseError
+from churn_assets.serving.assessment import Assessor
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.golden import GOLDEN, check_golden, check_live
 from churn_assets.serving.schemas import SAMPLE_REQUEST, PredictRequest, PredictResponse
@@ -139,6 +141,17 @@ def test_answers_move_the_risk_as_in_the_environment(
     largest = max(moved, key=lambda name: abs(moved[name]))
     assert shown[largest] == pytest.approx(moved[largest])
     assert not {r["feature"] for r in before["reasons"]} & moved.keys()
+
+
+def test_another_price_of_the_budget_changes_nothing_else(engine: RetentionEngine) -> None:
+    """A month's price must not cost a company its own offers, nor its label's time."""
+    own = engine.assessor
+    rule, offers = PricedGreedy(price=1.0), (0, 10, 20, 30)
+    one = Assessor(own.risk, own.accept, rule, own.baseline, own.params, 90.0, offers)
+    told = one.priced(2.0)
+    assert vars(told) == vars(one) | {"policy": PricedGreedy(price=2.0)}
+    assert one.policy is rule
+    assert one.priced(None) is one
 
 
 @given(customers)

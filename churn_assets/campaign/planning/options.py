@@ -21,7 +21,7 @@ from churn_assets.campaign.contacts.history import History
 from churn_assets.campaign.contacts.known import complete
 from churn_assets.campaign.planning.allocation import Floats, Ints, Problem
 from churn_assets.decision.mdp.dynamics import affordable, daily_survival
-from churn_assets.decision.mdp.observation import BUDGET, build_states
+from churn_assets.decision.mdp.observation import BUDGET, DAYS, build_states
 from churn_assets.decision.mdp.outcomes import decision_outcomes
 from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.domain.value import MONTHS_OF_VALUE
@@ -109,6 +109,8 @@ class Options:
                 fits = np.stack(
                     [affordable(states[place, BUDGET], params) for _, states in per_day]
                 )
+                days_since = np.array([states[place, DAYS] for _, states in per_day])
+                fits &= (days_since >= params.hard_cooldown_days)[:, None]
                 worth = np.where(fits, worth, -np.inf)
                 special[row] = (_without_empty(worth, monthly[[row]], assessor.percent), cost)
         cost = outcomes.expected_cost[:, 1:]

@@ -12,6 +12,7 @@ bills are counted under the hazard that is left, that value is 1 - `loss`: see `
 """
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -138,11 +139,15 @@ def start_histories(params: EnvironmentParams) -> tuple[NDArray[np.int64], Array
     return np.array(rows, dtype=np.int64), np.array(weights)
 
 
+@lru_cache(maxsize=256)
 def spend_levels(params: EnvironmentParams) -> int:
     """Number of distinct amounts spent on a customer: 0, 1, ... units up to the allowance."""
     return round(params.budget_allowance / params.spend_unit) + 1
 
 
+@lru_cache(maxsize=256)
 def offer_units(params: EnvironmentParams) -> NDArray[np.int64]:
-    """(4,) each offer's discount in spend units."""
-    return np.round(np.asarray(params.discounts) / params.spend_unit).astype(np.int64)
+    """(4,) each offer's discount in spend units; read-only."""
+    units = np.round(np.asarray(params.discounts) / params.spend_unit).astype(np.int64)
+    units.setflags(write=False)
+    return units
