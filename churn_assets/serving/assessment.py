@@ -154,12 +154,12 @@ class Assessor:
         answers, contributions = _answers(rows), None
         if explain:
             risk, contributions = self.risk.explain(rows)
-            if answers is not None:
-                contributions = np.hstack([contributions, self._moved_by(answers, risk)])
         else:
             risk = self.risk.predict(rows)
         risk = out_of_fold_first(rows, risk, known_risk or {})
         risk = risk_of_a_period(risk, self.horizon_days, self.params.period_days)
+        if contributions is not None and answers is not None:
+            contributions = np.hstack([contributions, self._moved_by(answers, risk)])
         states = build_states(
             risk,
             self.accept.predict([at_start_of_period(row) for row in rows]),
