@@ -214,7 +214,14 @@ def test_people_are_read_from_csv_and_parquet(tmp_path: Path) -> None:
     )
     people = read_people(file)
     assert people == {
-        "A": Person("Zoë", "Europe/Madrid", False, True, date(2026, 3, 1)),
+        "A": Person(
+            "Zoë",
+            "Europe/Madrid",
+            None,
+            opt_out=False,
+            consent=True,
+            complained_on=date(2026, 3, 1),
+        ),
         "B": Person(),
     }
     pyarrow.parquet.write_table(pyarrow.csv.read_csv(file), tmp_path / "people.parquet")
