@@ -48,9 +48,11 @@ def as_measured(assumed: EnvironmentParams, measured: Measured) -> EnvironmentPa
     world in which there is something to decide (`LEAST_EFFECT`, `MOST_ANNOYANCE`): whether to
     contact anybody at all is not its question, but the lift report's.
     """
-    found = {}
+    found: dict[str, float] = {}
     if measured.acceptance_effect is not None:
-        found["acceptance_effect"] = max(measured.acceptance_effect.used, LEAST_EFFECT)
+        effect = found["acceptance_effect"] = max(measured.acceptance_effect.used, LEAST_EFFECT)
+        if assumed.effect_without_discount is not None:
+            found["effect_without_discount"] = min(assumed.effect_without_discount, effect)
     if measured.annoyance_effect is not None:
         found["annoyance_effect"] = min(measured.annoyance_effect.used, MOST_ANNOYANCE)
     return EnvironmentParams.model_validate(assumed.model_dump() | found)
