@@ -78,8 +78,8 @@ def levels(params: EnvironmentParams, start: Start | None = None) -> tuple[Level
         np.zeros((n + 1, n * apart + 1, n + 1, spends, cooldown + 1), dtype=bool)
         for n in range(params.contact_stop + 1)
     ]
-    for contacts, spent, days in _starts(params) if start is None else [start]:
-        reached[contacts][0, 0, 0, spent, days] = True
+    for contacts, units, since in _starts(params) if start is None else [start]:
+        reached[contacts][0, 0, 0, units, since] = True
     after = np.minimum(np.arange(DELAYS) + 1, cooldown)
     for n, here in enumerate(reached):
         for day in range(cooldown):
@@ -89,11 +89,11 @@ def levels(params: EnvironmentParams, start: Start | None = None) -> tuple[Level
             break
         yes, bare, annoyed, spent, days = np.nonzero(here)
         inside, following = (days < cooldown).astype(np.int64), reached[n + 1]
-        for offer, units in enumerate(offer_units(params)):
-            fits = (spent + units < spends) & (days >= params.hard_cooldown_days)
+        for offer, cost in enumerate(offer_units(params)):
+            fits = (spent + cost < spends) & (days >= params.hard_cooldown_days)
             a, f, b, s, soon = (column[fits] for column in (yes, bare, annoyed, spent, inside))
             for day in after:
-                following[a + 1, f + (apart and offer == 0), b + soon, s + units, day] = True
+                following[a + 1, f + (apart and offer == 0), b + soon, s + cost, day] = True
                 following[a, f, b + 1, s, day] = True
     return tuple(Level.of(n, states) for n, states in enumerate(reached))
 

@@ -57,8 +57,7 @@ def risk_shift(
     the acceptances were of a contact without a discount.
     """
     effect = params.acceptance_effect * (acceptances - bare) + params.bare_effect * bare
-    rise: Array = params.annoyance_effect * annoyances - effect
-    return rise
+    return np.asarray(params.annoyance_effect * annoyances - effect, dtype=np.float64)
 
 
 def after_answers(

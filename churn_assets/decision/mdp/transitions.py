@@ -136,15 +136,16 @@ def branch(state: State, actions: Actions, params: EnvironmentParams) -> Branche
         state.bare,
     )
     length = np.where(contacts >= params.contact_stop, np.inf, 1.0 + delay)
-    alive = [
+    alive_accepted, alive_refused = (
         daily_survival(after.after_answers(params)[0], params) ** length
         for after in (accepted, refused)
-    ]
+    )
     return Branches(
         accepted,
         refused,
         willing * contact,
-        *alive,
+        alive_accepted,
+        alive_refused,
         contact * np.asarray(params.discounts)[offer],
         contact * params.contact_cost + params.decision_cost,
     )
