@@ -17,7 +17,7 @@ from churn_assets.customers.campaign import contacts_schema, write_contacts
 from churn_assets.customers.campaign_schema import load_campaign
 from churn_assets.customers.check import check
 from churn_assets.customers.contract.model import ContractError, load_contract
-from churn_assets.customers.quality.report import Report
+from churn_assets.customers.quality.report import QualityReport
 from churn_assets.customers.reading.sources import Places
 from churn_assets.datasets.config import DatasetsConfig
 from churn_assets.datasets.errors import DataError, SchemaViolationError
@@ -31,14 +31,14 @@ from tests.customers.conftest import Rows
 
 CONFIG = AcceptConfig(bootstrap=100)
 GATES = {gate.name: gate for gate in OWN_ACCEPT_GATES}
-Written = Callable[..., Report]
+Written = Callable[..., QualityReport]
 
 
 @pytest.fixture
 def written(tmp_path: Path) -> Written:
     """Writes a table and reads it by the example's contract, or another, into `tmp_path/log`."""
 
-    def run(rows: Rows, contract: Path = EXAMPLE) -> Report:
+    def run(rows: Rows, contract: Path = EXAMPLE) -> QualityReport:
         write_charity(tmp_path / "mirror", rows)
         places = Places(
             contract.parent, tmp_path / "raw", DatasetsConfig(mirror=tmp_path / "mirror")
