@@ -158,3 +158,19 @@ def test_one_synthetic_data_set_makes_a_release_synthetic() -> None:
     ):
         tables = (dict(zip("ab", kinds, strict=False)) for kinds in (one, other))
         assert same_kind_of_data(*tables) is same
+
+
+@pytest.mark.parametrize("worse", [True, False])
+def test_a_policy_that_brings_less_on_outcomes_is_refused(champion: Manifest, worse: bool) -> None:
+    """Whatever the simulator says of it; and the figure stands in the comparison either way."""
+    row = {
+        "figure": "outcomes.net",
+        "champion": 800.0,
+        "challenger": 780.0,
+        "tolerance": 5.0,
+        "worse": worse,
+    }
+    comparison = compare(champion, REPORT, DATA, outcomes=row)
+    assert comparison.promoted is not worse
+    assert comparison.figures[-1] == row
+    assert ("outcomes.net" in comparison.reason) is worse

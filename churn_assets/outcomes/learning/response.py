@@ -72,4 +72,4 @@ def figure(assumed: float, used: float, variance: float, prior: float) -> Figure
 
 
 def _by_level(level: NDArray[np.int64], values: Floats) -> Floats:
-    return np.bincount(level, weights=values, minlength=OFFER_LEVELS)
+    return np.asarray(np.bincount(level, weights=values, minlength=OFFER_LEVELS), np.float64)

@@ -49,7 +49,7 @@ def contacts_kept(outcomes: pd.DataFrame, params: EnvironmentParams, now: dateti
         "control": int(control["customer"].nunique()),
         "above_cap": above,
         "contacts": len(per_customer),
-        "contacts_a_day": {str(day.date()): int(n) for day, n in daily.items()},
+        "contacts_a_day": {str(day)[:10]: int(n) for day, n in daily.items()},
         "counted": "sent" if reported else "decided",
     }
     problems = []
@@ -163,13 +163,12 @@ def propensities_hold(outcomes: pd.DataFrame) -> Finding:
             f"{len(outcomes):,} decisions are too few to hold probabilities against frequencies; "
             f"{FEWEST} are needed.",
         )
-    draws = {
-        f"control group from {period}": _z(
-            float((part["group"] == "control").sum()), len(part) * share_, share_
-        )
-        for (period, share_), part in _drawn(outcomes).groupby(["period", "control_share"])
-        if len(part) * share_ >= 5  # below, a normal approximation says nothing
-    }
+    draws = {}
+    for (period, _), part in _drawn(outcomes).groupby(["period", "control_share"]):
+        rate = float(part["control_share"].iloc[0])
+        if len(part) * rate >= 5:  # below, a normal approximation says nothing
+            count = float((part["group"] == "control").sum())
+            draws[f"control group from {period}"] = _z(count, len(part) * rate, rate)
     explored = _explored(outcomes)
     tests = draws | ({"exploration": explored} if explored is not None else {})
     impossible = int(

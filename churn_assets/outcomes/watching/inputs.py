@@ -53,7 +53,9 @@ def customers_drift(history: Path, active: Path) -> Finding:
             drift(connection, f'"{c}"', ("before", f'"{c}"'), ("now", f'"{c}"'), numeric)
             for c, numeric in columns.items()
         ]
-        told = telling_apart(*(_sample(connection, table, columns) for table in ("before", "now")))
+        told = telling_apart(
+            _sample(connection, "before", columns), _sample(connection, "now", columns)
+        )
     return _judged(name, "Today's customers", found, told["xgboost"], min(before, now, SAMPLE))
 
 
