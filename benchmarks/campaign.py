@@ -51,7 +51,7 @@ def of_size(count: int) -> dict[str, Any]:
     if count <= CERTIFIED:  # what a slider of the console asks for
         more = Problem(count, problem.slots, problem.places, 1.1 * problem.budget, problem.chunk)
         used = time.process_time()
-        solve(more, found.prices)
+        solve(more)
         replan = round(time.process_time() - used, 2)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     bound, by = found.bound, "dual"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from churn_assets.campaign.planning.allocation import NONE, Allocation, Problem, solve
 from churn_assets.campaign.planning.certificate import linear_bound
+from churn_assets.campaign.planning.newton import Floats, Point, minimized
 from tests.campaign.instances import company, small
 
 
@@ -76,17 +77,40 @@ def test_a_company_is_planned_within_half_a_per_cent() -> None:
     assert found.prices.money > 0
 
 
-def test_prices_of_a_like_problem_lead_to_as_good_a_plan() -> None:
-    """Moving a slider starts from the plan before."""
+def test_more_money_brings_more() -> None:
+    """What moving a slider shows."""
     problem = company(1_000)
     first = solve(problem)
     wider = Problem(
         problem.count, problem.slots, problem.places, 1.3 * problem.budget, problem.chunk
     )
-    again = solve(wider, first.prices)
+    again = solve(wider)
     assert_within_limits(wider, again)
     assert again.value > first.value
     assert again.gap < 0.005
+
+
+def test_days_that_are_worth_nearly_the_same_are_filled() -> None:
+    """A customer's days differ by less than a thousandth: prices that are a little wrong send
+    everybody to one of them, and no exchange mends that for thousands of customers."""
+    problem = company(20_000)
+    found = solve(problem)
+    assert_within_limits(problem, found)
+    assert found.gap < 0.0003
+    assert (found.used >= 0.99 * problem.places).all()
+
+
+def test_newton_finds_the_least_place_without_negative_numbers() -> None:
+    """A parabola whose least place lies below 0 in one number: that one stays at 0."""
+    matrix, towards = np.array([[2.0, 0.5], [0.5, 1.0]]), np.array([1.0, -3.0])
+
+    def parabola(x: Floats) -> Point:
+        gradient = matrix @ (x - towards)
+        value = float((x - towards) @ gradient) / 2
+        return Point(value, gradient, matrix, gradient)
+
+    found = minimized(parabola, np.array([5.0, 5.0]), steps=30, tolerance=1e-9)
+    assert found.tolist() == pytest.approx([1 + 0.5 * -3 / 2, 0.0], abs=1e-9)
 
 
 @pytest.mark.parametrize(("budget", "places"), [(0.0, 5.0), (100.0, 0.0), (0.0, 0.0)])

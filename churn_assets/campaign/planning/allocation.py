@@ -37,7 +37,8 @@ SAMPLES = (6_000, 60_000)  # customers on whom the prices are found first
 TEMPERATURES = (0.1, 0.02, 0.004, 0.001)  # of the smoothing, shares of a typical customer's gain
 LAST = 0.0002  # the temperature on the larger sample and on all customers
 STEPS, LAST_STEPS = 30, 12  # of Newton's method at most, on the first sample and beyond
-TOLERANCE = 1e-3  # shares of a limit that customers may use less or more than it at the prices
+TOLERANCE, ROUGHLY = 1e-3, 1e-2
+"""Shares of a limit that may be used less or more than it at the prices: the last ones, others."""
 ROUNDS = 40  # of giving away what is left
 STALLED = 0.02  # of what may be lacking: a round that gains less ends its stage
 LOSSES = (0.001, 0.01, 0.1, np.inf)  # shares of a typical contact's value, see `solve`
@@ -126,14 +127,10 @@ class Allocation:
         return 0.0 if self.bound <= 0 else max(0.0, 1 - self.value / self.bound)
 
 
-def solve(problem: Problem, start: Prices | None = None) -> Allocation:
-    """The plan, and a bound on every plan.
-
-    Args:
-        start: prices of a similar problem; saves part of the search.
-    """
+def solve(problem: Problem) -> Allocation:
+    """The plan, and a bound on every plan."""
     every = np.arange(problem.count)
-    prices, bound = best_prices(problem, start)
+    prices, bound = best_prices(problem)
     choice = np.full(problem.count, NONE)
     value, money = np.zeros(problem.count), np.zeros(problem.count)
     for place, values, costs in problem.parts(every):
@@ -163,12 +160,12 @@ def solve(problem: Problem, start: Prices | None = None) -> Allocation:
     )
 
 
-def best_prices(problem: Problem, start: Prices | None = None) -> tuple[Prices, float]:
+def best_prices(problem: Problem) -> tuple[Prices, float]:
     """The prices with the lowest bound that was found, and that bound."""
     rng = np.random.default_rng(0)
 
     def some(count: int) -> Ints:
-        if count >= problem.count:
+        if 2 * count > problem.count:
             return np.arange(problem.count)
         return np.sort(rng.choice(problem.count, count, replace=False))
 
@@ -178,12 +175,9 @@ def best_prices(problem: Problem, start: Prices | None = None) -> tuple[Prices, 
     if units is None:
         return Prices(0.0, np.zeros(len(problem.places))), 0.0
     x = np.full(1 + len(problem.places), 0.1)
-    temperatures = TEMPERATURES
-    if start is not None:
-        x, temperatures = np.concatenate([[start.money], start.places]) / units, TEMPERATURES[-2:]
-    for temperature in temperatures:
+    for temperature in TEMPERATURES:
         x = _better(problem, sample, units, x, temperature, STEPS)
-    for count in [n for n in larger if 2 * n < problem.count] + [problem.count]:
+    for count in [n for n in larger if 2 * n <= problem.count] + [problem.count]:
         x = _better(problem, some(count), units, x, LAST, LAST_STEPS)
     prices = Prices(float(x[0] * units[0]), x[1:] * units[1:])
     return prices, dual_bound(problem, prices)
@@ -248,7 +242,8 @@ def _better(
             total / size, gradient, spread * np.outer(units, units) / (heat * size), missed
         )
 
-    return minimized(smoothed, x, steps=steps, tolerance=TOLERANCE)
+    enough = TOLERANCE if temperature == LAST else ROUGHLY
+    return minimized(smoothed, x, steps=steps, tolerance=enough)
 
 
 def gains_at(problem: Problem, prices: Prices, values: Floats, money: Floats) -> Floats:

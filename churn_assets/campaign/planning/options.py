@@ -9,7 +9,7 @@ the channel costs. Who has a contact history is scored anew for each day, with t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -27,6 +27,7 @@ from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.serving.assessment import Assessor, empty_offers
 
+KEPT = 1 << 22  # customers x options whose value and money are kept in memory: 64 megabytes
 HALF = 0.5
 """A decision less probable than this was an exploration."""
 
@@ -157,6 +158,15 @@ class Options:
             return worth.reshape(shape), money.reshape(shape)
 
         return Problem(len(self.value), slots, places, budget, chunk)
+
+
+def kept(problem: Problem) -> Problem:
+    """The problem with its options in memory, where they are few enough: prices are sought in some
+    thirty passes over them, and curves in a dozen searches."""
+    if problem.count * len(problem.slots) > KEPT:
+        return problem
+    value, money = problem.chunk(np.arange(problem.count))
+    return replace(problem, chunk=lambda rows: (value[rows], money[rows]))
 
 
 def _without_empty(value: Floats, monthly: Floats, percent: Sequence[int]) -> Floats:

@@ -28,7 +28,6 @@ from churn_assets.campaign.planning.allocation import (
     NONE,
     Allocation,
     Floats,
-    Prices,
     Problem,
     solve,
 )
@@ -41,7 +40,7 @@ from churn_assets.campaign.planning.exploring import (
     explored,
     set_aside,
 )
-from churn_assets.campaign.planning.options import Options, option_of
+from churn_assets.campaign.planning.options import Options, kept, option_of
 from churn_assets.campaign.spending import plan_money
 from churn_assets.messages.shield.rules import QuietHours
 from churn_assets.release.budget_price import BudgetPrice
@@ -169,7 +168,6 @@ class Planner:
         self.options = Options.of(
             table, sources.histories, sources.assessor, config.days, now, baseline=sources.baseline
         )
-        self._last: Prices | None = None
 
     @cached_property
     def uniform(self) -> Floats:
@@ -208,8 +206,7 @@ class Planner:
         problem = self._problem(places, money)
         share = self.sources.exploration
         rest, aside = set_aside(problem, share) if share else (problem, None)
-        found = solve(rest, self._last)
-        self._last = found.prices
+        found = solve(rest)
         if aside is None:
             return found, None
         return explored(problem, aside, found, share, self.uniform)
@@ -308,8 +305,14 @@ class Planner:
         return round(linear_bound(problem, found.prices) + self._kept()[0], 2)
 
     def _problem(self, places: Floats, money: float) -> Problem:
+        return replace(self._whole, places=places, budget=money)
+
+    @cached_property
+    def _whole(self) -> Problem:
+        """Everybody's options, whatever the limits."""
         price = self.sources.price.price if self.sources.price else 0.0
-        return self.options.problem(self.config.channels, self.allowed, places, money, price)
+        channels, places = self.config.channels, self.places()
+        return kept(self.options.problem(channels, self.allowed, places, self.budget, price))
 
     def _free(
         self, budget: float, contacts_a_day: Mapping[str, int] | None
