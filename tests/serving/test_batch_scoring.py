@@ -9,8 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from churn_assets.decision.policy import price_of
+from churn_assets.decision.rules.families import PricedGreedy
 from churn_assets.predictors.scoring.forest import LARGE
 from churn_assets.release.config import ScoringConfig
+from churn_assets.serving.assessment import Assessor
 from churn_assets.serving.bulk.scoring import run
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.schemas import PredictRequest
@@ -95,3 +98,16 @@ def test_one_bad_batch_fails_the_whole(bundle: Path, tmp_path: Path) -> None:
     rows[40]["contract"] = "Weekly"
     with pytest.raises(ValueError, match=r"contract: 'Weekly' is not one of .* \(row 5\)"):
         scored(bundle, tmp_path, rows)
+
+
+def test_another_price_changes_nothing_but_the_price(engine: RetentionEngine) -> None:
+    """Why: a company's own horizon and offers must not fall back to the built-in ones when its
+    budget's price follows its spend."""
+    of = engine.assessor
+    company = Assessor(
+        of.risk, of.accept, PricedGreedy(), of.baseline, of.params, 90.0, (0, 8, 9, 20)
+    )
+    dearer = company.priced(3.0)
+    assert price_of(dearer.policy) == 3.0 != price_of(company.policy)
+    assert (dearer.horizon_days, dearer.percent) == (90.0, (0, 8, 9, 20))
+    assert dearer.reasons == company.reasons

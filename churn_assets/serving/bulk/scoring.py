@@ -62,6 +62,11 @@ def features_of(form: Form) -> pa.Schema:
     return pa.schema(list(columns.items()))
 
 
+def schema_of(form: Form) -> pa.Schema:
+    """The columns of the predictions of a release with this form."""
+    return pa.schema([*features_of(form), *FIGURES])
+
+
 MOST_THREADS = 8  # one thread reads and writes, and keeps no more than these busy
 T, R = TypeVar("T"), TypeVar("R")
 
@@ -88,7 +93,7 @@ def run(
     form = load_form(inputs["release"])
     _refuse_others(form, inputs["active_customers"])
     known = read_out_of_fold(inputs["risk_model"]) if "risk_model" in inputs else {}
-    schema = pa.schema([*features_of(form), *FIGURES])
+    schema = schema_of(form)
     files = [_opened(path) for path in customer_tables(inputs["active_customers"])]
     total = sum(file.metadata.num_rows for file in files)
     campaign = Campaign(assessor.params.budget_limit)
