@@ -62,9 +62,8 @@ serve: $(VENV)/.runtime ## The API on http://localhost:8000, from the latest rel
 report: $(VENV)/.runtime ## Metrics of the latest release
 	@$(CHURN) report
 
-bench: $(VENV)/.dev ## Speed and quality benchmarks (minutes to an hour; writes benchmarks/*.md)
-	@for name in scoring messages serving serving_reliability decision; do \
-	  echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
+bench: $(VENV)/.dev ## Every speed against its peer (an hour, goes on where it stopped; benchmarks/bench.md)
+	@$(BIN)/python -m benchmarks.bench
 
 data.all: $(VENV)/.runtime ## Fetch all four public sources
 	@$(CHURN) data pull

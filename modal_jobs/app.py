@@ -16,7 +16,15 @@ from churn_assets.orchestration.sources import TAG, sources_digest
 from churn_assets.stages.child_process import StageError
 from modal_jobs.container import google_identity, remove_stale_checkpoints, run_program
 from modal_jobs.shards import score
-from modal_jobs.shared import IDENTITY, config, google, resources, serving_image, stage_image
+from modal_jobs.shared import (
+    IDENTITY,
+    config,
+    google,
+    resources,
+    scoring_image,
+    serving_image,
+    stage_image,
+)
 
 WEIGHTS = "/weights"
 
@@ -115,7 +123,7 @@ def message_bank(bootstrap: dict[str, str]) -> None:
 
 @app.function(
     **resources(config.shard),
-    image=serving_image,
+    image=scoring_image,
     secrets=[google],
     retries=0,
     max_containers=config.max_shards,

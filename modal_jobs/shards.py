@@ -23,6 +23,7 @@ from churn_assets.release.bundle import ReleaseError
 from churn_assets.release.config import ReleaseConfig, ScoringConfig
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.bulk import scoring as predictions
+from churn_assets.serving.forms import load_form
 from churn_assets.settings import Settings, load_settings
 from churn_assets.stages.child_process import StageError
 from churn_assets.stages.runner import run_stage
@@ -90,7 +91,9 @@ def predict(
             ).model_dump(mode="json")
             for shard in stored
         ]
-        rows = _join(apply(score, specs), part, store, stored)
+        schema = predictions.schema_of(load_form(store.get(release)))
+        with pq.ParquetWriter(part, schema) as writer:
+            rows = _join(apply(score, specs), writer, store, stored)
         part.replace(out)
     finally:
         part.unlink(missing_ok=True)
@@ -99,23 +102,18 @@ def predict(
     return rows
 
 
-def _join(results: Iterable[Spec], out: Path, store: ArtifactStore, stored: list[Artifact]) -> int:
-    """Write the shards' results to `out` in order, noting each in `stored`; returns the rows."""
-    rows, writer = 0, None
-    try:
-        for result in results:
-            report = StageReport.model_validate(result)
-            stored.append(report.artifact)
-            rows += report.metrics["customers"]
-            file = pq.ParquetFile(store.get(report.artifact) / "predictions.parquet")
-            # The columns are those of the release's contract.
-            writer = writer or pq.ParquetWriter(out, file.schema_arrow)
-            for batch in file.iter_batches():
-                writer.write_batch(batch)
-        writer = writer or pq.ParquetWriter(out, predictions.SCHEMA)  # of nobody
-    finally:
-        if writer is not None:
-            writer.close()
+def _join(
+    results: Iterable[Spec], writer: pq.ParquetWriter, store: ArtifactStore, stored: list[Artifact]
+) -> int:
+    """Write the shards' results in order, noting each in `stored`; returns the rows."""
+    rows = 0
+    for result in results:
+        report = StageReport.model_validate(result)
+        stored.append(report.artifact)
+        rows += report.metrics["customers"]
+        file = pq.ParquetFile(store.get(report.artifact) / "predictions.parquet")
+        for batch in file.iter_batches():
+            writer.write_batch(batch)
     return rows
 
 

@@ -50,8 +50,10 @@ SERVING_PACKAGES = (
     "safetensors",
     "scipy",  # a campaign is planned over HTTP, too
     "SQLAlchemy",
+    "threadpoolctl",
     "tzdata",
 )
+SCORING_PACKAGES = (*SERVING_PACKAGES, "xgboost")  # imported once there is a table to score
 
 with one_line_exit():
     config = load_settings().compute.modal
@@ -97,5 +99,11 @@ stage_image = _with_sources(
 serving_image = _with_sources(
     modal.Image.debian_slim(python_version=PYTHON)
     .pip_install(*pins.pinned(lambda: SERVING_PACKAGES))
+    .env(deployed_settings())
+)
+
+scoring_image = _with_sources(
+    modal.Image.debian_slim(python_version=PYTHON)
+    .pip_install(*pins.pinned(lambda: SCORING_PACKAGES))
     .env(deployed_settings())
 )

@@ -67,7 +67,8 @@ def run_environment(
         records = table.drop(columns=["churn"], errors="ignore").to_dict(orient="records")
         rows = [{str(name): cell for name, cell in record.items()} for record in records]
         begun = [at_start_of_period(row) for row in rows]
-        scored = out_of_fold_first(rows, risk.predict(rows), known)
+        ids = [row.get("customer_id") for row in rows]
+        scored = out_of_fold_first(ids, risk.predict(rows), known)
         scored = risk_of_a_period(scored, horizon, period)
         worth = value > 0  # who pays nothing has nothing that could be retained
         customers = Customers(scored[worth], accept.predict(begun)[worth], value[worth])

@@ -26,7 +26,7 @@ class ReleaseConfig(BaseModel):
 
     keep: int = Field(default=5, ge=2)
     golden_requests: int = Field(default=24, ge=1)
-    batch_rows: int = Field(default=4_096, ge=1)
+    batch_rows: int = Field(default=8_192, ge=1)
     shard_rows: int = Field(default=250_000, ge=1)
     force_baseline: bool = False
 

@@ -4,7 +4,7 @@ share. Numpy only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -27,13 +27,49 @@ from churn_assets.domain.experiment import ExperimentConfig, exploration_draw
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.domain.statistics import logit
 from churn_assets.domain.value import MONTHS_OF_VALUE
-from churn_assets.predictors.scoring.features import at_start_of_period
+from churn_assets.predictors.scoring.features import at_start_of_period, encode
 from churn_assets.predictors.scoring.held_out import out_of_fold_first
 from churn_assets.predictors.scoring.scorers import AcceptScorer, RiskScorer
 
 HALF_A_CENT = 0.5  # in cents: what is less is rounded to nothing
 
 Floats = NDArray[np.float64]
+Floats32 = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What models and policy read of N customers, whether these came as rows or as columns.
+
+    ids: N customers' ids, None for one without; only looked up among the risks known beforehand.
+    risk: (N, F) the risk model's matrix. contacts: (N, G) the accept model's, of the customers at
+    the start of the period, offered nothing. bills: (N,) monthly charges in currency.
+    budget_remaining: (N,) share of the allowance. days_since_contact: (N,) NaN for never.
+    contacts_this_period: (N,). answers: to these contacts; None where none is known.
+    """
+
+    ids: Sequence[Any]
+    risk: Floats32
+    contacts: Floats32
+    bills: Floats
+    budget_remaining: Floats
+    days_since_contact: Floats
+    contacts_this_period: Floats
+    answers: Answers | None
+
+    def __len__(self) -> int:
+        return len(self.risk)
+
+
+IF_MISSING = {
+    "monthly_charges": np.nan,
+    "budget_remaining": 1.0,
+    "days_since_contact": np.nan,
+    "contacts_this_period": 0.0,
+}
+"""What stands in for a missing value is part of the state's meaning: an unspent allowance, never
+contacted, no contact in this period."""
 
 
 @dataclass(frozen=True)
@@ -74,17 +110,20 @@ class Assessments:
     @property
     def expected_value(self) -> Floats:
         """(N,) expected reward of the decision minus that of not contacting, in currency."""
-        return np.asarray(self.outcomes.expected_value[np.arange(len(self)), self.option])
+        return self._chosen(self.outcomes.expected_value)
 
     @property
     def retention(self) -> Floats:
         """(N,) P(still a customer at the end of the period | decision)."""
-        return np.asarray(self.outcomes.retention[np.arange(len(self)), self.option])
+        return self._chosen(self.outcomes.retention)
 
     @property
     def expected_cost(self) -> Floats:
         """(N,) expected discount that the decision pays, in currency."""
-        return np.asarray(self.outcomes.expected_cost[np.arange(len(self)), self.option])
+        return self._chosen(self.outcomes.expected_cost)
+
+    def _chosen(self, figures: Floats) -> Floats:
+        return np.asarray(figures[np.arange(len(self)), self.option])
 
 
 class Assessor:
@@ -110,12 +149,16 @@ class Assessor:
         self.reasons = (*risk.feature_names, *ANSWER_FIELDS.values())
 
     @classmethod
-    def load(cls, folder: Path) -> Assessor:
-        """From a release folder's components; raises what the loaders raise, naming the file."""
+    def load(cls, folder: Path, *, tables: bool = False) -> Assessor:
+        """From a release folder's components; raises what the loaders raise, naming the file.
+
+        Args:
+            tables: XGBoost itself scores large batches, instead of the numpy forest.
+        """
         schema = load_schema(folder)
         return cls(
-            RiskScorer.load(folder / "risk"),
-            AcceptScorer.load(folder / "accept"),
+            RiskScorer.load(folder / "risk", tables=tables),
+            AcceptScorer.load(folder / "accept", tables=tables),
             load_policy(folder / "policy"),
             load_policy(folder / "baseline"),
             load_params(folder / "policy"),
@@ -151,36 +194,56 @@ class Assessor:
         Raises:
             ValueError: a value outside its range; names the column.
         """
-        answers, contributions = _answers(rows), None
+        return self.assess_inputs(
+            self._inputs(rows),
+            np.array(baseline, np.bool_),
+            control=np.array(control, np.bool_),
+            explain=explain,
+            known_risk=known_risk,
+            draw=draw,
+        )
+
+    def assess_inputs(
+        self,
+        inputs: Inputs,
+        baseline: Flags,
+        *,
+        control: Flags,
+        explain: bool = False,
+        known_risk: Mapping[str, float] | None = None,
+        draw: Draw | None = None,
+    ) -> Assessments:
+        """`assess` of customers who are encoded already."""
+        answers, contributions = inputs.answers, None
         if explain:
-            risk, contributions = self.risk.explain(rows)
+            risk, contributions = self.risk.explain_matrix(inputs.risk)
         else:
-            risk = self.risk.predict(rows)
-        risk = out_of_fold_first(rows, risk, known_risk or {})
+            risk = self.risk.model.probabilities(inputs.risk)
+        risk = out_of_fold_first(inputs.ids, risk, known_risk or {})
         risk = risk_of_a_period(risk, self.horizon_days, self.params.period_days)
         if contributions is not None and answers is not None:
             contributions = np.hstack([contributions, self._moved_by(answers, risk)])
         states = build_states(
             risk,
-            self.accept.predict([at_start_of_period(row) for row in rows]),
-            _column(rows, "budget_remaining", if_missing=1.0),
-            _column(rows, "days_since_contact", if_missing=np.nan),
-            _column(rows, "contacts_this_period", if_missing=0.0),
+            self.accept.acceptances(inputs.contacts),
+            inputs.budget_remaining,
+            inputs.days_since_contact,
+            inputs.contacts_this_period,
             self.params,
             answers,
         )
-        bills = _column(rows, "monthly_charges", if_missing=np.nan)
+        bills = inputs.bills
         decisions = without_empty_offers(self._decide(states, baseline), bills, self.percent)
-        exploration = Exploration(0.0, decisions.option, np.full(len(rows), NONE))
+        exploration = Exploration(0.0, decisions.option, np.full(len(bills), NONE))
         if draw is not None:
             allowed = possible(states, self.params)
             allowed[:, 1:] &= ~empty_offers(bills, self.percent)
-            if any(baseline):
-                allowed[np.array(baseline)] = False
+            if baseline.any():
+                allowed[baseline] = False
             ranking = self.policy.ranking(states)
             decisions, exploration = explore(decisions, ranking, allowed, draw.share, draw.uniform)
-        if any(control):
-            decisions = left_alone(decisions, np.array(control))
+        if control.any():
+            decisions = left_alone(decisions, control)
         values = MONTHS_OF_VALUE * bills
         outcomes = decision_outcomes(states, values, self.params)
         return Assessments(
@@ -200,9 +263,22 @@ class Assessor:
         the policy knows none."""
         if price is None or price_of(self.policy) is None:
             return self
-        priced = copy(self)
+        priced = copy(self)  # with the horizon and the offers
         priced.policy = at_price(self.policy, price)
         return priced
+
+    def _inputs(self, rows: Sequence[Mapping[str, Any]]) -> Inputs:
+        columns = {
+            name: _column(rows, name, if_missing=value) for name, value in IF_MISSING.items()
+        }
+        return Inputs(
+            ids=[row.get("customer_id") for row in rows],
+            risk=encode(rows, self.risk.model.features),
+            contacts=self.accept.contact_matrix([at_start_of_period(row) for row in rows]),
+            bills=columns.pop("monthly_charges"),
+            answers=_answers(rows),
+            **columns,
+        )
 
     def _moved_by(self, answers: Answers, risk: Floats) -> Floats:
         """(N, 4) what each kind of answer adds to the log-odds of a risk (N,) (`ANSWER_FIELDS`)."""
@@ -219,13 +295,13 @@ class Assessor:
         of_acceptances = logit(after) - logit(risk) - others.sum(axis=1)
         return np.column_stack([of_acceptances, others])
 
-    def _decide(self, states: Floats, baseline: Sequence[bool]) -> Decisions:
-        if not any(baseline):
+    def _decide(self, states: Floats, ruled: Flags) -> Decisions:
+        if not ruled.any():
             return self.policy.decide(states)
         by_rule = self.baseline.decide(states)
-        if all(baseline):
+        if ruled.all():
             return by_rule
-        learned, ruled = self.policy.decide(states), np.array(baseline)
+        learned = self.policy.decide(states)
         return Decisions(
             contact=np.where(ruled, by_rule.contact, learned.contact),
             offer=np.where(ruled, by_rule.offer, learned.offer),
@@ -235,15 +311,15 @@ class Assessor:
 
 
 def draw_of(
-    rows: Sequence[Mapping[str, Any]],
+    customer_ids: Iterable[str],
     experiment: ExperimentConfig | None,
     now: datetime,
     release_id: str,
 ) -> Draw | None:
-    """What the rows' decisions explore by; None where nothing explores."""
+    """What the customers' decisions explore by; None where nothing explores."""
     if experiment is None or not experiment.explores:
         return None
-    uniform = [exploration_draw(row["customer_id"], experiment, now, release_id) for row in rows]
+    uniform = [exploration_draw(id_, experiment, now, release_id) for id_ in customer_ids]
     return Draw(experiment.exploration, np.array(uniform))
 
 
@@ -288,7 +364,6 @@ def _answers(rows: Sequence[Mapping[str, Any]]) -> Answers | None:
 
 
 def _column(rows: Sequence[Mapping[str, Any]], name: str, *, if_missing: float) -> Floats:
-    """A column as float64 (N,). What stands in for a missing value is part of the state's meaning:
-    an unspent allowance, never contacted, no contact in this period."""
+    """A column as float64 (N,)."""
     values = (row.get(name) for row in rows)
     return np.array([if_missing if v is None else v for v in values], dtype=np.float64)

@@ -182,7 +182,7 @@ class RetentionEngine:
         now = now or datetime.now(UTC)
         groups = _groups(rows, experiment, now)
         control = [group == CONTROL for group in groups]
-        draw = draw_of(rows, experiment, now, self.release_id)
+        draw = draw_of([row["customer_id"] for row in rows], experiment, now, self.release_id)
         assessor = self._at(budget_price)
         assessed = assessor.assess(rows, baseline, control=control, explain=explain, draw=draw)
         reasons = self._reasons(assessed, rows)

@@ -267,7 +267,7 @@ def test_housekeeping_runs_on_the_small_image(deployment: dict[str, list[Any]]) 
         request.function.function_name: request.function.image_id
         for request in deployment["FunctionCreate"]
     }
-    assert images["remove_checkpoints"] == images["score_shard"] != images["sft_model"]
+    assert len({images[name] for name in ("remove_checkpoints", "score_shard", "sft_model")}) == 3
 
 
 def test_the_app_says_from_which_sources_it_was_deployed(deployment: dict[str, list[Any]]) -> None:
@@ -315,6 +315,16 @@ def test_the_serving_image_has_all_that_serving_imports(tmp_path: Path) -> None:
     without = [name for name in shared.SERVING_PACKAGES if name != "prometheus-client"]
     done = run(*check, ",".join(without), *SERVED_MODULES, **home)
     assert "No module named 'prometheus_client'" in done.stderr
+
+
+def test_the_scoring_image_has_all_that_a_shard_imports(tmp_path: Path) -> None:
+    """XGBoost scores tables, and is imported when the first one comes."""
+    check = ("-m", "tests.modal_jobs.import_within")
+    home = {"CHURN_HOME": str(tmp_path)}
+    done = run(*check, ",".join(shared.SCORING_PACKAGES), "xgboost", *SERVED_MODULES, **home)
+    assert done.returncode == 0, done.stderr
+    done = run(*check, ",".join(shared.SERVING_PACKAGES), "xgboost", **home)
+    assert "No module named 'xgboost'" in done.stderr
 
 
 def test_deployed_settings_are_those_of_the_deployment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,6 +68,19 @@ def test_shards_join_to_the_whole(
     assert {artifact.name for artifact in store.artifacts()} == {"releases/test"}
 
 
+def test_nobody_gives_an_empty_table(
+    tmp_path: Path, store: LocalArtifactStore, release: Artifact, customers: Path
+) -> None:
+    """A shop that has just opened: a table of the usual columns, and no rows."""
+    nobody = tmp_path / "nobody.parquet"
+    pq.write_table(pq.read_table(customers).slice(0, 0), nobody)
+    out, some = tmp_path / "out", tmp_path / "some"
+    assert shards.predict(nobody, out, store, release, ScoringConfig()) == 0
+    assert shards.predict(customers, some, store, release, ScoringConfig()) == 103
+    assert pq.read_table(out).num_rows == 0
+    assert pq.read_schema(out).equals(pq.read_schema(some))
+
+
 def test_the_deployed_function_scores_a_shard(
     tmp_path: Path, store: LocalArtifactStore, release: Artifact, customers: Path
 ) -> None:

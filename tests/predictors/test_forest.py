@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from churn_assets.predictors.scoring.forest import ROWS_AT_A_TIME, Forest
+import churn_assets.predictors.scoring.forest as forest_module
+from churn_assets.predictors.scoring.forest import LARGE, ROWS_AT_A_TIME, Forest
 from churn_assets.predictors.scoring.ubjson import load_ubjson
 
 Matrix = NDArray[np.float32]
@@ -110,3 +112,56 @@ def test_truncated_file_is_named(kept: int, tmp_path: Path) -> None:
     (tmp_path / "model.ubj").write_bytes(content[:kept])
     with pytest.raises(ValueError, match=r"model\.ubj is not an XGBoost UBJSON model"):
         load_ubjson(tmp_path / "model.ubj")
+
+
+@pytest.mark.parametrize("depth", [1, 3, 4, 6])
+@pytest.mark.parametrize("rows", [LARGE - 1, LARGE, LARGE + 1, 3 * LARGE])
+def test_tables_are_scored_to_the_same_bit_on_both_sides_of_the_switch(
+    depth: int, rows: int, tmp_path: Path
+) -> None:
+    """XGBoost answers large batches, numpy small ones: a customer's risk must not tell which."""
+    booster, _ = train(depth)
+    booster.save_model(tmp_path / "model.ubj")
+    matrix = draw(rows, seed=rows)[0]
+    both, numpy_only = (Forest.load(tmp_path / "model.ubj", tables=t) for t in (True, False))
+    assert numpy_only.booster is None
+    found = both.margins(matrix)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, numpy_only.margins(matrix))
+    columns_first = np.asfortranarray(matrix)
+    np.testing.assert_array_equal(both.margins(columns_first), found)
+
+
+def test_the_switch_is_at_large_batches(tmp_path: Path) -> None:
+    """For a few rows XGBoost's set-up costs more than its trees."""
+    booster, _ = train(3)
+    booster.save_model(tmp_path / "model.ubj")
+    asked: list[int] = []
+
+    class Counting:
+        def inplace_predict(self, matrix: Matrix, **given: object) -> Matrix:
+            asked.append(len(matrix))
+            return np.zeros(len(matrix), np.float32)
+
+    forest = replace(load(booster, tmp_path), booster=Counting())  # type: ignore[arg-type]
+    for rows in (1, LARGE - 1, LARGE, LARGE + 1):
+        forest.margins(draw(rows, seed=1)[0])
+    assert asked == [LARGE, LARGE + 1]
+
+
+@pytest.mark.parametrize("largest", [2**62, 50])
+def test_rows_of_one_kind_have_one_score(
+    largest: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only one of each kind is scored; a kind that mixed two would give one the other's score."""
+    monkeypatch.setattr(forest_module, "LARGEST_KIND", largest)
+    booster, _ = train(2, trees=3)
+    forest = load(booster, tmp_path)
+    matrix = draw(900, seed=5)[0]
+    examples, kinds = forest.kinds(matrix)
+    assert len(examples) < len(matrix) / 2
+    np.testing.assert_array_equal(forest.margins(matrix[examples])[kinds], forest.margins(matrix))
+    # No more kinds than there are different decisions of all nodes.
+    bits = forest._bits(matrix).reshape(-1, len(matrix))
+    assert len(examples) >= len(np.unique(bits, axis=1).T)
+    assert forest.kinds(matrix[:0])[0].shape == (0,)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from churn_assets.predictors.scoring.calibration import calibrator_from_json
 from churn_assets.predictors.scoring.features import RISK_FEATURES, Feature, FeatureError, encode
-from churn_assets.predictors.scoring.scorers import AcceptScorer, RiskScorer
+from churn_assets.predictors.scoring.scorers import MANY, AcceptScorer, RiskScorer
 from churn_assets.predictors.training.frames import read_training_and_test, rows_of
 from tests.predictors.conftest import Trained
 
@@ -86,6 +86,19 @@ def test_batch_equals_single_rows(
         together = scorer.predict(rows)
         alone = np.concatenate([scorer.predict([row]) for row in rows])
         np.testing.assert_array_equal(together, alone)
+
+
+@pytest.mark.parametrize("count", [MANY - 1, MANY, MANY + 1])
+def test_customers_who_are_alike_are_scored_as_each_alone(
+    inputs: dict[str, Path], trained_accept: Trained, count: int
+) -> None:
+    """From some number on only one customer of each kind is scored: nobody must notice."""
+    rows = rows_of(read_training_and_test(inputs["customer_history"])[1])[:count]
+    assert len(rows) == count
+    for tables in (False, True):
+        scorer = AcceptScorer.load(trained_accept.folder, tables=tables)
+        alone = np.concatenate([scorer.predict([row]) for row in rows])
+        np.testing.assert_array_equal(scorer.predict(rows), alone)
 
 
 @settings(max_examples=100)

@@ -46,7 +46,7 @@ ContextName = Literal[
 ]
 PRICE_OFFSET = 1.0
 """What is added to the price before its logarithm, which has none at 0."""
-BLOCK = 2048
+BLOCK = 512
 IMPOSSIBLE = -1e9
 """Logit of an action that does nothing or isn't possible in a state."""
 
@@ -166,7 +166,7 @@ class NetworkPolicy:
         """(N, 15) raw outputs before masks; `HEADS` says which columns are whose.
 
         In double precision: a trained network's outputs reach 60, where single precision is only
-        good to 1e-5. Some thousand rows at a time, so that their hidden layers stay in the cache.
+        good to 1e-5. Some hundred rows at a time, so that their hidden layers stay in the cache.
         """
         starts = range(0, max(len(states), 1), BLOCK)
         return np.concatenate([self._outputs(states[start : start + BLOCK]) for start in starts])
@@ -174,10 +174,10 @@ class NetworkPolicy:
     def _outputs(self, states: Array) -> Array:
         mean, scale = self._normalisation
         hidden = (raw_features(states) - mean) / scale
-        weights, bias = self._first
-        hidden = np.maximum(hidden @ weights + bias, 0)
-        for weights, bias in self._layers[1:-1]:
-            hidden = np.maximum(hidden @ weights + bias, 0)
+        for weights, bias in (self._first, *self._layers[1:-1]):
+            hidden = hidden @ weights
+            hidden += bias
+            np.maximum(hidden, 0, out=hidden)
         weights, bias = self._layers[-1]
         outputs: Array = hidden @ weights + bias
         return outputs

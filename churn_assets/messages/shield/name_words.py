@@ -61,9 +61,10 @@ def says_something(name: str) -> bool:
     """Whether the name advertises, commands, promises or insults, however it is spelled."""
     readings = {name, name.replace("I", "l")}  # "SaIe" with a capital "i"
     plain = [_spelled_together(_read(reading)) for reading in readings]
+    unspaced = "".join(name.split())
     return (
         any(_holds_a_phrase(text) for text in plain)
-        or any(phrase in "".join(name.split()) for phrase in _never_unspaced())
+        or any(phrase in unspaced for phrase in _never_unspaced())
         or _is_sentence(name)
         or any(_misuses_a_surname(text, name) for text in plain)
     )
@@ -101,8 +102,15 @@ def _spelled_together(plain: str) -> str:
 
 
 def _holds_a_phrase(plain: str) -> bool:
-    letters = _letters(plain)
-    return any(bare in letters and _pattern(phrase).search(plain) for bare, phrase in _never())
+    letters, never = _letters(plain), _never()
+    within = {
+        letters[start : start + length]
+        for length in _lengths()
+        for start in range(len(letters) - length + 1)
+    }
+    return any(
+        _pattern(phrase).search(plain) for bare in within & never.keys() for phrase in never[bare]
+    )
 
 
 def _letters(plain: str) -> str:
@@ -111,16 +119,26 @@ def _letters(plain: str) -> str:
 
 
 @cache
-def _never() -> tuple[tuple[str, str], ...]:
-    """Everything of the rules file that is nobody's name, and the lists of this one.
+def _never() -> dict[str, list[str]]:
+    """Everything of the rules file that is nobody's name, and the lists of this one, by letters.
 
-    Each with its letters: searching for those first takes a tenth of the time.
+    A name is searched for the few phrases whose letters stand somewhere in its own, and looking
+    each run of its letters up is quicker than looking for each of hundreds of phrases.
     """
     rules, known = default_rules(), name_words()
     of_rules = {*rules.banned_in_names, *rules.gift_words, *rules.discount_words}
     own = (phrase for phrase in _own_phrases() if not _UNSPACED.search(phrase))
     phrases = {_read(phrase) for phrase in (*of_rules, *own)} - known.surnames - {"log in"}
-    return tuple((_letters(phrase), phrase) for phrase in sorted(phrases))
+    by_letters: dict[str, list[str]] = {}
+    for phrase in sorted(phrases):
+        by_letters.setdefault(_letters(phrase), []).append(phrase)
+    return by_letters
+
+
+@cache
+def _lengths() -> tuple[int, ...]:
+    """How many letters the phrases have."""
+    return tuple(sorted({len(bare) for bare in _never()}))
 
 
 @cache

@@ -97,7 +97,9 @@ def unfill(text: str, values: Mapping[str, str]) -> str:
     for value in sorted(slots, key=len, reverse=True):
         for place in reversed(standing_alone(value, text)):
             text = text[: place.start] + _SLOT_MARKS[slots[value][0]] + text[place.stop :]
-    return text.translate({ord(_SLOT_MARKS[s[0]]): f"{{{'|'.join(s)}}}" for s in slots.values()})
+    for named in slots.values():
+        text = text.replace(_SLOT_MARKS[named[0]], f"{{{'|'.join(named)}}}")
+    return text
 
 
 def standing_alone(value: str, text: str) -> list[slice]:

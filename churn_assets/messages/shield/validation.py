@@ -117,7 +117,9 @@ class Shield:
         self._lower_names = self._first_names - set(rules.names_that_are_words)
         words = "|".join(re.escape(word) for word in rules.greetings)
         self._greeting = re.compile(rf"\b(?:{words})\b[\s,]+([^\W\d_]+)", re.IGNORECASE)
-        self._banned_letters = [_letters(p, rules.confusables) for p in rules.banned_in_names]
+        self._banned_letters = "\n".join(  # no word has a line's end: one search for all phrases
+            _letters(phrase, rules.confusables) for phrase in rules.banned_in_names
+        )
         # A bank has a few thousand templates: their words, values masked, recur in every message.
         self.check_template_facts = lru_cache(maxsize=65_536)(self._check_template)
         self._misuses_a_slot = lru_cache(maxsize=65_536)(self._misplaces_a_slot)
@@ -292,7 +294,7 @@ class Shield:
 
     def _may_complete_a_phrase(self, name: str) -> bool:
         words = [_letters(word, self.rules.confusables) for word in name.split()]
-        return any(word in phrase for word in words for phrase in self._banned_letters)
+        return any(word in self._banned_letters for word in words)
 
     def _misplaces_a_slot(self, template: str) -> bool:
         """Whether a slot stands where its value would say something else than it is."""

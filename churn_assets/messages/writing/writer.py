@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -94,22 +94,27 @@ class MessageWriter:
 
     def _write(self, brief: MessageBrief, seed: str) -> Message | None:
         """The first wording that passes, the seed's choice of the best generated ones first."""
-        shield = self.shield_for(brief.language)
         values = self.renderer.values(brief)
-        generated = self._generated(brief, seed)
-        passing = [t.text for t in generated if shield.check_template(t.text, brief).passed]
-        wordings = self._wordings(passing, brief, values)[:VARIETY]
-        of_subject = self._wordings(subject_templates(brief), brief, values)
-        reviewed = self._wordings(reviewed_templates(brief), brief, values)
-        ordered: list[tuple[str, Source]] = [(t, "model") for t in _rotated(wordings, seed)]
-        ordered += [(t, "template") for t in _rotated(of_subject, seed)]
-        ordered += [(t, "template") for t in _rotated(reviewed, seed)]
-        for template, source in ordered:
+        for template, source in self._candidates(brief, values, seed):
             text = fill(template, values)
-            verdict = shield.check_text(text, brief, values)
+            verdict = self.shield_for(brief.language).check_text(text, brief, values)
             if set(verdict.violations) <= NOT_MENDED_BY_REWRITING:
                 return Message(text, template, source, verdict, values)
         return None
+
+    def _candidates(
+        self, brief: MessageBrief, values: Mapping[str, str], seed: str
+    ) -> Iterator[tuple[str, Source]]:
+        """All wordings and where they are from; reviewed ones are only looked up once they are
+        asked for, since nearly always a generated one passes."""
+        shield = self.shield_for(brief.language)
+        generated = self._generated(brief, seed)
+        passing = [t.text for t in generated if shield.check_template(t.text, brief).passed]
+        for wording in _rotated(self._wordings(passing, brief, values)[:VARIETY], seed):
+            yield wording, "model"
+        for reviewed in (subject_templates, reviewed_templates):
+            for wording in _rotated(self._wordings(reviewed(brief), brief, values), seed):
+                yield wording, "template"
 
     def _generated(self, brief: MessageBrief, seed: str) -> Sequence[ScoredTemplate]:
         """Candidates of the source, which writes English only."""

@@ -7,7 +7,7 @@ this figure. It names customers, so no release holds it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,10 @@ def read_out_of_fold(folder: Path) -> dict[str, float]:
 
 
 def out_of_fold_first(
-    rows: Sequence[Mapping[str, Any]], risk: NDArray[np.float64], known: Mapping[str, float]
+    customer_ids: Iterable[Any], risk: NDArray[np.float64], known: Mapping[str, float]
 ) -> NDArray[np.float64]:
-    """`risk` (N,) of the rows, with what is `known` of a customer in its place."""
+    """`risk` (N,) of the customers, with what is `known` of one in its place."""
     if not known:
         return risk
-    given = [known.get(row.get("customer_id", ""), np.nan) for row in rows]
-    told = np.array(given, dtype=np.float64)
+    told = np.array([known.get(customer, np.nan) for customer in customer_ids], dtype=np.float64)
     return np.where(np.isnan(told), risk, told)

@@ -33,7 +33,10 @@ from churn_assets.predictors.scoring.features import (
 from churn_assets.predictors.scoring.forest import Forest
 from churn_assets.predictors.scoring.linear import Linear
 
+MONTHLY_CHARGES = Feature("monthly_charges", "number", required=True)
+"""What a customer's price pressure is told from."""
 FORMAT = 1
+MANY = 64  # customers among whom some are alike
 ModelKind = Literal["risk", "accept"]
 
 
@@ -54,8 +57,11 @@ class CalibratedModel:
     metadata: dict[str, Any]
 
     @classmethod
-    def load(cls, folder: Path, kind: ModelKind) -> CalibratedModel:
+    def load(cls, folder: Path, kind: ModelKind, *, tables: bool = False) -> CalibratedModel:
         """Read `model.ubj` and `model.json` from `folder`.
+
+        Args:
+            tables: whether XGBoost is to score large batches (`Forest.load`).
 
         Raises:
             FileNotFoundError: a file is missing.
@@ -69,7 +75,9 @@ class CalibratedModel:
             )
         features = tuple(Feature.from_json(item) for item in metadata["features"])
         linear = metadata.get("linear")
-        forest = Linear.from_json(linear) if linear else Forest.load(folder / "model.ubj")
+        forest = (
+            Linear.from_json(linear) if linear else Forest.load(folder / "model.ubj", tables=tables)
+        )
         if forest.features != len(features):
             raise ValueError(
                 f"{folder}: the model has {forest.features} features, model.json {len(features)}"
@@ -88,9 +96,9 @@ class RiskScorer:
     model: CalibratedModel
 
     @classmethod
-    def load(cls, folder: Path) -> RiskScorer:
-        """Read a risk model's folder; raises as `CalibratedModel.load`."""
-        return cls(CalibratedModel.load(folder, "risk"))
+    def load(cls, folder: Path, *, tables: bool = False) -> RiskScorer:
+        """Read a risk model's folder; takes and raises what `CalibratedModel.load` does."""
+        return cls(CalibratedModel.load(folder, "risk", tables=tables))
 
     def predict(self, rows: Sequence[Row]) -> NDArray[np.float64]:
         """P(churn), shape (N,), strictly within (0, 1).
@@ -111,7 +119,13 @@ class RiskScorer:
         Raises:
             FeatureError: as `predict`.
         """
-        margins, contributions = self.model.forest.explain(encode(rows, self.model.features))
+        return self.explain_matrix(encode(rows, self.model.features))
+
+    def explain_matrix(
+        self, matrix: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """`explain` of encoded customers (N, F)."""
+        margins, contributions = self.model.forest.explain(matrix)
         return self.model.calibrator(margins), contributions.astype(np.float64)
 
     @cached_property
@@ -134,9 +148,9 @@ class AcceptScorer:
     price_pressure: PricePressure | None
 
     @classmethod
-    def load(cls, folder: Path) -> AcceptScorer:
-        """Read an accept model's folder; raises as `CalibratedModel.load`."""
-        model = CalibratedModel.load(folder, "accept")
+    def load(cls, folder: Path, *, tables: bool = False) -> AcceptScorer:
+        """Read an accept model's folder; takes and raises what `CalibratedModel.load` does."""
+        model = CalibratedModel.load(folder, "accept", tables=tables)
         last, priced = model.features[-1].name, model.metadata.get("price_pressure")
         if last != "offer_level":
             raise ValueError(f"{folder}/model.json: the last feature is {last}, not offer_level")
@@ -150,7 +164,22 @@ class AcceptScorer:
         Raises:
             FeatureError: (a ValueError) a required field is missing or a value is not allowed.
         """
-        matrix = np.repeat(self.contact_matrix(rows), OFFER_LEVELS, axis=0)
+        return self.acceptances(self.contact_matrix(rows))
+
+    def acceptances(self, contacts: NDArray[np.float32]) -> NDArray[np.float64]:
+        """`predict` of customers encoded as in `contact_matrix`, (N, F) -> (N, 4).
+
+        Of many, most are alike to the trees, which ask for little but the bill: each kind is scored
+        once, a hundred thousand customers in the time of a few thousand.
+        """
+        forest = self.model.forest
+        if len(contacts) < MANY or isinstance(forest, Linear):
+            return self._each(contacts)
+        examples, kinds = forest.kinds(contacts)
+        return self._each(contacts[examples])[kinds]
+
+    def _each(self, contacts: NDArray[np.float32]) -> NDArray[np.float64]:
+        matrix = np.repeat(contacts, OFFER_LEVELS, axis=0)
         matrix[:, -1] = np.arange(len(matrix)) % OFFER_LEVELS
         accept = self.model.probabilities(matrix).reshape(-1, OFFER_LEVELS)
         offsets = self.model.metadata.get("offsets")
@@ -162,15 +191,23 @@ class AcceptScorer:
         Raises:
             FeatureError: as `predict`.
         """
-        features = self.model.features
-        given = features[: -1 if self.price_pressure is None else -2]
-        contacts = [with_contact_history(row) for row in rows]
-        matrix = np.zeros((len(rows), len(features)), np.float32)
-        matrix[:, : len(given)] = encode(contacts, given)
-        if self.price_pressure is not None:
-            charges = encode(rows, [_MONTHLY_CHARGES])[:, 0].astype(np.float64)
-            matrix[:, -2] = self.price_pressure(charges)
+        told = encode([with_contact_history(row) for row in rows], self.told)
+        if self.price_pressure is None:
+            return self.computed(told, None)
+        return self.computed(told, encode(rows, [MONTHLY_CHARGES])[:, 0])
+
+    @property
+    def told(self) -> tuple[Feature, ...]:
+        """The features that a row holds; the others are computed."""
+        return self.model.features[: -1 if self.price_pressure is None else -2]
+
+    def computed(
+        self, told: NDArray[np.float32], charges: NDArray[np.float32] | None
+    ) -> NDArray[np.float32]:
+        """The `contact_matrix` of the encoded `told` features (N, ...) and the monthly charges (N,)
+        where the model has a price pressure."""
+        matrix = np.zeros((len(told), len(self.model.features)), np.float32)
+        matrix[:, : told.shape[1]] = told
+        if self.price_pressure is not None and charges is not None:
+            matrix[:, -2] = self.price_pressure(charges.astype(np.float64))
         return matrix
-
-
-_MONTHLY_CHARGES = Feature("monthly_charges", "number", required=True)

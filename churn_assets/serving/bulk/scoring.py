@@ -1,31 +1,37 @@
 """Score every customer with a release, in streaming batches: Parquet in, Parquet out.
 
-The same `Assessor` answers the API, so a nightly prediction and a live request agree. Memory holds
-one batch, whatever the number of customers; each shard of a larger table can run elsewhere.
+The same `Assessor` answers the API, so a nightly prediction and a live request agree. Columns stay
+columns all the way. Batches are decided side by side, a thread a core, and written in their order,
+so that a result doesn't depend on the number of cores. Memory holds a few batches, whatever the
+number of customers; each shard of a larger table can run elsewhere.
 """
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from churn_assets.customers.built_in import BUILT_IN_SCHEMA
 from churn_assets.customers.schema import MONTHLY, TENURE, CustomerSchema, load_schema
 from churn_assets.domain.experiment import CONTROL, group_of
 from churn_assets.domain.splits import SPLITS
-from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.predictors.scoring.held_out import read_out_of_fold
 from churn_assets.release.bundle import ReleaseError, verify
 from churn_assets.release.config import ScoringConfig
-from churn_assets.serving.assessment import Assessments, Assessor, draw_of
+from churn_assets.serving.assessment import Assessor, draw_of
+from churn_assets.serving.bulk.campaign import Campaign, Sums
+from churn_assets.serving.bulk.columns import inputs_of, predictions
 from churn_assets.serving.forms import Form, load_form
 from churn_assets.stages.spec import Progress, silent
 
@@ -56,7 +62,13 @@ def features_of(form: Form) -> pa.Schema:
     return pa.schema(list(columns.items()))
 
 
-PRICES = np.concatenate([[0.0], np.geomspace(0.05, 100.0, 39)])
+def schema_of(form: Form) -> pa.Schema:
+    """The columns of the predictions of a release with this form."""
+    return pa.schema([*features_of(form), *FIGURES])
+
+
+MOST_THREADS = 8  # one thread reads and writes, and keeps no more than these busy
+T, R = TypeVar("T"), TypeVar("R")
 
 
 def run(
@@ -77,33 +89,38 @@ def run(
         ReleaseError: the release's files are not what its manifest says.
     """
     manifest = verify(inputs["release"])
-    assessor = Assessor.load(inputs["release"]).priced(config.budget_price)
+    assessor = Assessor.load(inputs["release"], tables=True).priced(config.budget_price)
     form = load_form(inputs["release"])
     _refuse_others(form, inputs["active_customers"])
     known = read_out_of_fold(inputs["risk_model"]) if "risk_model" in inputs else {}
-    schema = pa.schema([*features_of(form), *FIGURES])
-    files = [pq.ParquetFile(path) for path in customer_tables(inputs["active_customers"])]
+    schema = schema_of(form)
+    files = [_opened(path) for path in customer_tables(inputs["active_customers"])]
     total = sum(file.metadata.num_rows for file in files)
     campaign = Campaign(assessor.params.budget_limit)
     started, done, now = time.perf_counter(), 0, datetime.now(UTC)
-    with pq.ParquetWriter(out / "predictions.parquet", schema) as writer:
-        for file in files:
-            for batch in file.iter_batches(config.batch_rows):
-                rows = batch.to_pylist()
-                control = [
-                    group_of(row["customer_id"], config.experiment, now) == CONTROL for row in rows
-                ]
-                baseline = [config.force_baseline] * len(rows)
-                draw = draw_of(rows, config.experiment, now, manifest.release_id)
-                assessed = assessor.assess(
-                    rows, baseline, known_risk=known, control=control, draw=draw
-                )
-                writer.write_batch(
-                    _records(rows, assessed, manifest.release_id, schema, assessor.percent)
-                )
-                campaign.add(batch.column("monthly_charges").to_numpy(), assessed)
-                done += len(rows)
-                progress(done, total, rows_per_second=done / (time.perf_counter() - started))
+
+    def decide(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Sums]:
+        read = inputs_of(batch, assessor)
+        alone = config.experiment.enabled and [
+            group_of(customer, config.experiment, now) == CONTROL for customer in read.ids
+        ]
+        assessed = assessor.assess_inputs(
+            read,
+            np.full(len(read), config.force_baseline),
+            control=np.array(alone, np.bool_),
+            known_risk=known,
+            draw=draw_of(read.ids, config.experiment, now, manifest.release_id),
+        )
+        made = predictions(batch, assessed, manifest.release_id, schema, assessor.percent)
+        return made, Sums.of(assessed)
+
+    batches = (batch for file in files for batch in file.iter_batches(config.batch_rows))
+    with threadpool_limits(1), pq.ParquetWriter(out / "predictions.parquet", schema) as writer:
+        for made, sums in side_by_side(decide, batches):
+            writer.write_batch(made)
+            campaign.add(sums)
+            done += made.num_rows
+            progress(done, total, rows_per_second=done / (time.perf_counter() - started))
     return {
         "release_id": manifest.release_id,
         "baseline": config.force_baseline,
@@ -115,6 +132,13 @@ def customer_tables(folder: Path) -> list[Path]:
     """The Parquet files of a folder, the splits of a data set in their order."""
     order: dict[str, int] = {split: position for position, split in enumerate(SPLITS)}
     return sorted(folder.glob("*.parquet"), key=lambda path: (order.get(path.stem, 0), path.stem))
+
+
+def _opened(path: Path) -> pq.ParquetFile:
+    """The file, whose words come as numbers in a list of the few that there are; ids come as they
+    are."""
+    words = [f.name for f in pq.read_schema(path) if pa.types.is_string(f.type)]
+    return pq.ParquetFile(path, read_dictionary=[w for w in words if w != "customer_id"])
 
 
 def _refuse_others(form: Form, customers: Path) -> None:
@@ -133,84 +157,14 @@ def _names(schema: CustomerSchema | None) -> set[str]:
     return {field.name for field in schema.fields} if schema else set()
 
 
-def _records(
-    rows: list[dict[str, Any]],
-    assessed: Assessments,
-    release_id: str,
-    schema: pa.Schema,
-    percent: Sequence[int],
-) -> pa.RecordBatch:
-    decisions = assessed.decisions
-    columns: dict[str, Any] = {name: [row.get(name) for row in rows] for name in schema.names}
-    columns["churn_risk"] = assessed.risk
-    columns |= {f"accept_prob_{level}": assessed.accept[:, level] for level in range(4)}
-    columns |= {
-        "contact": decisions.contact,
-        "offer_level": decisions.offer,
-        "offer_percentage": np.array(percent)[decisions.offer],
-        "delay_days": decisions.delay,
-        "action_probability": decisions.probability,
-        "expected_value": assessed.expected_value,
-        "expected_cost": assessed.expected_cost,
-        "estimated_retention_prob": assessed.retention,
-        "release_id": [release_id] * len(rows),
-    }
-    return pa.record_batch(
-        [pa.array(columns[field.name], field.type) for field in schema], schema=schema
-    )
-
-
-class Campaign:
-    """Sums over all customers, one batch at a time: what today's decisions bring and cost.
-
-    The Pareto curve is what the same customers could be made to bring at each level of spend: at a
-    price p of a currency unit of discount, every customer gets the option with the largest retained
-    value - (1 + p) x cost. Sweeping p traces the frontier of all allocations of one contact a
-    customer (Everett 1963, generalised Lagrange multipliers).
-    """
-
-    def __init__(self, budget_share: float) -> None:
-        self.budget_share = budget_share
-        self.sums = dict.fromkeys(
-            ("customers", "contacts", "value", "spend", "retained", "expected_value"), 0.0
-        )
-        self.frontier_spend = np.zeros(len(PRICES))
-        self.frontier_retained = np.zeros(len(PRICES))
-
-    def add(self, monthly_charges: NDArray[np.float64], assessed: Assessments) -> None:
-        """Count another batch of customers (N,)."""
-        values = MONTHS_OF_VALUE * monthly_charges
-        retention, cost = assessed.outcomes.retention, assessed.outcomes.expected_cost
-        retained = (retention - retention[:, :1]) * values[:, None]
-        every = np.arange(len(values))
-        self.sums["customers"] += len(values)
-        self.sums["contacts"] += float(assessed.decisions.contact.sum())
-        self.sums["value"] += float(values.sum())
-        self.sums["spend"] += float(assessed.expected_cost.sum())
-        self.sums["retained"] += float(retained[every, assessed.option].sum())
-        self.sums["expected_value"] += float(assessed.expected_value.sum())
-        for i, price in enumerate(PRICES):
-            best = (assessed.outcomes.expected_value - price * cost).argmax(axis=1)
-            self.frontier_spend[i] += cost[every, best].sum()
-            self.frontier_retained[i] += retained[every, best].sum()
-
-    def report(self) -> dict[str, Any]:
-        """The sums in currency, and the Pareto curve from no spend upwards."""
-        curve = sorted(
-            {
-                (round(spend, 2), round(retained, 2))
-                for spend, retained in zip(
-                    self.frontier_spend.tolist(), self.frontier_retained.tolist(), strict=True
-                )
-            }
-        )
-        return {
-            "customers": int(self.sums["customers"]),
-            "contacts": int(self.sums["contacts"]),
-            "customer_value": self.sums["value"],
-            "expected_spend": self.sums["spend"],
-            "budget": self.budget_share * self.sums["value"],
-            "expected_retained_revenue": self.sums["retained"],
-            "expected_value": self.sums["expected_value"],
-            "pareto": [{"spend": spend, "retained": retained} for spend, retained in curve],
-        }
+def side_by_side(decide: Callable[[T], R], batches: Iterable[T]) -> Iterator[R]:
+    """`decide` of each batch, in their order: a thread a core, and as many batches waiting."""
+    threads = min(os.cpu_count() or 1, MOST_THREADS)
+    waiting: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for batch in batches:
+            waiting.append(pool.submit(decide, batch))
+            if len(waiting) > 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

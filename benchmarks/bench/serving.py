@@ -1,0 +1,141 @@
+"""The service: over HTTP against an endpoint that does nothing, in batches, and as it starts."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from api.main import tune_collector
+from benchmarks.bench.measuring import Row, compared, cpu_of, limited
+from benchmarks.bench.world import World
+from churn_assets.serving.bulk.batch import BatchRequest, answer_batch
+from churn_assets.serving.engine import RetentionEngine
+from churn_assets.serving.schemas import SAMPLE_REQUEST
+from tests.api.load import LoadReport, drive, post_request
+from tests.api.server import Server, cpu_seconds, running
+
+ROUNDS, ROUND_SECONDS = 6, 2.0
+CLOSED = {**SAMPLE_REQUEST, "days_since_contact": 1, "contacts_this_period": 4}
+"""Whom nobody contacts any more: the decision alone, no message."""
+FREE = {"CHURN_API__REQUESTS_PER_SECOND": "1000000", "CHURN_API__BURST": "1000000"}
+EMPTY = "tests.api.empty_app:app"
+EMPTY_IS = "an empty FastAPI endpoint with the same request model"
+
+
+def home_of(world: World, folder: str) -> Path:
+    """A server's own home, with a copy of the store: no server writes into what is measured on."""
+    home = Path(folder) / "home"
+    shutil.copytree(world.home / "store", home / "store")
+    return home
+
+
+def load_in_turn(servers: Sequence[Server], connections: int) -> list[list[LoadReport]]:
+    """Both servers' reports, a round each in turn, so that a busy machine slows both alike."""
+    return [
+        [
+            drive(
+                server.url,
+                [post_request(server.url, "/predict", CLOSED)],
+                connections=connections,
+                seconds=ROUND_SECONDS,
+            )
+            for server in servers
+        ]
+        for _ in range(ROUNDS)
+    ]
+
+
+def http(connections: int) -> Callable[[World], Iterator[Row]]:
+    """`POST /predict` over so many connections."""
+
+    def line(world: World) -> Iterator[Row]:
+        with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+            home = home_of(world, folder)
+            servers = [
+                stack.enter_context(running(home, **FREE)),
+                stack.enter_context(running(home, EMPTY, "/healthz")),
+            ]
+            load_in_turn(servers, connections)  # warm-up
+            before = [cpu_seconds(server.process.pid) for server in servers]
+            rounds = load_in_turn(servers, connections)
+            cpu = [cpu_seconds(s.process.pid) - b for s, b in zip(servers, before, strict=True)]
+        for failed in (report.failures for both in rounds for report in both):
+            if failed:
+                raise RuntimeError(f"requests failed: {failed[:3]}")
+        yield from _compared(connections, rounds, cpu)
+
+    return line
+
+
+def _compared(connections: int, rounds: list[list[LoadReport]], cpu: list[float]) -> Iterator[Row]:
+    answered = [sum(len(both[i].latencies) for both in rounds) for i in (0, 1)]
+    each = [used / count * 1e3 for used, count in zip(cpu, answered, strict=True)]
+    note = f"processor time a request {each[0]:.2f} / {each[1]:.2f} ms = {each[0] / each[1]:.2f} ×"
+    name = f"`/predict` over HTTP, {connections} connection{'s' * (connections > 1)}"
+    p50, p99 = (np.array([[r.percentile(q) for r in both] for both in rounds]) for q in (50, 99))
+    goal = 1.5 if connections == 1 else 1.1
+    yield compared(f"{name}: p50", p50, goal, EMPTY_IS, unit="ms", note=note)
+    if connections > 1:
+        yield compared(f"{name}: p99", p99, 2.0, EMPTY_IS, unit="ms")
+        rates = np.array([[report.rate for report in both] for both in rounds])
+        ours, peer = np.median(rates, axis=0)
+        share = rates[:, 0] / rates[:, 1]
+        yield Row(
+            f"{name}: requests a second",
+            float(ours),
+            float(peer),
+            float(ours / peer),
+            "≥ 90 %",
+            bool(ours / peer >= 0.9),
+            unit="1/s",
+            peer_is=EMPTY_IS,
+            spread=(float(share.min()), float(share.max())),
+        )
+
+
+def batch(world: World) -> Iterator[Row]:
+    """What `/predict/batch` does with 1,000 customers: validate, decide, give reasons, write."""
+    tune_collector()  # as the server does
+    engine = RetentionEngine.load(world.release)
+    asked = BatchRequest(customers=world.requests(1_000))
+    answer_batch(engine, asked, forced=False)
+    found = [cpu_of(lambda: answer_batch(engine, asked, forced=False)) * 1e3 for _ in range(15)]
+    answers = [row["answer"] for row in answer_batch(engine, asked, forced=False)["results"]]
+    written = sum(answer["message"] is not None for answer in answers)
+    name = "`/predict/batch` of 1,000 with reasons and messages"
+    yield limited(name, found, 50, "ms", note=f"processor time; {written} messages written")
+
+
+def start(world: World) -> Iterator[Row]:
+    """From the start of the process to the first answer, and the memory after it."""
+    seconds: tuple[list[float], list[float]] = ([], [])
+    memory: tuple[list[float], list[float]] = ([], [])
+    own: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        home = home_of(world, folder)
+        for _ in range(5):
+            for place, (app, ready) in enumerate(((None, "/readyz"), (EMPTY, "/healthz"))):
+                began = time.perf_counter()
+                with running(home, app, ready) as server:
+                    if app is None:
+                        drive(
+                            server.url,
+                            [post_request(server.url, "/predict", CLOSED)],
+                            connections=1,
+                            seconds=0.01,
+                        )
+                        own.append(cpu_seconds(server.process.pid))
+                    seconds[place].append(time.perf_counter() - began)
+                    memory[place].append(psutil.Process(server.process.pid).memory_info().rss / 1e6)
+    empty_is = "an empty FastAPI app"
+    note = f"{np.median(own):.2f} s of it processor time; empty: {np.median(seconds[1]):.2f} s"
+    yield limited("API: start to first answer", seconds[0], 1.5, "s", note=note, peer_is=empty_is)
+    note = f"empty: {np.median(memory[1]):.0f} MB"
+    yield limited("API: memory", memory[0], 150, "MB", note=note, peer_is=empty_is)
