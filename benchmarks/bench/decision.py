@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -33,13 +35,13 @@ def environment(world: World) -> Iterator[Row]:
     if importlib.util.find_spec("stable_baselines3") is None:
         yield not_measured(name, "≥ 20 × as many a second", NO_SB3)
         return
-    from stable_baselines3.common.vec_env import DummyVecEnv
-
+    # By name: the project does without it.
+    vec_env: Any = importlib.import_module("stable_baselines3.common.vec_env")
     from churn_assets.decision.mdp.gym_env import RetentionEnv
 
     customers, params = population(world).train, PRESETS[PRESET]
     ours = VectorRetention(customers, params, ENVIRONMENTS, 0)
-    peer = DummyVecEnv([lambda: RetentionEnv(customers, params)])
+    peer = vec_env.DummyVecEnv([lambda: RetentionEnv(customers, params)])
     peer.reset()
     drawn = np.random.default_rng(0).integers(ACTION_SIZES, size=(STEPS, ENVIRONMENTS, 3))
 
