@@ -35,7 +35,8 @@ def five_scores(assessor: Assessor, batches: list[pa.RecordBatch]) -> Callable[[
     risk = np.concatenate([some.risk for some in read])
     contacts = np.repeat(np.concatenate([some.contacts for some in read]), OFFER_LEVELS, axis=0)
     contacts[:, -1] = np.arange(len(contacts)) % OFFER_LEVELS
-    boosters: list[Any] = [m.model.forest.booster for m in (assessor.risk, assessor.accept)]
+    models: list[Any] = [assessor.risk.model.forest, assessor.accept.model.forest]
+    boosters = [model.booster for model in models]
 
     def call() -> None:
         for booster, matrix in zip(boosters, (risk, contacts), strict=True):

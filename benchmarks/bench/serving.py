@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -24,7 +25,7 @@ from tests.api.server import Server, cpu_seconds, running
 ROUNDS, ROUND_SECONDS = 6, 2.0
 CLOSED = {**SAMPLE_REQUEST, "days_since_contact": 1, "contacts_this_period": 4}
 """Whom nobody contacts any more: the decision alone, no message."""
-FREE = {"CHURN_API__REQUESTS_PER_SECOND": "1000000", "CHURN_API__BURST": "1000000"}
+FREE: dict[str, Any] = {"CHURN_API__REQUESTS_PER_SECOND": "1000000", "CHURN_API__BURST": "1000000"}
 EMPTY = "tests.api.empty_app:app"
 EMPTY_IS = "an empty FastAPI endpoint with the same request model"
 

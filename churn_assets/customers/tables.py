@@ -228,7 +228,8 @@ def _with_examples(schema: CustomerSchema, frame: pd.DataFrame) -> CustomerSchem
     """The schema with each field's usual value, for documents and forms: nobody's own row."""
     fields = []
     for field in schema.fields:
-        known, usual = frame[field.name].dropna(), field.example
+        known = frame[field.name].dropna()
+        usual: Any = field.example
         if usual is None and len(known):
             number = field.kind == "number"
             usual = (

@@ -19,6 +19,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    JsonValue,
     create_model,
     model_validator,
 )
@@ -106,9 +107,12 @@ def form_of(schema: CustomerSchema) -> Form:
     return _form_of(schema.model_dump_json())
 
 
-def _field_of(schema: CustomerSchema) -> dict[str, str]:
-    known = {f.column: f.name for f in schema.fields}
-    people = {schema.id_column: "customer_id", schema.name_column: "name"}
+def _field_of(schema: CustomerSchema) -> dict[str, JsonValue]:
+    known: dict[str, JsonValue] = {f.column: f.name for f in schema.fields}
+    people: dict[str | None, JsonValue] = {
+        schema.id_column: "customer_id",
+        schema.name_column: "name",
+    }
     return {column: name for column, name in people.items() if column} | known
 
 
@@ -276,7 +280,7 @@ def _truth(said: CustomerField) -> Callable[[Any], Any]:
 BUILT_IN = _built_in()
 SAMPLE_REQUEST = BUILT_IN.sample
 if TYPE_CHECKING:
-    PredictRequest = CustomerRequest
+    PredictRequest = SharedFields
 else:
     PredictRequest = BUILT_IN.model
 """One customer of the built-in contract: the specification's request."""

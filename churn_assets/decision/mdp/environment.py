@@ -109,6 +109,8 @@ class VectorRetention(VectorEnv[Array, Actions, NDArray[Any]]):
             the wrong shape or not whole.
     """
 
+    counter: NDArray[np.uint64]
+
     def __init__(
         self,
         customers: Customers,
@@ -145,7 +147,7 @@ class VectorRetention(VectorEnv[Array, Actions, NDArray[Any]]):
         Returns (N, 9) observations, and the customers' `value` (N,) in currency.
         """
         if seed is None:
-            self.counter = self.counter + np.uint64(1)
+            self.counter += np.uint64(1)
         elif not 0 <= seed < 2**64 - self.num_envs:
             raise ValueError(f"seed: {seed} is not a whole number from 0 to below 2^64")
         else:
@@ -242,7 +244,10 @@ class VectorRetention(VectorEnv[Array, Actions, NDArray[Any]]):
         history = self._histories[np.searchsorted(self._history_edges, luck[:, 1], side="right")]
         self.customer = np.where(fresh, customer, self.customer)
         none = np.zeros_like(customer)
-        begun = State(self._scores[customer], self._accepts[customer], *history.T, none, none)
+        contacts, spent, days = history.T
+        begun = State(
+            self._scores[customer], self._accepts[customer], contacts, spent, days, none, none
+        )
         self.state = begun.where(fresh, self.state)
 
 

@@ -1,9 +1,10 @@
 """The scalar `gymnasium.Env`: `VectorRetention` with one environment, step for step."""
 
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
+from gymnasium import spaces
 from numpy.typing import NDArray
 
 from churn_assets.decision.config import EnvironmentParams
@@ -32,7 +33,8 @@ class RetentionEnv(gymnasium.Env[Observation, NDArray[np.int64]]):
     ) -> None:
         self.params = params or EnvironmentParams()
         self.envs = VectorRetention(customers, self.params, 1, multipliers=multipliers)
-        self.observation_space, self.action_space = state_spaces(self.params)
+        observed, self.action_space = state_spaces(self.params)
+        self.observation_space = cast("spaces.Space[Observation]", observed)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

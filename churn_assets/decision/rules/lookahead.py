@@ -71,7 +71,7 @@ class Answered:
         """After one more contact, refused."""
         return replace(self, score=self.score + self.params.annoyance_effect)
 
-    def accepted(self, soon: Array | int, bare: bool) -> "Answered":
+    def accepted(self, soon: NDArray[np.bool_] | int, bare: bool) -> "Answered":
         """After one more contact, accepted; `soon` (N,) is 1 where it came within the cooldown."""
         annoyed = self.score + self.params.annoyance_effect * soon
         return replace(self, score=annoyed, yes=self.yes + 1, bare=self.bare + bare)
@@ -131,8 +131,14 @@ class Standing:
 
     def take(self, rows: NDArray[np.int64]) -> "Standing":
         """The customers in `rows`."""
-        columns = (self.accept, self.contacts, self.days, self.left)
-        return Standing(self.now.take(rows), *(column[rows] for column in columns), self.params)
+        return Standing(
+            self.now.take(rows),
+            self.accept[rows],
+            self.contacts[rows],
+            self.days[rows],
+            self.left[rows],
+            self.params,
+        )
 
     @property
     def soon(self) -> NDArray[np.bool_]:

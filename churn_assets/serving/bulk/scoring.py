@@ -68,7 +68,8 @@ def schema_of(form: Form) -> pa.Schema:
 
 
 MOST_THREADS = 8  # one thread reads and writes, and keeps no more than these busy
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def run(
