@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import (
     AfterValidator,
@@ -107,12 +107,9 @@ def form_of(schema: CustomerSchema) -> Form:
     return _form_of(schema.model_dump_json())
 
 
-def _field_of(schema: CustomerSchema) -> dict[str, JsonValue]:
-    known: dict[str, JsonValue] = {f.column: f.name for f in schema.fields}
-    people: dict[str | None, JsonValue] = {
-        schema.id_column: "customer_id",
-        schema.name_column: "name",
-    }
+def _field_of(schema: CustomerSchema) -> dict[str, str]:
+    known = {f.column: f.name for f in schema.fields}
+    people = {schema.id_column: "customer_id", schema.name_column: "name"}
     return {column: name for column, name in people.items() if column} | known
 
 
@@ -126,7 +123,7 @@ def _form_of(stored: str) -> Form:
         model_config = ConfigDict(
             json_schema_extra={
                 "examples": [sample],
-                "x-columns": _field_of(schema),
+                "x-columns": cast("dict[str, JsonValue]", _field_of(schema)),
                 "x-numbered": schema.id_column is None,
             }
         )
