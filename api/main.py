@@ -37,7 +37,7 @@ from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.opening import open_campaigns
 from churn_assets.datasets.errors import DataError
 from churn_assets.domain.plain_errors import WrongSettingError, describe, one_line_exit
-from churn_assets.release import kill_switch
+from churn_assets.release.switches import kill_switch
 from churn_assets.serving.decision_log.writer import DecisionWriter
 from churn_assets.serving.feedback import open_feedback_log
 from churn_assets.serving.live.hosting import EngineHost

@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from churn_assets.domain.plain_errors import one_line_exit
-from churn_assets.release import budget_price, experiment, kill_switch
 from churn_assets.release.bundle import ReleaseError
 from churn_assets.release.config import ReleaseConfig, ScoringConfig
 from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.release.switches import budget_price, experiment, kill_switch
 from churn_assets.serving.bulk import scoring as predictions
 from churn_assets.serving.forms import load_form
 from churn_assets.settings import Settings, load_settings

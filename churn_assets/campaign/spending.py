@@ -24,7 +24,7 @@ from churn_assets.decision.policy import at_price, price_of
 from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.domain.value import MONTHS_OF_VALUE
-from churn_assets.release.budget_price import BudgetPrice, read
+from churn_assets.release.switches.budget_price import BudgetPrice, read
 from churn_assets.serving.assessment import Assessor
 from churn_assets.storage.current import current_artifact
 from churn_assets.storage.protocol import ArtifactStore

@@ -37,10 +37,10 @@ from churn_assets.domain.experiment import (
     group_of,
 )
 from churn_assets.messages.shield.rules import RULES_PATH, load_rules
-from churn_assets.release import budget_price
-from churn_assets.release.experiment import in_force
 from churn_assets.release.offers import offers_in_service
 from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.release.switches import budget_price
+from churn_assets.release.switches.experiment import in_force
 from churn_assets.serving.assessment import Assessor
 from churn_assets.serving.decision_log.parts import append
 from churn_assets.serving.zones import zone_info

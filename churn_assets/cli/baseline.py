@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from churn_assets.cli.releases import open_registry
-from churn_assets.release import kill_switch
+from churn_assets.release.switches import kill_switch
 
 
 class Switch(StrEnum):

@@ -16,7 +16,7 @@ from churn_assets.cli.answers import Format, to_csv, to_json, to_table
 from churn_assets.cli.errors import fail
 from churn_assets.cli.releases import open_registry
 from churn_assets.cli.serve import api_process, local_client
-from churn_assets.release import budget_price, experiment, kill_switch
+from churn_assets.release.switches import budget_price, experiment, kill_switch
 from churn_assets.settings import load_settings
 from churn_assets.storage.trees import write_atomically
 

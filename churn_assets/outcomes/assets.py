@@ -26,12 +26,12 @@ from churn_assets.outcomes.policies import judge_policies
 from churn_assets.outcomes.watching.finding import worsened
 from churn_assets.outcomes.watching.plots import pictures as drift_pictures
 from churn_assets.outcomes.watching.report import Serving, watch
-from churn_assets.release import kill_switch
 from churn_assets.release.alerts import alert
 from churn_assets.release.bundle import canonical_json
 from churn_assets.release.config import AlertsConfig
 from churn_assets.release.offers import offers_by_release
 from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.release.switches import kill_switch
 from churn_assets.serving.decision_log import parts
 from churn_assets.serving.feedback import open_feedback_log
 from churn_assets.storage.current import asset_pointer, current_artifact, read_report

@@ -24,7 +24,7 @@ from churn_assets.outcomes.joining import customers_of, join, without_ids
 from churn_assets.outcomes.lift import Customers, lift_report
 from churn_assets.outcomes.simulation import Customers as Simulated
 from churn_assets.outcomes.simulation import Scenario, expected_net, react
-from churn_assets.release import kill_switch
+from churn_assets.release.switches import kill_switch
 from churn_assets.serving.decision_log import parts
 from churn_assets.serving.decision_log.writer import DecisionWriter
 from churn_assets.serving.engine import RetentionEngine

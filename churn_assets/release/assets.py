@@ -14,7 +14,6 @@ from dagster._core.storage.asset_check_execution_record import (
 from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.domain.measured import Measured
 from churn_assets.orchestration.resources import StoreResource
-from churn_assets.release import budget_price, experiment, kill_switch
 from churn_assets.release.alerts import alert
 from churn_assets.release.assembly import Parts, Terms, assemble, choose, read_data, seal
 from churn_assets.release.bundle import canonical_json, read_manifest
@@ -24,6 +23,7 @@ from churn_assets.release.gate import CheckState, judge, missed_gates
 from churn_assets.release.promotion import OnOutcomes, compare
 from churn_assets.release.registry import ReleaseRecord, ReleaseRegistry
 from churn_assets.release.rehearsal import Rehearsal
+from churn_assets.release.switches import budget_price, experiment, kill_switch
 from churn_assets.storage.protocol import Artifact
 from churn_assets.storage.scratch import scratch_folder
 

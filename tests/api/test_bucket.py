@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from churn_assets.release import kill_switch
 from churn_assets.release.registry import LATEST, ReleaseRegistry
+from churn_assets.release.switches import kill_switch
 from churn_assets.serving.feedback import StoreFeedbackLog, open_feedback_log
 from churn_assets.serving.live.hosting import EngineHost
 from churn_assets.serving.schemas import SAMPLE_REQUEST, PredictRequest

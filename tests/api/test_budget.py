@@ -15,8 +15,8 @@ import pytest
 from churn_assets.campaign.contacts.history import Event
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.decision.rules.families import PricedGreedy
-from churn_assets.release import budget_price
 from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.release.switches import budget_price
 from churn_assets.serving.decision_log import parts
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.schemas import SAMPLE_REQUEST, PredictRequest

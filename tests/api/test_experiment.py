@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from churn_assets.domain.experiment import ExperimentConfig, group_of
-from churn_assets.release import experiment
 from churn_assets.release.config import ReleaseConfig, ScoringConfig
 from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.release.switches import experiment
 from churn_assets.serving.bulk.scoring import run
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from churn_assets.storage.local import LocalArtifactStore

@@ -18,9 +18,9 @@ from fastapi.testclient import TestClient
 from prometheus_client import REGISTRY
 
 from api.main import build_app
-from churn_assets.release import kill_switch
 from churn_assets.release.bundle import Manifest
 from churn_assets.release.registry import LATEST, Latest, ReleaseRegistry
+from churn_assets.release.switches import kill_switch
 from churn_assets.serving.live.hosting import EngineHost
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from churn_assets.settings import Settings

@@ -13,8 +13,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.main import build_app
-from churn_assets.release import kill_switch
 from churn_assets.release.bundle import ReleaseError
+from churn_assets.release.switches import kill_switch
 from churn_assets.serving.live.hosting import EngineHost
 from churn_assets.serving.live.version_watcher import Version
 from churn_assets.serving.schemas import SAMPLE_REQUEST

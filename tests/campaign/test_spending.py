@@ -30,7 +30,7 @@ from churn_assets.decision.exact.spend_control import (
     price_at,
 )
 from churn_assets.decision.rules.families import PricedGreedy
-from churn_assets.release import budget_price
+from churn_assets.release.switches import budget_price
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import ArtifactError
 from tests.api.conftest import publish_predictions, publish_small_release

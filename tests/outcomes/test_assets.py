@@ -25,8 +25,8 @@ from churn_assets.outcomes import assets
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.importing import record, rows_of
 from churn_assets.outcomes.learning.measuring import EFFECTS, RESPONSES
-from churn_assets.release import kill_switch
 from churn_assets.release.config import AlertsConfig
+from churn_assets.release.switches import kill_switch
 from churn_assets.serving.decision_log import parts
 from churn_assets.serving.decision_log.records import COLUMNS
 from churn_assets.serving.feedback import open_feedback_log

@@ -12,7 +12,7 @@ from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.outcomes.company import Company, Week, run, true_gain
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.simulation import Scenario
-from churn_assets.release import kill_switch
+from churn_assets.release.switches import kill_switch
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.feedback import STORED, FeedbackLog
 from churn_assets.serving.schemas import SAMPLE_REQUEST, PredictRequest

@@ -27,9 +27,9 @@ from churn_assets.decision.rules.families import PricedGreedy, RiskThreshold, Ru
 from churn_assets.decision.world import CURVE_FILE, save_curve
 from churn_assets.definitions import bind
 from churn_assets.release import assets as release_assets
-from churn_assets.release import kill_switch
 from churn_assets.release.bundle import Manifest, write_manifest
 from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.release.switches import kill_switch
 from churn_assets.settings import load_settings
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import Artifact

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from churn_assets.domain.experiment import ExperimentConfig
-from churn_assets.release import experiment
+from churn_assets.release.switches import experiment
 from churn_assets.settings import Settings
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import ArtifactError

@@ -15,8 +15,8 @@ import pytest
 from typer.testing import CliRunner
 
 from churn_assets.cli import app
-from churn_assets.release import kill_switch
 from churn_assets.release.registry import HISTORY, LATEST, ReleaseRegistry
+from churn_assets.release.switches import kill_switch
 from churn_assets.settings import PROJECT
 from tests.processes import read_when_there
 from tests.release.test_assets import World, failure_text, instance, run, world

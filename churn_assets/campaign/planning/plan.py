@@ -43,7 +43,7 @@ from churn_assets.campaign.planning.exploring import (
 from churn_assets.campaign.planning.options import Options, kept, option_of
 from churn_assets.campaign.spending import plan_money
 from churn_assets.messages.shield.rules import QuietHours
-from churn_assets.release.budget_price import BudgetPrice
+from churn_assets.release.switches.budget_price import BudgetPrice
 from churn_assets.serving.assessment import Assessor
 
 CONTACTS = pa.schema(

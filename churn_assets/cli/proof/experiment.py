@@ -10,7 +10,7 @@ import typer
 
 from churn_assets.cli.baseline import Switch
 from churn_assets.cli.releases import open_registry
-from churn_assets.release import experiment as switch
+from churn_assets.release.switches import experiment as switch
 from churn_assets.settings import load_settings
 
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from churn_assets.customers.people import ASSET as ACTIVE
 from churn_assets.customers.people import UNKNOWN_ZONES, people_file, read_zones
 from churn_assets.domain.experiment import ExperimentConfig
-from churn_assets.release import budget_price, experiment, kill_switch
 from churn_assets.release.bundle import ReleaseError
 from churn_assets.release.registry import ReleaseRegistry, Stored, artifact_name
+from churn_assets.release.switches import budget_price, experiment, kill_switch
 from churn_assets.serving.bulk.predictions import PredictionBook
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.golden import check_golden, check_live

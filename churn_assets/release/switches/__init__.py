@@ -1,0 +1,1 @@
+"""Small files in the store that every server follows: kill switch, experiment, budget price."""
