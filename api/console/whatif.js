@@ -40,6 +40,7 @@ export function whatIfView() {
     ground = { request, answer };
     $("what-if").hidden = false;
     showChange([], null);
+    look();  // a field may have been changed while the answer was on its way
   }
 
   function showChange(changes, answer) {

@@ -120,7 +120,8 @@ def test_means_of_the_outcome_in_groups(checked: Checked, tmp_path: Path) -> Non
 def test_the_states_means_of_the_charitable_mail(
     checked: Checked, tmp_path: Path, real_data: Path
 ) -> None:
-    """All rows', those with an offer, those without, and the difference; nothing else leaks."""
+    """All rows', those with an offer, those without, and the difference; no other feature leaks,
+    and of what the contract leaves out what was given, which is the outcome itself."""
     example = Path(__file__).resolve().parents[2] / "examples/charitable_mail/customers.yaml"
     leaky = [name + end for name in ("stateresponse",) for end in ("", "t", "c", "tminc")]
     lines = [
@@ -131,6 +132,8 @@ def test_the_states_means_of_the_charitable_mail(
     at = lines.index("  features:\n") + 1
     lines[at:at] = [f"    {name}: {{kind: number, required: false}}\n" for name in leaky]
     report = checked("".join(lines), mirror=real_data)
-    assert {(leak.column, leak.sign) for leak in report.leaks} == {
-        (name, "group_mean") for name in leaky
+    found = {(leak.role, leak.column, leak.sign) for leak in report.leaks}
+    assert found == {
+        *(("feature", name, "group_mean") for name in leaky),
+        ("left_out", "out_amountgive", "auc"),
     }

@@ -39,7 +39,7 @@ class Script:
         self.observation[count // 2 : 3 * count // 4, FATIGUE] = params.contact_cap - 1
         Script.made.append(self)
 
-    def step(self, actions: np.ndarray) -> Any:
+    def advance(self, actions: np.ndarray) -> Any:
         self.actions.append(actions)
         after = self.observation.copy()
         contacted = actions[:, 0].astype(bool)

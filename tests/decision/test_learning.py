@@ -108,7 +108,7 @@ def test_an_episode_keeps_its_price(monkeypatch: pytest.MonkeyPatch) -> None:
     """Why: a step's advantage is of the price that its episode was told, until it ends."""
     ends = iter([np.array([False, True, False]), np.array([True, False, False])])
     envs: Any = SimpleNamespace(
-        state="before", step=lambda actions: SimpleNamespace(terminated=next(ends))
+        state="before", step=lambda actions: (None, None, next(ends), None, None)
     )
     world = World(envs, np.array([1.0, 2.0, 3.0]))
     for following in (np.array([4.0, 5.0, 6.0]), np.array([7.0, 8.0, 9.0])):
