@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from api.deps import Admitted, services_of
 from api.errors import RETRY, ApiError, JsonResponse, documented
 from churn_assets.outcomes.watching.results import read_results
+from churn_assets.storage.protocol import ArtifactError
 
 log = logging.getLogger("api.results")
 
@@ -94,8 +95,7 @@ async def results(request: Request) -> Response:
     try:
         reading = asyncio.to_thread(read_results, store)
         return JsonResponse(await asyncio.wait_for(reading, DEADLINE_SECONDS))
-    except Exception as error:
-        # Whatever the store fails with: what is measured can be asked for again.
+    except (ArtifactError, TimeoutError, OSError) as error:
         log.exception("the reports can't be read")
         message = "the reports of what contacting brought can't be read at present"
         raise ApiError(503, "not_ready", message, headers=RETRY) from error

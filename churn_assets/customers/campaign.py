@@ -7,7 +7,6 @@ schema (`campaign.json`), where they are from (`dataset.json`) and what the chec
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,12 +30,10 @@ from churn_assets.customers.quality.judging import USED, Judged
 from churn_assets.customers.quality.report import QualityReport
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.schema import CustomerField
+from churn_assets.customers.splits import write_splits
 from churn_assets.datasets.errors import DataError
 from churn_assets.datasets.schemas import validate
-from churn_assets.datasets.sources.files import sha256_of
 from churn_assets.datasets.splits import stratified_split
-from churn_assets.datasets.tables import write_parquet
-from churn_assets.domain.splits import SPLITS
 from churn_assets.domain.statistics import Z95
 
 NAME = "campaign_contacts"
@@ -115,7 +112,9 @@ def write_contacts(
     validate(frames[0], contacts, f"{contract.name}'s campaign")
     frame = contacts.validate(frames[0])
     split = stratified_split(frame[LEVEL].to_numpy() * 2 + frame[ACCEPTED].to_numpy())
-    rates = _write(frame.assign(split=split), schema, out)
+    schema.save(out)
+    about = {"name": NAME, "campaign": schema.contract}
+    rates = write_splits(frame.assign(split=split), out, about, ACCEPTED)
     facts = report.as_json() | {"positive_rate": rates}
     (out / "report.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     return report
@@ -189,29 +188,3 @@ def _column(field: CustomerField) -> pa.Column:
         return pa.Column("boolean", nullable=nullable, coerce=True)
     known = pa.Check.isin(field.levels) if field.levels else None
     return pa.Column("object", known, nullable=nullable, coerce=True)
-
-
-def _write(frame: pd.DataFrame, schema: CampaignSchema, out: Path) -> dict[str, float]:
-    """The splits and what describes them; the share of acceptances in each."""
-    sizes, files, rates = dict[str, int](), dict[str, str](), dict[str, float]()
-    for part in SPLITS:
-        rows = frame[frame["split"] == part].drop(columns=["split"])
-        path = out / f"{part}.parquet"
-        write_parquet(rows, path)
-        sizes[part], files[path.name] = len(rows), sha256_of(path)
-        rates[part] = float(rows[ACCEPTED].mean())
-    schema.save(out)
-    digest = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
-    summary = {
-        "name": NAME,
-        "campaign": schema.contract,
-        "source": "own",
-        "sha256": digest,
-        "rows": sum(sizes.values()),
-        "splits": sizes,
-        "files": files,
-    }
-    (out / "dataset.json").write_text(
-        json.dumps(summary, indent=2, sort_keys=True) + "\n", encoding="utf-8"
-    )
-    return rates

@@ -12,7 +12,6 @@ no prediction holds them.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,8 +32,8 @@ from churn_assets.customers.quality.report import QualityReport
 from churn_assets.customers.quality.zones import zone_of
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.schema import MONTHLY, TENURE, CustomerSchema, load_schema
+from churn_assets.customers.splits import write_splits
 from churn_assets.datasets.errors import DataError
-from churn_assets.datasets.sources.files import sha256_of
 from churn_assets.datasets.splits import grouped_split, stratified_split
 from churn_assets.datasets.tables import read_split, write_parquet
 from churn_assets.domain.splits import SPLITS
@@ -70,7 +69,9 @@ def write_history(
         )
     schema = _with_examples(schema, frame)
     _write_people(taken.people.get("history"), set(frame["customer_id"]), out)
-    rates = _write(_split_history(frame), schema, out, "customer_history")
+    schema.save(out)
+    about = {"name": "customer_history", "contract": schema.contract}
+    rates = write_splits(_split_history(frame), out, about, LABEL)
     facts = report.as_json() | {"positive_rate": rates}
     (out / "report.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     return report
@@ -111,7 +112,8 @@ def write_active(
         frame = frame[~frame[LABEL].astype(bool)].drop(columns=[LABEL])
     if frame.empty:
         raise DataError(f"{contract.name}: nobody is active: all of them have left")
-    _write(frame, schema, out, "active_customers")
+    schema.save(out)
+    write_splits(frame, out, {"name": "active_customers", "contract": schema.contract}, LABEL)
     _write_people(people, set(frame["customer_id"]), out)
     return len(frame)
 
@@ -251,36 +253,3 @@ def _split_history(frame: pd.DataFrame) -> pd.DataFrame:
     if last.all():
         return frame.assign(split=split)
     return frame.assign(split=split)[(split == "test") == last]
-
-
-def _write(
-    frame: pd.DataFrame, schema: CustomerSchema, out: Path, name: str
-) -> dict[str, float] | None:
-    """The splits and what describes them; the label's shares, where there is a label."""
-    sizes: dict[str, int] = {}
-    rates: dict[str, float] = {}
-    files: dict[str, str] = {}
-    for part in SPLITS:
-        rows = frame[frame["split"] == part].drop(columns=["split"])
-        if rows.empty:
-            raise DataError(f"{schema.contract}: too few customers for three splits")
-        path = out / f"{part}.parquet"
-        write_parquet(rows, path)
-        sizes[part], files[path.name] = len(rows), sha256_of(path)
-        if LABEL in rows:
-            rates[part] = float(rows[LABEL].mean())
-    schema.save(out)
-    digest = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
-    summary = {
-        "name": name,
-        "contract": schema.contract,
-        "source": "own",
-        "sha256": digest,
-        "rows": sum(sizes.values()),
-        "splits": sizes,
-        "files": files,
-    }
-    (out / "dataset.json").write_text(
-        json.dumps(summary, indent=2, sort_keys=True) + "\n", encoding="utf-8"
-    )
-    return rates or None

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.api.browser import open_console
 from tests.api.conftest import publish_predictions, publish_small_release
 from tests.api.server import running, wait_for
 from tests.api.test_console import browser, picture
@@ -38,17 +39,11 @@ def page(browser: Browser, home: Path) -> Iterator[Page]:
     limits = {"CHURN_CAMPAIGN__BUDGET": "900", "CHURN_CAMPAIGN__CHANNELS": CHANNELS}
     with running(home, CHURN_API__REQUESTS_PER_SECOND="0", **limits) as desk:
         wait_for(desk.url + "/campaign", desk)
-        context = browser.new_context(viewport={"width": 1280, "height": 1000})
-        context.set_default_timeout(PATIENCE)
-        tab = context.new_page()
-        trouble: list[str] = []
-        tab.on("pageerror", lambda error: trouble.append(str(error)))
-        tab.goto(desk.url)
-        tab.get_by_role("tab", name="Campaign").click()
-        expect(tab.locator("#plan-problem")).to_contain_text("there is no plan yet")
-        yield tab
-        context.close()
-        assert trouble == []
+        with open_console(browser, desk.url) as tab:
+            tab.set_default_timeout(PATIENCE)
+            tab.get_by_role("tab", name="Campaign").click()
+            expect(tab.locator("#plan-problem")).to_contain_text("there is no plan yet")
+            yield tab
 
 
 def planned(page: Page) -> None:

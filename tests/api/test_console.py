@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from churn_assets.messages.shield.validation import CHECKS
 from churn_assets.serving.schemas import SAMPLE_REQUEST
+from tests.api.browser import open_console
 from tests.api.conftest import small_server
 from tests.api.server import Server, wait_for
 from tests.api.test_security import line
@@ -48,21 +49,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def page(browser: Browser, desk: Server) -> Iterator[Page]:
-    """The open page; afterwards, no error on its console and no request to another host."""
-    context = browser.new_context(viewport={"width": 1280, "height": 1000})
-    tab = context.new_page()
-    trouble: list[str] = []
-    tab.on("pageerror", lambda error: trouble.append(str(error)))
-    tab.on("console", lambda m: trouble.append(m.text) if "Content Security" in m.text else None)
-    tab.on(
-        "request",
-        lambda r: None if r.url.startswith((desk.url, "data:")) else trouble.append(r.url),
-    )
-    tab.goto(desk.url)
-    expect(tab.locator("#picks li")).to_have_count(8)
-    yield tab
-    context.close()
-    assert trouble == []
+    """The open page; afterwards, nothing wrong on it."""
+    with open_console(browser, desk.url) as tab:
+        yield tab
 
 
 def picture(page: Page, name: str) -> None:

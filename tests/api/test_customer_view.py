@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from churn_assets.campaign.contacts.history import Event
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.serving.schemas import SAMPLE_REQUEST
+from tests.api.browser import open_console
 from tests.api.conftest import publish_predictions, publish_small_release
 from tests.api.server import Server, running, wait_for
 from tests.api.test_console import CONTRAST, browser, picture
@@ -57,16 +58,9 @@ def desk(home: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def page(browser: Browser, desk: Server) -> Iterator[Page]:
-    """The open page; no error on it."""
-    context = browser.new_context(viewport={"width": 1280, "height": 1000})
-    tab = context.new_page()
-    trouble: list[str] = []
-    tab.on("pageerror", lambda error: trouble.append(str(error)))
-    tab.goto(desk.url)
-    expect(tab.locator("#picks li")).to_have_count(8)
-    yield tab
-    context.close()
-    assert trouble == []
+    """The open page; afterwards, nothing wrong on it."""
+    with open_console(browser, desk.url) as tab:
+        yield tab
 
 
 def customers(count: int, **changes: Any) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.api import reports
+from tests.api.browser import open_console
 from tests.api.conftest import publish_predictions, publish_small_release
 from tests.api.server import Server, running, wait_for
 from tests.api.test_console import CONTRAST, browser, picture
@@ -47,16 +48,9 @@ def desk(home: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def page(browser: Browser, desk: Server) -> Iterator[Page]:
-    """The open page; afterwards, no error on it."""
-    context = browser.new_context(viewport={"width": 1280, "height": 1000})
-    tab = context.new_page()
-    trouble: list[str] = []
-    tab.on("pageerror", lambda error: trouble.append(str(error)))
-    tab.goto(desk.url)
-    expect(tab.locator("#picks li")).to_have_count(8)
-    yield tab
-    context.close()
-    assert trouble == []
+    """The open page; afterwards, nothing wrong on it."""
+    with open_console(browser, desk.url) as tab:
+        yield tab
 
 
 def results(page: Page) -> None:
