@@ -12,6 +12,7 @@ from rich.table import Table
 from churn_assets.decision.evaluation.simulation import compare
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers
+from churn_assets.decision.mdp.worlds import served_world
 from churn_assets.decision.policy import load_policy
 from churn_assets.settings import load_settings
 from churn_assets.storage.current import current_artifact
@@ -58,7 +59,8 @@ def arena(
     first, second = (open_policy(store, name, config.preset) for name in (a, b))
     environment = store.get(current_artifact(store, "retention_environment"))
     customers = Customers.load(environment / "test.safetensors")
-    result = compare(first, second, customers, config.environment, episodes, seed)
+    world = served_world(environment, config.environment)
+    result = compare(first, second, customers, world, episodes, seed)
     if as_json:
         typer.echo(json.dumps(result, indent=2))
         return

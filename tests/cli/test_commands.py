@@ -12,8 +12,12 @@ import pytest
 from api.routes.feedback import FeedbackEvent
 from churn_assets.datasets.cells import read_cells
 from churn_assets.datasets.tables import read_any_table
+from churn_assets.decision.config import PRESETS
+from churn_assets.decision.evaluation.simulation import compare
+from churn_assets.decision.mdp.worlds import save_offers, served_world
 from churn_assets.decision.policy import save_rule
 from churn_assets.decision.rules.families import NeverContact, PricedGreedy
+from churn_assets.domain.offers import Offers
 from churn_assets.predictors.training.campaign_log import COLUMNS
 from churn_assets.release.registry import HISTORY, ReleaseRegistry
 from churn_assets.serving.feedback import SqliteFeedbackLog
@@ -258,6 +262,29 @@ def test_the_arena_compares_two_policies(churn: Churn, policies: Path) -> None:
     assert shown.returncode == 0, shown.stderr
     assert "net revenue per customer" in shown.stdout
     assert f"{found['a']['contacts_per_1000']['value']:.4g}" in shown.stdout
+
+
+def test_the_arena_is_the_world_that_is_served(churn: Churn, policies: Path) -> None:
+    """A company's own offers cost what they cost, and what outcomes have measured counts."""
+    store = LocalArtifactStore(policies / "store")
+    pointer = asset_pointer("retention_environment")
+    before = store.read_pointer(pointer)
+    assert before is not None
+    folder = policies / "own"
+    folder.mkdir()
+    customers = synthetic_customers(60, 0)
+    customers.save(folder / "test.safetensors")
+    save_offers(Offers(percent=(0, 10, 20, 30)), folder)
+    own = store.put("retention_environment", folder)
+    store.write_pointer(pointer, own.model_dump_json().encode())
+    try:
+        done = churn("arena", "ppo", "never", "--episodes", "400", "--json", home=policies)
+    finally:
+        store.write_pointer(pointer, before)
+    world = served_world(folder, PRESETS["moderate"])
+    assert world.discounts == (0.0, 0.1, 0.2, 0.3)
+    expected = compare(PricedGreedy(price=1.0), NeverContact(), customers, world, 400)
+    assert json.loads(done.stdout) == json.loads(json.dumps(expected))
 
 
 def test_the_arena_names_what_it_lacks(churn: Churn, policies: Path) -> None:
