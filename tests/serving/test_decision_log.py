@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,21 +17,10 @@ from churn_assets.serving.schemas import SAMPLE_REQUEST, PredictRequest
 from churn_assets.storage.gcs import GcsArtifactStore
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import ArtifactError, ArtifactStore
+from tests.serving.kept import Kept
 from tests.storage.emulator import strict_client
 
 MONDAY = datetime(2026, 1, 12, 12, tzinfo=UTC)
-
-
-class Kept:
-    """A sink that keeps its records in memory."""
-
-    source = "api"
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-
-    def add(self, records: Sequence[Record]) -> None:
-        self.records.extend(records)
 
 
 def record(identity: str, customer: str = "C1", when: datetime = MONDAY) -> Record:

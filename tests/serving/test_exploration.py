@@ -3,7 +3,6 @@ log from which other policies' worth can be read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,30 +15,14 @@ import pytest
 from churn_assets.domain.experiment import CONTROL, ExperimentConfig, group_of
 from churn_assets.release.config import ReleaseConfig, ScoringConfig
 from churn_assets.serving.bulk.scoring import run
-from churn_assets.serving.decision_log.records import COLUMNS, Record
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.schemas import PredictRequest
 from tests.release.small_release import made_up_rows
+from tests.serving.kept import Kept
 
 NOW = datetime(2026, 1, 12, 12, tzinfo=UTC)
 RUNNING = ExperimentConfig(enabled=True, control_share=0.1, exploration=0.2)
 FAST: dict[str, Any] = {"with_message": False, "explain": False}
-
-
-class Kept:
-    """A sink that keeps its records in memory."""
-
-    source = "api"
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-
-    def add(self, records: Sequence[Record]) -> None:
-        self.records.extend(records)
-
-    def rows(self) -> list[dict[str, Any]]:
-        """The records by column."""
-        return [dict(zip(COLUMNS, record, strict=True)) for record in self.records]
 
 
 def requests(count: int) -> list[PredictRequest]:
