@@ -13,6 +13,7 @@ import importlib
 import json
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,6 +21,7 @@ from churn_assets.datasets.build import build
 from churn_assets.datasets.config import DatasetName, DatasetsConfig, SourceKind
 from churn_assets.datasets.pull import pull
 from churn_assets.messages.config import MessagesConfig
+from churn_assets.messages.corpus.comparisons import RIGHT_OVER_WRONG
 from churn_assets.messages.corpus.corpus import write_corpus
 from churn_assets.messages.writing.gates import failed_gates
 from churn_assets.settings import load_settings
@@ -32,21 +34,37 @@ STAGES = {
     "ppo_text_model": "ppo_stage",
 }
 Reports = dict[str, dict[str, Any]]
+
+
+def _right_over_wrong(reports: Reports, kind: str) -> float:
+    found: float = reports["reward_model"]["right_over_wrong_by_kind"][kind]["share"]
+    return found
+
+
 FIGURES: dict[str, Callable[[Reports], float]] = {
     "SFT passes": lambda r: r["sft_model"]["pass_rate"],
     "without min-p": lambda r: r["sft_model"]["pass_rate_without_min_p"],
     "the base passes": lambda r: r["sft_model"]["base_pass_rate"],
     "reward-model pair accuracy": lambda r: r["reward_model"]["accuracy"],
     "worst flaw": lambda r: min(r["reward_model"]["accuracy_by_flaw"].values()),
+    **{
+        f"right over wrong: {kind}": partial(_right_over_wrong, kind=kind)
+        for kind in RIGHT_OVER_WRONG
+    },
+    "right reason over none": lambda r: r["reward_model"]["reason_over_none"],
+    "reviewed over bare": lambda r: r["reward_model"]["reviewed_over_bare"],
     "PPO-Text passes": lambda r: r["ppo_text_model"]["ppo_pass_rate"],
     "SFT by PPO's prompts": lambda r: r["ppo_text_model"]["sft_pass_rate"],
+    "PPO-Text fits the customer": lambda r: r["ppo_text_model"]["fit_rate"],
+    "SFT fits the customer": lambda r: r["ppo_text_model"]["sft_fit_rate"],
     "PPO-Text without min-p": lambda r: r["ppo_text_model"]["ppo_pass_rate_without_min_p"],
     "reward gain [s.d.]": lambda r: r["ppo_text_model"]["reward_gain"],
     "its lower bound": lambda r: r["ppo_text_model"]["reward_gain_lower"],
     "gain by the judge": lambda r: r["ppo_text_model"]["reward_gain_second_rm"],
     "win rate by the judge": lambda r: r["ppo_text_model"]["win_rate"],
     "KL at the end [nats]": lambda r: r["ppo_text_model"]["kl"],
-    "distinct-2, PPO / SFT": lambda r: r["ppo_text_model"]["distinct2_ratio"],
+    "distinct-2 of clean sentences, PPO / SFT": lambda r: r["ppo_text_model"]["distinct2_ratio"],
+    "the same, garble counted": lambda r: r["ppo_text_model"]["distinct2_ratio_with_garble"],
 }
 
 

@@ -25,6 +25,9 @@ from churn_assets.storage.protocol import Artifact
 
 DISTINCT2_RATIO = 0.8
 WIN_RATE = 0.65
+RIGHT_OVER_WRONG = 0.85
+AS_GOOD = 0.5
+FIT_RATE = 0.9
 DISTINCT_MESSAGES = 1_000_000
 
 Finding = Callable[[Report], tuple[bool, dict[str, Any]]]
@@ -105,6 +108,44 @@ def reward_model_sees_every_flaw(report: Report) -> tuple[bool, dict[str, Any]]:
     }
 
 
+def reward_model_sees_fit(report: Report) -> tuple[bool, dict[str, Any]]:
+    """Of two messages that differ in one fact, the one that suits the customer scores higher.
+
+    A fact is a service or contract, the tenure band, the tone of closing or greeting: each of them.
+    """
+    kinds = report["right_over_wrong_by_kind"]
+    return min(kind["share"] for kind in kinds.values()) >= RIGHT_OVER_WRONG, {
+        **_interval(report, "right_over_wrong"),
+        "bound": RIGHT_OVER_WRONG,
+        "by_kind": kinds,
+    }
+
+
+def reward_model_wants_a_reason(report: Report) -> tuple[bool, dict[str, Any]]:
+    """The right reason is at least as good as none, by the interval's lower bound."""
+    return report["reason_over_none_lower"] >= AS_GOOD, {
+        **_interval(report, "reason_over_none"),
+        "bound": AS_GOOD,
+    }
+
+
+def reward_model_prefers_reviewed_to_bare(report: Report) -> tuple[bool, dict[str, Any]]:
+    """Templates that people wrote beat messages that speak of nobody, by the lower bound."""
+    return report["reviewed_over_bare_lower"] >= AS_GOOD, {
+        **_interval(report, "reviewed_over_bare"),
+        "bound": AS_GOOD,
+    }
+
+
+def ppo_templates_fit_the_customer(report: Report) -> tuple[bool, dict[str, Any]]:
+    """They pass the shield, which refuses misfits, and name the customer's contract or service."""
+    return report["fit_rate"] >= FIT_RATE, {
+        **_interval(report, "fit_rate"),
+        **_interval(report, "sft_fit_rate"),
+        "bound": FIT_RATE,
+    }
+
+
 def ppo_templates_pass_the_shield(report: Report) -> tuple[bool, dict[str, Any]]:
     """Raw samples of the policy pass the shield often enough, and no less often than SFT's."""
     return gates.ppo_templates_pass_the_shield(report), {
@@ -136,10 +177,11 @@ def policy_stays_near_sft(report: Report) -> tuple[bool, dict[str, Any]]:
 
 
 def messages_stay_varied(report: Report) -> tuple[bool, dict[str, Any]]:
-    """PPO has not collapsed onto a few phrases."""
+    """PPO has not collapsed onto a few phrases; garbled sentences count on neither side."""
     return report["distinct2_ratio"] >= DISTINCT2_RATIO, {
         "distinct2_ratio": report["distinct2_ratio"],
         "bound": DISTINCT2_RATIO,
+        "garble_counted": report["distinct2_ratio_with_garble"],
         **{f"sft_{name}": value for name, value in report["quality"]["sft"].items()},
         **{f"ppo_{name}": value for name, value in report["quality"]["ppo"].items()},
     }
@@ -221,7 +263,11 @@ MESSAGE_CHECKS: list[dg.AssetChecksDefinition] = [
     _check("sft_model", sft_passes_no_less_often_than_the_base, warns=True),
     _gate("reward_model", reward_model_ranks_held_out_pairs),
     _gate("reward_model", reward_model_sees_every_flaw),
+    _check("reward_model", reward_model_sees_fit, warns=True),
+    _check("reward_model", reward_model_wants_a_reason, warns=True),
+    _check("reward_model", reward_model_prefers_reviewed_to_bare, warns=True),
     _gate("ppo_text_model", ppo_templates_pass_the_shield),
+    _check("ppo_text_model", ppo_templates_fit_the_customer, warns=True),
     _gate("ppo_text_model", reward_gain_is_real),
     _gate("ppo_text_model", policy_stays_near_sft),
     _check("ppo_text_model", messages_stay_varied, warns=True),

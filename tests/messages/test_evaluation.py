@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from churn_assets.messages.models.evaluation import (
+    clean_sentences,
     distinct_n,
     is_right,
     self_bleu,
@@ -32,6 +33,21 @@ def test_variety_of_extremes() -> None:
     assert text_quality(same)["unique_share"] == pytest.approx(1 / 8)
     assert distinct_n([""], 2) == 0.0
     assert self_bleu([]) == self_bleu(["a b c"]) == 0.0
+
+
+def test_variety_is_counted_on_clean_sentences_of_passing_messages() -> None:
+    """Why: of a garbled sentence every word pair is a new one: garble counted as variety."""
+    texts = [
+        "Hi {name}, you matter to us. Your phone shouldn nevr let yuo down.",
+        "Hello {name}, you matter to us. We keep your calls clear.",
+        "We keep your calls clear. You matter to us.",
+    ]
+    assert clean_sentences(texts, [True, True, False]) == [
+        "Hi {name}, you matter to us.",
+        "Hello {name}, you matter to us.",
+        "We keep your calls clear.",
+    ]
+    assert clean_sentences(texts, [False] * 3) == []
 
 
 RIGHT = "Hi Sam, thank you for your 12 months with us. Enjoy 10% off your $89.99 bill."

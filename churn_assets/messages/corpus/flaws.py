@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from churn_assets.messages.corpus.grammar import Split, grammar, write_message
+from churn_assets.messages.corpus.grammar import SENTENCES, Split, grammar, write_message
 from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.shield.brief import CONTRACTS, SERVICES
 from churn_assets.messages.shield.rules import default_rules
 
-_SENTENCES = re.compile(r"(?<=[.!?:])\s+")
 # The others are flawed messages of their own, so that the reward model learns to compare those too.
 COPY_SHARE = 0.75
 HELD_OUT_BANNED = 3  # of every four banned phrases the last
@@ -50,7 +49,7 @@ def phrases(split: Split) -> Mapping[str, tuple[str, ...]]:
 
 
 def _insert(rng: random.Random, text: str, sentence: str) -> str:
-    sentences = _SENTENCES.split(text)
+    sentences = SENTENCES.split(text)
     sentences.insert(rng.randint(1, len(sentences)), sentence)
     return " ".join(sentences)
 
@@ -105,7 +104,7 @@ def _cold(rng: random.Random, draft: Draft) -> str:
 def _missing_slot(rng: random.Random, draft: Draft) -> str:
     if draft.situation.offer and rng.random() < 0.6:
         if rng.random() < 0.5:  # the sentence with the offer is gone altogether
-            kept = [s for s in _SENTENCES.split(draft.text) if "{offer}" not in s]
+            kept = [s for s in SENTENCES.split(draft.text) if "{offer}" not in s]
             if any("{name}" in s for s in kept):
                 return " ".join(kept)
         return draft.text.replace("{offer}", rng.choice(draft.words("vague_offers")))
@@ -132,7 +131,7 @@ def _swapped_slot(rng: random.Random, draft: Draft) -> str:
     """Every slot is there, and says what it does not mean: a bill as discount, a rise by offer."""
     if not draft.situation.offer:
         return _insert(rng, draft.text, rng.choice(draft.words("swapped_values")))
-    kept = [s for s in _SENTENCES.split(draft.text) if "{name}" in s or "{" not in s]
+    kept = [s for s in SENTENCES.split(draft.text) if "{name}" in s or "{" not in s]
     if rng.random() < 0.5:
         sentence = rng.choice(draft.words("swapped_offers"))
     else:
@@ -148,7 +147,7 @@ def _wrong_fact(rng: random.Random, draft: Draft) -> str:
 
 
 def _repetitive(rng: random.Random, draft: Draft) -> str:
-    sentences = _SENTENCES.split(draft.text)
+    sentences = SENTENCES.split(draft.text)
     again = rng.choice(sentences[1:])
     return " ".join([*sentences, *[again] * rng.randint(1, 2)])[:_MAX_LENGTH]
 

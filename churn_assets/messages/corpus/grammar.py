@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -29,6 +31,7 @@ SPLITS: tuple[Split, ...] = ("train", "test")
 # and the preference pairs say that the personal ones are better.
 BARE_SHARE = 0.4
 REASON_SHARE = 0.3
+SENTENCES = re.compile(r"(?<=[.!?:])\s+")  # what stands between two
 # The grammar keeps this far from the shield's longest text: a model cannot count characters.
 LENGTH_MARGIN = 25
 
@@ -42,7 +45,11 @@ class Family(BaseModel):
     no_offer: tuple[str, ...]
 
     def openings(self, band: TenureBand) -> tuple[str, ...]:
-        return self.any + (self.new if band == "new" else self.tenured)
+        return self.any + self.of_the_band(band)
+
+    def of_the_band(self, band: TenureBand) -> tuple[str, ...]:
+        """The openings that are of a customer's time with us; `any` suits every time."""
+        return self.new if band == "new" else self.tenured
 
 
 class Grammar(BaseModel):
@@ -59,6 +66,14 @@ class Grammar(BaseModel):
         held_out = set(self.held_out_families)
         return sorted(held_out if split == "test" else set(self.families) - held_out)
 
+    def sentences(self) -> list[str]:
+        """Every part that a message can have, in no order; parts of an offer by themselves."""
+        listed = [*self.greetings.values(), *self.closings.values(), *self.reasons.values()]
+        listed += [self.objects, self.durations]
+        for family in self.families.values():
+            listed += [family.any, family.new, family.tenured, family.leads, family.no_offer]
+        return [part for parts in listed for part in parts]
+
 
 @cache
 def grammar() -> Grammar:
@@ -73,6 +88,36 @@ def fits(template: str) -> bool:
     return low <= shortest and longest <= high - LENGTH_MARGIN
 
 
+@dataclass(frozen=True)
+class Draft:
+    """A message in its parts, what it was written for and of which family its words are.
+
+    `opening`, `reason` and `closing` are None where the message has none; `offer` is a sentence
+    without an offer where none is to be promised.
+    """
+
+    situation: Situation
+    family: str
+    greeting: str
+    opening: str | None
+    reason: str | None
+    offer: str
+    closing: str | None
+
+    @property
+    def parts(self) -> list[str]:
+        found = (self.greeting, self.opening, self.reason, self.offer, self.closing)
+        return [part for part in found if part is not None]
+
+    @property
+    def text(self) -> str:
+        return join(self.parts)
+
+    def is_sound(self) -> bool:
+        """Whether its length is right for everybody and nothing in it is said twice."""
+        return fits(self.text) and not repeats(self.text)
+
+
 def write_message(
     rng: random.Random, situation: Situation, family: str, *, bare: bool | None = None
 ) -> str:
@@ -82,29 +127,37 @@ def write_message(
     """
     bare = rng.random() < BARE_SHARE if bare is None else bare
     while True:
-        parts = _draw_parts(rng, situation, grammar().families[family], bare=bare)
-        message = join(parts)
-        if fits(message) and not repeats(message):
-            return message
+        draft = _draw(rng, situation, family, bare=bare)
+        if draft.is_sound():
+            return draft.text
 
 
-def _draw_parts(
-    rng: random.Random, situation: Situation, family: Family, *, bare: bool
-) -> list[str]:
-    words = grammar()
-    parts = [rng.choice(words.greetings[situation.tone])]
+def _draw(rng: random.Random, situation: Situation, family: str, *, bare: bool) -> Draft:
+    words, own = grammar(), grammar().families[family]
+    opening = reason = None
+    greeting = rng.choice(words.greetings[situation.tone])
     if not bare:
-        parts.append(rng.choice(family.openings(situation.band)))
+        opening = rng.choice(own.openings(situation.band))
         if rng.random() < REASON_SHARE:
-            topic = rng.choice([*situation.services, situation.contract])
-            parts.append(rng.choice(words.reasons[topic]))
-    if situation.offer:
-        sentence = f"{rng.choice(family.leads)} {rng.choice(words.objects)}"
-        parts.append(f"{sentence}{rng.choice(words.durations)}.")
-    else:
-        parts.append(rng.choice(family.no_offer))
-    parts.append(rng.choice(words.closings[situation.tone]))
-    return parts
+            reason = draw_reason(rng, situation)
+    offer = draw_offer(rng, situation, own)
+    closing = rng.choice(words.closings[situation.tone])
+    return Draft(situation, family, greeting, opening, reason, offer, closing)
+
+
+def draw_reason(rng: random.Random, situation: Situation) -> str:
+    """Why we write to this customer: about their contract or one of their services."""
+    topic = rng.choice([*situation.services, situation.contract])
+    return rng.choice(grammar().reasons[topic])
+
+
+def draw_offer(rng: random.Random, situation: Situation, family: Family) -> str:
+    """The sentence with the offer, or one without where none is to be promised."""
+    if not situation.offer:
+        return rng.choice(family.no_offer)
+    words = grammar()
+    sentence = f"{rng.choice(family.leads)} {rng.choice(words.objects)}"
+    return f"{sentence}{rng.choice(words.durations)}."
 
 
 def join(parts: Sequence[str]) -> str:

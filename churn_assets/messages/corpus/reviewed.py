@@ -43,6 +43,17 @@ def reviewed_for(
     return _table(language)["with_offer" if offer else "without_offer"][band][tone]
 
 
+def every_reviewed_template(language: Language = "en") -> list[str]:
+    """All reviewed templates of the language, whatever the customer."""
+    return [
+        template
+        for bands in _table(language).values()
+        for tones in bands.values()
+        for templates in tones.values()
+        for template in templates
+    ]
+
+
 @cache
 def _of_subjects() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
     """with_offer | without_offer -> tone -> templates that speak of the brief's subject."""

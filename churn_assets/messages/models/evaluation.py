@@ -7,12 +7,16 @@ import random
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 
+from churn_assets.messages.corpus.grammar import SENTENCES, grammar
 from churn_assets.messages.corpus.prompts import Situation, random_situation
+from churn_assets.messages.corpus.reviewed import every_reviewed_template
 from churn_assets.messages.shield.brief import MessageBrief
 from churn_assets.messages.shield.rules import default_rules
 from churn_assets.messages.shield.validation import Shield
 
+_WORD = re.compile(r"[\w'-]+")
 WHOLE_SAMPLES = 512  # drawn without min-p, to show beside the gates what it does for them
 
 
@@ -88,6 +92,31 @@ def distinct_n(texts: Sequence[str], n: int) -> float:
     """Share of different n-grams among all n-grams (Li et al. 2016); in [0, 1]."""
     found = [gram for text in texts for gram in ngrams(text, n)]
     return len(set(found)) / len(found) if found else 0.0
+
+
+@cache
+def known_words() -> frozenset[str]:
+    """The words of the grammar and of the reviewed templates: slots included; garble has others."""
+    texts = [*grammar().sentences(), *every_reviewed_template()]
+    return frozenset(word for text in texts for word in _plain_words(text))
+
+
+def clean_sentences(texts: Sequence[str], passed: Sequence[bool]) -> list[str]:
+    """The sentences of texts that pass the shield, less those with a word that nobody wrote.
+
+    Variety is counted on them: of a garbled message every word pair is a new one.
+    """
+    sentences = [
+        sentence
+        for text, right in zip(texts, passed, strict=True)
+        if right
+        for sentence in SENTENCES.split(text)
+    ]
+    return [sentence for sentence in sentences if known_words().issuperset(_plain_words(sentence))]
+
+
+def _plain_words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())
 
 
 def top_ngram_share(texts: Sequence[str], n: int = 4) -> float:

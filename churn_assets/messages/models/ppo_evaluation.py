@@ -15,6 +15,8 @@ from churn_assets.messages.config import GenerationConfig, PpoTextSettings
 from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.models.evaluation import (
     WHOLE_SAMPLES,
+    clean_sentences,
+    distinct_n,
     evaluation_situations,
     fits,
     passes,
@@ -83,7 +85,7 @@ def evaluate(
     return {
         **share(sum(sft.passed), len(situations)).as_dict("sft_pass_rate"),
         **share(sum(policy.passed), len(situations)).as_dict("ppo_pass_rate"),
-        "sft_fit_rate": sum(fits(shield, sft.texts, situations)) / len(situations),
+        **share(sum(fits(shield, sft.texts, situations)), len(situations)).as_dict("sft_fit_rate"),
         **share(sum(fits(shield, policy.texts, situations)), len(situations)).as_dict("fit_rate"),
         **bootstrap_mean(gains[REWARD].numpy()).as_dict("reward_gain"),
         **bootstrap_mean(gains[JUDGE].numpy()).as_dict("reward_gain_second_rm"),
@@ -92,10 +94,27 @@ def evaluate(
         "ppo_pass_rate_without_min_p": whole_pass_rate(model, tokenizer, shield, config),
         "kl": sequence_kl(model, policy.sampled, config.generation),
         "quality": quality,
-        "distinct2_ratio": quality["ppo"]["distinct_2"] / quality["sft"]["distinct_2"],
+        "distinct2_ratio": clean_variety_ratio(sft, policy),
+        "distinct2_ratio_with_garble": (
+            quality["ppo"]["distinct_2"] / quality["sft"]["distinct_2"]
+        ),
         "violations": violation_counts(shield, policy.texts, situations),
         "samples": [_shown(situations[i], sft, policy, i) for i in range(SHOWN)],
     }
+
+
+def clean_variety_ratio(sft: Side, policy: Side) -> float:
+    """Distinct-2 of the policy's clean sentences over that of SFT's, of as many sentences each.
+
+    0 where a side has no clean sentence.
+    """
+    clean = [
+        clean_sentences(side.texts[:VARIETY_SAMPLES], side.passed[:VARIETY_SAMPLES])
+        for side in (policy, sft)
+    ]
+    count = min(map(len, clean))
+    ours, theirs = (distinct_n(sentences[:count], 2) for sentences in clean)
+    return ours / theirs if theirs else 0.0
 
 
 def write_side(

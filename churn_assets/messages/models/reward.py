@@ -26,6 +26,12 @@ from torch.nn import functional
 
 from churn_assets.domain.statistics import share, sigmoid
 from churn_assets.messages.config import RewardSettings
+from churn_assets.messages.corpus.comparisons import (
+    REASON,
+    REVIEWED,
+    RIGHT_OVER_WRONG,
+    write_comparisons,
+)
 from churn_assets.messages.corpus.corpus import SOURCE, read_jsonl
 from churn_assets.messages.models.language_model import (
     RewardHead,
@@ -47,6 +53,7 @@ from churn_assets.stages.spec import Progress, silent
 REWARD, JUDGE = "reward", "judge"
 # Bradley-Terry fixes only differences; this holds the scores near zero (Eisenstein et al. 2023).
 CENTRING = 0.01
+COMPARISON_SEED = 1_000_003
 MARGIN_EDGES = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, float("inf"))
 
 
@@ -198,14 +205,9 @@ def evaluate(
     pairs: Sequence[Pair],
     config: RewardSettings,
 ) -> dict[str, Any]:
-    """Accuracy on held-out pairs: overall (the grammar's), by flaw, by source; calibration."""
+    """Accuracy on held-out pairs: overall (the grammar's), by flaw, by source; calibration; fit."""
     activate(model, adapter)
-    margins: list[float] = []
-    for i in range(0, len(pairs), 64):
-        chosen, rejected = score_pairs(
-            model, tokenizer, head, pairs[i : i + 64], config.reward.max_length
-        )
-        margins += (chosen - rejected).tolist()
+    margins = _margins(model, tokenizer, head, pairs, config)
     own = [m for m, pair in zip(margins, pairs, strict=True) if pair.source == SOURCE]
     by_flaw: dict[str, list[float]] = defaultdict(list)
     by_source: dict[str, list[float]] = defaultdict(list)
@@ -219,6 +221,52 @@ def evaluate(
         "accuracy_by_source": {name: _accuracy(found) for name, found in sorted(by_source.items())},
         "calibration": calibration(np.array(own)),
         "test_pairs": len(own),
+        **fit_figures(model, tokenizer, head, config),
+    }
+
+
+def _margins(
+    model: PeftModel,
+    tokenizer: Any,
+    head: RewardHead,
+    pairs: Sequence[Pair],
+    config: RewardSettings,
+) -> list[float]:
+    """Score of chosen less that of rejected, for each pair."""
+    margins: list[float] = []
+    for i in range(0, len(pairs), 64):
+        chosen, rejected = score_pairs(
+            model, tokenizer, head, pairs[i : i + 64], config.reward.max_length
+        )
+        margins += (chosen - rejected).tolist()
+    return margins
+
+
+def fit_figures(
+    model: PeftModel, tokenizer: Any, head: RewardHead, config: RewardSettings
+) -> dict[str, Any]:
+    """How often the better of two messages scores higher, by what is better about it.
+
+    `right_over_wrong` is of all its kinds together. The comparisons are the same for every seed of
+    the model.
+    """
+    pairs = [
+        Pair(found.prompt, found.better, found.worse, SOURCE, found.kind)
+        for found in write_comparisons(COMPARISON_SEED)
+    ]
+    margins = _margins(model, tokenizer, head, pairs, config)
+    better: dict[str, list[bool]] = defaultdict(list)
+    for pair, margin in zip(pairs, margins, strict=True):
+        better[str(pair.flaw)].append(margin > 0)
+    kinds = {kind: share(sum(found), len(found)) for kind, found in better.items()}
+    every = [right for kind in RIGHT_OVER_WRONG for right in better[kind]]
+    return {
+        **share(sum(every), len(every)).as_dict("right_over_wrong"),
+        "right_over_wrong_by_kind": {
+            kind: kinds[kind].as_dict("share") for kind in RIGHT_OVER_WRONG
+        },
+        **kinds[REASON].as_dict(REASON),
+        **kinds[REVIEWED].as_dict(REVIEWED),
     }
 
 

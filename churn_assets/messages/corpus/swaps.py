@@ -1,0 +1,65 @@
+"""What doesn't fit: one part of a message is exchanged for one that suits another customer.
+
+As many sentences as before, and drawn from the same lists: only the prompt tells which is right,
+neither the length nor any word.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from churn_assets.messages.corpus.grammar import Draft, grammar
+from churn_assets.messages.shield.brief import CONTRACTS, SERVICES, TENURE_BANDS, TONES
+
+
+def wrong_fact(rng: random.Random, draft: Draft) -> Draft:
+    """A reason about a service or contract that the customer hasn't."""
+    known = {*draft.situation.services, draft.situation.contract}
+    topics = [t for t in (*SERVICES, *CONTRACTS) if t not in known]
+    return replace(draft, reason=rng.choice(grammar().reasons[rng.choice(topics)]))
+
+
+def missing_reason(rng: random.Random, draft: Draft) -> Draft:
+    """A sentence that suits everybody in place of the reason, or none."""
+    if rng.random() < 0.5:
+        return replace(draft, reason=None)
+    family = grammar().families[rng.choice(grammar().families_of("test"))]
+    return replace(draft, reason=rng.choice(family.no_offer))
+
+
+def wrong_band(rng: random.Random, draft: Draft) -> Draft:
+    """An opening for customers of another time with us."""
+    family, band = grammar().families[draft.family], draft.situation.band
+    others = {o for other in TENURE_BANDS if other != band for o in family.of_the_band(other)}
+    return replace(draft, opening=rng.choice(sorted(others - {*family.of_the_band(band)})))
+
+
+def wrong_closing(rng: random.Random, draft: Draft) -> Draft:
+    """The closing of another tone."""
+    return replace(draft, closing=_of_another_tone(rng, grammar().closings, draft))
+
+
+def wrong_greeting(rng: random.Random, draft: Draft) -> Draft:
+    """The greeting of another tone."""
+    return replace(draft, greeting=_of_another_tone(rng, grammar().greetings, draft))
+
+
+def _of_another_tone(rng: random.Random, words: Mapping[str, tuple[str, ...]], draft: Draft) -> str:
+    own = words[draft.situation.tone]
+    others = [word for tone in TONES for word in words[tone] if word not in own]
+    return rng.choice(others)
+
+
+Swap = Callable[[random.Random, Draft], Draft]
+SWAPS: Mapping[str, Swap] = {
+    swap.__name__: swap
+    for swap in (
+        wrong_fact,
+        missing_reason,
+        wrong_band,
+        wrong_closing,
+        wrong_greeting,
+    )
+}

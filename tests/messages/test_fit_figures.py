@@ -1,0 +1,77 @@
+"""The reward model's figures of fit: full marks for one that knows the shield, chance for one that
+counts letters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from churn_assets.messages.corpus.comparisons import EACH, RIGHT_OVER_WRONG
+from churn_assets.messages.corpus.prompts import SERVICE_SETS, Situation
+from churn_assets.messages.models import reward
+from churn_assets.messages.models.evaluation import fits
+from churn_assets.messages.models.reward import Pair
+from churn_assets.messages.shield.brief import CONTRACTS, TENURE_BANDS, TONES
+from churn_assets.messages.shield.validation import Shield
+from tests.messages.conftest import TINY, Chain
+
+SHIELD = Shield.load()
+SITUATIONS = {
+    situation.prompt: situation
+    for offer in (0, 5, 10, 15, 20)
+    for band in TENURE_BANDS
+    for contract in CONTRACTS
+    for services in SERVICE_SETS
+    for tone in TONES
+    for situation in [Situation(offer, band, contract, services, tone)]
+}
+
+
+def figures(monkeypatch: pytest.MonkeyPatch, score: Any) -> dict[str, Any]:
+    """`fit_figures` of a model that scores (prompt, text) so."""
+
+    def margins(
+        model: Any, tokenizer: Any, head: Any, pairs: Sequence[Pair], _: Any
+    ) -> list[float]:
+        return [score(p.prompt, p.chosen) - score(p.prompt, p.rejected) for p in pairs]
+
+    monkeypatch.setattr(reward, "_margins", margins)
+    return reward.fit_figures(*[None] * 3, TINY)  # type: ignore[arg-type]
+
+
+def test_a_score_that_knows_the_shield_sees_every_wrong_fact(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Why: the figure must be able to reach its bound."""
+
+    def fit(prompt: str, text: str) -> float:
+        return float(fits(SHIELD, [text], [SITUATIONS[prompt]])[0])
+
+    found = figures(monkeypatch, fit)
+    assert found["right_over_wrong_by_kind"]["fact"]["share"] == 1.0
+    assert found["reason_over_none"] == 1.0
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_length_gives_no_wrong_part_away(monkeypatch: pytest.MonkeyPatch, sign: int) -> None:
+    """Why: a wrong fact that was added to a message lost by its length alone."""
+    found = figures(monkeypatch, lambda prompt, text: sign * float(len(text)))
+    for kind in RIGHT_OVER_WRONG:
+        assert found["right_over_wrong_by_kind"][kind]["share"] < 0.65, kind
+
+
+def test_the_report_has_every_figure_with_its_interval(chain: Chain) -> None:
+    """Why: the gates read them."""
+    for report in (chain.reports["reward_model"], chain.reports["reward_model"]["judge"]):
+        for name in ("right_over_wrong", "reason_over_none", "reviewed_over_bare"):
+            assert report[f"{name}_lower"] <= report[name] <= report[f"{name}_upper"]
+        kinds = report["right_over_wrong_by_kind"]
+        assert set(kinds) == set(RIGHT_OVER_WRONG)
+        mean = sum(kind["share"] for kind in kinds.values()) / len(kinds)
+        assert report["right_over_wrong"] == pytest.approx(mean)
+        assert kinds["fact"]["share_upper"] - kinds["fact"]["share_lower"] < 3 / EACH**0.5
+    written = chain.reports["ppo_text_model"]
+    for name in ("fit_rate", "sft_fit_rate"):
+        assert 0 <= written[f"{name}_lower"] <= written[name] <= written[f"{name}_upper"] <= 1
