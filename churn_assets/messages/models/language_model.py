@@ -167,12 +167,16 @@ def head_width(model: PeftModel | PreTrainedModel) -> int:
 
 def last_hidden(model: PeftModel | PreTrainedModel, ids: Tensor, mask: Tensor) -> Tensor:
     """(batch, length) tokens -> (batch, length, head_width)."""
+    return _decoded(model, ids, mask, use_cache=False)
+
+
+def _decoded(model: PeftModel | PreTrainedModel, ids: Tensor, mask: Tensor, **kept: Any) -> Tensor:
+    """The last layer's output for `ids`, the last tokens of those that `mask` covers."""
     base = model.get_base_model() if isinstance(model, PeftModel) else model
-    positions = (mask.cumsum(1) - 1).clamp(min=0)
+    positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
     decoder: Any = base.base_model
-    hidden: Tensor = decoder(
-        input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False
-    ).last_hidden_state
+    found = decoder(input_ids=ids, attention_mask=mask, position_ids=positions, **kept)
+    hidden: Tensor = found.last_hidden_state
     return hidden
 
 
@@ -329,16 +333,10 @@ def drawn_token(shares: Tensor, draws: Tensor) -> Tensor:
 
 def _next_logits(model: Any, fed: Tensor, seen: Tensor, cache: DynamicCache) -> Tensor:
     """Logits of the token after `fed`, which follows what the cache holds; `seen` masks both."""
-    positions = (seen.cumsum(1) - 1).clamp(min=0)[:, -fed.shape[1] :]
-    found: Tensor = model(
-        input_ids=fed,
-        attention_mask=seen,
-        position_ids=positions,
-        past_key_values=cache,
-        use_cache=True,
-        logits_to_keep=1,
-    ).logits
-    return found[:, -1]
+    hidden = _decoded(model, fed, seen, past_key_values=cache, use_cache=True)[:, -1]
+    # Of a matrix: for a slice of three dimensions the words' weights were copied for every text.
+    found: Tensor = model.get_output_embeddings()(hidden)
+    return found
 
 
 def sample_many(
