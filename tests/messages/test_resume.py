@@ -13,20 +13,22 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from churn_assets.messages.models import ppo_stage, sft
+from churn_assets.messages.models import ppo_stage, reward, sft
 from churn_assets.messages.models.ppo_text import POLICY
+from churn_assets.messages.models.reward import JUDGE, REWARD
 from tests.messages.conftest import TINY, Chain
 
 Run = Callable[..., dict[str, Any]]
 
 
 def run_until_killed(run: Run, last_step: int, *arguments: Any) -> None:
-    """A stage's process; at `last_step` it is gone, with no chance to tidy up."""
+    """A stage's process; at `last_step` it and its children are gone, with no chance to tidy up."""
 
     def killed(step: int, total: int, **metrics: float) -> None:
         if step == last_step:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.killpg(os.getpgrp(), signal.SIGKILL)
 
+    os.setsid()
     folders, out, config, checkpoints = arguments
     run(folders, out, config, killed, checkpoints)
 
@@ -110,3 +112,23 @@ def test_killed_sft_ends_with_the_same_weights(chain: Chain, tmp_path: Path) -> 
     uninterrupted = sft.run(chain.folders, whole, config)
     assert_same_weights("sft/adapter_model.safetensors", out, whole)
     assert resumed["losses"] == uninterrupted["losses"]
+
+
+def test_killed_reward_model_ends_with_the_same_weights(chain: Chain, tmp_path: Path) -> None:
+    """Why: as for PPO, for each of the two; with dropout, whose draws must go on too."""
+    config = TINY.model_copy(
+        update={
+            "reward": TINY.reward.model_copy(update={"steps": 7, "checkpoint_every": 2}),
+            "lora": TINY.lora.model_copy(update={"dropout": 0.2}),
+        }
+    )
+    whole, out, checkpoints = (tmp_path / name for name in ("whole", "out", "checkpoints"))
+    whole.mkdir(), out.mkdir()
+    kill(reward.run, 5, dict(chain.folders), out, config, checkpoints)
+    assert [p.name for p in (checkpoints / REWARD).glob("iteration-*")] == ["iteration-000004"]
+    resumed = reward.run(chain.folders, out, config, checkpoints=checkpoints)
+    uninterrupted = reward.run(chain.folders, whole, config)
+    for adapter in (REWARD, JUDGE):
+        assert_same_weights(f"{adapter}/adapter_model.safetensors", out, whole)
+        assert_same_weights(f"{adapter}_head.safetensors", out, whole)
+    assert resumed == uninterrupted

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from dataclasses import dataclass
+from functools import cache
+from itertools import combinations, product
 
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.shield.brief import (
@@ -19,15 +20,16 @@ from churn_assets.messages.shield.brief import (
     Tone,
 )
 from churn_assets.messages.shield.fit import Facts
-from churn_assets.messages.shield.language import Language
+from churn_assets.messages.shield.language import LANGUAGES, Language
 
 SERVICE_SETS: tuple[tuple[Service, ...], ...] = tuple(
-    chosen for size in range(len(SERVICES) + 1) for chosen in itertools.combinations(SERVICES, size)
+    chosen for size in range(len(SERVICES) + 1) for chosen in combinations(SERVICES, size)
 )
 
 END = "\n"
 # One word each: every token of a prompt is paid for at every step of training.
 _CONTRACT_WORDS = {"Month-to-month": "monthly", "One year": "yearly", "Two year": "biennial"}
+_LANGUAGE_NAMES: dict[Language, str] = {"en": "English", "es": "Spanish"}
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,31 @@ class Situation:
         fields = (f"{self.offer}%", self.band, contract, self.tone, *services)
         language = "" if self.language == "en" else f"{self.language} "
         return f"{language}{' '.join(fields)}:{END}"
+
+    @property
+    def instruction(self) -> str:
+        """The same in plain words, for a model that has read some: what to write, to whom, and what
+        may be promised."""
+        language = "" if self.language == "en" else f" in {_LANGUAGE_NAMES[self.language]}"
+        services = " and ".join(self.services) or "nothing else"
+        offer = f"{self.offer}% off, as {{offer}}" if self.offer else "none, so promise nothing"
+        return (
+            f"Write a {self.tone} message{language} to {{name}}, a {self.band} customer with a "
+            f"{_CONTRACT_WORDS[self.contract]} contract and {services}. Offer: {offer}.{END}"
+        )
+
+
+@cache
+def _situations() -> dict[str, Situation]:
+    """Every situation by its short prompt."""
+    fields = product(OFFER_PERCENTAGES, TENURE_BANDS, CONTRACTS, SERVICE_SETS, TONES, LANGUAGES)
+    return {found.prompt: found for found in (Situation(*each) for each in fields)}
+
+
+def instruction(prompt: str) -> str:
+    """A situation's short prompt in plain words; any other text as it is."""
+    situation = _situations().get(prompt)
+    return prompt if situation is None else situation.instruction
 
 
 def flawed_prompt(prompt: str) -> str:

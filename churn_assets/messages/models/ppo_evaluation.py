@@ -28,6 +28,7 @@ from churn_assets.messages.models.language_model import (
     Samples,
     activate,
     features,
+    logit_rows,
     sample_many,
     scores,
     tempered_logits,
@@ -158,7 +159,8 @@ def sequence_kl(
     """KL(policy || SFT) in nats per message, exact at each position that the policy visited."""
     total, count = 0.0, 0
     for samples in sampled:
-        for rows in torch.arange(len(samples.texts)).split(LOGIT_ROWS):
+        together = min(LOGIT_ROWS, logit_rows(model, samples.response_mask.shape[1]))
+        for rows in torch.arange(len(samples.texts)).split(together):
             part = samples.rows(rows)
             real = part.response_mask.bool()
             logits = []

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from peft import PeftModel
-from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from churn_assets.messages.config import PpoTextSettings
 from churn_assets.messages.models.evaluation import evaluation_situations
@@ -19,8 +16,10 @@ from churn_assets.messages.models.language_model import (
     activate,
     head_width,
     load_base,
+    load_training,
     sample_many,
     save_adapter,
+    save_training,
     use_threads,
 )
 from churn_assets.messages.models.model_card import write_model_card
@@ -29,6 +28,7 @@ from churn_assets.messages.models.ppo_evaluation import evaluate
 from churn_assets.messages.models.ppo_text import POLICY, REFERENCE, REWARD, PpoText, Scorer
 from churn_assets.messages.models.reward import JUDGE, load_head
 from churn_assets.messages.shield.validation import Shield
+from churn_assets.stages.checkpoints import newest_checkpoint, write_checkpoint
 from churn_assets.stages.spec import Progress, silent
 from churn_assets.stages.stopping import stop_between_steps
 
@@ -114,49 +114,27 @@ def calibrate(trainer: PpoText, config: PpoTextSettings) -> None:
 
 
 def save(trainer: PpoText, history: Sequence[Mapping[str, float]], folder: Path) -> None:
-    """Write the next checkpoint beside the last and swap; a kill at any time leaves one whole."""
-    folder.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix="writing-", dir=folder))
-    adapter = get_peft_model_state_dict(trainer.model, adapter_name=POLICY)
-    save_file({k: v.contiguous() for k, v in adapter.items()}, fresh / "policy.safetensors")
-    save_file(dict(trainer.value_head.state_dict()), fresh / "value_head.safetensors")
-    moments = {
-        f"{index}.{name}": value
-        for index, state in trainer.optimizer.state_dict()["state"].items()
-        for name, value in state.items()
-    }
-    save_file(moments, fresh / "optimizer.safetensors")
-    state = {
-        "history": list(history),
-        "beta": trainer.control.beta,
-        "score_mean": trainer.scorer.mean,
-        "score_deviation": trainer.scorer.deviation,
-    }
-    (fresh / "state.json").write_text(json.dumps(state), encoding="utf-8")
-    name = f"iteration-{len(history):06d}"
-    shutil.rmtree(folder / name, ignore_errors=True)
-    fresh.replace(folder / name)
-    for old in sorted(folder.glob("iteration-*"))[:-1]:
-        shutil.rmtree(old)
+    """Write everything that the next iteration depends on."""
+
+    def write(fresh: Path) -> None:
+        save_training(fresh, trainer.model, POLICY, trainer.value_head, trainer.optimizer)
+        state = {
+            "history": list(history),
+            "beta": trainer.control.beta,
+            "score_mean": trainer.scorer.mean,
+            "score_deviation": trainer.scorer.deviation,
+        }
+        (fresh / "state.json").write_text(json.dumps(state), encoding="utf-8")
+
+    write_checkpoint(folder, len(history), write)
 
 
 def restore(trainer: PpoText, folder: Path) -> list[dict[str, float]]:
     """Load the newest checkpoint into the trainer; an empty history when there is none."""
-    for unfinished in folder.glob("writing-*"):
-        shutil.rmtree(unfinished)
-    found = sorted(folder.glob("iteration-*"))
-    if not found:
+    newest = newest_checkpoint(folder)
+    if newest is None:
         return []
-    newest = found[-1]
-    set_peft_model_state_dict(
-        trainer.model, load_file(newest / "policy.safetensors"), adapter_name=POLICY
-    )
-    trainer.value_head.load_state_dict(load_file(newest / "value_head.safetensors"))
-    optimizer = trainer.optimizer.state_dict()
-    for key, value in load_file(newest / "optimizer.safetensors").items():
-        index, name = key.split(".", 1)
-        optimizer["state"].setdefault(int(index), {})[name] = value
-    trainer.optimizer.load_state_dict(optimizer)
+    load_training(newest, trainer.model, POLICY, trainer.value_head, trainer.optimizer)
     state = json.loads((newest / "state.json").read_text(encoding="utf-8"))
     trainer.control.beta = state["beta"]
     trainer.scorer.mean = state["score_mean"]

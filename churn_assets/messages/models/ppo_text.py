@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,7 @@ from churn_assets.messages.models.language_model import (
     drawing_logits,
     features,
     head_width,
+    logit_rows,
     sample,
     scores,
     tempered_logits,
@@ -65,7 +67,7 @@ from churn_assets.messages.shield.validation import Shield
 
 POLICY, REFERENCE, REWARD = "policy", "sft", "reward"
 KL_TOLERANCE = 1e-3
-LOGIT_ROWS = 32  # messages whose logits are in memory together: 64 tokens of 50,272 are 400 MB
+LOGIT_ROWS = 32  # messages whose logits are in memory together, and fewer where those are large
 
 
 # --- the loop -------------------------------------------------------------------------------
@@ -255,12 +257,13 @@ class PpoText:
     def token_figures(
         self, hidden: Tensor, reference_hidden: Tensor, tokens: Tensor, mask: Tensor
     ) -> TokenFigures:
-        """What the update needs of both models' logits, `LOGIT_ROWS` messages at a time.
+        """What the update needs of both models' logits, a few messages at a time.
 
         hidden, reference_hidden: (batch, T, head_width); tokens, mask: (batch, T).
         """
         parts, heads, alloweds = [], [], []
-        for rows in torch.arange(len(tokens), device=tokens.device).split(LOGIT_ROWS):
+        together = min(LOGIT_ROWS, logit_rows(self.model, tokens.shape[1]))
+        for rows in torch.arange(len(tokens), device=tokens.device).split(together):
             logits, reference = (
                 tempered_logits(self.model, of[rows], self.generation)
                 for of in (hidden, reference_hidden)
@@ -305,6 +308,23 @@ class PpoText:
         return means | {"value_loss": critic}
 
     def _step(self, rollout: Rollout, chosen: Tensor) -> dict[str, float]:
+        """One gradient step on some messages; gradients of a few at a time add up to it."""
+        mask = rollout.samples.response_mask
+        total = mask[chosen].sum().item()
+        gauges: dict[str, float] = defaultdict(float)
+        self.optimizer.zero_grad()
+        for part in chosen.split(logit_rows(self.model, mask.shape[1])):
+            share = mask[part].sum().item() / total  # means are over tokens
+            loss, found = self._loss(rollout, part)
+            (loss * share).backward()
+            for name, value in found.items():
+                gauges[name] += value * share
+        nn.utils.clip_grad_norm_(self.policy_parameters, self.config.max_grad_norm)
+        self.optimizer.step()
+        return dict(gauges)
+
+    def _loss(self, rollout: Rollout, chosen: Tensor) -> tuple[Tensor, dict[str, float]]:
+        """Clipped surrogate and the tail's mass, means over the messages' real tokens."""
         samples, config = rollout.samples.rows(chosen), self.config
         real = samples.response_mask.bool()  # half of a batch is padding: no logits there
         hidden = features(self.model, samples)[real]
@@ -322,11 +342,7 @@ class PpoText:
         )
         unlikely = tail_mass(logits, ~rollout.head.dense(places)).mean()
         loss = surrogate + config.tail_coefficient * unlikely
-        self.optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.policy_parameters, config.max_grad_norm)
-        self.optimizer.step()
-        return gauges | {"policy_loss": surrogate.item()}
+        return loss, gauges | {"policy_loss": surrogate.item()}
 
     def _fit_values(
         self, hidden: Tensor, old: Tensor, returns: Tensor, mask: Tensor, steps: int

@@ -7,10 +7,12 @@ sees is a gain in fooling it.
 from __future__ import annotations
 
 import random
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
@@ -41,13 +43,16 @@ from churn_assets.messages.models.language_model import (
     encode_dialogues,
     head_width,
     load_base,
+    load_training,
     save_adapter,
+    save_training,
     scores,
     use_threads,
     with_new_adapter,
 )
 from churn_assets.messages.models.model_card import write_model_card
 from churn_assets.messages.models.plots import calibration_plot
+from churn_assets.stages.checkpoints import newest_checkpoint, steps_done, write_checkpoint
 from churn_assets.stages.spec import Progress, silent
 
 REWARD, JUDGE = "reward", "judge"
@@ -77,12 +82,21 @@ class Pair:
 
 
 def run(
-    inputs: Mapping[str, Path], out: Path, config: RewardSettings, progress: Progress = silent
+    inputs: Mapping[str, Path],
+    out: Path,
+    config: RewardSettings,
+    progress: Progress = silent,
+    checkpoints: Path | None = None,
 ) -> dict[str, Any]:
-    """Stage `reward_model`; inputs: message_base_model, retention_preferences, preference_pairs."""
+    """Stage `reward_model`; inputs: message_base_model, retention_preferences, preference_pairs.
+
+    Resumes from `checkpoints`, each of the two models from its own.
+    """
     with ProcessPoolExecutor(1, get_context("spawn")) as beside:  # two trainings, two cores
-        judged = beside.submit(train_and_evaluate, JUDGE, inputs, out, config)
-        report = train_and_evaluate(REWARD, inputs, out, config, progress)
+        judged = beside.submit(
+            train_and_evaluate, JUDGE, inputs, out, config, checkpoints=checkpoints
+        )
+        report = train_and_evaluate(REWARD, inputs, out, config, progress, checkpoints)
         report["judge"] = judged.result()
     calibration_plot(report["calibration"], out / "plots" / "reward_calibration.png")
     write_model_card(out, "Reward model and judge", config, report, inputs)
@@ -95,6 +109,7 @@ def train_and_evaluate(
     out: Path,
     config: RewardSettings,
     progress: Progress = silent,
+    checkpoints: Path | None = None,
 ) -> dict[str, Any]:
     """One of the two models on its half of the pairs: saves adapter and head, returns figures."""
     use_threads(config.threads // 2 or config.threads)  # the other half is the other model's
@@ -105,7 +120,8 @@ def train_and_evaluate(
     adapted = with_new_adapter(model, config.lora, adapter)
     train, test = (read_pairs(inputs, config, split) for split in ("train", "test"))
     own = train[turn::2]
-    head = train_reward(adapted, tokenizer, adapter, own, config, seed, progress)
+    folder = checkpoints / adapter if checkpoints else None
+    head = train_reward(adapted, tokenizer, adapter, own, config, seed, progress, folder)
     save_file(head.state_dict(), out / f"{adapter}_head.safetensors")
     save_adapter(adapted, adapter, out)
     return {
@@ -117,11 +133,12 @@ def train_and_evaluate(
 def read_pairs(inputs: Mapping[str, Path], config: RewardSettings, split: str) -> list[Pair]:
     """The grammar's pairs and, to train on, some of the public ones, mixed evenly.
 
-    All public test pairs are judged.
+    Public test pairs are judged up to `public_test_pairs`.
     """
     public = read_jsonl(inputs["preference_pairs"] / f"{split}.jsonl")
-    if split == "train":
-        public = spread(public, config.corpus.public_pairs, config.reward.seed)
+    limit = {"train": config.corpus.public_pairs, "test": config.corpus.public_test_pairs}[split]
+    if split == "train" or limit < len(public):
+        public = spread(public, limit, config.reward.seed)
     own = read_jsonl(inputs["retention_preferences"] / f"{split}.jsonl")
     pairs = [
         Pair(row["prompt"], row["chosen"], row["rejected"], row["source"], row.get("flaw"))
@@ -151,8 +168,12 @@ def train_reward(
     config: RewardSettings,
     seed: int,
     progress: Progress = silent,
+    checkpoints: Path | None = None,
 ) -> RewardHead:
-    """Maximise log sigmoid(r(chosen) - r(rejected)); trains the adapter in place."""
+    """Maximise log sigmoid(r(chosen) - r(rejected)); trains the adapter in place.
+
+    Goes on from the newest of `checkpoints`, step for step as if it had never stopped.
+    """
     torch.manual_seed(seed)
     head = RewardHead(head_width(model)).to(device())
     activate(model, adapter, trainable=True)
@@ -165,7 +186,16 @@ def train_reward(
     batches = batches_of_like_length(
         pairs, config.reward.batch, lambda pair: pair.length, random.Random(seed)
     )
-    for step in range(config.reward.steps):
+    done = 0
+    if newest := newest_checkpoint(checkpoints):
+        load_training(newest, model, adapter, head, optimizer)
+        done = steps_done(newest)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the optimizer's steps so far are in the checkpoint
+        for _ in range(done):
+            next(batches)
+            schedule.step()
+    for step in range(done, config.reward.steps):
         chosen, rejected = score_pairs(
             model, tokenizer, head, next(batches), config.reward.max_length
         )
@@ -176,6 +206,11 @@ def train_reward(
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         schedule.step()
+        if checkpoints and (step + 1) % config.reward.checkpoint_every == 0:
+            keep = partial(
+                save_training, model=model, adapter=adapter, head=head, optimizer=optimizer
+            )
+            write_checkpoint(checkpoints, step + 1, keep)
         accuracy = (margin > 0).float().mean().item()
         progress(step + 1, config.reward.steps, loss=loss.item(), accuracy=accuracy)
     model.eval()

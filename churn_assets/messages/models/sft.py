@@ -35,6 +35,7 @@ from churn_assets.messages.models.language_model import (
     save_adapter,
     use_threads,
     with_new_adapter,
+    worded,
 )
 from churn_assets.messages.models.model_card import write_model_card
 from churn_assets.messages.shield.validation import Shield
@@ -142,11 +143,11 @@ def training_rows(
     fitting = [row for row in public if _fits(row, tokenizer, config.sft.max_length)]
     fitting = fitting[: config.corpus.public_dialogues]
     own = read_jsonl(inputs["retention_messages"] / "train.jsonl", max(1, wanted - len(fitting)))
+    prompts = worded(tokenizer, [row["prompt"] for row in (*own, *fitting)])
     rows = [
-        {"prompt": row["prompt"] + ("" if row["prompt"].endswith("\n") else "\n"),
-         "completion": row["response"]}
-        for row in [*own, *fitting]
-    ]  # fmt: skip
+        {"prompt": prompt.removesuffix("\n") + "\n", "completion": row["response"]}
+        for prompt, row in zip(prompts, (*own, *fitting), strict=True)
+    ]
     random.Random(config.sft.seed).shuffle(rows)
     return rows
 
