@@ -68,7 +68,13 @@ def build_app(settings: Settings) -> FastAPI:
     ledger = Ledger.open(settings.campaign.ledger.get_secret_value(), settings.home)
     zone = config.default_time_zone
     services = Services(
-        host=EngineHost(store, config.default_time_zone, forced, settings.experiment),
+        host=EngineHost(
+            store,
+            config.default_time_zone,
+            forced,
+            settings.experiment,
+            learn_from_answers=bool(settings.messages.learn_from_answers),
+        ),
         keyring=keyring,
         limiter=RateLimiter(config.requests_per_second, config.burst),
         feedback=FeedbackRecorder(LedgerFeed(open_feedback_log(store, settings.home), ledger)),

@@ -110,7 +110,8 @@ class Settings(BaseSettings):
         if "data_mirror" in given:
             given = merge(given, {"data": {"mirror": given["data_mirror"]}})
         if given.get("customers"):  # one's own: what contacting brings is to be shown
-            given = merge({"experiment": {"enabled": True}}, given)
+            own = {"experiment": {"enabled": True}, "messages": {"learn_from_answers": True}}
+            given = merge(own, given)
         return merge(profile_defaults(given.get("profile", "embedded")), given)
 
     @model_validator(mode="after")
