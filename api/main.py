@@ -81,7 +81,13 @@ def build_app(settings: Settings) -> FastAPI:
         contacts=ContactLookup(ledger),
         desk=CampaignDesk(
             open_campaigns(
-                store, ledger, settings.campaign, settings.customers, zone, settings.experiment
+                store,
+                ledger,
+                settings.campaign,
+                settings.customers,
+                zone,
+                settings.experiment,
+                learn_from_answers=bool(settings.messages.learn_from_answers),
             )
         ),
         max_batch_size=config.max_batch_size,
