@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 from api.errors import RETRY, ApiError
-from churn_assets.customers.people import UNKNOWN_ZONES, CustomerZones
+from churn_assets.customers.people import NOBODY_KNOWN, Addressees
 from churn_assets.domain.experiment import ExperimentConfig
+from churn_assets.messages.writing.bandit import TemplateChooser
 from churn_assets.serving.decision_log.records import DecisionSink
-from churn_assets.serving.engine import RetentionEngine
+from churn_assets.serving.engine import Options, RetentionEngine
 from churn_assets.serving.schemas import CustomerRequest
 
 MOST_AT_ONCE = 64  # more in one pass no longer make it cheaper for each
@@ -34,7 +35,8 @@ class Serving(NamedTuple):
         experiment: by which some customers are left alone.
         decisions: where decisions are recorded, or None.
         budget_price: of a currency unit of discount; None: as the release has it.
-        zones: where customers live whose requests name no time zone.
+        people: the zones and languages of customers whose requests name none.
+        templates: chooses among the templates that pass; None: the best by score, in turn.
     """
 
     engine: RetentionEngine
@@ -42,7 +44,19 @@ class Serving(NamedTuple):
     experiment: ExperimentConfig
     decisions: DecisionSink | None
     budget_price: float | None = None
-    zones: CustomerZones = UNKNOWN_ZONES
+    people: Addressees = NOBODY_KNOWN
+    templates: TemplateChooser | None = None
+
+    @property
+    def options(self) -> Options:
+        """The engine's options, but for the kill switch."""
+        return {
+            "experiment": self.experiment,
+            "decisions": self.decisions,
+            "budget_price": self.budget_price,
+            "people": self.people,
+            "templates": self.templates,
+        }
 
 
 class Batcher:
@@ -74,12 +88,7 @@ def _answer(
 ) -> None:
     requests = [request for request, _ in group]
     answers = serving.engine.try_many(
-        requests,
-        force_baseline=serving.baseline_forced,
-        experiment=serving.experiment,
-        decisions=serving.decisions,
-        budget_price=serving.budget_price,
-        zones=serving.zones,
+        requests, force_baseline=serving.baseline_forced, **serving.options
     )
     for (_, future), answer in zip(group, answers, strict=True):
         if future.done():  # its caller may have gone

@@ -22,6 +22,7 @@ from api.recording import FeedbackRecorder
 from api.security import ANONYMOUS, Keyring, RateLimiter
 from churn_assets.serving.bulk.predictions import PredictionBook
 from churn_assets.serving.decision_log.writer import DecisionWriter
+from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.live.hosting import EngineHost
 
 CHALLENGE = {"www-authenticate": "Bearer"}
@@ -111,17 +112,23 @@ Admitted = Security(gate)
 def serving_of(request: Request) -> Serving:
     """The serving engine; raises ApiError 503 while there is none."""
     services = services_of(request)
-    host = services.host
-    release = host.releases.held
+    release = services.host.releases.held
     if release.loaded is None:
         raise ApiError(503, "not_ready", release.problem or "loading the release", headers=RETRY)
+    return serving_with(services, release.loaded)
+
+
+def serving_with(services: Services, engine: RetentionEngine) -> Serving:
+    """What is followed beside the release, as it is now."""
+    host = services.host
     return Serving(
-        release.loaded,
+        engine,
         host.switched_off,
         host.experiment,
         services.decisions,
-        host.price_for(release.loaded),
-        host.zones,
+        host.price_for(engine),
+        host.people,
+        host.templates,
     )
 
 

@@ -68,14 +68,26 @@ def build_app(settings: Settings) -> FastAPI:
     ledger = Ledger.open(settings.campaign.ledger.get_secret_value(), settings.home)
     zone = config.default_time_zone
     services = Services(
-        host=EngineHost(store, config.default_time_zone, forced, settings.experiment),
+        host=EngineHost(
+            store,
+            config.default_time_zone,
+            forced,
+            settings.experiment,
+            learn_from_answers=bool(settings.messages.learn_from_answers),
+        ),
         keyring=keyring,
         limiter=RateLimiter(config.requests_per_second, config.burst),
         feedback=FeedbackRecorder(LedgerFeed(open_feedback_log(store, settings.home), ledger)),
         contacts=ContactLookup(ledger),
         desk=CampaignDesk(
             open_campaigns(
-                store, ledger, settings.campaign, settings.customers, zone, settings.experiment
+                store,
+                ledger,
+                settings.campaign,
+                settings.customers,
+                zone,
+                settings.experiment,
+                learn_from_answers=bool(settings.messages.learn_from_answers),
             )
         ),
         max_batch_size=config.max_batch_size,

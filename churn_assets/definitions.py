@@ -130,6 +130,7 @@ def bind(settings: Settings) -> dict[str, Any]:
             settings.customers,
             zone,
             settings.experiment,
+            learn_from_answers=bool(settings.messages.learn_from_answers),
         )
 
     forced = settings.release.force_baseline or settings.api.force_baseline

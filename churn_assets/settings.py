@@ -110,7 +110,8 @@ class Settings(BaseSettings):
         if "data_mirror" in given:
             given = merge(given, {"data": {"mirror": given["data_mirror"]}})
         if given.get("customers"):  # one's own: what contacting brings is to be shown
-            given = merge({"experiment": {"enabled": True}}, given)
+            own = {"experiment": {"enabled": True}, "messages": {"learn_from_answers": True}}
+            given = merge(own, given)
         defaults = profile_defaults(given.get("profile", "embedded"))
         asked = merge({"messages": {"base": {}}}, given)["messages"]
         if isinstance(asked, dict) and asked["base"].get("source") == PRETRAINED:

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from api.deps import Admitted, services_of, serving_of
+from api.deps import Admitted, services_of, serving_of, serving_with
 from api.errors import ApiError, JsonResponse, documented
 from api.parsing import BodyRoute
 from churn_assets.campaign.contacts.known import complete_all
@@ -50,15 +50,8 @@ async def predict_batch(batch: BatchRequest, request: Request) -> Response:
         params = engine.assessor.params
         customers, told = complete_all(batch.customers, services.contacts.many, params)
         asked = batch.model_copy(update={"customers": customers})
-        answer = answer_batch(
-            engine,
-            asked,
-            services.host.switched_off,
-            services.host.experiment,
-            services.decisions,
-            services.host.price_for(engine),
-            services.host.zones,
-        )
+        now = serving_with(services, engine)
+        answer = answer_batch(engine, asked, now.baseline_forced, **now.options)
         for index, said in told.items():
             if row := answer["results"][index]["answer"]:
                 row["metadata"]["contact_history"] = said

@@ -21,9 +21,9 @@ import pyarrow.parquet as pq
 from churn_assets.campaign.config import Dialect
 from churn_assets.campaign.eligibility import NOBODY, Window
 from churn_assets.campaign.people import Person
-from churn_assets.messages.shield.brief import MessageBrief
 from churn_assets.messages.shield.language import served_language
 from churn_assets.messages.shield.slots import fill
+from churn_assets.messages.writing.bandit import TemplateChooser
 from churn_assets.messages.writing.writer import Message
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.explain import top_reasons
@@ -76,6 +76,7 @@ def contact_rows(
     engine: RetentionEngine,
     seed: str,
     tag: str,
+    drawn: Mapping[str, str],
 ) -> list[dict[str, Any]]:
     """The list's rows, columns as in `LIST`.
 
@@ -85,13 +86,23 @@ def contact_rows(
         customers: customer id -> the row of their prediction.
         seed: of the release's messages (`message_seed`).
         tag: the merge tag that stands for the first name.
+        drawn: decision id -> id of the template that was drawn for it, where one was.
     """
     reasons = _reasons([customers[contact["customer_id"]] for contact in contacts], engine)
     rows = []
     for contact, window, reason in zip(contacts, windows, reasons, strict=True):
         customer = customers[contact["customer_id"]]
         person = people.get(contact["customer_id"], NOBODY)
-        message, tagged = _write(engine, contact, customer, person, window.not_before, seed, tag)
+        message = message_of(
+            engine,
+            contact,
+            customer,
+            person,
+            window.not_before,
+            f"{contact['customer_id']}:{seed}",
+            wanted=drawn.get(contact["decision_id"]),
+        )
+        tagged = fill(message.template, {**message.values, "name": tag})
         rows.append(
             {
                 "customer_id": contact["customer_id"],
@@ -101,7 +112,7 @@ def contact_rows(
                 "send_not_before": window.not_before.isoformat(),
                 "send_not_after": window.not_after.isoformat(),
                 "zone": person.zone or UNKNOWN_ZONE,
-                "language": _language(person),
+                "language": _language(person, engine),
                 "message": tagged,
                 "message_filled": message.text if person.first_name else None,
                 "shield_passed": message.verdict.passed,
@@ -115,36 +126,32 @@ def contact_rows(
     return rows
 
 
-def _language(person: Person) -> str:
+def _language(person: Person, engine: RetentionEngine) -> str:
     """What the message is written in, and that it isn't the customer's where it isn't."""
-    language, is_missing = served_language(person.language)
-    return f"{language}: nothing is reviewed in {person.language}" if is_missing else language
+    asked = person.language or engine.defaults.language
+    language, is_missing = served_language(asked)
+    return f"{language}: nothing is reviewed in {asked}" if is_missing else language
 
 
-def _write(
+def message_of(
     engine: RetentionEngine,
     contact: Mapping[str, Any],
     customer: Mapping[str, Any],
     person: Person,
     when: datetime,
     seed: str,
-    tag: str,
-) -> tuple[Message, str]:
-    """The message, and its text with the merge tag in the name's place."""
-    brief = MessageBrief(
+    chooser: TemplateChooser | None = None,
+    wanted: str | None = None,
+) -> Message:
+    """A contact's message; `seed`, `chooser` and `wanted` as `MessageWriter.write` has them."""
+    brief = engine.brief_of(
+        customer,
+        contact["offer_percentage"],
+        when,
         name=person.first_name or SOMEBODY,
-        tenure=customer["tenure"],
-        offer_percentage=contact["offer_percentage"],
-        monthly_charges=customer["monthly_charges"],
-        contract=engine.form.customers.contract_of(customer),
-        local_time=when,
-        services=engine.form.customers.services_of(customer),
-        language=served_language(person.language)[0],
-        subject=engine.form.customers.subject_of(customer),
-        offers=engine.assessor.percent,
+        language=served_language(person.language or engine.defaults.language)[0],
     )
-    message = engine.writer.write(brief, seed=f"{contact['customer_id']}:{seed}")
-    return message, fill(message.template, {**message.values, "name": tag})
+    return engine.writer.write(brief, seed, chooser, wanted)
 
 
 def _reasons(rows: Sequence[Mapping[str, Any]], engine: RetentionEngine) -> list[str]:

@@ -3,7 +3,7 @@ control group beside them, so that the campaign can be compared with leaving peo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -13,7 +13,13 @@ from churn_assets.campaign.planning.plan import Plan
 from churn_assets.domain.experiment import ExperimentConfig, group_of
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.domain.value import MONTHS_OF_VALUE
-from churn_assets.serving.decision_log.records import COLUMNS, Record
+from churn_assets.messages.writing.writer import Message
+from churn_assets.serving.decision_log.records import (
+    COLUMNS,
+    TEMPLATE,
+    Record,
+    template_record,
+)
 
 EARLIER = tuple(RULES)[: tuple(RULES).index("control_group")]
 """Rules that are tried in both groups."""
@@ -25,6 +31,7 @@ def decisions_of(
     experiment: ExperimentConfig,
     now: datetime,
     percent: Sequence[int] = OFFER_PERCENTAGES,
+    messages: Mapping[str, Message] | None = None,
 ) -> list[Record]:
     """A record for every predicted customer: contacted by the plan, or not.
 
@@ -38,6 +45,7 @@ def decisions_of(
         experiment: as it is in force; its groups are recorded while it runs.
         now: aware; when the plan was approved.
         percent: of the offers by level, as the plan's release has them.
+        messages: decision id -> message, of the contacts whose template was drawn.
     """
     contacts = {row["customer_id"]: row for row in plan.contacts.to_pylist()}
     excluded = {row["customer_id"] for row in plan.excluded.to_pylist() if row["rule"] in EARLIER}
@@ -49,6 +57,7 @@ def decisions_of(
         contact, draw = contacts.get(identity), draws.get(identity, {})
         if contact is None and identity in excluded:
             continue
+        message = (messages or {}).get(f"{plan.plan_id}:{identity}")
         propensity = contact["propensity"] if contact else draw.get("propensity")
         value = {
             "decision_id": f"{plan.plan_id}:{identity}",
@@ -74,5 +83,6 @@ def decisions_of(
             "expected_value": contact["expected_value"] if contact else 0.0,
             "expected_cost": contact["expected_cost"] if contact else 0.0,
         }
+        value |= dict(zip(TEMPLATE, template_record(message), strict=True))
         records.append(tuple(value.get(name) for name in COLUMNS))
     return records

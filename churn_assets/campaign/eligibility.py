@@ -26,6 +26,7 @@ from churn_assets.serving.zones import zone_info
 Flags = NDArray[np.bool_]
 
 RULES = {
+    "churned": "has left, as was reported",
     "opt_out": "doesn't want to be contacted",
     "consent": "has not consented",
     "suppression_list": "is on the suppression list",
@@ -185,6 +186,7 @@ def _whole(crowd: Crowd, terms: Terms) -> dict[str, Flags]:
         return person.consent is False or (rules.consent_needed and person.consent is None)
 
     return {
+        "churned": of(lambda _, history: history.churned is not None),
         "opt_out": of(lambda person, history: person.opt_out is True or history.opted_out),
         "consent": of(refused),
         "suppression_list": np.array([i in terms.suppressed for i in ids], bool),

@@ -19,12 +19,15 @@ def open_campaigns(
     contract: Path | None,
     default_zone: str,
     experiment: ExperimentConfig,
+    *,
+    learn_from_answers: bool,
 ) -> Campaigns:
     """Campaigns under the rules of the contract where it has some, else under the settings'.
 
     Args:
         contract: file of the customers' contract; None: the built-in one.
         default_zone: of customers without a zone, where the contract names none.
+        learn_from_answers: whether templates are drawn by what answers said of them.
         experiment: the settings of who is left alone; the store's switch overrules them.
 
     Raises:
@@ -36,4 +39,6 @@ def open_campaigns(
             config = config.model_copy(update={"rules": customers.contact.rules})
         if "default_zone" in customers.people.model_fields_set:
             default_zone = customers.people.default_zone
-    return Campaigns(store, ledger, config, default_zone, experiment)
+    return Campaigns(
+        store, ledger, config, default_zone, experiment, learn_from_answers=learn_from_answers
+    )

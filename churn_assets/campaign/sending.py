@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from churn_assets.campaign import templates
 from churn_assets.campaign.contact_list import contact_rows, list_bytes, name_tag
 from churn_assets.campaign.contacts.history import PLANNED, Event
 from churn_assets.campaign.contacts.ledger import (
@@ -115,7 +116,7 @@ def export(campaigns: Campaigns, plan_id: str | None, day: date, now: datetime) 
         CampaignError: the plan isn't approved, or too old.
     """
     plan = campaigns.usable(plan_id, now)
-    return plan.plan_id, _list_of(campaigns, due_on(campaigns, plan, day, now))
+    return plan.plan_id, _list_of(campaigns, plan, due_on(campaigns, plan, day, now))
 
 
 def hand_over(
@@ -150,7 +151,7 @@ def deliver(campaigns: Campaigns, day: date, now: datetime, who: str) -> Deliver
         raise CampaignError("set CHURN_CAMPAIGN__DELIVER_TO, a folder or gs://bucket/prefix")
     plan = campaigns.usable(campaigns.approved(), now)
     due = due_on(campaigns, plan, day, now)
-    rows = _list_of(campaigns, due)
+    rows = _list_of(campaigns, plan, due)
     name, written = f"contacts-{plan.plan_id}-{day.isoformat()}.{form}", []
 
     def put(chosen: Sequence[int]) -> None:
@@ -212,7 +213,7 @@ def key_of(contact: dict[str, Any]) -> str:
     return f"{PLANNED}{contact['decision_id']}"
 
 
-def _list_of(campaigns: Campaigns, due: Due) -> Rows:
+def _list_of(campaigns: Campaigns, plan: Plan, due: Due) -> Rows:
     """The rows of the contact list."""
     folder = ReleaseRegistry(campaigns.store).folder()
     config = campaigns.config
@@ -224,6 +225,7 @@ def _list_of(campaigns: Campaigns, due: Due) -> Rows:
         RetentionEngine.load(folder, campaigns.default_zone),
         message_seed(folder),
         name_tag(config.dialect, config.name_tag),
+        templates.logged(campaigns.store, plan),
     )
 
 

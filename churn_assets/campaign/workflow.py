@@ -11,10 +11,11 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from churn_assets.campaign import sending
+from churn_assets.campaign import sending, templates
 from churn_assets.campaign.config import CampaignConfig
 from churn_assets.campaign.contacts.ledger import (
     Ledger,
@@ -37,9 +38,11 @@ from churn_assets.domain.experiment import (
     group_of,
 )
 from churn_assets.messages.shield.rules import RULES_PATH, load_rules
+from churn_assets.messages.writing.writer import Message
 from churn_assets.release.offers import offers_in_service
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.release.switches import budget_price
+from churn_assets.release.switches import templates as templates_in_force
 from churn_assets.release.switches.experiment import in_force
 from churn_assets.serving.assessment import Assessor
 from churn_assets.serving.decision_log.parts import append
@@ -57,6 +60,7 @@ class Campaigns:
     Args:
         default_zone: where customers live whose zone nobody knows.
         experiment: its settings; whose control group nobody is contacted of, while it runs.
+        learn_from_answers: whether templates are drawn by what answers said of them.
     """
 
     def __init__(
@@ -66,17 +70,27 @@ class Campaigns:
         config: CampaignConfig,
         default_zone: str,
         experiment: ExperimentConfig | None = None,
+        *,
+        learn_from_answers: bool = False,
     ) -> None:
         self.store = store
         self.ledger = ledger
         self.config = config
         self.default_zone = default_zone
         self.experiment = experiment or ExperimentConfig()
+        self.learn_from_answers = learn_from_answers
 
     def changed(self, **changes: Any) -> Campaigns:
         """The same with other settings."""
         config = self.config.model_copy(update=changes)
-        return Campaigns(self.store, self.ledger, config, self.default_zone, self.experiment)
+        return Campaigns(
+            self.store,
+            self.ledger,
+            config,
+            self.default_zone,
+            self.experiment,
+            learn_from_answers=self.learn_from_answers,
+        )
 
     def now(self) -> datetime:
         """The present by the company's own clock, whose days plans have."""
@@ -177,7 +191,8 @@ class Campaigns:
         plan, _ = self.show(plan_id)
         predictions, experiment = self.predictions(), in_force(self.store, self.experiment)
         percent = offers_in_service(self.store).percent
-        records = decisions_of(plan, predictions, experiment, now, percent)
+        messages = self._drawn(plan, predictions)
+        records = decisions_of(plan, predictions, experiment, now, percent, messages)
         known = {*plan.contacts["decision_id"].to_pylist(), *plan.report["promises"]}
         with self.ledger.writing() as connection:
             status = status_of(connection, plan.plan_id)
@@ -263,6 +278,15 @@ class Campaigns:
                 f"{self.config.max_age_hours:g} are allowed: plan again, it keeps the promises"
             )
         return plan
+
+    def _drawn(self, plan: Plan, predictions: pa.Table) -> dict[str, Message]:
+        """The messages of a plan's contacts, where templates are drawn at all."""
+        chooser = templates_in_force.in_force(self.store, learn=self.learn_from_answers)
+        if chooser is None:
+            return {}
+        wanted = pc.is_in(predictions["customer_id"], plan.contacts["customer_id"].combine_chunks())
+        rows = {row["customer_id"]: row for row in predictions.filter(wanted).to_pylist()}
+        return templates.drawn(plan, rows, self.people(), self.store, chooser, self.default_zone)
 
     def _known(self, plan_id: str | None) -> tuple[str, dict[str, Any], str]:
         found = self.ledger.plan(plan_id)

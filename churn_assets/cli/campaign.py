@@ -63,7 +63,15 @@ def _campaigns(**changes: Any) -> Iterator[Campaigns]:
     ledger = Ledger.open(config.ledger.get_secret_value(), settings.home)
     try:
         store, zone = open_registry().store, settings.api.default_time_zone
-        yield open_campaigns(store, ledger, config, settings.customers, zone, settings.experiment)
+        yield open_campaigns(
+            store,
+            ledger,
+            config,
+            settings.customers,
+            zone,
+            settings.experiment,
+            learn_from_answers=bool(settings.messages.learn_from_answers),
+        )
     finally:
         ledger.close()
 

@@ -16,7 +16,7 @@ from churn_assets.cli.answers import Format, to_csv, to_json, to_table
 from churn_assets.cli.errors import fail
 from churn_assets.cli.releases import open_registry
 from churn_assets.cli.serve import api_process, local_client
-from churn_assets.release.switches import budget_price, experiment, kill_switch
+from churn_assets.release.switches import budget_price, experiment, kill_switch, templates
 from churn_assets.settings import load_settings
 from churn_assets.storage.trees import write_atomically
 
@@ -141,18 +141,16 @@ def engine_asker() -> Iterator[Ask]:
 
     from churn_assets.campaign.contacts.known import complete_all
     from churn_assets.campaign.contacts.ledger import Ledger
-    from churn_assets.customers.people import people_file, read_zones
+    from churn_assets.customers.people import people_file, read_addressees
     from churn_assets.serving.bulk.batch import BatchRequest, answer_batch
     from churn_assets.serving.decision_log.writer import DecisionWriter
-    from churn_assets.serving.engine import RetentionEngine
+    from churn_assets.serving.engine import Options, RetentionEngine
     from churn_assets.serving.problems import problems_of
 
     registry, settings = open_registry(), load_settings()
     config = settings.api
     engine = RetentionEngine.load(registry.folder(), config.default_time_zone)
     forced = kill_switch.baseline_forced(registry.store, config.force_baseline)
-    running = experiment.in_force(registry.store, settings.experiment)
-    price = budget_price.in_force(registry.store, engine.release_id)
     decisions = (
         DecisionWriter(registry.store, config.decision_log_seconds, source="command")
         if config.decision_log
@@ -160,7 +158,15 @@ def engine_asker() -> Iterator[Ask]:
     )
 
     ledger = Ledger.open(settings.campaign.ledger.get_secret_value(), settings.home)
-    zones = read_zones(people_file(registry.store))
+    options: Options = {
+        "experiment": experiment.in_force(registry.store, settings.experiment),
+        "decisions": decisions,
+        "budget_price": budget_price.in_force(registry.store, engine.release_id),
+        "people": read_addressees(people_file(registry.store)),
+        "templates": templates.in_force(
+            registry.store, learn=bool(settings.messages.learn_from_answers)
+        ),
+    }
 
     def ask(customers: list[Any]) -> list[dict[str, Any]]:
         """As over HTTP, with the contact history from the ledger where a row has none."""
@@ -178,17 +184,10 @@ def engine_asker() -> Iterator[Ask]:
                 request = engine.form.model.model_validate(customers[0])
             except ValidationError as error:
                 return [{"answer": None, "errors": problems_of(error.errors())}]
-            answer = engine.predict(
-                request,
-                force_baseline=forced,
-                experiment=running,
-                decisions=decisions,
-                budget_price=price,
-                zones=zones,
-            )
+            answer = engine.predict(request, force_baseline=forced, **options)
             return [{"answer": answer, "errors": []}]
         batch = BatchRequest(customers=customers)
-        found = answer_batch(engine, batch, forced, running, decisions, price, zones)
+        found = answer_batch(engine, batch, forced, **options)
         rows: list[dict[str, Any]] = found["results"]
         return rows
 

@@ -27,7 +27,8 @@ OTHER = frozenset(
         *("days_since_contact", "contacts_this_period", "acceptances_this_period"),
         *("refusals_this_period", "acceptances_in_cooldown", "previous_contacts"),
         "acceptances_without_discount",
-        *("previous_outcome", "contact_channel", "budget_remaining", "time_zone", "tone"),
+        *("previous_outcome", "contact_channel", "budget_remaining", "time_zone"),
+        *("language", "tone"),
         *("force_baseline", "churn_risk", "contact", "price_pressure", "release_id"),
         *("offer_level", "offer_percentage", "delay_days", "action_probability"),
         *("expected_value", "expected_cost", "estimated_retention_prob"),
@@ -83,6 +84,7 @@ def schema_of(contract: Contract) -> CustomerSchema:
         id_column=identity.id,
         name_column=people.first_name,
         default_zone=people.default_zone if "default_zone" in people.model_fields_set else None,
+        default_language=people.default_language,
         accepted=tuple(accepted),
         messages=tuple(
             FieldWords(field=name_of[column], **words.model_dump())

@@ -15,24 +15,26 @@ PEOPLE = "people/people.parquet"
 ASSET = "active_customers"
 
 
-class CustomerZones:
-    """In which time zone each customer lives, of whom the contract's table says it.
+class Addressees:
+    """The time zone and the language of each customer of whom the contract's table says them.
 
     Immutable; equal only to itself.
     """
 
-    def __init__(self, zones: Mapping[str, str]) -> None:
+    def __init__(self, zones: Mapping[str, str], languages: Mapping[str, str]) -> None:
         self._zones = zones
+        self._languages = languages
 
-    def __len__(self) -> int:
-        return len(self._zones)
-
-    def of(self, customer_id: str) -> str | None:
+    def zone_of(self, customer_id: str) -> str | None:
         """An IANA zone; None where it isn't known."""
         return self._zones.get(customer_id)
 
+    def language_of(self, customer_id: str) -> str | None:
+        """A language as the table has it, "es-MX" or "Spanish"; None where it isn't known."""
+        return self._languages.get(customer_id)
 
-UNKNOWN_ZONES = CustomerZones({})
+
+NOBODY_KNOWN = Addressees({}, {})
 
 
 def people_file(store: ArtifactStore) -> Path | None:
@@ -47,14 +49,21 @@ def people_file(store: ArtifactStore) -> Path | None:
     return file if file.exists() else None
 
 
-def read_zones(file: Path | None) -> CustomerZones:
-    """The zones in a table of people; none are known where there is no table, or no such column."""
+def read_addressees(file: Path | None) -> Addressees:
+    """Zones and languages in a table of people; nothing is known where there is no table."""
+    if file is None:
+        return NOBODY_KNOWN
+    return Addressees(_column(file, "zone"), _column(file, "language"))
+
+
+def _column(file: Path, name: str) -> dict[str, str]:
+    """Customer id -> text; empty where the table has no such column."""
     import pyarrow.parquet as pq
 
-    if file is None or "zone" not in pq.read_schema(file).names:
-        return UNKNOWN_ZONES
-    table = pq.read_table(file, columns=["customer_id", "zone"])
-    ids, zones = (table[name].to_pylist() for name in ("customer_id", "zone"))
-    one: dict[str, str] = {}  # one text for each zone, however many live in it
-    found = zip(ids, zones, strict=True)
-    return CustomerZones({i: one.setdefault(zone, zone) for i, zone in found if zone})
+    if name not in pq.read_schema(file).names:
+        return {}
+    table = pq.read_table(file, columns=["customer_id", name])
+    ids, words = (table[column].to_pylist() for column in ("customer_id", name))
+    one: dict[str, str] = {}  # one text for each word, however many customers have it
+    found = ((i, str(word).strip()) for i, word in zip(ids, words, strict=True) if word is not None)
+    return {i: one.setdefault(word, word) for i, word in found if word}

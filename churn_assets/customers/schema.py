@@ -137,6 +137,7 @@ class CustomerSchema(BaseModel):
         format: 1 took the horizon for a period of the decision environment, however long.
         horizon_months: within which time they leave.
         default_zone: where a customer's time zone is unknown; None: the server's.
+        default_language: to write in where a customer's language is unknown; None: English.
         id_column, name_column: of the company's tables; None where they have none.
         accepted: what a request may give besides, though nothing reads it.
         messages: what messages may say of the customers.
@@ -153,6 +154,7 @@ class CustomerSchema(BaseModel):
     currency: str = ""
     horizon_months: float
     default_zone: str | None = None
+    default_language: str | None = None
     id_column: str | None = None
     name_column: str | None = None
     accepted: tuple[CustomerField, ...] = ()

@@ -314,9 +314,13 @@ class MessagesConfig(SftSettings, RewardSettings, PpoTextSettings, BankSettings)
 
     Attributes:
         live_candidates: templates written for one live message, of which the best is sent.
+        learn_from_answers: choose among the templates that pass, reviewed ones included, by what
+            answers said of them (Thompson sampling; all start equal). Unset: with a company's own
+            customers they are, with the built-in data set the best by score are sent in turn.
     """
 
     live_candidates: int = Field(8, ge=1)
+    learn_from_answers: bool | None = None
     corpus: CorpusConfig = CorpusConfig()
     ppo: PpoTextConfig = PpoTextConfig()
 

@@ -11,13 +11,16 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from churn_assets.datasets.texts import write_jsonl
 from churn_assets.decision.config import DecisionConfig
 from churn_assets.decision.policy import load_params, load_policy
 from churn_assets.decision.rules.families import AlwaysOffer, NeverContact
+from churn_assets.messages.writing.bandit import STATE
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.outcomes import plots
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.joining import customers_of, join, without_ids
+from churn_assets.outcomes.learning import templates
 from churn_assets.outcomes.learning.measuring import measure
 from churn_assets.outcomes.learning.releases import accept_models
 from churn_assets.outcomes.lift import Customers
@@ -105,6 +108,32 @@ def measured_world(
             "measured and assumed": dg.MetadataValue.md(said),
             "outcomes known": int(table["known"].sum()),
         },
+    )
+
+
+@dg.asset(group_name="outcomes", kinds={"json"}, code_version="1")
+def template_answers(
+    outcomes_config: dg.ResourceParam[OutcomesConfig],
+    store: StoreResource,
+    campaign_outcomes: Artifact,
+) -> dg.MaterializeResult[Artifact]:
+    """How often each message template was accepted, and by whom: what chooses the next ones.
+
+    Holds counts, and pairs of a better and a worse template in the form of the corpus, to train the
+    next reward model with; nothing of any customer.
+    """
+    artifacts = store.open()
+    table = pd.read_parquet(artifacts.get(campaign_outcomes) / "outcomes.parquet")
+    bandit = templates.learn(table, outcomes_config.message_days, datetime.now(UTC))
+    pairs = list(templates.preference_rows(bandit, templates.known_templates(artifacts)))
+    with scratch_folder("template_answers") as out:
+        bandit.save(out / STATE)
+        write_jsonl(pairs, out / templates.PAIRS)
+        artifact = artifacts.put("template_answers", out)
+    return dg.MaterializeResult(
+        value=artifact,
+        data_version=dg.DataVersion(artifact.sha256),
+        metadata={"answers": bandit.answers, "pairs": len(pairs)},
     )
 
 

@@ -13,6 +13,8 @@ class OutcomesConfig(BaseModel):
             known when they are over.
         answer_days: days after a contact in which an event without a decision id is taken to answer
             it.
+        message_days: days after a decision in which an acceptance counts for its message's
+            template; what answers said of it is learnt when they are over.
         keep_days: decisions older than this are removed from the log.
         effect_of_interest: the smallest change of the churn rate that would matter, as a share of
             all customers (0.01: one in a hundred); how many customers an answer needs follows.
@@ -32,6 +34,7 @@ class OutcomesConfig(BaseModel):
 
     horizon_days: int = Field(default=30, ge=1)
     answer_days: int = Field(default=30, ge=1)
+    message_days: int = Field(default=14, ge=1)
     keep_days: int = Field(default=730, ge=1)
     effect_of_interest: float = Field(default=0.01, gt=0, lt=1)
     value_of_interest: float = Field(default=20.0, gt=0)

@@ -5,32 +5,29 @@ from __future__ import annotations
 import importlib
 import threading
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, TypedDict, Unpack
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from churn_assets.customers.people import UNKNOWN_ZONES, CustomerZones
+from churn_assets.customers.people import NOBODY_KNOWN, Addressees
 from churn_assets.domain.experiment import CONTROL, ExperimentConfig, Group, group_of
 from churn_assets.messages.config import GenerationConfig
 from churn_assets.messages.shield.brief import MessageBrief
+from churn_assets.messages.writing.bandit import TemplateChooser
 from churn_assets.messages.writing.bank import ScoredTemplate
 from churn_assets.messages.writing.renderer import Renderer
 from churn_assets.messages.writing.writer import CandidateSource, Message, MessageWriter
 from churn_assets.release.bundle import Manifest, ReleaseError, message_seed, verify
+from churn_assets.serving.answers.figures import PLACES, Figures
+from churn_assets.serving.answers.messages import Defaults, Setting, message_metadata
 from churn_assets.serving.assessment import Assessments, Assessor, draw_of
 from churn_assets.serving.decision_log.records import DecisionSink, log_answers
 from churn_assets.serving.explain import top_reasons
 from churn_assets.serving.forms import Form, load_form
 from churn_assets.serving.schemas import CustomerRequest
-from churn_assets.serving.zones import zone_info
 
-CENTS = 2  # decimal places of money
-PLACES = 4  # of probabilities
-QUIET_HOURS = "quiet_hours"
 SAFE = {"passed": True, "violations": []}
 
 
@@ -63,7 +60,9 @@ class Options(TypedDict, total=False):
         None: neither.
     decisions: where the decisions are recorded; None: nowhere.
     budget_price: of a currency unit of discount; None: as the release has it.
-    zones: where customers live whose requests name no time zone.
+    people: the zones and languages of customers whose requests name none.
+    templates: chooses among the templates that pass, by what answers said of them; None: the best
+        by score, in turn. A language model that is asked on the spot writes without it.
     """
 
     now: datetime | None
@@ -75,7 +74,8 @@ class Options(TypedDict, total=False):
     experiment: ExperimentConfig | None
     decisions: DecisionSink | None
     budget_price: float | None
-    zones: CustomerZones
+    people: Addressees
+    templates: TemplateChooser | None
 
 
 class RetentionEngine:
@@ -99,9 +99,7 @@ class RetentionEngine:
         self.release_id = release_id
         self.manifest = manifest
         self.form: Form = load_form(folder)
-        own_zone = self.form.schema.default_zone if self.form.schema else None
-        self.default_time_zone = own_zone or default_time_zone
-        self._default_from = "contract" if own_zone else "settings"
+        self.defaults = Defaults.of(self.form.schema, default_time_zone)
         self.assessor = Assessor.load(folder)
         self._priced: tuple[float | None, Assessor] = (None, self.assessor)  # replaced whole
         months = self.form.offer_months or messages.offer_months
@@ -126,6 +124,11 @@ class RetentionEngine:
             default_time_zone=default_time_zone,
             manifest=manifest,
         )
+
+    @property
+    def default_time_zone(self) -> str:
+        """Of customers whose zone nobody knows."""
+        return self.defaults.zone
 
     def predict(self, request: CustomerRequest, **options: Unpack[Options]) -> dict[str, Any]:
         """The answer to one request, in the shape of `PredictResponse`."""
@@ -174,7 +177,8 @@ class RetentionEngine:
         experiment: ExperimentConfig | None = None,
         decisions: DecisionSink | None = None,
         budget_price: float | None = None,
-        zones: CustomerZones = UNKNOWN_ZONES,
+        people: Addressees = NOBODY_KNOWN,
+        templates: TemplateChooser | None = None,
     ) -> list[dict[str, Any] | Exception]:
         """`try_many`, but for what the pass over all of them raises."""
         rows = [self.form.row(request) for request in requests]
@@ -186,14 +190,23 @@ class RetentionEngine:
         assessor = self._at(budget_price)
         assessed = assessor.assess(rows, baseline, control=control, explain=explain, draw=draw)
         reasons = self._reasons(assessed, rows)
-        figures = _Figures(assessed, exact, self.assessor.percent)
+        figures = Figures(assessed, exact, self.assessor.percent)
         writer = self.live_writer if live and self.live_writer else self.writer
+        if writer is self.live_writer:
+            templates = None
+        messages: list[Message | None] = [None] * len(rows)
         answers: list[dict[str, Any] | Exception] = []
         for i, row in enumerate(rows):
-            by = None if not with_message else self.reviewed_writer if baseline[i] else writer
+            by = self.reviewed_writer if baseline[i] else writer
             try:
-                zone = self._zone_of(row, zones)
-                answer = self._answer(row, figures, i, baseline[i], reasons[i], by, now, zone)
+                told: dict[str, Any] = {"message_source": None, "send_not_before": None}
+                if with_message and figures.contact[i]:
+                    setting = Setting.of(row, people, self.defaults, now)
+                    chooser = None if baseline[i] else templates
+                    message = self._write(by, row, figures.offer_percentage(i), setting, chooser)
+                    told = message_metadata(message, setting, self.writer.shield.rules)
+                    messages[i] = message
+                answer = self._answer(row, figures, i, baseline[i], reasons[i], messages[i], told)
                 if groups:
                     answer["metadata"]["group"] = groups[i]
                 if assessor is not self.assessor and not baseline[i]:
@@ -202,7 +215,7 @@ class RetentionEngine:
             except Exception as error:  # noqa: BLE001 - handed to whoever asked for this row
                 answers.append(error)
         if decisions is not None:
-            log_answers(decisions, rows, assessed, answers, now, experiment)
+            log_answers(decisions, rows, assessed, answers, messages, now, experiment)
         return answers
 
     def _at(self, budget_price: float | None) -> Assessor:
@@ -218,47 +231,28 @@ class RetentionEngine:
     def _answer(
         self,
         row: Mapping[str, Any],
-        figures: _Figures,
+        figures: Figures,
         i: int,
         baseline: bool,
         reasons: list[dict[str, Any]],
-        writer: MessageWriter | None,
-        now: datetime,
-        zone: dict[str, str],
+        message: Message | None,
+        told: Mapping[str, Any],
     ) -> dict[str, Any]:
-        """The i-th customer's answer; `writer` None writes no message."""
-        decision, message, send_not_before = figures.decision(i), None, None
-        if decision["contact"] and writer is not None:
-            local_time = now.astimezone(zone_info(zone["name"]))
-            message = self._write(writer, row, decision["offer_percentage"], local_time)
-            send_not_before = self._send_not_before(message, local_time)
+        """The i-th customer's answer; `told` is what its metadata says of the message."""
         metadata = figures.metadata(i) | {
             "baseline": baseline,
             "policy": (self.assessor.baseline if baseline else self.assessor.policy).name,
             "release_id": self.release_id,
             "reasons": reasons,
             "warnings": self.form.wording.warnings_of(row),
-            "message_source": message.source if message else None,
-            "send_not_before": send_not_before,
+            **told,
         }
-        if message:
-            metadata["time_zone"] = zone
-        if message and message.name_doubt:
-            metadata |= {"name_used": False, "name_doubt": message.name_doubt}
         return {
-            "decision": decision,
+            "decision": figures.decision(i),
             "message": message.text if message else None,
             "safety": message.verdict.as_dict() if message else dict(SAFE),
             "metadata": metadata,
         }
-
-    def _zone_of(self, row: Mapping[str, Any], zones: CustomerZones) -> dict[str, str]:
-        """By whose clock quiet hours are judged, and who says so."""
-        if row["time_zone"]:
-            return {"name": row["time_zone"], "source": "request"}
-        if known := zones.of(row["customer_id"]):
-            return {"name": known, "source": "customer"}
-        return {"name": self.default_time_zone, "source": self._default_from}
 
     def _reasons(
         self, assessed: Assessments, rows: Sequence[Mapping[str, Any]]
@@ -295,31 +289,32 @@ class RetentionEngine:
         writer: MessageWriter,
         row: Mapping[str, Any],
         offer_percentage: int,
-        local_time: datetime,
+        setting: Setting,
+        chooser: TemplateChooser | None,
     ) -> Message:
-        brief = MessageBrief(
-            name=row["name"],
+        told = {"name": row["name"], "tone": row["tone"], "language": setting.language}
+        brief = self.brief_of(row, offer_percentage, setting.local_time, **told)
+        seed = f"{row['customer_id']}:{self._message_seed}"
+        if chooser is not None:  # another day may bring other words
+            seed = f"{seed}:{setting.day}"
+        return writer.write(brief, seed, chooser)
+
+    def brief_of(
+        self, row: Mapping[str, Any], offer_percentage: int, when: datetime, **others: Any
+    ) -> MessageBrief:
+        """The brief of a customer's message, row in the form's fields; `others` are its own."""
+        customers = self.form.customers
+        return MessageBrief(
             tenure=row["tenure"],
             offer_percentage=offer_percentage,
             monthly_charges=row["monthly_charges"],
-            contract=self.form.customers.contract_of(row),
-            local_time=local_time,
-            services=self.form.customers.services_of(row),
-            tone=row["tone"],
-            subject=self.form.customers.subject_of(row),
+            contract=customers.contract_of(row),
+            local_time=when,
+            services=customers.services_of(row),
+            subject=customers.subject_of(row),
             offers=self.assessor.percent,
+            **others,
         )
-        return writer.write(brief, seed=f"{row['customer_id']}:{self._message_seed}")
-
-    def _send_not_before(self, message: Message, local_time: datetime) -> str | None:
-        """When quiet hours end, as local time, if they are what keeps the message back."""
-        if QUIET_HOURS not in message.verdict.violations:
-            return None
-        end = self.writer.shield.rules.quiet_hours.end
-        morning = local_time.replace(hour=end, minute=0, second=0, microsecond=0)
-        if morning <= local_time:
-            morning += timedelta(days=1)
-        return morning.isoformat()
 
 
 def _groups(
@@ -341,59 +336,3 @@ class OneAtATime:
     def candidates(self, brief: MessageBrief, seed: str) -> Sequence[ScoredTemplate]:
         with self._lock:
             return self._source.candidates(brief, seed)
-
-
-class _Figures:
-    """Assessments as plain Python numbers, converted once for all customers (NumPy scalars are slow
-    to handle one by one): money in cents, probabilities to four places, unless `exact`."""
-
-    def __init__(self, assessed: Assessments, exact: bool, percent: Sequence[int]) -> None:
-        def plain(figures: NDArray[np.float64], places: int) -> list[Any]:
-            return (figures if exact else figures.round(places) + 0.0).tolist()  # no -0.0
-
-        decisions, outcomes = assessed.decisions, assessed.outcomes
-        self.percent = percent
-        self.risk = plain(assessed.risk, PLACES)
-        self.accept = plain(assessed.accept, PLACES)
-        self.contact = decisions.contact.tolist()
-        self.offer = decisions.offer.tolist()
-        self.delay = decisions.delay.tolist()
-        self.probability = plain(decisions.probability, PLACES)
-        self.option = assessed.option.tolist()
-        self.values = plain(outcomes.expected_value, CENTS)
-        self.costs = plain(outcomes.expected_cost, CENTS)
-        self.retention = plain(outcomes.retention, PLACES)
-
-    def decision(self, i: int) -> dict[str, Any]:
-        offer = self.offer[i]
-        return {
-            "contact": self.contact[i],
-            "offer_level": offer,
-            "offer_percentage": self.percent[offer],
-            "delay_days": self.delay[i],
-            "estimated_retention_prob": self.retention[i][self.option[i]],
-        }
-
-    def metadata(self, i: int) -> dict[str, Any]:
-        return {
-            "churn_risk": self.risk[i],
-            "accept_prob": self.accept[i][self.offer[i]],
-            "expected_value": self.values[i][self.option[i]],
-            "action_probability": self.probability[i],
-            "alternatives": self._alternatives(i),
-        }
-
-    def _alternatives(self, i: int) -> list[Mapping[str, Any]]:
-        accept: list[float | None] = [None, *self.accept[i]]
-        return [
-            {
-                "contact": option > 0,
-                "offer_percentage": self.percent[max(option - 1, 0)],
-                "accept_prob": accept[option],
-                "expected_value": self.values[i][option],
-                "expected_cost": self.costs[i][option],
-                "estimated_retention_prob": self.retention[i][option],
-                "chosen": option == self.option[i],
-            }
-            for option in range(len(accept))
-        ]

@@ -47,7 +47,8 @@ SHARED_LAST = (
     *("days_since_contact", "contacts_this_period", "acceptances_this_period"),
     *("refusals_this_period", "acceptances_in_cooldown", "acceptances_without_discount"),
     "previous_contacts",
-    *("previous_outcome", "contact_channel", "budget_remaining", "time_zone", "tone"),
+    *("previous_outcome", "contact_channel", "budget_remaining", "time_zone"),
+    *("language", "tone"),
     "force_baseline",
 )
 LONGEST_WORD = 200  # characters of a category without levels
@@ -173,7 +174,8 @@ def _sample(schema: CustomerSchema) -> dict[str, Any]:
 def _model(
     base: type[CustomerRequest], about: str, fields: Mapping[str, Any]
 ) -> type[CustomerRequest]:
-    last = {name: _shared(name) for name in SHARED_LAST}
+    # A release made before a shared field was known may have a column of that name.
+    last = {name: _shared(name) for name in SHARED_LAST if name not in fields}
     made: Any = {**fields, **last}
     return create_model("PredictRequest", __base__=base, __doc__=about, __module__=__name__, **made)
 

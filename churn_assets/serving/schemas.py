@@ -127,6 +127,23 @@ class TimeZoneUsed(BaseModel):
     )
 
 
+class LanguageUsed(BaseModel):
+    """What the message is written in."""
+
+    name: Literal["en", "es"] = Field(examples=["es"])
+    source: Literal["request", "customer", "contract", "settings"] = Field(
+        description="who says so: the request, the customers' table, the contract's default "
+        "language, or nobody",
+        examples=["customer"],
+    )
+    missing: str | None = Field(
+        None,
+        description="present only where English stands in: the language that was asked for, in "
+        "which nothing is reviewed",
+        examples=["de"],
+    )
+
+
 class Metadata(BaseModel):
     """The figures behind the decision, and what made it."""
 
@@ -163,6 +180,17 @@ class Metadata(BaseModel):
         None,
         description="present only with a message: the zone whose quiet hours hold",
         examples=[{"name": "Europe/Lisbon", "source": "contract"}],
+    )
+    language: LanguageUsed | None = Field(
+        None,
+        description="present only with a message: the language that it is written in",
+        examples=[{"name": "es", "source": "customer"}],
+    )
+    template_probability: Probability | None = Field(
+        None,
+        description="present only where templates are chosen by what answers said of them: with "
+        "which probability this one was drawn",
+        examples=[0.31],
     )
     decision_id: str | None = Field(
         None,

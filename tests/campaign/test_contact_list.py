@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from churn_assets.campaign.contact_list import DANGEROUS, LIST, list_bytes, name
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.workflow import Campaigns
 from churn_assets.customers.people import PEOPLE
+from churn_assets.messages.writing.bandit import STATE, Outcome, TemplateBandit
+from churn_assets.release.switches import templates
+from churn_assets.serving.decision_log import parts
 from churn_assets.storage.current import asset_pointer
 from churn_assets.storage.local import LocalArtifactStore
 from tests.api.conftest import publish_predictions, publish_small_release
@@ -107,6 +111,53 @@ def test_the_contract_s_people_reach_the_list(tmp_path: Path) -> None:
     assert all(row["shield_passed"] for row in rows.values())
     strangers = rows.keys() - {spanish, other, overruled}
     assert {rows[i]["language"] for i in strangers} <= {"en"}
+
+
+def test_templates_are_drawn_once_and_logged(tmp_path: Path) -> None:
+    """At approval, by what answers said until then; every list has the words that are in the log,
+    whatever is learnt meanwhile, and a plan that keeps the promise keeps them, too."""
+    publish_small_release(tmp_path / "home", tmp_path / "release")
+    publish_predictions(tmp_path / "home", tmp_path / "predictions")
+    campaigns = Campaigns(
+        LocalArtifactStore(tmp_path / "home" / "store"),
+        Ledger.open("", tmp_path),
+        CampaignConfig.model_validate(SETTINGS),
+        "Europe/Madrid",
+        learn_from_answers=True,
+    )
+    plan = campaigns.plan(NOW, "Ana", curves=False)
+    campaigns.approve(None, "Eva", NOW)
+    log = {row["decision_id"]: row for row in parts.read(campaigns.store).to_pylist()}
+    drawn = {i: log[i] for i in plan.contacts["decision_id"].to_pylist()}
+    assert all(0 < row["template_probability"] <= 1 for row in drawn.values())
+    audience = json.loads(next(iter(drawn.values()))["audience"])
+    assert audience[0] in (0, 5, 10, 15)
+    assert len(audience) == 4
+    others = [row for i, row in log.items() if row["customer_id"] not in customers_of(plan)]
+    assert not any(row["template"] for row in others)
+
+    _, before = campaigns.export(None, TODAY, NOW)
+    bandit = TemplateBandit()
+    for row in drawn.values():
+        cell = tuple(json.loads(row["audience"]))
+        bandit.learn([Outcome(cell, row["template"], False)] * 200)  # nobody likes what was drawn
+    (tmp_path / "state").mkdir()
+    bandit.save(tmp_path / "state" / STATE)
+    state = campaigns.store.put(templates.ASSET, tmp_path / "state")
+    pointer = asset_pointer(templates.ASSET)
+    campaigns.store.write_pointer(pointer, state.model_dump_json().encode())
+    assert campaigns.export(None, TODAY, NOW)[1] == before
+
+    later = NOW + timedelta(minutes=5)
+    second = campaigns.plan(later, "Ana", curves=False)
+    campaigns.approve(None, "Eva", later)
+    after = {row["decision_id"]: row for row in campaigns.export(None, TODAY, later)[1]}
+    kept = [row for row in before if row["decision_id"] in after]
+    assert kept
+    assert all(after[row["decision_id"]]["message"] == row["message"] for row in kept)
+    again = {row["decision_id"]: row for row in parts.read(campaigns.store).to_pylist()}
+    promised = [again[f"{second.plan_id}:{row['customer_id']}"] for row in kept]
+    assert not any(row["template"] for row in promised)  # its answer counts once
 
 
 def test_every_format_holds_the_same_rows(desk: Desk, tmp_path: Path) -> None:

@@ -42,6 +42,11 @@ def complaint(days: float) -> Event:
     return contacted(days).model_copy(update={"kind": "complained"})
 
 
+def churned(days: float) -> Event:
+    """A report of so many days ago that they have left."""
+    return contacted(days).model_copy(update={"kind": "churned"})
+
+
 def outcome(
     person: Person | None = None,
     events: tuple[Event, ...] = (),
@@ -82,6 +87,8 @@ ALL_DAYS = [[True, True]] * 3
 @pytest.mark.parametrize(
     ("named", "given"),
     [
+        ("churned", {"events": (churned(3),)}),
+        ("churned", {"events": (churned(3),), "control": True}),
         ("opt_out", {"person": Person(opt_out=True)}),
         ("opt_out", {"events": (contacted(90).model_copy(update={"kind": "opted_out"}),)}),
         ("consent", {"person": Person(consent=False)}),
@@ -114,6 +121,8 @@ def test_each_rule_leaves_out_and_is_named(named: str, given: dict[str, Any]) ->
         {"person": Person(opt_out=False, consent=True), "rules": {"consent_needed": True}},
         {"suppressed": frozenset("B")},
         {"person": Person(complained_on=date(2025, 3, 1))},
+        {"events": (churned(30), complaint(2).model_copy(update={"kind": "opted_in"}))},
+        {"events": (churned(30), complaint(2).model_copy(update={"kind": "accepted"}))},
         {"events": (complaint(91),)},
         {"events": (complaint(1),), "rules": {"complaint_days": 0}},
         {"rules": {"minimum_tenure": 12, "minimum_monthly_value": 50}},

@@ -26,7 +26,7 @@ from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.importing import record, rows_of
 from churn_assets.outcomes.learning.measuring import EFFECTS, RESPONSES
 from churn_assets.release.config import AlertsConfig
-from churn_assets.release.switches import kill_switch
+from churn_assets.release.switches import kill_switch, templates
 from churn_assets.serving.decision_log import parts
 from churn_assets.serving.decision_log.records import COLUMNS
 from churn_assets.serving.feedback import open_feedback_log
@@ -86,6 +86,7 @@ def materialized(home: Path, **settings: Any) -> dict[str, Any]:
             assets.off_policy_report,
             assets.drift_report,
             assets.measured_world,
+            assets.template_answers,
             outcome_checks.outcomes_have_their_schema,
             *outcome_checks.drift_checks,
         ],
@@ -148,6 +149,9 @@ def test_the_first_morning_has_a_report_too(tmp_path: Path) -> None:
     nothing = measured_world(tmp_path)
     assert (nothing.outcomes, nothing.offsets, nothing.acceptance_effect) == (0, (), None)
     assert set(nothing.why_not) == {RESPONSES, EFFECTS}
+    chooser = templates.in_force(LocalArtifactStore(tmp_path / "store"), learn=True)
+    assert chooser is not None
+    assert chooser.bandit.answers == 0
 
 
 def measured_world(home: Path) -> Measured:

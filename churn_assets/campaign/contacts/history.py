@@ -59,6 +59,8 @@ class History:
         contacts: oldest first.
         last_answer: the newest answer, of whichever contact.
         complained: when last.
+        churned: when they left, as far as is known; None: they haven't, or came back (they accepted
+            something since, or opted in again).
         opted_out: whether they don't want to be contacted.
         acceptances: when which percentage was accepted, a contact's once, oldest first.
     """
@@ -67,6 +69,7 @@ class History:
     last_answer: str | None = None
     complained: datetime | None = None
     opted_out: bool = False
+    churned: datetime | None = None
     acceptances: tuple[tuple[datetime, int], ...] = ()
 
     @classmethod
@@ -76,6 +79,7 @@ class History:
         acceptances: list[tuple[datetime, int]] = []
         answer: str | None = None
         complained: datetime | None = None
+        churned: datetime | None = None
         opted_out = False
         for event in events:
             if event.kind == "sent":
@@ -83,14 +87,18 @@ class History:
             elif event.kind in ANSWERS:
                 answer = event.kind
                 if answer == "accepted":
+                    churned = None
                     _add_acceptance(acceptances, contacts, event)
                 if contacts and contacts[-1].answer is None:
                     contacts[-1] = replace(contacts[-1], answer=answer)
             elif event.kind == "complained":
                 complained = event.occurred_at
+            elif event.kind == "churned":
+                churned = event.occurred_at
             elif event.kind in ("opted_out", "opted_in"):
                 opted_out = event.kind == "opted_out"
-        return cls(tuple(contacts), answer, complained, opted_out, tuple(acceptances))
+                churned = churned if opted_out else None
+        return cls(tuple(contacts), answer, complained, opted_out, churned, tuple(acceptances))
 
     def within(self, now: datetime, days: float, channel: str | None = None) -> int:
         """Contacts of the last `days`, planned ones ahead included; by one channel or by any.

@@ -153,6 +153,8 @@ class People(Part):
         first_name, language, zone: columns; `zone` has time zones, or regions of the company's.
         zones: region, as a cell has it -> its time zone.
         default_zone: where the zone of somebody is unknown.
+        default_language: to write in where nobody says somebody's language, as in es; without it,
+            English.
     """
 
     first_name: str | None = None
@@ -160,6 +162,7 @@ class People(Part):
     zone: str | None = None
     zones: dict[str, Zone] = Field(default_factory=dict)
     default_zone: Zone = "UTC"
+    default_language: str | None = None
 
 
 class Contact(Part):

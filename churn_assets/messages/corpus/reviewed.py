@@ -72,6 +72,13 @@ def subject_templates(brief: MessageBrief) -> tuple[str, ...]:
     return _of_subjects()["with_offer" if brief.offer_percentage else "without_offer"][brief.tone]
 
 
+def all_reviewed(language: Language) -> tuple[str, ...]:
+    """Every reviewed template of a language, those with a subject included."""
+    bands = [tones for bands in _table(language).values() for tones in bands.values()]
+    tones = [*bands, *(_of_subjects().values() if language == "en" else ())]
+    return tuple(text for each in tones for texts in each.values() for text in texts)
+
+
 def reviewed_templates(brief: MessageBrief) -> tuple[str, ...]:
     """The reviewed templates for this brief, in its language; at least two."""
     return reviewed_for(brief.offer_percentage, brief.band, brief.tone, brief.language)

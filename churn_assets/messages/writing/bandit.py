@@ -4,25 +4,39 @@ Arms are the templates of a cell that pass the shield, reviewed ones included; a
 no score decides before customers have. What is drawn, and its probability, are known before it is
 sent and belong in the decision log: without them no later evaluation is possible.
 
-    bandit = TemplateBandit()
-    choice = bandit.choose(cell, passing_templates, draw=uniform_number)
-    ...                                   # the answer arrives days later
-    bandit.learn([Outcome(cell, choice.template, answered)])
+    chooser = TemplateChooser(TemplateBandit.load(path))
+    choice = chooser.choose(audience_of(brief), template_ids, seed=customer_and_day)
+    ...                                   # answers arrive days later
+    bandit.learn([Outcome(audience, choice.template, accepted)])
+
+A state holds counts by audience and template, and nothing of any customer.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from churn_assets.messages.writing.bank import Cell
+from churn_assets.messages.shield.brief import Contract, MessageBrief, TenureBand, Tone
+from churn_assets.storage.trees import write_atomically
+
+Audience = tuple[int, TenureBand, Contract | None, Tone]
+"""Whom a message is for: offer (as `MessageBrief.known_offer`), tenure band, contract (None: of no
+kind), tone. Every cell of the message bank is one."""
+PARTS = ("offer", "band", "contract", "tone")
+STATE = "templates.json"
+CACHED = 4_096  # audiences and the templates that may be sent to them
+ID_BYTES = 8
 
 Floats = NDArray[np.float64]
 GRID = (np.arange(1_000) + 0.5) / 1_000  # the success rates that posteriors are computed on
@@ -33,7 +47,7 @@ _LOG, _LOG_REST = np.log(GRID), np.log1p(-GRID)
 class Outcome(NamedTuple):
     """What came of one message."""
 
-    cell: Cell
+    cell: Audience
     template: str
     success: bool
 
@@ -48,7 +62,7 @@ class Choice(NamedTuple):
 class Preference(NamedTuple):
     """A template that is better than another of its cell, with the posterior's probability."""
 
-    cell: Cell
+    cell: Audience
     chosen: str
     rejected: str
     probability: float
@@ -86,11 +100,16 @@ class TemplateBandit:
 
     def __init__(self, settings: BanditSettings | None = None) -> None:
         self.settings = settings or BanditSettings()
-        self._counts: dict[Cell, dict[str, Floats]] = defaultdict(dict)  # [successes, failures]
+        self._counts: dict[Audience, dict[str, Floats]] = defaultdict(dict)  # [successes, failures]
         self._texts: dict[str, Floats] = {}
         self._total = np.zeros(2)
 
-    def probabilities(self, cell: Cell, templates: Sequence[str]) -> Floats:
+    @property
+    def answers(self) -> float:
+        """What the answers learnt from still count as, an old one less."""
+        return float(self._total.sum())
+
+    def probabilities(self, cell: Audience, templates: Sequence[str]) -> Floats:
         """(K,) with which each of K > 0 different templates would be drawn now; they add up to 1.
 
         The probability that a template is the best of them, and an even share of the floor.
@@ -101,13 +120,11 @@ class TemplateBandit:
         floor = self.settings.floor
         return (1 - floor) * best + floor / len(templates)
 
-    def choose(self, cell: Cell, templates: Sequence[str], *, draw: float) -> Choice:
+    def choose(self, cell: Audience, templates: Sequence[str], *, draw: float) -> Choice:
         """The template for a uniform number in [0, 1); the same number chooses the same."""
         if not 0 <= draw < 1:
             raise ValueError(f"draw must be in [0, 1), not {draw}")
-        shares = self.probabilities(cell, templates)
-        place = min(int(np.searchsorted(shares.cumsum(), draw, side="right")), len(shares) - 1)
-        return Choice(templates[place], float(shares[place]))
+        return Shares.of(self, cell, tuple(templates)).choose(draw)
 
     def learn(self, outcomes: Iterable[Outcome]) -> None:
         """Take in answers, in the order in which they came."""
@@ -135,12 +152,13 @@ class TemplateBandit:
 
     def save(self, path: Path) -> None:
         rows = [
-            {**cell._asdict(), "template": text, "successes": counts[0], "failures": counts[1]}
+            dict(zip(PARTS, cell, strict=True))
+            | {"template": text, "successes": counts[0], "failures": counts[1]}
             for cell, arms in self._counts.items()
             for text, counts in arms.items()
         ]
         state = {"settings": asdict(self.settings), "arms": rows}
-        path.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+        write_atomically(path, (json.dumps(state, indent=1) + "\n").encode())
 
     @classmethod
     def load(cls, path: Path) -> TemplateBandit:
@@ -149,7 +167,7 @@ class TemplateBandit:
             state = json.loads(path.read_text(encoding="utf-8"))
             bandit = cls(BanditSettings(**state["settings"]))
             for row in state["arms"]:
-                cell = Cell(row["offer"], row["band"], row["contract"], row["tone"])
+                cell = row["offer"], row["band"], row["contract"], row["tone"]
                 counts = np.array([row["successes"], row["failures"]], np.float64)
                 if not (np.isfinite(counts).all() and (counts >= 0).all()):
                     raise ValueError(f"counts must be 0 or more, not {counts}")
@@ -163,7 +181,7 @@ class TemplateBandit:
         self._texts[text] = self._texts.get(text, np.zeros(2)) + counts
         self._total = self._total + counts
 
-    def _posteriors(self, cell: Cell, templates: Sequence[str]) -> tuple[Floats, Floats]:
+    def _posteriors(self, cell: Audience, templates: Sequence[str]) -> tuple[Floats, Floats]:
         """Both parameters of each template's Beta distribution: (K,), (K,)."""
         strength = self.settings.strength
         overall = (self._total[0] + strength * self.settings.base_rate) / (
@@ -176,6 +194,52 @@ class TemplateBandit:
         elsewhere = elsewhere.clip(min=0)
         rate = (elsewhere[:, 0] + strength * overall) / (elsewhere.sum(1) + strength)
         return own[:, 0] + strength * rate, own[:, 1] + strength * (1 - rate)
+
+
+class Shares(NamedTuple):
+    """The probabilities of an audience's templates, each above 0, and their running sums."""
+
+    templates: tuple[str, ...]
+    shares: tuple[float, ...]
+    sums: tuple[float, ...]
+
+    @classmethod
+    def of(cls, bandit: TemplateBandit, cell: Audience, templates: tuple[str, ...]) -> Shares:
+        shares = bandit.probabilities(cell, templates)
+        return cls(templates, tuple(shares.tolist()), tuple(shares.cumsum().tolist()))
+
+    def choose(self, draw: float) -> Choice:
+        """The template for a uniform number in [0, 1)."""
+        place = min(bisect_right(self.sums, draw), len(self.shares) - 1)
+        return Choice(self.templates[place], self.shares[place])
+
+
+class TemplateChooser:
+    """Chooses templates by one state of the bandit, which must not learn any more.
+
+    Threads may share it: whoever follows newer states takes another chooser for each.
+    """
+
+    def __init__(self, bandit: TemplateBandit | None = None) -> None:
+        self.bandit = bandit or TemplateBandit()
+        self._shares = lru_cache(maxsize=CACHED)(
+            lambda cell, templates: Shares.of(self.bandit, cell, templates)
+        )
+
+    def choose(self, cell: Audience, templates: tuple[str, ...], *, seed: str) -> Choice:
+        """One of the templates; the same seed chooses the same of the same ones."""
+        digest = hashlib.blake2b(seed.encode(), digest_size=8, person=b"template").digest()
+        return self._shares(cell, templates).choose((int.from_bytes(digest) >> 11) / 2**53)
+
+
+@lru_cache(maxsize=65_536)
+def template_id(template: str) -> str:
+    """What a template is called where its text must not stand: 16 hexadecimal digits."""
+    return hashlib.blake2b(template.encode(), digest_size=ID_BYTES).hexdigest()
+
+
+def audience_of(brief: MessageBrief) -> Audience:
+    return brief.known_offer, brief.band, brief.contract, brief.tone
 
 
 def _probability_of_being_best(a: Floats, b: Floats) -> Floats:

@@ -1,19 +1,29 @@
-"""Writes one customer's message: candidates, shield, best, fill, shield again, else a template."""
+"""Writes one customer's message: candidates, shield, choice, fill, shield again, else a template.
+
+The choice is the seed's among the best by score; or, where answers are learnt from, the bandit's
+among all that pass, reviewed ones included.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from churn_assets.messages.corpus.reviewed import reviewed_templates, subject_templates
 from churn_assets.messages.shield.brief import MessageBrief
 from churn_assets.messages.shield.language import Language
 from churn_assets.messages.shield.slots import fill, slots_in, without_name
 from churn_assets.messages.shield.validation import Shield, Verdict
+from churn_assets.messages.writing.bandit import (
+    Audience,
+    TemplateChooser,
+    audience_of,
+    template_id,
+)
 from churn_assets.messages.writing.bank import MessageBank, ScoredTemplate
 from churn_assets.messages.writing.renderer import Renderer
 
@@ -33,11 +43,21 @@ class CandidateSource(Protocol):
         ...
 
 
+class Wording(NamedTuple):
+    """A template as one customer may read it: `text` has no name's slot where they have none."""
+
+    text: str
+    source: Source
+    template_id: str
+
+
 @dataclass(frozen=True)
 class Message:
     """What to send; `verdict` can only fail on quiet hours.
 
     `values`: slot -> what it was filled with.
+    `template_id`: of the template as the bank or the reviewed file has it; `audience`: for whom.
+    `probability`: with which the bandit drew it, in (0, 1]; None where it wasn't asked.
     `name_doubt` says why the text doesn't hold the customer's name; None when it does.
     """
 
@@ -46,6 +66,9 @@ class Message:
     source: Source
     verdict: Verdict
     values: Mapping[str, str]
+    template_id: str
+    audience: Audience
+    probability: float | None = None
     name_doubt: str | None = None
 
 
@@ -72,71 +95,128 @@ class MessageWriter:
         shield = Shield.load(folder / "rules.json")
         return cls(shield, renderer, MessageBank.load(folder / "bank.json"))
 
-    def write(self, brief: MessageBrief, seed: str) -> Message:
+    def write(
+        self,
+        brief: MessageBrief,
+        seed: str,
+        chooser: TemplateChooser | None = None,
+        wanted: str | None = None,
+    ) -> Message:
         """The message for this brief; the same brief and seed give the same message.
 
         A doubtful name, or one that no template passes with, is left out.
-        seed: customer and release.
-        Raises RuntimeError when not even a reviewed template passes, which the tests exclude.
+
+        Args:
+            seed: customer and release.
+            chooser: draws among all templates that pass, by what answers said of them.
+            wanted: id of a template that was chosen before; it is written if it passes.
+
+        Raises:
+            RuntimeError: not even a reviewed template passes, which the tests exclude.
         """
         doubt = brief.name_doubt
-        message = self._write(brief, seed)
+        message = self._write(brief, seed, chooser, wanted)
         if message is None and brief.name is not None:
             doubt = UNFIT
-            message = self._write(replace(brief, name=None), seed)
+            message = self._write(replace(brief, name=None), seed, chooser, wanted)
         if message is None:
             raise RuntimeError(
                 f"no reviewed template passes the shield for offer {brief.offer_percentage} %, "
                 f"band {brief.band}, tone {brief.tone}, language {brief.language}: mend its "
                 "reviewed templates or the shield's rules"
             )
-        return replace(message, name_doubt=doubt)
+        return replace(message, name_doubt=doubt) if doubt else message
 
-    def _write(self, brief: MessageBrief, seed: str) -> Message | None:
-        """The first wording that passes, the seed's choice of the best generated ones first."""
+    def _write(
+        self, brief: MessageBrief, seed: str, chooser: TemplateChooser | None, wanted: str | None
+    ) -> Message | None:
+        """A message that passes; None where no wording does."""
         values = self.renderer.values(brief)
-        for template, source in self._candidates(brief, values, seed):
+        if chooser is not None or wanted is not None:
+            drawn = self._drawn(brief, values, seed, chooser, wanted)
+            if drawn is not None:
+                return drawn
+        return next(self._passing(self._in_turn(brief, values, seed), brief, values), None)
+
+    def _drawn(
+        self,
+        brief: MessageBrief,
+        values: Mapping[str, str],
+        seed: str,
+        chooser: TemplateChooser | None,
+        wanted: str | None,
+    ) -> Message | None:
+        """The message by the template that is wanted, or else drawn of all that suit the brief;
+        None where it doesn't pass with this customer's name. Only what was drawn is judged, so
+        that its probability is that of the draw, whatever the others would have come to."""
+        found = {w.template_id: w for w in self._all(brief, values, seed)}
+        if wanted in found:
+            return next(self._passing([found[wanted]], brief, values), None)
+        if chooser is None or not found:
+            return None
+        choice = chooser.choose(audience_of(brief), tuple(found), seed=seed)
+        message = next(self._passing([found[choice.template]], brief, values), None)
+        return message and replace(message, probability=choice.probability)
+
+    def _passing(
+        self, wordings: Iterable[Wording], brief: MessageBrief, values: Mapping[str, str]
+    ) -> Iterator[Message]:
+        """The wordings as messages, of those that pass."""
+        shield, audience = self.shield_for(brief.language), audience_of(brief)
+        for template, source, identity in wordings:
             text = fill(template, values)
-            verdict = self.shield_for(brief.language).check_text(text, brief, values)
+            verdict = shield.check_text(text, brief, values)
             if set(verdict.violations) <= NOT_MENDED_BY_REWRITING:
-                return Message(text, template, source, verdict, values)
-        return None
+                yield Message(text, template, source, verdict, values, identity, audience)
 
-    def _candidates(
+    def _in_turn(
         self, brief: MessageBrief, values: Mapping[str, str], seed: str
-    ) -> Iterator[tuple[str, Source]]:
-        """All wordings and where they are from; reviewed ones are only looked up once they are
-        asked for, since nearly always a generated one passes."""
-        shield = self.shield_for(brief.language)
-        generated = self._generated(brief, seed)
-        passing = [t.text for t in generated if shield.check_template(t.text, brief).passed]
-        for wording in _rotated(self._wordings(passing, brief, values)[:VARIETY], seed):
-            yield wording, "model"
+    ) -> Iterator[Wording]:
+        """The seed's choice of the best generated wordings, then of the reviewed ones. These are
+        only looked up once they are asked for, since nearly always a generated one passes."""
+        yield from _rotated(self._generated(brief, values, seed)[:VARIETY], seed)
         for reviewed in (subject_templates, reviewed_templates):
-            for wording in _rotated(self._wordings(reviewed(brief), brief, values), seed):
-                yield wording, "template"
+            yield from _rotated(self._wordings(reviewed(brief), "template", brief, values), seed)
 
-    def _generated(self, brief: MessageBrief, seed: str) -> Sequence[ScoredTemplate]:
-        """Candidates of the source, which writes English only."""
+    def _all(self, brief: MessageBrief, values: Mapping[str, str], seed: str) -> list[Wording]:
+        """Every wording; all are equal."""
+        reviewed = (*subject_templates(brief), *reviewed_templates(brief))
+        generated = self._generated(brief, values, seed)
+        return [*generated, *self._wordings(reviewed, "template", brief, values)]
+
+    def _generated(
+        self, brief: MessageBrief, values: Mapping[str, str], seed: str
+    ) -> list[Wording]:
+        """What the source writes and the shield lets pass, best first; it writes English only."""
         if self.source is None or brief.language != GENERATED_LANGUAGE:
-            return ()
-        return self.source.candidates(brief, seed)
+            return []
+        shield, written = self.shield_for(brief.language), self.source.candidates(brief, seed)
+        passing = [t.text for t in written if shield.check_template(t.text, brief).passed]
+        return self._wordings(passing, "model", brief, values)
 
     def _wordings(
-        self, templates: Sequence[str], brief: MessageBrief, values: Mapping[str, str]
-    ) -> list[str]:
+        self,
+        templates: Sequence[str],
+        source: Source,
+        brief: MessageBrief,
+        values: Mapping[str, str],
+    ) -> list[Wording]:
         """The templates for which this customer has every value, without name if they have none."""
         worded: Sequence[str | None] = templates
         if brief.name is None:
             greetings = self.shield_for(brief.language).rules.greetings
             worded = [without_name(template, greetings) for template in templates]
-        return [t for t in worded if t is not None and values.keys() >= set(slots_in(t))]
+        return [
+            Wording(text, source, template_id(template))
+            for template, text in zip(templates, worded, strict=True)
+            if text is not None and values.keys() >= set(slots_in(text))
+        ]
 
 
-def _rotated(templates: Sequence[str], seed: str) -> list[str]:
-    """The templates, beginning at the one that the seed picks."""
-    if not templates:
+def _rotated(wordings: Sequence[Wording], seed: str) -> list[Wording]:
+    """The wordings, beginning at the one that the seed picks."""
+    if not wordings:
         return []
     digest = hashlib.blake2b(seed.encode(), digest_size=8).digest()
-    start = int.from_bytes(digest, "big") % len(templates)
-    return [*templates[start:], *templates[:start]]
+    start = int.from_bytes(digest, "big") % len(wordings)
+    return [*wordings[start:], *wordings[:start]]

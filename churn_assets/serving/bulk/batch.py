@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, Unpack
 
 from pydantic import BaseModel, Field, ValidationError
 
-from churn_assets.customers.people import UNKNOWN_ZONES, CustomerZones
-from churn_assets.domain.experiment import ExperimentConfig
-from churn_assets.serving.decision_log.records import DecisionSink
-from churn_assets.serving.engine import RetentionEngine
+from churn_assets.serving.engine import Options, RetentionEngine
 from churn_assets.serving.metrics import count_answer
 from churn_assets.serving.problems import Problem, log_unexpected, problem, problems_of, validated
 from churn_assets.serving.schemas import (
@@ -68,17 +65,14 @@ def answer_batch(
     engine: RetentionEngine,
     batch: BatchRequest,
     forced: bool,
-    experiment: ExperimentConfig | None = None,
-    decisions: DecisionSink | None = None,
-    budget_price: float | None = None,
-    zones: CustomerZones = UNKNOWN_ZONES,
+    **options: Unpack[Options],
 ) -> dict[str, Any]:
     """Validate each row, answer the valid ones together, and put everything back in order.
 
     A row that can't be answered, for whatever reason, says so in its `errors`.
 
     Args:
-        decisions: where the answers are recorded, unless the batch says not to.
+        options: `decisions` is where the answers are recorded, unless the batch says not to.
     """
     results: list[dict[str, Any]] = []
     valid: list[tuple[int, CustomerRequest]] = []
@@ -90,17 +84,12 @@ def answer_batch(
             found = error.errors(include_url=False, include_input=False)
             row["errors"] = problems_of(found, prefix=("body", "customers", index))
         results.append(row)
-    answers = engine.try_many(
-        [request for _, request in valid],
-        force_baseline=forced,
-        with_message=batch.with_messages,
-        live=False,  # a thousand generations would keep the caller waiting for minutes
-        explain=batch.with_reasons,
-        experiment=experiment,
-        decisions=decisions if batch.record else None,
-        budget_price=budget_price,
-        zones=zones,
-    )
+    options["force_baseline"] = forced
+    options["with_message"], options["explain"] = batch.with_messages, batch.with_reasons
+    options["live"] = False  # a thousand generations would keep the caller waiting for minutes
+    if not batch.record:
+        options["decisions"] = None
+    answers = engine.try_many([request for _, request in valid], **options)
     answered = 0
     logged: set[str] = set()  # one line for each kind: a thousand rows may fail in one way
     for (index, _), answer in zip(valid, answers, strict=True):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from churn_assets.serving.engine import CENTS, PLACES
+from churn_assets.serving.answers.figures import CENTS, PLACES
 
 if TYPE_CHECKING:
     import pyarrow as pa

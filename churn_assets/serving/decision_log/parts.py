@@ -49,6 +49,7 @@ TYPES = {
     "expected_value": pa.float64(),
     "expected_cost": pa.float64(),
     "shield_passed": pa.bool_(),
+    "template_probability": pa.float64(),
 }
 SCHEMA = pa.schema([(name, TYPES.get(name, pa.string())) for name in COLUMNS])
 

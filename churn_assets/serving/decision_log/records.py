@@ -21,11 +21,15 @@ contact, 1..4 the offers; runner_up is null where there is no other |
 | customer_value | 12 monthly charges, in currency |
 | expected_value, expected_cost | of the action, in currency |
 | message_source | `model` or `template` wrote the message; null: there is none |
+| audience | whom the message is for, as JSON: offer, tenure band, contract, tone; or null |
+| template | id of the message's template: a digest, no text; null: there is none |
+| template_probability | with which the bandit drew it; null where it wasn't asked |
 | shield_passed | whether the shield let the message pass; null: there is none |
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -33,8 +37,10 @@ from typing import Any, Protocol
 
 from churn_assets.decision.mdp.exploration import NONE
 from churn_assets.domain.experiment import ExperimentConfig
+from churn_assets.messages.writing.writer import Message
 from churn_assets.serving.assessment import Assessments
 
+TEMPLATE = ("audience", "template", "template_probability")
 COLUMNS = (
     "decision_id",
     "time",
@@ -61,6 +67,7 @@ COLUMNS = (
     "expected_cost",
     "message_source",
     "shield_passed",
+    *TEMPLATE,
 )
 Record = tuple[Any, ...]
 """Values in the order of `COLUMNS`."""
@@ -81,6 +88,7 @@ def log_answers(
     rows: Sequence[Mapping[str, Any]],
     assessed: Assessments,
     answers: Sequence[dict[str, Any] | Exception],
+    messages: Sequence[Message | None],
     now: datetime,
     experiment: ExperimentConfig | None,
 ) -> None:
@@ -93,6 +101,7 @@ def log_answers(
     figures = zip(
         rows,
         answers,
+        messages,
         assessed.states.tolist(),
         decisions.offer.tolist(),
         decisions.probability.tolist(),
@@ -104,11 +113,11 @@ def log_answers(
         strict=True,
     )
     records: list[Record] = []
-    for row, answer, state, offer, probability, best, other, worth, risk, value, cost in figures:
+    for row, answer, message, state, offer, probability, *others in figures:
         if isinstance(answer, Exception):
             continue
+        best, other, worth, risk, value, cost = others
         decision, metadata = answer["decision"], answer["metadata"]
-        written = answer["message"] is not None
         metadata["decision_id"] = identity = os.urandom(16).hex()
         records.append(
             (
@@ -136,10 +145,18 @@ def log_answers(
                 value,
                 cost,
                 metadata.get("message_source"),
-                answer["safety"]["passed"] if written else None,
+                message.verdict.passed if message else None,
+                *template_record(message),
             )
         )
     sink.add(records)
+
+
+def template_record(message: Message | None) -> tuple[str | None, str | None, float | None]:
+    """The values of `TEMPLATE`."""
+    if message is None:
+        return None, None, None
+    return json.dumps(message.audience), message.template_id, message.probability
 
 
 def _drawn(assessed: Assessments) -> tuple[list[int], list[int | None]]:

@@ -9,11 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from churn_assets.customers.people import ASSET as ACTIVE
-from churn_assets.customers.people import UNKNOWN_ZONES, people_file, read_zones
+from churn_assets.customers.people import NOBODY_KNOWN, people_file, read_addressees
 from churn_assets.domain.experiment import ExperimentConfig
+from churn_assets.messages.writing.bandit import TemplateChooser
 from churn_assets.release.bundle import ReleaseError
 from churn_assets.release.registry import ReleaseRegistry, Stored, artifact_name
-from churn_assets.release.switches import budget_price, experiment, kill_switch
+from churn_assets.release.switches import budget_price, experiment, kill_switch, templates
 from churn_assets.serving.bulk.predictions import PredictionBook
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.golden import check_golden, check_live
@@ -43,7 +44,8 @@ class EngineHost:
         switch_problem: why the switch can't be read, or None; it then counts as on.
         experiment: by which some customers are left alone, as it is in force.
         budget_price: that is in force, and of which release; None: each release has its own.
-        zones: where customers live, as the current active customers' table says.
+        people: zones and languages of customers, as the current active customers' table says.
+        templates: chooses templates by what answers said of them; None: that is switched off.
     """
 
     def __init__(
@@ -52,6 +54,8 @@ class EngineHost:
         default_time_zone: str,
         forced: bool = False,
         experiment_settings: ExperimentConfig | None = None,
+        *,
+        learn_from_answers: bool = False,
     ) -> None:
         self.store = store
         self.default_time_zone = default_time_zone
@@ -59,8 +63,9 @@ class EngineHost:
         self.switch_problem: str | None = None
         self.experiment = self._experiment_settings = experiment_settings or ExperimentConfig()
         self.budget_price: budget_price.BudgetPrice | None = None
-        self.zones = UNKNOWN_ZONES
-        self._zones_seen: bytes | None = None
+        self.people = NOBODY_KNOWN
+        self.templates: TemplateChooser | None = TemplateChooser() if learn_from_answers else None
+        self._seen: dict[str, bytes | None] = {}
         self._problems: dict[str, str] = {}
         self.releases = VersionWatcher(
             "release",
@@ -158,15 +163,35 @@ class EngineHost:
             SERVING.clear()
             SERVING.labels(release_id=self.engine.release_id).set(1)
         self.predictions.refresh()
-        self.look_at_zones()
+        self.look_at_people()
+        self.look_at_templates()
 
-    def look_at_zones(self) -> None:
-        """Read where customers live; while that can't be read, it stays as it was."""
-        with self._kept("zones", "the customers' time zones"):
-            pointer = self.store.read_pointer(asset_pointer(ACTIVE))
-            if pointer != self._zones_seen:
-                self.zones = read_zones(people_file(self.store))
-                self._zones_seen = pointer
+    def look_at_people(self) -> None:
+        """Read where customers live and what they read; while that can't be read, it stays as it
+        was."""
+        with (
+            self._kept("people", "the customers' time zones and languages"),
+            self._moved(ACTIVE) as moved,
+        ):
+            if moved:
+                self.people = read_addressees(people_file(self.store))
+
+    def look_at_templates(self) -> None:
+        """Read what answers said of templates; while that can't be read, it stays as it was."""
+        if self.templates is not None:
+            with (
+                self._kept("templates", "what answers said of templates"),
+                self._moved(templates.ASSET) as moved,
+            ):
+                if moved:
+                    self.templates = templates.in_force(self.store, learn=True)
+
+    @contextmanager
+    def _moved(self, asset: str) -> Iterator[bool]:
+        """Whether the asset is another one than the last that was read without an error."""
+        pointer = self.store.read_pointer(asset_pointer(asset))
+        yield pointer != self._seen.get(asset)
+        self._seen[asset] = pointer
 
     def _find_release(self) -> Version:
         latest = ReleaseRegistry(self.store).latest()

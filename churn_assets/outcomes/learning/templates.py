@@ -1,0 +1,87 @@
+"""What answers say of templates: counts for the bandit that chooses them, pairs for training.
+
+A decision with a message counts once its days for an answer are over, and then in any case: as a
+success if its offer was accepted by then, as a failure otherwise. Counting acceptances as they come
+and silence only later would favour whatever was sent last. Where a sending system reports what it
+sent, decisions that it says nothing of don't count: they were asked for, but reached nobody.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from churn_assets.messages.corpus.prompts import Situation
+from churn_assets.messages.corpus.reviewed import all_reviewed
+from churn_assets.messages.writing.bandit import Audience, Outcome, TemplateBandit, template_id
+from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.storage.protocol import ArtifactStore
+
+SOURCE = "answers"
+PAIRS = "preferences.jsonl"
+REACHED = ("sent_at", "delivered_at", "accepted_at", "refused_at", "unsubscribed_at")
+
+
+def answered(table: pd.DataFrame, answer_days: int, now: datetime) -> Iterator[Outcome]:
+    """The messages whose days for an answer are over, in the order of their decisions.
+
+    Args:
+        table: columns of `campaign_outcomes`.
+        answer_days: from the decision on.
+    """
+    days = pd.Timedelta(days=answer_days)
+    sent = table[table["template"].notna() & (table["time"] + days <= pd.Timestamp(now))]
+    if table[["sent_at", "delivered_at"]].notna().any(axis=None):
+        sent = sent[sent[list(REACHED)].notna().any(axis=1)]
+    success = (sent["accepted_at"] <= sent["time"] + days).fillna(False)
+    for audience, template, came in zip(sent["audience"], sent["template"], success, strict=True):
+        yield Outcome(_audience(audience), template, bool(came))
+
+
+def learn(table: pd.DataFrame, answer_days: int, now: datetime) -> TemplateBandit:
+    """The bandit after all answers of the table; it holds counts and no customer."""
+    bandit = TemplateBandit()
+    bandit.learn(answered(table, answer_days, now))
+    return bandit
+
+
+def preference_rows(bandit: TemplateBandit, texts: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Winners and losers as rows of the corpus: {prompt, chosen, rejected, source, group, flaw}.
+
+    Left out are templates whose text isn't known any more, and audiences without a kind of
+    contract, for whom no prompt is written.
+
+    Args:
+        texts: template id -> text (`known_templates`).
+    """
+    for audience, chosen, rejected, _ in bandit.preferences():
+        offer, band, contract, tone = audience
+        if contract is None or not {chosen, rejected} <= texts.keys():
+            continue
+        yield {
+            "prompt": Situation(offer, band, contract, (), tone).prompt,
+            "chosen": texts[chosen],
+            "rejected": texts[rejected],
+            "source": SOURCE,
+            "group": SOURCE,
+            "flaw": None,
+        }
+
+
+def known_templates(store: ArtifactStore) -> dict[str, str]:
+    """Id -> text of the English templates: the reviewed ones, and those of kept releases' banks."""
+    found = {template_id(text): text for text in all_reviewed("en")}
+    for record in ReleaseRegistry(store).records():
+        for content in store.read(record.artifact, "messages/bank.json").values():
+            for cell in json.loads(content)["cells"]:
+                found |= {template_id(t["text"]): t["text"] for t in cell["templates"]}
+    return found
+
+
+def _audience(stored: str) -> Audience:
+    offer, band, contract, tone = json.loads(stored)
+    return offer, band, contract, tone

@@ -1,0 +1,72 @@
+"""Assessments as the plain numbers of an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from churn_assets.serving.assessment import Assessments
+
+CENTS = 2  # decimal places of money
+PLACES = 4  # of probabilities
+
+
+class Figures:
+    """Assessments as plain Python numbers, converted once for all customers (NumPy scalars are slow
+    to handle one by one): money in cents, probabilities to four places, unless `exact`."""
+
+    def __init__(self, assessed: Assessments, exact: bool, percent: Sequence[int]) -> None:
+        def plain(figures: NDArray[np.float64], places: int) -> list[Any]:
+            return (figures if exact else figures.round(places) + 0.0).tolist()  # no -0.0
+
+        decisions, outcomes = assessed.decisions, assessed.outcomes
+        self.percent = percent
+        self.risk = plain(assessed.risk, PLACES)
+        self.accept = plain(assessed.accept, PLACES)
+        self.contact = decisions.contact.tolist()
+        self.offer = decisions.offer.tolist()
+        self.delay = decisions.delay.tolist()
+        self.probability = plain(decisions.probability, PLACES)
+        self.option = assessed.option.tolist()
+        self.values = plain(outcomes.expected_value, CENTS)
+        self.costs = plain(outcomes.expected_cost, CENTS)
+        self.retention = plain(outcomes.retention, PLACES)
+
+    def decision(self, i: int) -> dict[str, Any]:
+        return {
+            "contact": self.contact[i],
+            "offer_level": self.offer[i],
+            "offer_percentage": self.offer_percentage(i),
+            "delay_days": self.delay[i],
+            "estimated_retention_prob": self.retention[i][self.option[i]],
+        }
+
+    def offer_percentage(self, i: int) -> int:
+        return self.percent[self.offer[i]]
+
+    def metadata(self, i: int) -> dict[str, Any]:
+        return {
+            "churn_risk": self.risk[i],
+            "accept_prob": self.accept[i][self.offer[i]],
+            "expected_value": self.values[i][self.option[i]],
+            "action_probability": self.probability[i],
+            "alternatives": self._alternatives(i),
+        }
+
+    def _alternatives(self, i: int) -> list[Mapping[str, Any]]:
+        accept: list[float | None] = [None, *self.accept[i]]
+        return [
+            {
+                "contact": option > 0,
+                "offer_percentage": self.percent[max(option - 1, 0)],
+                "accept_prob": accept[option],
+                "expected_value": self.values[i][option],
+                "expected_cost": self.costs[i][option],
+                "estimated_retention_prob": self.retention[i][option],
+                "chosen": option == self.option[i],
+            }
+            for option in range(len(accept))
+        ]
