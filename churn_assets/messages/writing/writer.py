@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -90,7 +90,7 @@ class MessageWriter:
                 f"band {brief.band}, tone {brief.tone}, language {brief.language}: mend its "
                 "reviewed templates or the shield's rules"
             )
-        return replace(message, name_doubt=doubt)
+        return replace(message, name_doubt=doubt) if doubt else message
 
     def _write(self, brief: MessageBrief, seed: str) -> Message | None:
         """The first wording that passes, the seed's choice of the best generated ones first."""
@@ -130,7 +130,12 @@ class MessageWriter:
         if brief.name is None:
             greetings = self.shield_for(brief.language).rules.greetings
             worded = [without_name(template, greetings) for template in templates]
-        return [t for t in worded if t is not None and values.keys() >= set(slots_in(t))]
+        return [t for t in worded if t is not None and values.keys() >= _slots_of(t)]
+
+
+@lru_cache(maxsize=65_536)  # a bank has a few thousand templates
+def _slots_of(template: str) -> frozenset[str]:
+    return frozenset(slots_in(template))
 
 
 def _rotated(templates: Sequence[str], seed: str) -> list[str]:
