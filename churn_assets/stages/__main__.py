@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 
 from churn_assets.stages.entry import main
-from churn_assets.stages.registry import PROGRAMS, STAGES
+from churn_assets.stages.registry import STAGES
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or sys.argv[1] not in PROGRAMS:
-        raise SystemExit(f"usage: python -m churn_assets.stages {{{','.join(PROGRAMS)}}}")
+    if len(sys.argv) != 2 or sys.argv[1] not in STAGES:
+        raise SystemExit(f"usage: python -m churn_assets.stages {{{','.join(STAGES)}}}")
     main(STAGES[sys.argv[1]].load())
