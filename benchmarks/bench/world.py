@@ -62,14 +62,17 @@ class World:
         return folder
 
     def requests(self, count: int) -> list[dict[str, Any]]:
-        """Customers in the form of `POST /predict`, each with another tenure and bill."""
+        """Customers in the form of `POST /predict`, each with another name, tenure and bill: half
+        are addressed by one first name, half by two."""
+        from churn_assets.messages.shield.rules import default_rules
         from churn_assets.serving.schemas import SAMPLE_REQUEST
 
-        rng = _rng()
+        rng, first_names = _rng(), default_rules().first_names
         return [
             {
                 **SAMPLE_REQUEST,
                 "customer_id": f"C{i}",
+                "name": " ".join(rng.choice(first_names, size=1 + i % 2)),
                 "tenure": int(rng.integers(0, 72)),
                 "monthly_charges": float(rng.uniform(20, 120)),
             }

@@ -13,6 +13,7 @@ months) and `monthly_charges` (what they pay in a month, in the contract's curre
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -196,18 +197,32 @@ class CustomerSchema(BaseModel):
 
     def contract_of(self, row: Mapping[str, Any]) -> Contract | None:
         """The kind of contract that a message may speak of; None where it is of no known kind."""
-        told = (words.contract.get(words.cell(row) or "") for words in self.messages)
+        told = (words.contract.get(words.cell(row) or "") for words in self._of_contracts)
         return next((kind for kind in told if kind), None)
 
     def services_of(self, row: Mapping[str, Any]) -> tuple[Service, ...]:
         """The services that a message may speak of; a missing column counts as not subscribed."""
-        has = {words.service for words in self.messages if words.cell(row) in words.cells}
+        has = {words.service for words in self._of_services if words.cell(row) in words.cells}
         return tuple(service for service in SERVICES if service in has)
 
     def subject_of(self, row: Mapping[str, Any]) -> str | None:
         """The phrase for what the customer has, of the first column that has one for them."""
-        told = (words.say.get(words.cell(row) or "") for words in self.messages)
+        told = (words.say.get(words.cell(row) or "") for words in self._of_subjects)
         return next((phrase for phrase in told if phrase), None)
+
+    # Which columns tell something: for each message only these are looked at.
+
+    @cached_property
+    def _of_contracts(self) -> tuple[FieldWords, ...]:
+        return tuple(words for words in self.messages if words.contract)
+
+    @cached_property
+    def _of_services(self) -> tuple[FieldWords, ...]:
+        return tuple(words for words in self.messages if words.service)
+
+    @cached_property
+    def _of_subjects(self) -> tuple[FieldWords, ...]:
+        return tuple(words for words in self.messages if words.say)
 
     def save(self, folder: Path) -> None:
         """Write `customers.json`."""

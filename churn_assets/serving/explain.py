@@ -76,6 +76,8 @@ class Wording:
     def __init__(self, schema: CustomerSchema) -> None:
         self.fields = {said.name: said for said in schema.fields}
         self.facts = tuple(_facts(schema))
+        self._billed = tuple(said.name for said in schema.fields if said.billed)
+        self._contradictable = tuple(fact for fact in self.facts if fact.when is not None)
         self.text = lru_cache(maxsize=4_096, typed=True)(self._text)  # True, 1 and 1.0 read apart
 
     def _text(self, feature: str, value: Any, raises: bool) -> str:
@@ -108,11 +110,11 @@ class Wording:
         The answer is given all the same; whoever reads it should look the customer up. What isn't
         given contradicts nothing.
         """
-        bills = [self._implausible(name, row) for name, said in self.fields.items() if said.billed]
+        bills = [self._implausible(name, row) for name in self._billed]
         others = [
             f"{other} {row[other]!r} contradicts {fact.name} "
             f"{self._said(fact.name, row[fact.name])!r}"
-            for fact in self.facts
+            for fact in self._contradictable
             for other in fact.contradicted_by(row)
         ]
         return [*filter(None, bills), *others, *_history(row)]
@@ -188,11 +190,8 @@ def _reasons(
         if len(together) > 1:
             size_of[fact.name] = sum(size_of.pop(name) for name in together)
     largest = sorted(size_of.items(), key=lambda item: -abs(item[1]))[:count]
-    return [
-        _reason(name, row[name], round(size, 4), wording)
-        for name, size in largest
-        if round(size, 4)
-    ]
+    rounded = [(name, round(size, 4)) for name, size in largest]
+    return [_reason(name, row[name], size, wording) for name, size in rounded if size]
 
 
 def _history(row: Mapping[str, Any]) -> list[str]:

@@ -51,9 +51,15 @@ def decisions_of(contact: bool, offer_percentage: int, baseline: bool) -> Counte
     return DECISIONS.labels(contact, offer_percentage, baseline)
 
 
+@cache
+def messages_of(source: str, passed: bool) -> Counter:
+    """The counter of one kind of message."""
+    return MESSAGES.labels(source, passed)
+
+
 def count_answer(answer: dict[str, Any]) -> None:
     """Account for the answer to one customer, in the shape of `PredictResponse`."""
     decision, metadata = answer["decision"], answer["metadata"]
     decisions_of(decision["contact"], decision["offer_percentage"], metadata["baseline"]).inc()
     if answer["message"] is not None:
-        MESSAGES.labels(metadata["message_source"], answer["safety"]["passed"]).inc()
+        messages_of(metadata["message_source"], answer["safety"]["passed"]).inc()

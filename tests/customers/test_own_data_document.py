@@ -54,7 +54,7 @@ def materialize(folder: Path) -> None:
     registry.promote(manifest.release_id, "the first release")
 
 
-def run(command: str, folder: Path) -> str:
+def run(command: str, folder: Path, **variables: str) -> str:
     """What a command of the page prints, with its exit code where it isn't 0."""
     done = subprocess.run(
         [
@@ -64,7 +64,9 @@ def run(command: str, folder: Path) -> str:
             *shlex.split(command)[1:],
         ],
         cwd=folder,
-        env=clean_environment() | {"CHURN_HOME": str(folder / "home"), "COLUMNS": "100"},
+        env=clean_environment()
+        | {"CHURN_HOME": str(folder / "home"), "COLUMNS": "100"}
+        | variables,
         stderr=subprocess.STDOUT if "predict" in command else subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from churn_assets.customers.built_in import BUILT_IN_SCHEMA
 from churn_assets.messages.shield.bounded import bounded
 from churn_assets.messages.shield.brief import tenure_band
 from churn_assets.messages.shield.names import MAX_LENGTH, MAX_NAME_LENGTH, read_name, validate_name
-from churn_assets.messages.shield.rules import PhraseMatcher, QuietHours, default_rules, spelled
+from churn_assets.messages.shield.rules import (
+    PhraseMatcher,
+    QuietHours,
+    default_rules,
+    skeleton,
+    spelled,
+)
 from churn_assets.messages.shield.slots import (
     context_pattern,
     fill,
@@ -277,3 +286,17 @@ def test_a_phrase_is_found_stretched_but_not_shortened() -> None:
     ]  # fmt: skip
     assert PhraseMatcher(["fee"], {}).finds("fees")
     assert fee.without("no fee and fees") == "no   and fees"
+
+
+@given(st.text(st.characters(codec="ascii"), max_size=40))
+def test_plain_letters_are_read_like_all_others(text: str) -> None:
+    """Why: text without accents takes a short cut, and must not come out otherwise."""
+    for confusables in ({}, default_rules().confusables):
+        assert skeleton(text, confusables) == skeleton(text + "é", confusables)[:-1]
+
+
+@given(st.text(max_size=2), st.text(max_size=2))
+def test_a_value_within_a_word_is_none(before: str, after: str) -> None:
+    """Why: what is part of a word in any language is judged without regular expressions."""
+    alone = re.fullmatch(r"(?s:.*[^\w.,$])?", before) and re.fullmatch(r"(?s:\W.*)?", after)
+    assert bool(standing_alone("5%", before + "5%" + after)) == bool(alone)

@@ -64,7 +64,7 @@ def says_something(name: str) -> bool:
     unspaced = "".join(name.split())
     return (
         any(_holds_a_phrase(text) for text in plain)
-        or any(phrase in unspaced for phrase in _never_unspaced())
+        or (not name.isascii() and any(phrase in unspaced for phrase in _never_unspaced()))
         or _is_sentence(name)
         or any(_misuses_a_surname(text, name) for text in plain)
     )
@@ -105,7 +105,7 @@ def _holds_a_phrase(plain: str) -> bool:
     letters, never = _letters(plain), _never()
     within = {
         letters[start : start + length]
-        for length in _lengths()
+        for length in _lengths()[: len(letters)]  # no more of them fit in
         for start in range(len(letters) - length + 1)
     }
     return any(

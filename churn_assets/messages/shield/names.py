@@ -37,6 +37,7 @@ STYLED = ("<font>", "<wide>", "<circle>", "<square>", "<super>", "<sub>")
 # These scripts stand in one word together; marks of no script of their own stand in any.
 _EAST_ASIAN = frozenset(("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "HALFWIDTH"))
 _ANY_SCRIPT = frozenset(("MODIFIER", "IDEOGRAPHIC", "KATAKANA-HIRAGANA", "MASCULINE", "FEMININE"))
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # Unicode's categories Cc and Cs
 _NUMBERED = re.compile(r"(?:^| )[A-Z]-\d{1,2}$")  # X Æ A-12
 _SUFFIX = re.compile(r", ?([^\W\d_]+)\.?$")
 _INNER_STOP = re.compile(r"([^\W\d_]+)\.(?=([^\W\d_]+))")
@@ -55,17 +56,17 @@ def validate_name(name: str) -> str:
     """The same name; raises ValueError when it is no text: empty, too long, control characters."""
     if len(name) > MAX_LENGTH:
         raise ValueError(f"name has {len(name)} characters; at most {MAX_LENGTH} are allowed")
-    for position, character in enumerate(name):
-        if unicodedata.category(character) in ("Cc", "Cs"):
-            raise ValueError(
-                f"name has the character U+{ord(character):04X} at position {position + 1}: "
-                "a name is text without line breaks and control characters"
-            )
+    if control := _CONTROLS.search(name):
+        raise ValueError(
+            f"name has the character U+{ord(control[0]):04X} at position {control.start() + 1}: "
+            "a name is text without line breaks and control characters"
+        )
     if not name.strip():
         raise ValueError("name is empty")
     return name
 
 
+@lru_cache(maxsize=4096)  # people are addressed by few hundred first names
 def read_name(name: str) -> CustomerName:
     """The name in NFC with single spaces, or the first doubt about it.
 
@@ -83,12 +84,12 @@ def _is_long(name: str) -> bool:
 
 
 def _has_no_letter(name: str) -> bool:
-    return not any(_is_letter(c) for c in name)
+    return not any(map(str.isalpha, name))
 
 
 def _has_odd_characters(name: str) -> bool:
     letters = _NUMBERED.sub("", name)
-    return not all(
+    return not all(map(_may_stand, letters)) and not all(
         _may_stand(character) or (character in JOINERS and _joins(letters, position))
         for position, character in enumerate(letters)
     )
@@ -107,11 +108,7 @@ def _may_stand(character: str) -> bool:
     styled = unicodedata.decomposition(character).startswith(STYLED)
     # Small capitals are signs of the phonetic alphabet; in a name they are letters in disguise.
     phonetic = "SMALL CAPITAL" in unicodedata.name(character, "")
-    return (is_mark or _is_letter(character)) and not styled and not phonetic
-
-
-def _is_letter(character: str) -> bool:
-    return unicodedata.category(character).startswith("L")
+    return (is_mark or character.isalpha()) and not styled and not phonetic
 
 
 @lru_cache(maxsize=4096)
@@ -122,7 +119,7 @@ def _script(character: str) -> str:
 def _has_loose_marks(name: str) -> bool:
     """A mark without a letter, or more than four on one (no written language needs five)."""
     run = 0
-    for character in unicodedata.normalize("NFD", name):
+    for character in "" if name.isascii() else unicodedata.normalize("NFD", name):
         run = run + 1 if unicodedata.category(character) == "Mn" else 0
         if run > 4:
             return True
@@ -133,7 +130,7 @@ def _has_loose_punctuation(name: str) -> bool:
     """At the beginning, doubled ("J.-P." isn't), or a comma that leads no suffix ("Jr.")."""
     if name[0] in PUNCTUATION and name[0] not in "'’ʼ‘":
         return True
-    found = _SUFFIX.search(name)
+    found = _SUFFIX.search(name) if "," in name else None
     if found and found[1].casefold() in name_words().suffixes:
         name = name[: found.start()]
     return "," in name or any(run not in (".-", ".’", ".'") for run in _DOUBLED.findall(name))
@@ -142,7 +139,7 @@ def _has_loose_punctuation(name: str) -> bool:
 def _mixes_scripts(name: str) -> bool:
     """Letters of two scripts in one word: "Sаm" with a Cyrillic "а"."""
     for word in () if name.isascii() else re.split(r"[\W_]+", name):
-        scripts = {_script(c) for c in word if _is_letter(c)} - _ANY_SCRIPT
+        scripts = {_script(c) for c in word if c.isalpha()} - _ANY_SCRIPT
         if len(scripts - _EAST_ASIAN) + bool(scripts & _EAST_ASIAN) > 1:
             return True
     return False
@@ -151,12 +148,12 @@ def _mixes_scripts(name: str) -> bool:
 def _looks_like_a_link(name: str) -> bool:
     """What a telephone would underline; initials and titles may touch the next word: "St.John"."""
     words = name_words()
-    for before, after in _INNER_STOP.findall(name):
+    for before, after in _INNER_STOP.findall(name) if "." in name else ():
         joined = len(before) == 1 or before.casefold() in words.titles
         begins = len(after) == 1 or (len(after) > 2 and not after[0].islower())
         if not (joined and begins) or after.casefold() in words.top_level_domains:
             return True
-    parted = skeleton(_INNER_STOP.sub(r"\1. ", name), {})
+    parted = skeleton(_INNER_STOP.sub(r"\1. ", name) if "." in name else name, {})
     if "." not in parted and "dot" not in parted:  # none of the patterns can match
         return False
     return any(re.search(pattern, parted) for pattern in default_rules().link_patterns)

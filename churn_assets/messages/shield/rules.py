@@ -125,6 +125,8 @@ def skeleton(text: str, confusables: dict[str, str]) -> str:
 
     `confusables` are read beside Unicode's own (`lookalikes.py`), and before them: "5" as "s".
     """
+    if text.isascii():  # no accents, nothing in disguise: nearly every name and text
+        return "".join([confusables.get(c) or c for c in text.lower() if c.isprintable()])
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     visible = (c for c in decomposed if unicodedata.category(c) not in ("Mn", "Cf", "Cc"))
     unicodes = lookalikes()

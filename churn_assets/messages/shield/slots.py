@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from churn_assets.messages.shield.language import Language
 
@@ -29,8 +30,7 @@ OF_OWN_CONTRACTS = "subject"
 SLOTS = tuple(SLOT_LENGTHS)
 SLOT_TOKENS = tuple(f"{{{slot}}}" for slot in SLOTS if slot != OF_OWN_CONTRACTS)
 _SLOT = re.compile(r"\{([^{}]*)\}")
-_JOINS_BEFORE = re.compile(r"[\w.,$]")
-_JOINS_AFTER = re.compile(r"\w")
+_JOINS_BEFORE = frozenset(".,$")
 MARK = "\ufffc"  # object replacement character: stands for a value while the words are judged
 # One private-use character for each slot while values are searched for. No value can hold one.
 _SLOT_MARKS = {slot: chr(0xE000 + i) for i, slot in enumerate(SLOTS)}
@@ -69,13 +69,18 @@ def without_name(template: str, greetings: Sequence[str]) -> str | None:
 
     None when the name stands elsewhere than behind a greeting at the beginning.
     """
-    words = "|".join(map(re.escape, greetings))
-    greeted = rf"(¡?(?:{words})(?: again)?),? \{{name\}}(?=[,.!?:;])"
-    named = re.match(greeted, template, re.IGNORECASE)
+    named = _greeted(tuple(greetings)).match(template)
     if named is None:
         return None
     greeting = "Hello" if named[1].casefold() == "dear" else named[1]
     return greeting + template[named.end() :]
+
+
+@cache
+def _greeted(greetings: tuple[str, ...]) -> re.Pattern[str]:
+    """A greeting and the name behind it."""
+    words = "|".join(map(re.escape, greetings))
+    return re.compile(rf"(¡?(?:{words})(?: again)?),? \{{name\}}(?=[,.!?:;])", re.IGNORECASE)
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
@@ -108,13 +113,16 @@ def standing_alone(value: str, text: str) -> list[slice]:
     start = text.find(value)
     while start >= 0:
         end = start + len(value)
-        joined = (start > 0 and _JOINS_BEFORE.match(text, start - 1)) or _JOINS_AFTER.match(
-            text, end
-        )
+        before, after = text[start - 1 : start], text[end : end + 1]
+        joined = _in_a_word(before) or before in _JOINS_BEFORE or _in_a_word(after)
         if not joined:
             found.append(slice(start, end))
         start = text.find(value, start + 1 if joined else end)
     return found
+
+
+def _in_a_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
 
 
 def context_pattern(pattern: str) -> re.Pattern[str]:

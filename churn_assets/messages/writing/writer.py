@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
@@ -209,8 +209,13 @@ class MessageWriter:
         return [
             Wording(text, source, template_id(template))
             for template, text in zip(templates, worded, strict=True)
-            if text is not None and values.keys() >= set(slots_in(text))
+            if text is not None and values.keys() >= _slots_of(text)
         ]
+
+
+@lru_cache(maxsize=65_536)  # a bank has a few thousand templates
+def _slots_of(template: str) -> frozenset[str]:
+    return frozenset(slots_in(template))
 
 
 def _rotated(wordings: Sequence[Wording], seed: str) -> list[Wording]:
