@@ -239,6 +239,15 @@ class CustomerPart(NamedTuple):
     tenure: Tenure
 
 
+_WRITTEN = {
+    "tables": "{history: {path: customers.csv}}",
+    "identity": "{churned: {column: …, yes: …, no: …}, horizon_months: …}",
+    "value": "{monthly: what they pay in a month}",
+    "tenure": "{months: how long they have been customers}",
+    "features": "{a column: {kind: …}}",
+}
+
+
 class Contract(Part):
     """What `customers.yaml` says.
 
@@ -275,7 +284,8 @@ class Contract(Part):
         if self.campaign is None and len(lacking) == len(part):
             raise ValueError("has neither customers (tables, identity, …) nor a campaign")
         if lacking and len(lacking) < len(part):
-            raise ValueError(f"lacks {', '.join(lacking)}")
+            written = ", ".join(f"{name}: {_WRITTEN[name]}" for name in lacking)
+            raise ValueError(f"lacks {', '.join(lacking)}; write {written}")
         if self.campaign and self.campaign.table is None and self.tables is None:
             raise ValueError("the campaign needs a table of its own, as there is no history")
         return self
