@@ -235,7 +235,9 @@ class _Checking:
                 values.append(f"{word(f'c{i}')} <> {text(first)} AS b{i}")
         source = f"(SELECT {', '.join(values)} FROM {judged.name} WHERE {USED})"
         self.connection.execute(f"CREATE TABLE {judged.name}_leaks AS {source}")
-        found = find_leaks(self.connection, f"{judged.name}_leaks", "outcome", candidates, binary)
+        who = "accepts" if judged.name == "campaign" else "leaves"
+        source = f"{judged.name}_leaks"
+        found = find_leaks(self.connection, source, "outcome", candidates, binary, who)
         for leak in found:
             self.report.leaks.append(leak)
             if leak.role == "feature":

@@ -211,10 +211,13 @@ class Campaign(Part):
         outcome: the answer.
         propensity: column of the probability with which the offer was chosen, or that number for
             each level; without it, it is estimated.
+        customer: the column that names whom a contact reached, where some were reached more than
+            once: their contacts stay on one side of every split.
         features: columns known before the offer.
     """
 
     table: Table | None = None
+    customer: str | None = None
     offer: Offer
     outcome: YesNo
     propensity: str | dict[Cell, float] | None = None
@@ -303,6 +306,8 @@ class Contract(Part):
                     raise ValueError(f"{name!r} is what is to be predicted: it can't be a feature")
         if self.campaign and (offered := self.campaign.offer.column) in log:
             raise ValueError(f"{offered!r} is the offer: it can't be a feature")
+        if self.campaign and (named := self.campaign.customer) in log:
+            raise ValueError(f"{named!r} names the customer: it can't be a feature")
         if strangers := sorted(set(self.accepted) - set(self.left_out)):
             raise ValueError(f"accepted: {strangers[0]!r} isn't left out, with the reason")
         return self

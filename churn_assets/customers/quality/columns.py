@@ -133,6 +133,8 @@ def campaign_columns(campaign: Campaign) -> list[Column]:
         _yes_no(campaign.outcome, "label"),
         *(_feature(name, feature) for name, feature in campaign.features.items()),
     ]
+    if campaign.customer:
+        found.append(Column(campaign.customer, "words", uses=("id",)))
     if isinstance(campaign.propensity, str):
         found.append(Column(campaign.propensity, "number", low=0.0, high=1.0, uses=("propensity",)))
     return _each_once(found)
