@@ -36,7 +36,7 @@ from churn_assets.customers.quality.report import (
 )
 from churn_assets.customers.quality.workspace import one, workspace
 from churn_assets.customers.quality.zones import unknown_zones
-from churn_assets.customers.reading.dialect import Marks, worded
+from churn_assets.customers.reading.numbers import Marks, worded
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.reading.table import ReadFile, read_table
 

@@ -10,7 +10,7 @@ import duckdb
 from churn_assets.customers.quality.columns import number, text, trimmed, word
 from churn_assets.customers.quality.leakage import Candidate, Leak, comes_afterwards, find_leaks
 from churn_assets.customers.quality.profile import MOST_LEVELS, ColumnProfile
-from churn_assets.customers.reading.dialect import Marks
+from churn_assets.customers.reading.numbers import Marks
 
 _LABEL = re.compile(
     r"\b(churn(ed)?( (label|value|flag))?|attrition( flag)?|exited|left|is churn|cancell?ed)\b"

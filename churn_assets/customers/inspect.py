@@ -12,7 +12,7 @@ from churn_assets.customers.draft import first_contract
 from churn_assets.customers.guess import Guess
 from churn_assets.customers.quality.profile import ColumnProfile, profile
 from churn_assets.customers.quality.workspace import cell_of, cells_of, marks_in, workspace
-from churn_assets.customers.reading.dialect import worded
+from churn_assets.customers.reading.numbers import worded
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.reading.table import ReadTable, read_table
 from churn_assets.datasets.errors import DataError

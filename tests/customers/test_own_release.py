@@ -360,10 +360,12 @@ def test_the_console_has_the_company_s_form_and_reads_its_tables(
     picture(page, "own-what-if")
     rows = made_rows(6, seed=9)
     rows[2]["Plan"] = "Gold"
+    rows[4]["Monthly Fee"] = "1,250"  # the others have points: it isn't 1.25
     (tmp_path / "mine.csv").write_text(as_csv(rows, delimiter=";"), encoding="utf-8")
     page.get_by_label("CSV file").set_input_files(tmp_path / "mine.csv")
-    expect(page.locator("#rows-state")).to_contain_text("5 answered, 1 refused")
+    expect(page.locator("#rows-state")).to_contain_text("4 answered, 2 refused")
     refused = page.locator("#rows-refusals td").all_inner_texts()
     assert refused[:3] == ["3", "Plan", "Gold"]
+    assert refused[4:7] == ["5", "Monthly Fee", "1,250"]
     picture(page, "own-list")
     page.close()

@@ -10,7 +10,7 @@ import duckdb
 
 from churn_assets.customers.quality.columns import date, is_missing, number, trimmed, word
 from churn_assets.customers.quality.workspace import one
-from churn_assets.customers.reading.dialect import Marks
+from churn_assets.customers.reading.numbers import Marks
 from churn_assets.domain.cells import TRUTHS
 
 Guess = Literal["empty", "constant", "flag", "number", "date", "category", "text"]
