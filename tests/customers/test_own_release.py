@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from churn_assets.customers.people import PEOPLE
 from churn_assets.predictors.scoring.features import encode
@@ -35,7 +35,7 @@ from tests.api.conftest import publish_small_release
 from tests.api.server import Server, running, wait_for
 from tests.api.test_console import browser, picture
 from tests.cli.conftest import clean_environment
-from tests.customers.conftest import as_csv, made_rows
+from tests.customers.conftest import CONTRACT, as_csv, made_rows
 from tests.customers.own_company import Company, make_company
 from tests.release.small_release import write_dataset
 
@@ -54,7 +54,9 @@ __all__ = ["browser"]  # a fixture
 
 @pytest.fixture(scope="module")
 def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
-    return make_company(tmp_path_factory.mktemp("company"))
+    plans = "levels: [Basic, Plus, Max]"
+    words = CONTRACT.replace(plans, f"{plans}, shown: {{Max: the largest}}")
+    return make_company(tmp_path_factory.mktemp("company"), words)
 
 
 @pytest.fixture(scope="module")
@@ -348,7 +350,7 @@ def test_the_console_has_the_company_s_form_and_reads_its_tables(
     page.goto(server.url)
     expect(page.locator("#picks li")).to_have_count(8)
     expect(page.get_by_label("monthly fee")).to_have_attribute("required", "")
-    assert page.locator("#field-plan option").all_inner_texts() == ["Basic", "Plus", "Max"]
+    assert page.locator("#field-plan option").all_inner_texts() == ["Basic", "Plus", "the largest"]
     assert page.locator("#field-contract").count() == 0
     page.locator("#picks button").first.click()
     expect(page.get_by_role("button", name="Decide")).to_be_focused()  # no name is needed
@@ -368,4 +370,14 @@ def test_the_console_has_the_company_s_form_and_reads_its_tables(
     assert refused[:3] == ["3", "Plan", "Gold"]
     assert refused[4:7] == ["5", "Monthly Fee", "1,250"]
     picture(page, "own-list")
+    page.route("**/predict", as_of_the_control_group)
+    page.get_by_role("button", name="Decide").click()
+    expect(page.locator("#verdict")).to_contain_text("in the control group, which nobody contacts")
     page.close()
+
+
+def as_of_the_control_group(route: Route) -> None:
+    """The answer that the service gives where an experiment leaves the customer alone."""
+    answer = route.fetch().json()
+    answer["metadata"]["group"] = "control"
+    route.fulfill(json=answer)
