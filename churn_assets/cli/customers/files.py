@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import IO, Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from churn_assets.customers.contract.tables import Format
 from churn_assets.customers.reading.dialect import dialect_of
@@ -169,7 +169,8 @@ def _from_csv(file: Path, form: Form) -> Customers:
     """As `churn customers check` reads it: encoding, delimiter and marks of numbers are found."""
     dialect = dialect_of(file, Format())
     packed = file.suffix.lower() == ".gz"
-    with gzip.open(file) if packed else file.open("rb") as content:
+    opened = cast("IO[bytes]", gzip.open(file)) if packed else file.open("rb")
+    with opened as content:
         header, *found = list(records(content, dialect)) or [Record([])]
     columns = tuple(name.strip() for name in header.cells)
     fields = _fields_of(columns, form)

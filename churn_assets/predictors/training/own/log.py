@@ -138,7 +138,8 @@ class Log:
 def error_of_sum(values: Floats, customer: NDArray[np.int64] | None) -> float:
     """Standard error of the sum of values (N,) with mean 0, of which a customer's vary together."""
     if customer is not None:
-        values = np.bincount(np.unique(customer, return_inverse=True)[1], values)
+        whose = np.unique(customer, return_inverse=True)[1]
+        values = np.bincount(whose, values).astype(np.float64)
     return float(np.sqrt((values**2).sum()))
 
 
