@@ -169,8 +169,8 @@ def _from_csv(file: Path, form: Form) -> Customers:
     """As `churn customers check` reads it: encoding, delimiter and marks of numbers are found."""
     dialect = dialect_of(file, Format())
     packed = file.suffix.lower() == ".gz"
-    opened = cast("IO[bytes]", gzip.open(file)) if packed else file.open("rb")
-    with opened as content:
+    with file.open("rb") as raw:
+        content = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if packed else raw
         header, *found = list(records(content, dialect)) or [Record([])]
     columns = tuple(name.strip() for name in header.cells)
     fields = _fields_of(columns, form)
