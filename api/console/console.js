@@ -68,7 +68,8 @@ function showAnswer(request, answer) {
   $("nothing").hidden = true;
   $("answer").hidden = false;
   $("decision-title").textContent = `Decision for ${request.customer_id}`;
-  $("verdict").textContent = decisionWords(decision);
+  const alone = metadata.group === "control" ? " They are in the control group, which nobody contacts." : "";
+  $("verdict").textContent = decisionWords(decision) + alone;
   facts($("facts"), [
     ["Expected value", money(metadata.expected_value)],
     ["Would accept", percent(metadata.accept_prob)],

@@ -26,7 +26,7 @@ function control(name, property) {
     const choices = kind.enum ?? [true, false];
     if (!schema.required.includes(name)) input.append(make("option", { value: "", textContent: "unknown" }));
     for (const choice of choices) {
-      const text = choice === true ? "yes" : choice === false ? "no" : choice;
+      const text = choice === true ? "yes" : choice === false ? "no" : property["x-shown"]?.[choice] ?? choice;
       input.append(make("option", { value: JSON.stringify(choice), textContent: text }));
     }
     if (schema.required.includes(name)) input.value = JSON.stringify(example);

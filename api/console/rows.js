@@ -45,10 +45,25 @@ function valueOf(field, cell, comma) {
   return (type === "number" || type === "integer") && NUMBER.test(number) ? Number(number) : cell;
 }
 
+// Whether decimals have a comma. "1,250" may be 1250 or 1.25: it tells nothing, and is refused alone.
+const COMMA = /^[+-]?(\d+,(\d{1,2}|\d{4,})|\d{4,},\d{3}|0,\d+)$/;
+const POINT = /^[+-]?(\d*\.(\d{1,2}|\d{4,})|\d{4,}\.\d{3}|0\.\d+)$/;
+// By column, as its own cells tell, or else as all of them do.
+function decimalCommas(lines, fields) {
+  const told = fields.map((f, j) => {
+    if (!f || !["number", "integer"].includes(kindOf(schema.properties[f]).type)) return [0, 0];
+    const cells = lines.map((line) => (line[j] ?? "").trim());
+    return [COMMA, POINT].map((pattern) => cells.filter((cell) => pattern.test(cell)).length);
+  });
+  const all = told.reduce(([a, b], [c, p]) => [a + c, b + p], [0, 0]);
+  return told.map(([c, p]) => (c || p ? c > p : all[0] > all[1]));
+}
+
 function customersOf(text) {
   const mark = separatorOf(text), [header, ...lines] = parse(text, mark);
   if (!lines.length) throw new Error("There are no customers in it: a header, then one line for each.");
   const columns = header.map((name) => name.trim()), fields = fieldsOf(columns);
+  const commas = decimalCommas(lines, fields);
   const rows = lines.map((cells, i) => {
     const number = i + 1;
     if (cells.length !== columns.length) {
@@ -57,7 +72,7 @@ function customersOf(text) {
     const customer = schema["x-numbered"] ? { customer_id: `R${number}` } : {};
     fields.forEach((field, j) => {
       const cell = cells[j].trim();
-      if (field && cell) customer[field] = valueOf(field, cell, mark === ";");
+      if (field && cell) customer[field] = valueOf(field, cell, commas[j]);
     });
     return { number, cells, customer };
   });

@@ -18,6 +18,7 @@ import pandera.pandas as pa
 
 from churn_assets.customers.campaign_schema import (
     ACCEPTED,
+    CONTACTED,
     LEVEL,
     PROPENSITY,
     CampaignSchema,
@@ -33,10 +34,11 @@ from churn_assets.customers.schema import CustomerField
 from churn_assets.customers.splits import write_splits
 from churn_assets.datasets.errors import DataError
 from churn_assets.datasets.schemas import validate
-from churn_assets.datasets.splits import stratified_split
+from churn_assets.datasets.splits import stratified_split, together
 from churn_assets.domain.statistics import Z95
 
 NAME = "campaign_contacts"
+_TAKEN = (LEVEL, ACCEPTED, PROPENSITY, CONTACTED, "split")
 LEAST_AT_A_LEVEL = 100
 """Contacts with each offer: fewer leave more than 0.10 of its response open."""
 LEAST_OF_AN_ANSWER = 30
@@ -53,7 +55,7 @@ def campaign_schema_of(contract: Contract) -> CampaignSchema:
     fields = tuple(customer_field(column, said) for column, said in campaign.features.items())
     names = [field.name for field in fields]
     for field in fields:
-        if names.count(field.name) > 1 or field.name in (LEVEL, ACCEPTED, PROPENSITY, "split"):
+        if names.count(field.name) > 1 or field.name in _TAKEN:
             problem = f"campaign: {field.column!r} would be {field.name!r}, which is taken"
             raise ContractError([f"{contract.name}: {problem}: give it a field"])
     given, chances = campaign.propensity, None
@@ -69,6 +71,7 @@ def campaign_schema_of(contract: Contract) -> CampaignSchema:
         unit=campaign.offer.unit,
         chances=chances,
         logged_chances=isinstance(given, str),
+        repeated=campaign.customer is not None,
     )
 
 
@@ -101,7 +104,10 @@ def write_contacts(
             return  # a column is missing, which the report says
         listed = ", ".join(f'{sql} AS "{name}"' for name, sql in columns.items())
         query = f"SELECT {listed} FROM {judged.name} WHERE {USED} ORDER BY file, row"
-        frames.append(connection.execute(query).df())
+        frame = connection.execute(query).df()
+        if schema.repeated:  # a number for each customer, in order of their first contact
+            frame[CONTACTED] = pd.factorize(frame[CONTACTED])[0]
+        frames.append(frame)
 
     report = check(contract, places, refused, told, take, CAMPAIGN)
     if not frames or frames[0].empty:
@@ -112,6 +118,8 @@ def write_contacts(
     validate(frames[0], contacts, f"{contract.name}'s campaign")
     frame = contacts.validate(frames[0])
     split = stratified_split(frame[LEVEL].to_numpy() * 2 + frame[ACCEPTED].to_numpy())
+    if schema.repeated:
+        split = together(split, frame[CONTACTED].to_numpy(np.int64))
     schema.save(out)
     about = {"name": NAME, "campaign": schema.contract}
     rates = write_splits(frame.assign(split=split), out, about, ACCEPTED)
@@ -137,6 +145,8 @@ def _columns(
     yield ACCEPTED, f"coalesce({judged.value(campaign.outcome.column, 'label')}, false)"
     if isinstance(campaign.propensity, str):
         yield PROPENSITY, judged.value(campaign.propensity, "propensity")
+    if campaign.customer:
+        yield CONTACTED, judged.value(campaign.customer, "id")
 
 
 def _refuse_too_few(frame: pd.DataFrame, schema: CampaignSchema) -> None:
@@ -169,6 +179,8 @@ def contacts_schema(schema: CampaignSchema) -> pa.DataFrameSchema:
     if schema.logged_chances:
         above = pa.Check(lambda chances: chances > 0, name="above_0")
         columns[PROPENSITY] = pa.Column("float64", [above, pa.Check.le(1)])
+    if schema.repeated:
+        columns[CONTACTED] = pa.Column("int64")
     every = pa.Check(
         lambda frame: (
             np.bincount(frame[LEVEL], minlength=len(schema.gives)).min() >= LEAST_AT_A_LEVEL

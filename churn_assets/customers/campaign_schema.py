@@ -1,8 +1,8 @@
 """What a contact of a company's logged campaign looks like, once it is read: `campaign.json`.
 
 It lies beside the typed log. A row of the log has the schema's fields and the product's own:
-`offer_level` (0 the least offer), `accepted`, and `propensity` (the probability with which that
-offer was chosen) where the contract knows it.
+`offer_level` (0 the least offer), `accepted`, and, where the contract knows them, `propensity` (the
+probability with which that offer was chosen) and `contacted` (a number for each customer, no id).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from churn_assets.customers.schema import CustomerField, SchemaError
 
 FILE = "campaign.json"
 LEVEL, ACCEPTED, PROPENSITY = "offer_level", "accepted", "propensity"
+CONTACTED = "contacted"
 
 
 class CampaignSchema(BaseModel):
@@ -29,6 +30,7 @@ class CampaignSchema(BaseModel):
         chances: with which each level was chosen, (L,); None where the contract doesn't say, or
             where they differ from row to row.
         logged_chances: whether each row has the chance of its own offer.
+        repeated: whether a customer may have several contacts, told by `contacted`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,6 +42,7 @@ class CampaignSchema(BaseModel):
     unit: str = "%"
     chances: tuple[float, ...] | None = None
     logged_chances: bool = False
+    repeated: bool = False
 
     @property
     def features(self) -> tuple[CustomerField, ...]:

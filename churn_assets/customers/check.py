@@ -36,7 +36,7 @@ from churn_assets.customers.quality.report import (
 )
 from churn_assets.customers.quality.workspace import one, workspace
 from churn_assets.customers.quality.zones import unknown_zones
-from churn_assets.customers.reading.dialect import Marks, worded
+from churn_assets.customers.reading.numbers import Marks, worded
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.reading.table import ReadFile, read_table
 
@@ -235,7 +235,9 @@ class _Checking:
                 values.append(f"{word(f'c{i}')} <> {text(first)} AS b{i}")
         source = f"(SELECT {', '.join(values)} FROM {judged.name} WHERE {USED})"
         self.connection.execute(f"CREATE TABLE {judged.name}_leaks AS {source}")
-        found = find_leaks(self.connection, f"{judged.name}_leaks", "outcome", candidates, binary)
+        who = "accepts" if judged.name == "campaign" else "leaves"
+        source = f"{judged.name}_leaks"
+        found = find_leaks(self.connection, source, "outcome", candidates, binary, who)
         for leak in found:
             self.report.leaks.append(leak)
             if leak.role == "feature":

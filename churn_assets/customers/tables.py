@@ -162,7 +162,8 @@ def _columns(
     if identity.id:
         yield "customer_id", f"CAST({judged.value(identity.id, 'id')} AS VARCHAR)"
     else:
-        yield "customer_id", "'R' || row_number() OVER (ORDER BY file, row)"
+        # The row's number in its file, as `churn predict` and the console number a table's rows.
+        yield "customer_id", "'R' || CASE file WHEN 0 THEN '' ELSE (file + 1) || '-' END || row"
     if judged.name == "history":
         label = judged.value(identity.churned.column or identity.churned.end_date or "", "label")
         yield LABEL, label if identity.churned.column else f"{label} IS NOT NULL"

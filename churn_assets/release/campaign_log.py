@@ -8,7 +8,6 @@ of impossible times are left out altogether: as history they would be centuries 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -34,7 +33,8 @@ class _Contact:
 class _Customer:
     """What happened to one customer so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
+        self.number = number
         self.times: list[datetime] = []
         self.outcome = "nonexistent"
         self.waiting: _Contact | None = None
@@ -64,7 +64,12 @@ class _Customer:
         if offer not in percent:
             return None
         level = percent.index(offer)
-        return {**contact.history, "offer_level": level, "accepted": kind == "accepted"}
+        whom = {"customer": str(self.number)}  # tells contacts of one customer, but not whose
+        return whom | {**contact.history, "offer_level": level, "accepted": kind == "accepted"}
+
+
+def _of(seen: dict[str, _Customer], customer: str) -> _Customer:
+    return seen.setdefault(customer, _Customer(len(seen)))
 
 
 class CampaignRows(NamedTuple):
@@ -93,7 +98,7 @@ def campaign_rows(
         now: events later than a day from now, or before `EARLIEST`, are left out.
         percent: of the offers, by level.
     """
-    seen: dict[str, _Customer] = defaultdict(_Customer)
+    seen: dict[str, _Customer] = {}
     result = CampaignRows([], [])
     timed = [(datetime.fromisoformat(event["occurred_at"]), event) for event in events]
     for when, event in sorted(timed, key=lambda pair: pair[0]):
@@ -101,9 +106,9 @@ def campaign_rows(
         if not EARLIEST <= when <= now + CLOCK_SKEW:
             result.misdated.append(event["event_id"])
         elif kind == "sent":
-            seen[customer].sent(when, event["offer_percentage"])
+            _of(seen, customer).sent(when, event["offer_percentage"])
         elif kind in OUTCOMES:
-            row = seen[customer].answered(kind, event["offer_percentage"], percent)
+            row = _of(seen, customer).answered(kind, event["offer_percentage"], percent)
             if row is not None and customer in customers:
                 known = {name: customers[customer].get(name) for name in FEATURES}
                 result.rows.append(known | row)

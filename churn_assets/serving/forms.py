@@ -227,11 +227,12 @@ def _own(said: CustomerField) -> tuple[Any, Any]:
         case _:
             kind = Annotated[str, Field(max_length=LONGEST_WORD), BeforeValidator(_word)]
     unit = f", in {said.unit}" if said.unit else ""
+    words = {"x-label": said.words} | ({"x-shown": said.shown} if said.shown else {})
     about = Field(
         ... if said.required else None,
         description=said.about or f"{said.words}{unit}",
         examples=[] if said.example is None else [said.example],
-        json_schema_extra={"x-label": said.words},
+        json_schema_extra=cast("dict[str, JsonValue]", words),
     )
     return (kind if said.required else kind | None), about
 

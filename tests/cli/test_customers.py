@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import re
@@ -67,6 +68,36 @@ def test_spreadsheets_csv_is_understood(tmp_path: Path) -> None:
     assert row.customer == SAMPLE_REQUEST | {"senior_citizen": False}
 
 
+def test_a_file_is_read_as_the_check_reads_it(tmp_path: Path) -> None:
+    """Latin-1, packed, pipes, marks of thousands, N/A: what `check` takes is no trouble here, and a
+    quote that is never closed costs one row."""
+    person = SAMPLE_REQUEST | {"name": "Zoë", "monthly_charges": "1,089.50", "total_charges": "N/A"}
+    text = csv_text([person, person], "|") + '"C3|x\r\n'
+    with gzip.open(tmp_path / "a.csv.gz", "wb") as file:
+        file.write(text.encode("latin-1"))
+    *read, broken = read_customers(tmp_path / "a.csv.gz").rows
+    assert [row.customer for row in read] == [
+        SAMPLE_REQUEST | {"name": "Zoë", "monthly_charges": 1089.5}
+    ] * 2
+    assert "has a quote that is not closed" in broken.problem
+
+
+def test_a_comma_that_may_be_either_is_not_guessed_at(tmp_path: Path) -> None:
+    """1,250 is 1250 or 1.25: neither, until another cell tells which."""
+    rows = [SAMPLE_REQUEST | {"monthly_charges": "1,250"}] * 2
+    (tmp_path / "a.csv").write_text(csv_text(rows, ";"))
+    assert [row.customer["monthly_charges"] for row in read_customers(tmp_path / "a.csv").rows] == [
+        "1,250",
+        "1,250",
+    ]
+    rows[1] = rows[1] | {"monthly_charges": "89,99"}
+    (tmp_path / "a.csv").write_text(csv_text(rows, ";"))
+    assert [row.customer["monthly_charges"] for row in read_customers(tmp_path / "a.csv").rows] == [
+        1.25,
+        89.99,
+    ]
+
+
 def test_gaps_of_parquet_are_missing_values(tmp_path: Path) -> None:
     """pandas writes whole numbers with gaps as floats and NaN; a gap is no zero."""
     rows = [SAMPLE_REQUEST | {"days_since_contact": 30}, SECOND]
@@ -81,7 +112,8 @@ def test_gaps_of_parquet_are_missing_values(tmp_path: Path) -> None:
     [
         ("a.xlsx", b"PK", "can't tell the format"),
         ("a.csv", b"", "lacks the columns customer_id"),
-        ("a.csv", b"\xff", "is not UTF-8"),
+        ("a.json", b"\xff", "is not UTF-8"),
+        ("a.csv", b"PK\x03\x04", "it is not CSV but"),
         ("a.csv", csv_text(BOTH).encode().replace(b"tenure", b"tenur"), "lacks the columns tenure"),
         (
             "a.csv",

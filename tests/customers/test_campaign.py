@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,11 @@ from churn_assets.datasets.errors import DataError, SchemaViolationError
 from churn_assets.datasets.schemas import validate
 from churn_assets.datasets.tables import read_split
 from churn_assets.domain.splits import SPLITS
+from churn_assets.domain.statistics import wilson_interval
 from churn_assets.predictors.config import AcceptConfig
 from churn_assets.predictors.training import accept
+from churn_assets.predictors.training.own.log import Log
+from churn_assets.predictors.training.own.log_design import offers_as_logged
 from tests.customers.charity import EXAMPLE, MEANS, charity_rows, rising, write_charity
 from tests.customers.conftest import Rows
 
@@ -162,6 +166,44 @@ def test_offers_made_by_looking_at_the_donor_are_found(written: Written, tmp_pat
     contract = changed(tmp_path, ("  propensity:", "  # propensity:"))
     written(charity_rows(offer=looked), contract)
     assert "offers_were_made_as_the_contract_says" in missed(trained(tmp_path))
+
+
+def letters_twice(count: int) -> Rows:
+    """Donors written to twice, with the same offer and the same answer, which is their nature."""
+    rows = []
+    for number, row in enumerate(charity_rows(count, chance=lambda offer, donor: 0.3)):
+        rows += [row | {"donor": f"D{number}"}] * 2
+    return rows
+
+
+def test_letters_to_one_donor_stay_on_one_side(written: Written, tmp_path: Path) -> None:
+    """Who saw a donor's first letter would know the answer to the second one. No model does, no
+    test takes two letters for two people, and the typed log holds numbers instead of ids."""
+    contract = changed(
+        tmp_path,
+        ("  offer:\n", "  customer: donor\n  offer:\n"),
+        ("left_out:\n", "left_out:\n  unused: nothing\n"),
+    )
+    report = written(letters_twice(600), contract)
+    assert (report.rows, report.refused) == (1_200, 0)
+    parts = [read_split(tmp_path / "log", part) for part in SPLITS]
+    donors = [set(part["contacted"]) for part in parts]
+    assert sum(map(len, donors)) == len(set.union(*donors)) == 600
+    assert [len(part) for part in parts] == [2 * len(those) for those in donors]
+    assert not any("donor" in part for part in parts)
+    found = trained(tmp_path)
+    assert missed(found) == set()
+    assert found["tests"]["told_from_features"] > 1e-4
+    assert found["auc_interval"][0] < 0.55
+    for row in found["response_by_level"]:
+        assert row["contacts"] == 2 * row["people"]
+        low, high = wilson_interval(row["rate"], row["people"])
+        assert row["interval"] == pytest.approx([low, high])
+    log = Log.load(tmp_path / "log", None)
+    every = replace(log, customer=None)
+    assert (
+        offers_as_logged(every, CONFIG)["tests"]["told_from_features"] < 1e-4
+    )  # were they strangers
 
 
 def test_shares_that_are_not_what_the_contract_says_are_found(

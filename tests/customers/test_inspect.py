@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 
-from churn_assets.customers.contract.model import load_contract
+from churn_assets.customers.contract.model import ContractError, load_contract
 from churn_assets.customers.inspect import Inspection, inspect_tables
 from churn_assets.customers.reading.sources import Places
 from tests.customers.conftest import Checked, Rows, as_csv, made_rows
@@ -37,13 +38,16 @@ def test_the_first_contract_passes_its_check(checked: Checked, tmp_path: Path) -
 def test_it_says_what_a_person_must_decide(tmp_path: Path) -> None:
     """What no name tells: the label, the horizon, the tenure; each marked in the contract too."""
     rows = [
-        {k.replace("Months", "Duration"): r[k] for k in r if k != "Account"} for r in made_rows()
+        {k.replace("Months", "Duration").replace("Cancelled", "Outcome"): r[k] for k in r}
+        for r in made_rows()
     ]
+    for row in rows:
+        del row["Account"]
     found = inspected(tmp_path, rows)
     decide = "\n".join(found.decide)
     for what in ("identity.churned", "identity.id", "identity.horizon_months", "tenure"):
         assert what in decide
-    for what in ("DECIDE id", "DECIDE churned", "DECIDE: within which time", "DECIDE tenure"):
+    for what in ("DECIDE id", "DECIDE churned", "DECIDE: within how many", "DECIDE tenure"):
         assert what in found.contract
 
 
@@ -123,3 +127,72 @@ def test_a_status_of_several_words_is_a_label(checked: Checked, tmp_path: Path) 
         "One Year": "One year",
         "Two Year": "Two year",
     }
+
+
+def telecom_rows(count: int = 1200, seed: int = 5) -> Rows:
+    """Calls of a telephone company in the public tables' style: codes, groups, several charges."""
+    draw = random.Random(seed)
+    states = [f"{a}{b}" for a in "ACDFGHIK" for b in "ALMNORT"][:54]
+    rows = []
+    for number in range(count):
+        intl, calls = draw.random() < 0.1, draw.randrange(0, 10)
+        rows.append(
+            {
+                "state": states[number % len(states)],
+                "account length": str(draw.randrange(1, 243)),
+                "area code": draw.choice(["408", "415", "510"]),
+                "phone number": f"{330 + number % 90}-{number:04d}",
+                "international plan": "yes" if intl else "no",
+                "total day charge": f"{draw.uniform(5, 60):.2f}".replace(".", ","),
+                "total eve charge": f"{draw.uniform(1, 30):.2f}".replace(".", ","),
+                "age group": str(1 + number % 5),
+                "customer service calls": str(calls),
+                "last name": f"Name{draw.randrange(58)}",
+                "churn": "True." if draw.random() < 0.05 + 0.04 * calls else "False.",
+            }
+        )
+    return rows
+
+
+def test_a_telephone_company_s_table(checked: Checked, tmp_path: Path) -> None:
+    """Codes are no amounts, a group is in order, 54 states are words that a model can learn; every
+    question stands in the list and on its line of the contract, and says what to write."""
+    (tmp_path / "history.csv").write_text(as_csv(telecom_rows(), delimiter=";"))
+    found = inspect_tables(["history.csv"], Places(tmp_path, tmp_path))
+    assert found.written == ("history.csv: 1,200 rows, utf-8, delimiter ';', decimal ','",)
+    assert found.guesses == {
+        "state": "category",
+        "account length": "tenure",
+        "area code": "category",
+        "phone number": "id",
+        "international plan": "flag",
+        "total day charge": "monthly value",
+        "total eve charge": "number",
+        "age group": "ordered",
+        "customer service calls": "number",
+        "last name": "left out",
+        "churn": "label",
+    }
+    decide = dict(line.split(": ", 1) for line in found.decide)
+    assert list(decide) == [
+        *("identity.horizon_months", "value.monthly", "tenure.months"),
+        *("features.area code", "features.age group", "features.customer service calls"),
+    ]
+    assert "'[total day charge] + [total eve charge]'" in decide["value.monthly"]
+    assert "'[account length] / 30.4'" in decide["tenure.months"]
+    marked = [line for line in found.contract.splitlines() if "DECIDE: " in line]
+    for question in decide.values():
+        assert sum(line.endswith(f"# DECIDE: {question}") for line in marked) == 1, question
+    report = checked(found.contract)
+    assert report.problems == []
+    assert report.tables[0].positives == sum(r["churn"] == "True." for r in telecom_rows())
+
+
+def test_a_first_contract_without_a_value_says_what_to_write(tmp_path: Path) -> None:
+    """The check of a contract that nobody has looked at yet tells the key and its form."""
+    rows = [{k.replace("Monthly Fee", "Worth"): v for k, v in r.items()} for r in made_rows()]
+    (tmp_path / "customers.yaml").write_text(inspected(tmp_path, renamed(rows)).contract)
+    with pytest.raises(
+        ContractError, match=r"customers.yaml:2: lacks value; write value: {monthly"
+    ):
+        load_contract(tmp_path / "customers.yaml")

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from churn_assets.customers.contract.model import load_contract
 from churn_assets.customers.fields import schema_of
@@ -57,7 +57,9 @@ __all__ = ["browser"]  # a fixture
 
 @pytest.fixture(scope="module")
 def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
-    return make_company(tmp_path_factory.mktemp("company"))
+    plans = "levels: [Basic, Plus, Max]"
+    words = CONTRACT.replace(plans, f"{plans}, shown: {{Max: the largest}}")
+    return make_company(tmp_path_factory.mktemp("company"), words)
 
 
 @pytest.fixture(scope="module")
@@ -414,7 +416,7 @@ def test_the_console_has_the_company_s_form_and_reads_its_tables(
     page.goto(server.url)
     expect(page.locator("#picks li")).to_have_count(8)
     expect(page.get_by_label("monthly fee")).to_have_attribute("required", "")
-    assert page.locator("#field-plan option").all_inner_texts() == ["Basic", "Plus", "Max"]
+    assert page.locator("#field-plan option").all_inner_texts() == ["Basic", "Plus", "the largest"]
     assert page.locator("#field-contract").count() == 0
     page.locator("#picks button").first.click()
     expect(page.get_by_role("button", name="Decide")).to_be_focused()  # no name is needed
@@ -426,10 +428,22 @@ def test_the_console_has_the_company_s_form_and_reads_its_tables(
     picture(page, "own-what-if")
     rows = made_rows(6, seed=9)
     rows[2]["Plan"] = "Gold"
+    rows[4]["Monthly Fee"] = "1,250"  # the others have points: it isn't 1.25
     (tmp_path / "mine.csv").write_text(as_csv(rows, delimiter=";"), encoding="utf-8")
     page.get_by_label("CSV file").set_input_files(tmp_path / "mine.csv")
-    expect(page.locator("#rows-state")).to_contain_text("5 answered, 1 refused")
+    expect(page.locator("#rows-state")).to_contain_text("4 answered, 2 refused")
     refused = page.locator("#rows-refusals td").all_inner_texts()
     assert refused[:3] == ["3", "Plan", "Gold"]
+    assert refused[4:7] == ["5", "Monthly Fee", "1,250"]
     picture(page, "own-list")
+    page.route("**/predict", as_of_the_control_group)
+    page.get_by_role("button", name="Decide").click()
+    expect(page.locator("#verdict")).to_contain_text("in the control group, which nobody contacts")
     page.close()
+
+
+def as_of_the_control_group(route: Route) -> None:
+    """The answer that the service gives where an experiment leaves the customer alone."""
+    answer = route.fetch().json()
+    answer["metadata"]["group"] = "control"
+    route.fulfill(json=answer)

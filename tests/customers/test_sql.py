@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
 
+import pandas as pd
 import pytest
 import sqlalchemy
+from google.auth.exceptions import DefaultCredentialsError
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from churn_assets.datasets.errors import DataError
 from tests.customers.conftest import CONTRACT, Checked, made_rows
@@ -102,6 +108,54 @@ def test_a_wrong_password_and_a_missing_variable(
     with pytest.raises(DataError, match="password authentication failed") as error:
         checked(contract)
     assert "another-secret" not in str(error.value)
+
+
+def test_a_driver_that_is_not_here_is_named(checked: Checked) -> None:
+    """BigQuery is reached by a package of its own, which the message says how to get."""
+    with pytest.raises(DataError, match="no driver for bigquery:// here; pip install sqlalchemy-b"):
+        checked(by_query("bigquery://project/data", "SELECT 1"))
+
+
+class FakeBigQuery(SQLiteDialect_pysqlite):
+    """Google's driver as SQLAlchemy sees it, with a file here for the cloud."""
+
+    supports_statement_cache = True
+    asked: ClassVar[list[sqlalchemy.URL]] = []
+    file = ""
+
+    def create_connect_args(self, url: sqlalchemy.URL) -> tuple[list[str], dict[str, Any]]:
+        self.asked.append(url)
+        if not self.file:
+            raise DefaultCredentialsError("Your default credentials were not found.")
+        return [self.file], {}
+
+
+@pytest.fixture
+def bigquery(monkeypatch: pytest.MonkeyPatch) -> type[FakeBigQuery]:
+    """A driver that is installed, and the addresses that it was given."""
+    monkeypatch.setitem(sqlalchemy.dialects.registry.impls, "bigquery", lambda: FakeBigQuery)
+    monkeypatch.setattr(FakeBigQuery, "asked", [])
+    return FakeBigQuery
+
+
+def test_big_query_is_asked_by_its_driver(
+    bigquery: type[FakeBigQuery], checked: Checked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Project, data set and options arrive as they stand; its rows are a table like any other."""
+    monkeypatch.setattr(bigquery, "file", str(tmp_path / "cloud.db"))
+    with sqlite3.connect(tmp_path / "cloud.db") as cloud:
+        pd.DataFrame(made_rows()).to_sql("customers", cloud, index=False)
+    url = "bigquery://my-project/crm?location=EU"
+    report = checked(by_query(url, "SELECT * FROM customers"))
+    assert (report.problems, report.tables[0].used) == ([], 400)
+    [asked] = bigquery.asked
+    assert asked.render_as_string() == url
+
+
+def test_who_may_not_ask_is_told_in_a_line(bigquery: type[FakeBigQuery], checked: Checked) -> None:
+    """Credentials are looked for by the driver, whose errors are none of SQLAlchemy's."""
+    with pytest.raises(DataError, match="bigquery://project: Your default credentials were not f"):
+        checked(by_query("bigquery://project", "SELECT 1"))
 
 
 @pytest.mark.parametrize("url", ["nonsense", "oracle9://host/db"])

@@ -142,6 +142,19 @@ def test_a_table_of_active_customers(tmp_path: Path) -> None:
         assert active[row["Account"]] == before[row["Account"]]
 
 
+def test_without_ids_a_customer_is_the_row_in_the_file(tmp_path: Path) -> None:
+    """`churn predict` names the rows of the same file the same, doubled ones or not."""
+    rows = [{k: v for k, v in row.items() if k != "Account"} for row in made_rows(300)]
+    doubled = [*rows[:5], rows[0], *rows[5:]]
+    identity = {k: v for k, v in Document.parse(CONTRACT).value["identity"].items() if k != "id"}
+    frame = written(tmp_path, contract(identity=identity), doubled)
+    ids = set(frame["customer_id"])
+    assert "R6" not in ids  # the doubled row
+    assert {"R1", "R7", "R301"} <= ids
+    seventh = frame[frame["customer_id"] == "R7"].iloc[0]
+    assert str(seventh["months"]) == rows[5]["Months"]
+
+
 def test_people_lie_apart(tmp_path: Path) -> None:
     """Whoever writes to customers needs a name and a no; models and predictions need neither."""
     rows = [

@@ -14,6 +14,7 @@ import pytest
 from churn_assets.datasets.errors import CorruptFileError, DataError, SchemaViolationError
 from churn_assets.predictors.assets import publish_log
 from churn_assets.predictors.scoring.features import PricePressure
+from churn_assets.predictors.training.accept import Contacts
 from churn_assets.predictors.training.campaign_log import campaign_log, read_log
 from churn_assets.storage.opening import open_store
 
@@ -68,6 +69,18 @@ def test_a_log_is_read_with_its_gaps(name: str, tmp_path: Path) -> None:
     assert (contacts["accepted"] == expected["accepted"]).all()
     assert set(contacts["split"]) == {"train", "valid", "test"}
     assert list(contacts["chronological_split"].unique()) == ["train", "valid", "test"]
+
+
+def test_a_customer_s_contacts_are_on_one_side(tmp_path: Path) -> None:
+    """Who has learnt from somebody's first answer isn't tested on their second one."""
+    rows = log().assign(customer=[f"C{number % 300}" for number in range(len(log()))])
+    write(tmp_path / "log.csv", rows)
+    contacts = campaign_log(tmp_path, PRESSURE)
+    sides = contacts.groupby("customer")["split"].nunique()
+    assert len(sides) == 300
+    assert (sides == 1).all()
+    assert set(contacts["split"]) == {"train", "valid", "test"}
+    assert Contacts.of(contacts).customer is not None
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ def test_answers_become_rows_with_the_history_at_the_contact() -> None:
     assert [[row[name] for name in told] for row in rows] == [[1, False, 0, None], [2, True, 1, 10]]
     assert [row["previous_contacts"] for row in rows] == [0, 1]
     assert [row["previous_outcome"] for row in rows] == ["nonexistent", "failure"]
+    assert {row["customer"] for row in rows} == {"0"}  # both of one customer, who isn't named
 
 
 @pytest.mark.parametrize(

@@ -9,23 +9,31 @@ from __future__ import annotations
 import codecs
 import csv
 import difflib
-import io
+import gzip
 import json
 import math
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import IO, Annotated, Any, Literal, Union, cast, get_args, get_origin
 
+from churn_assets.customers.contract.tables import Format
+from churn_assets.customers.reading.dialect import dialect_of
+from churn_assets.customers.reading.lines import Record, records
+from churn_assets.customers.reading.numbers import Marks, marks_by_column, number_in
+from churn_assets.customers.reading.sources import SUFFIXES as TABLES
+from churn_assets.customers.reading.sources import is_table
+from churn_assets.datasets.errors import CorruptFileError
+from churn_assets.domain.cells import MISSING
 from churn_assets.serving.forms import BUILT_IN, Form
+from churn_assets.storage.scratch import scratch_folder
 
-Kind = Literal["csv", "jsonl", "json", "parquet"]
+Kind = Literal["jsonl", "json", "parquet"]
+TEXTS = tuple(suffix for suffix in TABLES if suffix != ".parquet")
 SUFFIXES: dict[str, Kind] = {
-    ".csv": "csv",
     ".json": "json",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -33,7 +41,6 @@ SUFFIXES: dict[str, Kind] = {
 }
 STDIN = "-"
 NOTES = ("refused_row", "refused_because")  # what we add to a refused row, and leave out on reading
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 TRUE, FALSE = ("yes", "true", "1"), ("no", "false", "0")
 
 
@@ -87,17 +94,19 @@ def read_customers(file: Path, form: Form = BUILT_IN) -> Customers:
     """
     if file.is_dir():
         raise CustomerFileError(f"{file} is a folder: name a file")
-    if str(file) == STDIN:
-        content = sys.stdin.buffer.read().removeprefix(codecs.BOM_UTF8)
-        kind: Kind = "json" if content.lstrip()[:1] in (b"{", b"[") else "csv"
-    elif file.suffix.lower() in SUFFIXES:
-        kind, content = SUFFIXES[file.suffix.lower()], file.read_bytes()
-    else:
-        known = ", ".join(SUFFIXES)
-        raise CustomerFileError(f"{file}: can't tell the format by its name; known are {known}")
     try:
-        customers = _read(kind, content, form)
-    except (ValueError, csv.Error, RecursionError) as error:
+        if str(file) == STDIN:
+            customers = _from_standard_input(form)
+        elif is_table(file.name) and file.suffix.lower() != ".parquet":
+            customers = _from_csv(file, form)
+        elif file.suffix.lower() in SUFFIXES:
+            customers = _read(SUFFIXES[file.suffix.lower()], file.read_bytes(), form)
+        else:
+            known = ", ".join(dict.fromkeys((*TEXTS, *SUFFIXES)))
+            raise CustomerFileError(f"{file}: can't tell the format by its name; known are {known}")
+    except CorruptFileError as error:
+        raise CustomerFileError(f"{file}: {error.problem}") from error
+    except (ValueError, RecursionError) as error:
         raise CustomerFileError(f"{file}: {error}") from error
     if not customers.rows:
         raise CustomerFileError(f"{file} has no customers")
@@ -108,8 +117,6 @@ def _read(kind: Kind, content: bytes, form: Form) -> Customers:
     if kind == "parquet":
         return _from_parquet(content, form)
     text = _text(content)
-    if kind == "csv":
-        return _from_csv(text, form)
     if kind == "jsonl":
         return Customers(list(_json_lines(text)))
     try:
@@ -149,23 +156,52 @@ def _from_object(number: int, value: Any) -> Row:
     return Row(number, customer, customer)
 
 
-def _from_csv(text: str, form: Form) -> Customers:
-    header = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=header.count)
-    table = [cells for cells in csv.reader(io.StringIO(text), delimiter=delimiter) if cells]
-    columns = tuple(name.strip() for name in table[0]) if table else ()
+def _from_standard_input(form: Form) -> Customers:
+    content = sys.stdin.buffer.read().removeprefix(codecs.BOM_UTF8)
+    if content.lstrip()[:1] in (b"{", b"["):
+        return _read("json", content, form)
+    with scratch_folder("predict") as folder:
+        (folder / "standard-input.csv").write_bytes(content)
+        return _from_csv(folder / "standard-input.csv", form)
+
+
+def _from_csv(file: Path, form: Form) -> Customers:
+    """As `churn customers check` reads it: encoding, delimiter and marks of numbers are found."""
+    dialect = dialect_of(file, Format())
+    packed = file.suffix.lower() == ".gz"
+    with file.open("rb") as raw:
+        content = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if packed else raw
+        header, *found = list(records(content, dialect)) or [Record([])]
+    columns = tuple(name.strip() for name in header.cells)
     fields = _fields_of(columns, form)
+    whole = [[cell.strip() for cell in r.cells] for r in found if len(r.cells) == len(columns)]
+    numeric = [i for i, name in enumerate(fields) if name and _numeric(form, name)]
+    written = marks_by_column([[cells[i] for cells in whole] for i in numeric])
+    marks = dict(zip((fields[i] for i in numeric), written, strict=True))
+    blanks = _blanks(form)
     rows = []
-    for number, cells in enumerate(table[1:], 1):
-        if len(cells) != len(columns):
+    for number, record in enumerate(found, 1):
+        cells = record.cells
+        if record.problem or len(cells) != len(columns):
             problem = f"has {len(cells)} cells where the header has {len(columns)}"
-            rows.append(Row(number, cells, problem=problem))
+            rows.append(Row(number, cells or [record.line], problem=record.problem or problem))
             continue
         named = {f: cell.strip() for f, cell in zip(fields, cells, strict=True) if f}
-        comma = delimiter == ";"  # then a comma may be the decimal one
-        customer = {name: _parsed(form, name, cell, comma) for name, cell in named.items() if cell}
+        customer = {
+            name: _parsed(form, name, cell, marks.get(name))
+            for name, cell in named.items()
+            if cell and cell.lower() not in blanks.get(name, ())
+        }
         rows.append(Row(number, cells, _named(number, customer, form)))
-    return Customers(rows, columns, delimiter)
+    return Customers(rows, columns, dialect.delimiter)
+
+
+def _blanks(form: Form) -> dict[str, frozenset[str]]:
+    """Field of the contract -> words in lower case that say that it isn't known."""
+    return {
+        field.name: MISSING - {word.lower() for word in (*field.levels, *field.yes, *field.no)}
+        for field in form.customers.fields
+    }
 
 
 def _from_parquet(content: bytes, form: Form) -> Customers:
@@ -236,15 +272,18 @@ def _types_of(annotation: Any) -> set[Any]:
     return {annotation}
 
 
-def _parsed(form: Form, name: str, cell: str, decimal_comma: bool) -> Any:
-    """A cell as its field's type; a cell that isn't one stays text, which the field refuses."""
+def _numeric(form: Form, name: str) -> bool:
     types = _types_of(form.model.model_fields[name].annotation)
-    if bool in types:
+    return bool(types & {int, float}) and bool not in types
+
+
+def _parsed(form: Form, name: str, cell: str, marks: Marks | None) -> Any:
+    """A cell as its field's type, a number by its column's marks; a cell that isn't one stays text,
+    which the field refuses."""
+    if bool in _types_of(form.model.model_fields[name].annotation):
         return cell.lower() in TRUE if cell.lower() in (*TRUE, *FALSE) else cell
-    number = cell.replace(",", ".") if decimal_comma else cell
-    if types & {int, float} and NUMBER.fullmatch(number):
-        return _whole(float(number))
-    return cell
+    number = None if marks is None else number_in(cell, marks)
+    return cell if number is None else _whole(number)
 
 
 def _whole(number: float) -> int | float:

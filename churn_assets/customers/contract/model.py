@@ -214,10 +214,13 @@ class Campaign(Part):
         outcome: the answer.
         propensity: column of the probability with which the offer was chosen, or that number for
             each level; without it, it is estimated.
+        customer: the column that names whom a contact reached, where some were reached more than
+            once: their contacts stay on one side of every split.
         features: columns known before the offer.
     """
 
     table: Table | None = None
+    customer: str | None = None
     offer: Offer
     outcome: YesNo
     propensity: str | dict[Cell, float] | None = None
@@ -240,6 +243,15 @@ class CustomerPart(NamedTuple):
     identity: Identity
     value: Value
     tenure: Tenure
+
+
+_WRITTEN = {
+    "tables": "{history: {path: customers.csv}}",
+    "identity": "{churned: {column: …, yes: …, no: …}, horizon_months: …}",
+    "value": "{monthly: what they pay in a month}",
+    "tenure": "{months: how long they have been customers}",
+    "features": "{a column: {kind: …}}",
+}
 
 
 class Contract(Part):
@@ -278,7 +290,8 @@ class Contract(Part):
         if self.campaign is None and len(lacking) == len(part):
             raise ValueError("has neither customers (tables, identity, …) nor a campaign")
         if lacking and len(lacking) < len(part):
-            raise ValueError(f"lacks {', '.join(lacking)}")
+            written = ", ".join(f"{name}: {_WRITTEN[name]}" for name in lacking)
+            raise ValueError(f"lacks {', '.join(lacking)}; write {written}")
         if self.campaign and self.campaign.table is None and self.tables is None:
             raise ValueError("the campaign needs a table of its own, as there is no history")
         return self
@@ -296,6 +309,8 @@ class Contract(Part):
                     raise ValueError(f"{name!r} is what is to be predicted: it can't be a feature")
         if self.campaign and (offered := self.campaign.offer.column) in log:
             raise ValueError(f"{offered!r} is the offer: it can't be a feature")
+        if self.campaign and (named := self.campaign.customer) in log:
+            raise ValueError(f"{named!r} names the customer: it can't be a feature")
         if strangers := sorted(set(self.accepted) - set(self.left_out)):
             raise ValueError(f"accepted: {strangers[0]!r} isn't left out, with the reason")
         return self

@@ -12,7 +12,7 @@ from typing import Literal
 
 from churn_assets.customers.contract.expression import columns_of
 from churn_assets.customers.contract.model import Campaign, Churned, Contract, Feature, YesNo
-from churn_assets.customers.reading.dialect import DECIMAL_COMMA, DECIMAL_POINT, Marks
+from churn_assets.customers.reading.numbers import TELLING, Marks, number_pattern
 from churn_assets.domain.cells import MISSING, TRUTHS
 
 Reads = Literal["number", "flag", "words", "levels", "date", "date_or_blank"]
@@ -133,6 +133,8 @@ def campaign_columns(campaign: Campaign) -> list[Column]:
         _yes_no(campaign.outcome, "label"),
         *(_feature(name, feature) for name, feature in campaign.features.items()),
     ]
+    if campaign.customer:
+        found.append(Column(campaign.customer, "words", uses=("id",)))
     if isinstance(campaign.propensity, str):
         found.append(Column(campaign.propensity, "number", low=0.0, high=1.0, uses=("propensity",)))
     return _each_once(found)
@@ -186,20 +188,12 @@ def is_missing(cell: str, missing: Iterable[str], spelled: Iterable[str] = ()) -
     return f"({cell} IS NULL OR {word(cell)} IN {listed(blanks)})"
 
 
-def _pattern(marks: Marks) -> str:
-    whole = "[0-9]+"
-    if marks.thousands:
-        whole = f"([0-9]+|[0-9]{{1,3}}([{marks.thousands}][0-9]{{3}})+)"
-    point = f"[{marks.decimal}]"
-    return f"[+-]?({whole}({point}[0-9]*)?|{point}[0-9]+)([eE][+-]?[0-9]+)?"
-
-
 def number(cell: str, marks: Marks) -> str:
     """The cell's number, or NULL where it isn't certainly one."""
     plain = trimmed(cell)
     digits = f"replace({plain}, {text(marks.thousands)}, '')" if marks.thousands else plain
     digits = f"replace({digits}, ',', '.')" if marks.decimal == "," else digits
-    fits = f"regexp_full_match({plain}, {text(_pattern(marks))})"
+    fits = f"regexp_full_match({plain}, {text(number_pattern(marks))})"
     return f"CASE WHEN {fits} THEN try_cast({digits} AS DOUBLE) END"
 
 
@@ -273,22 +267,7 @@ def problem(column: Column, typed: str, missing: str, cell: str, marks: Marks) -
 
 def counts_of_marks(cell: str) -> dict[str, str]:
     """Name -> SQL that counts the cells which tell how numbers are written."""
-
-    def count(pattern: str) -> str:
-        return f"count(*) FILTER (regexp_full_match({trimmed(cell)}, {text(pattern)}))"
-
-    grouped = "[+-]?[1-9][0-9]{{0,2}}([{0}][0-9]{{3}})"
-    decimals = "([0-9]{1,2}|[0-9]{4,})"
-    comma = f"[+-]?([0-9]+,{decimals}|[0-9]{{4,}},[0-9]{{3}}|0,[0-9]+"
-    point = f"[+-]?([0-9]*[.]{decimals}|[0-9]{{4,}}[.][0-9]{{3}}|0[.][0-9]+|[0-9]+[.]"
-    found = {
-        DECIMAL_COMMA: count(f"{comma}|[1-9][0-9]{{0,2}}([. '\u00a0\u202f][0-9]{{3}})+,[0-9]+)"),
-        DECIMAL_POINT: count(f"{point}|[1-9][0-9]{{0,2}}([, '\u00a0\u202f][0-9]{{3}})+[.][0-9]+)"),
+    return {
+        mark: f"count(*) FILTER (regexp_full_match({trimmed(cell)}, {text(pattern)}))"
+        for mark, pattern in TELLING.items()
     }
-    for mark in (",", ".", "'", " ", "\u00a0", "\u202f"):
-        other = "." if mark == "," else ","
-        certain = grouped.format(mark) + "+[" + other + "][0-9]+|" + grouped.format(mark) + "{2,}"
-        if mark in "' \u00a0\u202f":
-            certain = grouped.format(mark) + "+([.,][0-9]+)?"
-        found[mark] = count(certain)
-    return found

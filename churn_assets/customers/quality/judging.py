@@ -22,7 +22,7 @@ from churn_assets.customers.quality.columns import (
     word,
 )
 from churn_assets.customers.quality.workspace import cell_of, cells_of, marks_in, one
-from churn_assets.customers.reading.dialect import Marks
+from churn_assets.customers.reading.numbers import Marks
 from churn_assets.customers.reading.table import ReadFile, ReadTable
 
 _EXAMPLES = 3

@@ -24,6 +24,11 @@ from churn_assets.customers.quality.workspace import one
 Sign = Literal["auc", "missing", "name", "group_mean"]
 Role = Literal["feature", "left_out", "unused"]
 
+WORDS = {
+    "leaves": ("customers", "who left", "who stayed"),
+    "accepts": ("contacts", "that were accepted", "that weren't"),
+}
+"""What the true outcome means -> whose rows these are, and how both outcomes are called."""
 MOST_AUC = 0.95
 CHANCE = 1e-4
 _FEWEST = 10  # rows of either outcome, below which an AUC is chance
@@ -80,6 +85,7 @@ def find_leaks(
     outcome: str,
     candidates: Sequence[Candidate],
     binary: Mapping[str, str] | None = None,
+    who: str = "leaves",
 ) -> Iterator[Leak]:
     """The signs of each candidate.
 
@@ -89,6 +95,7 @@ def find_leaks(
         outcome: SQL of a boolean; rows without it don't count.
         candidates: columns to look at.
         binary: name -> SQL of booleans; means may be of the rows with, or without, one.
+        who: what those do of whom the outcome is true: a key of `WORDS`.
     """
     rows = f"(SELECT *, {outcome} AS y FROM {source} WHERE {outcome} IS NOT NULL)"
     yes, no = one(connection, f"SELECT count(*) FILTER (y), count(*) FILTER (NOT y) FROM {rows}")
@@ -101,9 +108,9 @@ def find_leaks(
     for column in candidates:
         auc = auc_alone(connection, rows, column) if min(yes, no) >= _FEWEST else None
         if auc is not None and auc > MOST_AUC:
-            why = f"alone it ranks who leaves with AUC {auc:.3f}"
+            why = f"alone it ranks who {who} with AUC {auc:.3f}"
             yield Leak(column.name, column.role, "auc", why)
-        if why := _missing_for_one(connection, rows, column, yes, no):
+        if why := _missing_for_one(connection, rows, column, (yes, no), who):
             yield Leak(column.name, column.role, "missing", why)
         if column.numeric and (why := _group_mean(connection, rows, column, binary or {})):
             means.append(column)
@@ -163,8 +170,13 @@ def _auc(connection: duckdb.DuckDBPyConnection, counts: str) -> float | None:
 
 
 def _missing_for_one(
-    connection: duckdb.DuckDBPyConnection, rows: str, column: Candidate, yes: int, no: int
+    connection: duckdb.DuckDBPyConnection,
+    rows: str,
+    column: Candidate,
+    both: tuple[int, int],
+    who: str,
 ) -> str:
+    yes, no = both
     of_yes, of_no = one(
         connection,
         f"""SELECT count(*) FILTER (y), count(*) FILTER (NOT y) FROM {rows}
@@ -176,8 +188,9 @@ def _missing_for_one(
     share = (no if of_no else yes) / (yes + no)
     if share**missing >= CHANCE:
         return ""
-    who = "who stayed" if of_no else "who left"
-    return f"it is missing for {missing:,} customers, all of them such {who}"
+    whom, positive, negative = WORDS[who]
+    did = negative if of_no else positive
+    return f"it is missing for {missing:,} {whom}, all of them such {did}"
 
 
 def _group_mean(

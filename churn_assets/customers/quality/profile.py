@@ -10,11 +10,12 @@ import duckdb
 
 from churn_assets.customers.quality.columns import date, is_missing, number, trimmed, word
 from churn_assets.customers.quality.workspace import one
-from churn_assets.customers.reading.dialect import Marks
+from churn_assets.customers.reading.numbers import Marks
 from churn_assets.domain.cells import TRUTHS
 
 Guess = Literal["empty", "constant", "flag", "number", "date", "category", "text"]
-MOST_LEVELS = 50  # of a category, else it is text
+MOST_LEVELS = 50  # of a category, else it is text...
+_ROWS_A_LEVEL, _MOST_OF_MANY = 20, 250  # ...unless so many rows have each of these, on average
 _MOST = 4  # values shown
 
 
@@ -70,7 +71,8 @@ class ColumnProfile:
             return "number" if self.distinct > 2 else "category"  # 1 and 2 are a code
         if self.dates >= most:
             return "date"
-        return "category" if self.distinct <= MOST_LEVELS else "text"
+        many = min(self.known / _ROWS_A_LEVEL, _MOST_OF_MANY)
+        return "category" if self.distinct <= max(MOST_LEVELS, many) else "text"
 
 
 def profile(

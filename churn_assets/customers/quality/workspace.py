@@ -13,7 +13,7 @@ import duckdb
 
 from churn_assets.customers.contract.tables import Format
 from churn_assets.customers.quality.columns import counts_of_marks
-from churn_assets.customers.reading.dialect import Marks, marks_of
+from churn_assets.customers.reading.numbers import Marks, marks_of
 from churn_assets.customers.reading.table import ReadFile, ReadTable
 from churn_assets.datasets.errors import DataError
 from churn_assets.storage.scratch import scratch_folder

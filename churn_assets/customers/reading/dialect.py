@@ -5,8 +5,6 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections import Counter
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,37 +106,3 @@ def _fit(text: str, mark: str) -> tuple[float, int]:
         return 0.0, 0
     share = sum(width == widths[0] for width in widths) / len(widths)
     return round(share, 1), widths[0]
-
-
-@dataclass(frozen=True)
-class Marks:
-    """How numbers are written; `thousands` is empty where no cell has such a mark."""
-
-    decimal: str
-    thousands: str
-
-
-DECIMAL_COMMA, DECIMAL_POINT = "comma", "point"
-
-
-def marks_of(counts: Counter[str], given: Format) -> Marks:
-    """The marks of a table whose cells were counted: `comma` and `point` for certain decimals,
-    a thousands mark itself for each cell that certainly has one."""
-    decimal = given.decimal
-    if decimal is None:
-        decimal = "," if counts[DECIMAL_COMMA] > counts[DECIMAL_POINT] else "."
-    if given.thousands is not None:
-        return Marks(decimal, given.thousands)
-    others = [mark for mark in (",", ".", "'", " ", "\u00a0", "\u202f") if mark != decimal]
-    thousands = max(others, key=lambda mark: counts[mark])
-    return Marks(decimal, thousands if counts[thousands] else "")
-
-
-def worded(marks: Iterable[Marks]) -> str:
-    """The marks in words, as the reports show them."""
-    return ", ".join(
-        dict.fromkeys(
-            f"decimal {m.decimal!r}" + (f", thousands {m.thousands!r}" if m.thousands else "")
-            for m in marks
-        )
-    )

@@ -25,6 +25,12 @@ from churn_assets.stages.spec import Progress, silent
 
 NOTES = ("refused_row", "refused_because")  # what is added to a refused row, and read as no column
 _BATCH = 20_000  # rows at once in memory
+_DRIVERS = {  # of databases that SQLAlchemy reaches by somebody else's package
+    "bigquery": "sqlalchemy-bigquery",
+    "databricks": "databricks-sqlalchemy",
+    "redshift": "sqlalchemy-redshift",
+    "snowflake": "snowflake-sqlalchemy",
+}
 _BROKEN = pa.schema([("file", pa.int32()), ("row", pa.int64()), ("line", pa.string()),
                      ("problem", pa.string())])  # fmt: skip
 
@@ -293,12 +299,22 @@ def _from_sql(query: Query, folder: Path, progress: Progress) -> ReadFile:
             "a table by sql needs SQLAlchemy: pip install 'churn-retention[sql]'"
         ) from error
 
+    from google.api_core.exceptions import GoogleAPIError
+    from google.auth.exceptions import GoogleAuthError
+
     try:
         url = sqlalchemy.make_url(with_variables(query.url))
+        shown = url.render_as_string(hide_password=True)
         engine = sqlalchemy.create_engine(url)
+    except sqlalchemy.exc.NoSuchModuleError as error:
+        name = url.drivername.partition("+")[0]
+        driver = _DRIVERS.get(name)
+        advice = f"pip install {driver}" if driver else "is it written right?"
+        raise DataError(f"sql.url can't be used: no driver for {name}:// here; {advice}") from error
     except (sqlalchemy.exc.ArgumentError, ImportError) as error:
         raise DataError(f"sql.url can't be used: {error}") from error
-    shown = url.render_as_string(hide_password=True)
+    except (GoogleAPIError, GoogleAuthError) as error:  # BigQuery's driver looks for credentials
+        raise DataError(f"{shown}: {' '.join(str(error).split())}") from error
     try:
         with engine.connect().execution_options(
             stream_results=True, yield_per=_BATCH
@@ -311,7 +327,7 @@ def _from_sql(query: Query, folder: Path, progress: Progress) -> ReadFile:
                     out.row(row, [cell_text(value) for value in values])
                     if row % _BATCH == 0:
                         progress(row, 0)
-    except sqlalchemy.exc.SQLAlchemyError as error:
+    except (sqlalchemy.exc.SQLAlchemyError, GoogleAPIError, GoogleAuthError) as error:
         said = " ".join(str(getattr(error, "orig", None) or error).split())
         raise DataError(f"{shown}: {said}") from error
     finally:

@@ -10,7 +10,6 @@ responses to discounts are simulated, every other figure holds for the assumed p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from churn_assets.domain.offers import OFFER_LEVELS, Offers, percent_of
 from churn_assets.predictors.config import AcceptConfig
 from churn_assets.predictors.scoring.calibration import CALIBRATION_KINDS
 from churn_assets.predictors.scoring.corrected import take_over
-from churn_assets.predictors.scoring.features import ACCEPT_FEATURES, PricePressure, encode
+from churn_assets.predictors.scoring.features import ACCEPT_FEATURES, PricePressure
 from churn_assets.predictors.scoring.scorers import AcceptScorer
 from churn_assets.predictors.training import accept_evaluation as evaluation
 from churn_assets.predictors.training import design
@@ -37,8 +36,10 @@ from churn_assets.predictors.training.boosting import (
 from churn_assets.predictors.training.campaign_log import campaign_log
 from churn_assets.predictors.training.frames import data_source, read_training_and_test, rows_of
 from churn_assets.predictors.training.metrics import summary
+from churn_assets.predictors.training.offer_response import Contacts as Contacts
 from churn_assets.predictors.training.offer_response import bank_contacts
 from churn_assets.predictors.training.own import accept as own
+from churn_assets.predictors.training.own.methods import folds_of
 from churn_assets.predictors.training.plots import (
     plot_calibration,
     plot_importance,
@@ -48,64 +49,6 @@ from churn_assets.stages.spec import Progress, silent
 
 STEPS = 5
 LOG = "campaign_log"
-ANSWERS = [f"response_{level}" for level in range(OFFER_LEVELS)]
-
-
-@dataclass(frozen=True)
-class Contacts:
-    """Contacts as the model sees them.
-
-    Attributes:
-        matrix: encoded features, (N, 8).
-        accepted: 0 or 1, (N,).
-        potential: the response to each offer, (N, 4), column 0 the real one; None where only
-            `accepted` is known, and real.
-        test: held out, (N,).
-        chronological: "train", "valid" or "test" by time, (N,).
-    """
-
-    matrix: NDArray[np.float32]
-    accepted: NDArray[np.float64]
-    potential: NDArray[np.float64] | None
-    test: NDArray[np.bool_]
-    chronological: NDArray[np.str_]
-
-    @classmethod
-    def of(cls, frame: pd.DataFrame) -> Contacts:
-        """From a frame of `offer_response`."""
-        return cls(
-            matrix=encode(rows_of(frame), ACCEPT_FEATURES),
-            accepted=frame["accepted"].to_numpy(np.float64),
-            potential=frame[ANSWERS].to_numpy(np.float64) if ANSWERS[0] in frame else None,
-            test=(frame["split"] == "test").to_numpy(),
-            chronological=frame["chronological_split"].to_numpy(),
-        )
-
-    def as_observed(self) -> Contacts:
-        """The same contacts with nothing simulated: no discount, and the real response."""
-        if self.potential is None:
-            return self
-        matrix = self.matrix.copy()
-        matrix[:, design.OFFER] = 0
-        return replace(self, matrix=matrix, accepted=self.potential[:, 0])
-
-    @property
-    def copies(self) -> int:
-        """How many rows `held_out` has of each contact."""
-        return 1 if self.potential is None else OFFER_LEVELS
-
-    def held_out(self) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Held-out contacts and their responses: to the offer made, or to each where all are known.
-
-        Four times the rows where responses are simulated: figures then depend less on which offer
-        was drawn, and those without a discount are of every held-out contact's real response.
-        """
-        matrix = self.matrix[self.test]
-        if self.potential is None:
-            return matrix, self.accepted[self.test]
-        offered = np.tile(matrix, (OFFER_LEVELS, 1))
-        offered[:, design.OFFER] = np.repeat(np.arange(OFFER_LEVELS), len(matrix))
-        return offered, self.potential[self.test].T.ravel()
 
 
 def run(
@@ -234,7 +177,8 @@ def _train_and_save(
     views = {"without_channel": _without(matrix, ["contact_channel"])}
     if lacking:
         views["without_lacking"] = _without(matrix, lacking)
-    folds = stratified_folds(accepted, config.calibration_folds, config.seed)
+    people = None if contacts.customer is None else contacts.customer[~contacts.test]
+    folds = folds_of(accepted, config.calibration_folds, config.seed, people)
     fitted = learner.cross_fit(matrix, accepted, folds, **views)
     save_model(
         out,
@@ -369,7 +313,9 @@ def _design(
     accepted = contacts.accepted[~contacts.test]
     late, first = contacts.chronological == "test", evaluation.first_contacts(contacts.matrix)
     return {
-        **design.propensity(contacts.matrix, config),
+        # A customer's first contact: later ones may be more of the same, and tests take them for
+        # independent.
+        **design.propensity(contacts.matrix[contacts.firsts], config),
         **design.placebo(learner, learn, accepted, test),
         **design.support(customers, learn, accepted, config),
         "era_auc": design.era_auc(contacts.matrix, late, first, config),

@@ -1,7 +1,8 @@
 """A campaign log as a file: `churn feedback` or a company writes it, the accept model reads it.
 
 One row is one answered contact, in order of time, with the columns of `COLUMNS` and either
-`price_pressure` or `monthly_charges`; other columns are ignored. CSV (also gzip) and Parquet.
+`price_pressure` or `monthly_charges`; with a column `customer`, the contacts of one customer are on
+one side of every split. Other columns are ignored. CSV (also gzip) and Parquet.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from churn_assets.datasets.cells import flag, number, one_of, read_cells, whole
+from churn_assets.datasets.cells import flag, number, one_of, read_cells, text, whole
 from churn_assets.datasets.errors import DataError
-from churn_assets.datasets.splits import chronological_split, stratified_split
+from churn_assets.datasets.splits import chronological_split, stratified_split, together
 from churn_assets.datasets.tables import read_any_table, table_format
 from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.predictors.scoring.features import PricePressure
@@ -42,6 +43,7 @@ COLUMNS = {
     "offer_level": whole(0, OFFER_LEVELS - 1),
     "accepted": flag(),
 }
+WHOM = {"customer": text()}
 PRICES = {"price_pressure": number(0, 1), "monthly_charges": number(0)}
 
 
@@ -59,11 +61,12 @@ def read_log(file: Path) -> pd.DataFrame:
         raise DataError(f"the campaign log {file} is a folder; name the file in it")
     if not file.is_file():
         raise DataError(f"the campaign log {file} does not exist")
-    table = read_any_table(file, [*COLUMNS, *PRICES])
+    table = read_any_table(file, [*COLUMNS, *PRICES, *WHOM])
     price = next((name for name in PRICES if name in table), None)
     if price is None:
         raise DataError(f"{file}: needs a column price_pressure or monthly_charges")
-    log = read_cells(table, COLUMNS | {price: PRICES[price]}, str(file))
+    whom = WHOM if "customer" in table else {}
+    log = read_cells(table, COLUMNS | {price: PRICES[price]} | whom, str(file))
     _refuse_too_few(file, log)
     return log
 
@@ -102,8 +105,12 @@ def campaign_log(folder: Path, price_pressure: PricePressure) -> pd.DataFrame:
         charges = log["monthly_charges"].to_numpy(np.float64)
         log = log.assign(price_pressure=price_pressure(charges))
     log = checked(log, files[0].name)
+    split = stratified_split(log["accepted"].to_numpy())
+    if "customer" in log:
+        log["customer"] = pd.factorize(log["customer"])[0]
+        split = together(split, log["customer"].to_numpy(np.int64))
     return log.assign(
-        split=stratified_split(log["accepted"].to_numpy()),
+        split=split,
         chronological_split=chronological_split(len(log)),
     )
 

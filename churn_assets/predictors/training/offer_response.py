@@ -19,7 +19,7 @@ A campaign log replaces all this (`campaign_log`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +43,7 @@ Floats = NDArray[np.float64]
 LOW_INCOME_JOBS = ("blue-collar", "housemaid", "retired", "services", "student", "unemployed")
 P0_FOLDS = 5
 ROWS_PER_OFFER = 100
+ANSWERS = [f"response_{level}" for level in range(OFFER_LEVELS)]
 
 
 def _flag() -> pa.Column:
@@ -72,6 +73,73 @@ CONTACTS = pa.DataFrameSchema(
     },
     checks=pa.Check(_every_level_occurs, name=f"{ROWS_PER_OFFER}_rows_at_every_offer_level"),
 )
+
+
+@dataclass(frozen=True)
+class Contacts:
+    """Contacts as the model sees them.
+
+    Attributes:
+        matrix: encoded features, (N, 8).
+        accepted: 0 or 1, (N,).
+        potential: the response to each offer, (N, 4), column 0 the real one; None where only
+            `accepted` is known, and real.
+        test: held out, (N,).
+        chronological: "train", "valid" or "test" by time, (N,).
+        customer: whom each contact reached, a number, (N,); None where nobody says it.
+    """
+
+    matrix: NDArray[np.float32]
+    accepted: NDArray[np.float64]
+    potential: NDArray[np.float64] | None
+    test: NDArray[np.bool_]
+    chronological: NDArray[np.str_]
+    customer: NDArray[np.int64] | None = None
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> Contacts:
+        """From a frame of `offer_response`."""
+        return cls(
+            matrix=encode(rows_of(frame), ACCEPT_FEATURES),
+            accepted=frame["accepted"].to_numpy(np.float64),
+            potential=frame[ANSWERS].to_numpy(np.float64) if ANSWERS[0] in frame else None,
+            test=(frame["split"] == "test").to_numpy(),
+            chronological=frame["chronological_split"].to_numpy(),
+            customer=frame["customer"].to_numpy(np.int64) if "customer" in frame else None,
+        )
+
+    @property
+    def firsts(self) -> NDArray[np.int64]:
+        """Rows of each customer's first contact; all rows where nobody says whose they are."""
+        if self.customer is None:
+            return np.arange(len(self.accepted))
+        return np.sort(np.unique(self.customer, return_index=True)[1])
+
+    def as_observed(self) -> Contacts:
+        """The same contacts with nothing simulated: no discount, and the real response."""
+        if self.potential is None:
+            return self
+        matrix = self.matrix.copy()
+        matrix[:, -1] = 0
+        return replace(self, matrix=matrix, accepted=self.potential[:, 0])
+
+    @property
+    def copies(self) -> int:
+        """How many rows `held_out` has of each contact."""
+        return 1 if self.potential is None else OFFER_LEVELS
+
+    def held_out(self) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Held-out contacts and their responses: to the offer made, or to each where all are known.
+
+        Four times the rows where responses are simulated: figures then depend less on which offer
+        was drawn, and those without a discount are of every held-out contact's real response.
+        """
+        matrix = self.matrix[self.test]
+        if self.potential is None:
+            return matrix, self.accepted[self.test]
+        offered = np.tile(matrix, (OFFER_LEVELS, 1))
+        offered[:, -1] = np.repeat(np.arange(OFFER_LEVELS), len(matrix))
+        return offered, self.potential[self.test].T.ravel()
 
 
 @dataclass(frozen=True)

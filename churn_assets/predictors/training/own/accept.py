@@ -25,15 +25,16 @@ from churn_assets.predictors.scoring.calibration import Calibrator, SigmoidCalib
 from churn_assets.predictors.scoring.scorers import AcceptScorer
 from churn_assets.predictors.training.accept_evaluation import customer_curves
 from churn_assets.predictors.training.baselines import logistic_regression
-from churn_assets.predictors.training.boosting import OutOfFold, stratified_folds
+from churn_assets.predictors.training.boosting import OutOfFold
 from churn_assets.predictors.training.design import Scores, Train, placebo_of
 from churn_assets.predictors.training.frames import read_training_and_test, rows_of
 from churn_assets.predictors.training.metrics import auc, bootstrap_auc, ece_floor, summary
 from churn_assets.predictors.training.own import log_design
-from churn_assets.predictors.training.own.log import Log
+from churn_assets.predictors.training.own.log import Log, error_of_sum
 from churn_assets.predictors.training.own.methods import (
     Method,
     cross_fit,
+    folds_of,
     save_fitted,
 )
 from churn_assets.predictors.training.own.offers import LOGISTIC, OFFER_ALONE, free, methods
@@ -88,7 +89,7 @@ def run(
         name: float(log_loss(accepted, one.probabilities).mean()) for name, one in tried.items()
     }
     name = min(losses, key=lambda method: losses[method])  # of equal ones the simplest
-    model = tried[name].method.fit(learn, accepted, None)
+    model = tried[name].method.fit(learn, accepted, log.learning_customer)
     base_rate = float(accepted.mean())
     save_fitted(out, "accept", model, tried[name].calibrator, log.own.features, base_rate)
     progress(2, STEPS)
@@ -143,10 +144,11 @@ def _try_all(log: Log, config: AcceptConfig) -> tuple[dict[str, Tried], dict[str
     What each offer brings on average needs no calibration, and can always be used.
     """
     learn, accepted = log.matrix[~log.test], log.accepted[~log.test]
-    folds = stratified_folds(accepted, config.calibration_folds, config.seed)
+    people = log.learning_customer
+    folds = folds_of(accepted, config.calibration_folds, config.seed, people)
     tried, failed = dict[str, Tried](), dict[str, str]()
     for name, method in methods(log.own, log.levels, config, len(learn)).items():
-        scores, _ = cross_fit(method, log.own.features, learn, accepted, folds, None)
+        scores, _ = cross_fit(method, log.own.features, learn, accepted, folds, people)
         if name == OFFER_ALONE:
             as_it_is = SigmoidCalibrator(1.0, 0.0)
             tried[name] = Tried(method, scores, sigmoid(scores.scores["full"]), as_it_is)
@@ -182,15 +184,17 @@ def curves_of(scorer: AcceptScorer, people: Matrix, levels: int) -> Floats:
 
 def response_by_level(log: Log) -> list[dict[str, Any]]:
     """What was answered to each offer: contacts, acceptances, rate with its 95 % interval, and the
-    difference to the least offer with its own and its p-value (two proportions, unpooled)."""
+    difference to the least offer with its own and its p-value (two proportions, unpooled). All
+    contacts of a customer at an offer tell as much as one: intervals count people."""
     found: list[dict[str, Any]] = []
     for level, gives in enumerate(log.schema.gives):
         answers = log.accepted[log.offer == level]
-        rate, count = float(answers.mean()), len(answers)
+        rate, count = float(answers.mean()), log.people(log.offer == level)
         below, above = wilson_interval(rate, count)
         row: dict[str, Any] = {
             "gives": gives,
-            "contacts": count,
+            "contacts": len(answers),
+            "people": count,
             "accepted": int(answers.sum()),
             "rate": rate,
             "interval": [float(below), float(above)],
@@ -202,7 +206,7 @@ def response_by_level(log: Log) -> list[dict[str, Any]]:
             low = gain - np.hypot(rate - below, least["interval"][1] - least["rate"])
             high = gain + np.hypot(above - rate, least["rate"] - least["interval"][0])
             error = np.sqrt(
-                rate * (1 - rate) / count + least["rate"] * (1 - least["rate"]) / least["contacts"]
+                rate * (1 - rate) / count + least["rate"] * (1 - least["rate"]) / least["people"]
             )
             p_value = float(log_design.two_sided(gain / error)) if error else 1.0
             row |= {"gain": gain, "gain_interval": [float(low), float(high)], "p_value": p_value}
@@ -237,16 +241,18 @@ def _held_out(
     `gain_over`: by how much each baseline's mean log-loss is larger, with its standard error.
     """
     matrix, accepted = log.matrix[log.test], log.accepted[log.test]
+    people = None if log.customer is None else log.customer[log.test]
     probabilities = scorer.model.probabilities(matrix)
     loss = log_loss(accepted, probabilities)
     baselines, gains = {}, {}
     for name in (OFFER_ALONE, LOGISTIC):
         method = methods(log.own, log.levels, config, 0)[name]
-        fitted = method.fit(log.matrix[~log.test], log.accepted[~log.test], None)
+        fitted = method.fit(log.matrix[~log.test], log.accepted[~log.test], log.learning_customer)
         theirs = sigmoid(fitted.margins(matrix))
         gain = log_loss(accepted, theirs) - loss
         baselines[name] = summary(accepted, theirs)
-        gains[name] = {"value": float(gain.mean()), "error": float(gain.std() / len(gain) ** 0.5)}
+        error = error_of_sum(gain - gain.mean(), people) / len(gain)
+        gains[name] = {"value": float(gain.mean()), "error": error}
     return {
         **summary(accepted, probabilities),
         "auc_interval": interval(
@@ -266,13 +272,17 @@ def _out_of_fold(log: Log, probabilities: Floats, config: AcceptConfig) -> dict[
     the number of offers.
     """
     accepted, offer = log.accepted[~log.test], log.offer[~log.test]
+    people = log.learning_customer
     found, floor = summary(accepted, probabilities), ece_floor(probabilities, config.seed)
     apart = []
     for level in range(log.levels):
         rows = offer == level
         predicted = probabilities[rows]
-        error = np.sqrt((predicted * (1 - predicted)).sum())
-        apart.append(float((accepted[rows] - predicted).sum() / error))
+        off = accepted[rows] - predicted
+        error = float(np.sqrt((predicted * (1 - predicted)).sum()))
+        if people is not None:  # a customer's answers may vary together
+            error = max(error, error_of_sum(off, people[rows]))
+        apart.append(float(off.sum() / error))
     return {
         **found,
         "rows": len(accepted),

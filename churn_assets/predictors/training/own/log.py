@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from churn_assets.customers.campaign_schema import (
     ACCEPTED,
+    CONTACTED,
     LEVEL,
     PROPENSITY,
     CampaignSchema,
@@ -49,6 +50,7 @@ class Log:
         accepted: 0 or 1, (N,).
         chance: with which each contact's offer was chosen, (N,).
         test: held out, (N,).
+        customer: whom each contact reached, a number, (N,); None where each reached another one.
         everything: all that the log knows, (N, G), the offer last, and its features; None where
             that is `matrix`.
         unshared: what the log knows and customers don't -> why.
@@ -60,6 +62,7 @@ class Log:
     accepted: Floats
     chance: Floats
     test: NDArray[np.bool_]
+    customer: NDArray[np.int64] | None
     everything: tuple[Matrix, tuple[Feature, ...]] | None
     unshared: dict[str, str]
 
@@ -72,6 +75,34 @@ class Log:
     def offer(self) -> NDArray[np.int64]:
         """The level that each contact was offered, (N,)."""
         return self.matrix[:, -1].astype(np.int64)
+
+    @property
+    def learning_customer(self) -> NDArray[np.int64] | None:
+        """Whom each contact to learn from reached."""
+        return None if self.customer is None else self.customer[~self.test]
+
+    def first_contacts(self) -> Log:
+        """Each customer's first contact alone; the log itself where each reached another one.
+
+        For tests that take contacts for independent.
+        """
+        if self.customer is None:
+            return self
+        rows = np.sort(np.unique(self.customer, return_index=True)[1])
+        whole = self.everything
+        return replace(
+            self,
+            matrix=self.matrix[rows],
+            accepted=self.accepted[rows],
+            chance=self.chance[rows],
+            test=self.test[rows],
+            customer=None,
+            everything=None if whole is None else (whole[0][rows], whole[1]),
+        )
+
+    def people(self, rows: NDArray[np.bool_]) -> int:
+        """How many customers the contacts of these rows (N,) reached."""
+        return int(rows.sum()) if self.customer is None else len(np.unique(self.customer[rows]))
 
     @classmethod
     def load(cls, folder: Path, customers: CustomerSchema | None) -> Log:
@@ -98,9 +129,18 @@ class Log:
             if schema.logged_chances
             else chances[offer],
             test=np.arange(len(frame)) >= len(learn),
+            customer=frame[CONTACTED].to_numpy(np.int64) if schema.repeated else None,
             everything=(encode(rows, whole.features), whole.features) if unshared else None,
             unshared=unshared,
         )
+
+
+def error_of_sum(values: Floats, customer: NDArray[np.int64] | None) -> float:
+    """Standard error of the sum of values (N,) with mean 0, of which a customer's vary together."""
+    if customer is not None:
+        whose = np.unique(customer, return_inverse=True)[1]
+        values = np.bincount(whose, values).astype(np.float64)
+    return float(np.sqrt((values**2).sum()))
 
 
 def _with_offer(own: OwnFeatures, schema: CampaignSchema) -> OwnFeatures:

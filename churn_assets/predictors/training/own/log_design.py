@@ -34,6 +34,8 @@ def two_sided(distance: Any) -> Any:
 def offers_as_logged(log: Log, config: AcceptConfig) -> dict[str, Any]:
     """Were the offers made as the contract says?
 
+    Of customers with several contacts the first one tells: a later one may be more of the same.
+
     Returns:
         `propensity_p_value`: the smallest of the tests', times their number. Offers of fixed
         chances: that they can't be told from the features (`design.propensity`), and, where the
@@ -42,6 +44,7 @@ def offers_as_logged(log: Log, config: AcceptConfig) -> dict[str, Any]:
         `propensity_auc`: of telling the offer from the features; `tests`: each one's p-value;
         `share_by_level`: of the contacts.
     """
+    log = log.first_contacts()
     made = np.bincount(log.offer, minlength=log.levels)
     shares = {"share_by_level": (made / made.sum()).tolist()}
     if log.schema.logged_chances:
@@ -82,7 +85,8 @@ def reach(log: Log, customers: Matrix | None, config: AcceptConfig) -> dict[str,
 
     A contact counts by how much more frequent its like are among the customers than in the log
     (1 where the log's own people are asked about), and by 1 / chance where chances differ by row.
-    The interval is Wilson's of the effective number of contacts, (sum w)^2 / sum w^2 (Kish, 1965).
+    The interval is Wilson's of the effective number of contacts, (sum w)^2 / sum w^2 (Kish, 1965);
+    all contacts of a customer at an offer are one.
 
     Returns:
         `curve_by_contacts`: the weighted mean and its 95 % interval; `effective_contacts_by_level`;
@@ -99,7 +103,11 @@ def reach(log: Log, customers: Matrix | None, config: AcceptConfig) -> dict[str,
     for k in range(log.levels):
         of = weight[log.offer == k]
         mean[k] = np.average(log.accepted[log.offer == k], weights=of)
-        count[k] = of.sum() ** 2 / (of**2).sum()
+        by_person = of
+        if log.customer is not None:
+            reached = np.unique(log.customer[log.offer == k], return_inverse=True)[1]
+            by_person = np.bincount(reached, of)
+        count[k] = of.sum() ** 2 / (by_person**2).sum()
     below, above = wilson_interval(mean, count)
     return {
         "curve_by_contacts": {

@@ -1,0 +1,131 @@
+"""A first contract as YAML, from what a table's columns seem to be; a person has to look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from churn_assets.customers.guess import Guess, plain
+from churn_assets.customers.quality.leakage import Leak
+from churn_assets.customers.quality.profile import ColumnProfile
+from churn_assets.domain.cells import TRUTHS
+from churn_assets.domain.contracts import CONTRACTS
+
+
+def first_contract(guess: Guess, paths: Sequence[str], leaks: Sequence[Leak]) -> str:
+    """The contract of the table at `paths`; each line on which a person decides says DECIDE."""
+    left_out, decide = guess.left_out(leaks), guess.decisions(leaks)
+    features = [c for c in guess.columns if c not in guess.no_features and c.name not in left_out]
+    lines = [
+        "# Made by `churn customers inspect`: guesses. Look at every line that says DECIDE.",
+        f"name: {_quoted(Path(paths[0]).name.split('.')[0])}   # DECIDE: your company's name",
+        "",
+        "tables:",
+        "  history:",
+        f"    path: {_quoted(paths[0]) if len(paths) == 1 else _flow(paths)}",
+        "",
+        "identity:",
+        *_identity(guess, decide),
+        _asked("  horizon_months: 1", decide, "identity.horizon_months"),
+        "",
+        _number_of("value", "monthly", guess.value, decide),
+        f"tenure: {{since: {_quoted(guess.since.name)}}}"
+        if guess.since
+        else _number_of("tenure", "months", guess.tenure, decide),
+        "",
+        "features:",
+        *(
+            _asked(
+                f"  {_quoted(c.name)}: {_feature(c, guess.kind(c))}", decide, f"features.{c.name}"
+            )
+            for c in features
+        ),
+    ]
+    if left_out:
+        lines += ["", "left_out:"]
+        lines += [
+            _asked(f"  {_quoted(name)}: {_quoted(why)}", decide, f"left_out.{name}", "is that so?")
+            for name, why in left_out.items()
+        ]
+    lines += [*_messages(features), *_addressed(guess)]
+    return "\n".join(lines) + "\n"
+
+
+def _asked(line: str, decide: Mapping[str, str], key: str, words: str = "") -> str:
+    """The line, with what is to be decided about it: in other `words`, where it says it itself."""
+    return f"{line}   # DECIDE: {words or decide[key]}" if key in decide else line
+
+
+def _identity(guess: Guess, decide: Mapping[str, str]) -> list[str]:
+    lines = [f"  id: {_quoted(guess.id.name)}"] if guess.id else [
+        f"  # DECIDE id: {decide['identity.id']}"
+    ]  # fmt: skip
+    if guess.end:
+        return [*lines, f"  churned: {{end_date: {_quoted(guess.end.name)}}}"]
+    if not guess.label:
+        return [*lines, "  # DECIDE churned: {column: ..., yes: ..., no: ...}"]
+    yes = guess.yes(guess.label)
+    others = [cell for cell, _ in guess.label.top if cell != yes]
+    no = _quoted(others[0]) if len(others) == 1 else _flow(others)
+    said = f"{{column: {_quoted(guess.label.name)}, yes: {_quoted(yes)}, no: {no}}}"
+    return [*lines, _asked(f"  churned: {said}", decide, "identity.churned")]
+
+
+def _number_of(part: str, key: str, column: ColumnProfile | None, decide: Mapping[str, str]) -> str:
+    if column:
+        return _asked(f"{part}: {{{key}: {_quoted(column.name)}}}", decide, f"{part}.{key}")
+    return f"# DECIDE {part}: {{{key}: ...}}   # {decide[f'{part}.{key}']}"
+
+
+def _messages(features: Sequence[ColumnProfile]) -> list[str]:
+    """The kinds of contract that the language model knows, where a column has them."""
+    for column in features:
+        cells = {cell: plain(cell) for cell, _ in column.top}
+        said = {cell: kind for cell, words in cells.items() for kind in CONTRACTS
+                if words == plain(kind)}  # fmt: skip
+        if len(said) == len(CONTRACTS) == column.distinct:
+            told = ", ".join(f"{_quoted(cell)}: {_quoted(kind)}" for cell, kind in said.items())
+            return ["", f"messages: {{{_quoted(column.name)}: {{contract: {{{told}}}}}}}"]
+    return []
+
+
+def _addressed(guess: Guess) -> list[str]:
+    """How and whether somebody is addressed."""
+    lines = []
+    columns = {"first_name": guess.first_name, "zone": guess.zone, "language": guess.language}
+    if people := [f"{key}: {_quoted(c.name)}" for key, c in columns.items() if c]:
+        lines += ["", f"people: {{{', '.join(people)}}}"]
+    contact = [
+        f"  {key}: {{column: {_quoted(c.name)}, yes: {_quoted(guess.yes(c))}}}"
+        for key, c in (("opt_out", guess.opt_out), ("consent", guess.consent))
+        if c
+    ]
+    return [*lines, "", "contact:", *contact] if contact else lines
+
+
+def _feature(column: ColumnProfile, kind: str) -> str:
+    label = f"label: {_quoted(plain(column.name))}"
+    required = ", required: false" if column.missing else ""
+    if kind == "flag":
+        return f"{{kind: flag, {label}{required}}}"
+    if kind == "number":
+        low = "0" if column.low is not None and column.low >= 0 else "null"
+        return f"{{kind: number, {label}, range: [{low}, null]{required}}}"
+    if kind == "ordered":
+        levels = [f"{n:d}" for n in range(int(column.low or 0), int(column.high or 0) + 1)]
+        return f"{{kind: ordered, {label}, levels: [{', '.join(levels)}]{required}}}"
+    if column.distinct <= len(column.top) and not all(c.lower() in TRUTHS for c, _ in column.top):
+        levels = sorted(cell for cell, _ in column.top)
+        return f"{{kind: category, {label}, levels: {_flow(levels)}{required}}}"
+    return f"{{kind: category, {label}{required}}}"
+
+
+def _quoted(word: str) -> str:
+    """A word as YAML writes it within braces."""
+    return yaml.safe_dump([word], default_flow_style=True, allow_unicode=True, width=10_000)[1:-2]
+
+
+def _flow(words: Sequence[str]) -> str:
+    return "[" + ", ".join(map(_quoted, words)) + "]"

@@ -1,0 +1,97 @@
+"""How a table writes its numbers: decimal and thousands marks. Detected, and overridable.
+
+Only cells that can't be anything else tell: `1,250` may be 1250 or 1.25, and tells nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from churn_assets.customers.contract.tables import Format
+
+DECIMAL_COMMA, DECIMAL_POINT = "comma", "point"
+_THOUSANDS = (",", ".", "'", " ", "\u00a0", "\u202f")
+
+
+@dataclass(frozen=True)
+class Marks:
+    """How numbers are written; `thousands` is empty where no cell has such a mark."""
+
+    decimal: str
+    thousands: str
+
+
+def number_pattern(marks: Marks) -> str:
+    """What the whole of a number looks like, blanks around it aside."""
+    whole = "[0-9]+"
+    if marks.thousands:
+        whole = f"([0-9]+|[0-9]{{1,3}}([{marks.thousands}][0-9]{{3}})+)"
+    point = f"[{marks.decimal}]"
+    return f"[+-]?({whole}({point}[0-9]*)?|{point}[0-9]+)([eE][+-]?[0-9]+)?"
+
+
+def _telling() -> dict[str, str]:
+    grouped = "[+-]?[1-9][0-9]{{0,2}}([{0}][0-9]{{3}})"
+    decimals = "([0-9]{1,2}|[0-9]{4,})"
+    comma = f"[+-]?([0-9]+,{decimals}|[0-9]{{4,}},[0-9]{{3}}|0,[0-9]+"
+    point = f"[+-]?([0-9]*[.]{decimals}|[0-9]{{4,}}[.][0-9]{{3}}|0[.][0-9]+|[0-9]+[.]"
+    found = {
+        DECIMAL_COMMA: f"{comma}|[1-9][0-9]{{0,2}}([. '\u00a0\u202f][0-9]{{3}})+,[0-9]+)",
+        DECIMAL_POINT: f"{point}|[1-9][0-9]{{0,2}}([, '\u00a0\u202f][0-9]{{3}})+[.][0-9]+)",
+    }
+    for mark in _THOUSANDS:
+        other = "." if mark == "," else ","
+        certain = grouped.format(mark) + "+[" + other + "][0-9]+|" + grouped.format(mark) + "{2,}"
+        if mark in "' \u00a0\u202f":
+            certain = grouped.format(mark) + "+([.,][0-9]+)?"
+        found[mark] = certain
+    return found
+
+
+TELLING = _telling()
+"""What a cell tells -> what the whole of it looks like: that the comma or the point is the decimal
+mark, or that a mark stands between thousands. RE2 and Python read the patterns alike."""
+
+
+def marks_of(counts: Counter[str], given: Format) -> Marks:
+    """The marks of a table whose telling cells were counted, by what they tell."""
+    decimal = given.decimal
+    if decimal is None:
+        decimal = "," if counts[DECIMAL_COMMA] > counts[DECIMAL_POINT] else "."
+    if given.thousands is not None:
+        return Marks(decimal, given.thousands)
+    others = [mark for mark in _THOUSANDS if mark != decimal]
+    thousands = max(others, key=lambda mark: counts[mark])
+    return Marks(decimal, thousands if counts[thousands] else "")
+
+
+def marks_by_column(columns: Sequence[Sequence[str]]) -> list[Marks]:
+    """The marks of each column of numbers, without blanks around them: as its own cells tell, or
+    else as all of them do."""
+    patterns = {mark: re.compile(pattern) for mark, pattern in TELLING.items()}
+    told = [
+        Counter(mark for cell in cells for mark, of in patterns.items() if of.fullmatch(cell))
+        for cells in columns
+    ]
+    return [marks_of(one or sum(told, Counter()), Format()) for one in told]
+
+
+def number_in(cell: str, marks: Marks) -> float | None:
+    """The cell's number; None where it isn't certainly one."""
+    if not re.fullmatch(number_pattern(marks), cell):
+        return None
+    digits = cell.replace(marks.thousands, "") if marks.thousands else cell
+    return float(digits.replace(marks.decimal, "."))
+
+
+def worded(marks: Iterable[Marks]) -> str:
+    """The marks in words, as the reports show them."""
+    return ", ".join(
+        dict.fromkeys(
+            f"decimal {m.decimal!r}" + (f", thousands {m.thousands!r}" if m.thousands else "")
+            for m in marks
+        )
+    )
