@@ -12,6 +12,7 @@ from churn_assets.messages.corpus.comparisons import EACH, RIGHT_OVER_WRONG
 from churn_assets.messages.corpus.prompts import SERVICE_SETS, Situation
 from churn_assets.messages.models import reward
 from churn_assets.messages.models.evaluation import fits
+from churn_assets.messages.models.ppo_evaluation import Side, clean_variety_ratio
 from churn_assets.messages.models.reward import Pair
 from churn_assets.messages.shield.brief import CONTRACTS, TENURE_BANDS, TONES
 from churn_assets.messages.shield.validation import Shield
@@ -38,7 +39,8 @@ def figures(monkeypatch: pytest.MonkeyPatch, score: Any) -> dict[str, Any]:
         return [score(p.prompt, p.chosen) - score(p.prompt, p.rejected) for p in pairs]
 
     monkeypatch.setattr(reward, "_margins", margins)
-    return reward.fit_figures(*[None] * 3, TINY)  # type: ignore[arg-type]
+    nothing: Any = None
+    return reward.fit_figures(nothing, nothing, nothing, TINY)
 
 
 def test_a_score_that_knows_the_shield_sees_every_wrong_fact(
@@ -75,3 +77,18 @@ def test_the_report_has_every_figure_with_its_interval(chain: Chain) -> None:
     written = chain.reports["ppo_text_model"]
     for name in ("fit_rate", "sft_fit_rate"):
         assert 0 <= written[f"{name}_lower"] <= written[name] <= written[f"{name}_upper"] <= 1
+
+
+def side(texts: list[str], passed: list[bool]) -> Side:
+    return Side([], texts, passed, {})
+
+
+def test_garble_is_no_variety_on_either_side() -> None:
+    """Why: an SFT that garbles more made PPO-Text's variety look as if it had collapsed."""
+    clean = ["We keep your calls clear.", "Enjoy your evenings with good shows."]
+    garbled = [*clean, "Wee keeq yuor clals claer.", "Good your with evenings."]
+    passed = [True, True, True, False]
+    assert clean_variety_ratio(side(garbled, passed), side(clean, [True] * 2)) == 1.0
+    same = [clean[0], clean[0]]
+    assert clean_variety_ratio(side(garbled, passed), side(same, [True] * 2)) < 0.6
+    assert clean_variety_ratio(side(garbled, [False] * 4), side(clean, [True] * 2)) == 0.0
