@@ -115,7 +115,7 @@ class Settings(BaseSettings):
         defaults = profile_defaults(given.get("profile", "embedded"))
         asked = merge({"messages": {"base": {}}}, given)["messages"]
         if isinstance(asked, dict) and asked["base"].get("source") == PRETRAINED:
-            defaults["messages"] = messages_config(PRETRAINED).model_dump()
+            defaults["messages"] = messages_config("pretrained").model_dump()
         return merge(defaults, given)
 
     @model_validator(mode="after")

@@ -340,21 +340,21 @@ def messages_config(profile: Profile) -> MessagesConfig:
 
 
 def _pretrained() -> MessagesConfig:
-    """Few texts, since it knows the language; prompts in plain words and its own smaller tokens
-    make them longer than the embedded model's."""
+    """Few texts and steps, since it knows the language; its texts are longer: prompts are in plain
+    words, and its tokens don't reach across this corpus's phrases."""
     return MessagesConfig(
         corpus=CorpusConfig(messages=4_000, pairs=2_000, public_pairs=40, public_test_pairs=220),
         base=BaseModelConfig(source=PRETRAINED, dtype="auto"),
         lora=LoraSettings(targets=LLAMA_LAYERS),
         sft=SftConfig(steps=300, batch=8, learning_rate=1e-3, max_length=160, checkpoint_every=25),
         reward=RewardConfig(
-            steps=120, batch=8, learning_rate=5e-4, max_length=128, checkpoint_every=20
+            steps=80, batch=8, learning_rate=5e-4, max_length=128, checkpoint_every=20
         ),
         ppo=PpoTextConfig(
-            iterations=24,
+            iterations=16,
             batch=48,
             minibatch=24,
-            learning_rate=2e-4,
+            learning_rate=3e-4,
             value_learning_rate=1e-3,
             checkpoint_every=2,
             evaluation_samples=192,

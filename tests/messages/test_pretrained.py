@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import json
 from itertools import product
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from churn_assets.domain.offers import OFFER_PERCENTAGES
-from churn_assets.messages.config import BaseModelConfig
+from churn_assets.messages.config import LLAMA_LAYERS, BaseModelConfig
 from churn_assets.messages.corpus.prompts import (
     SERVICE_SETS,
     Situation,
     flawed_prompt,
     instruction,
 )
-from churn_assets.messages.models import base_model
+from churn_assets.messages.models import base_model, ppo_stage, reward, sft
 from churn_assets.messages.models.base_model import copy_pretrained, weight_type, wheel_model
 from churn_assets.messages.models.language_model import encode_prompts, load_base, worded
+from churn_assets.messages.models.ppo_text import POLICY
 from churn_assets.messages.models.sft import training_rows
 from churn_assets.messages.shield.brief import CONTRACTS, TENURE_BANDS, TONES
 from churn_assets.messages.shield.language import LANGUAGES
+from churn_assets.messages.writing import bank_stage
 from churn_assets.settings import load_settings
-from tests.messages.conftest import TINY, Chain
+from tests.messages.conftest import PUBLIC, TINY, Chain
+
+KINDS = ("messages", "preferences")
 
 
 def install(site: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> Path:
@@ -128,3 +135,40 @@ def test_only_a_base_trained_elsewhere_is_told_in_plain_words(chain: Chain, tmp_
     assert not any(
         row["prompt"].startswith("Write a ") for row in training_rows(chain.folders, short, TINY)
     )
+
+
+def test_the_same_programs_train_on_a_llama_in_half_precision(chain: Chain, tmp_path: Path) -> None:
+    """Why: other names of layers, 16 bits and longer prompts are what a public model brings."""
+    torch.manual_seed(0)
+    _, tokenizer = load_base(chain.folders["message_base_model"], eight_bit=False)
+    source = tmp_path / "llama"
+    LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+            num_attention_heads=2, num_key_value_heads=1, bos_token_id=0, eos_token_id=2,
+        )
+    ).save_pretrained(source)  # fmt: skip
+    tokenizer.save_pretrained(source)
+    folders = {name: chain.folders[name] for name in PUBLIC}
+    folders |= {f"retention_{kind}": chain.folders[f"retention_{kind}"] for kind in KINDS}
+    base = BaseModelConfig(source=str(source), dtype="bfloat16")
+    lora = TINY.lora.model_copy(update={"targets": LLAMA_LAYERS})
+    config = TINY.model_copy(update={"base": base, "lora": lora})
+    stages = {
+        "message_base_model": base_model,
+        "sft_model": sft,
+        "reward_model": reward,
+        "ppo_text_model": ppo_stage,
+        "message_bank": bank_stage,
+    }
+    for name, stage in stages.items():
+        folders[name] = tmp_path / name
+        folders[name].mkdir()
+        report = stage.run(dict(folders), folders[name], config)
+        (folders[name] / "report.json").write_text(json.dumps(report))
+    assert report["served_pass_rate"] == 1.0
+    weights = load_file(folders["ppo_text_model"] / POLICY / "adapter_model.safetensors")
+    for layer in LLAMA_LAYERS:
+        found = [w for name, w in weights.items() if f".{layer}.lora_B" in name]
+        assert len(found) == 2
+        assert all(w.dtype == torch.float32 and w.abs().sum() > 0 for w in found)

@@ -103,7 +103,7 @@ def copy_pretrained(config: BaseModelConfig, out: Path) -> dict[str, Any]:
         model = fresh
     ensure_padding(model, tokenizer)
     weights = weight_type(config.dtype)
-    model.to(weights).save_pretrained(out)
+    model.to(weights).save_pretrained(out)  # type: ignore[arg-type]
     tokenizer.init_kwargs[PLAIN_PROMPTS] = True
     tokenizer.save_pretrained(out)
     return {"parameters": model.num_parameters(), "dtype": str(weights).removeprefix("torch.")}
@@ -185,7 +185,7 @@ def pretrain(
             optimizer.step()
         progress(step + 1, config.steps, loss=loss.item())
     held_out_loss = _held_out_loss(model, _encode(tokenizer, held_out, config.positions))
-    model.to(weight_type(config.dtype)).save_pretrained(out)
+    model.to(weight_type(config.dtype)).save_pretrained(out)  # type: ignore[arg-type]
     tokenizer.save_pretrained(out)
     return {
         "parameters": model.num_parameters(),

@@ -33,6 +33,7 @@ from churn_assets.stages.spec import Progress, silent
 from churn_assets.stages.stopping import stop_between_steps
 
 CALIBRATION_SEED = 7
+CALIBRATION_SAMPLES = 256  # at most
 SHOWN = ("score", "kl", "beta", "pass_rate", "length")  # of each iteration, as it goes
 
 
@@ -100,7 +101,8 @@ def train(
 
 def calibrate(trainer: PpoText, config: PpoTextSettings) -> None:
     """Sample the reference once, for the reward's scale and a value head that knows it."""
-    situations = evaluation_situations(256, CALIBRATION_SEED)
+    count = min(CALIBRATION_SAMPLES, config.ppo.evaluation_samples)
+    situations = evaluation_situations(count, CALIBRATION_SEED)
     activate(trainer.model, REFERENCE)
     trainer.model.eval()
     prompts = [situation.prompt for situation in situations]
