@@ -49,8 +49,9 @@ class Serving(NamedTuple):
 
     @property
     def options(self) -> Options:
-        """The engine's options, but for the kill switch."""
+        """The engine's options."""
         return {
+            "force_baseline": self.baseline_forced,
             "experiment": self.experiment,
             "decisions": self.decisions,
             "budget_price": self.budget_price,
@@ -87,9 +88,7 @@ def _answer(
     serving: Serving, group: list[tuple[CustomerRequest, asyncio.Future[dict[str, Any]]]]
 ) -> None:
     requests = [request for request, _ in group]
-    answers = serving.engine.try_many(
-        requests, force_baseline=serving.baseline_forced, **serving.options
-    )
+    answers = serving.engine.try_many(requests, **serving.options)
     for (_, future), answer in zip(group, answers, strict=True):
         if future.done():  # its caller may have gone
             continue

@@ -94,7 +94,7 @@ function showMessage(message, safety, metadata) {
   $("message-block").hidden = message === null;
   if (message === null) return;
   $("message").textContent = message;
-  $("source").textContent = metadata.message_source === "model" ? "written by the model" : "reviewed template";
+  $("source").textContent = (metadata.message_source === "model" ? "written by the model" : "reviewed template") + writtenIn(metadata.language);
   const wait = metadata.send_not_before;
   $("send-time").textContent = wait ? `Quiet hours: send after ${wait.slice(11, 16)} local time on ${wait.slice(0, 10)}.` : "";
   const meaning = checkWords(shield);
@@ -105,6 +105,12 @@ function showMessage(message, safety, metadata) {
     item.setAttribute("aria-label", `${failed ? "Failed" : "Passed"}: ${item.textContent}`);
     return item;
   }));
+}
+
+// Said only where it isn't the usual one, or not the customer's.
+function writtenIn({ name, missing }) {
+  if (missing) return `, in English: nothing is reviewed in ${missing}`;
+  return name === "es" ? ", in Spanish" : "";
 }
 
 // ---- other customers

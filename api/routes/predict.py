@@ -60,4 +60,6 @@ async def predict(customer: PredictRequest, request: Request) -> Response:
 
 def _generate(serving: Serving, host: EngineHost, customer: CustomerRequest) -> dict[str, Any]:
     """Reads the kill switch now: it may have been thrown while the customer waited for its turn."""
-    return serving.engine.predict(customer, force_baseline=host.switched_off, **serving.options)
+    options = serving.options
+    options["force_baseline"] = host.switched_off
+    return serving.engine.predict(customer, **options)

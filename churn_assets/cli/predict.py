@@ -159,6 +159,7 @@ def engine_asker() -> Iterator[Ask]:
 
     ledger = Ledger.open(settings.campaign.ledger.get_secret_value(), settings.home)
     options: Options = {
+        "force_baseline": forced,
         "experiment": experiment.in_force(registry.store, settings.experiment),
         "decisions": decisions,
         "budget_price": budget_price.in_force(registry.store, engine.release_id),
@@ -184,7 +185,7 @@ def engine_asker() -> Iterator[Ask]:
                 request = engine.form.model.model_validate(customers[0])
             except ValidationError as error:
                 return [{"answer": None, "errors": problems_of(error.errors())}]
-            answer = engine.predict(request, force_baseline=forced, **options)
+            answer = engine.predict(request, **options)
             return [{"answer": answer, "errors": []}]
         batch = BatchRequest(customers=customers)
         found = answer_batch(engine, batch, forced, **options)

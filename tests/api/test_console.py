@@ -71,12 +71,29 @@ def test_sample_customer_from_form_to_decision(page: Page) -> None:
     expect(page.locator("#reasons li").first).to_contain_text("churn risk")
     expect(page.locator("#facts dd").first).to_have_text(re.compile(r"^−?\$[\d,]+\.\d\d$"))
     expect(page.locator("#message")).to_contain_text("Hi Sam")
+    expect(page.locator("#source")).to_have_text("written by the model")
     expect(page.locator("#checks li")).to_have_count(len(CHECKS))
     expect(page.locator("#checks")).to_contain_text("50 to 200 characters")
     expect(page.locator("#checks")).to_contain_text("Outside quiet hours (22–8 local)")
     expect(page.locator("#decision-title")).to_have_text("Decision for C12345")
     expect(page.locator("#checks li.passed").first).to_be_visible()
     picture(page, "customer")
+
+
+@pytest.mark.parametrize(
+    ("language", "beginning", "told"),
+    [
+        ("es", "Hola, Sam", "reviewed template, in Spanish"),
+        ("de", "Hi Sam", "written by the model, in English: nothing is reviewed in de"),
+    ],
+)
+def test_the_language_is_said(page: Page, language: str, beginning: str, told: str) -> None:
+    """An agent must not send English to a German unknowingly."""
+    page.locator("#customer summary").click()
+    page.locator("[name=language]").fill(language)
+    page.get_by_role("button", name="Decide").click()
+    expect(page.locator("#message")).to_contain_text(beginning)
+    expect(page.locator("#source")).to_have_text(told)
 
 
 def test_picking_a_customer_asks_for_their_name_and_decides(page: Page) -> None:

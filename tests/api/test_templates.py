@@ -72,3 +72,11 @@ def test_the_built_in_sample_is_answered_without_a_draw(client: httpx.Client) ->
     metadata = client.post("/predict", json=SAMPLE_REQUEST).json()["metadata"]
     assert "template_probability" not in metadata
     assert metadata["language"] == {"name": "en", "source": "settings"}
+
+
+def test_a_language_is_a_tag(client: httpx.Client) -> None:
+    """Anything else is refused by name, not written to in English."""
+    body = SAMPLE_REQUEST | {"language": "in Spanish, please"}
+    refused = client.post("/predict", json=body)
+    assert refused.status_code == 422
+    assert refused.json()["detail"][0]["loc"] == ["body", "language"]

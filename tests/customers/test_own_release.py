@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,6 @@ import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
-from churn_assets.customers.contract.model import load_contract
-from churn_assets.customers.fields import schema_of
 from churn_assets.customers.people import PEOPLE
 from churn_assets.predictors.scoring.features import encode
 from churn_assets.predictors.scoring.held_out import read_out_of_fold
@@ -29,7 +26,7 @@ from churn_assets.release.bundle import ReleaseError
 from churn_assets.release.config import ScoringConfig
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.bulk.scoring import run as run_predictions
-from churn_assets.serving.engine import RetentionEngine, ServedMessages
+from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.golden import check_golden
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from churn_assets.storage.current import asset_pointer, current_artifact
@@ -38,7 +35,7 @@ from tests.api.conftest import publish_small_release
 from tests.api.server import Server, running, wait_for
 from tests.api.test_console import browser, picture
 from tests.cli.conftest import clean_environment
-from tests.customers.conftest import CONTRACT, as_csv, made_rows
+from tests.customers.conftest import as_csv, made_rows
 from tests.customers.own_company import Company, make_company
 from tests.release.small_release import write_dataset
 
@@ -158,18 +155,15 @@ def wait_for_zones(client: httpx.Client) -> None:
         assert time.monotonic() < deadline, "the service doesn't read the table of people"
 
 
-SPANISH, GERMAN = "A10002", "A10003"
-
-
 @pytest.mark.parametrize(
     ("changes", "language"),
     [
         ({}, {"name": "en", "source": "settings"}),
         ({"language": "es"}, {"name": "es", "source": "request"}),
         ({"language": "de-AT"}, {"name": "en", "source": "request", "missing": "de-AT"}),
-        ({"customer_id": SPANISH}, {"name": "es", "source": "customer"}),
-        ({"customer_id": SPANISH, "language": "en"}, {"name": "en", "source": "request"}),
-        ({"customer_id": GERMAN}, {"name": "en", "source": "customer", "missing": "German"}),
+        ({"customer_id": "A10002"}, {"name": "es", "source": "customer"}),
+        ({"customer_id": "A10002", "language": "en"}, {"name": "en", "source": "request"}),
+        ({"customer_id": "A10003"}, {"name": "en", "source": "customer", "missing": "German"}),
     ],
 )
 def test_the_answer_says_in_which_language_it_is(
@@ -184,37 +178,6 @@ def test_the_answer_says_in_which_language_it_is(
         assert said["metadata"]["language"] == language
         assert said["message"].startswith(("Hola", "¡Hola")) is (language["name"] == "es")
         assert said["safety"]["violations"] in ([], ["quiet_hours"])
-
-
-def test_a_language_is_a_tag(client: httpx.Client) -> None:
-    refused = ask(client, language="in Spanish, please")
-    assert refused.status_code == 422
-    assert refused.json()["detail"][0]["loc"] == ["body", "language"]
-
-
-def test_a_contract_s_default_language_is_written_in(company: Company, tmp_path: Path) -> None:
-    """A company whose table has no language: all of its customers read Spanish."""
-    file, release = tmp_path / "customers.yaml", tmp_path / "release"
-    file.write_text(CONTRACT + "people: {default_language: es}\n", encoding="utf-8")
-    release.mkdir()
-    company.release(release)
-    schema_of(load_contract(file)).save(release)
-    messages = ServedMessages(currency="€", offer_months=12)
-    engine = RetentionEngine(
-        release, release_id="es", messages=messages, default_time_zone="Europe/Madrid"
-    )
-    noon = datetime(2026, 3, 2, 12, tzinfo=UTC)
-    answers = [
-        engine.predict(engine.form.model.model_validate(CUSTOMER | changes), now=noon)
-        for changes in ({}, {"name": None}, {"tone": "formal"}, {"language": "en"})
-    ]
-    told = [answer["metadata"]["language"] for answer in answers]
-    assert told[:3] == [{"name": "es", "source": "contract"}] * 3
-    assert told[3] == {"name": "en", "source": "request"}
-    assert all(answer["safety"]["passed"] for answer in answers)
-    spanish = [answer["message"].startswith(("Hola", "¡Hola")) for answer in answers]
-    assert spanish == [True, True, True, False]
-    assert "Ana" in answers[0]["message"]
 
 
 def test_no_prediction_holds_a_zone(home: Path) -> None:

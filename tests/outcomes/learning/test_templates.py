@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from churn_assets.messages.writing.bandit import TemplateBandit, TemplateChooser
+from churn_assets.messages.writing.bandit import TemplateBandit, TemplateChooser, template_id
+from churn_assets.messages.writing.bank import MessageBank
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.joining import join, without_ids
 from churn_assets.outcomes.learning.templates import (
@@ -23,6 +24,7 @@ from churn_assets.outcomes.learning.templates import (
     learn,
     preference_rows,
 )
+from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.decision_log import parts
 from churn_assets.serving.decision_log.writer import DecisionWriter
 from churn_assets.serving.engine import RetentionEngine
@@ -121,6 +123,18 @@ def test_winners_and_losers_become_pairs_of_the_corpus(
         assert row["source"] == "answers"
         assert row["prompt"].endswith(":\n")
     assert list(preference_rows(bandit, {best: "x"})) == []  # who lost isn't known any more
+
+
+def test_kept_releases_know_their_templates(bundle: Path, tmp_path: Path) -> None:
+    """A bank's and the reviewed texts, by what the log calls them."""
+    store = LocalArtifactStore(tmp_path / "store")
+    reviewed = known_templates(store)
+    ReleaseRegistry(store).publish(bundle)
+    known = known_templates(store)
+    assert known.items() > reviewed.items()
+    assert all(template_id(text) == identity for identity, text in known.items())
+    bank = MessageBank.load(bundle / "messages" / "bank.json").cells().values()
+    assert {t.text for cell in bank for t in cell} <= set(known.values())
 
 
 def test_an_answer_counts_once_its_days_are_over(
