@@ -40,7 +40,8 @@ class Together(VecEnv):
     ) -> None:
         none = Multipliers(budget=0.0)
         self.envs = VectorRetention(customers, params, count, seed, "value", none)
-        self.price, self.infos = price, [{} for _ in range(count)]
+        self.price = price
+        self.infos: list[dict[str, Any]] = [{} for _ in range(count)]
         spaces = self.envs.single_observation_space, self.envs.single_action_space
         super().__init__(count, *spaces)
 

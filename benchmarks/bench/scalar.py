@@ -10,7 +10,7 @@ import math
 import random
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -42,7 +42,8 @@ class ScalarRetention(gymnasium.Env[NDArray[np.float64], NDArray[np.int64]]):
     def __init__(self, customers: Customers, params: EnvironmentParams, draw: Draw = five) -> None:
         if params.effect_share != 1 or params.persistence is not None or params.counts_bare_apart:
             raise ValueError("a world whose acceptances may fail, or with other bills than twelve")
-        self.observation_space, self.action_space = state_spaces(params)
+        observed, self.action_space = state_spaces(params)
+        self.observation_space = cast("gymnasium.Space[NDArray[np.float64]]", observed)
         self.params, self.draw, self.luck = params, draw, draw()
         self.scores, self.values = logit(customers.risk).tolist(), customers.value.tolist()
         self.accepts = logit(customers.accept).tolist()
