@@ -308,4 +308,7 @@ def test_check_says_what_leaks_among_what_is_left_out(tmp_path: Path) -> None:
     report = check(load_contract(EXAMPLE), places, tmp_path / "refused").as_json()
     assert {"rows", "refused", "leaks", "problems"} <= report.keys()
     assert {leak["column"] for leak in report["leaks"]} >= {*MEANS, "out_amountgive"}
+    said = " ".join(leak["why"] for leak in report["leaks"])
+    assert "alone it ranks who accepts with AUC" in said
+    assert "leaves" not in said  # nobody does in a campaign
     assert report["problems"] == []
