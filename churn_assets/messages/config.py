@@ -331,8 +331,8 @@ Profile = Literal["embedded", "pretrained", "production"]
 def messages_config(profile: Profile) -> MessagesConfig:
     """The settings of a profile.
 
-    `embedded`: the defaults. `pretrained`: SmolLM2-135M, the whole graph within an hour on two CPU
-    cores. `production`: opt-350m in 8 bit on a GPU.
+    `embedded`: the defaults. `pretrained`: SmolLM2-135M, sized for an hour on two CPU cores
+    (extrapolated: benchmarks/messages.md). `production`: opt-350m in 8 bit on a GPU.
     """
     return {"embedded": MessagesConfig, "pretrained": _pretrained, "production": _production}[
         profile
