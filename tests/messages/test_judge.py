@@ -1,4 +1,4 @@
-"""The judge of another kind: what it sees, what it can't be moved by, and that ratings bear it out."""
+"""The judge of another kind: what it sees, what can't move it, and that ratings bear it out."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_judge_is_json_and_comes_back_the_same(tmp_path: Path) -> None:
     texts, situations = [one.text for one in rated], [one.situation for one in rated]
     np.testing.assert_array_equal(again.score(texts, situations), judge.score(texts, situations))
     path.write_text('{"weights": 1}', encoding="utf-8")
-    with pytest.raises(ValueError, match="judge.json is no judge"):
+    with pytest.raises(ValueError, match=r"judge\.json is no judge"):
         Judge.load(path)
 
 

@@ -58,6 +58,13 @@ def pair_accuracy(
             "pairs": len(pairs)}  # fmt: skip
 
 
+def correlation(one: Floats, other: Floats) -> float:
+    """Pearson's, in [-1, 1]; 0 where one of them never changes."""
+    if one.std() == 0 or other.std() == 0:
+        return 0.0
+    return float(np.corrcoef(one, other)[0, 1])
+
+
 def agreement(rated: Sequence[Rated]) -> dict[str, Any]:
     """The judge on ratings that it didn't learn from: accuracy, correlation, means by source.
 
@@ -71,7 +78,7 @@ def agreement(rated: Sequence[Rated]) -> dict[str, Any]:
     unseen = others.score([one.text for one in reviewed], [one.situation for one in reviewed])
     return {
         **pair_accuracy(scores, rated, folds),
-        "correlation": float(np.corrcoef(scores, ratings)[0, 1]),
+        "correlation": correlation(scores, ratings),
         "by_source": {
             str(source): {
                 "rated": float(ratings[sources == source].mean()),

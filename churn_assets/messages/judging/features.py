@@ -19,7 +19,7 @@ _THANKS = re.compile(r"\b(?:thank|thanks|grateful|appreciat\w+|loyalty|glad)\b",
 _ASKS = re.compile(r"\?|\b(?:reply|tell us|let us know|question|reach us)\b", re.IGNORECASE)
 _GRACE = re.compile(r"\b(?:please|would|pleased|happy|small|little)\b", re.IGNORECASE)
 _LINKS = re.compile(
-    r"\b(?:as a|as an|after|because|if|so|since|while|whenever|and|with our|in appreciation|just to)\b",
+    r"\b(?:as an?|after|because|if|so|since|while|whenever|and|with our|in appreciation|just to)\b",
     re.IGNORECASE,
 )
 # Nats a word. Text known by heart reaches -1, reviewed text that wasn't seen -3, garbled -4: above

@@ -1,4 +1,4 @@
-"""Messages that were rated by reading, 1 to 5: `ratings.json`, with the protocol in docs/ratings.md."""
+"""Messages rated by reading, 1 to 5: `ratings.json`; docs/ratings.md has the protocol."""
 
 from __future__ import annotations
 

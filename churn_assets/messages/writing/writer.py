@@ -14,10 +14,10 @@ from churn_assets.messages.shield.brief import MessageBrief
 from churn_assets.messages.shield.language import Language
 from churn_assets.messages.shield.slots import fill, slots_in, without_name
 from churn_assets.messages.shield.validation import Shield, Verdict
-from churn_assets.messages.writing.bank import MessageBank, ScoredTemplate
+from churn_assets.messages.writing.bank import Author, MessageBank, ScoredTemplate
 from churn_assets.messages.writing.renderer import Renderer
 
-Source = Literal["model", "template"]
+Source = Literal["model", "grammar", "template"]
 # A time of day is nothing that another wording could mend: the caller decides when to send.
 NOT_MENDED_BY_REWRITING = frozenset({"quiet_hours"})
 VARIETY = 4  # so that neighbours do not all read the same words
@@ -27,6 +27,8 @@ UNFIT = "no message that passes the shield has a place for it"
 
 class CandidateSource(Protocol):
     """Where generated templates come from: the bank, or a model asked on the spot."""
+
+    author: Author
 
     def candidates(self, brief: MessageBrief, seed: str) -> Sequence[ScoredTemplate]:
         """Templates for the brief, best first; may be empty."""
@@ -111,7 +113,7 @@ class MessageWriter:
         generated = self._generated(brief, seed)
         passing = [t.text for t in generated if shield.check_template(t.text, brief).passed]
         for wording in _rotated(self._wordings(passing, brief, values)[:VARIETY], seed):
-            yield wording, "model"
+            yield wording, self.source.author if self.source else "model"
         for reviewed in (subject_templates, reviewed_templates):
             for wording in _rotated(self._wordings(reviewed(brief), brief, values), seed):
                 yield wording, "template"
