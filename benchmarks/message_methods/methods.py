@@ -138,5 +138,10 @@ METHODS: Mapping[str, Method] = {
     "reviewed": reviewed,
 }
 """By the names of the rows of benchmarks/messages.json."""
-ADAPTER_OF: Mapping[str, str] = {"sft_min_p": REFERENCE, "ppo": POLICY, "dpo": DPO}
+ADAPTER_OF: Mapping[str, str] = {
+    "sft": REFERENCE,
+    "sft_min_p": REFERENCE,
+    "ppo": POLICY,
+    "dpo": DPO,
+}
 """The methods that draw once as the stages do, for which a KL to SFT is meant."""

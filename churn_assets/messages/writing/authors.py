@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from churn_assets.messages.config import GenerationConfig
-from churn_assets.messages.corpus.grammar import grammar, write_message
+from churn_assets.messages.corpus.grammar import Shape, grammar, write_message
 from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.models.ppo_text import POLICY, REFERENCE
 from churn_assets.messages.writing.bank import Author, ScoredTemplate
@@ -16,6 +16,7 @@ from churn_assets.messages.writing.live import LiveModel
 
 Method = Literal["ppo", "sft", "grammar"]
 METHODS: tuple[Method, ...] = get_args(Method)
+WITH_REASON: tuple[Shape, ...] = ("full", "signed")
 ADAPTERS: Mapping[Method, str] = {"ppo": POLICY, "sft": REFERENCE}
 
 
@@ -58,7 +59,9 @@ def author_of(method: Method) -> Author:
 
 
 def grammar_texts(situations: Sequence[Situation], seed: int) -> list[str]:
-    """A message of the grammar for each situation, never a bare one."""
+    """A message of the grammar for each situation, never bare: each has a reason."""
     rng = random.Random(f"grammar-{seed}")
     families = grammar().families_of("train")
-    return [write_message(rng, one, rng.choice(families), bare=False) for one in situations]
+    return [
+        write_message(rng, one, rng.choice(families), rng.choice(WITH_REASON)) for one in situations
+    ]
