@@ -15,7 +15,7 @@ from trl.trainer.dpo_trainer import DPOTrainer
 from benchmarks.message_methods.methods import DPO
 from churn_assets.messages.config import MessagesConfig
 from churn_assets.messages.corpus.corpus import read_jsonl
-from churn_assets.messages.models.language_model import load_base, save_adapter, use_threads
+from churn_assets.messages.models.language_model import load_base, use_threads
 from churn_assets.messages.models.ppo_text import REFERENCE
 
 BETA, LEARNING_RATE = 0.1, 3e-4
@@ -56,7 +56,6 @@ def train_dpo(inputs: Mapping[str, Path], config: MessagesConfig, out: Path) -> 
         processing_class=tokenizer,
     )
     trainer.train()
-    save_adapter(model, "default", out)
-    (out / "default").replace(out / DPO)
+    model.save_pretrained(out / DPO, selected_adapters=["default"])  # `default` is in no subfolder
     losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
     return {"losses": losses, "steps": config.reward.steps, "pairs": len(pairs)}

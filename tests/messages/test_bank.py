@@ -64,6 +64,7 @@ def test_what_the_setting_names_is_served_and_told(
     by the author that the report names, and every method's figures stand beside it."""
     monkeypatch.setattr(bank_stage, "failed_gates", lambda reports: [])
     monkeypatch.setattr(bank_stage, "Authors", StandIns)
+    monkeypatch.setattr(bank_stage, "held_out_situations", lambda: held_out_situations()[:64])
     bank = TINY.bank.model_copy(update={"candidates": 4, "keep": 2, "method": method})
     config = TINY.model_copy(update={"bank": bank})
     report = bank_stage.run({name: chain.folders[name] for name in STAGES}, tmp_path, config)
