@@ -108,7 +108,9 @@ def compare(base: Profile, seeds: Sequence[int], source: SourceKind, work: Path)
     rows: list[dict[str, Any]] = []
     banks: dict[str, dict[str, Any]] = {}
     for seed in seeds:
-        found, banks[f"{base}-{seed}"] = measure_chain(base, seed, data, work / f"{source}-{seed}")
+        found, banks[f"{base}-{seed}"] = measure_chain(
+            base, seed, data, work / base / f"{source}-{seed}"
+        )
         rows += found
     before = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     made = document(rows, banks)

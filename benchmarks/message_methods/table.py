@@ -97,15 +97,12 @@ def of_the_chain(
         for source, accuracy in reward["accuracy_by_source"].items()
         if source != "grammar"
     ]  # fmt: skip
-    kinds = reward["right_over_wrong_by_kind"].values()
     trained = sum(reports[stage]["minutes"] for stage in stages)
     trained += dpo["minutes"] if method == DPO else 0
     return {
         "rm_accuracy": round(reward["accuracy"], 4) if uses_reward else None,
         "rm_accuracy_public": round(sum(public) / len(public), 4) if uses_reward else None,
-        "right_over_wrong": (
-            round(min(kind["share"] for kind in kinds), 4) if uses_reward else None
-        ),
+        "right_over_wrong": round(reward["right_over_wrong"], 4) if uses_reward else None,
         "minutes": round(trained + drawing, 2),
         "minutes_drawing": round(drawing, 3),
     }

@@ -105,7 +105,7 @@ def test_a_row_is_measured_once_and_the_document_has_every_field(tmp_path: Path)
         "reward_model": {
             "minutes": 1.0, "accuracy": 0.97,
             "accuracy_by_source": {"grammar": 0.97, "public": 0.6},
-            "right_over_wrong_by_kind": {"fact": {"share": 0.9}, "band": {"share": 0.86}},
+            "right_over_wrong": 0.86,
         }
     }  # fmt: skip
     found = {name: table.of_the_chain(name, reports, {"minutes": 5.0}, 0.1) for name in METHODS}
