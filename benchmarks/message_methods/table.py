@@ -6,7 +6,6 @@ A row is kept in the work folder as soon as it is measured, and a second run goe
 from __future__ import annotations
 
 import json
-import random
 import resource
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -182,10 +181,3 @@ def _cell(row: Mapping[str, Any], name: str) -> str:
     if f"{name}_lower" not in row:
         return f"{value:g}" if name in ("peak_mb", "minutes") else f"{value:.3f}"
     return f"{value:.3f} [{row[f'{name}_lower']:.3f}, {row[f'{name}_upper']:.3f}]"
-
-
-def shuffled(samples: Mapping[str, Sequence[str]], seed: int) -> list[tuple[str, int]]:
-    """(method, number) of every sample, in an order that tells nothing of the method."""
-    order = [(name, i) for name, texts in samples.items() for i in range(len(texts))]
-    random.Random(seed).shuffle(order)
-    return order
