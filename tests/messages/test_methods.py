@@ -14,6 +14,7 @@ from benchmarks.message_methods import table
 from benchmarks.message_methods.dpo import train_dpo
 from benchmarks.message_methods.figures import figures, known_sentences, new_share, sentences
 from benchmarks.message_methods.methods import DPO, METHODS, best
+from benchmarks.message_methods.samples import of_method, read_readings, unread
 from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.models.evaluation import evaluation_situations
 from churn_assets.messages.shield.validation import Shield
@@ -116,3 +117,21 @@ def test_a_row_is_measured_once_and_the_document_has_every_field(tmp_path: Path)
     assert found["ppo"]["rm_accuracy_public"] == 0.6
     assert found["ppo"]["right_over_wrong"] == 0.86
     assert found["grammar"]["rm_accuracy"] is None
+
+
+def test_samples_are_read_blind_and_counted(tmp_path: Path) -> None:
+    """Why: a reader who sees the method rates the method."""
+    samples = {"ppo": [("a:", "One."), ("b:", "Two.")], "grammar": [("a:", "One."), ("c:", "Six.")]}
+    path = tmp_path / "readings.json"
+    row = {"prompt": "a:", "text": "One.", "usable": 1, "naturalness": 4}
+    path.write_text(json.dumps([row]), encoding="utf-8")
+    readings = read_readings(path)
+    assert sorted(unread(samples, readings)) == [("b:", "Two."), ("c:", "Six.")]
+    path.write_text(json.dumps([row, {**row, "prompt": "b:", "text": "Two.", "usable": 0}]))
+    readings = read_readings(path)
+    found = of_method([readings[one] for one in samples["ppo"]])
+    assert found["usable_share"] == 0.5
+    assert found["naturalness_read"] == 4.0
+    path.write_text(json.dumps([{**row, "naturalness": 6}]), encoding="utf-8")
+    with pytest.raises(ValueError, match="1 to 5"):
+        read_readings(path)
