@@ -28,7 +28,7 @@ def held_out_scores(rated: Sequence[Rated]) -> tuple[Floats, NDArray[np.int64]]:
     found = np.zeros(len(rated))
     for fold in range(FOLDS):
         judge = fit_judge([one for one, own in zip(rated, folds, strict=True) if own != fold])
-        inside = np.flatnonzero(folds == fold)
+        inside = np.flatnonzero(folds == fold).tolist()
         found[inside] = judge.score(
             [rated[i].text for i in inside], [rated[i].situation for i in inside]
         )
