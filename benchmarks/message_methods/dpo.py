@@ -20,11 +20,14 @@ from churn_assets.messages.models.ppo_text import REFERENCE
 
 BETA, LEARNING_RATE = 0.1, 3e-4
 """TRL's default, and the learning rate of SFT."""
+STEPS, BATCH = 100, 16
+"""At most so many gradient steps and pairs a step: one costs as much as ten of the reward model's,
+since two models' logits of both texts are taken."""
 
 
 def train_dpo(inputs: Mapping[str, Path], config: MessagesConfig, out: Path) -> dict[str, Any]:
-    """Write the adapter `dpo` to `out`; as many gradient steps and pairs a step as the reward model
-    has, of the half of the pairs that the reward model learns from."""
+    """Write the adapter `dpo` to `out`, of the half of the pairs that the reward model learns from."""
+    steps, batch = min(STEPS, config.reward.steps), min(BATCH, config.reward.batch)
     use_threads(config.threads)
     base, tokenizer = load_base(inputs["message_base_model"], eight_bit=config.base.eight_bit)
     sft = inputs["sft_model"] / REFERENCE
@@ -38,8 +41,8 @@ def train_dpo(inputs: Mapping[str, Path], config: MessagesConfig, out: Path) -> 
         model=model,
         args=DPOConfig(
             output_dir=str(out / "trainer"),
-            max_steps=config.reward.steps,
-            per_device_train_batch_size=config.reward.batch,
+            max_steps=steps,
+            per_device_train_batch_size=batch,
             learning_rate=LEARNING_RATE,
             beta=BETA,
             max_length=config.reward.max_length,
@@ -58,4 +61,4 @@ def train_dpo(inputs: Mapping[str, Path], config: MessagesConfig, out: Path) -> 
     trainer.train()
     model.save_pretrained(out / DPO, selected_adapters=["default"])  # `default` is in no subfolder
     losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
-    return {"losses": losses, "steps": config.reward.steps, "pairs": len(pairs)}
+    return {"losses": losses, "steps": steps, "pairs": len(pairs)}
