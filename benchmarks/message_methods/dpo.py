@@ -26,7 +26,7 @@ since two models' logits of both texts are taken."""
 
 
 def train_dpo(inputs: Mapping[str, Path], config: MessagesConfig, out: Path) -> dict[str, Any]:
-    """Write the adapter `dpo` to `out`, of the half of the pairs that the reward model learns from."""
+    """Write the adapter `dpo` to `out`, of the half of the pairs that the reward model has."""
     steps, batch = min(STEPS, config.reward.steps), min(BATCH, config.reward.batch)
     use_threads(config.threads)
     base, tokenizer = load_base(inputs["message_base_model"], eight_bit=config.base.eight_bit)
