@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 import pytest
 
-from churn_assets.messages.corpus.grammar import Shape, grammar, write_message
+from churn_assets.messages.corpus.grammar import grammar, write_message
 from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.judging.judge import Judge, fitted_judge
 from churn_assets.messages.shield.validation import Shield
@@ -40,8 +40,8 @@ class StandIns:
     ) -> list[ScoredTemplate]:
         rng = random.Random(f"{method}-{seed}")
         families = grammar().families_of("train")
-        shape: Shape = "bare" if method == "sft" else "full"
-        texts = [write_message(rng, one, rng.choice(families), shape) for one in situations]
+        bare = method == "sft"
+        texts = [write_message(rng, one, rng.choice(families), bare=bare) for one in situations]
         spoilt = [f"{text} Act now!" if i % 4 == 3 else text for i, text in enumerate(texts)]
         return [ScoredTemplate(text, rng.random()) for text in spoilt]
 

@@ -89,7 +89,7 @@ def test_scores_are_ratings() -> None:
     rng = random.Random(5)
     situations = [random_situation(rng) for _ in range(60)]
     families = grammar().families_of("train")
-    texts = [write_message(rng, one, rng.choice(families), "full") for one in situations]
+    texts = [write_message(rng, one, rng.choice(families), bare=False) for one in situations]
     scores = fitted_judge().score([*texts, "Act now!"], [*situations, SITUATION])
     assert ((scores >= 1) & (scores <= 5)).all()
     assert scores[-1] < scores[:-1].mean()

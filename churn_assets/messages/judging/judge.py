@@ -132,7 +132,8 @@ def _grammar_texts() -> list[str]:
     rng = random.Random(f"{SEED}-texts")
     families = grammar().families_of("train")
     return [
-        write_message(rng, random_situation(rng), rng.choice(families)) for _ in range(USUAL_TEXTS)
+        write_message(rng, random_situation(rng), rng.choice(families), bare=False)
+        for _ in range(USUAL_TEXTS)
     ]
 
 
@@ -143,6 +144,6 @@ def _flaw_pairs() -> list[tuple[Situation, str, str]]:
     found = []
     for i in range(FLAW_PAIRS):
         situation, family = random_situation(rng), rng.choice(families)
-        good, bad = write_pair(rng, situation, family, flaws[i % len(flaws)])
+        good, bad = write_pair(rng, situation, family, flaws[i % len(flaws)], "test")
         found.append((situation, good, bad))
     return found

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from churn_assets.messages.config import GenerationConfig
-from churn_assets.messages.corpus.grammar import Shape, grammar, write_message
+from churn_assets.messages.corpus.grammar import Draft, draw_offer, draw_reason, grammar
 from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.models.ppo_text import POLICY, REFERENCE
 from churn_assets.messages.writing.bank import Author, ScoredTemplate
@@ -16,7 +16,7 @@ from churn_assets.messages.writing.live import LiveModel
 
 Method = Literal["ppo", "sft", "grammar"]
 METHODS: tuple[Method, ...] = get_args(Method)
-WITH_REASON: tuple[Shape, ...] = ("full", "signed")
+SIGNED_SHARE = 0.4  # of the grammar's messages: with a closing in place of the opening
 ADAPTERS: Mapping[Method, str] = {"ppo": POLICY, "sft": REFERENCE}
 
 
@@ -59,9 +59,25 @@ def author_of(method: Method) -> Author:
 
 
 def grammar_texts(situations: Sequence[Situation], seed: int) -> list[str]:
-    """A message of the grammar for each situation, never bare: each has a reason."""
+    """A message of the grammar for each situation, never bare: each gives a reason."""
     rng = random.Random(f"grammar-{seed}")
-    families = grammar().families_of("train")
-    return [
-        write_message(rng, one, rng.choice(families), rng.choice(WITH_REASON)) for one in situations
-    ]
+    return [_with_reason(rng, situation) for situation in situations]
+
+
+def _with_reason(rng: random.Random, situation: Situation) -> str:
+    """Opening and reason, or reason and closing: the shield's length has no room for all three."""
+    words = grammar()
+    name = rng.choice(words.families_of("train"))
+    family, signed = words.families[name], rng.random() < SIGNED_SHARE
+    while True:
+        draft = Draft(
+            situation=situation,
+            family=name,
+            greeting=rng.choice(words.greetings[situation.tone]),
+            opening=None if signed else rng.choice(family.openings(situation.band)),
+            reason=draw_reason(rng, situation),
+            offer=draw_offer(rng, situation, family),
+            closing=rng.choice(words.closings[situation.tone]) if signed else None,
+        )
+        if draft.is_sound():
+            return draft.text
