@@ -3,9 +3,7 @@
     python -m benchmarks.message_seeds --seeds 42 43 44 --source synthetic --work FOLDER
 
 Each seed is one of corpus, base, SFT, reward model, judge and PPO-Text. A stage whose report is in
-FOLDER already isn't run again, and one that was killed goes on from its checkpoint there; its
-`minutes` are those of the last attempt. Three minutes a seed on two idle cores. Prints a Markdown
-table. The base is the settings': `CHURN_MESSAGES__BASE__SOURCE=pretrained` for SmolLM2-135M.
+FOLDER already isn't run again. Three minutes a seed on two idle cores. Prints a Markdown table.
 """
 
 from __future__ import annotations
@@ -13,9 +11,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -29,8 +25,6 @@ from churn_assets.messages.corpus.comparisons import RIGHT_OVER_WRONG
 from churn_assets.messages.corpus.corpus import write_corpus
 from churn_assets.messages.writing.gates import failed_gates
 from churn_assets.settings import load_settings
-from churn_assets.stages.registry import STAGES as DECLARED
-from churn_assets.stages.spec import Progress
 
 PUBLIC: tuple[DatasetName, ...] = ("oasst1_pairs", "preference_pairs")
 STAGES = {
@@ -103,26 +97,9 @@ def run_chain(config: MessagesConfig, data: DatasetsConfig, folder: Path) -> Rep
         if not report.exists():
             out.mkdir(exist_ok=True)
             program = importlib.import_module(f"churn_assets.messages.models.{module}")
-            kept: dict[str, Any] = {}
-            if DECLARED[stage].resumable:
-                kept["checkpoints"] = folder / "checkpoints" / stage
-            started = time.perf_counter()
-            made = program.run(inputs, out, config, told(stage), **kept)
-            made["minutes"] = (time.perf_counter() - started) / 60
-            report.write_text(json.dumps(made), encoding="utf-8")
+            report.write_text(json.dumps(program.run(inputs, out, config)), encoding="utf-8")
         reports[stage] = json.loads(report.read_text(encoding="utf-8"))
     return reports
-
-
-def told(stage: str) -> Progress:
-    """Says on stderr every ten steps how far the stage is, and when."""
-
-    def say(step: int, total: int, **metrics: float) -> None:
-        if step % 10 == 0 or step == total:
-            figures = " ".join(f"{name}={value:.4g}" for name, value in metrics.items())
-            print(f"{time.strftime('%X')} {stage} {step}/{total} {figures}", file=sys.stderr)
-
-    return say
 
 
 def table(found: dict[int, Reports]) -> Iterator[str]:

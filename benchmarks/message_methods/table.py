@@ -96,13 +96,14 @@ def of_the_chain(
         for source, accuracy in reward["accuracy_by_source"].items()
         if source != "grammar"
     ]  # fmt: skip
-    trained = sum(reports[stage]["minutes"] for stage in stages)
-    trained += dpo["minutes"] if method == DPO else 0
+    spent = [reports[stage].get("minutes") for stage in stages]  # none: made by another run
+    spent += [dpo["minutes"]] if method == DPO else []
+    minutes = None if None in spent else round(sum(spent) + drawing, 2)
     return {
         "rm_accuracy": round(reward["accuracy"], 4) if uses_reward else None,
         "rm_accuracy_public": round(sum(public) / len(public), 4) if uses_reward else None,
         "right_over_wrong": round(reward["right_over_wrong"], 4) if uses_reward else None,
-        "minutes": round(trained + drawing, 2),
+        "minutes": minutes,
         "minutes_drawing": round(drawing, 3),
     }
 
