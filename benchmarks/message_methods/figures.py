@@ -83,7 +83,9 @@ def figures(
 
 
 def rounded(figures: Mapping[str, float | None]) -> dict[str, float | None]:
-    return {name: None if value is None else round(value, 4) + 0.0 for name, value in figures.items()}
+    return {
+        name: None if value is None else round(value, 4) + 0.0 for name, value in figures.items()
+    }
 
 
 @torch.no_grad()

@@ -51,6 +51,7 @@ def drawn(work: Path) -> dict[str, list[tuple[str, str]]]:
             for sample in json.loads(path.read_text(encoding="utf-8"))["samples"]
         ]
         for name, path in rows.items()
+        if path.exists()
     }
 
 
@@ -71,14 +72,24 @@ def of_method(readings: Sequence[Reading]) -> dict[str, float]:
     }
 
 
+def read_methods(
+    samples: Mapping[str, Sequence[tuple[str, str]]], readings: Mapping[tuple[str, str], Reading]
+) -> dict[str, dict[str, float]]:
+    """The figures of each method whose samples have all been read."""
+    return {
+        name: of_method([readings[one] for one in found])
+        for name, found in samples.items()
+        if all(one in readings for one in found)
+    }
+
+
 def page(
     samples: Mapping[str, Sequence[tuple[str, str]]], readings: Mapping[tuple[str, str], Reading]
 ) -> Iterator[str]:
     """Lines of the Markdown page."""
     yield "| method | usable | naturalness, read |"
     yield "|---|---|---|"
-    for name, found in samples.items():
-        of = of_method([readings[one] for one in found])
+    for name, of in read_methods(samples, readings).items():
         bounds = f"[{of['usable_share_lower']:.2f}, {of['usable_share_upper']:.2f}]"
         yield f"| {name} | {of['usable_share']:.3f} {bounds} | {of['naturalness_read']:.2f} |"
     for name, found in samples.items():
@@ -90,15 +101,16 @@ def page(
             "|---" * 4 + "|",
         )
         for prompt, text in found:
-            usable, naturalness = readings[prompt, text]
-            yield f"| {prompt} | {text} | {usable:d} | {naturalness} |"
+            one = readings.get((prompt, text))
+            cells = f"{one.usable:d} | {one.naturalness}" if one else "– | –"
+            yield f"| {prompt} | {text} | {cells} |"
 
 
 def add_to_results(base: str, seed: int, read: Mapping[str, Mapping[str, float]]) -> None:
     """Put the readings into the rows of benchmarks/messages.json."""
     results: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))
     for row in results["rows"]:
-        if (row["base"], row["seed"]) == (base, seed):
+        if (row["base"], row["seed"]) == (base, seed) and row["method"] in read:
             row.update({name: round(value, 4) for name, value in read[row["method"]].items()})
     write(RESULTS, results)
 
@@ -113,13 +125,14 @@ def main() -> None:
     if asked.blind:
         print("\n".join(f"{i} [{prompt}] {text}" for i, (prompt, text) in enumerate(left)))
         return
-    if left:
-        parser.error(f"{len(left)} messages are unread: --blind prints them")
     base, seed = asked.work.parent.name, int(asked.work.name.rsplit("-", 1)[1])
     head = f"# {len(next(iter(samples.values())))} messages of each method: {base}, seed {seed}\n"
+    if left:
+        head += (
+            f"\n{len(left)} of them are unread (–); a method's figures stand where all are read.\n"
+        )
     SAMPLES.write_text("\n".join([head, *page(samples, readings)]) + "\n", encoding="utf-8")
-    read = {name: of_method([readings[one] for one in found]) for name, found in samples.items()}
-    add_to_results(base, seed, read)
+    add_to_results(base, seed, read_methods(samples, readings))
 
 
 if __name__ == "__main__":
