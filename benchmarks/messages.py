@@ -1,8 +1,11 @@
-"""Speed of the message path, and the quality that the last run reported.
+"""Ways of writing a message side by side; or speed of the message path and the last run's figures.
 
+    python -m benchmarks.messages --base embedded --seeds 42 43 --work FOLDER
     python -m benchmarks.messages FOLDER     # FOLDER: a message_bank artifact or release messages/
 
-Prints Markdown tables; `benchmarks/messages.md` holds the last ones.
+The first trains the chain of each seed in FOLDER, or takes what is there, and writes the rows of
+this base to `benchmarks/messages.json`; other bases' rows stay. The second prints Markdown tables;
+`benchmarks/messages.md` holds the last ones.
 """
 
 from __future__ import annotations
@@ -11,18 +14,23 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, get_args
 
 from benchmarks.artifacts import current_folder
+from benchmarks.message_methods.table import BASES, document, markdown, measure_chain, write
+from churn_assets.datasets.config import SourceKind
 from churn_assets.domain.offers import OFFER_PERCENTAGES
-from churn_assets.messages.config import MessagesConfig
+from churn_assets.messages.config import MessagesConfig, Profile
 from churn_assets.messages.shield.brief import CONTRACTS, TENURE_BANDS, TONES, MessageBrief
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.renderer import Renderer
 from churn_assets.messages.writing.writer import MessageWriter
+from churn_assets.settings import load_settings
 
+RESULTS = Path(__file__).with_name("messages.json")
 ROUNDS = 2_000
 MICRO = 1e6
 
@@ -82,7 +90,10 @@ def quality_table(folder: Path) -> str:
     figures = json.loads((folder / "report.json").read_text(encoding="utf-8"))["messages"]
     lines = ["| figure | value |", "|---|---|"]
     for name, value in figures.items():
-        if isinstance(value, dict):
+        if name == "methods":
+            for method, found in value.items():
+                lines.append(f"| naturalness of {method} | {found['naturalness']:.3f} |")
+        elif isinstance(value, dict):
             worst = min(value, key=lambda key: value[key])
             lines.append(f"| {name} (worst: {worst}) | {value[worst]:.3f} |")
         else:
@@ -91,10 +102,40 @@ def quality_table(folder: Path) -> str:
     return "\n".join(lines)
 
 
+def compare(base: Profile, seeds: Sequence[int], source: SourceKind, work: Path) -> None:
+    """Measure every method for every seed, and write table and JSON."""
+    data = load_settings().data.model_copy(update={"source": source})
+    rows: list[dict[str, Any]] = []
+    banks: dict[str, dict[str, Any]] = {}
+    for seed in seeds:
+        found, banks[f"{base}-{seed}"] = measure_chain(
+            base, seed, data, work / base / f"{source}-{seed}"
+        )
+        rows += found
+    before = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    made = document(rows, banks)
+    others = [row for row in before.get("rows", []) if row["base"] != base]
+    for name in ("served", "banks"):
+        kept = {n: of for n, of in before.get(name, {}).items() if not n.startswith(f"{base}-")}
+        made[name] = kept | made[name]
+    write(RESULTS, {**made, "rows": others + made["rows"]})
+    print("\n".join(markdown(others + rows)))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", help="default: the newest message bank")
-    folder = parser.parse_args().folder or current_folder("message_bank")
+    parser.add_argument("--base", choices=BASES, help="compare the methods on this base")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43])
+    parser.add_argument("--source", choices=get_args(SourceKind), default="synthetic")
+    parser.add_argument("--work", type=Path, help="keeps what is made; needed with --base")
+    asked = parser.parse_args()
+    if asked.base:
+        if asked.work is None:
+            parser.error("--base needs --work FOLDER, where the trained stages are kept")
+        compare(asked.base, asked.seeds, asked.source, asked.work)
+        return
+    folder = asked.folder or current_folder("message_bank")
     print(speed_table(folder))
     print()
     print(quality_table(folder))

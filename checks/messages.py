@@ -202,6 +202,7 @@ def every_served_message_passes(report: Report) -> tuple[bool, dict[str, Any]]:
         **_interval(report, "served_right_rate"),
         **_interval(report, "served_pass_rate"),
         "written_by_model": report["served_by_model"],
+        "served_method": report["served_method"],
         "different_templates": report["different_templates"],
         "samples": _samples(report["samples"]),
     }

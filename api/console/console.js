@@ -94,7 +94,8 @@ function showMessage(message, safety, metadata) {
   $("message-block").hidden = message === null;
   if (message === null) return;
   $("message").textContent = message;
-  $("source").textContent = (metadata.message_source === "model" ? "written by the model" : "reviewed template") + writtenIn(metadata.language);
+  const authors = { model: "written by the model", grammar: "written by the grammar", template: "reviewed template" };
+  $("source").textContent = authors[metadata.message_source] + writtenIn(metadata.language);
   const wait = metadata.send_not_before;
   $("send-time").textContent = wait ? `Quiet hours: send after ${wait.slice(11, 16)} local time on ${wait.slice(0, 10)}.` : "";
   const meaning = checkWords(shield);

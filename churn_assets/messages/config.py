@@ -243,11 +243,14 @@ class MessageBankConfig(Frozen):
     """The message bank: n candidates per cell, the best few kept.
 
     Attributes:
+        method: who writes what is served: `auto` is the best by the judge among those that always
+            pass the shield and give a reason; or PPO-Text, SFT, the grammar, reviewed templates.
         candidates: templates written for each cell.
         keep: templates kept for everybody, and as many that name a service.
         seed: of the draws.
     """
 
+    method: Literal["auto", "ppo", "sft", "grammar", "reviewed"] = "auto"
     candidates: int = Field(12, ge=1)
     keep: int = Field(4, ge=1)
     seed: int = 42

@@ -332,6 +332,7 @@ class OneAtATime:
     def __init__(self, source: CandidateSource) -> None:
         self._source = source
         self._lock = threading.Lock()
+        self.author = source.author
 
     def candidates(self, brief: MessageBrief, seed: str) -> Sequence[ScoredTemplate]:
         with self._lock:

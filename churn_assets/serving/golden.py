@@ -83,7 +83,10 @@ def check_live(engine: RetentionEngine, folder: Path) -> None:
     if engine.live_writer is None:
         return
     cases = json.loads((folder / GOLDEN).read_bytes())["cases"]
-    written = [c["request"] for c in cases if c["answer"]["metadata"]["message_source"] == "model"]
+    generated = ("model", "grammar")  # of the bank, which the golden answers are from
+    written = [
+        c["request"] for c in cases if c["answer"]["metadata"]["message_source"] in generated
+    ]
     for request in written:
         answer = engine.predict(engine.form.model.model_validate(request), now=NOON)
         if answer["metadata"]["message_source"] == "model":

@@ -170,7 +170,7 @@ class Metadata(BaseModel):
     baseline: bool = Field(
         description="the kill switch is on, for everybody or for this request", examples=[False]
     )
-    message_source: Literal["model", "template"] | None = Field(examples=["model"])
+    message_source: Literal["model", "grammar", "template"] | None = Field(examples=["model"])
     release_id: str = Field(examples=["20260101-0123456789ab"])
     send_not_before: str | None = Field(
         description="local time at which quiet hours end, when the message must wait for it",

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import pytest
 
 from churn_assets.messages.corpus.grammar import grammar, write_message
 from churn_assets.messages.corpus.prompts import Situation
+from churn_assets.messages.judging.judge import Judge, fitted_judge
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing import bank_stage
-from churn_assets.messages.writing.bank import MessageBank, ScoredTemplate, all_cells
+from churn_assets.messages.writing.authors import METHODS, Authors, Method
+from churn_assets.messages.writing.bank import Cell, MessageBank, ScoredTemplate, all_cells
+from churn_assets.messages.writing.choice import Tried, best_of, held_out_situations, try_bank
 from churn_assets.messages.writing.gates import failed_gates
 from churn_assets.messages.writing.writer import MessageWriter
 from tests.messages.briefs import RENDERER, SAM
@@ -22,17 +27,21 @@ from tests.messages.conftest import TINY, Chain
 STAGES = ("message_base_model", "sft_model", "reward_model", "ppo_text_model")
 
 
-class GrammarModel:
-    """Stands for a model that learnt to write: the grammar's words. Every other one is spoilt."""
+class StandIns:
+    """Stand for authors that learnt to write: PPO-Text's words are the grammar's, every fourth one
+    spoilt; SFT's are bare, so that no reason is given."""
 
     @classmethod
     def load(cls, *_: Any, **__: Any) -> Self:
         return cls()
 
-    def write(self, situations: Sequence[Situation], seed: int) -> list[ScoredTemplate]:
-        rng = random.Random(seed)
+    def write(
+        self, method: Method, situations: Sequence[Situation], seed: int
+    ) -> list[ScoredTemplate]:
+        rng = random.Random(f"{method}-{seed}")
         families = grammar().families_of("train")
-        texts = [write_message(rng, one, rng.choice(families)) for one in situations]
+        bare = method == "sft"
+        texts = [write_message(rng, one, rng.choice(families), bare=bare) for one in situations]
         spoilt = [f"{text} Act now!" if i % 4 == 3 else text for i, text in enumerate(texts)]
         return [ScoredTemplate(text, rng.random()) for text in spoilt]
 
@@ -42,31 +51,113 @@ def test_a_model_that_missed_a_gate_writes_no_served_word(chain: Chain) -> None:
     report = chain.reports["message_bank"]
     assert "sft_templates_pass_the_shield" in report["failed_gates"]
     assert (report["kept"], report["written"], report["served_by_model"]) == (0, 0, 0.0)
+    assert report["served_method"] == "reviewed"
     writer = MessageWriter.load(chain.folders["message_bank"], RENDERER)
     assert writer.write(SAM, "x").source == "template"
 
 
-def test_a_model_that_passed_its_gates_fills_the_bank(
-    chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("method", ["ppo", "grammar", "reviewed", "auto"])
+def test_what_the_setting_names_is_served_and_told(
+    chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    """Why: the other half of the rule; every cell is asked for, what passes is kept and served."""
+    """Why: the other half of the rule; every cell is asked for, what passes is kept and served,
+    by the author that the report names, and every method's figures stand beside it."""
     monkeypatch.setattr(bank_stage, "failed_gates", lambda reports: [])
-    monkeypatch.setattr(bank_stage, "LiveModel", GrammarModel)
-    bank = TINY.bank.model_copy(update={"candidates": 4, "keep": 2})
+    monkeypatch.setattr(bank_stage, "Authors", StandIns)
+    monkeypatch.setattr(bank_stage, "held_out_situations", lambda: held_out_situations()[:64])
+    bank = TINY.bank.model_copy(update={"candidates": 4, "keep": 2, "method": method})
     config = TINY.model_copy(update={"bank": bank})
     report = bank_stage.run({name: chain.folders[name] for name in STAGES}, tmp_path, config)
+    served = report["served_method"]
+    assert set(report["methods"]) == {"ppo", "sft", "grammar", "reviewed"}
+    assert served == report["messages"]["served_method"]
+    assert served == method or method == "auto"
+    assert report["methods"][served]["lead"] == 0.0
+    assert report["served_pass_rate"] == 1.0
+    source = {"reviewed": "template", "grammar": "grammar"}.get(served, "model")
+    assert MessageWriter.load(tmp_path, RENDERER).write(SAM, "x").source == source
+    assert report["served_by_model"] == float(source == "model")
+    assert report["served_by_grammar"] == float(source == "grammar")
+    assert Judge.load(tmp_path / "judge.json") == fitted_judge()
+    if served == "reviewed":
+        assert (report["written"], report["kept"]) == (0, 0)
+        return
     assert report["written"] == len(all_cells()) * 4
     assert report["cells_with_templates"] == len(all_cells())
     assert len(all_cells()) <= report["kept"] < report["written"]
-    assert report["served_by_model"] == report["served_pass_rate"] == 1.0
     kept = [t for cell in MessageBank.load(tmp_path / "bank.json").cells().values() for t in cell]
     assert not any("Act now" in template.text for template in kept)
-    assert MessageWriter.load(tmp_path, RENDERER).write(SAM, "x").source == "model"
+
+
+def tried(naturalness: float, *, passed: float = 1.0, fit: float = 1.0) -> Tried:
+    """A method with these means over a hundred situations."""
+    passing, fitting = ([i < share * 100 for i in range(100)] for share in (passed, fit))
+    return Tried(["text"] * 100, passing, fitting, np.full(100, naturalness))
+
+
+def test_the_best_by_the_judge_is_served_if_it_always_passes_and_fits() -> None:
+    """Why: no score buys a message that the shield refused, nor one that could go to anybody."""
+    reviewed = tried(4.6, fit=0.0)
+    found = {"ppo": tried(3.4), "grammar": tried(3.5), "reviewed": reviewed}
+    assert best_of(found) == "grammar"
+    assert best_of({**found, "grammar": tried(4.9, passed=0.99)}) == "ppo"
+    assert best_of({**found, "grammar": tried(4.9, fit=0.89)}) == "ppo"
+    assert best_of({"ppo": tried(4.9, passed=0.99), "reviewed": reviewed}) == "reviewed"
+    assert best_of({"ppo": tried(3.4, fit=0.5), "reviewed": reviewed}) == "reviewed"
+
+
+def test_a_cell_without_a_template_counts_against_its_method() -> None:
+    """Why: a bank with holes would shine with reviewed templates that it didn't write."""
+    shield, judge, situations = Shield.load(), fitted_judge(), held_out_situations()[:20]
+    cells = {cell: [] for cell in all_cells()}
+    empty = MessageBank(cells)
+    assert all(try_bank(empty, shield, RENDERER, judge, situations).passed)
+    one = situations[0]
+    text = StandIns().write("grammar", [one], 1)[0]
+    cell = Cell(one.offer, one.band, one.contract, one.tone)
+    bank = MessageBank({**cells, cell: [text]}, "grammar")
+    found = try_bank(bank, shield, RENDERER, judge, situations)
+    assert found.passed[0]
+    assert not all(found.passed)
+
+
+def test_a_bank_says_who_wrote_it(tmp_path: Path) -> None:
+    """Why: words of the grammar must not be passed off as the model's."""
+    cells = {cell: [ScoredTemplate("Hi {name}.", 1.0)] for cell in all_cells()}
+    MessageBank(cells, "grammar").save(tmp_path / "bank.json")
+    assert MessageBank.load(tmp_path / "bank.json").author == "grammar"
+    saved = json.loads((tmp_path / "bank.json").read_text(encoding="utf-8"))
+    del saved["author"]  # a bank of an earlier release: only the model wrote any
+    (tmp_path / "bank.json").write_text(json.dumps(saved), encoding="utf-8")
+    assert MessageBank.load(tmp_path / "bank.json").author == "model"
+    (tmp_path / "bank.json").write_text(json.dumps({**saved, "author": "me"}), encoding="utf-8")
+    with pytest.raises(ValueError, match="author 'me'"):
+        MessageBank.load(tmp_path / "bank.json")
+
+
+def test_every_author_writes_and_is_scored_alike(chain: Chain) -> None:
+    """Why: the reward model ranks all of them; a text's score may not depend on who wrote it."""
+    authors = Authors.load(chain.folders, TINY.generation)
+    situations = held_out_situations()[:4]
+    for method in METHODS:
+        written = authors.write(method, situations, 3)
+        assert [t.text for t in authors.write(method, situations, 3)] == [t.text for t in written]
+        assert len(written) == len(situations)
+    texts = [template.text for template in authors.write("grammar", situations, 3)]
+    together = authors.model.score(texts, situations)
+    alone = [authors.model.score([t], [s])[0] for t, s in zip(texts, situations, strict=True)]
+    np.testing.assert_allclose(together, alone, atol=1e-4)
+    shield = Shield.load()
+    assert all(
+        shield.check_template_facts(text, one.facts).passed
+        for text, one in zip(texts, situations, strict=True)
+    )
 
 
 def test_the_bank_keeps_the_best_for_everybody_and_the_best_others() -> None:
     """Why: a template that names a service can't go to those without it; without such as suit
-    all, they would be left with reviewed ones."""
+    all, they would be left with reviewed ones. One that says nothing of the customer is no match
+    for one that does, however it scores."""
     shield, cell = Shield.load(), all_cells()[0]
     rng, families = random.Random(1), grammar().families_of("train")
 
@@ -77,12 +168,14 @@ def test_the_bank_keeps_the_best_for_everybody_and_the_best_others() -> None:
         while len(found) < 3:
             text = write_message(rng, situation, rng.choice(families))
             fits_all = shield.check_template_facts(text, nobody.facts).passed
-            if fits_all is suits_all and text not in found:
+            has_reason = shield.gives_a_reason(text, situation.facts)
+            if fits_all is suits_all and has_reason and text not in found:
                 found.append(text)
         return found
 
     for_all, for_some = written((), True), written(("internet",), False)
     scored = [*zip(for_all, (0.1, 0.3, 0.2), strict=True)]
+    scored += [("Hi {name}, how can we serve you better? We are here whenever you need us.", 0.8)]
     scored += zip(for_some, (0.7, 0.9, 0.8), strict=True)
     kept = bank_stage._best(shield, cell, {ScoredTemplate(t, s) for t, s in scored}, keep=2)
     assert [(t.text, t.score) for t in kept] == [

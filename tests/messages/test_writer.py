@@ -17,7 +17,7 @@ from churn_assets.messages.shield.brief import TONES, MessageBrief
 from churn_assets.messages.shield.rules import RULES_PATH
 from churn_assets.messages.shield.slots import fill
 from churn_assets.messages.shield.validation import Shield
-from churn_assets.messages.writing.bank import Cell, MessageBank, ScoredTemplate, all_cells
+from churn_assets.messages.writing.bank import Author, Cell, MessageBank, ScoredTemplate, all_cells
 from churn_assets.messages.writing.writer import MessageWriter
 from tests.messages.briefs import RENDERER, SAM, brief, briefs, judged
 
@@ -30,6 +30,8 @@ BAD = "Hi {name}, urgent! Act now and take {offer} off your bill, it is a limite
 
 
 class Source:
+    author: Author = "model"
+
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = texts
 

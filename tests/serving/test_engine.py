@@ -18,7 +18,7 @@ from churn_assets.decision.mdp.transitions import State, observe
 from churn_assets.decision.rules.families import PricedGreedy
 from churn_assets.domain.statistics import logit
 from churn_assets.messages.shield.brief import MessageBrief
-from churn_assets.messages.writing.bank import ScoredTemplate
+from churn_assets.messages.writing.bank import Author, ScoredTemplate
 from churn_assets.messages.writing.writer import MessageWriter
 from churn_assets.release.bundle import ReleaseError
 from churn_assets.serving.assessment import Assessor
@@ -304,6 +304,8 @@ def test_release_of_other_code_stays_loadable(tmp_path: Path) -> None:
 
 class StandInModel:
     """A language model that writes `text`, or fails without one."""
+
+    author: Author = "model"
 
     def __init__(self, text: str | None) -> None:
         self.text = text

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from peft import PeftModel
 from torch import Tensor
@@ -13,6 +14,8 @@ from torch import Tensor
 from churn_assets.domain.statistics import bootstrap_mean, share
 from churn_assets.messages.config import GenerationConfig, PpoTextSettings
 from churn_assets.messages.corpus.prompts import Situation
+from churn_assets.messages.judging.agreement import correlation
+from churn_assets.messages.judging.judge import fitted_judge
 from churn_assets.messages.models.evaluation import (
     WHOLE_SAMPLES,
     clean_sentences,
@@ -46,6 +49,7 @@ from churn_assets.messages.models.reward import JUDGE
 from churn_assets.messages.shield.validation import Shield
 
 SHOWN = 6
+JUDGED = 1_024
 VARIETY_SAMPLES = 1_024  # of different n-grams, more texts have a smaller share
 # Both sides are sampled with one seed: what differs is the policy.
 EVALUATION_SEED = 1_000_003
@@ -91,6 +95,7 @@ def evaluate(
         **bootstrap_mean(gains[REWARD].numpy()).as_dict("reward_gain"),
         **bootstrap_mean(gains[JUDGE].numpy()).as_dict("reward_gain_second_rm"),
         **bootstrap_mean(wins.numpy()).as_dict("win_rate"),
+        **other_kind(sft, policy, situations),
         "sampling": config.generation.model_dump(),
         "ppo_pass_rate_without_min_p": whole_pass_rate(model, tokenizer, shield, config),
         "kl": sequence_kl(model, policy.sampled, config.generation),
@@ -116,6 +121,19 @@ def clean_variety_ratio(sft: Side, policy: Side) -> float:
     count = min(map(len, clean))
     ours, theirs = (distinct_n(sentences[:count], 2) for sentences in clean)
     return ours / theirs if theirs else 0.0
+
+
+def other_kind(sft: Side, policy: Side, situations: Sequence[Situation]) -> dict[str, float]:
+    """What the judge of another kind says: how often it prefers the policy's message, and how its
+    sums go with the reward model's scores over both sides' messages."""
+    judged = situations[:JUDGED]
+    old, new = (fitted_judge().sums(side.texts[:JUDGED], judged) for side in (sft, policy))
+    rewards = [side.scores[REWARD][:JUDGED].numpy() for side in (sft, policy)]
+    wins = (new > old) + 0.5 * (new == old)
+    return {
+        **bootstrap_mean(wins).as_dict("win_rate_judge"),
+        "judge_rm_correlation": correlation(np.concatenate([old, new]), np.concatenate(rewards)),
+    }
 
 
 def write_side(

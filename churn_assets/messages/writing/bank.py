@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.shield.brief import (
@@ -18,6 +18,8 @@ from churn_assets.messages.shield.brief import (
     TenureBand,
     Tone,
 )
+
+Author = Literal["model", "grammar"]
 
 
 class Cell(NamedTuple):
@@ -49,9 +51,12 @@ def all_cells() -> list[Cell]:
 
 
 class MessageBank:
-    """Templates per cell, best first by reward-model score."""
+    """Templates per cell, best first by reward-model score; `author` is who wrote them."""
 
-    def __init__(self, cells: Mapping[Cell, Iterable[ScoredTemplate]]) -> None:
+    def __init__(
+        self, cells: Mapping[Cell, Iterable[ScoredTemplate]], author: Author = "model"
+    ) -> None:
+        self.author = author
         self._cells = {
             cell: tuple(sorted(templates, key=lambda t: (-t.score, t.text)))
             for cell, templates in cells.items()
@@ -72,20 +77,25 @@ class MessageBank:
             {**cell._asdict(), "templates": [vars(t) for t in templates]}
             for cell, templates in self._cells.items()
         ]
-        path.write_text(json.dumps({"cells": rows}, indent=1) + "\n", encoding="utf-8")
+        saved = {"author": self.author, "cells": rows}
+        path.write_text(json.dumps(saved, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> MessageBank:
         """Read a saved bank; raises ValueError naming the file when it is not one."""
         try:
-            rows = json.loads(path.read_text(encoding="utf-8"))["cells"]
+            saved = json.loads(path.read_text(encoding="utf-8"))
+            rows, author = saved["cells"], saved.get("author", "model")  # older banks name none
+            if author not in get_args(Author):
+                raise ValueError(f"author {author!r} is none of {get_args(Author)}")
             return cls(
                 {
                     Cell(row["offer"], row["band"], row["contract"], row["tone"]): [
                         ScoredTemplate(str(t["text"]), float(t["score"])) for t in row["templates"]
                     ]
                     for row in rows
-                }
+                },
+                author,
             )
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is no message bank: {error!r}") from error

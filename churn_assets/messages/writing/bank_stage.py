@@ -1,7 +1,8 @@
 """Stage `message_bank`: templates for every cell, shielded and scored; reports the whole area.
 
-A model that missed a gate (`gates.py`) writes none of them: the bank stays empty, so that reviewed
-templates are served, and the report says which gate failed.
+PPO-Text, SFT and the grammar each fill a bank; the best by the judge (`choice.py`) is served, or
+the one that `bank.method` names. A model that missed a gate (`gates.py`) writes none: the bank
+stays empty, so that reviewed templates are served, and the report says which gate failed.
 """
 
 from __future__ import annotations
@@ -15,13 +16,24 @@ from typing import Any
 
 from churn_assets.messages.config import BankSettings
 from churn_assets.messages.corpus.prompts import SERVICE_SETS, Situation
+from churn_assets.messages.judging.judge import fitted_judge
 from churn_assets.messages.models.language_model import use_threads
 from churn_assets.messages.shield.fit import Facts
 from churn_assets.messages.shield.rules import RULES_PATH
 from churn_assets.messages.shield.validation import Shield
+from churn_assets.messages.writing.authors import METHODS, Authors, Method, author_of
 from churn_assets.messages.writing.bank import Cell, MessageBank, ScoredTemplate, all_cells
+from churn_assets.messages.writing.choice import (
+    REVIEWED,
+    Tried,
+    best_of,
+    held_out_situations,
+    lead,
+    try_bank,
+    win_rate,
+)
 from churn_assets.messages.writing.gates import failed_gates
-from churn_assets.messages.writing.live import LiveModel, copy_for_live
+from churn_assets.messages.writing.live import copy_for_live
 from churn_assets.messages.writing.renderer import Renderer
 from churn_assets.messages.writing.served import serve_everybody
 from churn_assets.messages.writing.writer import MessageWriter
@@ -36,25 +48,35 @@ def run(
 ) -> dict[str, Any]:
     """Inputs: message_base_model, sft_model, reward_model, ppo_text_model."""
     use_threads(config.threads)
-    shield = Shield.load()
-    folders = [inputs[name] for name in ("message_base_model", "ppo_text_model", "reward_model")]
+    shield, renderer = Shield.load(), Renderer(config.currency, config.offer_months)
     reports = read_reports(inputs)
     failed = failed_gates(reports)
-    if failed:
-        bank, written = MessageBank({cell: [] for cell in all_cells()}), 0
-    else:
-        model = LiveModel.load(
-            folders[0], folders[1], folders[2], config.generation, eight_bit=config.base.eight_bit
-        )
-        bank, written = fill_bank(model, shield, config, progress)
+    banks: dict[str, MessageBank] = {REVIEWED: MessageBank({cell: [] for cell in all_cells()})}
+    served, compared = REVIEWED, {}
+    if not failed:
+        authors = Authors.load(inputs, config.generation, eight_bit=config.base.eight_bit)
+        for method in METHODS:
+            banks[method] = fill_bank(authors, method, shield, config, progress)
+        judge = fitted_judge()
+        judge.save(out / "judge.json")
+        situations = held_out_situations()
+        tried = {
+            name: try_bank(bank, shield, renderer, judge, situations)
+            for name, bank in banks.items()
+        }
+        served = best_of(tried) if config.bank.method == "auto" else config.bank.method
+        compared = compare(tried, served)
+    bank = banks[served]
     bank.save(out / "bank.json")
     shutil.copy(RULES_PATH, out / "rules.json")
     if config.live_generation and not failed:
-        copy_for_live(folders[0], folders[1], folders[2], out / "live")
-    renderer = Renderer(config.currency, config.offer_months)
+        folders = [inputs[n] for n in ("message_base_model", "ppo_text_model", "reward_model")]
+        copy_for_live(*folders, out / "live")
     report = {
         "failed_gates": failed,
-        "written": written,
+        "served_method": served,
+        "methods": compared,
+        "written": config.bank.candidates * len(all_cells()) if len(bank) else 0,
         "kept": len(bank),
         "cells_with_templates": sum(bool(t) for t in bank.cells().values()),
         **serve_everybody(MessageWriter(shield, renderer, bank)),
@@ -63,9 +85,21 @@ def run(
     return report
 
 
+def compare(tried: Mapping[str, Tried], served: str) -> dict[str, dict[str, Any]]:
+    """Each method's figures on the held-out situations, and its lead over what is served."""
+    return {
+        name: {
+            **one.figures(),
+            **win_rate(one, tried["sft"]),
+            **lead(one, tried[served]),
+        }
+        for name, one in tried.items()
+    }
+
+
 def fill_bank(
-    model: LiveModel, shield: Shield, config: BankSettings, progress: Progress
-) -> tuple[MessageBank, int]:
+    authors: Authors, method: Method, shield: Shield, config: BankSettings, progress: Progress
+) -> MessageBank:
     """n candidates per cell; of those that pass, the best that suit all and the best others."""
     rng = random.Random(config.bank.seed)
     wanted = [
@@ -74,15 +108,17 @@ def fill_bank(
         for services in _service_sets(rng, config.bank.candidates)
     ]
     cells: dict[Cell, set[ScoredTemplate]] = {cell: set() for cell in all_cells()}
+    done, total = METHODS.index(method) * len(wanted), len(METHODS) * len(wanted)
     for i in range(0, len(wanted), BATCH):
         part = wanted[i : i + BATCH]
-        written = model.write([situation for _, situation in part], config.bank.seed + i)
+        written = authors.write(method, [situation for _, situation in part], config.bank.seed + i)
         for (cell, situation), template in zip(part, written, strict=True):
             if shield.check_template_facts(template.text, situation.facts).passed:
                 cells[cell].add(template)
-        progress(i + len(part), len(wanted), kept=float(sum(map(len, cells.values()))))
-    kept = {cell: _best(shield, cell, found, config.bank.keep) for cell, found in cells.items()}
-    return MessageBank(kept), len(wanted)
+        kept = float(sum(map(len, cells.values())))
+        progress(done + i + len(part), total, kept=kept)
+    best = {cell: _best(shield, cell, found, config.bank.keep) for cell, found in cells.items()}
+    return MessageBank(best, author_of(method))
 
 
 def _service_sets(rng: random.Random, count: int) -> list[tuple[Any, ...]]:
@@ -93,12 +129,16 @@ def _service_sets(rng: random.Random, count: int) -> list[tuple[Any, ...]]:
 def _best(
     shield: Shield, cell: Cell, found: set[ScoredTemplate], keep: int
 ) -> list[ScoredTemplate]:
-    """Templates that name no service suit everybody: they are kept beside those that do."""
+    """Templates that name no service suit everybody: they are kept beside those that do.
+
+    One that gives a reason, the customer's contract or a service, goes before one that gives none.
+    """
     ordered = sorted(found, key=lambda t: (-t.score, t.text))
     nobody = Facts(cell.offer, cell.contract, (), cell.band, cell.tone)
     for_all = [t for t in ordered if shield.check_template_facts(t.text, nobody).passed]
-    others = [t for t in ordered if t not in for_all]
-    return for_all[:keep] + others[:keep]
+    with_reason = [t for t in for_all if shield.gives_a_reason(t.text, nobody)]
+    others = [t for t in ordered if t not in for_all]  # they name a service
+    return (with_reason or for_all)[:keep] + others[:keep]
 
 
 def read_reports(inputs: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
@@ -121,6 +161,9 @@ def summary(reports: Mapping[str, dict[str, Any]], own: Mapping[str, Any]) -> di
         "min_p": sft["sampling"]["min_p"],
         "served_pass_rate": own["served_pass_rate"],
         "served_by_model": own["served_by_model"],
+        "served_by_grammar": own["served_by_grammar"],
+        "served_method": own["served_method"],
+        "methods": own["methods"],
         "failed_gates": own["failed_gates"],
         "rm_accuracy": reward["accuracy"],
         "rm_accuracy_by_flaw": reward["accuracy_by_flaw"],
@@ -128,6 +171,8 @@ def summary(reports: Mapping[str, dict[str, Any]], own: Mapping[str, Any]) -> di
         "reward_gain_lower": ppo["reward_gain_lower"],
         "reward_gain_second_rm": ppo["reward_gain_second_rm"],
         "win_rate": ppo["win_rate"],
+        "win_rate_judge": ppo["win_rate_judge"],
+        "judge_rm_correlation": ppo["judge_rm_correlation"],
         "kl": ppo["kl"],
         "kl_target": ppo["kl_target"],
         "distinct2_ratio": ppo["distinct2_ratio"],

@@ -20,6 +20,7 @@ from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.models.language_model import (
     RewardHead,
     activate,
+    encode_dialogues,
     head_width,
     load_base,
     sample,
@@ -28,13 +29,16 @@ from churn_assets.messages.models.language_model import (
 from churn_assets.messages.models.ppo_text import POLICY
 from churn_assets.messages.models.reward import REWARD, load_head
 from churn_assets.messages.shield.brief import MessageBrief
-from churn_assets.messages.writing.bank import ScoredTemplate
+from churn_assets.messages.writing.bank import Author, ScoredTemplate
 
 BASE_FOLDER = "base"
+MOST_TOKENS = 224  # of prompt and message to be scored; a message has at most 64
 
 
 class LiveModel:
     """The policy and the reward model on one base. One request at a time."""
+
+    author: Author = "model"
 
     def __init__(
         self,
@@ -84,14 +88,31 @@ class LiveModel:
         return sorted(set(written), key=lambda t: (-t.score, t.text))
 
     @torch.no_grad()
-    def write(self, situations: Sequence[Situation], seed: int) -> list[ScoredTemplate]:
-        """One scored template per situation, in order."""
-        activate(self.model, POLICY)
+    def write(
+        self,
+        situations: Sequence[Situation],
+        seed: int,
+        *,
+        adapter: str = POLICY,
+        generation: GenerationConfig | None = None,
+    ) -> list[ScoredTemplate]:
+        """One scored template per situation, in order, by an adapter that is loaded."""
+        activate(self.model, adapter)
         prompts = [situation.prompt for situation in situations]
-        samples = sample(self.model, self.tokenizer, prompts, self.generation, seed)
+        drawn = generation or self.generation
+        samples = sample(self.model, self.tokenizer, prompts, drawn, seed)
         activate(self.model, REWARD)
         found = scores(self.model, self.head, samples.ids, samples.mask).tolist()
         return [ScoredTemplate(t, s) for t, s in zip(samples.texts, found, strict=True)]
+
+    @torch.no_grad()
+    def score(self, texts: Sequence[str], situations: Sequence[Situation]) -> list[float]:
+        """The reward model's score of texts that somebody else wrote, in order."""
+        activate(self.model, REWARD)
+        prompts = [situation.prompt for situation in situations]
+        ids, mask = encode_dialogues(self.tokenizer, prompts, texts, MOST_TOKENS)
+        found: list[float] = scores(self.model, self.head, ids, mask).tolist()
+        return found
 
 
 def copy_for_live(base: Path, ppo: Path, reward: Path, out: Path) -> None:

@@ -47,11 +47,12 @@ def serve_everybody(writer: MessageWriter) -> dict[str, Any]:
             offer_months=writer.renderer.offer_months,
         )
         served.append((message, verdict.passed, right))
-    by_model = [message for message, _, _ in served if message.source == "model"]
+    generated = [message for message, _, _ in served if message.source != "template"]
     return {
         **share(sum(passed for _, passed, _ in served), SERVED).as_dict("served_pass_rate"),
         **share(sum(right for _, _, right in served), SERVED).as_dict("served_right_rate"),
-        "served_by_model": len(by_model) / SERVED,
-        "different_templates": len({message.template for message in by_model}),
+        "served_by_model": sum(m.source == "model" for m in generated) / SERVED,
+        "served_by_grammar": sum(m.source == "grammar" for m in generated) / SERVED,
+        "different_templates": len({message.template for message in generated}),
         "samples": [{"text": m.text, "source": m.source} for m, _, _ in served[:SHOWN]],
     }

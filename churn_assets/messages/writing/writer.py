@@ -24,10 +24,10 @@ from churn_assets.messages.writing.bandit import (
     audience_of,
     template_id,
 )
-from churn_assets.messages.writing.bank import MessageBank, ScoredTemplate
+from churn_assets.messages.writing.bank import Author, MessageBank, ScoredTemplate
 from churn_assets.messages.writing.renderer import Renderer
 
-Source = Literal["model", "template"]
+Source = Literal["model", "grammar", "template"]
 # A time of day is nothing that another wording could mend: the caller decides when to send.
 NOT_MENDED_BY_REWRITING = frozenset({"quiet_hours"})
 VARIETY = 4  # so that neighbours do not all read the same words
@@ -37,6 +37,8 @@ UNFIT = "no message that passes the shield has a place for it"
 
 class CandidateSource(Protocol):
     """Where generated templates come from: the bank, or a model asked on the spot."""
+
+    author: Author
 
     def candidates(self, brief: MessageBrief, seed: str) -> Sequence[ScoredTemplate]:
         """Templates for the brief, best first; may be empty."""
@@ -192,7 +194,7 @@ class MessageWriter:
             return []
         shield, written = self.shield_for(brief.language), self.source.candidates(brief, seed)
         passing = [t.text for t in written if shield.check_template(t.text, brief).passed]
-        return self._wordings(passing, "model", brief, values)
+        return self._wordings(passing, self.source.author, brief, values)
 
     def _wordings(
         self,

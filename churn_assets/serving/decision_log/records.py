@@ -20,7 +20,7 @@ contact, 1..4 the offers; runner_up is null where there is no other |
 | churn_risk | P(leaving), in [0, 1] |
 | customer_value | 12 monthly charges, in currency |
 | expected_value, expected_cost | of the action, in currency |
-| message_source | `model` or `template` wrote the message; null: there is none |
+| message_source | `model`, `grammar` or reviewed `template` wrote the message; null: none |
 | audience | whom the message is for, as JSON: offer, tenure band, contract, tone; or null |
 | template | id of the message's template: a digest, no text; null: there is none |
 | template_probability | with which the bandit drew it; null where it wasn't asked |

@@ -1,0 +1,1 @@
+"""Ways of writing a message, side by side: the rows of benchmarks/messages.json."""
