@@ -59,6 +59,8 @@ def train_dpo(inputs: Mapping[str, Path], config: MessagesConfig, out: Path) -> 
         processing_class=tokenizer,
     )
     trainer.train()
-    model.save_pretrained(out / DPO, selected_adapters=["default"])  # `default` is in no subfolder
+    model.save_pretrained(
+        str(out / DPO), selected_adapters=["default"]
+    )  # `default` is in no subfolder
     losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
     return {"losses": losses, "steps": steps, "pairs": len(pairs)}

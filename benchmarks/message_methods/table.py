@@ -98,7 +98,8 @@ def of_the_chain(
     ]  # fmt: skip
     spent = [reports[stage].get("minutes") for stage in stages]  # none: made by another run
     spent += [dpo["minutes"]] if method == DPO else []
-    minutes = None if None in spent else round(sum(spent) + drawing, 2)
+    known = [minutes for minutes in spent if minutes is not None]
+    minutes = round(sum(known) + drawing, 2) if len(known) == len(spent) else None
     return {
         "rm_accuracy": round(reward["accuracy"], 4) if uses_reward else None,
         "rm_accuracy_public": round(sum(public) / len(public), 4) if uses_reward else None,

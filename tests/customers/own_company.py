@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import pytest
+
 from churn_assets.customers.campaign import write_contacts
 from churn_assets.customers.contract.model import Contract, load_contract
+from churn_assets.customers.people import PEOPLE
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.schema import FILE
 from churn_assets.customers.tables import write_active, write_history
@@ -25,9 +29,14 @@ from churn_assets.messages.config import MessagesConfig
 from churn_assets.predictors.config import AcceptConfig, RiskConfig
 from churn_assets.predictors.training import accept, risk
 from churn_assets.release.bundle import Comparison, Manifest, collect, write_manifest
+from churn_assets.release.config import ScoringConfig
+from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.serving.bulk.scoring import run as run_predictions
 from churn_assets.serving.rehearsal import EngineRehearsal
 from churn_assets.stages.registry import STAGES
 from churn_assets.stages.spec import narrowed
+from churn_assets.storage.current import asset_pointer
+from churn_assets.storage.local import LocalArtifactStore
 from tests.customers.conftest import CONTRACT, as_csv, made_rows
 from tests.release.small_release import write_messages
 
@@ -122,3 +131,34 @@ def company_of(file: Path, root: Path) -> Company:
     for name in ("risk", "accept"):
         (folder[name] / "report.json").write_text(json.dumps({name: reports[name]}))
     return Company(agreed, root, reports)
+
+
+def make_home(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which the company's release serves, with predictions of its active customers."""
+    home, bundle = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("bundle")
+    manifest = company.release(bundle)
+    store = LocalArtifactStore(home / "store")
+    registry = ReleaseRegistry(store)
+    registry.publish(bundle)
+    registry.promote(manifest.release_id, "test")
+    out = tmp_path_factory.mktemp("predictions")
+    inputs = {
+        "release": bundle,
+        "active_customers": company.root / "active",
+        "risk_model": company.root / "risk",
+    }
+    report = run_predictions(inputs, out, ScoringConfig(batch_rows=100))
+    (out / "report.json").write_text(json.dumps(report))
+    active = out.parent / "active"
+    shutil.copytree(company.root / "active", active)
+    (active / PEOPLE).parent.mkdir()
+    known = {
+        "customer_id": ["A10001", "A10002", "A10003"],
+        "zone": ["Asia/Tokyo", None, None],
+        "language": [None, "es-MX", "German"],
+    }
+    pd.DataFrame(known).to_parquet(active / PEOPLE)
+    for name, folder in (("predictions", out), ("active_customers", active)):
+        artifact = store.put(name, folder)
+        store.write_pointer(asset_pointer(name), artifact.model_dump_json().encode())
+    return home

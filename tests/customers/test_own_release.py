@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -18,7 +17,6 @@ import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
-from churn_assets.customers.people import PEOPLE
 from churn_assets.predictors.scoring.features import encode
 from churn_assets.predictors.scoring.held_out import read_out_of_fold
 from churn_assets.predictors.scoring.scorers import RiskScorer
@@ -29,14 +27,14 @@ from churn_assets.serving.bulk.scoring import run as run_predictions
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.golden import check_golden
 from churn_assets.serving.schemas import SAMPLE_REQUEST
-from churn_assets.storage.current import asset_pointer, current_artifact
+from churn_assets.storage.current import current_artifact
 from churn_assets.storage.local import LocalArtifactStore
 from tests.api.conftest import publish_small_release
 from tests.api.server import Server, running, wait_for
 from tests.api.test_console import browser, picture
 from tests.cli.conftest import clean_environment
-from tests.customers.conftest import as_csv, made_rows
-from tests.customers.own_company import Company, make_company
+from tests.customers.conftest import CONTRACT, as_csv, made_rows
+from tests.customers.own_company import Company, make_company, make_home
 from tests.release.small_release import write_dataset
 
 CUSTOMER = {
@@ -61,34 +59,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
 
 @pytest.fixture(scope="module")
 def home(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home in which the company's release serves, with predictions of its active customers."""
-    home, bundle = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("bundle")
-    manifest = company.release(bundle)
-    store = LocalArtifactStore(home / "store")
-    registry = ReleaseRegistry(store)
-    registry.publish(bundle)
-    registry.promote(manifest.release_id, "test")
-    out = tmp_path_factory.mktemp("predictions")
-    inputs = {
-        "release": bundle,
-        "active_customers": company.root / "active",
-        "risk_model": company.root / "risk",
-    }
-    report = run_predictions(inputs, out, ScoringConfig(batch_rows=100))
-    (out / "report.json").write_text(json.dumps(report))
-    active = out.parent / "active"
-    shutil.copytree(company.root / "active", active)
-    (active / PEOPLE).parent.mkdir()
-    known = {
-        "customer_id": ["A10001", "A10002", "A10003"],
-        "zone": ["Asia/Tokyo", None, None],
-        "language": [None, "es-MX", "German"],
-    }
-    pd.DataFrame(known).to_parquet(active / PEOPLE)
-    for name, folder in (("predictions", out), ("active_customers", active)):
-        artifact = store.put(name, folder)
-        store.write_pointer(asset_pointer(name), artifact.model_dump_json().encode())
-    return home
+    return make_home(company, tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

@@ -70,8 +70,10 @@ def run(
     bank.save(out / "bank.json")
     shutil.copy(RULES_PATH, out / "rules.json")
     if config.live_generation and not failed:
-        folders = [inputs[n] for n in ("message_base_model", "ppo_text_model", "reward_model")]
-        copy_for_live(*folders, out / "live")
+        base, ppo, reward = (
+            inputs[name] for name in ("message_base_model", "ppo_text_model", "reward_model")
+        )
+        copy_for_live(base, ppo, reward, out / "live")
     report = {
         "failed_gates": failed,
         "served_method": served,
