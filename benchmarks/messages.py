@@ -115,7 +115,7 @@ def compare(base: Profile, seeds: Sequence[int], source: SourceKind, work: Path)
     before = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     made = document(rows, banks)
     others = [row for row in before.get("rows", []) if row["base"] != base]
-    for name in ("served", "banks"):
+    for name in ("served", "best", "banks"):
         kept = {n: of for n, of in before.get(name, {}).items() if not n.startswith(f"{base}-")}
         made[name] = kept | made[name]
     write(RESULTS, {**made, "rows": others + made["rows"]})

@@ -152,6 +152,7 @@ def document(
     return {
         "situations": SITUATIONS,
         "served": {name: bank["served_method"] for name, bank in banks.items()},
+        "best": {name: bank["best_method"] for name, bank in banks.items()},
         "banks": {
             name: {"failed_gates": bank["failed_gates"], "methods": bank["methods"]}
             for name, bank in banks.items()

@@ -250,7 +250,7 @@ class MessageBankConfig(Frozen):
         seed: of the draws.
     """
 
-    method: Literal["auto", "ppo", "sft", "grammar", "reviewed"] = "auto"
+    method: Literal["auto", "ppo", "sft", "grammar", "reviewed"] = "ppo"
     candidates: int = Field(12, ge=1)
     keep: int = Field(4, ge=1)
     seed: int = 42

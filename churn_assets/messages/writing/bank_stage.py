@@ -1,7 +1,7 @@
 """Stage `message_bank`: templates for every cell, shielded and scored; reports the whole area.
 
-PPO-Text, SFT and the grammar each fill a bank; the best by the judge (`choice.py`) is served, or
-the one that `bank.method` names. A model that missed a gate (`gates.py`) writes none: the bank
+PPO-Text, SFT and the grammar each fill a bank, and the judge compares them (`choice.py`); served is
+the one that `bank.method` names, the best where that is `auto`. A model that missed a gate (`gates.py`) writes none: the bank
 stays empty, so that reviewed templates are served, and the report says which gate failed.
 """
 
@@ -52,7 +52,7 @@ def run(
     reports = read_reports(inputs)
     failed = failed_gates(reports)
     banks: dict[str, MessageBank] = {REVIEWED: MessageBank({cell: [] for cell in all_cells()})}
-    served, compared = REVIEWED, {}
+    served, best, compared = REVIEWED, REVIEWED, {}
     if not failed:
         authors = Authors.load(inputs, config.generation, eight_bit=config.base.eight_bit)
         for method in METHODS:
@@ -64,7 +64,8 @@ def run(
             name: try_bank(bank, shield, renderer, judge, situations)
             for name, bank in banks.items()
         }
-        served = best_of(tried) if config.bank.method == "auto" else config.bank.method
+        best = best_of(tried)
+        served = best if config.bank.method == "auto" else config.bank.method
         compared = compare(tried, served)
     bank = banks[served]
     bank.save(out / "bank.json")
@@ -77,6 +78,7 @@ def run(
     report = {
         "failed_gates": failed,
         "served_method": served,
+        "best_method": best,
         "methods": compared,
         "written": config.bank.candidates * len(all_cells()) if len(bank) else 0,
         "kept": len(bank),
@@ -165,6 +167,7 @@ def summary(reports: Mapping[str, dict[str, Any]], own: Mapping[str, Any]) -> di
         "served_by_model": own["served_by_model"],
         "served_by_grammar": own["served_by_grammar"],
         "served_method": own["served_method"],
+        "best_method": own["best_method"],
         "methods": own["methods"],
         "failed_gates": own["failed_gates"],
         "rm_accuracy": reward["accuracy"],
