@@ -1,8 +1,9 @@
 """Stage `message_bank`: templates for every cell, shielded and scored; reports the whole area.
 
 PPO-Text, SFT and the grammar each fill a bank, and the judge compares them (`choice.py`); served is
-the one that `bank.method` names, the best where that is `auto`. A model that missed a gate (`gates.py`) writes none: the bank
-stays empty, so that reviewed templates are served, and the report says which gate failed.
+the one that `bank.method` names, the best where that is `auto`. A model that missed a gate
+(`gates.py`) writes none: the bank stays empty, so that reviewed templates are served, and the
+report says which gate failed.
 """
 
 from __future__ import annotations
