@@ -39,7 +39,7 @@ def stage_options(name: str) -> dict[str, Any]:
     """
     options: dict[str, Any] = {"code_version": code_version(STAGES[name].function)}
     match STAGES[name].machine:
-        case "here" | "aside":
+        case "here":
             return options
         case "cpu":
             return options | {"retry_policy": RETRY}
@@ -131,9 +131,7 @@ class Compute(dg.ConfigurableResource):
         config = ComputeConfig.model_validate(self.config)
         if config.reuse and (known := made_before(spec, store)):  # no process, no container
             return known
-        # On Modal a step has a process of its own already.
-        here = ("here",) if config.backend == "local" else ("here", "aside")
-        if declared.machine not in here:
+        if declared.machine != "here":
             return choose_backend(config, Path(self.home), self.store).run(context, spec)
 
         def progress(step: int, total: int, **metrics: float) -> None:

@@ -7,9 +7,6 @@ import dagster as dg
 from churn_assets.stages.child_process import StageError
 from churn_assets.stages.spec import StageReport
 
-INTERRUPTED: set[str] = set()
-"""Runs of this process that are to end at once; their stages look here from threads, which no
-signal reaches."""
 CANCELED = {dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED}
 
 
@@ -27,8 +24,6 @@ def stop_if_canceled(context: dg.AssetExecutionContext) -> None:
     Not every cancellation comes as a signal: a run that the command line started has no launcher
     that could send one, so that the UI can only mark it as canceled.
     """
-    if context.run.run_id in INTERRUPTED:
-        raise dg.DagsterExecutionInterruptedError
     run = context.instance.get_run_by_id(context.run.run_id)
     if run is not None and run.status in CANCELED:
         raise dg.DagsterExecutionInterruptedError

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from churn_assets.stages.spec import Stage
 
-Machine = Literal["here", "aside", "cpu", "gpu"]
+Machine = Literal["here", "cpu", "gpu"]
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,7 @@ class Declaration:
         function: `module:function`, imported when the stage runs.
         settings: `module:class`, the pydantic model of what the stage reads.
         machine: `here`: seconds of work, done in Dagster's own process. `cpu`, `gpu`: a program of
-            its own; on Modal it gets the machine of that kind. `aside`: half a minute, done in the
-            step's process on Modal, and here in one beside Dagster's.
+            its own; on Modal it gets the machine of that kind.
         resumable: see `Stage`.
     """
 
@@ -82,7 +81,7 @@ _ALL = (
         "baseline_policies",
         f"{_DECISION}.world:run_baselines",
         f"{_DECISION}.config:RuleSettings",
-        "aside",
+        "here",
     ),
     Declaration(
         "decision_policy",
@@ -94,7 +93,7 @@ _ALL = (
         "policy_report",
         f"{_DECISION}.evaluation.report:run",
         f"{_DECISION}.config:ReportSettings",
-        "aside",
+        "here",
     ),
     Declaration(
         "message_base_model",
@@ -131,5 +130,5 @@ _ALL = (
     ),
 )
 STAGES = {declared.name: declared for declared in _ALL}
-PROGRAMS = tuple(declared.name for declared in _ALL if declared.machine in ("cpu", "gpu"))
-"""The stages that run as a program of their own, here and on Modal."""
+PROGRAMS = tuple(declared.name for declared in _ALL if declared.machine != "here")
+"""The stages that run as a program of their own, here or on Modal."""

@@ -45,7 +45,6 @@ def toy_definitions(
     pids: Path | None = None,
     retries: int = 0,
     least_auc: float = 0.5,
-    executor: dg.ExecutorDefinition = dg.in_process_executor,
 ) -> dg.Definitions:
     """`numbers` -> `sft_model` (the toy stage) -> blocking check -> `consumer`."""
 
@@ -79,7 +78,7 @@ def toy_definitions(
         asset_checks=[auc_is_high],
         jobs=[dg.define_asset_job("toy", dg.AssetSelection.all())],
         resources=backend.resources(),
-        executor=executor,
+        executor=dg.in_process_executor,
     )
 
 
