@@ -13,10 +13,6 @@ from churn_assets.serving.engine import RetentionEngine
 from tests.release.small_release import build_release
 from tests.storage.emulator import running_emulator
 
-# As stages have it: threads that wait sleep, since two workers share the cores. Libraries that have
-# been loaded don't see it any more; torch has not.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 # Every server of the tests is on this machine; a proxy of the environment knows nothing of it.
 for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[name]
