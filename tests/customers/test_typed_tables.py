@@ -11,7 +11,7 @@ from churn_assets.customers.contract.expression import evaluate
 from churn_assets.customers.contract.model import Contract, ContractError, load_contract
 from churn_assets.customers.contract.yaml_lines import Document
 from churn_assets.customers.fields import field_name, schema_of
-from churn_assets.customers.people import read_zones
+from churn_assets.customers.people import read_addressees
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.schema import FILE, SchemaError, load_schema
 from churn_assets.customers.tables import PEOPLE, write_active, write_history
@@ -186,9 +186,10 @@ def test_regions_are_zones(tmp_path: Path) -> None:
         if row["Account"] in told.index:
             found = told[row["Account"]]
             assert (None if pd.isna(found) else found) == expected[i % 4]
-    known = read_zones(tmp_path / "active" / PEOPLE)
-    assert len(known) == int(told.notna().sum())
-    assert known.of("nobody") is None
+    known = read_addressees(tmp_path / "active" / PEOPLE)
+    for customer_id, zone in told.items():
+        assert known.zone_of(customer_id) == (None if pd.isna(zone) else zone)
+    assert known.zone_of("nobody") is None
 
 
 def test_snapshots_of_a_customer_stay_on_one_side(tmp_path: Path) -> None:

@@ -59,10 +59,10 @@ def pair_accuracy(
 
 
 def correlation(one: Floats, other: Floats) -> float:
-    """Pearson's, in [-1, 1]; 0 where one of them never changes."""
+    """Pearson's, in [-1, 1], to nine digits; 0 where one of them never changes."""
     if one.std() == 0 or other.std() == 0:
         return 0.0
-    return float(np.corrcoef(one, other)[0, 1])
+    return round(float(np.corrcoef(one, other)[0, 1]), 9)
 
 
 def agreement(rated: Sequence[Rated]) -> dict[str, Any]:

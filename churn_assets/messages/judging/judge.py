@@ -36,6 +36,7 @@ RUN_SIZE = 0.5  # of such a feature, against 1 standard deviation of the others
 STRENGTH = 1.0  # of the regression: inverse of the penalty
 LEAST_SPREAD = 0.05
 ROUNDS = 500
+DIGITS = 9  # of a weight behind the point
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,9 @@ def fit_judge(rated: Sequence[Rated]) -> Judge:
         np.repeat([1, 0], len(D)),
         sample_weight=np.concatenate([weight, weight]),
     )
-    found = model.coef_[0] / spread
-    slope, base = np.polyfit(X @ found, [one.rating for one in rated], 1)
+    # A solver's last digits depend on how many threads added up; a judge is the same everywhere.
+    found = (model.coef_[0] / spread).round(DIGITS)
+    slope, base = np.polyfit(X @ found, [one.rating for one in rated], 1).round(DIGITS)
     names = list(features(rated[0].text, rated[0].situation, words))
     return Judge(
         dict(zip(names, map(float, found), strict=False)),
