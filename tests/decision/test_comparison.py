@@ -93,6 +93,27 @@ def test_resamples_draw_customers_alike_and_weigh_them_by_value() -> None:
     assert bootstrap.spend(found) == pytest.approx(bootstrap.weights @ spend)
 
 
+def test_where_nothing_can_be_gained_whoever_loses_nothing_captures_all() -> None:
+    """Why: of a company whose customers hardly leave, many a resample holds nobody who is worth a
+    contact; 0 / 0 there was in no report, and no release came of it."""
+    worth = np.array([0.0, 0.0, 0.0, 0.5])  # by the optimum, of four customers
+    curve = ParetoCurve(np.zeros(1), worth[None], np.zeros((1, 4)), np.zeros(4), np.full(4, 0.25))
+    bootstrap = Bootstrap(curve, samples=500, seed=0)
+    nothing = bootstrap.weights[:, 3] == 0
+    assert 0 < nothing.sum() < 500
+    for lost, there in ((0.0, 1.0), (0.1, 0.0)):
+        figures = np.zeros((4, len(METRICS)))
+        figures[:, METRICS.index("uplift")] = worth / 2 - lost * (worth == 0)
+        found = Evaluation.of(figures, curve.weight)
+        captured = bootstrap.captured(found)
+        np.testing.assert_array_equal(captured[nothing], there)
+        again = [
+            captured_uplift(replace(curve, weight=w), replace(found, weight=w))
+            for w in bootstrap.weights
+        ]
+        np.testing.assert_allclose(captured, again)
+
+
 def test_the_bound_is_the_least_of_the_prices_lines() -> None:
     """Why: weak duality by hand. At price 0 the optimum gains 0.30 and spends 0.10; at price 2 it
     gains 0.20 and spends 0.02. Lines: 0.30, and 0.20 - 0.04 + 2 x spend."""

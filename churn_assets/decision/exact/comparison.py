@@ -27,10 +27,14 @@ class Bootstrap:
         self._never = self.weights @ curve.never
 
     def captured(self, found: Evaluation) -> Array:
-        """(B,) captured uplift of one policy in each resample."""
+        """(B,) captured uplift of one policy in each resample.
+
+        Where a resample's customers leave nothing to capture, as `ParetoCurve.captured` has it.
+        """
         spend = self.weights @ found.spend
-        bound = (self._dual + self.curve.prices * spend[:, None]).min(axis=1)
-        captured: Array = (self.weights @ found.uplift - self._never) / (bound - self._never)
+        most = (self._dual + self.curve.prices * spend[:, None]).min(axis=1) - self._never
+        gained = self.weights @ found.uplift - self._never
+        captured: Array = np.where(most > 0, gained / np.where(most > 0, most, 1.0), gained >= 0)
         return captured
 
     def over_seeds(self, runs: list[Evaluation]) -> Array:
