@@ -11,6 +11,7 @@ from churn_assets.decision.exact.policy_value import evaluate
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.observation import Answers
 from churn_assets.decision.mdp.transitions import Actions
+from churn_assets.decision.rules.families import NeverContact
 from churn_assets.decision.rules.lookahead import TwoContacts
 
 
@@ -41,6 +42,18 @@ def test_a_caller_who_forgets_the_answers_overspends(customers: Customers) -> No
     figures = close_the_loop(decide, customers, found, params, 4000).figures
     assert figures["z_spend"] > 10
     assert figures["spend_ratio"] > 1.1
+
+
+def test_a_policy_that_never_spends_has_figures(customers: Customers) -> None:
+    """Why: of customers who hardly leave none may be worth money, and a company's graph ended at
+    a spend without error."""
+    params = PRESETS["moderate"].clean
+    policy = NeverContact(params=params)
+    found = evaluate(policy, customers, params)
+    figures = close_the_loop(decide_by(policy, customers), customers, found, params, 400).figures
+    assert figures["z_spend"] == 0
+    assert figures["spend_ratio"] == 1
+    assert all(np.isfinite(value) for value in figures.values())
 
 
 def test_what_the_loop_refuses(customers: Customers) -> None:

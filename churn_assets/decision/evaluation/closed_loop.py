@@ -122,14 +122,21 @@ class LoopResult:
     @property
     def figures(self) -> dict[str, float]:
         """`z_uplift`, `z_spend` (standard errors away from the expectation), `episodes`, and how
-        much uplift and spend were reproduced (1 = all of what is reported)."""
+        much uplift and spend were reproduced (1 = all of what is reported).
+
+        Of a policy that spends nothing in any episode no error of the spend is known: z is 0 there.
+        """
         return {
-            "z_uplift": self.uplift / self.error_uplift,
-            "z_spend": self.spend / self.error_spend,
+            "z_uplift": _of(self.uplift, self.error_uplift),
+            "z_spend": _of(self.spend, self.error_spend),
             "episodes": self.episodes,
-            "uplift_ratio": 1 + self.uplift / self.expected_uplift,
-            "spend_ratio": 1 + self.spend / self.expected_spend,
+            "uplift_ratio": 1 + _of(self.uplift, self.expected_uplift),
+            "spend_ratio": 1 + _of(self.spend, self.expected_spend),
         }
+
+
+def _of(difference: float, whole: float) -> float:
+    return difference / whole if whole else 0.0
 
 
 def decide_by(policy: Policy, customers: Customers) -> Decide:
