@@ -29,7 +29,7 @@ from churn_assets.messages.models.sft import training_rows
 from churn_assets.messages.shield.brief import CONTRACTS, TENURE_BANDS, TONES
 from churn_assets.messages.shield.language import LANGUAGES
 from churn_assets.messages.writing import bank_stage
-from churn_assets.settings import load_settings
+from churn_assets.settings import Settings
 from tests.messages.conftest import PUBLIC, TINY, Chain
 
 KINDS = ("messages", "preferences")
@@ -75,17 +75,15 @@ def test_one_setting_brings_the_bases_own_profile(monkeypatch: pytest.MonkeyPatc
     """Why: the embedded model's steps and rates would take hours on it, and its layers differ."""
     monkeypatch.setenv("CHURN_MESSAGES__BASE__SOURCE", "pretrained")
     monkeypatch.setenv("CHURN_MESSAGES__SFT__STEPS", "7")
-    found = load_settings().messages
+    found = Settings().messages
     assert found.base.dtype == "auto"
     assert "o_proj" in found.lora.targets
     assert found.sft.steps == 7
     monkeypatch.setenv("CHURN_PROFILE", "production")
-    load_settings.cache_clear()
-    both = load_settings().messages
+    both = Settings().messages
     assert both == found
     monkeypatch.delenv("CHURN_MESSAGES__BASE__SOURCE")
-    load_settings.cache_clear()
-    assert load_settings().messages.base.source == "facebook/opt-350m"
+    assert Settings().messages.base.source == "facebook/opt-350m"
 
 
 def test_automatic_weights_are_of_what_the_processor_multiplies_in(
