@@ -9,25 +9,16 @@ from typing import Any
 import pytest
 
 from churn_assets.messages.corpus.comparisons import EACH, RIGHT_OVER_WRONG
-from churn_assets.messages.corpus.prompts import SERVICE_SETS, Situation
+from churn_assets.messages.corpus.prompts import situations
 from churn_assets.messages.models import reward
 from churn_assets.messages.models.evaluation import fits
 from churn_assets.messages.models.ppo_evaluation import Side, clean_variety_ratio
 from churn_assets.messages.models.reward import Pair
-from churn_assets.messages.shield.brief import CONTRACTS, TENURE_BANDS, TONES
 from churn_assets.messages.shield.validation import Shield
 from tests.messages.conftest import TINY, Chain
 
 SHIELD = Shield.load()
-SITUATIONS = {
-    situation.prompt: situation
-    for offer in (0, 5, 10, 15, 20)
-    for band in TENURE_BANDS
-    for contract in CONTRACTS
-    for services in SERVICE_SETS
-    for tone in TONES
-    for situation in [Situation(offer, band, contract, services, tone)]
-}
+SITUATIONS = situations()
 
 
 def figures(monkeypatch: pytest.MonkeyPatch, score: Any) -> dict[str, Any]:

@@ -14,21 +14,13 @@ from churn_assets.messages.corpus.comparisons import (
     write_comparisons,
 )
 from churn_assets.messages.corpus.grammar import SENTENCES, grammar
-from churn_assets.messages.corpus.prompts import SERVICE_SETS, Situation
-from churn_assets.messages.shield.brief import CONTRACTS, TENURE_BANDS, TONES
+from churn_assets.messages.corpus.prompts import situations
+from churn_assets.messages.shield.brief import TENURE_BANDS
 from churn_assets.messages.shield.validation import Shield
 
 SHIELD = Shield.load()
 FOUND = list(write_comparisons(1, each=60))
-SITUATIONS = {
-    situation.prompt: situation
-    for offer in (0, 5, 10, 15, 20)
-    for band in TENURE_BANDS
-    for contract in CONTRACTS
-    for services in SERVICE_SETS
-    for tone in TONES
-    for situation in [Situation(offer, band, contract, services, tone)]
-}
+SITUATIONS = situations()
 
 
 def of_kind(kind: str) -> list[Comparison]:

@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from churn_assets.messages.corpus.grammar import (
-    Draft,
-    draw_offer,
-    draw_reason,
+    draw_with_reason,
     grammar,
     write_message,
 )
@@ -66,21 +64,10 @@ def write_swapped(
     It has an opening of the customer's tenure band and a reason: with a closing it would be too
     long. That takes the opening's place where the closing is exchanged.
     """
+    openings = grammar().families[family].of_the_band(situation.band)
     while True:
-        draft = _draw(rng, situation, family, signed=swap == "wrong_closing")
+        signed = swap == "wrong_closing"
+        draft = draw_with_reason(rng, situation, family, openings, signed=signed)
         swapped = SWAPS[swap](rng, draft)
         if draft.is_sound() and swapped.is_sound():
             return draft.text, swapped.text
-
-
-def _draw(rng: random.Random, situation: Situation, family: str, *, signed: bool) -> Draft:
-    words, own = grammar(), grammar().families[family]
-    return Draft(
-        situation=situation,
-        family=family,
-        greeting=rng.choice(words.greetings[situation.tone]),
-        opening=None if signed else rng.choice(own.of_the_band(situation.band)),
-        reason=draw_reason(rng, situation),
-        offer=draw_offer(rng, situation, own),
-        closing=rng.choice(words.closings[situation.tone]) if signed else None,
-    )

@@ -151,6 +151,23 @@ def draw_reason(rng: random.Random, situation: Situation) -> str:
     return rng.choice(grammar().reasons[topic])
 
 
+def draw_with_reason(
+    rng: random.Random, situation: Situation, family: str, openings: Sequence[str], *, signed: bool
+) -> Draft:
+    """A draft that gives a reason, with one of the openings, or with a closing in its place: the
+    shield's length has no room for both."""
+    words = grammar()
+    return Draft(
+        situation=situation,
+        family=family,
+        greeting=rng.choice(words.greetings[situation.tone]),
+        opening=None if signed else rng.choice(openings),
+        reason=draw_reason(rng, situation),
+        offer=draw_offer(rng, situation, words.families[family]),
+        closing=rng.choice(words.closings[situation.tone]) if signed else None,
+    )
+
+
 def draw_offer(rng: random.Random, situation: Situation, family: Family) -> str:
     """The sentence with the offer, or one without where none is to be promised."""
     if not situation.offer:

@@ -85,7 +85,7 @@ class Situation:
 
 
 @cache
-def _situations() -> dict[str, Situation]:
+def situations() -> dict[str, Situation]:
     """Every situation by its short prompt."""
     fields = product(OFFER_PERCENTAGES, TENURE_BANDS, CONTRACTS, SERVICE_SETS, TONES, LANGUAGES)
     return {found.prompt: found for found in (Situation(*each) for each in fields)}
@@ -93,7 +93,7 @@ def _situations() -> dict[str, Situation]:
 
 def instruction(prompt: str) -> str:
     """A situation's short prompt in plain words; any other text as it is."""
-    situation = _situations().get(prompt)
+    situation = situations().get(prompt)
     return prompt if situation is None else situation.instruction
 
 

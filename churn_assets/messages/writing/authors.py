@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from churn_assets.messages.config import GenerationConfig
-from churn_assets.messages.corpus.grammar import Draft, draw_offer, draw_reason, grammar
+from churn_assets.messages.corpus.grammar import draw_with_reason, grammar
 from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.models.ppo_text import POLICY, REFERENCE
 from churn_assets.messages.writing.bank import Author, ScoredTemplate
@@ -65,19 +65,10 @@ def grammar_texts(situations: Sequence[Situation], seed: int) -> list[str]:
 
 
 def _with_reason(rng: random.Random, situation: Situation) -> str:
-    """Opening and reason, or reason and closing: the shield's length has no room for all three."""
-    words = grammar()
-    name = rng.choice(words.families_of("train"))
-    family, signed = words.families[name], rng.random() < SIGNED_SHARE
+    name = rng.choice(grammar().families_of("train"))
+    openings = grammar().families[name].openings(situation.band)
+    signed = rng.random() < SIGNED_SHARE
     while True:
-        draft = Draft(
-            situation=situation,
-            family=name,
-            greeting=rng.choice(words.greetings[situation.tone]),
-            opening=None if signed else rng.choice(family.openings(situation.band)),
-            reason=draw_reason(rng, situation),
-            offer=draw_offer(rng, situation, family),
-            closing=rng.choice(words.closings[situation.tone]) if signed else None,
-        )
+        draft = draw_with_reason(rng, situation, name, openings, signed=signed)
         if draft.is_sound():
             return draft.text
