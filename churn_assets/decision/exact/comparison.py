@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from churn_assets.decision.exact.pareto import ParetoCurve
+from churn_assets.decision.exact.pareto import ParetoCurve, captured_share
 from churn_assets.decision.exact.policy_value import Evaluation
 from churn_assets.decision.mdp.dynamics import Array
 from churn_assets.domain.statistics import Z95, Estimate
@@ -27,15 +27,11 @@ class Bootstrap:
         self._never = self.weights @ curve.never
 
     def captured(self, found: Evaluation) -> Array:
-        """(B,) captured uplift of one policy in each resample.
-
-        Where a resample's customers leave nothing to capture, as `ParetoCurve.captured` has it.
-        """
+        """(B,) captured uplift of one policy in each resample, some of which may leave nothing to
+        capture."""
         spend = self.weights @ found.spend
         most = (self._dual + self.curve.prices * spend[:, None]).min(axis=1) - self._never
-        gained = self.weights @ found.uplift - self._never
-        captured: Array = np.where(most > 0, gained / np.where(most > 0, most, 1.0), gained >= 0)
-        return captured
+        return captured_share(self.weights @ found.uplift - self._never, most)
 
     def over_seeds(self, runs: list[Evaluation]) -> Array:
         """(B,) mean captured uplift over seeds, which are resampled too."""

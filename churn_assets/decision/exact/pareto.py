@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.exact.oracle import build_chain, solve
@@ -37,11 +38,18 @@ class ParetoCurve:
         return float(np.min(dual + self.prices * spend))
 
     def captured(self, uplift: float, spend: float) -> float:
-        """Captured uplift: (V - V(never)) / (V(oracle at the same spend) - V(never)); where there
-        is nothing to capture, 1 for whoever loses nothing, else 0."""
+        """Captured uplift: (V - V(never)) / (V(oracle at the same spend) - V(never))."""
         never = float(self.never @ self.weight)
-        most = self.bound(spend) - never
-        return (uplift - never) / most if most > 0 else float(uplift >= never)
+        return float(captured_share(uplift - never, self.bound(spend) - never))
+
+
+def captured_share(gained: ArrayLike, most: ArrayLike) -> Array:
+    """`gained` of `most`, both over never contacting; where there is nothing to capture, 1 for
+    whoever loses nothing, else 0."""
+    gained, most = np.asarray(gained), np.asarray(most)
+    some = most > 0
+    found: Array = np.where(some, gained / np.where(some, most, 1.0), gained >= 0)
+    return found
 
 
 @dataclass(frozen=True)
