@@ -241,7 +241,7 @@ public one's (0.5: not at all), where the public tables were there.
 How far each check's figure was from its bound, over the seeds; negative is beyond it. "pass/fail"
 has no figure. A check that does not block only warns.
 
-{margins.to_markdown(index=False, floatfmt=".3g", missingval="")}
+{margins.to_markdown(index=False, disable_numparse=True)}
 """
 
 
@@ -270,8 +270,8 @@ def _margins(name: str, check: Metadata, found: list[dict[str, Any]]) -> dict[st
         "check": name,
         "blocks": "yes" if check["blocks"] else "warns",
         "passed": f"{sum(row['passed'] for row in rows)} of {len(rows)}",
-        "least margin": min(values) if values else "pass/fail",
-        "mean margin": sum(values) / len(values) if values else None,
+        "least margin": f"{min(values):.3g}" if values else "pass/fail",
+        "mean margin": f"{sum(values) / len(values):.3g}" if values else "",
     }
 
 
