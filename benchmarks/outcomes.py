@@ -12,7 +12,8 @@ Writes `outcomes.json` beside this file, a section at a time (`--only`):
 - `charitable_mail`: response by level, whether choosing by donor helps (Karlan, List 2007).
 - `company`: scenario -> the verdict of a simulated company of 6,000 customers and the week it came
   in; how many of 100 companies without any effect were ever told that contacting helps or hurts.
-- `predict_slowdown`: median time of a decision with the decision log over that without it.
+- `predict_slowdown`: median time of a decision with the decision log over that without it: over
+  HTTP (`outcomes_slowdown`), and in one process.
 
 The real data are read from CHURN_DATA_MIRROR; a section without its data is left as it was.
 """
@@ -25,7 +26,6 @@ import importlib.util
 import json
 import os
 import tempfile
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.outcomes_data import charitable_mail, open_bandit
+from benchmarks.outcomes_slowdown import predict_slowdown
 from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.outcomes import off_policy, simulation
 from churn_assets.outcomes.config import OutcomesConfig
@@ -43,6 +44,7 @@ from churn_assets.outcomes.off_policy import ESTIMATORS, Log, UnsupportedTargetE
 
 REPORT = Path(__file__).with_name("outcomes.json")
 REPETITIONS = 300
+KINDS = 1_000  # by this, the truth is known to a hundredth of the finest standard error
 TARGETS: dict[str, Callable[[simulation.Customers], Any]] = {
     "champion": simulation.greedy,
     "challenger": lambda c: simulation.greedy(c, price=3.0),
@@ -54,7 +56,7 @@ TARGETS: dict[str, Callable[[simulation.Customers], Any]] = {
 
 def coverage(counts: list[int], repetitions: int) -> dict[str, Any]:
     """Share of 95 % intervals that hold the target's true value, and what was refused."""
-    population = simulation.draw_customers(np.random.default_rng(2**20), 2_000_000)
+    population = simulation.every_kind(KINDS)
     worth = simulation.expected_net(population)
     truth = {
         name: float(worth[np.arange(len(population)), options(population)].mean())
@@ -220,34 +222,6 @@ def _played(scenario: simulation.Scenario) -> dict[str, Any]:
     }
 
 
-def predict_slowdown() -> dict[str, float]:
-    """Medians of 4,000 decisions each, in turn, by a small release in this process."""
-    from churn_assets.serving.decision_log.writer import DecisionWriter
-    from churn_assets.serving.engine import RetentionEngine
-    from churn_assets.serving.schemas import SAMPLE_REQUEST, PredictRequest
-    from churn_assets.storage.local import LocalArtifactStore
-    from tests.release.small_release import build_release
-
-    request = PredictRequest.model_validate(SAMPLE_REQUEST)
-    with tempfile.TemporaryDirectory() as folder:
-        build_release(Path(folder))
-        engine = RetentionEngine.load(Path(folder) / "bundle")
-        writer = DecisionWriter(LocalArtifactStore(Path(folder) / "store"), flush_seconds=1.0)
-        times: dict[bool, list[float]] = {False: [], True: []}
-        for _ in range(4_200):
-            for logs in times:
-                started = time.perf_counter()
-                engine.predict(request, decisions=writer if logs else None)
-                times[logs].append(time.perf_counter() - started)
-        writer.close()
-    without, beside = (float(np.median(times[logs][200:])) for logs in (False, True))
-    return {
-        "without_us": round(without * 1e6, 1),
-        "with_us": round(beside * 1e6, 1),
-        "ratio": round(beside / without, 4),
-    }
-
-
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -271,7 +245,10 @@ def main() -> None:
     for name in arguments.only:
         found = sections[name]()
         report = json.loads(REPORT.read_text()) if REPORT.exists() else {}
-        report[name] = report.get(name, {}) | found
+        earlier = (
+            report.get(name, {}) if name == "coverage" else {}
+        )  # of other numbers of decisions
+        report[name] = earlier | found
         REPORT.write_text(json.dumps(dict(sorted(report.items())), indent=1) + "\n")
         print(name, json.dumps(report[name], indent=1))
 

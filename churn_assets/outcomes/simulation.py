@@ -17,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.mdp.observation import ACCEPT, RISK, build_states
@@ -26,6 +27,12 @@ from churn_assets.domain.statistics import Floats, sigmoid
 Scenario = Literal["assumed", "none", "harmful"]
 OPTIONS = 5
 """Not contacting, then the four offers."""
+RISK_OF = stats.beta(1.2, 3.0)
+"""How churn risks are spread."""
+BASE_OF = stats.norm(-1.0, 0.8)
+"""How the log-odds of accepting no discount are spread."""
+VALUES = (240.0, 1_400.0)
+"""Between which values are spread evenly, in currency."""
 PARAMS = EnvironmentParams()
 WORLDS: dict[Scenario, EnvironmentParams] = {
     "assumed": PARAMS,
@@ -55,12 +62,25 @@ class Reactions:
 
 def draw_customers(rng: np.random.Generator, count: int) -> Customers:
     """Customers at the beginning of a period: most are unlikely to leave, some are likely."""
-    risk = rng.beta(1.2, 3.0, count)
-    base = rng.normal(-1.0, 0.8, count)
+    risk = rng.beta(*RISK_OF.args, count)
+    base = rng.normal(*BASE_OF.args, count)
+    return _customers(risk, base, rng.uniform(*VALUES, count))
+
+
+def every_kind(steps: int) -> Customers:
+    """Customers (`steps` squared) whose mean is the population's but for the width of a step:
+    quantiles of risk and acceptance, each with each, all of the mean value, to which every gain is
+    proportional."""
+    shares = (np.arange(steps) + 0.5) / steps
+    risk, base = np.meshgrid(RISK_OF.ppf(shares), BASE_OF.ppf(shares), indexing="ij")
+    return _customers(risk.ravel(), base.ravel(), np.full(risk.size, np.mean(VALUES)))
+
+
+def _customers(risk: Floats, base: Floats, values: Floats) -> Customers:
     accept = sigmoid(base[:, None] + np.array([0.0, 0.5, 0.9, 1.2]))
-    never = np.full(count, np.nan)
-    states = build_states(risk, accept, np.ones(count), never, np.zeros(count), PARAMS)
-    return Customers(states, rng.uniform(240.0, 1_400.0, count))
+    never = np.full(len(risk), np.nan)
+    states = build_states(risk, accept, np.ones(len(risk)), never, np.zeros(len(risk)), PARAMS)
+    return Customers(states, values)
 
 
 def react(

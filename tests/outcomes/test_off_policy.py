@@ -50,6 +50,18 @@ def test_changed_weights() -> None:
     assert (off_policy.shrunk(w, 0.0)[1:] == 0).all()
 
 
+def test_the_truth_is_that_of_the_customers_who_are_drawn() -> None:
+    """Summed over every kind of customer, for each option and for a policy that chooses."""
+    drawn = simulation.draw_customers(np.random.default_rng(0), 60_000)
+    kinds = simulation.every_kind(300)
+    worth, truth = simulation.expected_net(drawn), simulation.expected_net(kinds).mean(0)
+    assert (abs(worth.mean(0) - truth) < 3 * worth.std(0) / np.sqrt(len(drawn))).all()
+    chosen = simulation.greedy(drawn), simulation.greedy(kinds)
+    found = worth[np.arange(len(drawn)), chosen[0]]
+    true = simulation.expected_net(kinds)[np.arange(len(kinds)), chosen[1]].mean()
+    assert abs(found.mean() - true) < 3 * found.std() / np.sqrt(len(drawn))
+
+
 def test_a_perfect_model_leaves_no_residual() -> None:
     """Then every doubly robust estimate is the direct one, whatever the weights."""
     model = np.tile([0.0, 0.0], (200, 1))
