@@ -12,6 +12,8 @@ Writes `outcomes.json` beside this file, a section at a time (`--only`):
 - `charitable_mail`: response by level, whether choosing by donor helps (Karlan, List 2007).
 - `company`: scenario -> the verdict of a simulated company of 6,000 customers and the week it came
   in; how many of 100 companies without any effect were ever told that contacting helps or hurts.
+- `learning`: how soon known answers tell better than the accept model who accepts
+  (`outcomes_learning`).
 - `predict_slowdown`: median time of a decision with the decision log over that without it: over
   HTTP (`outcomes_slowdown`), and in one process.
 
@@ -34,6 +36,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.outcomes_data import charitable_mail, open_bandit
+from benchmarks.outcomes_learning import learning
 from benchmarks.outcomes_slowdown import predict_slowdown
 from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.outcomes import off_policy, simulation
@@ -228,6 +231,7 @@ def main() -> None:
     sections: dict[str, Callable[[], Any]] = {
         "coverage": lambda: coverage(arguments.decisions, arguments.repetitions),
         "company": company,
+        "learning": learning,
         "predict_slowdown": predict_slowdown,
     }
     if importlib.util.find_spec("obp"):

@@ -63,15 +63,17 @@ def run_environment(
     }
     for split in SPLITS:
         table = pd.read_parquet(inputs["active_customers"] / f"{split}.parquet")
-        value = MONTHS_OF_VALUE * table["monthly_charges"].to_numpy(dtype=np.float64)
+        bills = table["monthly_charges"].to_numpy(dtype=np.float64)
+        value = MONTHS_OF_VALUE * bills
         records = table.drop(columns=["churn"], errors="ignore").to_dict(orient="records")
         rows = [{str(name): cell for name, cell in record.items()} for record in records]
         begun = [at_start_of_period(row) for row in rows]
         ids = [row.get("customer_id") for row in rows]
         scored = out_of_fold_first(ids, risk.predict(rows), known)
         scored = risk_of_a_period(scored, horizon, period)
+        accepted = accept.acceptances(accept.contact_matrix(begun), scored, bills)
         worth = value > 0  # who pays nothing has nothing that could be retained
-        customers = Customers(scored[worth], accept.predict(begun)[worth], value[worth])
+        customers = Customers(scored[worth], accepted[worth], value[worth])
         customers.save(out / f"{split}.safetensors")
         report[split] = {
             "customers": len(customers),

@@ -11,6 +11,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 FILE = "measured.json"
+SLOPES = ("the model's own log-odds", "the churn risk", "the bill")
+"""What the acceptance of an offer is measured to depend on, beyond what the accept model says."""
 
 
 class Figure(BaseModel):
@@ -39,6 +41,22 @@ class Figure(BaseModel):
         )
 
 
+class Slope(BaseModel):
+    """By how much the log-odds of accepting any offer rise with one thing about a customer.
+
+    Attributes:
+        slope: for each `scale` that the customer lies above `centre`.
+        centre, scale: mean and standard deviation of those whose outcomes are known; the scale of
+            the model's own log-odds is 1, so that a slope of −1 would leave nothing of them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    slope: Figure
+    centre: float
+    scale: float = Field(gt=0)
+
+
 class Measured(BaseModel):
     """Everything that is measured by now.
 
@@ -47,6 +65,7 @@ class Measured(BaseModel):
         responses: what the offsets correct: the accept model's `responses`, word for word.
         offsets: what is added to logit P(accept) at each offer, against that model; empty where
             nothing was measured.
+        slopes: by whom the offers are accepted, in the order of `SLOPES`; empty like the offsets.
         acceptance_effect, annoyance_effect: of the decision environment; None: as assumed.
         why_not: what is still assumed -> why.
     """
@@ -56,6 +75,7 @@ class Measured(BaseModel):
     outcomes: int = 0
     responses: str = ""
     offsets: tuple[Figure, ...] = ()
+    slopes: tuple[Slope, ...] = ()
     acceptance_effect: Figure | None = None
     annoyance_effect: Figure | None = None
     why_not: dict[str, str] = Field(default_factory=dict)
@@ -65,6 +85,10 @@ class Measured(BaseModel):
         """What is measured and what is still assumed, for people."""
         known = {
             **{f"acceptance of offer {k}, log-odds": one for k, one in enumerate(self.offsets)},
+            **{
+                f"acceptance by {name}, log-odds": one.slope
+                for name, one in zip(SLOPES, self.slopes, strict=False)
+            },
             "effect of an acceptance": self.acceptance_effect,
             "annoyance by a contact": self.annoyance_effect,
         }

@@ -225,7 +225,7 @@ class Assessor:
             contributions = np.hstack([contributions, self._moved_by(answers, risk)])
         states = build_states(
             risk,
-            self.accept.acceptances(inputs.contacts),
+            self.accept.acceptances(inputs.contacts, risk, inputs.bills),
             inputs.budget_remaining,
             inputs.days_since_contact,
             inputs.contacts_this_period,

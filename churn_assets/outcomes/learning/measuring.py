@@ -5,9 +5,10 @@
 | acceptance of each offer | first contacts of a period, outcome known; those sent, if reported |
 | effect and annoyance | each customer's first decision of a draw: contacted, or control group |
 
-Acceptance is measured against the accept model without earlier corrections: the offsets that a
-release decided with are taken out of what it logged (`Releases`). Rows of a release whose offsets
-or assumption aren't known any more, or are others, are left out.
+Acceptance is measured against the accept model without earlier corrections: what a release decided
+with is taken out of what it logged (`Releases`). Rows of a release whose corrections or assumption
+aren't known any more, or are others, are left out, and so are those where a correction would have
+had a larger offer accepted less often, which hides what the model itself said.
 """
 
 from __future__ import annotations
@@ -17,18 +18,22 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.mdp.observation import ACCEPT, COOLDOWN, FATIGUE
 from churn_assets.domain.measured import Measured
+from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.domain.statistics import Floats, logit, sigmoid
+from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.outcomes.learning.effects import Churn, fitted_effects
-from churn_assets.outcomes.learning.response import Responses, fitted_offsets
+from churn_assets.outcomes.learning.response import Responses, fitted_response
 from churn_assets.outcomes.watching.conduct import propensities_hold
+from churn_assets.predictors.scoring.corrected import Correction, about, raised
 
 Releases = Mapping[str, Mapping[str, Any]]
-"""Release id -> `responses`, what its accept model assumes, and `offsets`, which it corrected that
-by."""
+"""Release id -> `responses`, what its accept model assumes, and `offsets` and `slopes`, which it
+corrected that by."""
 RESPONSES, EFFECTS = "acceptance of the offers", "effect and annoyance of a contact"
 SIMULATED = "SEMI-SYNTHETIC"
 MOST_CONTACTED_AGAIN = 0.1
@@ -76,11 +81,10 @@ def _with_responses(
         return _assumed(measured, RESPONSES, why or "no release that decided is known any more")
     if len(mine) < learn_from:
         return _assumed(measured, RESPONSES, _few(learn_from))
-    level = mine["offer_level"].to_numpy(np.int64)
-    log_odds = _accept_logits(mine) - _corrected_by(mine, releases)
-    accepted = mine["accepted"].to_numpy(bool)
-    offsets = fitted_offsets(Responses(level, log_odds, accepted))
-    return measured.model_copy(update={"responses": responses, "offsets": offsets})
+    own, told = _own_log_odds(mine, releases)
+    answers = Responses(_levels(mine), own, _about(mine), mine["accepted"].to_numpy(bool))
+    found = fitted_response(Responses(*(column[told] for column in answers)))
+    return measured.model_copy(update={"responses": responses, **found._asdict()})
 
 
 def _with_effects(
@@ -109,11 +113,10 @@ def _with_effects(
         why = f"{again:.0%} were contacted again before their outcome was known, so it isn't one's"
         return _assumed(measured, EFFECTS, why)
     rows = pd.concat([control, contacted])
-    shift = _corrections(rows, measured) - _corrected_by(rows, releases)
     churn = Churn(
         contacted=rows["contact"].to_numpy(bool),
         logit=logit(rows["churn_risk"].to_numpy(np.float64)),
-        accept=sigmoid(_accept_logits(rows) + shift),
+        accept=_accept(rows, measured, releases),
         churned=rows["churned"].to_numpy(bool),
     )
     effect, annoyance = fitted_effects(churn, assumed)
@@ -133,11 +136,19 @@ def _fresh(rows: pd.DataFrame) -> pd.Series[bool]:
     return pd.Series(fresh, rows.index, dtype=bool)
 
 
-def _accept_logits(rows: pd.DataFrame) -> Floats:
-    """(N,) log-odds of accepting the offer made, as the release saw them."""
-    levels = rows["offer_level"].to_numpy(np.int64)
-    accept = np.array([seen[ACCEPT] for seen in rows["observation"]], np.float64)
-    return logit(accept[np.arange(len(rows)), levels])
+def _levels(rows: pd.DataFrame) -> NDArray[np.int64]:
+    return rows["offer_level"].to_numpy(np.int64)
+
+
+def _about(rows: pd.DataFrame) -> Floats:
+    bills = rows["customer_value"].to_numpy(np.float64) / MONTHS_OF_VALUE
+    return about(rows["churn_risk"].to_numpy(np.float64), bills)
+
+
+def _seen(rows: pd.DataFrame) -> Floats:
+    """(N, 4) P(accept) of every offer, as the release saw it."""
+    seen = [each[ACCEPT] for each in rows["observation"]]
+    return np.array(seen, np.float64).reshape(len(rows), OFFER_LEVELS)
 
 
 def _responses_of(release: str, releases: Releases) -> str:
@@ -152,19 +163,31 @@ def _assumption(contacts: pd.DataFrame, releases: Releases) -> str:
     return ""
 
 
-def _corrected_by(rows: pd.DataFrame, releases: Releases) -> Floats:
-    """(N,) the offset that each row's release decided with."""
-    none = (0.0,) * 4
-    table = np.array(
-        [releases.get(release, {}).get("offsets") or none for release in rows["release_id"]]
-    ).reshape(len(rows), 4)
-    return np.asarray(table[np.arange(len(rows)), rows["offer_level"].to_numpy(np.int64)])
+def _own_log_odds(rows: pd.DataFrame, releases: Releases) -> tuple[Floats, NDArray[np.bool_]]:
+    """(N,) the accept model's own log-odds of the offer made, and which of them can be told: of the
+    others they are as the release saw them."""
+    seen, level, known = _seen(rows), _levels(rows), _about(rows)
+    scores = logit(seen[np.arange(len(rows)), level])
+    told = np.ones(len(rows), np.bool_)
+    for release in rows["release_id"].unique():
+        correction = Correction.of(releases.get(release, {}))
+        if correction is None:
+            continue
+        its = (rows["release_id"] == release).to_numpy()
+        told[its] = ~raised(seen[its], level[its])
+        its &= told
+        scores[its] = correction.taken_out(scores[its], level[its], known[its])
+    return scores, told
 
 
-def _corrections(rows: pd.DataFrame, measured: Measured) -> Floats:
-    """(N,) the offset that is measured now for each row's offer."""
-    offsets = [one.used for one in measured.offsets] or [0.0] * 4
-    return np.array(offsets)[rows["offer_level"].to_numpy(np.int64)]
+def _accept(rows: pd.DataFrame, measured: Measured, releases: Releases) -> Floats:
+    """(N,) P(accept) of the offer made, as it is measured now."""
+    scores, told = _own_log_odds(rows, releases)
+    correction, level = Correction.measured(measured), _levels(rows)
+    if correction is not None:
+        moved = correction.moved(scores, correction.offsets[level], correction.shift(_about(rows)))
+        scores = np.where(told, moved, scores)
+    return sigmoid(scores)
 
 
 def _contacted_again(contacted: pd.DataFrame, drawn: pd.DataFrame) -> float:

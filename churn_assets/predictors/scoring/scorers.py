@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churn_assets.domain.offers import OFFER_LEVELS
+from churn_assets.domain.statistics import Floats
 from churn_assets.predictors.scoring.calibration import Calibrator, calibrator_from_json
-from churn_assets.predictors.scoring.corrected import corrected
+from churn_assets.predictors.scoring.corrected import Correction, about, corrected
 from churn_assets.predictors.scoring.features import (
     Feature,
     PricePressure,
@@ -157,7 +158,7 @@ class AcceptScorer:
         return cls(model, PricePressure(tuple(priced["knots"])) if priced else None)
 
     def predict(self, rows: Sequence[Row]) -> NDArray[np.float64]:
-        """P(accept | offer level 0..3), shape (N, 4).
+        """P(accept | offer level 0..3), shape (N, 4), of customers of whom no risk is known.
 
         Strictly within (0, 1) and non-decreasing in the offer.
 
@@ -166,24 +167,41 @@ class AcceptScorer:
         """
         return self.acceptances(self.contact_matrix(rows))
 
-    def acceptances(self, contacts: NDArray[np.float32]) -> NDArray[np.float64]:
+    def acceptances(
+        self,
+        contacts: NDArray[np.float32],
+        risk: Floats | None = None,
+        bills: Floats | None = None,
+    ) -> NDArray[np.float64]:
         """`predict` of customers encoded as in `contact_matrix`, (N, F) -> (N, 4).
 
         Of many, most are alike to the trees, which ask for little but the bill: each kind is scored
         once, a hundred thousand customers in the time of a few thousand.
+
+        Args:
+            risk, bills: (N,) P(churn) before any contact of the period, monthly charges: by them
+                outcomes may have corrected the model (`corrected`); both or none.
         """
         forest = self.model.forest
         if len(contacts) < MANY or isinstance(forest, Linear):
-            return self._each(contacts)
-        examples, kinds = forest.kinds(contacts)
-        return self._each(contacts[examples])[kinds]
+            accept = self._each(contacts)
+        else:
+            examples, kinds = forest.kinds(contacts)
+            accept = self._each(contacts[examples])[kinds]
+        if self.correction is None:
+            return accept
+        known = None if risk is None or bills is None else about(risk, bills)
+        return corrected(accept, self.correction, known)
 
     def _each(self, contacts: NDArray[np.float32]) -> NDArray[np.float64]:
         matrix = np.repeat(contacts, OFFER_LEVELS, axis=0)
         matrix[:, -1] = np.arange(len(matrix)) % OFFER_LEVELS
-        accept = self.model.probabilities(matrix).reshape(-1, OFFER_LEVELS)
-        offsets = self.model.metadata.get("offsets")
-        return corrected(accept, offsets) if offsets else accept
+        return self.model.probabilities(matrix).reshape(-1, OFFER_LEVELS)
+
+    @cached_property
+    def correction(self) -> Correction | None:
+        """What outcomes have measured on top of the model; None where they haven't."""
+        return Correction.of(self.model.metadata)
 
     def contact_matrix(self, rows: Sequence[Row]) -> NDArray[np.float32]:
         """The customers as they would be contacted with offer level 0 (the last column), (N, F).

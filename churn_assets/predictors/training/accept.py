@@ -84,7 +84,7 @@ def run(
     lacking = _lacking(learned_from, schema)
     fitted = _train_and_save(learner, contacts, pressure, out, lacking)
     provenance = _provenance(inputs, config)
-    offsets = take_over(out, inputs.get("measured_world"), provenance["responses"])
+    correction = take_over(out, inputs.get("measured_world"), provenance["responses"])
     progress(2, STEPS)
     scorer = AcceptScorer.load(out)
     customers = rows_of(pd.concat([learned_from, held_out], ignore_index=True))
@@ -100,7 +100,7 @@ def run(
     metrics = {
         "headline": _headline(learner, scorer, contacts, config),
         **provenance,
-        "offsets": offsets,
+        **correction,
         "presets": presets,
         **figures,
         **_out_of_fold(contacts, fitted, config, lacking),

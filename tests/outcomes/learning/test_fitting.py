@@ -6,21 +6,40 @@ import numpy as np
 import pytest
 
 from churn_assets.decision.config import EnvironmentParams
+from churn_assets.domain.measured import Figure
 from churn_assets.domain.statistics import logit, sigmoid
 from churn_assets.outcomes.learning.effects import Churn, fitted_effects
-from churn_assets.outcomes.learning.response import PRIOR, Responses, fitted_offsets
+from churn_assets.outcomes.learning.response import (
+    LEAST_SLOPE,
+    PRIOR,
+    Responses,
+    fitted_response,
+)
 
 ASSUMED = EnvironmentParams()
 RISES = np.array([0.0, 0.5, 0.9, 1.2])
+MEAN = -1 + RISES.mean()
 
 
-def responses(seed: int, counts: tuple[int, ...], off: tuple[float, ...]) -> Responses:
-    """Contacts at each offer whose acceptance is `off` from what the model says."""
+def responses(
+    seed: int,
+    counts: tuple[int, ...],
+    off: tuple[float, ...],
+    slopes: tuple[float, ...] = (0.0,) * 3,
+) -> Responses:
+    """Contacts at each offer whose acceptance is `off` from what the model says, and by `slopes`
+    for whom it says more, who are riskier, who pay more (standardised in truth)."""
     rng = np.random.default_rng(seed)
     level = np.repeat(np.arange(4), counts)
     score = rng.normal(-1, 0.8, len(level)) + RISES[level]
-    accepted = rng.random(len(level)) < sigmoid(score + np.array(off)[level])
-    return Responses(level, score, accepted)
+    known = rng.normal([-1.2, 4.1], [1.1, 0.4], (len(level), 2))
+    terms = np.column_stack([score - MEAN, (known - [-1.2, 4.1]) / [1.1, 0.4]])
+    true = score + np.array(off)[level] + terms @ np.array(slopes)
+    return Responses(level, score, known, rng.random(len(level)) < sigmoid(true))
+
+
+def fitted_offsets(told: Responses) -> tuple[Figure, ...]:
+    return fitted_response(told).offsets
 
 
 def test_many_outcomes_say_what_is_true() -> None:
@@ -53,13 +72,47 @@ def test_an_offer_that_was_not_tried_takes_what_the_others_share() -> None:
 
 
 def test_intervals_hold_truths_of_the_prior() -> None:
-    """300 worlds drawn from the prior: 95 % intervals hold about 95 % of the offsets."""
-    rng, held = np.random.default_rng(3), 0
+    """300 worlds drawn from the prior: 95 % intervals hold about 95 % of offsets and slopes."""
+    rng, held = np.random.default_rng(3), np.zeros(7)
     for seed in range(300):
-        off = tuple(rng.multivariate_normal(np.zeros(4), PRIOR))
-        found = fitted_offsets(responses(seed, (150, 60, 30, 5), off))
-        held += sum(f.lower < truth < f.upper for f, truth in zip(found, off, strict=True))
-    assert 0.93 < held / 1_200 < 0.97
+        truth = rng.multivariate_normal(np.zeros(7), PRIOR)
+        truth[4] = max(truth[4], LEAST_SLOPE)
+        told = responses(seed, (60,) * 4, tuple(truth[:4]), tuple(truth[4:]))
+        offsets, slopes = fitted_response(told)
+        found = [*offsets, *(one.slope for one in slopes)]
+        held += [one.lower < true < one.upper for one, true in zip(found, truth, strict=True)]
+    assert 0.93 < held[:4].sum() / 1_200 < 0.97
+    assert 0.93 < held[4:].sum() / 900 < 0.97
+
+
+def test_who_accepts_is_learnt_within_an_offer() -> None:
+    """The model's ranking is worth half of what it says, and risk and bill rank, too: the offsets
+    of each offer alone can't say it."""
+    off, slopes = (-0.4, -1.0, -1.5, -1.6), (-0.5, 0.6, -0.4)
+    found = fitted_response(responses(5, (20_000,) * 4, off, slopes))
+    for one, truth in zip(found.slopes, slopes, strict=True):
+        assert one.slope.used == pytest.approx(truth, abs=0.05)
+        assert one.slope.lower < truth < one.slope.upper
+    for figure, truth in zip(found.offsets, off, strict=True):
+        assert figure.used == pytest.approx(truth, abs=0.08)
+
+
+def test_slopes_weigh_model_and_outcomes_by_information() -> None:
+    """A handful of answers leaves the model's ranking as it is; each more tells more."""
+    shares = []
+    for count in (0, 5, 50, 500):
+        found = fitted_response(responses(6, (count,) * 4, (0.0,) * 4, (-0.5, 0.6, -0.4)))
+        shares.append([one.slope.share_measured for one in found.slopes])
+    assert shares[0] == pytest.approx([0.0] * 3, abs=1e-9)
+    assert (np.diff(shares, axis=0) > 0).all()
+    assert max(shares[1]) < 0.7 < 0.98 < min(shares[3])
+
+
+def test_a_ranking_that_is_the_wrong_way_round_is_all_but_forgotten() -> None:
+    """Something of the model's own log-odds is left in what is logged, so that the next outcomes
+    can still be held against it."""
+    found = fitted_response(responses(7, (5_000,) * 4, (0.0,) * 4, (-1.6, 0.0, 0.0)))
+    assert found.slopes[0].slope.used == LEAST_SLOPE
 
 
 def test_nobody_accepting_is_no_infinite_offset() -> None:

@@ -9,7 +9,8 @@ import pytest
 from churn_assets.domain.measured import Measured
 from churn_assets.outcomes.learning.measuring import EFFECTS, RESPONSES, measure
 from churn_assets.outcomes.simulation import WORLDS, Scenario
-from tests.outcomes.learning.worlds import BASE, models, outcomes
+from churn_assets.predictors.scoring.corrected import Correction, as_json
+from tests.outcomes.learning.worlds import BASE, models, off_by, outcomes
 
 ASSUMED = WORLDS["assumed"]
 LEARN_FROM = 500
@@ -35,7 +36,7 @@ def test_the_world_is_found(scenario: Scenario) -> None:
     assert found.annoyance_effect.used == pytest.approx(truth.annoyance_effect, abs=0.15)
     assert found.outcomes == 40_000
     assert found.why_not == {}
-    assert len(found.sentences) == 6
+    assert len(found.sentences) == 9
 
 
 def test_acceptance_is_measured_against_the_model_alone() -> None:
@@ -43,11 +44,35 @@ def test_acceptance_is_measured_against_the_model_alone() -> None:
     truth = (-0.5, -0.9, -1.2, -1.4)
     plain = measured(outcomes(2, 20_000, offsets=truth), models([]))
     # The second release saw corrected probabilities, right ones: nothing is off any more.
-    again = measured(outcomes(2, 20_000, release="r2"), models([], list(truth)))
+    seen_by = off_by(truth, (0.0,) * 3)
+    second = outcomes(2, 20_000, offsets=truth, seen_by=seen_by, release="r2")
+    again = measured(second, models([], list(truth)))
     for before, after, true in zip(plain.offsets, again.offsets, truth, strict=True):
         assert before.used == pytest.approx(true, abs=0.15)
         assert after.used == pytest.approx(true, abs=0.15)
     assert plain.responses == BASE
+
+
+SLOPES = (-0.5, 0.6, -0.4)
+
+
+def test_by_whom_offers_are_accepted_is_measured_and_never_forgotten() -> None:
+    """The model's ranking is worth half of what it says, risky customers accept more often and
+    those with large bills less: found by a release that knew nothing of it, and again by the next,
+    which decided with what was found."""
+    truth = (-0.5, -0.9, -1.2, -1.4)
+    table = outcomes(10, 30_000, offsets=truth, slopes=SLOPES)
+    first = measured(table, models([]))
+    assert [one.slope.used for one in first.slopes] == pytest.approx(SLOPES, abs=0.1)
+    made = Correction.measured(first)
+    assert made is not None
+    later = outcomes(11, 30_000, offsets=truth, slopes=SLOPES, seen_by=made, release="r2")
+    found = as_json(first)
+    second = measured(later, models([], found["offsets"], r2=found["slopes"]))
+    assert [one.slope.used for one in second.slopes] == pytest.approx(SLOPES, abs=0.1)
+    for one in (first, second):
+        assert one.acceptance_effect is not None
+        assert one.acceptance_effect.used == pytest.approx(ASSUMED.acceptance_effect, abs=0.4)
 
 
 def test_rows_of_unknown_releases_and_other_assumptions_say_nothing() -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from churn_assets.decision.mdp.observation import ACCEPT, RISK
-from churn_assets.domain.statistics import Floats, logit, sigmoid
 from churn_assets.outcomes import simulation
 from churn_assets.outcomes.simulation import Customers, Scenario
+from churn_assets.predictors.scoring.corrected import Correction, about, corrected
 
 BASE = "SEMI-SYNTHETIC: preset 'illustrative'"
 
@@ -20,14 +20,20 @@ def outcomes(
     *,
     control: float = 0.3,
     offsets: tuple[float, ...] = (0.0,) * 4,
+    slopes: tuple[float, ...] = (0.0,) * 3,
+    seen_by: Correction | None = None,
     release: str = "r1",
 ) -> pd.DataFrame:
     """Decisions of a greedy policy about customers who react as a scenario says; their acceptance
-    is off by `offsets` (log-odds) from what the policy saw."""
+    is off by `offsets` and `slopes` (log-odds) from what the accept model says; the policy saw that
+    as corrected by `seen_by`."""
     rng = np.random.default_rng(seed)
     seen = simulation.draw_customers(rng, count)
+    truth, known = off_by(offsets, slopes), about(seen.states[:, RISK], seen.values / 12)
     true = seen.states.copy()
-    true[:, ACCEPT] = sigmoid(logit(seen.states[:, ACCEPT]) + np.array(offsets))
+    true[:, ACCEPT] = corrected(seen.states[:, ACCEPT], truth, known)
+    if seen_by is not None:
+        seen.states[:, ACCEPT] = corrected(seen.states[:, ACCEPT], seen_by, known)
     group = np.where(rng.random(count) < control, "control", "treated")
     wanted = simulation.greedy(seen)
     tried = rng.random(count) < 0.5  # exploration, so that every offer has its contacts
@@ -63,8 +69,17 @@ def outcomes(
     )
 
 
-def models(*offsets: Floats | list[float], base: str = BASE) -> dict[str, dict[str, object]]:
+def off_by(offsets: tuple[float, ...], slopes: tuple[float, ...]) -> Correction:
+    """Slopes of one log-odds, of the risk's around -1 and of a bill around 65."""
+    centres, scales = np.array([-0.4, -1.0, np.log(65)]), np.array([1.0, 1.2, 0.4])
+    return Correction(np.array(offsets), np.array(slopes), centres, scales)
+
+
+def models(
+    *offsets: list[float], base: str = BASE, **slopes: list[dict[str, object]]
+) -> dict[str, dict[str, object]]:
     """What each release's accept model was: r1, r2, ..."""
     return {
-        f"r{i}": {"responses": base, "offsets": list(each)} for i, each in enumerate(offsets, 1)
+        f"r{i}": {"responses": base, "offsets": list(each), "slopes": slopes.get(f"r{i}", [])}
+        for i, each in enumerate(offsets, 1)
     }
