@@ -91,7 +91,7 @@ def _offsets(learnt: Responses, asked: Responses) -> Floats:
 
 def _slopes(learnt: Responses, asked: Responses) -> Floats:
     found = Correction.measured(Measured(**fitted_response(learnt)._asdict()))
-    assert found is not None  # noqa: S101 - there are answers
+    assert found is not None
     return found.moved(asked.logit, found.offsets[asked.level], found.shift(asked.known))
 
 

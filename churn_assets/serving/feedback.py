@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -36,6 +36,11 @@ class FeedbackLog(Protocol):
             `stored`, `duplicate` (the same event was there already) or `conflict` (another event
             has this id; it stays).
         """
+        ...
+
+    def record_many(self, events: Sequence[tuple[str, str]]) -> list[str]:
+        """`record` of many events, id and content each; returns once all would survive, with what
+        `record` says of each."""
         ...
 
     def check(self) -> None:
@@ -70,17 +75,16 @@ class SqliteFeedbackLog:
         self._files: list[tuple[int, int]] | None = None
 
     def record(self, event_id: str, content: str) -> str:
+        return self.record_many([(event_id, content)])[0]
+
+    def record_many(self, events: Sequence[tuple[str, str]]) -> list[str]:
         for _ in range(ATTEMPTS):
             with self._connected() as db:
-                inserted = db.execute(
-                    "INSERT INTO feedback (event_id, content) VALUES (?, ?) "
-                    "ON CONFLICT (event_id) DO NOTHING",
-                    (event_id, content),
-                )
-                row = db.execute("SELECT content FROM feedback WHERE event_id = ?", (event_id,))
-                [kept] = row.fetchone()
+                db.execute("BEGIN IMMEDIATE")
+                outcomes = [_insert(db, *event) for event in events]
+                db.execute("COMMIT")
                 if self._is_in_place():
-                    return STORED if inserted.rowcount == 1 else _compared(kept, content)
+                    return outcomes
         raise OSError(f"{self.path} is being removed again and again")
 
     def check(self) -> None:
@@ -120,7 +124,7 @@ class SqliteFeedbackLog:
                 self._files = self._identities()
             try:
                 yield self._db
-            except sqlite3.Error:
+            except BaseException:  # whatever it is: no transaction stays open
                 self._close()
                 raise
 
@@ -187,6 +191,17 @@ class SqliteFeedbackLog:
         return found is not None and found == self._files
 
 
+def _insert(db: sqlite3.Connection, event_id: str, content: str) -> str:
+    inserted = db.execute(
+        "INSERT INTO feedback (event_id, content) VALUES (?, ?) ON CONFLICT (event_id) DO NOTHING",
+        (event_id, content),
+    )
+    if inserted.rowcount == 1:
+        return STORED
+    [kept] = db.execute("SELECT content FROM feedback WHERE event_id = ?", (event_id,)).fetchone()
+    return _compared(kept, content)
+
+
 class StoreFeedbackLog:
     """Events as small objects of the artifact store, one each, named by their id.
 
@@ -204,6 +219,9 @@ class StoreFeedbackLog:
             kept = self._store.read_pointer(key)
             return CONFLICT if kept is None else _compared(kept.decode(), content)
         return STORED
+
+    def record_many(self, events: Sequence[tuple[str, str]]) -> list[str]:
+        return [self.record(*event) for event in events]
 
     def check(self) -> None:
         self._store.read_pointer(f"{FOLDER}/check.json")

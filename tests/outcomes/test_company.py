@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -28,6 +28,9 @@ class InMemory:
     def record(self, event_id: str, content: str) -> str:
         self.kept[event_id] = content
         return STORED
+
+    def record_many(self, events: Sequence[tuple[str, str]]) -> list[str]:
+        return [self.record(*event) for event in events]
 
     def events(self) -> list[str]:
         return list(self.kept.values())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 from churn_assets.campaign.contacts.history import Event
 from churn_assets.campaign.contacts.ledger import Ledger
@@ -26,19 +28,19 @@ class LedgerFeed:
 
     def record(self, event_id: str, content: str) -> str:
         """As `FeedbackLog.record`; raises LedgerError, too."""
-        outcome = self._log.record(event_id, content)
-        event = json.loads(content)
-        if outcome != CONFLICT and event["kind"] not in UNTOLD:
-            told = Event(
-                event_key=f"{PREFIX}{event_id}",
-                customer_id=event["customer_id"],
-                kind=KINDS.get(event["kind"], event["kind"]),
-                occurred_at=event["occurred_at"],
-                channel=event["channel"],
-                offer_percentage=event["offer_percentage"],
-            )
-            self._ledger.record([told])
-        return outcome
+        return self.record_many([(event_id, content)])[0]
+
+    def record_many(self, events: Sequence[tuple[str, str]]) -> list[str]:
+        """As `FeedbackLog.record_many`; raises LedgerError, too."""
+        outcomes = self._log.record_many(events)
+        told = [
+            _told(event_id, event)
+            for (event_id, content), outcome in zip(events, outcomes, strict=True)
+            if outcome != CONFLICT and (event := json.loads(content))["kind"] not in UNTOLD
+        ]
+        if told:
+            self._ledger.record(told)
+        return outcomes
 
     def check(self) -> None:
         """Returns if events can be kept."""
@@ -56,3 +58,14 @@ class LedgerFeed:
     def close(self) -> None:
         """Let go of files; the ledger is its owner's to close."""
         self._log.close()
+
+
+def _told(event_id: str, event: dict[str, Any]) -> Event:
+    return Event(
+        event_key=f"{PREFIX}{event_id}",
+        customer_id=event["customer_id"],
+        kind=KINDS.get(event["kind"], event["kind"]),
+        occurred_at=event["occurred_at"],
+        channel=event["channel"],
+        offer_percentage=event["offer_percentage"],
+    )
