@@ -31,7 +31,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -42,7 +42,7 @@ from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.outcomes import off_policy, simulation
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.inference import confidence_sequence, doubly_robust_scores
-from churn_assets.outcomes.lift import judge
+from churn_assets.outcomes.lift import Verdict, judge
 from churn_assets.outcomes.off_policy import ESTIMATORS, Log, UnsupportedTargetError
 
 REPORT = Path(__file__).with_name("outcomes.json")
@@ -159,28 +159,40 @@ def obp() -> dict[str, float]:
 
 
 def company() -> dict[str, Any]:
-    """Verdicts by scenario through a small release's engine, logs and report; and false alarms."""
+    """Verdicts by scenario through a small release's engine, logs and report; and what a hundred
+    companies without any effect, and ten times as large ones, were ever told."""
     found: dict[str, Any] = {name: _played(name) for name in simulation.WORLDS}
-    plan, looks, alarms = OutcomesConfig(), 12, dict.fromkeys(("helps", "hurts"), 0)
-    for seed in range(100):
-        rng = np.random.default_rng(seed)
-        customers = simulation.draw_customers(rng, 6_000)
-        treated = rng.random(len(customers)) >= 0.3
-        options = np.where(treated, simulation.greedy(customers), 0)
-        net = simulation.net_gain(
-            customers, options, simulation.react(rng, customers, options, "none")
-        )
-        known = np.column_stack([customers.states[:, 0], customers.values])
-        scores = doubly_robust_scores(net, treated, known, 0.7)
-        sequence = confidence_sequence(scores, plan.plan_customers)
-        ends = np.linspace(0, len(customers), looks + 1).astype(int)[1:] - 1
-        verdicts = {
-            judge(float(sequence.lower[i]), float(sequence.upper[i]), plan.value_of_interest)
-            for i in ends
-        }
-        for verdict in alarms:
-            alarms[verdict] += verdict in verdicts
-    return found | {"false_alarms_in_100": alarms}
+    told = [_told_of_nothing(seed, 6_000) for seed in range(100)]
+    alarms = {verdict: sum(verdict in each for each in told) for verdict in ("helps", "hurts")}
+    larger = [_told_of_nothing(seed, 60_000) for seed in range(100, 120)]
+    return found | {
+        "false_alarms_in_100": alarms,
+        "told_of_no_effect_in_20_of_60000": {
+            "first": sorted({each[0] for each in larger}),
+            "last": {
+                verdict: [e[-1] for e in larger].count(verdict) for verdict in get_args(Verdict)
+            },
+        },
+    }
+
+
+def _told_of_nothing(seed: int, count: int, looks: int = 12) -> list[str]:
+    """The verdicts, look by look, on customers whom contacting does nothing to."""
+    rng, plan = np.random.default_rng(seed), OutcomesConfig()
+    customers = simulation.draw_customers(rng, count)
+    treated = rng.random(count) >= 0.3
+    options = np.where(treated, simulation.greedy(customers), 0)
+    reactions = simulation.react(rng, customers, options, "none")
+    net = simulation.net_gain(customers, options, reactions)
+    known = np.column_stack([customers.states[:, 0], customers.values])
+    sequence = confidence_sequence(
+        doubly_robust_scores(net, treated, known, 0.7), plan.plan_customers
+    )
+    ends = np.linspace(0, count, looks + 1).astype(int)[1:] - 1
+    return [
+        judge(float(sequence.lower[i]), float(sequence.upper[i]), plan.value_of_interest)
+        for i in ends
+    ]
 
 
 def _played(scenario: simulation.Scenario) -> dict[str, Any]:

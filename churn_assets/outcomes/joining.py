@@ -11,6 +11,7 @@
 | accepted and refused | accepted: a discount that was taken is paid, whatever was said besides |
 | another discount than decided | what was really given is what was spent |
 | an event before its decision | left out, but for a day that clocks may differ |
+| its time can't be (9999), or it is no event | left out: old logs may have some |
 
 What is left out is counted by its reason. A decision's outcome is `known` once its horizon is over;
 before that, nothing is concluded from it.
@@ -126,8 +127,15 @@ def _events(events: Iterable[Mapping[str, Any]], left_out: Counter[str]) -> pd.D
         [{name: event.get(name) for name in EVENT_COLUMNS} for event in events],
         columns=list(EVENT_COLUMNS),
     )
-    times = pd.to_datetime(told["occurred_at"], utc=True, format="ISO8601")
+    times = pd.to_datetime(told["occurred_at"], utc=True, format="ISO8601", errors="coerce")
     told["occurred_at"] = times.astype("datetime64[us, UTC]")
+    problems = {
+        "at a time that can't be": times.isna(),
+        "without id, customer or kind": told[["event_id", "customer_id", "kind"]]
+        .isna()
+        .any(axis=1),
+    }
+    told = _without(told, problems, left_out)
     told["offer_percentage"] = told["offer_percentage"].astype("float64")
     again = told.duplicated("event_id")
     left_out["the same event id"] += int(again.sum())

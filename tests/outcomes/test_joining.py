@@ -110,6 +110,18 @@ def test_what_is_left_out_is_counted(events: list[dict[str, Any]], reason: str) 
     assert not result.table[["accepted", "refused", "churned"]].to_numpy().any()
 
 
+@pytest.mark.parametrize("when", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00+00:00", "", None])
+def test_an_old_log_with_impossible_times_is_read_without_them(when: str | None) -> None:
+    """From before such were refused: one of them must not keep all others from being counted."""
+    odd = event("accepted", 2, occurred_at=when)
+    result = joined([decision(1)], [odd, event("churned", 3), {"event_id": "e"}])
+    assert result.table["churned"].tolist() == [True]
+    assert not result.table["accepted"].any()
+    assert result.left_out == {"at a time that can't be": 2}
+    nameless = event("accepted", 2) | {"customer_id": None}
+    assert joined([decision(1)], [nameless]).left_out == {"without id, customer or kind": 1}
+
+
 def test_duplicates_and_contradictions() -> None:
     """A retried event, the same said twice, and both yes and no: the discount is paid once."""
     events = [
