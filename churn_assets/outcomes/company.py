@@ -135,7 +135,8 @@ def _decide_and_react(
         )
     writer.close()
     log = parts.read(company.store).to_pandas()
-    log = log[~log["decision_id"].isin(before)]
+    # By customer: decision ids are drawn anew each time, and a seed is to say who does what.
+    log = log[~log["decision_id"].isin(before)].sort_values("customer_id", ignore_index=True)
     options = np.where(log["contact"], log["offer_level"].to_numpy(np.int64) + 1, 0)
     reactions = react(rng, _simulated(log), options, scenario)
     for row, accepted, churned, delay in zip(

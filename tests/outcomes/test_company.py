@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -75,6 +76,23 @@ def play(engine: RetentionEngine, tmp_path: Path) -> Callable[[Scenario], tuple[
             return weeks, true_gain(company, scenario)
 
     return played
+
+
+def test_a_seed_says_what_every_customer_does(engine: RetentionEngine, tmp_path: Path) -> None:
+    """Two plays of one seed: the same events; another seed, others."""
+    requests = [
+        PredictRequest.model_validate(SAMPLE_REQUEST | {"customer_id": f"C{i}"}) for i in range(200)
+    ]
+    told = []
+    for play, seed in enumerate((1, 1, 2)):
+        log = InMemory()
+        store = LocalArtifactStore(tmp_path / str(play))
+        experiment = ExperimentConfig(enabled=True, control_share=0.4)
+        company = Company(engine, store, log, experiment, OutcomesConfig(plan_customers=1_500))
+        run(company, requests, "assumed", weeks=2, seed=seed)
+        events = [json.loads(event) for event in log.events()]
+        told.append({(e["customer_id"], e["kind"], e["occurred_at"]) for e in events})
+    assert told[0] == told[1] != told[2]
 
 
 def test_help_is_found_and_the_interval_holds_the_truth(
