@@ -32,7 +32,7 @@ from tests.api.server import Server, cpu_seconds, running
 from tests.release.small_release import build_release
 
 STARTS, TURNS, TURN_SECONDS, WARM_UP_SECONDS = 4, 12, 0.5, 2.5
-FREE = {"CHURN_API__REQUESTS_PER_SECOND": "1000000", "CHURN_API__BURST": "1000000"}
+FREE: dict[str, Any] = {"CHURN_API__REQUESTS_PER_SECOND": "1000000", "CHURN_API__BURST": "1000000"}
 
 
 def predict_slowdown() -> dict[str, Any]:

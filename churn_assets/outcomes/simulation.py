@@ -27,10 +27,10 @@ from churn_assets.domain.statistics import Floats, sigmoid
 Scenario = Literal["assumed", "none", "harmful"]
 OPTIONS = 5
 """Not contacting, then the four offers."""
-RISK_OF = stats.beta(1.2, 3.0)
-"""How churn risks are spread."""
-BASE_OF = stats.norm(-1.0, 0.8)
-"""How the log-odds of accepting no discount are spread."""
+SPREAD_OF_RISK = (1.2, 3.0)
+"""Of the beta distribution of churn risks."""
+SPREAD_OF_BASE = (-1.0, 0.8)
+"""Mean and standard deviation of the log-odds of accepting no discount."""
 VALUES = (240.0, 1_400.0)
 """Between which values are spread evenly, in currency."""
 PARAMS = EnvironmentParams()
@@ -62,8 +62,8 @@ class Reactions:
 
 def draw_customers(rng: np.random.Generator, count: int) -> Customers:
     """Customers at the beginning of a period: most are unlikely to leave, some are likely."""
-    risk = rng.beta(*RISK_OF.args, count)
-    base = rng.normal(*BASE_OF.args, count)
+    risk = rng.beta(*SPREAD_OF_RISK, count)
+    base = rng.normal(*SPREAD_OF_BASE, count)
     return _customers(risk, base, rng.uniform(*VALUES, count))
 
 
@@ -72,7 +72,9 @@ def every_kind(steps: int) -> Customers:
     quantiles of risk and acceptance, each with each, all of the mean value, to which every gain is
     proportional."""
     shares = (np.arange(steps) + 0.5) / steps
-    risk, base = np.meshgrid(RISK_OF.ppf(shares), BASE_OF.ppf(shares), indexing="ij")
+    risks = stats.beta.ppf(shares, *SPREAD_OF_RISK)
+    bases = stats.norm.ppf(shares, *SPREAD_OF_BASE)
+    risk, base = np.meshgrid(risks, bases, indexing="ij")
     return _customers(risk.ravel(), base.ravel(), np.full(risk.size, np.mean(VALUES)))
 
 

@@ -82,8 +82,9 @@ def _with_responses(
     if len(mine) < learn_from:
         return _assumed(measured, RESPONSES, _few(learn_from))
     own, told = _own_log_odds(mine, releases)
-    answers = Responses(_levels(mine), own, _about(mine), mine["accepted"].to_numpy(bool))
-    found = fitted_response(Responses(*(column[told] for column in answers)))
+    accepted = mine["accepted"].to_numpy(bool)[told]
+    answers = Responses(_levels(mine)[told], own[told], _about(mine)[told], accepted)
+    found = fitted_response(answers)
     return measured.model_copy(update={"responses": responses, **found._asdict()})
 
 
