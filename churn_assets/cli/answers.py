@@ -80,7 +80,7 @@ class Answers:
 
 
 @contextmanager
-def answers_to(out: Path | None, form: Format, *, one: bool) -> Iterator[Answers]:
+def written_answers(out: Path | None, form: Format, *, one: bool) -> Iterator[Answers]:
     """Answers to a file, which is there whole afterwards or not at all, or to the screen (None).
 
     Without any answer nothing is written.

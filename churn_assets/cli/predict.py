@@ -13,7 +13,7 @@ import httpx
 import typer
 from rich.console import Console
 
-from churn_assets.cli.answers import Format, answers_to
+from churn_assets.cli.answers import Format, written_answers
 from churn_assets.cli.errors import fail
 from churn_assets.cli.releases import open_registry
 from churn_assets.cli.serve import api_process, local_client
@@ -82,7 +82,7 @@ def predict(
     refusals = Refusals(file, customers)
     with ExitStack() as stack:
         stack.enter_context(refusals.kept)
-        answers = stack.enter_context(answers_to(out, form, one=customers.single))
+        answers = stack.enter_context(written_answers(out, form, one=customers.single))
         ask = stack.enter_context(http_asker() if over_http else engine_asker())
         try:
             for answered, refused in decide(customers, ask):

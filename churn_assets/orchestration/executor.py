@@ -18,6 +18,7 @@ STOPPED = frozenset({"DagsterExecutionInterruptedError", "KeyboardInterrupt"})
 
 def was_stopped(event: dg.DagsterEvent) -> bool:
     """Whether a step ended, or is to be tried again, since somebody stopped the run."""
+    error: Any
     if event.is_step_up_for_retry:
         error = event.step_retry_data.error
     elif event.is_step_failure:
@@ -47,7 +48,7 @@ class _Stoppable(dg.Executor):
                 raise KeyboardInterrupt
 
 
-@dg.executor(name="in_process", config_schema=dg.in_process_executor.config_schema)
+@dg.executor(name="in_process", config_schema=dg.in_process_executor.config_schema.as_field())
 def one_after_the_other(context: dg.InitExecutorContext) -> dg.Executor:
     """Steps in this process, one at a time, until somebody stops the run."""
     create = dg.in_process_executor.executor_creation_fn

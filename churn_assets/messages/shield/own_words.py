@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from churn_assets.messages.shield.language import LANGUAGES
 from churn_assets.messages.shield.validation import Shield
@@ -10,7 +11,7 @@ from churn_assets.messages.shield.validation import Shield
 
 def unfit_words(
     messages: Mapping[str, Mapping[str, str]],
-    others: Mapping[str, Mapping[str, Mapping[str, str]]] | None = None,
+    others: Mapping[str, Mapping[Any, Mapping[str, str]]] | None = None,
 ) -> Iterator[str]:
     """A line for each phrase of a contract that no message may have in it.
 

@@ -123,7 +123,7 @@ def _held_out_of(
     everyone: pd.DataFrame, rows: _Rows, scorer: RiskScorer, unseen: Floats
 ) -> HeldOut:
     """The customers that the model learnt from, of several snapshots as in the last one."""
-    order = np.arange(len(everyone))
+    order: NDArray[np.integer[Any]] = np.arange(len(everyone))
     if "snapshot" in everyone:
         order = everyone["snapshot"].argsort(kind="stable").to_numpy()
     seen = scorer.model.probabilities(rows.matrix)
