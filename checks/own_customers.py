@@ -59,8 +59,9 @@ def _tables_hold_the_contract(store: StoreResource, history: Artifact) -> dg.Ass
     """`TABLES_HOLD`, as it was when they were read."""
     report = store.report(history)
     schema = load_schema(store.open().get(history))
-    said = {words.field: words.say for words in schema.messages} if schema else {}
-    found = [*report["problems"], *unfit_words(said)]
+    said = schema.messages if schema else ()
+    unfit = unfit_words({w.field: w.say for w in said}, {w.field: w.say_in for w in said})
+    found = [*report["problems"], *unfit]
     return dg.AssetCheckResult(
         passed=not found,
         description="; ".join(found) or None,

@@ -43,6 +43,8 @@ def fail_dead_runs() -> None:
 
 
 KEPT_LOGS = 20
+SILENT_SECONDS = 30.0
+"""How long a step may take without a line, where no bar shows that it goes on."""
 
 
 def register(app: typer.Typer) -> None:
@@ -62,28 +64,41 @@ def prepare_dagster_home() -> Path:
 
 
 class RunView:
-    """Shows a run: one bar over the steps, a line for each finished step, bad news in full."""
+    """Shows a run: one bar over the steps, a line for each finished step, bad news in full; without
+    a terminal, where no bar is drawn, a line now and then of a step that takes long.
+
+    Attributes:
+        stopped: the step in which somebody stopped the run; empty otherwise.
+    """
 
     def __init__(self, progress: Progress, steps: int) -> None:
         self.progress = progress
         self.task = progress.add_task("starting", total=steps)
         self.started: dict[str, float] = {}
         self.checks = {"check_passed": 0, "check_warned": 0, "check_failed": 0}
+        self.stopped = ""
+        self.said = 0.0
 
     def __call__(self, event: RunEvent) -> None:
         say = self.progress.console.print
         name, text = escape(event.subject), escape(event.text)
         if event.kind == "started":
-            self.started[event.subject] = event.time
+            self.started[event.subject] = self.said = event.time
             self.progress.update(self.task, description=name)
         elif event.kind == "log":
             self.progress.update(self.task, description=f"{name}  {text[:70]}")
+            if not self.progress.console.is_terminal and event.time >= self.said + SILENT_SECONDS:
+                self.said = event.time
+                seconds = event.time - self.started.get(event.subject, event.time)
+                say(f"  … {name} [dim]{seconds:.0f} s[/]  {text}")
         elif event.kind == "materialized":
             seconds = event.time - self.started[event.subject]
             why = f"  unchanged: {text}" if text else ""
             say(f"  [green]✓[/] {name} [dim]{seconds:.1f} s{why}[/]")
         elif event.kind == "succeeded":
             self.progress.advance(self.task)
+        elif event.kind == "stopped":
+            self.stopped = event.subject
         elif event.kind == "failed":
             say(f"  [red]✗ {name}[/]\n    {text}")
         else:
@@ -137,8 +152,8 @@ def materialize(
 ) -> None:
     """Materialize the asset graph with Dagster and follow it here.
 
-    What libraries and stages print goes to a log file. Exits with 1 when the run failed; the
-    release that was serving before keeps serving.
+    What libraries and stages print goes to a log file. Exits with 1 when the run failed or was
+    stopped (Ctrl-C, SIGTERM); the release that was serving before keeps serving.
     """
     prepare_dagster_home()
     fail_dead_runs()
@@ -165,8 +180,12 @@ def materialize(
             view = RunView(progress, steps=len(load_job(job).nodes))
             run = run_job(job, view)
     passed, warned, failed = view.checks.values()
+    seconds = time.monotonic() - began
     Console(stderr=True, soft_wrap=True).print(
-        f"{job}: {run.status.value} in {time.monotonic() - began:.0f} s; "
+        f"{job}: stopped in {view.stopped} after {seconds:.0f} s; what was finished is kept, and "
+        f"not made again by the next run; log: {log}"
+        if view.stopped
+        else f"{job}: {run.status.value} in {seconds:.0f} s; "
         f"checks: {passed} passed, {warned} warned, {failed} failed; log: {log}",
         highlight=False,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,13 +13,12 @@ import httpx
 import typer
 from rich.console import Console
 
-from churn_assets.cli.answers import Format, to_csv, to_json, to_table
+from churn_assets.cli.answers import Format, written_answers
 from churn_assets.cli.errors import fail
 from churn_assets.cli.releases import open_registry
 from churn_assets.cli.serve import api_process, local_client
 from churn_assets.release.switches import budget_price, experiment, kill_switch, templates
 from churn_assets.settings import load_settings
-from churn_assets.storage.trees import write_atomically
 
 if TYPE_CHECKING:
     from churn_assets.cli.customers.files import Customers, Row
@@ -27,7 +27,6 @@ KEY_VARIABLE = "CHURN_API_KEY"
 BATCH = 500  # customers at a time: what a server takes in one body, whatever they tell of each
 
 SHOWN_REFUSALS = 20
-ANSWER = ("decision", "message", "safety", "metadata")  # the specification's keys, in its order
 
 Ask = Callable[[list[Any]], list[dict[str, Any]]]
 """Customers in the form of `POST /predict` -> rows in the form of `POST /predict/batch`."""
@@ -79,13 +78,20 @@ def predict(
         )
     except CustomerFileError as error:
         raise fail(error) from error
+    form = form or (Format.JSON if customers.single else Format.TABLE)
+    refusals = Refusals(file, customers)
     with ExitStack() as stack:
+        stack.enter_context(refusals.kept)
+        answers = stack.enter_context(written_answers(out, form, one=customers.single))
         ask = stack.enter_context(http_asker() if over_http else engine_asker())
-        answers, refused = decide(customers, ask)
-    if answers:
-        write(answers, form, out, one=customers.single)
-    if refused:
-        report_refused(file, customers, refused)
+        try:
+            for answered, refused in decide(customers, ask):
+                answers.add(answered)
+                refusals.add(refused)
+        except CustomerFileError as error:
+            raise fail(error) from error
+    if refusals.count:
+        refusals.report(answers.count)
         raise typer.Exit(1)
 
 
@@ -103,23 +109,24 @@ def form_of(out: Path | None) -> Format | None:
     return Format(suffix)
 
 
-def decide(customers: Customers, ask: Ask) -> tuple[list[dict[str, Any]], list[tuple[Row, str]]]:
-    """The answers, each with its row's number and customer, and the refused rows with the reason.
-
-    Both are in the file's order.
-    """
-    readable = [row for row in customers.rows if not row.problem]
-    answers: list[dict[str, Any]] = []
-    refused = [(row, row.problem) for row in customers.rows if row.problem]
-    for start in range(0, len(readable), BATCH):
-        part = readable[start : start + BATCH]
-        for row, result in zip(part, ask([row.customer for row in part]), strict=True):
+def decide(
+    customers: Customers, ask: Ask
+) -> Iterator[tuple[list[dict[str, Any]], list[tuple[Row, str]]]]:
+    """Some customers at a time: the answers, each with its row's number and customer, and the
+    refused rows with the reason. Both are in the file's order."""
+    rows = iter(customers.rows)
+    while part := list(islice(rows, BATCH)):
+        readable = [row for row in part if not row.problem]
+        results = ask([row.customer for row in readable]) if readable else []
+        answers: list[dict[str, Any]] = []
+        refused = [(row, row.problem) for row in part if row.problem]
+        for row, result in zip(readable, results, strict=True):
             if result["answer"] is None:
                 refused.append((row, reason(result["errors"])))
             else:
                 named = {"row": row.number, "customer_id": row.customer["customer_id"]}
                 answers.append(named | result["answer"])
-    return answers, sorted(refused, key=lambda pair: pair[0].number)
+        yield answers, sorted(refused, key=lambda pair: pair[0].number)
 
 
 def reason(errors: list[dict[str, Any]]) -> str:
@@ -226,37 +233,41 @@ def http_asker() -> Iterator[Ask]:
         yield ask
 
 
-def write(answers: list[dict[str, Any]], form: Format | None, out: Path | None, one: bool) -> None:
-    """Write the answers to a file or the screen; the API's own JSON where `one` was asked about."""
-    form = form or (Format.JSON if one else Format.TABLE)
-    if form == Format.JSON:
-        text = to_json({key: answers[0][key] for key in ANSWER} if one else answers)
-    else:
-        text = to_csv(answers) if form == Format.CSV else to_table(answers)
-    if out is None:
-        typer.echo(text, nl=False)
-    elif out.is_file() or not out.exists():
-        write_atomically(out, text.encode())
-    else:  # a pipe or a terminal
-        out.write_text(text, encoding="utf-8")
+class Refusals:
+    """Refused rows: the first ones to be shown, and all of them in a file beside the one given.
 
+    Attributes:
+        kept: the file; without any row where there is none, or the customer is a single one.
+        count: refused so far.
+    """
 
-def report_refused(file: Path | None, customers: Customers, refused: list[tuple[Row, str]]) -> None:
-    """Say on stderr which rows were refused and why, and where they can be mended."""
-    from churn_assets.cli.customers.files import write_refused
+    def __init__(self, file: Path | None, customers: Customers) -> None:
+        from churn_assets.cli.customers.refused import RefusedFile
 
-    console = Console(stderr=True, soft_wrap=True)
-    for row, why in refused[:SHOWN_REFUSALS]:
-        where = "" if customers.single else f"row {row.number}: "
-        console.print(where + why, style="red", markup=False, highlight=False)
-    if file is None or customers.single:
-        return
-    if len(refused) > SHOWN_REFUSALS:
-        console.print(f"… and {len(refused) - SHOWN_REFUSALS:,} more")
-    path = write_refused(file, customers, refused)
-    console.print(
-        f"{len(customers.rows) - len(refused):,} answered, {len(refused):,} refused: "
-        f"mend {path} and predict it",
-        markup=False,
-        highlight=False,
-    )
+        self.kept = RefusedFile(file or Path(), customers)
+        self.count = 0
+        self._single = file is None or customers.single
+        self._shown: list[str] = []
+
+    def add(self, refused: list[tuple[Row, str]]) -> None:
+        """Write some more to the file."""
+        for row, why in refused[: SHOWN_REFUSALS - len(self._shown)]:
+            self._shown.append(why if self._single else f"row {row.number}: {why}")
+        self.count += len(refused)
+        if not self._single:
+            self.kept.add(refused)
+
+    def report(self, answered: int) -> None:
+        """Say on stderr which rows were refused and why, and where they can be mended."""
+        console = Console(stderr=True, soft_wrap=True)
+        for line in self._shown:
+            console.print(line, style="red", markup=False, highlight=False)
+        if self._single:
+            return
+        if self.count > SHOWN_REFUSALS:
+            console.print(f"… and {self.count - SHOWN_REFUSALS:,} more")
+        console.print(
+            f"{answered:,} answered, {self.count:,} refused: mend {self.kept.path} and predict it",
+            markup=False,
+            highlight=False,
+        )

@@ -91,6 +91,7 @@ def schema_of(contract: Contract) -> CustomerSchema:
             for column, words in contract.messages.items()
         ),
         offers=contract.offers,
+        bands=tenure.bands,
     )
 
 

@@ -106,16 +106,23 @@ class FieldWords(BaseModel):
 
     Attributes:
         field: its name.
-        say, contract, service, cells: as the contract has them (`contract.features.Words`).
+        say, say_in, contract, service, cells: as the contract has them
+            (`contract.features.Words`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     field: str
     say: dict[str, str] = Field(default_factory=dict)
+    say_in: dict[str, dict[str, str]] = Field(default_factory=dict)
     contract: dict[str, Contract] = Field(default_factory=dict)
     service: Service | None = None
     cells: tuple[str, ...] = ()
+
+    def phrase(self, row: Mapping[str, Any], language: str) -> str | None:
+        """What a message in a language calls the row's value; None: nothing."""
+        phrases = self.say if language == "en" else self.say_in.get(language, {})
+        return phrases.get(self.cell(row) or "")
 
     def cell(self, row: Mapping[str, Any]) -> str | None:
         """The row's value as the contract writes it; None: missing."""
@@ -143,6 +150,8 @@ class CustomerSchema(BaseModel):
         accepted: what a request may give besides, though nothing reads it.
         messages: what messages may say of the customers.
         offers: the discounts that can be offered; None: the built-in ones.
+        bands: months from which a customer is settled, and long with the company; None: the
+            built-in ones.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -161,6 +170,7 @@ class CustomerSchema(BaseModel):
     accepted: tuple[CustomerField, ...] = ()
     messages: tuple[FieldWords, ...] = ()
     offers: Offers | None = None
+    bands: tuple[int, int] | None = None
 
     @property
     def horizon_days(self) -> float | None:
@@ -205,9 +215,10 @@ class CustomerSchema(BaseModel):
         has = {words.service for words in self._of_services if words.cell(row) in words.cells}
         return tuple(service for service in SERVICES if service in has)
 
-    def subject_of(self, row: Mapping[str, Any]) -> str | None:
-        """The phrase for what the customer has, of the first column that has one for them."""
-        told = (words.say.get(words.cell(row) or "") for words in self._of_subjects)
+    def subject_of(self, row: Mapping[str, Any], language: str = "en") -> str | None:
+        """The phrase for what the customer has, in a language, of the first column that has one
+        for them."""
+        told = (words.phrase(row, language) for words in self._of_subjects)
         return next((phrase for phrase in told if phrase), None)
 
     # Which columns tell something: for each message only these are looked at.
@@ -222,7 +233,7 @@ class CustomerSchema(BaseModel):
 
     @cached_property
     def _of_subjects(self) -> tuple[FieldWords, ...]:
-        return tuple(words for words in self.messages if words.say)
+        return tuple(words for words in self.messages if words.say or words.say_in)
 
     def save(self, folder: Path) -> None:
         """Write `customers.json`."""

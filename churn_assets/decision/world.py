@@ -24,8 +24,7 @@ from churn_assets.decision.rules.tuning import tuned_baselines
 from churn_assets.domain.measured import Measured
 from churn_assets.domain.splits import SPLITS
 from churn_assets.domain.value import MONTHS_OF_VALUE
-from churn_assets.predictors.scoring.features import at_start_of_period
-from churn_assets.predictors.scoring.held_out import out_of_fold_first, read_out_of_fold
+from churn_assets.predictors.scoring.features import at_start_of_period, encode
 from churn_assets.predictors.scoring.scorers import AcceptScorer, RiskScorer
 from churn_assets.stages.spec import Progress, silent
 
@@ -49,7 +48,6 @@ def run_environment(
 
     risk = RiskScorer.load(inputs["risk_model"])
     accept = AcceptScorer.load(inputs["accept_model"])
-    known = read_out_of_fold(inputs["risk_model"])
     schema = load_schema(inputs["active_customers"])
     save_offers(schema.offers if schema else None, out)
     measured = Measured.load(inputs["measured_world"]) if "measured_world" in inputs else Measured()
@@ -69,7 +67,8 @@ def run_environment(
         rows = [{str(name): cell for name, cell in record.items()} for record in records]
         begun = [at_start_of_period(row) for row in rows]
         ids = [row.get("customer_id") for row in rows]
-        scored = out_of_fold_first(ids, risk.predict(rows), known)
+        matrix = encode(rows, risk.model.features)
+        scored, _ = risk.of_customers(ids, matrix, risk.model.probabilities(matrix))
         scored = risk_of_a_period(scored, horizon, period)
         accepted = accept.acceptances(accept.contact_matrix(begun), scored, bills)
         worth = value > 0  # who pays nothing has nothing that could be retained

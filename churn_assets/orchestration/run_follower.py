@@ -12,6 +12,8 @@ from typing import Literal
 
 import dagster as dg
 
+from churn_assets.orchestration.executor import was_stopped
+
 DEFINITIONS = "churn_assets.definitions"
 """The module that a fresh worker process imports to find the job again."""
 
@@ -21,6 +23,7 @@ Kind = Literal[
     "materialized",
     "succeeded",
     "failed",
+    "stopped",
     "check_passed",
     "check_warned",
     "check_failed",
@@ -105,6 +108,8 @@ def to_run_event(entry: dg.EventLogEntry) -> RunEvent | None:
         return RunEvent("started", step, "", entry.timestamp)
     if event.is_step_success:
         return RunEvent("succeeded", step, "", entry.timestamp)
+    if was_stopped(event):
+        return RunEvent("stopped", step, "", entry.timestamp)
     if event.is_step_failure:
         error = event.step_failure_data.error
         while error is not None and error.cause is not None:

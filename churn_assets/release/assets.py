@@ -219,13 +219,11 @@ def predictions(
     rehearsal: dg.ResourceParam[Rehearsal],
     store: StoreResource,
     active_customers: Artifact,
-    risk_model: Artifact,
 ) -> dg.MaterializeResult[Artifact]:
     """Risk, offer response and decision for every customer, by the release in service.
 
     Which one that is, the registry says, as it does to servers: after a roll-back Dagster's newest
-    release is the withdrawn one. Whoever the risk model learnt from is scored with the risk that
-    models gave who never saw them, where the newest risk model is the release's.
+    release is the withdrawn one.
     """
     artifacts = store.open()
     serving = ReleaseRegistry(artifacts).serving()
@@ -240,14 +238,11 @@ def predictions(
     )
     folder, customers = artifacts.get(serving.artifact), artifacts.get(active_customers)
 
-    trained = read_manifest(folder).models.get("risk_model") == risk_model.sha256
-    seen_by = artifacts.get(risk_model) if trained else None
-
     def progress(step: int, total: int, **metrics: float) -> None:
         context.log.info(f"scored {step:,} of {total:,} ({metrics['rows_per_second']:,.0f} rows/s)")
 
     with scratch_folder("predictions") as out:
-        report = rehearsal.score(folder, customers, seen_by, out, config, progress)
+        report = rehearsal.score(folder, customers, out, config, progress)
         (out / "report.json").write_bytes(canonical_json(report))
         artifact = artifacts.put("predictions", out)
     figures = {name: value for name, value in report.items() if name != "pareto"}

@@ -26,11 +26,7 @@ from churn_assets.storage.trees import file_sha256, tree_files, tree_sha256
 MANIFEST = "manifest.json"
 GOLDEN = "golden.json"
 COMPONENTS = ("risk", "accept", "policy", "baseline", "messages")
-NOT_SERVED = (
-    "plots",
-    "report.json",
-    "out_of_fold.json",
-)  # of a stage's artifact, what no server reads
+NOT_SERVED = ("plots", "report.json")  # of a stage's artifact, what no server reads
 RELEASE_ID = re.compile(r"\d{8}-[0-9a-f]{12}")
 
 

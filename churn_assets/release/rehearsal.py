@@ -45,7 +45,6 @@ class Rehearsal(Protocol):
         self,
         release: Path,
         customers: Path,
-        risk_model: Path | None,
         out: Path,
         config: ScoringConfig,
         progress: Progress,
@@ -54,8 +53,6 @@ class Rehearsal(Protocol):
 
         Args:
             customers: folder of `active_customers`.
-            risk_model: the folder of the release's risk model as its stage left it, with the risk
-                of those that it learnt from; None where that is gone.
 
         Returns:
             Counts and sums over all customers, and what other spends would retain.

@@ -28,7 +28,6 @@ from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.domain.statistics import logit
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.predictors.scoring.features import at_start_of_period, encode
-from churn_assets.predictors.scoring.held_out import out_of_fold_first
 from churn_assets.predictors.scoring.scorers import AcceptScorer, RiskScorer
 
 HALF_A_CENT = 0.5  # in cents: what is less is rounded to nothing
@@ -42,7 +41,8 @@ Flags = NDArray[np.bool_]
 class Inputs:
     """What models and policy read of N customers, whether these came as rows or as columns.
 
-    ids: N customers' ids, None for one without; only looked up among the risks known beforehand.
+    ids: N customers' ids, None for one without; only looked up among those that the risk model
+    learnt from.
     risk: (N, F) the risk model's matrix. contacts: (N, G) the accept model's, of the customers at
     the start of the period, offered nothing. bills: (N,) monthly charges in currency.
     budget_remaining: (N,) share of the allowance. days_since_contact: (N,) NaN for never.
@@ -86,8 +86,10 @@ class Assessments:
     """N customers, assessed.
 
     states: (N, 9) what the policy saw. values: (N,) what each is worth, in currency.
-    risk: (N,) P(churn). accept: (N, 4) P(accept | offer 0, 5, 10, 15 %). Both at the present
-    contact history, as the policy sees them: with the period's contacts and answers.
+    risk: (N,) P(churn); risk_source: (N,) where it is from, a place in
+    `predictors.scoring.held_out.RISK_SOURCES`. accept: (N, 4) P(accept | offer 0, 5, 10, 15 %).
+    Both at the present contact history, as the policy sees them: with the period's contacts and
+    answers.
     option: (N,) column of `outcomes` that the decision chose: 0 no contact, 1..4 the offers.
     contributions: (N, F) what each feature adds to the risk's log-odds, then what each kind of
     answer adds where any is known (`Assessor.reasons` names them); None unless asked for.
@@ -97,6 +99,7 @@ class Assessments:
     states: Floats
     values: Floats
     risk: Floats
+    risk_source: NDArray[np.int8]
     accept: Floats
     decisions: Decisions
     outcomes: Outcomes
@@ -173,7 +176,6 @@ class Assessor:
         *,
         control: Sequence[bool] = (),
         explain: bool = False,
-        known_risk: Mapping[str, float] | None = None,
         draw: Draw | None = None,
     ) -> Assessments:
         """Score the rows and decide.
@@ -186,8 +188,6 @@ class Assessor:
             control: for each row, whether the customer is left alone, whatever the policy says;
                 empty: nobody is.
             explain: whether to compute `contributions`.
-            known_risk: customer id -> risk of those whom the risk model learnt from, by models that
-                never saw them; it takes the place of the model's own.
             draw: by which the learned policy's decisions explore (the rules of the kill switch
                 never do); None: nothing explores.
 
@@ -199,7 +199,6 @@ class Assessor:
             np.array(baseline, np.bool_),
             control=np.array(control, np.bool_),
             explain=explain,
-            known_risk=known_risk,
             draw=draw,
         )
 
@@ -210,7 +209,6 @@ class Assessor:
         *,
         control: Flags,
         explain: bool = False,
-        known_risk: Mapping[str, float] | None = None,
         draw: Draw | None = None,
     ) -> Assessments:
         """`assess` of customers who are encoded already."""
@@ -219,7 +217,7 @@ class Assessor:
             risk, contributions = self.risk.explain_matrix(inputs.risk)
         else:
             risk = self.risk.model.probabilities(inputs.risk)
-        risk = out_of_fold_first(inputs.ids, risk, known_risk or {})
+        risk, source = self.risk.of_customers(inputs.ids, inputs.risk, risk)
         risk = risk_of_a_period(risk, self.horizon_days, self.params.period_days)
         if contributions is not None and answers is not None:
             contributions = np.hstack([contributions, self._moved_by(answers, risk)])
@@ -250,6 +248,7 @@ class Assessor:
             states=states,
             values=values,
             risk=states[:, RISK],
+            risk_source=source,
             accept=states[:, ACCEPT],
             decisions=decisions,
             outcomes=outcomes,

@@ -14,11 +14,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from churn_assets.customers.people import NOBODY_KNOWN, Addressees
 from churn_assets.domain.experiment import CONTROL, ExperimentConfig, Group, group_of
 from churn_assets.messages.config import GenerationConfig
-from churn_assets.messages.shield.brief import MessageBrief
+from churn_assets.messages.shield.brief import TENURE_BOUNDS, MessageBrief
 from churn_assets.messages.writing.bandit import TemplateChooser
 from churn_assets.messages.writing.bank import ScoredTemplate
 from churn_assets.messages.writing.renderer import Renderer
-from churn_assets.messages.writing.writer import CandidateSource, Message, MessageWriter
+from churn_assets.messages.writing.writer import (
+    GENERATED_LANGUAGE,
+    CandidateSource,
+    Message,
+    MessageWriter,
+)
 from churn_assets.release.bundle import Manifest, ReleaseError, message_seed, verify
 from churn_assets.serving.answers.figures import PLACES, Figures
 from churn_assets.serving.answers.messages import Defaults, Setting, message_metadata
@@ -311,8 +316,9 @@ class RetentionEngine:
             contract=customers.contract_of(row),
             local_time=when,
             services=customers.services_of(row),
-            subject=customers.subject_of(row),
+            subject=customers.subject_of(row, others.get("language", GENERATED_LANGUAGE)),
             offers=self.assessor.percent,
+            bounds=customers.bands or TENURE_BOUNDS,
             **others,
         )
 

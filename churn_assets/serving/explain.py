@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churn_assets.customers.built_in import BUILT_IN_SCHEMA
+from churn_assets.customers.contract.expression import columns_of
 from churn_assets.customers.schema import MONTHLY, TENURE, CustomerSchema
 
-VERSION = 3
+VERSION = 4
 """To be raised when reasons or warnings come out otherwise for the same customer: a release keeps
 answers with the explanations of the code that built it (`golden.py`), and must outlive that code.
 """
@@ -75,6 +76,8 @@ class Wording:
 
     def __init__(self, schema: CustomerSchema) -> None:
         self.fields = {said.name: said for said in schema.fields}
+        money = columns_of(schema.monthly)
+        self._money = {f.name for f in schema.fields if f.billed or f.column in money}
         self.facts = tuple(_facts(schema))
         self._billed = tuple(said.name for said in schema.fields if said.billed)
         self._contradictable = tuple(fact for fact in self.facts if fact.when is not None)
@@ -98,7 +101,9 @@ class Wording:
             return "yes" if value else "no"
         if not isinstance(value, int | float):
             return (field.shown if field else {}).get(value, str(value))
-        number = f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+        # As JSON, a form and a table of predictions have it: 52 and 52.0 are one number.
+        cents = feature in self._money or not float(value).is_integer()
+        number = f"{value:,.2f}" if cents else f"{int(value):,}"
         unit = field.unit if field else ""
         one = value == 1 and len(unit) > 2 and unit.endswith("s")  # "1 month", but "1 s"
         return f"{number} {unit[:-1] if one else unit}".rstrip()

@@ -51,15 +51,12 @@ class EngineRehearsal:
         self,
         release: Path,
         customers: Path,
-        risk_model: Path | None,
         out: Path,
         config: ScoringConfig,
         progress: Progress,
     ) -> dict[str, Any]:
         """Write `out/predictions.parquet`; returns the campaign's figures."""
         inputs = {"release": release, "active_customers": customers}
-        if risk_model is not None:
-            inputs["risk_model"] = risk_model
         return scoring.run(inputs, out, config, progress)
 
 

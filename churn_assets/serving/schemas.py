@@ -152,6 +152,13 @@ class Metadata(BaseModel):
         "refusals and contacts in the cooldown raise it",
         examples=[0.68],
     )
+    risk_source: Literal["out_of_fold", "adjusted"] | None = Field(
+        None,
+        description="present only for a customer whom the risk model learnt from, and remembers: "
+        "`out_of_fold` is the risk by models that never saw them; `adjusted`, where their features "
+        "have changed since, is the model's without what it remembers of them",
+        examples=["out_of_fold"],
+    )
     accept_prob: Probability = Field(
         description="P(accept | the chosen offer) now: contacts in this period and a running "
         "cooldown lower it",

@@ -6,7 +6,10 @@ import hashlib
 import os
 import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 
 def file_sha256(path: Path) -> str:
@@ -53,11 +56,18 @@ def write_atomically(path: Path, content: bytes) -> None:
 
     The file's mode is what the umask makes it: another user's process may have to read it.
     """
+    with written_atomically(path) as handle:
+        handle.write(content)
+
+
+@contextmanager
+def written_atomically(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write to piece by piece, which is there whole after the block, or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".writing-{path.name}-{uuid.uuid4().hex}"
     try:
         with temporary.open("xb") as handle:
-            handle.write(content)
+            yield handle
             handle.flush()
             os.fsync(handle.fileno())
         temporary.replace(path)

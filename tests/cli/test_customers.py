@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import gzip
 import io
 import json
@@ -13,7 +14,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from churn_assets.cli.customers.files import CustomerFileError, read_customers, write_refused
+from churn_assets.cli.customers.files import (
+    CustomerFileError,
+    Customers,
+    Row,
+    read_customers,
+)
+from churn_assets.cli.customers.refused import RefusedFile
+from churn_assets.cli.predict import BATCH, decide
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from tests.cli.conftest import Churn
 
@@ -27,6 +35,13 @@ def csv_text(rows: list[dict[str, Any]], delimiter: str = ",") -> str:
     writer.writeheader()
     writer.writerows(rows)
     return out.getvalue()
+
+
+def write_refused(file: Path, customers: Customers, refused: list[tuple[Row, str]]) -> Path:
+    with RefusedFile(file, customers) as out:
+        out.add(refused)
+    assert out.path is not None
+    return out.path
 
 
 def save(file: Path, rows: list[dict[str, Any]]) -> Path:
@@ -209,6 +224,37 @@ def test_a_server_answers_a_file_alike(tmp_path: Path, churn: Churn) -> None:
     assert answers == others
     assert "row 3: contract: Input should be 'Month-to-month'" in here.stderr
     assert there.stderr.splitlines()[0] == here.stderr.splitlines()[0]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
+def test_a_long_file_is_never_held(tmp_path: Path, name: str) -> None:
+    """A million rows take the memory of a few hundred: those that are asked about together."""
+    count = 4 * BATCH
+    people = [SAMPLE_REQUEST | {"customer_id": f"C{i}"} for i in range(count)]
+    people[7] |= {"tenure": "seven"}
+    held: list[int] = []
+
+    def ask(customers: list[Any]) -> list[dict[str, Any]]:
+        held.append(sum(isinstance(thing, Row) for thing in gc.get_objects()))
+        return [{"answer": {}, "errors": []} for _ in customers]
+
+    if name == "a.parquet":  # whose columns have one type each
+        people[7] |= {"tenure": 7}
+    customers = read_customers(save(tmp_path / name, people))
+    answered = [answer for some, _ in decide(customers, ask) for answer in some]
+    assert [a["customer_id"] for a in answered] == [f"C{i}" for i in range(count)]
+    assert len(held) == 4
+    assert max(held) <= 2 * BATCH
+
+
+def test_a_file_that_changes_while_it_is_read_is_told(tmp_path: Path) -> None:
+    """Half of the rows of one table and half of another's are nobody's customers."""
+    file = save(tmp_path / "a.csv", BOTH)
+    rows = iter(read_customers(file).rows)
+    assert next(rows).number == 1
+    save(file, [*BOTH, SECOND])
+    with pytest.raises(CustomerFileError, match="it changed while it was read"):
+        list(rows)
 
 
 @pytest.mark.parametrize("kind", ["json", "csv", "jsonl"])

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import io
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from rich.progress import Progress
 
+from churn_assets.cli.materialize import SILENT_SECONDS, RunView
+from churn_assets.orchestration.run_follower import Kind, RunEvent
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.storage.current import asset_pointer
 from churn_assets.storage.local import LocalArtifactStore
 from tests.cli.conftest import PROJECT, Churn, clean_environment
+from tests.processes import wait_until
 from tests.release.small_release import write_dataset
 
 
@@ -80,6 +87,59 @@ print("afterwards")
     noise = log.read_text()
     for source in ("print", "a warning", "a child", "its stderr", "C"):
         assert f"noise of {source}" in noise
+
+
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_ends_the_run_with_one_line(by: signal.Signals, tmp_path: Path) -> None:
+    """Whoever stops it, or a machine that shuts down: no other step begins, and none is tried
+    again; the exit code says that it isn't done."""
+    home, next_step = tmp_path / "home", tmp_path / "next-step"
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.cli.held_materialize", str(next_step)],
+        cwd=PROJECT,
+        env=clean_environment() | {"CHURN_HOME": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            logs = home / "logs"
+            wait_until(
+                lambda: (
+                    process.poll() is not None
+                    or any("held" in log.read_text() for log in logs.glob("*.log"))
+                )
+            )
+            process.send_signal(by)
+            out, said = process.communicate(timeout=300)
+        finally:
+            process.kill()
+    assert process.returncode == 1, said
+    assert not next_step.exists()
+    assert out == ""
+    *_, last = [line for line in said.splitlines() if line.strip()]
+    assert last.startswith("everything: stopped in a_long_step after ")
+    assert "Traceback" not in said
+
+
+def test_a_long_step_says_a_line_now_and_then_without_a_terminal() -> None:
+    """In a log or a pipe nobody sees a bar; on a terminal the bar is enough."""
+
+    def shown(is_terminal: bool) -> str:
+        screen = io.StringIO()
+        console = Console(file=screen, force_terminal=is_terminal, width=100, color_system=None)
+        progress = Progress(console=console, auto_refresh=False)  # only what the view says
+        view = RunView(progress, steps=1)
+        moments: list[tuple[Kind, float]] = [("started", 0.0)]
+        moments += [("log", seconds) for seconds in range(10, 100, 10)]
+        for kind, seconds in moments:
+            view(RunEvent(kind, "risk_model", f"at {seconds:.0f}", 1000.0 + seconds))
+        return screen.getvalue()
+
+    assert SILENT_SECONDS == 30
+    lines = [line.split() for line in shown(is_terminal=False).splitlines() if "…" in line]
+    assert lines == [["…", "risk_model", f"{s}", "s", "at", f"{s}"] for s in (30, 60, 90)]
+    assert "…" not in shown(is_terminal=True)
 
 
 def test_old_logs_make_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -142,11 +142,7 @@ def make_home(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Pat
     registry.publish(bundle)
     registry.promote(manifest.release_id, "test")
     out = tmp_path_factory.mktemp("predictions")
-    inputs = {
-        "release": bundle,
-        "active_customers": company.root / "active",
-        "risk_model": company.root / "risk",
-    }
+    inputs = {"release": bundle, "active_customers": company.root / "active"}
     report = run_predictions(inputs, out, ScoringConfig(batch_rows=100))
     (out / "report.json").write_text(json.dumps(report))
     active = out.parent / "active"

@@ -8,7 +8,9 @@ import pytest
 
 from churn_assets.customers.contract.expression import columns_of, to_sql
 from churn_assets.customers.contract.model import BUILT_IN, ContractError, load_contract
+from churn_assets.customers.fields import schema_of
 from tests.customers.conftest import CONTRACT
+from tests.messages.briefs import brief
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -34,6 +36,21 @@ def test_the_built_in_contract_is_the_example() -> None:
     assert (EXAMPLES / "ibm_telco" / "customers.yaml").samefile(BUILT_IN)
 
 
+def test_a_contract_may_say_when_somebody_is_long_a_customer(tmp_path: Path) -> None:
+    """A prepaid company's customers of a year are old friends; messages speak to them as such."""
+    file = tmp_path / "customers.yaml"
+    file.write_text(CONTRACT, encoding="utf-8")
+    assert schema_of(load_contract(file)).bands is None
+    file.write_text(CONTRACT.replace("months: Months}", "months: Months, bands: [3, 12]}"))
+    bounds = schema_of(load_contract(file)).bands
+    assert bounds == (3, 12)
+    bands = [brief(tenure=months, bounds=bounds).band for months in (2, 3, 11, 12)]
+    assert bands == ["new", "settled", "settled", "long"]
+    assert [brief(tenure=months).band for months in (5, 6, 23, 24)] == [
+        *("new", "settled", "settled", "long")
+    ]
+
+
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
@@ -49,6 +66,8 @@ def test_the_built_in_contract_is_the_example() -> None:
         ("  Months: {", "  Plan: {kind: flag}\n  Months: {", "12: Plan: is there twice"),
         ("features:", "features: [", "is not YAML"),
         ("tenure: {months: Months}\n", "", "1: lacks tenure"),
+        ("months: Months}", "months: Months, bands: [24, 6]}", "9: tenure: bands has to have two"),
+        ("months: Months}", "months: Months, bands: [0, 6]}", "9: tenure: bands has to have two"),
     ],
 )  # fmt: skip
 def test_an_error_says_line_and_key(tmp_path: Path, before: str, after: str, said: str) -> None:

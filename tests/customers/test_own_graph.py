@@ -14,6 +14,7 @@ import pytest
 from checks import release as release_checks
 from churn_assets.customers.schema import FILE, load_schema
 from churn_assets.definitions import bind
+from churn_assets.predictors.scoring import held_out
 from churn_assets.release import assets as release_assets
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.settings import load_settings
@@ -80,7 +81,7 @@ def test_a_company_s_release_serves_and_scores_its_active_customers(
     registry = ReleaseRegistry(world.store)
     folder = registry.folder()
     assert load_schema(folder) == load_schema(company.root / "history")
-    assert not list(folder.rglob("out_of_fold.json"))
+    assert (folder / "risk" / held_out.FILE).exists()
     manifest = registry.serving_manifest()
     assert manifest is not None
     facts = manifest.report["data"]["customer_history"]

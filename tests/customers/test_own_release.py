@@ -18,7 +18,6 @@ import pytest
 from playwright.sync_api import Browser, Route, expect
 
 from churn_assets.predictors.scoring.features import encode
-from churn_assets.predictors.scoring.held_out import read_out_of_fold
 from churn_assets.predictors.scoring.scorers import RiskScorer
 from churn_assets.release.bundle import ReleaseError
 from churn_assets.release.config import ScoringConfig
@@ -232,17 +231,19 @@ def test_only_active_customers_are_predicted_with_risk_out_of_fold(
     page = client.get("/customers", params={"count": 500}).json()
     stayed = history.set_index("customer_id")
     assert page["total"] == int((~history["churn"]).sum())
-    known = read_out_of_fold(company.root / "risk")
+    scorer = RiskScorer.load(company.root / "risk")
+    known = scorer.held_out
+    assert known is not None
     for customer in page["customers"]:
         assert not stayed.loc[customer["customer_id"], "churn"]
-        month = 1 - (1 - known[customer["customer_id"]]) ** (1 / 3)  # of a horizon of three
+        [place] = known.find([customer["customer_id"]])
+        month = 1 - (1 - known.unseen[place]) ** (1 / 3)  # of a horizon of three
         assert customer["churn_risk"] == pytest.approx(month, abs=1e-4)
         assert customer["features"]["monthly_charges"] == customer["features"]["monthly_fee"]
-    scorer = RiskScorer.load(company.root / "risk")
     rows = pq.read_table(company.root / "active" / "train.parquet").to_pylist()
-    seen = scorer.predict(rows)
-    unseen = np.array([known[row["customer_id"]] for row in rows])
-    assert not np.allclose(seen, unseen, atol=1e-3)
+    places = known.find(row["customer_id"] for row in rows)
+    np.testing.assert_array_equal(known.seen[places], scorer.predict(rows))
+    assert not np.allclose(known.seen[places], known.unseen[places], atol=1e-3)
 
 
 def test_customers_of_another_contract_are_not_scored(
@@ -259,9 +260,11 @@ def test_customers_of_another_contract_are_not_scored(
 def test_the_release_names_no_customer(home: Path, company: Company) -> None:
     """It is handed on: neither the out-of-fold risks nor the golden requests name anybody."""
     folder = ReleaseRegistry(LocalArtifactStore(home / "store")).folder()
-    ids = set(read_out_of_fold(company.root / "risk"))
-    texts = [file.read_text() for file in folder.rglob("*.json")]
-    assert not any(identity in text for identity in ids for text in texts)
+    history = map(pd.read_parquet, sorted((company.root / "history").glob("*.parquet")))
+    ids = [identity.encode() for identity in pd.concat(history)["customer_id"]]
+    files = [file.read_bytes() for file in folder.rglob("*") if file.is_file()]
+    assert len(ids) > 1000
+    assert not any(identity in content for identity in ids for content in files)
     assert check_golden(RetentionEngine.load(folder), folder) == 12
 
 

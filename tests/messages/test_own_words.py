@@ -9,6 +9,7 @@ import pytest
 from churn_assets.customers.built_in import BUILT_IN_SCHEMA
 from churn_assets.customers.contract.model import load_contract
 from churn_assets.customers.fields import schema_of
+from churn_assets.customers.schema import CustomerSchema, FieldWords
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.corpus.reviewed import subject_templates
 from churn_assets.messages.shield.brief import TONES
@@ -67,6 +68,47 @@ def test_every_template_with_a_subject_passes_for_everybody(subject: str) -> Non
         message = MessageWriter(SHIELD, RENDERER).write(made, seed="C1:1")
         assert subject in message.text
         assert message.verdict.passed
+
+
+@pytest.mark.parametrize("subject", ["la tv", "nuestra tarifa familiar para muchos"])
+def test_every_spanish_template_with_a_subject_passes_for_everybody(subject: str) -> None:
+    """As in English: in every tone, with and without name and offer."""
+    spanish = SHIELD.in_language("es")
+    for tone, offer, name in product(TONES, OFFER_PERCENTAGES, ("Sam", None, LONGEST)):
+        made = brief(
+            subject=subject,
+            tone=tone,
+            offer_percentage=offer,
+            name=name,
+            contract=None,
+            language="es",
+        )
+        assert len(subject_templates(made)) >= 2
+        for template in subject_templates(made):
+            assert spanish.check_template(template, made).violations == ()
+        message = MessageWriter(SHIELD, RENDERER).write(made, seed="C1:1")
+        assert subject in message.text
+        assert message.verdict.passed
+
+
+def test_a_contract_s_words_are_said_in_the_customer_s_language() -> None:
+    """Of a cell without words in it nothing is said there, and never in another language."""
+    words = FieldWords(
+        field="plan",
+        say={"Basic": "your basic plan", "Max": "your Max plan"},
+        say_in={"es": {"Max": "la tarifa grande"}},
+    )
+    schema = CustomerSchema.model_validate(IRANIAN.model_dump() | {"messages": (words,)})
+    assert schema.subject_of({"plan": "Max"}) == "your Max plan"
+    assert schema.subject_of({"plan": "Max"}, "es") == "la tarifa grande"
+    assert schema.subject_of({"plan": "Basic"}, "es") is None
+    assert schema.subject_of({"plan": None}, "es") is None
+
+
+def test_spanish_words_are_judged_by_the_spanish_rules() -> None:
+    """The check says so before any message is written."""
+    [line] = unfit_words({}, {"Plan": {"es": {"Max": "la tarifa gratis", "Basic": "la básica"}}})
+    assert line.startswith("messages.Plan.say_in.es.Max: no message may say 'la tarifa gratis'")
 
 
 @pytest.mark.parametrize(

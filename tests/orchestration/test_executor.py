@@ -7,14 +7,14 @@ from pathlib import Path
 import dagster as dg
 
 from churn_assets.orchestration.config import ComputeConfig
-from churn_assets.orchestration.executor import choose_executor
+from churn_assets.orchestration.executor import choose_executor, one_after_the_other
 from churn_assets.settings import PROJECT
 from tests.orchestration.graph import event_log
 
 
 def test_local_runs_stay_in_process() -> None:
     """A process for each of the many small checks would cost more than the checks."""
-    assert choose_executor(ComputeConfig()) is dg.in_process_executor
+    assert choose_executor(ComputeConfig()) is one_after_the_other
 
 
 def test_remote_stages_run_side_by_side(tmp_path: Path) -> None:

@@ -47,6 +47,19 @@ def test_margins_are_xgboosts_to_the_last_bit(depth: int, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 5])
+def test_rows_share_the_leaves_that_xgboost_says(depth: int, tmp_path: Path) -> None:
+    """Of trees with leaves at every level, missing values among the rows; a row shares all of its
+    leaves with itself."""
+    booster, matrix = train(depth, gamma=1.0)
+    forest, other = load(booster, tmp_path), np.roll(matrix, 1, axis=0)
+    one, two = (booster.predict(xgb.DMatrix(m), pred_leaf=True) for m in (matrix, other))
+    expected = (one == two).mean(axis=1)
+    assert 0 < expected.mean() < 1
+    np.testing.assert_allclose(forest.same_leaves(matrix, other), expected, atol=1e-12)
+    np.testing.assert_array_equal(forest.same_leaves(matrix, matrix), 1.0)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 5])
 def test_contributions_are_xgboosts(depth: int, tmp_path: Path) -> None:
     """Reasons shown to an agent are exact SHAP values, also where a path repeats a feature."""
     booster, matrix = train(depth)

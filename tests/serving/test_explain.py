@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from churn_assets.customers.contract.model import load_contract
+from churn_assets.customers.fields import schema_of
 from churn_assets.predictors.scoring.features import RISK_FEATURES
 from churn_assets.serving.engine import RetentionEngine
-from churn_assets.serving.explain import BUILT_IN_WORDS, top_reasons
+from churn_assets.serving.explain import BUILT_IN_WORDS, Wording, top_reasons
 from churn_assets.serving.schemas import SAMPLE_REQUEST, PredictRequest, PredictResponse
+from churn_assets.settings import PROJECT
 
 [ADD_ONS] = [fact.others for fact in BUILT_IN_WORDS.facts if fact.name == "internet_service"]
 NO_INTERNET = {"internet_service": "No", **dict.fromkeys(ADD_ONS, "No internet service")}
@@ -120,6 +123,21 @@ def test_plausible_customers_raise_no_warning(
 ) -> None:
     """A warning that everybody gets is read by nobody."""
     assert metadata(engine, **changes)["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(52, "52"), (52.0, "52"), (1052.0, "1,052"), (52.5, "52.50"), (1.0, "1")]
+)
+def test_a_whole_number_is_one_however_it_came(value: float, said: str) -> None:
+    """A table of predictions has 52.0 where a form has 52: list and console say the same."""
+    contract = load_contract(PROJECT / "examples/iranian_telecom/customers.yaml")
+    words = Wording(schema_of(contract))
+    text = words.text("frequency_of_use", value, raises=True)
+    assert text == f"Calls: {said}; raises the churn risk"
+    money = words.text("customer_value", value, raises=True)  # always with its cents
+    assert money == f"Value of 9 months: {value:,.2f}; raises the churn risk"
+    bill = BUILT_IN_WORDS.text("monthly_charges", value, raises=False)
+    assert bill == f"Monthly bill: {value:,.2f}; lowers the churn risk"
 
 
 def test_what_is_not_given_contradicts_nothing() -> None:

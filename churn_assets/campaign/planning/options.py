@@ -83,14 +83,11 @@ class Options:
         before = table["action_probability"].to_numpy()
         if tried := np.flatnonzero(before < HALF).tolist():  # when it would without the draw
             customers = table.take(tried).to_pylist()
-            known = {ids[i]: float(risk[i]) for i in tried}
-            chosen = assessor.assess(customers, [baseline] * len(tried), known_risk=known).decisions
+            chosen = assessor.assess(customers, [baseline] * len(tried)).decisions
             earliest[tried] = np.where(chosen.contact, 0, chosen.delay + 1)
         rows = [i for i, customer in enumerate(ids) if customer in histories]
         if rows:
             customers = table.take(rows).to_pylist()
-            # Of whom the model learnt from, predictions hold the risk by others that did not.
-            known = {ids[i]: float(risk[i]) for i in rows}
             per_day = []
             for day in range(days):
                 then = now + timedelta(days=day)
@@ -98,7 +95,7 @@ class Options:
                     customer | complete({}, histories[customer["customer_id"]], then, params)[0]
                     for customer in customers
                 ]
-                assessed = assessor.assess(told, [baseline] * len(told), known_risk=known)
+                assessed = assessor.assess(told, [baseline] * len(told))
                 if day == 0:
                     chosen = assessed.decisions
                     earliest[rows] = np.where(chosen.contact, 0, chosen.delay + 1)

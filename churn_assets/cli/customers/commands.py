@@ -81,7 +81,8 @@ def check(
     folder = refused or settings.home / "customers" / _file_name(agreed.name)
     with _bar() as told:
         report = look(agreed, _places(settings, path.absolute().parent), folder, told)
-    report.problems += unfit_words({name: words.say for name, words in agreed.messages.items()})
+    said = agreed.messages.items()
+    report.problems += unfit_words({n: w.say for n, w in said}, {n: w.say_in for n, w in said})
     if as_json:
         typer.echo(json.dumps(report.as_json(), indent=2, ensure_ascii=False))
     else:

@@ -1,21 +1,24 @@
 """Customers from a file: CSV, JSON Lines, JSON or Parquet, each in the form of `POST /predict`.
 
 What can't be read as a customer stays a row with its problem, so that it can be written to a file
-as it was, mended and read again.
+as it was, mended and read again. Rows of CSV, JSON Lines and Parquet are read as they are asked
+for, so that memory holds none of them, however long the file; a JSON list is one value, and
+standard input can be read only once: these are held.
 """
 
 from __future__ import annotations
 
 import codecs
-import csv
 import difflib
 import gzip
 import json
 import math
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from types import UnionType
 from typing import IO, Annotated, Any, Literal, Union, cast, get_args, get_origin
@@ -25,7 +28,7 @@ from churn_assets.customers.reading.dialect import dialect_of
 from churn_assets.customers.reading.lines import Record, records
 from churn_assets.customers.reading.numbers import Marks, marks_by_column, number_in
 from churn_assets.customers.reading.sources import SUFFIXES as TABLES
-from churn_assets.customers.reading.sources import is_table
+from churn_assets.customers.reading.sources import is_table, unchanged
 from churn_assets.datasets.errors import CorruptFileError
 from churn_assets.domain.cells import MISSING
 from churn_assets.serving.forms import BUILT_IN, Form
@@ -40,6 +43,7 @@ SUFFIXES: dict[str, Kind] = {
     ".parquet": "parquet",
 }
 STDIN = "-"
+AT_A_TIME = 1_000  # rows of a Parquet file that are held
 NOTES = ("refused_row", "refused_because")  # what we add to a refused row, and leave out on reading
 TRUE, FALSE = ("yes", "true", "1"), ("no", "false", "0")
 
@@ -70,16 +74,40 @@ class Customers:
     """The rows of a file.
 
     Attributes:
-        rows: in the file's order.
+        rows: in the file's order; may be gone through more than once. Whoever does may be told of
+            damage that is found on the way: CustomerFileError.
         columns: the header of a CSV or Parquet file; empty for JSON.
         delimiter: what separates the cells of a CSV file.
         single: the file is one JSON object, not a list.
     """
 
-    rows: list[Row]
+    rows: Iterable[Row]
     columns: tuple[str, ...] = ()
     delimiter: str = ","
     single: bool = False
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Rows that are read anew whenever they are gone through."""
+
+    file: Path
+    rows: Callable[[], Iterator[Row]]
+
+    def __iter__(self) -> Iterator[Row]:
+        with _plain_errors(self.file), unchanged(self.file):
+            yield from self.rows()
+
+
+@contextmanager
+def _plain_errors(file: Path) -> Iterator[None]:
+    """What is wrong with a file, as CustomerFileError with its name."""
+    try:
+        yield
+    except CorruptFileError as error:
+        raise CustomerFileError(f"{file}: {error.problem}") from error
+    except (ValueError, RecursionError) as error:
+        raise CustomerFileError(f"{file}: {error}") from error
 
 
 def read_customers(file: Path, form: Form = BUILT_IN) -> Customers:
@@ -94,59 +122,74 @@ def read_customers(file: Path, form: Form = BUILT_IN) -> Customers:
     """
     if file.is_dir():
         raise CustomerFileError(f"{file} is a folder: name a file")
-    try:
+    with _plain_errors(file):
         if str(file) == STDIN:
             customers = _from_standard_input(form)
         elif is_table(file.name) and file.suffix.lower() != ".parquet":
             customers = _from_csv(file, form)
         elif file.suffix.lower() in SUFFIXES:
-            customers = _read(SUFFIXES[file.suffix.lower()], file.read_bytes(), form)
+            customers = _read(SUFFIXES[file.suffix.lower()], file, form)
         else:
             known = ", ".join(dict.fromkeys((*TEXTS, *SUFFIXES)))
             raise CustomerFileError(f"{file}: can't tell the format by its name; known are {known}")
-    except CorruptFileError as error:
-        raise CustomerFileError(f"{file}: {error.problem}") from error
-    except (ValueError, RecursionError) as error:
-        raise CustomerFileError(f"{file}: {error}") from error
-    if not customers.rows:
+    if next(iter(customers.rows), None) is None:
         raise CustomerFileError(f"{file} has no customers")
     return customers
 
 
-def _read(kind: Kind, content: bytes, form: Form) -> Customers:
+def _read(kind: Kind, file: Path, form: Form) -> Customers:
     if kind == "parquet":
-        return _from_parquet(content, form)
-    text = _text(content)
-    if kind == "jsonl":
-        return Customers(list(_json_lines(text)))
+        return _from_parquet(file, form)
+    if kind == "json":
+        return _from_json(_text(file.read_bytes()))
+    for _ in _lines(file):
+        pass  # in a foreign encoding it is refused as a whole, before anybody is answered
+    return Customers(_Read(file, lambda: _json_lines(_lines(file))))
+
+
+def _lines(file: Path) -> Iterator[str]:
+    with file.open("rb") as raw:
+        encoding = _encoding(raw.read(2))
+    with file.open(encoding=encoding, newline="\n") as text:  # JSON may hold other ends of lines
+        try:
+            yield from text
+        except UnicodeDecodeError:
+            _text(file.read_bytes())  # which says at which byte
+            raise
+
+
+def _from_json(text: str) -> Customers:
+    """A list of customers, a single one, or one document after the other."""
     try:
         document = json.loads(text)
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":  # one document after the other
-            return Customers(list(_json_lines(text)))
+            return Customers(list(_json_lines(text.split("\n"))))
         raise ValueError(f"is not JSON: {error}") from error
     many = document if isinstance(document, list) else [document]
     rows = [_from_object(number, value) for number, value in enumerate(many, 1)]
     return Customers(rows, single=not isinstance(document, list))
 
 
+def _encoding(start: bytes) -> str:
+    return "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+
+
 def _text(content: bytes) -> str:
-    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
-        return content.decode(encoding)
+        return content.decode(_encoding(content))
     except UnicodeDecodeError as error:
         raise ValueError(
             f"is not UTF-8 (byte {error.start}); Latin-1 or Windows-1252? Save it as UTF-8"
         ) from error
 
 
-def _json_lines(text: str) -> Iterator[Row]:
-    lines = (line for line in text.split("\n") if line.strip())
-    for number, line in enumerate(lines, 1):
+def _json_lines(lines: Iterable[str]) -> Iterator[Row]:
+    for number, line in enumerate((line for line in lines if line.strip()), 1):
         try:
             yield _from_object(number, json.loads(line))
         except json.JSONDecodeError as error:
-            yield Row(number, line.rstrip("\r"), problem=f"is not JSON: {error}")
+            yield Row(number, line.rstrip("\r\n"), problem=f"is not JSON: {error}")
 
 
 def _from_object(number: int, value: Any) -> Row:
@@ -159,41 +202,47 @@ def _from_object(number: int, value: Any) -> Row:
 def _from_standard_input(form: Form) -> Customers:
     content = sys.stdin.buffer.read().removeprefix(codecs.BOM_UTF8)
     if content.lstrip()[:1] in (b"{", b"["):
-        return _read("json", content, form)
+        return _from_json(_text(content))
     with scratch_folder("predict") as folder:
         (folder / "standard-input.csv").write_bytes(content)
-        return _from_csv(folder / "standard-input.csv", form)
+        customers = _from_csv(folder / "standard-input.csv", form)
+        return replace(customers, rows=list(customers.rows))
 
 
 def _from_csv(file: Path, form: Form) -> Customers:
     """As `churn customers check` reads it: encoding, delimiter and marks of numbers are found."""
     dialect = dialect_of(file, Format())
-    packed = file.suffix.lower() == ".gz"
-    with file.open("rb") as raw:
-        content = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if packed else raw
-        header, *found = list(records(content, dialect)) or [Record([])]
-    columns = tuple(name.strip() for name in header.cells)
+
+    def found() -> Iterator[Record]:
+        with file.open("rb") as raw:
+            packed = file.suffix.lower() == ".gz"
+            content = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if packed else raw
+            yield from records(content, dialect)
+
+    columns = tuple(name.strip() for name in next(found(), Record([])).cells)
     fields = _fields_of(columns, form)
-    whole = [[cell.strip() for cell in r.cells] for r in found if len(r.cells) == len(columns)]
     numeric = [i for i, name in enumerate(fields) if name and _numeric(form, name)]
-    written = marks_by_column([[cells[i] for cells in whole] for i in numeric])
+    whole = (r.cells for r in islice(found(), 1, None) if len(r.cells) == len(columns))
+    written = marks_by_column(([c[i].strip() for i in numeric] for c in whole), len(numeric))
     marks = dict(zip((fields[i] for i in numeric), written, strict=True))
     blanks = _blanks(form)
-    rows = []
-    for number, record in enumerate(found, 1):
-        cells = record.cells
-        if record.problem or len(cells) != len(columns):
-            problem = f"has {len(cells)} cells where the header has {len(columns)}"
-            rows.append(Row(number, cells or [record.line], problem=record.problem or problem))
-            continue
-        named = {f: cell.strip() for f, cell in zip(fields, cells, strict=True) if f}
-        customer = {
-            name: _parsed(form, name, cell, marks.get(name))
-            for name, cell in named.items()
-            if cell and cell.lower() not in blanks.get(name, ())
-        }
-        rows.append(Row(number, cells, _named(number, customer, form)))
-    return Customers(rows, columns, dialect.delimiter)
+
+    def rows() -> Iterator[Row]:
+        for number, record in enumerate(islice(found(), 1, None), 1):
+            cells = record.cells
+            if record.problem or len(cells) != len(columns):
+                problem = f"has {len(cells)} cells where the header has {len(columns)}"
+                yield Row(number, cells or [record.line], problem=record.problem or problem)
+                continue
+            named = {f: cell.strip() for f, cell in zip(fields, cells, strict=True) if f}
+            customer = {
+                name: _parsed(form, name, cell, marks.get(name))
+                for name, cell in named.items()
+                if cell and cell.lower() not in blanks.get(name, ())
+            }
+            yield Row(number, cells, _named(number, customer, form))
+
+    return Customers(_Read(file, rows), columns, dialect.delimiter)
 
 
 def _blanks(form: Form) -> dict[str, frozenset[str]]:
@@ -204,29 +253,33 @@ def _blanks(form: Form) -> dict[str, frozenset[str]]:
     }
 
 
-def _from_parquet(content: bytes, form: Form) -> Customers:
+def _from_parquet(file: Path, form: Form) -> Customers:
     # Imported here: half a second that other formats need not take.
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    def values() -> Iterator[dict[str, Any]]:
+        try:
+            with pq.ParquetFile(file) as table:
+                for batch in table.iter_batches(AT_A_TIME):
+                    yield from batch.to_pylist()
+        except pa.ArrowException as error:
+            raise ValueError(f"is no Parquet file: {error}") from error
+
     try:
-        table = pq.read_table(pa.BufferReader(content))
+        columns = tuple(pq.read_schema(file).names)
     except pa.ArrowException as error:
         raise ValueError(f"is no Parquet file: {error}") from error
-    columns = tuple(table.column_names)
     fields = _fields_of(columns, form)
-    rows = []
-    for number, values in enumerate(table.to_pylist(), 1):
-        given = zip(fields, values.values(), strict=True)
-        known = {f: _plain(v) for f, v in given if f and not _is_missing(v)}
-        rows.append(
-            Row(
-                number,
-                ["" if _is_missing(v) else v for v in values.values()],
-                _named(number, known, form),
-            )
-        )
-    return Customers(rows, columns)
+
+    def rows() -> Iterator[Row]:
+        for number, row in enumerate(values(), 1):
+            given = zip(fields, row.values(), strict=True)
+            known = {f: _plain(v) for f, v in given if f and not _is_missing(v)}
+            cells = ["" if _is_missing(v) else v for v in row.values()]
+            yield Row(number, cells, _named(number, known, form))
+
+    return Customers(_Read(file, rows), columns)
 
 
 def _fields_of(columns: Sequence[str], form: Form) -> list[str]:
@@ -297,42 +350,3 @@ def _plain(value: Any) -> Any:
 
 def _is_missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def write_refused(file: Path, customers: Customers, refused: Sequence[tuple[Row, str]]) -> Path:
-    """Write the refused rows as they were, with number and reason, to a new file beside `file`.
-
-    CSV and Parquet rows become CSV, JSON becomes JSON Lines; a line that was no JSON stays as it
-    was. The file can be mended and read again.
-    """
-    suffix = ".csv" if customers.columns else ".jsonl"
-    stem = "customers" if str(file) == STDIN else file.stem.removesuffix(".refused")
-    base = Path.cwd() if str(file) == STDIN else file.parent
-    path, count = base / f"{stem}.refused{suffix}", 1
-    while path.exists():
-        count += 1
-        path = base / f"{stem}-{count}.refused{suffix}"
-    with path.open("x", encoding="utf-8", newline="") as out:
-        if customers.columns:
-            _write_cells(csv.writer(out, delimiter=customers.delimiter), customers, refused)
-        else:
-            out.writelines(f"{_noted_json(row, why)}\n" for row, why in refused)
-    return path
-
-
-def _write_cells(writer: Any, customers: Customers, refused: Sequence[tuple[Row, str]]) -> None:
-    """The notes come first: a row with too many cells keeps them all."""
-    kept = [i for i, name in enumerate(customers.columns) if name not in NOTES]
-    header = [customers.columns[i] for i in kept]
-    writer.writerow([*NOTES, *header])
-    dropped = set(range(len(customers.columns))) - set(kept)
-    for row, why in refused:
-        cells = [cell for i, cell in enumerate(row.raw) if i not in dropped]
-        writer.writerow([row.number, why, *cells])
-
-
-def _noted_json(row: Row, why: str) -> str:
-    if not isinstance(row.raw, dict):
-        return str(row.raw)
-    notes = dict(zip(NOTES, (row.number, why), strict=True))
-    return json.dumps(notes | row.raw, ensure_ascii=False)

@@ -18,6 +18,14 @@ Phrase = Annotated[
     str, StringConstraints(min_length=6, max_length=40, pattern=r"^(your|our|the) [^{}%$\d]+$")
 ]
 """Words of a message that stand for something of the customer's, as in "your fiber connection"."""
+PhraseEs = Annotated[
+    str,
+    StringConstraints(
+        min_length=6, max_length=40, pattern=r"^(el|la|los|las|nuestr[oa]s?) [^{}%$\d]+$"
+    ),
+]
+"""The same in Spanish, as in "la tarifa familiar": without tu or su, since both forms of address
+are in use."""
 
 
 class Repeats(Part):
@@ -130,12 +138,15 @@ class Words(Part):
 
     Attributes:
         say: cell (of a flag: yes or no) -> a phrase, as in "your fiber connection".
+        say_in: the same in another language that messages are written in; a cell without a phrase
+            there isn't spoken of in that language.
         contract: cell -> the kind of contract that it is, of those that the language model knows.
         service: the service that a customer has, of those that the language model knows...
         cells: ...where the column is one of these.
     """
 
     say: dict[str, Phrase] = Field(default_factory=dict)
+    say_in: dict[Literal["es"], dict[str, PhraseEs]] = Field(default_factory=dict)
     contract: dict[str, ContractKind] = Field(default_factory=dict)
     service: Service | None = None
     cells: Cells = ()
@@ -144,11 +155,12 @@ class Words(Part):
     def _says_something(self) -> Self:
         if (self.service is None) != (not self.cells):
             raise ValueError("service and cells go together")
-        if not (self.say or self.contract or self.service):
+        if not (self.say or any(self.say_in.values()) or self.contract or self.service):
             raise ValueError("needs say, contract, or service with cells")
         return self
 
     @property
     def mentioned(self) -> set[str]:
         """The cells that it speaks of."""
-        return {*self.say, *self.contract, *self.cells}
+        others = (cell for phrases in self.say_in.values() for cell in phrases)
+        return {*self.say, *others, *self.contract, *self.cells}

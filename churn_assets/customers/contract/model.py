@@ -132,15 +132,23 @@ class Value(Part):
 
 
 class Tenure(Part):
-    """How long they have been customers: `months`, or the column of the date `since` when."""
+    """How long they have been customers: `months`, or the column of the date `since` when.
+
+    Attributes:
+        bands: months from which messages speak to them as settled, and as with the company for
+            long; without it 6 and 24.
+    """
 
     months: str | None = None
     since: str | None = None
+    bands: tuple[int, int] | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
         if (self.months is None) == (self.since is None):
             raise ValueError("needs either months or since")
+        if self.bands is not None and not 0 < self.bands[0] < self.bands[1]:
+            raise ValueError("bands has to have two numbers of months that rise, the first above 0")
         if self.months is not None:
             columns_of(self.months)
         return self

@@ -68,14 +68,14 @@ def marks_of(counts: Counter[str], given: Format) -> Marks:
     return Marks(decimal, thousands if counts[thousands] else "")
 
 
-def marks_by_column(columns: Sequence[Sequence[str]]) -> list[Marks]:
-    """The marks of each column of numbers, without blanks around them: as its own cells tell, or
-    else as all of them do."""
+def marks_by_column(rows: Iterable[Sequence[str]], columns: int) -> list[Marks]:
+    """The marks of each column of numbers, by rows of their cells without blanks around them: as
+    its own cells tell, or else as all of them do."""
     patterns = {mark: re.compile(pattern) for mark, pattern in TELLING.items()}
-    told = [
-        Counter(mark for cell in cells for mark, of in patterns.items() if of.fullmatch(cell))
-        for cells in columns
-    ]
+    told: list[Counter[str]] = [Counter() for _ in range(columns)]
+    for cells in rows:
+        for counts, cell in zip(told, cells, strict=True):
+            counts.update(mark for mark, of in patterns.items() if of.fullmatch(cell))
     return [marks_of(one or sum(told, Counter()), Format()) for one in told]
 
 

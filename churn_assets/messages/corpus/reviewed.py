@@ -2,8 +2,8 @@
 
 `reviewed.json` (English) and `reviewed.es.json` (Spanish) are written and read by people. Every one
 passes the shield for every customer of its tenure band and tone, whatever the name, bill and
-services; a test holds that. `subject.json` has those that speak of what a company's contract has
-words for.
+services; a test holds that. `subject.json` and `subject.es.json` have those that speak of what a
+company's contract has words for, in that language.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from churn_assets.messages.shield.brief import MessageBrief, TenureBand, Tone
 from churn_assets.messages.shield.language import Language
 
 
-def templates_path(language: Language) -> Path:
+def templates_path(language: Language, stem: str = "reviewed") -> Path:
     """The file of a language's templates; English has no tag in its name."""
-    name = "reviewed.json" if language == "en" else f"reviewed.{language}.json"
+    name = f"{stem}.json" if language == "en" else f"{stem}.{language}.json"
     return Path(__file__).with_name(name)
 
 
@@ -55,9 +55,9 @@ def every_reviewed_template(language: Language = "en") -> list[str]:
 
 
 @cache
-def _of_subjects() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+def _of_subjects(language: Language) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
     """with_offer | without_offer -> tone -> templates that speak of the brief's subject."""
-    raw = json.loads(Path(__file__).with_name("subject.json").read_text(encoding="utf-8"))
+    raw = json.loads(templates_path(language, "subject").read_text(encoding="utf-8"))
     return {
         kind: {tone: tuple(templates) for tone, templates in tones.items()}
         for kind, tones in raw.items()
@@ -65,17 +65,18 @@ def _of_subjects() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
 
 
 def subject_templates(brief: MessageBrief) -> tuple[str, ...]:
-    """The reviewed templates that speak of the brief's subject; none where it has none, or in
-    another language than a contract's words."""
-    if brief.subject is None or brief.language != "en":
+    """The reviewed templates that speak of the brief's subject, in its language; none where it has
+    none."""
+    if brief.subject is None:
         return ()
-    return _of_subjects()["with_offer" if brief.offer_percentage else "without_offer"][brief.tone]
+    kind = "with_offer" if brief.offer_percentage else "without_offer"
+    return _of_subjects(brief.language)[kind][brief.tone]
 
 
 def all_reviewed(language: Language) -> tuple[str, ...]:
     """Every reviewed template of a language, those with a subject included."""
     bands = [tones for bands in _table(language).values() for tones in bands.values()]
-    tones = [*bands, *(_of_subjects().values() if language == "en" else ())]
+    tones = [*bands, *_of_subjects(language).values()]
     return tuple(text for each in tones for texts in each.values() for text in texts)
 
 

@@ -20,14 +20,17 @@ TenureBand = Literal["new", "settled", "long"]
 
 TONES: tuple[Tone, ...] = get_args(Tone)
 TENURE_BANDS: tuple[TenureBand, ...] = get_args(TenureBand)
+TENURE_BOUNDS = (6, 24)
+"""Months from which a customer is `settled`, and `long` with the company, unless a contract says
+others."""
 MAX_TENURE = 1200
 MAX_CHARGES = 99_999.99
 MAX_SUBJECT = 40
 
 
-def tenure_band(tenure: int) -> TenureBand:
-    """`new` below 6 months, `settled` below 24, else `long`."""
-    return "new" if tenure < 6 else "settled" if tenure < 24 else "long"
+def tenure_band(tenure: int, bounds: tuple[int, int] = TENURE_BOUNDS) -> TenureBand:
+    """`new` below the first bound in months, `settled` below the second, else `long`."""
+    return "new" if tenure < bounds[0] else "settled" if tenure < bounds[1] else "long"
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class MessageBrief:
     it is None and `name_doubt` says why. A `contract` of None is of none of these kinds: no message
     may speak of it. `subject` is what a company's contract calls something of the customer's (at
     most 40 characters), as in "your fiber connection"; the shield judges its words as well.
+    `bounds` are those of the tenure bands, in months.
     """
 
     name: str | None
@@ -53,6 +57,7 @@ class MessageBrief:
     language: Language = "en"
     subject: str | None = None
     offers: tuple[int, ...] = OFFER_PERCENTAGES
+    bounds: tuple[int, int] = TENURE_BOUNDS
     name_doubt: str | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -95,4 +100,4 @@ class MessageBrief:
 
     @property
     def band(self) -> TenureBand:
-        return tenure_band(self.tenure)
+        return tenure_band(self.tenure, self.bounds)

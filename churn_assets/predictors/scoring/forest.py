@@ -180,6 +180,23 @@ class Forest:
         _, examples, kinds = np.unique(kind, return_index=True, return_inverse=True)
         return examples, kinds
 
+    def same_leaves(self, one: Floats32, other: Floats32) -> NDArray[np.float64]:
+        """(N,) the share of trees that put a row of both matrices (N, F) into one leaf."""
+        leaves = self._leaves(np.concatenate([one, other]))  # of a few rows the calls are the cost
+        return np.asarray((leaves[: len(one)] == leaves[len(one) :]).mean(axis=1))
+
+    def _leaves(self, matrix: Floats32) -> NDArray[np.intp]:
+        """(N, T) the leaf of each tree that a row falls into."""
+        found = np.empty((len(matrix), self.leaf.shape[1]), np.intp)
+        trees = np.arange(self.leaf.shape[1])[:, None]
+        for chunk, bits in self._decided(matrix):
+            bits &= self._asks[:, :, None]  # what only completes a tree has one leaf, the left one
+            node = np.zeros(bits.shape[1:], np.intp)
+            for _ in range(len(self.leaf).bit_length() - 1):
+                node = 2 * node + 1 + bits[node, trees, np.arange(bits.shape[2])]
+            found[chunk] = node.T
+        return found
+
     def _decided(self, matrix: Floats32) -> Iterator[tuple[slice, Bits]]:
         """The rows a chunk at a time: where they stand, and their nodes' decisions."""
         if matrix.ndim != 2 or matrix.shape[1] != self.features:
@@ -213,6 +230,11 @@ class Forest:
             np.unique(self.condition_threshold[self.condition_feature == feature, 0])
             for feature in range(self.features)
         ]
+
+    @cached_property
+    def _asks(self) -> Bits:
+        """(I, T) whether a node has two different leaves below it."""
+        return ~np.isnan(self.left_share)
 
     @cached_property
     def _subtrees(self) -> SubtreeShapley:

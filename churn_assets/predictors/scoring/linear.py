@@ -67,6 +67,11 @@ class Linear:
         average = np.array([term.average for term in self.terms])
         return self._sum(added), (added - average).astype(np.float32)
 
+    def same_leaves(self, one: Floats32, other: Floats32) -> NDArray[np.float64]:
+        """(N,) ones: what a regression remembers of a row stands in its coefficients, wherever the
+        row has moved to."""
+        return np.ones(len(one))
+
     def _added(self, matrix: Floats32) -> NDArray[np.float64]:
         if matrix.ndim != 2 or matrix.shape[1] != self.features:
             raise ValueError(f"matrix of shape {matrix.shape}, expected (N, {self.features})")

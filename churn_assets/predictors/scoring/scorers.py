@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churn_assets.domain.offers import OFFER_LEVELS
-from churn_assets.domain.statistics import Floats
+from churn_assets.domain.statistics import Floats, logit, sigmoid
 from churn_assets.predictors.scoring.calibration import Calibrator, calibrator_from_json
 from churn_assets.predictors.scoring.corrected import Correction, about, corrected
 from churn_assets.predictors.scoring.features import (
@@ -32,6 +32,7 @@ from churn_assets.predictors.scoring.features import (
     with_contact_history,
 )
 from churn_assets.predictors.scoring.forest import Forest
+from churn_assets.predictors.scoring.held_out import NOBODY, RISK_SOURCES, HeldOut
 from churn_assets.predictors.scoring.linear import Linear
 
 MONTHLY_CHARGES = Feature("monthly_charges", "number", required=True)
@@ -92,14 +93,22 @@ class CalibratedModel:
 
 @dataclass(frozen=True)
 class RiskScorer:
-    """P(churn) of customers."""
+    """P(churn) of customers.
+
+    Attributes:
+        held_out: the customers that the model learnt from, and their risk by models that never saw
+            them; None where the training kept none.
+    """
 
     model: CalibratedModel
+    held_out: HeldOut | None = None
 
     @classmethod
     def load(cls, folder: Path, *, tables: bool = False) -> RiskScorer:
-        """Read a risk model's folder; takes and raises what `CalibratedModel.load` does."""
-        return cls(CalibratedModel.load(folder, "risk", tables=tables))
+        """Read a risk model's folder; takes and raises what `CalibratedModel.load` and
+        `HeldOut.load` do."""
+        model = CalibratedModel.load(folder, "risk", tables=tables)
+        return cls(model, HeldOut.load(folder, len(model.features)))
 
     def predict(self, rows: Sequence[Row]) -> NDArray[np.float64]:
         """P(churn), shape (N,), strictly within (0, 1).
@@ -108,6 +117,43 @@ class RiskScorer:
             FeatureError: (a ValueError) a required field is missing or a value is not allowed.
         """
         return self.model.probabilities(encode(rows, self.model.features))
+
+    def of_customers(
+        self, ids: Sequence[Any], matrix: NDArray[np.float32], risk: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.int8]]:
+        """The model's `risk` (N,) of encoded customers (N, F), without what it remembers of those
+        that it learnt from (`held_out` says how).
+
+        Args:
+            ids: N customers' ids; None for one without.
+
+        Returns:
+            P(churn) (N,), strictly within (0, 1), and where each is from (N,): a place in
+            `RISK_SOURCES`.
+        """
+        source = np.zeros(len(risk), np.int8)
+        known = self.held_out
+        if known is None:
+            return risk, source
+        places = known.find(ids)
+        rows = np.flatnonzero(places != NOBODY)
+        if not len(rows):
+            return risk, source
+        at, now = places[rows], matrix[rows]
+        then, unseen = known.features[at], known.unseen[at]
+        same = ((now == then) | (np.isnan(now) & np.isnan(then))).all(axis=1)
+        told = unseen.copy()
+        if not same.all():
+            moved = ~same
+            share = self.model.forest.same_leaves(now[moved], then[moved])
+            remembered = logit(known.seen[at[moved]]) - logit(unseen[moved])
+            told[moved] = sigmoid(logit(risk[rows[moved]]) - share * remembered)
+        risk = risk.copy()
+        risk[rows] = told
+        source[rows] = np.where(
+            same, RISK_SOURCES.index("out_of_fold"), RISK_SOURCES.index("adjusted")
+        )
+        return risk, source
 
     def explain(self, rows: Sequence[Row]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """P(churn), and what each feature adds to its log-odds before calibration.

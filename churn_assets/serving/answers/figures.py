@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from churn_assets.predictors.scoring.held_out import RISK_SOURCES
 from churn_assets.serving.assessment import Assessments
 
 CENTS = 2  # decimal places of money
@@ -25,6 +26,7 @@ class Figures:
         decisions, outcomes = assessed.decisions, assessed.outcomes
         self.percent = percent
         self.risk = plain(assessed.risk, PLACES)
+        self.source = assessed.risk_source.tolist()
         self.accept = plain(assessed.accept, PLACES)
         self.contact = decisions.contact.tolist()
         self.offer = decisions.offer.tolist()
@@ -50,6 +52,7 @@ class Figures:
     def metadata(self, i: int) -> dict[str, Any]:
         return {
             "churn_risk": self.risk[i],
+            **({"risk_source": RISK_SOURCES[self.source[i]]} if self.source[i] else {}),
             "accept_prob": self.accept[i][self.offer[i]],
             "expected_value": self.values[i][self.option[i]],
             "action_probability": self.probability[i],

@@ -26,7 +26,6 @@ from churn_assets.customers.built_in import BUILT_IN_SCHEMA
 from churn_assets.customers.schema import MONTHLY, TENURE, CustomerSchema, load_schema
 from churn_assets.domain.experiment import CONTROL, group_of
 from churn_assets.domain.splits import SPLITS
-from churn_assets.predictors.scoring.held_out import read_out_of_fold
 from churn_assets.release.bundle import ReleaseError, verify
 from churn_assets.release.config import ScoringConfig
 from churn_assets.serving.assessment import Assessor, draw_of
@@ -79,8 +78,7 @@ def run(
 
     Args:
         inputs: `release` -> a release's folder; `active_customers` -> the customers' folder, or a
-            shard of a larger one; `risk_model`, where it is there, -> the folder of the release's
-            risk model with the out-of-fold risk of those that it learnt from.
+            shard of a larger one.
 
     Returns:
         Counts and sums of the campaign, the Pareto curve, the release's id, whether the rules
@@ -93,7 +91,6 @@ def run(
     assessor = Assessor.load(inputs["release"], tables=True).priced(config.budget_price)
     form = load_form(inputs["release"])
     _refuse_others(form, inputs["active_customers"])
-    known = read_out_of_fold(inputs["risk_model"]) if "risk_model" in inputs else {}
     schema = schema_of(form)
     files = [_opened(path) for path in customer_tables(inputs["active_customers"])]
     total = sum(file.metadata.num_rows for file in files)
@@ -109,7 +106,6 @@ def run(
             read,
             np.full(len(read), config.force_baseline),
             control=np.array(alone, np.bool_),
-            known_risk=known,
             draw=draw_of(read.ids, config.experiment, now, manifest.release_id),
         )
         made = predictions(batch, assessed, manifest.release_id, schema, assessor.percent)

@@ -3,8 +3,8 @@
 The same model files and figures as for the built-in contract, and what no contract can be told
 beforehand: the features follow from the contract, the trees' settings from the data, and every
 figure is relative to a logistic regression on the same folds. Below `trees_from_rows` customers
-that regression is the model. `out_of_fold.json` has the risk of everybody in the history by models
-that never saw them: whoever of them is still a customer is scored with it.
+that regression is the model. `held_out.safetensors` has the risk of everybody in the history by
+models that never saw them: whoever of them is asked about again is answered with it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from churn_assets.domain.statistics import interval
 from churn_assets.predictors.config import RiskConfig
 from churn_assets.predictors.scoring.calibration import CALIBRATION_KINDS
 from churn_assets.predictors.scoring.features import encode
-from churn_assets.predictors.scoring.held_out import write_out_of_fold
+from churn_assets.predictors.scoring.held_out import HeldOut
 from churn_assets.predictors.scoring.scorers import RiskScorer
 from churn_assets.predictors.training.boosting import OutOfFold, required_only
 from churn_assets.predictors.training.frames import read_training_and_test, rows_of
@@ -51,7 +51,7 @@ def run(
 
     Args:
         folder: `customer_history`.
-        out: receives `model.json`, `model.ubj` where trees ship, `out_of_fold.json`, `plots/`.
+        out: receives `model.json`, `model.ubj` where trees ship, `held_out.safetensors`, `plots/`.
 
     Returns:
         {"risk": metrics}, `method` and `chosen` among them.
@@ -79,7 +79,7 @@ def run(
     folds = folds_of(rows.labels, config.folds, config.seed, rows.groups)
     pooled, chosen = rows.cross_fit(method, own, folds)
     pooled_figures = _pooled(pooled, rows, own, few, config)
-    write_out_of_fold(out, everyone["customer_id"], pooled.probabilities(config.calibration))
+    _held_out_of(everyone, rows, scorer, pooled.probabilities(config.calibration)).save(out)
     metrics = {
         **held_out,
         "source": "own",
@@ -117,6 +117,18 @@ class _Rows:
         self, method: Method, own: OwnFeatures, folds: NDArray[np.int64]
     ) -> tuple[OutOfFold, list[dict[str, Any]]]:
         return cross_fit(method, own.features, self.matrix, self.labels, folds, self.groups)
+
+
+def _held_out_of(
+    everyone: pd.DataFrame, rows: _Rows, scorer: RiskScorer, unseen: Floats
+) -> HeldOut:
+    """The customers that the model learnt from, of several snapshots as in the last one."""
+    order: NDArray[np.integer[Any]] = np.arange(len(everyone))
+    if "snapshot" in everyone:
+        order = everyone["snapshot"].argsort(kind="stable").to_numpy()
+    seen = scorer.model.probabilities(rows.matrix)
+    ids = everyone["customer_id"].astype(str).to_numpy()
+    return HeldOut.of(ids[order], rows.matrix[order], unseen[order], seen[order])
 
 
 def _why(rows: int, config: RiskConfig) -> str:
