@@ -303,15 +303,15 @@ class RetentionEngine:
         self, row: Mapping[str, Any], offer_percentage: int, when: datetime, **others: Any
     ) -> MessageBrief:
         """The brief of a customer's message, row in the form's fields; `others` are its own."""
-        customers = self.form.customers
+        spoken = self.form.customers.spoken_of(row)
         return MessageBrief(
             tenure=row["tenure"],
             offer_percentage=offer_percentage,
             monthly_charges=row["monthly_charges"],
-            contract=customers.contract_of(row),
+            contract=spoken.contract,
             local_time=when,
-            services=customers.services_of(row),
-            subject=customers.subject_of(row),
+            services=spoken.services,
+            subject=spoken.subject,
             offers=self.assessor.percent,
             **others,
         )

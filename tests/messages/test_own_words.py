@@ -29,27 +29,27 @@ def test_customers_without_a_contract_column_are_spoken_to_in_their_own_words() 
     """The Iranian table knows a tariff, no kind of contract and no service: the message speaks of
     the tariff, and the language model, which knows none of it, isn't asked."""
     row = {"tariff_plan": "1", "status": "1"}
-    assert (IRANIAN.contract_of(row), IRANIAN.services_of(row)) == (None, ())
+    assert IRANIAN.spoken_of(row)[:2] == (None, ())
     assert not IRANIAN.knows_contracts
     bank = MessageBank({Cell.of(SAM): [ScoredTemplate(GENERATED, 1.0)]})
     writer = MessageWriter(SHIELD, RENDERER, bank)
     for cell, words in (("1", "your pay-as-you-go tariff"), ("2", "your monthly tariff")):
-        subject = IRANIAN.subject_of({"tariff_plan": cell})
+        subject = IRANIAN.spoken_of({"tariff_plan": cell}).subject
         made = brief(contract=None, subject=subject)
         assert RENDERER.values(made)["subject"] == words
         message = writer.write(made, seed="C1:1")
         assert (message.source, message.verdict.passed) == ("template", True)
         assert words in message.text
-    assert IRANIAN.subject_of({"tariff_plan": None}) is None
+    assert IRANIAN.spoken_of({"tariff_plan": None}).subject is None
     assert "tariff" not in writer.write(brief(contract=None), seed="C1:1").text
 
 
 def test_the_built_in_contract_speaks_as_ever() -> None:
     """Its kinds of contract and services are the language model's own; no words besides."""
     row = {"contract": "One year", "internet_service": "DSL", "phone_service": True}
-    assert BUILT_IN_SCHEMA.contract_of(row) == "One year"
-    assert BUILT_IN_SCHEMA.services_of(row) == ("internet", "phone")
-    assert BUILT_IN_SCHEMA.subject_of(row) is None
+    assert BUILT_IN_SCHEMA.spoken_of(row).contract == "One year"
+    assert BUILT_IN_SCHEMA.spoken_of(row).services == ("internet", "phone")
+    assert BUILT_IN_SCHEMA.spoken_of(row).subject is None
     message = MessageWriter(
         SHIELD, RENDERER, MessageBank({Cell.of(SAM): [ScoredTemplate(GENERATED, 1.0)]})
     )
