@@ -51,8 +51,8 @@ demo: $(VENV)/.runtime $(if $(filter pretrained,$(MESSAGES)),$(VENV)/.pretrained
 
 test: $(VENV)/.dev ## Lint, type-check and run all tests (the whole graph among them)
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/pytest -m graph --cov --cov-report=  # by itself: its stages want both cores
-	$(BIN)/pytest -m "not graph" -n 2 --dist loadfile --cov --cov-append --cov-report=term
+	$(BIN)/pytest -m graph  # by itself, its stages want both cores; without coverage, which slows Python by a third
+	$(BIN)/pytest -m "not graph" -n 2 --dist loadfile --cov --cov-report=term
 
 test.quick: $(VENV)/.dev ## All tests but the whole graph on the emulated bucket
 	$(BIN)/pytest -n 2 --dist loadfile -m "not graph"

@@ -15,7 +15,7 @@ from api.errors import RETRY, ApiError, JsonResponse, documented
 from api.parsing import BodyRoute
 from churn_assets.campaign.contacts.known import complete
 from churn_assets.serving.live.hosting import EngineHost
-from churn_assets.serving.metrics import count_answer
+from churn_assets.serving.metrics import count_answers
 from churn_assets.serving.schemas import CustomerRequest, PredictRequest, PredictResponse
 
 
@@ -52,7 +52,7 @@ async def predict(customer: PredictRequest, request: Request) -> Response:
         answer = await asyncio.get_running_loop().run_in_executor(
             services.live_thread, _generate, serving, services.host, customer
         )
-    count_answer(answer)
+    count_answers([answer])
     if told is not None:
         answer = answer | {"metadata": answer["metadata"] | {"contact_history": told}}
     return JsonResponse(answer)

@@ -12,10 +12,10 @@ months) and `monthly_charges` (what they pay in a month, in the contract's curre
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -101,6 +101,19 @@ class CustomerField(BaseModel):
         return self.label or self.column
 
 
+class Spoken(NamedTuple):
+    """What a message may speak of.
+
+    contract: its kind; None where it is of no known kind.
+    services: a missing column counts as not subscribed.
+    subject: the phrase for what the customer has, of the first column that has one for them.
+    """
+
+    contract: Contract | None
+    services: tuple[Service, ...]
+    subject: str | None
+
+
 class FieldWords(BaseModel):
     """What a message may say of a field.
 
@@ -119,14 +132,14 @@ class FieldWords(BaseModel):
     service: Service | None = None
     cells: tuple[str, ...] = ()
 
-    def phrase(self, row: Mapping[str, Any], language: str) -> str | None:
-        """What a message in a language calls the row's value; None: nothing."""
+    def phrase(self, cell: str | None, language: str) -> str | None:
+        """What a message in a language calls a value; None: nothing."""
         phrases = self.say if language == "en" else self.say_in.get(language, {})
-        return phrases.get(self.cell(row) or "")
+        return phrases.get(cell or "")
 
-    def cell(self, row: Mapping[str, Any]) -> str | None:
-        """The row's value as the contract writes it; None: missing."""
-        value = row.get(self.field)
+    @staticmethod
+    def cell(value: Any) -> str | None:
+        """A customer's value as the contract writes it; None: missing."""
         if isinstance(value, bool):
             return YES if value else NO
         return None if value is None else str(value)
@@ -205,35 +218,32 @@ class CustomerSchema(BaseModel):
         """Whether customers have a kind of contract that the language model writes by."""
         return any(words.contract for words in self.messages)
 
-    def contract_of(self, row: Mapping[str, Any]) -> Contract | None:
-        """The kind of contract that a message may speak of; None where it is of no known kind."""
-        told = (words.contract.get(words.cell(row) or "") for words in self._of_contracts)
-        return next((kind for kind in told if kind), None)
-
-    def services_of(self, row: Mapping[str, Any]) -> tuple[Service, ...]:
-        """The services that a message may speak of; a missing column counts as not subscribed."""
-        has = {words.service for words in self._of_services if words.cell(row) in words.cells}
-        return tuple(service for service in SERVICES if service in has)
-
-    def subject_of(self, row: Mapping[str, Any], language: str = "en") -> str | None:
-        """The phrase for what the customer has, in a language, of the first column that has one
-        for them."""
-        told = (words.phrase(row, language) for words in self._of_subjects)
-        return next((phrase for phrase in told if phrase), None)
-
-    # Which columns tell something: for each message only these are looked at.
+    def spoken_of(self, row: Mapping[str, Any], language: str = "en") -> Spoken:
+        """What a message in a language may speak of to the customer of a row."""
+        return self._spoken(language, *map(row.get, self._telling))
 
     @cached_property
-    def _of_contracts(self) -> tuple[FieldWords, ...]:
-        return tuple(words for words in self.messages if words.contract)
+    def _telling(self) -> tuple[str, ...]:
+        """The fields of which a message may speak."""
+        return tuple(words.field for words in self.messages)
 
     @cached_property
-    def _of_services(self) -> tuple[FieldWords, ...]:
-        return tuple(words for words in self.messages if words.service)
+    def _spoken(self) -> Callable[..., Spoken]:
+        """`spoken_of` a language and those fields' values; many customers have the same."""
+        return lru_cache(maxsize=4_096, typed=True)(self._speak_of)  # True and 1 read apart
 
-    @cached_property
-    def _of_subjects(self) -> tuple[FieldWords, ...]:
-        return tuple(words for words in self.messages if words.say or words.say_in)
+    def _speak_of(self, language: str, *values: Any) -> Spoken:
+        cells = [
+            (words, words.cell(value)) for words, value in zip(self.messages, values, strict=True)
+        ]
+        has = {words.service for words, cell in cells if words.service and cell in words.cells}
+        contracts = (words.contract.get(cell or "") for words, cell in cells)
+        phrases = (words.phrase(cell, language) for words, cell in cells)
+        return Spoken(
+            contract=next(filter(None, contracts), None),
+            services=tuple(service for service in SERVICES if service in has),
+            subject=next(filter(None, phrases), None),
+        )
 
     def save(self, folder: Path) -> None:
         """Write `customers.json`."""

@@ -309,14 +309,15 @@ class RetentionEngine:
     ) -> MessageBrief:
         """The brief of a customer's message, row in the form's fields; `others` are its own."""
         customers = self.form.customers
+        spoken = customers.spoken_of(row, others.get("language", GENERATED_LANGUAGE))
         return MessageBrief(
             tenure=row["tenure"],
             offer_percentage=offer_percentage,
             monthly_charges=row["monthly_charges"],
-            contract=customers.contract_of(row),
+            contract=spoken.contract,
             local_time=when,
-            services=customers.services_of(row),
-            subject=customers.subject_of(row, others.get("language", GENERATED_LANGUAGE)),
+            services=spoken.services,
+            subject=spoken.subject,
             offers=self.assessor.percent,
             bounds=customers.bands or TENURE_BOUNDS,
             **others,

@@ -191,6 +191,8 @@ def _reasons(
         name: size for name, size in zip(features, sizes, strict=True) if row.get(name) is not None
     }
     for fact in wording.facts:
+        if size_of.keys().isdisjoint(fact.others):  # as of most customers
+            continue
         together = [name for name in fact.columns(row) if name in size_of]
         if len(together) > 1:
             size_of[fact.name] = sum(size_of.pop(name) for name in together)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter as Tally
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -57,9 +59,16 @@ def messages_of(source: str, passed: bool) -> Counter:
     return MESSAGES.labels(source, passed)
 
 
-def count_answer(answer: dict[str, Any]) -> None:
-    """Account for the answer to one customer, in the shape of `PredictResponse`."""
-    decision, metadata = answer["decision"], answer["metadata"]
-    decisions_of(decision["contact"], decision["offer_percentage"], metadata["baseline"]).inc()
-    if answer["message"] is not None:
-        messages_of(metadata["message_source"], answer["safety"]["passed"]).inc()
+def count_answers(answers: Iterable[dict[str, Any]]) -> None:
+    """Account for answers to customers, each in the shape of `PredictResponse`."""
+    decisions: Tally[tuple[bool, int, bool]] = Tally()
+    messages: Tally[tuple[str, bool]] = Tally()
+    for answer in answers:
+        decision, metadata = answer["decision"], answer["metadata"]
+        decisions[decision["contact"], decision["offer_percentage"], metadata["baseline"]] += 1
+        if answer["message"] is not None:
+            messages[metadata["message_source"], answer["safety"]["passed"]] += 1
+    for kind, count in decisions.items():
+        decisions_of(*kind).inc(count)
+    for written, count in messages.items():
+        messages_of(*written).inc(count)

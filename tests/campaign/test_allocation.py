@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from churn_assets.campaign.planning import allocation
 from churn_assets.campaign.planning.allocation import NONE, Allocation, Problem, solve
 from churn_assets.campaign.planning.certificate import linear_bound
 from churn_assets.campaign.planning.newton import Floats, Point, minimized
@@ -62,6 +63,18 @@ def test_the_bound_is_none_that_a_plan_exceeds(seed: int) -> None:
     assert best <= found.bound * (1 + 1e-9)
     assert best <= linear_bound(problem, found.prices) * (1 + 1e-9)
     assert 0.7 * best <= found.value <= best * (1 + 1e-9)
+
+
+def test_a_plan_is_the_same_whether_options_are_kept_or_made_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Why: keeping them is for speed alone, and stops where memory would grow with the company."""
+    problem = company(300)
+    kept = solve(problem)
+    monkeypatch.setattr(allocation, "HELD", 0)
+    anew = solve(problem)
+    assert (kept.choice == anew.choice).all()
+    assert (kept.value, kept.money, kept.bound) == (anew.value, anew.money, anew.bound)
 
 
 def test_a_company_is_planned_within_half_a_per_cent() -> None:

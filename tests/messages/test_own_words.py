@@ -30,27 +30,27 @@ def test_customers_without_a_contract_column_are_spoken_to_in_their_own_words() 
     """The Iranian table knows a tariff, no kind of contract and no service: the message speaks of
     the tariff, and the language model, which knows none of it, isn't asked."""
     row = {"tariff_plan": "1", "status": "1"}
-    assert (IRANIAN.contract_of(row), IRANIAN.services_of(row)) == (None, ())
+    assert IRANIAN.spoken_of(row)[:2] == (None, ())
     assert not IRANIAN.knows_contracts
     bank = MessageBank({Cell.of(SAM): [ScoredTemplate(GENERATED, 1.0)]})
     writer = MessageWriter(SHIELD, RENDERER, bank)
     for cell, words in (("1", "your pay-as-you-go tariff"), ("2", "your monthly tariff")):
-        subject = IRANIAN.subject_of({"tariff_plan": cell})
+        subject = IRANIAN.spoken_of({"tariff_plan": cell}).subject
         made = brief(contract=None, subject=subject)
         assert RENDERER.values(made)["subject"] == words
         message = writer.write(made, seed="C1:1")
         assert (message.source, message.verdict.passed) == ("template", True)
         assert words in message.text
-    assert IRANIAN.subject_of({"tariff_plan": None}) is None
+    assert IRANIAN.spoken_of({"tariff_plan": None}).subject is None
     assert "tariff" not in writer.write(brief(contract=None), seed="C1:1").text
 
 
 def test_the_built_in_contract_speaks_as_ever() -> None:
     """Its kinds of contract and services are the language model's own; no words besides."""
     row = {"contract": "One year", "internet_service": "DSL", "phone_service": True}
-    assert BUILT_IN_SCHEMA.contract_of(row) == "One year"
-    assert BUILT_IN_SCHEMA.services_of(row) == ("internet", "phone")
-    assert BUILT_IN_SCHEMA.subject_of(row) is None
+    assert BUILT_IN_SCHEMA.spoken_of(row).contract == "One year"
+    assert BUILT_IN_SCHEMA.spoken_of(row).services == ("internet", "phone")
+    assert BUILT_IN_SCHEMA.spoken_of(row).subject is None
     message = MessageWriter(
         SHIELD, RENDERER, MessageBank({Cell.of(SAM): [ScoredTemplate(GENERATED, 1.0)]})
     )
@@ -99,10 +99,10 @@ def test_a_contract_s_words_are_said_in_the_customer_s_language() -> None:
         say_in={"es": {"Max": "la tarifa grande"}},
     )
     schema = CustomerSchema.model_validate(IRANIAN.model_dump() | {"messages": (words,)})
-    assert schema.subject_of({"plan": "Max"}) == "your Max plan"
-    assert schema.subject_of({"plan": "Max"}, "es") == "la tarifa grande"
-    assert schema.subject_of({"plan": "Basic"}, "es") is None
-    assert schema.subject_of({"plan": None}, "es") is None
+    assert schema.spoken_of({"plan": "Max"}).subject == "your Max plan"
+    assert schema.spoken_of({"plan": "Max"}, "es").subject == "la tarifa grande"
+    assert schema.spoken_of({"plan": "Basic"}, "es").subject is None
+    assert schema.spoken_of({"plan": None}, "es").subject is None
 
 
 def test_spanish_words_are_judged_by_the_spanish_rules() -> None:

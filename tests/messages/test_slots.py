@@ -158,7 +158,7 @@ def test_bands_of_tenure(tenure: int, band: str) -> None:
 )
 def test_services_by_their_columns(column: str, value: object, service: str | None) -> None:
     """Why: a service that somebody doesn't have must not be praised to them."""
-    assert BUILT_IN_SCHEMA.services_of({column: value}) == ((service,) if service else ())
+    assert BUILT_IN_SCHEMA.spoken_of({column: value}).services == ((service,) if service else ())
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ NONE = -1
 """The choice of who isn't contacted."""
 
 CELLS = 1 << 17  # customers x options at a time: a few arrays of a megabyte
+HELD = 1 << 20  # so many are kept while prices are searched for, instead of made at each step
 SAMPLES = (6_000, 60_000)  # customers on whom the prices are found first
 TEMPERATURES = (0.1, 0.02, 0.004, 0.001)  # of the smoothing, shares of a typical customer's gain
 LAST = 0.0002  # the temperature on the larger sample and on all customers
@@ -213,12 +214,13 @@ def _better(
     scale, slots = float(units[-1]), len(problem.places)
     heat, size = temperature * scale, scale * len(rows)
     of_slot = (problem.slots[:, None] == np.arange(slots)).astype(float)
+    held = list(problem.parts(rows)) if len(rows) * len(problem.slots) <= HELD else None
 
     def smoothed(x: Floats) -> Point:
         prices = Prices(float(x[0] * units[0]), x[1:] * units[1:])
         total, used = float(limits @ (x * units)), np.zeros(1 + slots)
         spread = np.zeros((1 + slots, 1 + slots))  # of what each customer uses
-        for _, values, money in problem.parts(rows):
+        for _, values, money in held or problem.parts(rows):
             gains = gains_at(problem, prices, values, money)
             top = np.maximum(gains.max(axis=1, initial=0.0), 0.0)
             gains -= top[:, None]

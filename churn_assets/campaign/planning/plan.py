@@ -239,19 +239,19 @@ class Planner:
             },
         }
 
-    def pareto(self) -> dict[str, list[dict[str, float]]]:
+    def pareto(self, as_set: Allocation) -> dict[str, list[dict[str, float]]]:
         """Value against money, and against contacts a day, each with the other limit as set;
-        promises are kept at every level."""
+        promises are kept at every level. `as_set` is the plan at level 1 of both."""
         kept_value, kept_cost = self._kept()
         base = {name: channel.contacts_a_day for name, channel in self.config.channels.items()}
         money, contacts = [], []
         for level in LEVELS:
-            found = self.allocate(level * self.budget)
+            found = as_set if level == 1 else self.allocate(level * self.budget)
             spent, value = found.money + kept_cost, found.value + kept_value
             money.append({"budget": level * self.budget, "spent": spent, "value": value})
         for level in LEVELS:
             a_day = {name: int(level * n) for name, n in base.items()}
-            found = self.allocate(contacts_a_day=a_day)
+            found = as_set if level == 1 else self.allocate(contacts_a_day=a_day)
             value = found.value + kept_value
             contacts.append({"a_day": sum(a_day.values()), "value": value})
         return {"money": _rounded(money), "contacts": _rounded(contacts)}
@@ -292,7 +292,7 @@ class Planner:
             "exploration": counts_of(drawn, self.sources.exploration),
             **self.sums(found),
             "linear_bound": self._certificate(found),
-            "pareto": self.pareto() if curves else {"money": [], "contacts": []},
+            "pareto": self.pareto(found) if curves else {"money": [], "contacts": []},
         }
         return Plan(plan_id, contacts, excluded, report, draws_of(drawn, self.ids))
 

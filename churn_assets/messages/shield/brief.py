@@ -71,14 +71,13 @@ class MessageBrief:
             raise ValueError(f"offer_percentage must be one of {self.offers}")
         if not (math.isfinite(self.monthly_charges) and 0 <= self.monthly_charges <= MAX_CHARGES):
             raise ValueError(f"monthly_charges must be 0 to {MAX_CHARGES}")
-        for what, value, known in (
-            ("contract", self.contract, CONTRACTS),
-            ("tone", self.tone, TONES),
-            ("language", self.language, LANGUAGES),
-        ):
-            if value not in known and (what, value) != ("contract", None):
-                raise ValueError(f"{what} must be one of {known}, not {value!r}")
-        if unknown := set(self.services) - set(SERVICES):
+        if self.contract is not None and self.contract not in CONTRACTS:
+            raise ValueError(f"contract must be one of {CONTRACTS}, not {self.contract!r}")
+        if self.tone not in TONES:
+            raise ValueError(f"tone must be one of {TONES}, not {self.tone!r}")
+        if self.language not in LANGUAGES:
+            raise ValueError(f"language must be one of {LANGUAGES}, not {self.language!r}")
+        if unknown := [service for service in self.services if service not in SERVICES]:
             raise ValueError(f"services has unknown categories {sorted(unknown)}")
         if self.subject is not None and not 0 < len(self.subject) <= MAX_SUBJECT:
             raise ValueError(f"subject must have 1 to {MAX_SUBJECT} characters")

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from churn_assets.messages.shield.brief import (
     CONTRACTS,
@@ -28,8 +27,7 @@ from churn_assets.messages.shield.rules import PhraseMatcher, ShieldRules, skele
 Kind = TypeVar("Kind", bound=str)
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """What of a brief decides whether a template suits it; no customer's values in it."""
 
     offer_percentage: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from churn_assets.messages.shield.language import Language
 
@@ -25,6 +25,8 @@ SLOT_LENGTHS: Mapping[str, tuple[int, int]] = {
     "months": (7, 9),
     "subject": (6, 40),
 }
+OF_OFFERS = frozenset(("offer", "months"))
+"""Slots that are only filled where there is a discount."""
 OF_OWN_CONTRACTS = "subject"
 """The slot of words from a company's contract: in reviewed templates only, no model writes it."""
 SLOTS = tuple(SLOT_LENGTHS)
@@ -88,7 +90,49 @@ def fill(template: str, values: Mapping[str, str]) -> str:
 
     Raises KeyError when the template has a slot that `values` has not.
     """
-    return _SLOT.sub(lambda match: values[match.group(1)], template)
+    parts = list(_parts(template))
+    parts[1::2] = [values[slot] for slot in parts[1::2]]
+    return "".join(parts)
+
+
+@lru_cache(maxsize=65_536)  # a bank has a few thousand templates
+def _parts(template: str) -> tuple[str, ...]:
+    """Text, slot, text, slot, …, text."""
+    return tuple(_SLOT.split(template))
+
+
+@lru_cache(maxsize=65_536)
+def _lone_slots(template: str) -> frozenset[str] | None:
+    """The slots, where each value will stand alone whatever it is; None where one may not, for
+    what is written or filled in beside it."""
+    for match in _SLOT.finditer(template):
+        before, after = template[: match.start()][-1:], template[match.end() :][:1]
+        if before == "}" or after == "{" or _joined(before, after):
+            return None
+    return frozenset(slots_in(template))
+
+
+def only_in_slots(template: str, text: str, values: Mapping[str, str]) -> bool:
+    """Whether each value stands alone in its slot, and nowhere else in the text that was filled
+    from the template: `unfill` then gives the template, whatever else the text says. False where
+    that would take a closer look."""
+    slots = _lone_slots(template)
+    if slots is None or "{" in text or "}" in text:
+        return False
+    if not text.isascii() and not MARKS.isdisjoint(text):
+        return False
+    for slot, value in values.items():
+        place = text.find(value)
+        if (text.find(value, place + 1) if slot in slots else place) >= 0:
+            return False
+    return True
+
+
+def own_values(values: Mapping[str, str], offer_percentage: int) -> Mapping[str, str]:
+    """Which of the values are the customer's: "0%" isn't."""
+    if offer_percentage:
+        return values
+    return {slot: value for slot, value in values.items() if slot not in OF_OFFERS}
 
 
 def unfill(text: str, values: Mapping[str, str]) -> str:
@@ -114,11 +158,16 @@ def standing_alone(value: str, text: str) -> list[slice]:
     while start >= 0:
         end = start + len(value)
         before, after = text[start - 1 : start], text[end : end + 1]
-        joined = _in_a_word(before) or before in _JOINS_BEFORE or _in_a_word(after)
+        joined = _joined(before, after)
         if not joined:
             found.append(slice(start, end))
         start = text.find(value, start + 1 if joined else end)
     return found
+
+
+def _joined(before: str, after: str) -> bool:
+    """Whether what stands between two characters is part of a longer word or number."""
+    return _in_a_word(before) or before in _JOINS_BEFORE or _in_a_word(after)
 
 
 def _in_a_word(character: str) -> bool:

@@ -29,12 +29,15 @@ from churn_assets.messages.shield.slots import (
     MARK,
     MARKS,
     MONTH_WORDS,
+    OF_OFFERS,
     OF_OWN_CONTRACTS,
     SLOT_LENGTHS,
     context_pattern,
     has_stray_brace,
     length_range,
     mask_slots,
+    only_in_slots,
+    own_values,
     slot_places,
     slots_in,
     standing_alone,
@@ -67,6 +70,7 @@ CHECKS = (
 )
 """What a filled text is judged by: the violations that `Shield.check_text` can name."""
 
+_OF_NAMELESS = frozenset(("missing_slot", "missing_name"))  # where nobody can be named
 _NUMBER = re.compile(r"\d")
 _LONG_NUMBER = re.compile(r"(?:\d[\s().+/-]*){7,}")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
@@ -92,6 +96,9 @@ class Verdict:
     def as_dict(self) -> dict[str, bool | list[str]]:
         """The specification's `{"passed": ..., "violations": [...]}`."""
         return {"passed": self.passed, "violations": list(self.violations)}
+
+
+_PASSED, _QUIET = Verdict(True, ()), Verdict(False, ("quiet_hours",))
 
 
 class Shield:
@@ -124,6 +131,7 @@ class Shield:
         self.check_template_facts = lru_cache(maxsize=65_536)(self._check_template)
         self._misuses_a_slot = lru_cache(maxsize=65_536)(self._misplaces_a_slot)
         self._word_violations = lru_cache(maxsize=65_536)(self._judge_words)
+        self._may_complete_a_phrase = lru_cache(maxsize=4_096)(self._has_a_phrase_s_letters)
 
     @classmethod
     def load(cls, rules_path: Path = RULES_PATH) -> Shield:
@@ -160,6 +168,35 @@ class Shield:
         """
         return Verdict.of(self._text_violations(text, brief, values))
 
+    def check_filled(
+        self, template: str, text: str, brief: MessageBrief, values: Mapping[str, str]
+    ) -> Verdict:
+        """`check_text` of what `fill` made of the template with the values; ten times as fast where
+        nothing of the values needs a closer look.
+
+        A text in which each value stands in its slot and nowhere else is, values masked, its
+        template again, and the words of that were judged for everybody with the brief's facts.
+        """
+        if not self._is_its_template_again(template, text, brief, values):
+            return self.check_text(text, brief, values)
+        return _QUIET if self.rules.quiet_hours.contains(brief.local_time.hour) else _PASSED
+
+    def _is_its_template_again(
+        self, template: str, text: str, brief: MessageBrief, values: Mapping[str, str]
+    ) -> bool:
+        """Whether `check_text` can find nothing that `check_template` has not; False where only
+        `check_text` itself can tell."""
+        found = self.check_template_facts(template, Facts.of(brief)).violations
+        return (
+            (not found or (brief.name is None and _OF_NAMELESS.issuperset(found)))
+            and self.rules.length[0] <= len(text) <= self.rules.length[1]
+            and ".." not in text
+            and not (brief.name and self._may_complete_a_phrase(brief.name))
+            and not (brief.subject and brief.subject in text)
+            and ("tenure" in values or MONTH_WORDS[brief.language][0] not in text)
+            and only_in_slots(template, text, own_values(values, brief.offer_percentage))
+        )
+
     def _check_template(self, template: str, facts: Facts) -> Verdict:
         return Verdict.of(self._template_violations(template, facts))
 
@@ -178,7 +215,7 @@ class Shield:
             yield from ("missing_slot", "missing_name")
         if facts.offer_percentage and "offer" not in slots:
             yield from ("missing_slot", "missing_offer")
-        if not facts.offer_percentage and {"offer", "months"} & set(slots):
+        if not facts.offer_percentage and OF_OFFERS & set(slots):
             yield "promised_discount"
         shortest, longest = length_range(template)
         if shortest < self.rules.length[0] or longest > self.rules.length[1]:
@@ -223,8 +260,7 @@ class Shield:
             yield "wrong_value"
         if brief.offer_percentage and not standing_alone(values["offer"], text):
             yield "missing_offer"
-        if not brief.offer_percentage:  # "0%" is not one of the customer's values
-            values = {slot: values[slot] for slot in values if slot not in ("offer", "months")}
+        values = own_values(values, brief.offer_percentage)
         if self._misuses_a_value(text, values):
             yield "misused_slot"
         masked = mask_slots(unfill(text, values), MARK)
@@ -292,7 +328,7 @@ class Shield:
             return True
         return " " <= character <= "~" and character not in "<>{}[]|\\^~`&*_=#"
 
-    def _may_complete_a_phrase(self, name: str) -> bool:
+    def _has_a_phrase_s_letters(self, name: str) -> bool:
         words = [_letters(word, self.rules.confusables) for word in name.split()]
         return any(word in self._banned_letters for word in words)
 

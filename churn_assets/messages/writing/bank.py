@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
@@ -33,8 +32,7 @@ class Cell(NamedTuple):
         return cls(brief.known_offer, brief.band, brief.kind_of_contract, brief.tone)
 
 
-@dataclass(frozen=True)
-class ScoredTemplate:
+class ScoredTemplate(NamedTuple):
     text: str
     score: float
 
@@ -74,7 +72,7 @@ class MessageBank:
 
     def save(self, path: Path) -> None:
         rows = [
-            {**cell._asdict(), "templates": [vars(t) for t in templates]}
+            {**cell._asdict(), "templates": [t._asdict() for t in templates]}
             for cell, templates in self._cells.items()
         ]
         saved = {"author": self.author, "cells": rows}

@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from churn_assets.messages.corpus.reviewed import reviewed_templates, subject_templates
 from churn_assets.messages.shield.brief import MessageBrief
+from churn_assets.messages.shield.fit import Facts
 from churn_assets.messages.shield.language import Language
 from churn_assets.messages.shield.slots import fill, slots_in, without_name
 from churn_assets.messages.shield.validation import Shield, Verdict
@@ -87,6 +88,8 @@ class MessageWriter:
         self.renderer = renderer
         self.source = source
         self.shield_for = cache(shield.in_language)
+        # A cell's templates are the same for all who have the same facts and values.
+        self._suiting = lru_cache(maxsize=4_096)(self._wordings_that_suit)
 
     @classmethod
     def load(cls, folder: Path, renderer: Renderer) -> MessageWriter:
@@ -167,7 +170,7 @@ class MessageWriter:
         shield, audience = self.shield_for(brief.language), audience_of(brief)
         for template, source, identity in wordings:
             text = fill(template, values)
-            verdict = shield.check_text(text, brief, values)
+            verdict = shield.check_filled(template, text, brief, values)
             if set(verdict.violations) <= NOT_MENDED_BY_REWRITING:
                 yield Message(text, template, source, verdict, values, identity, audience)
 
@@ -178,13 +181,14 @@ class MessageWriter:
         only looked up once they are asked for, since nearly always a generated one passes."""
         yield from _rotated(self._generated(brief, values, seed)[:VARIETY], seed)
         for reviewed in (subject_templates, reviewed_templates):
-            yield from _rotated(self._wordings(reviewed(brief), "template", brief, values), seed)
+            found = self._wordings(reviewed(brief), "template", brief.language, values)
+            yield from _rotated(found, seed)
 
     def _all(self, brief: MessageBrief, values: Mapping[str, str], seed: str) -> list[Wording]:
         """Every wording; all are equal."""
         reviewed = (*subject_templates(brief), *reviewed_templates(brief))
         generated = self._generated(brief, values, seed)
-        return [*generated, *self._wordings(reviewed, "template", brief, values)]
+        return [*generated, *self._wordings(reviewed, "template", brief.language, values)]
 
     def _generated(
         self, brief: MessageBrief, values: Mapping[str, str], seed: str
@@ -192,26 +196,38 @@ class MessageWriter:
         """What the source writes and the shield lets pass, best first; it writes English only."""
         if self.source is None or brief.language != GENERATED_LANGUAGE:
             return []
-        shield, written = self.shield_for(brief.language), self.source.candidates(brief, seed)
-        passing = [t.text for t in written if shield.check_template(t.text, brief).passed]
-        return self._wordings(passing, self.source.author, brief, values)
+        written = tuple(self.source.candidates(brief, seed))
+        return self._suiting(written, self.source.author, Facts.of(brief), tuple(values))
+
+    def _wordings_that_suit(
+        self,
+        written: Iterable[ScoredTemplate],
+        author: Source,
+        facts: Facts,
+        slots: tuple[str, ...],
+    ) -> list[Wording]:
+        """Of what was written in `GENERATED_LANGUAGE`, what the shield lets pass."""
+        check = self.shield_for(GENERATED_LANGUAGE).check_template_facts
+        passing = [t.text for t in written if check(t.text, facts).passed]
+        return self._wordings(passing, author, GENERATED_LANGUAGE, slots)
 
     def _wordings(
         self,
         templates: Sequence[str],
         source: Source,
-        brief: MessageBrief,
-        values: Mapping[str, str],
+        language: Language,
+        slots: Iterable[str],
     ) -> list[Wording]:
-        """The templates for which this customer has every value, without name if they have none."""
+        """The templates for which a customer has every value, without name if they have none."""
         worded: Sequence[str | None] = templates
-        if brief.name is None:
-            greetings = self.shield_for(brief.language).rules.greetings
+        known = frozenset(slots)
+        if "name" not in known:
+            greetings = self.shield_for(language).rules.greetings
             worded = [without_name(template, greetings) for template in templates]
         return [
             Wording(text, source, template_id(template))
             for template, text in zip(templates, worded, strict=True)
-            if text is not None and values.keys() >= _slots_of(text)
+            if text is not None and known >= _slots_of(text)
         ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ class Figures:
         self.delay = decisions.delay.tolist()
         self.probability = plain(decisions.probability, PLACES)
         self.option = assessed.option.tolist()
+        self._options = [(False, percent[0]), *((True, each) for each in percent)]
         self.values = plain(outcomes.expected_value, CENTS)
         self.costs = plain(outcomes.expected_cost, CENTS)
         self.retention = plain(outcomes.retention, PLACES)
@@ -59,17 +60,26 @@ class Figures:
             "alternatives": self._alternatives(i),
         }
 
-    def _alternatives(self, i: int) -> list[Mapping[str, Any]]:
+    def _alternatives(self, i: int) -> list[dict[str, Any]]:
         accept: list[float | None] = [None, *self.accept[i]]
-        return [
+        found: list[dict[str, Any]] = [
             {
-                "contact": option > 0,
-                "offer_percentage": self.percent[max(option - 1, 0)],
-                "accept_prob": accept[option],
-                "expected_value": self.values[i][option],
-                "expected_cost": self.costs[i][option],
-                "estimated_retention_prob": self.retention[i][option],
-                "chosen": option == self.option[i],
+                "contact": contact,
+                "offer_percentage": percent,
+                "accept_prob": accept_prob,
+                "expected_value": value,
+                "expected_cost": cost,
+                "estimated_retention_prob": retention,
+                "chosen": False,
             }
-            for option in range(len(accept))
+            for (contact, percent), accept_prob, value, cost, retention in zip(
+                self._options,
+                accept,
+                self.values[i],
+                self.costs[i],
+                self.retention[i],
+                strict=True,
+            )
         ]
+        found[self.option[i]]["chosen"] = True
+        return found

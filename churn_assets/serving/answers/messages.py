@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Literal, Self
 
 from churn_assets.customers.people import Addressees
@@ -74,14 +75,24 @@ class Setting:
         )
         language, is_missing = served_language(asked)
         return cls(
-            local_time=now.astimezone(zone_info(zone or defaults.zone)),
+            local_time=_clock(zone or defaults.zone, now),
             zone=zone or defaults.zone,
             zone_from=defaults.zone_from if zone_from == "contract" else zone_from,
             language=language,
             language_from=language_from,
             missing=asked if is_missing else None,
-            day=now.astimezone(UTC).date(),
+            day=_day(now),
         )
+
+
+@lru_cache(maxsize=64)  # a batch has one time, and few zones
+def _clock(zone: str, now: datetime) -> datetime:
+    return now.astimezone(zone_info(zone))
+
+
+@lru_cache(maxsize=2)
+def _day(now: datetime) -> date:
+    return now.astimezone(UTC).date()
 
 
 def _first(

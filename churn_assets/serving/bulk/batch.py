@@ -8,7 +8,7 @@ from typing import Any, Unpack
 from pydantic import BaseModel, Field, ValidationError
 
 from churn_assets.serving.engine import Options, RetentionEngine
-from churn_assets.serving.metrics import count_answer
+from churn_assets.serving.metrics import count_answers
 from churn_assets.serving.problems import Problem, log_unexpected, problem, problems_of, validated
 from churn_assets.serving.schemas import (
     SAMPLE_ANSWER,
@@ -102,7 +102,7 @@ def answer_batch(
             results[index]["errors"] = [problem("internal", loc, message)]
         else:
             results[index]["answer"] = answer
-            if batch.record:
-                count_answer(answer)
             answered += 1
+    if batch.record:
+        count_answers(answer for answer in answers if not isinstance(answer, Exception))
     return {"results": results, "answered": answered, "refused": len(results) - answered}
