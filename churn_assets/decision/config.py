@@ -129,6 +129,11 @@ class EnvironmentParams(BaseModel):
         return self.acceptance_effect if own is None else own
 
     @property
+    def bare_share(self) -> float:
+        """The same as a share of a discount's effect, in [0, 1]."""
+        return self.bare_effect / self.acceptance_effect if self.acceptance_effect else 1.0
+
+    @property
     def counts_bare_apart(self) -> bool:
         """Whether acceptances with and without a discount do different things."""
         return self.bare_effect != self.acceptance_effect
