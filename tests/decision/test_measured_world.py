@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from churn_assets.decision import world
-from churn_assets.decision.config import PRESETS, DecisionConfig
+from churn_assets.decision.config import PLAIN, PRESETS, DecisionConfig
 from churn_assets.decision.exact.pareto import ParetoCurve
 from churn_assets.decision.mdp.worlds import (
     LEAST_EFFECT,
@@ -21,7 +21,9 @@ from churn_assets.decision.mdp.worlds import (
 from churn_assets.decision.policy import load_params
 from churn_assets.domain.measured import Figure, Measured
 
-CONFIG = DecisionConfig(also_report=("harsh",), tuning_customers=6, calibration_customers=6)
+CONFIG = DecisionConfig(
+    also_report=("harsh",), tuning_customers=6, calibration_customers=6, assumed=PLAIN
+)
 
 
 def measured(effect: float, annoyance: float) -> Measured:
