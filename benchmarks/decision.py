@@ -14,6 +14,7 @@ import json
 import platform
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,16 @@ from benchmarks.decision_tables import all_tables, replace_section
 from churn_assets.decision import world
 from churn_assets.decision.config import DEFAULT_PRESET, PRESETS, DecisionConfig
 from churn_assets.decision.evaluation import report
+from churn_assets.decision.evaluation.conditions import planned, scaled
 from churn_assets.decision.evaluation.diagnostics import visit
 from churn_assets.decision.learning import training
+from churn_assets.decision.learning.calibration import calibrate_policy
 from churn_assets.decision.learning.network import single_thread
+from churn_assets.decision.learning.network_numpy import NetworkPolicy
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.groups import Groups
-from churn_assets.decision.policy import load_policy, load_rule, price_of
+from churn_assets.decision.mdp.transitions import fresh_start, observe
+from churn_assets.decision.policy import load_network, load_rule
 from churn_assets.decision.rules.planner import Planner
 from churn_assets.stages.spec import StageFunction
 
@@ -67,6 +72,7 @@ def main() -> None:
         "test_customers": len(groups.test),
         "cpu_seconds": {name: stage["cpu_seconds"] for name, stage in found.items()},
         "microseconds": latencies(work, groups),
+        "side_by_side": side_by_side(work, groups, reported["policy"]),
         "mean_captured_uplift": float(
             np.mean(list(reported["policy"]["captured_uplift_by_preset"].values()))
         ),
@@ -102,17 +108,50 @@ def run_stages(environment: Path, work: Path, config: DecisionConfig) -> dict[st
 
 def latencies(work: Path, groups: Groups) -> dict[str, dict[str, float]]:
     """Microseconds of a single decision, median and p99, of PPO, best rules, planner."""
-    rules = work / "baseline_policies" / DEFAULT_PRESET
-    policies = [load_policy(work / "decision_policy" / "policy")]
-    policies += [load_policy(rules / name) for name in TIMED]
-    look2 = load_rule(rules / "look2")
-    policies.append(Planner(params=look2.params, price=price_of(look2) or 0.0))
-    states = visit(policies[0], groups.test, PRESETS[DEFAULT_PRESET]).states
+    network = load_network(work / "decision_policy" / "policy")
+    rules = [load_rule(work / "baseline_policies" / DEFAULT_PRESET / name) for name in TIMED]
+    states = visit(network, groups.test, network.spec.params).states
+    policies: list[Policy] = [network, *rules, as_planner(network)]
     times = {policy.name: microseconds(policy, states) for policy in policies}
     return {
         name: {"median": float(np.median(taken)), "p99": float(np.percentile(taken, 99))}
         for name, taken in times.items()
     }
+
+
+def as_planner(network: NetworkPolicy) -> Planner:
+    """The exact planner of the network's world, at its price."""
+    return Planner(params=network.spec.params, price=network.spec.price)
+
+
+def side_by_side(work: Path, groups: Groups, policy: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """What network and planner cost: CPU seconds to make one, to set another budget's price, and
+    to decide on the whole base at the start of a period; with what each captures."""
+    network = load_network(work / "decision_policy" / "policy")
+    params, few = network.spec.params, groups.calibration(DecisionConfig().price_customers)
+    half = scaled(params, 0.5)
+    base = observe(fresh_start(groups.everyone(), params), params)
+    return {
+        "ppo": {
+            "captured_uplift": policy["captured_uplift"],
+            "to_make": policy["train_seconds"],
+            "another_budget": seconds(lambda: calibrate_policy(network, few, half)),
+            "whole_base": seconds(lambda: network.decide(base)),
+        },
+        "planner": {
+            "captured_uplift": policy["planner_uplift"],
+            "to_make": 0.0,
+            "another_budget": seconds(lambda: planned(few, half)),
+            "whole_base": seconds(lambda: as_planner(network).decide(base)),
+        },
+    }
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """CPU seconds of one call."""
+    begun = time.process_time()
+    work()
+    return time.process_time() - begun
 
 
 def microseconds(policy: Policy, states: np.ndarray) -> np.ndarray:

@@ -62,6 +62,10 @@ def all_tables(figures: Figures) -> str:
             break_even_table(policy["break_even"]),
             "### Time",
             time_tables(figures),
+            "### Network and exact planner side by side",
+            "CPU seconds of one thread: to make it, to find another budget's price, and to decide "
+            "on the whole base at the start of a period.",
+            side_by_side_table(figures["side_by_side"], figures["microseconds"]),
         ]
     )
 
@@ -186,6 +190,22 @@ def time_tables(figures: Figures) -> str:
         ],
     )
     return f"{stages}\n\n{decisions}"
+
+
+def side_by_side_table(policies: Mapping[str, Figures], times: Mapping[str, Figures]) -> str:
+    """What the network and the planner capture and cost."""
+    rows = [
+        [
+            name,
+            f"{100 * found['captured_uplift']:.2f}",
+            f"{times[name]['median']:.0f}",
+            f"{times[name]['p99']:.0f}",
+            *(f"{found[cost]:.1f}" for cost in ("whole_base", "another_budget", "to_make")),
+        ]
+        for name, found in policies.items()
+    ]
+    head = "policy|captured, %|median, µs|p99, µs|whole base, s|another budget, s|to make, s"
+    return table(head.split("|"), rows)
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:

@@ -129,6 +129,11 @@ class EnvironmentParams(BaseModel):
         return self.acceptance_effect if own is None else own
 
     @property
+    def bare_share(self) -> float:
+        """The same as a share of a discount's effect, in [0, 1]."""
+        return self.bare_effect / self.acceptance_effect if self.acceptance_effect else 1.0
+
+    @property
     def counts_bare_apart(self) -> bool:
         """Whether acceptances with and without a discount do different things."""
         return self.bare_effect != self.acceptance_effect
@@ -175,28 +180,36 @@ DEFAULT_PRESET = "moderate"
 
 
 class Assumptions(BaseModel):
-    """What is assumed otherwise than in the presets, in all of them alike; None: as there.
+    """What is assumed beside the presets, in all of them alike; None: as in the preset.
 
-    No public data say what a retention contact does. Each of these makes the world less kind to
-    contacts; `policy_report` shows what is left of the uplift (docs/environment.md).
+    No public data say what a retention contact does, and the presets alone are kind to contacts.
+    Each of these makes the world less so; `policy_report` shows what is left of the uplift
+    (docs/environment.md).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     effect_share: float | None = Field(None, ge=0, le=1)
     """For what share of those who accept the effect works."""
-    persistence: int | None = Field(None, ge=1, le=120)
-    """Months after the period whose bills count, under the hazard at its end, discounted."""
-    effect_without_discount: float | None = Field(None, ge=0)
-    """Fall of logit(churn risk) when a contact without a discount is accepted."""
-    hard_cooldown_days: int | None = Field(None, ge=0)
-    """Days after a contact during which another one is impossible."""
+    persistence: int | None = Field(12, ge=1, le=120)
+    """Months after the period whose bills count, under the hazard at its end, discounted; null:
+    twelve bills for sure."""
+    effect_without_discount: float | None = Field(1.25, ge=0)
+    """Fall of logit(churn risk) when a contact without a discount is accepted; null: as much as
+    with one."""
+    hard_cooldown_days: int | None = Field(3, ge=0)
+    """Days after a contact during which another one is impossible; null or 0: it is only
+    unwelcome."""
     annoyance_effect: float | None = Field(None, ge=0)
     """Rise of logit(churn risk) after a refused contact: 0.15 is pessimistic."""
 
     def applied(self, params: EnvironmentParams) -> EnvironmentParams:
         """The world with what is assumed here; raises ValueError where it can't be."""
         return EnvironmentParams.model_validate(dict(params) | self.model_dump(exclude_none=True))
+
+
+PLAIN = Assumptions(persistence=None, effect_without_discount=None, hard_cooldown_days=None)
+"""The presets as they are: kind to contacts."""
 
 
 class PpoConfig(BaseModel):

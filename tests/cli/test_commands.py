@@ -12,7 +12,7 @@ import pytest
 from api.routes.feedback import FeedbackEvent
 from churn_assets.datasets.cells import read_cells
 from churn_assets.datasets.tables import read_any_table
-from churn_assets.decision.config import PRESETS
+from churn_assets.decision.config import DecisionConfig
 from churn_assets.decision.evaluation.simulation import compare
 from churn_assets.decision.mdp.worlds import save_offers, served_world
 from churn_assets.decision.policy import save_rule
@@ -281,7 +281,7 @@ def test_the_arena_is_the_world_that_is_served(churn: Churn, policies: Path) -> 
         done = churn("arena", "ppo", "never", "--episodes", "400", "--json", home=policies)
     finally:
         store.write_pointer(pointer, before)
-    world = served_world(folder, PRESETS["moderate"])
+    world = served_world(folder, DecisionConfig().environment)
     assert world.discounts == (0.0, 0.1, 0.2, 0.3)
     expected = compare(PricedGreedy(price=1.0), NeverContact(), customers, world, 400)
     assert json.loads(done.stdout) == json.loads(json.dumps(expected))

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from churn_assets.decision import world
-from churn_assets.decision.config import PRESETS, DecisionConfig, EnvironmentParams, PpoConfig
+from churn_assets.decision.config import (
+    PLAIN,
+    PRESETS,
+    DecisionConfig,
+    EnvironmentParams,
+    PpoConfig,
+)
 from churn_assets.decision.evaluation import report
 from churn_assets.decision.learning import training
 from churn_assets.decision.mdp.customers import Customers
@@ -86,6 +92,7 @@ def tiny_config() -> DecisionConfig:
         curve_points=3,
         bootstrap=100,
         loop_episodes=400,
+        assumed=PLAIN,  # the world of `params`
     )
 
 

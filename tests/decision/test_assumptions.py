@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from churn_assets.decision.config import (
+    PLAIN,
     PRESETS,
     Assumptions,
     DecisionConfig,
@@ -30,6 +31,7 @@ from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.rules.families import NeverContact
 from churn_assets.decision.rules.lookahead import TwoContacts
 from churn_assets.decision.rules.planner import Planner
+from churn_assets.settings import Settings
 
 
 def test_who_is_told_the_truth_is_not_misled(
@@ -142,7 +144,20 @@ def test_what_is_assumed_otherwise_holds_in_every_preset() -> None:
         assert world.annoyance_effect == 0.15
         assert world.budget_limit == PRESETS[preset].budget_limit
     assert config.environment == config.world("moderate")
-    assert DecisionConfig().environment == PRESETS["moderate"]
+
+
+def test_honest_worlds_are_the_default_and_the_plain_ones_a_setting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Why: what is published unless somebody asks otherwise is the less kind world."""
+    honest = DecisionConfig().environment
+    assert 0 < honest.hard_cooldown_days < honest.cooldown_days
+    assert 0 < honest.bare_effect < honest.acceptance_effect
+    assert honest.persistence == 12
+    monkeypatch.setenv("CHURN_DECISION__ASSUMED", PLAIN.model_dump_json())
+    plain = Settings().decision
+    for preset, world in PRESETS.items():
+        assert plain.world(preset) == world
 
 
 def test_an_assumption_that_a_preset_rules_out_is_named() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.decision_tables import interval, replace_section
+from benchmarks.decision_tables import interval, replace_section, side_by_side_table
 
 
 def test_only_the_marked_section_is_replaced(tmp_path: Path) -> None:
@@ -23,3 +23,12 @@ def test_only_the_marked_section_is_replaced(tmp_path: Path) -> None:
 def test_intervals_are_per_cent() -> None:
     """Why: a share shown as a percentage twice would be noticed late."""
     assert interval({"value": 0.5, "lower": 0.25, "upper": 0.75}) == "**50.0** [25.0, 75.0]"
+
+
+def test_network_and_planner_stand_side_by_side() -> None:
+    """Why: what the network is for is the time of a decision; the reader must see its price too."""
+    cost = {"captured_uplift": 0.9975, "to_make": 59.0, "another_budget": 2.04, "whole_base": 0.1}
+    text = side_by_side_table({"ppo": cost}, {"ppo": {"median": 38.2, "p99": 90.6}})
+    head, _, row = text.splitlines()
+    assert head.count("|") == row.count("|")
+    assert row == "| ppo | 99.75 | 38 | 91 | 0.1 | 2.0 | 59.0 |"

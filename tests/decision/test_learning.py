@@ -13,6 +13,7 @@ from churn_assets.decision.config import PRESETS, EnvironmentParams, PpoConfig
 from churn_assets.decision.learning.contexts import (
     CONTEXT,
     RANGES,
+    REDRAWN,
     draw_prices,
     draw_worlds,
     feature_spec,
@@ -131,18 +132,34 @@ def test_what_ends_is_expected_over_answer_and_survival() -> None:
 
 
 def test_worlds_are_drawn_by_turns(params: EnvironmentParams) -> None:
-    """Why: the served world first, then one from the ranges and one with a preset's constants."""
-    config = PpoConfig(customers=64, worlds=8, own_worlds=2)
+    """Why: the served world first, then by turns one from the ranges, one with a preset's
+    constants, and one near a preset, with some of its constants and some from the ranges."""
+    config = PpoConfig(customers=302, worlds=302, own_worlds=2)
     drawn = draw_worlds(np.random.default_rng(0), params, config)
-    assert len(drawn) == 8
+    assert len(drawn) == 302
     assert drawn[:2] == [params] * 2
-
-    def constants(world: EnvironmentParams) -> tuple[float, ...]:
-        return tuple(getattr(world, name) for name in RANGES)
-
-    presets = {constants(preset) for preset in PRESETS.values()}
-    assert [constants(world) in presets for world in drawn[2:]] == [False, True] * 3
+    known = {name: {getattr(preset, name) for preset in PRESETS.values()} for name in RANGES}
+    kept = np.array(
+        [[getattr(world, name) in known[name] for name in RANGES] for world in drawn[2:]]
+    )
+    no_day = [name != "cooldown_days" for name in RANGES]  # a day drawn may be a preset's too
+    even, preset, near = (kept[turn::3][:, no_day] for turn in range(3))
+    assert not even.any()
+    assert preset.all()
+    assert near.mean() == pytest.approx(1 - REDRAWN[2], abs=0.08)  # four standard errors
     assert all(float(world.cooldown_days).is_integer() for world in drawn)
+
+
+def test_a_contact_without_a_discount_never_does_more_than_one_with_it(
+    params: EnvironmentParams,
+) -> None:
+    """Why: an effect drawn below it isn't a world, and the training stopped there."""
+    assumed = params.model_copy(update={"effect_without_discount": 2.4})
+    drawn = draw_worlds(np.random.default_rng(0), assumed, PpoConfig(customers=64, worlds=64))
+    assert {world.bare_effect for world in drawn if world.acceptance_effect >= 2.4} == {2.4}
+    less = [world for world in drawn if world.acceptance_effect < 2.4]
+    assert less
+    assert all(world.bare_effect == world.acceptance_effect for world in less)
 
 
 def test_prices_are_even_in_their_logarithm() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from churn_assets.decision import world
-from churn_assets.decision.config import PRESETS, DecisionConfig
+from churn_assets.decision.config import PLAIN, PRESETS, DecisionConfig
 from churn_assets.decision.exact.pareto import ParetoCurve
 from churn_assets.decision.mdp.worlds import (
     LEAST_EFFECT,
@@ -21,7 +21,9 @@ from churn_assets.decision.mdp.worlds import (
 from churn_assets.decision.policy import load_params
 from churn_assets.domain.measured import Figure, Measured
 
-CONFIG = DecisionConfig(also_report=("harsh",), tuning_customers=6, calibration_customers=6)
+CONFIG = DecisionConfig(
+    also_report=("harsh",), tuning_customers=6, calibration_customers=6, assumed=PLAIN
+)
 
 
 def measured(effect: float, annoyance: float) -> Measured:
@@ -86,3 +88,11 @@ def test_where_nothing_can_be_captured_who_loses_nothing_has_it_all() -> None:
     )
     assert curve.captured(0.0, 0.0) == 1.0
     assert curve.captured(-0.1, 0.0) == 0.0
+
+
+def test_a_contact_without_a_discount_keeps_its_share_of_the_effect() -> None:
+    """Outcomes tell how much acceptances do, not how much less those without a discount do."""
+    assumed = PRESETS["moderate"].model_copy(update={"effect_without_discount": 1.0})
+    found = as_measured(assumed, measured(1.5, 0.1))
+    assert found.bare_effect == pytest.approx(0.6)
+    assert as_measured(PRESETS["moderate"], measured(1.5, 0.1)).bare_effect == 1.5

@@ -329,7 +329,7 @@ def test_other_budgets_and_worlds_are_told_to_the_network(
     assert worlds.keys() == {*PRESETS, "annoyance 0.3", "harsh, cooldown of 7 days"}
     assert worlds["annoyance 0.3"] == own.model_copy(update={"annoyance_effect": 0.3})
     harsh = worlds["harsh, cooldown of 7 days"]
-    assert harsh == PRESETS["harsh"].model_copy(update={"cooldown_days": 7})
+    assert harsh == DecisionConfig().world("harsh").model_copy(update={"cooldown_days": 7})
     prices = conditions.near(2.0)
     assert prices[0] == 0
     assert 2.0 in prices

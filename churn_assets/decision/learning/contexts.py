@@ -5,6 +5,8 @@ learns the best policy for every price and world of the ranges (as BCORLE(lambda
 2021, does for the price): a new budget or a re-estimated world is another number in its input.
 """
 
+from typing import Any
+
 import numpy as np
 
 from churn_assets.decision.config import PRESETS, EnvironmentParams, PpoConfig
@@ -29,6 +31,9 @@ RANGES: dict[ContextName, tuple[float, float]] = {
 }
 """Of each constant of the world, from where to where it is drawn: beyond all of `PRESETS`."""
 CONTEXT: tuple[ContextName, ...] = ("price", *RANGES)
+REDRAWN = (1.0, 0.0, 0.3)
+"""Chance that a constant of a preset is drawn anew, by turns: all of them, none,
+or some. Whoever re-estimates a constant is near a preset, where even draws of all are thin."""
 
 
 def draw_prices(rng: np.random.Generator, count: int, highest: float) -> Array:
@@ -41,19 +46,25 @@ def draw_prices(rng: np.random.Generator, count: int, highest: float) -> Array:
 def draw_worlds(
     rng: np.random.Generator, params: EnvironmentParams, config: PpoConfig
 ) -> list[EnvironmentParams]:
-    """`config.worlds` worlds: the given one `config.own_worlds` times; of the others half are
-    drawn evenly from `RANGES`, and half have the constants of a preset."""
+    """`config.worlds` worlds: the given one `config.own_worlds` times; the others with constants
+    drawn evenly from `RANGES`, with a preset's, and with a preset's of which some are drawn
+    (`REDRAWN`)."""
     presets = list(PRESETS.values())
     drawn = [params] * config.own_worlds
     for place in range(config.worlds - config.own_worlds):
-        if place % 2:
-            preset = presets[rng.integers(len(presets))]
-            constants = {name: getattr(preset, name) for name in RANGES}
-        else:
-            constants = {name: rng.uniform(*bounds) for name, bounds in RANGES.items()}
-            constants["cooldown_days"] = round(constants["cooldown_days"])
-        constants["cooldown_days"] = max(constants["cooldown_days"], params.hard_cooldown_days)
-        drawn.append(EnvironmentParams.model_validate(dict(params) | constants))
+        preset = presets[rng.integers(len(presets))]
+        anew = rng.random(len(RANGES)) < REDRAWN[place % len(REDRAWN)]
+        constants: dict[str, Any] = {
+            name: rng.uniform(*bounds) if redrawn else getattr(preset, name)
+            for (name, bounds), redrawn in zip(RANGES.items(), anew, strict=True)
+        }
+        cooldown = max(round(constants["cooldown_days"]), params.hard_cooldown_days)
+        bare = params.effect_without_discount
+        if bare is not None:
+            constants["effect_without_discount"] = min(bare, constants["acceptance_effect"])
+        drawn.append(
+            EnvironmentParams.model_validate(dict(params) | constants | {"cooldown_days": cooldown})
+        )
     return drawn
 
 

@@ -124,18 +124,19 @@ def start_histories(params: EnvironmentParams) -> tuple[NDArray[np.int64], Array
     """(H, 3) contacts, spend units and days since contact that episodes begin with; (H,) weights.
 
     A share 1 - history_share has a clean sheet. The rest is spread evenly over the numbers of
-    contacts 0 .. contact_cap and, for each, over all spends and days that can go with it; with no
-    contact in this period, the days are those since the last period's contact.
+    contacts 0 .. contact_cap and, for each, over all spends and days: what is left of the allowance
+    is what a caller says, whose own offers may have used some of it. With no contact in this
+    period, the days are those since the last period's contact.
     """
-    rows, weights = [(0, 0, params.cooldown_days)], [1 - params.history_share]
-    levels = spend_levels(params)
-    dearest = round(params.discounts[-1] / params.spend_unit)
-    for contacts in range(params.contact_cap + 1):
-        spends = range(min(dearest * contacts, levels - 1) + 1)
-        group = [(contacts, s, d) for s in spends for d in range(params.cooldown_days + 1)]
-        rows += group
-        weights += [params.history_share / (params.contact_cap + 1) / len(group)] * len(group)
-    return np.array(rows, dtype=np.int64), np.array(weights)
+    contacts, spends, days = (
+        np.arange(count)
+        for count in (params.contact_cap + 1, spend_levels(params), params.cooldown_days + 1)
+    )
+    begun = np.stack(np.meshgrid(contacts, spends, days, indexing="ij"), axis=-1).reshape(-1, 3)
+    rows = np.concatenate([[(0, 0, params.cooldown_days)], begun])
+    weights = np.full(len(rows), params.history_share / len(begun))
+    weights[0] = 1 - params.history_share
+    return rows, weights
 
 
 @lru_cache(maxsize=256)

@@ -52,7 +52,7 @@ def as_measured(assumed: EnvironmentParams, measured: Measured) -> EnvironmentPa
     if measured.acceptance_effect is not None:
         effect = found["acceptance_effect"] = max(measured.acceptance_effect.used, LEAST_EFFECT)
         if assumed.effect_without_discount is not None:
-            found["effect_without_discount"] = min(assumed.effect_without_discount, effect)
+            found["effect_without_discount"] = assumed.bare_share * effect
     if measured.annoyance_effect is not None:
         found["annoyance_effect"] = min(measured.annoyance_effect.used, MOST_ANNOYANCE)
     return EnvironmentParams.model_validate(assumed.model_dump() | found)

@@ -8,9 +8,11 @@ against that of the control group, with the *predicted* acceptance a in place of
     P(churn | left alone) = sigmoid(l),                        l = α + β logit(risk)
     P(churn | contacted)  = a sigmoid(l − E) + (1 − a) sigmoid(l + A)
 
-E and A are told apart by customers who differ in a. The prior is what is assumed, E ~ N(2.5, 1.25²)
-and A ~ N(0.05, 0.25²) in the default world: that contacting does nothing lies two standard
-deviations away, so some hundred contacts outweigh it where the truth is another. Estimate and
+E and A are told apart by customers who differ in a. Where a contact without a discount is assumed
+to do less, it does that share of E (`Churn.strength`): the share stays assumed. The prior is what
+is assumed, E ~ N(2.5, 1.25²) and A ~ N(0.05, 0.25²) in the default world: that contacting does
+nothing lies two standard deviations away, so some hundred contacts outweigh it where the truth is
+another. Estimate and
 interval are the posterior's mode and curvature; both are kept at 0 or above, as the world has them.
 """
 
@@ -38,12 +40,14 @@ class Churn(NamedTuple):
     """N customers whose outcome is known: the control group, and those who were contacted.
 
     contacted: (N,) bool. logit: (N,) log-odds of the churn risk at the decision. accept: (N,)
-    P(accept) of the offer made; of no meaning for the control group. churned: (N,) bool.
+    P(accept) of the offer made; strength: (N,) the share of the effect that accepting it has, 1
+    of any discount; both of no meaning for the control group. churned: (N,) bool.
     """
 
     contacted: NDArray[np.bool_]
     logit: Floats
     accept: Floats
+    strength: Floats
     churned: NDArray[np.bool_]
 
 
@@ -70,7 +74,7 @@ def _loss_and_slope(theta: Floats, churn: Churn, prior: Floats) -> tuple[float, 
     """Minus the log posterior at (α, β, E, A), and its gradient (4,)."""
     alpha, beta, effect, annoyance = theta
     score = alpha + beta * churn.logit
-    taken, refused = sigmoid(score - effect), sigmoid(score + annoyance)
+    taken, refused = sigmoid(score - churn.strength * effect), sigmoid(score + annoyance)
     alone = sigmoid(score)
     accept = np.where(churn.contacted, churn.accept, 0.0)
     chance = np.where(churn.contacted, accept * taken + (1 - accept) * refused, alone)
@@ -82,7 +86,7 @@ def _loss_and_slope(theta: Floats, churn: Churn, prior: Floats) -> tuple[float, 
         [
             slope @ by_score,
             slope @ (by_score * churn.logit),
-            -(slope[churn.contacted] @ by_taken[churn.contacted]),
+            -(slope[churn.contacted] @ (churn.strength * by_taken)[churn.contacted]),
             slope[churn.contacted] @ by_refused[churn.contacted],
         ]
     )

@@ -95,7 +95,7 @@ def _with_effects(
     assumed: EnvironmentParams,
     learn_from: int,
 ) -> Measured:
-    if assumed.effect_share != 1 or assumed.counts_bare_apart:
+    if assumed.effect_share != 1:
         why = "outcomes don't tell for which acceptances it works, as the settings assume"
         return _assumed(measured, EFFECTS, why)
     drawn = outcomes[outcomes["group"].notna()]
@@ -118,6 +118,7 @@ def _with_effects(
         contacted=rows["contact"].to_numpy(bool),
         logit=logit(rows["churn_risk"].to_numpy(np.float64)),
         accept=_accept(rows, measured, releases),
+        strength=np.where(rows["offer_level"] > 0, 1.0, assumed.bare_share),
         churned=rows["churned"].to_numpy(bool),
     )
     effect, annoyance = fitted_effects(churn, assumed)

@@ -121,10 +121,17 @@ def test_nobody_accepting_is_no_infinite_offset() -> None:
 
 
 def churn(
-    seed: int, contacts: int, effect: float, annoyance: float, *, alike: bool = True
+    seed: int,
+    contacts: int,
+    effect: float,
+    annoyance: float,
+    *,
+    alike: bool = True,
+    bare_share: float = 1.0,
 ) -> Churn:
     """As many in the control group as were contacted; without `alike` those who accept would have
-    stayed anyway: their risk is lower by 1.5 logits, and the others' higher by as much."""
+    stayed anyway: their risk is lower by 1.5 logits, and the others' higher by as much. Every
+    third contact offers nothing, and has `bare_share` of the effect."""
     rng = np.random.default_rng(seed)
     count = 2 * contacts
     contacted = np.arange(count) < contacts
@@ -132,11 +139,12 @@ def churn(
     accept = sigmoid(rng.normal(-0.3, 1.2, count))
     accepts = rng.random(count) < accept
     own = score if alike else score + np.where(accepts, -1.5, 1.5)
-    moved = np.where(accepts, -effect, annoyance) * contacted
+    strength = np.where(np.arange(count) % 3, 1.0, bare_share)
+    moved = np.where(accepts, -strength * effect, annoyance) * contacted
     true = sigmoid(own + moved)
     if not alike:  # the model knows the mean over both kinds
         score = logit(accept * sigmoid(score - 1.5) + (1 - accept) * sigmoid(score + 1.5))
-    return Churn(contacted, score, accept, rng.random(count) < true)
+    return Churn(contacted, score, accept, strength, rng.random(count) < true)
 
 
 @pytest.mark.parametrize(
@@ -149,6 +157,16 @@ def test_effect_and_annoyance_are_found(effect: float, annoyance: float) -> None
     assert found[1].used == pytest.approx(annoyance, abs=0.15)
     assert found[0].assumed == ASSUMED.acceptance_effect
     assert found[0].share_measured > 0.9
+
+
+@pytest.mark.parametrize("effect", [2.5, 1.0])
+def test_a_contact_without_a_discount_that_does_half_is_taken_into_account(effect: float) -> None:
+    """Counted as a whole acceptance, it would pull the effect of all others down with it."""
+    world = churn(5, 20_000, effect, 0.05, bare_share=0.5)
+    found, _ = fitted_effects(world, ASSUMED)
+    assert found.used == pytest.approx(effect, abs=0.35)  # as where all do the same
+    as_one, _ = fitted_effects(world._replace(strength=np.ones(40_000)), ASSUMED)
+    assert as_one.used < found.used - 0.1
 
 
 def test_few_customers_leave_the_assumption_in_place() -> None:

@@ -108,13 +108,23 @@ def test_without_a_control_group_effects_stay_assumed() -> None:
     assert len(found.offsets) == 4
 
 
-@pytest.mark.parametrize("other", [{"effect_share": 0.5}, {"effect_without_discount": 0.5}])
-def test_an_effect_for_some_acceptances_only_stays_assumed(other: dict[str, float]) -> None:
-    """What outcomes measure is the mean over all of them, which is none of these constants."""
-    world = ASSUMED.model_copy(update=other)
+def test_an_effect_for_some_acceptances_only_stays_assumed() -> None:
+    """What outcomes measure is the mean over all of them, which is not this constant."""
+    world = ASSUMED.model_copy(update={"effect_share": 0.5})
     found = measure(outcomes(6, 5_000), models([]), world, LEARN_FROM)
     assert found.acceptance_effect is None
     assert "for which acceptances" in found.why_not[EFFECTS]
+
+
+def test_the_effect_is_found_where_contacts_without_a_discount_do_less(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Companies that assume so learn from their outcomes too."""
+    world = ASSUMED.model_copy(update={"effect_without_discount": 0.5})
+    monkeypatch.setitem(WORLDS, "assumed", world)
+    found = measure(outcomes(1, 40_000), models([]), world, LEARN_FROM)
+    assert found.acceptance_effect is not None
+    assert found.acceptance_effect.used == pytest.approx(2.5, abs=0.4)
 
 
 def test_a_broken_draw_teaches_nothing() -> None:
