@@ -12,6 +12,7 @@ from churn_assets.customers.fields import schema_of
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.corpus.reviewed import subject_templates
 from churn_assets.messages.shield.brief import TONES
+from churn_assets.messages.shield.fit import Facts
 from churn_assets.messages.shield.own_words import unfit_words
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.bank import Cell, MessageBank, ScoredTemplate
@@ -58,10 +59,14 @@ def test_the_built_in_contract_speaks_as_ever() -> None:
 
 @pytest.mark.parametrize("subject", ["your tv", "our family tariff for the whole long hom"])
 def test_every_template_with_a_subject_passes_for_everybody(subject: str) -> None:
-    """Short and long, in every tone, with and without name and offer."""
-    for tone, offer, name in product(TONES, OFFER_PERCENTAGES, ("Sam", None, LONGEST)):
-        made = brief(subject=subject, tone=tone, offer_percentage=offer, name=name, contract=None)
+    """Short and long, in every tone and tenure band, with and without name and offer; and it fits
+    them: what the contract has words for is named."""
+    kinds = product(TONES, OFFER_PERCENTAGES, ("Sam", None, LONGEST), (3, 14, 1200))
+    for tone, offer, name, tenure in kinds:
+        known = {"tone": tone, "offer_percentage": offer, "name": name, "tenure": tenure}
+        made = brief(subject=subject, contract=None, **known)
         assert len(subject_templates(made)) >= 2
+        assert all(SHIELD.gives_a_reason(t, Facts.of(made)) for t in subject_templates(made))
         for template in subject_templates(made):
             assert SHIELD.check_template(template, made).violations == ()
         message = MessageWriter(SHIELD, RENDERER).write(made, seed="C1:1")
