@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.assets import publish_answers
@@ -19,6 +21,7 @@ from churn_assets.messages.corpus.reviewed import reviewed_for
 from churn_assets.messages.models.language_model import load_base, with_new_adapter
 from churn_assets.messages.models.reward import (
     REWARD,
+    Pair,
     as_pairs,
     read_pairs,
     score_pairs,
@@ -34,20 +37,21 @@ SETTINGS = narrowed(RewardSettings, TINY)
 
 
 def answered() -> list[dict[str, Any]]:
-    """Customers of every kind who like the first reviewed template better than the second."""
-    return [
-        {
-            "prompt": Situation(offer, band, contract, (), tone).prompt,
-            "chosen": (texts := reviewed_for(offer, band, tone))[0],
-            "rejected": texts[1],
-            "source": SOURCE,
-            "group": SOURCE,
-            "flaw": None,
-        }
-        for offer, band, contract, tone in product(
-            OFFER_PERCENTAGES, TENURE_BANDS, CONTRACTS, TONES
+    """Customers of every kind who like to be greeted with "Hey", whatever follows."""
+    rows = []
+    for offer, band, contract, tone in product(OFFER_PERCENTAGES, TENURE_BANDS, CONTRACTS, TONES):
+        _, body = re.split(r"(?<=\{name\})[,!] ", reviewed_for(offer, band, tone)[0])
+        rows.append(
+            {
+                "prompt": Situation(offer, band, contract, (), tone).prompt,
+                "chosen": f"Hey {{name}}! {body}",
+                "rejected": f"Dear {{name}}, {body}",
+                "source": SOURCE,
+                "group": SOURCE,
+                "flaw": None,
+            }
         )
-    ]
+    return rows
 
 
 @pytest.fixture
@@ -106,26 +110,29 @@ def test_without_answers_the_reward_stage_is_what_it_was(chain: Chain, folder: P
 
 
 def test_a_reward_model_learns_what_customers_liked(chain: Chain, folder: Path) -> None:
-    """Made answers, one base and the same steps: held-out pairs are told apart with them alone."""
-    reward = SETTINGS.reward.model_copy(update={"steps": 30, "answer_share": 0.5})
+    """Made answers, one base and the same steps: who likes one greeting gets it, and who likes the
+    other gets that."""
+    reward = SETTINGS.reward.model_copy(update={"steps": 40, "answer_share": 0.9})
     config = SETTINGS.model_copy(update={"reward": reward})
     out = folder / "out"
     out.mkdir()
     report = train_and_evaluate(REWARD, {**chain.folders, INPUT: folder}, out, config)
     train = as_pairs(read_answers(folder, "train"))
     assert report["answer_pairs"] == len(train[::2])
-    assert report["accuracy_by_source"][SOURCE] >= 0  # of the held-out ones, beside the others
-    model, tokenizer = load_base(chain.folders["message_base_model"], eight_bit=False)
-    adapted = with_new_adapter(model, config.lora, REWARD)
+    assert SOURCE in report["accuracy_by_source"]  # of the held-out ones
 
-    def agreeing(pairs: list[Any]) -> float:
+    def agreeing(answers: list[Pair]) -> float:
+        """Of texts that no pair was learnt from, the share in which "Hey" scores higher."""
+        model, tokenizer = load_base(chain.folders["message_base_model"], eight_bit=False)
+        torch.manual_seed(1)
+        adapted = with_new_adapter(model, config.lora, REWARD)
+        pairs = with_share(read_pairs(chain.folders, config, "train"), answers, 0.9)
         head = train_reward(adapted, tokenizer, REWARD, pairs, config, 1)
-        chosen, rejected = score_pairs(adapted, tokenizer, head, train, reward.max_length)
+        unseen = as_pairs(read_answers(folder, "test"))
+        chosen, rejected = score_pairs(adapted, tokenizer, head, unseen, reward.max_length)
         return float((chosen > rejected).float().mean())
 
-    known = read_pairs(chain.folders, config, "train")
-    mixed = with_share(known, train, reward.answer_share)
-    reversed_ = [replace(p, chosen=p.rejected, rejected=p.chosen) for p in train]
-    opposed = with_share(known, reversed_, reward.answer_share)
-    assert agreeing(mixed) > 0.9
-    assert agreeing(opposed) < 0.5
+    liked = agreeing(train)
+    opposed = agreeing([replace(p, chosen=p.rejected, rejected=p.chosen) for p in train])
+    assert liked > 0.9
+    assert opposed < 0.1
