@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import dagster as dg
 import pytest
 import torch
 
 from churn_assets.domain.offers import OFFER_PERCENTAGES
-from churn_assets.messages.assets import publish_answers
+from churn_assets.messages.assets import publish_answers, reward_model
 from churn_assets.messages.config import RewardSettings
 from churn_assets.messages.corpus.answers import INPUT, PAIRS, SOURCE, read_answers, with_share
 from churn_assets.messages.corpus.prompts import Situation
@@ -31,6 +33,7 @@ from churn_assets.messages.models.reward import (
 from churn_assets.messages.shield.brief import CONTRACTS, TENURE_BANDS, TONES
 from churn_assets.stages.spec import narrowed
 from churn_assets.storage.local import LocalArtifactStore
+from churn_assets.storage.protocol import Artifact
 from tests.messages.conftest import TINY, Chain
 
 SETTINGS = narrowed(RewardSettings, TINY)
@@ -52,6 +55,15 @@ def answered() -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+class Stores(NamedTuple):
+    """Stands for the store resource."""
+
+    store: LocalArtifactStore
+
+    def open(self) -> LocalArtifactStore:
+        return self.store
 
 
 @pytest.fixture
@@ -78,6 +90,39 @@ def test_few_pairs_are_chance_and_are_left_out(folder: Path) -> None:
     assert publish_answers(store, later, 1) == pairs
     (folder / "out" / PAIRS).write_text("")
     assert publish_answers(store, store.put("template_answers", folder / "out"), 1) is None
+
+
+class Recorder:
+    """Stands for the compute resource: keeps what a stage would be given."""
+
+    inputs: Mapping[str, Artifact]
+
+    def run(
+        self, context: Any, stage: str, inputs: Mapping[str, Artifact], config: Any
+    ) -> dg.MaterializeResult[Artifact]:
+        self.inputs = inputs
+        return dg.MaterializeResult(value=next(iter(inputs.values())))
+
+
+@pytest.mark.parametrize(("enough", "given"), [(100, True), (1_000, False)])
+def test_the_graph_hands_answers_to_the_reward_model(
+    folder: Path, enough: int, *, given: bool
+) -> None:
+    """Why: what is learnt from customers is lost if nobody asks for it."""
+    stores, recorder = Stores(LocalArtifactStore(folder / "store")), Recorder()
+    (folder / "out").mkdir()
+    (folder / "out" / PAIRS).write_bytes((folder / PAIRS).read_bytes())
+    made = stores.open().put("template_answers", folder / "out")
+    others = ("message_base_model", "retention_preferences", "preference_pairs")
+    reward = TINY.reward.model_copy(update={"answer_pairs": enough})
+    reward_model(
+        dg.build_asset_context(),
+        **dict.fromkeys((*others, "template_answers"), made),
+        compute=recorder,
+        messages_config=TINY.model_copy(update={"reward": reward}),
+        store=stores,
+    )
+    assert set(recorder.inputs) == {*others, *([INPUT] if given else [])}
 
 
 def test_some_pairs_of_texts_are_held_out_whoever_read_them(folder: Path) -> None:
