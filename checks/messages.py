@@ -203,6 +203,7 @@ def every_served_message_passes(report: Report) -> tuple[bool, dict[str, Any]]:
         **_interval(report, "served_pass_rate"),
         "written_by_model": report["served_by_model"],
         "served_method": report["served_method"],
+        "served_because": report["served_because"],
         "different_templates": report["different_templates"],
         "samples": _samples(report["samples"]),
     }

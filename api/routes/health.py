@@ -39,6 +39,11 @@ class Readiness(BaseModel):
         "missed a gate, and why",
         examples=[{"policy": "the best rule: policy_report: decisions_depend_on_the_state failed"}],
     )
+    messages: str | None = Field(
+        description="who writes the messages of the release, and how PPO-Text stands against them; "
+        "null: the release is older than that is kept",
+        examples=["Served: PPO-Text (naturalness 4.41 of 5, fit 0.95)."],
+    )
     feedback_problem: str | None = Field(
         description="why feedback can't be stored, if it can't; decisions don't need it",
         examples=["feedback can't be stored: database or disk is full"],
@@ -53,6 +58,7 @@ NOT_READY = Readiness(
     predictions_problem="predictions was never materialized: run `churn materialize` first",
     switch_problem=None,
     stand_ins={},
+    messages=None,
     feedback_problem=None,
     baseline_forced=False,
 )
@@ -81,13 +87,15 @@ async def readyz(request: Request) -> Response:
     host = services.host
     release = host.releases.held  # read once: a swap may come while this runs
     engine = release.loaded
+    manifest = engine.manifest if engine else None
     answer = Readiness(
         ready=engine is not None,
         release_id=engine.release_id if engine else None,
         problem=release.problem,
         predictions_problem=host.predictions.held.problem,
         switch_problem=host.switch_problem,
-        stand_ins=engine.manifest.stand_ins if engine and engine.manifest else {},
+        stand_ins=manifest.stand_ins if manifest else {},
+        messages=manifest.report.get("messages", {}).get("served_because") if manifest else None,
         feedback_problem=services.feedback.problem,
         baseline_forced=host.switched_off,
     )

@@ -15,7 +15,7 @@ from benchmarks.message_methods.methods import ADAPTER_OF, AT_ONCE
 from churn_assets.domain.statistics import Estimate, bootstrap_mean, share
 from churn_assets.messages.corpus.corpus import read_jsonl
 from churn_assets.messages.corpus.prompts import Situation
-from churn_assets.messages.corpus.reviewed import reviewed_for
+from churn_assets.messages.corpus.reviewed import all_reviewed
 from churn_assets.messages.judging.judge import fitted_judge
 from churn_assets.messages.models.evaluation import distinct_n, fits, passes
 from churn_assets.messages.models.language_model import (
@@ -26,7 +26,6 @@ from churn_assets.messages.models.language_model import (
 )
 from churn_assets.messages.models.ppo_formulas import exact_kl
 from churn_assets.messages.models.ppo_text import REFERENCE
-from churn_assets.messages.shield.brief import TENURE_BANDS, TONES
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.live import LiveModel
 
@@ -42,13 +41,7 @@ def sentences(text: str) -> list[str]:
 def known_sentences(corpus: Path) -> set[str]:
     """All sentences of the training messages and of the reviewed templates."""
     texts: list[str] = [row["response"] for row in read_jsonl(corpus / "train.jsonl")]
-    texts += [
-        text
-        for offer in (0, 10)
-        for band in TENURE_BANDS
-        for tone in TONES
-        for text in reviewed_for(offer, band, tone)
-    ]
+    texts += all_reviewed("en")
     return {sentence for text in texts for sentence in sentences(text)}
 
 

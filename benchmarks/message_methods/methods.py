@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 
 from churn_assets.messages.corpus.prompts import Situation
-from churn_assets.messages.corpus.reviewed import reviewed_for
+from churn_assets.messages.corpus.reviewed import about
 from churn_assets.messages.models.ppo_text import POLICY, REFERENCE
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.authors import grammar_texts
@@ -119,9 +119,13 @@ def grammar_best_of_8(model: LiveModel, situations: Sequence[Situation], seed: i
 
 
 def reviewed(model: LiveModel, situations: Sequence[Situation], seed: int) -> list[str]:
-    """A reviewed template of the situation's offer, tenure band and tone."""
+    """A reviewed template of the situation's offer, tenure band and tone, about a service or the
+    contract."""
     rng = random.Random(f"reviewed-{seed}")
-    return [rng.choice(reviewed_for(one.offer, one.band, one.tone)) for one in situations]
+    return [
+        rng.choice(about(rng.choice([*one.services, one.contract]), one.offer, one.band, one.tone))
+        for one in situations
+    ]
 
 
 METHODS: Mapping[str, Method] = {

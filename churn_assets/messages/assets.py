@@ -3,10 +3,11 @@
 import dagster as dg
 
 from churn_assets.messages.config import MessagesConfig
+from churn_assets.messages.corpus import answers
 from churn_assets.messages.corpus.corpus import write_corpus
 from churn_assets.orchestration.compute import Compute, scalar_metadata, stage_options
 from churn_assets.orchestration.resources import StoreResource
-from churn_assets.storage.protocol import Artifact
+from churn_assets.storage.protocol import Artifact, ArtifactStore
 from churn_assets.storage.scratch import scratch_folder
 
 GROUP = "messages"
@@ -82,13 +83,21 @@ def reward_model(
     message_base_model: Artifact,
     retention_preferences: Artifact,
     preference_pairs: Artifact,
+    template_answers: Artifact,
+    store: StoreResource,
 ) -> dg.MaterializeResult[Artifact]:
-    """Scores messages (Bradley-Terry), and a second model as judge that PPO never sees."""
+    """Scores messages (Bradley-Terry), and a second model as judge that PPO never sees.
+
+    It learns from customers' answers too, once they have decided enough pairs of templates.
+    """
     inputs = {
         "message_base_model": message_base_model,
         "retention_preferences": retention_preferences,
         "preference_pairs": preference_pairs,
     }
+    enough = messages_config.reward.answer_pairs
+    if pairs := publish_answers(store.open(), template_answers, enough):
+        inputs[answers.INPUT] = pairs
     return compute.run(context, "reward_model", inputs, messages_config)
 
 
@@ -136,6 +145,19 @@ def message_bank(
         "ppo_text_model": ppo_text_model,
     }
     return compute.run(context, "message_bank", inputs, messages_config)
+
+
+def publish_answers(
+    store: ArtifactStore, template_answers: Artifact, enough: int
+) -> Artifact | None:
+    """The pairs that answers decided, by themselves: more answers that decide no other pair train
+    nothing anew. None where there are fewer than `enough`."""
+    [content] = store.read(template_answers, answers.PAIRS).values()
+    if len(content.splitlines()) < enough:
+        return None
+    with scratch_folder(answers.INPUT) as folder:
+        (folder / answers.PAIRS).write_bytes(content)
+        return store.put(answers.INPUT, folder)
 
 
 def _materialize_corpus(

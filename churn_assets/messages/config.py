@@ -149,6 +149,8 @@ class RewardConfig(Frozen):
         checkpoint_every: steps between checkpoints.
         seed: of the reward model's adapter.
         judge_seed: of the second model, which PPO never sees.
+        answer_pairs: pairs of a better and a worse template by customers' answers from which on
+            they are learnt from too.
     """
 
     steps: int = Field(340, ge=1)
@@ -158,6 +160,10 @@ class RewardConfig(Frozen):
     checkpoint_every: int = Field(100, ge=1)
     seed: int = 42
     judge_seed: int = 1042
+    answer_pairs: int = Field(50, ge=1)
+    answer_share: float = Field(
+        0.1, ge=0, lt=1, description="of all pairs that are learnt from, those by answers"
+    )
 
 
 class EvaluationSamples(Frozen):
@@ -250,7 +256,7 @@ class MessageBankConfig(Frozen):
         seed: of the draws.
     """
 
-    method: Literal["auto", "ppo", "sft", "grammar", "reviewed"] = "ppo"
+    method: Literal["auto", "ppo", "sft", "grammar", "reviewed"] = "auto"
     candidates: int = Field(12, ge=1)
     keep: int = Field(4, ge=1)
     seed: int = 42

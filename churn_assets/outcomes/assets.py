@@ -15,6 +15,7 @@ from churn_assets.datasets.texts import write_jsonl
 from churn_assets.decision.config import DecisionConfig
 from churn_assets.decision.policy import load_params, load_policy
 from churn_assets.decision.rules.families import AlwaysOffer, NeverContact
+from churn_assets.messages.corpus.answers import PAIRS
 from churn_assets.messages.writing.bandit import STATE
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.outcomes import plots
@@ -128,7 +129,7 @@ def template_answers(
     pairs = list(templates.preference_rows(bandit, templates.known_templates(artifacts)))
     with scratch_folder("template_answers") as out:
         bandit.save(out / STATE)
-        write_jsonl(pairs, out / templates.PAIRS)
+        write_jsonl(pairs, out / PAIRS)
         artifact = artifacts.put("template_answers", out)
     return dg.MaterializeResult(
         value=artifact,

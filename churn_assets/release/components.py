@@ -33,7 +33,7 @@ from churn_assets.decision.mdp.worlds import served_world
 from churn_assets.decision.policy import load_params, load_policy
 from churn_assets.decision.world import load_curve
 from churn_assets.messages.config import MessagesConfig
-from churn_assets.messages.writing.bank import MessageBank, all_cells
+from churn_assets.messages.writing.bank import REVIEWED, MessageBank, all_cells
 from churn_assets.messages.writing.renderer import Renderer
 from churn_assets.messages.writing.served import serve_everybody
 from churn_assets.messages.writing.writer import MessageWriter
@@ -46,6 +46,8 @@ FACTS = {
     "it contacts customers more often than the cap": contact_cap_is_kept,
     "it decides alike for everybody": sees_the_customer,
 }
+
+NOTHING_ELSE = "Served: reviewed templates; no generated ones passed."
 
 
 @dataclass(frozen=True)
@@ -201,6 +203,7 @@ def choose_messages(
     if not figures:
         raise ReleaseError("no messages can be served: reviewed templates don't pass the shield")
     component = Component(source="fallback", missed=tuple(missed), champion=against)
+    figures |= {"served_method": REVIEWED, "served_because": NOTHING_ELSE}
     return Chosen(component, folder, figures, {"live_generation": False})
 
 

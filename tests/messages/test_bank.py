@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,7 +19,13 @@ from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing import bank_stage
 from churn_assets.messages.writing.authors import METHODS, Authors, Method
 from churn_assets.messages.writing.bank import Cell, MessageBank, ScoredTemplate, all_cells
-from churn_assets.messages.writing.choice import Tried, best_of, held_out_situations, try_bank
+from churn_assets.messages.writing.choice import (
+    Tried,
+    best_of,
+    held_out_situations,
+    sentence,
+    try_bank,
+)
 from churn_assets.messages.writing.gates import failed_gates
 from churn_assets.messages.writing.writer import MessageWriter
 from tests.messages.briefs import RENDERER, SAM
@@ -61,7 +68,8 @@ def test_what_the_setting_names_is_served_and_told(
     chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     """Why: the other half of the rule; every cell is asked for, what passes is kept and served,
-    by the author that the report names, and every method's figures stand beside it."""
+    by the author that the report names, and every method's figures stand beside it. Where reviewed
+    templates are the best, PPO-Text's stand behind them: answers may yet speak for those."""
     monkeypatch.setattr(bank_stage, "failed_gates", lambda reports: [])
     monkeypatch.setattr(bank_stage, "Authors", StandIns)
     monkeypatch.setattr(bank_stage, "held_out_situations", lambda: held_out_situations()[:64])
@@ -79,13 +87,17 @@ def test_what_the_setting_names_is_served_and_told(
     assert report["served_by_model"] == float(source == "model")
     assert report["served_by_grammar"] == float(source == "grammar")
     assert Judge.load(tmp_path / "judge.json") == fitted_judge()
-    if served == "reviewed":
+    bank_file = MessageBank.load(tmp_path / "bank.json")
+    assert bank_file.reviewed_first is (served == "reviewed" and method == "auto")
+    assert report["served_because"].startswith("Served: ")
+    assert "PPO-Text" in report["served_because"]
+    if method == "reviewed":
         assert (report["written"], report["kept"]) == (0, 0)
         return
     assert report["written"] == len(all_cells()) * 4
     assert report["cells_with_templates"] == len(all_cells())
     assert len(all_cells()) <= report["kept"] < report["written"]
-    kept = [t for cell in MessageBank.load(tmp_path / "bank.json").cells().values() for t in cell]
+    kept = [t for cell in bank_file.cells().values() for t in cell]
     assert not any("Act now" in template.text for template in kept)
 
 
@@ -104,6 +116,27 @@ def test_the_best_by_the_judge_is_served_if_it_always_passes_and_fits() -> None:
     assert best_of({**found, "grammar": tried(4.9, fit=0.89)}) == "ppo"
     assert best_of({"ppo": tried(4.9, passed=0.99), "reviewed": reviewed}) == "reviewed"
     assert best_of({"ppo": tried(3.4, fit=0.5), "reviewed": reviewed}) == "reviewed"
+    assert best_of({**found, "reviewed": tried(4.6)}) == "reviewed"
+
+
+def test_what_may_be_chance_is_a_tie_and_goes_to_ppo_text() -> None:
+    """Why: a few hundredths on five hundred situations are no reason to serve another method."""
+    noise = np.random.default_rng(0).normal(0.0, 0.5, 100)
+    ppo, grammar = tried(3.4), tried(3.4)
+    found = {"grammar": replace(grammar, naturalness=3.41 + noise), "ppo": ppo}
+    assert found["grammar"].naturalness.mean() > ppo.naturalness.mean()
+    assert best_of(found) == "ppo"
+    assert best_of({**found, "grammar": replace(grammar, naturalness=3.8 + noise)}) == "grammar"
+
+
+def test_what_is_served_is_told_with_how_ppo_text_stands_against_it() -> None:
+    """Why: whoever runs the service must not have to look for it."""
+    found = {"ppo": tried(3.4, fit=0.02), "reviewed": tried(4.6)}
+    assert sentence(found, "reviewed") == (
+        "Served: reviewed templates (naturalness 4.60 of 5, fit 1.00); PPO-Text: naturalness 3.40 "
+        "of 5, fit 0.02, -1.20 [-1.20, -1.20] from the served."
+    )
+    assert sentence(found, "ppo") == "Served: PPO-Text (naturalness 3.40 of 5, fit 0.02)."
 
 
 def test_a_cell_without_a_template_counts_against_its_method() -> None:

@@ -36,6 +36,7 @@ GOOD: dict[str, Any] = {
     "served_pass_rate": 1.0, "served_pass_rate_lower": 0.99, "served_pass_rate_upper": 1.0,
     "served_right_rate": 1.0, "served_right_rate_lower": 0.99, "served_right_rate_upper": 1.0,
     "served_by_model": 0.99, "served_method": "ppo", "different_templates": 500,
+    "served_because": "Served: PPO-Text.",
     "cells_with_templates": 144, "kept": 1000, "written": 2000,
     "failed_gates": [],
 }  # fmt: skip

@@ -315,3 +315,22 @@ def test_judging_any_text_ends_in_a_verdict(text: str, name: str) -> None:
 def test_every_rule_of_the_file_bites(phrase: str) -> None:
     """Why: a phrase that the matcher cannot find would be a rule on paper only."""
     assert "banned_phrase" in violations(f"Hi Sam, {phrase}, take 10% off your bill. Thank you.")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "violation"),
+    [
+        ("Enjoy 10% off, and the next one is free!", "promised_discount"),
+        ("Enjoy 10% off, this is on us!!", "promised_discount"),
+        ("Enjoy 10% off your yearly plan!", "wrong_contract"),
+        ("Enjoy 10% off and your broadband!", "wrong_service"),
+        ("Enjoy 10% off, you have been here a long time!", "wrong_tenure_band"),
+        ("Enjoy 10% off for l!fe.", "banned_phrase"),
+    ],
+)
+def test_an_exclamation_mark_hides_no_word(sentence: str, violation: str) -> None:
+    """Within a word it is read as an "i", behind one it only ends it."""
+    made = brief(tone="cheerful")
+    assert violation in judged(SHIELD, f"Hi Sam! {sentence}", made).violations
+    good = "Hi Sam! Thank you for your trust. Enjoy 10% off your monthly plan!"
+    assert judged(SHIELD, good, made).passed

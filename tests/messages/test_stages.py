@@ -178,7 +178,7 @@ def test_reports_have_what_the_checks_and_the_release_read(chain: Chain) -> None
         "base_model", "sft_pass_rate", "ppo_pass_rate", "served_pass_rate", "rm_accuracy",
         "rm_accuracy_by_flaw", "reward_gain", "reward_gain_lower", "reward_gain_second_rm",
         "win_rate", "kl", "kl_target", "distinct2_ratio", "served_by_model",
-        "served_method", "best_method", "methods", "served_by_grammar",
+        "served_method", "served_because", "best_method", "methods", "served_by_grammar",
         "win_rate_judge", "judge_rm_correlation",
         "failed_gates", "min_p", "sft_pass_rate_without_min_p", "ppo_pass_rate_without_min_p",
     }  # fmt: skip

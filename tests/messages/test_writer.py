@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,11 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from churn_assets.domain.offers import OFFER_PERCENTAGES
-from churn_assets.messages.corpus.reviewed import reviewed_templates
+from churn_assets.messages.corpus.reviewed import reviewed_templates, topic_templates
 from churn_assets.messages.shield.brief import TONES, MessageBrief
+from churn_assets.messages.shield.fit import Facts
 from churn_assets.messages.shield.rules import RULES_PATH
 from churn_assets.messages.shield.slots import fill
 from churn_assets.messages.shield.validation import Shield
+from churn_assets.messages.writing.bandit import TemplateChooser, template_id
 from churn_assets.messages.writing.bank import Author, Cell, MessageBank, ScoredTemplate, all_cells
 from churn_assets.messages.writing.writer import MessageWriter
 from tests.messages.briefs import RENDERER, SAM, brief, briefs, judged
@@ -42,7 +45,7 @@ class Source:
 @given(briefs, st.text(max_size=10))
 def test_every_reviewed_template_passes_for_everybody(made: MessageBrief, seed: str) -> None:
     """Why: the fall-back is the last line; it must hold for every name and value."""
-    for template in reviewed_templates(made):
+    for template in (*topic_templates(made), *reviewed_templates(made)):
         assert SHIELD.check_template(template, made).violations == ()
     message = MessageWriter(SHIELD, RENDERER).write(made, seed)
     assert message.source == "template"
@@ -59,7 +62,7 @@ def test_a_name_that_is_a_word_of_the_message_is_served(name: str, offer: int) -
     for tone in TONES:
         for tenure in (2, 12, 60):
             made = brief(name=name, offer_percentage=offer, tone=tone, tenure=tenure)
-            for template in reviewed_templates(made):
+            for template in (*topic_templates(made), *reviewed_templates(made)):
                 text = fill(template, RENDERER.values(made))
                 assert judged(SHIELD, text, made).violations == ()
 
@@ -70,6 +73,40 @@ def test_generated_template_is_used_when_it_passes() -> None:
     assert message.source == "model"
     assert message.template in GOOD
     assert message.verdict.passed
+
+
+def test_where_reviewed_templates_are_the_best_they_go_first(tmp_path: Path) -> None:
+    """Why: the model's are kept for answers to speak for: drawn among all, and written if chosen,
+    but nobody's by default. The release's file says so; one that doesn't is of before."""
+    cells = {Cell.of(SAM): [ScoredTemplate(text, 1.0) for text in GOOD]}
+    MessageBank(cells, reviewed_first=True).save(tmp_path / "bank.json")
+    (tmp_path / "rules.json").write_bytes(RULES_PATH.read_bytes())
+    writer = MessageWriter.load(tmp_path, RENDERER)
+    assert {writer.write(SAM, f"C{i}").source for i in range(30)} == {"template"}
+    drawn = {writer.write(SAM, f"C{i}", TemplateChooser()).template for i in range(300)}
+    assert drawn == {*GOOD, *topic_templates(SAM), *reviewed_templates(SAM)}
+    assert writer.write(SAM, "C1", wanted=template_id(GOOD[0])).source == "model"
+    saved = json.loads((tmp_path / "bank.json").read_text())
+    del saved["reviewed_first"]
+    (tmp_path / "bank.json").write_text(json.dumps(saved))
+    assert MessageWriter.load(tmp_path, RENDERER).write(SAM, "C1").source == "model"
+
+
+def test_a_reviewed_message_names_what_is_known_of_the_customer() -> None:
+    """Why: a message that could go to anybody is what a retention team has already."""
+    writer = MessageWriter(SHIELD, RENDERER)
+    for language, words in (
+        ("en", ("internet service", "phone line", "yearly plan")),
+        ("es", ("conexión a internet", "línea de teléfono", "plan anual")),
+    ):
+        made = brief(language=language, services=("internet", "phone"), contract="One year")
+        texts = [writer.write(made, f"C{i}").text for i in range(60)]
+        assert all(any(word in text for word in words) for text in texts)
+        assert all(any(word in text for text in texts) for word in words)
+        shield = SHIELD.in_language(language)
+        assert all(shield.gives_a_reason(text, Facts.of(made)) for text in texts)
+        unknown = writer.write(brief(language=language, contract=None), "C1")
+        assert unknown.template in reviewed_templates(brief(language=language))
 
 
 def test_no_passing_candidate_means_a_reviewed_template_and_says_so() -> None:

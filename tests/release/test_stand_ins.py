@@ -100,7 +100,12 @@ def test_without_a_champion_the_best_rule_and_reviewed_templates_go_out(
     assert {c.source for c in manifest.components.values()} == {"fallback"}
     assert manifest.report["policy"]["served"] == "priced_greedy"
     assert 0 < manifest.report["policy"]["served_uplift"] < 1
-    assert manifest.report["messages"] == {"served_pass_rate": 1.0, "served_by_model": 0.0}
+    assert manifest.report["messages"] == {
+        "served_pass_rate": 1.0,
+        "served_by_model": 0.0,
+        "served_method": "reviewed",
+        "served_because": "Served: reviewed templates; no generated ones passed.",
+    }
     failed = {e.check_name for e in result.get_asset_check_evaluations() if not e.passed}
     assert failed == {
         "decisions_depend_on_the_state",
@@ -119,7 +124,9 @@ def test_everything_says_so(world: World, instance: dg.DagsterInstance, alerts: 
         "sft_model: sft_templates_pass_the_shield failed"
     )
     assert manifest.stand_ins == {"messages": sentence}
-    assert ready(world)["stand_ins"] == {"messages": sentence}
+    said = ready(world)
+    assert said["stand_ins"] == {"messages": sentence}
+    assert said["messages"] == "Served: reviewed templates; no generated ones passed."
     printed = CliRunner().invoke(app, ["report", "--json"]).stdout
     assert json.loads(printed)["components"] == {
         "policy": "this build's own policy",

@@ -346,3 +346,21 @@ def test_live_model_writes_once_before_it_serves(
     written = [c for c in cases if c["answer"]["metadata"]["message_source"] == "model"]
     assert len(written) > 1
     assert model.asked == (len(written) if asked_of_all else 1)
+
+
+def test_live_model_is_tried_where_reviewed_templates_go_first(
+    engine: RetentionEngine, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then no golden answer is the model's, and one that writes rubbish would only be noticed by a
+    customer."""
+    golden = json.loads((bundle / GOLDEN).read_bytes())
+    for case in golden["cases"]:
+        metadata = case["answer"]["metadata"]
+        metadata["message_source"] = metadata["message_source"] and "template"
+    (tmp_path / GOLDEN).write_text(json.dumps(golden), encoding="utf-8")
+    model = StandInModel("Bye, {name}.")
+    writer = MessageWriter(engine.writer.shield, engine.writer.renderer, model)
+    monkeypatch.setattr(engine, "live_writer", writer)
+    monkeypatch.setattr(engine.writer, "reviewed_first", True)
+    with pytest.raises(ReleaseError, match="writes nothing that the shield passes"):
+        check_live(engine, tmp_path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from churn_assets.customers.contract.tables import Cell, Cells, Part
 from churn_assets.domain.contracts import Contract as ContractKind
@@ -18,14 +18,21 @@ Phrase = Annotated[
     str, StringConstraints(min_length=6, max_length=40, pattern=r"^(your|our|the) [^{}%$\d]+$")
 ]
 """Words of a message that stand for something of the customer's, as in "your fiber connection"."""
+DETERMINERS = {"tu", "su", "mi", "el", "la", "los", "las", "nuestro", "nuestra"}
+
+
+def _bare_noun(phrase: str) -> str:
+    if (first := phrase.split()[0].lower()) in DETERMINERS:
+        raise ValueError(f"without {first!r}: a message says tu or su before it")
+    return phrase
+
+
 PhraseEs = Annotated[
     str,
-    StringConstraints(
-        min_length=6, max_length=40, pattern=r"^(el|la|los|las|nuestr[oa]s?) [^{}%$\d]+$"
-    ),
+    StringConstraints(min_length=2, max_length=30, pattern=r"^[^{}%$\d\s][^{}%$\d]*$"),
+    AfterValidator(_bare_noun),
 ]
-"""The same in Spanish, as in "la tarifa familiar": without tu or su, since both forms of address
-are in use."""
+"""The same in Spanish: a noun in the singular that follows tu or su, as in "tarifa familiar"."""
 
 
 class Repeats(Part):

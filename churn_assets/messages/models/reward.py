@@ -28,6 +28,8 @@ from torch.nn import functional
 
 from churn_assets.domain.statistics import share, sigmoid
 from churn_assets.messages.config import RewardSettings
+from churn_assets.messages.corpus.answers import INPUT as ANSWERS
+from churn_assets.messages.corpus.answers import read_answers, with_share
 from churn_assets.messages.corpus.comparisons import (
     REASON,
     REVIEWED,
@@ -90,6 +92,8 @@ def run(
 ) -> dict[str, Any]:
     """Stage `reward_model`; inputs: message_base_model, retention_preferences, preference_pairs.
 
+    A fourth, answer_pairs, where there are enough.
+
     Resumes from `checkpoints`, each of the two models from its own.
     """
     with ProcessPoolExecutor(1, get_context("spawn")) as beside:  # two trainings, two cores
@@ -119,7 +123,8 @@ def train_and_evaluate(
     torch.manual_seed(seed)  # the adapter begins at random
     adapted = with_new_adapter(model, config.lora, adapter)
     train, test = (read_pairs(inputs, config, split) for split in ("train", "test"))
-    own = train[turn::2]
+    answers = as_pairs(read_answers(inputs.get(ANSWERS), "train"))[turn::2]
+    own = with_share(train[turn::2], answers, config.reward.answer_share)
     folder = checkpoints / adapter if checkpoints else None
     head = train_reward(adapted, tokenizer, adapter, own, config, seed, progress, folder)
     save_file(head.state_dict(), out / f"{adapter}_head.safetensors")
@@ -127,25 +132,32 @@ def train_and_evaluate(
     return {
         **evaluate(adapted, tokenizer, adapter, head, test, config),
         "train_pairs": len(own),
+        **({"answer_pairs": len(answers)} if answers else {}),
     }
 
 
 def read_pairs(inputs: Mapping[str, Path], config: RewardSettings, split: str) -> list[Pair]:
     """The grammar's pairs and, to train on, some of the public ones, mixed evenly.
 
-    Public test pairs are judged up to `public_test_pairs`.
+    Public test pairs are judged up to `public_test_pairs`, and those by answers beside them.
     """
     public = read_jsonl(inputs["preference_pairs"] / f"{split}.jsonl")
     limit = {"train": config.corpus.public_pairs, "test": config.corpus.public_test_pairs}[split]
     if split == "train" or limit < len(public):
         public = spread(public, limit, config.reward.seed)
     own = read_jsonl(inputs["retention_preferences"] / f"{split}.jsonl")
-    pairs = [
-        Pair(row["prompt"], row["chosen"], row["rejected"], row["source"], row.get("flaw"))
-        for row in [*own, *public]
-    ]
+    answers = read_answers(inputs.get(ANSWERS), split) if split == "test" else []
+    pairs = as_pairs([*own, *public, *answers])
     random.Random(config.reward.seed).shuffle(pairs)
     return pairs
+
+
+def as_pairs(rows: Sequence[dict[str, Any]]) -> list[Pair]:
+    """Rows of the corpus as pairs."""
+    return [
+        Pair(row["prompt"], row["chosen"], row["rejected"], row["source"], row.get("flaw"))
+        for row in rows
+    ]
 
 
 def spread(rows: Sequence[dict[str, Any]], limit: int, seed: int) -> list[dict[str, Any]]:

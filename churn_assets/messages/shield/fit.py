@@ -108,6 +108,10 @@ class Fit:
             self._services.names(plain, service) for service in facts.services
         )
 
+    def services_in(self, plain: str) -> tuple[Service, ...]:
+        """The services that are named, whoever has them."""
+        return tuple(service for service in SERVICES if self._services.names(plain, service))
+
     def negates_kindness(self, seen: str) -> bool:
         """Whether a kind word is denied: "we do not value your trust"; `seen` as written."""
         if self._negated is None:

@@ -25,6 +25,8 @@ def language_path(language: Language) -> Path:
     return RULES_PATH.with_name(f"rules.{language}.json")
 
 
+_EXCLAIMED = re.compile(r"(?<=[^\W_])!+(?![^\W_])")  # ends a word: no "i" of it
+
 Pattern = Annotated[str, AfterValidator(bounded)]
 Character = Annotated[str, Field(min_length=1, max_length=1)]
 
@@ -123,8 +125,11 @@ def default_rules() -> ShieldRules:
 def skeleton(text: str, confusables: dict[str, str]) -> str:
     """What a reader sees: no accents, no invisible characters, look-alikes as Latin letters.
 
-    `confusables` are read beside Unicode's own (`lookalikes.py`), and before them: "5" as "s".
+    `confusables` are read beside Unicode's own (`lookalikes.py`), and before them: "5" as "s". An
+    exclamation mark is an "i" within a word ("l!fe") and not behind one ("free!").
     """
+    if "!" in confusables and "!" in text:
+        text = _EXCLAIMED.sub(".", text)
     if text.isascii():  # no accents, nothing in disguise: nearly every name and text
         return "".join([confusables.get(c) or c for c in text.lower() if c.isprintable()])
     decomposed = unicodedata.normalize("NFKD", text.casefold())

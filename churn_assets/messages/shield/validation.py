@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from churn_assets.messages.shield.bounded import MOST_CHARACTERS
-from churn_assets.messages.shield.brief import MessageBrief
+from churn_assets.messages.shield.brief import MessageBrief, Service
 from churn_assets.messages.shield.fit import Facts, Fit
 from churn_assets.messages.shield.language import Language
 from churn_assets.messages.shield.rules import (
@@ -153,9 +153,17 @@ class Shield:
         return self.check_template_facts(template, Facts.of(brief))
 
     def gives_a_reason(self, template: str, facts: Facts) -> bool:
-        """Whether the template names the customer's contract or one of their services."""
+        """Whether the template names the customer's contract, one of their services, or what their
+        company's contract has words for."""
+        if facts.has_subject and OF_OWN_CONTRACTS in slots_in(template):
+            return True
         masked = mask_slots(template[:MOST_CHARACTERS], MARK)
         return self._fit.gives_a_reason(skeleton(masked, self.rules.confusables), facts)
+
+    def services_in(self, template: str) -> tuple[Service, ...]:
+        """The services that the template names: it is for customers who have all of them."""
+        masked = mask_slots(template[:MOST_CHARACTERS], MARK)
+        return self._fit.services_in(skeleton(masked, self.rules.confusables))
 
     def check_subject(self, subject: str) -> Verdict:
         """Whether a company's words for something of a customer's may stand in a message."""

@@ -19,6 +19,7 @@ from churn_assets.messages.shield.brief import (
 )
 
 Author = Literal["model", "grammar"]
+REVIEWED = "reviewed"  # the method that needs no bank
 
 
 class Cell(NamedTuple):
@@ -49,12 +50,20 @@ def all_cells() -> list[Cell]:
 
 
 class MessageBank:
-    """Templates per cell, best first by reward-model score; `author` is who wrote them."""
+    """Templates per cell, best first by reward-model score; `author` is who wrote them.
+
+    `reviewed_first`: reviewed templates are better than these, which only answers may bring in.
+    """
 
     def __init__(
-        self, cells: Mapping[Cell, Iterable[ScoredTemplate]], author: Author = "model"
+        self,
+        cells: Mapping[Cell, Iterable[ScoredTemplate]],
+        author: Author = "model",
+        *,
+        reviewed_first: bool = False,
     ) -> None:
         self.author = author
+        self.reviewed_first = reviewed_first
         self._cells = {
             cell: tuple(sorted(templates, key=lambda t: (-t.score, t.text)))
             for cell, templates in cells.items()
@@ -75,7 +84,7 @@ class MessageBank:
             {**cell._asdict(), "templates": [t._asdict() for t in templates]}
             for cell, templates in self._cells.items()
         ]
-        saved = {"author": self.author, "cells": rows}
+        saved = {"author": self.author, "reviewed_first": self.reviewed_first, "cells": rows}
         path.write_text(json.dumps(saved, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
@@ -94,6 +103,7 @@ class MessageBank:
                     for row in rows
                 },
                 author,
+                reviewed_first=bool(saved.get("reviewed_first", False)),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is no message bank: {error!r}") from error

@@ -1,9 +1,10 @@
 """Stage `message_bank`: templates for every cell, shielded and scored; reports the whole area.
 
-PPO-Text, SFT and the grammar each fill a bank, and the judge compares them (`choice.py`); served is
-the one that `bank.method` names, the best where that is `auto`. A model that missed a gate
-(`gates.py`) writes none: the bank stays empty, so that reviewed templates are served, and the
-report says which gate failed.
+PPO-Text, SFT and the grammar each fill a bank, and the judge compares them with the reviewed
+templates (`choice.py`); served is what `bank.method` names, the best where that is `auto`. Where
+reviewed templates are the best, PPO-Text's bank stands behind them: answers may yet speak for it. A
+model that missed a gate (`gates.py`) writes none: the bank stays empty, so that reviewed templates
+are served, and the report says which gate failed.
 """
 
 from __future__ import annotations
@@ -23,13 +24,19 @@ from churn_assets.messages.shield.fit import Facts
 from churn_assets.messages.shield.rules import RULES_PATH
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.authors import METHODS, Authors, Method, author_of
-from churn_assets.messages.writing.bank import Cell, MessageBank, ScoredTemplate, all_cells
-from churn_assets.messages.writing.choice import (
+from churn_assets.messages.writing.bank import (
     REVIEWED,
+    Cell,
+    MessageBank,
+    ScoredTemplate,
+    all_cells,
+)
+from churn_assets.messages.writing.choice import (
     Tried,
     best_of,
     held_out_situations,
     lead,
+    sentence,
     try_bank,
     win_rate,
 )
@@ -42,6 +49,7 @@ from churn_assets.stages.spec import Progress, silent
 
 STAGES = ("message_base_model", "sft_model", "reward_model", "ppo_text_model")
 BATCH = 128
+NONE_PASSED = "Served: reviewed templates; the model missed a gate, and nothing of it is served."
 
 
 def run(
@@ -53,7 +61,7 @@ def run(
     reports = read_reports(inputs)
     failed = failed_gates(reports)
     banks: dict[str, MessageBank] = {REVIEWED: MessageBank({cell: [] for cell in all_cells()})}
-    served, best, compared = REVIEWED, REVIEWED, {}
+    served, best, compared, said = REVIEWED, REVIEWED, {}, NONE_PASSED
     if not failed:
         authors = Authors.load(inputs, config.generation, eight_bit=config.base.eight_bit)
         for method in METHODS:
@@ -67,8 +75,10 @@ def run(
         }
         best = best_of(tried)
         served = best if config.bank.method == "auto" else config.bank.method
-        compared = compare(tried, served)
+        compared, said = compare(tried, served), sentence(tried, served)
     bank = banks[served]
+    if served == REVIEWED and config.bank.method == "auto" and not failed:
+        bank = MessageBank(banks["ppo"].cells(), banks["ppo"].author, reviewed_first=True)
     bank.save(out / "bank.json")
     shutil.copy(RULES_PATH, out / "rules.json")
     if config.live_generation and not failed:
@@ -80,11 +90,14 @@ def run(
         "failed_gates": failed,
         "served_method": served,
         "best_method": best,
+        "served_because": said,
         "methods": compared,
         "written": config.bank.candidates * len(all_cells()) if len(bank) else 0,
         "kept": len(bank),
         "cells_with_templates": sum(bool(t) for t in bank.cells().values()),
-        **serve_everybody(MessageWriter(shield, renderer, bank)),
+        **serve_everybody(
+            MessageWriter(shield, renderer, bank, reviewed_first=bank.reviewed_first)
+        ),
     }
     report["messages"] = summary(reports, report)
     return report
@@ -169,6 +182,7 @@ def summary(reports: Mapping[str, dict[str, Any]], own: Mapping[str, Any]) -> di
         "served_by_grammar": own["served_by_grammar"],
         "served_method": own["served_method"],
         "best_method": own["best_method"],
+        "served_because": own["served_because"],
         "methods": own["methods"],
         "failed_gates": own["failed_gates"],
         "rm_accuracy": reward["accuracy"],

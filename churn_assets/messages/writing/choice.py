@@ -1,4 +1,4 @@
-"""Which method's bank is served: the best by the judge among those that always pass and fit.
+"""Which method is served: the best by the judge among those that always pass and fit.
 
 Each bank serves the same held-out situations as the API would. What is compared is what customers
 would read: the method's kept templates, and reviewed ones where it has none.
@@ -20,11 +20,11 @@ from churn_assets.messages.judging.judge import Judge
 from churn_assets.messages.models.evaluation import distinct_n, evaluation_situations, fits, passes
 from churn_assets.messages.shield.brief import MessageBrief
 from churn_assets.messages.shield.validation import Shield
-from churn_assets.messages.writing.bank import MessageBank
+from churn_assets.messages.writing.bank import REVIEWED, MessageBank
 from churn_assets.messages.writing.renderer import Renderer
 from churn_assets.messages.writing.writer import MessageWriter
 
-REVIEWED = "reviewed"
+IN_A_TIE = ("ppo", "sft", "grammar", REVIEWED)  # who is served where the judge sees no difference
 LEAST_FIT = 0.9
 COMPARED, SEED = 512, 2_000_003  # situations that no training and no other evaluation draws
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -77,18 +77,40 @@ def try_bank(
 
 def best_of(tried: Mapping[str, Tried]) -> str:
     """The most natural of those that pass always and fit often enough; where none fits often
-    enough, of those that pass always. Reviewed templates always pass."""
+    enough, of those that pass always. Reviewed templates always pass.
+
+    A method whose naturalness differs from the highest by no more than chance (the interval of the
+    difference holds 0) ties with it, and a tie goes to the first of `IN_A_TIE`.
+    """
     safe = {name: one for name, one in tried.items() if all(one.passed)}
     fit = {
         name: one for name, one in safe.items() if sum(one.fitting) / len(one.texts) >= LEAST_FIT
     }
     found = fit or safe
-    return max(sorted(found), key=lambda name: found[name].naturalness.mean())
+    top = max(found.values(), key=lambda one: one.naturalness.mean())
+    tied = [name for name, one in found.items() if lead(top, one)["lead_lower"] <= 0]
+    return min(tied, key=IN_A_TIE.index)
 
 
 def lead(one: Tried, other: Tried) -> dict[str, Any]:
     """How much more natural one is than the other, situation by situation, in ratings."""
     return bootstrap_mean(one.naturalness - other.naturalness).as_dict("lead")
+
+
+def sentence(tried: Mapping[str, Tried], served: str) -> str:
+    """Who writes what is served, and how PPO-Text stands against it."""
+    names = {"ppo": "PPO-Text", "sft": "SFT", "grammar": "the grammar"}
+
+    def told(name: str) -> str:
+        figures = tried[name].figures()
+        return f"naturalness {figures['naturalness']:.2f} of 5, fit {figures['fit']:.2f}"
+
+    said = f"Served: {names.get(served, 'reviewed templates')} ({told(served)})"
+    if served == "ppo":
+        return f"{said}."
+    behind = lead(tried["ppo"], tried[served])
+    interval = f"[{behind['lead_lower']:+.2f}, {behind['lead_upper']:+.2f}]"
+    return f"{said}; PPO-Text: {told('ppo')}, {behind['lead']:+.2f} {interval} from the served."
 
 
 def win_rate(one: Tried, other: Tried) -> dict[str, Any]:

@@ -53,6 +53,6 @@ def serve_everybody(writer: MessageWriter) -> dict[str, Any]:
         **share(sum(right for _, _, right in served), SERVED).as_dict("served_right_rate"),
         "served_by_model": sum(m.source == "model" for m in generated) / SERVED,
         "served_by_grammar": sum(m.source == "grammar" for m in generated) / SERVED,
-        "different_templates": len({message.template for message in generated}),
+        "different_templates": len({message.template for message, _, _ in served}),
         "samples": [{"text": m.text, "source": m.source} for m, _, _ in served[:SHOWN]],
     }

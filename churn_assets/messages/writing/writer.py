@@ -10,10 +10,11 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
-from churn_assets.messages.corpus.reviewed import reviewed_templates, subject_templates
+from churn_assets.messages.corpus.reviewed import REVIEWED_IN_TURN
 from churn_assets.messages.shield.brief import MessageBrief
 from churn_assets.messages.shield.fit import Facts
 from churn_assets.messages.shield.language import Language
@@ -78,15 +79,22 @@ class Message:
 class MessageWriter:
     """`source` None (no model released, or switched off) writes reviewed templates only.
 
-    The seed chooses among the `VARIETY` best of the candidates that pass.
+    The seed chooses among the `VARIETY` best of the candidates that pass. `reviewed_first`:
+    reviewed templates go before the source's, which then wait for answers to speak for them.
     """
 
     def __init__(
-        self, shield: Shield, renderer: Renderer, source: CandidateSource | None = None
+        self,
+        shield: Shield,
+        renderer: Renderer,
+        source: CandidateSource | None = None,
+        *,
+        reviewed_first: bool = False,
     ) -> None:
         self.shield = shield
         self.renderer = renderer
         self.source = source
+        self.reviewed_first = reviewed_first
         self.shield_for = cache(shield.in_language)
         # A cell's templates are the same for all who have the same facts and values.
         self._suiting = lru_cache(maxsize=4_096)(self._wordings_that_suit)
@@ -98,7 +106,8 @@ class MessageWriter:
         Raises FileNotFoundError or ValueError naming the file that is missing or broken.
         """
         shield = Shield.load(folder / "rules.json")
-        return cls(shield, renderer, MessageBank.load(folder / "bank.json"))
+        bank = MessageBank.load(folder / "bank.json")
+        return cls(shield, renderer, bank, reviewed_first=bank.reviewed_first)
 
     def write(
         self,
@@ -177,16 +186,21 @@ class MessageWriter:
     def _in_turn(
         self, brief: MessageBrief, values: Mapping[str, str], seed: str
     ) -> Iterator[Wording]:
-        """The seed's choice of the best generated wordings, then of the reviewed ones. These are
-        only looked up once they are asked for, since nearly always a generated one passes."""
-        yield from _rotated(self._generated(brief, values, seed)[:VARIETY], seed)
-        for reviewed in (subject_templates, reviewed_templates):
-            found = self._wordings(reviewed(brief), "template", brief.language, values)
-            yield from _rotated(found, seed)
+        """The seed's choice of the best generated wordings, then of the reviewed ones, or the other
+        way round. Each kind is only looked up once it is asked for: nearly always the first one
+        passes."""
+        reviewed = (
+            self._wordings(found(brief), "template", brief.language, values)
+            for found in REVIEWED_IN_TURN
+        )
+        generated = (self._generated(brief, values, seed)[:VARIETY] for _ in range(1))
+        kinds = (reviewed, generated) if self.reviewed_first else (generated, reviewed)
+        for wordings in chain(*kinds):
+            yield from _rotated(wordings, seed)
 
     def _all(self, brief: MessageBrief, values: Mapping[str, str], seed: str) -> list[Wording]:
         """Every wording; all are equal."""
-        reviewed = (*subject_templates(brief), *reviewed_templates(brief))
+        reviewed = [template for found in REVIEWED_IN_TURN for template in found(brief)]
         generated = self._generated(brief, values, seed)
         return [*generated, *self._wordings(reviewed, "template", brief.language, values)]
 

@@ -15,14 +15,15 @@ from typing import Any
 
 import pandas as pd
 
+from churn_assets.messages.corpus.answers import SOURCE
 from churn_assets.messages.corpus.prompts import Situation
-from churn_assets.messages.corpus.reviewed import all_reviewed
+from churn_assets.messages.corpus.reviewed import SLOT, all_reviewed
+from churn_assets.messages.shield.brief import SERVICES
+from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.bandit import Audience, Outcome, TemplateBandit, template_id
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.storage.protocol import ArtifactStore
 
-SOURCE = "answers"
-PAIRS = "preferences.jsonl"
 REACHED = ("sent_at", "delivered_at", "accepted_at", "refused_at", "unsubscribed_at")
 
 
@@ -52,18 +53,23 @@ def learn(table: pd.DataFrame, answer_days: int, now: datetime) -> TemplateBandi
 def preference_rows(bandit: TemplateBandit, texts: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """Winners and losers as rows of the corpus: {prompt, chosen, rejected, source, group, flaw}.
 
-    Left out are templates whose text isn't known any more, and audiences without a kind of
-    contract, for whom no prompt is written.
+    A prompt has the services that either text names: both were sent to customers who have them.
+    Left out are templates whose text isn't known any more, those with a company's own words, which
+    no model writes, and audiences without a kind of contract, for whom no prompt is written.
 
     Args:
         texts: template id -> text (`known_templates`).
     """
+    shield = Shield.load()
+    texts = {known: text for known, text in texts.items() if SLOT not in text}
     for audience, chosen, rejected, _ in bandit.preferences():
         offer, band, contract, tone = audience
         if contract is None or not {chosen, rejected} <= texts.keys():
             continue
+        named = {*shield.services_in(texts[chosen]), *shield.services_in(texts[rejected])}
+        services = tuple(service for service in SERVICES if service in named)
         yield {
-            "prompt": Situation(offer, band, contract, (), tone).prompt,
+            "prompt": Situation(offer, band, contract, services, tone).prompt,
             "chosen": texts[chosen],
             "rejected": texts[rejected],
             "source": SOURCE,
