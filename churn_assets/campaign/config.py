@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -12,6 +12,11 @@ from churn_assets.domain.paths import AbsolutePath, absolute
 
 Dialect = Literal["liquid", "handlebars", "mailchimp"]
 ListFormat = Literal["csv", "parquet", "jsonl"]
+
+
+MOST_CONTACTS = 100_000_000  # a day
+MOST_MONEY = 1e12  # in a plan: sums stay exact to the cent
+ChannelName = Annotated[str, Field(max_length=64, pattern=r"^[^\W_][\w .-]*$")]
 
 
 class Channel(BaseModel):
@@ -28,7 +33,7 @@ class Channel(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    contacts_a_day: int = Field(ge=0, le=100_000_000)
+    contacts_a_day: int = Field(ge=0, le=MOST_CONTACTS)
     cost: float = Field(0.0, ge=0)
     reach: float = Field(1.0, gt=0, le=1)
     hours: tuple[int, int] = (8, 22)
@@ -70,9 +75,9 @@ class CampaignConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     days: int = Field(7, ge=1, le=31)
-    budget: float | None = Field(None, ge=0)
-    month_budget: float | None = Field(None, gt=0)
-    channels: dict[str, Channel] = Field(
+    budget: float | None = Field(None, ge=0, le=MOST_MONEY)
+    month_budget: float | None = Field(None, gt=0, le=MOST_MONEY)
+    channels: dict[ChannelName, Channel] = Field(
         default_factory=lambda: {
             "email": Channel(contacts_a_day=500),
             "call": Channel(contacts_a_day=60, cost=3.0, hours=(9, 20)),
@@ -87,6 +92,13 @@ class CampaignConfig(BaseModel):
     deliver_to: str = ""
     deliver_as: ListFormat = "csv"
     ledger: SecretStr = SecretStr("")
+
+    @field_validator("channels")
+    @classmethod
+    def _own_names(cls, channels: dict[str, Channel]) -> dict[str, Channel]:
+        if taken := {"day", "money"} & channels.keys():  # what stands beside channels in a plan
+            raise ValueError(f"no channel can be called {min(taken)}")
+        return channels
 
     @field_validator("deliver_to")
     @classmethod

@@ -27,8 +27,9 @@ from churn_assets.campaign.contacts.ledger import (
 from churn_assets.campaign.decided import decisions_of
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.people import Person, known_people, read_ids
-from churn_assets.campaign.planning.plan import CONTACTS, Group, Plan, Planner, Sources
-from churn_assets.campaign.sending import Delivery, HandOver, key_of
+from churn_assets.campaign.planning.plan import Group, Plan, Planner, Sources
+from churn_assets.campaign.planning.promises import CONTACTS
+from churn_assets.campaign.sending import DayList, Delivery, HandOver, key_of
 from churn_assets.campaign.spending import followed_price
 from churn_assets.customers.people import people_file
 from churn_assets.domain.experiment import (
@@ -130,6 +131,7 @@ class Campaigns:
             zones=(self.default_zone,),
             people=self.people(),
             histories=histories,
+            erased=self.ledger.erased(table["customer_id"].to_pylist()),
             price=price,
             suppressed=read_ids(rules.suppression_list) if rules.suppression_list else frozenset(),
             promises=self._promises(now.date()),
@@ -223,9 +225,7 @@ class Campaigns:
 
     # ---- the list
 
-    def export(
-        self, plan_id: str | None, day: date, now: datetime
-    ) -> tuple[str, list[dict[str, Any]]]:
+    def export(self, plan_id: str | None, day: date, now: datetime) -> DayList:
         """As `sending.export`."""
         return sending.export(self, plan_id, day, now)
 

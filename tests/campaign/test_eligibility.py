@@ -26,6 +26,9 @@ CHANNELS = {
 }
 
 
+ONE_A_QUARTER = Cap(contacts=1, days=90)
+
+
 def contacted(days: float, channel: str = "email") -> Event:
     """A contact so many days ago."""
     return Event(
@@ -54,6 +57,7 @@ def outcome(
     rules: Mapping[str, Any] | None = None,
     tenure: int = 12,
     control: bool = False,
+    erased: datetime | None = None,
     suppressed: frozenset[str] = frozenset(),
     zones: tuple[str, ...] = ("Europe/Madrid",),
 ) -> tuple[str | None, list[list[bool]]]:
@@ -65,6 +69,7 @@ def outcome(
         {"A": person} if person else {},
         {"A": History.of(events)} if events else {},
         np.array([control]),
+        {"A": erased} if erased else {},
     )
     terms = Terms(
         ContactRules(**(rules or {})),
@@ -94,6 +99,9 @@ ALL_DAYS = [[True, True]] * 3
         ("consent", {"person": Person(consent=False)}),
         ("consent", {"rules": {"consent_needed": True}}),
         ("suppression_list", {"suppressed": frozenset("A")}),
+        ("erased", {"erased": NOW - timedelta(days=30)}),
+        ("erased", {"erased": NOW - timedelta(days=80), "rules": {"caps": [ONE_A_QUARTER]}}),
+        ("erased", {"erased": NOW - timedelta(days=30), "control": True}),
         ("control_group", {"control": True}),
         ("complaint", {"person": Person(complained_on=date(2026, 3, 1))}),
         ("complaint", {"events": (complaint(89),)}),
@@ -143,6 +151,19 @@ def test_rules_of_days_and_channels_close_only_these() -> None:
     assert outcome(events=(contacted(10, "call"),), rules=capped) == (None, [[True, False]] * 3)
     capped = {"caps": [Cap(contacts=1, days=11, channel="call")]}
     assert outcome(events=(contacted(10, "call"),), rules=capped)[1][2] == [True, True]
+
+
+def test_a_week_is_a_week_in_auckland() -> None:
+    """A contact in the morning there was yesterday's in UTC: the cooldown and the caps end when the
+    customer's own calendar says so."""
+    morning = contacted(7).model_copy(update={"occurred_at": datetime(2026, 3, 3, 20, tzinfo=UTC)})
+    there, weekly = Person(zone="Pacific/Auckland"), {"caps": [Cap(contacts=1, days=7)]}
+    for rules in (None, {"cooldown_days": 0} | weekly):
+        days = outcome(there, (morning,), rules=rules)[1]
+        assert [any(day) for day in days] == [False, True, True]
+        days = outcome(None, (morning,), rules=rules, zones=("Pacific/Auckland",))[1]
+        assert [any(day) for day in days] == [False, True, True]
+        assert any(outcome(Person(zone="Europe/Madrid"), (morning,), rules=rules)[1][0])
 
 
 def test_a_contact_whose_channel_nobody_told_counts_for_each() -> None:
