@@ -191,8 +191,8 @@ class Campaigns:
             CampaignError: it is no draft, or doesn't keep what another plan has promised.
         """
         plan, _ = self.show(plan_id)
+        percent = self._offers(plan, date.min)
         predictions, experiment = self.predictions(), in_force(self.store, self.experiment)
-        percent = offers_in_service(self.store).percent
         messages = self._drawn(plan, predictions)
         records = decisions_of(plan, predictions, experiment, now, percent, messages)
         known = {*plan.contacts["decision_id"].to_pylist(), *plan.report["promises"]}
@@ -277,7 +277,20 @@ class Campaigns:
                 f"plan {plan.plan_id} is {age / timedelta(hours=1):.0f} hours old, and "
                 f"{self.config.max_age_hours:g} are allowed: plan again, it keeps the promises"
             )
+        self._offers(plan, now.date())
         return plan
+
+    def _offers(self, plan: Plan, today: date) -> tuple[int, ...]:
+        """The percentages of the offers by level; raises CampaignError for a plan that has another
+        one still to come: it was made for a release that doesn't serve any more."""
+        percent = offers_in_service(self.store).percent
+        to_come = plan.contacts.filter(pc.greater_equal(plan.contacts["day"], today))
+        if gone := set(to_come["offer_percentage"].to_pylist()) - set(percent):
+            raise CampaignError(
+                f"plan {plan.plan_id} offers {min(gone)} %, which the release in service doesn't: "
+                "cancel it, then plan again"
+            )
+        return percent
 
     def _drawn(self, plan: Plan, predictions: pa.Table) -> dict[str, Message]:
         """The messages of a plan's contacts, where templates are drawn at all."""

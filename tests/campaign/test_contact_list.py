@@ -47,7 +47,7 @@ def test_the_list_says_everything_that_the_sending_system_needs(
     file = people(tmp_path, f"{named},Zoë,America/New_York,no\n")
     campaigns = desk(dialect=dialect, name_tag=field, people=file)
     campaigns.approve(None, "Eva", NOW)
-    _, rows = campaigns.export(None, TODAY, NOW)
+    rows = campaigns.export(None, TODAY, NOW).rows
     assert [list(row) for row in rows] == [LIST.names] * 8
     for row in rows:
         assert row["decision_id"] == f"{plan.plan_id}:{row['customer_id']}"
@@ -136,7 +136,7 @@ def test_templates_are_drawn_once_and_logged(tmp_path: Path) -> None:
     others = [row for i, row in log.items() if row["customer_id"] not in customers_of(plan)]
     assert not any(row["template"] for row in others)
 
-    _, before = campaigns.export(None, TODAY, NOW)
+    before = campaigns.export(None, TODAY, NOW).rows
     bandit = TemplateBandit()
     for row in drawn.values():
         cell = tuple(json.loads(row["audience"]))
@@ -165,7 +165,7 @@ def test_every_format_holds_the_same_rows(desk: Desk, tmp_path: Path) -> None:
     campaigns = desk()
     campaigns.plan(NOW, "Ana", curves=False)
     campaigns.approve(None, "Eva", NOW)
-    _, rows = campaigns.export(None, TODAY, NOW)
+    rows = campaigns.export(None, TODAY, NOW).rows
     for suffix in (".csv", ".parquet", ".jsonl"):
         write_list(rows, tmp_path / f"list{suffix}")
     assert pq.read_table(tmp_path / "list.parquet").to_pylist() == rows

@@ -282,3 +282,28 @@ def test_a_suppression_list_is_the_first_column(tmp_path: Path) -> None:
     file = tmp_path / "no.csv"
     file.write_text("customer_id,why\nA,asked\n\n B ,\n", encoding="utf-8")
     assert read_ids(file) == {"A", "B"}
+
+
+@pytest.mark.parametrize(
+    ("mark", "encoding"), [(";", "utf-8-sig"), ("\t", "utf-16"), (",", "cp1252"), (";", "cp1252")]
+)
+def test_lists_as_spreadsheets_write_them(mark: str, encoding: str, tmp_path: Path) -> None:
+    """Nobody passes a suppression list because it has semicolons; people neither."""
+    file = tmp_path / "no.csv"
+    lines = ["customer_id,why", "A,pidió", '"B, C",asked', ""]
+    rows = [row.replace(",", mark, 1) if '"' not in row else '"B, C"' + mark for row in lines]
+    file.write_text("\r\n".join(rows), encoding=encoding)
+    assert read_ids(file) == {"A", "B, C"}
+    table = mark.join(["customer_id", "opt_out", "first_name"]) + f"\nA{mark}yes{mark}Íñigo\n"
+    file.write_text(table, encoding=encoding)
+    assert read_people(file) == {"A": Person(first_name="Íñigo", opt_out=True)}
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04 and so on", b"PAR1 and so on", b"A\0B\n"])
+def test_a_list_that_is_no_text_stops_the_plan(content: bytes, tmp_path: Path) -> None:
+    """An Excel workbook as a suppression list would suppress nobody."""
+    file = tmp_path / "never.csv"
+    file.write_bytes(content)
+    for read in (read_ids, read_people):
+        with pytest.raises(PeopleError, match="never"):
+            read(file)

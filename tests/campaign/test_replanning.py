@@ -8,10 +8,13 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from churn_assets.campaign import workflow
 from churn_assets.campaign.config import Channel
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.planning.allocation import Problem, solve
 from churn_assets.campaign.planning.marginal import with_first_units
+from churn_assets.domain.offers import Offers
+from churn_assets.storage.protocol import ArtifactStore
 from tests.campaign.test_workflow import (
     NOW,
     SETTINGS,
@@ -88,6 +91,31 @@ def test_who_is_forgotten_is_not_contacted_anew(desk: Desk) -> None:
     assert gone not in customers_of(names)
     free = campaigns.planner(now + timedelta(days=32))
     assert free.allowed[free.ids.index(gone)].any()
+
+
+def test_offers_that_are_not_made_any_more_are_not_sent(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A release with other offers came into service between plan and approval, or approval and
+    list: said in words, and a cancelled plan's promises are none."""
+    campaigns = desk()
+    draft = campaigns.plan(NOW, "Ana", curves=False)
+    offered = workflow.offers_in_service
+
+    def others(store: ArtifactStore) -> Offers:
+        return offered(store).model_copy(update={"percent": (0, 7, 14, 21)})
+
+    monkeypatch.setattr(workflow, "offers_in_service", others)
+    with pytest.raises(CampaignError, match="which the release in service doesn't: cancel it"):
+        campaigns.approve(None, "Eva", NOW)
+    monkeypatch.undo()
+    campaigns.approve(None, "Eva", NOW)
+    monkeypatch.setattr(workflow, "offers_in_service", others)
+    for use in (campaigns.export, lambda *given: campaigns.hand_over(*given, "Ana")):
+        with pytest.raises(CampaignError, match=f"plan {draft.plan_id} offers"):
+            use(None, TODAY, NOW)
+    campaigns.cancel(None, "Ana")
+    assert campaigns.plan(NOW, "Ana", curves=False).report["promised"] == 0
 
 
 def test_a_day_that_is_none_of_the_plans_is_said(desk: Desk) -> None:

@@ -59,6 +59,27 @@ def test_a_delivery_is_in_the_folder_and_in_the_ledger(approved: Approved, tmp_p
     assert [s.step for s in campaigns.ledger.steps(plan.plan_id)].count(f"handed over {TODAY}") == 1
 
 
+def test_who_can_be_sent_later_on_the_day_is_in_a_file_of_their_own(
+    approved: Approved, tmp_path: Path
+) -> None:
+    """The first file stays as it was: nobody knows whether it has been taken."""
+    campaigns = approved(deliver_to=str(tmp_path / "out"))
+    plan, _ = campaigns.show()
+    back = customers_of(plan, TODAY)[0]
+    out = sent(back, NOW).model_copy(update={"kind": "opted_out"})
+    campaigns.ledger.record([out])
+    first = campaigns.deliver(TODAY, NOW, "the schedule")
+    again = out.model_copy(
+        update={"kind": "opted_in", "event_key": "in", "occurred_at": NOW + timedelta(minutes=5)}
+    )
+    campaigns.ledger.record([again])
+    second = campaigns.deliver(TODAY, NOW + timedelta(hours=1), "the schedule")
+    assert first.file is not None
+    assert second.file == first.file.replace(".csv", "-2.csv")
+    names = [names_in(Path(file).read_text(encoding="utf-8")) for file in (first.file, second.file)]
+    assert names == [set(customers_of(plan, TODAY)) - {back}, {back}]
+
+
 def test_a_draft_made_at_night_does_not_stop_the_morning_s_delivery(
     approved: Approved, tmp_path: Path
 ) -> None:
