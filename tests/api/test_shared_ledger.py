@@ -34,8 +34,8 @@ def desks(home: Path) -> Iterator[list[httpx.Client]]:
     with ExitStack() as stack:
         url = stack.enter_context(running_postgres())
         given = {
-            "CHURN_CAMPAIGN__LEDGER": url,
-            "CHURN_TEST_PASSWORD": PASSWORD,
+            "CHURN_CAMPAIGN__LEDGER": url.replace("CHURN_TEST_PASSWORD", "LEDGER_PASSWORD"),
+            "LEDGER_PASSWORD": PASSWORD,
             "CHURN_CAMPAIGN__BUDGET": "900",
             "CHURN_CAMPAIGN__CHANNELS": CHANNELS,
             "CHURN_API__REQUESTS_PER_SECOND": "0",

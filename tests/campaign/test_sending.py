@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from churn_assets.campaign import sending
-from churn_assets.campaign.config import CampaignConfig
+from churn_assets.campaign.config import CampaignConfig, Channel
 from churn_assets.campaign.contacts.history import Event
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.workflow import Campaigns
@@ -149,6 +149,14 @@ def test_the_setting_is_a_folder_or_a_bucket() -> None:
     assert CampaignConfig(deliver_to="gs://lists/today").deliver_to == "gs://lists/today"
     with pytest.raises(ValueError, match="write a folder or gs://bucket/prefix"):
         CampaignConfig(deliver_to="s3://lists")
+
+
+@pytest.mark.parametrize("name", ["", "day", "money", "_", "x" * 65, "a\nb", "=1"])
+def test_a_channel_has_a_name_that_plans_and_ledgers_can_hold(name: str) -> None:
+    """A plan's table has the days and money beside the channels."""
+    with pytest.raises(ValueError, match="no channel can be called"):
+        CampaignConfig(channels={name: Channel(contacts_a_day=1)})
+    assert CampaignConfig(channels={"Señal 2.0": Channel(contacts_a_day=1)}).channels
 
 
 @pytest.mark.parametrize(("hours_ago", "dropped"), [(7 * 24 - 7, 0), (7 * 24 - 31, 1)])

@@ -85,7 +85,9 @@ def places_taken(
     channels: Sequence[str],
 ) -> NDArray[np.int64]:
     """(days x channels,) how many of these contacts fall on each day and channel of a plan."""
-    at: dict[tuple[date, str | None], int] = {slot: i for i, slot in enumerate(product(days, channels))}
+    at: dict[tuple[date, str | None], int] = {
+        slot: i for i, slot in enumerate(product(days, channels))
+    }
     taken = np.zeros(len(at), dtype=np.int64)
     for slot in slots:
         if slot in at:
