@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import gzip
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from churn_assets.campaign.errors import PeopleError
-from churn_assets.customers.contract.tables import Format
-from churn_assets.customers.reading.dialect import dialect_of
-from churn_assets.datasets.errors import CorruptFileError
 from churn_assets.serving.zones import KNOWN
 
+MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
+NO_TEXT = (b"PK\x03\x04", b"PAR1", b"\x1f\x8b")  # a workbook, Parquet, gzip
+SEPARATORS = (",", ";", "\t", "|")
 YES = frozenset({"yes", "y", "true", "1"})
 NO = frozenset({"no", "n", "false", "0"})
 COLUMNS = ("first_name", "zone", "language", "opt_out", "consent", "complained_on")
@@ -85,13 +85,19 @@ def read_ids(path: Path) -> frozenset[str]:
 
 def _cells(path: Path) -> Iterator[list[str]]:
     """The rows of a text table in the dialect that it is written in."""
+    content = path.read_bytes()
+    encoding = next((name for mark, name in MARKS.items() if content.startswith(mark)), "utf-8")
+    if content.startswith(NO_TEXT) or (encoding != "utf-16" and b"\0" in content):
+        raise PeopleError(f"{path}: it is no text: export it as CSV")
     try:
-        dialect = dialect_of(path, Format())
-        opened = gzip.open if path.suffix == ".gz" else open
-        with opened(path, "rt", encoding=dialect.encoding, newline="") as file:
-            yield from csv.reader(file, delimiter=dialect.delimiter)
-    except CorruptFileError as error:
-        raise PeopleError(str(error)) from error
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")  # ids are the same in it as in Windows' own
+    header = text.partition("\n")[0]
+    try:
+        yield from csv.reader(
+            io.StringIO(text, newline=""), delimiter=max(SEPARATORS, key=header.count)
+        )
     except csv.Error as error:
         raise PeopleError(f"{path}: {error}") from error
 

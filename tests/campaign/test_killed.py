@@ -52,8 +52,8 @@ POINTS = ("insert_events", "write_file", "_write")
 def test_a_delivery_is_killed(
     kind: str, store: LocalArtifactStore, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Each day at another point: the next delivery hands over what the killed one didn't, and who is
-    in the ledger is in exactly one file."""
+    """Each day at another point: the next delivery hands over what the killed one didn't, and who
+    is in the ledger is in exactly one file."""
     url = f"sqlite:///{tmp_path / 'ledger.sqlite3'}"
     if kind == "postgresql":
         url = str(request.getfixturevalue("postgresql"))
