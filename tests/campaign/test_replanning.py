@@ -45,6 +45,14 @@ def test_a_day_has_its_contacts_once_however_often_it_is_planned(desk: Desk) -> 
     again = campaigns.plan(noon, "Ana", curves=False)
     assert customers_of(again, TODAY) == []
     assert len(customers_of(again, TOMORROW)) == 8
+    rows = first.contacts.to_pylist()
+    paid = sum(row["expected_cost"] for row in rows if row["day"] == TODAY)
+    planner = campaigns.planner(noon)
+    wide = planner.allocate(contacts_a_day={"email": 20, "call": 20})
+    spent = wide.money + planner.promises.value_and_cost()[1] + paid
+    assert paid > 0
+    assert 0.9 * 900 < spent <= 900
+    assert not campaigns.planner(NOW + timedelta(days=1)).sources.paid  # its days are others
     more = campaigns.changed(channels={"email": Channel(contacts_a_day=9)})
     assert len(customers_of(more.plan(noon, "Ana", curves=False), TODAY)) == 3
 

@@ -155,9 +155,7 @@ class Ledger:
         with self.reading() as connection:
             rows = connection.execute(sa.select(ERASURES)).all()
         found = {row.digest: datetime.fromisoformat(row.at) for row in rows}
-        if not found:
-            return {}
-        named = ((customer, _digest(customer)) for customer in customers)
+        named = ((customer, _digest(customer)) for customer in (customers if found else ()))
         return {customer: found[digest] for customer, digest in named if digest in found}
 
     # ---- plans
@@ -328,6 +326,15 @@ def add_step(connection: sa.Connection, plan_id: str, step: str, who: str) -> No
     """Keep what somebody did with a plan."""
     at = datetime.now(UTC).isoformat(timespec="microseconds")
     connection.execute(sa.insert(STEPS).values(plan_id=plan_id, step=step, who=who, at=at))
+
+
+def handed_over(connection: sa.Connection, since: datetime) -> list[tuple[str, str]]:
+    """Plan id and key of the contacts that plans handed over, to be sent at `since` or later."""
+    start = since.astimezone(UTC).isoformat(timespec="microseconds")
+    query = sa.select(EVENTS.c.plan_id, EVENTS.c.event_key).where(
+        EVENTS.c.plan_id.is_not(None), EVENTS.c.occurred_at >= start
+    )
+    return [(row.plan_id, row.event_key) for row in connection.execute(query)]
 
 
 def times_done(connection: sa.Connection, plan_id: str, step: str) -> int:

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,7 @@ class Sources:
         price: of money in force, where a month's budget is followed; None: nothing is.
         promises: contacts of approved plans that are still to come, columns as in `CONTACTS`.
         erased: customers whom the ledger has forgotten -> when.
+        paid: day and expected cost of contacts that plans have handed over, of today and later.
         quiet, zones: see `eligibility.Terms`.
         in_control: whom nobody contacts.
         exploration: share of the customers for whom something else is tried.
@@ -83,6 +84,7 @@ class Sources:
     people: Mapping[str, Person] = field(default_factory=dict)
     histories: Mapping[str, History] = field(default_factory=dict)
     erased: Mapping[str, datetime] = field(default_factory=dict)
+    paid: Sequence[tuple[date, float]] = ()
     suppressed: frozenset[str] = frozenset()
     promises: pa.Table = field(default_factory=CONTACTS.empty_table)
     in_control: Group = lambda _: False
@@ -315,7 +317,8 @@ class Planner:
     ) -> tuple[Floats, float]:
         """Places and money that promises and contacts of the plan's days have left."""
         left = self.places(contacts_a_day) - self._taken - self._made
-        return np.maximum(left, 0.0), max(0.0, budget - self.promises.value_and_cost()[1])
+        paid = sum(cost for day, cost in self.sources.paid if day in self.days)
+        return np.maximum(left, 0.0), max(0.0, budget - self.promises.value_and_cost()[1] - paid)
 
     def _made_already(self, zone: str) -> NDArray[np.int64]:
         """(days x channels,) contacts on the plan's days that the ledger has, whoever made them; by
