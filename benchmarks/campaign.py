@@ -47,12 +47,13 @@ def of_size(count: int) -> dict[str, Any]:
     started, used = time.perf_counter(), time.process_time()
     found = solve(problem)
     seconds, cpu = time.perf_counter() - started, time.process_time() - used
-    replan = None
+    replan = replan_cpu = None
     if count <= CERTIFIED:  # what a slider of the console asks for
         more = Problem(count, problem.slots, problem.places, 1.1 * problem.budget, problem.chunk)
-        used = time.process_time()
+        started, used = time.perf_counter(), time.process_time()
         solve(more)
-        replan = round(time.process_time() - used, 2)
+        replan = round(time.perf_counter() - started, 2)
+        replan_cpu = round(time.process_time() - used, 2)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     bound, by = found.bound, "dual"
     if count <= CERTIFIED:
@@ -62,7 +63,8 @@ def of_size(count: int) -> dict[str, Any]:
         "bound": by,
         "seconds": round(seconds, 2),
         "cpu_seconds": round(cpu, 2),
-        "replan_cpu_seconds": replan,
+        "replan_seconds": replan,
+        "replan_cpu_seconds": replan_cpu,
         "peak_mb": round(peak),
         "contacts": int(found.used.sum()),
         "money_used": found.money / problem.budget,

@@ -48,7 +48,8 @@ export function planView() {
     $("plan").hidden = false;
     const [begin, end] = [plan.days[0], plan.days.at(-1)];
     $("plan-title").textContent = `Plan ${plan.plan_id} ${STATUS[plan.status]}`;
-    $("plan-hint").textContent = `${begin} to ${end}; ${whole(plan.promised)} contacts promised by the plan before.`;
+    const later = plan.promised_later ? `, ${whole(plan.promised_later)} more for later days` : "";
+    $("plan-hint").textContent = `${begin} to ${end}; ${whole(plan.promised)} contacts promised by the plan before${later}.`;
     $("budget-slider").value = $("contacts-slider").value = 100;
     showLimits(limits());
     showSums(plan);
@@ -67,8 +68,7 @@ export function planView() {
     $("plan-out").hidden = left.length === 0;
     $("out-rule").replaceChildren(option("", "all rules"), ...left.map(([rule]) => option(rule, plan.rules[rule])));
     $("out-search").value = $("plan-search").value = "";
-    $("plan-steps").replaceChildren(...plan.steps.map((s) =>
-      make("li", { textContent: `${s.at.slice(0, 16).replace("T", " ")} UTC: ${s.step} by ${s.who}` })));
+    showSteps();
     const { money: byMoney, contacts: byContacts } = plan.pareto;
     const { budget } = plan, aDay = Object.values(plan.contacts_a_day).reduce((a, b) => a + b, 0);
     drawIn($("curve-money"), (width) => curve(byMoney.map((p) => ({ x: p.budget, y: p.value })), budget,
@@ -141,6 +141,27 @@ export function planView() {
     if (answer) await shown(answer);
   }
 
+  function showSteps() {
+    $("plan-steps").replaceChildren(...plan.steps.map((s) =>
+      make("li", { textContent: `${s.at.slice(0, 16).replace("T", " ")} UTC: ${s.step} by ${s.who}` })));
+  }
+
+  async function handOver() {
+    const plan_id = plan.plan_id;
+    say("Working…");
+    const { answer, error } = await lastPlan(async () => {
+      const done = await ask("/campaign/plan/handed-over", { plan_id, day: $("plan-day").value });
+      return { done, now: await ask(`/campaign/plan?${new URLSearchParams({ plan_id })}`) };
+    });
+    if (error) say(error.message);
+    if (!answer) return;
+    const { done } = answer, left = Object.entries(done.dropped);
+    plan.steps = answer.now.steps;
+    showSteps();
+    say([`${whole(done.new)} contacts are in the ledger now, ${whole(done.already)} were there already.`,
+      ...left.map(([rule, n]) => `${whole(n)} left out: ${plan.rules[rule] ?? rule.replaceAll("_", " ")}.`)].join(" "));
+  }
+
   async function shown(answer) {
     say("");
     showPlan(answer);
@@ -164,11 +185,7 @@ export function planView() {
     if (sure) change(() => ask("/campaign/plan/cancel", which()));
   });
   $("plan-which").addEventListener("change", ({ target }) => show(target.value));
-  $("plan-hand-over").addEventListener("click", async () => {
-    const { answer, error } = await lastPlan(() => ask("/campaign/plan/handed-over", { ...which(), day: $("plan-day").value }));
-    if (error) say(error.message);
-    if (answer) say(`${whole(answer.new)} contacts are in the ledger now, ${whole(answer.already)} were there already.`);
-  });
+  $("plan-hand-over").addEventListener("click", handOver);
   $("plan-download").addEventListener("click", async () => {
     try {
       const [day, format] = [$("plan-day").value, $("plan-form").value];

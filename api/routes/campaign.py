@@ -12,7 +12,7 @@ from api.campaigns import CampaignDesk
 from api.deps import Admitted, caller_of, services_of
 from api.errors import ApiError, JsonResponse, documented
 from api.parsing import BodyRoute
-from churn_assets.campaign.config import Channel
+from churn_assets.campaign.config import MOST_CONTACTS, MOST_MONEY, Channel
 from churn_assets.campaign.contact_list import list_bytes
 from churn_assets.campaign.eligibility import RULES
 from churn_assets.campaign.workflow import Campaigns
@@ -33,8 +33,8 @@ LIST_TYPES = {
 class NewPlan(Strict):
     """What a plan may use; what isn't given is as the settings have it."""
 
-    budget: float | None = Field(None, ge=0, le=1e12, examples=[20000.0])
-    contacts_a_day: dict[str, Annotated[int, Field(ge=0, le=100_000_000)]] | None = Field(
+    budget: float | None = Field(None, ge=0, le=MOST_MONEY, examples=[20000.0])
+    contacts_a_day: dict[str, Annotated[int, Field(ge=0, le=MOST_CONTACTS)]] | None = Field(
         None, description="channel -> contacts a day", examples=[{"email": 500}]
     )
     days: int | None = Field(None, ge=1, le=31, examples=[7])
@@ -57,6 +57,9 @@ class Sums(BaseModel):
 
     contacts: int = Field(examples=[3912])
     promised: int = Field(description="of them promised by an approved plan", examples=[0])
+    promised_later: int = Field(
+        0, description="beside them, promised for days after the plan's", examples=[0]
+    )
     expected_value: float = Field(examples=[283975.99])
     expected_cost: float = Field(examples=[27939.56])
     bound: float = Field(description="no plan brings more", examples=[284261.0])
@@ -191,7 +194,7 @@ async def contacts(
         rows = [
             row
             for row in campaigns.show(plan_id)[0].contacts.to_pylist()
-            if search in row["customer_id"]
+            if search.casefold() in row["customer_id"].casefold()
             and channel in ("", row["channel"])
             and day in (None, row["day"])
         ]
@@ -218,8 +221,8 @@ async def contact_list(
 
     def task(campaigns: Campaigns) -> tuple[str, bytes]:
         now = campaigns.now()
-        found, rows = campaigns.export(plan_id, day or now.date(), now)
-        return f"{found}-{day or now.date()}", list_bytes(rows, f".{form}")
+        found = campaigns.export(plan_id, day or now.date(), now)
+        return f"{found.plan_id}-{day or now.date()}", list_bytes(found.rows, f".{form}")
 
     name, content = await desk_of(request).run(task)
     headers = {"content-disposition": f'attachment; filename="contacts-{name}.{form}"'}
@@ -255,7 +258,7 @@ async def excluded(
         rows = [
             row
             for row in campaigns.show(plan_id)[0].excluded.to_pylist()
-            if search in row["customer_id"] and rule in ("", row["rule"])
+            if search.casefold() in row["customer_id"].casefold() and rule in ("", row["rule"])
         ]
         return {"total": len(rows), "customers": rows[start : start + count]}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal, Self
 
@@ -12,6 +13,12 @@ from churn_assets.domain.paths import AbsolutePath, absolute
 
 Dialect = Literal["liquid", "handlebars", "mailchimp"]
 ListFormat = Literal["csv", "parquet", "jsonl"]
+
+
+MOST_CONTACTS = 100_000_000  # a day
+MOST_MONEY = 1e12  # in a plan: sums stay exact to the cent
+CHANNEL_NAME = re.compile(r"[^\W_][\w .-]{0,63}")  # as long as the ledger keeps it
+OTHER_LIMITS = {"day", "money"}  # what stands beside channels in a plan
 
 
 class Channel(BaseModel):
@@ -28,7 +35,7 @@ class Channel(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    contacts_a_day: int = Field(ge=0, le=100_000_000)
+    contacts_a_day: int = Field(ge=0, le=MOST_CONTACTS)
     cost: float = Field(0.0, ge=0)
     reach: float = Field(1.0, gt=0, le=1)
     hours: tuple[int, int] = (8, 22)
@@ -70,8 +77,8 @@ class CampaignConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     days: int = Field(7, ge=1, le=31)
-    budget: float | None = Field(None, ge=0)
-    month_budget: float | None = Field(None, gt=0)
+    budget: float | None = Field(None, ge=0, le=MOST_MONEY)
+    month_budget: float | None = Field(None, gt=0, le=MOST_MONEY)
     channels: dict[str, Channel] = Field(
         default_factory=lambda: {
             "email": Channel(contacts_a_day=500),
@@ -87,6 +94,14 @@ class CampaignConfig(BaseModel):
     deliver_to: str = ""
     deliver_as: ListFormat = "csv"
     ledger: SecretStr = SecretStr("")
+
+    @field_validator("channels")
+    @classmethod
+    def _own_names(cls, channels: dict[str, Channel]) -> dict[str, Channel]:
+        for name in channels:
+            if name in OTHER_LIMITS or not CHANNEL_NAME.fullmatch(name):
+                raise ValueError(f"no channel can be called {name[:64]!r}")
+        return channels
 
     @field_validator("deliver_to")
     @classmethod

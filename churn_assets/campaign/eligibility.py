@@ -7,7 +7,7 @@ of `RULES` that leaves no day and channel open to them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from churn_assets.campaign.config import Channel
 from churn_assets.campaign.contacts.history import History
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.people import Person
-from churn_assets.domain.contact_rules import ContactRules
+from churn_assets.domain.contact_rules import Cap, ContactRules
 from churn_assets.messages.shield.rules import QuietHours
 from churn_assets.serving.zones import zone_info
 
@@ -30,6 +30,7 @@ RULES = {
     "opt_out": "doesn't want to be contacted",
     "consent": "has not consented",
     "suppression_list": "is on the suppression list",
+    "erased": "was erased lately: nobody knows how often they were contacted",
     "control_group": "is in the control group, which nobody contacts",
     "complaint": "complained lately",
     "minimum_tenure": "has been a customer for too short a time",
@@ -37,10 +38,11 @@ RULES = {
     "blackout_dates": "every day of the plan is a blackout date",
     "cooldown": "was contacted too short a time ago",
     "caps": "was contacted as often as the caps allow",
-    "quiet_hours": "no hour is allowed in the customer's zone",
+    "quiet_hours": "no hour is left that is allowed in the customer's zone",
 }
 """Rule -> what it says of whom it leaves out, in the order in which rules are tried."""
 
+LONGEST_PLAN = timedelta(days=31)
 SHORTEST_WINDOW = timedelta(minutes=30)  # less of today is left than anybody can use
 NOBODY = Person()
 NOTHING = History()
@@ -62,6 +64,7 @@ class Crowd:
         tenure: (N,) months. monthly: (N,) currency.
         people, histories: of those of whom anything is known.
         in_control: (N,) whom nobody contacts, to measure what contacts bring.
+        erased: when the ledger forgot somebody, of those whom it did.
     """
 
     ids: Sequence[str]
@@ -70,6 +73,7 @@ class Crowd:
     people: Mapping[str, Person]
     histories: Mapping[str, History]
     in_control: Flags
+    erased: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -173,6 +177,10 @@ def _whole(crowd: Crowd, terms: Terms) -> dict[str, Flags]:
     """Rule -> (N,) whom it leaves out on every day and by every channel, in order."""
     rules, ids = terms.rules, crowd.ids
     since = terms.now - timedelta(days=rules.complaint_days)
+    # As long as any limit looks back: their contacts can't be counted any more.
+    longest = max(timedelta(days=n) for n in (rules.cooldown_days, *(c.days for c in rules.caps)))
+    forgotten = terms.now - max(LONGEST_PLAN, longest)
+    lately = {customer for customer, at in crowd.erased.items() if at > forgotten}
 
     def of(test: Callable[[Person, History], bool]) -> Flags:
         people, histories = crowd.people, crowd.histories
@@ -190,6 +198,7 @@ def _whole(crowd: Crowd, terms: Terms) -> dict[str, Flags]:
         "opt_out": of(lambda person, history: person.opt_out is True or history.opted_out),
         "consent": of(refused),
         "suppression_list": np.array([i in terms.suppressed for i in ids], bool),
+        "erased": np.array([i in lately for i in ids], bool),
         "control_group": crowd.in_control,
         "complaint": of(complained) if rules.complaint_days else np.zeros(len(ids), bool),
         "minimum_tenure": crowd.tenure < rules.minimum_tenure,
@@ -205,17 +214,27 @@ def _by_history(crowd: Crowd, terms: Terms, shape: tuple[int, int, int]) -> tupl
         history = crowd.histories.get(customer, NOTHING)
         if not history.contacts and not nothing_allowed:
             continue
+        zone = crowd.people.get(customer, NOBODY).zone
+        made = history.days([zone] if zone else terms.zones)
+        last = max((day for day, _ in made), default=date.min)
         for d, day in enumerate(terms.days):
-            when = datetime.combine(day, time(23, 59), tzinfo=UTC)
-            if terms.rules.cooldown_days and history.contacts:
-                last = history.contacts[-1].when.astimezone(UTC).date()
+            if terms.rules.cooldown_days:
                 cooled[row, d] = (day - last).days >= terms.rules.cooldown_days
             for cap in terms.rules.caps:
+                used = _used(cap, made, day)
                 for c, channel in enumerate(terms.channels):
                     if cap.channel in (None, channel):
-                        used = history.within(when, cap.days, cap.channel)
                         capped[row, d, c] &= used < cap.contacts
     return cooled, capped
+
+
+def _used(cap: Cap, made: Sequence[tuple[date, str | None]], day: date) -> int:
+    """How many contacts count for a cap on a day, planned ones ahead included. One whose channel
+    nobody told counts for each: no cap is passed by leaving it out."""
+    return sum(
+        (day - on).days < cap.days and (cap.channel is None or channel in (None, cap.channel))
+        for on, channel in made
+    )
 
 
 def _awake(

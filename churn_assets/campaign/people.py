@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import available_timezones
 
 from churn_assets.campaign.errors import PeopleError
+from churn_assets.serving.zones import KNOWN
 
+MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
+NO_TEXT = (b"PK\x03\x04", b"PAR1", b"\x1f\x8b")  # a workbook, Parquet, gzip
+SEPARATORS = (",", ";", "\t", "|")
 YES = frozenset({"yes", "y", "true", "1"})
 NO = frozenset({"no", "n", "false", "0"})
 COLUMNS = ("first_name", "zone", "language", "opt_out", "consent", "complained_on")
@@ -69,10 +73,33 @@ def known_people(own: Path | None, file: Path | None) -> dict[str, Person]:
 
 
 def read_ids(path: Path) -> frozenset[str]:
-    """The customers of a suppression list: the first cell of each line, without a header."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        cells = [row[0].strip() for row in csv.reader(file) if row and row[0].strip()]
-    return frozenset(cell for cell in cells if cell != "customer_id")
+    """The customers of a suppression list: the first cell of each line, without a header; with
+    commas, semicolons or tabs, and in whatever encoding spreadsheets write.
+
+    Raises:
+        PeopleError: it is no text. OSError: it can't be read.
+    """
+    cells = (row[0].strip() for row in _cells(path) if row)
+    return frozenset(cell for cell in cells if cell not in ("", "customer_id"))
+
+
+def _cells(path: Path) -> Iterator[list[str]]:
+    """The rows of a text table in the dialect that it is written in."""
+    content = path.read_bytes()
+    encoding = next((name for mark, name in MARKS.items() if content.startswith(mark)), "utf-8")
+    if content.startswith(NO_TEXT) or (encoding != "utf-16" and b"\0" in content):
+        raise PeopleError(f"{path}: it is no text: export it as CSV")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")  # ids are the same in it as in Windows' own
+    header = text.partition("\n")[0]
+    try:
+        yield from csv.reader(
+            io.StringIO(text, newline=""), delimiter=max(SEPARATORS, key=header.count)
+        )
+    except csv.Error as error:
+        raise PeopleError(f"{path}: {error}") from error
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -85,16 +112,17 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
             raise PeopleError(f"{path}: there is no column customer_id")
         yield from pq.read_table(path, columns=wanted).to_pylist()
         return
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        if "customer_id" not in (reader.fieldnames or ()):
-            raise PeopleError(f"{path}: there is no column customer_id")
-        yield from reader
+    rows = _cells(path)
+    header = [name.strip() for name in next(rows, [])]
+    if "customer_id" not in header:
+        raise PeopleError(f"{path}: there is no column customer_id")
+    for row in filter(None, rows):
+        yield dict(zip(header, row, strict=False))
 
 
 def _person(row: dict[str, Any]) -> Person:
     zone = _text(row.get("zone"))
-    if zone is not None and zone not in available_timezones():
+    if zone is not None and zone not in KNOWN:
         raise ValueError("zone is no IANA time zone, as in Europe/Madrid")
     return Person(
         first_name=_text(row.get("first_name")),

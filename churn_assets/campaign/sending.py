@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,7 @@ from churn_assets.campaign.contacts.ledger import (
     known_keys,
     recent_contacts,
     status_of,
+    times_done,
 )
 from churn_assets.campaign.eligibility import NOBODY, RULES, Crowd, Terms, Window, eligible
 from churn_assets.campaign.errors import CampaignError
@@ -55,6 +56,16 @@ class Due:
     customers: dict[str, dict[str, Any]]
 
 
+class DayList(NamedTuple):
+    """A day's contact list, rows as in `contact_list.LIST`; how many of the plan's contacts are
+    handed over already, and how many aren't in it by the reason."""
+
+    plan_id: str
+    rows: Rows
+    already: int
+    dropped: dict[str, int]
+
+
 @dataclass(frozen=True)
 class HandOver:
     """What a hand-over came to: contacts written now, there already, and dropped by the reason."""
@@ -75,8 +86,15 @@ class Delivery:
 
 def due_on(campaigns: Campaigns, plan: Plan, day: date, now: datetime) -> Due:
     """The day's contacts that aren't handed over yet, tried on every rule once more: somebody may
-    have opted out since, or been contacted another way."""
+    have opted out since, or been contacted another way.
+
+    Raises:
+        CampaignError: the day is none of the plan's.
+    """
     rows = [row for row in plan.contacts.to_pylist() if row["day"] == day]
+    if not rows and day.isoformat() not in plan.report["days"]:
+        begin, end = plan.report["days"][0], plan.report["days"][-1]
+        raise CampaignError(f"plan {plan.plan_id} is for {begin} to {end}, not for {day}")
     done = campaigns.ledger.known(key_of(row) for row in rows)
     rows = [row for row in rows if key_of(row) not in done]
     customers = _customers(campaigns, {row["customer_id"] for row in rows})
@@ -91,6 +109,7 @@ def due_on(campaigns: Campaigns, plan: Plan, day: date, now: datetime) -> Due:
         people,
         campaigns.ledger.histories(ids),
         np.array([in_control(i) for i in ids], dtype=bool),
+        campaigns.ledger.erased(ids),
     )
     found, names, channels = eligible(crowd, terms), list(RULES), list(terms.channels)
     due = Due([], [], Counter(), len(done), customers)
@@ -109,14 +128,15 @@ def due_on(campaigns: Campaigns, plan: Plan, day: date, now: datetime) -> Due:
     return due
 
 
-def export(campaigns: Campaigns, plan_id: str | None, day: date, now: datetime) -> tuple[str, Rows]:
-    """The plan's id, and the contact list of a day, rows as in `contact_list.LIST`.
+def export(campaigns: Campaigns, plan_id: str | None, day: date, now: datetime) -> DayList:
+    """The contact list of a day of a plan.
 
     Raises:
-        CampaignError: the plan isn't approved, or too old.
+        CampaignError: the plan isn't approved, or too old, or has no such day.
     """
     plan = campaigns.usable(plan_id, now)
-    return plan.plan_id, _list_of(campaigns, plan, due_on(campaigns, plan, day, now))
+    due = due_on(campaigns, plan, day, now)
+    return DayList(plan.plan_id, _list_of(campaigns, plan, due), due.done, dict(+due.dropped))
 
 
 def hand_over(
@@ -128,22 +148,25 @@ def hand_over(
     moment even.
 
     Raises:
-        CampaignError: the plan isn't approved, or too old.
+        CampaignError: the plan isn't approved, or too old, or has no such day.
     """
     plan = campaigns.usable(plan_id, now)
-    return _write(campaigns, plan, due_on(campaigns, plan, day, now), day, who, lambda _: None)
+    due = due_on(campaigns, plan, day, now)
+    return _write(campaigns, plan, due, day, who, lambda *_: None)
 
 
 def deliver(campaigns: Campaigns, day: date, now: datetime, who: str) -> Delivery:
     """Put a day's list of the approved plan where the sending system takes lists from, and hand
-    over what is in it; again, it does nothing.
+    over what is in it; again, it does nothing. Who can be sent only later on the same day (they
+    opted in again, say) comes in a file of their own: the first one may not have been taken yet.
 
     The file is written just before the ledger's transaction ends: a process that is killed between
     leaves a file that the next delivery writes anew under the same name, never a contact in the
     ledger that no file has.
 
     Raises:
-        CampaignError: `deliver_to` isn't set, no plan is approved, or that one is too old.
+        CampaignError: `deliver_to` isn't set, no plan is approved, or that one is too old or has no
+            such day.
         OSError, ArtifactError: the file can't be written; then nothing is handed over.
     """
     place, form = campaigns.config.deliver_to, campaigns.config.deliver_as
@@ -152,11 +175,12 @@ def deliver(campaigns: Campaigns, day: date, now: datetime, who: str) -> Deliver
     plan = campaigns.usable(campaigns.approved(), now)
     due = due_on(campaigns, plan, day, now)
     rows = _list_of(campaigns, plan, due)
-    name, written = f"contacts-{plan.plan_id}-{day.isoformat()}.{form}", []
+    name, written = f"contacts-{plan.plan_id}-{day.isoformat()}", []
 
-    def put(chosen: Sequence[int]) -> None:
+    def put(chosen: Sequence[int], number: int) -> None:
         content = list_bytes([rows[i] for i in chosen], f".{form}")
-        written.append(write_file(place, name, content))
+        file = f"{name}.{form}" if number == 1 else f"{name}-{number}.{form}"
+        written.append(write_file(place, file, content))
 
     done = _write(campaigns, plan, due, day, who, put)
     return Delivery(plan.plan_id, written[0] if written else None, done)
@@ -168,13 +192,14 @@ def _write(
     due: Due,
     day: date,
     who: str,
-    put: Callable[[Sequence[int]], None],
+    put: Callable[[Sequence[int], int], None],
 ) -> HandOver:
     """Write what is due to the ledger, in one transaction.
 
     Args:
-        put: is given the places in `due` of the contacts that were written, if there are any,
-            before the transaction ends; what it raises leaves the ledger as it was.
+        put: is given the places in `due` of the contacts that were written, if there are any, and
+            which hand-over of the day it is, from 1, before the transaction ends; what it raises
+            leaves the ledger as it was.
     """
     events = [
         Event(
@@ -202,8 +227,9 @@ def _write(
         chosen = [i for i in fresh if events[i].customer_id not in lately]
         new = insert_events(connection, [events[i] for i in chosen])
         if new:
-            add_step(connection, plan.plan_id, f"handed over {day.isoformat()}", who)
-            put(chosen)
+            step = f"handed over {day.isoformat()}"
+            add_step(connection, plan.plan_id, step, who)
+            put(chosen, times_done(connection, plan.plan_id, step))
     due.dropped["cooldown"] += len(lately)
     return HandOver(new, due.done + len(known), dict(+due.dropped))
 

@@ -8,7 +8,7 @@ facts have changed so that the drawn template doesn't suit them any more is writ
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pyarrow.compute as pc
@@ -58,9 +58,13 @@ def drawn(
 
 def logged(store: ArtifactStore, plan: Plan) -> dict[str, str]:
     """Decision id -> id of the template that was drawn, of the plan's contacts."""
-    days = timedelta(days=len(plan.report["days"]))  # as long ago may a contact be promised
-    created = datetime.fromisoformat(plan.report["created"]).astimezone(UTC)
-    log = parts.read(store, since=(created - days).date())
+    identities = plan.contacts["decision_id"].to_pylist()
+    if not identities:
+        return {}
+    # The oldest plan that promised one of them begins its id with its first day; elsewhere on earth
+    # that may still be the day before.
+    first = date.fromisoformat(min(identities)[:8])
+    log = parts.read(store, since=first - timedelta(days=1))
     mine = log.filter(pc.is_in(log["decision_id"], plan.contacts["decision_id"].combine_chunks()))
     pairs = zip(mine["decision_id"].to_pylist(), mine["template"].to_pylist(), strict=True)
     return {identity: template for identity, template in pairs if template}

@@ -20,6 +20,7 @@ from churn_assets.campaign.config import CampaignConfig
 from churn_assets.campaign.contacts.ledger import (
     Ledger,
     approved_plans,
+    handed_over,
     known_keys,
     set_status,
     status_of,
@@ -27,8 +28,9 @@ from churn_assets.campaign.contacts.ledger import (
 from churn_assets.campaign.decided import decisions_of
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.people import Person, known_people, read_ids
-from churn_assets.campaign.planning.plan import CONTACTS, Group, Plan, Planner, Sources
-from churn_assets.campaign.sending import Delivery, HandOver, key_of
+from churn_assets.campaign.planning.plan import Group, Plan, Planner, Sources
+from churn_assets.campaign.planning.promises import CONTACTS
+from churn_assets.campaign.sending import DayList, Delivery, HandOver, key_of
 from churn_assets.campaign.spending import followed_price
 from churn_assets.customers.people import people_file
 from churn_assets.domain.experiment import (
@@ -130,6 +132,8 @@ class Campaigns:
             zones=(self.default_zone,),
             people=self.people(),
             histories=histories,
+            erased=self.ledger.erased(table["customer_id"].to_pylist()),
+            paid=self._paid(now),
             price=price,
             suppressed=read_ids(rules.suppression_list) if rules.suppression_list else frozenset(),
             promises=self._promises(now.date()),
@@ -189,8 +193,8 @@ class Campaigns:
             CampaignError: it is no draft, or doesn't keep what another plan has promised.
         """
         plan, _ = self.show(plan_id)
+        percent = self._offers(plan, date.min)
         predictions, experiment = self.predictions(), in_force(self.store, self.experiment)
-        percent = offers_in_service(self.store).percent
         messages = self._drawn(plan, predictions)
         records = decisions_of(plan, predictions, experiment, now, percent, messages)
         known = {*plan.contacts["decision_id"].to_pylist(), *plan.report["promises"]}
@@ -223,9 +227,7 @@ class Campaigns:
 
     # ---- the list
 
-    def export(
-        self, plan_id: str | None, day: date, now: datetime
-    ) -> tuple[str, list[dict[str, Any]]]:
+    def export(self, plan_id: str | None, day: date, now: datetime) -> DayList:
         """As `sending.export`."""
         return sending.export(self, plan_id, day, now)
 
@@ -277,7 +279,20 @@ class Campaigns:
                 f"plan {plan.plan_id} is {age / timedelta(hours=1):.0f} hours old, and "
                 f"{self.config.max_age_hours:g} are allowed: plan again, it keeps the promises"
             )
+        self._offers(plan, now.date())
         return plan
+
+    def _offers(self, plan: Plan, today: date) -> tuple[int, ...]:
+        """The percentages of the offers by level; raises CampaignError for a plan that has another
+        one still to come: it was made for a release that doesn't serve any more."""
+        percent = offers_in_service(self.store).percent
+        to_come = plan.contacts.filter(pc.greater_equal(plan.contacts["day"], today))
+        if gone := set(to_come["offer_percentage"].to_pylist()) - set(percent):
+            raise CampaignError(
+                f"plan {plan.plan_id} offers {min(gone)} %, which the release in service doesn't: "
+                "cancel it, then plan again"
+            )
+        return percent
 
     def _drawn(self, plan: Plan, predictions: pa.Table) -> dict[str, Message]:
         """The messages of a plan's contacts, where templates are drawn at all."""
@@ -304,6 +319,19 @@ class Campaigns:
         rows = [row for row in rows if row["day"] >= today]
         done = known_keys(connection, [key_of(row) for row in rows])
         return [row for row in rows if key_of(row) not in done]
+
+    def _paid(self, now: datetime) -> list[tuple[date, float]]:
+        """Day and expected cost of contacts that are handed over, of today and later."""
+        if self.ledger.is_absent():
+            return []
+        with self.ledger.reading() as connection:
+            done = {*handed_over(connection, now - timedelta(days=2))}
+        return [
+            (row["day"], row["expected_cost"])
+            for plan_id in {plan_id for plan_id, _ in done}
+            for row in self.show(plan_id)[0].contacts.to_pylist()
+            if row["day"] >= now.date() and (plan_id, key_of(row)) in done
+        ]
 
     def _promises(self, today: date) -> pa.Table:
         if self.ledger.is_absent():

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from churn_assets.campaign.config import MOST_MONEY
 from churn_assets.cli.answers import to_json
 from churn_assets.cli.errors import PlainErrors
 from churn_assets.cli.imports import fields_named, report_import
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from churn_assets.campaign.workflow import Campaigns
 
 SHOWN_CONTACTS = 20
+LONGEST_NAME = 128  # as the ledger keeps it
 
 app = typer.Typer(
     cls=PlainErrors,
@@ -45,8 +47,17 @@ def _me() -> str:
         return "unknown"
 
 
+def _named(who: str) -> str:
+    if not 0 < len(who.strip()) <= LONGEST_NAME:
+        raise typer.BadParameter(f"write a name of up to {LONGEST_NAME} letters")
+    return who.strip()
+
+
 By = Annotated[
-    str, typer.Option("--by", default_factory=_me, help="who decides it, for the record")
+    str,
+    typer.Option(
+        "--by", default_factory=_me, callback=_named, help="who decides it, for the record"
+    ),
 ]
 
 
@@ -79,7 +90,9 @@ def _campaigns(**changes: Any) -> Iterator[Campaigns]:
 @app.command()
 def plan(
     *,
-    budget: Annotated[float | None, typer.Option(min=0, help="money for the whole plan")] = None,
+    budget: Annotated[
+        float | None, typer.Option(min=0, max=MOST_MONEY, help="money for the whole plan")
+    ] = None,
     contacts: Annotated[
         list[str] | None,
         typer.Option(help="contacts a day, as 800 (all channels in proportion) or email=500"),
@@ -128,9 +141,11 @@ def export(
         raise typer.BadParameter(f"{file}: name it {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
     with _campaigns() as campaigns:
         now = campaigns.now()
-        found, rows = campaigns.export(plan_id, _day(day, now), now)
-        write_list(rows, file)
-    typer.echo(f"{len(rows)} contacts of plan {found} for {_day(day, now)} are in {file}")
+        found = campaigns.export(plan_id, _day(day, now), now)
+        write_list(found.rows, file)
+    named = f"contacts of plan {found.plan_id} for {_day(day, now)}"
+    typer.echo(f"{len(found.rows)} {named} are in {file}")
+    _show_left_out(found.already, found.dropped)
 
 
 @app.command(name="handed-over")
@@ -223,8 +238,14 @@ def _day(day: datetime | None, now: datetime) -> date:
 
 def _show_hand_over(done: HandOver) -> None:
     typer.echo(f"{done.new} contacts are in the ledger now, {done.already} were there already")
-    for rule, count in sorted(done.dropped.items()):
-        typer.echo(f"{count} not handed over: {_words(rule)}")
+    _show_left_out(0, done.dropped)
+
+
+def _show_left_out(already: int, dropped: dict[str, int]) -> None:
+    if already:
+        typer.echo(f"{already} left out: handed over already")
+    for rule, count in sorted(dropped.items()):
+        typer.echo(f"{count} left out: {_words(rule)}")
 
 
 def _words(rule: str) -> str:
@@ -249,6 +270,8 @@ def _show(plan: Plan, status: str, as_json: bool) -> None:
         f"{report['expected_value']:,.2f}, cost {report['expected_cost']:,.2f} of "
         f"{report['budget']:,.2f}; at most {100 * report['gap']:.2f} % below the best plan"
     )
+    if later := report.get("promised_later"):
+        console.print(f"{later:,} more are promised for later days, and stay promised")
     if (price := report.get("budget_price")) is not None:
         console.print(f"By the month's budget a unit of money has the price {price:,.2f} (λ)")
     if (tried := report.get("exploration", {})).get("share"):
@@ -260,9 +283,10 @@ def _show(plan: Plan, status: str, as_json: bool) -> None:
     console.print(
         "One more brings: " + ", ".join(f"{name} {value:,.2f}" for name, value in more.items())
     )
-    days = Table("day", *report["contacts_a_day"])
+    columns = ["day", *report["contacts_a_day"]]
+    days = Table(*columns)
     for row in report["by_day"]:
-        days.add_row(*(f"{value}" for value in row.values()))
+        days.add_row(*(f"{row[name]}" for name in columns))
     console.print(days)
     for rule, count in report["excluded"].items():
         console.print(f"{count:,} left out: {_words(rule)}")

@@ -219,6 +219,7 @@ def test_contacts_are_searched_filtered_and_sorted(client: httpx.Client) -> None
     everybody = found()
     one = everybody[3]
     assert found(search=one["customer_id"]) == [one]
+    assert found(search=one["customer_id"].lower()) == [one]
     assert {row["channel"] for row in found(channel="call")} == {"call"}
     assert {row["day"] for row in found(day=one["day"])} == {one["day"]}
     values = [row["expected_value"] for row in found(sort="expected_value", descending=True)]

@@ -84,6 +84,7 @@ def test_a_plan_is_made_searched_approved_downloaded_and_handed_over(page: Page)
     expect(page.locator("#plan-problem")).to_have_text(
         "8 contacts are in the ledger now, 0 were there already."
     )
+    expect(page.locator("#plan-steps")).to_contain_text("handed over")
     page.locator("#plan-form").select_option("jsonl")
     page.locator("#plan-day").select_option(index=3)
     with page.expect_download() as download:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from churn_assets.campaign.config import CampaignConfig
+from churn_assets.campaign.config import CampaignConfig, Channel
 from churn_assets.campaign.contact_list import DANGEROUS, LIST, list_bytes, name_tag, write_list
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.workflow import Campaigns
@@ -21,7 +22,7 @@ from churn_assets.customers.people import PEOPLE
 from churn_assets.messages.writing.bandit import STATE, Outcome, TemplateBandit
 from churn_assets.release.switches import templates
 from churn_assets.serving.decision_log import parts
-from churn_assets.storage.current import asset_pointer
+from churn_assets.storage.current import asset_pointer, current_artifact
 from churn_assets.storage.local import LocalArtifactStore
 from tests.api.conftest import publish_predictions, publish_small_release
 from tests.campaign.test_workflow import NOW, SETTINGS, TODAY, Desk, customers_of, desk, people
@@ -47,7 +48,7 @@ def test_the_list_says_everything_that_the_sending_system_needs(
     file = people(tmp_path, f"{named},Zoë,America/New_York,no\n")
     campaigns = desk(dialect=dialect, name_tag=field, people=file)
     campaigns.approve(None, "Eva", NOW)
-    _, rows = campaigns.export(None, TODAY, NOW)
+    rows = campaigns.export(None, TODAY, NOW).rows
     assert [list(row) for row in rows] == [LIST.names] * 8
     for row in rows:
         assert row["decision_id"] == f"{plan.plan_id}:{row['customer_id']}"
@@ -136,7 +137,7 @@ def test_templates_are_drawn_once_and_logged(tmp_path: Path) -> None:
     others = [row for i, row in log.items() if row["customer_id"] not in customers_of(plan)]
     assert not any(row["template"] for row in others)
 
-    _, before = campaigns.export(None, TODAY, NOW)
+    before = campaigns.export(None, TODAY, NOW).rows
     bandit = TemplateBandit()
     for row in drawn.values():
         cell = tuple(json.loads(row["audience"]))
@@ -165,7 +166,7 @@ def test_every_format_holds_the_same_rows(desk: Desk, tmp_path: Path) -> None:
     campaigns = desk()
     campaigns.plan(NOW, "Ana", curves=False)
     campaigns.approve(None, "Eva", NOW)
-    _, rows = campaigns.export(None, TODAY, NOW)
+    rows = campaigns.export(None, TODAY, NOW).rows
     for suffix in (".csv", ".parquet", ".jsonl"):
         write_list(rows, tmp_path / f"list{suffix}")
     assert pq.read_table(tmp_path / "list.parquet").to_pylist() == rows
@@ -176,6 +177,41 @@ def test_every_format_holds_the_same_rows(desk: Desk, tmp_path: Path) -> None:
     assert [row["message"] for row in read] == [row["message"] for row in rows]
     with pytest.raises(ValueError, match=r"name the list \.csv, \.parquet or \.jsonl"):
         write_list(rows, tmp_path / "list.xlsx")
+
+
+ODD = ("=1+1", "+34 600", "@x", "-7", 'a,"b"', "Ñandú 5", "C/7", "k;l", "'q", "x" * 64)
+
+
+def test_ids_as_companies_have_them(store: LocalArtifactStore, tmp_path: Path) -> None:
+    """From the plan to list and ledger every id stays what it is; in CSV those are defused that a
+    spreadsheet would run."""
+    own = LocalArtifactStore(shutil.copytree(store.root, tmp_path / "store"))
+    folder = own.get(current_artifact(own, "predictions"))
+    changed = shutil.copytree(folder, tmp_path / "changed")
+    table = pq.read_table(changed / "predictions.parquet")
+    ids = [*ODD, *table["customer_id"].to_pylist()[len(ODD) :]]
+    column = table.schema.get_field_index("customer_id")
+    pq.write_table(table.set_column(column, "customer_id", [ids]), changed / "predictions.parquet")
+    pointer = own.put("predictions", changed).model_dump_json().encode()
+    own.write_pointer(asset_pointer("predictions"), pointer)
+    channels = {"email": Channel(contacts_a_day=90)}
+    config = CampaignConfig(days=1, budget=9e9, channels=channels)
+    campaigns = Campaigns(own, Ledger.open("", tmp_path), config, "Europe/Madrid")
+    planned = set(customers_of(campaigns.plan(NOW, "Ana", curves=False)))
+    odd = planned & {*ODD}
+    assert len(odd) > len(ODD) / 2
+    campaigns.approve(None, "Eva", NOW)
+    rows = campaigns.export(None, TODAY, NOW).rows
+    assert {row["customer_id"] for row in rows} == planned
+    assert all(row["decision_id"].endswith(f":{row['customer_id']}") for row in rows)
+    content = list_bytes(rows, ".csv").decode()
+    read = {row["customer_id"] for row in csv.DictReader(io.StringIO(content, newline=""))}
+    assert read == {f"'{name}" if name.startswith(DANGEROUS) else name for name in planned}
+    lines = list_bytes(rows, ".jsonl").decode().splitlines()
+    assert {json.loads(line)["customer_id"] for line in lines} == planned
+    assert campaigns.hand_over(None, TODAY, NOW, "Ana").new == len(planned)
+    assert campaigns.ledger.histories().keys() == planned
+    campaigns.ledger.close()
 
 
 @pytest.mark.parametrize("begin", DANGEROUS)

@@ -26,6 +26,9 @@ CHANNELS = {
 }
 
 
+ONE_A_QUARTER = Cap(contacts=1, days=90)
+
+
 def contacted(days: float, channel: str = "email") -> Event:
     """A contact so many days ago."""
     return Event(
@@ -54,6 +57,7 @@ def outcome(
     rules: Mapping[str, Any] | None = None,
     tenure: int = 12,
     control: bool = False,
+    erased: datetime | None = None,
     suppressed: frozenset[str] = frozenset(),
     zones: tuple[str, ...] = ("Europe/Madrid",),
 ) -> tuple[str | None, list[list[bool]]]:
@@ -65,6 +69,7 @@ def outcome(
         {"A": person} if person else {},
         {"A": History.of(events)} if events else {},
         np.array([control]),
+        {"A": erased} if erased else {},
     )
     terms = Terms(
         ContactRules(**(rules or {})),
@@ -94,6 +99,9 @@ ALL_DAYS = [[True, True]] * 3
         ("consent", {"person": Person(consent=False)}),
         ("consent", {"rules": {"consent_needed": True}}),
         ("suppression_list", {"suppressed": frozenset("A")}),
+        ("erased", {"erased": NOW - timedelta(days=30)}),
+        ("erased", {"erased": NOW - timedelta(days=80), "rules": {"caps": [ONE_A_QUARTER]}}),
+        ("erased", {"erased": NOW - timedelta(days=30), "control": True}),
         ("control_group", {"control": True}),
         ("complaint", {"person": Person(complained_on=date(2026, 3, 1))}),
         ("complaint", {"events": (complaint(89),)}),
@@ -143,6 +151,19 @@ def test_rules_of_days_and_channels_close_only_these() -> None:
     assert outcome(events=(contacted(10, "call"),), rules=capped) == (None, [[True, False]] * 3)
     capped = {"caps": [Cap(contacts=1, days=11, channel="call")]}
     assert outcome(events=(contacted(10, "call"),), rules=capped)[1][2] == [True, True]
+
+
+def test_a_week_is_a_week_in_auckland() -> None:
+    """A contact in the morning there was yesterday's in UTC: the cooldown and the caps end when the
+    customer's own calendar says so."""
+    morning = contacted(7).model_copy(update={"occurred_at": datetime(2026, 3, 3, 20, tzinfo=UTC)})
+    there, weekly = Person(zone="Pacific/Auckland"), {"caps": [Cap(contacts=1, days=7)]}
+    for rules in (None, {"cooldown_days": 0} | weekly):
+        days = outcome(there, (morning,), rules=rules)[1]
+        assert [any(day) for day in days] == [False, True, True]
+        days = outcome(None, (morning,), rules=rules, zones=("Pacific/Auckland",))[1]
+        assert [any(day) for day in days] == [False, True, True]
+        assert any(outcome(Person(zone="Europe/Madrid"), (morning,), rules=rules)[1][0])
 
 
 def test_a_contact_whose_channel_nobody_told_counts_for_each() -> None:
@@ -261,3 +282,28 @@ def test_a_suppression_list_is_the_first_column(tmp_path: Path) -> None:
     file = tmp_path / "no.csv"
     file.write_text("customer_id,why\nA,asked\n\n B ,\n", encoding="utf-8")
     assert read_ids(file) == {"A", "B"}
+
+
+@pytest.mark.parametrize(
+    ("mark", "encoding"), [(";", "utf-8-sig"), ("\t", "utf-16"), (",", "cp1252"), (";", "cp1252")]
+)
+def test_lists_as_spreadsheets_write_them(mark: str, encoding: str, tmp_path: Path) -> None:
+    """Nobody passes a suppression list because it has semicolons; people neither."""
+    file = tmp_path / "no.csv"
+    lines = ["customer_id,why", "A,pidió", '"B, C",asked', ""]
+    rows = [row.replace(",", mark, 1) if '"' not in row else '"B, C"' + mark for row in lines]
+    file.write_text("\r\n".join(rows), encoding=encoding)
+    assert read_ids(file) == {"A", "B, C"}
+    table = mark.join(["customer_id", "opt_out", "first_name"]) + f"\nA{mark}yes{mark}Íñigo\n"
+    file.write_text(table, encoding=encoding)
+    assert read_people(file) == {"A": Person(first_name="Íñigo", opt_out=True)}
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04 and so on", b"PAR1 and so on", b"A\0B\n"])
+def test_a_list_that_is_no_text_stops_the_plan(content: bytes, tmp_path: Path) -> None:
+    """An Excel workbook as a suppression list would suppress nobody."""
+    file = tmp_path / "never.csv"
+    file.write_bytes(content)
+    for read in (read_ids, read_people):
+        with pytest.raises(PeopleError, match="never"):
+            read(file)

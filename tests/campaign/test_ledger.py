@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -76,10 +76,17 @@ def test_a_customer_can_be_forgotten(url: str) -> None:
     """Theirs only."""
     ledger = Ledger(url)
     ledger.record([event("e1"), event("e2"), event("e3", customer="B2")])
+    assert ledger.erased(["A1", "B2"]) == {}
+    before = datetime.now(UTC)
     assert ledger.erase("A1") == 2
     assert ledger.erase("A1") == 0
     assert set(ledger.histories()) == {"B2"}
     ledger.close()
+    again = Ledger(url)
+    [(customer, at)] = again.erased(["A1", "B2"]).items()
+    assert customer == "A1"
+    assert before <= at <= datetime.now(UTC)
+    again.close()
 
 
 def test_all_of_a_write_or_nothing(url: str) -> None:
@@ -166,8 +173,22 @@ def test_a_history_is_what_predict_takes() -> None:
         "previous_outcome": "success",
         "contact_channel": None,
     }
-    assert (history.within(NOW, 7), history.within(NOW, 30, "email")) == (1, 2)
-    assert history.within(NOW, 30, "call") == 0
+    assert history.days([]) == [
+        (date(2026, 1, 29), "email"),
+        (date(2026, 3, 1), "email"),
+        (date(2026, 3, 6), "email"),
+    ]
+
+
+def test_a_day_is_the_latest_that_it_was_anywhere() -> None:
+    """No limit that counts days ends early: not in Auckland, where the morning is yesterday's
+    evening in UTC, and not in Los Angeles, where the evening is tomorrow's morning there."""
+    evening = event("a").model_copy(update={"occurred_at": NOW.replace(hour=20)})
+    history = History.of([evening])
+    assert [day for day, _ in history.days(["Pacific/Auckland"])] == [date(2026, 3, 11)]
+    assert [day for day, _ in history.days(["America/Los_Angeles"])] == [date(2026, 3, 10)]
+    night = event("a").model_copy(update={"occurred_at": NOW.replace(hour=3)})
+    assert History.of([night]).days(["America/Los_Angeles"]) == [(date(2026, 3, 10), "email")]
 
 
 def test_a_contact_that_two_systems_tell_of_is_one() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from churn_assets.campaign import sending
-from churn_assets.campaign.config import CampaignConfig
+from churn_assets.campaign.config import CampaignConfig, Channel
 from churn_assets.campaign.contacts.history import Event
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.workflow import Campaigns
@@ -57,6 +57,27 @@ def test_a_delivery_is_in_the_folder_and_in_the_ledger(approved: Approved, tmp_p
     assert (again.file, again.handed_over.new, again.handed_over.already) == (None, 0, 8)
     assert file.read_text(encoding="utf-8") == content
     assert [s.step for s in campaigns.ledger.steps(plan.plan_id)].count(f"handed over {TODAY}") == 1
+
+
+def test_who_can_be_sent_later_on_the_day_is_in_a_file_of_their_own(
+    approved: Approved, tmp_path: Path
+) -> None:
+    """The first file stays as it was: nobody knows whether it has been taken."""
+    campaigns = approved(deliver_to=str(tmp_path / "out"))
+    plan, _ = campaigns.show()
+    back = customers_of(plan, TODAY)[0]
+    out = sent(back, NOW).model_copy(update={"kind": "opted_out"})
+    campaigns.ledger.record([out])
+    first = campaigns.deliver(TODAY, NOW, "the schedule")
+    again = out.model_copy(
+        update={"kind": "opted_in", "event_key": "in", "occurred_at": NOW + timedelta(minutes=5)}
+    )
+    campaigns.ledger.record([again])
+    second = campaigns.deliver(TODAY, NOW + timedelta(hours=1), "the schedule")
+    assert first.file is not None
+    assert second.file == first.file.replace(".csv", "-2.csv")
+    names = [names_in(Path(file).read_text(encoding="utf-8")) for file in (first.file, second.file)]
+    assert names == [set(customers_of(plan, TODAY)) - {back}, {back}]
 
 
 def test_a_draft_made_at_night_does_not_stop_the_morning_s_delivery(
@@ -128,6 +149,14 @@ def test_the_setting_is_a_folder_or_a_bucket() -> None:
     assert CampaignConfig(deliver_to="gs://lists/today").deliver_to == "gs://lists/today"
     with pytest.raises(ValueError, match="write a folder or gs://bucket/prefix"):
         CampaignConfig(deliver_to="s3://lists")
+
+
+@pytest.mark.parametrize("name", ["", "day", "money", "_", "x" * 65, "a\nb", "=1"])
+def test_a_channel_has_a_name_that_plans_and_ledgers_can_hold(name: str) -> None:
+    """A plan's table has the days and money beside the channels."""
+    with pytest.raises(ValueError, match="no channel can be called"):
+        CampaignConfig(channels={name: Channel(contacts_a_day=1)})
+    assert CampaignConfig(channels={"Señal 2.0": Channel(contacts_a_day=1)}).channels
 
 
 @pytest.mark.parametrize(("hours_ago", "dropped"), [(7 * 24 - 7, 0), (7 * 24 - 31, 1)])

@@ -70,6 +70,10 @@ def test_a_day_from_draft_to_hand_over(
     assert f"Plan {approved} (approved)" in shown
     assert "approved by Eva" in shown
     assert f"handed over {LATER}" in shown
+    cells = [[c.strip() for c in line.split("│")[1:-1]] for line in shown.splitlines()]
+    assert [LATER, "2", "6"] in cells  # by the names in the table's head: day, call, email
+    outside = churn("campaign", "export", str(file), "--day", "2020-01-01")
+    assert (outside.returncode, "not for 2020-01-01" in outside.stderr) == (1, True)
     forgotten = churn("campaign", "forget", rows[0]["customer_id"])
     assert forgotten.stdout == "1 events are erased\n"
     assert churn("campaign", "cancel").stdout == f"plan {approved} is cancelled\n"
@@ -169,6 +173,12 @@ def test_a_delivery_by_hand_is_the_schedule_s(approved: str, churn: Churn, tmp_p
     [
         (("plan", "--contacts", "pigeon=3"), "there is no channel 'pigeon'"),
         (("plan", "--contacts", "many"), "'many' is neither a number nor channel=number"),
+        (("plan", "--contacts", "8", "--contacts", "email=3"), "'8' is for all channels"),
+        (("plan", "--contacts", "9" * 5000), "is more than 100,000,000 a day"),
+        (("plan", "--budget", "inf"), "Invalid value for '--budget'"),
+        (("plan", "--budget", "nan"), "Invalid value for '--budget'"),
+        (("plan", "--days", "0"), "Invalid value for '--days'"),
+        (("approve", "--by", " "), "write a name of up to 128 letters"),
         (("export", "list.xlsx"), "name it .csv, .parquet or .jsonl"),
         (("approve", "no-such-plan"), "there is no plan no-such-plan"),
         (("handed-over", "--day", "2020-13-01"), "does not match the format"),

@@ -54,6 +54,7 @@ def test_every_damaged_cell_is_refused_with_its_reason(checked: Checked, tmp_pat
         (25, "Cancelled", "", "is blank"),
         (27, "Cancelled", "maybe", "is none of yes, no"),
         (29, "Account", " ", "is blank"),
+        (30, "Account", "A" * 65, "is longer than 64 characters"),
         (31, "Calls", "#REF!", "is not a number"),
         (33, "Monthly Fee", "NaN", "is blank"),
     ]  # fmt: skip
@@ -70,7 +71,7 @@ def test_every_damaged_cell_is_refused_with_its_reason(checked: Checked, tmp_pat
     [infinite] = [k for k in report.tables[0].refusals if k.problem == "is infinite"]
     assert infinite.examples == (("history.csv:9", "inf"), ("history.csv:11", "1e999"))
     assert report.problems == [
-        f"history: 16 of 400 rows are refused; see {tmp_path}/refused/history.refused.csv"
+        f"history: 17 of 400 rows are refused; see {tmp_path}/refused/history.refused.csv"
     ]
 
 

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from churn_assets.campaign.decided import decisions_of
-from churn_assets.campaign.planning.plan import CONTACTS, Plan
+from churn_assets.campaign.planning.plan import Plan
+from churn_assets.campaign.planning.promises import CONTACTS
 from churn_assets.customers.contract.model import ContractError, load_contract
 from churn_assets.customers.schema import load_percent
 from churn_assets.decision.config import PRESETS, EnvironmentParams

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from churn_assets.serving.zones import zone_info
 
 PERIOD = timedelta(days=30)  # the mean of the decision environment's periods
 SAME_CONTACT = timedelta(hours=24)
@@ -49,6 +51,10 @@ class Contact:
     offer_percentage: int | None
     planned: bool
     answer: str | None = None
+
+    def day(self, zone: str) -> date:
+        """The date on which it was made by the clocks of an IANA time zone."""
+        return self.when.astimezone(zone_info(zone)).date()
 
 
 @dataclass(frozen=True)
@@ -100,16 +106,11 @@ class History:
                 churned = churned if opted_out else None
         return cls(tuple(contacts), answer, complained, opted_out, churned, tuple(acceptances))
 
-    def within(self, now: datetime, days: float, channel: str | None = None) -> int:
-        """Contacts of the last `days`, planned ones ahead included; by one channel or by any.
-
-        One whose channel nobody told counts for each: no cap is passed by leaving it out.
-        """
-        since = now - timedelta(days=days)
-        return sum(
-            contact.when > since and (channel is None or contact.channel in (None, channel))
-            for contact in self.contacts
-        )
+    def days(self, zones: Collection[str]) -> list[tuple[date, str | None]]:
+        """The day of each contact, and its channel: the latest day that it was in any of these
+        zones or in UTC, so that no limit that counts days ends early."""
+        places = {"UTC", *zones}
+        return [(max(map(contact.day, places)), contact.channel) for contact in self.contacts]
 
     def fields(self, now: datetime, cooldown_days: float) -> dict[str, Any]:
         """The contact history's fields of `POST /predict`, as this record has them."""

@@ -6,6 +6,7 @@ PostgreSQL that several processes and containers share. What was acknowledged is
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -54,6 +55,12 @@ STEPS = sa.Table(
     sa.Column("plan_id", sa.String(64), nullable=False, index=True),
     sa.Column("step", sa.String(32), nullable=False),
     sa.Column("who", sa.String(128), nullable=False),
+    sa.Column("at", sa.String(32), nullable=False),
+)
+ERASURES = sa.Table(
+    "contact_erasures",
+    _TABLES,
+    sa.Column("digest", sa.String(64), primary_key=True),  # of a customer's id, which isn't kept
     sa.Column("at", sa.String(32), nullable=False),
 )
 
@@ -126,12 +133,30 @@ class Ledger:
         return {customer: History.of(events) for customer, events in found.items()}
 
     def erase(self, customer_id: str) -> int:
-        """Forget a customer; returns how many events that were."""
+        """Forget a customer; returns how many events that were.
+
+        What stays is when, under a digest of the id: plans that stand must not contact anew whom
+        they have contacted (`erased`).
+        """
         if self.is_absent():
             return 0
+        digest, at = _digest(customer_id), datetime.now(UTC).isoformat(timespec="microseconds")
         with self.writing() as connection:
             gone = sa.delete(EVENTS).where(EVENTS.c.customer_id == customer_id)
-            return connection.execute(gone).rowcount
+            count = connection.execute(gone).rowcount
+            connection.execute(sa.delete(ERASURES).where(ERASURES.c.digest == digest))
+            connection.execute(sa.insert(ERASURES).values(digest=digest, at=at))
+        return count
+
+    def erased(self, customers: Iterable[str]) -> dict[str, datetime]:
+        """Those of these customers who were ever erased, and when last."""
+        if self.is_absent():
+            return {}
+        with self.reading() as connection:
+            rows = connection.execute(sa.select(ERASURES)).all()
+        found = {row.digest: datetime.fromisoformat(row.at) for row in rows}
+        named = ((customer, _digest(customer)) for customer in (customers if found else ()))
+        return {customer: found[digest] for customer, digest in named if digest in found}
 
     # ---- plans
 
@@ -303,6 +328,21 @@ def add_step(connection: sa.Connection, plan_id: str, step: str, who: str) -> No
     connection.execute(sa.insert(STEPS).values(plan_id=plan_id, step=step, who=who, at=at))
 
 
+def handed_over(connection: sa.Connection, since: datetime) -> list[tuple[str, str]]:
+    """Plan id and key of the contacts that plans handed over, to be sent at `since` or later."""
+    start = since.astimezone(UTC).isoformat(timespec="microseconds")
+    query = sa.select(EVENTS.c.plan_id, EVENTS.c.event_key).where(
+        EVENTS.c.plan_id.is_not(None), EVENTS.c.occurred_at >= start
+    )
+    return [(row.plan_id, row.event_key) for row in connection.execute(query)]
+
+
+def times_done(connection: sa.Connection, plan_id: str, step: str) -> int:
+    """How often a step was done with a plan."""
+    mine = sa.select(sa.func.count()).where(STEPS.c.plan_id == plan_id, STEPS.c.step == step)
+    return int(connection.execute(mine).scalar_one())
+
+
 def recent_contacts(
     connection: sa.Connection, customers: Sequence[str], since: datetime
 ) -> set[str]:
@@ -321,6 +361,10 @@ def recent_contacts(
 
 def _event(row: sa.RowMapping) -> Event:
     return Event.model_validate({**row, "occurred_at": datetime.fromisoformat(row["occurred_at"])})
+
+
+def _digest(customer_id: str) -> str:
+    return hashlib.sha256(customer_id.encode()).hexdigest()
 
 
 def _parts(customers: Sequence[str] | None) -> Iterator[Sequence[str] | None]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from churn_assets.campaign.config import Channel
+from churn_assets.campaign.config import MOST_CONTACTS, Channel
+
+DIGITS = 18  # beyond, Python may refuse to read a number
 
 
 def with_contacts(channels: Mapping[str, Channel], given: Sequence[str]) -> dict[str, Channel]:
@@ -15,14 +17,18 @@ def with_contacts(channels: Mapping[str, Channel], given: Sequence[str]) -> dict
             proportion to their own.
 
     Raises:
-        ValueError: no number, or no such channel.
+        ValueError: no number, one that is too large, one for all beside others, or no such channel.
     """
     changed = dict(channels)
     for text in given:
         name, _, number = text.rpartition("=")
         if not number.isascii() or not number.isdigit():
             raise ValueError(f"{text!r} is neither a number nor channel=number")
+        if len(number) > DIGITS or int(number) > MOST_CONTACTS:
+            raise ValueError(f"{text!r} is more than {MOST_CONTACTS:,} a day")
         if not name:
+            if len(given) > 1:
+                raise ValueError(f"{text!r} is for all channels: give it alone, or each its own")
             return _shared(channels, int(number))
         if name not in channels:
             raise ValueError(f"there is no channel {name!r}, but {', '.join(channels)}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -19,10 +18,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from churn_assets.campaign.config import CampaignConfig
 from churn_assets.campaign.contacts.history import History
-from churn_assets.campaign.eligibility import RULES, Crowd, Terms, eligible
+from churn_assets.campaign.eligibility import NOBODY, RULES, Crowd, Terms, eligible
 from churn_assets.campaign.people import Person
 from churn_assets.campaign.planning.allocation import (
     NONE,
@@ -40,27 +40,14 @@ from churn_assets.campaign.planning.exploring import (
     explored,
     set_aside,
 )
+from churn_assets.campaign.planning.marginal import with_first_units
 from churn_assets.campaign.planning.options import Options, kept, option_of
+from churn_assets.campaign.planning.promises import CONTACTS, Promises, places_taken
 from churn_assets.campaign.spending import plan_money
 from churn_assets.messages.shield.rules import QuietHours
 from churn_assets.release.switches.budget_price import BudgetPrice
 from churn_assets.serving.assessment import Assessor
 
-CONTACTS = pa.schema(
-    [
-        ("decision_id", pa.string()),
-        ("customer_id", pa.string()),
-        ("day", pa.date32()),
-        ("channel", pa.string()),
-        ("offer_percentage", pa.int8()),
-        ("expected_value", pa.float64()),
-        ("expected_cost", pa.float64()),
-        ("churn_risk", pa.float64()),
-        ("accept_prob", pa.float64()),
-        ("promised", pa.bool_()),
-        ("propensity", pa.float64()),
-    ]
-)
 EXCLUDED = pa.schema([("customer_id", pa.string()), ("rule", pa.string())])
 LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 """Shares of a limit that the Pareto curves are drawn at."""
@@ -78,6 +65,8 @@ class Sources:
         budget_a_period: what the release's environment allows, for `period_days` days.
         price: of money in force, where a month's budget is followed; None: nothing is.
         promises: contacts of approved plans that are still to come, columns as in `CONTACTS`.
+        erased: customers whom the ledger has forgotten -> when.
+        paid: day and expected cost of contacts that plans have handed over, of today and later.
         quiet, zones: see `eligibility.Terms`.
         in_control: whom nobody contacts.
         exploration: share of the customers for whom something else is tried.
@@ -94,6 +83,8 @@ class Sources:
     zones: Sequence[str]
     people: Mapping[str, Person] = field(default_factory=dict)
     histories: Mapping[str, History] = field(default_factory=dict)
+    erased: Mapping[str, datetime] = field(default_factory=dict)
+    paid: Sequence[tuple[date, float]] = ()
     suppressed: frozenset[str] = frozenset()
     promises: pa.Table = field(default_factory=CONTACTS.empty_table)
     in_control: Group = lambda _: False
@@ -142,7 +133,7 @@ class Planner:
         self.days = [now.date() + timedelta(days=i) for i in range(config.days)]
         table, rules = sources.table, config.rules
         self.ids: list[str] = table["customer_id"].to_pylist()
-        self.promises = _still_good(sources, self.days)
+        promises = Promises.of(sources.promises, self.days, set(self.ids))
         crowd = Crowd(
             self.ids,
             table["tenure"].to_numpy(),
@@ -150,6 +141,7 @@ class Planner:
             sources.people,
             sources.histories,
             np.array([sources.in_control(customer) for customer in self.ids], dtype=bool),
+            sources.erased,
         )
         terms = Terms(
             rules,
@@ -161,10 +153,13 @@ class Planner:
             now,
         )
         self.eligibility = eligible(crowd, terms)
-        self.promises = self._without_excluded(self.promises)
-        promised = set(self.promises["customer_id"].to_pylist())
+        out = np.flatnonzero(self.eligibility.rule >= 0).tolist()
+        self.promises = promises.without({self.ids[i] for i in out})
+        promised = self.promises.customers
         self.allowed = self.eligibility.open.copy()
         self.allowed[[customer in promised for customer in self.ids]] = False
+        self._taken = self.promises.places(self.days, self.channels)
+        self._made = self._made_already(terms.zones[0])
         self.options = Options.of(
             table, sources.histories, sources.assessor, config.days, now, baseline=sources.baseline
         )
@@ -187,7 +182,8 @@ class Planner:
         return self.sources.budget_a_period * self.config.days / period
 
     def places(self, contacts_a_day: Mapping[str, int] | None = None) -> Floats:
-        """(days x channels,) contacts a day of each channel, the promised ones included."""
+        """(days x channels,) contacts a day of each channel, those included that are promised or
+        made already."""
         a_day = {name: channel.contacts_a_day for name, channel in self.config.channels.items()}
         a_day |= dict(contacts_a_day or {})
         return np.tile([float(a_day[name]) for name in self.channels], len(self.days))
@@ -206,20 +202,21 @@ class Planner:
         problem = self._problem(places, money)
         share = self.sources.exploration
         rest, aside = set_aside(problem, share) if share else (problem, None)
-        found = solve(rest)
-        if aside is None:
-            return found, None
-        return explored(problem, aside, found, share, self.uniform)
+        found, drawn = solve(rest), None
+        if aside is not None:
+            found, drawn = explored(problem, aside, found, share, self.uniform)
+        return replace(found, prices=with_first_units(problem, found.prices)), drawn
 
     def sums(self, allocation: Allocation) -> dict[str, Any]:
         """What a plan comes to, promises included."""
-        value, cost = self._kept()
-        used = allocation.used + self._promised_places()
+        value, cost = self.promises.value_and_cost()
+        used = allocation.used + self._taken
         by_channel = used.reshape(len(self.days), len(self.channels))
         prices = allocation.prices
         return {
             "contacts": int(used.sum()),
-            "promised": self.promises.num_rows,
+            "promised": self.promises.now.num_rows,
+            "promised_later": self.promises.later.num_rows,
             "expected_value": round(allocation.value + value, 2),
             "expected_cost": round(allocation.money + cost, 2),
             "bound": round(allocation.bound + value, 2),
@@ -242,7 +239,7 @@ class Planner:
     def pareto(self, as_set: Allocation) -> dict[str, list[dict[str, float]]]:
         """Value against money, and against contacts a day, each with the other limit as set;
         promises are kept at every level. `as_set` is the plan at level 1 of both."""
-        kept_value, kept_cost = self._kept()
+        kept_value, kept_cost = self.promises.value_and_cost()
         base = {name: channel.contacts_a_day for name, channel in self.config.channels.items()}
         money, contacts = [], []
         for level in LEVELS:
@@ -264,7 +261,8 @@ class Planner:
         """
         found, drawn = self.drawn()
         plan_id = self._plan_id(found)
-        contacts = pa.concat_tables([self.promises, self._contacts(found, drawn, plan_id)])
+        own, kept_ones = self._contacts(found, drawn, plan_id), self.promises
+        contacts = pa.concat_tables([kept_ones.now, kept_ones.later, own])
         contacts = contacts.sort_by(
             [("day", "ascending"), ("expected_value", "descending"), ("customer_id", "ascending")]
         )
@@ -302,7 +300,7 @@ class Planner:
             return None
         places, money = self._free(self.budget, None)
         problem = self._problem(places, money)
-        return round(linear_bound(problem, found.prices) + self._kept()[0], 2)
+        return round(linear_bound(problem, found.prices) + self.promises.value_and_cost()[0], 2)
 
     def _problem(self, places: Floats, money: float) -> Problem:
         return replace(self._whole, places=places, budget=money)
@@ -317,29 +315,26 @@ class Planner:
     def _free(
         self, budget: float, contacts_a_day: Mapping[str, int] | None
     ) -> tuple[Floats, float]:
-        """Places and money that promises have left."""
-        places = np.maximum(self.places(contacts_a_day) - self._promised_places(), 0.0)
-        return places, max(0.0, budget - self._kept()[1])
+        """Places and money that promises and contacts of the plan's days have left."""
+        left = self.places(contacts_a_day) - self._taken - self._made
+        paid = sum(cost for day, cost in self.sources.paid if day in self.days)
+        return np.maximum(left, 0.0), max(0.0, budget - self.promises.value_and_cost()[1] - paid)
 
-    def _kept(self) -> tuple[float, float]:
-        """What the promises bring and cost."""
-        names = ("expected_value", "expected_cost")
-        value, cost = (math.fsum(self.promises[name].to_pylist()) for name in names)
-        return value, cost
+    def _made_already(self, zone: str) -> NDArray[np.int64]:
+        """(days x channels,) contacts on the plan's days that the ledger has, whoever made them; by
+        the customers' own calendars.
 
-    def _promised_places(self) -> Any:
-        taken = np.zeros(len(self.days) * len(self.channels), dtype=np.int64)
-        for row in self.promises.select(["day", "channel"]).to_pylist():
-            if row["channel"] in self.channels:
-                day = self.days.index(row["day"])
-                taken[day * len(self.channels) + self.channels.index(row["channel"])] += 1
-        return taken
-
-    def _without_excluded(self, promises: pa.Table) -> pa.Table:
-        """Promises to customers whom no rule leaves out now."""
-        out = {self.ids[i] for i in np.flatnonzero(self.eligibility.rule >= 0).tolist()}
-        keep = [c not in out for c in promises["customer_id"].to_pylist()]
-        return promises.filter(pa.array(keep, pa.bool_()))
+        Args:
+            zone: of customers whose zone nobody knows.
+        """
+        people, since = self.sources.people, self.now - timedelta(days=2)
+        made = (
+            (contact.day(people.get(customer, NOBODY).zone or zone), contact.channel)
+            for customer, history in self.sources.histories.items()
+            for contact in history.contacts
+            if contact.when > since
+        )
+        return places_taken(made, self.days, self.channels)
 
     def _contacts(self, found: Allocation, drawn: Drawn | None, plan_id: str) -> pa.Table:
         propensity = np.ones(len(self.ids)) if drawn is None else drawn.propensity
@@ -373,17 +368,6 @@ class Planner:
         facts = hashlib.sha256(found.choice.tobytes())
         facts.update(json.dumps([self.now.isoformat(), self.config.model_dump_json()]).encode())
         return f"{self.days[0]:%Y%m%d}-{facts.hexdigest()[:10]}"
-
-
-def _still_good(sources: Sources, days: Sequence[date]) -> pa.Table:
-    """Promises of the plan's days to customers that are still there, marked as promises."""
-    known = set(sources.table["customer_id"].to_pylist())
-    rows = [
-        row | {"promised": True}
-        for row in sources.promises.to_pylist()
-        if row["day"] in set(days) and row["customer_id"] in known
-    ]
-    return pa.Table.from_pylist(rows, schema=CONTACTS)
 
 
 def _rounded(points: list[dict[str, float]]) -> list[dict[str, float]]:

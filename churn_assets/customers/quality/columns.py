@@ -17,6 +17,7 @@ from churn_assets.domain.cells import MISSING, TRUTHS
 
 Reads = Literal["number", "flag", "words", "levels", "date", "date_or_blank"]
 
+LONGEST_ID = 64  # as the ledger and requests have it
 _BLANKS = "' ' || chr(9) || chr(10) || chr(13) || chr(160) || chr(8239)"
 _DATES = (
     "['%Y-%m-%d', '%Y-%m-%dT%H:%M:%S', '%Y-%m-%d %H:%M:%S', '%Y-%m-%d %H:%M:%S.%f', '%d.%m.%Y']"
@@ -257,6 +258,9 @@ def problem(column: Column, typed: str, missing: str, cell: str, marks: Marks) -
                 cases.append(f"WHEN {typed} < {column.low} THEN 'is below {column.low:g}'")
             if column.high is not None:
                 cases.append(f"WHEN {typed} > {column.high} THEN 'is above {column.high:g}'")
+        case "words" if "id" in column.uses:
+            long = f"length({trimmed(cell)}) > {LONGEST_ID}"
+            cases.append(f"WHEN {long} THEN 'is longer than {LONGEST_ID} characters'")
         case "flag" | "levels":
             needed = f"is none of {', '.join(spelled(column))}"
             cases.append(f"WHEN {typed} IS NULL THEN {text(needed)}")

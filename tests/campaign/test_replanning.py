@@ -1,0 +1,172 @@
+"""Plans one after another: what was promised, what was made already, and who was forgotten."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from churn_assets.campaign import workflow
+from churn_assets.campaign.config import Channel
+from churn_assets.campaign.errors import CampaignError
+from churn_assets.campaign.planning.allocation import Problem, solve
+from churn_assets.campaign.planning.marginal import with_first_units
+from churn_assets.domain.offers import Offers
+from churn_assets.storage.protocol import ArtifactStore
+from tests.campaign.test_workflow import (
+    NOW,
+    SETTINGS,
+    TODAY,
+    TOMORROW,
+    Desk,
+    customers_of,
+    desk,
+    sent,
+)
+
+__all__ = ["desk"]  # a fixture
+
+
+def test_a_day_has_its_contacts_once_however_often_it_is_planned(desk: Desk) -> None:
+    """What was handed over today, or reported by another system, has taken today's places."""
+    campaigns = desk()
+    campaigns.ledger.record(
+        [sent(f"elsewhere-{i}", NOW).model_copy(update={"channel": "call"}) for i in range(2)]
+    )
+    first = campaigns.plan(NOW, "Ana", curves=False)
+    assert Counter(row["channel"] for row in first.contacts.to_pylist() if row["day"] == TODAY) == {
+        "email": 6
+    }
+    campaigns.approve(None, "Eva", NOW)
+    assert campaigns.hand_over(None, TODAY, NOW, "Ana").new == 6
+    noon = NOW + timedelta(hours=5)
+    again = campaigns.plan(noon, "Ana", curves=False)
+    assert customers_of(again, TODAY) == []
+    assert len(customers_of(again, TOMORROW)) == 8
+    rows = first.contacts.to_pylist()
+    paid = sum(row["expected_cost"] for row in rows if row["day"] == TODAY)
+    planner = campaigns.planner(noon)
+    wide = planner.allocate(contacts_a_day={"email": 20, "call": 20})
+    spent = wide.money + planner.promises.value_and_cost()[1] + paid
+    assert paid > 0
+    assert 0.9 * 900 < spent <= 900
+    assert not campaigns.planner(NOW + timedelta(days=1)).sources.paid  # its days are others
+    more = campaigns.changed(channels={"email": Channel(contacts_a_day=9)})
+    assert len(customers_of(more.plan(noon, "Ana", curves=False), TODAY)) == 3
+
+
+def test_a_shorter_plan_keeps_what_is_promised_beyond_it(desk: Desk) -> None:
+    """Its approval takes the longer one's place, so it carries the later promises on as they are;
+    their customers are planned no second time, and their day's hand-over writes them."""
+    campaigns = desk()
+    long = campaigns.plan(NOW, "Ana", curves=False)
+    campaigns.approve(None, "Eva", NOW)
+    hour = NOW + timedelta(hours=1)
+    short = campaigns.changed(days=1).plan(hour, "Ana", curves=False)
+    told = {row["decision_id"]: row for row in short.contacts.to_pylist()}
+    assert told == {
+        row["decision_id"]: row | {"promised": True} for row in long.contacts.to_pylist()
+    }
+    assert (short.report["contacts"], short.report["promised_later"]) == (8, len(told) - 8)
+    assert short.report["expected_cost"] == pytest.approx(
+        sum(row["expected_cost"] for row in told.values() if row["day"] == TODAY), abs=0.01
+    )
+    campaigns.approve(short.plan_id, "Eva", hour)
+    assert campaigns.show(long.plan_id)[1] == "replaced"
+    assert campaigns.hand_over(None, TOMORROW, NOW + timedelta(days=1), "Ana").new == 8
+
+
+def test_who_is_forgotten_is_not_contacted_anew(desk: Desk) -> None:
+    """Neither by the plan that contacted them, whose record of it is gone, nor by another one, as
+    long as any limit looks back; then they are customers like all others."""
+    campaigns = desk()
+    plan = campaigns.plan(datetime.now(UTC), "Ana", curves=False)
+    now = datetime.fromisoformat(plan.report["created"])
+    day = now.date() + timedelta(days=1)
+    campaigns.approve(None, "Eva", now)
+    assert campaigns.hand_over(None, day, now, "Ana").new == 8
+    gone = customers_of(plan, day)[0]
+    assert campaigns.ledger.erase(gone) == 1
+    assert campaigns.ledger.histories([gone]) == {}
+    again = campaigns.hand_over(None, day, now, "Ana")
+    assert (again.new, again.already, again.dropped) == (0, 7, {"erased": 1})
+    assert campaigns.export(None, day, now).dropped == {"erased": 1}
+    later = campaigns.planner(now + timedelta(days=30))
+    names = later.plan(curves=False)
+    assert {"customer_id": gone, "rule": "erased"} in names.excluded.to_pylist()
+    assert gone not in customers_of(names)
+    free = campaigns.planner(now + timedelta(days=32))
+    assert free.allowed[free.ids.index(gone)].any()
+
+
+def test_offers_that_are_not_made_any_more_are_not_sent(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A release with other offers came into service between plan and approval, or approval and
+    list: said in words, and a cancelled plan's promises are none."""
+    campaigns = desk()
+    draft = campaigns.plan(NOW, "Ana", curves=False)
+    offered = workflow.offers_in_service
+
+    def others(store: ArtifactStore) -> Offers:
+        return offered(store).model_copy(update={"percent": (0, 7, 14, 21)})
+
+    monkeypatch.setattr(workflow, "offers_in_service", others)
+    with pytest.raises(CampaignError, match="which the release in service doesn't: cancel it"):
+        campaigns.approve(None, "Eva", NOW)
+    monkeypatch.undo()
+    campaigns.approve(None, "Eva", NOW)
+    monkeypatch.setattr(workflow, "offers_in_service", others)
+    for use in (campaigns.export, lambda *given: campaigns.hand_over(*given, "Ana")):
+        with pytest.raises(CampaignError, match=f"plan {draft.plan_id} offers"):
+            use(None, TODAY, NOW)
+    campaigns.cancel(None, "Ana")
+    assert campaigns.plan(NOW, "Ana", curves=False).report["promised"] == 0
+
+
+def test_a_day_that_is_none_of_the_plans_is_said(desk: Desk) -> None:
+    """Not an empty list, which could be taken for a day without anybody to contact."""
+    campaigns = desk()
+    plan = campaigns.plan(NOW, "Ana", curves=False)
+    campaigns.approve(None, "Eva", NOW)
+    for day in (TODAY - timedelta(days=1), TODAY + timedelta(days=7)):
+        with pytest.raises(CampaignError, match=rf"is for {TODAY} to .*, not for {day}"):
+            campaigns.export(None, day, NOW)
+        with pytest.raises(CampaignError, match=f"plan {plan.plan_id} is for"):
+            campaigns.hand_over(None, day, NOW, "Ana")
+
+
+def test_the_first_contact_of_a_closed_channel_brings_what_it_says_at_most(desk: Desk) -> None:
+    """A slider at nothing, or days that promises have filled: still a bound, and no leftover of the
+    search for prices."""
+    planner = desk().planner(NOW)
+    nothing = {"email": 0, "call": 0}
+    told = planner.sums(planner.allocate(contacts_a_day=nothing))
+    one = planner.allocate(contacts_a_day=nothing | {"email": 1})
+    assert told["expected_value"] == 0
+    assert one.value > 0
+    assert told["value_of_one_more"]["email"] >= one.bound - 0.01
+    assert told["value_of_one_more"]["email"] <= 7 * planner.options.value.max() + 0.01
+    campaigns = desk()
+    campaigns.plan(NOW, "Ana", curves=False)
+    campaigns.approve(None, "Eva", NOW)
+    full = campaigns.planner(NOW)
+    told = full.sums(full.allocate())
+    more = full.allocate(contacts_a_day={"email": SETTINGS["channels"]["email"].contacts_a_day + 1})
+    assert more.value > 0
+    assert told["value_of_one_more"]["email"] >= more.bound - 0.01
+
+
+def test_the_first_money_brings_what_it_says_at_most() -> None:
+    """Two customers, one place each day; what costs nothing is worth less."""
+    value, money = np.array([[3.0, 9.0, 50.0], [2.0, 4.0, 60.0]]), np.array([[0.0, 0.4, 2.0]] * 2)
+    problem = Problem.of(value, money, np.zeros(3, np.int64), np.array([2.0]), 0.0)
+    found = solve(problem)
+    prices = with_first_units(problem, found.prices)
+    with_one = solve(Problem.of(value, money, problem.slots, problem.places, 1.0))
+    assert found.value == 5
+    assert with_one.value == 13
+    assert prices.money == pytest.approx((9 - 3) / 0.4, abs=0.01)
+    assert with_one.value <= found.value + prices.money
