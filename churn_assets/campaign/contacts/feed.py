@@ -28,11 +28,17 @@ class LedgerFeed:
 
     def record(self, event_id: str, content: str) -> str:
         """As `FeedbackLog.record`; raises LedgerError, too."""
-        return self.record_many([(event_id, content)])[0]
+        outcome = self._log.record(event_id, content)
+        self._tell([(event_id, content)], [outcome])
+        return outcome
 
     def record_many(self, events: Sequence[tuple[str, str]]) -> list[str]:
         """As `FeedbackLog.record_many`; raises LedgerError, too."""
         outcomes = self._log.record_many(events)
+        self._tell(events, outcomes)
+        return outcomes
+
+    def _tell(self, events: Sequence[tuple[str, str]], outcomes: Sequence[str]) -> None:
         told = [
             _told(event_id, event)
             for (event_id, content), outcome in zip(events, outcomes, strict=True)
@@ -40,7 +46,6 @@ class LedgerFeed:
         ]
         if told:
             self._ledger.record(told)
-        return outcomes
 
     def check(self) -> None:
         """Returns if events can be kept."""
