@@ -14,6 +14,7 @@ from churn_assets.customers.built_in import BUILT_IN_SCHEMA
 from churn_assets.messages.shield.bounded import bounded
 from churn_assets.messages.shield.brief import tenure_band
 from churn_assets.messages.shield.names import MAX_LENGTH, MAX_NAME_LENGTH, read_name, validate_name
+from churn_assets.messages.shield.repetition import repeats
 from churn_assets.messages.shield.rules import (
     PhraseMatcher,
     QuietHours,
@@ -33,7 +34,7 @@ from churn_assets.messages.shield.slots import (
     unfill,
     without_name,
 )
-from churn_assets.messages.shield.validation import Shield, Verdict, repeats
+from churn_assets.messages.shield.validation import Shield, Verdict
 from churn_assets.messages.writing.renderer import Renderer
 from tests.messages.briefs import SAM, brief, judged
 

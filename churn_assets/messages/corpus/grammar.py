@@ -21,9 +21,9 @@ from pydantic import BaseModel, ConfigDict
 
 from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.shield.brief import TONES, TenureBand
+from churn_assets.messages.shield.repetition import repeats
 from churn_assets.messages.shield.rules import default_rules
 from churn_assets.messages.shield.slots import length_range
-from churn_assets.messages.shield.validation import repeats
 
 Split = Literal["train", "test"]
 SPLITS: tuple[Split, ...] = ("train", "test")

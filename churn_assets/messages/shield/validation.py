@@ -18,6 +18,7 @@ from churn_assets.messages.shield.bounded import MOST_CHARACTERS
 from churn_assets.messages.shield.brief import MessageBrief, Service
 from churn_assets.messages.shield.fit import Facts, Fit
 from churn_assets.messages.shield.language import Language
+from churn_assets.messages.shield.repetition import SENTENCE_END, WORD, repeats
 from churn_assets.messages.shield.rules import (
     RULES_PATH,
     PhraseMatcher,
@@ -73,9 +74,6 @@ CHECKS = (
 _OF_NAMELESS = frozenset(("missing_slot", "missing_name"))  # where nobody can be named
 _NUMBER = re.compile(r"\d")
 _LONG_NUMBER = re.compile(r"(?:\d[\s().+/-]*){7,}")
-_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
-_DOUBLED = re.compile(r"\b(\w+)\s+\1\b", re.IGNORECASE)
-_SENTENCE_END = re.compile(r"[.!?:…]+")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:;…]\s+|[“\"(¡¿]\s*|\s[-–—]\s)$")
 _DOUBLED_STOP = re.compile(r"(?<!\.)\.\.(?!\.)")  # "Sam Jr.. We"; three are an ellipsis
 _SHOUTED = re.compile(r"[!?]{2,}|(?<!\w)[A-Z]{4,}(?!\w)|(?<!\w)[A-Z]{3,}\s+[A-Z]{3,}(?!\w)")
@@ -288,7 +286,7 @@ class Shield:
             yield "link"
         if _NUMBER.search(subject) or "%" in subject:
             yield "wrong_value"
-        if not all(map(self._is_plain, subject)) or _SENTENCE_END.search(subject):
+        if not all(map(self._is_plain, subject)) or SENTENCE_END.search(subject):
             yield "unexpected_character"
         if _SHOUTED.search(subject):
             yield "shouting"
@@ -373,7 +371,7 @@ class Shield:
                 return True
             if follower[0].isupper() and follower not in known:
                 return True
-        for match in _WORD.finditer(masked):
+        for match in WORD.finditer(masked):
             word = match.group().replace("’", "'")
             base = word.split("'")[0]
             if base.casefold() in self._lower_names:
@@ -395,13 +393,3 @@ class Shield:
 
 def _letters(text: str, confusables: dict[str, str]) -> str:
     return "".join(filter(str.isalnum, skeleton(text, confusables)))
-
-
-def repeats(text: str) -> bool:
-    """The same word twice running, the same four words twice, or the same sentence twice."""
-    if _DOUBLED.search(text):
-        return True
-    words = [word.casefold() for word in _WORD.findall(text)]
-    runs = list(zip(words, words[1:], words[2:], words[3:], strict=False))
-    sentences = [part.strip().casefold() for part in _SENTENCE_END.split(text) if part.strip()]
-    return len(set(runs)) < len(runs) or len(set(sentences)) < len(sentences)
