@@ -26,6 +26,10 @@ def interval_over_time(report: dict[str, Any]) -> bytes:
     )
     axes.plot(count, [look["net"] for look in looks])
     axes.axhline(0, color="black", linewidth=0.8)
+    # The first looks know next to nothing: drawn whole, they would flatten all that follow.
+    later = [look[bound] for look in looks[len(looks) // 4 :] for bound in ("lower", "upper")]
+    if later:
+        axes.set_ylim(min(0.0, *later), max(0.0, *later))
     axes.set_title(report["sentence"], fontsize=9, wrap=True)
     return png(figure)
 
