@@ -16,7 +16,8 @@ export function planView() {
   let plan = null, resting = 0;
   const lastPlan = latestOnly(), lastReplan = latestOnly(), lastPage = latestOnly(), lastOut = latestOnly();
 
-  function say(text) { $("plan-problem").textContent = text; }
+  function say(text, kind = "hint") { Object.assign($("plan-problem"), { textContent: text, className: kind }); }
+  const fail = (error) => say(error.message, "error");
 
   // What the sliders stand at; each goes from nothing to twice the plan's own limit.
   function limits() {
@@ -92,7 +93,7 @@ export function planView() {
     const { answer, error } = await lastReplan(() => ask("/campaign/replan", limits()));
     if (answer || error) $("plan-sums").removeAttribute("aria-busy");
     if (answer) { showSums(answer); $("plan-save").disabled = false; say(""); }
-    if (error) say(error.message);
+    if (error) fail(error);
   }
 
   function moved() {
@@ -109,7 +110,7 @@ export function planView() {
     });
     if ($("plan-on").value) query.set("day", $("plan-on").value);
     const { answer, error } = await lastPage(() => ask(`/campaign/plan/contacts?${query}`));
-    if (error) return say(error.message);
+    if (error) return fail(error);
     if (!answer) return;
     $("plan-rows").replaceChildren(...answer.contacts.map((c) => row([
       c.day, c.customer_id, c.channel, `${c.offer_percentage} %`, `${Math.round(100 * c.churn_risk)} %`,
@@ -124,7 +125,7 @@ export function planView() {
       start: String(first), count: String(count),
     });
     const { answer, error } = await lastOut(() => ask(`/campaign/plan/excluded?${query}`));
-    if (error) return say(error.message);
+    if (error) return fail(error);
     if (!answer) return;
     $("out-rows").replaceChildren(...answer.customers.map((c) => row([c.customer_id, plan.rules[c.rule]])));
     out.shown(answer.customers.length, answer.total);
@@ -137,7 +138,7 @@ export function planView() {
       const { plan_id } = await question();
       return ask(`/campaign/plan?${new URLSearchParams({ plan_id })}`);
     });
-    if (error) say(error.message);
+    if (error) fail(error);
     if (answer) await shown(answer);
   }
 
@@ -153,7 +154,7 @@ export function planView() {
       const done = await ask("/campaign/plan/handed-over", { plan_id, day: $("plan-day").value });
       return { done, now: await ask(`/campaign/plan?${new URLSearchParams({ plan_id })}`) };
     });
-    if (error) say(error.message);
+    if (error) fail(error);
     if (!answer) return;
     const { done } = answer, left = Object.entries(done.dropped);
     plan.steps = answer.now.steps;
@@ -165,14 +166,14 @@ export function planView() {
   async function shown(answer) {
     say("");
     showPlan(answer);
-    try { await showPlans(); } catch (error) { say(error.message); }
+    try { await showPlans(); } catch (error) { fail(error); }
   }
 
   async function show(plan_id = "") {
     const query = plan_id ? `?${new URLSearchParams({ plan_id })}` : "";
     const { answer, error } = await lastPlan(() => ask(`/campaign/plan${query}`));
     if (answer) await shown(answer);
-    if (error) { $("plan").hidden = true; say(error.message); }
+    if (error) { $("plan").hidden = true; fail(error); }
   }
 
   const which = () => ({ plan_id: plan.plan_id });
@@ -192,7 +193,7 @@ export function planView() {
       await download(`/campaign/plan/list?${new URLSearchParams({ ...which(), day, format })}`,
         `contacts-${plan.plan_id}-${day}.${format}`);
       say("");
-    } catch (error) { say(error.message); }
+    } catch (error) { fail(error); }
   });
   for (const id of ["plan-search", "plan-channel", "plan-on", "plan-sort"]) $(id).addEventListener("input", contacts.restart);
   for (const id of ["out-search", "out-rule"]) $(id).addEventListener("input", out.restart);

@@ -43,6 +43,7 @@ def page(browser: Browser, home: Path) -> Iterator[Page]:
             tab.set_default_timeout(PATIENCE)
             tab.get_by_role("tab", name="Campaign").click()
             expect(tab.locator("#plan-problem")).to_contain_text("there is no plan yet")
+            expect(tab.locator("#plan-problem")).to_have_class("error")
             yield tab
 
 
@@ -84,6 +85,7 @@ def test_a_plan_is_made_searched_approved_downloaded_and_handed_over(page: Page)
     expect(page.locator("#plan-problem")).to_have_text(
         "8 contacts are in the ledger now, 0 were there already."
     )
+    expect(page.locator("#plan-problem")).to_have_class("hint")  # not as a failure looks
     expect(page.locator("#plan-steps")).to_contain_text("handed over")
     page.locator("#plan-form").select_option("jsonl")
     page.locator("#plan-day").select_option(index=3)
