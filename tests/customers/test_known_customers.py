@@ -133,8 +133,8 @@ def test_what_is_known_of_the_customers_is_part_of_the_release(
     assert (folder / "risk/held_out.safetensors").stat().st_size < 100 * len(history)
 
 
-def test_the_built_in_customers_agree_too(tmp_path: Path) -> None:
-    """By the model in list and decision, as ever; nothing is added to their answers."""
+def test_beside_a_model_that_keeps_nobody_they_agree_too(tmp_path: Path) -> None:
+    """An older release: by the model in list and decision; nothing is added to the answers."""
     publish_small_release(tmp_path, tmp_path / "release")
     publish_predictions(tmp_path, tmp_path / "predictions")
     for client in served(tmp_path):

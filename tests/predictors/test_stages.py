@@ -14,9 +14,13 @@ from churn_assets.datasets.tables import read_split
 from churn_assets.domain.splits import SPLITS
 from churn_assets.orchestration.compute import scalar_metadata
 from churn_assets.predictors.config import AcceptConfig
-from churn_assets.predictors.scoring.features import RISK_FEATURES
+from churn_assets.predictors.scoring.features import RISK_FEATURES, encode
+from churn_assets.predictors.scoring.held_out import RISK_SOURCES
+from churn_assets.predictors.scoring.scorers import RiskScorer
 from churn_assets.predictors.training import accept, risk
 from churn_assets.predictors.training.boosting import mask_optional, required_only
+from churn_assets.predictors.training.frames import rows_of
+from churn_assets.predictors.training.metrics import summary
 from churn_assets.stages.runner import run_stage
 from churn_assets.stages.spec import Stage, StageSpec
 from churn_assets.storage.opening import open_store
@@ -107,8 +111,23 @@ def test_model_learned_something(trained_risk: Trained, trained_accept: Trained)
 def test_folders_hold_model_and_pictures(trained_risk: Trained, trained_accept: Trained) -> None:
     """No pickles: XGBoost's format, JSON and PNG."""
     model = {"model.ubj", "model.json", "plots/calibration.png", "plots/importance.png"}
-    assert tree_files(trained_risk.folder).keys() == model
+    assert tree_files(trained_risk.folder).keys() == model | {"held_out.safetensors"}
     assert tree_files(trained_accept.folder).keys() == model | {"plots/offer_curves.png"}
+
+
+def test_customers_are_answered_by_models_that_never_saw_them(
+    inputs: dict[str, Path], trained_risk: Trained
+) -> None:
+    """What is kept of the built-in customers is the pooled risk that the report is about."""
+    everyone = pd.concat([read_split(inputs["customer_history"], name) for name in SPLITS])
+    scorer = RiskScorer.load(trained_risk.folder)
+    matrix = encode(rows_of(everyone), scorer.model.features)
+    own = scorer.model.probabilities(matrix)
+    told, source = scorer.of_customers(everyone["customer_id"].tolist(), matrix, own)
+    labels = everyone["churn"].to_numpy(float)
+    assert {RISK_SOURCES[place] for place in source} == {"out_of_fold"}
+    assert summary(labels, told)["auc"] == pytest.approx(trained_risk.report["auc_oof"], abs=1e-12)
+    assert summary(labels, own)["auc"] > trained_risk.report["auc_oof"] + 0.01
 
 
 def test_same_input_gives_the_same_bytes(

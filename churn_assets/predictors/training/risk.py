@@ -3,6 +3,7 @@
 Two measurements for two questions. *Held-out*: the model that is published (trained on train +
 valid) on the test split. *Pooled* (`_oof`): ten-fold out-of-fold predictions of all rows, whose
 interval is three times narrower; the calibrator that a fold is scored with never saw its rows.
+These predictions are kept beside the model: whom it learnt from is answered with them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from churn_assets.domain.statistics import interval
 from churn_assets.predictors.config import SPECIFICATION, RiskConfig
 from churn_assets.predictors.scoring.calibration import CALIBRATION_KINDS
 from churn_assets.predictors.scoring.features import RISK_FEATURES, encode
+from churn_assets.predictors.scoring.held_out import HeldOut
 from churn_assets.predictors.scoring.scorers import RiskScorer
 from churn_assets.predictors.training.baselines import logistic_regression
 from churn_assets.predictors.training.boosting import (
@@ -50,7 +52,7 @@ def run(
 
     Args:
         inputs: `customer_history`.
-        out: receives `model.ubj`, `model.json` and `plots/`.
+        out: receives `model.ubj`, `model.json`, `held_out.safetensors` and `plots/`.
         config: hyperparameters.
         progress: told after each of four steps.
 
@@ -80,6 +82,9 @@ def run(
     held_out = _held_out(scorer, fitted, test)
     progress(2, 4, auc=held_out["auc"], ece=held_out["ece"])
     pooled = _cross_fit(learner, everyone, config.folds)
+    matrix, _ = _matrix_and_labels(everyone)
+    seen, unseen = scorer.model.probabilities(matrix), pooled.probabilities(config.calibration)
+    HeldOut.of(everyone["customer_id"].astype(str), matrix, unseen, seen).save(out)
     metrics = {
         **held_out,
         "source": data_source(folder),
