@@ -194,6 +194,7 @@ async function start() {
     if (!schema.required.length) {
       const [, openapi] = await fetchJson("/openapi.json");
       buildForm(openapi.components.schemas.PredictRequest);
+      $("decide").disabled = false;  // before, there was nothing to send
     }
     await showStatus();
     await showPicks();

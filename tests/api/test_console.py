@@ -227,6 +227,23 @@ def test_keyboard_alone(page: Page) -> None:
     expect(page.locator("#verdict")).to_be_visible()
 
 
+def test_nothing_is_sent_before_the_form_is_there(browser: Browser, desk: Server) -> None:
+    """On a slow line "Decide" would send an empty form, and every field would say so."""
+    page = browser.new_page()
+    closed: list[bool] = []
+
+    def look(route: Route) -> None:
+        closed.append(page.locator("#decide").is_disabled())
+        route.continue_()
+
+    page.route("**/openapi.json", look)
+    page.goto(desk.url)
+    page.get_by_role("button", name="Decide").click()  # once it can be
+    expect(page.locator("#verdict")).not_to_be_empty()
+    assert closed == [True]
+    page.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_phone_in_light_and_dark(browser: Browser, desk: Server, scheme: str) -> None:
     """Readable on a narrow screen: nothing sticks out sideways, and text contrasts enough."""

@@ -145,7 +145,7 @@ def make_home(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Pat
     inputs = {"release": bundle, "active_customers": company.root / "active"}
     report = run_predictions(inputs, out, ScoringConfig(batch_rows=100))
     (out / "report.json").write_text(json.dumps(report))
-    active = out.parent / "active"
+    active = tmp_path_factory.mktemp("active") / "active"
     shutil.copytree(company.root / "active", active)
     (active / PEOPLE).parent.mkdir()
     known = {

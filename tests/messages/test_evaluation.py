@@ -82,7 +82,7 @@ def test_a_writer_with_a_blind_shield_is_caught(monkeypatch: pytest.MonkeyPatch)
     bad = "Hi {name}, pay us 50% more at once, and thank you for being with us again."
     bank = MessageBank({cell: [ScoredTemplate(bad, 1.0)] for cell in all_cells()})
     shield = Shield.load()
-    for check in ("check_template", "check_text"):
+    for check in ("check_template_facts", "check_text", "check_filled"):
         monkeypatch.setattr(shield, check, lambda *arguments: Verdict(True, ()))
     found = serve_everybody(MessageWriter(shield, RENDERER, bank))
     assert found["served_pass_rate"] == 1.0

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from checks import release as release_checks
 from churn_assets.cli import app
 from churn_assets.customers.assets import customer_assets
-from churn_assets.decision.config import DEFAULT_PRESET, EnvironmentParams
+from churn_assets.decision.config import DEFAULT_PRESET, PLAIN, EnvironmentParams
 from churn_assets.decision.exact.pareto import pareto_curve
 from churn_assets.decision.mdp.groups import Groups
 from churn_assets.decision.policy import save_rule
@@ -107,6 +107,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     for name in ("CHURN_DATA_MIRROR", "CHURN_STORE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CHURN_HOME", str(tmp_path / "home"))
+    # The stand-ins' policies and curve are of the world as the presets have it.
+    monkeypatch.setenv("CHURN_DECISION__ASSUMED", PLAIN.model_dump_json())
     load_settings.cache_clear()
     yield World(tmp_path)
     load_settings.cache_clear()

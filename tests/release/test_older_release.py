@@ -66,7 +66,8 @@ def test_it_serves_is_replaced_and_is_rolled_back_to(
     with running(home) as server:
         before = ask(server, contacted["request"])
         assert before["metadata"]["release_id"] == OLD
-        assert before["message"] == contacted["answer"]["message"]
+        assert before["decision"]["contact"] is True
+        assert before["metadata"]["message_source"] == "template"  # today's reviewed words
         today = build_release(tmp_path / "today", seed=1)
         registry.publish(tmp_path / "today/bundle")
         registry.promote(today.release_id, "test")

@@ -9,6 +9,7 @@ test holds that.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -27,12 +28,13 @@ from churn_assets.messages.shield.brief import (
     TenureBand,
     Tone,
 )
-from churn_assets.messages.shield.language import Language
+from churn_assets.messages.shield.language import LANGUAGES, Language
 from churn_assets.messages.shield.slots import OF_OWN_CONTRACTS
 
 Topic = Service | Contract
 Table = Mapping[str, Mapping[str, Mapping[str, tuple[str, ...]]]]
 """with_offer | without_offer -> tenure band -> tone -> templates."""
+FILES = ("reviewed", "subject")
 SLOT = f"{{{OF_OWN_CONTRACTS}}}"
 
 
@@ -47,6 +49,13 @@ def templates_path(language: Language, name: str = "reviewed") -> Path:
     """The file of a language's templates; English has no tag in its name."""
     tag = "" if language == "en" else f".{language}"
     return Path(__file__).with_name(f"{name}{tag}.json")
+
+
+@cache
+def reviewed_digest() -> str:
+    """SHA-256 of all reviewed templates: they are the code's, and change with it."""
+    paths = sorted(templates_path(language, name) for language in LANGUAGES for name in FILES)
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 
 @cache
