@@ -13,8 +13,6 @@ from churn_assets.domain.paths import AbsolutePath, absolute
 
 Dialect = Literal["liquid", "handlebars", "mailchimp"]
 ListFormat = Literal["csv", "parquet", "jsonl"]
-
-
 MOST_CONTACTS = 100_000_000  # a day
 MOST_MONEY = 1e12  # in a plan: sums stay exact to the cent
 CHANNEL_NAME = re.compile(r"[^\W_][\w .-]{0,63}")  # as long as the ledger keeps it

@@ -37,6 +37,13 @@ def test_what_is_kept_is_read_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(known.features[[a, b]], LEARNT[[2, 1]])
 
 
+def test_who_has_no_id_is_nobody_even_beside_somebody_called_none() -> None:
+    known = HeldOut.of(["None", "A"], LEARNT[:2], np.array([0.1, 0.2]), np.array([0.4, 0.5]))
+    called, without = known.find(["None", None])
+    assert known.unseen[called] == 0.1
+    assert without == NOBODY
+
+
 def test_damage_is_said_in_one_line(tmp_path: Path) -> None:
     """A torn file and another model's are not read as nobody."""
     kept().save(tmp_path)

@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from itertools import chain
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
@@ -189,14 +188,22 @@ class MessageWriter:
         """The seed's choice of the best generated wordings, then of the reviewed ones, or the other
         way round. Each kind is only looked up once it is asked for: nearly always the first one
         passes."""
-        reviewed = (
-            self._wordings(found(brief), "template", brief.language, values)
-            for found in REVIEWED_IN_TURN
-        )
-        generated = (self._generated(brief, values, seed)[:VARIETY] for _ in range(1))
-        kinds = (reviewed, generated) if self.reviewed_first else (generated, reviewed)
-        for wordings in chain(*kinds):
-            yield from _rotated(wordings, seed)
+        kinds = (self._reviewed, self._best_generated)
+        for kind in kinds if self.reviewed_first else reversed(kinds):
+            for wordings in kind(brief, values, seed):
+                yield from _rotated(wordings, seed)
+
+    def _reviewed(
+        self, brief: MessageBrief, values: Mapping[str, str], _: str
+    ) -> Iterator[list[Wording]]:
+        """What people wrote, by how much of the customer it names."""
+        for found in REVIEWED_IN_TURN:
+            yield self._wordings(found(brief), "template", brief.language, values)
+
+    def _best_generated(
+        self, brief: MessageBrief, values: Mapping[str, str], seed: str
+    ) -> Iterator[list[Wording]]:
+        yield self._generated(brief, values, seed)[:VARIETY]
 
     def _all(self, brief: MessageBrief, values: Mapping[str, str], seed: str) -> list[Wording]:
         """Every wording; all are equal."""

@@ -12,8 +12,8 @@ E and A are told apart by customers who differ in a. Where a contact without a d
 to do less, it does that share of E (`Churn.strength`): the share stays assumed. The prior is what
 is assumed, E ~ N(2.5, 1.25²) and A ~ N(0.05, 0.25²) in the default world: that contacting does
 nothing lies two standard deviations away, so some hundred contacts outweigh it where the truth is
-another. Estimate and
-interval are the posterior's mode and curvature; both are kept at 0 or above, as the world has them.
+another. Estimate and interval are the posterior's mode and curvature; both are kept at 0 or above,
+as the world has them.
 """
 
 from __future__ import annotations

@@ -103,12 +103,14 @@ class HeldOut:
 
     def find(self, ids: Iterable[Any]) -> NDArray[np.int64]:
         """(M,) the row of each customer; `NOBODY` for who isn't there, or has no id."""
-        sought = _digests(ids)
+        given = list(ids)
+        sought = _digests(map(str, given))
         rows = np.minimum(self.customers.searchsorted(sought), len(self) - 1)
-        return np.where(self.customers[rows] == sought, rows, NOBODY)
+        named = np.array([i is not None for i in given], bool)  # somebody may be called "None"
+        return np.where(named & (self.customers[rows] == sought), rows, NOBODY)
 
 
-def _digests(ids: Iterable[Any]) -> NDArray[np.uint64]:
+def _digests(ids: Iterable[str]) -> NDArray[np.uint64]:
     """64 bits of each id: among a million customers, a stranger's are somebody's once in 2e13."""
-    digests = [hashlib.blake2b(str(i).encode(), digest_size=8).digest() for i in ids]
+    digests = [hashlib.blake2b(i.encode(), digest_size=8).digest() for i in ids]
     return np.frombuffer(b"".join(digests), np.dtype("<u8")).astype(np.uint64)
