@@ -235,12 +235,11 @@ class PpoConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    customers: int = Field(1024, ge=1)
-    """Parallel environments. An update takes customers x horizon = 16,384 steps over all of them,
-    where the specification says 2,048: see benchmarks/DECISION.md."""
-    worlds: int = Field(8, ge=1)
+    customers: int = Field(128, ge=1)
+    """Parallel environments: an update takes customers x horizon = 2,048 steps over all of them."""
+    worlds: int = Field(4, ge=1)
     """Worlds of one update, among whom the environments are shared out in equal parts."""
-    own_worlds: int = Field(2, ge=0)
+    own_worlds: int = Field(1, ge=0)
     """How many of them are the world that the policy is made for; the others are drawn from
     `contexts.RANGES`."""
     highest_price: float = Field(12.0, gt=0)
@@ -249,9 +248,9 @@ class PpoConfig(BaseModel):
     price_bins: int = Field(8, ge=1)
     """Groups of like prices within which advantages are standardised."""
     horizon: int = Field(16, ge=1)
-    updates: int = Field(140, ge=1)
+    updates: int = Field(560, ge=1)
     epochs: int = Field(4, ge=1)
-    minibatch: int = Field(2048, ge=1)
+    minibatch: int = Field(256, ge=1)
     hidden: int = Field(128, ge=1)
     gae_lambda: float = Field(0.95, ge=0, le=1)
     clip: float = Field(0.2, gt=0)
@@ -265,7 +264,7 @@ class PpoConfig(BaseModel):
     """Rewards are shares of value (about 0.01); the networks learn them times this number."""
     budget_rate: float = Field(40.0, ge=0)
     """Step size of the budget multiplier's signed update; use is a share of value (about 0.02)."""
-    dual_every: int = Field(4, ge=1)
+    dual_every: int = Field(16, ge=1)
     dual_from: float = Field(0.4, ge=0, le=1)
     """Share of the training after which the multipliers move: an unfinished policy contacts at
     random."""

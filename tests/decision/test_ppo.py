@@ -18,7 +18,15 @@ from churn_assets.decision.mdp.observation import RISK
 from churn_assets.decision.mdp.transitions import Branches, State, branch, observe
 
 QUICK = PpoConfig(
-    customers=64, horizon=8, updates=40, minibatch=128, dual_every=10, dual_customers=8, hidden=32
+    customers=64,
+    worlds=8,
+    own_worlds=2,
+    horizon=8,
+    updates=40,
+    minibatch=128,
+    dual_every=10,
+    dual_customers=8,
+    hidden=32,
 )
 
 
