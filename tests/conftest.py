@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from churn_assets.serving.engine import RetentionEngine
+from tests import scheduling
 from tests.release.small_release import build_release
 from tests.storage.emulator import running_emulator
 
@@ -17,11 +21,29 @@ from tests.storage.emulator import running_emulator
 for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[name]
 
+# httpx reads all of a machine's certificates for every call, 25 ms, also in a loop that waits for a
+# server without any; read once, they serve all calls of this process.
+ssl.create_default_context = functools.cache(ssl.create_default_context)
+
 # Property tests take the same examples every time, however slow the machine is.
 settings.register_profile(
     "steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("steady")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.Scheduling:
+    config.option.loadscopereorder = False
+    return scheduling.Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first; `make test` runs the file with the whole graph by its name."""
+    for item in items:
+        if item.get_closest_marker("graph") and not item.nodeid.startswith(scheduling.GRAPH):
+            raise pytest.UsageError(f"{item.nodeid}: marked `graph`, but not in {scheduling.GRAPH}")
+    items.sort(key=lambda item: scheduling.rank(item.nodeid))
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.scheduling import LONGEST, rank, unit
+
 PROJECT = Path(__file__).resolve().parent.parent
 PACKAGES = ("churn_assets", "modal_jobs", "api", "checks", "tests", "benchmarks")
 HEAVY = ("torch", "transformers", "trl", "peft", "sklearn", "dagster", "matplotlib", "datasets")
@@ -58,3 +60,11 @@ def test_dagster_accepts_the_definitions() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_longest_tests_are_where_the_order_says() -> None:
+    """Renamed, they would be begun last, and a core would wait for them."""
+    assert [name for name in LONGEST if not (PROJECT / name).exists()] == []
+    assert unit("tests/messages/test_bank.py::test_a[b::c]") == "tests/messages/"
+    assert unit("tests/api/test_live.py::test_a") == "tests/api/test_live.py"
+    assert rank(f"{LONGEST[3]}::test_a") == 3 < rank("tests/api/test_live.py::test_a")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import multiprocessing
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,12 @@ PUBLIC = {
 }
 
 
+# Torch and what stands on it take seconds to import. So it is done once, in a server that every
+# process of a test is forked from; the server is another interpreter than the one that asks it.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["tests.messages.test_resume", "tests.messages.test_same_bytes"])
+
+
 @dataclass(frozen=True)
 class Chain:
     """Folders and reports of every stage, by asset name."""
@@ -50,13 +57,23 @@ class Chain:
 
 
 @pytest.fixture(scope="session")
-def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
-    """Every stage on a tiny model: a few seconds, and nothing of it writes sense."""
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    """Every stage on a tiny model: a few seconds, and nothing of it writes sense.
+
+    From here on the judge's process is forked, too, where a stage runs in this one; the stages that
+    tests start as processes start it as the product does.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        yield make_chain(tmp_path_factory.mktemp("chain"), patch)
+
+
+def make_chain(root: Path, patch: pytest.MonkeyPatch) -> Chain:
+    # Imported here: most tests of the area need no torch.
     from churn_assets.messages.corpus.corpus import write_corpus
     from churn_assets.messages.models import base_model, ppo_stage, reward, sft
     from churn_assets.messages.writing import bank_stage
 
-    root = tmp_path_factory.mktemp("chain")
+    patch.setattr(reward, "get_context", lambda method: PROCESSES)
     folders: dict[str, Path] = {}
     for name, row in PUBLIC.items():
         folders[name] = root / name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from safetensors.torch import load_file
 from churn_assets.messages.models import ppo_stage, reward, sft
 from churn_assets.messages.models.ppo_text import POLICY
 from churn_assets.messages.models.reward import JUDGE, REWARD
-from tests.messages.conftest import TINY, Chain
+from tests.messages.conftest import PROCESSES, TINY, Chain
 
 Run = Callable[..., dict[str, Any]]
 
@@ -34,9 +33,7 @@ def run_until_killed(run: Run, last_step: int, *arguments: Any) -> None:
 
 
 def kill(run: Run, last_step: int, *arguments: Any) -> None:
-    process = multiprocessing.get_context("spawn").Process(
-        target=run_until_killed, args=(run, last_step, *arguments)
-    )
+    process = PROCESSES.Process(target=run_until_killed, args=(run, last_step, *arguments))
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL

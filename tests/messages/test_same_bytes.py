@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import shutil
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from churn_assets.stages.runner import run_stage
 from churn_assets.stages.spec import Stage, StageSpec
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.trees import tree_files
-from tests.messages.conftest import TINY, Chain
+from tests.messages.conftest import PROCESSES, TINY, Chain
 
 STAGES = {
     "message_base_model": base_model,
@@ -38,8 +37,8 @@ def test_every_stage_makes_the_same_bytes_elsewhere_and_later(chain: Chain, tmp_
     inputs = {name: tmp_path / "elsewhere" / name for name in chain.folders}
     for name, folder in inputs.items():
         shutil.copytree(chain.folders[name], folder)
-    # A fresh process: it orders sets differently.
-    process = multiprocessing.get_context("spawn").Process(target=run_all, args=(inputs, tmp_path))
+    # Another interpreter: it orders sets differently.
+    process = PROCESSES.Process(target=run_all, args=(inputs, tmp_path))
     process.start()
     process.join()
     assert process.exitcode == 0

@@ -1,0 +1,47 @@
+"""Which worker of pytest-xdist runs which tests, and in what order."""
+
+from __future__ import annotations
+
+from xdist.scheduler import LoadScopeScheduling
+
+GRAPH = "tests/modal_jobs/test_graph.py"
+TOGETHER = ("tests/messages/", "tests/decision/", "tests/predictors/")
+"""Folders whose tests share models that take long to train: one worker makes them, once."""
+LONGEST = (
+    *TOGETHER,
+    "tests/orchestration/test_compute.py",
+    "tests/cli/test_commands.py",
+    "tests/release/test_assets.py",
+    "tests/release/test_damage.py",
+    "tests/release/test_faults.py",
+    "tests/cli/test_campaign_contract.py",
+    "tests/cli/test_campaign.py",
+    "tests/datasets/test_synthetic_tables.py",
+    "tests/api/test_reliability.py",
+    "tests/api/test_connections.py",
+    "tests/customers/test_own_data_document.py",
+    "tests/customers/test_own_release.py",
+    "tests/test_automation.py",
+    "tests/test_readme.py",
+)
+"""What takes half a minute or more. Begun first: the last thing to end should be a short one, or a
+core waits for it."""
+
+
+def unit(node: str) -> str:
+    """What is run by one worker as a whole: a test's file, or its folder."""
+    file = node.partition("::")[0]
+    return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+
+
+def rank(node: str) -> int:
+    """The place of a test's unit in the order; the same for all that aren't long."""
+    found = unit(node)
+    return LONGEST.index(found) if found in LONGEST else len(LONGEST)
+
+
+class Scheduling(LoadScopeScheduling):
+    """Units in the order of collection; xdist's own begins with the most tests, not the longest."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return unit(nodeid)
