@@ -64,10 +64,10 @@ class Setting:
     missing: str | None
     day: date
 
-    @classmethod
+    @staticmethod
     def of(
-        cls, row: Mapping[str, Any], people: Addressees, defaults: Defaults, now: datetime
-    ) -> Self:
+        row: Mapping[str, Any], people: Addressees, defaults: Defaults, now: datetime
+    ) -> Setting:
         """The request's word goes first, then the customers' table's, then the contract's."""
         customer = row["customer_id"]
         zones = row.get("time_zone"), people.zone_of(customer)
