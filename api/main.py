@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, closing, nullcontext, suppress
 from typing import Any
 
+import pyarrow as pa
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
@@ -99,6 +100,8 @@ def build_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         host, feedback = services.host, services.feedback
+        # Arrow's own allocator keeps twenty megabytes for a table of two.
+        pa.set_memory_pool(pa.system_memory_pool())
         # The ledger goes last: the others use it.
         with (
             closing(services.decisions) if services.decisions else nullcontext(),

@@ -106,11 +106,13 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
     if path.suffix == ".parquet":
         import pyarrow.parquet as pq
 
+        from churn_assets.storage.tables import read_parquet
+
         names = pq.read_schema(path).names
         wanted = [name for name in ("customer_id", *COLUMNS) if name in names]
         if "customer_id" not in wanted:
             raise PeopleError(f"{path}: there is no column customer_id")
-        yield from pq.read_table(path, columns=wanted).to_pylist()
+        yield from read_parquet(path, wanted).to_pylist()
         return
     rows = _cells(path)
     header = [name.strip() for name in next(rows, [])]

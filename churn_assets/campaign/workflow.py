@@ -12,7 +12,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from churn_assets.campaign import sending, templates
@@ -52,6 +51,7 @@ from churn_assets.serving.zones import zone_info
 from churn_assets.storage.current import current_artifact
 from churn_assets.storage.protocol import ARTIFACT, Artifact, ArtifactStore
 from churn_assets.storage.scratch import scratch_folder
+from churn_assets.storage.tables import read_parquet
 
 ASSET = "campaign_plan"
 
@@ -117,7 +117,7 @@ class Campaigns:
                 "materialize predictions, then plan again"
             )
         rules, running = self.config.rules, in_force(self.store, self.experiment)
-        table, histories = pq.read_table(folder / "predictions.parquet"), self.ledger.histories()
+        table, histories = read_parquet(folder / "predictions.parquet"), self.ledger.histories()
         assessor = Assessor.load(registry.folder())
         price = followed_price(
             self.store, self.config, running, assessor, table, histories, serving.release_id, now
@@ -259,7 +259,7 @@ class Campaigns:
     def predictions(self) -> pa.Table:
         """The latest ones, a row a customer."""
         folder = self.store.get(current_artifact(self.store, "predictions"))
-        return pq.read_table(folder / "predictions.parquet")
+        return read_parquet(folder / "predictions.parquet")
 
     def people(self) -> dict[str, Person]:
         """What is known of customers beside their predictions, by id."""

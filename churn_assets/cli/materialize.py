@@ -155,10 +155,11 @@ def materialize(
     What libraries and stages print goes to a log file. Exits with 1 when the run failed or was
     stopped (Ctrl-C, SIGTERM); the release that was serving before keeps serving.
     """
-    prepare_dagster_home()
+    home = prepare_dagster_home()
     fail_dead_runs()
     # Imported here, after DAGSTER_HOME is set: `churn --help` need not load Dagster.
     from churn_assets.definitions import job_names, load_job
+    from churn_assets.orchestration.records import quick_records
     from churn_assets.orchestration.run_follower import run_job
 
     names = job_names()
@@ -178,7 +179,8 @@ def materialize(
         progress = Progress(*columns, console=console, redirect_stdout=False, redirect_stderr=False)
         with progress:
             view = RunView(progress, steps=len(load_job(job).nodes))
-            run = run_job(job, view)
+            with quick_records(home):
+                run = run_job(job, view)
     passed, warned, failed = view.checks.values()
     seconds = time.monotonic() - began
     Console(stderr=True, soft_wrap=True).print(

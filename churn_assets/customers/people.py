@@ -60,9 +60,11 @@ def _column(file: Path, name: str) -> dict[str, str]:
     """Customer id -> text; empty where the table has no such column."""
     import pyarrow.parquet as pq
 
+    from churn_assets.storage.tables import read_parquet
+
     if name not in pq.read_schema(file).names:
         return {}
-    table = pq.read_table(file, columns=["customer_id", name])
+    table = read_parquet(file, ["customer_id", name])
     ids, words = (table[column].to_pylist() for column in ("customer_id", name))
     one: dict[str, str] = {}  # one text for each word, however many customers have it
     found = ((i, str(word).strip()) for i, word in zip(ids, words, strict=True) if word is not None)

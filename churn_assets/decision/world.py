@@ -24,7 +24,7 @@ from churn_assets.decision.rules.tuning import tuned_baselines
 from churn_assets.domain.measured import Measured
 from churn_assets.domain.splits import SPLITS
 from churn_assets.domain.value import MONTHS_OF_VALUE
-from churn_assets.predictors.scoring.features import at_start_of_period, encode
+from churn_assets.predictors.scoring.features import encode
 from churn_assets.predictors.scoring.scorers import AcceptScorer, RiskScorer
 from churn_assets.stages.spec import Progress, silent
 
@@ -65,12 +65,11 @@ def run_environment(
         value = MONTHS_OF_VALUE * bills
         records = table.drop(columns=["churn"], errors="ignore").to_dict(orient="records")
         rows = [{str(name): cell for name, cell in record.items()} for record in records]
-        begun = [at_start_of_period(row) for row in rows]
         ids = [row.get("customer_id") for row in rows]
         matrix = encode(rows, risk.model.features)
         scored, _ = risk.of_customers(ids, matrix, risk.model.probabilities(matrix))
         scored = risk_of_a_period(scored, horizon, period)
-        accepted = accept.acceptances(accept.contact_matrix(begun), scored, bills)
+        accepted = accept.acceptances(accept.start_matrix(rows), scored, bills)
         worth = value > 0  # who pays nothing has nothing that could be retained
         customers = Customers(scored[worth], accepted[worth], value[worth])
         customers.save(out / f"{split}.safetensors")

@@ -13,6 +13,8 @@ from churn_assets.storage.opening import open_store
 from churn_assets.storage.protocol import Artifact, ArtifactStore
 from churn_assets.storage.retention import prune
 
+SAME = "looked at again, and the same to the byte"
+"""Of what isn't a stage: its source, or the time, may have changed, which is known only then."""
 KEPT_VERSIONS = 5  # of each artifact; a run that is under way may still read the one before
 
 
@@ -47,8 +49,12 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
                 f"{context.asset_key.to_user_string()} must return an Artifact, got {type(obj)}"
             )
         store = self.store.open()
-        key = asset_pointer(context.asset_key.to_user_string())
-        store.write_pointer(key, obj.model_dump_json().encode())
+        key, content = asset_pointer(context.asset_key.to_user_string()), obj.model_dump_json()
+        if store.read_pointer(key) == content.encode():
+            if context.output_metadata.keys().isdisjoint(("seconds", "unchanged")):
+                context.add_output_metadata({"unchanged": SAME})
+            return
+        store.write_pointer(key, content.encode())
         prune(store, obj.name, KEPT_VERSIONS, current=obj.version)
 
     def load_input(self, context: dg.InputContext) -> Artifact:

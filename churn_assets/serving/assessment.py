@@ -27,7 +27,7 @@ from churn_assets.domain.experiment import ExperimentConfig, exploration_draw
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.domain.statistics import logit
 from churn_assets.domain.value import MONTHS_OF_VALUE
-from churn_assets.predictors.scoring.features import at_start_of_period, encode
+from churn_assets.predictors.scoring.features import encode
 from churn_assets.predictors.scoring.scorers import AcceptScorer, RiskScorer
 
 HALF_A_CENT = 0.5  # in cents: what is less is rounded to nothing
@@ -273,7 +273,7 @@ class Assessor:
         return Inputs(
             ids=[row.get("customer_id") for row in rows],
             risk=encode(rows, self.risk.model.features),
-            contacts=self.accept.contact_matrix([at_start_of_period(row) for row in rows]),
+            contacts=self.accept.start_matrix(rows),
             bills=columns.pop("monthly_charges"),
             answers=_answers(rows),
             **columns,

@@ -14,12 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from churn_assets.customers.people import NOBODY_KNOWN, Addressees
 from churn_assets.domain.experiment import CONTROL, ExperimentConfig, Group, group_of
 from churn_assets.messages.config import GenerationConfig
-from churn_assets.messages.shield.brief import TENURE_BOUNDS, MessageBrief
+from churn_assets.messages.shield.brief import TENURE_BOUNDS, MessageBrief, Tone
+from churn_assets.messages.shield.language import Language
 from churn_assets.messages.writing.bandit import TemplateChooser
 from churn_assets.messages.writing.bank import ScoredTemplate
 from churn_assets.messages.writing.renderer import Renderer
 from churn_assets.messages.writing.writer import (
-    GENERATED_LANGUAGE,
     CandidateSource,
     Message,
     MessageWriter,
@@ -244,7 +244,8 @@ class RetentionEngine:
         told: Mapping[str, Any],
     ) -> dict[str, Any]:
         """The i-th customer's answer; `told` is what its metadata says of the message."""
-        metadata = figures.metadata(i) | {
+        metadata = {
+            **figures.metadata(i),
             "baseline": baseline,
             "policy": (self.assessor.baseline if baseline else self.assessor.policy).name,
             "release_id": self.release_id,
@@ -297,30 +298,45 @@ class RetentionEngine:
         setting: Setting,
         chooser: TemplateChooser | None,
     ) -> Message:
-        told = {"name": row["name"], "tone": row["tone"], "language": setting.language}
-        brief = self.brief_of(row, offer_percentage, setting.local_time, **told)
+        brief = self.brief_of(
+            row,
+            offer_percentage,
+            setting.local_time,
+            name=row["name"],
+            tone=row["tone"],
+            language=setting.language,
+        )
         seed = f"{row['customer_id']}:{self._message_seed}"
         if chooser is not None:  # another day may bring other words
             seed = f"{seed}:{setting.day}"
         return writer.write(brief, seed, chooser)
 
     def brief_of(
-        self, row: Mapping[str, Any], offer_percentage: int, when: datetime, **others: Any
+        self,
+        row: Mapping[str, Any],
+        offer_percentage: int,
+        when: datetime,
+        *,
+        name: str | None,
+        language: Language,
+        tone: Tone = "warm",
     ) -> MessageBrief:
-        """The brief of a customer's message, row in the form's fields; `others` are its own."""
+        """The brief of a customer's message, row in the form's fields."""
         customers = self.form.customers
-        spoken = customers.spoken_of(row, others.get("language", GENERATED_LANGUAGE))
+        spoken = customers.spoken_of(row, language)
         return MessageBrief(
+            name=name,
             tenure=row["tenure"],
             offer_percentage=offer_percentage,
             monthly_charges=row["monthly_charges"],
             contract=spoken.contract,
             local_time=when,
             services=spoken.services,
+            tone=tone,
+            language=language,
             subject=spoken.subject,
             offers=self.assessor.percent,
             bounds=customers.bands or TENURE_BOUNDS,
-            **others,
         )
 
 

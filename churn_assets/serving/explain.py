@@ -126,7 +126,7 @@ class Wording:
 
     def _implausible(self, name: str, row: Mapping[str, Any]) -> str | None:
         """Why what was billed so far can't be; None where it can, or isn't known."""
-        tenure, monthly, total = (row.get(key) for key in (TENURE, MONTHLY, name))
+        tenure, monthly, total = row.get(TENURE), row.get(MONTHLY), row.get(name)
         if tenure is None or monthly is None or total is None:
             return None
         expected = tenure * monthly
@@ -197,8 +197,16 @@ def _reasons(
         if len(together) > 1:
             size_of[fact.name] = sum(size_of.pop(name) for name in together)
     largest = sorted(size_of.items(), key=lambda item: -abs(item[1]))[:count]
-    rounded = [(name, round(size, 4)) for name, size in largest]
-    return [_reason(name, row[name], size, wording) for name, size in rounded if size]
+    return [
+        {
+            "feature": name,
+            "value": row[name],
+            "contribution": size,
+            "text": wording.text(name, row[name], size > 0),
+        }
+        for name, exact in largest
+        if (size := round(exact, 4))
+    ]
 
 
 def _history(row: Mapping[str, Any]) -> list[str]:
@@ -209,12 +217,3 @@ def _history(row: Mapping[str, Any]) -> list[str]:
     if outcome == "nonexistent" and earlier:
         return [f"previous_outcome 'nonexistent' contradicts previous_contacts {earlier}"]
     return []
-
-
-def _reason(feature: str, value: Any, contribution: float, wording: Wording) -> dict[str, Any]:
-    return {
-        "feature": feature,
-        "value": value,
-        "contribution": contribution,
-        "text": wording.text(feature, value, contribution > 0),
-    }

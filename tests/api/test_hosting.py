@@ -319,3 +319,16 @@ def test_server_without_a_release_says_not_ready_then_serves(tmp_path: Path) -> 
             time.sleep(0.05)
         answer = httpx.post(server.url + "/predict", json=SAMPLE_REQUEST)
         assert answer.json()["metadata"]["baseline"] is True
+
+
+def test_server_with_predictions_needs_no_pandas(tmp_path: Path) -> None:
+    """It takes half a second of the start, and 75 MB for as long as the process lives."""
+    home = tmp_path / "home"
+    publish_small_release(home, tmp_path / "a")
+    publish_predictions(home, tmp_path / "b")
+    with running(home) as server:
+        wait_for(server.url + "/campaign", server)
+        assert httpx.post(server.url + "/predict", json=SAMPLE_REQUEST).status_code == 200
+        mapped = Path(f"/proc/{server.process.pid}/maps").read_text()
+    assert "/pyarrow/" in mapped
+    assert "/pandas/" not in mapped

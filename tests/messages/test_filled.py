@@ -71,14 +71,14 @@ def test_no_name_makes_a_difference(offer: int, tenure: int) -> None:
     """Why: a name may be a word of the message, another value, or half of a phrase."""
     for name in (None, *ODD, *filter(is_written, NAMES)):
         made = brief(name=name, offer_percentage=offer, tenure=tenure)
-        for template in (*TEMPLATES, *reviewed_templates(made)):
+        for template in (*TEMPLATES, *reviewed_templates(made.facts)):
             assert_same_verdict(template, made)
 
 
 def test_a_contract_s_words_make_no_difference() -> None:
     for subject in ("your fiber plan", "your urgent gift", "Sam", "your Bill"):
         made = brief(subject=subject)
-        for template in (*TEMPLATES, *subject_templates(made)):
+        for template in (*TEMPLATES, *subject_templates(made.facts)):
             assert_same_verdict(template, made)
 
 

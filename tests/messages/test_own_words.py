@@ -13,7 +13,6 @@ from churn_assets.customers.schema import CustomerSchema, FieldWords
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.corpus.reviewed import subject_templates
 from churn_assets.messages.shield.brief import TONES
-from churn_assets.messages.shield.fit import Facts
 from churn_assets.messages.shield.own_words import unfit_words
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.bank import Cell, MessageBank, ScoredTemplate
@@ -66,9 +65,9 @@ def test_every_template_with_a_subject_passes_for_everybody(subject: str) -> Non
     for tone, offer, name, tenure in kinds:
         known = {"tone": tone, "offer_percentage": offer, "name": name, "tenure": tenure}
         made = brief(subject=subject, contract=None, **known)
-        assert len(subject_templates(made)) >= 2
-        assert all(SHIELD.gives_a_reason(t, Facts.of(made)) for t in subject_templates(made))
-        for template in subject_templates(made):
+        assert len(subject_templates(made.facts)) >= 2
+        assert all(SHIELD.gives_a_reason(t, made.facts) for t in subject_templates(made.facts))
+        for template in subject_templates(made.facts):
             assert SHIELD.check_template(template, made).violations == ()
         message = MessageWriter(SHIELD, RENDERER).write(made, seed="C1:1")
         assert subject in message.text
@@ -88,8 +87,8 @@ def test_every_spanish_template_with_a_subject_passes_for_everybody(subject: str
             contract=None,
             language="es",
         )
-        assert len(subject_templates(made)) >= 2
-        for template in subject_templates(made):
+        assert len(subject_templates(made.facts)) >= 2
+        for template in subject_templates(made.facts):
             assert spanish.check_template(template, made).violations == ()
         message = MessageWriter(SHIELD, RENDERER).write(made, seed="C1:1")
         assert subject in message.text

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.corpus.reviewed import reviewed_templates, topic_templates
 from churn_assets.messages.shield.brief import TONES, MessageBrief
-from churn_assets.messages.shield.fit import Facts
 from churn_assets.messages.shield.rules import RULES_PATH
 from churn_assets.messages.shield.slots import fill
 from churn_assets.messages.shield.validation import Shield
@@ -45,7 +44,7 @@ class Source:
 @given(briefs, st.text(max_size=10))
 def test_every_reviewed_template_passes_for_everybody(made: MessageBrief, seed: str) -> None:
     """Why: the fall-back is the last line; it must hold for every name and value."""
-    for template in (*topic_templates(made), *reviewed_templates(made)):
+    for template in (*topic_templates(made.facts), *reviewed_templates(made.facts)):
         assert SHIELD.check_template(template, made).violations == ()
     message = MessageWriter(SHIELD, RENDERER).write(made, seed)
     assert message.source == "template"
@@ -62,7 +61,7 @@ def test_a_name_that_is_a_word_of_the_message_is_served(name: str, offer: int) -
     for tone in TONES:
         for tenure in (2, 12, 60):
             made = brief(name=name, offer_percentage=offer, tone=tone, tenure=tenure)
-            for template in (*topic_templates(made), *reviewed_templates(made)):
+            for template in (*topic_templates(made.facts), *reviewed_templates(made.facts)):
                 text = fill(template, RENDERER.values(made))
                 assert judged(SHIELD, text, made).violations == ()
 
@@ -84,7 +83,7 @@ def test_where_reviewed_templates_are_the_best_they_go_first(tmp_path: Path) -> 
     writer = MessageWriter.load(tmp_path, RENDERER)
     assert {writer.write(SAM, f"C{i}").source for i in range(30)} == {"template"}
     drawn = {writer.write(SAM, f"C{i}", TemplateChooser()).template for i in range(300)}
-    assert drawn == {*GOOD, *topic_templates(SAM), *reviewed_templates(SAM)}
+    assert drawn == {*GOOD, *topic_templates(SAM.facts), *reviewed_templates(SAM.facts)}
     assert writer.write(SAM, "C1", wanted=template_id(GOOD[0])).source == "model"
     saved = json.loads((tmp_path / "bank.json").read_text())
     del saved["reviewed_first"]
@@ -104,9 +103,9 @@ def test_a_reviewed_message_names_what_is_known_of_the_customer() -> None:
         assert all(any(word in text for word in words) for text in texts)
         assert all(any(word in text for text in texts) for word in words)
         shield = SHIELD.in_language(language)
-        assert all(shield.gives_a_reason(text, Facts.of(made)) for text in texts)
+        assert all(shield.gives_a_reason(text, made.facts) for text in texts)
         unknown = writer.write(brief(language=language, contract=None), "C1")
-        assert unknown.template in reviewed_templates(brief(language=language))
+        assert unknown.template in reviewed_templates(brief(language=language).facts)
 
 
 def test_no_passing_candidate_means_a_reviewed_template_and_says_so() -> None:

@@ -7,6 +7,7 @@ import modal
 import pytest
 
 from churn_assets.orchestration.compute import UNCHANGED
+from churn_assets.orchestration.resources import SAME
 from tests.orchestration.graph import Backend, event_log, stored_models, toy_definitions
 
 TRAINED = "sft_model 4/4"
@@ -37,6 +38,25 @@ def test_the_second_run_trains_nothing_and_says_why(backend: Backend) -> None:
         assert len(instance.get_runs()) == 2
     if backend.compute["backend"] == "modal":
         assert len(modal.Function.calls) == 1
+
+
+@pytest.mark.parametrize("backend", ["local"], indirect=True)
+def test_what_is_looked_at_again_says_that_it_is_the_same(backend: Backend) -> None:
+    """An asset that is no stage is made again, since its source may have changed; a stage that was
+    run again says how long it took, whatever came out."""
+    backend.compute["reuse"] = False
+    with dg.DagsterInstance.ephemeral() as instance:
+        said = []
+        for _ in range(2):
+            job = toy_definitions(backend).resolve_job_def("toy")
+            result = job.execute_in_process(instance=instance)
+            events = result.get_asset_materialization_events()
+            said.append({e.node_name: dict(e.materialization.metadata) for e in events})
+    first, second = said
+    assert not any("unchanged" in metadata for metadata in first.values())
+    assert second["numbers"]["unchanged"].value == SAME
+    assert "unchanged" not in second["sft_model"]
+    assert "seconds" in second["sft_model"]
 
 
 @pytest.mark.parametrize("backend", ["local"], indirect=True)

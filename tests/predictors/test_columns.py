@@ -19,6 +19,7 @@ from churn_assets.predictors.scoring.features import (
     FeatureError,
     at_start_of_period,
     encode,
+    encode_at_start,
 )
 from tests.predictors.test_scoring import ROWS
 
@@ -53,6 +54,7 @@ def test_a_table_is_encoded_as_its_rows(
     np.testing.assert_array_equal(encode_columns(batch, RISK_FEATURES), encode(rows, RISK_FEATURES))
     begun = [at_start_of_period(row) for row in rows]
     np.testing.assert_array_equal(encode_contacts(batch, TOLD), encode(begun, TOLD))
+    np.testing.assert_array_equal(encode_at_start(rows, TOLD), encode(begun, TOLD))
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ from churn_assets.campaign.spending import plan_money
 from churn_assets.messages.shield.rules import QuietHours
 from churn_assets.release.switches.budget_price import BudgetPrice
 from churn_assets.serving.assessment import Assessor
+from churn_assets.storage.tables import ordered, read_parquet
 
 EXCLUDED = pa.schema([("customer_id", pa.string()), ("rule", pa.string())])
 LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
@@ -114,10 +115,10 @@ class Plan:
     def load(cls, folder: Path) -> Plan:
         """Read what `save` wrote, now or before anything was drawn."""
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-        contacts = pq.read_table(folder / "contacts.parquet", schema=CONTACTS)
-        excluded = pq.read_table(folder / "excluded.parquet")
+        contacts = read_parquet(folder / "contacts.parquet", schema=CONTACTS)
+        excluded = read_parquet(folder / "excluded.parquet")
         drawn = folder / "draws.parquet"
-        draws = pq.read_table(drawn) if drawn.exists() else DRAWS.empty_table()
+        draws = read_parquet(drawn) if drawn.exists() else DRAWS.empty_table()
         return cls(report["plan_id"], contacts, excluded, report, draws)
 
 
@@ -263,8 +264,9 @@ class Planner:
         plan_id = self._plan_id(found)
         own, kept_ones = self._contacts(found, drawn, plan_id), self.promises
         contacts = pa.concat_tables([kept_ones.now, kept_ones.later, own])
-        contacts = contacts.sort_by(
-            [("day", "ascending"), ("expected_value", "descending"), ("customer_id", "ascending")]
+        contacts = ordered(
+            contacts,
+            [("day", "ascending"), ("expected_value", "descending"), ("customer_id", "ascending")],
         )
         names = list(RULES)
         out = np.flatnonzero(self.eligibility.rule >= 0).tolist()

@@ -12,12 +12,13 @@ import numpy as np
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.evaluation.conditions import near, planned
 from churn_assets.decision.exact.comparison import captured_uplift
+from churn_assets.decision.exact.oracle import GridActions, build_chain
 from churn_assets.decision.exact.pareto import ParetoCurve, pareto_curve
 from churn_assets.decision.exact.policy_value import (
     Evaluation,
     chain_figures,
     chains,
-    policy_actions,
+    followed_actions,
 )
 from churn_assets.decision.learning.calibration import calibrate_policy
 from churn_assets.decision.learning.network_numpy import NetworkPolicy
@@ -49,11 +50,23 @@ def evaluate_misled(
 
     The worlds may differ in what decisions bring, not in which states there are.
     """
-    figures = [
-        chain_figures(real, policy_actions(policy, shown))
-        for shown, real in zip(chains(*assumed), chains(*true), strict=True)
-    ]
-    return Evaluation.of(np.concatenate(figures), true[0].weight)
+    return evaluate_decided(decisions_of(policy, *assumed), *true)
+
+
+def decisions_of(
+    policy: Policy, customers: Customers, params: EnvironmentParams
+) -> list[list[GridActions]]:
+    """What a policy decides along the customers' chains, in the world it is shown."""
+    return [followed_actions(policy, chain) for chain in chains(customers, params)]
+
+
+def evaluate_decided(
+    decided: list[list[GridActions]], customers: Customers, params: EnvironmentParams
+) -> Evaluation:
+    """Exact figures of decisions that were made already, in the world as it is."""
+    worlds = zip(chains(customers, params), decided, strict=True)
+    figures = [chain_figures(chain, grid) for chain, grid in worlds]
+    return Evaluation.of(np.concatenate(figures), customers.weight)
 
 
 def break_even(policy: Policy, customers: Customers, params: EnvironmentParams) -> dict[str, Any]:
@@ -65,15 +78,14 @@ def break_even(policy: Policy, customers: Customers, params: EnvironmentParams) 
         and `least_share` (P,): the effect share at which contacting nobody is as good; None where
         it is better even if the effect works for all.
     """
-    grids = [(chain, policy_actions(policy, chain)) for chain in chains(customers, params.clean)]
-    never = np.concatenate([chain.rest[0, 0, 0] for chain, _ in grids]) @ customers.weight
+    decided = decisions_of(policy, customers, params.clean)
+    never = build_chain(customers, params.clean).rest[0, 0, 0] @ customers.weight
     net = np.empty((len(SHARES), len(MONTHS)))
     for row, share in enumerate(SHARES):
         for column, months in enumerate(MONTHS):
             world = params.clean.model_copy(update={"effect_share": share, "persistence": months})
-            worlds = zip(chains(customers, world), grids, strict=True)
-            figures = np.concatenate([chain_figures(true, grid) for true, (_, grid) in worlds])
-            net[row, column] = figures[:, 0] @ customers.weight - never
+            found = evaluate_decided(decided, customers, world)
+            net[row, column] = found.mean("uplift") - never
     return {
         "effect_share": list(SHARES),
         "persistence": list(MONTHS),
@@ -99,14 +111,15 @@ def unseen_misestimation(
     """By name of `MISJUDGED` and policy: captured uplift, uplift and spend over the limit, where
     risk, acceptance or annoyance are misjudged and nothing of it is seen."""
     table = {}
+    decided = {name: decisions_of(one, customers, params.clean) for name, one in policies.items()}
     for name, wrong in MISJUDGED.items():
         people = customers.stressed(wrong.get("risk", 1.0), wrong.get("accept", 1.0))
         annoyance = wrong.get("annoyance", params.annoyance_effect)
         world = params.clean.model_copy(update={"annoyance_effect": annoyance})
         curve = pareto_curve(people, world, near(price))
         found = {
-            policy: evaluate_misled(decides, (customers, params.clean), (people, world))
-            for policy, decides in policies.items()
+            policy: evaluate_decided(decisions, people, world)
+            for policy, decisions in decided.items()
         }
         table[name] = {policy: _figures(one, curve, params) for policy, one in found.items()}
     return table
@@ -133,9 +146,9 @@ def pessimism(
         assumed = own.clean.model_copy(update={"annoyance_effect": annoyance})
         told = calibrate_policy(policy, calibration, assumed)
         for decides in (told, planned(calibration, assumed)):
+            decided = decisions_of(decides, customers, assumed)
             found = {
-                name: evaluate_misled(decides, (customers, assumed), (customers, world))
-                for name, world in worlds.items()
+                name: evaluate_decided(decided, customers, world) for name, world in worlds.items()
             }
             table[f"{decides.name}, assuming {annoyance:g}"] = {
                 name: captured_uplift(curves[name], one) for name, one in found.items()

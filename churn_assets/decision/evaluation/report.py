@@ -330,10 +330,11 @@ def diagnose(
     price = trained["oracle_price"]
     at_price = int(np.argmin(np.abs(result.curve.prices - price)))
     found, curve = result.runs[seed], result.curve
+    helped = captured_with_help(policy, groups.test, curve, params, price, BY_HEAD | BY_STATE)
     return {
         "oracle_spend_at_prices": (curve.spend @ curve.weight).tolist(),
-        "gap_by_head": captured_with_help(policy, groups.test, curve, params, price, BY_HEAD),
-        "gap_by_state": captured_with_help(policy, groups.test, curve, params, price, BY_STATE),
+        "gap_by_head": {name: helped[name] for name in BY_HEAD},
+        "gap_by_state": {name: helped[name] for name in BY_STATE},
         "gap_by_risk": gap_by_risk(
             found.uplift - price * found.spend,
             curve.uplift[at_price] - price * curve.spend[at_price],

@@ -65,11 +65,16 @@ class Chain:
 
 @dataclass(frozen=True)
 class GridActions:
-    """Decisions at every state with n contacts (`states.Level`); each array is (K, C)."""
+    """Decisions at every state with n contacts (`states.Level`); each array is (K, C).
+
+    reached: where something is decided, since decisions lead there (`following.py`); None:
+        everywhere.
+    """
 
     contact: NDArray[np.bool_]
     offer: NDArray[np.int64]
     delay: NDArray[np.int64]
+    reached: NDArray[np.bool_] | None = None
 
 
 def build_chain(

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churn_assets.decision.config import EnvironmentParams
+from churn_assets.decision.exact.following import Decided, follow, follow_grid
 from churn_assets.decision.exact.oracle import Chain, GridActions, build_chain
-from churn_assets.decision.exact.states import accepted, refused, rows_of
+from churn_assets.decision.exact.states import Index, accepted, refused, rows_of
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.dynamics import Array, offer_units, spend_levels, start_histories
@@ -54,7 +55,7 @@ class Evaluation:
 
 def evaluate(policy: Policy, customers: Customers, params: EnvironmentParams) -> Evaluation:
     """Evaluate a policy exactly on every customer, over the start histories' distribution."""
-    return evaluate_actions(lambda chain: policy_actions(policy, chain), customers, params)
+    return evaluate_actions(lambda chain: followed_actions(policy, chain), customers, params)
 
 
 def evaluate_actions(
@@ -74,6 +75,18 @@ def chains(customers: Customers, params: EnvironmentParams) -> Iterator[Chain]:
 def summarise(evaluation: Evaluation) -> dict[str, float]:
     """Every figure's mean, by name."""
     return {metric: evaluation.mean(metric) for metric in METRICS}
+
+
+def states_at(chain: Chain, contacts: int, k: Index, c: Index) -> Array:
+    """(R, 9) the observations at R places among the states with `contacts` contacts."""
+    params, level = chain.params, chain.levels[contacts]
+    days, states = level.days[k], np.empty((len(k), 9))
+    states[:, 0] = chain.risk[(*rows_of(level.answers, k), c)]
+    states[:, 1:5] = chain.accept[contacts, days, :, c]
+    states[:, 5] = 1 - level.spent[k] / (spend_levels(params) - 1)
+    states[:, 6], states[:, 7] = days, days < params.cooldown_days
+    states[:, 8] = contacts
+    return states
 
 
 def grid_states(chain: Chain, contacts: int) -> Array:
@@ -103,6 +116,19 @@ def policy_actions(policy: Policy, chain: Chain) -> list[GridActions]:
     return policy.on_grid(chain) if isinstance(policy, OnGrid) else decide_on_grid(policy, chain)
 
 
+def followed_actions(policy: Policy, chain: Chain) -> list[GridActions]:
+    """A policy's decisions in the states that they lead to: all that its value depends on."""
+    if isinstance(policy, OnGrid):
+        return policy.on_grid(chain)
+
+    def ask(contacts: int, k: Index, c: Index) -> Decided:
+        decided = policy.decide(states_at(chain, contacts, k, c))
+        possible = chain.levels[contacts].days[k] >= chain.params.hard_cooldown_days
+        return decided.contact & possible, decided.offer, decided.delay
+
+    return follow(chain, ask)
+
+
 def decide_on_grid(policy: Policy, chain: Chain) -> list[GridActions]:
     """A policy's decisions from what it sees at every state, for n = 0 .. contact_cap.
 
@@ -125,6 +151,8 @@ def decide_on_grid(policy: Policy, chain: Chain) -> list[GridActions]:
 
 def chain_figures(chain: Chain, grid: list[GridActions]) -> Array:
     """(C, 6) expected METRICS per customer, over the start histories."""
+    if grid[0].reached is None:
+        grid = follow_grid(chain, grid)
     following = np.zeros((len(chain.levels[len(grid)]), len(chain.customers), len(METRICS)))
     levels = []
     for contacts in range(len(grid) - 1, -1, -1):
@@ -150,13 +178,14 @@ def _evaluate_level(chain: Chain, contacts: int, actions: GridActions, following
     params, level = chain.params, chain.levels[contacts]
     values = np.empty((*actions.contact.shape, len(METRICS)))
     values[actions.contact] = contact_figures(chain, contacts, actions, following)
+    waits = ~actions.contact if actions.reached is None else actions.reached & ~actions.contact
     look = np.zeros(len(METRICS))
     look[0], look[4] = -params.decision_cost, 1
     cooldown = params.cooldown_days
     for day in range(cooldown, -1, -1):
-        first = level.on(day).start
-        k, c = np.nonzero(~actions.contact[level.on(day)])
-        k += first
+        some = level.on(day)
+        k, c = np.nonzero(waits[some])
+        k += some.start
         delay, answers = actions.delay[k, c], rows_of(level.answers, k)
         alive = chain.survival[(*answers, delay, c)][:, None]
         if day == cooldown:  # nothing changes any more: the same decision until the end

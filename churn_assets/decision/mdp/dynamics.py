@@ -12,7 +12,7 @@ bills are counted under the hazard that is left, that value is 1 - `loss`: see `
 """
 
 import math
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,13 @@ from churn_assets.domain.value import MONTHS_OF_VALUE
 Array = NDArray[np.float64]
 Whole = NDArray[np.integer[Any]] | Array
 """Whole numbers, as integers or (in a state) as floats."""
+
+
+def highest(values: Array) -> Array:
+    """(...) the maximum over a last axis of few, column by column: `max` goes row by row there, and
+    takes twenty times as long."""
+    best: Array = reduce(np.maximum, np.moveaxis(values, -1, 0))
+    return best
 
 
 def daily_survival(risk: Array, params: EnvironmentParams) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.mdp.customers import Customers
-from churn_assets.decision.mdp.dynamics import Array, loss_at
+from churn_assets.decision.mdp.dynamics import Array, highest, loss_at
 from churn_assets.decision.mdp.environment import VectorRetention
 from churn_assets.decision.mdp.observation import COOLDOWN, FATIGUE, RISK
 from churn_assets.decision.rules.families import SegmentTable
@@ -46,7 +46,7 @@ def learn_segments(
             size=(CAMPAIGN, 4)
         )
         offer = drawn.argmax(axis=1)
-        contact = (drawn.max(axis=1) > 0) & (states[:, COOLDOWN] == 0)
+        contact = (highest(drawn) > 0) & (states[:, COOLDOWN] == 0)
         contact &= states[:, FATIGUE] < params.contact_cap
         delay = np.full(CAMPAIGN, min(params.cooldown_days, 8) - 1)
         step = envs.advance(np.column_stack([contact, offer, delay]).astype(np.int64))

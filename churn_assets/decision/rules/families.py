@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.mdp.actions import LONGEST_DELAY, Decisions, Ranking
-from churn_assets.decision.mdp.dynamics import Array, affordable
+from churn_assets.decision.mdp.dynamics import Array, affordable, highest
 from churn_assets.decision.mdp.observation import (
     ACCEPT,
     BUDGET,
@@ -57,7 +57,7 @@ class Rule(BaseModel):
         states = validate_states(states)
         scores = np.where(affordable(states[:, BUDGET], self.params), self.scores(states), -np.inf)
         offer = scores.argmax(axis=1)
-        contact = scores.max(axis=1) > 0
+        contact = highest(scores) > 0
         contact &= states[:, FATIGUE] < self.params.contact_cap
         contact &= states[:, DAYS] >= self.params.hard_cooldown_days
         if not self.contact_in_cooldown:

@@ -29,6 +29,7 @@ from churn_assets.decision.mdp.dynamics import (
     affordable,
     after_answers,
     daily_survival,
+    highest,
     offer_units,
     reluctance,
     spend_levels,
@@ -67,6 +68,7 @@ class Answered:
         """(N,) churn risk, and expected loss."""
         return after_answers(self.score, np.full(1, self.yes), np.zeros(1), self.params, self.bare)
 
+    @cached_property
     def refused(self) -> "Answered":
         """After one more contact, refused."""
         return replace(self, score=self.score + self.params.annoyance_effect)
@@ -87,16 +89,22 @@ class Answered:
         survival: Array = alive[:, None] ** np.arange(1, DELAYS + 1)
         return survival
 
-    @property
+    @cached_property
+    def lasting(self) -> Array:
+        """(N,) P(neither churn nor period end) within 8 days."""
+        survival: Array = daily_survival(self.outlook[0], self.params) ** DELAYS
+        return survival
+
+    @cached_property
     def resting(self) -> Array:
         """(N,) uplift of never contacting again: the cost of looking every eighth day."""
-        rest: Array = -self.params.decision_cost / (1 - self.surviving[:, -1])
+        rest: Array = -self.params.decision_cost / (1 - self.lasting)
         return rest
 
-    @property
+    @cached_property
     def ended(self) -> Array:
         """(N,) what is kept if this was the last contact, less the looks still to come."""
-        kept: Array = 1 - self.outlook[1] + self.surviving[:, -1] * self.resting
+        kept: Array = 1 - self.outlook[1] + self.lasting * self.resting
         return kept
 
 
@@ -153,7 +161,12 @@ class Standing:
 
     def accepted(self, offer: int) -> Answered:
         """If the contact with this offer is accepted now."""
-        return self.now.accepted(self.soon, is_bare(offer, self.params))
+        return self._accepted[is_bare(offer, self.params)]
+
+    @cached_property
+    def _accepted(self) -> tuple[Answered, Answered]:
+        """If it is accepted with a discount, and without."""
+        return self.now.accepted(self.soon, bare=False), self.now.accepted(self.soon, bare=True)
 
 
 def is_bare(offer: int, params: EnvironmentParams) -> bool:
@@ -169,7 +182,7 @@ def one_contact(
     Args:
         soon: 1 within the cooldown, else 0.
     """
-    no = before.refused().ended
+    no = before.refused.ended
     base = no - (1 - before.outlook[1]) - params.contact_cost - params.decision_cost
     paid = before.accepted(soon, bare=False).ended
     yes = np.repeat(paid[:, None], len(params.discounts), axis=1)
@@ -220,8 +233,8 @@ class RetryGreedy(Lookahead):
     def scores(self, states: Array) -> Array:
         standing = Standing.of(states, self.params)
         fits = affordable(states[:, BUDGET], self.params)
-        no, delay = standing.now.refused(), self.delay_taken
-        again = np.where(fits, self.later(standing, no, [delay])[:, 0], -np.inf).max(axis=1)
+        no, delay = standing.now.refused, self.delay_taken
+        again = highest(np.where(fits, self.later(standing, no, [delay])[:, 0], -np.inf))
         again = np.maximum(again - no.resting, 0) * no.surviving[:, delay]
         again = again * (standing.contacts + 1 < self.params.contact_cap)
         gains = self.gains(standing) - standing.now.resting[:, None]
@@ -291,11 +304,11 @@ class TwoContacts(Lookahead):
         waits = np.arange(min(DELAYS, params.cooldown_days))
         then = np.minimum(cooling.days[:, None] + waits + 1, params.cooldown_days)
         gains = self._gains(cooling.now, cooling.accept, cooling.contacts, then)
-        best = np.where(fits[:, None], gains, -np.inf).max(axis=2)
+        best = highest(np.where(fits[:, None], gains, -np.inf))
         last = np.minimum(left, DELAYS).astype(np.int64) - 1
         every = np.arange(len(rows))
         at_the_end = cooling.at(then[every, last])
-        best[every, last] = self._contact_values(at_the_end)[0].max(axis=1)
+        best[every, last] = highest(self._contact_values(at_the_end)[0])
         best = survival[:, : len(waits)] * best - params.decision_cost
         best[waits >= left[:, None]] = -np.inf
         chosen = best.argmax(axis=1)
@@ -319,7 +332,7 @@ class TwoContacts(Lookahead):
         willing = standing.willing
         first_alone = self._first_alone(standing)
         days = range(max(DELAYS, self.params.cooldown_days))
-        no = standing.now.refused()
+        no = standing.now.refused
         after_no = self._best_second(no, self.later(standing, no, days), standing.left)
         values, delays = np.empty_like(willing), np.empty(willing.shape, dtype=np.int64)
         yes, gains, bare = no, np.empty(0), None
@@ -331,20 +344,20 @@ class TwoContacts(Lookahead):
             a = willing[:, offer, None]
             value = a * after_yes + (1 - a) * after_no
             delays[:, offer] = value.argmax(axis=1)
-            values[:, offer] = first_alone[:, offer] + value.max(axis=1)
+            values[:, offer] = first_alone[:, offer] + highest(value)
         return values, delays
 
     def _best_second(self, answered: Answered, gains: Array, left: Array) -> Array:
         """(N, 8) uplift of looking again after each delay, with the best second contact from then
         on: that day, a later one, or none. `gains` (N, D, 4) are of the days' offers."""
         fits = offer_units(self.params) <= left[:, None]
-        contact = np.where(fits[:, None], gains, -np.inf).max(axis=2)
+        contact = highest(np.where(fits[:, None], gains, -np.inf))
         best = np.maximum(contact, answered.resting[:, None])
         survival, days = answered.surviving, np.arange(contact.shape[1])
         wait = days - np.arange(DELAYS)[:, None]  # (8, D) days from looking again to a later day
         reachable = (wait > 0) & (wait <= DELAYS)
         later = survival[:, np.clip(wait, 1, DELAYS) - 1] * contact[:, None]
-        later = np.where(reachable, later - self.params.decision_cost, -np.inf).max(axis=2)
+        later = highest(np.where(reachable, later - self.params.decision_cost, -np.inf))
         best = np.maximum(best[:, :DELAYS], later)
         uplift: Array = survival * best
         return uplift
@@ -352,7 +365,7 @@ class TwoContacts(Lookahead):
     def _first_alone(self, standing: Standing) -> Array:
         """(N, 4) uplift of the contact itself, without what comes after it."""
         params, offers = self.params, range(len(self.params.discounts))
-        loss, no = standing.now.outlook[1], standing.now.refused().outlook[1]
+        loss, no = standing.now.outlook[1], standing.now.refused.outlook[1]
         yes = np.column_stack([standing.accepted(offer).outlook[1] for offer in offers])
         slope = no[:, None] - yes - (1 + self.price) * np.asarray(params.discounts)
         costs = params.contact_cost + params.decision_cost

@@ -14,12 +14,12 @@ from churn_assets.messages.shield.brief import (
     TENURE_BANDS,
     TONES,
     Contract,
+    Facts,
     MessageBrief,
     Service,
     TenureBand,
     Tone,
 )
-from churn_assets.messages.shield.fit import Facts
 from churn_assets.messages.shield.language import LANGUAGES, Language
 
 SERVICE_SETS: tuple[tuple[Service, ...], ...] = tuple(

@@ -23,7 +23,7 @@ from churn_assets.messages.shield.brief import (
     TENURE_BANDS,
     TONES,
     Contract,
-    MessageBrief,
+    Facts,
     Service,
     TenureBand,
     Tone,
@@ -91,22 +91,22 @@ def reviewed_for(
     return _of(_table(language), offer, band, tone)
 
 
-def subject_templates(brief: MessageBrief) -> tuple[str, ...]:
-    """The reviewed templates that speak of the brief's subject, in its language; none where it has
+def subject_templates(facts: Facts) -> tuple[str, ...]:
+    """The reviewed templates that speak of a brief's subject, in its language; none where it has
     none."""
-    if brief.subject is None:
+    if not facts.has_subject:
         return ()
-    return _of(_subjects(brief.language).templates, brief.offer_percentage, brief.band, brief.tone)
+    return _of(_subjects(facts.language).templates, facts.offer_percentage, facts.band, facts.tone)
 
 
-def topic_templates(brief: MessageBrief) -> tuple[str, ...]:
+def topic_templates(facts: Facts) -> tuple[str, ...]:
     """The reviewed templates that name one of the customer's services or their kind of contract, in
-    its language, topic by topic; none for whom neither is known."""
-    topics = (*brief.services, *(() if brief.contract is None else (brief.contract,)))
+    the brief's language, topic by topic; none for whom neither is known."""
+    topics = (*facts.services, *(() if facts.contract is None else (facts.contract,)))
     return tuple(
         template
         for topic in topics
-        for template in about(topic, brief.offer_percentage, brief.band, brief.tone, brief.language)
+        for template in about(topic, facts.offer_percentage, facts.band, facts.tone, facts.language)
     )
 
 
@@ -119,9 +119,9 @@ def about(
     return tuple(t.replace(SLOT, words[topic]) for t in _of(templates, offer, band, tone))
 
 
-def reviewed_templates(brief: MessageBrief) -> tuple[str, ...]:
-    """The reviewed templates that name nothing, for this brief, in its language; at least two."""
-    return reviewed_for(brief.offer_percentage, brief.band, brief.tone, brief.language)
+def reviewed_templates(facts: Facts) -> tuple[str, ...]:
+    """The reviewed templates that name nothing, for a brief, in its language; at least two."""
+    return reviewed_for(facts.offer_percentage, facts.band, facts.tone, facts.language)
 
 
 REVIEWED_IN_TURN = (subject_templates, topic_templates, reviewed_templates)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from churn_assets.domain.contracts import CONTRACTS as CONTRACTS
 from churn_assets.domain.contracts import SERVICES as SERVICES
@@ -33,6 +33,18 @@ def tenure_band(tenure: int, bounds: tuple[int, int] = TENURE_BOUNDS) -> TenureB
     return "new" if tenure < bounds[0] else "settled" if tenure < bounds[1] else "long"
 
 
+class Facts(NamedTuple):
+    """What of a brief decides whether a template suits it; no customer's values in it."""
+
+    offer_percentage: int
+    contract: Contract | None
+    services: tuple[Service, ...]
+    band: TenureBand
+    tone: Tone
+    has_subject: bool = False
+    language: Language = "en"
+
+
 @dataclass(frozen=True)
 class MessageBrief:
     """One message's facts.
@@ -43,7 +55,7 @@ class MessageBrief:
     it is None and `name_doubt` says why. A `contract` of None is of none of these kinds: no message
     may speak of it. `subject` is what a company's contract calls something of the customer's (at
     most 40 characters), as in "your fiber connection"; the shield judges its words as well.
-    `bounds` are those of the tenure bands, in months.
+    `bounds` are those of the tenure bands, in months. `facts` decide which templates suit it.
     """
 
     name: str | None
@@ -59,6 +71,7 @@ class MessageBrief:
     offers: tuple[int, ...] = OFFER_PERCENTAGES
     bounds: tuple[int, int] = TENURE_BOUNDS
     name_doubt: str | None = field(init=False, default=None)
+    facts: Facts = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.name is not None:
@@ -83,6 +96,17 @@ class MessageBrief:
             raise ValueError(f"subject must have 1 to {MAX_SUBJECT} characters")
         if self.local_time.tzinfo is None:
             raise ValueError("local_time needs a time zone (the customer's)")
+        band, has_subject = tenure_band(self.tenure, self.bounds), self.subject is not None
+        facts = Facts(
+            self.offer_percentage,
+            self.contract,
+            self.services,
+            band,
+            self.tone,
+            has_subject,
+            self.language,
+        )
+        object.__setattr__(self, "facts", facts)
 
     @property
     def known_offer(self) -> int:
@@ -99,4 +123,4 @@ class MessageBrief:
 
     @property
     def band(self) -> TenureBand:
-        return tenure_band(self.tenure, self.bounds)
+        return self.facts.band

@@ -9,44 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from churn_assets.messages.shield.brief import (
     CONTRACTS,
     SERVICES,
     TENURE_BANDS,
     TONES,
-    Contract,
-    MessageBrief,
+    Facts,
     Service,
-    TenureBand,
-    Tone,
 )
 from churn_assets.messages.shield.rules import PhraseMatcher, ShieldRules, skeleton
 
 Kind = TypeVar("Kind", bound=str)
-
-
-class Facts(NamedTuple):
-    """What of a brief decides whether a template suits it; no customer's values in it."""
-
-    offer_percentage: int
-    contract: Contract | None
-    services: tuple[Service, ...]
-    band: TenureBand
-    tone: Tone
-    has_subject: bool = False
-
-    @classmethod
-    def of(cls, brief: MessageBrief) -> Facts:
-        return cls(
-            brief.offer_percentage,
-            brief.contract,
-            brief.services,
-            brief.band,
-            brief.tone,
-            brief.subject is not None,
-        )
 
 
 class Lexicon(Generic[Kind]):

@@ -15,8 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from churn_assets.messages.shield.bounded import MOST_CHARACTERS
-from churn_assets.messages.shield.brief import MessageBrief, Service
-from churn_assets.messages.shield.fit import Facts, Fit
+from churn_assets.messages.shield.brief import Facts, MessageBrief, Service
+from churn_assets.messages.shield.fit import Fit
 from churn_assets.messages.shield.language import Language
 from churn_assets.messages.shield.repetition import SENTENCE_END, WORD, repeats
 from churn_assets.messages.shield.rules import (
@@ -148,7 +148,7 @@ class Shield:
 
     def check_template(self, template: str, brief: MessageBrief) -> Verdict:
         """Whether the template is right for every customer with the brief's categories."""
-        return self.check_template_facts(template, Facts.of(brief))
+        return self.check_template_facts(template, brief.facts)
 
     def gives_a_reason(self, template: str, facts: Facts) -> bool:
         """Whether the template names the customer's contract, one of their services, or what their
@@ -192,7 +192,7 @@ class Shield:
     ) -> bool:
         """Whether `check_text` can find nothing that `check_template` has not; False where only
         `check_text` itself can tell."""
-        found = self.check_template_facts(template, Facts.of(brief)).violations
+        found = self.check_template_facts(template, brief.facts).violations
         return (
             (not found or (brief.name is None and _OF_NAMELESS.issuperset(found)))
             and self.rules.length[0] <= len(text) <= self.rules.length[1]
@@ -272,7 +272,7 @@ class Shield:
         masked = mask_slots(unfill(text, values), MARK)
         if _NUMBER.search(masked) or "%" in masked:
             yield "promised_discount" if not brief.offer_percentage else "wrong_value"
-        yield from self._word_violations(masked, Facts.of(brief))
+        yield from self._word_violations(masked, brief.facts)
 
     def _subject_violations(self, subject: str) -> Iterator[str]:
         """What is wrong with words that are masked in a message: all but whom they suit."""

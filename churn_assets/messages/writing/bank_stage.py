@@ -20,7 +20,7 @@ from churn_assets.messages.config import BankSettings
 from churn_assets.messages.corpus.prompts import SERVICE_SETS, Situation
 from churn_assets.messages.judging.judge import fitted_judge
 from churn_assets.messages.models.language_model import use_threads
-from churn_assets.messages.shield.fit import Facts
+from churn_assets.messages.shield.brief import Facts
 from churn_assets.messages.shield.rules import RULES_PATH
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.authors import METHODS, Authors, Method, author_of

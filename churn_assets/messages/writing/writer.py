@@ -10,12 +10,12 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 from churn_assets.messages.corpus.reviewed import REVIEWED_IN_TURN
-from churn_assets.messages.shield.brief import MessageBrief
-from churn_assets.messages.shield.fit import Facts
+from churn_assets.messages.shield.brief import Facts, MessageBrief
 from churn_assets.messages.shield.language import Language
 from churn_assets.messages.shield.slots import fill, slots_in, without_name
 from churn_assets.messages.shield.validation import Shield, Verdict
@@ -97,6 +97,7 @@ class MessageWriter:
         self.shield_for = cache(shield.in_language)
         # A cell's templates are the same for all who have the same facts and values.
         self._suiting = lru_cache(maxsize=4_096)(self._wordings_that_suit)
+        self._reviewed = lru_cache(maxsize=4_096)(self._reviewed_in_turn)
 
     @classmethod
     def load(cls, folder: Path, renderer: Renderer) -> MessageWriter:
@@ -179,37 +180,26 @@ class MessageWriter:
         for template, source, identity in wordings:
             text = fill(template, values)
             verdict = shield.check_filled(template, text, brief, values)
-            if set(verdict.violations) <= NOT_MENDED_BY_REWRITING:
+            if NOT_MENDED_BY_REWRITING.issuperset(verdict.violations):
                 yield Message(text, template, source, verdict, values, identity, audience)
 
     def _in_turn(
         self, brief: MessageBrief, values: Mapping[str, str], seed: str
     ) -> Iterator[Wording]:
         """The seed's choice of the best generated wordings, then of the reviewed ones, or the other
-        way round. Each kind is only looked up once it is asked for: nearly always the first one
-        passes."""
-        kinds = (self._reviewed, self._best_generated)
-        for kind in kinds if self.reviewed_first else reversed(kinds):
-            for wordings in kind(brief, values, seed):
-                yield from _rotated(wordings, seed)
-
-    def _reviewed(
-        self, brief: MessageBrief, values: Mapping[str, str], _: str
-    ) -> Iterator[list[Wording]]:
-        """What people wrote, by how much of the customer it names."""
-        for found in REVIEWED_IN_TURN:
-            yield self._wordings(found(brief), "template", brief.language, values)
-
-    def _best_generated(
-        self, brief: MessageBrief, values: Mapping[str, str], seed: str
-    ) -> Iterator[list[Wording]]:
-        yield self._generated(brief, values, seed)[:VARIETY]
+        way round. Generated ones are only looked up once they are asked for: nearly always the
+        first wording passes."""
+        reviewed = self._reviewed(brief.facts, tuple(values))
+        if self.reviewed_first:
+            yield from _rotated(reviewed, seed)
+        yield from _rotated([self._generated(brief, values, seed)[:VARIETY]], seed)
+        if not self.reviewed_first:
+            yield from _rotated(reviewed, seed)
 
     def _all(self, brief: MessageBrief, values: Mapping[str, str], seed: str) -> list[Wording]:
         """Every wording; all are equal."""
-        reviewed = [template for found in REVIEWED_IN_TURN for template in found(brief)]
         generated = self._generated(brief, values, seed)
-        return [*generated, *self._wordings(reviewed, "template", brief.language, values)]
+        return [*generated, *chain.from_iterable(self._reviewed(brief.facts, tuple(values)))]
 
     def _generated(
         self, brief: MessageBrief, values: Mapping[str, str], seed: str
@@ -218,7 +208,14 @@ class MessageWriter:
         if self.source is None or brief.language != GENERATED_LANGUAGE:
             return []
         written = tuple(self.source.candidates(brief, seed))
-        return self._suiting(written, self.source.author, Facts.of(brief), tuple(values))
+        return self._suiting(written, self.source.author, brief.facts, tuple(values))
+
+    def _reviewed_in_turn(self, facts: Facts, slots: tuple[str, ...]) -> list[list[Wording]]:
+        """What people wrote, by how much of the customer it names."""
+        return [
+            self._wordings(found(facts), "template", facts.language, slots)
+            for found in REVIEWED_IN_TURN
+        ]
 
     def _wordings_that_suit(
         self,
@@ -257,10 +254,10 @@ def _slots_of(template: str) -> frozenset[str]:
     return frozenset(slots_in(template))
 
 
-def _rotated(wordings: Sequence[Wording], seed: str) -> list[Wording]:
-    """The wordings, beginning at the one that the seed picks."""
-    if not wordings:
-        return []
+def _rotated(kinds: Iterable[Sequence[Wording]], seed: str) -> Iterator[Wording]:
+    """The wordings, kind by kind, each beginning at the one that the seed picks."""
     digest = hashlib.blake2b(seed.encode(), digest_size=8).digest()
-    start = int.from_bytes(digest, "big") % len(wordings)
-    return [*wordings[start:], *wordings[:start]]
+    picked = int.from_bytes(digest, "big")
+    for wordings in kinds:
+        for place in range(len(wordings)):
+            yield wordings[(picked + place) % len(wordings)]

@@ -13,11 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from churn_assets.predictors.scoring.features import NEVER_CONTACTED, Feature, FeatureError
-
-EARLIER = ("previous_contacts", "previous_outcome")
-"""What is known of the time before the running period: one of them alone leaves the other missing.
-"""
+from churn_assets.predictors.scoring.features import EARLIER, NEVER_CONTACTED, Feature, FeatureError
 
 Floats = NDArray[np.float64]
 

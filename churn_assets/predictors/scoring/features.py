@@ -57,6 +57,9 @@ NEVER_CONTACTED: dict[str, Any] = {
     "previous_contacts": 0,
     "previous_outcome": "nonexistent",
 }
+EARLIER = ("previous_contacts", "previous_outcome")
+"""What is known of the time before the running period: one of them alone leaves the other missing.
+"""
 
 
 class FeatureError(ValueError):
@@ -210,7 +213,31 @@ def encode(rows: Sequence[Row], features: Sequence[Feature]) -> NDArray[np.float
         FeatureError: a value the contract refuses; names field, value, what is allowed and the row.
     """
     columns = [f.encode_column([row.get(f.name) for row in rows]) for f in features]
-    return np.array(columns, dtype=np.float32).reshape(len(features), len(rows)).T
+    return _matrix(columns, len(rows))
+
+
+def encode_at_start(rows: Sequence[Row], features: Sequence[Feature]) -> NDArray[np.float32]:
+    """`encode` of the customers `at_start_of_period`, whose rows needn't be copied for it."""
+    new = [_is_new(row) for row in rows]
+    columns = []
+    for feature in features:
+        values: list[Any] = [row.get(feature.name) for row in rows]
+        if (name := feature.name) in EARLIER:
+            known = zip(values, new, strict=True)
+            values = [NEVER_CONTACTED[name] if is_new else value for value, is_new in known]
+        elif name in NEVER_CONTACTED:
+            values = [NEVER_CONTACTED[name]] * len(rows)
+        columns.append(feature.encode_column(values))
+    return _matrix(columns, len(rows))
+
+
+def _matrix(columns: Sequence[Sequence[float]], rows: int) -> NDArray[np.float32]:
+    return np.array(columns, dtype=np.float32).reshape(len(columns), rows).T
+
+
+def _is_new(row: Row) -> bool:
+    """Whether nothing is known of the time before the running period."""
+    return row.get("previous_contacts") is None and row.get("previous_outcome") is None
 
 
 def with_contact_history(row: Row) -> Row:
@@ -227,9 +254,8 @@ def at_start_of_period(row: Row) -> Row:
     running period's contacts do to acceptance is the decision environment's to say: it asks the
     model this way and lowers the answer itself.
     """
-    before = {key: row.get(key) for key in ("previous_contacts", "previous_outcome")}
-    known = before if any(value is not None for value in before.values()) else {}
-    return {**row, **NEVER_CONTACTED, **known}
+    earlier = {} if _is_new(row) else {name: row.get(name) for name in EARLIER}
+    return {**row, **NEVER_CONTACTED, **earlier}
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from churn_assets.predictors.scoring.features import (
     PricePressure,
     Row,
     encode,
+    encode_at_start,
     with_contact_history,
 )
 from churn_assets.predictors.scoring.forest import Forest
@@ -255,7 +256,13 @@ class AcceptScorer:
         Raises:
             FeatureError: as `predict`.
         """
-        told = encode([with_contact_history(row) for row in rows], self.told)
+        return self._with_charges(rows, encode(list(map(with_contact_history, rows)), self.told))
+
+    def start_matrix(self, rows: Sequence[Row]) -> NDArray[np.float32]:
+        """`contact_matrix` of the customers as they stood at the start of the running period."""
+        return self._with_charges(rows, encode_at_start(rows, self.told))
+
+    def _with_charges(self, rows: Sequence[Row], told: NDArray[np.float32]) -> NDArray[np.float32]:
         if self.price_pressure is None:
             return self.computed(told, None)
         return self.computed(told, encode(rows, [MONTHLY_CHARGES])[:, 0])

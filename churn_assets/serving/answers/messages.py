@@ -19,6 +19,8 @@ from churn_assets.serving.zones import zone_info
 QUIET_HOURS = "quiet_hours"
 
 Teller = Literal["request", "customer", "contract", "settings"]
+Told = tuple[str | None, str | None]
+"""What the request says, and the customers' table; None: nothing."""
 
 
 @dataclass(frozen=True)
@@ -62,37 +64,31 @@ class Setting:
     missing: str | None
     day: date
 
-    @classmethod
+    @staticmethod
     def of(
-        cls, row: Mapping[str, Any], people: Addressees, defaults: Defaults, now: datetime
-    ) -> Self:
+        row: Mapping[str, Any], people: Addressees, defaults: Defaults, now: datetime
+    ) -> Setting:
         """The request's word goes first, then the customers' table's, then the contract's."""
-        zone, zone_from = _first(
-            row.get("time_zone"), people.zone_of(row["customer_id"]), defaults.zone
-        )
-        asked, language_from = _first(
-            row.get("language"), people.language_of(row["customer_id"]), defaults.language
-        )
-        language, is_missing = served_language(asked)
-        return cls(
-            local_time=_clock(zone or defaults.zone, now),
-            zone=zone or defaults.zone,
-            zone_from=defaults.zone_from if zone_from == "contract" else zone_from,
-            language=language,
-            language_from=language_from,
-            missing=asked if is_missing else None,
-            day=_day(now),
-        )
+        customer = row["customer_id"]
+        zones = row.get("time_zone"), people.zone_of(customer)
+        languages = row.get("language"), people.language_of(customer)
+        return _setting(zones, languages, defaults, now)
 
 
-@lru_cache(maxsize=64)  # a batch has one time, and few zones
-def _clock(zone: str, now: datetime) -> datetime:
-    return now.astimezone(zone_info(zone))
-
-
-@lru_cache(maxsize=2)
-def _day(now: datetime) -> date:
-    return now.astimezone(UTC).date()
+@lru_cache(maxsize=1_024)  # a batch has one time, and few zones and languages
+def _setting(zones: Told, languages: Told, defaults: Defaults, now: datetime) -> Setting:
+    zone, zone_from = _first(*zones, defaults.zone)
+    asked, language_from = _first(*languages, defaults.language)
+    language, is_missing = served_language(asked)
+    return Setting(
+        local_time=now.astimezone(zone_info(zone or defaults.zone)),
+        zone=zone or defaults.zone,
+        zone_from=defaults.zone_from if zone_from == "contract" else zone_from,
+        language=language,
+        language_from=language_from,
+        missing=asked if is_missing else None,
+        day=now.astimezone(UTC).date(),
+    )
 
 
 def _first(

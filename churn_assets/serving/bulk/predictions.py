@@ -40,10 +40,10 @@ class PredictionBook:
     def load(cls, folder: Path) -> PredictionBook:
         """Read the artifact's folder."""
         # Imported here: half a second that importing the API need not take.
-        import pyarrow.parquet as pq
+        from churn_assets.storage.tables import ordered, read_parquet
 
-        table = pq.read_table(folder / "predictions.parquet")
-        table = table.sort_by([("expected_value", "descending"), ("customer_id", "ascending")])
+        table = read_parquet(folder / "predictions.parquet")
+        table = ordered(table, [("expected_value", "descending"), ("customer_id", "ascending")])
         ids = table.column("customer_id").to_pylist()
         campaign = json.loads((folder / "report.json").read_text(encoding="utf-8"))
         campaign = {k: round(v, CENTS) if type(v) is float else v for k, v in campaign.items()}

@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 
 from churn_assets.serving.decision_log.records import COLUMNS, Record
 from churn_assets.storage.protocol import ArtifactError, ArtifactStore, PointerMovedError
+from churn_assets.storage.tables import ordered, read_parquet
 
 FOLDER = "decisions"
 ERASED = "erasures/decisions.json"
@@ -154,7 +155,7 @@ def _read(store: ArtifactStore, key: str) -> pa.Table | None:
     if content is None:
         return None
     try:
-        return pq.read_table(io.BytesIO(content), schema=SCHEMA)
+        return read_parquet(io.BytesIO(content), schema=SCHEMA)
     except pa.ArrowException as error:
         raise ArtifactError(f"{store.url}: {key} is no part of a decision log: {error}") from error
 
@@ -163,8 +164,7 @@ def _cleaned(store: ArtifactStore, tables: Sequence[pa.Table | None]) -> pa.Tabl
     """The tables as one: in order of time, nothing twice, nothing that was erased."""
     whole = pa.concat_tables([SCHEMA.empty_table(), *(t for t in tables if t is not None)])
     _, first = np.unique(whole["decision_id"].to_numpy(), return_index=True)
-    order = [("time", "ascending"), ("decision_id", "ascending")]
-    whole = whole.take(first).sort_by(order)
+    whole = ordered(whole.take(first), [("time", "ascending"), ("decision_id", "ascending")])
     noted = json.loads(store.read_pointer(ERASED) or b"{}")
     if not noted:
         return whole
