@@ -23,7 +23,12 @@ from churn_assets.messages.corpus.prompts import (
 )
 from churn_assets.messages.models import base_model, ppo_stage, reward, sft
 from churn_assets.messages.models.base_model import copy_pretrained, weight_type, wheel_model
-from churn_assets.messages.models.language_model import encode_prompts, load_base, worded
+from churn_assets.messages.models.language_model import (
+    encode_dialogues,
+    encode_prompts,
+    load_base,
+    worded,
+)
 from churn_assets.messages.models.ppo_text import POLICY
 from churn_assets.messages.models.sft import training_rows
 from churn_assets.messages.shield.brief import CONTRACTS, TENURE_BANDS, TONES
@@ -118,7 +123,8 @@ def test_instructions_tell_all_that_short_prompts_tell() -> None:
 
 
 def test_only_a_base_trained_elsewhere_is_told_in_plain_words(chain: Chain, tmp_path: Path) -> None:
-    """Why: one stage program for both; training and sampling must ask with the same words."""
+    """Why: one stage program for both; training, sampling and the reward model's pairs must ask
+    with the same words: it would score what PPO-Text samples behind prompts that it never read."""
     out = tmp_path / "base"
     folder = str(chain.folders["message_base_model"])
     copy_pretrained(BaseModelConfig(source=folder), out)
@@ -128,6 +134,8 @@ def test_only_a_base_trained_elsewhere_is_told_in_plain_words(chain: Chain, tmp_
     assert worded(short, [situation.prompt]) == [situation.prompt]
     ids, _ = encode_prompts(plain, [situation.prompt])
     assert plain.decode(ids[0]) == situation.instruction
+    judged, _ = encode_dialogues(plain, [situation.prompt], ["Hi {name}."], 160)
+    assert plain.decode(judged[0]).startswith(situation.instruction)
     rows = training_rows(chain.folders, plain, TINY)
     assert sum(row["prompt"].startswith("Write a ") for row in rows) >= len(rows) - 2
     assert not any(

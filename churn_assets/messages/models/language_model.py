@@ -230,7 +230,7 @@ def encode_dialogues(
     max_length: int,
 ) -> tuple[Tensor, Tensor]:
     """Prompt, response and end-of-text, right-padded; too long a prompt loses its beginning."""
-    beginnings = tokenizer(list(prompts)).input_ids
+    beginnings = tokenizer(worded(tokenizer, prompts)).input_ids
     endings = tokenizer(list(responses), add_special_tokens=False).input_ids
     rows = []
     for beginning, response in zip(beginnings, endings, strict=True):
