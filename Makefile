@@ -60,7 +60,7 @@ test: $(VENV)/.dev ## Lint, type-check and run all tests (the whole graph among 
 test.quick: $(VENV)/.dev ## All tests but the whole graph on the emulated bucket
 	$(BIN)/pytest -n 2 -m "not graph"
 
-coverage: $(VENV)/.dev ## The same with what they cover, line by line; at least 90 % (a third slower)
+coverage: $(VENV)/.dev ## All tests but the whole graph, with the lines that they cover (at least 90 %)
 	$(BIN)/pytest -n 2 -m "not graph" --cov --cov-report=term --cov-fail-under=90
 
 lint: $(VENV)/.dev ## Style, types and architecture contracts
