@@ -96,7 +96,11 @@ def measured_world(
     artifacts = store.open()
     table = pd.read_parquet(artifacts.get(campaign_outcomes) / "outcomes.parquet")
     measured = measure(
-        table, accept_models(artifacts), decision_config.environment, outcomes_config.learn_from
+        table,
+        accept_models(artifacts),
+        decision_config.environment,
+        outcomes_config.learn_from,
+        outcomes_config.trees_from,
     )
     with scratch_folder("measured_world") as out:
         measured.save(out)
