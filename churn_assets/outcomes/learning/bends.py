@@ -136,7 +136,8 @@ def _columns(answers: Responses) -> NDArray[np.float32]:
 
 
 def _take(answers: Responses, rows: NDArray[np.bool_]) -> Responses:
-    return Responses(*(each[rows] for each in answers))
+    level, score, known, accepted = answers
+    return Responses(level[rows], score[rows], known[rows], accepted[rows])
 
 
 def _loss(score: Floats, accepted: NDArray[np.bool_]) -> Floats:
