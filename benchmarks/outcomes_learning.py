@@ -7,14 +7,15 @@ bills accept far more often).
 
 A figure is the excess of the log loss over that of the truth, in thousandths of a nat, on 20,000
 other customers; the mean of `SEEDS` companies. Methods: the model as it is; an offset an offer;
-offsets and slopes (what is served); XGBoost on the answers alone, in place of the model, and on
+offsets and slopes; these and trees where they are shown to tell better (what is served, from
+`OutcomesConfig.trees_from` answers on); XGBoost on the answers alone, in place of the model, and on
 top of the model's log-odds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xgboost
@@ -25,6 +26,7 @@ from churn_assets.domain.measured import Measured
 from churn_assets.domain.statistics import Floats, logit, sigmoid
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.outcomes import simulation
+from churn_assets.outcomes.learning.bends import shown_steps
 from churn_assets.outcomes.learning.response import Responses, fitted_response, posterior
 from churn_assets.predictors.scoring.corrected import Correction, about
 
@@ -90,9 +92,18 @@ def _offsets(learnt: Responses, asked: Responses) -> Floats:
 
 
 def _slopes(learnt: Responses, asked: Responses) -> Floats:
-    found = Correction.measured(Measured(**fitted_response(learnt)._asdict()))
+    return _measured(asked, **fitted_response(learnt)._asdict())
+
+
+def _slopes_and_trees(learnt: Responses, asked: Responses) -> Floats:
+    steps = shown_steps(learnt, np.arange(len(learnt.level)))
+    return _measured(asked, steps=steps, **fitted_response(learnt)._asdict())
+
+
+def _measured(asked: Responses, **measured: Any) -> Floats:
+    found = Correction.measured(Measured(**measured))
     assert found is not None
-    return found.moved(asked.logit, found.offsets[asked.level], found.shift(asked.known))
+    return found.moved_at(asked.level, asked.logit, asked.known)
 
 
 def _trees(learnt: Responses, asked: Responses) -> Floats:
@@ -118,6 +129,7 @@ METHODS = {
     "model": _as_it_is,
     "offsets": _offsets,
     "offsets_and_slopes": _slopes,
+    "and_trees_where_shown": _slopes_and_trees,
     "trees_alone": _trees,
     "trees_on_top": _trees_on_top,
 }

@@ -57,6 +57,39 @@ class Slope(BaseModel):
     scale: float = Field(gt=0)
 
 
+class Steps(BaseModel):
+    """What trees have learnt to add to an offer's log-odds, by churn risk and bill: all that they
+    say, as a table.
+
+    Attributes:
+        risks, bills: (R,) and (B,) rising thresholds of the churn risk's log-odds and of the bill's
+            logarithm; a customer at a threshold lies above it.
+        added: (4, R + 1, B + 1) by offer and by how many thresholds lie at or below the customer.
+        answers: that they learnt from.
+        gain: by how much they lower the mean log loss of answers that they didn't learn from.
+        error: the gain's standard error.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    risks: tuple[float, ...]
+    bills: tuple[float, ...]
+    added: tuple[tuple[tuple[float, ...], ...], ...]
+    answers: int
+    gain: float
+    error: float
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        every = [one for offer in self.added for row in offer for one in row]
+        return (
+            f"acceptance by risk and bill beyond straight lines, log-odds: {min(every):+.2f} to "
+            f"{max(every):+.2f}, by trees that learnt from {self.answers:,} answers (log loss "
+            f"of others lower by {self.gain:.4f} ± {self.error:.4f})"
+        )
+
+
 class Measured(BaseModel):
     """Everything that is measured by now.
 
@@ -66,6 +99,7 @@ class Measured(BaseModel):
         offsets: what is added to logit P(accept) at each offer, against that model; empty where
             nothing was measured.
         slopes: by whom the offers are accepted, in the order of `SLOPES`; empty like the offsets.
+        steps: what trees add to them; None where they aren't shown to tell better.
         acceptance_effect, annoyance_effect: of the decision environment; None: as assumed.
         why_not: what is still assumed -> why.
     """
@@ -76,6 +110,7 @@ class Measured(BaseModel):
     responses: str = ""
     offsets: tuple[Figure, ...] = ()
     slopes: tuple[Slope, ...] = ()
+    steps: Steps | None = None
     acceptance_effect: Figure | None = None
     annoyance_effect: Figure | None = None
     why_not: dict[str, str] = Field(default_factory=dict)
@@ -93,6 +128,8 @@ class Measured(BaseModel):
             "annoyance by a contact": self.annoyance_effect,
         }
         said = [figure.sentence(what) for what, figure in known.items() if figure]
+        if self.steps:
+            said.append(self.steps.sentence)
         return said + [f"{what}: as assumed; {why}" for what, why in self.why_not.items()]
 
     def save(self, folder: Path) -> None:

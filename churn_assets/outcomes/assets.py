@@ -24,9 +24,10 @@ from churn_assets.outcomes.joining import customers_of, join, without_ids
 from churn_assets.outcomes.learning import templates
 from churn_assets.outcomes.learning.measuring import measure
 from churn_assets.outcomes.learning.releases import accept_models
-from churn_assets.outcomes.lift import Customers
+from churn_assets.outcomes.lift import CONTRADICTED, Customers
 from churn_assets.outcomes.lift import lift_report as report_of
 from churn_assets.outcomes.policies import judge_policies
+from churn_assets.outcomes.uplift import whom_to_contact
 from churn_assets.outcomes.watching.finding import worsened
 from churn_assets.outcomes.watching.plots import pictures as drift_pictures
 from churn_assets.outcomes.watching.report import Serving, watch
@@ -96,7 +97,11 @@ def measured_world(
     artifacts = store.open()
     table = pd.read_parquet(artifacts.get(campaign_outcomes) / "outcomes.parquet")
     measured = measure(
-        table, accept_models(artifacts), decision_config.environment, outcomes_config.learn_from
+        table,
+        accept_models(artifacts),
+        decision_config.environment,
+        outcomes_config.learn_from,
+        outcomes_config.trees_from,
     )
     with scratch_folder("measured_world") as out:
         measured.save(out)
@@ -146,15 +151,24 @@ def lift_report(
     store: StoreResource,
     campaign_outcomes: Artifact,
 ) -> dg.MaterializeResult[Artifact]:
-    """Treated against control: churn, value, spend and net gain, and whether contacting helps."""
+    """Treated against control: churn, value, spend and net gain, whether contacting helps, and
+    whether it is worth choosing whom."""
     artifacts = store.open()
     table = pd.read_parquet(artifacts.get(campaign_outcomes) / "outcomes.parquet")
     customers = customers_of(table)
     report = report_of(Customers.of(customers), outcomes_config)
     report["contaminated"] = int(customers["contaminated"].sum())
+    contradicted = report["sentence"] == CONTRADICTED
+    report["by_customer"] = (
+        {"sentence": CONTRADICTED}
+        if contradicted
+        else whom_to_contact(customers, outcomes_config.seed)
+    )
     pictures = {}
+    if "qini" in report["by_customer"]:
+        pictures["whom contacting helps"] = plots.qini(report["by_customer"])
     if "effects" in report:
-        pictures = {
+        pictures |= {
             "net gain over time": plots.interval_over_time(report),
             "effects": plots.effects(report),
         }
@@ -246,6 +260,10 @@ def _shown(report: dict[str, Any], pictures: dict[str, bytes]) -> dict[str, Any]
         name: report[name]
         for name in ("verdict", "sentence", "customers", "treated", "control", "needed")
     }
+    shown["by customer"] = report["by_customer"]["sentence"]
+    if "gain" in report["by_customer"]:
+        gains = pd.DataFrame(report["by_customer"]["gain"]).T.drop(columns=["sentence", "shares"])
+        shown["gain of choosing"] = dg.MetadataValue.md(gains.astype(float).round(4).to_markdown())
     if "effects" in report:
         effects = pd.DataFrame(report["effects"]).T
         shown["effects"] = dg.MetadataValue.md(effects.round(4).to_markdown())

@@ -25,6 +25,9 @@ class OutcomesConfig(BaseModel):
             recommending it.
         learn_from: so many known outcomes, and customers contacted and left alone, before anything
             is learnt from them; none: nothing ever is.
+        trees_from: so many known answers to offers before trees learn by whom they are accepted;
+            what they say is used where it is shown to tell answers better that they didn't learn
+            from. None: they never do.
         retrain_outcomes: so many known outcomes beyond those that the release learnt from are a
             reason to train again, which the sensor `retrain` heeds once it is switched on.
         seed: of folds and resamples.
@@ -41,5 +44,6 @@ class OutcomesConfig(BaseModel):
     plan_customers: int = Field(default=10_000, ge=100)
     stop_when_it_hurts: bool = False
     learn_from: int | None = Field(default=500, ge=50)
+    trees_from: int | None = Field(default=3_000, ge=500)
     retrain_outcomes: int = Field(default=5_000, ge=1)
     seed: int = 42

@@ -52,6 +52,20 @@ def effects(report: dict[str, Any]) -> bytes:
     return png(figure)
 
 
+def qini(report: dict[str, Any]) -> bytes:
+    """Net gain as more customers are treated, largest predicted effect first, beside the straight
+    line of treating at random and the better of everybody and nobody."""
+    figure, axes = _axes("share of customers treated", "net gain per customer, in currency")
+    curve = np.array(report["qini"])
+    share = np.linspace(0, 1, len(curve))
+    axes.plot(share, curve, label="by predicted effect")
+    axes.plot(share, share * curve[-1], "--", label="at random")
+    axes.axhline(max(0.0, curve[-1]), color="black", linewidth=0.8, label="best for everybody")
+    axes.legend(fontsize=8)
+    axes.set_title(report["sentence"], fontsize=9, wrap=True)
+    return png(figure)
+
+
 def _axes(x: str, y: str) -> tuple[Figure, Any]:
     figure = Figure(figsize=(7, 3.5), layout="constrained")
     axes = figure.subplots()

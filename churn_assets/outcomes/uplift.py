@@ -21,15 +21,23 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import xgboost
 from numpy.typing import NDArray
 
+from churn_assets.decision.mdp.observation import ACCEPT
 from churn_assets.domain.statistics import Z95, Estimate, Floats
 
 Learner = Literal["t", "x", "dr"]
 LEARNERS: tuple[Learner, ...] = ("t", "x", "dr")
 FOLDS = 4
 POINTS = 50  # of a Qini curve
+SAYS: Learner = "dr"
+"""The learner whose gain decides what is said: chosen beforehand, so that three are no three tries.
+"""
+FEWEST, MOST = 500, 50_000
+"""Customers treated and left alone that it takes at least, and customers that are looked at."""
+TREATED = 1
 
 
 @dataclass(frozen=True)
@@ -102,6 +110,54 @@ def fit(experiment: Experiment, seed: int = 42, rounds: int = 60) -> Effects:
             model = _model(experiment, learn, pseudo, rounds, seed)
             effects["dr"][held, level] = _predict(model, experiment.features[held])
     return Effects(effects, scores, uniform)
+
+
+def whom_to_contact(customers: pd.DataFrame, seed: int = 42) -> dict[str, Any]:
+    """Whether it is worth choosing whom to contact at all, from the treated and the control group.
+
+    Everybody counts in the group that was drawn (intention to treat): level 1 is what the policy
+    does, level 0 leaving alone. A customer is known by risk, value and P(accept) of each offer at
+    their first decision.
+
+    Args:
+        customers: rows as `joining.customers_of` makes them; of many, a sample is looked at.
+
+    Returns:
+        `sentence`; where there are enough: `gain` (learner -> `policy_gain` in net currency a
+        customer), `auuc` (learner -> with a bootstrap interval) and `qini` (the curve of `SAYS`).
+    """
+    treated = (customers["group"] == "treated").to_numpy()
+    if min(treated.sum(), (~treated).sum()) < FEWEST:
+        return {
+            "sentence": "Whether choosing by customer helps isn't known yet: it takes "
+            f"{FEWEST:,} customers treated and as many left alone."
+        }
+    if len(customers) > MOST:
+        customers = customers.sample(MOST, random_state=seed)
+        treated = (customers["group"] == "treated").to_numpy()
+    accept = np.array([seen[ACCEPT] for seen in customers["observation"]], np.float64)
+    known = customers[["churn_risk", "customer_value"]].to_numpy(np.float64)
+    value, share = known[:, 1], 1 - float(customers["control_share"].iloc[0])
+    net = value * ~customers["churned"].to_numpy(bool) - customers["spend"].to_numpy(np.float64)
+    chances = np.tile([1 - share, share], (len(customers), 1))
+    experiment = Experiment(np.hstack([known, accept]), treated.astype(np.int64), net, chances)
+    found = fit(experiment, seed)
+    gain = {learner: policy_gain(found, learner) for learner in LEARNERS}
+    order = {learner: found.effects[learner][:, TREATED] for learner in LEARNERS}
+    said = gain[SAYS]
+    contacted = (found.uniform == TREATED).mean() > 0.5
+    best = "doing to everybody what the policy does" if contacted else "leaving everybody alone"
+    return {
+        "customers": len(customers),
+        "gain": gain,
+        "auuc": {
+            learner: auuc_interval(order[learner], treated, net, share, seed=seed).as_dict("auuc")
+            for learner in LEARNERS
+        },
+        "qini": qini(order[SAYS], treated, net, share).tolist(),
+        "sentence": f"Whom to leave alone: {said['sentence']}. It brings {said['gain']:+,.2f} "
+        f"({said['gain_lower']:+,.2f} to {said['gain_upper']:+,.2f}) a customer over {best}.",
+    }
 
 
 def policy_gain(effects: Effects, learner: Learner) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from churn_assets.release.bundle import Manifest, ReleaseError, message_seed, ve
 from churn_assets.serving.answers.figures import PLACES, Figures
 from churn_assets.serving.answers.messages import Defaults, Setting, message_metadata
 from churn_assets.serving.assessment import Assessments, Assessor, draw_of
-from churn_assets.serving.decision_log.records import DecisionSink, log_answers
+from churn_assets.serving.decision_log.records import DecisionSink, Served, log_answers
 from churn_assets.serving.explain import top_reasons
 from churn_assets.serving.forms import Form, load_form
 from churn_assets.serving.schemas import CustomerRequest
@@ -220,7 +220,7 @@ class RetentionEngine:
             except Exception as error:  # noqa: BLE001 - handed to whoever asked for this row
                 answers.append(error)
         if decisions is not None:
-            log_answers(decisions, rows, assessed, answers, messages, now, experiment)
+            log_answers(decisions, Served(rows, assessed, answers, messages, now, experiment))
         return answers
 
     def _at(self, budget_price: float | None) -> Assessor:

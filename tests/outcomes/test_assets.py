@@ -109,6 +109,8 @@ def materialized(home: Path, **settings: Any) -> dict[str, Any]:
     report = read_report(store, current_artifact(store, "lift_report"))
     assert shown["sentence"].value == report["sentence"]
     assert ("plot: net gain over time" in shown) is ("effects" in report)
+    assert shown["by customer"].value == report["by_customer"]["sentence"]
+    assert ("plot: whom contacting helps" in shown) is ("gain" in report["by_customer"])
     return report
 
 
@@ -120,6 +122,9 @@ def test_help_is_reported_with_pictures(tmp_path: Path) -> None:
     assert report["customers"] == 3_000
     net = report["effects"]["net"]
     assert net["adjusted_lower"] < 120 - 0.3 * 50 < net["adjusted_upper"]
+    by_customer = report["by_customer"]
+    assert set(by_customer["gain"]) == set(by_customer["auuc"]) == {"t", "x", "dr"}
+    assert "isn't shown to help" in by_customer["sentence"]  # all gain the same
     table = pd.read_parquet(
         LocalArtifactStore(tmp_path / "store").get(
             current_artifact(LocalArtifactStore(tmp_path / "store"), "campaign_outcomes")

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from churn_assets.domain.statistics import Floats
 from churn_assets.outcomes import uplift
-from churn_assets.outcomes.uplift import LEARNERS, Effects, Experiment, fit, policy_gain
+from churn_assets.outcomes.uplift import (
+    LEARNERS,
+    Effects,
+    Experiment,
+    fit,
+    policy_gain,
+    whom_to_contact,
+)
 
 SHARES = np.array([0.5, 0.3, 0.2])
 
@@ -69,6 +77,49 @@ def test_nothing_is_claimed_where_everybody_is_alike() -> None:
 def test_the_best_uniform_level_is_found(helped: tuple[Effects, Experiment, Floats]) -> None:
     """By the other folds, so that its value isn't flattered by having been chosen."""
     assert (helped[0].uniform == 2).all()
+
+
+def company(seed: int, count: int, differ: bool) -> pd.DataFrame:
+    """Treated and control customers: contacting keeps 20 points of them, or harms as many of those
+    with a low risk."""
+    rng = np.random.default_rng(seed)
+    risk, treated = rng.uniform(0, 1, count), rng.random(count) < 0.7
+    moved = np.where(differ & (risk < 0.5), 0.2, -0.2)
+    churned = rng.random(count) < np.clip(0.2 + 0.6 * risk + moved * treated, 0, 1)
+    return pd.DataFrame(
+        {
+            "group": np.where(treated, "treated", "control"),
+            "control_share": 0.3,
+            "observation": [[each, 0.1, 0.2, 0.3, 0.4] for each in risk],
+            "churn_risk": risk,
+            "customer_value": rng.uniform(500, 1_500, count),
+            "churned": churned,
+            "spend": 0.0,
+        }
+    )
+
+
+def test_a_company_is_told_whether_choosing_whom_helps() -> None:
+    """Where contacts harm half of them, leaving those alone brings a tenth of their value; where
+    they help everybody alike, nothing is claimed; and too few say nothing."""
+    differ = whom_to_contact(company(0, 8_000, True))
+    assert "choosing by customer helps" in differ["sentence"]
+    gain = differ["gain"]["dr"]
+    assert gain["gain_lower"] < 0.2 * 1_000 / 2 < gain["gain_upper"]
+    assert all(each["auuc_lower"] > 0 for each in differ["auuc"].values())
+    alike = whom_to_contact(company(1, 8_000, False))
+    assert "isn't shown to help" in alike["sentence"]
+    assert "what the policy does" in alike["sentence"]
+    assert "leaving everybody alone" in differ["sentence"]
+    assert "gain" not in whom_to_contact(company(2, 1_000, True))
+    assert "gain" not in whom_to_contact(company(2, 10, True).iloc[:0])
+
+
+def test_of_very_many_customers_a_sample_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uplift, "MOST", 2_500)
+    found = whom_to_contact(company(3, 5_000, True))
+    assert found["customers"] == 2_500
+    assert found == whom_to_contact(company(3, 5_000, True))
 
 
 def test_a_qini_curve_by_hand() -> None:

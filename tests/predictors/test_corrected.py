@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from churn_assets.domain.measured import SLOPES, Figure, Measured, Slope
+from churn_assets.domain.measured import SLOPES, Figure, Measured, Slope, Steps
 from churn_assets.domain.statistics import logit
 from churn_assets.predictors.scoring.corrected import (
     Correction,
@@ -90,6 +90,43 @@ def test_slopes_move_customers_apart_and_can_be_taken_out_again() -> None:
     np.testing.assert_array_equal(without_bill, moved[:1])
 
 
+STEPS = Steps(
+    risks=(-1.0, 1.5),
+    bills=(4.25,),
+    added=tuple(((0.0, 0.1 * k), (0.2, 0.3), (-0.4, 0.5 + 0.1 * k)) for k in range(4)),
+    answers=5_000,
+    gain=0.01,
+    error=0.002,
+)
+
+
+def test_steps_are_added_where_a_customer_stands_and_can_be_taken_out_again() -> None:
+    """At a threshold one stands above it; who tells neither stands at the centre."""
+    accept = np.tile([0.1, 0.3, 0.5, 0.6], (4, 1))
+    plain = found(OFFSETS, (-0.5, 0.6, -0.4))
+    stepped = plain.model_copy(update={"steps": STEPS})
+    made = Correction.measured(stepped)
+    straight = Correction.measured(plain)
+    assert made is not None
+    assert straight is not None
+    known = np.array([[-3.0, 4.0], [-1.0, 4.25], [2.0, 6.0], [np.nan, np.nan]])
+    added = logit(corrected(accept, made, known)) - logit(corrected(accept, straight, known))
+    by_hand = [[0.0] * 4, [0.3] * 4, [0.5, 0.6, 0.7, 0.8], [0.2] * 4]
+    np.testing.assert_allclose(added, by_hand, atol=1e-12)
+    np.testing.assert_array_equal(
+        corrected(accept[:1], made), corrected(accept[:1], made, known[3:])
+    )
+    for level in range(4):
+        levels = np.full(len(accept), level)
+        own = logit(accept)[:, level]
+        moved = made.moved_at(levels, own, known)
+        np.testing.assert_allclose(made.taken_out(moved, levels, known), own, atol=1e-9)
+    again = Correction.of(as_json(stepped))
+    assert again is not None
+    np.testing.assert_array_equal(again.added, made.added)
+    assert STEPS.sentence in stepped.sentences
+
+
 def test_where_a_larger_offer_was_held_up_the_model_cant_be_told() -> None:
     accept = np.array([[0.1, 0.3, 0.5, 0.6], [0.1, 0.3, 0.31, 0.6]])
     seen = corrected(accept, correction((0.0, 0.0, -0.5, 0.0)))
@@ -119,13 +156,13 @@ def test_a_model_takes_over_what_was_measured_against_such_a_model(
     plain = AcceptScorer.load(trained_accept.folder).predict(ROWS)
     model = tmp_path / "model"
     shutil.copytree(trained_accept.folder, model)
-    nothing = {"offsets": [], "slopes": []}
+    nothing = {"offsets": [], "slopes": [], "steps": None}
     assert take_over(model, None, responses) == nothing
     assert take_over(model, tmp_path, responses) == nothing  # nothing was measured
     assert take_over(model, measured(tmp_path, OFFSETS, "another"), responses) == nothing
     np.testing.assert_array_equal(AcceptScorer.load(model).predict(ROWS), plain)
     taken = take_over(model, measured(tmp_path, OFFSETS, responses), responses)
-    assert taken == {"offsets": list(OFFSETS), "slopes": []}
+    assert taken == {"offsets": list(OFFSETS), "slopes": [], "steps": None}
     moved = AcceptScorer.load(model).predict(ROWS)
     assert logit(moved[:, 0]) == pytest.approx(logit(plain[:, 0]) - 0.5)
     assert (np.diff(moved, axis=1) > 0).all()
@@ -137,15 +174,20 @@ def test_a_served_customer_is_corrected_by_risk_and_bill(
     responses = trained_accept.report["responses"]
     model = tmp_path / "model"
     shutil.copytree(trained_accept.folder, model)
-    found(OFFSETS, (0.0, 0.6, -0.4), responses).save(tmp_path)
-    assert len(take_over(model, tmp_path, responses)["slopes"]) == 3
+    stepped = found(OFFSETS, (0.0, 0.6, -0.4), responses).model_copy(update={"steps": STEPS})
+    stepped.save(tmp_path)
+    taken = take_over(model, tmp_path, responses)
+    assert len(taken["slopes"]) == 3
+    assert taken["steps"]["risks"] == list(STEPS.risks)
     scorer = AcceptScorer.load(model)
     contacts = scorer.contact_matrix(ROWS)
     risk, bills = np.full(len(ROWS), 0.9), np.full(len(ROWS), 60.0)
     plain = scorer.acceptances(contacts, np.full(len(ROWS), 0.5), bills)
     moved = scorer.acceptances(contacts, risk, bills)
     np.testing.assert_allclose(plain, scorer.predict(ROWS))
-    np.testing.assert_allclose(logit(moved[:, 0]), logit(plain[:, 0]) + 0.6 * np.log(9))
+    # Log-odds 0 stand on the middle step, log 9 on the last; a bill of 60 below its threshold.
+    by_risk = 0.6 * np.log(9) + (-0.4 - 0.2)
+    np.testing.assert_allclose(logit(moved[:, 0]), logit(plain[:, 0]) + by_risk)
     many = np.tile(np.arange(len(ROWS)), 9)  # scored by kinds
     np.testing.assert_array_equal(
         scorer.acceptances(contacts[many], risk[many], bills[many]), moved[many]

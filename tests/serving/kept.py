@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from churn_assets.serving.decision_log.records import COLUMNS, Record
+from churn_assets.serving.decision_log.records import COLUMNS, Record, Served, records_of
 
 
 class Kept:
@@ -16,8 +15,8 @@ class Kept:
     def __init__(self) -> None:
         self.records: list[Record] = []
 
-    def add(self, records: Sequence[Record]) -> None:
-        self.records.extend(records)
+    def add(self, served: Served) -> None:
+        self.records.extend(records_of([served], self.source))
 
     def rows(self) -> list[dict[str, Any]]:
         """The records by column."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,9 @@ import pytest
 
 from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.serving.decision_log import parts
-from churn_assets.serving.decision_log.records import COLUMNS, Record
-from churn_assets.serving.decision_log.writer import MERGE_AT, DecisionWriter
+from churn_assets.serving.decision_log import writer as writing
+from churn_assets.serving.decision_log.records import COLUMNS, Record, Served, records_of
+from churn_assets.serving.decision_log.writer import LOST, DecisionWriter
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.schemas import SAMPLE_REQUEST, PredictRequest
 from churn_assets.storage.gcs import GcsArtifactStore
@@ -23,7 +24,7 @@ from tests.storage.emulator import strict_client
 MONDAY = datetime(2026, 1, 12, 12, tzinfo=UTC)
 
 
-def record(identity: str, customer: str = "C1", when: datetime = MONDAY) -> Record:
+def record(identity: str, customer: str | None = "C1", when: datetime = MONDAY) -> Record:
     row = dict.fromkeys(COLUMNS) | {
         "decision_id": identity,
         "time": when,
@@ -32,6 +33,41 @@ def record(identity: str, customer: str = "C1", when: datetime = MONDAY) -> Reco
         "contact": True,
     }
     return tuple(row.values())
+
+
+class OnMonday(datetime):
+    """A clock that stands still, also at midnight."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> OnMonday:
+        return cls(2026, 1, 12, 13, tzinfo=tz)
+
+
+class Passing:
+    """A sink that keeps what was served, as serving hands it over."""
+
+    source = "api"
+
+    def __init__(self) -> None:
+        self.served: list[Served] = []
+
+    def add(self, served: Served) -> None:
+        self.served.append(served)
+
+
+def served(engine: RetentionEngine, *customers: str, now: datetime = MONDAY) -> Served:
+    """What an engine hands over after it has answered for these customers."""
+    sink = Passing()
+    requests = [
+        PredictRequest.model_validate(SAMPLE_REQUEST | {"customer_id": each}) for each in customers
+    ]
+    engine.predict_many(requests, now=now, decisions=sink)
+    [found] = sink.served
+    return found
+
+
+def customers_in(store: ArtifactStore) -> list[str]:
+    return sorted(parts.read(store)["customer_id"].to_pylist())
 
 
 def ids(store: ArtifactStore) -> list[str]:
@@ -77,10 +113,10 @@ def test_what_was_erased_does_not_come_back(tmp_path: Path) -> None:
     parts.erase(store, "C1", MONDAY + timedelta(hours=1))
     parts.append(store, [record("late"), record("new", when=MONDAY + timedelta(hours=2))])
     assert ids(store) == ["new"]
-    parts.append(store, [record("other", "C9")])
+    parts.append(store, [record("other", "C9"), record("nobody", None)])
     parts.compact(store, MONDAY.date())
     [key] = store.pointers(parts.FOLDER)
-    assert sorted(parts._read(store, key)["decision_id"].to_pylist()) == ["new", "other"]
+    assert sorted(parts._read(store, key)["decision_id"].to_pylist()) == ["new", "nobody", "other"]
 
 
 def test_a_crash_between_merging_and_removing_counts_nothing_twice(
@@ -105,21 +141,50 @@ def test_a_crash_between_merging_and_removing_counts_nothing_twice(
     assert sorted(ids(store)) == ["a", "b"]
 
 
-def test_the_writer_merges_its_own_parts(tmp_path: Path) -> None:
-    """A part a second would be 86,400 files a day."""
+@pytest.mark.parametrize("largest", [writing.MERGED_ROWS, 4])
+def test_the_writer_merges_its_own_parts(
+    engine: RetentionEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, largest: int
+) -> None:
+    """A part a second would be 86,400 files a day. What was merged is merged with its like only: a
+    part as old as the day would be rewritten every minute; and never once it is large."""
+    monkeypatch.setattr(writing, "MERGE_AT", 4)
+    monkeypatch.setattr(writing, "MERGED_ROWS", largest)
+    monkeypatch.setattr(writing, "datetime", OnMonday)
     store = LocalArtifactStore(tmp_path)
     writer = DecisionWriter(store, flush_seconds=3_600)
-    now = datetime.now(UTC)
-    for number in range(MERGE_AT + 1):
-        writer.add([record(f"{number:03d}", when=now)])
+    merged: list[int] = []
+    merge = parts.merge
+
+    def counted(store: ArtifactStore, day: date, keys: Any) -> tuple[str, int]:
+        found = merge(store, day, keys)
+        merged.append(found[1])
+        return found
+
+    monkeypatch.setattr(parts, "merge", counted)
+    for number in range(17):
+        writer.add(served(engine, f"C{number:02d}"))
         writer.flush()
     writer.close()
-    assert len(ids(store)) == MERGE_AT + 1
-    assert len(store.pointers(parts.FOLDER)) < 5
+    assert customers_in(store) == [f"C{number:02d}" for number in range(17)]
+    assert merged == ([4, 4, 4, 4, 16] if largest > 4 else [4, 4, 4, 4])
+    assert len(store.pointers(parts.FOLDER)) == (2 if largest > 4 else 5)
+
+
+def test_a_day_that_is_over_is_merged_and_forgotten(
+    engine: RetentionEngine, tmp_path: Path
+) -> None:
+    store = LocalArtifactStore(tmp_path)
+    writer = DecisionWriter(store, flush_seconds=3_600)
+    for customer in ("A", "B"):
+        writer.add(served(engine, customer, now=MONDAY))
+        writer.flush()
+    assert writer._parts == {}
+    writer.close()
+    assert customers_in(store) == ["A", "B"]
 
 
 def test_records_wait_for_a_store_that_is_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: RetentionEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is lost while the process lives, and nothing fails for it."""
     store = LocalArtifactStore(tmp_path)
@@ -130,13 +195,59 @@ def test_records_wait_for_a_store_that_is_away(
 
     with monkeypatch.context() as patch:
         patch.setattr(LocalArtifactStore, "write_pointer", away)
-        writer.add([record("a")])
+        writer.add(served(engine, "A"))
+        writer.flush()
         writer.flush()
         assert writer.problem == "no route to host"
-    writer.add([record("b")])
+    writer.add(served(engine, "B"))
     writer.close()
     assert writer.problem is None
-    assert sorted(ids(store)) == ["a", "b"]
+    assert customers_in(store) == ["A", "B"]
+
+
+def test_what_there_is_no_room_for_is_counted(
+    engine: RetentionEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest are given up while the store is away for too long."""
+    store = LocalArtifactStore(tmp_path)
+    writer = DecisionWriter(store, flush_seconds=3_600)
+    before = LOST._value.get()
+
+    def away(self: LocalArtifactStore, key: str, content: bytes) -> None:
+        raise ArtifactError("no route to host")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalArtifactStore, "write_pointer", away)
+        patch.setattr(writing, "CAPACITY", 2)
+        writer.add(served(engine, "A", "B", "C"))
+        writer.flush()
+    writer.close()
+    assert customers_in(store) == ["B", "C"]
+    assert LOST._value.get() - before == 1
+
+
+def test_an_answer_that_no_record_can_be_made_of_costs_the_others_nothing(
+    engine: RetentionEngine, tmp_path: Path
+) -> None:
+    store = LocalArtifactStore(tmp_path)
+    writer = DecisionWriter(store, flush_seconds=3_600)
+    before, odd = LOST._value.get(), served(engine, "B")
+    for one in (served(engine, "A"), odd._replace(rows=[{}]), served(engine, "C")):
+        writer.add(one)
+    writer.close()
+    assert customers_in(store) == ["A", "C"]
+    assert LOST._value.get() - before == 1
+
+
+def test_many_records_at_once_are_those_of_each(engine: RetentionEngine) -> None:
+    """Made together, in order, without what could not be answered, which gets no id either."""
+    several = [served(engine, "A"), served(engine, "B", "C", "D"), served(engine, "E", "F")]
+    failed = [ValueError("no answer"), *several[1].answers[1:]]
+    several[1] = several[1]._replace(answers=failed)
+    together = records_of(several, "api")
+    assert together == [each for one in several for each in records_of([one], "api")]
+    assert [dict(zip(COLUMNS, r, strict=True))["customer_id"] for r in together] == list("ACDEF")
+    assert records_of([], "api") == []
 
 
 def test_a_record_says_what_was_answered(engine: RetentionEngine) -> None:

@@ -84,6 +84,8 @@ def report() -> None:
             f"difference {effect['effect']:+.4g} "
             f"({effect['effect_lower']:+.4g} to {effect['effect_upper']:+.4g})"
         )
+    if "by_customer" in found:  # not in reports of before it was asked
+        typer.echo(found["by_customer"]["sentence"])
 
 
 @app.command()

@@ -26,21 +26,27 @@ from churn_assets.domain.measured import Measured
 from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.domain.statistics import Floats, logit, sigmoid
 from churn_assets.domain.value import MONTHS_OF_VALUE
+from churn_assets.outcomes.learning.bends import shown_steps
 from churn_assets.outcomes.learning.effects import Churn, fitted_effects
 from churn_assets.outcomes.learning.response import Responses, fitted_response
 from churn_assets.outcomes.watching.conduct import propensities_hold
 from churn_assets.predictors.scoring.corrected import Correction, about, raised
 
 Releases = Mapping[str, Mapping[str, Any]]
-"""Release id -> `responses`, what its accept model assumes, and `offsets` and `slopes`, which it
-corrected that by."""
+"""Release id -> `responses`, what its accept model assumes, and `offsets`, `slopes` and `steps`,
+which it corrected that by."""
 RESPONSES, EFFECTS = "acceptance of the offers", "effect and annoyance of a contact"
+BENDS = "acceptance by risk and bill beyond straight lines"
 SIMULATED = "SEMI-SYNTHETIC"
 MOST_CONTACTED_AGAIN = 0.1
 
 
 def measure(
-    outcomes: pd.DataFrame, releases: Releases, assumed: EnvironmentParams, learn_from: int | None
+    outcomes: pd.DataFrame,
+    releases: Releases,
+    assumed: EnvironmentParams,
+    learn_from: int | None,
+    trees_from: int | None = None,
 ) -> Measured:
     """What is measured by now.
 
@@ -48,6 +54,7 @@ def measure(
         outcomes: `campaign_outcomes`.
         assumed: the world that the policy is made for, before any outcome.
         learn_from: fewest outcomes that anything is learnt from; None: nothing is.
+        trees_from: fewest answers to offers that trees learn from; None: none do.
     """
     known = outcomes[outcomes["known"]]
     if learn_from is None or len(known) < learn_from:
@@ -57,7 +64,7 @@ def measure(
     if held.state == "error":
         return Measured(why_not={RESPONSES: held.sentence, EFFECTS: held.sentence})
     whole = Measured(outcomes=len(known))
-    whole = _with_responses(whole, known, releases, learn_from)
+    whole = _with_responses(whole, known, releases, learn_from, trees_from)
     return _with_effects(whole, outcomes, releases, assumed, learn_from)
 
 
@@ -67,7 +74,11 @@ def _few(needed: int) -> str:
 
 
 def _with_responses(
-    measured: Measured, known: pd.DataFrame, releases: Releases, learn_from: int
+    measured: Measured,
+    known: pd.DataFrame,
+    releases: Releases,
+    learn_from: int,
+    trees_from: int | None,
 ) -> Measured:
     contacts = known[known["contact"] & _fresh(known)]
     if contacts["sent_at"].notna().any():
@@ -85,7 +96,14 @@ def _with_responses(
     accepted = mine["accepted"].to_numpy(bool)[told]
     answers = Responses(_levels(mine)[told], own[told], _about(mine)[told], accepted)
     found = fitted_response(answers)
-    return measured.model_copy(update={"responses": responses, **found._asdict()})
+    measured = measured.model_copy(update={"responses": responses, **found._asdict()})
+    if trees_from is None or len(accepted) < trees_from:
+        why = "learning by trees is switched off" if trees_from is None else _few(trees_from)
+        return _assumed(measured, BENDS, why)
+    steps = shown_steps(answers, mine["customer"].to_numpy(np.int64)[told])
+    if steps is None:
+        return _assumed(measured, BENDS, "trees weren't shown to tell answers better")
+    return measured.model_copy(update={"steps": steps})
 
 
 def _with_effects(
@@ -187,8 +205,7 @@ def _accept(rows: pd.DataFrame, measured: Measured, releases: Releases) -> Float
     scores, told = _own_log_odds(rows, releases)
     correction, level = Correction.measured(measured), _levels(rows)
     if correction is not None:
-        moved = correction.moved(scores, correction.offsets[level], correction.shift(_about(rows)))
-        scores = np.where(told, moved, scores)
+        scores = np.where(told, correction.moved_at(level, scores, _about(rows)), scores)
     return sigmoid(scores)
 
 

@@ -12,8 +12,9 @@ POINTER = "outcomes/accept_models.json"
 
 
 def accept_models(store: ArtifactStore) -> dict[str, dict[str, Any]]:
-    """Release id -> `responses`, `offsets` and `slopes` of its accept model: of the releases that
-    there are, and of those that there were whenever this was asked for before (it notes them).
+    """Release id -> `responses`, `offsets`, `slopes` and `steps` of its accept model: of the
+    releases that there are, and of those that there were whenever this was asked for before (it
+    notes them).
 
     Raises:
         ArtifactError: a release's manifest can't be had.
@@ -28,6 +29,7 @@ def accept_models(store: ArtifactStore) -> dict[str, dict[str, Any]]:
                 "responses": accept.get("responses", ""),
                 "offsets": accept.get("offsets", []),
                 "slopes": accept.get("slopes", []),
+                "steps": accept.get("steps"),
             }
     if found != known:
         store.write_pointer(POINTER, json.dumps(found, sort_keys=True).encode())

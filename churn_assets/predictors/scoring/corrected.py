@@ -1,12 +1,13 @@
 """What outcomes have measured of the response to offers, on top of an accept model.
 
-    logit P(accept | customer, offer k) = m + o_k + s_m (m − c_m) + s_r z_r + s_b z_b
+    logit P(accept | customer, offer k) = m + o_k + s_m (m − c_m) + s_r z_r + s_b z_b + g_k(r, b)
 
 m is the model's own log-odds for the offer; z_r and z_b, the customer's risk (its log-odds) and
 bill (its logarithm), each minus its centre and divided by its scale, and kept within ± 3. The
 offsets o say how often each offer is accepted, the slopes s by whom: with s_m = −0.9 hardly
-anything of the model's own ranking is left. Who asks without risk or bill is answered for a
-customer at its centre.
+anything of the model's own ranking is left. g is what trees have learnt to add by risk and bill
+where there are answers enough (`domain.measured.Steps`), a table of steps; else it is 0. Who asks
+without risk or bill is answered for a customer at its centre.
 
 A larger offer is never accepted less often, whatever the offsets say: where they would have it so,
 it is accepted as often as the smaller one, and a hair more.
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churn_assets.domain.measured import SLOPES, Measured
+from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.domain.statistics import Floats, logit, sigmoid
 
 LEAST_RISE = 1e-4
 """Log-odds by which a larger offer is accepted more often than a smaller one, at least."""
 FARTHEST = 3.0
 LEAST_BILL = 0.01
+STEPS = ("risks", "bills", "added")
 
 
 def about(risk: Floats, bills: Floats) -> Floats:
@@ -43,13 +46,16 @@ class Correction:
     """What is added to an accept model's log-odds.
 
     offsets: (4,) by offer. slopes, centres, scales: (3,) of the model's own log-odds (whose scale
-    is 1), of the churn risk and of the bill.
+    is 1), of the churn risk and of the bill. risks, bills, added: as in `domain.measured.Steps`.
     """
 
     offsets: Floats
     slopes: Floats
     centres: Floats
     scales: Floats
+    risks: Floats = field(default_factory=lambda: np.empty(0))
+    bills: Floats = field(default_factory=lambda: np.empty(0))
+    added: Floats = field(default_factory=lambda: np.zeros((OFFER_LEVELS, 1, 1)))
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Correction | None:
@@ -61,7 +67,9 @@ class Correction:
             np.array([row[name] for row in rows], np.float64)
             for name in ("slope", "centre", "scale")
         )
-        return cls(np.array(document["offsets"], np.float64), slopes, centres, scales)
+        steps = document.get("steps") or {}
+        table = {name: np.array(steps[name], np.float64) for name in STEPS if steps}
+        return cls(np.array(document["offsets"], np.float64), slopes, centres, scales, **table)
 
     @classmethod
     def measured(cls, measured: Measured) -> Correction | None:
@@ -69,13 +77,23 @@ class Correction:
         return cls.of(as_json(measured))
 
     def shift(self, known: Floats) -> Floats:
-        """(N,) what risk and bill add, from `about` (N, 2); one that isn't known adds nothing."""
+        """(N, 4) what risk and bill add to each offer's, from `about` (N, 2)."""
+        known = np.where(np.isnan(known), self.centres[1:], known)
         z = np.clip((known - self.centres[1:]) / self.scales[1:], -FARTHEST, FARTHEST)
-        return np.asarray(np.nan_to_num(z) @ self.slopes[1:])
+        seen = known.astype(np.float32)  # as the trees saw it
+        at_risk = np.searchsorted(self.risks, seen[:, 0], side="right")
+        at_bill = np.searchsorted(self.bills, seen[:, 1], side="right")
+        return np.asarray((z @ self.slopes[1:])[:, None] + self.added[:, at_risk, at_bill].T)
 
-    def moved(self, scores: Floats, offsets: Floats, shift: Floats) -> Floats:
-        """Log-odds as corrected; all three are of one shape."""
-        return scores + offsets + self.slopes[0] * (scores - self.centres[0]) + shift
+    def moved(self, scores: Floats, known: Floats) -> Floats:
+        """(N, 4) log-odds as corrected, of the model's own (N, 4) and `about` the customers."""
+        ranked = self.slopes[0] * (scores - self.centres[0])
+        return np.asarray(scores + self.offsets + ranked + self.shift(known))
+
+    def moved_at(self, level: NDArray[np.int64], scores: Floats, known: Floats) -> Floats:
+        """(N,) `moved` of the offers (N,) 0..3 whose own log-odds (N,) are given."""
+        every = np.repeat(scores[:, None], OFFER_LEVELS, axis=1)
+        return self.moved(every, known)[np.arange(len(level)), level]
 
     def taken_out(self, scores: Floats, level: NDArray[np.int64], known: Floats) -> Floats:
         """(N,) the model's own log-odds, from corrected ones of these offers (0..3).
@@ -83,7 +101,8 @@ class Correction:
         Args:
             scores: (N,). known: (N, 2), `about` these customers.
         """
-        rest = scores - self.offsets[level] - self.shift(known)
+        shift = self.shift(known)[np.arange(len(level)), level]
+        rest = scores - self.offsets[level] - shift
         return np.asarray((rest + self.slopes[0] * self.centres[0]) / (1 + self.slopes[0]))
 
 
@@ -91,8 +110,9 @@ def corrected(
     probabilities: NDArray[np.float64], correction: Correction, known: Floats | None = None
 ) -> NDArray[np.float64]:
     """P(accept) (N, 4) of a model, corrected; `known`: `about` the customers, (N, 2)."""
-    shift = np.zeros(len(probabilities)) if known is None else correction.shift(known)
-    scores = correction.moved(logit(probabilities), correction.offsets, shift[:, None])
+    if known is None:
+        known = np.full((len(probabilities), len(STEPS) - 1), np.nan)
+    scores = correction.moved(logit(probabilities), known)
     for level in range(1, scores.shape[1]):
         scores[:, level] = np.maximum(scores[:, level], scores[:, level - 1] + LEAST_RISE)
     return sigmoid(scores)
@@ -107,12 +127,16 @@ def raised(accept: Floats, level: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def as_json(measured: Measured) -> dict[str, Any]:
-    """`offsets` and `slopes`, as `model.json` and a release's report hold them."""
+    """`offsets`, `slopes` and `steps`, as `model.json` and a release's report hold them."""
     slopes: Sequence[dict[str, Any]] = [
         {"of": name, "slope": one.slope.used, "centre": one.centre, "scale": one.scale}
         for name, one in zip(SLOPES, measured.slopes, strict=False)
     ]
-    return {"offsets": [figure.used for figure in measured.offsets], "slopes": list(slopes)}
+    return {
+        "offsets": [figure.used for figure in measured.offsets],
+        "slopes": list(slopes),
+        "steps": measured.steps.model_dump(mode="json") if measured.steps else None,
+    }
 
 
 def take_over(model: Path, measured_world: Path | None, responses: str) -> dict[str, Any]:
@@ -124,7 +148,7 @@ def take_over(model: Path, measured_world: Path | None, responses: str) -> dict[
             another assumption says nothing about this one.
 
     Returns:
-        `offsets` and `slopes`; both empty where nothing was taken over.
+        `as_json`; of nothing where nothing was taken over.
     """
     measured = Measured.load(measured_world) if measured_world else Measured()
     if not measured.offsets or measured.responses != responses:

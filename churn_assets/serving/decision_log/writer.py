@@ -1,5 +1,8 @@
 """Writes the decision log beside serving: an answer waits for nothing, a thread writes.
 
+Who asks pays for putting a reference into a queue. The thread makes the records of all that was
+served meanwhile, at once, writes them, and merges what it wrote.
+
 What is acknowledged at time t is in the store by t + `flush_seconds` + the time of one write, and
 then survives whatever happens to the process. While the store can't be written, records wait in
 memory, up to `CAPACITY`; beyond it the oldest are given up, which the log and a metric say.
@@ -9,25 +12,27 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 from prometheus_client import Counter
 
-from churn_assets.serving.decision_log.records import Record
+from churn_assets.serving.decision_log.records import Record, Served, records_of
 from churn_assets.storage.protocol import ArtifactError, ArtifactStore
 
 log = logging.getLogger(__name__)
 
 CAPACITY = 200_000  # records; about 200 MB
-MERGE_AT = 64  # own parts of a day that are made one
+MERGE_AT = 64  # own parts of a day and of about one size that are made one
+MERGED_ROWS = 10_000  # in a part that isn't merged on beside serving: 64 of them take a second
 
 WRITTEN = Counter("churn_decisions_logged_total", "Decisions in the decision log.")
 LOST = Counter("churn_decisions_lost_total", "Decisions that the log had no room for.")
 
 
 class DecisionWriter:
-    """Takes records and writes them every `flush_seconds`. Threads may share it.
+    """Takes what was served and writes it every `flush_seconds`. Threads may share it.
 
     Attributes:
         source: what the records' `source` says.
@@ -39,20 +44,19 @@ class DecisionWriter:
         self.problem: str | None = None
         self._store = store
         self._seconds = flush_seconds
-        self._waiting: list[Record] = []
-        self._lock = threading.Lock()
+        self._served: deque[Served] = deque()
+        self._kept: list[Record] = []  # that could not be written so far
+        self._starting = threading.Lock()
         self._writing = threading.Lock()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
-        self._parts: dict[date, list[str]] = {}
+        self._parts: dict[tuple[date, int], list[str]] = {}  # by day and how often merged
 
-    def add(self, records: Sequence[Record]) -> None:
-        """Take the records; returns at once."""
-        with self._lock:
-            self._waiting.extend(records)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="decision-log", daemon=True)
-                self._thread.start()
+    def add(self, served: Served) -> None:
+        """Take what was served; returns at once."""
+        self._served.append(served)
+        if self._thread is None:
+            self._start()
 
     def flush(self) -> None:
         """Write what waits; what can't be written waits on."""
@@ -60,8 +64,9 @@ class DecisionWriter:
         from churn_assets.serving.decision_log import parts
 
         with self._writing:
-            with self._lock:
-                records, self._waiting = self._waiting, []
+            served = [self._served.popleft() for _ in range(len(self._served))]
+            records = self._kept + self._recorded(served)
+            del served
             if not records:
                 return
             try:
@@ -69,6 +74,7 @@ class DecisionWriter:
             except Exception as error:  # noqa: BLE001 - kept, counted and said, whatever it is
                 self._keep(records, str(error) or type(error).__name__)
                 return
+            self._kept = []
             WRITTEN.inc(len(records))
             self.problem = None
             self._merge_own(keys)
@@ -80,36 +86,53 @@ class DecisionWriter:
             self._thread.join()
         self.flush()
 
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="decision-log", daemon=True)
+                self._thread.start()
+
     def _run(self) -> None:
         while not self._closed.wait(self._seconds):
             self.flush()
 
+    def _recorded(self, served: Sequence[Served]) -> list[Record]:
+        """The records; one answer that none can be made of costs the others nothing."""
+        try:
+            return records_of(served, self.source)
+        except Exception:
+            if len(served) == 1:
+                LOST.inc(len(served[0].rows))
+                log.exception("a decision can't be logged")
+                return []
+        return [record for one in served for record in self._recorded([one])]
+
     def _keep(self, records: list[Record], problem: str) -> None:
-        with self._lock:
-            together = records + self._waiting
-            kept = together[-CAPACITY:]
-            self._waiting = kept
-        LOST.inc(len(together) - len(kept))
+        self._kept = records[-CAPACITY:]
+        LOST.inc(len(records) - len(self._kept))
         if problem != self.problem:
             log.error("decisions can't be logged and wait in memory: %s", problem)
         self.problem = problem
 
     def _merge_own(self, keys: list[str]) -> None:
-        """A part every second would be 86,400 files a day."""
+        """A part every second would be 86,400 files a day. What was merged is merged again only
+        with its like, so that a busy day isn't rewritten every minute, and a large part never: its
+        work would be in serving's way. `parts.compact` makes one of a day that is over."""
         from churn_assets.serving.decision_log import parts
 
-        today = datetime.now(UTC).date()
         for key in keys:
-            self._parts.setdefault(date.fromisoformat(key.split("/")[1]), []).append(key)
-        for day, own in list(self._parts.items()):
+            day = date.fromisoformat(key.split("/")[1])
+            self._parts.setdefault((day, 0), []).append(key)
+        today = datetime.now(UTC).date()
+        for day, times in sorted(self._parts):
+            own = self._parts[day, times]
             if len(own) < MERGE_AT and day == today:
                 continue
+            del self._parts[day, times]
             try:
-                merged = parts.merge(self._store, day, own)
+                merged, rows = parts.merge(self._store, day, own)
             except (ArtifactError, OSError) as error:  # what is not merged is only less tidy
                 log.warning("parts of the decision log were not merged: %s", error)
                 return
-            if day == today:
-                self._parts[day] = [merged]
-            else:
-                del self._parts[day]
+            if day == today and rows < MERGED_ROWS:
+                self._parts.setdefault((day, times + 1), []).append(merged)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from churn_assets.domain.measured import Measured
-from churn_assets.outcomes.learning.measuring import EFFECTS, RESPONSES, measure
+from churn_assets.outcomes.learning.measuring import BENDS, EFFECTS, RESPONSES, measure
 from churn_assets.outcomes.simulation import WORLDS, Scenario
 from churn_assets.predictors.scoring.corrected import Correction, as_json
 from tests.outcomes.learning.worlds import BASE, models, off_by, outcomes
@@ -35,8 +35,8 @@ def test_the_world_is_found(scenario: Scenario) -> None:
         assert all(abs(figure.used) < 0.15 for figure in found.offsets)
     assert found.annoyance_effect.used == pytest.approx(truth.annoyance_effect, abs=0.15)
     assert found.outcomes == 40_000
-    assert found.why_not == {}
-    assert len(found.sentences) == 9
+    assert found.why_not == {BENDS: "learning by trees is switched off"}
+    assert len(found.sentences) == 10
 
 
 def test_acceptance_is_measured_against_the_model_alone() -> None:
@@ -73,6 +73,36 @@ def test_by_whom_offers_are_accepted_is_measured_and_never_forgotten() -> None:
     for one in (first, second):
         assert one.acceptance_effect is not None
         assert one.acceptance_effect.used == pytest.approx(ASSUMED.acceptance_effect, abs=0.4)
+
+
+def test_trees_take_over_where_lines_do_not_tell_who_accepts() -> None:
+    """Found by a release that knew nothing of it, and again by the next one, which decided with
+    what was found; where there is no bend, or there are few answers, nothing changes."""
+    table = outcomes(12, 20_000, bend=2.0)
+    first = measure(table, models([]), ASSUMED, LEARN_FROM, 3_000)
+    assert first.steps is not None
+    assert BENDS not in first.why_not
+    assert any("beyond straight lines" in said for said in first.sentences)
+    made = Correction.measured(first)
+    assert made is not None
+    risky = np.array([[2.0, np.log(90)], [-2.0, np.log(40)]])  # log-odds of the risk, bill
+    moved = made.moved(np.zeros((2, 4)), risky)
+    assert (moved[0] - moved[1] > 1).all()
+    found = as_json(first)
+    later = outcomes(13, 20_000, bend=2.0, seen_by=made, release="r2")
+    known = models([], found["offsets"], r2=found["slopes"])
+    known["r2"]["steps"] = found["steps"]
+    second = measure(later, known, ASSUMED, LEARN_FROM, 3_000)
+    again = Correction.measured(second)
+    assert second.steps is not None
+    assert again is not None
+    np.testing.assert_allclose(again.moved(np.zeros((2, 4)), risky), moved, atol=0.6)
+    few = measure(table, models([]), ASSUMED, LEARN_FROM, 50_000)
+    assert few.steps is None
+    assert few.why_not[BENDS] == "fewer than 50,000 outcomes are known"
+    none = measure(outcomes(14, 20_000), models([]), ASSUMED, LEARN_FROM, 3_000)
+    assert none.steps is None
+    assert "weren't shown" in none.why_not[BENDS]
 
 
 def test_rows_of_unknown_releases_and_other_assumptions_say_nothing() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from churn_assets.decision.mdp.observation import ACCEPT, RISK
+from churn_assets.domain.statistics import logit, sigmoid
 from churn_assets.outcomes import simulation
 from churn_assets.outcomes.simulation import Customers, Scenario
 from churn_assets.predictors.scoring.corrected import Correction, about, corrected
@@ -21,17 +22,20 @@ def outcomes(
     control: float = 0.3,
     offsets: tuple[float, ...] = (0.0,) * 4,
     slopes: tuple[float, ...] = (0.0,) * 3,
+    bend: float = 0.0,
     seen_by: Correction | None = None,
     release: str = "r1",
 ) -> pd.DataFrame:
     """Decisions of a greedy policy about customers who react as a scenario says; their acceptance
-    is off by `offsets` and `slopes` (log-odds) from what the accept model says; the policy saw that
-    as corrected by `seen_by`."""
+    is off by `offsets` and `slopes` (log-odds) from what the accept model says, and by `bend` for
+    risky customers with large bills; the policy saw that as corrected by `seen_by`."""
     rng = np.random.default_rng(seed)
     seen = simulation.draw_customers(rng, count)
     truth, known = off_by(offsets, slopes), about(seen.states[:, RISK], seen.values / 12)
     true = seen.states.copy()
     true[:, ACCEPT] = corrected(seen.states[:, ACCEPT], truth, known)
+    bent = (seen.states[:, RISK] > 0.4) & (seen.values > 12 * 70)
+    true[:, ACCEPT] = sigmoid(logit(true[:, ACCEPT]) + bend * bent[:, None])
     if seen_by is not None:
         seen.states[:, ACCEPT] = corrected(seen.states[:, ACCEPT], seen_by, known)
     group = np.where(rng.random(count) < control, "control", "treated")
