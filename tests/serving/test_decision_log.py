@@ -119,6 +119,47 @@ def test_what_was_erased_does_not_come_back(tmp_path: Path) -> None:
     assert sorted(parts._read(store, key)["decision_id"].to_pylist()) == ["new", "nobody", "other"]
 
 
+def test_a_day_of_one_part_forgets_too(store: ArtifactStore) -> None:
+    """What a server still had in memory when the customer was erased came as the day's only part:
+    once the day is over, no byte of the customer is left."""
+    parts.erase(store, "CUSTOMER-22222", MONDAY + timedelta(hours=1))
+    parts.append(store, [record("late", "CUSTOMER-22222"), record("other")])
+    assert ids(store) == ["other"]
+    parts.compact(store, MONDAY.date())
+    [key] = store.pointers(parts.FOLDER)
+    assert b"CUSTOMER-22222" not in (store.read_pointer(key) or b"")
+    parts.compact(store, MONDAY.date())
+    assert store.pointers(parts.FOLDER) == [key]  # nothing left to do
+    assert ids(store) == ["other"]
+
+
+def test_what_is_merged_while_it_is_erased_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server's merge that had read its parts before the erasure writes them back in the middle of
+    it; decisions after the erasure stay and aren't counted."""
+    store = LocalArtifactStore(tmp_path)
+    later = MONDAY + timedelta(hours=2)
+    keys = parts.append(store, [record("a", "CUSTOMER-22222"), record("b")])
+    parts.append(store, [record("c", "CUSTOMER-22222", later)])
+    before = [parts._read(store, key) for key in keys]
+    read, merged = parts._read, False
+
+    def merging(store: ArtifactStore, key: str) -> Any:
+        nonlocal merged
+        if not merged:
+            merged = True
+            parts._replace(store, MONDAY.date(), before[0], keys)
+        return read(store, key)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(parts, "_read", merging)
+        assert parts.erase(store, "CUSTOMER-22222", MONDAY + timedelta(hours=1)) == 1
+    assert sorted(ids(store)) == ["b", "c"]
+    written = [parts._read(store, key) for key in store.pointers(parts.FOLDER)]
+    assert sorted(i for t in written for i in t["decision_id"].to_pylist()) == ["b", "c"]
+
+
 def test_a_crash_between_merging_and_removing_counts_nothing_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
