@@ -15,6 +15,7 @@ from churn_assets.datasets.texts import write_jsonl
 from churn_assets.decision.config import DecisionConfig
 from churn_assets.decision.policy import load_params, load_policy
 from churn_assets.decision.rules.families import AlwaysOffer, NeverContact
+from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.messages.corpus.answers import PAIRS
 from churn_assets.messages.writing.bandit import STATE
 from churn_assets.orchestration.resources import StoreResource
@@ -24,7 +25,7 @@ from churn_assets.outcomes.joining import customers_of, join, without_ids
 from churn_assets.outcomes.learning import templates
 from churn_assets.outcomes.learning.measuring import measure
 from churn_assets.outcomes.learning.releases import accept_models
-from churn_assets.outcomes.lift import Customers
+from churn_assets.outcomes.lift import Customers, no_outcome_yet
 from churn_assets.outcomes.lift import lift_report as report_of
 from churn_assets.outcomes.policies import judge_policies
 from churn_assets.outcomes.watching.finding import worsened
@@ -35,7 +36,7 @@ from churn_assets.release.bundle import canonical_json
 from churn_assets.release.config import AlertsConfig
 from churn_assets.release.offers import offers_by_release
 from churn_assets.release.registry import ReleaseRegistry
-from churn_assets.release.switches import kill_switch
+from churn_assets.release.switches import experiment, kill_switch
 from churn_assets.serving.decision_log import parts
 from churn_assets.serving.feedback import open_feedback_log
 from churn_assets.storage.current import asset_pointer, current_artifact, read_report
@@ -143,6 +144,7 @@ def lift_report(
     context: dg.AssetExecutionContext,
     outcomes_config: dg.ResourceParam[OutcomesConfig],
     alerts_config: dg.ResourceParam[AlertsConfig],
+    experiment_config: dg.ResourceParam[ExperimentConfig],
     store: StoreResource,
     campaign_outcomes: Artifact,
 ) -> dg.MaterializeResult[Artifact]:
@@ -150,7 +152,11 @@ def lift_report(
     artifacts = store.open()
     table = pd.read_parquet(artifacts.get(campaign_outcomes) / "outcomes.parquet")
     customers = customers_of(table)
-    report = report_of(Customers.of(customers), outcomes_config)
+    if customers.empty:
+        running = experiment.in_force(artifacts, experiment_config)
+        report = no_outcome_yet(table, running, outcomes_config)
+    else:
+        report = report_of(Customers.of(customers), outcomes_config)
     report["contaminated"] = int(customers["contaminated"].sum())
     pictures = {}
     if "effects" in report:

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.domain.statistics import Floats
 from churn_assets.outcomes import inference
 from churn_assets.outcomes.config import OutcomesConfig
@@ -95,7 +96,7 @@ def lift_report(customers: Customers, config: OutcomesConfig) -> dict[str, Any]:
         effects = _effects(customers)
     except TooFewError as error:
         needed = _planned(customers, config)
-        sentence = f"Not known yet: {error}; needs {needed:,} in all."
+        sentence = f"Not known yet: {error}. {_until(needed, config)}"
         return {**counts, "verdict": "not known yet", "sentence": sentence, "needed": needed}
     scores = inference.doubly_robust_scores(
         customers.measures["net"],
@@ -123,6 +124,34 @@ def lift_report(customers: Customers, config: OutcomesConfig) -> dict[str, Any]:
         "needed": needed,
         "verdict": verdict,
         "sentence": sentence,
+    }
+
+
+def no_outcome_yet(
+    table: pd.DataFrame, experiment: ExperimentConfig, config: OutcomesConfig
+) -> dict[str, Any]:
+    """The report while nobody's outcome is known: why, and from when on one will be.
+
+    Args:
+        table: `joining.without_ids`, a row a decision.
+        experiment: as it is in force.
+    """
+    waiting = table[table["group"].notna()]
+    if len(waiting):
+        why = (
+            f"the first outcome will be on {waiting['known_at'].min():%Y-%m-%d}, "
+            f"{config.horizon_days} days after its decision."
+        )
+    elif not experiment.enabled:
+        why = "nobody is left alone to compare with; `churn experiment on` changes that."
+    else:
+        why = "no decision is logged yet."
+    needed = _customers_needed(0.2, experiment.control_share, config)
+    return {
+        **dict.fromkeys(("customers", "treated", "control"), 0),
+        "verdict": "not known yet",
+        "sentence": f"Not known yet: {why} {_until(needed, config)}",
+        "needed": needed,
     }
 
 
@@ -256,8 +285,18 @@ def _power(customers: Customers, config: OutcomesConfig) -> dict[str, Any]:
 def _planned(customers: Customers, config: OutcomesConfig) -> int:
     control = customers.measures["churn"][~customers.treated]
     rate = float(control.mean()) if len(control) else 0.2
-    share = min(max(customers.control_share, 0.01), 0.5)
-    return inference.customers_needed(rate, -config.effect_of_interest, share)
+    return _customers_needed(rate, customers.control_share, config)
+
+
+def _customers_needed(rate: float, share: float, config: OutcomesConfig) -> int:
+    return inference.customers_needed(rate, -config.effect_of_interest, min(max(share, 0.01), 0.5))
+
+
+def _until(needed: int, config: OutcomesConfig) -> str:
+    points = 100 * config.effect_of_interest
+    return (
+        f"To see {points:g} % more or less of all customers leave takes about {needed:,} of them."
+    )
 
 
 def _more_needed(customers: Customers, scores: Floats, config: OutcomesConfig) -> int:

@@ -26,7 +26,7 @@ from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.importing import record, rows_of
 from churn_assets.outcomes.learning.measuring import EFFECTS, RESPONSES
 from churn_assets.release.config import AlertsConfig
-from churn_assets.release.switches import kill_switch, templates
+from churn_assets.release.switches import experiment, kill_switch, templates
 from churn_assets.serving.decision_log import parts
 from churn_assets.serving.decision_log.records import COLUMNS
 from churn_assets.serving.feedback import open_feedback_log
@@ -95,6 +95,7 @@ def materialized(home: Path, **settings: Any) -> dict[str, Any]:
             "outcomes_config": OutcomesConfig(plan_customers=3_000, **settings),
             "decision_config": DecisionConfig(),
             "alerts_config": AlertsConfig(),
+            "experiment_config": ExperimentConfig(),
             "io_manager": ArtifactIOManager(store=stores["store"]),
             **stores,
         },
@@ -138,10 +139,11 @@ def test_harm_throws_the_switch_where_it_is_to(tmp_path: Path, stop: bool) -> No
 
 
 def test_the_first_morning_has_a_report_too(tmp_path: Path) -> None:
-    """No decision, no event: not known yet, and how many it takes."""
+    """No decision, no event: not known yet, why, and how many it takes with the set share."""
     report = materialized(tmp_path)
     assert report["verdict"] == "not known yet"
-    assert report["needed"] > 0
+    assert report["needed"] == pytest.approx(138_000, rel=0.01)
+    assert "nobody is left alone to compare with; `churn experiment on`" in report["sentence"]
     watched = drift_report(tmp_path)
     assert {finding["state"] for finding in watched["findings"]} == {"unknown"}
     assert all(finding["sentence"] for finding in watched["findings"])
@@ -152,6 +154,19 @@ def test_the_first_morning_has_a_report_too(tmp_path: Path) -> None:
     chooser = templates.in_force(LocalArtifactStore(tmp_path / "store"), learn=True)
     assert chooser is not None
     assert chooser.bandit.answers == 0
+
+
+def test_a_running_experiment_says_from_when_on_it_knows(tmp_path: Path) -> None:
+    """The horizon of the first decision isn't over: it says so by the day."""
+    store = LocalArtifactStore(tmp_path / "store")
+    experiment.switch(store, on=True)
+    assert "no decision is logged yet" in materialized(tmp_path)["sentence"]
+    campaign(tmp_path, 20, 0.0)
+    first = parts.read(store)["time"].to_pandas().min()
+    report = materialized(tmp_path, horizon_days=100)
+    assert report["customers"] == 0
+    day = first + timedelta(days=100)
+    assert f"the first outcome will be on {day:%Y-%m-%d}, 100 days after" in report["sentence"]
 
 
 def measured_world(home: Path) -> Measured:
@@ -199,6 +214,7 @@ def test_a_broken_table_stops_what_is_concluded_from_it(tmp_path: Path) -> None:
             "home": tmp_path,
             "outcomes_config": OutcomesConfig(),
             "alerts_config": AlertsConfig(),
+            "experiment_config": ExperimentConfig(),
             "io_manager": ArtifactIOManager(store=stores["store"]),
             **stores,
         },
