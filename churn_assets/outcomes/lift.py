@@ -25,6 +25,7 @@ from churn_assets.domain.statistics import Floats
 from churn_assets.outcomes import inference
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.inference import TooFewError
+from churn_assets.outcomes.joining import of_the_latest_draw
 
 MEASURES = ("churn", "retained_value", "spend", "net")
 COVARIATES = ("churn_risk", "customer_value")
@@ -136,7 +137,7 @@ def no_outcome_yet(
         table: `joining.without_ids`, a row a decision.
         experiment: as it is in force.
     """
-    waiting = table[table["group"].notna()]
+    waiting = of_the_latest_draw(table)
     if len(waiting):
         why = (
             f"the first outcome will be on {waiting['known_at'].min():%Y-%m-%d}, "

@@ -319,6 +319,22 @@ def test_a_record_says_what_was_answered(engine: RetentionEngine) -> None:
     assert len({row["decision_id"] for row in rows}) == len(rows)
 
 
+def test_a_message_asked_for_at_night_isnt_refused(engine: RetentionEngine) -> None:
+    """It waits for the morning, as the answer says; the log doesn't count it as a bad one, of which
+    one in a hundred would call somebody."""
+    sink, night = Kept(), MONDAY.replace(hour=3)
+    requests = [
+        PredictRequest.model_validate(SAMPLE_REQUEST | {"customer_id": f"C{i}", "time_zone": "UTC"})
+        for i in range(20)
+    ]
+    answers = engine.predict_many(requests, now=night, decisions=sink)
+    written = [answer for answer in answers if answer["message"]]
+    assert written
+    assert {tuple(answer["safety"]["violations"]) for answer in written} == {("quiet_hours",)}
+    column = COLUMNS.index("shield_passed")
+    assert [r[column] for r in sink.records if r[column] is not None] == [True] * len(written)
+
+
 def test_without_a_log_the_answer_has_no_key(engine: RetentionEngine) -> None:
     """It would lead nowhere."""
     answer = engine.predict(PredictRequest.model_validate(SAMPLE_REQUEST), now=MONDAY)
