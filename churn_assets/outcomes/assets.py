@@ -29,6 +29,7 @@ from churn_assets.outcomes.lift import Customers, no_outcome_yet
 from churn_assets.outcomes.lift import lift_report as report_of
 from churn_assets.outcomes.policies import judge_policies
 from churn_assets.outcomes.watching.finding import worsened
+from churn_assets.outcomes.watching.harm import answer_harm
 from churn_assets.outcomes.watching.plots import pictures as drift_pictures
 from churn_assets.outcomes.watching.report import Serving, watch
 from churn_assets.release.alerts import alert
@@ -36,7 +37,7 @@ from churn_assets.release.bundle import canonical_json
 from churn_assets.release.config import AlertsConfig
 from churn_assets.release.offers import offers_by_release
 from churn_assets.release.registry import ReleaseRegistry
-from churn_assets.release.switches import experiment, kill_switch
+from churn_assets.release.switches import experiment
 from churn_assets.serving.decision_log import parts
 from churn_assets.serving.feedback import open_feedback_log
 from churn_assets.storage.current import asset_pointer, current_artifact, read_report
@@ -165,10 +166,9 @@ def lift_report(
             "effects": plots.effects(report),
         }
     if report["verdict"] == "hurts":
-        if outcomes_config.stop_when_it_hurts and not kill_switch.is_on(artifacts):
-            kill_switch.set_switch(artifacts, on=True)
-            report["sentence"] += " The kill switch was thrown."
-        alert(report["sentence"], alerts_config)
+        before = _latest_report(artifacts, "lift_report")
+        if answer_harm(report, before, artifacts, stop=outcomes_config.stop_when_it_hurts):
+            alert(report["sentence"], alerts_config)
     context.log.info(report["sentence"])
     with scratch_folder("lift_report") as out:
         (out / "report.json").write_bytes(canonical_json(report))

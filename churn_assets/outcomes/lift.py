@@ -35,6 +35,7 @@ CONTRADICTED = (
     "Not known: the groups' sizes contradict the share that was drawn, so the log or the draw is "
     "broken and nothing can be concluded."
 )
+STOP_IT = "Stop it: `churn baseline on`, or send nothing."
 LOOKS = 60  # points of the interval over time that the report keeps
 
 Verdict = Literal["helps", "hurts", "no effect that matters", "not known yet"]
@@ -179,10 +180,10 @@ def sentence_of(
     if verdict == "helps":
         return f"Contacting helps: it brings {value:,.2f}, {between}, after discounts."
     if verdict == "hurts":
-        return (
-            f"Contacting hurts: it costs {-value:,.2f} a customer ({between}). "
-            "Stop it: `churn baseline on`, or leave everybody alone."
+        costs = (
+            f"it costs {-value:,.2f}, between {-bounds[1]:,.2f} and {-bounds[0]:,.2f} a customer"
         )
+        return f"Contacting hurts: {costs}. {STOP_IT}"
     if verdict == "no effect that matters":
         largest = max(abs(bound) for bound in bounds)
         return f"No effect larger than {largest:,.2f} a customer, either way."

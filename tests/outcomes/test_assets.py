@@ -130,12 +130,44 @@ def test_help_is_reported_with_pictures(tmp_path: Path) -> None:
     assert "customer_id" not in table
 
 
-@pytest.mark.parametrize("stop", [False, True])
-def test_harm_throws_the_switch_where_it_is_to(tmp_path: Path, stop: bool) -> None:
+def alerts(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What people were told since the last look, of contacting."""
+    told = [r.message for r in caplog.records if r.name.endswith("release.alerts")]
+    caplog.clear()
+    return [text for text in told if "Contacting" in text]
+
+
+def test_harm_is_told_once_and_recommends_the_switch(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not every morning again, as long as nothing else is known."""
     campaign(tmp_path, 3_000, 0.2)
-    report = materialized(tmp_path, stop_when_it_hurts=stop)
+    report = materialized(tmp_path)
     assert report["verdict"] == "hurts"
-    assert kill_switch.is_on(LocalArtifactStore(tmp_path / "store")) is stop
+    assert report["sentence"].endswith("Stop it: `churn baseline on`, or send nothing.")
+    assert alerts(caplog) == [report["sentence"]]
+    assert not kill_switch.is_on(LocalArtifactStore(tmp_path / "store"))
+    assert materialized(tmp_path)["verdict"] == "hurts"
+    assert alerts(caplog) == []
+
+
+def test_harm_throws_the_switch_where_it_is_to_and_a_person_lifts_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is known doesn't change overnight: it mustn't overrule who has lifted the switch."""
+    campaign(tmp_path, 3_000, 0.2)
+    store = LocalArtifactStore(tmp_path / "store")
+    materialized(tmp_path)
+    assert len(alerts(caplog)) == 1
+    report = materialized(tmp_path, stop_when_it_hurts=True)  # somebody has set it since
+    assert kill_switch.is_on(store)
+    assert report["sentence"].endswith("a customer. The kill switch was thrown.")
+    assert alerts(caplog) == [report["sentence"]]
+    kill_switch.set_switch(store, on=False)
+    report = materialized(tmp_path, stop_when_it_hurts=True)
+    assert not kill_switch.is_on(store)
+    assert "was thrown, and somebody has lifted it" in report["sentence"]
+    assert alerts(caplog) == []
 
 
 def test_the_first_morning_has_a_report_too(tmp_path: Path) -> None:
