@@ -27,7 +27,7 @@ from churn_assets.outcomes.learning.measuring import measure
 from churn_assets.outcomes.learning.releases import accept_models
 from churn_assets.outcomes.lift import Customers, no_outcome_yet
 from churn_assets.outcomes.lift import lift_report as report_of
-from churn_assets.outcomes.policies import judge_policies
+from churn_assets.outcomes.policies import as_table, judge_policies
 from churn_assets.outcomes.watching.finding import worsened
 from churn_assets.outcomes.watching.harm import answer_harm
 from churn_assets.outcomes.watching.plots import pictures as drift_pictures
@@ -159,16 +159,16 @@ def lift_report(
     else:
         report = report_of(Customers.of(customers), outcomes_config)
     report["contaminated"] = int(customers["contaminated"].sum())
+    if report["verdict"] == "hurts":
+        before = _latest_report(artifacts, "lift_report")
+        if answer_harm(report, before, artifacts, stop=outcomes_config.stop_when_it_hurts):
+            alert(report["sentence"], alerts_config)
     pictures = {}
     if "effects" in report:
         pictures = {
             "net gain over time": plots.interval_over_time(report),
             "effects": plots.effects(report),
         }
-    if report["verdict"] == "hurts":
-        before = _latest_report(artifacts, "lift_report")
-        if answer_harm(report, before, artifacts, stop=outcomes_config.stop_when_it_hurts):
-            alert(report["sentence"], alerts_config)
     context.log.info(report["sentence"])
     with scratch_folder("lift_report") as out:
         (out / "report.json").write_bytes(canonical_json(report))
@@ -293,14 +293,19 @@ def off_policy_report(
     with scratch_folder("off_policy_report") as out:
         (out / "report.json").write_bytes(canonical_json(report))
         artifact = artifacts.put("off_policy_report", out)
-    shown = pd.DataFrame(report["policies"]).T
+    policies = report["policies"]
     return dg.MaterializeResult(
         value=artifact,
         data_version=dg.DataVersion(artifact.sha256),
         metadata={
             "decisions": report["decisions"],
             "left out": report["left_out"],
-            "policies": dg.MetadataValue.md(shown.to_markdown() if len(shown) else "none yet"),
+            "policies": dg.MetadataValue.md(as_table(policies) if policies else "none yet"),
+            "every estimate": dg.MetadataValue.md(
+                pd.DataFrame(policies).drop(index="refused", errors="ignore").to_markdown()
+                if policies
+                else "none yet"
+            ),
         },
     )
 

@@ -123,7 +123,7 @@ def lift_report(customers: Customers, config: OutcomesConfig) -> dict[str, Any]:
         "always_valid": {"net": float(sequence.value[-1]), "net_lower": lower, "net_upper": upper},
         "over_time": _over_time(sequence, customers),
         "power": _power(customers, config),
-        "needed": needed,
+        "needed": needed if verdict == "not known yet" else 0,
         "verdict": verdict,
         "sentence": sentence,
     }

@@ -182,7 +182,7 @@ def _experiment(served: Served) -> tuple[str | None, float | None]:
     experiment = served.experiment
     if experiment is None or not experiment.enabled:
         return None, None
-    return experiment.period(served.now), experiment.control_share
+    return experiment.draw(served.now), experiment.control_share
 
 
 def _figures(assessed: Sequence[Assessments], places: NDArray[np.int64]) -> dict[str, list[Any]]:
