@@ -7,6 +7,8 @@ an effect size: with more rows it is known more closely, but doesn't grow, as a 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -56,7 +58,7 @@ def _auc(
     matrix: pd.DataFrame,
     labels: NDArray[np.int64],
     folds: StratifiedGroupKFold,
-    alike: NDArray[np.uint64],
+    alike: NDArray[np.integer[Any]],
 ) -> float:
     """Rows alike stay in one fold: of a row that both tables have, a model that had seen the one
     copy would take the other for a row of the same table, and be worse than chance."""
