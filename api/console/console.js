@@ -184,7 +184,7 @@ async function showStatus() {
   const [, state] = await fetchJson("/readyz");
   const parts = [state.ready ? `Release ${state.release_id}` : "Not ready"];
   if (state.baseline_forced) parts.push("rules only (kill switch)");
-  for (const problem of [state.problem, state.switch_problem, state.feedback_problem]) if (problem) parts.push(problem);
+  for (const problem of [state.problem, state.switch_problem, state.feedback_problem, state.decisions_problem]) if (problem) parts.push(problem);
   $("status").textContent = parts.join(" · ");
   if (state.ready) ({ shield } = await ask("/release"));
 }

@@ -48,6 +48,10 @@ class Readiness(BaseModel):
         description="why feedback can't be stored, if it can't; decisions don't need it",
         examples=["feedback can't be stored: database or disk is full"],
     )
+    decisions_problem: str | None = Field(
+        description="why decisions can't be logged, if they can't; they wait in memory",
+        examples=["gs://bucket: 503 the service is not available"],
+    )
     baseline_forced: bool = Field(description="the kill switch is on", examples=[False])
 
 
@@ -60,6 +64,7 @@ NOT_READY = Readiness(
     stand_ins={},
     messages=None,
     feedback_problem=None,
+    decisions_problem=None,
     baseline_forced=False,
 )
 
@@ -97,6 +102,7 @@ async def readyz(request: Request) -> Response:
         stand_ins=manifest.stand_ins if manifest else {},
         messages=manifest.report.get("messages", {}).get("served_because") if manifest else None,
         feedback_problem=services.feedback.problem,
+        decisions_problem=services.decisions.problem if services.decisions else None,
         baseline_forced=host.switched_off,
     )
     return JsonResponse(answer.model_dump(), status_code=200 if engine else 503)

@@ -68,7 +68,7 @@ def decisions_of(
             "baseline": False,
             "customer_id": identity,
             "group": group_of(identity, experiment, now) if drawn else None,
-            "period": experiment.period(now) if drawn else None,
+            "period": experiment.draw(now) if drawn else None,
             "control_share": experiment.control_share if drawn else None,
             "observation": [row["churn_risk"], *(row[f"accept_prob_{i}"] for i in range(4))],
             "contact": contact is not None,

@@ -16,7 +16,7 @@ from rich.table import Table
 from churn_assets.campaign.config import MOST_MONEY
 from churn_assets.cli.answers import to_json
 from churn_assets.cli.errors import PlainErrors
-from churn_assets.cli.imports import fields_named, report_import
+from churn_assets.cli.imports import fields_named, importing, report_import
 from churn_assets.cli.releases import open_registry
 from churn_assets.settings import load_settings
 
@@ -190,8 +190,7 @@ def import_(
     Reading a file again changes nothing.
     """
     # Imported here: other commands need no pandas.
-    from churn_assets.campaign.contacts.importing import import_rows
-    from churn_assets.outcomes.importing import rows_of
+    from churn_assets.campaign.contacts.importing import import_rows, rows_of
     from churn_assets.serving.zones import known_zone, zone_info
 
     names = fields_named(column)
@@ -199,11 +198,12 @@ def import_(
         zone = zone and known_zone(zone)
     except ValueError as error:
         raise typer.BadParameter(f"--zone: {error}") from error
-    with _campaigns() as campaigns:
+    with _campaigns() as campaigns, importing(file) as progress:
         now = campaigns.now()
         place = zone_info(zone or campaigns.default_zone)
-        done = import_rows(rows_of(file, names), campaigns.ledger, place, now)
-    report_import(file, "contacts", done.stored, done.known, done.refused)
+        rows = rows_of(file, names, progress)
+        done = import_rows(rows, campaigns.ledger, place, now)
+    report_import(rows, "contacts", done.stored, done.known, done.refused)
 
 
 @app.command()

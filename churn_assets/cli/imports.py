@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from churn_assets.cli.errors import fail
 
-SHOWN = 20
+if TYPE_CHECKING:
+    from churn_assets.customers.reading.rows import Rows
+    from churn_assets.stages.spec import Progress as Told
+
+SHOWN = 20  # reasons why rows are refused
+ROWS_SHOWN = 3  # of each
 
 
 def fields_named(column: Sequence[str] | None) -> dict[str, str]:
@@ -20,12 +29,49 @@ def fields_named(column: Sequence[str] | None) -> dict[str, str]:
     return names
 
 
+@contextmanager
+def importing(file: Path) -> Iterator[Told]:
+    """Shows a bar while the block reads a file, and says in one line that somebody stopped it."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    unseen = not console.is_terminal
+    try:
+        with Progress(*columns, console=console, transient=True, disable=unseen) as bars:
+            task = bars.add_task(file.name, total=None)
+
+            def told(step: int, total: int, **_: float) -> None:
+                bars.update(task, completed=step, total=total)
+
+            yield told
+    except KeyboardInterrupt as error:
+        again = f"stopped: what was added stays; import {file} again for the rest"
+        raise fail(RuntimeError(again)) from error
+
+
 def report_import(
-    file: Path, what: str, stored: int, known: int, refused: Sequence[tuple[int, str]]
+    rows: Rows, what: str, stored: int, known: int, refused: Sequence[tuple[int, str]]
 ) -> None:
     """Say what became of a file's rows; exits with 1 where some are refused."""
+    if rows.passed_over:
+        typer.echo(f"columns passed over: {', '.join(rows.passed_over)}", err=True)
+    reasons: dict[str, list[int]] = {}
+    for number, why in refused:
+        reasons.setdefault(why, []).append(number)
+    for why in list(reasons)[:SHOWN]:
+        typer.echo(f"{_where(reasons[why])}: {why}", err=True)
+    if len(reasons) > SHOWN:
+        typer.echo(f"and {len(reasons) - SHOWN:,} more reasons", err=True)
     typer.echo(f"{stored:,} {what} added, {known:,} were there already")
-    for number, why in refused[:SHOWN]:
-        typer.echo(f"row {number}: {why}", err=True)
     if refused:
-        raise fail(ValueError(f"{len(refused):,} rows of {file} are refused"))
+        raise fail(ValueError(f"{len(refused):,} rows of {rows.file} are refused"))
+
+
+def _where(numbers: Sequence[int]) -> str:
+    first = ", ".join(map(str, numbers[:ROWS_SHOWN]))
+    more = len(numbers) - ROWS_SHOWN
+    return f"row{'s' if len(numbers) > 1 else ''} {first}" + (f" and {more:,} more" * (more > 0))

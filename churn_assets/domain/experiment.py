@@ -19,6 +19,7 @@ TREATED: Group = "treated"
 CONTROL: Group = "control"
 
 DIGEST_BYTES = 8
+SALT = "churn"
 EXPLORATION = 0.05
 """Share of decisions that take the second choice, unless set otherwise."""
 
@@ -45,7 +46,7 @@ class ExperimentConfig(BaseModel):
     enabled: bool | None = None
     control_share: float = Field(default=0.1, ge=0, le=0.5)
     exploration: float = Field(default=EXPLORATION, ge=0, le=0.25)
-    salt: str = "churn"
+    salt: str = SALT
     rotation_dates: tuple[date, ...] = ()
 
     @property
@@ -64,6 +65,14 @@ class ExperimentConfig(BaseModel):
         today = now.astimezone(UTC).date()
         past = [day for day in self.rotation_dates if day <= today]
         return max(past).isoformat() if past else "start"
+
+    def draw(self, now: datetime) -> str:
+        """What records call the draw that is in force: its period and, where a salt is set, four
+        bytes of its digest, since another salt is another draw. Raises what `period` raises."""
+        period = self.period(now)
+        if self.salt == SALT:
+            return period
+        return f"{period}-{hashlib.sha256(self.salt.encode()).hexdigest()[:8]}"
 
 
 def group_of(customer_id: str, experiment: ExperimentConfig, now: datetime) -> Group:

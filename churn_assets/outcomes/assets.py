@@ -15,6 +15,7 @@ from churn_assets.datasets.texts import write_jsonl
 from churn_assets.decision.config import DecisionConfig
 from churn_assets.decision.policy import load_params, load_policy
 from churn_assets.decision.rules.families import AlwaysOffer, NeverContact
+from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.messages.corpus.answers import PAIRS
 from churn_assets.messages.writing.bandit import STATE
 from churn_assets.orchestration.resources import StoreResource
@@ -24,11 +25,12 @@ from churn_assets.outcomes.joining import customers_of, join, without_ids
 from churn_assets.outcomes.learning import templates
 from churn_assets.outcomes.learning.measuring import measure
 from churn_assets.outcomes.learning.releases import accept_models
-from churn_assets.outcomes.lift import CONTRADICTED, Customers
+from churn_assets.outcomes.lift import CONTRADICTED, Customers, no_outcome_yet
 from churn_assets.outcomes.lift import lift_report as report_of
-from churn_assets.outcomes.policies import judge_policies
+from churn_assets.outcomes.policies import as_table, judge_policies
 from churn_assets.outcomes.uplift import whom_to_contact
 from churn_assets.outcomes.watching.finding import worsened
+from churn_assets.outcomes.watching.harm import answer_harm
 from churn_assets.outcomes.watching.plots import pictures as drift_pictures
 from churn_assets.outcomes.watching.report import Serving, watch
 from churn_assets.release.alerts import alert
@@ -36,7 +38,7 @@ from churn_assets.release.bundle import canonical_json
 from churn_assets.release.config import AlertsConfig
 from churn_assets.release.offers import offers_by_release
 from churn_assets.release.registry import ReleaseRegistry
-from churn_assets.release.switches import kill_switch
+from churn_assets.release.switches import experiment
 from churn_assets.serving.decision_log import parts
 from churn_assets.serving.feedback import open_feedback_log
 from churn_assets.storage.current import asset_pointer, current_artifact, read_report
@@ -148,6 +150,7 @@ def lift_report(
     context: dg.AssetExecutionContext,
     outcomes_config: dg.ResourceParam[OutcomesConfig],
     alerts_config: dg.ResourceParam[AlertsConfig],
+    experiment_config: dg.ResourceParam[ExperimentConfig],
     store: StoreResource,
     campaign_outcomes: Artifact,
 ) -> dg.MaterializeResult[Artifact]:
@@ -156,7 +159,11 @@ def lift_report(
     artifacts = store.open()
     table = pd.read_parquet(artifacts.get(campaign_outcomes) / "outcomes.parquet")
     customers = customers_of(table)
-    report = report_of(Customers.of(customers), outcomes_config)
+    if customers.empty:
+        running = experiment.in_force(artifacts, experiment_config)
+        report = no_outcome_yet(table, running, outcomes_config)
+    else:
+        report = report_of(Customers.of(customers), outcomes_config)
     report["contaminated"] = int(customers["contaminated"].sum())
     contradicted = report["sentence"] == CONTRADICTED
     report["by_customer"] = (
@@ -164,6 +171,10 @@ def lift_report(
         if contradicted
         else whom_to_contact(customers, outcomes_config.seed)
     )
+    if report["verdict"] == "hurts":
+        before = _latest_report(artifacts, "lift_report")
+        if answer_harm(report, before, artifacts, stop=outcomes_config.stop_when_it_hurts):
+            alert(report["sentence"], alerts_config)
     pictures = {}
     if "qini" in report["by_customer"]:
         pictures["whom contacting helps"] = plots.qini(report["by_customer"])
@@ -172,11 +183,6 @@ def lift_report(
             "net gain over time": plots.interval_over_time(report),
             "effects": plots.effects(report),
         }
-    if report["verdict"] == "hurts":
-        if outcomes_config.stop_when_it_hurts and not kill_switch.is_on(artifacts):
-            kill_switch.set_switch(artifacts, on=True)
-            report["sentence"] += " The kill switch was thrown."
-        alert(report["sentence"], alerts_config)
     context.log.info(report["sentence"])
     with scratch_folder("lift_report") as out:
         (out / "report.json").write_bytes(canonical_json(report))
@@ -305,14 +311,19 @@ def off_policy_report(
     with scratch_folder("off_policy_report") as out:
         (out / "report.json").write_bytes(canonical_json(report))
         artifact = artifacts.put("off_policy_report", out)
-    shown = pd.DataFrame(report["policies"]).T
+    policies = report["policies"]
     return dg.MaterializeResult(
         value=artifact,
         data_version=dg.DataVersion(artifact.sha256),
         metadata={
             "decisions": report["decisions"],
             "left out": report["left_out"],
-            "policies": dg.MetadataValue.md(shown.to_markdown() if len(shown) else "none yet"),
+            "policies": dg.MetadataValue.md(as_table(policies) if policies else "none yet"),
+            "every estimate": dg.MetadataValue.md(
+                pd.DataFrame(policies).drop(index="refused", errors="ignore").to_markdown()
+                if policies
+                else "none yet"
+            ),
         },
     )
 

@@ -8,18 +8,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pandas as pd
 from pydantic import ValidationError
 
-from churn_assets.datasets.errors import DataError
+from churn_assets.customers.reading.rows import BrokenRow, Rows
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.serving.events import FeedbackEvent, event_model
 from churn_assets.serving.feedback import CONFLICT, DUPLICATE, STORED, FeedbackLog
+from churn_assets.stages.spec import Progress, silent
 
-FORMATS = (".csv", ".gz", ".parquet")
 AT_ONCE = 1_000
 """Rows that are kept in one transaction: each alone would wait for the disk."""
-Numbered = tuple[int, Mapping[str, Any]]
+NEEDED = tuple(name for name, field in FeedbackEvent.model_fields.items() if field.is_required())
+EventRow = Mapping[str, Any] | BrokenRow
 
 
 class Imported(NamedTuple):
@@ -31,34 +31,19 @@ class Imported(NamedTuple):
     refused: list[tuple[int, str]]
 
 
-def rows_of(file: Path, columns: Mapping[str, str] | None = None) -> Iterator[dict[str, Any]]:
-    """The rows of a CSV or Parquet file as events; empty cells are left out.
+def rows_of(
+    file: Path, columns: Mapping[str, str] | None = None, progress: Progress = silent
+) -> Rows:
+    """The rows of a file as events; raises what `Rows` raises.
 
     Args:
         columns: the event's field -> the file's name of it, where it has another.
-
-    Raises:
-        DataError: the file can't be read, or lacks a column that was named.
     """
-    suffix = file.suffix.lower()
-    if suffix not in FORMATS:
-        raise DataError(f"{file}: name it .csv, .csv.gz or .parquet")
-    try:
-        table = pd.read_parquet(file) if suffix == ".parquet" else pd.read_csv(file, dtype=str)
-    except (ValueError, OSError) as error:
-        raise DataError(f"{file} can't be read: {error}") from error
-    renamed = {theirs: ours for ours, theirs in (columns or {}).items()}
-    if missing := renamed.keys() - set(table.columns):
-        raise DataError(f"{file} has no column {', '.join(sorted(missing))}")
-    table = table.rename(columns=renamed)
-    for row in table.to_dict("records"):
-        yield {
-            str(name): _plain(str(name), value) for name, value in row.items() if pd.notna(value)
-        }
+    return Rows(file, NEEDED, tuple(FeedbackEvent.model_fields), columns, progress)
 
 
 def record(
-    rows: Iterable[Mapping[str, Any]],
+    rows: Iterable[EventRow],
     log: FeedbackLog,
     percent: tuple[int, ...] = OFFER_PERCENTAGES,
 ) -> Imported:
@@ -73,8 +58,11 @@ def record(
     for part in _batched(enumerate(rows, start=1), AT_ONCE):
         valid: list[tuple[int, FeedbackEvent]] = []
         for number, row in part:
+            if isinstance(row, BrokenRow):
+                refused.append((number, row.problem))
+                continue
             try:
-                valid.append((number, model.model_validate(row)))
+                valid.append((number, model.model_validate(_event(row))))
             except ValidationError as error:
                 refused.append((number, _reasons(error)))
         outcomes = log.record_many([(e.event_id, e.model_dump_json()) for _, e in valid])
@@ -88,21 +76,25 @@ def record(
     return Imported(stored, known, sorted(refused))
 
 
-def _batched(rows: Iterable[Numbered], size: int) -> Iterator[list[Numbered]]:
+def _batched(
+    rows: Iterable[tuple[int, EventRow]], size: int
+) -> Iterator[list[tuple[int, EventRow]]]:
     """The rows in lists of at most `size`."""
     iterator = iter(rows)
     while part := list(islice(iterator, size)):
         yield part
 
 
-def _plain(name: str, value: Any) -> Any:
-    """A cell as JSON would have it."""
-    if isinstance(value, pd.Timestamp):
-        return value.isoformat()
-    if name == "offer_percentage":
-        number = pd.to_numeric(value, errors="coerce")
-        return value if pd.isna(number) or number % 1 else int(number)
-    return value
+def _event(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as JSON would have it: a file's percentage is text, and 10.0 where some have none."""
+    percentage = row.get("offer_percentage")
+    if not isinstance(percentage, str):
+        return dict(row)
+    try:
+        number = float(percentage)
+    except ValueError:
+        return dict(row)
+    return {**row, "offer_percentage": int(number) if number.is_integer() else percentage}
 
 
 def _reasons(error: ValidationError) -> str:

@@ -97,6 +97,16 @@ def without_ids(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns=["customer_id", "decision_id"]).assign(customer=numbers)
 
 
+def of_the_latest_draw(table: pd.DataFrame) -> pd.DataFrame:
+    """The decisions of `without_ids` that were made since the control group was last drawn."""
+    drawn = table[table["group"].notna()]
+    if drawn.empty:
+        return drawn
+    latest = drawn.iloc[-1]
+    same = drawn["period"] == latest["period"]
+    return drawn[same & (drawn["control_share"] == latest["control_share"])]
+
+
 def customers_of(table: pd.DataFrame) -> pd.DataFrame:
     """A row a customer of the latest draw whose outcome is known, from `without_ids`.
 
@@ -104,14 +114,9 @@ def customers_of(table: pd.DataFrame) -> pd.DataFrame:
     discounts of later decisions within it count, too. Columns: those of the first decision, with
     `spend` summed up, and `contaminated`: someone of the control group was written to.
     """
-    drawn = table[table["group"].notna()]
+    drawn = of_the_latest_draw(table)
     if drawn.empty:
         return drawn.assign(contaminated=pd.Series(dtype=bool))
-    latest = drawn.iloc[-1]
-    same = (drawn["period"] == latest["period"]) & (
-        drawn["control_share"] == latest["control_share"]
-    )
-    drawn = drawn[same]
     first = drawn.drop_duplicates("customer").set_index("customer")
     within = drawn["time"] <= first["known_at"].reindex(drawn["customer"]).to_numpy()
     grouped = drawn[within].groupby("customer", sort=False)

@@ -20,10 +20,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.domain.statistics import Floats
 from churn_assets.outcomes import inference
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.inference import TooFewError
+from churn_assets.outcomes.joining import of_the_latest_draw
 
 MEASURES = ("churn", "retained_value", "spend", "net")
 COVARIATES = ("churn_risk", "customer_value")
@@ -33,6 +35,7 @@ CONTRADICTED = (
     "Not known: the groups' sizes contradict the share that was drawn, so the log or the draw is "
     "broken and nothing can be concluded."
 )
+STOP_IT = "Stop it: `churn baseline on`, or send nothing."
 LOOKS = 60  # points of the interval over time that the report keeps
 
 Verdict = Literal["helps", "hurts", "no effect that matters", "not known yet"]
@@ -95,7 +98,7 @@ def lift_report(customers: Customers, config: OutcomesConfig) -> dict[str, Any]:
         effects = _effects(customers)
     except TooFewError as error:
         needed = _planned(customers, config)
-        sentence = f"Not known yet: {error}; needs {needed:,} in all."
+        sentence = f"Not known yet: {error}. {_until(needed, config)}"
         return {**counts, "verdict": "not known yet", "sentence": sentence, "needed": needed}
     scores = inference.doubly_robust_scores(
         customers.measures["net"],
@@ -120,9 +123,37 @@ def lift_report(customers: Customers, config: OutcomesConfig) -> dict[str, Any]:
         "always_valid": {"net": float(sequence.value[-1]), "net_lower": lower, "net_upper": upper},
         "over_time": _over_time(sequence, customers),
         "power": _power(customers, config),
-        "needed": needed,
+        "needed": needed if verdict == "not known yet" else 0,
         "verdict": verdict,
         "sentence": sentence,
+    }
+
+
+def no_outcome_yet(
+    table: pd.DataFrame, experiment: ExperimentConfig, config: OutcomesConfig
+) -> dict[str, Any]:
+    """The report while nobody's outcome is known: why, and from when on one will be.
+
+    Args:
+        table: `joining.without_ids`, a row a decision.
+        experiment: as it is in force.
+    """
+    waiting = of_the_latest_draw(table)
+    if len(waiting):
+        why = (
+            f"the first outcome will be on {waiting['known_at'].min():%Y-%m-%d}, "
+            f"{config.horizon_days} days after its decision."
+        )
+    elif not experiment.enabled:
+        why = "nobody is left alone to compare with; `churn experiment on` changes that."
+    else:
+        why = "no decision is logged yet."
+    needed = _customers_needed(0.2, experiment.control_share, config)
+    return {
+        **dict.fromkeys(("customers", "treated", "control"), 0),
+        "verdict": "not known yet",
+        "sentence": f"Not known yet: {why} {_until(needed, config)}",
+        "needed": needed,
     }
 
 
@@ -149,10 +180,10 @@ def sentence_of(
     if verdict == "helps":
         return f"Contacting helps: it brings {value:,.2f}, {between}, after discounts."
     if verdict == "hurts":
-        return (
-            f"Contacting hurts: it costs {-value:,.2f} a customer ({between}). "
-            "Stop it: `churn baseline on`, or leave everybody alone."
+        costs = (
+            f"it costs {-value:,.2f}, between {-bounds[1]:,.2f} and {-bounds[0]:,.2f} a customer"
         )
+        return f"Contacting hurts: {costs}. {STOP_IT}"
     if verdict == "no effect that matters":
         largest = max(abs(bound) for bound in bounds)
         return f"No effect larger than {largest:,.2f} a customer, either way."
@@ -256,8 +287,18 @@ def _power(customers: Customers, config: OutcomesConfig) -> dict[str, Any]:
 def _planned(customers: Customers, config: OutcomesConfig) -> int:
     control = customers.measures["churn"][~customers.treated]
     rate = float(control.mean()) if len(control) else 0.2
-    share = min(max(customers.control_share, 0.01), 0.5)
-    return inference.customers_needed(rate, -config.effect_of_interest, share)
+    return _customers_needed(rate, customers.control_share, config)
+
+
+def _customers_needed(rate: float, share: float, config: OutcomesConfig) -> int:
+    return inference.customers_needed(rate, -config.effect_of_interest, min(max(share, 0.01), 0.5))
+
+
+def _until(needed: int, config: OutcomesConfig) -> str:
+    points = 100 * config.effect_of_interest
+    return (
+        f"To see {points:g} % more or less of all customers leave takes about {needed:,} of them."
+    )
 
 
 def _more_needed(customers: Customers, scores: Floats, config: OutcomesConfig) -> int:

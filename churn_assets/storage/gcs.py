@@ -225,7 +225,11 @@ class GcsArtifactStore:
 
     @explained
     def read_pointer(self, key: str) -> bytes | None:
-        return self._read_generation(key)[0]
+        try:
+            content: bytes = self.bucket.blob(f"{self.prefix}pointers/{key}").download_as_bytes()
+        except NotFound:
+            return None
+        return content
 
     @explained
     def write_pointer(self, key: str, content: bytes) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -46,3 +47,16 @@ def read_parquet(
 def ordered(table: pa.Table, keys: Sequence[tuple[str, Order]]) -> pa.Table:
     """The rows in the order of the columns named, the first before the others; null last."""
     return table.take(pc.sort_indices(table, sort_keys=list(keys)))
+
+
+def first_of_each(table: pa.Table, column: str) -> pa.Table:
+    """For each value of a column the first of the rows that have it; in the order of the values.
+
+    `Table.group_by` would do, but imports pandas.
+    """
+    order = pc.sort_indices(table[column])  # stable: rows of one value stay in their order
+    values = table[column].take(order).combine_chunks()
+    new = np.ones(len(values), np.bool_)
+    if len(values) > 1:
+        new[1:] = pc.not_equal(values[1:], values[:-1]).to_numpy(zero_copy_only=False)
+    return table.take(order.filter(pa.array(new)))

@@ -48,6 +48,18 @@ def test_another_salt_and_a_rotation_draw_independently() -> None:
         assert 0.005 < len(before & other) / len(IDS) < 0.015
 
 
+def test_each_draw_has_a_name_of_its_own() -> None:
+    """By which records of one are told from those of another; the salt itself stays a secret."""
+    rotated = {"rotation_dates": (date(2026, 2, 1),)}
+    names = [
+        ExperimentConfig(enabled=True, **more).draw(NOW)
+        for more in ({}, rotated, {"salt": "another"}, {"salt": "a third"}, rotated | {"salt": "x"})
+    ]
+    assert len({*names}) == len(names)
+    assert names[:2] == ["start", "2026-02-01"]
+    assert not any("another" in name or "third" in name for name in names)
+
+
 def test_every_process_agrees() -> None:
     """Python's own hash() differs from process to process."""
     program = (

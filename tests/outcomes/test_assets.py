@@ -26,7 +26,7 @@ from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.importing import record, rows_of
 from churn_assets.outcomes.learning.measuring import EFFECTS, RESPONSES
 from churn_assets.release.config import AlertsConfig
-from churn_assets.release.switches import kill_switch, templates
+from churn_assets.release.switches import experiment, kill_switch, templates
 from churn_assets.serving.decision_log import parts
 from churn_assets.serving.decision_log.records import COLUMNS
 from churn_assets.serving.feedback import open_feedback_log
@@ -95,6 +95,7 @@ def materialized(home: Path, **settings: Any) -> dict[str, Any]:
             "outcomes_config": OutcomesConfig(plan_customers=3_000, **settings),
             "decision_config": DecisionConfig(),
             "alerts_config": AlertsConfig(),
+            "experiment_config": ExperimentConfig(),
             "io_manager": ArtifactIOManager(store=stores["store"]),
             **stores,
         },
@@ -134,19 +135,52 @@ def test_help_is_reported_with_pictures(tmp_path: Path) -> None:
     assert "customer_id" not in table
 
 
-@pytest.mark.parametrize("stop", [False, True])
-def test_harm_throws_the_switch_where_it_is_to(tmp_path: Path, stop: bool) -> None:
+def alerts(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What people were told since the last look, of contacting."""
+    told = [r.message for r in caplog.records if r.name.endswith("release.alerts")]
+    caplog.clear()
+    return [text for text in told if "Contacting" in text]
+
+
+def test_harm_is_told_once_and_recommends_the_switch(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not every morning again, as long as nothing else is known."""
     campaign(tmp_path, 3_000, 0.2)
-    report = materialized(tmp_path, stop_when_it_hurts=stop)
+    report = materialized(tmp_path)
     assert report["verdict"] == "hurts"
-    assert kill_switch.is_on(LocalArtifactStore(tmp_path / "store")) is stop
+    assert report["sentence"].endswith("Stop it: `churn baseline on`, or send nothing.")
+    assert alerts(caplog) == [report["sentence"]]
+    assert not kill_switch.is_on(LocalArtifactStore(tmp_path / "store"))
+    assert materialized(tmp_path)["verdict"] == "hurts"
+    assert alerts(caplog) == []
+
+
+def test_harm_throws_the_switch_where_it_is_to_and_a_person_lifts_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is known doesn't change overnight: it mustn't overrule who has lifted the switch."""
+    campaign(tmp_path, 3_000, 0.2)
+    store = LocalArtifactStore(tmp_path / "store")
+    materialized(tmp_path)
+    assert len(alerts(caplog)) == 1
+    report = materialized(tmp_path, stop_when_it_hurts=True)  # somebody has set it since
+    assert kill_switch.is_on(store)
+    assert report["sentence"].endswith("a customer. The kill switch was thrown.")
+    assert alerts(caplog) == [report["sentence"]]
+    kill_switch.set_switch(store, on=False)
+    report = materialized(tmp_path, stop_when_it_hurts=True)
+    assert not kill_switch.is_on(store)
+    assert "was thrown, and somebody has lifted it" in report["sentence"]
+    assert alerts(caplog) == []
 
 
 def test_the_first_morning_has_a_report_too(tmp_path: Path) -> None:
-    """No decision, no event: not known yet, and how many it takes."""
+    """No decision, no event: not known yet, why, and how many it takes with the set share."""
     report = materialized(tmp_path)
     assert report["verdict"] == "not known yet"
-    assert report["needed"] > 0
+    assert report["needed"] == pytest.approx(138_000, rel=0.01)
+    assert "nobody is left alone to compare with; `churn experiment on`" in report["sentence"]
     watched = drift_report(tmp_path)
     assert {finding["state"] for finding in watched["findings"]} == {"unknown"}
     assert all(finding["sentence"] for finding in watched["findings"])
@@ -157,6 +191,19 @@ def test_the_first_morning_has_a_report_too(tmp_path: Path) -> None:
     chooser = templates.in_force(LocalArtifactStore(tmp_path / "store"), learn=True)
     assert chooser is not None
     assert chooser.bandit.answers == 0
+
+
+def test_a_running_experiment_says_from_when_on_it_knows(tmp_path: Path) -> None:
+    """The horizon of the first decision isn't over: it says so by the day."""
+    store = LocalArtifactStore(tmp_path / "store")
+    experiment.switch(store, on=True)
+    assert "no decision is logged yet" in materialized(tmp_path)["sentence"]
+    campaign(tmp_path, 20, 0.0)
+    first = parts.read(store)["time"].to_pandas().min()
+    report = materialized(tmp_path, horizon_days=100)
+    assert report["customers"] == 0
+    day = first + timedelta(days=100)
+    assert f"the first outcome will be on {day:%Y-%m-%d}, 100 days after" in report["sentence"]
 
 
 def measured_world(home: Path) -> Measured:
@@ -204,6 +251,7 @@ def test_a_broken_table_stops_what_is_concluded_from_it(tmp_path: Path) -> None:
             "home": tmp_path,
             "outcomes_config": OutcomesConfig(),
             "alerts_config": AlertsConfig(),
+            "experiment_config": ExperimentConfig(),
             "io_manager": ArtifactIOManager(store=stores["store"]),
             **stores,
         },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from churn_assets.cli import app
+from churn_assets.outcomes.importing import AT_ONCE
+from churn_assets.serving import feedback
 from churn_assets.serving.decision_log import parts
 from churn_assets.serving.feedback import open_feedback_log
 from churn_assets.settings import load_settings
@@ -73,6 +76,55 @@ def test_refused_rows_are_named_and_the_others_kept(home: Path) -> None:
     assert code == 1
     assert "1 events added" in said
     assert "row 2: occurred_at:" in said
+
+
+def test_rows_with_the_same_fault_are_one_line(home: Path) -> None:
+    """Ten thousand of them would bury what else is wrong."""
+    rows = [f"e{i},C{i},left,2026-01-05T10:00:00+00:00\n" for i in range(1, 3_001)]
+    rows[1_000] = "e1001,C1001,sent,2026-01-05T10:00:00+00:00\n"
+    file = home / "events.csv"
+    file.write_text("event_id,customer_id,kind,occurred_at\n" + "".join(rows))
+    code, said = run("outcomes", "import", str(file))
+    assert code == 1
+    told, added, refused = said.strip().splitlines()
+    assert told.startswith("rows 1, 2, 3 and 2,996 more: kind: Input should be 'sent'")
+    assert added == "1 events added, 0 were there already"
+    assert refused == f"2,999 rows of {file} are refused"
+
+
+def test_a_stopped_import_says_how_to_go_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in the middle of the second batch: the first one stays, nothing is counted twice."""
+    rows = [f"e{i},C{i},sent,2026-01-05T10:00:00+00:00\n" for i in range(AT_ONCE * 2)]
+    file = home / "events.csv"
+    file.write_text("event_id,customer_id,kind,occurred_at\n" + "".join(rows))
+    insert, done = feedback._insert, 0
+
+    def stopped(db: sqlite3.Connection, event_id: str, content: str) -> str:
+        nonlocal done
+        done += 1
+        if done > AT_ONCE * 3 // 2:
+            raise KeyboardInterrupt
+        return insert(db, event_id, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(feedback, "_insert", stopped)
+        code, said = run("outcomes", "import", str(file))
+    assert code == 1
+    assert said.strip() == (f"stopped: what was added stays; import {file} again for the rest")
+    assert run("outcomes", "import", str(file)) == (
+        0,
+        f"{AT_ONCE:,} events added, {AT_ONCE:,} were there already\n",
+    )
+
+
+def test_a_database_that_cant_be_used_is_one_line(home: Path) -> None:
+    """With its name."""
+    file = home / "events.csv"
+    file.write_text("event_id,customer_id,kind,occurred_at\ne1,C1,sent,2026-01-05T10:00:00+00:00\n")
+    (home / "feedback.sqlite3").write_text("no database, but a text that somebody put here\n" * 99)
+    code, said = run("outcomes", "import", str(file))
+    assert code == 1
+    assert said.strip() == f"{home / 'feedback.sqlite3'}: file is not a database"
 
 
 def test_a_file_without_the_column_says_so(home: Path) -> None:

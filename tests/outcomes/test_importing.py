@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -9,15 +10,18 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from churn_assets.campaign.contacts.ledger import Ledger
+from churn_assets.datasets.errors import DataError
 from churn_assets.outcomes.importing import AT_ONCE, Imported, record, rows_of
 from churn_assets.serving.feedback import SqliteFeedbackLog
 from churn_assets.settings import PROJECT
 from tests.processes import held_process
 
 HEADER = "event_id,customer_id,kind,occurred_at,offer_percentage,decision_id"
+ROWS = ("e1,C1,accepted,2026-01-05T10:00:00Z,10,", "e2,C2,churned,2026-01-05T10:00:00Z,,")
 MANY = 3 * AT_ONCE
 
 
@@ -86,14 +90,77 @@ def test_each_odd_row_is_refused_by_its_number_and_reason(tmp_path: Path) -> Non
     assert kept(tmp_path) == ["e1", "e2", "e16"]
 
 
-def test_a_file_that_isnt_one_says_so(tmp_path: Path) -> None:
-    """All rows lack what they need: each says what."""
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"who,what\nC1,left\n", "no column event_id, customer_id, kind, occurred_at; it has who"),
+        (b"event_id;kind;occurred_at\ne1;sent;x\n", "no column customer_id; it has event_id, kind"),
+        (b"event_id,kind,kind,occurred_at,customer_id\n", "has more than one column kind"),
+        (b"", "it is empty"),
+        (b"PK\x03\x04 and more", "an Excel workbook"),
+    ],
+)
+def test_a_file_that_isnt_one_says_so(tmp_path: Path, content: bytes, problem: str) -> None:
+    """At once and in one line, not row by row."""
     file = tmp_path / "events.csv"
-    file.write_text("who,what\nC1,left\n")
+    file.write_bytes(content)
+    with pytest.raises(DataError) as error:
+        rows_of(file)
+    assert problem in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_half_a_file_says_so(tmp_path: Path) -> None:
+    """Its copy was cut off."""
+    whole = gzip.compress("\n".join([HEADER, *ROWS * 500]).encode())
+    file = tmp_path / "events.csv.gz"
+    file.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"events\.csv\.gz cannot be read"):
+        rows_of(file)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1", "cp1252"])
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_text_as_other_systems_write_it(tmp_path: Path, encoding: str, mark: str) -> None:
+    """A column that nobody asks for is passed over, whatever is in it."""
+    file = tmp_path / "events.csv"
+    header, rows = f"{HEADER},town", [f"{row},Köln" for row in ROWS]
+    text = "\r\n".join([header, *rows]).replace(",", mark)
+    file.write_bytes(f"{text}\r\n".encode(encoding))
     with closing(SqliteFeedbackLog(tmp_path / "feedback.sqlite3")) as log:
-        [(number, why)] = record(rows_of(file), log).refused
-    assert number == 1
-    assert "event_id: Field required" in why
+        read = rows_of(file)
+        assert record(read, log) == Imported(2, 0, [])
+        assert read.passed_over == ("town",)
+        [first, _] = map(json.loads, log.events())
+    assert (first["offer_percentage"], first["decision_id"]) == (10, None)
+
+
+def test_a_damaged_line_stops_no_other(tmp_path: Path) -> None:
+    """A quote that isn't closed, and a cell too many."""
+    damaged = ['"e3,C3,sent,2026-01-05T10:00:00Z,,', "e4,C4,sent,2026-01-05T10:00:00Z,,,,,"]
+    done = imported(tmp_path, ROWS[0], *damaged, ROWS[1])
+    assert (done.stored, done.known) == (2, 0)
+    [(first, quote), (second, cells)] = done.refused
+    assert (first, second) == (2, 3)
+    assert "has a quote that is not closed" in quote
+    assert "has 9 cells where the header has 6" in cells
+    assert kept(tmp_path) == ["e1", "e2"]
+
+
+def test_times_of_a_parquet_file(tmp_path: Path) -> None:
+    """As columns of times; without a zone nobody knows when it was."""
+    when = pd.Series(pd.to_datetime(["2026-01-05T00:00:00Z", "2026-01-05T10:00:00Z"]))
+    table = pd.DataFrame({"event_id": ["e1", "e2"], "customer_id": ["C1", "C2"], "kind": "sent"})
+    file = tmp_path / "events.parquet"
+    with closing(SqliteFeedbackLog(tmp_path / "feedback.sqlite3")) as log:
+        table.assign(occurred_at=when.dt.tz_localize(None)).to_parquet(file)
+        done = record(rows_of(file), log)
+        assert {number: why[:11] for number, why in done.refused} == {
+            1: "occurred_at",
+            2: "occurred_at",
+        }
+        table.assign(occurred_at=when).to_parquet(file)
+        assert record(rows_of(file), log) == Imported(2, 0, [])
 
 
 def test_an_import_that_was_killed_is_finished_by_another(file: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,11 @@ def test_harm_is_found_and_says_what_to_do() -> None:
     found = report(1, 8_000, 0.15)
     assert found["verdict"] == "hurts"
     assert "churn baseline on" in found["sentence"]
+    costs, low, high = (
+        float(n.replace(",", "")) for n in re.findall(r"\d[\d,]*\.\d\d", found["sentence"])
+    )
+    assert 0 < low < costs < high  # a loss has one sign, in words and in its interval
+    assert found["needed"] == 0
 
 
 def test_no_effect_is_not_known_first_and_no_effect_that_matters_later() -> None:

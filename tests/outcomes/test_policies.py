@@ -9,7 +9,7 @@ import pytest
 from churn_assets.decision.mdp.exploration import NONE, explore, possible
 from churn_assets.decision.rules.families import AlwaysOffer, NeverContact, RiskThreshold
 from churn_assets.outcomes import simulation
-from churn_assets.outcomes.policies import judge_policies, options_of
+from churn_assets.outcomes.policies import as_table, judge_policies, options_of
 
 SERVING = RiskThreshold(threshold=0.2, offer=1)
 
@@ -82,6 +82,13 @@ def test_never_and_the_champion_are_judged_and_the_others_refused() -> None:
         assert abs(judged["dr"] - value) < 4 * (judged["dr_upper"] - judged["dr"]) / 1.96
         assert judged["effective"] > 3_000
     assert "never tried" in found["policies"]["always"]["refused"]
+    champion = found["policies"]["champion"]
+    assert champion.keys() >= {"dm", "dr_lower", "dr_upper"}
+    assert "dm_lower" not in champion  # none is known: one of no width would promise certainty
+    shown = as_table(found["policies"])
+    bounds = f"{champion['dr_shrunk_lower']:,.2f} to {champion['dr_shrunk_upper']:,.2f}"
+    assert f"| champion | {champion['dr_shrunk']:,.2f} | {bounds} |" in shown
+    assert "| always | – | – | – | always: 100.0% of its decisions were never tried" in shown
 
 
 def test_what_was_tried_now_and_then_can_be_judged() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from churn_assets.serving.schemas import SAMPLE_REQUEST, PredictRequest
 from churn_assets.storage.gcs import GcsArtifactStore
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import ArtifactError, ArtifactStore
+from tests.processes import wait_until
 from tests.serving.kept import Kept
 from tests.storage.emulator import strict_client
 
@@ -117,6 +119,47 @@ def test_what_was_erased_does_not_come_back(tmp_path: Path) -> None:
     parts.compact(store, MONDAY.date())
     [key] = store.pointers(parts.FOLDER)
     assert sorted(parts._read(store, key)["decision_id"].to_pylist()) == ["new", "nobody", "other"]
+
+
+def test_a_day_of_one_part_forgets_too(store: ArtifactStore) -> None:
+    """What a server still had in memory when the customer was erased came as the day's only part:
+    once the day is over, no byte of the customer is left."""
+    parts.erase(store, "CUSTOMER-22222", MONDAY + timedelta(hours=1))
+    parts.append(store, [record("late", "CUSTOMER-22222"), record("other")])
+    assert ids(store) == ["other"]
+    parts.compact(store, MONDAY.date())
+    [key] = store.pointers(parts.FOLDER)
+    assert b"CUSTOMER-22222" not in (store.read_pointer(key) or b"")
+    parts.compact(store, MONDAY.date())
+    assert store.pointers(parts.FOLDER) == [key]  # nothing left to do
+    assert ids(store) == ["other"]
+
+
+def test_what_is_merged_while_it_is_erased_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server's merge that had read its parts before the erasure writes them back in the middle of
+    it; decisions after the erasure stay and aren't counted."""
+    store = LocalArtifactStore(tmp_path)
+    later = MONDAY + timedelta(hours=2)
+    keys = parts.append(store, [record("a", "CUSTOMER-22222"), record("b")])
+    parts.append(store, [record("c", "CUSTOMER-22222", later)])
+    before = [parts._read(store, key) for key in keys]
+    read, merged = parts._read, False
+
+    def merging(store: ArtifactStore, key: str) -> Any:
+        nonlocal merged
+        if not merged:
+            merged = True
+            parts._replace(store, MONDAY.date(), before[0], keys)
+        return read(store, key)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(parts, "_read", merging)
+        assert parts.erase(store, "CUSTOMER-22222", MONDAY + timedelta(hours=1)) == 1
+    assert sorted(ids(store)) == ["b", "c"]
+    written = [parts._read(store, key) for key in store.pointers(parts.FOLDER)]
+    assert sorted(i for t in written for i in t["decision_id"].to_pylist()) == ["b", "c"]
 
 
 def test_a_crash_between_merging_and_removing_counts_nothing_twice(
@@ -250,6 +293,31 @@ def test_many_records_at_once_are_those_of_each(engine: RetentionEngine) -> None
     assert records_of([], "api") == []
 
 
+def test_a_server_ends_though_its_store_hangs(
+    engine: RetentionEngine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A bucket's client tries for minutes: who stops a server hears at once what isn't logged."""
+    store, answers = LocalArtifactStore(tmp_path), threading.Event()
+    write = LocalArtifactStore.write_pointer
+
+    def hangs(self: LocalArtifactStore, key: str, content: bytes) -> None:
+        answers.wait()
+        write(self, key, content)
+
+    monkeypatch.setattr(LocalArtifactStore, "write_pointer", hangs)
+    monkeypatch.setattr(writing, "CLOSE_SECONDS", 0.1)
+    writer = DecisionWriter(store, flush_seconds=0.01)
+    writer.add(served(engine, "A"))
+    wait_until(lambda: len(writer._kept) == 1)
+    writer.close()
+    assert "1 decisions end with this process, not logged: the store hasn't" in caplog.text
+    answers.set()
+    wait_until(lambda: customers_in(store) == ["A"])  # here the process lives on
+
+
 def test_a_record_says_what_was_answered(engine: RetentionEngine) -> None:
     """With the true group and propensity, and without name and text."""
     sink = Kept()
@@ -276,6 +344,22 @@ def test_a_record_says_what_was_answered(engine: RetentionEngine) -> None:
         assert (row["period"], row["control_share"]) == ("start", 0.5)
         assert "Zebulon" not in str(row)
     assert len({row["decision_id"] for row in rows}) == len(rows)
+
+
+def test_a_message_asked_for_at_night_isnt_refused(engine: RetentionEngine) -> None:
+    """It waits for the morning, as the answer says; the log doesn't count it as a bad one, of which
+    one in a hundred would call somebody."""
+    sink, night = Kept(), MONDAY.replace(hour=3)
+    requests = [
+        PredictRequest.model_validate(SAMPLE_REQUEST | {"customer_id": f"C{i}", "time_zone": "UTC"})
+        for i in range(20)
+    ]
+    answers = engine.predict_many(requests, now=night, decisions=sink)
+    written = [answer for answer in answers if answer["message"]]
+    assert written
+    assert {tuple(answer["safety"]["violations"]) for answer in written} == {("quiet_hours",)}
+    column = COLUMNS.index("shield_passed")
+    assert [r[column] for r in sink.records if r[column] is not None] == [True] * len(written)
 
 
 def test_without_a_log_the_answer_has_no_key(engine: RetentionEngine) -> None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -19,8 +20,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from churn_assets.campaign.contacts.history import Event, Kind
 from churn_assets.campaign.contacts.ledger import Ledger
+from churn_assets.customers.reading.rows import BrokenRow, Rows
 from churn_assets.serving.events import EARLIEST
 from churn_assets.serving.schemas import CustomerId
+from churn_assets.stages.spec import Progress, silent
 
 PREFIX = "import:"  # begins the keys of imported events
 PART = 5_000  # rows written together
@@ -49,6 +52,9 @@ class ContactRow(BaseModel):
     event_id: CustomerId | None = None
 
 
+NEEDED = tuple(name for name, field in ContactRow.model_fields.items() if field.is_required())
+
+
 class ImportedContacts(NamedTuple):
     """What became of the rows: how many are new, how many were there, which are refused (row number
     from 1, reason)."""
@@ -58,8 +64,19 @@ class ImportedContacts(NamedTuple):
     refused: list[tuple[int, str]]
 
 
+def rows_of(
+    file: Path, columns: Mapping[str, str] | None = None, progress: Progress = silent
+) -> Rows:
+    """The rows of a file as contacts; raises what `Rows` raises.
+
+    Args:
+        columns: the field of `ContactRow` -> the file's name of it, where it has another.
+    """
+    return Rows(file, NEEDED, tuple(ContactRow.model_fields), columns, progress)
+
+
 def import_rows(
-    rows: Iterable[Mapping[str, Any]], ledger: Ledger, zone: ZoneInfo, now: datetime
+    rows: Iterable[Mapping[str, Any] | BrokenRow], ledger: Ledger, zone: ZoneInfo, now: datetime
 ) -> ImportedContacts:
     """Put every row that can be read into the ledger.
 
@@ -77,6 +94,9 @@ def import_rows(
     while part := list(islice(numbered, PART)):
         events: list[tuple[int, Event]] = []
         for number, row in part:
+            if isinstance(row, BrokenRow):
+                refused.append((number, row.problem))
+                continue
             try:
                 events.append((number, _event(ContactRow.model_validate(row), zone, now)))
             except ValidationError as error:

@@ -275,23 +275,19 @@ class Ledger:
 
 
 def insert_events(connection: sa.Connection, events: Iterable[Event]) -> int:
-    """Put events into an open transaction; returns how many weren't there yet."""
-    rows = [
-        event.model_dump(exclude={"occurred_at"})
-        | {"occurred_at": event.occurred_at.astimezone(UTC).isoformat(timespec="microseconds")}
-        for event in events
-    ]
-    dialect = connection.dialect.name
-    if dialect == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert
-    else:
-        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
-    new = 0
-    statement = insert(EVENTS).on_conflict_do_nothing(index_elements=["event_key"])
-    for start in range(0, len(rows), 100):  # SQLite's limit on variables
-        part = rows[start : start + 100]
-        new += connection.execute(statement.values(part)).rowcount
-    return new
+    """Put events into an open transaction of `Ledger.writing`; returns how many weren't there yet.
+
+    Of two with one key the first stays.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    for event in events:
+        at = event.occurred_at.astimezone(UTC).isoformat(timespec="microseconds")
+        rows.setdefault(event.event_key, event.model_dump() | {"occurred_at": at})
+    there = known_keys(connection, list(rows))
+    new = [row for key, row in rows.items() if key not in there]
+    if new:
+        connection.execute(sa.insert(EVENTS), new)
+    return len(new)
 
 
 def status_of(connection: sa.Connection, plan_id: str) -> str | None:

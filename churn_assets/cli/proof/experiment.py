@@ -29,6 +29,6 @@ def experiment(to: Annotated[Switch, typer.Argument()] = Switch.STATUS) -> None:
     state = "on" if running.enabled else "off"
     typer.echo(
         f"the experiment is {state} ({by}): {running.control_share:.1%} of the customers in the "
-        f"control group, draw: {running.period(datetime.now(UTC))}; the second choice is taken in "
+        f"control group, draw: {running.draw(datetime.now(UTC))}; the second choice is taken in "
         f"{running.exploration:.1%} of the other decisions"
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from churn_assets.cli.errors import PlainErrors, fail
-from churn_assets.cli.imports import fields_named, report_import
+from churn_assets.cli.imports import fields_named, importing, report_import
 from churn_assets.cli.releases import open_registry
 from churn_assets.settings import load_settings
 
@@ -53,7 +53,8 @@ def import_(
     """Add the events of a file to those of POST /feedback.
 
     Columns are the fields of POST /feedback: event_id, customer_id, kind, occurred_at and, where
-    known, channel, decision_id and offer_percentage. Reading a file again changes nothing.
+    known, channel, decision_id and offer_percentage; others are passed over. Encoding and delimiter
+    are found out. Reading a file again changes nothing.
     """
     # Imported here: other commands need no pandas.
     from churn_assets.outcomes.importing import record, rows_of
@@ -61,9 +62,10 @@ def import_(
 
     names = fields_named(column)
     percent = offers_in_service(open_registry().store).percent
-    with _feedback() as log:
-        result = record(rows_of(file, names), log, percent)
-    report_import(file, "events", result.stored, result.known, result.refused)
+    with _feedback() as log, importing(file) as progress:
+        rows = rows_of(file, names, progress)
+        result = record(rows, log, percent)
+    report_import(rows, "events", result.stored, result.known, result.refused)
 
 
 @app.command()

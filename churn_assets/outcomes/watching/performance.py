@@ -54,9 +54,9 @@ def came_true(outcomes: pd.DataFrame) -> Finding:
         return Finding(
             name,
             "unknown",
-            f"Whether the risk comes true isn't known yet: of {FEWEST} customers who were left "
-            f"alone and {FEWEST_LEFT} of them who left there are {len(known):,} and "
-            f"{int(left.sum()):,}.",
+            f"Whether the risk comes true isn't known yet: {len(known):,} customers who were left "
+            f"alone have a known outcome, and {int(left.sum()):,} of them left; it takes {FEWEST} "
+            f"of whom {FEWEST_LEFT} left and {FEWEST_LEFT} stayed.",
         )
     ratio, low, high = _ratio(risk, left)
     off = max(low, 1 / high) if high > 0 else np.inf  # how far from 1 the interval begins

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from churn_assets.serving.decision_log.records import COLUMNS, Record
 from churn_assets.storage.protocol import ArtifactError, ArtifactStore, PointerMovedError
-from churn_assets.storage.tables import ordered, read_parquet
+from churn_assets.storage.tables import first_of_each, ordered, read_parquet
 
 FOLDER = "decisions"
 ERASED = "erasures/decisions.json"
@@ -79,14 +79,15 @@ def read(store: ArtifactStore, since: date | None = None) -> pa.Table:
         ArtifactError: a part can't be read.
     """
     wanted = [day for day in days(store) if since is None or day >= since]
-    tables = [_read_day(store, day)[0] for day in wanted]
+    tables = [_cleaned(store, _parts_of(store, day)[0]) for day in wanted]
     return pa.concat_tables([SCHEMA.empty_table(), *tables])
 
 
 def compact(store: ArtifactStore, day: date) -> None:
-    """Make one part of a day's, without what was erased."""
-    table, keys = _read_day(store, day)
-    if len(keys) > 1:
+    """Make one part of a day's, and leave nothing in it that was erased."""
+    tables, keys = _parts_of(store, day)
+    table = _cleaned(store, tables)
+    if len(keys) > 1 or len(table) < sum(map(len, tables)):
         _replace(store, day, table, keys)
 
 
@@ -109,20 +110,32 @@ def prune(store: ArtifactStore, before: date) -> int:
 def erase(store: ArtifactStore, customer_id: str, now: datetime) -> int:
     """Remove every record of a customer up to now; returns how many there were.
 
-    Parts that are written at this moment can't bring them back (`ERASED`).
+    Parts that servers write or merge meanwhile are looked through as well, as long as there are new
+    ones. What a server still has in memory can't come back (`ERASED`): nobody reads it, and the
+    next merging or compaction leaves it out.
     """
     _note_erasure(store, customer_id, now)
-    removed = 0
-    for day in days(store):
-        for key in store.pointers(f"{FOLDER}/{day}"):
+    seen: set[str] = set()
+    removed: set[str] = set()
+    for _ in range(ATTEMPTS):
+        new = [key for key in store.pointers(FOLDER) if key not in seen]
+        if not new:
+            break
+        seen.update(new)
+        for key in new:
             table = _read(store, key)
             if table is None:
                 continue
-            theirs = pc.sum(pc.equal(table["customer_id"], customer_id)).as_py() or 0
+            mine = pc.and_(
+                pc.equal(table["customer_id"], customer_id),
+                pc.less_equal(table["time"], pa.scalar(now, TYPES["time"])),
+            )
+            theirs = table.filter(mine)["decision_id"].to_pylist()
             if theirs:
-                removed += theirs
-                _replace(store, day, _cleaned(store, [table]), [key])
-    return removed
+                removed.update(theirs)
+                day = date.fromisoformat(key.split("/")[1])
+                seen.add(_replace(store, day, _cleaned(store, [table]), [key]))
+    return len(removed)
 
 
 def _note_erasure(store: ArtifactStore, customer_id: str, now: datetime) -> None:
@@ -140,14 +153,14 @@ def _digest(customer_id: str) -> str:
     return hashlib.sha256(customer_id.encode()).hexdigest()
 
 
-def _read_day(store: ArtifactStore, day: date) -> tuple[pa.Table, list[str]]:
-    """A day's records and the parts that they are in. A part that vanishes between listing and
-    reading was merged into another: so the list is read again."""
+def _parts_of(store: ArtifactStore, day: date) -> tuple[list[pa.Table], list[str]]:
+    """The parts of a day, and their keys. One that vanishes between listing and reading was merged
+    into another: so the list is read again."""
     for _ in range(ATTEMPTS):
         keys = store.pointers(f"{FOLDER}/{day}")
-        tables = [_read(store, key) for key in keys]
-        if None not in tables:
-            return _cleaned(store, tables), keys
+        tables = [table for key in keys if (table := _read(store, key)) is not None]
+        if len(tables) == len(keys):
+            return tables, keys
     raise ArtifactError(f"{store.url}: {FOLDER}/{day} is being rewritten again and again")
 
 
@@ -164,9 +177,8 @@ def _read(store: ArtifactStore, key: str) -> pa.Table | None:
 def _cleaned(store: ArtifactStore, tables: Sequence[pa.Table | None]) -> pa.Table:
     """The tables as one: in order of time, nothing twice, nothing that was erased."""
     whole = pa.concat_tables([SCHEMA.empty_table(), *(t for t in tables if t is not None)])
-    numbered = pa.table({"id": whole["decision_id"], "row": np.arange(len(whole))})
-    first = numbered.group_by("id").aggregate([("row", "min")])["row_min"]
-    whole = ordered(whole.take(first), [("time", "ascending"), ("decision_id", "ascending")])
+    whole = first_of_each(whole, "decision_id")
+    whole = ordered(whole, [("time", "ascending"), ("decision_id", "ascending")])
     noted = json.loads(store.read_pointer(ERASED) or b"{}")
     if not noted:
         return whole

@@ -24,7 +24,8 @@ contact, 1..4 the offers; runner_up is null where there is no other |
 | audience | whom the message is for, as JSON: offer, tenure band, contract, tone; or null |
 | template | id of the message's template: a digest, no text; null: there is none |
 | template_probability | with which the bandit drew it; null where it wasn't asked |
-| shield_passed | whether the shield let the message pass; null: there is none |
+| shield_passed | whether the shield let the message pass, if only at another hour; null: there \
+is none |
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from churn_assets.decision.mdp.exploration import NONE
 from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.messages.writing.bandit import Audience
 from churn_assets.messages.writing.writer import Message
+from churn_assets.serving.answers.messages import QUIET_HOURS
 from churn_assets.serving.assessment import Assessments
 
 TEMPLATE = ("audience", "template", "template_probability")
@@ -162,11 +164,17 @@ def records_of(served: Sequence[Served], source: str) -> list[Record]:
         "delay_days": [answer["decision"]["delay_days"] for answer in answers],
         "exploration": shares_of_others,
         "message_source": [told.get("message_source") for told in metadata],
-        "shield_passed": [each.verdict.passed if each else None for each in messages],
+        "shield_passed": [_passed(message) for message in messages],
         **dict(zip(TEMPLATE, zip(*templates, strict=True), strict=True)),
         **figures,
     }
     return list(zip(*(columns[name] for name in COLUMNS), strict=True))
+
+
+def _passed(message: Message | None) -> bool | None:
+    """The value of `shield_passed`: a message that is asked for at night is no bad one, and goes
+    out in the morning."""
+    return None if message is None else not {*message.verdict.violations} - {QUIET_HOURS}
 
 
 def _experiment(served: Served) -> tuple[str | None, float | None]:
@@ -174,7 +182,7 @@ def _experiment(served: Served) -> tuple[str | None, float | None]:
     experiment = served.experiment
     if experiment is None or not experiment.enabled:
         return None, None
-    return experiment.period(served.now), experiment.control_share
+    return experiment.draw(served.now), experiment.control_share
 
 
 def _figures(assessed: Sequence[Assessments], places: NDArray[np.int64]) -> dict[str, list[Any]]:

@@ -23,6 +23,7 @@ from churn_assets.storage.protocol import ArtifactError, ArtifactStore
 
 log = logging.getLogger(__name__)
 
+CLOSE_SECONDS = 20.0
 CAPACITY = 200_000  # records; about 200 MB
 MERGE_AT = 64  # own parts of a day and of about one size that are made one
 MERGED_ROWS = 10_000  # in a part that isn't merged on beside serving: 64 of them take a second
@@ -65,7 +66,7 @@ class DecisionWriter:
 
         with self._writing:
             served = [self._served.popleft() for _ in range(len(self._served))]
-            records = self._kept + self._recorded(served)
+            self._kept = records = self._kept + self._recorded(served)
             del served
             if not records:
                 return
@@ -80,11 +81,16 @@ class DecisionWriter:
             self._merge_own(keys)
 
     def close(self) -> None:
-        """Write what waits and end the thread."""
+        """Write what waits and end the thread. Where the store doesn't answer, that is waited for
+        no longer than `CLOSE_SECONDS`: whoever stops a server kills it soon after, too. The log
+        then says what ends with the process."""
         self._closed.set()
         if self._thread is not None:
-            self._thread.join()
-        self.flush()
+            self._thread.join(CLOSE_SECONDS)
+        if lost := len(self._kept):
+            LOST.inc(lost)
+            why = self.problem or f"the store hasn't answered for {CLOSE_SECONDS:.0f} s"
+            log.error("%d decisions end with this process, not logged: %s", lost, why)
 
     def _start(self) -> None:
         with self._starting:
@@ -95,6 +101,7 @@ class DecisionWriter:
     def _run(self) -> None:
         while not self._closed.wait(self._seconds):
             self.flush()
+        self.flush()
 
     def _recorded(self, served: Sequence[Served]) -> list[Record]:
         """The records; one answer that none can be made of costs the others nothing."""

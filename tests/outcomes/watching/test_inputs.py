@@ -54,6 +54,16 @@ def test_chance_is_no_drift_however_many_rows(tmp_path: Path, count: int) -> Non
     assert found.figures["rows_compared"] == min(count, inputs.SAMPLE)
 
 
+def test_customers_who_stayed_are_no_worse_than_chance(tmp_path: Path) -> None:
+    """Nine in ten of today's customers are among those learnt from, just as they were: the AUC is
+    that of chance, not one far below it."""
+    before = customers(1, 1_000)
+    now = pd.concat([before[:900], customers(2, 100)])
+    found = compared(tmp_path, before, now)
+    assert found.state == "ok"
+    assert 0.45 < found.figures["auc"] < 0.55
+
+
 def test_columns_going_together_otherwise_are_told(tmp_path: Path) -> None:
     """Each column is as it was; only a classifier can see it."""
     before, now = customers(1, 3_000), customers(2, 3_000)
