@@ -10,14 +10,16 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from churn_assets.storage.tables import ordered, read_parquet
+from churn_assets.storage.tables import first_of_each, ordered, read_parquet
 
 TABLE = pa.table({"id": ["c", "a", "b", "d"], "value": [1.0, 2.0, 2.0, None], "n": [1, 2, 3, 4]})
 READER = """
 import sys
 from pathlib import Path
-from churn_assets.storage.tables import ordered, read_parquet
+from churn_assets.storage.tables import first_of_each, ordered, read_parquet
 table = ordered(read_parquet(Path(sys.argv[1])), [("value", "descending"), ("id", "ascending")])
 print(table["id"].to_pylist(), "pandas" in sys.modules)
 """
@@ -65,3 +67,12 @@ def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
 def test_rows_in_order_the_first_column_first() -> None:
     found = ordered(TABLE, [("value", "descending"), ("id", "ascending")])
     assert found["id"].to_pylist() == ["a", "b", "c", "d"]
+
+
+@given(st.lists(st.sampled_from("abcd"), max_size=12), st.integers(0, 12))
+def test_the_first_row_of_each_value_is_kept(values: list[str], cut: int) -> None:
+    """A decision that stands in two parts of the log is one: whichever chunk it is in."""
+    column = pa.chunked_array([values[:cut], values[cut:]], type=pa.string())
+    table = pa.table({"id": column, "row": range(len(values))})
+    found = first_of_each(table, "id")
+    assert found["row"].to_pylist() == [values.index(value) for value in sorted(set(values))]
