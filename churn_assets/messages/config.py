@@ -140,7 +140,7 @@ class SftConfig(Frozen):
 
 
 class RewardConfig(Frozen):
-    """Reward model and judge: the same settings, other seeds, the other half of the pairs.
+    """Reward model and a second one: the same settings, other seeds, the other half of the pairs.
 
     Attributes:
         steps: gradient steps.
@@ -357,7 +357,7 @@ def _pretrained() -> MessagesConfig:
         lora=LoraSettings(targets=LLAMA_LAYERS),
         sft=SftConfig(steps=300, batch=8, learning_rate=1e-3, max_length=160, checkpoint_every=25),
         reward=RewardConfig(
-            steps=80, batch=8, learning_rate=5e-4, max_length=128, checkpoint_every=20
+            steps=80, batch=8, learning_rate=5e-4, max_length=512, checkpoint_every=20
         ),
         ppo=PpoTextConfig(
             iterations=16,

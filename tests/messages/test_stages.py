@@ -179,7 +179,7 @@ def test_reports_have_what_the_checks_and_the_release_read(chain: Chain) -> None
         "rm_accuracy_by_flaw", "reward_gain", "reward_gain_lower", "reward_gain_second_rm",
         "win_rate", "kl", "kl_target", "distinct2_ratio", "served_by_model",
         "served_method", "served_because", "best_method", "methods", "served_by_grammar",
-        "win_rate_judge", "judge_rm_correlation",
+        "win_rate_judge", "judge_rm_correlation", "rm_accuracy_by_source", "rm_cut_share_by_source",
         "failed_gates", "min_p", "sft_pass_rate_without_min_p", "ppo_pass_rate_without_min_p",
     }  # fmt: skip
     assert chain.reports["message_bank"]["served_pass_rate"] == 1.0

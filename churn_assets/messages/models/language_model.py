@@ -38,6 +38,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 Row = TypeVar("Row")
 PLAIN_PROMPTS = "plain_prompts"  # in the tokenizer's file, so that it goes wherever the base goes
 LOGITS = 2**26  # in memory together: 256 MB in 32 bits, a handful of such tensors at a time
+LEAST_PROMPT = 7  # tokens of it that are kept, however long the response
 BUCKET = 8  # batches whose texts are sorted by length together; beyond them the order is random
 
 
@@ -229,12 +230,13 @@ def encode_dialogues(
     responses: Sequence[str],
     max_length: int,
 ) -> tuple[Tensor, Tensor]:
-    """Prompt, response and end-of-text, right-padded; too long a prompt loses its beginning."""
+    """Prompt, response and end-of-text, right-padded; of the prompt the beginning is cut first."""
     beginnings = tokenizer(list(prompts)).input_ids
     endings = tokenizer(list(responses), add_special_tokens=False).input_ids
     rows = []
     for beginning, response in zip(beginnings, endings, strict=True):
-        ending = [*response[: max_length - 8], tokenizer.eos_token_id]
+        room = max_length - 1 - min(len(beginning), LEAST_PROMPT)
+        ending = [*response[:room], tokenizer.eos_token_id]
         rows.append(beginning[-(max_length - len(ending)) :] + ending)
     return pad_right(rows, tokenizer.pad_token_id)
 

@@ -7,6 +7,7 @@ sees is a gain in fooling it.
 from __future__ import annotations
 
 import random
+import sys
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -252,7 +253,8 @@ def evaluate(
     pairs: Sequence[Pair],
     config: RewardSettings,
 ) -> dict[str, Any]:
-    """Accuracy on held-out pairs: overall (the grammar's), by flaw, by source; calibration; fit."""
+    """Accuracy on held-out pairs: overall (the grammar's), by flaw, by source with its interval and
+    the share of pairs that were cut at `max_length`; calibration; fit."""
     activate(model, adapter)
     margins = _margins(model, tokenizer, head, pairs, config)
     own = [m for m, pair in zip(margins, pairs, strict=True) if pair.source == SOURCE]
@@ -266,6 +268,11 @@ def evaluate(
         **share(sum(m > 0 for m in own), len(own)).as_dict("accuracy"),
         "accuracy_by_flaw": {flaw: _accuracy(found) for flaw, found in sorted(by_flaw.items())},
         "accuracy_by_source": {name: _accuracy(found) for name, found in sorted(by_source.items())},
+        "interval_by_source": {
+            name: share(sum(m > 0 for m in found), len(found)).as_dict("accuracy")
+            for name, found in sorted(by_source.items())
+        },
+        "cut_share_by_source": cut_shares(tokenizer, pairs, config.reward.max_length),
         "calibration": calibration(np.array(own)),
         "test_pairs": len(own),
         **fit_figures(model, tokenizer, head, config),
@@ -279,14 +286,17 @@ def _margins(
     pairs: Sequence[Pair],
     config: RewardSettings,
 ) -> list[float]:
-    """Score of chosen less that of rejected, for each pair."""
-    margins: list[float] = []
+    """Score of chosen less that of rejected, for each pair; those of like length go together."""
+    margins = np.zeros(len(pairs))
+    order = np.argsort([len(pair.prompt) + pair.length for pair in pairs], kind="stable")
     for i in range(0, len(pairs), 64):
+        part = order[i : i + 64]
         chosen, rejected = score_pairs(
-            model, tokenizer, head, pairs[i : i + 64], config.reward.max_length
+            model, tokenizer, head, [pairs[j] for j in part], config.reward.max_length
         )
-        margins += (chosen - rejected).tolist()
-    return margins
+        margins[part] = (chosen - rejected).cpu()
+    found: list[float] = margins.tolist()
+    return found
 
 
 def fit_figures(
@@ -315,6 +325,19 @@ def fit_figures(
         **kinds[REASON].as_dict(REASON),
         **kinds[REVIEWED].as_dict(REVIEWED),
     }
+
+
+def cut_shares(tokenizer: Any, pairs: Sequence[Pair], max_length: int) -> dict[str, float]:
+    """Of each source's pairs, the share that is longer than `max_length` tokens with its prompt."""
+    cut: dict[str, list[bool]] = defaultdict(list)
+    for i in range(0, len(pairs), 256):
+        part = pairs[i : i + 256]
+        replies = [pair.chosen for pair in part] + [pair.rejected for pair in part]
+        prompts = [pair.prompt for pair in part] * 2
+        _, mask = encode_dialogues(tokenizer, prompts, replies, sys.maxsize)
+        for pair, length in zip(part, mask.sum(1).view(2, -1).amax(0).tolist(), strict=True):
+            cut[pair.source].append(length > max_length)
+    return {name: sum(found) / len(found) for name, found in sorted(cut.items())}
 
 
 def _accuracy(margins: Sequence[float]) -> float:
