@@ -323,12 +323,14 @@ class MessagesConfig(SftSettings, RewardSettings, PpoTextSettings, BankSettings)
 
     Attributes:
         live_candidates: templates written for one live message, of which the best is sent.
+        live_seconds: from a request's arrival on; what takes longer is written from the bank.
         learn_from_answers: choose among the templates that pass, reviewed ones included, by what
             answers said of them (Thompson sampling; all start equal). Unset: with a company's own
             customers they are, with the built-in data set the best by score are sent in turn.
     """
 
     live_candidates: int = Field(8, ge=1)
+    live_seconds: float = Field(1.0, gt=0)
     learn_from_answers: bool | None = None
     corpus: CorpusConfig = CorpusConfig()
     ppo: PpoTextConfig = PpoTextConfig()
@@ -369,6 +371,7 @@ def _pretrained() -> MessagesConfig:
             evaluation_samples=192,
         ),
         generation=GenerationConfig(max_new_tokens=80),
+        live_seconds=10,
         bank=MessageBankConfig(candidates=4, keep=2),
     )
 

@@ -289,8 +289,10 @@ def sample(
     prompts: Sequence[str],
     config: GenerationConfig,
     seed: int,
+    before_token: Callable[[], None] = lambda: None,
 ) -> Samples:
-    """One response per prompt, drawn as `config` says; the seed decides every draw."""
+    """One response per prompt, drawn as `config` says; the seed decides every draw, and
+    `before_token`, called before each, ends it all by raising."""
     ids, mask = encode_prompts(tokenizer, prompts)
     count, width = ids.shape
     # A uniform number for every row and step, drawn beforehand and turned into a token by the
@@ -302,6 +304,7 @@ def sample(
     rows = torch.arange(count, device=ids.device)
     cache, fed, seen = DynamicCache(config=model.config), ids, mask
     for step in range(config.max_new_tokens):
+        before_token()
         logits = _next_logits(model, fed, seen, cache).float() / config.temperature
         logits = drawing_logits(logits, drawable(logits, config.min_p))
         drawn = drawn_token(logits.softmax(-1), draws[rows, step])
@@ -392,6 +395,6 @@ class RewardHead(nn.Module):
         return scores
 
 
-def scores(model: PeftModel, head: RewardHead, ids: Tensor, mask: Tensor) -> Tensor:
-    """The reward model's score per row; its adapter must be the active one."""
+def scores(model: Any, head: RewardHead, ids: Tensor, mask: Tensor) -> Tensor:
+    """The reward model's score per row; its adapter must be the active one, or merged."""
     return head(last_hidden(model, ids, mask), mask)
