@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 
 from churn_assets.messages.config import messages_config
-from churn_assets.messages.models.language_model import encode_dialogues
-from churn_assets.messages.models.reward import Pair, cut_shares
+from churn_assets.messages.models import reward
+from churn_assets.messages.models.language_model import (
+    encode_dialogues,
+    load_base,
+    with_new_adapter,
+)
+from churn_assets.messages.models.reward import REWARD, Pair, cut_shares
 from churn_assets.messages.models.tokenizer import train_tokenizer
-from tests.messages.conftest import Chain
+from tests.messages.conftest import TINY, Chain
 
 PROMPT = "My phone broke.\n\nAssistant: I am sorry.\n\nHuman: What now?"
 
@@ -81,3 +87,21 @@ def test_the_reward_models_report_and_card_have_every_source(chain: Chain) -> No
 def test_public_pairs_are_read_up_to_512_tokens(profile: Any) -> None:
     """Why: at 96 tokens 85 % of them were cut."""
     assert messages_config(profile).reward.max_length >= 512
+
+
+def test_a_batch_in_parts_is_learnt_from_as_a_whole(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: a gradient through 8,192 tokens of SmolLM2 takes 13 GB, and the result must not depend
+    on how it is taken."""
+
+    def head_of(activations: int) -> torch.Tensor:
+        monkeypatch.setattr(reward, "ACTIVATIONS", activations)
+        model, tokenizer = load_base(chain.folders["message_base_model"], eight_bit=False)
+        torch.manual_seed(1)
+        adapted = with_new_adapter(model, TINY.lora, REWARD)
+        pairs = reward.read_pairs(chain.folders, TINY, "train")[:40]
+        head = reward.train_reward(adapted, tokenizer, REWARD, pairs, TINY, seed=1)
+        return head.linear.weight
+
+    torch.testing.assert_close(head_of(1), head_of(2**25), atol=1e-5, rtol=1e-4)
