@@ -94,6 +94,7 @@ def reward_model_ranks_held_out_pairs(report: Report) -> tuple[bool, dict[str, A
         **_interval(report, "accuracy"),
         "bound": gates.REWARD_ACCURACY,
         "by_source": report["accuracy_by_source"],
+        "cut_share_by_source": report["cut_share_by_source"],
         "second_model": report["judge"]["accuracy"],
         "test_pairs": report["test_pairs"],
     }

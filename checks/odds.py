@@ -267,7 +267,8 @@ COMPONENTS: dict[str, Odds] = {
     ),
     "reward_gain_is_real": measured(
         "reward gained over SFT, in its standard deviations",
-        f">= {messages.REWARD_GAIN}, lower bound > {messages.REWARD_GAIN_LOWER}, judge's > 0",
+        f">= {messages.REWARD_GAIN}, lower bound > {messages.REWARD_GAIN_LOWER}, by the second "
+        "reward model > 0",
         messages.REWARD_GAIN,
         None,
         *(0.80, 0.88, 0.83),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from pathlib import Path
 
@@ -49,3 +50,17 @@ def test_the_picture_has_no_arrow_that_runs_back_up() -> None:
         below = {upper: rooms - leaves for upper, rooms in below.items()}
         below = {upper: rooms for upper, rooms in below.items() if rooms}
     assert below == {}
+
+
+def test_papers_are_where_the_page_says() -> None:
+    """Whoever looks for a method's code finds it by file and name."""
+    page = (DOCS / "papers.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([a-z_/]+\.py)(?::(\w+))?`", page)
+    assert len(named) > 60
+    root, missing = DOCS.parent, []
+    for path, name in named:
+        file = root / path if path.startswith("benchmarks/") else root / "churn_assets" / path
+        wanted = rf"^\s*(def|class) {name}\b|^{name} ?[:=]" if name else ""
+        if not file.exists() or not re.search(wanted, file.read_text("utf-8"), re.MULTILINE):
+            missing.append((path, name))
+    assert missing == []

@@ -36,7 +36,7 @@ class Readiness(BaseModel):
     )
     stand_ins: dict[str, str] = Field(
         description="what serves in place of the release's own policy or messages where those "
-        "missed a gate, and why",
+        "missed a gate, and in place of its language model where that can't write here; and why",
         examples=[{"policy": "the best rule: policy_report: decisions_depend_on_the_state failed"}],
     )
     messages: str | None = Field(
@@ -99,7 +99,7 @@ async def readyz(request: Request) -> Response:
         problem=release.problem,
         predictions_problem=host.predictions.held.problem,
         switch_problem=host.switch_problem,
-        stand_ins=manifest.stand_ins if manifest else {},
+        stand_ins=engine.stand_ins if engine else {},
         messages=manifest.report.get("messages", {}).get("served_because") if manifest else None,
         feedback_problem=services.feedback.problem,
         decisions_problem=services.decisions.problem if services.decisions else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,11 +47,14 @@ async def predict(customer: PredictRequest, request: Request) -> Response:
         params = serving.engine.assessor.params
         added, told = complete(vars(customer), history, datetime.now(UTC), params)
         customer = customer.model_copy(update=added)
-    if serving.engine.live_writer is None or serving.baseline_forced or customer.force_baseline:
+    writer = serving.engine.live_writer
+    forced = serving.baseline_forced or customer.force_baseline
+    if forced or writer is None or writer.problem is not None:
         answer = await services.batcher.predict(serving, customer)
     else:  # a language model takes its time: in a thread of its own, so that others needn't wait
+        until = time.monotonic() + writer.seconds
         answer = await asyncio.get_running_loop().run_in_executor(
-            services.live_thread, _generate, serving, services.host, customer
+            services.live_thread, _generate, serving, services.host, customer, until
         )
     count_answers([answer])
     if told is not None:
@@ -58,8 +62,10 @@ async def predict(customer: PredictRequest, request: Request) -> Response:
     return JsonResponse(answer)
 
 
-def _generate(serving: Serving, host: EngineHost, customer: CustomerRequest) -> dict[str, Any]:
+def _generate(
+    serving: Serving, host: EngineHost, customer: CustomerRequest, until: float
+) -> dict[str, Any]:
     """Reads the kill switch now: it may have been thrown while the customer waited for its turn."""
     options = serving.options
-    options["force_baseline"] = host.switched_off
+    options["force_baseline"], options["until"] = host.switched_off, until
     return serving.engine.predict(customer, **options)

@@ -37,6 +37,7 @@ LINES: dict[str, Line] = {
     "one_decision": scoring.one_decision,
     "http_1": serving.http(1),
     "http_32": serving.http(32),
+    "live": serving.live,
     "batch": serving.batch,
     "start": serving.start,
     "environment": decision.environment,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,13 +18,19 @@ import psutil
 from api.main import tune_collector
 from benchmarks.bench.measuring import Row, compared, cpu_of, limited
 from benchmarks.bench.world import World
+from churn_assets.release.bundle import GOLDEN
+from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.bulk.batch import BatchRequest, answer_batch
 from churn_assets.serving.engine import RetentionEngine
+from churn_assets.serving.golden import write_golden
 from churn_assets.serving.schemas import SAMPLE_REQUEST
+from churn_assets.storage.local import LocalArtifactStore
 from tests.api.load import LoadReport, drive, post_request
 from tests.api.server import Server, cpu_seconds, running
+from tests.release.small_release import reseal
 
 ROUNDS, ROUND_SECONDS = 6, 2.0
+LIVE_SECONDS = 5.0
 CLOSED = {**SAMPLE_REQUEST, "days_since_contact": 1, "contacts_this_period": 4}
 """Whom nobody contacts any more: the decision alone, no message."""
 FREE: dict[str, Any] = {"CHURN_API__REQUESTS_PER_SECOND": "1000000", "CHURN_API__BURST": "1000000"}
@@ -99,6 +107,72 @@ def _compared(connections: int, rounds: list[list[LoadReport]], cpu: list[float]
             peer_is=EMPTY_IS,
             spread=(float(share.min()), float(share.max())),
         )
+
+
+def live(world: World) -> Iterator[Row]:
+    """`POST /predict` where a language model writes: eight candidates a message, the best sent."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = home_of(world, folder)
+        with_language_model(world, home, Path(folder) / "release")
+        sources: Counter[str] = Counter()
+
+        def count(_: bytes, status: int, body: bytes) -> None:
+            told = json.loads(body)["metadata"] if status == 200 else {}
+            sources[told.get("not_generated") or told.get("message_source") or "no message"] += 1
+
+        with running(home, **FREE) as server:
+            asked = [post_request(server.url, "/predict", row) for row in world.requests(200)]
+
+            def load(connections: int) -> LoadReport:
+                return drive(
+                    server.url,
+                    asked,
+                    connections=connections,
+                    seconds=LIVE_SECONDS,
+                    on_answer=count,
+                )
+
+            load(1)  # warm-up
+            sources.clear()
+            before = cpu_seconds(server.process.pid)
+            alone = [load(1) for _ in range(ROUNDS)]
+            each = (cpu_seconds(server.process.pid) - before) / sources.total() * 1e3
+            together = load(4)
+    if failed := [text for report in (*alone, together) for text in report.failures]:
+        raise RuntimeError(f"requests failed: {failed[:3]}")
+    p50, p99 = together.percentile(50), together.percentile(99)
+    note = (
+        f"processor time a request {each:.0f} ms; 4 connections: p50 {p50:.0f}, p99 {p99:.0f} ms; "
+        f"written by the model: {sources['model']} of {sources.total()}, "
+        f"the others: {_reasons(sources)}"
+    )
+    name = "`/predict` with live generation, 8 candidates, over HTTP, 1 connection: p50"
+    yield limited(name, [report.percentile(50) for report in alone], 150, "ms", note=note)
+
+
+def _reasons(sources: Counter[str]) -> str:
+    others = [f"{reason} ({count})" for reason, count in sources.items() if reason != "model"]
+    return ", ".join(others) or "none"
+
+
+def with_language_model(world: World, home: Path, folder: Path) -> None:
+    """Release in `home` what serves in the world, but so that its language model is asked."""
+    # Here, since it needs torch, which the other lines are measured without.
+    from churn_assets.messages.writing.live import copy_for_live
+
+    shutil.copytree(world.release, folder)
+    copy_for_live(
+        world.folder("message_base_model"),
+        world.folder("ppo_text_model"),
+        world.folder("reward_model"),
+        folder / "messages" / "live",
+    )
+    requests = [case["request"] for case in json.loads((folder / GOLDEN).read_bytes())["cases"]]
+    reseal(folder, live=True)
+    write_golden(RetentionEngine.load(folder), requests, folder)  # words go by the messages' files
+    reseal(folder, live=True)
+    registry = ReleaseRegistry(LocalArtifactStore(home / "store"))
+    registry.promote(registry.publish(folder).release_id, "benchmark")
 
 
 def batch(world: World) -> Iterator[Row]:

@@ -15,7 +15,7 @@ from trl.trainer.dpo_trainer import DPOTrainer
 from benchmarks.message_methods.methods import DPO
 from churn_assets.messages.config import MessagesConfig
 from churn_assets.messages.corpus.corpus import read_jsonl
-from churn_assets.messages.models.language_model import load_base, use_threads
+from churn_assets.messages.models.language_model import load_base, use_threads, worded
 from churn_assets.messages.models.ppo_text import REFERENCE
 
 BETA, LEARNING_RATE = 0.1, 3e-4
@@ -35,7 +35,11 @@ def train_dpo(inputs: Mapping[str, Path], config: MessagesConfig, out: Path) -> 
     # The trainer copies the adapter that it is given as its reference; ours is called `default`.
     model = PeftModel.from_pretrained(base, sft, adapter_name="default", is_trainable=True)
     rows = read_jsonl(inputs["retention_preferences"] / "train.jsonl")[::2]
-    pairs = [{name: row[name] for name in ("prompt", "chosen", "rejected")} for row in rows]
+    prompts = worded(tokenizer, [row["prompt"] for row in rows])  # as they are when it writes
+    pairs = [
+        {"prompt": prompt, "chosen": row["chosen"], "rejected": row["rejected"]}
+        for prompt, row in zip(prompts, rows, strict=True)
+    ]
     on_gpu = torch.cuda.is_available()
     trainer = DPOTrainer(
         model=model,

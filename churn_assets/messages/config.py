@@ -140,7 +140,7 @@ class SftConfig(Frozen):
 
 
 class RewardConfig(Frozen):
-    """Reward model and judge: the same settings, other seeds, the other half of the pairs.
+    """Reward model and a second one: the same settings, other seeds, the other half of the pairs.
 
     Attributes:
         steps: gradient steps.
@@ -323,12 +323,14 @@ class MessagesConfig(SftSettings, RewardSettings, PpoTextSettings, BankSettings)
 
     Attributes:
         live_candidates: templates written for one live message, of which the best is sent.
+        live_seconds: from a request's arrival on; what takes longer is written from the bank.
         learn_from_answers: choose among the templates that pass, reviewed ones included, by what
             answers said of them (Thompson sampling; all start equal). Unset: with a company's own
             customers they are, with the built-in data set the best by score are sent in turn.
     """
 
     live_candidates: int = Field(8, ge=1)
+    live_seconds: float = Field(1.0, gt=0)
     learn_from_answers: bool | None = None
     corpus: CorpusConfig = CorpusConfig()
     ppo: PpoTextConfig = PpoTextConfig()
@@ -357,7 +359,7 @@ def _pretrained() -> MessagesConfig:
         lora=LoraSettings(targets=LLAMA_LAYERS),
         sft=SftConfig(steps=300, batch=8, learning_rate=1e-3, max_length=160, checkpoint_every=25),
         reward=RewardConfig(
-            steps=80, batch=8, learning_rate=5e-4, max_length=160, checkpoint_every=20
+            steps=80, batch=8, learning_rate=5e-4, max_length=512, checkpoint_every=20
         ),
         ppo=PpoTextConfig(
             iterations=16,
@@ -369,6 +371,7 @@ def _pretrained() -> MessagesConfig:
             evaluation_samples=192,
         ),
         generation=GenerationConfig(max_new_tokens=80),
+        live_seconds=10,
         bank=MessageBankConfig(candidates=4, keep=2),
     )
 

@@ -210,7 +210,7 @@ def choose_messages(
 def _live_settings(champion: Champion) -> dict[str, Any]:
     """How the champion's language model, if it has one, is asked on the spot."""
     messages = champion.manifest.settings["messages"]
-    names = ("live_generation", "live_candidates", "generation")
+    names = ("live_generation", "live_candidates", "live_seconds", "generation")
     return {name: messages[name] for name in names if name in messages}
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import threading
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,19 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from churn_assets.customers.people import NOBODY_KNOWN, Addressees
 from churn_assets.domain.experiment import CONTROL, ExperimentConfig, Group, group_of
-from churn_assets.messages.config import GenerationConfig
 from churn_assets.messages.shield.brief import TENURE_BOUNDS, MessageBrief, Tone
 from churn_assets.messages.shield.language import Language
 from churn_assets.messages.writing.bandit import TemplateChooser
-from churn_assets.messages.writing.bank import ScoredTemplate
 from churn_assets.messages.writing.renderer import Renderer
-from churn_assets.messages.writing.writer import (
-    CandidateSource,
-    Message,
-    MessageWriter,
-)
-from churn_assets.release.bundle import Manifest, ReleaseError, message_seed, verify
+from churn_assets.messages.writing.writer import Message, MessageWriter
+from churn_assets.release.bundle import Manifest, message_seed, verify
 from churn_assets.serving.answers.figures import PLACES, Figures
+from churn_assets.serving.answers.generation import LiveWriter, NotGeneratedError
 from churn_assets.serving.answers.messages import Defaults, Setting, message_metadata
 from churn_assets.serving.assessment import Assessments, Assessor, draw_of
 from churn_assets.serving.decision_log.records import DecisionSink, Served, log_answers
@@ -34,6 +28,7 @@ from churn_assets.serving.forms import Form, load_form
 from churn_assets.serving.schemas import CustomerRequest
 
 SAFE = {"passed": True, "violations": []}
+NO_CONTRACTS = "it writes by kinds of contract, and these customers' aren't known"
 
 
 class ServedMessages(BaseModel):
@@ -49,6 +44,7 @@ class ServedMessages(BaseModel):
     offer_months: int
     live_generation: bool = False
     live_candidates: int = 8
+    live_seconds: float = 1.0
     generation: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -59,6 +55,7 @@ class Options(TypedDict, total=False):
     force_baseline: the kill switch, for all of them; each request may also set its own.
     with_message: False where only the decision is wanted.
     live: False has the bank write even where the language model is asked on the spot.
+    until: the time of `time.monotonic()` from which on the bank writes in its place.
     explain: False where no `metadata.reasons` are wanted.
     exact: True leaves figures as they were computed, for comparing machines.
     experiment: by which some customers are left alone, and something else is tried now and then;
@@ -74,6 +71,7 @@ class Options(TypedDict, total=False):
     force_baseline: bool
     with_message: bool
     live: bool
+    until: float
     explain: bool
     exact: bool
     experiment: ExperimentConfig | None
@@ -90,6 +88,7 @@ class RetentionEngine:
         release_id: what `metadata.release_id` says.
         manifest: the release's manifest; None while a release is being built.
         form: what its customers look like.
+        live_writer: the language model itself, where the release was built with `live_generation`.
     """
 
     def __init__(
@@ -135,6 +134,14 @@ class RetentionEngine:
         """Of customers whose zone nobody knows."""
         return self.defaults.zone
 
+    @property
+    def stand_ins(self) -> dict[str, str]:
+        """What serves in place of what the release was to serve, and why."""
+        found = dict(self.manifest.stand_ins) if self.manifest else {}
+        if self.live_writer is not None and self.live_writer.problem is not None:
+            found["live_generation"] = f"the message bank: {self.live_writer.problem}"
+        return found
+
     def predict(self, request: CustomerRequest, **options: Unpack[Options]) -> dict[str, Any]:
         """The answer to one request, in the shape of `PredictResponse`."""
         [answer] = self.predict_many([request], **options)
@@ -177,6 +184,7 @@ class RetentionEngine:
         force_baseline: bool = False,
         with_message: bool = True,
         live: bool = True,
+        until: float = math.inf,
         explain: bool = True,
         exact: bool = False,
         experiment: ExperimentConfig | None = None,
@@ -196,20 +204,20 @@ class RetentionEngine:
         assessed = assessor.assess(rows, baseline, control=control, explain=explain, draw=draw)
         reasons = self._reasons(assessed, rows)
         figures = Figures(assessed, exact, self.assessor.percent)
-        writer = self.live_writer if live and self.live_writer else self.writer
-        if writer is self.live_writer:
-            templates = None
+        live_writer = self.live_writer if live else None
         messages: list[Message | None] = [None] * len(rows)
         answers: list[dict[str, Any] | Exception] = []
         for i, row in enumerate(rows):
-            by = self.reviewed_writer if baseline[i] else writer
+            by = self.reviewed_writer if baseline[i] else self.writer
             try:
                 told: dict[str, Any] = {"message_source": None, "send_not_before": None}
                 if with_message and figures.contact[i]:
                     setting = Setting.of(row, people, self.defaults, now)
                     chooser = None if baseline[i] else templates
-                    message = self._write(by, row, figures.offer_percentage(i), setting, chooser)
-                    told = message_metadata(message, setting, self.writer.shield.rules)
+                    generator = None if baseline[i] else live_writer
+                    offer = figures.offer_percentage(i)
+                    message, why = self._write(by, row, offer, setting, chooser, generator, until)
+                    told = message_metadata(message, setting, self.writer.shield.rules, why)
                     messages[i] = message
                 answer = self._answer(row, figures, i, baseline[i], reasons[i], messages[i], told)
                 if groups:
@@ -268,27 +276,18 @@ class RetentionEngine:
         names = self.assessor.reasons[: assessed.contributions.shape[1]]
         return top_reasons(names, assessed.contributions, rows, wording=self.form.wording)
 
-    def _load_live_writer(self, folder: Path, messages: ServedMessages) -> MessageWriter | None:
-        """The language model itself, where the release was built with `live_generation`."""
-        # Without a kind of contract there is no brief that the language model could write by.
-        if not messages.live_generation or not self.form.customers.knows_contracts:
+    def _load_live_writer(self, folder: Path, messages: ServedMessages) -> LiveWriter | None:
+        if not messages.live_generation:
             return None
-        # By name: it imports torch, which a service that serves the bank must not even see.
-        try:
-            live = importlib.import_module("churn_assets.messages.writing.live")
-        except ImportError as error:
-            raise ReleaseError(
-                "the release writes its messages with a language model (live_generation), which "
-                f"needs torch, transformers and peft here: {error}; install them (on Modal: "
-                "SERVING_PACKAGES in modal_jobs/shared.py) or build a release with "
-                "CHURN_MESSAGES__LIVE_GENERATION=false"
-            ) from error
-        model = live.LiveModel.load_released(
+        if not self.form.customers.knows_contracts:
+            return LiveWriter(self.writer, None, problem=NO_CONTRACTS)
+        return LiveWriter.load(
             folder / "messages" / "live",
-            GenerationConfig.model_validate(messages.generation),
+            self.writer,
+            messages.generation,
             candidates=messages.live_candidates,
+            seconds=messages.live_seconds,
         )
-        return MessageWriter(self.writer.shield, self.writer.renderer, OneAtATime(model))
 
     def _write(
         self,
@@ -297,7 +296,10 @@ class RetentionEngine:
         offer_percentage: int,
         setting: Setting,
         chooser: TemplateChooser | None,
-    ) -> Message:
+        generator: LiveWriter | None,
+        until: float,
+    ) -> tuple[Message, str | None]:
+        """The message, and why the generator, where there is one, didn't write it."""
         brief = self.brief_of(
             row,
             offer_percentage,
@@ -306,10 +308,15 @@ class RetentionEngine:
             tone=row["tone"],
             language=setting.language,
         )
-        seed = f"{row['customer_id']}:{self._message_seed}"
+        seed, why = f"{row['customer_id']}:{self._message_seed}", None
+        if generator is not None:
+            try:
+                return generator.write(brief, seed, until), None
+            except NotGeneratedError as error:
+                why = str(error)
         if chooser is not None:  # another day may bring other words
             seed = f"{seed}:{setting.day}"
-        return writer.write(brief, seed, chooser)
+        return writer.write(brief, seed, chooser), why
 
     def brief_of(
         self,
@@ -347,16 +354,3 @@ def _groups(
     if experiment is None or not experiment.enabled:
         return []
     return [group_of(row["customer_id"], experiment, now) for row in rows]
-
-
-class OneAtATime:
-    """A source of candidates that serves one thread at a time."""
-
-    def __init__(self, source: CandidateSource) -> None:
-        self._source = source
-        self._lock = threading.Lock()
-        self.author = source.author
-
-    def candidates(self, brief: MessageBrief, seed: str) -> Sequence[ScoredTemplate]:
-        with self._lock:
-            return self._source.candidates(brief, seed)

@@ -199,6 +199,12 @@ class Metadata(BaseModel):
         "which probability this one was drawn",
         examples=[0.31],
     )
+    not_generated: str | None = Field(
+        None,
+        description="present only where a language model should have written the message while "
+        "this request waited, and the message bank stands in for it: why",
+        examples=["it took longer than 1 s"],
+    )
     decision_id: str | None = Field(
         None,
         description="the key of this decision in the log; name it in `POST /feedback`. Present "

@@ -1,24 +1,32 @@
-"""With `live_generation` a language model writes while the customer's request waits."""
+"""With `live_generation` a language model writes while the customer's request waits; where it
+can't, the message bank does, and the answer, /readyz and the log say why."""
 
 from __future__ import annotations
 
 import json
+import os
 import random
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from churn_assets.decision.rules.families import PricedGreedy
 from churn_assets.messages.config import BaseModelConfig, LoraSettings, MessagesConfig
 from churn_assets.messages.corpus.prompts import random_situation
 from churn_assets.messages.models import base_model
+from churn_assets.release.bundle import Manifest
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from tests.api.conftest import publish_small_release
-from tests.api.server import running
-from tests.release.small_release import BANK_TEMPLATE
+from tests.api.server import Server, running
+from tests.release.small_release import BANK_TEMPLATE, reseal
 
+BEGINNING = BANK_TEMPLATE.partition(",")[0].replace("{name}", "Sam")
 LEARNT = "Hello {name}, after {tenure} with us you have earned {offer} off for {months}. Thank you."
 SMALL = BaseModelConfig(
     vocabulary=400, hidden_size=32, projection=16, feed_forward=64, layers=2, heads=2, steps=400
@@ -62,12 +70,26 @@ def train_parrot(root: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+def parrot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train_parrot(tmp_path_factory.mktemp("parrot"))
+
+
+@contextmanager
+def asked(home: Path, **environment: str) -> Iterator[tuple[httpx.Client, Server]]:
+    """A real server and somebody who asks it."""
+    with (
+        running(home, **environment) as server,
+        httpx.Client(base_url=server.url, timeout=60) as session,
+    ):
+        yield session, server
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory, parrot: Path) -> Iterator[httpx.Client]:
     """A real server whose release brings a language model along."""
-    home = tmp_path_factory.mktemp("home")
-    live = train_parrot(tmp_path_factory.mktemp("parrot"))
-    publish_small_release(home, tmp_path_factory.mktemp("release"), live=live)
-    with running(home) as server, httpx.Client(base_url=server.url, timeout=60) as session:
+    home, release = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("release")
+    publish_small_release(home, release, live=parrot, policy=PricedGreedy())
+    with asked(home) as (session, _):
         yield session
 
 
@@ -82,6 +104,7 @@ def test_the_model_writes_and_slots_are_filled(client: httpx.Client) -> None:
     """What the model wrote is served, with the customer's values, and passes the shield."""
     found = answer(client, time_zone="UTC")
     assert found["metadata"]["message_source"] == "model"
+    assert "not_generated" not in found["metadata"]
     offer = found["decision"]["offer_percentage"]
     filled = {"{name}": "Sam", "{tenure}": "12 months", "{offer}": f"{offer}%"}
     expected = LEARNT.replace("{months}", "12 months")
@@ -105,6 +128,82 @@ def test_the_kill_switch_silences_the_model(client: httpx.Client) -> None:
 def test_batches_are_written_from_the_bank(client: httpx.Client) -> None:
     """A thousand generations would keep a caller waiting for minutes."""
     response = client.post("/predict/batch", json={"customers": [SAMPLE_REQUEST] * 3})
-    beginning = BANK_TEMPLATE.partition(",")[0].replace("{name}", "Sam")
     messages = [row["answer"]["message"] for row in response.json()["results"]]
-    assert all(message.startswith(beginning) for message in messages)
+    assert all(message.startswith(BEGINNING) for message in messages)
+
+
+def test_a_message_that_does_not_pass_is_replaced_by_the_banks(client: httpx.Client) -> None:
+    """What the model has learnt promises a discount, which a customer without one must not read."""
+    found = answer(client, budget_remaining=0.0)
+    assert found["decision"]["offer_percentage"] == 0
+    assert (found["message"] is not None, found["safety"]["passed"]) == (True, True)
+    assert found["metadata"]["message_source"] == "template", "the bank has none for this offer"
+    assert found["metadata"]["not_generated"] == "nothing that it wrote passes the shield"
+
+
+def test_nobody_reads_english_because_the_model_writes_nothing_else(client: httpx.Client) -> None:
+    """The reviewed templates of the customer's own language stand in."""
+    found = answer(client, language="es")
+    assert found["message"].startswith("Hola")
+    assert found["metadata"]["not_generated"] == "it writes English only"
+
+
+def stand_ins(client: httpx.Client) -> dict[str, str]:
+    found: dict[str, str] = client.get("/readyz").json()["stand_ins"]
+    return found
+
+
+def from_bank(found: dict[str, Any]) -> bool:
+    return str(found["message"]).startswith(BEGINNING) and found["safety"]["passed"]
+
+
+def test_without_torch_the_bank_writes(tmp_path: Path, parrot: Path) -> None:
+    """A machine without the packages serves everything else of the release."""
+    home, packages = tmp_path / "home", tmp_path / "packages"
+    packages.mkdir()
+    (packages / "torch.py").write_text("raise ImportError('no such driver')")
+    publish_small_release(home, tmp_path / "release", live=parrot)
+    path = os.pathsep.join([str(packages), os.environ.get("PYTHONPATH", "")])
+    with asked(home, PYTHONPATH=path) as (client, server):
+        found, said = answer(client), stand_ins(client)
+        log = server.log.read_text()
+    assert from_bank(found)
+    assert "packages can't be imported here" in found["metadata"]["not_generated"]
+    assert said == {"live_generation": f"the message bank: {found['metadata']['not_generated']}"}
+    assert "needs torch, transformers and peft: install them" in log
+    assert "no such driver" in log
+
+
+def test_a_model_that_cannot_be_loaded_takes_nothing_else_down(
+    tmp_path: Path, parrot: Path
+) -> None:
+    """Its files are as they were released, but these libraries can't read them."""
+    home, broken = tmp_path / "home", tmp_path / "broken"
+    shutil.copytree(parrot, broken)
+    (broken / "base/model.safetensors").write_bytes(b"no weights")
+    publish_small_release(home, tmp_path / "release", live=broken)
+    with asked(home) as (client, _):
+        found, said = answer(client), stand_ins(client)
+    assert from_bank(found)
+    assert "it can't be loaded here" in found["metadata"]["not_generated"]
+    assert said == {"live_generation": f"the message bank: {found['metadata']['not_generated']}"}
+
+
+def within(seconds: float) -> Callable[[Path], Manifest]:
+    return lambda bundle: reseal(bundle, live=True, live_seconds=seconds)
+
+
+def test_who_would_wait_too_long_gets_the_banks_message(tmp_path: Path, parrot: Path) -> None:
+    """No machine writes within a nanosecond: all are answered, four of them at once."""
+    home = tmp_path / "home"
+    publish_small_release(home, tmp_path / "release", live=parrot, change=within(1e-9))
+    with asked(home) as (client, _), ThreadPoolExecutor(4) as callers:
+        ids = [f"C{number}" for number in range(8)]
+        answers = list(callers.map(lambda name: answer(client, customer_id=name), ids))
+        said = stand_ins(client)
+        forced = answer(client, force_baseline=True)
+    assert all(map(from_bank, answers))
+    told = {found["metadata"]["not_generated"] for found in answers}
+    assert told == {"it took longer than 1e-09 s"}
+    assert said == {}, "the model itself is sound"
+    assert "not_generated" not in forced["metadata"], "nobody asked it"

@@ -13,8 +13,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.main import build_app
+from churn_assets.messages.shield.brief import MessageBrief
+from churn_assets.messages.writing.bank import Author, ScoredTemplate
 from churn_assets.release.bundle import ReleaseError
 from churn_assets.release.switches import kill_switch
+from churn_assets.serving.answers.generation import LiveWriter
 from churn_assets.serving.live.hosting import EngineHost
 from churn_assets.serving.live.version_watcher import Version
 from churn_assets.serving.schemas import SAMPLE_REQUEST
@@ -63,6 +66,15 @@ def test_switch_works_while_everything_else_is_busy(host: EngineHost) -> None:
     asyncio.run(throw_and_wait())
 
 
+class Unasked:
+    """A language model that nobody may ask."""
+
+    author: Author = "model"
+
+    def candidates(self, brief: MessageBrief, seed: str, until: float) -> list[ScoredTemplate]:
+        raise AssertionError("the switch was thrown")
+
+
 def test_switch_overtakes_a_queue_for_the_language_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,7 +86,7 @@ def test_switch_overtakes_a_queue_for_the_language_model(
     host: EngineHost = app.state.services.host
     with TestClient(app) as client, ThreadPoolExecutor(1) as caller:
         assert host.engine is not None
-        host.engine.live_writer = host.engine.writer
+        host.engine.live_writer = LiveWriter(host.engine.writer, Unasked())
         thread = app.state.services.live_thread
         thread.submit(freed.wait, 60)
         queued, submit = threading.Event(), thread.submit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from churn_assets.messages.config import (
     MessagesConfig,
     messages_config,
 )
+from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.models import ppo_stage
 from churn_assets.messages.models.base_model import copy_pretrained
 from churn_assets.messages.models.language_model import (
@@ -46,7 +48,7 @@ from churn_assets.messages.models.ppo_text import (
 from churn_assets.messages.models.reward import JUDGE, load_head, spread
 from churn_assets.messages.shield.slots import SLOT_TOKENS
 from churn_assets.messages.shield.validation import Shield
-from churn_assets.messages.writing.live import LiveModel, copy_for_live
+from churn_assets.messages.writing.live import LiveModel, ReleasedModel, copy_for_live
 from churn_assets.messages.writing.writer import MessageWriter
 from tests.messages.briefs import RENDERER, SAM
 from tests.messages.conftest import TINY, Chain
@@ -179,7 +181,7 @@ def test_reports_have_what_the_checks_and_the_release_read(chain: Chain) -> None
         "rm_accuracy_by_flaw", "reward_gain", "reward_gain_lower", "reward_gain_second_rm",
         "win_rate", "kl", "kl_target", "distinct2_ratio", "served_by_model",
         "served_method", "served_because", "best_method", "methods", "served_by_grammar",
-        "win_rate_judge", "judge_rm_correlation",
+        "win_rate_judge", "judge_rm_correlation", "rm_accuracy_by_source", "rm_cut_share_by_source",
         "failed_gates", "min_p", "sft_pass_rate_without_min_p", "ppo_pass_rate_without_min_p",
     }  # fmt: skip
     assert chain.reports["message_bank"]["served_pass_rate"] == 1.0
@@ -224,11 +226,31 @@ def test_live_model_writes_the_same_candidates_for_the_same_seed(
     """Why: live generation stands behind the same promise as the bank."""
     names = ("message_base_model", "ppo_text_model", "reward_model")
     copy_for_live(*(chain.folders[name] for name in names), tmp_path / "live")
-    model = LiveModel.load_released(tmp_path / "live", TINY.generation, candidates=4)
+    model = ReleasedModel.load(tmp_path / "live", TINY.generation, candidates=4)
     first = model.candidates(SAM, "C1:r1")
     assert first == model.candidates(SAM, "C1:r1")
     assert [t.score for t in first] == sorted((t.score for t in first), reverse=True)
     assert MessageWriter(Shield.load(), RENDERER, model).write(SAM, "C1:r1").verdict.passed
+    with pytest.raises(TimeoutError):
+        model.candidates(SAM, "C1:r1", until=time.monotonic() - 1)
+
+
+def test_merged_weights_are_the_adapters(chain: Chain, tmp_path: Path) -> None:
+    """Why: what is asked on the spot must write and judge as what was trained and gated."""
+    inputs = [chain.folders[n] for n in ("message_base_model", "ppo_text_model", "reward_model")]
+    copy_for_live(*inputs, tmp_path / "live")
+    merged = ReleasedModel.load(tmp_path / "live", TINY.generation, candidates=4)
+    adapted = LiveModel.load(*inputs, TINY.generation)
+    situation, text = Situation.of(SAM), "Hello {name}, thank you. Enjoy {offer} off for {months}."
+    ids, mask = encode_dialogues(merged.tokenizer, [situation.prompt], [text], 64)
+    for name, model in (("policy", merged.policy), ("reward", merged.reward)):
+        activate(adapted.model, name)
+        expected = last_hidden(adapted.model, ids, mask)
+        torch.testing.assert_close(last_hidden(model, ids, mask), expected, atol=1e-4, rtol=1e-4)
+    [expected_score] = adapted.score([text], [situation])
+    assert scores(merged.reward, merged.head, ids, mask).item() == pytest.approx(
+        expected_score, abs=1e-4
+    )
 
 
 @pytest.fixture

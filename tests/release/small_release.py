@@ -142,7 +142,12 @@ def build_release(
 ) -> Manifest:
     """A sealed release in `root/bundle`; with `live`, it generates its messages on the spot."""
     parts = write_parts(root / "parts", seed=seed, policy=policy, live=live)
-    messages = {**SETTINGS["messages"], "live_generation": live is not None, "live_candidates": 2}
+    messages = {
+        **SETTINGS["messages"],
+        "live_generation": live is not None,
+        "live_candidates": 2,
+        "live_seconds": 600.0,  # on however slow a machine
+    }
     bundle = root / "bundle"
     bundle.mkdir()
     collect(parts, {"risk_model": parts["risk"]}, bundle)
@@ -165,14 +170,15 @@ def build_release(
     )
 
 
-def reseal(bundle: Path, *, live: bool = False) -> Manifest:
+def reseal(bundle: Path, *, live: bool = False, **messages: Any) -> Manifest:
     """Write the manifest anew after a change, so that every digest is right again.
 
-    `live` says that the release generates its messages, whether or not it brings a model along.
+    `live` says that the release generates its messages, whether or not it brings a model along;
+    `messages` are further settings of them.
     """
     facts = read_manifest(bundle).model_dump(
         include={"models", "data", "report", "settings", "code_version", "comparison"}
     )
     del facts["report"]["release_id"]
-    facts["settings"]["messages"]["live_generation"] = live
+    facts["settings"]["messages"] |= {"live_generation": live, **messages}
     return write_manifest(bundle, **facts)

@@ -17,15 +17,12 @@ from hypothesis import strategies as st
 from churn_assets.decision.mdp.transitions import State, observe
 from churn_assets.decision.rules.families import PricedGreedy
 from churn_assets.domain.statistics import logit
-from churn_assets.messages.shield.brief import MessageBrief
-from churn_assets.messages.writing.bank import Author, ScoredTemplate
-from churn_assets.messages.writing.writer import MessageWriter
 from churn_assets.release.bundle import ReleaseError
 from churn_assets.serving.assessment import Assessor
 from churn_assets.serving.engine import RetentionEngine
-from churn_assets.serving.golden import GOLDEN, check_golden, check_live
+from churn_assets.serving.golden import GOLDEN, check_golden
 from churn_assets.serving.schemas import SAMPLE_REQUEST, PredictRequest, PredictResponse
-from tests.release.small_release import BANK_TEMPLATE, build_release
+from tests.release.small_release import build_release
 
 NOON = datetime(2026, 1, 14, 17, tzinfo=UTC)  # noon in New York
 
@@ -300,67 +297,3 @@ def test_release_of_other_code_stays_loadable(tmp_path: Path) -> None:
     changed = manifest.model_copy(update={"settings": settings})
     (tmp_path / "bundle/manifest.json").write_text(changed.model_dump_json())
     assert RetentionEngine.load(tmp_path / "bundle").release_id == manifest.release_id
-
-
-class StandInModel:
-    """A language model that writes `text`, or fails without one."""
-
-    author: Author = "model"
-
-    def __init__(self, text: str | None) -> None:
-        self.text = text
-        self.asked = 0
-
-    def candidates(self, brief: MessageBrief, seed: str) -> list[ScoredTemplate]:
-        self.asked += 1
-        if self.text is None:
-            raise FloatingPointError("not a finite logit")
-        return [ScoredTemplate(self.text, 1.0)]
-
-
-@pytest.mark.parametrize(
-    ("text", "error", "asked_of_all"),
-    [
-        (BANK_TEMPLATE, None, False),
-        ("Bye, {name}.", "writes nothing that the shield passes", True),
-        (None, "not a finite logit", False),
-    ],
-)
-def test_live_model_writes_once_before_it_serves(
-    engine: RetentionEngine,
-    bundle: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    text: str | None,
-    error: str | None,
-    asked_of_all: bool,
-) -> None:
-    """The golden set is answered from the bank, so it says nothing about a live model: one that
-    fails or writes rubbish must be noticed at the load, not by a customer."""
-    model = StandInModel(text)
-    monkeypatch.setattr(
-        engine, "live_writer", MessageWriter(engine.writer.shield, engine.writer.renderer, model)
-    )
-    with nullcontext() if error is None else pytest.raises(Exception, match=error):
-        check_live(engine, bundle)
-    cases = json.loads((bundle / GOLDEN).read_bytes())["cases"]
-    written = [c for c in cases if c["answer"]["metadata"]["message_source"] == "model"]
-    assert len(written) > 1
-    assert model.asked == (len(written) if asked_of_all else 1)
-
-
-def test_live_model_is_tried_where_reviewed_templates_go_first(
-    engine: RetentionEngine, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Then no golden answer is the model's, and one that writes rubbish would only be noticed by a
-    customer."""
-    golden = json.loads((bundle / GOLDEN).read_bytes())
-    for case in golden["cases"]:
-        metadata = case["answer"]["metadata"]
-        metadata["message_source"] = metadata["message_source"] and "template"
-    (tmp_path / GOLDEN).write_text(json.dumps(golden), encoding="utf-8")
-    model = StandInModel("Bye, {name}.")
-    writer = MessageWriter(engine.writer.shield, engine.writer.renderer, model)
-    monkeypatch.setattr(engine, "live_writer", writer)
-    monkeypatch.setattr(engine.writer, "reviewed_first", True)
-    with pytest.raises(ReleaseError, match="writes nothing that the shield passes"):
-        check_live(engine, tmp_path)

@@ -38,6 +38,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 Row = TypeVar("Row")
 PLAIN_PROMPTS = "plain_prompts"  # in the tokenizer's file, so that it goes wherever the base goes
 LOGITS = 2**26  # in memory together: 256 MB in 32 bits, a handful of such tensors at a time
+LEAST_PROMPT = 7  # tokens of it that are kept, however long the response
 BUCKET = 8  # batches whose texts are sorted by length together; beyond them the order is random
 
 
@@ -229,12 +230,13 @@ def encode_dialogues(
     responses: Sequence[str],
     max_length: int,
 ) -> tuple[Tensor, Tensor]:
-    """Prompt, response and end-of-text, right-padded; too long a prompt loses its beginning."""
+    """Prompt, response and end-of-text, right-padded; of the prompt the beginning is cut first."""
     beginnings = tokenizer(worded(tokenizer, prompts)).input_ids
     endings = tokenizer(list(responses), add_special_tokens=False).input_ids
     rows = []
     for beginning, response in zip(beginnings, endings, strict=True):
-        ending = [*response[: max_length - 8], tokenizer.eos_token_id]
+        room = max_length - 1 - min(len(beginning), LEAST_PROMPT)
+        ending = [*response[:room], tokenizer.eos_token_id]
         rows.append(beginning[-(max_length - len(ending)) :] + ending)
     return pad_right(rows, tokenizer.pad_token_id)
 
@@ -287,8 +289,10 @@ def sample(
     prompts: Sequence[str],
     config: GenerationConfig,
     seed: int,
+    before_token: Callable[[], None] = lambda: None,
 ) -> Samples:
-    """One response per prompt, drawn as `config` says; the seed decides every draw."""
+    """One response per prompt, drawn as `config` says; the seed decides every draw, and
+    `before_token`, called before each, ends it all by raising."""
     ids, mask = encode_prompts(tokenizer, prompts)
     count, width = ids.shape
     # A uniform number for every row and step, drawn beforehand and turned into a token by the
@@ -300,6 +304,7 @@ def sample(
     rows = torch.arange(count, device=ids.device)
     cache, fed, seen = DynamicCache(config=model.config), ids, mask
     for step in range(config.max_new_tokens):
+        before_token()
         logits = _next_logits(model, fed, seen, cache).float() / config.temperature
         logits = drawing_logits(logits, drawable(logits, config.min_p))
         drawn = drawn_token(logits.softmax(-1), draws[rows, step])
@@ -390,6 +395,6 @@ class RewardHead(nn.Module):
         return scores
 
 
-def scores(model: PeftModel, head: RewardHead, ids: Tensor, mask: Tensor) -> Tensor:
-    """The reward model's score per row; its adapter must be the active one."""
+def scores(model: Any, head: RewardHead, ids: Tensor, mask: Tensor) -> Tensor:
+    """The reward model's score per row; its adapter must be the active one, or merged."""
     return head(last_hidden(model, ids, mask), mask)

@@ -7,6 +7,7 @@ sees is a gain in fooling it.
 from __future__ import annotations
 
 import random
+import sys
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -60,6 +61,7 @@ from churn_assets.stages.spec import Progress, silent
 REWARD, JUDGE = "reward", "judge"
 # Bradley-Terry fixes only differences; this holds the scores near zero (Eisenstein et al. 2023).
 CENTRING = 0.01
+ACTIVATIONS = 2**25  # tokens x width x layers: 2,000 tokens, 3 GB, of SmolLM2-135M
 COMPARISON_SEED = 1_000_003
 MARGIN_EDGES = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, float("inf"))
 
@@ -208,13 +210,20 @@ def train_reward(
             next(batches)
             schedule.step()
     for step in range(done, config.reward.steps):
-        chosen, rejected = score_pairs(
-            model, tokenizer, head, next(batches), config.reward.max_length
-        )
-        margin = chosen - rejected
-        loss = -functional.logsigmoid(margin).mean() + CENTRING * (chosen + rejected).pow(2).mean()
+        batch = next(batches)
         optimizer.zero_grad()
-        loss.backward()
+        loss = right = 0.0
+        ids, mask = _encoded(tokenizer, batch, config.reward.max_length)
+        for part in torch.arange(len(batch)).split(_pairs_together(model, ids.shape[1])):
+            rows = torch.cat([part, part + len(batch)])
+            width = int(mask[rows].sum(1).max())  # one long pair doesn't make the others long
+            both = scores(model, head, ids[rows, :width], mask[rows, :width])
+            chosen, rejected = both.chunk(2)
+            margin, share_of = chosen - rejected, len(part) / len(batch)
+            centring = CENTRING * (chosen + rejected).pow(2).mean()
+            found = (centring - functional.logsigmoid(margin).mean()) * share_of
+            found.backward()
+            loss, right = loss + found.item(), right + (margin > 0).sum().item()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         schedule.step()
@@ -223,23 +232,29 @@ def train_reward(
                 save_training, model=model, adapter=adapter, head=head, optimizer=optimizer
             )
             write_checkpoint(checkpoints, step + 1, keep)
-        accuracy = (margin > 0).float().mean().item()
-        progress(step + 1, config.reward.steps, loss=loss.item(), accuracy=accuracy)
+        progress(step + 1, config.reward.steps, loss=loss, accuracy=right / len(batch))
     model.eval()
     return head
+
+
+def _pairs_together(model: PeftModel, length: int) -> int:
+    """How many pairs of `length` tokens a text may be kept for a gradient at once."""
+    shape: Any = model.get_base_model().config
+    of_a_pair = 2 * length * shape.hidden_size * shape.num_hidden_layers
+    return int(max(1, ACTIVATIONS // of_a_pair))
+
+
+def _encoded(tokenizer: Any, pairs: Sequence[Pair], max_length: int) -> tuple[Tensor, Tensor]:
+    """Ids and mask of the chosen texts, then of the rejected ones."""
+    replies = [pair.chosen for pair in pairs] + [pair.rejected for pair in pairs]
+    return encode_dialogues(tokenizer, [pair.prompt for pair in pairs] * 2, replies, max_length)
 
 
 def score_pairs(
     model: PeftModel, tokenizer: Any, head: RewardHead, pairs: Sequence[Pair], max_length: int
 ) -> tuple[Tensor, Tensor]:
     """Scores of chosen and rejected, in one pass."""
-    ids, mask = encode_dialogues(
-        tokenizer,
-        [pair.prompt for pair in pairs] * 2,
-        [pair.chosen for pair in pairs] + [pair.rejected for pair in pairs],
-        max_length,
-    )
-    both = scores(model, head, ids, mask)
+    both = scores(model, head, *_encoded(tokenizer, pairs, max_length))
     return both[: len(pairs)], both[len(pairs) :]
 
 
@@ -252,7 +267,8 @@ def evaluate(
     pairs: Sequence[Pair],
     config: RewardSettings,
 ) -> dict[str, Any]:
-    """Accuracy on held-out pairs: overall (the grammar's), by flaw, by source; calibration; fit."""
+    """Accuracy on held-out pairs: overall (the grammar's), by flaw, by source with its interval and
+    the share of pairs that were cut at `max_length`; calibration; fit."""
     activate(model, adapter)
     margins = _margins(model, tokenizer, head, pairs, config)
     own = [m for m, pair in zip(margins, pairs, strict=True) if pair.source == SOURCE]
@@ -266,6 +282,11 @@ def evaluate(
         **share(sum(m > 0 for m in own), len(own)).as_dict("accuracy"),
         "accuracy_by_flaw": {flaw: _accuracy(found) for flaw, found in sorted(by_flaw.items())},
         "accuracy_by_source": {name: _accuracy(found) for name, found in sorted(by_source.items())},
+        "interval_by_source": {
+            name: share(sum(m > 0 for m in found), len(found)).as_dict("accuracy")
+            for name, found in sorted(by_source.items())
+        },
+        "cut_share_by_source": cut_shares(tokenizer, pairs, config.reward.max_length),
         "calibration": calibration(np.array(own)),
         "test_pairs": len(own),
         **fit_figures(model, tokenizer, head, config),
@@ -279,14 +300,17 @@ def _margins(
     pairs: Sequence[Pair],
     config: RewardSettings,
 ) -> list[float]:
-    """Score of chosen less that of rejected, for each pair."""
-    margins: list[float] = []
+    """Score of chosen less that of rejected, for each pair; those of like length go together."""
+    margins = np.zeros(len(pairs))
+    order = np.argsort([len(pair.prompt) + pair.length for pair in pairs], kind="stable")
     for i in range(0, len(pairs), 64):
+        part = order[i : i + 64]
         chosen, rejected = score_pairs(
-            model, tokenizer, head, pairs[i : i + 64], config.reward.max_length
+            model, tokenizer, head, [pairs[j] for j in part], config.reward.max_length
         )
-        margins += (chosen - rejected).tolist()
-    return margins
+        margins[part] = (chosen - rejected).cpu()
+    found: list[float] = margins.tolist()
+    return found
 
 
 def fit_figures(
@@ -315,6 +339,17 @@ def fit_figures(
         **kinds[REASON].as_dict(REASON),
         **kinds[REVIEWED].as_dict(REVIEWED),
     }
+
+
+def cut_shares(tokenizer: Any, pairs: Sequence[Pair], max_length: int) -> dict[str, float]:
+    """Of each source's pairs, the share that is longer than `max_length` tokens with its prompt."""
+    cut: dict[str, list[bool]] = defaultdict(list)
+    for i in range(0, len(pairs), 256):
+        part = pairs[i : i + 256]
+        _, mask = _encoded(tokenizer, part, sys.maxsize)
+        for pair, length in zip(part, mask.sum(1).view(2, -1).amax(0).tolist(), strict=True):
+            cut[pair.source].append(length > max_length)
+    return {name: sum(found) / len(found) for name, found in sorted(cut.items())}
 
 
 def _accuracy(margins: Sequence[float]) -> float:

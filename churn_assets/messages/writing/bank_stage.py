@@ -186,6 +186,8 @@ def summary(reports: Mapping[str, dict[str, Any]], own: Mapping[str, Any]) -> di
         "methods": own["methods"],
         "failed_gates": own["failed_gates"],
         "rm_accuracy": reward["accuracy"],
+        "rm_accuracy_by_source": reward["interval_by_source"],
+        "rm_cut_share_by_source": reward["cut_share_by_source"],
         "rm_accuracy_by_flaw": reward["accuracy_by_flaw"],
         "reward_gain": ppo["reward_gain"],
         "reward_gain_lower": ppo["reward_gain_lower"],

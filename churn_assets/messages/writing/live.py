@@ -1,19 +1,22 @@
-"""Generation on the spot: n candidates in one batch, best first by the reward model.
+"""Generation: the message bank is made by `LiveModel`, and with `live_generation` the API asks
+`ReleasedModel` in place of the bank, n candidates in one batch, best first by the reward model.
 
-The message bank is made with it, and with `live_generation` the API asks it in place of the bank.
-It needs torch, so nothing that the API imports at its start imports this module.
+They need torch, so nothing that the API imports at its start imports this module.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from churn_assets.messages.config import GenerationConfig
 from churn_assets.messages.corpus.prompts import Situation
@@ -36,21 +39,13 @@ MOST_TOKENS = 224  # of prompt and message to be scored; a message has at most 6
 
 
 class LiveModel:
-    """The policy and the reward model on one base. One request at a time."""
-
-    author: Author = "model"
+    """The policy and the reward model as adapters on one base, switched as they are asked."""
 
     def __init__(
-        self,
-        model: PeftModel,
-        tokenizer: Any,
-        head: RewardHead,
-        generation: GenerationConfig,
-        candidates: int = 8,
+        self, model: PeftModel, tokenizer: Any, head: RewardHead, generation: GenerationConfig
     ) -> None:
         self.model, self.tokenizer, self.head = model, tokenizer, head
         self.generation = generation
-        self.count = candidates
 
     @classmethod
     def load(
@@ -61,31 +56,13 @@ class LiveModel:
         generation: GenerationConfig,
         *,
         eight_bit: bool = False,
-        candidates: int = 8,
     ) -> LiveModel:
         """From the artifacts message_base_model, ppo_text_model and reward_model."""
         model, tokenizer = load_base(base, eight_bit=eight_bit)
         adapted = PeftModel.from_pretrained(model, ppo / POLICY, adapter_name=POLICY)
         adapted.load_adapter(reward / REWARD, adapter_name=REWARD)
         head = load_head(reward, REWARD, head_width(adapted))
-        return cls(adapted.eval(), tokenizer, head, generation, candidates)
-
-    @classmethod
-    def load_released(
-        cls, folder: Path, generation: GenerationConfig, *, candidates: int = 8
-    ) -> LiveModel:
-        """From a release's `messages/live/` folder, which `copy_for_live` wrote."""
-        ppo, reward = folder / "ppo", folder / "reward"
-        return cls.load(folder / BASE_FOLDER, ppo, reward, generation, candidates=candidates)
-
-    def candidates(self, brief: MessageBrief, seed: str) -> list[ScoredTemplate]:
-        """Templates for one brief, best first; the seed decides every draw. None for a contract of
-        no kind: the model knows no other than its own."""
-        if brief.contract is None:
-            return []
-        number = int.from_bytes(hashlib.blake2b(seed.encode(), digest_size=4).digest(), "big")
-        written = self.write([Situation.of(brief)] * self.count, number)
-        return sorted(set(written), key=lambda t: (-t.score, t.text))
+        return cls(adapted.eval(), tokenizer, head, generation)
 
     @torch.no_grad()
     def write(
@@ -115,8 +92,65 @@ class LiveModel:
         return found
 
 
+class ReleasedModel:
+    """A release's policy and reward model, each merged with its adapter into weights of its own:
+    an adapter beside them takes as long as they do. One request at a time.
+
+    `count` templates are written for a brief.
+    """
+
+    author: Author = "model"
+
+    def __init__(
+        self,
+        policy: PreTrainedModel,
+        reward: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        head: RewardHead,
+        generation: GenerationConfig,
+        count: int,
+    ) -> None:
+        self.policy, self.reward, self.head = policy, reward, head
+        self.tokenizer, self.generation, self.count = tokenizer, generation, count
+
+    @classmethod
+    def load(cls, folder: Path, generation: GenerationConfig, *, candidates: int) -> ReleasedModel:
+        """From a release's `messages/live/` folder, which `copy_for_live` wrote."""
+        base, scorer = folder / BASE_FOLDER, folder / "reward"
+        policy, tokenizer = _merged(base, folder / "ppo" / POLICY)
+        reward, _ = _merged(base, scorer / REWARD)
+        head = load_head(scorer, REWARD, head_width(reward))
+        return cls(policy, reward, tokenizer, head, generation, candidates)
+
+    @torch.inference_mode()
+    def candidates(
+        self, brief: MessageBrief, seed: str, until: float = math.inf
+    ) -> list[ScoredTemplate]:
+        """Templates for one brief, best first; the seed decides every draw.
+
+        Raises TimeoutError once `time.monotonic()` is past `until`.
+        """
+
+        def in_time() -> None:
+            if time.monotonic() > until:
+                raise TimeoutError
+
+        number = int.from_bytes(hashlib.blake2b(seed.encode(), digest_size=4).digest(), "big")
+        prompts = [Situation.of(brief).prompt] * self.count
+        found = sample(self.policy, self.tokenizer, prompts, self.generation, number, in_time)
+        judged = scores(self.reward, self.head, found.ids, found.mask).tolist()
+        written = {ScoredTemplate(t, s) for t, s in zip(found.texts, judged, strict=True)}
+        return sorted(written, key=lambda t: (-t.score, t.text))
+
+
+def _merged(base: Path, adapter: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    model, tokenizer = load_base(base, eight_bit=False)
+    merged: PreTrainedModel = PeftModel.from_pretrained(model, adapter).merge_and_unload()
+    return merged.eval(), tokenizer
+
+
 def copy_for_live(base: Path, ppo: Path, reward: Path, out: Path) -> None:
-    """What `load_released` needs, and nothing else."""
+    """What `ReleasedModel.load` needs, and nothing else."""
     shutil.copytree(base, out / BASE_FOLDER)
     shutil.copytree(ppo / POLICY, out / "ppo" / POLICY)
     shutil.copytree(reward / REWARD, out / "reward" / REWARD)

@@ -141,6 +141,15 @@ class MessageWriter:
             )
         return replace(message, name_doubt=doubt) if doubt else message
 
+    def write_best(
+        self, written: Sequence[ScoredTemplate], author: Author, brief: MessageBrief
+    ) -> Message | None:
+        """The message by the first of these templates that passes; None where none does."""
+        values = self.renderer.values(brief)
+        found = self._wordings_that_suit(written, author, Facts.of(brief), tuple(values))
+        message = next(self._passing(found, brief, values), None)
+        return message and replace(message, name_doubt=brief.name_doubt)
+
     def _write(
         self, brief: MessageBrief, seed: str, chooser: TemplateChooser | None, wanted: str | None
     ) -> Message | None:

@@ -102,8 +102,11 @@ def _first(
     return (contract, "contract") if contract else (None, "settings")
 
 
-def message_metadata(message: Message, setting: Setting, rules: ShieldRules) -> dict[str, Any]:
-    """What `metadata` says of a message."""
+def message_metadata(
+    message: Message, setting: Setting, rules: ShieldRules, not_generated: str | None = None
+) -> dict[str, Any]:
+    """What `metadata` says of a message; `not_generated`: why the language model, which should have
+    written it on the spot, didn't."""
     language: dict[str, str] = {"name": setting.language, "source": setting.language_from}
     if setting.missing is not None:
         language["missing"] = setting.missing
@@ -115,6 +118,8 @@ def message_metadata(message: Message, setting: Setting, rules: ShieldRules) -> 
     }
     if message.probability is not None:
         told["template_probability"] = round(message.probability, PLACES)
+    if not_generated is not None:
+        told["not_generated"] = not_generated
     if message.name_doubt:
         told |= {"name_used": False, "name_doubt": message.name_doubt}
     return told

@@ -1,0 +1,107 @@
+"""Public preferences are long: what is cut of them, and what the report says of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from churn_assets.messages.config import messages_config
+from churn_assets.messages.models import reward
+from churn_assets.messages.models.language_model import (
+    encode_dialogues,
+    load_base,
+    with_new_adapter,
+)
+from churn_assets.messages.models.reward import REWARD, Pair, cut_shares
+from churn_assets.messages.models.tokenizer import train_tokenizer
+from tests.messages.conftest import TINY, Chain
+
+PROMPT = "My phone broke.\n\nAssistant: I am sorry.\n\nHuman: What now?"
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    return train_tokenizer([PROMPT], 300)
+
+
+def kept(tokenizer: Any, prompt: str, response: str, length: int) -> list[int]:
+    ids, mask = encode_dialogues(tokenizer, [prompt], [response], length)
+    found: list[int] = ids[0][mask[0].bool()].tolist()
+    return found
+
+
+def test_of_a_long_dialogue_the_beginning_is_cut(tokenizer: Any) -> None:
+    """Why: the answer is what is compared, and the last question is what it answers."""
+    prompt, response = PROMPT * 20, "Take it to the shop."
+    found = kept(tokenizer, prompt, response, 64)
+    ending = [*tokenizer(response).input_ids, tokenizer.eos_token_id]
+    assert len(found) == 64
+    assert found[-len(ending) :] == ending
+    assert found[: -len(ending)] == tokenizer(prompt).input_ids[-(64 - len(ending)) :]
+
+
+@pytest.mark.parametrize("prompt", ["", "Hm?", PROMPT])
+def test_a_response_is_cut_only_where_it_does_not_fit(tokenizer: Any, prompt: str) -> None:
+    """Why: a response is compared by its end too; a few tokens of the prompt stay before it."""
+    asked = tokenizer(prompt).input_ids
+    for count in range(20, 70):
+        response = "x" * count
+        said = tokenizer(response).input_ids
+        found = kept(tokenizer, prompt, response, 64)
+        assert found[-1] == tokenizer.eos_token_id
+        assert len(found) == min(64, len(asked) + len(said) + 1)
+        room = 63 - min(7, len(asked))
+        assert found[-1 - min(len(said), room) : -1] == said[:room]
+
+
+def test_reports_tell_how_many_pairs_are_cut(tokenizer: Any) -> None:
+    """Why: an accuracy on texts of which the end is missing is none of the texts' own."""
+    long = "word " * 60
+    pairs = [
+        Pair("Hm?", "Yes.", "No.", "shp-2", None),
+        Pair("Hm?", "Yes.", long, "shp-2", None),
+        Pair(long, "Yes.", "No.", "hh-rlhf", None),
+    ]
+    assert cut_shares(tokenizer, pairs, 64) == {"hh-rlhf": 1.0, "shp-2": 0.5}
+    exact = len(tokenizer("Hm?").input_ids) + len(tokenizer(long).input_ids) + 1
+    assert cut_shares(tokenizer, pairs[:2], exact) == {"shp-2": 0.0}
+    assert cut_shares(tokenizer, pairs[:2], exact - 1) == {"shp-2": 0.5}
+
+
+def test_the_reward_models_report_and_card_have_every_source(chain: Chain) -> None:
+    """Why: public texts are another task than the grammar's; few pairs are a wide interval."""
+    for report in (chain.reports["reward_model"], chain.reports["reward_model"]["judge"]):
+        sources = report["accuracy_by_source"]
+        assert sources.keys() == report["cut_share_by_source"].keys()
+        for name, accuracy in sources.items():
+            of = report["interval_by_source"][name]
+            assert of["accuracy_lower"] <= of["accuracy"] == accuracy <= of["accuracy_upper"]
+    card = (chain.folders["reward_model"] / "README.md").read_text(encoding="utf-8")
+    for name in sources:
+        assert f"| {name} | " in card
+
+
+@pytest.mark.parametrize("profile", ["pretrained", "production"])
+def test_public_pairs_are_read_up_to_512_tokens(profile: Any) -> None:
+    """Why: at 96 tokens 85 % of them were cut."""
+    assert messages_config(profile).reward.max_length >= 512
+
+
+def test_a_batch_in_parts_is_learnt_from_as_a_whole(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: a gradient through 8,192 tokens of SmolLM2 takes 13 GB, and the result must not depend
+    on how it is taken."""
+
+    def head_of(activations: int) -> torch.Tensor:
+        monkeypatch.setattr(reward, "ACTIVATIONS", activations)
+        model, tokenizer = load_base(chain.folders["message_base_model"], eight_bit=False)
+        torch.manual_seed(1)
+        adapted = with_new_adapter(model, TINY.lora, REWARD)
+        pairs = reward.read_pairs(chain.folders, TINY, "train")[:40]
+        head = reward.train_reward(adapted, tokenizer, REWARD, pairs, TINY, seed=1)
+        return head.linear.weight
+
+    torch.testing.assert_close(head_of(1), head_of(2**25), atol=1e-5, rtol=1e-4)
