@@ -146,7 +146,7 @@ class MessageWriter:
     ) -> Message | None:
         """The message by the first of these templates that passes; None where none does."""
         values = self.renderer.values(brief)
-        found = self._wordings_that_suit(written, author, Facts.of(brief), tuple(values))
+        found = self._wordings_that_suit(written, author, brief.facts, tuple(values))
         message = next(self._passing(found, brief, values), None)
         return message and replace(message, name_doubt=brief.name_doubt)
 
