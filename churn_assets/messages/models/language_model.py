@@ -245,8 +245,7 @@ def batches_of_like_length(
     rows: Sequence[Row], batch: int, length: Callable[[Row], int], rng: random.Random
 ) -> Iterator[list[Row]]:
     """Endless shuffled batches; sorting within a few of them saves half of the padding."""
-    order = list(rows)
-    batch = min(batch, len(order))
+    order, batch = list(rows), min(batch, len(rows))
     while True:
         rng.shuffle(order)
         for i in range(0, len(order) - batch + 1, batch * BUCKET):
