@@ -135,7 +135,7 @@ def test_only_a_base_trained_elsewhere_is_told_in_plain_words(chain: Chain, tmp_
     ids, _ = encode_prompts(plain, [situation.prompt])
     assert plain.decode(ids[0]) == situation.instruction
     judged, _ = encode_dialogues(plain, [situation.prompt], ["Hi {name}."], 160)
-    assert plain.decode(judged[0]).startswith(situation.instruction)
+    assert situation.instruction in plain.decode(judged[0])
     rows = training_rows(chain.folders, plain, TINY)
     assert sum(row["prompt"].startswith("Write a ") for row in rows) >= len(rows) - 2
     assert not any(
