@@ -35,6 +35,7 @@ export function resultsView({ ask, make, facts, latestOnly }) {
     $("results-hint").textContent = lift
       ? `${whole(lift.customers)} customers whose outcome is known: ${whole(lift.treated)} treated, ${whole(lift.control)} left alone.`
       : "The daily job measure_outcomes compares the customers treated with those left alone.";
+    $("results-by-customer").textContent = lift?.by_customer ?? "";
     $("results-effects").hidden = !lift?.measures.length;
     if (!lift?.measures.length) return;
     $("results-measures").replaceChildren(...lift.measures.map((measure) => {

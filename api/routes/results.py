@@ -55,6 +55,10 @@ class Lift(BaseModel):
     treated: int = Field(examples=[2160])
     control: int = Field(examples=[240])
     needed: int = Field(description="more customers until the answer is known", examples=[0])
+    by_customer: str | None = Field(
+        description="whether choosing whom to contact is shown to help; null in older reports",
+        examples=["Whether choosing by customer helps isn't known yet: it takes 500 customers."],
+    )
     measures: list[Measure]
     over_time: list[Look]
 

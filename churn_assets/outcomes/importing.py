@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from churn_assets.customers.contract.events import Events
 from churn_assets.customers.reading.rows import BrokenRow, Rows
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.serving.events import FeedbackEvent, event_model
@@ -46,8 +47,13 @@ def record(
     rows: Iterable[EventRow],
     log: FeedbackLog,
     percent: tuple[int, ...] = OFFER_PERCENTAGES,
+    said: Events | None = None,
 ) -> Imported:
-    """Put every valid row into the log; the others don't stop it. `percent`: of the offers.
+    """Put every valid row into the log; the others don't stop it.
+
+    Args:
+        percent: of the offers.
+        said: what the file's kinds mean; None: they stand for themselves.
 
     Rows are kept a thousand at a time: after a crash whole thousands are there, and reading the
     file again adds the others.
@@ -62,7 +68,7 @@ def record(
                 refused.append((number, row.problem))
                 continue
             try:
-                valid.append((number, model.model_validate(_event(row))))
+                valid.append((number, model.model_validate(_event(row, said))))
             except ValidationError as error:
                 refused.append((number, _reasons(error)))
         outcomes = log.record_many([(e.event_id, e.model_dump_json()) for _, e in valid])
@@ -85,16 +91,19 @@ def _batched(
         yield part
 
 
-def _event(row: Mapping[str, Any]) -> dict[str, Any]:
+def _event(row: Mapping[str, Any], said: Events | None) -> dict[str, Any]:
     """A row as JSON would have it: a file's percentage is text, and 10.0 where some have none."""
-    percentage = row.get("offer_percentage")
+    event = dict(row)
+    if said is not None and "kind" in event:
+        event["kind"] = said.kind_of(event["kind"])
+    percentage = event.get("offer_percentage")
     if not isinstance(percentage, str):
-        return dict(row)
+        return event
     try:
         number = float(percentage)
     except ValueError:
-        return dict(row)
-    return {**row, "offer_percentage": int(number) if number.is_integer() else percentage}
+        return event
+    return {**event, "offer_percentage": int(number) if number.is_integer() else percentage}
 
 
 def _reasons(error: ValidationError) -> str:

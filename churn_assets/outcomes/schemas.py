@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pandas as pd
 import pandera.pandas as pa
 
+from churn_assets.domain.events import EVENT_KINDS
 from churn_assets.domain.offers import OFFER_PERCENTAGES, Offers
 
 TIME = pd.DatetimeTZDtype("us", "UTC")
@@ -31,10 +32,7 @@ OUTCOMES = pa.DataFrameSchema(
         "runner_up": pa.Column(float, pa.Check.in_range(0, 4), nullable=True, coerce=True),
         "churn_risk": pa.Column(float, pa.Check.in_range(0, 1)),
         "customer_value": pa.Column(float, pa.Check.ge(0)),
-        **{
-            f"{kind}_at": _moment()
-            for kind in ("sent", "delivered", "accepted", "refused", "unsubscribed", "churned")
-        },
+        **{f"{kind}_at": _moment() for kind in EVENT_KINDS},
         "accepted": pa.Column(bool),
         "refused": pa.Column(bool),
         "churned": pa.Column(bool),

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, create_model
 
+from churn_assets.domain.events import EventKind
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.serving.schemas import CustomerId, Strict, whole_number
 
@@ -46,9 +47,7 @@ class FeedbackEvent(Strict):
         examples=["evt-000017"],
     )
     customer_id: CustomerId = Field(examples=["C12345"])
-    kind: Literal["sent", "delivered", "accepted", "refused", "unsubscribed", "churned"] = Field(
-        examples=["accepted"]
-    )
+    kind: EventKind = Field(examples=["accepted"])
     occurred_at: Annotated[
         AwareDatetime, BeforeValidator(_iso_8601), AfterValidator(_plausible)
     ] = Field(

@@ -7,14 +7,18 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from typer.testing import CliRunner
 
 from churn_assets.cli import app
+from churn_assets.customers.contract.events import EventField
+from churn_assets.customers.contract.model import BUILT_IN
 from churn_assets.outcomes.importing import AT_ONCE
 from churn_assets.serving import feedback
 from churn_assets.serving.decision_log import parts
+from churn_assets.serving.events import FeedbackEvent
 from churn_assets.serving.feedback import open_feedback_log
 from churn_assets.settings import load_settings
 from churn_assets.storage.local import LocalArtifactStore
@@ -90,6 +94,34 @@ def test_rows_with_the_same_fault_are_one_line(home: Path) -> None:
     assert told.startswith("rows 1, 2, 3 and 2,996 more: kind: Input should be 'sent'")
     assert added == "1 events added, 0 were there already"
     assert refused == f"2,999 rows of {file} are refused"
+
+
+def test_a_file_is_read_as_the_contract_says(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A company's own columns and kinds, once and for all; `--column` is stronger."""
+    contract = home / "customers.yaml"
+    events = {
+        "columns": {"event_id": "id", "customer_id": "account", "kind": "what"},
+        "kinds": {"bought": "accepted", "no": "refused"},
+    }
+    contract.write_text(f"{BUILT_IN.read_text()}\nevents: {json.dumps(events)}\n")
+    monkeypatch.setenv("CHURN_CUSTOMERS", str(contract))
+    load_settings.cache_clear()
+    file = home / "events.csv"
+    rows = ("1,A,Bought,2026-01-05T10:00:00Z,X", "2,B,no,2026-01-05T10:00:00Z,Y", "3,C,sent,,Z")
+    file.write_text("\n".join(("id,account,what,occurred_at,other", *rows)) + "\n")
+    code, said = run("outcomes", "import", str(file))
+    assert code == 1
+    assert "row 3: occurred_at: Field required" in said
+    assert "2 events added" in said
+    code, said = run("outcomes", "import", str(file), "--column", "customer_id=other")
+    assert "another event has the id 1" in said
+    with closing(open_feedback_log(LocalArtifactStore(home / "store"), home)) as log:
+        found = [json.loads(event) for event in log.events()]
+    assert [(e["customer_id"], e["kind"]) for e in found] == [("A", "accepted"), ("B", "refused")]
+
+
+def test_the_fields_of_a_contracts_events_are_those_of_feedback() -> None:
+    assert set(get_args(EventField)) == set(FeedbackEvent.model_fields)
 
 
 def test_a_stopped_import_says_how_to_go_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,24 +47,32 @@ def import_(
     file: Annotated[Path, typer.Argument(help="a .csv, .csv.gz or .parquet file of events")],
     column: Annotated[
         list[str] | None,
-        typer.Option(help="FIELD=NAME where the file names a field of the event otherwise"),
+        typer.Option(
+            help="FIELD=NAME where the file names a field of the event otherwise; before what the "
+            "contract's `events` says"
+        ),
     ] = None,
 ) -> None:
     """Add the events of a file to those of POST /feedback.
 
     Columns are the fields of POST /feedback: event_id, customer_id, kind, occurred_at and, where
-    known, channel, decision_id and offer_percentage; others are passed over. Encoding and delimiter
-    are found out. Reading a file again changes nothing.
+    known, channel, decision_id and offer_percentage; others are passed over. What a file calls them
+    otherwise, and its kinds, stands in the contract (`events`). Encoding and delimiter are found
+    out. Reading a file again changes nothing.
     """
     # Imported here: other commands need no pandas.
+    from churn_assets.customers.contract.events import Events
+    from churn_assets.customers.contract.model import load_contract
     from churn_assets.outcomes.importing import record, rows_of
     from churn_assets.release.offers import offers_in_service
 
-    names = fields_named(column)
+    contract = load_settings().customers
+    said = Events() if contract is None else load_contract(contract).events
+    names = {**said.columns, **fields_named(column)}
     percent = offers_in_service(open_registry().store).percent
     with _feedback() as log, importing(file) as progress:
         rows = rows_of(file, names, progress)
-        result = record(rows, log, percent)
+        result = record(rows, log, percent, said)
     report_import(rows, "events", result.stored, result.known, result.refused)
 
 

@@ -17,6 +17,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from churn_assets.customers.contract.events import Events
 from churn_assets.customers.contract.expression import columns_of
 from churn_assets.customers.contract.features import Feature as Feature
 from churn_assets.customers.contract.features import Words
@@ -274,7 +275,7 @@ class Contract(Part):
         people, contact: how and whether somebody is addressed.
         offers: the discounts that can be offered; without it 0, 5, 10 and 15 % for the months that
             the settings say.
-        campaign: a logged campaign.
+        campaign, events: a logged campaign; how a file of what came of others is to be read.
     """
 
     name: str = Field(min_length=1)
@@ -290,6 +291,7 @@ class Contract(Part):
     contact: Contact = Contact()
     offers: Offers | None = None
     campaign: Campaign | None = None
+    events: Events = Events()
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -36,6 +36,7 @@ def read_results(store: ArtifactStore) -> dict[str, Any]:
 def _lift(report: dict[str, Any]) -> dict[str, Any]:
     return {
         **{name: report[name] for name in LIFT},
+        "by_customer": report.get("by_customer", {}).get("sentence"),  # not in older reports
         "measures": [
             {
                 "name": name,

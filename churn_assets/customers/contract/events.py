@@ -1,0 +1,39 @@
+"""How the events that another system wrote down are to be read: `churn outcomes import`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from churn_assets.customers.contract.tables import Cell, Part
+from churn_assets.domain.events import EventKind
+
+EventField = Literal[
+    "event_id",
+    "customer_id",
+    "kind",
+    "occurred_at",
+    "offer_percentage",
+    "channel",
+    "release_id",
+    "decision_id",
+]
+"""The fields of `POST /feedback`."""
+
+
+class Events(Part):
+    """What a file of events calls the fields of `POST /feedback` and what happened.
+
+    Attributes:
+        columns: field -> the file's name of it, where it has another.
+        kinds: cell of its `kind` -> what it means; capitals don't matter. Cells that aren't named
+            stand for themselves.
+    """
+
+    columns: dict[EventField, str] = Field(default_factory=dict)
+    kinds: dict[Cell, EventKind] = Field(default_factory=dict)
+
+    def kind_of(self, cell: str) -> str:
+        """What a cell of `kind` means."""
+        return next((k for said, k in self.kinds.items() if said.lower() == cell.lower()), cell)
