@@ -6,13 +6,15 @@ Simulated customers with the test customers' columns are decided on by a release
 request a decision, with nothing but what a caller knows (columns, contacts, days, answers, what is
 left of the allowance). What they bring is held against the exact expectation of the same policy on
 the same customers, first with the engine in this process, then through `POST /predict` of a server
-process. The same once more without the answers, as before this version: what that costs.
+process. The same once more without the answers, as before this version: what that costs. The
+exact planner is served by a copy of the release in which it stands in the policy's place.
 Writes closed_loop.md. By default the newest release and `telco_customers`.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,14 +32,17 @@ from benchmarks.artifacts import current_folder
 from benchmarks.decision_tables import table
 from churn_assets.decision.evaluation.closed_loop import Book, Decide, close_the_loop
 from churn_assets.decision.exact.policy_value import Evaluation, evaluate
+from churn_assets.decision.learning.network_numpy import NetworkPolicy
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.transitions import Actions
-from churn_assets.domain.value import MONTHS_OF_VALUE
-from churn_assets.predictors.scoring.features import at_start_of_period
+from churn_assets.decision.policy import load_policy, save_rule
+from churn_assets.decision.rules.planner import Planner
+from churn_assets.release.bundle import MANIFEST, read_manifest, write_manifest
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.assessment import Assessor
 from churn_assets.serving.engine import RetentionEngine
+from churn_assets.serving.rehearsal import EngineRehearsal
 from churn_assets.serving.schemas import PredictRequest
 from churn_assets.settings import load_settings
 from churn_assets.storage.local import LocalArtifactStore
@@ -45,8 +50,9 @@ from churn_assets.storage.opening import open_store
 from tests.api.server import running
 
 HERE = Path(__file__).parent
-EPISODES, HTTP_EPISODES = 20_000, 1_000
+EPISODES, HTTP_EPISODES = 80_000, 1_000
 CONNECTIONS = 8
+GOLDEN_REQUESTS = 8
 Row = Mapping[str, Any]
 Ask = Callable[[Sequence[dict[str, Any]]], list[dict[str, Any]]]
 """Requests in, `decision` of each answer out."""
@@ -89,6 +95,7 @@ class Caller:
                 "acceptances_this_period": int(book.answers.acceptances[i]),
                 "refusals_this_period": int(book.answers.refusals[i]),
                 "acceptances_in_cooldown": int(book.answers.acceptances_in_cooldown[i]),
+                "acceptances_without_discount": int(book.answers.bare(book.params)[i]),
             }
         return {**row, **known}
 
@@ -122,11 +129,33 @@ def by_http(client: httpx.Client, connections: int = CONNECTIONS) -> Ask:
 
 
 def customers_of(assessor: Assessor, rows: Sequence[Row]) -> Customers:
-    """The customers as the decision environment draws them: the release's own predictions."""
-    bills = np.array([row["monthly_charges"] for row in rows], dtype=np.float64)
-    begun = [at_start_of_period(row) for row in rows]
-    risk, accept = assessor.risk.predict(rows), assessor.accept.predict(begun)
-    return Customers(risk, accept, MONTHS_OF_VALUE * bills)
+    """The customers as the decision environment draws them: the release's own predictions, of those
+    whom a model learnt from the one of the model that didn't."""
+    seen = assessor.assess(rows)
+    return Customers(seen.risk, seen.accept, seen.values)
+
+
+def with_planner(release: Path, history: Path, out: Path) -> Path:
+    """A copy of a release that serves the exact planner of its network's world, at its price.
+
+    Raises:
+        TypeError: the release serves no network.
+    """
+    network = load_policy(release / "policy")
+    if not isinstance(network, NetworkPolicy):
+        raise TypeError(f"{release} serves {network.name}, which knows no price of the budget")
+    shutil.copytree(release, out)
+    shutil.rmtree(out / "policy")
+    save_rule(Planner(params=network.spec.params, price=network.spec.price), out / "policy")
+    made = read_manifest(release)
+    (out / MANIFEST).unlink()
+    EngineRehearsal(load_settings().api.default_time_zone).write_golden(
+        out, history, GOLDEN_REQUESTS, made.settings["messages"]
+    )
+    facts = made.model_dump(exclude={"release_id", "created", "content", "files"})
+    facts["report"].pop("release_id")
+    write_manifest(out, **facts)
+    return out
 
 
 @contextmanager
@@ -172,16 +201,26 @@ def main() -> None:
         )
         print(*lines[-1], f"{time.perf_counter() - begun:.0f} s", flush=True)
 
-    with tempfile.TemporaryDirectory() as home, served(folder, Path(home)) as client:
-        for baseline, policy in enumerate((engine.assessor.policy, engine.assessor.baseline)):
-            found = evaluate(policy, customers, params)
-            here, there = by_engine(engine), by_http(client)
-            whole = Caller(rows, here, bool(baseline))
-            measure("the engine in process", policy, whole, found, EPISODES)
-            over = Caller(rows, there, bool(baseline))
-            measure("`POST /predict`", policy, over, found, HTTP_EPISODES)
-            stale = Caller(rows, here, bool(baseline), tells_answers=False)
-            measure("answers not told", policy, stale, found, EPISODES)
+    def measure_release(folder: Path, home: Path, *, also_rule: bool) -> None:
+        engine = RetentionEngine.load(folder)
+        policies = [engine.assessor.policy, *([engine.assessor.baseline] if also_rule else [])]
+        with served(folder, home) as client:
+            for baseline, policy in enumerate(policies):
+                found = evaluate(policy, customers, params)
+                here, there = by_engine(engine), by_http(client)
+                whole = Caller(rows, here, bool(baseline))
+                measure("the engine in process", policy, whole, found, EPISODES)
+                over = Caller(rows, there, bool(baseline))
+                measure("`POST /predict`", policy, over, found, HTTP_EPISODES)
+                stale = Caller(rows, here, bool(baseline), tells_answers=False)
+                measure("answers not told", policy, stale, found, EPISODES)
+
+    with tempfile.TemporaryDirectory() as scratch:
+        planned = with_planner(
+            folder, current_folder("customer_history"), Path(scratch) / "planned"
+        )
+        measure_release(folder, Path(scratch) / "one", also_rule=True)
+        measure_release(planned, Path(scratch) / "other", also_rule=False)
     head = ["policy", "asked", "episodes", "uplift / reported", "z", "spend / reported", "z"]
     (HERE / "closed_loop.md").write_text(PAGE.format(len(customers), table(head, lines)))
 

@@ -68,7 +68,7 @@ def import_(
 
     contract = load_settings().customers
     said = Events() if contract is None else load_contract(contract).events
-    names = {**said.columns, **fields_named(column)}
+    names: dict[str, str] = dict(said.columns.items()) | fields_named(column)
     percent = offers_in_service(open_registry().store).percent
     with _feedback() as log, importing(file) as progress:
         rows = rows_of(file, names, progress)
