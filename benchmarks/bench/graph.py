@@ -58,7 +58,7 @@ def first_run(world: World) -> Iterator[Row]:
     (world.work / "first_run.seconds").write_text(str(graph))
     yield limited("`make demo` after the install", [graph + answer], 240, "s")
     chain = sum(seconds for name, (seconds, _) in made(printed).items() if name in CHAIN)
-    note = "of that first run, in which decisions are learnt beside it"
+    note = "of that first run"
     yield limited("embedded chain of messages", [chain], 150, "s", note=note)
 
 
