@@ -20,6 +20,12 @@ from churn_assets.storage.current import asset_pointer
 from churn_assets.storage.local import LocalArtifactStore
 
 
+BY_CUSTOMER = (
+    "Whom to leave alone: choosing by customer isn't shown to help. It brings +0.40 (-3.10 to "
+    "+3.90) a customer over doing to everybody what the policy does."
+)
+
+
 def lift_of(moved: float, count: int = 4_000) -> dict[str, Any]:
     """The report on customers of 1,000 each whose churn contacting moves by `moved`."""
     rng = np.random.default_rng(0)
@@ -40,7 +46,8 @@ def lift_of(moved: float, count: int = 4_000) -> dict[str, Any]:
         known_at=start + np.arange(count) * np.timedelta64(1_200, "s"),
         control_share=0.3,
     )
-    return lift_report(customers, OutcomesConfig(plan_customers=count))
+    report = lift_report(customers, OutcomesConfig(plan_customers=count))
+    return report | {"by_customer": {"sentence": BY_CUSTOMER}}
 
 
 def nothing_watched() -> dict[str, Any]:
