@@ -19,7 +19,6 @@ from churn_assets.serving.decision_log import parts
 from churn_assets.storage.current import asset_pointer
 from churn_assets.storage.local import LocalArtifactStore
 
-
 BY_CUSTOMER = (
     "Whom to leave alone: choosing by customer isn't shown to help. It brings +0.40 (-3.10 to "
     "+3.90) a customer over doing to everybody what the policy does."
