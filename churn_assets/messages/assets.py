@@ -13,7 +13,7 @@ from churn_assets.storage.scratch import scratch_folder
 GROUP = "messages"
 
 
-@dg.asset(group_name=GROUP, kinds={"json"}, code_version="2")
+@dg.asset(group_name=GROUP, kinds={"json"}, code_version="3")
 def retention_messages(
     messages_config: dg.ResourceParam[MessagesConfig], store: StoreResource
 ) -> dg.MaterializeResult[Artifact]:
@@ -21,7 +21,7 @@ def retention_messages(
     return _materialize_corpus("messages", "retention_messages", messages_config, store)
 
 
-@dg.asset(group_name=GROUP, kinds={"json"}, code_version="2")
+@dg.asset(group_name=GROUP, kinds={"json"}, code_version="3")
 def retention_preferences(
     messages_config: dg.ResourceParam[MessagesConfig], store: StoreResource
 ) -> dg.MaterializeResult[Artifact]:

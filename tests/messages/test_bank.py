@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 import pytest
 
-from churn_assets.messages.corpus.grammar import grammar, write_message
+from churn_assets.messages.corpus.grammar import WITH_REASON, Shape, grammar, write_message
 from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.judging.judge import Judge, fitted_judge
 from churn_assets.messages.shield.validation import Shield
@@ -47,8 +47,8 @@ class StandIns:
     ) -> list[ScoredTemplate]:
         rng = random.Random(f"{method}-{seed}")
         families = grammar().families_of("train")
-        bare = method == "sft"
-        texts = [write_message(rng, one, rng.choice(families), bare=bare) for one in situations]
+        shapes: Mapping[Shape, float] = {"bare": 1} if method == "sft" else WITH_REASON
+        texts = [write_message(rng, one, rng.choice(families), shapes) for one in situations]
         spoilt = [f"{text} Act now!" if i % 4 == 3 else text for i, text in enumerate(texts)]
         return [ScoredTemplate(text, rng.random()) for text in spoilt]
 

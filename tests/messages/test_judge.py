@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from churn_assets.messages.corpus.grammar import grammar, write_message
+from churn_assets.messages.corpus.grammar import WITH_REASON, grammar, write_message
 from churn_assets.messages.corpus.prompts import Situation, random_situation
 from churn_assets.messages.corpus.reviewed import reviewed_for
 from churn_assets.messages.judging.agreement import held_out_scores, pair_accuracy
@@ -89,7 +89,7 @@ def test_scores_are_ratings() -> None:
     rng = random.Random(5)
     situations = [random_situation(rng) for _ in range(60)]
     families = grammar().families_of("train")
-    texts = [write_message(rng, one, rng.choice(families), bare=False) for one in situations]
+    texts = [write_message(rng, one, rng.choice(families), WITH_REASON) for one in situations]
     scores = fitted_judge().score([*texts, "Act now!"], [*situations, SITUATION])
     assert ((scores >= 1) & (scores <= 5)).all()
     assert scores[-1] < scores[:-1].mean()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -13,14 +15,22 @@ from churn_assets.messages.corpus.comparisons import (
     Comparison,
     write_comparisons,
 )
-from churn_assets.messages.corpus.grammar import SENTENCES, grammar
-from churn_assets.messages.corpus.prompts import situations
+from churn_assets.messages.corpus.grammar import SENTENCES, SPLITS, Split, grammar
+from churn_assets.messages.corpus.prompts import random_situation, situations
+from churn_assets.messages.corpus.swaps import SWAPS, write_swapped
 from churn_assets.messages.shield.brief import TENURE_BANDS
 from churn_assets.messages.shield.validation import Shield
 
 SHIELD = Shield.load()
 FOUND = list(write_comparisons(1, each=60))
 SITUATIONS = situations()
+PART_OF = {
+    "wrong_fact": "reason",
+    "missing_reason": "reason",
+    "wrong_band": "opening",
+    "wrong_closing": "closing",
+    "wrong_greeting": "greeting",
+}
 
 
 def of_kind(kind: str) -> list[Comparison]:
@@ -115,3 +125,25 @@ def test_openings_are_of_held_out_families() -> None:
     for comparison in FOUND:
         if comparison.kind != REVIEWED:
             assert not any(opening in comparison.better for opening in seen)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("swap", SWAPS)
+def test_a_swap_changes_one_part_for_words_of_its_own_split(swap: str, split: Split) -> None:
+    """Why: more than one change would tell the wrong one by something else, and words of the other
+    split would bring what is held out into training."""
+    rng, families = random.Random(swap), grammar().families_of(split)
+    others = {o for s in SPLITS if s != split for f in grammar().families_of(s) for o in offers(f)}
+    for _ in range(60):
+        situation = random_situation(rng)
+        right, wrong = write_swapped(rng, situation, rng.choice(families), swap)
+        assert SHIELD.check_template_facts(right.text, situation.facts).passed
+        assert SHIELD.gives_a_reason(right.text, situation.facts)
+        part = PART_OF[swap]
+        assert getattr(wrong, part) != getattr(right, part)
+        assert replace(wrong, **{part: getattr(right, part)}) == right
+        assert not any(other in wrong.text for other in others)
+
+
+def offers(family: str) -> tuple[str, ...]:
+    return grammar().families[family].no_offer

@@ -10,14 +10,10 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from churn_assets.messages.corpus.grammar import (
-    draw_with_reason,
-    grammar,
-    write_message,
-)
-from churn_assets.messages.corpus.prompts import Situation, random_situation
+from churn_assets.messages.corpus.grammar import grammar, write_message
+from churn_assets.messages.corpus.prompts import random_situation
 from churn_assets.messages.corpus.reviewed import reviewed_for
-from churn_assets.messages.corpus.swaps import SWAPS
+from churn_assets.messages.corpus.swaps import write_swapped
 
 RIGHT_OVER_WRONG = {
     "fact": "wrong_fact",
@@ -49,25 +45,9 @@ def write_comparisons(seed: int, each: int = EACH) -> Iterator[Comparison]:
             if kind == REVIEWED:
                 reviewed = reviewed_for(situation.offer, situation.band, situation.tone)
                 better = rng.choice(reviewed)
-                worse = write_message(rng, situation, family, bare=True)
+                worse = write_message(rng, situation, family, {"bare": 1})
             else:
                 swap = RIGHT_OVER_WRONG.get(kind, "missing_reason")
-                better, worse = write_swapped(rng, situation, family, swap)
+                right, wrong = write_swapped(rng, situation, family, swap)
+                better, worse = right.text, wrong.text
             yield Comparison(kind, situation.prompt, better, worse)
-
-
-def write_swapped(
-    rng: random.Random, situation: Situation, family: str, swap: str
-) -> tuple[str, str]:
-    """A message that suits the customer, and the same with one part exchanged.
-
-    It has an opening of the customer's tenure band and a reason: with a closing it would be too
-    long. That takes the opening's place where the closing is exchanged.
-    """
-    openings = grammar().families[family].of_the_band(situation.band)
-    while True:
-        signed = swap == "wrong_closing"
-        draft = draw_with_reason(rng, situation, family, openings, signed=signed)
-        swapped = SWAPS[swap](rng, draft)
-        if draft.is_sound() and swapped.is_sound():
-            return draft.text, swapped.text

@@ -49,7 +49,7 @@ def write_preferences(config: CorpusConfig, split: Split) -> Iterator[dict[str, 
     for i in range(_size(config.pairs, split)):
         flaw = flaws[i % len(flaws)]
         situation, family = random_situation(rng), rng.choice(families)
-        chosen, rejected = write_pair(rng, situation, family, flaw, split)
+        chosen, rejected = write_pair(rng, situation, family, flaw)
         yield {
             "prompt": situation.prompt,
             "chosen": chosen,

@@ -10,12 +10,20 @@ import json
 import random
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from churn_assets.messages.corpus.grammar import SENTENCES, Split, grammar, write_message
+from churn_assets.messages.corpus.grammar import (
+    SENTENCES,
+    WITH_REASON,
+    Draft,
+    Split,
+    grammar,
+    write_draft,
+    write_message,
+)
 from churn_assets.messages.corpus.prompts import Situation
+from churn_assets.messages.corpus.swaps import missing_reason
 from churn_assets.messages.shield.brief import CONTRACTS, SERVICES
 from churn_assets.messages.shield.rules import default_rules
 
@@ -23,19 +31,6 @@ from churn_assets.messages.shield.rules import default_rules
 COPY_SHARE = 0.75
 HELD_OUT_BANNED = 3  # of every four banned phrases the last
 _MAX_LENGTH = 330  # what a flawed text may have at most, so that it fits the models' context
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A good message that is about to be spoilt, and what it was written for."""
-
-    text: str
-    situation: Situation
-    family: str
-    split: Split
-
-    def words(self, kind: str) -> tuple[str, ...]:
-        return phrases(self.split)[kind]
 
 
 @cache
@@ -48,6 +43,10 @@ def phrases(split: Split) -> Mapping[str, tuple[str, ...]]:
     return {kind: tuple(words[split]) for kind, words in kinds.items()} | {"banned": tuple(own)}
 
 
+def _words(draft: Draft, kind: str) -> tuple[str, ...]:
+    return phrases(draft.split)[kind]
+
+
 def _insert(rng: random.Random, text: str, sentence: str) -> str:
     sentences = SENTENCES.split(text)
     sentences.insert(rng.randint(1, len(sentences)), sentence)
@@ -55,19 +54,19 @@ def _insert(rng: random.Random, text: str, sentence: str) -> str:
 
 
 def _pushy(rng: random.Random, draft: Draft) -> str:
-    return _insert(rng, draft.text, " ".join(rng.sample(draft.words("pushy"), rng.randint(1, 2))))
+    return _insert(rng, draft.text, " ".join(rng.sample(_words(draft, "pushy"), rng.randint(1, 2))))
 
 
 def _over_promising(rng: random.Random, draft: Draft) -> str:
-    return _insert(rng, draft.text, rng.choice(draft.words("over_promising")))
+    return _insert(rng, draft.text, rng.choice(_words(draft, "over_promising")))
 
 
 def _off_topic(rng: random.Random, draft: Draft) -> str:
-    return _insert(rng, draft.text, rng.choice(draft.words("off_topic")))
+    return _insert(rng, draft.text, rng.choice(_words(draft, "off_topic")))
 
 
 def _banned_phrase(rng: random.Random, draft: Draft) -> str:
-    form = rng.choice(draft.words("banned_forms")).format(rng.choice(draft.words("banned")))
+    form = rng.choice(_words(draft, "banned_forms")).format(rng.choice(_words(draft, "banned")))
     return _insert(rng, draft.text, form[0].upper() + form[1:])
 
 
@@ -81,24 +80,24 @@ def _shouting(rng: random.Random, draft: Draft) -> str:
 def _too_long(rng: random.Random, draft: Draft) -> str:
     text = draft.text
     while len(text) < 240:
-        text = _insert(rng, text, rng.choice(draft.words("filler")))
+        text = _insert(rng, text, rng.choice(_words(draft, "filler")))
     return text[:_MAX_LENGTH]
 
 
 def _too_short(rng: random.Random, draft: Draft) -> str:
-    end = rng.choice(draft.words("short_offers" if draft.situation.offer else "short_words"))
+    end = rng.choice(_words(draft, "short_offers" if draft.situation.offer else "short_words"))
     return f"{rng.choice(['Hi', 'Hello', 'Hey'])} {{name}}, {end}"
 
 
 def _generic(rng: random.Random, draft: Draft) -> str:
     """Nothing personal: neither an opening nor a reason."""
-    return write_message(rng, draft.situation, draft.family, bare=True)
+    return write_message(rng, draft.situation, draft.family, {"bare": 1})
 
 
 def _cold(rng: random.Random, draft: Draft) -> str:
-    bodies = rng.sample(draft.words("cold_bodies"), 2)
+    bodies = rng.sample(_words(draft, "cold_bodies"), 2)
     offer = ["{offer} applied."] if draft.situation.offer else []
-    return " ".join([rng.choice(draft.words("cold")), *offer, *bodies])
+    return " ".join([rng.choice(_words(draft, "cold")), *offer, *bodies])
 
 
 def _missing_slot(rng: random.Random, draft: Draft) -> str:
@@ -107,8 +106,8 @@ def _missing_slot(rng: random.Random, draft: Draft) -> str:
             kept = [s for s in SENTENCES.split(draft.text) if "{offer}" not in s]
             if any("{name}" in s for s in kept):
                 return " ".join(kept)
-        return draft.text.replace("{offer}", rng.choice(draft.words("vague_offers")))
-    return draft.text.replace(" {name}", rng.choice(draft.words("strangers")))
+        return draft.text.replace("{offer}", rng.choice(_words(draft, "vague_offers")))
+    return draft.text.replace(" {name}", rng.choice(_words(draft, "strangers")))
 
 
 def _doubled_slot(rng: random.Random, draft: Draft) -> str:
@@ -123,20 +122,20 @@ def _wrong_slot(rng: random.Random, draft: Draft) -> str:
         families = grammar().families_of(draft.split)
         lead = rng.choice(grammar().families[rng.choice(families)].leads)
         return _insert(rng, draft.text, f"{lead} {{offer}} off.")
-    wrong = rng.choice([*draft.words("unknown_slots"), "{months}", "{tenure}", "{bill}"])
+    wrong = rng.choice([*_words(draft, "unknown_slots"), "{months}", "{tenure}", "{bill}"])
     return draft.text.replace(rng.choice(["{offer}", "{offer}", "{name}"]), wrong)
 
 
 def _swapped_slot(rng: random.Random, draft: Draft) -> str:
     """Every slot is there, and says what it does not mean: a bill as discount, a rise by offer."""
     if not draft.situation.offer:
-        return _insert(rng, draft.text, rng.choice(draft.words("swapped_values")))
+        return _insert(rng, draft.text, rng.choice(_words(draft, "swapped_values")))
     kept = [s for s in SENTENCES.split(draft.text) if "{name}" in s or "{" not in s]
     if rng.random() < 0.5:
-        sentence = rng.choice(draft.words("swapped_offers"))
+        sentence = rng.choice(_words(draft, "swapped_offers"))
     else:
         lead = rng.choice(grammar().families[draft.family].leads)
-        sentence = f"{lead} {rng.choice(draft.words('swapped_objects'))}."
+        sentence = f"{lead} {rng.choice(_words(draft, 'swapped_objects'))}."
     return _insert(rng, " ".join(kept), sentence)
 
 
@@ -144,6 +143,10 @@ def _wrong_fact(rng: random.Random, draft: Draft) -> str:
     known = {*draft.situation.services, draft.situation.contract}
     topics = [t for t in (*SERVICES, *CONTRACTS) if t not in known]
     return _insert(rng, draft.text, rng.choice(grammar().reasons[rng.choice(topics)]))
+
+
+def _missing_reason(rng: random.Random, draft: Draft) -> str:
+    return missing_reason(rng, draft).text
 
 
 def _repetitive(rng: random.Random, draft: Draft) -> str:
@@ -182,6 +185,7 @@ FLAWS: Mapping[str, Flaw] = {
     "wrong_slot": _wrong_slot,
     "swapped_slot": _swapped_slot,
     "wrong_fact": _wrong_fact,
+    "missing_reason": _missing_reason,
     "off_topic": _off_topic,
     "repetitive": _repetitive,
     "garbled": _garbled,
@@ -192,15 +196,16 @@ FLAWS: Mapping[str, Flaw] = {
 HARD_FLAWS = (*["generic", "missing_slot", "doubled_slot"] * 2, "generic", "wrong_slot")
 
 
-def write_pair(
-    rng: random.Random, situation: Situation, family: str, flaw: str, split: Split
-) -> tuple[str, str]:
-    """(chosen, rejected): the rejected text is mostly a flawed copy of the chosen one."""
-    chosen = write_message(rng, situation, family, bare=False)
+def write_pair(rng: random.Random, situation: Situation, family: str, flaw: str) -> tuple[str, str]:
+    """(chosen, rejected): the rejected text is mostly a flawed copy of the chosen one.
+
+    The pair is of the family's split. Every chosen text gives a reason.
+    """
+    chosen = write_draft(rng, situation, family, WITH_REASON)
     copied = rng.random() < COPY_SHARE
-    source = chosen if copied else write_message(rng, situation, family, bare=False)
+    source = chosen if copied else write_draft(rng, situation, family, WITH_REASON)
     while True:
-        rejected = FLAWS[flaw](rng, Draft(source, situation, family, split))
-        if rejected != source:
-            return chosen, rejected
-        source = write_message(rng, situation, family, bare=False)
+        rejected = FLAWS[flaw](rng, source)
+        if rejected != source.text:
+            return chosen.text, rejected
+        source = write_draft(rng, situation, family, WITH_REASON)

@@ -1,7 +1,7 @@
 """A written grammar of retention messages: `grammar.json` holds the words, this holds the order.
 
-A message is greeting, opening, reason, offer, closing. Opening and offer wording belong to a
-family; the families of the test split are never seen in training.
+A message has a greeting, an offer, and some of an opening, a reason and a closing. Opening and
+offer wording belong to a family; the families of the test split are never seen in training.
 """
 
 from __future__ import annotations
@@ -27,10 +27,13 @@ from churn_assets.messages.shield.slots import length_range
 
 Split = Literal["train", "test"]
 SPLITS: tuple[Split, ...] = ("train", "test")
-# Four in ten messages are correct but bare (no opening, no reason): people write such ones too,
-# and the preference pairs say that the personal ones are better.
-BARE_SHARE = 0.4
-REASON_SHARE = 0.3
+Shape = Literal["full", "signed", "opened", "bare"]
+# What a message has beside greeting and offer: opening and reason; reason and closing; opening and
+# closing; closing. The shield's length leaves no room for all three.
+WITH_REASON: Mapping[Shape, float] = {"full": 2 / 3, "signed": 1 / 3}
+# The corpus: three in four give a reason. The others are correct, people write such ones too, and
+# the preference pairs say which are better: that is what PPO-Text has to learn.
+SHAPES: Mapping[Shape, float] = {"full": 0.5, "signed": 0.25, "opened": 0.17, "bare": 0.08}
 SENTENCES = re.compile(r"(?<=[.!?:])\s+")  # what stands between two
 # The grammar keeps this far from the shield's longest text: a model cannot count characters.
 LENGTH_MARGIN = 25
@@ -65,6 +68,9 @@ class Grammar(BaseModel):
     def families_of(self, split: Split) -> list[str]:
         held_out = set(self.held_out_families)
         return sorted(held_out if split == "test" else set(self.families) - held_out)
+
+    def split_of(self, family: str) -> Split:
+        return "test" if family in self.held_out_families else "train"
 
     def sentences(self) -> list[str]:
         """Every part that a message can have, in no order; parts of an offer by themselves."""
@@ -105,8 +111,17 @@ class Draft:
     closing: str | None
 
     @property
+    def split(self) -> Split:
+        return grammar().split_of(self.family)
+
+    @property
     def parts(self) -> list[str]:
-        found = (self.greeting, self.opening, self.reason, self.offer, self.closing)
+        """In their order: an opening leads to its family's offer, and the reason stands behind
+        both; without an opening the reason leads."""
+        if self.opening is None:
+            found = (self.greeting, self.reason, self.offer, self.closing)
+        else:
+            found = (self.greeting, self.opening, self.offer, self.reason or self.closing)
         return [part for part in found if part is not None]
 
     @property
@@ -119,53 +134,51 @@ class Draft:
 
 
 def write_message(
-    rng: random.Random, situation: Situation, family: str, *, bare: bool | None = None
+    rng: random.Random,
+    situation: Situation,
+    family: str,
+    shapes: Mapping[Shape, float] = SHAPES,
 ) -> str:
-    """One template that suits the situation, of the length that the shield wants.
+    """One template that suits the situation, of the length that the shield wants."""
+    return write_draft(rng, situation, family, shapes).text
 
-    `bare` None draws it at `BARE_SHARE`.
+
+def write_draft(
+    rng: random.Random,
+    situation: Situation,
+    family: str,
+    shapes: Mapping[Shape, float] = SHAPES,
+    *,
+    of_the_band: bool = False,
+) -> Draft:
+    """The same in its parts; an opening is one of the customer's time with us if that is asked for.
+
+    Shape, by its weight in `shapes`, and opening are drawn before the rest: of those that make a
+    message long there are as many as of others.
     """
-    bare = rng.random() < BARE_SHARE if bare is None else bare
-    while True:
-        draft = _draw(rng, situation, family, bare=bare)
-        if draft.is_sound():
-            return draft.text
-
-
-def _draw(rng: random.Random, situation: Situation, family: str, *, bare: bool) -> Draft:
     words, own = grammar(), grammar().families[family]
-    opening = reason = None
-    greeting = rng.choice(words.greetings[situation.tone])
-    if not bare:
-        opening = rng.choice(own.openings(situation.band))
-        if rng.random() < REASON_SHARE:
-            reason = draw_reason(rng, situation)
-    offer = draw_offer(rng, situation, own)
-    closing = rng.choice(words.closings[situation.tone])
-    return Draft(situation, family, greeting, opening, reason, offer, closing)
+    (shape,) = rng.choices(list(shapes), list(shapes.values()))
+    openings = own.of_the_band(situation.band) if of_the_band else own.openings(situation.band)
+    opening = rng.choice(openings) if shape in ("full", "opened") else None
+    closings = words.closings[situation.tone]
+    while True:
+        draft = Draft(
+            situation=situation,
+            family=family,
+            greeting=rng.choice(words.greetings[situation.tone]),
+            opening=opening,
+            reason=draw_reason(rng, situation) if shape in WITH_REASON else None,
+            offer=draw_offer(rng, situation, own),
+            closing=None if shape == "full" else rng.choice(closings),
+        )
+        if draft.is_sound():
+            return draft
 
 
 def draw_reason(rng: random.Random, situation: Situation) -> str:
     """Why we write to this customer: about their contract or one of their services."""
     topic = rng.choice([*situation.services, situation.contract])
     return rng.choice(grammar().reasons[topic])
-
-
-def draw_with_reason(
-    rng: random.Random, situation: Situation, family: str, openings: Sequence[str], *, signed: bool
-) -> Draft:
-    """A draft that gives a reason, with one of the openings, or with a closing in its place: the
-    shield's length has no room for both."""
-    words = grammar()
-    return Draft(
-        situation=situation,
-        family=family,
-        greeting=rng.choice(words.greetings[situation.tone]),
-        opening=None if signed else rng.choice(openings),
-        reason=draw_reason(rng, situation),
-        offer=draw_offer(rng, situation, words.families[family]),
-        closing=rng.choice(words.closings[situation.tone]) if signed else None,
-    )
 
 
 def draw_offer(rng: random.Random, situation: Situation, family: Family) -> str:
@@ -199,18 +212,19 @@ def count_messages() -> int:
     add up, so histograms of lengths are convolved in place of writing every message.
     """
     words = grammar()
-    reasons = [reason for group in words.reasons.values() for reason in group]
+    reasons = _lengths([reason for group in words.reasons.values() for reason in group])
     total = 0
     for family, tone in product(words.families.values(), TONES):
-        openings = [*family.any, *family.new, *family.tenured]
-        offers = [
-            f"{lead} {thing}{duration}."
-            for lead, thing, duration in product(family.leads, words.objects, words.durations)
-        ]
-        middle = _add_lengths(_lengths(openings), _lengths(["", *reasons]))
-        middle[(0, 0)] += 1  # the bare message
-        ends = _add_lengths(_lengths([*offers, *family.no_offer]), _lengths(words.closings[tone]))
-        whole = _add_lengths(_add_lengths(_lengths(words.greetings[tone]), middle), ends)
+        openings = _lengths([*family.any, *family.new, *family.tenured])
+        parts = product(family.leads, words.objects, words.durations)
+        offers = _lengths(
+            [*family.no_offer, *(f"{lead} {thing}{duration}." for lead, thing, duration in parts)]
+        )
+        closings, greetings = _lengths(words.closings[tone]), _lengths(words.greetings[tone])
+        beside = _add_lengths(openings, reasons)
+        for other in (reasons, openings, _lengths([""])):
+            beside.update(_add_lengths(other, closings))
+        whole = _add_lengths(_add_lengths(greetings, offers), beside)
         low, high = default_rules().length
         total += sum(n for (a, b), n in whole.items() if low < a and b - 1 <= high - LENGTH_MARGIN)
     return total

@@ -10,7 +10,14 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from churn_assets.messages.corpus.grammar import Draft, grammar
+from churn_assets.messages.corpus.grammar import (
+    WITH_REASON,
+    Draft,
+    Shape,
+    grammar,
+    write_draft,
+)
+from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.shield.brief import CONTRACTS, SERVICES, TENURE_BANDS, TONES
 
 
@@ -25,7 +32,7 @@ def missing_reason(rng: random.Random, draft: Draft) -> Draft:
     """A sentence that suits everybody in place of the reason, or none."""
     if rng.random() < 0.5:
         return replace(draft, reason=None)
-    family = grammar().families[rng.choice(grammar().families_of("test"))]
+    family = grammar().families[rng.choice(grammar().families_of(draft.split))]
     return replace(draft, reason=rng.choice(family.no_offer))
 
 
@@ -63,3 +70,24 @@ SWAPS: Mapping[str, Swap] = {
         wrong_greeting,
     )
 }
+
+# What a message must have so that a part can be exchanged; any with a reason will do for others.
+_FULL: Mapping[Shape, float] = {"full": 1}
+_SHAPES_FOR: Mapping[str, Mapping[Shape, float]] = {
+    "missing_reason": _FULL,
+    "wrong_band": _FULL,
+    "wrong_closing": {"signed": 1},
+}
+
+
+def write_swapped(
+    rng: random.Random, situation: Situation, family: str, swap: str
+) -> tuple[Draft, Draft]:
+    """A message that suits the customer and gives a reason, and the same with one part exchanged;
+    both of the length that the shield wants."""
+    shapes, banded = _SHAPES_FOR.get(swap, WITH_REASON), swap == "wrong_band"
+    while True:
+        draft = write_draft(rng, situation, family, shapes, of_the_band=banded)
+        swapped = SWAPS[swap](rng, draft)
+        if swapped.is_sound():
+            return draft, swapped

@@ -134,8 +134,7 @@ def _grammar_texts() -> list[str]:
     rng = random.Random(f"{SEED}-texts")
     families = grammar().families_of("train")
     return [
-        write_message(rng, random_situation(rng), rng.choice(families), bare=False)
-        for _ in range(USUAL_TEXTS)
+        write_message(rng, random_situation(rng), rng.choice(families)) for _ in range(USUAL_TEXTS)
     ]
 
 
@@ -146,6 +145,6 @@ def _flaw_pairs() -> list[tuple[Situation, str, str]]:
     found = []
     for i in range(FLAW_PAIRS):
         situation, family = random_situation(rng), rng.choice(families)
-        good, bad = write_pair(rng, situation, family, flaws[i % len(flaws)], "test")
+        good, bad = write_pair(rng, situation, family, flaws[i % len(flaws)])
         found.append((situation, good, bad))
     return found

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from churn_assets.messages.config import GenerationConfig
-from churn_assets.messages.corpus.grammar import draw_with_reason, grammar
+from churn_assets.messages.corpus.grammar import WITH_REASON, grammar, write_message
 from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.models.ppo_text import POLICY, REFERENCE
 from churn_assets.messages.writing.bank import Author, ScoredTemplate
@@ -16,7 +16,6 @@ from churn_assets.messages.writing.live import LiveModel
 
 Method = Literal["ppo", "sft", "grammar"]
 METHODS: tuple[Method, ...] = get_args(Method)
-SIGNED_SHARE = 0.4  # of the grammar's messages: with a closing in place of the opening
 ADAPTERS: Mapping[Method, str] = {"ppo": POLICY, "sft": REFERENCE}
 
 
@@ -60,15 +59,5 @@ def author_of(method: Method) -> Author:
 
 def grammar_texts(situations: Sequence[Situation], seed: int) -> list[str]:
     """A message of the grammar for each situation, never bare: each gives a reason."""
-    rng = random.Random(f"grammar-{seed}")
-    return [_with_reason(rng, situation) for situation in situations]
-
-
-def _with_reason(rng: random.Random, situation: Situation) -> str:
-    name = rng.choice(grammar().families_of("train"))
-    openings = grammar().families[name].openings(situation.band)
-    signed = rng.random() < SIGNED_SHARE
-    while True:
-        draft = draw_with_reason(rng, situation, name, openings, signed=signed)
-        if draft.is_sound():
-            return draft.text
+    rng, families = random.Random(f"grammar-{seed}"), grammar().families_of("train")
+    return [write_message(rng, one, rng.choice(families), WITH_REASON) for one in situations]
