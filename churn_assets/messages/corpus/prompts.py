@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations, product
 
@@ -29,12 +29,23 @@ SERVICE_SETS: tuple[tuple[Service, ...], ...] = tuple(
 END = "\n"
 # One word each: every token of a prompt is paid for at every step of training.
 _CONTRACT_WORDS = {"Month-to-month": "monthly", "One year": "yearly", "Two year": "biennial"}
+# The first word of what the grammar calls a topic: to name it, a model copies what stands there.
+_TOPIC_WORDS = {
+    "security": "online",
+    "Month-to-month": "monthly",
+    "One year": "yearly",
+    "Two year": "two-year",
+}
 _LANGUAGE_NAMES: dict[Language, str] = {"en": "English", "es": "Spanish"}
 
 
 @dataclass(frozen=True)
 class Situation:
-    """The categories of a brief: all that a prompt says and a template may depend on."""
+    """The categories of a brief: all that a prompt says and a template may depend on.
+
+    `topic` is the one of the services, or the contract, that a message is to speak of; None is the
+    contract.
+    """
 
     offer: int
     band: TenureBand
@@ -42,6 +53,7 @@ class Situation:
     services: tuple[Service, ...]
     tone: Tone
     language: Language = "en"
+    topic: str | None = None
 
     @classmethod
     def of(cls, brief: MessageBrief) -> Situation:
@@ -67,7 +79,9 @@ class Situation:
         """
         contract = _CONTRACT_WORDS[self.contract]
         services = self.services or ("nothing",)
-        fields = (f"{self.offer}%", self.band, contract, self.tone, *services)
+        topic = self.topic or self.contract
+        about = ("about", _TOPIC_WORDS.get(topic, topic))
+        fields = (f"{self.offer}%", self.band, contract, self.tone, *about, *services)
         language = "" if self.language == "en" else f"{self.language} "
         return f"{language}{' '.join(fields)}:{END}"
 
@@ -103,11 +117,12 @@ def flawed_prompt(prompt: str) -> str:
 
 
 def random_situation(rng: random.Random) -> Situation:
-    """A situation drawn uniformly, each category by itself."""
-    return Situation(
+    """A situation drawn uniformly, each category by itself, the topic among what it has."""
+    made = Situation(
         offer=rng.choice(OFFER_PERCENTAGES),
         band=rng.choice(TENURE_BANDS),
         contract=rng.choice(CONTRACTS),
         services=rng.choice(SERVICE_SETS),
         tone=rng.choice(TONES),
     )
+    return replace(made, topic=rng.choice([*made.services, made.contract]))
