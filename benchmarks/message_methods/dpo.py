@@ -15,7 +15,8 @@ from trl.trainer.dpo_trainer import DPOTrainer
 from benchmarks.message_methods.methods import DPO
 from churn_assets.messages.config import MessagesConfig
 from churn_assets.messages.corpus.corpus import read_jsonl
-from churn_assets.messages.models.language_model import load_base, use_threads, worded
+from churn_assets.messages.models.encoding import worded
+from churn_assets.messages.models.language_model import load_base, use_threads
 from churn_assets.messages.models.ppo_text import REFERENCE
 
 BETA, LEARNING_RATE = 0.1, 3e-4

@@ -153,7 +153,7 @@ class RewardConfig(Frozen):
             they are learnt from too.
     """
 
-    steps: int = Field(340, ge=1)
+    steps: int = Field(500, ge=1)
     batch: int = Field(32, ge=1, description="pairs per step")
     learning_rate: float = Field(6e-3, gt=0)
     max_length: int = Field(96, ge=32)
@@ -215,7 +215,7 @@ class PpoTextConfig(EvaluationSamples):
         4.0, ge=0, description="times the rarity of a passing message's word pairs in its batch"
     )
     kl_target: float = Field(1.0, gt=0, description="nats per message")
-    beta: float = Field(0.2, gt=0)
+    beta: float = Field(0.1, gt=0)
     beta_every: int = Field(4, ge=1, description="iterations between updates of beta")
     beta_limit: float = Field(30.0, ge=1, description="beta stays within beta/4 and beta*limit")
     checkpoint_every: int = Field(10, ge=1)
@@ -367,6 +367,7 @@ def _pretrained() -> MessagesConfig:
             minibatch=24,
             learning_rate=3e-4,
             value_learning_rate=1e-3,
+            beta=0.2,
             checkpoint_every=2,
             evaluation_samples=192,
         ),

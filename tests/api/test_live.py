@@ -39,11 +39,11 @@ def train_parrot(root: Path) -> Path:
     from safetensors.torch import save_file
 
     from churn_assets.messages.models.language_model import (
-        RewardHead,
         head_width,
         load_base,
         with_new_adapter,
     )
+    from churn_assets.messages.models.scoring import RewardHead
 
     rng = random.Random(0)
     prompts = [random_situation(rng).prompt for _ in range(64)]

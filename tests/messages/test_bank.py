@@ -195,7 +195,10 @@ def test_the_bank_keeps_the_best_for_everybody_and_the_best_others() -> None:
     rng, families = random.Random(1), grammar().families_of("train")
 
     def written(services: tuple[Any, ...], suits_all: bool) -> list[str]:
-        situation = Situation(cell.offer, cell.band, cell.contract, services, cell.tone)
+        topic = services[0] if services else cell.contract
+        situation = Situation(
+            cell.offer, cell.band, cell.contract, services, cell.tone, topic=topic
+        )
         nobody = Situation(cell.offer, cell.band, cell.contract, (), cell.tone)
         found: list[str] = []
         while len(found) < 3:

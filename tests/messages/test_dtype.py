@@ -9,16 +9,15 @@ import torch
 from churn_assets.messages.config import BaseModelConfig
 from churn_assets.messages.models.base_model import copy_pretrained
 from churn_assets.messages.models.language_model import (
-    RewardHead,
     features,
     head_width,
     load_base,
     sample,
-    scores,
     tempered_logits,
     with_new_adapter,
 )
 from churn_assets.messages.models.ppo_formulas import exact_kl
+from churn_assets.messages.models.scoring import RewardHead, scores
 from tests.messages.conftest import TINY, Chain
 
 
@@ -41,7 +40,7 @@ def test_a_base_is_loaded_in_the_type_that_it_was_saved_in(chain: Chain, tmp_pat
     trained = [p for p in adapted.parameters() if p.requires_grad]
     assert {p.dtype for p in trained} == {torch.float32}
     head = RewardHead(head_width(adapted))
-    found = scores(adapted, head, samples.ids, samples.mask)
+    found = scores(adapted, head, samples.dialogues)
     assert found.dtype == torch.float32
     found.sum().backward()
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in trained)

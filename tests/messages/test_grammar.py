@@ -12,7 +12,7 @@ import pytest
 
 from churn_assets.messages.config import CorpusConfig
 from churn_assets.messages.corpus.corpus import read_jsonl, write_corpus, write_messages
-from churn_assets.messages.corpus.flaws import FLAWS, phrases, write_pair
+from churn_assets.messages.corpus.flaws import FLAWS, UNREVIEWED, phrases, taught, write_pair
 from churn_assets.messages.corpus.grammar import (
     SHAPES,
     SPLITS,
@@ -24,6 +24,7 @@ from churn_assets.messages.corpus.grammar import (
     write_message,
 )
 from churn_assets.messages.corpus.prompts import SERVICE_SETS, Situation, random_situation
+from churn_assets.messages.corpus.reviewed import every_reviewed_template
 from churn_assets.messages.shield.brief import TENURE_BANDS, TONES
 from churn_assets.messages.shield.validation import Shield
 from tests.messages.briefs import brief
@@ -90,7 +91,7 @@ def test_chosen_is_good_and_rejected_has_the_flaw(flaw: str, split: Split) -> No
             assert any(name.startswith(SEEN_BY_SHIELD[flaw]) for name in found), rejected
         if flaw in ("missing_slot", "wrong_slot", "repetitive"):
             assert found, rejected
-        if flaw == "generic":
+        if flaw in ("generic", "missing_reason"):
             assert not found, rejected
         assert SHIELD.gives_a_reason(chosen, situation.facts), chosen
 
@@ -148,6 +149,24 @@ def test_an_opening_leads_to_its_familys_offer(split: Split) -> None:
             assert parts[1:] == [draft.opening, draft.offer, draft.reason]
         else:
             assert parts[1:] == [draft.reason, draft.offer, draft.closing]
+
+
+def test_reviewed_templates_of_the_comparisons_stand_in_no_pair() -> None:
+    """Why: that they are better must be told of templates that the reward model never saw."""
+    rng, family = random.Random(2), grammar().families_of("train")[0]
+    chosen = set()
+    for _ in range(400):
+        situation = random_situation(rng)
+        better, worse = write_pair(rng, situation, family, UNREVIEWED)
+        chosen.add(better)
+        for text in (better, worse):
+            assert SHIELD.check_template_facts(text, situation.facts).passed
+        assert SHIELD.gives_a_reason(better, situation.facts)
+        assert not SHIELD.gives_a_reason(worse, situation.facts)
+    assert len(chosen) > 60
+    assert not {*every_reviewed_template()} & chosen
+    assert UNREVIEWED in taught("train")
+    assert UNREVIEWED not in taught("test")
 
 
 def test_no_flaw_is_told_in_the_same_words_twice() -> None:

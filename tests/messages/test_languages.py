@@ -125,5 +125,6 @@ def test_a_language_that_nothing_is_reviewed_in_is_refused() -> None:
 
 def test_the_prompt_says_the_language_and_english_prompts_stay_as_they_are() -> None:
     """Why: a model trained on one prompt must meet it again."""
-    assert Situation.of(SAM).prompt == "10% settled monthly warm nothing:\n"
-    assert Situation.of(brief(language="es")).prompt == "es 10% settled monthly warm nothing:\n"
+    english = "10% settled monthly warm about monthly nothing:\n"
+    assert Situation.of(SAM).prompt == english
+    assert Situation.of(brief(language="es")).prompt == f"es {english}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -23,12 +24,8 @@ from churn_assets.messages.corpus.prompts import (
 )
 from churn_assets.messages.models import base_model, ppo_stage, reward, sft
 from churn_assets.messages.models.base_model import copy_pretrained, weight_type, wheel_model
-from churn_assets.messages.models.language_model import (
-    encode_dialogues,
-    encode_prompts,
-    load_base,
-    worded,
-)
+from churn_assets.messages.models.encoding import encode_dialogues, encode_prompts, worded
+from churn_assets.messages.models.language_model import load_base
 from churn_assets.messages.models.ppo_text import POLICY
 from churn_assets.messages.models.sft import training_rows
 from churn_assets.messages.shield.brief import CONTRACTS, TENURE_BANDS, TONES
@@ -109,7 +106,8 @@ def test_automatic_weights_are_of_what_the_processor_multiplies_in(
 def test_instructions_tell_all_that_short_prompts_tell() -> None:
     """Why: what isn't in the prompt can't be in the message, save by guessing."""
     every = product(OFFER_PERCENTAGES, TENURE_BANDS, CONTRACTS, SERVICE_SETS, TONES, LANGUAGES)
-    situations = [Situation(*each) for each in every]
+    made = [Situation(*each) for each in every]
+    situations = [replace(one, topic=topic) for one in made for topic in one.topics]
     told = [instruction(situation.prompt) for situation in situations]
     assert told == [situation.instruction for situation in situations]
     assert len(set(told)) == len(situations)
@@ -134,7 +132,7 @@ def test_only_a_base_trained_elsewhere_is_told_in_plain_words(chain: Chain, tmp_
     assert worded(short, [situation.prompt]) == [situation.prompt]
     ids, _ = encode_prompts(plain, [situation.prompt])
     assert plain.decode(ids[0]) == situation.instruction
-    judged, _ = encode_dialogues(plain, [situation.prompt], ["Hi {name}."], 160)
+    judged = encode_dialogues(plain, [situation.prompt], ["Hi {name}."], 160).ids
     assert situation.instruction in plain.decode(judged[0])
     rows = training_rows(chain.folders, plain, TINY)
     assert sum(row["prompt"].startswith("Write a ") for row in rows) >= len(rows) - 2

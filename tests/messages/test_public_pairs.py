@@ -9,11 +9,8 @@ import torch
 
 from churn_assets.messages.config import messages_config
 from churn_assets.messages.models import reward
-from churn_assets.messages.models.language_model import (
-    encode_dialogues,
-    load_base,
-    with_new_adapter,
-)
+from churn_assets.messages.models.encoding import encode_dialogues
+from churn_assets.messages.models.language_model import load_base, with_new_adapter
 from churn_assets.messages.models.reward import REWARD, Pair, cut_shares
 from churn_assets.messages.models.tokenizer import train_tokenizer
 from tests.messages.conftest import TINY, Chain
@@ -27,7 +24,8 @@ def tokenizer() -> Any:
 
 
 def kept(tokenizer: Any, prompt: str, response: str, length: int) -> list[int]:
-    ids, mask = encode_dialogues(tokenizer, [prompt], [response], length)
+    found = encode_dialogues(tokenizer, [prompt], [response], length)
+    ids, mask = found.ids, found.mask
     found: list[int] = ids[0][mask[0].bool()].tolist()
     return found
 

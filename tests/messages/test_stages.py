@@ -20,17 +20,15 @@ from churn_assets.messages.config import (
 from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.models import ppo_stage
 from churn_assets.messages.models.base_model import copy_pretrained
+from churn_assets.messages.models.encoding import encode_dialogues, encode_prompts
 from churn_assets.messages.models.language_model import (
     Samples,
     activate,
-    encode_dialogues,
-    encode_prompts,
     features,
     head_width,
     last_hidden,
     load_base,
     sample,
-    scores,
     tempered_logits,
 )
 from churn_assets.messages.models.model_card import write_model_card
@@ -45,7 +43,8 @@ from churn_assets.messages.models.ppo_text import (
     PpoText,
     Scorer,
 )
-from churn_assets.messages.models.reward import JUDGE, load_head, spread
+from churn_assets.messages.models.reward import JUDGE, spread
+from churn_assets.messages.models.scoring import load_head, scores
 from churn_assets.messages.shield.slots import SLOT_TOKENS
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.live import LiveModel, ReleasedModel, copy_for_live
@@ -88,11 +87,11 @@ def test_padding_on_either_side_changes_nothing(chain: Chain) -> None:
         expected = last_hidden(model, alone, torch.ones_like(alone))[0, -1]
         found = last_hidden(model, left, left_mask)[row, -1]
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
-    right, right_mask = encode_dialogues(tokenizer, prompts, ["Hi {name}.", "Hi {name}."], 64)
+    right = encode_dialogues(tokenizer, prompts, ["Hi {name}.", "Hi {name}."], 64)
     for row, prompt in enumerate(prompts):
-        alone, mask = encode_dialogues(tokenizer, [prompt], ["Hi {name}."], 64)
-        length = alone.shape[1]
-        found = last_hidden(model, right, right_mask)[row, :length]
+        single = encode_dialogues(tokenizer, [prompt], ["Hi {name}."], 64)
+        alone, mask, length = single.ids, single.mask, single.ids.shape[1]
+        found = last_hidden(model, right.ids, right.mask)[row, :length]
         torch.testing.assert_close(found, last_hidden(model, alone, mask)[0], atol=1e-5, rtol=1e-4)
 
 
@@ -121,10 +120,10 @@ def test_mean_pooling_ignores_padding(chain: Chain) -> None:
     activate(made.model, REWARD)
     made.model.eval()
     prompts, texts = ["a:\n", "a:\n"], ["Hi {name}.", "Hi {name}, " + "we value you. " * 4]
-    ids, mask = encode_dialogues(made.tokenizer, prompts, texts, 64)
+    together = encode_dialogues(made.tokenizer, prompts, texts, 64)
     alone = encode_dialogues(made.tokenizer, prompts[:1], texts[:1], 64)
-    both = scores(made.model, made.scorer.head, ids, mask)
-    one = scores(made.model, made.scorer.head, *alone)
+    both = scores(made.model, made.scorer.head, together)
+    one = scores(made.model, made.scorer.head, alone)
     torch.testing.assert_close(both[:1], one, atol=1e-5, rtol=1e-4)
 
 
@@ -242,13 +241,14 @@ def test_merged_weights_are_the_adapters(chain: Chain, tmp_path: Path) -> None:
     merged = ReleasedModel.load(tmp_path / "live", TINY.generation, candidates=4)
     adapted = LiveModel.load(*inputs, TINY.generation)
     situation, text = Situation.of(SAM), "Hello {name}, thank you. Enjoy {offer} off for {months}."
-    ids, mask = encode_dialogues(merged.tokenizer, [situation.prompt], [text], 64)
+    written = encode_dialogues(merged.tokenizer, [situation.prompt], [text], 64)
     for name, model in (("policy", merged.policy), ("reward", merged.reward)):
         activate(adapted.model, name)
-        expected = last_hidden(adapted.model, ids, mask)
-        torch.testing.assert_close(last_hidden(model, ids, mask), expected, atol=1e-4, rtol=1e-4)
+        expected = last_hidden(adapted.model, written.ids, written.mask)
+        found = last_hidden(model, written.ids, written.mask)
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
     [expected_score] = adapted.score([text], [situation])
-    assert scores(merged.reward, merged.head, ids, mask).item() == pytest.approx(
+    assert scores(merged.reward, merged.head, written, merged.base).item() == pytest.approx(
         expected_score, abs=1e-4
     )
 

@@ -129,9 +129,11 @@ def test_openings_are_of_held_out_families() -> None:
 
 @pytest.mark.parametrize("split", SPLITS)
 @pytest.mark.parametrize("swap", SWAPS)
-def test_a_swap_changes_one_part_for_words_of_its_own_split(swap: str, split: Split) -> None:
-    """Why: more than one change would tell the wrong one by something else, and words of the other
-    split would bring what is held out into training."""
+def test_a_training_pair_of_fit_differs_in_one_part_of_its_own_splits_words(
+    swap: str, split: Split
+) -> None:
+    """Why: a fact that is only ever added teaches to count sentences; words of the other split
+    would teach what is to be tested."""
     rng, families = random.Random(swap), grammar().families_of(split)
     others = {o for s in SPLITS if s != split for f in grammar().families_of(s) for o in offers(f)}
     for _ in range(60):

@@ -1,7 +1,8 @@
 """What a reward model must see of fit, on situations and template families that it never saw.
 
 Each comparison is of two messages of the same situation; those of `RIGHT_OVER_WRONG` differ in one
-part, drawn from the same lists, so that neither length nor words give the wrong one away.
+part, drawn from the same lists, so that neither length nor words give the wrong one away. The
+reviewed templates of the last kind name nothing of the customer, and no training pair has them.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import Any
 
 from churn_assets.datasets.texts import write_jsonl
 from churn_assets.messages.config import CorpusConfig
-from churn_assets.messages.corpus.flaws import FLAWS, HARD_FLAWS, write_pair
+from churn_assets.messages.corpus.flaws import taught, write_pair
 from churn_assets.messages.corpus.grammar import SPLITS, Split, grammar, write_message
 from churn_assets.messages.corpus.prompts import random_situation
 
@@ -43,9 +43,9 @@ def write_messages(config: CorpusConfig, split: Split) -> Iterator[dict[str, Any
 
 
 def write_preferences(config: CorpusConfig, split: Split) -> Iterator[dict[str, Any]]:
-    """Rows {prompt, chosen, rejected, source, group, flaw}; the hard flaws more often."""
+    """Rows {prompt, chosen, rejected, source, group, flaw}; in the turn of `taught`."""
     rng = random.Random(f"{config.seed}-pairs-{split}")
-    families, flaws = grammar().families_of(split), [*FLAWS, *HARD_FLAWS]
+    families, flaws = grammar().families_of(split), taught(split)
     for i in range(_size(config.pairs, split)):
         flaw = flaws[i % len(flaws)]
         situation, family = random_situation(rng), rng.choice(families)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations, product
@@ -68,6 +69,11 @@ class Situation:
         )
 
     @property
+    def topics(self) -> tuple[str, ...]:
+        """What a message may speak of: each of the services, and the contract."""
+        return (*self.services, self.contract)
+
+    @property
     def facts(self) -> Facts:
         return Facts(self.offer, self.contract, self.services, self.band, self.tone)
 
@@ -91,10 +97,13 @@ class Situation:
         may be promised."""
         language = "" if self.language == "en" else f" in {_LANGUAGE_NAMES[self.language]}"
         services = " and ".join(self.services) or "nothing else"
+        topic = self.topic or self.contract
+        about = f"{_CONTRACT_WORDS[self.contract]} plan" if topic == self.contract else topic
         offer = f"{self.offer}% off, as {{offer}}" if self.offer else "none, so promise nothing"
         return (
             f"Write a {self.tone} message{language} to {{name}}, a {self.band} customer with a "
-            f"{_CONTRACT_WORDS[self.contract]} contract and {services}. Offer: {offer}.{END}"
+            f"{_CONTRACT_WORDS[self.contract]} contract and {services}. Speak of their {about}. "
+            f"Offer: {offer}.{END}"
         )
 
 
@@ -102,13 +111,20 @@ class Situation:
 def situations() -> dict[str, Situation]:
     """Every situation by its short prompt."""
     fields = product(OFFER_PERCENTAGES, TENURE_BANDS, CONTRACTS, SERVICE_SETS, TONES, LANGUAGES)
-    return {found.prompt: found for found in (Situation(*each) for each in fields)}
+    made = (Situation(*each) for each in fields)
+    about = (replace(one, topic=topic) for one in made for topic in one.topics)
+    return {found.prompt: found for found in about}
 
 
 def instruction(prompt: str) -> str:
     """A situation's short prompt in plain words; any other text as it is."""
     situation = situations().get(prompt)
     return prompt if situation is None else situation.instruction
+
+
+def without_topic(prompt: str) -> str:
+    """The prompt as it was before it named a topic."""
+    return re.sub(r" about \S+(?= .*:\n$)", "", prompt)
 
 
 def flawed_prompt(prompt: str) -> str:
@@ -125,4 +141,4 @@ def random_situation(rng: random.Random) -> Situation:
         services=rng.choice(SERVICE_SETS),
         tone=rng.choice(TONES),
     )
-    return replace(made, topic=rng.choice([*made.services, made.contract]))
+    return replace(made, topic=rng.choice(made.topics))

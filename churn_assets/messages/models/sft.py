@@ -21,6 +21,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from churn_assets.domain.statistics import share
 from churn_assets.messages.config import SftSettings
 from churn_assets.messages.corpus.corpus import read_jsonl
+from churn_assets.messages.models.encoding import worded
 from churn_assets.messages.models.evaluation import (
     WHOLE_SAMPLES,
     evaluation_situations,
@@ -35,7 +36,6 @@ from churn_assets.messages.models.language_model import (
     save_adapter,
     use_threads,
     with_new_adapter,
-    worded,
 )
 from churn_assets.messages.models.model_card import write_model_card
 from churn_assets.messages.shield.validation import Shield

@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 import random
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,9 +122,9 @@ def fill_bank(
     """n candidates per cell; of those that pass, the best that suit all and the best others."""
     rng = random.Random(config.bank.seed)
     wanted = [
-        (cell, Situation(cell.offer, cell.band, cell.contract, services, cell.tone))
+        (cell, situation)
         for cell in all_cells()
-        for services in _service_sets(rng, config.bank.candidates)
+        for situation in _situations(rng, cell, config.bank.candidates)
     ]
     cells: dict[Cell, set[ScoredTemplate]] = {cell: set() for cell in all_cells()}
     done, total = METHODS.index(method) * len(wanted), len(METHODS) * len(wanted)
@@ -139,9 +140,13 @@ def fill_bank(
     return MessageBank(best, author_of(method))
 
 
-def _service_sets(rng: random.Random, count: int) -> list[tuple[Any, ...]]:
-    """Half for customers of whose services nothing is known, half for any."""
-    return [() if i % 2 == 0 else rng.choice(SERVICE_SETS) for i in range(count)]
+def _situations(rng: random.Random, cell: Cell, count: int) -> Iterator[Situation]:
+    """Half for customers of whose services nothing is known, which speak of the contract; half for
+    any, each of one service if there is one: those of the contract are there already."""
+    for i in range(count):
+        services = () if i % 2 == 0 else rng.choice(SERVICE_SETS)
+        situation = Situation(cell.offer, cell.band, cell.contract, services, cell.tone)
+        yield replace(situation, topic=rng.choice(services or situation.topics))
 
 
 def _best(

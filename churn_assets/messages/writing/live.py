@@ -11,6 +11,8 @@ import math
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +22,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from churn_assets.messages.config import GenerationConfig
 from churn_assets.messages.corpus.prompts import Situation
-from churn_assets.messages.models.language_model import (
-    RewardHead,
-    activate,
-    encode_dialogues,
-    head_width,
-    load_base,
-    sample,
-    scores,
-)
+from churn_assets.messages.models.encoding import encode_dialogues
+from churn_assets.messages.models.language_model import activate, head_width, load_base, sample
 from churn_assets.messages.models.ppo_text import POLICY
-from churn_assets.messages.models.reward import REWARD, load_head
+from churn_assets.messages.models.reward import REWARD
+from churn_assets.messages.models.scoring import RewardHead, load_head, scores
 from churn_assets.messages.shield.brief import MessageBrief
 from churn_assets.messages.writing.bank import Author, ScoredTemplate
 
@@ -79,7 +75,7 @@ class LiveModel:
         drawn = generation or self.generation
         samples = sample(self.model, self.tokenizer, prompts, drawn, seed)
         activate(self.model, REWARD)
-        found = scores(self.model, self.head, samples.ids, samples.mask).tolist()
+        found = scores(self.model, self.head, samples.dialogues).tolist()
         return [ScoredTemplate(t, s) for t, s in zip(samples.texts, found, strict=True)]
 
     @torch.no_grad()
@@ -87,14 +83,15 @@ class LiveModel:
         """The reward model's score of texts that somebody else wrote, in order."""
         activate(self.model, REWARD)
         prompts = [situation.prompt for situation in situations]
-        ids, mask = encode_dialogues(self.tokenizer, prompts, texts, MOST_TOKENS)
-        found: list[float] = scores(self.model, self.head, ids, mask).tolist()
+        dialogues = encode_dialogues(self.tokenizer, prompts, texts, MOST_TOKENS)
+        found: list[float] = scores(self.model, self.head, dialogues).tolist()
         return found
 
 
 class ReleasedModel:
     """A release's policy and reward model, each merged with its adapter into weights of its own:
-    an adapter beside them takes as long as they do. One request at a time.
+    an adapter beside them takes as long as they do. The base by itself is the third. One request at
+    a time.
 
     `count` templates are written for a brief.
     """
@@ -105,22 +102,24 @@ class ReleasedModel:
         self,
         policy: PreTrainedModel,
         reward: PreTrainedModel,
+        base: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
         head: RewardHead,
         generation: GenerationConfig,
         count: int,
     ) -> None:
-        self.policy, self.reward, self.head = policy, reward, head
+        self.policy, self.reward, self.base, self.head = policy, reward, base, head
         self.tokenizer, self.generation, self.count = tokenizer, generation, count
 
     @classmethod
     def load(cls, folder: Path, generation: GenerationConfig, *, candidates: int) -> ReleasedModel:
         """From a release's `messages/live/` folder, which `copy_for_live` wrote."""
-        base, scorer = folder / BASE_FOLDER, folder / "reward"
-        policy, tokenizer = _merged(base, folder / "ppo" / POLICY)
-        reward, _ = _merged(base, scorer / REWARD)
+        source, scorer = folder / BASE_FOLDER, folder / "reward"
+        policy = _merged(source, folder / "ppo" / POLICY)
+        reward = _merged(source, scorer / REWARD)
+        base, tokenizer = load_base(source, eight_bit=False)
         head = load_head(scorer, REWARD, head_width(reward))
-        return cls(policy, reward, tokenizer, head, generation, candidates)
+        return cls(policy, reward, base.eval(), tokenizer, head, generation, candidates)
 
     @torch.inference_mode()
     def candidates(
@@ -136,17 +135,19 @@ class ReleasedModel:
                 raise TimeoutError
 
         number = int.from_bytes(hashlib.blake2b(seed.encode(), digest_size=4).digest(), "big")
-        prompts = [Situation.of(brief).prompt] * self.count
+        situation = Situation.of(brief)
+        about = [replace(situation, topic=topic).prompt for topic in situation.topics]
+        prompts = list(islice(cycle(about), self.count))  # of each topic as many
         found = sample(self.policy, self.tokenizer, prompts, self.generation, number, in_time)
-        judged = scores(self.reward, self.head, found.ids, found.mask).tolist()
+        judged = scores(self.reward, self.head, found.dialogues, self.base).tolist()
         written = {ScoredTemplate(t, s) for t, s in zip(found.texts, judged, strict=True)}
         return sorted(written, key=lambda t: (-t.score, t.text))
 
 
-def _merged(base: Path, adapter: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    model, tokenizer = load_base(base, eight_bit=False)
+def _merged(base: Path, adapter: Path) -> PreTrainedModel:
+    model, _ = load_base(base, eight_bit=False)
     merged: PreTrainedModel = PeftModel.from_pretrained(model, adapter).merge_and_unload()
-    return merged.eval(), tokenizer
+    return merged.eval()
 
 
 def copy_for_live(base: Path, ppo: Path, reward: Path, out: Path) -> None:

@@ -53,7 +53,8 @@ def learn(table: pd.DataFrame, answer_days: int, now: datetime) -> TemplateBandi
 def preference_rows(bandit: TemplateBandit, texts: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """Winners and losers as rows of the corpus: {prompt, chosen, rejected, source, group, flaw}.
 
-    A prompt has the services that either text names: both were sent to customers who have them.
+    A prompt has the services that either text names: both were sent to customers who have them. It
+    asks for what the better one speaks of.
     Left out are templates whose text isn't known any more, those with a company's own words, which
     no model writes, and audiences without a kind of contract, for whom no prompt is written.
 
@@ -66,10 +67,12 @@ def preference_rows(bandit: TemplateBandit, texts: Mapping[str, str]) -> Iterato
         offer, band, contract, tone = audience
         if contract is None or not {chosen, rejected} <= texts.keys():
             continue
-        named = {*shield.services_in(texts[chosen]), *shield.services_in(texts[rejected])}
-        services = tuple(service for service in SERVICES if service in named)
+        better, worse = (shield.services_in(texts[each]) for each in (chosen, rejected))
+        services = tuple(service for service in SERVICES if service in {*better, *worse})
+        topic = next((service for service in SERVICES if service in better), contract)
+        situation = Situation(offer, band, contract, services, tone, topic=topic)
         yield {
-            "prompt": Situation(offer, band, contract, services, tone).prompt,
+            "prompt": situation.prompt,
             "chosen": texts[chosen],
             "rejected": texts[rejected],
             "source": SOURCE,

@@ -1,0 +1,130 @@
+"""What the reward model makes of a message: its score, from the adapted base's states and from how
+much the prompt speaks for the words.
+
+The mean of the states says what kind of text it is, but hardly whether a word is right for the
+prompt: that is in how a state and the word after it go together, which the base was trained to
+know. So the head also sees the pointwise mutual information of prompt and message by the base
+without any adapter, log p(message | prompt) - log p(message) (Li et al. 2016, "A diversity-
+promoting objective function", section 3). Words as unlikely without the prompt as with it cancel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+from churn_assets.messages.models.encoding import Dialogues, device, pad_right
+from churn_assets.messages.models.language_model import LOGITS, last_hidden
+
+# A word's say, in nats: less than one is noise of a small base among words that it never saw; one
+# that doesn't suit says more than one that does, and no single word decides.
+LEAST, MOST = 1.0, (-4.0, 0.5)
+NATS = 2.0  # the unit of a message's sum, so that the head's weights are of one size
+
+
+class RewardHead(nn.Module):
+    """Mean of the last layer over real positions, and the prompt's say; then one linear unit."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, 1)
+        nn.init.zeros_(self.linear.bias)
+        nn.init.normal_(self.linear.weight, std=width**-0.5)
+        self.relevance = nn.Linear(1, 1, bias=False)
+        nn.init.ones_(self.relevance.weight)
+
+    def forward(self, hidden: Tensor, mask: Tensor, relevance: Tensor) -> Tensor:
+        """(batch, length, width), (batch, length), (batch,) -> scores (batch,), any real number."""
+        hidden = hidden.float()
+        weights = mask.unsqueeze(-1).to(hidden.dtype)
+        pooled = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
+        scores: Tensor = (self.linear(pooled) + self.relevance(relevance.unsqueeze(1))).squeeze(-1)
+        return scores
+
+
+def load_head(folder: Path, adapter: str, width: int) -> RewardHead:
+    """A saved head; one of before the prompt had a say gives it no weight."""
+    head = RewardHead(width)
+    before = {"relevance.weight": torch.zeros(1, 1)}
+    head.load_state_dict(before | load_file(folder / f"{adapter}_head.safetensors"))
+    return head.to(device()).requires_grad_(False)
+
+
+def scores(
+    model: PeftModel | PreTrainedModel,
+    head: RewardHead,
+    texts: Dialogues,
+    base: PreTrainedModel | None = None,
+) -> Tensor:
+    """The reward model's score per row; its adapter must be the active one.
+
+    A model into which the adapter was merged needs its `base` beside it.
+    """
+    if base is not None:
+        said = relevance(base, texts)
+    elif isinstance(model, PeftModel):
+        said = relevance_of_base(model, texts)
+    else:
+        raise TypeError("scores by a merged reward model need its base")
+    return head(last_hidden(model, texts.ids, texts.mask), texts.mask, said)
+
+
+def relevance_of_base(model: PeftModel, texts: Dialogues) -> Tensor:
+    """`relevance` by the base that the adapters are on."""
+    with without_adapter(model):
+        return relevance(model, texts)
+
+
+@contextmanager
+def without_adapter(model: PeftModel) -> Iterator[None]:
+    """The base by itself. PEFT's own switch leaves the adapter trainable that it puts back."""
+    trainable = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    with model.disable_adapter():
+        yield
+    for parameter, wanted in trainable:
+        parameter.requires_grad_(wanted)
+
+
+@torch.no_grad()
+def relevance(model: PeftModel | PreTrainedModel, texts: Dialogues) -> Tensor:
+    """How much likelier the prompts make the responses than nothing before them does: (batch,), in
+    `NATS`, the sum over words of what is beyond `LEAST`, within `MOST`."""
+    lengths = texts.answered.sum(1)
+    answers = texts.ids[texts.answered.bool()].split(lengths.tolist())
+    start = _start(model)
+    ids, mask = pad_right([[start, *answer.tolist()] for answer in answers], start)
+    answered = mask.clone()
+    answered[:, 0] = 0
+    gained = _log_probs(model, texts) - _log_probs(model, Dialogues(ids, mask, answered))
+    rows = torch.arange(len(lengths), device=lengths.device).repeat_interleave(lengths)
+    gained = functional.softshrink(gained, LEAST).clamp(*MOST)
+    return torch.zeros(len(lengths), device=rows.device).index_add(0, rows, gained) / NATS
+
+
+def _start(model: PeftModel | PreTrainedModel) -> int:
+    """The token that stands before a text of its own."""
+    config: Any = model.config
+    found: int = config.eos_token_id if config.bos_token_id is None else config.bos_token_id
+    return found
+
+
+def _log_probs(model: PeftModel | PreTrainedModel, texts: Dialogues) -> Tensor:
+    """Of every answered word, row by row: (words,)."""
+    answered = texts.answered[:, 1:].bool()
+    hidden = last_hidden(model, texts.ids, texts.mask)[:, :-1][answered]
+    words = texts.ids[:, 1:][answered]
+    out: Any = model.get_output_embeddings()
+    parts = zip(
+        hidden.split(LOGITS // len(out.weight)), words.split(LOGITS // len(out.weight)), strict=True
+    )
+    found = [-nn.functional.cross_entropy(out(h).float(), w, reduction="none") for h, w in parts]
+    return torch.cat(found)

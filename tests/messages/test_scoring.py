@@ -1,0 +1,132 @@
+"""What the reward model's head sees: the mean state, and what the prompt says for the words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel
+from safetensors.torch import save_file
+from torch import Tensor
+
+from churn_assets.messages.corpus.prompts import Situation, without_topic
+from churn_assets.messages.models.encoding import TOPICS, Dialogues, encode_dialogues, worded
+from churn_assets.messages.models.language_model import activate, head_width, load_base
+from churn_assets.messages.models.reward import JUDGE, REWARD
+from churn_assets.messages.models.scoring import (
+    LEAST,
+    MOST,
+    NATS,
+    RewardHead,
+    load_head,
+    relevance,
+    relevance_of_base,
+    scores,
+)
+from churn_assets.messages.writing.live import ReleasedModel, copy_for_live
+from tests.messages.briefs import brief
+from tests.messages.conftest import TINY, Chain
+
+SITUATION = Situation(10, "new", "One year", ("phone", "internet"), "warm", topic="phone")
+TEXTS = ["Hi {name}, thank you.", "Hello {name}, please enjoy {offer} off for {months}."]
+
+
+def log_probs(model: torch.nn.Module, prompt: list[int], answer: list[int]) -> Tensor:
+    """Of the answer's words behind the prompt, by the whole softmax."""
+    logits = model(torch.tensor([prompt + answer])).logits[0].log_softmax(-1)
+    return torch.stack([logits[len(prompt) + i - 1, word] for i, word in enumerate(answer)])
+
+
+@torch.no_grad()
+def test_relevance_is_what_the_prompt_adds_to_each_words_log_probability(chain: Chain) -> None:
+    """Why: padding, an offset by one or the prompt's own words would change it unseen."""
+    model, tokenizer = load_base(chain.folders["message_base_model"], eight_bit=False)
+    found = relevance(model, encode_dialogues(tokenizer, [SITUATION.prompt] * 2, TEXTS, 96))
+    prompt = tokenizer(SITUATION.prompt).input_ids
+    for text, told in zip(TEXTS, found.tolist(), strict=True):
+        answer = [*tokenizer(text).input_ids, tokenizer.eos_token_id]
+        gained = log_probs(model, prompt, answer) - log_probs(model, [0], answer)
+        beyond = gained.sign() * (gained.abs() - LEAST).clamp(min=0)
+        assert told == pytest.approx(beyond.clamp(*MOST).sum().item() / NATS, abs=1e-4)
+
+
+def on_the_left(rows: Tensor, mask: Tensor) -> Tensor:
+    """The same rows with their padding moved to the front."""
+    padding = (1 - mask).sum(1).tolist()
+    return torch.stack([row.roll(count) for row, count in zip(rows, padding, strict=True)])
+
+
+@torch.no_grad()
+def test_relevance_is_the_same_whichever_side_padding_is_on(chain: Chain) -> None:
+    """Why: the reward model reads pairs padded on the right, PPO-Text's samples on the left."""
+    model, tokenizer = load_base(chain.folders["message_base_model"], eight_bit=False)
+    right = encode_dialogues(tokenizer, [SITUATION.prompt] * 2, TEXTS, 96)
+    left = Dialogues(*map(on_the_left, (right.ids, right.mask, right.answered), [right.mask] * 3))
+    torch.testing.assert_close(relevance(model, left), relevance(model, right), atol=1e-4, rtol=0)
+
+
+def test_no_adapter_has_a_part_in_relevance_and_it_leaves_them_as_they_are(chain: Chain) -> None:
+    """Why: PPO-Text and both reward models ride on one base, and one of them is in training."""
+    base, tokenizer = load_base(chain.folders["message_base_model"], eight_bit=False)
+    texts = encode_dialogues(tokenizer, [SITUATION.prompt] * 2, TEXTS, 96)
+    expected = relevance(base, texts)
+    folder = chain.folders["reward_model"]
+    model = PeftModel.from_pretrained(base, folder / REWARD, adapter_name=REWARD)
+    model.load_adapter(folder / JUDGE, adapter_name=JUDGE)
+    for adapter, trainable in ((REWARD, True), (JUDGE, False)):
+        activate(model, adapter, trainable=trainable)
+        before = [parameter.requires_grad for parameter in model.parameters()]
+        torch.testing.assert_close(relevance_of_base(model, texts), expected)
+        assert model.active_adapter == adapter
+        assert [parameter.requires_grad for parameter in model.parameters()] == before
+
+
+def test_a_head_of_before_the_prompt_had_a_say_scores_as_it_did(tmp_path: Path) -> None:
+    """Why: a release of an earlier version is served until the next one."""
+    head = RewardHead(8)
+    weights = {name: w for name, w in head.state_dict().items() if name.startswith("linear")}
+    save_file(weights, tmp_path / "reward_head.safetensors")
+    loaded = load_head(tmp_path, REWARD, 8)
+    hidden, mask = torch.randn(3, 5, 8), torch.ones(3, 5)
+    torch.testing.assert_close(
+        loaded(hidden, mask, torch.tensor([9.0, -9.0, 0.0])),
+        head.linear(hidden.mean(1)).squeeze(-1),
+    )
+
+
+def test_merged_weights_alone_give_no_score(chain: Chain) -> None:
+    """Why: the base's own say can't be had of weights that an adapter was merged into."""
+    model, tokenizer = load_base(chain.folders["message_base_model"], eight_bit=False)
+    texts = encode_dialogues(tokenizer, [SITUATION.prompt], TEXTS[:1], 96)
+    with pytest.raises(TypeError, match="need its base"):
+        scores(model, RewardHead(head_width(model)), texts)
+
+
+def test_live_messages_are_asked_for_each_of_the_customers_topics(
+    chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: a customer of three services would only ever read of one."""
+    asked: list[str] = []
+    inputs = [chain.folders[n] for n in ("message_base_model", "ppo_text_model", "reward_model")]
+    copy_for_live(*inputs, tmp_path / "live")
+    model = ReleasedModel.load(tmp_path / "live", TINY.generation, candidates=8)
+    monkeypatch.setattr(
+        "churn_assets.messages.models.language_model.encode_prompts",
+        lambda tokenizer, prompts: asked.extend(prompts) or (_ for _ in ()).throw(TimeoutError),
+    )
+    with pytest.raises(TimeoutError):
+        model.candidates(brief(services=("phone", "internet")), "seed")
+    topics = [prompt.split(" about ")[1].split()[0] for prompt in asked]
+    assert len(topics) == 8
+    assert set(topics) == {"internet", "phone", "monthly"}
+
+
+def test_a_base_that_learnt_no_topics_is_asked_as_before(chain: Chain) -> None:
+    """Why: a live model of an earlier release must meet the prompts that it was trained on."""
+    _, tokenizer = load_base(chain.folders["message_base_model"], eight_bit=False)
+    assert worded(tokenizer, [SITUATION.prompt]) == [SITUATION.prompt]
+    tokenizer.init_kwargs.pop(TOPICS)
+    assert worded(tokenizer, [SITUATION.prompt]) == ["10% new yearly warm phone internet:\n"]
+    other = "Tell me about cats please:\nthen more"
+    assert without_topic(other) == other
