@@ -189,7 +189,7 @@ def test_corpus_is_the_same_every_time_and_says_what_it_is(tmp_path: Path) -> No
     for path in (tmp_path / "a").rglob("*.json*"):
         assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes()
     rows = read_jsonl(tmp_path / "a" / "preferences" / "train.jsonl")
-    assert {row["flaw"] for row in rows} == set(FLAWS)
+    assert {row["flaw"] for row in rows} == {*FLAWS, UNREVIEWED}
     assert json.loads((tmp_path / "a/messages/dataset.json").read_text())["source"] == "grammar"
 
 
@@ -199,7 +199,7 @@ def test_prompts_hold_categories_and_no_values() -> None:
         name="Wilhelmina", tenure=37, monthly_charges=43.21, services=("phone", "internet")
     )
     prompt = Situation.of(made).prompt
-    assert prompt == "10% long monthly warm internet phone:\n"
+    assert prompt == "10% long monthly warm about monthly internet phone:\n"
 
 
 def test_services_of_a_brief_map_to_one_prompt_whatever_their_order() -> None:
