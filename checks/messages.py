@@ -26,8 +26,6 @@ from churn_assets.storage.protocol import Artifact
 DISTINCT2_RATIO = 0.8
 WIN_RATE = 0.65
 RIGHT_OVER_WRONG = 0.85
-AS_GOOD = 0.5
-FIT_RATE = 0.9
 DISTINCT_MESSAGES = 1_000_000
 
 Finding = Callable[[Report], tuple[bool, dict[str, Any]]]
@@ -124,26 +122,26 @@ def reward_model_sees_fit(report: Report) -> tuple[bool, dict[str, Any]]:
 
 def reward_model_wants_a_reason(report: Report) -> tuple[bool, dict[str, Any]]:
     """The right reason is at least as good as none, by the interval's lower bound."""
-    return report["reason_over_none_lower"] >= AS_GOOD, {
+    return gates.reward_model_wants_a_reason(report), {
         **_interval(report, "reason_over_none"),
-        "bound": AS_GOOD,
+        "bound": gates.AS_GOOD,
     }
 
 
 def reward_model_prefers_reviewed_to_bare(report: Report) -> tuple[bool, dict[str, Any]]:
     """Templates that people wrote beat messages that speak of nobody, by the lower bound."""
-    return report["reviewed_over_bare_lower"] >= AS_GOOD, {
+    return gates.reward_model_prefers_reviewed_to_bare(report), {
         **_interval(report, "reviewed_over_bare"),
-        "bound": AS_GOOD,
+        "bound": gates.AS_GOOD,
     }
 
 
 def ppo_templates_fit_the_customer(report: Report) -> tuple[bool, dict[str, Any]]:
     """They pass the shield, which refuses misfits, and name the customer's contract or service."""
-    return report["fit_rate"] >= FIT_RATE, {
+    return gates.ppo_templates_fit_the_customer(report), {
         **_interval(report, "fit_rate"),
         **_interval(report, "sft_fit_rate"),
-        "bound": FIT_RATE,
+        "bound": gates.FIT_RATE,
     }
 
 
@@ -266,11 +264,11 @@ MESSAGE_CHECKS: list[dg.AssetChecksDefinition] = [
     _check("sft_model", sft_passes_no_less_often_than_the_base, warns=True),
     _gate("reward_model", reward_model_ranks_held_out_pairs),
     _gate("reward_model", reward_model_sees_every_flaw),
+    _gate("reward_model", reward_model_wants_a_reason),
+    _gate("reward_model", reward_model_prefers_reviewed_to_bare),
     _check("reward_model", reward_model_sees_fit, warns=True),
-    _check("reward_model", reward_model_wants_a_reason, warns=True),
-    _check("reward_model", reward_model_prefers_reviewed_to_bare, warns=True),
     _gate("ppo_text_model", ppo_templates_pass_the_shield),
-    _check("ppo_text_model", ppo_templates_fit_the_customer, warns=True),
+    _gate("ppo_text_model", ppo_templates_fit_the_customer),
     _gate("ppo_text_model", reward_gain_is_real),
     _gate("ppo_text_model", policy_stays_near_sft),
     _check("ppo_text_model", messages_stay_varied, warns=True),

@@ -215,7 +215,7 @@ class PpoTextConfig(EvaluationSamples):
         4.0, ge=0, description="times the rarity of a passing message's word pairs in its batch"
     )
     kl_target: float = Field(1.0, gt=0, description="nats per message")
-    beta: float = Field(0.1, gt=0)
+    beta: float = Field(0.07, gt=0)
     beta_every: int = Field(4, ge=1, description="iterations between updates of beta")
     beta_limit: float = Field(30.0, ge=1, description="beta stays within beta/4 and beta*limit")
     checkpoint_every: int = Field(10, ge=1)

@@ -227,11 +227,16 @@ def test_a_policy_that_is_no_better_than_sft_is_not_served(worse: dict[str, floa
     """Why: reward may not be bought with the shield, nor by leaving SFT behind."""
     good = {
         "sft_pass_rate": 0.985, "ppo_pass_rate": 0.99, "reward_gain": 0.7, "reward_gain_lower": 0.6,
-        "reward_gain_second_rm": 0.6, "kl": 2.0, "kl_target": 2.0,
+        "reward_gain_second_rm": 0.6, "kl": 2.0, "kl_target": 2.0, "fit_rate": 0.95,
     }  # fmt: skip
     others = {
         "sft_model": {"pass_rate": 0.96},
-        "reward_model": {"accuracy": 0.97, "accuracy_by_flaw": {"cold": 0.9}},
+        "reward_model": {
+            "accuracy": 0.97,
+            "accuracy_by_flaw": {"cold": 0.9},
+            "reason_over_none_lower": 0.9,
+            "reviewed_over_bare_lower": 0.7,
+        },
     }
     assert failed_gates({**others, "ppo_text_model": good}) == []
     assert failed_gates({**others, "ppo_text_model": {**good, **worse}}) != []

@@ -15,6 +15,8 @@ SFT_PASS_RATE = 0.95
 PPO_PASS_RATE = 0.98
 REWARD_ACCURACY = 0.95
 WORST_FLAW_ACCURACY = 0.85
+AS_GOOD = 0.5
+FIT_RATE = 0.9
 REWARD_GAIN, REWARD_GAIN_LOWER = 0.5, 0.2
 KL_SHARE_OF_TARGET = (0.5, 1.5)
 
@@ -34,6 +36,21 @@ def reward_model_ranks_held_out_pairs(report: Report) -> bool:
 def reward_model_sees_every_flaw(report: Report) -> bool:
     """No kind of flaw escapes the reward model: PPO would find that kind."""
     return bool(min(report["accuracy_by_flaw"].values()) >= WORST_FLAW_ACCURACY)
+
+
+def reward_model_wants_a_reason(report: Report) -> bool:
+    """The right reason is at least as good as none, by the interval's lower bound."""
+    return bool(report["reason_over_none_lower"] >= AS_GOOD)
+
+
+def reward_model_prefers_reviewed_to_bare(report: Report) -> bool:
+    """Templates that people wrote beat messages that speak of nobody, by the lower bound."""
+    return bool(report["reviewed_over_bare_lower"] >= AS_GOOD)
+
+
+def ppo_templates_fit_the_customer(report: Report) -> bool:
+    """They pass the shield, which refuses misfits, and name the customer's contract or service."""
+    return bool(report["fit_rate"] >= FIT_RATE)
 
 
 def ppo_templates_pass_the_shield(report: Report) -> bool:
@@ -58,8 +75,18 @@ def policy_stays_near_sft(report: Report) -> bool:
 
 GATES: dict[str, tuple[Gate, ...]] = {
     "sft_model": (sft_templates_pass_the_shield,),
-    "reward_model": (reward_model_ranks_held_out_pairs, reward_model_sees_every_flaw),
-    "ppo_text_model": (ppo_templates_pass_the_shield, reward_gain_is_real, policy_stays_near_sft),
+    "reward_model": (
+        reward_model_ranks_held_out_pairs,
+        reward_model_sees_every_flaw,
+        reward_model_wants_a_reason,
+        reward_model_prefers_reviewed_to_bare,
+    ),
+    "ppo_text_model": (
+        ppo_templates_pass_the_shield,
+        ppo_templates_fit_the_customer,
+        reward_gain_is_real,
+        policy_stays_near_sft,
+    ),
 }
 
 
