@@ -212,7 +212,7 @@ class PpoTextConfig(EvaluationSamples):
         2.0, ge=0, description="taken from a message that is cut off, which earns no rule's reward"
     )
     variety_reward: float = Field(
-        4.0, ge=0, description="times the rarity of a passing message's word pairs in its batch"
+        2.0, ge=0, description="times the rarity of a passing message's word pairs in its batch"
     )
     kl_target: float = Field(1.0, gt=0, description="nats per message")
     beta: float = Field(0.07, gt=0)
