@@ -1,6 +1,7 @@
 """What the template bandit loses against always sending the best template, where appeal is known.
 
-    python -m benchmarks.message_bandit            # prints the Markdown of message_bandit.md
+    python -m benchmarks.message_bandit            # prints the Markdown of message_bandit.md, and
+                                                   # draws its curve, message_bandit.png
 
 Simulated customers answer with a template's appeal in their cell; answers come in after `BATCH`
 sends together. Regret is the expected number of successes missed. Seeds differ in appeal and in
@@ -10,11 +11,13 @@ every draw.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from churn_assets.messages.writing.bandit import BanditSettings, Outcome, TemplateBandit
@@ -76,31 +79,69 @@ SETTINGS: dict[str, dict[str, int]] = {
 }
 
 
-def lines(seeds: int) -> Iterator[str]:
-    yield "| world | method | regret of 10,000 sends | first, last 1,000 |"
-    yield "|---|---|---|---|"
-    for name, kind in SETTINGS.items():
-        methods: tuple[tuple[str, Method, BanditSettings | None], ...] = (
-            ("even shares", "even", None),
-            ("Thompson, never forgets", "thompson", BanditSettings(memory=1e12)),
-            ("Thompson", "thompson", None),
-        )
-        for label, method, settings in methods:
-            found = [
+METHODS: dict[str, tuple[Method, BanditSettings | None]] = {
+    "even shares": ("even", None),
+    "Thompson, never forgets": ("thompson", BanditSettings(memory=1e12)),
+    "Thompson": ("thompson", None),
+}
+CURVE = Path(__file__).with_suffix(".png")
+
+Regrets = Mapping[tuple[str, str], NDArray[np.float64]]
+"""(world, method) -> (seeds, SENDS) as `regret` has it."""
+
+
+def measure(seeds: int) -> Regrets:
+    return {
+        (name, label): np.array(
+            [
                 regret(World.draw(np.random.default_rng(seed), **kind), seed, method, settings)
                 for seed in range(seeds)
             ]
-            total = np.array([missed.sum() for missed in found])
-            spread = total.std(ddof=1) / np.sqrt(seeds)
-            first, last = (np.mean([f[part].sum() for f in found]) for part in ENDS)
-            figures = f"{total.mean():.0f} ± {spread:.0f} | {first:.0f}, {last:.0f}"
-            yield f"| {name} | {label} | {figures} |"
+        )
+        for name, kind in SETTINGS.items()
+        for label, (method, settings) in METHODS.items()
+    }
+
+
+def lines(regrets: Regrets) -> Iterator[str]:
+    """The table in Markdown."""
+    yield "| world | method | regret of 10,000 sends | first, last 1,000 |"
+    yield "|---|---|---|---|"
+    for (name, label), missed in regrets.items():
+        total, spread = missed.sum(1).mean(), standard_error(missed.sum(1))
+        first, last = (missed[:, part].sum(1).mean() for part in ENDS)
+        yield f"| {name} | {label} | {total:.0f} ± {spread:.0f} | {first:.0f}, {last:.0f} |"
+
+
+def curve(regrets: Regrets) -> Figure:
+    """Regret so far after each send, mean and one standard error over the seeds, world by world."""
+    figure = Figure(figsize=(11, 3.6))
+    for axes, name in zip(figure.subplots(1, len(SETTINGS), sharey=True), SETTINGS, strict=True):
+        for label in METHODS:
+            so_far = regrets[name, label].cumsum(1)
+            mean, spread = so_far.mean(0), standard_error(so_far)
+            axes.plot(mean, label=label)
+            axes.fill_between(np.arange(len(mean)), mean - spread, mean + spread, alpha=0.2)
+        axes.set(title=name, xlabel="sends")
+        axes.grid(alpha=0.3)
+    figure.axes[0].set_ylabel("successes missed so far")
+    figure.axes[0].legend(loc="upper left")
+    figure.tight_layout()
+    return figure
+
+
+def standard_error(found: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of the mean over the first axis."""
+    spread: NDArray[np.float64] = found.std(0, ddof=1) / np.sqrt(len(found))
+    return spread
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
-    print("\n".join(lines(parser.parse_args().seeds)))
+    regrets = measure(parser.parse_args().seeds)
+    print("\n".join(lines(regrets)))
+    curve(regrets).savefig(CURVE, dpi=80)
 
 
 if __name__ == "__main__":

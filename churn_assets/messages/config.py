@@ -65,6 +65,7 @@ class BaseModelConfig(Frozen):
         positions: longest text in tokens.
         steps: of its pretraining.
         batch: texts of a step.
+        checkpoint_every: steps of its pretraining between checkpoints.
         seed: of its first weights and of the order of texts.
     """
 
@@ -84,6 +85,7 @@ class BaseModelConfig(Frozen):
     batch: int = Field(32, ge=1)
     learning_rate: float = Field(3e-3, gt=0, description="embeddings, norms and biases (AdamW)")
     muon_learning_rate: float = Field(0.02, gt=0, description="weight matrices of the layers")
+    checkpoint_every: int = Field(500, ge=1)
     seed: int = 42
 
     @field_validator("source")

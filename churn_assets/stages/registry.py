@@ -100,6 +100,7 @@ _ALL = (
         f"{_MESSAGES}.models.base_model:run",
         f"{_MESSAGES}.config:BaseSettings",
         "cpu",
+        resumable=True,
     ),
     Declaration(
         "sft_model",

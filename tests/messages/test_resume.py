@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from churn_assets.messages.models import ppo_stage, reward, sft
+from churn_assets.messages.models import base_model, ppo_stage, reward, sft
 from churn_assets.messages.models.ppo_text import POLICY
 from churn_assets.messages.models.reward import JUDGE, REWARD
 from tests.messages.conftest import PROCESSES, TINY, Chain
@@ -57,6 +57,26 @@ def assert_same_weights(name: str, resumed_folder: Path, whole_folder: Path) -> 
     resumed, whole = load_file(resumed_folder / name), load_file(whole_folder / name)
     assert resumed.keys() == whole.keys()
     assert all(torch.equal(resumed[key], whole[key]) for key in resumed)
+
+
+def test_killed_pretraining_ends_with_the_same_weights(chain: Chain, tmp_path: Path) -> None:
+    """Why: it is the chain's longest stage on this machine; both optimizers' moments must go on."""
+    base = TINY.base.model_copy(update={"checkpoint_every": 5})
+    config = TINY.model_copy(update={"base": base})
+    out, checkpoints = tmp_path / "out", tmp_path / "checkpoints"
+    out.mkdir()
+    kill(base_model.run, 8, dict(chain.folders), out, config, checkpoints)
+    assert [p.name for p in checkpoints.iterdir()] == ["iteration-000005"]
+    stop(base_model.run, 6, dict(chain.folders), out, config, checkpoints)
+    assert [p.name for p in checkpoints.iterdir()] == ["iteration-000007"]
+    steps: list[int] = []
+    report = base_model.run(
+        chain.folders, out, config, lambda step, total, **_: steps.append(step), checkpoints
+    )
+    assert steps == list(range(8, 13))
+    assert_same_weights("model.safetensors", out, chain.folders["message_base_model"])
+    assert report == chain.reports["message_base_model"]
+    assert base_model.run(chain.folders, out, config, checkpoints=checkpoints) == report
 
 
 def test_killed_ppo_ends_with_the_same_weights(chain: Chain, tmp_path: Path) -> None:

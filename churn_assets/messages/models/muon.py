@@ -1,4 +1,5 @@
-"""Muon (Jordan et al. 2024) for the embedded model's weight matrices.
+"""Muon (Jordan et al. 2024) for the embedded model's weight matrices; any optimizer's moments as a
+file.
 
 The momentum is replaced by the nearest orthogonal matrix before each step. The embedded model needs
 three quarters of AdamW's steps for the same loss (benchmarks/messages.md). torch.optim.Muon works
@@ -9,8 +10,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import Parameter
 
@@ -53,3 +56,22 @@ class Muon(torch.optim.Optimizer):
                     step = wide if wide.shape == parameter.shape else wide.T
                     parameter.mul_(1 - group["lr"] * group["decay"])
                     parameter.add_(step, alpha=-group["lr"] * max(1.0, rows / columns) ** 0.5)
+
+
+def save_moments(optimizer: torch.optim.Optimizer, path: Path) -> None:
+    """What the optimizer remembers of earlier gradients, as safetensors."""
+    moments = {
+        f"{index}.{name}": value
+        for index, state in optimizer.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+    save_file(moments, path)
+
+
+def load_moments(optimizer: torch.optim.Optimizer, path: Path) -> None:
+    """Put into place what `save_moments` wrote; learning rates stay as they are."""
+    state = optimizer.state_dict()
+    for key, value in load_file(path).items():
+        index, name = key.split(".", 1)
+        state["state"].setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict(state)

@@ -102,11 +102,11 @@ def _matcher(phrases: tuple[str, ...] | list[str], confusables: dict[str, str]) 
 
 
 def _negation_pattern(rules: ShieldRules) -> re.Pattern[str] | None:
-    """A negation, at most three words, a kind word: all in one clause."""
+    """A negation, at most four words, a kind word: all in one clause."""
     if not (rules.negations and rules.kind_words):
         return None
     negations, kind = (
         "|".join(re.escape(skeleton(word, {})).replace(r"\ ", r"\s+") for word in words)
         for words in (rules.negations, rules.kind_words)
     )
-    return re.compile(rf"(?:\b(?:{negations})|n't)(?:\s+[\w']+){{0,3}}?\s+(?:{kind})\b")
+    return re.compile(rf"(?:\b(?:{negations})|n't)(?:\s+[\w']+){{0,4}}?\s+(?:{kind})\b")

@@ -67,6 +67,7 @@ class ShieldRules(BaseModel):
     tone_words: dict[str, tuple[str, ...]] = {}
     tones_without_exclamation: tuple[str, ...] = ()
     final_punctuation: str = ""
+    unfinished_words: tuple[str, ...] = ()
     negations: tuple[str, ...] = ()
     kind_words: tuple[str, ...] = ()
     innocent_negations: tuple[str, ...] = ()

@@ -119,6 +119,8 @@ class Shield:
         ]
         self._first_names = {name.casefold() for name in rules.first_names}
         self._before_comma = {*rules.words_before_comma, *rules.greetings}
+        dangling = "|".join(map(re.escape, rules.unfinished_words))
+        self._dangling = re.compile(rf"\b(?:{dangling})[.!?]", re.IGNORECASE) if dangling else None
         self._lower_names = self._first_names - set(rules.names_that_are_words)
         words = "|".join(re.escape(word) for word in rules.greetings)
         self._greeting = re.compile(rf"\b(?:{words})\b[\s,]+([^\W\d_]+)", re.IGNORECASE)
@@ -324,7 +326,10 @@ class Shield:
             yield "repetition"
 
     def _is_unfinished(self, masked: str) -> bool:
-        """Whether the text breaks off: no final punctuation, or an ellipsis."""
+        """Whether the text breaks off: no final punctuation, an ellipsis, or a sentence that ends
+        in a word that none ends in ("Yours sincerely, the.")."""
+        if self._dangling is not None and self._dangling.search(masked):
+            return True
         ends = self.rules.final_punctuation
         text = masked.rstrip().rstrip("\"'”’)")
         return bool(ends) and (not text.endswith(tuple(ends)) or text.endswith(".."))
