@@ -54,8 +54,7 @@ demo: $(VENV)/.runtime $(if $(filter pretrained,$(MESSAGES)),$(VENV)/.pretrained
 
 test: $(VENV)/.dev ## Lint, type-check and run all tests (the whole graph among them)
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/pytest tests/modal_jobs/test_graph.py  # by itself: its stages want both cores
-	@$(MAKE) --no-print-directory test.quick
+	$(BIN)/pytest -n 2  # the whole graph on one core, the other tests on the other
 
 test.quick: $(VENV)/.dev ## All tests but the whole graph on the emulated bucket
 	$(BIN)/pytest -n 2 -m "not graph"

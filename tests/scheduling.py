@@ -8,6 +8,7 @@ GRAPH = "tests/modal_jobs/test_graph.py"
 TOGETHER = ("tests/messages/", "tests/decision/", "tests/predictors/")
 """Folders whose tests share models that take long to train: one worker makes them, once."""
 LONGEST = (
+    GRAPH,
     *TOGETHER,
     "tests/orchestration/test_compute.py",
     "tests/cli/test_commands.py",
@@ -24,8 +25,8 @@ LONGEST = (
     "tests/test_automation.py",
     "tests/test_readme.py",
 )
-"""What takes half a minute or more. Begun first: the last thing to end should be a short one, or a
-core waits for it."""
+"""What takes longest. Begun first, the graph's single test on a core of its own above all: the last
+thing to end should be a short one, or a core waits for it."""
 
 
 def unit(node: str) -> str:

@@ -38,6 +38,7 @@ def bucket(emulator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
         "COMPUTE__BACKEND": "modal",
         "COMPUTE__MODAL__POLL_SECONDS": "0.5",
         "COMPUTE__MODAL__MESSAGE_SECONDS": "1",
+        "MESSAGES__THREADS": "1",  # other tests run on the other core
     }
     for name, value in settings.items():
         monkeypatch.setenv(f"CHURN_{name}", value)
