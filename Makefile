@@ -54,14 +54,13 @@ demo: $(VENV)/.runtime $(if $(filter pretrained,$(MESSAGES)),$(VENV)/.pretrained
 
 test: $(VENV)/.dev ## Lint, type-check and run all tests (the whole graph among them)
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/pytest tests/modal_jobs/test_graph.py  # by itself: its stages want both cores
-	@$(MAKE) --no-print-directory test.quick
+	$(BIN)/pytest -n 3  # the whole graph in one worker; the others share what it leaves of two cores
 
 test.quick: $(VENV)/.dev ## All tests but the whole graph on the emulated bucket
-	$(BIN)/pytest -n 2 -m "not graph"
+	$(BIN)/pytest -n 3 -m "not graph"
 
 coverage: $(VENV)/.dev ## All tests but the whole graph, with the lines that they cover (at least 90 %)
-	$(BIN)/pytest -n 2 -m "not graph" --cov --cov-report=term --cov-fail-under=90
+	$(BIN)/pytest -n 3 -m "not graph" --cov --cov-report=term --cov-fail-under=90
 
 lint: $(VENV)/.dev ## Style, types and architecture contracts
 	$(BIN)/ruff check .

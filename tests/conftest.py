@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import functools
 import os
+
+# Before what reads it is imported. Each worker of the tests has a core, and so have the stages and
+# servers that it starts: a second thread would only wait, spinning, for the first.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,10 +44,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.S
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first; `make test` runs the file with the whole graph by its name."""
-    for item in items:
-        if item.get_closest_marker("graph") and not item.nodeid.startswith(scheduling.GRAPH):
-            raise pytest.UsageError(f"{item.nodeid}: marked `graph`, but not in {scheduling.GRAPH}")
+    """The longest first."""
     items.sort(key=lambda item: scheduling.rank(item.nodeid))
 
 

@@ -7,7 +7,11 @@ from xdist.scheduler import LoadScopeScheduling
 GRAPH = "tests/modal_jobs/test_graph.py"
 TOGETHER = ("tests/messages/", "tests/decision/", "tests/predictors/")
 """Folders whose tests share models that take long to train: one worker makes them, once."""
+WITH_GRAPH = "tests/domain/"
+"""Short tests behind the graph's: xdist gives a worker that has a single test another unit as well,
+which would then wait for minutes."""
 LONGEST = (
+    GRAPH,
     *TOGETHER,
     "tests/orchestration/test_compute.py",
     "tests/cli/test_commands.py",
@@ -24,20 +28,24 @@ LONGEST = (
     "tests/test_automation.py",
     "tests/test_readme.py",
 )
-"""What takes half a minute or more. Begun first: the last thing to end should be a short one, or a
-core waits for it."""
+"""What takes longest. Begun first, the graph's single test on a core of its own above all: the last
+thing to end should be a short one, or a core waits for it."""
 
 
 def unit(node: str) -> str:
     """What is run by one worker as a whole: a test's file, or its folder."""
     file = node.partition("::")[0]
+    if file.startswith(WITH_GRAPH):
+        return GRAPH
     return next((folder for folder in TOGETHER if file.startswith(folder)), file)
 
 
-def rank(node: str) -> int:
-    """The place of a test's unit in the order; the same for all that aren't long."""
+def rank(node: str) -> tuple[int, bool]:
+    """The place of a test's unit in the order, the same for all that aren't long; and whether it
+    comes behind the graph's."""
     found = unit(node)
-    return LONGEST.index(found) if found in LONGEST else len(LONGEST)
+    place = LONGEST.index(found) if found in LONGEST else len(LONGEST)
+    return place, node.startswith(WITH_GRAPH)
 
 
 class Scheduling(LoadScopeScheduling):

@@ -54,7 +54,7 @@ def train_dpo(inputs: Mapping[str, Path], config: MessagesConfig, out: Path) -> 
             seed=config.reward.seed,
             use_cpu=not on_gpu,
             bf16=on_gpu,
-            gradient_checkpointing=on_gpu,
+            activation_checkpointing=on_gpu,
             save_strategy="no",
             report_to="none",
             disable_tqdm=True,

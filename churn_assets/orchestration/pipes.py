@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import dagster as dg
 
 from churn_assets.stages.child_process import StageError
 from churn_assets.stages.spec import StageReport
+
+# Dagster's session asks its own reader for it; a run's log is no place to say so at each stage.
+warnings.filterwarnings("ignore", ".*expected_writer_count", dg.PreviewWarning)
 
 CANCELED = {dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED}
 

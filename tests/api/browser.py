@@ -7,12 +7,16 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, Page, expect
 
+PATIENCE = 120_000  # milliseconds: a busy machine may take its time
+expect.set_options(timeout=PATIENCE)
+
 
 @contextmanager
 def open_console(browser: Browser, url: str) -> Iterator[Page]:
     """The page with its list of customers; afterwards no error on it, nothing that its content
     security policy forbids, and no request to another host."""
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    context.set_default_timeout(PATIENCE)
     tab = context.new_page()
     trouble: list[str] = []
     tab.on("pageerror", lambda error: trouble.append(str(error)))

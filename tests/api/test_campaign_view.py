@@ -18,7 +18,6 @@ from tests.api.test_console import browser, picture
 __all__ = ["browser"]  # a fixture
 pytestmark = pytest.mark.browser
 
-PATIENCE = 120_000  # milliseconds: a busy machine may take its time to plan
 CHANNELS = '{"email": {"contacts_a_day": 6}, "call": {"contacts_a_day": 2, "cost": 1}}'
 
 
@@ -40,7 +39,6 @@ def page(browser: Browser, home: Path) -> Iterator[Page]:
     with running(home, CHURN_API__REQUESTS_PER_SECOND="0", **limits) as desk:
         wait_for(desk.url + "/campaign", desk)
         with open_console(browser, desk.url) as tab:
-            tab.set_default_timeout(PATIENCE)
             tab.get_by_role("tab", name="Campaign").click()
             expect(tab.locator("#plan-problem")).to_contain_text("there is no plan yet")
             expect(tab.locator("#plan-problem")).to_have_class("error")
@@ -50,7 +48,7 @@ def page(browser: Browser, home: Path) -> Iterator[Page]:
 def planned(page: Page) -> None:
     """Press the button and wait for the draft."""
     page.get_by_role("button", name="Make a plan").click()
-    expect(page.locator("#plan-title")).to_contain_text("is a draft", timeout=PATIENCE)
+    expect(page.locator("#plan-title")).to_contain_text("is a draft")
 
 
 def test_a_plan_is_made_searched_approved_downloaded_and_handed_over(page: Page) -> None:

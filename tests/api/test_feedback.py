@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from churn_assets.serving.schemas import SAMPLE_REQUEST
-from tests.api.conftest import publish_small_release
+from tests.api.conftest import publish_small_release, small_server
 from tests.api.server import Server, running
 
 EVENT = {
@@ -40,6 +40,13 @@ def service(home: Path) -> Iterator[Server]:
     """A server whose feedback is empty."""
     remove(home)
     with running(home, CHURN_API__REQUESTS_PER_SECOND="0") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server for tests whose events are told apart by their identity."""
+    with small_server(tmp_path_factory, CHURN_API__REQUESTS_PER_SECOND="0") as server:
         yield server
 
 
@@ -68,39 +75,42 @@ def assert_decides(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "same",
+    ("event", "same"),
     [
-        {"occurred_at": "2026-01-14T11:00:00Z"},
-        {"occurred_at": "2026-01-14t06:00:00.000-05"},
-        {"occurred_at": "2026-01-14 12:00+0100"},
-        {"offer_percentage": 10.0},
+        ("same-zone", {"occurred_at": "2026-01-14T11:00:00Z"}),
+        ("same-offset", {"occurred_at": "2026-01-14t06:00:00.000-05"}),
+        ("same-words", {"occurred_at": "2026-01-14 12:00+0100"}),
+        ("same-number", {"offer_percentage": 10.0}),
     ],
 )
-def test_one_event_written_differently_is_one_event(service: Server, same: dict[str, Any]) -> None:
+def test_one_event_written_differently_is_one_event(
+    shared: Server, event: str, same: dict[str, Any]
+) -> None:
     """An instant is the same in every zone; a caller who sends again may write it otherwise."""
-    assert send(service).json() == {"event_id": "evt-1", "duplicate": False}
-    answer = send(service, **same)
+    assert send(shared, event_id=event).json() == {"event_id": event, "duplicate": False}
+    answer = send(shared, event_id=event, **same)
     assert (answer.status_code, answer.json()["duplicate"]) == (200, True)
-    assert send(service, occurred_at="2026-01-14T12:00:00+02:00").status_code == 409
-    assert send(service, offer_percentage=5).status_code == 409
+    later = send(shared, event_id=event, occurred_at="2026-01-14T12:00:00+02:00")
+    assert later.status_code == 409
+    assert send(shared, event_id=event, offer_percentage=5).status_code == 409
 
 
 @pytest.mark.parametrize("year", ["0001", "1970", "1999", "9999"])
-def test_times_that_say_nothing_are_refused_with_the_reason(service: Server, year: str) -> None:
+def test_times_that_say_nothing_are_refused_with_the_reason(shared: Server, year: str) -> None:
     """Placeholders of other systems would become 739,616 days since the last contact."""
-    answer = send(service, occurred_at=f"{year}-01-01T00:00:00Z")
+    answer = send(shared, event_id=f"in-{year}", occurred_at=f"{year}-01-01T00:00:00Z")
     assert answer.status_code == 422
     [entry] = answer.json()["detail"]
     assert entry["loc"] == ["body", "occurred_at"]
     assert "between 2000-01-01 and a day from now" in entry["msg"]
 
 
-def test_clocks_may_differ_by_hours_but_not_by_days(service: Server) -> None:
+def test_clocks_may_differ_by_hours_but_not_by_days(shared: Server) -> None:
     """Not every clock is right to the second; next week nothing has happened yet."""
     now = datetime.now(UTC)
     soon, late = ((now + timedelta(hours=hours)).isoformat() for hours in (12, 72))
-    assert send(service, occurred_at=soon).status_code == 200
-    assert send(service, event_id="evt-2", occurred_at=late).status_code == 422
+    assert send(shared, event_id="soon", occurred_at=soon).status_code == 200
+    assert send(shared, event_id="late", occurred_at=late).status_code == 422
 
 
 @pytest.mark.parametrize("lost", ["feedback.sqlite3", "feedback.sqlite3-wal", "everything"])

@@ -85,12 +85,19 @@ def asked(home: Path, **environment: str) -> Iterator[tuple[httpx.Client, Server
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory, parrot: Path) -> Iterator[httpx.Client]:
+def live(
+    tmp_path_factory: pytest.TempPathFactory, parrot: Path
+) -> Iterator[tuple[httpx.Client, Server]]:
     """A real server whose release brings a language model along."""
     home, release = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("release")
     publish_small_release(home, release, live=parrot, policy=PricedGreedy())
-    with asked(home) as (session, _):
-        yield session
+    with asked(home) as served:
+        yield served
+
+
+@pytest.fixture
+def client(live: tuple[httpx.Client, Server]) -> httpx.Client:
+    return live[0]
 
 
 def answer(client: httpx.Client, **changes: object) -> dict[str, Any]:
@@ -116,6 +123,16 @@ def test_the_model_writes_and_slots_are_filled(client: httpx.Client) -> None:
 def test_the_same_request_gives_the_same_message(client: httpx.Client) -> None:
     """The seed is the customer and the release, not the clock."""
     assert answer(client)["message"] == answer(client)["message"]
+
+
+def test_the_libraries_print_nothing_of_their_own(live: tuple[httpx.Client, Server]) -> None:
+    """The log is the service's: no bar that fills while weights are read, no name that a library
+    should call by another."""
+    client, server = live
+    assert answer(client, time_zone="UTC")["metadata"]["message_source"] == "model"
+    said = server.log.read_text()
+    assert "weights" not in said
+    assert "Warning" not in said
 
 
 def test_the_kill_switch_silences_the_model(client: httpx.Client) -> None:

@@ -1,6 +1,7 @@
 """The whole product on its production path: stages on Modal, artifacts on a bucket, the API on top.
 
 Modal is a stand-in and the bucket an emulator; functions, programs, messages, artifacts are real.
+Only pauses in which Dagster waits for a cloud are shorter.
 """
 
 from __future__ import annotations
@@ -38,10 +39,12 @@ def bucket(emulator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
         "COMPUTE__BACKEND": "modal",
         "COMPUTE__MODAL__POLL_SECONDS": "0.5",
         "COMPUTE__MODAL__MESSAGE_SECONDS": "1",
+        "MESSAGES__THREADS": "1",  # other tests run on the other core
     }
     for name, value in settings.items():
         monkeypatch.setenv(f"CHURN_{name}", value)
-    StandInModal(containers).install(monkeypatch)
+    StandInModal(containers, "tests.modal_jobs.prompt_stage").install(monkeypatch)
+    monkeypatch.setattr("dagster._core.pipes.utils.DEFAULT_SLEEP_INTERVAL", 0.1)
     monkeypatch.setattr(compute_modal, "CHECKPOINTS", str(tmp_path / "checkpoints"))
     load_settings.cache_clear()
     yield url

@@ -51,6 +51,8 @@ def backend(
     monkeypatch.setattr(compute_modal, "CHECKPOINTS", str(tmp_path / "checkpoints"))
     # A killed stage sends no last message; Dagster need not wait ten seconds for it in every test.
     monkeypatch.setattr("dagster._core.pipes.utils.WAIT_FOR_LOGS_AFTER_EXECUTION_INTERVAL", 1)
+    # Nor a second between two messages that have long been written.
+    monkeypatch.setattr("dagster._core.pipes.utils.DEFAULT_SLEEP_INTERVAL", 0.05)
     return Backend(
         home=str(tmp_path / "home"),
         store=f"gs://churn-artifacts/{uuid.uuid4().hex}",

@@ -11,6 +11,7 @@ import math
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,12 +30,15 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.utils import logging
 
 from churn_assets.messages.config import GenerationConfig, LoraSettings
 from churn_assets.messages.models.encoding import Dialogues, device, encode_prompts
 from churn_assets.messages.models.muon import load_moments, save_moments
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+logging.disable_progress_bar()  # weights are there in milliseconds; a log is no place for a bar
+warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)  # PEFT asks it
 LOGITS = 2**26  # in memory together: 256 MB in 32 bits, a handful of such tensors at a time
 
 
@@ -79,18 +83,15 @@ def ensure_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -
     model.generation_config.eos_token_id = tokenizer.eos_token_id
 
 
-def lora_config(settings: LoraSettings) -> LoraConfig:
-    return LoraConfig(
+def with_new_adapter(model: PreTrainedModel, settings: LoraSettings, name: str) -> PeftModel:
+    config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
         target_modules=list(settings.targets),
         task_type="CAUSAL_LM",
     )
-
-
-def with_new_adapter(model: PreTrainedModel, settings: LoraSettings, name: str) -> PeftModel:
-    return get_peft_model(model, lora_config(settings), adapter_name=name)
+    return get_peft_model(model, config, adapter_name=name)
 
 
 def save_adapter(model: PeftModel, name: str, out: Path) -> None:
@@ -156,10 +157,9 @@ def last_hidden(model: PeftModel | PreTrainedModel, ids: Tensor, mask: Tensor) -
 
 def _decoded(model: PeftModel | PreTrainedModel, ids: Tensor, mask: Tensor, **kept: Any) -> Tensor:
     """The last layer's output for `ids`, the last tokens of those that `mask` covers."""
-    base = model.get_base_model() if isinstance(model, PeftModel) else model
+    base: Any = model.get_base_model() if isinstance(model, PeftModel) else model
     positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
-    decoder: Any = base.base_model
-    found = decoder(input_ids=ids, attention_mask=mask, position_ids=positions, **kept)
+    found = base.base_model(input_ids=ids, attention_mask=mask, position_ids=positions, **kept)
     hidden: Tensor = found.last_hidden_state
     return hidden
 
