@@ -188,7 +188,7 @@ FLAWS: tuple[str, ...] = (*SPOILT, *(swap for swap in SWAPS if swap != "wrong_ba
 # slot no new one, a closing of another tone has few. PPO exploits them first.
 HARD_FLAWS = (
     *["generic", "missing_slot", "doubled_slot"] * 2,
-    *["generic", "wrong_slot", "wrong_closing"],
+    *["generic", "wrong_slot", *["wrong_closing"] * 3],
 )
 
 # No flaw: nothing personal beside a template that people wrote and reviewed.
