@@ -44,6 +44,7 @@ from churn_assets.serving.feedback import open_feedback_log
 from churn_assets.serving.live.hosting import EngineHost
 from churn_assets.settings import Settings, load_settings
 from churn_assets.storage.opening import open_store
+from churn_assets.storage.tables import leave_pandas_alone
 
 FIRST_LOOK_SECONDS = 60.0  # how long the start waits for the store
 WATCH_SECONDS = 5.0  # between looks whether feedback can be stored again
@@ -102,6 +103,7 @@ def build_app(settings: Settings) -> FastAPI:
         host, feedback = services.host, services.feedback
         # Arrow's own allocator keeps twenty megabytes for a table of two.
         pa.set_memory_pool(pa.system_memory_pool())
+        leave_pandas_alone()
         # The ledger goes last: the others use it.
         with (
             closing(services.decisions) if services.decisions else nullcontext(),

@@ -29,6 +29,7 @@ from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import Artifact
 from tests.api.conftest import Unreachable, publish_predictions, publish_small_release
 from tests.api.server import Server, running, wait_for
+from tests.processes import wait_until
 from tests.release.small_release import reseal
 
 
@@ -321,7 +322,7 @@ def test_server_without_a_release_says_not_ready_then_serves(tmp_path: Path) -> 
         assert answer.json()["metadata"]["baseline"] is True
 
 
-def test_server_with_predictions_needs_no_pandas(tmp_path: Path) -> None:
+def test_server_with_predictions_and_a_log_needs_no_pandas(tmp_path: Path) -> None:
     """It takes half a second of the start, and 75 MB for as long as the process lives."""
     home = tmp_path / "home"
     publish_small_release(home, tmp_path / "a")
@@ -329,6 +330,7 @@ def test_server_with_predictions_needs_no_pandas(tmp_path: Path) -> None:
     with running(home) as server:
         wait_for(server.url + "/campaign", server)
         assert httpx.post(server.url + "/predict", json=SAMPLE_REQUEST).status_code == 200
+        wait_until(lambda: any((home / "store").rglob("decisions/*/*.parquet")))
         mapped = Path(f"/proc/{server.process.pid}/maps").read_text()
     assert "/pyarrow/" in mapped
     assert "/pandas/" not in mapped
