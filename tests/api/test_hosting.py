@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +18,7 @@ import pytest
 from fastapi.testclient import TestClient
 from prometheus_client import REGISTRY
 
-from api.main import build_app
+from api.main import TURN_SECONDS, build_app
 from churn_assets.release.bundle import Manifest
 from churn_assets.release.registry import LATEST, Latest, ReleaseRegistry
 from churn_assets.release.switches import kill_switch
@@ -334,3 +335,15 @@ def test_server_with_predictions_and_a_log_needs_no_pandas(tmp_path: Path) -> No
         mapped = Path(f"/proc/{server.process.pid}/maps").read_text()
     assert "/pyarrow/" in mapped
     assert "/pandas/" not in mapped
+
+
+def test_no_thread_keeps_the_interpreter_for_long(tmp_path: Path) -> None:
+    """Why: beside the decision log's writing, or a batch, single requests waited 5 ms after each
+    look at the sockets."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(10 * TURN_SECONDS)
+    try:
+        with TestClient(build_app(Settings(home=tmp_path))):
+            assert sys.getswitchinterval() == pytest.approx(TURN_SECONDS)
+    finally:
+        sys.setswitchinterval(before)
