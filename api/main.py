@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, closing, nullcontext, suppress
 from typing import Any
@@ -44,9 +45,11 @@ from churn_assets.serving.feedback import open_feedback_log
 from churn_assets.serving.live.hosting import EngineHost
 from churn_assets.settings import Settings, load_settings
 from churn_assets.storage.opening import open_store
+from churn_assets.storage.tables import leave_pandas_alone
 
 FIRST_LOOK_SECONDS = 60.0  # how long the start waits for the store
 WATCH_SECONDS = 5.0  # between looks whether feedback can be stored again
+TURN_SECONDS = 0.0005  # how long a thread at work keeps the others from the interpreter
 
 
 def create_app() -> FastAPI:
@@ -102,6 +105,7 @@ def build_app(settings: Settings) -> FastAPI:
         host, feedback = services.host, services.feedback
         # Arrow's own allocator keeps twenty megabytes for a table of two.
         pa.set_memory_pool(pa.system_memory_pool())
+        leave_pandas_alone()
         # The ledger goes last: the others use it.
         with (
             closing(services.decisions) if services.decisions else nullcontext(),
@@ -116,6 +120,9 @@ def build_app(settings: Settings) -> FastAPI:
                 # must not stop the start, though: it is 503 then, until the store comes back.
                 with suppress(TimeoutError):
                     await asyncio.wait_for(host.looked(), FIRST_LOOK_SECONDS)
+                # Ten times shorter than usual: whenever the decision log or a batch is at work, who
+                # answers single requests waits so long after each look at the sockets.
+                sys.setswitchinterval(TURN_SECONDS)
                 tune_collector()
                 yield
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import math
-import resource
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.bench.measuring import peak_memory
 from churn_assets.campaign.planning.allocation import NONE, Allocation, Problem, solve
 from churn_assets.campaign.planning.certificate import CERTIFIED, linear_bound
 from tests.campaign.instances import company, small
@@ -54,7 +54,7 @@ def of_size(count: int) -> dict[str, Any]:
         solve(more)
         replan = round(time.perf_counter() - started, 2)
         replan_cpu = round(time.process_time() - used, 2)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_memory()
     bound, by = found.bound, "dual"
     if count <= CERTIFIED:
         bound, by = linear_bound(problem, found.prices), "HiGHS"

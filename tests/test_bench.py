@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from rich.console import Console
 
 from benchmarks.bench import __main__ as bench
 from benchmarks.bench.graph import made
-from benchmarks.bench.measuring import Row, compared, limited, not_measured
+from benchmarks.bench.measuring import Row, compared, limited, not_measured, peak_memory
 from benchmarks.bench.world import World
 
 
@@ -65,3 +67,11 @@ def test_seconds_of_assets_are_read_from_a_run() -> None:
     """Why: the lines of the graph are what `churn materialize` prints."""
     said = "  ✓ risk_model 12.5 s\n  ✓ sft_model 0.2 s  unchanged: same inputs\n  ! a: b c\n"
     assert made(said) == {"risk_model": (12.5, False), "sft_model": (0.2, True)}
+
+
+def test_the_peak_of_a_process_is_its_own() -> None:
+    """Why: scoring a table was said to take what the benchmark that started it had."""
+    mine = np.ones(40_000_000)  # 320 MB
+    asked = "from benchmarks.bench.measuring import peak_memory; print(peak_memory())"
+    done = subprocess.run([sys.executable, "-c", asked], check=True, capture_output=True, text=True)
+    assert 5 < float(done.stdout) < 200 < mine.nbytes / 1e6 < peak_memory()

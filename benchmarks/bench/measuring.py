@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,16 @@ def cpu_of(call: Callable[[], Any]) -> float:
     started = time.process_time()
     call()
     return time.process_time() - started
+
+
+def peak_memory() -> float:
+    """The most memory that this process has had so far, in megabytes (proc(5), `VmHWM`).
+
+    `getrusage` says at least as much as whoever started the process had, which is no part of it.
+    """
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    kilobytes = status.partition("VmHWM:")[2].split()[0]
+    return int(kilobytes) * 1024 / 1e6
 
 
 def in_turn(ours: Callable[[], Any], peer: Callable[[], Any], rounds: int) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.bench.measuring import Row, compared, in_turn
+from benchmarks.bench.measuring import Row, compared, in_turn, peak_memory
 from benchmarks.bench.world import World
 from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.release.config import ScoringConfig
@@ -98,7 +97,7 @@ def one_run(release: Path, table: Path) -> dict[str, float]:
     wall, cpu = time.perf_counter(), time.process_time()
     scoring.run({"release": release, "active_customers": table}, out, ScoringConfig())
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_memory()
     assessor = Assessor.load(release, tables=True)
     batches = list(pq.ParquetFile(table / "customers.parquet").iter_batches(IN_MEMORY))[:10]
     for model in (assessor.risk.model, assessor.accept.model):

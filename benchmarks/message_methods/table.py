@@ -6,12 +6,12 @@ A row is kept in the work folder as soon as it is measured, and a second run goe
 from __future__ import annotations
 
 import json
-import resource
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from benchmarks.bench.measuring import peak_memory
 from benchmarks.message_methods.dpo import train_dpo
 from benchmarks.message_methods.figures import figures, kl_to_sft, known_sentences
 from benchmarks.message_methods.methods import DPO, METHODS
@@ -25,7 +25,6 @@ from churn_assets.messages.models.ppo_text import REFERENCE
 from churn_assets.messages.writing import bank_stage
 from churn_assets.messages.writing.live import LiveModel
 
-MEGABYTE = 1_024  # ru_maxrss is in kilobytes
 SITUATIONS = 512
 EVALUATION_SEED = 3_000_017  # of the held-out situations: the same for all bases and seeds
 SHOWN = 40
@@ -72,7 +71,7 @@ def measure_chain(
                 "usable_share": None,
                 "kl": kl_to_sft(model, name, situations, seed),
                 **of_the_chain(name, reports, dpo, spent),
-                "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MEGABYTE),
+                "peak_mb": round(peak_memory()),
             }
             shown = [
                 {"prompt": one.prompt.strip(), "text": text}

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +18,7 @@ import pytest
 from fastapi.testclient import TestClient
 from prometheus_client import REGISTRY
 
-from api.main import build_app
+from api.main import TURN_SECONDS, build_app
 from churn_assets.release.bundle import Manifest
 from churn_assets.release.registry import LATEST, Latest, ReleaseRegistry
 from churn_assets.release.switches import kill_switch
@@ -29,6 +30,7 @@ from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import Artifact
 from tests.api.conftest import Unreachable, publish_predictions, publish_small_release
 from tests.api.server import Server, running, wait_for
+from tests.processes import wait_until
 from tests.release.small_release import reseal
 
 
@@ -321,7 +323,7 @@ def test_server_without_a_release_says_not_ready_then_serves(tmp_path: Path) -> 
         assert answer.json()["metadata"]["baseline"] is True
 
 
-def test_server_with_predictions_needs_no_pandas(tmp_path: Path) -> None:
+def test_server_with_predictions_and_a_log_needs_no_pandas(tmp_path: Path) -> None:
     """It takes half a second of the start, and 75 MB for as long as the process lives."""
     home = tmp_path / "home"
     publish_small_release(home, tmp_path / "a")
@@ -329,6 +331,19 @@ def test_server_with_predictions_needs_no_pandas(tmp_path: Path) -> None:
     with running(home) as server:
         wait_for(server.url + "/campaign", server)
         assert httpx.post(server.url + "/predict", json=SAMPLE_REQUEST).status_code == 200
+        wait_until(lambda: any((home / "store").rglob("decisions/*/*.parquet")))
         mapped = Path(f"/proc/{server.process.pid}/maps").read_text()
     assert "/pyarrow/" in mapped
     assert "/pandas/" not in mapped
+
+
+def test_no_thread_keeps_the_interpreter_for_long(tmp_path: Path) -> None:
+    """Why: beside the decision log's writing, or a batch, single requests waited 5 ms after each
+    look at the sockets."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(10 * TURN_SECONDS)
+    try:
+        with TestClient(build_app(Settings(home=tmp_path))):
+            assert sys.getswitchinterval() == pytest.approx(TURN_SECONDS)
+    finally:
+        sys.setswitchinterval(before)

@@ -11,6 +11,7 @@ import numpy as np
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.mdp.dynamics import Array, after_answers, loss_at
 from churn_assets.decision.mdp.observation import ACCEPT, COOLDOWN, RISK, validate_states
+from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.domain.statistics import logit
 
 
@@ -66,8 +67,9 @@ def expected_worth(states: Array, params: EnvironmentParams) -> Array:
 
 def _kept(accept: Array, alone: Array, refused: Array, accepted: Array) -> Array:
     """(N, 5) one minus what is lost in expectation, without a contact and with each offer."""
-    lost = accept * accepted + (1 - accept) * refused[:, None]
-    return 1 - np.column_stack([alone, lost])
+    lost = np.empty((len(accept), 1 + OFFER_LEVELS))
+    lost[:, 0], lost[:, 1:] = alone, accept * accepted + (1 - accept) * refused[:, None]
+    return 1 - lost
 
 
 @dataclass(frozen=True)
@@ -82,16 +84,21 @@ class Prospects:
     loss: tuple[Array, Array, Array]
 
 
+_ACCEPTED = np.array([0, *np.ones(OFFER_LEVELS)])
+_BARE = np.array([0, 1, *np.zeros(OFFER_LEVELS - 1, np.int64)])
+"""Acceptances, and how many of them are without a discount: after a refusal, after each offer."""
+
+
 def prospects(states: Array, params: EnvironmentParams) -> Prospects:
     """What one contact leads to from states (N, 9).
 
     What is shown as churn risk counts as certain. It is, unless the effect works only for a share
     of those who accept, and the customer has accepted before.
     """
-    score, soon, one = logit(states[:, RISK]), states[:, COOLDOWN], np.ones(1)
-    bare = (np.arange(len(params.discounts)) == 0) & params.counts_bare_apart
-    alone = states[:, RISK], loss_at(states[:, RISK], params)
-    refused = after_answers(score, np.zeros(1), one, params)
-    accepted = after_answers(score[:, None], one, soon[:, None], params, bare.astype(np.int64))
-    risk, loss = zip(alone, refused, accepted, strict=True)
-    return Prospects(risk, loss)
+    alone, bare = states[:, RISK], _BARE if params.counts_bare_apart else 0
+    annoyed = np.repeat(states[:, COOLDOWN, None], len(_ACCEPTED), axis=1)
+    annoyed[:, 0] = 1
+    risk, loss = after_answers(logit(alone[:, None]), _ACCEPTED, annoyed, params, bare)
+    return Prospects(
+        (alone, risk[:, 0], risk[:, 1:]), (loss_at(alone, params), loss[:, 0], loss[:, 1:])
+    )

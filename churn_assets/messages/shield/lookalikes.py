@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Mapping
 from functools import cache
 
-from confusable_homoglyphs.confusables import confusables_data
+from confusable_homoglyphs.utils import load
 
 # Latin-1 to IPA, phonetic extensions, Latin Extended Additional, C, D and E.
 _LATIN_BLOCKS = (
@@ -36,12 +36,23 @@ def lookalikes() -> Mapping[str, str]:
         for character in map(chr, range(start, end)):
             if named := _LATIN_NAME.fullmatch(unicodedata.name(character, "")):
                 table[character] = named[1].lower()
-    for character, alike in confusables_data.items():
-        if len(character) == 1 and not character.isascii() and character not in table:
+    characters, letters = _confusables()
+    return dict(zip(characters, letters, strict=True)) | table
+
+
+def _confusables() -> tuple[str, list[str]]:
+    """Characters, and what Unicode says that each is read as.
+
+    Read from the file, not imported with the package: its whole table would take 7 MB for ever. In
+    one string, since a character of the table's own would keep the memory around it.
+    """
+    found = {}
+    for character, alike in load("confusables.json").items():
+        if len(character) == 1 and not character.isascii():
             read = (_bare(other["c"]) for other in alike)
             if latin := next((r for r in read if r.isascii() and r.isalpha()), None):
-                table[character] = latin.lower()
-    return table
+                found[character] = latin.lower()
+    return "".join(found), list(found.values())
 
 
 def _bare(text: str) -> str:
