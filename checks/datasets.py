@@ -5,6 +5,8 @@ settings allow them, and must never go unnoticed.
 """
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
+from pathlib import Path
 
 import dagster as dg
 
@@ -41,12 +43,18 @@ def _checks(
         def check(
             artifact: Artifact, store: StoreResource, data_config: dg.ResourceParam[DatasetsConfig]
         ) -> dg.AssetCheckResult:
-            folder = store.open().get(artifact)
-            return finding(WrittenDataset.load(name, folder), data_config)
+            return finding(_written(name, store.open().get(artifact)), data_config)
 
         return check
 
     return [on(name) for name in names]
+
+
+@lru_cache(maxsize=1)
+def _written(name: DatasetName, folder: Path) -> WrittenDataset:
+    """The data set in an artifact's folder, which has that content for ever: its checks come one
+    after the other, and need not each read it."""
+    return WrittenDataset.load(name, folder)
 
 
 def schema_is_valid(dataset: WrittenDataset, config: DatasetsConfig) -> dg.AssetCheckResult:

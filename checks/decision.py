@@ -14,7 +14,6 @@ import dagster as dg
 
 from checks.attach import on_report
 from churn_assets.decision.evaluation import gates
-from churn_assets.decision.evaluation.report import UNPRICED
 from churn_assets.domain.evidence import SHOWN
 from churn_assets.domain.splits import SPLITS
 from churn_assets.stages.spec import Report
@@ -89,7 +88,9 @@ def served_policy_is_the_best_measured(report: Report) -> dg.AssetCheckResult:
     and as PPO's chosen seed unless that missed a gate; PPO may be half a point short of the best.
     Another policy that the setting `serve` names is a warning here."""
     rules = main_table(report)["rules"].items()
-    others = {name: row["captured_uplift"]["value"] for name, row in rules if name not in UNPRICED}
+    others = {
+        name: row["captured_uplift"]["value"] for name, row in rules if name not in gates.UNPRICED
+    }
     others["planner"] = report["policy"]["planner_uplift"]
     if not report["failed_gates"]:
         others[LEARNED] = ppo_seed_uplift(report)

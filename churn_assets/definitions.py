@@ -12,7 +12,6 @@ from checks import datasets as dataset_checks
 from checks import decision as decision_checks
 from checks import messages as message_checks
 from checks import outcomes as outcome_checks
-from checks import own_campaign, own_customers
 from checks import predictors as predictor_checks
 from checks import release as release_checks
 from churn_assets import automation
@@ -60,14 +59,19 @@ def definitions() -> dg.Definitions:
     )
     jobs: Sequence[Any] = automation.jobs
     schedules, sensors = automation.schedules, automation.sensors
+    # What only own tables need is imported where there are any: much of it is slow to load.
     if settings.customers:  # nothing of IBM's: neither the data set nor bounds that presuppose it
         assets = [asset for asset in assets if asset.key != dg.AssetKey("telco_customers")]
         checks = [check for check in checks if not _is_on(check, "telco_customers", "risk_model")]
+        from checks import own_customers
+
         checks += own_customers.own_checks()
     if "campaign" in parts:  # nothing of the bank's
         assets = [a for a in assets if a.key != BANK] + [campaign_contacts_asset()]
         assets = [_learning_from_the_log(asset) for asset in assets]
         checks = [check for check in checks if not _is_on(check, "bank_contacts", "accept_model")]
+        from checks import own_campaign
+
         checks += own_campaign.own_campaign_checks()
     if parts == {"campaign"}:
         assets = [campaign_contacts_asset(), accept_model_of_a_log()]

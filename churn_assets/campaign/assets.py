@@ -7,6 +7,8 @@ import dagster as dg
 from churn_assets.campaign.workflow import Campaigns
 from churn_assets.storage.protocol import Artifact
 
+SAME_PLAN = "planned before for the same days, customers and limits"
+
 
 @dg.asset(
     group_name="campaign", kinds={"parquet"}, code_version="1", deps=[dg.AssetKey("predictions")]
@@ -16,11 +18,12 @@ def campaign_plan(
 ) -> dg.MaterializeResult[Artifact]:
     """Who is to be contacted on which day, by which channel, with which offer: a draft.
 
-    Nobody is contacted until a person approves it (`churn campaign approve`).
+    Nobody is contacted until a person approves it (`churn campaign approve`). A draft that would
+    only be made again stays.
     """
     opened = campaigns()
     try:
-        plan = opened.plan(opened.now(), "the schedule")
+        plan, new = opened.draft(opened.now(), "the schedule")
         artifact = opened.artifact(plan.plan_id)
     finally:
         opened.ledger.close()
@@ -33,6 +36,7 @@ def campaign_plan(
         metadata={
             "plan_id": plan.plan_id,
             "dagster/row_count": plan.contacts.num_rows,
+            **({} if new else {"unchanged": SAME_PLAN}),
             **{name: report[name] for name in shown},
             "left_out": dg.MetadataValue.md(
                 "\n".join(["| rule | customers |", "|---|---|", *excluded])

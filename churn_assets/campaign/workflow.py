@@ -7,6 +7,7 @@ keep. What happens with the contacts of a day then is in `sending`.
 from __future__ import annotations
 
 import json
+import logging
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -27,6 +28,7 @@ from churn_assets.campaign.contacts.ledger import (
 from churn_assets.campaign.decided import decisions_of
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.people import Person, known_people, read_ids
+from churn_assets.campaign.planning.fingerprint import fingerprint
 from churn_assets.campaign.planning.plan import Group, Plan, Planner, Sources
 from churn_assets.campaign.planning.promises import CONTACTS
 from churn_assets.campaign.sending import DayList, Delivery, HandOver, key_of
@@ -49,11 +51,12 @@ from churn_assets.serving.assessment import Assessor
 from churn_assets.serving.decision_log.parts import append
 from churn_assets.serving.zones import zone_info
 from churn_assets.storage.current import current_artifact
-from churn_assets.storage.protocol import ARTIFACT, Artifact, ArtifactStore
+from churn_assets.storage.protocol import ARTIFACT, Artifact, ArtifactError, ArtifactStore
 from churn_assets.storage.scratch import scratch_folder
 from churn_assets.storage.tables import read_parquet
 
 ASSET = "campaign_plan"
+log = logging.getLogger(__name__)
 
 
 class Campaigns:
@@ -147,7 +150,19 @@ class Campaigns:
 
     def plan(self, now: datetime, who: str, *, curves: bool = True) -> Plan:
         """Make a draft, and keep it; its price of money is in force now. Raises as `planner`."""
+        return self._made(self.planner(now), who, curves)
+
+    def draft(self, now: datetime, who: str) -> tuple[Plan, bool]:
+        """A plan as `plan` would make it, and whether it is new: the newest one stays where it is a
+        draft that may still be sent, from all the same and for the same days. Raises as `planner`.
+        """
         planner = self.planner(now)
+        if (known := self._same_draft(planner)) is None:
+            return self._made(planner, who, curves=True), True
+        budget_price.write(self.store, planner.sources.price)
+        return known, False
+
+    def _made(self, planner: Planner, who: str, curves: bool) -> Plan:
         plan = planner.plan(curves=curves)
         budget_price.write(self.store, planner.sources.price)
         with scratch_folder(ASSET) as folder:
@@ -155,11 +170,26 @@ class Campaigns:
             artifact = self.store.put(ASSET, folder)
         content = {
             "artifact": artifact.model_dump(),
-            "created": now.isoformat(),
+            "created": planner.now.isoformat(),
             "days": plan.report["days"],
+            "made_from": fingerprint(planner, curves=curves),
         }
         self.ledger.add_plan(plan.plan_id, json.dumps(content), who)
         return plan
+
+    def _same_draft(self, planner: Planner) -> Plan | None:
+        """The newest plan, if it is a draft that `planner` would only make again."""
+        plan_id, content, status = self.ledger.plan() or ("", "{}", "")
+        told = json.loads(content)
+        if status != "draft" or told.get("made_from") != fingerprint(planner, curves=True):
+            return None
+        if planner.now - datetime.fromisoformat(told["created"]) > self._max_age:
+            return None
+        try:
+            return self.show(plan_id)[0]
+        except ArtifactError as error:
+            log.warning("plan %s is made again: %s", plan_id, error)
+            return None
 
     def show(self, plan_id: str | None = None) -> tuple[Plan, str]:
         """A plan (the newest where none is named) and its status; raises CampaignError."""
@@ -274,13 +304,18 @@ class Campaigns:
                 + ("approve it first" if status == "draft" else "make another one")
             )
         age = now - datetime.fromisoformat(plan.report["created"])
-        if age > timedelta(hours=self.config.max_age_hours):
+        if age > self._max_age:
             raise CampaignError(
                 f"plan {plan.plan_id} is {age / timedelta(hours=1):.0f} hours old, and "
                 f"{self.config.max_age_hours:g} are allowed: plan again, it keeps the promises"
             )
         self._offers(plan, now.date())
         return plan
+
+    @property
+    def _max_age(self) -> timedelta:
+        """Of a plan that is sent."""
+        return timedelta(hours=self.config.max_age_hours)
 
     def _offers(self, plan: Plan, today: date) -> tuple[int, ...]:
         """The percentages of the offers by level; raises CampaignError for a plan that has another

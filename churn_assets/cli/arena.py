@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from churn_assets.decision.evaluation.simulation import compare
-from churn_assets.decision.mdp.actions import Policy
-from churn_assets.decision.mdp.customers import Customers
-from churn_assets.decision.mdp.worlds import served_world
-from churn_assets.decision.policy import load_policy
 from churn_assets.settings import load_settings
 from churn_assets.storage.current import current_artifact
 from churn_assets.storage.opening import open_store
 from churn_assets.storage.protocol import ArtifactStore
+
+if TYPE_CHECKING:
+    from churn_assets.decision.mdp.actions import Policy
 
 LEARNED = "ppo"
 
@@ -32,6 +30,8 @@ def open_policy(store: ArtifactStore, name: str, preset: str) -> Policy:
     Raises:
         typer.BadParameter: no such policy; names those there are.
     """
+    from churn_assets.decision.policy import load_policy  # here, as below
+
     if name == LEARNED:
         return load_policy(store.get(current_artifact(store, "decision_policy")) / "policy")
     rules = store.get(current_artifact(store, "baseline_policies")) / preset
@@ -53,6 +53,11 @@ def arena(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable")] = False,
 ) -> None:
     """Compare two policies on held-out customers: revenue, uplift, ROI, contacts, violations."""
+    # Imported here: `churn --help` need not load NumPy and Gymnasium.
+    from churn_assets.decision.evaluation.simulation import compare
+    from churn_assets.decision.mdp.customers import Customers
+    from churn_assets.decision.mdp.worlds import served_world
+
     settings = load_settings()
     store = open_store(settings.store_url, cache=settings.home / "cache")
     config = settings.decision

@@ -9,7 +9,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import httpx
 import typer
 from rich.console import Console
 
@@ -17,10 +16,12 @@ from churn_assets.cli.answers import Format, written_answers
 from churn_assets.cli.errors import fail
 from churn_assets.cli.releases import open_registry
 from churn_assets.cli.serve import api_process, local_client
-from churn_assets.release.switches import budget_price, experiment, kill_switch, templates
+from churn_assets.release.switches import budget_price, experiment, kill_switch
 from churn_assets.settings import load_settings
 
 if TYPE_CHECKING:
+    import httpx
+
     from churn_assets.cli.customers.files import Customers, Row
 
 KEY_VARIABLE = "CHURN_API_KEY"
@@ -149,6 +150,7 @@ def engine_asker() -> Iterator[Ask]:
     from churn_assets.campaign.contacts.known import complete_all
     from churn_assets.campaign.contacts.ledger import Ledger
     from churn_assets.customers.people import people_file, read_addressees
+    from churn_assets.release.switches import templates
     from churn_assets.serving.bulk.batch import BatchRequest, answer_batch
     from churn_assets.serving.decision_log.writer import DecisionWriter
     from churn_assets.serving.engine import Options, RetentionEngine
@@ -210,6 +212,8 @@ def http_asker() -> Iterator[Ask]:
     One customer is sent to `POST /predict`, several to `POST /predict/batch`. Where the settings
     ask callers for a key, CHURN_API_KEY holds it.
     """
+    import httpx  # here: other commands need not wait for it to load
+
     key = os.environ.get(KEY_VARIABLE)
     with api_process() as url, local_client(url, timeout=60) as client:
         client.headers.update({"x-api-key": key} if key else {})

@@ -10,14 +10,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from typing import IO, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
-import httpx
 import typer
 
 from churn_assets.cli.errors import fail
 from churn_assets.environment import absolute_paths
 from churn_assets.settings import PROJECT, load_settings
+
+if TYPE_CHECKING:
+    import httpx
 
 STARTUP_SECONDS = 30.0
 SHOWN_LINES = 20  # of a server's output, where it did not start
@@ -52,6 +54,8 @@ def api_command(host: str, port: int) -> list[str]:
 
 def local_client(url: str, timeout: float) -> httpx.Client:
     """A client of our own server on this machine: no proxy of the environment is asked."""
+    import httpx  # here: only commands that ask a server wait for it to load
+
     return httpx.Client(base_url=url, timeout=timeout, trust_env=False)
 
 
@@ -82,6 +86,8 @@ def api_process() -> Iterator[str]:
 
 def wait_until_ready(url: str, server: subprocess.Popen[bytes], output: IO[str]) -> None:
     """Return once `/readyz` answers 200; otherwise say what the server said, and exit."""
+    import httpx
+
     deadline, said = time.monotonic() + STARTUP_SECONDS, "nothing answered"
     with local_client(url, timeout=2) as client:
         while server.poll() is None and time.monotonic() < deadline:

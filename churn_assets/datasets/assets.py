@@ -12,9 +12,8 @@ from churn_assets.datasets.errors import DataError, SchemaViolationError, Source
 from churn_assets.datasets.pull import pull
 from churn_assets.datasets.quality import SPECIFIED_ROWS, WrittenDataset
 from churn_assets.domain.splits import SPLITS
-from churn_assets.orchestration.resources import StoreResource
+from churn_assets.orchestration.compute import Compute
 from churn_assets.storage.protocol import Artifact
-from churn_assets.storage.scratch import scratch_folder
 
 PREVIEW_ROWS = 5
 
@@ -23,40 +22,40 @@ PREVIEW_ROWS = 5
 def telco_customers(
     data_config: dg.ResourceParam[DatasetsConfig],
     home: dg.ResourceParam[Path],
-    store: StoreResource,
+    compute: Compute,
 ) -> dg.MaterializeResult[Artifact]:
     """Customers of the IBM Telco data set with their services, charges and whether they left."""
-    return _materialize("telco_customers", data_config, home, store)
+    return _materialize("telco_customers", data_config, home, compute)
 
 
 @dg.asset(group_name="datasets", kinds={"parquet"}, code_version="1")
 def bank_contacts(
     data_config: dg.ResourceParam[DatasetsConfig],
     home: dg.ResourceParam[Path],
-    store: StoreResource,
+    compute: Compute,
 ) -> dg.MaterializeResult[Artifact]:
     """Contacts of the UCI Bank Marketing campaign and whether the offer was accepted."""
-    return _materialize("bank_contacts", data_config, home, store)
+    return _materialize("bank_contacts", data_config, home, compute)
 
 
 @dg.asset(group_name="datasets", kinds={"json"}, code_version="1")
 def oasst1_pairs(
     data_config: dg.ResourceParam[DatasetsConfig],
     home: dg.ResourceParam[Path],
-    store: StoreResource,
+    compute: Compute,
 ) -> dg.MaterializeResult[Artifact]:
     """English prompts of OASST1, each with its best-ranked reply."""
-    return _materialize("oasst1_pairs", data_config, home, store)
+    return _materialize("oasst1_pairs", data_config, home, compute)
 
 
 @dg.asset(group_name="datasets", kinds={"json"}, code_version="1")
 def preference_pairs(
     data_config: dg.ResourceParam[DatasetsConfig],
     home: dg.ResourceParam[Path],
-    store: StoreResource,
+    compute: Compute,
 ) -> dg.MaterializeResult[Artifact]:
     """Pairs of replies to one prompt, of which people preferred one: SHP-2 and HH-RLHF."""
-    return _materialize("preference_pairs", data_config, home, store)
+    return _materialize("preference_pairs", data_config, home, compute)
 
 
 def data_failure(error: Exception, setting: str = "") -> dg.Failure:
@@ -71,22 +70,33 @@ def data_failure(error: Exception, setting: str = "") -> dg.Failure:
 
 
 def _materialize(
-    name: DatasetName, config: DatasetsConfig, home: Path, store: StoreResource
+    name: DatasetName, config: DatasetsConfig, home: Path, compute: Compute
 ) -> dg.MaterializeResult[Artifact]:
-    """Fetch, build and publish; a data error fails the asset and shows the offending rows."""
-    with scratch_folder(name) as out:
-        try:
-            raw = pull(name, config, home / "raw")
-            build(name, raw, out, config)
-        except (DataError, SourceUnavailableError) as error:
-            raise data_failure(error) from error
-        artifact = store.open().put(name, out)
-        metadata = _metadata(WrittenDataset.load(name, out))
+    """Fetch, build and publish; a data error fails the asset and shows the offending rows.
+
+    Whether a source has changed is known once its raw files are here; where they haven't, nor
+    settings or code, what was built from them before is still the data set.
+    """
+    try:
+        raw = pull(name, config, home / "raw")
+        artifact, unchanged = compute.once(
+            name,
+            f"{build.__module__}:build",
+            {
+                "raw": [raw.source, raw.sha256, raw.revision],
+                "settings": config.model_dump(mode="json"),
+            },
+            lambda out: build(name, raw, out, config),
+        )
+    except (DataError, SourceUnavailableError) as error:
+        raise data_failure(error) from error
+    metadata = _metadata(WrittenDataset.load(name, compute.store.open().get(artifact)))
     return dg.MaterializeResult(
         value=artifact,
         data_version=dg.DataVersion(artifact.sha256),
         metadata={
             "sha256": artifact.sha256,
+            **unchanged,
             "passed_over": "; ".join(raw.passed_over) or "no source",
             **metadata,
         },

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import train_test_split
 
 from churn_assets.domain.splits import SPLIT_SEED, SPLITS, TEST_FRACTION, VALID_FRACTION
 
 
 def stratified_split(labels: ArrayLike, seed: int = SPLIT_SEED) -> NDArray[np.str_]:
     """Split name of each row (N,), with the classes' shares kept in every split."""
+    # Imported here: data sets that are there already are split no more, and it is slow to load.
+    from sklearn.model_selection import train_test_split
+
     labels = np.asarray(labels)
     rows = np.arange(len(labels))
     held_out = VALID_FRACTION + TEST_FRACTION

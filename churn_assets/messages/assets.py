@@ -1,5 +1,7 @@
 """The message writer as assets: corpus, base model, SFT, reward model, PPO-Text, message bank."""
 
+import json
+
 import dagster as dg
 
 from churn_assets.messages.config import MessagesConfig
@@ -15,18 +17,18 @@ GROUP = "messages"
 
 @dg.asset(group_name=GROUP, kinds={"json"}, code_version="3")
 def retention_messages(
-    messages_config: dg.ResourceParam[MessagesConfig], store: StoreResource
+    messages_config: dg.ResourceParam[MessagesConfig], compute: Compute
 ) -> dg.MaterializeResult[Artifact]:
     """Retention messages with slots, written by the grammar; split by template family."""
-    return _materialize_corpus("messages", "retention_messages", messages_config, store)
+    return _materialize_corpus("messages", "retention_messages", messages_config, compute)
 
 
 @dg.asset(group_name=GROUP, kinds={"json"}, code_version="3")
 def retention_preferences(
-    messages_config: dg.ResourceParam[MessagesConfig], store: StoreResource
+    messages_config: dg.ResourceParam[MessagesConfig], compute: Compute
 ) -> dg.MaterializeResult[Artifact]:
     """Pairs of a good message and one with a single named flaw; split by template family."""
-    return _materialize_corpus("preferences", "retention_preferences", messages_config, store)
+    return _materialize_corpus("preferences", "retention_preferences", messages_config, compute)
 
 
 @dg.asset(
@@ -161,13 +163,17 @@ def publish_answers(
 
 
 def _materialize_corpus(
-    kind: str, name: str, config: MessagesConfig, store: StoreResource
+    kind: str, name: str, config: MessagesConfig, compute: Compute
 ) -> dg.MaterializeResult[Artifact]:
-    with scratch_folder(name) as folder:
-        card = write_corpus(kind, config.corpus, folder)
-        artifact = store.open().put(name, folder)
+    artifact, unchanged = compute.once(
+        name,
+        f"{write_corpus.__module__}:write_corpus",
+        config.corpus.model_dump(mode="json"),
+        lambda folder: write_corpus(kind, config.corpus, folder),
+    )
+    [card] = compute.store.open().read(artifact, "dataset.json").values()
     return dg.MaterializeResult(
         value=artifact,
         data_version=dg.DataVersion(artifact.sha256),
-        metadata={"sha256": artifact.sha256, **scalar_metadata(card)},
+        metadata={"sha256": artifact.sha256, **unchanged, **scalar_metadata(json.loads(card))},
     )

@@ -7,7 +7,7 @@ No postponed annotations here: Dagster reads the types of a resource's fields.
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from typing import Any, Protocol
 
@@ -19,7 +19,7 @@ from churn_assets.orchestration.local_backend import LocalBackend
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.stages.child_process import StageError
 from churn_assets.stages.registry import STAGES, Declaration
-from churn_assets.stages.runner import made_before, run_stage
+from churn_assets.stages.runner import made_before, make_once, run_stage
 from churn_assets.stages.sources import code_version
 from churn_assets.stages.spec import StageReport, StageSpec, narrowed
 from churn_assets.storage.protocol import Artifact, ArtifactStore
@@ -120,6 +120,37 @@ class Compute(dg.ConfigurableResource):
                 **plot_metadata(store.read(report.artifact, "plots/*.png")),
             },
         )
+
+    def once(
+        self,
+        asset: str,
+        function: str,
+        asked: Mapping[str, Any],
+        make: Callable[[Path], object],
+        *,
+        again: bool = False,
+    ) -> tuple[Artifact, dict[str, Any]]:
+        """Publish what `make` writes for an asset that is no stage, unless it was made before.
+
+        Args:
+            function: `module:function` that does the work; its code is part of what is asked.
+            asked: all that the work depends on, as JSON.
+            again: make it anew, since it depends on something else, such as the time.
+
+        Returns:
+            The artifact, and for the asset's metadata why it is unchanged where it wasn't made now.
+        """
+        store = self.store.open()
+        spec = StageSpec(
+            stage=asset,
+            inputs={},
+            config=dict(asked),
+            store_url=store.url,
+            code_version=code_version(function),
+        )
+        reuse = ComputeConfig.model_validate(self.config).reuse
+        artifact, new = make_once(spec, store, make, again=again or not reuse)
+        return artifact, {} if new else {"unchanged": UNCHANGED}
 
     def _report(
         self,

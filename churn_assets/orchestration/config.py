@@ -122,8 +122,8 @@ class ComputeConfig(BaseModel):
 
     Attributes:
         backend: `local` subprocesses of this machine, or `modal` functions.
-        reuse: what a stage has made before from the same inputs, settings and code is used again;
-            off, every stage is run.
+        reuse: what a stage has made before from the same inputs, settings and code is used again,
+            and so are data sets; off, everything is made anew.
         local: the local backend.
         modal: the Modal backend.
     """

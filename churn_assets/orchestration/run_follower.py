@@ -49,13 +49,14 @@ class RunEvent:
 
 
 def run_job(
-    name: str, on_event: Callable[[RunEvent], None], poll_seconds: float = 0.2
+    name: str, on_event: Callable[[RunEvent], None], poll_seconds: float = 1.0
 ) -> dg.DagsterRun:
     """Run a job with its own executor on the instance of DAGSTER_HOME and report every event.
 
     The run has the calling thread, so that an interrupt reaches it and its child processes; another
     thread follows it through the instance's event log, so that what a person sees here is what the
-    Dagster UI shows.
+    Dagster UI shows. Each look takes it some milliseconds that stages beside it would use, so that
+    `poll_seconds` go by between two.
     """
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # it ends a run as Ctrl-C does
     ticket = {"churn/ticket": uuid.uuid4().hex}  # by which to find the run that we start

@@ -32,7 +32,7 @@ from churn_assets.outcomes.uplift import whom_to_contact
 from churn_assets.outcomes.watching.finding import worsened
 from churn_assets.outcomes.watching.harm import answer_harm
 from churn_assets.outcomes.watching.plots import pictures as drift_pictures
-from churn_assets.outcomes.watching.report import Serving, watch
+from churn_assets.outcomes.watching.report import Serving, says_the_same, watch
 from churn_assets.release.alerts import alert
 from churn_assets.release.bundle import canonical_json
 from churn_assets.release.config import AlertsConfig
@@ -228,8 +228,10 @@ def drift_report(
         outcomes_config.retrain_outcomes,
         datetime.now(UTC),
     )
-    before = _latest_report(artifacts, "drift_report").get("findings", [])
-    for sentence in worsened(report["findings"], before):
+    before = _latest_report(artifacts, "drift_report")
+    if before and says_the_same(report, before):
+        report = before
+    for sentence in worsened(report["findings"], before.get("findings", [])):
         alert(sentence, alerts_config)
     pictures = drift_pictures(report)
     with scratch_folder("drift_report") as out:

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from churn_assets.domain.statistics import Estimate, Floats, wilson_interval
 
@@ -167,7 +167,7 @@ def p_value(effect: Estimate) -> float:
     """Two-sided, normal, of no effect."""
     if effect.error == 0:
         return float(effect.value == 0)
-    return float(2 * stats.norm.sf(abs(effect.value) / effect.error))
+    return float(2 * special.ndtr(-abs(effect.value) / effect.error))
 
 
 def holm(p_values: ArrayLike) -> Floats:
@@ -192,7 +192,7 @@ def customers_needed(
     """
     moved = min(max(rate + effect, 0.0), 1.0)
     variance = moved * (1 - moved) / (1 - control_share) + rate * (1 - rate) / control_share
-    z = stats.norm.ppf(1 - level / 2) + stats.norm.ppf(power)
+    z = special.ndtri(1 - level / 2) + special.ndtri(power)
     return int(np.ceil(z**2 * variance / effect**2))
 
 
@@ -203,7 +203,7 @@ def observations_needed(deviation: float, effect: float, plan: int, power: float
         deviation: standard deviation of the scores.
         plan: as for `confidence_sequence`.
     """
-    margin = stats.norm.ppf(power) * deviation
+    margin = special.ndtri(power) * deviation
     count = 1.0
     while count < 1e12 and reach(count, deviation, plan) + margin / np.sqrt(count) > effect:
         count *= 1.05
@@ -221,5 +221,5 @@ def _counts(treated: NDArray[np.bool_]) -> Floats:
 
 
 def _student(value: float, error: float, freedom: float) -> Estimate:
-    reach = float(stats.t.ppf(1 - LEVEL / 2, freedom)) * error
+    reach = float(special.stdtrit(freedom, 1 - LEVEL / 2)) * error
     return Estimate(value, value - reach, value + reach, error)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TITLES = {
     "churn": "churn rate",
@@ -36,7 +38,7 @@ def interval_over_time(report: dict[str, Any]) -> bytes:
 
 def effects(report: dict[str, Any]) -> bytes:
     """Treated minus control with 95 % intervals, plain and adjusted, each in its own unit."""
-    figure = Figure(figsize=(9, 2.6), layout="constrained")
+    figure = new_figure(9, 2.6)
     for axes, (name, title) in zip(figure.subplots(1, len(TITLES)), TITLES.items(), strict=True):
         effect = report["effects"][name]
         for row, kind in enumerate(("effect", "adjusted")):
@@ -67,11 +69,18 @@ def qini(report: dict[str, Any]) -> bytes:
 
 
 def _axes(x: str, y: str) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(7, 3.5), layout="constrained")
+    figure = new_figure(7, 3.5)
     axes = figure.subplots()
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     return figure, axes
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty one, in inches."""
+    from matplotlib.figure import Figure  # here: slow to load, and most reports have no picture
+
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def png(figure: Figure) -> bytes:

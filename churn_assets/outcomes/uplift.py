@@ -18,15 +18,17 @@ by customer can claim. Where the interval of the gain holds 0, personalisation i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-import xgboost
 from numpy.typing import NDArray
 
 from churn_assets.decision.mdp.observation import ACCEPT
 from churn_assets.domain.statistics import Z95, Estimate, Floats
+
+if TYPE_CHECKING:
+    import xgboost
 
 Learner = Literal["t", "x", "dr"]
 LEARNERS: tuple[Learner, ...] = ("t", "x", "dr")
@@ -233,6 +235,8 @@ def _model(
     seed: int,
 ) -> xgboost.Booster:
     """A regression of the outcome, or of `target` (one value a row), on the features."""
+    import xgboost  # here: slow to load, and needed only with outcomes
+
     labels = experiment.outcomes[rows] if target is None else target
     data = xgboost.DMatrix(experiment.features[rows], label=labels)
     settings = {
@@ -252,6 +256,8 @@ def _model(
 
 
 def _predict(model: xgboost.Booster, features: Floats) -> Floats:
+    import xgboost
+
     return np.asarray(model.predict(xgboost.DMatrix(features, nthread=1)), np.float64)
 
 

@@ -11,7 +11,6 @@ from churn_assets.datasets.tables import table_format
 from churn_assets.orchestration.compute import Compute, stage_options
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.predictors.config import AcceptConfig, RiskConfig
-from churn_assets.predictors.training.campaign_log import read_log
 from churn_assets.storage.protocol import Artifact, ArtifactStore
 from churn_assets.storage.scratch import scratch_folder
 
@@ -90,6 +89,9 @@ def publish_log(store: ArtifactStore, file: Path) -> Artifact:
     Raises:
         dg.Failure: there is no such file, or it is no campaign log; shows the offending rows.
     """
+    # Imported here: what trains is slow to load, and most have no campaign log.
+    from churn_assets.predictors.training.campaign_log import read_log
+
     try:
         read_log(file)
         name = f"contacts{table_format(file)}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -13,6 +14,7 @@ from dagster._core.storage.asset_check_execution_record import (
 
 from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.domain.measured import Measured
+from churn_assets.orchestration.compute import Compute
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.release.alerts import alert
 from churn_assets.release.assembly import Parts, Terms, assemble, choose, read_data, seal
@@ -24,6 +26,7 @@ from churn_assets.release.promotion import OnOutcomes, compare
 from churn_assets.release.registry import ReleaseRecord, ReleaseRegistry
 from churn_assets.release.rehearsal import Rehearsal
 from churn_assets.release.switches import budget_price, experiment, kill_switch
+from churn_assets.storage.current import read_report
 from churn_assets.storage.protocol import Artifact
 from churn_assets.storage.scratch import scratch_folder
 
@@ -217,7 +220,7 @@ def predictions(
     release_config: dg.ResourceParam[ReleaseConfig],
     experiment_config: dg.ResourceParam[ExperimentConfig],
     rehearsal: dg.ResourceParam[Rehearsal],
-    store: StoreResource,
+    compute: Compute,
     active_customers: Artifact,
 ) -> dg.MaterializeResult[Artifact]:
     """Risk, offer response and decision for every customer, by the release in service.
@@ -225,7 +228,7 @@ def predictions(
     Which one that is, the registry says, as it does to servers: after a roll-back Dagster's newest
     release is the withdrawn one.
     """
-    artifacts = store.open()
+    artifacts = compute.store.open()
     serving = ReleaseRegistry(artifacts).serving()
     if serving is None:
         raise dg.Failure("no release serves: materialize `release` first", allow_retries=False)
@@ -241,15 +244,27 @@ def predictions(
     def progress(step: int, total: int, **metrics: float) -> None:
         context.log.info(f"scored {step:,} of {total:,} ({metrics['rows_per_second']:,.0f} rows/s)")
 
-    with scratch_folder("predictions") as out:
+    def score(out: Path) -> None:
         report = rehearsal.score(folder, customers, out, config, progress)
         (out / "report.json").write_bytes(canonical_json(report))
-        artifact = artifacts.put("predictions", out)
+
+    artifact, unchanged = compute.once(
+        "predictions",
+        f"{type(rehearsal).__module__}:{type(rehearsal).__name__}",
+        {
+            "release": serving.artifact.sha256,
+            "active_customers": active_customers.sha256,
+            "settings": config.model_dump(mode="json"),
+        },
+        score,
+        again=bool(config.experiment.enabled),  # who is in which group may be another with the day
+    )
+    report = read_report(artifacts, artifact)
     figures = {name: value for name, value in report.items() if name != "pareto"}
     return dg.MaterializeResult(
         value=artifact,
         data_version=dg.DataVersion(artifact.sha256),
-        metadata={"dagster/row_count": report["customers"], **figures},
+        metadata={"dagster/row_count": report["customers"], **unchanged, **figures},
     )
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from churn_assets.stages.spec import Progress, Stage, StageReport, StageSpec, silent
 from churn_assets.storage.current import parse_pointer
-from churn_assets.storage.protocol import ARTIFACT, ArtifactStore, DamagedArtifactError
+from churn_assets.storage.protocol import ARTIFACT, Artifact, ArtifactStore, DamagedArtifactError
 from churn_assets.storage.scratch import scratch_folder
 
 log = logging.getLogger(__name__)
@@ -41,8 +41,34 @@ def run_stage(
         text = json.dumps(metrics, indent=2, allow_nan=False)
         (out / "report.json").write_text(text + "\n")
         artifact = store.put(stage.name, out)
-    store.write_pointer(_cache_key(spec), artifact.model_dump_json().encode())
+    _note(spec, store, artifact)
     return StageReport(artifact=artifact, metrics=metrics, seconds=seconds)
+
+
+def make_once(
+    spec: StageSpec, store: ArtifactStore, make: Callable[[Path], object], *, again: bool = False
+) -> tuple[Artifact, bool]:
+    """Publish what `make` writes into a fresh folder, unless the same work was published before.
+
+    For what is no stage since it has no report: its artifact holds the files of `make` alone.
+
+    Args:
+        again: make it whatever was made before.
+
+    Returns:
+        The artifact, and whether it was made now.
+    """
+    if not again and (known := _published_before(spec, store)):
+        return known[0], False
+    with scratch_folder(spec.stage) as out:
+        make(out)
+        artifact = store.put(spec.stage, out)
+    _note(spec, store, artifact)
+    return artifact, True
+
+
+def _note(spec: StageSpec, store: ArtifactStore, artifact: Artifact) -> None:
+    store.write_pointer(_cache_key(spec), artifact.model_dump_json().encode())
 
 
 def _cache_key(spec: StageSpec) -> str:
@@ -55,17 +81,25 @@ def made_before(spec: StageSpec, store: ArtifactStore) -> StageReport | None:
     None too where it was removed or is damaged: then it is made again, and what is stored mended by
     that. The report has no `seconds`.
     """
+    known = _published_before(spec, store)
+    if known is None:
+        return None
+    artifact, folder = known
+    metrics = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    return StageReport(artifact=artifact, metrics=metrics)
+
+
+def _published_before(spec: StageSpec, store: ArtifactStore) -> tuple[Artifact, Path] | None:
+    """The artifact and its folder, whole."""
     pointer = store.read_pointer(_cache_key(spec))
     if pointer is None:
         return None
     try:
         artifact = parse_pointer(ARTIFACT, store.url, _cache_key(spec), pointer)
-        folder = store.get(artifact)  # every file, since a damaged one is mended only here
+        return artifact, store.get(artifact)  # every file, since a damaged one is mended only here
     except DamagedArtifactError as error:
         log.warning("%s is made again: %s", spec.stage, error)
         return None
-    metrics = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    return StageReport(artifact=artifact, metrics=metrics)
 
 
 def _checkpoints(stage: Stage, spec: StageSpec) -> Path | None:

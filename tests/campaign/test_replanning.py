@@ -14,6 +14,7 @@ from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.planning.allocation import Problem, solve
 from churn_assets.campaign.planning.marginal import with_first_units
 from churn_assets.domain.offers import Offers
+from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import ArtifactStore
 from tests.campaign.test_workflow import (
     NOW,
@@ -76,6 +77,49 @@ def test_a_shorter_plan_keeps_what_is_promised_beyond_it(desk: Desk) -> None:
     campaigns.approve(short.plan_id, "Eva", hour)
     assert campaigns.show(long.plan_id)[1] == "replaced"
     assert campaigns.hand_over(None, TOMORROW, NOW + timedelta(days=1), "Ana").new == 8
+
+
+def test_a_draft_is_planned_anew_only_where_it_would_be_another_one(desk: Desk) -> None:
+    """By the schedule, which plans whether or not anything happened. What a person asks for by
+    `churn campaign plan` is always made."""
+    campaigns = desk()
+    first, new = campaigns.draft(NOW, "the schedule")
+    assert new
+    soon = NOW + timedelta(minutes=1)
+    same, new = campaigns.draft(soon, "the schedule")
+    assert (same.plan_id, same.contacts, new) == (first.plan_id, first.contacts, False)
+    assert len(campaigns.newest(9)) == 1
+    assert campaigns.plan(soon, "Ana").contacts.drop(["decision_id"]) == first.contacts.drop(
+        ["decision_id"]
+    )
+    assert len(campaigns.newest(9)) == 2
+    customer = customers_of(first)[0]
+    campaigns.ledger.record([sent(customer, soon)])
+    other, new = campaigns.draft(soon, "the schedule")
+    assert new
+    assert customer not in customers_of(other)
+    brief = campaigns.changed(max_age_hours=1.0)  # a setting
+    assert brief.draft(soon, "the schedule")[1]
+    assert not brief.draft(soon + timedelta(minutes=59), "the schedule")[1]
+    assert brief.draft(soon + timedelta(minutes=61), "the schedule")[1]  # it couldn't be sent
+    assert brief.draft(NOW + timedelta(days=1), "the schedule")[1]
+
+
+def test_a_draft_that_was_approved_or_lost_is_no_draft(
+    desk: Desk, store: LocalArtifactStore
+) -> None:
+    """Its contacts are promises then, which the next plan keeps; or it can't be shown."""
+    campaigns = desk()
+    first, _ = campaigns.draft(NOW, "the schedule")
+    lost = campaigns.artifact(first.plan_id)
+    store.delete(lost.name, lost.version)
+    second, new = campaigns.draft(NOW + timedelta(seconds=1), "the schedule")
+    assert new
+    campaigns.approve(None, "Eva", NOW)
+    third, new = campaigns.draft(NOW + timedelta(seconds=2), "the schedule")
+    assert new
+    assert customers_of(third) == customers_of(second)
+    assert all(third.contacts["promised"].to_pylist())
 
 
 def test_who_is_forgotten_is_not_contacted_anew(desk: Desk) -> None:

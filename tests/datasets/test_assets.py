@@ -14,6 +14,8 @@ from churn_assets.datasets.config import FORMATS, DatasetName
 from churn_assets.datasets.quality import WrittenDataset
 from churn_assets.datasets.sources.files import sha256_of_bytes
 from churn_assets.definitions import bind
+from churn_assets.orchestration.compute import UNCHANGED
+from churn_assets.orchestration.resources import SAME
 from churn_assets.settings import load_settings
 from churn_assets.storage.protocol import Artifact, ArtifactStore
 
@@ -109,6 +111,26 @@ def test_the_same_data_are_the_same_artifact(two_runs: tuple[Run, Run]) -> None:
     """Nothing downstream needs to run again when nothing changed."""
     (first, _), (second, _) = two_runs
     assert second.output_for_node("telco_customers") == artifacts(first)["telco_customers"]
+    shown, again = metadata(first, "telco_customers"), metadata(second, "telco_customers")
+    assert again == shown | {"unchanged": UNCHANGED}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("CHURN_DATA__TELCO__SYNTHETIC_ROWS", "2410"), ("CHURN_COMPUTE__REUSE", "false")],
+)
+def test_other_raw_files_or_no_reuse_build_the_data_set_anew(
+    environment: pytest.MonkeyPatch, setting: str, value: str
+) -> None:
+    """What was built before is taken for the present one only where nothing can be different."""
+    names: tuple[DatasetName, ...] = ("telco_customers",)
+    materialize(names)
+    environment.setenv(setting, value)
+    load_settings.cache_clear()
+    result, _ = materialize(names)
+    shown = metadata(result, "telco_customers")
+    assert shown["rows"] == (2410 if value == "2410" else 2400)
+    assert shown.get("unchanged") == (None if value == "2410" else SAME)
 
 
 def test_the_real_data_give_no_warning(environment: pytest.MonkeyPatch, mirror: Path) -> None:

@@ -26,10 +26,11 @@ from churn_assets.decision.policy import save_rule
 from churn_assets.decision.rules.families import PricedGreedy, RiskThreshold, Rule
 from churn_assets.decision.world import CURVE_FILE, save_curve
 from churn_assets.definitions import bind
+from churn_assets.orchestration.compute import UNCHANGED
 from churn_assets.release import assets as release_assets
 from churn_assets.release.bundle import Manifest, write_manifest
 from churn_assets.release.registry import ReleaseRegistry
-from churn_assets.release.switches import kill_switch
+from churn_assets.release.switches import experiment, kill_switch
 from churn_assets.settings import load_settings
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import Artifact
@@ -216,6 +217,21 @@ def test_whole_graph_makes_a_release_and_scores_everybody(
     assert set(table.column("release_id").to_pylist()) == {manifest.release_id}
     pareto = json.loads((predicted / "report.json").read_text())["pareto"]
     assert pareto[0]["retained"] <= pareto[-1]["retained"]
+
+
+def test_nobody_is_scored_twice(world: World, instance: dg.DagsterInstance) -> None:
+    """By the same release with the same settings. Where an experiment draws, the day decides too:
+    then they are looked at again."""
+
+    def unchanged() -> object:
+        [event] = run(world, "everything", instance).asset_materializations_for_node("predictions")
+        metadata = event.metadata.get("unchanged")
+        return metadata and metadata.value
+
+    assert unchanged() is None
+    assert unchanged() == UNCHANGED
+    experiment.switch(world.store, on=True)
+    assert [unchanged() == UNCHANGED for _ in range(2)] == [False, False]
 
 
 def test_predictions_obey_the_kill_switch(world: World, instance: dg.DagsterInstance) -> None:

@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from churn_assets.stages import entry
 from churn_assets.stages.child_process import StageError
 from churn_assets.stages.entry import ThrottledProgress, open_pipes, run_with_pipes
-from churn_assets.stages.runner import made_before, run_stage
+from churn_assets.stages.runner import made_before, make_once, run_stage
 from churn_assets.stages.spec import Progress, Stage, StageSpec, silent
 from churn_assets.storage.local import LocalArtifactStore
 from modal_jobs.container import google_identity
@@ -225,6 +225,27 @@ def test_what_was_made_before_is_found_by_the_same_work_only(store: LocalArtifac
     assert (again.artifact, again.metrics, again.seconds) == (first.artifact, first.metrics, None)
     assert made_before(spec(store, config={"value": 2.0}), store) is None
     assert made_before(spec(store, code_version="2"), store) is None
+
+
+def test_what_is_no_stage_is_made_once_too(store: LocalArtifactStore) -> None:
+    """Its artifact holds what was written, and no report; it is made again where it is asked for,
+    or the stored one is damaged."""
+    made: list[Path] = []
+
+    def make(out: Path) -> None:
+        made.append(out)
+        (out / "table.csv").write_text("1,2")
+
+    first, new = make_once(spec(store), store, make)
+    assert (new, store.read(first, "*")) == (True, {"table.csv": b"1,2"})
+    assert make_once(spec(store), store, make) == (first, False)
+    assert len(made) == 1
+    assert make_once(spec(store), store, make, again=True) == (first, True)
+    assert make_once(spec(store, config={"value": 2.0}), store, make) == (first, True)
+    assert make_once(spec(store, code_version="2"), store, make) == (first, True)
+    (store.get(first) / "table.csv").write_text("rotten")
+    assert make_once(spec(store), store, make) == (first, True)
+    assert store.read(first, "*") == {"table.csv": b"1,2"}
 
 
 def test_what_is_gone_or_damaged_is_made_again(store: LocalArtifactStore) -> None:

@@ -159,8 +159,8 @@ class Planner:
         promised = self.promises.customers
         self.allowed = self.eligibility.open.copy()
         self.allowed[[customer in promised for customer in self.ids]] = False
-        self._taken = self.promises.places(self.days, self.channels)
-        self._made = self._made_already(terms.zones[0])
+        self.taken = self.promises.places(self.days, self.channels)
+        self.made = self._made_already(terms.zones[0])
         self.options = Options.of(
             table, sources.histories, sources.assessor, config.days, now, baseline=sources.baseline
         )
@@ -211,7 +211,7 @@ class Planner:
     def sums(self, allocation: Allocation) -> dict[str, Any]:
         """What a plan comes to, promises included."""
         value, cost = self.promises.value_and_cost()
-        used = allocation.used + self._taken
+        used = allocation.used + self.taken
         by_channel = used.reshape(len(self.days), len(self.channels))
         prices = allocation.prices
         return {
@@ -318,7 +318,7 @@ class Planner:
         self, budget: float, contacts_a_day: Mapping[str, int] | None
     ) -> tuple[Floats, float]:
         """Places and money that promises and contacts of the plan's days have left."""
-        left = self.places(contacts_a_day) - self._taken - self._made
+        left = self.places(contacts_a_day) - self.taken - self.made
         paid = sum(cost for day, cost in self.sources.paid if day in self.days)
         return np.maximum(left, 0.0), max(0.0, budget - self.promises.value_and_cost()[1] - paid)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import log
 
 import duckdb
-from scipy import stats
+from scipy import special
 
 NOTABLE = 0.25
 """Population stability index from which a column is another one (below 0.1: no change)."""
@@ -45,7 +45,7 @@ class Drift:
         with parts - 1 degrees of freedom: of few rows it is large where nothing has changed.
         """
         chance = CHANCE / looks
-        reach = float(stats.chi2.isf(chance, max(self.parts - 1, 1)))
+        reach = float(special.chdtri(max(self.parts - 1, 1), chance))
         return (1 / max(self.rows_before, 1) + 1 / max(self.rows_now, 1)) * reach
 
 

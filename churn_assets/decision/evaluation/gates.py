@@ -24,6 +24,8 @@ OVER_CAP = 0.001
 NEAR_THE_BEST = 0.005
 """Captured uplift by which PPO may fall short of the best policy and still be served."""
 ROUNDING = 1e-9
+UNPRICED = ("never", "always_offer")
+"""Baselines that ignore the budget: shown, but never the best rule to beat."""
 
 Figures = Mapping[str, Any]
 Gate = Callable[[Figures], bool]

@@ -34,7 +34,7 @@ from churn_assets.decision.evaluation.diagnostics import (
     gap_by_risk,
     seen_shifts,
 )
-from churn_assets.decision.evaluation.gates import failed_gates
+from churn_assets.decision.evaluation.gates import UNPRICED, failed_gates
 from churn_assets.decision.evaluation.selection import (
     Candidate,
     choose_served,
@@ -57,9 +57,6 @@ from churn_assets.decision.world import load_curve
 from churn_assets.domain.experiment import EXPLORATION
 from churn_assets.domain.statistics import Estimate
 from churn_assets.stages.spec import Progress, silent
-
-UNPRICED = ("never", "always_offer")
-"""Baselines that ignore the budget: shown, but never the best rule to beat."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.domain.measured import Figure
@@ -57,6 +56,8 @@ def fitted_effects(churn: Churn, assumed: EnvironmentParams) -> tuple[Figure, Fi
     Args:
         assumed: the world before any outcome.
     """
+    from scipy.optimize import minimize  # here: slow to load, and needed only with outcomes
+
     prior = np.array([0.0, 1.0, assumed.acceptance_effect, assumed.annoyance_effect])
     found = minimize(
         _loss_and_slope, prior, args=(churn, prior), jac=True, method="L-BFGS-B", bounds=BOUNDS

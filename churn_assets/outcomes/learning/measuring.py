@@ -26,7 +26,6 @@ from churn_assets.domain.measured import Measured
 from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.domain.statistics import Floats, logit, sigmoid
 from churn_assets.domain.value import MONTHS_OF_VALUE
-from churn_assets.outcomes.learning.bends import shown_steps
 from churn_assets.outcomes.learning.effects import Churn, fitted_effects
 from churn_assets.outcomes.learning.response import Responses, fitted_response
 from churn_assets.outcomes.watching.conduct import propensities_hold
@@ -100,6 +99,9 @@ def _with_responses(
     if trees_from is None or len(accepted) < trees_from:
         why = "learning by trees is switched off" if trees_from is None else _few(trees_from)
         return _assumed(measured, BENDS, why)
+    # Imported here: XGBoost is slow to load, and it takes thousands of answers to come so far.
+    from churn_assets.outcomes.learning.bends import shown_steps
+
     steps = shown_steps(answers, mine["customer"].to_numpy(np.int64)[told])
     if steps is None:
         return _assumed(measured, BENDS, "trees weren't shown to tell answers better")

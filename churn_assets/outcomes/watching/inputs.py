@@ -14,12 +14,10 @@ from typing import Any
 import duckdb
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
 
 from churn_assets.customers.quality.drift import NOTABLE, Drift, drift
 from churn_assets.domain.statistics import Z95
 from churn_assets.outcomes.watching.finding import WORSE, Finding, State, beyond
-from churn_assets.outcomes.watching.two_samples import telling_apart
 
 SAMPLE = 2_000
 """Rows of either table that the classifier sees, however many there are."""
@@ -48,6 +46,9 @@ def customers_drift(history: Path, active: Path) -> Finding:
             return Finding(name, "unknown", f"Fewer than {FEWEST} customers: drift isn't judged.")
         if _same(connection):
             return Finding(name, "ok", "Today's customers are those that the models learnt from.")
+        # Imported here: most days there is nothing to tell apart, and it takes a second to load.
+        from churn_assets.outcomes.watching.two_samples import telling_apart
+
         columns = _columns(connection)
         found = [
             drift(connection, f'"{c}"', ("before", f'"{c}"'), ("now", f'"{c}"'), numeric)
@@ -80,6 +81,8 @@ def scores_drift(before: pd.DataFrame, now: pd.DataFrame) -> Finding:
         found = [
             drift(connection, c, ("earlier", c), ("later", c), numeric=True) for c in before.columns
         ]
+    from sklearn.metrics import roc_auc_score  # here for the same reason
+
     labels = np.repeat([0, 1], [len(before), len(now)])
     risks = np.concatenate([before["churn_risk"], now["churn_risk"]])
     auc = float(roc_auc_score(labels, risks))

@@ -17,8 +17,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
-from sklearn.metrics import roc_auc_score
+from scipy import special
 
 from churn_assets.domain.statistics import Z95, Floats
 from churn_assets.outcomes.watching.finding import Finding, State
@@ -147,13 +146,16 @@ def _checked(known: pd.DataFrame) -> dict[str, Any] | None:
 def _ratio(risk: Floats, left: Floats) -> tuple[float, float, float]:
     """Those who left over those expected, with its exact 95 % Poisson interval."""
     count, expected = float(left.sum()), float(risk.sum())
-    low = float(stats.chi2.ppf(0.025, 2 * count)) / 2 if count else 0.0
-    high = float(stats.chi2.ppf(0.975, 2 * count + 2)) / 2
+    low = float(special.gammaincinv(count, 0.025)) if count else 0.0
+    high = float(special.gammaincinv(count + 1, 0.975))
     return count / expected, low / expected, high / expected
 
 
 def _auc_of(risk: Floats, left: Floats) -> dict[str, float]:
     """The AUC with its 95 % interval (Hanley and McNeil 1982)."""
+    # Imported here: nothing else that watches needs scikit-learn, which takes a second to load.
+    from sklearn.metrics import roc_auc_score
+
     auc = float(roc_auc_score(left, risk))
     ones, zeros = left.sum(), (1 - left).sum()
     q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)

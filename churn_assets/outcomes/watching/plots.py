@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from churn_assets.customers.quality.drift import NOTABLE
-from churn_assets.outcomes.plots import png
+from churn_assets.outcomes.plots import new_figure, png
 
 MOST = 15
 
@@ -22,14 +20,15 @@ def pictures(report: dict[str, Any]) -> dict[str, bytes]:
         drawn["drift by column"] = _drift(psi)
     if curve := figures["risk_came_true"].get("curve"):
         drawn["risk that came true"] = _came_true(curve)
-    if daily := figures["contacts_keep_to_control_group_and_cap"].get("contacts_a_day"):
+    daily = figures["contacts_keep_to_control_group_and_cap"].get("contacts_a_day", {})
+    if len(daily) > 1:
         drawn["contacts a day"] = _daily(daily)
     return drawn
 
 
 def _drift(psi: dict[str, float]) -> bytes:
     ordered = sorted(psi.items(), key=lambda pair: pair[1])[-MOST:]
-    figure = Figure(figsize=(7, 1 + 0.25 * len(ordered)), layout="constrained")
+    figure = new_figure(7, 1 + 0.25 * len(ordered))
     axes = figure.subplots()
     axes.barh([name for name, _ in ordered], [value for _, value in ordered])
     axes.axvline(NOTABLE, color="firebrick", linestyle="--", linewidth=1)
@@ -38,7 +37,7 @@ def _drift(psi: dict[str, float]) -> bytes:
 
 
 def _came_true(curve: list[dict[str, float]]) -> bytes:
-    figure = Figure(figsize=(4.5, 4), layout="constrained")
+    figure = new_figure(4.5, 4)
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
     axes.plot([point["expected"] for point in curve], [point["left"] for point in curve], "o-")
@@ -48,7 +47,7 @@ def _came_true(curve: list[dict[str, float]]) -> bytes:
 
 
 def _daily(contacts: dict[str, int]) -> bytes:
-    figure = Figure(figsize=(7, 2.5), layout="constrained")
+    figure = new_figure(7, 2.5)
     axes = figure.subplots()
     axes.bar(list(contacts), list(contacts.values()))
     axes.set_ylabel("contacts")

@@ -16,7 +16,7 @@ from churn_assets.decision.mdp.observation import FATIGUE
 from churn_assets.decision.policy import load_params
 from churn_assets.outcomes.watching import conduct, inputs, performance
 from churn_assets.outcomes.watching.finding import Finding
-from churn_assets.release.bundle import Manifest
+from churn_assets.release.bundle import Manifest, canonical_json
 
 SCORES = ("churn_risk", *(f"accept_prob_{level}" for level in range(4)))
 RETRAINING = {
@@ -102,6 +102,13 @@ def watch(
         "findings": [finding.as_dict() for finding in findings],
         "retrain": reasons,
     }
+
+
+def says_the_same(report: dict[str, Any], before: dict[str, Any]) -> bool:
+    """Whether a report says nothing that one of the same day (UTC) didn't, but another hour."""
+    if report["time"][:10] != before["time"][:10]:
+        return False
+    return canonical_json(report | {"time": ""}) == canonical_json(before | {"time": ""})
 
 
 def _scores(
