@@ -39,13 +39,13 @@ def test_variety_is_counted_on_clean_sentences_of_passing_messages() -> None:
     """Why: of a garbled sentence every word pair is a new one: garble counted as variety."""
     texts = [
         "Hi {name}, you matter to us. Your phone shouldn nevr let yuo down.",
-        "Hello {name}, you matter to us. We keep your calls clear.",
-        "We keep your calls clear. You matter to us.",
+        "Hello {name}, you matter to us. We take good care of your phone.",
+        "We take good care of your phone. You matter to us.",
     ]
     assert clean_sentences(texts, [True, True, False]) == [
         "Hi {name}, you matter to us.",
         "Hello {name}, you matter to us.",
-        "We keep your calls clear.",
+        "We take good care of your phone.",
     ]
     assert clean_sentences(texts, [False] * 3) == []
 

@@ -76,8 +76,8 @@ def side(texts: list[str], passed: list[bool]) -> Side:
 
 def test_garble_is_no_variety_on_either_side() -> None:
     """Why: an SFT that garbles more made PPO-Text's variety look as if it had collapsed."""
-    clean = ["We keep your calls clear.", "Enjoy your evenings with good shows."]
-    garbled = [*clean, "Wee keeq yuor clals claer.", "Good your with evenings."]
+    clean = ["Your phone is in good hands.", "We gladly help with your streaming."]
+    garbled = [*clean, "Yuor phnoe si in gdoo hadns.", "Help your with gladly."]
     passed = [True, True, True, False]
     assert clean_variety_ratio(side(garbled, passed), side(clean, [True] * 2)) == 1.0
     same = [clean[0], clean[0]]
