@@ -15,8 +15,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from churn_assets.messages.config import BaseModelConfig, LoraSettings
 from churn_assets.messages.models.base_model import copy_pretrained
+from churn_assets.messages.models.embedded.tokenizer import train_tokenizer
 from churn_assets.messages.models.language_model import load_base, with_new_adapter
-from churn_assets.messages.models.tokenizer import train_tokenizer
 
 HEADS = 2
 LAYER_NAMES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from churn_assets.messages.models.muon import Muon, orthogonalized
+from churn_assets.messages.models.embedded.muon import Muon, orthogonalized
 
 
 def test_singular_values_are_pressed_to_one_and_vectors_kept() -> None:

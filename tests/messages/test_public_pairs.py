@@ -9,10 +9,10 @@ import torch
 
 from churn_assets.messages.config import messages_config
 from churn_assets.messages.models import reward
+from churn_assets.messages.models.embedded.tokenizer import train_tokenizer
 from churn_assets.messages.models.encoding import encode_dialogues
 from churn_assets.messages.models.language_model import load_base, with_new_adapter
 from churn_assets.messages.models.reward import REWARD, Pair, cut_shares
-from churn_assets.messages.models.tokenizer import train_tokenizer
 from tests.messages.conftest import TINY, Chain
 
 PROMPT = "My phone broke.\n\nAssistant: I am sorry.\n\nHuman: What now?"

@@ -36,6 +36,8 @@ from churn_assets.messages.config import (
 )
 from churn_assets.messages.corpus.corpus import read_jsonl
 from churn_assets.messages.corpus.prompts import flawed_prompt
+from churn_assets.messages.models.embedded.muon import Muon, load_moments, save_moments
+from churn_assets.messages.models.embedded.tokenizer import BOS, PAD_ID, train_tokenizer
 from churn_assets.messages.models.encoding import (
     PLAIN_PROMPTS,
     TOPICS,
@@ -44,8 +46,6 @@ from churn_assets.messages.models.encoding import (
 )
 from churn_assets.messages.models.language_model import ensure_padding, last_hidden, use_threads
 from churn_assets.messages.models.model_card import write_model_card
-from churn_assets.messages.models.muon import Muon, load_moments, save_moments
-from churn_assets.messages.models.tokenizer import BOS, PAD_ID, train_tokenizer
 from churn_assets.stages.checkpoints import newest_checkpoint, steps_done, write_checkpoint
 from churn_assets.stages.spec import Progress, silent
 from churn_assets.stages.stopping import stop_between_steps

@@ -33,8 +33,8 @@ from transformers import (
 from transformers.utils import logging
 
 from churn_assets.messages.config import GenerationConfig, LoraSettings
+from churn_assets.messages.models.embedded.muon import load_moments, save_moments
 from churn_assets.messages.models.encoding import Dialogues, device, encode_prompts
-from churn_assets.messages.models.muon import load_moments, save_moments
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 logging.disable_progress_bar()  # weights are there in milliseconds; a log is no place for a bar

@@ -1,0 +1,1 @@
+"""What only the embedded base needs: the base that is trained here from nothing."""
