@@ -38,7 +38,7 @@ from churn_assets.messages.models.encoding import Dialogues, device, encode_prom
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 logging.disable_progress_bar()  # weights are there in milliseconds; a log is no place for a bar
-warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)  # PEFT asks it
+warnings.filterwarnings("ignore", "`.*gradient_checkpointing.*` is", FutureWarning)  # PEFT asks it
 LOGITS = 2**26  # in memory together: 256 MB in 32 bits, a handful of such tensors at a time
 
 
