@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from churn_assets.campaign.planning.plan import Planner
 from churn_assets.stages.sources import code_version
@@ -20,7 +22,7 @@ def fingerprint(planner: Planner, *, curves: bool) -> str:
     """
     sources, options = planner.sources, planner.options
     special = sorted(options.special)
-    facts = [
+    facts: list[Any] = [
         code_version(f"{__name__}:fingerprint"),
         planner.config.model_dump(mode="json"),
         curves,
@@ -36,7 +38,7 @@ def fingerprint(planner: Planner, *, curves: bool) -> str:
         sources.promises["decision_id"].to_pylist(),
         *(rows.to_pylist() for rows in (planner.promises.now, planner.promises.later)),
     ]
-    arrays = [
+    arrays: list[NDArray[Any]] = [
         planner.eligibility.rule,
         planner.allowed,
         planner.taken,
