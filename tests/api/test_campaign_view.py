@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.api.browser import open_console
-from tests.api.conftest import publish_predictions, publish_small_release
+from tests.api.conftest import noon, publish_predictions, publish_small_release
 from tests.api.server import running, wait_for
 from tests.api.test_console import browser, picture
 
@@ -35,8 +35,13 @@ def page(browser: Browser, home: Path) -> Iterator[Page]:
     """The open Campaign tab on a ledger in which nothing is; no error on the page."""
     for file in home.glob("ledger.sqlite3*"):
         file.unlink()
-    limits = {"CHURN_CAMPAIGN__BUDGET": "900", "CHURN_CAMPAIGN__CHANNELS": CHANNELS}
-    with running(home, CHURN_API__REQUESTS_PER_SECOND="0", **limits) as desk:
+    given = {
+        "CHURN_CAMPAIGN__BUDGET": "900",
+        "CHURN_CAMPAIGN__CHANNELS": CHANNELS,
+        "CHURN_API__DEFAULT_TIME_ZONE": noon(),  # late in the evening today is no day to plan for
+        "CHURN_API__REQUESTS_PER_SECOND": "0",
+    }
+    with running(home, **given) as desk:
         wait_for(desk.url + "/campaign", desk)
         with open_console(browser, desk.url) as tab:
             tab.get_by_role("tab", name="Campaign").click()
