@@ -160,6 +160,7 @@ class RewardConfig(Frozen):
     learning_rate: float = Field(6e-3, gt=0)
     max_length: int = Field(96, ge=32)
     checkpoint_every: int = Field(100, ge=1)
+    comparisons: int = Field(300, ge=10, description="of each kind of fit (0.85 to within 0.04)")
     seed: int = 42
     judge_seed: int = 1042
     answer_pairs: int = Field(50, ge=1)
@@ -361,7 +362,12 @@ def _pretrained() -> MessagesConfig:
         lora=LoraSettings(targets=LLAMA_LAYERS),
         sft=SftConfig(steps=300, batch=8, learning_rate=1e-3, max_length=160, checkpoint_every=25),
         reward=RewardConfig(
-            steps=80, batch=8, learning_rate=5e-4, max_length=512, checkpoint_every=20
+            steps=80,
+            batch=8,
+            learning_rate=5e-4,
+            max_length=512,
+            checkpoint_every=20,
+            comparisons=100,
         ),
         ppo=PpoTextConfig(
             iterations=16,

@@ -29,7 +29,7 @@ TINY = MessagesConfig(
         vocabulary=400, hidden_size=32, projection=16, feed_forward=64, layers=2, heads=2, steps=12
     ),
     sft=SftConfig(steps=2, batch=8),
-    reward=RewardConfig(steps=4, batch=8),
+    reward=RewardConfig(steps=4, batch=8, comparisons=40),
     ppo=PpoTextConfig(
         iterations=4, batch=8, minibatch=4, checkpoint_every=2, evaluation_samples=12
     ),

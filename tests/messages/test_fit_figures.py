@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from churn_assets.messages.corpus.comparisons import EACH, RIGHT_OVER_WRONG
+from churn_assets.messages.config import MessagesConfig
+from churn_assets.messages.corpus.comparisons import RIGHT_OVER_WRONG
 from churn_assets.messages.corpus.prompts import situations
 from churn_assets.messages.models import reward
 from churn_assets.messages.models.evaluation import fits
@@ -31,7 +32,7 @@ def figures(monkeypatch: pytest.MonkeyPatch, score: Any) -> dict[str, Any]:
 
     monkeypatch.setattr(reward, "_margins", margins)
     nothing: Any = None
-    return reward.fit_figures(nothing, nothing, nothing, TINY)
+    return reward.fit_figures(nothing, nothing, nothing, MessagesConfig())
 
 
 def test_a_score_that_knows_the_shield_sees_every_wrong_fact(
@@ -64,7 +65,8 @@ def test_the_report_has_every_figure_with_its_interval(chain: Chain) -> None:
         assert set(kinds) == set(RIGHT_OVER_WRONG)
         mean = sum(kind["share"] for kind in kinds.values()) / len(kinds)
         assert report["right_over_wrong"] == pytest.approx(mean)
-        assert kinds["fact"]["share_upper"] - kinds["fact"]["share_lower"] < 3 / EACH**0.5
+        width = kinds["fact"]["share_upper"] - kinds["fact"]["share_lower"]
+        assert width < 3 / TINY.reward.comparisons**0.5
     written = chain.reports["ppo_text_model"]
     for name in ("fit_rate", "sft_fit_rate"):
         assert 0 <= written[f"{name}_lower"] <= written[name] <= written[f"{name}_upper"] <= 1

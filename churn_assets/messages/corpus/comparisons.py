@@ -24,7 +24,6 @@ RIGHT_OVER_WRONG = {
 }
 """Kind of comparison -> the swap that makes the worse message."""
 REASON, REVIEWED = "reason_over_none", "reviewed_over_bare"
-EACH = 300  # comparisons of a kind: a share of 0.85 is known to within 0.04
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Comparison:
     worse: str
 
 
-def write_comparisons(seed: int, each: int = EACH) -> Iterator[Comparison]:
+def write_comparisons(seed: int, each: int) -> Iterator[Comparison]:
     """`each` comparisons of every kind, in the words of the held-out families."""
     rng, families = random.Random(f"{seed}-comparisons"), grammar().families_of("test")
     for kind in (*RIGHT_OVER_WRONG, REASON, REVIEWED):

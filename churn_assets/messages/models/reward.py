@@ -344,7 +344,7 @@ def fit_figures(
     """
     pairs = [
         Pair(found.prompt, found.better, found.worse, SOURCE, found.kind)
-        for found in write_comparisons(COMPARISON_SEED)
+        for found in write_comparisons(COMPARISON_SEED, config.reward.comparisons)
     ]
     margins = _margins(model, tokenizer, head, pairs, config)
     better: dict[str, list[bool]] = defaultdict(list)
