@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scheduling import LONGEST, rank, unit
+from tests.scheduling import GRAPH, LONGEST, WITH_GRAPH, rank, unit
 
 PROJECT = Path(__file__).resolve().parent.parent
 PACKAGES = ("churn_assets", "modal_jobs", "api", "checks", "tests", "benchmarks")
@@ -78,4 +78,10 @@ def test_the_longest_tests_are_where_the_order_says() -> None:
     assert [name for name in LONGEST if not (PROJECT / name).exists()] == []
     assert unit("tests/messages/test_bank.py::test_a[b::c]") == "tests/messages/"
     assert unit("tests/api/test_live.py::test_a") == "tests/api/test_live.py"
-    assert rank(f"{LONGEST[3]}::test_a") == 3 < rank("tests/api/test_live.py::test_a")
+    place, _ = rank(f"{LONGEST[4]}::test_a")
+    assert place == 4 < rank("tests/api/test_live.py::test_a")[0]
+    # A single test would be joined by a unit that waits for it.
+    behind = f"{WITH_GRAPH}test_statistics.py::test_a"
+    assert unit(behind) == unit(f"{GRAPH}::test_a")
+    assert rank(f"{GRAPH}::test_a") < rank(behind) < rank("tests/messages/test_bank.py::test_a")
+    assert (PROJECT / WITH_GRAPH).is_dir()

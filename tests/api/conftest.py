@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -73,12 +72,6 @@ def publish_predictions(home: Path, workspace: Path) -> None:
     (out / "report.json").write_text(json.dumps(report))
     artifact = store.put("predictions", out)
     store.write_pointer(asset_pointer("predictions"), artifact.model_dump_json().encode())
-
-
-def noon() -> str:
-    """A time zone where it is noon: no quiet hours are near, whenever the tests run."""
-    ahead = 12 - datetime.now(UTC).hour
-    return f"Etc/GMT{-ahead:+d}"  # the sign is of what leads back to GMT
 
 
 class Unreachable:

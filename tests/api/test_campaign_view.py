@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.api.browser import open_console
-from tests.api.conftest import noon, publish_predictions, publish_small_release
-from tests.api.server import running, wait_for
+from tests.api.conftest import publish_predictions, publish_small_release
+from tests.api.server import running, wait_for, zone_where_it_is_noon
 from tests.api.test_console import browser, picture
 
 __all__ = ["browser"]  # a fixture
@@ -38,7 +38,8 @@ def page(browser: Browser, home: Path) -> Iterator[Page]:
     given = {
         "CHURN_CAMPAIGN__BUDGET": "900",
         "CHURN_CAMPAIGN__CHANNELS": CHANNELS,
-        "CHURN_API__DEFAULT_TIME_ZONE": noon(),  # late in the evening today is no day to plan for
+        # Late in the evening, today is no day to plan for.
+        "CHURN_API__DEFAULT_TIME_ZONE": zone_where_it_is_noon(),
         "CHURN_API__REQUESTS_PER_SECOND": "0",
     }
     with running(home, **given) as desk:

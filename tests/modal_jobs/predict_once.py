@@ -4,18 +4,12 @@ readiness and answer as JSON."""
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 
 from fastapi.testclient import TestClient
 
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from modal_jobs import serving
-
-
-def zone_where_it_is_noon() -> str:
-    """No quiet hours there, so the verdict on the message does not depend on when the test runs."""
-    return f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"  # its signs are reversed: GMT+5 is UTC-5
-
+from tests.api.server import zone_where_it_is_noon
 
 if __name__ == "__main__":
     with TestClient(serving.api.local()) as client:
