@@ -23,7 +23,7 @@ from churn_assets.messages.models import base_model
 from churn_assets.release.bundle import Manifest
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from tests.api.conftest import publish_small_release
-from tests.api.server import Server, running
+from tests.api.server import Server, running, zone_where_it_is_noon
 from tests.release.small_release import BANK_TEMPLATE, reseal
 
 BEGINNING = BANK_TEMPLATE.partition(",")[0].replace("{name}", "Sam")
@@ -101,7 +101,9 @@ def client(live: tuple[httpx.Client, Server]) -> httpx.Client:
 
 
 def answer(client: httpx.Client, **changes: object) -> dict[str, Any]:
-    response = client.post("/predict", json={**SAMPLE_REQUEST, **changes})
+    """Where it is noon: in quiet hours no message passes."""
+    asked_for = {**SAMPLE_REQUEST, "time_zone": zone_where_it_is_noon(), **changes}
+    response = client.post("/predict", json=asked_for)
     assert response.status_code == 200, response.text
     found: dict[str, Any] = response.json()
     return found
@@ -109,7 +111,7 @@ def answer(client: httpx.Client, **changes: object) -> dict[str, Any]:
 
 def test_the_model_writes_and_slots_are_filled(client: httpx.Client) -> None:
     """What the model wrote is served, with the customer's values, and passes the shield."""
-    found = answer(client, time_zone="UTC")
+    found = answer(client)
     assert found["metadata"]["message_source"] == "model"
     assert "not_generated" not in found["metadata"]
     offer = found["decision"]["offer_percentage"]
@@ -129,7 +131,7 @@ def test_the_libraries_print_nothing_of_their_own(live: tuple[httpx.Client, Serv
     """The log is the service's: no bar that fills while weights are read, no name that a library
     should call by another."""
     client, server = live
-    assert answer(client, time_zone="UTC")["metadata"]["message_source"] == "model"
+    assert answer(client)["metadata"]["message_source"] == "model"
     said = server.log.read_text()
     assert "weights" not in said
     assert "Warning" not in said
