@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import save_file
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from churn_assets.messages.corpus.prompts import Situation, without_topic
 from churn_assets.messages.models.encoding import TOPICS, Dialogues, encode_dialogues, worded
 from churn_assets.messages.models.language_model import activate, head_width, load_base
-from churn_assets.messages.models.reward import JUDGE, REWARD
+from churn_assets.messages.models.reward import JUDGE, REWARD, Pair, relevances
 from churn_assets.messages.models.scoring import (
     LEAST,
     MOST,
@@ -32,6 +35,15 @@ SITUATION = Situation(10, "new", "One year", ("phone", "internet"), "warm", topi
 TEXTS = ["Hi {name}, thank you.", "Hello {name}, please enjoy {offer} off for {months}."]
 
 
+def loud(chain: Chain) -> tuple[PreTrainedModel, Any]:
+    """A small base that is sure of what it says: one trained for a few steps hardly knows a prompt
+    from none, and whatever is within a nat doesn't count."""
+    model, tokenizer = load_base(chain.folders["message_base_model"], eight_bit=False)
+    torch.manual_seed(1)
+    model.get_output_embeddings().weight.data.normal_(std=2.0)
+    return model, tokenizer
+
+
 def log_probs(model: torch.nn.Module, prompt: list[int], answer: list[int]) -> Tensor:
     """Of the answer's words behind the prompt, by the whole softmax."""
     logits = model(torch.tensor([prompt + answer])).logits[0].log_softmax(-1)
@@ -41,8 +53,9 @@ def log_probs(model: torch.nn.Module, prompt: list[int], answer: list[int]) -> T
 @torch.no_grad()
 def test_relevance_is_what_the_prompt_adds_to_each_words_log_probability(chain: Chain) -> None:
     """Why: padding, an offset by one or the prompt's own words would change it unseen."""
-    model, tokenizer = load_base(chain.folders["message_base_model"], eight_bit=False)
+    model, tokenizer = loud(chain)
     found = relevance(model, encode_dialogues(tokenizer, [SITUATION.prompt] * 2, TEXTS, 96))
+    assert found.abs().min() > 0.1
     prompt = tokenizer(SITUATION.prompt).input_ids
     for text, told in zip(TEXTS, found.tolist(), strict=True):
         answer = [*tokenizer(text).input_ids, tokenizer.eos_token_id]
@@ -60,7 +73,7 @@ def on_the_left(rows: Tensor, mask: Tensor) -> Tensor:
 @torch.no_grad()
 def test_relevance_is_the_same_whichever_side_padding_is_on(chain: Chain) -> None:
     """Why: the reward model reads pairs padded on the right, PPO-Text's samples on the left."""
-    model, tokenizer = load_base(chain.folders["message_base_model"], eight_bit=False)
+    model, tokenizer = loud(chain)
     right = encode_dialogues(tokenizer, [SITUATION.prompt] * 2, TEXTS, 96)
     left = Dialogues(*map(on_the_left, (right.ids, right.mask, right.answered), [right.mask] * 3))
     torch.testing.assert_close(relevance(model, left), relevance(model, right), atol=1e-4, rtol=0)
@@ -68,7 +81,7 @@ def test_relevance_is_the_same_whichever_side_padding_is_on(chain: Chain) -> Non
 
 def test_no_adapter_has_a_part_in_relevance_and_it_leaves_them_as_they_are(chain: Chain) -> None:
     """Why: PPO-Text and both reward models ride on one base, and one of them is in training."""
-    base, tokenizer = load_base(chain.folders["message_base_model"], eight_bit=False)
+    base, tokenizer = loud(chain)
     texts = encode_dialogues(tokenizer, [SITUATION.prompt] * 2, TEXTS, 96)
     expected = relevance(base, texts)
     folder = chain.folders["reward_model"]
@@ -80,6 +93,22 @@ def test_no_adapter_has_a_part_in_relevance_and_it_leaves_them_as_they_are(chain
         torch.testing.assert_close(relevance_of_base(model, texts), expected)
         assert model.active_adapter == adapter
         assert [parameter.requires_grad for parameter in model.parameters()] == before
+
+
+def test_pairs_are_read_without_dropout(chain: Chain) -> None:
+    """Why: a base with dropout, as opt-350m has, would say something else each time."""
+    base, tokenizer = loud(chain)
+    folder = chain.folders["reward_model"]
+    model = PeftModel.from_pretrained(base, folder / REWARD, adapter_name=REWARD)
+    for module in model.modules():
+        if isinstance(getattr(module, "dropout", None), float):
+            module.dropout = 0.5
+    pair = Pair(SITUATION.prompt, *TEXTS, "grammar", None)
+    texts = encode_dialogues(tokenizer, [SITUATION.prompt] * 2, TEXTS, 96)
+    model.train()
+    noisy = relevance_of_base(model, texts).tolist()
+    found = relevances(model, tokenizer, [pair], 96)[pair]
+    assert list(found) == pytest.approx(relevance(base.eval(), texts).tolist(), abs=1e-5) != noisy
 
 
 def test_a_head_of_before_the_prompt_had_a_say_scores_as_it_did(tmp_path: Path) -> None:
@@ -108,13 +137,15 @@ def test_live_messages_are_asked_for_each_of_the_customers_topics(
 ) -> None:
     """Why: a customer of three services would only ever read of one."""
     asked: list[str] = []
+
+    def read(tokenizer: Any, prompts: Sequence[str]) -> NoReturn:
+        asked.extend(prompts)
+        raise TimeoutError  # nothing has to be written
+
     inputs = [chain.folders[n] for n in ("message_base_model", "ppo_text_model", "reward_model")]
     copy_for_live(*inputs, tmp_path / "live")
     model = ReleasedModel.load(tmp_path / "live", TINY.generation, candidates=8)
-    monkeypatch.setattr(
-        "churn_assets.messages.models.language_model.encode_prompts",
-        lambda tokenizer, prompts: asked.extend(prompts) or (_ for _ in ()).throw(TimeoutError),
-    )
+    monkeypatch.setattr("churn_assets.messages.models.language_model.encode_prompts", read)
     with pytest.raises(TimeoutError):
         model.candidates(brief(services=("phone", "internet")), "seed")
     topics = [prompt.split(" about ")[1].split()[0] for prompt in asked]

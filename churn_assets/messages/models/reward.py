@@ -194,6 +194,7 @@ def train_reward(
     """
     torch.manual_seed(seed)
     head = RewardHead(head_width(model)).to(device())
+    said = relevances(model, tokenizer, pairs, config.reward.max_length)
     activate(model, adapter, trainable=True)
     model.train()
     parameters = [p for p in model.parameters() if p.requires_grad] + list(head.parameters())
@@ -201,7 +202,6 @@ def train_reward(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.reward.learning_rate, total_steps=config.reward.steps, pct_start=0.1
     )
-    said = relevances(model, tokenizer, pairs, config.reward.max_length)
     batches = batches_of_like_length(
         pairs, config.reward.batch, lambda pair: pair.length, random.Random(seed)
     )
@@ -255,6 +255,7 @@ def relevances(
 ) -> dict[Pair, tuple[float, float]]:
     """What the prompt says for the chosen and for the rejected text of each pair (`scoring.py`):
     no adapter has a part in it, so once is enough for all of a training."""
+    model.eval()  # a base with dropout would say something else each time
     found: dict[Pair, tuple[float, float]] = {}
     for part in _of_like_length(pairs):
         said = relevance_of_base(model, _encoded(tokenizer, part, max_length))

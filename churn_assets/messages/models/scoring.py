@@ -123,8 +123,9 @@ def _log_probs(model: PeftModel | PreTrainedModel, texts: Dialogues) -> Tensor:
     hidden = last_hidden(model, texts.ids, texts.mask)[:, :-1][answered]
     words = texts.ids[:, 1:][answered]
     out: Any = model.get_output_embeddings()
-    parts = zip(
-        hidden.split(LOGITS // len(out.weight)), words.split(LOGITS // len(out.weight)), strict=True
-    )
-    found = [-nn.functional.cross_entropy(out(h).float(), w, reduction="none") for h, w in parts]
+    together = LOGITS // len(out.weight)
+    found = [
+        -functional.cross_entropy(out(states).float(), spoken, reduction="none")
+        for states, spoken in zip(hidden.split(together), words.split(together), strict=True)
+    ]
     return torch.cat(found)
