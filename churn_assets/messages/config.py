@@ -137,6 +137,7 @@ class SftConfig(Frozen):
     batch: int = Field(32, ge=1)
     learning_rate: float = Field(3e-4, gt=0)
     max_length: int = Field(64, ge=32)
+    like_length: bool = Field(False, description="texts of a step are of like length: no padding")
     checkpoint_every: int = Field(200, ge=1, description="steps")
     seed: int = 42
 
@@ -360,7 +361,14 @@ def _pretrained() -> MessagesConfig:
         corpus=CorpusConfig(messages=4_000, pairs=2_000, public_pairs=40, public_test_pairs=220),
         base=BaseModelConfig(source=PRETRAINED, dtype="auto"),
         lora=LoraSettings(targets=LLAMA_LAYERS),
-        sft=SftConfig(steps=300, batch=8, learning_rate=1e-3, max_length=160, checkpoint_every=25),
+        sft=SftConfig(
+            steps=300,
+            batch=8,
+            learning_rate=1e-3,
+            max_length=160,
+            like_length=True,
+            checkpoint_every=25,
+        ),
         reward=RewardConfig(
             steps=80,
             batch=8,

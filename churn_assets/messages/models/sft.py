@@ -168,6 +168,7 @@ def _trainer_arguments(config: SftSettings, folder: Path) -> TrlSftConfig:
         max_length=config.sft.max_length,
         completion_only_loss=True,
         packing=False,
+        train_sampling_strategy="group_by_length" if config.sft.like_length else "random",
         activation_checkpointing=on_gpu,
         use_cpu=not on_gpu,
         bf16=on_gpu,
