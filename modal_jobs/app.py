@@ -105,7 +105,7 @@ def sft_model(bootstrap: dict[str, str]) -> None:
 
 @app.function(**stage(config.gpu_stage))
 def reward_model(bootstrap: dict[str, str]) -> None:
-    """Reward model and judge, side by side on one GPU."""
+    """Reward model and judge, side by side on one GPU; each resumes from its last checkpoint."""
     run_stage("reward_model", bootstrap)
 
 

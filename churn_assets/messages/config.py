@@ -374,7 +374,7 @@ def _pretrained() -> MessagesConfig:
             batch=8,
             learning_rate=5e-4,
             max_length=512,
-            checkpoint_every=20,
+            checkpoint_every=5,  # of up to 20 s each: no stop request waits that long
             comparisons=100,
         ),
         ppo=PpoTextConfig(

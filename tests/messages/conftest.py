@@ -72,8 +72,9 @@ def make_chain(root: Path, patch: pytest.MonkeyPatch) -> Chain:
     from churn_assets.messages.corpus.corpus import write_corpus
     from churn_assets.messages.models import base_model, ppo_stage, reward, sft
     from churn_assets.messages.writing import bank_stage
+    from churn_assets.stages import beside
 
-    patch.setattr(reward, "get_context", lambda method: PROCESSES)
+    patch.setattr(beside, "get_context", lambda method: PROCESSES)
     folders: dict[str, Path] = {}
     for name, row in PUBLIC.items():
         folders[name] = root / name

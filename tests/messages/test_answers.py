@@ -18,14 +18,12 @@ from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.assets import publish_answers, reward_model
 from churn_assets.messages.config import RewardSettings
 from churn_assets.messages.corpus.answers import INPUT, PAIRS, SOURCE, read_answers, with_share
+from churn_assets.messages.corpus.pairs import Pair, as_pairs, read_pairs
 from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.corpus.reviewed import reviewed_for
 from churn_assets.messages.models.language_model import load_base, with_new_adapter
 from churn_assets.messages.models.reward import (
     REWARD,
-    Pair,
-    as_pairs,
-    read_pairs,
     score_pairs,
     train_and_evaluate,
     train_reward,

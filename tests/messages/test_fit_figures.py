@@ -10,11 +10,11 @@ import pytest
 
 from churn_assets.messages.config import MessagesConfig
 from churn_assets.messages.corpus.comparisons import RIGHT_OVER_WRONG
+from churn_assets.messages.corpus.pairs import Pair
 from churn_assets.messages.corpus.prompts import situations
 from churn_assets.messages.models import reward
 from churn_assets.messages.models.evaluation import fits
 from churn_assets.messages.models.ppo_evaluation import Side, clean_variety_ratio
-from churn_assets.messages.models.reward import Pair
 from churn_assets.messages.shield.validation import Shield
 from tests.messages.conftest import TINY, Chain
 

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from churn_assets.messages.config import messages_config
+from churn_assets.messages.corpus.pairs import Pair, read_pairs
 from churn_assets.messages.models import reward
 from churn_assets.messages.models.embedded.tokenizer import train_tokenizer
 from churn_assets.messages.models.encoding import encode_dialogues
 from churn_assets.messages.models.language_model import load_base, with_new_adapter
-from churn_assets.messages.models.reward import REWARD, Pair, cut_shares
+from churn_assets.messages.models.reward import REWARD, cut_shares
 from tests.messages.conftest import TINY, Chain
 
 PROMPT = "My phone broke.\n\nAssistant: I am sorry.\n\nHuman: What now?"
@@ -98,7 +99,7 @@ def test_a_batch_in_parts_is_learnt_from_as_a_whole(
         model, tokenizer = load_base(chain.folders["message_base_model"], eight_bit=False)
         torch.manual_seed(1)
         adapted = with_new_adapter(model, TINY.lora, REWARD)
-        pairs = reward.read_pairs(chain.folders, TINY, "train")[:40]
+        pairs = read_pairs(chain.folders, TINY, "train")[:40]
         head = reward.train_reward(adapted, tokenizer, REWARD, pairs, TINY, seed=1)
         return head.linear.weight
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from churn_assets.messages.models import base_model, ppo_stage, reward, sft
 from churn_assets.messages.models.ppo_text import POLICY
 from churn_assets.messages.models.reward import JUDGE, REWARD
 from tests.messages.conftest import PROCESSES, TINY, Chain
+from tests.processes import wait_until
 
 Run = Callable[..., dict[str, Any]]
 
@@ -39,11 +41,15 @@ def kill(run: Run, last_step: int, *arguments: Any) -> None:
     assert process.exitcode == -signal.SIGKILL
 
 
-def stop(run: Run, after_step: int, *arguments: Any) -> None:
-    """A stage that is asked to stop, in the middle of a step's work, after it told of a step."""
+def stop(
+    run: Run, after_step: int, *arguments: Any, when: Callable[[], bool] = lambda: True
+) -> None:
+    """A stage that is asked to stop, in the middle of a step's work, after it told of a step and
+    `when` is true."""
 
     def stopped(step: int, total: int, **metrics: float) -> None:
         if step == after_step:
+            wait_until(when)
             os.kill(os.getpid(), signal.SIGTERM)
 
     before = signal.getsignal(signal.SIGTERM)
@@ -143,6 +149,28 @@ def test_killed_reward_model_ends_with_the_same_weights(chain: Chain, tmp_path: 
     whole.mkdir(), out.mkdir()
     kill(reward.run, 5, dict(chain.folders), out, config, checkpoints)
     assert [p.name for p in (checkpoints / REWARD).glob("iteration-*")] == ["iteration-000004"]
+    resumed = reward.run(chain.folders, out, config, checkpoints=checkpoints)
+    uninterrupted = reward.run(chain.folders, whole, config)
+    for adapter in (REWARD, JUDGE):
+        assert_same_weights(f"{adapter}/adapter_model.safetensors", out, whole)
+        assert_same_weights(f"{adapter}_head.safetensors", out, whole)
+    assert resumed == uninterrupted
+
+
+def test_stopped_reward_model_and_judge_leave_their_last_checkpoints(
+    chain: Chain, tmp_path: Path
+) -> None:
+    """Why: as for PPO; of two processes only one hears of the stop. The judge has learnt already
+    here and is judged, or is done: it isn't trained again."""
+    settings = TINY.reward.model_copy(update={"steps": 7, "checkpoint_every": 100})
+    config = TINY.model_copy(update={"reward": settings})
+    whole, out, checkpoints = (tmp_path / name for name in ("whole", "out", "checkpoints"))
+    whole.mkdir(), out.mkdir()
+    arguments = (dict(chain.folders), out, config, checkpoints)
+    stop(reward.run, 3, *arguments, when=(checkpoints / JUDGE / "iteration-000007").exists)
+    assert not multiprocessing.active_children()
+    assert [p.name for p in (checkpoints / REWARD).iterdir()] == ["iteration-000003"]
+    assert [p.name for p in (checkpoints / JUDGE).iterdir()] == ["iteration-000007"]
     resumed = reward.run(chain.folders, out, config, checkpoints=checkpoints)
     uninterrupted = reward.run(chain.folders, whole, config)
     for adapter in (REWARD, JUDGE):

@@ -13,10 +13,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from churn_assets.messages.corpus.pairs import Pair
 from churn_assets.messages.corpus.prompts import Situation, without_topic
 from churn_assets.messages.models.encoding import TOPICS, Dialogues, encode_dialogues, worded
 from churn_assets.messages.models.language_model import activate, head_width, load_base
-from churn_assets.messages.models.reward import JUDGE, REWARD, Pair, relevances
+from churn_assets.messages.models.reward import JUDGE, REWARD, relevances
 from churn_assets.messages.models.scoring import (
     LEAST,
     MOST,

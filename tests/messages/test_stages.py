@@ -17,6 +17,7 @@ from churn_assets.messages.config import (
     MessagesConfig,
     messages_config,
 )
+from churn_assets.messages.corpus.pairs import spread
 from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.models import ppo_stage
 from churn_assets.messages.models.base_model import copy_pretrained
@@ -43,7 +44,7 @@ from churn_assets.messages.models.ppo_text import (
     PpoText,
     Scorer,
 )
-from churn_assets.messages.models.reward import JUDGE, spread
+from churn_assets.messages.models.reward import JUDGE
 from churn_assets.messages.models.scoring import load_head, scores
 from churn_assets.messages.shield.slots import SLOT_TOKENS
 from churn_assets.messages.shield.validation import Shield

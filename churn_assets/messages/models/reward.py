@@ -9,13 +9,10 @@ from __future__ import annotations
 import random
 import sys
 import warnings
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +34,8 @@ from churn_assets.messages.corpus.comparisons import (
     RIGHT_OVER_WRONG,
     write_comparisons,
 )
-from churn_assets.messages.corpus.corpus import SOURCE, read_jsonl
+from churn_assets.messages.corpus.corpus import SOURCE
+from churn_assets.messages.corpus.pairs import Pair, as_pairs, read_pairs
 from churn_assets.messages.models.encoding import (
     Dialogues,
     batches_of_like_length,
@@ -58,8 +56,10 @@ from churn_assets.messages.models.language_model import (
 from churn_assets.messages.models.model_card import write_model_card
 from churn_assets.messages.models.plots import calibration_plot
 from churn_assets.messages.models.scoring import RewardHead, relevance_of_base, scores
+from churn_assets.stages.beside import running_beside
 from churn_assets.stages.checkpoints import newest_checkpoint, steps_done, write_checkpoint
 from churn_assets.stages.spec import Progress, silent
+from churn_assets.stages.stopping import stop_between_steps
 
 REWARD, JUDGE = "reward", "judge"
 # Bradley-Terry fixes only differences; this holds the scores near zero (Eisenstein et al. 2023).
@@ -68,25 +68,6 @@ ACTIVATIONS = 2**25  # tokens x width x layers: 2,000 tokens, 3 GB, of SmolLM2-1
 COMPARISON_SEED = 1_000_003
 TOGETHER = 64  # pairs, where no gradient is kept
 MARGIN_EDGES = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, float("inf"))
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One comparison; `source` is the corpus's `SOURCE` or a public data set's name.
-
-    `flaw` names what is wrong with the rejected text, None for public pairs.
-    """
-
-    prompt: str
-    chosen: str
-    rejected: str
-    source: str
-    flaw: str | None
-
-    @property
-    def length(self) -> int:
-        """About its number of tokens: capitals are tokens of their own."""
-        return max(len(t) + 3 * sum(map(str.isupper, t)) for t in (self.chosen, self.rejected))
 
 
 def run(
@@ -100,12 +81,11 @@ def run(
 
     A fourth, answer_pairs, where there are enough.
 
-    Resumes from `checkpoints`, each of the two models from its own.
+    Resumes from `checkpoints`, each of the two models from its own; a stop request leaves a last
+    one of each that has begun.
     """
-    with ProcessPoolExecutor(1, get_context("spawn")) as beside:  # two trainings, two cores
-        judged = beside.submit(
-            train_and_evaluate, JUDGE, inputs, out, config, checkpoints=checkpoints
-        )
+    asked = (JUDGE, inputs, out, config, silent, checkpoints)
+    with running_beside(train_and_evaluate, *asked) as judged:  # two trainings, two cores
         report = train_and_evaluate(REWARD, inputs, out, config, progress, checkpoints)
         report["judge"] = judged.result()
     calibration_plot(report["calibration"], out / "plots" / "reward_calibration.png")
@@ -142,42 +122,6 @@ def train_and_evaluate(
     }
 
 
-def read_pairs(inputs: Mapping[str, Path], config: RewardSettings, split: str) -> list[Pair]:
-    """The grammar's pairs and, to train on, some of the public ones, mixed evenly.
-
-    Public test pairs are judged up to `public_test_pairs`, and those by answers beside them.
-    """
-    public = read_jsonl(inputs["preference_pairs"] / f"{split}.jsonl")
-    limit = {"train": config.corpus.public_pairs, "test": config.corpus.public_test_pairs}[split]
-    if split == "train" or limit < len(public):
-        public = spread(public, limit, config.reward.seed)
-    own = read_jsonl(inputs["retention_preferences"] / f"{split}.jsonl")
-    answers = read_answers(inputs.get(ANSWERS), split) if split == "test" else []
-    pairs = as_pairs([*own, *public, *answers])
-    random.Random(config.reward.seed).shuffle(pairs)
-    return pairs
-
-
-def as_pairs(rows: Sequence[dict[str, Any]]) -> list[Pair]:
-    """Rows of the corpus as pairs."""
-    return [
-        Pair(row["prompt"], row["chosen"], row["rejected"], row["source"], row.get("flaw"))
-        for row in rows
-    ]
-
-
-def spread(rows: Sequence[dict[str, Any]], limit: int, seed: int) -> list[dict[str, Any]]:
-    """At most `limit` rows, drawn from every source in equal numbers while it lasts."""
-    order = list(rows)
-    random.Random(seed).shuffle(order)
-    turns: Counter[str] = Counter()
-    ranked = []
-    for row in order:
-        ranked.append((turns[row["source"]], row["source"], row))
-        turns[row["source"]] += 1
-    return [row for _, _, row in sorted(ranked, key=lambda found: found[:2])[:limit]]
-
-
 def train_reward(
     model: PeftModel,
     tokenizer: Any,
@@ -190,11 +134,14 @@ def train_reward(
 ) -> RewardHead:
     """Maximise log sigmoid(r(chosen) - r(rejected)); trains the adapter in place.
 
-    Goes on from the newest of `checkpoints`, step for step as if it had never stopped.
+    Goes on from the newest of `checkpoints`, step for step as if it had never stopped. A stop
+    request waits for the end of the step and leaves a last checkpoint, as the end does: the other
+    model may still be at work when the stage is stopped.
     """
     torch.manual_seed(seed)
     head = RewardHead(head_width(model)).to(device())
-    said = relevances(model, tokenizer, pairs, config.reward.max_length)
+    limit = config.reward.max_length
+    said = relevances(model, tokenizer, pairs, limit)
     activate(model, adapter, trainable=True)
     model.train()
     parameters = [p for p in model.parameters() if p.requires_grad] + list(head.parameters())
@@ -214,33 +161,49 @@ def train_reward(
         for _ in range(done):
             next(batches)
             schedule.step()
-    for step in range(done, config.reward.steps):
-        batch = next(batches)
-        optimizer.zero_grad()
-        loss = right = 0.0
-        texts = _encoded(tokenizer, batch, config.reward.max_length)
-        relevance = torch.tensor([said[pair] for pair in batch], device=device()).T.flatten()
-        for part in torch.arange(len(batch)).split(_pairs_together(model, texts.ids.shape[1])):
-            rows = torch.cat([part, part + len(batch)])
-            some = texts.rows(rows)  # one long pair doesn't make the others long
-            hidden = last_hidden(model, some.ids, some.mask)
-            chosen, rejected = head(hidden, some.mask, relevance[rows]).chunk(2)
-            margin, share_of = chosen - rejected, len(part) / len(batch)
-            centring = CENTRING * (chosen + rejected).pow(2).mean()
-            found = (centring - functional.logsigmoid(margin).mean()) * share_of
-            found.backward()
-            loss, right = loss + found.item(), right + (margin > 0).sum().item()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        schedule.step()
-        if checkpoints and (step + 1) % config.reward.checkpoint_every == 0:
-            keep = partial(
-                save_training, model=model, adapter=adapter, head=head, optimizer=optimizer
-            )
-            write_checkpoint(checkpoints, step + 1, keep)
-        progress(step + 1, config.reward.steps, loss=loss, accuracy=right / len(batch))
+    with stop_between_steps() as stopping:
+        for step in range(done, config.reward.steps):
+            batch = next(batches)
+            optimizer.zero_grad()
+            loss, right = _learn(model, head, batch, _encoded(tokenizer, batch, limit), said)
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            schedule.step()
+            progress(step + 1, config.reward.steps, loss=loss, accuracy=right / len(batch))
+            stop = stopping()
+            due = stop or (step + 1) % config.reward.checkpoint_every == 0
+            if checkpoints and (due or step + 1 == config.reward.steps):
+                keep = partial(
+                    save_training, model=model, adapter=adapter, head=head, optimizer=optimizer
+                )
+                write_checkpoint(checkpoints, step + 1, keep)
+            if stop:
+                break
     model.eval()
     return head
+
+
+def _learn(
+    model: PeftModel,
+    head: RewardHead,
+    batch: Sequence[Pair],
+    texts: Dialogues,
+    said: Mapping[Pair, tuple[float, float]],
+) -> tuple[float, int]:
+    """Adds one step's gradients, a few pairs at a time; returns its loss and how many are right."""
+    loss, right = 0.0, 0
+    relevance = torch.tensor([said[pair] for pair in batch], device=device()).T.flatten()
+    for part in torch.arange(len(batch)).split(_pairs_together(model, texts.ids.shape[1])):
+        rows = torch.cat([part, part + len(batch)])
+        some = texts.rows(rows)  # one long pair doesn't make the others long
+        hidden = last_hidden(model, some.ids, some.mask)
+        chosen, rejected = head(hidden, some.mask, relevance[rows]).chunk(2)
+        margin, share_of = chosen - rejected, len(part) / len(batch)
+        centring = CENTRING * (chosen + rejected).pow(2).mean()
+        found = (centring - functional.logsigmoid(margin).mean()) * share_of
+        found.backward()
+        loss, right = loss + found.item(), right + int((margin > 0).sum())
+    return loss, right
 
 
 def _pairs_together(model: PeftModel, length: int) -> int:
