@@ -110,13 +110,19 @@ def train_and_evaluate(
     adapted = with_new_adapter(model, config.lora, adapter)
     train, test = (read_pairs(inputs, config, split) for split in ("train", "test"))
     answers = as_pairs(read_answers(inputs.get(ANSWERS), "train"))[turn::2]
-    own = with_share(train[turn::2], answers, config.reward.answer_share)
+    some = train[turn::2][: config.reward.steps * config.reward.batch]  # no more are learnt from
+    own = with_share(some, answers, config.reward.answer_share)
     folder = checkpoints / adapter if checkpoints else None
     head = train_reward(adapted, tokenizer, adapter, own, config, seed, progress, folder)
     save_file(head.state_dict(), out / f"{adapter}_head.safetensors")
     save_adapter(adapted, adapter, out)
+    activate(adapted, adapter)
+    if adapter == JUDGE:  # it is asked about our own messages alone, and judged by them
+        test = [pair for pair in test if pair.source == SOURCE]
+    fit = fit_figures(adapted, tokenizer, head, config) if adapter == REWARD else {}
     return {
-        **evaluate(adapted, tokenizer, adapter, head, test, config),
+        **evaluate(adapted, tokenizer, head, test, config),
+        **fit,
         "train_pairs": len(own),
         **({"answer_pairs": len(answers)} if answers else {}),
     }
@@ -252,14 +258,12 @@ def score_pairs(
 def evaluate(
     model: PeftModel,
     tokenizer: Any,
-    adapter: str,
     head: RewardHead,
     pairs: Sequence[Pair],
     config: RewardSettings,
 ) -> dict[str, Any]:
     """Accuracy on held-out pairs: overall (the grammar's), by flaw, by source with its interval and
-    the share of pairs that were cut at `max_length`; calibration; fit."""
-    activate(model, adapter)
+    the share of pairs that were cut at `max_length`; calibration. Its adapter is the active one."""
     margins = _margins(model, tokenizer, head, pairs, config)
     own = [m for m, pair in zip(margins, pairs, strict=True) if pair.source == SOURCE]
     by_flaw: dict[str, list[float]] = defaultdict(list)
@@ -279,7 +283,6 @@ def evaluate(
         "cut_share_by_source": cut_shares(tokenizer, pairs, config.reward.max_length),
         "calibration": calibration(np.array(own)),
         "test_pairs": len(own),
-        **fit_figures(model, tokenizer, head, config),
     }
 
 
@@ -298,6 +301,7 @@ def _margins(
     return [found[pair] for pair in pairs]
 
 
+@torch.no_grad()
 def fit_figures(
     model: PeftModel, tokenizer: Any, head: RewardHead, config: RewardSettings
 ) -> dict[str, Any]:
