@@ -23,7 +23,8 @@ from benchmarks.artifacts import current_folder
 from benchmarks.message_methods.table import BASES, document, markdown, measure_chain, write
 from churn_assets.datasets.config import SourceKind
 from churn_assets.domain.offers import OFFER_PERCENTAGES
-from churn_assets.messages.config import MessagesConfig, Profile
+from churn_assets.messages.config import MessagesConfig
+from churn_assets.messages.profiles import Profile
 from churn_assets.messages.shield.brief import CONTRACTS, TENURE_BANDS, TONES, MessageBrief
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.renderer import Renderer

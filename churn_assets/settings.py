@@ -22,7 +22,8 @@ from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.domain.paths import AbsolutePath, absolute
 from churn_assets.domain.plain_errors import WrongSettingError
 from churn_assets.environment import DELIMITER, PREFIX, EnvironmentSource, explain, variables_of
-from churn_assets.messages.config import PRETRAINED, MessagesConfig, messages_config
+from churn_assets.messages.config import PRETRAINED, MessagesConfig
+from churn_assets.messages.profiles import messages_config
 from churn_assets.orchestration.config import ComputeConfig
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.predictors.config import AcceptConfig, RiskConfig

@@ -17,11 +17,12 @@ from benchmarks.message_methods.figures import figures, kl_to_sft, known_sentenc
 from benchmarks.message_methods.methods import DPO, METHODS
 from benchmarks.message_seeds import PUBLIC, STAGES, Reports, run_chain, seeded
 from churn_assets.datasets.config import DatasetsConfig
-from churn_assets.messages.config import MessagesConfig, Profile, messages_config
+from churn_assets.messages.config import MessagesConfig
 from churn_assets.messages.judging.judge import fitted_judge
 from churn_assets.messages.models.evaluation import evaluation_situations
 from churn_assets.messages.models.language_model import use_threads
 from churn_assets.messages.models.ppo_text import REFERENCE
+from churn_assets.messages.profiles import Profile, messages_config
 from churn_assets.messages.writing import bank_stage
 from churn_assets.messages.writing.live import LiveModel
 

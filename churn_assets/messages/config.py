@@ -11,11 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from churn_assets.domain.paths import absolute
 
 EMBEDDED, PRETRAINED = "embedded", "pretrained"
-OPT_350M = "facebook/opt-350m"
-OPT_350M_REVISION = "08ab08cc4b72ff5593870b5d527cf4230323703c"
-LLAMA_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-
-
 WeightType = Literal["auto", "float32", "bfloat16"]
 
 
@@ -161,6 +156,11 @@ class RewardConfig(Frozen):
     learning_rate: float = Field(6e-3, gt=0)
     max_length: int = Field(96, ge=32)
     checkpoint_every: int = Field(100, ge=1)
+    probe: bool = Field(
+        False,
+        description="for a base that has read much: the head reads the state at the last word, and "
+        "is fitted to the base's own states before the adapter is trained",
+    )
     comparisons: int = Field(300, ge=10, description="of each kind of fit (0.85 to within 0.04)")
     seed: int = 42
     judge_seed: int = 1042
@@ -338,70 +338,3 @@ class MessagesConfig(SftSettings, RewardSettings, PpoTextSettings, BankSettings)
     learn_from_answers: bool | None = None
     corpus: CorpusConfig = CorpusConfig()
     ppo: PpoTextConfig = PpoTextConfig()
-
-
-Profile = Literal["embedded", "pretrained", "production"]
-
-
-def messages_config(profile: Profile) -> MessagesConfig:
-    """The settings of a profile.
-
-    `embedded`: the defaults. `pretrained`: SmolLM2-135M, sized for an hour on two CPU cores
-    (extrapolated: benchmarks/messages.md). `production`: opt-350m in 8 bit on a GPU.
-    """
-    return {"embedded": MessagesConfig, "pretrained": _pretrained, "production": _production}[
-        profile
-    ]()
-
-
-def _pretrained() -> MessagesConfig:
-    """Few texts and steps, since it knows the language; its texts are longer: prompts are in plain
-    words, and its tokens don't reach across this corpus's phrases."""
-    return MessagesConfig(
-        corpus=CorpusConfig(messages=4_000, pairs=2_000, public_pairs=40, public_test_pairs=220),
-        base=BaseModelConfig(source=PRETRAINED, dtype="auto"),
-        lora=LoraSettings(targets=LLAMA_LAYERS),
-        sft=SftConfig(
-            steps=300,
-            batch=8,
-            learning_rate=1e-3,
-            max_length=160,
-            like_length=True,
-            checkpoint_every=25,
-        ),
-        reward=RewardConfig(
-            steps=80,
-            batch=8,
-            learning_rate=5e-4,
-            max_length=512,
-            checkpoint_every=5,  # of up to 20 s each: no stop request waits that long
-            comparisons=100,
-        ),
-        ppo=PpoTextConfig(
-            iterations=16,
-            batch=48,
-            minibatch=24,
-            learning_rate=3e-4,
-            value_learning_rate=1e-3,
-            beta=0.2,
-            checkpoint_every=2,
-            evaluation_samples=192,
-        ),
-        generation=GenerationConfig(max_new_tokens=80),
-        live_seconds=10,
-        bank=MessageBankConfig(candidates=4, keep=2),
-    )
-
-
-def _production() -> MessagesConfig:
-    return MessagesConfig(
-        threads=0,
-        corpus=CorpusConfig(
-            messages=40_000, pairs=40_000, public_dialogues=16_440, public_pairs=100_000
-        ),
-        base=BaseModelConfig(source=OPT_350M, revision=OPT_350M_REVISION, eight_bit=True),
-        sft=SftConfig(steps=3_000, learning_rate=2e-4, max_length=512),
-        reward=RewardConfig(steps=4_000, learning_rate=1e-4, max_length=512),
-        lora=LoraSettings(targets=("q_proj", "v_proj")),
-        ppo=PpoTextConfig(iterations=300, batch=128, minibatch=32, learning_rate=3e-5, beta=0.2),
-    )

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from churn_assets.domain.offers import OFFER_PERCENTAGES
-from churn_assets.messages.config import LLAMA_LAYERS, BaseModelConfig
+from churn_assets.messages.config import BaseModelConfig
 from churn_assets.messages.corpus.prompts import (
     SERVICE_SETS,
     Situation,
@@ -28,6 +28,7 @@ from churn_assets.messages.models.encoding import encode_dialogues, encode_promp
 from churn_assets.messages.models.language_model import load_base
 from churn_assets.messages.models.ppo_text import POLICY
 from churn_assets.messages.models.sft import training_rows
+from churn_assets.messages.profiles import LLAMA_LAYERS
 from churn_assets.messages.shield.brief import CONTRACTS, TENURE_BANDS, TONES
 from churn_assets.messages.shield.language import LANGUAGES
 from churn_assets.messages.writing import bank_stage

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import torch
 
-from churn_assets.messages.config import messages_config
 from churn_assets.messages.corpus.pairs import Pair, read_pairs
 from churn_assets.messages.models import reward
 from churn_assets.messages.models.embedded.tokenizer import train_tokenizer
 from churn_assets.messages.models.encoding import encode_dialogues
 from churn_assets.messages.models.language_model import load_base, with_new_adapter
 from churn_assets.messages.models.reward import REWARD, cut_shares
+from churn_assets.messages.profiles import messages_config
 from tests.messages.conftest import TINY, Chain
 
 PROMPT = "My phone broke.\n\nAssistant: I am sorry.\n\nHuman: What now?"

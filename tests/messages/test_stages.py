@@ -15,7 +15,6 @@ from transformers import AutoTokenizer, OPTConfig, OPTForCausalLM
 from churn_assets.messages.config import (
     BaseModelConfig,
     MessagesConfig,
-    messages_config,
 )
 from churn_assets.messages.corpus.pairs import spread
 from churn_assets.messages.corpus.prompts import Situation
@@ -46,6 +45,7 @@ from churn_assets.messages.models.ppo_text import (
 )
 from churn_assets.messages.models.reward import JUDGE
 from churn_assets.messages.models.scoring import load_head, scores
+from churn_assets.messages.profiles import messages_config
 from churn_assets.messages.shield.slots import SLOT_TOKENS
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.live import LiveModel, ReleasedModel, copy_for_live

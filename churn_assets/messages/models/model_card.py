@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from churn_assets.messages.config import OPT_350M, BaseSettings
+from churn_assets.messages.config import BaseSettings
+from churn_assets.messages.profiles import OPT_350M
 
 NOT_YET_RUN = (
     "`facebook/opt-350m` on HH-RLHF and SHP-2: **not yet run** (needs a GPU). Published for it, on "

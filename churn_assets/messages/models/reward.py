@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -55,7 +55,12 @@ from churn_assets.messages.models.language_model import (
 )
 from churn_assets.messages.models.model_card import write_model_card
 from churn_assets.messages.models.plots import calibration_plot
-from churn_assets.messages.models.scoring import RewardHead, relevance_of_base, scores
+from churn_assets.messages.models.scoring import (
+    RewardHead,
+    relevance,
+    scores,
+    without_adapter,
+)
 from churn_assets.stages.beside import running_beside
 from churn_assets.stages.checkpoints import newest_checkpoint, steps_done, write_checkpoint
 from churn_assets.stages.spec import Progress, silent
@@ -68,6 +73,16 @@ ACTIVATIONS = 2**25  # tokens x width x layers: 2,000 tokens, 3 GB, of SmolLM2-1
 COMPARISON_SEED = 1_000_003
 TOGETHER = 64  # pairs, where no gradient is kept
 MARGIN_EDGES = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, float("inf"))
+
+
+class Seen(NamedTuple):
+    """What the base without an adapter makes of a pair, the better text first.
+
+    relevance: (2,), see `scoring.relevance`. states: what the head reads, (2, width).
+    """
+
+    relevance: Tensor
+    states: Tensor
 
 
 def run(
@@ -110,8 +125,7 @@ def train_and_evaluate(
     adapted = with_new_adapter(model, config.lora, adapter)
     train, test = (read_pairs(inputs, config, split) for split in ("train", "test"))
     answers = as_pairs(read_answers(inputs.get(ANSWERS), "train"))[turn::2]
-    some = train[turn::2][: config.reward.steps * config.reward.batch]  # no more are learnt from
-    own = with_share(some, answers, config.reward.answer_share)
+    own = with_share(train[turn::2], answers, config.reward.answer_share)
     folder = checkpoints / adapter if checkpoints else None
     head = train_reward(adapted, tokenizer, adapter, own, config, seed, progress, folder)
     save_file(head.state_dict(), out / f"{adapter}_head.safetensors")
@@ -145,9 +159,12 @@ def train_reward(
     model may still be at work when the stage is stopped.
     """
     torch.manual_seed(seed)
-    head = RewardHead(head_width(model)).to(device())
-    limit = config.reward.max_length
-    said = relevances(model, tokenizer, pairs, limit)
+    probed, limit = config.reward.probe, config.reward.max_length
+    head = RewardHead(head_width(model), last_word=probed).to(device())
+    seen = seen_by_base(model, tokenizer, head, pairs, limit)
+    if probed:
+        states = torch.stack([seen[pair].states for pair in pairs], 1)
+        head.fit(states, torch.stack([seen[pair].relevance for pair in pairs], 1))
     activate(model, adapter, trainable=True)
     model.train()
     parameters = [p for p in model.parameters() if p.requires_grad] + list(head.parameters())
@@ -171,7 +188,7 @@ def train_reward(
         for step in range(done, config.reward.steps):
             batch = next(batches)
             optimizer.zero_grad()
-            loss, right = _learn(model, head, batch, _encoded(tokenizer, batch, limit), said)
+            loss, right = _learn(model, head, batch, _encoded(tokenizer, batch, limit), seen)
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             schedule.step()
@@ -194,16 +211,16 @@ def _learn(
     head: RewardHead,
     batch: Sequence[Pair],
     texts: Dialogues,
-    said: Mapping[Pair, tuple[float, float]],
+    seen: Mapping[Pair, Seen],
 ) -> tuple[float, int]:
     """Adds one step's gradients, a few pairs at a time; returns its loss and how many are right."""
     loss, right = 0.0, 0
-    relevance = torch.tensor([said[pair] for pair in batch], device=device()).T.flatten()
+    said = torch.stack([seen[pair].relevance for pair in batch], 1).flatten()
     for part in torch.arange(len(batch)).split(_pairs_together(model, texts.ids.shape[1])):
         rows = torch.cat([part, part + len(batch)])
         some = texts.rows(rows)  # one long pair doesn't make the others long
         hidden = last_hidden(model, some.ids, some.mask)
-        chosen, rejected = head(hidden, some.mask, relevance[rows]).chunk(2)
+        chosen, rejected = head(hidden, some.mask, said[rows]).chunk(2)
         margin, share_of = chosen - rejected, len(part) / len(batch)
         centring = CENTRING * (chosen + rejected).pow(2).mean()
         found = (centring - functional.logsigmoid(margin).mean()) * share_of
@@ -219,18 +236,19 @@ def _pairs_together(model: PeftModel, length: int) -> int:
     return int(max(1, ACTIVATIONS // of_a_pair))
 
 
-def relevances(
-    model: PeftModel, tokenizer: Any, pairs: Sequence[Pair], max_length: int
-) -> dict[Pair, tuple[float, float]]:
-    """What the prompt says for the chosen and for the rejected text of each pair (`scoring.py`):
-    no adapter has a part in it, so once is enough for all of a training."""
+def seen_by_base(
+    model: PeftModel, tokenizer: Any, head: RewardHead, pairs: Sequence[Pair], max_length: int
+) -> dict[Pair, Seen]:
+    """What the base without an adapter makes of each pair: once is enough for all of a training."""
     model.eval()  # a base with dropout would say something else each time
-    found: dict[Pair, tuple[float, float]] = {}
-    for part in _of_like_length(pairs):
-        said = relevance_of_base(model, _encoded(tokenizer, part, max_length))
-        found |= dict(
-            zip(part, zip(*(half.tolist() for half in said.chunk(2)), strict=True), strict=True)
-        )
+    found: dict[Pair, Seen] = {}
+    with torch.no_grad(), without_adapter(model):
+        for part in _of_like_length(pairs):
+            texts = _encoded(tokenizer, part, max_length)
+            hidden = last_hidden(model, texts.ids, texts.mask)
+            said = relevance(model, texts, hidden).view(2, -1).T
+            states = head.pooled(hidden, texts.mask).view(2, len(part), -1).transpose(0, 1)
+            found |= dict(zip(part, map(Seen, said, states), strict=True))
     return found
 
 

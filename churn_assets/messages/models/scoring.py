@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file
@@ -28,14 +29,22 @@ from churn_assets.messages.models.language_model import LOGITS, last_hidden
 # A word's say, in nats: less than one is noise of a small base among words that it never saw; one
 # that doesn't suit says more than one that does, and no single word decides.
 LEAST, MOST = 1.0, (-4.0, 0.5)
+PROBE = 0.01  # inverse strength of the penalty: some hundred pairs, as many states
 NATS = 2.0  # the unit of a message's sum, so that the head's weights are of one size
 
 
 class RewardHead(nn.Module):
-    """Mean of the last layer over real positions, and the prompt's say; then one linear unit."""
+    """One linear unit over the text's state and the prompt's say.
 
-    def __init__(self, width: int) -> None:
+    The state is the mean of the last layer over real positions, or with `last_word` the one at the
+    last word, before the end-of-text: a base that has read much keeps there what came before.
+    """
+
+    last_word: Tensor
+
+    def __init__(self, width: int, *, last_word: bool = False) -> None:
         super().__init__()
+        self.register_buffer("last_word", torch.tensor(last_word))
         self.linear = nn.Linear(width, 1)
         nn.init.zeros_(self.linear.bias)
         nn.init.normal_(self.linear.weight, std=width**-0.5)
@@ -44,17 +53,45 @@ class RewardHead(nn.Module):
 
     def forward(self, hidden: Tensor, mask: Tensor, relevance: Tensor) -> Tensor:
         """(batch, length, width), (batch, length), (batch,) -> scores (batch,), any real number."""
-        hidden = hidden.float()
-        weights = mask.unsqueeze(-1).to(hidden.dtype)
-        pooled = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
+        pooled = self.pooled(hidden, mask)
         scores: Tensor = (self.linear(pooled) + self.relevance(relevance.unsqueeze(1))).squeeze(-1)
         return scores
 
+    def pooled(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """(batch, length, width), (batch, length) -> what the linear unit reads, (batch, width)."""
+        if self.last_word:
+            ends = (mask * torch.arange(1, mask.shape[1] + 1, device=mask.device)).argmax(1)
+            rows = torch.arange(len(ends), device=ends.device)
+            return hidden[rows, (ends - 1).clamp(min=0)].float()
+        hidden = hidden.float()
+        weights = mask.unsqueeze(-1).to(hidden.dtype)
+        return (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
+
+    @torch.no_grad()
+    def fit(self, states: Tensor, relevance: Tensor) -> None:
+        """Logistic regression on pairs: (2, pairs, width) and (2, pairs), the better texts first.
+
+        Linear probing before fine-tuning (Kumar et al. 2022, section 3.4): an adapter that is
+        trained under a head drawn at random loses what the base's states tell apart already.
+        """
+        from sklearn.linear_model import LogisticRegression  # here: serving does without it
+
+        texts = torch.cat([states, relevance.unsqueeze(-1)], -1).double().cpu()
+        spread = texts.flatten(0, 1).std(0).clamp(min=1e-6)
+        margins = ((texts[0] - texts[1]) / spread).numpy()
+        either = np.concatenate([margins, -margins])
+        model = LogisticRegression(C=PROBE, fit_intercept=False, max_iter=1_000)
+        model.fit(either, np.arange(len(either)) < len(margins))
+        weights = (torch.from_numpy(model.coef_[0]) / spread).float().to(states.device)
+        self.linear.weight.copy_(weights[:-1].unsqueeze(0))
+        self.relevance.weight.copy_(weights[-1:].unsqueeze(0))
+        self.linear.bias.copy_(-(texts.float().to(states.device) @ weights).mean())
+
 
 def load_head(folder: Path, adapter: str, width: int) -> RewardHead:
-    """A saved head; one of before the prompt had a say gives it no weight."""
+    """A saved head; one of before the prompt had a say gives it no weight, and reads the mean."""
     head = RewardHead(width)
-    before = {"relevance.weight": torch.zeros(1, 1)}
+    before = {"relevance.weight": torch.zeros(1, 1), "last_word": torch.tensor(False)}
     head.load_state_dict(before | load_file(folder / f"{adapter}_head.safetensors"))
     return head.to(device()).requires_grad_(False)
 
@@ -95,16 +132,25 @@ def without_adapter(model: PeftModel) -> Iterator[None]:
 
 
 @torch.no_grad()
-def relevance(model: PeftModel | PreTrainedModel, texts: Dialogues) -> Tensor:
+def relevance(
+    model: PeftModel | PreTrainedModel, texts: Dialogues, hidden: Tensor | None = None
+) -> Tensor:
     """How much likelier the prompts make the responses than nothing before them does: (batch,), in
-    `NATS`, the sum over words of what is beyond `LEAST`, within `MOST`."""
+    `NATS`, the sum over words of what is beyond `LEAST`, within `MOST`.
+
+    hidden: the model's states of `texts`, where they are known: (batch, length, width).
+    """
     lengths = texts.answered.sum(1)
     answers = texts.ids[texts.answered.bool()].split(lengths.tolist())
     start = _start(model)
     ids, mask = pad_right([[start, *answer.tolist()] for answer in answers], start)
     answered = mask.clone()
     answered[:, 0] = 0
-    gained = _log_probs(model, texts) - _log_probs(model, Dialogues(ids, mask, answered))
+    alone = Dialogues(ids, mask, answered)
+    if hidden is None:
+        hidden = last_hidden(model, texts.ids, texts.mask)
+    gained = _log_probs(model, texts, hidden)
+    gained = gained - _log_probs(model, alone, last_hidden(model, ids, mask))
     rows = torch.arange(len(lengths), device=lengths.device).repeat_interleave(lengths)
     gained = functional.softshrink(gained, LEAST).clamp(*MOST)
     return torch.zeros(len(lengths), device=rows.device).index_add(0, rows, gained) / NATS
@@ -117,10 +163,10 @@ def _start(model: PeftModel | PreTrainedModel) -> int:
     return found
 
 
-def _log_probs(model: PeftModel | PreTrainedModel, texts: Dialogues) -> Tensor:
+def _log_probs(model: PeftModel | PreTrainedModel, texts: Dialogues, hidden: Tensor) -> Tensor:
     """Of every answered word, row by row: (words,)."""
     answered = texts.answered[:, 1:].bool()
-    hidden = last_hidden(model, texts.ids, texts.mask)[:, :-1][answered]
+    hidden = hidden[:, :-1][answered]
     words = texts.ids[:, 1:][answered]
     out: Any = model.get_output_embeddings()
     together = LOGITS // len(out.weight)
