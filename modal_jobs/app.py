@@ -117,7 +117,7 @@ def ppo_text_model(bootstrap: dict[str, str]) -> None:
 
 @app.function(**stage(config.gpu_stage))
 def message_bank(bootstrap: dict[str, str]) -> None:
-    """Templates for every cell, generated, shielded and scored."""
+    """Templates for every cell, generated, shielded and scored; resumes behind its last batch."""
     run_stage("message_bank", bootstrap)
 
 

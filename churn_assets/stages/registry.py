@@ -128,6 +128,7 @@ _ALL = (
         f"{_MESSAGES}.writing.bank_stage:run",
         f"{_MESSAGES}.config:BankSettings",
         "gpu",
+        resumable=True,
     ),
 )
 STAGES = {declared.name: declared for declared in _ALL}

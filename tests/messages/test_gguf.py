@@ -107,10 +107,15 @@ def original(tmp_path: Path) -> LlamaForCausalLM:
     return model
 
 
-def test_base_model_from_a_gguf_file(original: LlamaForCausalLM, tmp_path: Path) -> None:
-    """Why: a wheel or a folder with a GGUF file is the way to a pretrained model without a hub."""
+def test_base_model_from_a_gguf_file(
+    original: LlamaForCausalLM, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Why: a wheel or a folder with a GGUF file is the way to a pretrained model without a hub.
+    Its reading draws no bar of the library's: a stage's log is no place for one."""
     out = tmp_path / "out"
+    capfd.readouterr()
     metrics = copy_pretrained(BaseModelConfig(source=str(tmp_path), gguf_file="small.gguf"), out)
+    assert capfd.readouterr().err == ""
     model, tokenizer = load_base(out, eight_bit=False)
     assert metrics["parameters"] == model.num_parameters() == original.num_parameters()
     assert not hasattr(model.config, "quantization_config")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.models import base_model, ppo_stage, reward, sft
 from churn_assets.messages.models.ppo_text import POLICY
 from churn_assets.messages.models.reward import JUDGE, REWARD
+from churn_assets.messages.writing import bank_stage
+from churn_assets.messages.writing.authors import Authors, Method
+from churn_assets.messages.writing.bank import ScoredTemplate
+from churn_assets.messages.writing.choice import held_out_situations
+from churn_assets.storage.trees import tree_files
 from tests.messages.conftest import PROCESSES, TINY, Chain
 from tests.processes import wait_until
 
@@ -177,3 +183,43 @@ def test_stopped_reward_model_and_judge_leave_their_last_checkpoints(
         assert_same_weights(f"{adapter}/adapter_model.safetensors", out, whole)
         assert_same_weights(f"{adapter}_head.safetensors", out, whole)
     assert resumed == uninterrupted
+
+
+def write_bank(*arguments: Any, **checkpoints: Path) -> dict[str, Any]:
+    """The bank's stage, whatever gates the tiny models missed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bank_stage, "failed_gates", lambda reports: [])
+        patch.setattr(bank_stage, "held_out_situations", lambda: held_out_situations()[:32])
+        return bank_stage.run(*arguments, **checkpoints)
+
+
+def test_a_killed_and_stopped_bank_ends_with_the_same_bytes(
+    chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: the pretrained base writes a minute at each of its batches; none is written twice."""
+    whole, out, checkpoints = (tmp_path / name for name in ("whole", "out", "checkpoints"))
+    whole.mkdir(), out.mkdir()
+    kill(write_bank, 272, dict(chain.folders), out, TINY, checkpoints)
+    assert [p.name for p in checkpoints.iterdir()] == ["iteration-000003"]
+    written: list[Method] = []
+
+    def write(
+        self: Authors, method: Method, situations: Sequence[Situation], seed: int
+    ) -> list[ScoredTemplate]:
+        written.append(method)
+        if len(written) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(self, method, situations, seed)
+
+    original = Authors.write
+    monkeypatch.setattr(Authors, "write", write)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        write_bank(chain.folders, out, TINY, checkpoints=checkpoints)
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert [p.name for p in checkpoints.iterdir()] == ["iteration-000005"]
+    resumed = write_bank(chain.folders, out, TINY, checkpoints=checkpoints)
+    assert written == ["sft", "grammar", "grammar"]
+    assert resumed == write_bank(chain.folders, whole, TINY)
+    assert tree_files(out) == tree_files(whole)
+    assert written[3:] == ["ppo", "ppo", "sft", "sft", "grammar", "grammar"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -152,6 +153,15 @@ def test_live_messages_are_asked_for_each_of_the_customers_topics(
     topics = [prompt.split(" about ")[1].split()[0] for prompt in asked]
     assert len(topics) == 8
     assert set(topics) == {"internet", "phone", "monthly"}
+
+
+def test_without_a_topic_a_message_is_to_speak_of_the_contract() -> None:
+    """Why: a brief names no topic; a prompt that named none, no model has seen."""
+    plain = replace(SITUATION, topic=None)
+    contract = replace(SITUATION, topic=SITUATION.contract)
+    assert (plain.about, contract.about, SITUATION.about) == ("One year", "One year", "phone")
+    assert plain.prompt == contract.prompt != SITUATION.prompt
+    assert plain.instruction == contract.instruction != SITUATION.instruction
 
 
 def test_a_base_that_learnt_no_topics_is_asked_as_before(chain: Chain) -> None:

@@ -83,7 +83,9 @@ def test_work_does_not_outlive_a_killed_stage(tmp_path: Path) -> None:
     )
     (tmp_path / "stage.py").write_text(code)
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
-    process = subprocess.Popen([sys.executable, tmp_path / "stage.py"], env=environment)
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "stage.py"], env=environment, stderr=subprocess.DEVNULL
+    )
     pid = int(read_when_there(tmp_path / "pid"))
     process.send_signal(signal.SIGKILL)
     process.wait()

@@ -235,5 +235,4 @@ def _write_copy(
 
 def _reviewed(rng: random.Random, situation: Situation) -> str:
     """A reviewed template about what the message is to speak of."""
-    topic = situation.topic or situation.contract
-    return rng.choice(about(topic, situation.offer, situation.band, situation.tone))
+    return rng.choice(about(situation.about, situation.offer, situation.band, situation.tone))

@@ -177,8 +177,7 @@ def write_draft(
 
 def draw_reason(rng: random.Random, situation: Situation) -> str:
     """Why we write to this customer: about their contract or one of their services."""
-    topic = situation.topic or situation.contract
-    return rng.choice(grammar().reasons[topic])
+    return rng.choice(grammar().reasons[situation.about])
 
 
 def draw_offer(rng: random.Random, situation: Situation, family: Family) -> str:

@@ -45,7 +45,7 @@ class Situation:
     """The categories of a brief: all that a prompt says and a template may depend on.
 
     `topic` is the one of the services, or the contract, that a message is to speak of; None is the
-    contract.
+    contract (`about` says which of them it is).
     """
 
     offer: int
@@ -74,6 +74,11 @@ class Situation:
         return (*self.services, self.contract)
 
     @property
+    def about(self) -> str:
+        """What the message is to speak of: the topic, or the contract where none is given."""
+        return self.topic or self.contract
+
+    @property
     def facts(self) -> Facts:
         return Facts(self.offer, self.contract, self.services, self.band, self.tone)
 
@@ -85,9 +90,8 @@ class Situation:
         """
         contract = _CONTRACT_WORDS[self.contract]
         services = self.services or ("nothing",)
-        topic = self.topic or self.contract
-        about = ("about", _TOPIC_WORDS.get(topic, topic))
-        fields = (f"{self.offer}%", self.band, contract, self.tone, *about, *services)
+        about = _TOPIC_WORDS.get(self.about, self.about)
+        fields = (f"{self.offer}%", self.band, contract, self.tone, "about", about, *services)
         language = "" if self.language == "en" else f"{self.language} "
         return f"{language}{' '.join(fields)}:{END}"
 
@@ -97,8 +101,8 @@ class Situation:
         may be promised."""
         language = "" if self.language == "en" else f" in {_LANGUAGE_NAMES[self.language]}"
         services = " and ".join(self.services) or "nothing else"
-        topic = self.topic or self.contract
-        about = f"{_CONTRACT_WORDS[self.contract]} plan" if topic == self.contract else topic
+        plan = f"{_CONTRACT_WORDS[self.contract]} plan"
+        about = plan if self.about == self.contract else self.about
         offer = f"{self.offer}% off, as {{offer}}" if self.offer else "none, so promise nothing"
         return (
             f"Write a {self.tone} message{language} to {{name}}, a {self.band} customer with a "

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
@@ -25,7 +26,9 @@ from transformers import (
     OPTConfig,
     OPTForCausalLM,
     PreTrainedTokenizerFast,
+    modeling_gguf_pytorch_utils,
 )
+from transformers.utils import logging
 
 from churn_assets.messages.config import (
     EMBEDDED,
@@ -107,7 +110,8 @@ def copy_pretrained(config: BaseModelConfig, out: Path) -> dict[str, Any]:
     source = str(Path(config.source).expanduser()) if _is_folder(config.source) else config.source
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, **given)
-        model = AutoModelForCausalLM.from_pretrained(source, **given)
+        with _no_bar_of_its_own():
+            model = AutoModelForCausalLM.from_pretrained(source, **given)
     except OSError as error:
         raise OSError(f"cannot load the base model {source!r} ({given}): {error}") from error
     if config.gguf_file is not None:
@@ -122,6 +126,18 @@ def copy_pretrained(config: BaseModelConfig, out: Path) -> dict[str, Any]:
     tokenizer.init_kwargs[PLAIN_PROMPTS] = True
     tokenizer.save_pretrained(out)
     return {"parameters": model.num_parameters(), "dtype": str(weights).removeprefix("torch.")}
+
+
+@contextmanager
+def _no_bar_of_its_own() -> Iterator[None]:
+    """Reading a GGUF file, the library goes past its own switch for progress bars, which
+    `language_model` turns off for all others; within this, it asks the switch here too."""
+    names = vars(modeling_gguf_pytorch_utils)
+    bar, names["tqdm"] = names["tqdm"], logging.tqdm
+    try:
+        yield
+    finally:
+        names["tqdm"] = bar
 
 
 def wheel_model() -> Path:

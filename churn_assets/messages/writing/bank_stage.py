@@ -14,6 +14,7 @@ import random
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from churn_assets.messages.writing.choice import (
     try_bank,
     win_rate,
 )
+from churn_assets.messages.writing.drafts import Drafts
 from churn_assets.messages.writing.gates import failed_gates
 from churn_assets.messages.writing.live import copy_for_live
 from churn_assets.messages.writing.renderer import Renderer
@@ -54,9 +56,16 @@ NONE_PASSED = "Served: reviewed templates; the model missed a gate, and nothing 
 
 
 def run(
-    inputs: Mapping[str, Path], out: Path, config: BankSettings, progress: Progress = silent
+    inputs: Mapping[str, Path],
+    out: Path,
+    config: BankSettings,
+    progress: Progress = silent,
+    checkpoints: Path | None = None,
 ) -> dict[str, Any]:
-    """Inputs: message_base_model, sft_model, reward_model, ppo_text_model."""
+    """Inputs: message_base_model, sft_model, reward_model, ppo_text_model.
+
+    Resumes from `checkpoints`, batch by batch; a stop request leaves a last one.
+    """
     use_threads(config.threads)
     shield, renderer = Shield.load(), Renderer(config.currency, config.offer_months)
     reports = read_reports(inputs)
@@ -65,8 +74,9 @@ def run(
     served, best, compared, said = REVIEWED, REVIEWED, {}, NONE_PASSED
     if not failed:
         authors = Authors.load(inputs, config.generation, eight_bit=config.base.eight_bit)
+        drafts = Drafts(checkpoints)
         for method in METHODS:
-            banks[method] = fill_bank(authors, method, shield, config, progress)
+            banks[method] = fill_bank(authors, method, drafts, shield, config, progress)
         judge = fitted_judge()
         judge.save(out / "judge.json")
         situations = held_out_situations()
@@ -117,9 +127,17 @@ def compare(tried: Mapping[str, Tried], served: str) -> dict[str, dict[str, Any]
 
 
 def fill_bank(
-    authors: Authors, method: Method, shield: Shield, config: BankSettings, progress: Progress
+    authors: Authors,
+    method: Method,
+    drafts: Drafts,
+    shield: Shield,
+    config: BankSettings,
+    progress: Progress,
 ) -> MessageBank:
-    """n candidates per cell; of those that pass, the best that suit all and the best others."""
+    """n candidates per cell; of those that pass, the best that suit all and the best others.
+
+    A batch's draws depend on its place and the seed only: those in `drafts` are passed over.
+    """
     rng = random.Random(config.bank.seed)
     wanted = [
         (cell, situation)
@@ -128,9 +146,12 @@ def fill_bank(
     ]
     cells: dict[Cell, set[ScoredTemplate]] = {cell: set() for cell in all_cells()}
     done, total = METHODS.index(method) * len(wanted), len(METHODS) * len(wanted)
-    for i in range(0, len(wanted), BATCH):
+    starts = range(0, len(wanted), BATCH)
+    for number, i in enumerate(starts, METHODS.index(method) * len(starts)):
         part = wanted[i : i + BATCH]
-        written = authors.write(method, [situation for _, situation in part], config.bank.seed + i)
+        asked = [situation for _, situation in part]
+        write = partial(authors.write, method, asked, config.bank.seed + i)
+        written = drafts.batch(number, write)
         for (cell, situation), template in zip(part, written, strict=True):
             if shield.check_template_facts(template.text, situation.facts).passed:
                 cells[cell].add(template)

@@ -1,0 +1,42 @@
+"""What authors have written so far, kept after each batch: a killed stage goes on behind it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from churn_assets.messages.writing.bank import ScoredTemplate
+from churn_assets.stages.checkpoints import newest_checkpoint, write_checkpoint
+from churn_assets.stages.stopping import stop_between_steps
+
+FILE = "written.json"
+
+
+class Drafts:
+    """The batches written so far, in order; from `checkpoints` and kept there, if it is given."""
+
+    def __init__(self, checkpoints: Path | None) -> None:
+        self.checkpoints = checkpoints
+        newest = newest_checkpoint(checkpoints)
+        self.batches = _read(newest / FILE) if newest else []
+
+    def batch(self, number: int, write: Callable[[], list[ScoredTemplate]]) -> list[ScoredTemplate]:
+        """What `write` writes, or wrote before; batches are asked for in order, the first is 0.
+
+        A stop request waits until the batch is written and kept.
+        """
+        if number == len(self.batches):
+            with stop_between_steps():
+                self.batches.append(write())
+                if self.checkpoints:
+                    write_checkpoint(self.checkpoints, len(self.batches), self._save)
+        return self.batches[number]
+
+    def _save(self, folder: Path) -> None:
+        (folder / FILE).write_text(json.dumps(self.batches), encoding="utf-8")
+
+
+def _read(path: Path) -> list[list[ScoredTemplate]]:
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    return [[ScoredTemplate(text, score) for text, score in batch] for batch in saved]
