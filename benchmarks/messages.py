@@ -20,7 +20,15 @@ from pathlib import Path
 from typing import Any, get_args
 
 from benchmarks.artifacts import current_folder
-from benchmarks.message_methods.table import BASES, document, markdown, measure_chain, write
+from benchmarks.message_methods.methods import METHODS
+from benchmarks.message_methods.table import (
+    BASES,
+    SITUATIONS,
+    document,
+    markdown,
+    measure_chain,
+    write,
+)
 from churn_assets.datasets.config import SourceKind
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.config import MessagesConfig
@@ -103,14 +111,22 @@ def quality_table(folder: Path) -> str:
     return "\n".join(lines)
 
 
-def compare(base: Profile, seeds: Sequence[int], source: SourceKind, work: Path) -> None:
-    """Measure every method for every seed, and write table and JSON."""
+def compare(
+    base: Profile,
+    seeds: Sequence[int],
+    source: SourceKind,
+    work: Path,
+    count: int,
+    methods: Sequence[str],
+) -> None:
+    """Measure every method for every seed on as many held-out situations, and write the JSON and
+    print the table."""
     data = load_settings().data.model_copy(update={"source": source})
     rows: list[dict[str, Any]] = []
     banks: dict[str, dict[str, Any]] = {}
     for seed in seeds:
         found, banks[f"{base}-{seed}"] = measure_chain(
-            base, seed, data, work / base / f"{source}-{seed}"
+            base, seed, data, work / base / f"{source}-{seed}", count, methods
         )
         rows += found
     before = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
@@ -130,11 +146,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43])
     parser.add_argument("--source", choices=get_args(SourceKind), default="synthetic")
     parser.add_argument("--work", type=Path, help="keeps what is made; needed with --base")
+    parser.add_argument("--situations", type=int, default=SITUATIONS, help="default: %(default)s")
+    parser.add_argument("--methods", choices=METHODS, nargs="+", default=list(METHODS))
     asked = parser.parse_args()
     if asked.base:
         if asked.work is None:
             parser.error("--base needs --work FOLDER, where the trained stages are kept")
-        compare(asked.base, asked.seeds, asked.source, asked.work)
+        compare(asked.base, asked.seeds, asked.source, asked.work, asked.situations, asked.methods)
         return
     folder = asked.folder or current_folder("message_bank")
     print(speed_table(folder))

@@ -42,24 +42,32 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
 
 
 def measure_chain(
-    base: Profile, seed: int, data: DatasetsConfig, folder: Path, count: int = SITUATIONS
+    base: Profile,
+    seed: int,
+    data: DatasetsConfig,
+    folder: Path,
+    count: int = SITUATIONS,
+    methods: Sequence[str] = tuple(METHODS),
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """All rows of one base and seed, and what the bank stage reports of it."""
+    """The rows of one base and seed, and what the bank stage reports of it; DPO is trained if it
+    is among the methods."""
     config = seeded(messages_config(base), seed)
     folder.mkdir(parents=True, exist_ok=True)
     reports = run_chain(config, data, folder)
     names = (*PUBLIC, "retention_messages", "retention_preferences", *STAGES)
     inputs = {name: folder / name for name in names}
     bank = reported(folder / "message_bank", lambda out: bank_stage.run(inputs, out, config))
-    dpo = reported(folder / DPO, lambda out: train_dpo(inputs, config, out))
+    dpo: Mapping[str, Any] = {}
+    if DPO in methods:
+        dpo = reported(folder / DPO, lambda out: train_dpo(inputs, config, out))
     use_threads(config.threads)
-    model = loaded(inputs, folder, config)
+    model = loaded(inputs, folder / DPO / DPO if DPO in methods else None, config)
     situations = evaluation_situations(count, EVALUATION_SEED)
     known = known_sentences(inputs["retention_messages"])
     against = fitted_judge().sums(METHODS["sft_min_p"](model, situations, seed), situations)
     rows = []
-    for name, method in METHODS.items():
-        kept = folder / "rows" / f"{name}.json"
+    for name in methods:
+        kept, method = folder / "rows" / f"{name}.json", METHODS[name]
         if not kept.exists():
             started = time.perf_counter()
             texts = method(model, situations, seed)
@@ -68,6 +76,7 @@ def measure_chain(
                 "base": base,
                 "method": name,
                 "seed": seed,
+                "situations": count,
                 **figures(texts, situations, against, known),
                 "usable_share": None,
                 "kl": kl_to_sft(model, name, situations, seed),
@@ -121,8 +130,8 @@ def reported(out: Path, make: Any) -> dict[str, Any]:
     return found
 
 
-def loaded(inputs: Mapping[str, Path], folder: Path, config: MessagesConfig) -> LiveModel:
-    """All adapters on one base: PPO-Text's, SFT's, DPO's, the reward model's."""
+def loaded(inputs: Mapping[str, Path], dpo: Path | None, config: MessagesConfig) -> LiveModel:
+    """All adapters on one base: of PPO-Text, SFT, the reward model and, if there is one, DPO."""
     model = LiveModel.load(
         inputs["message_base_model"],
         inputs["ppo_text_model"],
@@ -131,7 +140,8 @@ def loaded(inputs: Mapping[str, Path], folder: Path, config: MessagesConfig) -> 
         eight_bit=config.base.eight_bit,
     )
     model.model.load_adapter(inputs["sft_model"] / REFERENCE, adapter_name=REFERENCE)
-    model.model.load_adapter(folder / DPO / DPO, adapter_name=DPO)
+    if dpo is not None:
+        model.model.load_adapter(dpo, adapter_name=DPO)
     model.model.eval()
     return model
 
@@ -150,7 +160,6 @@ def document(
     """The content of benchmarks/messages.json; `banks`: what the bank stage of each base and seed
     ("embedded-42") reported."""
     return {
-        "situations": SITUATIONS,
         "served": {name: bank["served_method"] for name, bank in banks.items()},
         "best": {name: bank["best_method"] for name, bank in banks.items()},
         "banks": {

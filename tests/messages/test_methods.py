@@ -38,7 +38,7 @@ def test_every_method_writes_for_every_situation_and_again_the_same(
     chain: Chain, dpo_folder: Path
 ) -> None:
     """Why: a row compares methods on the same situations, and a seed must give it again."""
-    model = table.loaded(chain.folders, dpo_folder, TINY)
+    model = table.loaded(chain.folders, dpo_folder / DPO / DPO, TINY)
     known = known_sentences(chain.folders["retention_messages"])
     for name, method in METHODS.items():
         texts = method(model, SITUATIONS, 3)
@@ -57,7 +57,7 @@ def test_every_method_writes_for_every_situation_and_again_the_same(
 
 def test_dpo_moves_its_own_adapter_only(chain: Chain, dpo_folder: Path) -> None:
     """Why: DPO's row is of SFT's adapter after DPO, and SFT's stays what it was."""
-    model = table.loaded(chain.folders, dpo_folder, TINY).model
+    model = table.loaded(chain.folders, dpo_folder / DPO / DPO, TINY).model
     state = model.state_dict()
     ours = {name: value for name, value in state.items() if f".{DPO}." in name}
     assert ours
