@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, closing, nullcontext, suppress
 from typing import Any
 
-import pyarrow as pa
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
@@ -103,8 +102,6 @@ def build_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         host, feedback = services.host, services.feedback
-        # Arrow's own allocator keeps twenty megabytes for a table of two.
-        pa.set_memory_pool(pa.system_memory_pool())
         leave_pandas_alone()
         # The ledger goes last: the others use it.
         with (

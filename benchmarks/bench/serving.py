@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import psutil
 
-from api.main import tune_collector
 from benchmarks.bench.measuring import Row, compared, cpu_of, limited
 from benchmarks.bench.world import World
 from churn_assets.release.bundle import GOLDEN
@@ -177,6 +176,9 @@ def with_language_model(world: World, home: Path, folder: Path) -> None:
 
 def batch(world: World) -> Iterator[Row]:
     """What `/predict/batch` does with 1,000 customers: validate, decide, give reasons, write."""
+    # Here, since `api` chooses Arrow's allocator for this process and those that it starts.
+    from api.main import tune_collector
+
     tune_collector()  # as the server does
     engine = RetentionEngine.load(world.release)
     asked = BatchRequest(customers=world.requests(1_000))
