@@ -225,10 +225,11 @@ def pretrain(
             for optimizer, peak in optimizers:
                 optimizer.param_groups[0]["lr"] = peak * _schedule(step, config.steps)
                 optimizer.step()
-            if checkpoints and ((step + 1) % config.checkpoint_every == 0 or stopping()):
+            stop = stopping()  # asked once: a request between two looks would end without a save
+            if checkpoints and (stop or (step + 1) % config.checkpoint_every == 0):
                 keep = partial(_save, model=model, optimizers=optimizers, loss=loss)
                 write_checkpoint(checkpoints, step + 1, keep)
-            if stopping():
+            if stop:
                 break
             progress(step + 1, config.steps, loss=loss.item())
     held_out_loss = _held_out_loss(model, _encode(tokenizer, held_out, config.positions))

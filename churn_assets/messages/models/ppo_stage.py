@@ -92,10 +92,11 @@ def train(
             history.append(trainer.iterate(iteration))
             figures = {name: history[-1][name] for name in SHOWN}
             progress(iteration + 1, config.ppo.iterations, **figures)
-            due = (iteration + 1) % config.ppo.checkpoint_every == 0
-            if checkpoints and (due or stopping()):
+            stop = stopping()  # asked once: a request between two looks would end without a save
+            due = stop or (iteration + 1) % config.ppo.checkpoint_every == 0
+            if checkpoints and due:
                 save(trainer, history, checkpoints)
-            if stopping():
+            if stop:
                 break
     return history
 
