@@ -10,6 +10,7 @@ import pytest
 
 from churn_assets.messages.config import MessagesConfig
 from churn_assets.messages.corpus.comparisons import RIGHT_OVER_WRONG
+from churn_assets.messages.corpus.corpus import SOURCE
 from churn_assets.messages.corpus.pairs import Pair
 from churn_assets.messages.corpus.prompts import situations
 from churn_assets.messages.models import reward
@@ -58,15 +59,20 @@ def test_length_gives_no_wrong_part_away(monkeypatch: pytest.MonkeyPatch, sign: 
 
 def test_the_report_has_every_figure_with_its_interval(chain: Chain) -> None:
     """Why: the gates read them."""
-    for report in (chain.reports["reward_model"], chain.reports["reward_model"]["judge"]):
-        for name in ("right_over_wrong", "reason_over_none", "reviewed_over_bare"):
-            assert report[f"{name}_lower"] <= report[name] <= report[f"{name}_upper"]
-        kinds = report["right_over_wrong_by_kind"]
-        assert set(kinds) == set(RIGHT_OVER_WRONG)
-        mean = sum(kind["share"] for kind in kinds.values()) / len(kinds)
-        assert report["right_over_wrong"] == pytest.approx(mean)
-        width = kinds["fact"]["share_upper"] - kinds["fact"]["share_lower"]
-        assert width < 3 / TINY.reward.comparisons**0.5
+    report = chain.reports["reward_model"]
+    for name in ("right_over_wrong", "reason_over_none", "reviewed_over_bare"):
+        assert report[f"{name}_lower"] <= report[name] <= report[f"{name}_upper"]
+    kinds = report["right_over_wrong_by_kind"]
+    assert set(kinds) == set(RIGHT_OVER_WRONG)
+    mean = sum(kind["share"] for kind in kinds.values()) / len(kinds)
+    assert report["right_over_wrong"] == pytest.approx(mean)
+    width = kinds["fact"]["share_upper"] - kinds["fact"]["share_lower"]
+    assert width < 3 / TINY.reward.comparisons**0.5
+    # The second model is asked about messages as a whole, and judged by the same pairs.
+    second = report["judge"]
+    assert second["test_pairs"] == report["test_pairs"]
+    assert second["accuracy_lower"] <= second["accuracy"] <= second["accuracy_upper"]
+    assert set(second["accuracy_by_source"]) == {SOURCE}
     written = chain.reports["ppo_text_model"]
     for name in ("fit_rate", "sft_fit_rate"):
         assert 0 <= written[f"{name}_lower"] <= written[name] <= written[f"{name}_upper"] <= 1
