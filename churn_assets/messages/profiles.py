@@ -28,7 +28,7 @@ def messages_config(profile: Profile) -> MessagesConfig:
     """The settings of a profile.
 
     `embedded`: the defaults. `pretrained`: SmolLM2-135M, sized for an hour on two CPU cores
-    (extrapolated: benchmarks/messages.md). `production`: opt-350m in 8 bit on a GPU.
+    (what it takes: benchmarks/messages.md). `production`: opt-350m in 8 bit on a GPU.
     """
     return {"embedded": MessagesConfig, "pretrained": _pretrained, "production": _production}[
         profile
