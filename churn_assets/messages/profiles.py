@@ -27,7 +27,7 @@ Profile = Literal["embedded", "pretrained", "production"]
 def messages_config(profile: Profile) -> MessagesConfig:
     """The settings of a profile.
 
-    `embedded`: the defaults. `pretrained`: SmolLM2-135M, sized for an hour on two CPU cores
+    `embedded`: the defaults. `pretrained`: SmolLM2-135M, sized for about an hour on two CPU cores
     (what it takes: benchmarks/messages.md). `production`: opt-350m in 8 bit on a GPU.
     """
     return {"embedded": MessagesConfig, "pretrained": _pretrained, "production": _production}[
