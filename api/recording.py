@@ -68,7 +68,10 @@ class FeedbackRecorder:
     async def _in_time(self, task: Callable[[], Result]) -> Result:
         running = asyncio.get_running_loop().run_in_executor(self._threads, task)
         try:
-            result = await asyncio.wait_for(running, DEADLINE_SECONDS)
+            # Not `wait_for`: until Python 3.12 it takes a cancellation for nothing that arrives
+            # as the result does, and a server that stops then would wait for `watch` for ever.
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                result = await running
         except TimeoutError as error:
             problem = f"feedback can't be stored: no answer within {DEADLINE_SECONDS:.0f} s"
             raise self._reported(problem) from error

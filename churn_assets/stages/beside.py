@@ -40,6 +40,8 @@ def running_beside(
 
 
 def _end_with_parent() -> None:
+    # Whoever started the stage may ignore stop requests, which its processes inherit.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parent = multiprocessing.parent_process()
     assert parent is not None  # noqa: S101 - the pool runs this in a process that it started
 
