@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 import time
@@ -11,10 +12,13 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import create_autospec, patch
 
 import httpx
 import pytest
 
+from api.recording import FeedbackRecorder
+from churn_assets.serving.feedback import FeedbackLog
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from tests.api.conftest import publish_small_release, small_server
 from tests.api.server import Server, running
@@ -227,3 +231,27 @@ def test_events_are_private_whatever_the_umask(home: Path) -> None:
         f"feedback.{name}": 0o600 for name in ("sqlite3", "sqlite3-wal", "sqlite3-shm", "lock")
     }
     assert stored(home) == ["evt-1"]
+
+
+def test_a_watch_that_is_cancelled_as_its_answer_arrives_ends() -> None:
+    """Why: a server that was stopped just as it started waited for its watch for ever, since the
+    answer and the stop came in one round of the loop."""
+
+    async def stop_as_it_is_answered() -> bool:
+        loop, asked = asyncio.get_running_loop(), asyncio.Event()
+        answer: asyncio.Future[None] = loop.create_future()
+
+        def run_in_executor(*_: object) -> asyncio.Future[None]:
+            asked.set()
+            return answer
+
+        recorder = FeedbackRecorder(create_autospec(FeedbackLog))
+        with patch.object(loop, "run_in_executor", run_in_executor):
+            watch = asyncio.create_task(recorder.watch(1_000))
+            await asked.wait()
+            answer.set_result(None)
+            watch.cancel()
+            await asyncio.wait([watch], timeout=60)
+        return watch.cancelled()
+
+    assert asyncio.run(stop_as_it_is_answered())

@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from churn_assets.messages.config import MessagesConfig
 from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.models import base_model, ppo_stage, reward, sft
 from churn_assets.messages.models.ppo_text import POLICY
@@ -143,6 +144,18 @@ def test_killed_sft_ends_with_the_same_weights(chain: Chain, tmp_path: Path) -> 
     assert resumed["losses"] == uninterrupted["losses"]
 
 
+def assert_ends_as_if_never_stopped(
+    chain: Chain, config: MessagesConfig, out: Path, whole: Path, checkpoints: Path
+) -> None:
+    """Both reward models, gone on with in `out`, are those of one run, in `whole`."""
+    resumed = reward.run(chain.folders, out, config, checkpoints=checkpoints)
+    uninterrupted = reward.run(chain.folders, whole, config)
+    for adapter in (REWARD, JUDGE):
+        assert_same_weights(f"{adapter}/adapter_model.safetensors", out, whole)
+        assert_same_weights(f"{adapter}_head.safetensors", out, whole)
+    assert resumed == uninterrupted
+
+
 def test_killed_reward_model_ends_with_the_same_weights(chain: Chain, tmp_path: Path) -> None:
     """Why: as for PPO, for each of the two; with dropout, whose draws must go on too."""
     config = TINY.model_copy(
@@ -155,12 +168,7 @@ def test_killed_reward_model_ends_with_the_same_weights(chain: Chain, tmp_path: 
     whole.mkdir(), out.mkdir()
     kill(reward.run, 5, dict(chain.folders), out, config, checkpoints)
     assert [p.name for p in (checkpoints / REWARD).glob("iteration-*")] == ["iteration-000004"]
-    resumed = reward.run(chain.folders, out, config, checkpoints=checkpoints)
-    uninterrupted = reward.run(chain.folders, whole, config)
-    for adapter in (REWARD, JUDGE):
-        assert_same_weights(f"{adapter}/adapter_model.safetensors", out, whole)
-        assert_same_weights(f"{adapter}_head.safetensors", out, whole)
-    assert resumed == uninterrupted
+    assert_ends_as_if_never_stopped(chain, config, out, whole, checkpoints)
 
 
 def test_stopped_reward_model_and_judge_leave_their_last_checkpoints(
@@ -177,12 +185,7 @@ def test_stopped_reward_model_and_judge_leave_their_last_checkpoints(
     assert not multiprocessing.active_children()
     assert [p.name for p in (checkpoints / REWARD).iterdir()] == ["iteration-000003"]
     assert [p.name for p in (checkpoints / JUDGE).iterdir()] == ["iteration-000007"]
-    resumed = reward.run(chain.folders, out, config, checkpoints=checkpoints)
-    uninterrupted = reward.run(chain.folders, whole, config)
-    for adapter in (REWARD, JUDGE):
-        assert_same_weights(f"{adapter}/adapter_model.safetensors", out, whole)
-        assert_same_weights(f"{adapter}_head.safetensors", out, whole)
-    assert resumed == uninterrupted
+    assert_ends_as_if_never_stopped(chain, config, out, whole, checkpoints)
 
 
 def write_bank(*arguments: Any, **checkpoints: Path) -> dict[str, Any]:

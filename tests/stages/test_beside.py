@@ -43,6 +43,13 @@ def say_pid(folder: Path) -> None:
     (folder / "fresh").rename(folder / "pid")
 
 
+def stopped_stage(work: Callable[[Path], None], folder: Path) -> None:
+    """Is stopped while `work` is at work beside it."""
+    with running_beside(work, folder):
+        read_when_there(folder / "pid")
+        raise KeyboardInterrupt
+
+
 def test_the_result_or_the_error_comes_back() -> None:
     with running_beside(product, 6, b=7) as made:
         assert made.result() == 42
@@ -59,16 +66,21 @@ def test_leaving_early_stops_the_work_which_saves_its_last_step(
 ) -> None:
     """Why: a stop request reaches one of the two processes; the other would work on to its end, and
     be killed then with all that it had learnt."""
-
-    def stage() -> None:
-        with running_beside(work, tmp_path):
-            read_when_there(tmp_path / "pid")
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        stage()
+        stopped_stage(work, tmp_path)
     assert not multiprocessing.active_children()
     assert (tmp_path / "saved").exists() is (work is work_in_steps)
+
+
+def test_work_stops_where_whoever_started_the_stage_ignores_stop_requests(tmp_path: Path) -> None:
+    """Why: what is ignored is inherited, and the stage waited for the other process for ever."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            stopped_stage(work_in_one_piece, tmp_path)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert not multiprocessing.active_children()
 
 
 def test_work_does_not_outlive_a_killed_stage(tmp_path: Path) -> None:
