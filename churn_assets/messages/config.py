@@ -133,6 +133,11 @@ class SftConfig(Frozen):
     learning_rate: float = Field(3e-4, gt=0)
     max_length: int = Field(64, ge=32)
     like_length: bool = Field(False, description="texts of a step are of like length: no padding")
+    whole_logits: bool = Field(
+        False,
+        description="a step's logits are in memory at once: half the time where a processor has a "
+        "large vocabulary, memory that a GPU may lack",
+    )
     checkpoint_every: int = Field(200, ge=1, description="steps")
     seed: int = 42
 

@@ -48,6 +48,7 @@ def _pretrained() -> MessagesConfig:
             learning_rate=1e-3,
             max_length=160,
             like_length=True,
+            whole_logits=True,
             checkpoint_every=25,
         ),
         reward=RewardConfig(

@@ -18,7 +18,7 @@ from churn_assets.messages.config import (
 )
 from churn_assets.messages.corpus.pairs import spread
 from churn_assets.messages.corpus.prompts import Situation
-from churn_assets.messages.models import ppo_stage
+from churn_assets.messages.models import ppo_stage, sft
 from churn_assets.messages.models.base_model import copy_pretrained
 from churn_assets.messages.models.encoding import encode_dialogues, encode_prompts
 from churn_assets.messages.models.language_model import (
@@ -137,6 +137,18 @@ def test_ppo_changes_policy_and_value_head_and_nothing_else(chain: Chain) -> Non
         changed = not torch.equal(value, before[name])
         assert changed == (f".{POLICY}." in name), name
     assert not torch.equal(made.value_head.state_dict()["0.weight"], value_before["0.weight"])
+
+
+def test_whole_logits_teach_what_tiles_of_them_teach(chain: Chain, tmp_path: Path) -> None:
+    assert not TINY.sft.whole_logits
+    whole = TINY.model_copy(update={"sft": TINY.sft.model_copy(update={"whole_logits": True})})
+    sft.run(dict(chain.folders), tmp_path, whole)
+    by_tiles = load_file(chain.folders["sft_model"] / CARD_WEIGHTS)
+    found = load_file(tmp_path / CARD_WEIGHTS)
+    assert found.keys() == by_tiles.keys()
+    for name, weight in found.items():
+        torch.testing.assert_close(weight, by_tiles[name], rtol=1e-3, atol=1e-6)
+    assert any(weight.abs().sum() > 0 for name, weight in found.items() if "lora_B" in name)
 
 
 def test_policy_starts_as_the_reference(chain: Chain) -> None:

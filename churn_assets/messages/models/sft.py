@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from datasets import Dataset
 from peft import PeftModel
+from torch.nn import functional
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import get_last_checkpoint
@@ -31,6 +32,7 @@ from churn_assets.messages.models.evaluation import (
 )
 from churn_assets.messages.models.language_model import (
     activate,
+    last_hidden,
     load_base,
     sample_many,
     save_adapter,
@@ -45,6 +47,7 @@ from churn_assets.storage.scratch import scratch_folder
 
 ADAPTER = "sft"
 SHOWN = 5
+IGNORED = -100  # the libraries' mark of a token that isn't learnt
 
 
 class _Report(TrainerCallback):
@@ -70,10 +73,34 @@ class _Report(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         if logs and "loss" in logs:
-            speed = logs["num_tokens"] / (time.perf_counter() - self.started)
+            speed = state.num_input_tokens_seen / (time.perf_counter() - self.started)
             self.progress(
                 state.global_step, state.max_steps, loss=logs["loss"], tokens_per_second=speed
             )
+
+
+class _WholeLogitsTrainer(SFTTrainer):
+    """TRL's trainer with the plain loss: the mean of -log p over the completions' tokens.
+
+    Its own head goes through the vocabulary in tiles, once forward and once backward, and sums the
+    entropy beside: on a processor that is more than half of a step, and memory isn't short there.
+    """
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        if return_outputs:
+            raise ValueError("nothing is evaluated by this trainer: it keeps no outputs")
+        labels = inputs["labels"][:, 1:]
+        answered = labels != IGNORED
+        hidden = last_hidden(model, inputs["input_ids"], inputs["attention_mask"])[:, :-1]
+        logits = model.get_output_embeddings()(hidden[answered]).float()
+        total = functional.cross_entropy(logits, labels[answered], reduction="sum")
+        return total / (len(logits) if num_items_in_batch is None else num_items_in_batch)
 
 
 def run(
@@ -96,7 +123,7 @@ def run(
     activate(adapted, ADAPTER, trainable=True)
     with scratch_folder("sft") as scratch, stop_between_steps() as stopping:
         folder = checkpoints or scratch
-        trainer = SFTTrainer(
+        trainer = (_WholeLogitsTrainer if config.sft.whole_logits else SFTTrainer)(
             model=adapted,
             args=_trainer_arguments(config, folder),
             train_dataset=Dataset.from_list(rows),
@@ -166,6 +193,7 @@ def _trainer_arguments(config: SftSettings, folder: Path) -> TrlSftConfig:
         lr_scheduler_type="cosine",
         warmup_steps=max(1, config.sft.steps // 20),
         max_length=config.sft.max_length,
+        include_num_input_tokens_seen="non_padding",
         completion_only_loss=True,
         packing=False,
         train_sampling_strategy="group_by_length" if config.sft.like_length else "random",
