@@ -12,6 +12,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from threadpoolctl import threadpool_limits
 
 from api import errors, logs
 from api.campaigns import CampaignDesk, ContactLookup
@@ -103,6 +104,9 @@ def build_app(settings: Settings) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         host, feedback = services.host, services.feedback
         leave_pandas_alone()
+        # For products as small as ours a second thread costs more in waiting than it saves.
+        # For good: the engine's threads share the setting, and the process is the server's own.
+        threadpool_limits(1, user_api="blas")
         # The ledger goes last: the others use it.
         with (
             closing(services.decisions) if services.decisions else nullcontext(),

@@ -343,6 +343,8 @@ def without_empty_offers(
         bills: (N,) monthly charges in currency.
         percent: of the offers, by level.
     """
+    if not decisions.offer.any():
+        return decisions
     empty = empty_offers(bills, percent)[np.arange(len(bills)), decisions.offer]
     return (
         replace(decisions, offer=np.where(empty, 0, decisions.offer)) if empty.any() else decisions

@@ -17,6 +17,7 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 from prometheus_client import REGISTRY
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from api.main import TURN_SECONDS, build_app
 from churn_assets.release.bundle import Manifest
@@ -347,3 +348,17 @@ def test_no_thread_keeps_the_interpreter_for_long(tmp_path: Path) -> None:
             assert sys.getswitchinterval() == pytest.approx(TURN_SECONDS)
     finally:
         sys.setswitchinterval(before)
+
+
+def test_products_of_matrices_have_one_thread(tmp_path: Path) -> None:
+    """Why: two threads waiting for each other took twice the processor time of 32 callers'
+    requests. The app is started on the main thread, as by uvicorn."""
+    app = build_app(Settings(home=tmp_path))
+
+    async def pools_while_it_runs() -> list[dict[str, Any]]:
+        async with app.router.lifespan_context(app):
+            return threadpool_info()
+
+    with threadpool_limits(2, user_api="blas"):
+        pools = asyncio.run(pools_while_it_runs())
+    assert {pool["num_threads"] for pool in pools if pool["user_api"] == "blas"} == {1}

@@ -192,10 +192,15 @@ class NetworkPolicy:
         if not self.spec.context:
             return decide_from_outputs(self.outputs(states), states, self.spec)
         rows = np.flatnonzero(states[:, FATIGUE] < self.spec.params.contact_cap)
-        count, some = len(states), states[rows]
-        decided = decide_from_outputs(self.outputs(some), some, self.spec)
+        count = len(states)
+        if len(rows) == count:
+            return decide_from_outputs(self.outputs(states), states, self.spec)
         contact, offer = np.zeros(count, dtype=bool), np.zeros(count, dtype=np.int64)
         delay = np.full(count, LONGEST_DELAY, dtype=np.int64)
+        if not len(rows):  # the network has nothing to say, and would take its time
+            return Decisions(contact, offer, delay, np.ones(count))
+        some = states[rows]
+        decided = decide_from_outputs(self.outputs(some), some, self.spec)
         contact[rows], offer[rows], delay[rows] = decided.contact, decided.offer, decided.delay
         return Decisions(contact, offer, delay, np.ones(count))
 

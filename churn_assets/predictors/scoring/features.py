@@ -105,7 +105,7 @@ class Feature:
         codes: dict[Any, float] = {value: float(code) for code, value in enumerate(allowed)}
         object.__setattr__(self, "codes", codes if self.required else {**codes, None: np.nan})
 
-    @property
+    @cached_property
     def bounds(self) -> tuple[float, float]:
         """The lowest and the highest number that is allowed."""
         low = -LARGEST if self.low is None else self.low

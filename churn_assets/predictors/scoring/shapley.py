@@ -78,11 +78,14 @@ class SubtreeShapley:
         """SHAP values (N, F) of the rows whose node decisions are `bits` (I, T, N)."""
         rows = bits.shape[2]
         decisions = bits.reshape(-1, rows).take(self.node, axis=0).view(np.uint8)
-        pattern = np.zeros(decisions.shape[1:], np.uint8)
-        for position, decision in enumerate(decisions):
-            pattern |= decision << position
+        pattern = np.bitwise_or.reduce(decisions << self._positions, axis=0)
         entry = self._first_entry + pattern.T
         return self.table.take(entry, axis=0).reshape(rows, -1) @ self.scatter
+
+    @cached_property
+    def _positions(self) -> NDArray[np.uint8]:
+        """(n, 1, 1) which bit of the pattern each node is."""
+        return np.arange(len(self.node), dtype=np.uint8)[:, None, None]
 
     @cached_property
     def _first_entry(self) -> NDArray[np.intp]:
