@@ -13,7 +13,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from api import errors, logs
+from api import COLLECTED_AFTER, errors, logs
 from api.campaigns import CampaignDesk, ContactLookup
 from api.deps import Services
 from api.document import DocumentedApp
@@ -43,7 +43,7 @@ from churn_assets.serving.decision_log.writer import DecisionWriter
 from churn_assets.serving.feedback import open_feedback_log
 from churn_assets.serving.live.hosting import EngineHost
 from churn_assets.settings import Settings, load_settings
-from churn_assets.storage.arrow import load_slim_arrow
+from churn_assets.storage.arrow import load_slim_arrow, return_memory
 from churn_assets.storage.opening import open_store
 
 FIRST_LOOK_SECONDS = 60.0  # how long the start waits for the store
@@ -122,6 +122,7 @@ def build_app(settings: Settings) -> FastAPI:
                 # answers single requests waits so long after each look at the sockets.
                 sys.setswitchinterval(TURN_SECONDS)
                 tune_collector()
+                return_memory()
                 yield
 
     # No /docs page: it would load scripts from elsewhere. /openapi.json is the document.
@@ -203,4 +204,4 @@ def tune_collector() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(*COLLECTED_AFTER)

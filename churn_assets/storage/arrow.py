@@ -45,3 +45,11 @@ def load_slim_arrow() -> None:
         import pyarrow.fs
 
         pa.array([0])
+
+
+def return_memory() -> None:
+    """Give back to the system what this process has freed, after work that took much at once: the
+    C library keeps it for the thread that had it, for as long as the process lives."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
