@@ -8,17 +8,19 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from api.errors import RETRY, ApiError
-from churn_assets.campaign.config import Channel
+from churn_assets.campaign.config import CampaignConfig, Channel
 from churn_assets.campaign.contacts.history import History
-from churn_assets.campaign.contacts.ledger import Ledger
+from churn_assets.campaign.contacts.opening import LateLedger
 from churn_assets.campaign.errors import CampaignError, LedgerError, PeopleError
-from churn_assets.campaign.planning.plan import Planner
-from churn_assets.campaign.workflow import Campaigns
 from churn_assets.release.bundle import ReleaseError
 from churn_assets.storage.protocol import ArtifactError
+
+if TYPE_CHECKING:
+    from churn_assets.campaign.planning.plan import Planner
+    from churn_assets.campaign.workflow import Campaigns
 
 log = logging.getLogger("api.campaigns")
 
@@ -37,7 +39,7 @@ class ContactLookup:
     let contacts pass that the caps forbid.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: LateLedger) -> None:
         self._ledger = ledger
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="ledger")
         self._empty_until = 0.0
@@ -59,10 +61,11 @@ class ContactLookup:
         if self._is_empty():
             return {}
         try:
-            if self._ledger.is_empty():
+            ledger = self._ledger.opened()
+            if ledger.is_empty():
                 self._empty_until = time.monotonic() + STILL_EMPTY_SECONDS
                 return {}
-            return self._ledger.histories(customers)
+            return ledger.histories(customers)
         except LedgerError as error:
             raise _unread(str(error)) from error
 
@@ -82,10 +85,17 @@ def _unread(why: str) -> ApiError:
 
 
 class CampaignDesk:
-    """One thread that plans, exports and hands over, so that decisions stay fast."""
+    """One thread that plans, exports and hands over, so that decisions stay fast.
 
-    def __init__(self, campaigns: Campaigns) -> None:
-        self.campaigns = campaigns
+    Args:
+        config: the campaigns' settings.
+        open_campaigns: called in the thread, when the first of them is wanted.
+    """
+
+    def __init__(self, config: CampaignConfig, open_campaigns: Callable[[], Campaigns]) -> None:
+        self.config = config
+        self._open = open_campaigns
+        self._campaigns: Campaigns | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="campaign")
         self._planner: Planner | None = None
 
@@ -93,7 +103,7 @@ class CampaignDesk:
         """The task's result; raises ApiError 409 or 503 where it can't be done."""
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._thread, task, self.campaigns)
+            return await loop.run_in_executor(self._thread, lambda: task(self._opened()))
         except (CampaignError, PeopleError) as error:
             raise ApiError(409, "conflict", str(error)) from error
         except (ArtifactError, LedgerError, ReleaseError, OSError) as error:
@@ -116,6 +126,12 @@ class CampaignDesk:
             return sums | {"budget": round(money, 2), "contacts_a_day": a_day}
 
         return await self.run(task)
+
+    def _opened(self) -> Campaigns:
+        """The campaigns; for the desk's own thread."""
+        if self._campaigns is None:
+            self._campaigns = self._open()
+        return self._campaigns
 
     def forget_planner(self) -> None:
         """What was read may have changed."""

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from threadpoolctl import threadpool_limits
 
-from api import errors, logs
+from api import COLLECTED_AFTER, errors, logs
 from api.campaigns import CampaignDesk, ContactLookup
 from api.deps import Services
 from api.document import DocumentedApp
@@ -35,8 +35,8 @@ from api.routes import (
 )
 from api.security import Keyring, RateLimiter
 from churn_assets.campaign.contacts.feed import LedgerFeed
-from churn_assets.campaign.contacts.ledger import Ledger
-from churn_assets.campaign.opening import open_campaigns
+from churn_assets.campaign.contacts.opening import LateLedger
+from churn_assets.campaign.opening import open_campaigns, under_contract
 from churn_assets.datasets.errors import DataError
 from churn_assets.domain.plain_errors import WrongSettingError, describe, one_line_exit
 from churn_assets.release.switches import kill_switch
@@ -44,8 +44,8 @@ from churn_assets.serving.decision_log.writer import DecisionWriter
 from churn_assets.serving.feedback import open_feedback_log
 from churn_assets.serving.live.hosting import EngineHost
 from churn_assets.settings import Settings, load_settings
+from churn_assets.storage.arrow import load_slim_arrow, return_memory
 from churn_assets.storage.opening import open_store
-from churn_assets.storage.tables import leave_pandas_alone
 
 FIRST_LOOK_SECONDS = 60.0  # how long the start waits for the store
 WATCH_SECONDS = 5.0  # between looks whether feedback can be stored again
@@ -69,8 +69,8 @@ def build_app(settings: Settings) -> FastAPI:
     keyring = _keyring(settings)
     store = open_store(settings.store_url, cache=settings.home / "cache")
     forced = config.force_baseline or kill_switch.forced_by_environment()
-    ledger = Ledger.open(settings.campaign.ledger.get_secret_value(), settings.home)
-    zone = config.default_time_zone
+    ledger = LateLedger(settings.campaign.ledger.get_secret_value(), settings.home)
+    planned, zone = under_contract(settings.campaign, settings.customers, config.default_time_zone)
     services = Services(
         host=EngineHost(
             store,
@@ -84,15 +84,16 @@ def build_app(settings: Settings) -> FastAPI:
         feedback=FeedbackRecorder(LedgerFeed(open_feedback_log(store, settings.home), ledger)),
         contacts=ContactLookup(ledger),
         desk=CampaignDesk(
-            open_campaigns(
+            planned,
+            lambda: open_campaigns(
                 store,
-                ledger,
-                settings.campaign,
-                settings.customers,
+                ledger.opened(),
+                planned,
+                None,  # what the contract says is in there already
                 zone,
                 settings.experiment,
                 learn_from_answers=bool(settings.messages.learn_from_answers),
-            )
+            ),
         ),
         max_batch_size=config.max_batch_size,
         decisions=(
@@ -103,7 +104,7 @@ def build_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         host, feedback = services.host, services.feedback
-        leave_pandas_alone()
+        load_slim_arrow()
         # For products as small as ours a second thread costs more in waiting than it saves.
         # For good: the engine's threads share the setting, and the process is the server's own.
         threadpool_limits(1, user_api="blas")
@@ -125,6 +126,7 @@ def build_app(settings: Settings) -> FastAPI:
                 # answers single requests waits so long after each look at the sockets.
                 sys.setswitchinterval(TURN_SECONDS)
                 tune_collector()
+                return_memory()
                 yield
 
     # No /docs page: it would load scripts from elsewhere. /openapi.json is the document.
@@ -206,4 +208,4 @@ def tune_collector() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(*COLLECTED_AFTER)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
@@ -13,10 +13,11 @@ from api.deps import Admitted, caller_of, services_of
 from api.errors import ApiError, JsonResponse, documented
 from api.parsing import BodyRoute
 from churn_assets.campaign.config import MOST_CONTACTS, MOST_MONEY, Channel
-from churn_assets.campaign.contact_list import list_bytes
 from churn_assets.campaign.eligibility import RULES
-from churn_assets.campaign.workflow import Campaigns
 from churn_assets.serving.schemas import Strict
+
+if TYPE_CHECKING:
+    from churn_assets.campaign.workflow import Campaigns
 
 router = APIRouter(tags=["campaign"], dependencies=[Admitted])
 changes = APIRouter(tags=["campaign"], route_class=BodyRoute, dependencies=[Admitted])
@@ -220,6 +221,9 @@ async def contact_list(
     """A day's contact list of an approved plan, with messages, as a file."""
 
     def task(campaigns: Campaigns) -> tuple[str, bytes]:
+        # Imported here, like all that plans: a service need not have it until somebody does.
+        from churn_assets.campaign.contact_list import list_bytes
+
         now = campaigns.now()
         found = campaigns.export(plan_id, day or now.date(), now)
         return f"{found.plan_id}-{day or now.date()}", list_bytes(found.rows, f".{form}")
@@ -364,7 +368,7 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 
 def _channels(desk: CampaignDesk, a_day: dict[str, int] | None) -> dict[str, Channel]:
     """The settings' channels with other contacts a day; raises ApiError 422 for a stranger."""
-    channels = dict(desk.campaigns.config.channels)
+    channels = dict(desk.config.channels)
     for name, contacts_a_day in (a_day or {}).items():
         if name not in channels:
             known = ", ".join(channels)

@@ -6,9 +6,7 @@ wherever it is installed: half a second of the start, and 75 MB for as long as t
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -18,28 +16,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 Order = Literal["ascending", "descending"]
-
-
-class _NotHere(MetaPathFinder):
-    """Finds no pandas, wherever it is installed."""
-
-    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
-        if fullname == "pandas":
-            raise ModuleNotFoundError(fullname, name=fullname)
-
-
-def leave_pandas_alone() -> None:
-    """Have Arrow work without pandas from now on; before it makes its first array.
-
-    It looks for pandas when it is first given values of Python or numpy, whatever they are, and
-    imports it if it can: half a second, and 40 MB. It looks only once.
-    """
-    nowhere = _NotHere()
-    sys.meta_path.insert(0, nowhere)
-    try:
-        pa.array([0])
-    finally:
-        sys.meta_path.remove(nowhere)
 
 
 def read_parquet(

@@ -15,6 +15,7 @@ import pytest
 
 from churn_assets.campaign.contacts.history import Event, History, Kind
 from churn_assets.campaign.contacts.ledger import Ledger
+from churn_assets.campaign.contacts.opening import LateLedger
 from churn_assets.campaign.errors import LedgerError
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -127,6 +128,29 @@ def test_reading_makes_no_file_and_writing_a_private_one(tmp_path: Path) -> None
     assert ledger.is_empty()
     assert ledger.record([event("e2")]) == 1
     ledger.close()
+
+
+def test_a_late_ledger_is_opened_when_there_is_one(tmp_path: Path) -> None:
+    """A service that nobody has reported a contact to does without; one that another process writes
+    beside it is found all the same."""
+    late = LateLedger("", tmp_path)
+    assert late.is_absent()
+    assert not any(tmp_path.iterdir())
+    other = Ledger.open("", tmp_path)
+    other.record([event("e1")])
+    assert not late.is_absent()
+    assert len(late.opened().histories()["A1"].contacts) == 1
+    assert late.opened() is late.opened()
+    late.close()
+    other.close()
+    at_once = LateLedger("", tmp_path)
+    assert not at_once.opened().is_empty()
+    at_once.close()
+
+
+def test_a_late_ledger_says_at_once_that_a_setting_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="can't be used"):
+        LateLedger("nonsense", tmp_path)
 
 
 def test_what_is_wrong_is_said_in_one_line_without_a_password(

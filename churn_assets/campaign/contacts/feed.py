@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from churn_assets.campaign.contacts.history import Event
-from churn_assets.campaign.contacts.ledger import Ledger
+from churn_assets.campaign.contacts.opening import LateLedger
 from churn_assets.serving.feedback import CONFLICT, FeedbackLog
 
 PREFIX = "feedback:"  # begins the keys of reported events
@@ -22,7 +22,7 @@ class LedgerFeed:
     between the two is mended by sending it again.
     """
 
-    def __init__(self, log: FeedbackLog, ledger: Ledger) -> None:
+    def __init__(self, log: FeedbackLog, ledger: LateLedger) -> None:
         self._log = log
         self._ledger = ledger
 
@@ -45,7 +45,7 @@ class LedgerFeed:
             if outcome != CONFLICT and (event := json.loads(content))["kind"] not in UNTOLD
         ]
         if told:
-            self._ledger.record(told)
+            self._ledger.opened().record(told)
 
     def check(self) -> None:
         """Returns if events can be kept."""
@@ -57,7 +57,8 @@ class LedgerFeed:
 
     def erase(self, customer_id: str) -> int:
         """Remove every event of a customer from both; returns how many callers had reported."""
-        self._ledger.erase(customer_id)
+        if not self._ledger.is_absent():
+            self._ledger.opened().erase(customer_id)
         return self._log.erase(customer_id)
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict
 
 from churn_assets.campaign.contacts.history import Event, History
+from churn_assets.campaign.contacts.opening import FILE
 from churn_assets.campaign.errors import LedgerError
 
 PRIVATE = 0o600
@@ -97,7 +98,7 @@ class Ledger:
     @classmethod
     def open(cls, url: str, home: Path) -> Ledger:
         """The ledger at `url`; below `home` where it is empty. Nothing is made until written."""
-        return cls(url or f"sqlite:///{home / 'ledger.sqlite3'}")
+        return cls(url or f"sqlite:///{home / FILE}")
 
     def close(self) -> None:
         """Let go of connections."""

@@ -25,13 +25,13 @@ app = typer.Typer(cls=PlainErrors, help=__doc__, no_args_is_help=True)
 def _feedback() -> Iterator[FeedbackLog]:
     """Reported events, of which the contact ledger is told, too."""
     from churn_assets.campaign.contacts.feed import LedgerFeed
-    from churn_assets.campaign.contacts.ledger import Ledger
+    from churn_assets.campaign.contacts.opening import LateLedger
     from churn_assets.campaign.errors import LedgerError
     from churn_assets.serving.feedback import open_feedback_log
 
     settings = load_settings()
     try:
-        ledger = Ledger.open(settings.campaign.ledger.get_secret_value(), settings.home)
+        ledger = LateLedger(settings.campaign.ledger.get_secret_value(), settings.home)
         try:
             log = LedgerFeed(open_feedback_log(open_registry().store, settings.home), ledger)
             with closing(log):
