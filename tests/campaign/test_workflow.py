@@ -17,6 +17,7 @@ from churn_assets.campaign.config import CampaignConfig, Channel
 from churn_assets.campaign.contacts.feed import LedgerFeed
 from churn_assets.campaign.contacts.history import Event
 from churn_assets.campaign.contacts.ledger import Ledger
+from churn_assets.campaign.contacts.opening import LateLedger
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.planning.plan import Plan
 from churn_assets.campaign.workflow import Campaigns
@@ -324,7 +325,8 @@ def test_the_ledger_is_told_by_its_own_words(
     event = FeedbackEvent(
         event_id="e1", customer_id="C1", kind=kind, occurred_at="2026-03-01T10:00:00+00:00"
     )
-    with closing(LedgerFeed(open_feedback_log(store, tmp_path), ledger)) as feed:
+    late = LateLedger("", tmp_path)
+    with closing(LedgerFeed(open_feedback_log(store, tmp_path), late)) as feed, closing(late):
         assert feed.record(event.event_id, event.model_dump_json()) == "stored"
         assert len(feed.events()) == 1
     history = ledger.histories(["C1"]).get("C1")

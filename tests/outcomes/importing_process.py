@@ -15,14 +15,14 @@ from contextlib import closing
 from pathlib import Path
 
 from churn_assets.campaign.contacts.feed import LedgerFeed
-from churn_assets.campaign.contacts.ledger import Ledger
+from churn_assets.campaign.contacts.opening import LateLedger
 from churn_assets.outcomes.importing import AT_ONCE, record, rows_of
 from churn_assets.serving import feedback
 from churn_assets.serving.feedback import SqliteFeedbackLog
 
 
 def main(file: Path, folder: Path) -> None:
-    ledger = Ledger.open("", folder)
+    ledger = LateLedger("", folder)
     with closing(LedgerFeed(SqliteFeedbackLog(folder / "feedback.sqlite3"), ledger)) as log:
         done = record(rows_of(file), log)
     ledger.close()

@@ -18,8 +18,7 @@ def held():
     return int(status.partition("VmRSS:")[2].split()[0]) / 1000
 
 taken = [pa.py_buffer(bytes(60_000)) for _ in range(2_000)]
-# above the others: what lies below it isn't given back by itself
-last = pa.py_buffer(bytes(60_000))
+last = pa.py_buffer(bytes(60_000))  # above the others, which so aren't given back by themselves
 before = held()
 del taken
 kept = held()
