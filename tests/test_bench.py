@@ -61,6 +61,10 @@ def test_limits_are_met_or_missed() -> None:
     assert limited("a", [1.0, 2.0, 9.0], 2, "s").met
     assert not limited("a", [1.0, 2.1, 9.0], 2, "s").met
     assert not compared("a", np.array([[3.2, 2.0]]), 1.5, "a peer").met
+    once_missed = compared("a", np.array([[1.0, 2.0], [1.0, 2.0], [np.inf, 2.0]]), 1.5, "a peer")
+    assert (once_missed.met, once_missed.ratio, once_missed.spread) == (False, 0.5, None)
+    mostly_missed = compared("a", np.array([[1.0, 2.0], [np.inf, 2.0], [np.inf, 2.0]]), 1, "a peer")
+    assert (mostly_missed.met, mostly_missed.ours, mostly_missed.ratio) == (False, None, None)
 
 
 def test_seconds_of_assets_are_read_from_a_run() -> None:

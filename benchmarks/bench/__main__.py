@@ -84,7 +84,7 @@ def measure(name: str, world: World, again: bool, console: Console, said: str) -
     seconds = time.monotonic() - began
     measured = {"rows": rows, "seconds": seconds, "load": [load, os.getloadavg()[0]]}
     part = kept.with_suffix(".part")
-    part.write_text(json.dumps(measured, indent=1))
+    part.write_text(json.dumps(measured, indent=1, allow_nan=False))
     part.replace(kept)
     for row in rows:
         console.print(f"  {'met   ' if row['met'] else 'missed'} {said_of(row)}", markup=False)
@@ -101,7 +101,9 @@ def write(work: Path, out: Path) -> None:
     kept = [work / "lines" / f"{name}.json" for name in LINES]
     lines = [json.loads(path.read_text()) for path in kept if path.exists()]
     rows = [row for line in lines for row in line["rows"]]
-    (out / "bench.json").write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+    (out / "bench.json").write_text(
+        json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    )
     (out / "bench.md").write_text(page(lines), encoding="utf-8")
 
 

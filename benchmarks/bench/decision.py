@@ -107,10 +107,13 @@ def training(world: World) -> Iterator[Row]:
         clocks.append((ours, theirs))
     for share, name in names.items():
         seconds = np.array([[clock.reached[share] for clock in both] for both in clocks])
-        missed = sum(theirs.reached[share] >= theirs.limit for _, theirs in clocks)
         row = compared(name, seconds, 1.0, "SB3's PPO, told the optimum's price", unit="CPU s")
-        note = f"{missed} of 3 runs of SB3 broken off at {LONGEST} × our time" if missed else ""
-        yield replace(row, note=note)
+        ours_missed = sum(math.isinf(ours.reached[share]) for ours, _ in clocks)
+        missed = sum(theirs.reached[share] >= theirs.limit for _, theirs in clocks)
+        notes = [f"not reached by {ours_missed} of our 3 trainings"] if ours_missed else []
+        if missed:
+            notes.append(f"{missed} of 3 runs of SB3 broken off at {LONGEST} × our time")
+        yield replace(row, note="; ".join(notes))
 
 
 def train_ours(

@@ -62,18 +62,23 @@ def in_turn(ours: Callable[[], Any], peer: Callable[[], Any], rounds: int) -> np
 
 
 def compared(name: str, seconds: np.ndarray, goal: float, peer_is: str, **more: Any) -> Row:
-    """Of seconds (rounds, 2): the medians, their ratio, and the rounds' ratios; at most `goal`."""
+    """Of seconds (rounds, 2): the medians, their ratio, and the rounds' ratios; at most `goal`.
+
+    Ours are infinite in a round that never got there: then it isn't met, and the rounds have no
+    spread; the medians are told where they are finite.
+    """
     ours, peer = np.median(seconds, axis=0)
     ratios = seconds[:, 0] / seconds[:, 1]
+    always, mostly = bool(np.isfinite(ratios).all()), bool(np.isfinite(ours))
     return Row(
         name,
-        float(ours),
+        float(ours) if mostly else None,
         float(peer),
-        float(ours / peer),
+        float(ours / peer) if mostly else None,
         f"≤ {goal:g} ×",
-        bool(ours / peer <= goal),
+        always and bool(ours / peer <= goal),
         peer_is=peer_is,
-        spread=(float(ratios.min()), float(ratios.max())),
+        spread=(float(ratios.min()), float(ratios.max())) if always else None,
         **more,
     )
 
