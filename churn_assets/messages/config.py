@@ -135,8 +135,8 @@ class SftConfig(Frozen):
     like_length: bool = Field(False, description="texts of a step are of like length: no padding")
     whole_logits: bool = Field(
         False,
-        description="a step's logits are in memory at once: half the time where a processor has a "
-        "large vocabulary, memory that a GPU may lack",
+        description="a step's logits are in memory at once: a third less time where a processor "
+        "has a large vocabulary, memory that a GPU may lack",
     )
     checkpoint_every: int = Field(200, ge=1, description="steps")
     seed: int = 42

@@ -83,7 +83,7 @@ class _WholeLogitsTrainer(SFTTrainer):
     """TRL's trainer with the plain loss: the mean of -log p over the completions' tokens.
 
     Its own head goes through the vocabulary in tiles, once forward and once backward, and sums the
-    entropy beside: on a processor that is more than half of a step, and memory isn't short there.
+    entropy beside: on a processor that takes a third of a step, and memory isn't short there.
     """
 
     def compute_loss(
