@@ -12,10 +12,19 @@ from churn_assets.domain.paths import absolute
 
 EMBEDDED, PRETRAINED = "embedded", "pretrained"
 WeightType = Literal["auto", "float32", "bfloat16"]
+Phrasing = Literal["fixed", "varied"]
 
 
 class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CorpusWords(Frozen):
+    phrasing: Phrasing = Field(
+        "fixed",
+        description="`varied`: parts of each of the grammar's sentences are drawn, for a base that "
+        "knows the language and would learn whole sentences by heart",
+    )
 
 
 class PublicDialogues(Frozen):
@@ -27,7 +36,11 @@ class PublicPairs(Frozen):
     public_test_pairs: int = Field(10_000, ge=0, description="of them, at most so many judged")
 
 
-class CorpusConfig(PublicDialogues, PublicPairs):
+class WordedPairs(PublicPairs, CorpusWords):
+    pass
+
+
+class CorpusConfig(PublicDialogues, WordedPairs):
     """How many messages and pairs the grammar writes, and how much public text is mixed in.
 
     Attributes:
@@ -137,6 +150,13 @@ class SftConfig(Frozen):
         False,
         description="a step's logits are in memory at once: a third less time where a processor "
         "has a large vocabulary, memory that a GPU may lack",
+    )
+    unprompted_share: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="of the messages that are learnt without their prompt, so that the adapter "
+        "knows how likely a message is by itself (`reward.informed`)",
     )
     checkpoint_every: int = Field(200, ge=1, description="steps")
     seed: int = 42
@@ -301,7 +321,7 @@ class SftSettings(_Written):
 class RewardSettings(BaseSettings):
     """Stage `reward_model`."""
 
-    corpus: PublicPairs = PublicPairs()
+    corpus: WordedPairs = WordedPairs()
     lora: LoraSettings = LoraSettings()
     reward: RewardConfig = RewardConfig()
 
@@ -309,6 +329,7 @@ class RewardSettings(BaseSettings):
 class PpoTextSettings(_Written):
     """Stage `ppo_text_model`."""
 
+    corpus: CorpusWords = CorpusWords()
     ppo: PpoTextConfig = PpoTextConfig()
 
 

@@ -39,16 +39,19 @@ def _pretrained() -> MessagesConfig:
     """Few texts and steps, since it knows the language; its texts are longer: prompts are in plain
     words, and its tokens don't reach across this corpus's phrases."""
     return MessagesConfig(
-        corpus=CorpusConfig(messages=4_000, pairs=1_600, public_pairs=40, public_test_pairs=220),
+        corpus=CorpusConfig(
+            messages=1_200, pairs=1_600, phrasing="varied", public_pairs=40, public_test_pairs=220
+        ),
         base=BaseModelConfig(source=PRETRAINED, dtype="auto"),
         lora=LoraSettings(targets=LLAMA_LAYERS),
         sft=SftConfig(
-            steps=300,
+            steps=400,
             batch=8,
             learning_rate=1e-3,
             max_length=160,
             like_length=True,
             whole_logits=True,
+            unprompted_share=1 / 8,
             checkpoint_every=25,
         ),
         reward=RewardConfig(

@@ -330,7 +330,9 @@ def fit_figures(
     """
     pairs = [
         Pair(found.prompt, found.better, found.worse, SOURCE, found.kind)
-        for found in write_comparisons(COMPARISON_SEED, config.reward.comparisons)
+        for found in write_comparisons(
+            COMPARISON_SEED, config.reward.comparisons, config.corpus.phrasing
+        )
     ]
     margins = _margins(model, tokenizer, head, pairs, config)
     better: dict[str, list[bool]] = defaultdict(list)
