@@ -186,6 +186,11 @@ class RewardConfig(Frozen):
         description="for a base that has read much: the head reads the state at the last word, and "
         "is fitted to the base's own states before the adapter is trained",
     )
+    informed: bool = Field(
+        False,
+        description="what the prompt says for a message's words is SFT's to say, for a base that "
+        "was not trained on the corpus",
+    )
     comparisons: int = Field(300, ge=10, description="of each kind of fit (0.85 to within 0.04)")
     seed: int = 42
     judge_seed: int = 1042
