@@ -151,13 +151,6 @@ class SftConfig(Frozen):
         description="a step's logits are in memory at once: a third less time where a processor "
         "has a large vocabulary, memory that a GPU may lack",
     )
-    unprompted_share: float = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description="of the messages that are learnt without their prompt, so that the adapter "
-        "knows how likely a message is by itself (`reward.informed`)",
-    )
     checkpoint_every: int = Field(200, ge=1, description="steps")
     seed: int = 42
 

@@ -40,18 +40,17 @@ def _pretrained() -> MessagesConfig:
     words, and its tokens don't reach across this corpus's phrases."""
     return MessagesConfig(
         corpus=CorpusConfig(
-            messages=1_200, pairs=1_600, phrasing="varied", public_pairs=40, public_test_pairs=220
+            messages=1_400, pairs=1_600, phrasing="varied", public_pairs=40, public_test_pairs=220
         ),
         base=BaseModelConfig(source=PRETRAINED, dtype="auto"),
         lora=LoraSettings(targets=LLAMA_LAYERS),
         sft=SftConfig(
-            steps=400,
+            steps=600,
             batch=8,
             learning_rate=1e-3,
             max_length=160,
             like_length=True,
             whole_logits=True,
-            unprompted_share=1 / 8,
             checkpoint_every=25,
         ),
         reward=RewardConfig(
@@ -65,7 +64,7 @@ def _pretrained() -> MessagesConfig:
             comparisons=60,
         ),
         ppo=PpoTextConfig(
-            iterations=20,
+            iterations=18,
             batch=48,
             minibatch=24,
             learning_rate=1.2e-4,

@@ -142,21 +142,6 @@ def test_only_a_base_trained_elsewhere_is_told_in_plain_words(chain: Chain, tmp_
     )
 
 
-def test_some_messages_are_learnt_without_their_prompt(chain: Chain) -> None:
-    """Why: the reward model asks SFT how likely a message is by itself; one that never wrote
-    without a prompt would not know."""
-    _, tokenizer = load_base(chain.folders["message_base_model"], eight_bit=False)
-    sft = TINY.sft.model_copy(update={"unprompted_share": 0.5})
-    every = training_rows(chain.folders, tokenizer, TINY)
-    some = training_rows(chain.folders, tokenizer, TINY.model_copy(update={"sft": sft}))
-    assert [row["completion"] for row in some] == [row["completion"] for row in every]
-    alone = [row for row in some if row not in every]
-    assert len(alone) == (len(every) - 2) // 2  # two are public
-    assert {row["prompt"] for row in alone} == {tokenizer.eos_token}
-    [start] = tokenizer(tokenizer.eos_token).input_ids
-    assert start == tokenizer.eos_token_id
-
-
 def test_the_same_programs_train_on_a_llama_in_half_precision(chain: Chain, tmp_path: Path) -> None:
     """Why: other names of layers, 16 bits and longer prompts are what a public model brings."""
     torch.manual_seed(0)

@@ -170,14 +170,9 @@ def training_rows(
     fitting = [row for row in public if _fits(row, tokenizer, config.sft.max_length)]
     fitting = fitting[: config.corpus.public_dialogues]
     own = read_jsonl(inputs["retention_messages"] / "train.jsonl", max(1, wanted - len(fitting)))
-    prompts = [
-        prompt.removesuffix("\n") + "\n"
-        for prompt in worded(tokenizer, [row["prompt"] for row in (*own, *fitting)])
-    ]
-    alone = int(len(own) * config.sft.unprompted_share)  # drawn by the corpus already
-    prompts[:alone] = [tokenizer.bos_token or tokenizer.eos_token] * alone
+    prompts = worded(tokenizer, [row["prompt"] for row in (*own, *fitting)])
     rows = [
-        {"prompt": prompt, "completion": row["response"]}
+        {"prompt": prompt.removesuffix("\n") + "\n", "completion": row["response"]}
         for prompt, row in zip(prompts, (*own, *fitting), strict=True)
     ]
     random.Random(config.sft.seed).shuffle(rows)
