@@ -139,7 +139,8 @@ def loaded(inputs: Mapping[str, Path], dpo: Path | None, config: MessagesConfig)
         config.generation,
         eight_bit=config.base.eight_bit,
     )
-    model.model.load_adapter(inputs["sft_model"] / REFERENCE, adapter_name=REFERENCE)
+    if REFERENCE not in model.model.peft_config:
+        model.model.load_adapter(inputs["sft_model"] / REFERENCE, adapter_name=REFERENCE)
     if dpo is not None:
         model.model.load_adapter(dpo, adapter_name=DPO)
     model.model.eval()

@@ -83,6 +83,7 @@ def reward_model(
     compute: Compute,
     messages_config: dg.ResourceParam[MessagesConfig],
     message_base_model: Artifact,
+    sft_model: Artifact,
     retention_preferences: Artifact,
     preference_pairs: Artifact,
     template_answers: Artifact,
@@ -90,13 +91,16 @@ def reward_model(
 ) -> dg.MaterializeResult[Artifact]:
     """Scores messages (Bradley-Terry), and a second model as judge that PPO never sees.
 
-    It learns from customers' answers too, once they have decided enough pairs of templates.
+    It learns from customers' answers too, once they have decided enough pairs of templates, and
+    with `reward.informed` SFT tells it how likely a message's words are.
     """
     inputs = {
         "message_base_model": message_base_model,
         "retention_preferences": retention_preferences,
         "preference_pairs": preference_pairs,
     }
+    if messages_config.reward.informed:
+        inputs["sft_model"] = sft_model
     enough = messages_config.reward.answer_pairs
     if pairs := publish_answers(store.open(), template_answers, enough):
         inputs[answers.INPUT] = pairs

@@ -12,10 +12,19 @@ from churn_assets.domain.paths import absolute
 
 EMBEDDED, PRETRAINED = "embedded", "pretrained"
 WeightType = Literal["auto", "float32", "bfloat16"]
+Phrasing = Literal["fixed", "varied"]
 
 
 class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CorpusWords(Frozen):
+    phrasing: Phrasing = Field(
+        "fixed",
+        description="`varied`: parts of each of the grammar's sentences are drawn, for a base that "
+        "knows the language and would learn whole sentences by heart",
+    )
 
 
 class PublicDialogues(Frozen):
@@ -27,7 +36,11 @@ class PublicPairs(Frozen):
     public_test_pairs: int = Field(10_000, ge=0, description="of them, at most so many judged")
 
 
-class CorpusConfig(PublicDialogues, PublicPairs):
+class WordedPairs(PublicPairs, CorpusWords):
+    pass
+
+
+class CorpusConfig(PublicDialogues, WordedPairs):
     """How many messages and pairs the grammar writes, and how much public text is mixed in.
 
     Attributes:
@@ -166,6 +179,11 @@ class RewardConfig(Frozen):
         description="for a base that has read much: the head reads the state at the last word, and "
         "is fitted to the base's own states before the adapter is trained",
     )
+    informed: bool = Field(
+        False,
+        description="what the prompt says for a message's words is SFT's to say, for a base that "
+        "was not trained on the corpus",
+    )
     comparisons: int = Field(300, ge=10, description="of each kind of fit (0.85 to within 0.04)")
     seed: int = 42
     judge_seed: int = 1042
@@ -301,7 +319,7 @@ class SftSettings(_Written):
 class RewardSettings(BaseSettings):
     """Stage `reward_model`."""
 
-    corpus: PublicPairs = PublicPairs()
+    corpus: WordedPairs = WordedPairs()
     lora: LoraSettings = LoraSettings()
     reward: RewardConfig = RewardConfig()
 
@@ -309,6 +327,7 @@ class RewardSettings(BaseSettings):
 class PpoTextSettings(_Written):
     """Stage `ppo_text_model`."""
 
+    corpus: CorpusWords = CorpusWords()
     ppo: PpoTextConfig = PpoTextConfig()
 
 

@@ -39,11 +39,13 @@ def _pretrained() -> MessagesConfig:
     """Few texts and steps, since it knows the language; its texts are longer: prompts are in plain
     words, and its tokens don't reach across this corpus's phrases."""
     return MessagesConfig(
-        corpus=CorpusConfig(messages=4_000, pairs=1_600, public_pairs=40, public_test_pairs=220),
+        corpus=CorpusConfig(
+            messages=1_400, pairs=1_600, phrasing="varied", public_pairs=40, public_test_pairs=220
+        ),
         base=BaseModelConfig(source=PRETRAINED, dtype="auto"),
         lora=LoraSettings(targets=LLAMA_LAYERS),
         sft=SftConfig(
-            steps=300,
+            steps=600,
             batch=8,
             learning_rate=1e-3,
             max_length=160,
@@ -56,17 +58,19 @@ def _pretrained() -> MessagesConfig:
             batch=8,
             learning_rate=1e-4,
             probe=True,
+            informed=True,
             max_length=512,
             checkpoint_every=5,  # of up to 20 s each: no stop request waits that long
             comparisons=60,
         ),
         ppo=PpoTextConfig(
-            iterations=16,
+            iterations=18,
             batch=48,
             minibatch=24,
-            learning_rate=1.5e-4,
+            learning_rate=1.2e-4,
             value_learning_rate=1e-3,
-            beta=0.5,
+            fit_reward=4.0,
+            beta=1.5,
             beta_every=2,
             checkpoint_every=2,
             evaluation_samples=192,

@@ -6,11 +6,11 @@ import json
 import random
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from churn_assets.messages.config import CorpusConfig
+from churn_assets.messages.config import CorpusConfig, Phrasing
 from churn_assets.messages.corpus.corpus import read_jsonl, write_corpus, write_messages
 from churn_assets.messages.corpus.flaws import FLAWS, UNREVIEWED, phrases, taught, write_pair
 from churn_assets.messages.corpus.grammar import (
@@ -31,6 +31,7 @@ from tests.messages.briefs import brief
 
 SHIELD = Shield.load()
 SMALL = CorpusConfig(messages=100, pairs=150)
+PHRASINGS: tuple[Phrasing, ...] = get_args(Phrasing)
 # Flaws of the text's form, which the shield must see every time; the others are the reward
 # model's to find.
 SEEN_BY_SHIELD = {
@@ -44,14 +45,32 @@ SEEN_BY_SHIELD = {
 }
 
 
+@pytest.mark.parametrize("phrasing", PHRASINGS)
 @pytest.mark.parametrize("split", SPLITS)
-def test_every_message_of_the_grammar_passes_the_shield(split: Split) -> None:
+def test_every_message_of_the_grammar_passes_the_shield(split: Split, phrasing: Phrasing) -> None:
     """Why: SFT copies its text; one faulty phrase in the grammar is a faulty model."""
-    rng = random.Random(split)
+    rng, families = random.Random(split), grammar(phrasing).families_of(split)
     for _ in range(400):
         situation = random_situation(rng)
-        text = write_message(rng, situation, rng.choice(grammar().families_of(split)))
+        text = write_message(rng, situation, rng.choice(families), phrasing=phrasing)
+        assert "[" not in text
         assert SHIELD.check_template_facts(text, situation.facts).violations == (), text
+
+
+def test_a_varied_sentence_is_seldom_the_same() -> None:
+    """Why: of the fixed grammar a base learns whole sentences, and writes no other. Of as many
+    messages as are trained on, hardly any sentence is in the next hundred there."""
+    new = {}
+    for phrasing in PHRASINGS:
+        rng, families = random.Random(3), grammar(phrasing).families_of("train")
+        drawn = [
+            write_draft(rng, random_situation(rng), rng.choice(families), phrasing=phrasing)
+            for _ in range(1_300)
+        ]
+        known = {part for draft in drawn[:1_200] for part in draft.parts}
+        parts = [part for draft in drawn[1_200:] for part in draft.parts]
+        new[phrasing] = sum(part not in known for part in parts) / len(parts)
+    assert new["fixed"] < 0.1 < 0.15 < new["varied"]
 
 
 def test_the_grammar_writes_a_million_messages_and_more() -> None:
@@ -75,15 +94,19 @@ def _words_of(family: str) -> set[str]:
     return {*words.any, *words.new, *words.tenured, *words.leads, *words.no_offer}
 
 
+@pytest.mark.parametrize("phrasing", PHRASINGS)
 @pytest.mark.parametrize("split", SPLITS)
 @pytest.mark.parametrize("flaw", FLAWS)
-def test_chosen_is_good_and_rejected_has_the_flaw(flaw: str, split: Split) -> None:
+def test_chosen_is_good_and_rejected_has_the_flaw(
+    flaw: str, split: Split, phrasing: Phrasing
+) -> None:
     """Why: a pair without its flaw teaches noise."""
     rng = random.Random(flaw)
     for _ in range(40):
         situation = random_situation(rng)
-        family = rng.choice(grammar().families_of(split))
-        chosen, rejected = write_pair(rng, situation, family, flaw)
+        family = rng.choice(grammar(phrasing).families_of(split))
+        chosen, rejected = write_pair(rng, situation, family, flaw, phrasing)
+        assert "[" not in chosen + rejected
         assert SHIELD.check_template_facts(chosen, situation.facts).passed
         assert rejected != chosen
         found = SHIELD.check_template_facts(rejected, situation.facts).violations
@@ -108,14 +131,15 @@ def test_most_messages_give_a_reason_and_few_are_bare(split: Split) -> None:
     assert sum("{tenure}" in d.text for d in drafts) / len(drafts) > 0.1
 
 
-def test_every_customer_can_be_written_in_every_shape() -> None:
+@pytest.mark.parametrize("phrasing", PHRASINGS)
+def test_every_customer_can_be_written_in_every_shape(phrasing: Phrasing) -> None:
     """Why: a shape whose words never fit the shield's length would be drawn for ever, and one that
     seldom does would be rare."""
     counted, draws = CountedChoices(3), 0
-    combinations = list(product(grammar().families, TENURE_BANDS, SHAPES, TONES, (0, 10)))
+    combinations = list(product(grammar(phrasing).families, TENURE_BANDS, SHAPES, TONES, (0, 10)))
     for family, band, shape, tone, offer in combinations:
         situation = Situation(offer, band, "Two year", ("streaming",), tone)
-        text = write_message(counted, situation, family, {shape: 1})
+        text = write_message(counted, situation, family, {shape: 1}, phrasing)
         assert SHIELD.check_template_facts(text, situation.facts).violations == (), text
         draws = max(draws, counted.taken())
     assert draws < 2_000

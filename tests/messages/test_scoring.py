@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,15 +11,22 @@ from typing import Any, NoReturn
 import pytest
 import torch
 from peft import PeftModel
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from churn_assets.messages.corpus.pairs import Pair
 from churn_assets.messages.corpus.prompts import Situation, without_topic
 from churn_assets.messages.models.encoding import TOPICS, Dialogues, encode_dialogues, worded
-from churn_assets.messages.models.language_model import activate, head_width, load_base
-from churn_assets.messages.models.reward import JUDGE, REWARD, seen_by_base, train_and_evaluate
+from churn_assets.messages.models.language_model import (
+    SFT,
+    activate,
+    head_width,
+    last_hidden,
+    load_base,
+    speaking,
+)
+from churn_assets.messages.models.reward import JUDGE, REWARD, run, seen_before, train_and_evaluate
 from churn_assets.messages.models.scoring import (
     LEAST,
     MOST,
@@ -26,10 +34,9 @@ from churn_assets.messages.models.scoring import (
     RewardHead,
     load_head,
     relevance,
-    relevance_of_base,
     scores,
 )
-from churn_assets.messages.writing.live import ReleasedModel, copy_for_live
+from churn_assets.messages.writing.live import LiveModel, ReleasedModel, copy_for_live
 from tests.messages.briefs import brief
 from tests.messages.conftest import TINY, Chain
 
@@ -92,7 +99,8 @@ def test_no_adapter_has_a_part_in_relevance_and_it_leaves_them_as_they_are(chain
     for adapter, trainable in ((REWARD, True), (JUDGE, False)):
         activate(model, adapter, trainable=trainable)
         before = [parameter.requires_grad for parameter in model.parameters()]
-        torch.testing.assert_close(relevance_of_base(model, texts), expected)
+        with speaking(model, None):
+            torch.testing.assert_close(relevance(model, texts), expected)
         assert model.active_adapter == adapter
         assert [parameter.requires_grad for parameter in model.parameters()] == before
 
@@ -108,8 +116,9 @@ def test_pairs_are_read_without_dropout(chain: Chain) -> None:
     pair = Pair(SITUATION.prompt, *TEXTS, "grammar", None)
     texts = encode_dialogues(tokenizer, [SITUATION.prompt] * 2, TEXTS, 96)
     model.train()
-    noisy = relevance_of_base(model, texts).tolist()
-    found = seen_by_base(model, tokenizer, RewardHead(head_width(model)), [pair], 96)[pair]
+    with speaking(model, None):
+        noisy = relevance(model, texts).tolist()
+    found = seen_before(model, tokenizer, RewardHead(head_width(model)), [pair], 96)[pair]
     expected = relevance(base.eval(), texts).tolist()
     assert found.relevance.tolist() == pytest.approx(expected, abs=1e-5) != noisy
 
@@ -165,8 +174,49 @@ def test_a_probed_reward_model_is_loaded_as_it_was_trained(chain: Chain, tmp_pat
         state = model(texts.ids, attention_mask=texts.mask, output_hidden_states=True)
         found = scores(model, head, texts)
         again = head.linear(state.hidden_states[-1][[0, 1], ends]).squeeze(-1)
-        said = relevance_of_base(model, texts)
+        with speaking(model, None):
+            said = relevance(model, texts)
     torch.testing.assert_close(found, again + head.relevance.weight[0, 0] * said)
+
+
+def test_an_informed_reward_model_is_told_by_sft_wherever_it_is_asked(
+    chain: Chain, tmp_path: Path
+) -> None:
+    """Why: a base that never read the corpus doesn't know what belongs to whom, SFT does; where one
+    place asked the base instead, PPO-Text, bank and live generation would not be judged alike."""
+    names = ("message_base_model", "sft_model", "reward_model")
+    base_folder, sft, out = (tmp_path / name for name in names)
+    shutil.copytree(chain.folders["message_base_model"], base_folder)
+    loud(chain)[0].save_pretrained(base_folder)
+    shutil.copytree(chain.folders["sft_model"], sft)
+    weights = load_file(sft / SFT / "adapter_model.safetensors")
+    torch.manual_seed(5)  # after two steps SFT's adapter would hardly differ from none
+    loud_weights = {name: w + 2 * torch.randn_like(w) for name, w in weights.items()}
+    save_file(loud_weights, sft / SFT / "adapter_model.safetensors")
+    reward = TINY.reward.model_copy(update={"informed": True})
+    config = TINY.model_copy(update={"reward": reward})
+    out.mkdir()
+    run({**chain.folders, "message_base_model": base_folder, "sft_model": sft}, out, config)
+
+    base, tokenizer = load_base(base_folder, eight_bit=False)
+    texts = encode_dialogues(tokenizer, [SITUATION.prompt] * 2, TEXTS, 96)
+    by_base = relevance(base, texts)
+    told = PeftModel.from_pretrained(base, sft / SFT, adapter_name=SFT).eval()
+    by_sft = relevance(told, texts)
+    assert (by_sft - by_base).abs().max() > 0.05
+    told.load_adapter(out / REWARD, adapter_name=REWARD)
+    activate(told, REWARD)
+    head = load_head(out, REWARD, head_width(told))
+    expected = head(last_hidden(told, texts.ids, texts.mask), texts.mask, by_sft)
+
+    folders = base_folder, chain.folders["ppo_text_model"], out
+    live = LiveModel.load(*folders, TINY.generation)
+    found = live.score(TEXTS, [SITUATION] * 2)
+    assert found == pytest.approx(expected.tolist(), abs=1e-4)
+    copy_for_live(*folders, tmp_path / "live")
+    released = ReleasedModel.load(tmp_path / "live", TINY.generation, candidates=1)
+    merged = scores(released.reward, released.head, texts, released.base)
+    torch.testing.assert_close(merged, expected, atol=1e-3, rtol=1e-3)
 
 
 def test_a_head_of_before_the_prompt_had_a_say_scores_as_it_did(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from churn_assets.messages.config import Phrasing
 from churn_assets.messages.corpus.grammar import grammar, write_message
 from churn_assets.messages.corpus.prompts import random_situation
 from churn_assets.messages.corpus.reviewed import reviewed_for
@@ -36,7 +37,7 @@ class Comparison:
     worse: str
 
 
-def write_comparisons(seed: int, each: int) -> Iterator[Comparison]:
+def write_comparisons(seed: int, each: int, phrasing: Phrasing = "fixed") -> Iterator[Comparison]:
     """`each` comparisons of every kind, in the words of the held-out families."""
     rng, families = random.Random(f"{seed}-comparisons"), grammar().families_of("test")
     for kind in (*RIGHT_OVER_WRONG, REASON, REVIEWED):
@@ -45,9 +46,9 @@ def write_comparisons(seed: int, each: int) -> Iterator[Comparison]:
             if kind == REVIEWED:
                 reviewed = reviewed_for(situation.offer, situation.band, situation.tone)
                 better = rng.choice(reviewed)
-                worse = write_message(rng, situation, family, {"bare": 1})
+                worse = write_message(rng, situation, family, {"bare": 1}, phrasing)
             else:
                 swap = RIGHT_OVER_WRONG.get(kind, "missing_reason")
-                right, wrong = write_swapped(rng, situation, family, swap)
+                right, wrong = write_swapped(rng, situation, family, swap, phrasing)
                 better, worse = right.text, wrong.text
             yield Comparison(kind, situation.prompt, better, worse)

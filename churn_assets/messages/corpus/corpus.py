@@ -30,10 +30,10 @@ def _size(total: int, split: Split) -> int:
 def write_messages(config: CorpusConfig, split: Split) -> Iterator[dict[str, Any]]:
     """Rows {prompt, response, source, group}; group is the template family."""
     rng = random.Random(f"{config.seed}-messages-{split}")
-    families = grammar().families_of(split)
+    families = grammar(config.phrasing).families_of(split)
     for _ in range(_size(config.messages, split)):
         situation, family = random_situation(rng), rng.choice(families)
-        response = write_message(rng, situation, family)
+        response = write_message(rng, situation, family, phrasing=config.phrasing)
         yield {
             "prompt": situation.prompt,
             "response": response,
@@ -45,11 +45,11 @@ def write_messages(config: CorpusConfig, split: Split) -> Iterator[dict[str, Any
 def write_preferences(config: CorpusConfig, split: Split) -> Iterator[dict[str, Any]]:
     """Rows {prompt, chosen, rejected, source, group, flaw}; in the turn of `taught`."""
     rng = random.Random(f"{config.seed}-pairs-{split}")
-    families, flaws = grammar().families_of(split), taught(split)
+    families, flaws = grammar(config.phrasing).families_of(split), taught(split)
     for i in range(_size(config.pairs, split)):
         flaw = flaws[i % len(flaws)]
         situation, family = random_situation(rng), rng.choice(families)
-        chosen, rejected = write_pair(rng, situation, family, flaw)
+        chosen, rejected = write_pair(rng, situation, family, flaw, config.phrasing)
         yield {
             "prompt": situation.prompt,
             "chosen": chosen,
@@ -79,7 +79,7 @@ def write_corpus(kind: str, config: CorpusConfig, out: Path) -> dict[str, Any]:
         "source": SOURCE,
         "rows": sum(sizes.values()),
         "splits": sizes,
-        "families": {split: grammar().families_of(split) for split in SPLITS},
+        "families": {split: grammar(config.phrasing).families_of(split) for split in SPLITS},
         "seed": config.seed,
     }
     (out / "dataset.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")

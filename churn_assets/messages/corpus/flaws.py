@@ -14,12 +14,13 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
+from churn_assets.messages.config import Phrasing
 from churn_assets.messages.corpus.grammar import (
     SENTENCES,
     WITH_REASON,
     Draft,
     Split,
-    grammar,
+    draw,
     write_draft,
     write_message,
 )
@@ -92,7 +93,7 @@ def _too_short(rng: random.Random, draft: Draft) -> str:
 
 def _generic(rng: random.Random, draft: Draft) -> str:
     """Nothing personal: neither an opening nor a reason."""
-    return write_message(rng, draft.situation, draft.family, {"bare": 1})
+    return write_message(rng, draft.situation, draft.family, {"bare": 1}, draft.phrasing)
 
 
 def _cold(rng: random.Random, draft: Draft) -> str:
@@ -120,8 +121,8 @@ def _doubled_slot(rng: random.Random, draft: Draft) -> str:
 
 def _wrong_slot(rng: random.Random, draft: Draft) -> str:
     if not draft.situation.offer:
-        families = grammar().families_of(draft.split)
-        lead = rng.choice(grammar().families[rng.choice(families)].leads)
+        families = draft.words.families_of(draft.split)
+        lead = draw(rng, draft.words.families[rng.choice(families)].leads)
         return _insert(rng, draft.text, f"{lead} {{offer}} off.")
     wrong = rng.choice([*_words(draft, "unknown_slots"), "{months}", "{tenure}", "{bill}"])
     return draft.text.replace(rng.choice(["{offer}", "{offer}", "{name}"]), wrong)
@@ -135,7 +136,7 @@ def _swapped_slot(rng: random.Random, draft: Draft) -> str:
     if rng.random() < 0.5:
         sentence = rng.choice(_words(draft, "swapped_offers"))
     else:
-        lead = rng.choice(grammar().families[draft.family].leads)
+        lead = draw(rng, draft.words.families[draft.family].leads)
         sentence = f"{lead} {rng.choice(_words(draft, 'swapped_objects'))}."
     return _insert(rng, " ".join(kept), sentence)
 
@@ -205,29 +206,35 @@ def taught(split: Split) -> list[str]:
     return [*FLAWS, *HARD_FLAWS, *reviewed]
 
 
-def write_pair(rng: random.Random, situation: Situation, family: str, flaw: str) -> tuple[str, str]:
+def write_pair(
+    rng: random.Random,
+    situation: Situation,
+    family: str,
+    flaw: str,
+    phrasing: Phrasing = "fixed",
+) -> tuple[str, str]:
     """(chosen, rejected): the rejected text is mostly a flawed copy of the chosen one.
 
     The pair is of the family's split. Every chosen text gives a reason.
     """
     if flaw == UNREVIEWED:
-        bare = write_message(rng, situation, family, {"bare": 1})
+        bare = write_message(rng, situation, family, {"bare": 1}, phrasing)
         return _reviewed(rng, situation), bare
-    chosen, rejected = _write_copy(rng, situation, family, flaw)
+    chosen, rejected = _write_copy(rng, situation, family, flaw, phrasing)
     if rng.random() >= COPY_SHARE:
-        chosen = write_message(rng, situation, family, WITH_REASON)
+        chosen = write_message(rng, situation, family, WITH_REASON, phrasing)
     return chosen, rejected
 
 
 def _write_copy(
-    rng: random.Random, situation: Situation, family: str, flaw: str
+    rng: random.Random, situation: Situation, family: str, flaw: str, phrasing: Phrasing
 ) -> tuple[str, str]:
     """A good message and the same with the flaw."""
     if flaw in SWAPS:
-        right, wrong = write_swapped(rng, situation, family, flaw)
+        right, wrong = write_swapped(rng, situation, family, flaw, phrasing)
         return right.text, wrong.text
     while True:
-        draft = write_draft(rng, situation, family, WITH_REASON)
+        draft = write_draft(rng, situation, family, WITH_REASON, phrasing)
         spoilt = SPOILT[flaw](rng, draft)
         if spoilt != draft.text:
             return draft.text, spoilt

@@ -1,5 +1,7 @@
 """A written grammar of retention messages: `grammar.json` holds the words, this holds the order.
 
+`grammar.varied.json` has the same parts with choices in them: "[thank you|thanks] for joining us."
+
 A message has a greeting, an offer, and some of an opening, a reason and a closing. Opening and
 offer wording belong to a family; the families of the test split are never seen in training.
 """
@@ -19,6 +21,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from churn_assets.messages.config import Phrasing
 from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.shield.brief import TONES, TenureBand
 from churn_assets.messages.shield.repetition import repeats
@@ -34,6 +37,8 @@ WITH_REASON: Mapping[Shape, float] = {"full": 2 / 3, "signed": 1 / 3}
 # The corpus: three in four give a reason. The others are correct, people write such ones too, and
 # the preference pairs say which are better: that is what PPO-Text has to learn.
 SHAPES: Mapping[Shape, float] = {"full": 0.5, "signed": 0.25, "opened": 0.17, "bare": 0.08}
+_FILES: Mapping[Phrasing, str] = {"fixed": "grammar.json", "varied": "grammar.varied.json"}
+_CHOICE = re.compile(r"\[([^\]]*)\]")
 SENTENCES = re.compile(r"(?<=[.!?:])\s+")  # what stands between two
 # The grammar keeps this far from the shield's longest text: a model cannot count characters.
 LENGTH_MARGIN = 25
@@ -73,7 +78,8 @@ class Grammar(BaseModel):
         return "test" if family in self.held_out_families else "train"
 
     def sentences(self) -> list[str]:
-        """Every part that a message can have, in no order; parts of an offer by themselves."""
+        """Every part that a message can have, in no order, choices as they are written; parts of an
+        offer by themselves."""
         listed = [*self.greetings.values(), *self.closings.values(), *self.reasons.values()]
         listed += [self.objects, self.durations]
         for family in self.families.values():
@@ -82,8 +88,8 @@ class Grammar(BaseModel):
 
 
 @cache
-def grammar() -> Grammar:
-    path = Path(__file__).with_name("grammar.json")
+def grammar(phrasing: Phrasing = "fixed") -> Grammar:
+    path = Path(__file__).with_name(_FILES[phrasing])
     return Grammar.model_validate(json.loads(path.read_text(encoding="utf-8")))
 
 
@@ -109,10 +115,16 @@ class Draft:
     reason: str | None
     offer: str
     closing: str | None
+    phrasing: Phrasing = "fixed"
+
+    @property
+    def words(self) -> Grammar:
+        """The grammar that it was written by."""
+        return grammar(self.phrasing)
 
     @property
     def split(self) -> Split:
-        return grammar().split_of(self.family)
+        return self.words.split_of(self.family)
 
     @property
     def parts(self) -> list[str]:
@@ -138,9 +150,10 @@ def write_message(
     situation: Situation,
     family: str,
     shapes: Mapping[Shape, float] = SHAPES,
+    phrasing: Phrasing = "fixed",
 ) -> str:
     """One template that suits the situation, of the length that the shield wants."""
-    return write_draft(rng, situation, family, shapes).text
+    return write_draft(rng, situation, family, shapes, phrasing).text
 
 
 def write_draft(
@@ -148,6 +161,7 @@ def write_draft(
     situation: Situation,
     family: str,
     shapes: Mapping[Shape, float] = SHAPES,
+    phrasing: Phrasing = "fixed",
     *,
     of_the_band: bool = False,
 ) -> Draft:
@@ -156,7 +170,8 @@ def write_draft(
     Shape, by its weight in `shapes`, and opening are drawn before the rest: of those that make a
     message long there are as many as of others.
     """
-    words, own = grammar(), grammar().families[family]
+    words = grammar(phrasing)
+    own = words.families[family]
     (shape,) = rng.choices(list(shapes), list(shapes.values()))
     openings = own.of_the_band(situation.band) if of_the_band else own.openings(situation.band)
     opening = rng.choice(openings) if shape in ("full", "opened") else None
@@ -165,28 +180,38 @@ def write_draft(
         draft = Draft(
             situation=situation,
             family=family,
-            greeting=rng.choice(words.greetings[situation.tone]),
-            opening=opening,
-            reason=draw_reason(rng, situation) if shape in WITH_REASON else None,
-            offer=draw_offer(rng, situation, own),
-            closing=None if shape == "full" else rng.choice(closings),
+            greeting=draw(rng, words.greetings[situation.tone]),
+            opening=None if opening is None else vary(rng, opening),
+            reason=draw_reason(rng, situation, words) if shape in WITH_REASON else None,
+            offer=draw_offer(rng, situation, words, own),
+            closing=None if shape == "full" else draw(rng, closings),
+            phrasing=phrasing,
         )
         if draft.is_sound():
             return draft
 
 
-def draw_reason(rng: random.Random, situation: Situation) -> str:
+def draw(rng: random.Random, parts: Sequence[str]) -> str:
+    """One of the parts, its choices drawn."""
+    return vary(rng, rng.choice(parts))
+
+
+def vary(rng: random.Random, part: str) -> str:
+    """The part with each of its choices drawn by itself; one without any as it is."""
+    return _CHOICE.sub(lambda found: rng.choice(found[1].split("|")), part)
+
+
+def draw_reason(rng: random.Random, situation: Situation, words: Grammar) -> str:
     """Why we write to this customer: about their contract or one of their services."""
-    return rng.choice(grammar().reasons[situation.about])
+    return draw(rng, words.reasons[situation.about])
 
 
-def draw_offer(rng: random.Random, situation: Situation, family: Family) -> str:
+def draw_offer(rng: random.Random, situation: Situation, words: Grammar, family: Family) -> str:
     """The sentence with the offer, or one without where none is to be promised."""
     if not situation.offer:
-        return rng.choice(family.no_offer)
-    words = grammar()
-    sentence = f"{rng.choice(family.leads)} {rng.choice(words.objects)}"
-    return f"{sentence}{rng.choice(words.durations)}."
+        return draw(rng, family.no_offer)
+    sentence = f"{draw(rng, family.leads)} {draw(rng, words.objects)}"
+    return f"{sentence}{draw(rng, words.durations)}."
 
 
 def join(parts: Sequence[str]) -> str:
@@ -205,7 +230,7 @@ def _upper_first(text: str) -> str:
 
 
 def count_messages() -> int:
-    """How many distinct templates of the right length the grammar can write, by exact count.
+    """How many distinct templates of the right length the fixed grammar can write, by exact count.
 
     Parts are told apart by where they stand, so distinct part lists are distinct texts; lengths
     add up, so histograms of lengths are convolved in place of writing every message.

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 
+from churn_assets.messages.config import Phrasing
 from churn_assets.messages.corpus.grammar import SENTENCES, grammar
 from churn_assets.messages.corpus.prompts import Situation, random_situation
 from churn_assets.messages.corpus.reviewed import every_reviewed_template
@@ -95,13 +96,15 @@ def distinct_n(texts: Sequence[str], n: int) -> float:
 
 
 @cache
-def known_words() -> frozenset[str]:
+def known_words(phrasing: Phrasing) -> frozenset[str]:
     """The words of the grammar and of the reviewed templates: slots included; garble has others."""
-    texts = [*grammar().sentences(), *every_reviewed_template()]
+    texts = [*grammar(phrasing).sentences(), *every_reviewed_template()]
     return frozenset(word for text in texts for word in _plain_words(text))
 
 
-def clean_sentences(texts: Sequence[str], passed: Sequence[bool]) -> list[str]:
+def clean_sentences(
+    texts: Sequence[str], passed: Sequence[bool], phrasing: Phrasing = "fixed"
+) -> list[str]:
     """The sentences of texts that pass the shield, less those with a word that nobody wrote.
 
     Variety is counted on them: of a garbled message every word pair is a new one.
@@ -112,7 +115,8 @@ def clean_sentences(texts: Sequence[str], passed: Sequence[bool]) -> list[str]:
         if right
         for sentence in SENTENCES.split(text)
     ]
-    return [sentence for sentence in sentences if known_words().issuperset(_plain_words(sentence))]
+    known = known_words(phrasing)
+    return [sentence for sentence in sentences if known.issuperset(_plain_words(sentence))]
 
 
 def _plain_words(text: str) -> list[str]:

@@ -12,7 +12,8 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ from churn_assets.messages.models.encoding import Dialogues, device, encode_prom
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 logging.disable_progress_bar()  # weights are there in milliseconds; a log is no place for a bar
 warnings.filterwarnings("ignore", "`.*gradient_checkpointing.*` is", FutureWarning)  # PEFT asks it
+SFT = "sft"  # the adapter that writes good messages: PPO-Text's reference
 LOGITS = 2**26  # in memory together: 256 MB in 32 bits, a handful of such tensors at a time
 
 
@@ -143,6 +145,23 @@ def activate(model: PeftModel, adapter: str, *, trainable: bool = False) -> None
     model.set_adapter(adapter)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(trainable and f".{adapter}." in name)
+
+
+@contextmanager
+def speaking(model: PeftModel, adapter: str | None) -> Iterator[None]:
+    """The base with another adapter, or with none, and then as it was. PEFT's own switches leave
+    what they put back trainable."""
+    trainable = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    active = model.active_adapter
+    if adapter is None:
+        with model.disable_adapter():
+            yield
+    else:
+        model.set_adapter(adapter)
+        yield
+        model.set_adapter(active)
+    for parameter, wanted in trainable:
+        parameter.requires_grad_(wanted)
 
 
 def head_width(model: PeftModel | PreTrainedModel) -> int:

@@ -12,7 +12,7 @@ from peft import PeftModel
 from torch import Tensor
 
 from churn_assets.domain.statistics import bootstrap_mean, share
-from churn_assets.messages.config import GenerationConfig, PpoTextSettings
+from churn_assets.messages.config import GenerationConfig, Phrasing, PpoTextSettings
 from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.judging.agreement import correlation
 from churn_assets.messages.judging.judge import fitted_judge
@@ -99,7 +99,7 @@ def evaluate(
         "ppo_pass_rate_without_min_p": whole_pass_rate(model, tokenizer, shield, config),
         "kl": sequence_kl(model, policy.sampled, config.generation),
         "quality": quality,
-        "distinct2_ratio": clean_variety_ratio(sft, policy),
+        "distinct2_ratio": clean_variety_ratio(sft, policy, config.corpus.phrasing),
         "distinct2_ratio_with_garble": (
             quality["ppo"]["distinct_2"] / quality["sft"]["distinct_2"]
         ),
@@ -108,13 +108,13 @@ def evaluate(
     }
 
 
-def clean_variety_ratio(sft: Side, policy: Side) -> float:
+def clean_variety_ratio(sft: Side, policy: Side, phrasing: Phrasing = "fixed") -> float:
     """Distinct-2 of the policy's clean sentences over that of SFT's, of as many sentences each.
 
     0 where a side has no clean sentence.
     """
     clean = [
-        clean_sentences(side.texts[:VARIETY_SAMPLES], side.passed[:VARIETY_SAMPLES])
+        clean_sentences(side.texts[:VARIETY_SAMPLES], side.passed[:VARIETY_SAMPLES], phrasing)
         for side in (policy, sft)
     ]
     count = min(map(len, clean))

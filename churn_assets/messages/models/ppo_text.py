@@ -34,6 +34,7 @@ from churn_assets.messages.corpus.prompts import Situation, random_situation
 from churn_assets.messages.models.encoding import device
 from churn_assets.messages.models.evaluation import gives_reason, passes
 from churn_assets.messages.models.language_model import (
+    SFT,
     Samples,
     activate,
     drawable,
@@ -64,7 +65,7 @@ from churn_assets.messages.models.ppo_formulas import (
 from churn_assets.messages.models.scoring import RewardHead, scores
 from churn_assets.messages.shield.validation import Shield
 
-POLICY, REFERENCE, REWARD = "policy", "sft", "reward"
+POLICY, REFERENCE, REWARD = "policy", SFT, "reward"
 KL_TOLERANCE = 1e-3
 LOGIT_ROWS = 32  # messages whose logits are in memory together, and fewer where those are large
 

@@ -7,6 +7,7 @@ sees is a gain in fooling it.
 from __future__ import annotations
 
 import random
+import shutil
 import sys
 import warnings
 from collections import defaultdict
@@ -43,6 +44,7 @@ from churn_assets.messages.models.encoding import (
     encode_dialogues,
 )
 from churn_assets.messages.models.language_model import (
+    SFT,
     activate,
     head_width,
     last_hidden,
@@ -50,6 +52,7 @@ from churn_assets.messages.models.language_model import (
     load_training,
     save_adapter,
     save_training,
+    speaking,
     use_threads,
     with_new_adapter,
 )
@@ -59,7 +62,6 @@ from churn_assets.messages.models.scoring import (
     RewardHead,
     relevance,
     scores,
-    without_adapter,
 )
 from churn_assets.stages.beside import running_beside
 from churn_assets.stages.checkpoints import newest_checkpoint, steps_done, write_checkpoint
@@ -76,9 +78,9 @@ MARGIN_EDGES = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, float("inf"))
 
 
 class Seen(NamedTuple):
-    """What the base without an adapter makes of a pair, the better text first.
+    """What is made of a pair before anything is learnt, the better text first.
 
-    relevance: (2,), see `scoring.relevance`. states: what the head reads, (2, width).
+    relevance: (2,), see `scoring.relevance`. states: the base's that the head reads, (2, width).
     """
 
     relevance: Tensor
@@ -94,11 +96,14 @@ def run(
 ) -> dict[str, Any]:
     """Stage `reward_model`; inputs: message_base_model, retention_preferences, preference_pairs.
 
-    A fourth, answer_pairs, where there are enough.
+    Also answer_pairs, where there are enough, and sft_model for `reward.informed`: its adapter goes
+    into the artifact, without which the scores can't be had.
 
     Resumes from `checkpoints`, each of the two models from its own; a stop request leaves a last
     one of each that has begun.
     """
+    if config.reward.informed:
+        shutil.copytree(inputs["sft_model"] / SFT, out / SFT)
     asked = (JUDGE, inputs, out, config, silent, checkpoints)
     with running_beside(train_and_evaluate, *asked) as judged:  # two trainings, two cores
         report = train_and_evaluate(REWARD, inputs, out, config, progress, checkpoints)
@@ -123,6 +128,8 @@ def train_and_evaluate(
     model, tokenizer = load_base(inputs["message_base_model"], eight_bit=config.base.eight_bit)
     torch.manual_seed(seed)  # the adapter begins at random
     adapted = with_new_adapter(model, config.lora, adapter)
+    if config.reward.informed:
+        adapted.load_adapter(inputs["sft_model"] / SFT, adapter_name=SFT)
     train, test = (read_pairs(inputs, config, split) for split in ("train", "test"))
     answers = as_pairs(read_answers(inputs.get(ANSWERS), "train"))[turn::2]
     own = with_share(train[turn::2], answers, config.reward.answer_share)
@@ -160,8 +167,9 @@ def train_reward(
     """
     torch.manual_seed(seed)
     probed, limit = config.reward.probe, config.reward.max_length
-    head = RewardHead(head_width(model), last_word=probed).to(device())
-    seen = seen_by_base(model, tokenizer, head, pairs, limit)
+    head = RewardHead(head_width(model), last_word=probed, informed=config.reward.informed)
+    head.to(device())
+    seen = seen_before(model, tokenizer, head, pairs, limit)
     if probed:
         states = torch.stack([seen[pair].states for pair in pairs], 1)
         head.fit(states, torch.stack([seen[pair].relevance for pair in pairs], 1))
@@ -236,19 +244,21 @@ def _pairs_together(model: PeftModel, length: int) -> int:
     return int(max(1, ACTIVATIONS // of_a_pair))
 
 
-def seen_by_base(
+def seen_before(
     model: PeftModel, tokenizer: Any, head: RewardHead, pairs: Sequence[Pair], max_length: int
 ) -> dict[Pair, Seen]:
-    """What the base without an adapter makes of each pair: once is enough for all of a training."""
+    """What base and speaker make of each pair: once is enough for all of a training."""
     model.eval()  # a base with dropout would say something else each time
     found: dict[Pair, Seen] = {}
-    with torch.no_grad(), without_adapter(model):
+    with torch.no_grad():
         for part in _of_like_length(pairs):
             texts = _encoded(tokenizer, part, max_length)
-            hidden = last_hidden(model, texts.ids, texts.mask)
-            said = relevance(model, texts, hidden).view(2, -1).T
+            with speaking(model, None):
+                hidden = last_hidden(model, texts.ids, texts.mask)
             states = head.pooled(hidden, texts.mask).view(2, len(part), -1).transpose(0, 1)
-            found |= dict(zip(part, map(Seen, said, states), strict=True))
+            with speaking(model, head.speaker):
+                said = relevance(model, texts, hidden if head.speaker is None else None)
+            found |= dict(zip(part, map(Seen, said.view(2, -1).T, states), strict=True))
     return found
 
 
@@ -330,7 +340,9 @@ def fit_figures(
     """
     pairs = [
         Pair(found.prompt, found.better, found.worse, SOURCE, found.kind)
-        for found in write_comparisons(COMPARISON_SEED, config.reward.comparisons)
+        for found in write_comparisons(
+            COMPARISON_SEED, config.reward.comparisons, config.corpus.phrasing
+        )
     ]
     margins = _margins(model, tokenizer, head, pairs, config)
     better: dict[str, list[bool]] = defaultdict(list)

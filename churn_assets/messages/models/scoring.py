@@ -3,15 +3,14 @@ much the prompt speaks for the words.
 
 The mean of the states says what kind of text it is, but hardly whether a word is right for the
 prompt: that is in how a state and the word after it go together, which the base was trained to
-know. So the head also sees the pointwise mutual information of prompt and message by the base
-without any adapter, log p(message | prompt) - log p(message) (Li et al. 2016, "A diversity-
-promoting objective function", section 3). Words as unlikely without the prompt as with it cancel.
+know. So the head also sees the pointwise mutual information of prompt and message, log p(message |
+prompt) - log p(message) (Li et al. 2016, "A diversity-promoting objective function", section 3).
+Words as unlikely without the prompt as with it cancel. It is by the base without any adapter where
+that was trained on the corpus, and by SFT's adapter where it wasn't: an informed head.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from churn_assets.messages.models.encoding import Dialogues, device, pad_right
-from churn_assets.messages.models.language_model import LOGITS, last_hidden
+from churn_assets.messages.models.language_model import LOGITS, SFT, last_hidden, speaking
 
 # A word's say, in nats: less than one is noise of a small base among words that it never saw; one
 # that doesn't suit says more than one that does, and no single word decides.
@@ -41,10 +40,12 @@ class RewardHead(nn.Module):
     """
 
     last_word: Tensor
+    informed: Tensor
 
-    def __init__(self, width: int, *, last_word: bool = False) -> None:
+    def __init__(self, width: int, *, last_word: bool = False, informed: bool = False) -> None:
         super().__init__()
         self.register_buffer("last_word", torch.tensor(last_word))
+        self.register_buffer("informed", torch.tensor(informed))
         self.linear = nn.Linear(width, 1)
         nn.init.zeros_(self.linear.bias)
         nn.init.normal_(self.linear.weight, std=width**-0.5)
@@ -66,6 +67,11 @@ class RewardHead(nn.Module):
         hidden = hidden.float()
         weights = mask.unsqueeze(-1).to(hidden.dtype)
         return (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
+
+    @property
+    def speaker(self) -> str | None:
+        """The adapter that says what the prompt says for the words; None: the base by itself."""
+        return SFT if self.informed else None
 
     @torch.no_grad()
     def fit(self, states: Tensor, relevance: Tensor) -> None:
@@ -91,7 +97,8 @@ class RewardHead(nn.Module):
 def load_head(folder: Path, adapter: str, width: int) -> RewardHead:
     """A saved head; one of before the prompt had a say gives it no weight, and reads the mean."""
     head = RewardHead(width)
-    before = {"relevance.weight": torch.zeros(1, 1), "last_word": torch.tensor(False)}
+    never = torch.tensor(False)
+    before = {"relevance.weight": torch.zeros(1, 1), "last_word": never, "informed": never}
     head.load_state_dict(before | load_file(folder / f"{adapter}_head.safetensors"))
     return head.to(device()).requires_grad_(False)
 
@@ -104,31 +111,17 @@ def scores(
 ) -> Tensor:
     """The reward model's score per row; its adapter must be the active one.
 
-    A model into which the adapter was merged needs its `base` beside it.
+    A model into which the adapter was merged needs beside it what speaks for the words: its
+    `base`, SFT merged into it if the head is informed.
     """
     if base is not None:
         said = relevance(base, texts)
     elif isinstance(model, PeftModel):
-        said = relevance_of_base(model, texts)
+        with speaking(model, head.speaker):
+            said = relevance(model, texts)
     else:
         raise TypeError("scores by a merged reward model need its base")
     return head(last_hidden(model, texts.ids, texts.mask), texts.mask, said)
-
-
-def relevance_of_base(model: PeftModel, texts: Dialogues) -> Tensor:
-    """`relevance` by the base that the adapters are on."""
-    with without_adapter(model):
-        return relevance(model, texts)
-
-
-@contextmanager
-def without_adapter(model: PeftModel) -> Iterator[None]:
-    """The base by itself. PEFT's own switch leaves the adapter trainable that it puts back."""
-    trainable = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
-    with model.disable_adapter():
-        yield
-    for parameter, wanted in trainable:
-        parameter.requires_grad_(wanted)
 
 
 @torch.no_grad()

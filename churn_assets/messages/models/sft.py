@@ -31,6 +31,7 @@ from churn_assets.messages.models.evaluation import (
     violation_counts,
 )
 from churn_assets.messages.models.language_model import (
+    SFT,
     activate,
     last_hidden,
     load_base,
@@ -45,7 +46,6 @@ from churn_assets.stages.spec import Progress, silent
 from churn_assets.stages.stopping import stop_between_steps
 from churn_assets.storage.scratch import scratch_folder
 
-ADAPTER = "sft"
 SHOWN = 5
 IGNORED = -100  # the libraries' mark of a token that isn't learnt
 
@@ -117,10 +117,10 @@ def run(
     use_threads(config.threads)
     model, tokenizer = load_base(inputs["message_base_model"], eight_bit=config.base.eight_bit)
     torch.manual_seed(config.sft.seed)  # the adapter begins at random
-    adapted = with_new_adapter(model, config.lora, ADAPTER)
+    adapted = with_new_adapter(model, config.lora, SFT)
     rows = training_rows(inputs, tokenizer, config)
     before = evaluate(adapted, tokenizer, config)  # the new adapter is still without effect
-    activate(adapted, ADAPTER, trainable=True)
+    activate(adapted, SFT, trainable=True)
     with scratch_folder("sft") as scratch, stop_between_steps() as stopping:
         folder = checkpoints or scratch
         trainer = (_WholeLogitsTrainer if config.sft.whole_logits else SFTTrainer)(
@@ -131,7 +131,7 @@ def run(
             callbacks=[_Report(progress, stopping)],
         )
         trainer.train(resume_from_checkpoint=_last_whole_checkpoint(folder))
-    save_adapter(adapted, ADAPTER, out)
+    save_adapter(adapted, SFT, out)
     report = {
         "rows": len(rows),
         "losses": [row["loss"] for row in trainer.state.log_history if "loss" in row],
@@ -213,7 +213,7 @@ def _trainer_arguments(config: SftSettings, folder: Path) -> TrlSftConfig:
 
 def evaluate(model: PeftModel, tokenizer: Any, config: SftSettings) -> dict[str, Any]:
     """Samples as `config.generation` draws them against the shield; no text is filtered."""
-    activate(model, ADAPTER)
+    activate(model, SFT)
     model.eval()
     situations = evaluation_situations(config.ppo.evaluation_samples, config.sft.seed)
     batches = sample_many(

@@ -37,7 +37,8 @@ class Authors:
             generation,
             eight_bit=eight_bit,
         )
-        model.model.load_adapter(inputs["sft_model"] / REFERENCE, adapter_name=REFERENCE)
+        if REFERENCE not in model.model.peft_config:  # an informed reward model brings it
+            model.model.load_adapter(inputs["sft_model"] / REFERENCE, adapter_name=REFERENCE)
         model.model.eval()
         return cls(model)
 

@@ -23,7 +23,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from churn_assets.messages.config import GenerationConfig
 from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.models.encoding import encode_dialogues
-from churn_assets.messages.models.language_model import activate, head_width, load_base, sample
+from churn_assets.messages.models.language_model import (
+    SFT,
+    activate,
+    head_width,
+    load_base,
+    sample,
+)
 from churn_assets.messages.models.ppo_text import POLICY
 from churn_assets.messages.models.reward import REWARD
 from churn_assets.messages.models.scoring import RewardHead, load_head, scores
@@ -58,6 +64,8 @@ class LiveModel:
         adapted = PeftModel.from_pretrained(model, ppo / POLICY, adapter_name=POLICY)
         adapted.load_adapter(reward / REWARD, adapter_name=REWARD)
         head = load_head(reward, REWARD, head_width(adapted))
+        if head.speaker is not None:
+            adapted.load_adapter(reward / head.speaker, adapter_name=head.speaker)
         return cls(adapted.eval(), tokenizer, head, generation)
 
     @torch.no_grad()
@@ -90,8 +98,8 @@ class LiveModel:
 
 class ReleasedModel:
     """A release's policy and reward model, each merged with its adapter into weights of its own:
-    an adapter beside them takes as long as they do. The base by itself is the third. One request at
-    a time.
+    an adapter beside them takes as long as they do. The third is what the reward model's head is
+    told by: the base by itself, or with SFT's adapter. One request at a time.
 
     `count` templates are written for a brief.
     """
@@ -117,8 +125,10 @@ class ReleasedModel:
         source, scorer = folder / BASE_FOLDER, folder / "reward"
         policy = _merged(source, folder / "ppo" / POLICY)
         reward = _merged(source, scorer / REWARD)
-        base, tokenizer = load_base(source, eight_bit=False)
         head = load_head(scorer, REWARD, head_width(reward))
+        base, tokenizer = load_base(source, eight_bit=False)
+        if head.speaker is not None:
+            base = _merged(source, scorer / head.speaker)
         return cls(policy, reward, base.eval(), tokenizer, head, generation, candidates)
 
     @torch.inference_mode()
@@ -154,5 +164,7 @@ def copy_for_live(base: Path, ppo: Path, reward: Path, out: Path) -> None:
     """What `ReleasedModel.load` needs, and nothing else."""
     shutil.copytree(base, out / BASE_FOLDER)
     shutil.copytree(ppo / POLICY, out / "ppo" / POLICY)
-    shutil.copytree(reward / REWARD, out / "reward" / REWARD)
+    for adapter in (REWARD, SFT):
+        if (reward / adapter).exists():  # SFT's is there for an informed head
+            shutil.copytree(reward / adapter, out / "reward" / adapter)
     shutil.copy(reward / f"{REWARD}_head.safetensors", out / "reward")
