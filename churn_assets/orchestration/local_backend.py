@@ -13,9 +13,6 @@ from churn_assets.stages.child_process import run_child, stage_command
 from churn_assets.stages.spec import StageReport, StageSpec
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-KEEP_FREED = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**33)}
-"""glibc keeps up to 8 GB that were freed: a training step's tensors are as large as the last one's,
-and cleared anew by the system each time they took a quarter of PPO-Text's time on SmolLM2-135M."""
 
 
 class LocalBackend:
@@ -40,7 +37,7 @@ class LocalBackend:
         ) as session:
             run_child(
                 stage_command(spec.stage),
-                {**KEEP_FREED, **self._threads(), **session.get_bootstrap_env_vars()},
+                {**self._threads(), **session.get_bootstrap_env_vars()},
                 log_lines=self.config.log_lines,
                 grace_seconds=self.config.grace_seconds,
                 on_poll=partial(stop_if_canceled, context),
