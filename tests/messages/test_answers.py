@@ -102,25 +102,28 @@ class Recorder:
         return dg.MaterializeResult(value=next(iter(inputs.values())))
 
 
+@pytest.mark.parametrize("informed", [True, False])
 @pytest.mark.parametrize(("enough", "given"), [(100, True), (1_000, False)])
-def test_the_graph_hands_answers_to_the_reward_model(
-    folder: Path, enough: int, *, given: bool
+def test_the_graph_hands_the_reward_model_what_it_reads(
+    folder: Path, enough: int, *, given: bool, informed: bool
 ) -> None:
-    """Why: what is learnt from customers is lost if nobody asks for it."""
+    """Why: what is learnt from customers is lost if nobody asks for it, and one that isn't told by
+    SFT need not be trained again with it."""
     stores, recorder = Stores(LocalArtifactStore(folder / "store")), Recorder()
     (folder / "out").mkdir()
     (folder / "out" / PAIRS).write_bytes((folder / PAIRS).read_bytes())
     made = stores.open().put("template_answers", folder / "out")
     others = ("message_base_model", "retention_preferences", "preference_pairs")
-    reward = TINY.reward.model_copy(update={"answer_pairs": enough})
+    reward = TINY.reward.model_copy(update={"answer_pairs": enough, "informed": informed})
     reward_model(
         dg.build_asset_context(),
-        **dict.fromkeys((*others, "template_answers"), made),
+        **dict.fromkeys((*others, "template_answers", "sft_model"), made),
         compute=recorder,
         messages_config=TINY.model_copy(update={"reward": reward}),
         store=stores,
     )
-    assert set(recorder.inputs) == {*others, *([INPUT] if given else [])}
+    asked = [*([INPUT] if given else []), *(["sft_model"] if informed else [])]
+    assert set(recorder.inputs) == {*others, *asked}
 
 
 def test_some_pairs_of_texts_are_held_out_whoever_read_them(folder: Path) -> None:
