@@ -58,8 +58,8 @@ def test_every_message_of_the_grammar_passes_the_shield(split: Split, phrasing: 
 
 
 def test_a_varied_sentence_is_seldom_the_same() -> None:
-    """Why: of the fixed grammar a base learns whole sentences, and writes no other. Of as many
-    messages as are trained on, hardly any sentence is in the next hundred there."""
+    """Why: of the fixed grammar a base learns whole sentences, and writes no other. Counted: the
+    parts of a hundred messages that stand in none of the 1,200 before them."""
     new = {}
     for phrasing in PHRASINGS:
         rng, families = random.Random(3), grammar(phrasing).families_of("train")

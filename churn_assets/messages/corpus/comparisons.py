@@ -39,7 +39,7 @@ class Comparison:
 
 def write_comparisons(seed: int, each: int, phrasing: Phrasing = "fixed") -> Iterator[Comparison]:
     """`each` comparisons of every kind, in the words of the held-out families."""
-    rng, families = random.Random(f"{seed}-comparisons"), grammar().families_of("test")
+    rng, families = random.Random(f"{seed}-comparisons"), grammar(phrasing).families_of("test")
     for kind in (*RIGHT_OVER_WRONG, REASON, REVIEWED):
         for _ in range(each):
             situation, family = random_situation(rng), rng.choice(families)

@@ -153,15 +153,18 @@ def speaking(model: PeftModel, adapter: str | None) -> Iterator[None]:
     what they put back trainable."""
     trainable = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     active = model.active_adapter
-    if adapter is None:
-        with model.disable_adapter():
+    try:
+        if adapter is None:
+            with model.disable_adapter():
+                yield
+        else:
+            model.set_adapter(adapter)
             yield
-    else:
-        model.set_adapter(adapter)
-        yield
-        model.set_adapter(active)
-    for parameter, wanted in trainable:
-        parameter.requires_grad_(wanted)
+    finally:
+        if adapter is not None:
+            model.set_adapter(active)
+        for parameter, wanted in trainable:
+            parameter.requires_grad_(wanted)
 
 
 def head_width(model: PeftModel | PreTrainedModel) -> int:
