@@ -34,9 +34,13 @@ Shape = Literal["full", "signed", "opened", "bare"]
 # What a message has beside greeting and offer: opening and reason; reason and closing; opening and
 # closing; closing. The shield's length leaves no room for all three.
 WITH_REASON: Mapping[Shape, float] = {"full": 2 / 3, "signed": 1 / 3}
-# The corpus: three in four give a reason. The others are correct, people write such ones too, and
-# the preference pairs say which are better: that is what PPO-Text has to learn.
-SHAPES: Mapping[Shape, float] = {"full": 0.5, "signed": 0.25, "opened": 0.17, "bare": 0.08}
+# The corpus. Fixed: three in four give a reason. The others are correct, people write such ones too,
+# and the preference pairs say which are better: that is what PPO-Text has to learn. Varied: nearly
+# all, for a base that PPO-Text can't lead far from SFT before the sentences become worse.
+SHAPES: Mapping[Phrasing, Mapping[Shape, float]] = {
+    "fixed": {"full": 0.5, "signed": 0.25, "opened": 0.17, "bare": 0.08},
+    "varied": {"full": 0.6, "signed": 0.36, "opened": 0.03, "bare": 0.01},
+}
 _FILES: Mapping[Phrasing, str] = {"fixed": "grammar.json", "varied": "grammar.varied.json"}
 _CHOICE = re.compile(r"\[([^\]]*)\]")
 SENTENCES = re.compile(r"(?<=[.!?:])\s+")  # what stands between two
@@ -149,10 +153,13 @@ def write_message(
     rng: random.Random,
     situation: Situation,
     family: str,
-    shapes: Mapping[Shape, float] = SHAPES,
+    shapes: Mapping[Shape, float] | None = None,
     phrasing: Phrasing = "fixed",
 ) -> str:
-    """One template that suits the situation, of the length that the shield wants."""
+    """One template that suits the situation, of the length that the shield wants.
+
+    `shapes` are the corpus' own unless others are asked for.
+    """
     return write_draft(rng, situation, family, shapes, phrasing).text
 
 
@@ -160,7 +167,7 @@ def write_draft(
     rng: random.Random,
     situation: Situation,
     family: str,
-    shapes: Mapping[Shape, float] = SHAPES,
+    shapes: Mapping[Shape, float] | None = None,
     phrasing: Phrasing = "fixed",
     *,
     of_the_band: bool = False,
@@ -172,6 +179,7 @@ def write_draft(
     """
     words = grammar(phrasing)
     own = words.families[family]
+    shapes = shapes or SHAPES[phrasing]
     (shape,) = rng.choices(list(shapes), list(shapes.values()))
     openings = own.of_the_band(situation.band) if of_the_band else own.openings(situation.band)
     opening = rng.choice(openings) if shape in ("full", "opened") else None
