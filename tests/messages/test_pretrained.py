@@ -113,9 +113,7 @@ def test_instructions_tell_all_that_short_prompts_tell() -> None:
     assert told == [situation.instruction for situation in situations]
     assert len(set(told)) == len(situations)
     for situation, text in zip(situations, told, strict=True):
-        assert ("promise nothing" in text) is (situation.offer == 0)
-        assert ("{offer}" in text) is (situation.offer > 0)
-        assert "{name}" in text
+        assert text.endswith(f"Offer: {f'{situation.offer}%' if situation.offer else 'none'}.\n")
         assert all(service in text for service in situation.services)
     for other in ("Why is the sky blue?", "10% new monthly warm:\n", flawed_prompt(told[0])):
         assert instruction(other) == other
@@ -136,9 +134,9 @@ def test_only_a_base_trained_elsewhere_is_told_in_plain_words(chain: Chain, tmp_
     judged = encode_dialogues(plain, [situation.prompt], ["Hi {name}."], 160).ids
     assert situation.instruction in plain.decode(judged[0])
     rows = training_rows(chain.folders, plain, TINY)
-    assert sum(row["prompt"].startswith("Write a ") for row in rows) >= len(rows) - 2
+    assert sum(row["prompt"].startswith("A ") for row in rows) >= len(rows) - 2
     assert not any(
-        row["prompt"].startswith("Write a ") for row in training_rows(chain.folders, short, TINY)
+        row["prompt"].startswith("A ") for row in training_rows(chain.folders, short, TINY)
     )
 
 

@@ -98,16 +98,14 @@ class Situation:
     @property
     def instruction(self) -> str:
         """The same in plain words, for a model that has read some: what to write, to whom, and what
-        may be promised."""
+        may be promised. As few as say it: they are read before every message."""
         language = "" if self.language == "en" else f" in {_LANGUAGE_NAMES[self.language]}"
-        services = " and ".join(self.services) or "nothing else"
         plan = f"{_CONTRACT_WORDS[self.contract]} plan"
         about = plan if self.about == self.contract else self.about
-        offer = f"{self.offer}% off, as {{offer}}" if self.offer else "none, so promise nothing"
+        offer = f"{self.offer}%" if self.offer else "none"
         return (
-            f"Write a {self.tone} message{language} to {{name}}, a {self.band} customer with a "
-            f"{_CONTRACT_WORDS[self.contract]} contract and {services}. Speak of their {about}. "
-            f"Offer: {offer}.{END}"
+            f"A {self.tone} message{language} to a {self.band} customer: "
+            f"{', '.join((plan, *self.services))}. About their {about}. Offer: {offer}.{END}"
         )
 
 
