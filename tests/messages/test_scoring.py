@@ -28,10 +28,13 @@ from churn_assets.messages.models.language_model import (
 )
 from churn_assets.messages.models.reward import JUDGE, REWARD, run, seen_before, train_and_evaluate
 from churn_assets.messages.models.scoring import (
+    EXPECTED,
+    FOR,
     LEAST,
     MOST,
     NATS,
     RewardHead,
+    evidence,
     load_head,
     relevance,
     scores,
@@ -71,6 +74,27 @@ def test_relevance_is_what_the_prompt_adds_to_each_words_log_probability(chain: 
         gained = log_probs(model, prompt, answer) - log_probs(model, [0], answer)
         beyond = gained.sign() * (gained.abs() - LEAST).clamp(min=0)
         assert told == pytest.approx(beyond.clamp(*MOST).sum().item() / NATS, abs=1e-4)
+
+
+@torch.no_grad()
+def test_evidence_is_told_apart_and_what_nothing_led_to_expect_is_held_against(
+    chain: Chain,
+) -> None:
+    """Why: a closing in another tone than its greeting is as unlikely without the prompt as with
+    it, so that in the sum of relevance it cancels."""
+    model, tokenizer = loud(chain)
+    found = evidence(model, encode_dialogues(tokenizer, [SITUATION.prompt] * 2, TEXTS, 96))
+    prompt = tokenizer(SITUATION.prompt).input_ids
+    for text, told in zip(TEXTS, found.tolist(), strict=True):
+        answer = [*tokenizer(text).input_ids, tokenizer.eos_token_id]
+        behind, alone = (log_probs(model, before, answer) for before in (prompt, [0]))
+        beyond = (behind - alone).sign() * ((behind - alone).abs() - LEAST).clamp(min=0)
+        least, most = EXPECTED
+        unexpected = [min(max(-word - least, 0), most) for word in behind.tolist()]
+        sums = (beyond.clamp(MOST[0], 0).sum(), beyond.clamp(0, FOR).sum(), -sum(unexpected))
+        assert told == pytest.approx([float(each) / NATS for each in sums], abs=1e-4)
+        assert told[0] <= 0 <= told[1]
+        assert told[2] < 0
 
 
 def on_the_left(rows: Tensor, mask: Tensor) -> Tensor:
@@ -120,7 +144,7 @@ def test_pairs_are_read_without_dropout(chain: Chain) -> None:
         noisy = relevance(model, texts).tolist()
     found = seen_before(model, tokenizer, RewardHead(head_width(model)), [pair], 96)[pair]
     expected = relevance(base.eval(), texts).tolist()
-    assert found.relevance.tolist() == pytest.approx(expected, abs=1e-5) != noisy
+    assert found.said.squeeze(1).tolist() == pytest.approx(expected, abs=1e-5) != noisy
 
 
 def test_the_state_of_the_last_word_is_found_on_either_side_of_padding() -> None:
@@ -132,16 +156,17 @@ def test_the_state_of_the_last_word_is_found_on_either_side_of_padding() -> None
     torch.testing.assert_close(head.pooled(hidden, mask), hidden[[0, 1], [3, 4]])
 
 
-def test_a_fitted_head_ranks_pairs_by_what_tells_them_apart() -> None:
+@pytest.mark.parametrize("numbers", [1, 3])
+def test_a_fitted_head_ranks_pairs_by_what_tells_them_apart(numbers: int) -> None:
     """Why: a head drawn at random drowns a quiet feature in a loud one, and the adapter learns to
     undo that first. Known: of 300 pairs the third feature and the prompt's say are better, and a
     feature a hundred times as large says nothing."""
     torch.manual_seed(3)
-    states, said = torch.randn(2, 300, 4), torch.randn(2, 300)
+    states, said = torch.randn(2, 300, 4), torch.randn(2, 300, numbers)
     states[..., 1] *= 100
     states[0, :, 2] += 1.5
-    said[0] += 1.5
-    head = RewardHead(4, last_word=True)
+    said[0, :, 0] += 1.5
+    head = RewardHead(4, last_word=True, informed=numbers == 3)
     hidden = torch.stack([states, states], 2)  # two words each, of which the first is the last word
 
     def right() -> float:
@@ -153,7 +178,8 @@ def test_a_fitted_head_ranks_pairs_by_what_tells_them_apart() -> None:
     assert right() > 0.9 > before
     weights = head.linear.weight[0]
     assert weights[2] > 2 * weights[[0, 1, 3]].abs().max()
-    assert head.relevance.weight.item() > 0
+    prompts = head.relevance.weight[0]
+    assert prompts[0] > 2 * prompts[1:].abs().sum()
     both = torch.cat([head(hidden[i], torch.ones(300, 2), said[i]) for i in (0, 1)])
     assert abs(both.mean().item()) < 1e-4  # scores are held near zero
 
@@ -200,9 +226,9 @@ def test_an_informed_reward_model_is_told_by_sft_wherever_it_is_asked(
 
     base, tokenizer = load_base(base_folder, eight_bit=False)
     texts = encode_dialogues(tokenizer, [SITUATION.prompt] * 2, TEXTS, 96)
-    by_base = relevance(base, texts)
+    by_base = evidence(base, texts)
     told = PeftModel.from_pretrained(base, sft / SFT, adapter_name=SFT).eval()
-    by_sft = relevance(told, texts)
+    by_sft = evidence(told, texts)
     assert (by_sft - by_base).abs().max() > 0.05
     told.load_adapter(out / REWARD, adapter_name=REWARD)
     activate(told, REWARD)
@@ -227,7 +253,7 @@ def test_a_head_of_before_the_prompt_had_a_say_scores_as_it_did(tmp_path: Path) 
     loaded = load_head(tmp_path, REWARD, 8)
     hidden, mask = torch.randn(3, 5, 8), torch.ones(3, 5)
     torch.testing.assert_close(
-        loaded(hidden, mask, torch.tensor([9.0, -9.0, 0.0])),
+        loaded(hidden, mask, torch.tensor([[9.0], [-9.0], [0.0]])),
         head.linear(hidden.mean(1)).squeeze(-1),
     )
 

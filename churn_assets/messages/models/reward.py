@@ -58,11 +58,7 @@ from churn_assets.messages.models.language_model import (
 )
 from churn_assets.messages.models.model_card import write_model_card
 from churn_assets.messages.models.plots import calibration_plot
-from churn_assets.messages.models.scoring import (
-    RewardHead,
-    relevance,
-    scores,
-)
+from churn_assets.messages.models.scoring import RewardHead, scores
 from churn_assets.stages.beside import running_beside
 from churn_assets.stages.checkpoints import newest_checkpoint, steps_done, write_checkpoint
 from churn_assets.stages.spec import Progress, silent
@@ -80,10 +76,11 @@ MARGIN_EDGES = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, float("inf"))
 class Seen(NamedTuple):
     """What is made of a pair before anything is learnt, the better text first.
 
-    relevance: (2,), see `scoring.relevance`. states: the base's that the head reads, (2, width).
+    said: what the prompt says for the words, (2, 1 or 3), see `RewardHead.said`. states: the base's
+    that the head reads, (2, width).
     """
 
-    relevance: Tensor
+    said: Tensor
     states: Tensor
 
 
@@ -172,7 +169,7 @@ def train_reward(
     seen = seen_before(model, tokenizer, head, pairs, limit)
     if probed:
         states = torch.stack([seen[pair].states for pair in pairs], 1)
-        head.fit(states, torch.stack([seen[pair].relevance for pair in pairs], 1))
+        head.fit(states, torch.stack([seen[pair].said for pair in pairs], 1))
     activate(model, adapter, trainable=True)
     model.train()
     parameters = [p for p in model.parameters() if p.requires_grad] + list(head.parameters())
@@ -223,7 +220,7 @@ def _learn(
 ) -> tuple[float, int]:
     """Adds one step's gradients, a few pairs at a time; returns its loss and how many are right."""
     loss, right = 0.0, 0
-    said = torch.stack([seen[pair].relevance for pair in batch], 1).flatten()
+    said = torch.stack([seen[pair].said for pair in batch], 1).flatten(0, 1)
     for part in torch.arange(len(batch)).split(_pairs_together(model, texts.ids.shape[1])):
         rows = torch.cat([part, part + len(batch)])
         some = texts.rows(rows)  # one long pair doesn't make the others long
@@ -257,8 +254,9 @@ def seen_before(
                 hidden = last_hidden(model, texts.ids, texts.mask)
             states = head.pooled(hidden, texts.mask).view(2, len(part), -1).transpose(0, 1)
             with speaking(model, head.speaker):
-                said = relevance(model, texts, hidden if head.speaker is None else None)
-            found |= dict(zip(part, map(Seen, said.view(2, -1).T, states), strict=True))
+                said = head.said(model, texts, hidden if head.speaker is None else None)
+            said = said.view(2, len(part), -1).transpose(0, 1)
+            found |= dict(zip(part, map(Seen, said, states), strict=True))
     return found
 
 

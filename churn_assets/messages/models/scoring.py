@@ -7,6 +7,10 @@ know. So the head also sees the pointwise mutual information of prompt and messa
 prompt) - log p(message) (Li et al. 2016, "A diversity-promoting objective function", section 3).
 Words as unlikely without the prompt as with it cancel. It is by the base without any adapter where
 that was trained on the corpus, and by SFT's adapter where it wasn't: an informed head.
+
+That one reads `evidence` in place of the sum: what the prompt says for words and what against them
+apart, and how unexpected they are behind all that came before. A closing in another tone than its
+greeting is as unlikely without the prompt as with it, but nobody expected it.
 """
 
 from __future__ import annotations
@@ -28,7 +32,9 @@ from churn_assets.messages.models.language_model import LOGITS, SFT, last_hidden
 # A word's say, in nats: less than one is noise of a small base among words that it never saw; one
 # that doesn't suit says more than one that does, and no single word decides.
 LEAST, MOST = 1.0, (-4.0, 0.5)
+FOR, EXPECTED = 4.0, (2.0, 4.0)  # what a word has at most; and: from how many nats on, and at most
 PROBE = 0.01  # inverse strength of the penalty: some hundred pairs, as many states
+FREE = 10.0  # what the prompt says is held back a hundredth as much: one or three numbers
 NATS = 2.0  # the unit of a message's sum, so that the head's weights are of one size
 
 
@@ -49,14 +55,28 @@ class RewardHead(nn.Module):
         self.linear = nn.Linear(width, 1)
         nn.init.zeros_(self.linear.bias)
         nn.init.normal_(self.linear.weight, std=width**-0.5)
-        self.relevance = nn.Linear(1, 1, bias=False)
+        self.relevance = nn.Linear(3 if informed else 1, 1, bias=False)
         nn.init.ones_(self.relevance.weight)
 
-    def forward(self, hidden: Tensor, mask: Tensor, relevance: Tensor) -> Tensor:
-        """(batch, length, width), (batch, length), (batch,) -> scores (batch,), any real number."""
-        pooled = self.pooled(hidden, mask)
-        scores: Tensor = (self.linear(pooled) + self.relevance(relevance.unsqueeze(1))).squeeze(-1)
-        return scores
+    def forward(self, hidden: Tensor, mask: Tensor, said: Tensor) -> Tensor:
+        """(batch, length, width), (batch, length), what `said` has of the texts -> scores (batch,),
+        any real number."""
+        scores: Tensor = self.linear(self.pooled(hidden, mask)) + self.relevance(said)
+        return scores.squeeze(-1)
+
+    def said(
+        self,
+        model: PeftModel | PreTrainedModel,
+        texts: Dialogues,
+        hidden: Tensor | None = None,
+    ) -> Tensor:
+        """What the prompts say for the words by this model: (batch, 1), or (batch, 3) if informed.
+
+        hidden: the model's states of `texts`, where they are known: (batch, length, width).
+        """
+        if self.informed:
+            return evidence(model, texts, hidden)
+        return relevance(model, texts, hidden).unsqueeze(1)
 
     def pooled(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """(batch, length, width), (batch, length) -> what the linear unit reads, (batch, width)."""
@@ -74,32 +94,36 @@ class RewardHead(nn.Module):
         return SFT if self.informed else None
 
     @torch.no_grad()
-    def fit(self, states: Tensor, relevance: Tensor) -> None:
-        """Logistic regression on pairs: (2, pairs, width) and (2, pairs), the better texts first.
+    def fit(self, states: Tensor, said: Tensor) -> None:
+        """Logistic regression on pairs: (2, pairs, width) and what is `said` of them, (2, pairs, 1
+        or 3), the better texts first.
 
         Linear probing before fine-tuning (Kumar et al. 2022, section 3.4): an adapter that is
         trained under a head drawn at random loses what the base's states tell apart already.
         """
         from sklearn.linear_model import LogisticRegression  # here: serving does without it
 
-        texts = torch.cat([states, relevance.unsqueeze(-1)], -1).double().cpu()
+        texts = torch.cat([states, said], -1).double().cpu()
         spread = texts.flatten(0, 1).std(0).clamp(min=1e-6)
+        spread[states.shape[-1] :] /= FREE
         margins = ((texts[0] - texts[1]) / spread).numpy()
         either = np.concatenate([margins, -margins])
         model = LogisticRegression(C=PROBE, fit_intercept=False, max_iter=1_000)
         model.fit(either, np.arange(len(either)) < len(margins))
         weights = (torch.from_numpy(model.coef_[0]) / spread).float().to(states.device)
-        self.linear.weight.copy_(weights[:-1].unsqueeze(0))
-        self.relevance.weight.copy_(weights[-1:].unsqueeze(0))
+        own, prompts = weights.split([states.shape[-1], said.shape[-1]])
+        self.linear.weight.copy_(own.unsqueeze(0))
+        self.relevance.weight.copy_(prompts.unsqueeze(0))
         self.linear.bias.copy_(-(texts.float().to(states.device) @ weights).mean())
 
 
 def load_head(folder: Path, adapter: str, width: int) -> RewardHead:
     """A saved head; one of before the prompt had a say gives it no weight, and reads the mean."""
-    head = RewardHead(width)
     never = torch.tensor(False)
     before = {"relevance.weight": torch.zeros(1, 1), "last_word": never, "informed": never}
-    head.load_state_dict(before | load_file(folder / f"{adapter}_head.safetensors"))
+    found = before | load_file(folder / f"{adapter}_head.safetensors")
+    head = RewardHead(width, informed=bool(found["informed"]))
+    head.load_state_dict(found)
     return head.to(device()).requires_grad_(False)
 
 
@@ -115,10 +139,10 @@ def scores(
     `base`, SFT merged into it if the head is informed.
     """
     if base is not None:
-        said = relevance(base, texts)
+        said = head.said(base, texts)
     elif isinstance(model, PeftModel):
         with speaking(model, head.speaker):
-            said = relevance(model, texts)
+            said = head.said(model, texts)
     else:
         raise TypeError("scores by a merged reward model need its base")
     return head(last_hidden(model, texts.ids, texts.mask), texts.mask, said)
@@ -133,6 +157,29 @@ def relevance(
 
     hidden: the model's states of `texts`, where they are known: (batch, length, width).
     """
+    said, alone = _with_and_without(model, texts, hidden)
+    return _summed(functional.softshrink(said - alone, LEAST).clamp(*MOST), texts)
+
+
+@torch.no_grad()
+def evidence(
+    model: PeftModel | PreTrainedModel, texts: Dialogues, hidden: Tensor | None = None
+) -> Tensor:
+    """Three sums over the responses' words, (batch, 3), in `NATS`, each the larger the better: what
+    the prompts say against them, what for them, and minus what none of it led to expect."""
+    said, alone = _with_and_without(model, texts, hidden)
+    gained = functional.softshrink(said - alone, LEAST)
+    least, most = EXPECTED
+    unexpected = (-said - least).clamp(0, most)
+    parts = (gained.clamp(MOST[0], 0), gained.clamp(0, FOR), -unexpected)
+    return torch.stack([_summed(part, texts) for part in parts], 1)
+
+
+def _with_and_without(
+    model: PeftModel | PreTrainedModel, texts: Dialogues, hidden: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Log-probabilities of all responses' words, row by row, behind their prompts and behind
+    nothing: (words,) each."""
     lengths = texts.answered.sum(1)
     answers = texts.ids[texts.answered.bool()].split(lengths.tolist())
     start = _start(model)
@@ -142,11 +189,15 @@ def relevance(
     alone = Dialogues(ids, mask, answered)
     if hidden is None:
         hidden = last_hidden(model, texts.ids, texts.mask)
-    gained = _log_probs(model, texts, hidden)
-    gained = gained - _log_probs(model, alone, last_hidden(model, ids, mask))
+    without = last_hidden(model, ids, mask)
+    return _log_probs(model, texts, hidden), _log_probs(model, alone, without)
+
+
+def _summed(words: Tensor, texts: Dialogues) -> Tensor:
+    """What each row's words come to: (words,) -> (batch,), in `NATS`."""
+    lengths = texts.answered.sum(1)
     rows = torch.arange(len(lengths), device=lengths.device).repeat_interleave(lengths)
-    gained = functional.softshrink(gained, LEAST).clamp(*MOST)
-    return torch.zeros(len(lengths), device=rows.device).index_add(0, rows, gained) / NATS
+    return torch.zeros(len(lengths), device=rows.device).index_add(0, rows, words) / NATS
 
 
 def _start(model: PeftModel | PreTrainedModel) -> int:
