@@ -100,7 +100,7 @@ def run(
     one of each that has begun.
     """
     if config.reward.informed:
-        shutil.copytree(inputs["sft_model"] / SFT, out / SFT)
+        shutil.copytree(inputs["sft_model"] / SFT, out / SFT, dirs_exist_ok=True)
     asked = (JUDGE, inputs, out, config, silent, checkpoints)
     with running_beside(train_and_evaluate, *asked) as judged:  # two trainings, two cores
         report = train_and_evaluate(REWARD, inputs, out, config, progress, checkpoints)
