@@ -34,9 +34,9 @@ Shape = Literal["full", "signed", "opened", "bare"]
 # What a message has beside greeting and offer: opening and reason; reason and closing; opening and
 # closing; closing. The shield's length leaves no room for all three.
 WITH_REASON: Mapping[Shape, float] = {"full": 2 / 3, "signed": 1 / 3}
-# The corpus. Fixed: three in four give a reason. The others are correct, people write such ones too,
-# and the preference pairs say which are better: that is what PPO-Text has to learn. Varied: nearly
-# all, for a base that PPO-Text can't lead far from SFT before the sentences become worse.
+# The corpus. Fixed: three in four give a reason; the others are correct, people write such ones
+# too, and the preference pairs say which are better: that is what PPO-Text has to learn. Varied:
+# nearly all, for a base that PPO-Text can't lead far from SFT before the sentences become worse.
 SHAPES: Mapping[Phrasing, Mapping[Shape, float]] = {
     "fixed": {"full": 0.5, "signed": 0.25, "opened": 0.17, "bare": 0.08},
     "varied": {"full": 0.6, "signed": 0.36, "opened": 0.03, "bare": 0.01},

@@ -98,7 +98,7 @@ class Situation:
     @property
     def instruction(self) -> str:
         """The same in plain words, for a model that has read some: what to write, to whom, and what
-        may be promised. As few as say it: they are read before every message."""
+        may be promised, in few words, since they are read before every message."""
         language = "" if self.language == "en" else f" in {_LANGUAGE_NAMES[self.language]}"
         plan = f"{_CONTRACT_WORDS[self.contract]} plan"
         about = plan if self.about == self.contract else self.about
