@@ -120,13 +120,19 @@ def test_chosen_is_good_and_rejected_has_the_flaw(
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_most_messages_give_a_reason_and_few_are_bare(split: Split) -> None:
+@pytest.mark.parametrize(("phrasing", "least", "most"), [("fixed", 0.7, 0.8), ("varied", 0.93, 1)])
+def test_most_messages_give_a_reason_and_few_are_bare(
+    split: Split, phrasing: Phrasing, least: float, most: float
+) -> None:
     """Why: of the corpus 3 in 100 gave one, and SFT and PPO-Text learnt to say nothing of the
     customer."""
-    rng, families = random.Random(split), grammar().families_of(split)
-    drafts = [write_draft(rng, random_situation(rng), rng.choice(families)) for _ in range(1_000)]
+    rng, families = random.Random(split), grammar(phrasing).families_of(split)
+    drafts = [
+        write_draft(rng, random_situation(rng), rng.choice(families), phrasing=phrasing)
+        for _ in range(1_000)
+    ]
     reasons = [d for d in drafts if SHIELD.gives_a_reason(d.text, d.situation.facts)]
-    assert 0.7 < len(reasons) / len(drafts) < 0.8
+    assert least < len(reasons) / len(drafts) < most
     assert sum(d.opening is None and d.reason is None for d in drafts) / len(drafts) < 0.12
     assert sum("{tenure}" in d.text for d in drafts) / len(drafts) > 0.1
 
@@ -136,7 +142,8 @@ def test_every_customer_can_be_written_in_every_shape(phrasing: Phrasing) -> Non
     """Why: a shape whose words never fit the shield's length would be drawn for ever, and one that
     seldom does would be rare."""
     counted, draws = CountedChoices(3), 0
-    combinations = list(product(grammar(phrasing).families, TENURE_BANDS, SHAPES, TONES, (0, 10)))
+    families, shapes = grammar(phrasing).families, SHAPES[phrasing]
+    combinations = list(product(families, TENURE_BANDS, shapes, TONES, (0, 10)))
     for family, band, shape, tone, offer in combinations:
         situation = Situation(offer, band, "Two year", ("streaming",), tone)
         text = write_message(counted, situation, family, {shape: 1}, phrasing)
