@@ -11,6 +11,7 @@ from typing import Any, get_args
 import pytest
 
 from churn_assets.messages.config import CorpusConfig, Phrasing
+from churn_assets.messages.corpus import grammar as grammar_module
 from churn_assets.messages.corpus.corpus import read_jsonl, write_corpus, write_messages
 from churn_assets.messages.corpus.flaws import FLAWS, UNREVIEWED, phrases, taught, write_pair
 from churn_assets.messages.corpus.grammar import (
@@ -139,8 +140,8 @@ def test_most_messages_give_a_reason_and_few_are_bare(
 
 @pytest.mark.parametrize("phrasing", PHRASINGS)
 def test_every_customer_can_be_written_in_every_shape(phrasing: Phrasing) -> None:
-    """Why: a shape whose words never fit the shield's length would be drawn for ever, and one that
-    seldom does would be rare."""
+    """Why: a shape whose words never fit the shield's length can't be written, and one that seldom
+    does would be rare."""
     counted, draws = CountedChoices(3), 0
     families, shapes = grammar(phrasing).families, SHAPES[phrasing]
     combinations = list(product(families, TENURE_BANDS, shapes, TONES, (0, 10)))
@@ -150,6 +151,20 @@ def test_every_customer_can_be_written_in_every_shape(phrasing: Phrasing) -> Non
         assert SHIELD.check_template_facts(text, situation.facts).violations == (), text
         draws = max(draws, counted.taken())
     assert draws < 2_000
+
+
+def test_words_that_never_fit_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Why: whoever writes a longer opening would otherwise wait for ever."""
+    long = "we are glad " * 20
+    words = grammar()
+    family = words.families["care"].model_copy(update=dict.fromkeys(("any", "new"), (long,)))
+    changed = words.model_copy(update={"families": {**words.families, "care": family}})
+    monkeypatch.setattr(grammar_module, "grammar", lambda _: changed)
+    monkeypatch.setattr(grammar_module, "MOST_DRAWS", 50)
+    situation = Situation(10, "new", "Two year", ("streaming",), "warm")
+    with pytest.raises(ValueError, match="no full message of family 'care' behind 'we are glad"):
+        write_message(random.Random(1), situation, "care", {"full": 1})
+    assert write_message(random.Random(1), situation, "care", {"signed": 1})
 
 
 class CountedChoices(random.Random):

@@ -46,6 +46,7 @@ _CHOICE = re.compile(r"\[([^\]]*)\]")
 SENTENCES = re.compile(r"(?<=[.!?:])\s+")  # what stands between two
 # The grammar keeps this far from the shield's longest text: a model cannot count characters.
 LENGTH_MARGIN = 25
+MOST_DRAWS = 20_000  # for one message; a few hundred where its opening is among the longest
 
 
 class Family(BaseModel):
@@ -175,7 +176,7 @@ def write_draft(
     """The same in its parts; an opening is one of the customer's time with us if that is asked for.
 
     Shape, by its weight in `shapes`, and opening are drawn before the rest: of those that make a
-    message long there are as many as of others.
+    message long there are as many as of others. Raises ValueError where nothing fits behind them.
     """
     words = grammar(phrasing)
     own = words.families[family]
@@ -184,7 +185,7 @@ def write_draft(
     openings = own.of_the_band(situation.band) if of_the_band else own.openings(situation.band)
     opening = rng.choice(openings) if shape in ("full", "opened") else None
     closings = words.closings[situation.tone]
-    while True:
+    for _ in range(MOST_DRAWS):
         draft = Draft(
             situation=situation,
             family=family,
@@ -197,6 +198,11 @@ def write_draft(
         )
         if draft.is_sound():
             return draft
+    behind = "" if opening is None else f" behind {opening!r}"
+    raise ValueError(
+        f"no {shape} message of family {family!r}{behind} keeps to the shield's length or says "
+        f"nothing twice: {MOST_DRAWS:,} were drawn, so shorten its words"
+    )
 
 
 def draw(rng: random.Random, parts: Sequence[str]) -> str:
