@@ -200,8 +200,8 @@ def write_draft(
             return draft
     behind = "" if opening is None else f" behind {opening!r}"
     raise ValueError(
-        f"no {shape} message of family {family!r}{behind} keeps to the shield's length or says "
-        f"nothing twice: {MOST_DRAWS:,} were drawn, so shorten its words"
+        f"no {shape} message of family {family!r}{behind} keeps to the shield's length and says "
+        f"nothing twice: {MOST_DRAWS:,} were drawn, so write shorter or other words"
     )
 
 
