@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import torch
 
 from churn_assets.messages.config import MessagesConfig
 from churn_assets.messages.corpus.comparisons import RIGHT_OVER_WRONG
@@ -15,7 +16,12 @@ from churn_assets.messages.corpus.pairs import Pair
 from churn_assets.messages.corpus.prompts import situations
 from churn_assets.messages.models import reward
 from churn_assets.messages.models.evaluation import fits
-from churn_assets.messages.models.ppo_evaluation import Side, clean_variety_ratio
+from churn_assets.messages.models.language_model import activate, head_width
+from churn_assets.messages.models.ppo_evaluation import Side, clean_variety_ratio, write_side
+from churn_assets.messages.models.ppo_stage import load_adapters
+from churn_assets.messages.models.ppo_text import POLICY, REWARD
+from churn_assets.messages.models.reward import JUDGE
+from churn_assets.messages.models.scoring import load_head, scores
 from churn_assets.messages.shield.validation import Shield
 from tests.messages.conftest import TINY, Chain
 
@@ -91,3 +97,21 @@ def test_garble_is_no_variety_on_either_side() -> None:
     same = [clean[0], clean[0]]
     assert clean_variety_ratio(side(garbled, passed), side(same, [True] * 2)) < 0.6
     assert clean_variety_ratio(side(garbled, [False] * 4), side(clean, [True] * 2)) == 0.0
+
+
+def test_each_reward_model_judges_a_side_as_it_would_alone(chain: Chain) -> None:
+    """Why: what the prompts say for the words is asked once for both; were it one model's own, the
+    second would judge by what the first was told."""
+    model, tokenizer = load_adapters(chain.folders, TINY)
+    width = head_width(model)
+    heads = {
+        name: load_head(chain.folders["reward_model"], name, width) for name in (REWARD, JUDGE)
+    }
+    asked = list(SITUATIONS.values())[:6]
+    side = write_side(model, tokenizer, POLICY, heads, SHIELD, asked, TINY)
+    for name, head in heads.items():
+        activate(model, name)
+        with torch.no_grad():
+            alone = [scores(model, head, samples.dialogues) for samples in side.sampled]
+        torch.testing.assert_close(side.scores[name], torch.cat(alone).double())
+    assert not torch.equal(side.scores[REWARD], side.scores[JUDGE])

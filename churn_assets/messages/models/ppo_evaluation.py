@@ -44,7 +44,7 @@ from churn_assets.messages.models.ppo_text import (
     REWARD,
 )
 from churn_assets.messages.models.reward import JUDGE
-from churn_assets.messages.models.scoring import RewardHead, scores
+from churn_assets.messages.models.scoring import RewardHead, scores, what_is_said
 from churn_assets.messages.shield.validation import Shield
 
 SHOWN = 6
@@ -149,10 +149,15 @@ def write_side(
     prompts = [situation.prompt for situation in situations]
     sampled = sample_many(model, tokenizer, prompts, config.generation, EVALUATION_SEED)
     texts = [text for samples in sampled for text in samples.texts]
+    dialogues = [samples.dialogues for samples in sampled]
+    said = [what_is_said(model, heads[REWARD], some) for some in dialogues]  # the judge's too
     found = {}
     for name, head in heads.items():
         activate(model, name)
-        parts = [scores(model, head, samples.dialogues) for samples in sampled]
+        parts = [
+            scores(model, head, some, said=words)
+            for some, words in zip(dialogues, said, strict=True)
+        ]
         found[name] = torch.cat(parts).double().cpu()
     return Side(sampled, texts, passes(shield, texts, situations), found)
 

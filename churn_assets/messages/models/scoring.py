@@ -132,20 +132,26 @@ def scores(
     head: RewardHead,
     texts: Dialogues,
     base: PreTrainedModel | None = None,
+    said: Tensor | None = None,
 ) -> Tensor:
     """The reward model's score per row; its adapter must be the active one.
 
     A model into which the adapter was merged needs beside it what speaks for the words: its
-    `base`, SFT merged into it if the head is informed.
+    `base`, SFT merged into it if the head is informed. said: `what_is_said`, where it is known.
     """
-    if base is not None:
+    if said is None and base is not None:
         said = head.said(base, texts)
-    elif isinstance(model, PeftModel):
-        with speaking(model, head.speaker):
-            said = head.said(model, texts)
-    else:
-        raise TypeError("scores by a merged reward model need its base")
+    elif said is None:
+        said = what_is_said(model, head, texts)
     return head(last_hidden(model, texts.ids, texts.mask), texts.mask, said)
+
+
+def what_is_said(model: PeftModel | PreTrainedModel, head: RewardHead, texts: Dialogues) -> Tensor:
+    """What the prompts say for the words, (batch, 1 or 3): the same for every head of one kind."""
+    if not isinstance(model, PeftModel):
+        raise TypeError("scores by a merged reward model need its base")
+    with speaking(model, head.speaker):
+        return head.said(model, texts)
 
 
 @torch.no_grad()
