@@ -89,9 +89,9 @@ class BaseModelConfig(Frozen):
     layers: int = Field(2, ge=1)
     heads: int = Field(4, ge=1)
     positions: int = Field(256, ge=64)
-    steps: int = Field(3_000, ge=1)
+    steps: int = Field(2_000, ge=1)
     batch: int = Field(32, ge=1)
-    learning_rate: float = Field(3e-3, gt=0, description="embeddings, norms and biases (AdamW)")
+    learning_rate: float = Field(5e-3, gt=0, description="embeddings, norms and biases (AdamW)")
     muon_learning_rate: float = Field(0.02, gt=0, description="weight matrices of the layers")
     checkpoint_every: int = Field(500, ge=1)
     seed: int = 42
@@ -169,7 +169,7 @@ class RewardConfig(Frozen):
             they are learnt from too.
     """
 
-    steps: int = Field(500, ge=1)
+    steps: int = Field(400, ge=1)
     batch: int = Field(32, ge=1, description="pairs per step")
     learning_rate: float = Field(6e-3, gt=0)
     max_length: int = Field(96, ge=32)
@@ -194,7 +194,7 @@ class RewardConfig(Frozen):
 
 
 class EvaluationSamples(Frozen):
-    evaluation_samples: int = Field(2_048, ge=8, description="messages that a model is judged on")
+    evaluation_samples: int = Field(1_024, ge=8, description="messages that a model is judged on")
 
 
 class PpoTextConfig(EvaluationSamples):
@@ -215,11 +215,11 @@ class PpoTextConfig(EvaluationSamples):
         seed: of the draws of prompts and tokens.
     """
 
-    iterations: int = Field(48, ge=1)
+    iterations: int = Field(40, ge=1)
     batch: int = Field(192, ge=2, description="messages sampled per iteration")
     minibatch: int = Field(96, ge=1)
     epochs: int = Field(2, ge=1)
-    learning_rate: float = Field(1.5e-3, gt=0, description="falls in a line to zero")
+    learning_rate: float = Field(2e-3, gt=0, description="falls in a line to zero")
     value_learning_rate: float = Field(3e-3, gt=0)
     value_steps: int = Field(20, ge=1, description="steps of the value head per iteration")
     gamma: float = Field(1.0, gt=0, le=1)
@@ -284,7 +284,7 @@ class MessageBankConfig(Frozen):
     """
 
     method: Literal["auto", "ppo", "sft", "grammar", "reviewed"] = "auto"
-    candidates: int = Field(12, ge=1)
+    candidates: int = Field(8, ge=1)
     keep: int = Field(4, ge=1)
     seed: int = 42
 

@@ -93,5 +93,13 @@ def _production() -> MessagesConfig:
         sft=SftConfig(steps=3_000, learning_rate=2e-4, max_length=512),
         reward=RewardConfig(steps=4_000, learning_rate=1e-4, max_length=512),
         lora=LoraSettings(targets=("q_proj", "v_proj")),
-        ppo=PpoTextConfig(iterations=300, batch=128, minibatch=32, learning_rate=3e-5, beta=0.2),
+        ppo=PpoTextConfig(
+            iterations=300,
+            batch=128,
+            minibatch=32,
+            learning_rate=3e-5,
+            beta=0.2,
+            evaluation_samples=2_048,
+        ),
+        bank=MessageBankConfig(candidates=12),
     )
