@@ -59,9 +59,20 @@ def shown(figure: str, bound: str, error: str, figures: int = 1) -> Odds:
     return Odds(figure, bound, f"{SHOWN:g} x {error}", chance, why)
 
 
-def measured(figure: str, bound: str, low: float | None, high: float | None, *runs: float) -> Odds:
-    """A check whose figure was measured in `runs` that differ in their seed alone."""
-    mean, deviation, count = statistics.mean(runs), statistics.stdev(runs), len(runs)
+def measured(
+    figure: str,
+    bound: str,
+    low: float | None,
+    high: float | None,
+    *runs: float,
+    sampling_error: float = 0.0,
+) -> Odds:
+    """A check whose figure was measured in `runs` that differ in their seed alone.
+
+    Few runs can agree by chance: their spread is taken for no less than one's `sampling_error`.
+    """
+    mean, count = statistics.mean(runs), len(runs)
+    deviation = max(statistics.stdev(runs), sampling_error)
     spread = deviation * (1 + 1 / count) ** 0.5
     distances = [mean - low] if low is not None else []
     distances += [high - mean] if high is not None else []
@@ -242,49 +253,50 @@ COMPONENTS: dict[str, Odds] = {
         f">= {messages.SFT_PASS_RATE}",
         messages.SFT_PASS_RATE,
         None,
-        *(0.986, 0.990, 0.990),
+        *(0.983, 0.984, 0.985),
     ),
     "reward_model_ranks_held_out_pairs": measured(
         "held-out pairs ranked right",
         f">= {messages.REWARD_ACCURACY}",
         messages.REWARD_ACCURACY,
         None,
-        *(0.964, 0.963, 0.979),
+        *(0.980, 0.965, 0.964),
     ),
     "reward_model_sees_every_flaw": measured(
         "the same of the worst flaw",
         f">= {messages.WORST_FLAW_ACCURACY}",
         messages.WORST_FLAW_ACCURACY,
         None,
-        *(0.883, 0.917, 0.933),
+        *(0.917, 0.917, 0.917),
+        sampling_error=0.036,  # 55 of 60 pairs
     ),
     "reward_model_wants_a_reason": measured(
         "how often the right reason scores higher than none, the interval's lower bound",
         f">= {messages.AS_GOOD}",
         messages.AS_GOOD,
         None,
-        *(0.966, 0.966, 0.953),
+        *(0.936, 0.903, 0.907),
     ),
     "reward_model_prefers_reviewed_to_bare": measured(
         "how often a reviewed template scores higher than a bare message, its lower bound",
         f">= {messages.AS_GOOD}",
         messages.AS_GOOD,
         None,
-        *(0.751, 0.688, 0.820),
+        *(0.780, 0.765, 0.773),
     ),
     "ppo_templates_fit_the_customer": measured(
         "raw samples of PPO-Text that pass and name the contract or a service",
         f">= {messages.FIT_RATE}",
         messages.FIT_RATE,
         None,
-        *(0.996, 0.994, 0.996),
+        *(0.994, 0.997, 0.990),
     ),
     "ppo_templates_pass_the_shield": measured(
         "raw samples of PPO-Text that pass the shield",
         f">= {messages.PPO_PASS_RATE}, and SFT's",
         messages.PPO_PASS_RATE,
         None,
-        *(0.999, 0.997, 0.999),
+        *(0.995, 0.998, 0.993),
     ),
     "reward_gain_is_real": measured(
         "reward gained over SFT, in its standard deviations",
@@ -292,13 +304,13 @@ COMPONENTS: dict[str, Odds] = {
         "reward model > 0",
         messages.REWARD_GAIN,
         None,
-        *(0.58, 0.54, 0.56),
+        *(0.54, 0.56, 0.59),
     ),
     "policy_stays_near_sft": measured(
         "KL to SFT over its target",
         "{} to {}".format(*messages.KL_SHARE_OF_TARGET),
         *messages.KL_SHARE_OF_TARGET,
-        *(0.76, 0.73, 0.87),
+        *(0.75, 0.72, 0.76),
     ),
 }
 """Of the gates that decide whether the policy or the messages go into a release, by name."""

@@ -42,3 +42,5 @@ def test_what_was_measured_gives_a_chance() -> None:
     assert many < 1e-9 < 1e-3 < few < 0.02
     either = measured("", "", 0.0, 20.0, 9.0, 10.0, 11.0).chance
     assert either > 1.9 * few
+    # Three runs that happen to agree to the last digit are no certainty either.
+    assert 0.02 < measured("", "", 7.0, None, *[10.0] * 3, sampling_error=1.0).chance < 0.1
