@@ -48,10 +48,14 @@ TEXTS = ["Hi {name}, thank you.", "Hello {name}, please enjoy {offer} off for {m
 
 
 def loud(chain: Chain) -> tuple[PreTrainedModel, Any]:
-    """A small base that is sure of what it says: one trained for a few steps hardly knows a prompt
-    from none, and whatever is within a nat doesn't count."""
+    """A small base that is sure of what it says, by weights that no training had a hand in: one
+    trained for a few steps hardly knows a prompt from none, and what is within a nat doesn't count.
+    """
     model, tokenizer = load_base(chain.folders["message_base_model"], eight_bit=False)
     torch.manual_seed(1)
+    for parameter in model.parameters():
+        if parameter.ndim == 2:
+            parameter.data.normal_(std=0.2)
     model.get_output_embeddings().weight.data.normal_(std=2.0)
     return model, tokenizer
 
@@ -132,18 +136,18 @@ def test_no_adapter_has_a_part_in_relevance_and_it_leaves_them_as_they_are(chain
 def test_pairs_are_read_without_dropout(chain: Chain) -> None:
     """Why: a base with dropout, as opt-350m has, would say something else each time."""
     base, tokenizer = loud(chain)
+    texts = encode_dialogues(tokenizer, [SITUATION.prompt] * 2, TEXTS, 96)
+    expected = relevance(base.eval(), texts).tolist()  # before an adapter rides on it
     folder = chain.folders["reward_model"]
     model = PeftModel.from_pretrained(base, folder / REWARD, adapter_name=REWARD)
     for module in model.modules():
         if isinstance(getattr(module, "dropout", None), float):
             module.dropout = 0.5
     pair = Pair(SITUATION.prompt, *TEXTS, "grammar", None)
-    texts = encode_dialogues(tokenizer, [SITUATION.prompt] * 2, TEXTS, 96)
     model.train()
     with speaking(model, None):
         noisy = relevance(model, texts).tolist()
     found = seen_before(model, tokenizer, RewardHead(head_width(model)), [pair], 96)[pair]
-    expected = relevance(base.eval(), texts).tolist()
     assert found.said.squeeze(1).tolist() == pytest.approx(expected, abs=1e-5) != noisy
 
 
