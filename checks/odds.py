@@ -254,6 +254,7 @@ COMPONENTS: dict[str, Odds] = {
         messages.SFT_PASS_RATE,
         None,
         *(0.983, 0.984, 0.985),
+        sampling_error=0.004,  # of 1,024 messages
     ),
     "reward_model_ranks_held_out_pairs": measured(
         "held-out pairs ranked right",
@@ -261,6 +262,7 @@ COMPONENTS: dict[str, Odds] = {
         messages.REWARD_ACCURACY,
         None,
         *(0.980, 0.965, 0.964),
+        sampling_error=0.004,  # of 1,800 pairs
     ),
     "reward_model_sees_every_flaw": measured(
         "the same of the worst flaw",
@@ -268,7 +270,7 @@ COMPONENTS: dict[str, Odds] = {
         messages.WORST_FLAW_ACCURACY,
         None,
         *(0.917, 0.917, 0.917),
-        sampling_error=0.036,  # 55 of 60 pairs
+        sampling_error=0.036,  # of 60 pairs
     ),
     "reward_model_wants_a_reason": measured(
         "how often the right reason scores higher than none, the interval's lower bound",
@@ -276,6 +278,7 @@ COMPONENTS: dict[str, Odds] = {
         messages.AS_GOOD,
         None,
         *(0.936, 0.903, 0.907),
+        sampling_error=0.013,  # of 300 comparisons
     ),
     "reward_model_prefers_reviewed_to_bare": measured(
         "how often a reviewed template scores higher than a bare message, its lower bound",
@@ -283,6 +286,7 @@ COMPONENTS: dict[str, Odds] = {
         messages.AS_GOOD,
         None,
         *(0.780, 0.765, 0.773),
+        sampling_error=0.022,  # of 300 comparisons
     ),
     "ppo_templates_fit_the_customer": measured(
         "raw samples of PPO-Text that pass and name the contract or a service",
@@ -290,6 +294,7 @@ COMPONENTS: dict[str, Odds] = {
         messages.FIT_RATE,
         None,
         *(0.994, 0.997, 0.990),
+        sampling_error=0.002,  # of 1,024 messages
     ),
     "ppo_templates_pass_the_shield": measured(
         "raw samples of PPO-Text that pass the shield",
@@ -297,6 +302,7 @@ COMPONENTS: dict[str, Odds] = {
         messages.PPO_PASS_RATE,
         None,
         *(0.995, 0.998, 0.993),
+        sampling_error=0.002,  # of 1,024 messages
     ),
     "reward_gain_is_real": measured(
         "reward gained over SFT, in its standard deviations",
@@ -305,6 +311,7 @@ COMPONENTS: dict[str, Odds] = {
         messages.REWARD_GAIN,
         None,
         *(0.54, 0.56, 0.59),
+        sampling_error=0.033,  # of 1,024 messages
     ),
     "policy_stays_near_sft": measured(
         "KL to SFT over its target",

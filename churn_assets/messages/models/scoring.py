@@ -139,10 +139,8 @@ def scores(
     A model into which the adapter was merged needs beside it what speaks for the words: its
     `base`, SFT merged into it if the head is informed. said: `what_is_said`, where it is known.
     """
-    if said is None and base is not None:
-        said = head.said(base, texts)
-    elif said is None:
-        said = what_is_said(model, head, texts)
+    if said is None:
+        said = what_is_said(model, head, texts) if base is None else head.said(base, texts)
     return head(last_hidden(model, texts.ids, texts.mask), texts.mask, said)
 
 
