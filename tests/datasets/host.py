@@ -53,8 +53,8 @@ class Host:
         handler.send_header("ETag", etag)
         handler.send_header("Content-Length", str(len(rest)))
         handler.end_headers()
+        self.sent += len(rest)  # counted first: the client may go on before `write` returns
         handler.wfile.write(rest)
-        self.sent += len(rest)
 
 
 def status(code: int) -> Answer:
