@@ -1,8 +1,9 @@
 """The whole product on its production path: stages on Modal, artifacts on a bucket, the API on top.
 
 Modal is a stand-in and the bucket an emulator; functions, programs, messages, artifacts are real.
-Only pauses in which Dagster waits for a cloud are shorter, and the language model is trained for
-less long than `make demo` does, which has its gates pass: here reviewed templates are released.
+Only pauses in which Dagster waits for a cloud are shorter, and policy and language model are
+trained for less long than `make demo` does, which has their gates pass: here reviewed templates
+are released.
 """
 
 from __future__ import annotations
@@ -28,19 +29,19 @@ from tests.modal_jobs.test_app import STAGES
 pytestmark = pytest.mark.graph
 
 SHORT = {
-    "THREADS": 1,  # other tests run on the other core
-    "CORPUS__MESSAGES": 4_000,
-    "CORPUS__PAIRS": 2_000,
-    "BASE__STEPS": 500,
-    "SFT__STEPS": 30,
-    "REWARD__STEPS": 100,
-    "REWARD__COMPARISONS": 40,
-    "PPO__ITERATIONS": 6,
-    "PPO__EVALUATION_SAMPLES": 256,
-    "BANK__CANDIDATES": 3,
-    "BANK__KEEP": 2,
+    "DECISION__PPO__UPDATES": 60,
+    "MESSAGES__THREADS": 1,  # other tests run on the other core
+    "MESSAGES__CORPUS__MESSAGES": 4_000,
+    "MESSAGES__CORPUS__PAIRS": 2_000,
+    "MESSAGES__BASE__STEPS": 500,
+    "MESSAGES__SFT__STEPS": 30,
+    "MESSAGES__REWARD__STEPS": 100,
+    "MESSAGES__REWARD__COMPARISONS": 40,
+    "MESSAGES__PPO__ITERATIONS": 6,
+    "MESSAGES__PPO__EVALUATION_SAMPLES": 256,
+    "MESSAGES__BANK__CANDIDATES": 3,
+    "MESSAGES__BANK__KEEP": 2,
 }
-"""Of the messages' settings."""
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def bucket(emulator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
         "COMPUTE__BACKEND": "modal",
         "COMPUTE__MODAL__POLL_SECONDS": "0.5",
         "COMPUTE__MODAL__MESSAGE_SECONDS": "1",
-        **{f"MESSAGES__{name}": str(value) for name, value in SHORT.items()},
+        **{name: str(value) for name, value in SHORT.items()},
     }
     for name, value in settings.items():
         monkeypatch.setenv(f"CHURN_{name}", value)
