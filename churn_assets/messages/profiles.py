@@ -44,7 +44,7 @@ def _pretrained() -> MessagesConfig:
             pairs=1_600,
             phrasing="varied",
             public_pairs=40,
-            public_test_pairs=40,  # 220 of up to 512 tokens take 25 minutes
+            public_test_pairs=40,  # 220 of up to 512 tokens take 18 minutes
         ),
         base=BaseModelConfig(source=PRETRAINED, dtype="auto"),
         lora=LoraSettings(targets=LLAMA_LAYERS),
