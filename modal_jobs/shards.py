@@ -31,6 +31,7 @@ from churn_assets.stages.spec import Stage, StageReport, StageSpec
 from churn_assets.storage.opening import open_store
 from churn_assets.storage.protocol import Artifact, ArtifactError, ArtifactStore
 from churn_assets.storage.scratch import scratch_folder
+from churn_assets.storage.tables import ROW_GROUP, batches_of, parquet_writer
 
 SHARD = "customer_shards"
 STAGE = Stage(name="shard_predictions", run=predictions.run, settings=ScoringConfig)
@@ -48,7 +49,7 @@ def score(spec: Spec) -> Spec:
 
 def split(customers: Path, rows: int, out: Path) -> Iterator[Path]:
     """Cut a Parquet file into folders with one file of at most `rows` customers each, in order."""
-    for number, batch in enumerate(pq.ParquetFile(customers).iter_batches(rows)):
+    for number, batch in enumerate(batches_of(pq.ParquetFile(customers), rows)):
         folder = out / f"shard-{number:05d}"
         folder.mkdir()
         with pq.ParquetWriter(folder / "customers.parquet", batch.schema) as writer:
@@ -92,8 +93,8 @@ def predict(
             for shard in stored
         ]
         schema = predictions.schema_of(load_form(store.get(release)))
-        with pq.ParquetWriter(part, schema) as writer:
-            rows = _join(apply(score, specs), writer, store, stored)
+        with parquet_writer(part, schema) as write:
+            rows = _join(apply(score, specs), write, store, stored)
         part.replace(out)
     finally:
         part.unlink(missing_ok=True)
@@ -103,7 +104,10 @@ def predict(
 
 
 def _join(
-    results: Iterable[Spec], writer: pq.ParquetWriter, store: ArtifactStore, stored: list[Artifact]
+    results: Iterable[Spec],
+    write: Callable[[pa.RecordBatch], None],
+    store: ArtifactStore,
+    stored: list[Artifact],
 ) -> int:
     """Write the shards' results in order, noting each in `stored`; returns the rows."""
     rows = 0
@@ -112,8 +116,8 @@ def _join(
         stored.append(report.artifact)
         rows += report.metrics["customers"]
         file = pq.ParquetFile(store.get(report.artifact) / "predictions.parquet")
-        for batch in file.iter_batches():
-            writer.write_batch(batch)
+        for batch in batches_of(file, ROW_GROUP):
+            write(batch)
     return rows
 
 

@@ -6,7 +6,8 @@ wherever it is installed: half a second of the start, and 75 MB for as long as t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -16,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 Order = Literal["ascending", "descending"]
+ROW_GROUP = 1 << 16  # rows
 
 
 def read_parquet(
@@ -42,6 +44,42 @@ def read_parquet(
         for field in schema
     ]
     return pa.Table.from_arrays(own, schema=schema)
+
+
+def batches_of(file: pq.ParquetFile, rows: int) -> Iterator[pa.RecordBatch]:
+    """The rows of a Parquet file, in batches of at most `rows`, one row group after the other.
+
+    Asked for all groups at once, Arrow reads ahead of whoever takes long over a batch, without end.
+    """
+    for group in range(file.num_row_groups):
+        yield from file.iter_batches(rows, row_groups=[group])
+
+
+@contextmanager
+def parquet_writer(file: Path, schema: pa.Schema) -> Iterator[Callable[[pa.RecordBatch], None]]:
+    """What writes record batches to a Parquet file, `ROW_GROUP` rows a group: the same rows are the
+    same bytes, in whatever batches they come.
+
+    A group's statistics stay in memory until the file is whole, 3 kB a column: with a group for
+    every 8,192 customers, ten million of them took 160 MB.
+    """
+    waiting: list[pa.RecordBatch] = []
+    with pq.ParquetWriter(file, schema) as writer:
+
+        def flush(last: bool = False) -> None:
+            table = pa.Table.from_batches(waiting, schema)
+            rows = len(table) if last else len(table) // ROW_GROUP * ROW_GROUP
+            writer.write_table(table.slice(0, rows).combine_chunks(), row_group_size=ROW_GROUP)
+            waiting[:] = table.slice(rows).to_batches()
+
+        def write(batch: pa.RecordBatch) -> None:
+            waiting.append(batch)
+            if sum(map(len, waiting)) >= ROW_GROUP:
+                flush()
+
+        yield write
+        if waiting:
+            flush(last=True)
 
 
 def ordered(table: pa.Table, keys: Sequence[tuple[str, Order]]) -> pa.Table:

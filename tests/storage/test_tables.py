@@ -13,7 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn_assets.storage.tables import first_of_each, ordered, read_parquet
+from churn_assets.storage import tables
+from churn_assets.storage.tables import (
+    batches_of,
+    first_of_each,
+    ordered,
+    parquet_writer,
+    read_parquet,
+)
 
 TABLE = pa.table({"id": ["c", "a", "b", "d"], "value": [1.0, 2.0, 2.0, None], "n": [1, 2, 3, 4]})
 READER = """
@@ -94,3 +101,28 @@ def test_the_first_row_of_each_value_is_kept(values: list[str], cut: int) -> Non
     table = pa.table({"id": column, "row": range(len(values))})
     found = first_of_each(table, "id")
     assert found["row"].to_pylist() == [values.index(value) for value in sorted(set(values))]
+
+
+@pytest.mark.parametrize("sizes", [[25], [10, 10, 5], [1] * 25, [3, 22], [24, 0, 1]])
+def test_the_same_rows_are_the_same_bytes_in_whatever_batches(
+    sizes: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: who scores in other batches, or joins shards, gets the same file."""
+    monkeypatch.setattr(tables, "ROW_GROUP", 10)
+    rows = pa.table({"id": [f"C{i}" for i in range(25)], "value": [i / 7 for i in range(25)]})
+    with parquet_writer(tmp_path / "cut", rows.schema) as write:
+        start = 0
+        for size in sizes:
+            for batch in rows.slice(start, size).combine_chunks().to_batches():
+                write(batch)
+            start += size
+    pq.write_table(rows, tmp_path / "whole", row_group_size=10)
+    assert (tmp_path / "cut").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def test_batches_hold_every_row_once_and_cross_no_group(tmp_path: Path) -> None:
+    rows = pa.table({"id": list(range(25))})
+    pq.write_table(rows, tmp_path / "file", row_group_size=10)
+    found = list(batches_of(pq.ParquetFile(tmp_path / "file"), 4))
+    assert [len(batch) for batch in found] == [4, 4, 2, 4, 4, 2, 4, 1]
+    assert pa.Table.from_batches(found).equals(rows)

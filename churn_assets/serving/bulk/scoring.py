@@ -33,6 +33,7 @@ from churn_assets.serving.bulk.campaign import Campaign, Sums
 from churn_assets.serving.bulk.columns import inputs_of, predictions
 from churn_assets.serving.forms import Form, load_form
 from churn_assets.stages.spec import Progress, silent
+from churn_assets.storage.tables import batches_of, parquet_writer
 
 FIGURES = pa.schema(
     [
@@ -111,10 +112,10 @@ def run(
         made = predictions(batch, assessed, manifest.release_id, schema, assessor.percent)
         return made, Sums.of(assessed)
 
-    batches = (batch for file in files for batch in file.iter_batches(config.batch_rows))
-    with threadpool_limits(1), pq.ParquetWriter(out / "predictions.parquet", schema) as writer:
+    batches = (batch for file in files for batch in batches_of(file, config.batch_rows))
+    with threadpool_limits(1), parquet_writer(out / "predictions.parquet", schema) as write:
         for made, sums in side_by_side(decide, batches):
-            writer.write_batch(made)
+            write(made)
             campaign.add(sums)
             done += made.num_rows
             progress(done, total, rows_per_second=done / (time.perf_counter() - started))
