@@ -4,8 +4,8 @@
     python -m benchmarks.messages FOLDER     # FOLDER: a message_bank artifact or release messages/
 
 The first trains the chain of each seed in FOLDER, or takes what is there, and writes the rows of
-this base to `benchmarks/messages.json`; other bases' rows stay. The second prints Markdown tables;
-`benchmarks/messages.md` holds the last ones.
+this base and these seeds to `benchmarks/messages.json`; all others stay. The second prints Markdown
+tables; `benchmarks/messages.md` holds the last ones.
 """
 
 from __future__ import annotations
@@ -131,12 +131,13 @@ def compare(
         rows += found
     before = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     made = document(rows, banks)
-    others = [row for row in before.get("rows", []) if row["base"] != base]
     for name in ("served", "best", "banks"):
-        kept = {n: of for n, of in before.get(name, {}).items() if not n.startswith(f"{base}-")}
-        made[name] = kept | made[name]
-    write(RESULTS, {**made, "rows": others + made["rows"]})
-    print("\n".join(markdown(others + rows)))
+        made[name] = before.get(name, {}) | made[name]
+    measured = {(row["base"], row["seed"]) for row in rows}
+    others = [r for r in before.get("rows", []) if (r["base"], r["seed"]) not in measured]
+    made["rows"] = sorted(others + rows, key=lambda row: (BASES.index(row["base"]), row["seed"]))
+    write(RESULTS, made)
+    print("\n".join(markdown(made["rows"])))
 
 
 def main() -> None:
