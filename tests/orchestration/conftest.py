@@ -47,7 +47,7 @@ def backend(
     request.getfixturevalue("emulator")
     containers = tmp_path / "containers"
     containers.mkdir()
-    StandInModal(containers, TOYS).install(monkeypatch)
+    StandInModal(containers, "tests.stages.prompt_toy").install(monkeypatch)
     monkeypatch.setattr(compute_modal, "CHECKPOINTS", str(tmp_path / "checkpoints"))
     # A killed stage sends no last message; Dagster need not wait ten seconds for it in every test.
     monkeypatch.setattr("dagster._core.pipes.utils.WAIT_FOR_LOGS_AFTER_EXECUTION_INTERVAL", 1)

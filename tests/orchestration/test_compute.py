@@ -44,6 +44,9 @@ def test_a_success_becomes_a_materialization(
     backend: Backend, instance: dg.DagsterInstance, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Artifact, metrics, plots, progress and output reach Dagster, and downstream assets run."""
+    on_modal = backend.compute["backend"] == "modal"
+    if on_modal:
+        modal.Function.program = "tests.stages.toy"  # with the pauses: what it prints is read
     result = execute(toy_definitions(backend), instance)
     assert result.success
     [event] = [e for e in result.get_asset_materialization_events() if e.node_name == "sft_model"]
@@ -57,7 +60,6 @@ def test_a_success_becomes_a_materialization(
     # Dagster keeps the output of its own step. A container copies what its stage prints to its own
     # standard error, which this process has in common with it: on standard output are messages.
     printed = capfd.readouterr()
-    on_modal = backend.compute["backend"] == "modal"
     assert "a line on standard output" in (printed.out if on_modal else printed.err)
 
 
