@@ -5,8 +5,8 @@
 
 The first prints what is still to be read, shuffled and without the method. Readings stand in
 `readings.json`: prompt and text, usable (0 or 1), naturalness (1 to 5, docs/ratings.md). The second
-writes benchmarks/message_samples.md (message_samples_BASE.md of another base) and the shares into
-benchmarks/messages.json.
+writes benchmarks/message_samples.md (message_samples_BASE.md of another base, with a seed behind it
+of another seed than the first) and the shares into benchmarks/messages.json.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from churn_assets.domain.statistics import share
 READINGS = Path(__file__).with_name("readings.json")
 RESULTS = Path(__file__).parents[1] / "messages.json"
 PAGES = Path(__file__).parents[1]
-PAGE_OF = {"embedded": "message_samples.md"}
+FIRST_SEED = 42
 SHUFFLE = 7
 
 
@@ -133,7 +133,8 @@ def main() -> None:
         head += (
             f"\n{len(left)} of them are unread (–); a method's figures stand where all are read.\n"
         )
-    written = PAGES / PAGE_OF.get(base, f"message_samples_{base}.md")
+    of = ["" if base == "embedded" else f"_{base}", "" if seed == FIRST_SEED else f"_{seed}"]
+    written = PAGES / f"message_samples{''.join(of)}.md"
     written.write_text("\n".join([head, *page(samples, readings)]) + "\n", encoding="utf-8")
     add_to_results(base, seed, read_methods(samples, readings))
 
