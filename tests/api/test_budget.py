@@ -120,9 +120,7 @@ def test_what_was_given_this_month_counts(server: Server, home: Path) -> None:
     assert answer["decision"]["offer_percentage"] <= 5
     store = LocalArtifactStore(home / "store")
     left: list[float] = []
-    while (
-        left.count(0.25) < 2
-    ):  # the last answer and the batch's; before them came the callers' 1.0
+    while left.count(0.25) < 2:  # the answer's and the batch's
         assert time.monotonic() < deadline
         rows = parts.read(store).to_pylist()
         left = [round(r["observation"][5], 9) for r in rows if r["customer_id"] == "GIVEN"]
