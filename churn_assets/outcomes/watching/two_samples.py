@@ -22,18 +22,15 @@ from xgboost import XGBClassifier
 FOLDS = 5
 
 
-def telling_apart(
-    real: pd.DataFrame, made: pd.DataFrame, seed: int = 0, most: int | None = None
-) -> dict[str, float]:
+def telling_apart(real: pd.DataFrame, made: pd.DataFrame, seed: int = 0) -> dict[str, float]:
     """Out-of-fold AUC of each classifier at telling the tables' rows apart.
 
     Args:
         real: (N, C) with numbers, flags and text; at least `FOLDS` rows.
         made: (M, C), same columns. Of the longer table as many rows are drawn as the other has.
         seed: of the draw and the folds.
-        most: rows of either table; None: as many as there are.
     """
-    rows = min(len(real), len(made), most or len(real))
+    rows = min(len(real), len(made))
     # Another generator than the folds': with theirs, the same permutation would undo this one.
     rng = np.random.default_rng(seed)
     parts = [part.sample(rows, random_state=rng) for part in (real, made)]
