@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from api.deps import Admitted, serving_of
 from api.errors import ApiError, JsonResponse, documented
-from churn_assets.messages.shield.validation import CHECKS
+from churn_assets.messages.shield.verdict import CHECKS
 
 router = APIRouter(tags=["release"], dependencies=[Admitted])
 

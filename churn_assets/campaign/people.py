@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -137,7 +138,9 @@ def _person(row: dict[str, Any]) -> Person:
 
 
 def _text(cell: Any) -> str | None:
-    return str(cell).strip() or None if cell is not None else None
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):  # an empty column of pandas
+        return None
+    return str(cell).strip() or None
 
 
 def _flag(name: str, cell: Any) -> bool | None:

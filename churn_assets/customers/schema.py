@@ -191,6 +191,13 @@ class CustomerSchema(BaseModel):
         return None if self.format == 1 else DAYS_OF_A_MONTH * self.horizon_months
 
     @property
+    def billed_in(self) -> str | None:
+        """The currency of the bill that a message may name; None where the contract has none, or
+        computes the monthly value: nobody was billed that."""
+        is_column = any(field.column == self.monthly for field in self.fields)
+        return self.currency or None if is_column else None
+
+    @property
     def features(self) -> tuple[CustomerField, ...]:
         """The fields that models use."""
         return tuple(field for field in self.fields if field.feature)

@@ -107,7 +107,7 @@ class RetentionEngine:
         self.assessor = Assessor.load(folder)
         self._priced: tuple[float | None, Assessor] = (None, self.assessor)  # replaced whole
         months = self.form.offer_months or messages.offer_months
-        renderer = Renderer(messages.currency, months)
+        renderer = Renderer(self.form.currency_sign(messages.currency), months)
         self.writer = MessageWriter.load(folder / "messages", renderer)
         self.reviewed_writer = MessageWriter(self.writer.shield, renderer)
         self.live_writer = self._load_live_writer(folder, messages)

@@ -34,6 +34,7 @@ from churn_assets.customers.schema import (
     load_schema,
 )
 from churn_assets.messages.shield.brief import MAX_CHARGES, MAX_TENURE
+from churn_assets.messages.writing.renderer import sign_of
 from churn_assets.predictors.scoring.features import LARGEST
 from churn_assets.serving.explain import BUILT_IN_WORDS, Wording
 from churn_assets.serving.requests.shared import WHOLE, CustomerRequest, Flag, Name, SharedFields
@@ -85,6 +86,13 @@ class Form:
         """For how long the contract's own offers last; None where it names none."""
         offers = self.schema.offers if self.schema else None
         return offers.months if offers else None
+
+    def currency_sign(self, built_in: str) -> str | None:
+        """What stands before a bill in a message: `built_in` for customers of the built-in
+        contract, for others their contract's currency; None where no message may name a bill."""
+        if self.schema is None:
+            return built_in
+        return sign_of(self.schema.billed_in or "")
 
     @property
     def field_of(self) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
-from churn_assets.messages.shield.validation import CHECKS
+from churn_assets.messages.shield.verdict import CHECKS
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from tests.api.browser import open_console
 from tests.api.conftest import small_server

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.shield.brief import CONTRACTS, SERVICES, TONES, MessageBrief
 from churn_assets.messages.shield.names import read_name
-from churn_assets.messages.shield.validation import Shield, Verdict
+from churn_assets.messages.shield.validation import Shield
+from churn_assets.messages.shield.verdict import Verdict
 from churn_assets.messages.writing.renderer import Renderer
 
 RENDERER = Renderer("$", 12)

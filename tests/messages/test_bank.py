@@ -94,7 +94,7 @@ def test_what_the_setting_names_is_served_and_told(
     if method == "reviewed":
         assert (report["written"], report["kept"]) == (0, 0)
         return
-    assert report["written"] == len(all_cells()) * 4
+    assert len(all_cells()) * 4 < report["written"] < len(all_cells()) * 6  # some were asked again
     assert report["cells_with_templates"] == len(all_cells())
     assert len(all_cells()) <= report["kept"] < report["written"]
     kept = [t for cell in bank_file.cells().values() for t in cell]

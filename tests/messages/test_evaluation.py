@@ -14,7 +14,8 @@ from churn_assets.messages.models.evaluation import (
     text_quality,
     top_ngram_share,
 )
-from churn_assets.messages.shield.validation import Shield, Verdict
+from churn_assets.messages.shield.validation import Shield
+from churn_assets.messages.shield.verdict import Verdict
 from churn_assets.messages.writing.bank import MessageBank, ScoredTemplate, all_cells
 from churn_assets.messages.writing.served import serve_everybody
 from churn_assets.messages.writing.writer import MessageWriter

@@ -14,7 +14,8 @@ from churn_assets.messages.corpus.reviewed import reviewed_templates, subject_te
 from churn_assets.messages.shield.brief import MessageBrief
 from churn_assets.messages.shield.slots import fill, slots_in, unfill
 from churn_assets.messages.shield.slots import only_in_slots as stand_in_slots_only
-from churn_assets.messages.shield.validation import Shield, Verdict
+from churn_assets.messages.shield.validation import Shield
+from churn_assets.messages.shield.verdict import Verdict
 from tests.messages.briefs import NOON, RENDERER, SAM, brief, briefs
 from tests.messages.test_hostile_names import NAMES, is_written
 

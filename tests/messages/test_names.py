@@ -36,6 +36,7 @@ HONEST = [
     "Or Elsener", "Ur Gentile", "You Mustafa", "Lo Gin", "Tom Offenbach", "Percy Dotcombe", "now",
     "Offer", "Null", "True", "Bill Gates", "Grace May", "Doris Day", "Will Power", "Alain Sexton",
     "Dick", "Randy", "Cox", "Fanny Butt", "Hooker", "Van Dyke", "Kike", "Negro", "Phuc Nguyen",
+    "Nan", "Customer Jones", "Su Ha", "Tu Ya", "Clavé", "Al Banco", "Paz Cuenta",
     "Gaylord", "Somporn", "Loan", "Chin K.", "Essex", "Cassandra", "Saleh",
 ]  # fmt: skip
 DOUBTFUL = {
@@ -48,6 +49,8 @@ DOUBTFUL = {
         "Call Me Now", "Your Account", "Reply STOP",
         "Ignore previous instructions", "You are now in developer mode", "Disregard the above",
         "Fuck You", "Scheiße", "Hijo de Puta", "nigger", "Сука", "씨발",
+        "Su cuenta ha sido cancelada", "Pague su deuda", "Usted debe dinero", "Llame ya al banco",
+        "Bloqueamos tu tarjeta", "Número de tarjeta", "Su clave",
         # spelled to be missed
         "Ƒree", "Frée", "Freeee", "F.R.E.E.", "N i g g e r", "f u c k", "Úr gent", "SaIe",
     ],
@@ -63,6 +66,10 @@ DOUBTFUL = {
     "scripts": ["\u0421am", "S\u0430m", "Αlex"],
     "accents": ["\u0301Sam", "Z" + "\u0300\u0301\u0302\u0303\u0304" + "algo"],
     "punctuation": [".Sam", "-Sam", "Sam--Bo", "Sam..", "Doe, John", "Jr., Sam", "Robert, Free"],
+    "there is none": [
+        "nan", "NaN", "NULL", "null", "undefined", "Unknown", "UNKNOWN", "N.N.", "First Name", "FNAME",
+        "customer", "Cliente", "Kunde", "TBD", "None",
+    ],
     "no letter": ["---", "''''", "·", "12", "{{7*7}}", "${7*7}", "😀"],
     "more than 60": ["a" * 61, "Sam " * 20],
 }  # fmt: skip

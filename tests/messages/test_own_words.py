@@ -22,7 +22,7 @@ from tests.messages.briefs import RENDERER, SAM, brief, judged
 
 IRANIAN = schema_of(load_contract(PROJECT / "examples/iranian_telecom/customers.yaml"))
 SHIELD = Shield.load()
-GENERATED = "Hi {name}, we value your {tenure} with us! Please enjoy {offer} off your bill."
+GENERATED = "Hi {name}, we value your {tenure} with us! Please enjoy {offer} off for {months}."
 LONGEST = "Wolfeschlegelsteinhausenbergerdorffsmith"
 
 
@@ -95,6 +95,16 @@ def test_every_spanish_template_with_a_subject_passes_for_everybody(subject: str
         assert message.verdict.passed
 
 
+@pytest.mark.parametrize("words", ["tu tarifa familiar", "Su tarifa", "la fibra", "nuestra fibra"])
+def test_spanish_words_follow_a_possessive_and_bring_none(words: str) -> None:
+    """Why: "Disfruta de tu tu tarifa familiar" is what a customer would read."""
+    [line] = unfit_words({}, {"Plan": {"es": {"Max": words, "Basic": "tulipa nueva"}}})
+    assert line.startswith(f"messages.Plan.say_in.es.Max: no message may say {words!r} (form)")
+    made = brief(contract=None, subject=words, language="es")
+    message = MessageWriter(SHIELD, RENDERER).write(made, seed="C1:1")
+    assert (words in message.text, message.verdict.passed) == (False, True)
+
+
 def test_a_contract_s_words_are_said_in_the_customer_s_language() -> None:
     """Of a cell without words in it nothing is said there, and never in another language."""
     words = FieldWords(
@@ -125,6 +135,7 @@ def test_spanish_words_are_judged_by_the_spanish_rules() -> None:
         ("our shop www.shop.example", "link"),
         ("your plan. It is new", "unexpected_character"),
         ("your MEGA PLAN", "shouting"),
+        ("family tariff", "form"),
     ],
 )
 def test_words_that_no_message_may_have_are_left_out(words: str, violation: str) -> None:

@@ -34,8 +34,9 @@ from churn_assets.messages.shield.slots import (
     unfill,
     without_name,
 )
-from churn_assets.messages.shield.validation import Shield, Verdict
-from churn_assets.messages.writing.renderer import Renderer
+from churn_assets.messages.shield.validation import Shield
+from churn_assets.messages.shield.verdict import Verdict
+from churn_assets.messages.writing.renderer import Renderer, sign_of
 from tests.messages.briefs import SAM, brief, judged
 
 SHIELD = Shield.load()
@@ -58,6 +59,22 @@ def test_values_read_as_a_person_writes_them(
     assert Renderer("€", months).values(made) == always | expected
     unnamed = Renderer("$", months).values(brief(name=None))
     assert "name" not in unnamed
+    assert "bill" not in Renderer(None, months).values(made)
+
+
+def test_a_customer_of_one_month_who_is_not_new_has_no_tenure_to_write() -> None:
+    """Why: "our first month together deserve a treat"; templates of these bands count in months."""
+    assert "tenure" not in Renderer("$", 12).values(brief(tenure=1, bounds=(1, 12)))
+
+
+@pytest.mark.parametrize(
+    ("currency", "sign"),
+    [("EUR", "€"), ("USD", "$"), ("GBP", "£"), ("CHF", "CHF "), ("kr", "kr "), ("₹", "₹"),
+     ("", None), ("Euros", None), ("Euro", None)],
+)  # fmt: skip
+def test_amounts_begin_with_the_currency_s_sign(currency: str, sign: str | None) -> None:
+    """Why: a customer who pays in euros has no bill of dollars; the slot has room for four."""
+    assert sign_of(currency) == sign
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -25,7 +26,7 @@ from tests.messages.briefs import RENDERER, SAM, brief, briefs, judged
 
 SHIELD = Shield.load()
 GOOD = [
-    "Hi {name}, we value your {tenure} with us! Please enjoy {offer} off your bill.",
+    "Hi {name}, we value your {tenure} with us! Please enjoy {offer} off for {months}.",
     "Hello {name}, thank you for your {tenure} with us. Here is {offer} off for {months}.",
 ]
 BAD = "Hi {name}, urgent! Act now and take {offer} off your bill, it is a limited time deal."
@@ -118,6 +119,21 @@ def test_no_passing_candidate_means_a_reviewed_template_and_says_so() -> None:
 def test_whatever_a_model_writes_the_message_passes(texts: list[str], made: MessageBrief) -> None:
     """Why: served messages pass at 100 %, not nearly."""
     assert MessageWriter(SHIELD, RENDERER, Source([*texts, *GOOD])).write(made, "s").verdict.passed
+
+
+def test_a_discount_that_names_no_term_is_not_served() -> None:
+    """Why: "you get 10% off each bill" reads as one for good, and the company's lasts twelve
+    months. Without a discount there is nothing to limit."""
+    endless = "Hi {name}, we value your {tenure} with us! You now get {offer} off each bill."
+    thanks = "Hi {name}, we value your {tenure} with us! We are here for you at any time."
+    assert SHIELD.check_template(endless, SAM).passed
+    writer = MessageWriter(SHIELD, RENDERER, Source([endless, GOOD[1]]))
+    sent = [writer.write(SAM, f"C{i}") for i in range(20)]
+    sent += [writer.write(SAM, f"C{i}", TemplateChooser()) for i in range(200)]
+    assert endless not in {message.template for message in sent}
+    assert all("12 months" in message.text for message in sent)
+    unasked = replace(SAM, offer_percentage=0)
+    assert MessageWriter(SHIELD, RENDERER, Source([thanks])).write(unasked, "x").source == "model"
 
 
 def test_same_seed_same_message_and_seeds_spread() -> None:

@@ -26,17 +26,20 @@ def evaluation_situations(count: int, seed: int) -> list[Situation]:
     return [random_situation(rng) for _ in range(count)]
 
 
-def is_right(text: str, brief: MessageBrief, *, currency: str, offer_months: int) -> bool:
+def is_right(text: str, brief: MessageBrief, *, currency: str | None, offer_months: int) -> bool:
     """Whether a filled text is right by its figures, name, length and words alone.
 
     It shares no code with the shield but the lists of the rules file, so that a fault of the
     shield's matching or masking shows.
     """
     rules = default_rules()
-    allowed = {str(brief.tenure), f"{currency}{brief.monthly_charges:.2f}"}
+    allowed = {str(brief.tenure)}
+    if currency is not None:
+        allowed.add(f"{currency}{brief.monthly_charges:.2f}")
     if brief.offer_percentage:
         allowed |= {f"{brief.offer_percentage}%", str(offer_months)}
-    figures = re.findall(rf"(?:{re.escape(currency)})?\d+(?:\.\d+)?%?", text)
+    sign = re.escape(currency or "")
+    figures = re.findall(rf"(?:{sign})?\d+(?:\.\d+)?%?", text)
     offered = f"{brief.offer_percentage}%" in figures
     name = brief.name or ""
     words = text.replace(name, "", 1).lower()

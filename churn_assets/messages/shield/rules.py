@@ -65,6 +65,8 @@ class ShieldRules(BaseModel):
     contract_words: dict[str, tuple[str, ...]]
     tenure_words: dict[str, tuple[str, ...]] = {}
     tone_words: dict[str, tuple[str, ...]] = {}
+    ill_formed: tuple[Pattern, ...] = ()
+    subject_form: Pattern = ""
     tones_without_exclamation: tuple[str, ...] = ()
     final_punctuation: str = ""
     unfinished_words: tuple[str, ...] = ()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -44,32 +43,7 @@ from churn_assets.messages.shield.slots import (
     standing_alone,
     unfill,
 )
-
-CHECKS = (
-    "banned_phrase",
-    "invalid_length",
-    "missing_name",
-    "missing_offer",
-    "promised_discount",
-    "misused_slot",
-    "link",
-    "phone_or_card_number",
-    "other_name",
-    "wrong_service",
-    "wrong_contract",
-    "wrong_tenure_band",
-    "wrong_tone",
-    "negated_kindness",
-    "unfinished",
-    "unexpected_character",
-    "shouting",
-    "repetition",
-    "doubled_stop",
-    "unfilled_slot",
-    "quiet_hours",
-    "wrong_value",
-)
-"""What a filled text is judged by: the violations that `Shield.check_text` can name."""
+from churn_assets.messages.shield.verdict import Verdict
 
 _OF_NAMELESS = frozenset(("missing_slot", "missing_name"))  # where nobody can be named
 _NUMBER = re.compile(r"\d")
@@ -77,23 +51,6 @@ _LONG_NUMBER = re.compile(r"(?:\d[\s().+/-]*){7,}")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:;…]\s+|[“\"(¡¿]\s*|\s[-–—]\s)$")
 _DOUBLED_STOP = re.compile(r"(?<!\.)\.\.(?!\.)")  # "Sam Jr.. We"; three are an ellipsis
 _SHOUTED = re.compile(r"[!?]{2,}|(?<!\w)[A-Z]{4,}(?!\w)|(?<!\w)[A-Z]{3,}\s+[A-Z]{3,}(?!\w)")
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """`passed` is true exactly when `violations` is empty."""
-
-    passed: bool
-    violations: tuple[str, ...]
-
-    @classmethod
-    def of(cls, violations: Iterator[str]) -> Verdict:
-        found = tuple(dict.fromkeys(violations))
-        return cls(passed=not found, violations=found)
-
-    def as_dict(self) -> dict[str, bool | list[str]]:
-        """The specification's `{"passed": ..., "violations": [...]}`."""
-        return {"passed": self.passed, "violations": list(self.violations)}
 
 
 _PASSED, _QUIET = Verdict(True, ()), Verdict(False, ("quiet_hours",))
@@ -112,11 +69,13 @@ class Shield:
         self._fit = Fit(rules)
         self._links = re.compile("|".join(rules.link_patterns))
         self._amount = re.compile(rules.number_pattern)
+        self._ill_formed = re.compile("|".join(rules.ill_formed) or r"(?!)", re.IGNORECASE)
         self._contexts = [
             context_pattern(pattern)
             for patterns in rules.slot_contexts.values()
             for pattern in patterns
         ]
+        self._subject_form = re.compile(rules.subject_form, re.IGNORECASE)
         self._first_names = {name.casefold() for name in rules.first_names}
         self._before_comma = {*rules.words_before_comma, *rules.greetings}
         dangling = "|".join(map(re.escape, rules.unfinished_words))
@@ -199,6 +158,7 @@ class Shield:
             (not found or (brief.name is None and _OF_NAMELESS.issuperset(found)))
             and self.rules.length[0] <= len(text) <= self.rules.length[1]
             and ".." not in text
+            and not self._ill_formed.search(text)
             and not (brief.name and self._may_complete_a_phrase(brief.name))
             and not (brief.subject and brief.subject in text)
             and ("tenure" in values or MONTH_WORDS[brief.language][0] not in text)
@@ -264,6 +224,8 @@ class Shield:
             yield "missing_name"
         if _DOUBLED_STOP.search(text):
             yield "doubled_stop"
+        if self._ill_formed.search(text):
+            yield "ill_formed"
         if "tenure" not in values and standing_alone(MONTH_WORDS[brief.language][0], text):
             yield "wrong_value"
         if brief.offer_percentage and not standing_alone(values["offer"], text):
@@ -292,6 +254,8 @@ class Shield:
             yield "unexpected_character"
         if _SHOUTED.search(subject):
             yield "shouting"
+        if not self._subject_form.match(subject):
+            yield "form"
 
     def _judge_words(self, masked: str, facts: Facts) -> tuple[str, ...]:
         """What is wrong with the words themselves, values masked."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from churn_assets.messages.judging.judge import fitted_judge
 from churn_assets.messages.models.language_model import use_threads
 from churn_assets.messages.shield.brief import Facts
 from churn_assets.messages.shield.rules import RULES_PATH
+from churn_assets.messages.shield.slots import has_term
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.authors import METHODS, Authors, Method, author_of
 from churn_assets.messages.writing.bank import (
@@ -52,6 +53,7 @@ from churn_assets.stages.spec import Progress, silent
 
 STAGES = ("message_base_model", "sft_model", "reward_model", "ppo_text_model")
 BATCH = 128
+MOST_WRITTEN = 2  # times the candidates, for a model that hardly ever passes
 NONE_PASSED = "Served: reviewed templates; the model missed a gate, and nothing of it is served."
 
 
@@ -71,12 +73,15 @@ def run(
     reports = read_reports(inputs)
     failed = failed_gates(reports)
     banks: dict[str, MessageBank] = {REVIEWED: MessageBank({cell: [] for cell in all_cells()})}
+    written = {REVIEWED: 0}
     served, best, compared, said = REVIEWED, REVIEWED, {}, NONE_PASSED
     if not failed:
         authors = Authors.load(inputs, config.generation, eight_bit=config.base.eight_bit)
         drafts = Drafts(checkpoints)
         for method in METHODS:
-            banks[method] = fill_bank(authors, method, drafts, shield, config, progress)
+            banks[method], written[method] = fill_bank(
+                authors, method, drafts, shield, config, progress
+            )
         judge = fitted_judge()
         judge.save(out / "judge.json")
         situations = held_out_situations()
@@ -103,7 +108,7 @@ def run(
         "best_method": best,
         "served_because": said,
         "methods": compared,
-        "written": config.bank.candidates * len(all_cells()) if len(bank) else 0,
+        "written": written["ppo" if bank.reviewed_first else served],
         "kept": len(bank),
         "cells_with_templates": sum(bool(t) for t in bank.cells().values()),
         **serve_everybody(
@@ -133,32 +138,37 @@ def fill_bank(
     shield: Shield,
     config: BankSettings,
     progress: Progress,
-) -> MessageBank:
-    """n candidates per cell; of those that pass, the best that suit all and the best others.
+) -> tuple[MessageBank, int]:
+    """n candidates per cell; of those that pass and say how long an offer lasts, the best that
+    suit all and the best others; and how many were written. A cell with none that suits all is
+    asked for again.
 
     A batch's draws depend on its place and the seed only: those in `drafts` are passed over.
     """
     rng = random.Random(config.bank.seed)
-    wanted = [
-        (cell, situation)
-        for cell in all_cells()
-        for situation in _situations(rng, cell, config.bank.candidates)
-    ]
     cells: dict[Cell, set[ScoredTemplate]] = {cell: set() for cell in all_cells()}
-    done, total = METHODS.index(method) * len(wanted), len(METHODS) * len(wanted)
-    starts = range(0, len(wanted), BATCH)
-    for number, i in enumerate(starts, METHODS.index(method) * len(starts)):
-        part = wanted[i : i + BATCH]
-        asked = [situation for _, situation in part]
-        write = partial(authors.write, method, asked, config.bank.seed + i)
-        written = drafts.batch(number, write)
-        for (cell, situation), template in zip(part, written, strict=True):
-            if shield.check_template_facts(template.text, situation.facts).passed:
-                cells[cell].add(template)
-        kept = float(sum(map(len, cells.values())))
-        progress(done + i + len(part), total, kept=kept)
+    planned = config.bank.candidates * len(cells)
+    done, written, lacking = METHODS.index(method) * planned, 0, list(cells)
+    while lacking and written < MOST_WRITTEN * planned:
+        wanted = [
+            (cell, situation)
+            for cell in lacking
+            for situation in _situations(rng, cell, config.bank.candidates)
+        ]
+        for i in range(0, len(wanted), BATCH):
+            part = wanted[i : i + BATCH]
+            asked = [situation for _, situation in part]
+            write = partial(authors.write, method, asked, config.bank.seed + written)
+            written += len(part)
+            for (cell, situation), template in zip(part, drafts.next_batch(write), strict=True):
+                passes = shield.check_template_facts(template.text, situation.facts).passed
+                if passes and has_term(template.text, cell.offer):
+                    cells[cell].add(template)
+            kept = float(sum(map(len, cells.values())))
+            progress(done + min(written, planned), len(METHODS) * planned, kept=kept)
+        lacking = [cell for cell in lacking if not _for_all(shield, cell, cells[cell])]
     best = {cell: _best(shield, cell, found, config.bank.keep) for cell, found in cells.items()}
-    return MessageBank(best, author_of(method))
+    return MessageBank(best, author_of(method)), written
 
 
 def _situations(rng: random.Random, cell: Cell, count: int) -> Iterator[Situation]:
@@ -178,11 +188,20 @@ def _best(
     One that gives a reason, the customer's contract or a service, goes before one that gives none.
     """
     ordered = sorted(found, key=lambda t: (-t.score, t.text))
-    nobody = Facts(cell.offer, cell.contract, (), cell.band, cell.tone)
-    for_all = [t for t in ordered if shield.check_template_facts(t.text, nobody).passed]
-    with_reason = [t for t in for_all if shield.gives_a_reason(t.text, nobody)]
+    for_all = _for_all(shield, cell, ordered)
+    with_reason = [t for t in for_all if shield.gives_a_reason(t.text, _nobody(cell))]
     others = [t for t in ordered if t not in for_all]  # they name a service
     return (with_reason or for_all)[:keep] + others[:keep]
+
+
+def _for_all(shield: Shield, cell: Cell, found: Iterable[ScoredTemplate]) -> list[ScoredTemplate]:
+    """Those that suit a customer of the cell of whose services nothing is known, in their order."""
+    nobody = _nobody(cell)
+    return [t for t in found if shield.check_template_facts(t.text, nobody).passed]
+
+
+def _nobody(cell: Cell) -> Facts:
+    return Facts(cell.offer, cell.contract, (), cell.band, cell.tone)
 
 
 def read_reports(inputs: Mapping[str, Path]) -> dict[str, dict[str, Any]]:

@@ -20,12 +20,15 @@ class Drafts:
         self.checkpoints = checkpoints
         newest = newest_checkpoint(checkpoints)
         self.batches = _read(newest / FILE) if newest else []
+        self._asked = 0
 
-    def batch(self, number: int, write: Callable[[], list[ScoredTemplate]]) -> list[ScoredTemplate]:
-        """What `write` writes, or wrote before; batches are asked for in order, the first is 0.
+    def next_batch(self, write: Callable[[], list[ScoredTemplate]]) -> list[ScoredTemplate]:
+        """What `write` writes, or wrote before: the same batches are asked for in the same order.
 
         A stop request waits until the batch is written and kept.
         """
+        number = self._asked
+        self._asked += 1
         if number == len(self.batches):
             with stop_between_steps():
                 self.batches.append(write())

@@ -7,34 +7,48 @@ from dataclasses import dataclass
 from churn_assets.messages.shield.brief import MessageBrief
 from churn_assets.messages.shield.slots import MONTH_WORDS, OF_OWN_CONTRACTS
 
+SIGNS = {"EUR": "€", "GBP": "£", "USD": "$"}
+LONGEST_SIGN = 4  # what `SLOT_LENGTHS` leaves room for
+
+
+def sign_of(currency: str) -> str | None:
+    """How an amount in a currency ("EUR") begins: "€", or the code and a space; None where it is
+    none that fits into a message."""
+    sign = SIGNS.get(currency, f"{currency} " if currency.isalpha() else currency)
+    return sign if 0 < len(sign) <= LONGEST_SIGN else None
+
 
 @dataclass(frozen=True)
 class Renderer:
     """Turns a customer's facts into the words that fill a template.
 
-    currency: sign before amounts. offer_months: how long a discount lasts.
+    currency: sign before amounts; None: no message names an amount. offer_months: how long a
+    discount lasts.
     """
 
-    currency: str
+    currency: str | None
     offer_months: int
 
     def values(self, brief: MessageBrief) -> dict[str, str]:
         """Slot -> what it is filled with; units belong to it, so that plurals are right.
 
-        A customer without a usable name, with no month behind them, or of whom the contract lets no
-        message speak, has no value for that slot.
+        A customer without a usable name, with no month behind them, whose bill isn't known, or of
+        whom the contract lets no message speak, has no value for that slot.
         """
         first, month, months = MONTH_WORDS[brief.language]
         lasts = f"1 {month}" if self.offer_months == 1 else f"{self.offer_months} {months}"
         values = {
             "offer": f"{brief.offer_percentage}%",
-            "bill": f"{self.currency}{brief.monthly_charges:.2f}",
             "months": lasts,
         }
+        if self.currency is not None:
+            values["bill"] = f"{self.currency}{brief.monthly_charges:.2f}"
         if brief.name is not None:
             values["name"] = brief.name
         if brief.subject is not None:
             values[OF_OWN_CONTRACTS] = brief.subject
-        if brief.tenure:
-            values["tenure"] = first if brief.tenure == 1 else f"{brief.tenure} {months}"
+        if brief.tenure > 1:
+            values["tenure"] = f"{brief.tenure} {months}"
+        elif brief.tenure == 1 and brief.band == "new":  # templates of other bands count in months
+            values["tenure"] = first
         return values
