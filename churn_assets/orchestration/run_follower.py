@@ -16,6 +16,8 @@ from churn_assets.orchestration.executor import was_stopped
 
 DEFINITIONS = "churn_assets.definitions"
 """The module that a fresh worker process imports to find the job again."""
+OF_PIPES = "[pipes]"
+"""How Dagster begins what it says of a child process that was stopped; we say that ourselves."""
 
 Kind = Literal[
     "started",
@@ -100,7 +102,8 @@ def to_run_event(entry: dg.EventLogEntry) -> RunEvent | None:
     step, event = entry.step_key or "", entry.dagster_event
     if event is None:
         lines = entry.user_message.strip().splitlines()
-        return RunEvent("log", step, lines[-1], entry.timestamp) if step and lines else None
+        shown = step and lines and not lines[0].startswith(OF_PIPES)
+        return RunEvent("log", step, lines[-1], entry.timestamp) if shown else None
     if event.event_type_value == "ASSET_MATERIALIZATION":
         unchanged = event.step_materialization_data.materialization.metadata.get("unchanged")
         text = str(unchanged.value) if unchanged else ""
