@@ -56,6 +56,33 @@ def test_an_event_is_kept_once_and_for_good(url: str) -> None:
     again.close()
 
 
+@pytest.mark.parametrize("answer", ["accepted", "refused"])
+def test_an_answer_of_the_same_instant_is_its_contacts(url: str, answer: Kind) -> None:
+    """Whatever the events are called: the name says nothing about what came first."""
+    ledger = Ledger(url)
+    ledger.record([event("a"), event("b", answer), event("d", customer="B2")])
+    ledger.record([event("c", answer, customer="B2").model_copy(update={"offer_percentage": None})])
+    for history in ledger.histories().values():
+        [contact] = history.contacts
+        assert contact.answer == answer
+        assert [percentage for _, percentage in history.acceptances] == (
+            [10] if answer == "accepted" else []
+        )
+    ledger.close()
+
+
+def test_what_ends_contacts_comes_last_of_an_instant(url: str) -> None:
+    """Nobody is contacted because a name sorts before another."""
+    ledger = Ledger(url)
+    for customer, names in (("A1", "abc"), ("B2", "fed")):
+        kinds: tuple[Kind, ...] = ("opted_out", "churned", "opted_in")
+        told = [event(n, k, customer=customer) for n, k in zip(names, kinds, strict=True)]
+        ledger.record(told)
+        assert ledger.histories()[customer].opted_out
+        assert ledger.histories()[customer].churned == NOW
+    ledger.close()
+
+
 def test_many_writers_lose_nothing(url: str) -> None:
     """Eight threads with ledgers of their own, half of the events told twice."""
 
