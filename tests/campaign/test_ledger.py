@@ -194,11 +194,13 @@ def test_what_is_wrong_is_said_in_one_line_without_a_password(
     with pytest.raises(LedgerError, match="file is not a database"):
         Ledger(f"sqlite:///{broken}").is_empty()
     monkeypatch.setenv("CHURN_NOT_SET", "s3cret-of-nobody")
-    gone = Ledger(f"postgresql+psycopg2://u:${{CHURN_NOT_SET}}@/d?host={tmp_path}")
-    with pytest.raises(LedgerError) as error:
-        gone.is_empty()
-    assert "s3cret" not in str(error.value)
-    assert "\n" not in str(error.value)
+    secret = "${CHURN_NOT_SET}"
+    for given in (f"u:{secret}@/d?host={tmp_path}", f"u@/d?host={tmp_path}&password={secret}"):
+        gone = Ledger(f"postgresql+psycopg2://{given}")
+        with pytest.raises(LedgerError) as error:
+            gone.is_empty()
+        assert "s3cret" not in str(error.value)
+        assert "\n" not in str(error.value)
 
 
 def test_a_history_is_what_predict_takes() -> None:

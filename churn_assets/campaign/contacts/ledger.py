@@ -90,7 +90,7 @@ class Ledger:
             self._engine = sa.create_engine(self._url, **_options(self._url))
         except (sa.exc.ArgumentError, ImportError) as error:
             raise LedgerError(f"CHURN_CAMPAIGN__LEDGER can't be used: {error}") from error
-        self.shown = self._url.render_as_string(hide_password=True)
+        self.shown = self._url.set(query={}).render_as_string()  # it may hold a password, too
         self._file = Path(self._url.database or "") if self._is_sqlite else None
         self._ready = False
         if self._is_sqlite:
