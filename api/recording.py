@@ -34,7 +34,7 @@ class FeedbackRecorder:
     """Puts events into a log.
 
     Attributes:
-        problem: why events can't be stored at present, or None.
+        problem: why events can't be stored at present, or None; without a database's address.
     """
 
     def __init__(self, events: FeedbackLog) -> None:
@@ -75,13 +75,16 @@ class FeedbackRecorder:
         except TimeoutError as error:
             problem = f"feedback can't be stored: no answer within {DEADLINE_SECONDS:.0f} s"
             raise self._reported(problem) from error
-        except (ArtifactError, LedgerError, OSError, sqlite3.Error) as error:
+        except LedgerError as error:  # `problem` is for everybody, where the ledger is isn't
+            problem = "feedback can't be stored: the contact ledger can't be used; the log says why"
+            raise self._reported(problem, f"feedback can't be stored: {error}") from error
+        except (ArtifactError, OSError, sqlite3.Error) as error:
             raise self._reported(f"feedback can't be stored: {error}") from error
         self.problem = None
         return result
 
-    def _reported(self, problem: str) -> NotRecordedError:
+    def _reported(self, problem: str, logged: str | None = None) -> NotRecordedError:
         if problem != self.problem:
-            log.error(problem)
+            log.error(logged or problem)
         self.problem = problem
         return NotRecordedError(problem)

@@ -49,7 +49,8 @@ class Readiness(BaseModel):
         examples=["feedback can't be stored: database or disk is full"],
     )
     decisions_problem: str | None = Field(
-        description="why decisions can't be logged, if they can't; they wait in memory",
+        description="why decisions can't be logged, if they can't: they wait in memory; or why "
+        "what was logged wasn't merged into fewer files the last time",
         examples=["gs://bucket: 503 the service is not available"],
     )
     baseline_forced: bool = Field(description="the kill switch is on", examples=[False])

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, model_validator
 
@@ -33,6 +33,7 @@ from churn_assets.storage.protocol import (
 
 LATEST = "releases/latest.json"
 HISTORY = "releases/history.json"
+ATTEMPTS = 10  # at changing the history while others change it
 
 log = logging.getLogger(__name__)
 
@@ -82,8 +83,9 @@ _LATEST = TypeAdapter(Latest)
 class ReleaseRegistry:
     """The releases of one artifact store.
 
-    Pointers are compared and swapped: of two who change something at once, one gets a
-    PointerMovedError and nothing of what it wanted is done.
+    Pointers are compared and swapped. Of two who move `latest` at once, one gets a
+    PointerMovedError and nothing of what it wanted is done. A change of the history that another
+    one came before is made again, on what that one left.
     """
 
     def __init__(self, store: ArtifactStore) -> None:
@@ -254,8 +256,11 @@ class ReleaseRegistry:
             )
         return self._serve(self.record(release_id), comparison.reason, before)
 
-    def _serve(self, record: ReleaseRecord, reason: str, before: bytes | None) -> Latest:
-        """Verify the files, move the pointer from `before`, then note it in the history."""
+    def _serve(
+        self, record: ReleaseRecord, reason: str, before: bytes | None, withdrawn: str | None = None
+    ) -> Latest:
+        """Verify the files, move the pointer from `before`, then note it in the history; there,
+        too, that the release `withdrawn` was rolled back."""
         self.open(record)
         latest = Latest(
             release_id=record.release_id,
@@ -264,8 +269,12 @@ class ReleaseRegistry:
             reason=reason,
         )
         self.store.swap_pointer(LATEST, before, latest.model_dump_json(indent=1).encode())
-        self._update(
-            record.model_copy(update={"promoted": True, "reason": reason, "withdrawn": False})
+        changes: dict[str | None, dict[str, Any]] = {
+            withdrawn: {"withdrawn": True},
+            record.release_id: {"promoted": True, "reason": reason, "withdrawn": False},
+        }
+        self._change(
+            lambda records: [r.model_copy(update=changes.get(r.release_id, {})) for r in records]
         )
         return latest
 
@@ -284,14 +293,9 @@ class ReleaseRegistry:
         for target in _good_ones(_before(records, current)):
             reason = "; ".join([f"rolled back from {current}", *passed_over])
             try:
-                moved = self._serve(target, reason, before)
+                return self._serve(target, reason, before, withdrawn=current)
             except (DamagedArtifactError, ReleaseError) as error:
                 passed_over.append(str(error))
-                continue
-            for record in records:
-                if record.release_id == current:
-                    self._update(record.model_copy(update={"withdrawn": True}))
-            return moved
         if passed_over:
             raise ReleaseError(f"no release before {current} can be used: {'; '.join(passed_over)}")
         raise ReleaseError(f"{current} is the oldest release that has served")
@@ -331,16 +335,23 @@ class ReleaseRegistry:
                 self.store.delete(name, version)
         return sorted(record.release_id for record in doomed)
 
-    def _update(self, record: ReleaseRecord) -> None:
-        self._change(
-            lambda records: [record if r.release_id == record.release_id else r for r in records]
-        )
-
     def _change(self, change: Callable[[list[ReleaseRecord]], list[ReleaseRecord]]) -> None:
-        """The list's order is that of publication; nothing may sort it, least of all by a clock."""
-        before = self.store.read_pointer(HISTORY)
-        records = change(self._parse_history(before))
-        self.store.swap_pointer(HISTORY, before, _HISTORY.dump_json(records, indent=1))
+        """Put a list of records made of the present one in its place; `change` is asked again where
+        somebody else's change came between.
+
+        The list's order is that of publication; nothing may sort it, least of all by a clock.
+
+        Raises:
+            PointerMovedError: that happened `ATTEMPTS` times; the history stays as others left it.
+        """
+        for _ in range(ATTEMPTS):
+            before = self.store.read_pointer(HISTORY)
+            content = _HISTORY.dump_json(change(self._parse_history(before)), indent=1)
+            try:
+                return self.store.swap_pointer(HISTORY, before, content)
+            except PointerMovedError:
+                continue
+        raise PointerMovedError(f"{self.store.url}: {HISTORY} is being written by somebody else")
 
     def _parse_latest(self, content: bytes) -> Latest:
         try:

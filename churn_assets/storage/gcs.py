@@ -34,6 +34,7 @@ import google_crc32c
 from google.api_core.exceptions import GoogleAPIError, NotFound, PreconditionFailed
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import storage
+from google.cloud.storage.exceptions import DataCorruption
 from pydantic import BaseModel, ValidationError
 
 from churn_assets.storage.protocol import (
@@ -49,6 +50,7 @@ from churn_assets.storage.verification import publish_folder, verified
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
+REFUSALS = (GoogleAPIError, GoogleAuthError, DataCorruption)  # of the service or on the way
 TRANSFERS = 8  # files moved at once
 CHUNK = 16 * 2**20  # bytes per request of a large upload, so that none outlives its time-out
 POINTER_ATTEMPTS = 5
@@ -67,7 +69,7 @@ def upload(url: str, name: str, content: bytes, client: storage.Client | None = 
     try:
         blob = (client or storage_client()).bucket(parts.netloc).blob(path)
         blob.upload_from_string(content, "application/octet-stream")
-    except (GoogleAPIError, GoogleAuthError) as error:
+    except REFUSALS as error:
         raise ArtifactError(f"{url}: {error}") from error
     return f"gs://{parts.netloc}/{path}"
 
@@ -91,13 +93,14 @@ def storage_client() -> storage.Client:
 def explained(
     method: Callable[Concatenate[GcsArtifactStore, P], R],
 ) -> Callable[Concatenate[GcsArtifactStore, P], R]:
-    """Let a method raise ArtifactError for what the service or its authentication refuses."""
+    """Let a method raise ArtifactError for what the service or its authentication refuses, and for
+    bytes that arrive damaged."""
 
     @wraps(method)
     def wrapper(self: GcsArtifactStore, /, *args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return method(self, *args, **kwargs)
-        except (GoogleAPIError, GoogleAuthError) as error:
+        except REFUSALS as error:
             raise ArtifactError(f"{self.url}: {error}") from error
 
     return wrapper

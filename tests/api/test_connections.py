@@ -12,10 +12,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from churn_assets.serving.schemas import SAMPLE_REQUEST
 from tests.api.conftest import publish_small_release
 from tests.api.server import Server, running
+from tests.processes import wait_until
 
 PLACES = 20
+CUSTOMERS = 300
 HEAD = b"POST /predict HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\n"
 
 
@@ -57,6 +60,13 @@ def send(connection: socket.socket, content: bytes, times: int = 1) -> int:
         except (BrokenPipeError, ConnectionResetError):
             return sent
     return times
+
+
+def late(server: Server) -> float:
+    """How many connections were closed for being late so far."""
+    name = 'churn_connections_closed_total{reason="late"} '
+    lines = httpx.get(server.url + "/metrics").text.splitlines()
+    return sum(float(line.removeprefix(name)) for line in lines if line.startswith(name))
 
 
 @pytest.mark.parametrize(
@@ -147,6 +157,75 @@ def test_silent_crowds_shut_nobody_out(guarded: Server) -> None:
             assert httpx.get(guarded.url + "/healthz").status_code == 200
 
 
+def ask_for_much(server: Server) -> socket.socket:
+    """A caller who has asked for an answer of 600 kB and reads no more than its beginning."""
+    url = httpx.URL(server.url)
+    connection = socket.socket()
+    # So small that the kernel can't take the whole answer in the caller's place.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+    connection.settimeout(60)
+    connection.connect((url.host, url.port or 80))
+    body = json.dumps({"customers": [SAMPLE_REQUEST] * CUSTOMERS}).encode()
+    head = HEAD.replace(b"/predict", b"/predict/batch")
+    connection.sendall(head + b"content-length: %d\r\n\r\n" % len(body) + body)
+    assert connection.recv(9) == b"HTTP/1.1 "
+    return connection
+
+
+def rest_of_much(connection: socket.socket) -> int:
+    """How many of the customers' answers are read."""
+    return until_closed(connection).count(b'"index":')
+
+
+@pytest.fixture
+def patient(tmp_path: Path) -> Iterator[Server]:
+    """One that waits a second for a request, but for ever for who reads."""
+    publish_small_release(tmp_path / "home", tmp_path / "release")
+    with running(
+        tmp_path / "home",
+        CHURN_API__MAX_CONNECTIONS=str(PLACES),
+        CHURN_API__HEADER_SECONDS="1",
+        CHURN_API__BODY_SECONDS="600",
+        CHURN_API__REQUESTS_PER_SECOND="0",
+    ) as server:
+        yield server
+
+
+def test_reading_an_answer_takes_longer_than_a_request_may(patient: Server) -> None:
+    """The time for the next request's head begins once the answer was read; it is closed then."""
+    with ask_for_much(patient) as reader:
+        for _ in range(2):  # two that came later are late: so would this one be
+            with connect(patient) as silent:
+                assert until_closed(silent) == b""
+        assert rest_of_much(reader) == CUSTOMERS
+
+
+def test_crowds_cut_off_nobody_who_reads(patient: Server) -> None:
+    """Who is silent makes room before those whose answers aren't read yet; where nobody is, the one
+    who has been at it for the longest does."""
+    with ExitStack() as crowd:
+        reader = crowd.enter_context(ask_for_much(patient))
+        for _ in range(2 * PLACES):
+            crowd.enter_context(connect(patient))
+        assert httpx.get(patient.url + "/healthz").status_code == 200
+        assert rest_of_much(reader) == CUSTOMERS
+        readers = [crowd.enter_context(ask_for_much(patient)) for _ in range(PLACES)]
+        assert httpx.get(patient.url + "/healthz").status_code == 200
+        assert rest_of_much(readers[0]) < CUSTOMERS
+        assert rest_of_much(readers[-1]) == CUSTOMERS
+
+
+@pytest.mark.parametrize("more", [b"", b"GET /healthz HTTP/1.1\r\nhost: here\r\n\r\n"])
+def test_who_reads_nothing_is_cut_off(guarded: Server, more: bytes) -> None:
+    """Also one who asks for something else meanwhile."""
+    before = late(guarded)
+    with ask_for_much(guarded) as reader:
+        reader.sendall(more)
+        wait_until(lambda: late(guarded) > before, 60)
+        assert rest_of_much(reader) < CUSTOMERS
+
+
 def test_keep_alive_and_pipelining_still_work(guarded: Server) -> None:
     """Several requests on one connection, and two in one packet."""
     request = b"GET /healthz HTTP/1.1\r\nhost: here\r\n\r\n"
@@ -210,13 +289,7 @@ def test_head_is_get_without_a_body(guarded: Server, path: str) -> None:
 
 def test_closed_connections_are_counted(guarded: Server) -> None:
     """An operator sees an attack in the metrics."""
-    name = 'churn_connections_closed_total{reason="late"} '
-
-    def late() -> float:
-        lines = httpx.get(guarded.url + "/metrics").text.splitlines()
-        return sum(float(line.removeprefix(name)) for line in lines if line.startswith(name))
-
-    before = late()
+    before = late(guarded)
     with connect(guarded) as connection:
         assert until_closed(connection) == b""
-    assert late() > before
+    assert late(guarded) > before

@@ -21,7 +21,7 @@ from api.recording import FeedbackRecorder
 from churn_assets.serving.feedback import FeedbackLog
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from tests.api.conftest import publish_small_release, small_server
-from tests.api.server import Server, running
+from tests.api.server import Server, free_port, running
 
 EVENT = {
     "event_id": "evt-1",
@@ -187,6 +187,21 @@ def test_readyz_tells_of_a_broken_database_before_the_first_event(home: Path) ->
         while httpx.get(server.url + "/readyz").json()["feedback_problem"] is None:
             assert time.monotonic() < deadline
             time.sleep(0.05)
+    remove(home)
+
+
+def test_readyz_tells_nobody_where_the_ledger_is(home: Path) -> None:
+    """It needs no key; the log has the error, and no password either."""
+    remove(home)
+    ledger = f"postgresql+psycopg2://u:s3cret@127.0.0.1:{free_port()}/crm?password=s3cret"
+    with running(home, CHURN_CAMPAIGN__LEDGER=ledger) as server:
+        assert send(server).status_code == 503
+        problem = httpx.get(server.url + "/readyz").json()["feedback_problem"]
+        said = server.log.read_text()
+    assert problem == "feedback can't be stored: the contact ledger can't be used; the log says why"
+    assert "feedback can't be stored: the contact ledger postgresql+psycopg2://u:***@127" in said
+    assert "Connection refused" in said
+    assert "s3cret" not in said
     remove(home)
 
 

@@ -14,6 +14,7 @@ from churn_assets.campaign.contacts.ledger import Ledger
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 MADRID = ZoneInfo("Europe/Madrid")
+ANSWERED = ("sent", "refused")
 
 
 @pytest.fixture
@@ -66,6 +67,15 @@ def test_times_as_systems_write_them(ledger: Ledger, written: str, when: datetim
     """Without an offset in the company's zone; a date alone is its noon, so the day stays."""
     assert told(ledger, row(occurred_at=written)).stored == 1
     assert ledger.histories()["A1"].contacts[0].when == when
+
+
+def test_answers_of_bare_dates_are_their_contacts(ledger: Ledger) -> None:
+    """Both are at noon then, and of twenty customers' rows no key decides which came first."""
+    ids = [f"C{i}" for i in range(20)]
+    rows = [row(customer_id=i, occurred_at="2026-03-01", kind=k) for i in ids for k in ANSWERED]
+    assert told(ledger, *rows).stored == 40
+    answers = [h.contacts[0].answer for h in ledger.histories(ids).values()]
+    assert answers == ["refused"] * 20
 
 
 def test_refused_rows_are_named_and_stop_nobody(ledger: Ledger) -> None:

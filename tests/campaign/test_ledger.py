@@ -56,6 +56,33 @@ def test_an_event_is_kept_once_and_for_good(url: str) -> None:
     again.close()
 
 
+@pytest.mark.parametrize("answer", ["accepted", "refused"])
+def test_an_answer_of_the_same_instant_is_its_contacts(url: str, answer: Kind) -> None:
+    """Whatever the events are called: the name says nothing about what came first."""
+    ledger = Ledger(url)
+    ledger.record([event("a"), event("b", answer), event("d", customer="B2")])
+    ledger.record([event("c", answer, customer="B2").model_copy(update={"offer_percentage": None})])
+    for history in ledger.histories().values():
+        [contact] = history.contacts
+        assert contact.answer == answer
+        assert [percentage for _, percentage in history.acceptances] == (
+            [10] if answer == "accepted" else []
+        )
+    ledger.close()
+
+
+def test_what_ends_contacts_comes_last_of_an_instant(url: str) -> None:
+    """Nobody is contacted because a name sorts before another."""
+    ledger = Ledger(url)
+    for customer, names in (("A1", "abc"), ("B2", "fed")):
+        kinds: tuple[Kind, ...] = ("opted_out", "churned", "opted_in")
+        told = [event(n, k, customer=customer) for n, k in zip(names, kinds, strict=True)]
+        ledger.record(told)
+        assert ledger.histories()[customer].opted_out
+        assert ledger.histories()[customer].churned == NOW
+    ledger.close()
+
+
 def test_many_writers_lose_nothing(url: str) -> None:
     """Eight threads with ledgers of their own, half of the events told twice."""
 
@@ -167,11 +194,13 @@ def test_what_is_wrong_is_said_in_one_line_without_a_password(
     with pytest.raises(LedgerError, match="file is not a database"):
         Ledger(f"sqlite:///{broken}").is_empty()
     monkeypatch.setenv("CHURN_NOT_SET", "s3cret-of-nobody")
-    gone = Ledger(f"postgresql+psycopg2://u:${{CHURN_NOT_SET}}@/d?host={tmp_path}")
-    with pytest.raises(LedgerError) as error:
-        gone.is_empty()
-    assert "s3cret" not in str(error.value)
-    assert "\n" not in str(error.value)
+    secret = "${CHURN_NOT_SET}"
+    for given in (f"u:{secret}@/d?host={tmp_path}", f"u@/d?host={tmp_path}&password={secret}"):
+        gone = Ledger(f"postgresql+psycopg2://{given}")
+        with pytest.raises(LedgerError) as error:
+            gone.is_empty()
+        assert "s3cret" not in str(error.value)
+        assert "\n" not in str(error.value)
 
 
 def test_a_history_is_what_predict_takes() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from churn_assets.release.bundle import Comparison, Manifest, ReleaseError, write_manifest
-from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.release.registry import HISTORY, ReleaseRegistry
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import Artifact, ArtifactError, PointerMovedError
 
@@ -128,6 +128,46 @@ def test_a_pointer_that_moves_while_files_are_verified_is_not_overwritten(
     assert latest is not None
     assert latest.release_id == first
     assert not registry.record(challenger.release_id).promoted
+
+
+def test_a_rollback_beside_a_publishing_run_is_whole(
+    registry: ReleaseRegistry, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both changes of the history are kept: else the next roll-back withdrew the good release."""
+    ids = [publish(registry, base, tmp_path, n) for n in range(3)]
+    folder, made = variant(base, tmp_path, 3)
+    swap = registry.store.swap_pointer
+
+    def beaten(key: str, expected: bytes | None, content: bytes) -> None:
+        if key == HISTORY:
+            monkeypatch.undo()
+            registry.publish(folder)
+        swap(key, expected, content)
+
+    monkeypatch.setattr(registry.store, "swap_pointer", beaten)
+    assert registry.rollback().release_id == ids[1]
+    assert [r.release_id for r in registry.records()] == [*ids, made.release_id]
+    assert [r.release_id for r in registry.records() if r.withdrawn] == [ids[2]]
+    assert [r.release_id for r in registry.stand_ins()] == [ids[0]]
+
+
+def test_a_history_that_is_always_being_written_ends_with_an_error(
+    registry: ReleaseRegistry, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for ever, and what others wrote stays."""
+    publish(registry, base, tmp_path, 0)
+    before = registry.records()
+    folder, _ = variant(base, tmp_path, 1)
+    swap, write = registry.store.swap_pointer, registry.store.write_pointer
+
+    def beaten(key: str, expected: bytes | None, content: bytes) -> None:
+        write(key, (expected or b"") + b" ")
+        swap(key, expected, content)
+
+    monkeypatch.setattr(registry.store, "swap_pointer", beaten)
+    with pytest.raises(PointerMovedError, match="being written by somebody else"):
+        registry.publish(folder)
+    assert registry.records() == before
 
 
 def test_unknown_release_is_named_with_those_there_are(

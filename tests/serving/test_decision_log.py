@@ -184,48 +184,6 @@ def test_a_crash_between_merging_and_removing_counts_nothing_twice(
     assert sorted(ids(store)) == ["a", "b"]
 
 
-@pytest.mark.parametrize("largest", [writing.MERGED_ROWS, 4])
-def test_the_writer_merges_its_own_parts(
-    engine: RetentionEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, largest: int
-) -> None:
-    """A part a second would be 86,400 files a day. What was merged is merged with its like only: a
-    part as old as the day would be rewritten every minute; and never once it is large."""
-    monkeypatch.setattr(writing, "MERGE_AT", 4)
-    monkeypatch.setattr(writing, "MERGED_ROWS", largest)
-    monkeypatch.setattr(writing, "datetime", OnMonday)
-    store = LocalArtifactStore(tmp_path)
-    writer = DecisionWriter(store, flush_seconds=3_600)
-    merged: list[int] = []
-    merge = parts.merge
-
-    def counted(store: ArtifactStore, day: date, keys: Any) -> tuple[str, int]:
-        found = merge(store, day, keys)
-        merged.append(found[1])
-        return found
-
-    monkeypatch.setattr(parts, "merge", counted)
-    for number in range(17):
-        writer.add(served(engine, f"C{number:02d}"))
-        writer.flush()
-    writer.close()
-    assert customers_in(store) == [f"C{number:02d}" for number in range(17)]
-    assert merged == ([4, 4, 4, 4, 16] if largest > 4 else [4, 4, 4, 4])
-    assert len(store.pointers(parts.FOLDER)) == (2 if largest > 4 else 5)
-
-
-def test_a_day_that_is_over_is_merged_and_forgotten(
-    engine: RetentionEngine, tmp_path: Path
-) -> None:
-    store = LocalArtifactStore(tmp_path)
-    writer = DecisionWriter(store, flush_seconds=3_600)
-    for customer in ("A", "B"):
-        writer.add(served(engine, customer, now=MONDAY))
-        writer.flush()
-    assert writer._parts == {}
-    writer.close()
-    assert customers_in(store) == ["A", "B"]
-
-
 def test_records_wait_for_a_store_that_is_away(
     engine: RetentionEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

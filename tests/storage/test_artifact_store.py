@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import requests
 from google.cloud import storage
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -363,6 +364,20 @@ def test_what_the_service_refuses_is_an_artifact_error(tmp_path: Path, emulator:
     store = GcsArtifactStore.from_url("gs://no-such-bucket/x", tmp_path / "c", strict_client())
     with pytest.raises(ArtifactError, match="gs://no-such-bucket/x: "):
         store.put("model", write_tree(tmp_path / "tree", {"model": b"whole"}))
+
+
+def test_bytes_that_arrive_damaged_are_an_artifact_error(tmp_path: Path, emulator: str) -> None:
+    """The client compares what came with the service's checksum."""
+    client = strict_client()
+    store = GcsArtifactStore.from_url("gs://churn-artifacts/wire", tmp_path / "c", client)
+    store.write_pointer("key", b"whole")
+
+    def garbled(response: requests.Response, **options: object) -> None:
+        response.headers["X-Goog-Hash"] = "crc32c=AAAAAA=="
+
+    client._http.hooks["response"].append(garbled)
+    with pytest.raises(ArtifactError, match=r"gs://churn-artifacts/wire: [^\0]*AAAAAA=="):
+        store.read_pointer("key")
 
 
 def test_an_unpublished_upload_is_no_artifact(tmp_path: Path, emulator: str) -> None:

@@ -20,6 +20,11 @@ ANSWERS = {"accepted": "success", "refused": "failure"}
 KNOWN_CHANNELS = ("cellular", "telephone")  # those that the acceptance model was trained with
 
 Kind = Literal["sent", "accepted", "refused", "churned", "complained", "opted_out", "opted_in"]
+SAME_INSTANT: tuple[Kind, ...] = (
+    "sent", "accepted", "refused", "complained", "opted_in", "churned", "opted_out",
+)  # fmt: skip
+"""The order of events with one time, as all of a day have in an import of bare dates: a contact
+comes before what was said of it, and what ends contacts comes last."""
 
 
 class Event(BaseModel):
@@ -80,7 +85,7 @@ class History:
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Self:
-        """From one customer's events, oldest first."""
+        """From one customer's events, oldest first; those of one instant as in `SAME_INSTANT`."""
         contacts: list[Contact] = []
         acceptances: list[tuple[datetime, int]] = []
         answer: str | None = None

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict
 
-from churn_assets.campaign.contacts.history import Event, History
+from churn_assets.campaign.contacts.history import SAME_INSTANT, Event, History
 from churn_assets.campaign.contacts.opening import FILE
 from churn_assets.campaign.errors import LedgerError
 
@@ -42,6 +42,8 @@ EVENTS = sa.Table(
     sa.Column("offer_percentage", sa.Integer),
     sa.Column("plan_id", sa.String(64), index=True),
 )
+_WITHIN = sa.case({kind: i for i, kind in enumerate(SAME_INSTANT)}, value=EVENTS.c.kind)
+_OLDEST_FIRST = (EVENTS.c.occurred_at, _WITHIN, EVENTS.c.event_key)
 PLANS = sa.Table(
     "campaign_plans",
     _TABLES,
@@ -88,7 +90,7 @@ class Ledger:
             self._engine = sa.create_engine(self._url, **_options(self._url))
         except (sa.exc.ArgumentError, ImportError) as error:
             raise LedgerError(f"CHURN_CAMPAIGN__LEDGER can't be used: {error}") from error
-        self.shown = self._url.render_as_string(hide_password=True)
+        self.shown = self._url.set(query={}).render_as_string()  # it may hold a password, too
         self._file = Path(self._url.database or "") if self._is_sqlite else None
         self._ready = False
         if self._is_sqlite:
@@ -125,7 +127,7 @@ class Ledger:
         found: dict[str, list[Event]] = {}
         with self.reading() as connection:
             for part in _parts(customers):
-                query = sa.select(EVENTS).order_by(EVENTS.c.occurred_at, EVENTS.c.event_key)
+                query = sa.select(EVENTS).order_by(*_OLDEST_FIRST)
                 if part is not None:
                     query = query.where(EVENTS.c.customer_id.in_(part))
                 for row in connection.execute(query).mappings():

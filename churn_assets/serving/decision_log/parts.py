@@ -22,9 +22,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pydantic import AwareDatetime, TypeAdapter
 
 from churn_assets.serving.decision_log.records import COLUMNS, Record
 from churn_assets.storage.arrow import return_memory
+from churn_assets.storage.current import parse_pointer
 from churn_assets.storage.protocol import ArtifactError, ArtifactStore, PointerMovedError
 from churn_assets.storage.tables import first_of_each, ordered, read_parquet
 
@@ -52,6 +54,7 @@ TYPES = {
     "shield_passed": pa.bool_(),
     "template_probability": pa.float64(),
 }
+_ERASURES = TypeAdapter(dict[str, AwareDatetime])
 SCHEMA = pa.schema([(name, TYPES.get(name, pa.string())) for name in COLUMNS])
 
 
@@ -76,7 +79,7 @@ def read(store: ArtifactStore, since: date | None = None) -> pa.Table:
         since: leave out earlier days (UTC).
 
     Raises:
-        ArtifactError: a part can't be read.
+        ArtifactError: a part can't be read, or what was erased.
     """
     wanted = [day for day in days(store) if since is None or day >= since]
     tables = [_cleaned(store, _parts_of(store, day)[0]) for day in wanted]
@@ -144,12 +147,18 @@ def erase(store: ArtifactStore, customer_id: str, now: datetime) -> int:
 def _note_erasure(store: ArtifactStore, customer_id: str, now: datetime) -> None:
     for _ in range(ATTEMPTS):
         before = store.read_pointer(ERASED)
-        noted = json.loads(before or b"{}") | {_digest(customer_id): now.isoformat()}
+        noted = _erasures(store, before) | {_digest(customer_id): now}
+        content = json.dumps({digest: when.isoformat() for digest, when in noted.items()})
         try:
-            return store.swap_pointer(ERASED, before, json.dumps(noted).encode())
+            return store.swap_pointer(ERASED, before, content.encode())
         except PointerMovedError:
             continue
     raise ArtifactError(f"{store.url}: {ERASED} is being written by somebody else; try again")
+
+
+def _erasures(store: ArtifactStore, content: bytes | None) -> dict[str, datetime]:
+    """A digest of each erased customer's id -> until when their records are gone."""
+    return parse_pointer(_ERASURES, store.url, ERASED, content or b"{}")
 
 
 def _digest(customer_id: str) -> str:
@@ -182,10 +191,9 @@ def _cleaned(store: ArtifactStore, tables: Sequence[pa.Table | None]) -> pa.Tabl
     whole = pa.concat_tables([SCHEMA.empty_table(), *(t for t in tables if t is not None)])
     whole = first_of_each(whole, "decision_id")
     whole = ordered(whole, [("time", "ascending"), ("decision_id", "ascending")])
-    noted = json.loads(store.read_pointer(ERASED) or b"{}")
-    if not noted:
+    until = _erasures(store, store.read_pointer(ERASED))
+    if not until:
         return whole
-    until = {name: datetime.fromisoformat(time) for name, time in noted.items()}
     for customer in pc.unique(whole["customer_id"]).drop_null().to_pylist():
         erased = until.get(_digest(customer))
         if erased is not None:

@@ -23,7 +23,7 @@ from datetime import UTC, date, datetime
 from prometheus_client import Counter
 
 from churn_assets.serving.decision_log.records import Record, Served, records_of
-from churn_assets.storage.protocol import ArtifactError, ArtifactStore
+from churn_assets.storage.protocol import ArtifactStore
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,8 @@ class DecisionWriter:
 
     Attributes:
         source: what the records' `source` says.
-        problem: why records can't be written at present, or None.
+        problem: why records can't be written at present or, if they can, why parts weren't merged
+            the last time; or None.
     """
 
     def __init__(self, store: ArtifactStore, flush_seconds: float, source: str = "api") -> None:
@@ -57,6 +58,7 @@ class DecisionWriter:
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         self._parts: dict[tuple[date, int], list[str]] = {}  # by day and how often merged
+        self._unmerged: str | None = None  # why the last merging failed
 
     def add(self, served: Served) -> None:
         """Take what was served; returns at once."""
@@ -66,23 +68,23 @@ class DecisionWriter:
 
     def flush(self) -> None:
         """Write what waits; what can't be written waits on."""
-        # Imported here: it takes a quarter of a second that a cold start need not wait for.
-        from churn_assets.serving.decision_log import parts
-
         with self._writing:
             self._make_records()
             records = self._kept
             if not records:
                 return
             try:
+                # Here: it takes a quarter of a second that a cold start need not wait for.
+                from churn_assets.serving.decision_log import parts
+
                 keys = parts.append(self._store, records)
             except Exception as error:  # noqa: BLE001 - kept, counted and said, whatever it is
-                self._keep(records, str(error) or type(error).__name__)
+                self._keep(records, _said(error))
                 return
             self._kept = []
             WRITTEN.inc(len(records))
-            self.problem = None
             self._merge_own(keys)
+            self.problem = self._unmerged
 
     def close(self) -> None:
         """Write what waits and end the thread. Where the store doesn't answer, that is waited for
@@ -142,7 +144,8 @@ class DecisionWriter:
     def _merge_own(self, keys: list[str]) -> None:
         """A part every second would be 86,400 files a day. What was merged is merged again only
         with its like, so that a busy day isn't rewritten every minute, and a large part never: its
-        work would be in serving's way. `parts.compact` makes one of a day that is over."""
+        work would be in serving's way. `parts.compact` makes one of a day that is over, and of what
+        could not be merged here, which is only less tidy and isn't tried again."""
         from churn_assets.serving.decision_log import parts
 
         for key in keys:
@@ -156,8 +159,16 @@ class DecisionWriter:
             del self._parts[day, times]
             try:
                 merged, rows = parts.merge(self._store, day, own)
-            except (ArtifactError, OSError) as error:  # what is not merged is only less tidy
-                log.warning("parts of the decision log were not merged: %s", error)
+            except Exception as error:  # noqa: BLE001 - said, whatever it is: the thread goes on
+                problem = f"parts of the decision log were not merged: {_said(error)}"
+                if problem != self._unmerged:
+                    log.warning(problem)
+                self._unmerged = problem
                 return
+            self._unmerged = None
             if day == today and rows < MERGED_ROWS:
                 self._parts.setdefault((day, times + 1), []).append(merged)
+
+
+def _said(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,141 @@
+"""Merging the decision log beside serving: what fails there costs no decision, and is said."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from churn_assets.serving.decision_log import parts
+from churn_assets.serving.decision_log import writer as writing
+from churn_assets.serving.decision_log.writer import DecisionWriter
+from churn_assets.serving.engine import RetentionEngine
+from churn_assets.storage.local import LocalArtifactStore
+from churn_assets.storage.protocol import ArtifactError, ArtifactStore
+from tests.processes import wait_until
+from tests.serving.test_decision_log import (
+    MONDAY,
+    OnMonday,
+    customers_in,
+    record,
+    served,
+    store,
+)
+
+__all__ = ["store"]  # a fixture: both stores
+
+
+@pytest.mark.parametrize("largest", [writing.MERGED_ROWS, 4])
+def test_the_writer_merges_its_own_parts(
+    engine: RetentionEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, largest: int
+) -> None:
+    """A part a second would be 86,400 files a day. What was merged is merged with its like only: a
+    part as old as the day would be rewritten every minute; and never once it is large."""
+    monkeypatch.setattr(writing, "MERGE_AT", 4)
+    monkeypatch.setattr(writing, "MERGED_ROWS", largest)
+    monkeypatch.setattr(writing, "datetime", OnMonday)
+    store = LocalArtifactStore(tmp_path)
+    writer = DecisionWriter(store, flush_seconds=3_600)
+    merged: list[int] = []
+    merge = parts.merge
+
+    def counted(store: ArtifactStore, day: date, keys: Any) -> tuple[str, int]:
+        found = merge(store, day, keys)
+        merged.append(found[1])
+        return found
+
+    monkeypatch.setattr(parts, "merge", counted)
+    for number in range(17):
+        writer.add(served(engine, f"C{number:02d}"))
+        writer.flush()
+    writer.close()
+    assert customers_in(store) == [f"C{number:02d}" for number in range(17)]
+    assert merged == ([4, 4, 4, 4, 16] if largest > 4 else [4, 4, 4, 4])
+    assert len(store.pointers(parts.FOLDER)) == (2 if largest > 4 else 5)
+
+
+def test_nothing_in_a_merging_ends_the_thread(
+    engine: RetentionEngine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A damaged list of erasures, say: writing goes on, and merging once it is mended."""
+    monkeypatch.setattr(writing, "MERGE_AT", 2)
+    monkeypatch.setattr(writing, "datetime", OnMonday)
+    store = LocalArtifactStore(tmp_path)
+    writer = DecisionWriter(store, flush_seconds=0.01)
+    written = 0
+
+    def write(customer: str) -> None:
+        nonlocal written
+        written += 1
+        writer.add(served(engine, customer))
+        wait_until(lambda: len(store.pointers(parts.FOLDER)) >= written and not writer._kept)
+
+    store.write_pointer(parts.ERASED, b'{"x": ')
+    for customer in "ABCD":
+        write(customer)
+    wait_until(lambda: writer.problem is not None)
+    said = f"parts of the decision log were not merged: {tmp_path}/pointers/{parts.ERASED} is damag"
+    assert str(writer.problem).startswith(said)
+    write("E")
+    store.write_pointer(parts.ERASED, b"{}")
+    writer.add(served(engine, "F"))
+    wait_until(lambda: writer.problem is None)
+    writer.close()
+    assert customers_in(store) == list("ABCDEF")
+    assert [message[:40] for message in caplog.messages] == [said[:40]]
+
+
+def test_a_merging_that_fails_in_any_way_is_said(
+    engine: RetentionEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also a fault of the program; what was written stays, and nothing waits in memory."""
+    monkeypatch.setattr(writing, "MERGE_AT", 1)
+    store = LocalArtifactStore(tmp_path)
+    writer = DecisionWriter(store, flush_seconds=3_600)
+
+    def broken(store: ArtifactStore, day: date, keys: Any) -> tuple[str, int]:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(parts, "merge", broken)
+        writer.add(served(engine, "A"))
+        writer.flush()
+    assert writer.problem == "parts of the decision log were not merged: ZeroDivisionError"
+    assert (customers_in(store), writer._kept, writer._parts) == (["A"], [], {})
+    writer.add(served(engine, "B"))
+    writer.flush()
+    assert writer.problem is None
+    writer.close()
+
+
+def test_a_damaged_list_of_erasures_is_named(store: ArtifactStore) -> None:
+    """Whoever reads, merges or erases hears which file it is; nothing is written over it."""
+    parts.append(store, [record("a")])
+    for damaged in (b'{"x": ', b"[]", b'{"x": "yesterday"}'):
+        store.write_pointer(parts.ERASED, damaged)
+        for use in (
+            lambda: parts.read(store),
+            lambda: parts.compact(store, MONDAY.date()),
+            lambda: parts.erase(store, "C1", MONDAY),
+        ):
+            with pytest.raises(ArtifactError, match=f"{parts.ERASED} is damaged"):
+                use()
+        assert store.read_pointer(parts.ERASED) == damaged
+
+
+def test_a_day_that_is_over_is_merged_and_forgotten(
+    engine: RetentionEngine, tmp_path: Path
+) -> None:
+    store = LocalArtifactStore(tmp_path)
+    writer = DecisionWriter(store, flush_seconds=3_600)
+    for customer in ("A", "B"):
+        writer.add(served(engine, customer, now=MONDAY))
+        writer.flush()
+    assert writer._parts == {}
+    writer.close()
+    assert customers_in(store) == ["A", "B"]
