@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,16 +21,20 @@ from benchmarks.message_bandit import (
     curve,
     regret,
 )
+from churn_assets.messages.corpus.prompts import SERVICE_SETS
+from churn_assets.messages.shield.brief import MessageBrief
 from churn_assets.messages.writing.bandit import (
+    Audience,
     BanditSettings,
     Outcome,
     TemplateBandit,
     TemplateChooser,
     _probability_of_being_best,
+    audience_of,
 )
 from churn_assets.messages.writing.bank import all_cells
 
-CELL, OTHER = all_cells()[:2]
+CELL, OTHER = (Audience(*cell) for cell in all_cells()[:2])
 TEXTS = ["one", "two", "three", "four"]
 
 
@@ -61,6 +69,62 @@ def test_the_probability_of_being_best_is_a_simulations() -> None:
     np.testing.assert_allclose(_probability_of_being_best(a, b), expected, atol=0.01)
     certain = _probability_of_being_best(np.array([900.0, 1.0]), np.array([100.0, 9_000.0]))
     np.testing.assert_allclose(certain, [1.0, 0.0], atol=1e-6)
+
+
+BRIEF = MessageBrief(
+    name="Ana",
+    tenure=30,
+    offer_percentage=10,
+    monthly_charges=74.2,
+    contract="One year",
+    local_time=datetime(2026, 1, 15, 12, tzinfo=UTC),
+    services=("internet",),
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"services": ("internet", "streaming")},
+        {"subject": "fiber connection"},
+        {"name": None},
+        {"tenure": 0, "bounds": (0, 0)},
+        {"language": "es"},
+        {"contract": None},
+        {"tone": "plain"},
+    ],
+    ids=str,
+)
+def test_who_may_be_sent_other_templates_is_another_audience(change: dict[str, Any]) -> None:
+    """Why: whoever compares templates over different customers compares the customers."""
+    same = replace(BRIEF, name="Zoë", monthly_charges=20.0, tenure=48)
+    assert audience_of(same) == audience_of(BRIEF) != audience_of(replace(BRIEF, **change))
+
+
+def share_of_streaming(seed: int, days: int = 20) -> float:
+    """Which streamers are sent of the two templates of six that speak of streaming, where they
+    accept four times as much as others, whatever they read, and there are few of each kind."""
+    rng, bandit, shares = np.random.default_rng(seed), TemplateBandit(), list[float]()
+    everybody, of_streaming = [f"all {i}" for i in range(4)], ["streaming 0", "streaming 1"]
+    for _ in range(days):
+        came = list[Outcome]()
+        for services in SERVICE_SETS:
+            streams = "streaming" in services
+            texts = everybody + of_streaming * streams
+            audience = audience_of(replace(BRIEF, services=services))
+            probabilities = bandit.probabilities(audience, texts)
+            shares += [float(probabilities[4:].sum())] * streams
+            for text in rng.choice(texts, 5, p=probabilities):
+                success = rng.random() < (0.2 if streams else 0.05)
+                came.append(Outcome(audience, str(text), bool(success)))
+        bandit.learn(came)
+    return float(np.mean(shares))
+
+
+def test_a_template_does_not_win_by_whom_it_reaches() -> None:
+    """Why: what streamers accept anyway speaks for no template, here or as another's prior."""
+    found = [share_of_streaming(seed) for seed in range(12)]
+    assert np.mean(found) == pytest.approx(2 / 6, abs=0.07)
 
 
 def test_a_cell_without_answers_borrows_from_the_others() -> None:
@@ -99,13 +163,34 @@ def test_winners_and_losers_become_preferences() -> None:
 def test_the_state_survives_a_round_trip(tmp_path: Path) -> None:
     """Why: it lives in the store between campaigns."""
     bandit = TemplateBandit(BanditSettings(memory=500))
-    bandit.learn(Outcome(CELL, TEXTS[i % 3], i % 7 == 0) for i in range(200))
+    full = audience_of(BRIEF)
+    bandit.learn(Outcome((CELL, full)[i % 2], TEXTS[i % 3], i % 7 == 0) for i in range(200))
     bandit.save(tmp_path / "bandit.json")
     loaded = TemplateBandit.load(tmp_path / "bandit.json")
-    for cell in (CELL, OTHER):
+    for cell in (CELL, OTHER, full):
         np.testing.assert_allclose(
             loaded.probabilities(cell, TEXTS), bandit.probabilities(cell, TEXTS), rtol=1e-9
         )
+
+
+def test_a_state_without_services_is_the_other_audiences_experience(tmp_path: Path) -> None:
+    """Why: the version before didn't keep them; its answers are of customers of all kinds."""
+    of = {"offer": 10, "band": "long", "contract": "One year", "tone": "warm"}
+    arms = [
+        of | {"template": "one", "successes": 5.0, "failures": 195.0},
+        of | {"template": "two", "successes": 40.0, "failures": 160.0},
+    ]
+    state = {"settings": asdict(BanditSettings()), "arms": arms}
+    (tmp_path / "state.json").write_text(json.dumps(state))
+    bandit = TemplateBandit.load(tmp_path / "state.json")
+    assert bandit.answers == 400
+    own, other = audience_of(BRIEF), Audience(10, "long", "One year", "warm")
+    assert own[:4] == other[:4]
+    assert bandit.probabilities(other, TEXTS[:2])[1] > 0.97
+    assert 0.8 < bandit.probabilities(own, TEXTS[:2])[1] < 0.95  # what a prior says
+    bandit.save(tmp_path / "state.json")
+    again = TemplateBandit.load(tmp_path / "state.json").probabilities(own, TEXTS)
+    np.testing.assert_allclose(again, bandit.probabilities(own, TEXTS))
 
 
 @pytest.mark.parametrize(
