@@ -149,17 +149,6 @@ def test_old_answers_fade() -> None:
     assert bandit.probabilities(CELL, ["one", "two"])[1] > 0.9
 
 
-def test_winners_and_losers_become_preferences() -> None:
-    """Why: the next reward model learns from customers, and only from what is beyond doubt."""
-    bandit = TemplateBandit()
-    assert list(bandit.preferences()) == []
-    bandit.learn(Outcome(CELL, "good", i % 3 == 0) for i in range(300))
-    bandit.learn(Outcome(CELL, "bad", i % 20 == 0) for i in range(300))
-    bandit.learn(Outcome(CELL, "as bad", i % 20 == 1) for i in range(300))
-    found = [(p.chosen, p.rejected) for p in bandit.preferences()]
-    assert sorted(found) == [("good", "as bad"), ("good", "bad")]
-
-
 def test_the_state_survives_a_round_trip(tmp_path: Path) -> None:
     """Why: it lives in the store between campaigns."""
     bandit = TemplateBandit(BanditSettings(memory=500))

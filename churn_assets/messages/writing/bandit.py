@@ -18,7 +18,7 @@ import hashlib
 import json
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -95,15 +95,6 @@ class Choice(NamedTuple):
     probability: float
 
 
-class Preference(NamedTuple):
-    """A template that is better than another of its cell, with the posterior's probability."""
-
-    cell: Audience
-    chosen: str
-    rejected: str
-    probability: float
-
-
 @dataclass(frozen=True)
 class BanditSettings:
     """How the bandit learns.
@@ -147,6 +138,11 @@ class TemplateBandit:
             sum(counts.sum() for arms in self._counts.values() for counts in arms.values())
         )
 
+    @property
+    def counts(self) -> Mapping[Audience, Mapping[str, Floats]]:
+        """Of each cell's templates: [successes, failures]."""
+        return self._counts
+
     def probabilities(self, cell: Audience, templates: Sequence[str]) -> Floats:
         """(K,) with which each of K > 0 different templates would be drawn now; they add up to 1.
 
@@ -172,18 +168,6 @@ class TemplateBandit:
             for counts in arms.values():
                 counts *= kept
             arms.setdefault(template, np.zeros(2))[0 if success else 1] += 1
-
-    def preferences(self, level: float = 0.95) -> Iterator[Preference]:
-        """Winners and losers of each cell: pairs to train the next reward model on."""
-        for cell, arms in self._counts.items():
-            texts = sorted(arms)
-            for i, one in enumerate(texts):
-                for other in texts[i + 1 :]:
-                    better = _probability_of_being_best(*self._posteriors(cell, [one, other]))[0]
-                    if better >= level:
-                        yield Preference(cell, one, other, float(better))
-                    elif 1 - better >= level:
-                        yield Preference(cell, other, one, float(1 - better))
 
     def save(self, path: Path) -> None:
         rows = [

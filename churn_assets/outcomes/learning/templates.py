@@ -21,6 +21,7 @@ from churn_assets.messages.corpus.reviewed import SLOT, all_reviewed
 from churn_assets.messages.shield.brief import SERVICES
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.bandit import Audience, Outcome, TemplateBandit, template_id
+from churn_assets.outcomes.learning.pairs import decided
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.storage.protocol import ArtifactStore
 
@@ -51,10 +52,10 @@ def learn(table: pd.DataFrame, answer_days: int, now: datetime) -> TemplateBandi
 
 
 def preference_rows(bandit: TemplateBandit, texts: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """Winners and losers as rows of the corpus: {prompt, chosen, rejected, source, group, flaw}.
+    """Decided pairs as rows of the corpus: {prompt, chosen, rejected, source, group, flaw}.
 
-    A prompt has the services of the audience, who could be sent both, and asks for what the better
-    one speaks of.
+    A prompt has the services of an audience who were sent both, and asks for what the better one
+    speaks of.
     Left out are templates whose text isn't known any more, those with a company's own words, which
     no model writes, audiences without a kind of contract, for whom no prompt is written, and where
     the audience's services aren't known, templates that name any: not all could be sent those.
@@ -64,9 +65,9 @@ def preference_rows(bandit: TemplateBandit, texts: Mapping[str, str]) -> Iterato
     """
     shield = Shield.load()
     texts = {known: text for known, text in texts.items() if SLOT not in text}
-    for audience, chosen, rejected, _ in bandit.preferences():
+    for audience, chosen, rejected, _ in decided(bandit, texts.keys()):
         offer, band, contract, tone, known, *_ = audience
-        if contract is None or not {chosen, rejected} <= texts.keys():
+        if contract is None:
             continue
         better, worse = (shield.services_in(texts[each]) for each in (chosen, rejected))
         if known is None and (better or worse):
