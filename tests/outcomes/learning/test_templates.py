@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from churn_assets.messages.shield.brief import MessageBrief
 from churn_assets.messages.writing.bandit import (
     Audience,
     Outcome,
@@ -21,7 +22,7 @@ from churn_assets.messages.writing.bandit import (
     TemplateChooser,
     template_id,
 )
-from churn_assets.messages.writing.bank import MessageBank
+from churn_assets.messages.writing.bank import Author, MessageBank, ScoredTemplate
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.joining import join, without_ids
 from churn_assets.outcomes.learning.templates import (
@@ -31,11 +32,13 @@ from churn_assets.outcomes.learning.templates import (
     preference_rows,
 )
 from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.serving.answers.generation import LiveWriter
 from churn_assets.serving.decision_log import parts
 from churn_assets.serving.decision_log.writer import DecisionWriter
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.feedback import SqliteFeedbackLog
 from churn_assets.storage.local import LocalArtifactStore
+from tests.release.small_release import BANK_TEMPLATE
 
 DAY = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LATER = DAY + timedelta(days=20)
@@ -44,7 +47,10 @@ GOOD, POOR = 0.4, 0.05  # acceptance of the best template, and of all others
 
 
 def decide(
-    engine: RetentionEngine, store: LocalArtifactStore, chooser: TemplateChooser, day: datetime
+    engine: RetentionEngine,
+    store: LocalArtifactStore,
+    chooser: TemplateChooser | None,
+    day: datetime,
 ) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
     """The same kind of customer asked about many times: records of that day, and the answers."""
     requests = [
@@ -216,6 +222,44 @@ def test_what_was_never_sent_says_nothing(
     feedback.record("s1", json.dumps(event | told))
     [only] = answered(outcomes(store, feedback), 14, LATER)
     assert (only.template, only.success) == (row["template"], False)
+
+
+HOW_THANKED = ("so much", "again", "as ever", "once more", "truly")
+
+
+class Novelist:
+    """A language model that hardly ever writes the same twice."""
+
+    author: Author = "model"
+
+    def __init__(self) -> None:
+        self.written = 0
+
+    def candidates(self, brief: MessageBrief, seed: str, until: float) -> list[ScoredTemplate]:
+        self.written += 1
+        how = HOW_THANKED[self.written % len(HOW_THANKED)]
+        return [ScoredTemplate(BANK_TEMPLATE.replace("thank you", f"thank you {how}"), 1.0)]
+
+
+def test_what_was_written_on_the_spot_is_not_learnt_from(
+    engine: RetentionEngine,
+    feedback: SqliteFeedbackLog,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Why: a text that is sent once says nothing of the next. What the bank wrote without a draw
+    counts: the next customer may read it."""
+    store = LocalArtifactStore(tmp_path / "store")
+    with monkeypatch.context() as patched:
+        patched.setattr(engine, "live_writer", LiveWriter(engine.writer, Novelist()))
+        live, answers = decide(engine, store, None, DAY)
+    assert len({answer["message"] for answer in answers}) == len(HOW_THANKED)
+    assert set(live["message_source"]) == {"model"}
+    answer(live, "", feedback)
+    assert learn(outcomes(store, feedback), 14, LATER).counts == {}
+    log, _ = decide(engine, store, None, DAY + timedelta(days=1))
+    assert log["template_probability"].isna().all()
+    assert len(list(answered(outcomes(store, feedback), 14, LATER))) == CUSTOMERS
 
 
 def test_the_state_holds_no_customer(
