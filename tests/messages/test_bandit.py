@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import betainc, betaln, expit, log_expit
 
 from benchmarks.message_bandit import (
     METHODS,
@@ -66,9 +67,36 @@ def test_the_probability_of_being_best_is_a_simulations() -> None:
     a, b = np.array([3.0, 12.0, 40.0]), np.array([20.0, 90.0, 400.0])
     drawn = np.random.default_rng(0).beta(a, b, (200_000, 3)).argmax(1)
     expected = np.bincount(drawn, minlength=3) / len(drawn)
-    np.testing.assert_allclose(_probability_of_being_best(a, b), expected, atol=0.01)
+    np.testing.assert_allclose(_probability_of_being_best(a, b), expected, atol=0.003)
     certain = _probability_of_being_best(np.array([900.0, 1.0]), np.array([100.0, 9_000.0]))
     np.testing.assert_allclose(certain, [1.0, 0.0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "within"),
+    [
+        ((3, 3_000), (0.4, 3_000), 1e-6),
+        ((0.01, 3_000), (0.4, 3_000), 1e-3),
+        ((8, 8_000), (12, 8_000), 1e-4),
+        ((1, 9), (0.5, 9.5), 1e-6),
+        ((12, 90), (40, 400), 1e-5),
+        ((800, 7_200), (760, 7_240), 2e-3),
+        ((4_000, 4_000), (3_950, 4_050), 2e-3),
+        ((999.6, 0.4), (990, 10), 1e-6),
+    ],
+)
+def test_the_probability_of_being_best_is_an_integrals(
+    one: tuple[float, float], other: tuple[float, float], within: float
+) -> None:
+    """Why: rates of 0.1 % fell between two points of the grid, and 0.96 was taken for 0.66. The
+    integral is over the log-odds, where no density has a pole."""
+    a, b = np.array([one, other], np.float64).T
+    log_odds = np.linspace(-1_000, 100, 400_001)
+    log_density = a[0] * log_expit(log_odds) + b[0] * log_expit(-log_odds) - betaln(a[0], b[0])
+    better = np.exp(log_density) * betainc(a[1], b[1], expit(log_odds))
+    expected = np.trapezoid(better, log_odds)
+    found = _probability_of_being_best(a, b)
+    np.testing.assert_allclose(found, [expected, 1 - expected], atol=within)
 
 
 BRIEF = MessageBrief(

@@ -44,9 +44,10 @@ CACHED = 4_096  # audiences and the templates that may be sent to them
 ID_BYTES = 8
 
 Floats = NDArray[np.float64]
-GRID = (np.arange(1_000) + 0.5) / 1_000  # the success rates that posteriors are computed on
+GRID = 7 * (np.arange(1_000) - 499.5) / 500  # asinh of the log-odds that posteriors are computed on
 TINY = 1e-300
-_LOG, _LOG_REST = np.log(GRID), np.log1p(-GRID)
+_LOG, _LOG_REST = -np.logaddexp(0, -np.sinh(GRID)), -np.logaddexp(0, np.sinh(GRID))  # of a rate
+_LOG_WIDTH = np.log(np.cosh(GRID))  # of the log-odds that a point stands for
 
 
 class Audience(NamedTuple):
@@ -304,12 +305,17 @@ def audience_of(brief: MessageBrief) -> Audience:
 def _probability_of_being_best(a: Floats, b: Floats) -> Floats:
     """P(X_i is the largest) for independent X_i ~ Beta(a_i, b_i): (K,), (K,) -> (K,).
 
-    By the midpoint rule on `GRID`: the probability is needed exactly as it is drawn from.
+    By the trapezoidal rule on `GRID`: the probability is needed exactly as it is drawn from. Even
+    in asinh of the log-odds, it is as fine for rates of 0.1 % as of 20 %, of ten answers as of some
+    ten thousand, and reaches to where a template without a success may be (in the way of double
+    exponential formulas, Takahasi, Mori 1974).
     """
-    log_density = (a - 1)[:, None] * _LOG + (b - 1)[:, None] * _LOG_REST
+    log_density = a[:, None] * _LOG + b[:, None] * _LOG_REST + _LOG_WIDTH
     density = np.exp(log_density - log_density.max(1, keepdims=True))
     density /= density.sum(1, keepdims=True)
-    logs = np.log((density.cumsum(1) - density / 2).clip(min=TINY))
+    below = density.cumsum(1) - density / 2
+    below[:, 1:-1] -= (density[:, 2:] - density[:, :-2]) / 24  # the rule's first error
+    logs = np.log(below.clip(min=TINY))
     others = np.exp(logs.sum(0) - logs)
     found = (density * others).sum(1)
     return found / found.sum()
