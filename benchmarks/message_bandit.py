@@ -20,8 +20,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from churn_assets.messages.writing.bandit import BanditSettings, Outcome, TemplateBandit
-from churn_assets.messages.writing.bank import Cell, all_cells
+from churn_assets.messages.writing.bandit import Audience, BanditSettings, Outcome, TemplateBandit
+from churn_assets.messages.writing.bank import all_cells
 
 SENDS, BATCH, TEMPLATES = 10_000, 250, 8
 ENDS = slice(1_000), slice(-1_000, None)
@@ -55,9 +55,9 @@ def regret(
     rng = np.random.default_rng(seed)
     phases, cells, _ = world.appeal.shape
     names = [f"template {i}" for i in range(TEMPLATES)]
-    bandit, known = TemplateBandit(settings), all_cells()[:cells]
+    bandit, known = TemplateBandit(settings), [Audience(*cell) for cell in all_cells()[:cells]]
     missed, waiting = np.zeros(SENDS), list[Outcome]()
-    shares: dict[Cell, NDArray[np.float64]] = {}
+    shares: dict[Audience, NDArray[np.float64]] = {}
     for send in range(SENDS):
         place = int(rng.choice(cells, p=world.weights))
         cell, rates = known[place], world.appeal[send * phases // SENDS, place]

@@ -19,7 +19,7 @@ from churn_assets.campaign.contact_list import DANGEROUS, LIST, list_bytes, name
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.workflow import Campaigns
 from churn_assets.customers.people import PEOPLE
-from churn_assets.messages.writing.bandit import STATE, Outcome, TemplateBandit
+from churn_assets.messages.writing.bandit import STATE, Audience, Outcome, TemplateBandit
 from churn_assets.release.switches import templates
 from churn_assets.serving.decision_log import parts
 from churn_assets.storage.current import asset_pointer, current_artifact
@@ -131,16 +131,16 @@ def test_templates_are_drawn_once_and_logged(tmp_path: Path) -> None:
     log = {row["decision_id"]: row for row in parts.read(campaigns.store).to_pylist()}
     drawn = {i: log[i] for i in plan.contacts["decision_id"].to_pylist()}
     assert all(0 < row["template_probability"] <= 1 for row in drawn.values())
-    audience = json.loads(next(iter(drawn.values()))["audience"])
-    assert audience[0] in (0, 5, 10, 15)
-    assert len(audience) == 4
+    audience = Audience.read(json.loads(next(iter(drawn.values()))["audience"]))
+    assert audience.offer in (0, 5, 10, 15)
+    assert audience.services is not None
     others = [row for i, row in log.items() if row["customer_id"] not in customers_of(plan)]
     assert not any(row["template"] for row in others)
 
     before = campaigns.export(None, TODAY, NOW).rows
     bandit = TemplateBandit()
     for row in drawn.values():
-        cell = tuple(json.loads(row["audience"]))
+        cell = Audience.read(json.loads(row["audience"]))
         bandit.learn([Outcome(cell, row["template"], False)] * 200)  # nobody likes what was drawn
     (tmp_path / "state").mkdir()
     bandit.save(tmp_path / "state" / STATE)

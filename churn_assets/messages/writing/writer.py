@@ -60,7 +60,8 @@ class Message:
     """What to send; `verdict` can only fail on quiet hours.
 
     `values`: slot -> what it was filled with.
-    `template_id`: of the template as the bank or the reviewed file has it; `audience`: for whom.
+    `template_id`: of the template as the bank or the reviewed file has it; None of one that was
+    written for this message alone. `audience`: for whom.
     `probability`: with which the bandit drew it, in (0, 1]; None where it wasn't asked.
     `name_doubt` says why the text doesn't hold the customer's name; None when it does.
     """
@@ -70,7 +71,7 @@ class Message:
     source: Source
     verdict: Verdict
     values: Mapping[str, str]
-    template_id: str
+    template_id: str | None
     audience: Audience
     probability: float | None = None
     name_doubt: str | None = None
@@ -145,11 +146,12 @@ class MessageWriter:
     def write_best(
         self, written: Sequence[ScoredTemplate], author: Author, brief: MessageBrief
     ) -> Message | None:
-        """The message by the first of these templates that passes; None where none does."""
+        """The message by the first of these templates that passes; None where none does. Nobody is
+        sent the same words again: there is nothing to be learnt of them, nor a template's id."""
         values = self.renderer.values(brief)
         found = self._wordings_that_suit(written, author, brief.facts, tuple(values))
         message = next(self._passing(found, brief, values), None)
-        return message and replace(message, name_doubt=brief.name_doubt)
+        return message and replace(message, template_id=None, name_doubt=brief.name_doubt)
 
     def _write(
         self, brief: MessageBrief, seed: str, chooser: TemplateChooser | None, wanted: str | None

@@ -21,6 +21,7 @@ from churn_assets.messages.corpus.reviewed import SLOT, all_reviewed
 from churn_assets.messages.shield.brief import SERVICES
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.bandit import Audience, Outcome, TemplateBandit, template_id
+from churn_assets.outcomes.learning.pairs import decided
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.storage.protocol import ArtifactStore
 
@@ -40,7 +41,7 @@ def answered(table: pd.DataFrame, answer_days: int, now: datetime) -> Iterator[O
         sent = sent[sent[list(REACHED)].notna().any(axis=1)]
     success = (sent["accepted_at"] <= sent["time"] + days).fillna(False)
     for audience, template, came in zip(sent["audience"], sent["template"], success, strict=True):
-        yield Outcome(_audience(audience), template, bool(came))
+        yield Outcome(Audience.read(json.loads(audience)), template, bool(came))
 
 
 def learn(table: pd.DataFrame, answer_days: int, now: datetime) -> TemplateBandit:
@@ -51,25 +52,28 @@ def learn(table: pd.DataFrame, answer_days: int, now: datetime) -> TemplateBandi
 
 
 def preference_rows(bandit: TemplateBandit, texts: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """Winners and losers as rows of the corpus: {prompt, chosen, rejected, source, group, flaw}.
+    """Decided pairs as rows of the corpus: {prompt, chosen, rejected, source, group, flaw}.
 
-    A prompt has the services that either text names: both were sent to customers who have them. It
-    asks for what the better one speaks of.
+    A prompt has the services of an audience who were sent both, and asks for what the better one
+    speaks of.
     Left out are templates whose text isn't known any more, those with a company's own words, which
-    no model writes, and audiences without a kind of contract, for whom no prompt is written.
+    no model writes, audiences without a kind of contract, for whom no prompt is written, and where
+    the audience's services aren't known, templates that name any: not all could be sent those.
 
     Args:
         texts: template id -> text (`known_templates`).
     """
     shield = Shield.load()
     texts = {known: text for known, text in texts.items() if SLOT not in text}
-    for audience, chosen, rejected, _ in bandit.preferences():
-        offer, band, contract, tone = audience
-        if contract is None or not {chosen, rejected} <= texts.keys():
+    for audience, chosen, rejected, _ in decided(bandit, texts.keys()):
+        offer, band, contract, tone, known, *_ = audience
+        if contract is None:
             continue
         better, worse = (shield.services_in(texts[each]) for each in (chosen, rejected))
-        services = tuple(service for service in SERVICES if service in {*better, *worse})
-        topic = next((service for service in SERVICES if service in better), contract)
+        if known is None and (better or worse):
+            continue
+        services = tuple(service for service in SERVICES if service in (known or ()))
+        topic = next((service for service in services if service in better), contract)
         situation = Situation(offer, band, contract, services, tone, topic=topic)
         yield {
             "prompt": situation.prompt,
@@ -89,8 +93,3 @@ def known_templates(store: ArtifactStore) -> dict[str, str]:
             for cell in json.loads(content)["cells"]:
                 found |= {template_id(t["text"]): t["text"] for t in cell["templates"]}
     return found
-
-
-def _audience(stored: str) -> Audience:
-    offer, band, contract, tone = json.loads(stored)
-    return offer, band, contract, tone

@@ -21,8 +21,10 @@ contact, 1..4 the offers; runner_up is null where there is no other |
 | customer_value | 12 monthly charges, in currency |
 | expected_value, expected_cost | of the action, in currency |
 | message_source | `model`, `grammar` or reviewed `template` wrote the message; null: none |
-| audience | whom the message is for, as JSON: offer, tenure band, contract, tone; or null |
-| template | id of the message's template: a digest, no text; null: there is none |
+| audience | whom the message is for, as JSON in the order of `Audience`; or null. Older records \
+have no more than offer, tenure band, contract and tone |
+| template | id of the message's template: a digest, no text; null: there is none, or a language \
+model wrote the message on the spot |
 | template_probability | with which the bandit drew it; null where it wasn't asked |
 | shield_passed | whether the shield let the message pass, if only at another hour; null: there \
 is none |

@@ -14,8 +14,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from churn_assets.messages.writing.bandit import TemplateBandit, TemplateChooser, template_id
-from churn_assets.messages.writing.bank import MessageBank
+from churn_assets.messages.shield.brief import MessageBrief
+from churn_assets.messages.writing.bandit import (
+    Audience,
+    Outcome,
+    TemplateBandit,
+    TemplateChooser,
+    template_id,
+)
+from churn_assets.messages.writing.bank import Author, MessageBank, ScoredTemplate
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.joining import join, without_ids
 from churn_assets.outcomes.learning.templates import (
@@ -25,11 +32,13 @@ from churn_assets.outcomes.learning.templates import (
     preference_rows,
 )
 from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.serving.answers.generation import LiveWriter
 from churn_assets.serving.decision_log import parts
 from churn_assets.serving.decision_log.writer import DecisionWriter
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.feedback import SqliteFeedbackLog
 from churn_assets.storage.local import LocalArtifactStore
+from tests.release.small_release import BANK_TEMPLATE
 
 DAY = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LATER = DAY + timedelta(days=20)
@@ -38,7 +47,10 @@ GOOD, POOR = 0.4, 0.05  # acceptance of the best template, and of all others
 
 
 def decide(
-    engine: RetentionEngine, store: LocalArtifactStore, chooser: TemplateChooser, day: datetime
+    engine: RetentionEngine,
+    store: LocalArtifactStore,
+    chooser: TemplateChooser | None,
+    day: datetime,
 ) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
     """The same kind of customer asked about many times: records of that day, and the answers."""
     requests = [
@@ -121,8 +133,53 @@ def test_winners_and_losers_become_pairs_of_the_corpus(
     for row in rows:
         assert row["chosen"] == texts[best] != row["rejected"]
         assert row["source"] == "answers"
-        assert row["prompt"].endswith(":\n")
+        assert row["prompt"].endswith(" nothing:\n")  # what the sample's customer has
     assert list(preference_rows(bandit, {best: "x"})) == []  # who lost isn't known any more
+
+
+def test_a_pair_asks_for_what_its_audience_has() -> None:
+    """Why: a prompt with fewer services than the readers had, or others, teaches what nobody saw.
+    Whose services weren't kept may not have had those that a template names."""
+    good, bad, streaming = ("Hi {name}, good.", "Hi {name}, bad.", "Hi {name}, enjoy streaming.")
+    texts = {template_id(text): text for text in (good, bad, streaming)}
+    of = (10, "long", "One year", "warm")
+    for audience, found in (
+        (Audience.read([*of, ["streaming", "internet"], ["name"], "en"]), (good, streaming)),
+        (Audience.read([*of, [], ["name"], "en"]), (good,)),
+        (Audience.read(of), (good,)),
+    ):
+        bandit = TemplateBandit()
+        for text in (*found, bad):
+            came = [Outcome(audience, template_id(text), text != bad)] * 200
+            bandit.learn(came)
+        rows = {row["chosen"]: row["prompt"] for row in preference_rows(bandit, texts)}
+        assert rows.keys() == set(found)
+        services = "internet streaming" if audience.services else "nothing"
+        assert rows[good] == f"10% long yearly warm about yearly {services}:\n"
+        if streaming in found:
+            assert rows[streaming] == f"10% long yearly warm about streaming {services}:\n"
+    bandit = TemplateBandit()
+    for text in (streaming, bad):
+        bandit.learn([Outcome(Audience.read(of), template_id(text), text != bad)] * 200)
+    assert list(preference_rows(bandit, texts)) == []
+
+
+def test_a_log_without_services_is_still_read(
+    engine: RetentionEngine, feedback: SqliteFeedbackLog, tmp_path: Path
+) -> None:
+    """Why: the version before wrote offer, band, contract and tone alone."""
+    store = LocalArtifactStore(tmp_path / "store")
+    log, _ = decide(engine, store, TemplateChooser(), DAY)
+    answer(log, "", feedback)
+    table = outcomes(store, feedback)
+    before = table.assign(audience=[json.dumps(json.loads(a)[:4]) for a in table["audience"]])
+    now, then = (learn(each, 14, LATER) for each in (table, before))
+    assert now.answers == then.answers
+    audience = Audience.read(json.loads(table["audience"].iloc[0]))
+    assert audience.services == ()
+    arms = sorted(log["template"].unique())
+    informed, own = (bandit.probabilities(audience, arms) for bandit in (then, now))
+    assert 1 / len(arms) < informed.max() < own.max()  # as much as a prior says
 
 
 def test_kept_releases_know_their_templates(bundle: Path, tmp_path: Path) -> None:
@@ -167,6 +224,44 @@ def test_what_was_never_sent_says_nothing(
     assert (only.template, only.success) == (row["template"], False)
 
 
+HOW_THANKED = ("so much", "again", "as ever", "once more", "truly")
+
+
+class Novelist:
+    """A language model that hardly ever writes the same twice."""
+
+    author: Author = "model"
+
+    def __init__(self) -> None:
+        self.written = 0
+
+    def candidates(self, brief: MessageBrief, seed: str, until: float) -> list[ScoredTemplate]:
+        self.written += 1
+        how = HOW_THANKED[self.written % len(HOW_THANKED)]
+        return [ScoredTemplate(BANK_TEMPLATE.replace("thank you", f"thank you {how}"), 1.0)]
+
+
+def test_what_was_written_on_the_spot_is_not_learnt_from(
+    engine: RetentionEngine,
+    feedback: SqliteFeedbackLog,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Why: a text that is sent once says nothing of the next. What the bank wrote without a draw
+    counts: the next customer may read it."""
+    store = LocalArtifactStore(tmp_path / "store")
+    with monkeypatch.context() as patched:
+        patched.setattr(engine, "live_writer", LiveWriter(engine.writer, Novelist()))
+        live, answers = decide(engine, store, None, DAY)
+    assert len({answer["message"] for answer in answers}) == len(HOW_THANKED)
+    assert set(live["message_source"]) == {"model"}
+    answer(live, "", feedback)
+    assert learn(outcomes(store, feedback), 14, LATER).counts == {}
+    log, _ = decide(engine, store, None, DAY + timedelta(days=1))
+    assert log["template_probability"].isna().all()
+    assert len(list(answered(outcomes(store, feedback), 14, LATER))) == CUSTOMERS
+
+
 def test_the_state_holds_no_customer(
     engine: RetentionEngine, feedback: SqliteFeedbackLog, tmp_path: Path
 ) -> None:
@@ -176,6 +271,6 @@ def test_the_state_holds_no_customer(
     answer(log, "", feedback)
     learn(outcomes(store, feedback), 14, LATER).save(tmp_path / "state.json")
     state = json.loads((tmp_path / "state.json").read_text())
-    kept = {"offer", "band", "contract", "tone", "template", "successes", "failures"}
+    kept = {*Audience._fields, "template", "successes", "failures"}
     assert all(arm.keys() == kept for arm in state["arms"])
     assert "C1" not in (tmp_path / "state.json").read_text()
