@@ -124,3 +124,9 @@ class MessageBrief:
     @property
     def band(self) -> TenureBand:
         return self.facts.band
+
+    @property
+    def names_tenure(self) -> bool:
+        """Whether a message may: of somebody new one month too, but the templates of other bands
+        count in months."""
+        return self.tenure > (0 if self.band == "new" else 1)

@@ -289,7 +289,7 @@ def template_id(template: str) -> str:
 
 def audience_of(brief: MessageBrief) -> Audience:
     """The brief's; its slots are those that `Renderer.values` fills."""
-    filled = brief.name, brief.tenure, brief.subject
+    filled = brief.name, brief.names_tenure, brief.subject
     slots = tuple(slot for slot, value in zip(OWN_SLOTS, filled, strict=True) if value)
     return Audience(
         brief.known_offer,

@@ -47,8 +47,6 @@ class Renderer:
             values["name"] = brief.name
         if brief.subject is not None:
             values[OF_OWN_CONTRACTS] = brief.subject
-        if brief.tenure > 1:
-            values["tenure"] = f"{brief.tenure} {months}"
-        elif brief.tenure == 1 and brief.band == "new":  # templates of other bands count in months
-            values["tenure"] = first
+        if brief.names_tenure:
+            values["tenure"] = first if brief.tenure == 1 else f"{brief.tenure} {months}"
         return values
