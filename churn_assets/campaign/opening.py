@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from churn_assets.campaign.config import CampaignConfig
-from churn_assets.customers.contract.model import load_contract
+from churn_assets.campaign.errors import CampaignError
+from churn_assets.customers.contract.model import Contract, load_contract
+from churn_assets.customers.schema import FILE, CustomerSchema
 from churn_assets.domain.experiment import ExperimentConfig
+from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.storage.protocol import ArtifactStore
 
 if TYPE_CHECKING:
@@ -19,7 +22,7 @@ def open_campaigns(
     store: ArtifactStore,
     ledger: Ledger,
     config: CampaignConfig,
-    contract: Path | None,
+    contract: Contract | None,
     default_zone: str,
     experiment: ExperimentConfig,
     *,
@@ -28,14 +31,21 @@ def open_campaigns(
     """Campaigns under the rules of the contract where it has some, else under the settings'.
 
     Args:
-        contract: file of the customers' contract; None: the built-in one.
+        contract: of the customers; None: the built-in one.
         default_zone: of customers without a zone, where the contract names none.
         learn_from_answers: whether templates are drawn by what answers said of them.
         experiment: the settings of who is left alone; the store's switch overrules them.
 
     Raises:
-        ContractError: the file is no contract.
+        CampaignError: the release in service is of a company whose contract isn't given.
+        ArtifactError, ReleaseError: the release in service can't be read.
     """
+    company = None if contract else _company_in_service(store)
+    if company is not None:
+        raise CampaignError(
+            f"the release in service is {company}'s, and CHURN_CUSTOMERS names no contract here: "
+            "without it nobody knows that company's rules for contacts"
+        )
     # Imported here: a service that plans nothing need not have what plans.
     from churn_assets.campaign.workflow import Campaigns
 
@@ -45,19 +55,31 @@ def open_campaigns(
     )
 
 
-def under_contract(
-    config: CampaignConfig, contract: Path | None, default_zone: str
-) -> tuple[CampaignConfig, str]:
-    """The settings and the default zone, with what the contract says in their place.
+def contract_named(file: Path | None) -> Contract | None:
+    """The contract in the file that the settings name; None where they name none.
 
     Raises:
-        ContractError: the file is no contract.
+        ContractError: the file is no contract. OSError: it can't be read.
     """
+    return None if file is None else load_contract(file)
+
+
+def under_contract(
+    config: CampaignConfig, contract: Contract | None, default_zone: str
+) -> tuple[CampaignConfig, str]:
+    """The settings and the default zone, with what the contract says in their place."""
     if contract is None:
         return config, default_zone
-    customers = load_contract(contract)
-    if customers.contact.rules is not None:
-        config = config.model_copy(update={"rules": customers.contact.rules})
-    if "default_zone" in customers.people.model_fields_set:
-        default_zone = customers.people.default_zone
+    if contract.contact.rules is not None:
+        config = config.model_copy(update={"rules": contract.contact.rules})
+    if "default_zone" in contract.people.model_fields_set:
+        default_zone = contract.people.default_zone
     return config, default_zone
+
+
+def _company_in_service(store: ArtifactStore) -> str | None:
+    """Whose customers the release in service is of; None for the built-in ones, or no release."""
+    serving = ReleaseRegistry(store).serving()
+    for content in store.read(serving.artifact, FILE).values() if serving else ():
+        return CustomerSchema.model_validate_json(content).contract
+    return None

@@ -65,7 +65,7 @@ By = Annotated[
 def _campaigns(**changes: Any) -> Iterator[Campaigns]:
     """The settings' campaigns with some limits changed."""
     from churn_assets.campaign.contacts.ledger import Ledger
-    from churn_assets.campaign.opening import open_campaigns
+    from churn_assets.campaign.opening import contract_named, open_campaigns
 
     settings = load_settings()
     config = settings.campaign.model_copy(
@@ -78,7 +78,7 @@ def _campaigns(**changes: Any) -> Iterator[Campaigns]:
             store,
             ledger,
             config,
-            settings.customers,
+            contract_named(settings.customers),
             zone,
             settings.experiment,
             learn_from_answers=bool(settings.messages.learn_from_answers),
