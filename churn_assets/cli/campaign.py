@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from churn_assets.campaign.config import MOST_MONEY
@@ -294,7 +295,7 @@ def _show(plan: Plan, status: str, as_json: bool) -> None:
     for row in plan.contacts.slice(0, SHOWN_CONTACTS).to_pylist():
         table.add_row(
             f"{row['day']}",
-            row["customer_id"],
+            escape(row["customer_id"]),
             row["channel"],
             f"{row['offer_percentage']} %",
             f"{row['churn_risk']:.0%}",
