@@ -57,10 +57,8 @@ class FeedbackEvent(Strict):
     offer_percentage: Annotated[Literal[0, 5, 10, 15] | None, BeforeValidator(whole_number)] = (
         Field(None, examples=[10])
     )
-    channel: str | None = Field(
+    channel: Annotated[str, Field(min_length=1, max_length=64), Printable] | None = Field(
         None,
-        min_length=1,
-        max_length=64,
         description="by which way the customer was contacted; without it a contact counts for the "
         "caps of every channel",
         examples=["email"],

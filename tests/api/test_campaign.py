@@ -326,13 +326,21 @@ def test_a_batch_is_filled_row_by_row(client: httpx.Client, home: Path) -> None:
         SAMPLE_REQUEST | {"customer_id": "C1"},
         SAMPLE_REQUEST | {"customer_id": "C2"},
         {"customer_id": "C2"},
+        SAMPLE_REQUEST | {"customer_id": "\x00"},
+        SAMPLE_REQUEST | {"customer_id": "\ud83d"},
         "no customer",
     ]
-    results = posted(client, "/predict/batch", customers=rows)["results"]
+    body = json.dumps({"customers": rows})  # as no text that could be encoded
+    answer = client.post(
+        "/predict/batch", content=body, headers={"content-type": "application/json"}
+    )
+    assert answer.status_code == 200, answer.text
+    results = answer.json()["results"]
+    results[1]["answer"]["metadata"].pop("decision_id")
     assert "contact_history" not in results[0]["answer"]["metadata"]
     single = posted(client, "/predict", **rows[1])
     assert results[1]["answer"] == single
-    assert [bool(row["errors"]) for row in results] == [False, False, True, True]
+    assert [bool(row["errors"]) for row in results] == [False, False, True, True, True, True]
 
 
 def test_feedback_is_a_contact_that_counts(client: httpx.Client) -> None:

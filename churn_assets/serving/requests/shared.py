@@ -43,13 +43,15 @@ def _flag(flag: Any) -> Any:
 
 
 def _printable(text: str) -> str:
-    """A key of whatever system: "KD 123", "0042/7", an address; but nothing that can't be seen."""
-    if not text.isprintable() or text != text.strip():
-        raise PydanticCustomError("text", "must be printable text without blanks around it")
+    if not text.isprintable():
+        raise PydanticCustomError("text", "must be printable text")
     return text
 
 
-def _as_listed(text: str) -> str:
+def _own_key(text: str) -> str:
+    """A key of whatever system: "KD 123", "0042/7", an address."""
+    if text != text.strip():
+        raise PydanticCustomError("blanks", "mustn't have blanks around it")
     if text.startswith("'"):
         message = "mustn't begin with an apostrophe, which only a list's CSV puts before it"
         raise PydanticCustomError("apostrophe", message)
@@ -57,9 +59,7 @@ def _as_listed(text: str) -> str:
 
 
 Printable = AfterValidator(_printable)
-CustomerId = Annotated[
-    str, Field(min_length=1, max_length=64), Printable, AfterValidator(_as_listed)
-]
+CustomerId = Annotated[str, Field(min_length=1, max_length=64), Printable, AfterValidator(_own_key)]
 EventId = Annotated[  # becomes the name of a file
     str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")
 ]
