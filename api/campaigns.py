@@ -90,12 +90,13 @@ class CampaignDesk:
 
     Args:
         config: the campaigns' settings.
-        open_campaigns: called in the thread, for each task: another company's release may serve.
+        open_campaigns: called in the thread, when the first of them is wanted.
     """
 
     def __init__(self, config: CampaignConfig, open_campaigns: Callable[[], Campaigns]) -> None:
         self.config = config
         self._open = open_campaigns
+        self._campaigns: Campaigns | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="campaign")
         self._planner: Planner | None = None
 
@@ -103,7 +104,7 @@ class CampaignDesk:
         """The task's result; raises ApiError 409 or 503 where it can't be done."""
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._thread, lambda: task(self._open()))
+            return await loop.run_in_executor(self._thread, lambda: task(self._opened()))
         except (CampaignError, PeopleError) as error:
             raise ApiError(409, "conflict", str(error)) from error
         except (ArtifactError, LedgerError, ReleaseError, OSError) as error:
@@ -126,6 +127,12 @@ class CampaignDesk:
             return sums | {"budget": round(money, 2), "contacts_a_day": a_day}
 
         return await self.run(task)
+
+    def _opened(self) -> Campaigns:
+        """The campaigns; for the desk's own thread."""
+        if self._campaigns is None:
+            self._campaigns = self._open()
+        return self._campaigns
 
     def forget_planner(self) -> None:
         """What was read may have changed."""

@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from churn_assets.campaign.config import CampaignConfig
-from churn_assets.campaign.errors import CampaignError
 from churn_assets.customers.contract.model import Contract, load_contract
-from churn_assets.customers.schema import FILE, CustomerSchema
 from churn_assets.domain.experiment import ExperimentConfig
-from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.storage.protocol import ArtifactStore
 
 if TYPE_CHECKING:
@@ -35,23 +32,19 @@ def open_campaigns(
         default_zone: of customers without a zone, where the contract names none.
         learn_from_answers: whether templates are drawn by what answers said of them.
         experiment: the settings of who is left alone; the store's switch overrules them.
-
-    Raises:
-        CampaignError: the release in service is of a company whose contract isn't given.
-        ArtifactError, ReleaseError: the release in service can't be read.
     """
-    company = None if contract else _company_in_service(store)
-    if company is not None:
-        raise CampaignError(
-            f"the release in service is {company}'s, and CHURN_CUSTOMERS names no contract here: "
-            "without it nobody knows that company's rules for contacts"
-        )
     # Imported here: a service that plans nothing need not have what plans.
     from churn_assets.campaign.workflow import Campaigns
 
     config, default_zone = under_contract(config, contract, default_zone)
     return Campaigns(
-        store, ledger, config, default_zone, experiment, learn_from_answers=learn_from_answers
+        store,
+        ledger,
+        config,
+        default_zone,
+        experiment,
+        learn_from_answers=learn_from_answers,
+        has_contract=contract is not None,
     )
 
 
@@ -75,11 +68,3 @@ def under_contract(
     if "default_zone" in contract.people.model_fields_set:
         default_zone = contract.people.default_zone
     return config, default_zone
-
-
-def _company_in_service(store: ArtifactStore) -> str | None:
-    """Whose customers the release in service is of; None for the built-in ones, or no release."""
-    serving = ReleaseRegistry(store).serving()
-    for content in store.read(serving.artifact, FILE).values() if serving else ():
-        return CustomerSchema.model_validate_json(content).contract
-    return None

@@ -1,4 +1,4 @@
-"""Which offers each kept release makes: what a decision's level meant when it was made."""
+"""Whose customers a kept release is for, and the offers that a decision's level meant in it."""
 
 from __future__ import annotations
 
@@ -21,5 +21,21 @@ def offers_by_release(store: ArtifactStore) -> dict[str, Offers]:
 
 def offers_in_service(store: ArtifactStore) -> Offers:
     """Those of the release in service; the built-in ones where there is none, or it names none."""
+    return offers_to(customers_in_service(store))
+
+
+def offers_to(customers: CustomerSchema | None) -> Offers:
+    """What a contract's customers are offered; the built-in offers where it names none."""
+    return (customers and customers.offers) or Offers()
+
+
+def customers_in_service(store: ArtifactStore) -> CustomerSchema | None:
+    """Whose contract the release in service was made for; None: the built-in one, or no release.
+
+    Raises:
+        ReleaseError: releases have served, but none of them can be used any more.
+    """
     serving = ReleaseRegistry(store).serving()
-    return offers_by_release(store).get(serving.release_id, Offers()) if serving else Offers()
+    for content in store.read(serving.artifact, FILE).values() if serving else ():
+        return CustomerSchema.model_validate_json(content)
+    return None

@@ -36,7 +36,6 @@ from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.bulk.scoring import run as run_predictions
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.feedback import open_feedback_log
-from churn_assets.storage.current import asset_pointer
 from churn_assets.storage.local import LocalArtifactStore
 from tests.api.server import running
 from tests.customers.conftest import CONTRACT, Rows, as_csv, made_rows
@@ -358,41 +357,3 @@ def test_the_api_speaks_of_the_company_s_offers(client: httpx.Client) -> None:
 def test_a_number_that_is_too_long_is_refused(client: httpx.Client, field: str) -> None:
     answer = client.post("/predict", json=CUSTOMER | {field: 10**400})
     assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["body", field])
-
-
-def test_nobody_is_contacted_by_a_service_that_lacks_the_contract(client: httpx.Client) -> None:
-    """Its rules aren't known then: no suppression list, no consent, no blackout dates."""
-    for ask in (
-        lambda: client.post("/campaign/plan", json={}),
-        lambda: client.post("/campaign/plan/approve", json={}),
-        lambda: client.get("/campaign/plan/list"),
-    ):
-        answer = ask()
-        assert answer.status_code == 409, answer.text
-        assert "CHURN_CUSTOMERS names no contract here" in answer.json()["detail"][0]["msg"]
-
-
-def test_a_suppression_list_that_is_not_here_stops_the_plan(
-    company: Company, home: Path, tmp_path: Path
-) -> None:
-    """As in a container, which has the contract and no file that it names."""
-    (tmp_path / "out").mkdir()
-    store = LocalArtifactStore(home / "store")
-    inputs = {
-        "release": ReleaseRegistry(store).folder(),
-        "active_customers": company.root / "active",
-    }
-    report = run_predictions(inputs, tmp_path / "out", ScoringConfig(batch_rows=100))
-    (tmp_path / "out" / "report.json").write_text(json.dumps(report))
-    predictions = store.put("predictions", tmp_path / "out").model_dump_json().encode()
-    store.write_pointer(asset_pointer("predictions"), predictions)
-    rules = f"contact: {{rules: {{suppression_list: {tmp_path}/never.csv}}}}\n"
-    (tmp_path / "customers.yaml").write_text(OWN + rules, encoding="utf-8")
-    with (
-        running(home, CHURN_CUSTOMERS=str(tmp_path / "customers.yaml")) as process,
-        httpx.Client(base_url=process.url, timeout=20, trust_env=False) as session,
-    ):
-        answer = session.post("/campaign/plan", json={})
-    assert answer.status_code == 503, answer.text
-    said = answer.json()["detail"][0]["msg"]
-    assert said == f"{tmp_path}/never.csv: No such file or directory"
