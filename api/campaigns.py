@@ -15,6 +15,7 @@ from churn_assets.campaign.config import CampaignConfig, Channel
 from churn_assets.campaign.contacts.history import History
 from churn_assets.campaign.contacts.opening import LateLedger
 from churn_assets.campaign.errors import CampaignError, LedgerError, PeopleError
+from churn_assets.domain.plain_errors import describe
 from churn_assets.release.bundle import ReleaseError
 from churn_assets.storage.protocol import ArtifactError
 
@@ -108,7 +109,7 @@ class CampaignDesk:
             raise ApiError(409, "conflict", str(error)) from error
         except (ArtifactError, LedgerError, ReleaseError, OSError) as error:
             log.error("a campaign's plan: %s", error)
-            raise ApiError(503, "not_ready", str(error), headers=RETRY) from error
+            raise ApiError(503, "not_ready", describe(error), headers=RETRY) from error
 
     async def replan(
         self, budget: float | None, channels: dict[str, Channel], days: int | None

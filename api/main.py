@@ -36,7 +36,7 @@ from api.routes import (
 from api.security import Keyring, RateLimiter
 from churn_assets.campaign.contacts.feed import LedgerFeed
 from churn_assets.campaign.contacts.opening import LateLedger
-from churn_assets.campaign.opening import open_campaigns, under_contract
+from churn_assets.campaign.opening import contract_named, open_campaigns, under_contract
 from churn_assets.datasets.errors import DataError
 from churn_assets.domain.plain_errors import WrongSettingError, describe, one_line_exit
 from churn_assets.release.switches import kill_switch
@@ -70,7 +70,8 @@ def build_app(settings: Settings) -> FastAPI:
     store = open_store(settings.store_url, cache=settings.home / "cache")
     forced = config.force_baseline or kill_switch.forced_by_environment()
     ledger = LateLedger(settings.campaign.ledger.get_secret_value(), settings.home)
-    planned, zone = under_contract(settings.campaign, settings.customers, config.default_time_zone)
+    contract = contract_named(settings.customers)
+    planned, zone = under_contract(settings.campaign, contract, config.default_time_zone)
     services = Services(
         host=EngineHost(
             store,
@@ -89,7 +90,7 @@ def build_app(settings: Settings) -> FastAPI:
                 store,
                 ledger.opened(),
                 planned,
-                None,  # what the contract says is in there already
+                contract,
                 zone,
                 settings.experiment,
                 learn_from_answers=bool(settings.messages.learn_from_answers),

@@ -111,7 +111,7 @@ class RequestMiddleware:
 
 
 def _account(scope: Scope, method: str, status: int, seconds: float) -> None:
-    route = getattr(scope.get("route"), "path", "unmatched")
+    route = getattr(scope.get("route"), "path_format", "unmatched")
     method = method if method in METHODS else "other"
     requests_of(route, method, status).inc()
     latency_of(route).observe(seconds)

@@ -17,7 +17,7 @@ from checks import release as release_checks
 from churn_assets import automation
 from churn_assets.campaign import assets as campaign
 from churn_assets.campaign.contacts.ledger import Ledger
-from churn_assets.campaign.opening import open_campaigns
+from churn_assets.campaign.opening import contract_named, open_campaigns
 from churn_assets.campaign.workflow import Campaigns
 from churn_assets.customers.assets import OwnTables, campaign_contacts_asset, customer_assets
 from churn_assets.customers.contract.model import BUILT_IN, load_contract
@@ -131,7 +131,7 @@ def bind(settings: Settings) -> dict[str, Any]:
             store.open(),
             ledger,
             settings.campaign,
-            settings.customers,
+            contract_named(settings.customers),
             zone,
             settings.experiment,
             learn_from_answers=bool(settings.messages.learn_from_answers),

@@ -107,23 +107,10 @@ async def most_valuable(
     return JsonResponse({"total": total, "customers": customers})
 
 
+# An id may have slashes, which a path has in the end, however they were written: the longer path is
+# tried first.
 @router.get(
-    "/customers/{customer_id}",
-    response_model=Prediction,
-    responses=documented(401, 404, 422, 429, 503),
-)
-async def one_customer(customer_id: Annotated[CustomerId, Path()], request: Request) -> Response:
-    """The latest materialised prediction for one customer."""
-    prediction: dict[str, Any] | None = book_of(request).get(customer_id)
-    if prediction is None:
-        raise ApiError(
-            404, "not_found", "no prediction for this customer", loc=["path", "customer_id"]
-        )
-    return JsonResponse(prediction)
-
-
-@router.get(
-    "/customers/{customer_id}/contacts",
+    "/customers/{customer_id:path}/contacts",
     response_model=ContactHistory,
     responses=documented(401, 422, 429, 503),
 )
@@ -149,6 +136,21 @@ async def contacts_of(customer_id: Annotated[CustomerId, Path()], request: Reque
             "contacts": contacts,
         }
     )
+
+
+@router.get(
+    "/customers/{customer_id:path}",
+    response_model=Prediction,
+    responses=documented(401, 404, 422, 429, 503),
+)
+async def one_customer(customer_id: Annotated[CustomerId, Path()], request: Request) -> Response:
+    """The latest materialised prediction for one customer."""
+    prediction: dict[str, Any] | None = book_of(request).get(customer_id)
+    if prediction is None:
+        raise ApiError(
+            404, "not_found", "no prediction for this customer", loc=["path", "customer_id"]
+        )
+    return JsonResponse(prediction)
 
 
 @router.get("/campaign", response_model=CampaignSummary, responses=documented(401, 429, 503))

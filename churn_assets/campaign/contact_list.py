@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from churn_assets.campaign.config import Dialect
 from churn_assets.campaign.eligibility import NOBODY, Window
 from churn_assets.campaign.people import Person
+from churn_assets.domain.cells import inert
 from churn_assets.messages.shield.language import served_language
 from churn_assets.messages.shield.slots import fill
 from churn_assets.messages.writing.bandit import TemplateChooser
@@ -59,7 +60,6 @@ TAGS: Mapping[Dialect, tuple[str, str]] = {
 """Dialect -> how a merge field is written, and the first name's usual one."""
 SOMEBODY = "Sam"  # stands in while the shield judges a message whose name is filled in elsewhere
 REASONS = 2  # of a risk, in words
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r")  # at its beginning a spreadsheet takes a cell for code
 
 
 def name_tag(dialect: Dialect, field: str = "") -> str:
@@ -192,12 +192,5 @@ def _csv(rows: Iterable[Mapping[str, Any]]) -> bytes:
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(LIST.names)
     for row in rows:
-        writer.writerow([_cell(row[name]) for name in LIST.names])
+        writer.writerow([inert(row[name]) for name in LIST.names])
     return out.getvalue().encode()
-
-
-def _cell(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula begins with an apostrophe."""
-    if isinstance(value, str) and value.startswith(DANGEROUS):
-        return f"'{value}"
-    return value

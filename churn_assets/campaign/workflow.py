@@ -34,6 +34,7 @@ from churn_assets.campaign.planning.promises import CONTACTS
 from churn_assets.campaign.sending import DayList, Delivery, HandOver, key_of
 from churn_assets.campaign.spending import followed_price
 from churn_assets.customers.people import people_file
+from churn_assets.customers.schema import CustomerSchema
 from churn_assets.domain.experiment import (
     CONTROL,
     ExperimentConfig,
@@ -42,7 +43,7 @@ from churn_assets.domain.experiment import (
 )
 from churn_assets.messages.shield.rules import RULES_PATH, load_rules
 from churn_assets.messages.writing.writer import Message
-from churn_assets.release.offers import offers_in_service
+from churn_assets.release.offers import customers_in_service, offers_to
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.release.switches import budget_price
 from churn_assets.release.switches import templates as templates_in_force
@@ -66,6 +67,7 @@ class Campaigns:
         default_zone: where customers live whose zone nobody knows.
         experiment: its settings; whose control group nobody is contacted of, while it runs.
         learn_from_answers: whether templates are drawn by what answers said of them.
+        has_contract: whether the customers' contract was named, whose rules `config` then has.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Campaigns:
         experiment: ExperimentConfig | None = None,
         *,
         learn_from_answers: bool = False,
+        has_contract: bool = False,
     ) -> None:
         self.store = store
         self.ledger = ledger
@@ -84,6 +87,7 @@ class Campaigns:
         self.default_zone = default_zone
         self.experiment = experiment or ExperimentConfig()
         self.learn_from_answers = learn_from_answers
+        self.has_contract = has_contract
 
     def changed(self, **changes: Any) -> Campaigns:
         """The same with other settings."""
@@ -95,6 +99,7 @@ class Campaigns:
             self.default_zone,
             self.experiment,
             learn_from_answers=self.learn_from_answers,
+            has_contract=self.has_contract,
         )
 
     def now(self) -> datetime:
@@ -107,9 +112,11 @@ class Campaigns:
         """What plans from the latest predictions under the settings.
 
         Raises:
-            CampaignError: the predictions are another release's than the one in service.
+            CampaignError: the predictions are another release's than the one in service, or the
+                company's rules aren't known.
             ArtifactError: there are no predictions, or no release.
         """
+        self._customers()
         registry = ReleaseRegistry(self.store)
         folder = self.store.get(current_artifact(self.store, "predictions"))
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
@@ -317,10 +324,21 @@ class Campaigns:
         """Of a plan that is sent."""
         return timedelta(hours=self.config.max_age_hours)
 
+    def _customers(self) -> CustomerSchema | None:
+        """Those of the release in service; raises CampaignError for a company's whose contract
+        wasn't named: whom it mustn't contact isn't known then."""
+        customers = customers_in_service(self.store)
+        if customers is not None and not self.has_contract:
+            raise CampaignError(
+                f"the release in service is {customers.contract}'s, and CHURN_CUSTOMERS names no "
+                "contract here: without it that company's rules for contacts aren't known"
+            )
+        return customers
+
     def _offers(self, plan: Plan, today: date) -> tuple[int, ...]:
         """The percentages of the offers by level; raises CampaignError for a plan that has another
         one still to come: it was made for a release that doesn't serve any more."""
-        percent = offers_in_service(self.store).percent
+        percent = offers_to(self._customers()).percent
         to_come = plan.contacts.filter(pc.greater_equal(plan.contacts["day"], today))
         if gone := set(to_come["offer_percentage"].to_pylist()) - set(percent):
             raise CampaignError(

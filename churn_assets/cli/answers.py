@@ -14,8 +14,10 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from churn_assets.domain.cells import inert
 from churn_assets.storage.trees import written_atomically
 
 SHOWN_ROWS = 50
@@ -124,7 +126,7 @@ def _csv_line(answer: dict[str, Any], *, with_header: bool) -> str:
     if with_header:
         writer.writeheader()
     known = {**answer, **answer["decision"], **answer["metadata"]}
-    writer.writerow({name: known[name] for name in COLUMNS})
+    writer.writerow({name: inert(known[name]) for name in COLUMNS})
     return out.getvalue()
 
 
@@ -144,7 +146,7 @@ def to_table(
         days = decision["delay_days"]
         table.add_row(
             str(answer["row"]),
-            answer["customer_id"],
+            escape(answer["customer_id"]),
             offer if decision["contact"] else "no",
             f"{metadata['churn_risk']:.0%}",
             f"{decision['estimated_retention_prob']:.0%}",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from churn_assets.campaign.config import MOST_MONEY
@@ -65,7 +66,7 @@ By = Annotated[
 def _campaigns(**changes: Any) -> Iterator[Campaigns]:
     """The settings' campaigns with some limits changed."""
     from churn_assets.campaign.contacts.ledger import Ledger
-    from churn_assets.campaign.opening import open_campaigns
+    from churn_assets.campaign.opening import contract_named, open_campaigns
 
     settings = load_settings()
     config = settings.campaign.model_copy(
@@ -78,7 +79,7 @@ def _campaigns(**changes: Any) -> Iterator[Campaigns]:
             store,
             ledger,
             config,
-            settings.customers,
+            contract_named(settings.customers),
             zone,
             settings.experiment,
             learn_from_answers=bool(settings.messages.learn_from_answers),
@@ -294,7 +295,7 @@ def _show(plan: Plan, status: str, as_json: bool) -> None:
     for row in plan.contacts.slice(0, SHOWN_CONTACTS).to_pylist():
         table.add_row(
             f"{row['day']}",
-            row["customer_id"],
+            escape(row["customer_id"]),
             row["channel"],
             f"{row['offer_percentage']} %",
             f"{row['churn_risk']:.0%}",

@@ -1,7 +1,19 @@
-"""Words that table cells have for yes, no and unknown, whatever their case."""
+"""Words that table cells have for yes, no and unknown, whatever their case, and cells that a
+spreadsheet would run."""
+
+from __future__ import annotations
+
+from typing import Any
 
 TRUTHS = {
     **dict.fromkeys(("yes", "y", "true", "1", "1.0"), True),
     **dict.fromkeys(("no", "n", "false", "0", "0.0"), False),
 }
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
+DANGEROUS = ("=", "+", "-", "@", "\t", "\r")  # at its beginning a spreadsheet takes a cell for code
+
+
+def inert(cell: Any) -> Any:
+    """The cell of a CSV; a text that a spreadsheet would take for a formula begins with an
+    apostrophe."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(DANGEROUS) else cell

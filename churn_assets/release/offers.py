@@ -1,4 +1,4 @@
-"""Which offers each kept release makes: what a decision's level meant when it was made."""
+"""Whose customers a kept release is for, and the offers that a decision's level meant in it."""
 
 from __future__ import annotations
 
@@ -18,22 +18,36 @@ def offers_by_release(store: ArtifactStore) -> dict[str, Offers]:
     found = {}
     for record in ReleaseRegistry(store).records():
         try:
-            offers = _own_offers(store, record.artifact)
+            customers = _customers_of(store, record.artifact)
         except DamagedArtifactError as error:
             release = record.release_id
             log.warning("decisions of %s count as of the built-in offers: %s", release, error)
             continue
-        if offers is not None:
-            found[record.release_id] = offers
+        if customers is not None and customers.offers is not None:
+            found[record.release_id] = customers.offers
     return found
 
 
 def offers_in_service(store: ArtifactStore) -> Offers:
     """Those of the release in service; the built-in ones where there is none, or it names none."""
+    return offers_to(customers_in_service(store))
+
+
+def offers_to(customers: CustomerSchema | None) -> Offers:
+    """What a contract's customers are offered; the built-in offers where it names none."""
+    return (customers and customers.offers) or Offers()
+
+
+def customers_in_service(store: ArtifactStore) -> CustomerSchema | None:
+    """Whose contract the release in service was made for; None: the built-in one, or no release.
+
+    Raises:
+        ReleaseError: releases have served, but none of them can be used any more.
+    """
     serving = ReleaseRegistry(store).serving()
-    return (_own_offers(store, serving.artifact) if serving else None) or Offers()
+    return _customers_of(store, serving.artifact) if serving else None
 
 
-def _own_offers(store: ArtifactStore, release: Artifact) -> Offers | None:
+def _customers_of(store: ArtifactStore, release: Artifact) -> CustomerSchema | None:
     contract = store.read(release, FILE).get(FILE)
-    return None if contract is None else CustomerSchema.model_validate_json(contract).offers
+    return None if contract is None else CustomerSchema.model_validate_json(contract)

@@ -87,6 +87,7 @@ class RetentionEngine:
     Attributes:
         release_id: what `metadata.release_id` says.
         manifest: the release's manifest; None while a release is being built.
+        messages: the settings by which it answers.
         form: what its customers look like.
         live_writer: the language model itself, where the release was built with `live_generation`.
     """
@@ -102,6 +103,7 @@ class RetentionEngine:
     ) -> None:
         self.release_id = release_id
         self.manifest = manifest
+        self.messages = messages
         self.form: Form = load_form(folder)
         self.defaults = Defaults.of(self.form.schema, default_time_zone)
         self.assessor = Assessor.load(folder)

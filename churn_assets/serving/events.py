@@ -11,7 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, crea
 
 from churn_assets.domain.events import EventKind
 from churn_assets.domain.offers import OFFER_PERCENTAGES
-from churn_assets.serving.schemas import CustomerId, Strict, whole_number
+from churn_assets.serving.schemas import CustomerId, EventId, Printable, Strict, whole_number
 
 ISO_8601 = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?([Zz]|[+-]\d{2}(:?\d{2})?)", re.ASCII
@@ -42,7 +42,7 @@ def _plausible(when: datetime) -> datetime:
 class FeedbackEvent(Strict):
     """One thing that happened to one customer."""
 
-    event_id: CustomerId = Field(
+    event_id: EventId = Field(
         description="your key for the event; sending it again changes nothing",
         examples=["evt-000017"],
     )
@@ -57,10 +57,8 @@ class FeedbackEvent(Strict):
     offer_percentage: Annotated[Literal[0, 5, 10, 15] | None, BeforeValidator(whole_number)] = (
         Field(None, examples=[10])
     )
-    channel: str | None = Field(
+    channel: Annotated[str, Field(min_length=1, max_length=64), Printable] | None = Field(
         None,
-        min_length=1,
-        max_length=64,
         description="by which way the customer was contacted; without it a contact counts for the "
         "caps of every channel",
         examples=["email"],
@@ -72,10 +70,9 @@ class FeedbackEvent(Strict):
         description="`metadata.release_id` of the decision",
         examples=["20260101-0123456789ab"],
     )
-    decision_id: str | None = Field(
+    # A plan's contact has its customer's id in it.
+    decision_id: Annotated[str, Field(min_length=1, max_length=128), Printable] | None = Field(
         None,
-        max_length=128,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$",
         description="`metadata.decision_id` of the decision; without it the event counts for the "
         "customer's last contact",
         examples=["5f0c9a7be1d84f0b8f6d3f0e2a9c4b17"],

@@ -256,7 +256,7 @@ def _word(value: Any) -> Any:
     """A code that a program wrote as a number is the word that the table has: 1 and 1.0 are "1"."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value.strip() if isinstance(value, str) else value
-    return str(int(value)) if float(value).is_integer() else str(value)
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _level(said: CustomerField) -> Callable[[Any], Any]:

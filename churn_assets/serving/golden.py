@@ -35,7 +35,11 @@ it wrote there. Before 2, the policy's softmax of an action that was then taken 
 
 
 def write_golden(engine: RetentionEngine, requests: Sequence[dict[str, Any]], folder: Path) -> None:
-    """Answer the requests and store both in the bundle that `engine` was loaded from."""
+    """Answer the requests and store both in the bundle that `engine` was loaded from.
+
+    The settings by which it answers stand beside: a release with other ones is another release,
+    whose content has to differ.
+    """
     # Named, since another server's default zone may differ.
     requests = [{"time_zone": engine.default_time_zone, **request} for request in requests]
     answers = _answers(engine, requests)
@@ -45,6 +49,7 @@ def write_golden(engine: RetentionEngine, requests: Sequence[dict[str, Any]], fo
         "now": NOON.isoformat(),
         "explanations": explain.VERSION,
         "reviewed": reviewed_digest(),
+        "settings": engine.messages.model_dump(mode="json"),
         "cases": cases,
     }
     (folder / GOLDEN).write_bytes(canonical_json(golden))

@@ -11,6 +11,8 @@ from churn_assets.serving.forms import SAMPLE_REQUEST as SAMPLE_REQUEST
 from churn_assets.serving.forms import PredictRequest as PredictRequest
 from churn_assets.serving.requests.shared import CustomerId as CustomerId
 from churn_assets.serving.requests.shared import CustomerRequest as CustomerRequest
+from churn_assets.serving.requests.shared import EventId as EventId
+from churn_assets.serving.requests.shared import Printable as Printable
 from churn_assets.serving.requests.shared import Probability
 from churn_assets.serving.requests.shared import Strict as Strict
 from churn_assets.serving.requests.shared import whole_number as whole_number

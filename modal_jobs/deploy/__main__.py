@@ -16,8 +16,10 @@ def main() -> int:
     import modal
 
     from modal_jobs import app, serving
-    from modal_jobs.shared import config
+    from modal_jobs.deployed import carried
+    from modal_jobs.shared import config, settings
 
+    print(*carried(settings), sep="\n")
     with modal.enable_output():
         for each in (app.app, serving.app):
             each.deploy(environment_name=config.environment)

@@ -15,11 +15,14 @@ import requests
 from google.api_core.exceptions import GoogleAPICallError, NotFound
 from google.auth.exceptions import GoogleAuthError, TransportError
 
-from churn_assets.domain.plain_errors import one_line_exit
+from churn_assets.campaign.opening import contract_named
+from churn_assets.datasets.errors import DataError
+from churn_assets.domain.plain_errors import describe, one_line_exit
 from churn_assets.orchestration.modal.calls import deployed_function
 from churn_assets.settings import Settings, load_settings
 from churn_assets.stages.child_process import StageError
 from churn_assets.storage.gcs import storage_client
+from modal_jobs.deployed import carried
 
 Check = Callable[[Settings], str | None]
 """Looks at one thing; returns None if it is there, else the command that mends it."""
@@ -28,6 +31,7 @@ Handle = modal.Secret | modal.Function[Any, Any, Any]
 
 SECRET_KEYS = ["GOOGLE_SERVICE_ACCOUNT", "GOOGLE_IDENTITY_PROVIDER"]
 KEY_HASHES = "CHURN_API__KEY_HASHES"
+LEDGER = "CHURN_CAMPAIGN__LEDGER"
 ROLE_OF = {
     **{f"storage.objects.{verb}": "objectUser" for verb in ("create", "delete", "get", "list")},
     "storage.buckets.get": "legacyBucketReader",
@@ -64,6 +68,15 @@ def store_is_a_bucket(settings: Settings) -> str | None:
     return f"export CHURN_STORE={terraform_output(settings, 'churn_store')}"
 
 
+def contract_can_be_read(settings: Settings) -> str | None:
+    """The containers get the customers' contract, which has to be one."""
+    try:
+        contract_named(settings.customers)
+    except (DataError, OSError) as error:
+        return f"mend the contract, or unset CHURN_CUSTOMERS   # {describe(error)}"
+    return None
+
+
 def modal_token(settings: Settings) -> str | None:
     """This machine may talk to Modal, and its token is one that Modal knows."""
 
@@ -91,10 +104,13 @@ def modal_secret(settings: Settings) -> str | None:
 
 
 def api_key_secret(settings: Settings) -> str | None:
-    """The production API refuses to start without the hash of at least one key."""
-    value = f"{KEY_HASHES}='<name>:<sha256>'"
+    """The production API refuses to start without the hash of at least one key; where a contact
+    ledger is set, containers have to write and read the same one."""
+    keys, values = [KEY_HASHES], f"{KEY_HASHES}='<name>:<sha256>'"
+    if settings.campaign.ledger.get_secret_value():
+        keys, values = [*keys, LEDGER], f'{values} {LEDGER}="${LEDGER}"'
     origin = "   # as `.venv/bin/python -m api.security <name>` prints"
-    return _has_secret(settings, settings.compute.modal.api_secret, [KEY_HASHES], value + origin)
+    return _has_secret(settings, settings.compute.modal.api_secret, keys, values + origin)
 
 
 def _has_secret(settings: Settings, name: str, keys: list[str], values: str) -> str | None:
@@ -212,6 +228,7 @@ def _at_google(settings: Settings, look: Callable[[], str | None]) -> str | None
 
 BEFORE_DEPLOYMENT: Sequence[Check] = (
     store_is_a_bucket,
+    contract_can_be_read,
     modal_token,
     modal_environment,
     modal_secret,
@@ -260,5 +277,7 @@ def _started(check: Check, settings: Settings) -> Future[str | None]:
 
 
 if __name__ == "__main__":
-    with one_line_exit():
-        sys.exit(min(1, report(ALL)))
+    with one_line_exit(DataError):
+        missing = report(ALL)
+        print(*carried(load_settings()), sep="\n")
+        sys.exit(min(1, missing))

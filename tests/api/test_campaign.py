@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -189,7 +190,23 @@ def test_the_ledger_s_history_of_a_customer(client: httpx.Client, home: Path) ->
     nobody = client.get("/customers/B2/contacts").json()
     empty = {"customer_id": "B2", "opted_out": False, "complained": None, "contacts": []}
     assert nobody == empty
-    assert client.get("/customers/no id/contacts").status_code == 422
+    assert client.get("/customers/no%09id/contacts").status_code == 422
+
+
+@pytest.mark.parametrize(
+    "customer", ["a.b@shop.example", "0042/7", "KD 123", "Müller-7", "+49176/"]
+)
+def test_an_id_is_the_company_s_own(client: httpx.Client, customer: str) -> None:
+    """Whatever its table has: asked for, reported and looked up under the same id."""
+    assert posted(client, "/predict", **SAMPLE_REQUEST | {"customer_id": customer})
+    plan = f"20260310-0123456789ab:{customer}"
+    event = {"event_id": f"out-{customer.encode().hex()}", "customer_id": customer}
+    event |= {"kind": "unsubscribed", "occurred_at": "2026-03-10T12:00:00Z", "decision_id": plan}
+    posted(client, "/feedback", **event)
+    path = f"/customers/{quote(customer, safe='')}"
+    found = client.get(f"{path}/contacts").json()
+    assert (found["customer_id"], found["opted_out"]) == (customer, True)
+    assert client.get(path).json()["detail"][0]["msg"] == "no prediction for this customer"
 
 
 def test_a_channel_that_feedback_tells_is_in_the_ledger(client: httpx.Client) -> None:
@@ -309,13 +326,21 @@ def test_a_batch_is_filled_row_by_row(client: httpx.Client, home: Path) -> None:
         SAMPLE_REQUEST | {"customer_id": "C1"},
         SAMPLE_REQUEST | {"customer_id": "C2"},
         {"customer_id": "C2"},
+        SAMPLE_REQUEST | {"customer_id": "\x00"},
+        SAMPLE_REQUEST | {"customer_id": "\ud83d"},
         "no customer",
     ]
-    results = posted(client, "/predict/batch", customers=rows)["results"]
+    body = json.dumps({"customers": rows})  # as no text that could be encoded
+    answer = client.post(
+        "/predict/batch", content=body, headers={"content-type": "application/json"}
+    )
+    assert answer.status_code == 200, answer.text
+    results = answer.json()["results"]
+    results[1]["answer"]["metadata"].pop("decision_id")
     assert "contact_history" not in results[0]["answer"]["metadata"]
     single = posted(client, "/predict", **rows[1])
     assert results[1]["answer"] == single
-    assert [bool(row["errors"]) for row in results] == [False, False, True, True]
+    assert [bool(row["errors"]) for row in results] == [False, False, True, True, True, True]
 
 
 def test_feedback_is_a_contact_that_counts(client: httpx.Client) -> None:

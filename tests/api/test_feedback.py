@@ -109,6 +109,15 @@ def test_times_that_say_nothing_are_refused_with_the_reason(shared: Server, year
     assert "between 2000-01-01 and a day from now" in entry["msg"]
 
 
+@pytest.mark.parametrize("channel", ["", "e\x00mail", "email\n", "\x1b[2J"])
+def test_a_channel_has_nothing_that_can_t_be_seen(shared: Server, channel: str) -> None:
+    """PostgreSQL refuses a NUL, and with it the whole event."""
+    answer = send(shared, event_id="channel", channel=channel)
+    assert answer.status_code == 422
+    assert [entry["loc"] for entry in answer.json()["detail"]] == [["body", "channel"]]
+    assert send(shared, event_id="channel-of-words", channel="e-mail, Büro").status_code == 200
+
+
 def test_clocks_may_differ_by_hours_but_not_by_days(shared: Server) -> None:
     """Not every clock is right to the second; next week nothing has happened yet."""
     now = datetime.now(UTC)

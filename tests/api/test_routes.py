@@ -159,7 +159,7 @@ def test_unknown_customer_is_404(full: httpx.Client) -> None:
     answer = full.get("/customers/NOBODY")
     assert answer.status_code == 404
     assert "NOBODY" not in answer.text
-    assert full.get("/customers/%3Cscript%3E").status_code == 422
+    assert full.get("/customers/%00").status_code == 422
 
 
 def test_campaign_adds_up(full: httpx.Client) -> None:

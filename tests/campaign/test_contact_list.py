@@ -15,10 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from churn_assets.campaign.config import CampaignConfig, Channel
-from churn_assets.campaign.contact_list import DANGEROUS, LIST, list_bytes, name_tag, write_list
+from churn_assets.campaign.contact_list import LIST, list_bytes, name_tag, write_list
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.workflow import Campaigns
 from churn_assets.customers.people import PEOPLE
+from churn_assets.domain.cells import DANGEROUS
 from churn_assets.messages.writing.bandit import STATE, Audience, Outcome, TemplateBandit
 from churn_assets.release.switches import templates
 from churn_assets.serving.decision_log import parts

@@ -83,7 +83,7 @@ def test_refused_rows_are_named_and_stop_nobody(ledger: Ledger) -> None:
     done = told(
         ledger,
         row(),
-        row(customer_id="no such id"),
+        row(customer_id="no such\tid"),
         row(occurred_at="yesterday"),
         row(occurred_at="2026-03-20"),
         row(occurred_at="0001-01-01"),
@@ -92,16 +92,18 @@ def test_refused_rows_are_named_and_stop_nobody(ledger: Ledger) -> None:
         row(offer_percentage=101),
         row(customer_id="D4", event_id="crm-9"),
         row(customer_id="E5", event_id="crm-9"),
+        row(channel="call\x00"),
     )
     assert (done.stored, done.known) == (2, 0)
-    assert [number for number, _ in done.refused] == [2, 3, 4, 5, 6, 7, 8, 10]
+    assert [number for number, _ in done.refused] == [2, 3, 4, 5, 6, 7, 8, 10, 11]
     said = dict(done.refused)
     assert said[2].startswith("customer_id: ")
     assert said[3].startswith("occurred_at: write date and time in ISO 8601")
     assert said[4] == said[5] == "occurred_at: must lie between 2000-01-01 and a day from now"
     assert said[6] == "occurred_at: Field required"
+    assert said[11] == "channel: must be printable text"
     assert said[10] == "another event has the id crm-9; it stays"
-    assert "no such id" not in " ".join(said.values())
+    assert "no such\tid" not in " ".join(said.values())
 
 
 def test_an_event_that_says_something_else_stays_as_it_was(ledger: Ledger) -> None:

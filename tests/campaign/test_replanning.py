@@ -13,9 +13,9 @@ from churn_assets.campaign.config import Channel
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.planning.allocation import Problem, solve
 from churn_assets.campaign.planning.marginal import with_first_units
+from churn_assets.customers.schema import CustomerSchema
 from churn_assets.domain.offers import Offers
 from churn_assets.storage.local import LocalArtifactStore
-from churn_assets.storage.protocol import ArtifactStore
 from tests.campaign.test_workflow import (
     NOW,
     SETTINGS,
@@ -152,17 +152,17 @@ def test_offers_that_are_not_made_any_more_are_not_sent(
     list: said in words, and a cancelled plan's promises are none."""
     campaigns = desk()
     draft = campaigns.plan(NOW, "Ana", curves=False)
-    offered = workflow.offers_in_service
+    offered = workflow.offers_to
 
-    def others(store: ArtifactStore) -> Offers:
-        return offered(store).model_copy(update={"percent": (0, 7, 14, 21)})
+    def others(customers: CustomerSchema | None) -> Offers:
+        return offered(customers).model_copy(update={"percent": (0, 7, 14, 21)})
 
-    monkeypatch.setattr(workflow, "offers_in_service", others)
+    monkeypatch.setattr(workflow, "offers_to", others)
     with pytest.raises(CampaignError, match="which the release in service doesn't: cancel it"):
         campaigns.approve(None, "Eva", NOW)
     monkeypatch.undo()
     campaigns.approve(None, "Eva", NOW)
-    monkeypatch.setattr(workflow, "offers_in_service", others)
+    monkeypatch.setattr(workflow, "offers_to", others)
     for use in (campaigns.export, lambda *given: campaigns.hand_over(*given, "Ana")):
         with pytest.raises(CampaignError, match=f"plan {draft.plan_id} offers"):
             use(None, TODAY, NOW)

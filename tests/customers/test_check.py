@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from churn_assets.customers.quality.report import QualityReport
 from churn_assets.customers.reading.table import NOTES
+from churn_assets.serving.schemas import CustomerId
 from tests.customers.conftest import CONTRACT, Checked, as_csv, made_rows
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -35,6 +38,38 @@ def test_a_clean_table_has_no_problems(checked: Checked, tmp_path: Path) -> None
     json.dumps(report.as_json())
 
 
+@pytest.mark.parametrize(
+    ("one", "fits"),
+    [
+        ("user1@shop.example", True),
+        ("0042/7", True),
+        ("KD 123", True),
+        ("Müller-7", True),
+        ("顧客🙂7", True),
+        ("_77", True),
+        ("+49176123", True),
+        ("x" * 64, True),
+        ("x" * 65, False),
+        ("KD\x07123", False),
+        ("KD\t123", False),
+        ("KD\u00a0123", False),
+        ("KD\u200b123", False),
+        ("KD\u2028123", False),
+        ("'=1", False),
+    ],
+)
+def test_an_id_that_the_check_passes_is_one_that_requests_may_have(
+    checked: Checked, tmp_path: Path, one: str, fits: bool
+) -> None:
+    """Else nothing could be asked or reported of the customer, an opt-out neither."""
+    rows = made_rows()
+    rows[7]["Account"] = one
+    (tmp_path / "history.csv").write_text(as_csv(rows), encoding="utf-8")
+    assert checked().refused == (0 if fits else 1)
+    with nullcontext() if fits else pytest.raises(ValidationError):
+        TypeAdapter(CustomerId).validate_python(one)
+
+
 def test_every_damaged_cell_is_refused_with_its_reason(checked: Checked, tmp_path: Path) -> None:
     """Damage of every kind in a few rows: each is named, counted, and none takes others along."""
     rows = made_rows()
@@ -57,6 +92,8 @@ def test_every_damaged_cell_is_refused_with_its_reason(checked: Checked, tmp_pat
         (30, "Account", "A" * 65, "is longer than 64 characters"),
         (31, "Calls", "#REF!", "is not a number"),
         (33, "Monthly Fee", "NaN", "is blank"),
+        (34, "Account", "A\x071", "has a character that isn't printable"),
+        (35, "Account", "'A1", "begins with an apostrophe"),
     ]  # fmt: skip
     for row, column, cell, _ in damage:
         rows[row - 1][column] = cell
@@ -71,7 +108,7 @@ def test_every_damaged_cell_is_refused_with_its_reason(checked: Checked, tmp_pat
     [infinite] = [k for k in report.tables[0].refusals if k.problem == "is infinite"]
     assert infinite.examples == (("history.csv:9", "inf"), ("history.csv:11", "1e999"))
     assert report.problems == [
-        f"history: 17 of 400 rows are refused; see {tmp_path}/refused/history.refused.csv"
+        f"history: 19 of 400 rows are refused; see {tmp_path}/refused/history.refused.csv"
     ]
 
 

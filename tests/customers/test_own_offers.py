@@ -371,3 +371,9 @@ def test_the_api_speaks_of_the_company_s_offers(client: httpx.Client) -> None:
     assert example["decision"]["offer_percentage"] == PERCENTAGES[2]
     told = json.dumps(schemas["FeedbackEvent"]["properties"]["offer_percentage"])
     assert "[0, 10, 15, 30]" in told
+
+
+@pytest.mark.parametrize("field", ["plan", "paperless", "monthly_fee"])
+def test_a_number_that_is_too_long_is_refused(client: httpx.Client, field: str) -> None:
+    answer = client.post("/predict", json=CUSTOMER | {field: 10**400})
+    assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["body", field])

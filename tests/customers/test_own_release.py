@@ -44,8 +44,6 @@ CUSTOMER = {
     "monthly_fee": 39.9,
     "paperless": True,
 }
-
-
 __all__ = ["browser"]  # a fixture
 
 
@@ -326,21 +324,36 @@ def test_predict_takes_the_company_s_own_file(home: Path, tmp_path: Path) -> Non
     rows[2]["Plan"] = "Gold"
     table = as_csv(rows, delimiter=";").replace("Monthly Fee", "Monthly  Fee")  # as some export it
     (tmp_path / "mine.csv").write_text(table)
-    command = ["predict", "mine.csv", "--format", "json"]
-    done = subprocess.run(
-        [sys.executable, "-c", "from churn_assets.cli import app; app()", *command],
-        cwd=tmp_path,
-        env=clean_environment() | {"CHURN_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = predicted(home, tmp_path, "json")
     assert done.returncode == 1, done.stderr
     answers = json.loads(done.stdout)
     assert [a["customer_id"] for a in answers] == [r["Account"] for r in rows if r != rows[2]]
     assert all(a["message"] and "{" not in a["message"] for a in answers)
     assert "row 3: plan: " in done.stderr
     assert "Gold" in (tmp_path / "mine.refused.csv").read_text()
+
+
+@pytest.mark.parametrize("form", ["csv", "table", "json"])
+def test_an_id_is_no_formula_and_no_markup(home: Path, tmp_path: Path, form: str) -> None:
+    rows = made_rows(2, seed=9)
+    rows[0]["Account"], rows[1]["Account"] = "=1+1", "[/b]"
+    (tmp_path / "mine.csv").write_text(as_csv(rows))
+    done = predicted(home, tmp_path, form)
+    assert all(row["Account"] in done.stdout for row in rows), done.stderr
+    assert ("'=1+1" in done.stdout) == (form == "csv")
+
+
+def predicted(home: Path, folder: Path, form: str) -> subprocess.CompletedProcess[str]:
+    """What `churn predict` says of the folder's `mine.csv`."""
+    program = "from churn_assets.cli import app; app()"
+    return subprocess.run(
+        [sys.executable, "-c", program, "predict", "mine.csv", "--format", form],
+        cwd=folder,
+        env=clean_environment() | {"CHURN_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @pytest.mark.browser

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,11 @@ import modal
 import pytest
 from dagster._utils.schedules import is_valid_cron_string
 from packaging.requirements import Requirement
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from churn_assets.orchestration.config import MODAL_TIMEOUT_LIMIT, Machine, ModalConfig
 from churn_assets.orchestration.sources import sources_digest
-from churn_assets.settings import PROJECT, Settings
+from churn_assets.settings import PROJECT
 from churn_assets.stages import registry
 from churn_assets.stages.registry import PROGRAMS
 from modal_jobs import app, pins, serving, shared
@@ -325,47 +324,6 @@ def test_the_scoring_image_has_all_that_a_shard_imports(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     done = run(*check, ",".join(shared.SERVING_PACKAGES), "xgboost", **home)
     assert "No module named 'xgboost'" in done.stderr
-
-
-def test_deployed_settings_are_those_of_the_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Containers see the settings that `make deploy` saw, but no path or key of that machine."""
-    monkeypatch.setenv("CHURN_STORE", "gs://bucket/prod")
-    kept_back = {
-        "CHURN_DATA_MIRROR": "/home/me/data",
-        "CHURN_API_KEY": "secret",
-        "CHURN_DATA__MIRROR": "/home/me/data",
-        "CHURN_ACCEPT__CAMPAIGN_LOG": "/home/me/contacts.csv",
-        "CHURN_API__KEY_FILE": "/home/me/keys",
-        "CHURN_API__KEY_HASHES": '["shop:secret"]',
-        "churn_api__key_hashes": '["shop:secret"]',
-        "CHURN_API": '{"key_hashes": ["shop:secret"]}',
-    }
-    for name, value in {"CHURN_HOME": "/home/me/churn", **kept_back}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("FORCE_BASELINE", "1")
-    deployed = shared.deployed_settings()
-    assert "CHURN_API_KEY" not in deployed
-    assert deployed["FORCE_BASELINE"] == "1"
-    assert deployed["CHURN_STORE"] == "gs://bucket/prod"
-    assert deployed["CHURN_HOME"] == "/churn"
-    assert not any("/home/me" in value or "secret" in value for value in deployed.values())
-
-
-def test_every_path_and_secret_among_the_settings_is_kept_back() -> None:
-    """A new setting that names a file of this machine must not reach the containers unnoticed, nor
-    a secret the variables of an image."""
-
-    def paths(model: type[BaseModel], prefix: str) -> Iterator[str]:
-        for name, field in model.model_fields.items():
-            key = f"{prefix}{name.upper()}"
-            if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-                yield from paths(field.annotation, f"{key}__")
-            elif "Path" in str(field.annotation) or "Secret" in str(field.annotation):
-                yield key
-
-    found = set(paths(Settings, "CHURN_"))
-    assert {"CHURN_API__KEY_FILE", "CHURN_ALERTS__WEBHOOK"} <= found
-    assert found <= shared.NOT_DEPLOYED
 
 
 def test_a_process_tree_has_its_root() -> None:

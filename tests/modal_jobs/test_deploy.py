@@ -21,7 +21,9 @@ from google.auth.exceptions import RefreshError, TransportError
 from google.cloud import storage
 from google.protobuf.message import Message
 from grpclib import GRPCError, Status
+from pydantic import SecretStr
 
+from churn_assets.campaign.config import CampaignConfig
 from churn_assets.orchestration.config import ComputeConfig, ModalConfig
 from churn_assets.orchestration.sources import TAG, sources_digest
 from churn_assets.settings import PROJECT, Settings
@@ -52,6 +54,36 @@ def test_a_local_store_is_named(emulator: str) -> None:
     )
     assert check.artifact_bucket(settings(store="")) is not None
     assert check.store_is_a_bucket(settings()) is None
+
+
+def test_a_contract_that_is_none_is_named(tmp_path: Path) -> None:
+    """Before the containers have it, which would then all end at their start."""
+    assert check.contract_can_be_read(settings()) is None
+    file = tmp_path / "customers.yaml"
+    lacking = check.contract_can_be_read(Settings(customers=file))
+    assert lacking is not None
+    assert f"{file}: No such file" in lacking
+    file.write_text("name: Shop\n")
+    wrong = check.contract_can_be_read(Settings(customers=file))
+    assert wrong is not None
+    assert f"{file}:1: has neither customers" in wrong
+
+
+def test_a_ledger_has_to_be_the_containers_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one of its own, a container would contact whom another one has just contacted."""
+    asked: list[list[str]] = []
+
+    def from_name(*args: object, required_keys: list[str], **kwargs: object) -> object:
+        asked.append(required_keys)
+        return refusing(modal.exception.NotFoundError("lacks a key"))
+
+    monkeypatch.setattr(modal.Secret, "from_name", from_name)
+    check.api_key_secret(settings())
+    ledger = CampaignConfig(ledger=SecretStr("postgresql://a@b/c"))
+    remedy = check.api_key_secret(Settings(campaign=ledger))
+    assert asked == [["CHURN_API__KEY_HASHES"], ["CHURN_API__KEY_HASHES", "CHURN_CAMPAIGN__LEDGER"]]
+    assert remedy is not None
+    assert 'CHURN_CAMPAIGN__LEDGER="$CHURN_CAMPAIGN__LEDGER"' in remedy
 
 
 def test_a_bucket_that_is_there_is_fine(emulator: str) -> None:

@@ -69,8 +69,8 @@ def test_each_odd_row_is_refused_by_its_number_and_reason(tmp_path: Path) -> Non
         "e11,C11,accepted,2026-01-05T10:00:00Z,5.5,",
         ",C12,accepted,2026-01-05T10:00:00Z,5,",
         "../../e13,C13,accepted,2026-01-05T10:00:00Z,5,",
-        "e14,C14 or 1=1,accepted,2026-01-05T10:00:00Z,5,",
-        "e15,C15,accepted,2026-01-05T10:00:00Z,5,no such decision",
+        "e14,C14\tor 1=1,accepted,2026-01-05T10:00:00Z,5,",
+        "e15,C15,accepted,2026-01-05T10:00:00Z,5,no\tsuch decision",
         "e16,C16,accepted,2026-01-05T10:00:00Z,5.0,0123456789abcdef",
     )
     assert (done.stored, done.known) == (3, 1)

@@ -272,6 +272,18 @@ def test_same_content_makes_no_second_release(world: World, instance: dg.Dagster
     assert len(ReleaseRegistry(world.store).records()) == 1
 
 
+def test_other_settings_of_what_serves_make_another_release(
+    world: World, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As operations says of a language model that takes too long."""
+    run(world, "everything", instance)
+    monkeypatch.setenv("CHURN_MESSAGES__LIVE_SECONDS", "7.5")
+    load_settings.cache_clear()
+    run(world, "only_release", instance)
+    served = ReleaseRegistry(world.store).folder() / "manifest.json"
+    assert json.loads(served.read_text())["settings"]["messages"]["live_seconds"] == 7.5
+
+
 def test_worse_release_is_built_but_does_not_serve(
     world: World, instance: dg.DagsterInstance
 ) -> None:

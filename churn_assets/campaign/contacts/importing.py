@@ -22,7 +22,7 @@ from churn_assets.campaign.contacts.history import Event, Kind
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.customers.reading.rows import BrokenRow, Rows
 from churn_assets.serving.events import EARLIEST
-from churn_assets.serving.schemas import CustomerId
+from churn_assets.serving.schemas import CustomerId, EventId, Printable
 from churn_assets.stages.spec import Progress, silent
 
 PREFIX = "import:"  # begins the keys of imported events
@@ -47,9 +47,9 @@ class ContactRow(BaseModel):
     customer_id: CustomerId
     occurred_at: Annotated[str, Field(min_length=1, max_length=64)]
     kind: Kind = "sent"
-    channel: str | None = Field(None, min_length=1, max_length=64)
+    channel: Annotated[str, Field(min_length=1, max_length=64), Printable] | None = None
     offer_percentage: int | None = Field(None, ge=0, le=100)
-    event_id: CustomerId | None = None
+    event_id: EventId | None = None
 
 
 NEEDED = tuple(name for name, field in ContactRow.model_fields.items() if field.is_required())

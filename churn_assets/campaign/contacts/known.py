@@ -6,8 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from churn_assets.campaign.contacts.history import History
 from churn_assets.decision.config import EnvironmentParams
+from churn_assets.serving.schemas import CustomerId
+
+_ID = TypeAdapter[str](CustomerId)
 
 COUNTS = (
     "contacts_this_period",
@@ -62,7 +67,7 @@ def complete_all(
     named = {
         i: customer["customer_id"]
         for i, customer in enumerate(customers)
-        if type(customer) is dict and isinstance(customer.get("customer_id"), str)
+        if type(customer) is dict and _is_id(customer.get("customer_id"))
     }
     histories = histories_of(list(named.values()))
     whole, told, now = list(customers), {}, datetime.now(UTC)
@@ -71,3 +76,12 @@ def complete_all(
             added, told[i] = complete(customers[i], histories[customer_id], now, params)
             whole[i] = customers[i] | added
     return whole, told
+
+
+def _is_id(given: Any) -> bool:
+    """Whether the ledger can be asked about it: a database refuses all of them for a NUL in one."""
+    try:
+        _ID.validate_python(given, strict=True)
+    except ValidationError:
+        return False
+    return True

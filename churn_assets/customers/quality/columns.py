@@ -17,7 +17,9 @@ from churn_assets.domain.cells import MISSING, TRUTHS
 
 Reads = Literal["number", "flag", "words", "levels", "date", "date_or_blank"]
 
-LONGEST_ID = 64  # as the ledger and requests have it
+# As the ledger and requests have it: `serving.requests.shared.CustomerId`.
+LONGEST_ID = 64
+_UNSEEN = r"[\p{C}\p{Zl}\p{Zp}\x{A0}\x{1680}\x{2000}-\x{200A}\x{202F}\x{205F}\x{3000}]"
 _BLANKS = "' ' || chr(9) || chr(10) || chr(13) || chr(160) || chr(8239)"
 _DATES = (
     "['%Y-%m-%d', '%Y-%m-%dT%H:%M:%S', '%Y-%m-%d %H:%M:%S', '%Y-%m-%d %H:%M:%S.%f', '%d.%m.%Y']"
@@ -261,6 +263,10 @@ def problem(column: Column, typed: str, missing: str, cell: str, marks: Marks) -
         case "words" if "id" in column.uses:
             long = f"length({trimmed(cell)}) > {LONGEST_ID}"
             cases.append(f"WHEN {long} THEN 'is longer than {LONGEST_ID} characters'")
+            unseen = f"regexp_matches({trimmed(cell)}, {text(_UNSEEN)})"
+            cases.append(f"WHEN {unseen} THEN 'has a character that isn''t printable'")
+            quoted = f"starts_with({trimmed(cell)}, chr(39))"
+            cases.append(f"WHEN {quoted} THEN 'begins with an apostrophe'")
         case "flag" | "levels":
             needed = f"is none of {', '.join(spelled(column))}"
             cases.append(f"WHEN {typed} IS NULL THEN {text(needed)}")

@@ -42,9 +42,26 @@ def _flag(flag: Any) -> Any:
     return known
 
 
-CustomerId = Annotated[
-    str,
-    Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$"),
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise PydanticCustomError("text", "must be printable text")
+    return text
+
+
+def _own_key(text: str) -> str:
+    """A key of whatever system: "KD 123", "0042/7", an address."""
+    if text != text.strip():
+        raise PydanticCustomError("blanks", "mustn't have blanks around it")
+    if text.startswith("'"):
+        message = "mustn't begin with an apostrophe, which only a list's CSV puts before it"
+        raise PydanticCustomError("apostrophe", message)
+    return text
+
+
+Printable = AfterValidator(_printable)
+CustomerId = Annotated[str, Field(min_length=1, max_length=64), Printable, AfterValidator(_own_key)]
+EventId = Annotated[  # becomes the name of a file
+    str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")
 ]
 Name = Annotated[str, Field(min_length=1, max_length=MAX_LENGTH), AfterValidator(validate_name)]
 Flag = Annotated[
@@ -94,7 +111,10 @@ class CustomerRequest(Strict):
 class SharedFields(CustomerRequest):
     """The fields that requests of any contract may have; a contract's own stand between them."""
 
-    customer_id: CustomerId = Field(description="your own key", examples=["C12345"])
+    customer_id: CustomerId = Field(
+        description="your own key: any printable text without blanks around it",
+        examples=["C12345"],
+    )
     name: Name = Field(
         description="how to address the customer, in any script; a doubtful name is left out of "
         "the message, which `metadata.name_used` then says",
