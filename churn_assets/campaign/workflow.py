@@ -25,7 +25,7 @@ from churn_assets.campaign.contacts.ledger import (
     set_status,
     status_of,
 )
-from churn_assets.campaign.decided import decisions_of
+from churn_assets.campaign.decided import decisions_of, is_of_the_draw
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.people import Person, known_people, read_ids
 from churn_assets.campaign.planning.fingerprint import fingerprint
@@ -220,7 +220,8 @@ class Campaigns:
         """Make a draft's contacts promises; returns the plan's id.
 
         Raises:
-            CampaignError: it is no draft, or doesn't keep what another plan has promised.
+            CampaignError: it is no draft, the control group was drawn anew since it was made, or it
+                doesn't keep what another plan has promised.
         """
         plan, _ = self.show(plan_id)
         percent = self._offers(plan, date.min)
@@ -234,6 +235,11 @@ class Campaigns:
                 return plan.plan_id
             if status != "draft":
                 raise CampaignError(f"plan {plan.plan_id} is {status}: make another one")
+            if not is_of_the_draw(plan, experiment, now):
+                raise CampaignError(
+                    f"the control group is another one than plan {plan.plan_id} was made with: "
+                    "plan again"
+                )
             for other, content in approved_plans(connection):
                 contacts = self._open_contacts(connection, content, now.date())
                 if forgotten := sum(row["decision_id"] not in known for row in contacts):
