@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import pyarrow as pa
 
 from churn_assets.campaign.eligibility import RULES
 from churn_assets.campaign.planning.plan import Plan
-from churn_assets.domain.experiment import ExperimentConfig, group_of
+from churn_assets.domain.experiment import CONTROL, ExperimentConfig, group_of
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.messages.writing.writer import Message
@@ -23,6 +24,24 @@ from churn_assets.serving.decision_log.records import (
 
 EARLIER = tuple(RULES)[: tuple(RULES).index("control_group")]
 """Rules that are tried in both groups."""
+
+
+def is_of_the_draw(plan: Plan, experiment: ExperimentConfig, now: datetime) -> bool:
+    """Whether a plan was made with the control group in force now: it leaves out nobody as control
+    who isn't in that group, and neither contacts nor draws for anybody who is.
+
+    Of what earlier plans have promised it says nothing: a day's list tries every rule once more.
+    """
+    rows = plan.contacts.to_pylist()
+    own = {row["customer_id"] for row in rows if _is_own(row, plan)}
+    own.update(plan.draws["customer_id"].to_pylist())
+    excluded = plan.excluded.to_pylist()
+    control = {row["customer_id"] for row in excluded if row["rule"] == "control_group"}
+
+    def in_control(customer_id: str) -> bool:
+        return group_of(customer_id, experiment, now) == CONTROL
+
+    return all(map(in_control, control)) and not any(map(in_control, own))
 
 
 def decisions_of(
@@ -38,7 +57,8 @@ def decisions_of(
     Left out are those whom a rule excludes that is tried before the control group is (an opt-out,
     say): it excludes them in either group, so they say nothing about contacting. Whom a later rule
     excludes is there, not contacted: that rule was never tried on the control group, and leaving
-    out the treated alone would make the groups unlike.
+    out the treated alone would make the groups unlike. Left out, too, are those whose contact the
+    plan keeps for an earlier one, with whose approval it was logged: it is one contact, not two.
 
     Args:
         predictions: the table of the latest predictions.
@@ -55,7 +75,12 @@ def decisions_of(
     for row in predictions.to_pylist():
         identity = row["customer_id"]
         contact, draw = contacts.get(identity), draws.get(identity, {})
+        group = group_of(identity, experiment, now) if drawn else None
+        if group == CONTROL:  # promised before the group was drawn anew: no list has them now
+            contact, draw = None, {}
         if contact is None and identity in excluded:
+            continue
+        if contact and not _is_own(contact, plan):
             continue
         message = (messages or {}).get(f"{plan.plan_id}:{identity}")
         propensity = contact["propensity"] if contact else draw.get("propensity")
@@ -67,7 +92,7 @@ def decisions_of(
             "policy": "campaign",
             "baseline": False,
             "customer_id": identity,
-            "group": group_of(identity, experiment, now) if drawn else None,
+            "group": group,
             "period": experiment.draw(now) if drawn else None,
             "control_share": experiment.control_share if drawn else None,
             "observation": [row["churn_risk"], *(row[f"accept_prob_{i}"] for i in range(4))],
@@ -86,3 +111,8 @@ def decisions_of(
         value |= dict(zip(TEMPLATE, template_record(message), strict=True))
         records.append(tuple(value.get(name) for name in COLUMNS))
     return records
+
+
+def _is_own(contact: Mapping[str, Any], plan: Plan) -> bool:
+    """Whether a contact is the plan's own, and not one that it keeps for an earlier plan."""
+    return str(contact["decision_id"]).startswith(f"{plan.plan_id}:")

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 SHOWN_CONTACTS = 20
 LONGEST_NAME = 128  # as the ledger keeps it
+STILL = {
+    "approved": "approved: its lists go out",
+    "draft": "a draft: nobody is contacted by it",
+}
 
 app = typer.Typer(
     cls=PlainErrors,
@@ -36,6 +40,8 @@ app = typer.Typer(
 )
 
 PlanId = Annotated[str | None, typer.Argument(help="a plan's id; default: the newest plan")]
+APPROVED = "default: the approved plan, or the newest where none is approved"
+InForce = Annotated[str | None, typer.Argument(help=f"a plan's id; {APPROVED}")]
 
 Day = Annotated[datetime | None, typer.Option("--day", formats=["%Y-%m-%d"], help="default: today")]
 Json = Annotated[bool, typer.Option("--json", help="for programs")]
@@ -132,7 +138,7 @@ def approve(*, plan_id: PlanId = None, by: By) -> None:
 @app.command()
 def export(
     file: Annotated[Path, typer.Argument(help="the .csv, .parquet or .jsonl file to write")],
-    plan_id: Annotated[str | None, typer.Option("--plan", help="default: the newest plan")] = None,
+    plan_id: Annotated[str | None, typer.Option("--plan", help=APPROVED)] = None,
     day: Day = None,
 ) -> None:
     """Write a day's contact list, with messages, of those that aren't handed over yet."""
@@ -152,11 +158,14 @@ def export(
 @app.command(name="handed-over")
 def handed_over(
     *,
-    plan_id: PlanId = None,
+    plan_id: InForce = None,
     day: Day = None,
     by: By,
 ) -> None:
-    """Record that a day's contacts went to the sending system; again, it changes nothing."""
+    """Record that a day's contacts went to the sending system; again, it changes nothing.
+
+    Where the day's list was exported, that is who was in it, at whatever hour.
+    """
     with _campaigns() as campaigns:
         now = campaigns.now()
         done = campaigns.hand_over(plan_id, _day(day, now), now, by)
@@ -208,10 +217,12 @@ def import_(
 
 
 @app.command()
-def cancel(*, plan_id: PlanId = None, by: By) -> None:
+def cancel(*, plan_id: InForce = None, by: By) -> None:
     """Take a plan back; what was handed over stays in the ledger."""
     with _campaigns() as campaigns:
         typer.echo(f"plan {campaigns.cancel(plan_id, by)} is cancelled")
+        for other, status in campaigns.open_plans():
+            typer.echo(f"plan {other} is still there, {STILL[status]}")
 
 
 @app.command()

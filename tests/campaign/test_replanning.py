@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.planning.allocation import Problem, solve
 from churn_assets.campaign.planning.marginal import with_first_units
 from churn_assets.customers.schema import CustomerSchema
+from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.domain.offers import Offers
+from churn_assets.serving.decision_log import parts
 from churn_assets.storage.local import LocalArtifactStore
 from tests.campaign.test_workflow import (
     NOW,
@@ -168,6 +171,89 @@ def test_offers_that_are_not_made_any_more_are_not_sent(
             use(None, TODAY, NOW)
     campaigns.cancel(None, "Ana")
     assert campaigns.plan(NOW, "Ana", curves=False).report["promised"] == 0
+
+
+def logged(store: LocalArtifactStore, plan_id: str) -> list[dict[str, Any]]:
+    """What the decision log has of a plan."""
+    rows: list[dict[str, Any]] = parts.read(store).to_pylist()
+    return [row for row in rows if row["decision_id"].startswith(f"{plan_id}:")]
+
+
+RUNNING = ExperimentConfig(enabled=True, control_share=0.4)
+ROTATED = RUNNING.model_copy(update={"rotation_dates": (TOMORROW,)})
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (ROTATED, ROTATED),
+        (ExperimentConfig(), RUNNING),
+        (RUNNING, ExperimentConfig()),
+        (RUNNING, RUNNING.model_copy(update={"salt": "another"})),
+        (RUNNING, RUNNING.model_copy(update={"control_share": 0.1})),
+    ],
+    ids=["rotation date", "on", "off", "salt", "share"],
+)
+def test_a_plan_of_another_control_group_is_not_approved(
+    desk: Desk, store: LocalArtifactStore, before: ExperimentConfig, after: ExperimentConfig
+) -> None:
+    """Its contacts would be logged as the new group's, which nobody contacts. Planned again, and
+    approved at once, nobody of the new group is contacted, and what was left to chance is nobody's
+    of them. Who approved it before the draw has approved it."""
+    evening, morning = NOW + timedelta(hours=17), NOW + timedelta(hours=18.5)
+    first = desk(before).plan(evening, "Ana", curves=False)
+    with pytest.raises(CampaignError, match=f"plan {first.plan_id} was made with: plan again"):
+        desk(after).approve(None, "Eva", morning)
+    assert logged(store, first.plan_id) == []
+    assert desk().show(first.plan_id)[1] == "draft"
+    again = desk(after).plan(morning, "Ana", curves=False)
+    desk(after).approve(None, "Eva", morning)
+    rows = logged(store, again.plan_id)
+    control = [row for row in rows if row["group"] == "control"]
+    assert {row["customer_id"] for row in rows if row["contact"]} == {*customers_of(again)}
+    assert bool(control) is bool(after.enabled)
+    assert not any(row["contact"] or row["propensity"] != 1 for row in control)
+    assert desk(before).approve(again.plan_id, "Eva", evening) == again.plan_id
+
+
+def test_who_was_promised_a_contact_and_came_into_the_control_group(
+    desk: Desk, store: LocalArtifactStore
+) -> None:
+    """By a rotation date between two plans: no list has them any more, and the log says so."""
+    campaigns = desk(ROTATED)
+    campaigns.plan(NOW, "Ana", curves=False)
+    campaigns.approve(None, "Eva", NOW)
+    morning = NOW + timedelta(days=1)
+    short = campaigns.changed(days=1).plan(morning, "Ana", curves=False)
+    campaigns.approve(None, "Eva", morning)
+    control = {r["customer_id"]: r for r in logged(store, short.plan_id) if r["group"] == "control"}
+    assert control.keys() & {*customers_of(short)}
+    assert not any(row["contact"] or row["propensity"] != 1 for row in control.values())
+    day = TODAY + timedelta(days=3)
+    listed = campaigns.export(None, day, morning)
+    assert listed.dropped["control_group"] == len(control.keys() & {*customers_of(short, day)}) > 0
+
+
+def test_a_promise_that_later_plans_keep_is_logged_once(
+    desk: Desk, store: LocalArtifactStore
+) -> None:
+    """A plan each day: each contact is one decision, under the id that its list has. Whom nobody
+    contacts is decided on by each plan."""
+    campaigns = desk()
+    plans = []
+    for days in range(3):
+        now = NOW + timedelta(days=days)
+        plans.append(campaigns.plan(now, "the schedule", curves=False))
+        campaigns.approve(None, "Eva", now)
+        assert campaigns.hand_over(None, now.date(), now, "Eva").new == 8
+    assert plans[-1].report["promised"] > 8
+    rows = [row for plan in plans for row in logged(store, plan.plan_id)]
+    made = {row["decision_id"]: row for plan in plans for row in plan.contacts.to_pylist()}
+    contacts = {row["decision_id"]: row for row in rows if row["contact"]}
+    assert contacts.keys() == made.keys()
+    left_alone = [row for row in logged(store, plans[-1].plan_id) if not row["contact"]]
+    assert {row["customer_id"] for row in left_alone}.isdisjoint(customers_of(plans[-1]))
+    assert len(left_alone) == 90 - plans[-1].contacts.num_rows
 
 
 def test_a_day_that_is_none_of_the_plans_is_said(desk: Desk) -> None:
