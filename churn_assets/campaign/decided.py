@@ -57,7 +57,8 @@ def decisions_of(
     Left out are those whom a rule excludes that is tried before the control group is (an opt-out,
     say): it excludes them in either group, so they say nothing about contacting. Whom a later rule
     excludes is there, not contacted: that rule was never tried on the control group, and leaving
-    out the treated alone would make the groups unlike.
+    out the treated alone would make the groups unlike. Left out, too, are those whose contact the
+    plan keeps for an earlier one, with whose approval it was logged: it is one contact, not two.
 
     Args:
         predictions: the table of the latest predictions.
@@ -78,6 +79,8 @@ def decisions_of(
         if group == CONTROL:  # promised before the group was drawn anew: no list has them now
             contact, draw = None, {}
         if contact is None and identity in excluded:
+            continue
+        if contact and not _is_own(contact, plan):
             continue
         message = (messages or {}).get(f"{plan.plan_id}:{identity}")
         propensity = contact["propensity"] if contact else draw.get("propensity")

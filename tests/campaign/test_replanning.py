@@ -234,6 +234,28 @@ def test_who_was_promised_a_contact_and_came_into_the_control_group(
     assert listed.dropped["control_group"] == len(control.keys() & {*customers_of(short, day)}) > 0
 
 
+def test_a_promise_that_later_plans_keep_is_logged_once(
+    desk: Desk, store: LocalArtifactStore
+) -> None:
+    """A plan each day: each contact is one decision, under the id that its list has. Whom nobody
+    contacts is decided on by each plan."""
+    campaigns = desk()
+    plans = []
+    for days in range(3):
+        now = NOW + timedelta(days=days)
+        plans.append(campaigns.plan(now, "the schedule", curves=False))
+        campaigns.approve(None, "Eva", now)
+        assert campaigns.hand_over(None, now.date(), now, "Eva").new == 8
+    assert plans[-1].report["promised"] > 8
+    rows = [row for plan in plans for row in logged(store, plan.plan_id)]
+    made = {row["decision_id"]: row for plan in plans for row in plan.contacts.to_pylist()}
+    contacts = {row["decision_id"]: row for row in rows if row["contact"]}
+    assert contacts.keys() == made.keys()
+    left_alone = [row for row in logged(store, plans[-1].plan_id) if not row["contact"]]
+    assert {row["customer_id"] for row in left_alone}.isdisjoint(customers_of(plans[-1]))
+    assert len(left_alone) == 90 - plans[-1].contacts.num_rows
+
+
 def test_a_day_that_is_none_of_the_plans_is_said(desk: Desk) -> None:
     """Not an empty list, which could be taken for a day without anybody to contact."""
     campaigns = desk()
