@@ -218,7 +218,8 @@ async def contact_list(
     day: Annotated[date | None, Query()] = None,
     form: Annotated[Literal["csv", "jsonl", "parquet"], Query(alias="format")] = "csv",
 ) -> Response:
-    """A day's contact list of an approved plan, with messages, as a file."""
+    """A day's contact list of an approved plan, with messages, as a file. `handed-over` records who
+    is in it."""
 
     def task(campaigns: Campaigns) -> tuple[str, bytes]:
         # Imported here, like all that plans: a service need not have it until somebody does.
@@ -333,7 +334,8 @@ async def cancel(which: WhichPlan, request: Request) -> Response:
     responses=documented(401, 409, 413, 415, 422, 429, 503),
 )
 async def handed_over(which: WhichDay, request: Request) -> Response:
-    """Record that a day's contacts went to the sending system; again, it changes nothing."""
+    """Record that a day's contacts went to the sending system (where its list was taken: who was in
+    it); again, it changes nothing."""
     desk, who = desk_of(request), caller_of(request)
     try:
         day = None if which.day is None else date.fromisoformat(which.day)

@@ -1,8 +1,8 @@
 """A day's contacts of an approved plan on their way to the sending system.
 
-`export` makes the list for a person to take away. `hand_over` writes the contacts to the ledger:
-all of them or none, and never twice, whoever asks how often. `deliver` does both at once: the list
-goes to a folder or bucket, and what is in it is handed over.
+`export` makes the list for a person to take away, and notes who is in it. `hand_over` writes these
+contacts to the ledger: all of them or none, and never twice, whoever asks how often. `deliver` does
+both at once: the list goes to a folder or bucket, and what is in it is handed over.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from churn_assets.campaign.contacts.ledger import (
     status_of,
     times_done,
 )
+from churn_assets.campaign.contacts.taken import keep_taken, taken
 from churn_assets.campaign.eligibility import NOBODY, RULES, Crowd, Terms, Window, eligible
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.people import read_ids
@@ -129,14 +130,18 @@ def due_on(campaigns: Campaigns, plan: Plan, day: date, now: datetime) -> Due:
 
 
 def export(campaigns: Campaigns, plan_id: str | None, day: date, now: datetime) -> DayList:
-    """The contact list of a day of a plan.
+    """The contact list of a day of a plan. Who is in it is noted, for `hand_over`.
 
     Raises:
         CampaignError: the plan isn't approved, or too old, or has no such day.
     """
     plan = campaigns.usable(plan_id, now)
     due = due_on(campaigns, plan, day, now)
-    return DayList(plan.plan_id, _list_of(campaigns, plan, due), due.done, dict(+due.dropped))
+    rows = _list_of(campaigns, plan, due)
+    if rows:
+        with campaigns.ledger.writing() as connection:
+            keep_taken(connection, day, _events(plan, due))
+    return DayList(plan.plan_id, rows, due.done, dict(+due.dropped))
 
 
 def hand_over(
@@ -144,12 +149,18 @@ def hand_over(
 ) -> HandOver:
     """Write a day's contacts to the ledger; again, it changes nothing.
 
-    Nobody is written who was contacted within the cooldown by whatever other way, at the same
-    moment even.
+    Where lists of the day were exported (of the plan that is named, or of any), exactly who is in
+    them is written: they went out, whatever the hour is now and whatever has become of the plan.
+
+    Else it is who can be sent now. Then nobody is written who was contacted within the cooldown by
+    whatever other way, at the same moment even.
 
     Raises:
-        CampaignError: the plan isn't approved, or too old, or has no such day.
+        CampaignError: nothing was exported, and the plan isn't approved, or too old, or has no such
+            day.
     """
+    if listed := _listed(campaigns, plan_id, day):
+        return _write_listed(campaigns, listed, day, who)
     plan = campaigns.usable(plan_id, now)
     due = due_on(campaigns, plan, day, now)
     return _write(campaigns, plan, due, day, who, lambda *_: None)
@@ -201,18 +212,7 @@ def _write(
             which hand-over of the day it is, from 1, before the transaction ends; what it raises
             leaves the ledger as it was.
     """
-    events = [
-        Event(
-            event_key=key_of(row),
-            customer_id=row["customer_id"],
-            kind="sent",
-            occurred_at=window.not_before,
-            channel=row["channel"],
-            offer_percentage=row["offer_percentage"],
-            plan_id=plan.plan_id,
-        )
-        for row, window in zip(due.contacts, due.windows, strict=True)
-    ]
+    events = _events(plan, due)
     cooldown = campaigns.config.rules.cooldown_days
     # From the same midnight as the rule has it: what it lets pass is sent, so it has to be written.
     since = datetime.combine(day - timedelta(days=cooldown - 1), time(), tzinfo=UTC)
@@ -232,6 +232,45 @@ def _write(
             put(chosen, times_done(connection, plan.plan_id, step))
     due.dropped["cooldown"] += len(lately)
     return HandOver(new, due.done + len(known), dict(+due.dropped))
+
+
+def _events(plan: Plan, due: Due) -> list[Event]:
+    """What is due, as the ledger has it."""
+    return [
+        Event(
+            event_key=key_of(row),
+            customer_id=row["customer_id"],
+            kind="sent",
+            occurred_at=window.not_before,
+            channel=row["channel"],
+            offer_percentage=row["offer_percentage"],
+            plan_id=plan.plan_id,
+        )
+        for row, window in zip(due.contacts, due.windows, strict=True)
+    ]
+
+
+def _listed(campaigns: Campaigns, plan_id: str | None, day: date) -> list[Event]:
+    """The contacts in the lists of a day that were exported; only a plan's, where one is named."""
+    if campaigns.ledger.is_absent():
+        return []
+    with campaigns.ledger.reading() as connection:
+        events = taken(connection, day)
+    if plan_id is None or not events:
+        return events
+    mine = {key_of(row) for row in campaigns.show(plan_id)[0].contacts.to_pylist()}
+    return [event for event in events if event.event_key in mine]
+
+
+def _write_listed(campaigns: Campaigns, events: Sequence[Event], day: date, who: str) -> HandOver:
+    """Write contacts that lists had to the ledger, in one transaction."""
+    with campaigns.ledger.writing() as connection:
+        known = known_keys(connection, [event.event_key for event in events])
+        fresh = [event for event in events if event.event_key not in known]
+        insert_events(connection, fresh)
+        for plan_id in sorted({str(event.plan_id) for event in fresh}):
+            add_step(connection, plan_id, f"handed over {day.isoformat()}", who)
+    return HandOver(len(fresh), len(known), {})
 
 
 def key_of(contact: dict[str, Any]) -> str:

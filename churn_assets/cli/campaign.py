@@ -155,7 +155,10 @@ def handed_over(
     day: Day = None,
     by: By,
 ) -> None:
-    """Record that a day's contacts went to the sending system; again, it changes nothing."""
+    """Record that a day's contacts went to the sending system; again, it changes nothing.
+
+    Where the day's list was exported, that is who was in it, at whatever hour.
+    """
     with _campaigns() as campaigns:
         now = campaigns.now()
         done = campaigns.hand_over(plan_id, _day(day, now), now, by)

@@ -16,6 +16,7 @@ import pytest
 from churn_assets.campaign.contacts.history import Event, History, Kind
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.contacts.opening import LateLedger
+from churn_assets.campaign.contacts.taken import keep_taken, taken
 from churn_assets.campaign.errors import LedgerError
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -88,6 +89,24 @@ def test_a_customer_can_be_forgotten(url: str) -> None:
     assert customer == "A1"
     assert before <= at <= datetime.now(UTC)
     again.close()
+
+
+def test_what_lists_had_is_noted_once_and_can_be_forgotten(url: str) -> None:
+    """By the day; a contact that a later list has, too, stays as the first had it."""
+    ledger = Ledger(url)
+    first, second = event("e1"), event("e2", customer="B2")
+    later = first.model_copy(update={"occurred_at": NOW + timedelta(hours=3)})
+    with ledger.writing() as connection:
+        keep_taken(connection, NOW.date(), [first])
+        keep_taken(connection, NOW.date(), [later, second])
+    with ledger.reading() as connection:
+        assert taken(connection, NOW.date()) == [first, second]
+        assert taken(connection, NOW.date() + timedelta(days=1)) == []
+    assert ledger.histories() == {}
+    ledger.erase("A1")
+    with ledger.reading() as connection:
+        assert taken(connection, NOW.date()) == [second]
+    ledger.close()
 
 
 def test_all_of_a_write_or_nothing(url: str) -> None:

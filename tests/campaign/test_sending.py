@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import sqlite3
 import uuid
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 from churn_assets.campaign import sending
 from churn_assets.campaign.config import CampaignConfig, Channel
 from churn_assets.campaign.contacts.history import Event
+from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.workflow import Campaigns
 from churn_assets.storage.gcs import storage_client
@@ -168,11 +171,11 @@ def test_who_is_in_the_list_is_in_the_ledger(desk: Desk, hours_ago: int, dropped
     campaigns.approve(None, "Eva", NOW)
     somebody = customers_of(plan, TODAY)[0]
     campaigns.ledger.record([sent(somebody, NOW - timedelta(hours=hours_ago))])
-    listed = {row["customer_id"] for row in campaigns.export(None, TODAY, NOW)[1]}
+    found = campaigns.export(None, TODAY, NOW)
     done = campaigns.hand_over(None, TODAY, NOW, "Ana")
-    assert (len(listed), done.new) == (8 - dropped, 8 - dropped)
-    assert sum(done.dropped.values()) == dropped
-    assert (somebody in listed) is (dropped == 0)
+    assert (len(found.rows), done.new) == (8 - dropped, 8 - dropped)
+    assert sum(found.dropped.values()) == dropped
+    assert (somebody in {row["customer_id"] for row in found.rows}) is (dropped == 0)
 
 
 def test_who_is_contacted_between_list_and_ledger_is_not_written(
@@ -196,3 +199,87 @@ def test_who_is_contacted_between_list_and_ledger_is_not_written(
     monkeypatch.setattr(sending, "due_on", slowly)
     done = campaigns.hand_over(None, TODAY, NOW, "Ana")
     assert (done.new, done.dropped) == (7, {"cooldown": 1})
+
+
+def next_plan(campaigns: Campaigns) -> None:
+    """The next morning's, approved."""
+    morning = NOW + timedelta(days=1)
+    campaigns.approve(campaigns.plan(morning, "Ana", curves=False).plan_id, "Eva", morning)
+
+
+BECAME: dict[str, Callable[[Campaigns], object]] = {
+    "stands": lambda _: None,
+    "was replaced": next_plan,
+    "was cancelled": lambda campaigns: campaigns.cancel(None, "Eva"),
+}
+
+
+@pytest.mark.parametrize("hours", [15.5, 26, 75], ids=["that night", "next day", "days later"])
+@pytest.mark.parametrize("became", BECAME.values(), ids=BECAME)
+def test_a_list_that_was_taken_can_be_recorded_at_any_hour(
+    approved: Approved, hours: float, became: Callable[[Campaigns], object]
+) -> None:
+    """And whatever has become of its plan: it went out. All of its customers are in the ledger, as
+    they stood in it, and the next plan leaves them alone."""
+    campaigns = approved()
+    plan_id = campaigns.show()[0].plan_id
+    rows = campaigns.export(None, TODAY, NOW).rows
+    opens = {row["customer_id"]: datetime.fromisoformat(row["send_not_before"]) for row in rows}
+    out = sent(next(iter(opens)), NOW + timedelta(hours=1))
+    campaigns.ledger.record([out.model_copy(update={"kind": "opted_out"})])
+    became(campaigns)
+    later = NOW + timedelta(hours=hours)
+    done = campaigns.hand_over(None, TODAY, later, "Ana")
+    assert (done.new, done.already, done.dropped) == (8, 0, {})
+    made = {name: h.contacts for name, h in campaigns.ledger.histories().items()}
+    assert {name: contact.when for name, [contact] in made.items()} == opens
+    assert campaigns.ledger.steps(plan_id)[-1].step == f"handed over {TODAY}"
+    assert campaigns.hand_over(plan_id, TODAY, later, "Ana").already == 8
+    planned = campaigns.plan(later, "Ana", curves=False).contacts.to_pylist()
+    soon = [row for row in planned if row["day"] < TODAY + timedelta(days=7)]  # the cooldown
+    assert soon
+    assert not opens.keys() & {row["customer_id"] for row in soon}
+
+
+def test_only_who_was_in_a_list_is_recorded(approved: Approved, tmp_path: Path) -> None:
+    """Not who could be sent since; nor who was forgotten. A sending system's own report of a
+    contact is that contact. Other days, and a ledger from before lists were noted, as ever."""
+    campaigns = approved()
+    plan, _ = campaigns.show()
+    back, gone, reported = customers_of(plan, TODAY)[:3]
+    out = sent(back, NOW - timedelta(hours=1)).model_copy(update={"kind": "opted_out"})
+    campaigns.ledger.record([out])
+    assert len(campaigns.export(None, TODAY, NOW).rows) == 7
+    again = {"kind": "opted_in", "event_key": "in", "occurred_at": NOW}
+    campaigns.ledger.record([out.model_copy(update=again), sent(reported, NOW.replace(hour=14))])
+    assert campaigns.ledger.erase(gone) == 0
+    night = NOW.replace(hour=22)
+    assert campaigns.hand_over(None, TODAY, night, "Ana").new == 6
+    histories = campaigns.ledger.histories()
+    wanted = set(customers_of(plan, TODAY)) - {back, gone}
+    assert {name for name, history in histories.items() if history.contacts} == wanted
+    assert len(histories[reported].contacts) == 1
+    campaigns.ledger.close()
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite3")) as database:
+        assert gone not in "".join(database.iterdump())
+        database.execute("DROP TABLE campaign_listed")
+    older = Ledger.open("", tmp_path)
+    campaigns = Campaigns(campaigns.store, older, campaigns.config, campaigns.default_zone)
+    morning, tomorrow = NOW + timedelta(days=1), TODAY + timedelta(days=1)
+    assert campaigns.hand_over(None, tomorrow, morning, "Ana").new == 8
+    assert campaigns.export(None, TODAY + timedelta(days=2), morning).rows
+
+
+def test_two_lists_of_a_day_are_recorded_together(approved: Approved) -> None:
+    """Of a plan and of the one that took its place, or of the same: each may have gone out."""
+    campaigns = approved()
+    first, _ = campaigns.show()
+    tomorrow, morning = TODAY + timedelta(days=1), NOW + timedelta(days=1)
+    out = sent(customers_of(first, tomorrow)[0], NOW)
+    assert len(campaigns.export(None, tomorrow, NOW).rows) == 8
+    campaigns.ledger.record([out.model_copy(update={"kind": "opted_out"})])
+    next_plan(campaigns)
+    second, _ = campaigns.show()
+    listed = campaigns.export(None, tomorrow, morning).rows
+    assert campaigns.hand_over(second.plan_id, tomorrow, morning, "Ana").new == len(listed) == 8
+    assert campaigns.hand_over(None, tomorrow, morning, "Ana").new == 1

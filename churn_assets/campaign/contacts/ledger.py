@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict
 
 from churn_assets.campaign.contacts.history import Event, History
 from churn_assets.campaign.contacts.opening import FILE
+from churn_assets.campaign.contacts.taken import TAKEN
 from churn_assets.campaign.errors import LedgerError
 
 PRIVATE = 0o600
@@ -145,6 +146,7 @@ class Ledger:
         with self.writing() as connection:
             gone = sa.delete(EVENTS).where(EVENTS.c.customer_id == customer_id)
             count = connection.execute(gone).rowcount
+            connection.execute(sa.delete(TAKEN).where(TAKEN.c.customer_id == customer_id))
             connection.execute(sa.delete(ERASURES).where(ERASURES.c.digest == digest))
             connection.execute(sa.insert(ERASURES).values(digest=digest, at=at))
         return count
@@ -258,7 +260,7 @@ class Ledger:
     def _create(self, connection: sa.Connection) -> None:
         if self._ready:
             return
-        for table in _TABLES.sorted_tables:
+        for table in (*_TABLES.sorted_tables, TAKEN):
             connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
             for index in table.indexes:
                 connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
@@ -276,10 +278,8 @@ class Ledger:
 
 
 def insert_events(connection: sa.Connection, events: Iterable[Event]) -> int:
-    """Put events into an open transaction of `Ledger.writing`; returns how many weren't there yet.
-
-    Of two with one key the first stays.
-    """
+    """Put events into an open transaction of `Ledger.writing`, of two with one key the first;
+    returns how many weren't there yet."""
     rows: dict[str, dict[str, Any]] = {}
     for event in events:
         at = event.occurred_at.astimezone(UTC).isoformat(timespec="microseconds")

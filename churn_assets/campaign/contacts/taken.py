@@ -1,0 +1,46 @@
+"""Contacts in the day lists that people took away, so that a hand-over records what went out.
+
+A table of the contact ledger. A contact stays in it as it was when a list first had it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import sqlalchemy as sa
+
+from churn_assets.campaign.contacts.history import Event
+
+TAKEN = sa.Table(
+    "campaign_listed",
+    sa.MetaData(),
+    sa.Column("event_key", sa.String(160), primary_key=True),
+    sa.Column("customer_id", sa.String(64), nullable=False, index=True),
+    sa.Column("day", sa.String(10), nullable=False, index=True),
+    sa.Column("event", sa.Text, nullable=False),  # as JSON
+)
+
+
+def keep_taken(connection: sa.Connection, day: date, events: Sequence[Event]) -> None:
+    """Note the contacts of a day's list in an open transaction of `Ledger.writing`."""
+    there = {event.event_key for event in taken(connection, day)}
+    rows = [
+        {
+            "event_key": event.event_key,
+            "customer_id": event.customer_id,
+            "day": day.isoformat(),
+            "event": event.model_dump_json(),
+        }
+        for event in events
+        if event.event_key not in there
+    ]
+    if rows:
+        connection.execute(sa.insert(TAKEN), rows)
+
+
+def taken(connection: sa.Connection, day: date) -> list[Event]:
+    """The contacts of all lists of a day, as events that a hand-over writes."""
+    mine = sa.select(TAKEN.c.event).where(TAKEN.c.day == day.isoformat())
+    found = connection.execute(mine.order_by(TAKEN.c.event_key)).scalars()
+    return [Event.model_validate_json(event) for event in found]
