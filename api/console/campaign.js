@@ -56,7 +56,8 @@ export function planView() {
     showSums(plan);
     $("plan-save").disabled = true;
     $("plan-approve").disabled = plan.status !== "draft";
-    $("plan-download").disabled = $("plan-hand-over").disabled = plan.status !== "approved";
+    $("plan-download").disabled = plan.status !== "approved";
+    $("plan-hand-over").disabled = plan.status === "draft";  // a list that was taken went out
     $("plan-cancel").disabled = plan.status === "cancelled";
     const channels = Object.keys(plan.contacts_a_day), left = Object.entries(plan.excluded);
     $("plan-day").replaceChildren(...plan.days.map((day) => option(day)));

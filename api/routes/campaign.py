@@ -42,7 +42,8 @@ class NewPlan(Strict):
 
 
 class WhichPlan(Strict):
-    """A plan; the newest where none is named."""
+    """A plan. Where none is named: to be approved, the newest; else the approved one, or the newest
+    where none is approved."""
 
     plan_id: PlanId = Field(None, examples=["20260310-0123456789"])
 
@@ -113,6 +114,15 @@ class Changed(BaseModel):
 
     plan_id: str = Field(examples=["20260310-0123456789"])
     status: str = Field(examples=["approved"])
+
+
+class Cancelled(Changed):
+    """The plan that was taken back."""
+
+    status: str = Field(examples=["cancelled"])
+    still_there: list[Changed] = Field(
+        description="beside it: the approved plan, and the newest one where that is a draft"
+    )
 
 
 class HandedOver(BaseModel):
@@ -317,15 +327,21 @@ async def approve(which: WhichPlan, request: Request) -> Response:
 
 @changes.post(
     "/campaign/plan/cancel",
-    response_model=Changed,
+    response_model=Cancelled,
     responses=documented(401, 409, 413, 415, 422, 429, 503),
 )
 async def cancel(which: WhichPlan, request: Request) -> Response:
-    """Take a plan back; what was handed over stays."""
+    """Take a plan back, and say which are still there; what was handed over stays."""
     desk, who = desk_of(request), caller_of(request)
-    found = await desk.run(lambda c: c.cancel(which.plan_id, who))
+
+    def task(campaigns: Campaigns) -> dict[str, Any]:
+        found = campaigns.cancel(which.plan_id, who)
+        others = [{"plan_id": i, "status": status} for i, status in campaigns.open_plans()]
+        return {"plan_id": found, "status": "cancelled", "still_there": others}
+
+    answer = await desk.run(task)
     desk.forget_planner()
-    return JsonResponse({"plan_id": found, "status": "cancelled"})
+    return JsonResponse(answer)
 
 
 @changes.post(

@@ -183,7 +183,9 @@ def deliver(campaigns: Campaigns, day: date, now: datetime, who: str) -> Deliver
     place, form = campaigns.config.deliver_to, campaigns.config.deliver_as
     if not place:
         raise CampaignError("set CHURN_CAMPAIGN__DELIVER_TO, a folder or gs://bucket/prefix")
-    plan = campaigns.usable(campaigns.approved(), now)
+    if (approved := campaigns.approved()) is None:
+        raise CampaignError("no plan is approved: `churn campaign approve`")
+    plan = campaigns.usable(approved, now)
     due = due_on(campaigns, plan, day, now)
     rows = _list_of(campaigns, plan, due)
     name, written = f"contacts-{plan.plan_id}-{day.isoformat()}", []

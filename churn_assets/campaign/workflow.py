@@ -254,8 +254,9 @@ class Campaigns:
         return plan.plan_id
 
     def cancel(self, plan_id: str | None, who: str) -> str:
-        """Take a plan back; what was handed over stays. Returns the plan's id."""
-        found, _, _ = self._known(plan_id)
+        """Take a plan back, by default the approved one, or the newest where none is; what was
+        handed over stays. Returns the plan's id."""
+        found, _, _ = self._known(plan_id or self.approved())
         with self.ledger.writing() as connection:
             if status_of(connection, found) != "cancelled":
                 set_status(connection, found, "cancelled", who)
@@ -275,15 +276,19 @@ class Campaigns:
         """As `sending.deliver`."""
         return sending.deliver(self, day, now, who)
 
-    def approved(self) -> str:
-        """The id of the plan that is approved; raises CampaignError where none is."""
-        found: list[str] = []
-        if not self.ledger.is_absent():
-            with self.ledger.reading() as connection:
-                found += (plan_id for plan_id, _ in approved_plans(connection))
-        if not found:
-            raise CampaignError("no plan is approved: `churn campaign approve`")
-        return found[-1]
+    def approved(self) -> str | None:
+        """The id of the plan that is approved, if one is."""
+        if self.ledger.is_absent():
+            return None
+        with self.ledger.reading() as connection:
+            found = approved_plans(connection)
+        return found[-1][0] if found else None
+
+    def open_plans(self) -> list[tuple[str, str]]:
+        """Id and status of the approved plan, and of the newest one where that is a draft."""
+        found = [(approved, "approved")] if (approved := self.approved()) else []
+        newest = self.ledger.plans(1)
+        return found + [(plan_id, status) for plan_id, _, status in newest if status == "draft"]
 
     # ---- parts
 
@@ -302,8 +307,9 @@ class Campaigns:
         return known_people(people_file(self.store), self.config.people)
 
     def usable(self, plan_id: str | None, now: datetime) -> Plan:
-        """An approved plan that is fresh enough to be sent."""
-        plan, status = self.show(plan_id)
+        """A plan, by default the approved one; raises CampaignError where it isn't approved, or is
+        too old to be sent."""
+        plan, status = self.show(plan_id or self.approved())
         if status != "approved":
             raise CampaignError(
                 f"plan {plan.plan_id} is {'a draft' if status == 'draft' else status}: "

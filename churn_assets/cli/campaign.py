@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 SHOWN_CONTACTS = 20
 LONGEST_NAME = 128  # as the ledger keeps it
+STILL = {
+    "approved": "approved: its lists go out",
+    "draft": "a draft: nobody is contacted by it",
+}
 
 app = typer.Typer(
     cls=PlainErrors,
@@ -35,6 +39,8 @@ app = typer.Typer(
 )
 
 PlanId = Annotated[str | None, typer.Argument(help="a plan's id; default: the newest plan")]
+APPROVED = "default: the approved plan, or the newest where none is approved"
+InForce = Annotated[str | None, typer.Argument(help=f"a plan's id; {APPROVED}")]
 
 Day = Annotated[datetime | None, typer.Option("--day", formats=["%Y-%m-%d"], help="default: today")]
 Json = Annotated[bool, typer.Option("--json", help="for programs")]
@@ -131,7 +137,7 @@ def approve(*, plan_id: PlanId = None, by: By) -> None:
 @app.command()
 def export(
     file: Annotated[Path, typer.Argument(help="the .csv, .parquet or .jsonl file to write")],
-    plan_id: Annotated[str | None, typer.Option("--plan", help="default: the newest plan")] = None,
+    plan_id: Annotated[str | None, typer.Option("--plan", help=APPROVED)] = None,
     day: Day = None,
 ) -> None:
     """Write a day's contact list, with messages, of those that aren't handed over yet."""
@@ -151,7 +157,7 @@ def export(
 @app.command(name="handed-over")
 def handed_over(
     *,
-    plan_id: PlanId = None,
+    plan_id: InForce = None,
     day: Day = None,
     by: By,
 ) -> None:
@@ -210,10 +216,12 @@ def import_(
 
 
 @app.command()
-def cancel(*, plan_id: PlanId = None, by: By) -> None:
+def cancel(*, plan_id: InForce = None, by: By) -> None:
     """Take a plan back; what was handed over stays in the ledger."""
     with _campaigns() as campaigns:
         typer.echo(f"plan {campaigns.cancel(plan_id, by)} is cancelled")
+        for other, status in campaigns.open_plans():
+            typer.echo(f"plan {other} is still there, {STILL[status]}")
 
 
 @app.command()

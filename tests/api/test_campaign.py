@@ -160,6 +160,27 @@ def test_plans_are_listed_the_newest_first(client: httpx.Client) -> None:
     ]
 
 
+def test_without_an_id_it_is_the_approved_plan(client: httpx.Client) -> None:
+    """Not the draft that the night made: its list is what goes out. The answer to whoever takes it
+    back says what is still there."""
+    first = posted(client, "/campaign/plan", days=3)["plan_id"]
+    posted(client, "/campaign/plan/approve")
+    draft = posted(client, "/campaign/plan", days=3)["plan_id"]
+    listed = client.get("/campaign/plan/list", params={"day": LATER})
+    assert f"contacts-{first}-" in listed.headers["content-disposition"]
+    assert posted(client, "/campaign/plan/handed-over", day=LATER)["new"] == 8
+    assert posted(client, "/campaign/plan/cancel", plan_id=draft)["still_there"] == [
+        {"plan_id": first, "status": "approved"}
+    ]
+    last = posted(client, "/campaign/plan", days=3)["plan_id"]
+    assert posted(client, "/campaign/plan/cancel") == {
+        "plan_id": first,
+        "status": "cancelled",
+        "still_there": [{"plan_id": last, "status": "draft"}],
+    }
+    assert posted(client, "/campaign/plan/cancel")["plan_id"] == last
+
+
 def test_a_shorter_plan_is_replanned_as_short_as_it_is(client: httpx.Client) -> None:
     """Sliders move the plan that is looked at, not one of the settings' seven days."""
     plan = posted(client, "/campaign/plan", days=2)

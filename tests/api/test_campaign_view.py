@@ -67,6 +67,7 @@ def test_a_plan_is_made_searched_approved_downloaded_and_handed_over(page: Page)
     expect(page.locator("#curve-money path.curve")).to_be_visible()
     expect(page.locator("#curve-contacts path.curve")).to_be_visible()
     expect(page.locator("#plan-download")).to_be_disabled()
+    expect(page.locator("#plan-hand-over")).to_be_disabled()
     picture(page, "campaign-plan")
     one = page.locator("#plan-rows tr").nth(2).locator("td").nth(1).inner_text()
     page.get_by_role("searchbox", name="Customer").fill(one)
@@ -112,6 +113,9 @@ def test_a_plan_is_made_searched_approved_downloaded_and_handed_over(page: Page)
     page.get_by_role("button", name="Take it back").click()
     expect(page.locator("#plan-title")).to_contain_text("was cancelled")
     expect(page.locator("#plan-cancel")).to_be_disabled()
+    page.locator("#plan-day").select_option(index=3)  # its list was taken
+    page.get_by_role("button", name="Handed over").click()
+    expect(page.locator("#plan-problem")).to_contain_text("8 contacts are in the ledger now")
 
 
 def test_sliders_replan_by_keyboard_and_a_draft_keeps_their_limits(page: Page) -> None:

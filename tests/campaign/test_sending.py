@@ -241,6 +241,20 @@ def test_a_list_that_was_taken_can_be_recorded_at_any_hour(
     assert not opens.keys() & {row["customer_id"] for row in soon}
 
 
+def test_a_later_draft_is_not_what_is_sent_or_stopped(approved: Approved, tmp_path: Path) -> None:
+    """Without an id, list, hand-over and cancelling take the plan that a delivery takes."""
+    campaigns = approved(deliver_to=str(tmp_path / "out"))
+    plan, _ = campaigns.show()
+    campaigns.changed(budget=500.0).plan(NOW, "the schedule", curves=False)
+    assert campaigns.hand_over(None, TODAY, NOW, "Ana").new == 8
+    tomorrow = TODAY + timedelta(days=1)
+    assert campaigns.export(None, tomorrow, NOW).plan_id == plan.plan_id
+    assert campaigns.deliver(tomorrow, NOW, "the schedule").plan_id == plan.plan_id
+    assert campaigns.cancel(None, "Eva") == plan.plan_id
+    with pytest.raises(CampaignError, match="no plan is approved"):
+        campaigns.deliver(tomorrow, NOW, "the schedule")
+
+
 def test_only_who_was_in_a_list_is_recorded(approved: Approved, tmp_path: Path) -> None:
     """Not who could be sent since; nor who was forgotten. A sending system's own report of a
     contact is that contact. Other days, and a ledger from before lists were noted, as ever."""

@@ -168,6 +168,22 @@ def test_a_delivery_by_hand_is_the_schedule_s(approved: str, churn: Churn, tmp_p
     assert again.stdout.startswith(f"plan {approved}: nothing is left to send\n0 contacts")
 
 
+def test_who_stops_a_campaign_stops_the_approved_one(approved: str, churn: Churn) -> None:
+    """Whatever the night has planned since; and is told that this is still there."""
+    draft = json.loads(churn("campaign", "plan", *LIMITS, "--json").stdout)["plan_id"]
+    done = churn("campaign", "cancel", draft)
+    assert done.stdout == (
+        f"plan {draft} is cancelled\nplan {approved} is still there, approved: its lists go out\n"
+    )
+    draft = json.loads(churn("campaign", "plan", *LIMITS, "--json").stdout)["plan_id"]
+    assert churn("campaign", "cancel").stdout == (
+        f"plan {approved} is cancelled\n"
+        f"plan {draft} is still there, a draft: nobody is contacted by it\n"
+    )
+    done = churn("campaign", "deliver", CHURN_CAMPAIGN__DELIVER_TO="lists")
+    assert "no plan is approved" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
