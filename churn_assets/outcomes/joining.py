@@ -12,6 +12,7 @@
 | another discount than decided | what was really given is what was spent |
 | an event before its decision | left out, but for a day that clocks may differ |
 | its time can't be (9999), or it is no event | left out: old logs may have some |
+| a plan's contact of the control group | none: old logs have some, of a draw after the plan's |
 
 What is left out is counted by its reason. A decision's outcome is `known` once its horizon is over;
 before that, nothing is concluded from it.
@@ -44,6 +45,17 @@ EVENT_COLUMNS = (
 
 
 _BUILT_IN = Offers()
+LEFT_ALONE = {
+    "contact": False,
+    "offer_level": 0,
+    "propensity": 1.0,
+    "exploration": None,
+    "preferred": None,
+    "runner_up": None,
+    "expected_value": 0.0,
+    "expected_cost": 0.0,
+}
+"""What a plan's decision about somebody of the control group says."""
 
 
 class Joined(NamedTuple):
@@ -78,6 +90,9 @@ def join(
     left_out: Counter[str] = Counter()
     decisions = decisions.sort_values(["time", "decision_id"], ignore_index=True)
     decisions["time"] = pd.to_datetime(decisions["time"], utc=True).astype("datetime64[us, UTC]")
+    # A plan was approved with a later draw than it was made with; its lists left them out.
+    redrawn = (decisions["source"] == "campaign") & (decisions["group"] == "control")
+    decisions.loc[redrawn, list(LEFT_ALONE)] = list(LEFT_ALONE.values())
     told = _events(events, left_out)
     answers = told[told["kind"] != "churned"]
     named = _by_decision(answers[answers["decision_id"].notna()], decisions, left_out)

@@ -258,6 +258,8 @@ def test_what_was_given_is_counted_by_the_release_that_gave_it(home: Path) -> No
             "decision_id": ["a", "b"],
             "time": pd.to_datetime(["2026-01-05T10:00Z", "2026-01-05T11:00Z"]),
             "customer_id": ["A1", "A2"],
+            "source": ["campaign", "api"],
+            "group": ["treated", None],
             "release_id": [own, "20250101-0123456789ab"],
             "contact": [True, True],
             "offer_level": [2, 2],

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pytest
+from pandera.errors import SchemaError
 
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.joining import Joined, customers_of, join, without_ids
@@ -54,6 +55,24 @@ def joined(decisions: list[dict[str, Any]], events: list[dict[str, Any]]) -> Joi
     result = join(table, events, CONFIG, NOW)
     OUTCOMES.validate(without_ids(result.table))
     return result
+
+
+def test_a_plan_s_contact_of_the_control_group_is_none() -> None:
+    """Logs of plans that were approved after the group was drawn anew have some, and whom the plan
+    drew for; no list had them. Whoever else is logged so is a fault that the schema finds."""
+    plan = {"source": "campaign", "group": "control", "exploration": 0.05, "preferred": 3}
+    rows = [
+        decision(1, propensity=0.95, runner_up=1, expected_cost=9.0, **plan),
+        decision(2, "C2", contact=False, offer_level=0, propensity=0.95, **plan),
+        decision(3, "C3", **plan | {"group": "treated"}),
+    ]
+    table = joined(rows, []).table.set_index("customer_id")
+    assert table["contact"].to_dict() == {"C1": False, "C2": False, "C3": True}
+    assert table["offer_level"].tolist() == [0, 0, 2]
+    assert table["propensity"].tolist() == [1, 1, 1]
+    assert table["preferred"].isna().tolist() == [True, True, False]
+    with pytest.raises(SchemaError, match="nobody of the control group is contacted"):
+        joined([decision(1, **plan | {"source": "api"})], [])
 
 
 def test_an_accepted_offer_costs_its_discount() -> None:
