@@ -6,12 +6,24 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
+from starlette.convertors import PathConvertor, register_url_convertor
 
 from api.deps import Admitted, book_of, services_of
 from api.errors import ApiError, JsonResponse, documented
 from churn_assets.campaign.contacts.history import History
 from churn_assets.serving.schemas import CustomerId
 
+
+class _IdInPath(PathConvertor):
+    """An id as it was given, to be refused in words; a slash in it is one, however it was written.
+
+    Of two paths that begin with an id, the longer one has to be declared first.
+    """
+
+    regex = r"[\s\S]+"
+
+
+register_url_convertor("id", _IdInPath())
 router = APIRouter(tags=["predictions"], dependencies=[Admitted])
 
 
@@ -107,10 +119,8 @@ async def most_valuable(
     return JsonResponse({"total": total, "customers": customers})
 
 
-# An id may have slashes, which a path has in the end, however they were written: the longer path is
-# tried first.
 @router.get(
-    "/customers/{customer_id:path}/contacts",
+    "/customers/{customer_id:id}/contacts",
     response_model=ContactHistory,
     responses=documented(401, 422, 429, 503),
 )
@@ -139,7 +149,7 @@ async def contacts_of(customer_id: Annotated[CustomerId, Path()], request: Reque
 
 
 @router.get(
-    "/customers/{customer_id:path}",
+    "/customers/{customer_id:id}",
     response_model=Prediction,
     responses=documented(401, 404, 422, 429, 503),
 )
