@@ -4,6 +4,7 @@
 |---|---|
 | the event names a decision | it belongs to it, if the customer is the same and it came after it |
 | it names none | it answers the customer's last contact within `answer_days` |
+| `sent`, `delivered` that name none | also the last decision to leave a control customer alone |
 | `churned` | belongs to the customer: to each of their decisions it is what came next |
 | an event id twice | counted once |
 | the same kind twice for one decision | the earliest counts |
@@ -31,7 +32,8 @@ from churn_assets.domain.offers import Offers
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.outcomes.config import OutcomesConfig
 
-ANSWERS = ("sent", "delivered", "accepted", "refused", "unsubscribed")
+REACHED = ("sent", "delivered")
+ANSWERS = (*REACHED, "accepted", "refused", "unsubscribed")
 CLOCKS_DIFFER = pd.Timedelta(days=1)
 EVENT_COLUMNS = (
     "event_id",
@@ -167,15 +169,31 @@ def _by_contact(
     config: OutcomesConfig,
     left_out: Counter[str],
 ) -> pd.DataFrame:
-    """Answers that name no decision, with the id and `time` of the contact that they answer."""
-    contacts = decisions.loc[decisions["contact"], ["customer_id", "time", "decision_id"]]
-    found = pd.merge_asof(
-        answers.drop(columns="decision_id"),
-        contacts.assign(decided=contacts["time"]).rename(columns={"time": "occurred_at"}),
-        on="occurred_at",
-        by="customer_id",
-        tolerance=pd.Timedelta(days=config.answer_days),
-    ).rename(columns={"decided": "time"})
+    """Answers that name no decision, with the id and `time` of the contact that they answer.
+
+    Who writes to the control group doesn't know of our decisions, so what was sent may be about one
+    to leave a customer of it alone.
+    """
+    contact, reached = decisions["contact"], answers["kind"].isin(REACHED)
+    parts = (
+        (answers[~reached], decisions[contact]),
+        (answers[reached], decisions[contact | (decisions["group"] == "control")]),
+    )
+    found = pd.concat(
+        [
+            pd.merge_asof(
+                part.drop(columns="decision_id"),
+                about[["customer_id", "decision_id"]].assign(
+                    occurred_at=about["time"], time=about["time"]
+                ),
+                on="occurred_at",
+                by="customer_id",
+                tolerance=pd.Timedelta(days=config.answer_days),
+            )
+            for part, about in parts
+        ],
+        ignore_index=True,
+    )
     return _without(found, {"no contact that it answers": found["time"].isna()}, left_out)
 
 

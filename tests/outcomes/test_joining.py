@@ -9,9 +9,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from churn_assets.decision.config import EnvironmentParams
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.joining import Joined, customers_of, join, without_ids
 from churn_assets.outcomes.schemas import OUTCOMES
+from churn_assets.outcomes.watching.conduct import contacts_kept
 from churn_assets.serving.decision_log.parts import SCHEMA
 
 CONFIG = OutcomesConfig(horizon_days=30, answer_days=10)
@@ -82,6 +84,30 @@ def test_without_an_id_it_answers_the_last_contact() -> None:
     ]
     table = joined(decisions, [event("accepted", 7)]).table.set_index("decision_id")
     assert table["accepted"].tolist() == [False, True, False, False]
+
+
+LEFT_ALONE: dict[str, Any] = {"group": "control", "contact": False, "offer_level": 0}
+
+
+def test_writing_to_the_control_group_is_seen_without_an_id() -> None:
+    """A mail system that ignores the groups names no decision of ours. That a treated customer was
+    left alone is no contact, nor can a control customer accept what wasn't offered."""
+    decisions = [
+        decision(1, "C1", **LEFT_ALONE),
+        decision(2, "C1", day=3, **LEFT_ALONE),
+        decision(3, "C2", contact=False, offer_level=0),
+        decision(4, "C3", **LEFT_ALONE),
+    ]
+    events = [event(kind, 4) for kind in ("sent", "delivered", "accepted")]
+    events += [event("sent", 4, "C2"), event("sent", 11, "C3")]
+    result = joined(decisions, events)
+    told = result.table.set_index("decision_id")[["sent_at", "delivered_at", "accepted_at"]]
+    assert told.count(axis=1).to_dict() == {f"{n:032x}": 2 * (n == 2) for n in (1, 2, 3, 4)}
+    assert result.left_out == {"no contact that it answers": 3}
+    contaminated = customers_of(without_ids(result.table))["contaminated"]
+    assert contaminated.tolist() == [True, False, False]
+    found = contacts_kept(without_ids(result.table), EnvironmentParams(), START)
+    assert (found.state, found.figures["control_written_to"]) == ("error", 1)
 
 
 def test_leaving_is_the_customers_whatever_decision_it_names() -> None:
@@ -168,13 +194,12 @@ def test_an_open_horizon_is_not_known() -> None:
 def test_customers_count_once_in_the_group_of_the_latest_draw() -> None:
     """From their first decision since it, with all discounts of that horizon; and a control
     customer who was written to is counted, but stays where the draw put them."""
-    left_alone = {"group": "control", "contact": False, "offer_level": 0}
     decisions = [
         decision(1, day=0),
         decision(2, day=50, period="2026-02-01"),
         decision(3, day=60, period="2026-02-01"),
         decision(4, day=100, period="2026-02-01"),
-        decision(5, "C2", day=52, period="2026-02-01", **left_alone),
+        decision(5, "C2", day=52, period="2026-02-01", **LEFT_ALONE),
     ]
     events = [event("accepted", day) for day in (1, 51, 61, 101)]
     events.append(event("sent", 53, "C2", decision_id=f"{5:032x}"))
