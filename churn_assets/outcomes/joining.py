@@ -5,7 +5,7 @@
 | the event names a decision | it belongs to it, if the customer is the same and it came after it |
 | it names none | it answers the customer's last contact within `answer_days` |
 | `sent`, `delivered` that name none | also the last decision to leave a control customer alone |
-| `churned` | belongs to the customer: to each of their decisions it is what came next |
+| `churned` | belongs to the customer: it is what came next to each of their decisions |
 | an event id twice | counted once |
 | the same kind twice for one decision | the earliest counts |
 | later than `horizon_days` after the decision | left out: every decision is given the same time |
@@ -113,18 +113,22 @@ def customers_of(table: pd.DataFrame) -> pd.DataFrame:
     """A row a customer of the latest draw whose outcome is known, from `without_ids`.
 
     The outcome is that of the horizon that began with the customer's first decision since the draw;
-    discounts of later decisions within it count, too. Columns: those of the first decision, with
-    `spend` summed up, and `contaminated`: someone of the control group was written to.
+    discounts of later decisions count, too, if they were accepted within it. What happens after it
+    changes nothing: an outcome that is known stays as it is. Columns: those of the first decision,
+    with `spend` summed up, and `contaminated`: someone of the control group was written to.
     """
     drawn = of_the_latest_draw(table)
     if drawn.empty:
         return drawn.assign(contaminated=pd.Series(dtype=bool))
     first = drawn.drop_duplicates("customer").set_index("customer")
-    within = drawn["time"] <= first["known_at"].reindex(drawn["customer"]).to_numpy()
-    grouped = drawn[within].groupby("customer", sort=False)
+    ends = drawn["customer"].map(first["known_at"])
+    within = drawn.assign(
+        spend=drawn["spend"].where(drawn["accepted_at"] <= ends, 0.0),
+        sent=drawn["sent_at"] <= ends,
+    ).groupby("customer", sort=False)
     first = first.assign(
-        spend=grouped["spend"].sum(),
-        contaminated=(first["group"] == "control") & (grouped["sent_at"].count() > 0),
+        spend=within["spend"].sum(),
+        contaminated=(first["group"] == "control") & within["sent"].any(),
     )
     return first[first["known"]].reset_index()
 

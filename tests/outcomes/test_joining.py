@@ -167,6 +167,25 @@ def test_duplicates_and_contradictions() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("kind", "changes", "within", "after"),
+    [
+        ("accepted", {}, (100, False), (0, False)),
+        ("sent", LEFT_ALONE, (0, True), (0, False)),
+    ],
+)
+def test_a_known_outcome_is_final(
+    kind: str, changes: dict[str, Any], within: tuple[int, bool], after: tuple[int, bool]
+) -> None:
+    """Of a customer's second decision counts what happened within the horizon of the first: else
+    money would be that of 60 days beside leaving of 30, and what was read early too rosy."""
+    decisions = [decision(1, **changes), decision(2, day=28, **changes)]
+    for day, expected in ((29, within), (45, after)):
+        events = [event(kind, day, decision_id=f"{2:032x}")]
+        [row] = customers_of(without_ids(joined(decisions, events).table)).to_dict("records")
+        assert (row["spend"], row["contaminated"]) == expected
+
+
 def test_the_order_of_events_is_no_matter() -> None:
     """A bucket lists them by name."""
     decisions = [decision(i, f"C{i % 3}", day=i) for i in range(9)]
