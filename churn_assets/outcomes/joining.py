@@ -245,13 +245,19 @@ def _with_answers(
 def _with_leaving(
     table: pd.DataFrame, churned: pd.DataFrame, left_out: Counter[str]
 ) -> pd.DataFrame:
-    """The customer's next `churned` event after each decision."""
-    known = churned["customer_id"].isin(table["customer_id"])
-    left_out["no decision about this customer"] += int((~known).sum())
-    events = churned.loc[known, ["customer_id", "occurred_at"]]
+    """The customer's next `churned` event after each decision, or shortly before it: where days are
+    reported, it has the midnight at which the day of the decision began."""
+    decided = table.groupby("customer_id")["time"].min()
+    first = churned["customer_id"].map(decided)
+    problems = {
+        "no decision about this customer": first.isna(),
+        "before its decision": churned["occurred_at"] < first - CLOCKS_DIFFER,
+    }
+    events = _without(churned, problems, left_out)
+    latest = (events["occurred_at"] + CLOCKS_DIFFER).astype(table["time"].dtype)
     return pd.merge_asof(
         table,
-        events.assign(churned_at=events["occurred_at"]).rename(columns={"occurred_at": "time"}),
+        events[["customer_id"]].assign(churned_at=events["occurred_at"], time=latest),
         on="time",
         by="customer_id",
         direction="forward",

@@ -127,6 +127,7 @@ def test_leaving_is_the_customers_whatever_decision_it_names() -> None:
         ([event("accepted", -1)], "no contact that it answers"),
         ([event("accepted", 31, decision_id=f"{1:032x}")], "later than the horizon"),
         ([event("churned", 3, "C9")], "no decision about this customer"),
+        ([event("churned", -1.1)], "before its decision"),
     ],
 )
 def test_what_is_left_out_is_counted(events: list[dict[str, Any]], reason: str) -> None:
@@ -165,6 +166,15 @@ def test_duplicates_and_contradictions() -> None:
         "said twice of one decision": 1,
         "refused, but accepted": 1,
     }
+
+
+def test_leaving_on_the_day_of_the_decision_counts() -> None:
+    """A file of days says midnight, and it was decided at noon. To a decision of the day before it
+    is what came next; one that was made later than a day after is of somebody who came back."""
+    decisions = [decision(1, day=-1), decision(2), decision(3, day=0.6)]
+    table = joined(decisions, [event("churned", -0.5)]).table
+    assert table["churned"].tolist() == [True, True, False]
+    assert table["churned_at"].iloc[1] == pd.Timestamp("2026-01-01", tz="UTC")
 
 
 @pytest.mark.parametrize(
