@@ -12,6 +12,9 @@ Writes `outcomes.json` beside this file, a section at a time (`--only`):
 - `charitable_mail`: response by level, whether choosing by donor helps (Karlan, List 2007).
 - `company`: scenario -> the verdict of a simulated company of 6,000 customers and the week it came
   in; how many of 100 companies without any effect were ever told that contacting helps or hurts.
+- `rare_churn`: churn rate -> how many of 300 campaigns without any effect were ever told that
+  contacting helps or hurts, with a control group of a tenth, and how many had it been told however
+  few had left (`at_any_look`).
 - `learning`: how soon known answers tell better than the accept model who accepts
   (`outcomes_learning`).
 - `predict_slowdown`: median time of a decision with the decision log over that without it: over
@@ -41,7 +44,12 @@ from benchmarks.outcomes_slowdown import predict_slowdown
 from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.outcomes import off_policy, simulation
 from churn_assets.outcomes.config import OutcomesConfig
-from churn_assets.outcomes.inference import confidence_sequence, doubly_robust_scores
+from churn_assets.outcomes.inference import (
+    FEWEST,
+    confidence_sequence,
+    doubly_robust_scores,
+    enough_of_both,
+)
 from churn_assets.outcomes.lift import Verdict, judge
 from churn_assets.outcomes.off_policy import ESTIMATORS, Log, UnsupportedTargetError
 
@@ -195,6 +203,43 @@ def _told_of_nothing(seed: int, count: int, looks: int = 12) -> list[str]:
     ]
 
 
+def rare_churn() -> dict[str, Any]:
+    """False findings of `REPETITIONS` campaigns by churn rate, where few leave in the horizon."""
+    counts = {0.26: 4_000, 0.05: 6_000, 0.02: 10_000, 0.01: 20_000}
+    found: dict[str, Any] = {"campaigns": REPETITIONS, "control": 0.1}
+    for rate, count in counts.items():
+        told = [_told_of_rare(seed, count, rate) for seed in range(REPETITIONS)]
+        found[str(rate)] = {
+            "customers": count,
+            **{
+                kind: {v: sum(v in looks[kind] for looks in told) for v in ("helps", "hurts")}
+                for kind in ("told", "at_any_look")
+            },
+        }
+    return found
+
+
+def _told_of_rare(seed: int, count: int, rate: float) -> dict[str, set[str]]:
+    """The verdicts at looks from 200 customers on: those that are told, and those of all looks."""
+    rng, plan = np.random.default_rng(seed), OutcomesConfig()
+    risk, value = rng.beta(1, 1 / rate - 1, count), rng.uniform(200, 1_400, count)
+    treated, churned = rng.random(count) >= 0.1, rng.random(count) < risk
+    known, net = np.column_stack([risk, value]), value * ~churned
+    enough = enough_of_both(churned.astype(float), treated)
+    found: dict[str, set[str]] = {"told": set(), "at_any_look": set()}
+    for n in sorted({*range(200, 2_001, 100), *range(2_000, count + 1, max(500, count // 20))}):
+        if n - treated[:n].sum() < FEWEST:
+            continue
+        scores = doubly_robust_scores(net[:n], treated[:n], known[:n], 0.9)
+        sequence = confidence_sequence(scores, plan.plan_customers)
+        bounds = float(sequence.lower[-1]), float(sequence.upper[-1])
+        verdict = judge(*bounds, plan.value_of_interest)
+        found["at_any_look"].add(verdict)
+        if enough[n - 1]:
+            found["told"].add(verdict)
+    return found
+
+
 def _played(scenario: simulation.Scenario) -> dict[str, Any]:
     from churn_assets.outcomes.company import Company, run, true_gain
     from churn_assets.serving.engine import RetentionEngine
@@ -243,6 +288,7 @@ def main() -> None:
     sections: dict[str, Callable[[], Any]] = {
         "coverage": lambda: coverage(arguments.decisions, arguments.repetitions),
         "company": company,
+        "rare_churn": rare_churn,
         "learning": learning,
         "predict_slowdown": predict_slowdown,
     }

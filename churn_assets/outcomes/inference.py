@@ -8,6 +8,7 @@
 | `confidence_sequence` | of a mean, valid at all sample sizes at once | Waudby-Smith et al. 2024 |
 | `doubly_robust_scores` | one unbiased effect a customer, propensity known | Robins et al. 1994 |
 | `holm` | p-values after many looks | Holm 1979 |
+| `enough_of_both` | where a comparison of two proportions says anything | Cochran 1954 |
 | `customers_needed` | for a difference of two proportions | Fleiss et al. 2003 |
 | `observations_needed` | for a mean by the confidence sequence | |
 
@@ -29,11 +30,31 @@ LEVEL = 0.05
 POWER = 0.8
 FOLDS = 5
 FEWEST = 10
-"""Customers in each group below which a normal interval says nothing."""
+"""Customers in a group, and of either outcome in it, below which a normal interval says nothing."""
 
 
 class TooFewError(ValueError):
     """A group has too few customers for an interval."""
+
+
+def enough_of_both(outcome: Floats, treated: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(N,) whether after so many customers each group holds ten of either outcome (0/1), counted or
+    expected were the groups alike.
+
+    Where nobody of a small group has left yet, what its customers are worth is all that was seen of
+    it: their scores hardly vary, and an interval made of them is far too narrow. The usual rule is
+    five expected (Cochran, Biometrics 1954); with it, one in twenty to one in fifteen campaigns
+    without effect were still told that contacting hurts. What is counted does as well as what is
+    expected: else an effect after which hardly anybody leaves would be found much later.
+    """
+    enough = np.ones(len(outcome), bool)
+    customers = np.arange(1, len(outcome) + 1)
+    for happened in (outcome == 1, outcome == 0):
+        share = np.cumsum(happened) / customers
+        for group in (treated, ~treated):
+            expected = share * np.cumsum(group)
+            enough &= np.maximum(expected, np.cumsum(happened & group)) >= FEWEST
+    return enough
 
 
 def share_difference(outcome: Floats, treated: NDArray[np.bool_]) -> Estimate:

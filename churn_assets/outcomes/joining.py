@@ -4,7 +4,8 @@
 |---|---|
 | the event names a decision | it belongs to it, if the customer is the same and it came after it |
 | it names none | it answers the customer's last contact within `answer_days` |
-| `churned` | belongs to the customer: to each of their decisions it is what came next |
+| `sent`, `delivered` that name none | also the last decision to leave a control customer alone |
+| `churned` | belongs to the customer: it is what came next to each of their decisions |
 | an event id twice | counted once |
 | the same kind twice for one decision | the earliest counts |
 | later than `horizon_days` after the decision | left out: every decision is given the same time |
@@ -32,7 +33,8 @@ from churn_assets.domain.offers import Offers
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.outcomes.config import OutcomesConfig
 
-ANSWERS = ("sent", "delivered", "accepted", "refused", "unsubscribed")
+REACHED = ("sent", "delivered")
+ANSWERS = (*REACHED, "accepted", "refused", "unsubscribed")
 CLOCKS_DIFFER = pd.Timedelta(days=1)
 EVENT_COLUMNS = (
     "event_id",
@@ -126,18 +128,22 @@ def customers_of(table: pd.DataFrame) -> pd.DataFrame:
     """A row a customer of the latest draw whose outcome is known, from `without_ids`.
 
     The outcome is that of the horizon that began with the customer's first decision since the draw;
-    discounts of later decisions within it count, too. Columns: those of the first decision, with
-    `spend` summed up, and `contaminated`: someone of the control group was written to.
+    discounts of later decisions count, too, if they were accepted within it. What happens after it
+    changes nothing: an outcome that is known stays as it is. Columns: those of the first decision,
+    with `spend` summed up, and `contaminated`: someone of the control group was written to.
     """
     drawn = of_the_latest_draw(table)
     if drawn.empty:
         return drawn.assign(contaminated=pd.Series(dtype=bool))
     first = drawn.drop_duplicates("customer").set_index("customer")
-    within = drawn["time"] <= first["known_at"].reindex(drawn["customer"]).to_numpy()
-    grouped = drawn[within].groupby("customer", sort=False)
+    ends = drawn["customer"].map(first["known_at"])
+    within = drawn.assign(
+        spend=drawn["spend"].where(drawn["accepted_at"] <= ends, 0.0),
+        sent=drawn["sent_at"] <= ends,
+    ).groupby("customer", sort=False)
     first = first.assign(
-        spend=grouped["spend"].sum(),
-        contaminated=(first["group"] == "control") & (grouped["sent_at"].count() > 0),
+        spend=within["spend"].sum(),
+        contaminated=(first["group"] == "control") & within["sent"].any(),
     )
     return first[first["known"]].reset_index()
 
@@ -182,15 +188,31 @@ def _by_contact(
     config: OutcomesConfig,
     left_out: Counter[str],
 ) -> pd.DataFrame:
-    """Answers that name no decision, with the id and `time` of the contact that they answer."""
-    contacts = decisions.loc[decisions["contact"], ["customer_id", "time", "decision_id"]]
-    found = pd.merge_asof(
-        answers.drop(columns="decision_id"),
-        contacts.assign(decided=contacts["time"]).rename(columns={"time": "occurred_at"}),
-        on="occurred_at",
-        by="customer_id",
-        tolerance=pd.Timedelta(days=config.answer_days),
-    ).rename(columns={"decided": "time"})
+    """Answers that name no decision, with the id and `time` of the contact that they answer.
+
+    Who writes to the control group doesn't know of our decisions, so what was sent may be about one
+    to leave a customer of it alone.
+    """
+    contact, reached = decisions["contact"], answers["kind"].isin(REACHED)
+    parts = (
+        (answers[~reached], decisions[contact]),
+        (answers[reached], decisions[contact | (decisions["group"] == "control")]),
+    )
+    found = pd.concat(
+        [
+            pd.merge_asof(
+                part.drop(columns="decision_id"),
+                about[["customer_id", "decision_id"]].assign(
+                    occurred_at=about["time"], time=about["time"]
+                ),
+                on="occurred_at",
+                by="customer_id",
+                tolerance=pd.Timedelta(days=config.answer_days),
+            )
+            for part, about in parts
+        ],
+        ignore_index=True,
+    )
     return _without(found, {"no contact that it answers": found["time"].isna()}, left_out)
 
 
@@ -238,13 +260,19 @@ def _with_answers(
 def _with_leaving(
     table: pd.DataFrame, churned: pd.DataFrame, left_out: Counter[str]
 ) -> pd.DataFrame:
-    """The customer's next `churned` event after each decision."""
-    known = churned["customer_id"].isin(table["customer_id"])
-    left_out["no decision about this customer"] += int((~known).sum())
-    events = churned.loc[known, ["customer_id", "occurred_at"]]
+    """The customer's next `churned` event after each decision, or shortly before it: where days are
+    reported, it has the midnight at which the day of the decision began."""
+    decided = table.groupby("customer_id")["time"].min()
+    first = churned["customer_id"].map(decided)
+    problems = {
+        "no decision about this customer": first.isna(),
+        "before its decision": churned["occurred_at"] < first - CLOCKS_DIFFER,
+    }
+    events = _without(churned, problems, left_out)
+    latest = (events["occurred_at"] + CLOCKS_DIFFER).astype(table["time"].dtype)
     return pd.merge_asof(
         table,
-        events.assign(churned_at=events["occurred_at"]).rename(columns={"occurred_at": "time"}),
+        events[["customer_id"]].assign(churned_at=events["occurred_at"], time=latest),
         on="time",
         by="customer_id",
         direction="forward",

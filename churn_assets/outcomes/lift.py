@@ -87,7 +87,8 @@ class Customers:
 def lift_report(customers: Customers, config: OutcomesConfig) -> dict[str, Any]:
     """The report as JSON: effects, segments, the interval over time, the verdict and its sentence.
 
-    Where there are too few customers for any interval it says so, and how many are needed.
+    Where there are too few customers for any interval, or too few who left or stayed, it says so,
+    and how many are needed.
     """
     counts = {
         "customers": len(customers),
@@ -96,6 +97,7 @@ def lift_report(customers: Customers, config: OutcomesConfig) -> dict[str, Any]:
     }
     try:
         effects = _effects(customers)
+        telling = _telling(customers)
     except TooFewError as error:
         needed = _planned(customers, config)
         sentence = f"Not known yet: {error}. {_until(needed, config)}"
@@ -121,7 +123,7 @@ def lift_report(customers: Customers, config: OutcomesConfig) -> dict[str, Any]:
         "effects": effects,
         "segments": _segments(customers),
         "always_valid": {"net": float(sequence.value[-1]), "net_lower": lower, "net_upper": upper},
-        "over_time": _over_time(sequence, customers),
+        "over_time": _over_time(sequence, customers, telling),
         "power": _power(customers, config),
         "needed": needed if verdict == "not known yet" else 0,
         "verdict": verdict,
@@ -193,6 +195,24 @@ def sentence_of(
     )
 
 
+def _telling(customers: Customers) -> NDArray[np.bool_]:
+    """(N,) after how many customers the interval holds.
+
+    Raises:
+        TooFewError: it doesn't hold yet, since too few have left, or stayed.
+    """
+    churned = customers.measures["churn"]
+    telling = inference.enough_of_both(churned, customers.treated)
+    if not telling[-1]:
+        left = int(churned.sum())
+        smaller = int(min(customers.treated.sum(), (~customers.treated).sum()))
+        raise TooFewError(
+            f"{left:,} of {len(customers):,} customers have left, too "
+            f"{'few' if 2 * left < len(customers) else 'many'} to compare a group of {smaller:,}"
+        )
+    return telling
+
+
 def _effects(customers: Customers) -> dict[str, dict[str, Any]]:
     """Treated minus control for every measure: plain, and adjusted by what was known before."""
     found = {}
@@ -255,8 +275,10 @@ def _sample_ratio(customers: Customers) -> dict[str, float | bool]:
     return {"control_expected": expected, "z": float(z), "found": bool(abs(z) > 3.29)}
 
 
-def _over_time(sequence: inference.Sequence, customers: Customers) -> list[dict[str, Any]]:
-    """The interval at up to `LOOKS` moments, for the plot."""
+def _over_time(
+    sequence: inference.Sequence, customers: Customers, telling: NDArray[np.bool_]
+) -> list[dict[str, Any]]:
+    """The interval at up to `LOOKS` moments at which it holds, for the plot."""
     looks = np.unique(np.linspace(2 * inference.FEWEST, len(customers) - 1, LOOKS).astype(int))
     return [
         {
@@ -267,7 +289,7 @@ def _over_time(sequence: inference.Sequence, customers: Customers) -> list[dict[
             "upper": float(sequence.upper[i]),
         }
         for i in looks
-        if i < len(customers)
+        if i < len(customers) and telling[i]
     ]
 
 
@@ -285,13 +307,15 @@ def _power(customers: Customers, config: OutcomesConfig) -> dict[str, Any]:
 
 
 def _planned(customers: Customers, config: OutcomesConfig) -> int:
-    control = customers.measures["churn"][~customers.treated]
-    rate = float(control.mean()) if len(control) else 0.2
+    churned = customers.measures["churn"]
+    rate = float(churned.mean()) if 0 < churned.sum() < len(churned) else 0.2
     return _customers_needed(rate, customers.control_share, config)
 
 
 def _customers_needed(rate: float, share: float, config: OutcomesConfig) -> int:
-    return inference.customers_needed(rate, -config.effect_of_interest, min(max(share, 0.01), 0.5))
+    share = min(max(share, 0.01), 0.5)
+    planned = inference.customers_needed(rate, -config.effect_of_interest, share)
+    return max(planned, int(np.ceil(inference.FEWEST / (share * min(rate, 1 - rate)))))
 
 
 def _until(needed: int, config: OutcomesConfig) -> str:

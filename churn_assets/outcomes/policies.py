@@ -1,10 +1,11 @@
 """The policies that there are, judged on the decisions of the one that serves.
 
-A customer counts once: the first decision whose outcome is known. The log has what the serving
-policy preferred and its runner-up, so the probability of *every* action is known: those two for the
-treated, no contact for the control group. In a log of before these were in it, what it prefers is
-computed again from its release. Rows that don't agree with it (the kill switch was on, an offer of
-nothing was taken back) are left out and counted.
+A customer counts once: the policy's first decision about them whose outcome is known, whatever
+other releases decided before. The log has what the serving policy preferred and its runner-up, so
+the probability of *every* action is known: those two for the treated, no contact for the control
+group. In a log of before these were in it, what it prefers is computed again from its release. Rows
+that don't agree with it (the kill switch was on, an offer of nothing was taken back) are left out
+and counted.
 """
 
 from __future__ import annotations
@@ -69,12 +70,12 @@ def judge_policies(
 def logged_by(table: pd.DataFrame, serving: Policy, release_id: str) -> tuple[Log, Floats] | None:
     """The decisions of a release's policy with known outcomes, and what it saw (N, 9); None where
     there are none. Arguments as in `judge_policies`."""
-    known = table[table["known"]].drop_duplicates("customer")
-    mine = known[
-        (known["release_id"] == release_id)
-        & ~known["baseline"].astype(bool)
-        & (known["source"] != "campaign")  # an allocation under common limits, not the policy
-    ]
+    mine = table[
+        table["known"]
+        & (table["release_id"] == release_id)
+        & ~table["baseline"].astype(bool)
+        & (table["source"] != "campaign")  # an allocation under common limits, not the policy
+    ].drop_duplicates("customer")
     if mine.empty:
         return None
     states = np.array(mine["observation"].tolist(), np.float64)

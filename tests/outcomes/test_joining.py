@@ -10,9 +10,11 @@ import pyarrow as pa
 import pytest
 from pandera.errors import SchemaError
 
+from churn_assets.decision.config import EnvironmentParams
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.joining import Joined, customers_of, join, without_ids
 from churn_assets.outcomes.schemas import OUTCOMES
+from churn_assets.outcomes.watching.conduct import contacts_kept
 from churn_assets.serving.decision_log.parts import SCHEMA
 
 CONFIG = OutcomesConfig(horizon_days=30, answer_days=10)
@@ -103,6 +105,30 @@ def test_without_an_id_it_answers_the_last_contact() -> None:
     assert table["accepted"].tolist() == [False, True, False, False]
 
 
+LEFT_ALONE: dict[str, Any] = {"group": "control", "contact": False, "offer_level": 0}
+
+
+def test_writing_to_the_control_group_is_seen_without_an_id() -> None:
+    """A mail system that ignores the groups names no decision of ours. That a treated customer was
+    left alone is no contact, nor can a control customer accept what wasn't offered."""
+    decisions = [
+        decision(1, "C1", **LEFT_ALONE),
+        decision(2, "C1", day=3, **LEFT_ALONE),
+        decision(3, "C2", contact=False, offer_level=0),
+        decision(4, "C3", **LEFT_ALONE),
+    ]
+    events = [event(kind, 4) for kind in ("sent", "delivered", "accepted")]
+    events += [event("sent", 4, "C2"), event("sent", 11, "C3")]
+    result = joined(decisions, events)
+    told = result.table.set_index("decision_id")[["sent_at", "delivered_at", "accepted_at"]]
+    assert told.count(axis=1).to_dict() == {f"{n:032x}": 2 * (n == 2) for n in (1, 2, 3, 4)}
+    assert result.left_out == {"no contact that it answers": 3}
+    contaminated = customers_of(without_ids(result.table))["contaminated"]
+    assert contaminated.tolist() == [True, False, False]
+    found = contacts_kept(without_ids(result.table), EnvironmentParams(), START)
+    assert (found.state, found.figures["control_written_to"]) == ("error", 1)
+
+
 def test_leaving_is_the_customers_whatever_decision_it_names() -> None:
     """Each decision has the same time for it: 30 days."""
     decisions = [decision(1, day=0), decision(2, day=20), decision(3, day=60)]
@@ -120,6 +146,7 @@ def test_leaving_is_the_customers_whatever_decision_it_names() -> None:
         ([event("accepted", -1)], "no contact that it answers"),
         ([event("accepted", 31, decision_id=f"{1:032x}")], "later than the horizon"),
         ([event("churned", 3, "C9")], "no decision about this customer"),
+        ([event("churned", -1.1)], "before its decision"),
     ],
 )
 def test_what_is_left_out_is_counted(events: list[dict[str, Any]], reason: str) -> None:
@@ -160,6 +187,34 @@ def test_duplicates_and_contradictions() -> None:
     }
 
 
+def test_leaving_on_the_day_of_the_decision_counts() -> None:
+    """A file of days says midnight, and it was decided at noon. To a decision of the day before it
+    is what came next; one that was made later than a day after is of somebody who came back."""
+    decisions = [decision(1, day=-1), decision(2), decision(3, day=0.6)]
+    table = joined(decisions, [event("churned", -0.5)]).table
+    assert table["churned"].tolist() == [True, True, False]
+    assert table["churned_at"].iloc[1] == pd.Timestamp("2026-01-01", tz="UTC")
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "within", "after"),
+    [
+        ("accepted", {}, (100, False), (0, False)),
+        ("sent", LEFT_ALONE, (0, True), (0, False)),
+    ],
+)
+def test_a_known_outcome_is_final(
+    kind: str, changes: dict[str, Any], within: tuple[int, bool], after: tuple[int, bool]
+) -> None:
+    """Of a customer's second decision counts what happened within the horizon of the first: else
+    money would be that of 60 days beside leaving of 30, and what was read early too rosy."""
+    decisions = [decision(1, **changes), decision(2, day=28, **changes)]
+    for day, expected in ((29, within), (45, after)):
+        events = [event(kind, day, decision_id=f"{2:032x}")]
+        [row] = customers_of(without_ids(joined(decisions, events).table)).to_dict("records")
+        assert (row["spend"], row["contaminated"]) == expected
+
+
 def test_the_order_of_events_is_no_matter() -> None:
     """A bucket lists them by name."""
     decisions = [decision(i, f"C{i % 3}", day=i) for i in range(9)]
@@ -187,13 +242,12 @@ def test_an_open_horizon_is_not_known() -> None:
 def test_customers_count_once_in_the_group_of_the_latest_draw() -> None:
     """From their first decision since it, with all discounts of that horizon; and a control
     customer who was written to is counted, but stays where the draw put them."""
-    left_alone = {"group": "control", "contact": False, "offer_level": 0}
     decisions = [
         decision(1, day=0),
         decision(2, day=50, period="2026-02-01"),
         decision(3, day=60, period="2026-02-01"),
         decision(4, day=100, period="2026-02-01"),
-        decision(5, "C2", day=52, period="2026-02-01", **left_alone),
+        decision(5, "C2", day=52, period="2026-02-01", **LEFT_ALONE),
     ]
     events = [event("accepted", day) for day in (1, 51, 61, 101)]
     events.append(event("sent", 53, "C2", decision_id=f"{5:032x}"))

@@ -18,11 +18,17 @@ CONFIG = OutcomesConfig(plan_customers=5_000, value_of_interest=20.0)
 
 
 def table(
-    seed: int, count: int, moved: float, share: float = 0.2, spend: float = 0.0
+    seed: int,
+    count: int,
+    moved: float,
+    share: float = 0.2,
+    spend: float = 0.0,
+    risks: tuple[float, float] = (2, 4),
 ) -> pd.DataFrame:
-    """Customers of whom contacting moves the churn probability by `moved`."""
+    """Customers of whom contacting moves the churn probability by `moved`; `risks` is the beta
+    distribution of what it is otherwise."""
     rng = np.random.default_rng(seed)
-    risk, value = rng.beta(2, 4, count), rng.uniform(200, 1_400, count)
+    risk, value = rng.beta(*risks, count), rng.uniform(200, 1_400, count)
     treated = rng.random(count) >= share
     churned = rng.random(count) < np.clip(risk + moved * treated, 0, 1)
     return pd.DataFrame(
@@ -94,6 +100,54 @@ def test_false_help_is_as_rare_as_it_says() -> None:
         bounds = zip(sequence.lower, sequence.upper, strict=True)
         false += "helps" in {judge(*look, CONFIG.value_of_interest) for look in bounds}
     assert false <= 5
+
+
+RARE = (1, 49)
+"""Risks of which 2 % leave."""
+
+
+def test_a_control_group_that_nobody_has_left_yet_proves_nothing() -> None:
+    """2 % leave, none of the 68 left alone by chance: their worth is all that was seen of them."""
+    few = table(2, 4_000, 0.0, share=0.1, risks=RARE)[:800]
+    assert not few.loc[few["group"] == "control", "churned"].any()
+    found = lift_report(Customers.of(few), CONFIG)
+    assert found["verdict"] == "not known yet"
+    assert found["sentence"].startswith(
+        "Not known yet: 19 of 800 customers have left, too few to compare a group of 68."
+    )
+    assert found["needed"] >= 4_000  # of whom a tenth are left alone, and 2 % of those leave: eight
+    assert "over_time" not in found
+
+
+def test_few_who_leave_are_no_false_harm() -> None:
+    """Of 40 campaigns at 2 % churn at most the level say so at any look; nothing that is shown
+    later is of looks that prove nothing."""
+    false = 0
+    for seed in range(40):
+        customers = table(seed, 4_000, 0.0, share=0.1, risks=RARE)
+        seen = {
+            lift_report(Customers.of(customers[:count]), CONFIG)["verdict"]
+            for count in range(400, 4_001, 400)
+        }
+        false += bool(seen & {"helps", "hurts"})
+    assert false <= 2
+    drawn = report(2, 8_000, 0.0, share=0.1, risks=RARE)["over_time"]
+    assert drawn[0]["customers"] > 2_000
+    assert all(look["lower"] < 0 for look in drawn)
+
+
+@pytest.mark.parametrize(
+    ("risks", "moved", "verdict"),
+    [((1, 199), 0.045, "hurts"), ((1, 19), -0.8, "helps")],
+)
+def test_effects_are_found_though_a_group_keeps_nearly_everybody(
+    risks: tuple[float, float], moved: float, verdict: str
+) -> None:
+    """Contacts that wake those who would have stayed (0.5 % to 5 %); and that keep all."""
+    customers = table(0, 4_000, moved, share=0.1, risks=risks)
+    found = lift_report(Customers.of(customers), CONFIG)
+    assert customers.groupby("group")["churned"].sum().min() < 10
+    assert found["verdict"] == verdict
 
 
 def test_broken_draws_prove_nothing() -> None:

@@ -130,5 +130,21 @@ def test_rows_of_others_are_left_out_and_counted() -> None:
     assert found["left_out"] == 25
 
 
+def test_a_new_release_is_judged_by_its_own_decisions_about_known_customers() -> None:
+    """All of them were decided on by the release before, under the kill switch and by a campaign;
+    then twice by this one, of which the first counts."""
+    mine = served(5, 3_000, 0.1)
+    before = [
+        mine.assign(release_id="r0"),
+        mine.assign(baseline=True),
+        mine.assign(source="campaign"),
+    ]
+    again = mine.assign(churned=True)
+    whole = pd.concat([*before, mine, again], ignore_index=True)
+    found = judge_policies(whole, SERVING, {"never": NeverContact()}, "r1")
+    assert (found["decisions"], found["left_out"]) == (3_000, 0)
+    assert found == judge_policies(mine, SERVING, {"never": NeverContact()}, "r1")
+
+
 def test_an_empty_log_judges_nobody() -> None:
     assert judge_policies(served(3, 1, 0.1).iloc[:0], SERVING, {}, "r1")["policies"] == {}

@@ -2,7 +2,9 @@
 
 Only customers who were left alone tell: a contact is meant to move the risk. The control group was
 drawn at random, so it speaks for everybody; without one those who weren't contacted stand in, which
-speaks for such as the policy leaves alone.
+speaks for such as the policy leaves alone. The last decisions tell, and of these each customer's
+first: who is decided on every month has many, and only their last one can be followed by leaving,
+so a customer's latest decision would overstate how many leave.
 
 Before outcomes are known, calibrated scores say what to expect of themselves (confidence-based
 performance estimation, as NannyML's CBPE): a customer with risk p leaves with probability p, so
@@ -13,6 +15,7 @@ whose outcome has come true since.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,25 +34,52 @@ RATIO_WARN, RATIO_ERROR = 1.25, 2.0
 AUC_LOSS = 0.05
 """Fall of the expected AUC that is worth a look."""
 BINS = 10
+DAYS = (30, 90, 365)
+"""The last days whose decisions are judged: more of them only where fewer hold too few customers,
+since what has changed since is to be seen."""
 
 
 def left_alone(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Each customer's first decision, of those who were left alone since; columns as
-    `campaign_outcomes`."""
+    """The decisions about customers who were left alone since; columns as `campaign_outcomes`."""
     control = outcomes[outcomes["group"] == "control"]
-    if len(control.drop_duplicates("customer")) < FEWEST:
+    if control["customer"].nunique() < FEWEST:
         contacted = outcomes.loc[outcomes["contact"], "customer"]
         control = outcomes[~outcomes["customer"].isin(contacted)]
-    return control.drop_duplicates("customer")
+    return control
+
+
+def lately(decisions: pd.DataFrame, enough: Callable[[pd.DataFrame], bool]) -> pd.DataFrame:
+    """Each customer's first decision of the last days: of as few of `DAYS` as have enough of them,
+    and of the newest release alone where that has.
+
+    Args:
+        decisions: in order of time.
+        enough: of a row a customer, whether they suffice.
+    """
+    found = decisions
+    newest = decisions[decisions["release_id"].isin(decisions["release_id"].tail(1))]
+    for part in (newest, decisions):
+        for days in DAYS:
+            since = part["time"].max() - pd.Timedelta(days=days)
+            found = part[part["time"] > since].drop_duplicates("customer")
+            if enough(found):
+                return found
+    return found
+
+
+def release_of(decisions: pd.DataFrame) -> str | None:
+    """The release that made them; None: there were several, or none."""
+    releases = decisions["release_id"].unique()
+    return str(releases[0]) if len(releases) == 1 else None
 
 
 def came_true(outcomes: pd.DataFrame) -> Finding:
     """The risk against who left, where that is known."""
     name = "risk_came_true"
-    known = left_alone(outcomes)
-    known = known[known["known"]]
+    alone = left_alone(outcomes)
+    known = lately(alone[alone["known"]], _tells)
     risk, left = known["churn_risk"].to_numpy(float), known["churned"].to_numpy(float)
-    if len(known) < FEWEST or min(left.sum(), (1 - left).sum()) < FEWEST_LEFT:
+    if not _tells(known):
         return Finding(
             name,
             "unknown",
@@ -60,7 +90,9 @@ def came_true(outcomes: pd.DataFrame) -> Finding:
     ratio, low, high = _ratio(risk, left)
     off = max(low, 1 / high) if high > 0 else np.inf  # how far from 1 the interval begins
     state: State = "error" if off > RATIO_ERROR else "warn" if off > RATIO_WARN else "ok"
+    release = release_of(known)
     figures = {
+        "release_id": release,
         "customers": len(known),
         "left": int(left.sum()),
         "expected": float(risk.sum()),
@@ -72,9 +104,10 @@ def came_true(outcomes: pd.DataFrame) -> Finding:
         **_auc_of(risk, left),
     }
     verdict = "came true" if state == "ok" else "did not come true"
+    whose = f"of release {release} " if release else ""
     sentence = (
-        f"The risk {verdict}: {int(left.sum()):,} of {len(known):,} customers left alone have "
-        f"left, {risk.sum():,.0f} were expected ({low:.2f} to {high:.2f} times as many)."
+        f"The risk {whose}{verdict}: {int(left.sum()):,} of {len(known):,} customers left alone "
+        f"have left, {risk.sum():,.0f} were expected ({low:.2f} to {high:.2f} times as many)."
     )
     return Finding(name, state, sentence, figures)
 
@@ -86,8 +119,9 @@ def expected_to_hold(outcomes: pd.DataFrame, reference_auc: float | None) -> Fin
         reference_auc: that the release measured out of fold; None: it isn't known.
     """
     name = "performance_is_expected_to_hold"
-    first = left_alone(outcomes)
-    waiting, known = first[~first["known"]], first[first["known"]]
+    alone = left_alone(outcomes)
+    waiting = lately(alone[~alone["known"]], lambda first: len(first) >= FEWEST)
+    known = lately(alone[alone["known"]], _tells)
     if len(waiting) < FEWEST:
         return Finding(
             name,
@@ -126,11 +160,17 @@ def expected_auc(risk: Floats) -> float:
     return right / pairs if pairs > 0 else 0.5
 
 
+def _tells(known: pd.DataFrame) -> bool:
+    """Whether so many left and so many stayed that a risk can be held against it."""
+    left = int(known["churned"].sum())
+    return len(known) >= FEWEST and min(left, len(known) - left) >= FEWEST_LEFT
+
+
 def _checked(known: pd.DataFrame) -> dict[str, Any] | None:
     """What the estimate was, and what came true, where the outcome is known by now."""
-    risk, left = known["churn_risk"].to_numpy(float), known["churned"].to_numpy(float)
-    if len(known) < FEWEST or min(left.sum(), (1 - left).sum()) < FEWEST_LEFT:
+    if not _tells(known):
         return None
+    risk, left = known["churn_risk"].to_numpy(float), known["churned"].to_numpy(float)
     true = _auc_of(risk, left)
     estimate = expected_auc(risk)
     return {

@@ -92,7 +92,14 @@ def watch(
         conduct.propensities_hold(outcomes),
     ]
     known = int(outcomes["known"].sum())
-    reasons = [RETRAINING[f.name] for f in findings if f.state == "error" and f.name in RETRAINING]
+    reasons = [
+        RETRAINING[f.name]
+        for f in findings
+        if f.state == "error"
+        and f.name in RETRAINING
+        # What was found of an earlier release, another training may have mended already.
+        and f.figures.get("release_id", serving.release_id) == serving.release_id
+    ]
     if known - serving.outcomes >= retrain_outcomes:
         reasons.append(f"{retrain_outcomes:,} new outcomes")
     return {

@@ -21,6 +21,8 @@ def outcomes(
     true = risk / (1 - risk) * odds * np.where(contact, 2.0, 1.0)
     return pd.DataFrame(
         {
+            "time": pd.Timestamp("2027-01-01", tz="UTC"),
+            "release_id": "r-1",
             "customer": np.arange(count),
             "group": group,
             "contact": contact,
@@ -46,6 +48,77 @@ def test_risk_that_does_not_come_true(odds: float, state: str) -> None:
     found = performance.came_true(outcomes(2, 6_000, odds=odds))
     assert found.state == state
     assert "did not come true" in found.sentence
+
+
+def months(*parts: tuple[str, float, float], count: int = 600) -> pd.DataFrame:
+    """The same control group decided on month by month, of whom nobody comes back: of each month
+    its release, the risk that it says, and the share that really leaves."""
+    rng, there, found = np.random.default_rng(0), np.arange(count), []
+    for number, (release, risk, true) in enumerate(parts):
+        left = rng.random(len(there)) < true
+        found.append(
+            pd.DataFrame(
+                {
+                    "time": pd.Timestamp("2027-01-01", tz="UTC") + pd.DateOffset(months=number),
+                    "release_id": release,
+                    "customer": there,
+                    "group": "control",
+                    "contact": False,
+                    "churn_risk": risk,
+                    "churned": left,
+                    "known": True,
+                }
+            )
+        )
+        there = there[~left]
+    return pd.concat(found, ignore_index=True)
+
+
+def test_a_risk_that_no_longer_comes_true_is_seen() -> None:
+    """Right in the first months and four times too low in the last one, of the same customers."""
+    fine = [("r-1", 0.05, 0.05)] * 6
+    assert performance.came_true(months(*fine)).state == "ok"
+    found = performance.came_true(months(*fine, ("r-1", 0.05, 0.2)))
+    assert found.state == "error"
+    assert found.figures["left"] > 50
+
+
+def test_a_release_is_not_judged_by_the_one_before() -> None:
+    """The first one was wrong, and red; the one that mended it is fine, and both are named."""
+    wrong = months(("r-1", 0.05, 0.2))
+    assert performance.came_true(wrong).state == "error"
+    found = performance.came_true(months(("r-1", 0.05, 0.2), ("r-2", 0.2, 0.2)))
+    assert found.state == "ok"
+    assert found.figures["release_id"] == "r-2"
+    assert found.sentence.startswith("The risk of release r-2 came true")
+
+
+def test_many_decisions_about_a_customer_are_no_many_who_left() -> None:
+    """Over a year of which the risk of each month is right, three in four leave at some time."""
+    found = performance.came_true(months(*[("r-1", 0.1, 0.1)] * 13, count=4_000))
+    assert found.state == "ok"
+    assert found.figures["customers"] < 1_400  # those who were still there
+    assert found.figures["left"] / found.figures["customers"] == pytest.approx(0.1, abs=0.03)
+
+
+def test_where_few_are_decided_on_more_days_are_looked_at() -> None:
+    """Eight customers a day, of whom half are control: 30 days hold 120, and 90 are enough."""
+    table = outcomes(7, 2_920)
+    days = pd.to_timedelta(np.arange(2_920) // 8, unit="D")
+    table["time"] = pd.Timestamp("2026-01-01", tz="UTC") + days
+    found = performance.came_true(table)
+    assert found.state == "ok"
+    assert found.figures["customers"] == pytest.approx(360, abs=50)
+
+
+def test_several_releases_are_judged_together_where_none_has_enough() -> None:
+    """A release a week: no single one is named."""
+    table = outcomes(8, 2_800)
+    weeks = np.arange(2_800) // 100
+    table["time"] = pd.Timestamp("2026-06-01", tz="UTC") + pd.to_timedelta(7 * weeks, unit="D")
+    table["release_id"] = [f"r-{week}" for week in weeks]
+    found = performance.came_true(table)
+    assert (found.state, found.figures["release_id"]) == ("ok", None)
 
 
 def test_nothing_is_said_of_few() -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from churn_assets.outcomes.watching.plots import pictures
-from churn_assets.outcomes.watching.report import says_the_same
+from churn_assets.outcomes.watching.report import RETRAINING, Serving, says_the_same, watch
+from tests.outcomes.watching.test_conduct import NOW, decisions
 
 REPORT: dict[str, Any] = {
     "release_id": "r-1",
@@ -27,6 +31,24 @@ def test_the_hour_alone_makes_no_new_report() -> None:
     assert not says_the_same(
         REPORT | {"findings": [REPORT["findings"][0] | {"figures": {"x": 0.6}}]}, REPORT
     )
+
+
+@pytest.mark.parametrize("serving", ["r-1", "r-2"])
+def test_a_wrong_risk_is_a_reason_to_train_again_for_its_own_release(serving: str) -> None:
+    """What was found of the release before stays shown; the one that followed on it isn't trained
+    again for that."""
+    table = decisions().assign(
+        time=lambda t: t["time"] - timedelta(days=40),
+        release_id="r-1",
+        known=True,
+        churned=lambda t: t["customer"] % 2 == 0,
+        churn_risk=0.1,
+    )
+    table["observation"] = [[0.0] * 9] * len(table)
+    report = watch(table, None, Serving(serving), None, 10**9, NOW)
+    [found] = [f for f in report["findings"] if f["name"] == "risk_came_true"]
+    assert found["state"] == "error"
+    assert report["retrain"] == ([RETRAINING["risk_came_true"]] if serving == "r-1" else [])
 
 
 def test_contacts_are_drawn_from_two_days_on() -> None:
