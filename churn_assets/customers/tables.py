@@ -87,8 +87,8 @@ def write_active(
 ) -> int:
     """Write the customers who may be contacted into the empty folder `out`; how many they are.
 
-    They are the contract's `active` table, or else whoever of the history hasn't left, as in their
-    last snapshot. Who is in the history's splits stays in theirs.
+    They are the contract's `active` table, or else whoever of the history hasn't left, each as in
+    their last snapshot. Who is in the history's splits stays in theirs.
 
     Args:
         history: the folder of `write_history`.
@@ -103,7 +103,7 @@ def write_active(
     if contract.tables and contract.tables.active:
         taken = _Taken(contract)
         report = check(contract, places, refused, told, taken, CUSTOMERS)
-        frame, people = taken.frame("active", report), taken.people.get("active")
+        frame, people = _latest(taken.frame("active", report)), taken.people.get("active")
     else:
         people = pd.read_parquet(history / PEOPLE) if (history / PEOPLE).exists() else None
         frame = pd.concat(before.values())
@@ -115,10 +115,9 @@ def write_active(
     if frame.empty:
         raise DataError(f"{contract.name}: nobody is active: all of them have left")
     split = {i: part for part, rows in before.items() for i in rows["customer_id"]}
-    others = grouped_split(list(frame["customer_id"]))
-    frame["split"] = [
-        split.get(i, other) for i, other in zip(frame["customer_id"], others, strict=True)
-    ]
+    ids = list(frame["customer_id"])
+    others = zip(ids, grouped_split(ids), strict=True)
+    frame = frame.assign(split=[split.get(i, other) for i, other in others])
     schema.save(out)
     write_splits(frame, out, {"name": "active_customers", "contract": schema.contract}, LABEL)
     _write_people(people, set(frame["customer_id"]), out)

@@ -49,6 +49,18 @@ def test_who_left_in_the_last_snapshot_is_not_active(tmp_path: Path) -> None:
     assert all(told[name] == (row["Seen"] == "2026-03-31") for name, row in stayed.items())
 
 
+def test_a_table_of_active_customers_may_have_several_snapshots(tmp_path: Path) -> None:
+    """Nobody is scored twice: as they are in the last one, wherever it stands in the table."""
+    tables = {"history": {"path": "history.csv"}, "active": {"path": "active.csv"}}
+    rows = snapshots(("2026-01-31", "2026-02-28"))
+    now = [row for row in snapshots(("2026-02-28", "2026-03-31")) if row["Cancelled"] == "no"]
+    written(tmp_path, contract(identity=IDENTITY, tables=tables), rows, now)
+    last = {row["Account"]: row for row in reversed(now)}
+    active = whole(tmp_path / "active").set_index("customer_id")
+    assert sorted(active.index) == sorted(last)
+    assert all(str(active.loc[name, "months"]) == row["Months"] for name, row in last.items())
+
+
 def test_snapshots_of_an_earlier_version_are_made_anew(tmp_path: Path) -> None:
     """Its history hasn't everybody's last row: whoever left would be scored for contact."""
     agreed = contract(identity=IDENTITY)
