@@ -30,6 +30,7 @@ from churn_assets.customers.people import PEOPLE as PEOPLE
 from churn_assets.customers.quality.columns import as_level
 from churn_assets.customers.quality.judging import USED, Judged
 from churn_assets.customers.quality.report import QualityReport
+from churn_assets.customers.quality.tenure import months_of
 from churn_assets.customers.quality.zones import zone_of
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.schema import MONTHLY, TENURE, CustomerSchema, load_schema
@@ -43,7 +44,6 @@ LABEL, SNAPSHOT = "churn", "snapshot"
 LATEST = "latest/customers.parquet"
 LEAST_OF_A_KIND = 30
 """Customers who left, and who stayed, without whom neither splits nor folds hold both."""
-DAYS_OF_A_MONTH = 365.25 / 12
 
 
 def write_history(
@@ -184,18 +184,9 @@ def _columns(
     names = {field.name for field in schema.fields}
     if MONTHLY not in names:
         yield MONTHLY, to_sql(schema.monthly, lambda name: judged.value(name, "value"))
-    if tenure.months and TENURE not in names:
-        months = to_sql(tenure.months, lambda name: judged.value(name, "tenure"))
-        yield TENURE, f"CAST(floor({months}) AS BIGINT)"
-    if tenure.since:
-        since = judged.value(tenure.since, "tenure")
-        seen = (
-            judged.value(identity.snapshot, "snapshot")
-            if identity.snapshot
-            else f"max({since}) OVER ()"
-        )
-        days = f"date_diff('day', {since}, {seen})"
-        yield TENURE, f"CAST(greatest(floor({days} / {DAYS_OF_A_MONTH}), 0) AS BIGINT)"
+    if tenure.since or TENURE not in names:
+        # Months beyond any number are a problem that the check names: null until it is mended.
+        yield TENURE, f"TRY_CAST(floor({months_of(part, judged)}) AS BIGINT)"
 
 
 def _people(contract: Contract, judged: Judged) -> Iterator[tuple[str, str]]:
