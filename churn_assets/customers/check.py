@@ -10,7 +10,7 @@ from typing import Literal, get_args
 import duckdb
 
 from churn_assets.customers.contract.expression import to_sql
-from churn_assets.customers.contract.model import Campaign, Contract, CustomerPart
+from churn_assets.customers.contract.model import Campaign, Contract, CustomerPart, Identity
 from churn_assets.customers.contract.tables import Table
 from churn_assets.customers.quality.columns import (
     Column,
@@ -40,6 +40,8 @@ from churn_assets.customers.quality.zones import unknown_zones
 from churn_assets.customers.reading.numbers import Marks, worded
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.reading.table import ReadFile, read_table
+from churn_assets.customers.splits import snapshot_split
+from churn_assets.datasets.errors import DataError
 from churn_assets.domain.contracts import MAX_TENURE
 
 Told = Callable[[str, int, int], None]
@@ -126,6 +128,7 @@ class _Checking:
         self._reported(history, tables.history, outcome)
         if outcome:
             self._leaks(history, tables.history, outcome)
+            self._split(history, identity, outcome)
         self._value(history, part.value.monthly)
         self._tenure(history, part)
         people = self.contract.people
@@ -289,6 +292,22 @@ class _Checking:
                 f"{judged.name}: the tenure of {wrong:,} rows is unknown, negative or above "
                 f"{MAX_TENURE:,} months"
             )
+
+    def _split(self, history: Judged, identity: Identity, outcome: str) -> None:
+        """Customers with snapshots have to fall into three splits."""
+        try:
+            who = history.value(identity.id or "", "id")
+            seen = history.value(identity.snapshot or "", "snapshot")
+        except KeyError:
+            return  # no snapshots, or a column is missing: said already
+        query = f"SELECT {who} AS ids, {seen} AS days, {outcome} AS gone FROM history WHERE {USED}"
+        rows = self.connection.execute(query).df()
+        ids, days, left = (rows[name].to_numpy() for name in ("ids", "days", "gone"))
+        if 0 < left.sum() < len(left):  # said already otherwise
+            try:
+                snapshot_split("history", ids, left, days)
+            except DataError as error:
+                self.report.problems.append(str(error))
 
     def _drift(self, history: Judged, active: Judged) -> None:
         self.told("comparing history and active", 0, 0)

@@ -4,8 +4,8 @@
 `active_customers`: `train|valid|test.parquet`, the schema (`customers.json`), where they are from
 (`dataset.json`), and of the history what the check said (`report.json`). A customer's rows, of
 however many snapshots, stay in one split; where there are snapshots, the test rows are of the last
-one and no other row is. Some rows are then in no split: everybody's last one, by which it is known
-who is active, lies apart in `latest/customers.parquet`.
+one and no other row is (`splits.snapshot_split`). Some rows are then in no split: everybody's last
+one, by which it is known who is active, lies apart in `latest/customers.parquet`.
 
 Names, zones, opt-outs and consents lie apart in `people/people.parquet`: no model reads them, and
 no prediction holds them.
@@ -34,7 +34,7 @@ from churn_assets.customers.quality.tenure import months_of
 from churn_assets.customers.quality.zones import zone_of
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.schema import MONTHLY, TENURE, CustomerSchema, load_schema
-from churn_assets.customers.splits import write_splits
+from churn_assets.customers.splits import snapshot_split, write_splits
 from churn_assets.datasets.errors import DataError
 from churn_assets.datasets.splits import grouped_split, stratified_split
 from churn_assets.datasets.tables import read_parquet, read_split, write_parquet
@@ -76,7 +76,7 @@ def write_history(
         (out / LATEST).parent.mkdir()
         write_parquet(_latest(frame), out / LATEST)
     about = {"name": "customer_history", "contract": schema.contract}
-    rates = write_splits(_split_history(frame), out, about, LABEL)
+    rates = write_splits(_split_history(contract.name, frame), out, about, LABEL)
     facts = report.as_json() | {"positive_rate": rates}
     (out / "report.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     return report
@@ -248,12 +248,11 @@ def _with_examples(schema: CustomerSchema, frame: pd.DataFrame) -> CustomerSchem
     return schema.model_copy(update={"fields": tuple(fields)})
 
 
-def _split_history(frame: pd.DataFrame) -> pd.DataFrame:
+def _split_history(whose: str, frame: pd.DataFrame) -> pd.DataFrame:
     """The rows with their `split`; of snapshots, those that no split may hold are left out."""
+    left = frame[LABEL].to_numpy(bool)
     if SNAPSHOT not in frame:
-        return frame.assign(split=stratified_split(frame[LABEL].to_numpy(bool)))
-    split = np.array(grouped_split(list(frame["customer_id"])))
-    last = (frame[SNAPSHOT] == frame[SNAPSHOT].max()).to_numpy()
-    if last.all():
-        return frame.assign(split=split)
-    return frame.assign(split=split)[(split == "test") == last]
+        return frame.assign(split=stratified_split(left))
+    ids, seen = frame["customer_id"].to_numpy(), frame[SNAPSHOT].to_numpy()
+    split = snapshot_split(whose, ids, left, seen)
+    return frame.assign(split=split)[split != ""]
