@@ -10,7 +10,7 @@ from typing import Literal, get_args
 import duckdb
 
 from churn_assets.customers.contract.expression import to_sql
-from churn_assets.customers.contract.model import Campaign, Contract, CustomerPart
+from churn_assets.customers.contract.model import Campaign, Contract, CustomerPart, Identity
 from churn_assets.customers.contract.tables import Table
 from churn_assets.customers.quality.columns import (
     Column,
@@ -34,11 +34,15 @@ from churn_assets.customers.quality.report import (
     QualityReport,
     TableReport,
 )
+from churn_assets.customers.quality.tenure import months_of
 from churn_assets.customers.quality.workspace import one, workspace
 from churn_assets.customers.quality.zones import unknown_zones
 from churn_assets.customers.reading.numbers import Marks, worded
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.reading.table import ReadFile, read_table
+from churn_assets.customers.splits import snapshot_split
+from churn_assets.datasets.errors import DataError
+from churn_assets.domain.contracts import MAX_TENURE
 
 Told = Callable[[str, int, int], None]
 """Told what is being done, how far it is, and of how much (0 where that isn't known)."""
@@ -112,7 +116,7 @@ class _Checking:
 
     def customers(self, part: CustomerPart) -> None:
         """The history, and the active customers where they're a table of their own."""
-        tables, identity, monthly, _ = part
+        tables, identity = part.tables, part.identity
         key = [one_spaced(n) for n in (identity.id, identity.snapshot) if n] if identity.id else []
         history = self._judged(
             "history", tables.history, customer_columns(self.contract, True), key
@@ -124,13 +128,17 @@ class _Checking:
         self._reported(history, tables.history, outcome)
         if outcome:
             self._leaks(history, tables.history, outcome)
-        self._value(history, monthly.monthly)
+            self._split(history, identity, outcome)
+        self._value(history, part.value.monthly)
+        self._tenure(history, part)
         people = self.contract.people
         self.report.problems += unknown_zones(self.connection, history, people)
         if tables.active is None:
             return
         active = self._judged("active", tables.active, customer_columns(self.contract, False), key)
         self._reported(active, tables.active, None)
+        self._value(active, part.value.monthly)
+        self._tenure(active, part)
         self.report.problems += unknown_zones(self.connection, active, people)
         self._drift(history, active)
         if identity.id and outcome and not identity.snapshot:
@@ -270,6 +278,36 @@ class _Checking:
             self.report.problems.append(
                 f"{judged.name}: the monthly value of {wrong:,} rows is unknown or negative"
             )
+
+    def _tenure(self, judged: Judged, part: CustomerPart) -> None:
+        """The tenure has to be months that somebody may have been a customer."""
+        try:
+            months = months_of(part, judged)
+        except KeyError:
+            return  # a column is missing: said already
+        query = f"""SELECT count(*) FROM (SELECT {months} AS m FROM {judged.name} WHERE {USED})
+            WHERE m IS NULL OR m < 0 OR floor(m) > {MAX_TENURE}"""
+        if wrong := int(one(self.connection, query)[0]):
+            self.report.problems.append(
+                f"{judged.name}: the tenure of {wrong:,} rows is unknown, negative or above "
+                f"{MAX_TENURE:,} months"
+            )
+
+    def _split(self, history: Judged, identity: Identity, outcome: str) -> None:
+        """Customers with snapshots have to fall into three splits."""
+        try:
+            who = history.value(identity.id or "", "id")
+            seen = history.value(identity.snapshot or "", "snapshot")
+        except KeyError:
+            return  # no snapshots, or a column is missing: said already
+        query = f"SELECT {who} AS ids, {seen} AS days, {outcome} AS gone FROM history WHERE {USED}"
+        rows = self.connection.execute(query).df()
+        ids, days, left = (rows[name].to_numpy() for name in ("ids", "days", "gone"))
+        if 0 < left.sum() < len(left):  # said already otherwise
+            try:
+                snapshot_split("history", ids, left, days)
+            except DataError as error:
+                self.report.problems.append(str(error))
 
     def _drift(self, history: Judged, active: Judged) -> None:
         self.told("comparing history and active", 0, 0)

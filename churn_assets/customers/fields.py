@@ -53,8 +53,8 @@ def schema_of(contract: Contract) -> CustomerSchema:
     """
     if contract.customers is None:
         raise ContractError([f"{contract.name}: has no customers, only a campaign"])
-    _, identity, value, tenure = contract.customers
-    people = contract.people
+    tables, identity, value, tenure = contract.customers
+    people, table = contract.people, tables.active or tables.history
     sums = [value.monthly, *([tenure.months] if tenure.months else [])]
     needed = list(dict.fromkeys(column for text in sums for column in columns_of(text)))
     features = contract.features
@@ -92,6 +92,8 @@ def schema_of(contract: Contract) -> CustomerSchema:
         ),
         offers=contract.offers,
         bands=tenure.bands,
+        written=table.format,
+        missing=table.missing,
     )
 
 

@@ -1,10 +1,10 @@
 """What a customer of a contract looks like to everything after the check: `customers.json`.
 
-The contract says where tables lie and how they are written; the schema is what is left of it once
-they are read: the fields of a customer, which of them models may use, and how monthly value and
-tenure follow from them. It lies beside the typed tables and in every release made from them, so
-that training, requests, OpenAPI and reasons speak of the same fields. A folder without it holds
-customers of the built-in contract.
+The contract says where tables lie; the schema is what is left of it once they are read: the fields
+of a customer, which of them models may use, how monthly value and tenure follow from them, and how
+a file of customers is written, as `churn predict` reads it. It lies beside the typed tables and in
+every release made from them, so that training, requests, OpenAPI and reasons speak of the same
+fields. A folder without it holds customers of the built-in contract.
 
 A row has the schema's fields and two of the product's own, computed from them: `tenure` (whole
 months) and `monthly_charges` (what they pay in a month, in the contract's currency).
@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from churn_assets.customers.contract.expression import evaluate
 from churn_assets.customers.contract.features import NO, YES, Kind
+from churn_assets.customers.contract.tables import Format
 from churn_assets.domain.contracts import SERVICES, Contract, Service
 from churn_assets.domain.offers import Offers, percent_of
 
@@ -165,6 +166,9 @@ class CustomerSchema(BaseModel):
         offers: the discounts that can be offered; None: the built-in ones.
         bands: months from which a customer is settled, and long with the company; None: the
             built-in ones.
+        written: how the text of the customers' table is, that of active ones where there is one;
+            what isn't said is detected.
+        missing: cells of it that mean "unknown" beside those that always do.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -184,6 +188,8 @@ class CustomerSchema(BaseModel):
     messages: tuple[FieldWords, ...] = ()
     offers: Offers | None = None
     bands: tuple[int, int] | None = None
+    written: Format = Format()
+    missing: tuple[str, ...] = ()
 
     @property
     def horizon_days(self) -> float | None:

@@ -1,4 +1,4 @@
-"""How a company's own rows are kept: a Parquet file for each split, and a summary of all."""
+"""How a company's own rows are split, and kept: a Parquet file for each, and a summary of all."""
 
 from __future__ import annotations
 
@@ -6,13 +6,21 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from churn_assets.datasets.errors import DataError
 from churn_assets.datasets.sources.files import sha256_of
+from churn_assets.datasets.splits import grouped_split
 from churn_assets.datasets.tables import write_parquet
 from churn_assets.domain.splits import SPLITS
+
+ENOUGH = 3
+"""Rows of those who left, and of those who stayed, that test rows of snapshots hold at the least,
+where there is a snapshot from which on they do."""
 
 
 def write_splits(
@@ -36,7 +44,9 @@ def write_splits(
         rows = frame[frame["split"] == part].drop(columns=["split"])
         if rows.empty:
             whose = about.get("contract") or about["campaign"]
-            raise DataError(f"{whose}: too few rows for three splits")
+            raise DataError(
+                f"{whose}: {len(frame):,} rows are too few for three splits: none is for {part}"
+            )
         path = out / f"{part}.parquet"
         write_parquet(rows, path)
         sizes[part], files[path.name] = len(rows), sha256_of(path)
@@ -55,3 +65,60 @@ def write_splits(
         json.dumps(summary, indent=2, sort_keys=True) + "\n", encoding="utf-8"
     )
     return rates or None
+
+
+def snapshot_split(
+    whose: str, ids: NDArray[Any], left: NDArray[np.bool_], seen: NDArray[np.datetime64]
+) -> NDArray[np.str_]:
+    """Split of each row of customers with snapshots (N,); empty where no split may hold the row.
+
+    Test rows are of customers and of a time that no other row is of: of a tenth of the customers,
+    from the last snapshot on; all others' rows are from before it. Where the last one has too few
+    of that tenth who left, or stayed, it is the one before it from which on they're enough. Where
+    there is one snapshot only, customers alone are apart.
+
+    Args:
+        whose: rows they are, for the error.
+        ids: of the customers, text (N,).
+        left: whether the customer left (N,).
+        seen: date of the snapshot (N,).
+
+    Raises:
+        DataError: there is no such snapshot; says how many rows the last one has.
+    """
+    split = np.array(grouped_split(list(ids)))
+    period = _periods(ids, seen)
+    last, *others = np.unique(period)[::-1]
+    if not others:
+        return split
+    test, valid = split == "test", split == "valid"
+    for enough in (ENOUGH, 1):
+        for first in (last, *others[:-1]):
+            late = period >= first
+            fewest = min(_of_a_kind(left[test & late]), _of_a_kind(left[~test & ~late]))
+            if fewest >= enough and (valid & ~late).any():
+                return np.where(test == late, split, "")
+    late = period == last
+    raise DataError(
+        f"{whose}: too few rows for three splits: the last snapshot, {last}, has {late.sum():,} "
+        f"rows; {_told(left[test & late])} of the tenth of the customers that the model is tried "
+        f"on, and {_told(left[~test & ~late])} of the others before it: both need some who left, "
+        "and some who stayed"
+    )
+
+
+def _periods(ids: NDArray[Any], seen: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
+    """The snapshot of each row (N,): its month where no customer has two rows in one, as rows of
+    one snapshot may be of several days; else its day."""
+    months = seen.astype("datetime64[M]")
+    doubled = pd.DataFrame({"id": ids, "month": months.astype(np.int64)}).duplicated()
+    return seen.astype("datetime64[D]") if doubled.any() else months
+
+
+def _of_a_kind(left: NDArray[np.bool_]) -> int:
+    """How many left or stayed, whichever are fewer."""
+    return int(min(left.sum(), (~left).sum()))
+
+
+def _told(left: NDArray[np.bool_]) -> str:
+    return f"{len(left):,} ({left.sum():,} left)"

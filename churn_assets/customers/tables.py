@@ -4,7 +4,8 @@
 `active_customers`: `train|valid|test.parquet`, the schema (`customers.json`), where they are from
 (`dataset.json`), and of the history what the check said (`report.json`). A customer's rows, of
 however many snapshots, stay in one split; where there are snapshots, the test rows are of the last
-one and no other row is.
+one and no other row is (`splits.snapshot_split`). Some rows are then in no split: everybody's last
+one, by which it is known who is active, lies apart in `latest/customers.parquet`.
 
 Names, zones, opt-outs and consents lie apart in `people/people.parquet`: no model reads them, and
 no prediction holds them.
@@ -29,19 +30,20 @@ from churn_assets.customers.people import PEOPLE as PEOPLE
 from churn_assets.customers.quality.columns import as_level
 from churn_assets.customers.quality.judging import USED, Judged
 from churn_assets.customers.quality.report import QualityReport
+from churn_assets.customers.quality.tenure import months_of
 from churn_assets.customers.quality.zones import zone_of
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.schema import MONTHLY, TENURE, CustomerSchema, load_schema
-from churn_assets.customers.splits import write_splits
+from churn_assets.customers.splits import snapshot_split, write_splits
 from churn_assets.datasets.errors import DataError
 from churn_assets.datasets.splits import grouped_split, stratified_split
-from churn_assets.datasets.tables import read_split, write_parquet
+from churn_assets.datasets.tables import read_parquet, read_split, write_parquet
 from churn_assets.domain.splits import SPLITS
 
 LABEL, SNAPSHOT = "churn", "snapshot"
+LATEST = "latest/customers.parquet"
 LEAST_OF_A_KIND = 30
 """Customers who left, and who stayed, without whom neither splits nor folds hold both."""
-DAYS_OF_A_MONTH = 365.25 / 12
 
 
 def write_history(
@@ -70,8 +72,11 @@ def write_history(
     schema = _with_examples(schema, frame)
     _write_people(taken.people.get("history"), set(frame["customer_id"]), out)
     schema.save(out)
+    if SNAPSHOT in frame:
+        (out / LATEST).parent.mkdir()
+        write_parquet(_latest(frame), out / LATEST)
     about = {"name": "customer_history", "contract": schema.contract}
-    rates = write_splits(_split_history(frame), out, about, LABEL)
+    rates = write_splits(_split_history(contract.name, frame), out, about, LABEL)
     facts = report.as_json() | {"positive_rate": rates}
     (out / "report.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     return report
@@ -82,14 +87,15 @@ def write_active(
 ) -> int:
     """Write the customers who may be contacted into the empty folder `out`; how many they are.
 
-    They are the contract's `active` table, or else whoever of the history hasn't left, as in their
-    last snapshot. Who is in the history stays in its split there.
+    They are the contract's `active` table, or else whoever of the history hasn't left, each as in
+    their last snapshot. Who is in the history's splits stays in theirs.
 
     Args:
         history: the folder of `write_history`.
 
     Raises:
-        DataError: a table can't be read, or nobody is active.
+        DataError: a table can't be read, nobody is active, or the history is of a version that
+            didn't keep everybody's last snapshot.
     """
     schema, before = load_schema(history), {part: read_split(history, part) for part in SPLITS}
     if schema is None:
@@ -97,21 +103,21 @@ def write_active(
     if contract.tables and contract.tables.active:
         taken = _Taken(contract)
         report = check(contract, places, refused, told, taken, CUSTOMERS)
-        frame, people = taken.frame("active", report), taken.people.get("active")
-        split = {i: part for part, rows in before.items() for i in rows["customer_id"]}
-        others = grouped_split(list(frame["customer_id"]))
-        frame["split"] = [
-            split.get(i, other) for i, other in zip(frame["customer_id"], others, strict=True)
-        ]
+        frame, people = _latest(taken.frame("active", report)), taken.people.get("active")
     else:
         people = pd.read_parquet(history / PEOPLE) if (history / PEOPLE).exists() else None
-        frame = pd.concat([rows.assign(split=part) for part, rows in before.items()])
+        frame = pd.concat(before.values())
         if SNAPSHOT in frame:
-            frame = frame.sort_values(SNAPSHOT, kind="stable")
-        frame = frame.drop_duplicates("customer_id", keep="last")
+            if not (history / LATEST).exists():
+                raise DataError(f"{history} is of an earlier version: make customer_history anew")
+            frame = read_parquet(history / LATEST)
         frame = frame[~frame[LABEL].astype(bool)].drop(columns=[LABEL])
     if frame.empty:
         raise DataError(f"{contract.name}: nobody is active: all of them have left")
+    split = {i: part for part, rows in before.items() for i in rows["customer_id"]}
+    ids = list(frame["customer_id"])
+    others = zip(ids, grouped_split(ids), strict=True)
+    frame = frame.assign(split=[split.get(i, other) for i, other in others])
     schema.save(out)
     write_splits(frame, out, {"name": "active_customers", "contract": schema.contract}, LABEL)
     _write_people(people, set(frame["customer_id"]), out)
@@ -134,16 +140,17 @@ class _Taken:
             columns = dict(_columns(part, self.schema, judged))
         except KeyError:
             return  # a column is missing, which the report says
+        order = ", ".join(filter(None, (columns.get(SNAPSHOT), "file", "row")))
         listed = ", ".join(f'{sql} AS "{name}"' for name, sql in columns.items())
-        query = f"SELECT {listed} FROM {judged.name} WHERE {USED} ORDER BY file, row"
+        query = f"SELECT {listed} FROM {judged.name} WHERE {USED} ORDER BY {order}"
         frame = connection.execute(query).df()
         self.frames[judged.name] = frame.apply(_whole_numbers)
         said = dict(_people(self.contract, judged))
         if said:
             listed = ", ".join(f'{sql} AS "{name}"' for name, sql in said.items())
-            query = f"SELECT {listed} FROM {judged.name} WHERE {USED} ORDER BY file, row"
+            query = f"SELECT {listed} FROM {judged.name} WHERE {USED} ORDER BY {order}"
             told = connection.execute(query).df().assign(customer_id=frame["customer_id"])
-            self.people[judged.name] = told.drop_duplicates("customer_id", keep="last")
+            self.people[judged.name] = _latest(told)
 
     def frame(self, name: str, report: QualityReport) -> pd.DataFrame:
         """A table's rows; raises DataError where they couldn't be typed or there are none."""
@@ -177,18 +184,9 @@ def _columns(
     names = {field.name for field in schema.fields}
     if MONTHLY not in names:
         yield MONTHLY, to_sql(schema.monthly, lambda name: judged.value(name, "value"))
-    if tenure.months and TENURE not in names:
-        months = to_sql(tenure.months, lambda name: judged.value(name, "tenure"))
-        yield TENURE, f"CAST(floor({months}) AS BIGINT)"
-    if tenure.since:
-        since = judged.value(tenure.since, "tenure")
-        seen = (
-            judged.value(identity.snapshot, "snapshot")
-            if identity.snapshot
-            else f"max({since}) OVER ()"
-        )
-        days = f"date_diff('day', {since}, {seen})"
-        yield TENURE, f"CAST(greatest(floor({days} / {DAYS_OF_A_MONTH}), 0) AS BIGINT)"
+    if tenure.since or TENURE not in names:
+        # Months beyond any number are a problem that the check names: null until it is mended.
+        yield TENURE, f"TRY_CAST(floor({months_of(part, judged)}) AS BIGINT)"
 
 
 def _people(contract: Contract, judged: Judged) -> Iterator[tuple[str, str]]:
@@ -208,6 +206,11 @@ def _people(contract: Contract, judged: Judged) -> Iterator[tuple[str, str]]:
     ):
         if flag:
             yield name, judged.value(flag.column, use)
+
+
+def _latest(rows: pd.DataFrame) -> pd.DataFrame:
+    """Each customer's last one of rows in the order of their snapshots."""
+    return rows.drop_duplicates("customer_id", keep="last")
 
 
 def _write_people(people: pd.DataFrame | None, known: set[str], out: Path) -> None:
@@ -245,12 +248,11 @@ def _with_examples(schema: CustomerSchema, frame: pd.DataFrame) -> CustomerSchem
     return schema.model_copy(update={"fields": tuple(fields)})
 
 
-def _split_history(frame: pd.DataFrame) -> pd.DataFrame:
+def _split_history(whose: str, frame: pd.DataFrame) -> pd.DataFrame:
     """The rows with their `split`; of snapshots, those that no split may hold are left out."""
+    left = frame[LABEL].to_numpy(bool)
     if SNAPSHOT not in frame:
-        return frame.assign(split=stratified_split(frame[LABEL].to_numpy(bool)))
-    split = np.array(grouped_split(list(frame["customer_id"])))
-    last = (frame[SNAPSHOT] == frame[SNAPSHOT].max()).to_numpy()
-    if last.all():
-        return frame.assign(split=split)
-    return frame.assign(split=split)[(split == "test") == last]
+        return frame.assign(split=stratified_split(left))
+    ids, seen = frame["customer_id"].to_numpy(), frame[SNAPSHOT].to_numpy()
+    split = snapshot_split(whose, ids, left, seen)
+    return frame.assign(split=split)[split != ""]

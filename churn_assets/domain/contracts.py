@@ -7,3 +7,5 @@ Service = Literal["internet", "phone", "streaming", "security"]
 
 CONTRACTS: tuple[Contract, ...] = get_args(Contract)
 SERVICES: tuple[Service, ...] = get_args(Service)
+MAX_TENURE = 1200
+"""Months that somebody may have been a customer."""

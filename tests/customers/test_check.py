@@ -330,6 +330,48 @@ def test_active_customers_are_compared_with_the_history(checked: Checked, tmp_pa
     assert drift["Months"].psi < 0.2
 
 
+def test_a_date_since_when_that_is_still_to_come_is_refused(
+    checked: Checked, tmp_path: Path
+) -> None:
+    """Months are counted to the table's latest date: one of 2099 would make all 900 months."""
+    rows = [row | {"Since": f"202{i % 6}-01-15"} for i, row in enumerate(made_rows())]
+    rows[2]["Since"], rows[5]["Since"] = "2099-01-01", "1900-01-01"
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    report = checked(CONTRACT.replace("{months: Months}", "{since: Since}"))
+    assert kinds(report) == {("Since", "is later than today"): 1}
+    assert report.problems == [
+        f"history: 1 of 400 rows are refused; see {tmp_path}/refused/history.refused.csv",
+        "history: the tenure of 1 rows is unknown, negative or above 1,200 months",
+    ]
+
+
+def test_value_and_tenure_of_both_tables(checked: Checked, tmp_path: Path) -> None:
+    """Whoever is scored needs both, as whoever is learnt from; what a sum of columns makes of them
+    is looked at, too."""
+    rows = [row | {"Months": "30", "Calls": "1"} for row in made_rows()]
+    rows[0]["Calls"] = "0"  # a quotient that can't be told
+    rows[1]["Months"] = "1"  # less than what is taken off
+    rows[2]["Months"] = "99999999999999999999"
+    rows[3]["Monthly Fee"] = "1.00"
+    for table in ("history", "active"):
+        (tmp_path / f"{table}.csv").write_text(as_csv(rows))
+    told = (
+        CONTRACT.replace("{path: history.csv}", "{path: history.csv}\n  active: {path: active.csv}")
+        .replace("{months: Months}", "{months: '[Months] - 2 / [Calls]'}")
+        .replace("{monthly: Monthly Fee,", "{monthly: '[Monthly Fee] - 5',")
+        .replace("range: [0, 600]", "range: [0, null]")
+    )
+    wrong = [said for said in checked(told).problems if "tenure" in said or "value of" in said]
+    assert wrong == [
+        f"{table}: {said}"
+        for table in ("history", "active")
+        for said in (
+            "the monthly value of 1 rows is unknown or negative",
+            "the tenure of 3 rows is unknown, negative or above 1,200 months",
+        )
+    ]
+
+
 def test_an_end_date_is_a_label(checked: Checked, tmp_path: Path) -> None:
     """Many companies have no churn flag but the day of the cancellation."""
     rows = made_rows()

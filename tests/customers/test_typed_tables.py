@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -225,6 +226,20 @@ def test_since_a_date(tmp_path: Path) -> None:
     schema = schema_of(agreed)
     assert schema.tenure is None
     assert schema.complete({"monthly_fee": 5, "tenure": 3})["tenure"] == 3
+
+
+def test_months_beyond_any_number_are_a_problem(tmp_path: Path) -> None:
+    """The check names them; reading the table doesn't end with an error of the data base."""
+    rows = made_rows(300)
+    rows[7]["Months"] = "99999999999999999999"
+    agreed = contract(features={"Plan": {"kind": "category"}})
+    frame = written(tmp_path, agreed, rows).set_index("customer_id")
+    assert list(frame.index[frame["tenure"].isna()]) == ["A10007"]
+    assert frame.loc["A10008", "tenure"] == int(rows[8]["Months"])
+    report = json.loads((tmp_path / "history" / "report.json").read_text())
+    assert report["problems"] == [
+        "history: the tenure of 1 rows is unknown, negative or above 1,200 months"
+    ]
 
 
 def test_the_examples_have_a_schema() -> None:

@@ -13,6 +13,7 @@ import difflib
 import gzip
 import json
 import math
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,12 +24,12 @@ from pathlib import Path
 from types import UnionType
 from typing import IO, Annotated, Any, Literal, Union, cast, get_args, get_origin
 
-from churn_assets.customers.contract.tables import Format
 from churn_assets.customers.reading.dialect import dialect_of
 from churn_assets.customers.reading.lines import Record, records
 from churn_assets.customers.reading.numbers import Marks, marks_by_column, number_in
 from churn_assets.customers.reading.sources import SUFFIXES as TABLES
 from churn_assets.customers.reading.sources import is_table, unchanged
+from churn_assets.customers.reading.table import cell_text
 from churn_assets.datasets.errors import CorruptFileError
 from churn_assets.domain.cells import MISSING
 from churn_assets.serving.forms import BUILT_IN, Form
@@ -78,12 +79,14 @@ class Customers:
             damage that is found on the way: CustomerFileError.
         columns: the header of a CSV or Parquet file; empty for JSON.
         delimiter: what separates the cells of a CSV file.
+        encoding: of a file of refused rows, which is read as this one was.
         single: the file is one JSON object, not a list.
     """
 
     rows: Iterable[Row]
     columns: tuple[str, ...] = ()
     delimiter: str = ","
+    encoding: str = "utf-8"
     single: bool = False
 
 
@@ -210,8 +213,10 @@ def _from_standard_input(form: Form) -> Customers:
 
 
 def _from_csv(file: Path, form: Form) -> Customers:
-    """As `churn customers check` reads it: encoding, delimiter and marks of numbers are found."""
-    dialect = dialect_of(file, Format())
+    """As `churn customers check` reads it: encoding, delimiter and marks of numbers are the
+    contract's, or found."""
+    given = form.customers.written
+    dialect = dialect_of(file, given)
 
     def found() -> Iterator[Record]:
         with file.open("rb") as raw:
@@ -223,9 +228,9 @@ def _from_csv(file: Path, form: Form) -> Customers:
     fields = _fields_of(columns, form)
     numeric = [i for i, name in enumerate(fields) if name and _numeric(form, name)]
     whole = (r.cells for r in islice(found(), 1, None) if len(r.cells) == len(columns))
-    written = marks_by_column(([c[i].strip() for i in numeric] for c in whole), len(numeric))
+    written = marks_by_column(([c[i].strip() for i in numeric] for c in whole), len(numeric), given)
     marks = dict(zip((fields[i] for i in numeric), written, strict=True))
-    blanks = _blanks(form)
+    missing = _missing(form)
 
     def rows() -> Iterator[Row]:
         for number, record in enumerate(islice(found(), 1, None), 1):
@@ -238,19 +243,27 @@ def _from_csv(file: Path, form: Form) -> Customers:
             customer = {
                 name: _parsed(form, name, cell, marks.get(name))
                 for name, cell in named.items()
-                if cell and cell.lower() not in blanks.get(name, ())
+                if cell and not missing(name, cell)
             }
             yield Row(number, cells, _named(number, customer, form))
 
-    return Customers(_Read(file, rows), columns, dialect.delimiter)
+    return Customers(_Read(file, rows), columns, dialect.delimiter, given.encoding or "utf-8")
 
 
-def _blanks(form: Form) -> dict[str, frozenset[str]]:
-    """Field of the contract -> words in lower case that say that it isn't known."""
-    return {
-        field.name: MISSING - {word.lower() for word in (*field.levels, *field.yes, *field.no)}
+def _missing(form: Form) -> Callable[[str, str], bool]:
+    """Whether a field's cell says that it isn't known: in words that always do, of the contract's
+    fields, or in the contract's own; what a field's levels are never does."""
+    said = frozenset(map(_word, form.customers.missing))
+    words = {
+        field.name: (MISSING | said) - set(map(_word, (*field.levels, *field.yes, *field.no)))
         for field in form.customers.fields
     }
+    return lambda name, cell: _word(cell) in words.get(name, said)
+
+
+def _word(cell: str) -> str:
+    """A cell as words are compared: lower case, 3.0 as 3."""
+    return re.sub(r"^([+-]?[0-9]+)[.]0+$", r"\1", cell.strip().lower())
 
 
 def _from_parquet(file: Path, form: Form) -> Customers:
@@ -270,16 +283,21 @@ def _from_parquet(file: Path, form: Form) -> Customers:
         columns = tuple(pq.read_schema(file).names)
     except pa.ArrowException as error:
         raise ValueError(f"is no Parquet file: {error}") from error
-    fields = _fields_of(columns, form)
+    fields, missing, given = _fields_of(columns, form), _missing(form), form.customers.written
 
     def rows() -> Iterator[Row]:
         for number, row in enumerate(values(), 1):
-            given = zip(fields, row.values(), strict=True)
-            known = {f: _plain(v) for f, v in given if f and not _is_missing(v)}
-            cells = ["" if _is_missing(v) else v for v in row.values()]
-            yield Row(number, cells, _named(number, known, form))
+            cells = dict(zip(fields, row.values(), strict=True))
+            known = {
+                name: _plain(value)
+                for name, value in cells.items()
+                if name and not (_is_missing(value) or missing(name, cell_text(value) or ""))
+            }
+            raw = [_text_cell(value, given.decimal) for value in row.values()]
+            yield Row(number, raw, _named(number, known, form))
 
-    return Customers(_Read(file, rows), columns)
+    delimiter, encoding = given.delimiter or ",", given.encoding or "utf-8"
+    return Customers(_Read(file, rows), columns, delimiter, encoding)
 
 
 def _fields_of(columns: Sequence[str], form: Form) -> list[str]:
@@ -346,6 +364,13 @@ def _whole(number: float) -> int | float:
 def _plain(value: Any) -> Any:
     """A Parquet value as JSON has it: pandas writes whole numbers with gaps as floats."""
     return _whole(float(value)) if isinstance(value, float | Decimal) else value
+
+
+def _text_cell(value: Any, decimal: str | None) -> Any:
+    """A Parquet value as it stands in a text file of the contract's format."""
+    if _is_missing(value):
+        return ""
+    return str(value).replace(".", decimal or ".") if isinstance(value, float | Decimal) else value
 
 
 def _is_missing(value: Any) -> bool:

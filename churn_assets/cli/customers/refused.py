@@ -60,7 +60,7 @@ class RefusedFile:
         while path.exists():
             count += 1
             path = base / f"{stem}-{count}.refused{suffix}"
-        self._out, self.path = path.open("x", encoding="utf-8", newline=""), path
+        self._out, self.path = path.open("x", encoding=self.customers.encoding, newline=""), path
         if columns:
             self._writer = csv.writer(self._out, delimiter=self.customers.delimiter)
             self._writer.writerow([*NOTES, *(columns[i] for i in self._kept)])

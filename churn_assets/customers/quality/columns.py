@@ -272,6 +272,8 @@ def problem(column: Column, typed: str, missing: str, cell: str, marks: Marks) -
             cases.append(f"WHEN {typed} IS NULL THEN {text(needed)}")
         case "date" | "date_or_blank":
             cases.append(f"WHEN {typed} IS NULL THEN 'is no date: write 2026-01-31'")
+            if "tenure" in column.uses:  # it is tomorrow already, further east
+                cases.append(f"WHEN {typed} > current_date + 1 THEN 'is later than today'")
     return f"CASE {' '.join(cases)} END"
 
 

@@ -68,15 +68,15 @@ def marks_of(counts: Counter[str], given: Format) -> Marks:
     return Marks(decimal, thousands if counts[thousands] else "")
 
 
-def marks_by_column(rows: Iterable[Sequence[str]], columns: int) -> list[Marks]:
+def marks_by_column(rows: Iterable[Sequence[str]], columns: int, given: Format) -> list[Marks]:
     """The marks of each column of numbers, by rows of their cells without blanks around them: as
-    its own cells tell, or else as all of them do."""
+    given, else as its own cells tell, or else as all of them do."""
     patterns = {mark: re.compile(pattern) for mark, pattern in TELLING.items()}
     told: list[Counter[str]] = [Counter() for _ in range(columns)]
     for cells in rows:
         for counts, cell in zip(told, cells, strict=True):
             counts.update(mark for mark, of in patterns.items() if of.fullmatch(cell))
-    return [marks_of(one or sum(told, Counter()), Format()) for one in told]
+    return [marks_of(one or sum(told, Counter()), given) for one in told]
 
 
 def number_in(cell: str, marks: Marks) -> float | None:

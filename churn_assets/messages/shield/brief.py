@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple, get_args
 
 from churn_assets.domain.contracts import CONTRACTS as CONTRACTS
+from churn_assets.domain.contracts import MAX_TENURE as MAX_TENURE
 from churn_assets.domain.contracts import SERVICES as SERVICES
 from churn_assets.domain.contracts import Contract as Contract
 from churn_assets.domain.contracts import Service as Service
@@ -23,7 +24,6 @@ TENURE_BANDS: tuple[TenureBand, ...] = get_args(TenureBand)
 TENURE_BOUNDS = (6, 24)
 """Months from which a customer is `settled`, and `long` with the company, unless a contract says
 others."""
-MAX_TENURE = 1200
 MAX_CHARGES = 99_999.99
 MAX_SUBJECT = 40
 

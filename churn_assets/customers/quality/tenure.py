@@ -1,0 +1,26 @@
+"""How long a table's customers have been customers, by the contract's column, sum or date."""
+
+from __future__ import annotations
+
+from churn_assets.customers.contract.expression import to_sql
+from churn_assets.customers.contract.model import CustomerPart
+from churn_assets.customers.quality.judging import Judged
+
+DAYS_OF_A_MONTH = 365.25 / 12
+
+
+def months_of(part: CustomerPart, judged: Judged) -> str:
+    """SQL of the months, DOUBLE; null where they can't be told.
+
+    From a date since when they're up to the row's snapshot, or else to the table's latest such
+    date.
+
+    Raises:
+        KeyError: a column isn't there.
+    """
+    tenure, snapshot = part.tenure, part.identity.snapshot
+    if tenure.months:
+        return to_sql(tenure.months, lambda name: judged.value(name, "tenure"))
+    since = judged.value(tenure.since or "", "tenure")
+    seen = judged.value(snapshot, "snapshot") if snapshot else f"max({since}) OVER ()"
+    return f"greatest(date_diff('day', {since}, {seen}) / {DAYS_OF_A_MONTH}, 0)"

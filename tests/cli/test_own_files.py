@@ -1,0 +1,102 @@
+"""`churn predict FILE` with a company's own file: read by the words of its contract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from churn_assets.cli.customers.files import read_customers
+from churn_assets.cli.customers.refused import RefusedFile
+from churn_assets.customers.contract.model import Contract
+from churn_assets.customers.contract.yaml_lines import Document
+from churn_assets.customers.fields import schema_of
+from churn_assets.customers.reading.sources import Places
+from churn_assets.customers.schema import CustomerSchema
+from churn_assets.customers.tables import write_history
+from churn_assets.domain.splits import SPLITS
+from churn_assets.serving.forms import Form, form_of
+from tests.customers.conftest import CONTRACT, Rows, as_csv, made_rows
+
+FORMAT = {"decimal": ",", "thousands": ".", "delimiter": ";", "encoding": "utf-16"}
+TABLE = {"path": "history.csv", "format": FORMAT, "missing": ["-1", "Unknown"]}
+
+
+def contract(**tables: object) -> Contract:
+    """The small company's, whose calls and plan may be unknown."""
+    value = Document.parse(CONTRACT).value
+    features = value["features"] | {
+        "Plan": {"kind": "category", "required": False},
+        "Monthly Fee": {"kind": "number", "range": [0, 5000]},
+    }
+    tables = {"history": TABLE} | tables
+    return Contract.model_validate(value | {"features": features, "tables": tables})
+
+
+def rows_of_theirs() -> Rows:
+    """Fees that alone could be 1.25 as well as 1,250, and cells that the contract calls unknown."""
+    rows = made_rows(300)
+    for i, row in enumerate(rows):
+        row["Monthly Fee"] = ("1.250", "2.100", "850")[i % 3]
+        row["Calls"] = ("-1", "-1.0", "0", "3")[i % 4]
+        row["Plan"] = ("Basic", "Plus", "unknown")[i % 3]
+    return rows
+
+
+def known(form: Form, customer: Any) -> dict[str, Any]:
+    """What the models are told of somebody who is asked about."""
+    row = form.row(form.model.model_validate(customer))
+    return {name: row[name] for name in ("monthly_fee", "months", "calls", "plan")}
+
+
+def test_the_file_that_was_learnt_from_says_the_same_here(tmp_path: Path) -> None:
+    """The contract's marks, delimiter, encoding and words for "unknown" hold for both, in text and
+    in Parquet: 1.250 was learnt as 1250, and -1 calls as nobody knows how many."""
+    rows, agreed, history = rows_of_theirs(), contract(), tmp_path / "history"
+    (tmp_path / "history.csv").write_text(as_csv(rows, ";"), encoding="utf-16")
+    history.mkdir()
+    report = write_history(agreed, Places(tmp_path, tmp_path), tmp_path / "refused", history)
+    assert report.problems == []
+    parts = [pd.read_parquet(history / f"{part}.parquet") for part in SPLITS]
+    learnt = pd.concat(parts).astype(object).set_index("customer_id")
+    form = form_of(schema_of(agreed))
+    typed = pd.DataFrame(rows).astype({"Months": int, "Calls": float})
+    typed["Monthly Fee"] = typed["Monthly Fee"].str.replace(".", "").astype(float)
+    typed.to_parquet(tmp_path / "today.parquet")
+    for name in ("history.csv", "today.parquet"):
+        customers = [row.customer for row in read_customers(tmp_path / name, form).rows]
+        assert len(customers) == 300
+        for customer in customers:
+            theirs = learnt.loc[customer["customer_id"]]
+            for field, value in known(form, customer).items():
+                assert value == (None if pd.isna(theirs[field]) else theirs[field]), field
+
+
+@pytest.mark.parametrize("name", ["today.csv", "today.parquet"])
+def test_refused_rows_are_written_as_the_contract_says(tmp_path: Path, name: str) -> None:
+    """They are read again once they're mended, and 234.125 must not come back as 234125."""
+    form, file = form_of(schema_of(contract())), tmp_path / name
+    row = made_rows(1)[0] | {"Monthly Fee": "234,125"}
+    if name == "today.csv":
+        file.write_text(as_csv([row], ";"), encoding="utf-16")
+    else:
+        pd.DataFrame([row | {"Monthly Fee": 234.125}]).to_parquet(file)
+    customers = read_customers(file, form)
+    [before] = customers.rows
+    with RefusedFile(file, customers) as refused:
+        refused.add([(before, "is to be mended")])
+    assert refused.path is not None
+    [again] = read_customers(refused.path, form).rows
+    assert again.customer["monthly_fee"] == before.customer["monthly_fee"] == 234.125
+
+
+def test_the_active_table_says_how_files_are_written() -> None:
+    """What is predicted is like it, not like the history; an earlier release says neither."""
+    schema = schema_of(contract(active={"path": "active.csv", "missing": "n/k"}))
+    assert (schema.written.decimal, schema.missing) == (None, ("n/k",))
+    schema = schema_of(contract())
+    assert (schema.written.model_dump(), schema.missing) == (FORMAT, ("-1", "Unknown"))
+    earlier = schema.model_dump(mode="json", exclude={"written", "missing"})
+    assert CustomerSchema.model_validate(earlier).written.decimal is None

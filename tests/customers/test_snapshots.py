@@ -1,0 +1,119 @@
+"""Customers with a row for each snapshot: who is active, and what a model is tried on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from churn_assets.customers.contract.yaml_lines import Document
+from churn_assets.customers.reading.sources import Places
+from churn_assets.customers.tables import LATEST, PEOPLE, write_active
+from churn_assets.datasets.errors import DataError
+from tests.customers.conftest import CONTRACT, Checked, Rows, as_csv, made_rows
+from tests.customers.test_typed_tables import contract, whole, written
+
+IDENTITY = Document.parse(CONTRACT).value["identity"] | {"snapshot": "Seen"}
+
+
+def snapshots(days: Sequence[str], count: int = 300) -> Rows:
+    """A row of each customer a day until they leave, the newest day's first; some come later."""
+    rows: Rows = []
+    for number, day in enumerate(days):
+        gone = {row["Account"] for row in rows if row["Cancelled"] == "yes"}
+        seen = [row | {"Seen": day} for row in made_rows(count + 10 * number, seed=number)]
+        rows = [row for row in seen if row["Account"] not in gone] + rows
+    return rows
+
+
+def test_who_left_in_the_last_snapshot_is_not_active(tmp_path: Path) -> None:
+    """Without a table of active customers they're those whose own last row says that they stay, as
+    they are in it; whoever came only then is among them, and an opt-out of then counts."""
+    contact = {"opt_out": {"column": "No Mail", "yes": "yes", "no": "no"}}
+    rows = snapshots(("2026-01-31", "2026-02-28", "2026-03-31"))
+    rows = [row | {"No Mail": "yes" if row["Seen"] == "2026-03-31" else "no"} for row in rows]
+    frame = written(tmp_path, contract(identity=IDENTITY, contact=contact), rows)
+    last = {row["Account"]: row for row in reversed(rows)}
+    stayed = {name: row for name, row in last.items() if row["Cancelled"] == "no"}
+    assert {"A10315", "A10319"} & set(stayed)  # of the last snapshot alone
+    active = whole(tmp_path / "active").set_index("customer_id")
+    assert set(active.index) == set(stayed)
+    for name, row in stayed.items():
+        assert str(active.loc[name, "months"]) == row["Months"]
+        assert str(active.loc[name, "snapshot"])[:10] == row["Seen"]
+    sides = dict(zip(frame["customer_id"], frame["split"], strict=True))
+    assert all(active.loc[name, "split"] == sides[name] for name in set(stayed) & set(sides))
+    told = pd.read_parquet(tmp_path / "active" / PEOPLE).set_index("customer_id")["opt_out"]
+    assert all(told[name] == (row["Seen"] == "2026-03-31") for name, row in stayed.items())
+
+
+def test_a_table_of_active_customers_may_have_several_snapshots(tmp_path: Path) -> None:
+    """Nobody is scored twice: as they are in the last one, wherever it stands in the table."""
+    tables = {"history": {"path": "history.csv"}, "active": {"path": "active.csv"}}
+    rows = snapshots(("2026-01-31", "2026-02-28"))
+    now = [row for row in snapshots(("2026-02-28", "2026-03-31")) if row["Cancelled"] == "no"]
+    written(tmp_path, contract(identity=IDENTITY, tables=tables), rows, now)
+    last = {row["Account"]: row for row in reversed(now)}
+    active = whole(tmp_path / "active").set_index("customer_id")
+    assert sorted(active.index) == sorted(last)
+    assert all(str(active.loc[name, "months"]) == row["Months"] for name, row in last.items())
+
+
+def test_snapshots_of_an_earlier_version_are_made_anew(tmp_path: Path) -> None:
+    """Its history hasn't everybody's last row: whoever left would be scored for contact."""
+    agreed = contract(identity=IDENTITY)
+    written(tmp_path, agreed, snapshots(("2026-01-31", "2026-02-28")))
+    (tmp_path / "history" / LATEST).unlink()
+    with pytest.raises(DataError, match="earlier version: make customer_history anew"):
+        write_active(agreed, Places(tmp_path, tmp_path), tmp_path, tmp_path / "history", tmp_path)
+
+
+def test_days_of_their_own_are_one_snapshot_a_month(tmp_path: Path) -> None:
+    """Every customer is seen on another day: what is tried on is the last month, not its last day,
+    on which there are few."""
+    rows = [
+        row | {"Seen": f"2026-0{month}-{1 + (i * 7) % 28:02}"}
+        for month in (1, 2)
+        for i, row in enumerate(made_rows(300, seed=month))
+    ]
+    frame = written(tmp_path, contract(identity=IDENTITY), rows)
+    months = frame["snapshot"].dt.month
+    assert set(months[frame["split"] == "test"]) == {2}
+    assert set(months[frame["split"] != "test"]) == {1}
+    assert frame["split"].value_counts().to_dict().keys() == {"train", "valid", "test"}
+    assert len(frame) == 300  # every customer's row of one of the months
+
+
+@pytest.mark.parametrize("days", [("01-31", "02-28", "03-31"), ("03-09", "03-16", "03-23")])
+def test_a_few_rows_of_a_newer_snapshot_are_no_snapshot(
+    tmp_path: Path, days: tuple[str, str, str]
+) -> None:
+    """Too few to try a model on: it is tried on the snapshot before, and they with it."""
+    rows = snapshots([f"2026-{day}" for day in days])
+    new = [row | {"Seen": "2026-04-07", "Cancelled": "no"} for row in made_rows(20, seed=9)]
+    frame = written(tmp_path, contract(identity=IDENTITY), rows + new)
+    seen = frame["snapshot"].astype(str).str[5:10]
+    assert set(seen[frame["split"] != "test"]) == set(days[:2])
+    assert set(seen[frame["split"] == "test"]) == {days[2], "04-07"}
+
+
+def test_snapshots_that_can_t_be_split_are_told_beforehand(
+    checked: Checked, tmp_path: Path
+) -> None:
+    """By the check, before anything is made, with what there is of the last one; making the tables
+    says the same."""
+    rows = snapshots(("2026-01-31", "2026-02-28"))
+    few = [row for row in rows if row["Seen"] == "2026-01-31" or row["Account"] < "A10003"]
+    (tmp_path / "history.csv").write_text(as_csv(few))
+    [problem] = checked(CONTRACT.replace("months: 3", "months: 3\n  snapshot: Seen")).problems
+    last = [row for row in few if row["Seen"] == "2026-02-28"]
+    assert problem.startswith(
+        "history: too few rows for three splits: the last snapshot, 2026-02, has "
+        f"{len(last)} rows; 0 (0 left) of the tenth of the customers"
+    )
+    said = problem.removeprefix("history: ")
+    with pytest.raises(DataError, match=re.escape(f"Lighthouse Broadband: {said}")):
+        written(tmp_path, contract(identity=IDENTITY), few)
