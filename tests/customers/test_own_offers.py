@@ -262,7 +262,6 @@ def test_what_was_given_is_counted_by_the_release_that_gave_it(home: Path) -> No
             "source": ["campaign", "api"],
             "group": ["treated", None],
             "release_id": [own, "20250101-0123456789ab"],
-            "group": ["treated", "treated"],
             "contact": [True, True],
             "offer_level": [2, 2],
             "customer_value": [480.0, 480.0],
