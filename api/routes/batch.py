@@ -47,8 +47,8 @@ async def predict_batch(batch: BatchRequest, request: Request) -> Response:
     # In a thread: the event loop keeps answering single requests meanwhile. The kill switch is read
     # there: it may be thrown while the batch waits for its turn.
     def task() -> dict[str, Any]:
-        params = engine.assessor.params
-        customers, told = complete_all(batch.customers, services.contacts.many, params)
+        histories_of, of = services.contacts.many, engine.assessor
+        customers, told = complete_all(batch.customers, histories_of, of.params, of.months)
         asked = batch.model_copy(update={"customers": customers})
         now = serving_with(services, engine)
         answer = answer_batch(engine, asked, now.baseline_forced, **now.options)

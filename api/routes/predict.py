@@ -44,8 +44,8 @@ async def predict(customer: PredictRequest, request: Request) -> Response:
     told: dict[str, Any] | None = None
     history = await services.contacts.of(customer.customer_id)
     if history is not None:
-        params = serving.engine.assessor.params
-        added, told = complete(vars(customer), history, datetime.now(UTC), params)
+        of, now = serving.engine.assessor, datetime.now(UTC)
+        added, told = complete(vars(customer), history, now, of.params, of.months)
         customer = customer.model_copy(update=added)
     writer = serving.engine.live_writer
     forced = serving.baseline_forced or customer.force_baseline

@@ -1,8 +1,8 @@
 """What contacts have cost, month by month, and the price of money that follows from it.
 
-A month's money is what was accepted in it (the discount on twelve monthly charges) and the fees of
-its contacts, as the ledger has them. `decision.exact.spend_control` makes an aim of it, and the
-release's policy on the present customers the price at which it spends that much.
+A month's money is what was accepted in it (the discount on as many monthly charges as it lasts) and
+the fees of its contacts, as the ledger has them. `decision.exact.spend_control` makes an aim of it,
+and the release's policy on the present customers the price at which it spends that much.
 """
 
 from __future__ import annotations
@@ -46,14 +46,17 @@ def money_by_day(
     fees: Mapping[str, float],
     zone: tzinfo | None,
     now: datetime,
+    months: int,
 ) -> dict[date, float]:
     """Day of the company -> money that its contacts and acceptances cost, up to now.
 
     Args:
         values: customer id -> yearly value; who isn't in it counts as the mean.
         fees: channel -> cost of a contact.
+        months: that an accepted discount lasts.
     """
     mean = float(np.mean(list(values.values()))) if values else 0.0
+    years = months / MONTHS_OF_VALUE
     found: dict[date, float] = defaultdict(float)
     for customer, history in histories.items():
         for contact in history.contacts:
@@ -61,7 +64,7 @@ def money_by_day(
                 found[contact.when.astimezone(zone).date()] += fees.get(contact.channel or "", 0.0)
         for when, percentage in history.acceptances:
             if when <= now:
-                discount = percentage / 100 * values.get(customer, mean)
+                discount = percentage / 100 * years * values.get(customer, mean)
                 found[when.astimezone(zone).date()] += discount
     return dict(found)
 
@@ -157,7 +160,7 @@ def followed_price(
     if not spends:
         return None
     fees, zone = {name: channel.cost for name, channel in config.channels.items()}, now.tzinfo
-    money = money_by_day(histories, yearly_values(table), fees, zone, now)
+    money = money_by_day(histories, yearly_values(table), fees, zone, now, assessor.months)
     today = now.date()
     aim = aim_of(periods_of(money, budget, today))
     return BudgetPrice(

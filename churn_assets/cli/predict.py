@@ -180,8 +180,8 @@ def engine_asker() -> Iterator[Ask]:
 
     def ask(customers: list[Any]) -> list[dict[str, Any]]:
         """As over HTTP, with the contact history from the ledger where a row has none."""
-        params = engine.assessor.params
-        customers, told = complete_all(customers, ledger.histories, params)
+        of = engine.assessor
+        customers, told = complete_all(customers, ledger.histories, of.params, of.months)
         rows = answers_to(customers)
         for index, said in told.items():
             if answer := rows[index]["answer"]:

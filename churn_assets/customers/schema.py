@@ -23,7 +23,7 @@ from churn_assets.customers.contract.expression import evaluate
 from churn_assets.customers.contract.features import NO, YES, Kind
 from churn_assets.customers.contract.tables import Format
 from churn_assets.domain.contracts import SERVICES, Contract, Service
-from churn_assets.domain.offers import Offers, percent_of
+from churn_assets.domain.offers import Offers
 
 FILE = "customers.json"
 DAYS_OF_A_MONTH = 30  # of a horizon, as the decision environment's periods have them
@@ -261,13 +261,6 @@ class CustomerSchema(BaseModel):
     def save(self, folder: Path) -> None:
         """Write `customers.json`."""
         (folder / FILE).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
-
-
-def load_percent(folder: Path) -> tuple[int, ...]:
-    """The offers' percentages by level in a folder of customers or a release; raises as
-    `load_schema`."""
-    schema = load_schema(folder)
-    return percent_of(schema.offers if schema else None)
 
 
 def load_schema(folder: Path) -> CustomerSchema | None:

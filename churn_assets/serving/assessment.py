@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from churn_assets.customers.schema import load_percent, load_schema
+from churn_assets.customers.schema import load_schema
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.mdp.actions import LONGEST_DELAY, Decisions, Policy
 from churn_assets.decision.mdp.dynamics import risk_shift
@@ -24,7 +24,7 @@ from churn_assets.decision.mdp.observation import ACCEPT, ANSWER_FIELDS, RISK, A
 from churn_assets.decision.mdp.outcomes import Outcomes, decision_outcomes
 from churn_assets.decision.policy import at_price, load_params, load_policy, price_of
 from churn_assets.domain.experiment import ExperimentConfig, exploration_draw
-from churn_assets.domain.offers import OFFER_PERCENTAGES
+from churn_assets.domain.offers import OFFER_PERCENTAGES, Offers
 from churn_assets.domain.statistics import logit
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.predictors.scoring.features import encode
@@ -141,6 +141,7 @@ class Assessor:
         params: EnvironmentParams,
         horizon_days: float | None = None,
         percent: Sequence[int] = OFFER_PERCENTAGES,
+        months: int = MONTHS_OF_VALUE,
     ) -> None:
         self.risk = risk
         self.accept = accept
@@ -149,6 +150,7 @@ class Assessor:
         self.params = params
         self.horizon_days = horizon_days
         self.percent = tuple(percent)  # of the offers, by level
+        self.months = months  # that an offer lasts
         self.reasons = (*risk.feature_names, *ANSWER_FIELDS.values())
 
     @classmethod
@@ -159,6 +161,7 @@ class Assessor:
             tables: XGBoost itself scores large batches, instead of the numpy forest.
         """
         schema = load_schema(folder)
+        offers = schema.offers if schema and schema.offers else Offers()
         return cls(
             RiskScorer.load(folder / "risk", tables=tables),
             AcceptScorer.load(folder / "accept", tables=tables),
@@ -166,7 +169,8 @@ class Assessor:
             load_policy(folder / "baseline"),
             load_params(folder / "policy"),
             schema.horizon_days if schema else None,
-            load_percent(folder),
+            offers.percent,
+            offers.months,
         )
 
     def assess(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from churn_assets.campaign.config import CampaignConfig, Channel
-from churn_assets.campaign.contacts.history import Event, Kind
+from churn_assets.campaign.contacts.history import Event, History, Kind
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.spending import (
     PRICES,
@@ -109,12 +109,22 @@ def test_money_is_what_was_accepted_and_the_contacts_fees(tmp_path: Path) -> Non
         ]
     )
     values = {"A": 1_000.0, "B": 500.0, "C": 300.0}
-    money = money_by_day(ledger.histories(), values, {"call": 3.0, "email": 0.5}, UTC, NOW)
+    money = money_by_day(ledger.histories(), values, {"call": 3.0, "email": 0.5}, UTC, NOW, 12)
     assert money == pytest.approx(
         {(NOW - timedelta(days=3)).date(): 0.5, day.date(): 100.0 + 3.0 + 0.05 * 600.0}
     )
     assert spent_this_month(money, NOW.date()) == pytest.approx(133.5)
+    twice = money_by_day(ledger.histories(), values, {}, UTC, NOW, 24)
+    assert sum(twice.values()) == pytest.approx(2 * (100.0 + 0.05 * 600.0))
     ledger.close()
+
+
+def test_an_allowance_is_used_by_the_months_that_a_discount_lasts() -> None:
+    """15 % for a year leave a quarter of 20 % of a year's price; for half a year five eighths; for
+    two years nothing."""
+    history = History.of([event("A", "accepted", NOW - timedelta(days=1), 15)])
+    left = [history.budget_remaining(NOW, 0.2, months) for months in (6, 12, 24)]
+    assert left == pytest.approx([0.625, 0.25, 0.0])
 
 
 def test_months_begin_with_the_first_money() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from churn_assets.campaign.contacts.history import Event, History
+from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.decided import decisions_of
 from churn_assets.campaign.planning.plan import Plan
 from churn_assets.campaign.planning.promises import CONTACTS
+from churn_assets.campaign.spending import money_by_day
 from churn_assets.customers.contract.model import ContractError, load_contract
-from churn_assets.customers.schema import load_percent
 from churn_assets.decision.config import PRESETS, EnvironmentParams
 from churn_assets.decision.mdp.worlds import served_world
 from churn_assets.decision.policy import load_params
@@ -33,11 +37,12 @@ from churn_assets.release.campaign_log import campaign_rows
 from churn_assets.release.config import ScoringConfig
 from churn_assets.release.offers import offers_by_release, offers_in_service
 from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.serving.assessment import Assessor
 from churn_assets.serving.bulk.scoring import run as run_predictions
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.feedback import open_feedback_log
 from churn_assets.storage.local import LocalArtifactStore
-from tests.api.server import running
+from tests.api.server import START_SECONDS, running
 from tests.customers.conftest import CONTRACT, Rows, as_csv, made_rows
 from tests.customers.own_company import Company, company_of
 from tests.customers.test_own_release import CUSTOMER
@@ -243,7 +248,7 @@ def test_predictions_have_the_company_s_percentages(
         pq.read_table(tmp_path / "predictions.parquet"),
         ExperimentConfig(),
         now,
-        load_percent(bundle),
+        PERCENTAGES,
     )
     assert sum(3 in record for record in records) >= 1
 
@@ -282,6 +287,10 @@ def test_what_was_given_is_counted_by_the_release_that_gave_it(home: Path) -> No
     table = join(decisions, events, OutcomesConfig(), now, offers).table
     assert table["given_percentage"].tolist() == [15.0, 10.0]
     assert table["spend"].tolist() == pytest.approx([36.0, 48.0])
+    history = History(acceptances=((datetime(2026, 1, 6, 10, tzinfo=UTC), 15),))
+    months = Assessor.load(ReleaseRegistry(store).folder()).months
+    ledger = money_by_day({"A1": history}, {"A1": 480.0}, {}, UTC, now, months)
+    assert list(ledger.values()) == pytest.approx([36.0])
     own_check, built_in = outcomes_of(offers.values()).columns[PERCENT], OUTCOMES.columns[PERCENT]
     given = pd.DataFrame({PERCENT: [30.0]})
     assert own_check.validate(given) is not None
@@ -350,6 +359,30 @@ def client(home: Path) -> Iterator[httpx.Client]:
         httpx.Client(base_url=process.url, timeout=20, trust_env=False) as session,
     ):
         yield session
+
+
+def test_half_a_year_of_a_discount_takes_half_of_the_allowance(
+    client: httpx.Client, home: Path
+) -> None:
+    """15 % for six months are 7.5 % of a year, of 20 % that a customer may be given: as much can be
+    offered once more."""
+    when = datetime.now(UTC) - timedelta(days=10)
+    ledger = Ledger.open("", home)
+    for kind, at in (("sent", when), ("accepted", when + timedelta(hours=1))):
+        event = {"customer_id": "GIVEN", "kind": kind, "occurred_at": at, "offer_percentage": 15}
+        ledger.record([Event.model_validate(event | {"event_key": f"crm-{kind}"})])
+    ledger.close()
+    asked = CUSTOMER | {"customer_id": "GIVEN", "contacts_this_period": 0}
+    deadline = time.monotonic() + START_SECONDS
+    told: dict[str, Any] = {}
+    while not told:
+        answer = client.post("/predict", json=asked).json()
+        told = answer["metadata"].get("contact_history", {})
+        assert time.monotonic() < deadline
+    assert "budget_remaining" in told["from_ledger"]
+    assert answer["decision"]["offer_percentage"] == 15
+    batch = client.post("/predict/batch", json={"customers": [asked]}).json()["results"]
+    assert batch[0]["answer"]["decision"] == answer["decision"]
 
 
 def test_the_api_speaks_of_the_company_s_offers(client: httpx.Client) -> None:

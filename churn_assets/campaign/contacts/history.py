@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.serving.zones import zone_info
 
 PERIOD = timedelta(days=30)  # the mean of the decision environment's periods
@@ -138,15 +139,17 @@ class History:
             "contact_channel": channel,
         }
 
-    def budget_remaining(self, now: datetime, allowance: float) -> float:
+    def budget_remaining(self, now: datetime, allowance: float, months: int) -> float:
         """Share of the customer's allowance that acceptances of this period have left.
 
         Args:
             allowance: the most that one customer is given in a period, share of yearly value.
+            months: that an accepted discount lasts.
         """
         since = now - PERIOD
         given = sum(percentage for when, percentage in self.acceptances if when > since)
-        return max(0.0, round(1 - given / 100 / allowance, 9))
+        share = given / 100 * months / MONTHS_OF_VALUE
+        return max(0.0, round(1 - share / allowance, 9))
 
     def _soon(self, i: int, cooldown_days: float) -> bool:
         """Whether the i-th contact came within the cooldown of the one before."""

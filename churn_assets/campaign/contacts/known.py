@@ -32,16 +32,21 @@ ALONE = (
 
 
 def complete(
-    given: Mapping[str, Any], history: History, now: datetime, params: EnvironmentParams
+    given: Mapping[str, Any],
+    history: History,
+    now: datetime,
+    params: EnvironmentParams,
+    months: int,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The fields that the ledger adds to a request, and what the answer's metadata says of them.
 
     Args:
         given: the request's fields; None or absent: not given. What is given wins.
         params: the world of the release that decides.
+        months: that its offers last.
     """
     known = history.fields(now, params.cooldown_days)
-    known["budget_remaining"] = history.budget_remaining(now, params.budget_allowance)
+    known["budget_remaining"] = history.budget_remaining(now, params.budget_allowance, months)
     counted = [name for name in COUNTS if given.get(name) is not None]
     added = {} if counted else {name: known[name] for name in COUNTS}
     told = [name for name in ALONE if given.get(name) is not None]
@@ -57,12 +62,14 @@ def complete_all(
     customers: Sequence[Any],
     histories_of: Callable[[list[str]], Mapping[str, History]],
     params: EnvironmentParams,
+    months: int,
 ) -> tuple[list[Any], dict[int, dict[str, Any]]]:
     """Customers as callers gave them, good or bad, with what the ledger knows of them now; and by
     index what the answers' metadata says of that.
 
     Args:
         histories_of: customer ids -> the histories of those who have one.
+        params, months: as in `complete`.
     """
     named = {
         i: customer["customer_id"]
@@ -73,7 +80,7 @@ def complete_all(
     whole, told, now = list(customers), {}, datetime.now(UTC)
     for i, customer_id in named.items():
         if customer_id in histories:
-            added, told[i] = complete(customers[i], histories[customer_id], now, params)
+            added, told[i] = complete(customers[i], histories[customer_id], now, params, months)
             whole[i] = customers[i] | added
     return whole, told
 

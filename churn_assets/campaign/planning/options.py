@@ -91,9 +91,10 @@ class Options:
             per_day = []
             for day in range(days):
                 then = now + timedelta(days=day)
+                known = (histories[customer["customer_id"]] for customer in customers)
                 told = [
-                    customer | complete({}, histories[customer["customer_id"]], then, params)[0]
-                    for customer in customers
+                    customer | complete({}, history, then, params, assessor.months)[0]
+                    for customer, history in zip(customers, known, strict=True)
                 ]
                 assessed = assessor.assess(told, [baseline] * len(told))
                 if day == 0:
