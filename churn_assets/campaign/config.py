@@ -50,7 +50,8 @@ class CampaignConfig(BaseModel):
 
     Attributes:
         days: of a plan.
-        budget: money for the whole plan, discounts and contacts; without it the environment's
+        budget: money for the whole plan, discounts and contacts, and for any so many days in a row:
+            what was handed over for the days before is taken off it. Without it the environment's
             budget share of all customers' value for so many days.
         month_budget: money for a calendar month, discounts and contacts, by plans and requests
             together. With it the price of money follows what the ledger says was spent, and a plan

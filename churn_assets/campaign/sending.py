@@ -247,6 +247,7 @@ def _events(plan: Plan, due: Due) -> list[Event]:
             channel=row["channel"],
             offer_percentage=row["offer_percentage"],
             plan_id=plan.plan_id,
+            expected_cost=row["expected_cost"],
         )
         for row, window in zip(due.contacts, due.windows, strict=True)
     ]

@@ -20,7 +20,6 @@ from churn_assets.campaign.config import CampaignConfig
 from churn_assets.campaign.contacts.ledger import (
     Ledger,
     approved_plans,
-    handed_over,
     known_keys,
     set_status,
     status_of,
@@ -143,7 +142,6 @@ class Campaigns:
             people=self.people(),
             histories=histories,
             erased=self.ledger.erased(table["customer_id"].to_pylist()),
-            paid=self._paid(now),
             price=price,
             suppressed=read_ids(rules.suppression_list) if rules.suppression_list else frozenset(),
             promises=self._promises(now.date()),
@@ -384,19 +382,6 @@ class Campaigns:
         rows = [row for row in rows if row["day"] >= today]
         done = known_keys(connection, [key_of(row) for row in rows])
         return [row for row in rows if key_of(row) not in done]
-
-    def _paid(self, now: datetime) -> list[tuple[date, float]]:
-        """Day and expected cost of contacts that are handed over, of today and later."""
-        if self.ledger.is_absent():
-            return []
-        with self.ledger.reading() as connection:
-            done = {*handed_over(connection, now - timedelta(days=2))}
-        return [
-            (row["day"], row["expected_cost"])
-            for plan_id in {plan_id for plan_id, _ in done}
-            for row in self.show(plan_id)[0].contacts.to_pylist()
-            if row["day"] >= now.date() and (plan_id, key_of(row)) in done
-        ]
 
     def _promises(self, today: date) -> pa.Table:
         if self.ledger.is_absent():

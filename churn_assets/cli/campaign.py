@@ -276,11 +276,12 @@ def _show(plan: Plan, status: str, as_json: bool) -> None:
         f"Plan {plan.plan_id} ({status}), {report['days'][0]} to {report['days'][-1]}, "
         f"release {report['release_id']}"
     )
+    paid = f" ({report['paid']:,.2f} handed over before)" if report.get("paid") else ""
     console.print(
         f"{report['contacts']:,} contacts of {report['customers']:,} customers "
         f"({report['promised']:,} promised before); expected value "
         f"{report['expected_value']:,.2f}, cost {report['expected_cost']:,.2f} of "
-        f"{report['budget']:,.2f}; at most {100 * report['gap']:.2f} % below the best plan"
+        f"{report['budget']:,.2f}{paid}; at most {100 * report['gap']:.2f} % below the best plan"
     )
     if later := report.get("promised_later"):
         console.print(f"{later:,} more are promised for later days, and stay promised")

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from churn_assets.campaign.contacts.history import Event, History, Kind
 from churn_assets.campaign.contacts.ledger import Ledger
@@ -82,6 +83,34 @@ def test_what_ends_contacts_comes_last_of_an_instant(url: str) -> None:
         assert ledger.histories()[customer].opted_out
         assert ledger.histories()[customer].churned == NOW
     ledger.close()
+
+
+def test_a_ledger_of_the_first_version_is_read_and_written(url: str) -> None:
+    """What contacts were expected to cost is unknown there, and kept from now on."""
+    old = sa.create_engine(url)
+    with old.begin() as connection:
+        connection.execute(
+            sa.text(
+                "CREATE TABLE contact_events (event_key VARCHAR(160) PRIMARY KEY, "
+                "customer_id VARCHAR(64) NOT NULL, kind VARCHAR(16) NOT NULL, "
+                "occurred_at VARCHAR(32) NOT NULL, channel VARCHAR(64), offer_percentage INTEGER, "
+                "plan_id VARCHAR(64))"
+            )
+        )
+        connection.execute(
+            sa.text(
+                "INSERT INTO contact_events VALUES ('plan:P:A1', 'A1', 'sent', "
+                "'2026-03-01T09:00:00.000000+00:00', 'email', 10, 'P')"
+            )
+        )
+    old.dispose()
+    for _ in range(2):
+        ledger = Ledger(url)
+        ledger.record([event("plan:Q:B2", customer="B2").model_copy(update={"expected_cost": 2.5})])
+        contacts = {name: one.contacts for name, one in ledger.histories().items()}
+        assert [contact.expected_cost for contact in contacts["A1"]] == [None]
+        assert [contact.expected_cost for contact in contacts["B2"]] == [2.5]
+        ledger.close()
 
 
 def test_many_writers_lose_nothing(url: str) -> None:
@@ -267,8 +296,12 @@ def test_a_contact_that_two_systems_tell_of_is_one() -> None:
     """The plan's hand-over, then the sending system's report; a report without a plan is another's.
 
     Two reports of one system are two contacts, however near."""
-    planned, told = event("plan:P:A1", days=1), event("crm-1", days=0.8)
-    assert len(History.of([planned, told]).contacts) == 1
+    planned = event("plan:P:A1", days=1).model_copy(update={"expected_cost": 2.5})
+    told = event("crm-1", days=0.8)
+    later = planned.model_copy(update={"occurred_at": NOW - timedelta(days=0.5)})
+    for events in ([planned, told], [told, later]):
+        [contact] = History.of(events).contacts
+        assert (contact.when, contact.expected_cost) == (events[1].occurred_at, 2.5)
     assert len(History.of([told, planned.model_copy(update={"occurred_at": NOW})]).contacts) == 1
     assert len(History.of([planned, event("crm-2", days=-2)]).contacts) == 2
     assert len(History.of([event("crm-1", days=0.9), event("crm-2", days=0.8)]).contacts) == 2

@@ -56,9 +56,32 @@ def test_a_day_has_its_contacts_once_however_often_it_is_planned(desk: Desk) -> 
     spent = wide.money + planner.promises.value_and_cost()[1] + paid
     assert paid > 0
     assert 0.9 * 900 < spent <= 900
-    assert not campaigns.planner(NOW + timedelta(days=1)).sources.paid  # its days are others
+    assert campaigns.planner(NOW + timedelta(days=6)).paid == pytest.approx(paid)
+    assert campaigns.planner(NOW + timedelta(days=7)).paid == 0  # no seven days have both
     more = campaigns.changed(channels={"email": Channel(contacts_a_day=9)})
     assert len(customers_of(more.plan(noon, "Ana", curves=False), TODAY)) == 3
+
+
+@pytest.mark.parametrize("a_day", [4, 100])
+def test_no_seven_days_cost_more_than_a_plans_budget(desk: Desk, a_day: int) -> None:
+    """Planned anew each morning: what was handed over on earlier days is paid for, until it is as
+    long ago as a plan is long; then that money is there again. With few places it goes day by day,
+    with many all on the first."""
+    campaigns = desk(budget=20.0, channels={"email": Channel(contacts_a_day=a_day, cost=1.0)})
+    costs: list[float] = []
+    for i in range(14):
+        now = NOW + timedelta(days=i)
+        plan = campaigns.plan(now, "the schedule", curves=False)
+        report = plan.report
+        assert report["paid"] == pytest.approx(sum(costs[-6:]), abs=0.01)
+        assert report["expected_cost"] + report["paid"] <= report["budget"] + 0.01 == 20.01
+        campaigns.approve(plan.plan_id, "Eva", now)
+        rows = [row for row in plan.contacts.to_pylist() if row["day"] == now.date()]
+        assert campaigns.hand_over(None, now.date(), now, "Eva").new == len(rows)
+        costs.append(sum(row["expected_cost"] for row in rows))
+    assert max(sum(costs[i : i + 7]) for i in range(8)) <= 20
+    assert sum(costs) > 0.85 * 2 * 20
+    assert (costs[0] > 0.9 * 20) == (a_day == 100)
 
 
 def test_a_shorter_plan_keeps_what_is_promised_beyond_it(desk: Desk) -> None:

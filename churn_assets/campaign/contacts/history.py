@@ -35,6 +35,8 @@ class Event(BaseModel):
         event_key: its name; the same key is the same event.
         occurred_at: aware; of a contact that was handed over, from when it may be sent.
         plan_id: the plan that it belongs to.
+        expected_cost: of a contact that was handed over, what the plan expected it to cost, in
+            currency; None: nobody said.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -46,17 +48,20 @@ class Event(BaseModel):
     channel: str | None = None
     offer_percentage: int | None = None
     plan_id: str | None = None
+    expected_cost: float | None = None
 
 
 @dataclass(frozen=True)
 class Contact:
-    """One contact. `answer` is `accepted`, `refused` or, while there is none, None."""
+    """One contact. `answer` is `accepted`, `refused` or, while there is none, None; `expected_cost`
+    is as in `Event`."""
 
     when: datetime
     channel: str | None
     offer_percentage: int | None
     planned: bool
     answer: str | None = None
+    expected_cost: float | None = None
 
     def day(self, zone: str) -> date:
         """The date on which it was made by the clocks of an IANA time zone."""
@@ -176,10 +181,18 @@ def _add(contacts: list[Contact], event: Event) -> None:
     """Another contact, unless it reports one that is known: of two tellings, a plan's and the
     sending system's, within a day, the later time stays."""
     planned = event.event_key.startswith(PLANNED)
-    told = Contact(event.occurred_at, event.channel, event.offer_percentage, planned)
+    told = Contact(
+        event.occurred_at,
+        event.channel,
+        event.offer_percentage,
+        planned,
+        expected_cost=event.expected_cost,
+    )
     last = contacts[-1] if contacts else None
     if last and last.planned != planned and told.when - last.when < SAME_CONTACT:
-        channel = last.channel if last.planned else told.channel
-        contacts[-1] = replace(last, when=told.when, channel=channel)
+        plans = last if last.planned else told
+        contacts[-1] = replace(
+            last, when=told.when, channel=plans.channel, expected_cost=plans.expected_cost
+        )
     else:
         contacts.append(told)

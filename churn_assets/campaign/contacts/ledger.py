@@ -42,6 +42,7 @@ EVENTS = sa.Table(
     sa.Column("channel", sa.String(64)),
     sa.Column("offer_percentage", sa.Integer),
     sa.Column("plan_id", sa.String(64), index=True),
+    sa.Column("expected_cost", sa.Float),  # not in the ledgers of the first version
 )
 _WITHIN = sa.case({kind: i for i, kind in enumerate(SAME_INSTANT)}, value=EVENTS.c.kind)
 _OLDEST_FIRST = (EVENTS.c.occurred_at, _WITHIN, EVENTS.c.event_key)
@@ -266,6 +267,9 @@ class Ledger:
             connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
             for index in table.indexes:
                 connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
+        columns = {column["name"] for column in sa.inspect(connection).get_columns(EVENTS.name)}
+        if EVENTS.c.expected_cost.name not in columns:
+            connection.execute(sa.text(f"ALTER TABLE {EVENTS.name} ADD COLUMN expected_cost FLOAT"))
         self._ready = True
 
     @contextmanager
@@ -325,15 +329,6 @@ def add_step(connection: sa.Connection, plan_id: str, step: str, who: str) -> No
     """Keep what somebody did with a plan."""
     at = datetime.now(UTC).isoformat(timespec="microseconds")
     connection.execute(sa.insert(STEPS).values(plan_id=plan_id, step=step, who=who, at=at))
-
-
-def handed_over(connection: sa.Connection, since: datetime) -> list[tuple[str, str]]:
-    """Plan id and key of the contacts that plans handed over, to be sent at `since` or later."""
-    start = since.astimezone(UTC).isoformat(timespec="microseconds")
-    query = sa.select(EVENTS.c.plan_id, EVENTS.c.event_key).where(
-        EVENTS.c.plan_id.is_not(None), EVENTS.c.occurred_at >= start
-    )
-    return [(row.plan_id, row.event_key) for row in connection.execute(query)]
 
 
 def times_done(connection: sa.Connection, plan_id: str, step: str) -> int:

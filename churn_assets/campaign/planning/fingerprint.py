@@ -33,7 +33,7 @@ def fingerprint(planner: Planner, *, curves: bool) -> str:
         sources.assessor.percent,
         planner.budget,
         sources.price.price if sources.price else None,
-        [[str(day), cost] for day, cost in sources.paid if day in planner.days],
+        planner.paid,
         sources.exploration,
         sources.promises["decision_id"].to_pylist(),
         *(rows.to_pylist() for rows in (planner.promises.now, planner.promises.later)),

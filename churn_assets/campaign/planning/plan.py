@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,6 @@ class Sources:
         price: of money in force, where a month's budget is followed; None: nothing is.
         promises: contacts of approved plans that are still to come, columns as in `CONTACTS`.
         erased: customers whom the ledger has forgotten -> when.
-        paid: day and expected cost of contacts that plans have handed over, of today and later.
         quiet, zones: see `eligibility.Terms`.
         in_control: whom nobody contacts.
         exploration: share of the customers for whom something else is tried.
@@ -85,7 +85,6 @@ class Sources:
     people: Mapping[str, Person] = field(default_factory=dict)
     histories: Mapping[str, History] = field(default_factory=dict)
     erased: Mapping[str, datetime] = field(default_factory=dict)
-    paid: Sequence[tuple[date, float]] = ()
     suppressed: frozenset[str] = frozenset()
     promises: pa.Table = field(default_factory=CONTACTS.empty_table)
     in_control: Group = lambda _: False
@@ -161,6 +160,7 @@ class Planner:
         self.allowed[[customer in promised for customer in self.ids]] = False
         self.taken = self.promises.places(self.days, self.channels)
         self.made = self._made_already(terms.zones[0])
+        self.paid = self._paid_already(terms.zones[0])
         self.options = Options.of(
             table, sources.histories, sources.assessor, config.days, now, baseline=sources.baseline
         )
@@ -172,7 +172,8 @@ class Planner:
 
     @property
     def budget(self) -> float:
-        """Money for the whole plan."""
+        """Money for any so many days in a row: the plan's contacts, and those handed over on the
+        days that share such a time with it (`paid`), together."""
         own, price = self.config.budget, self.sources.price
         if price is not None:
             aimed = plan_money(price, self.days)
@@ -218,6 +219,7 @@ class Planner:
             "contacts": int(used.sum()),
             "promised": self.promises.now.num_rows,
             "promised_later": self.promises.later.num_rows,
+            "paid": round(self.paid, 2),
             "expected_value": round(allocation.value + value, 2),
             "expected_cost": round(allocation.money + cost, 2),
             "bound": round(allocation.bound + value, 2),
@@ -317,10 +319,10 @@ class Planner:
     def _free(
         self, budget: float, contacts_a_day: Mapping[str, int] | None
     ) -> tuple[Floats, float]:
-        """Places and money that promises and contacts of the plan's days have left."""
+        """Places and money that promises and what was handed over have left."""
         left = self.places(contacts_a_day) - self.taken - self.made
-        paid = sum(cost for day, cost in self.sources.paid if day in self.days)
-        return np.maximum(left, 0.0), max(0.0, budget - self.promises.value_and_cost()[1] - paid)
+        money = budget - self.promises.value_and_cost()[1] - self.paid
+        return np.maximum(left, 0.0), max(0.0, money)
 
     def _made_already(self, zone: str) -> NDArray[np.int64]:
         """(days x channels,) contacts on the plan's days that the ledger has, whoever made them; by
@@ -337,6 +339,24 @@ class Planner:
             if contact.when > since
         )
         return places_taken(made, self.days, self.channels)
+
+    def _paid_already(self, zone: str) -> float:
+        """What plans expected contacts to cost that they have handed over: of the plan's days, and
+        of as many before but one, so that no time of the plan's length costs more than its budget.
+
+        Args:
+            zone: of customers whose zone nobody knows.
+        """
+        people, length = self.sources.people, timedelta(days=len(self.days))
+        first, since = self.days[0] - length, self.now - length - timedelta(days=1)
+        return math.fsum(
+            contact.expected_cost
+            for customer, history in self.sources.histories.items()
+            for contact in history.contacts
+            if contact.expected_cost is not None
+            and contact.when > since
+            and first < contact.day(people.get(customer, NOBODY).zone or zone) <= self.days[-1]
+        )
 
     def _contacts(self, found: Allocation, drawn: Drawn | None, plan_id: str) -> pa.Table:
         propensity = np.ones(len(self.ids)) if drawn is None else drawn.propensity
