@@ -55,8 +55,9 @@ class CampaignConfig(BaseModel):
             budget share of all customers' value for so many days.
         month_budget: money for a calendar month, discounts and contacts, by plans and requests
             together. With it the price of money follows what the ledger says was spent, and a plan
-            takes no more than is aimed at for its days and is left of the month; `budget` limits it
-            further. Without it each release keeps the price that it was made with.
+            takes no more than is aimed at for its days, less what was handed over, and is left of
+            the month; `budget` limits it further. Without it each release keeps the price that it
+            was made with.
         channels: name -> what it can do.
         rules: who may be contacted, where the customers' contract says nothing of it.
         people: a CSV or Parquet table with `customer_id` and any of `first_name`, `zone`,

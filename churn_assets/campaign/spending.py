@@ -1,22 +1,24 @@
 """What contacts have cost, month by month, and the price of money that follows from it.
 
-A month's money is what was accepted in it (the discount on as many monthly charges as it lasts) and
-the fees of its contacts, as the ledger has them. `decision.exact.spend_control` makes an aim of it,
-and the release's policy on the present customers the price at which it spends that much.
+A month's money is what was accepted (the discount on as many monthly charges as it lasts) and the
+contacts' fees, as the ledger has them, and what contacts without an answer yet are expected to
+cost. `decision.exact.spend_control` makes an aim of it, and the release's policy on the present
+customers the price at which it spends that much.
 """
 
 from __future__ import annotations
 
 import calendar
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 
 import numpy as np
 import pyarrow as pa
 
 from churn_assets.campaign.config import CampaignConfig
-from churn_assets.campaign.contacts.history import History
+from churn_assets.campaign.contacts.history import PERIOD, Contact, History
 from churn_assets.decision.exact.policy_value import evaluate
 from churn_assets.decision.exact.spend_control import Period, aim_of, price_at
 from churn_assets.decision.mdp.customers import Customers, systematic_sample
@@ -40,6 +42,27 @@ def yearly_values(predictions: pa.Table) -> dict[str, float]:
     return dict(zip(predictions["customer_id"].to_pylist(), values.tolist(), strict=True))
 
 
+@dataclass
+class _Day:
+    """A day's money: what it has cost, and of that what the contacts have that plans handed over
+    lately; what these were expected to cost, and those of them that nobody has answered yet."""
+
+    cost: float = 0.0
+    planned: float = 0.0
+    expected: float = 0.0
+    unanswered: float = 0.0
+
+    @property
+    def money(self) -> float:
+        """What it has cost, and what is still to come of what was expected.
+
+        Where refusals aren't reported, all who don't accept stay unanswered: they can bring no more
+        than what the day's acceptances lack of the expected sum.
+        """
+        to_come = min(self.unanswered, max(0.0, self.expected - self.planned))
+        return self.cost + to_come
+
+
 def money_by_day(
     histories: Mapping[str, History],
     values: Mapping[str, float],
@@ -48,7 +71,11 @@ def money_by_day(
     now: datetime,
     months: int,
 ) -> dict[date, float]:
-    """Day of the company -> money that its contacts and acceptances cost, up to now.
+    """Day of the company -> money of its contacts and acceptances, as far as is known now.
+
+    A contact that a plan handed over counts on its own day: as it was expected to cost, until it is
+    answered or `PERIOD` is over, and as what was accepted then. So no day seems cheap because its
+    answers take time. A discount that answers no such contact counts on the day of its acceptance.
 
     Args:
         values: customer id -> yearly value; who isn't in it counts as the mean.
@@ -56,17 +83,35 @@ def money_by_day(
         months: that an accepted discount lasts.
     """
     mean = float(np.mean(list(values.values()))) if values else 0.0
-    years = months / MONTHS_OF_VALUE
-    found: dict[date, float] = defaultdict(float)
+    found: dict[date, _Day] = defaultdict(_Day)
     for customer, history in histories.items():
-        for contact in history.contacts:
-            if contact.when <= now:
-                found[contact.when.astimezone(zone).date()] += fees.get(contact.channel or "", 0.0)
+        a_percent = values.get(customer, mean) * months / MONTHS_OF_VALUE / 100
+        discounts = [0.0] * len(history.contacts)
         for when, percentage in history.acceptances:
             if when <= now:
-                discount = percentage / 100 * years * values.get(customer, mean)
-                found[when.astimezone(zone).date()] += discount
-    return dict(found)
+                i = _answered(history.contacts, when)
+                if i is None:
+                    found[when.astimezone(zone).date()].cost += percentage * a_percent
+                else:
+                    discounts[i] += percentage * a_percent
+        for contact, discount in zip(history.contacts, discounts, strict=True):
+            fee = fees.get(contact.channel or "", 0.0) if contact.when <= now else 0.0
+            day = found[contact.when.astimezone(zone).date()]
+            day.cost += fee + discount
+            if contact.expected_cost is not None and contact.when > now - PERIOD:
+                day.planned += fee + discount
+                day.expected += contact.expected_cost
+                if contact.answer is None:
+                    day.unanswered += max(0.0, contact.expected_cost - fee)
+    return {when: day.money for when, day in found.items() if day.money > 0}
+
+
+def _answered(contacts: Sequence[Contact], when: datetime) -> int | None:
+    """The place of the contact that an acceptance answers, if a plan handed it over lately."""
+    last = sum(contact.when <= when for contact in contacts) - 1
+    if last < 0 or contacts[last].expected_cost is None:
+        return None
+    return last if when - contacts[last].when <= PERIOD else None
 
 
 def periods_of(money: Mapping[date, float], budget: float, today: date) -> list[Period]:
@@ -87,22 +132,23 @@ def periods_of(money: Mapping[date, float], budget: float, today: date) -> list[
 
 
 def spent_this_month(money: Mapping[date, float], today: date) -> float:
-    """Money of today's month so far."""
+    """Money of today's month, later days included for which contacts are handed over."""
     month = (today.year, today.month)
     return sum(cost for day, cost in money.items() if (day.year, day.month) == month)
 
 
-def plan_money(price: BudgetPrice, days: Iterable[date]) -> float:
-    """What a plan for these days may use: each day's part of the aim, of the running month no more
-    than is left."""
-    aimed: dict[str, float] = defaultdict(float)
-    for day in days:
-        length = calendar.monthrange(day.year, day.month)[1]
-        aimed[f"{day:%Y-%m}"] += price.aim * price.budget / length
-    if price.month in aimed:
-        left = max(0.0, price.budget - price.spent)
-        aimed[price.month] = min(aimed[price.month], left)
-    return sum(aimed.values())
+def plan_money(price: BudgetPrice, days: Iterable[date], paid: float = 0.0) -> float:
+    """What a plan for these days may use: each day's part of the aim, and no more than is left of
+    the running month, also where days of the next one are among them: its contacts may all be made
+    on the first days, and the next month's money isn't there before the next month is.
+
+    Args:
+        paid: expected cost of contacts that are handed over, which the plan takes from this money;
+            what is left of the month is without it already.
+    """
+    lengths = (calendar.monthrange(day.year, day.month)[1] for day in days)
+    aimed = sum(price.aim * price.budget / length for length in lengths)
+    return min(aimed, max(0.0, price.budget - price.spent) + paid)
 
 
 def spends_at(predictions: pa.Table, assessor: Assessor, treated: float) -> tuple[float, ...]:

@@ -31,6 +31,7 @@ from churn_assets.decision.exact.spend_control import (
 )
 from churn_assets.decision.rules.families import PricedGreedy
 from churn_assets.release.switches import budget_price
+from churn_assets.release.switches.budget_price import BudgetPrice
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import ArtifactError
 from tests.api.conftest import publish_predictions, publish_small_release
@@ -127,6 +128,82 @@ def test_an_allowance_is_used_by_the_months_that_a_discount_lasts() -> None:
     assert left == pytest.approx([0.625, 0.25, 0.0])
 
 
+def handed_over(
+    customer: str, day: date, expected: float, accepted: datetime | None = None
+) -> list[Event]:
+    """A contact with 10 % that a plan handed over, and, if it was, its acceptance."""
+    when = datetime.combine(day, datetime.min.time(), tzinfo=UTC) + timedelta(hours=9)
+    sent = event(customer, "sent", when, 10).model_copy(update={"expected_cost": expected})
+    return [sent] if accepted is None else [sent, event(customer, "accepted", accepted)]
+
+
+def test_a_contact_costs_what_is_expected_until_it_is_answered() -> None:
+    """Three of ten accept 10 % of 1,000, as was expected: 300 on the contacts' day, before, between
+    and after the answers, whether refusals are told or not. A period later silence is a no."""
+    day, days = date(2026, 3, 2), timedelta(days=1)
+    start = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    values, names = {f"C{i}": 1_000.0 for i in range(10)}, [f"C{i}" for i in range(10)]
+    events = {name: handed_over(name, day, 30.0) for name in names}
+
+    def money(now: datetime, fees: dict[str, float] | None = None) -> dict[date, float]:
+        histories = {name: History.of(told) for name, told in events.items()}
+        return money_by_day(histories, values, fees or {}, UTC, now, 12)
+
+    assert money(start - timedelta(hours=3)) == pytest.approx({day: 300.0})
+    assert money(start + days, {"email": 1.0}) == pytest.approx({day: 300.0})  # fees are in it
+    for i, name in enumerate(names[:3]):
+        events[name].append(event(name, "accepted", start + (5 + i) * days))
+        assert money(start + (5 + i) * days) == pytest.approx({day: 300.0})
+    assert money(start + 29 * days) == pytest.approx({day: 300.0})
+    events["C3"].append(event("C3", "accepted", start + 8 * days))  # more than was expected
+    assert money(start + 9 * days) == pytest.approx({day: 400.0})
+    for name in names[1:4]:
+        events[name].pop()
+    assert money(start + 9 * days) == pytest.approx({day: 300.0})
+    for name in names[1:]:
+        events[name].append(event(name, "refused", start + 9 * days))
+    assert money(start + 10 * days) == pytest.approx({day: 100.0})  # fewer
+    for name in names[1:]:
+        events[name].pop()
+    assert money(start + 31 * days) == pytest.approx({day: 100.0})
+    events["C1"].append(event("C1", "accepted", start + 40 * days))  # on a day of its own
+    assert money(start + 41 * days) == pytest.approx({day: 100.0, date(2026, 4, 11): 100.0})
+
+
+@pytest.mark.parametrize("lag", [0, 5, 14, 21])
+def test_a_month_costs_its_budget_however_long_answers_take(lag: int) -> None:
+    """Each day's contacts are those of its plan, and are answered as expected so many days later:
+    no month seems cheap before its answers are in, and none pays for the one before."""
+    costs: dict[date, float] = {}
+    budget, start = 20_000.0, datetime(2026, 1, 1, 6, tzinfo=UTC)
+    money: dict[date, float] = {}
+    for i in range(152):
+        now = start + timedelta(days=i)
+        histories, values = {}, {}
+        for day, cost in costs.items():
+            at = datetime(day.year, day.month, day.day, 10, tzinfo=UTC) + timedelta(days=lag)
+            told = handed_over(f"{day}", day, cost, at if at <= now else None)
+            histories[f"{day}"], values[f"{day}"] = History.of(told), 10 * cost
+        money = money_by_day(histories, values, {}, UTC, now, 12)
+        price = BudgetPrice(
+            price=1.0,
+            aim=aim_of(periods_of(money, budget, now.date())),
+            month=f"{now:%Y-%m}",
+            budget=budget,
+            spent=spent_this_month(money, now.date()),
+            release_id="r",
+            predictions="p",
+            prices=(0.0, 1.0),
+            spends=(1.0, 0.0),
+            at=now,
+        )
+        costs[now.date()] = plan_money(price, [now.date()])
+    months: dict[str, float] = {}
+    for day, cost in money.items():
+        months[f"{day:%Y-%m}"] = months.get(f"{day:%Y-%m}", 0.0) + cost / budget
+    assert list(months.values()) == pytest.approx([1.0] * 5, abs=0.01)
+
+
 def test_months_begin_with_the_first_money() -> None:
     """A product that is new has not saved anything; a month that began late has its part."""
     money = {date(2026, 1, 22): 10.0, date(2026, 2, 1): 28.0, date(2026, 3, 1): 7.0}
@@ -205,15 +282,38 @@ def test_the_price_follows_what_the_ledger_says(desk: Desk) -> None:
     assert budget_price.read(calm.store) is None
 
 
-def test_a_plan_over_the_months_end_has_parts_of_both(desk: Desk) -> None:
-    """Of the running month no more than is left; of the next what is aimed at."""
+def test_a_plan_over_the_months_end_is_aimed_at_both(desk: Desk) -> None:
+    """But it may make all of its contacts in the running month, so what is left of that pays for
+    them."""
     planner = desk(month_budget=400.0).planner(NOW + timedelta(days=8))  # the 29th, for 7 days
     price = planner.sources.price
     assert price is not None
     three, four = 3 * 400 / 31, 4 * 400 / calendar.monthrange(2026, 4)[1]
     assert planner.budget == pytest.approx(three + four)
     nearly = price.model_copy(update={"spent": 395.0})
-    assert plan_money(nearly, planner.days) == pytest.approx(5 + four)
+    assert plan_money(nearly, planner.days) == pytest.approx(5)
+
+
+def test_what_was_handed_over_is_spent_before_it_is_answered(desk: Desk) -> None:
+    """The next morning's plan has a day's money more, and not a week's again; what is left of the
+    month is less by it, and pays for it once."""
+    campaigns = desk(month_budget=400.0)
+    plan = campaigns.plan(NOW, "Ana", curves=False)
+    campaigns.approve(None, "Eva", NOW)
+    campaigns.hand_over(None, NOW.date(), NOW, "Eva")
+    rows = plan.contacts.to_pylist()
+    paid = sum(row["expected_cost"] for row in rows if row["day"] == NOW.date())
+    assert 0 < paid <= plan.report["budget"] == pytest.approx(400 * 7 / 31, abs=0.01)
+    planner = campaigns.planner(NOW + timedelta(days=1))
+    price = planner.sources.price
+    assert price is not None
+    assert price.spent == pytest.approx(paid)
+    assert planner.paid == pytest.approx(paid)
+    assert planner.budget == pytest.approx(price.aim * 400 * 7 / 31)
+    again = planner.plan(curves=False).report
+    assert again["contacts"] == again["promised"]  # dear days are aimed lower at
+    nearly = price.model_copy(update={"spent": 395.0, "aim": 2.0})
+    assert plan_money(nearly, planner.days, paid) - paid == pytest.approx(5)
 
 
 def test_without_a_months_budget_nothing_changes(desk: Desk) -> None:

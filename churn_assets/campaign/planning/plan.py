@@ -176,7 +176,7 @@ class Planner:
         days that share such a time with it (`paid`), together."""
         own, price = self.config.budget, self.sources.price
         if price is not None:
-            aimed = plan_money(price, self.days)
+            aimed = plan_money(price, self.days, self.paid)
             return aimed if own is None else min(own, aimed)
         if own is not None:
             return own

@@ -23,7 +23,8 @@ class BudgetPrice(BaseModel):
         price: of a currency unit of discount, above the unit itself; >= 0.
         aim: share of the month's budget that the policy is priced to spend.
         month: the running one, as 2026-11.
-        budget, spent: in currency; the latter in this month so far, as far as the ledger knows.
+        budget, spent: in currency; the latter in this month so far, as far as the ledger knows,
+            with what contacts that plans handed over and nobody has answered are expected to cost.
         release_id, predictions: whose policy, and on which customers (the artifact's version).
         prices, spends: what the policy is expected to spend in a month at each price, in currency.
         at: when it was worked out.
