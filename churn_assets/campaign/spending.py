@@ -33,6 +33,7 @@ from churn_assets.storage.protocol import ArtifactStore
 
 PRICES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0, 12.0)
 CUSTOMERS = 96  # on whom spend is worked out; they stand for equal shares of all value
+ROUNDS, AGREED = 100, 1e-9  # of the aim's following the money
 EDGE = 1e-6  # probabilities strictly between 0 and 1, as the environment has them
 
 
@@ -43,24 +44,32 @@ def yearly_values(predictions: pa.Table) -> dict[str, float]:
 
 
 @dataclass
-class _Day:
-    """A day's money: what it has cost, and of that what the contacts have that plans handed over
-    lately; what these were expected to cost, and those of them that nobody has answered yet."""
+class DayMoney:
+    """A day's money, in currency.
+
+    Attributes:
+        cost: what it has cost so far.
+        planned: of that what contacts have that plans handed over in the last `PERIOD`.
+        expected: what plans expected these to cost.
+        unanswered, fees: of those of them that nobody has answered, what was expected of them, and
+            what they have cost.
+    """
 
     cost: float = 0.0
     planned: float = 0.0
     expected: float = 0.0
     unanswered: float = 0.0
+    fees: float = 0.0
 
-    @property
-    def money(self) -> float:
-        """What it has cost, and what is still to come of what was expected.
+    def at(self, aim: float) -> float:
+        """What it has cost and is still to cost. Expectations are wrong by what the aim makes up
+        for: customers who accept half of what is expected are aimed twice as high at.
 
         Where refusals aren't reported, all who don't accept stay unanswered: they can bring no more
         than what the day's acceptances lack of the expected sum.
         """
-        to_come = min(self.unanswered, max(0.0, self.expected - self.planned))
-        return self.cost + to_come
+        to_come = min(self.unanswered / aim - self.fees, self.expected / aim - self.planned)
+        return self.cost + max(0.0, to_come)
 
 
 def money_by_day(
@@ -70,12 +79,13 @@ def money_by_day(
     zone: tzinfo | None,
     now: datetime,
     months: int,
-) -> dict[date, float]:
+) -> dict[date, DayMoney]:
     """Day of the company -> money of its contacts and acceptances, as far as is known now.
 
-    A contact that a plan handed over counts on its own day: as it was expected to cost, until it is
-    answered or `PERIOD` is over, and as what was accepted then. So no day seems cheap because its
-    answers take time. A discount that answers no such contact counts on the day of its acceptance.
+    A contact that a plan handed over counts on its own day: by what it was expected to cost, until
+    it is answered or `PERIOD` is over, and by what was accepted then. So no day seems cheap because
+    its answers take time. A discount that answers no such contact counts on the day of its
+    acceptance.
 
     Args:
         values: customer id -> yearly value; who isn't in it counts as the mean.
@@ -83,7 +93,7 @@ def money_by_day(
         months: that an accepted discount lasts.
     """
     mean = float(np.mean(list(values.values()))) if values else 0.0
-    found: dict[date, _Day] = defaultdict(_Day)
+    found: dict[date, DayMoney] = defaultdict(DayMoney)
     for customer, history in histories.items():
         a_percent = values.get(customer, mean) * months / MONTHS_OF_VALUE / 100
         discounts = [0.0] * len(history.contacts)
@@ -102,8 +112,9 @@ def money_by_day(
                 day.planned += fee + discount
                 day.expected += contact.expected_cost
                 if contact.answer is None:
-                    day.unanswered += max(0.0, contact.expected_cost - fee)
-    return {when: day.money for when, day in found.items() if day.money > 0}
+                    day.unanswered += contact.expected_cost
+                    day.fees += fee
+    return dict(found)
 
 
 def _answered(contacts: Sequence[Contact], when: datetime) -> int | None:
@@ -112,6 +123,20 @@ def _answered(contacts: Sequence[Contact], when: datetime) -> int | None:
     if last < 0 or contacts[last].expected_cost is None:
         return None
     return last if when - contacts[last].when <= PERIOD else None
+
+
+def followed(
+    days: Mapping[date, DayMoney], budget: float, today: date
+) -> tuple[float, dict[date, float]]:
+    """The aim, and each day's money at it: the aim follows the money, and what is still to come of
+    the money the aim, until they agree."""
+    aim, money = 1.0, dict[date, float]()
+    for _ in range(ROUNDS):
+        money = {day: each.at(aim) for day, each in days.items()}
+        before, aim = aim, aim_of(periods_of(money, budget, today))
+        if abs(aim - before) < AGREED:
+            break
+    return aim, money
 
 
 def periods_of(money: Mapping[date, float], budget: float, today: date) -> list[Period]:
@@ -206,9 +231,9 @@ def followed_price(
     if not spends:
         return None
     fees, zone = {name: channel.cost for name, channel in config.channels.items()}, now.tzinfo
-    money = money_by_day(histories, yearly_values(table), fees, zone, now, assessor.months)
+    days = money_by_day(histories, yearly_values(table), fees, zone, now, assessor.months)
     today = now.date()
-    aim = aim_of(periods_of(money, budget, today))
+    aim, money = followed(days, budget, today)
     return BudgetPrice(
         price=price_at(aim * budget, PRICES, spends),
         aim=aim,

@@ -290,7 +290,7 @@ def test_what_was_given_is_counted_by_the_release_that_gave_it(home: Path) -> No
     history = History(acceptances=((datetime(2026, 1, 6, 10, tzinfo=UTC), 15),))
     months = Assessor.load(ReleaseRegistry(store).folder()).months
     ledger = money_by_day({"A1": history}, {"A1": 480.0}, {}, UTC, now, months)
-    assert list(ledger.values()) == pytest.approx([36.0])
+    assert [day.cost for day in ledger.values()] == pytest.approx([36.0])
     own_check, built_in = outcomes_of(offers.values()).columns[PERCENT], OUTCOMES.columns[PERCENT]
     given = pd.DataFrame({PERCENT: [30.0]})
     assert own_check.validate(given) is not None
