@@ -214,8 +214,10 @@ class Guess:
         for name in dict.fromkeys(leak.column for leak in leaks):
             why = "; ".join(leak.why for leak in leaks if leak.column == name)
             found[f"left_out.{name}"] = why
+        used = {*self.no_features, self.value, self.tenure}
+        left_out = self.left_out(leaks)
         for c in self.columns:
-            if c.guess != "number" or c in (self.value, self.tenure, self.label, self.id):
+            if c.guess != "number" or c in used or c.name in left_out:
                 continue
             if self.kind(c) == "ordered":
                 question = f"in order, {c.high:g} the highest? Otherwise kind: category"
@@ -229,8 +231,7 @@ class Guess:
             else:
                 continue
             found[f"features.{c.name}"] = question
-        return {k: v for k, v in found.items() if k.partition(".")[2] not in self.left_out(leaks)
-                or k.startswith("left_out")}  # fmt: skip
+        return found
 
     def _paid(self) -> dict[str, str]:
         """Whether the monthly value is what it seems to be."""

@@ -62,6 +62,8 @@ def test_a_contract_may_say_when_somebody_is_long_a_customer(tmp_path: Path) -> 
         ("yes: yes, no: no", "yes: yes, no: YES", "6: identity.churned: 'yes' is both yes and no"),
         ("monthly: Monthly Fee", "monthly: '[Fee] ** 2'", "8: value: '[Fee] ** 2' is no sum"),
         ("range: [0, 600]", "range: [600, 0]", "12: features.Months: the range's lowest"),
+        ("range: [0, 600]", "range: [0, inf]", "12: features.Months.range.1: input should be a"),
+        ("range: [0, 600]", "range: [nan, 9]", "12: features.Months.range.0: input should be a"),
         ("  Plan:", "  Cancelled:", "1: 'Cancelled' is what is to be predicted"),
         ("  Months: {", "  Plan: {kind: flag}\n  Months: {", "12: Plan: is there twice"),
         ("features:", "features: [", "is not YAML"),

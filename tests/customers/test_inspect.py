@@ -51,6 +51,28 @@ def test_it_says_what_a_person_must_decide(tmp_path: Path) -> None:
         assert what in found.contract
 
 
+@pytest.mark.parametrize(
+    ("column", "name", "asked", "marked"),
+    [
+        ("Account", "id", "identity.id: no column names a customer", "# DECIDE id: no column"),
+        ("Monthly Fee", "monthly", "value.monthly: what they pay in a", "# DECIDE value: {monthly"),
+        ("Months", "months", "tenure.months: how long they have been", "# DECIDE tenure: {months"),
+    ],
+)
+def test_a_column_left_out_may_have_the_name_of_a_key(
+    column: str, name: str, asked: str, marked: str, tmp_path: Path
+) -> None:
+    """Snapshots of each customer, or an amount that is the same for all: no such column is the id,
+    value or tenure, and it is asked which one is."""
+    rows = [{k.replace(column, name): row[k] for k in row} for row in renamed(made_rows())]
+    for number, row in enumerate(rows):
+        row[name] = f"A{number // 3}" if name == "id" else "0"
+    found = inspected(tmp_path, rows)
+    assert found.guesses[name] == "left out"
+    assert any(line.startswith(asked) for line in found.decide)
+    assert marked in found.contract
+
+
 def test_what_comes_afterwards_is_left_out(checked: Checked, tmp_path: Path) -> None:
     """A reason, a status, a score, an empty column, an identifier and a person's sex."""
     rows = renamed(made_rows())
