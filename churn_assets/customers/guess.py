@@ -197,6 +197,10 @@ class Guess:
     def decisions(self, leaks: Sequence[Leak]) -> dict[str, str]:
         """What a person must decide: key of the contract -> the question."""
         found: dict[str, str] = {}
+        if any(c.unclear for c in self.columns if c.guess == "number"):
+            found["tables.history.format"] = (
+                "have numbers such as 1.250 decimals, or is it thousands: '.'?"
+            )
         if not (self.label or self.end):
             found["identity.churned"] = "no column of two values is called churn or the like"
         elif self.label and self.label.distinct > 2:

@@ -73,6 +73,21 @@ def test_a_column_left_out_may_have_the_name_of_a_key(
     assert marked in found.contract
 
 
+def test_points_that_may_be_thousands_are_asked_about(checked: Checked, tmp_path: Path) -> None:
+    """The check of a contract that doesn't say so refuses these rows."""
+    rows = renamed(made_rows())
+    for number, row in enumerate(rows):
+        row["Monthly Fee"] = ("850", "1.250", "1.499", "990", "2.100")[number % 5]
+    found = inspected(tmp_path, rows)
+    [asked] = [line for line in found.decide if line.startswith("tables.history.format: ")]
+    assert asked.endswith("have numbers such as 1.250 decimals, or is it thousands: '.'?")
+    assert found.guesses["Monthly Fee"] == "monthly value"
+    line = next(one for one in found.contract.splitlines() if "DECIDE format" in one)
+    assert checked(found.contract).refused == 240
+    for said in ("decimal: '.'", "thousands: '.'"):
+        assert checked(found.contract.replace(line, f"    format: {{{said}}}")).problems == []
+
+
 def test_what_comes_afterwards_is_left_out(checked: Checked, tmp_path: Path) -> None:
     """A reason, a status, a score, an empty column, an identifier and a person's sex."""
     rows = renamed(made_rows())

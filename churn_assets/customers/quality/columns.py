@@ -243,12 +243,7 @@ def problem(column: Column, typed: str, missing: str, cell: str, marks: Marks) -
     cases = [f"WHEN {missing} THEN {blank}"]
     match column.reads:
         case "number":
-            if marks == Marks(".", ""):
-                grouped = (
-                    f"regexp_full_match({trimmed(cell)}, '[+-]?[1-9][0-9]{{0,2}}(,[0-9]{{3}})+')"
-                )
-                unclear = "may have thousands or decimals after its comma: say format.thousands"
-                cases.append(f"WHEN {typed} IS NULL AND {grouped} THEN {text(unclear)}")
+            cases += [f"WHEN {one} THEN {text(said)}" for one, said in _unclear(cell, marks)]
             infinite = f"regexp_full_match(lower({trimmed(cell)}), '[+-]?inf(inity)?')"
             cases.append(
                 f"WHEN isinf({typed}) OR ({typed} IS NULL AND {infinite}) THEN 'is infinite'"
@@ -267,6 +262,22 @@ def problem(column: Column, typed: str, missing: str, cell: str, marks: Marks) -
         case "date" | "date_or_blank":
             cases.append(f"WHEN {typed} IS NULL THEN 'is no date: write 2026-01-31'")
     return f"CASE {' '.join(cases)} END"
+
+
+def _unclear(cell: str, marks: Marks) -> Iterator[tuple[str, str]]:
+    """(SQL, problem) for cells whose mark may stand between thousands or before decimals."""
+    may_have = "may have thousands or decimals after its"
+    if not marks.told:
+        said = f"{may_have} point: say format.decimal or format.thousands"
+        yield grouped(cell, "."), said
+    if not marks.thousands:
+        mark, name = (",", "comma") if marks.decimal == "." else (".", "point")
+        yield grouped(cell, mark), f"{may_have} {name}: say format.thousands"
+
+
+def grouped(cell: str, mark: str) -> str:
+    """Whether the cell is digits that the mark parts as it would thousands, and nothing else."""
+    return f"regexp_full_match({trimmed(cell)}, '[+-]?[1-9][0-9]{{0,2}}([{mark}][0-9]{{3}})+')"
 
 
 def counts_of_marks(cell: str) -> dict[str, str]:

@@ -112,7 +112,7 @@ def judge(
     problems = _wrong_columns(read, columns)
     there = [c for c in columns if any(c.name in file.columns for file in read.files)]
     numbers = [c.name for c in there if c.reads == "number"]
-    marks = tuple(marks_in(connection, read, f, numbers, table.format) for f in read.files)
+    marks = marks_in(connection, read, numbers, table.format)
     parts = [
         _select(read, file, there, table, mark)
         for file, mark in zip(read.files, marks, strict=True)
