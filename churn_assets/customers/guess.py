@@ -11,6 +11,7 @@ from churn_assets.customers.quality.columns import number, text, trimmed, word
 from churn_assets.customers.quality.leakage import Candidate, Leak, comes_afterwards, find_leaks
 from churn_assets.customers.quality.profile import MOST_LEVELS, ColumnProfile
 from churn_assets.customers.reading.numbers import Marks
+from churn_assets.domain.cells import as_word
 
 _LABEL = re.compile(
     r"\b(churn(ed)?( (label|value|flag))?|attrition( flag)?|exited|left|is churn|cancell?ed)\b"
@@ -269,4 +270,4 @@ class Guess:
 
 def _as_truth(cell: str) -> str:
     """A cell as a word that may mean yes: `True.` is true."""
-    return cell.lower().rstrip(".")
+    return as_word(cell).rstrip(".")

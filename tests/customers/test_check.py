@@ -254,6 +254,45 @@ def test_rows_that_are_left_out_are_no_refusals(checked: Checked, tmp_path: Path
     assert report.tables[0].left_out == {"new": 2}
 
 
+def test_a_rule_for_a_column_that_is_not_there_is_a_problem(
+    checked: Checked, tmp_path: Path
+) -> None:
+    """A typing error in it would let test accounts in."""
+    (tmp_path / "history.csv").write_text(as_csv(made_rows()))
+    rule = "{path: history.csv, leave_out: [{column: plans, values: Max, reason: tests}]}"
+    report = checked(CONTRACT.replace("{path: history.csv}", rule))
+    assert report.problems == ["history: leave_out: there is no column 'plans'; is it 'Plan' now?"]
+
+
+@pytest.mark.parametrize("cell", ["1", "1.0"])
+@pytest.mark.parametrize("said", ["1", "1.0", " 1.00"])
+def test_a_whole_number_is_the_same_word_with_decimals(
+    said: str, cell: str, checked: Checked, tmp_path: Path
+) -> None:
+    """As pandas writes it where some cells are missing, in the table and in the contract alike."""
+    rows = made_rows()
+    for number, row in enumerate(rows):
+        row["Cancelled"] = cell if row["Cancelled"] == "yes" else "0.0"
+        row["Plan"] = (cell, "2.0", "3")[number % 3]
+        row["Calls"] = cell if number % 4 else "7"
+        row["Kind"] = cell if number % 5 == 0 else "5"
+        row["Months"] = str(1 + int(row["Months"]))  # a 1 is missing in any column
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    table = (
+        f"{{path: history.csv, missing: '{said}', "
+        f"leave_out: [{{column: Kind, values: '{said}', reason: trials}}]}}"
+    )
+    report = checked(
+        CONTRACT.replace("{path: history.csv}", table)
+        .replace("yes: yes, no: no", f"yes: '{said}', no: 0")
+        .replace("[Basic, Plus, Max]", f"['{said}', 2, 3.0]")
+    )
+    assert (report.refused, report.problems) == (0, [])
+    assert report.tables[0].left_out == {"trials": 80}
+    missing = {column.column: column.missing for column in report.tables[0].columns}
+    assert missing["Calls"] == 0.75
+
+
 def test_a_constant_feature_and_a_single_outcome(checked: Checked, tmp_path: Path) -> None:
     """Nothing can be learnt from either."""
     rows = made_rows()

@@ -60,6 +60,7 @@ def test_a_contract_may_say_when_somebody_is_long_a_customer(tmp_path: Path) -> 
         ("  horizon_months: 3\n", "", "4: identity.horizon_months: is missing"),
         ("levels: [Basic, Plus, Max]", "range: [0, 1]", "11: features.Plan: range, unit and"),
         ("yes: yes, no: no", "yes: yes, no: YES", "6: identity.churned: 'yes' is both yes and no"),
+        ("yes: yes, no: no", "yes: 1, no: 1.0", "6: identity.churned: '1' is both yes and no"),
         ("monthly: Monthly Fee", "monthly: '[Fee] ** 2'", "8: value: '[Fee] ** 2' is no sum"),
         ("range: [0, 600]", "range: [600, 0]", "12: features.Months: the range's lowest"),
         ("range: [0, 600]", "range: [0, inf]", "12: features.Months.range.1: input should be a"),

@@ -73,6 +73,21 @@ def test_a_column_left_out_may_have_the_name_of_a_key(
     assert marked in found.contract
 
 
+def test_cells_are_one_word_however_they_are_spelled(checked: Checked, tmp_path: Path) -> None:
+    """Numbers with needless decimals, and words in any capitals: the first contract holds."""
+    rows = renamed(made_rows())
+    for number, row in enumerate(rows):
+        row["Churn"] = "1.0" if row["Churn"] == "yes" else "0.0"
+        row["Plan"] = ("Basic", "basic", "BASIC", "Basic", "Plus", "Max")[number % 6]
+        row["Plan Code"] = ("1.0", "2.0", "1")[number % 3]
+    found = inspected(tmp_path, rows)
+    assert "levels: [Basic, Max, Plus]" in found.contract
+    assert not any(line.startswith("identity.churned") for line in found.decide)
+    report = checked(found.contract)
+    assert report.problems == []
+    assert report.tables[0].positives == sum(row["Churn"] == "1.0" for row in rows)
+
+
 def test_points_that_may_be_thousands_are_asked_about(checked: Checked, tmp_path: Path) -> None:
     """The check of a contract that doesn't say so refuses these rows."""
     rows = renamed(made_rows())

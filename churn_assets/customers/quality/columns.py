@@ -13,7 +13,7 @@ from typing import Literal
 from churn_assets.customers.contract.expression import columns_of
 from churn_assets.customers.contract.model import Campaign, Churned, Contract, Feature, YesNo
 from churn_assets.customers.reading.numbers import TELLING, Marks, number_pattern
-from churn_assets.domain.cells import MISSING, TRUTHS
+from churn_assets.domain.cells import MISSING, TRUTHS, as_word
 
 Reads = Literal["number", "flag", "words", "levels", "date", "date_or_blank"]
 
@@ -33,8 +33,8 @@ class Column:
         reads: what its cells are.
         required: whether a cell may not be missing.
         low, high: of a number.
-        yes, no: of a flag, in lower case; every other cell is no where `no` is empty.
-        levels: in order; those of a flag or of words, in lower case.
+        yes, no: of a flag, as `as_word` has them; every other cell is no where `no` is empty.
+        levels: in order, as `as_word` has them.
         uses: what it is for, for reports.
     """
 
@@ -54,8 +54,8 @@ def one_spaced(name: str) -> str:
     return " ".join(name.split())
 
 
-def _lower(cells: Iterable[str]) -> tuple[str, ...]:
-    return tuple(cell.strip().lower() for cell in cells)
+def _words(cells: Iterable[str]) -> tuple[str, ...]:
+    return tuple(map(as_word, cells))
 
 
 def _feature(name: str, feature: Feature) -> Column:
@@ -64,17 +64,17 @@ def _feature(name: str, feature: Feature) -> Column:
             low, high = feature.range or (None, None)
             return Column(name, "number", feature.required, low, high, uses=("feature",))
         case "flag":
-            yes = _lower(feature.yes) or tuple(k for k, v in TRUTHS.items() if v)
-            no = _lower(feature.no) or tuple(k for k, v in TRUTHS.items() if not v)
+            yes = _words(feature.yes) or tuple(k for k, v in TRUTHS.items() if v)
+            no = _words(feature.no) or tuple(k for k, v in TRUTHS.items() if not v)
             return Column(name, "flag", feature.required, yes=yes, no=no, uses=("feature",))
         case _:
             reads: Reads = "levels" if feature.levels else "words"
-            levels = _lower(feature.levels)
+            levels = _words(feature.levels)
             return Column(name, reads, feature.required, levels=levels, uses=("feature",))
 
 
 def _yes_no(column: YesNo, use: str) -> Column:
-    yes, no = _lower(column.yes), _lower(column.no)
+    yes, no = _words(column.yes), _words(column.no)
     return Column(column.column, "flag", bool(no), yes=yes, no=no, uses=(use,))
 
 
@@ -122,13 +122,13 @@ def label_column(churned: Churned) -> Column:
     if churned.column is None:
         name = churned.end_date or ""
         return Column(name, "date_or_blank", required=False, uses=("label",))
-    yes, no = _lower(churned.yes), _lower(churned.no)
+    yes, no = _words(churned.yes), _words(churned.no)
     return Column(churned.column, "flag", yes=yes, no=no, uses=("label",))
 
 
 def campaign_columns(campaign: Campaign) -> list[Column]:
     """The columns that a campaign's log needs."""
-    levels = _lower(campaign.offer.levels)
+    levels = _words(campaign.offer.levels)
     found = [
         Column(campaign.offer.column, "levels", levels=levels, uses=("offer",)),
         _yes_no(campaign.outcome, "label"),
@@ -179,13 +179,13 @@ def trimmed(cell: str) -> str:
 
 
 def word(cell: str) -> str:
-    """The cell as words are compared: lower case, 3.0 as 3."""
+    """The cell as words are compared; `as_word` is the same for a contract's."""
     return rf"regexp_replace(lower({trimmed(cell)}), '^([+-]?[0-9]+)[.]0+$', '\1')"
 
 
 def is_missing(cell: str, missing: Iterable[str], spelled: Iterable[str] = ()) -> str:
     """Whether the cell holds no value; what is `spelled` out as one isn't missing."""
-    blanks = sorted({*MISSING, *_lower(missing)} - {*spelled})
+    blanks = sorted({*MISSING, *_words(missing)} - {*spelled})
     return f"({cell} IS NULL OR {word(cell)} IN {listed(blanks)})"
 
 
@@ -227,8 +227,8 @@ def value(column: Column, cell: str, marks: Marks) -> str:
 
 
 def as_level(value: str, levels: Iterable[str]) -> str:
-    """Of a value in lower case, the level as the contract writes it."""
-    said = " ".join(f"WHEN {text(one.strip().lower())} THEN {text(one)}" for one in levels)
+    """Of a value as words are compared, the level as the contract writes it."""
+    said = " ".join(f"WHEN {text(as_word(one))} THEN {text(one)}" for one in levels)
     return f"CASE {value} {said} END"
 
 

@@ -39,7 +39,7 @@ class ColumnProfile:
         unclear: how many are numbers whose point may stand between thousands.
         low, high, mean: of the numbers.
         whole: whether all numbers are whole.
-        top: the most frequent cells and their rows.
+        top: the most frequent cells, each as it is spelled most often, and their rows.
     """
 
     name: str
@@ -116,8 +116,10 @@ def profile(
                      {date(cell)} AS d, {unclear} AS unclear FROM {source})""",
     )
     top = connection.execute(
-        f"""SELECT {trimmed(cell)}, count(*) FROM (SELECT {cell} FROM {source})
-        WHERE NOT {blank} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {_MOST}"""
+        f"""SELECT first(t ORDER BY n DESC, t), CAST(sum(n) AS BIGINT) FROM
+              (SELECT {word(cell)} AS w, {trimmed(cell)} AS t, count(*) AS n
+               FROM (SELECT {cell} FROM {source}) WHERE NOT {blank} GROUP BY w, t)
+            GROUP BY w ORDER BY 2 DESC, 1 LIMIT {_MOST}"""
     ).fetchall()
     return ColumnProfile(
         column, rows, blanks, distinct, numbers, dates, truth, doubt, low, high, mean, whole,
