@@ -9,9 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from churn_assets.customers.contract.tables import Format, Table
+from churn_assets.customers.inspect import inspect_tables
 from churn_assets.customers.reading.lines import _LONGEST
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.reading.table import read_table
@@ -243,6 +246,43 @@ def test_parquet_a_folder_and_a_glob_are_the_same_table(checked: Checked, tmp_pa
         assert report.problems == []
         assert [file.rows for file in report.tables[0].files] == [150, 150, 100]
         assert report.tables[0].used == 400
+
+
+BEGAN = "2024-02-29T08:15:00"
+SINCE = CONTRACT.replace("{months: Months}", "{since: Since}")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(pa.date32(), pa.timestamp("s"), pa.timestamp("us"), pa.timestamp("ns")),
+        *(pa.timestamp("us", "UTC"), pa.timestamp("ns", "America/New_York")),
+    ],
+)
+def test_a_typed_time_is_a_date(kind: pa.DataType, checked: Checked, tmp_path: Path) -> None:
+    """With a zone and parts of a microsecond, as warehouses export it."""
+    table = pa.Table.from_pylist(made_rows())
+    nanoseconds = pa.scalar(pd.Timestamp(BEGAN).value + 123_456_789, pa.timestamp("ns", "UTC"))
+    times = pa.array([nanoseconds] * len(table)).cast(kind, safe=False)
+    pq.write_table(table.append_column("Since", times), tmp_path / "history.parquet")
+    assert checked(SINCE.replace("history.csv", "history.parquet")).problems == []
+
+
+@pytest.mark.parametrize(
+    "after", ["", ".5", "Z", ".123456789Z", " UTC", "+00", "+0200", "-05:00", ".25 UTC"]
+)
+def test_a_written_time_is_a_date(after: str, checked: Checked, tmp_path: Path) -> None:
+    """The standards' T and Z, and how databases write them; `inspect` sees a date as well."""
+    began = [BEGAN, BEGAN.replace("T", " ")]
+    rows = [row | {"Since": f"{began[i % 2]}{after}"} for i, row in enumerate(made_rows())]
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    assert checked(SINCE).problems == []
+    for number, row in enumerate(rows):
+        row["Since"] = row["Since"].replace("02-29", f"02-{10 + number % 9}")
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    found = inspect_tables(["history.csv"], Places(tmp_path, tmp_path))
+    [since] = [column for column in found.columns if column.name == "Since"]
+    assert since.guess == "date"
 
 
 def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:

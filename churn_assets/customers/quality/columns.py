@@ -19,9 +19,8 @@ Reads = Literal["number", "flag", "words", "levels", "date", "date_or_blank"]
 
 LONGEST_ID = 64  # as the ledger and requests have it
 _BLANKS = "' ' || chr(9) || chr(10) || chr(13) || chr(160) || chr(8239)"
-_DATES = (
-    "['%Y-%m-%d', '%Y-%m-%dT%H:%M:%S', '%Y-%m-%d %H:%M:%S', '%Y-%m-%d %H:%M:%S.%f', '%d.%m.%Y']"
-)
+_DATES = "['%Y-%m-%d', '%Y-%m-%d %H:%M:%S', '%d.%m.%Y']"
+_TIMED = "^([0-9-]+)[T ]([0-9:]+)([.][0-9]+)? ?(Z|UTC|[+-][0-9]{2}(:?[0-9]{2})?)?$"
 
 
 @dataclass(frozen=True)
@@ -199,8 +198,10 @@ def number(cell: str, marks: Marks) -> str:
 
 
 def date(cell: str) -> str:
-    """The cell's date, or NULL where it isn't certainly one."""
-    return f"CAST(try_strptime({trimmed(cell)}, {_DATES}) AS DATE)"
+    """The cell's date, or NULL where it isn't certainly one; of a time with its zone the date that
+    is written."""
+    plain = rf"regexp_replace({trimmed(cell)}, '{_TIMED}', '\1 \2')"
+    return f"CAST(try_strptime({plain}, {_DATES}) AS DATE)"
 
 
 def value(column: Column, cell: str, marks: Marks) -> str:

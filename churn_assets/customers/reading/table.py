@@ -278,7 +278,10 @@ def _as_text(column: Any) -> list[str | None]:
 
 
 def cell_text(value: Any) -> str | None:
-    """A typed value as the cell that a text file would have; 3.0 is 3."""
+    """A typed value as the cell that a text file would have; 3.0 is 3.
+
+    A time is as its own zone has it, to the microsecond; at midnight it is a date.
+    """
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -286,8 +289,8 @@ def cell_text(value: Any) -> str | None:
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     if isinstance(value, datetime):
-        midnight = value.time().isoformat() == "00:00:00"
-        return value.date().isoformat() if midnight else value.isoformat(sep=" ")
+        day, time = value.date().isoformat(), value.time().isoformat()  # without the zone
+        return day if time == "00:00:00" else f"{day} {time}"
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
