@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 
 import pytest
 
 from churn_assets.customers.quality.report import QualityReport
-from churn_assets.customers.reading.table import NOTES
 from tests.customers.conftest import CONTRACT, Checked, as_csv, made_rows
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -83,61 +81,6 @@ def test_some_refused_rows_may_be_agreed_on(checked: Checked, tmp_path: Path) ->
     agreed = CONTRACT.replace("{path: history.csv}", "{path: history.csv, most_refused: 0.01}")
     report = checked(agreed)
     assert (report.refused, report.problems) == (1, [])
-
-
-def test_refused_rows_can_be_mended_and_read_again(checked: Checked, tmp_path: Path) -> None:
-    """The file of refused rows, mended and named beside the table, takes their place."""
-    rows = made_rows()
-    rows[4]["Months"], rows[8]["Plan"] = "?", "Pluss"
-    lines = as_csv(rows).splitlines(keepends=True)
-    lines[20] = 'A10019,"Plus,7,20.00,1,yes,no\n'  # a quote that isn't closed
-    (tmp_path / "history.csv").write_text("".join(lines))
-    first = checked()
-    assert first.refused == 3
-    file = first.tables[0].refused_file
-    assert file is not None
-    with file.open(newline="") as opened:
-        header, *refused = list(csv.reader(opened))
-    assert header == [*NOTES, *rows[0]]
-    assert [row[:2] for row in refused] == [
-        ["history.csv:5", "Months: is not a number"],
-        ["history.csv:9", "Plan: is none of basic, plus, max"],
-        ["history.csv:20", "has a quote that is not closed, or not doubled within a cell"],
-    ]
-    refused[0][4], refused[1][3] = "12", "Plus"
-    refused[2][2:] = ["A10019", "Plus", "7", "20.00", "1", "yes", "no"]
-    with (tmp_path / "mended.csv").open("w", newline="") as out:
-        csv.writer(out).writerows([header, *refused])
-    again = checked(CONTRACT.replace("path: history.csv", "path: [history.csv, mended.csv]"))
-    assert (again.refused, again.problems, again.tables[0].used) == (0, [], 400)
-
-
-def test_a_file_of_refused_rows_is_never_overwritten(checked: Checked, tmp_path: Path) -> None:
-    """Somebody may have mended half of it."""
-    rows = made_rows()
-    rows[4]["Months"] = "?"
-    (tmp_path / "history.csv").write_text(as_csv(rows))
-    first = checked().tables[0].refused_file
-    assert first is not None
-    assert checked().tables[0].refused_file == first  # the same rows, the same file
-    mended = first.read_text().replace("?", "7")
-    first.write_text(mended)
-    second = checked().tables[0].refused_file
-    assert second == first.with_name("history-2.refused.csv")
-    assert first.read_text() == mended
-
-
-def test_a_row_mended_wrongly_is_refused_again(checked: Checked, tmp_path: Path) -> None:
-    """It is counted once, and not silently lost with the row whose place it takes."""
-    rows = made_rows()
-    rows[4]["Months"] = "?"
-    (tmp_path / "history.csv").write_text(as_csv(rows))
-    file = checked().tables[0].refused_file
-    assert file is not None
-    (tmp_path / "mended.csv").write_text(file.read_text().replace(",?,", ",!,"))
-    again = checked(CONTRACT.replace("path: history.csv", "path: [history.csv, mended.csv]"))
-    assert again.refused == 1
-    assert again.tables[0].refusals[0].examples == (("mended.csv:1", "!"),)
 
 
 def test_columns_renamed_missing_added_and_reordered(checked: Checked, tmp_path: Path) -> None:

@@ -282,6 +282,11 @@ def test_a_bucket(checked: Checked, emulator: str, monkeypatch: pytest.MonkeyPat
     for path, used in ((f"{url}/a", 400), (f"{url}/a/*.gz", 200), (f"{url}/a/1.csv", 200)):
         report = checked(CONTRACT.replace("history.csv", path))
         assert (report.problems, report.tables[0].used) == ([], used)
+    for folder in ("2024", "2025"):
+        bucket.blob(f"{place}/{folder}/part.csv").upload_from_string(as_csv(rows[200:]))
+    several = f"['{url}/*/part.csv', '{url}/a/1.csv']"
+    [table] = checked(CONTRACT.replace("history.csv", several)).tables
+    assert [file.name for file in table.files] == ["2024/part.csv", "2025/part.csv", "1.csv"]
     with pytest.raises(DataError, match="the bucket has no such"):
         checked(CONTRACT.replace("history.csv", f"{url}/b"))
 

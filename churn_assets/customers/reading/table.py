@@ -10,7 +10,7 @@ import csv
 import gzip
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -43,7 +43,7 @@ class ReadFile:
 
     Attributes:
         number: of the file in its table, from 0.
-        name: for reports.
+        name: for reports and the notes of refused rows: no other file of the table has it.
         columns: its header, without blanks around and doubled within.
         rows: how many became cells.
         broken: how many lines are no rows.
@@ -160,18 +160,32 @@ def read_table(
     total, done = sum(path.stat().st_size for path in paths), 0
     read: list[ReadFile] = []
     mended: list[tuple[str, int]] = []
-    for number, path in enumerate(paths):
+    for number, (path, name) in enumerate(zip(paths, _names_of(paths), strict=True)):
         with unchanged(path):
             if path.suffix.lower() == ".parquet":
                 file = _from_parquet(path, number, folder)
             else:
                 told = _Told(progress, done, total)
                 file = _from_text(path, number, folder, table.format, mended, told)
-        read.append(file)
+        read.append(replace(file, name=name))
         done += path.stat().st_size
         progress(done, total)
     columns = tuple(dict.fromkeys(name for file in read for name in file.columns))
     return ReadTable(folder, tuple(read), columns, tuple(mended))
+
+
+def _names_of(paths: Sequence[Path]) -> list[str]:
+    """The files' names, after as many of their folders as tell those of one name apart."""
+    alike = [[other for other in paths if other.name == path.name] for path in paths]
+    return [_apart(path, others) for path, others in zip(paths, alike, strict=True)]
+
+
+def _apart(path: Path, alike: Sequence[Path]) -> str:
+    """The end of a path; for all paths of one name of the same length."""
+    length = 1
+    while len({other.parts[-length:] for other in alike}) < len(alike):
+        length += 1
+    return Path(*path.parts[-length:]).as_posix()
 
 
 @dataclass
