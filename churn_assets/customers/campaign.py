@@ -35,6 +35,7 @@ from churn_assets.customers.splits import write_splits
 from churn_assets.datasets.errors import DataError
 from churn_assets.datasets.schemas import validate
 from churn_assets.datasets.splits import stratified_split, together
+from churn_assets.domain.cells import as_word
 from churn_assets.domain.statistics import Z95
 
 NAME = "campaign_contacts"
@@ -138,7 +139,7 @@ def _columns(
         yield field.name, as_level(value, field.levels) if field.levels else value
     offer = judged.value(campaign.offer.column, "offer")
     cells = " ".join(
-        f"WHEN {text(cell.strip().lower())} THEN {schema.gives.index(give)}"
+        f"WHEN {text(as_word(cell))} THEN {schema.gives.index(give)}"
         for cell, give in campaign.offer.levels.items()
     )
     yield LEVEL, f"CAST(CASE {offer} {cells} END AS BIGINT)"

@@ -25,6 +25,7 @@ def first_contract(guess: Guess, paths: Sequence[str], leaks: Sequence[Leak]) ->
         "tables:",
         "  history:",
         f"    path: {_quoted(paths[0]) if len(paths) == 1 else _flow(paths)}",
+        *_format(decide),
         "",
         "identity:",
         *_identity(guess, decide),
@@ -56,6 +57,12 @@ def first_contract(guess: Guess, paths: Sequence[str], leaks: Sequence[Leak]) ->
 def _asked(line: str, decide: Mapping[str, str], key: str, words: str = "") -> str:
     """The line, with what is to be decided about it: in other `words`, where it says it itself."""
     return f"{line}   # DECIDE: {words or decide[key]}" if key in decide else line
+
+
+def _format(decide: Mapping[str, str]) -> list[str]:
+    """Asked for where a check couldn't read the numbers without it."""
+    asked = decide.get("tables.history.format")
+    return [f"    # DECIDE format: {{decimal: '.'}}   # {asked}"] if asked else []
 
 
 def _identity(guess: Guess, decide: Mapping[str, str]) -> list[str]:

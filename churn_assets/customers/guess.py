@@ -11,6 +11,7 @@ from churn_assets.customers.quality.columns import number, text, trimmed, word
 from churn_assets.customers.quality.leakage import Candidate, Leak, comes_afterwards, find_leaks
 from churn_assets.customers.quality.profile import MOST_LEVELS, ColumnProfile
 from churn_assets.customers.reading.numbers import Marks
+from churn_assets.domain.cells import as_word
 
 _LABEL = re.compile(
     r"\b(churn(ed)?( (label|value|flag))?|attrition( flag)?|exited|left|is churn|cancell?ed)\b"
@@ -197,6 +198,10 @@ class Guess:
     def decisions(self, leaks: Sequence[Leak]) -> dict[str, str]:
         """What a person must decide: key of the contract -> the question."""
         found: dict[str, str] = {}
+        if any(c.unclear for c in self.columns if c.guess == "number"):
+            found["tables.history.format"] = (
+                "have numbers such as 1.250 decimals, or is it thousands: '.'?"
+            )
         if not (self.label or self.end):
             found["identity.churned"] = "no column of two values is called churn or the like"
         elif self.label and self.label.distinct > 2:
@@ -214,8 +219,10 @@ class Guess:
         for name in dict.fromkeys(leak.column for leak in leaks):
             why = "; ".join(leak.why for leak in leaks if leak.column == name)
             found[f"left_out.{name}"] = why
+        used = {*self.no_features, self.value, self.tenure}
+        left_out = self.left_out(leaks)
         for c in self.columns:
-            if c.guess != "number" or c in (self.value, self.tenure, self.label, self.id):
+            if c.guess != "number" or c in used or c.name in left_out:
                 continue
             if self.kind(c) == "ordered":
                 question = f"in order, {c.high:g} the highest? Otherwise kind: category"
@@ -229,8 +236,7 @@ class Guess:
             else:
                 continue
             found[f"features.{c.name}"] = question
-        return {k: v for k, v in found.items() if k.partition(".")[2] not in self.left_out(leaks)
-                or k.startswith("left_out")}  # fmt: skip
+        return found
 
     def _paid(self) -> dict[str, str]:
         """Whether the monthly value is what it seems to be."""
@@ -264,4 +270,4 @@ class Guess:
 
 def _as_truth(cell: str) -> str:
     """A cell as a word that may mean yes: `True.` is true."""
-    return cell.lower().rstrip(".")
+    return as_word(cell).rstrip(".")

@@ -49,7 +49,7 @@ def inspect_tables(paths: Sequence[str], places: Places, progress: Progress = si
         cells = folder / "cells"
         cells.mkdir()
         read = read_table(table, places, cells, progress)
-        marks = [marks_in(connection, read, f, list(f.columns), table.format) for f in read.files]
+        marks = marks_in(connection, read, list(read.columns), table.format)
         _unite(connection, read)
         columns = tuple(
             profile(connection, "cells", name, f"c{i}", marks[0])

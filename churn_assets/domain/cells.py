@@ -1,8 +1,8 @@
-"""Words that table cells have for yes, no and unknown, whatever their case, and cells that a
-spreadsheet would run."""
+"""Words of table cells, and cells that a spreadsheet would run."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 TRUTHS = {
@@ -17,3 +17,8 @@ def inert(cell: Any) -> Any:
     """The cell of a CSV; a text that a spreadsheet would take for a formula begins with an
     apostrophe."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(DANGEROUS) else cell
+
+
+def as_word(cell: str) -> str:
+    """The cell as words are compared: without blanks around it, in lower case, 3.0 as 3."""
+    return re.sub(r"^([+-]?[0-9]+)[.]0+$", r"\1", cell.strip().lower())

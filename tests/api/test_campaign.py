@@ -384,9 +384,7 @@ def test_feedback_is_a_contact_that_counts(client: httpx.Client) -> None:
     assert filled == given
 
 
-def test_a_ledger_that_cannot_be_read_lets_no_contact_pass(
-    client: httpx.Client, home: Path
-) -> None:
+def test_a_damaged_ledger_lets_no_contact_pass(client: httpx.Client, home: Path) -> None:
     """503, since the caps can't be judged; it mends itself. Others' routes don't notice."""
     told(home, sent("B1", 1))
     file = home / "ledger.sqlite3"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from contextlib import nullcontext
 from pathlib import Path
@@ -11,7 +10,6 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from churn_assets.customers.quality.report import QualityReport
-from churn_assets.customers.reading.table import NOTES
 from churn_assets.serving.schemas import CustomerId
 from tests.customers.conftest import CONTRACT, Checked, as_csv, made_rows
 
@@ -122,61 +120,6 @@ def test_some_refused_rows_may_be_agreed_on(checked: Checked, tmp_path: Path) ->
     assert (report.refused, report.problems) == (1, [])
 
 
-def test_refused_rows_can_be_mended_and_read_again(checked: Checked, tmp_path: Path) -> None:
-    """The file of refused rows, mended and named beside the table, takes their place."""
-    rows = made_rows()
-    rows[4]["Months"], rows[8]["Plan"] = "?", "Pluss"
-    lines = as_csv(rows).splitlines(keepends=True)
-    lines[20] = 'A10019,"Plus,7,20.00,1,yes,no\n'  # a quote that isn't closed
-    (tmp_path / "history.csv").write_text("".join(lines))
-    first = checked()
-    assert first.refused == 3
-    file = first.tables[0].refused_file
-    assert file is not None
-    with file.open(newline="") as opened:
-        header, *refused = list(csv.reader(opened))
-    assert header == [*NOTES, *rows[0]]
-    assert [row[:2] for row in refused] == [
-        ["history.csv:5", "Months: is not a number"],
-        ["history.csv:9", "Plan: is none of basic, plus, max"],
-        ["history.csv:20", "has a quote that is not closed, or not doubled within a cell"],
-    ]
-    refused[0][4], refused[1][3] = "12", "Plus"
-    refused[2][2:] = ["A10019", "Plus", "7", "20.00", "1", "yes", "no"]
-    with (tmp_path / "mended.csv").open("w", newline="") as out:
-        csv.writer(out).writerows([header, *refused])
-    again = checked(CONTRACT.replace("path: history.csv", "path: [history.csv, mended.csv]"))
-    assert (again.refused, again.problems, again.tables[0].used) == (0, [], 400)
-
-
-def test_a_file_of_refused_rows_is_never_overwritten(checked: Checked, tmp_path: Path) -> None:
-    """Somebody may have mended half of it."""
-    rows = made_rows()
-    rows[4]["Months"] = "?"
-    (tmp_path / "history.csv").write_text(as_csv(rows))
-    first = checked().tables[0].refused_file
-    assert first is not None
-    assert checked().tables[0].refused_file == first  # the same rows, the same file
-    mended = first.read_text().replace("?", "7")
-    first.write_text(mended)
-    second = checked().tables[0].refused_file
-    assert second == first.with_name("history-2.refused.csv")
-    assert first.read_text() == mended
-
-
-def test_a_row_mended_wrongly_is_refused_again(checked: Checked, tmp_path: Path) -> None:
-    """It is counted once, and not silently lost with the row whose place it takes."""
-    rows = made_rows()
-    rows[4]["Months"] = "?"
-    (tmp_path / "history.csv").write_text(as_csv(rows))
-    file = checked().tables[0].refused_file
-    assert file is not None
-    (tmp_path / "mended.csv").write_text(file.read_text().replace(",?,", ",!,"))
-    again = checked(CONTRACT.replace("path: history.csv", "path: [history.csv, mended.csv]"))
-    assert again.refused == 1
-    assert again.tables[0].refusals[0].examples == (("mended.csv:1", "!"),)
-
-
 def test_columns_renamed_missing_added_and_reordered(checked: Checked, tmp_path: Path) -> None:
     """Order doesn't matter; a column that went is a problem with its likely new name; one more is
     only told."""
@@ -251,18 +194,6 @@ def test_rows_of_another_width_are_refused_alone(checked: Checked, tmp_path: Pat
     }
 
 
-def test_a_customer_may_have_several_snapshots(checked: Checked, tmp_path: Path) -> None:
-    """One row a quarter is no conflict; two different ones of the same day are."""
-    rows = [{**row, "Day": day} for day in ("2026-01-31", "2026-04-30") for row in made_rows(200)]
-    for number, row in enumerate(rows):
-        row["Calls"] = str(number % 9)
-    rows.append({**rows[0], "Calls": "8"})
-    (tmp_path / "history.csv").write_text(as_csv(rows))
-    report = checked(CONTRACT.replace("horizon_months: 3", "horizon_months: 3\n  snapshot: Day"))
-    assert kinds(report) == {("Account, Day", "is there in rows that differ"): 2}
-    assert report.tables[0].used == 399
-
-
 def test_blanks_in_names_make_no_difference(checked: Checked, tmp_path: Path) -> None:
     """The Iranian table's header has "Call  Failure"; another export of it hasn't."""
     rows = [
@@ -289,6 +220,45 @@ def test_rows_that_are_left_out_are_no_refusals(checked: Checked, tmp_path: Path
     report = checked(CONTRACT.replace("{path: history.csv}", rule))
     assert (report.refused, report.tables[0].used, report.problems) == (0, 398, [])
     assert report.tables[0].left_out == {"new": 2}
+
+
+def test_a_rule_for_a_column_that_is_not_there_is_a_problem(
+    checked: Checked, tmp_path: Path
+) -> None:
+    """A typing error in it would let test accounts in."""
+    (tmp_path / "history.csv").write_text(as_csv(made_rows()))
+    rule = "{path: history.csv, leave_out: [{column: plans, values: Max, reason: tests}]}"
+    report = checked(CONTRACT.replace("{path: history.csv}", rule))
+    assert report.problems == ["history: leave_out: there is no column 'plans'; is it 'Plan' now?"]
+
+
+@pytest.mark.parametrize("cell", ["1", "1.0"])
+@pytest.mark.parametrize("said", ["1", "1.0", " 1.00"])
+def test_a_whole_number_is_the_same_word_with_decimals(
+    said: str, cell: str, checked: Checked, tmp_path: Path
+) -> None:
+    """As pandas writes it where some cells are missing, in the table and in the contract alike."""
+    rows = made_rows()
+    for number, row in enumerate(rows):
+        row["Cancelled"] = cell if row["Cancelled"] == "yes" else "0.0"
+        row["Plan"] = (cell, "2.0", "3")[number % 3]
+        row["Calls"] = cell if number % 4 else "7"
+        row["Kind"] = cell if number % 5 == 0 else "5"
+        row["Months"] = str(1 + int(row["Months"]))  # a 1 is missing in any column
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    table = (
+        f"{{path: history.csv, missing: '{said}', "
+        f"leave_out: [{{column: Kind, values: '{said}', reason: trials}}]}}"
+    )
+    report = checked(
+        CONTRACT.replace("{path: history.csv}", table)
+        .replace("yes: yes, no: no", f"yes: '{said}', no: 0")
+        .replace("[Basic, Plus, Max]", f"['{said}', 2, 3.0]")
+    )
+    assert (report.refused, report.problems) == (0, [])
+    assert report.tables[0].left_out == {"trials": 80}
+    missing = {column.column: column.missing for column in report.tables[0].columns}
+    assert missing["Calls"] == 0.75
 
 
 def test_a_constant_feature_and_a_single_outcome(checked: Checked, tmp_path: Path) -> None:

@@ -51,6 +51,58 @@ def test_it_says_what_a_person_must_decide(tmp_path: Path) -> None:
         assert what in found.contract
 
 
+@pytest.mark.parametrize(
+    ("column", "name", "asked", "marked"),
+    [
+        ("Account", "id", "identity.id: no column names a customer", "# DECIDE id: no column"),
+        ("Monthly Fee", "monthly", "value.monthly: what they pay in a", "# DECIDE value: {monthly"),
+        ("Months", "months", "tenure.months: how long they have been", "# DECIDE tenure: {months"),
+    ],
+)
+def test_a_column_left_out_may_have_the_name_of_a_key(
+    column: str, name: str, asked: str, marked: str, tmp_path: Path
+) -> None:
+    """Snapshots of each customer, or an amount that is the same for all: no such column is the id,
+    value or tenure, and it is asked which one is."""
+    rows = [{k.replace(column, name): row[k] for k in row} for row in renamed(made_rows())]
+    for number, row in enumerate(rows):
+        row[name] = f"A{number // 3}" if name == "id" else "0"
+    found = inspected(tmp_path, rows)
+    assert found.guesses[name] == "left out"
+    assert any(line.startswith(asked) for line in found.decide)
+    assert marked in found.contract
+
+
+def test_cells_are_one_word_however_they_are_spelled(checked: Checked, tmp_path: Path) -> None:
+    """Numbers with needless decimals, and words in any capitals: the first contract holds."""
+    rows = renamed(made_rows())
+    for number, row in enumerate(rows):
+        row["Churn"] = "1.0" if row["Churn"] == "yes" else "0.0"
+        row["Plan"] = ("Basic", "basic", "BASIC", "Basic", "Plus", "Max")[number % 6]
+        row["Plan Code"] = ("1.0", "2.0", "1")[number % 3]
+    found = inspected(tmp_path, rows)
+    assert "levels: [Basic, Max, Plus]" in found.contract
+    assert not any(line.startswith("identity.churned") for line in found.decide)
+    report = checked(found.contract)
+    assert report.problems == []
+    assert report.tables[0].positives == sum(row["Churn"] == "1.0" for row in rows)
+
+
+def test_points_that_may_be_thousands_are_asked_about(checked: Checked, tmp_path: Path) -> None:
+    """The check of a contract that doesn't say so refuses these rows."""
+    rows = renamed(made_rows())
+    for number, row in enumerate(rows):
+        row["Monthly Fee"] = ("850", "1.250", "1.499", "990", "2.100")[number % 5]
+    found = inspected(tmp_path, rows)
+    [asked] = [line for line in found.decide if line.startswith("tables.history.format: ")]
+    assert asked.endswith("have numbers such as 1.250 decimals, or is it thousands: '.'?")
+    assert found.guesses["Monthly Fee"] == "monthly value"
+    line = next(one for one in found.contract.splitlines() if "DECIDE format" in one)
+    assert checked(found.contract).refused == 240
+    for said in ("decimal: '.'", "thousands: '.'"):
+        assert checked(found.contract.replace(line, f"    format: {{{said}}}")).problems == []
+
+
 def test_what_comes_afterwards_is_left_out(checked: Checked, tmp_path: Path) -> None:
     """A reason, a status, a score, an empty column, an identifier and a person's sex."""
     rows = renamed(made_rows())

@@ -9,9 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from churn_assets.customers.contract.tables import Format, Table
+from churn_assets.customers.inspect import inspect_tables
 from churn_assets.customers.reading.lines import _LONGEST
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.reading.table import read_table
@@ -67,41 +70,6 @@ def test_the_dialect_is_found_and_shown(
     assert report.tables[0].files[0].written == shown
 
 
-@pytest.mark.parametrize(
-    ("cell", "shown"),
-    [
-        ("{:,.2f}", "decimal '.', thousands ','"),
-        ("{:,.2f}|.,", "decimal ',', thousands '.'"),
-        ("{:,.2f}| ,", "decimal ',', thousands ' '"),
-        ("{:,.2f}|'.", "decimal '.', thousands \"'\""),
-    ],
-)
-def test_thousands_marks_are_found(cell: str, shown: str, checked: Checked, tmp_path: Path) -> None:
-    """1,234.50 and 1.234,50 are the same; the values tell."""
-    form, _, marks = cell.partition("|")
-    rows = made_rows()
-    for number, row in enumerate(rows):
-        fee = form.format(800 + 7.25 * number)
-        row["Monthly Fee"] = fee.translate(str.maketrans(",.", marks)) if marks else fee
-    (tmp_path / "history.csv").write_text(as_csv(rows, ";"))
-    report = checked(CONTRACT.replace("[0, 500]", "[800, 3700]"))
-    assert report.problems == []
-    assert report.tables[0].files[0].written == f"utf-8, delimiter ';', {shown}"
-
-
-def test_the_contract_overrides_what_is_found(checked: Checked, tmp_path: Path) -> None:
-    """Where every comma could be either mark, a person says which."""
-    rows = made_rows()
-    for number, row in enumerate(rows):
-        row["Monthly Fee"] = f"1,{number + 100}"
-    (tmp_path / "history.csv").write_text(as_csv(rows, ";"))
-    assert checked().refused == 400
-    for given, limits in (("decimal: ','", "[1, 2]"), ("thousands: ','", "[1000, 2000]")):
-        table = f"{{path: history.csv, format: {{{given}}}}}"
-        contract = CONTRACT.replace("{path: history.csv}", table).replace("[0, 500]", limits)
-        assert checked(contract).problems == []
-
-
 def test_a_wrong_encoding_is_said_with_its_line(tmp_path: Path) -> None:
     """What was given isn't replaced by a guess."""
     lines = as_csv(made_rows()).splitlines(keepends=True)
@@ -124,7 +92,10 @@ def _folder(tmp_path: Path) -> Path:
         (b"", "it is empty"),
         (b"a,b\n", "it has a header and no rows"),
         (b"a,b,a\n1,2,3\n", "more than one column 'a'"),
-        (b"a,,c\n1,2,3\n", "column 2 of its header has no name"),
+        (b"a,,c\n1,2,3\n", r"column 2 of its header has no name\. Name it, or export without it"),
+        (b",a,b\n0,1,2\n", r"column 1 of its header has no name.* pandas: index=False"),
+        (b"Of March;;;\n\na;b;c;d\n1;2;3;4\n", "3 of 4 cells .* Delete what stands above"),
+        (b"Of March\n\na;b;c;d\n1;2;3;4\n", "its first line has one cell. Delete what stands"),
         (b"PK\x03\x04rest", "an Excel workbook"),
         (b"PAR1rest", "a Parquet file; name it .parquet"),
         (b"\x1f\x8brest", "a gzip file; name it .csv.gz"),
@@ -136,6 +107,48 @@ def test_what_is_no_table_is_said(content: bytes, said: str, tmp_path: Path) -> 
     (tmp_path / "history.csv").write_bytes(content)
     with pytest.raises(CorruptFileError, match=said):
         read_table(Table(path=("history.csv",)), Places(tmp_path, tmp_path), _folder(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        (lambda t: "sep=;\n" + t.replace(",", ";"), "utf-8"),
+        (lambda t: "sep=|\r\n" + t.replace(",", "|"), "utf-16"),
+        (lambda t: t.replace("\n", ",\n"), "utf-8"),
+        (lambda t: t.replace("\n", ", ,,\n"), "utf-8-sig"),
+    ],
+)
+def test_what_spreadsheets_add_is_passed_over(
+    content: Callable[[str], str], encoding: str, checked: Checked, tmp_path: Path
+) -> None:
+    """A first line that says the delimiter, and delimiters behind the last column."""
+    (tmp_path / "history.csv").write_bytes(content(as_csv(made_rows())).encode(encoding))
+    report = checked()
+    assert (report.rows, report.problems, report.tables[0].unmentioned) == (400, [], ())
+
+
+def test_a_cell_without_a_column_s_name_is_refused(checked: Checked, tmp_path: Path) -> None:
+    """Nobody knows what it says; the file of refused rows has it."""
+    lines = as_csv(made_rows()).replace("\n", ",\n").splitlines(keepends=True)
+    lines[7] = lines[7].replace(",\n", ",moved\n")
+    (tmp_path / "history.csv").write_text("".join(lines))
+    table = checked().tables[0]
+    [kind] = table.refusals
+    assert (kind.problem, kind.rows) == ("has a cell in a column without a name", 1)
+    assert table.refused_file is not None
+    assert table.refused_file.read_text().splitlines()[1].endswith(lines[7].strip())
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "UTF8"])
+def test_a_byte_order_mark_is_none_of_the_first_name(
+    encoding: str, checked: Checked, tmp_path: Path
+) -> None:
+    """Also where the contract says that the file is UTF-8."""
+    (tmp_path / "history.csv").write_text(as_csv(made_rows()), "utf-8-sig")
+    report = checked(
+        CONTRACT.replace("history.csv", f"history.csv, format: {{encoding: {encoding}}}")
+    )
+    assert report.problems == []
 
 
 def test_a_quote_that_is_never_closed_costs_one_line(checked: Checked, tmp_path: Path) -> None:
@@ -180,6 +193,43 @@ def test_parquet_a_folder_and_a_glob_are_the_same_table(checked: Checked, tmp_pa
         assert report.problems == []
         assert [file.rows for file in report.tables[0].files] == [150, 150, 100]
         assert report.tables[0].used == 400
+
+
+BEGAN = "2024-02-29T08:15:00"
+SINCE = CONTRACT.replace("{months: Months}", "{since: Since}")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(pa.date32(), pa.timestamp("s"), pa.timestamp("us"), pa.timestamp("ns")),
+        *(pa.timestamp("us", "UTC"), pa.timestamp("ns", "America/New_York")),
+    ],
+)
+def test_a_typed_time_is_a_date(kind: pa.DataType, checked: Checked, tmp_path: Path) -> None:
+    """With a zone and parts of a microsecond, as warehouses export it."""
+    table = pa.Table.from_pylist(made_rows())
+    nanoseconds = pa.scalar(pd.Timestamp(BEGAN).value + 123_456_789, pa.timestamp("ns", "UTC"))
+    times = pa.array([nanoseconds] * len(table)).cast(kind, safe=False)
+    pq.write_table(table.append_column("Since", times), tmp_path / "history.parquet")
+    assert checked(SINCE.replace("history.csv", "history.parquet")).problems == []
+
+
+@pytest.mark.parametrize(
+    "after", ["", ".5", "Z", ".123456789Z", " UTC", "+00", "+0200", "-05:00", ".25 UTC"]
+)
+def test_a_written_time_is_a_date(after: str, checked: Checked, tmp_path: Path) -> None:
+    """The standards' T and Z, and how databases write them; `inspect` sees a date as well."""
+    began = [BEGAN, BEGAN.replace("T", " ")]
+    rows = [row | {"Since": f"{began[i % 2]}{after}"} for i, row in enumerate(made_rows())]
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    assert checked(SINCE).problems == []
+    for number, row in enumerate(rows):
+        row["Since"] = row["Since"].replace("02-29", f"02-{10 + number % 9}")
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    found = inspect_tables(["history.csv"], Places(tmp_path, tmp_path))
+    [since] = [column for column in found.columns if column.name == "Since"]
+    assert since.guess == "date"
 
 
 def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
@@ -232,6 +282,11 @@ def test_a_bucket(checked: Checked, emulator: str, monkeypatch: pytest.MonkeyPat
     for path, used in ((f"{url}/a", 400), (f"{url}/a/*.gz", 200), (f"{url}/a/1.csv", 200)):
         report = checked(CONTRACT.replace("history.csv", path))
         assert (report.problems, report.tables[0].used) == ([], used)
+    for folder in ("2024", "2025"):
+        bucket.blob(f"{place}/{folder}/part.csv").upload_from_string(as_csv(rows[200:]))
+    several = f"['{url}/*/part.csv', '{url}/a/1.csv']"
+    [table] = checked(CONTRACT.replace("history.csv", several)).tables
+    assert [file.name for file in table.files] == ["2024/part.csv", "2025/part.csv", "1.csv"]
     with pytest.raises(DataError, match="the bucket has no such"):
         checked(CONTRACT.replace("history.csv", f"{url}/b"))
 

@@ -14,6 +14,7 @@ from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.tables import LATEST, PEOPLE, write_active
 from churn_assets.datasets.errors import DataError
 from tests.customers.conftest import CONTRACT, Checked, Rows, as_csv, made_rows
+from tests.customers.test_check import kinds
 from tests.customers.test_typed_tables import contract, whole, written
 
 IDENTITY = Document.parse(CONTRACT).value["identity"] | {"snapshot": "Seen"}
@@ -117,3 +118,15 @@ def test_snapshots_that_can_t_be_split_are_told_beforehand(
     said = problem.removeprefix("history: ")
     with pytest.raises(DataError, match=re.escape(f"Lighthouse Broadband: {said}")):
         written(tmp_path, contract(identity=IDENTITY), few)
+
+
+def test_a_customer_may_have_several_snapshots(checked: Checked, tmp_path: Path) -> None:
+    """One row a quarter is no conflict; two different ones of the same day are."""
+    rows = [{**row, "Day": day} for day in ("2026-01-31", "2026-04-30") for row in made_rows(200)]
+    for number, row in enumerate(rows):
+        row["Calls"] = str(number % 9)
+    rows.append({**rows[0], "Calls": "8"})
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    report = checked(CONTRACT.replace("horizon_months: 3", "horizon_months: 3\n  snapshot: Day"))
+    assert kinds(report) == {("Account, Day", "is there in rows that differ"): 2}
+    assert report.tables[0].used == 399

@@ -79,6 +79,16 @@ def test_a_start_date_is_a_tenure(
     assert report.problems == []
 
 
+def test_a_time_with_its_zone_is_a_date(
+    customers: str, checked: Checked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL's usual type of a time."""
+    monkeypatch.setenv("CHURN_TEST_PASSWORD", PASSWORD)
+    query = "SELECT *, TIMESTAMPTZ ''2024-02-29 08:15:00.25+02'' AS began FROM customers"
+    report = checked(by_query(customers, query).replace("{months: Months}", "{since: began}"))
+    assert report.problems == []
+
+
 @pytest.mark.parametrize(
     ("query", "said"),
     [

@@ -128,6 +128,16 @@ def test_typed_values_and_splits(tmp_path: Path) -> None:
     assert (told["split"] == told["split_history"]).all()
 
 
+def test_a_level_is_typed_as_the_contract_spells_it(tmp_path: Path) -> None:
+    """Also where it is a number with needless decimals, which the table may lack."""
+    rows = [row | {"Seats": ("1", "2.0", "5")[i % 3]} for i, row in enumerate(made_rows(300))]
+    features = Document.parse(CONTRACT).value["features"] | {
+        "Seats": {"kind": "ordered", "levels": ["1.0", "2", "5.00"]}
+    }
+    frame = written(tmp_path, contract(features=features), rows).set_index("customer_id")
+    assert list(frame.loc[["A10000", "A10001", "A10002"], "seats"]) == ["1.0", "2", "5.00"]
+
+
 def test_a_table_of_active_customers(tmp_path: Path) -> None:
     """Those whom the history knows stay in its split; new ones get one of their own."""
     tables = {"history": {"path": "history.csv"}, "active": {"path": "active.csv"}}

@@ -279,11 +279,9 @@ def test_one_month_is_no_full_or_next_one() -> None:
             f"Hi {{name}}, please take {{offer}} off {words} {{months}}. We are here for you."
         )
         text = fill(template, values)
-        for verdict in (
-            SHIELD.check_text(text, brief(), values),
-            SHIELD.check_filled(template, text, brief(), values),
-        ):
-            assert ("ill_formed" not in verdict.violations) is right
+        whole = SHIELD.check_text(text, brief(), values)
+        quick = SHIELD.check_filled(template, text, brief(), values)
+        assert ("ill_formed" not in {*whole.violations, *quick.violations}) is right
 
 
 @pytest.mark.parametrize(

@@ -76,11 +76,17 @@ def history(folder: Path, frame: pd.DataFrame) -> dict[str, Path]:
     return {"customer_history": folder}
 
 
-def trained(tmp_path: Path, count: int, config: RiskConfig = FAST) -> dict[str, Any]:
-    """What the stage reports; the model lies in `tmp_path/model`."""
+def trained(
+    tmp_path: Path, count: int, config: RiskConfig = FAST, noise: int | None = None
+) -> dict[str, Any]:
+    """What the stage reports; the model lies in `tmp_path/model`. With `noise`, a
+    seed, nothing tells who leaves."""
     out = tmp_path / "model"
     out.mkdir()
-    report: dict[str, Any] = risk.run(history(tmp_path / "in", customers(count)), out, config)
+    frame = customers(count)
+    if noise is not None:
+        frame["churn"] = np.random.default_rng(noise).permutation(frame["churn"])
+    report: dict[str, Any] = risk.run(history(tmp_path / "in", frame), out, config)
     return dict(report["risk"])
 
 
@@ -146,6 +152,30 @@ def test_below_a_thousand_rows_the_regression_ships_and_says_so(tmp_path: Path) 
     assert contributions.shape == (600, 4)
     gain = report["baselines_oof"]["logistic_regression"]["auc_gain_interval"]
     assert gain == [0, 0]
+
+
+@pytest.mark.parametrize(("count", "seed"), [(600, 0), (600, 1), (1200, 2)])
+def test_features_that_tell_nothing_fail_the_gate_that_says_so(
+    count: int, seed: int, tmp_path: Path
+) -> None:
+    """Scores that even fall with churn become the base rate, and the model is one that loads; where
+    that happens in every fold, the AUC is 0.5 exactly."""
+    report = trained(tmp_path, count, noise=seed)
+    assert {gate.name for gate in OWN_RISK_GATES if not gate.judge(report).passed} == {
+        "risk_ranks_better_than_chance"
+    }
+    scorer = RiskScorer.load(tmp_path / "model")
+    stored = scorer.model.metadata["calibrator"]
+    assert stored["slope"] == 0
+    rows = rows_of(customers(count, seed=1))
+    np.testing.assert_allclose(scorer.predict(rows), report["base_rate"])
+    np.testing.assert_array_equal(scorer.explain(rows)[0], scorer.predict(rows))
+    matrix = encode(rows, scorer.model.features)
+    asked, source = scorer.of_customers(
+        [f"C{i}" for i in range(count)], matrix, scorer.predict(rows)
+    )
+    assert set(source) == {2}
+    assert ((asked > 0) & (asked < 1)).all()
 
 
 def test_the_regression_in_numpy_is_the_regression() -> None:

@@ -4,8 +4,6 @@ The contract is data, not code. It names the tables, who a customer is and what 
 monthly value and tenure, each feature's kind, what must not be used and why, what a message may
 say, who may be contacted, and what a logged campaign's columns mean. A contract needs the customer
 part, the campaign part, or both: either is valid by itself.
-
-`load_contract` reads one; every error is one line with file, line and key.
 """
 
 from __future__ import annotations
@@ -24,6 +22,7 @@ from churn_assets.customers.contract.features import Words
 from churn_assets.customers.contract.tables import Cell, Cells, Part, Table, Tables
 from churn_assets.customers.contract.yaml_lines import Document, problems_in
 from churn_assets.datasets.errors import DataError
+from churn_assets.domain.cells import as_word
 from churn_assets.domain.contact_rules import ContactRules
 from churn_assets.domain.offers import Offers
 
@@ -63,7 +62,7 @@ class YesNo(Part):
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
-        if both := sorted({c.lower() for c in self.yes} & {c.lower() for c in self.no}):
+        if both := sorted({*map(as_word, self.yes)} & {*map(as_word, self.no)}):
             raise ValueError(f"{both[0]!r} is both yes and no")
         return self
 
@@ -87,7 +86,7 @@ class Churned(Part):
             raise ValueError("needs either column (with yes and no) or end_date")
         if self.column is not None and not (self.yes and self.no):
             raise ValueError("column needs the cells that mean yes and those that mean no")
-        if both := sorted({c.lower() for c in self.yes} & {c.lower() for c in self.no}):
+        if both := sorted({*map(as_word, self.yes)} & {*map(as_word, self.no)}):
             raise ValueError(f"{both[0]!r} is both yes and no")
         return self
 

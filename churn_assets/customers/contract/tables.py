@@ -15,9 +15,9 @@ from pydantic import (
 
 
 class Part(BaseModel):
-    """A part of a contract: a key that it doesn't know is an error, not ignored."""
+    """A part of a contract: a key that it doesn't know is an error, and so is inf or nan."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def _cell(given: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Literal
 from churn_assets.customers.contract.expression import columns_of
 from churn_assets.customers.contract.model import Campaign, Churned, Contract, Feature, YesNo
 from churn_assets.customers.reading.numbers import TELLING, Marks, number_pattern
-from churn_assets.domain.cells import MISSING, TRUTHS
+from churn_assets.domain.cells import MISSING, TRUTHS, as_word
 
 Reads = Literal["number", "flag", "words", "levels", "date", "date_or_blank"]
 
@@ -21,9 +21,8 @@ Reads = Literal["number", "flag", "words", "levels", "date", "date_or_blank"]
 LONGEST_ID = 64
 _UNSEEN = r"[\p{C}\p{Zl}\p{Zp}\x{A0}\x{1680}\x{2000}-\x{200A}\x{202F}\x{205F}\x{3000}]"
 _BLANKS = "' ' || chr(9) || chr(10) || chr(13) || chr(160) || chr(8239)"
-_DATES = (
-    "['%Y-%m-%d', '%Y-%m-%dT%H:%M:%S', '%Y-%m-%d %H:%M:%S', '%Y-%m-%d %H:%M:%S.%f', '%d.%m.%Y']"
-)
+_DATES = "['%Y-%m-%d', '%Y-%m-%d %H:%M:%S', '%d.%m.%Y']"
+_TIMED = "^([0-9-]+)[T ]([0-9:]+)([.][0-9]+)? ?(Z|UTC|[+-][0-9]{2}(:?[0-9]{2})?)?$"
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,8 @@ class Column:
         reads: what its cells are.
         required: whether a cell may not be missing.
         low, high: of a number.
-        yes, no: of a flag, in lower case; every other cell is no where `no` is empty.
-        levels: in order; those of a flag or of words, in lower case.
+        yes, no: of a flag, as `as_word` has them; every other cell is no where `no` is empty.
+        levels: in order, as `as_word` has them.
         uses: what it is for, for reports.
     """
 
@@ -56,8 +55,8 @@ def one_spaced(name: str) -> str:
     return " ".join(name.split())
 
 
-def _lower(cells: Iterable[str]) -> tuple[str, ...]:
-    return tuple(cell.strip().lower() for cell in cells)
+def _words(cells: Iterable[str]) -> tuple[str, ...]:
+    return tuple(map(as_word, cells))
 
 
 def _feature(name: str, feature: Feature) -> Column:
@@ -66,17 +65,17 @@ def _feature(name: str, feature: Feature) -> Column:
             low, high = feature.range or (None, None)
             return Column(name, "number", feature.required, low, high, uses=("feature",))
         case "flag":
-            yes = _lower(feature.yes) or tuple(k for k, v in TRUTHS.items() if v)
-            no = _lower(feature.no) or tuple(k for k, v in TRUTHS.items() if not v)
+            yes = _words(feature.yes) or tuple(k for k, v in TRUTHS.items() if v)
+            no = _words(feature.no) or tuple(k for k, v in TRUTHS.items() if not v)
             return Column(name, "flag", feature.required, yes=yes, no=no, uses=("feature",))
         case _:
             reads: Reads = "levels" if feature.levels else "words"
-            levels = _lower(feature.levels)
+            levels = _words(feature.levels)
             return Column(name, reads, feature.required, levels=levels, uses=("feature",))
 
 
 def _yes_no(column: YesNo, use: str) -> Column:
-    yes, no = _lower(column.yes), _lower(column.no)
+    yes, no = _words(column.yes), _words(column.no)
     return Column(column.column, "flag", bool(no), yes=yes, no=no, uses=(use,))
 
 
@@ -124,13 +123,13 @@ def label_column(churned: Churned) -> Column:
     if churned.column is None:
         name = churned.end_date or ""
         return Column(name, "date_or_blank", required=False, uses=("label",))
-    yes, no = _lower(churned.yes), _lower(churned.no)
+    yes, no = _words(churned.yes), _words(churned.no)
     return Column(churned.column, "flag", yes=yes, no=no, uses=("label",))
 
 
 def campaign_columns(campaign: Campaign) -> list[Column]:
     """The columns that a campaign's log needs."""
-    levels = _lower(campaign.offer.levels)
+    levels = _words(campaign.offer.levels)
     found = [
         Column(campaign.offer.column, "levels", levels=levels, uses=("offer",)),
         _yes_no(campaign.outcome, "label"),
@@ -181,13 +180,13 @@ def trimmed(cell: str) -> str:
 
 
 def word(cell: str) -> str:
-    """The cell as words are compared: lower case, 3.0 as 3."""
+    """The cell as words are compared; `as_word` is the same for a contract's."""
     return rf"regexp_replace(lower({trimmed(cell)}), '^([+-]?[0-9]+)[.]0+$', '\1')"
 
 
 def is_missing(cell: str, missing: Iterable[str], spelled: Iterable[str] = ()) -> str:
     """Whether the cell holds no value; what is `spelled` out as one isn't missing."""
-    blanks = sorted({*MISSING, *_lower(missing)} - {*spelled})
+    blanks = sorted({*MISSING, *_words(missing)} - {*spelled})
     return f"({cell} IS NULL OR {word(cell)} IN {listed(blanks)})"
 
 
@@ -201,8 +200,10 @@ def number(cell: str, marks: Marks) -> str:
 
 
 def date(cell: str) -> str:
-    """The cell's date, or NULL where it isn't certainly one."""
-    return f"CAST(try_strptime({trimmed(cell)}, {_DATES}) AS DATE)"
+    """The cell's date, or NULL where it isn't certainly one; of a time with its zone the date that
+    is written."""
+    plain = rf"regexp_replace({trimmed(cell)}, '{_TIMED}', '\1 \2')"
+    return f"CAST(try_strptime({plain}, {_DATES}) AS DATE)"
 
 
 def value(column: Column, cell: str, marks: Marks) -> str:
@@ -229,8 +230,8 @@ def value(column: Column, cell: str, marks: Marks) -> str:
 
 
 def as_level(value: str, levels: Iterable[str]) -> str:
-    """Of a value in lower case, the level as the contract writes it."""
-    said = " ".join(f"WHEN {text(one.strip().lower())} THEN {text(one)}" for one in levels)
+    """Of a value as words are compared, the level as the contract writes it."""
+    said = " ".join(f"WHEN {text(as_word(one))} THEN {text(one)}" for one in levels)
     return f"CASE {value} {said} END"
 
 
@@ -245,12 +246,7 @@ def problem(column: Column, typed: str, missing: str, cell: str, marks: Marks) -
     cases = [f"WHEN {missing} THEN {blank}"]
     match column.reads:
         case "number":
-            if marks == Marks(".", ""):
-                grouped = (
-                    f"regexp_full_match({trimmed(cell)}, '[+-]?[1-9][0-9]{{0,2}}(,[0-9]{{3}})+')"
-                )
-                unclear = "may have thousands or decimals after its comma: say format.thousands"
-                cases.append(f"WHEN {typed} IS NULL AND {grouped} THEN {text(unclear)}")
+            cases += [f"WHEN {one} THEN {text(said)}" for one, said in _unclear(cell, marks)]
             infinite = f"regexp_full_match(lower({trimmed(cell)}), '[+-]?inf(inity)?')"
             cases.append(
                 f"WHEN isinf({typed}) OR ({typed} IS NULL AND {infinite}) THEN 'is infinite'"
@@ -275,6 +271,22 @@ def problem(column: Column, typed: str, missing: str, cell: str, marks: Marks) -
             if "tenure" in column.uses:  # it is tomorrow already, further east
                 cases.append(f"WHEN {typed} > current_date + 1 THEN 'is later than today'")
     return f"CASE {' '.join(cases)} END"
+
+
+def _unclear(cell: str, marks: Marks) -> Iterator[tuple[str, str]]:
+    """(SQL, problem) for cells whose mark may stand between thousands or before decimals."""
+    may_have = "may have thousands or decimals after its"
+    if not marks.told:
+        said = f"{may_have} point: say format.decimal or format.thousands"
+        yield grouped(cell, "."), said
+    if not marks.thousands:
+        mark, name = (",", "comma") if marks.decimal == "." else (".", "point")
+        yield grouped(cell, mark), f"{may_have} {name}: say format.thousands"
+
+
+def grouped(cell: str, mark: str) -> str:
+    """Whether the cell is digits that the mark parts as it would thousands, and nothing else."""
+    return f"regexp_full_match({trimmed(cell)}, '[+-]?[1-9][0-9]{{0,2}}([{mark}][0-9]{{3}})+')"
 
 
 def counts_of_marks(cell: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -24,6 +24,7 @@ from churn_assets.customers.quality.columns import (
 from churn_assets.customers.quality.workspace import cell_of, cells_of, marks_in, one
 from churn_assets.customers.reading.numbers import Marks
 from churn_assets.customers.reading.table import ReadFile, ReadTable
+from churn_assets.domain.cells import as_word
 
 _EXAMPLES = 3
 _LONGEST = 60  # characters of a cell in a report
@@ -109,10 +110,10 @@ def judge(
         key: columns that together name a row; rows of one key that differ are refused.
         once: whether rows that are equal in every cell are one.
     """
-    problems = _wrong_columns(read, columns)
+    problems = [*_wrong_columns(read, columns), *_rules_for_nothing(read, columns, table)]
     there = [c for c in columns if any(c.name in file.columns for file in read.files)]
     numbers = [c.name for c in there if c.reads == "number"]
-    marks = tuple(marks_in(connection, read, f, numbers, table.format) for f in read.files)
+    marks = marks_in(connection, read, numbers, table.format)
     parts = [
         _select(read, file, there, table, mark)
         for file, mark in zip(read.files, marks, strict=True)
@@ -158,12 +159,24 @@ def _wrong_columns(read: ReadTable, columns: Sequence[Column]) -> list[str]:
     known = {column.name for column in columns}
     for file in read.files:
         for column in dict.fromkeys(c.name for c in columns if c.name not in file.columns):
-            free = [name for name in file.columns if name not in known]
-            lower = {name.lower(): name for name in free}
-            near = get_close_matches(column.lower(), lower, n=1, cutoff=0.6)
-            hint = f"; is it {lower[near[0]]!r} now?" if near else ""
+            hint = _now(column, [name for name in file.columns if name not in known])
             problems.append(f"{file.name} has no column {column!r}{hint}")
     return problems
+
+
+def _rules_for_nothing(read: ReadTable, columns: Sequence[Column], table: Table) -> Iterator[str]:
+    """Rules of rows to leave out whose column no file has."""
+    said = {column.name for column in columns}
+    for column in dict.fromkeys(one_spaced(rule.column) for rule in table.leave_out):
+        if column not in read.columns and column not in said:
+            yield f"leave_out: there is no column {column!r}{_now(column, read.columns)}"
+
+
+def _now(column: str, names: Iterable[str]) -> str:
+    """What a column that isn't there may be called."""
+    lower = {name.lower(): name for name in names}
+    near = get_close_matches(column.lower(), lower, n=1, cutoff=0.6)
+    return f"; is it {lower[near[0]]!r} now?" if near else ""
 
 
 def _select(
@@ -214,9 +227,9 @@ def _leave_out(
     for rule in table.leave_out:
         column = one_spaced(rule.column)
         if column not in read.columns:
-            continue  # the column that is missing is said already, or is a rule for nothing
+            continue  # said already
         cell = f"c{read.columns.index(column)}"
-        cells = listed(v.strip().lower() for v in rule.values)
+        cells = listed(map(as_word, rule.values))
         where = f"coalesce({word(cell)}, '') IN {cells}"
         (found,) = one(connection, f"SELECT count(*) FROM {name}_all WHERE {where}")
         connection.execute(f"DELETE FROM {name}_all WHERE {where}")

@@ -8,7 +8,14 @@ from typing import Literal
 
 import duckdb
 
-from churn_assets.customers.quality.columns import date, is_missing, number, trimmed, word
+from churn_assets.customers.quality.columns import (
+    date,
+    grouped,
+    is_missing,
+    number,
+    trimmed,
+    word,
+)
 from churn_assets.customers.quality.workspace import one
 from churn_assets.customers.reading.numbers import Marks
 from churn_assets.domain.cells import TRUTHS
@@ -29,9 +36,10 @@ class ColumnProfile:
         distinct: how many different values, missing ones aside.
         numbers, dates: how many cells are one.
         truths: how many are yes/no, true/false or 1/0.
+        unclear: how many are numbers whose point may stand between thousands.
         low, high, mean: of the numbers.
         whole: whether all numbers are whole.
-        top: the most frequent cells and their rows.
+        top: the most frequent cells, each as it is spelled most often, and their rows.
     """
 
     name: str
@@ -41,6 +49,7 @@ class ColumnProfile:
     numbers: int
     dates: int
     truths: int
+    unclear: int
     low: float | None
     high: float | None
     mean: float | None
@@ -95,19 +104,24 @@ def profile(
     """
     blank = is_missing(cell, missing)
     truths = ", ".join(f"'{truth}'" for truth in TRUTHS)
-    rows, blanks, distinct, numbers, dates, truth, low, high, mean, whole = one(
+    unclear = "false" if marks.told else grouped(cell, ".")
+    rows, blanks, distinct, numbers, dates, truth, doubt, low, high, mean, whole = one(
         connection,
         f"""SELECT count(*), count(*) FILTER (blank), count(DISTINCT w) FILTER (NOT blank),
           count(n) FILTER (NOT blank), count(d) FILTER (NOT blank),
-          count(*) FILTER (w IN ({truths})), min(n) FILTER (NOT blank), max(n) FILTER (NOT blank),
+          count(*) FILTER (w IN ({truths})), count(*) FILTER (unclear),
+          min(n) FILTER (NOT blank), max(n) FILTER (NOT blank),
           avg(n) FILTER (NOT blank), coalesce(bool_and(n = floor(n)) FILTER (NOT blank), false)
         FROM (SELECT {blank} AS blank, {word(cell)} AS w, {number(cell, marks)} AS n,
-                     {date(cell)} AS d FROM {source})""",
+                     {date(cell)} AS d, {unclear} AS unclear FROM {source})""",
     )
     top = connection.execute(
-        f"""SELECT {trimmed(cell)}, count(*) FROM (SELECT {cell} FROM {source})
-        WHERE NOT {blank} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {_MOST}"""
+        f"""SELECT first(t ORDER BY n DESC, t), CAST(sum(n) AS BIGINT) FROM
+              (SELECT {word(cell)} AS w, {trimmed(cell)} AS t, count(*) AS n
+               FROM (SELECT {cell} FROM {source}) WHERE NOT {blank} GROUP BY w, t)
+            GROUP BY w ORDER BY 2 DESC, 1 LIMIT {_MOST}"""
     ).fetchall()
     return ColumnProfile(
-        column, rows, blanks, distinct, numbers, dates, truth, low, high, mean, whole, tuple(top)
-    )
+        column, rows, blanks, distinct, numbers, dates, truth, doubt, low, high, mean, whole,
+        tuple(top),
+    )  # fmt: skip

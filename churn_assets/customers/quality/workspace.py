@@ -13,7 +13,12 @@ import duckdb
 
 from churn_assets.customers.contract.tables import Format
 from churn_assets.customers.quality.columns import counts_of_marks
-from churn_assets.customers.reading.numbers import Marks, marks_of
+from churn_assets.customers.reading.numbers import (
+    DECIMAL_COMMA,
+    DECIMAL_POINT,
+    Marks,
+    marks_of,
+)
 from churn_assets.customers.reading.table import ReadFile, ReadTable
 from churn_assets.datasets.errors import DataError
 from churn_assets.storage.scratch import scratch_folder
@@ -65,20 +70,32 @@ def cell_of(file: ReadFile, column: str) -> str:
 
 
 def marks_in(
-    connection: duckdb.DuckDBPyConnection,
-    table: ReadTable,
-    file: ReadFile,
-    columns: list[str],
-    given: Format,
-) -> Marks:
-    """How the file writes the numbers of some columns."""
-    if file.dialect is None:  # typed cells were written by us
-        return Marks(".", "")
+    connection: duckdb.DuckDBPyConnection, table: ReadTable, columns: list[str], given: Format
+) -> tuple[Marks, ...]:
+    """How each file writes the numbers of some columns: as its own cells tell, or else as those of
+    the others do, unless these differ."""
+    counts = [_telling(connection, table, file, columns) for file in table.files]
+    others: Counter[str] = sum(counts, Counter())
+    if others[DECIMAL_POINT] and others[DECIMAL_COMMA]:
+        others = Counter()
+    typed = Marks(".", "")  # written by us
+    return tuple(
+        marks_of(told or others, given) if file.dialect else typed
+        for file, told in zip(table.files, counts, strict=True)
+    )
+
+
+def _telling(
+    connection: duckdb.DuckDBPyConnection, table: ReadTable, file: ReadFile, columns: list[str]
+) -> Counter[str]:
+    """How many cells of a text file tell what of its marks."""
     counts: Counter[str] = Counter()
+    if file.dialect is None:
+        return counts
     rows = f"{cells_of(table, file)} WHERE row % {1 + file.rows // _SAMPLE} = 0"
     for column in columns:
         if column in file.columns:
             wanted = counts_of_marks(cell_of(file, column))
             found = one(connection, f"SELECT {', '.join(wanted.values())} FROM {rows}")
             counts.update(dict(zip(wanted, found, strict=True)))
-    return marks_of(counts, given)
+    return +counts

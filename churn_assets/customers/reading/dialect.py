@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from churn_assets.datasets.errors import CorruptFileError
 from churn_assets.datasets.sources.files import blocks
 from churn_assets.datasets.tables import MARKS, OTHER_FORMATS, SEPARATORS
 
+SAYS_DELIMITER = re.compile(r"sep=(.)\r?\n")  # a first line of Excel's, above the header
 _SAMPLE = 1 << 18  # bytes that a delimiter is found in
 _C1 = frozenset(range(0x80, 0xA0))  # letters in Windows-1252, control characters in Latin-1
 _NOT_1252 = frozenset((0x81, 0x8D, 0x8F, 0x90, 0x9D))
@@ -50,8 +52,11 @@ def dialect_of(path: Path, given: Format) -> Dialect:
             raise CorruptFileError(path, f"it is not CSV but {what}")
     encoding, guessed = (given.encoding, False) if given.encoding else _encoding(path, start)
     _decodes(path, encoding)
+    if codecs.lookup(encoding).name == "utf-8" and start.startswith(codecs.BOM_UTF8):
+        encoding = "utf-8-sig"
     text = codecs.getincrementaldecoder(encoding)().decode(start[:_SAMPLE])
-    return Dialect(given.delimiter or _delimiter(text), encoding, guessed)
+    said = SAYS_DELIMITER.match(text)
+    return Dialect(given.delimiter or (said[1] if said else _delimiter(text)), encoding, guessed)
 
 
 def _encoding(path: Path, start: bytes) -> tuple[str, bool]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
-from churn_assets.customers.reading.dialect import Dialect
+from churn_assets.customers.reading.dialect import SAYS_DELIMITER, Dialect
 
 _LONGEST = 100  # lines in one quoted cell
 
@@ -51,13 +51,16 @@ class _Lines:
 
 
 def records(content: IO[bytes], dialect: Dialect) -> Iterator[Record]:
-    """The records of a delimited text, the header first; lines without any character are skipped.
+    """The records of a delimited text, the header first; lines without any character are skipped,
+    as is a first line that says the delimiter (`sep=;`).
 
     What follows a broken record begins on the line after it begins: a quote that isn't closed
     costs one line, not the rest of the file.
     """
     text: Any = io.TextIOWrapper(content, encoding=dialect.encoding, newline="")
     lines = _Lines(text)
+    if (first := text.readline()) and not SAYS_DELIMITER.fullmatch(first):
+        lines.back.append(first)
     reader = csv.reader(lines, delimiter=dialect.delimiter, strict=True)
     width = 0
     while True:

@@ -1,6 +1,7 @@
 """How a table writes its numbers: decimal and thousands marks. Detected, and overridable.
 
-Only cells that can't be anything else tell: `1,250` may be 1250 or 1.25, and tells nothing.
+Only cells that can't be anything else tell: `1,250` may be 1250 or 1.25, and tells nothing. Nor
+does `1.250`.
 """
 
 from __future__ import annotations
@@ -18,10 +19,18 @@ _THOUSANDS = (",", ".", "'", " ", "\u00a0", "\u202f")
 
 @dataclass(frozen=True)
 class Marks:
-    """How numbers are written; `thousands` is empty where no cell has such a mark."""
+    """How numbers are written.
+
+    Attributes:
+        decimal: before decimals.
+        thousands: between thousands; empty where no cell has such a mark.
+        told: whether cells or the contract say which the decimal mark is; else it is a point, and
+            a cell such as `1.250` may be 1250 all the same.
+    """
 
     decimal: str
     thousands: str
+    told: bool = True
 
 
 def number_pattern(marks: Marks) -> str:
@@ -58,14 +67,19 @@ mark, or that a mark stands between thousands. RE2 and Python read the patterns 
 
 def marks_of(counts: Counter[str], given: Format) -> Marks:
     """The marks of a table whose telling cells were counted, by what they tell."""
-    decimal = given.decimal
+    decimal, thousands = given.decimal, given.thousands
+    if decimal is None and thousands in (",", "."):
+        decimal = "." if thousands == "," else ","
+    told = decimal is not None or thousands is not None
     if decimal is None:
-        decimal = "," if counts[DECIMAL_COMMA] > counts[DECIMAL_POINT] else "."
-    if given.thousands is not None:
-        return Marks(decimal, given.thousands)
-    others = [mark for mark in _THOUSANDS if mark != decimal]
-    thousands = max(others, key=lambda mark: counts[mark])
-    return Marks(decimal, thousands if counts[thousands] else "")
+        point, comma = counts[DECIMAL_POINT], counts[DECIMAL_COMMA]
+        decimal = "," if comma > point or (counts["."] and not point) else "."
+        told = told or decimal == "," or point > 0
+    if thousands is None:
+        others = [mark for mark in _THOUSANDS if mark != decimal]
+        most = max(others, key=lambda mark: counts[mark])
+        thousands = most if counts[most] else ""
+    return Marks(decimal, thousands, told or thousands != "")
 
 
 def marks_by_column(rows: Iterable[Sequence[str]], columns: int, given: Format) -> list[Marks]:

@@ -125,9 +125,10 @@ def _from_bucket(url: str, scratch: Path) -> list[Path]:
         if not blobs:
             raise DataError(f"{url}: the bucket has no such {', '.join(SUFFIXES)}")
         files = []
-        for number, blob in enumerate(sorted(blobs, key=lambda blob: str(blob.name))):
-            target = scratch / "bucket" / str(number) / Path(blob.name).name
-            target.parent.mkdir(parents=True)
+        for blob in sorted(blobs, key=lambda blob: str(blob.name)):
+            below = [part for part in blob.name.split("/") if part not in ("", ".", "..")]
+            target = scratch.joinpath("bucket", name, *below)
+            target.parent.mkdir(parents=True, exist_ok=True)
             # The object as it was listed: one that is replaced meanwhile is refused.
             blob.download_to_filename(str(target), if_generation_match=blob.generation)
             files.append(target)

@@ -6,9 +6,11 @@ or database has it. Lines that are no rows of the table are kept apart, with the
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -41,7 +43,7 @@ class ReadFile:
 
     Attributes:
         number: of the file in its table, from 0.
-        name: for reports.
+        name: for reports and the notes of refused rows: no other file of the table has it.
         columns: its header, without blanks around and doubled within.
         rows: how many became cells.
         broken: how many lines are no rows.
@@ -158,18 +160,32 @@ def read_table(
     total, done = sum(path.stat().st_size for path in paths), 0
     read: list[ReadFile] = []
     mended: list[tuple[str, int]] = []
-    for number, path in enumerate(paths):
+    for number, (path, name) in enumerate(zip(paths, _names_of(paths), strict=True)):
         with unchanged(path):
             if path.suffix.lower() == ".parquet":
                 file = _from_parquet(path, number, folder)
             else:
                 told = _Told(progress, done, total)
                 file = _from_text(path, number, folder, table.format, mended, told)
-        read.append(file)
+        read.append(replace(file, name=name))
         done += path.stat().st_size
         progress(done, total)
     columns = tuple(dict.fromkeys(name for file in read for name in file.columns))
     return ReadTable(folder, tuple(read), columns, tuple(mended))
+
+
+def _names_of(paths: Sequence[Path]) -> list[str]:
+    """The files' names, after as many of their folders as tell those of one name apart."""
+    alike = [[other for other in paths if other.name == path.name] for path in paths]
+    return [_apart(path, others) for path, others in zip(paths, alike, strict=True)]
+
+
+def _apart(path: Path, alike: Sequence[Path]) -> str:
+    """The end of a path; for all paths of one name of the same length."""
+    length = 1
+    while len({other.parts[-length:] for other in alike}) < len(alike):
+        length += 1
+    return Path(*path.parts[-length:]).as_posix()
 
 
 @dataclass
@@ -190,7 +206,11 @@ def _named(header: Iterable[Any], where: Path | str) -> tuple[str, ...]:
     if not any(names):
         raise CorruptFileError(where, "it has no header row")
     if "" in names:
-        raise CorruptFileError(where, f"column {names.index('') + 1} of its header has no name")
+        raise CorruptFileError(
+            where,
+            f"column {names.index('') + 1} of its header has no name",
+            "Name it, or export without it (of pandas: index=False)",
+        )
     if doubled := next((name for name in names if names.count(name) > 1), None):
         raise CorruptFileError(where, f"it has more than one column {doubled!r}")
     return names
@@ -213,16 +233,17 @@ def _from_text(
             raise CorruptFileError(path, "it is empty")
         if header.problem:
             raise CorruptFileError(path, f"its header {header.problem}")
-        names = _named(header.cells, path)
+        names = _named(_but_empty_ends(header.cells, path), path)
         kept = [i for i, name in enumerate(names) if name not in NOTES]
         notes = names.index(NOTES[0]) if NOTES[0] in names else None
         columns = tuple(names[i] for i in kept)
         with _Writer(folder, number, columns) as out:
-            for row, record in enumerate(_below(found, header), start=1):
+            for row, record in enumerate(_below(found, header, len(names)), start=1):
                 if notes is not None and notes < len(record.cells):
                     mended.extend(_place(record.cells[notes]))
                 if record.problem:
-                    out.line(row, record.line, record.problem)
+                    line = record.line or _written(record.cells, dialect.delimiter)
+                    out.line(row, line, record.problem)
                 else:
                     cells = record.cells
                     out.row(row, cells if len(kept) == len(cells) else [cells[i] for i in kept])
@@ -233,9 +254,30 @@ def _from_text(
     return ReadFile(number, path.name, columns, out.rows_written, out.lines_written, dialect)
 
 
-def _below(found: Iterator[Record], header: Record) -> Iterator[Record]:
+def _but_empty_ends(header: list[str], path: Path) -> list[str]:
+    """The header without the nameless columns of delimiters at the ends of lines.
+
+    Raises:
+        CorruptFileError: it seems to be a title above the header.
+    """
+    names = [name.strip() for name in header]
+    nameless = names.count("")
+    if len(names) == 1:
+        advice = "Delete what stands above the header, or say format.delimiter"
+        raise CorruptFileError(path, "its first line has one cell", advice)
+    if nameless > len(names) / 2:
+        problem = f"{nameless} of {len(names)} cells of its first line are empty"
+        advice = "Delete what stands above the header, and columns without a name"
+        raise CorruptFileError(path, problem, advice)
+    while not names[-1]:
+        names.pop()
+    return names
+
+
+def _below(found: Iterator[Record], header: Record, named: int) -> Iterator[Record]:
     """The records below the header; headers among them, and what stands below other ones, are
-    no rows: two exports were joined."""
+    no rows: two exports were joined. Nor are those with something in a column beyond the `named`
+    ones."""
     width, first = len(header.cells), set(header.cells)
     other = False
     for record in found:
@@ -247,7 +289,15 @@ def _below(found: Iterator[Record], header: Record) -> Iterator[Record]:
             problem = "is a header again: two exports were joined"
         elif not problem and other:
             problem = "stands below a second header with its columns in another order"
+        elif not problem and any(cell.strip() for cell in record.cells[named:]):
+            problem = "has a cell in a column without a name"
         yield Record(record.cells, record.line, problem) if problem else record
+
+
+def _written(cells: Sequence[str], delimiter: str) -> str:
+    out = io.StringIO()
+    csv.writer(out, delimiter=delimiter, lineterminator="").writerow(cells)
+    return out.getvalue()
 
 
 def _place(note: str) -> list[tuple[str, int]]:
@@ -278,7 +328,10 @@ def _as_text(column: Any) -> list[str | None]:
 
 
 def cell_text(value: Any) -> str | None:
-    """A typed value as the cell that a text file would have; 3.0 is 3."""
+    """A typed value as the cell that a text file would have; 3.0 is 3.
+
+    A time is as its own zone has it, to the microsecond; at midnight it is a date.
+    """
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -286,8 +339,8 @@ def cell_text(value: Any) -> str | None:
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     if isinstance(value, datetime):
-        midnight = value.time().isoformat() == "00:00:00"
-        return value.date().isoformat() if midnight else value.isoformat(sep=" ")
+        day, time = value.date().isoformat(), value.time().isoformat()  # without the zone
+        return day if time == "00:00:00" else f"{day} {time}"
     return value.isoformat() if isinstance(value, date) else str(value)
 
 

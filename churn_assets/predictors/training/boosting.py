@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 from sklearn.model_selection import StratifiedKFold
 
-from churn_assets.domain.statistics import sigmoid
+from churn_assets.domain.statistics import logit, sigmoid
 from churn_assets.predictors.config import BoosterConfig, CalibrationKind
 from churn_assets.predictors.scoring.calibration import (
     Calibrator,
@@ -127,19 +127,28 @@ class OutOfFold:
         labels: (N,).
         folds: (N,).
         scores: view -> log-odds (N,).
+        flat: whether scores that tell nothing of the labels become the base rate for everybody, so
+            that a gate says what they are worth; otherwise they are an error.
     """
 
     labels: Floats
     folds: NDArray[np.int64]
     scores: Mapping[str, Floats]
+    flat: bool = False
 
     def calibrator(
         self, kind: CalibrationKind, rows: NDArray[np.bool_] | None = None
     ) -> Calibrator:
-        """A calibrator fitted on `rows` (N,), all if absent."""
+        """A calibrator fitted on `rows` (N,), all if absent; raises what `fit_calibrator` does."""
         chosen = np.ones(len(self.labels), bool) if rows is None else rows
         views = [self.scores[name][chosen] for name in ("full", "masked") if name in self.scores]
-        return fit_calibrator(kind, np.concatenate(views), np.tile(self.labels[chosen], len(views)))
+        labels = self.labels[chosen]
+        try:
+            return fit_calibrator(kind, np.concatenate(views), np.tile(labels, len(views)))
+        except UselessScoresError:
+            if not self.flat:
+                raise
+            return SigmoidCalibrator(0.0, float(logit(labels.mean())))
 
     def probabilities(self, kind: CalibrationKind, view: str = "full") -> Floats:
         """Calibrated out-of-fold probabilities (N,) of a view.
@@ -167,19 +176,24 @@ def stratified_folds(labels: NDArray[Any], count: int, seed: int) -> NDArray[np.
     return folds
 
 
+class UselessScoresError(ValueError):
+    """Scores that tell nothing of the outcome: no slope of them can be a probability's."""
+
+
 def fit_calibrator(kind: CalibrationKind, scores: Floats, labels: Floats) -> Calibrator:
-    """A calibrator from out-of-fold log-odds (N,) and labels (N,)."""
+    """A calibrator from out-of-fold log-odds (N,) and labels (N,).
+
+    Raises:
+        UselessScoresError: for a sigmoid, they are all the same, or fall as the outcome rises.
+        ValueError: a sigmoid's fit doesn't converge.
+    """
     return _fit_sigmoid(scores, labels) if kind == "sigmoid" else _fit_isotonic(scores, labels)
 
 
 def _fit_sigmoid(scores: Floats, labels: Floats, steps: int = 100) -> SigmoidCalibrator:
-    """Platt scaling by Newton's method on the log-loss with Platt's smoothed targets.
-
-    Raises:
-        ValueError: the scores are all the same, fall as the outcome rises, or no convergence.
-    """
+    """Platt scaling by Newton's method on the log-loss with Platt's smoothed targets."""
     if np.ptp(scores) == 0:
-        raise ValueError("all scores are the same: there is nothing to calibrate")
+        raise UselessScoresError("all scores are the same: there is nothing to calibrate")
     positives = labels.sum()
     high, low = (positives + 1) / (positives + 2), 1 / (len(labels) - positives + 2)
     targets = np.where(labels == 1, high, low)
@@ -195,7 +209,9 @@ def _fit_sigmoid(scores: Floats, labels: Floats, steps: int = 100) -> SigmoidCal
         weights = weights - step
         if np.abs(step).max() < 1e-10:
             if weights[0] <= 0:
-                raise ValueError(f"scores fall as the outcome rises (slope {weights[0]:.3g})")
+                raise UselessScoresError(
+                    f"scores fall as the outcome rises (slope {weights[0]:.3g})"
+                )
             return SigmoidCalibrator(float(weights[0]), float(weights[1]))
     raise ValueError(f"sigmoid calibration did not converge in {steps} steps")
 

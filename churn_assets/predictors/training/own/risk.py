@@ -9,6 +9,7 @@ models that never saw them: whoever of them is asked about again is answered wit
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,11 @@ class _Rows:
     def cross_fit(
         self, method: Method, own: OwnFeatures, folds: NDArray[np.int64]
     ) -> tuple[OutOfFold, list[dict[str, Any]]]:
-        return cross_fit(method, own.features, self.matrix, self.labels, folds, self.groups)
+        """Out of fold, with the base rate for everybody where the scores tell nothing."""
+        found, chosen = cross_fit(
+            method, own.features, self.matrix, self.labels, folds, self.groups
+        )
+        return replace(found, flat=True), chosen
 
 
 def _held_out_of(
