@@ -13,7 +13,6 @@ import difflib
 import gzip
 import json
 import math
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,7 +30,7 @@ from churn_assets.customers.reading.sources import SUFFIXES as TABLES
 from churn_assets.customers.reading.sources import is_table, unchanged
 from churn_assets.customers.reading.table import cell_text
 from churn_assets.datasets.errors import CorruptFileError
-from churn_assets.domain.cells import MISSING
+from churn_assets.domain.cells import MISSING, as_word
 from churn_assets.serving.forms import BUILT_IN, Form
 from churn_assets.storage.scratch import scratch_folder
 
@@ -253,17 +252,12 @@ def _from_csv(file: Path, form: Form) -> Customers:
 def _missing(form: Form) -> Callable[[str, str], bool]:
     """Whether a field's cell says that it isn't known: in words that always do, of the contract's
     fields, or in the contract's own; what a field's levels are never does."""
-    said = frozenset(map(_word, form.customers.missing))
+    said = frozenset(map(as_word, form.customers.missing))
     words = {
-        field.name: (MISSING | said) - set(map(_word, (*field.levels, *field.yes, *field.no)))
+        field.name: (MISSING | said) - set(map(as_word, (*field.levels, *field.yes, *field.no)))
         for field in form.customers.fields
     }
-    return lambda name, cell: _word(cell) in words.get(name, said)
-
-
-def _word(cell: str) -> str:
-    """A cell as words are compared: lower case, 3.0 as 3."""
-    return re.sub(r"^([+-]?[0-9]+)[.]0+$", r"\1", cell.strip().lower())
+    return lambda name, cell: as_word(cell) in words.get(name, said)
 
 
 def _from_parquet(file: Path, form: Form) -> Customers:
