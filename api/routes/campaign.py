@@ -62,7 +62,7 @@ class Sums(BaseModel):
     promised_later: int = Field(
         0, description="beside them, promised for days after the plan's", examples=[0]
     )
-    paid: float = Field(0.0, description="of it, by contacts handed over", examples=[0.0])
+    paid: float = Field(0.0, description="of the budget: handed over", examples=[0.0])
     expected_value: float = Field(examples=[283975.99])
     expected_cost: float = Field(examples=[27939.56])
     bound: float = Field(description="no plan brings more", examples=[284261.0])
