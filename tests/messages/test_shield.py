@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -19,9 +17,6 @@ from churn_assets.messages.writing.renderer import Renderer
 from tests.messages.briefs import RENDERER, brief, briefs, judged, names
 
 SHIELD = Shield.load()
-FLAWS = json.loads(
-    (Path(__file__).parents[2] / "churn_assets/messages/corpus/flaws.json").read_text()
-)
 GOOD = "Hi Sam, we value your 12 months with us! Please enjoy a 10% discount on your bill."
 GOOD_TEMPLATE = "Hi {name}, we value your {tenure} with us! Please enjoy {offer} off your bill."
 
@@ -223,40 +218,6 @@ def test_nothing_is_promised_beside_the_decided_offer(promise: str, offer: int) 
     if offer:
         text += " And 10% off your bill."
     assert "promised_discount" in violations(text, offer_percentage=offer, services=("phone",))
-
-
-@pytest.mark.parametrize(
-    "promise",
-    [
-        "We take a quarter off.", "Take a little off.", "We will pay your next bill.",
-        "Your next month costs nothing.", "No fee for a month.", "Your bill is cut in two.",
-        "A tenth of your bill is ours to pay.", "You may win a prize.",
-    ],
-)  # fmt: skip
-@pytest.mark.parametrize("offer", [0, 10])
-def test_a_discount_in_common_words_is_one(promise: str, offer: int) -> None:
-    """Why: no figure stands in it, and it binds the company all the same."""
-    text = f"Hi Sam, thank you for being with us a while. {promise}"
-    if offer:
-        text += " And 10% off your bill."
-    assert "promised_discount" in violations(text, offer_percentage=offer)
-
-
-@pytest.mark.parametrize(
-    "sentence",
-    [sentence for kind in ("pushy", "over_promising") for split in FLAWS[kind].values()
-     for sentence in split],
-)  # fmt: skip
-def test_what_the_corpus_calls_pushy_or_over_promising_is_refused(sentence: str) -> None:
-    """Why: the base model has read these sentences, so that it may write them."""
-    assert "banned_phrase" in violations(f"Hi Sam, please take 10% off your bill. {sentence}")
-
-
-@pytest.mark.parametrize("words", ["up to", "at least", "if you wait, you lose", "you had"])
-def test_an_offer_is_neither_a_bound_nor_lost(words: str) -> None:
-    """Why: the figure is right, and what is said of it isn't."""
-    template = f"Hi {{name}}, thank you for being here: {words} {{offer}} off for {{months}}."
-    assert "misused_slot" in template_violations(template)
 
 
 @pytest.mark.parametrize(("percent", "article"), [(8, "an"), (11, "an"), (18, "an"), (80, "an"),

@@ -47,6 +47,7 @@ def test_every_reviewed_template_passes_for_everybody(made: MessageBrief, seed: 
     """Why: the fall-back is the last line; it must hold for every name and value."""
     for template in (*topic_templates(made.facts), *reviewed_templates(made.facts)):
         assert SHIELD.check_template(template, made).violations == ()
+        assert SHIELD.may_be_served(template, made.facts)
     message = MessageWriter(SHIELD, RENDERER).write(made, seed)
     assert message.source == "template"
     assert message.verdict.passed

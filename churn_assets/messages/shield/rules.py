@@ -65,6 +65,9 @@ class ShieldRules(BaseModel):
     contract_words: dict[str, tuple[str, ...]]
     tenure_words: dict[str, tuple[str, ...]] = {}
     tone_words: dict[str, tuple[str, ...]] = {}
+    unserved_phrases: tuple[str, ...] = ()
+    unserved_words: tuple[str, ...] = ()
+    unserved_patterns: tuple[Pattern, ...] = ()
     ill_formed: tuple[Pattern, ...] = ()
     subject_form: Pattern = ""
     tones_without_exclamation: tuple[str, ...] = ()

@@ -66,12 +66,6 @@ def length_range(template: str) -> tuple[int, int]:
     return low, fixed + sum(SLOT_LENGTHS[slot][1] for slot in slots)
 
 
-def has_term(template: str, offer_percentage: int) -> bool:
-    """Whether a template with a discount says how long it lasts; without that it reads as one for
-    good. Asked of what is served: the corpus that models learn from has texts without as well."""
-    return not offer_percentage or "months" in slots_in(template)
-
-
 def without_name(template: str, greetings: Sequence[str]) -> str | None:
     """The template for a customer who isn't named: "Hello, we" for "Dear {name}, we".
 

@@ -24,7 +24,6 @@ from churn_assets.messages.judging.judge import fitted_judge
 from churn_assets.messages.models.language_model import use_threads
 from churn_assets.messages.shield.brief import Facts
 from churn_assets.messages.shield.rules import RULES_PATH
-from churn_assets.messages.shield.slots import has_term
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.authors import METHODS, Authors, Method, author_of
 from churn_assets.messages.writing.bank import (
@@ -139,9 +138,8 @@ def fill_bank(
     config: BankSettings,
     progress: Progress,
 ) -> tuple[MessageBank, int]:
-    """n candidates per cell; of those that pass and say how long an offer lasts, the best that
-    suit all and the best others; and how many were written. A cell with none that suits all is
-    asked for again.
+    """n candidates per cell; of those that may be served, the best that suit all and the best
+    others; and how many were written. A cell with none that suits all is asked for again.
 
     A batch's draws depend on its place and the seed only: those in `drafts` are passed over.
     """
@@ -161,8 +159,7 @@ def fill_bank(
             write = partial(authors.write, method, asked, config.bank.seed + written)
             written += len(part)
             for (cell, situation), template in zip(part, drafts.next_batch(write), strict=True):
-                passes = shield.check_template_facts(template.text, situation.facts).passed
-                if passes and has_term(template.text, cell.offer):
+                if shield.may_be_served(template.text, situation.facts):
                     cells[cell].add(template)
             kept = float(sum(map(len, cells.values())))
             progress(done + min(written, planned), len(METHODS) * planned, kept=kept)

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple, Protocol
 from churn_assets.messages.corpus.reviewed import REVIEWED_IN_TURN
 from churn_assets.messages.shield.brief import Facts, MessageBrief
 from churn_assets.messages.shield.language import Language
-from churn_assets.messages.shield.slots import fill, has_term, slots_in, without_name
+from churn_assets.messages.shield.slots import fill, slots_in, without_name
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.shield.verdict import Verdict
 from churn_assets.messages.writing.bandit import (
@@ -236,14 +236,9 @@ class MessageWriter:
         facts: Facts,
         slots: tuple[str, ...],
     ) -> list[Wording]:
-        """Of what was written in `GENERATED_LANGUAGE`, what the shield lets pass; an offer has its
-        term."""
-        check = self.shield_for(GENERATED_LANGUAGE).check_template_facts
-        passing = [
-            t.text
-            for t in written
-            if has_term(t.text, facts.offer_percentage) and check(t.text, facts).passed
-        ]
+        """Of what was written in `GENERATED_LANGUAGE`, what may be served."""
+        shield = self.shield_for(GENERATED_LANGUAGE)
+        passing = [t.text for t in written if shield.may_be_served(t.text, facts)]
         return self._wordings(passing, author, GENERATED_LANGUAGE, slots)
 
     def _wordings(
