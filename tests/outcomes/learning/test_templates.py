@@ -80,6 +80,17 @@ def answer(log: pd.DataFrame, best: str, feedback: SqliteFeedbackLog, others: fl
         feedback.record(event["event_id"], json.dumps(event))
 
 
+def decided_and_answered(
+    engine: RetentionEngine, feedback: SqliteFeedbackLog, folder: Path
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A day's decisions, each with a template that was drawn and none that is better: the log, and
+    the table of `campaign_outcomes`."""
+    store = LocalArtifactStore(folder / "store")
+    log, _ = decide(engine, store, TemplateChooser(), DAY)
+    answer(log, "", feedback)
+    return log, outcomes(store, feedback)
+
+
 @pytest.fixture
 def feedback(tmp_path: Path) -> Iterator[SqliteFeedbackLog]:
     with closing(SqliteFeedbackLog(tmp_path / "feedback.sqlite3")) as log:
@@ -168,10 +179,7 @@ def test_a_log_without_services_is_still_read(
     engine: RetentionEngine, feedback: SqliteFeedbackLog, tmp_path: Path
 ) -> None:
     """Why: the version before wrote offer, band, contract and tone alone."""
-    store = LocalArtifactStore(tmp_path / "store")
-    log, _ = decide(engine, store, TemplateChooser(), DAY)
-    answer(log, "", feedback)
-    table = outcomes(store, feedback)
+    log, table = decided_and_answered(engine, feedback, tmp_path)
     before = table.assign(audience=[json.dumps(json.loads(a)[:4]) for a in table["audience"]])
     now, then = (learn(each, 14, LATER) for each in (table, before))
     assert now.answers == then.answers
@@ -198,10 +206,7 @@ def test_an_answer_counts_once_its_days_are_over(
     engine: RetentionEngine, feedback: SqliteFeedbackLog, tmp_path: Path
 ) -> None:
     """Why: acceptances come before it is known who will not answer."""
-    store = LocalArtifactStore(tmp_path / "store")
-    log, _ = decide(engine, store, TemplateChooser(), DAY)
-    answer(log, "", feedback)
-    table = outcomes(store, feedback)
+    _, table = decided_and_answered(engine, feedback, tmp_path)
     assert list(answered(table, 14, DAY + timedelta(days=13))) == []
     late = list(answered(table, 14, DAY + timedelta(days=14)))
     assert len(late) == CUSTOMERS
