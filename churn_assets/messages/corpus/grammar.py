@@ -39,13 +39,14 @@ WITH_REASON: Mapping[Shape, float] = {"full": 2 / 3, "signed": 1 / 3}
 # nearly all, for a base that PPO-Text can't lead far from SFT before the sentences become worse.
 SHAPES: Mapping[Phrasing, Mapping[Shape, float]] = {
     "fixed": {"full": 0.5, "signed": 0.25, "opened": 0.17, "bare": 0.08},
-    "varied": {"full": 0.6, "signed": 0.36, "opened": 0.03, "bare": 0.01},
+    "varied": {"full": 0.7, "signed": 0.26, "opened": 0.03, "bare": 0.01},
 }
 _FILES: Mapping[Phrasing, str] = {"fixed": "grammar.json", "varied": "grammar.varied.json"}
 _CHOICE = re.compile(r"\[([^\]]*)\]")
 SENTENCES = re.compile(r"(?<=[.!?:])\s+")  # what stands between two
-# The grammar keeps this far from the shield's longest text: a model cannot count characters.
-LENGTH_MARGIN = 25
+# The grammar keeps this far from the shield's longest text: a model cannot count characters. A base
+# that has read much goes less astray.
+LENGTH_MARGIN: Mapping[Phrasing, int] = {"fixed": 25, "varied": 15}
 MOST_DRAWS = 20_000  # for one message; a few hundred where its opening is among the longest
 
 
@@ -66,9 +67,19 @@ class Family(BaseModel):
 
 
 class Grammar(BaseModel):
+    """The words by where they stand in a message.
+
+    A reason by topic is a sentence, or a clause ("As thanks for having your phone with us,") that
+    leads to the offer in one sentence: then `gives` are the verbs behind it, `asks` what follows
+    the clauses in `reasons_without_offer` where none is to be promised.
+    """
+
     model_config = ConfigDict(frozen=True, extra="forbid")
     greetings: Mapping[str, tuple[str, ...]]
     reasons: Mapping[str, tuple[str, ...]]
+    reasons_without_offer: Mapping[str, tuple[str, ...]] = {}
+    gives: tuple[str, ...] = ()
+    asks: tuple[str, ...] = ()
     objects: tuple[str, ...]
     durations: tuple[str, ...]
     closings: Mapping[str, tuple[str, ...]]
@@ -82,10 +93,15 @@ class Grammar(BaseModel):
     def split_of(self, family: str) -> Split:
         return "test" if family in self.held_out_families else "train"
 
+    def reasons_for(self, topic: str, offer: int) -> tuple[str, ...]:
+        """What may be said of a topic to whom this discount is promised, or none."""
+        return (not offer and self.reasons_without_offer.get(topic)) or self.reasons[topic]
+
     def sentences(self) -> list[str]:
         """Every part that a message can have, in no order, choices as they are written; parts of an
         offer by themselves."""
         listed = [*self.greetings.values(), *self.closings.values(), *self.reasons.values()]
+        listed += [*self.reasons_without_offer.values(), self.gives, self.asks]
         listed += [self.objects, self.durations]
         for family in self.families.values():
             listed += [family.any, family.new, family.tenured, family.leads, family.no_offer]
@@ -98,11 +114,11 @@ def grammar(phrasing: Phrasing = "fixed") -> Grammar:
     return Grammar.model_validate(json.loads(path.read_text(encoding="utf-8")))
 
 
-def fits(template: str) -> bool:
+def fits(template: str, phrasing: Phrasing = "fixed") -> bool:
     """Whether the filled text keeps to the shield's length for every customer."""
     low, high = default_rules().length
     shortest, longest = length_range(template)
-    return low <= shortest and longest <= high - LENGTH_MARGIN
+    return low <= shortest and longest <= high - LENGTH_MARGIN[phrasing]
 
 
 @dataclass(frozen=True)
@@ -133,9 +149,12 @@ class Draft:
 
     @property
     def parts(self) -> list[str]:
-        """In their order: an opening leads to its family's offer, and the reason stands behind
-        both; without an opening the reason leads."""
-        if self.opening is None:
+        """The sentences in their order: an opening leads to its family's offer, and the reason
+        stands behind both; without an opening the reason leads, as one that is a clause does."""
+        if self.reason is not None and self.reason.endswith(","):
+            woven = f"{self.reason} {_lower_first(self.offer)}"
+            found = (self.greeting, self.opening, woven, self.closing)
+        elif self.opening is None:
             found = (self.greeting, self.reason, self.offer, self.closing)
         else:
             found = (self.greeting, self.opening, self.offer, self.reason or self.closing)
@@ -147,7 +166,7 @@ class Draft:
 
     def is_sound(self) -> bool:
         """Whether its length is right for everybody and nothing in it is said twice."""
-        return fits(self.text) and not repeats(self.text)
+        return fits(self.text, self.phrasing) and not repeats(self.text)
 
 
 def write_message(
@@ -192,7 +211,7 @@ def write_draft(
             greeting=draw(rng, words.greetings[situation.tone]),
             opening=None if opening is None else vary(rng, opening),
             reason=draw_reason(rng, situation, words) if shape in WITH_REASON else None,
-            offer=draw_offer(rng, situation, words, own),
+            offer=draw_offer(rng, situation, words, own, reason=shape in WITH_REASON),
             closing=None if shape == "full" else draw(rng, closings),
             phrasing=phrasing,
         )
@@ -217,15 +236,18 @@ def vary(rng: random.Random, part: str) -> str:
 
 def draw_reason(rng: random.Random, situation: Situation, words: Grammar) -> str:
     """Why we write to this customer: about their contract or one of their services."""
-    return draw(rng, words.reasons[situation.about])
+    return draw(rng, words.reasons_for(situation.about, situation.offer))
 
 
-def draw_offer(rng: random.Random, situation: Situation, words: Grammar, family: Family) -> str:
-    """The sentence with the offer, or one without where none is to be promised."""
+def draw_offer(
+    rng: random.Random, situation: Situation, words: Grammar, family: Family, *, reason: bool
+) -> str:
+    """The sentence with the offer, or one without where none is to be promised; in words that go
+    on from a reason where the grammar has some."""
     if not situation.offer:
-        return draw(rng, family.no_offer)
-    sentence = f"{draw(rng, family.leads)} {draw(rng, words.objects)}"
-    return f"{sentence}{draw(rng, words.durations)}."
+        return draw(rng, (reason and words.asks) or family.no_offer)
+    leads = (reason and words.gives) or family.leads
+    return f"{draw(rng, leads)} {draw(rng, words.objects)}{draw(rng, words.durations)}."
 
 
 def join(parts: Sequence[str]) -> str:
@@ -264,7 +286,7 @@ def count_messages() -> int:
             beside.update(_add_lengths(other, closings))
         whole = _add_lengths(_add_lengths(greetings, offers), beside)
         low, high = default_rules().length
-        total += sum(n for (a, b), n in whole.items() if low < a and b - 1 <= high - LENGTH_MARGIN)
+        total += sum(n for (a, b), n in whole.items() if low < a and b - 1 <= high - LENGTH_MARGIN["fixed"])
     return total
 
 

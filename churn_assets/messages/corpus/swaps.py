@@ -26,7 +26,8 @@ def wrong_fact(rng: random.Random, draft: Draft) -> Draft:
     """A reason about a service or contract that the customer hasn't."""
     known = {*draft.situation.services, draft.situation.contract}
     topics = [t for t in (*SERVICES, *CONTRACTS) if t not in known]
-    return replace(draft, reason=draw(rng, draft.words.reasons[rng.choice(topics)]))
+    reasons = draft.words.reasons_for(rng.choice(topics), draft.situation.offer)
+    return replace(draft, reason=draw(rng, reasons))
 
 
 def missing_reason(rng: random.Random, draft: Draft) -> Draft:
