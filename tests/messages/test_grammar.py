@@ -197,6 +197,21 @@ def test_an_opening_leads_to_its_familys_offer(split: Split) -> None:
             assert parts[1:] == [draft.reason, draft.offer, draft.closing]
 
 
+def test_a_varied_reason_and_the_offer_are_one_sentence_that_says_how_long() -> None:
+    """Why: of sentences that stand side by side readers said that each could stand anywhere, and a
+    discount without its term may not be sent."""
+    rng, families = random.Random(6), grammar("varied").families_of("train")
+    for _ in range(200):
+        situation = random_situation(rng)
+        draft = write_draft(rng, situation, rng.choice(families), WITH_REASON, "varied")
+        assert draft.reason is not None
+        (woven,) = [part for part in draft.parts if draft.reason in part]
+        assert woven.endswith(draft.offer[1:])
+        assert woven.startswith(draft.reason)
+        assert ("{offer}" in woven and "{months}" in woven) == (situation.offer > 0)
+        assert not situation.offer or SHIELD.may_be_served(draft.text, situation.facts)
+
+
 def test_reviewed_templates_of_the_comparisons_stand_in_no_pair() -> None:
     """Why: that they are better must be told of templates that the reward model never saw."""
     rng, family = random.Random(2), grammar().families_of("train")[0]

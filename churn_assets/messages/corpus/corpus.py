@@ -1,8 +1,8 @@
 """The project's own training text: messages and preference pairs, written by the grammar.
 
 Splits differ by template family: openings, offers' leads and messages without an offer of `test`,
-and the words of its flaws, stand in no training text. Greetings, reasons, the offers' objects and
-closings are the same in both.
+and the words of its flaws, stand in no training text. Greetings, reasons (with what the varied
+grammar says behind them), the offers' objects and closings are the same in both.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """A written grammar of retention messages: `grammar.json` holds the words, this holds the order.
 
-`grammar.varied.json` has the same parts with choices in them: "[thank you|thanks] for joining us."
+`grammar.varied.json` has the same parts with choices in them, "[thank you|thanks] for joining us.",
+and reasons that lead to the offer in one sentence.
 
 A message has a greeting, an offer, and some of an opening, a reason and a closing. Opening and
 offer wording belong to a family; the families of the test split are never seen in training.
