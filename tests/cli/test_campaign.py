@@ -80,7 +80,7 @@ def test_a_day_from_draft_to_hand_over(
 def test_two_hand_overs_at_once_contact_everybody_once(
     approved: str, churn: Churn, ready: Path
 ) -> None:
-    """A night job and a person; one that is killed in the middle: `tests/campaign/test_killed.py`."""
+    """A night job and a person. One that is killed in the middle: tests/campaign/test_killed.py."""
 
     def hand_over(_: int) -> int:
         return int(churn("campaign", "handed-over", "--day", LATER).stdout.split()[0])
