@@ -261,7 +261,7 @@ def test_people_are_read_from_csv_and_parquet(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        ("name\nA\n", "there is no column customer_id"),
+        ("name\nA\n", "has no column customer_id; it has name$"),
         ("customer_id,opt_out\nA,maybe\n", "row 1: opt_out is neither yes nor no"),
         ("customer_id\nA\nA\n", "row 2 names a customer that an earlier row names"),
         ("customer_id,zone\nA,Mars\n", "row 1: zone is no IANA time zone"),
