@@ -50,5 +50,8 @@ def read_when_there(path: Path, seconds: float = 300.0) -> str:
 
 
 def wait_until_gone(pids: list[int]) -> None:
-    """Returns once none of the processes runs; TimeoutError if one goes on running."""
+    """Returns once none of the processes runs; TimeoutError if one goes on running.
+
+    What is waited for has to sleep far longer than that, or it would end by itself.
+    """
     wait_until(lambda: not any(map(alive, pids)), seconds=300)

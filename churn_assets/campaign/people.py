@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import math
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
-from typing import Any
 
 from churn_assets.campaign.errors import PeopleError
+from churn_assets.customers.contract.tables import Format
+from churn_assets.customers.reading.dialect import Dialect, dialect_of
+from churn_assets.customers.reading.lines import records
+from churn_assets.customers.reading.rows import BrokenRow, Rows
+from churn_assets.datasets.errors import DataError
+from churn_assets.datasets.sources.files import content
+from churn_assets.domain.cells import TRUTHS
 from churn_assets.serving.zones import KNOWN
 
-MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
-NO_TEXT = (b"PK\x03\x04", b"PAR1", b"\x1f\x8b")  # a workbook, Parquet, gzip
-SEPARATORS = (",", ";", "\t", "|")
-YES = frozenset({"yes", "y", "true", "1"})
-NO = frozenset({"no", "n", "false", "0"})
+_MARK, _QUOTED = re.compile(r"[,;\t|]"), re.compile(r'"[^"]*"')
 COLUMNS = ("first_name", "zone", "language", "opt_out", "consent", "complained_on")
 
 
@@ -35,24 +37,31 @@ class Person:
 
 
 def read_people(path: Path) -> dict[str, Person]:
-    """Customer id -> person.
+    """Customer id -> person, from CSV or Parquet.
 
     Raises:
-        PeopleError: no column `customer_id`, a customer twice, or a cell that can't be read. A
-            doubtful opt-out stops the plan: it must not pass for "no".
+        PeopleError: no table, no column `customer_id`, a customer twice, or a row or cell that
+            can't be read. A doubtful opt-out stops the plan: it must not pass for "no".
         OSError: the file can't be read.
     """
     people: dict[str, Person] = {}
-    for number, row in enumerate(_rows(path), start=1):
-        customer = str(row.get("customer_id") or "").strip()
-        if not customer:
-            raise PeopleError(f"{path}: row {number} has no customer_id")
-        if customer in people:
-            raise PeopleError(f"{path}: row {number} names a customer that an earlier row names")
-        try:
-            people[customer] = _person(row)
-        except ValueError as error:
-            raise PeopleError(f"{path}: row {number}: {error}") from None
+    try:
+        for number, row in enumerate(Rows(path, ("customer_id",), ("customer_id", *COLUMNS)), 1):
+            if isinstance(row, BrokenRow):
+                raise PeopleError(f"{path}: row {number} {row.problem}")
+            customer = row.get("customer_id")
+            if customer is None:
+                raise PeopleError(f"{path}: row {number} has no customer_id")
+            if customer in people:
+                raise PeopleError(
+                    f"{path}: row {number} names a customer that an earlier row names"
+                )
+            try:
+                people[customer] = _person(row)
+            except ValueError as error:
+                raise PeopleError(f"{path}: row {number}: {error}") from None
+    except DataError as error:
+        raise PeopleError(str(error)) from error
     return people
 
 
@@ -78,89 +87,56 @@ def read_ids(path: Path) -> frozenset[str]:
     commas, semicolons or tabs, and in whatever encoding spreadsheets write.
 
     Raises:
-        PeopleError: it is no text. OSError: it can't be read.
+        PeopleError: it is no text, or a line can't be read. OSError: it can't be read.
     """
-    cells = (row[0].strip() for row in _cells(path) if row)
-    return frozenset(cell for cell in cells if cell not in ("", "customer_id"))
-
-
-def _cells(path: Path) -> Iterator[list[str]]:
-    """The rows of a text table in the dialect that it is written in."""
-    content = path.read_bytes()
-    encoding = next((name for mark, name in MARKS.items() if content.startswith(mark)), "utf-8")
-    if content.startswith(NO_TEXT) or (encoding != "utf-16" and b"\0" in content):
-        raise PeopleError(f"{path}: it is no text: export it as CSV")
     try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError:
-        text = content.decode("latin-1")  # ids are the same in it as in Windows' own
-    header = text.partition("\n")[0]
-    try:
-        yield from csv.reader(
-            io.StringIO(text, newline=""), delimiter=max(SEPARATORS, key=header.count)
-        )
-    except csv.Error as error:
-        raise PeopleError(f"{path}: {error}") from error
+        encoding = dialect_of(path, Format()).encoding
+        text = content(path)
+    except DataError as error:
+        raise PeopleError(str(error)) from error
+    ids: set[str] = set()
+    dialect = Dialect(_separator(text.decode(encoding)), encoding)
+    for number, record in enumerate(records(io.BytesIO(text), dialect), start=1):
+        if record.problem:
+            raise PeopleError(f"{path}: line {number} {record.problem}")
+        ids.add(record.cells[0].strip())
+    return frozenset(ids - {"", "customer_id"})
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    if path.suffix == ".parquet":
-        import pyarrow.parquet as pq
-
-        from churn_assets.storage.tables import read_parquet
-
-        names = pq.read_schema(path).names
-        wanted = [name for name in ("customer_id", *COLUMNS) if name in names]
-        if "customer_id" not in wanted:
-            raise PeopleError(f"{path}: there is no column customer_id")
-        yield from read_parquet(path, wanted).to_pylist()
-        return
-    rows = _cells(path)
-    header = [name.strip() for name in next(rows, [])]
-    if "customer_id" not in header:
-        raise PeopleError(f"{path}: there is no column customer_id")
-    for row in filter(None, rows):
-        yield dict(zip(header, row, strict=False))
+def _separator(text: str) -> str:
+    """What stands behind the first cell, by most lines: not each has a second, and a reason for
+    being on the list may have commas."""
+    marks = Counter(
+        found[0] for line in text.splitlines() if (found := _MARK.search(_QUOTED.sub("", line)))
+    )
+    return marks.most_common(1)[0][0] if marks else ","
 
 
-def _person(row: dict[str, Any]) -> Person:
-    zone = _text(row.get("zone"))
+def _person(row: Mapping[str, str]) -> Person:
+    zone = row.get("zone")
     if zone is not None and zone not in KNOWN:
         raise ValueError("zone is no IANA time zone, as in Europe/Madrid")
     return Person(
-        first_name=_text(row.get("first_name")),
+        first_name=row.get("first_name"),
         zone=zone,
-        language=_text(row.get("language")),
-        opt_out=_flag("opt_out", row.get("opt_out")),
-        consent=_flag("consent", row.get("consent")),
+        language=row.get("language"),
+        opt_out=_flag("opt_out", row),
+        consent=_flag("consent", row),
         complained_on=_date(row.get("complained_on")),
     )
 
 
-def _text(cell: Any) -> str | None:
-    if cell is None or (isinstance(cell, float) and math.isnan(cell)):  # an empty column of pandas
+def _flag(name: str, row: Mapping[str, str]) -> bool | None:
+    if name not in row:
         return None
-    return str(cell).strip() or None
+    try:
+        return TRUTHS[row[name].lower()]
+    except KeyError:
+        raise ValueError(f"{name} is neither yes nor no") from None
 
 
-def _flag(name: str, cell: Any) -> bool | None:
-    if cell is None or isinstance(cell, bool):
-        return cell
-    word = str(cell).strip().lower()
-    if word in YES or word in NO:
-        return word in YES
-    if not word:
-        return None
-    raise ValueError(f"{name} is neither yes nor no")
-
-
-def _date(cell: Any) -> date | None:
-    if isinstance(cell, datetime):
-        return cell.date()
-    if cell is None or isinstance(cell, date):
-        return cell
-    text = str(cell).strip()
-    if not text:
+def _date(text: str | None) -> date | None:
+    if text is None:
         return None
     try:
         return date.fromisoformat(text[:10])

@@ -31,10 +31,11 @@ def feedback(
     # Imported here: other commands need neither pyarrow nor the API's modules.
     import pyarrow.parquet as pq
 
+    from churn_assets.campaign.contacts.log import FEATURES, campaign_rows
     from churn_assets.datasets.errors import DataError
     from churn_assets.predictors.training.campaign_log import write_log
-    from churn_assets.release.campaign_log import EARLIEST, FEATURES, campaign_rows
     from churn_assets.release.offers import offers_in_service
+    from churn_assets.serving.events import EARLIEST
     from churn_assets.serving.feedback import open_feedback_log
 
     store = open_registry().store

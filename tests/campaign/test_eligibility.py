@@ -261,12 +261,14 @@ def test_people_are_read_from_csv_and_parquet(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        ("name\nA\n", "there is no column customer_id"),
+        ("name\nA\n", "has no column customer_id; it has name$"),
         ("customer_id,opt_out\nA,maybe\n", "row 1: opt_out is neither yes nor no"),
         ("customer_id\nA\nA\n", "row 2 names a customer that an earlier row names"),
         ("customer_id,zone\nA,Mars\n", "row 1: zone is no IANA time zone"),
         ("customer_id,complained_on\nA,yesterday\n", "row 1: complained_on is no date"),
         ('customer_id,zone\n"",UTC\n', "row 1 has no customer_id"),
+        ("customer_id,zone,opt_out\nA,UTC\n", "row 1 has 2 cells where the header has 3"),
+        ('customer_id,first_name,opt_out\nA,Ana,no\nB,"Sam,yes\nC,Eva,yes\n', "row 2 has a quote"),
     ],
 )
 def test_a_doubtful_table_stops_the_plan(lines: str, said: str, tmp_path: Path) -> None:
@@ -282,6 +284,30 @@ def test_a_suppression_list_is_the_first_column(tmp_path: Path) -> None:
     file = tmp_path / "no.csv"
     file.write_text("customer_id,why\nA,asked\n\n B ,\n", encoding="utf-8")
     assert read_ids(file) == {"A", "B"}
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["A", "B;asked", "C;asked"],
+        ["A;asked, and angry", "B;asked, twice", "C;why, he said"],
+        ["sep=;", "A", "B;x", '"C";"x, y"'],
+        ["A", "B,asked", "C"],
+    ],
+)
+def test_a_list_whose_first_line_tells_nothing(lines: list[str], tmp_path: Path) -> None:
+    """Why: by the first line alone "B;asked" was an id, and B was contacted."""
+    file = tmp_path / "no.csv"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    assert read_ids(file) == {"A", "B", "C"}
+
+
+def test_a_quote_that_is_not_closed_stops_the_plan(tmp_path: Path) -> None:
+    """Why: the rest of the list became one id, and all of them were contacted."""
+    file = tmp_path / "no.csv"
+    file.write_text('customer_id,why\nA,asked\n"B,asked\nC,asked\n', encoding="utf-8")
+    with pytest.raises(PeopleError, match=r"no\.csv: line 3 has a quote that is not closed"):
+        read_ids(file)
 
 
 @pytest.mark.parametrize(

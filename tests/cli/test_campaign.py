@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +13,7 @@ import pytest
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from tests.api.conftest import publish_predictions
-from tests.cli.conftest import PROJECT, Churn, clean_environment
+from tests.cli.conftest import Churn
 
 LATER = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
 LIMITS = ("--budget", "900", "--contacts", "email=6", "--contacts", "call=2")
@@ -79,24 +77,10 @@ def test_a_day_from_draft_to_hand_over(
     assert churn("campaign", "cancel").stdout == f"plan {approved} is cancelled\n"
 
 
-def test_killed_in_the_middle_of_a_hand_over(approved: str, churn: Churn, ready: Path) -> None:
-    """Nothing is written, or all: the next one contacts everybody once."""
-    command = [sys.executable, "-c", "from churn_assets.cli import app; app()"]
-    ledger = Ledger.open("", ready)
-    with ledger.writing():  # nobody else can commit until this ends
-        process = subprocess.Popen(
-            [*command, "campaign", "handed-over", "--day", LATER],
-            env=clean_environment() | {"CHURN_HOME": str(ready)},
-            cwd=PROJECT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(timeout=1)
-        process.kill()
-        process.wait(timeout=120)
-    ledger.close()
-    assert contacts(ready) == []
+def test_two_hand_overs_at_once_contact_everybody_once(
+    approved: str, churn: Churn, ready: Path
+) -> None:
+    """A night job and a person. One that is killed in the middle: tests/campaign/test_killed.py."""
 
     def hand_over(_: int) -> int:
         return int(churn("campaign", "handed-over", "--day", LATER).stdout.split()[0])

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from churn_assets.campaign.contacts.history import History
+from churn_assets.campaign.contacts.log import campaign_rows
 from churn_assets.campaign.decided import decisions_of
 from churn_assets.campaign.planning.plan import Plan
 from churn_assets.campaign.planning.promises import CONTACTS
@@ -32,7 +33,6 @@ from churn_assets.outcomes.importing import record
 from churn_assets.outcomes.joining import join
 from churn_assets.outcomes.schemas import OUTCOMES, PERCENT, outcomes_of
 from churn_assets.predictors.scoring.scorers import AcceptScorer
-from churn_assets.release.campaign_log import campaign_rows
 from churn_assets.release.config import ScoringConfig
 from churn_assets.release.offers import offers_by_release, offers_in_service
 from churn_assets.release.registry import ReleaseRegistry

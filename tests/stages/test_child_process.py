@@ -52,10 +52,10 @@ def test_an_interruption_leaves_no_process(tmp_path: Path, deaf: bool) -> None:
     code = (
         "import os, signal, subprocess, time, pathlib\n"
         + ("signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" if deaf else "")
-        + "p = subprocess.Popen(['sleep', '300'])\n"
+        + "p = subprocess.Popen(['sleep', '3600'])\n"
         + f"pathlib.Path({str(tmp_path / 'x')!r}).write_text(f'{{os.getpid()}} {{p.pid}}')\n"
         + f"os.rename({str(tmp_path / 'x')!r}, {str(pids)!r})\n"
-        + "time.sleep(300)"
+        + "time.sleep(3_600)"
     )
 
     def cancel() -> None:
@@ -72,7 +72,7 @@ def test_a_grandchild_that_keeps_the_output_open_does_not_block(tmp_path: Path) 
     pid = tmp_path / "pid"
     code = (
         "import subprocess, pathlib\n"
-        "p = subprocess.Popen(['sleep', '300'])\n"
+        "p = subprocess.Popen(['sleep', '3600'])\n"
         f"pathlib.Path({str(pid)!r}).write_text(str(p.pid))"
     )
     run_child(python(code), {})
@@ -90,7 +90,7 @@ def test_a_child_does_not_outlive_a_killed_parent(tmp_path: Path, deaf: bool) ->
         f"if {deaf}: signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         f"pathlib.Path({str(tmp_path / 'x')!r}).write_text(str(os.getpid()))\n"
         f"os.rename({str(tmp_path / 'x')!r}, {str(pid)!r})\n"
-        "time.sleep(300)"
+        "time.sleep(3_600)"
     )
     parent = (
         "import sys\nfrom churn_assets.stages.child_process import run_child\n"

@@ -59,7 +59,8 @@ class Rows:
             file: `.csv`, `.csv.gz` or `.parquet`.
             needed: fields without which no row says anything.
             known: all fields that are read.
-            names: field -> the file's name of it, where it has another.
+            names: field -> the file's name of it, where it has another; None where nobody is asked
+                for names.
             progress: told bytes of a text, or rows of a Parquet file.
 
         Raises:
@@ -78,7 +79,7 @@ class Rows:
         theirs = {ours: ours for ours in known} | dict(names or {})
         self._fields = {theirs[field]: field for field in theirs}
         self._columns = columns
-        self._check(needed, names or {})
+        self._check(needed, names)
         self.passed_over = tuple(name for name in columns if name not in self._fields)
 
     def __iter__(self) -> Iterator[Row]:
@@ -98,18 +99,19 @@ class Rows:
                     if (cell := (cells[i] or "").strip()).lower() not in MISSING
                 }
 
-    def _check(self, needed: Collection[str], names: Mapping[str, str]) -> None:
+    def _check(self, needed: Collection[str], names: Mapping[str, str] | None) -> None:
         """Raises DataError for a header that lacks what is needed or named."""
         has = ", ".join(name or "one without a name" for name in self._columns)
         if doubled := [name for name in self._fields if self._columns.count(name) > 1]:
             raise DataError(f"{self.file} has more than one column {doubled[0]}")
-        if lacking := sorted({*names.values()} - {*self._columns}):
+        if lacking := sorted({*(names or {}).values()} - {*self._columns}):
             raise DataError(f"{self.file} has no column {', '.join(lacking)}; it has {has}")
         found = {self._fields[name] for name in self._columns if name in self._fields}
         if lacking := [field for field in needed if field not in found]:
+            advice = f": where one of them is meant, say so with --column {lacking[0]}=NAME"
             raise DataError(
-                f"{self.file} has no column {', '.join(lacking)}; it has {has}: where one of them "
-                f"is meant, say so with --column {lacking[0]}=NAME"
+                f"{self.file} has no column {', '.join(lacking)}; it has {has}"
+                + (advice if names is not None else "")
             )
 
     def _of_text(self) -> Iterator[list[str] | BrokenRow]:

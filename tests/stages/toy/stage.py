@@ -61,7 +61,7 @@ def misbehave(config: ToyConfig, *, first_attempt: bool) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         case "lose_container":
             os.kill(os.getppid(), signal.SIGKILL)
-            time.sleep(300)
+            time.sleep(3_600)
         case "fail_once" if first_attempt:
             raise ValueError("the toy breaks the first time")
         case "deaf":
@@ -75,10 +75,10 @@ def misbehave(config: ToyConfig, *, first_attempt: bool) -> None:
 
 def hang(pids: Path) -> None:
     """Sleep, with a grandchild that sleeps too; their process ids are in the file `pids`."""
-    grandchild = subprocess.Popen(["sleep", "300"])
+    grandchild = subprocess.Popen(["sleep", "3600"])
     pids.with_suffix(".part").write_text(f"{os.getpid()} {grandchild.pid}")
     pids.with_suffix(".part").replace(pids)
-    time.sleep(300)
+    time.sleep(3_600)
 
 
 STAGE = Stage(name="sft_model", run=run, settings=ToyConfig, resumable=True)

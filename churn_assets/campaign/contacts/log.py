@@ -10,16 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
+from churn_assets.campaign.contacts.history import ANSWERS, KNOWN_CHANNELS, PERIOD, SAME_INSTANT
 from churn_assets.domain.offers import OFFER_PERCENTAGES
+from churn_assets.serving.events import CLOCKS_DIFFER, EARLIEST
 
-PERIOD = timedelta(days=30)  # the mean of the decision environment's periods
-EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # older than any record of such a campaign
-CLOCK_SKEW = timedelta(days=1)  # a caller's clock may be ahead of ours
 FEATURES = ("partner", "monthly_charges")
-OUTCOMES = {"accepted": "success", "refused": "failure"}
 
 
 @dataclass(frozen=True)
@@ -39,10 +37,10 @@ class _Customer:
         self.outcome = "nonexistent"
         self.waiting: _Contact | None = None
 
-    def sent(self, when: datetime, offer_percentage: int | None) -> None:
+    def sent(self, when: datetime, offer_percentage: int | None, channel: str | None) -> None:
         recent = sum(when - time < PERIOD for time in self.times)
         history = {
-            "contact_channel": None,  # events do not say
+            "contact_channel": channel if channel in KNOWN_CHANNELS else None,
             "contacts_this_period": recent,
             "days_since_contact": (when - self.times[-1]).days if self.times else None,
             "previous_contacts": len(self.times) - recent,
@@ -57,7 +55,7 @@ class _Customer:
         """The row of the contact that this answers; None without one, or if nobody said which
         offer it made, or one that isn't made any more."""
         contact, self.waiting = self.waiting, None
-        self.outcome = OUTCOMES[kind]
+        self.outcome = ANSWERS[kind]
         if contact is None:
             return None
         offer = offer_percentage if contact.offer_percentage is None else contact.offer_percentage
@@ -101,13 +99,14 @@ def campaign_rows(
     seen: dict[str, _Customer] = {}
     result = CampaignRows([], [])
     timed = [(datetime.fromisoformat(event["occurred_at"]), event) for event in events]
-    for when, event in sorted(timed, key=lambda pair: pair[0]):
+    order = {kind: place for place, kind in enumerate(SAME_INSTANT)}
+    for when, event in sorted(timed, key=lambda pair: (pair[0], order[pair[1]["kind"]])):
         customer, kind = event["customer_id"], event["kind"]
-        if not EARLIEST <= when <= now + CLOCK_SKEW:
+        if not EARLIEST <= when <= now + CLOCKS_DIFFER:
             result.misdated.append(event["event_id"])
         elif kind == "sent":
-            _of(seen, customer).sent(when, event["offer_percentage"])
-        elif kind in OUTCOMES:
+            _of(seen, customer).sent(when, event["offer_percentage"], event.get("channel"))
+        elif kind in ANSWERS:
             row = _of(seen, customer).answered(kind, event["offer_percentage"], percent)
             if row is not None and customer in customers:
                 known = {name: customers[customer].get(name) for name in FEATURES}

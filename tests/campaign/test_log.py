@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from api.routes.feedback import FeedbackEvent
+from churn_assets.campaign.contacts.log import campaign_rows
 from churn_assets.datasets.errors import DataError
 from churn_assets.predictors.scoring.features import PricePressure
 from churn_assets.predictors.training.campaign_log import campaign_log, write_log
 from churn_assets.predictors.training.offer_response import ROWS_PER_OFFER
-from churn_assets.release.campaign_log import campaign_rows
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
 CUSTOMERS = {
@@ -22,7 +22,9 @@ CUSTOMERS = {
 }
 
 
-def event(customer: str, kind: str, when: str, offer: int | None = None) -> dict[str, Any]:
+def event(
+    customer: str, kind: str, when: str, offer: int | None = None, channel: str | None = None
+) -> dict[str, Any]:
     """As the log keeps it."""
     parsed = FeedbackEvent.model_validate(
         {
@@ -31,6 +33,7 @@ def event(customer: str, kind: str, when: str, offer: int | None = None) -> dict
             "kind": kind,
             "occurred_at": when,
             "offer_percentage": offer,
+            "channel": channel,
         }
     )
     return parsed.model_dump(mode="json")
@@ -76,6 +79,22 @@ def test_answers_become_rows_with_the_history_at_the_contact() -> None:
 def test_what_tells_nothing_is_no_row(events: list[dict[str, Any]]) -> None:
     """A guess in place of a missing answer, offer or customer would be learnt as a fact."""
     assert campaign_rows(events, CUSTOMERS, NOW) == ([], [])
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize(
+    ("channel", "learnt"), [("cellular", "cellular"), ("email", None), (None, None)]
+)
+def test_an_answer_of_the_contacts_own_instant_is_its_answer(
+    first: int, channel: str | None, learnt: str | None
+) -> None:
+    """Why: bare dates are all of one time, and answers that came first in the store were lost."""
+    both = [
+        event("C1", "sent", "2026-01-01T09:00:00Z", 5, channel),
+        event("C1", "accepted", "2026-01-01T09:00:00Z"),
+    ]
+    [row] = campaign_rows([both[first], both[1 - first]], CUSTOMERS, NOW).rows
+    assert (row["offer_level"], row["accepted"], row["contact_channel"]) == (1, True, learnt)
 
 
 @pytest.mark.parametrize("year", ["0001", "9999"])
