@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from churn_assets.domain.splits import SPLITS
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.release.bundle import ReleaseError, read_manifest, verify
+from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.golden import check_golden
 from churn_assets.storage.protocol import Artifact, ArtifactError
@@ -50,6 +51,21 @@ def every_component_is_of_its_own_build(
         passed=not stand_ins,
         description="; ".join(stand_ins.values()) or None,
         metadata=dict(stand_ins),
+    )
+
+
+@dg.asset_check(asset="release", blocking=False)
+def the_newest_build_serves(store: StoreResource, release: Artifact) -> dg.AssetCheckResult:
+    """What was built last answers requests: no build since was worse than what serves, or was one
+    of other customers. One that somebody rolled back doesn't count."""
+    wanted = [r for r in ReleaseRegistry(store.open()).records() if not r.withdrawn][-1]
+    serving = read_manifest(store.open().get(release)).release_id
+    return dg.AssetCheckResult(
+        passed=wanted.release_id == serving,
+        description=None
+        if wanted.release_id == serving
+        else f"{serving} serves; {wanted.release_id} was built since, and doesn't: {wanted.reason}",
+        metadata={"serves": serving, "newest": wanted.release_id},
     )
 
 

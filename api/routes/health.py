@@ -39,6 +39,11 @@ class Readiness(BaseModel):
         "missed a gate, and in place of its language model where that can't write here; and why",
         examples=[{"policy": "the best rule: policy_report: decisions_depend_on_the_state failed"}],
     )
+    generated_data: list[str] = Field(
+        description="the data sets that the release learnt from and that were generated, not real: "
+        "a demonstration",
+        examples=[["telco_customers", "bank_contacts"]],
+    )
     messages: str | None = Field(
         description="who writes the messages of the release, and how PPO-Text stands against them; "
         "null: the release is older than that is kept",
@@ -63,6 +68,7 @@ NOT_READY = Readiness(
     predictions_problem="predictions was never materialized: run `churn materialize` first",
     switch_problem=None,
     stand_ins={},
+    generated_data=[],
     messages=None,
     feedback_problem=None,
     decisions_problem=None,
@@ -101,6 +107,7 @@ async def readyz(request: Request) -> Response:
         predictions_problem=host.predictions.held.problem,
         switch_problem=host.switch_problem,
         stand_ins=engine.stand_ins if engine else {},
+        generated_data=manifest.generated if manifest else [],
         messages=manifest.report.get("messages", {}).get("served_because") if manifest else None,
         feedback_problem=services.feedback.problem,
         decisions_problem=services.decisions.problem if services.decisions else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -10,6 +10,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from churn_assets.datasets.config import SOURCE_NAMES
 from churn_assets.settings import load_settings
+
+if TYPE_CHECKING:
+    from churn_assets.storage.protocol import ArtifactStore
 
 app = typer.Typer(help="Fetch the public data; upload artifacts.", no_args_is_help=True)
 
@@ -68,7 +71,8 @@ def upload(
 ) -> None:
     """Copy this machine's artifacts and pointers to the bucket that CHURN_STORE names.
 
-    Refuses to change what a bucket in use has in service, unless forced.
+    Refuses to change what a bucket in use has in service, and to put a release into production that
+    learnt from generated data, unless forced.
     """
     from churn_assets.storage.opening import open_store
     from churn_assets.storage.retention import copy_store
@@ -78,5 +82,20 @@ def upload(
         raise typer.BadParameter("set CHURN_STORE=gs://bucket/prefix: where to upload to")
     source = open_store(str(settings.home / "store"))
     target = open_store(settings.store, cache=settings.home / "cache")
+    if not (settings.data.allow_synthetic or force):
+        _refuse_generated(source)
     copied = copy_store(source, target, replace=force)
     Console(stderr=True).print(f"{copied} artifacts are now in {target.url}")
+
+
+def _refuse_generated(source: ArtifactStore) -> None:
+    """End with one line where the release in service learnt from the generator's tables."""
+    from churn_assets.release.registry import ReleaseRegistry
+
+    serving = ReleaseRegistry(source).serving_manifest()
+    if serving is not None and serving.generated:
+        raise typer.BadParameter(
+            f"{serving.release_id} learnt from generated data ({', '.join(serving.generated)}), "
+            "which CHURN_PROFILE=production doesn't allow: build a release of real data (README, "
+            "Data), or --force"
+        )

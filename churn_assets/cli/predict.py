@@ -169,7 +169,11 @@ def engine_asker() -> Iterator[Ask]:
     ledger = Ledger.open(settings.campaign.ledger.get_secret_value(), settings.home)
     options: Options = {
         "force_baseline": forced,
-        "experiment": experiment.in_force(registry.store, settings.experiment),
+        "experiment": experiment.in_force(
+            registry.store,
+            settings.experiment,
+            own_customers=bool(engine.manifest and engine.manifest.contract),
+        ),
         "decisions": decisions,
         "budget_price": budget_price.in_force(registry.store, engine.release_id),
         "people": read_addressees(people_file(registry.store)),

@@ -153,9 +153,12 @@ def _champion(registry: ReleaseRegistry) -> Champion | None:
 
 
 def _tell(registry: ReleaseRegistry, record: ReleaseRecord, config: AlertsConfig) -> None:
-    """Send an alert where something stands in for this build's own."""
+    """Send an alert where something stands in for this build's own, or another release for it."""
     latest = registry.latest()
     serves = latest is not None and latest.release_id == record.release_id
+    if not serves and not record.withdrawn:
+        reason = registry.record(record.release_id).reason
+        alert(f"release {record.release_id} was built, but doesn't serve: {reason}", config)
     state = "serves" if serves else "was built, but doesn't serve,"
     for sentence in registry.manifest(record.release_id).stand_ins.values():
         alert(f"release {record.release_id} {state} with {sentence}", config)
@@ -207,6 +210,8 @@ def _in_service(registry: ReleaseRegistry, removed: list[str]) -> dg.Materialize
             "\n".join(["| serves | release | why |", "|---|---|---|", *rows])
         ),
     }
+    if newest.release_id != latest.release_id:
+        metadata["unchanged"] = f"{newest.release_id} was built, but doesn't serve: {newest.reason}"
     return dg.MaterializeResult(
         value=latest.artifact,
         data_version=dg.DataVersion(latest.artifact.sha256),

@@ -77,6 +77,11 @@ class Component(BaseModel):
         return f"{what}{against}{because}"
 
 
+def contract_of(data: Mapping[str, Mapping[str, Any]]) -> str:
+    """The contract whose customers the data are; empty for the built-in one."""
+    return next((str(facts["contract"]) for facts in data.values() if "contract" in facts), "")
+
+
 class Manifest(BaseModel):
     """What a release is made of.
 
@@ -108,6 +113,16 @@ class Manifest(BaseModel):
     code_version: dict[str, str]
     comparison: Comparison
     components: dict[str, Component] = Field(default_factory=dict)
+
+    @property
+    def contract(self) -> str:
+        """The contract whose customers the release is of; empty for the built-in one."""
+        return contract_of(self.data)
+
+    @property
+    def generated(self) -> list[str]:
+        """The data sets that the generator stood in for."""
+        return [name for name, facts in self.data.items() if facts["source"] == "synthetic"]
 
     @property
     def stand_ins(self) -> dict[str, str]:

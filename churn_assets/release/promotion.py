@@ -3,10 +3,11 @@
 The rule, in this order:
 
 1. No champion: the challenger is promoted (it has passed every blocking check to exist at all).
-2. Data: a challenger trained on synthetic data never replaces a champion trained on real data; the
+2. Contract: figures of another company's customers can't be compared, so that a challenger of
+   another contract is promoted. Not one of the built-in customers where a company's are served:
+   whoever forgets to name the contract would put a demonstration in their place.
+3. Data: a challenger trained on synthetic data never replaces a champion trained on real data; the
    other way round it always does, since figures on different populations can't be compared.
-3. Contract: figures of another company's customers can't be compared either, so that a challenger
-   of another contract is promoted.
 4. Each figure in `RULES` that both releases have may fall short of the champion's by at most its
    tolerance (about one standard error of the figure on held-out data, so that a re-run on the same
    data is not refused for noise). One figure beyond its tolerance refuses the challenger.
@@ -25,11 +26,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from churn_assets.release.bundle import Comparison, Component, Manifest
+from churn_assets.release.bundle import Comparison, Component, Manifest, contract_of
 from churn_assets.storage.protocol import ArtifactStore
 
 Figure = Mapping[str, Any]
 """A row of the comparison: `figure`, `champion`, `challenger`, `tolerance`, `worse`."""
+
+BUILT_IN = (
+    "of the built-in customers, and those of {} are served: CHURN_CUSTOMERS names no contract here "
+    "(`churn promote ID` serves it all the same)"
+)
+"""Why a release of the built-in contract doesn't replace a company's own."""
 
 OnOutcomes = Callable[[ArtifactStore, Path, Path], Figure | None]
 """Compares two releases, champion first, on what really happened; None where that can't tell."""
@@ -69,13 +76,14 @@ def compare(
     """
     if champion is None:
         return Comparison(champion=None, promoted=True, reason="the first release")
+    own, served = contract_of(data), champion.contract
+    if own != served:
+        reason = f"customers of another contract: {own}" if own else BUILT_IN.format(served)
+        return Comparison(champion=champion.release_id, promoted=bool(own), reason=reason)
     was_real, is_real = _all_real(champion.data), _all_real(data)
     if was_real != is_real:
         reason = "real data replaces synthetic" if is_real else "synthetic data never replaces real"
         return Comparison(champion=champion.release_id, promoted=is_real, reason=reason)
-    if _contract(champion.data) != _contract(data):
-        reason = f"customers of another contract: {_contract(data) or 'the built-in one'}"
-        return Comparison(champion=champion.release_id, promoted=True, reason=reason)
     fallen = {name for name, c in (components or {}).items() if c.source == "fallback"}
     rules = [rule for rule in RULES if rule.path.partition(".")[0] not in fallen]
     figures = [figure for rule in rules if (figure := _figure(rule, champion.report, report))]
@@ -119,11 +127,6 @@ def _look_up(report: Mapping[str, Any], path: str) -> float | None:
 def same_kind_of_data(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether both releases' data are all real, or neither's."""
     return _all_real(one) == _all_real(other)
-
-
-def _contract(data: Mapping[str, Any]) -> str:
-    """The contract whose customers the data are; empty for the built-in one."""
-    return next((str(facts["contract"]) for facts in data.values() if "contract" in facts), "")
 
 
 def _all_real(data: Mapping[str, Any]) -> bool:

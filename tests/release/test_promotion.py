@@ -142,9 +142,20 @@ def test_figures_of_another_companys_customers_are_not_compared(champion: Manife
     won = compare(champion, poor, own)
     assert (won.promoted, won.reason) == (True, "customers of another contract: Acme")
     of_acme = champion.model_copy(update={"data": own})
-    assert compare(of_acme, poor, DATA).reason == "customers of another contract: the built-in one"
+    texts = {**own, "texts": {"source": "synthetic"}}
+    assert compare(champion, poor, texts).promoted, "or a demonstration on real data stays for ever"
     same = compare(of_acme, poor, own)
     assert (same.promoted, same.reason) == (False, "worse in risk.auc_oof")
+
+
+def test_a_demonstration_never_replaces_a_companys_own_release(champion: Manifest) -> None:
+    """Why: one shell without CHURN_CUSTOMERS, and the company's requests were answered with 422."""
+    own = {name: {**facts, "contract": "Acme"} for name, facts in DATA.items()}
+    of_acme = champion.model_copy(update={"data": own})
+    for demo in (DATA, SYNTHETIC):
+        refused = compare(of_acme, REPORT, demo)
+        assert not refused.promoted
+        assert "those of Acme are served: CHURN_CUSTOMERS names no contract" in refused.reason
 
 
 def test_one_synthetic_data_set_makes_a_release_synthetic() -> None:

@@ -25,9 +25,11 @@ from churn_assets.messages.writing.bank import MessageBank
 from churn_assets.release.bundle import MANIFEST, Manifest
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.settings import load_settings
+from churn_assets.storage import opening
+from churn_assets.storage.local import LocalArtifactStore
 from tests.api.server import running
 from tests.release.small_release import BANK_TEMPLATE, build_release
-from tests.release.test_assets import World, failure_text, instance, run, world
+from tests.release.test_assets import DATASETS, World, failure_text, instance, run, world
 
 __all__ = ["instance", "world"]  # fixtures of the same small graph
 
@@ -304,3 +306,42 @@ def test_a_webhook_that_is_down_fails_nothing(
     assert "serves with reviewed templates" in told[0]
     assert "webhook can't be reached" in told[1]
     assert "hush" not in " ".join(told)
+
+
+def test_a_worse_build_that_does_not_serve_is_told(
+    world: World, instance: dg.DagsterInstance, alerts: list[Any]
+) -> None:
+    """Why: a company could serve a model of last year for months, and every run said success."""
+    world.policy = GOOD
+    build(world, instance)
+    world.seed, world.auc = 1, 0.80
+    build(world, instance)
+    [(_, body)] = alerts
+    assert "was built, but doesn't serve: worse in risk.auc_oof" in json.dumps(body)
+
+
+@pytest.mark.parametrize(("source", "generated"), [("mirror", []), ("synthetic", [*DATASETS])])
+def test_a_release_of_generated_data_says_so_and_is_not_uploaded_to_production(
+    world: World,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    source: str,
+    generated: list[str],
+) -> None:
+    """Why: a demonstration's release could be served to customers, and nothing said what it was."""
+    world.source = source
+    manifest, _ = build(world, instance)
+    assert sorted(ready(world)["generated_data"]) == sorted(generated)
+    bucket = LocalArtifactStore(world.root / "bucket")
+    stores = {"gs://bucket/prefix": bucket, str(world.root / "home/store"): world.store}
+    monkeypatch.setattr(opening, "open_store", lambda url, **_: stores[url])
+    monkeypatch.setenv("CHURN_STORE", "gs://bucket/prefix")
+    monkeypatch.setenv("CHURN_DATA__ALLOW_SYNTHETIC", "false")
+    load_settings.cache_clear()
+    done = CliRunner().invoke(app, ["data", "upload"])
+    assert (done.exit_code == 0) is not bool(generated), done.output
+    assert (ReleaseRegistry(bucket).latest() is None) is bool(generated)
+    if generated:
+        assert f"{manifest.release_id} learnt from generated data" in " ".join(done.output.split())
+        assert CliRunner().invoke(app, ["data", "upload", "--force"]).exit_code == 0
+        assert ReleaseRegistry(bucket).latest() is not None

@@ -36,8 +36,17 @@ def switch(store: ArtifactStore, *, on: bool) -> None:
     store.write_pointer(POINTER, b"on" if on else b"off")
 
 
-def in_force(store: ArtifactStore, settings: ExperimentConfig) -> ExperimentConfig:
-    """The settings with `enabled` as it holds now; raises what `switched` raises."""
+def in_force(
+    store: ArtifactStore, settings: ExperimentConfig, *, own_customers: bool = False
+) -> ExperimentConfig:
+    """The settings with `enabled` as it holds now; raises what `switched` raises.
+
+    Args:
+        own_customers: whether a company's own are decided on. Where neither the command nor the
+            settings say anything they are experimented with, also by a shell that doesn't name
+            their contract.
+    """
     said = switched(store)
-    enabled = bool(settings.enabled) if said is None else said
-    return settings.model_copy(update={"enabled": enabled})
+    if said is None:
+        said = own_customers if settings.enabled is None else settings.enabled
+    return settings.model_copy(update={"enabled": said})

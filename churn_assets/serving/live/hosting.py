@@ -61,7 +61,8 @@ class EngineHost:
         self.default_time_zone = default_time_zone
         self.forced = self.switched_off = forced
         self.switch_problem: str | None = None
-        self.experiment = self._experiment_settings = experiment_settings or ExperimentConfig()
+        self._experiment_settings = experiment_settings or ExperimentConfig()
+        self._experiments = dict.fromkeys((False, True), self._experiment_settings)
         self.budget_price: budget_price.BudgetPrice | None = None
         self.people = NOBODY_KNOWN
         self.templates: TemplateChooser | None = TemplateChooser() if learn_from_answers else None
@@ -83,6 +84,12 @@ class EngineHost:
     def engine(self) -> RetentionEngine | None:
         """What answers; None until the first release is loaded."""
         return self.releases.current
+
+    @property
+    def experiment(self) -> ExperimentConfig:
+        """Who is left alone, and how much is explored, among the customers of what answers."""
+        manifest = self.engine.manifest if self.engine else None
+        return self._experiments[manifest is not None and bool(manifest.contract)]
 
     @property
     def book(self) -> PredictionBook | None:
@@ -120,7 +127,10 @@ class EngineHost:
         """Read the kill switch, then whether the experiment runs, then the price of the budget."""
         self.look_at_switch()
         with self._kept("experiment", "whether the experiment runs"):
-            self.experiment = experiment.in_force(self.store, self._experiment_settings)
+            self._experiments = {
+                own: experiment.in_force(self.store, self._experiment_settings, own_customers=own)
+                for own in self._experiments
+            }
         with self._kept("budget_price", "the price of the budget"):
             self.budget_price = budget_price.read(self.store)
 
