@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from api.campaigns import CampaignDesk
-from api.deps import Admitted, caller_of, services_of
+from api.deps import admitted, caller_of, services_of
 from api.errors import ApiError, JsonResponse, documented
 from api.parsing import BodyRoute
 from churn_assets.campaign.config import MOST_CONTACTS, MOST_MONEY, Channel
@@ -19,8 +19,8 @@ from churn_assets.serving.schemas import Strict
 if TYPE_CHECKING:
     from churn_assets.campaign.workflow import Campaigns
 
-router = APIRouter(tags=["campaign"], dependencies=[Admitted])
-changes = APIRouter(tags=["campaign"], route_class=BodyRoute, dependencies=[Admitted])
+router = APIRouter(tags=["campaign"], dependencies=[admitted("campaign")])
+changes = APIRouter(tags=["campaign"], route_class=BodyRoute, dependencies=[admitted("campaign")])
 
 PlanId = Annotated[str | None, Field(max_length=64, pattern=r"^[0-9a-f-]+$")]
 SHOWN_PLANS = 20
@@ -175,7 +175,7 @@ def desk_of(request: Request) -> CampaignDesk:
 
 
 @router.get(
-    "/campaign/plan", response_model=PlanAnswer, responses=documented(401, 409, 422, 429, 503)
+    "/campaign/plan", response_model=PlanAnswer, responses=documented(401, 403, 409, 422, 429, 503)
 )
 async def plan(request: Request, plan_id: Annotated[PlanId, Query()] = None) -> Response:
     """A plan with its sums, exclusions by rule, Pareto curves and history."""
@@ -185,7 +185,7 @@ async def plan(request: Request, plan_id: Annotated[PlanId, Query()] = None) -> 
 @router.get(
     "/campaign/plan/contacts",
     response_model=ContactPage,
-    responses=documented(401, 409, 422, 429, 503),
+    responses=documented(401, 403, 409, 422, 429, 503),
 )
 async def contacts(
     request: Request,
@@ -222,7 +222,7 @@ async def contacts(
     return JsonResponse(await desk_of(request).run(task))
 
 
-@router.get("/campaign/plan/list", responses=documented(401, 409, 422, 429, 503))
+@router.get("/campaign/plan/list", responses=documented(401, 403, 409, 422, 429, 503))
 async def contact_list(
     request: Request,
     plan_id: Annotated[PlanId, Query()] = None,
@@ -245,7 +245,7 @@ async def contact_list(
     return Response(content, media_type=LIST_TYPES[form], headers=headers)
 
 
-@router.get("/campaign/plans", response_model=Plans, responses=documented(401, 409, 429, 503))
+@router.get("/campaign/plans", response_model=Plans, responses=documented(401, 403, 409, 429, 503))
 async def plans(request: Request) -> Response:
     """The newest plans, the newest first."""
 
@@ -258,7 +258,7 @@ async def plans(request: Request) -> Response:
 @router.get(
     "/campaign/plan/excluded",
     response_model=ExcludedPage,
-    responses=documented(401, 409, 422, 429, 503),
+    responses=documented(401, 403, 409, 422, 429, 503),
 )
 async def excluded(
     request: Request,
@@ -284,7 +284,7 @@ async def excluded(
 @changes.post(
     "/campaign/plan",
     response_model=PlanAnswer,
-    responses=documented(401, 409, 413, 415, 422, 429, 503),
+    responses=documented(401, 403, 409, 413, 415, 422, 429, 503),
 )
 async def make_plan(wanted: NewPlan, request: Request) -> Response:
     """Make a draft from the latest predictions; nobody is contacted until it is approved."""
@@ -304,7 +304,7 @@ async def make_plan(wanted: NewPlan, request: Request) -> Response:
 @changes.post(
     "/campaign/replan",
     response_model=Sums,
-    responses=documented(401, 409, 413, 415, 422, 429, 503),
+    responses=documented(401, 403, 409, 413, 415, 422, 429, 503),
 )
 async def replan(limits: NewPlan, request: Request) -> Response:
     """What a plan would come to under other limits; nothing is kept."""
@@ -316,7 +316,7 @@ async def replan(limits: NewPlan, request: Request) -> Response:
 @changes.post(
     "/campaign/plan/approve",
     response_model=Changed,
-    responses=documented(401, 409, 413, 415, 422, 429, 503),
+    responses=documented(401, 403, 409, 413, 415, 422, 429, 503),
 )
 async def approve(which: WhichPlan, request: Request) -> Response:
     """Approve a draft, by the owner of the API key, which is kept."""
@@ -329,7 +329,7 @@ async def approve(which: WhichPlan, request: Request) -> Response:
 @changes.post(
     "/campaign/plan/cancel",
     response_model=Cancelled,
-    responses=documented(401, 409, 413, 415, 422, 429, 503),
+    responses=documented(401, 403, 409, 413, 415, 422, 429, 503),
 )
 async def cancel(which: WhichPlan, request: Request) -> Response:
     """Take a plan back, and say which are still there; what was handed over stays."""
@@ -348,7 +348,7 @@ async def cancel(which: WhichPlan, request: Request) -> Response:
 @changes.post(
     "/campaign/plan/handed-over",
     response_model=HandedOver,
-    responses=documented(401, 409, 413, 415, 422, 429, 503),
+    responses=documented(401, 403, 409, 413, 415, 422, 429, 503),
 )
 async def handed_over(which: WhichDay, request: Request) -> Response:
     """Record that a day's contacts went to the sending system (where its list was taken: who was in
