@@ -179,7 +179,8 @@ def desk_of(request: Request) -> CampaignDesk:
 )
 async def plan(request: Request, plan_id: Annotated[PlanId, Query()] = None) -> Response:
     """A plan with its sums, exclusions by rule, Pareto curves and history."""
-    return JsonResponse(await desk_of(request).run(lambda campaigns: _told(campaigns, plan_id)))
+    desk = desk_of(request)
+    return JsonResponse(await desk.run(lambda campaigns: _told(desk, campaigns, plan_id)))
 
 
 @router.get(
@@ -202,24 +203,22 @@ async def contacts(
 ) -> Response:
     """Contacts of a plan: searched by id, filtered, sorted, with the sums of all that match."""
 
+    desk = desk_of(request)
+    wanted: dict[str, Any] = {"search": search, "channel": channel, "day": day}
+
     def task(campaigns: Campaigns) -> dict[str, Any]:
-        rows = [
-            row
-            for row in campaigns.show(plan_id)[0].contacts.to_pylist()
-            if search.casefold() in row["customer_id"].casefold()
-            and channel in ("", row["channel"])
-            and day in (None, row["day"])
-        ]
-        rows.sort(key=lambda row: row[sort], reverse=descending)
-        shown = [_plain(row) for row in rows[start : start + count]]
+        from churn_assets.campaign.planning.pages import contacts_page
+
+        rows = desk.show(campaigns, plan_id)[0].contacts
+        page = contacts_page(rows, start, count, **wanted, sort=sort, descending=descending)
         return {
-            "total": len(rows),
-            "contacts": shown,
-            "expected_value": round(sum(row["expected_value"] for row in rows), 2),
-            "expected_cost": round(sum(row["expected_cost"] for row in rows), 2),
+            "total": page.total,
+            "contacts": [_plain(row) for row in page.rows],
+            "expected_value": round(page.expected_value, 2),
+            "expected_cost": round(page.expected_cost, 2),
         }
 
-    return JsonResponse(await desk_of(request).run(task))
+    return JsonResponse(await desk.run(task))
 
 
 @router.get("/campaign/plan/list", responses=documented(401, 403, 409, 422, 429, 503))
@@ -270,15 +269,16 @@ async def excluded(
 ) -> Response:
     """Whom a plan leaves out, each with the rule that does it: searched by id, filtered by rule."""
 
-    def task(campaigns: Campaigns) -> dict[str, Any]:
-        rows = [
-            row
-            for row in campaigns.show(plan_id)[0].excluded.to_pylist()
-            if search.casefold() in row["customer_id"].casefold() and rule in ("", row["rule"])
-        ]
-        return {"total": len(rows), "customers": rows[start : start + count]}
+    desk = desk_of(request)
 
-    return JsonResponse(await desk_of(request).run(task))
+    def task(campaigns: Campaigns) -> dict[str, Any]:
+        from churn_assets.campaign.planning.pages import excluded_page
+
+        rows = desk.show(campaigns, plan_id)[0].excluded
+        page = excluded_page(rows, start, count, search=search, rule=rule)
+        return {"total": page.total, "customers": page.rows}
+
+    return JsonResponse(await desk.run(task))
 
 
 @changes.post(
@@ -294,7 +294,7 @@ async def make_plan(wanted: NewPlan, request: Request) -> Response:
 
     def task(campaigns: Campaigns) -> dict[str, Any]:
         made = campaigns.changed(**changed).plan(campaigns.now(), who)
-        return _told(campaigns, made.plan_id)
+        return _told(desk, campaigns, made.plan_id)
 
     answer = await desk.run(task)
     desk.forget_planner()
@@ -369,8 +369,8 @@ async def handed_over(which: WhichDay, request: Request) -> Response:
     return JsonResponse(answer)
 
 
-def _told(campaigns: Campaigns, plan_id: str | None) -> dict[str, Any]:
-    found, status = campaigns.show(plan_id)
+def _told(desk: CampaignDesk, campaigns: Campaigns, plan_id: str | None) -> dict[str, Any]:
+    found, status = desk.show(campaigns, plan_id)
     steps = [
         {"step": step.step, "who": step.who, "at": step.at.isoformat()}
         for step in campaigns.ledger.steps(found.plan_id)
