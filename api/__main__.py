@@ -7,11 +7,13 @@ wait for ever for a request that never becomes whole.
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 
 import uvicorn
 
 from api.connections import GuardedProtocol
+from api.security import keyring_of
 from churn_assets.domain.plain_errors import one_line_exit
 from churn_assets.serving.config import ApiConfig
 from churn_assets.settings import load_settings
@@ -55,15 +57,20 @@ def allow_files(wanted: int) -> None:
 
 def main() -> None:
     """Read the arguments; settings are their defaults."""
-    with one_line_exit():
-        config = load_settings().api
     parser = argparse.ArgumentParser(prog="python -m api", description=serve.__doc__)
-    parser.add_argument("--host", default=config.host)
-    parser.add_argument("--port", type=int, default=config.port)
+    parser.add_argument("--host", help="default: CHURN_API__HOST")
+    parser.add_argument("--port", type=int, help="default: CHURN_API__PORT")
     parser.add_argument("--workers", type=int)
     parser.add_argument("--log-level", default="info")
     given = parser.parse_args()
-    serve(config, given.host, given.port, given.workers, given.log_level)
+    if given.host is not None:  # the app, in whatever process, has to know where it is reached
+        os.environ["CHURN_API__HOST"] = given.host
+    with one_line_exit():
+        settings = load_settings()
+        keyring_of(settings)  # here, not in workers that would end one after the other
+    config = settings.api
+    port = config.port if given.port is None else given.port
+    serve(config, config.host, port, given.workers, given.log_level)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from api.errors import RETRY, ApiError
 from churn_assets.campaign.config import CampaignConfig, Channel
@@ -17,10 +17,10 @@ from churn_assets.campaign.contacts.opening import LateLedger
 from churn_assets.campaign.errors import CampaignError, LedgerError, PeopleError
 from churn_assets.domain.plain_errors import describe
 from churn_assets.release.bundle import ReleaseError
-from churn_assets.storage.protocol import ArtifactError
+from churn_assets.storage.protocol import Artifact, ArtifactError
 
 if TYPE_CHECKING:
-    from churn_assets.campaign.planning.plan import Planner
+    from churn_assets.campaign.planning.plan import Plan, Planner
     from churn_assets.campaign.workflow import Campaigns
 
 log = logging.getLogger("api.campaigns")
@@ -29,6 +29,7 @@ THREADS = 4
 DEADLINE_SECONDS = 5.0
 STILL_EMPTY_SECONDS = 1.0  # how long a ledger that was empty is taken for empty
 PLANNER_LIVES = timedelta(minutes=2)  # how long sliders work on what was read before
+PLAN_LIVES = 120.0  # seconds for which a plan is looked at without asking the store for it again
 
 Result = TypeVar("Result")
 
@@ -85,6 +86,14 @@ def _unread(why: str) -> ApiError:
     return ApiError(503, "ledger_unavailable", message, headers=RETRY)
 
 
+class _Shown(NamedTuple):
+    """A plan in memory, from which artifact, and until when by the monotonic clock."""
+
+    artifact: Artifact
+    plan: Plan
+    until: float
+
+
 class CampaignDesk:
     """One thread that plans, exports and hands over, so that decisions stay fast.
 
@@ -99,6 +108,7 @@ class CampaignDesk:
         self._campaigns: Campaigns | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="campaign")
         self._planner: Planner | None = None
+        self._shown: _Shown | None = None
 
     async def run(self, task: Callable[[Campaigns], Result]) -> Result:
         """The task's result; raises ApiError 409 or 503 where it can't be done."""
@@ -127,6 +137,19 @@ class CampaignDesk:
             return sums | {"budget": round(money, 2), "contacts_a_day": a_day}
 
         return await self.run(task)
+
+    def show(self, campaigns: Campaigns, plan_id: str | None) -> tuple[Plan, str]:
+        """A plan (the newest where none is named) and its status; for the desk's own thread.
+
+        Whoever looks at a plan turns page after page of it: the last one stays in memory. Raises
+        CampaignError, ArtifactError.
+        """
+        found, artifact, status = campaigns.stored(plan_id)
+        shown, now = self._shown, time.monotonic()
+        if shown is None or shown.artifact != artifact or now > shown.until:
+            plan, _ = campaigns.show(found)
+            shown = self._shown = _Shown(artifact, plan, now + PLAN_LIVES)
+        return shown.plan, status
 
     def _opened(self) -> Campaigns:
         """The campaigns; for the desk's own thread."""

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from fastapi import Request, Security
+from fastapi.params import Security as Asked
 from fastapi.security import APIKeyHeader
 from starlette.requests import HTTPConnection
 
@@ -21,11 +22,16 @@ from api.errors import RETRY, ApiError
 from api.recording import FeedbackRecorder
 from api.security import ANONYMOUS, Keyring, RateLimiter
 from churn_assets.serving.bulk.predictions import PredictionBook
+from churn_assets.serving.config import SCOPES, Scope
 from churn_assets.serving.decision_log.writer import DecisionWriter
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.live.hosting import EngineHost
 
 CHALLENGE = {"www-authenticate": "Bearer"}
+KEY = (
+    "An API key; `Authorization: Bearer <key>` works too. It may be for a part of the routes only: "
+    f"some of {', '.join(SCOPES)}. Not asked for where the service has no keys configured."
+)
 
 
 @dataclass(frozen=True)
@@ -62,30 +68,43 @@ def services_of(connection: HTTPConnection) -> Services:
 
 
 class Gate(APIKeyHeader):
-    """Lets callers in: 401 without a valid key, 429 to one who calls too often.
+    """Lets callers in: 401 without a valid key, 403 with one for other things, 429 to one who calls
+    too often.
 
     One object is both the check and its entry in the OpenAPI document.
+
+    Args:
+        scope: what is done behind it.
     """
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(name="X-API-Key", description=KEY)
+        self.scope = scope
 
     async def __call__(self, request: HTTPConnection) -> None:
         """Returns for whoever may pass.
 
         Raises:
-            ApiError: 401 or 429.
+            ApiError: 401, 403 or 429.
         """
         services = services_of(request)
         keyring, limiter = services.keyring, services.limiter
         if keyring.is_open:
+            known = None
             caller = request.client.host if request.client else ANONYMOUS
         else:
-            known = keyring.name_of(request.headers.get("x-api-key") or _bearer(request))
+            known = keyring.find(request.headers.get("x-api-key") or _bearer(request))
             if known is None:
                 raise ApiError(401, "unauthorized", "no valid API key", headers=CHALLENGE)
-            caller = known
+            caller = known.name
         request.state.caller = caller
         if wait := limiter.wait_of(caller):
             headers = {"retry-after": str(math.ceil(wait))}
             raise ApiError(429, "rate_limited", "too many requests", headers=headers)
+        if known is not None and self.scope not in known.may:
+            may = ", ".join(scope for scope in SCOPES if scope in known.may)
+            message = f"the API key {caller} is for {may}; this takes one for {self.scope}"
+            raise ApiError(403, "forbidden", message)
 
 
 def _bearer(request: HTTPConnection) -> str:
@@ -99,14 +118,10 @@ def caller_of(request: Request) -> str:
     return caller
 
 
-gate = Gate(
-    name="X-API-Key",
-    description="An API key; `Authorization: Bearer <key>` works too. Not asked for where the "
-    "service has no keys configured.",
-)
-
-
-Admitted = Security(gate)
+def admitted(scope: Scope) -> Asked:
+    """A router's dependency: the gate to what `scope` names."""
+    gate: Asked = Security(Gate(scope))
+    return gate
 
 
 def serving_of(request: Request) -> Serving:

@@ -48,6 +48,12 @@ class ApiError(HTTPException):
 
 EXAMPLES: dict[int, tuple[str, str, list[str], str]] = {
     401: ("no API key, or not one of ours", "unauthorized", [], "no valid API key"),
+    403: (
+        "the API key is for other things",
+        "forbidden",
+        [],
+        "the API key my-shop is for decide, feedback; this takes one for campaign",
+    ),
     404: (
         "there is no such thing",
         "not_found",

@@ -33,12 +33,12 @@ from api.routes import (
     release,
     results,
 )
-from api.security import Keyring, RateLimiter
+from api.security import RateLimiter, admitted_hosts, keyring_of
 from churn_assets.campaign.contacts.feed import LedgerFeed
 from churn_assets.campaign.contacts.opening import LateLedger
 from churn_assets.campaign.opening import contract_named, open_campaigns, under_contract
 from churn_assets.datasets.errors import DataError
-from churn_assets.domain.plain_errors import WrongSettingError, describe, one_line_exit
+from churn_assets.domain.plain_errors import one_line_exit
 from churn_assets.release.switches import kill_switch
 from churn_assets.serving.decision_log.writer import DecisionWriter
 from churn_assets.serving.feedback import open_feedback_log
@@ -62,11 +62,11 @@ def build_app(settings: Settings) -> FastAPI:
     """The app on the artifact store that the settings name; it starts once models are loaded.
 
     Raises:
-        WrongSettingError: the production profile without an API key, or a key file that is none.
+        WrongSettingError: no API key where one is needed, or a key file that is none.
     """
     config = settings.api
     logs.configure()
-    keyring = _keyring(settings)
+    keyring = keyring_of(settings)
     store = open_store(settings.store_url, cache=settings.home / "cache")
     forced = config.force_baseline or kill_switch.forced_by_environment()
     ledger = LateLedger(settings.campaign.ledger.get_secret_value(), settings.home)
@@ -146,6 +146,7 @@ def build_app(settings: Settings) -> FastAPI:
         RequestMiddleware,
         max_body_bytes=config.max_body_bytes,
         body_limits=limits,
+        hosts=admitted_hosts(keyring, config),
         direct={route.path: route for route in bodies if isinstance(route, BodyRoute)},
     )
     if config.cors_origins:  # around the rest: a browser must be able to read every answer
@@ -173,20 +174,6 @@ def build_app(settings: Settings) -> FastAPI:
         app.include_router(routes.router)
     app.include_router(campaign.changes)
     return app
-
-
-def _keyring(settings: Settings) -> Keyring:
-    """The API keys; raises WrongSettingError where there is none and one is needed."""
-    try:
-        keyring = Keyring(settings.api)
-    except (OSError, ValueError) as error:
-        raise WrongSettingError(f"CHURN_API__KEY_FILE: {describe(error)}") from error
-    if settings.profile == "production" and keyring.is_open:
-        raise WrongSettingError(
-            "the production profile needs an API key: make one with `python -m api.security NAME` "
-            "and set CHURN_API__KEY_HASHES or CHURN_API__KEY_FILE"
-        )
-    return keyring
 
 
 @asynccontextmanager

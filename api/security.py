@@ -1,21 +1,33 @@
-"""Who may call, and how often. `python -m api.security NAME` makes a key."""
+"""Who may call, for what, and how often. `python -m api.security NAME` makes a key."""
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import hmac
+import ipaddress
 import logging
+import re
 import secrets
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from churn_assets.serving.config import ApiConfig, parse_key_line
+from churn_assets.domain.plain_errors import WrongSettingError, describe
+from churn_assets.serving.config import SCOPES, ApiConfig, ApiKey, parse_key_line
+
+if TYPE_CHECKING:
+    from churn_assets.settings import Settings
 
 log = logging.getLogger("api.security")
 
 ANONYMOUS = "anonymous"
+THIS_MACHINE = ("localhost", "127.0.0.1", "[::1]")
+MAKE_A_KEY = (
+    "make one with `python -m api.security NAME` "
+    "and set CHURN_API__KEY_HASHES or CHURN_API__KEY_FILE"
+)
 
 
 class Keyring:
@@ -42,16 +54,16 @@ class Keyring:
         """No key is configured: everybody may call."""
         return not self._keys and self._file is None
 
-    def name_of(self, key: str) -> str | None:
-        """The name of the key's owner, or None; takes the same time for every wrong key."""
+    def find(self, key: str) -> ApiKey | None:
+        """Which of the keys this is, or None; takes the same time for every wrong key."""
         self._follow_file()
         if not key:
             return None
         digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
         found = None
-        for name, known in self._keys:
-            if hmac.compare_digest(digest, known):
-                found = name
+        for known in self._keys:
+            if hmac.compare_digest(digest, known.digest):
+                found = known
         return found
 
     def _follow_file(self) -> None:
@@ -73,6 +85,49 @@ class Keyring:
         lines = [line for line in file.read_text().splitlines() if line.strip()]
         self._keys = [*self._fixed, *(parse_key_line(line) for line in lines)]
         log.info("keys read", extra={"keys": len(self._keys)})
+
+
+def keyring_of(settings: Settings) -> Keyring:
+    """The API keys; raises WrongSettingError where there is none and one is needed."""
+    config = settings.api
+    try:
+        keyring = Keyring(config)
+    except (OSError, ValueError) as error:
+        raise WrongSettingError(f"CHURN_API__KEY_FILE: {describe(error)}") from error
+    if not keyring.is_open:
+        return keyring
+    if settings.profile == "production":
+        raise WrongSettingError(f"the production profile needs an API key: {MAKE_A_KEY}")
+    if not (config.open_to_network or is_this_machine(config.host)):
+        raise WrongSettingError(
+            f"without an API key everybody who reaches {config.host} could read customers and "
+            f"approve campaigns: {MAKE_A_KEY}, or allow it with CHURN_API__OPEN_TO_NETWORK=true"
+        )
+    return keyring
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether only this machine reaches a server that listens there."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def admitted_hosts(keyring: Keyring, config: ApiConfig) -> re.Pattern[bytes] | None:
+    """What a request's `Host` has to be; None: anything.
+
+    Where nobody is asked for a key, any page on the web could have its own name lead to this
+    machine once a browser here has loaded it, and read our answers as its own (DNS rebinding). What
+    it can't change is the `Host`, which still is that name.
+    """
+    if config.open_to_network or not keyring.is_open:
+        return None
+    own = f"[{config.host}]" if ":" in config.host else config.host
+    names = "|".join(re.escape(name) for name in (*THIS_MACHINE, own))
+    return re.compile(rf"(?:{names})(?::\d+)?".encode(), re.IGNORECASE)
 
 
 @dataclass
@@ -116,13 +171,24 @@ class RateLimiter:
         self._buckets = {k: b for k, b in self._buckets.items() if now - b.when < idle}
 
 
-def main(name: str) -> None:
+def main() -> None:
     """Print a new key, once, and the line that configures it."""
+    parser = argparse.ArgumentParser(prog="python -m api.security", description=main.__doc__)
+    parser.add_argument("name", nargs="?", default="default", help="whose key it is")
+    parser.add_argument(
+        "--may", metavar="WHAT", help=f"some of {'+'.join(SCOPES)}, joined by +; without: all"
+    )
+    given = parser.parse_args()
     key = secrets.token_urlsafe(32)
-    digest = hashlib.sha256(key.encode()).hexdigest()
+    line = f"{given.name}:{hashlib.sha256(key.encode()).hexdigest()}"
+    line += "" if given.may is None else f":{given.may}"
+    try:
+        parse_key_line(line)
+    except ValueError as error:
+        parser.error(str(error))
     print(f"key, for the caller (shown once): {key}")
-    print(f"line, for CHURN_API__KEY_HASHES or the key file: {name}:{digest}")
+    print(f"line, for CHURN_API__KEY_HASHES or the key file: {line}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "default")
+    main()

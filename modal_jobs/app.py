@@ -12,9 +12,9 @@ from typing import Any
 import modal
 
 from churn_assets.orchestration.config import CHECKPOINTS, Machine
-from churn_assets.orchestration.sources import TAG, sources_digest
 from churn_assets.stages.child_process import StageError
 from modal_jobs.container import google_identity, remove_stale_checkpoints, run_program
+from modal_jobs.deployed import tags_of
 from modal_jobs.shards import score
 from modal_jobs.shared import (
     IDENTITY,
@@ -23,6 +23,7 @@ from modal_jobs.shared import (
     resources,
     scoring_image,
     serving_image,
+    settings,
     stage_image,
 )
 
@@ -34,7 +35,7 @@ app = modal.App(
     # The image holds the sources, chosen by `shared.NOT_SOURCES`; what Modal would add by itself is
     # the whole package, Terraform's state with it.
     include_source=False,
-    tags={TAG: sources_digest()},
+    tags=tags_of(settings),
 )
 checkpoints = modal.Volume.from_name(config.checkpoints_volume, create_if_missing=True)
 weights = modal.Volume.from_name(config.weights_volume, create_if_missing=True)

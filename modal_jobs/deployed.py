@@ -8,12 +8,14 @@ takes a list from it is answered with an error, not with a plan without the rule
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from churn_assets.campaign.opening import contract_named, under_contract
+from churn_assets.orchestration.sources import PACKAGES, TAG, sources_digest
 from churn_assets.settings import Settings
 
 CONTRACT = "/contract/customers.yaml"
@@ -45,16 +47,38 @@ def deployed_settings(contract: Path | None) -> dict[str, str]:
     return deployed | {"CHURN_HOME": "/churn"}
 
 
-def carried(settings: Settings) -> Iterator[str]:
+def tags_of(settings: Settings, packages: Sequence[str] = PACKAGES) -> dict[str, str]:
+    """Digests of what an app is deployed from: its tags, by which a stale one is told from what is
+    here. Secrets are in none of them.
+
+    Args:
+        packages: those that the app runs.
+
+    Raises:
+        OSError: the contract can't be read.
+    """
+    contract = settings.customers
+    variables = json.dumps(deployed_settings(contract), sort_keys=True)
+    return {
+        TAG: sources_digest(packages=packages),
+        "settings": _digest(variables.encode()),
+        "contract": "none" if contract is None else _digest(contract.read_bytes()),
+    }
+
+
+def carried(settings: Settings, verb: str = "carried") -> Iterator[str]:
     """Lines that say what a deployment takes along, and what it doesn't.
+
+    Args:
+        verb: what it does with the former: `would carry`, as long as there is none.
 
     Raises:
         ContractError, OSError: the contract can't be read.
     """
     contract = contract_named(settings.customers)
     rules = under_contract(settings.campaign, contract, "")[0].rules
-    yield f"carried  contract: {settings.customers or 'none, CHURN_CUSTOMERS is not set'}"
-    yield f"carried  settings: {', '.join(sorted(deployed_settings(settings.customers)))}"
+    yield f"{verb}  contract: {settings.customers or 'none, CHURN_CUSTOMERS is not set'}"
+    yield f"{verb}  settings: {', '.join(sorted(deployed_settings(settings.customers)))}"
     if stays := sorted(k for k, _ in _ours() if _stays(k) and k != "CHURN_CUSTOMERS"):
         yield f"stays    secrets and paths: {', '.join(stays)}"
     for file in filter(None, (rules.suppression_list, settings.campaign.people)):
@@ -68,6 +92,10 @@ def _ours() -> list[tuple[str, str]]:
     """Our variables that say something: name, as it is written, and value."""
     ours = ("CHURN_", "FORCE_BASELINE")
     return [(k, v) for k, v in os.environ.items() if v and k.upper().startswith(ours)]
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
 
 
 def _stays(name: str) -> bool:

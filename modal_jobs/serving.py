@@ -10,10 +10,17 @@ import os
 import modal
 from fastapi import FastAPI
 
+from churn_assets.orchestration.sources import SERVING_PACKAGES
 from modal_jobs.container import google_identity, replace_before_expiry
-from modal_jobs.shared import IDENTITY, config, google, resources, serving_image
+from modal_jobs.deployed import tags_of
+from modal_jobs.shared import IDENTITY, config, google, resources, serving_image, settings
 
-app = modal.App(config.api_app, image=serving_image, include_source=False)
+app = modal.App(
+    config.api_app,
+    image=serving_image,
+    include_source=False,
+    tags=tags_of(settings, SERVING_PACKAGES),
+)
 
 api_keys = modal.Secret.from_name(config.api_secret)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from api.deps import Admitted, services_of, serving_of, serving_with
+from api.deps import admitted, services_of, serving_of, serving_with
 from api.errors import ApiError, JsonResponse, documented
 from api.parsing import BodyRoute
 from churn_assets.campaign.contacts.known import complete_all
@@ -24,13 +24,13 @@ class BatchRoute(BodyRoute):
             return response
 
 
-router = APIRouter(tags=["decisions"], route_class=BatchRoute, dependencies=[Admitted])
+router = APIRouter(tags=["decisions"], route_class=BatchRoute, dependencies=[admitted("decide")])
 
 
 @router.post(
     "/predict/batch",
     response_model=BatchResponse,
-    responses=documented(401, 413, 415, 422, 429, 503),
+    responses=documented(401, 403, 413, 415, 422, 429, 503),
 )
 async def predict_batch(batch: BatchRequest, request: Request) -> Response:
     """Decide for up to 1,000 customers; a bad row doesn't fail the others.

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from api.campaigns import CampaignDesk
-from api.deps import Admitted, caller_of, services_of
+from api.deps import admitted, caller_of, services_of
 from api.errors import ApiError, JsonResponse, documented
 from api.parsing import BodyRoute
 from churn_assets.campaign.config import MOST_CONTACTS, MOST_MONEY, Channel
@@ -19,8 +19,8 @@ from churn_assets.serving.schemas import Strict
 if TYPE_CHECKING:
     from churn_assets.campaign.workflow import Campaigns
 
-router = APIRouter(tags=["campaign"], dependencies=[Admitted])
-changes = APIRouter(tags=["campaign"], route_class=BodyRoute, dependencies=[Admitted])
+router = APIRouter(tags=["campaign"], dependencies=[admitted("campaign")])
+changes = APIRouter(tags=["campaign"], route_class=BodyRoute, dependencies=[admitted("campaign")])
 
 PlanId = Annotated[str | None, Field(max_length=64, pattern=r"^[0-9a-f-]+$")]
 SHOWN_PLANS = 20
@@ -175,17 +175,18 @@ def desk_of(request: Request) -> CampaignDesk:
 
 
 @router.get(
-    "/campaign/plan", response_model=PlanAnswer, responses=documented(401, 409, 422, 429, 503)
+    "/campaign/plan", response_model=PlanAnswer, responses=documented(401, 403, 409, 422, 429, 503)
 )
 async def plan(request: Request, plan_id: Annotated[PlanId, Query()] = None) -> Response:
     """A plan with its sums, exclusions by rule, Pareto curves and history."""
-    return JsonResponse(await desk_of(request).run(lambda campaigns: _told(campaigns, plan_id)))
+    desk = desk_of(request)
+    return JsonResponse(await desk.run(lambda campaigns: _told(desk, campaigns, plan_id)))
 
 
 @router.get(
     "/campaign/plan/contacts",
     response_model=ContactPage,
-    responses=documented(401, 409, 422, 429, 503),
+    responses=documented(401, 403, 409, 422, 429, 503),
 )
 async def contacts(
     request: Request,
@@ -202,27 +203,25 @@ async def contacts(
 ) -> Response:
     """Contacts of a plan: searched by id, filtered, sorted, with the sums of all that match."""
 
+    desk = desk_of(request)
+    wanted: dict[str, Any] = {"search": search, "channel": channel, "day": day}
+
     def task(campaigns: Campaigns) -> dict[str, Any]:
-        rows = [
-            row
-            for row in campaigns.show(plan_id)[0].contacts.to_pylist()
-            if search.casefold() in row["customer_id"].casefold()
-            and channel in ("", row["channel"])
-            and day in (None, row["day"])
-        ]
-        rows.sort(key=lambda row: row[sort], reverse=descending)
-        shown = [_plain(row) for row in rows[start : start + count]]
+        from churn_assets.campaign.planning.pages import contacts_page
+
+        rows = desk.show(campaigns, plan_id)[0].contacts
+        page = contacts_page(rows, start, count, **wanted, sort=sort, descending=descending)
         return {
-            "total": len(rows),
-            "contacts": shown,
-            "expected_value": round(sum(row["expected_value"] for row in rows), 2),
-            "expected_cost": round(sum(row["expected_cost"] for row in rows), 2),
+            "total": page.total,
+            "contacts": [_plain(row) for row in page.rows],
+            "expected_value": round(page.expected_value, 2),
+            "expected_cost": round(page.expected_cost, 2),
         }
 
-    return JsonResponse(await desk_of(request).run(task))
+    return JsonResponse(await desk.run(task))
 
 
-@router.get("/campaign/plan/list", responses=documented(401, 409, 422, 429, 503))
+@router.get("/campaign/plan/list", responses=documented(401, 403, 409, 422, 429, 503))
 async def contact_list(
     request: Request,
     plan_id: Annotated[PlanId, Query()] = None,
@@ -245,7 +244,7 @@ async def contact_list(
     return Response(content, media_type=LIST_TYPES[form], headers=headers)
 
 
-@router.get("/campaign/plans", response_model=Plans, responses=documented(401, 409, 429, 503))
+@router.get("/campaign/plans", response_model=Plans, responses=documented(401, 403, 409, 429, 503))
 async def plans(request: Request) -> Response:
     """The newest plans, the newest first."""
 
@@ -258,7 +257,7 @@ async def plans(request: Request) -> Response:
 @router.get(
     "/campaign/plan/excluded",
     response_model=ExcludedPage,
-    responses=documented(401, 409, 422, 429, 503),
+    responses=documented(401, 403, 409, 422, 429, 503),
 )
 async def excluded(
     request: Request,
@@ -270,21 +269,22 @@ async def excluded(
 ) -> Response:
     """Whom a plan leaves out, each with the rule that does it: searched by id, filtered by rule."""
 
-    def task(campaigns: Campaigns) -> dict[str, Any]:
-        rows = [
-            row
-            for row in campaigns.show(plan_id)[0].excluded.to_pylist()
-            if search.casefold() in row["customer_id"].casefold() and rule in ("", row["rule"])
-        ]
-        return {"total": len(rows), "customers": rows[start : start + count]}
+    desk = desk_of(request)
 
-    return JsonResponse(await desk_of(request).run(task))
+    def task(campaigns: Campaigns) -> dict[str, Any]:
+        from churn_assets.campaign.planning.pages import excluded_page
+
+        rows = desk.show(campaigns, plan_id)[0].excluded
+        page = excluded_page(rows, start, count, search=search, rule=rule)
+        return {"total": page.total, "customers": page.rows}
+
+    return JsonResponse(await desk.run(task))
 
 
 @changes.post(
     "/campaign/plan",
     response_model=PlanAnswer,
-    responses=documented(401, 409, 413, 415, 422, 429, 503),
+    responses=documented(401, 403, 409, 413, 415, 422, 429, 503),
 )
 async def make_plan(wanted: NewPlan, request: Request) -> Response:
     """Make a draft from the latest predictions; nobody is contacted until it is approved."""
@@ -294,7 +294,7 @@ async def make_plan(wanted: NewPlan, request: Request) -> Response:
 
     def task(campaigns: Campaigns) -> dict[str, Any]:
         made = campaigns.changed(**changed).plan(campaigns.now(), who)
-        return _told(campaigns, made.plan_id)
+        return _told(desk, campaigns, made.plan_id)
 
     answer = await desk.run(task)
     desk.forget_planner()
@@ -304,7 +304,7 @@ async def make_plan(wanted: NewPlan, request: Request) -> Response:
 @changes.post(
     "/campaign/replan",
     response_model=Sums,
-    responses=documented(401, 409, 413, 415, 422, 429, 503),
+    responses=documented(401, 403, 409, 413, 415, 422, 429, 503),
 )
 async def replan(limits: NewPlan, request: Request) -> Response:
     """What a plan would come to under other limits; nothing is kept."""
@@ -316,7 +316,7 @@ async def replan(limits: NewPlan, request: Request) -> Response:
 @changes.post(
     "/campaign/plan/approve",
     response_model=Changed,
-    responses=documented(401, 409, 413, 415, 422, 429, 503),
+    responses=documented(401, 403, 409, 413, 415, 422, 429, 503),
 )
 async def approve(which: WhichPlan, request: Request) -> Response:
     """Approve a draft, by the owner of the API key, which is kept."""
@@ -329,7 +329,7 @@ async def approve(which: WhichPlan, request: Request) -> Response:
 @changes.post(
     "/campaign/plan/cancel",
     response_model=Cancelled,
-    responses=documented(401, 409, 413, 415, 422, 429, 503),
+    responses=documented(401, 403, 409, 413, 415, 422, 429, 503),
 )
 async def cancel(which: WhichPlan, request: Request) -> Response:
     """Take a plan back, and say which are still there; what was handed over stays."""
@@ -348,7 +348,7 @@ async def cancel(which: WhichPlan, request: Request) -> Response:
 @changes.post(
     "/campaign/plan/handed-over",
     response_model=HandedOver,
-    responses=documented(401, 409, 413, 415, 422, 429, 503),
+    responses=documented(401, 403, 409, 413, 415, 422, 429, 503),
 )
 async def handed_over(which: WhichDay, request: Request) -> Response:
     """Record that a day's contacts went to the sending system (where its list was taken: who was in
@@ -369,8 +369,8 @@ async def handed_over(which: WhichDay, request: Request) -> Response:
     return JsonResponse(answer)
 
 
-def _told(campaigns: Campaigns, plan_id: str | None) -> dict[str, Any]:
-    found, status = campaigns.show(plan_id)
+def _told(desk: CampaignDesk, campaigns: Campaigns, plan_id: str | None) -> dict[str, Any]:
+    found, status = desk.show(campaigns, plan_id)
     steps = [
         {"step": step.step, "who": step.who, "at": step.at.isoformat()}
         for step in campaigns.ledger.steps(found.plan_id)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 from starlette.convertors import PathConvertor, register_url_convertor
 
-from api.deps import Admitted, book_of, services_of
+from api.deps import admitted, book_of, services_of
 from api.errors import ApiError, JsonResponse, documented
 from churn_assets.campaign.contacts.history import History
 from churn_assets.serving.schemas import CustomerId
@@ -24,7 +24,7 @@ class _IdInPath(PathConvertor):
 
 
 register_url_convertor("id", _IdInPath())
-router = APIRouter(tags=["predictions"], dependencies=[Admitted])
+router = APIRouter(tags=["predictions"], dependencies=[admitted("customers")])
 
 
 class Prediction(BaseModel):
@@ -103,7 +103,9 @@ class CampaignSummary(BaseModel):
     pareto: list[Point]
 
 
-@router.get("/customers", response_model=PredictionPage, responses=documented(401, 422, 429, 503))
+@router.get(
+    "/customers", response_model=PredictionPage, responses=documented(401, 403, 422, 429, 503)
+)
 async def most_valuable(
     request: Request,
     search: Annotated[str, Query(max_length=64, description="a part of the id")] = "",
@@ -122,7 +124,7 @@ async def most_valuable(
 @router.get(
     "/customers/{customer_id:id}/contacts",
     response_model=ContactHistory,
-    responses=documented(401, 422, 429, 503),
+    responses=documented(401, 403, 422, 429, 503),
 )
 async def contacts_of(customer_id: Annotated[CustomerId, Path()], request: Request) -> Response:
     """What the contact ledger knows of a customer: contacts, answers, complaint and opt-out."""
@@ -151,7 +153,7 @@ async def contacts_of(customer_id: Annotated[CustomerId, Path()], request: Reque
 @router.get(
     "/customers/{customer_id:id}",
     response_model=Prediction,
-    responses=documented(401, 404, 422, 429, 503),
+    responses=documented(401, 403, 404, 422, 429, 503),
 )
 async def one_customer(customer_id: Annotated[CustomerId, Path()], request: Request) -> Response:
     """The latest materialised prediction for one customer."""
@@ -163,7 +165,7 @@ async def one_customer(customer_id: Annotated[CustomerId, Path()], request: Requ
     return JsonResponse(prediction)
 
 
-@router.get("/campaign", response_model=CampaignSummary, responses=documented(401, 429, 503))
+@router.get("/campaign", response_model=CampaignSummary, responses=documented(401, 403, 429, 503))
 async def campaign(request: Request) -> Response:
     """Contacts, spend against budget, expected retained revenue, and the Pareto curve."""
     return JsonResponse(book_of(request).campaign)

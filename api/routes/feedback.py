@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from api.deps import Admitted, services_of
+from api.deps import admitted, services_of
 from api.errors import RETRY, ApiError, JsonResponse, documented
 from api.parsing import BodyRoute
 from api.recording import NotRecordedError
@@ -22,7 +22,7 @@ class EventRoute(BodyRoute):
         return self._model if engine is None else event_model(engine.assessor.percent)
 
 
-router = APIRouter(tags=["feedback"], route_class=EventRoute, dependencies=[Admitted])
+router = APIRouter(tags=["feedback"], route_class=EventRoute, dependencies=[admitted("feedback")])
 
 
 class FeedbackReceipt(BaseModel):
@@ -35,7 +35,7 @@ class FeedbackReceipt(BaseModel):
 @router.post(
     "/feedback",
     response_model=FeedbackReceipt,
-    responses=documented(401, 409, 413, 415, 422, 429, 503),
+    responses=documented(401, 403, 409, 413, 415, 422, 429, 503),
 )
 async def feedback(event: FeedbackEvent, request: Request) -> Response:
     """Record an event. Once acknowledged it survives the end of the process; repeat it until then:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from api.deps import Admitted
+from api.deps import admitted
 from api.errors import documented
 
-router = APIRouter(tags=["health"], dependencies=[Admitted])
+router = APIRouter(tags=["health"], dependencies=[admitted("watch")])
 
 
 @router.get(
@@ -16,7 +16,7 @@ router = APIRouter(tags=["health"], dependencies=[Admitted])
     response_class=Response,
     responses={
         200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
-        **documented(401, 429),
+        **documented(401, 403, 429),
     },
 )
 async def metrics() -> Response:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from api.batching import Serving
-from api.deps import Admitted, services_of, serving_of
+from api.deps import admitted, services_of, serving_of
 from api.errors import RETRY, ApiError, JsonResponse, documented
 from api.parsing import BodyRoute
 from churn_assets.campaign.contacts.known import complete
@@ -28,11 +28,13 @@ class CustomerRoute(BodyRoute):
         return self._model if engine is None else engine.form.model
 
 
-router = APIRouter(tags=["decisions"], route_class=CustomerRoute, dependencies=[Admitted])
+router = APIRouter(tags=["decisions"], route_class=CustomerRoute, dependencies=[admitted("decide")])
 
 
 @router.post(
-    "/predict", response_model=PredictResponse, responses=documented(401, 413, 415, 422, 429, 503)
+    "/predict",
+    response_model=PredictResponse,
+    responses=documented(401, 403, 413, 415, 422, 429, 503),
 )
 async def predict(customer: PredictRequest, request: Request) -> Response:
     """Decide whether to contact this customer now, with which offer, and what to write."""

@@ -8,11 +8,11 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from api.deps import Admitted, serving_of
+from api.deps import admitted, serving_of
 from api.errors import ApiError, JsonResponse, documented
 from churn_assets.messages.shield.verdict import CHECKS
 
-router = APIRouter(tags=["release"], dependencies=[Admitted])
+router = APIRouter(tags=["release"], dependencies=[admitted("watch")])
 
 
 class ShieldSummary(BaseModel):
@@ -50,7 +50,7 @@ class ReleaseSummary(BaseModel):
     shield: ShieldSummary
 
 
-@router.get("/release", response_model=ReleaseSummary, responses=documented(401, 429, 503))
+@router.get("/release", response_model=ReleaseSummary, responses=documented(401, 403, 429, 503))
 async def serving_release(request: Request) -> Response:
     """The release that answers right now: data, models, figures, and why it serves."""
     engine = serving_of(request).engine

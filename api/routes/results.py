@@ -9,14 +9,14 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from api.deps import Admitted, services_of
+from api.deps import admitted, services_of
 from api.errors import RETRY, ApiError, JsonResponse, documented
 from churn_assets.outcomes.watching.results import read_results
 from churn_assets.storage.protocol import ArtifactError
 
 log = logging.getLogger("api.results")
 
-router = APIRouter(tags=["results"], dependencies=[Admitted])
+router = APIRouter(tags=["results"], dependencies=[admitted("watch")])
 
 DEADLINE_SECONDS = 10.0
 
@@ -92,7 +92,7 @@ class Results(BaseModel):
     )
 
 
-@router.get("/results", response_model=Results, responses=documented(401, 429, 503))
+@router.get("/results", response_model=Results, responses=documented(401, 403, 429, 503))
 async def results(request: Request) -> Response:
     """The lift with its interval over time, the verdict in words, spend, and what is watched."""
     store = services_of(request).host.store

@@ -24,7 +24,7 @@ def campaign_plan(
     opened = campaigns()
     try:
         plan, new = opened.draft(opened.now(), "the schedule")
-        artifact = opened.artifact(plan.plan_id)
+        artifact = opened.stored(plan.plan_id)[1]
     finally:
         opened.ledger.close()
     report = plan.report

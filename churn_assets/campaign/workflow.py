@@ -198,8 +198,8 @@ class Campaigns:
 
     def show(self, plan_id: str | None = None) -> tuple[Plan, str]:
         """A plan (the newest where none is named) and its status; raises CampaignError."""
-        found, content, status = self._known(plan_id)
-        folder = self.store.get(ARTIFACT.validate_python(content["artifact"]))
+        found, artifact, status = self.stored(plan_id)
+        folder = self.store.get(artifact)
         plan = Plan.load(folder)
         if plan.plan_id != found:
             raise CampaignError(f"{folder} holds plan {plan.plan_id}, not {found}")
@@ -214,10 +214,11 @@ class Campaigns:
             found.append({"plan_id": plan_id, "status": status} | facts)
         return found
 
-    def artifact(self, plan_id: str) -> Artifact:
-        """Where a plan is kept; raises CampaignError for one that isn't there."""
-        found: Artifact = ARTIFACT.validate_python(self._known(plan_id)[1]["artifact"])
-        return found
+    def stored(self, plan_id: str | None = None) -> tuple[str, Artifact, str]:
+        """Id, place and status of a plan (the newest where none is named); raises CampaignError for
+        one that isn't there."""
+        found, content, status = self._known(plan_id)
+        return found, ARTIFACT.validate_python(content["artifact"]), status
 
     # ---- what people decide
 

@@ -100,7 +100,7 @@ class ModalConfig(BaseModel):
     message_seconds: int = Field(default=5, ge=0, le=60)
     gpu_stage: Machine = Machine(gpu="L4", cpu=4.0, memory_mib=32_768, timeout_seconds=21_600)
     cpu_stage: Machine = Machine(cpu=8.0, memory_mib=16_384, timeout_seconds=7_200)
-    api: Machine = Machine(cpu=2.0, memory_mib=4_096, timeout_seconds=60)
+    api: Machine = Machine(cpu=2.0, memory_mib=4_096, timeout_seconds=600)
     shard: Machine = Machine(cpu=2.0, memory_mib=8_192, timeout_seconds=3_600)
     max_shards: int = Field(default=32, ge=1, le=1_000)
     api_inputs: int = Field(default=64, ge=1, le=1_000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -10,6 +11,12 @@ from churn_assets.domain.paths import AbsolutePath
 from churn_assets.serving.zones import known_zone
 
 EMPTY_KEY = hashlib.sha256(b"").hexdigest()  # what `sha256sum` says of a variable that was not set
+
+Scope = Literal["decide", "feedback", "customers", "campaign", "watch"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+"""What a key may be for: `/predict` and `/predict/batch`; `/feedback`; the latest predictions, one
+by one and summed, and contact histories; plans and contact lists; `/release`, `/results` and
+`/metrics`."""
 
 
 class ApiConfig(BaseModel):
@@ -19,10 +26,14 @@ class ApiConfig(BaseModel):
         host: address to listen on; loopback unless somebody opens it on purpose.
         port: TCP port.
         default_time_zone: IANA zone used for quiet hours when a request names none.
-        key_hashes: accepted API keys as `name:sha256-of-the-key`; several at once, so that a key
-            can be rotated without a gap. Empty means open, which the production profile refuses.
-        key_file: a file with further `name:sha256` lines, read again whenever it changes (a mounted
+        key_hashes: accepted API keys as `name:sha256-of-the-key`, or
+            `name:sha256-of-the-key:decide+feedback` for one that may do no more than that (of
+            decide, feedback, customers, campaign, watch); several at once, so that a key can be
+            rotated without a gap. Empty means open, which the production profile refuses.
+        key_file: a file with further such lines, read again whenever it changes (a mounted
             secret), so that a key can be withdrawn without a restart.
+        open_to_network: without a key, listen on an address that others reach, too, and answer
+            under any `Host`; off, a service without a key is for this machine only.
         requests_per_second: sustained rate that one process allows to one key (N workers or
             containers: N times as much); 0 switches the limit off.
         burst: requests a key may send at once before the rate counts.
@@ -53,6 +64,7 @@ class ApiConfig(BaseModel):
     default_time_zone: str = "America/New_York"
     key_hashes: tuple[str, ...] = ()
     key_file: AbsolutePath | None = None
+    open_to_network: bool = False
     requests_per_second: float = Field(default=200.0, ge=0)
     burst: int = Field(default=400, ge=1)
     max_body_bytes: int = Field(default=65_536, ge=1_024)
@@ -82,14 +94,23 @@ class ApiConfig(BaseModel):
         return lines
 
 
-def parse_key_line(line: str) -> tuple[str, bytes]:
-    """`name:sha256` -> (name, 32-byte digest).
+class ApiKey(NamedTuple):
+    """An accepted key: whose it is, its SHA-256 digest (32 bytes), and what it may be used for."""
+
+    name: str
+    digest: bytes
+    may: frozenset[str]
+
+
+def parse_key_line(line: str) -> ApiKey:
+    """The key that `name:sha256` or `name:sha256:decide+feedback` stands for.
 
     Raises:
-        ValueError: the line has another form, or its key is the empty one. The message never
-            repeats the line: somebody may have pasted the key itself.
+        ValueError: the line has another form, its key is the empty one, or may do what there isn't.
+            The message never repeats the line: somebody may have pasted the key itself.
     """
-    name, separator, digest = line.strip().partition(":")
+    name, separator, rest = line.strip().partition(":")
+    digest, limited, words = rest.partition(":")
     if digest == EMPTY_KEY:
         raise ValueError(
             f"the digest of the API key {name!r} is that of an empty key: make "
@@ -100,4 +121,10 @@ def parse_key_line(line: str) -> tuple[str, bytes]:
             "an API key is configured as name:sha256 (64 lower-case hex digits); "
             "make one with `python -m api.security NAME`"
         )
-    return name, bytes.fromhex(digest)
+    may = frozenset(words.split("+") if limited else SCOPES)
+    if not may <= frozenset(SCOPES):
+        raise ValueError(
+            f"the API key {name!r} is for something that there isn't: behind name:sha256: stand "
+            f"some of {'+'.join(SCOPES)}, or nothing and no colon for all of them"
+        )
+    return ApiKey(name, bytes.fromhex(digest), may)

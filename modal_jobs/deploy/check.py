@@ -18,11 +18,10 @@ from google.auth.exceptions import GoogleAuthError, TransportError
 from churn_assets.campaign.opening import contract_named
 from churn_assets.datasets.errors import DataError
 from churn_assets.domain.plain_errors import describe, one_line_exit
-from churn_assets.orchestration.modal.calls import deployed_function
+from churn_assets.orchestration.sources import PACKAGES, SERVING_PACKAGES
 from churn_assets.settings import Settings, load_settings
-from churn_assets.stages.child_process import StageError
 from churn_assets.storage.gcs import storage_client
-from modal_jobs.deployed import carried
+from modal_jobs.deployed import carried, tags_of
 
 Check = Callable[[Settings], str | None]
 """Looks at one thing; returns None if it is there, else the command that mends it."""
@@ -124,16 +123,32 @@ def _has_secret(settings: Settings, name: str, keys: list[str], values: str) -> 
 
 
 def deployed_functions(settings: Settings) -> str | None:
-    """The stages, from the sources that are here, and the API are deployed."""
-    config = settings.compute.modal.model_copy(update={"outage_seconds": 0.0})
+    """Stages and API are deployed, from the sources, settings and contract that are here."""
+    config = settings.compute.modal
+    return (
+        contract_can_be_read(settings)
+        or _deployed(settings, config.app, "sft_model", PACKAGES)
+        or _deployed(settings, config.api_app, "api", SERVING_PACKAGES)
+    )
 
-    def stages() -> Handle:
-        return deployed_function(config, "sft_model")
 
-    def api() -> Handle:
-        return modal.Function.from_name(config.api_app, "api", environment_name=config.environment)
+def _deployed(settings: Settings, app: str, function: str, packages: Sequence[str]) -> str | None:
+    environment = settings.compute.modal.environment
 
-    return _hydrated(stages, "make deploy") or _hydrated(api, "make deploy")
+    def look() -> str | None:
+        try:
+            deployed = modal.App.lookup(app, environment_name=environment).get_tags()
+        except (modal.exception.NotFoundError, modal.exception.InvalidError):
+            return "make deploy"
+        here = tags_of(settings, packages)
+        other = ", ".join(what for what in here if deployed.get(what) != here[what])
+        stale = f"make deploy   # the app {app} in {environment} was deployed from other {other}"
+        return stale if other else None
+
+    def named() -> Handle:
+        return modal.Function.from_name(app, function, environment_name=environment)
+
+    return _at_modal(look) or _hydrated(named, "make deploy")
 
 
 def _hydrated(handle: Callable[[], Handle], remedy: str) -> str | None:
@@ -142,8 +157,6 @@ def _hydrated(handle: Callable[[], Handle], remedy: str) -> str | None:
             handle().hydrate()
         except (modal.exception.NotFoundError, modal.exception.InvalidError):
             return remedy
-        except StageError as stale:
-            return f"{remedy}   # {stale.message}"
         return None
 
     return _at_modal(look)
@@ -279,5 +292,5 @@ def _started(check: Check, settings: Settings) -> Future[str | None]:
 if __name__ == "__main__":
     with one_line_exit(DataError):
         missing = report(ALL)
-        print(*carried(load_settings()), sep="\n")
+        print(*carried(load_settings(), "would carry"), sep="\n")
         sys.exit(min(1, missing))

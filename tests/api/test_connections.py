@@ -19,7 +19,7 @@ from tests.processes import wait_until
 
 PLACES = 20
 CUSTOMERS = 300
-HEAD = b"POST /predict HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\n"
+HEAD = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +32,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         CHURN_API__HEADER_SECONDS="1",
         CHURN_API__BODY_SECONDS="1",
         CHURN_API__REQUESTS_PER_SECOND="0",
+        CHURN_API__OPEN_TO_NETWORK="true",  # under any name
     ) as server:
         yield server
 
@@ -129,7 +130,7 @@ def test_a_whole_header_that_is_too_large_says_so(guarded: Server, size: int) ->
     """431 in the usual shape, also where it comes in one piece."""
     with connect(guarded) as connection:
         connection.sendall(
-            b"GET /healthz HTTP/1.1\r\nhost: here\r\nx: " + b"a" * size + b"\r\n\r\n"
+            b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: " + b"a" * size + b"\r\n\r\n"
         )
         said = until_closed(connection)
     assert said.startswith(b"HTTP/1.1 431 ")
@@ -216,7 +217,7 @@ def test_crowds_cut_off_nobody_who_reads(patient: Server) -> None:
         assert rest_of_much(readers[-1]) == CUSTOMERS
 
 
-@pytest.mark.parametrize("more", [b"", b"GET /healthz HTTP/1.1\r\nhost: here\r\n\r\n"])
+@pytest.mark.parametrize("more", [b"", b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n"])
 def test_who_reads_nothing_is_cut_off(guarded: Server, more: bytes) -> None:
     """Also one who asks for something else meanwhile."""
     before = late(guarded)
@@ -228,7 +229,7 @@ def test_who_reads_nothing_is_cut_off(guarded: Server, more: bytes) -> None:
 
 def test_keep_alive_and_pipelining_still_work(guarded: Server) -> None:
     """Several requests on one connection, and two in one packet."""
-    request = b"GET /healthz HTTP/1.1\r\nhost: here\r\n\r\n"
+    request = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n"
     with connect(guarded) as connection:
         for _ in range(3):
             connection.sendall(request)

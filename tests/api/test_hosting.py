@@ -272,7 +272,7 @@ def test_starts_without_its_store(
         host.store = Unreachable()
     else:
         monkeypatch.setattr(host, "look_for_versions", lambda: freed.wait(60))
-    with TestClient(app) as client:
+    with TestClient(app, base_url="http://localhost") as client:
         assert client.get("/healthz").status_code == 200
         assert client.get("/readyz").status_code == 503
         assert client.post("/predict", json=SAMPLE_REQUEST).status_code == 503

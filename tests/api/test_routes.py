@@ -231,7 +231,7 @@ def test_feedback_that_could_not_be_stored_is_to_be_sent_again(
         raise error
 
     monkeypatch.setattr(SqliteFeedbackLog, "record", fail)
-    with TestClient(build_app(Settings(home=tmp_path))) as client:
+    with TestClient(build_app(Settings(home=tmp_path)), base_url="http://localhost") as client:
         answer = client.post("/feedback", json=EVENT)
     assert answer.status_code == 503
     assert answer.json()["detail"][0]["type"] == "not_recorded"

@@ -84,7 +84,7 @@ def test_switch_overtakes_a_queue_for_the_language_model(
     freed = threading.Event()
     app = build_app(Settings(home=home))
     host: EngineHost = app.state.services.host
-    with TestClient(app) as client, ThreadPoolExecutor(1) as caller:
+    with TestClient(app, base_url="http://localhost") as client, ThreadPoolExecutor(1) as caller:
         assert host.engine is not None
         host.engine.live_writer = LiveWriter(host.engine.writer, Unasked())
         thread = app.state.services.live_thread

@@ -137,7 +137,7 @@ def test_a_draft_that_was_approved_or_lost_is_no_draft(
     """Its contacts are promises then, which the next plan keeps; or it can't be shown."""
     campaigns = desk()
     first, _ = campaigns.draft(NOW, "the schedule")
-    lost = campaigns.artifact(first.plan_id)
+    lost = campaigns.stored(first.plan_id)[1]
     store.delete(lost.name, lost.version)
     second, new = campaigns.draft(NOW + timedelta(seconds=1), "the schedule")
     assert new

@@ -12,7 +12,7 @@ from modal_jobs import serving
 from tests.api.server import zone_where_it_is_noon
 
 if __name__ == "__main__":
-    with TestClient(serving.api.local()) as client:
+    with TestClient(serving.api.local(), base_url="http://localhost") as client:
         answer = client.post(
             "/predict", json={**SAMPLE_REQUEST, "time_zone": zone_where_it_is_noon()}
         )

@@ -16,11 +16,12 @@ from packaging.requirements import Requirement
 from pydantic import ValidationError
 
 from churn_assets.orchestration.config import MODAL_TIMEOUT_LIMIT, Machine, ModalConfig
-from churn_assets.orchestration.sources import sources_digest
-from churn_assets.settings import PROJECT
+from churn_assets.orchestration.sources import SERVING_PACKAGES, sources_digest
+from churn_assets.settings import PROJECT, Settings
 from churn_assets.stages import registry
 from churn_assets.stages.registry import PROGRAMS
-from modal_jobs import app, pins, serving, shared
+from modal_jobs import app, container, pins, serving, shared
+from modal_jobs.deployed import tags_of
 from tests.modal_jobs.control_plane import running_control_plane
 from tests.modal_jobs.standin import process_tree
 
@@ -98,8 +99,10 @@ def test_the_scheduled_job_has_a_valid_schedule() -> None:
 
 
 def test_the_api_is_a_web_function_of_its_own_app() -> None:
-    """Redeploying the API must not touch running stages."""
+    """Redeploying the API must not touch running stages. A large company's plan takes minutes, and
+    no request outlives the identity token of a container that takes no more of them."""
     deployed = serving.api.info()
+    assert deployed.timeout == container.REPLACED_SECONDS == 600
     assert serving.app.name != app.app.name
     assert deployed.web_info is not None
     assert deployed.concurrency_info is not None
@@ -269,11 +272,14 @@ def test_housekeeping_runs_on_the_small_image(deployment: dict[str, list[Any]]) 
     assert len({images[name] for name in ("remove_checkpoints", "score_shard", "sft_model")}) == 3
 
 
-def test_the_app_says_from_which_sources_it_was_deployed(deployment: dict[str, list[Any]]) -> None:
-    """Dagster compares this tag with its own sources before it calls a function."""
-    [stages, _] = deployment["AppPublish"]
-    assert stages.name == "churn-stages"
-    assert dict(stages.tags) == {"sources": sources_digest()}
+def test_the_apps_say_from_what_they_were_deployed(deployment: dict[str, list[Any]]) -> None:
+    """Dagster compares the tag `sources` with its own before it calls a function;
+    `make deploy.check` compares all of them."""
+    [stages, api] = deployment["AppPublish"]
+    assert (stages.name, api.name) == ("churn-stages", "churn-api")
+    assert dict(stages.tags) == tags_of(Settings())
+    assert dict(api.tags) == tags_of(Settings(), SERVING_PACKAGES)
+    assert stages.tags["sources"] == sources_digest() != api.tags["sources"]
 
 
 def test_the_images_hold_what_they_need_in_the_versions_of_the_lock_file() -> None:

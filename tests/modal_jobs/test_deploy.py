@@ -25,10 +25,12 @@ from pydantic import SecretStr
 
 from churn_assets.campaign.config import CampaignConfig
 from churn_assets.orchestration.config import ComputeConfig, ModalConfig
-from churn_assets.orchestration.sources import TAG, sources_digest
+from churn_assets.orchestration.sources import PACKAGES, SERVING_PACKAGES
 from churn_assets.settings import PROJECT, Settings
 from modal_jobs.deploy import check
 from modal_jobs.deploy.__main__ import main
+from modal_jobs.deployed import tags_of
+from tests.customers.conftest import CONTRACT
 from tests.modal_jobs.control_plane import running_control_plane
 
 
@@ -193,15 +195,14 @@ def test_without_a_token_everything_at_modal_says_log_in(monkeypatch: pytest.Mon
 
 def test_an_empty_account_gets_every_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """Environment, secret and deployment are each named with the configured names."""
-    error = modal.exception.NotFoundError("not found")
+    error, prod = modal.exception.NotFoundError("not found"), settings(environment="prod")
     monkeypatch.setattr(
         modal.environments, "list_environments", lambda: [SimpleNamespace(name="main")]
     )
-    app = SimpleNamespace(get_tags=lambda: {TAG: sources_digest()})
+    app = SimpleNamespace(get_tags=lambda: tags_of(prod))
     monkeypatch.setattr(modal.Secret, "from_name", lambda *a, **k: refusing(error))
     monkeypatch.setattr(modal.App, "lookup", lambda *a, **k: app)
     monkeypatch.setattr(modal.Function, "from_name", lambda *a, **k: refusing(error))
-    prod = settings(environment="prod")
     assert check.modal_environment(prod) == ".venv/bin/modal environment create prod"
     assert check.deployed_functions(prod) == "make deploy"
     secret = check.modal_secret(prod)
@@ -260,13 +261,63 @@ def test_without_a_network_the_check_ends_all_the_same() -> None:
     assert all("try again" in line for line in lines)
 
 
+def deployed(monkeypatch: pytest.MonkeyPatch, **apps: dict[str, str]) -> None:
+    """Let Modal have these apps (`_` for `-`), with their tags and every function."""
+
+    def lookup(name: str, *, environment_name: str) -> object:
+        if (tags := apps.get(name.replace("-", "_"))) is None:
+            raise modal.exception.NotFoundError(f"{environment_name}: {name}")
+        return SimpleNamespace(get_tags=lambda: tags)
+
+    there = SimpleNamespace(hydrate=lambda: None)
+    monkeypatch.setattr(modal.App, "lookup", lookup)
+    monkeypatch.setattr(modal.Function, "from_name", lambda *a, **k: there)
+
+
 def test_a_stale_deployment_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before a run of hours is refused for it."""
-    app = SimpleNamespace(get_tags=lambda: {TAG: "0" * 32})
-    monkeypatch.setattr(modal.App, "lookup", lambda *a, **k: app)
-    remedy = check.deployed_functions(settings())
-    assert remedy is not None
-    assert remedy.startswith("make deploy   # on Modal: the app churn-stages in dev was deployed")
+    """Before a run of hours is refused for it, or the API answers as yesterday's code did."""
+    stages, api = tags_of(settings(), PACKAGES), tags_of(settings(), SERVING_PACKAGES)
+    deployed(monkeypatch, churn_stages=stages, churn_api=api)
+    assert check.deployed_functions(settings()) is None
+    deployed(monkeypatch, churn_stages={"sources": "0" * 32}, churn_api=api)
+    assert check.deployed_functions(settings()) == (
+        "make deploy   # the app churn-stages in dev was deployed from other "
+        "sources, settings, contract"
+    )
+    deployed(monkeypatch, churn_stages=stages, churn_api=api | {"sources": stages["sources"]})
+    assert check.deployed_functions(settings()) == (
+        "make deploy   # the app churn-api in dev was deployed from other sources"
+    )
+    deployed(monkeypatch, churn_stages=stages)
+    assert check.deployed_functions(settings()) == "make deploy"
+
+
+def test_other_rules_are_another_deployment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whom the API may contact follows from the contract and the settings that went along; keys and
+    paths of this machine don't."""
+    file = tmp_path / "customers.yaml"
+    file.write_text(CONTRACT)
+    monkeypatch.setenv("CHURN_CAMPAIGN__BUDGET", "500")
+    here = Settings(store="gs://churn-artifacts/dev", customers=file)
+    deployed(
+        monkeypatch,
+        churn_stages=tags_of(here),
+        churn_api=tags_of(here, SERVING_PACKAGES),
+    )
+    monkeypatch.setenv("CHURN_CAMPAIGN__LEDGER", "postgresql://a@b/c")
+    monkeypatch.setenv("CHURN_HOME", str(tmp_path))
+    assert check.deployed_functions(here) is None
+    monkeypatch.setenv("CHURN_CAMPAIGN__BUDGET", "900")
+    other = "make deploy   # the app churn-stages in dev was deployed from other "
+    assert check.deployed_functions(here) == f"{other}settings"
+    file.write_text(CONTRACT + "contact: {rules: {consent_needed: true}}\n")
+    assert check.deployed_functions(here) == f"{other}settings, contract"
+    file.unlink()
+    told = check.deployed_functions(here)
+    assert told is not None
+    assert told.startswith("mend the contract, or unset CHURN_CUSTOMERS")
 
 
 def test_nothing_is_deployed_while_something_is_missing(

@@ -131,6 +131,8 @@ def test_what_a_deployment_carries_is_told(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.delenv(name)
     first = next(deployed.carried(Settings()))
     assert first == "carried  contract: none, CHURN_CUSTOMERS is not set"
+    first = next(deployed.carried(Settings(), "would carry"))
+    assert first == "would carry  contract: none, CHURN_CUSTOMERS is not set"
     file = tmp_path / "customers.yaml"
     file.write_text(CONTRACT + "contact: {rules: {suppression_list: /srv/never.csv}}\n")
     monkeypatch.setenv("CHURN_CUSTOMERS", str(file))
