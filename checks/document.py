@@ -10,6 +10,7 @@ import dagster as dg
 from checks.odds import ALLOWED, BLOCKING, COMPONENTS, Odds
 from checks.own_campaign import FOLLOW, LOG_HOLDS, OWN_ACCEPT_GATES
 from checks.own_customers import OWN_RISK_GATES, TABLES_HOLD
+from checks.predictors import Gate
 from churn_assets.domain.evidence import SHOWN, chance_of_a_false_miss
 from churn_assets.release.gate import component_of
 
@@ -72,8 +73,7 @@ def _own() -> Iterator[str]:
     """A line for each check of a company's own customers."""
     yield f"- customer_history: `tables_hold_the_contract`: {TABLES_HOLD}"
     for gate in OWN_RISK_GATES:
-        bound = f">= {gate.low:g}" if gate.low is not None else f"<= {gate.high:g}"
-        yield f"- risk_model: `{gate.name}`: {gate.figure} {bound}"
+        yield f"- risk_model: `{gate.name}`: {gate.figure} {_bound(gate)}"
 
 
 def _own_campaign() -> Iterator[str]:
@@ -81,8 +81,13 @@ def _own_campaign() -> Iterator[str]:
     yield f"- campaign_contacts: `log_holds_the_contract`: {LOG_HOLDS}"
     yield f"- campaign_contacts: `contacts_follow_their_schema`: {FOLLOW}"
     for gate in OWN_ACCEPT_GATES:
-        bound = f">= {gate.low:g}" if gate.low is not None else f"<= {gate.high:g}"
-        yield f"- accept_model: `{gate.name}`: {gate.figure} {bound}"
+        yield f"- accept_model: `{gate.name}`: {gate.figure} {_bound(gate)}"
+
+
+def _bound(gate: Gate) -> str:
+    """The bound of a gate that has one, and what shows that it is missed."""
+    bound = f">= {gate.low:g}" if gate.low is not None else f"<= {gate.high:g}"
+    return f"{bound} (missed beyond {SHOWN:g} x its standard error)" if gate.error else bound
 
 
 def table(rows: Iterable[tuple[dg.AssetCheckKey, Odds]]) -> str:

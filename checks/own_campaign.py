@@ -16,6 +16,7 @@ import dagster as dg
 import pandas as pd
 
 from checks.attach import check_on
+from checks.own_customers import Allowed, calibration_gate
 from checks.predictors import ACCEPT_GATES, FALSE_FAILURES, Gate
 from churn_assets.customers.campaign import contacts_schema
 from churn_assets.customers.campaign_schema import load_campaign
@@ -66,13 +67,12 @@ OWN_ACCEPT_GATES = (
         low=FALSE_FAILURES,
         beside=("offer_curve", "oof", "response_by_level"),
     ),
-    Gate(
-        name="acceptance_is_calibrated_beyond_chance",
-        figure="expected calibration error out of fold, less that of exact probabilities of as "
-        "many rows",
-        value=lambda report: report["oof"]["ece_beyond_floor"],
-        high=0.025,
-        beside=("oof",),
+    calibration_gate(
+        "acceptance_is_calibrated_beyond_chance",
+        "expected calibration error out of fold",
+        Allowed(0.025),
+        lambda report: report["oof"]["calibration_by_mass"],
+        ("oof",),
     ),
     Gate(
         name="contacts_tell_the_customers_response_closely",

@@ -5,9 +5,21 @@ risk model are relative: to a logistic regression on the same folds, and to the 
 that so few rows show by chance. (Measured on subsamples of IBM's table: a lower bound of the gain
 above -0.005 would refuse nearly every sound table of 500 to 1,000 rows; an upper bound of at least
 0 refuses 8 % at 1,000 and catches 92 % of overfitted models.)
+
+What a calibration error may be follows the rate: where 3 % leave, a model that says 0 for everybody
+is off by 0.03. So it may be a quarter of the rarer outcome's rate, and no more than 0.05; and it is
+held against that with its own standard error, so that few rows don't fail by chance.
+
+Where customers have snapshots, what is the same for all of a month raises the pooled AUC and knows
+nobody. There the AUC among customers of one snapshot, and that of the later test rows, have to keep
+half of its lead over chance, and the risk has to be calibrated in the later month: to half of the
+rarer outcome's rate, since rates do move from month to month.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import dagster as dg
 
@@ -16,7 +28,74 @@ from checks.predictors import Gate
 from churn_assets.customers.schema import load_schema
 from churn_assets.messages.shield.own_words import unfit_words
 from churn_assets.orchestration.resources import StoreResource
+from churn_assets.stages.spec import Report
 from churn_assets.storage.protocol import Artifact
+
+OFF, OFF_LATER = 0.25, 0.5
+"""Of the rarer outcome's rate: so much of it a calibration error may be, and in a later month."""
+NOTHING_OFF = {"rate": 0.5, "beyond_floor": 0.0, "error": 0.0}
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """How far off probabilities may be: `most`, or a part (`of_rate`) of the rarer outcome's rate
+    where that is less."""
+
+    most: float
+    of_rate: float = OFF
+
+    def share(
+        self, place: Callable[[Report], Mapping[str, float]], figure: str
+    ) -> Callable[[Report], float]:
+        """A figure of the calibration at a place of the report, over what is allowed."""
+
+        def share(report: Report) -> float:
+            found = place(report)
+            rarer = min(found["rate"], 1 - found["rate"])
+            return found[figure] / min(self.most, self.of_rate * rarer)
+
+        return share
+
+
+def calibration_gate(
+    name: str,
+    which: str,
+    allowed: Allowed,
+    place: Callable[[Report], Mapping[str, float]],
+    beside: tuple[str, ...],
+) -> Gate:
+    """A bound on the calibration error beyond chance of what `which` says, at a place of the report
+    (as `calibration_by_mass` has it); shown to be exceeded, or it holds."""
+    return Gate(
+        name=name,
+        figure=f"{which}, in bins of as many rows each, less that of exact probabilities of as "
+        f"many rows, over what is allowed ({allowed.most:g}, or {allowed.of_rate:g} of the rarer "
+        "outcome's rate where that is less)",
+        value=allowed.share(place, "beyond_floor"),
+        high=1.0,
+        error=allowed.share(place, "error"),
+        beside=beside,
+    )
+
+
+def ranking_gate(name: str, which: str, place: str) -> Gate:
+    """A bound on an AUC of snapshots (`snapshots` of the report): not shown to have lost more than
+    half of the pooled one's lead over chance. Holds where there are no snapshots."""
+
+    def kept(report: Report) -> float:
+        found = report["snapshots"].get(place)
+        return found["auc"] - (0.5 + report["auc_oof"]) / 2 if found else 0.0
+
+    return Gate(
+        name=name,
+        figure=f"{which}, minus what lies half-way between chance and the pooled AUC (0 without "
+        "several snapshots)",
+        value=kept,
+        low=0.0,
+        error=lambda report: report["snapshots"].get(place, {}).get("error", 0.0),
+        beside=("snapshots", "auc_oof"),
+    )
+
 
 OWN_RISK_GATES = (
     Gate(
@@ -34,20 +113,36 @@ OWN_RISK_GATES = (
         low=0.501,  # 0.5 is the AUC, and its bound, where everybody's risk is the base rate
         beside=("auc_oof", "rows"),
     ),
-    Gate(
-        name="risk_is_calibrated_beyond_chance",
-        figure="expected calibration error out of fold, less that of exact probabilities of as "
-        "many rows",
-        value=lambda report: report["ece_oof_beyond_floor"],
-        high=0.05,
-        beside=("ece_oof", "ece_oof_floor", "rows"),
+    calibration_gate(
+        "risk_is_calibrated_beyond_chance",
+        "expected calibration error out of fold",
+        Allowed(0.05),
+        lambda report: report["calibration_by_mass"],
+        ("calibration_by_mass", "rows"),
     ),
-    Gate(
-        name="risk_is_calibrated_for_short_requests_beyond_chance",
-        figure="the same with nothing but the fields that a request has to give",
-        value=lambda report: report["required_only_oof"]["ece_beyond_floor"],
-        high=0.05,
-        beside=("required_only_oof",),
+    calibration_gate(
+        "risk_is_calibrated_for_short_requests_beyond_chance",
+        "the same with nothing but the fields that a request has to give",
+        Allowed(0.05),
+        lambda report: report["required_only_oof"]["calibration_by_mass"],
+        ("required_only_oof",),
+    ),
+    ranking_gate(
+        "risk_ranks_customers_of_the_same_snapshot",
+        "AUC out of fold among customers of the same snapshot",
+        "within",
+    ),
+    ranking_gate(
+        "risk_ranks_customers_of_a_later_snapshot",
+        "AUC of the test customers, of a later snapshot than all that was learnt from",
+        "later",
+    ),
+    calibration_gate(
+        "risk_is_calibrated_in_a_later_snapshot",
+        "expected calibration error of the same customers",
+        Allowed(0.1, OFF_LATER),
+        lambda report: report["snapshots"].get("later", {}).get("calibration_by_mass", NOTHING_OFF),
+        ("snapshots",),
     ),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from churn_assets.customers.schema import DAYS_OF_A_MONTH
 from churn_assets.datasets.errors import DataError
 from churn_assets.datasets.sources.files import sha256_of
 from churn_assets.datasets.splits import grouped_split
@@ -21,6 +23,8 @@ from churn_assets.domain.splits import SPLITS
 ENOUGH = 3
 """Rows of those who left, and of those who stayed, that test rows of snapshots hold at the least,
 where there is a snapshot from which on they do."""
+ENOUGH_TO_LEARN = 30
+"""Of the rows to learn from, without which none of them is left out for its horizon's sake."""
 
 
 def write_splits(
@@ -68,7 +72,11 @@ def write_splits(
 
 
 def snapshot_split(
-    whose: str, ids: NDArray[Any], left: NDArray[np.bool_], seen: NDArray[np.datetime64]
+    whose: str,
+    ids: NDArray[Any],
+    left: NDArray[np.bool_],
+    seen: NDArray[np.datetime64],
+    horizon_months: float,
 ) -> NDArray[np.str_]:
     """Split of each row of customers with snapshots (N,); empty where no split may hold the row.
 
@@ -77,17 +85,22 @@ def snapshot_split(
     of that tenth who left, or stayed, it is the one before it from which on they're enough. Where
     there is one snapshot only, customers alone are apart.
 
+    Whether somebody left within three months is known three months later: rows whose horizon ends
+    after the test rows' snapshot speak of the same time as these, and are in no split where enough
+    others remain to learn from.
+
     Args:
         whose: rows they are, for the error.
         ids: of the customers, text (N,).
         left: whether the customer left (N,).
         seen: date of the snapshot (N,).
+        horizon_months: within which time they left.
 
     Raises:
         DataError: there is no such snapshot; says how many rows the last one has.
     """
     split = np.array(grouped_split(list(ids)))
-    period = _periods(ids, seen)
+    period = periods(ids, seen)
     last, *others = np.unique(period)[::-1]
     if not others:
         return split
@@ -97,7 +110,11 @@ def snapshot_split(
             late = period >= first
             fewest = min(_of_a_kind(left[test & late]), _of_a_kind(left[~test & ~late]))
             if fewest >= enough and (valid & ~late).any():
-                return np.where(test == late, split, "")
+                known = _known(period, first, horizon_months)
+                enough_known = _of_a_kind(left[~test & known]) >= ENOUGH_TO_LEARN
+                if not (enough_known and (valid & known).any()):
+                    known = ~late
+                return np.where(np.where(test, late, known), split, "")
     late = period == last
     raise DataError(
         f"{whose}: too few rows for three splits: the last snapshot, {last}, has {late.sum():,} "
@@ -107,12 +124,21 @@ def snapshot_split(
     )
 
 
-def _periods(ids: NDArray[Any], seen: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
+def periods(ids: NDArray[Any], seen: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
     """The snapshot of each row (N,): its month where no customer has two rows in one, as rows of
     one snapshot may be of several days; else its day."""
     months = seen.astype("datetime64[M]")
     doubled = pd.DataFrame({"id": ids, "month": months.astype(np.int64)}).duplicated()
     return seen.astype("datetime64[D]") if doubled.any() else months
+
+
+def _known(
+    period: NDArray[np.datetime64], first: np.datetime64, horizon_months: float
+) -> NDArray[np.bool_]:
+    """Whether it was known by the snapshot `first` who of an earlier one (N,) left."""
+    months = np.datetime_data(period.dtype)[0] == "M"
+    ahead = math.ceil(horizon_months if months else DAYS_OF_A_MONTH * horizon_months)
+    return np.asarray(period + ahead <= first)
 
 
 def _of_a_kind(left: NDArray[np.bool_]) -> int:

@@ -76,7 +76,7 @@ def write_history(
         (out / LATEST).parent.mkdir()
         write_parquet(_latest(frame), out / LATEST)
     about = {"name": "customer_history", "contract": schema.contract}
-    rates = write_splits(_split_history(contract.name, frame), out, about, LABEL)
+    rates = write_splits(_split_history(schema, frame), out, about, LABEL)
     facts = report.as_json() | {"positive_rate": rates}
     (out / "report.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     return report
@@ -248,11 +248,11 @@ def _with_examples(schema: CustomerSchema, frame: pd.DataFrame) -> CustomerSchem
     return schema.model_copy(update={"fields": tuple(fields)})
 
 
-def _split_history(whose: str, frame: pd.DataFrame) -> pd.DataFrame:
+def _split_history(schema: CustomerSchema, frame: pd.DataFrame) -> pd.DataFrame:
     """The rows with their `split`; of snapshots, those that no split may hold are left out."""
     left = frame[LABEL].to_numpy(bool)
     if SNAPSHOT not in frame:
         return frame.assign(split=stratified_split(left))
     ids, seen = frame["customer_id"].to_numpy(), frame[SNAPSHOT].to_numpy()
-    split = snapshot_split(whose, ids, left, seen)
+    split = snapshot_split(schema.contract, ids, left, seen, schema.horizon_months)
     return frame.assign(split=split)[split != ""]

@@ -31,7 +31,8 @@ class ExperimentConfig(BaseModel):
     Attributes:
         enabled: whether there is a control group, and exploration. Unset: with a company's own
             customers there is, with the built-in data set there is none. `churn experiment on|off`
-            overrules it for everything that uses the same artifact store.
+            overrules it for everything that uses the same artifact store. Needs an id of the
+            customers (`identity.id`): without one a row's number is somebody else in every file.
         control_share: share of the customers in the control group.
         exploration: share of the other customers' decisions that take the policy's second choice
             instead of its first; 0 for none.

@@ -54,6 +54,20 @@ def test_problems_are_the_exit_code(churn: Churn, folder: Path) -> None:
     assert "is not a number" in table.stdout
 
 
+def test_customers_without_ids_are_no_control_group(churn: Churn, folder: Path) -> None:
+    """Row 17 is somebody else in the next file: where an experiment is on, a line says so."""
+    (folder / "customers.yaml").write_text(CONTRACT.replace("  id: Account\n", ""))
+    said = "your customers have no id"
+    told = {"cwd": folder, "home": folder / "home", "CHURN_CUSTOMERS": "customers.yaml"}
+    assert said in churn("customers", "check", **told).stdout.lower()
+    assert said in churn("experiment", "status", **told).stderr.lower()
+    off = churn("experiment", "off", **told)
+    assert (off.returncode, off.stderr) == (0, "")
+    (folder / "customers.yaml").write_text(CONTRACT)
+    assert said not in churn("customers", "check", **told).stdout.lower()
+    assert churn("experiment", "on", **told).stderr == ""
+
+
 def test_without_a_contract_it_is_ibm_telco(churn: Churn, tmp_path: Path) -> None:
     """Somebody who has nothing sees how a report looks; here on the generated table."""
     synthetic = {"CHURN_DATA__SOURCE": "synthetic", "CHURN_DATA__TELCO__SYNTHETIC_ROWS": "600"}

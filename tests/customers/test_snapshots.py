@@ -6,11 +6,13 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from churn_assets.customers.contract.yaml_lines import Document
 from churn_assets.customers.reading.sources import Places
+from churn_assets.customers.splits import snapshot_split
 from churn_assets.customers.tables import LATEST, PEOPLE, write_active
 from churn_assets.datasets.errors import DataError
 from tests.customers.conftest import CONTRACT, Checked, Rows, as_csv, made_rows
@@ -99,6 +101,42 @@ def test_a_few_rows_of_a_newer_snapshot_are_no_snapshot(
     seen = frame["snapshot"].astype(str).str[5:10]
     assert set(seen[frame["split"] != "test"]) == set(days[:2])
     assert set(seen[frame["split"] == "test"]) == {days[2], "04-07"}
+
+
+@pytest.mark.parametrize(
+    ("horizon", "left_first", "learnt"),
+    [
+        (1, 500, [1, 2, 3, 4, 5]),
+        (2.5, 500, [1, 2, 3]),
+        (5, 500, [1]),
+        (5, 29, [1, 2, 3, 4, 5]),
+        (6, 500, [1, 2, 3, 4, 5]),
+    ],
+)
+def test_rows_that_speak_of_the_test_month_are_not_learnt_from(
+    horizon: float, left_first: int, learnt: list[int]
+) -> None:
+    """Who left within three months after May left in the months after June, too; where too few
+    others left in January, these stay."""
+    months = np.repeat(np.arange("2026-01", "2026-07", dtype="datetime64[M]"), 1000)
+    ids = np.tile([f"C{i}" for i in range(1000)], 6)
+    left = np.arange(6000) % 2 == 0
+    left[:1000] = np.arange(1000) < left_first
+    split = snapshot_split("Acme", ids, left, months.astype("datetime64[ns]"), horizon)
+    for part in ("train", "valid"):
+        found = months[split == part].astype(int) % 12 + 1
+        assert sorted(set(found)) == learnt
+    assert set(months[split == "test"].astype(int) % 12 + 1) == {6}
+
+
+def test_days_have_horizons_of_thirty_days() -> None:
+    """Weekly snapshots, of which a customer has several a month."""
+    days = np.repeat(np.arange("2026-03-02", "2026-05-05", 7, dtype="datetime64[D]"), 1000)
+    ids = np.tile([f"C{i}" for i in range(1000)], len(days) // 1000)
+    left = np.random.default_rng(0).random(len(days)) < 0.5
+    split = snapshot_split("Acme", ids, left, days, 1)
+    assert days[split == "test"].min() == days.max()
+    assert days[split == "train"].max() == np.datetime64("2026-03-30")
 
 
 def test_snapshots_that_can_t_be_split_are_told_beforehand(

@@ -39,6 +39,13 @@ def log(rows: int = 800) -> pd.DataFrame:
     )
 
 
+def few(accepted: int = 10) -> pd.DataFrame:
+    """A hundred contacts at each offer; so many, the first, accepted none, all others ten."""
+    offer = np.tile(np.arange(4), 100)
+    said = np.repeat(np.arange(100), 4) < np.where(offer == 0, accepted, 10)
+    return log(400).assign(offer_level=offer, accepted=said)
+
+
 def write(file: Path, rows: pd.DataFrame, **dialect: str) -> Path:
     rows.to_csv(file, index=False, **dialect)
     return file
@@ -280,8 +287,14 @@ def test_missing_columns_are_named_beside_those_that_are_there(tmp_path: Path) -
         (log().iloc[:0], "offer level 0 has 0 rows"),
         (log().assign(accepted=True), "accepted is false in 0 rows; 30 are needed"),
         (log().assign(accepted=[True] * 29 + [False] * 771), "accepted is true in 29 rows"),
+        (few(accepted=9), "offer level 0 was accepted in 9 rows; 10 are needed to learn and to"),
+        (few(accepted=91), "offer level 0 was refused in 9 rows; 10 are needed to learn and to"),
+        (few().assign(customer=["A", *"BCD"] * 100), "level 0 is the first contact of 1 customers"),
     ],
-    ids=["no offer of 15 %", "header alone", "all accepted", "few accepted"],
+    ids=[
+        *("no offer of 15 %", "header alone", "all accepted", "few accepted"),
+        *("few accepted it", "few refused it", "nobody's first offer"),
+    ],
 )
 def test_a_log_that_teaches_nothing_is_refused(
     rows: pd.DataFrame, problem: str, tmp_path: Path
@@ -289,6 +302,28 @@ def test_a_log_that_teaches_nothing_is_refused(
     """An offer never made has no response to learn; of one answer alone nothing can be told."""
     with pytest.raises(DataError, match=problem):
         read_log(write(tmp_path / "log.csv", rows))
+
+
+def test_each_answer_to_each_offer_is_in_every_split(tmp_path: Path) -> None:
+    """Figures are told at each offer; split by answers alone, those to test on may hold none of an
+    offer's acceptances."""
+    write(tmp_path / "log.csv", few())
+    contacts = campaign_log(tmp_path, PRESSURE)
+    counts = contacts.groupby(["split", "offer_level", "accepted"]).size()
+    assert len(counts) == 3 * 4 * 2
+    assert counts.min() == 1
+
+
+def test_customers_with_too_many_contacts_to_be_apart_are_one_line(tmp_path: Path) -> None:
+    """All of a customer's are on one side, where they may hold all of an answer."""
+    rows = log(2000)
+    rows["customer"] = [f"C{number % 44}" if number < 44 else "C0" for number in range(2000)]
+    rows["offer_level"] = np.arange(2000) % 4
+    rows["accepted"] = np.arange(2000) % 3 == 0
+    write(tmp_path / "log.csv", rows)
+    with pytest.raises(DataError, match="44 customers have so many contacts each") as error:
+        campaign_log(tmp_path, PRESSURE)
+    assert "\n" not in str(error.value)
 
 
 def test_the_stage_is_given_one_log(tmp_path: Path) -> None:

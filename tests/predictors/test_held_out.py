@@ -54,6 +54,22 @@ def test_damage_is_said_in_one_line(tmp_path: Path) -> None:
         HeldOut.load(tmp_path, 3)
 
 
+def test_who_has_no_id_is_known_by_features_alone(tmp_path: Path) -> None:
+    """Whatever they are called; a missing value is one, and the file says how they are known."""
+    HeldOut.of(None, LEARNT, np.array([0.1, 0.2, 0.3]), np.array([0.4, 0.5, 0.6])).save(tmp_path)
+    known = HeldOut.load(tmp_path, 3)
+    assert known is not None
+    assert known.nameless
+    asked = np.array([[4, 5, 6], [1, 2, NAN], [1, 2, 3]], np.float32)
+    places = known.alike(asked)
+    np.testing.assert_array_equal(known.unseen[places[:2]], [0.2, 0.1])
+    assert places[2] == NOBODY
+    kept().save(tmp_path)
+    named = HeldOut.load(tmp_path, 3)
+    assert named is not None
+    assert not named.nameless
+
+
 def sources(numbers: NDArray[np.int8]) -> list[str]:
     return [RISK_SOURCES[number] for number in numbers]
 

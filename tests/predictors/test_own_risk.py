@@ -19,13 +19,12 @@ from churn_assets.domain.splits import SPLITS
 from churn_assets.predictors.config import RiskConfig
 from churn_assets.predictors.scoring.features import Feature, FeatureError, encode
 from churn_assets.predictors.scoring.forest import Forest
-from churn_assets.predictors.scoring.held_out import NOBODY
+from churn_assets.predictors.scoring.held_out import NOBODY, RISK_SOURCES
 from churn_assets.predictors.scoring.linear import Linear
 from churn_assets.predictors.scoring.scorers import RiskScorer
 from churn_assets.predictors.training import risk
 from churn_assets.predictors.training.baselines import fit_linear, logistic_regression
 from churn_assets.predictors.training.frames import rows_of
-from churn_assets.predictors.training.metrics import ece, ece_floor
 from churn_assets.predictors.training.own.features import features_of
 from churn_assets.predictors.training.own.methods import CHECKPOINTS, TreesMethod, folds_of
 
@@ -41,6 +40,7 @@ SCHEMA = CustomerSchema(
     monthly="Balance",
     tenure=None,
     horizon_months=1,
+    id_column="Account",
 )
 
 
@@ -194,6 +194,18 @@ def test_the_regression_in_numpy_is_the_regression() -> None:
     np.testing.assert_allclose(ours, expected, atol=1e-6)
 
 
+def off(beyond: float, rate: float = 0.3, error: float = 0.001) -> dict[str, float]:
+    """A calibration error beyond chance, as the report has it."""
+    return {"beyond_floor": beyond, "rate": rate, "error": error}
+
+
+def in_time(within: float = 0.7, later: float = 0.7, off: float = 0.0) -> dict[str, Any]:
+    """Figures of snapshots, known to 0.01, beside a pooled AUC of 0.7."""
+    calibration = {"beyond_floor": off, "rate": 0.3, "error": 0.001}
+    figures = {"auc": later, "error": 0.01, "calibration_by_mass": calibration}
+    return {"snapshots": {"within": {"auc": within, "error": 0.01}, "later": figures}}
+
+
 @pytest.mark.parametrize(
     ("name", "change"),
     [
@@ -202,11 +214,15 @@ def test_the_regression_in_numpy_is_the_regression() -> None:
             {"baselines_oof": {"logistic_regression": {"auc_gain_interval": [-0.2, -0.01]}}},
         ),
         ("risk_ranks_better_than_chance", {"auc_oof_lower": 0.49}),
-        ("risk_is_calibrated_beyond_chance", {"ece_oof_beyond_floor": 0.06}),
+        ("risk_is_calibrated_beyond_chance", {"calibration_by_mass": off(0.06)}),
+        ("risk_is_calibrated_beyond_chance", {"calibration_by_mass": off(0.02, rate=0.03)}),
         (
             "risk_is_calibrated_for_short_requests_beyond_chance",
-            {"required_only_oof": {"ece_beyond_floor": 0.06}},
+            {"required_only_oof": {"calibration_by_mass": off(0.06)}},
         ),
+        ("risk_ranks_customers_of_the_same_snapshot", in_time(within=0.55)),
+        ("risk_ranks_customers_of_a_later_snapshot", in_time(later=0.55)),
+        ("risk_is_calibrated_in_a_later_snapshot", in_time(off=0.11)),
     ],
 )
 def test_a_gate_stops_what_it_is_for(name: str, change: dict[str, Any]) -> None:
@@ -216,27 +232,106 @@ def test_a_gate_stops_what_it_is_for(name: str, change: dict[str, Any]) -> None:
         "auc_oof": 0.7,
         "auc_oof_interval": [0.65, 0.75],
         "auc_oof_lower": 0.65,
-        "ece_oof": 0.08,
-        "ece_oof_floor": 0.04,
-        "ece_oof_beyond_floor": 0.04,
+        "calibration_by_mass": off(0.04),
+        "snapshots": {},
         "rows": 1000,
         "method": "boosted_trees",
         "chosen": {},
-        "required_only_oof": {"ece_beyond_floor": 0.0},
+        "required_only_oof": {"calibration_by_mass": off(0.0)},
         "baselines_oof": {"logistic_regression": {"auc_gain_interval": [-0.01, 0.0]}},
     }
     [gate] = [gate for gate in OWN_RISK_GATES if gate.name == name]
     assert gate.judge(sound).passed
+    assert gate.judge(sound | in_time()).passed
     assert not gate.judge(sound | change).passed
 
 
-def test_few_rows_have_a_calibration_error_by_chance() -> None:
-    """The floor is what exact probabilities show; a wrong model shows more."""
-    rng = np.random.default_rng(0)
-    p = rng.uniform(0.05, 0.6, 300)
-    exact = [ece((rng.random(300) < p).astype(float), p) for _ in range(50)]
-    assert ece_floor(p, seed=1) == pytest.approx(np.mean(exact), abs=0.01)
-    assert ece_floor(np.repeat(p, 30), seed=1) < ece_floor(p, seed=1) / 2
+def test_a_miss_that_few_rows_may_have_by_chance_is_none() -> None:
+    """Three standard errors beyond what is allowed aren't shown; five are."""
+    [gate] = [g for g in OWN_RISK_GATES if g.name == "risk_is_calibrated_beyond_chance"]
+    for errors, passed in ((3, True), (5, False)):
+        block = off(0.0075 + errors * 0.004, rate=0.03, error=0.004)
+        report = {"source": "own", "rows": 300, "calibration_by_mass": block}
+        assert gate.judge(report).passed is passed
+
+
+SEEN = pd.to_datetime([f"2026-{month:02}-28" for month in range(1, 9)])
+
+
+def months(folder: Path, rate_as_column: bool) -> dict[str, Path]:
+    """2,500 customers in each of eight months, the last one to be tried on. A third of them leave
+    in some months and a tenth in others; either the balance is just that rate, for everybody, or it
+    tells the customers apart whatever the month."""
+    rng = np.random.default_rng(5)
+    frames = []
+    for number, seen in enumerate(SEEN):
+        rate = 0.35 if number % 2 else 0.1
+        frame = customers(2500, seed=number).assign(snapshot=seen)
+        own = rng.normal(0, 1, 2500)
+        odds = np.log(rate / (1 - rate)) + (0 if rate_as_column else 1.5 * own)
+        frame["churn"] = rng.random(2500) < 1 / (1 + np.exp(-odds))
+        frame["balance"] = rate if rate_as_column else own + np.log(rate)
+        frame["customer_id"] = [f"C{i}-{number}" for i in range(2500)]
+        part = np.array(["train"] * 2250 + ["valid"] * 250)
+        frames.append(frame.assign(split="test" if number == len(SEEN) - 1 else part))
+    everyone = pd.concat(frames)
+    folder.mkdir()
+    for part in SPLITS:
+        rows = everyone[everyone["split"] == part].drop(columns="split")
+        write_parquet(rows, folder / f"{part}.parquet")
+    SCHEMA.save(folder)
+    (folder / "dataset.json").write_text(json.dumps({"source": "own"}))
+    return {"customer_history": folder}
+
+
+@pytest.mark.parametrize("rate_as_column", [True, False])
+def test_what_tells_the_month_and_no_customer_stops_a_release(
+    rate_as_column: bool, tmp_path: Path
+) -> None:
+    """Its pooled AUC is above chance, and is calibrated: only customers of one month tell that it
+    knows none of them. A column that tells customers apart holds those gates."""
+    (out := tmp_path / "model").mkdir()
+    config = FAST.model_copy(update={"search_candidates": 0, "trees": 40})
+    report = risk.run(months(tmp_path / "in", rate_as_column), out, config)["risk"]
+    missed = {gate.name for gate in OWN_RISK_GATES if not gate.judge(report).passed}
+    assert report["auc_oof_lower"] > 0.6
+    assert report["snapshots"]["within"]["snapshots"] == 8
+    assert report["snapshots"]["later"]["rows"] == 2500
+    useless = {
+        "risk_ranks_customers_of_the_same_snapshot",
+        "risk_ranks_customers_of_a_later_snapshot",
+    }
+    if rate_as_column:
+        assert missed >= useless
+        assert not missed & {"risk_ranks_better_than_chance", "risk_is_calibrated_beyond_chance"}
+    else:
+        assert not missed & {*useless, "risk_is_calibrated_in_a_later_snapshot"}
+
+
+def test_customers_without_ids_are_never_taken_for_somebody_else(tmp_path: Path) -> None:
+    """R17 is another customer in every file: the same file shuffled is the same people, by what is
+    known of them, and whoever is new is answered by the model."""
+    frame = customers(300)
+    frame["customer_id"] = [f"R{i + 1}" for i in range(300)]
+    inputs = history(tmp_path / "in", frame)
+    SCHEMA.model_copy(update={"id_column": None}).save(inputs["customer_history"])
+    (out := tmp_path / "model").mkdir()
+    risk.run(inputs, out, FAST)
+    scorer = RiskScorer.load(out)
+    matrix = encode(rows_of(frame), scorer.model.features)
+    alone = scorer.model.probabilities(matrix)
+    ids = list(frame["customer_id"])
+    told, source = scorer.of_customers(ids, matrix, alone)
+    assert {RISK_SOURCES[number] for number in source} == {"out_of_fold"}
+    order = np.random.default_rng(0).permutation(300)
+    again, source = scorer.of_customers(ids, matrix[order], alone[order])
+    assert "adjusted" not in {RISK_SOURCES[number] for number in source}
+    np.testing.assert_array_equal(again, told[order])
+    others = encode(rows_of(customers(300, seed=1)), scorer.model.features)
+    theirs = scorer.model.probabilities(others)
+    told, source = scorer.of_customers(ids, others, theirs)
+    assert {RISK_SOURCES[number] for number in source} == {"model"}
+    np.testing.assert_array_equal(told, theirs)
 
 
 def test_the_search_is_the_same_everywhere_and_keeps_groups_together() -> None:

@@ -10,14 +10,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from checks.predictors import ACCEPT_GATES
+from churn_assets.datasets.sources.files import sha256_of
 from churn_assets.datasets.tables import read_split
 from churn_assets.domain.splits import SPLITS
 from churn_assets.orchestration.compute import scalar_metadata
 from churn_assets.predictors.config import AcceptConfig
 from churn_assets.predictors.scoring.features import RISK_FEATURES, encode
 from churn_assets.predictors.scoring.held_out import RISK_SOURCES
-from churn_assets.predictors.scoring.scorers import RiskScorer
+from churn_assets.predictors.scoring.scorers import AcceptScorer, RiskScorer
 from churn_assets.predictors.training import accept, risk
+from churn_assets.predictors.training.accept_evaluation import summary_or_none
 from churn_assets.predictors.training.boosting import mask_optional, required_only
 from churn_assets.predictors.training.frames import rows_of
 from churn_assets.predictors.training.metrics import summary
@@ -26,7 +29,7 @@ from churn_assets.stages.spec import Stage, StageSpec
 from churn_assets.storage.opening import open_store
 from churn_assets.storage.trees import tree_files
 from tests.predictors.conftest import ACCEPT, RISK, Trained
-from tests.predictors.test_campaign_log import log
+from tests.predictors.test_campaign_log import few, log
 
 RISK_KEYS = {"auc", "ece", "auc_oof", "auc_oof_lower", "ece_oof"}
 ACCEPT_KEYS = {
@@ -156,6 +159,41 @@ def test_campaign_log_replaces_the_simulation(inputs: dict[str, Path], tmp_path:
     assert list(report["presets"]) == ["campaign_log"]
     assert "SEMI-SYNTHETIC" not in report["responses"]
     np.testing.assert_allclose(report["customer_curve"], [0.1, 0.3, 0.5, 0.7], atol=0.1)
+
+
+def test_the_smallest_log_that_is_read_is_learnt_from(
+    inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    """Ten acceptances at each offer, and none among the last: what can't be told is null, whatever
+    a gate looks at is there, and the gates say what the log is worth."""
+    folder, out = tmp_path / "log", tmp_path / "out"
+    folder.mkdir()
+    out.mkdir()
+    few().to_csv(folder / "contacts.csv", index=False)
+    config = ACCEPT.model_copy(update={"campaign_log": Path("contacts.csv")})
+    report = accept.run({**inputs, "campaign_log": folder}, out, config)["accept"]
+    later = report["headline"]["later_contacts"]
+    assert (later["auc"], later["ece"], later["rate_tested"]) == (None, None, 0)
+    assert report["auc_chronological"] is None
+    assert None not in report["auc_by_offer"]
+    assert report["log_sha256"] == sha256_of(folder / "contacts.csv")
+    json.dumps(report, allow_nan=False)
+    assert all(isinstance(gate.judge(report).passed, bool) for gate in ACCEPT_GATES)
+    assert (
+        AcceptScorer.load(out)
+        .predict(rows_of(read_split(inputs["customer_history"], "test")))
+        .shape[1]
+        == 4
+    )
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_what_has_one_answer_alone_is_null(share: float) -> None:
+    """An AUC of acceptances alone is none; with both there is one."""
+    accepted = (np.arange(10) < 10 * share).astype(np.float64)
+    found = summary_or_none(accepted, np.linspace(0.1, 0.9, 10))
+    assert (None in found.values()) is (share != 0.5)
+    assert found.keys() == {"auc", "ece", "brier"}
 
 
 def test_log_and_settings_have_to_agree(inputs: dict[str, Path], tmp_path: Path) -> None:

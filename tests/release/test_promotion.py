@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 
-from churn_assets.release.bundle import Component, Manifest
+from churn_assets.release.bundle import Comparison, Component, Manifest
 from churn_assets.release.promotion import RULES, compare, same_kind_of_data
 from tests.release.small_release import DATA, build_release
 
@@ -92,6 +93,83 @@ def test_tolerance_is_the_line(champion: Manifest, rule: Any) -> None:
     assert better.promoted
     assert not beyond.promoted
     assert rule.path in beyond.reason
+
+
+def of_own(digest: str, **risk: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A report and the data of a company's own customers, whose rows have this digest."""
+    figures = {"auc_oof": 0.85, "ece_oof": 0.02, "auc_oof_interval": [0.82, 0.88]}
+    figures["calibration_by_mass"] = {"beyond_floor": 0.0, "error": 0.006}
+    data = {"customer_history": {"source": "own", "contract": "Acme", "sha256": digest}}
+    return {**REPORT, "risk": {**figures, **risk}}, data
+
+
+def judged(champion: Manifest, digest: str, **risk: Any) -> Comparison:
+    """A challenger of rows with this digest, against a champion of rows with the digest "a"."""
+    report, data = of_own("a")
+    served = champion.model_copy(update={"report": report, "data": data})
+    return compare(served, *of_own(digest, **risk))
+
+
+HARDER = {"auc_oof": 0.835, "auc_oof_interval": [0.805, 0.865]}
+
+
+def test_a_harder_years_table_does_not_refuse_an_equally_good_model(champion: Manifest) -> None:
+    """Of 1,000 other rows each, an AUC is 0.015 lower by chance alone one time in four; of the same
+    rows it is not."""
+    other = judged(champion, "b", **HARDER)
+    assert (other.promoted, other.reason) == (True, "no compared figure is worse")
+    row = other.figures[0]
+    assert row["error"] == pytest.approx(math.hypot(0.03, 0.03) / 1.96)
+    same = judged(champion, "a", **HARDER)
+    assert (same.promoted, same.reason) == (False, "worse in risk.auc_oof")
+    assert "error" not in same.figures[0]
+
+
+def test_a_model_shown_to_be_worse_on_other_data_is_refused_and_the_sentence_says_so(
+    champion: Manifest,
+) -> None:
+    """0.05 are more than chance explains (0.042) and the tolerance (0.005) together."""
+    worse = judged(champion, "b", auc_oof=0.80, auc_oof_interval=[0.77, 0.83])
+    assert worse.reason == "worse in risk.auc_oof (on other data, beyond chance)"
+    assert not worse.promoted
+
+
+@pytest.mark.parametrize(
+    ("beyond", "error", "promoted"),
+    [(0.02, 0.006, True), (0.03, 0.006, False), (0.02, 0.002, False)],
+)
+def test_calibration_on_other_data_is_compared_beyond_what_rows_show_by_chance(
+    champion: Manifest, beyond: float, error: float, promoted: bool
+) -> None:
+    """Fewer rows have a larger ECE, whatever the model; the raw one isn't compared."""
+    block = {"beyond_floor": beyond, "error": error}
+    found = judged(champion, "b", ece_oof=0.2, calibration_by_mass=block)
+    assert found.promoted is promoted
+    assert found.figures[1]["figure"] == "risk.calibration_by_mass.beyond_floor"
+    assert not judged(champion, "a", ece_oof=0.2, calibration_by_mass=block).promoted
+
+
+def test_a_champion_that_kept_no_error_is_compared_by_the_challengers(champion: Manifest) -> None:
+    """Releases of older code have the AUC's interval, and no calibration beyond chance."""
+    report, data = of_own("a")
+    older = {name: report["risk"][name] for name in ("auc_oof", "ece_oof")}
+    served = champion.model_copy(update={"report": {**report, "risk": older}, "data": data})
+    poorer = compare(served, *of_own("b", **HARDER, ece_oof=0.035))
+    assert poorer.promoted
+    assert [row["figure"] for row in poorer.figures[:2]] == ["risk.auc_oof", "risk.ece_oof"]
+    assert not compare(served, *of_own("b", ece_oof=0.05)).promoted
+
+
+def test_a_longer_campaign_log_is_other_data(champion: Manifest) -> None:
+    """The log is no data set of the release; its digest stands in the report."""
+
+    def accept(digest: str, auc: float) -> dict[str, Any]:
+        figures = {"auc": auc, "auc_interval": [auc - 0.04, auc + 0.04], "log_sha256": digest}
+        return {**REPORT, "accept": {"ece": 0.01, **figures}}
+
+    served = champion.model_copy(update={"report": accept("a", 0.75)})
+    assert compare(served, accept("b", 0.72), DATA).promoted
+    assert not compare(served, accept("a", 0.72), DATA).promoted
 
 
 def test_lost_figure_refuses(champion: Manifest) -> None:

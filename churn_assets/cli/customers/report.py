@@ -10,11 +10,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from churn_assets.customers.contract.model import Contract
 from churn_assets.customers.inspect import Inspection
 from churn_assets.customers.quality.drift import NOTABLE
 from churn_assets.customers.quality.profile import ColumnProfile
 from churn_assets.customers.quality.report import QualityReport, TableReport
 
+WITHOUT_ID = (
+    "Your customers have no id: a row's number is somebody else in the next file, so a control "
+    "group would be drawn anew with every file. `churn experiment` needs `identity.id`."
+)
 _MOST_KINDS = 20
 _PERSONAL = ("id", "first name", "text")  # whose values aren't shown
 _MOST_WORDS = 28  # characters of the values shown
@@ -55,6 +60,11 @@ def show_inspection(found: Inspection, out: Path, console: Console) -> None:
         f"Wrote {out}. Then: churn customers check --contract {out}",
         markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
+
+
+def without_id(contract: Contract) -> bool:
+    """Whether nobody can be told from one file to the next, which is what `WITHOUT_ID` says."""
+    return contract.customers is not None and contract.customers.identity.id is None
 
 
 def _values(column: ColumnProfile) -> str:

@@ -4,6 +4,7 @@ exploration, without which no other policy can be judged."""
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,7 +22,8 @@ def register(app: typer.Typer) -> None:
 def experiment(to: Annotated[Switch, typer.Argument()] = Switch.STATUS) -> None:
     """Leave a share of the customers alone, and try the second choice with a few of the others (or
     stop both), so that it can be seen what contacting brings. Servers follow within seconds."""
-    store, settings = open_registry().store, load_settings().experiment
+    everything = load_settings()
+    store, settings = open_registry().store, everything.experiment
     if to is not Switch.STATUS:
         switch.switch(store, on=to is Switch.ON)
     said, running = switch.switched(store), switch.in_force(store, settings)
@@ -32,3 +34,14 @@ def experiment(to: Annotated[Switch, typer.Argument()] = Switch.STATUS) -> None:
         f"control group, draw: {running.draw(datetime.now(UTC))}; the second choice is taken in "
         f"{running.exploration:.1%} of the other decisions"
     )
+    if running.enabled and everything.customers:
+        _say_without_id(everything.customers)
+
+
+def _say_without_id(contract: Path) -> None:
+    """Warn where a customer can't be known again, so that no group is one for long."""
+    from churn_assets.cli.customers.report import WITHOUT_ID, without_id
+    from churn_assets.customers.contract.model import load_contract
+
+    if without_id(load_contract(contract)):
+        typer.echo(WITHOUT_ID, err=True)

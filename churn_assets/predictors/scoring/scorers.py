@@ -136,7 +136,7 @@ class RiskScorer:
         known = self.held_out
         if known is None:
             return risk, source
-        places = known.find(ids)
+        places = known.alike(matrix) if known.nameless else known.find(ids)
         rows = np.flatnonzero(places != NOBODY)
         if not len(rows):
             return risk, source

@@ -10,6 +10,7 @@ responses to discounts are simulated, every other figure holds for the assumed p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from churn_assets.customers.schema import CustomerSchema, load_schema
+from churn_assets.datasets.sources.files import sha256_of
 from churn_assets.domain.offers import OFFER_LEVELS, Offers, percent_of
 from churn_assets.predictors.config import AcceptConfig
 from churn_assets.predictors.scoring.calibration import CALIBRATION_KINDS
@@ -139,7 +141,12 @@ def _contacts(
 def _provenance(inputs: Mapping[str, Path], config: AcceptConfig) -> dict[str, str]:
     """Where contacts and responses come from, in words that stand beside every number."""
     if "campaign_log" in inputs:
-        return {"source": "campaign_log", "responses": "observed, from the campaign log"}
+        [log] = inputs["campaign_log"].iterdir()
+        return {
+            "source": "campaign_log",
+            "responses": "observed, from the campaign log",
+            "log_sha256": sha256_of(log),
+        }
     effect = config.offer_effect
     return {
         "source": data_source(inputs["bank_contacts"]),
@@ -179,7 +186,8 @@ def _train_and_save(
         views["without_lacking"] = _without(matrix, lacking)
     people = None if contacts.customer is None else contacts.customer[~contacts.test]
     folds = folds_of(accepted, config.calibration_folds, config.seed, people)
-    fitted = learner.cross_fit(matrix, accepted, folds, **views)
+    # Of a log whose features tell nothing everybody gets the rate, and a gate says so.
+    fitted = replace(learner.cross_fit(matrix, accepted, folds, **views), flat=True)
     save_model(
         out,
         "accept",
@@ -212,7 +220,7 @@ def _held_out(
     return {
         **evaluation.discrimination(matrix, accepted, probabilities, config, contacts.copies),
         "offer_curve": evaluation.offer_curve(matrix, accepted, probabilities),
-        "first_contacts": summary(accepted[first], probabilities[first]),
+        "first_contacts": evaluation.summary_or_none(accepted[first], probabilities[first]),
         "calibration": {
             kind: summary(accepted, fitted.calibrator(kind)(scores)) for kind in CALIBRATION_KINDS
         },
@@ -292,7 +300,7 @@ def _other_preset(
     return _preset(figures, np.column_stack(curves))
 
 
-def _chronological(learner: Learner, contacts: Contacts) -> dict[str, float]:
+def _chronological(learner: Learner, contacts: Contacts) -> dict[str, float | None]:
     """`later_contacts` with the simulated responses: its drift is hidden behind the discounts."""
     figures = evaluation.later_contacts(
         learner, contacts.matrix, contacts.accepted, contacts.chronological

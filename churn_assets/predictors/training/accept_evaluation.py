@@ -1,12 +1,13 @@
 """What is measured of the accept model, beside plain AUC and calibration.
 
 All figures are of held-out contacts unless they say otherwise. Whether the contacts can support
-them at all is `design`'s to say.
+them at all is `design`'s to say. What few contacts of a campaign log can't tell, such as an AUC
+where all of them accepted, is None: no gate looks at it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from churn_assets.predictors.scoring.features import ACCEPT_FEATURES
 from churn_assets.predictors.training.baselines import logistic_regression
 from churn_assets.predictors.training.boosting import (
     Learner,
-    fit_calibrator,
+    calibrator_or_rate,
     margins,
     stratified_folds,
 )
@@ -37,6 +38,7 @@ from churn_assets.predictors.training.metrics import (
 Floats = NDArray[np.float64]
 Matrix = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+Measure = Callable[[Floats, Floats], float]
 
 BASELINE_FOLDS = 2
 
@@ -61,13 +63,37 @@ def discrimination(
         "auc_offer_only": auc(accepted, offer),
         "auc_over_offer_only_error": float(np.std(resampled[:, 0] - resampled[:, 1])),
         "auc_over_offer_only_interval": interval(resampled[:, 0] - resampled[:, 1]),
-        "auc_offer0": auc(accepted[levels[0]], probabilities[levels[0]]),
-        "auc_offer0_error": auc_error(accepted[levels[0]], probabilities[levels[0]]),
-        "auc_by_offer": [auc(accepted[rows], probabilities[rows]) for rows in levels],
-        "ece_by_offer": [ece(accepted[rows], probabilities[rows]) for rows in levels],
-        "ece_by_offer_error": [ece_error(accepted[rows], probabilities[rows]) for rows in levels],
+        "auc_offer0": _if_both(auc, accepted[levels[0]], probabilities[levels[0]]),
+        "auc_offer0_error": _if_both(auc_error, accepted[levels[0]], probabilities[levels[0]]),
+        "auc_by_offer": [_if_both(auc, accepted[rows], probabilities[rows]) for rows in levels],
+        "ece_by_offer": [_if_any(ece, accepted[rows], probabilities[rows]) for rows in levels],
+        "ece_by_offer_error": [
+            _if_any(ece_error, accepted[rows], probabilities[rows]) for rows in levels
+        ],
         "rows": len(accepted),
     }
+
+
+def _if_both(figure: Measure, accepted: Floats, probabilities: Floats) -> float | None:
+    """A figure that takes acceptances and refusals; None where the contacts lack either."""
+    return figure(accepted, probabilities) if both_answers(accepted) else None
+
+
+def _if_any(figure: Measure, accepted: Floats, probabilities: Floats) -> float | None:
+    """A figure that takes contacts; None without any."""
+    return figure(accepted, probabilities) if len(accepted) else None
+
+
+def both_answers(accepted: Floats) -> bool:
+    """Whether some of the contacts (N,) accepted and some refused."""
+    return bool(0 < accepted.sum() < len(accepted))
+
+
+def summary_or_none(accepted: Floats, probabilities: Floats) -> dict[str, float | None]:
+    """`summary`, with None for each figure where the contacts lack acceptances or refusals."""
+    if both_answers(accepted):
+        return {**summary(accepted, probabilities)}
+    return dict.fromkeys(("auc", "ece", "brier"))
 
 
 def offer_curve(matrix: Matrix, accepted: Floats, probabilities: Floats) -> dict[str, Any]:
@@ -108,12 +134,11 @@ def offer0(
     """AUC and ECE of the contacts (N, F) without a discount: their responses were observed."""
     rows = matrix[:, COLUMN["offer_level"]] == 0
     labels, scores = accepted[rows], probabilities[rows]
-    resampled = bootstrap_auc(labels, [scores], config.bootstrap, config.seed)
-    return {
-        **summary(labels, scores),
-        "auc_interval": interval(resampled[:, 0]),
-        "rows": int(rows.sum()),
-    }
+    found: dict[str, Any] = {**summary_or_none(labels, scores), "auc_interval": None}
+    if both_answers(labels):
+        resampled = bootstrap_auc(labels, [scores], config.bootstrap, config.seed)
+        found["auc_interval"] = interval(resampled[:, 0])
+    return {**found, "rows": int(rows.sum())}
 
 
 def later_contacts(
@@ -122,7 +147,8 @@ def later_contacts(
     """Trained on the first 80 % of the contacts, calibrated on the next tenth, tested on the last.
 
     The base rate drifts, and the contact history tells the era (`design.era_auc`), so a model of
-    yesterday's contacts errs on tomorrow's by what this shows: published, not gated.
+    yesterday's contacts errs on tomorrow's by what this shows: published, not gated. None where
+    one of the parts has acceptances or refusals alone.
 
     Args:
         learner: of the model.
@@ -131,12 +157,15 @@ def later_contacts(
         split: "train", "valid" or "test" by time, (N,).
     """
     train, valid, test = (split == name for name in SPLITS)
-    booster = learner.train(matrix[train], accepted[train])
-    calibrator = fit_calibrator(
-        learner.config.calibration, margins(booster, matrix[valid]), accepted[valid]
-    )
+    found: dict[str, float | None] = dict.fromkeys(("auc", "ece", "brier"))
+    if all(both_answers(accepted[part]) for part in (train, valid, test)):
+        booster = learner.train(matrix[train], accepted[train])
+        calibrator = calibrator_or_rate(
+            learner.config.calibration, margins(booster, matrix[valid]), accepted[valid]
+        )
+        found |= summary(accepted[test], calibrator(margins(booster, matrix[test])))
     return {
-        **summary(accepted[test], calibrator(margins(booster, matrix[test]))),
+        **found,
         "rate_learned": float(accepted[train | valid].mean()),
         "rate_tested": float(accepted[test].mean()),
         "rows": int(test.sum()),

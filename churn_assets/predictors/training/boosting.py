@@ -143,12 +143,8 @@ class OutOfFold:
         chosen = np.ones(len(self.labels), bool) if rows is None else rows
         views = [self.scores[name][chosen] for name in ("full", "masked") if name in self.scores]
         labels = self.labels[chosen]
-        try:
-            return fit_calibrator(kind, np.concatenate(views), np.tile(labels, len(views)))
-        except UselessScoresError:
-            if not self.flat:
-                raise
-            return SigmoidCalibrator(0.0, float(logit(labels.mean())))
+        fit = calibrator_or_rate if self.flat else fit_calibrator
+        return fit(kind, np.concatenate(views), np.tile(labels, len(views)))
 
     def probabilities(self, kind: CalibrationKind, view: str = "full") -> Floats:
         """Calibrated out-of-fold probabilities (N,) of a view.
@@ -188,6 +184,14 @@ def fit_calibrator(kind: CalibrationKind, scores: Floats, labels: Floats) -> Cal
         ValueError: a sigmoid's fit doesn't converge.
     """
     return _fit_sigmoid(scores, labels) if kind == "sigmoid" else _fit_isotonic(scores, labels)
+
+
+def calibrator_or_rate(kind: CalibrationKind, scores: Floats, labels: Floats) -> Calibrator:
+    """`fit_calibrator`, and the base rate for everybody where scores tell nothing of the labels."""
+    try:
+        return fit_calibrator(kind, scores, labels)
+    except UselessScoresError:
+        return SigmoidCalibrator(0.0, float(logit(labels.mean())))
 
 
 def _fit_sigmoid(scores: Floats, labels: Floats, steps: int = 100) -> SigmoidCalibrator:

@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from churn_assets.datasets.cells import flag, number, one_of, read_cells, text, whole
 from churn_assets.datasets.errors import DataError
@@ -32,6 +33,10 @@ LONGEST_PAUSE = 36_525
 """Days: a customer whom nobody contacted for more than a century is a wrong date."""
 ROWS_PER_ANSWER = 30
 """The fewest acceptances, and refusals, that leave some in each split and calibration fold."""
+ROWS_PER_ANSWER_TO_AN_OFFER = 10
+"""The fewest of each at one offer: of ten, each split has at least one."""
+FIRSTS_PER_OFFER = 10
+"""The fewest customers to whom an offer was the first that was made."""
 
 COLUMNS = {
     "partner": flag(optional=True),
@@ -68,11 +73,13 @@ def read_log(file: Path) -> pd.DataFrame:
     whom = WHOM if "customer" in table else {}
     log = read_cells(table, COLUMNS | {price: PRICES[price]} | whom, str(file))
     _refuse_too_few(file, log)
+    if whom:
+        _refuse_too_few_first(file, log.drop_duplicates("customer"))
     return log
 
 
 def _refuse_too_few(file: Path, log: pd.DataFrame) -> None:
-    """Raise DataError unless every offer was made, and accepted and refused, often enough."""
+    """Raise DataError unless every offer was made, accepted and refused often enough."""
     for level, rows in _counts(log["offer_level"], range(OFFER_LEVELS)):
         if rows < ROWS_PER_OFFER:
             raise DataError(
@@ -84,6 +91,41 @@ def _refuse_too_few(file: Path, log: pd.DataFrame) -> None:
                 f"{file}: accepted is {str(answer).lower()} in {rows} rows; "
                 f"{ROWS_PER_ANSWER} are needed to learn and to test"
             )
+    for level in range(OFFER_LEVELS):
+        answers = log.loc[log["offer_level"] == level, "accepted"]
+        for answer, rows in _counts(answers, (True, False)):
+            if rows < ROWS_PER_ANSWER_TO_AN_OFFER:
+                raise DataError(
+                    f"{file}: offer level {level} was {'accepted' if answer else 'refused'} in "
+                    f"{rows} rows; {ROWS_PER_ANSWER_TO_AN_OFFER} are needed to learn and to test"
+                )
+
+
+def _refuse_too_few_first(file: Path, firsts: pd.DataFrame) -> None:
+    """Raise DataError unless every offer was made to enough customers whom nobody had contacted:
+    by these it is told whether offers were chosen without a look at the customer."""
+    for level, rows in _counts(firsts["offer_level"], range(OFFER_LEVELS)):
+        if rows < FIRSTS_PER_OFFER:
+            raise DataError(
+                f"{file}: offer level {level} is the first contact of {rows} customers; "
+                f"{FIRSTS_PER_OFFER} are needed to tell whether offers were made by chance"
+            )
+
+
+def _refuse_unsplit(file: Path, log: pd.DataFrame, split: NDArray[np.str_]) -> None:
+    """Raise DataError where a few customers have so many contacts that a part lacks an offer or an
+    answer, since a customer's contacts are in one part."""
+    test = log[split == "test"]
+    learn = log[split != "test"].drop_duplicates(["offer_level", "accepted"])
+    if (
+        test["offer_level"].nunique() < OFFER_LEVELS
+        or test["accepted"].nunique() < 2
+        or len(learn) < 2 * OFFER_LEVELS
+    ):
+        raise DataError(
+            f"{file}: {log['customer'].nunique()} customers have so many contacts each that those "
+            "to test on, or to learn from, lack an offer or an answer; more customers are needed"
+        )
 
 
 def _counts(column: pd.Series[Any], values: Iterable[Any]) -> list[tuple[Any, int]]:
@@ -105,10 +147,12 @@ def campaign_log(folder: Path, price_pressure: PricePressure) -> pd.DataFrame:
         charges = log["monthly_charges"].to_numpy(np.float64)
         log = log.assign(price_pressure=price_pressure(charges))
     log = checked(log, files[0].name)
-    split = stratified_split(log["accepted"].to_numpy())
+    # Each answer to each offer is in every split: what is measured is measured at each offer.
+    split = stratified_split(log["offer_level"].to_numpy() * 2 + log["accepted"].to_numpy())
     if "customer" in log:
         log["customer"] = pd.factorize(log["customer"])[0]
         split = together(split, log["customer"].to_numpy(np.int64))
+        _refuse_unsplit(files[0], log, split)
     return log.assign(
         split=split,
         chronological_split=chronological_split(len(log)),

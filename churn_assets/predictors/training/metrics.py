@@ -114,14 +114,6 @@ def ece_error(labels: Floats, probabilities: Floats, bins: int = ECE_BINS) -> fl
     return float(np.sqrt(variance.sum()) / curve.count.sum())
 
 
-def ece_floor(probabilities: Floats, seed: int, draws: int = 200) -> float:
-    """The ECE that probabilities (N,) would have if they were exactly right: of so few rows, rates
-    differ from probabilities by chance alone. What a model's ECE has beyond it is its error."""
-    rng = stream(seed, "calibrated")
-    drawn = (rng.random(len(probabilities)) < probabilities for _ in range(draws))
-    return float(np.mean([ece(labels.astype(np.float64), probabilities) for labels in drawn]))
-
-
 def auc_error(labels: Floats, scores: Floats) -> float:
     """Standard error of the AUC (DeLong, DeLong and Clarke-Pearson, 1988)."""
     _, rank = np.unique(scores, return_inverse=True)

@@ -28,8 +28,9 @@ from churn_assets.predictors.training.baselines import logistic_regression
 from churn_assets.predictors.training.boosting import OutOfFold
 from churn_assets.predictors.training.design import Scores, Train, placebo_of
 from churn_assets.predictors.training.frames import read_training_and_test, rows_of
-from churn_assets.predictors.training.metrics import auc, bootstrap_auc, ece_floor, summary
+from churn_assets.predictors.training.metrics import auc, bootstrap_auc, summary
 from churn_assets.predictors.training.own import log_design
+from churn_assets.predictors.training.own.calibration import calibration_by_mass
 from churn_assets.predictors.training.own.log import Log, error_of_sum
 from churn_assets.predictors.training.own.methods import (
     Method,
@@ -273,7 +274,6 @@ def _out_of_fold(log: Log, probabilities: Floats, config: AcceptConfig) -> dict[
     """
     accepted, offer = log.accepted[~log.test], log.offer[~log.test]
     people = log.learning_customer
-    found, floor = summary(accepted, probabilities), ece_floor(probabilities, config.seed)
     apart = []
     for level in range(log.levels):
         rows = offer == level
@@ -284,10 +284,9 @@ def _out_of_fold(log: Log, probabilities: Floats, config: AcceptConfig) -> dict[
             error = max(error, error_of_sum(off, people[rows]))
         apart.append(float(off.sum() / error))
     return {
-        **found,
+        **summary(accepted, probabilities),
         "rows": len(accepted),
-        "ece_floor": floor,
-        "ece_beyond_floor": max(0.0, found["ece"] - floor),
+        "calibration_by_mass": calibration_by_mass(accepted, probabilities, config.seed),
         "offer_curve": offer_curve(offer, accepted, probabilities, log.levels),
         "curve_p_value": min(1.0, log.levels * float(log_design.two_sided(apart).min())),
     }

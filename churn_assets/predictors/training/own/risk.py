@@ -26,8 +26,10 @@ from churn_assets.predictors.scoring.held_out import HeldOut
 from churn_assets.predictors.scoring.scorers import RiskScorer
 from churn_assets.predictors.training.boosting import OutOfFold, required_only
 from churn_assets.predictors.training.frames import read_training_and_test, rows_of
-from churn_assets.predictors.training.metrics import bootstrap_auc, ece_floor, summary
+from churn_assets.predictors.training.metrics import bootstrap_auc, summary
+from churn_assets.predictors.training.own.calibration import calibration_by_mass
 from churn_assets.predictors.training.own.features import OwnFeatures, features_of
+from churn_assets.predictors.training.own.in_time import SNAPSHOT, later, within_snapshots
 from churn_assets.predictors.training.own.methods import (
     Groups,
     LogisticMethod,
@@ -74,13 +76,15 @@ def run(
     save_fitted(out, "risk", model, calibrator, own.features, base_rate)
     progress(1, 4)
     scorer = RiskScorer.load(out)
-    held_out = _held_out(scorer, fitted, _Rows.of(test, own))
+    tested = _Rows.of(test, own)
+    held_out = _held_out(scorer, fitted, tested)
     progress(2, 4, auc=held_out["auc"], ece=held_out["ece"])
     rows = _Rows.of(everyone, own)
     folds = folds_of(rows.labels, config.folds, config.seed, rows.groups)
     pooled, chosen = rows.cross_fit(method, own, folds)
     pooled_figures = _pooled(pooled, rows, own, few, config)
-    _held_out_of(everyone, rows, scorer, pooled.probabilities(config.calibration)).save(out)
+    unseen = pooled.probabilities(config.calibration)
+    _held_out_of(schema, everyone, rows, scorer, unseen).save(out)
     metrics = {
         **held_out,
         "source": "own",
@@ -92,6 +96,7 @@ def run(
         "test_rows": len(test),
         "base_rate": base_rate,
         **pooled_figures,
+        "snapshots": _in_time(scorer, learn, test, tested, unseen),
     }
     progress(3, 4, auc_oof=metrics["auc_oof"], ece_oof=metrics["ece_oof"])
     _plot(out / "plots", scorer, everyone, pooled, config)
@@ -125,15 +130,32 @@ class _Rows:
 
 
 def _held_out_of(
-    everyone: pd.DataFrame, rows: _Rows, scorer: RiskScorer, unseen: Floats
+    schema: CustomerSchema, everyone: pd.DataFrame, rows: _Rows, scorer: RiskScorer, unseen: Floats
 ) -> HeldOut:
-    """The customers that the model learnt from, of several snapshots as in the last one."""
+    """The customers that the model learnt from, of several snapshots as in the last one; without an
+    id column they are known by their features, as a row's number is somebody else's in the next
+    file."""
     order: NDArray[np.integer[Any]] = np.arange(len(everyone))
-    if "snapshot" in everyone:
-        order = everyone["snapshot"].argsort(kind="stable").to_numpy()
+    if SNAPSHOT in everyone:
+        order = everyone[SNAPSHOT].argsort(kind="stable").to_numpy()
     seen = scorer.model.probabilities(rows.matrix)
-    ids = everyone["customer_id"].astype(str).to_numpy()
-    return HeldOut.of(ids[order], rows.matrix[order], unseen[order], seen[order])
+    ids = everyone["customer_id"].astype(str).to_numpy()[order]
+    named = None if schema.id_column is None else ids
+    return HeldOut.of(named, rows.matrix[order], unseen[order], seen[order])
+
+
+def _in_time(
+    scorer: RiskScorer, learn: pd.DataFrame, test: pd.DataFrame, tested: _Rows, unseen: Floats
+) -> dict[str, Any]:
+    """Figures that nothing which is the same for all of a snapshot can raise; empty where there is
+    one snapshot, or none. `unseen`: out of fold, of those to learn from and then the tested."""
+    if SNAPSHOT not in learn or not learn[SNAPSHOT].max() < test[SNAPSHOT].min():
+        return {}
+    everyone = pd.concat([learn, test], ignore_index=True)
+    return {
+        "within": within_snapshots(everyone, everyone["churn"].to_numpy(np.float64), unseen),
+        "later": later(tested.labels, scorer.model.probabilities(tested.matrix)),
+    }
 
 
 def _why(rows: int, config: RiskConfig) -> str:
@@ -170,21 +192,17 @@ def _pooled(
     baseline = logistic.probabilities(config.calibration)
     resampled = bootstrap_auc(labels, [model, baseline], config.bootstrap, seed=config.seed)
     figures, bounds = summary(labels, model), interval(resampled[:, 0])
-    floor = ece_floor(model, config.seed)
     return {
         "auc_oof": figures["auc"],
         "auc_oof_lower": bounds[0],
         "auc_oof_interval": bounds,
         "ece_oof": figures["ece"],
-        "ece_oof_floor": floor,
-        "ece_oof_beyond_floor": max(0.0, figures["ece"] - floor),
         "brier_oof": figures["brier"],
+        "calibration_by_mass": calibration_by_mass(labels, model, config.seed),
         "rows": len(labels),
         "required_only_oof": {
             **summary(labels, short),
-            "ece_beyond_floor": max(
-                0.0, summary(labels, short)["ece"] - ece_floor(short, config.seed)
-            ),
+            "calibration_by_mass": calibration_by_mass(labels, short, config.seed),
         },
         "calibration_oof": {
             kind: summary(labels, pooled.probabilities(kind)) for kind in CALIBRATION_KINDS
