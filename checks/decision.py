@@ -36,19 +36,26 @@ def ppo_seed_uplift(report: Report) -> float:
 
 @on_report("retention_environment")
 def acceptance_rises_with_the_offer(report: Report) -> dg.AssetCheckResult:
-    """Mean acceptance rises strictly with the discount in every split."""
+    """Mean acceptance never falls with the discount in any split; where it is simulated it rises
+    strictly, while a company's customers may well accept two offers equally often."""
     means = {split: report[split]["mean_accept"] for split in SPLITS}
-    rising = all(low < high for curve in means.values() for low, high in pairwise(curve))
+    steps = [high - low for curve in means.values() for low, high in pairwise(curve)]
+    rising = min(steps) >= 0 if report["responses_observed"] else min(steps) > 0
     return dg.AssetCheckResult(passed=rising, metadata={"mean_accept": means})
 
 
 @on_report("oracle_policy")
 def oracle_is_certified_by_its_dual(report: Report) -> dg.AssetCheckResult:
-    """The oracle's feasible value is within 0.5 % of its upper bound on every preset."""
+    """The oracle's feasible value is within 0.5 % of its upper bound on every preset, or as near
+    as one kind of customers alike, who all jump at the budget's price, lets it be."""
     gaps = {preset: row["dual_gap"] for preset, row in report["oracle"].items()}
+    jumps = {preset: row["dual_jump"] for preset, row in report["oracle"].items()}
     return dg.AssetCheckResult(
-        passed=all(-gates.ROUNDING <= gap <= DUAL_GAP for gap in gaps.values()),
-        metadata={"dual_gap": gaps, "bound": DUAL_GAP},
+        passed=all(
+            -gates.ROUNDING <= gap <= max(DUAL_GAP, jumps[preset] + gates.ROUNDING)
+            for preset, gap in gaps.items()
+        ),
+        metadata={"dual_gap": gaps, "dual_jump": jumps, "bound": DUAL_GAP},
     )
 
 

@@ -20,10 +20,12 @@ from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.opening import contract_named, open_campaigns
 from churn_assets.campaign.workflow import Campaigns
 from churn_assets.customers.assets import OwnTables, campaign_contacts_asset, customer_assets
-from churn_assets.customers.contract.model import BUILT_IN, load_contract
+from churn_assets.customers.contract.model import BUILT_IN, Contract, load_contract
 from churn_assets.datasets import assets as datasets
 from churn_assets.datasets.errors import DataError
 from churn_assets.decision import assets as decision
+from churn_assets.domain.plain_errors import WrongSettingError
+from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.messages import assets as messages
 from churn_assets.orchestration.compute import Compute
 from churn_assets.orchestration.executor import choose_executor
@@ -43,7 +45,9 @@ from churn_assets.settings import PROJECT, Settings, load_settings
 def definitions() -> dg.Definitions:
     """Assets, checks, jobs, schedules, sensors and resources."""
     settings = load_settings()
-    parts = _parts_of(settings.customers)
+    contract = _contract_of(settings.customers)
+    parts = _parts_of(settings.customers, contract)
+    _hold_to_what_is_paid(settings, contract)
     modules = [datasets, predictors, decision, messages, release, outcomes, campaign]
     loaded = cast(list[dg.AssetsDefinition], dg.load_assets_from_modules(modules))
     assets = [*loaded, *customer_assets(settings.customers is not None)]
@@ -93,15 +97,34 @@ def definitions() -> dg.Definitions:
 BANK = dg.AssetKey("bank_contacts")
 
 
-def _parts_of(file: Path | None) -> set[str]:
+def _contract_of(file: Path | None) -> Contract | None:
+    """What CHURN_CUSTOMERS names; None where it names nothing, or what can't be read."""
+    if file is None:
+        return None
+    try:
+        return load_contract(file)
+    except (DataError, OSError):
+        return None
+
+
+def _hold_to_what_is_paid(settings: Settings, contract: Contract | None) -> None:
+    """Raise WrongSettingError where messages would promise a discount for other months than
+    environment, plans and budgets count; of a contract that can't be read nobody knows."""
+    unread = settings.customers is not None and contract is None
+    named, months = bool(contract and contract.offers), settings.messages.offer_months
+    if months != MONTHS_OF_VALUE and not named and not unread:
+        raise WrongSettingError(
+            f"CHURN_MESSAGES__OFFER_MONTHS is {months}, but a discount is counted for "
+            f"{MONTHS_OF_VALUE} months where no contract says otherwise: write offers: {{percent: "
+            f"[0, 5, 10, 15], months: {months}}} into the contract that CHURN_CUSTOMERS names"
+        )
+
+
+def _parts_of(file: Path | None, contract: Contract | None) -> set[str]:
     """Which parts the contract has that CHURN_CUSTOMERS names; one that can't be read is taken for
     customers, whose asset then says what is wrong with it."""
-    if file is None:
-        return set()
-    try:
-        contract = load_contract(file)
-    except (DataError, OSError):
-        return {"customers"}
+    if contract is None:
+        return set() if file is None else {"customers"}
     parts = {"customers": contract.customers, "campaign": contract.campaign}
     return {name for name, part in parts.items() if part is not None}
 

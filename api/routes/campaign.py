@@ -91,6 +91,7 @@ class PlanAnswer(Sums):
         description="λ of a currency unit, where a month's budget is followed",
         examples=[1.85],
     )
+    overspent: float = Field(0.0, description="a month, whatever the price", examples=[0.0])
     exploration: dict[str, float] = Field(
         {},
         description="share of the customers with whom something else is tried, and how many "

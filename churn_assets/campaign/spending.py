@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from churn_assets.campaign.config import CampaignConfig
 from churn_assets.campaign.contacts.history import PERIOD, Contact, History
+from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.exact.policy_value import evaluate
 from churn_assets.decision.exact.spend_control import Period, aim_of, price_at
 from churn_assets.decision.mdp.customers import Customers, systematic_sample
@@ -32,6 +33,7 @@ from churn_assets.storage.current import current_artifact
 from churn_assets.storage.protocol import ArtifactStore
 
 PRICES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0, 12.0)
+"""Of money, at which spend is worked out with the built-in offers (`prices_of` has others')."""
 CUSTOMERS = 96  # on whom spend is worked out; they stand for equal shares of all value
 ROUNDS, AGREED = 100, 1e-9  # of the aim's following the money
 EDGE = 1e-6  # probabilities strictly between 0 and 1, as the environment has them
@@ -176,9 +178,16 @@ def plan_money(price: BudgetPrice, days: Iterable[date], paid: float = 0.0) -> f
     return min(aimed, max(0.0, price.budget - price.spent) + paid)
 
 
+def prices_of(params: EnvironmentParams) -> tuple[float, ...]:
+    """Prices of money at which spend is worked out: beyond `PRICES` as many times as far as cheaper
+    offers are made (`EnvironmentParams.price_reach`)."""
+    further = (price * params.price_reach for price in PRICES)
+    return (*PRICES, *(price for price in further if price > PRICES[-1]))
+
+
 def spends_at(predictions: pa.Table, assessor: Assessor, treated: float) -> tuple[float, ...]:
-    """What the policy is expected to spend in a month at each of `PRICES`, in currency; empty where
-    it knows no price.
+    """What the policy is expected to spend in a month at each of `prices_of` its world, in
+    currency; empty where it knows no price.
 
     Args:
         treated: share of the customers that are contacted at all.
@@ -194,7 +203,8 @@ def spends_at(predictions: pa.Table, assessor: Assessor, treated: float) -> tupl
     base = Customers(risk[pays], np.clip(accept[pays], EDGE, 1 - EDGE), value[pays])
     some, params = systematic_sample(base, CUSTOMERS), assessor.params.clean
     shares = [
-        evaluate(at_price(assessor.policy, price), some, params).mean("spend") for price in PRICES
+        evaluate(at_price(assessor.policy, price), some, params).mean("spend")
+        for price in prices_of(params)
     ]
     return tuple(treated * float(value.sum()) * share for share in shares)
 
@@ -223,7 +233,8 @@ def followed_price(
     if budget is None:
         return None
     version = current_artifact(store, "predictions").version
-    if last is not None and (last.release_id, last.predictions) == (release_id, version):
+    prices, made_of = prices_of(assessor.params), (release_id, version)
+    if last is not None and (last.release_id, last.predictions, last.prices) == (*made_of, prices):
         spends = last.spends
     else:
         treated = 1 - experiment.control_share if experiment.enabled else 1.0
@@ -235,14 +246,14 @@ def followed_price(
     today = now.date()
     aim, money = followed(days, budget, today)
     return BudgetPrice(
-        price=price_at(aim * budget, PRICES, spends),
+        price=price_at(aim * budget, prices, spends),
         aim=aim,
         month=f"{today:%Y-%m}",
         budget=budget,
         spent=spent_this_month(money, today),
         release_id=release_id,
         predictions=version,
-        prices=PRICES,
+        prices=prices,
         spends=spends,
         at=now,
     )

@@ -52,7 +52,8 @@ def arena(
     seed: Annotated[int, typer.Option(help="of the luck that both policies share")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable")] = False,
 ) -> None:
-    """Compare two policies on held-out customers: revenue, uplift, ROI, contacts, violations."""
+    """Compare two policies on held-out customers: revenue, uplift, ROI, contacts, violations; in
+    periods that begin with a clean sheet, as everything that is measured."""
     # Imported here: `churn --help` need not load NumPy and Gymnasium.
     from churn_assets.decision.evaluation.simulation import compare
     from churn_assets.decision.mdp.customers import Customers
@@ -64,7 +65,7 @@ def arena(
     first, second = (open_policy(store, name, config.preset) for name in (a, b))
     environment = store.get(current_artifact(store, "retention_environment"))
     customers = Customers.load(environment / "test.safetensors")
-    world = served_world(environment, config.environment)
+    world = served_world(environment, config.environment).clean
     result = compare(first, second, customers, world, episodes, seed)
     if as_json:
         typer.echo(json.dumps(result, indent=2))

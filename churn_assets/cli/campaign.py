@@ -287,6 +287,11 @@ def _show(plan: Plan, status: str, as_json: bool) -> None:
         console.print(f"{later:,} more are promised for later days, and stay promised")
     if (price := report.get("budget_price")) is not None:
         console.print(f"By the month's budget a unit of money has the price {price:,.2f} (λ)")
+    if over := report.get("overspent"):
+        console.print(
+            "Requests can't keep the month's budget: even at the highest price they are expected "
+            f"to spend {over:,.2f} a month more than is aimed at; only plans stay within it"
+        )
     if (tried := report.get("exploration", {})).get("share"):
         console.print(
             f"To learn from: {tried['tried']:,} contacts that wouldn't be made, "

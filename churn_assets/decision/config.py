@@ -12,12 +12,14 @@ state non-Markov.
 from math import ceil
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from churn_assets.domain.offers import Offers
 
 FINEST = range(1, 101)
 """Into how many parts the smallest discount may have to be divided: whole per cent need no more."""
+BUILT_IN_STEP = Offers().shares[1]
+"""The smallest discount of the built-in offers, share of the yearly value."""
 
 
 class EnvironmentParams(BaseModel):
@@ -123,6 +125,12 @@ class EnvironmentParams(BaseModel):
         return type(self).model_validate(own.model_dump() | {"budget_allowance": allowed})
 
     @property
+    def price_reach(self) -> float:
+        """How many times further than with the built-in offers prices of money have to go: an offer
+        that costs a twelfth is made until money is twelve times as dear. Never less than 1."""
+        return max(1.0, BUILT_IN_STEP / self.discounts[1])
+
+    @property
     def bare_effect(self) -> float:
         """Effect of an accepted contact without a discount, in logits."""
         own = self.effect_without_discount
@@ -207,6 +215,15 @@ class Assumptions(BaseModel):
         """The world with what is assumed here; raises ValueError where it can't be."""
         return EnvironmentParams.model_validate(dict(params) | self.model_dump(exclude_none=True))
 
+    def with_room(self, params: EnvironmentParams) -> EnvironmentParams:
+        """`applied` to any world: one with too short a cooldown for what is assumed here, or too
+        little effect of a discount, is given as much of it as that takes."""
+        room = {
+            "cooldown_days": max(params.cooldown_days, self.hard_cooldown_days or 0),
+            "acceptance_effect": max(params.acceptance_effect, self.effect_without_discount or 0),
+        }
+        return self.applied(params.model_copy(update=room))
+
 
 PLAIN = Assumptions(persistence=None, effect_without_discount=None, hard_cooldown_days=None)
 """The presets as they are: kind to contacts."""
@@ -244,7 +261,7 @@ class PpoConfig(BaseModel):
     `contexts.RANGES`."""
     highest_price: float = Field(12.0, gt=0)
     """Prices of the budget are drawn from 0 to this, one for each episode: a quarter of the default
-    budget costs 7."""
+    budget costs 7. As many times further where offers cost less than the built-in ones."""
     price_bins: int = Field(8, ge=1)
     """Groups of like prices within which advantages are standardised."""
     horizon: int = Field(16, ge=1)
@@ -301,8 +318,11 @@ class WorldSettings(BaseModel):
         for preset in self.presets:
             if preset not in PRESETS:
                 raise ValueError(f"unknown preset {preset!r}: choose one of {sorted(PRESETS)}")
-        for preset in PRESETS:
-            self.world(preset)  # what is assumed is possible in all of them
+            try:
+                self.world(preset)
+            except ValidationError as error:  # of several lines, and it doesn't name the preset
+                what = error.errors()[0]["msg"].removeprefix("Value error, ")
+                raise ValueError(f"preset {preset!r}: {what}") from None
         return self
 
     def world(self, preset: str) -> EnvironmentParams:

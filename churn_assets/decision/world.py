@@ -4,6 +4,7 @@
 that any policy could reach on them, and `baseline_policies` tunes the rules to compare with.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ from churn_assets.predictors.scoring.scorers import AcceptScorer, RiskScorer
 from churn_assets.stages.spec import Progress, silent
 
 CURVE_FILE = "curve.safetensors"
+OWN_ANSWERS = ("own", "campaign_log")
+"""Sources of an accept model whose responses to discounts were observed, as its report says."""
 
 
 def run_environment(
@@ -58,6 +61,7 @@ def run_environment(
         "preset": config.preset,
         "params": world.model_dump(),
         "measured": measured.sentences,
+        "responses_observed": _observed(inputs["accept_model"]),
     }
     for split in SPLITS:
         table = pd.read_parquet(inputs["active_customers"] / f"{split}.parquet")
@@ -82,6 +86,12 @@ def run_environment(
     return report
 
 
+def _observed(accept_model: Path) -> bool:
+    """Whether the model learnt from answers that customers gave, not from simulated ones."""
+    report = json.loads((accept_model / "report.json").read_text(encoding="utf-8"))
+    return report["accept"]["source"] in OWN_ANSWERS
+
+
 def run_oracle(
     inputs: Mapping[str, Path],
     out: Path,
@@ -103,6 +113,7 @@ def run_oracle(
             "spend": solution.spend,
             "upper_bound": solution.bound,
             "dual_gap": solution.gap,
+            "dual_jump": solution.jump,
             "never": float(curve.never @ curve.weight),
             "customers": len(test),
         }

@@ -342,7 +342,13 @@ class BankSettings(_Written):
 
     live_generation: bool = False
     currency: str = Field("$", min_length=1, max_length=4)
-    offer_months: int = Field(12, ge=1, le=99, description="how long a discount lasts")
+    offer_months: int = Field(
+        12,
+        ge=1,
+        le=99,
+        description="how long a discount lasts where no contract names offers: what is paid and "
+        "planned is then 12 months, and anything else is refused",
+    )
     bank: MessageBankConfig = MessageBankConfig()
 
 

@@ -22,7 +22,7 @@ from churn_assets.decision.mdp.exploration import NONE, Exploration, explore, po
 from churn_assets.decision.mdp.horizon import risk_of_a_period
 from churn_assets.decision.mdp.observation import ACCEPT, ANSWER_FIELDS, RISK, Answers, build_states
 from churn_assets.decision.mdp.outcomes import Outcomes, decision_outcomes
-from churn_assets.decision.policy import at_price, load_params, load_policy, price_of
+from churn_assets.decision.policy import at_price, load_params, load_policy
 from churn_assets.domain.experiment import ExperimentConfig, exploration_draw
 from churn_assets.domain.offers import OFFER_PERCENTAGES, Offers
 from churn_assets.domain.statistics import logit
@@ -262,13 +262,18 @@ class Assessor:
         )
 
     def priced(self, price: float | None) -> Assessor:
-        """The same with the policy told another price of the budget; itself where there is none, or
-        the policy knows none."""
-        if price is None or price_of(self.policy) is None:
+        """The same with policy and rule told another price of the budget, each where it knows one;
+        itself where there is none."""
+        if price is None:
             return self
         priced = copy(self)  # with the horizon and the offers
         priced.policy = at_price(self.policy, price)
+        priced.baseline = at_price(self.baseline, price)
         return priced
+
+    def by(self, ruled: bool) -> Policy:
+        """Whose decision it is: the rule's of the kill switch, or the policy's."""
+        return self.baseline if ruled else self.policy
 
     def _inputs(self, rows: Sequence[Mapping[str, Any]]) -> Inputs:
         columns = {

@@ -11,6 +11,7 @@ from typing import Any, Self, TypedDict, Unpack
 from pydantic import BaseModel, ConfigDict, Field
 
 from churn_assets.customers.people import NOBODY_KNOWN, Addressees
+from churn_assets.decision.policy import price_of
 from churn_assets.domain.experiment import CONTROL, ExperimentConfig, Group, group_of
 from churn_assets.messages.shield.brief import TENURE_BOUNDS, MessageBrief, Tone
 from churn_assets.messages.shield.language import Language
@@ -203,6 +204,7 @@ class RetentionEngine:
         control = [group == CONTROL for group in groups]
         draw = draw_of([row["customer_id"] for row in rows], experiment, now, self.release_id)
         assessor = self._at(budget_price)
+        knows_price = [price_of(assessor.by(ruled)) is not None for ruled in (False, True)]
         assessed = assessor.assess(rows, baseline, control=control, explain=explain, draw=draw)
         reasons = self._reasons(assessed, rows)
         figures = Figures(assessed, exact, self.assessor.percent)
@@ -224,8 +226,8 @@ class RetentionEngine:
                 answer = self._answer(row, figures, i, baseline[i], reasons[i], messages[i], told)
                 if groups:
                     answer["metadata"]["group"] = groups[i]
-                if assessor is not self.assessor and not baseline[i]:
-                    answer["metadata"]["budget_price"] = round(budget_price or 0.0, PLACES)
+                if budget_price is not None and knows_price[baseline[i]]:
+                    answer["metadata"]["budget_price"] = round(budget_price, PLACES)
                 answers.append(answer)
             except Exception as error:  # noqa: BLE001 - handed to whoever asked for this row
                 answers.append(error)
@@ -257,7 +259,7 @@ class RetentionEngine:
         metadata = {
             **figures.metadata(i),
             "baseline": baseline,
-            "policy": (self.assessor.baseline if baseline else self.assessor.policy).name,
+            "policy": self.assessor.by(baseline).name,
             "release_id": self.release_id,
             "reasons": reasons,
             "warnings": self.form.wording.warnings_of(row),

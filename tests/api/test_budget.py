@@ -61,7 +61,7 @@ def predicted(client: httpx.Client, **customer: Any) -> dict[str, Any]:
 
 
 def test_a_plans_price_reaches_every_decision(server: Server, home: Path) -> None:
-    """Single requests, batches and the log; the kill switch's rules keep their own."""
+    """Single requests, batches and the log; the rules of the kill switch, too."""
     store = LocalArtifactStore(home / "store")
     with httpx.Client(base_url=server.url, timeout=30, trust_env=False) as client:
         assert "budget_price" not in predicted(client)["metadata"]
@@ -83,7 +83,13 @@ def test_a_plans_price_reaches_every_decision(server: Server, home: Path) -> Non
         assert [a["decision"] for a in answers] == [a["decision"] for a in expected]
         assert {a["metadata"]["budget_price"] for a in answers} == {round(said.price, 4)}
     assert [a["decision"] for a in expected] != [a["decision"] for a in unpriced]
-    assert "budget_price" not in forced["metadata"]
+    [ruled] = engine.predict_many(
+        [PredictRequest.model_validate(SAMPLE_REQUEST | {"force_baseline": True})],
+        budget_price=said.price,
+    )
+    assert forced["decision"] == ruled["decision"]
+    assert forced["metadata"]["baseline"] is True
+    assert forced["metadata"]["budget_price"] == round(said.price, 4)
     logged: list[float | None] = []
     while len(logged) < 2 * len(CUSTOMERS):
         assert time.monotonic() < deadline

@@ -276,6 +276,7 @@ def test_the_price_follows_what_the_ledger_says(desk: Desk) -> None:
     assert before.spends[0] > before.spends[-1]
     assert before.price == pytest.approx(price_at(400.0, PRICES, before.spends))
     assert plan.report["budget_price"] == before.price
+    assert plan.report["overspent"] == round(before.overspent, 2)
     assert plan.report["budget"] == pytest.approx(400 * 7 / 31, abs=0.01)
     assert budget_price.in_force(calm.store, before.release_id) == before.price
     assert budget_price.in_force(calm.store, "another") is None

@@ -265,7 +265,8 @@ def test_the_arena_compares_two_policies(churn: Churn, policies: Path) -> None:
 
 
 def test_the_arena_is_the_world_that_is_served(churn: Churn, policies: Path) -> None:
-    """A company's own offers cost what they cost, and what outcomes have measured counts."""
+    """A company's own offers cost what they cost, what outcomes have measured counts, and everybody
+    begins with a clean sheet, as in the period that the budget is for."""
     store = LocalArtifactStore(policies / "store")
     pointer = asset_pointer("retention_environment")
     before = store.read_pointer(pointer)
@@ -281,7 +282,7 @@ def test_the_arena_is_the_world_that_is_served(churn: Churn, policies: Path) -> 
         done = churn("arena", "ppo", "never", "--episodes", "400", "--json", home=policies)
     finally:
         store.write_pointer(pointer, before)
-    world = served_world(folder, DecisionConfig().environment)
+    world = served_world(folder, DecisionConfig().environment).clean
     assert world.discounts == (0.0, 0.1, 0.2, 0.3)
     expected = compare(PricedGreedy(price=1.0), NeverContact(), customers, world, 400)
     assert json.loads(done.stdout) == json.loads(json.dumps(expected))

@@ -99,6 +99,15 @@ def test_a_wrong_setting_is_one_line_without_its_value(
     assert SECRET not in done.stdout + done.stderr
 
 
+def test_other_months_than_are_paid_are_refused_before_the_graph_runs(churn: Churn) -> None:
+    """The built-in customers have no contract that could say it."""
+    done = churn("materialize", CHURN_MESSAGES__OFFER_MONTHS="6")
+    assert done.returncode == 1
+    assert done.stderr.startswith("CHURN_MESSAGES__OFFER_MONTHS is 6, but a discount is counted")
+    assert "write offers: {percent: [0, 5, 10, 15], months: 6}" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize("command", ["serve", "dev", "materialize", "releases", "data pull"])
 def test_every_command_says_it_in_one_line(churn: Churn, command: str) -> None:
     """Also those that only start another program, which would bury it."""

@@ -118,18 +118,18 @@ def company_of(file: Path, root: Path) -> Company:
     reports = {
         "risk": risk.run(history, folder["risk"], RISK)["risk"],
         "accept": accept.run(history | contacts, folder["accept"], ACCEPT)["accept"],
-        "world": run_environment(
-            {
-                "active_customers": folder["active"],
-                "risk_model": folder["risk"],
-                "accept_model": folder["accept"],
-            },
-            folder["world"],
-            narrowed(STAGES["retention_environment"].settings_type(), DecisionConfig()),
-        ),
     }
     for name in ("risk", "accept"):
         (folder[name] / "report.json").write_text(json.dumps({name: reports[name]}))
+    reports["world"] = run_environment(
+        {
+            "active_customers": folder["active"],
+            "risk_model": folder["risk"],
+            "accept_model": folder["accept"],
+        },
+        folder["world"],
+        narrowed(STAGES["retention_environment"].settings_type(), DecisionConfig()),
+    )
     return Company(agreed, root, reports)
 
 

@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 
 from churn_assets.definitions import definitions, job_names
+from churn_assets.domain.plain_errors import WrongSettingError
 from churn_assets.settings import load_settings
 from tests.customers.charity import EXAMPLE
 from tests.customers.conftest import CONTRACT
@@ -63,3 +64,19 @@ def test_a_campaign_alone_is_a_graph_of_its_log_and_the_accept_model(graph_of: A
 def test_a_contract_that_can_t_be_read_still_shows_a_graph(graph_of: Any) -> None:
     """The code location loads; the asset says what is wrong with the file."""
     assert dg.AssetKey("customer_history") in graph_of("name: [").get_all_asset_keys()
+
+
+def test_messages_promise_the_months_that_are_paid(
+    graph_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A setting made them promise six months of a discount that plans and budgets counted as
+    twelve; now the contract's offers say it for all, and what to write is said at once."""
+    monkeypatch.setenv("CHURN_MESSAGES__OFFER_MONTHS", "6")
+    with pytest.raises(WrongSettingError, match=r"write offers: .*months: 6.* into the contract"):
+        graph_of(CONTRACT)
+    release = dg.AssetKey("release")
+    offers = "offers: {percent: [0, 5, 10, 15], months: 6}\n"
+    assert release in graph_of(CONTRACT + offers).get_all_asset_keys()
+    assert release in graph_of("name: [").get_all_asset_keys()  # its asset says what is wrong
+    monkeypatch.setenv("CHURN_MESSAGES__OFFER_MONTHS", "12")
+    assert release in graph_of(CONTRACT).get_all_asset_keys()

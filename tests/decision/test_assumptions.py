@@ -24,6 +24,7 @@ from churn_assets.decision.evaluation.assumptions import (
     pessimism,
     unseen_misestimation,
 )
+from churn_assets.decision.evaluation.conditions import changed_worlds
 from churn_assets.decision.exact.policy_value import evaluate
 from churn_assets.decision.learning.contexts import feature_spec
 from churn_assets.decision.learning.network import PolicyNetwork
@@ -31,7 +32,8 @@ from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.rules.families import NeverContact
 from churn_assets.decision.rules.lookahead import TwoContacts
 from churn_assets.decision.rules.planner import Planner
-from churn_assets.settings import Settings
+from churn_assets.domain.plain_errors import WrongSettingError
+from churn_assets.settings import Settings, load_settings
 
 
 def test_who_is_told_the_truth_is_not_misled(
@@ -160,7 +162,32 @@ def test_honest_worlds_are_the_default_and_the_plain_ones_a_setting(
         assert plain.world(preset) == world
 
 
-def test_an_assumption_that_a_preset_rules_out_is_named() -> None:
+def test_a_week_without_contacts_can_be_assumed() -> None:
+    """Why: a preset that nobody asked for has a shorter cooldown, and ruled it out; where all of
+    them are compared, it is given as long a one."""
+    config = DecisionConfig(assumed=Assumptions(hard_cooldown_days=7))
+    own = config.environment
+    assert (own.hard_cooldown_days, own.cooldown_days) == (7, 7)
+    worlds = changed_worlds(config, own)
+    assert {world.hard_cooldown_days for world in worlds.values()} == {7}
+    assert worlds["mild"].cooldown_days == 7
+    assert worlds["harsh"] == config.world("harsh")
+    strong = DecisionConfig(preset="mild", assumed=Assumptions(effect_without_discount=2.8))
+    assert changed_worlds(strong, strong.environment)["frugal"].acceptance_effect == 2.8
+
+
+def test_an_assumption_that_a_preset_rules_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Why: one line when the settings are read, not a stage that fails later."""
-    with pytest.raises(ValueError, match="hard_cooldown_days: 6 is more than the cooldown_days 5"):
-        DecisionConfig(assumed=Assumptions(hard_cooldown_days=6))
+    said = "preset 'mild': hard_cooldown_days: 6 is more than the cooldown_days 5"
+    with pytest.raises(ValueError, match=said):
+        DecisionConfig(also_report=("mild",), assumed=Assumptions(hard_cooldown_days=6))
+    monkeypatch.setenv("CHURN_DECISION__PRESET", "mild")
+    monkeypatch.setenv("CHURN_DECISION__ASSUMED__HARD_COOLDOWN_DAYS", "6")
+    load_settings.cache_clear()
+    try:
+        with pytest.raises(WrongSettingError) as error:
+            load_settings()
+    finally:
+        load_settings.cache_clear()
+    assert said in str(error.value)
+    assert len(str(error.value).splitlines()) == 1

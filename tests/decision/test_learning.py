@@ -23,6 +23,7 @@ from churn_assets.decision.learning.ppo import Batch, Trainer, action_log_prob
 from churn_assets.decision.learning.rollout import World, expected_ends, mean_alive
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.observation import COLUMNS
+from churn_assets.domain.offers import Offers
 
 QUICK = PpoConfig(customers=16, horizon=4, minibatch=24, dual_customers=4, hidden=8)
 
@@ -183,6 +184,10 @@ def test_features_are_normalised_by_what_is_drawn(
         assert spec.scale[place] == pytest.approx((high - low) / 12**0.5)
     assert min(spec.scale[: len(COLUMNS) + 1]) >= 0.1
     assert spec.mean[len(COLUMNS)] == pytest.approx(np.log(PpoConfig().highest_price + 1) / 2, 0.05)
+    assert params.price_reach == 1.0
+    cheap = params.offering(Offers(months=1))  # a twelfth of the money, at twelve times its price
+    far = feature_spec(customers, cheap, PpoConfig()).mean[len(COLUMNS)]
+    assert far == pytest.approx(np.log(12 * PpoConfig().highest_price + 1) / 2, 0.05)
 
 
 def test_an_advantage_is_standardised_in_its_bin() -> None:

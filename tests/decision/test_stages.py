@@ -28,6 +28,7 @@ from churn_assets.decision.mdp.observation import BUDGET, COLUMNS
 from churn_assets.decision.policy import load_policy, load_rule
 from churn_assets.decision.rules.families import NeverContact, PricedGreedy
 from churn_assets.decision.rules.tuning import calibrated
+from churn_assets.domain.splits import SPLITS
 from churn_assets.storage.protocol import Artifact
 from tests.decision.conftest import HEADLINE, synthetic_customers
 
@@ -344,9 +345,15 @@ def test_a_policy_that_missed_a_gate_is_not_chosen() -> None:
 
 
 def test_an_uncertified_oracle_is_refused() -> None:
-    """Why: captured uplift means nothing without the optimum."""
-    for gap, passes in ((0.001, True), (0.02, False), (-0.01, False)):
-        found = {"oracle": {"moderate": {"dual_gap": gap}}}
+    """Why: captured uplift means nothing without the optimum. Where one kind of customers explains
+    the gap (`test_small_companies.py`), it is as small as it can be."""
+    for gap, jump, passes in (
+        (0.001, 0.0, True),
+        (0.02, 0.001, False),
+        (0.02, 0.02, True),
+        (-0.01, 0.02, False),
+    ):
+        found = {"oracle": {"moderate": {"dual_gap": gap, "dual_jump": jump}}}
         assert outcome(checks.oracle_is_certified_by_its_dual, found) == passes
 
 
@@ -359,7 +366,16 @@ def test_training_that_got_worse_is_refused() -> None:
 
 
 def test_acceptance_must_rise_with_the_offer() -> None:
-    """Why: a flat or falling curve means the accept model's columns are mixed up."""
-    for curve, passes in (([0.1, 0.2, 0.3, 0.4], True), ([0.1, 0.2, 0.2, 0.4], False)):
-        found = {split: {"mean_accept": curve} for split in ("train", "valid", "test")}
+    """Why: a falling curve means the accept model's columns are mixed up, and so does a flat one
+    where responses are simulated: these rise. A company's own customers may not."""
+    rising, flat, falling = [0.1, 0.2, 0.3, 0.4], [0.1, 0.2, 0.2, 0.4], [0.1, 0.3, 0.2, 0.4]
+    for observed, curve, passes in (
+        (False, rising, True),
+        (False, flat, False),
+        (True, rising, True),
+        (True, flat, True),
+        (True, falling, False),
+    ):
+        found: dict[str, Any] = {split: {"mean_accept": curve} for split in SPLITS}
+        found |= {"responses_observed": observed}
         assert outcome(checks.acceptance_rises_with_the_offer, found) == passes

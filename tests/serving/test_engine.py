@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from churn_assets.decision.mdp.transitions import State, observe
-from churn_assets.decision.rules.families import PricedGreedy
+from churn_assets.decision.rules.families import NeverContact, PricedGreedy
 from churn_assets.domain.statistics import logit
 from churn_assets.release.bundle import ReleaseError
 from churn_assets.serving.assessment import Assessor
@@ -141,13 +141,18 @@ def test_answers_move_the_risk_as_in_the_environment(
 
 
 def test_another_price_of_the_budget_changes_nothing_else(engine: RetentionEngine) -> None:
-    """A month's price must not cost a company its own offers, nor its label's time."""
+    """A month's price must not cost a company its own offers, nor its label's time; the rule of the
+    kill switch follows it as well."""
     own = engine.assessor
     rule, offers = PricedGreedy(price=1.0), (0, 10, 20, 30)
-    one = Assessor(own.risk, own.accept, rule, own.baseline, own.params, 90.0, offers)
-    told = one.priced(2.0)
-    assert vars(told) == vars(one) | {"policy": PricedGreedy(price=2.0)}
-    assert one.policy is rule
+    greedy = PricedGreedy(price=0.5)
+    one = Assessor(own.risk, own.accept, rule, greedy, own.params, 90.0, offers)
+    told, both = one.priced(9.0), PricedGreedy(price=9.0)
+    assert vars(told) == vars(one) | {"policy": both, "baseline": both}
+    assert (one.policy, one.baseline) == (rule, greedy)
+    never = NeverContact()
+    one.baseline = never
+    assert one.priced(9.0).baseline is never  # it knows no price
     assert one.priced(None) is one
 
 

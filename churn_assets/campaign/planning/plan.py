@@ -291,6 +291,7 @@ class Planner:
             "budget": round(self.budget, 2),
             "contacts_a_day": {n: c.contacts_a_day for n, c in self.config.channels.items()},
             "budget_price": None if sources.price is None else sources.price.price,
+            "overspent": 0.0 if sources.price is None else round(sources.price.overspent, 2),
             "exploration": counts_of(drawn, self.sources.exploration),
             **self.sums(found),
             "linear_bound": self._certificate(found),

@@ -272,8 +272,7 @@ class Contract(Part):
         accepted: columns left out that a request may give all the same.
         messages: column -> what may be said of it.
         people, contact: how and whether somebody is addressed.
-        offers: the discounts that can be offered; without it 0, 5, 10 and 15 % for the months that
-            the settings say.
+        offers: the discounts that can be offered; without it 0, 5, 10 and 15 % for twelve months.
         campaign, events: a logged campaign; how a file of what came of others is to be read.
     """
 

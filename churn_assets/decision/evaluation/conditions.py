@@ -49,9 +49,13 @@ def changed_worlds(
     settings: WorldSettings, served: EnvironmentParams
 ) -> Mapping[str, EnvironmentParams]:
     """By name: the presets, the served world with six times the annoyance, and the harsh one with
-    the cooldown of a week; all with the served world's offers."""
+    the cooldown of a week; all with the served world's offers. A preset whose cooldown is shorter
+    than the hard one that is assumed has one as long."""
     offers = {name: getattr(served, name) for name in ("discounts", "budget_allowance")}
-    presets = {name: settings.world(name).model_copy(update=offers) for name in PRESETS}
+    presets = {
+        name: settings.assumed.with_room(world).model_copy(update=offers)
+        for name, world in PRESETS.items()
+    }
     harsh = presets["harsh"].model_copy(
         update={"cooldown_days": max(7, presets["harsh"].hard_cooldown_days)}
     )

@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.exact.comparison import captured_uplift
 from churn_assets.decision.exact.oracle import GridActions, solve
-from churn_assets.decision.exact.pareto import ParetoCurve, curve_around, pareto_curve, solve_budget
+from churn_assets.decision.exact.pareto import (
+    NOTHING,
+    ParetoCurve,
+    curve_around,
+    pareto_curve,
+    solve_budget,
+)
 from churn_assets.decision.exact.policy_value import (
     Evaluation,
     chain_figures,
@@ -148,12 +154,15 @@ def captured_with_help(
 def gap_by_risk(
     found: Array, best: Array, risk: Array, weight: Array, bins: int = 5
 ) -> dict[str, float]:
-    """Share of the lost uplift that lies in each fifth of the customers, by churn risk."""
+    """Share of the lost uplift that lies in each fifth of the customers, by churn risk; 0 in each
+    where nothing is lost."""
     lost = (best - found) * weight
+    whole = lost.sum()
+    some = abs(whole) > NOTHING
     edges = np.quantile(risk, np.linspace(0, 1, bins + 1)[1:-1])
     group = np.searchsorted(edges, risk)
     return {
-        f"risk fifth {index + 1}": float(lost[group == index].sum() / lost.sum())
+        f"risk fifth {index + 1}": float(lost[group == index].sum() / whole) if some else 0.0
         for index in range(bins)
     }
 

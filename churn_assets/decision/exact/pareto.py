@@ -7,7 +7,12 @@ from numpy.typing import ArrayLike
 
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.exact.oracle import build_chain, solve
-from churn_assets.decision.exact.policy_value import chain_figures, chains, evaluate_actions
+from churn_assets.decision.exact.policy_value import (
+    Evaluation,
+    chain_figures,
+    chains,
+    evaluate_actions,
+)
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.dynamics import Array
 
@@ -16,6 +21,8 @@ RELATIVE_PRICES = np.array(
     [0.0, 0.1, 0.25, 0.5, 0.7, 0.85, 0.95, 1, 1.05, 1.15, 1.3, 1.6, 2, 4, 10]
 )
 """Prices of a Pareto curve, as multiples of the budget's price: dense where it is read."""
+NOTHING = 1e-12
+"""Share of the yearly value that is as good as none: sums over customers are rounded by less."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +54,8 @@ def captured_share(gained: ArrayLike, most: ArrayLike) -> Array:
     """`gained` of `most`, both over never contacting; where there is nothing to capture, 1 for
     whoever loses nothing, else 0."""
     gained, most = np.asarray(gained), np.asarray(most)
-    some = most > 0
-    found: Array = np.where(some, gained / np.where(some, most, 1.0), gained >= 0)
+    some = most > NOTHING
+    found: Array = np.where(some, gained / np.where(some, most, 1.0), gained >= -NOTHING)
     return found
 
 
@@ -57,6 +64,9 @@ class BudgetSolution:
     """The oracle at the budget limit: its price and the certificate.
 
     gap: (dual bound - value of the feasible policy found) / (bound - V(never)), >= 0.
+    jump: the most of it that one kind of customers, alike in risk and acceptance, can be the cause
+        of: what they spend at a price just below the budget's and no more at it, times the price,
+        in the same unit. All of a kind jump at once, since one price is for all of them.
     """
 
     price: float
@@ -64,6 +74,7 @@ class BudgetSolution:
     spend: float
     bound: float
     gap: float
+    jump: float
 
 
 def curve_around(price: float) -> Array:
@@ -96,25 +107,36 @@ def solve_budget(
     The price is 0 when the limit doesn't bind. `tolerance` is relative, on the price.
     """
 
-    def at(price: float) -> tuple[float, float]:
-        found = evaluate_actions(lambda chain: solve(chain, price), customers, params)
-        return found.mean("uplift"), found.mean("spend")
+    def at(price: float) -> Evaluation:
+        return evaluate_actions(lambda chain: solve(chain, price), customers, params)
 
     low, high = 0.0, HIGHEST_PRICE
-    uplift, spend = at(0.0)
-    best = (0.0, uplift, spend)
-    bound = uplift
-    if spend > params.budget_limit:
-        best = (high, *at(high))
-        bound = np.inf
+    below = kept = at(0.0)
+    bound = kept.mean("uplift")
+    if kept.mean("spend") <= params.budget_limit:
+        high = 0.0
+    else:
+        kept, bound = at(high), np.inf
         while high - low > tolerance * high:
             middle = float(np.sqrt((low + 0.1) * (high + 0.1)) - 0.1)
-            uplift, spend = at(middle)
-            bound = min(bound, uplift + middle * (params.budget_limit - spend))
+            found = at(middle)
+            spend = found.mean("spend")
+            bound = min(bound, found.mean("uplift") + middle * (params.budget_limit - spend))
             if spend > params.budget_limit:
-                low = middle
+                low, below = middle, found
             else:
-                high, best = middle, (middle, uplift, spend)
+                high, kept = middle, found
+    uplift, spend = kept.mean("uplift"), kept.mean("spend")
     never = float(build_chain(customers, params).rest[0, 0, 0] @ customers.weight)
-    gap = (bound - best[1]) / (bound - never) if bound > never else 0.0
-    return BudgetSolution(*best, bound, gap)
+    most = bound - never
+    if most <= NOTHING:
+        return BudgetSolution(high, uplift, spend, bound, 0.0, 0.0)
+    jump = high * _largest_jump(customers, below.spend, kept.spend) / most
+    return BudgetSolution(high, uplift, spend, bound, (bound - uplift) / most, jump)
+
+
+def _largest_jump(customers: Customers, before: Array, after: Array) -> float:
+    """The largest change of the mean spend that one kind of customers makes, from spends (C,)."""
+    known = np.column_stack([customers.risk, customers.accept])
+    _, kind = np.unique(known, axis=0, return_inverse=True)
+    return float(np.abs(np.bincount(kind.ravel(), customers.weight * (after - before))).max())

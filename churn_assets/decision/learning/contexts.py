@@ -75,7 +75,8 @@ def feature_spec(customers: Customers, params: EnvironmentParams, config: PpoCon
     rows = []
     for world in draw_worlds(rng, params, config):
         envs = VectorRetention(customers, world, count, seed=0, draw="value")
-        told = context_features(CONTEXT, draw_prices(rng, count, config.highest_price), world)
+        prices = draw_prices(rng, count, config.highest_price * params.price_reach)
+        told = context_features(CONTEXT, prices, world)
         rows.append(np.concatenate([raw_features(envs.observation), told], axis=1))
     features = np.concatenate(rows)
     mean, scale = features.mean(axis=0), features.std(axis=0)

@@ -125,11 +125,12 @@ class Trainer:
         contacts above the cap per episode."""
         config = self.config
         per_world = config.customers // config.worlds
+        highest = config.highest_price * self.params.price_reach
         worlds = [
             World.begin(
                 self.customers,
                 params,
-                draw_prices(self.rng, per_world, config.highest_price),
+                draw_prices(self.rng, per_world, highest),
                 int(self.rng.integers(2**62)),
             )
             for params in draw_worlds(self.rng, self.params, config)
@@ -138,7 +139,7 @@ class Trainer:
         for _ in range(config.horizon):
             actions, log_prob = self.sample(worlds)
             log_probs.append(log_prob.reshape(len(worlds), per_world))
-            following = draw_prices(self.rng, config.customers, config.highest_price)
+            following = draw_prices(self.rng, config.customers, highest)
             for world, action, price in zip(
                 worlds,
                 np.split(actions, len(worlds)),

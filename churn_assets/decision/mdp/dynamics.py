@@ -25,6 +25,8 @@ from churn_assets.domain.value import MONTHS_OF_VALUE
 Array = NDArray[np.float64]
 Whole = NDArray[np.integer[Any]] | Array
 """Whole numbers, as integers or (in a state) as floats."""
+ROUNDED = 1e-6
+"""Spend units by which a share of the allowance may be off: the ledger's has nine places."""
 
 
 def highest(values: Array) -> Array:
@@ -150,6 +152,12 @@ def start_histories(params: EnvironmentParams) -> tuple[NDArray[np.int64], Array
 def spend_levels(params: EnvironmentParams) -> int:
     """Number of distinct amounts spent on a customer: 0, 1, ... units up to the allowance."""
     return round(params.budget_allowance / params.spend_unit) + 1
+
+
+def units_left(budget_remaining: Array, params: EnvironmentParams) -> Array:
+    """(...) whole spend units in what is left of the allowance, a share that may be rounded."""
+    left: Array = np.floor(budget_remaining * (spend_levels(params) - 1) + ROUNDED)
+    return left
 
 
 @lru_cache(maxsize=256)

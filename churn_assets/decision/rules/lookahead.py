@@ -32,7 +32,7 @@ from churn_assets.decision.mdp.dynamics import (
     highest,
     offer_units,
     reluctance,
-    spend_levels,
+    units_left,
 )
 from churn_assets.decision.mdp.observation import (
     ACCEPT,
@@ -128,7 +128,7 @@ class Standing:
         """From states (N, 9)."""
         contacts, days = states[:, FATIGUE], states[:, DAYS]
         fall = reluctance(contacts, days, params)
-        left = np.floor(states[:, BUDGET] * (spend_levels(params) - 1) + 1e-9)  # whole units
+        left = units_left(states[:, BUDGET], params)
         accept = logit(states[:, ACCEPT]) + fall[:, None]
         now = Answered(logit(states[:, RISK]), params)
         return cls(now, accept, contacts, days, left, params)

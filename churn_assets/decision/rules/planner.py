@@ -24,7 +24,7 @@ from churn_assets.decision.exact.policy_value import decide_on_grid
 from churn_assets.decision.exact.states import Start
 from churn_assets.decision.mdp.actions import LONGEST_DELAY, Decisions, Ranking
 from churn_assets.decision.mdp.customers import Customers
-from churn_assets.decision.mdp.dynamics import Array, reluctance, spend_levels
+from churn_assets.decision.mdp.dynamics import Array, reluctance, spend_levels, units_left
 from churn_assets.decision.mdp.observation import (
     ACCEPT,
     BUDGET,
@@ -96,7 +96,7 @@ class Planner(Rule):
         """Customers (R,) who stand alike, where that is, and what can follow it."""
         params = self.params
         units = spend_levels(params) - 1
-        left = np.floor(states[:, BUDGET] * units + 1e-9)  # whole units
+        left = units_left(states[:, BUDGET], params)
         days = np.minimum(np.floor(states[:, DAYS]), params.cooldown_days)
         where = np.column_stack([states[:, FATIGUE], units - left, days]).astype(np.int64)
         accept = sigmoid(

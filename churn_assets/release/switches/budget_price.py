@@ -43,6 +43,12 @@ class BudgetPrice(BaseModel):
     spends: tuple[float, ...]
     at: datetime
 
+    @property
+    def overspent(self) -> float:
+        """By how much more than is aimed at the policy is expected to spend in a month even at the
+        highest price, in currency; 0 where the aim can be kept."""
+        return max(0.0, min(self.spends) - self.aim * self.budget)
+
 
 def read(store: ArtifactStore) -> BudgetPrice | None:
     """What was written last; None where there is none.
