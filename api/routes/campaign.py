@@ -83,6 +83,7 @@ class PlanAnswer(Sums):
     status: Literal["draft", "approved", "replaced", "cancelled"] = Field(examples=["draft"])
     created: str = Field(examples=["2026-03-10T06:00:00+01:00"])
     days: list[str] = Field(examples=[["2026-03-10", "2026-03-11"]])
+    today: str = Field(description="by the company's clock", examples=["2026-03-10"])
     release_id: str = Field(examples=["20260101-0123456789ab"])
     customers: int = Field(examples=[7032])
     excluded: dict[str, int] = Field(examples=[{"cooldown": 560}])
@@ -376,7 +377,8 @@ def _told(campaigns: Campaigns, plan_id: str | None) -> dict[str, Any]:
         for step in campaigns.ledger.steps(found.plan_id)
     ]
     report = {name: value for name, value in found.report.items() if name != "promises"}
-    return report | {"status": status, "steps": steps, "rules": RULES}
+    today = campaigns.now().date().isoformat()
+    return report | {"status": status, "steps": steps, "rules": RULES, "today": today}
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
