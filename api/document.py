@@ -28,7 +28,10 @@ class DocumentedApp(FastAPI):
         not_ready["content"]["application/json"]["example"] = NOT_READY.model_dump()
         services = getattr(self.state, "services", None)
         engine = services.host.engine if services else None
-        if engine is None or engine.form.schema is None:
+        if engine is None:
+            return document
+        if engine.form.schema is None:  # the setting says in what they are billed
+            schemas["PredictRequest"]["x-currency"] = engine.messages.currency
             return document
         return of_contract(document, engine.form)
 

@@ -1,10 +1,9 @@
 // The plan of the Campaign tab: limits that replan, contacts, exclusions, approval, download.
 
 import { curve, drawIn, money } from "/charts.js";
-import { $, ask, download, facts, latestOnly, make, pager, row, whole } from "/page.js";
+import { $, WAIT, ask, download, facts, latestOnly, make, pager, row, whenTyped, whole } from "/page.js";
 
 const SIZE = 12;
-const WAIT = 150;  // milliseconds that a slider has to rest before it is asked about
 const STATUS = {
   draft: "is a draft: nobody is contacted until somebody approves it",
   approved: "is approved", replaced: "was replaced by a later plan", cancelled: "was cancelled",
@@ -32,9 +31,19 @@ export function planView() {
     $("contacts-value").textContent = Object.entries(contacts_a_day).map(([name, n]) => `${whole(n)} ${name}`).join(", ");
   }
 
+  // Only what is shown can be approved: a draft, while the sliders stand at its own limits.
+  const atOwnLimits = () => $("budget-slider").value === "100" && $("contacts-slider").value === "100";
+
+  function showChoice() {
+    const own = atOwnLimits();
+    $("plan-save").disabled = true;  // until it is known what other limits would bring
+    $("plan-approve").disabled = !own || plan.status !== "draft";
+    $("plan-moved").hidden = own;
+  }
+
   function showSums(sums) {
     const more = Object.entries(sums.value_of_one_more).map(([name, value]) =>
-      [name === "money" ? `${money(1, 0)} more brings` : `One more ${name} a day brings`, money(value)]);
+      [name === "money" ? `${money(1, 0)} more to spend brings` : `One more ${name} a day brings`, money(value)]);
     facts($("plan-sums"), [
       ["Contacts", whole(sums.contacts)],
       ["Expected value", money(sums.expected_value, 0)],
@@ -45,6 +54,8 @@ export function planView() {
   }
 
   function showPlan(answer) {
+    const again = plan?.plan_id === answer.plan_id && plan.today === answer.today;
+    const day = again ? $("plan-day").value : answer.today;
     plan = answer;
     $("plan").hidden = false;
     const [begin, end] = [plan.days[0], plan.days.at(-1)];
@@ -52,15 +63,16 @@ export function planView() {
     const later = plan.promised_later ? `, ${whole(plan.promised_later)} more for later days` : "";
     $("plan-hint").textContent = `${begin} to ${end}; ${whole(plan.promised)} contacts promised by the plan before${later}.`;
     $("budget-slider").value = $("contacts-slider").value = 100;
+    stopReplanning();
     showLimits(limits());
     showSums(plan);
-    $("plan-save").disabled = true;
-    $("plan-approve").disabled = plan.status !== "draft";
+    showChoice();
     $("plan-download").disabled = plan.status !== "approved";
     $("plan-hand-over").disabled = plan.status === "draft";  // a list that was taken went out
     $("plan-cancel").disabled = plan.status === "cancelled";
     const channels = Object.keys(plan.contacts_a_day), left = Object.entries(plan.excluded);
-    $("plan-day").replaceChildren(...plan.days.map((day) => option(day)));
+    $("plan-day").replaceChildren(...plan.days.map((each) => option(each, each === plan.today ? `${each} (today)` : each)));
+    if (plan.days.includes(day)) $("plan-day").value = day;
     $("plan-on").replaceChildren(option("", "all days"), ...plan.days.map((day) => option(day)));
     $("plan-channel").replaceChildren(option("", "all channels"), ...channels.map((name) => option(name)));
     $("plan-channels").replaceChildren(make("tr", {}, ...["Day", ...channels].map((textContent) => make("th", { scope: "col", textContent }))));
@@ -90,7 +102,6 @@ export function planView() {
   }
 
   async function replan() {
-    $("plan-sums").setAttribute("aria-busy", "true");
     const { answer, error } = await lastReplan(() => ask("/campaign/replan", limits()));
     if (answer || error) $("plan-sums").removeAttribute("aria-busy");
     if (answer) { showSums(answer); $("plan-save").disabled = false; say(""); }
@@ -99,8 +110,17 @@ export function planView() {
 
   function moved() {
     showLimits(limits());
-    clearTimeout(resting);
+    showChoice();
+    stopReplanning();
+    if (atOwnLimits()) return showSums(plan);
+    $("plan-sums").setAttribute("aria-busy", "true");
     resting = setTimeout(replan, WAIT);
+  }
+
+  function stopReplanning() {
+    clearTimeout(resting);
+    lastReplan(() => Promise.resolve());  // an answer on its way is of limits that are shown no more
+    $("plan-sums").removeAttribute("aria-busy");
   }
 
   const contacts = pager({ previous: "plan-previous", next: "plan-next", place: "plan-page" }, SIZE, async (first, count) => {
@@ -149,10 +169,10 @@ export function planView() {
   }
 
   async function handOver() {
-    const plan_id = plan.plan_id;
+    const plan_id = plan.plan_id, day = $("plan-day").value;
     say("Working…");
     const { answer, error } = await lastPlan(async () => {
-      const done = await ask("/campaign/plan/handed-over", { plan_id, day: $("plan-day").value });
+      const done = await ask("/campaign/plan/handed-over", { plan_id, day });
       return { done, now: await ask(`/campaign/plan?${new URLSearchParams({ plan_id })}`) };
     });
     if (error) fail(error);
@@ -160,7 +180,7 @@ export function planView() {
     const { done } = answer, left = Object.entries(done.dropped);
     plan.steps = answer.now.steps;
     showSteps();
-    say([`${whole(done.new)} contacts are in the ledger now, ${whole(done.already)} were there already.`,
+    say([`List of ${day}: ${whole(done.new)} contacts are in the ledger now, ${whole(done.already)} were there already.`,
       ...left.map(([rule, n]) => `${whole(n)} left out: ${plan.rules[rule] ?? rule.replaceAll("_", " ")}.`)].join(" "));
   }
 
@@ -196,7 +216,9 @@ export function planView() {
       say("");
     } catch (error) { fail(error); }
   });
-  for (const id of ["plan-search", "plan-channel", "plan-on", "plan-sort"]) $(id).addEventListener("input", contacts.restart);
-  for (const id of ["out-search", "out-rule"]) $(id).addEventListener("input", out.restart);
+  for (const id of ["plan-channel", "plan-on", "plan-sort"]) $(id).addEventListener("input", contacts.restart);
+  $("out-rule").addEventListener("input", out.restart);
+  whenTyped($("plan-search"), contacts.restart);
+  whenTyped($("out-search"), out.restart);
   return show;
 }

@@ -2,9 +2,14 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+// How an amount begins: by the contract's currency; with nothing where none is known.
+let sign = "";
+export const moneyIn = (currency) => { sign = currency ?? ""; };
+export const unit = () => sign.trim();
+
 export const money = (value, digits = 2) => {
   const style = { minimumFractionDigits: digits, maximumFractionDigits: digits };
-  return (value < 0 ? "−$" : "$") + Math.abs(value).toLocaleString("en-US", style);
+  return (value < 0 ? "−" : "") + sign + Math.abs(value).toLocaleString("en-US", style);
 };
 const tick = (value) => money(value, Number.isInteger(value) ? 0 : 2);  // of an axis
 export const percent = (share) => `${(100 * share).toFixed(1)} %`;
@@ -113,14 +118,14 @@ export function curve(points, now, { x: name, format }, width) {
 
 export function pareto(campaign, width) {
   const height = 320, left = 92, right = 24, top = 14, bottom = 44;
-  const today = { spend: campaign.expected_spend, retained: campaign.expected_retained_revenue };
+  const decided = { spend: campaign.expected_spend, retained: campaign.expected_retained_revenue };
   const points = [{ spend: 0, retained: 0 }, ...campaign.pareto];
   const most = (key, extra) => 1.06 * Math.max(1, extra, ...points.map((p) => p[key]));
-  const wide = most("spend", Math.max(today.spend, campaign.budget)), tall = most("retained", today.retained);
+  const wide = most("spend", Math.max(decided.spend, campaign.budget)), tall = most("retained", decided.retained);
   const x = (spend) => left + (spend / wide) * (width - left - right);
   const y = (retained) => height - bottom - (retained / tall) * (height - top - bottom);
   const svg = canvas(width, height,
-    `Retained revenue against spend. Today: ${money(today.retained)} for ${money(today.spend)}; budget ${money(campaign.budget)}.`);
+    `Retained revenue against spend. As decided: ${money(decided.retained)} for ${money(decided.spend)}; budget ${money(campaign.budget)}.`);
   for (let retained = 0, step = niceStep(tall, 5); retained <= tall; retained += step) {
     svg.append(
       draw("line", { x1: left, x2: width - right, y1: y(retained), y2: y(retained), class: "grid" }),
@@ -135,8 +140,8 @@ export function pareto(campaign, width) {
     draw("path", { d: path, class: "curve" }),
     draw("line", { x1: x(campaign.budget), x2: x(campaign.budget), y1: top, y2: height - bottom, class: "limit" }),
     draw("text", { ...beside(campaign.budget, 6), y: height - bottom - 8 }, "budget"),
-    draw("circle", { cx: x(today.spend), cy: y(today.retained), r: 7, class: "today" }),
-    draw("text", { ...beside(today.spend, 12), y: y(today.retained) + 20, class: "strong" }, "today"),
+    draw("circle", { cx: x(decided.spend), cy: y(decided.retained), r: 7, class: "decided" }),
+    draw("text", { ...beside(decided.spend, 12), y: y(decided.retained) + 20, class: "strong" }, "as decided"),
     draw("text", { x: (left + width) / 2, y: height - 6, "text-anchor": "middle", class: "quiet" }, "expected spend on discounts"),
   );
   return svg;

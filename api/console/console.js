@@ -3,11 +3,13 @@
 import { planView } from "/campaign.js";
 import { bars, drawIn, gauge, meter, money, pareto, percent } from "/charts.js";
 import { buildForm, clearProblems, fillForm, readForm, schema, showProblems, unreadable, words } from "/form.js";
-import { $, ask, facts, fetchJson, latestOnly, make } from "/page.js";
+import { $, ask, facts, fetchJson, latestOnly, make, onKey, waitsForKey } from "/page.js";
 import { historyView, picksView } from "/picks.js";
 import { resultsView } from "/results.js";
 import { tableView } from "/rows.js";
 import { decisionWords, whatIfView } from "/whatif.js";
+
+const OFTEN = 60_000;  // milliseconds between looks at what serves: a page may be open for days
 
 // What a check means, by the name that the API gives it; one without words here shows its name.
 const checkWords = ({ length, quiet_hours: [night, day] }) => ({
@@ -21,14 +23,16 @@ const checkWords = ({ length, quiet_hours: [night, day] }) => ({
   wrong_tenure_band: "Fits how long they have been with us", wrong_tone: "In the tone asked for",
   negated_kindness: "No kind word denied", unfinished: "No sentence cut off", doubled_stop: "No doubled full stop",
   unexpected_character: "Plain characters", shouting: "No shouting", repetition: "No repetition",
+  ill_formed: "Numbers fit the words around them",
 });
-$("key-form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  sessionStorage.setItem("key", $("key").value);
-  $("key-form").hidden = true;
-  $("key").value = "";
-  start();
-});
+
+// Checks that had nothing to look at: what a message doesn't do can't be done wrongly.
+function spared({ name }, { offer_percentage }, { name_used, name_doubt }) {
+  const words = {};
+  if (!name || name_used === false) words.missing_name = name_doubt ? `Names nobody; the name: ${name_doubt}` : "Names nobody";
+  if (!offer_percentage) words.missing_offer = "Has no offer to state";
+  return words;
+}
 
 // ---- a decision
 
@@ -82,7 +86,7 @@ function showAnswer(request, answer) {
     make("li", { className: "violated", textContent: `Please check: ${warning}` })));
   $("reasons").replaceChildren(...metadata.reasons.map((reason) =>
     make("li", { className: reason.contribution > 0 ? "raises" : "lowers", textContent: reason.text })));
-  showMessage(message, safety, metadata);
+  showMessage(message, safety, metadata, spared(request, decision, metadata));
   whatIf.begin(request, answer);
   showHistory(request.customer_id);
   const { top, bottom } = $("verdict").getBoundingClientRect();
@@ -90,7 +94,7 @@ function showAnswer(request, answer) {
   $("trace").textContent = `Release ${metadata.release_id}, probability of this action ${percent(metadata.action_probability)}.`;
 }
 
-function showMessage(message, safety, metadata) {
+function showMessage(message, safety, metadata, without) {
   $("message-block").hidden = message === null;
   if (message === null) return;
   $("message").textContent = message;
@@ -101,9 +105,10 @@ function showMessage(message, safety, metadata) {
   const meaning = checkWords(shield);
   const names = [...new Set([...shield.checks, ...safety.violations])];
   $("checks").replaceChildren(...names.map((name) => {
-    const failed = safety.violations.includes(name);
-    const item = make("li", { className: failed ? "failed" : "passed", textContent: meaning[name] ?? words(name) });
-    item.setAttribute("aria-label", `${failed ? "Failed" : "Passed"}: ${item.textContent}`);
+    const how = safety.violations.includes(name) ? "failed" : name in without ? "spared" : "passed";
+    const textContent = how === "spared" ? without[name] : meaning[name] ?? words(name);
+    const item = make("li", { className: how, textContent });
+    item.setAttribute("aria-label", `${{ failed: "Failed", spared: "Nothing to check", passed: "Passed" }[how]}: ${textContent}`);
     return item;
   }));
 }
@@ -140,7 +145,7 @@ async function showCampaign() {
   $("campaign-hint").textContent = `${campaign.customers.toLocaleString("en-US")} customers, release ${campaign.release_id}${by}.`;
   const share = campaign.expected_spend / campaign.budget;
   facts($("tiles"), [
-    ["Contacts today", campaign.contacts.toLocaleString("en-US")],
+    ["Contacts", campaign.contacts.toLocaleString("en-US")],
     ["Expected spend", money(campaign.expected_spend)],
     ["Budget of the period", money(campaign.budget)],
     ["Share of the budget", percent(share)],
@@ -168,6 +173,11 @@ function open(tab) {
     $(each.getAttribute("aria-controls")).hidden = !chosen;
   }
   tab.focus();
+  load(tab);
+  lookAgain();
+}
+
+function load(tab) {
   if (tab.id === "tab-campaign") { showCampaign(); showPlan(); }
   if (tab.id === "tab-results") showResults();
 }
@@ -180,27 +190,50 @@ tabs.forEach((tab, i) => {
   });
 });
 
+let known = null;  // the release whose shield is known
+
 async function showStatus() {
   const [, state] = await fetchJson("/readyz");
+  if (waitsForKey()) return;  // the line asks for it
   const parts = [state.ready ? `Release ${state.release_id}` : "Not ready"];
   if (state.baseline_forced) parts.push("rules only (kill switch)");
-  for (const problem of [state.problem, state.switch_problem, state.feedback_problem, state.decisions_problem]) if (problem) parts.push(problem);
-  $("status").textContent = parts.join(" · ");
-  if (state.ready) ({ shield } = await ask("/release"));
+  for (const name of ["problem", "predictions_problem", "switch_problem", "feedback_problem", "decisions_problem"]) {
+    if (state[name]) parts.push(state[name]);
+  }
+  for (const [part, what] of Object.entries(state.stand_ins)) parts.push(`in place of the release's ${part.replaceAll("_", " ")}: ${what}`);
+  say(parts.join(" · "));
+  if (!state.ready || state.release_id === known) return;
+  ({ shield } = await ask("/release"));
+  known = state.release_id;
 }
 
-async function start() {
+// Only what is new: it is read out to who hears the page.
+function say(text) { if ($("status").textContent !== text) $("status").textContent = text; }
+
+// Does something of which only the status can say that it failed.
+async function tried(action) {
   try {
-    if (!schema.required.length) {
-      const [, openapi] = await fetchJson("/openapi.json");
-      buildForm(openapi.components.schemas.PredictRequest);
-      $("decide").disabled = false;  // before, there was nothing to send
-    }
-    await showStatus();
-    await showPicks();
+    await action();
   } catch (error) {
-    if ($("key-form").hidden) $("status").textContent = error.message;
+    if (!waitsForKey()) say(error.message);
   }
 }
 
+const lookAgain = () => tried(showStatus);
+
+const start = () => tried(async () => {
+  if (!schema.required.length) {
+    const [, openapi] = await fetchJson("/openapi.json");
+    buildForm(openapi.components.schemas.PredictRequest);
+    $("decide").disabled = false;  // before, there was nothing to send
+  }
+  await showStatus();
+  await showPicks();
+});
+
+onKey(async () => {
+  await start();
+  if (!waitsForKey()) load(tabs.find((tab) => tab.getAttribute("aria-selected") === "true"));
+});
 await start();
+setInterval(lookAgain, OFTEN);

@@ -1,16 +1,20 @@
 // The customer's form: built from the API's own schema, which follows the release's contract.
 
+import { moneyIn, unit } from "/charts.js";
 import { $, make } from "/page.js";
 
 const WORDS = {
-  customer_id: "Customer", tenure: "Months with us", monthly_charges: "Monthly bill ($)",
+  customer_id: "Customer", tenure: "Months with us", monthly_charges: "Monthly bill",
   name: "Name", force_baseline: "Use the rules only",
 };
 export const words = (field) => WORDS[field] ?? (field[0].toUpperCase() + field.slice(1)).replaceAll("_", " ");
 
 export let schema = { properties: {}, required: [] };
 
-export const labelOf = (name) => schema.properties[name]["x-label"] ?? words(name);
+export function labelOf(name) {
+  const inUnit = name === "monthly_charges" && unit() ? ` (${unit()})` : "";
+  return schema.properties[name]["x-label"] ?? words(name) + inUnit;
+}
 
 // What a field holds, but for "not known".
 export function kindOf(property) {
@@ -48,6 +52,7 @@ function control(name, property) {
 
 export function buildForm(found) {
   schema = found;
+  moneyIn(schema["x-currency"]);
   for (const [name, property] of Object.entries(schema.properties)) {
     $(schema.required.includes(name) ? "required" : "optional").append(control(name, property));
   }

@@ -3,6 +3,8 @@
 
 const UNREACHABLE = "The service can't be reached. Check the connection and try again.";
 
+export const WAIT = 150;  // milliseconds that a person's typing or sliding has to rest before it is asked about
+
 export const $ = (id) => document.getElementById(id);
 export const whole = (number) => number.toLocaleString("en-US");
 
@@ -12,24 +14,29 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
-export async function fetchJson(path, options) {
-  try {
-    const response = await fetch(path, options);
-    return [response, await response.json()];
-  } catch {
-    throw new Error(UNREACHABLE);  // no connection, or something between us answered
-  }
+const lost = () => { throw new Error(UNREACHABLE); };  // no connection, or something between us answered
+const jsonOf = (response) => response.json().catch(lost);
+
+export async function fetchJson(path) {
+  const response = await fetch(path).catch(lost);
+  return [response, await jsonOf(response)];
+}
+
+// The answer to who has the API key that was given. Who has none, or one that no longer holds, is asked.
+async function asCaller(path, options = {}) {
+  const key = sessionStorage.getItem("key");
+  const headers = { ...options.headers, ...(key && { "x-api-key": key }) };
+  const response = await fetch(path, { ...options, headers }).catch(lost);
+  // Another key may have been given while an answer to the old one was on its way.
+  if (response.status === 401 && sessionStorage.getItem("key") === key) askForKey(key !== null);
+  if (response.ok) return response;
+  const { detail } = await jsonOf(response);
+  throw Object.assign(new Error(detail.map((d) => d.msg).join("; ")), { detail });
 }
 
 export async function ask(path, body) {
   const headers = { "content-type": "application/json" };
-  const key = sessionStorage.getItem("key");
-  if (key) headers["x-api-key"] = key;
-  const options = body === undefined ? { headers } : { method: "POST", headers, body: JSON.stringify(body) };
-  const [response, answer] = await fetchJson(path, options);
-  if (response.status === 401) askForKey();
-  if (!response.ok) throw Object.assign(new Error(answer.detail.map((d) => d.msg).join("; ")), { detail: answer.detail });
-  return answer;
+  return jsonOf(await asCaller(path, body === undefined ? { headers } : { method: "POST", headers, body: JSON.stringify(body) }));
 }
 
 export function keep(blob, name) {
@@ -39,10 +46,7 @@ export function keep(blob, name) {
 }
 
 export async function download(path, name) {
-  const key = sessionStorage.getItem("key");
-  const response = await fetch(path, { headers: key ? { "x-api-key": key } : {} });
-  if (!response.ok) throw new Error((await response.json()).detail.map((d) => d.msg).join("; "));
-  keep(await response.blob(), name);
+  keep(await (await asCaller(path)).blob().catch(lost), name);
 }
 
 // Runs one question after another; the answer to one that is no longer the last comes to nothing.
@@ -62,12 +66,39 @@ export function facts(list, entries) {
 
 export const row = (cells) => make("tr", {}, ...cells.map((text) => make("td", { textContent: text })));
 
-export function askForKey() {
-  const tried = sessionStorage.getItem("key") !== null;
+const SENDABLE = /^[\x20-\xff]+$/;  // in a header; more makes a browser send nothing at all
+
+// `tried`: a key was given, and isn't one.
+function askForKey(tried) {
   sessionStorage.removeItem("key");
   $("key-form").hidden = false;
   $("status").textContent = tried ? "That is no valid API key." : "This service asks for an API key.";
   $("key").focus();
+}
+
+// Whoever waits for a key begins with it, by `begin`.
+export function onKey(begin) {
+  $("key-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const key = $("key").value.trim();
+    $("key").value = "";
+    if (!SENDABLE.test(key)) return askForKey(true);
+    sessionStorage.setItem("key", key);
+    $("key-form").hidden = true;
+    begin();
+  });
+}
+
+export const waitsForKey = () => !$("key-form").hidden;
+
+// Calls `action` once typing rests; what it returns keeps a call that is due from being made.
+export function whenTyped(input, action) {
+  let resting = 0;
+  input.addEventListener("input", () => {
+    clearTimeout(resting);
+    resting = setTimeout(action, WAIT);
+  });
+  return () => clearTimeout(resting);
 }
 
 // A long list, a page at a time: `names` are the ids of the buttons and of the place between them.

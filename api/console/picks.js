@@ -1,16 +1,14 @@
 // Whom to look at: the most valuable customers, a search by id, and what is known of past contacts.
 
 import { percent, money } from "/charts.js";
-import { $, ask, latestOnly, make, pager } from "/page.js";
+import { $, ask, latestOnly, make, pager, whenTyped } from "/page.js";
 
 const SIZE = 8;
-const WAIT = 150;  // milliseconds that typing has to rest before it is asked about
 const ANSWERS = { accepted: "accepted", refused: "refused" };
 
 // `chosen(customer)` is told of a pick.
 export function picksView(chosen) {
   const lastList = latestOnly();
-  let typing = 0;
 
   const pages = pager({ previous: "previous", next: "next", place: "page" }, SIZE, async (first, count) => {
     const search = $("pick-search").value.trim();
@@ -18,7 +16,7 @@ export function picksView(chosen) {
       ask(`/customers?${new URLSearchParams({ search, start: String(first), count: String(count) })}`));
     if (answer) {
       $("pick-hint").textContent = search && !answer.total
-        ? "Tonight's predictions know no such customer." : "Tonight's predictions, by expected value.";
+        ? "The latest predictions know no such customer." : "The latest predictions, by expected value.";
       $("picks").replaceChildren(...answer.customers.map(pick));
       pages.shown(answer.customers.length, answer.total);
     }
@@ -41,13 +39,10 @@ export function picksView(chosen) {
     return make("li", {}, button);
   }
 
-  $("pick-search").addEventListener("input", () => {
-    clearTimeout(typing);
-    typing = setTimeout(pages.restart, WAIT);
-  });
+  const atOnce = whenTyped($("pick-search"), pages.restart);
   $("pick-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    clearTimeout(typing);
+    atOnce();
     pages.restart();
   });
   return pages.restart;

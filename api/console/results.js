@@ -55,7 +55,7 @@ export function resultsView({ ask, make, facts, latestOnly }) {
     if (!spend) return;
     facts($("results-money"), [
       ["Accepted", money(spend.spent, 0)], ["Expected of open offers", money(spend.expected, 0)],
-      ["Due by today", money(spend.due, 0)], ["Budget of the period", money(spend.budget, 0)],
+      ["Due by the last look", money(spend.due, 0)], ["Budget of the period", money(spend.budget, 0)],
     ]);
     $("results-meter").replaceChildren(meter((spend.spent + spend.expected) / spend.budget));
   }

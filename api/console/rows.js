@@ -3,13 +3,14 @@
 import { money, percent } from "/charts.js";
 import { parse, separatorOf, write } from "/csv.js";
 import { kindOf, schema } from "/form.js";
+import { readersOf } from "/numbers.js";
 import { $, ask, keep, pager, row as tableRow, whole } from "/page.js";
 
 const BATCH = 500;  // customers at a time; fewer where the service takes fewer
 const SIZE = 12;
-const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
-const TRUTH = { yes: true, true: true, 1: true, no: false, false: false, 0: false };
+const TRUTH = new Map([["yes", true], ["true", true], ["1", true], ["no", false], ["false", false], ["0", false]]);
 const TOO_MUCH = ["too_long", "body_too_large"];
+const NOTES = ["refused_row", "refused_because"];  // what `churn predict` adds to refused rows
 
 // The file's text; raises an error in words where it is none.
 async function textOf(file) {
@@ -29,50 +30,50 @@ function fieldsOf(columns) {
   if (twice !== undefined) throw new Error(`The column ${twice} is there twice.`);
   const missing = schema.required.filter((name) => !fields.includes(name) && !(name === "customer_id" && schema["x-numbered"]));
   if (missing.length) throw new Error(`The columns ${missing.join(", ")} are missing; there are ${columns.join(", ")}.`);
-  const strange = columns.find((_, i) => !fields[i]);
+  const strange = columns.find((name, i) => !fields[i] && !NOTES.includes(name));
   if (strange !== undefined && !own.some((name, i) => name && !(columns[i] in known))) {
     throw new Error(`No customer has a field ${strange}: leave the column out, or name it as in the form.`);
   }
   return fields;
 }
 
+// A cell as words are compared: 3.0 is 3.
+const asWord = (cell) => cell.toLowerCase().replace(/^([+-]?[0-9]+)[.]0+$/, "$1");
+
+// Whether a field's cell says that it isn't known: the contract's own words for that among them.
+function isMissing(field, cell) {
+  const words = schema["x-missing"] ?? {};
+  return cell === "" || (words[field] ?? words[""] ?? []).includes(asWord(cell));
+}
+
+const isNumber = (field) => ["number", "integer"].includes(kindOf(schema.properties[field]).type);
+
 // A cell as its field's type; a cell that isn't one stays text, which the field refuses.
-function valueOf(field, cell, comma) {
+function valueOf(field, cell, read) {
   const variants = schema.properties[field].anyOf ?? [schema.properties[field]];
-  const { type } = kindOf(schema.properties[field]);
-  if (variants.some((v) => v.type === "boolean")) return TRUTH[cell.toLowerCase()] ?? cell;
-  const number = comma ? cell.replace(",", ".") : cell;
-  return (type === "number" || type === "integer") && NUMBER.test(number) ? Number(number) : cell;
+  if (variants.some((v) => v.type === "boolean")) return TRUTH.get(cell.toLowerCase()) ?? cell;
+  return read?.(cell) ?? cell;
 }
 
-// Whether decimals have a comma. "1,250" may be 1250 or 1.25: it tells nothing, and is refused alone.
-const COMMA = /^[+-]?(\d+,(\d{1,2}|\d{4,})|\d{4,},\d{3}|0,\d+)$/;
-const POINT = /^[+-]?(\d*\.(\d{1,2}|\d{4,})|\d{4,}\.\d{3}|0\.\d+)$/;
-// By column, as its own cells tell, or else as all of them do.
-function decimalCommas(lines, fields) {
-  const told = fields.map((f, j) => {
-    if (!f || !["number", "integer"].includes(kindOf(schema.properties[f]).type)) return [0, 0];
-    const cells = lines.map((line) => (line[j] ?? "").trim());
-    return [COMMA, POINT].map((pattern) => cells.filter((cell) => pattern.test(cell)).length);
-  });
-  const all = told.reduce(([a, b], [c, p]) => [a + c, b + p], [0, 0]);
-  return told.map(([c, p]) => (c || p ? c > p : all[0] > all[1]));
-}
-
+// The rows as `churn predict` reads them: the file is written as the contract says, or as it is found to be.
 function customersOf(text) {
-  const mark = separatorOf(text), [header, ...lines] = parse(text, mark);
-  if (!lines.length) throw new Error("There are no customers in it: a header, then one line for each.");
-  const columns = header.map((name) => name.trim()), fields = fieldsOf(columns);
-  const commas = decimalCommas(lines, fields);
-  const rows = lines.map((cells, i) => {
-    const number = i + 1;
-    if (cells.length !== columns.length) {
-      return { number, cells, problem: `${cells.length} cells where the header has ${columns.length}` };
+  const given = schema["x-format"] ?? {};
+  const [header, ...records] = parse(text, given.delimiter ?? separatorOf(text));
+  if (!records.length) throw new Error("There are no customers in it: a header, then one line for each.");
+  const columns = header.cells.map((name) => name.trim()), fields = fieldsOf(columns);
+  const sound = records.filter(({ cells, problem }) => !problem && cells.length === columns.length);
+  const numeric = fields.flatMap((field, j) => (field && isNumber(field) ? [j] : []));
+  const readers = readersOf(numeric.map((j) => sound.map(({ cells }) => cells[j].trim())), given);
+  const reads = new Map(numeric.map((j, i) => [j, readers[i]]));
+  const rows = records.map(({ cells, line, problem }, i) => {
+    const number = i + 1, width = `has ${cells.length} cells where the header has ${columns.length}`;
+    if (problem || cells.length !== columns.length) {
+      return { number, cells: cells.length ? cells : [line], problem: problem || width };
     }
     const customer = schema["x-numbered"] ? { customer_id: `R${number}` } : {};
     fields.forEach((field, j) => {
       const cell = cells[j].trim();
-      if (field && cell) customer[field] = valueOf(field, cell, commas[j]);
+      if (field && !isMissing(field, cell)) customer[field] = valueOf(field, cell, reads.get(j));
     });
     return { number, cells, customer };
   });

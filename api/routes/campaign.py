@@ -83,6 +83,7 @@ class PlanAnswer(Sums):
     status: Literal["draft", "approved", "replaced", "cancelled"] = Field(examples=["draft"])
     created: str = Field(examples=["2026-03-10T06:00:00+01:00"])
     days: list[str] = Field(examples=[["2026-03-10", "2026-03-11"]])
+    today: str = Field(description="by the company's clock", examples=["2026-03-10"])
     release_id: str = Field(examples=["20260101-0123456789ab"])
     customers: int = Field(examples=[7032])
     excluded: dict[str, int] = Field(examples=[{"cooldown": 560}])
@@ -377,7 +378,8 @@ def _told(desk: CampaignDesk, campaigns: Campaigns, plan_id: str | None) -> dict
         for step in campaigns.ledger.steps(found.plan_id)
     ]
     report = {name: value for name, value in found.report.items() if name != "promises"}
-    return report | {"status": status, "steps": steps, "rules": RULES}
+    today = campaigns.now().date().isoformat()
+    return report | {"status": status, "steps": steps, "rules": RULES, "today": today}
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
@@ -391,9 +393,7 @@ def _channels(desk: CampaignDesk, a_day: dict[str, int] | None) -> dict[str, Cha
     channels = dict(desk.config.channels)
     for name, contacts_a_day in (a_day or {}).items():
         if name not in channels:
-            known = ", ".join(channels)
-            raise ApiError(
-                422, "channel", f"the channels are: {known}", loc=["body", "contacts_a_day"]
-            )
+            said = f"the channels are: {', '.join(channels)}"
+            raise ApiError(422, "channel", said, loc=["body", "contacts_a_day"])
         channels[name] = channels[name].model_copy(update={"contacts_a_day": contacts_a_day})
     return channels

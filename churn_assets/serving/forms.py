@@ -33,6 +33,7 @@ from churn_assets.customers.schema import (
     CustomerSchema,
     load_schema,
 )
+from churn_assets.domain.cells import MISSING, as_word
 from churn_assets.messages.shield.brief import MAX_CHARGES, MAX_TENURE
 from churn_assets.messages.writing.renderer import sign_of
 from churn_assets.predictors.scoring.features import LARGEST
@@ -116,6 +117,29 @@ def form_of(schema: CustomerSchema) -> Form:
     return _form_of(schema.model_dump_json())
 
 
+def missing_words(schema: CustomerSchema) -> dict[str, frozenset[str]]:
+    """Field of the contract -> words of a table's cells that say it isn't known: those that always
+    do, or the contract's own; what a field's levels are never does. Under "": what says so of every
+    other field, the contract's own alone."""
+    said = frozenset(map(as_word, schema.missing))
+    return {"": said} | {
+        field.name: (MISSING | said) - set(map(as_word, (*field.levels, *field.yes, *field.no)))
+        for field in schema.fields
+    }
+
+
+def _table_words(schema: CustomerSchema) -> dict[str, JsonValue]:
+    """What whoever reads a table of the customers, or shows their money, has to know of the
+    contract: how numbers are written, what means "unknown", in which currency amounts are."""
+    missing = {name: sorted(words) for name, words in missing_words(schema).items()}
+    told = {
+        "x-format": schema.written.model_dump(exclude_none=True),
+        "x-missing": missing,
+        "x-currency": sign_of(schema.currency),
+    }
+    return cast("dict[str, JsonValue]", told)
+
+
 def _field_of(schema: CustomerSchema) -> dict[str, str]:
     known = {f.column: f.name for f in schema.fields}
     people = {schema.id_column: "customer_id", schema.name_column: "name"}
@@ -134,6 +158,7 @@ def _form_of(stored: str) -> Form:
                 "examples": [sample],
                 "x-columns": cast("dict[str, JsonValue]", _field_of(schema)),
                 "x-numbered": schema.id_column is None,
+                **_table_words(schema),
             }
         )
 
@@ -164,7 +189,9 @@ def _built_in() -> Form:
     sample = _sample(BUILT_IN_SCHEMA)
 
     class Base(CustomerRequest):
-        model_config = ConfigDict(json_schema_extra={"examples": [sample]})
+        model_config = ConfigDict(
+            json_schema_extra={"examples": [sample], **_table_words(BUILT_IN_SCHEMA)}
+        )
 
     fields = {name: _shared(name) for name in SHARED_FIRST} | _by_need(BUILT_IN_SCHEMA, _specified)
     about = "One customer. The six fields of the sample are required, all others optional."

@@ -162,8 +162,7 @@ def test_plans_are_listed_the_newest_first(client: httpx.Client) -> None:
 
 
 def test_without_an_id_it_is_the_approved_plan(client: httpx.Client) -> None:
-    """Not the draft that the night made: its list is what goes out. The answer to whoever takes it
-    back says what is still there."""
+    """Not the night's draft; whoever takes it back is told what is still there."""
     plan = posted(client, "/campaign/plan", days=3)
     first, later = plan["plan_id"], plan["days"][2]
     posted(client, "/campaign/plan/approve")

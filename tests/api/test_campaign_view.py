@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.api.browser import open_console
 from tests.api.conftest import publish_predictions, publish_small_release
@@ -62,7 +64,7 @@ def test_a_plan_is_made_searched_approved_downloaded_and_handed_over(page: Page)
     planned(page)
     expect(page.locator("#plan-rows tr")).to_have_count(12)
     expect(page.locator("#plan-sums")).to_contain_text("One more call a day brings")
-    expect(page.locator("#plan-sums")).to_contain_text("$1 more brings")
+    expect(page.locator("#plan-sums")).to_contain_text("$1 more to spend brings")
     expect(page.locator("#plan-others")).to_be_hidden()
     expect(page.locator("#curve-money path.curve")).to_be_visible()
     expect(page.locator("#curve-contacts path.curve")).to_be_visible()
@@ -87,8 +89,9 @@ def test_a_plan_is_made_searched_approved_downloaded_and_handed_over(page: Page)
     with Path(download.value.path()).open(encoding="utf-8", newline="") as file:
         assert len(list(csv.DictReader(file))) == 8
     page.get_by_role("button", name="Handed over").click()
+    day = page.locator("#plan-day").input_value()
     expect(page.locator("#plan-problem")).to_have_text(
-        "8 contacts are in the ledger now, 0 were there already."
+        f"List of {day}: 8 contacts are in the ledger now, 0 were there already."
     )
     expect(page.locator("#plan-problem")).to_have_class("hint")  # not as a failure looks
     expect(page.locator("#plan-steps")).to_contain_text("handed over")
@@ -129,6 +132,106 @@ def test_sliders_replan_by_keyboard_and_a_draft_keeps_their_limits(page: Page) -
     assert page.locator("#plan-sums dd").nth(1).inner_text() != before
     page.get_by_role("button", name="Keep these limits").click()
     expect(page.locator("#plan-total")).to_contain_text("cost $0")
+
+
+def test_only_what_is_shown_can_be_approved(page: Page) -> None:
+    """Why: a slider moved to half the money shows half the money, and the draft still has all."""
+    planned(page)
+    money, sums = page.get_by_label(re.compile("^Money")), page.locator("#plan-sums dd")
+    approve = page.get_by_role("button", name="Approve")
+    first, before = page.locator("#plan-title").inner_text(), sums.all_inner_texts()
+    money.fill("50")
+    expect(page.locator("#budget-value")).to_have_text("$450")
+    expect(approve).to_be_disabled()
+    expect(page.locator("#plan-moved")).to_contain_text("keep them as a new draft, then approve")
+    expect(page.get_by_role("button", name="Keep these limits")).to_be_enabled()
+    assert sums.all_inner_texts() != before
+    picture(page, "campaign-moved")
+    money.fill("100")
+    expect(approve).to_be_enabled()
+    expect(page.locator("#plan-moved")).to_be_hidden()
+    expect(sums).to_have_text(before)
+    money.fill("50")
+    page.get_by_role("button", name="Keep these limits").click()
+    expect(page.locator("#plan-title")).not_to_have_text(first)
+    expect(page.locator("#budget-value")).to_have_text("$450")
+    expect(page.locator("#plan-moved")).to_be_hidden()
+    with page.expect_request("**/campaign/plan/approve") as asked:
+        approve.click()
+    expect(page.locator("#plan-title")).to_contain_text("is approved")
+    expect(page.locator("#plan-title")).to_contain_text(asked.value.post_data_json["plan_id"])
+    expect(page.locator("#budget-value")).to_have_text("$450")
+    money.fill("60")
+    money.fill("100")
+    expect(approve).to_be_disabled()
+
+
+def test_todays_list_is_chosen_and_another_day_stays_chosen(page: Page) -> None:
+    """Why: "Handed over" for the plan's first day, on its third, looks like success."""
+    later = [2]  # days that the plan is old
+
+    def on_a_later_day(route: Route) -> None:
+        answer = route.fetch().json()
+        answer["today"] = answer["days"][later[0]]
+        route.fulfill(json=answer)
+
+    def opened_again() -> None:
+        page.locator("#plan-search").fill("T")  # which showing the plan empties
+        page.get_by_role("tab", name="Customer").click()
+        page.get_by_role("tab", name="Campaign").click()
+        expect(page.locator("#plan-search")).to_have_value("")
+
+    planned(page)
+    day = page.locator("#plan-day")
+    here = datetime.now(ZoneInfo(zone_where_it_is_noon())).date()
+    expect(day).to_have_value(here.isoformat())
+    page.route(re.compile(r"/campaign/plan(\?.*)?$"), on_a_later_day)
+    opened_again()
+    expect(day).to_have_value((here + timedelta(days=2)).isoformat())
+    expect(day.locator("option").nth(2)).to_contain_text("(today)")
+    day.select_option(index=1)
+    page.get_by_role("button", name="Approve").click()
+    expect(page.locator("#plan-title")).to_contain_text("is approved")
+    opened_again()
+    expect(day).to_have_value((here + timedelta(days=1)).isoformat())
+    page.get_by_role("button", name="Handed over").click()
+    expect(page.locator("#plan-problem")).to_contain_text(f"List of {here + timedelta(days=1)}: 8")
+    later[0] = 3
+    opened_again()
+    expect(day).to_have_value((here + timedelta(days=3)).isoformat())
+
+
+@pytest.mark.parametrize(("search", "asked"), [("plan", "contacts"), ("out", "excluded")])
+def test_a_search_is_asked_once_typing_rests(page: Page, search: str, asked: str) -> None:
+    """However long the word: each question reads a whole plan."""
+    planned(page)
+    expect(page.locator("#plan-rows tr")).to_have_count(12)
+    sent: list[str] = []
+    page.on("request", lambda r: sent.append(r.url) if f"/plan/{asked}" in r.url else None)
+    with page.expect_request(f"**/campaign/plan/{asked}?*search=T000&*"):
+        page.evaluate(
+            """(id) => ["T", "T0", "T00", "T000"].forEach((value) => {
+              document.getElementById(id).value = value;
+              document.getElementById(id).dispatchEvent(new Event("input"));
+            })""",
+            f"{search}-search",
+        )
+    assert len(sent) == 1
+
+
+def test_a_download_without_a_key_asks_for_one(page: Page) -> None:
+    """As every other question does, where the key has expired."""
+    planned(page)
+    page.get_by_role("button", name="Approve").click()
+    expect(page.locator("#plan-title")).to_contain_text("is approved")
+    detail = [{"loc": ["header"], "msg": "no valid API key", "type": "unauthorized"}]
+    page.route("**/campaign/plan/list?*", lambda r: r.fulfill(status=401, json={"detail": detail}))
+    page.get_by_role("button", name="Download the list").click()
+    expect(page.locator("#key")).to_be_focused()
+    expect(page.locator("#plan-problem")).to_have_text("no valid API key")
+    page.route("**/campaign/plan/list?*", lambda route: route.abort())
+    page.get_by_role("button", name="Download the list").click()
+    expect(page.locator("#plan-problem")).to_contain_text("can't be reached")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -73,11 +73,64 @@ def test_sample_customer_from_form_to_decision(page: Page) -> None:
     expect(page.locator("#message")).to_contain_text("Hi Sam")
     expect(page.locator("#source")).to_have_text("written by the model")
     expect(page.locator("#checks li")).to_have_count(len(CHECKS))
+    bare = {name.capitalize().replace("_", " ") for name in CHECKS}  # of a check without words
+    assert bare.isdisjoint(page.locator("#checks li").all_inner_texts())
+    expect(page.locator("#checks .spared")).to_have_count(0)
     expect(page.locator("#checks")).to_contain_text("50 to 200 characters")
     expect(page.locator("#checks")).to_contain_text("Outside quiet hours (22–8 local)")
     expect(page.locator("#decision-title")).to_have_text("Decision for C12345")
     expect(page.locator("#checks li.passed").first).to_be_visible()
     picture(page, "customer")
+
+
+def test_no_check_is_ticked_that_had_nothing_to_check(page: Page) -> None:
+    """A doubtful name is left out, and a contact may have no offer: neither was said rightly."""
+
+    def without_an_offer(route: Route) -> None:
+        answer = route.fetch().json()
+        answer["decision"]["offer_percentage"] = 0
+        route.fulfill(json=answer)
+
+    page.locator("#field-name").fill("Buy now")
+    page.get_by_role("button", name="Decide").click()
+    spared = page.locator("#checks .spared")
+    expect(spared).to_have_text(re.compile("^Names nobody; the name: it reads like advertising"))
+    expect(page.locator("#checks")).not_to_contain_text("Says the customer's name")
+    expect(page.locator("#checks li")).to_have_count(len(CHECKS))
+    picture(page, "nobody-named")
+    page.route("**/predict", without_an_offer)
+    page.get_by_role("button", name="Decide").click()
+    expect(spared).to_have_text([re.compile("^Names nobody"), "Has no offer to state"])
+
+
+def test_the_head_says_what_is_amiss_while_the_page_is_open(browser: Browser, desk: Server) -> None:
+    """The kill switch may be thrown days after the page was opened: within a minute it says so, and
+    whenever a tab is opened; what stands in and older predictions are said, too."""
+    told: dict[str, object] = {}
+    page = browser.new_page()
+    page.clock.install()
+    page.route("**/readyz", lambda r: r.fulfill(json=r.fetch().json() | told))
+    page.goto(desk.url)
+    expect(page.locator("#picks li")).to_have_count(8)
+    status = page.locator("#status")
+    expect(status).to_have_text(re.compile(r"^Release \S+$"))
+    told["baseline_forced"] = True
+    page.clock.fast_forward(60_000)
+    expect(status).to_contain_text("rules only (kill switch)")
+    told |= {
+        "predictions_problem": "predictions 0123 is refused: predictions.parquet is damaged",
+        "stand_ins": {"policy": "the best rule: decisions_depend_on_the_state failed"},
+    }
+    page.get_by_role("tab", name="Results").click()
+    expect(status).to_contain_text("· predictions 0123 is refused")
+    expect(status).to_contain_text(
+        "· in place of the release's policy: the best rule: decisions_depend"
+    )
+    picture(page, "head")
+    told.clear()
+    page.get_by_role("tab", name="Customer").click()
+    expect(status).to_have_text(re.compile(r"^Release \S+$"))
+    page.close()
 
 
 @pytest.mark.parametrize(
@@ -138,7 +191,7 @@ def test_what_is_no_number_is_said_and_not_sent(page: Page) -> None:
     page.locator("#customer summary").click()
     page.locator("#field-total_charges").press_sequentially("1e")
     sent: list[str] = []
-    page.on("request", lambda request: sent.append(request.url))
+    page.on("request", lambda r: sent.append(r.url) if r.method == "POST" else None)
     page.get_by_role("button", name="Decide").click()
     expect(page.locator("#problem-total_charges")).to_have_text("This is not a number.")
     expect(page.locator("#field-total_charges")).to_be_focused()
@@ -201,13 +254,13 @@ def test_bad_input_is_shown_at_its_field(page: Page) -> None:
 
 
 def test_campaign_tab(page: Page) -> None:
-    """Contacts, spend against budget, retained revenue, and the curve with today's point."""
+    """Contacts, spend against budget, retained revenue, and the curve with the decisions' point."""
     page.get_by_role("tab", name="Campaign").click()
     expect(page.locator("#tiles dd")).to_have_count(6)
     expect(page.locator("#tiles")).to_contain_text("Expected retained revenue")
     expect(page.locator("#spent svg")).to_have_attribute("aria-label", re.compile("of the budget"))
     expect(page.locator("#pareto path.curve")).to_be_visible()
-    expect(page.locator("#pareto circle.today")).to_be_visible()
+    expect(page.locator("#pareto circle.decided")).to_be_visible()
     expect(page.locator("#panel-customer")).to_be_hidden()
     picture(page, "campaign")
 
@@ -256,7 +309,7 @@ def test_phone_in_light_and_dark(browser: Browser, desk: Server, scheme: str) ->
     expect(page.locator("#verdict")).to_be_in_viewport()
     picture(page, f"phone-{scheme}")
     page.get_by_role("tab", name="Campaign").click()
-    expect(page.locator("#pareto circle.today")).to_be_visible()
+    expect(page.locator("#pareto circle.decided")).to_be_visible()
     picture(page, f"phone-campaign-{scheme}")
     page.get_by_role("tab", name="Customer").click()
     overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
@@ -294,6 +347,11 @@ def test_asks_for_a_key_where_one_is_needed(
         page.locator("#key").fill("another-key")
         page.keyboard.press("Enter")
         expect(page.locator("#status")).to_have_text("That is no valid API key.")
+        page.locator("#key").fill("ключ")  # no browser sends that in a header
+        page.keyboard.press("Enter")
+        expect(page.locator("#key")).to_have_value("")
+        expect(page.locator("#key-form")).to_be_visible()
+        expect(page.locator("#status")).to_have_text("That is no valid API key.")
         page.locator("#key").fill("the-key")
         page.keyboard.press("Enter")
         expect(page.locator("#key-form")).to_be_hidden()
@@ -302,4 +360,10 @@ def test_asks_for_a_key_where_one_is_needed(
         expect(page.locator("#pick-hint")).to_have_text(re.compile("by expected value"))
         page.get_by_role("button", name="Decide").click()
         expect(page.locator("#verdict")).to_be_visible()
+        page.evaluate("sessionStorage.setItem('key', 'an-old-key')")
+        page.get_by_role("tab", name="Results").click()
+        expect(page.locator("#status")).to_have_text("That is no valid API key.")
+        page.locator("#key").fill("the-key")
+        page.keyboard.press("Enter")
+        expect(page.locator("#results-hint")).to_contain_text("measure_outcomes")  # the open tab
         page.close()

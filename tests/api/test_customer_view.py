@@ -100,7 +100,7 @@ def test_a_customer_is_found_by_a_part_of_the_id(page: Page) -> None:
     search.fill("T00040")
     expect(page.locator("#picks .who")).to_have_text(["T00040"])
     search.fill("nobody")
-    expect(page.locator("#pick-hint")).to_have_text("Tonight's predictions know no such customer.")
+    expect(page.locator("#pick-hint")).to_have_text("The latest predictions know no such customer.")
     expect(page.locator("#page")).to_have_text("none")
     search.fill("")
     expect(page.locator("#page")).to_have_text("1–8 of 90")
@@ -215,7 +215,6 @@ def test_a_list_by_keyboard_in_another_dialect(page: Page, tmp_path: Path) -> No
         (f"{HEADER},tenure\n".encode() + b"A,Sam,1,2,x,y,1\n", "The column tenure is there twice"),
         (f"{HEADER}\n".encode(), "There are no customers in it"),
         ("customer_id;näme\n".encode("latin-1"), "is not UTF-8"),
-        (f'{HEADER}\n"A,Sam\n'.encode(), "a quoted cell never ends"),
     ],
 )
 def test_a_file_that_is_no_list_is_said(
@@ -225,7 +224,7 @@ def test_a_file_that_is_no_list_is_said(
     file = tmp_path / "odd.csv"
     file.write_bytes(content)
     sent: list[str] = []
-    page.on("request", lambda request: sent.append(request.url))
+    page.on("request", lambda r: sent.append(r.url) if r.method == "POST" else None)
     page.get_by_label("CSV file").set_input_files(file)
     expect(page.locator("#rows-problem")).to_contain_text(said)
     expect(page.locator("#rows-problem")).to_contain_text("odd.csv")

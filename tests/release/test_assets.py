@@ -297,14 +297,7 @@ def test_worse_release_is_built_but_does_not_serve(
     assert champion is not None
     assert result.output_for_node("release") == champion.artifact
     assert registry.records()[-1].promoted is False
-    newest = registry.records()[-1]
-    assert "risk.auc_oof" in newest.reason
-    (made,) = result.asset_materializations_for_node("release")
-    said = made.metadata["unchanged"].value
-    assert said == f"{newest.release_id} was built, but doesn't serve: {newest.reason}"
-    warned = {e.check_name: e for e in result.get_asset_check_evaluations() if not e.passed}
-    assert set(warned) == {"the_newest_build_serves"}
-    assert newest.release_id in (warned["the_newest_build_serves"].description or "")
+    assert "risk.auc_oof" in registry.records()[-1].reason
 
 
 def test_failed_blocking_check_leaves_the_old_release(

@@ -315,9 +315,14 @@ def test_a_worse_build_that_does_not_serve_is_told(
     world.policy = GOOD
     build(world, instance)
     world.seed, world.auc = 1, 0.80
-    build(world, instance)
+    result = run(world, "everything", instance)
+    said = "was built, but doesn't serve: worse in risk.auc_oof"
     [(_, body)] = alerts
-    assert "was built, but doesn't serve: worse in risk.auc_oof" in json.dumps(body)
+    assert said in json.dumps(body)
+    (made,) = result.asset_materializations_for_node("release")
+    assert said in str(made.metadata["unchanged"].value)
+    warned = {e.check_name for e in result.get_asset_check_evaluations() if not e.passed}
+    assert warned == {"the_newest_build_serves"}
 
 
 @pytest.mark.parametrize(("source", "generated"), [("mirror", []), ("synthetic", [*DATASETS])])

@@ -30,8 +30,8 @@ from churn_assets.customers.reading.sources import SUFFIXES as TABLES
 from churn_assets.customers.reading.sources import is_table, unchanged
 from churn_assets.customers.reading.table import cell_text
 from churn_assets.datasets.errors import CorruptFileError
-from churn_assets.domain.cells import MISSING, as_word
-from churn_assets.serving.forms import BUILT_IN, Form
+from churn_assets.domain.cells import as_word
+from churn_assets.serving.forms import BUILT_IN, Form, missing_words
 from churn_assets.storage.scratch import scratch_folder
 
 Kind = Literal["jsonl", "json", "parquet"]
@@ -250,14 +250,9 @@ def _from_csv(file: Path, form: Form) -> Customers:
 
 
 def _missing(form: Form) -> Callable[[str, str], bool]:
-    """Whether a field's cell says that it isn't known: in words that always do, of the contract's
-    fields, or in the contract's own; what a field's levels are never does."""
-    said = frozenset(map(as_word, form.customers.missing))
-    words = {
-        field.name: (MISSING | said) - set(map(as_word, (*field.levels, *field.yes, *field.no)))
-        for field in form.customers.fields
-    }
-    return lambda name, cell: as_word(cell) in words.get(name, said)
+    """Whether a field's cell says that it isn't known, in `missing_words`."""
+    words = missing_words(form.customers)
+    return lambda name, cell: as_word(cell) in words.get(name, words[""])
 
 
 def _from_parquet(file: Path, form: Form) -> Customers:
@@ -348,7 +343,7 @@ def _parsed(form: Form, name: str, cell: str, marks: Marks | None) -> Any:
     if bool in _types_of(form.model.model_fields[name].annotation):
         return cell.lower() in TRUE if cell.lower() in (*TRUE, *FALSE) else cell
     number = None if marks is None else number_in(cell, marks)
-    return cell if number is None else _whole(number)
+    return cell if number is None or math.isinf(number) else _whole(number)  # JSON has none
 
 
 def _whole(number: float) -> int | float:

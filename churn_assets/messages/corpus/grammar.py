@@ -287,7 +287,8 @@ def count_messages() -> int:
             beside.update(_add_lengths(other, closings))
         whole = _add_lengths(_add_lengths(greetings, offers), beside)
         low, high = default_rules().length
-        total += sum(n for (a, b), n in whole.items() if low < a and b - 1 <= high - LENGTH_MARGIN["fixed"])
+        high -= LENGTH_MARGIN["fixed"]
+        total += sum(n for (a, b), n in whole.items() if low < a and b - 1 <= high)
     return total
 
 

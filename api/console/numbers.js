@@ -1,0 +1,49 @@
+// How a table writes its numbers, found as `churn customers check` and `churn predict` find it
+// (churn_assets/customers/reading/numbers.py): as the contract says, else as the cells tell that can't be
+// anything else. "1,250" may be 1250 or 1.25, and tells nothing; nor does "1.250".
+
+const BLANKS = "' \u00a0\u202f";
+const THOUSANDS = [",", ".", ...BLANKS];
+const whole = (pattern) => new RegExp(`^(?:${pattern})$`);
+
+// What a cell tells -> what the whole of it looks like: that the comma or the point stands before
+// decimals, or that a mark stands between thousands.
+const TELLING = {
+  comma: whole(`[+-]?([0-9]+,([0-9]{1,2}|[0-9]{4,})|[0-9]{4,},[0-9]{3}|0,[0-9]+|[1-9][0-9]{0,2}([.${BLANKS}][0-9]{3})+,[0-9]+)`),
+  point: whole("[+-]?([0-9]*[.]([0-9]{1,2}|[0-9]{4,})|[0-9]{4,}[.][0-9]{3}|0[.][0-9]+|[0-9]+[.]"
+    + `|[1-9][0-9]{0,2}([,${BLANKS}][0-9]{3})+[.][0-9]+)`),
+  ...Object.fromEntries(THOUSANDS.map((mark) => {
+    const groups = `[+-]?[1-9][0-9]{0,2}([${mark}][0-9]{3})`, other = mark === "," ? "." : ",";
+    return [mark, whole(BLANKS.includes(mark) ? `${groups}+([.,][0-9]+)?` : `${groups}+[${other}][0-9]+|${groups}{2,}`)];
+  })),
+};
+
+// The marks of cells that were counted by what they tell.
+function marksOf(counts, { decimal, thousands }) {
+  if (decimal === undefined && (thousands === "," || thousands === ".")) decimal = thousands === "," ? "." : ",";
+  if (decimal === undefined) decimal = counts.comma > counts.point || (counts["."] && !counts.point) ? "," : ".";
+  if (thousands === undefined) {
+    const most = THOUSANDS.filter((mark) => mark !== decimal).reduce((most, mark) => (counts[mark] > counts[most] ? mark : most));
+    thousands = counts[most] ? most : "";
+  }
+  return { decimal, thousands };
+}
+
+// A reader of each column of numbers, by the column's cells: as `given`, else as its own cells tell, or
+// else as all of them do. It gives the number of a cell, undefined where the cell isn't certainly one.
+export function readersOf(columns, given) {
+  const told = columns.map((cells) => Object.fromEntries(Object.entries(TELLING).map(([what, pattern]) =>
+    [what, cells.filter((cell) => pattern.test(cell)).length])));
+  const sum = Object.fromEntries(Object.keys(TELLING).map((what) => [what, told.reduce((all, counts) => all + counts[what], 0)]));
+  return told.map((counts) => readerOf(marksOf(Object.values(counts).some(Boolean) ? counts : sum, given)));
+}
+
+function readerOf({ decimal, thousands }) {
+  const digits = thousands ? `([0-9]+|[0-9]{1,3}([${thousands}][0-9]{3})+)` : "[0-9]+";
+  const pattern = whole(`[+-]?(${digits}([${decimal}][0-9]*)?|[${decimal}][0-9]+)([eE][+-]?[0-9]+)?`);
+  return (cell) => {
+    if (!pattern.test(cell)) return undefined;
+    const number = Number((thousands ? cell.replaceAll(thousands, "") : cell).replace(decimal, "."));
+    return Number.isFinite(number) ? number : undefined;  // JSON has no larger one; the field refuses its text
+  };
+}
