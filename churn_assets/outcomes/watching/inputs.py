@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from churn_assets.customers.quality.drift import NOTABLE, Drift, drift
-from churn_assets.customers.tables import LABEL, STAYERS, TAKEN_FROM
+from churn_assets.customers.tables import LABEL, SNAPSHOT, STAYERS, TAKEN_FROM
 from churn_assets.domain.statistics import Z95
 from churn_assets.outcomes.watching.finding import WORSE, Finding, State, beyond
 
@@ -27,7 +27,7 @@ FEWEST = 200
 """Rows of either table below which drift isn't judged."""
 MOST_WORDS = 50
 """Different words above which a column of text is names or ids, and is not compared."""
-NOT_COMPARED = ("customer_id", LABEL)
+NOT_COMPARED = ("customer_id", LABEL, SNAPSHOT)
 AUC_WARN, AUC_ERROR = 0.65, 0.80
 PSI_ERROR = 2 * NOTABLE
 SEED = 42

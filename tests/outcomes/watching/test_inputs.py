@@ -94,6 +94,16 @@ def test_leavers_who_differ_are_no_drift(tmp_path: Path) -> None:
     assert found("a table of their own", history).state == "error"
 
 
+def test_a_later_day_alone_is_no_drift(tmp_path: Path) -> None:
+    """Today's rows are of the last snapshot, the history's of all of them."""
+    days = pd.date_range("2026-01-31", periods=6, freq="ME")
+    before = customers(1, 1_200).assign(snapshot=np.repeat(days, 200))
+    now = customers(2, 600).assign(snapshot=days[-1])
+    found = compared(tmp_path, before, now)
+    assert found.state == "ok"
+    assert "snapshot" not in found.figures["psi"]
+
+
 def test_the_same_customers_who_have_changed_are_told(tmp_path: Path) -> None:
     """Their ids alone don't say that they are as they were."""
     before = customers(1, 3_000)
