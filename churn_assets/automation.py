@@ -3,12 +3,16 @@
 No postponed annotations here: Dagster reads the types of a sensor's parameters.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
+from pydantic import BaseModel, ConfigDict
 
 from churn_assets.campaign.assets import deliver_contacts
 from churn_assets.orchestration.resources import StoreResource
+from churn_assets.outcomes.watching.report import NEW_OUTCOMES
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.storage.current import asset_pointer, current_artifact, read_report
 
@@ -177,6 +181,37 @@ automation_conditions = dg.AutomationConditionSensorDefinition(
 )
 
 
+class Asked(BaseModel):
+    """What the sensor `retrain` keeps from one look to the next.
+
+    Attributes:
+        reasons: those that it asked for and that have stood ever since.
+        outcomes: how many were known when it last asked.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    reasons: tuple[str, ...] = ()
+    outcomes: int = 0
+
+    def since(self, report: Mapping[str, Any]) -> "Asked":
+        """Without the reasons that the report hasn't any more: those ask anew if they return."""
+        standing = tuple(reason for reason in self.reasons if reason in report["retrain"])
+        return Asked(reasons=standing, outcomes=min(self.outcomes, report["outcomes_known"]))
+
+    def new(self, report: Mapping[str, Any]) -> list[str]:
+        """The report's reasons that weren't asked for. New outcomes are counted from the last
+        asking, as whatever it asked for has learnt from those before."""
+        step = report["retrain_outcomes"]
+        enough = report["outcomes_known"] - self.outcomes >= step
+        counted = NEW_OUTCOMES.format(step)
+        return [
+            reason
+            for reason in report["retrain"]
+            if (enough if reason == counted else reason not in self.reasons)
+        ]
+
+
 @dg.sensor(
     job=everything,
     minimum_interval_seconds=3_600,
@@ -186,19 +221,28 @@ automation_conditions = dg.AutomationConditionSensorDefinition(
 def retrain(
     context: dg.SensorEvaluationContext, store: StoreResource
 ) -> dg.RunRequest | dg.SkipReason:
-    """Ask for a whole run where there is a reason to train again; once for each release and reason,
-    since what another training didn't mend, a third won't."""
+    """Ask for a whole run where there is a reason to train again that wasn't there when it last
+    asked: what one training didn't mend, be its release served or refused, another won't."""
     opened = store.open()
     if opened.read_pointer(asset_pointer("drift_report")) is None:
         return dg.SkipReason("there is no drift report yet")
-    report = read_report(opened, current_artifact(opened, "drift_report"))
+    artifact = current_artifact(opened, "drift_report")
+    report = read_report(opened, artifact)
+    if "retrain_outcomes" not in report:
+        return dg.SkipReason("the drift report is of an earlier version: make it anew")
     latest = ReleaseRegistry(opened).latest()
     if latest is None or report["release_id"] != latest.release_id:
         return dg.SkipReason("the drift report is of another release than the one in service")
-    if not report["retrain"]:
-        return dg.SkipReason("no reason to train again")
+    asked = (Asked.model_validate_json(context.cursor) if context.cursor else Asked()).since(report)
     reasons = "; ".join(report["retrain"])
-    return dg.RunRequest(run_key=f"{latest.release_id} {reasons}", tags={"reason": reasons})
+    if not asked.new(report):
+        context.update_cursor(asked.model_dump_json())
+        told = f"asked for already: {reasons}" if reasons else "no reason to train again"
+        return dg.SkipReason(told)
+    asked = Asked(reasons=report["retrain"], outcomes=report["outcomes_known"])
+    context.update_cursor(asked.model_dump_json())
+    # The key lets each report start one run, should the cursor be lost on the way.
+    return dg.RunRequest(run_key=artifact.sha256, tags={"reason": reasons})
 
 
 sensors = [release_moved, retrain, automation_conditions]

@@ -17,6 +17,7 @@ from churn_assets import automation
 from churn_assets.campaign.workflow import Campaigns
 from churn_assets.definitions import bind, definitions
 from churn_assets.orchestration.resources import StoreResource
+from churn_assets.outcomes.watching.report import NEW_OUTCOMES
 from churn_assets.release.registry import LATEST, Latest
 from churn_assets.settings import PROJECT, Settings
 from churn_assets.storage.current import asset_pointer
@@ -97,38 +98,98 @@ def test_a_release_that_a_person_put_into_service_is_followed(tmp_path: Path) ->
     assert isinstance(tick(), dg.SkipReason)
 
 
-def test_training_again_names_its_reason(tmp_path: Path) -> None:
-    """Only for the release in service, and once for each of its reasons."""
-    resource = StoreResource(url=str(tmp_path / "store"), cache=str(tmp_path / "cache"))
-    store = LocalArtifactStore(tmp_path / "store")
+class Watched:
+    """A drift report that changes, the release in service, and the sensor that looks at both."""
 
-    def tick() -> dg.RunRequest | dg.SkipReason:
-        with dg.build_sensor_context(resources={"store": resource}) as context:
+    def __init__(self, root: Path) -> None:
+        self.root, self.reports = root, 0
+        self.cursor: str | None = None
+        self.resource = StoreResource(url=str(root / "store"), cache=str(root / "cache"))
+        self.store = LocalArtifactStore(root / "store")
+
+    def tick(self) -> dg.RunRequest | dg.SkipReason:
+        with dg.build_sensor_context(
+            resources={"store": self.resource}, cursor=self.cursor
+        ) as context:
             answer = automation.retrain(context)
+            self.cursor = context.cursor
         assert isinstance(answer, dg.RunRequest | dg.SkipReason)
         return answer
 
-    def report(release_id: str, *reasons: str) -> None:
-        folder = tmp_path / "report"
+    def report(self, release_id: str, *reasons: str, known: int = 0) -> None:
+        """The next day's."""
+        folder = self.root / "report"
         folder.mkdir(exist_ok=True)
-        content = {"release_id": release_id, "retrain": list(reasons)}
+        self.reports += 1
+        content = {
+            "release_id": release_id,
+            "time": self.reports,
+            "retrain": list(reasons),
+            "outcomes_known": known,
+            "retrain_outcomes": 5_000,
+        }
         (folder / "report.json").write_text(json.dumps(content))
-        kept = store.put("drift_report", folder)
-        store.write_pointer(asset_pointer("drift_report"), kept.model_dump_json().encode())
+        kept = self.store.put("drift_report", folder)
+        self.store.write_pointer(asset_pointer("drift_report"), kept.model_dump_json().encode())
 
-    assert "no drift report" in str(tick())
-    report("x", "the customers have changed")
-    assert "another release" in str(tick())
-    artifact = Artifact(name="releases/x", sha256="0" * 64)
-    latest = Latest(release_id="x", artifact=artifact, since=datetime.now(UTC), reason="test")
-    store.write_pointer(LATEST, latest.model_dump_json().encode())
-    first, again = tick(), tick()
+    def serve(self, release_id: str) -> None:
+        artifact = Artifact(name=f"releases/{release_id}", sha256="0" * 64)
+        now = datetime.now(UTC)
+        latest = Latest(release_id=release_id, artifact=artifact, since=now, reason="test")
+        self.store.write_pointer(LATEST, latest.model_dump_json().encode())
+
+
+CHANGED, WRONG = "the customers have changed", "the risk doesn't come true"
+
+
+def test_training_again_names_its_reason(tmp_path: Path) -> None:
+    """Only for the release in service, and once: not again for the next one, be it that the
+    training's release serves or was refused, as long as the reason stands."""
+    watched = Watched(tmp_path)
+    assert "no drift report" in str(watched.tick())
+    watched.report("x", CHANGED)
+    assert "another release" in str(watched.tick())
+    watched.serve("x")
+    first = watched.tick()
     assert isinstance(first, dg.RunRequest)
-    assert isinstance(again, dg.RunRequest)
-    assert first.run_key == again.run_key
-    assert first.tags["reason"] == "the customers have changed"
-    report("x")
-    assert "no reason" in str(tick())
+    assert first.tags["reason"] == CHANGED
+    assert "asked for already" in str(watched.tick())
+    watched.report("x", CHANGED)
+    assert isinstance(watched.tick(), dg.SkipReason)
+    watched.serve("y")
+    watched.report("y", CHANGED)
+    assert isinstance(watched.tick(), dg.SkipReason)
+    watched.report("y", CHANGED, WRONG)
+    another = watched.tick()
+    assert isinstance(another, dg.RunRequest)
+    assert another.tags["reason"] == f"{CHANGED}; {WRONG}"
+    watched.report("y")
+    assert "no reason" in str(watched.tick())
+    watched.report("y", CHANGED)
+    returned = watched.tick()
+    assert isinstance(returned, dg.RunRequest)
+    assert len({first.run_key, another.run_key, returned.run_key}) == 3
+
+
+def test_new_outcomes_ask_again_by_their_number(tmp_path: Path) -> None:
+    """Where the challenger was refused, the release in service hasn't learnt from them either: as
+    many as before are needed since the last asking, whatever it was for."""
+    watched = Watched(tmp_path)
+    watched.serve("x")
+    counted = NEW_OUTCOMES.format(5_000)
+
+    def asks(known: int, *reasons: str) -> bool:
+        watched.report("x", counted, *reasons, known=known)
+        return isinstance(watched.tick(), dg.RunRequest)
+
+    assert asks(5_100)
+    assert not asks(9_000)
+    assert asks(10_100)
+    assert asks(12_000, CHANGED)
+    assert not asks(16_000, CHANGED)
+    assert asks(17_000, CHANGED)
+    assert not asks(1_000)  # most of the log was removed
+    assert asks(6_000)
 
 
 def test_a_plan_comes_after_the_predictions_of_the_same_night() -> None:

@@ -42,6 +42,8 @@ from churn_assets.domain.splits import SPLITS
 
 LABEL, SNAPSHOT = "churn", "snapshot"
 LATEST = "latest/customers.parquet"
+TAKEN_FROM, STAYERS = "taken_from", "those of the history who stayed"
+"""What the `dataset.json` of `active_customers` says of whom they are, and one that it may say."""
 LEAST_OF_A_KIND = 30
 """Customers who left, and who stayed, without whom neither splits nor folds hold both."""
 
@@ -104,10 +106,12 @@ def write_active(
         taken = _Taken(contract)
         report = check(contract, places, refused, told, taken, CUSTOMERS)
         frame, people = _latest(taken.frame("active", report)), taken.people.get("active")
+        whom = "a table of their own"
     else:
         people = pd.read_parquet(history / PEOPLE) if (history / PEOPLE).exists() else None
-        frame = pd.concat(before.values())
+        frame, whom = pd.concat(before.values()), STAYERS
         if SNAPSHOT in frame:
+            whom = "those of their last snapshot who stayed"
             if not (history / LATEST).exists():
                 raise DataError(f"{history} is of an earlier version: make customer_history anew")
             frame = read_parquet(history / LATEST)
@@ -119,7 +123,8 @@ def write_active(
     others = zip(ids, grouped_split(ids), strict=True)
     frame = frame.assign(split=[split.get(i, other) for i, other in others])
     schema.save(out)
-    write_splits(frame, out, {"name": "active_customers", "contract": schema.contract}, LABEL)
+    about = {"name": "active_customers", "contract": schema.contract}
+    write_splits(frame, out, about | {TAKEN_FROM: whom}, LABEL)
     _write_people(people, set(frame["customer_id"]), out)
     return len(frame)
 

@@ -34,7 +34,7 @@ from churn_assets.outcomes.watching.harm import answer_harm
 from churn_assets.outcomes.watching.plots import pictures as drift_pictures
 from churn_assets.outcomes.watching.report import Serving, says_the_same, watch
 from churn_assets.release.alerts import alert
-from churn_assets.release.bundle import canonical_json
+from churn_assets.release.bundle import Manifest, canonical_json
 from churn_assets.release.config import AlertsConfig
 from churn_assets.release.offers import offers_by_release
 from churn_assets.release.registry import ReleaseRegistry
@@ -104,6 +104,7 @@ def measured_world(
         decision_config.environment,
         outcomes_config.learn_from,
         outcomes_config.trees_from,
+        outcomes_config.horizon_days,
     )
     with scratch_folder("measured_world") as out:
         measured.save(out)
@@ -216,16 +217,13 @@ def drift_report(
     artifacts = store.open()
     registry = ReleaseRegistry(artifacts)
     manifest = registry.serving_manifest()
-    history, active = (
-        _latest(artifacts, kind) for kind in ("customer_history", "active_customers")
-    )
     predictions = _latest_report(artifacts, "predictions")
     report = watch(
         pd.read_parquet(artifacts.get(campaign_outcomes) / "outcomes.parquet"),
-        (artifacts.get(history), artifacts.get(active)) if history and active else None,
+        _learnt_from_and_today(artifacts, manifest),
         Serving.of(manifest, registry.folder(manifest.release_id)) if manifest else Serving(),
         predictions.get("budget"),
-        outcomes_config.retrain_outcomes,
+        outcomes_config,
         datetime.now(UTC),
     )
     before = _latest_report(artifacts, "drift_report")
@@ -248,6 +246,28 @@ def drift_report(
             **_plots(pictures),
         },
     )
+
+
+def _learnt_from_and_today(
+    artifacts: ArtifactStore, manifest: Manifest | None
+) -> tuple[Path, Path] | str:
+    """Folders of the customers that the release in service learnt from, and of those of today; or
+    why there aren't both. A newer `customer_history` than the release's says nothing of it."""
+    active = _latest(artifacts, "active_customers")
+    if active is None or manifest is None:
+        what = "customers are materialized" if active is None else "release serves"
+        return f"No {what} yet, so there are none to compare."
+    if manifest.customers is None:
+        return (
+            f"Release {manifest.release_id} doesn't say which customers it learnt from: those of "
+            "the next release will be compared with today's."
+        )
+    if manifest.customers.version not in artifacts.versions(manifest.customers.name):
+        return (
+            f"The customers that release {manifest.release_id} learnt from are no longer in the "
+            "store, so today's can't be compared with them."
+        )
+    return artifacts.get(manifest.customers), artifacts.get(active)
 
 
 def _latest(artifacts: ArtifactStore, asset: str) -> Artifact | None:

@@ -31,6 +31,7 @@ from churn_assets.release.components import (
 )
 from churn_assets.release.promotion import compare
 from churn_assets.release.rehearsal import Rehearsal
+from churn_assets.storage.protocol import Artifact
 
 REPORT_OF = {  # section of the release's report -> the stage that wrote it
     "risk": "risk_model",
@@ -184,6 +185,7 @@ def seal(
     *,
     models: Mapping[str, str],
     data: Mapping[str, Any],
+    customers: Artifact,
     checks: Mapping[str, int],
     terms: Terms,
     champion: Manifest | None,
@@ -194,6 +196,7 @@ def seal(
     Args:
         models: asset name -> sha256 of the artifact that this build made.
         data: dataset name -> its `dataset.json`.
+        customers: those learnt from.
         checks: how many asset checks `passed`, `failed` and `warned`.
         champion: the manifest of the serving release, if there is one.
         measured: what outcomes said in place of assumptions.
@@ -223,6 +226,7 @@ def seal(
         code_version=code_version(terms.sources, version(PACKAGE)),
         comparison=compare(champion, report, data, components),
         components=components,
+        customers=customers,
     )
 
 

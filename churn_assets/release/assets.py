@@ -137,6 +137,7 @@ def _published(
             gated,
             models={name: artifact.sha256 for name, artifact in build.models.items()},
             data=data,
+            customers=build.customers,
             checks=build.checks,
             terms=terms,
             champion=registry.serving_manifest(),

@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from churn_assets.storage.protocol import Artifact
 from churn_assets.storage.trees import file_sha256, tree_files, tree_sha256
 
 MANIFEST = "manifest.json"
@@ -92,6 +93,8 @@ class Manifest(BaseModel):
         models: asset name -> sha256 of the artifact that this build made; it went in unless
             `components` says that something stands in.
         data: dataset name -> its `dataset.json` (source, rows, sha256, splits).
+        customers: the labelled customers that its models learnt from, as the store keeps them for
+            some time; None in releases made before this was kept.
         report: the figures of `churn report --json`.
         settings: every setting in force at the build.
         code_version: package version and digest of the sources.
@@ -113,6 +116,7 @@ class Manifest(BaseModel):
     code_version: dict[str, str]
     comparison: Comparison
     components: dict[str, Component] = Field(default_factory=dict)
+    customers: Artifact | None = None
 
     @property
     def contract(self) -> str:

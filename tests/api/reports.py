@@ -53,7 +53,8 @@ def nothing_watched() -> dict[str, Any]:
     """The drift report of a fresh installation, with its sentences."""
     now = datetime(2026, 3, 10, 6, tzinfo=UTC)
     nothing = join(parts.SCHEMA.empty_table().to_pandas(), [], OutcomesConfig(), now)
-    return watch(without_ids(nothing.table), None, Serving(), None, 5_000, now)
+    none = "No customers are materialized yet, so there are none to compare."
+    return watch(without_ids(nothing.table), none, Serving(), None, OutcomesConfig(), now)
 
 
 def watched(**states: tuple[str, str, dict[str, Any]]) -> dict[str, Any]:

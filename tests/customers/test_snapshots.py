@@ -17,7 +17,7 @@ from churn_assets.customers.tables import LATEST, PEOPLE, write_active
 from churn_assets.datasets.errors import DataError
 from tests.customers.conftest import CONTRACT, Checked, Rows, as_csv, made_rows
 from tests.customers.test_check import kinds
-from tests.customers.test_typed_tables import contract, whole, written
+from tests.customers.test_typed_tables import are_stayers, contract, whole, written
 
 IDENTITY = Document.parse(CONTRACT).value["identity"] | {"snapshot": "Seen"}
 
@@ -44,6 +44,7 @@ def test_who_left_in_the_last_snapshot_is_not_active(tmp_path: Path) -> None:
     assert {"A10315", "A10319"} & set(stayed)  # of the last snapshot alone
     active = whole(tmp_path / "active").set_index("customer_id")
     assert set(active.index) == set(stayed)
+    assert not are_stayers(tmp_path / "active")  # the history has earlier rows of them
     for name, row in stayed.items():
         assert str(active.loc[name, "months"]) == row["Months"]
         assert str(active.loc[name, "snapshot"])[:10] == row["Seen"]

@@ -15,7 +15,7 @@ from churn_assets.customers.fields import field_name, schema_of
 from churn_assets.customers.people import read_addressees
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.schema import FILE, SchemaError, load_schema
-from churn_assets.customers.tables import PEOPLE, write_active, write_history
+from churn_assets.customers.tables import PEOPLE, STAYERS, TAKEN_FROM, write_active, write_history
 from churn_assets.datasets.errors import DataError
 from churn_assets.domain.splits import SPLITS
 from tests.customers.conftest import CONTRACT, Rows, as_csv, made_rows
@@ -38,6 +38,11 @@ def written(folder: Path, agreed: Contract, rows: Rows, active: Rows = ()) -> pd
     write_history(agreed, places, folder / "refused", history)
     write_active(agreed, places, folder / "refused", history, now)
     return whole(history)
+
+
+def are_stayers(active: Path) -> bool:
+    """Whether the folder says that they are those of the history who stayed."""
+    return bool(json.loads((active / "dataset.json").read_text())[TAKEN_FROM] == STAYERS)
 
 
 def whole(folder: Path) -> pd.DataFrame:
@@ -126,6 +131,7 @@ def test_typed_values_and_splits(tmp_path: Path) -> None:
     assert "churn" not in active
     told = active.merge(frame, on="customer_id", suffixes=("", "_history"))
     assert (told["split"] == told["split_history"]).all()
+    assert are_stayers(tmp_path / "active")
 
 
 def test_a_level_is_typed_as_the_contract_spells_it(tmp_path: Path) -> None:
@@ -149,6 +155,7 @@ def test_a_table_of_active_customers(tmp_path: Path) -> None:
     active = whole(tmp_path / "active").set_index("customer_id")["split"]
     before = frame.set_index("customer_id")["split"]
     assert len(active) == 250
+    assert not are_stayers(tmp_path / "active")
     for row in stayed:
         assert active[row["Account"]] == before[row["Account"]]
 

@@ -207,6 +207,7 @@ def test_whole_graph_makes_a_release_and_scores_everybody(
     manifest = ReleaseRegistry(world.store).serving_manifest()
     assert manifest is not None
     assert manifest.report["risk"] == {"auc_oof": 0.85}
+    assert manifest.customers == result.output_for_node("customer_history")
     printed = CliRunner().invoke(app, ["report", "--json"])
     assert set(json.loads(printed.stdout)["policy"]) == HEADLINE
     assert manifest.report["checks"] == {"passed": 3, "failed": 0, "warned": 0}

@@ -12,8 +12,10 @@ E and A are told apart by customers who differ in a. Where a contact without a d
 to do less, it does that share of E (`Churn.strength`): the share stays assumed. The prior is what
 is assumed, E ~ N(2.5, 1.25²) and A ~ N(0.05, 0.25²) in the default world: that contacting does
 nothing lies two standard deviations away, so some hundred contacts outweigh it where the truth is
-another. Estimate and interval are the posterior's mode and curvature; both are kept at 0 or above,
-as the world has them.
+another. The risk is that of a period of the environment; where leaving counts within n periods
+(`Churn.periods`), it is 1 − (1 − P)ⁿ that is held against it: what a contact does lasts. Estimate
+and interval are the posterior's mode and curvature; both are kept at 0 or above, as the world has
+them.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ class Churn(NamedTuple):
 
     contacted: (N,) bool. logit: (N,) log-odds of the churn risk at the decision. accept: (N,)
     P(accept) of the offer made; strength: (N,) the share of the effect that accepting it has, 1
-    of any discount; both of no meaning for the control group. churned: (N,) bool.
+    of any discount; both of no meaning for the control group. churned: (N,) bool, within `periods`
+    periods.
     """
 
     contacted: NDArray[np.bool_]
@@ -48,6 +51,7 @@ class Churn(NamedTuple):
     accept: Floats
     strength: Floats
     churned: NDArray[np.bool_]
+    periods: float = 1.0
 
 
 def fitted_effects(churn: Churn, assumed: EnvironmentParams) -> tuple[Figure, Figure]:
@@ -75,14 +79,15 @@ def _loss_and_slope(theta: Floats, churn: Churn, prior: Floats) -> tuple[float, 
     """Minus the log posterior at (α, β, E, A), and its gradient (4,)."""
     alpha, beta, effect, annoyance = theta
     score = alpha + beta * churn.logit
-    taken, refused = sigmoid(score - churn.strength * effect), sigmoid(score + annoyance)
-    alone = sigmoid(score)
+    alone, by_score_alone = _leaving(score, churn.periods)
+    taken, by_effect = _leaving(score - churn.strength * effect, churn.periods)
+    refused, by_annoyance = _leaving(score + annoyance, churn.periods)
     accept = np.where(churn.contacted, churn.accept, 0.0)
     chance = np.where(churn.contacted, accept * taken + (1 - accept) * refused, alone)
     chance = np.clip(chance, TINY, 1 - TINY)
     slope = np.where(churn.churned, -1 / chance, 1 / (1 - chance))
-    by_taken, by_refused = accept * taken * (1 - taken), (1 - accept) * refused * (1 - refused)
-    by_score = np.where(churn.contacted, by_taken + by_refused, alone * (1 - alone))
+    by_taken, by_refused = accept * by_effect, (1 - accept) * by_annoyance
+    by_score = np.where(churn.contacted, by_taken + by_refused, by_score_alone)
     gradient = np.array(
         [
             slope @ by_score,
@@ -94,6 +99,13 @@ def _loss_and_slope(theta: Floats, churn: Churn, prior: Floats) -> tuple[float, 
     off = (theta - prior) / SPREAD
     likelihood = np.where(churn.churned, np.log(chance), np.log1p(-chance)).sum()
     return float(-likelihood + (off**2).sum() / 2), gradient + off / SPREAD
+
+
+def _leaving(score: Floats, periods: float) -> tuple[Floats, Floats]:
+    """(N,) P(leaving within `periods`) at the log-odds of leaving in one, and its slope by them."""
+    once = sigmoid(score)
+    stays = (1 - once) ** periods
+    return 1 - stays, periods * once * stays
 
 
 def _curvature(theta: Floats, churn: Churn, prior: Floats) -> Floats:

@@ -46,6 +46,7 @@ def measure(
     assumed: EnvironmentParams,
     learn_from: int | None,
     trees_from: int | None = None,
+    horizon_days: float | None = None,
 ) -> Measured:
     """What is measured by now.
 
@@ -54,6 +55,7 @@ def measure(
         assumed: the world that the policy is made for, before any outcome.
         learn_from: fewest outcomes that anything is learnt from; None: nothing is.
         trees_from: fewest answers to offers that trees learn from; None: none do.
+        horizon_days: within which leaving counts as an outcome; None: a period of the world.
     """
     known = outcomes[outcomes["known"]]
     if learn_from is None or len(known) < learn_from:
@@ -64,7 +66,8 @@ def measure(
         return Measured(why_not={RESPONSES: held.sentence, EFFECTS: held.sentence})
     whole = Measured(outcomes=len(known))
     whole = _with_responses(whole, known, releases, learn_from, trees_from)
-    return _with_effects(whole, outcomes, releases, assumed, learn_from)
+    periods = 1.0 if horizon_days is None else horizon_days / assumed.period_days
+    return _with_effects(whole, outcomes, releases, assumed, learn_from, periods)
 
 
 def _few(needed: int) -> str:
@@ -114,6 +117,7 @@ def _with_effects(
     releases: Releases,
     assumed: EnvironmentParams,
     learn_from: int,
+    periods: float,
 ) -> Measured:
     if assumed.effect_share != 1:
         why = "outcomes don't tell for which acceptances it works, as the settings assume"
@@ -140,6 +144,7 @@ def _with_effects(
         accept=_accept(rows, measured, releases),
         strength=np.where(rows["offer_level"] > 0, 1.0, assumed.bare_share),
         churned=rows["churned"].to_numpy(bool),
+        periods=periods,
     )
     effect, annoyance = fitted_effects(churn, assumed)
     return measured.model_copy(update={"acceptance_effect": effect, "annoyance_effect": annoyance})

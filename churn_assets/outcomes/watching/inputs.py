@@ -7,6 +7,7 @@ of fixed size. A p-value would call every large table another one.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from churn_assets.customers.quality.drift import NOTABLE, Drift, drift
+from churn_assets.customers.tables import LABEL, SNAPSHOT, STAYERS, TAKEN_FROM
 from churn_assets.domain.statistics import Z95
 from churn_assets.outcomes.watching.finding import WORSE, Finding, State, beyond
 
@@ -25,7 +27,7 @@ FEWEST = 200
 """Rows of either table below which drift isn't judged."""
 MOST_WORDS = 50
 """Different words above which a column of text is names or ids, and is not compared."""
-NOT_COMPARED = ("customer_id", "churn")
+NOT_COMPARED = ("customer_id", LABEL, SNAPSHOT)
 AUC_WARN, AUC_ERROR = 0.65, 0.80
 PSI_ERROR = 2 * NOTABLE
 SEED = 42
@@ -35,21 +37,26 @@ SHOWN = 5
 def customers_drift(history: Path, active: Path) -> Finding:
     """The customers of today against those that the models learnt from.
 
+    Where today's are those of one table who haven't left, they are compared with those of then who
+    hadn't: against all of them, the difference would be how leavers differ, which is no drift.
+
     Args:
         history, active: folders of Parquet files: `customer_history` and `active_customers`.
     """
     name = "customers_are_like_those_learnt_from"
     with duckdb.connect() as connection:
         connection.execute("SET threads = 1")  # so that the same rows are drawn every time
-        before, now = _view(connection, "before", history), _view(connection, "now", active)
+        now = _view(connection, "now", active)
+        which = f"WHERE NOT {LABEL}::BOOLEAN" if _are_stayers(active) else ""
+        before = _view(connection, "before", history, which)
         if min(before, now) < FEWEST:
             return Finding(name, "unknown", f"Fewer than {FEWEST} customers: drift isn't judged.")
-        if _same(connection):
+        columns = _columns(connection)
+        if _same(connection, columns):
             return Finding(name, "ok", "Today's customers are those that the models learnt from.")
         # Imported here: most days there is nothing to tell apart, and it takes a second to load.
         from churn_assets.outcomes.watching.two_samples import telling_apart
 
-        columns = _columns(connection)
         found = [
             drift(connection, f'"{c}"', ("before", f'"{c}"'), ("now", f'"{c}"'), numeric)
             for c, numeric in columns.items()
@@ -120,20 +127,29 @@ def _auc_error(auc: float, rows: int) -> float:
     return float(np.sqrt(max(spread, 0.0))) / rows
 
 
-def _view(connection: duckdb.DuckDBPyConnection, name: str, folder: Path) -> int:
-    """Call the folder's rows `name`; returns how many there are."""
+def _are_stayers(active: Path) -> bool:
+    """Whether `active_customers` are those of the history who haven't left. Of snapshots they
+    aren't said to be: every row of those is of somebody who was active then."""
+    facts = json.loads((active / "dataset.json").read_text(encoding="utf-8"))
+    return bool(facts.get(TAKEN_FROM) == STAYERS)
+
+
+def _view(connection: duckdb.DuckDBPyConnection, name: str, folder: Path, which: str = "") -> int:
+    """Call the folder's rows `name`, those that `which` says; returns how many there are."""
     files = str(folder / "*.parquet").replace("'", "''")
     connection.execute(
-        f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{files}', union_by_name = true)"  # noqa: S608
+        f"""CREATE VIEW {name} AS
+        SELECT * FROM read_parquet('{files}', union_by_name = true) {which}"""  # noqa: S608
     )
     return int(connection.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0])  # noqa: S608
 
 
-def _same(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether both tables hold the same customers."""
-    query = """SELECT count(*) FROM
-        ((SELECT customer_id FROM now EXCEPT SELECT customer_id FROM before)
-        UNION ALL (SELECT customer_id FROM before EXCEPT SELECT customer_id FROM now))"""
+def _same(connection: duckdb.DuckDBPyConnection, columns: Mapping[str, bool]) -> bool:
+    """Whether both tables hold the same customers, just as they were."""
+    listed = ", ".join(f'"{column}"' for column in ("customer_id", *columns))
+    query = f"""SELECT count(*) FROM
+        ((SELECT {listed} FROM now EXCEPT SELECT {listed} FROM before)
+        UNION ALL (SELECT {listed} FROM before EXCEPT SELECT {listed} FROM now))"""  # noqa: S608
     return bool(connection.execute(query).fetchall()[0][0] == 0)
 
 

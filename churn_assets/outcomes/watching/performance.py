@@ -8,20 +8,27 @@ so a customer's latest decision would overstate how many leave.
 
 Before outcomes are known, calibrated scores say what to expect of themselves (confidence-based
 performance estimation, as NannyML's CBPE): a customer with risk p leaves with probability p, so
-the expected share of those who leave, and the expected AUC, follow from the scores alone. It holds
-as long as the scores are calibrated, so the report also says what the estimate was of customers
-whose outcome has come true since.
+the expected share of those who leave, and the expected AUC, follow from the scores alone. Nobody
+has to be left alone for that, so everybody tells whom no contact had reached before the decision.
+It holds as long as the scores are calibrated, so the report also says what the estimate was of
+customers whose outcome has come true since.
+
+The log has the risk of a period of the environment. It is held against outcomes as the risk of the
+days in which leaving counts as one, and against the release's AUC as that of its label's days.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import special
 
+from churn_assets.decision.mdp.horizon import risk_of_a_period
+from churn_assets.decision.mdp.observation import FATIGUE
 from churn_assets.domain.statistics import Z95, Floats
 from churn_assets.outcomes.watching.finding import Finding, State
 
@@ -37,6 +44,33 @@ BINS = 10
 DAYS = (30, 90, 365)
 """The last days whose decisions are judged: more of them only where fewer hold too few customers,
 since what has changed since is to be seen."""
+
+
+class Horizons(NamedTuple):
+    """Days in which leaving counts.
+
+    Attributes:
+        logged: in the log's `churn_risk`: a period of the environment.
+        outcome: in `churned`.
+        label: in what the release's risk model learnt and was measured by.
+    """
+
+    logged: float = 30.0
+    outcome: float = 30.0
+    label: float = 30.0
+
+    def risk(self, decisions: pd.DataFrame, days: float) -> Floats:
+        """(N,) the logged risk as that of leaving within `days`, at a constant hazard."""
+        return risk_of_a_period(decisions["churn_risk"].to_numpy(np.float64), self.logged, days)
+
+
+ALIKE = Horizons()
+
+
+def fresh(decisions: pd.DataFrame) -> NDArray[np.bool_]:
+    """(N,) whether no contact of the period came before, which would have moved the scores."""
+    seen = decisions["observation"]
+    return np.array([len(row) <= FATIGUE or row[FATIGUE] == 0 for row in seen], np.bool_)
 
 
 def left_alone(outcomes: pd.DataFrame) -> pd.DataFrame:
@@ -73,12 +107,12 @@ def release_of(decisions: pd.DataFrame) -> str | None:
     return str(releases[0]) if len(releases) == 1 else None
 
 
-def came_true(outcomes: pd.DataFrame) -> Finding:
+def came_true(outcomes: pd.DataFrame, horizons: Horizons = ALIKE) -> Finding:
     """The risk against who left, where that is known."""
     name = "risk_came_true"
     alone = left_alone(outcomes)
     known = lately(alone[alone["known"]], _tells)
-    risk, left = known["churn_risk"].to_numpy(float), known["churned"].to_numpy(float)
+    risk, left = _risk_and_left(known, horizons)
     if not _tells(known):
         return Finding(
             name,
@@ -112,37 +146,41 @@ def came_true(outcomes: pd.DataFrame) -> Finding:
     return Finding(name, state, sentence, figures)
 
 
-def expected_to_hold(outcomes: pd.DataFrame, reference_auc: float | None) -> Finding:
+def expected_to_hold(
+    outcomes: pd.DataFrame, reference_auc: float | None, horizons: Horizons = ALIKE
+) -> Finding:
     """What the scores of customers whose outcome isn't known yet promise.
 
     Args:
         reference_auc: that the release measured out of fold; None: it isn't known.
     """
     name = "performance_is_expected_to_hold"
+    open_ones = outcomes[~outcomes["known"].to_numpy(np.bool_) & fresh(outcomes)]
+    waiting = lately(open_ones, lambda first: len(first) >= FEWEST)
     alone = left_alone(outcomes)
-    waiting = lately(alone[~alone["known"]], lambda first: len(first) >= FEWEST)
     known = lately(alone[alone["known"]], _tells)
     if len(waiting) < FEWEST:
         return Finding(
             name,
             "unknown",
-            f"Nothing to expect yet: {len(waiting):,} customers left alone wait for their outcome; "
-            f"{FEWEST} are needed.",
+            f"Nothing to expect yet: {len(waiting):,} customers whom no contact had reached before "
+            f"wait for their outcome; {FEWEST} are needed.",
         )
-    risk = waiting["churn_risk"].to_numpy(float)
-    auc = expected_auc(risk)
+    auc = expected_auc(horizons.risk(waiting, horizons.label))
+    leaving = float(horizons.risk(waiting, horizons.outcome).mean())
     figures: dict[str, Any] = {
         "customers": len(waiting),
         "expected_auc": auc,
-        "expected_share_leaving": float(risk.mean()),
+        "expected_share_leaving": leaving,
         "reference_auc": reference_auc,
-        "checked": _checked(known),
+        "checked": _checked(known, horizons),
     }
     fallen = reference_auc is not None and auc < reference_auc - AUC_LOSS
     against = "" if reference_auc is None else f" ({reference_auc:.2f} when it was released)"
     sentence = (
-        f"Of {len(waiting):,} customers whose outcome isn't known yet {risk.mean():.1%} are "
-        f"expected to leave, ranked with an AUC of {auc:.2f}{against}."
+        f"Of {len(waiting):,} customers whose outcome isn't known yet {leaving:.1%} are expected "
+        f"to leave within {horizons.outcome:.0f} days if nobody contacts them; the scores promise "
+        f"an AUC of {auc:.2f}{against}."
     )
     return Finding(name, "warn" if fallen else "ok", sentence, figures)
 
@@ -166,11 +204,16 @@ def _tells(known: pd.DataFrame) -> bool:
     return len(known) >= FEWEST and min(left, len(known) - left) >= FEWEST_LEFT
 
 
-def _checked(known: pd.DataFrame) -> dict[str, Any] | None:
+def _risk_and_left(known: pd.DataFrame, horizons: Horizons) -> tuple[Floats, Floats]:
+    """(N,) the risk of an outcome, and whether it came true, as numbers."""
+    return horizons.risk(known, horizons.outcome), known["churned"].to_numpy(np.float64)
+
+
+def _checked(known: pd.DataFrame, horizons: Horizons) -> dict[str, Any] | None:
     """What the estimate was, and what came true, where the outcome is known by now."""
     if not _tells(known):
         return None
-    risk, left = known["churn_risk"].to_numpy(float), known["churned"].to_numpy(float)
+    risk, left = _risk_and_left(known, horizons)
     true = _auc_of(risk, left)
     estimate = expected_auc(risk)
     return {

@@ -8,12 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from churn_assets.customers.schema import load_schema
 from churn_assets.decision.config import EnvironmentParams
-from churn_assets.decision.mdp.observation import FATIGUE
 from churn_assets.decision.policy import load_params
+from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.watching import conduct, inputs, performance
 from churn_assets.outcomes.watching.finding import Finding
 from churn_assets.release.bundle import Manifest, canonical_json
@@ -23,9 +23,10 @@ RETRAINING = {
     "customers_are_like_those_learnt_from": "the customers have changed",
     "scores_are_as_before": "the scores have changed",
     "risk_came_true": "the risk doesn't come true",
-    "performance_is_expected_to_hold": "the ranking is expected to be worse than released",
 }
-"""Findings that another training may mend -> the reason in words."""
+"""Findings that another training may mend, where they are red -> the reason in words."""
+NEW_OUTCOMES = "{:,} new outcomes"
+"""The reason where so many outcomes are known that the release didn't learn from."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Serving:
         auc: that its risk model measured out of fold, or None.
         stand_ins: what stands in for a component, as sentences.
         outcomes: how many outcomes it was trained with.
+        label_days: days in which leaving counts in its risk model's label; None: a period.
     """
 
     release_id: str | None = None
@@ -45,51 +47,55 @@ class Serving:
     auc: float | None = None
     stand_ins: Sequence[str] = ()
     outcomes: int = 0
+    label_days: float | None = None
 
     @classmethod
     def of(cls, manifest: Manifest, folder: Path) -> Serving:
         """From a release's manifest and its folder."""
-        figures = manifest.report
+        figures, schema = manifest.report, load_schema(folder)
         return cls(
             release_id=manifest.release_id,
             params=load_params(folder / "policy"),
             auc=figures.get("risk", {}).get("auc_oof"),
             stand_ins=tuple(manifest.stand_ins.values()),
             outcomes=figures.get("measured", {}).get("outcomes", 0),
+            label_days=schema.horizon_days if schema else None,
         )
+
+    def horizons(self, outcome_days: float) -> performance.Horizons:
+        """Days in which leaving counts: in the logged risk, in outcomes, and in the label."""
+        period = self.params.period_days
+        return performance.Horizons(period, outcome_days, self.label_days or period)
 
 
 def watch(
     outcomes: pd.DataFrame,
-    tables: tuple[Path, Path] | None,
+    tables: tuple[Path, Path] | str,
     serving: Serving,
     budget: float | None,
-    retrain_outcomes: int,
+    config: OutcomesConfig,
     now: datetime,
 ) -> dict[str, Any]:
     """The report as JSON: `findings` (`Finding.as_dict` each) and `retrain`, the reasons to.
 
     Args:
         outcomes: `campaign_outcomes`.
-        tables: folders of `customer_history` and `active_customers`; None before they are there.
+        tables: folders of the customers that the release learnt from and of `active_customers`;
+            or, in words, why they can't be compared.
         budget: money for discounts in a period, from the latest predictions; None: not known.
-        retrain_outcomes: so many known outcomes more than the release learnt from are a reason.
     """
+    horizons, log = serving.horizons(config.horizon_days), conduct.propensities_hold(outcomes)
     findings = [
-        inputs.customers_drift(*tables)
-        if tables
-        else Finding(
-            "customers_are_like_those_learnt_from",
-            "unknown",
-            "No customers are materialized yet, so there are none to compare.",
-        ),
+        Finding("customers_are_like_those_learnt_from", "unknown", tables)
+        if isinstance(tables, str)
+        else inputs.customers_drift(*tables),
         inputs.scores_drift(*_scores(outcomes, serving.params.period_days, now)),
-        performance.came_true(outcomes),
-        performance.expected_to_hold(outcomes, serving.auc),
+        performance.came_true(outcomes, horizons),
+        performance.expected_to_hold(outcomes, serving.auc, horizons),
         conduct.contacts_kept(outcomes, serving.params, now),
         conduct.spend_paced(outcomes, serving.params, budget, now),
         conduct.fall_backs(outcomes, serving.stand_ins, serving.params, now),
-        conduct.propensities_hold(outcomes),
+        log,
     ]
     known = int(outcomes["known"].sum())
     reasons = [
@@ -100,15 +106,22 @@ def watch(
         # What was found of an earlier release, another training may have mended already.
         and f.figures.get("release_id", serving.release_id) == serving.release_id
     ]
-    if known - serving.outcomes >= retrain_outcomes:
-        reasons.append(f"{retrain_outcomes:,} new outcomes")
+    if log.state != "error" and _learns_more(known, serving.outcomes, config):
+        reasons.append(NEW_OUTCOMES.format(config.retrain_outcomes))
     return {
         "release_id": serving.release_id,
         "time": now.isoformat(timespec="seconds"),
         "outcomes_known": known,
         "findings": [finding.as_dict() for finding in findings],
         "retrain": reasons,
+        "retrain_outcomes": config.retrain_outcomes,
     }
+
+
+def _learns_more(known: int, learnt: int, config: OutcomesConfig) -> bool:
+    """Whether another training would learn from so many known outcomes more than the last one."""
+    learns = config.learn_from is not None and known >= config.learn_from
+    return learns and known - learnt >= config.retrain_outcomes
 
 
 def says_the_same(report: dict[str, Any], before: dict[str, Any]) -> bool:
@@ -130,9 +143,7 @@ def _scores(
     seen = pd.DataFrame(
         [row[: len(SCORES)] for row in mine["observation"]], mine.index, list(SCORES)
     )
-    fresh = [len(row) <= FATIGUE or row[FATIGUE] == 0 for row in mine["observation"]]
+    fresh = performance.fresh(mine)
     lately = mine.index.isin(conduct.recent(mine, days, now).index)
-    parts = [
-        mine[np.array(fresh, bool) & part].drop_duplicates("customer") for part in (~lately, lately)
-    ]
+    parts = [mine[fresh & part].drop_duplicates("customer") for part in (~lately, lately)]
     return seen.loc[parts[0].index], seen.loc[parts[1].index]

@@ -128,10 +128,12 @@ def churn(
     *,
     alike: bool = True,
     bare_share: float = 1.0,
+    periods: float = 1.0,
 ) -> Churn:
     """As many in the control group as were contacted; without `alike` those who accept would have
     stayed anyway: their risk is lower by 1.5 logits, and the others' higher by as much. Every
-    third contact offers nothing, and has `bare_share` of the effect."""
+    third contact offers nothing, and has `bare_share` of the effect. Who leaves within `periods` is
+    told."""
     rng = np.random.default_rng(seed)
     count = 2 * contacts
     contacted = np.arange(count) < contacts
@@ -144,7 +146,8 @@ def churn(
     true = sigmoid(own + moved)
     if not alike:  # the model knows the mean over both kinds
         score = logit(accept * sigmoid(score - 1.5) + (1 - accept) * sigmoid(score + 1.5))
-    return Churn(contacted, score, accept, strength, rng.random(count) < true)
+    churned = rng.random(count) < 1 - (1 - true) ** periods
+    return Churn(contacted, score, accept, strength, churned, periods)
 
 
 @pytest.mark.parametrize(
@@ -157,6 +160,18 @@ def test_effect_and_annoyance_are_found(effect: float, annoyance: float) -> None
     assert found[1].used == pytest.approx(annoyance, abs=0.15)
     assert found[0].assumed == ASSUMED.acceptance_effect
     assert found[0].share_measured > 0.9
+
+
+@pytest.mark.parametrize("periods", [0.5, 3.0])
+def test_effect_and_annoyance_are_found_whatever_days_outcomes_take(periods: float) -> None:
+    """Outcomes of 15 or 90 days say of a period's risk what those of 30 do; taken for a period's
+    own, they find another effect."""
+    world = churn(5, 20_000, 2.5, 0.3, periods=periods)
+    effect, annoyance = fitted_effects(world, ASSUMED)
+    assert effect.used == pytest.approx(2.5, abs=0.2)
+    assert annoyance.used == pytest.approx(0.3, abs=0.1)
+    wrong, _ = fitted_effects(world._replace(periods=1.0), ASSUMED)
+    assert abs(wrong.used - 2.5) > abs(effect.used - 2.5)
 
 
 @pytest.mark.parametrize("effect", [2.5, 1.0])

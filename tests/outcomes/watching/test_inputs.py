@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from churn_assets.customers.tables import STAYERS, TAKEN_FROM
 from churn_assets.outcomes.watching import inputs
 
 
@@ -25,8 +27,9 @@ def customers(seed: int, count: int, dearer: float = 0.0, monthly: float = 0.5) 
     )
 
 
-def folder(path: Path, table: pd.DataFrame) -> Path:
+def folder(path: Path, table: pd.DataFrame, **about: str) -> Path:
     path.mkdir()
+    (path / "dataset.json").write_text(json.dumps(about))
     half = len(table) // 2
     table.iloc[:half].to_parquet(path / "train.parquet")
     table.iloc[half:].to_parquet(path / "test.parquet")
@@ -62,6 +65,50 @@ def test_customers_who_stayed_are_no_worse_than_chance(tmp_path: Path) -> None:
     found = compared(tmp_path, before, now)
     assert found.state == "ok"
     assert 0.45 < found.figures["auc"] < 0.55
+
+
+def leaving(seed: int, dearer: float = 0.0) -> pd.DataFrame:
+    """One table of 4,000 customers, of whom the 60 % with the shortest contracts have left."""
+    table = customers(seed, 4_000, dearer, monthly=0.7)
+    rng = np.random.default_rng(seed)
+    monthly = table["contract"] == "monthly"
+    return table.assign(churn=rng.random(4_000) < np.where(monthly, 0.8, 0.13))
+
+
+def test_leavers_who_differ_are_no_drift(tmp_path: Path) -> None:
+    """Today's customers are those of the one table who stayed, with whom they are compared: those
+    of then where the release learnt from an earlier one."""
+    history = leaving(1)
+    assert history["churn"].mean() == pytest.approx(0.6, abs=0.02)
+
+    def found(name: str, table: pd.DataFrame, **about: str) -> inputs.Finding:
+        (tmp_path / name).mkdir()
+        stayed = table[~table["churn"]].drop(columns="churn")
+        active = folder(tmp_path / name / "active", stayed, **about)
+        return inputs.customers_drift(folder(tmp_path / name / "history", history), active)
+
+    stayers = {TAKEN_FROM: STAYERS}
+    assert found("the same", history, **stayers).state == "ok"
+    assert found("others alike", leaving(2), **stayers).state == "ok"
+    assert found("dearer ones", leaving(2, dearer=25), **stayers).state == "error"
+    assert found("a table of their own", history).state == "error"
+
+
+def test_a_later_day_alone_is_no_drift(tmp_path: Path) -> None:
+    """Today's rows are of the last snapshot, the history's of all of them."""
+    days = pd.date_range("2026-01-31", periods=6, freq="ME")
+    before = customers(1, 1_200).assign(snapshot=np.repeat(days, 200))
+    now = customers(2, 600).assign(snapshot=days[-1])
+    found = compared(tmp_path, before, now)
+    assert found.state == "ok"
+    assert "snapshot" not in found.figures["psi"]
+
+
+def test_the_same_customers_who_have_changed_are_told(tmp_path: Path) -> None:
+    """Their ids alone don't say that they are as they were."""
+    before = customers(1, 3_000)
+    now = before.assign(monthly_charges=before["monthly_charges"] + 30)
+    assert compared(tmp_path, before, now).figures["moved"] == ["monthly_charges"]
 
 
 def test_columns_going_together_otherwise_are_told(tmp_path: Path) -> None:

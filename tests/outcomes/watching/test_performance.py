@@ -29,6 +29,7 @@ def outcomes(
             "churn_risk": risk,
             "churned": rng.random(count) < true / (1 + true),
             "known": known,
+            "observation": [[0.0] * 9] * count,
         }
     )
 
@@ -48,6 +49,25 @@ def test_risk_that_does_not_come_true(odds: float, state: str) -> None:
     found = performance.came_true(outcomes(2, 6_000, odds=odds))
     assert found.state == state
     assert "did not come true" in found.sentence
+
+
+def test_a_risk_is_held_against_outcomes_of_as_many_days() -> None:
+    """The log has that of 30 days. Right for them, it is right for 90, too: three in four of those
+    with a risk of 0.37 have left by then, which would be twice what was said of 30."""
+    table, rng = outcomes(1, 6_000, control=1.0), np.random.default_rng(1)
+    table["churned"] = rng.random(6_000) < 1 - (1 - table["churn_risk"]) ** 3
+    found = performance.came_true(table, performance.Horizons(outcome=90))
+    assert found.state == "ok"
+    assert found.figures["expected"] == pytest.approx(found.figures["left"], rel=0.05)
+    assert performance.came_true(table).state != "ok"
+    waiting = outcomes(2, 3_000, known=False).assign(customer=lambda t: t["customer"] + 9_000)
+    horizons = performance.Horizons(outcome=90)
+    both = performance.expected_to_hold(pd.concat([table, waiting]), None, horizons)
+    assert both.figures["checked"]["held"]
+    assert both.figures["checked"]["share_left"] == pytest.approx(
+        both.figures["checked"]["estimated_share_leaving"], abs=0.02
+    )
+    assert both.figures["expected_share_leaving"] > 1.5 * waiting["churn_risk"].mean()
 
 
 def months(*parts: tuple[str, float, float], count: int = 600) -> pd.DataFrame:
@@ -139,7 +159,7 @@ def test_the_estimate_is_what_comes_true() -> None:
         table = pd.DataFrame(
             {"churn_risk": risk, "churned": left == 1, "known": True, "group": "control"}
         )
-        checked = performance._checked(table)
+        checked = performance._checked(table, performance.ALIKE)
         assert checked is not None
         held += checked["held"]
     assert abs(np.mean(gaps)) < 3 * np.std(gaps) / np.sqrt(200)
@@ -166,6 +186,39 @@ def test_a_ranking_that_is_expected_to_be_worse_is_told() -> None:
     assert found.figures["expected_auc"] < 0.6
     fine = performance.expected_to_hold(outcomes(4, 4_000, known=False), None)
     assert fine.state == "ok"
+
+
+def test_without_a_control_group_those_contacted_tell_too() -> None:
+    """The policy leaves the least at risk alone, who are ranked worse than all of them: what scores
+    say of themselves needs nobody to be left alone."""
+    waiting = outcomes(4, 4_000, known=False)
+    waiting["group"] = None
+    waiting["contact"] = waiting["churn_risk"] > waiting["churn_risk"].quantile(0.1)
+    reference = performance.expected_auc(waiting["churn_risk"].to_numpy())
+    found = performance.expected_to_hold(waiting, reference)
+    assert (found.state, found.figures["customers"]) == ("ok", 4_000)
+    assert found.figures["expected_auc"] == pytest.approx(reference)
+
+
+def test_what_a_contact_has_moved_is_no_expectation() -> None:
+    """Half of them were met in the middle of a period, with scores all alike."""
+    waiting = outcomes(4, 4_000, known=False)
+    moved = waiting.index % 2 == 0
+    waiting.loc[moved, "churn_risk"] = 0.2
+    waiting["observation"] = [[0.0] * 8 + [float(one)] for one in moved]
+    found = performance.expected_to_hold(waiting, 0.78)
+    assert (found.state, found.figures["customers"]) == ("ok", 2_000)
+
+
+def test_the_ranking_is_held_against_one_of_as_many_days() -> None:
+    """A label of 12 months: its AUC, and that of the same customers within 30 days, differ."""
+    yearly = outcomes(4, 4_000, known=False)
+    monthly = yearly.assign(churn_risk=1 - (1 - yearly["churn_risk"]) ** (1 / 12))
+    reference = performance.expected_auc(yearly["churn_risk"].to_numpy())
+    found = performance.expected_to_hold(monthly, reference, performance.Horizons(label=360))
+    assert found.figures["expected_auc"] == pytest.approx(reference)
+    as_logged = performance.expected_to_hold(monthly, reference)
+    assert as_logged.figures["expected_auc"] < reference - 0.02
 
 
 def test_what_was_estimated_stands_beside_what_came_true() -> None:

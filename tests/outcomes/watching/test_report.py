@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from churn_assets.customers.built_in import BUILT_IN_SCHEMA
+from churn_assets.decision.policy import save_rule
+from churn_assets.decision.rules.families import PricedGreedy
+from churn_assets.outcomes.config import OutcomesConfig
+from churn_assets.outcomes.watching import conduct
+from churn_assets.outcomes.watching.finding import Finding
 from churn_assets.outcomes.watching.plots import pictures
 from churn_assets.outcomes.watching.report import RETRAINING, Serving, says_the_same, watch
+from churn_assets.release.bundle import Manifest
 from tests.outcomes.watching.test_conduct import NOW, decisions
 
 REPORT: dict[str, Any] = {
@@ -45,10 +54,69 @@ def test_a_wrong_risk_is_a_reason_to_train_again_for_its_own_release(serving: st
         churn_risk=0.1,
     )
     table["observation"] = [[0.0] * 9] * len(table)
-    report = watch(table, None, Serving(serving), None, 10**9, NOW)
+    config = OutcomesConfig(retrain_outcomes=10**9)
+    report = watch(table, "None yet.", Serving(serving), None, config, NOW)
     [found] = [f for f in report["findings"] if f["name"] == "risk_came_true"]
     assert found["state"] == "error"
     assert report["retrain"] == ([RETRAINING["risk_came_true"]] if serving == "r-1" else [])
+
+
+def reasons(config: OutcomesConfig, learnt: int = 0, known: int = 6_000) -> list[str]:
+    """Of a log of 6,000 decisions, `known` outcomes among them, that a release with `learnt` made;
+    the risk of all of them comes true."""
+    rng = np.random.default_rng(0)
+    table = decisions(6_000).assign(release_id="r-1", churn_risk=0.2)
+    table["known"] = np.arange(6_000) < known
+    table["churned"] = rng.random(6_000) < 0.2
+    table["observation"] = [[0.0] * 9] * 6_000
+    report = watch(table, "None yet.", Serving("r-1", outcomes=learnt), None, config, NOW)
+    found: list[str] = report["retrain"]
+    return found
+
+
+def test_new_outcomes_are_a_reason_where_something_is_learnt_from_them() -> None:
+    """Where learning is switched off, or takes more than there are, the next release would have
+    learnt from none either, and the reason would stand for ever."""
+    assert reasons(OutcomesConfig()) == ["5,000 new outcomes"]
+    assert reasons(OutcomesConfig(), learnt=1_001) == []
+    assert reasons(OutcomesConfig(learn_from=None)) == []
+    assert reasons(OutcomesConfig(learn_from=6_001)) == []
+    assert reasons(OutcomesConfig(retrain_outcomes=100), known=400) == []
+
+
+def test_new_outcomes_of_a_broken_log_are_no_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is learnt from a log that contradicts its own probabilities."""
+    broken = Finding("logged_propensities_are_frequencies", "error", "They aren't.")
+    monkeypatch.setattr(conduct, "propensities_hold", lambda outcomes: broken)
+    assert reasons(OutcomesConfig()) == []
+
+
+def test_days_of_the_label_are_those_of_the_contract(tmp_path: Path) -> None:
+    """None, as in the built-in contract: a period's."""
+    assert Serving("r-1").horizons(90) == (30, 90, 30)
+    save_rule(PricedGreedy(), tmp_path / "policy")
+    manifest = Manifest.model_construct(release_id="r-1", report={}, components={})
+    assert Serving.of(manifest, tmp_path).label_days is None
+    BUILT_IN_SCHEMA.model_copy(update={"format": 2, "horizon_months": 12}).save(tmp_path)
+    assert Serving.of(manifest, tmp_path).horizons(90).label == pytest.approx(365, abs=6)
+
+
+def test_the_risk_is_judged_by_the_days_of_outcomes() -> None:
+    """19 % leave in 30 days, as the risk says, and 47 % in 90."""
+    table = decisions(2_000, control=1.0).assign(
+        release_id="r-1",
+        known=True,
+        churned=lambda t: t["customer"] % 100 < 47,
+        churn_risk=0.19,
+    )
+    table["observation"] = [[0.0] * 9] * len(table)
+
+    def judged(days: int) -> str:
+        config = OutcomesConfig(horizon_days=days)
+        report = watch(table, "None yet.", Serving("r-1"), None, config, NOW)
+        return str(next(f["state"] for f in report["findings"] if f["name"] == "risk_came_true"))
+
+    assert (judged(90), judged(30)) == ("ok", "error")
 
 
 def test_contacts_are_drawn_from_two_days_on() -> None:
