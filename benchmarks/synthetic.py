@@ -3,7 +3,7 @@
     python -m benchmarks.synthetic [--seeds 20] [--first 0] [--work FOLDER]
                                    [--no-release | --messages HOME]
 
-For each seed the tables, predictors, policy and release are made anew, each by `churn materialize`
+For each seed the tables, predictors, policy and release are made anew, each by Dagster
 in a process and a home of its own. The message stages don't depend on the tables: they run once, or
 are those of a home in which the graph has run. A seed takes about two minutes on two cores. Ends
 with 1 if a seed gave no release. Writes synthetic.md and synthetic.json beside this file
@@ -36,7 +36,11 @@ from churn_assets.storage.current import current_artifact, read_report
 from churn_assets.storage.opening import open_store
 
 HERE = Path(__file__).parent
-JOBS = ("decision", "follow_release")  # tables to policy; release and predictions
+PRODUCT = ["-c", "from churn_assets.cli import app; app()"]
+GRAPH = ["-m", "dagster", "asset", "materialize", "-m", "churn_assets.definitions", "--select"]
+TABLES_TO_POLICY = [*PRODUCT, "materialize", "--job", "decision"]
+MESSAGE_STAGES = [*PRODUCT, "materialize", "--job", "messages"]
+RELEASE = [*GRAPH, "release,predictions"]  # of what is there: no job makes the release alone
 MESSAGES = ("oasst1_pairs", "preference_pairs", "reward_model", "message_bank")
 Metadata = Mapping[str, Any]
 
@@ -95,7 +99,7 @@ def messages(work: Path, console: Console) -> Path:
     home, done = work / "messages", work / "messages.done"
     if not done.exists():
         console.print("messages: made once, for all seeds")
-        if failure := churn(home, "messages", seed=0):
+        if failure := run(home, MESSAGE_STAGES, seed=0):
             raise SystemExit(f"the message stages failed, see {home / 'output.txt'}: {failure}")
         done.touch()
     return home
@@ -107,8 +111,8 @@ def run_seed(seed: int, home: Path, base: Path | None) -> dict[str, Any]:
     if base is not None:
         shutil.copytree(base, home)
     apart, failure = told_apart_from_public(seed), ""
-    for job in JOBS if base is not None else JOBS[:1]:
-        failure = failure or churn(home, job, seed)
+    for program in (TABLES_TO_POLICY, RELEASE) if base is not None else (TABLES_TO_POLICY,):
+        failure = failure or run(home, program, seed)
     figures = collect(home) | {"seed": seed, "released": base is not None and not failure}
     figures["told_apart"] = apart
     figures["problems"] += [failure] if failure and not figures["problems"] else []
@@ -116,8 +120,8 @@ def run_seed(seed: int, home: Path, base: Path | None) -> dict[str, Any]:
     return figures
 
 
-def churn(home: Path, job: str, seed: int) -> str:
-    """`churn materialize --job`: empty if it went well, else the last line that it wrote."""
+def run(home: Path, program: list[str], seed: int) -> str:
+    """Run a Python program: empty if it went well, else the last line that it wrote."""
     home.mkdir(parents=True, exist_ok=True)
     environment = {name: value for name, value in os.environ.items() if "CHURN_" not in name}
     environment |= {
@@ -126,8 +130,7 @@ def churn(home: Path, job: str, seed: int) -> str:
         "CHURN_DATA__SOURCE": "synthetic",
         "CHURN_DATA__SYNTHETIC_SEED": str(seed),
     }
-    program = "from churn_assets.cli import app; app()"
-    command = [sys.executable, "-c", program, "materialize", "--job", job]
+    command = [sys.executable, *program]
     with (home / "output.txt").open("a") as output:
         code = subprocess.run(
             command, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False

@@ -17,6 +17,7 @@ from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.storage.current import asset_pointer, current_artifact, read_report
 
 OWNERS = ["team:retention"]
+PREDICTIONS, RELEASE = dg.AssetKey("predictions"), dg.AssetKey("release")
 DAILY = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(days=2), warn_window=timedelta(hours=26)
 )
@@ -38,7 +39,7 @@ def with_automation(spec: dg.AssetSpec) -> dg.AssetSpec:
     """
     if spec.key == dg.AssetKey("campaign_plan"):
         return spec.replace_attributes(owners=OWNERS, freshness_policy=DAILY)
-    if spec.key != dg.AssetKey("predictions"):
+    if spec.key != PREDICTIONS:
         return spec.replace_attributes(owners=OWNERS, freshness_policy=WEEKLY)
     return spec.replace_attributes(
         owners=OWNERS, freshness_policy=DAILY, automation_condition=BY_RELEASE
@@ -74,8 +75,9 @@ score_customers = dg.define_asset_job(
 )
 follow_release = dg.define_asset_job(
     "follow_release",
-    selection=dg.AssetSelection.assets("release", "predictions"),
-    description="Take over the release that somebody put into service; score everybody with it.",
+    # Not `release`: building one would promote it over what a person decided.
+    selection=dg.AssetSelection.assets("predictions"),
+    description="Score everybody with the release that somebody put into service.",
 )
 measure_outcomes = dg.define_asset_job(
     "measure_outcomes",
@@ -162,15 +164,52 @@ schedules = [
 def release_moved(
     context: dg.SensorEvaluationContext, store: StoreResource
 ) -> dg.RunRequest | dg.SkipReason:
-    """Ask for a run when another release serves than Dagster knows of."""
+    """Ask for a run while the predictions are another release's than the one that serves; again
+    after each run that ended without mending that."""
     opened = store.open()
-    latest = ReleaseRegistry(opened).latest()
+    registry = ReleaseRegistry(opened)
+    latest = registry.latest()
     if latest is None:
         return dg.SkipReason("there is no release yet")
-    if opened.read_pointer(asset_pointer("release")) == latest.artifact.model_dump_json().encode():
-        return dg.SkipReason(f"{latest.release_id} still serves")
-    # The key lets each move start one run, however long that takes.
-    return dg.RunRequest(run_key=f"{latest.release_id} {latest.since.isoformat()}")
+    if opened.read_pointer(asset_pointer("predictions")) is None:
+        return dg.SkipReason("there are no predictions yet")
+    scored_by = read_report(opened, current_artifact(opened, "predictions"))["release_id"]
+    if scored_by == latest.release_id:
+        return dg.SkipReason(f"the predictions are by {scored_by}, which serves")
+    serving = registry.serving()  # asked only now: it reads every file of the release
+    if serving is None or scored_by == serving.release_id:
+        return dg.SkipReason(f"the predictions are by {scored_by}, which stands in")
+    last = _last_scoring(context.instance)
+    if last is not None and _scores_soon(context.instance, last):
+        return dg.SkipReason(f"run {last.run_id} is about to score with {serving.release_id}")
+    # A key starts one run only. The last run's id in it lets the next attempt follow a failed one.
+    tried = last.run_id if last else "none"
+    return dg.RunRequest(run_key=f"{serving.release_id} {latest.since.isoformat()} after {tried}")
+
+
+def _last_scoring(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
+    """The run that planned predictions last, whatever has become of it."""
+    planned = [entry.last_run_id for entry in _entries(instance, PREDICTIONS) if entry.last_run_id]
+    return instance.get_run_by_id(planned[0]) if planned else None
+
+
+def _scores_soon(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether the run has its predictions before it, and no release of its own: that may take hours
+    of training."""
+    if run.is_finished:
+        return False
+    made = {
+        entry.asset_key: entry.last_materialization
+        for entry in _entries(instance, PREDICTIONS, RELEASE)
+        if entry.last_run_id == run.run_id
+    }
+    done = {key for key, event in made.items() if event and event.run_id == run.run_id}
+    return PREDICTIONS not in done and (RELEASE not in made or RELEASE in done)
+
+
+def _entries(instance: dg.DagsterInstance, *keys: dg.AssetKey) -> list[Any]:
+    """What Dagster notes of each: its last materialization, and the run that planned it last."""
+    return [record.asset_entry for record in instance.get_asset_records(keys)]
 
 
 automation_conditions = dg.AutomationConditionSensorDefinition(

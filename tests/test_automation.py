@@ -74,28 +74,11 @@ def test_predictions_follow_a_release_and_nothing_follows_the_data(
     assert busy.total_requested == 1
 
 
-def test_a_release_that_a_person_put_into_service_is_followed(tmp_path: Path) -> None:
-    """A roll-back moves the pointer behind Dagster's back; predictions must not stay behind."""
-    resource = StoreResource(url=str(tmp_path / "store"), cache=str(tmp_path / "cache"))
-    store = LocalArtifactStore(tmp_path / "store")
-
-    def tick() -> dg.RunRequest | dg.SkipReason:
-        with dg.build_sensor_context(resources={"store": resource}) as context:
-            answer = automation.release_moved(context)
-        assert isinstance(answer, dg.RunRequest | dg.SkipReason)
-        return answer
-
-    assert isinstance(tick(), dg.SkipReason)
-    known, moved = (Artifact(name="releases/x", sha256=digit * 64) for digit in "01")
-    latest = Latest(release_id="x", artifact=moved, since=datetime.now(UTC), reason="test")
-    store.write_pointer(LATEST, latest.model_dump_json().encode())
-    store.write_pointer(asset_pointer("release"), known.model_dump_json().encode())
-    first, again = tick(), tick()
-    assert isinstance(first, dg.RunRequest)
-    assert isinstance(again, dg.RunRequest)
-    assert first.run_key == again.run_key
-    store.write_pointer(asset_pointer("release"), moved.model_dump_json().encode())
-    assert isinstance(tick(), dg.SkipReason)
+def test_what_follows_a_release_builds_none() -> None:
+    """A run that built one would promote it over what a person decided."""
+    job = definitions().resolve_job_def("follow_release")
+    selected = {key.to_user_string() for key in job.asset_layer.selected_asset_keys}
+    assert selected == {"predictions"}
 
 
 class Watched:

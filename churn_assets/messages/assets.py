@@ -1,18 +1,21 @@
 """The message writer as assets: corpus, base model, SFT, reward model, PPO-Text, message bank."""
 
 import json
+from pathlib import Path
 
 import dagster as dg
 
-from churn_assets.messages.config import MessagesConfig
+from churn_assets.messages.config import BaseModelConfig, MessagesConfig
 from churn_assets.messages.corpus import answers
 from churn_assets.messages.corpus.corpus import write_corpus
 from churn_assets.orchestration.compute import Compute, scalar_metadata, stage_options
-from churn_assets.orchestration.resources import StoreResource
+from churn_assets.orchestration.resources import KEPT_VERSIONS, StoreResource
 from churn_assets.storage.protocol import Artifact, ArtifactStore
+from churn_assets.storage.retention import prune
 from churn_assets.storage.scratch import scratch_folder
 
 GROUP = "messages"
+CHECKPOINT = "base_checkpoint"  # as in `models/base_model.py`, which needs torch
 
 
 @dg.asset(group_name=GROUP, kinds={"json"}, code_version="3")
@@ -40,6 +43,7 @@ def message_base_model(
     context: dg.AssetExecutionContext,
     compute: Compute,
     messages_config: dg.ResourceParam[MessagesConfig],
+    store: StoreResource,
     retention_messages: Artifact,
     retention_preferences: Artifact,
 ) -> dg.MaterializeResult[Artifact]:
@@ -48,6 +52,8 @@ def message_base_model(
         "retention_messages": retention_messages,
         "retention_preferences": retention_preferences,
     }
+    if messages_config.base.source.startswith("/"):
+        inputs[CHECKPOINT] = publish_checkpoint(store.open(), messages_config.base)
     return compute.run(context, "message_base_model", inputs, messages_config)
 
 
@@ -151,6 +157,33 @@ def message_bank(
         "ppo_text_model": ppo_text_model,
     }
     return compute.run(context, "message_bank", inputs, messages_config)
+
+
+def publish_checkpoint(store: ArtifactStore, config: BaseModelConfig) -> Artifact:
+    """Put a base model of your own into the store: so the stage finds it wherever it runs, and
+    another one in the same folder is another input. Of the folder, what a model is loaded from: the
+    GGUF file that the settings name, or the files directly in it.
+
+    Raises:
+        dg.Failure: there is no such folder or file.
+    """
+    folder = Path(config.source)
+    found = [folder / config.gguf_file] if config.gguf_file else sorted(folder.glob("[!.]*"))
+    files = [file for file in found if file.is_file()]
+    if not files:
+        raise dg.Failure(
+            f"no base model in {folder}: CHURN_MESSAGES__BASE__SOURCE names a folder with one, "
+            "CHURN_MESSAGES__BASE__GGUF_FILE a GGUF file in it",
+            allow_retries=False,
+        )
+    with scratch_folder(CHECKPOINT) as scratch:
+        for file in files:
+            link = scratch / file.relative_to(folder)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(file)
+        kept = store.put(CHECKPOINT, scratch)
+    prune(store, CHECKPOINT, KEPT_VERSIONS, current=kept.version)
+    return kept
 
 
 def publish_answers(

@@ -19,7 +19,7 @@ from churn_assets.orchestration.local_backend import LocalBackend
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.stages.child_process import StageError
 from churn_assets.stages.registry import STAGES, Declaration
-from churn_assets.stages.runner import made_before, make_once, run_stage
+from churn_assets.stages.runner import made_before, make_once, run_stage, with_sources
 from churn_assets.stages.sources import code_version
 from churn_assets.stages.spec import StageReport, StageSpec, narrowed
 from churn_assets.storage.protocol import Artifact, ArtifactStore
@@ -168,7 +168,7 @@ class Compute(dg.ConfigurableResource):
         def progress(step: int, total: int, **metrics: float) -> None:
             context.log.info(f"{declared.name}: {step}/{total} {metrics}")
 
-        return run_stage(declared.load(), spec, store, progress)
+        return run_stage(declared.load(), with_sources(spec), store, progress)
 
 
 def scalar_metadata(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -10,6 +10,7 @@ import dagster as dg
 from churn_assets.orchestration.config import LocalConfig
 from churn_assets.orchestration.pipes import received_report, stop_if_canceled
 from churn_assets.stages.child_process import run_child, stage_command
+from churn_assets.stages.runner import with_sources
 from churn_assets.stages.spec import StageReport, StageSpec
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -28,7 +29,7 @@ class LocalBackend:
 
     def run(self, context: dg.AssetExecutionContext, spec: StageSpec) -> StageReport:
         """Run the stage; raises StageError if its process fails."""
-        spec = spec.with_checkpoints_below(self.checkpoints)
+        spec = with_sources(spec).with_checkpoints_below(self.checkpoints)
         with dg.open_pipes_session(
             context=context,
             context_injector=dg.PipesTempFileContextInjector(),

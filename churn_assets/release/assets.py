@@ -21,13 +21,20 @@ from churn_assets.release.assembly import Parts, Terms, assemble, choose, read_d
 from churn_assets.release.bundle import canonical_json, read_manifest
 from churn_assets.release.components import Champion, World
 from churn_assets.release.config import AlertsConfig, ReleaseConfig, ScoringConfig
-from churn_assets.release.gate import CheckState, judge, missed_gates
+from churn_assets.release.gate import (
+    RENEWED,
+    CheckState,
+    PartState,
+    judge,
+    missed_gates,
+    unmatched,
+)
 from churn_assets.release.promotion import OnOutcomes, compare
 from churn_assets.release.registry import ReleaseRecord, ReleaseRegistry
 from churn_assets.release.rehearsal import Rehearsal
 from churn_assets.release.switches import budget_price, experiment, kill_switch
-from churn_assets.storage.current import read_report
-from churn_assets.storage.protocol import Artifact
+from churn_assets.storage.current import current_artifact, read_report
+from churn_assets.storage.protocol import Artifact, ArtifactStore
 from churn_assets.storage.scratch import scratch_folder
 
 RELEASE = dg.AssetKey("release")
@@ -59,12 +66,13 @@ def release(
 ) -> dg.MaterializeResult[Artifact]:
     """The release in service: this build, or the champion where this build is worse.
 
-    Exists only when every blocking check above it has passed on the materialization that is used.
-    Where the policy or the messages missed a gate of their own, the champion's or the safe
-    fall-back stands in (`components.py`), and an alert goes out.
+    Exists only when every blocking check above it has passed on the materialization that is used,
+    which must be what the store has, and its parts were made from one another. Where the policy or
+    the messages missed a gate of their own, the champion's or the safe fall-back stands in
+    (`components.py`), and an alert goes out.
     """
-    counts, missed = require_checks(context.instance, asset_graph())
     opened = store.open()
+    counts, missed = require_checks(context.instance, asset_graph(), opened)
     registry = ReleaseRegistry(opened)
     models = {
         "risk_model": risk_model,
@@ -275,21 +283,26 @@ def predictions(
 
 
 def require_checks(
-    instance: dg.DagsterInstance, graph: Any
+    instance: dg.DagsterInstance, graph: Any, store: ArtifactStore
 ) -> tuple[dict[str, int], dict[str, list[str]]]:
     """Count the checks above the release, and say which component missed which gates of its own;
-    fail unless every blocking check holds now.
+    fail unless every blocking check holds now of what the store has, and the parts belong together.
 
-    Within one run Dagster itself stops at a failed blocking check. Across runs it does not: a check
-    may never have run, or may have judged an older materialization than the one in use.
+    Within one run Dagster itself stops at a failed blocking check, and makes what lies below from
+    what lies above. Across runs it does not: a check may never have run, or may have judged an
+    older materialization than the one in use, or one that another Dagster or an upload has replaced
+    in the store; and what the last run didn't select may have been made from an older part.
 
     Raises:
-        dg.Failure: names each blocking check and what is wrong with it.
+        dg.Failure: names each blocking check and what is wrong with it, and each part that doesn't
+            belong to the others.
     """
     above = graph.get_ancestor_asset_keys(RELEASE)
     keys = [key for key in graph.asset_check_keys if key.asset_key in above]
     states = [_state(instance, key, blocking=graph.get(key).blocking) for key in keys]
     counts, problems = judge(states)
+    missed = missed_gates(states)
+    problems += unmatched(_parts(instance, graph, store), missed)
     if problems:
         raise dg.Failure(
             "no release: " + "; ".join(problems),
@@ -298,7 +311,34 @@ def require_checks(
             },
             allow_retries=False,
         )
-    return counts, missed_gates(states)
+    return counts, missed
+
+
+def _parts(instance: dg.DagsterInstance, graph: Any, store: ArtifactStore) -> list[PartState]:
+    """What the release is made of, with what Dagster noted when each was made."""
+    above: dict[str, set[str]] = {}
+    waiting = [RELEASE]
+    while waiting:
+        key = waiting.pop()
+        parents = [p for p in graph.get(key).parent_keys if p.to_user_string() not in RENEWED]
+        above[key.to_user_string()] = {parent.to_user_string() for parent in parents}
+        waiting += [parent for parent in parents if parent.to_user_string() not in above]
+    del above[RELEASE.to_user_string()]
+    return [_part(instance, name, sorted(above[name]), store) for name in sorted(above)]
+
+
+def _part(
+    instance: dg.DagsterInstance, name: str, parents: Sequence[str], store: ArtifactStore
+) -> PartState:
+    newest = instance.get_latest_materialization_event(dg.AssetKey(name))
+    made = newest.asset_materialization if newest else None
+    tags = (made.tags if made else None) or {}
+    return PartState(
+        name=name,
+        judged=tags.get("dagster/data_version"),
+        stored=current_artifact(store, name).sha256,
+        made_from={parent: tags.get(f"dagster/input_data_version/{parent}") for parent in parents},
+    )
 
 
 def _state(instance: dg.DagsterInstance, key: dg.AssetCheckKey, *, blocking: bool) -> CheckState:

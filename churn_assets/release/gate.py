@@ -3,7 +3,7 @@ are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from churn_assets.decision.evaluation.gates import GATES as POLICY_GATES
@@ -20,6 +20,28 @@ COMPONENT_GATES: dict[str, frozenset[str]] = {
 }
 """Of each component that has a stand-in, the checks (`asset: check`) that decide whether it goes
 into a release."""
+
+RENEWED = frozenset({"active_customers", "measured_world", "template_answers"})
+"""Assets that daily jobs make anew between two trainings, by design: what was made from an older
+one is as it should be."""
+LEARNT_FOR: dict[str, str] = {
+    "decision_policy": "policy",
+    **dict.fromkeys(
+        (
+            "retention_messages",
+            "retention_preferences",
+            "message_base_model",
+            "sft_model",
+            "reward_model",
+            "ppo_text_model",
+            "message_bank",
+        ),
+        "messages",
+    ),
+}
+"""Asset -> the component that it is learnt for and for nothing else: of a component that stands in,
+no such asset's work goes into the release."""
+REMEDY = "run `churn materialize`"
 
 
 @dataclass(frozen=True)
@@ -41,6 +63,25 @@ class CheckState:
     passed: bool = False
     warning: bool = False
     current: bool = False
+
+
+@dataclass(frozen=True)
+class PartState:
+    """An asset that a release is made of, directly or through others.
+
+    Attributes:
+        name: the asset's.
+        judged: digest of what its newest materialization made, by which its checks went; None if
+            there is none.
+        stored: digest of what the store hands out, which is what goes in.
+        made_from: asset above it -> digest of what that was when this one was made; None where it
+            was made without that.
+    """
+
+    name: str
+    judged: str | None
+    stored: str
+    made_from: Mapping[str, str | None]
 
 
 def judge(states: Iterable[CheckState]) -> tuple[dict[str, int], list[str]]:
@@ -76,6 +117,26 @@ def missed_gates(states: Iterable[CheckState]) -> dict[str, list[str]]:
         if component and (problem := _problem(replace(state, warning=False))):
             missed.setdefault(component, []).append(problem)
     return missed
+
+
+def unmatched(parts: Sequence[PartState], missed: Collection[str]) -> list[str]:
+    """Why these parts can't go into one release, if so: checks judged something else than the store
+    has, or one was made from another version of one above it.
+
+    missed: components whose own work doesn't go in.
+    """
+    strangers = [part.name for part in parts if part.judged != part.stored]
+    problems = []
+    if strangers:
+        names = ", ".join(strangers)
+        problems.append(f"the checks of {names} judged another artifact than the store's: {REMEDY}")
+    present = {p.name: p.judged for p in parts if LEARNT_FOR.get(p.name) not in missed}
+    for part in parts:
+        edges = part.made_from.items() if part.name in present else ()
+        older = [name for name, made in edges if name in present and present[name] != made]
+        if older:
+            problems.append(f"{part.name} was made from another {' and '.join(older)}: {REMEDY}")
+    return problems
 
 
 def _problem(state: CheckState) -> str | None:

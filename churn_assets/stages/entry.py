@@ -23,7 +23,7 @@ from dagster_pipes import (
 )
 
 from churn_assets.stages.child_process import StageError, end_with_parent
-from churn_assets.stages.runner import run_stage
+from churn_assets.stages.runner import SpecOfSources, run_stage
 from churn_assets.stages.spec import Stage, StageSpec
 from churn_assets.storage.opening import open_store
 
@@ -90,8 +90,9 @@ def run_with_pipes(stage: Stage, pipes: PipesContext) -> StageSpec:
 
     Raises:
         ValueError: the session asks for another stage than this program's.
+        StageError: the sources changed since it was asked.
     """
-    spec = StageSpec.model_validate(pipes.get_extra("spec"))
+    spec = SpecOfSources.model_validate(pipes.get_extra("spec"))
     if spec.stage != stage.name:
         raise ValueError(f"asked to run {spec.stage!r}, but this program runs {stage.name!r}")
     progress = ThrottledProgress(lambda line: pipes.log.info(f"{stage.name} {line}"))

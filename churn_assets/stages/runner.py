@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from churn_assets.stages.child_process import StageError
+from churn_assets.stages.registry import STAGES
+from churn_assets.stages.sources import sources_now, sources_version
 from churn_assets.stages.spec import Progress, Stage, StageReport, StageSpec, silent
 from churn_assets.storage.current import parse_pointer
 from churn_assets.storage.protocol import ARTIFACT, Artifact, ArtifactStore, DamagedArtifactError
@@ -28,7 +31,10 @@ def run_stage(
     Raises:
         ValueError: the stage's metrics hold a number that JSON can't (NaN, infinity), or a
             resumable stage was given no checkpoints folder.
+        StageError: the stage's sources are others than those that it was asked by, or became others
+            while it ran; what it made is not published.
     """
+    _refuse_other_sources(spec)
     inputs: Mapping[str, Path] = {name: store.get(item) for name, item in spec.inputs.items()}
     config = stage.settings.model_validate(spec.config)
     checkpoints = _checkpoints(stage, spec)
@@ -37,12 +43,40 @@ def run_stage(
         started = time.perf_counter()
         metrics = stage.run(inputs, out, config, progress, **extra)
         seconds = time.perf_counter() - started
+        _refuse_other_sources(spec)  # what is imported late is read late
         # In the stage's own order, which says what matters most: readers see the head first.
         text = json.dumps(metrics, indent=2, allow_nan=False)
         (out / "report.json").write_text(text + "\n")
         artifact = store.put(stage.name, out)
     _note(spec, store, artifact)
     return StageReport(artifact=artifact, metrics=metrics, seconds=seconds)
+
+
+class SpecOfSources(StageSpec):
+    """A spec for a program that imports the same files as who asks it.
+
+    Attributes:
+        sources: `sources_version` of the stage, taken when its code version was.
+    """
+
+    sources: str | None = None
+
+
+def with_sources(spec: StageSpec) -> StageSpec:
+    """The spec with the sources that its code version is of: they may change before the stage has
+    imported them."""
+    if spec.code_version is None:
+        return spec
+    sources = sources_version(STAGES[spec.stage].function)
+    return SpecOfSources(**spec.model_dump(), sources=sources)
+
+
+def _refuse_other_sources(spec: StageSpec) -> None:
+    """What other code made must not be found under the digest of the code that was asked."""
+    if not isinstance(spec, SpecOfSources) or spec.sources is None:
+        return
+    if sources_now(STAGES[spec.stage].function) != spec.sources:
+        raise StageError("stopped: the sources changed since the run began, so start it again")
 
 
 def make_once(

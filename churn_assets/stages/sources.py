@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @cache
 def code_version(function: str) -> str:
-    """Hex SHA-256, 16 digits, of what `module:function` may execute.
+    """Hex SHA-256, 16 digits, of what `module:function` may execute, as it was when this process
+    first looked.
 
     That is its module with every module of this package that it imports, at whatever depth and
     wherever in the file; the data files that lie beside any of them; and name and version of each
@@ -28,11 +29,33 @@ def code_version(function: str) -> str:
     Raises:
         ModuleNotFoundError: the package has no such module.
     """
+    return _version([*_libraries(), *(f"{name} {_digest(name)}" for name in _modules(function))])
+
+
+def sources_version(function: str) -> str:
+    """The same without the libraries: two programs of this machine agree on it, wherever they were
+    started from."""
+    return _version([f"{name} {_digest(name)}" for name in _modules(function)])
+
+
+def sources_now(function: str) -> str:
+    """What `sources_version` is of the files as they are at this moment."""
+    return _version([f"{name} {_digest_now(name)}" for name in _modules(function)])
+
+
+def _version(lines: list[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def _modules(function: str) -> list[str]:
+    """Names of what `module:function` may execute of this package, sorted.
+
+    A change of them needs no second look: whoever imports another module has other bytes.
+    """
     module = function.partition(":")[0]
     if _file(module) is None:
         raise ModuleNotFoundError(f"{PACKAGE} has no module {module}")
-    lines = [*_libraries(), *(f"{name} {_digest(name)}" for name in sorted(_closure(module)))]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+    return sorted(_closure(module))
 
 
 def _closure(module: str) -> set[str]:
@@ -77,13 +100,19 @@ def _file(module: str) -> Path | None:
 
 @cache
 def _digest(module: str) -> str:
+    return _digest_now(module)
+
+
+def _digest_now(module: str) -> str:
     """Digest of the module's source; of a package, with the data files in its folder."""
     file = _file(module)
-    assert file is not None  # noqa: S101 - the closure holds only modules that there are
+    if file is None or not file.is_file():
+        return "gone"  # since it was found
     beside = file.parent.iterdir() if file.name == "__init__.py" else ()
-    files = [file, *sorted(f for f in beside if f.is_file() and f.suffix != ".py")]
+    # Hidden ones are an editor's: to open a module in it doesn't change what is executed.
+    data = (f for f in beside if f.is_file() and f.suffix != ".py" and f.name[0] != ".")
     digest = hashlib.sha256()
-    for each in files:
+    for each in (file, *sorted(data)):
         digest.update(each.name.encode() + b"\0" + each.read_bytes() + b"\0")
     return digest.hexdigest()
 

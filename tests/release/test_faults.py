@@ -135,3 +135,17 @@ def test_an_unreadable_kill_switch_counts_as_on(world: World, instance: dg.Dagst
     result = run(world, "everything", instance)
     folder = world.store.get(result.output_for_node("predictions"))
     assert json.loads((folder / "report.json").read_text())["baseline"] is True
+
+
+@pytest.mark.parametrize("check", ["every_file_has_its_digest", "golden_answers_are_reproduced"])
+def test_a_damaged_release_fails_its_checks(
+    world: World, instance: dg.DagsterInstance, check: str
+) -> None:
+    """A failed check says what is wrong and stays in the asset's history; an exception does not."""
+    run(world, "everything", instance)
+    [model] = (world.store.root / "objects/releases").rglob("risk/model.json")
+    model.write_text("{}")
+    result = run(world, "only_release_checks", instance, raise_on_error=False)
+    [found] = [e for e in result.get_asset_check_evaluations() if e.check_name == check]
+    assert not found.passed
+    assert "damaged" in str(found.description)

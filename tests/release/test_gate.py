@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from churn_assets.release.gate import CheckState, judge, missed_gates
+from churn_assets.release.gate import CheckState, PartState, judge, missed_gates, unmatched
 
 GOOD = CheckState("a: holds", blocking=True, evaluated=True, passed=True, current=True)
 
@@ -59,3 +61,38 @@ def test_a_components_gate_decides_on_it_alone(state: CheckState, problem: str) 
     assert problem in reason
     held = CheckState(GATE, blocking=True, evaluated=True, passed=True, current=True)
     assert missed_gates([GOOD, held]) == {}
+
+
+DATA = PartState("customer_history", "d", "d", {})
+MODEL = PartState("risk_model", "m", "m", {"customer_history": "d"})
+PPO = PartState("decision_policy", "p", "p", {"risk_model": "m"})
+
+
+def test_parts_that_were_made_from_one_another_go_into_one_release() -> None:
+    """Each of what those above it are now."""
+    assert unmatched([DATA, MODEL, PPO], ()) == []
+
+
+@pytest.mark.parametrize(
+    ("parts", "problem"),
+    [
+        ([DATA, replace(MODEL, stored="n")], "the checks of risk_model judged another artifact"),
+        ([replace(DATA, judged=None)], "the checks of customer_history judged another artifact"),
+        ([replace(DATA, judged="e", stored="e"), MODEL], "made from another customer_history"),
+        ([DATA, replace(MODEL, made_from={"customer_history": None})], "made from another"),
+    ],
+    ids=["replaced in the store", "never made here", "older", "made without it"],
+)
+def test_each_way_of_not_belonging_is_one_line(parts: list[PartState], problem: str) -> None:
+    """It names the part and says what to do."""
+    [found] = unmatched(parts, ())
+    assert problem in found
+    assert found.endswith("run `churn materialize`")
+
+
+def test_what_stays_out_need_not_belong() -> None:
+    """A network that missed its gate stops nothing; the rule in its place is made of the rest."""
+    older = replace(PPO, made_from={"risk_model": "l"})
+    report = PartState("policy_report", "r", "r", {"decision_policy": "o"})
+    assert len(unmatched([DATA, MODEL, older, report], ())) == 2
+    assert unmatched([DATA, MODEL, older, report], {"policy": ["a gate"]}) == []

@@ -266,3 +266,19 @@ def test_what_is_gone_or_damaged_is_made_again(store: LocalArtifactStore) -> Non
     assert made_before(spec(store), store) is None
     assert run_stage(stage, spec(store), store).artifact == first.artifact
     assert made_before(spec(store), store) is not None
+
+
+def test_a_program_refuses_what_other_code_was_asked_to_do(store: LocalArtifactStore) -> None:
+    """The graph was loaded hours ago; what is on disk now would go under the old code's digest."""
+    asked = spec(store, stage="risk_model", code_version="x").model_dump(mode="json")
+
+    class Session:
+        log = logging.getLogger()
+
+        def get_extra(self, key: str) -> Any:
+            return asked | {"sources": "0" * 16}
+
+    with pytest.raises(StageError, match="the sources changed since the run began"):
+        run_with_pipes(Stage("risk_model", run, Config), Session())  # type: ignore[arg-type]
+    assert store.artifacts() == []
+    assert store.pointers() == []

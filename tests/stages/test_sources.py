@@ -68,6 +68,65 @@ def test_a_line_of_what_it_never_reads_does_not(copy: Path, changed: str) -> Non
     assert version_in(copy) == code_version(RISK)
 
 
+def test_a_file_that_an_editor_has_open_does_not(copy: Path) -> None:
+    """Why: its swap file lies beside the module, and changes nothing that is executed."""
+    (copy / "predictors/training/.risk.py.swp").write_text("unsaved")
+    assert version_in(copy) == code_version(RISK)
+
+
+RUN = """
+from pathlib import Path
+from pydantic import BaseModel
+from churn_assets.stages.runner import run_stage, with_sources
+from churn_assets.stages.spec import Stage, StageSpec
+from churn_assets.storage.local import LocalArtifactStore
+
+class Nothing(BaseModel):
+    pass
+
+def run(inputs, out, config, progress):
+    {change}
+    return {{}}
+
+store = LocalArtifactStore(Path("store"))
+asked = StageSpec(stage="risk_model", inputs={{}}, config={{}}, store_url="", code_version="1")
+try:
+    run_stage(Stage("risk_model", run, Nothing), with_sources(asked), store)
+finally:
+    print("pointers", store.pointers())
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "noted"),
+    [
+        ("pass", True),
+        ("Path('churn_assets/cli/serve.py').write_text('another')", True),
+        ("Path('churn_assets/domain/statistics.py').write_text('another')", False),
+        ("Path('churn_assets/predictors/training/risk.py').unlink()", False),
+    ],
+    ids=["nothing", "elsewhere", "imported", "gone"],
+)
+def test_what_is_made_while_its_sources_change_is_not_noted(
+    copy: Path, change: str, noted: bool
+) -> None:
+    """Why: what is imported late is the new code, and the result would stand under the old one's
+    digest for ever."""
+    done = subprocess.run(
+        [sys.executable, "-c", RUN.format(change=change)],
+        cwd=copy.parent,
+        env={"PYTHONPATH": str(copy.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ("stages/risk_model/" in done.stdout) is noted, done.stderr
+    assert (
+        "the sources changed since the run began, so start it again" in done.stderr
+    ) is not noted
+    assert (done.returncode == 0) is noted
+
+
 def test_data_beside_its_modules_change_it(copy: Path) -> None:
     """The shield's rules are a file that the bank is made by."""
     bank = STAGES["message_bank"].function

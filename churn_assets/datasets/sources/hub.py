@@ -49,15 +49,16 @@ def save(
     config: DownloadConfig,
     progress: Progress,
 ) -> None:
-    """Write the source's rows to the gzipped JSONL `target`, unless it is there already.
+    """Write the source's rows to the gzipped JSONL `target`, unless it is there already; those of a
+    local folder anew, since no revision says what is in that now.
 
     Raises:
         SourceUnavailableError: the hub cannot be reached, or does not have the commit.
         IncompleteDownloadError: the transfer broke off.
     """
-    if target.exists():
-        return
-    if not Path(source.repo).is_dir():
+    if not is_folder(source):
+        if target.exists():
+            return
         from huggingface_hub.constants import ENDPOINT
 
         ensure_reachable(ENDPOINT, config)
@@ -75,6 +76,11 @@ def save(
         raise IncompleteDownloadError(f"{source.repo} broke off: {error}; try again") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def is_folder(source: HubConfig) -> bool:
+    """Whether the data set lies on this machine."""
+    return Path(source.repo).is_dir()
 
 
 def oasst1_rows(source: HubConfig) -> Iterator[Row]:

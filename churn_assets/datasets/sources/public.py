@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from churn_assets.datasets.config import DatasetName, DatasetsConfig
+from churn_assets.datasets.config import DatasetName, DatasetsConfig, HubConfig
 from churn_assets.datasets.sources import hub
 from churn_assets.datasets.sources.archives import unpack
 from churn_assets.datasets.sources.files import RawFile, sha256_of, sha256_of_all, verify
@@ -58,7 +58,7 @@ def _bank(config: DatasetsConfig, raw_dir: Path, progress: Progress) -> RawFile:
 
 def _oasst1(config: DatasetsConfig, raw_dir: Path, progress: Progress) -> RawFile:
     source = config.oasst1.hub
-    target = raw_dir / "oasst1" / f"oasst1-{source.revision[:12]}.jsonl.gz"
+    target = raw_dir / "oasst1" / f"oasst1-{_version(source, 'OpenAssistant/oasst1')}.jsonl.gz"
     hub.save(source, target, hub.oasst1_rows, config.download, progress)
     return RawFile((target,), "download", sha256_of(target), source.revision)
 
@@ -68,12 +68,21 @@ def _preferences(config: DatasetsConfig, raw_dir: Path, progress: Progress) -> R
     ratio = config.preferences.minimum_score_ratio
     folder = raw_dir / "preferences"
     files = (
-        folder / f"hh-rlhf-{hh.revision[:12]}-{hh.limit}.jsonl.gz",
-        folder / f"shp-2-{shp.revision[:12]}-{shp.limit}-{ratio:g}.jsonl.gz",
+        folder / f"hh-rlhf-{_version(hh, 'Anthropic/hh-rlhf')}-{hh.limit}.jsonl.gz",
+        folder / f"shp-2-{_version(shp, 'stanfordnlp/SHP-2')}-{shp.limit}-{ratio:g}.jsonl.gz",
     )
     hub.save(hh, files[0], hub.hh_rows, config.download, progress)
     hub.save(shp, files[1], lambda source: hub.shp_rows(source, ratio), config.download, progress)
     return RawFile(files, "download", sha256_of_all(files), f"{hh.revision},{shp.revision}")
+
+
+def _version(source: HubConfig, usual: str) -> str:
+    """What tells a set's file from that of another commit, or of another repository than the usual
+    one, in the file's name."""
+    commit = source.revision[:12]
+    if hub.is_folder(source):
+        return f"folder-{commit}"
+    return commit if source.repo == usual else f"{source.repo.replace('/', '--')}-{commit}"
 
 
 _FETCH = {

