@@ -32,6 +32,12 @@ from churn_assets.campaign.planning.plan import Group, Plan, Planner, Sources
 from churn_assets.campaign.planning.promises import CONTACTS
 from churn_assets.campaign.sending import DayList, Delivery, HandOver, key_of
 from churn_assets.campaign.spending import followed_price
+from churn_assets.campaign.stored_plans import (
+    artifact_of,
+    load_plan,
+    put_plan,
+    remove_unneeded,
+)
 from churn_assets.customers.people import people_file
 from churn_assets.customers.schema import CustomerSchema
 from churn_assets.domain.experiment import (
@@ -51,11 +57,9 @@ from churn_assets.serving.assessment import Assessor
 from churn_assets.serving.decision_log.parts import append
 from churn_assets.serving.zones import zone_info
 from churn_assets.storage.current import current_artifact
-from churn_assets.storage.protocol import ARTIFACT, Artifact, ArtifactError, ArtifactStore
-from churn_assets.storage.scratch import scratch_folder
+from churn_assets.storage.protocol import Artifact, ArtifactError, ArtifactStore
 from churn_assets.storage.tables import read_parquet
 
-ASSET = "campaign_plan"
 log = logging.getLogger(__name__)
 
 
@@ -170,16 +174,14 @@ class Campaigns:
     def _made(self, planner: Planner, who: str, curves: bool) -> Plan:
         plan = planner.plan(curves=curves)
         budget_price.write(self.store, planner.sources.price)
-        with scratch_folder(ASSET) as folder:
-            plan.save(folder)
-            artifact = self.store.put(ASSET, folder)
         content = {
-            "artifact": artifact.model_dump(),
+            "artifact": put_plan(self.store, plan).model_dump(),
             "created": planner.now.isoformat(),
             "days": plan.report["days"],
             "made_from": fingerprint(planner, curves=curves),
         }
         self.ledger.add_plan(plan.plan_id, json.dumps(content), who)
+        remove_unneeded(self.store, self.ledger, planner.now.date(), who)
         return plan
 
     def _same_draft(self, planner: Planner) -> Plan | None:
@@ -197,13 +199,10 @@ class Campaigns:
             return None
 
     def show(self, plan_id: str | None = None) -> tuple[Plan, str]:
-        """A plan (the newest where none is named) and its status; raises CampaignError."""
-        found, artifact, status = self.stored(plan_id)
-        folder = self.store.get(artifact)
-        plan = Plan.load(folder)
-        if plan.plan_id != found:
-            raise CampaignError(f"{folder} holds plan {plan.plan_id}, not {found}")
-        return plan, status
+        """A plan (the newest where none is named) and its status; raises CampaignError, and
+        DamagedArtifactError where its files are lost."""
+        found, content, status = self._known(plan_id)
+        return load_plan(self.store, found, content), status
 
     def newest(self, count: int) -> list[dict[str, Any]]:
         """Id, status, creation and days of the newest plans, the newest first."""
@@ -218,7 +217,7 @@ class Campaigns:
         """Id, place and status of a plan (the newest where none is named); raises CampaignError for
         one that isn't there."""
         found, content, status = self._known(plan_id)
-        return found, ARTIFACT.validate_python(content["artifact"]), status
+        return found, artifact_of(content), status
 
     # ---- what people decide
 
@@ -247,7 +246,7 @@ class Campaigns:
                     "plan again"
                 )
             for other, content in approved_plans(connection):
-                contacts = self._open_contacts(connection, content, now.date())
+                contacts = self._open_contacts(connection, other, content, now.date())
                 if forgotten := sum(row["decision_id"] not in known for row in contacts):
                     raise CampaignError(
                         f"plan {other} was approved and promises {forgotten} contacts that plan "
@@ -367,19 +366,18 @@ class Campaigns:
         rows = {row["customer_id"]: row for row in predictions.filter(wanted).to_pylist()}
         return templates.drawn(plan, rows, self.people(), self.store, chooser, self.default_zone)
 
-    def _known(self, plan_id: str | None) -> tuple[str, dict[str, Any], str]:
+    def _known(self, plan_id: str | None) -> tuple[str, str, str]:
         found = self.ledger.plan(plan_id)
         if found is None:
             named = f"there is no plan {plan_id}" if plan_id else "there is no plan yet"
             raise CampaignError(f"{named}: make one with `churn campaign plan`")
-        return found[0], json.loads(found[1]), found[2]
+        return found
 
     def _open_contacts(
-        self, connection: sa.Connection, content: str, today: date
+        self, connection: sa.Connection, plan_id: str, content: str, today: date
     ) -> list[dict[str, Any]]:
         """Contacts of an approved plan that are still to come and aren't handed over."""
-        artifact = ARTIFACT.validate_python(json.loads(content)["artifact"])
-        rows = Plan.load(self.store.get(artifact)).contacts.to_pylist()
+        rows = load_plan(self.store, plan_id, content).contacts.to_pylist()
         rows = [row for row in rows if row["day"] >= today]
         done = known_keys(connection, [key_of(row) for row in rows])
         return [row for row in rows if key_of(row) not in done]
@@ -390,7 +388,7 @@ class Campaigns:
         with self.ledger.reading() as connection:
             rows = [
                 row
-                for _, content in approved_plans(connection)
-                for row in self._open_contacts(connection, content, today)
+                for plan_id, content in approved_plans(connection)
+                for row in self._open_contacts(connection, plan_id, content, today)
             ]
         return pa.Table.from_pylist(rows, schema=CONTACTS)

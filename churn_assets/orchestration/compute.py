@@ -102,6 +102,7 @@ class Compute(dg.ConfigurableResource):
             config=narrowed(declared.settings_type(), config).model_dump(mode="json"),
             store_url=store.url,
             code_version=context.assets_def.code_versions_by_key[context.asset_key],
+            reuse=ComputeConfig.model_validate(self.config).reuse,
         )
         try:
             report = self._report(context, declared, spec, store)

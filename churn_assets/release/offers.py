@@ -1,31 +1,21 @@
-"""Whose customers a kept release is for, and the offers that a decision's level meant in it."""
+"""Whose customers the release in service is for, and the offers that a decision's level means."""
 
 from __future__ import annotations
 
-import logging
-
 from churn_assets.customers.schema import FILE, CustomerSchema
 from churn_assets.domain.offers import Offers
+from churn_assets.release.noted_offers import note_offers, noted_offers
 from churn_assets.release.registry import ReleaseRegistry
-from churn_assets.storage.protocol import Artifact, ArtifactStore, DamagedArtifactError
-
-log = logging.getLogger(__name__)
+from churn_assets.storage.protocol import ArtifactStore
 
 
 def offers_by_release(store: ArtifactStore) -> dict[str, Offers]:
-    """Release id -> its contract's own offers; those with the built-in ones are left out, and those
-    that are damaged, which the log says."""
-    found = {}
-    for record in ReleaseRegistry(store).records():
-        try:
-            customers = _customers_of(store, record.artifact)
-        except DamagedArtifactError as error:
-            release = record.release_id
-            log.warning("decisions of %s count as of the built-in offers: %s", release, error)
-            continue
-        if customers is not None and customers.offers is not None:
-            found[record.release_id] = customers.offers
-    return found
+    """Release id -> its contract's own offers, of all releases that there ever were; those with the
+    built-in ones are left out, and those that are damaged and weren't noted, which the log says."""
+    kept = {record.release_id: record.artifact for record in ReleaseRegistry(store).records()}
+    note_offers(store, kept)  # those from before offers were noted
+    noted = noted_offers(store)
+    return {release_id: offers for release_id, offers in noted.items() if offers is not None}
 
 
 def offers_in_service(store: ArtifactStore) -> Offers:
@@ -45,9 +35,5 @@ def customers_in_service(store: ArtifactStore) -> CustomerSchema | None:
         ReleaseError: releases have served, but none of them can be used any more.
     """
     serving = ReleaseRegistry(store).serving()
-    return _customers_of(store, serving.artifact) if serving else None
-
-
-def _customers_of(store: ArtifactStore, release: Artifact) -> CustomerSchema | None:
-    contract = store.read(release, FILE).get(FILE)
+    contract = store.read(serving.artifact, FILE).get(FILE) if serving else None
     return None if contract is None else CustomerSchema.model_validate_json(contract)

@@ -23,7 +23,8 @@ from churn_assets.release.bundle import (
     read_manifest,
     verify,
 )
-from churn_assets.storage.current import parse_pointer
+from churn_assets.release.noted_offers import note_offers
+from churn_assets.storage.current import change_pointer, parse_pointer
 from churn_assets.storage.protocol import (
     Artifact,
     ArtifactStore,
@@ -33,7 +34,6 @@ from churn_assets.storage.protocol import (
 
 LATEST = "releases/latest.json"
 HISTORY = "releases/history.json"
-ATTEMPTS = 10  # at changing the history while others change it
 
 log = logging.getLogger(__name__)
 
@@ -227,6 +227,9 @@ class ReleaseRegistry:
             reason=manifest.comparison.reason,
         )
 
+        alike = [r.release_id for r in self.records() if r.content == record.content]
+        note_offers(self.store, dict.fromkeys([record.release_id, *alike], artifact))
+
         def listed(records: list[ReleaseRecord]) -> list[ReleaseRecord]:
             same = [r for r in records if r.content == record.content]
             withdrawn = any(r.withdrawn for r in same)
@@ -314,10 +317,12 @@ class ReleaseRegistry:
 
     def retain(self, keep: int) -> list[str]:
         """Remove the oldest releases beyond `keep`, never the serving one nor what to go back to.
+        What they offered stays noted: it is asked about when their decisions' outcomes are known.
 
         Returns:
             The ids removed.
         """
+        note_offers(self.store, {r.release_id: r.artifact for r in self.records()})
         doomed: list[ReleaseRecord] = []
 
         def without_the_oldest(records: list[ReleaseRecord]) -> list[ReleaseRecord]:
@@ -342,16 +347,13 @@ class ReleaseRegistry:
         The list's order is that of publication; nothing may sort it, least of all by a clock.
 
         Raises:
-            PointerMovedError: that happened `ATTEMPTS` times; the history stays as others left it.
+            PointerMovedError: that happened too often; the history stays as others left it.
         """
-        for _ in range(ATTEMPTS):
-            before = self.store.read_pointer(HISTORY)
-            content = _HISTORY.dump_json(change(self._parse_history(before)), indent=1)
-            try:
-                return self.store.swap_pointer(HISTORY, before, content)
-            except PointerMovedError:
-                continue
-        raise PointerMovedError(f"{self.store.url}: {HISTORY} is being written by somebody else")
+        change_pointer(
+            self.store,
+            HISTORY,
+            lambda before: _HISTORY.dump_json(change(self._parse_history(before)), indent=1),
+        )
 
     def _parse_latest(self, content: bytes) -> Latest:
         try:

@@ -5,10 +5,15 @@ Only the newest is kept. What is in one is its stage's affair.
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from churn_assets.storage.scratch import is_still
 
 KIND = "iteration"
 
@@ -40,3 +45,41 @@ def newest_checkpoint(folder: Path | None) -> Path | None:
 def steps_done(checkpoint: Path) -> int:
     """How many steps were done when it was written."""
     return int(checkpoint.name.removeprefix(f"{KIND}-"))
+
+
+@contextmanager
+def held_checkpoints(folder: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Keep all other processes of this machine from a checkpoints folder while the block lasts.
+
+    Two that write there at once would remove what the other one is writing, or resumes from. The
+    folder is made where it is missing; the block may remove it. The system lets go of it for a
+    process that was killed.
+
+    Args:
+        on_wait: called before waiting for another process to be done with the folder.
+    """
+    lock = _hold(folder, on_wait)
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def _hold(folder: Path, on_wait: Callable[[], None]) -> int:
+    """The descriptor of the folder, whose lock is this process's alone."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue  # whoever had it was done with it, and has removed it
+        with ExitStack() as unless_held:
+            unless_held.callback(os.close, lock)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                on_wait()
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            if is_still(folder, lock):
+                unless_held.pop_all()
+                return lock

@@ -11,6 +11,8 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -22,8 +24,9 @@ from dagster_pipes import (
     open_dagster_pipes,
 )
 
+from churn_assets.stages.checkpoints import held_checkpoints
 from churn_assets.stages.child_process import StageError, end_with_parent
-from churn_assets.stages.runner import SpecOfSources, run_stage
+from churn_assets.stages.runner import SpecOfSources, made_before, run_stage
 from churn_assets.stages.spec import Stage, StageSpec
 from churn_assets.storage.opening import open_store
 
@@ -82,8 +85,14 @@ def open_pipes() -> PipesContext:
     )
 
 
-def run_with_pipes(stage: Stage, pipes: PipesContext) -> StageSpec:
+def run_with_pipes(stage: Stage, pipes: PipesContext, held: ExitStack) -> StageSpec:
     """Run the stage that the Pipes session asks for and report back what it made.
+
+    Where another run makes the same on this machine, or has a call before ours on Modal, it is
+    waited for, and what it made is reported: it was asked for before there was anything to reuse.
+
+    Args:
+        held: lets go of the checkpoints when it is closed.
 
     Returns:
         What was asked for; its checkpoints are still there.
@@ -96,7 +105,12 @@ def run_with_pipes(stage: Stage, pipes: PipesContext) -> StageSpec:
     if spec.stage != stage.name:
         raise ValueError(f"asked to run {spec.stage!r}, but this program runs {stage.name!r}")
     progress = ThrottledProgress(lambda line: pipes.log.info(f"{stage.name} {line}"))
-    report = run_stage(stage, spec, open_store(spec.store_url), progress)
+    if stage.resumable and spec.checkpoints is not None:
+        waits = f"{stage.name} waits for another run on this machine that makes the same"
+        held.enter_context(held_checkpoints(Path(spec.checkpoints), lambda: pipes.log.info(waits)))
+    store = open_store(spec.store_url)
+    known = made_before(spec, store) if spec.reuse else None
+    report = known or run_stage(stage, spec, store, progress)
     message: dict[str, Any] = {"report": report.model_dump(mode="json")}
     pipes.report_custom_message(message)
     return spec
@@ -106,10 +120,11 @@ def main(stage: Stage) -> None:
     """Entry point of a stage's program."""
     signal.signal(signal.SIGTERM, _interrupt)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
-    with open_pipes() as pipes:
-        end_with_parent()
-        spec = run_with_pipes(stage, pipes)
-    spec.remove_checkpoints()  # only now: closing the session sent the report
+    with ExitStack() as held:
+        with open_pipes() as pipes:
+            end_with_parent()
+            spec = run_with_pipes(stage, pipes, held)
+        spec.remove_checkpoints()  # only now: closing the session sent the report
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:

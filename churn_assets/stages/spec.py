@@ -35,7 +35,10 @@ def silent(step: int, total: int, **metrics: float) -> None:
 
 
 class StageSpec(BaseModel):
-    """Everything a stage needs, as JSON: which inputs, which settings, where the artifacts live."""
+    """Everything a stage needs, as JSON: which inputs, which settings, where the artifacts live.
+
+    `reuse`: what the same work has made meanwhile, in another run, is as good.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -45,6 +48,7 @@ class StageSpec(BaseModel):
     store_url: str
     code_version: str | None = None
     checkpoints: str | None = None
+    reuse: bool = True
 
     @property
     def digest(self) -> str:

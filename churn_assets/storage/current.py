@@ -1,8 +1,10 @@
-"""Which artifact of an asset is the current one, and what its stage reported."""
+"""Pointers: what they say and how they change; which artifact of an asset is the current one, and
+what its stage reported."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -13,8 +15,10 @@ from churn_assets.storage.protocol import (
     ArtifactError,
     ArtifactStore,
     DamagedArtifactError,
+    PointerMovedError,
 )
 
+ATTEMPTS = 10  # at changing a pointer while others change it
 Parsed = TypeVar("Parsed")
 
 
@@ -32,6 +36,23 @@ def parse_pointer(model: TypeAdapter[Parsed], url: str, key: str, content: bytes
         raise DamagedArtifactError(
             f"{url}/pointers/{key} is damaged: {where + ': ' if where else ''}{first['msg']}"
         ) from error
+
+
+def change_pointer(store: ArtifactStore, key: str, change: Callable[[bytes | None], bytes]) -> None:
+    """Put what `change` makes of a pointer's content (None: there is none) in its place; `change`
+    is asked again where somebody else's change came between.
+
+    Raises:
+        PointerMovedError: that happened `ATTEMPTS` times; the pointer stays as others left it.
+    """
+    for _ in range(ATTEMPTS):
+        before = store.read_pointer(key)
+        content = change(before)
+        try:
+            return store.swap_pointer(key, before, content)
+        except PointerMovedError:
+            continue
+    raise PointerMovedError(f"{store.url}: {key} is being written by somebody else")
 
 
 def asset_pointer(asset: str) -> str:

@@ -22,6 +22,7 @@ import logging
 import os
 import re
 import shutil
+import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -43,9 +44,14 @@ from churn_assets.storage.protocol import (
     DamagedArtifactError,
     PointerMovedError,
 )
-from churn_assets.storage.scratch import remove_abandoned, staging_folder, staging_folders
+from churn_assets.storage.scratch import (
+    hold_copy,
+    remove_abandoned,
+    staging_folder,
+    staging_folders,
+)
 from churn_assets.storage.trees import tree_files, tree_sha256
-from churn_assets.storage.verification import publish_folder, verified
+from churn_assets.storage.verification import publish_folder, verified, version_folders
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -54,6 +60,7 @@ REFUSALS = (GoogleAPIError, GoogleAuthError, DataCorruption)  # of the service o
 TRANSFERS = 8  # files moved at once
 CHUNK = 16 * 2**20  # bytes per request of a large upload, so that none outlives its time-out
 POINTER_ATTEMPTS = 5
+WRITE = "write"  # what a pointer's metadata call the write that made it
 UPLOAD_LIMIT = timedelta(days=1)  # what is not published so long after its last file never will be
 VERSION_FOLDER = re.compile(r"(.+?/[0-9a-f]{16})/")
 
@@ -153,16 +160,15 @@ class GcsArtifactStore:
     def get(self, artifact: Artifact) -> Path:
         files = self._files(artifact)  # first: what was deleted is gone, cached or not
         target = self.cache / artifact.path
-        if target.is_dir():
+        if hold_copy(target):
             try:
                 return verified(target, artifact)
             except DamagedArtifactError:
                 shutil.rmtree(target)  # a damaged cache heals itself
-        with staging_folder(self.cache / "objects", target) as staging:
-            tree = staging / "tree"
-            tree.mkdir()
-            in_parallel(lambda path: self._download(artifact, tree, path), files)
-            return publish_folder(tree, target, artifact)
+        self._fetch(artifact, files, target)
+        while not hold_copy(target):  # somebody removed the artifact meanwhile, which is said then
+            self._fetch(artifact, files, target)
+        return target
 
     @explained
     def read(self, artifact: Artifact, pattern: str) -> dict[str, bytes]:
@@ -203,10 +209,21 @@ class GcsArtifactStore:
         doomed = [blob.name for blob in self.bucket.client.list_blobs(self.bucket, prefix=prefix)]
         self.bucket.delete_blobs([self._manifest(name, version)], on_error=_already_gone)
         self.bucket.delete_blobs(doomed, on_error=_already_gone)
+        remove_abandoned(iter([self.cache / "objects" / name / version]))
+
+    @explained
+    def drop_copies(self) -> None:
+        root = f"{self.prefix}manifests/"
+        blobs = self.bucket.client.list_blobs(self.bucket, prefix=root)
+        stored = {blob.name.removeprefix(root).removesuffix(".json") for blob in blobs}
+        objects = self.cache / "objects"
+        copies = version_folders(objects)
+        remove_abandoned(c for c in copies if c.relative_to(objects).as_posix() not in stored)
 
     @explained
     def sweep(self) -> None:
         remove_abandoned(staging_folders(self.cache / "objects"))
+        self.drop_copies()
         newest: dict[str, datetime] = {}
         uploads: dict[str, list[str]] = {}
         root = f"{self.prefix}objects/"
@@ -270,14 +287,22 @@ class GcsArtifactStore:
         raise PointerMovedError(f"{self.url}: pointer {key} is being written by somebody else")
 
     def _write_generation(self, key: str, content: bytes, generation: int) -> None:
-        """Replace the pointer if it is still of this generation."""
+        """Replace the pointer if it is still of this generation.
+
+        The client asks again where the answer was lost. A write that had taken effect is refused
+        then, by itself: so each has a mark of its own, which tells it from somebody else's of the
+        same content.
+        """
         blob = self.bucket.blob(f"{self.prefix}pointers/{key}")
-        blob.cache_control = "no-store"
+        blob.cache_control, blob.metadata = "no-store", {WRITE: uuid.uuid4().hex}
         try:
             blob.upload_from_string(
                 content, "application/octet-stream", if_generation_match=generation
             )
         except PreconditionFailed as error:
+            there = self.bucket.get_blob(blob.name)
+            if there is not None and there.metadata == blob.metadata:
+                return
             message = f"{self.url}: pointer {key} was moved meanwhile; read it again"
             raise PointerMovedError(message) from error
 
@@ -324,6 +349,14 @@ class GcsArtifactStore:
     def _upload(self, artifact: Artifact, folder: Path, path: str) -> None:
         blob = self.bucket.blob(f"{self.prefix}{artifact.path}/{path}", chunk_size=CHUNK)
         blob.upload_from_filename(str(folder / path))
+
+    def _fetch(self, artifact: Artifact, files: Iterable[str], target: Path) -> None:
+        """Make the local copy of an artifact."""
+        with staging_folder(self.cache / "objects", target) as staging:
+            tree = staging / "tree"
+            tree.mkdir()
+            in_parallel(lambda path: self._download(artifact, tree, path), files)
+            publish_folder(tree, target, artifact)
 
     def _download(self, artifact: Artifact, folder: Path, path: str) -> None:
         target = folder / path

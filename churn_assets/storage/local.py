@@ -5,14 +5,12 @@ from __future__ import annotations
 import fcntl
 import fnmatch
 import logging
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from churn_assets.storage.protocol import (
-    VERSION,
     Artifact,
     ArtifactError,
     DamagedArtifactError,
@@ -20,7 +18,12 @@ from churn_assets.storage.protocol import (
 )
 from churn_assets.storage.scratch import remove_abandoned, staging_folder, staging_folders
 from churn_assets.storage.trees import copy_tree, tree_files, tree_sha256, write_atomically
-from churn_assets.storage.verification import ages_of, publish_folder, verified
+from churn_assets.storage.verification import (
+    ages_of,
+    publish_folder,
+    verified,
+    version_folders,
+)
 
 log = logging.getLogger(__name__)
 
@@ -63,15 +66,8 @@ class LocalArtifactStore:
 
     def artifacts(self) -> list[Artifact]:
         root = self.root / "objects"
-        found = []
-        for place, folders, _ in os.walk(root):
-            versions = [Path(place) / name for name in folders if VERSION.fullmatch(name)]
-            folders[:] = [
-                name for name in folders if name[0] != "." and not VERSION.fullmatch(name)
-            ]
-            found += versions
         stored = []
-        for path in sorted(found, key=lambda p: (p.stat().st_mtime_ns, p)):
+        for path in sorted(version_folders(root), key=lambda p: (p.stat().st_mtime_ns, p)):
             name = path.parent.relative_to(root).as_posix()
             artifact = Artifact(name=name, sha256=tree_sha256(tree_files(path)))
             if artifact.version == path.name:
@@ -87,6 +83,9 @@ class LocalArtifactStore:
 
     def sweep(self) -> None:
         remove_abandoned(staging_folders(self.root / "objects"))
+
+    def drop_copies(self) -> None:
+        """There are none: what is got is the artifact itself."""
 
     def pointers(self, prefix: str = "") -> list[str]:
         root = self.root / "pointers"

@@ -84,7 +84,12 @@ class ArtifactStore(Protocol):
         ...
 
     def sweep(self) -> None:
-        """Remove what writers that were killed left behind; nothing that is being written."""
+        """Remove what writers that were killed left behind, nothing that is being written; and this
+        machine's outdated copies (`drop_copies`)."""
+        ...
+
+    def drop_copies(self) -> None:
+        """Remove this machine's copies of what isn't stored any more; none that a process uses."""
         ...
 
     def pointers(self, prefix: str = "") -> list[str]:

@@ -1,8 +1,9 @@
-"""Temporary folders that a killed process can't leave behind for ever.
+"""Temporary folders that a killed process can't leave behind for ever, and copies in use.
 
-Whoever makes one holds a lock on it until it is removed. The system releases the lock when the
-process ends, however it ends; so a folder that nobody holds is a dead process's, and whoever makes
-the next one removes it. No clock and no process number decides that.
+Whoever makes a temporary folder holds a lock on it until it is removed. The system releases the
+lock when the process ends, however it ends; so a folder that nobody holds is a dead process's, and
+whoever makes the next one removes it. No clock and no process number decides that. Whoever reads a
+copy of an artifact shares a lock on it, so that it is removed under nobody's hands.
 """
 
 from __future__ import annotations
@@ -11,12 +12,17 @@ import fcntl
 import os
 import shutil
 import tempfile
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 SCRATCH = "churn-scratch-"
 STAGING = ".incoming-"
+IN_USE = 64  # copies that a process holds at most: more than any reads at a time
+_held: OrderedDict[Path, int] = OrderedDict()  # copy -> the descriptor whose lock says so
+_holding = threading.Lock()
 
 
 @contextmanager
@@ -37,6 +43,36 @@ def held_folder(parent: Path, prefix: str) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
+
+
+def hold_copy(folder: Path) -> bool:
+    """From now on `remove_abandoned` spares the folder, until this process ends or has held
+    `IN_USE` others since; False: there is no such folder."""
+    with _holding:
+        try:
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            return False
+        except PermissionError:
+            return True  # somebody else's, which nobody removes; who reads it is told
+        fcntl.flock(lock, fcntl.LOCK_SH)  # waits for whoever is removing it
+        if not is_still(folder, lock):
+            os.close(lock)
+            return False
+        if (before := _held.pop(folder, None)) is not None:
+            os.close(before)
+        _held[folder] = lock
+        while len(_held) > IN_USE:
+            os.close(_held.popitem(last=False)[1])
+        return True
+
+
+def is_still(folder: Path, descriptor: int) -> bool:
+    """Whether the folder is the one that the descriptor was opened on, and not removed since."""
+    try:
+        return os.path.samestat(folder.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def remove_abandoned(folders: Iterator[Path]) -> None:

@@ -5,10 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from churn_assets.storage.protocol import Artifact, ArtifactError, DamagedArtifactError
+from churn_assets.storage.protocol import (
+    VERSION,
+    Artifact,
+    ArtifactError,
+    DamagedArtifactError,
+)
 from churn_assets.storage.trees import tree_files, tree_sha256
 
 
@@ -34,6 +40,13 @@ def verified(folder: Path, artifact: Artifact) -> Path:
             "materialize the asset again"
         )
     return folder
+
+
+def version_folders(objects: Path) -> Iterator[Path]:
+    """The folders `<name>/<version>` below `objects`."""
+    for place, folders, _ in os.walk(objects):
+        yield from (Path(place) / name for name in folders if VERSION.fullmatch(name))
+        folders[:] = [name for name in folders if name[0] != "." and not VERSION.fullmatch(name)]
 
 
 def ages_of(parent: Path) -> dict[str, int]:

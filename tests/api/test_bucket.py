@@ -66,6 +66,21 @@ def test_service_follows_a_bucket(bucket: ArtifactStore, tmp_path: Path) -> None
     assert host.switched_off
 
 
+def test_a_server_keeps_no_copies_of_what_the_bucket_has_not_any_more(
+    bucket: GcsArtifactStore, tmp_path: Path
+) -> None:
+    """It runs for months, and takes new predictions each day: nobody else clears its disk."""
+    outdated = bucket.cache / "objects/predictions/0123456789abcdef"
+    outdated.mkdir(parents=True)
+    publish(bucket, tmp_path / "a", seed=0)
+    host = EngineHost(bucket, "UTC")
+    host.refresh()
+    latest = ReleaseRegistry(bucket).latest()
+    assert latest is not None
+    assert (bucket.cache / latest.artifact.path).is_dir()
+    assert not outdated.exists()
+
+
 def test_a_container_that_starts_serves_the_last_good_release(
     bucket: GcsArtifactStore, tmp_path: Path
 ) -> None:

@@ -44,7 +44,6 @@ from tests.api.server import START_SECONDS, running
 from tests.customers.conftest import CONTRACT, Rows, as_csv, made_rows
 from tests.customers.own_company import Company, company_of
 from tests.customers.test_own_release import CUSTOMER
-from tests.release.small_release import build_release
 
 PERCENTAGES, MONTHS = (0, 10, 15, 30), 6
 OWN = (
@@ -293,25 +292,6 @@ def test_what_was_given_is_counted_by_the_release_that_gave_it(home: Path) -> No
     assert own_check.validate(given) is not None
     with pytest.raises(Exception, match="isin"):
         built_in.validate(given)
-
-
-def test_a_damaged_release_that_serves_nobody_stops_nothing(
-    bundle: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Campaigns need the offers of what serves; outcomes go on without those that can't be read,
-    and the log says whose."""
-    store = LocalArtifactStore(tmp_path / "store")
-    registry = ReleaseRegistry(store)
-    old = build_release(tmp_path)
-    for folder in (tmp_path / "bundle", bundle):
-        registry.promote(registry.publish(folder).release_id, "test")
-    artifact = registry.record(old.release_id).artifact
-    (tmp_path / "store" / artifact.path / "risk/model.json").write_text("{}")
-    assert offers_in_service(store).percent == PERCENTAGES
-    assert not caplog.records
-    assert [offers.percent for offers in offers_by_release(store).values()] == [PERCENTAGES]
-    [warning] = caplog.messages
-    assert warning.startswith(f"decisions of {old.release_id} count as of the built-in offers: ")
 
 
 def test_a_log_of_answers_has_the_company_s_levels() -> None:

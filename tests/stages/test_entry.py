@@ -6,8 +6,10 @@ import json
 import logging
 import math
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from churn_assets.stages import entry
+from churn_assets.stages.checkpoints import held_checkpoints
 from churn_assets.stages.child_process import StageError
 from churn_assets.stages.entry import ThrottledProgress, open_pipes, run_with_pipes
 from churn_assets.stages.runner import made_before, make_once, run_stage
@@ -27,6 +30,7 @@ from churn_assets.stages.spec import Progress, Stage, StageSpec, silent
 from churn_assets.storage.local import LocalArtifactStore
 from modal_jobs.container import google_identity
 from tests.modal_jobs.fake_google import FakeGoogle
+from tests.processes import held_process
 
 
 class Config(BaseModel):
@@ -148,6 +152,76 @@ def test_checkpoints_go_after_the_session_has_closed(
     assert not Path(str(asked.checkpoints)).exists()
 
 
+@pytest.mark.parametrize(("reuse", "times"), [(True, 1), (False, 2)])
+def test_two_runs_of_the_same_at_once_are_one_after_the_other(
+    store: LocalArtifactStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    reuse: bool,
+    times: int,
+) -> None:
+    """Two `churn materialize` at once share the checkpoints folder: the second waits, and is
+    answered by what the first made, unless it is to make everything itself."""
+    asked = spec(store, reuse=reuse).with_checkpoints_below(tmp_path / "checkpoints")
+    waits, trained, reports = threading.Event(), [], []
+
+    class Log:
+        def info(self, line: str) -> None:
+            assert line == "toy waits for another run on this machine that makes the same"
+            waits.set()
+
+    class Session:
+        log = Log()
+
+        def get_extra(self, key: str) -> Any:
+            return asked.model_dump(mode="json")
+
+        def report_custom_message(self, message: dict[str, Any]) -> None:
+            reports.append(message["report"])
+
+    @contextmanager
+    def session() -> Iterator[Session]:
+        yield Session()
+
+    def slow(*args: Any, checkpoints: Path) -> dict[str, Any]:
+        assert [*checkpoints.iterdir()] == []
+        (checkpoints / "writing-step-1").write_text("half of the weights")
+        trained.append(checkpoints)
+        assert waits.wait(60), "the other run did not wait"
+        assert (checkpoints / "writing-step-1").exists()
+        return {}
+
+    monkeypatch.setattr(entry, "open_pipes", session)
+    monkeypatch.setattr(entry, "end_with_parent", lambda: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    stage = Stage("toy", slow, Config, resumable=True)
+    with ThreadPoolExecutor(2) as pool:
+        assert [*pool.map(entry.main, [stage, stage])] == [None, None]
+    assert len(trained) == times
+    assert sum(report["seconds"] is not None for report in reports) == times
+    [first, second] = [report["artifact"] for report in reports]
+    assert first == second
+    assert not trained[0].exists()
+
+
+def test_a_killed_run_lets_go_of_its_checkpoints(tmp_path: Path) -> None:
+    """Whoever waits for it goes on from them; whoever comes then waits for nobody."""
+    folder, waits = tmp_path / "checkpoints", threading.Event()
+
+    def go_on() -> list[str]:
+        with held_checkpoints(folder, waits.set):
+            return [path.name for path in folder.iterdir()]
+
+    with ThreadPoolExecutor() as pool:
+        with held_process("tests.stages.held_folder", str(folder)):
+            waiting = pool.submit(go_on)
+            assert waits.wait(60)
+        assert waiting.result() == ["step-1"]
+    waits.clear()
+    assert go_on() == ["step-1"]
+    assert not waits.is_set()
+
+
 def test_a_program_refuses_another_stages_work(store: LocalArtifactStore) -> None:
     """A wrong name in an asset must not train the wrong model under it."""
 
@@ -156,7 +230,7 @@ def test_a_program_refuses_another_stages_work(store: LocalArtifactStore) -> Non
             return spec(store, stage="other").model_dump(mode="json")
 
     with pytest.raises(ValueError, match=r"asked to run 'other'.*runs 'toy'"):
-        run_with_pipes(Stage("toy", run, Config), Session())  # type: ignore[arg-type]
+        run_with_pipes(Stage("toy", run, Config), Session(), ExitStack())  # type: ignore[arg-type]
 
 
 def test_a_number_that_json_lacks_is_refused(store: LocalArtifactStore) -> None:

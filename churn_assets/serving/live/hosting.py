@@ -169,10 +169,13 @@ class EngineHost:
     def look_for_versions(self) -> None:
         """Take a new release and new predictions, if there are; neither waits for the other to be
         sound."""
-        if self.releases.refresh() and self.engine is not None:
+        released = self.releases.refresh()
+        if released and self.engine is not None:
             SERVING.clear()
             SERVING.labels(release_id=self.engine.release_id).set(1)
-        self.predictions.refresh()
+        if self.predictions.refresh() or released:
+            with self._kept("copies", "which copies on this machine are outdated"):
+                self.store.drop_copies()
         self.look_at_people()
         self.look_at_templates()
 
