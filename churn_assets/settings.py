@@ -19,7 +19,7 @@ from churn_assets.campaign.config import CampaignConfig
 from churn_assets.datasets.config import DatasetsConfig
 from churn_assets.decision.config import PRESETS, DecisionConfig
 from churn_assets.domain.experiment import ExperimentConfig
-from churn_assets.domain.paths import AbsolutePath, absolute
+from churn_assets.domain.paths import AbsolutePath, folder_or_bucket
 from churn_assets.domain.plain_errors import WrongSettingError
 from churn_assets.environment import DELIMITER, PREFIX, EnvironmentSource, explain, variables_of
 from churn_assets.messages.config import PRETRAINED, MessagesConfig
@@ -100,9 +100,7 @@ class Settings(BaseSettings):
     @field_validator("store")
     @classmethod
     def _absolute_folder(cls, store: str) -> str:
-        if "://" in store and not store.startswith("gs://"):
-            raise ValueError("use a folder or gs://bucket/prefix")
-        return store if store.startswith("gs://") or not store else str(absolute(Path(store)))
+        return folder_or_bucket(store)
 
     @model_validator(mode="before")
     @classmethod

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from churn_assets.domain.contact_rules import ContactRules
-from churn_assets.domain.paths import AbsolutePath, absolute
+from churn_assets.domain.paths import AbsolutePath, folder_or_bucket
 
 Dialect = Literal["liquid", "handlebars", "mailchimp"]
 ListFormat = Literal["csv", "parquet", "jsonl"]
@@ -108,6 +107,4 @@ class CampaignConfig(BaseModel):
     @field_validator("deliver_to")
     @classmethod
     def _absolute_folder(cls, place: str) -> str:
-        if "://" in place and not place.startswith("gs://"):
-            raise ValueError("write a folder or gs://bucket/prefix")
-        return place if place.startswith("gs://") or not place else str(absolute(Path(place)))
+        return folder_or_bucket(place)
