@@ -161,7 +161,8 @@ def materialize(
     job: Annotated[
         str,
         typer.Option(
-            help="everything, predictors, decision, messages, score_customers or follow_release"
+            help="everything, predictors, decision, messages, score_customers, follow_release, "
+            "measure_outcomes, plan_campaign or deliver_campaign"
         ),
     ] = "everything",
 ) -> None:
