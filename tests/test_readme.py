@@ -127,6 +127,19 @@ def test_a_synopsis_names_what_there_is(synopsis: str) -> None:
         assert word in told or word in commands, f"{synopsis}: {word}"
 
 
+def test_every_command_has_its_synopsis() -> None:
+    """Why: nobody looks for a command that the list of them doesn't have."""
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    named = " ".join(re.split(r" {2,}", synopsis)[0] for synopsis in SYNOPSES)
+    lines = {line.split()[1]: line for line in SYNOPSES}
+    missing = [name for name in commands if not re.search(rf"\b{name}\b", named)]
+    for name, command in commands.items():
+        subcommands = getattr(command, "commands", {})
+        said = lines.get(name, "").split()
+        missing += [f"{name} {sub}" for sub in subcommands if sub not in said]
+    assert missing == []
+
+
 def _help(*command: str) -> str:
     asked = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
     assert asked.exit_code == 0, asked.output
