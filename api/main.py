@@ -46,6 +46,7 @@ from churn_assets.serving.live.hosting import EngineHost
 from churn_assets.settings import Settings, load_settings
 from churn_assets.storage.arrow import load_slim_arrow, return_memory
 from churn_assets.storage.opening import open_store
+from churn_assets.storage.protocol import ArtifactError
 
 FIRST_LOOK_SECONDS = 60.0  # how long the start waits for the store
 WATCH_SECONDS = 5.0  # between looks whether feedback can be stored again
@@ -53,8 +54,9 @@ TURN_SECONDS = 0.0005  # how long a thread at work keeps the others from the int
 
 
 def create_app() -> FastAPI:
-    """The app for the settings of the environment; a wrong one ends the process with one line."""
-    with one_line_exit(DataError):
+    """The app for the settings of the environment; what can't be opened ends the process with
+    one line."""
+    with one_line_exit(DataError, ArtifactError):
         return build_app(load_settings())
 
 

@@ -110,49 +110,61 @@ jobs_of_a_log = [everything, system_jobs[0]]
 """Of a contract that has a campaign and no customers: there is nobody to decide about."""
 
 
-# All off until somebody switches them on in the UI: a fresh installation starts no work by itself.
-schedules = [
-    dg.ScheduleDefinition(
-        name=name,
-        job=job,
-        cron_schedule=cron,
-        execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.STOPPED,
-        description=description,
-    )
-    for name, job, cron, description in (
-        (
+def schedules(zone: str) -> list[dg.ScheduleDefinition]:
+    """The schedules. All are off until somebody switches them on in the UI: a fresh installation
+    starts no work by itself.
+
+    Args:
+        zone: the company's own. Plans have its days, so they are made and delivered by its clock:
+            before the day's contacts may be sent, wherever the company is.
+    """
+    return [
+        _schedule(
             "nightly_predictions",
             score_customers,
             "0 2 * * *",
             "Every night at 02:00 UTC: fresh predictions from the latest release.",
         ),
-        (
+        _schedule(
             "nightly_campaign",
             plan_campaign,
             "0 4 * * *",
-            "Every night at 04:00 UTC: predictions, then a draft of the campaign.",
+            f"Every night at 04:00 {zone}: predictions, then a draft of the campaign.",
+            zone,
         ),
-        (
+        _schedule(
             "daily_delivery",
             deliver_campaign,
             "0 7 * * *",
-            "Every morning at 07:00 UTC: the approved plan's contacts of today.",
+            f"Every morning at 07:00 {zone}: the approved plan's contacts of today.",
+            zone,
         ),
-        (
+        _schedule(
             "daily_outcomes",
             measure_outcomes,
             "0 6 * * *",
             "Every morning at 06:00 UTC: what contacting brought until now.",
         ),
-        (
+        _schedule(
             "weekly_refresh",
             everything,
             "0 3 * * 0",
             "Sundays at 03:00 UTC: new data, new models, a new release if it is better.",
         ),
+    ]
+
+
+def _schedule(
+    name: str, job: Any, cron: str, description: str, zone: str = "UTC"
+) -> dg.ScheduleDefinition:
+    return dg.ScheduleDefinition(
+        name=name,
+        job=job,
+        cron_schedule=cron,
+        execution_timezone=zone,
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description=description,
     )
-]
 
 
 @dg.sensor(

@@ -17,10 +17,10 @@ from checks import release as release_checks
 from churn_assets import automation
 from churn_assets.campaign import assets as campaign
 from churn_assets.campaign.contacts.ledger import Ledger
-from churn_assets.campaign.opening import contract_named, open_campaigns
+from churn_assets.campaign.opening import contract_named, open_campaigns, under_contract
 from churn_assets.campaign.workflow import Campaigns
 from churn_assets.customers.assets import OwnTables, campaign_contacts_asset, customer_assets
-from churn_assets.customers.contract.model import BUILT_IN, Contract, load_contract
+from churn_assets.customers.contract.model import BUILT_IN, Contract
 from churn_assets.datasets import assets as datasets
 from churn_assets.datasets.errors import DataError
 from churn_assets.decision import assets as decision
@@ -45,9 +45,10 @@ from churn_assets.settings import PROJECT, Settings, load_settings
 def definitions() -> dg.Definitions:
     """Assets, checks, jobs, schedules, sensors and resources."""
     settings = load_settings()
-    contract = _contract_of(settings.customers)
+    contract = _readable(settings.customers)
     parts = _parts_of(settings.customers, contract)
     _hold_to_what_is_paid(settings, contract)
+    _, zone = under_contract(settings.campaign, contract, settings.api.default_time_zone)
     modules = [datasets, predictors, decision, messages, release, outcomes, campaign]
     loaded = cast(list[dg.AssetsDefinition], dg.load_assets_from_modules(modules))
     assets = [*loaded, *customer_assets(settings.customers is not None)]
@@ -62,7 +63,7 @@ def definitions() -> dg.Definitions:
         ]
     )
     jobs: Sequence[Any] = automation.jobs
-    schedules, sensors = automation.schedules, automation.sensors
+    schedules, sensors = automation.schedules(zone), automation.sensors
     # What only own tables need is imported where there are any: much of it is slow to load.
     if settings.customers:  # nothing of IBM's: neither the data set nor bounds that presuppose it
         assets = [asset for asset in assets if asset.key != dg.AssetKey("telco_customers")]
@@ -97,12 +98,11 @@ def definitions() -> dg.Definitions:
 BANK = dg.AssetKey("bank_contacts")
 
 
-def _contract_of(file: Path | None) -> Contract | None:
-    """What CHURN_CUSTOMERS names; None where it names nothing, or what can't be read."""
-    if file is None:
-        return None
+def _readable(file: Path | None) -> Contract | None:
+    """The contract that CHURN_CUSTOMERS names, if it can be read; else the asset of the customers
+    says what is wrong with it."""
     try:
-        return load_contract(file)
+        return contract_named(file)
     except (DataError, OSError):
         return None
 

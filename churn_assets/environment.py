@@ -1,8 +1,8 @@
 """How settings are read from environment variables, and what is said of a wrong one.
 
-Beyond pydantic's own reading: an empty variable is an unset one, a list may be written with commas,
-and a variable that no setting has is an error that suggests the nearest name. No message repeats a
-value: it may be a key.
+Beyond pydantic's own reading: an empty variable is an unset one, `null` is no value, a list may be
+written with commas, and a variable that no setting has is an error that suggests the nearest name.
+No message repeats a value: it may be a key.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ NOT_SETTINGS = frozenset(
 )
 """Our variables that are no settings; every other `CHURN_*` must be one."""
 
+NULL = "null"
+"""No value, where a setting may have none: `CHURN_OUTCOMES__LEARN_FROM=null`."""
+
 SEQUENCES = (list, tuple, set, frozenset)
 
 
@@ -37,16 +40,22 @@ class EnvironmentSource(EnvSettingsSource):
     """The environment variables with our prefix, as pydantic-settings asks for them."""
 
     def __init__(self, settings: type[BaseSettings]) -> None:
-        super().__init__(settings, env_ignore_empty=True)
+        super().__init__(settings, env_ignore_empty=True, env_parse_none_str=NULL)
 
     def __call__(self) -> dict[str, Any]:
         """The settings that the environment names; raises WrongSettingError for an unknown one."""
         refuse_unknown(os.environ, variables_of(self.settings_cls))
         return super().__call__()
 
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        """A section's own variable before those of its fields, which are laid over it."""
+        return dict(sorted(super()._load_env_vars().items()))
+
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
-        """A section or list from JSON, or a list from words between commas."""
+        """A section or list from JSON, a list from words between commas, or nothing."""
         text = str(value).strip()
+        if text == NULL:
+            return None
         annotation = field.annotation if isinstance(field, FieldInfo) else None
         if get_origin(annotation) in SEQUENCES and not text.startswith("["):
             return [word.strip() for word in text.split(",") if word.strip()]

@@ -19,7 +19,7 @@ from churn_assets.campaign.config import CampaignConfig
 from churn_assets.datasets.config import DatasetsConfig
 from churn_assets.decision.config import PRESETS, DecisionConfig
 from churn_assets.domain.experiment import ExperimentConfig
-from churn_assets.domain.paths import AbsolutePath, absolute
+from churn_assets.domain.paths import AbsolutePath, folder_or_bucket
 from churn_assets.domain.plain_errors import WrongSettingError
 from churn_assets.environment import DELIMITER, PREFIX, EnvironmentSource, explain, variables_of
 from churn_assets.messages.config import PRETRAINED, MessagesConfig
@@ -100,24 +100,25 @@ class Settings(BaseSettings):
     @field_validator("store")
     @classmethod
     def _absolute_folder(cls, store: str) -> str:
-        if "://" in store and not store.startswith("gs://"):
-            raise ValueError("use a folder or gs://bucket/prefix")
-        return store if store.startswith("gs://") or not store else str(absolute(Path(store)))
+        return folder_or_bucket(store)
 
     @model_validator(mode="before")
     @classmethod
     def _apply_profile(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """Lay the explicit settings over the chosen profile's defaults."""
+        """Lay the explicit settings over the chosen profile's defaults, and these over what each
+        section was given where it is declared."""
+        given = merge({}, given)
         if "data_mirror" in given:
             given = merge(given, {"data": {"mirror": given["data_mirror"]}})
         if given.get("customers"):  # one's own: what contacting brings is to be shown
-            own = {"experiment": {"enabled": True}, "messages": {"learn_from_answers": True}}
-            given = merge(own, given)
+            for section, name in (("experiment", "enabled"), ("messages", "learn_from_answers")):
+                own = given.setdefault(section, {})
+                if isinstance(own, dict) and own.get(name) is None:
+                    given[section] = own | {name: True}
         defaults = profile_defaults(given.get("profile", "embedded"))
-        asked = merge({"messages": {"base": {}}}, given)["messages"]
-        if isinstance(asked, dict) and asked["base"].get("source") == PRETRAINED:
+        if _at(given, "messages", "base", "source") == PRETRAINED:
             defaults["messages"] = messages_config("pretrained").model_dump()
-        return merge(defaults, given)
+        return merge(merge(declared(cls.model_construct()), defaults), given)
 
     @model_validator(mode="after")
     def _production_is_real(self) -> Self:
@@ -135,6 +136,32 @@ class Settings(BaseSettings):
     def store_url(self) -> str:
         """The artifact store's URL, with the default filled in."""
         return self.store or str(self.home / "store")
+
+
+def declared(section: BaseModel) -> dict[str, Any]:
+    """What the sections below were given where they are declared, as nested dictionaries: the
+    machine of `gpu_stage` isn't a machine like any, and who sets its time keeps its GPU.
+
+    A section without defaults of its own (a `Pin`) isn't taken apart: half of one says nothing.
+    """
+    found: dict[str, Any] = {}
+    for name, value in section:
+        if isinstance(value, BaseModel) and not _is_one_value(type(value)):
+            found[name] = declared(value)
+        elif name in section.model_fields_set:
+            found[name] = value
+    return found
+
+
+def _is_one_value(section: type[BaseModel]) -> bool:
+    return all(field.is_required() for field in section.model_fields.values())
+
+
+def _at(given: Any, *path: str) -> Any:
+    """What is given at the end of a path through sections; None where nothing is."""
+    for name in path:
+        given = given.get(name) if isinstance(given, dict) else None
+    return given
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 import textwrap
 from collections import defaultdict
@@ -17,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import grimp
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
+from pydantic_core import to_jsonable_python
 
 from checks import document
 from churn_assets.definitions import definitions
-from churn_assets.settings import Settings
+from churn_assets.settings import PROJECT, Settings
 
 DOCS = Path(__file__).resolve().parent
 PACKAGES = ("churn_assets", "checks", "api", "modal_jobs")
@@ -41,6 +42,13 @@ def settings_page() -> str:
 
 Made from the code by `python docs/build.py`. Each is an environment variable; a section's fields
 are joined with two underscores. Defaults are those of the profile `embedded`.
+
+A value is typed as the defaults are shown here, in single quotes where the shell would read it
+otherwise: words and numbers as they are, `true` or `false`, `null` for none where the type has it.
+A list is JSON or has commas (`CHURN_DECISION__SEEDS=0,1,2`; empty: `[]`). An empty variable is an
+unset one. A section can be given in part, as JSON too, and what isn't named stays as it is:
+`CHURN_COMPUTE__MODAL__GPU_STAGE='{{"gpu": "A10", "memory_mib": 65536}}'`. Only lists, mappings
+(`CHURN_CAMPAIGN__CHANNELS`) and a file's pin (digest and rows, set together) are replaced whole.
 
 | variable | type | default | meaning |
 |---|---|---|---|
@@ -91,7 +99,7 @@ def _type(kind: Any) -> str:
     name = re.sub(r"Annotated\[(\w[\w.]*), .*?\)\]", r"\1", name)  # what checks it has an address
     name = re.sub(r"Optional\[(.*)\]$", r"\1 | None", name)
     name = re.sub(r"\b(?:[a-z_0-9]+\.)+(?=[A-Z])", "", name)  # modules
-    return f"`{name}`".replace("|", "or")
+    return f"`{name}`".replace("|", "or").replace("or None", "or null")
 
 
 def _declared(field: FieldInfo) -> Any:
@@ -99,9 +107,16 @@ def _declared(field: FieldInfo) -> Any:
 
 
 def _shown(value: Any) -> str:
-    if value is PydanticUndefined:
-        return "required"
-    return f"`{value.name if isinstance(value, Path) else value!r}`".replace("|", "\\|")
+    """A default as it is typed."""
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if value == "":
+        return "empty"
+    if isinstance(value, Path):
+        return f"`{value.relative_to(PROJECT)}` in the project's folder"
+    plain = isinstance(value, str)
+    text = value if plain else json.dumps(to_jsonable_python(value), ensure_ascii=False)
+    return f"`{text}`".replace("|", "\\|")
 
 
 def _one_line(text: str) -> str:

@@ -8,18 +8,21 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
 from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
+from dagster._utils.schedules import schedule_execution_time_iterator
 
 from churn_assets import automation
+from churn_assets.campaign.config import CampaignConfig
 from churn_assets.campaign.workflow import Campaigns
 from churn_assets.definitions import bind, definitions
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.outcomes.watching.report import NEW_OUTCOMES
 from churn_assets.release.registry import LATEST, Latest
-from churn_assets.settings import PROJECT, Settings
+from churn_assets.settings import PROJECT, Settings, load_settings
 from churn_assets.storage.current import asset_pointer
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import Artifact
@@ -185,6 +188,36 @@ def test_a_plan_comes_after_the_predictions_of_the_same_night() -> None:
     assert dg.AssetKey("predictions") in plan.parent_keys
 
 
+@pytest.mark.parametrize("east", range(-10, 14))
+def test_a_day_is_planned_and_delivered_before_it_opens(east: int) -> None:
+    """Wherever the company is: by another clock a day's list came when its hours were over."""
+    zone = ZoneInfo(f"Etc/GMT{-east:+d}")
+    schedules = {schedule.name: schedule for schedule in automation.schedules(zone.key)}
+    planned, delivered = (
+        next(
+            schedule_execution_time_iterator(
+                datetime(2026, 3, 10, tzinfo=UTC).timestamp(),
+                schedules[name].cron_schedule,
+                schedules[name].execution_timezone,
+            )
+        )
+        for name in ("nightly_campaign", "daily_delivery")
+    )
+    opens = min(channel.hours[0] for channel in CampaignConfig().channels.values())
+    assert planned.astimezone(zone).hour < delivered.astimezone(zone).hour < opens
+
+
+def test_the_companys_clock_is_the_schedules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of the settings, where no contract names one."""
+    monkeypatch.setenv("CHURN_API__DEFAULT_TIME_ZONE", "America/Los_Angeles")
+    load_settings.cache_clear()
+    repository = definitions().get_repository_def()
+    zones = {s.name: s.execution_timezone for s in repository.schedule_defs}
+    load_settings.cache_clear()
+    assert zones["daily_delivery"] == zones["nightly_campaign"] == "America/Los_Angeles"
+    assert zones["nightly_predictions"] == "UTC"
+
+
 def test_the_schedule_delivers_what_is_approved(
     instance: dg.DagsterInstance,
     monkeypatch: pytest.MonkeyPatch,
@@ -200,8 +233,11 @@ def test_the_schedule_delivers_what_is_approved(
     monkeypatch.setenv("CHURN_CAMPAIGN__BUDGET", "900")
     monkeypatch.setenv("CHURN_CAMPAIGN__CHANNELS", '{"email": {"contacts_a_day": 6}}')
     monkeypatch.setenv("CHURN_API__DEFAULT_TIME_ZONE", "UTC")
-    # At any hour of a test's day something can still be sent.
-    monkeypatch.setattr(Campaigns, "now", lambda _: datetime(2026, 3, 10, 7, tzinfo=UTC))
+
+    def it_is(hour: int) -> None:
+        monkeypatch.setattr(Campaigns, "now", lambda _: datetime(2026, 3, 10, hour, tzinfo=UTC))
+
+    it_is(7)  # at any hour of a test's day something can still be sent
 
     def delivered() -> bool:
         resources = {"campaigns": bind(Settings())["campaigns"]}
@@ -217,7 +253,12 @@ def test_the_schedule_delivers_what_is_approved(
     campaigns = bind(Settings())["campaigns"]()
     campaigns.plan(campaigns.now(), "Ana", curves=False)
     campaigns.approve(None, "Eva", campaigns.now())
+    it_is(23)
+    assert not delivered()  # contacts were due, and it is too late for all of them
+    assert not out.exists()
+    it_is(7)
     assert delivered()
+    assert delivered()  # again: nothing is left to send, and nothing is wrong
     [file] = out.iterdir()
     assert len(file.read_text(encoding="utf-8").splitlines()) == 7
     assert len(campaigns.ledger.histories()) == 6

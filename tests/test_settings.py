@@ -7,12 +7,20 @@ import re
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from churn_assets.campaign.config import Channel
 from churn_assets.decision.config import PRESETS
 from churn_assets.domain.plain_errors import WrongSettingError
 from churn_assets.environment import NOT_SETTINGS, PREFIX, absolute_paths, variables_of
 from churn_assets.settings import PROJECT, Settings, load_settings, merge
+
+ROW = re.compile(r"\| `(CHURN_\w+)` \| `[^`]+` \| (?:`([^`]*)`|empty)[^|]* \|")
+PAGE = (PROJECT / "docs/settings.md").read_text(encoding="utf-8").replace("\\|", "/")
+DOCUMENTED = dict(ROW.findall(PAGE))
+"""Variable -> its default as docs/settings.md has it typed."""
+REFUSED = ("CHURN_DATA__ALLOW_SYNTHETIC", "CHURN_MESSAGES__BASE__REVISION")
+"""Of these production doesn't take the default: no invented customers, no moving weights."""
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +88,93 @@ def test_merge_lays_nested_values_over_each_other() -> None:
     base = {"a": {"x": 1, "y": 2}, "b": 3}
     assert merge(base, {"a": {"y": 5}}) == {"a": {"x": 1, "y": 5}, "b": 3}
     assert base == {"a": {"x": 1, "y": 2}, "b": 3}
+
+
+def leaves(section: BaseModel, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], object]:
+    """Every setting by its way through the sections."""
+    found: dict[tuple[str, ...], object] = {}
+    for name, value in section:
+        inner = (*path, name)
+        found |= leaves(value, inner) if isinstance(value, BaseModel) else {inner: value}
+    return found
+
+
+def pins_together(variable: str) -> list[str]:
+    """The variable, with the other half of a file's pin."""
+    section, pin, _ = variable.rpartition("__PIN__")
+    return [f"{section}{pin}{half}" for half in ("SHA256", "ROWS")] if pin else [variable]
+
+
+@pytest.mark.parametrize("profile", ["embedded", "production"])
+def test_a_setting_moves_no_other(monkeypatch: pytest.MonkeyPatch, profile: str) -> None:
+    """Each alone, as the page shows it: a default can be typed, and what stands beside it stays.
+    A GPU stage that was given more time keeps its GPU."""
+    assert DOCUMENTED.keys() == set(re.findall(r"^\| `(CHURN_\w+)`", PAGE, re.MULTILINE))
+    monkeypatch.chdir(PROJECT)
+    monkeypatch.setenv("CHURN_PROFILE", profile)
+    known, before, wrong = variables_of(Settings), leaves(Settings()), {}
+    for variable in DOCUMENTED.keys() - {"CHURN_PROFILE"}:
+        if profile == "production" and variable in REFUSED:
+            continue
+        given = pins_together(variable)
+        with pytest.MonkeyPatch.context() as patch:
+            for name in given:
+                patch.setenv(name, DOCUMENTED[name])
+            after = leaves(Settings())
+        moved = {path for path, value in after.items() if value != before[path]}
+        if profile == "production":
+            moved -= {known[name] for name in given}
+        if moved or after.keys() != before.keys():
+            wrong[variable] = moved
+    assert wrong == {}
+
+
+def test_a_section_is_given_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As JSON too, as the page says; in whatever order, a field's own variable wins."""
+    monkeypatch.setenv("CHURN_COMPUTE__MODAL__GPU_STAGE", '{"gpu": "A10", "memory_mib": 65536}')
+    monkeypatch.setenv("CHURN_COMPUTE__MODAL", '{"api": {"memory_mib": 8192}}')
+    monkeypatch.setenv("CHURN_DATA__PREFERENCES__SHP__LIMIT", "null")
+    settings, usual = Settings(), Settings.model_construct()
+    stage, api = settings.compute.modal.gpu_stage, settings.compute.modal.api
+    larger = {"gpu": "A10", "memory_mib": 65_536}
+    assert stage.model_dump() == usual.compute.modal.gpu_stage.model_dump() | larger
+    assert api.model_dump() == usual.compute.modal.api.model_dump() | {"memory_mib": 8_192}
+    shp = settings.data.preferences.shp
+    assert (shp.repo, shp.limit) == ("stanfordnlp/SHP-2", None)
+
+
+def test_channels_are_written_as_the_page_writes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them at once: who has no call centre must not be planned calls."""
+    page = (PROJECT / "docs/campaign.md").read_text(encoding="utf-8")
+    [text] = re.findall(r"export CHURN_CAMPAIGN__CHANNELS='(.*)'", page)
+    monkeypatch.setenv("CHURN_CAMPAIGN__CHANNELS", text)
+    assert Settings().campaign.channels == {
+        "email": Channel(contacts_a_day=500, cost=0, reach=1, hours=(8, 22)),
+        "sms": Channel(contacts_a_day=200, cost=0.08, reach=1, hours=(9, 20)),
+    }
+
+
+def test_half_a_pin_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another file's digest beside the known one's rows would be a riddle when it is read."""
+    said = refusal(monkeypatch, CHURN_DATA__TELCO__PIN__SHA256="0" * 64)
+    assert "CHURN_DATA__TELCO__PIN: another file has another digest and other rows" in said
+
+
+def test_null_is_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there may be none; elsewhere it is refused, in one line."""
+    monkeypatch.setenv("CHURN_OUTCOMES__LEARN_FROM", "null")
+    monkeypatch.setenv("CHURN_COMPUTE__MODAL__GPU_STAGE__GPU", "null")
+    monkeypatch.setenv("CHURN_EXPERIMENT__ENABLED", "null")
+    monkeypatch.setenv("CHURN_CUSTOMERS", "customers.yaml")
+    settings = load_settings()
+    assert settings.outcomes.learn_from is None
+    assert settings.compute.modal.gpu_stage.gpu is None
+    assert settings.experiment.enabled is True  # as if it were not set
+    for variable in ("CHURN_MESSAGES__BASE", "CHURN_DECISION__SEEDS", "CHURN_API", "CHURN_STORE"):
+        load_settings.cache_clear()
+        with pytest.MonkeyPatch.context() as patch:
+            said = refusal(patch, **{variable: "null"})
+        assert said.startswith(f"{variable}: "), said
 
 
 def refusal(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:

@@ -52,6 +52,10 @@ def deliver_contacts(
     """Put today's list of the approved plan where the sending system takes lists from.
 
     No asset: what it makes is somebody else's file, and the ledger knows of it.
+
+    Raises:
+        dg.Failure: contacts were due today, and none of them can be sent: a list that stays empty
+            day by day must not look like one that was delivered.
     """
     opened = campaigns()
     try:
@@ -60,6 +64,12 @@ def deliver_contacts(
     finally:
         opened.ledger.close()
     over = done.handed_over
+    if over.dropped and not over.new and not over.already:
+        raise dg.Failure(
+            f"plan {done.plan_id}: none of the contacts of {now.date()} can be sent by {now:%H:%M} "
+            f"({opened.default_zone}), by the reason: {over.dropped}",
+            allow_retries=False,
+        )
     context.log.info(
         f"plan {done.plan_id}: {over.new} contacts handed over in {done.file or 'no file'}, "
         f"{over.already} were handed over before, not handed over: {over.dropped or 'none'}"

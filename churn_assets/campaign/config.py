@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from churn_assets.domain.contact_rules import ContactRules
-from churn_assets.domain.paths import AbsolutePath, absolute
+from churn_assets.domain.paths import AbsolutePath, folder_or_bucket
 
 Dialect = Literal["liquid", "handlebars", "mailchimp"]
 ListFormat = Literal["csv", "parquet", "jsonl"]
@@ -58,7 +57,9 @@ class CampaignConfig(BaseModel):
             takes no more than is aimed at for its days, less what was handed over, and is left of
             the month; `budget` limits it further. Without it each release keeps the price that it
             was made with.
-        channels: name -> what it can do.
+        channels: name -> what it can do. All of them: a channel that isn't named isn't used. Each
+            needs `contacts_a_day`; unless it says otherwise, it costs 0, reaches everybody (1) and
+            is open from 8 to 22.
         rules: who may be contacted, where the customers' contract says nothing of it.
         people: a CSV or Parquet table with `customer_id` and any of `first_name`, `zone`,
             `language`, `opt_out`, `consent` and `complained_on`; predictions hold no such things.
@@ -68,7 +69,7 @@ class CampaignConfig(BaseModel):
         max_age_hours: a plan older than this isn't handed over.
         deliver_to: a folder or `gs://bucket/prefix` from which the sending system takes lists:
             `churn campaign deliver` and its schedule write the day's list there and hand it over.
-            Empty: they do nothing.
+            Empty: they fail, and say so.
         deliver_as: the list's format there.
         ledger: SQLAlchemy URL of the contact ledger, as in `postgresql+psycopg2://user@host/db`;
             `${NAME}` is taken from the environment. Empty: an SQLite file in the home folder.
@@ -106,6 +107,4 @@ class CampaignConfig(BaseModel):
     @field_validator("deliver_to")
     @classmethod
     def _absolute_folder(cls, place: str) -> str:
-        if "://" in place and not place.startswith("gs://"):
-            raise ValueError("write a folder or gs://bucket/prefix")
-        return place if place.startswith("gs://") or not place else str(absolute(Path(place)))
+        return folder_or_bucket(place)

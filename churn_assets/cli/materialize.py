@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from churn_assets.cli.errors import fail
 from churn_assets.domain.paths import absolute
 from churn_assets.environment import absolute_paths
 from churn_assets.settings import PROJECT, load_settings
@@ -40,6 +41,20 @@ def fail_dead_runs() -> None:
 
     for run in dead_runs.fail_dead_runs():
         typer.echo(f"{run} was killed: marked as failed", err=True)
+
+
+@contextmanager
+def records_in(home: Path) -> Iterator[None]:
+    """Within it, records of Dagster's that can't be read or written end the command in one line."""
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        yield
+    except DBAPIError as error:
+        why = " ".join(str(error.orig).split())
+        raise fail(
+            RuntimeError(f"Dagster's records, by {home / 'dagster.yaml'}: {why}; mend that")
+        ) from error
 
 
 KEPT_LOGS = 20
@@ -146,7 +161,8 @@ def materialize(
     job: Annotated[
         str,
         typer.Option(
-            help="everything, predictors, decision, messages, score_customers or follow_release"
+            help="everything, predictors, decision, messages, score_customers, follow_release, "
+            "measure_outcomes, plan_campaign or deliver_campaign"
         ),
     ] = "everything",
 ) -> None:
@@ -156,6 +172,12 @@ def materialize(
     stopped (Ctrl-C, SIGTERM); the release that was serving before keeps serving.
     """
     home = prepare_dagster_home()
+    with records_in(home):
+        _materialize(job, home)
+
+
+def _materialize(job: str, home: Path) -> None:
+    """Run the job and follow it; Dagster's records are in `home`."""
     fail_dead_runs()
     # Imported here, after DAGSTER_HOME is set: `churn --help` need not load Dagster.
     from churn_assets.definitions import job_names, load_job
@@ -197,8 +219,8 @@ def materialize(
 
 def dev(port: Annotated[int, typer.Option(help="Port of the Dagster UI")] = 3000) -> None:
     """Open the asset graph in the Dagster UI."""
-    prepare_dagster_home()
-    fail_dead_runs()
+    with records_in(prepare_dagster_home()):
+        fail_dead_runs()
     workspace = PROJECT / "workspace.yaml"
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-p", str(port)]
     os.environ.update(absolute_paths(load_settings()))

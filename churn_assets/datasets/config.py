@@ -120,7 +120,7 @@ class HubConfig(Frozen):
     Attributes:
         repo: `owner/name` on the hub, or a local folder.
         revision: full commit hash (40 hex digits).
-        limit: rows to take at most; None takes all.
+        limit: rows to take at most; null takes all.
     """
 
     repo: str

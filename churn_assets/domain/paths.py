@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator
+
+BUCKET = re.compile(r"[a-z0-9][a-z0-9_.-]{1,220}[a-z0-9]")
 
 
 def absolute(path: Path) -> Path:
@@ -18,6 +21,20 @@ def absolute(path: Path) -> Path:
         return path.expanduser().absolute()
     except RuntimeError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def folder_or_bucket(place: str) -> str:
+    """A folder made absolute, or `gs://bucket/prefix` as it is; what is empty stays so.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if "://" not in place:
+        return str(absolute(Path(place))) if place else place
+    scheme, _, rest = place.partition("://")
+    if scheme != "gs" or not BUCKET.fullmatch(rest.partition("/")[0]):
+        raise ValueError("use a folder or gs://bucket/prefix")
+    return place
 
 
 AbsolutePath = Annotated[Path, AfterValidator(absolute)]

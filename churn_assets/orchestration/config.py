@@ -41,7 +41,7 @@ class Machine(BaseModel):
     """What one Modal function call gets: a GPU or none, cores, MiB of memory, seconds.
 
     Attributes:
-        gpu: kind of GPU; None for none.
+        gpu: kind of GPU; null for none.
         cpu: cores.
         memory_mib: memory in MiB.
         timeout_seconds: seconds after which Modal ends the call.

@@ -24,10 +24,10 @@ class OutcomesConfig(BaseModel):
         stop_when_it_hurts: throw the kill switch when contacting is shown to hurt, instead of only
             recommending it.
         learn_from: so many known outcomes, and customers contacted and left alone, before anything
-            is learnt from them; none: nothing ever is.
+            is learnt from them; null: nothing ever is.
         trees_from: so many known answers to offers before trees learn by whom they are accepted;
             what they say is used where it is shown to tell answers better that they didn't learn
-            from. None: they never do.
+            from. null: they never do.
         retrain_outcomes: so many known outcomes beyond those that the release learnt from are a
             reason to train again, which the sensor `retrain` heeds once it is switched on.
         seed: of folds and resamples.

@@ -64,7 +64,7 @@ class AlertsConfig(BaseModel):
     """Who is told when a component of a release missed its gate.
 
     Attributes:
-        webhook: address that takes a POST of `{"text": ...}`, as Slack's incoming webhooks do; None
+        webhook: address that takes a POST of `{"text": ...}`, as Slack's incoming webhooks do; null
             leaves alerts to the log. A secret: whoever knows it can post.
         timeout_seconds: how long to wait for it; the run goes on without it.
     """

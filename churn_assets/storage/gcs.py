@@ -131,11 +131,20 @@ class GcsArtifactStore:
     def from_url(
         cls, url: str, cache: Path | None = None, client: storage.Client | None = None
     ) -> GcsArtifactStore:
-        """The store at `gs://bucket/prefix`; the default cache is `~/.cache/churn/<bucket>`."""
+        """The store at `gs://bucket/prefix`; the default cache is `~/.cache/churn/<bucket>`.
+
+        Raises:
+            ArtifactError: nobody is logged in to Google Cloud here.
+        """
         parts = urlsplit(url)
         if parts.scheme != "gs" or not parts.netloc:
             raise ValueError(f"{url!r} is no bucket URL: use gs://bucket/prefix")
-        bucket = (client or storage_client()).bucket(parts.netloc)
+        try:
+            bucket = (client or storage_client()).bucket(parts.netloc)
+        except GoogleAuthError as error:
+            raise ArtifactError(
+                f"{url}: {error} Log in with `gcloud auth application-default login`"
+            ) from error
         root = cache or Path.home() / ".cache" / "churn"
         return cls(bucket, parts.path.strip("/"), root / parts.netloc)
 

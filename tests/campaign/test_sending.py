@@ -150,7 +150,7 @@ def test_the_setting_is_a_folder_or_a_bucket() -> None:
     """Relative to where the command was started; other schemes are refused."""
     assert Path(CampaignConfig(deliver_to="lists").deliver_to).is_absolute()
     assert CampaignConfig(deliver_to="gs://lists/today").deliver_to == "gs://lists/today"
-    with pytest.raises(ValueError, match="write a folder or gs://bucket/prefix"):
+    with pytest.raises(ValueError, match="use a folder or gs://bucket/prefix"):
         CampaignConfig(deliver_to="s3://lists")
 
 

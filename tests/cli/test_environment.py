@@ -83,6 +83,7 @@ def test_serve_looks_where_predict_looks(churn: Churn, home: Path, tmp_path: Pat
         ({"CHURN_FORCE_BASELINE": "1"}, "did you mean CHURN_API__FORCE_BASELINE?"),
         ({"CHURN_API__PORT": "eighty"}, "CHURN_API__PORT: Input should be a valid integer"),
         ({"CHURN_STORE": "s3://bucket"}, "CHURN_STORE: use a folder or gs://bucket/prefix"),
+        ({"CHURN_STORE": "gs:///prefix"}, "CHURN_STORE: use a folder or gs://bucket/prefix"),
         ({"CHURN_API__KEY_HASHES": SECRET}, "CHURN_API__KEY_HASHES"),
         ({"CHURN_API": f'{{"key_hashes": ["{SECRET}"]}}'}, "key"),
         ({"CHURN_API": f'{{"key_hashes": {SECRET}}}'}, "CHURN_API is not valid JSON"),
@@ -142,6 +143,41 @@ def test_other_programs_say_it_in_one_line_too(tmp_path: Path, module: str) -> N
     assert done.stderr == (
         "CHURN_RISK__MAX_DEPHT is no setting; did you mean CHURN_RISK__MAX_DEPTH?\n"
     )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["-c", "from churn_assets.cli import app; app()", "releases"], ["-m", "api"]],
+    ids=["churn", "api"],
+)
+def test_who_is_not_logged_in_is_told_so_in_one_line(tmp_path: Path, command: list[str]) -> None:
+    """The first thing that is missing on a new machine."""
+    variables = {
+        "CHURN_HOME": str(tmp_path),
+        "CHURN_STORE": "gs://churn-artifacts/x",
+        "GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "none.json"),
+        "STORAGE_EMULATOR_HOST": "",
+    }
+    done = subprocess.run(
+        [sys.executable, *command],
+        env=clean_environment() | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith("gs://churn-artifacts/x: ")
+    assert line.endswith("`gcloud auth application-default login`")
+
+
+def test_records_that_cannot_be_opened_are_one_line(churn: Churn, tmp_path: Path) -> None:
+    """Dagster's database, not ours: its driver's traceback names no file."""
+    (tmp_path / "dagster/history/runs.db").mkdir(parents=True)
+    done = churn("materialize", "--job", "score_customers", CHURN_HOME=str(tmp_path))
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert f"{tmp_path}/dagster/dagster.yaml: unable to open database file" in line
 
 
 def test_a_home_that_cannot_be_made_is_one_line(churn: Churn, tmp_path: Path) -> None:
