@@ -6,26 +6,16 @@ import csv
 import io
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from churn_assets.datasets.cells import RawTable
-from churn_assets.datasets.errors import CorruptFileError, DataError
+from churn_assets.datasets.errors import CorruptFileError
+from churn_assets.datasets.formats import MARKS, OTHER_FORMATS, SEPARATORS, table_format
 from churn_assets.datasets.sources.files import content
 from churn_assets.domain.splits import Split
-
-TableFormat = Literal[".csv", ".csv.gz", ".parquet"]
-
-SEPARATORS = (",", ";", "\t", "|")
-MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
-OTHER_FORMATS = {
-    b"PAR1": "a Parquet file; name it .parquet",
-    b"PK\x03\x04": "an Excel workbook or a zip archive; export it as CSV",
-    b"\x1f\x8b": "a gzip file; name it .csv.gz",
-}
 
 
 def read_text_table(path: Path, separator: str) -> RawTable:
@@ -35,19 +25,6 @@ def read_text_table(path: Path, separator: str) -> RawTable:
         CorruptFileError: it is no such table, or a row has more or fewer values than the header.
     """
     return _columns(path, _text(path, content(path)), separator)
-
-
-def table_format(path: Path) -> TableFormat:
-    """What a table's name says it is, in capitals or not.
-
-    Raises:
-        DataError: nothing that is read or written here; names what is.
-    """
-    name = path.name.lower()
-    for known in (".csv", ".csv.gz", ".parquet"):
-        if name.endswith(known):
-            return known
-    raise DataError(f"{path}: the name has to end in .csv, .csv.gz or .parquet")
 
 
 def read_any_table(path: Path, wanted: Collection[str]) -> RawTable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date, datetime
 from typing import Any
 
 TRUTHS = {
@@ -22,3 +23,20 @@ def inert(cell: Any) -> Any:
 def as_word(cell: str) -> str:
     """The cell as words are compared: without blanks around it, in lower case, 3.0 as 3."""
     return re.sub(r"^([+-]?[0-9]+)[.]0+$", r"\1", cell.strip().lower())
+
+
+def cell_text(value: Any) -> str | None:
+    """A typed value as the cell that a text file would have; 3.0 is 3.
+
+    A time is as its own zone has it, to the microsecond; at midnight it is a date.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    if isinstance(value, datetime):
+        day, time = value.date().isoformat(), value.time().isoformat()  # without the zone
+        return day if time == "00:00:00" else f"{day} {time}"
+    return value.isoformat() if isinstance(value, date) else str(value)

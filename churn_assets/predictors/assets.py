@@ -7,7 +7,7 @@ import dagster as dg
 
 from churn_assets.datasets.assets import data_failure
 from churn_assets.datasets.errors import DataError
-from churn_assets.datasets.tables import table_format
+from churn_assets.datasets.formats import table_format
 from churn_assets.orchestration.compute import Compute, stage_options
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.predictors.config import AcceptConfig, RiskConfig

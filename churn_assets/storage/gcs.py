@@ -1,6 +1,4 @@
-"""The artifact store on Google Cloud Storage: the contract of the local folder, on a bucket.
-
-Layout below the URL's prefix:
+"""The artifact store on Google Cloud Storage: the local folder's contract. Below the URL's prefix:
 
     objects/<name>/<first 16 digits>/<path>       the files, never overwritten by other content
     manifests/<name>/<first 16 digits>.json       digests of these files; written last

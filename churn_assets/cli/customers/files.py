@@ -28,9 +28,8 @@ from churn_assets.customers.reading.lines import Record, records
 from churn_assets.customers.reading.numbers import Marks, marks_by_column, number_in
 from churn_assets.customers.reading.sources import SUFFIXES as TABLES
 from churn_assets.customers.reading.sources import is_table, unchanged
-from churn_assets.customers.reading.table import cell_text
 from churn_assets.datasets.errors import CorruptFileError
-from churn_assets.domain.cells import as_word
+from churn_assets.domain.cells import as_word, cell_text
 from churn_assets.serving.forms import BUILT_IN, Form, missing_words
 from churn_assets.storage.scratch import scratch_folder
 

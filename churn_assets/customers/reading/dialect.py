@@ -12,8 +12,8 @@ from pathlib import Path
 
 from churn_assets.customers.contract.tables import Format
 from churn_assets.datasets.errors import CorruptFileError
+from churn_assets.datasets.formats import MARKS, OTHER_FORMATS, SEPARATORS
 from churn_assets.datasets.sources.files import blocks
-from churn_assets.datasets.tables import MARKS, OTHER_FORMATS, SEPARATORS
 
 SAYS_DELIMITER = re.compile(r"sep=(.)\r?\n")  # a first line of Excel's, above the header
 _SAMPLE = 1 << 18  # bytes that a delimiter is found in

@@ -18,10 +18,9 @@ import pyarrow.parquet as pq
 from churn_assets.customers.contract.tables import Format
 from churn_assets.customers.reading.dialect import dialect_of
 from churn_assets.customers.reading.lines import records
-from churn_assets.customers.reading.table import cell_text
 from churn_assets.datasets.errors import CorruptFileError, DataError
-from churn_assets.datasets.tables import table_format
-from churn_assets.domain.cells import MISSING
+from churn_assets.datasets.formats import table_format
+from churn_assets.domain.cells import MISSING, cell_text
 from churn_assets.stages.spec import Progress, silent
 
 _AT_ONCE = 5_000  # rows of a Parquet file in memory, and between two calls of `progress`

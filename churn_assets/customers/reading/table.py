@@ -11,7 +11,6 @@ import gzip
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,6 +22,7 @@ from churn_assets.customers.reading.dialect import Dialect, dialect_of
 from churn_assets.customers.reading.lines import Record, records
 from churn_assets.customers.reading.sources import Places, files_of, unchanged, with_variables
 from churn_assets.datasets.errors import CorruptFileError, DataError
+from churn_assets.domain.cells import cell_text
 from churn_assets.stages.spec import Progress, silent
 
 NOTES = ("refused_row", "refused_because")  # what is added to a refused row, and read as no column
@@ -325,23 +325,6 @@ def _from_parquet(path: Path, number: int, folder: Path) -> ReadFile:
 
 def _as_text(column: Any) -> list[str | None]:
     return [cell_text(value) for value in column.to_pylist()]
-
-
-def cell_text(value: Any) -> str | None:
-    """A typed value as the cell that a text file would have; 3.0 is 3.
-
-    A time is as its own zone has it, to the microsecond; at midnight it is a date.
-    """
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-    if isinstance(value, datetime):
-        day, time = value.date().isoformat(), value.time().isoformat()  # without the zone
-        return day if time == "00:00:00" else f"{day} {time}"
-    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def _from_sql(query: Query, folder: Path, progress: Progress) -> ReadFile:

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from churn_assets.datasets.cells import flag, number, one_of, read_cells, text, whole
 from churn_assets.datasets.errors import DataError
+from churn_assets.datasets.formats import table_format
 from churn_assets.datasets.splits import chronological_split, stratified_split, together
-from churn_assets.datasets.tables import read_any_table, table_format
+from churn_assets.datasets.tables import read_any_table
 from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.predictors.scoring.features import PricePressure
 from churn_assets.predictors.training.offer_response import ROWS_PER_OFFER, checked
