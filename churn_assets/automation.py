@@ -1,10 +1,10 @@
-"""Jobs, schedules, the sensor, and what every asset has in common: owner, freshness, automation.
+"""Jobs, schedules, sensors, and what every asset has in common: owner, freshness, automation.
 
 No postponed annotations here: Dagster reads the types of a sensor's parameters.
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -17,6 +17,7 @@ from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.storage.current import asset_pointer, current_artifact, read_report
 
 OWNERS = ["team:retention"]
+AGAIN = timedelta(hours=1)  # between two attempts at what failed
 PREDICTIONS, RELEASE = dg.AssetKey("predictions"), dg.AssetKey("release")
 DAILY = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(days=2), warn_window=timedelta(hours=26)
@@ -176,8 +177,8 @@ def _schedule(
 def release_moved(
     context: dg.SensorEvaluationContext, store: StoreResource
 ) -> dg.RunRequest | dg.SkipReason:
-    """Ask for a run while the predictions are another release's than the one that serves; again
-    after each run that ended without mending that."""
+    """Ask for a run while the predictions are another release's than the one that serves; again an
+    hour after one that failed."""
     opened = store.open()
     registry = ReleaseRegistry(opened)
     latest = registry.latest()
@@ -194,6 +195,8 @@ def release_moved(
     last = _last_scoring(context.instance)
     if last is not None and _scores_soon(context.instance, last):
         return dg.SkipReason(f"run {last.run_id} is about to score with {serving.release_id}")
+    if last is not None and _failed_since(context.instance, last, latest.since):
+        return dg.SkipReason(f"run {last.run_id} failed: another is asked for an hour after it")
     # A key starts one run only. The last run's id in it lets the next attempt follow a failed one.
     tried = last.run_id if last else "none"
     return dg.RunRequest(run_key=f"{serving.release_id} {latest.since.isoformat()} after {tried}")
@@ -203,6 +206,16 @@ def _last_scoring(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
     """The run that planned predictions last, whatever has become of it."""
     planned = [entry.last_run_id for entry in _entries(instance, PREDICTIONS) if entry.last_run_id]
     return instance.get_run_by_id(planned[0]) if planned else None
+
+
+def _failed_since(instance: dg.DagsterInstance, run: dg.DagsterRun, moved: datetime) -> bool:
+    """Whether it failed within the last `AGAIN`, and after the release was moved: what kept it from
+    scoring is most likely still there."""
+    record = instance.get_run_record_by_id(run.run_id)
+    if run.status != dg.DagsterRunStatus.FAILURE or record is None or record.end_time is None:
+        return False
+    ended = datetime.fromtimestamp(record.end_time, UTC)
+    return ended > max(moved, datetime.now(UTC) - AGAIN)
 
 
 def _scores_soon(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -66,8 +67,11 @@ def test_predictions_follow_while_a_check_is_red(
     assert scored_by(world) == first
 
 
-def test_a_run_that_failed_is_asked_for_again(world: World, instance: dg.DagsterInstance) -> None:
-    """Under another key: the first is used up. While nothing has run, the key stays the same."""
+def test_a_run_that_failed_is_asked_for_again(
+    world: World, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An hour after, not each minute, and under another key: the first is used up. While nothing has
+    run, the key stays the same."""
     first = roll_back(world, instance)
     keys = [tick(world, instance).run_key for _ in range(2)]
     pointer = asset_pointer("active_customers")
@@ -75,6 +79,8 @@ def test_a_run_that_failed_is_asked_for_again(world: World, instance: dg.Dagster
     assert customers is not None
     world.store.delete_pointer(pointer)
     assert not run(world, "follow_release", instance, raise_on_error=False).success
+    assert isinstance(tick(world, instance), dg.SkipReason)
+    monkeypatch.setattr(automation, "AGAIN", timedelta(0))
     keys.append(tick(world, instance).run_key)
     assert keys[0] == keys[1] != keys[2]
     world.store.write_pointer(pointer, customers)
