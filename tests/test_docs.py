@@ -31,6 +31,14 @@ def test_every_setting_has_its_row() -> None:
     assert set(rows) == {v for v in known if not any(k.startswith(f"{v}__") for k in known)}
 
 
+def test_every_room_has_its_row() -> None:
+    """Outcomes and campaign, 65 files together, once had none."""
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    rooms = sorted((DOCS.parent / "churn_assets").glob("*/__init__.py"))
+    assert len(rooms) > 10
+    assert [room for room in rooms if f"| `churn_assets/{room.parent.name}/` |" not in page] == []
+
+
 def test_every_gate_of_a_component_is_on_the_page() -> None:
     """Who reads that a policy was replaced looks the gate up."""
     for gate in set().union(*COMPONENT_GATES.values()):

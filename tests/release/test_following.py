@@ -70,8 +70,8 @@ def test_predictions_follow_while_a_check_is_red(
 def test_a_run_that_failed_is_asked_for_again(
     world: World, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An hour after, not each minute, and under another key: the first is used up. While nothing has
-    run, the key stays the same."""
+    """An hour later, not each minute, and under another key: the first is used up. While nothing
+    has run, the key stays the same."""
     first = roll_back(world, instance)
     keys = [tick(world, instance).run_key for _ in range(2)]
     pointer = asset_pointer("active_customers")
