@@ -353,6 +353,6 @@ def test_a_program_refuses_what_other_code_was_asked_to_do(store: LocalArtifactS
             return asked | {"sources": "0" * 16}
 
     with pytest.raises(StageError, match="the sources changed since the run began"):
-        run_with_pipes(Stage("risk_model", run, Config), Session())  # type: ignore[arg-type]
+        run_with_pipes(Stage("risk_model", run, Config), Session(), ExitStack())  # type: ignore[arg-type]
     assert store.artifacts() == []
     assert store.pointers() == []

@@ -12,9 +12,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from churn_assets.customers.contract.tables import Format
 from churn_assets.customers.reading.dialect import dialect_of
 from churn_assets.customers.reading.lines import records
@@ -130,6 +127,9 @@ class Rows:
         self._progress(total, total)
 
     def _of_parquet(self) -> Iterator[list[Any] | BrokenRow]:
+        import pyarrow as pa  # here: with it come clients of clouds, and servers read lists only
+        import pyarrow.parquet as pq
+
         try:
             with pq.ParquetFile(self.file) as source:
                 yield list(source.schema_arrow.names)
