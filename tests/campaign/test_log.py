@@ -11,6 +11,7 @@ import pytest
 from api.routes.feedback import FeedbackEvent
 from churn_assets.campaign.contacts.log import campaign_rows
 from churn_assets.datasets.errors import DataError
+from churn_assets.domain.events import EVENT_KINDS, EventKind
 from churn_assets.predictors.scoring.features import PricePressure
 from churn_assets.predictors.training.campaign_log import campaign_log, write_log
 from churn_assets.predictors.training.offer_response import ROWS_PER_OFFER
@@ -95,6 +96,18 @@ def test_an_answer_of_the_contacts_own_instant_is_its_answer(
     ]
     [row] = campaign_rows([both[first], both[1 - first]], CUSTOMERS, NOW).rows
     assert (row["offer_level"], row["accepted"], row["contact_channel"]) == (1, True, learnt)
+
+
+@pytest.mark.parametrize("kind", EVENT_KINDS)
+def test_every_kind_of_event_may_be_in_the_log(kind: EventKind) -> None:
+    """Why: one report of a delivery kept all answers from being learnt from."""
+    events = [
+        event("C1", "sent", "2026-01-01T09:00:00Z", 5),
+        event("C2", kind, "2026-01-01T09:00:00Z"),
+        event("C1", "accepted", "2026-01-01T09:00:00Z"),
+    ]
+    [row] = campaign_rows(events, CUSTOMERS, NOW).rows
+    assert (row["offer_level"], row["accepted"]) == (1, True)
 
 
 @pytest.mark.parametrize("year", ["0001", "9999"])

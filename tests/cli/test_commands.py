@@ -109,7 +109,7 @@ def test_feedback_becomes_a_campaign_log(home: Path, tmp_path: Path, churn: Chur
     """What was reported over HTTP goes where the accept model can learn from it."""
     publish_predictions(home, tmp_path / "predictions")
     log = SqliteFeedbackLog(home / "feedback.sqlite3")
-    for number, kind in enumerate(("sent", "accepted")):
+    for number, kind in enumerate(("sent", "delivered", "accepted", "unsubscribed")):
         event = FeedbackEvent.model_validate(
             {
                 "event_id": f"e{number}",
@@ -126,7 +126,7 @@ def test_feedback_becomes_a_campaign_log(home: Path, tmp_path: Path, churn: Chur
     for name in ("log.parquet", "log.csv"):
         done = churn("feedback", str(tmp_path / name))
         assert done.returncode == 0, done.stderr
-        assert "2 events left out" in done.stderr
+        assert "4 events left out" in done.stderr
         table = read_any_table(tmp_path / name, [*COLUMNS, "monthly_charges"])
         [row] = read_cells(table, COLUMNS, name).to_dict("records")
         assert (row["offer_level"], row["accepted"]) == (3, True)

@@ -99,8 +99,9 @@ def campaign_rows(
     seen: dict[str, _Customer] = {}
     result = CampaignRows([], [])
     timed = [(datetime.fromisoformat(event["occurred_at"]), event) for event in events]
-    order = {kind: place for place, kind in enumerate(SAME_INSTANT)}
-    for when, event in sorted(timed, key=lambda pair: (pair[0], order[pair[1]["kind"]])):
+    place = {kind: i for i, kind in enumerate(SAME_INSTANT)}
+    last = len(place)  # of kinds that the ledger lacks (`delivered`), which are passed over
+    for when, event in sorted(timed, key=lambda pair: (pair[0], place.get(pair[1]["kind"], last))):
         customer, kind = event["customer_id"], event["kind"]
         if not EARLIEST <= when <= now + CLOCKS_DIFFER:
             result.misdated.append(event["event_id"])
