@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from churn_assets.domain.plain_errors import one_line_exit
-from churn_assets.release.bundle import ReleaseError
+from churn_assets.release.bundle import ReleaseError, read_manifest
 from churn_assets.release.config import ReleaseConfig, ScoringConfig
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.release.switches import budget_price, experiment, kill_switch
@@ -159,10 +159,11 @@ def main() -> None:
     apply = map_on_modal(settings) if settings.compute.backend == "modal" else map
     setting = settings.api.force_baseline or settings.release.force_baseline
     forced = kill_switch.baseline_forced(store, setting)
+    own = bool(read_manifest(store.get(latest.artifact)).contract)
     config = ScoringConfig.of(
         settings.release,
         force_baseline=forced,
-        experiment=experiment.in_force(store, settings.experiment),
+        experiment=experiment.in_force(store, settings.experiment, own_customers=own),
         budget_price=budget_price.in_force(store, latest.release_id),
     )
     rows = predict(arguments.customers, arguments.out, store, latest.artifact, config, apply)

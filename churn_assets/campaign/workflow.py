@@ -129,7 +129,7 @@ class Campaigns:
                 f"the predictions are by release {report['release_id']}, which doesn't serve: "
                 "materialize predictions, then plan again"
             )
-        rules, running = self.config.rules, in_force(self.store, self.experiment)
+        rules, running = self.config.rules, self._running()
         table, histories = read_parquet(folder / "predictions.parquet"), self.ledger.histories()
         assessor = Assessor.load(registry.folder())
         price = followed_price(
@@ -230,7 +230,7 @@ class Campaigns:
         """
         plan, _ = self.show(plan_id)
         percent = self._offers(plan, date.min)
-        predictions, experiment = self.predictions(), in_force(self.store, self.experiment)
+        predictions, experiment = self.predictions(), self._running()
         messages = self._drawn(plan, predictions)
         records = decisions_of(plan, predictions, experiment, now, percent, messages)
         known = {*plan.contacts["decision_id"].to_pylist(), *plan.report["promises"]}
@@ -299,8 +299,12 @@ class Campaigns:
 
     def control(self, now: datetime) -> Group:
         """Whether somebody is in the control group that is in force now."""
-        running = in_force(self.store, self.experiment)
+        running = self._running()
         return lambda customer_id: group_of(customer_id, running, now) == CONTROL
+
+    def _running(self) -> ExperimentConfig:
+        """The experiment as it is in force; without their contract no company's are planned."""
+        return in_force(self.store, self.experiment, own_customers=self.has_contract)
 
     def predictions(self) -> pa.Table:
         """The latest ones, a row a customer."""

@@ -161,7 +161,8 @@ def lift_report(
     table = pd.read_parquet(artifacts.get(campaign_outcomes) / "outcomes.parquet")
     customers = customers_of(table)
     if customers.empty:
-        running = experiment.in_force(artifacts, experiment_config)
+        own = experiment.own_customers_are_served(artifacts)
+        running = experiment.in_force(artifacts, experiment_config, own_customers=own)
         report = no_outcome_yet(table, running, outcomes_config)
     else:
         report = report_of(Customers.of(customers), outcomes_config)

@@ -247,13 +247,14 @@ def predictions(
     if serving is None:
         raise dg.Failure("no release serves: materialize `release` first", allow_retries=False)
     forced = kill_switch.baseline_forced(artifacts, release_config.force_baseline)
+    folder, customers = artifacts.get(serving.artifact), artifacts.get(active_customers)
+    own = bool(read_manifest(folder).contract)
     config = ScoringConfig.of(
         release_config,
         force_baseline=forced,
-        experiment=experiment.in_force(artifacts, experiment_config),
+        experiment=experiment.in_force(artifacts, experiment_config, own_customers=own),
         budget_price=budget_price.in_force(artifacts, serving.release_id),
     )
-    folder, customers = artifacts.get(serving.artifact), artifacts.get(active_customers)
 
     def progress(step: int, total: int, **metrics: float) -> None:
         context.log.info(f"scored {step:,} of {total:,} ({metrics['rows_per_second']:,.0f} rows/s)")

@@ -68,6 +68,20 @@ def test_customers_without_ids_are_no_control_group(churn: Churn, folder: Path) 
     assert churn("experiment", "on", **told).stderr == ""
 
 
+def test_an_experiment_whose_contract_cannot_be_read_is_not_begun(
+    churn: Churn, tmp_path: Path
+) -> None:
+    """Why: it said that it was on, then that it had failed; off has to work from anywhere."""
+    told = {"cwd": tmp_path, "home": tmp_path / "home", "CHURN_CUSTOMERS": "customers.yaml"}
+    failed = churn("experiment", "on", **told)
+    assert (failed.returncode, failed.stdout) == (1, "")
+    [line] = failed.stderr.splitlines()
+    assert "customers.yaml: No such file" in line
+    assert "is off" in churn("experiment", cwd=tmp_path, home=tmp_path / "home").stdout
+    off = churn("experiment", "off", **told)
+    assert (off.returncode, off.stderr) == (0, "")
+
+
 def test_without_a_contract_it_is_ibm_telco(churn: Churn, tmp_path: Path) -> None:
     """Somebody who has nothing sees how a report looks; here on the generated table."""
     synthetic = {"CHURN_DATA__SOURCE": "synthetic", "CHURN_DATA__TELCO__SYNTHETIC_ROWS": "600"}

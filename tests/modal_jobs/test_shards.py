@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ import pytest
 
 from churn_assets.release.config import ScoringConfig
 from churn_assets.serving.bulk import scoring as predictions
-from churn_assets.settings import Settings
+from churn_assets.settings import Settings, load_settings
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import Artifact
 from modal_jobs import app, shards
 from tests.modal_jobs.standin import StandInModal
-from tests.release.small_release import build_release, made_up_rows
+from tests.release.small_release import build_release, made_up_rows, publish
+from tests.release.test_experiment import control_of, left_alone
 
 Spec = dict[str, Any]
 
@@ -139,6 +141,23 @@ def test_an_upload_that_breaks_off_leaves_no_shards(
     with pytest.raises(ConnectionError):
         shards.predict(customers, tmp_path / "out", store, release, ScoringConfig(shard_rows=60))
     assert {artifact.name for artifact in store.artifacts()} == {"releases/test"}
+
+
+@pytest.mark.parametrize("contract", ["", "Acme"])
+def test_a_shell_that_names_no_contract_leaves_a_companys_control_group_alone(
+    tmp_path: Path, customers: Path, monkeypatch: pytest.MonkeyPatch, contract: str
+) -> None:
+    """Why: whoever scored in shards from another terminal contacted the control group too."""
+    monkeypatch.setenv("CHURN_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("CHURN_EXPERIMENT__EXPLORATION", "0")
+    load_settings.cache_clear()
+    publish(LocalArtifactStore(tmp_path / "home/store"), tmp_path / "published", contract)
+    out = tmp_path / "out.parquet"
+    monkeypatch.setattr(sys, "argv", ["shards", str(customers), str(out)])
+    shards.main()
+    load_settings.cache_clear()
+    table = pq.read_table(out)
+    assert left_alone(table) == (control_of(table) if contract else set())
 
 
 @pytest.mark.parametrize("broken", [None, 0, 1])

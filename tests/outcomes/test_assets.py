@@ -32,6 +32,7 @@ from churn_assets.serving.decision_log.records import COLUMNS
 from churn_assets.serving.feedback import open_feedback_log
 from churn_assets.storage.current import current_artifact, read_report
 from churn_assets.storage.local import LocalArtifactStore
+from tests.release.small_release import publish
 
 EXPERIMENT = ExperimentConfig(enabled=True, control_share=0.3)
 START = datetime.now(UTC) - timedelta(days=90)
@@ -204,6 +205,12 @@ def test_a_running_experiment_says_from_when_on_it_knows(tmp_path: Path) -> None
     assert report["customers"] == 0
     day = first + timedelta(days=100)
     assert f"the first outcome will be on {day:%Y-%m-%d}, 100 days after" in report["sentence"]
+
+
+def test_a_companys_experiment_runs_where_no_contract_is_named(tmp_path: Path) -> None:
+    """Why: the report said to switch on what was on."""
+    publish(LocalArtifactStore(tmp_path / "store"), tmp_path / "published", "Acme")
+    assert "no decision is logged yet" in materialized(tmp_path)["sentence"]
 
 
 def measured_world(home: Path) -> Measured:

@@ -23,6 +23,7 @@ from churn_assets.serving.feedback import open_feedback_log
 from churn_assets.settings import load_settings
 from churn_assets.storage.local import LocalArtifactStore
 from tests.outcomes.test_joining import decision
+from tests.release.small_release import publish
 from tests.serving.test_decision_log import COLUMNS
 
 
@@ -46,6 +47,14 @@ def test_the_experiment_is_switched_and_says_by_whom(home: Path) -> None:
     code, said = run("experiment", "off")
     assert code == 0
     assert f"is off ({home / 'store'}/pointers/switches/experiment)" in said
+
+
+def test_a_companys_release_is_experimented_with_in_any_shell(home: Path) -> None:
+    """Why: it said off where no contract was named, while servers left the control group alone."""
+    publish(LocalArtifactStore(home / "store"), home / "published", "Acme")
+    assert "is on (a company's own customers are served)" in run("experiment")[1]
+    assert "is off (" in run("experiment", "off")[1]
+    assert "is off (" in run("experiment")[1]
 
 
 def test_one_customers_records_are_erased(home: Path) -> None:

@@ -25,9 +25,11 @@ from churn_assets.release.bundle import (
     read_manifest,
     write_manifest,
 )
+from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.engine import RetentionEngine, ServedMessages
 from churn_assets.serving.golden import write_golden
 from churn_assets.serving.schemas import SAMPLE_REQUEST
+from churn_assets.storage.protocol import ArtifactStore
 
 DATA = {"telco_customers": {"source": "mirror", "rows": 300, "sha256": "0" * 64}}
 BANK_TEMPLATE = (
@@ -168,6 +170,21 @@ def build_release(
         code_version={"package": "0.1.0", "sources": "2" * 64},
         comparison=Comparison(champion=None, promoted=True, reason="the first release"),
     )
+
+
+def publish(store: ArtifactStore, root: Path, contract: str = "") -> None:
+    """Serve a release of this contract's customers; of the built-in one where it is empty."""
+    root.mkdir()
+    build_release(root, seed=len(contract))
+    facts = read_manifest(root / "bundle").model_dump(
+        include={"models", "data", "report", "settings", "code_version", "comparison"}
+    )
+    del facts["report"]["release_id"]
+    if contract:
+        facts["data"] = {name: {**of, "contract": contract} for name, of in facts["data"].items()}
+    write_manifest(root / "bundle", **facts)
+    registry = ReleaseRegistry(store)
+    registry.promote(registry.publish(root / "bundle").release_id, "by a test")
 
 
 def reseal(bundle: Path, *, live: bool = False, **messages: Any) -> Manifest:

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
+import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from churn_assets.domain.experiment import ExperimentConfig
-from churn_assets.release.bundle import read_manifest, write_manifest
-from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.domain.experiment import CONTROL, ExperimentConfig, group_of
 from churn_assets.release.switches import experiment
 from churn_assets.serving.live.hosting import EngineHost
-from churn_assets.settings import Settings
+from churn_assets.settings import Settings, load_settings
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import ArtifactError
-from tests.release.small_release import build_release
+from tests.release.small_release import publish
+from tests.release.test_assets import World, instance, run, world
+
+__all__ = ["instance", "world"]  # fixtures of a small graph
 
 
 @pytest.mark.parametrize("setting", [None, False, True])
 def test_the_command_overrules_the_settings(tmp_path: Path, setting: bool | None) -> None:
     """One act for everything that uses the store."""
     store, settings = LocalArtifactStore(tmp_path), ExperimentConfig(enabled=setting)
-    assert experiment.in_force(store, settings).enabled is bool(setting)
+    assert experiment.in_force(store, settings, own_customers=False).enabled is bool(setting)
     for on in (True, False):
         experiment.switch(store, on=on)
         assert experiment.switched(store) is on
-        assert experiment.in_force(store, settings).enabled is on
+        for own in (True, False):
+            assert experiment.in_force(store, settings, own_customers=own).enabled is on
 
 
 def test_a_switch_that_says_neither_is_refused(tmp_path: Path) -> None:
@@ -33,7 +39,7 @@ def test_a_switch_that_says_neither_is_refused(tmp_path: Path) -> None:
     store = LocalArtifactStore(tmp_path)
     store.write_pointer(experiment.POINTER, b"maybe")
     with pytest.raises(ArtifactError, match="churn experiment on"):
-        experiment.in_force(store, ExperimentConfig())
+        experiment.in_force(store, ExperimentConfig(), own_customers=False)
 
 
 def test_ones_own_customers_are_experimented_with(tmp_path: Path) -> None:
@@ -61,16 +67,29 @@ def test_a_shell_that_names_no_contract_leaves_a_companys_control_group_alone(
     assert host.experiment.enabled is False
 
 
-def publish(store: LocalArtifactStore, root: Path, contract: str) -> None:
-    """Serve a release of this contract's customers; of the built-in one where it is empty."""
-    root.mkdir()
-    build_release(root, seed=len(contract))
-    facts = read_manifest(root / "bundle").model_dump(
-        include={"models", "data", "report", "settings", "code_version", "comparison"}
-    )
-    del facts["report"]["release_id"]
-    if contract:
-        facts["data"] = {name: {**of, "contract": contract} for name, of in facts["data"].items()}
-    write_manifest(root / "bundle", **facts)
-    registry = ReleaseRegistry(store)
-    registry.promote(registry.publish(root / "bundle").release_id, "by a test")
+@pytest.mark.parametrize("contract", ["", "Acme"])
+def test_predictions_leave_a_companys_control_group_alone_in_any_shell(
+    world: World, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, contract: str
+) -> None:
+    """Why: the nightly list contacted everybody where no contract was named, without a word."""
+    monkeypatch.setenv("CHURN_EXPERIMENT__EXPLORATION", "0")
+    load_settings.cache_clear()
+    assert run(world, "everything", instance).success
+    publish(world.store, world.root / "published", contract)
+    artifact = run(world, "score_customers", instance).output_for_node("predictions")
+    table = pq.read_table(world.store.get(artifact) / "predictions.parquet")
+    assert left_alone(table) == (control_of(table) if contract else set())
+
+
+def left_alone(table: pa.Table) -> set[str]:
+    """The customers of predictions whom nobody contacts."""
+    return {row["customer_id"] for row in table.to_pylist() if not row["contact"]}
+
+
+def control_of(table: pa.Table) -> set[str]:
+    """The customers of predictions who are in the control group that is drawn by default."""
+    drawn, now = ExperimentConfig(), datetime.now(UTC)  # no date rotates it
+    ids = table["customer_id"].to_pylist()
+    found = {i for i in ids if group_of(i, drawn, now) == CONTROL}
+    assert found
+    return found

@@ -24,24 +24,30 @@ def experiment(to: Annotated[Switch, typer.Argument()] = Switch.STATUS) -> None:
     stop both), so that it can be seen what contacting brings. Servers follow within seconds."""
     everything = load_settings()
     store, settings = open_registry().store, everything.experiment
+    if to is Switch.ON:
+        _without_id(everything.customers)  # an error must come before anything has changed
     if to is not Switch.STATUS:
         switch.switch(store, on=to is Switch.ON)
-    said, running = switch.switched(store), switch.in_force(store, settings)
+    said = switch.switched(store)
+    own = said is None and switch.own_customers_are_served(store)
+    running = switch.in_force(store, settings, own_customers=own)
     by = "the settings" if said is None else f"{store.url}/pointers/{switch.POINTER}"
+    if own and settings.enabled is None:
+        by = "a company's own customers are served"
     state = "on" if running.enabled else "off"
     typer.echo(
         f"the experiment is {state} ({by}): {running.control_share:.1%} of the customers in the "
         f"control group, draw: {running.draw(datetime.now(UTC))}; the second choice is taken in "
         f"{running.exploration:.1%} of the other decisions"
     )
-    if running.enabled and everything.customers:
-        _say_without_id(everything.customers)
+    if running.enabled and (warning := _without_id(everything.customers)):
+        typer.echo(warning, err=True)
 
 
-def _say_without_id(contract: Path) -> None:
-    """Warn where a customer can't be known again, so that no group is one for long."""
+def _without_id(contract: Path | None) -> str:
+    """What to say where a customer can't be known again, so that no group is one for long; empty
+    where they can be, or no contract is named. Raises what `load_contract` raises."""
     from churn_assets.cli.customers.report import WITHOUT_ID, without_id
     from churn_assets.customers.contract.model import load_contract
 
-    if without_id(load_contract(contract)):
-        typer.echo(WITHOUT_ID, err=True)
+    return WITHOUT_ID if contract and without_id(load_contract(contract)) else ""

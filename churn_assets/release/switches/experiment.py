@@ -7,6 +7,7 @@ nightly predictions and the campaign change together and without a restart.
 from __future__ import annotations
 
 from churn_assets.domain.experiment import ExperimentConfig
+from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.storage.protocol import ArtifactError, ArtifactStore
 
 POINTER = "switches/experiment"
@@ -37,7 +38,7 @@ def switch(store: ArtifactStore, *, on: bool) -> None:
 
 
 def in_force(
-    store: ArtifactStore, settings: ExperimentConfig, *, own_customers: bool = False
+    store: ArtifactStore, settings: ExperimentConfig, *, own_customers: bool
 ) -> ExperimentConfig:
     """The settings with `enabled` as it holds now; raises what `switched` raises.
 
@@ -50,3 +51,9 @@ def in_force(
     if said is None:
         said = own_customers if settings.enabled is None else settings.enabled
     return settings.model_copy(update={"enabled": said})
+
+
+def own_customers_are_served(store: ArtifactStore) -> bool:
+    """Whether the release in service is of a company's own customers; no where none can be used."""
+    manifest = ReleaseRegistry(store).serving_manifest()
+    return manifest is not None and bool(manifest.contract)
