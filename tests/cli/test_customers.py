@@ -7,6 +7,7 @@ import gc
 import gzip
 import io
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,42 @@ def test_refused_rows_can_be_mended_and_read_again(tmp_path: Path, churn: Churn,
     refused.write_text(text.replace("-7", "7"))
     [mended] = read_customers(refused).rows
     assert mended.customer == bad | {"tenure": 7}
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.parquet"])
+def test_a_number_that_json_lacks_costs_one_row(tmp_path: Path, churn: Churn, name: str) -> None:
+    """Why: 1e999 ended the command in a traceback where a server was asked, and nobody had an
+    answer."""
+    bad = SECOND | {"customer_id": "BAD", "monthly_charges": math.inf}
+    file = save(tmp_path / name, [SAMPLE_REQUEST, bad, SECOND])
+    if name == "a.jsonl":
+        file.write_text(file.read_text().replace("Infinity", "1e999"))
+    out = tmp_path / "answers.json"
+    done = churn("predict", str(file), "--out", str(out), "--over-http")
+    assert done.returncode == 1
+    assert "row 2: monthly_charges: Input should be a finite number" in done.stderr
+    assert "2 answered, 1 refused" in done.stderr
+    assert [a["customer_id"] for a in json.loads(out.read_text())] == ["C12345", "C2"]
+
+
+def test_what_no_json_can_say_is_refused_and_kept(tmp_path: Path) -> None:
+    """However deep it stands; half a character is written back as it was escaped."""
+    file = tmp_path / "a.jsonl"
+    file.write_text('{"name": "Zo\\ud800"}\n{"tenure": [NaN]}\n{"\\udfff": 1}\n{"name": "Zoë"}\n')
+    customers = read_customers(file)
+    rows = list(customers.rows)
+    half = "Input should be text without half a character (a lone surrogate)"
+    assert [row.problem for row in rows] == [
+        f"name: {half}",
+        "tenure: Input should be a finite number",
+        half,
+        "",
+    ]
+    path = write_refused(file, customers, [(row, row.problem) for row in rows[:3]])
+    assert [row.customer for row in read_customers(path).rows][::2] == [
+        {"name": "Zo\ud800"},
+        {"\udfff": 1},
+    ]
 
 
 def test_a_line_that_is_no_json_stays_as_it_was(tmp_path: Path) -> None:

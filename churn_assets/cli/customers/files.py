@@ -44,6 +44,7 @@ SUFFIXES: dict[str, Kind] = {
 STDIN = "-"
 AT_A_TIME = 1_000  # rows of a Parquet file that are held
 NOTES = ("refused_row", "refused_because")  # what we add to a refused row, and leave out on reading
+SENT = json.JSONEncoder(allow_nan=False, ensure_ascii=False, default=str)  # as a server is asked
 TRUE, FALSE = ("yes", "true", "1"), ("no", "false", "0")
 
 
@@ -197,7 +198,7 @@ def _from_object(number: int, value: Any) -> Row:
     if not isinstance(value, dict):
         return Row(number, json.dumps(value), problem="is not a JSON object")
     customer = {name: given for name, given in value.items() if name not in NOTES}
-    return Row(number, customer, customer)
+    return Row(number, customer, customer, _unsaid(customer))
 
 
 def _from_standard_input(form: Form) -> Customers:
@@ -282,10 +283,29 @@ def _from_parquet(file: Path, form: Form) -> Customers:
                 if name and not (_is_missing(value) or missing(name, cell_text(value) or ""))
             }
             raw = [_text_cell(value, given.decimal) for value in row.values()]
-            yield Row(number, raw, _named(number, known, form))
+            yield Row(number, raw, _named(number, known, form), _unsaid(known))
 
     delimiter, encoding = given.delimiter or ",", given.encoding or "utf-8"
     return Customers(_Read(file, rows), columns, delimiter, encoding)
+
+
+def _unsaid(customer: dict[str, Any]) -> str:
+    """What of a customer no JSON can say, so that no server can be asked; empty for nothing."""
+    if not (why := _unsayable(customer)):
+        return ""
+    found = ((name, _unsayable(value)) for name, value in customer.items())
+    return next((f"{name}: {said}" for name, said in found if said), why)
+
+
+def _unsayable(value: Any) -> str:
+    """Why no JSON can say a value; empty where one can."""
+    try:
+        SENT.encode(value).encode()
+    except UnicodeEncodeError:
+        return "Input should be text without half a character (a lone surrogate)"
+    except ValueError:
+        return "Input should be a finite number"
+    return ""
 
 
 def _fields_of(columns: Sequence[str], form: Form) -> list[str]:

@@ -71,4 +71,5 @@ def _noted_json(row: Row, why: str) -> str:
     if not isinstance(row.raw, dict):
         return str(row.raw)
     notes = dict(zip(NOTES, (row.number, why), strict=True))
-    return json.dumps(notes | row.raw, ensure_ascii=False)
+    text = json.dumps(notes | row.raw, ensure_ascii=False)
+    return text.encode(errors="backslashreplace").decode()  # half a character, as JSON escapes it
