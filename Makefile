@@ -107,15 +107,15 @@ deploy.check: $(VENV)/.runtime ## What a deployment still lacks, with the comman
 deploy: $(VENV)/.runtime ## Deploy the stages and the API to Modal
 	$(BIN)/python -m modal_jobs.deploy
 
-# What people reported and decided: nothing makes it again (docs/operations.md, "What to back up").
-RECORDS = $(wildcard .churn/ledger.sqlite3 .churn/feedback.sqlite3 .churn/store/pointers/decisions)
+# What people reported, decided and mended: nothing makes it again (docs/operations.md, "What to back up").
+RECORDS = $(wildcard .churn/ledger.sqlite3 .churn/feedback.sqlite3 .churn/customers .churn/store/pointers/decisions)
 
 clean: ## Remove what is made again: environment, caches, downloads, logs (the store and records stay)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf $(addprefix .churn/,cache raw logs checkpoints)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-clean.all: ## Remove all of .churn too: releases, and with YES=1 contacts, opt-outs, feedback, decisions
+clean.all: ## Remove all of .churn too: releases, and with YES=1 contacts, opt-outs, feedback, decisions, mended rows
 	@if [ -n "$(RECORDS)" ] && [ "$(YES)" != 1 ]; then \
 	  echo 'Nothing makes these again: $(RECORDS). Back them up (docs/operations.md), then: make clean.all YES=1' >&2; \
 	  exit 1; fi

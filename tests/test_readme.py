@@ -37,6 +37,7 @@ NOT_RUN = {
 RECORDS = {
     "ledger.sqlite3": "CHURN_HOME/ledger.sqlite3",
     "feedback.sqlite3": "CHURN_HOME/feedback.sqlite3",
+    "customers/customers/history.refused.csv": "CHURN_HOME/customers/",
     "store/pointers/decisions/2026-01-01/part.parquet": "pointers/decisions/",
 }
 """File of the home folder -> what the page of backups calls it."""
