@@ -24,7 +24,7 @@ def load_job(name: str) -> dg.JobDefinition:
     @dg.asset(retry_policy=RETRY)
     def a_long_step() -> None:
         print("held", flush=True)  # into the log, as all that steps print
-        time.sleep(300)
+        time.sleep(3_600)
 
     @dg.asset
     def next_step() -> None:

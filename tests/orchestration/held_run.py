@@ -12,7 +12,7 @@ import dagster as dg
 def endless() -> None:
     """Say that the run is under way, and go on."""
     print("held", flush=True)
-    time.sleep(300)
+    time.sleep(3_600)
 
 
 if __name__ == "__main__":

@@ -132,7 +132,7 @@ def definitions(world: World) -> dg.Definitions:
         def asset() -> dg.MaterializeResult[Artifact]:
             if world.hang and name == "risk_model":
                 world.hang.touch()
-                time.sleep(300)
+                time.sleep(3_600)  # longer than whoever waits for its end
             made = world.store.put(name, world.folder(name))
             return dg.MaterializeResult(value=made, data_version=dg.DataVersion(made.sha256))
 

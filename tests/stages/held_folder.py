@@ -14,4 +14,4 @@ if __name__ == "__main__":
     with held_checkpoints(folder, lambda: None):
         (folder / "step-1").touch()
         print("held", flush=True)
-        time.sleep(300)
+        time.sleep(3_600)

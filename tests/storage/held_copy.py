@@ -17,4 +17,4 @@ if __name__ == "__main__":
     for artifact in artifacts:
         store.get(ARTIFACT.validate_json(artifact))
     print("held", flush=True)
-    time.sleep(300)
+    time.sleep(3_600)

@@ -14,7 +14,7 @@ from churn_assets.storage.scratch import scratch_folder
 def hang(*_: object) -> None:
     """In place of the rename that would publish."""
     print("held", flush=True)
-    time.sleep(300)
+    time.sleep(3_600)
 
 
 def main(store: LocalArtifactStore, what: str) -> None:
