@@ -88,7 +88,7 @@ def left_alone(table: pa.Table) -> set[str]:
 
 def control_of(table: pa.Table) -> set[str]:
     """The customers of predictions who are in the control group that is drawn by default."""
-    drawn, now = ExperimentConfig(), datetime.now(UTC)  # no date rotates it
+    drawn, now = ExperimentConfig(enabled=True), datetime.now(UTC)  # no date rotates it
     ids = table["customer_id"].to_pylist()
     found = {i for i in ids if group_of(i, drawn, now) == CONTROL}
     assert found
