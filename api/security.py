@@ -121,7 +121,8 @@ def admitted_hosts(keyring: Keyring, config: ApiConfig) -> re.Pattern[bytes] | N
 
     Where nobody is asked for a key, any page on the web could have its own name lead to this
     machine once a browser here has loaded it, and read our answers as its own (DNS rebinding). What
-    it can't change is the `Host`, which still is that name.
+    it can't change is the `Host`, which still is that name. A proxy can: of what one passes on,
+    only what it says by a header of its own is seen here.
     """
     if config.open_to_network or not keyring.is_open:
         return None

@@ -57,13 +57,15 @@ def every_component_is_of_its_own_build(
 @dg.asset_check(asset="release", blocking=False)
 def the_newest_build_serves(store: StoreResource, release: Artifact) -> dg.AssetCheckResult:
     """What was built last answers requests: no build since was worse than what serves, or was one
-    of other customers. One that somebody rolled back doesn't count."""
+    of other customers. One that somebody rolled back doesn't count, nor one that has served until
+    somebody promoted another."""
     wanted = [r for r in ReleaseRegistry(store.open()).records() if not r.withdrawn][-1]
     serving = read_manifest(store.open().get(release)).release_id
+    passed = wanted.promoted or wanted.release_id == serving
     return dg.AssetCheckResult(
-        passed=wanted.release_id == serving,
+        passed=passed,
         description=None
-        if wanted.release_id == serving
+        if passed
         else f"{serving} serves; {wanted.release_id} was built since, and doesn't: {wanted.reason}",
         metadata={"serves": serving, "newest": wanted.release_id},
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -17,10 +17,11 @@ from churn_assets.customers.reading.lines import records
 from churn_assets.customers.reading.rows import BrokenRow, Rows
 from churn_assets.datasets.errors import DataError
 from churn_assets.datasets.sources.files import content
-from churn_assets.domain.cells import TRUTHS
+from churn_assets.domain.cells import MISSING, TRUTHS
 from churn_assets.serving.zones import KNOWN
 
 _MARK, _QUOTED = re.compile(r"[,;\t|]"), re.compile(r'"[^"]*"')
+_EMPTY = frozenset({""})
 COLUMNS = ("first_name", "zone", "language", "opt_out", "consent", "complained_on")
 
 
@@ -37,16 +38,19 @@ class Person:
 
 
 def read_people(path: Path) -> dict[str, Person]:
-    """Customer id -> person, from CSV or Parquet.
+    """Customer id -> person, from CSV or Parquet. What is empty is unknown, and nothing else but
+    "n/a" and its like for a zone or a language: people are called Na, and ids are, too.
 
     Raises:
         PeopleError: no table, no column `customer_id`, a customer twice, or a row or cell that
-            can't be read. A doubtful opt-out stops the plan: it must not pass for "no".
+            can't be read. A doubtful opt-out stops the plan ("n/a" is one): it must not pass for
+            "no".
         OSError: the file can't be read.
     """
     people: dict[str, Person] = {}
     try:
-        for number, row in enumerate(Rows(path, ("customer_id",), ("customer_id", *COLUMNS)), 1):
+        rows = Rows(path, ("customer_id",), ("customer_id", *COLUMNS), missing=_EMPTY)
+        for number, row in enumerate(rows, start=1):
             if isinstance(row, BrokenRow):
                 raise PeopleError(f"{path}: row {number} {row.problem}")
             customer = row.get("customer_id")
@@ -86,6 +90,9 @@ def read_ids(path: Path) -> frozenset[str]:
     """The customers of a suppression list: the first cell of each line, without a header; with
     commas, semicolons or tabs, and in whatever encoding spreadsheets write.
 
+    Where the header says that there is one column, an id with such a mark in it ("A|1") and a note
+    behind an id ("A|asked") look alike: the whole line is on the list, too.
+
     Raises:
         PeopleError: it is no text, or a line can't be read. OSError: it can't be read.
     """
@@ -94,8 +101,11 @@ def read_ids(path: Path) -> frozenset[str]:
         text = content(path)
     except DataError as error:
         raise PeopleError(str(error)) from error
+    lines = text.decode(encoding).lstrip().splitlines()
     ids: set[str] = set()
-    dialect = Dialect(_separator(text.decode(encoding)), encoding)
+    if lines and lines[0].strip() in ("customer_id", '"customer_id"'):
+        ids.update(line.strip() for line in lines[1:])
+    dialect = Dialect(_separator(lines), encoding)
     for number, record in enumerate(records(io.BytesIO(text), dialect), start=1):
         if record.problem:
             raise PeopleError(f"{path}: line {number} {record.problem}")
@@ -103,27 +113,29 @@ def read_ids(path: Path) -> frozenset[str]:
     return frozenset(ids - {"", "customer_id"})
 
 
-def _separator(text: str) -> str:
+def _separator(lines: Iterable[str]) -> str:
     """What stands behind the first cell, by most lines: not each has a second, and a reason for
     being on the list may have commas."""
-    marks = Counter(
-        found[0] for line in text.splitlines() if (found := _MARK.search(_QUOTED.sub("", line)))
-    )
+    marks = Counter(found[0] for line in lines if (found := _MARK.search(_QUOTED.sub("", line))))
     return marks.most_common(1)[0][0] if marks else ","
 
 
 def _person(row: Mapping[str, str]) -> Person:
-    zone = row.get("zone")
+    zone = _unless_missing(row.get("zone"))
     if zone is not None and zone not in KNOWN:
         raise ValueError("zone is no IANA time zone, as in Europe/Madrid")
     return Person(
         first_name=row.get("first_name"),
         zone=zone,
-        language=row.get("language"),
+        language=_unless_missing(row.get("language")),
         opt_out=_flag("opt_out", row),
         consent=_flag("consent", row),
         complained_on=_date(row.get("complained_on")),
     )
+
+
+def _unless_missing(cell: str | None) -> str | None:
+    return None if cell is None or cell.lower() in MISSING else cell
 
 
 def _flag(name: str, row: Mapping[str, str]) -> bool | None:

@@ -18,7 +18,7 @@ from churn_assets.orchestration.compute import Compute
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.release.alerts import alert
 from churn_assets.release.assembly import Parts, Terms, assemble, choose, read_data, seal
-from churn_assets.release.bundle import canonical_json, read_manifest
+from churn_assets.release.bundle import Comparison, canonical_json, read_manifest
 from churn_assets.release.components import Champion, World
 from churn_assets.release.config import AlertsConfig, ReleaseConfig, ScoringConfig
 from churn_assets.release.gate import (
@@ -29,6 +29,7 @@ from churn_assets.release.gate import (
     missed_gates,
     unmatched,
 )
+from churn_assets.release.learnt_from import spare_learnt_from
 from churn_assets.release.promotion import OnOutcomes, compare
 from churn_assets.release.registry import ReleaseRecord, ReleaseRegistry
 from churn_assets.release.rehearsal import Rehearsal
@@ -94,12 +95,15 @@ def release(
 
     build = Build(models, data, customer_history, world, counts, missed)
     record = _published(registry, build, release_terms, rehearsal)
+    spare_learnt_from(registry)
+    refused = ""
     if not record.promoted and not record.withdrawn:
-        reason = _promote_unless_worse(registry, record, rehearsal, on_outcomes)
-        context.log.info(f"{record.release_id}: {reason}")
+        comparison = _promote_unless_worse(registry, record, rehearsal, on_outcomes)
+        context.log.info(f"{record.release_id}: {comparison.reason}")
+        refused = "" if comparison.promoted else comparison.reason
     if stand_in := registry.stand_in_for_damaged():
         context.log.warning(f"{stand_in.release_id} serves: {stand_in.reason}")
-    _tell(registry, record, alerts_config)
+    _tell(registry, record, refused, alerts_config)
     removed = registry.retain(release_config.keep)
     opened.sweep()
     return _in_service(registry, removed)
@@ -161,13 +165,19 @@ def _champion(registry: ReleaseRegistry) -> Champion | None:
     return None if manifest is None else Champion(manifest, registry.folder())
 
 
-def _tell(registry: ReleaseRegistry, record: ReleaseRecord, config: AlertsConfig) -> None:
-    """Send an alert where something stands in for this build's own, or another release for it."""
+def _tell(
+    registry: ReleaseRegistry, record: ReleaseRecord, refused: str, config: AlertsConfig
+) -> None:
+    """Send an alert where something stands in for this build's own, or another release for it.
+
+    Args:
+        refused: why this run's comparison refused it; empty where it didn't. Of a release that
+            somebody has put another one before nobody needs to be told.
+    """
     latest = registry.latest()
     serves = latest is not None and latest.release_id == record.release_id
-    if not serves and not record.withdrawn:
-        reason = registry.record(record.release_id).reason
-        alert(f"release {record.release_id} was built, but doesn't serve: {reason}", config)
+    if refused:
+        alert(f"release {record.release_id} was built, but doesn't serve: {refused}", config)
     state = "serves" if serves else "was built, but doesn't serve,"
     for sentence in registry.manifest(record.release_id).stand_ins.values():
         alert(f"release {record.release_id} {state} with {sentence}", config)
@@ -178,8 +188,8 @@ def _promote_unless_worse(
     record: ReleaseRecord,
     rehearsal: Rehearsal,
     on_outcomes: OnOutcomes,
-) -> str:
-    """Promote a published release if it is no worse than the champion; returns why, or why not.
+) -> Comparison:
+    """Promote a published release if it is no worse than the champion, else note why not.
 
     Compared again, since a run that broke off after publishing left it to this one to promote; and
     now also on the outcomes that are known.
@@ -197,7 +207,9 @@ def _promote_unless_worse(
     comparison = compare(champion, manifest.report, manifest.data, manifest.components, outcomes)
     if comparison.promoted:
         registry.promote_winner(record.release_id, comparison)
-    return comparison.reason
+    else:
+        registry.refuse(record.release_id, comparison.reason)
+    return comparison
 
 
 def _in_service(registry: ReleaseRegistry, removed: list[str]) -> dg.MaterializeResult[Artifact]:
@@ -208,11 +220,13 @@ def _in_service(registry: ReleaseRegistry, removed: list[str]) -> dg.Materialize
         f"| {'→' if r.release_id == latest.release_id else ''} | {r.release_id} | {r.reason} |"
         for r in reversed(registry.records())
     ]
+    # Of a release that has served, its own reason is why it once won.
+    reason = latest.reason if newest.promoted else newest.reason
     metadata: dict[str, Any] = {
         "release_id": latest.release_id,
         "built": newest.release_id,
         "promoted": newest.release_id == latest.release_id,
-        "reason": newest.reason,
+        "reason": reason,
         "stand_ins": "; ".join(registry.manifest(latest.release_id).stand_ins.values()) or "none",
         "removed": ", ".join(removed) or "none",
         "releases": dg.MetadataValue.md(
@@ -220,7 +234,11 @@ def _in_service(registry: ReleaseRegistry, removed: list[str]) -> dg.Materialize
         ),
     }
     if newest.release_id != latest.release_id:
-        metadata["unchanged"] = f"{newest.release_id} was built, but doesn't serve: {newest.reason}"
+        metadata["unchanged"] = (
+            f"{latest.release_id} serves, not {newest.release_id}: {reason}"
+            if newest.promoted
+            else f"{newest.release_id} was built, but doesn't serve: {reason}"
+        )
     return dg.MaterializeResult(
         value=latest.artifact,
         data_version=dg.DataVersion(latest.artifact.sha256),

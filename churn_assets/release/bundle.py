@@ -78,6 +78,11 @@ class Component(BaseModel):
         return f"{what}{against}{because}"
 
 
+def artifact_name(release_id: str) -> str:
+    """Where the store keeps a release."""
+    return f"releases/{release_id}"
+
+
 def contract_of(data: Mapping[str, Mapping[str, Any]]) -> str:
     """The contract whose customers the data are; empty for the built-in one."""
     return next((str(facts["contract"]) for facts in data.values() if "contract" in facts), "")

@@ -9,7 +9,7 @@ that are there. Should they be damaged later, the last good release stands in.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +20,7 @@ from churn_assets.release.bundle import (
     Comparison,
     Manifest,
     ReleaseError,
+    artifact_name,
     read_manifest,
     verify,
 )
@@ -272,14 +273,13 @@ class ReleaseRegistry:
             reason=reason,
         )
         self.store.swap_pointer(LATEST, before, latest.model_dump_json(indent=1).encode())
-        changes: dict[str | None, dict[str, Any]] = {
-            withdrawn: {"withdrawn": True},
-            record.release_id: {"promoted": True, "reason": reason, "withdrawn": False},
-        }
-        self._change(
-            lambda records: [r.model_copy(update=changes.get(r.release_id, {})) for r in records]
-        )
+        serving = {"promoted": True, "reason": reason, "withdrawn": False}
+        self._note({withdrawn: {"withdrawn": True}, record.release_id: serving})
         return latest
+
+    def refuse(self, release_id: str, reason: str) -> None:
+        """Note why a comparison didn't let a release serve; what serves stays as it is."""
+        self._note({release_id: {"reason": reason}})
 
     def rollback(self) -> Latest:
         """Let the last good release before the serving one serve again; damaged ones are passed
@@ -340,6 +340,12 @@ class ReleaseRegistry:
                 self.store.delete(name, version)
         return sorted(record.release_id for record in doomed)
 
+    def _note(self, changes: Mapping[str | None, dict[str, Any]]) -> None:
+        """Put these fields into the records of these releases."""
+        self._change(
+            lambda records: [r.model_copy(update=changes.get(r.release_id, {})) for r in records]
+        )
+
     def _change(self, change: Callable[[list[ReleaseRecord]], list[ReleaseRecord]]) -> None:
         """Put a list of records made of the present one in its place; `change` is asked again where
         somebody else's change came between.
@@ -373,11 +379,6 @@ class ReleaseRegistry:
                 f"{error}; restore it, or delete it and run `churn materialize` (older releases "
                 "can't be rolled back to then)"
             ) from error
-
-
-def artifact_name(release_id: str) -> str:
-    """Where the store keeps a release."""
-    return f"releases/{release_id}"
 
 
 def _before(records: Sequence[ReleaseRecord], release_id: str) -> list[ReleaseRecord]:

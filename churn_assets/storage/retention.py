@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
-from churn_assets.storage.protocol import ArtifactStore, DamagedArtifactError, PointerMovedError
+from pydantic import TypeAdapter
+
+from churn_assets.storage.current import parse_pointer
+from churn_assets.storage.protocol import (
+    Artifact,
+    ArtifactStore,
+    DamagedArtifactError,
+    PointerMovedError,
+)
+
+SPARED = "spared.json"
+_SPARED = TypeAdapter(dict[str, tuple[Artifact, ...]])
 
 log = logging.getLogger(__name__)
 
@@ -46,13 +58,41 @@ def copy_store(source: ArtifactStore, target: ArtifactStore, *, replace: bool = 
 
 
 def prune(store: ArtifactStore, name: str, keep: int, current: str) -> list[str]:
-    """Delete the oldest versions of `name` beyond `keep`, but never `current`.
+    """Delete the oldest versions of `name` beyond `keep`, but never `current`, nor what somebody
+    needs (`spare`).
 
     Returns:
         The versions deleted.
+
+    Raises:
+        DamagedArtifactError: what is needed can't be read.
     """
     versions = store.versions(name)
-    doomed = [version for version in versions[: max(0, len(versions) - keep)] if version != current]
+    oldest = versions[: max(0, len(versions) - keep)]
+    if not oldest:
+        return []
+    needed = {current}
+    for artifacts in spared(store).values():
+        needed.update(artifact.version for artifact in artifacts if artifact.name == name)
+    doomed = [version for version in oldest if version not in needed]
     for version in doomed:
         store.delete(name, version)
     return doomed
+
+
+def spare(store: ArtifactStore, needed: Mapping[str, tuple[Artifact, ...]]) -> None:
+    """Note which artifacts `prune` is to leave alone, by who needs them, in place of what was
+    noted."""
+    store.write_pointer(SPARED, _SPARED.dump_json(dict(needed), indent=1))
+
+
+def spared(store: ArtifactStore) -> dict[str, tuple[Artifact, ...]]:
+    """What `prune` leaves alone, by who needs it.
+
+    Raises:
+        DamagedArtifactError: the note can't be read; says what to do.
+    """
+    try:
+        return parse_pointer(_SPARED, store.url, SPARED, store.read_pointer(SPARED) or b"{}")
+    except DamagedArtifactError as error:
+        raise DamagedArtifactError(f"{error}; delete it: the next release notes it anew") from error

@@ -17,6 +17,8 @@ from pathlib import Path
 import httpx
 
 START_SECONDS = 300.0
+HERE = ("127.0.0.1", 50_000)
+"""Whom a `TestClient` says it is: somebody on this machine."""
 
 
 @dataclass

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi.testclient import TestClient
 
 from api.main import build_app
 from api.security import Keyring, admitted_hosts
@@ -173,10 +174,39 @@ def test_without_a_key_a_foreign_name_is_misdirected(server: Server) -> None:
     assert (said["type"], said["loc"]) == ("misdirected", ["header", "host"])
 
 
+@pytest.mark.parametrize("header", ["x-forwarded-for", "forwarded", "x-real-ip"])
+def test_without_a_key_nobody_is_answered_through_a_proxy(server: Server, header: str) -> None:
+    """Why: a proxy here may call us by our own name, and everybody behind it was answered."""
+    for path in ("/release", "/healthz", "/"):
+        answer = httpx.get(server.url + path, headers={header: "for=192.0.2.60"})
+        assert answer.status_code == 421
+    [said] = httpx.post(
+        server.url + "/predict", json=SAMPLE_REQUEST, headers={header: "127.0.0.1"}
+    ).json()["detail"]
+    assert (said["type"], said["loc"]) == ("misdirected", ["header", header])
+    assert "nobody through a proxy: configure a key" in said["msg"]
+
+
+@pytest.mark.parametrize(
+    ("caller", "status"),
+    [("127.0.0.1", 200), ("127.0.0.9", 200), ("::1", 200), ("192.168.1.7", 421), ("fe80::7", 421)],
+)
+@pytest.mark.parametrize("opened", [False, True])
+def test_without_a_key_another_machine_is_refused(
+    tmp_path: Path, caller: str, status: int, opened: bool
+) -> None:
+    """A server that isn't ours may listen where others reach it, and a `Host` is what they say."""
+    app = build_app(Settings(home=tmp_path, api=ApiConfig(open_to_network=opened)))
+    client = TestClient(app, base_url="http://localhost", client=(caller, 50_000))
+    assert client.get("/healthz").status_code == (200 if opened else status)
+
+
 def test_with_a_key_any_name_is_ours(keyed: Server) -> None:
     """Behind a proxy, or on Modal, the service has names that it doesn't know of."""
     assert asked_as(keyed, "desk.example") == 401
     assert asked_as(keyed, "desk.example", "/healthz") == 200
+    forwarded = httpx.get(keyed.url + "/healthz", headers={"x-forwarded-for": "192.0.2.60"})
+    assert forwarded.status_code == 200
 
 
 def test_which_names_are_admitted() -> None:

@@ -262,6 +262,7 @@ def test_only_listed_proxies_say_who_calls(
         tmp_path,
         status=503,  # no release: what is let in is told so
         CHURN_API__TRUSTED_PROXIES=trusted,
+        CHURN_API__OPEN_TO_NETWORK="true",
         CHURN_API__REQUESTS_PER_SECOND="0.001",
         CHURN_API__BURST="1",
     ) as server:

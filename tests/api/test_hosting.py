@@ -30,7 +30,7 @@ from churn_assets.storage.current import asset_pointer
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import Artifact
 from tests.api.conftest import Unreachable, publish_predictions, publish_small_release
-from tests.api.server import Server, running, wait_for
+from tests.api.server import HERE, Server, running, wait_for
 from tests.processes import wait_until
 from tests.release.small_release import reseal
 
@@ -272,7 +272,7 @@ def test_starts_without_its_store(
         host.store = Unreachable()
     else:
         monkeypatch.setattr(host, "look_for_versions", lambda: freed.wait(60))
-    with TestClient(app, base_url="http://localhost") as client:
+    with TestClient(app, base_url="http://localhost", client=HERE) as client:
         assert client.get("/healthz").status_code == 200
         assert client.get("/readyz").status_code == 503
         assert client.post("/predict", json=SAMPLE_REQUEST).status_code == 503

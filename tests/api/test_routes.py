@@ -26,7 +26,7 @@ from churn_assets.settings import Settings
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import ArtifactError
 from tests.api.conftest import publish_predictions, publish_small_release
-from tests.api.server import Server, running, wait_for
+from tests.api.server import HERE, Server, running, wait_for
 from tests.api.test_feedback import EVENT
 
 
@@ -231,7 +231,9 @@ def test_feedback_that_could_not_be_stored_is_to_be_sent_again(
         raise error
 
     monkeypatch.setattr(SqliteFeedbackLog, "record", fail)
-    with TestClient(build_app(Settings(home=tmp_path)), base_url="http://localhost") as client:
+    with TestClient(
+        build_app(Settings(home=tmp_path)), base_url="http://localhost", client=HERE
+    ) as client:
         answer = client.post("/feedback", json=EVENT)
     assert answer.status_code == 503
     assert answer.json()["detail"][0]["type"] == "not_recorded"

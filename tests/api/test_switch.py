@@ -23,7 +23,7 @@ from churn_assets.serving.live.version_watcher import Version
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from churn_assets.settings import Settings
 from tests.api.conftest import Unreachable, publish_small_release
-from tests.api.server import running
+from tests.api.server import HERE, running
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,10 @@ def test_switch_overtakes_a_queue_for_the_language_model(
     freed = threading.Event()
     app = build_app(Settings(home=home))
     host: EngineHost = app.state.services.host
-    with TestClient(app, base_url="http://localhost") as client, ThreadPoolExecutor(1) as caller:
+    with (
+        TestClient(app, base_url="http://localhost", client=HERE) as client,
+        ThreadPoolExecutor(1) as caller,
+    ):
         assert host.engine is not None
         host.engine.live_writer = LiveWriter(host.engine.writer, Unasked())
         thread = app.state.services.live_thread

@@ -263,6 +263,9 @@ def test_people_are_read_from_csv_and_parquet(tmp_path: Path) -> None:
     [
         ("name\nA\n", "has no column customer_id; it has name$"),
         ("customer_id,opt_out\nA,maybe\n", "row 1: opt_out is neither yes nor no"),
+        ("customer_id,opt_out\nA,n/a\n", "row 1: opt_out is neither yes nor no"),
+        ("customer_id,consent\nA,yes\nB,None\n", "row 2: consent is neither yes nor no"),
+        ("customer_id,complained_on\nA,NA\n", "row 1: complained_on is no date"),
         ("customer_id\nA\nA\n", "row 2 names a customer that an earlier row names"),
         ("customer_id,zone\nA,Mars\n", "row 1: zone is no IANA time zone"),
         ("customer_id,complained_on\nA,yesterday\n", "row 1: complained_on is no date"),
@@ -277,6 +280,24 @@ def test_a_doubtful_table_stops_the_plan(lines: str, said: str, tmp_path: Path) 
     file.write_text(lines, encoding="utf-8")
     with pytest.raises(PeopleError, match=said):
         read_people(file)
+
+
+def test_people_and_ids_may_be_called_what_elsewhere_means_unknown(tmp_path: Path) -> None:
+    """Why: a customer "NA" stopped all planning, and Na was written to without her name."""
+    file = tmp_path / "people.csv"
+    file.write_text(
+        "customer_id,first_name,zone,language\nNA,Na,n/a,None\nNone,Nan,UTC,es\n", encoding="utf-8"
+    )
+    assert read_people(file) == {"NA": Person("Na"), "None": Person("Nan", "UTC", "es")}
+
+
+def test_a_column_that_pandas_found_empty_is_unknown(tmp_path: Path) -> None:
+    """Its missing cells are numbers that are none, and no word that somebody wrote."""
+    import pandas as pd
+
+    table = {"customer_id": ["A", "B"], "opt_out": [1.0, np.nan], "first_name": [np.nan, np.nan]}
+    pd.DataFrame(table).to_parquet(tmp_path / "people.parquet")
+    assert read_people(tmp_path / "people.parquet") == {"A": Person(opt_out=True), "B": Person()}
 
 
 def test_a_suppression_list_is_the_first_column(tmp_path: Path) -> None:
@@ -300,6 +321,18 @@ def test_a_list_whose_first_line_tells_nothing(lines: list[str], tmp_path: Path)
     file = tmp_path / "no.csv"
     file.write_text("\n".join(lines), encoding="utf-8")
     assert read_ids(file) == {"A", "B", "C"}
+
+
+@pytest.mark.parametrize("mark", "|;,\t")
+@pytest.mark.parametrize("header", ["customer_id", '"customer_id"'])
+def test_an_id_with_a_separator_in_it_is_on_a_list_of_one_column(
+    mark: str, header: str, tmp_path: Path
+) -> None:
+    """Why: "A|1" was taken for A and a note, and who had opted out was contacted. A note behind an
+    id still is one."""
+    file = tmp_path / "no.csv"
+    file.write_text(f"\ufeff{header}\r\nA{mark}1\r\nB{mark}2\r\nC\r\n", encoding="utf-8")
+    assert read_ids(file) >= {f"A{mark}1", f"B{mark}2", "A", "B", "C"}
 
 
 def test_a_quote_that_is_not_closed_stops_the_plan(tmp_path: Path) -> None:

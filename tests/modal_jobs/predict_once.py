@@ -9,10 +9,10 @@ from fastapi.testclient import TestClient
 
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from modal_jobs import serving
-from tests.api.server import zone_where_it_is_noon
+from tests.api.server import HERE, zone_where_it_is_noon
 
 if __name__ == "__main__":
-    with TestClient(serving.api.local(), base_url="http://localhost") as client:
+    with TestClient(serving.api.local(), base_url="http://localhost", client=HERE) as client:
         answer = client.post(
             "/predict", json={**SAMPLE_REQUEST, "time_zone": zone_where_it_is_noon()}
         )

@@ -22,6 +22,7 @@ from modal_jobs.container import (
     remove_stale_checkpoints,
     replace_before_expiry,
 )
+from tests.api.server import HERE
 
 
 @pytest.fixture
@@ -170,6 +171,6 @@ def test_a_function_without_a_session_refuses_to_run(monkeypatch: pytest.MonkeyP
 
 def test_the_api_answers_inside_its_container(tmp_path: Path) -> None:
     """The ASGI app that Modal would serve starts and answers."""
-    with TestClient(serving.api.local(), base_url="http://localhost") as client:
+    with TestClient(serving.api.local(), base_url="http://localhost", client=HERE) as client:
         assert client.get("/healthz").status_code == 200
         assert client.post("/predict", json={"customer_id": 1}).status_code == 422

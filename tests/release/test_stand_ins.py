@@ -18,6 +18,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from churn_assets import definitions
 from churn_assets.cli import app
 from churn_assets.decision.config import PRESETS
 from churn_assets.decision.rules.families import NeverContact, PricedGreedy, RiskThreshold
@@ -323,6 +324,45 @@ def test_a_worse_build_that_does_not_serve_is_told(
     assert said in str(made.metadata["unchanged"].value)
     warned = {e.check_name for e in result.get_asset_check_evaluations() if not e.passed}
     assert warned == {"the_newest_build_serves"}
+
+
+def test_a_build_that_outcomes_refuse_is_told_by_their_reason(
+    world: World, instance: dg.DagsterInstance, alerts: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: the alert had the comparison from before outcomes: "no compared figure is worse"."""
+    world.policy = GOOD
+    build(world, instance)
+    world.seed = 1
+    row = {"figure": "outcomes.net", "champion": 8.0, "challenger": 7.0, "worse": True}
+    monkeypatch.setattr(definitions, "compare_releases", lambda *_: row)
+    result = run(world, "everything", instance)
+    [(_, body)] = alerts
+    assert "was built, but doesn't serve: worse in outcomes.net" in json.dumps(body)
+    assert ReleaseRegistry(world.store).records()[-1].reason == "worse in outcomes.net"
+    [warned] = [e for e in result.get_asset_check_evaluations() if not e.passed]
+    assert warned.check_name == "the_newest_build_serves"
+    assert str(warned.description).endswith("and doesn't: worse in outcomes.net")
+
+
+def test_nobody_is_told_that_what_a_person_replaced_does_not_serve(
+    world: World, instance: dg.DagsterInstance, alerts: list[Any]
+) -> None:
+    """Why: whoever promoted an older release without a roll-back heard each week of the other one,
+    which is made again, and that it is no worse."""
+    world.policy = GOOD
+    older, _ = build(world, instance)
+    world.seed = 1
+    newer, _ = build(world, instance)
+    assert newer != older
+    ReleaseRegistry(world.store).promote(older.release_id, "promoted by hand")
+    result = run(world, "everything", instance)
+    assert served(world)[0] == older
+    assert alerts == []
+    assert all(e.passed for e in result.get_asset_check_evaluations())
+    (made,) = result.asset_materializations_for_node("release")
+    assert made.metadata["unchanged"].value == (
+        f"{older.release_id} serves, not {newer.release_id}: promoted by hand"
+    )
 
 
 @pytest.mark.parametrize(("source", "generated"), [("mirror", []), ("synthetic", [*DATASETS])])

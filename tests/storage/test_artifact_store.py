@@ -27,7 +27,7 @@ from churn_assets.storage.protocol import (
     DamagedArtifactError,
     PointerMovedError,
 )
-from churn_assets.storage.retention import copy_store, prune
+from churn_assets.storage.retention import copy_store
 from churn_assets.storage.trees import tree_files, tree_sha256
 from tests.storage.emulator import strict_client
 
@@ -140,18 +140,6 @@ def test_a_copy_never_changes_what_a_store_in_use_serves(
     assert copy_store(store, target, replace=True) == 1
     assert target.read_pointer("releases/latest.json") == b"mine"
     assert target.artifacts() == [made]
-
-
-def test_pruning_keeps_the_newest_and_the_current(store: ArtifactStore, tmp_path: Path) -> None:
-    """A model made again after a roll-back may be the oldest version and yet the one in use."""
-    made = [
-        store.put("model", write_tree(tmp_path / str(i), {"a": bytes([i])})).version
-        for i in range(5)
-    ]
-    assert prune(store, "model", keep=3, current=made[0]) == [made[1]]
-    assert store.versions("model") == [made[0], *made[2:]]
-    assert prune(store, "model", keep=5, current=made[4]) == []
-    assert prune(store, "model", keep=9, current=made[4]) == []
 
 
 def test_some_files_are_read_without_the_others(store: ArtifactStore, tmp_path: Path) -> None:

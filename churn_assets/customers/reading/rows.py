@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
+from math import isnan
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -48,6 +49,7 @@ class Rows:
         known: Collection[str],
         names: Mapping[str, str] | None = None,
         progress: Progress = silent,
+        missing: Collection[str] = MISSING,
     ) -> None:
         """Opens the file and reads its header.
 
@@ -58,11 +60,12 @@ class Rows:
             names: field -> the file's name of it, where it has another; None where nobody is asked
                 for names.
             progress: told bytes of a text, or rows of a Parquet file.
+            missing: words, in lower case, that mean "unknown".
 
         Raises:
             DataError: the file can't be read, is of another kind, or lacks a column; in one line.
         """
-        self.file, self._progress = file, progress
+        self.file, self._progress, self._missing = file, progress, missing
         parquet = table_format(file) == ".parquet"
         try:
             self._cells = self._of_parquet() if parquet else self._of_text()
@@ -92,7 +95,7 @@ class Rows:
                 yield {
                     field: cell
                     for field, i in places
-                    if (cell := (cells[i] or "").strip()).lower() not in MISSING
+                    if (cell := (cells[i] or "").strip()).lower() not in self._missing
                 }
 
     def _check(self, needed: Collection[str], names: Mapping[str, str] | None) -> None:
@@ -144,5 +147,8 @@ class Rows:
 
 
 def _text(value: Any) -> str | None:
-    """A cell as text; a time with hour and zone even at midnight."""
+    """A cell as text; a time with hour and zone even at midnight. A number that is none is what
+    pandas writes for a missing cell, and no word."""
+    if isinstance(value, float) and isnan(value):
+        return None
     return value.isoformat() if isinstance(value, datetime) else cell_text(value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ def customers_drift(history: Path, active: Path) -> Finding:
 
     Where today's are those of one table who haven't left, they are compared with those of then who
     hadn't: against all of them, the difference would be how leavers differ, which is no drift.
+    A column that the contract has since made another kind of (a number then, words now) has no
+    drift to measure: it is named, and what is left is judged.
 
     Args:
         history, active: folders of Parquet files: `customer_history` and `active_customers`.
@@ -51,8 +54,10 @@ def customers_drift(history: Path, active: Path) -> Finding:
         before = _view(connection, "before", history, which)
         if min(before, now) < FEWEST:
             return Finding(name, "unknown", f"Fewer than {FEWEST} customers: drift isn't judged.")
-        columns = _columns(connection)
-        if _same(connection, columns):
+        columns, changed = _columns(connection)
+        if not columns:
+            return Finding(name, "unknown", "No column is as it was: there are none to compare.")
+        if not changed and _same(connection, columns):
             return Finding(name, "ok", "Today's customers are those that the models learnt from.")
         # Imported here: most days there is nothing to tell apart, and it takes a second to load.
         from churn_assets.outcomes.watching.two_samples import telling_apart
@@ -64,7 +69,23 @@ def customers_drift(history: Path, active: Path) -> Finding:
         told = telling_apart(
             _sample(connection, "before", columns), _sample(connection, "now", columns)
         )
-    return _judged(name, "Today's customers", found, told["xgboost"], min(before, now, SAMPLE))
+    judged = _judged(name, "Today's customers", found, told["xgboost"], min(before, now, SAMPLE))
+    return _naming(judged, changed) if changed else judged
+
+
+def _naming(finding: Finding, changed: Mapping[str, tuple[str, str]]) -> Finding:
+    """The finding, which names the columns that were left out of it; at least a warning."""
+    named = list(changed)
+    each = ", ".join(f"{c} ({changed[c][0]} then, {changed[c][1]} now)" for c in named[:SHOWN])
+    more = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
+    left_out = f"Not compared until a release of today's contract serves: {each}{more}."
+    states: list[State] = [finding.state, "warn"]
+    return replace(
+        finding,
+        state=max(states, key=WORSE.__getitem__),
+        sentence=f"{finding.sentence} {left_out}",
+        figures=finding.figures | {"of_another_kind": named},
+    )
 
 
 def scores_drift(before: pd.DataFrame, now: pd.DataFrame) -> Finding:
@@ -153,21 +174,34 @@ def _same(connection: duckdb.DuckDBPyConnection, columns: Mapping[str, bool]) ->
     return bool(connection.execute(query).fetchall()[0][0] == 0)
 
 
-def _columns(connection: duckdb.DuckDBPyConnection) -> Mapping[str, bool]:
-    """The columns of both tables that are compared -> whether they are numbers."""
-    kinds = {
-        table: {row[0]: row[1] for row in connection.execute(f"DESCRIBE {table}").fetchall()}
+def _columns(
+    connection: duckdb.DuckDBPyConnection,
+) -> tuple[Mapping[str, bool], Mapping[str, tuple[str, str]]]:
+    """The columns of both tables that are compared -> whether they are numbers; and those that are
+    of another kind now -> their kinds then and now."""
+    before, now = (
+        {row[0]: _kind(row[1]) for row in connection.execute(f"DESCRIBE {table}").fetchall()}
         for table in ("before", "now")
-    }
-    found = {}
-    for column, kind in kinds["before"].items():
-        if column in NOT_COMPARED or column not in kinds["now"]:
+    )
+    alike: dict[str, bool] = {}
+    changed: dict[str, tuple[str, str]] = {}
+    for column, kind in before.items():
+        if column in NOT_COMPARED or column not in now:
             continue
-        numeric = kind in ("DOUBLE", "FLOAT") or "INT" in kind or kind.startswith("DECIMAL")
+        if now[column] != kind:
+            changed[column] = (kind, now[column])
+            continue
         words = connection.execute(f'SELECT count(DISTINCT "{column}") FROM before').fetchall()  # noqa: S608
-        if numeric or words[0][0] <= MOST_WORDS:
-            found[column] = numeric
-    return found
+        if kind == "numbers" or words[0][0] <= MOST_WORDS:
+            alike[column] = kind == "numbers"
+    return alike, changed
+
+
+def _kind(sql: str) -> str:
+    """What values of a type of DuckDB's are, in words; only those of one kind can be compared."""
+    if sql in ("DOUBLE", "FLOAT") or "INT" in sql or sql.startswith("DECIMAL"):
+        return "numbers"
+    return "flags" if sql == "BOOLEAN" else "words"
 
 
 def _sample(

@@ -12,8 +12,8 @@ from churn_assets.customers.people import ASSET as ACTIVE
 from churn_assets.customers.people import NOBODY_KNOWN, people_file, read_addressees
 from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.messages.writing.bandit import TemplateChooser
-from churn_assets.release.bundle import ReleaseError
-from churn_assets.release.registry import ReleaseRegistry, Stored, artifact_name
+from churn_assets.release.bundle import ReleaseError, artifact_name
+from churn_assets.release.registry import ReleaseRegistry, Stored
 from churn_assets.release.switches import budget_price, experiment, kill_switch, templates
 from churn_assets.serving.bulk.predictions import PredictionBook
 from churn_assets.serving.engine import RetentionEngine

@@ -122,6 +122,30 @@ def test_columns_going_together_otherwise_are_told(tmp_path: Path) -> None:
     assert "go together" in found.sentence
 
 
+@pytest.mark.parametrize("dearer", [0.0, 25.0])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_column_of_another_kind_is_named_and_the_others_are_compared(
+    tmp_path: Path, dearer: float, turned: bool
+) -> None:
+    """The contract calls a number words from today on, or words a number: the release in service
+    has learnt from the other kind, and until another serves the report has to come all the same."""
+    before, now = customers(1, 1_000), customers(2, 1_000, dearer)
+    now["tenure"] = [f"band {months // 12}" for months in now["tenure"]]
+    found = compared(tmp_path, *((now, before) if turned else (before, now)))
+    assert found.state == ("error" if dearer else "warn")
+    assert found.figures["of_another_kind"] == ["tenure"]
+    assert "tenure" not in found.figures["psi"]
+    assert ("monthly_charges" in found.figures["moved"]) is bool(dearer)
+    kinds = "words then, numbers now" if turned else "numbers then, words now"
+    assert f"tenure ({kinds})" in found.sentence
+
+
+def test_tables_without_a_column_in_common_are_not_compared(tmp_path: Path) -> None:
+    before = customers(1, 300)[["customer_id", "tenure", "churn"]]
+    found = compared(tmp_path, before, before.assign(tenure="long"))
+    assert found.state == "unknown"
+
+
 def test_the_same_report_twice(tmp_path: Path) -> None:
     """The subsample is fixed."""
     before, now = customers(1, 5_000), customers(2, 5_000, dearer=5)

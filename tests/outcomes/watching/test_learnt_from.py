@@ -10,13 +10,14 @@ import dagster as dg
 import pandas as pd
 
 from churn_assets.domain.experiment import ExperimentConfig
-from churn_assets.orchestration.resources import ArtifactIOManager
+from churn_assets.orchestration.resources import KEPT_VERSIONS, ArtifactIOManager, StoreResource
 from churn_assets.orchestration.stores import store_resources
 from churn_assets.outcomes import assets
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.release.bundle import MANIFEST, Manifest, read_manifest
 from churn_assets.release.config import AlertsConfig
-from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.release.learnt_from import spare_learnt_from
+from churn_assets.release.registry import HISTORY, ReleaseRegistry
 from churn_assets.storage.current import asset_pointer, current_artifact, read_report
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import Artifact
@@ -80,6 +81,34 @@ def test_a_newer_history_makes_no_older_release_learn_from_it(tmp_path: Path) ->
     gone = found(tmp_path)
     assert gone["state"] == "unknown"
     assert f"release {release} learnt from are no longer in the store" in gone["sentence"]
+
+
+def test_any_number_of_refused_challengers_leaves_the_customers_to_compare_with(
+    tmp_path: Path,
+) -> None:
+    """Why: after five newer histories those of the release in service were removed, and a finding
+    that was red said that it isn't known. They go when the release does."""
+    store = LocalArtifactStore(tmp_path / "store")
+    learnt = made(tmp_path, "customer_history", THEN)
+    released(tmp_path, learnt)
+    registry = ReleaseRegistry(store)
+    spare_learnt_from(registry)
+    made(tmp_path, "active_customers", TODAY)
+    manager = ArtifactIOManager(store=StoreResource(url=store.url, cache=""))
+    context = dg.build_output_context(asset_key=dg.AssetKey("customer_history"))
+
+    def challenge(seed: int) -> None:
+        newer = folder(tmp_path / f"newer-{seed}", customers(seed, 300))
+        manager.handle_output(context, store.put("customer_history", newer))
+
+    for seed in range(KEPT_VERSIONS + 2):
+        challenge(10 + seed)
+    assert len(store.versions("customer_history")) == KEPT_VERSIONS + 1
+    assert found(tmp_path)["state"] == "error"
+    store.write_pointer(HISTORY, b"[]")
+    spare_learnt_from(registry)
+    challenge(99)
+    assert learnt.version not in store.versions("customer_history")
 
 
 def test_before_a_release_there_is_nobody_to_compare_with(tmp_path: Path) -> None:
