@@ -122,6 +122,20 @@ def test_an_episode_keeps_its_price(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(world._ended, [[False, True, False], [True, False, False]])
 
 
+def test_a_policy_sees_where_the_customers_stand(
+    customers: Customers, params: EnvironmentParams
+) -> None:
+    """Why: a step's observation is kept for the next decision, after new episodes began too."""
+    world = World.begin(customers, params, np.ones(16), seed=3)
+    ended = 0
+    for _ in range(12):
+        np.testing.assert_array_equal(world.seen, world.envs.observation)
+        world.step(np.tile([1, 2, 7], (16, 1)), np.ones(16))
+        ended += int(world._ended[-1].sum())
+    np.testing.assert_array_equal(world.seen, world.envs.observation)
+    assert ended > 0
+
+
 def test_what_ends_is_expected_over_answer_and_survival() -> None:
     """Why: the fatigue multiplier follows contacts above the cap per episode."""
     outcome: Any = SimpleNamespace(
