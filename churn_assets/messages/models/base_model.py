@@ -303,7 +303,7 @@ def _encode(
     tokenizer: PreTrainedTokenizerFast, dialogues: Sequence[tuple[str, str]], positions: int
 ) -> list[Row]:
     """Token ids and labels; prompts are drawn at random, so there is nothing in them to learn."""
-    # The library beneath: ids are all that is wanted, and the wrapper makes masks of every text too.
+    # The library beneath: ids are all that is wanted, and the wrapper makes masks too.
     encode = tokenizer.backend_tokenizer.encode_batch_fast
     prompts = encode([prompt for prompt, _ in dialogues])
     responses = encode([response for _, response in dialogues])
