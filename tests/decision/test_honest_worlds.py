@@ -14,7 +14,7 @@ from churn_assets.decision.learning.network import PolicyNetwork
 from churn_assets.decision.learning.network_numpy import NetworkSpec
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers
-from churn_assets.decision.mdp.dynamics import after_answers, loss_at
+from churn_assets.decision.mdp.dynamics import after_answers, loss_at, risk_after_answers
 from churn_assets.decision.mdp.observation import DAYS, Answers, build_states
 from churn_assets.decision.mdp.outcomes import decision_outcomes
 from churn_assets.decision.mdp.transitions import branch, fresh_start
@@ -54,6 +54,15 @@ def test_an_effect_that_works_for_some_is_a_mean_over_all_who_accepted() -> None
         assert chances.sum() == pytest.approx(1)
         assert risk[row] == pytest.approx(chances @ risks)
         assert loss[row] == pytest.approx(chances @ loss_at(np.array(risks), params))
+
+
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_the_risk_alone_is_the_risk_beside_the_loss(share: float) -> None:
+    """Why: steps and observations leave the loss out, and must not see another world for it."""
+    params = EnvironmentParams(effect_share=share, effect_without_discount=1.0, persistence=6)
+    given = logit(np.array([0.2, 0.6])), np.array([3, 1]), np.array([1.0, 0.0]), params
+    risk, _ = after_answers(*given, bare=np.array([1, 0]))
+    np.testing.assert_array_equal(risk_after_answers(*given, bare=np.array([1, 0])), risk)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.4, 1.0])

@@ -57,7 +57,8 @@ def test_the_loss_is_the_papers(trainer: Trainer) -> None:
     advantage = torch.tensor([2.0, -2.0, 2.0, -2.0, 1.0, -1.0])
     batch, clip = batch_of(trainer, ratio, advantage), QUICK.clip
     rows = torch.tensor([5, 0, 1, 2, 3])
-    loss, figures = trainer.loss(batch, rows, entropy_weight=0.7)
+    loss, statistics = trainer.loss(batch, rows, entropy_weight=0.7)
+    figures = statistics()
     surrogate = torch.tensor([-1.05, 2 * 0.5, -2 * (1 - clip), 2 * (1 + clip), -2 * 1.5]).mean()
     with torch.no_grad():
         contact, offer, delay, value = trainer.network(batch.features[rows])
@@ -84,8 +85,9 @@ def test_rates_fall_in_a_line_over_the_training(
     seen: list[tuple[float, float, list[int]]] = []
 
     def loss(batch: Batch, rows: torch.Tensor, weight: float) -> tuple[torch.Tensor, Any]:
+        part = len(seen) + 1
         seen.append((trainer.optimizer.param_groups[0]["lr"], weight, rows.tolist()))
-        return 0 * trainer.network.values(batch.features[rows]).sum(), {"part": len(seen)}
+        return 0 * trainer.network.values(batch.features[rows]).sum(), lambda: {"part": part}
 
     monkeypatch.setattr(trainer, "loss", loss)
     batch = batch_of(trainer, torch.ones(64), torch.ones(64))
@@ -112,12 +114,26 @@ def test_an_episode_keeps_its_price(monkeypatch: pytest.MonkeyPatch) -> None:
     envs: Any = SimpleNamespace(
         state="before", step=lambda actions: (None, None, next(ends), None, None)
     )
-    world = World(envs, np.array([1.0, 2.0, 3.0]))
+    world = World(envs, np.array([1.0, 2.0, 3.0]), np.zeros((3, 9)))
     for following in (np.array([4.0, 5.0, 6.0]), np.array([7.0, 8.0, 9.0])):
         world.step(np.zeros((3, 3), int), following)
     np.testing.assert_array_equal(world.price, [7, 5, 3])
     np.testing.assert_array_equal(world._prices, [[1, 2, 3], [1, 5, 3]])
     np.testing.assert_array_equal(world._ended, [[False, True, False], [True, False, False]])
+
+
+def test_a_policy_sees_where_the_customers_stand(
+    customers: Customers, params: EnvironmentParams
+) -> None:
+    """Why: a step's observation is kept for the next decision, after new episodes began too."""
+    world = World.begin(customers, params, np.ones(16), seed=3)
+    ended = 0
+    for _ in range(12):
+        np.testing.assert_array_equal(world.seen, world.envs.observation)
+        world.step(np.tile([1, 2, 7], (16, 1)), np.ones(16))
+        ended += int(world._ended[-1].sum())
+    np.testing.assert_array_equal(world.seen, world.envs.observation)
+    assert ended > 0
 
 
 def test_what_ends_is_expected_over_answer_and_survival() -> None:

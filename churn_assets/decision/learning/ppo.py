@@ -23,6 +23,7 @@ batch's mean use per episode.
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 
 import numpy as np
 import torch
@@ -162,7 +163,7 @@ class Trainer:
     @torch.no_grad()
     def sample(self, worlds: list[World]) -> tuple[Actions, Tensor]:
         """Actions (N, 3) drawn from the policy in all worlds, and their log-probabilities (N,)."""
-        seen = [world.envs.observation for world in worlds]
+        seen = [world.seen for world in worlds]
         features = torch.cat(
             [
                 self.features(states, world.price, world.envs.params)
@@ -247,21 +248,20 @@ class Trainer:
         )
         entropy_weight = config.entropy_end + left * (config.entropy_start - config.entropy_end)
         self.optimizer.param_groups[0]["lr"] = rate
-        statistics: dict[str, float] = {}
         for _ in range(config.epochs):
             order = torch.from_numpy(self.rng.permutation(len(batch.advantage)))
             for rows in order.split(config.minibatch):
-                loss, statistics = self.loss(batch, rows, entropy_weight)
+                loss, last_statistics = self.loss(batch, rows, entropy_weight)
                 self.optimizer.zero_grad()
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.gradient_norm)
                 self.optimizer.step()
-        return statistics
+        return last_statistics()
 
     def loss(
         self, batch: Batch, rows: Tensor, entropy_weight: float
-    ) -> tuple[Tensor, dict[str, float]]:
-        """-(L_CLIP - c1 x L_VF + c2 x H) on some rows of the batch."""
+    ) -> tuple[Tensor, Callable[[], dict[str, float]]]:
+        """-(L_CLIP - c1 x L_VF + c2 x H) on some rows of the batch; and what tells its figures."""
         some = Batch(*(getattr(batch, column.name)[rows] for column in fields(Batch)))
         contact, offer, delay, value = self.network(some.features)
         contact = contact.masked_fill(~some.contact_mask, IMPOSSIBLE)
@@ -274,15 +274,22 @@ class Trainer:
         value_loss = (value.squeeze(-1) - some.target).square().mean()
         total = surrogate - self.config.value_coefficient * value_loss
         total = total + entropy_weight * entropy.mean()
-        with torch.no_grad():
-            statistics = {
-                "approx_kl": ((ratio - 1) - log_ratio).mean().item(),
-                "clip_fraction": ((ratio - 1).abs() > clip).float().mean().item(),
-                "value_loss": value_loss.item(),
-                "entropy": entropy.mean().item(),
-                "explained_variance": 1 - (value_loss / some.target.var()).item(),
-            }
-        return -total, statistics
+        return -total, partial(_statistics, log_ratio, clip, value_loss, entropy, some.target)
+
+
+@torch.no_grad()
+def _statistics(
+    log_ratio: Tensor, clip: float, value_loss: Tensor, entropy: Tensor, target: Tensor
+) -> dict[str, float]:
+    """How a minibatch went: asked of the last of an update alone, so not worked out for each."""
+    change = log_ratio.exp() - 1
+    return {
+        "approx_kl": (change - log_ratio).mean().item(),
+        "clip_fraction": (change.abs() > clip).float().mean().item(),
+        "value_loss": value_loss.item(),
+        "entropy": entropy.mean().item(),
+        "explained_variance": 1 - (value_loss / target.var()).item(),
+    }
 
 
 def action_log_prob(

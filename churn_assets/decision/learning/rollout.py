@@ -38,10 +38,12 @@ class World:
     """Environments of one world with a price for each running episode.
 
     price: (n,) of the running episodes. An episode that ends is followed by one of another price.
+    seen: (n, 9) what a policy sees now.
     """
 
     envs: VectorRetention
     price: Array
+    seen: Array
     _situations: list[State] = field(default_factory=list)
     _actions: list[Actions] = field(default_factory=list)
     _prices: list[Array] = field(default_factory=list)
@@ -52,14 +54,15 @@ class World:
         cls, customers: Customers, params: EnvironmentParams, prices: Array, seed: int
     ) -> Self:
         """As many environments as `prices` (n,), at the start of their episodes."""
-        return cls(VectorRetention(customers, params, len(prices), seed, draw="value"), prices)
+        envs = VectorRetention(customers, params, len(prices), seed, draw="value")
+        return cls(envs, prices, envs.observation)
 
     def step(self, actions: Actions, next_prices: Array) -> None:
         """Act (n, 3); episodes that begin after it have `next_prices` (n,)."""
         self._situations.append(self.envs.state)
         self._actions.append(actions)
         self._prices.append(self.price)
-        _, _, ended, _, _ = self.envs.step(actions)
+        self.seen, _, ended, _, _ = self.envs.step(actions)
         self._ended.append(ended)
         self.price = np.where(ended, next_prices, self.price)
 

@@ -89,7 +89,7 @@ def after_answers(
         where a retained customer counts twelve bills (`persistence` is None).
     """
     if params.effect_share == 1 or not np.any(acceptances):
-        risk = sigmoid(score + risk_shift(acceptances, annoyances, params, bare))
+        risk = risk_after_answers(score, acceptances, annoyances, params, bare)
         return risk, loss_at(risk, params)
     paid, bare = np.asarray(acceptances - bare), np.asarray(bare)
     risk, loss = np.zeros(()), np.zeros(())
@@ -100,6 +100,19 @@ def after_answers(
             one = sigmoid(score + shift)
             risk, loss = risk + chance * one, loss + chance * loss_at(one, params)
     return risk, loss
+
+
+def risk_after_answers(
+    score: Array,
+    acceptances: Whole,
+    annoyances: Whole,
+    params: EnvironmentParams,
+    bare: Whole | int = 0,
+) -> Array:
+    """The risk of `after_answers` alone: the loss takes longer than all the rest."""
+    if params.effect_share == 1 or not np.any(acceptances):
+        return sigmoid(score + risk_shift(acceptances, annoyances, params, bare))
+    return after_answers(score, acceptances, annoyances, params, bare)[0]
 
 
 def loss_at(risk: Array, params: EnvironmentParams) -> Array:

@@ -17,6 +17,7 @@ from churn_assets.decision.mdp.dynamics import (
     daily_survival,
     offer_units,
     reluctance,
+    risk_after_answers,
     spend_levels,
 )
 from churn_assets.domain.statistics import logit, sigmoid
@@ -60,6 +61,10 @@ class State:
         """(N,) churn risk as it is seen, and expected loss; see `dynamics.after_answers`."""
         return after_answers(self.score, self.yes, np.zeros(1), params, self.bare)
 
+    def risk(self, params: EnvironmentParams) -> Array:
+        """(N,) churn risk as it is seen, alone."""
+        return risk_after_answers(self.score, self.yes, np.zeros(1), params, self.bare)
+
 
 @dataclass(frozen=True)
 class Branches:
@@ -92,7 +97,7 @@ def observe(state: State, params: EnvironmentParams) -> Array:
     fall = reluctance(state.contacts, state.days, params)
     return np.column_stack(
         [
-            state.after_answers(params)[0],
+            state.risk(params),
             sigmoid(state.accept - fall[:, None]),
             1 - state.spent / (spend_levels(params) - 1),
             state.days,
@@ -137,8 +142,7 @@ def branch(state: State, actions: Actions, params: EnvironmentParams) -> Branche
     )
     length = np.where(contacts >= params.contact_stop, np.inf, 1.0 + delay)
     alive_accepted, alive_refused = (
-        daily_survival(after.after_answers(params)[0], params) ** length
-        for after in (accepted, refused)
+        daily_survival(after.risk(params), params) ** length for after in (accepted, refused)
     )
     return Branches(
         accepted,

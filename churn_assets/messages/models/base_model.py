@@ -303,10 +303,12 @@ def _encode(
     tokenizer: PreTrainedTokenizerFast, dialogues: Sequence[tuple[str, str]], positions: int
 ) -> list[Row]:
     """Token ids and labels; prompts are drawn at random, so there is nothing in them to learn."""
-    prompts = tokenizer([prompt for prompt, _ in dialogues]).input_ids
-    responses = tokenizer([response for _, response in dialogues]).input_ids
+    # The library beneath: ids are all that is wanted, and the wrapper makes masks too.
+    encode = tokenizer.backend_tokenizer.encode_batch_fast
+    prompts = encode([prompt for prompt, _ in dialogues])
+    responses = encode([response for _, response in dialogues])
     rows = []
-    for prompt, response in zip(prompts, responses, strict=True):
+    for prompt, response in zip((p.ids for p in prompts), (r.ids for r in responses), strict=True):
         ending = [*response[: positions - len(prompt) - 1], tokenizer.eos_token_id]
         rows.append(Row([*prompt, *ending], [IGNORED] * len(prompt) + ending))
     return rows

@@ -13,9 +13,10 @@ from churn_assets.datasets.tables import read_split
 
 def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """The frame's rows as mappings, with None for every missing value."""
-    objects = frame.astype(object)
-    records = objects.where(frame.notna(), None).to_dict("records")
-    return [{str(name): value for name, value in record.items()} for record in records]
+    names = [str(name) for name in frame]
+    known = frame.astype(object).where(frame.notna(), None)
+    columns = [known.iloc[:, place].tolist() for place in range(len(names))]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def read_training_and_test(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
