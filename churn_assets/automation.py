@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.tags import SENSOR_NAME_TAG
 from pydantic import BaseModel, ConfigDict
 
 from churn_assets.campaign.assets import deliver_contacts
@@ -19,8 +18,6 @@ from churn_assets.storage.current import asset_pointer, current_artifact, read_r
 
 OWNERS = ["team:retention"]
 AGAIN = timedelta(hours=1)  # between two attempts at what failed
-NEXT_DAY = timedelta(days=1)  # the same of a training, which takes hours of a GPU
-BROKEN = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 PREDICTIONS, RELEASE = dg.AssetKey("predictions"), dg.AssetKey("release")
 DAILY = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(days=2), warn_window=timedelta(hours=26)
@@ -289,8 +286,7 @@ def retrain(
     context: dg.SensorEvaluationContext, store: StoreResource
 ) -> dg.RunRequest | dg.SkipReason:
     """Ask for a whole run where there is a reason to train again that wasn't there when it last
-    asked: what one training didn't mend, be its release served or refused, another won't. Where
-    that run failed or was stopped, ask again a day later."""
+    asked: what one training didn't mend, be its release served or refused, another won't."""
     opened = store.open()
     if opened.read_pointer(asset_pointer("drift_report")) is None:
         return dg.SkipReason("there is no drift report yet")
@@ -302,30 +298,15 @@ def retrain(
     if latest is None or report["release_id"] != latest.release_id:
         return dg.SkipReason("the drift report is of another release than the one in service")
     asked = (Asked.model_validate_json(context.cursor) if context.cursor else Asked()).since(report)
-    reasons, key = "; ".join(report["retrain"]), artifact.sha256
+    reasons = "; ".join(report["retrain"])
     if not asked.new(report):
         context.update_cursor(asked.model_dump_json())
-        if not asked.reasons:
-            return dg.SkipReason("no reason to train again")
-        broken = _broken_training(context.instance)
-        if broken is None:
-            return dg.SkipReason(f"asked for already: {reasons}")
-        key = f"{artifact.sha256} after {broken.run_id}"
+        told = f"asked for already: {reasons}" if reasons else "no reason to train again"
+        return dg.SkipReason(told)
     asked = Asked(reasons=report["retrain"], outcomes=report["outcomes_known"])
     context.update_cursor(asked.model_dump_json())
     # The key lets each report start one run, should the cursor be lost on the way.
-    return dg.RunRequest(run_key=key, tags={"reason": reasons})
-
-
-def _broken_training(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
-    """The last run that `retrain` asked for, where it failed or was stopped a while ago: no
-    training has shown then that training doesn't help."""
-    asked_for = dg.RunsFilter(tags={SENSOR_NAME_TAG: retrain.name})
-    for record in instance.get_run_records(asked_for, limit=1):
-        ended = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else None
-        if record.dagster_run.status in BROKEN and ended and ended < datetime.now(UTC) - NEXT_DAY:
-            return record.dagster_run
-    return None
+    return dg.RunRequest(run_key=artifact.sha256, tags={"reason": reasons})
 
 
 sensors = [release_moved, retrain, automation_conditions]

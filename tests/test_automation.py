@@ -6,14 +6,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
 from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
-from dagster._core.storage.tags import SENSOR_NAME_TAG
 from dagster._utils.schedules import schedule_execution_time_iterator
 
 from churn_assets import automation
@@ -94,9 +93,9 @@ class Watched:
         self.resource = StoreResource(url=str(root / "store"), cache=str(root / "cache"))
         self.store = LocalArtifactStore(root / "store")
 
-    def tick(self, instance: dg.DagsterInstance) -> dg.RunRequest | dg.SkipReason:
+    def tick(self) -> dg.RunRequest | dg.SkipReason:
         with dg.build_sensor_context(
-            instance, resources={"store": self.resource}, cursor=self.cursor
+            resources={"store": self.resource}, cursor=self.cursor
         ) as context:
             answer = automation.retrain(context)
             self.cursor = context.cursor
@@ -129,73 +128,36 @@ class Watched:
 CHANGED, WRONG = "the customers have changed", "the risk doesn't come true"
 
 
-def test_training_again_names_its_reason(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+def test_training_again_names_its_reason(tmp_path: Path) -> None:
     """Only for the release in service, and once: not again for the next one, be it that the
     training's release serves or was refused, as long as the reason stands."""
     watched = Watched(tmp_path)
-    assert "no drift report" in str(watched.tick(instance))
+    assert "no drift report" in str(watched.tick())
     watched.report("x", CHANGED)
-    assert "another release" in str(watched.tick(instance))
+    assert "another release" in str(watched.tick())
     watched.serve("x")
-    first = watched.tick(instance)
+    first = watched.tick()
     assert isinstance(first, dg.RunRequest)
     assert first.tags["reason"] == CHANGED
-    assert "asked for already" in str(watched.tick(instance))
+    assert "asked for already" in str(watched.tick())
     watched.report("x", CHANGED)
-    assert isinstance(watched.tick(instance), dg.SkipReason)
+    assert isinstance(watched.tick(), dg.SkipReason)
     watched.serve("y")
     watched.report("y", CHANGED)
-    assert isinstance(watched.tick(instance), dg.SkipReason)
+    assert isinstance(watched.tick(), dg.SkipReason)
     watched.report("y", CHANGED, WRONG)
-    another = watched.tick(instance)
+    another = watched.tick()
     assert isinstance(another, dg.RunRequest)
     assert another.tags["reason"] == f"{CHANGED}; {WRONG}"
     watched.report("y")
-    assert "no reason" in str(watched.tick(instance))
+    assert "no reason" in str(watched.tick())
     watched.report("y", CHANGED)
-    returned = watched.tick(instance)
+    returned = watched.tick()
     assert isinstance(returned, dg.RunRequest)
     assert len({first.run_key, another.run_key, returned.run_key}) == 3
 
 
-@dg.op
-def _training() -> None:
-    """Stands for hours of it."""
-
-
-@dg.job
-def _whole_run() -> None:
-    _training()
-
-
-@pytest.mark.parametrize("ends", ["report_run_failed", "report_run_canceled"])
-def test_a_training_that_broke_off_is_asked_for_again(
-    tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, ends: str
-) -> None:
-    """A day later, once, and not where it ended well: it has shown nothing about training."""
-    watched = Watched(tmp_path)
-    watched.serve("x")
-    watched.report("x", CHANGED)
-    first = watched.tick(instance)
-    assert isinstance(first, dg.RunRequest)
-    tags = {SENSOR_NAME_TAG: "retrain", **first.tags}
-    run = instance.create_run_for_job(_whole_run, tags=tags)
-    assert isinstance(watched.tick(instance), dg.SkipReason)
-    getattr(instance, ends)(run)
-    assert "asked for already" in str(watched.tick(instance))
-    monkeypatch.setattr(automation, "NEXT_DAY", timedelta(0))
-    again = watched.tick(instance)
-    assert isinstance(again, dg.RunRequest)
-    assert (again.tags["reason"], again.run_key) == (CHANGED, f"{first.run_key} after {run.run_id}")
-    assert _whole_run.execute_in_process(instance=instance, tags=tags).success
-    assert isinstance(watched.tick(instance), dg.SkipReason)
-    watched.report("x")
-    assert "no reason" in str(watched.tick(instance))
-
-
-def test_new_outcomes_ask_again_by_their_number(
-    tmp_path: Path, instance: dg.DagsterInstance
-) -> None:
+def test_new_outcomes_ask_again_by_their_number(tmp_path: Path) -> None:
     """Where the challenger was refused, the release in service hasn't learnt from them either: as
     many as before are needed since the last asking, whatever it was for."""
     watched = Watched(tmp_path)
@@ -204,7 +166,7 @@ def test_new_outcomes_ask_again_by_their_number(
 
     def asks(known: int, *reasons: str) -> bool:
         watched.report("x", counted, *reasons, known=known)
-        return isinstance(watched.tick(instance), dg.RunRequest)
+        return isinstance(watched.tick(), dg.RunRequest)
 
     assert asks(5_100)
     assert not asks(9_000)

@@ -17,7 +17,6 @@ from churn_assets.customers.campaign_schema import CampaignSchema, load_campaign
 from churn_assets.customers.contract.model import Contract, load_contract
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.schema import CustomerSchema, load_schema
-from churn_assets.customers.splits import rows_in_splits
 from churn_assets.customers.tables import write_active, write_history
 from churn_assets.datasets.assets import data_failure
 from churn_assets.datasets.config import DatasetsConfig
@@ -130,12 +129,11 @@ def _own() -> list[dg.AssetsDefinition]:
             except _TO_DATA as error:
                 raise data_failure(error, SETTING) from error
             artifact = store.open().put("customer_history", out)
-            schema, split = load_schema(out), rows_in_splits(out)
+            schema = load_schema(out)
         [table] = [table for table in report.tables if table.name == "history"]
         figures = {
             "contract": contract.name,
             "dagster/row_count": table.used,
-            "in_no_split": table.used - split,
             "refused": table.refused,
             "problems": "; ".join(report.problems) or "none",
             **_columns(schema),

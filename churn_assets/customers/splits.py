@@ -24,10 +24,7 @@ ENOUGH = 3
 """Rows of those who left, and of those who stayed, that test rows of snapshots hold at the least,
 where there is a snapshot from which on they do."""
 ENOUGH_TO_LEARN = 30
-LEAST_SHARE_TO_LEARN = 0.5
-"""Of the rows to learn from, how many of those who left, and of those who stayed, have to be left
-for any to be left out for their horizon's sake: so many, and this share. A model that learnt from
-little is a greater harm than figures that are somewhat too good."""
+"""Of the rows to learn from, without which none of them is left out for its horizon's sake."""
 
 
 def write_splits(
@@ -74,11 +71,6 @@ def write_splits(
     return rates or None
 
 
-def rows_in_splits(folder: Path) -> int:
-    """How many rows `write_splits` put into a split."""
-    return int(json.loads((folder / "dataset.json").read_text(encoding="utf-8"))["rows"])
-
-
 def snapshot_split(
     whose: str,
     ids: NDArray[Any],
@@ -95,7 +87,7 @@ def snapshot_split(
 
     Whether somebody left within three months is known three months later: rows whose horizon ends
     after the test rows' snapshot speak of the same time as these, and are in no split where enough
-    others remain to learn from: at least half, where the horizon is short beside the history.
+    others remain to learn from.
 
     Args:
         whose: rows they are, for the error.
@@ -119,8 +111,8 @@ def snapshot_split(
             fewest = min(_of_a_kind(left[test & late]), _of_a_kind(left[~test & ~late]))
             if fewest >= enough and (valid & ~late).any():
                 known = _known(period, first, horizon_months)
-                least = max(ENOUGH_TO_LEARN, LEAST_SHARE_TO_LEARN * _of_a_kind(left[~test & ~late]))
-                if _of_a_kind(left[~test & known]) < least or not (valid & known).any():
+                enough_known = _of_a_kind(left[~test & known]) >= ENOUGH_TO_LEARN
+                if not (enough_known and (valid & known).any()):
                     known = ~late
                 return np.where(np.where(test, late, known), split, "")
     late = period == last

@@ -143,8 +143,8 @@ class GcsArtifactStore:
             raise ArtifactError(
                 f"{url}: {error} Log in with `gcloud auth application-default login`"
             ) from error
-        root, prefix = cache or Path.home() / ".cache" / "churn", parts.path.strip("/")
-        return cls(bucket, prefix, root / parts.netloc / prefix)  # `drop_copies` clears one store's
+        root = cache or Path.home() / ".cache" / "churn"
+        return cls(bucket, parts.path.strip("/"), root / parts.netloc)
 
     @explained
     def put(self, name: str, folder: Path) -> Artifact:

@@ -55,23 +55,6 @@ def test_copies_go_with_their_artifacts_unless_somebody_reads_them(
     assert (bucket.get(stored) / "file").read_text() == "new"
 
 
-def test_a_store_clears_its_own_copies_only(
-    emulator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Development and production in one bucket, with one cache."""
-    monkeypatch.setattr(scratch, "IN_USE", 1)
-    url = f"gs://churn-artifacts/{uuid.uuid4().hex}"
-    first, second = (
-        GcsArtifactStore.from_url(f"{url}/{name}", tmp_path / "cache", strict_client())
-        for name in ("dev", "prod")
-    )
-    artifact = put(first, tmp_path, "model", "of dev")
-    copy = first.get(artifact)
-    second.get(put(second, tmp_path, "model", "of prod"))  # and this process holds that one now
-    second.drop_copies()
-    assert (copy / "file").read_text() == "of dev"
-
-
 def test_a_copy_that_was_removed_is_fetched_again(bucket: GcsArtifactStore, tmp_path: Path) -> None:
     """The cache is safe to delete at any time, also for who has read there; and what is fetched
     again is held again."""
