@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.tags import SENSOR_NAME_TAG  # private: the daemon's mark on its runs
 from pydantic import BaseModel, ConfigDict
 
 from churn_assets.campaign.assets import deliver_contacts
@@ -18,6 +19,8 @@ from churn_assets.storage.current import asset_pointer, current_artifact, read_r
 
 OWNERS = ["team:retention"]
 AGAIN = timedelta(hours=1)  # between two attempts at what failed
+TRAIN_AGAIN = timedelta(days=1)  # the same of a training, which costs GPU hours
+CAME_TO_NOTHING = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 PREDICTIONS, RELEASE = dg.AssetKey("predictions"), dg.AssetKey("release")
 DAILY = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(days=2), warn_window=timedelta(hours=26)
@@ -286,7 +289,8 @@ def retrain(
     context: dg.SensorEvaluationContext, store: StoreResource
 ) -> dg.RunRequest | dg.SkipReason:
     """Ask for a whole run where there is a reason to train again that wasn't there when it last
-    asked: what one training didn't mend, be its release served or refused, another won't."""
+    asked: what one training didn't mend, be its release served or refused, another won't. Again a
+    day after a run that failed or was cancelled, as nothing was trained then."""
     opened = store.open()
     if opened.read_pointer(asset_pointer("drift_report")) is None:
         return dg.SkipReason("there is no drift report yet")
@@ -299,14 +303,36 @@ def retrain(
         return dg.SkipReason("the drift report is of another release than the one in service")
     asked = (Asked.model_validate_json(context.cursor) if context.cursor else Asked()).since(report)
     reasons = "; ".join(report["retrain"])
-    if not asked.new(report):
+    key = artifact.sha256
+    unmade = _unmade(context.instance) if asked.reasons and not asked.new(report) else None
+    if unmade is not None:
+        key = f"{key} after {unmade.run_id}"
+    elif not asked.new(report):
         context.update_cursor(asked.model_dump_json())
         told = f"asked for already: {reasons}" if reasons else "no reason to train again"
         return dg.SkipReason(told)
     asked = Asked(reasons=report["retrain"], outcomes=report["outcomes_known"])
     context.update_cursor(asked.model_dump_json())
     # The key lets each report start one run, should the cursor be lost on the way.
-    return dg.RunRequest(run_key=artifact.sha256, tags={"reason": reasons})
+    return dg.RunRequest(run_key=key, tags={"reason": reasons})
+
+
+def _unmade(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
+    """The last run that `retrain` asked for, where it came to nothing more than a day ago and no
+    whole run, whoever asked for it, has done its work since or is about to."""
+    tags = {SENSOR_NAME_TAG: "retrain"}
+    found = instance.get_run_records(dg.RunsFilter(job_name=everything.name, tags=tags), limit=1)
+    if not found or found[0].dagster_run.status not in CAME_TO_NOTHING:
+        return None
+    last = found[0]
+    ended = datetime.fromtimestamp(last.end_time or last.create_timestamp.timestamp(), UTC)
+    if ended > datetime.now(UTC) - TRAIN_AGAIN:
+        return None
+    others = [status for status in dg.DagsterRunStatus if status not in CAME_TO_NOTHING]
+    since = dg.RunsFilter(
+        job_name=everything.name, statuses=others, created_after=last.create_timestamp
+    )
+    return None if instance.get_run_records(since, limit=1) else last.dagster_run
 
 
 sensors = [release_moved, retrain, automation_conditions]

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -87,15 +87,15 @@ def test_what_follows_a_release_builds_none() -> None:
 class Watched:
     """A drift report that changes, the release in service, and the sensor that looks at both."""
 
-    def __init__(self, root: Path) -> None:
-        self.root, self.reports = root, 0
+    def __init__(self, root: Path, instance: dg.DagsterInstance) -> None:
+        self.root, self.instance, self.reports = root, instance, 0
         self.cursor: str | None = None
         self.resource = StoreResource(url=str(root / "store"), cache=str(root / "cache"))
         self.store = LocalArtifactStore(root / "store")
 
     def tick(self) -> dg.RunRequest | dg.SkipReason:
         with dg.build_sensor_context(
-            resources={"store": self.resource}, cursor=self.cursor
+            instance=self.instance, resources={"store": self.resource}, cursor=self.cursor
         ) as context:
             answer = automation.retrain(context)
             self.cursor = context.cursor
@@ -128,10 +128,10 @@ class Watched:
 CHANGED, WRONG = "the customers have changed", "the risk doesn't come true"
 
 
-def test_training_again_names_its_reason(tmp_path: Path) -> None:
+def test_training_again_names_its_reason(tmp_path: Path, instance: dg.DagsterInstance) -> None:
     """Only for the release in service, and once: not again for the next one, be it that the
     training's release serves or was refused, as long as the reason stands."""
-    watched = Watched(tmp_path)
+    watched = Watched(tmp_path, instance)
     assert "no drift report" in str(watched.tick())
     watched.report("x", CHANGED)
     assert "another release" in str(watched.tick())
@@ -157,10 +157,12 @@ def test_training_again_names_its_reason(tmp_path: Path) -> None:
     assert len({first.run_key, another.run_key, returned.run_key}) == 3
 
 
-def test_new_outcomes_ask_again_by_their_number(tmp_path: Path) -> None:
+def test_new_outcomes_ask_again_by_their_number(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
     """Where the challenger was refused, the release in service hasn't learnt from them either: as
     many as before are needed since the last asking, whatever it was for."""
-    watched = Watched(tmp_path)
+    watched = Watched(tmp_path, instance)
     watched.serve("x")
     counted = NEW_OUTCOMES.format(5_000)
 
@@ -176,6 +178,84 @@ def test_new_outcomes_ask_again_by_their_number(tmp_path: Path) -> None:
     assert asks(17_000, CHANGED)
     assert not asks(1_000)  # most of the log was removed
     assert asks(6_000)
+
+
+def whole_run(fails: bool = False) -> dg.JobDefinition:
+    """A job of the whole graph's name."""
+
+    @dg.op
+    def train() -> None:
+        if fails:
+            raise dg.Failure("no GPU could be had")
+
+    @dg.job(name="everything")
+    def job() -> None:
+        train()
+
+    return job
+
+
+def whole(instance: dg.DagsterInstance, asked: dg.RunRequest | None, fails: bool = False) -> None:
+    """A whole run has ended, as the daemon marks what a sensor asked for; None: by somebody."""
+    mark = (
+        {"dagster/sensor_name": "retrain", "dagster/run_key": str(asked.run_key)} if asked else {}
+    )
+    job = whole_run(fails)
+    assert (
+        job.execute_in_process(instance=instance, tags=mark, raise_on_error=False).success != fails
+    )
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_training_that_came_to_nothing_is_asked_for_again(
+    tmp_path: Path,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    cancelled: bool,
+) -> None:
+    """A day later, not each hour, and under another key. What has trained is not asked for again,
+    nor what somebody else's whole run has done since."""
+    watched = Watched(tmp_path, instance)
+    watched.serve("x")
+    watched.report("x", CHANGED)
+    first = watched.tick()
+    assert isinstance(first, dg.RunRequest)
+    if cancelled:
+        mark = {"dagster/sensor_name": "retrain"}
+        run = instance.create_run_for_job(whole_run(), tags=mark)
+        instance.report_run_canceled(run)
+    else:
+        whole(instance, first, fails=True)
+    assert "asked for already" in str(watched.tick())
+    monkeypatch.setattr(automation, "TRAIN_AGAIN", timedelta(0))
+    again = watched.tick()
+    assert isinstance(again, dg.RunRequest)
+    assert again.tags["reason"] == CHANGED
+    assert again.run_key != first.run_key
+    instance.create_run_for_job(whole_run())  # waits to be started
+    assert isinstance(watched.tick(), dg.SkipReason)
+    whole(instance, again)
+    assert isinstance(watched.tick(), dg.SkipReason)
+
+
+def test_a_whole_run_by_somebody_else_is_training_too(
+    tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The week's, or one by hand: what the failed one should have learnt is learnt. Where that one
+    failed as well, nothing is."""
+    monkeypatch.setattr(automation, "TRAIN_AGAIN", timedelta(0))
+    watched = Watched(tmp_path, instance)
+    watched.serve("x")
+    watched.report("x", CHANGED)
+    first = watched.tick()
+    assert isinstance(first, dg.RunRequest)
+    whole(instance, first, fails=True)
+    whole(instance, None, fails=True)
+    assert isinstance(watched.tick(), dg.RunRequest)
+    whole(instance, None)
+    assert isinstance(watched.tick(), dg.SkipReason)
+    watched.report("x")
+    assert "no reason" in str(watched.tick())
 
 
 def test_a_plan_comes_after_the_predictions_of_the_same_night() -> None:

@@ -136,6 +136,7 @@ def _own() -> list[dg.AssetsDefinition]:
             "dagster/row_count": table.used,
             "refused": table.refused,
             "problems": "; ".join(report.problems) or "none",
+            "notes": "; ".join(report.notes) or "none",
             **_columns(schema),
         }
         return _made(artifact, figures)

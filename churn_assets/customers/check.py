@@ -305,7 +305,8 @@ class _Checking:
         ids, days, left = (rows[name].to_numpy() for name in ("ids", "days", "gone"))
         if 0 < left.sum() < len(left):  # said already otherwise
             try:
-                snapshot_split("history", ids, left, days, identity.horizon_months)
+                found = snapshot_split("history", ids, left, days, identity.horizon_months)
+                self.report.notes += found.notes
             except DataError as error:
                 self.report.problems.append(str(error))
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,22 @@ ENOUGH = 3
 """Rows of those who left, and of those who stayed, that test rows of snapshots hold at the least,
 where there is a snapshot from which on they do."""
 ENOUGH_TO_LEARN = 30
-"""Of the rows to learn from, without which none of them is left out for its horizon's sake."""
+MOST = 0.5
+"""Those who left, or stayed, whichever are fewer: how many, and which share of them, have to remain
+to learn from where rows are left out for their horizon's sake. Otherwise none is: it would make a
+worse model, to measure it a little better."""
+
+
+class InTime(NamedTuple):
+    """How rows of customers with snapshots are split.
+
+    Attributes:
+        split: of each row (N,); empty where no split may hold it.
+        notes: which rows those are, and whether others speak of the test rows' time, in words.
+    """
+
+    split: NDArray[np.str_]
+    notes: tuple[str, ...] = ()
 
 
 def write_splits(
@@ -77,8 +93,8 @@ def snapshot_split(
     left: NDArray[np.bool_],
     seen: NDArray[np.datetime64],
     horizon_months: float,
-) -> NDArray[np.str_]:
-    """Split of each row of customers with snapshots (N,); empty where no split may hold the row.
+) -> InTime:
+    """How each row of customers with snapshots (N,) is split.
 
     Test rows are of customers and of a time that no other row is of: of a tenth of the customers,
     from the last snapshot on; all others' rows are from before it. Where the last one has too few
@@ -86,8 +102,10 @@ def snapshot_split(
     there is one snapshot only, customers alone are apart.
 
     Whether somebody left within three months is known three months later: rows whose horizon ends
-    after the test rows' snapshot speak of the same time as these, and are in no split where enough
-    others remain to learn from.
+    after the test rows' snapshot speak of the same time as these, and are in no split where most of
+    those who left, or stayed, remain to learn from without them. Elsewhere they're learnt from, and
+    the notes say so: the model that ships is made of them, and its held-out figures may be a little
+    too good.
 
     Args:
         whose: rows they are, for the error.
@@ -103,7 +121,7 @@ def snapshot_split(
     period = periods(ids, seen)
     last, *others = np.unique(period)[::-1]
     if not others:
-        return split
+        return InTime(split)
     test, valid = split == "test", split == "valid"
     for enough in (ENOUGH, 1):
         for first in (last, *others[:-1]):
@@ -111,10 +129,11 @@ def snapshot_split(
             fewest = min(_of_a_kind(left[test & late]), _of_a_kind(left[~test & ~late]))
             if fewest >= enough and (valid & ~late).any():
                 known = _known(period, first, horizon_months)
-                enough_known = _of_a_kind(left[~test & known]) >= ENOUGH_TO_LEARN
-                if not (enough_known and (valid & known).any()):
-                    known = ~late
-                return np.where(np.where(test, late, known), split, "")
+                parts = _Parts(left, test, late, known, str(first), horizon_months)
+                apart = parts.enough_known() and bool((valid & known).any())
+                learnt = known if apart else ~late
+                notes = [f"{whose}: {note}" for note in parts.notes(apart)]
+                return InTime(np.where(np.where(test, late, learnt), split, ""), tuple(notes))
     late = period == last
     raise DataError(
         f"{whose}: too few rows for three splits: the last snapshot, {last}, has {late.sum():,} "
@@ -122,6 +141,53 @@ def snapshot_split(
         f"on, and {_told(left[~test & ~late])} of the others before it: both need some who left, "
         "and some who stayed"
     )
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Rows (N,) parted by the snapshot `first`: who left; of the customers that the model is tried
+    on; from `first` on; whose horizon ends by then."""
+
+    left: NDArray[np.bool_]
+    test: NDArray[np.bool_]
+    late: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+    first: str
+    horizon_months: float
+
+    def enough_known(self) -> bool:
+        """Whether what was known by then is enough to learn from, and most of what there is."""
+        remain = _of_a_kind(self.left[~self.test & self.known])
+        return remain >= max(ENOUGH_TO_LEARN, MOST * _of_a_kind(self.left[~self.test & ~self.late]))
+
+    def notes(self, apart: bool) -> Iterator[str]:
+        """Which rows are in no split, and whether those whose horizon ends later are learnt from:
+        not where they're kept `apart`."""
+        ends = f"whose horizon of {self.horizon_months:g} months ends after {self.first}"
+        unknown = ~self.test & ~self.late & ~self.known
+        tried, newest = self.test & ~self.late, ~self.test & self.late
+        unheld = {
+            f"before {self.first}, of the tenth of the customers that the model is tried on": tried,
+            f"from {self.first} on, of the others": newest,
+            f"of the others, {ends}": unknown & apart,
+        }
+        yield (
+            f"{self._told(tried | newest | unknown & apart)} of {len(self.left):,} rows are in no "
+            "split, and nothing is learnt from them: "
+            + "; ".join(
+                f"{self._told(rows)} {which}" for which, rows in unheld.items() if rows.any()
+            )
+        )
+        if unknown.any() and not apart:
+            yield (
+                "the figures on held-out rows may be a little too good: of "
+                f"{self._told(~self.test & ~self.late)} rows to learn from, {self._told(unknown)} "
+                f"are such {ends}; without them too few would remain, "
+                f"{self._told(~self.test & self.known)}"
+            )
+
+    def _told(self, rows: NDArray[np.bool_]) -> str:
+        return _told(self.left[rows])
 
 
 def periods(ids: NDArray[Any], seen: NDArray[np.datetime64]) -> NDArray[np.datetime64]:

@@ -259,5 +259,5 @@ def _split_history(schema: CustomerSchema, frame: pd.DataFrame) -> pd.DataFrame:
     if SNAPSHOT not in frame:
         return frame.assign(split=stratified_split(left))
     ids, seen = frame["customer_id"].to_numpy(), frame[SNAPSHOT].to_numpy()
-    split = snapshot_split(schema.contract, ids, left, seen, schema.horizon_months)
+    split = snapshot_split(schema.contract, ids, left, seen, schema.horizon_months).split
     return frame.assign(split=split)[split != ""]

@@ -27,7 +27,7 @@ from datetime import UTC, datetime, timedelta
 from functools import wraps
 from pathlib import Path, PurePosixPath
 from typing import Any, Concatenate, ParamSpec, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import google_crc32c
 from google.api_core.exceptions import GoogleAPIError, NotFound, PreconditionFailed
@@ -129,7 +129,8 @@ class GcsArtifactStore:
     def from_url(
         cls, url: str, cache: Path | None = None, client: storage.Client | None = None
     ) -> GcsArtifactStore:
-        """The store at `gs://bucket/prefix`; the default cache is `~/.cache/churn/<bucket>`.
+        """The store at `gs://bucket/prefix`; copies lie in `~/.cache/churn` or `cache`, in a folder
+        of this URL alone: what one store has deleted, another may have.
 
         Raises:
             ArtifactError: nobody is logged in to Google Cloud here.
@@ -143,8 +144,8 @@ class GcsArtifactStore:
             raise ArtifactError(
                 f"{url}: {error} Log in with `gcloud auth application-default login`"
             ) from error
-        root = cache or Path.home() / ".cache" / "churn"
-        return cls(bucket, parts.path.strip("/"), root / parts.netloc)
+        root, prefix = cache or Path.home() / ".cache" / "churn", parts.path.strip("/")
+        return cls(bucket, prefix, root / quote(f"{parts.netloc}/{prefix}".rstrip("/"), safe=""))
 
     @explained
     def put(self, name: str, folder: Path) -> Artifact:

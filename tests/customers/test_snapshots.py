@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
+from churn_assets.cli.customers.report import show_report
 from churn_assets.customers.contract.yaml_lines import Document
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.splits import snapshot_split
@@ -109,25 +112,64 @@ def test_a_few_rows_of_a_newer_snapshot_are_no_snapshot(
     [
         (1, 500, [1, 2, 3, 4, 5]),
         (2.5, 500, [1, 2, 3]),
-        (5, 500, [1]),
-        (5, 29, [1, 2, 3, 4, 5]),
+        (3, 500, [1, 2, 3]),
+        (3.5, 500, [1, 2, 3, 4, 5]),
+        (3, 1000, [1, 2, 3]),  # all left in January: half of those who stayed are kept
         (6, 500, [1, 2, 3, 4, 5]),
     ],
 )
 def test_rows_that_speak_of_the_test_month_are_not_learnt_from(
     horizon: float, left_first: int, learnt: list[int]
 ) -> None:
-    """Who left within three months after May left in the months after June, too; where too few
-    others left in January, these stay."""
+    """Who left within three months after April left in the months after June, too. These rows stay
+    where most who left, or stayed, would be lost with them: a yearly horizon would leave a company
+    one month of twelve."""
     months = np.repeat(np.arange("2026-01", "2026-07", dtype="datetime64[M]"), 1000)
     ids = np.tile([f"C{i}" for i in range(1000)], 6)
     left = np.arange(6000) % 2 == 0
     left[:1000] = np.arange(1000) < left_first
-    split = snapshot_split("Acme", ids, left, months.astype("datetime64[ns]"), horizon)
+    split, notes = snapshot_split("Acme", ids, left, months.astype("datetime64[ns]"), horizon)
     for part in ("train", "valid"):
         found = months[split == part].astype(int) % 12 + 1
         assert sorted(set(found)) == learnt
     assert set(months[split == "test"].astype(int) % 12 + 1) == {6}
+    unheld, *rest = notes
+    gone = left[split == ""]
+    assert unheld.startswith(f"Acme: {len(gone):,} ({gone.sum():,} left) of 6,000 rows are in no")
+    assert ("months ends after 2026-06" in unheld) == (learnt == [1, 2, 3])
+    assert [note.split(":")[1] for note in rest] == (
+        [" the figures on held-out rows may be a little too good"]
+        * (learnt[-1] == 5 and horizon > 1)
+    )
+
+
+def test_few_who_left_are_all_learnt_from() -> None:
+    """Where most are in the first month, but fewer than thirty."""
+    months = np.repeat(np.arange("2026-01", "2026-04", dtype="datetime64[M]"), 1000)
+    left = np.zeros(3000, bool)
+    left[[*range(25), *range(1000, 1010), *range(2000, 2500)]] = True
+    ids = np.tile([f"C{i}" for i in range(1000)], 3)
+    split, _ = snapshot_split("Acme", ids, left, months.astype("datetime64[ns]"), 2)
+    assert set(months[split == "train"].astype(int) % 12 + 1) == {1, 2}
+
+
+def test_rows_that_no_split_holds_are_told(checked: Checked, tmp_path: Path) -> None:
+    """A horizon of a year, of which two months of three are left: by the check, and no problem."""
+    rows = snapshots(("2026-01-31", "2026-02-28", "2026-03-31"))
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    report = checked(CONTRACT.replace("months: 3", "months: 12\n  snapshot: Seen"))
+    frame = written(tmp_path, contract(identity=IDENTITY | {"horizon_months": 12}), rows)
+    unheld, good = report.notes
+    used = report.tables[0].used
+    assert unheld.startswith(f"history: {used - len(frame):,} (")
+    assert f"of {used:,} rows are in no split" in unheld
+    learnt = frame[frame["split"] != "test"]
+    assert f"of {len(learnt):,} ({learnt['churn'].sum():,} left) rows to learn from" in good
+    assert "horizon of 12 months ends after 2026-03; without them too few would remain, 0" in good
+    assert report.as_json()["notes"] == [unheld, good]
+    shown = io.StringIO()
+    show_report(report, tmp_path / "customers.yaml", Console(width=80, file=shown))
+    assert all(note in shown.getvalue() for note in report.notes)
 
 
 def test_days_have_horizons_of_thirty_days() -> None:
@@ -135,7 +177,7 @@ def test_days_have_horizons_of_thirty_days() -> None:
     days = np.repeat(np.arange("2026-03-02", "2026-05-05", 7, dtype="datetime64[D]"), 1000)
     ids = np.tile([f"C{i}" for i in range(1000)], len(days) // 1000)
     left = np.random.default_rng(0).random(len(days)) < 0.5
-    split = snapshot_split("Acme", ids, left, days, 1)
+    split, _ = snapshot_split("Acme", ids, left, days, 1)
     assert days[split == "test"].min() == days.max()
     assert days[split == "train"].max() == np.datetime64("2026-03-30")
 

@@ -55,6 +55,25 @@ def test_copies_go_with_their_artifacts_unless_somebody_reads_them(
     assert (bucket.get(stored) / "file").read_text() == "new"
 
 
+@pytest.mark.parametrize("below", ["", "objects", "testing/of/mine"])
+def test_stores_of_one_bucket_have_copies_of_their_own(
+    bucket: GcsArtifactStore, tmp_path: Path, below: str
+) -> None:
+    """Production and a test below it: neither clears what the other has fetched."""
+    url = f"gs://churn-artifacts/{below}".rstrip("/")
+    other = GcsArtifactStore.from_url(url, tmp_path / "cache", strict_client())
+    copies = []
+    for store, content in ((bucket, "mine"), (other, "theirs")):
+        stored = put(store, tmp_path, "model", content)
+        told = stored.model_dump_json()
+        with held_process("tests.storage.held_copy", store.url, str(tmp_path / "cache"), told):
+            copies.append(store.cache / stored.path / "file")
+    for store in (bucket, other):
+        store.drop_copies()
+        store.sweep()
+    assert [copy.read_text() for copy in copies] == ["mine", "theirs"]
+
+
 def test_a_copy_that_was_removed_is_fetched_again(bucket: GcsArtifactStore, tmp_path: Path) -> None:
     """The cache is safe to delete at any time, also for who has read there; and what is fetched
     again is held again."""

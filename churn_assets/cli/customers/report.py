@@ -85,6 +85,8 @@ def show_report(report: QualityReport, contract: Path, console: Console) -> None
             leaks.add_row(escape(leak.column), leak.role, escape(leak.why))
         console.print(leaks)
     _show_drift(report, console)
+    for note in report.notes:
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
     if not report.problems:
         console.print("No problems.", style="green")
         return

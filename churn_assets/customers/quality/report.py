@@ -74,13 +74,15 @@ class TableReport:
 
 @dataclass
 class QualityReport:
-    """All that a check found; `problems` is empty where nothing needs mending."""
+    """All that a check found; `problems` is empty where nothing needs mending, `notes` are what is
+    worth knowing and needs none."""
 
     contract: str
     tables: list[TableReport] = field(default_factory=list)
     leaks: list[Leak] = field(default_factory=list)
     drift: list[Drift] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def rows(self) -> int:
@@ -103,6 +105,7 @@ class QualityReport:
             "refused": self.refused,
             "leaks": [asdict(leak) for leak in self.leaks],
             "problems": self.problems,
+            "notes": self.notes,
             "drift": [asdict(one) for one in self.drift],
             "tables": tables,
         }
