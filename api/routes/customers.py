@@ -83,7 +83,9 @@ class Point(BaseModel):
     """One allocation of the Pareto curve: what the best use of this spend would retain."""
 
     spend: float = Field(description="expected discounts, in currency", examples=[12000.0])
-    retained: float = Field(description="revenue retained by contacts", examples=[90000.0])
+    retained: float = Field(
+        description="what contacts keep, before the discounts are paid", examples=[90000.0]
+    )
 
 
 class CampaignSummary(BaseModel):
@@ -98,8 +100,12 @@ class CampaignSummary(BaseModel):
     customer_value: float = Field(description="12 monthly bills, summed", examples=[5.5e6])
     expected_spend: float = Field(examples=[80000.0])
     budget: float = Field(description="limit on the spend of a period", examples=[110000.0])
-    expected_retained_revenue: float = Field(examples=[250000.0])
-    expected_value: float = Field(examples=[160000.0])
+    expected_retained_revenue: float = Field(
+        description="what contacts keep of the customers' worth by the reward that decides: "
+        "`expected_value` and `expected_spend` together",
+        examples=[240000.0],
+    )
+    expected_value: float = Field(description="the same less the discounts", examples=[160000.0])
     pareto: list[Point]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from fastapi import Request, Response
 from fastapi.testclient import TestClient
@@ -178,11 +179,12 @@ def test_campaign_adds_up(full: httpx.Client) -> None:
     retained = [p["retained"] for p in campaign["pareto"]]
     assert spends == sorted(spends)
     assert retained == sorted(retained)
-    reachable = [
-        p["retained"] for p in campaign["pareto"] if p["spend"] >= campaign["expected_spend"]
-    ]
-    if reachable:
-        assert reachable[0] >= campaign["expected_retained_revenue"] - 0.01
+    spend, kept = campaign["expected_spend"], campaign["expected_retained_revenue"]
+    assert kept <= np.interp(spend, [0, *spends], [0, *retained]) + 0.01
+    assert kept - spend == pytest.approx(campaign["expected_value"], abs=0.02)
+    assert campaign["expected_value"] == pytest.approx(
+        sum(r["expected_value"] for r in rows), abs=0.005 * (len(rows) + 1)
+    )
 
 
 def test_feedback_is_idempotent(full: httpx.Client) -> None:

@@ -24,6 +24,8 @@ class Sums:
     value - (1 + p) x cost. Sweeping p traces the frontier of all allocations of one contact a
     customer (Everett 1963, generalised Lagrange multipliers).
 
+    retained: what the contacts keep of the customers' worth, by the reward that the decisions are
+        made by: `expected_value` before the discounts are paid (a contact's own cost is off it).
     frontier_spend, frontier_retained: one for each of `PRICES`.
     """
 
@@ -41,7 +43,7 @@ class Sums:
         """The sums over one batch."""
         values, outcomes = assessed.values, assessed.outcomes
         cost = outcomes.expected_cost
-        retained = (outcomes.retention - outcomes.retention[:, :1]) * values[:, None]
+        retained = outcomes.expected_value + cost
         every = np.arange(len(values))
         frontier = np.empty((2, len(PRICES)))
         for i, price in enumerate(PRICES):
