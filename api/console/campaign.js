@@ -13,6 +13,8 @@ const option = (value, textContent = value) => make("option", { value, textConte
 
 export function planView() {
   let plan = null, resting = 0;
+  let replanned = false;  // whether it is known what the limits that the sliders stand at would bring
+  let asked = 0;  // questions about plans whose answers are still to come
   const lastPlan = latestOnly(), lastReplan = latestOnly(), lastPage = latestOnly(), lastOut = latestOnly();
 
   function say(text, kind = "hint") { Object.assign($("plan-problem"), { textContent: text, className: kind }); }
@@ -34,15 +36,37 @@ export function planView() {
   // Only what is shown can be approved: a draft, while the sliders stand at its own limits.
   const atOwnLimits = () => $("budget-slider").value === "100" && $("contacts-slider").value === "100";
 
+  // While something works nothing can be done with the plan that is shown: another may come in its place.
   function showChoice() {
-    const own = atOwnLimits();
-    $("plan-save").disabled = true;  // until it is known what other limits would bring
-    $("plan-approve").disabled = !own || plan.status !== "draft";
+    const own = atOwnLimits(), status = plan?.status;
+    const can = {
+      "plan-make": true, "plan-which": true, "budget-slider": true, "contacts-slider": true,
+      "plan-save": replanned,
+      "plan-approve": own && status === "draft",
+      "plan-cancel": status !== "cancelled",
+      "plan-download": status === "approved",
+      "plan-hand-over": status !== "draft",  // a list that was taken went out
+    };
+    for (const [id, able] of Object.entries(can)) $(id).disabled = asked > 0 || !able;
     $("plan-moved").hidden = own;
   }
 
+  // Asks something of a plan: whoever pressed a button with the keyboard stands on it afterwards.
+  async function askOfPlan(question) {
+    const pressed = document.activeElement;
+    asked += 1;
+    showChoice();
+    const found = await lastPlan(question);
+    asked -= 1;
+    showChoice();
+    if (document.activeElement === document.body) pressed?.focus();
+    return found;
+  }
+
   function showSums(sums) {
-    const more = Object.entries(sums.value_of_one_more).map(([name, value]) =>
+    const inOrder = Object.entries(sums.value_of_one_more).sort(([a], [b]) =>
+      (a === "money") - (b === "money") || a.localeCompare(b));
+    const more = inOrder.map(([name, value]) =>
       [name === "money" ? `${money(1, 0)} more to spend brings` : `One more ${name} a day brings`, money(value)]);
     facts($("plan-sums"), [
       ["Contacts", whole(sums.contacts)],
@@ -53,6 +77,10 @@ export function planView() {
     ]);
   }
 
+  // A plan keeps its own limits; only contacts that an earlier one promised may be more.
+  const exceeded = () => plan.promised > 0 && (plan.expected_cost + (plan.paid ?? 0) > plan.budget + 0.01
+    || plan.by_day.some((day) => Object.entries(plan.contacts_a_day).some(([name, most]) => day[name] > most)));
+
   function showPlan(answer) {
     const again = plan?.plan_id === answer.plan_id && plan.today === answer.today;
     const day = again ? $("plan-day").value : answer.today;
@@ -61,15 +89,14 @@ export function planView() {
     const [begin, end] = [plan.days[0], plan.days.at(-1)];
     $("plan-title").textContent = `Plan ${plan.plan_id} ${STATUS[plan.status]}`;
     const later = plan.promised_later ? `, ${whole(plan.promised_later)} more for later days` : "";
-    $("plan-hint").textContent = `${begin} to ${end}; ${whole(plan.promised)} contacts promised by the plan before${later}.`;
+    const over = exceeded() ? " What was promised before is more than these limits allow: it is kept all the same." : "";
+    $("plan-hint").textContent = `${begin} to ${end}; ${whole(plan.promised)} contacts promised by the plan before${later}.${over}`;
     $("budget-slider").value = $("contacts-slider").value = 100;
+    replanned = false;
     stopReplanning();
     showLimits(limits());
     showSums(plan);
     showChoice();
-    $("plan-download").disabled = plan.status !== "approved";
-    $("plan-hand-over").disabled = plan.status === "draft";  // a list that was taken went out
-    $("plan-cancel").disabled = plan.status === "cancelled";
     const channels = Object.keys(plan.contacts_a_day), left = Object.entries(plan.excluded);
     $("plan-day").replaceChildren(...plan.days.map((each) => option(each, each === plan.today ? `${each} (today)` : each)));
     if (plan.days.includes(day)) $("plan-day").value = day;
@@ -104,11 +131,17 @@ export function planView() {
   async function replan() {
     const { answer, error } = await lastReplan(() => ask("/campaign/replan", limits()));
     if (answer || error) $("plan-sums").removeAttribute("aria-busy");
-    if (answer) { showSums(answer); $("plan-save").disabled = false; say(""); }
+    if (answer) {
+      replanned = true;
+      showSums(answer);
+      showChoice();
+      say("");
+    }
     if (error) fail(error);
   }
 
   function moved() {
+    replanned = false;
     showLimits(limits());
     showChoice();
     stopReplanning();
@@ -155,7 +188,7 @@ export function planView() {
   // Does something with a plan and shows what became of it.
   async function change(question) {
     say("Working…");
-    const { answer, error } = await lastPlan(async () => {
+    const { answer, error } = await askOfPlan(async () => {
       const { plan_id } = await question();
       return ask(`/campaign/plan?${new URLSearchParams({ plan_id })}`);
     });
@@ -168,10 +201,20 @@ export function planView() {
       make("li", { textContent: `${s.at.slice(0, 16).replace("T", " ")} UTC: ${s.step} by ${s.who}` })));
   }
 
+  // Nobody can take a hand-over back.
+  function sureToHandOver(day) {
+    const on = plan.by_day.find((each) => each.day === day) ?? {};
+    const planned = Object.keys(plan.contacts_a_day).reduce((sum, name) => sum + (on[name] ?? 0), 0);
+    const early = day > plan.today ? " That day is still to come: its list must have been taken." : "";
+    return confirm(`Has the sending system taken the list of ${day} (${whole(planned)} contacts planned)?${early}`
+      + " They count as made and paid from now on, which can't be taken back.");
+  }
+
   async function handOver() {
     const plan_id = plan.plan_id, day = $("plan-day").value;
+    if (!sureToHandOver(day)) return;
     say("Working…");
-    const { answer, error } = await lastPlan(async () => {
+    const { answer, error } = await askOfPlan(async () => {
       const done = await ask("/campaign/plan/handed-over", { plan_id, day });
       return { done, now: await ask(`/campaign/plan?${new URLSearchParams({ plan_id })}`) };
     });
@@ -192,7 +235,7 @@ export function planView() {
 
   async function show(plan_id = "") {
     const query = plan_id ? `?${new URLSearchParams({ plan_id })}` : "";
-    const { answer, error } = await lastPlan(() => ask(`/campaign/plan${query}`));
+    const { answer, error } = await askOfPlan(() => ask(`/campaign/plan${query}`));
     if (answer) await shown(answer);
     if (error) { $("plan").hidden = true; fail(error); }
   }

@@ -7,7 +7,7 @@ import { $, ask, facts, fetchJson, latestOnly, make, onKey, waitsForKey } from "
 import { historyView, picksView } from "/picks.js";
 import { resultsView } from "/results.js";
 import { tableView } from "/rows.js";
-import { decisionWords, whatIfView } from "/whatif.js";
+import { decisionWords, whatIfView, whyNotTheLargest } from "/whatif.js";
 
 const OFTEN = 60_000;  // milliseconds between looks at what serves: a page may be open for days
 
@@ -82,6 +82,7 @@ function showAnswer(request, answer) {
   ]);
   $("gauge").replaceChildren(gauge(metadata.churn_risk));
   drawIn($("alternatives"), (width) => bars(metadata.alternatives, width));
+  $("not-largest").textContent = whyNotTheLargest(request, metadata);
   $("warnings").replaceChildren(...metadata.warnings.map((warning) =>
     make("li", { className: "violated", textContent: `Please check: ${warning}` })));
   $("reasons").replaceChildren(...metadata.reasons.map((reason) =>
@@ -227,8 +228,8 @@ const start = () => tried(async () => {
     buildForm(openapi.components.schemas.PredictRequest);
     $("decide").disabled = false;  // before, there was nothing to send
   }
-  await showStatus();
-  await showPicks();
+  await lookAgain();  // a key may be for the customers and not for what the status asks
+  if (!waitsForKey()) await showPicks();
 });
 
 onKey(async () => {

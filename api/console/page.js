@@ -31,6 +31,7 @@ async function asCaller(path, options = {}) {
   if (response.status === 401 && sessionStorage.getItem("key") === key) askForKey(key !== null);
   if (response.ok) return response;
   const { detail } = await jsonOf(response);
+  if (response.status === 403 && sessionStorage.getItem("key") === key) offerKey();
   throw Object.assign(new Error(detail.map((d) => d.msg).join("; ")), { detail });
 }
 
@@ -68,12 +69,22 @@ export const row = (cells) => make("tr", {}, ...cells.map((text) => make("td", {
 
 const SENDABLE = /^[\x20-\xff]+$/;  // in a header; more makes a browser send nothing at all
 
+let keyless = false;  // nothing is answered before a key is given
+
 // `tried`: a key was given, and isn't one.
 function askForKey(tried) {
   sessionStorage.removeItem("key");
+  keyless = true;
   $("key-form").hidden = false;
+  $("key-hint").hidden = true;
   $("status").textContent = tried ? "That is no valid API key." : "This service asks for an API key.";
   $("key").focus();
+}
+
+// The key holds, but not for this: what it is for goes on with it, until another one is given.
+function offerKey() {
+  if (keyless) return;
+  $("key-form").hidden = $("key-hint").hidden = false;
 }
 
 // Whoever waits for a key begins with it, by `begin`.
@@ -84,12 +95,13 @@ export function onKey(begin) {
     $("key").value = "";
     if (!SENDABLE.test(key)) return askForKey(true);
     sessionStorage.setItem("key", key);
-    $("key-form").hidden = true;
+    keyless = false;
+    $("key-form").hidden = $("key-hint").hidden = true;
     begin();
   });
 }
 
-export const waitsForKey = () => !$("key-form").hidden;
+export const waitsForKey = () => keyless;
 
 // Calls `action` once typing rests; what it returns keeps a call that is due from being made.
 export function whenTyped(input, action) {

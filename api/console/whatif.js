@@ -22,6 +22,21 @@ export function decisionWords({ contact, offer_percentage, delay_days }) {
   return contact ? `Contact now, ${offer}. Look again ${again}.` : `Do not contact. Look again ${again}.`;
 }
 
+// Nothing where the largest value was chosen, or the verdict says already why nobody is contacted.
+export function whyNotTheLargest(request, { alternatives, baseline, group, action_probability }) {
+  const chosen = alternatives.find((a) => a.chosen), most = Math.max(...alternatives.map((a) => a.expected_value));
+  if (group === "control" || most - chosen.expected_value < 0.005) return "";
+  if (action_probability < 0.5) return "Another option has a larger value: this one is tried for the experiment, to learn from it.";
+  const { days_since_contact: days, contacts_this_period: contacts, budget_remaining: left } = request;
+  const known = [];
+  if (days !== undefined) known.push(`contacted ${days} ${days === 1 ? "day" : "days"} ago`);
+  if (contacts !== undefined) known.push(`${contacts} ${contacts === 1 ? "contact" : "contacts"} in this period`);
+  if (left !== undefined) known.push(`${percent(left)} of the allowance left`);
+  const facts = known.length ? ` (${known.join(", ")})` : "";
+  return "Another option has a larger value: these are the values of this one contact alone, and "
+    + `${baseline ? "the rules spare" : "the policy spares"} the budget and the customer's attention, too${facts}.`;
+}
+
 export function whatIfView() {
   const last = latestOnly();
   let ground = null, resting = 0;  // the customer as they are, and what was decided

@@ -153,16 +153,22 @@ def hand_over(
     them is written: they went out, whatever the hour is now and whatever has become of the plan.
 
     Else it is who can be sent now. Then nobody is written who was contacted within the cooldown by
-    whatever other way, at the same moment even.
+    whatever other way, at the same moment even. Nor is a day that is still to come: a hand-over
+    can't be taken back, and without a list nobody can have sent it.
 
     Raises:
         CampaignError: nothing was exported, and the plan isn't approved, or too old, or has no such
-            day.
+            day, or the day is later than `now`'s.
     """
     if listed := _listed(campaigns, plan_id, day):
         return _write_listed(campaigns, listed, day, who)
     plan = campaigns.usable(plan_id, now)
     due = due_on(campaigns, plan, day, now)
+    if day > now.date():
+        raise CampaignError(
+            f"{day} is still to come (today is {now.date()}), and no list of it was exported: "
+            "export it, give it to the sending system, then hand it over"
+        )
     return _write(campaigns, plan, due, day, who, lambda *_: None)
 
 

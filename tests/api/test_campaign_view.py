@@ -10,7 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Dialog, Page, Route, expect
 
 from tests.api.browser import open_console
 from tests.api.conftest import publish_predictions, publish_small_release
@@ -88,8 +88,9 @@ def test_a_plan_is_made_searched_approved_downloaded_and_handed_over(page: Page)
         page.get_by_role("button", name="Download the list").click()
     with Path(download.value.path()).open(encoding="utf-8", newline="") as file:
         assert len(list(csv.DictReader(file))) == 8
-    page.get_by_role("button", name="Handed over").click()
     day = page.locator("#plan-day").input_value()
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Handed over").click()
     expect(page.locator("#plan-problem")).to_have_text(
         f"List of {day}: 8 contacts are in the ledger now, 0 were there already."
     )
@@ -112,7 +113,6 @@ def test_a_plan_is_made_searched_approved_downloaded_and_handed_over(page: Page)
     page.locator("#plan-which").select_option(index=1)
     expect(page.locator("#plan-title")).to_have_text(approved)
     expect(page.locator("#plan-download")).to_be_enabled()
-    page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Take it back").click()
     expect(page.locator("#plan-title")).to_contain_text("was cancelled")
     expect(page.locator("#plan-cancel")).to_be_disabled()
@@ -130,8 +130,10 @@ def test_sliders_replan_by_keyboard_and_a_draft_keeps_their_limits(page: Page) -
     expect(page.locator("#budget-value")).to_have_text("$0")
     expect(page.locator("#plan-sums dd").nth(2)).to_have_text("$0")
     assert page.locator("#plan-sums dd").nth(1).inner_text() != before
+    names = page.locator("#plan-sums dt").all_inner_texts()
     page.get_by_role("button", name="Keep these limits").click()
     expect(page.locator("#plan-total")).to_contain_text("cost $0")
+    assert page.locator("#plan-sums dt").all_inner_texts() == names  # where they stood before
 
 
 def test_only_what_is_shown_can_be_approved(page: Page) -> None:
@@ -189,16 +191,90 @@ def test_todays_list_is_chosen_and_another_day_stays_chosen(page: Page) -> None:
     opened_again()
     expect(day).to_have_value((here + timedelta(days=2)).isoformat())
     expect(day.locator("option").nth(2)).to_contain_text("(today)")
-    day.select_option(index=1)
+    day.select_option(index=0)
     page.get_by_role("button", name="Approve").click()
     expect(page.locator("#plan-title")).to_contain_text("is approved")
     opened_again()
-    expect(day).to_have_value((here + timedelta(days=1)).isoformat())
+    expect(day).to_have_value(here.isoformat())
+    page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Handed over").click()
-    expect(page.locator("#plan-problem")).to_contain_text(f"List of {here + timedelta(days=1)}: 8")
+    expect(page.locator("#plan-problem")).to_contain_text(f"List of {here}: 8")
     later[0] = 3
     opened_again()
     expect(day).to_have_value((here + timedelta(days=3)).isoformat())
+
+
+def test_a_hand_over_is_asked_about_and_no_day_to_come_is_taken_untold(page: Page) -> None:
+    """Why: a click on a wrong day filled the ledger with contacts that nobody had made."""
+    planned(page)
+    page.get_by_role("button", name="Approve").click()
+    expect(page.locator("#plan-title")).to_contain_text("is approved")
+    page.locator("#plan-day").select_option(index=2)
+    day = page.locator("#plan-day").input_value()
+    asked: list[str] = []
+    sent: list[str] = []
+    page.on("request", lambda r: sent.append(r.url) if "handed-over" in r.url else None)
+
+    def answered(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        if len(asked) == 1:
+            dialog.dismiss()
+        else:
+            dialog.accept()
+
+    page.on("dialog", answered)
+    button = page.get_by_role("button", name="Handed over")
+    button.click()
+    assert f"taken the list of {day} (8 contacts planned)? That day is still to come" in asked[0]
+    assert sent == []
+    button.click()
+    expect(page.locator("#plan-problem")).to_contain_text("no list of it was exported: export it")
+    expect(page.locator("#plan-problem")).to_have_class("error")
+    expect(button).to_be_enabled()
+    expect(page.locator("#plan-steps")).not_to_contain_text("handed over")
+    page.locator("#plan-day").select_option(index=0)
+    button.click()
+    expect(page.locator("#plan-problem")).to_contain_text("8 contacts are in the ledger now")
+    assert "still to come" not in asked[2]
+
+
+def test_an_older_plan_cannot_be_touched_while_a_new_one_is_made(page: Page) -> None:
+    """Why: "Approve" a moment too early approved the plan before, and the new one never came."""
+    planned(page)
+    first = page.locator("#plan-title").inner_text()
+    held: list[Route] = []
+    page.route("**/campaign/plan", lambda r: held.append(r))
+    page.get_by_role("button", name="Make a plan").press("Enter")
+    expect(page.locator("#plan-problem")).to_have_text("Working…")
+    names = ("make", "which", "save", "approve", "cancel", "download", "hand-over")
+    for name in names:
+        expect(page.locator(f"#plan-{name}")).to_be_disabled()
+    expect(page.locator("#budget-slider")).to_be_disabled()
+    picture(page, "campaign-working")
+    held.pop().continue_()
+    expect(page.locator("#plan-title")).not_to_have_text(first)
+    expect(page.locator("#plan-title")).to_contain_text("is a draft")
+    expect(page.locator("#plan-approve")).to_be_enabled()
+    expect(page.locator("#plan-make")).to_be_focused()
+    page.get_by_role("button", name="Make a plan").click()
+    expect(page.locator("#plan-approve")).to_be_disabled()
+    held.pop().abort()
+    expect(page.locator("#plan-problem")).to_contain_text("can't be reached")
+    expect(page.locator("#plan-approve")).to_be_enabled()
+    expect(page.locator("#plan-save")).to_be_disabled()
+
+
+def test_promises_beyond_a_draft_s_limits_are_said(page: Page) -> None:
+    """Why: money for 450 beside a cost of 900 looked like a plan that broke its limits."""
+    planned(page)
+    expect(page.locator("#plan-hint")).not_to_contain_text("more than these limits allow")
+    page.get_by_role("button", name="Approve").click()
+    expect(page.locator("#plan-title")).to_contain_text("is approved")
+    expect(page.locator("#plan-hint")).not_to_contain_text("more than these limits allow")
+    page.get_by_label(re.compile("^Contacts a day")).fill("50")
+    page.get_by_role("button", name="Keep these limits").click()
+    expect(page.locator("#plan-title")).to_contain_text("is a draft")
+    expect(page.locator("#plan-hint")).to_contain_text("more than these limits allow: it is kept")
 
 
 @pytest.mark.parametrize(("search", "asked"), [("plan", "contacts"), ("out", "excluded")])

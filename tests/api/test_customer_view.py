@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from churn_assets.campaign.contacts.history import Event
 from churn_assets.campaign.contacts.ledger import Ledger
@@ -144,6 +144,46 @@ def test_what_if_moves_risk_value_and_decision(page: Page, desk: Server, home: P
     expect(page.locator("#what-if-result")).to_be_hidden()
     page.locator("#field-customer_id").fill("SOMEBODY-ELSE")
     expect(page.locator("#what-if")).to_be_hidden()
+
+
+def test_an_option_of_larger_value_that_is_not_chosen_is_explained(page: Page) -> None:
+    """Why: "Do not contact" beside larger bars looks like a mistake. In one sentence, with what the
+    request says of past contacts; nothing where the largest was chosen, or nobody is contacted."""
+    told: dict[str, Any] = {}
+    options = [2]  # chosen, the last one counts; the third has the largest value
+
+    def changed(route: Route) -> None:
+        answer = route.fetch().json()
+        answer["metadata"] |= told
+        for i, other in enumerate(answer["metadata"]["alternatives"]):
+            other |= {"chosen": i == options[-1], "expected_value": [0, 200, 457, 399, 12][i]}
+        route.fulfill(json=answer)
+
+    def said() -> str:
+        with page.expect_response("**/contacts"):  # asked for once the answer is shown
+            page.get_by_role("button", name="Decide").click()
+        return page.locator("#not-largest").inner_text()
+
+    page.route("**/predict", changed)
+    assert said() == ""
+    options.append(0)
+    assert said().endswith("the policy spares the budget and the customer's attention, too.")
+    page.locator("#customer summary").click()
+    page.locator("#field-days_since_contact").fill("1")
+    page.locator("#field-contacts_this_period").fill("2")
+    page.locator("#field-budget_remaining").fill("0.4")
+    assert said() == (
+        "Another option has a larger value: these are the values of this one contact alone, and "
+        "the policy spares the budget and the customer's attention, too "
+        "(contacted 1 day ago, 2 contacts in this period, 40.0 % of the allowance left)."
+    )
+    picture(page, "not-the-largest")
+    told["baseline"] = True
+    assert "the rules spare the budget" in said()
+    told["action_probability"] = 0.05
+    assert said().endswith("this one is tried for the experiment, to learn from it.")
+    told["group"] = "control"
+    assert said() == ""
 
 
 def test_what_if_says_what_cannot_be(page: Page) -> None:

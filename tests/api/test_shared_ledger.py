@@ -70,6 +70,7 @@ def test_what_one_process_does_the_other_knows(desks: list[httpx.Client], home: 
         assert sorted(answer.status_code for answer in answers) == [200, 409]
         [approved] = [a.json()["plan_id"] for a in answers if a.status_code == 200]
         told = {"plan_id": approved, "day": LATER}
+        assert one.get("/campaign/plan/list", params=told).status_code == 200
         done = list(
             pool.map(lambda desk: posted(desk, "/handed-over", **told).json(), [one, other] * 2)
         )

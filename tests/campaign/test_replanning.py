@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import numpy as np
@@ -156,13 +156,14 @@ def test_who_is_forgotten_is_not_contacted_anew(desk: Desk) -> None:
     now = datetime.fromisoformat(plan.report["created"])
     day = now.date() + timedelta(days=1)
     campaigns.approve(None, "Eva", now)
-    assert campaigns.hand_over(None, day, now, "Ana").new == 8
+    midnight = datetime.combine(day, time(), tzinfo=UTC)  # before that, the day is still to come
+    assert campaigns.hand_over(None, day, midnight, "Ana").new == 8
     gone = customers_of(plan, day)[0]
     assert campaigns.ledger.erase(gone) == 1
     assert campaigns.ledger.histories([gone]) == {}
-    again = campaigns.hand_over(None, day, now, "Ana")
+    again = campaigns.hand_over(None, day, midnight, "Ana")
     assert (again.new, again.already, again.dropped) == (0, 7, {"erased": 1})
-    assert campaigns.export(None, day, now).dropped == {"erased": 1}
+    assert campaigns.export(None, day, midnight).dropped == {"erased": 1}
     later = campaigns.planner(now + timedelta(days=30))
     names = later.plan(curves=False)
     assert {"customer_id": gone, "rule": "erased"} in names.excluded.to_pylist()

@@ -11,6 +11,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -282,6 +283,23 @@ def test_only_who_was_in_a_list_is_recorded(approved: Approved, tmp_path: Path) 
     morning, tomorrow = NOW + timedelta(days=1), TODAY + timedelta(days=1)
     assert campaigns.hand_over(None, tomorrow, morning, "Ana").new == 8
     assert campaigns.export(None, TODAY + timedelta(days=2), morning).rows
+
+
+def test_a_day_to_come_is_handed_over_only_where_its_list_was_taken(approved: Approved) -> None:
+    """Why: a wrong day wrote contacts that nobody had made, which can't be taken back. By the clock
+    of `now`: just after the company's midnight, the day has come."""
+    campaigns = approved()
+    tomorrow, after = TODAY + timedelta(days=1), TODAY + timedelta(days=2)
+    said = f"{tomorrow} is still to come .today is {TODAY}., and no list of it was exported"
+    with pytest.raises(CampaignError, match=said):
+        campaigns.hand_over(None, tomorrow, NOW, "Ana")
+    assert campaigns.ledger.histories() == {}
+    assert len(campaigns.export(None, after, NOW).rows) == 8
+    with pytest.raises(CampaignError, match=said):  # that was another day's
+        campaigns.hand_over(None, tomorrow, NOW, "Ana")
+    assert campaigns.hand_over(None, after, NOW, "Ana").new == 8
+    midnight = datetime(2026, 3, 11, tzinfo=ZoneInfo("Europe/Madrid"))  # 23:00 of the 10th in UTC
+    assert campaigns.hand_over(None, tomorrow, midnight, "Ana").new == 8
 
 
 def test_two_lists_of_a_day_are_recorded_together(approved: Approved) -> None:

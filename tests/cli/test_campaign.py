@@ -78,9 +78,12 @@ def test_a_day_from_draft_to_hand_over(
 
 
 def test_two_hand_overs_at_once_contact_everybody_once(
-    approved: str, churn: Churn, ready: Path
+    approved: str, churn: Churn, ready: Path, tmp_path: Path
 ) -> None:
     """A night job and a person. One that is killed in the middle: tests/campaign/test_killed.py."""
+    early = churn("campaign", "handed-over", "--day", LATER)
+    assert (early.returncode, "no list of it was exported" in early.stderr) == (1, True)
+    assert churn("campaign", "export", str(tmp_path / "list.csv"), "--day", LATER).returncode == 0
 
     def hand_over(_: int) -> int:
         return int(churn("campaign", "handed-over", "--day", LATER).stdout.split()[0])
