@@ -30,6 +30,10 @@ DEADLINE_SECONDS = 5.0
 STILL_EMPTY_SECONDS = 1.0  # how long a ledger that was empty is taken for empty
 PLANNER_LIVES = timedelta(minutes=2)  # how long sliders work on what was read before
 PLAN_LIVES = 120.0  # seconds for which a plan is looked at without asking the store for it again
+UNREAD = (
+    "the contact ledger can't be read (the log says why): requests without a contact history are "
+    "answered 503"
+)
 
 Result = TypeVar("Result")
 
@@ -39,12 +43,16 @@ class ContactLookup:
 
     Where the ledger can't be read, who gives no history is answered 503: to decide without it would
     let contacts pass that the caps forbid.
+
+    Attributes:
+        problem: why the last question wasn't answered, in words for anybody; None where it was.
     """
 
     def __init__(self, ledger: LateLedger) -> None:
         self._ledger = ledger
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="ledger")
         self._empty_until = 0.0
+        self.problem: str | None = None
 
     async def of(self, customer_id: str) -> History | None:
         """The customer's history; None where there is none. Raises ApiError 503."""
@@ -56,7 +64,7 @@ class ContactLookup:
         try:
             return (await asyncio.wait_for(running, DEADLINE_SECONDS)).get(customer_id)
         except TimeoutError as error:
-            raise _unread(f"no answer within {DEADLINE_SECONDS:.0f} s") from error
+            raise self._unread(f"no answer within {DEADLINE_SECONDS:.0f} s") from error
 
     def many(self, customers: Sequence[str]) -> dict[str, History]:
         """Customer id -> history, of those who have one. Blocks. Raises ApiError 503."""
@@ -66,10 +74,13 @@ class ContactLookup:
             ledger = self._ledger.opened()
             if ledger.is_empty():
                 self._empty_until = time.monotonic() + STILL_EMPTY_SECONDS
-                return {}
-            return ledger.histories(customers)
+                found = {}
+            else:
+                found = ledger.histories(customers)
         except LedgerError as error:
-            raise _unread(str(error)) from error
+            raise self._unread(str(error)) from error
+        self.problem = None
+        return found
 
     def close(self) -> None:
         """Let go of threads and connections."""
@@ -77,13 +88,17 @@ class ContactLookup:
         self._ledger.close()
 
     def _is_empty(self) -> bool:
-        return time.monotonic() < self._empty_until or self._ledger.is_absent()
+        empty = time.monotonic() < self._empty_until or self._ledger.is_absent()
+        if empty:
+            self.problem = None
+        return empty
 
-
-def _unread(why: str) -> ApiError:
-    log.error("contact histories can't be read: %s", why)
-    message = "the contact ledger can't be read; send it again, or with the contact history"
-    return ApiError(503, "ledger_unavailable", message, headers=RETRY)
+    def _unread(self, why: str) -> ApiError:
+        """Why may name a host or a folder: it goes into the log only."""
+        log.error("contact histories can't be read: %s", why)
+        self.problem = UNREAD
+        message = "the contact ledger can't be read; send it again, or with the contact history"
+        return ApiError(503, "ledger_unavailable", message, headers=RETRY)
 
 
 class _Shown(NamedTuple):

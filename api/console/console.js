@@ -198,7 +198,8 @@ async function showStatus() {
   if (waitsForKey()) return;  // the line asks for it
   const parts = [state.ready ? `Release ${state.release_id}` : "Not ready"];
   if (state.baseline_forced) parts.push("rules only (kill switch)");
-  for (const name of ["problem", "predictions_problem", "switch_problem", "feedback_problem", "decisions_problem"]) {
+  for (const name of ["problem", "predictions_problem", "switch_problem", "feedback_problem", "decisions_problem",
+    "contacts_problem"]) {
     if (state[name]) parts.push(state[name]);
   }
   for (const [part, what] of Object.entries(state.stand_ins)) parts.push(`in place of the release's ${part.replaceAll("_", " ")}: ${what}`);

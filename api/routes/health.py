@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
+from api.campaigns import UNREAD
 from api.deps import services_of
 from api.errors import JsonResponse
 
@@ -58,6 +59,11 @@ class Readiness(BaseModel):
         "what was logged wasn't merged into fewer files the last time",
         examples=["gs://bucket: 503 the service is not available"],
     )
+    contacts_problem: str | None = Field(
+        description="why customers' contact histories can't be read, if the last request that "
+        "needed one found that: decisions without a history in the request are answered 503",
+        examples=[UNREAD],
+    )
     baseline_forced: bool = Field(description="the kill switch is on", examples=[False])
 
 
@@ -72,6 +78,7 @@ NOT_READY = Readiness(
     messages=None,
     feedback_problem=None,
     decisions_problem=None,
+    contacts_problem=None,
     baseline_forced=False,
 )
 
@@ -111,6 +118,7 @@ async def readyz(request: Request) -> Response:
         messages=manifest.report.get("messages", {}).get("served_because") if manifest else None,
         feedback_problem=services.feedback.problem,
         decisions_problem=services.decisions.problem if services.decisions else None,
+        contacts_problem=services.contacts.problem,
         baseline_forced=host.switched_off,
     )
     return JsonResponse(answer.model_dump(), status_code=200 if engine else 503)

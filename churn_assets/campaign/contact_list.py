@@ -155,13 +155,14 @@ def message_of(
 
 
 def _reasons(rows: Sequence[Mapping[str, Any]], engine: RetentionEngine) -> list[str]:
-    """What moves each customer's risk most, in words."""
+    """What raises each customer's risk most, in words; empty where nothing does."""
     if not rows:
         return []
     _, contributions = engine.assessor.risk.explain(rows)
     names = engine.assessor.reasons[: contributions.shape[1]]
-    found = top_reasons(names, contributions, rows, wording=engine.form.wording)
-    return ["; ".join(reason["text"] for reason in some[:REASONS]) for some in found]
+    found = top_reasons(names, contributions, rows, len(names), engine.form.wording)
+    raising = [[r["text"] for r in some if r["contribution"] > 0] for some in found]
+    return ["; ".join(texts[:REASONS]) for texts in raising]
 
 
 def write_list(rows: Sequence[Mapping[str, Any]], file: Path) -> None:

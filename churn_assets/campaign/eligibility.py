@@ -247,7 +247,7 @@ def _awake(
         zone: np.array([[window is not None for window in day] for day in table])
         for zone, table in windows.items()
     }
-    if not crowd.people:
+    if not crowd.people or not len(crowd.ids):  # on some days nobody is due
         return np.broadcast_to(open_in[None], shape)
     return np.stack([open_in[crowd.people.get(i, NOBODY).zone] for i in crowd.ids])
 

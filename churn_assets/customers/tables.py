@@ -4,11 +4,11 @@
 `active_customers`: `train|valid|test.parquet`, the schema (`customers.json`), where they are from
 (`dataset.json`), and of the history what the check said (`report.json`). A customer's rows, of
 however many snapshots, stay in one split; where there are snapshots, the test rows are of the last
-one and no other row is (`splits.snapshot_split`). Some rows are then in no split: everybody's last
-one, by which it is known who is active, lies apart in `latest/customers.parquet`.
+one and no other row is (`splits.snapshot_split`). Some rows are then in no split.
 
-Names, zones, opt-outs and consents lie apart in `people/people.parquet`: no model reads them, and
-no prediction holds them.
+Names, zones, opt-outs and consents of the active lie apart in `people/people.parquet`: no model
+reads them, and no prediction holds them. Who is active, and who doesn't want to be contacted, is
+read from the company's tables each time: the history may be weeks old.
 """
 
 from __future__ import annotations
@@ -37,11 +37,10 @@ from churn_assets.customers.schema import MONTHLY, TENURE, CustomerSchema, load_
 from churn_assets.customers.splits import snapshot_split, write_splits
 from churn_assets.datasets.errors import DataError
 from churn_assets.datasets.splits import grouped_split, stratified_split
-from churn_assets.datasets.tables import read_parquet, read_split, write_parquet
+from churn_assets.datasets.tables import read_split, write_parquet
 from churn_assets.domain.splits import SPLITS
 
 LABEL, SNAPSHOT = "churn", "snapshot"
-LATEST = "latest/customers.parquet"
 TAKEN_FROM, STAYERS = "taken_from", "those of the history who stayed"
 """What the `dataset.json` of `active_customers` says of whom they are, and one that it may say."""
 LEAST_OF_A_KIND = 30
@@ -72,11 +71,7 @@ def write_history(
             "rows trees are learnt, below that a logistic regression"
         )
     schema = _with_examples(schema, frame)
-    _write_people(taken.people.get("history"), set(frame["customer_id"]), out)
     schema.save(out)
-    if SNAPSHOT in frame:
-        (out / LATEST).parent.mkdir()
-        write_parquet(_latest(frame), out / LATEST)
     about = {"name": "customer_history", "contract": schema.contract}
     rates = write_splits(_split_history(schema, frame), out, about, LABEL)
     facts = report.as_json() | {"positive_rate": rates}
@@ -89,32 +84,25 @@ def write_active(
 ) -> int:
     """Write the customers who may be contacted into the empty folder `out`; how many they are.
 
-    They are the contract's `active` table, or else whoever of the history hasn't left, each as in
-    their last snapshot. Who is in the history's splits stays in theirs.
+    They are the contract's `active` table, or else whoever of the `history` hasn't left, as either
+    is now: each as in their last snapshot. Who is in the history's splits stays in theirs.
 
     Args:
-        history: the folder of `write_history`.
+        history: the folder of `write_history`, which may have been made weeks ago.
 
     Raises:
-        DataError: a table can't be read, nobody is active, or the history is of a version that
-            didn't keep everybody's last snapshot.
+        DataError: a table can't be read, or nobody is active.
     """
     schema, before = load_schema(history), {part: read_split(history, part) for part in SPLITS}
     if schema is None:
         raise DataError(f"{history} holds customers of the built-in contract")
-    if contract.tables and contract.tables.active:
-        taken = _Taken(contract)
-        report = check(contract, places, refused, told, taken, CUSTOMERS)
-        frame, people = _latest(taken.frame("active", report)), taken.people.get("active")
-        whom = "a table of their own"
-    else:
-        people = pd.read_parquet(history / PEOPLE) if (history / PEOPLE).exists() else None
-        frame, whom = pd.concat(before.values()), STAYERS
-        if SNAPSHOT in frame:
-            whom = "those of their last snapshot who stayed"
-            if not (history / LATEST).exists():
-                raise DataError(f"{history} is of an earlier version: make customer_history anew")
-            frame = read_parquet(history / LATEST)
+    taken = _Taken(contract)
+    report = check(contract, places, refused, told, taken, CUSTOMERS)
+    name = "active" if contract.tables and contract.tables.active else "history"
+    frame, people = _latest(taken.frame(name, report)), taken.people.get(name)
+    whom = "a table of their own"
+    if name == "history":
+        whom = "those of their last snapshot who stayed" if SNAPSHOT in frame else STAYERS
         frame = frame[~frame[LABEL].astype(bool)].drop(columns=[LABEL])
     if frame.empty:
         raise DataError(f"{contract.name}: nobody is active: all of them have left")

@@ -17,6 +17,8 @@ from pathlib import Path
 import httpx
 
 START_SECONDS = 300.0
+NOTHING_TRIED = "CHURN_EXPERIMENT__EXPLORATION"
+"""Set to 0, as else one decision in twenty is another one, of other customers each day."""
 HERE = ("127.0.0.1", 50_000)
 """Whom a `TestClient` says it is: somebody on this machine."""
 
@@ -89,7 +91,8 @@ def running(
     log = home / f"server-{port}.log"
     home.mkdir(parents=True, exist_ok=True)
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("CHURN_", "FORCE_"))}
-    environment = {**clean, "CHURN_HOME": str(home), "OMP_NUM_THREADS": "1", **environment}
+    own = {"CHURN_HOME": str(home), "OMP_NUM_THREADS": "1", NOTHING_TRIED: "0"}
+    environment = {**clean, **own, **environment}
     program = ["api"] if app is None else ["uvicorn", app]
     command = [sys.executable, "-m", *program, "--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") as output:

@@ -57,8 +57,9 @@ def test_the_list_says_everything_that_the_sending_system_needs(
         assert f"{row['offer_percentage']}%" in row["message"] or not row["offer_percentage"]
         assert row["shield_passed"]
         assert row["shield_violations"] == ""
-        assert row["reason"]
+        assert "lowers" not in row["reason"]  # it is why they may leave
         assert row["send_not_before"] < row["send_not_after"]
+    assert any("raises the churn risk" in row["reason"] for row in rows)
     [mine] = [row for row in rows if row["customer_id"] == named]
     assert mine["message_filled"] == mine["message"].replace(tag, "Zoë")
     assert mine["send_not_before"] in ("2026-03-10T08:00:00-04:00", "2026-03-10T09:00:00-04:00")

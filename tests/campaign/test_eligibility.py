@@ -187,6 +187,13 @@ def terms(*zones: str, now: datetime = NOW) -> Terms:
     return Terms(ContactRules(), CHANNELS, DAYS, frozenset(), quiet, zones, now)
 
 
+def test_on_some_days_nobody_is_due() -> None:
+    """Though it is known where everybody lives."""
+    none = np.array([])
+    crowd = Crowd([], none, none, {"A": Person(zone="Asia/Tokyo")}, {}, none.astype(bool), {})
+    assert eligible(crowd, terms("UTC")).open.shape == (0, len(DAYS), len(CHANNELS))
+
+
 def test_hours_are_those_of_the_customers_own_zone() -> None:
     """Quiet hours end at eight there; calls have hours of their own."""
     email, call = terms("UTC").windows("Asia/Tokyo")[1]

@@ -14,9 +14,8 @@ from rich.console import Console
 
 from churn_assets.cli.customers.report import show_report
 from churn_assets.customers.contract.yaml_lines import Document
-from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.splits import snapshot_split
-from churn_assets.customers.tables import LATEST, PEOPLE, write_active
+from churn_assets.customers.tables import PEOPLE
 from churn_assets.datasets.errors import DataError
 from tests.customers.conftest import CONTRACT, Checked, Rows, as_csv, made_rows
 from tests.customers.test_check import kinds
@@ -67,15 +66,6 @@ def test_a_table_of_active_customers_may_have_several_snapshots(tmp_path: Path) 
     active = whole(tmp_path / "active").set_index("customer_id")
     assert sorted(active.index) == sorted(last)
     assert all(str(active.loc[name, "months"]) == row["Months"] for name, row in last.items())
-
-
-def test_snapshots_of_an_earlier_version_are_made_anew(tmp_path: Path) -> None:
-    """Its history hasn't everybody's last row: whoever left would be scored for contact."""
-    agreed = contract(identity=IDENTITY)
-    written(tmp_path, agreed, snapshots(("2026-01-31", "2026-02-28")))
-    (tmp_path / "history" / LATEST).unlink()
-    with pytest.raises(DataError, match="earlier version: make customer_history anew"):
-        write_active(agreed, Places(tmp_path, tmp_path), tmp_path, tmp_path / "history", tmp_path)
 
 
 def test_days_of_their_own_are_one_snapshot_a_month(tmp_path: Path) -> None:

@@ -1,0 +1,38 @@
+"""Who doesn't want to be contacted is read anew each time, whenever models last learnt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from churn_assets.customers.people import PEOPLE
+from churn_assets.customers.reading.sources import Places
+from churn_assets.customers.tables import write_active, write_history
+from tests.customers.conftest import as_csv, made_rows
+from tests.customers.test_typed_tables import contract
+
+
+def test_an_opt_out_of_today_counts_today(tmp_path: Path) -> None:
+    """The history that models learnt from may be weeks old; so may its list of who has left."""
+    rows = [row | {"No Mail": "no"} for row in made_rows(320)]
+    (tmp_path / "history.csv").write_text(as_csv(rows), encoding="utf-8")
+    agreed = contract(contact={"opt_out": {"column": "No Mail", "yes": "yes"}})
+    places, history = Places(tmp_path, tmp_path / "raw"), tmp_path / "h"
+    history.mkdir()
+    write_history(agreed, places, tmp_path / "refused", history)
+    stayed = [row["Account"] for row in rows if row["Cancelled"] == "no"]
+    refuses, left = stayed[0], stayed[1]
+    now = [
+        row
+        | ({"No Mail": "yes"} if row["Account"] == refuses else {})
+        | ({"Cancelled": "yes"} if row["Account"] == left else {})
+        for row in rows
+    ]
+    (tmp_path / "history.csv").write_text(as_csv(now), encoding="utf-8")
+    active = tmp_path / "a"
+    active.mkdir()
+    assert write_active(agreed, places, tmp_path / "refused", history, active) == len(stayed) - 1
+    told = pd.read_parquet(active / PEOPLE).set_index("customer_id")["opt_out"]
+    assert left not in told.index
+    assert told[told].index.tolist() == [refuses]
