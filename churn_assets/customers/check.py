@@ -23,6 +23,7 @@ from churn_assets.customers.quality.columns import (
     trimmed,
     word,
 )
+from churn_assets.customers.quality.contact import unclear_flags, yes_of_nobody
 from churn_assets.customers.quality.drift import Drift, drift
 from churn_assets.customers.quality.judging import USED, Judged, judge
 from churn_assets.customers.quality.leakage import Candidate, Role, find_leaks
@@ -133,6 +134,7 @@ class _Checking:
         self._tenure(history, part)
         people = self.contract.people
         self.report.problems += unknown_zones(self.connection, history, people)
+        self._flags(history, tables.history)
         if tables.active is None:
             return
         active = self._judged("active", tables.active, customer_columns(self.contract, False), key)
@@ -140,6 +142,7 @@ class _Checking:
         self._value(active, part.value.monthly)
         self._tenure(active, part)
         self.report.problems += unknown_zones(self.connection, active, people)
+        self._flags(active, tables.active)
         self._drift(history, active)
         if identity.id and outcome and not identity.snapshot:
             self._still_active(history, active, identity.id, outcome)
@@ -292,6 +295,12 @@ class _Checking:
                 f"{judged.name}: the tenure of {wrong:,} rows is unknown, negative or above "
                 f"{MAX_TENURE:,} months"
             )
+
+    def _flags(self, judged: Judged, table: Table) -> None:
+        """Who may be contacted has to be said so that it can be read."""
+        contact = self.contract.contact
+        self.report.problems += unclear_flags(self.connection, judged, contact, table.missing)
+        self.report.notes += yes_of_nobody(self.connection, judged, contact)
 
     def _split(self, history: Judged, identity: Identity, outcome: str) -> None:
         """Customers with snapshots have to fall into three splits."""

@@ -74,10 +74,15 @@ def _identity(guess: Guess, decide: Mapping[str, str]) -> list[str]:
     if not guess.label:
         return [*lines, "  # DECIDE churned: {column: ..., yes: ..., no: ...}"]
     yes = guess.yes(guess.label)
-    others = [cell for cell, _ in guess.label.top if cell != yes]
-    no = _quoted(others[0]) if len(others) == 1 else _flow(others)
-    said = f"{{column: {_quoted(guess.label.name)}, yes: {_quoted(yes)}, no: {no}}}"
+    said = _yes_no(guess.label, yes)
     return [*lines, _asked(f"  churned: {said}", decide, "identity.churned")]
+
+
+def _yes_no(column: ColumnProfile, yes: str) -> str:
+    """A column of two meanings as the contract has it: the cell that means yes, and the others."""
+    others = [cell for cell, _ in column.top if cell != yes]
+    no = _quoted(others[0]) if len(others) == 1 else _flow(others)
+    return f"{{column: {_quoted(column.name)}, yes: {_quoted(yes)}, no: {no}}}"
 
 
 def _number_of(part: str, key: str, column: ColumnProfile | None, decide: Mapping[str, str]) -> str:
@@ -105,7 +110,7 @@ def _addressed(guess: Guess) -> list[str]:
     if people := [f"{key}: {_quoted(c.name)}" for key, c in columns.items() if c]:
         lines += ["", f"people: {{{', '.join(people)}}}"]
     contact = [
-        f"  {key}: {{column: {_quoted(c.name)}, yes: {_quoted(guess.yes(c))}}}"
+        f"  {key}: {_yes_no(c, guess.yes(c))}"
         for key, c in (("opt_out", guess.opt_out), ("consent", guess.consent))
         if c
     ]

@@ -191,6 +191,61 @@ def test_people_lie_apart(tmp_path: Path) -> None:
             assert told.loc[row["Account"], "opt_out"] == bool(i % 2)
 
 
+FLAG_CELLS = ("ja", " Ja", "j", "ja, bitte", "n/a", "", "no", "nein")
+
+
+def flags(tmp_path: Path, contact: dict[str, object], name: str) -> dict[str, bool | None]:
+    """Cell of a flag -> what is stored of customers who have it; all of them are learnt from."""
+    count = len(FLAG_CELLS)
+    rows = [row | {"Flag": FLAG_CELLS[i % count]} for i, row in enumerate(made_rows(400))]
+    assert len(written(tmp_path, contract(contact=contact), rows)) == 400
+    told = pd.read_parquet(tmp_path / "active" / PEOPLE).set_index("customer_id")[name]
+    found: dict[str, set[bool | None]] = {cell: set() for cell in FLAG_CELLS}
+    for i, row in enumerate(rows):
+        if row["Account"] in told.index:
+            value = told[row["Account"]]
+            found[FLAG_CELLS[i % count]].add(None if pd.isna(value) else bool(value))
+    assert all(len(values) == 1 for values in found.values())
+    return {cell: values.pop() for cell, values in found.items()}
+
+
+def test_an_opt_out_that_cannot_be_read_is_no_permission(tmp_path: Path) -> None:
+    """ "j" and "ja, bitte" are from people who said no to advertising; what isn't certainly a no to
+    that keeps them out of campaigns, and nobody out of training."""
+    told = flags(tmp_path, {"opt_out": {"column": "Flag", "yes": "ja"}}, "opt_out")
+    assert told == dict.fromkeys(FLAG_CELLS, True) | {"": None, "no": False}
+
+
+def test_with_both_answers_said_a_blank_opt_out_is_none_of_them(tmp_path: Path) -> None:
+    """Nor is a word for no that the contract doesn't say."""
+    said = {"column": "Flag", "yes": ["ja", "j"], "no": "nein"}
+    told = flags(tmp_path, {"opt_out": said}, "opt_out")
+    assert told == dict.fromkeys(FLAG_CELLS, True) | {"nein": False}
+
+
+def test_a_consent_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+    """Only who certainly consented has."""
+    told = flags(tmp_path, {"consent": {"column": "Flag", "yes": "ja"}}, "consent")
+    assert told == dict.fromkeys(FLAG_CELLS, False) | {"ja": True, " Ja": True, "": None}
+
+
+def test_where_no_is_the_yes_other_words_for_no_are_not_guessed(tmp_path: Path) -> None:
+    """A column "may be written to" whose "no" is the opt-out: "n" isn't the opposite of it."""
+    told = flags(tmp_path, {"opt_out": {"column": "Flag", "yes": "no"}}, "opt_out")
+    assert told == dict.fromkeys(FLAG_CELLS, True) | {"": None}
+
+
+def test_an_opt_out_may_be_what_a_feature_calls_no(tmp_path: Path) -> None:
+    """One column, two meanings: each is read by its own words."""
+    contact = {"opt_out": {"column": "Paperless", "yes": "no", "no": "yes"}}
+    rows = made_rows(300)
+    written(tmp_path, contract(contact=contact), rows)
+    told = pd.read_parquet(tmp_path / "active" / PEOPLE).set_index("customer_id")["opt_out"]
+    for row in rows:
+        if row["Account"] in told.index:
+            assert told[row["Account"]] == (row["Paperless"] == "no")
+
+
 def test_regions_are_zones(tmp_path: Path) -> None:
     """A company knows where its customers live, by names of its own: the contract says which zone
     that is; a zone's own name needs no saying, and nobody's is guessed."""

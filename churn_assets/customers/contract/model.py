@@ -53,7 +53,8 @@ class YesNo(Part):
     Attributes:
         column: its name in the table.
         yes: cells that mean yes.
-        no: cells that mean no; without them, every other one.
+        no: cells that mean no; without them, every other one, or of a contact's flag (see
+            `Contact`) the plain words for it.
     """
 
     column: str
@@ -175,6 +176,8 @@ class People(Part):
 
 class Contact(Part):
     """Who may be contacted: not with `opt_out`, and only with `consent` where it is named.
+
+    A cell that is neither yes nor no is no permission: it counts as opted out, or as no consent.
 
     Attributes:
         rules: what else keeps a customer out of a campaign; without it the settings' rules.

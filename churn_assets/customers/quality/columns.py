@@ -11,7 +11,14 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from churn_assets.customers.contract.expression import columns_of
-from churn_assets.customers.contract.model import Campaign, Churned, Contract, Feature, YesNo
+from churn_assets.customers.contract.model import (
+    Campaign,
+    Churned,
+    Contact,
+    Contract,
+    Feature,
+    YesNo,
+)
 from churn_assets.customers.reading.numbers import TELLING, Marks, number_pattern
 from churn_assets.domain.cells import MISSING, TRUTHS, as_word
 
@@ -25,6 +32,10 @@ _DATES = "['%Y-%m-%d', '%Y-%m-%d %H:%M:%S', '%d.%m.%Y']"
 _TIMED = "^([0-9-]+)[T ]([0-9:]+)([.][0-9]+)? ?(Z|UTC|[+-][0-9]{2}(:?[0-9]{2})?)?$"
 
 
+OTHER_NO = ("nein", "non", "nee", "nej", "nei", "não", "nao", "nie", "ne", "ei")
+"""No in other languages, as companies write it; yes differs too much to be guessed."""
+
+
 @dataclass(frozen=True)
 class Column:
     """How one column of a table is read.
@@ -35,6 +46,7 @@ class Column:
         required: whether a cell may not be missing.
         low, high: of a number.
         yes, no: of a flag, as `as_word` has them; every other cell is no where `no` is empty.
+        unclear: of a contact's flag, what a cell that is neither counts as: it costs no row.
         levels: in order, as `as_word` has them.
         uses: what it is for, for reports.
     """
@@ -46,6 +58,7 @@ class Column:
     high: float | None = None
     yes: tuple[str, ...] = ()
     no: tuple[str, ...] = ()
+    unclear: bool | None = None
     levels: tuple[str, ...] = ()
     uses: tuple[str, ...] = field(default=(), compare=False)
 
@@ -77,6 +90,27 @@ def _feature(name: str, feature: Feature) -> Column:
 def _yes_no(column: YesNo, use: str) -> Column:
     yes, no = _words(column.yes), _words(column.no)
     return Column(column.column, "flag", bool(no), yes=yes, no=no, uses=(use,))
+
+
+def contact_flags(contact: Contact) -> Iterator[tuple[str, YesNo, Column]]:
+    """Key in the contract, what it says and how it is read: of every flag of who may be contacted.
+
+    A cell that is neither yes nor no must not pass for a permission: it counts as opted out, or as
+    no consent, and the row is used all the same. Where `no` isn't said, the plain words for it are
+    no, unless `yes` is one of them, and a blank is unknown.
+    """
+    plain_no = {*(cell for cell, truth in TRUTHS.items() if not truth), *OTHER_NO}
+    for key, flag, use, unclear in (
+        ("opt_out", contact.opt_out, "opt-out", True),
+        ("consent", contact.consent, "consent", False),
+    ):
+        if flag:
+            yes = _words(flag.yes)
+            no = _words(flag.no) or (() if plain_no & {*yes} else tuple(sorted(plain_no)))
+            yield key, flag, Column(
+                one_spaced(flag.column), "flag", bool(flag.no), yes=yes, no=no, unclear=unclear,
+                uses=(use,),
+            )  # fmt: skip
 
 
 def _numbers(expression: str, use: str) -> Iterator[Column]:
@@ -112,9 +146,7 @@ def customer_columns(contract: Contract, labelled: bool) -> list[Column]:
         for name in (people.first_name, people.language, people.zone)
         if name
     ]
-    for use, flag in (("opt-out", contract.contact.opt_out), ("consent", contract.contact.consent)):
-        if flag:
-            found.append(_yes_no(flag, use))
+    found += [column for _, _, column in contact_flags(contract.contact)]
     return _each_once(found)
 
 
@@ -143,11 +175,12 @@ def campaign_columns(campaign: Campaign) -> list[Column]:
 
 
 def _each_once(columns: Iterable[Column]) -> list[Column]:
-    """Columns of the same name and kind as one, with the tighter needs and all uses."""
-    found: dict[tuple[str, str], Column] = {}
+    """Columns of the same name and kind as one, with the tighter needs and all uses; a contact's
+    flag by itself, whose yes may be a feature's no."""
+    found: dict[tuple[str, str, bool | None], Column] = {}
     for column in columns:
         name = one_spaced(column.name)
-        key = (name, column.reads)
+        key = (name, column.reads, column.unclear)
         if before := found.get(key):
             lows = [low for low in (before.low, column.low) if low is not None]
             column = replace(
@@ -190,6 +223,20 @@ def is_missing(cell: str, missing: Iterable[str], spelled: Iterable[str] = ()) -
     return f"({cell} IS NULL OR {word(cell)} IN {listed(blanks)})"
 
 
+def is_blank(column: Column, cell: str, missing: Iterable[str]) -> str:
+    """Whether the cell holds no value of the column.
+
+    Of a contact's flag an empty cell does, and what the contract calls missing, where `no` isn't
+    said: "n/a" must not pass for "no".
+    """
+    if column.unclear is None:
+        return is_missing(cell, missing, spelled(column))
+    if column.required:
+        return "false"
+    unsure = MISSING - {"", *_words(missing)}
+    return is_missing(cell, missing, (*unsure, *spelled(column)))
+
+
 def number(cell: str, marks: Marks) -> str:
     """The cell's number, or NULL where it isn't certainly one."""
     plain = trimmed(cell)
@@ -214,6 +261,12 @@ def value(column: Column, cell: str, marks: Marks) -> str:
     match column.reads:
         case "number":
             return number(cell, marks)
+        case "flag" if column.unclear is not None:
+            said = word(f"coalesce({cell}, '')")
+            return (
+                f"CASE WHEN {said} IN {listed(column.yes)} THEN true "
+                f"{_is_no(column, said)} ELSE {column.unclear} END"
+            )
         case "flag":
             no = (
                 f"WHEN {word(cell)} IN {listed(column.no)} THEN false"
@@ -229,6 +282,17 @@ def value(column: Column, cell: str, marks: Marks) -> str:
             return trimmed(cell)
 
 
+def _is_no(column: Column, said: str) -> str:
+    return f"WHEN {said} IN {listed(column.no)} THEN false" if column.no else ""
+
+
+def unclear_cell(column: Column, cell: str, missing: Iterable[str]) -> str:
+    """Whether a cell of a contact's flag is neither yes, no nor unknown."""
+    said = word(f"coalesce({cell}, '')")
+    known = f"{said} IN {listed((*column.yes, *column.no))}"
+    return f"NOT ({is_blank(column, cell, missing)} OR {known})"
+
+
 def as_level(value: str, levels: Iterable[str]) -> str:
     """Of a value as words are compared, the level as the contract writes it."""
     said = " ".join(f"WHEN {text(as_word(one))} THEN {text(one)}" for one in levels)
@@ -242,6 +306,8 @@ def spelled(column: Column) -> tuple[str, ...]:
 
 def problem(column: Column, typed: str, missing: str, cell: str, marks: Marks) -> str:
     """What is wrong with a cell, or NULL, from its `typed` value and whether it is `missing`."""
+    if column.unclear is not None:
+        return "NULL"
     blank = text("is blank") if column.required else "NULL"
     cases = [f"WHEN {missing} THEN {blank}"]
     match column.reads:

@@ -12,11 +12,10 @@ import duckdb
 from churn_assets.customers.contract.tables import Table
 from churn_assets.customers.quality.columns import (
     Column,
-    is_missing,
+    is_blank,
     listed,
     one_spaced,
     problem,
-    spelled,
     text,
     value,
     word,
@@ -190,7 +189,7 @@ def _select(
         if column.name not in file.columns:  # said once, not for each row
             inner += [f"{_null(column)} AS v{i}"]
             continue
-        missing = is_missing(f"c{at}", table.missing, spelled(column))
+        missing = is_blank(column, f"c{at}", table.missing)
         inner += [f"{missing} AS m{i}"]
         inner += [f"CASE WHEN NOT m{i} THEN {value(column, f'c{at}', marks)} END AS v{i}"]
         said = problem(column, f"v{i}", f"m{i}", f"c{at}", marks)
@@ -205,6 +204,9 @@ def _select(
 
 
 def _null(column: Column) -> str:
+    """What a file without the column has in it: of a contact's flag the safe answer."""
+    if column.unclear is not None:
+        return str(column.unclear)
     kinds = {"number": "DOUBLE", "flag": "BOOLEAN", "date": "DATE", "date_or_blank": "DATE"}
     return f"NULL::{kinds.get(column.reads, 'VARCHAR')}"
 

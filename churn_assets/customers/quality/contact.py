@@ -1,0 +1,63 @@
+"""Opt-outs and consents that can't be read: whom they keep out of campaigns, and what to write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import duckdb
+
+from churn_assets.customers.contract.model import Contact
+from churn_assets.customers.quality.columns import (
+    contact_flags,
+    listed,
+    trimmed,
+    unclear_cell,
+    word,
+)
+from churn_assets.customers.quality.judging import USED, Judged
+from churn_assets.customers.quality.workspace import one
+
+_SHOWN = 5
+_LONGEST = 60  # characters of a cell
+_COUNTS_AS = {"opt_out": "opted out", "consent": "without consent"}
+
+
+def unclear_flags(
+    connection: duckdb.DuckDBPyConnection, judged: Judged, contact: Contact, missing: Iterable[str]
+) -> Iterator[str]:
+    """The problem that cells are neither yes nor no, of each flag that has such cells."""
+    for key, flag, column in contact_flags(contact):
+        if column.name not in judged.read.columns:
+            continue  # said already
+        cell = f"c{judged.read.columns.index(column.name)}"
+        said = trimmed(f"coalesce({cell}, '')")
+        found = connection.execute(
+            f"SELECT {said}, count(*) FROM {judged.name} "
+            f"WHERE {USED} AND {unclear_cell(column, cell, missing)} GROUP BY 1 ORDER BY 2 DESC, 1"
+        ).fetchall()
+        if not found:
+            continue
+        cells = [f"{shown[:_LONGEST]!r} ({rows:,})" for shown, rows in found[:_SHOWN]]
+        more = f" and {len(found) - _SHOWN:,} others" if len(found) > _SHOWN else ""
+        yield (
+            f"{judged.name}: {flag.column}: {', '.join(cells)}{more} neither yes nor no: "
+            f"{sum(rows for _, rows in found):,} rows count as {_COUNTS_AS[key]}; write in the "
+            f"contract what they mean: contact.{key}.yes: [...], no: [...]"
+        )
+
+
+def yes_of_nobody(
+    connection: duckdb.DuckDBPyConnection, judged: Judged, contact: Contact
+) -> Iterator[str]:
+    """What is worth knowing: a flag whose yes is in no row, of which nobody may have made use."""
+    for key, flag, column in contact_flags(contact):
+        if column.name not in judged.read.columns:
+            continue  # said already
+        cell = f"c{judged.read.columns.index(column.name)}"
+        yes = f"{word(cell)} IN {listed(column.yes)}"
+        query = f"SELECT count(*) FROM {judged.name} WHERE {USED} AND {yes}"
+        if not one(connection, query)[0]:
+            yield (
+                f"{judged.name}: {flag.column}: no row says {', '.join(flag.yes)}: is "
+                f"contact.{key}.yes right?"
+            )
