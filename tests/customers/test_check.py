@@ -392,30 +392,3 @@ def test_a_region_that_is_no_zone_is_a_problem(checked: Checked, tmp_path: Path)
     )
     said = CONTRACT + "people: {zone: Region, zones: {Azores: Atlantic/Azores}}\n"
     assert checked(said).problems == []
-
-
-def test_opt_outs_that_cannot_be_read_are_named(checked: Checked, tmp_path: Path) -> None:
-    """Each such cell with its count, what it counts as, and what to write; none costs a row."""
-    cells = ("ja", "nein", "j", "unbekannt", "")
-    rows = [row | {"Werbung nein": cells[i % 5]} for i, row in enumerate(made_rows())]
-    (tmp_path / "history.csv").write_text(as_csv(rows))
-    said = "{column: Werbung nein, yes: ja}"
-    report = checked(CONTRACT + f"contact: {{opt_out: {said}}}\n")
-    assert (report.refused, report.notes) == (0, [])
-    assert report.problems == [
-        "history: Werbung nein: 'j' (80), 'nein' (80), 'unbekannt' (80) neither yes nor no: "
-        "240 rows count as opted out; write in the contract what they mean: "
-        "contact.opt_out.yes: [...], no: [...]"
-    ]
-    said = "{column: Werbung nein, yes: [ja, j, unbekannt], no: [nein, '']}"
-    report = checked(CONTRACT + f"contact: {{opt_out: {said}}}\n")
-    assert (report.refused, report.notes, report.problems) == (0, [], [])
-
-
-def test_a_yes_that_no_row_has_is_told(checked: Checked, tmp_path: Path) -> None:
-    """It may be misspelt; or nobody has opted out yet, which needs no mending."""
-    rows = [row | {"No Mail": "no"} for row in made_rows()]
-    (tmp_path / "history.csv").write_text(as_csv(rows))
-    report = checked(CONTRACT + "contact: {opt_out: {column: No Mail, yes: JA!}}\n")
-    assert report.problems == []
-    assert report.notes == ["history: No Mail: no row says JA!: is contact.opt_out.yes right?"]

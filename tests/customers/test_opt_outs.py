@@ -1,4 +1,4 @@
-"""Who doesn't want to be contacted is read anew each time, whenever models last learnt."""
+"""Who doesn't want to be contacted: read anew each time, and what can't be read is named."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 from churn_assets.customers.people import PEOPLE
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.tables import write_active, write_history
-from tests.customers.conftest import as_csv, made_rows
+from tests.customers.conftest import CONTRACT, Checked, as_csv, made_rows
 from tests.customers.test_typed_tables import contract
 
 
@@ -36,3 +36,30 @@ def test_an_opt_out_of_today_counts_today(tmp_path: Path) -> None:
     told = pd.read_parquet(active / PEOPLE).set_index("customer_id")["opt_out"]
     assert left not in told.index
     assert told[told].index.tolist() == [refuses]
+
+
+def test_opt_outs_that_cannot_be_read_are_named(checked: Checked, tmp_path: Path) -> None:
+    """Each such cell with its count, what it counts as, and what to write; none costs a row."""
+    cells = ("ja", "nein", "j", "unbekannt", "")
+    rows = [row | {"Werbung nein": cells[i % 5]} for i, row in enumerate(made_rows())]
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    said = "{column: Werbung nein, yes: ja}"
+    report = checked(CONTRACT + f"contact: {{opt_out: {said}}}\n")
+    assert (report.refused, report.notes) == (0, [])
+    assert report.problems == [
+        "history: Werbung nein: 'j' (80), 'unbekannt' (80) neither yes nor no: "
+        "160 rows count as opted out; write in the contract what they mean: "
+        "contact.opt_out.yes: [...], no: [...]"
+    ]
+    said = "{column: Werbung nein, yes: [ja, j, unbekannt], no: [nein, '']}"
+    report = checked(CONTRACT + f"contact: {{opt_out: {said}}}\n")
+    assert (report.refused, report.notes, report.problems) == (0, [], [])
+
+
+def test_a_yes_that_no_row_has_is_told(checked: Checked, tmp_path: Path) -> None:
+    """It may be misspelt; or nobody has opted out yet, which needs no mending."""
+    rows = [row | {"No Mail": "no"} for row in made_rows()]
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    report = checked(CONTRACT + "contact: {opt_out: {column: No Mail, yes: JA!}}\n")
+    assert report.problems == []
+    assert report.notes == ["history: No Mail: no row says JA!: is contact.opt_out.yes right?"]
