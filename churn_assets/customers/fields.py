@@ -79,6 +79,7 @@ def schema_of(contract: Contract) -> CustomerSchema:
         fields=tuple(fields),
         monthly=value.monthly,
         tenure=tenure.months,
+        since=None if tenure.since is None else " ".join(tenure.since.split()),
         currency=value.currency,
         horizon_months=identity.horizon_months,
         id_column=identity.id,

@@ -155,6 +155,7 @@ class CustomerSchema(BaseModel):
         monthly: monthly value, as a column or a sum of `[columns]`.
         tenure: months, likewise; None where the contract has the date since when: a request then
             gives `tenure` itself.
+        since: the column with that date, from which files of customers are told their months.
         currency: of the monthly value.
         format: 1 took the horizon for a period of the decision environment, however long.
         horizon_months: within which time they leave.
@@ -178,6 +179,7 @@ class CustomerSchema(BaseModel):
     fields: tuple[CustomerField, ...]
     monthly: str
     tenure: str | None
+    since: str | None = None
     currency: str = ""
     horizon_months: float
     default_zone: str | None = None

@@ -142,7 +142,11 @@ def _table_words(schema: CustomerSchema) -> dict[str, JsonValue]:
 
 def _field_of(schema: CustomerSchema) -> dict[str, str]:
     known = {f.column: f.name for f in schema.fields}
-    people = {schema.id_column: "customer_id", schema.name_column: "name"}
+    people = {
+        schema.id_column: "customer_id",
+        schema.name_column: "name",
+        schema.since: TENURE,  # a date, from which the months are told
+    }
     return {column: name for column, name in people.items() if column} | known
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from churn_assets.cli.customers.files import read_customers
 from churn_assets.cli.customers.refused import RefusedFile
@@ -100,3 +102,37 @@ def test_the_active_table_says_how_files_are_written() -> None:
     assert (schema.written.model_dump(), schema.missing) == (FORMAT, ("-1", "Unknown"))
     earlier = schema.model_dump(mode="json", exclude={"written", "missing"})
     assert CustomerSchema.model_validate(earlier).written.decimal is None
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_months_are_told_from_the_date_since_when(tmp_path: Path, suffix: str) -> None:
+    """The company's file has the date that its contract names, and no months; as in training, an
+    average month has 30.4 days. A date to come is refused, and months that are there go before."""
+    form = form_of(schema_of(contract_since("Joined")))
+    long_ago = (datetime.now(UTC) - timedelta(days=1_000)).date()
+    to_come = (datetime.now(UTC) + timedelta(days=40)).date()
+    frame = pd.DataFrame(made_rows(4)).drop(columns=["Months", "Cancelled"])
+    frame["Joined"] = [long_ago, long_ago, to_come, long_ago]
+    texts = [f"{long_ago:%d.%m.%Y}", f"{long_ago}T08:00:00Z", str(to_come), str(long_ago)]
+    file = tmp_path / f"mine.{suffix}"
+    if suffix == "csv":
+        frame.assign(Joined=texts).to_csv(file, index=False)
+    else:
+        numbers = {name: pd.to_numeric(frame[name]) for name in ("Monthly Fee", "Calls")}
+        frame.assign(**numbers, Paperless=frame["Paperless"] == "yes").to_parquet(file)
+    found = [row.customer["tenure"] for row in read_customers(file, form).rows]
+    assert [found[i] for i in (0, 1, 3)] == [32] * 3  # 1,000 / 30.44 = 32.85
+    for row in list(read_customers(file, form).rows)[:2]:
+        assert form.model.model_validate(row.customer)
+    with pytest.raises(ValidationError, match="tenure"):
+        form.model.model_validate(list(read_customers(file, form).rows)[2].customer)
+    frame.assign(Joined=texts, tenure=7).to_csv(tmp_path / "both.csv", index=False)
+    both = read_customers(tmp_path / "both.csv", form).rows
+    assert {row.customer["tenure"] for row in both} == {7}
+
+
+def contract_since(column: str) -> Contract:
+    """The small company's, that knows since when somebody is its customer, and not the months."""
+    value = Document.parse(CONTRACT).value
+    features = {name: said for name, said in value["features"].items() if name != "Months"}
+    return Contract.model_validate(value | {"features": features, "tenure": {"since": column}})

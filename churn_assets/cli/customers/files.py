@@ -23,11 +23,13 @@ from pathlib import Path
 from types import UnionType
 from typing import IO, Annotated, Any, Literal, Union, cast, get_args, get_origin
 
+from churn_assets.customers.reading.dates import months_since
 from churn_assets.customers.reading.dialect import dialect_of
 from churn_assets.customers.reading.lines import Record, records
 from churn_assets.customers.reading.numbers import Marks, marks_by_column, number_in
 from churn_assets.customers.reading.sources import SUFFIXES as TABLES
 from churn_assets.customers.reading.sources import is_table, unchanged
+from churn_assets.customers.schema import TENURE
 from churn_assets.datasets.errors import CorruptFileError
 from churn_assets.domain.cells import as_word, cell_text
 from churn_assets.serving.forms import BUILT_IN, Form, missing_words
@@ -225,7 +227,9 @@ def _from_csv(file: Path, form: Form) -> Customers:
 
     columns = tuple(name.strip() for name in next(found(), Record([])).cells)
     fields = _fields_of(columns, form)
-    numeric = [i for i, name in enumerate(fields) if name and _numeric(form, name)]
+    numbers = [name for name in fields if name and _numeric(form, name)]
+    numbers = [name for name in numbers if name != TENURE or not _is_dated(columns, form)]
+    numeric = [i for i, name in enumerate(fields) if name in numbers]
     whole = (r.cells for r in islice(found(), 1, None) if len(r.cells) == len(columns))
     written = marks_by_column(([c[i].strip() for i in numeric] for c in whole), len(numeric), given)
     marks = dict(zip((fields[i] for i in numeric), written, strict=True))
@@ -273,12 +277,13 @@ def _from_parquet(file: Path, form: Form) -> Customers:
     except pa.ArrowException as error:
         raise ValueError(f"is no Parquet file: {error}") from error
     fields, missing, given = _fields_of(columns, form), _missing(form), form.customers.written
+    dated = _is_dated(columns, form)
 
     def rows() -> Iterator[Row]:
         for number, row in enumerate(values(), 1):
             cells = dict(zip(fields, row.values(), strict=True))
             known = {
-                name: _plain(value)
+                name: months_since(value) if dated and name == TENURE else _plain(value)
                 for name, value in cells.items()
                 if name and not (_is_missing(value) or missing(name, cell_text(value) or ""))
             }
@@ -313,6 +318,8 @@ def _fields_of(columns: Sequence[str], form: Form) -> list[str]:
     that can't be one of customers."""
     fields = form.model.model_fields
     theirs = [form.field_of.get(" ".join(name.split()), "") for name in columns]
+    if not _is_dated(columns, form):  # the months themselves go before the date
+        theirs = ["" if name == TENURE else name for name in theirs]
     found = [c if c in fields else own for c, own in zip(columns, theirs, strict=True)]
     doubled = sorted({name for name in columns if columns.count(name) > 1})
     doubled += sorted({name for name in found if name and found.count(name) > 1})
@@ -330,6 +337,11 @@ def _fields_of(columns: Sequence[str], form: Form) -> list[str]:
         hint = f"; did you mean {near[0]}?" if near else ""
         raise ValueError(f"has a column that no customer has: {unknown[0]!r}{hint}")
     return found
+
+
+def _is_dated(columns: Sequence[str], form: Form) -> bool:
+    """Whether months are told from the date since when: no column has them themselves."""
+    return form.customers.since is not None and TENURE not in columns
 
 
 def _is_number_of(name: str, form: Form) -> bool:
@@ -361,6 +373,8 @@ def _parsed(form: Form, name: str, cell: str, marks: Marks | None) -> Any:
     which the field refuses."""
     if bool in _types_of(form.model.model_fields[name].annotation):
         return cell.lower() in TRUE if cell.lower() in (*TRUE, *FALSE) else cell
+    if name == TENURE and marks is None:
+        return months_since(cell)
     number = None if marks is None else number_in(cell, marks)
     return cell if number is None or math.isinf(number) else _whole(number)  # JSON has none
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from churn_assets.customers.contract.expression import to_sql
 from churn_assets.customers.contract.model import CustomerPart
 from churn_assets.customers.quality.judging import Judged
-
-DAYS_OF_A_MONTH = 365.25 / 12
+from churn_assets.customers.reading.dates import DAYS_OF_A_MONTH
 
 
 def months_of(part: CustomerPart, judged: Judged) -> str:
