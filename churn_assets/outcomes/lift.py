@@ -189,10 +189,10 @@ def sentence_of(
     if verdict == "no effect that matters":
         largest = max(abs(bound) for bound in bounds)
         return f"No effect larger than {largest:,.2f} a customer, either way."
-    return (
-        f"Not known yet: {between}. To see an effect of {config.value_of_interest:,.2f} a customer "
-        f"needs {needed:,} more customers."
-    )
+    effect = f"an effect of {config.value_of_interest:,.2f} a customer"
+    if needed <= 0:
+        return f"Not known yet: {between}, though {effect} mostly shows with so many customers."
+    return f"Not known yet: {between}. To see {effect} needs {needed:,} more customers."
 
 
 def _telling(customers: Customers) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ import pytest
 
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.inference import confidence_sequence, doubly_robust_scores
-from churn_assets.outcomes.lift import CONTRADICTED, Customers, judge, lift_report
+from churn_assets.outcomes.lift import CONTRADICTED, Customers, judge, lift_report, sentence_of
 
 CONFIG = OutcomesConfig(plan_customers=5_000, value_of_interest=20.0)
 
@@ -178,3 +178,13 @@ def test_without_a_control_group_it_says_what_is_missing() -> None:
 )
 def test_the_interval_decides(bounds: tuple[float, float], verdict: str) -> None:
     assert judge(*bounds, of_interest=5.0) == verdict
+
+
+def test_an_answer_is_not_said_to_need_no_more_customers() -> None:
+    """There may be as many as an effect mostly needs, and this one doesn't show yet."""
+    said = sentence_of("not known yet", -7.0, (-20.26, 6.32), 0, CONFIG)
+    assert said.endswith(
+        "though an effect of 20.00 a customer mostly shows with so many customers."
+    )
+    more = sentence_of("not known yet", -7.0, (-20.26, 6.32), 1_200, CONFIG)
+    assert more.endswith("To see an effect of 20.00 a customer needs 1,200 more customers.")
