@@ -17,7 +17,13 @@ from rich.table import Table
 from churn_assets.campaign.config import MOST_MONEY
 from churn_assets.cli.answers import to_json
 from churn_assets.cli.errors import PlainErrors
-from churn_assets.cli.imports import fields_named, importing, report_import
+from churn_assets.cli.imports import (
+    fields_named,
+    importing,
+    noting,
+    report_import,
+    tell_strangers,
+)
 from churn_assets.cli.releases import open_registry
 from churn_assets.settings import load_settings
 
@@ -203,7 +209,7 @@ def import_(
     from churn_assets.campaign.contacts.importing import import_rows, rows_of
     from churn_assets.serving.zones import known_zone, zone_info
 
-    names = fields_named(column)
+    names, ids = fields_named(column), set[str]()
     try:
         zone = zone and known_zone(zone)
     except ValueError as error:
@@ -212,7 +218,8 @@ def import_(
         now = campaigns.now()
         place = zone_info(zone or campaigns.default_zone)
         rows = rows_of(file, names, progress)
-        done = import_rows(rows, campaigns.ledger, place, now)
+        done = import_rows(noting(rows, ids), campaigns.ledger, place, now)
+        tell_strangers(ids, campaigns.store)
     report_import(rows, "contacts", done.stored, done.known, done.refused)
 
 

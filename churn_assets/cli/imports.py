@@ -14,8 +14,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from churn_assets.cli.errors import fail
 
 if TYPE_CHECKING:
-    from churn_assets.customers.reading.rows import Rows
+    from churn_assets.customers.reading.rows import Row, Rows
     from churn_assets.stages.spec import Progress as Told
+    from churn_assets.storage.protocol import ArtifactStore
 
 SHOWN = 20  # reasons why rows are refused
 ROWS_SHOWN = 3  # of each
@@ -51,6 +52,35 @@ def importing(file: Path) -> Iterator[Told]:
     except KeyboardInterrupt as error:
         again = f"stopped: what was added stays; import {file} again for the rest"
         raise fail(RuntimeError(again)) from error
+
+
+def noting(rows: Rows, ids: set[str]) -> Iterator[Row]:
+    """The rows, while the ids of the customers that they name are added to `ids`."""
+    for row in rows:
+        if isinstance(row, dict) and "customer_id" in row:
+            ids.add(row["customer_id"])
+        yield row
+
+
+def tell_strangers(ids: set[str], store: ArtifactStore) -> None:
+    """Name ids that no customer has: an opt-out under a misspelt id reaches nobody.
+
+    What was said of them is kept, as they may be customers of tomorrow, or may have left.
+    """
+    from churn_assets.storage.current import asset_pointer, current_artifact
+    from churn_assets.storage.tables import read_parquet
+
+    if store.read_pointer(asset_pointer("predictions")) is None:
+        return
+    file = store.get(current_artifact(store, "predictions")) / "predictions.parquet"
+    known = set(read_parquet(file, ["customer_id"])["customer_id"].to_pylist())
+    if strangers := sorted(ids - known):
+        first = ", ".join(map(repr, strangers[:ROWS_SHOWN]))
+        typer.echo(
+            f"{len(strangers):,} of {len(ids):,} ids are of no customer in the latest predictions, "
+            f"as {first}: are they written as in the customers' own table?",
+            err=True,
+        )
 
 
 def report_import(

@@ -58,6 +58,7 @@ def records_in(home: Path) -> Iterator[None]:
 
 
 KEPT_LOGS = 20
+GATES = "docs/gates.md"
 SILENT_SECONDS = 30.0
 """How long a step may take without a line, where no bar shows that it goes on."""
 
@@ -213,6 +214,8 @@ def _materialize(job: str, home: Path) -> None:
         f"checks: {passed} passed, {warned} warned, {failed} failed; log: {log}",
         highlight=False,
     )
+    if failed:
+        typer.echo(f"what each check asks for: {GATES}", err=True)
     if not run.is_success:
         raise typer.Exit(1)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import signal
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import dagster as dg
 
@@ -18,6 +18,9 @@ DEFINITIONS = "churn_assets.definitions"
 """The module that a fresh worker process imports to find the job again."""
 OF_PIPES = "[pipes]"
 """How Dagster begins what it says of a child process that was stopped; we say that ourselves."""
+
+FIGURES = 3
+"""Of what a check found, shown on the screen; the UI has all."""
 
 Kind = Literal[
     "started",
@@ -39,8 +42,8 @@ class RunEvent:
     Attributes:
         kind: what happened.
         subject: the step, or `asset: check` for a check.
-        text: the last line of a log message, a check's description, an error's root cause, or why
-            an asset is unchanged.
+        text: the last line of a log message, a check's description and figures, an error's root
+            cause, or why an asset is unchanged.
         time: seconds since the epoch.
     """
 
@@ -127,5 +130,18 @@ def to_run_event(entry: dg.EventLogEntry) -> RunEvent | None:
         kind: Kind = "check_warned" if warned else "check_failed"
         if check.passed:
             kind = "check_passed"
-        return RunEvent(kind, subject, check.description or "", entry.timestamp)
+        told = "; ".join(filter(None, (check.description, _figures(check.metadata))))
+        return RunEvent(kind, subject, told, entry.timestamp)
     return None
+
+
+def _figures(metadata: Mapping[str, dg.MetadataValue[Any]]) -> str:
+    """Numbers of what a check found, its bound the last: "value 0.91, bound 0.95"."""
+    numbers = {name: said.value for name, said in metadata.items() if _is_number(said.value)}
+    found = sorted(numbers.keys() - {"bound"}, key=lambda name: (name != "value", name))
+    shown = [*found[:FIGURES], *(["bound"] if "bound" in numbers else [])]
+    return ", ".join(f"{name.replace('_', ' ')} {numbers[name]:.4g}" for name in shown)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

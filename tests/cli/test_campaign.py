@@ -139,6 +139,19 @@ def test_the_company_s_own_contacts_come_in(ready: Path, churn: Churn, tmp_path:
     assert churn(*told[:-1], "Mars/Base").returncode == 2
 
 
+def test_ids_that_no_customer_has_are_named(ready: Path, churn: Churn, tmp_path: Path) -> None:
+    """An opt-out under an id that lost its zero would reach nobody, and nobody would know."""
+    table = tmp_path / "opt-outs.csv"
+    day = "2026-03-01"
+    rows = [f"T00002,{day},opted_in", f"T2,{day},opted_out", f"T 00003,{day},opted_out"]
+    table.write_text("\n".join(["customer_id,occurred_at,kind", *rows]), encoding="utf-8")
+    done = churn("campaign", "import", str(table))
+    assert done.stdout == "3 contacts added, 0 were there already\n"
+    assert "2 of 3 ids are of no customer in the latest predictions, as 'T 00003', 'T2': are" in (
+        done.stderr
+    )
+
+
 def test_a_delivery_by_hand_is_the_schedule_s(approved: str, churn: Churn, tmp_path: Path) -> None:
     """Into the folder of the setting, and into the ledger; again, it does nothing."""
     place = {"CHURN_CAMPAIGN__DELIVER_TO": str(tmp_path / "out")}

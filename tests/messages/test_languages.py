@@ -117,7 +117,7 @@ def test_a_good_spanish_message_passes() -> None:
         (None, "en", False), ("en", "en", False), ("es", "es", False), ("es-MX", "es", False),
         ("ES_es", "es", False), ("en-GB", "en", False), ("fr", "en", True), ("", "en", True),
         ("Spanish", "es", False), ("Español", "es", False), ("spa", "es", False),
-        ("German", "en", True), ("English", "en", False),
+        ("German", "en", True), ("English", "en", False), ("Spanisch", "es", False),
     ],
 )  # fmt: skip
 def test_a_missing_language_is_announced(asked: str | None, served: str, missing: bool) -> None:

@@ -22,3 +22,23 @@ def test_what_dagster_says_of_its_own_pipes_is_not_shown() -> None:
         entries = instance.all_logs(one.execute_in_process(instance=instance).run_id)
     events = filter(None, map(to_run_event, entries))
     assert [event.text for event in events if event.kind == "log"] == ["step 3 of 4"]
+
+
+def test_a_check_is_told_with_its_figures_and_bound() -> None:
+    """Why: a name alone says neither how far it was missed nor what to change."""
+
+    @dg.asset
+    def model() -> int:
+        return 1
+
+    @dg.asset_check(asset=model)
+    def it_ranks_well() -> dg.AssetCheckResult:
+        found = {"value": 0.71234, "is_new": True, "b": 1, "c": 2, "d": 3, "bound": 0.75}
+        return dg.AssetCheckResult(passed=False, description="as it ranks", metadata=found)
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = dg.materialize([model, it_ranks_well], instance=instance, raise_on_error=False)
+        entries = instance.all_logs(run.run_id)
+    [event] = [e for e in filter(None, map(to_run_event, entries)) if e.kind == "check_failed"]
+    assert event.subject == "model: it_ranks_well"
+    assert event.text == "as it ranks; value 0.7123, b 1, c 2, bound 0.75"

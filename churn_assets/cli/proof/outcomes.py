@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from churn_assets.cli.errors import PlainErrors, fail
-from churn_assets.cli.imports import fields_named, importing, report_import
+from churn_assets.cli.imports import (
+    fields_named,
+    importing,
+    noting,
+    report_import,
+    tell_strangers,
+)
 from churn_assets.cli.releases import open_registry
 from churn_assets.settings import load_settings
 
@@ -68,11 +74,13 @@ def import_(
 
     contract = load_settings().customers
     said = Events() if contract is None else load_contract(contract).events
+    ids = set[str]()
     names: dict[str, str] = dict(said.columns.items()) | fields_named(column)
     percent = offers_in_service(open_registry().store).percent
     with _feedback() as log, importing(file) as progress:
         rows = rows_of(file, names, progress)
-        result = record(rows, log, percent, said)
+        result = record(noting(rows, ids), log, percent, said)
+    tell_strangers(ids, open_registry().store)
     report_import(rows, "events", result.stored, result.known, result.refused)
 
 

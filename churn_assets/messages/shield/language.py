@@ -8,11 +8,16 @@ Language = Literal["en", "es"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
+_ENGLISH = "english eng inglés ingles englisch anglais inglês inglese engels engelska engelsk"
+_SPANISH = (
+    "spanish spa español espanol castellano castilian spanisch espagnol espanhol spagnolo spaans "
+    "spanska spansk"
+)
 NAMES: dict[str, Language] = {
-    **dict.fromkeys(("english", "inglés", "ingles", "eng"), "en"),
-    **dict.fromkeys(("spanish", "español", "espanol", "castellano", "castilian", "spa"), "es"),
+    **dict.fromkeys(_ENGLISH.split(), "en"),
+    **dict.fromkeys(_SPANISH.split(), "es"),
 }
-"""What tables write in place of a tag."""
+"""What tables write in place of a tag, in the languages of Western Europe."""
 
 
 def served_language(asked: str | None) -> tuple[Language, bool]:
