@@ -91,7 +91,8 @@ def write_active(
         history: the folder of `write_history`, which may have been made weeks ago.
 
     Raises:
-        DataError: a table can't be read, or nobody is active.
+        DataError: a table can't be read, nobody is active, or the contract lacks fields that the
+            history has.
     """
     schema, before = load_schema(history), {part: read_split(history, part) for part in SPLITS}
     if schema is None:
@@ -106,6 +107,11 @@ def write_active(
         frame = frame[~frame[LABEL].astype(bool)].drop(columns=[LABEL])
     if frame.empty:
         raise DataError(f"{contract.name}: nobody is active: all of them have left")
+    if gone := [field.column for field in schema.fields if field.name not in frame]:
+        raise DataError(
+            f"{contract.name}: models learnt from columns that the contract hasn't any more "
+            f"({', '.join(gone)}): run the whole graph, `churn materialize`, first"
+        )
     split = {i: part for part, rows in before.items() for i in rows["customer_id"]}
     ids = list(frame["customer_id"])
     others = zip(ids, grouped_split(ids), strict=True)

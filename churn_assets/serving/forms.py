@@ -97,8 +97,12 @@ class Form:
 
     @property
     def field_of(self) -> dict[str, str]:
-        """How a table may call the fields: the company's column -> field."""
-        return {} if self.schema is None else _field_of(self.schema)
+        """How a table may call the fields: the company's column -> field; its date since when is
+        that of the tenure."""
+        if self.schema is None:
+            return {}
+        since = {} if self.schema.since is None else {self.schema.since: TENURE}
+        return since | _field_of(self.schema)
 
     @property
     def numbered(self) -> bool:
@@ -142,11 +146,7 @@ def _table_words(schema: CustomerSchema) -> dict[str, JsonValue]:
 
 def _field_of(schema: CustomerSchema) -> dict[str, str]:
     known = {f.column: f.name for f in schema.fields}
-    people = {
-        schema.id_column: "customer_id",
-        schema.name_column: "name",
-        schema.since: TENURE,  # a date, from which the months are told
-    }
+    people = {schema.id_column: "customer_id", schema.name_column: "name"}
     return {column: name for column, name in people.items() if column} | known
 
 

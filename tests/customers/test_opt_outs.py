@@ -5,12 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
+from churn_assets.customers.contract.yaml_lines import Document
 from churn_assets.customers.people import PEOPLE
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.tables import write_active, write_history
+from churn_assets.datasets.errors import DataError
 from tests.customers.conftest import CONTRACT, Checked, as_csv, made_rows
 from tests.customers.test_typed_tables import contract
+
+CONTRACT_FEATURES = Document.parse(CONTRACT).value["features"]
 
 
 def test_an_opt_out_of_today_counts_today(tmp_path: Path) -> None:
@@ -36,6 +41,19 @@ def test_an_opt_out_of_today_counts_today(tmp_path: Path) -> None:
     told = pd.read_parquet(active / PEOPLE).set_index("customer_id")["opt_out"]
     assert left not in told.index
     assert told[told].index.tolist() == [refuses]
+
+
+def test_a_night_after_the_contract_changed_waits_for_training(tmp_path: Path) -> None:
+    """What models learnt from isn't read any more: nobody can be scored."""
+    (tmp_path / "history.csv").write_text(as_csv(made_rows(320)), encoding="utf-8")
+    before, places = contract(), Places(tmp_path, tmp_path / "raw")
+    history, active = tmp_path / "h", tmp_path / "a"
+    history.mkdir()
+    active.mkdir()
+    write_history(before, places, tmp_path / "refused", history)
+    features = {name: said for name, said in CONTRACT_FEATURES.items() if name != "Calls"}
+    with pytest.raises(DataError, match=r"hasn't any more \(Calls\): run the whole graph"):
+        write_active(contract(features=features), places, tmp_path / "refused", history, active)
 
 
 def test_opt_outs_that_cannot_be_read_are_named(checked: Checked, tmp_path: Path) -> None:
