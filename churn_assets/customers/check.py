@@ -27,6 +27,7 @@ from churn_assets.customers.quality.contact import unclear_flags, yes_of_nobody
 from churn_assets.customers.quality.drift import Drift, drift
 from churn_assets.customers.quality.judging import USED, Judged, judge
 from churn_assets.customers.quality.leakage import Candidate, Role, find_leaks
+from churn_assets.customers.quality.leaving import has_left, long_gone, not_yet_known
 from churn_assets.customers.quality.profile import ColumnProfile, profile
 from churn_assets.customers.quality.refused import write_refused
 from churn_assets.customers.quality.report import (
@@ -123,13 +124,14 @@ class _Checking:
             "history", tables.history, customer_columns(self.contract, True), key
         )
         label = one_spaced(identity.churned.column or identity.churned.end_date or "")
-        outcome = history.value(label, "label") if label in history.read.columns else None
-        if outcome and identity.churned.end_date:
-            outcome = f"{outcome} IS NOT NULL"
+        told = {label, one_spaced(identity.snapshot or label)}
+        outcome = has_left(identity, history) if told <= {*history.read.columns} else None
         self._reported(history, tables.history, outcome)
         if outcome:
             self._leaks(history, tables.history, outcome)
             self._split(history, identity, outcome)
+            self.report.problems += long_gone(self.connection, history, identity)
+            self.report.notes += not_yet_known(self.connection, history, identity)
         self._value(history, part.value.monthly)
         self._tenure(history, part)
         people = self.contract.people

@@ -29,6 +29,7 @@ from churn_assets.customers.fields import schema_of
 from churn_assets.customers.people import PEOPLE as PEOPLE
 from churn_assets.customers.quality.columns import as_level
 from churn_assets.customers.quality.judging import USED, Judged
+from churn_assets.customers.quality.leaving import gone_by_now, has_left
 from churn_assets.customers.quality.report import QualityReport
 from churn_assets.customers.quality.tenure import months_of
 from churn_assets.customers.quality.zones import zone_of
@@ -104,7 +105,8 @@ def write_active(
     whom = "a table of their own"
     if name == "history":
         whom = "those of their last snapshot who stayed" if SNAPSHOT in frame else STAYERS
-        frame = frame[~frame[LABEL].astype(bool)].drop(columns=[LABEL])
+        left = frame[LABEL].astype(bool) | frame["customer_id"].isin(taken.gone)
+        frame = frame[~left].drop(columns=[LABEL])
     if frame.empty:
         raise DataError(f"{contract.name}: nobody is active: all of them have left")
     if gone := [field.column for field in schema.fields if field.name not in frame]:
@@ -130,6 +132,7 @@ class _Taken:
         self.contract, self.schema = contract, schema_of(contract)
         self.frames: dict[str, pd.DataFrame] = {}
         self.people: dict[str, pd.DataFrame] = {}
+        self.gone: set[str] = set()  # of the history, by the date of leaving
 
     def __call__(self, connection: duckdb.DuckDBPyConnection, judged: Judged) -> None:
         part = self.contract.customers
@@ -144,6 +147,9 @@ class _Taken:
         query = f"SELECT {listed} FROM {judged.name} WHERE {USED} ORDER BY {order}"
         frame = connection.execute(query).df()
         self.frames[judged.name] = frame.apply(_whole_numbers)
+        if judged.name == "history" and (gone := gone_by_now(part.identity, judged)):
+            query = f"SELECT {columns['customer_id']} FROM history WHERE {USED} AND {gone}"
+            self.gone = {customer for (customer,) in connection.execute(query).fetchall()}
         said = dict(_people(self.contract, judged))
         if said:
             listed = ", ".join(f'{sql} AS "{name}"' for name, sql in said.items())
@@ -171,8 +177,7 @@ def _columns(
         # The row's number in its file, as `churn predict` and the console number a table's rows.
         yield "customer_id", "'R' || CASE file WHEN 0 THEN '' ELSE (file + 1) || '-' END || row"
     if judged.name == "history":
-        label = judged.value(identity.churned.column or identity.churned.end_date or "", "label")
-        yield LABEL, label if identity.churned.column else f"{label} IS NOT NULL"
+        yield LABEL, has_left(identity, judged)
     if identity.snapshot:
         yield SNAPSHOT, judged.value(identity.snapshot, "snapshot")
     for field in schema.fields:

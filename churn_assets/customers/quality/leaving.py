@@ -1,0 +1,103 @@
+"""Who of a table's rows left: by a label of the company's, or by the date of their leaving.
+
+Where customers are in several snapshots, a date says of each snapshot whether they left within the
+contract's horizon after it: of a customer who left in June, January's snapshot is of one who
+stayed, though a master table writes June into every row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import duckdb
+
+from churn_assets.customers.contract.model import Identity
+from churn_assets.customers.quality.judging import USED, Judged
+from churn_assets.customers.quality.workspace import one
+from churn_assets.customers.schema import DAYS_OF_A_MONTH
+
+
+def has_left(identity: Identity, judged: Judged) -> str:
+    """SQL of whether a row's customer left, BOOLEAN.
+
+    Raises:
+        KeyError: a column isn't there.
+    """
+    churned = identity.churned
+    if churned.column:
+        return judged.value(churned.column, "label")
+    end = judged.value(churned.end_date or "", "label")
+    if not identity.snapshot:
+        return f"{end} IS NOT NULL"
+    seen = judged.value(identity.snapshot, "snapshot")
+    return f"coalesce({end} <= {_horizon(identity, seen, 1)}, false)"
+
+
+def gone_by_now(identity: Identity, judged: Judged) -> str | None:
+    """SQL of whether a row's customer had left by the table's last snapshot, whatever its own was;
+    None where no date tells.
+
+    Raises:
+        KeyError: a column isn't there.
+    """
+    if not (identity.churned.end_date and identity.snapshot):
+        return None
+    end = judged.value(identity.churned.end_date, "label")
+    last = f"(SELECT max({judged.value(identity.snapshot, 'snapshot')}) FROM {judged.name})"
+    return f"coalesce({end} <= {last}, false)"
+
+
+def long_gone(
+    connection: duckdb.DuckDBPyConnection, judged: Judged, identity: Identity
+) -> Iterator[str]:
+    """The problem of rows whose customers had left before their snapshot, by more than a horizon.
+
+    Nearer ones are let be: some companies list who left during a month at its end.
+    """
+    if not (identity.churned.end_date and identity.snapshot):
+        return
+    end = judged.value(identity.churned.end_date, "label")
+    seen = judged.value(identity.snapshot, "snapshot")
+    query = f"""SELECT count(*) FROM {judged.name}
+        WHERE {USED} AND {end} < {_horizon(identity, seen, -1)}"""
+    if gone := int(one(connection, query)[0]):
+        yield (
+            f"{judged.name}: {gone:,} rows are of customers who had left more than "
+            f"{identity.horizon_months:g} months before their snapshot: a table has a customer's "
+            "snapshots up to the one after which they left"
+        )
+
+
+def not_yet_known(
+    connection: duckdb.DuckDBPyConnection, judged: Judged, identity: Identity
+) -> Iterator[str]:
+    """The note of rows who may still leave within their horizon, as far as the table goes."""
+    if not (identity.churned.end_date and identity.snapshot):
+        return
+    end = judged.value(identity.churned.end_date, "label")
+    seen = judged.value(identity.snapshot, "snapshot")
+    query = f"""WITH told AS (
+            SELECT {seen} AS seen, {end} AS gone, {_horizon(identity, seen, 1)} AS until
+            FROM {judged.name} WHERE {USED}),
+        known AS (
+            SELECT greatest(max(seen), max(gone) FILTER (gone <= until)) AS day FROM told)
+        SELECT count(*) FILTER (until > day AND coalesce(gone > until, true)), any_value(day)
+        FROM told, known"""
+    count, day = one(connection, query)
+    if count:
+        yield (
+            f"{judged.name}: {count:,} rows count as stayed, though their horizon of "
+            f"{identity.horizon_months:g} months ends after {day:%Y-%m-%d}, the last day that the "
+            "table tells of: if it was made earlier than their horizon ended, leave the newest "
+            "snapshots out"
+        )
+
+
+def _horizon(identity: Identity, seen: str, sign: int) -> str:
+    """SQL of the day that is a horizon after (1) or before (-1) a snapshot. From the last day of a
+    month it is the last day of another: contracts end then."""
+    months = sign * identity.horizon_months
+    if months != int(months):
+        return f"({seen} + INTERVAL ({round(DAYS_OF_A_MONTH * months)}) DAY)"
+    day = f"({seen} + INTERVAL ({int(months)}) MONTH)"
+    return f"(CASE WHEN {seen} = last_day({seen}) THEN last_day({day}) ELSE {day} END)"

@@ -1,0 +1,110 @@
+"""Who of several snapshots left, told by the date of their leaving."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from churn_assets.customers.contract.yaml_lines import Document
+from tests.customers.conftest import CONTRACT, Checked, Rows, as_csv, made_rows
+from tests.customers.test_typed_tables import contract, whole, written
+
+DAYS = ("2025-10-31", "2025-11-30", "2025-12-31", "2026-01-31", "2026-02-28", "2026-03-31")
+
+
+def told(horizon: float) -> str:
+    """The contract of tables that have a date of leaving."""
+    return CONTRACT.replace("{column: Cancelled, yes: yes, no: no}", "{end_date: End}").replace(
+        "horizon_months: 3", f"horizon_months: {horizon}\n  snapshot: Seen"
+    )
+
+
+def ending(ends: Sequence[str], days: Sequence[str] = DAYS, *, until: bool = True) -> Rows:
+    """Each customer's snapshots, up to the last one before they left, with the day of their leaving
+    in every one, as a master table has it."""
+    people = [{k: v for k, v in row.items() if k != "Cancelled"} for row in made_rows(len(ends))]
+    return [
+        row | {"Seen": day, "End": end}
+        for row, end in zip(people, ends, strict=True)
+        for day in days
+        if not (until and end and end <= day)
+    ]
+
+
+def spread(count: int = 400) -> list[str]:
+    """Ends of a third of so many customers, one after the other over the snapshots' months."""
+    days = [str(day)[:10] for day in pd.date_range("2025-11-01", "2026-04-30")]
+    return [days[i * 7 % len(days)] if i % 3 == 0 else "" for i in range(count)]
+
+
+def test_an_earlier_snapshot_of_who_left_is_of_one_who_stayed(tmp_path: Path) -> None:
+    """Or the risk within a month would be that of ever leaving: 18 in place of 3 in a hundred."""
+    rows = ending(spread())
+    identity = Document.parse(told(1)).value["identity"]
+    frame = written(tmp_path, contract(identity=identity), rows)
+    last = {"2025-10-31": "2025-11-30", "2025-11-30": "2025-12-31", "2026-02-28": "2026-03-31"}
+    last |= {"2025-12-31": "2026-01-31", "2026-01-31": "2026-02-28", "2026-03-31": "2026-04-30"}
+    left = {(row["Account"], row["Seen"]): "" < row["End"] <= last[row["Seen"]] for row in rows}
+    seen = frame["snapshot"].astype(str).str[:10]
+    found = dict(zip(zip(frame["customer_id"], seen, strict=True), frame["churn"], strict=True))
+    assert len(found) > 1_000
+    assert {key: bool(left[key]) for key in found} == found
+    assert 0.03 < frame["churn"].mean() < 0.1
+
+
+@pytest.mark.parametrize(
+    ("horizon", "seen", "end", "left"),
+    [
+        (1, "2026-02-28", "2026-03-31", True),  # the last day of a month, as contracts end
+        (1, "2026-02-28", "2026-04-01", False),
+        (1, "2026-01-15", "2026-02-15", True),
+        (1, "2026-01-15", "2026-02-16", False),
+        (3, "2025-11-30", "2026-02-28", True),
+        (0.5, "2026-01-31", "2026-02-15", True),
+        (0.5, "2026-01-31", "2026-02-16", False),
+        (1, "2026-01-31", "2026-01-20", True),  # of those that a month's table lists at its end
+    ],
+)
+def test_the_horizon_s_last_day(
+    horizon: float, seen: str, end: str, left: bool, checked: Checked, tmp_path: Path
+) -> None:
+    rows = [row | {"End": end, "Seen": seen} for row in ending([""], days=[seen])]
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    assert checked(told(horizon)).tables[0].positives == left
+
+
+def test_who_had_left_long_before_a_snapshot_is_a_problem(checked: Checked, tmp_path: Path) -> None:
+    """A table that goes on listing them teaches what a former customer looks like."""
+    (tmp_path / "history.csv").write_text(as_csv(ending(spread(), until=False)))
+    problems = [said for said in checked(told(1)).problems if "before their snapshot" in said]
+    assert len(problems) == 1
+    assert "left more than 1 months before their snapshot" in problems[0]
+    (tmp_path / "history.csv").write_text(as_csv(ending(spread())))
+    assert not checked(told(1)).problems
+
+
+def test_rows_whose_horizon_has_not_ended_are_told(checked: Checked, tmp_path: Path) -> None:
+    """Who leaves later than the table was made counts as stayed: too low a risk, unseen."""
+    early = [end if end <= "2026-03-31" else "" for end in spread()]
+    for ends, count in ((spread(), 0), (early, sum(not end for end in early))):
+        (tmp_path / "history.csv").write_text(as_csv(ending(ends)))
+        notes = [note for note in checked(told(1)).notes if "count as stayed" in note]
+        assert len(notes) == bool(count)
+        if count:
+            assert notes[0].startswith(f"history: {count} rows count as stayed")
+            assert "after 2026-03-31, the last day" in notes[0]
+
+
+def test_who_left_between_two_snapshots_is_not_active(tmp_path: Path) -> None:
+    """Quarterly snapshots and a horizon of a month: their last row is of one who stayed."""
+    days = ("2025-09-30", "2025-12-31", "2026-03-31")
+    ends = ["2025-10-20", "2025-12-15", "2026-01-10", "2026-04-10", "", "", "", "2026-03-05"] * 60
+    rows = ending(ends, days)
+    identity = Document.parse(told(1)).value["identity"]
+    written(tmp_path, contract(identity=identity), rows)
+    active = whole(tmp_path / "active")
+    stays = {row["Account"] for row in rows if not row["End"]}
+    assert set(active["customer_id"]) == stays
