@@ -38,6 +38,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from benchmarks import simulated_customers
 from benchmarks.outcomes_data import charitable_mail, open_bandit
 from benchmarks.outcomes_learning import learning
 from benchmarks.outcomes_slowdown import predict_slowdown
@@ -57,8 +58,8 @@ REPORT = Path(__file__).with_name("outcomes.json")
 REPETITIONS = 300
 KINDS = 1_000  # by this, the truth is known to a hundredth of the finest standard error
 TARGETS: dict[str, Callable[[simulation.Customers], Any]] = {
-    "champion": simulation.greedy,
-    "challenger": lambda c: simulation.greedy(c, price=3.0),
+    "champion": simulated_customers.greedy,
+    "challenger": lambda c: simulated_customers.greedy(c, price=3.0),
     "rule": lambda c: np.where(c.states[:, 0] > 0.3, 3, 0),
     "never": lambda c: np.zeros(len(c), int),
     "always": lambda c: np.full(len(c), 4),
@@ -67,7 +68,7 @@ TARGETS: dict[str, Callable[[simulation.Customers], Any]] = {
 
 def coverage(counts: list[int], repetitions: int) -> dict[str, Any]:
     """Share of 95 % intervals that hold the target's true value, and what was refused."""
-    population = simulation.every_kind(KINDS)
+    population = simulated_customers.every_kind(KINDS)
     worth = simulation.expected_net(population)
     truth = {
         name: float(worth[np.arange(len(population)), options(population)].mean())
@@ -86,9 +87,9 @@ def _coverage(count: int, truth: dict[str, float], repetitions: int) -> dict[str
     effective = dict.fromkeys(TARGETS, 0.0)
     for seed in range(repetitions):
         customers, log = simulated(seed, count, control=0.1)
-        expected = off_policy.fitted_rewards(log, simulation.features(customers))
+        expected = off_policy.fitted_rewards(log, simulated_customers.features(customers))
         for target, options in TARGETS.items():
-            probabilities = simulation.one_hot(options(customers))
+            probabilities = simulated_customers.one_hot(options(customers))
             result = off_policy.evaluate(target, log, probabilities, expected)
             effective[target] += result.effective / repetitions
             for name in names:
@@ -104,23 +105,29 @@ def _coverage(count: int, truth: dict[str, float], repetitions: int) -> dict[str
 def simulated(seed: int, count: int, control: float) -> tuple[simulation.Customers, Log]:
     """Decisions of a policy that explores with 20 % and leaves a share alone."""
     rng = np.random.default_rng(seed)
-    customers = simulation.draw_customers(rng, count)
-    chosen = simulation.one_hot(simulation.greedy(customers))
+    customers = simulated_customers.draw_customers(rng, count)
+    chosen = simulated_customers.one_hot(simulated_customers.greedy(customers))
     propensities = (1 - control) * (0.8 * chosen + 0.2 / simulation.OPTIONS)
     propensities[:, 0] += control
     options = (rng.random((count, 1)) > propensities.cumsum(1)[:, :-1]).sum(1)
     reactions = simulation.react(rng, customers, options)
-    return customers, Log(options, simulation.net_gain(customers, options, reactions), propensities)
+    return customers, Log(
+        options, simulated_customers.net_gain(customers, options, reactions), propensities
+    )
 
 
 def _without_control() -> str:
     """What is said of `never` where the log has neither a control group nor exploration."""
     rng = np.random.default_rng(0)
-    customers = simulation.draw_customers(rng, 10_000)
+    customers = simulated_customers.draw_customers(rng, 10_000)
     always = np.full(len(customers), 4)
     reactions = simulation.react(rng, customers, always)
-    log = Log(always, simulation.net_gain(customers, always, reactions), simulation.one_hot(always))
-    never = simulation.one_hot(TARGETS["never"](customers))
+    log = Log(
+        always,
+        simulated_customers.net_gain(customers, always, reactions),
+        simulated_customers.one_hot(always),
+    )
+    never = simulated_customers.one_hot(TARGETS["never"](customers))
     try:
         off_policy.evaluate("never", log, never, np.zeros_like(never))
     except UnsupportedTargetError as error:
@@ -143,8 +150,11 @@ def obp() -> dict[str, float]:
     largest = dict.fromkeys(theirs, 0.0)
     for seed in range(5):
         customers, log = simulated(seed, 5_000, control=0.1)
-        target = simulation.one_hot(simulation.greedy(customers, price=3.0)) * 0.9 + 0.02
-        expected = off_policy.fitted_rewards(log, simulation.features(customers))
+        target = (
+            simulated_customers.one_hot(simulated_customers.greedy(customers, price=3.0)) * 0.9
+            + 0.02
+        )
+        expected = off_policy.fitted_rewards(log, simulated_customers.features(customers))
         ours = off_policy.evaluate("target", log, target, expected).estimates
         direct, residuals = (target * expected).sum(1), log.rewards - log.chosen(expected)
         weights = log.weights(target)
@@ -187,11 +197,11 @@ def company() -> dict[str, Any]:
 def _told_of_nothing(seed: int, count: int, looks: int = 12) -> list[str]:
     """The verdicts, look by look, on customers whom contacting does nothing to."""
     rng, plan = np.random.default_rng(seed), OutcomesConfig()
-    customers = simulation.draw_customers(rng, count)
+    customers = simulated_customers.draw_customers(rng, count)
     treated = rng.random(count) >= 0.3
-    options = np.where(treated, simulation.greedy(customers), 0)
+    options = np.where(treated, simulated_customers.greedy(customers), 0)
     reactions = simulation.react(rng, customers, options, "none")
-    net = simulation.net_gain(customers, options, reactions)
+    net = simulated_customers.net_gain(customers, options, reactions)
     known = np.column_stack([customers.states[:, 0], customers.values])
     sequence = confidence_sequence(
         doubly_robust_scores(net, treated, known, 0.7), plan.plan_customers

@@ -1,6 +1,6 @@
 """How soon outcomes know better than the accept model who accepts: by number of known answers.
 
-Customers as in `outcomes.simulation`; offers are drawn evenly. The truth is off from the model by
+Customers as in `simulated_customers`; offers are drawn evenly. The truth is off from the model by
 offer, and within an offer by the model's own ranking (of which half is true), by risk and by bill:
 in a straight line, or with a bend that no straight line has (`bent`: risky customers with large
 bills accept far more often).
@@ -21,11 +21,11 @@ import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
+from benchmarks import simulated_customers
 from churn_assets.decision.mdp.observation import ACCEPT, RISK
 from churn_assets.domain.measured import Measured
 from churn_assets.domain.statistics import Floats, logit, sigmoid
 from churn_assets.domain.value import MONTHS_OF_VALUE
-from churn_assets.outcomes import simulation
 from churn_assets.outcomes.learning.bends import shown_steps
 from churn_assets.outcomes.learning.response import Responses, fitted_response, posterior
 from churn_assets.predictors.scoring.corrected import Correction, about
@@ -64,7 +64,7 @@ def _compared(count: int, bent: bool) -> dict[str, float]:
 
 def answers(rng: np.random.Generator, count: int, bent: bool) -> Answers:
     """The answers of so many customers, each to one offer."""
-    customers = simulation.draw_customers(rng, count)
+    customers = simulated_customers.draw_customers(rng, count)
     level = rng.integers(0, 4, count)
     score = logit(customers.states[:, ACCEPT])[np.arange(count), level]
     risk, bills = customers.states[:, RISK], customers.values / MONTHS_OF_VALUE

@@ -290,7 +290,8 @@ def retrain(
 ) -> dg.RunRequest | dg.SkipReason:
     """Ask for a whole run where there is a reason to train again that wasn't there when it last
     asked: what one training didn't mend, be its release served or refused, another won't. Again a
-    day after a run that failed or was cancelled, as nothing was trained then."""
+    day after a run that failed or was cancelled, as nothing may have been trained then: tables may
+    be others by then, and of what is unchanged nothing is trained again."""
     opened = store.open()
     if opened.read_pointer(asset_pointer("drift_report")) is None:
         return dg.SkipReason("there is no drift report yet")
@@ -302,12 +303,12 @@ def retrain(
     if latest is None or report["release_id"] != latest.release_id:
         return dg.SkipReason("the drift report is of another release than the one in service")
     asked = (Asked.model_validate_json(context.cursor) if context.cursor else Asked()).since(report)
-    reasons = "; ".join(report["retrain"])
+    reasons, new = "; ".join(report["retrain"]), asked.new(report)
     key = artifact.sha256
-    unmade = _unmade(context.instance) if asked.reasons and not asked.new(report) else None
+    unmade = _unmade(context.instance) if asked.reasons and not new else None
     if unmade is not None:
         key = f"{key} after {unmade.run_id}"
-    elif not asked.new(report):
+    elif not new:
         context.update_cursor(asked.model_dump_json())
         told = f"asked for already: {reasons}" if reasons else "no reason to train again"
         return dg.SkipReason(told)

@@ -2,6 +2,7 @@
 
 import { money, percent } from "/charts.js";
 import { parse, separatorOf, write } from "/csv.js";
+import { monthsSince } from "/dates.js";
 import { kindOf, schema } from "/form.js";
 import { readersOf } from "/numbers.js";
 import { $, ask, keep, pager, row as tableRow, whole } from "/page.js";
@@ -21,9 +22,13 @@ async function textOf(file) {
   }
 }
 
+// Whether months are told from the date since when: no column has them themselves.
+const isDated = (columns) => Boolean(schema["x-since"]) && !columns.includes("tenure");
+
 // The field of each column, "" for one that is passed over: the company's own table has more.
 function fieldsOf(columns) {
-  const known = schema.properties, theirs = schema["x-columns"] ?? {};
+  const known = schema.properties, dated = isDated(columns) ? { [schema["x-since"]]: "tenure" } : {};
+  const theirs = { ...dated, ...schema["x-columns"] };
   const own = columns.map((name) => theirs[name.split(/\s+/).join(" ")] ?? "");
   const fields = columns.map((name, i) => (name in known ? name : own[i]));
   const twice = columns.find((name, i) => columns.indexOf(name) < i) ?? fields.find((name, i) => name && fields.indexOf(name) < i);
@@ -62,9 +67,10 @@ function customersOf(text) {
   if (!records.length) throw new Error("There are no customers in it: a header, then one line for each.");
   const columns = header.cells.map((name) => name.trim()), fields = fieldsOf(columns);
   const sound = records.filter(({ cells, problem }) => !problem && cells.length === columns.length);
-  const numeric = fields.flatMap((field, j) => (field && isNumber(field) ? [j] : []));
+  const dated = isDated(columns) ? fields.indexOf("tenure") : -1;
+  const numeric = fields.flatMap((field, j) => (field && isNumber(field) && j !== dated ? [j] : []));
   const readers = readersOf(numeric.map((j) => sound.map(({ cells }) => cells[j].trim())), given);
-  const reads = new Map(numeric.map((j, i) => [j, readers[i]]));
+  const reads = new Map([[dated, monthsSince], ...numeric.map((j, i) => [j, readers[i]])]);
   const rows = records.map(({ cells, line, problem }, i) => {
     const number = i + 1, width = `has ${cells.length} cells where the header has ${columns.length}`;
     if (problem || cells.length !== columns.length) {

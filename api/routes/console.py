@@ -16,7 +16,7 @@ FILES = {
     "/campaign.js": ("campaign.js", "text/javascript; charset=utf-8"),
     **{
         f"/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8")
-        for name in ("charts", "csv", "form", "numbers", "page", "picks", "rows", "whatif")
+        for name in ("charts", "csv", "form", "dates", "numbers", "page", "picks", "rows", "whatif")
     },
 }
 

@@ -15,13 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.message_methods.agreement import agreement, held_out_scores, pair_accuracy
 from churn_assets.messages.config import GenerationConfig
-from churn_assets.messages.judging.agreement import (
-    agreement,
-    correlation,
-    held_out_scores,
-    pair_accuracy,
-)
+from churn_assets.messages.judging.agreement import correlation
 from churn_assets.messages.judging.ratings import read_ratings
 from churn_assets.messages.writing.live import LiveModel
 

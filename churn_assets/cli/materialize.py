@@ -203,7 +203,7 @@ def _materialize(job: str, home: Path) -> None:
         with progress:
             view = RunView(progress, steps=len(load_job(job).nodes))
             with quick_records(home):
-                run = run_job(job, view)
+                run = run_job(job, view, log)
     passed, warned, failed = view.checks.values()
     seconds = time.monotonic() - began
     Console(stderr=True, soft_wrap=True).print(

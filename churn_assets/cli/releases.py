@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from churn_assets.release.registry import ReleaseRegistry
+from churn_assets.cli.errors import fail
+from churn_assets.release.bundle import ReleaseError
+from churn_assets.release.registry import ReleaseRecord, ReleaseRegistry
 from churn_assets.settings import load_settings
 from churn_assets.storage.opening import open_store
+from churn_assets.storage.protocol import ArtifactError
 
 
 def register(app: typer.Typer) -> None:
@@ -25,8 +29,15 @@ def open_registry() -> ReleaseRegistry:
     return ReleaseRegistry(open_store(settings.store_url, cache=settings.home / "cache"))
 
 
-def releases() -> None:
-    """List the kept releases; the arrow points at the one that serves."""
+def releases(
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read every file of each, and say what is damaged")
+    ] = False,
+) -> None:
+    """List the kept releases; the arrow points at the one that serves.
+
+    With --verify it exits with 1 where one of them is damaged.
+    """
     registry = open_registry()
     latest, records = registry.latest(), registry.records()
     table = Table("", "release", "created (UTC)", "status", "why")
@@ -36,6 +47,22 @@ def releases() -> None:
         created = f"{record.created:%Y-%m-%d %H:%M}"
         table.add_row("→" if serves else "", record.release_id, created, status, record.reason)
     Console().print(table)
+    if verify and not _all_sound(registry, records):
+        raise typer.Exit(1)
+
+
+def _all_sound(registry: ReleaseRegistry, records: Sequence[ReleaseRecord]) -> bool:
+    """Whether every file of each release is what its digest says; tells of each release."""
+    sound = True
+    for record in records:
+        try:
+            registry.open(record)
+        except (ArtifactError, ReleaseError) as error:
+            sound = False
+            fail(error)
+        else:
+            typer.echo(f"{record.release_id}: every file is sound")
+    return sound
 
 
 def rollback() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,10 +13,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from churn_assets.cli.materialize import records_in
 from churn_assets.cli.releases import open_registry
 from churn_assets.decision.evaluation import gates as policy
+from churn_assets.domain.paths import absolute
 from churn_assets.messages.writing import gates as messages
-from churn_assets.release.bundle import read_manifest
+from churn_assets.release.bundle import ReleaseError, read_manifest
+from churn_assets.settings import load_settings
 from churn_assets.storage.current import asset_pointer, current_artifact, read_report
 from churn_assets.storage.protocol import ArtifactStore
 
@@ -34,8 +39,8 @@ def report(
 ) -> None:
     """Metrics of the latest release, area by area, with the gates and whether each holds."""
     registry = open_registry()
-    if registry.latest() is None and (log := log_report(registry.store)):
-        _show_log(log, as_json)
+    if registry.latest() is None:
+        _show_unreleased(registry.store, as_json)
         return
     folder = registry.folder()
     manifest = read_manifest(folder)
@@ -55,24 +60,57 @@ def report(
             _show_responses(section, console)
 
 
-def log_report(store: ArtifactStore) -> dict[str, Any] | None:
-    """What the accept model measured of a contract's own log, of which no release need come: the
-    contract may have no customers. None where there is no such model."""
-    if store.read_pointer(asset_pointer("accept_model")) is None:
-        return None
-    found: dict[str, Any] = read_report(store, current_artifact(store, "accept_model"))["accept"]
-    return found if "campaign" in found else None
+def _show_unreleased(store: ArtifactStore, as_json: bool) -> None:
+    """What was measured without a release, and on stderr what kept the last run from making one.
 
-
-def _show_log(found: dict[str, Any], as_json: bool) -> None:
+    Raises:
+        ReleaseError: nothing was measured; says what to do.
+    """
+    reports = stage_reports(store)
+    stopped = last_stop()
+    if not reports:
+        todo = f"{stopped}; mend that, then" if stopped else ""
+        raise ReleaseError(f"there is no release yet: {todo or 'run'} `churn materialize`")
+    if stopped:
+        typer.echo(f"no release: {stopped}", err=True)
     if as_json:
-        typer.echo(json.dumps({"accept": found}, indent=2))
+        typer.echo(json.dumps({area: whole[area] for area, whole in reports.items()}, indent=2))
         return
     console = Console(soft_wrap=True)
-    console.print(f"Campaign of {found['campaign']}; no release", highlight=False)
-    console.print()
-    console.print(area_table("accept", found, found, gates_by_area(found)["accept"]))
-    _show_responses(found, console)
+    campaign = reports.get("accept", {"accept": {}})["accept"].get("campaign")
+    told = f"Campaign of {campaign}; no release" if campaign else "No release; what is made so far"
+    console.print(told, highlight=False)
+    for area, whole in reports.items():
+        measured = whole if area == "policy" else whole[area]  # where its gates look
+        console.print()
+        gates = gates_by_area(measured).get(area, ())
+        console.print(area_table(area, whole[area], measured, gates))
+        _show_responses(whole[area], console)
+
+
+def stage_reports(store: ArtifactStore) -> dict[str, dict[str, Any]]:
+    """Area -> the report of the stage that measures it, of those whose stage has run: a check may
+    have stopped the others, and a contract that has no customers has no release at all."""
+    from churn_assets.release.assembly import REPORT_OF
+
+    return {
+        area: read_report(store, current_artifact(store, asset))
+        for area, asset in REPORT_OF.items()
+        if store.read_pointer(asset_pointer(asset)) is not None
+    }
+
+
+def last_stop() -> str:
+    """What ended the last whole run on this machine before its work was done; empty where nothing
+    did, or Dagster has no records here."""
+    home = Path(os.environ.get("DAGSTER_HOME") or load_settings().home / "dagster")
+    if not (home / "dagster.yaml").is_file():
+        return ""
+    os.environ["DAGSTER_HOME"] = str(absolute(home))  # Dagster itself takes absolute paths only
+    from churn_assets.orchestration.last_run import what_stopped
+
+    with records_in(home):
+        return what_stopped("everything")
 
 
 def _show_responses(section: Mapping[str, Any], console: Console) -> None:

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import dagster as dg
@@ -18,6 +19,9 @@ DEFINITIONS = "churn_assets.definitions"
 """The module that a fresh worker process imports to find the job again."""
 OF_PIPES = "[pipes]"
 """How Dagster begins what it says of a child process that was stopped; we say that ourselves."""
+
+LOG_TAG = "churn/log"
+"""The tag of a run that names the file with what its libraries and stages printed."""
 
 FIGURES = 3
 """Of what a check found, shown on the screen; the UI has all."""
@@ -54,14 +58,15 @@ class RunEvent:
 
 
 def run_job(
-    name: str, on_event: Callable[[RunEvent], None], poll_seconds: float = 1.0
+    name: str, on_event: Callable[[RunEvent], None], log: Path, poll_seconds: float = 1.0
 ) -> dg.DagsterRun:
     """Run a job with its own executor on the instance of DAGSTER_HOME and report every event.
 
     The run has the calling thread, so that an interrupt reaches it and its child processes; another
     thread follows it through the instance's event log, so that what a person sees here is what the
     Dagster UI shows. Each look takes it some milliseconds that stages beside it would use, so that
-    `poll_seconds` go by between two.
+    `poll_seconds` go by between two. `log` gets this process's output meanwhile; the run's tag
+    says so.
     """
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # it ends a run as Ctrl-C does
     ticket = {"churn/ticket": uuid.uuid4().hex}  # by which to find the run that we start
@@ -73,7 +78,7 @@ def run_job(
         done = threading.Event()
         following = pool.submit(_follow, instance, ticket, done, on_event, poll_seconds)
         try:
-            dg.execute_job(job, instance, run_config=quiet, tags=ticket)
+            dg.execute_job(job, instance, run_config=quiet, tags={**ticket, LOG_TAG: str(log)})
         finally:
             done.set()
         following.result()

@@ -162,6 +162,7 @@ def _form_of(stored: str) -> Form:
                 "examples": [sample],
                 "x-columns": cast("dict[str, JsonValue]", _field_of(schema)),
                 "x-numbered": schema.id_column is None,
+                "x-since": schema.since,  # a column with a date, from which `tenure` is counted
                 **_table_words(schema),
             }
         )

@@ -7,6 +7,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -15,14 +16,17 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from churn_assets.cli.customers.files import read_customers
 from churn_assets.customers.contract.tables import Format
+from churn_assets.customers.fields import schema_of
+from churn_assets.customers.reading.dates import months_since
 from churn_assets.customers.schema import load_schema
 from churn_assets.release.registry import ReleaseRegistry
-from churn_assets.serving.forms import load_form
+from churn_assets.serving.forms import form_of, load_form
 from churn_assets.storage.local import LocalArtifactStore
 from tests.api import reports
 from tests.api.browser import open_console
 from tests.api.server import Server, running, wait_for, zone_where_it_is_noon
 from tests.api.test_console import browser, picture
+from tests.cli.test_own_files import contract_since
 from tests.customers.conftest import CONTRACT
 from tests.customers.own_company import Company, make_company, make_home
 from tests.customers.test_own_release import predicted
@@ -197,6 +201,65 @@ def test_a_list_is_read_as_churn_predict_reads_it(
         (str(row["row"]), row["customer_id"], *(row["metadata"][f] for f in figures))
         for row in json.loads(done.stdout)
     ]
+
+
+DATES = (
+    *("2020-01-31", "2020-02-29", "2021-02-29", "31.01.2020", "1.2.2020", "31.04.2020", "1.2.20"),
+    *("2020-01-31T23:59:59Z", "2020-01-31 08:00", "2020-01-31T08:00:00.5+02:00", "2020-01-31x"),
+    *("2025-03-14", "2025-03-15", "2025-03-16", "2025-02-13", "2025-02-12", "01/02/2020", "12", ""),
+)
+
+
+def test_months_are_counted_as_churn_predict_counts_them(browser: Browser, server: Server) -> None:
+    """To the day, and what isn't certainly a date is none."""
+    today = date(2025, 3, 15)
+    with open_console(browser, server.url) as page:
+        counted = page.evaluate(
+            """async ([cells, today]) => {
+              const { monthsSince } = await import("/dates.js");
+              return cells.map((cell) => monthsSince(cell, today) ?? cell);
+            }""",
+            [DATES, (today - date(1970, 1, 1)).days],
+        )
+    assert counted == [months_since(cell, today) for cell in DATES]
+
+
+@pytest.mark.parametrize("columns", ["Joined", "Joined|tenure"])
+def test_a_list_with_the_date_since_when_needs_no_months(
+    browser: Browser, server: Server, tmp_path: Path, columns: str
+) -> None:
+    """Why: the company's file has the date that its contract names, as `churn predict` takes it;
+    months that are there go before it."""
+    form = form_of(schema_of(contract_since("Joined")))
+    # A thousand days are 32.85 months, whichever of two days it is.
+    joined = (datetime.now(UTC) - timedelta(days=1_000)).date()
+    cells = [f"{joined:%d.%m.%Y}", str(joined), "9999-01-01", "12", ""]
+    more = "|7" if "tenure" in columns else ""
+    lines = [f"A{i}|Plus|74,20|3|yes|{cell}{more}" for i, cell in enumerate(cells)]
+    file = tmp_path / "mine.csv"
+    header = f"Account|Plan|Monthly Fee|Calls|Paperless|{columns}"
+    file.write_text("\n".join([header, *lines, ""]), encoding="utf-8")
+
+    def dated(route: Route) -> None:
+        document, told = route.fetch().json(), form.model.model_json_schema()
+        schema = document["components"]["schemas"]["PredictRequest"]
+        schema |= {name: value for name, value in told.items() if name.startswith("x-")}
+        schema["required"] = told["required"]
+        schema["properties"] |= {"tenure": told["properties"]["tenure"]}
+        route.fulfill(json=document)
+
+    page = browser.new_page()
+    page.route("**/openapi.json", dated)
+    page.goto(server.url)
+    expect(page.locator("#field-tenure")).to_be_visible()
+    with page.expect_request("**/predict/batch") as asked:
+        page.get_by_label("CSV file").set_input_files(file)
+    sent = asked.value.post_data_json["customers"]
+    page.close()
+    assert sent == [row.customer for row in read_customers(file, form).rows]
+    assert [row.get("tenure") for row in sent] == (
+        [7] * 5 if more else [32, 32, "9999-01-01", "12", None]
+    )
 
 
 @pytest.mark.parametrize(

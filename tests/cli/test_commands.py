@@ -196,6 +196,24 @@ def test_the_good_release_answers_for_a_damaged_one(
     assert churn("report", "--json", home=copy).stderr == ""
 
 
+def test_every_kept_release_can_be_verified(churn: Churn, home: Path, tmp_path: Path) -> None:
+    """Why: else the one to go back to is found damaged when it is needed."""
+    copy = Path(shutil.copytree(home, tmp_path / "home"))
+    older, newer = ReleaseRegistry(LocalArtifactStore(copy / "store")).records()
+    whole = churn("releases", "--verify", home=copy)
+    assert whole.returncode == 0, whole.stderr
+    for record in (older, newer):
+        assert f"{record.release_id}: every file is sound" in whole.stdout
+    (copy / "store" / older.artifact.path / "golden.json").write_text("{}")
+    done = churn("releases", "--verify", home=copy)
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert f"{older.artifact.path} is damaged" in line
+    assert f"{older.release_id}: every" not in done.stdout
+    assert f"{newer.release_id}: every file is sound" in done.stdout
+    assert churn("releases", home=copy).returncode == 0
+
+
 def test_a_damaged_history_is_one_line(churn: Churn, home: Path, tmp_path: Path) -> None:
     """Whichever command meets it."""
     copy = Path(shutil.copytree(home, tmp_path / "home"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,10 @@ import pytest
 from checks.own_customers import OWN_RISK_GATES
 from churn_assets.cli.report import gates_by_area
 from churn_assets.release.bundle import Manifest, read_manifest, write_manifest
+from churn_assets.storage.current import asset_pointer
+from churn_assets.storage.local import LocalArtifactStore
 from tests.api.conftest import publish_small_release
-from tests.cli.conftest import Churn
+from tests.cli.conftest import PROJECT, Churn, clean_environment
 
 LONG = "a_figure_whose_name_is_longer_than_half_a_screen_and_goes_on_for_quite_a_while"
 
@@ -61,3 +65,42 @@ def test_a_company_s_own_risk_is_held_to_its_own_gates() -> None:
     """IBM's bounds say nothing about another company's customers."""
     assert gates_by_area({"contract": "Somebody"})["risk"] == OWN_RISK_GATES
     assert gates_by_area({})["risk"] != OWN_RISK_GATES
+
+
+def test_after_a_run_that_a_check_stopped_it_says_which_and_shows_what_there_is(
+    churn: Churn, tmp_path: Path
+) -> None:
+    """Why: "materialize first" is what they did; the figures that were missed are there already."""
+    home = tmp_path / "home"
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.cli.stopped_materialize"],
+        cwd=PROJECT,
+        env=clean_environment() | {"CHURN_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    [log] = (home / "logs").glob("*.log")
+    stopped = (
+        "stopped at risk_model: risk_ranks: as chance would; value 0.51, bound 0.78; "
+        "more in the Dagster UI (`churn dev`), run "
+    )
+
+    nothing = churn("report", home=home)
+    assert nothing.returncode == 1
+    assert stopped in nothing.stderr
+    assert nothing.stderr.rstrip().endswith(f"log: {log}; mend that, then `churn materialize`")
+
+    (tmp_path / "made").mkdir()
+    report = {"risk": {"auc": 0.51, "source": "mirror"}}
+    (tmp_path / "made" / "report.json").write_text(json.dumps(report))
+    store = LocalArtifactStore(home / "store")
+    artifact = store.put("risk_model", tmp_path / "made")
+    store.write_pointer(asset_pointer("risk_model"), artifact.model_dump_json().encode())
+    shown = churn("report", home=home)
+    assert shown.returncode == 0, shown.stderr
+    assert stopped in shown.stderr
+    words = [" ".join(line.split()) for line in shown.stdout.splitlines()]
+    assert "risk ranks held out customers 0.51 ≥ 0.78 missed" in words
+    assert json.loads(churn("report", "--json", home=home).stdout) == report

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.message_methods.agreement import held_out_scores, pair_accuracy
 from churn_assets.messages.corpus.grammar import WITH_REASON, grammar, write_message
 from churn_assets.messages.corpus.prompts import Situation, random_situation
 from churn_assets.messages.corpus.reviewed import reviewed_for
-from churn_assets.messages.judging.agreement import held_out_scores, pair_accuracy
 from churn_assets.messages.judging.judge import Judge, fitted_judge
 from churn_assets.messages.judging.ratings import rated_pairs, read_ratings
 from churn_assets.messages.judging.word_model import WordModel

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks import simulated_customers
 from churn_assets.domain.statistics import Floats
 from churn_assets.outcomes import off_policy, simulation
 from churn_assets.outcomes.off_policy import (
@@ -52,11 +53,11 @@ def test_changed_weights() -> None:
 
 def test_the_truth_is_that_of_the_customers_who_are_drawn() -> None:
     """Summed over every kind of customer, for each option and for a policy that chooses."""
-    drawn = simulation.draw_customers(np.random.default_rng(0), 60_000)
-    kinds = simulation.every_kind(300)
+    drawn = simulated_customers.draw_customers(np.random.default_rng(0), 60_000)
+    kinds = simulated_customers.every_kind(300)
     worth, truth = simulation.expected_net(drawn), simulation.expected_net(kinds).mean(0)
     assert (abs(worth.mean(0) - truth) < 3 * worth.std(0) / np.sqrt(len(drawn))).all()
-    chosen = simulation.greedy(drawn), simulation.greedy(kinds)
+    chosen = simulated_customers.greedy(drawn), simulated_customers.greedy(kinds)
     found = worth[np.arange(len(drawn)), chosen[0]]
     true = simulation.expected_net(kinds)[np.arange(len(kinds)), chosen[1]].mean()
     assert abs(found.mean() - true) < 3 * found.std() / np.sqrt(len(drawn))
@@ -104,34 +105,36 @@ def test_an_impossible_log_is_refused() -> None:
 def simulated(seed: int, count: int) -> tuple[simulation.Customers, Log]:
     """Decisions of a policy that leaves 10 % alone and explores with 20 %."""
     rng = np.random.default_rng(seed)
-    customers = simulation.draw_customers(rng, count)
-    chosen = simulation.one_hot(simulation.greedy(customers))
+    customers = simulated_customers.draw_customers(rng, count)
+    chosen = simulated_customers.one_hot(simulated_customers.greedy(customers))
     propensities = 0.9 * (0.8 * chosen + 0.2 / simulation.OPTIONS)
     propensities[:, 0] += 0.1
     cumulated = propensities.cumsum(1)
     options = (rng.random((count, 1)) * cumulated[:, -1:] > cumulated).sum(1)
     reactions = simulation.react(rng, customers, options)
-    return customers, Log(options, simulation.net_gain(customers, options, reactions), propensities)
+    return customers, Log(
+        options, simulated_customers.net_gain(customers, options, reactions), propensities
+    )
 
 
 def target(customers: simulation.Customers, name: str) -> Floats:
     options = {
         "never": np.zeros(len(customers), int),
-        "thrifty": simulation.greedy(customers, price=3.0),
+        "thrifty": simulated_customers.greedy(customers, price=3.0),
     }
-    return simulation.one_hot(options[name])
+    return simulated_customers.one_hot(options[name])
 
 
 @pytest.mark.parametrize("name", ["never", "thrifty"])
 def test_the_truth_is_covered(name: str) -> None:
     """100 repetitions: 95 % within four binomial errors, and DR is narrower than IPS."""
-    population = simulation.draw_customers(np.random.default_rng(99), 400_000)
+    population = simulated_customers.draw_customers(np.random.default_rng(99), 400_000)
     truth = (target(population, name) * simulation.expected_net(population)).sum(1).mean()
     hits = dict.fromkeys(ESTIMATORS[1:], 0)
     errors = dict.fromkeys(ESTIMATORS[1:], 0.0)
     for seed in range(100):
         customers, log = simulated(seed, 4_000)
-        expected = fitted_rewards(log, simulation.features(customers))
+        expected = fitted_rewards(log, simulated_customers.features(customers))
         found = evaluate(name, log, target(customers, name), expected).estimates
         for estimator in hits:
             estimate = found[estimator]
@@ -145,11 +148,11 @@ def test_the_simulated_world_does_what_it_says() -> None:
     """Means of simulated gains are the expected ones, in every scenario; without effect all options
     are worth the same."""
     rng = np.random.default_rng(0)
-    customers = simulation.draw_customers(rng, 300_000)
+    customers = simulated_customers.draw_customers(rng, 300_000)
     options = rng.integers(0, simulation.OPTIONS, len(customers))
     for scenario in simulation.WORLDS:
         expected = simulation.expected_net(customers, scenario)
-        gains = simulation.net_gain(
+        gains = simulated_customers.net_gain(
             customers, options, simulation.react(rng, customers, options, scenario)
         )
         off = gains - expected[np.arange(len(customers)), options]

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks import simulated_customers
 from churn_assets.decision.mdp.exploration import NONE, explore, possible
 from churn_assets.decision.rules.families import AlwaysOffer, NeverContact, RiskThreshold
 from churn_assets.outcomes import simulation
@@ -17,7 +18,7 @@ SERVING = RiskThreshold(threshold=0.2, offer=1)
 def served(seed: int, count: int, share: float) -> pd.DataFrame:
     """Outcomes of a serving policy that leaves a share of the customers alone."""
     rng = np.random.default_rng(seed)
-    customers = simulation.draw_customers(rng, count)
+    customers = simulated_customers.draw_customers(rng, count)
     control = rng.random(count) < share
     options = np.where(control, 0, options_of(SERVING, customers.states))
     reactions = simulation.react(rng, customers, options)
@@ -43,7 +44,7 @@ def served(seed: int, count: int, share: float) -> pd.DataFrame:
 def explored(seed: int, count: int, share: float, exploration: float) -> pd.DataFrame:
     """As `served`, by the same policy that takes its runner-up now and then, as it is logged."""
     rng = np.random.default_rng(seed)
-    customers = simulation.draw_customers(rng, count)
+    customers = simulated_customers.draw_customers(rng, count)
     states = customers.states
     done, drawn = explore(
         SERVING.decide(states),
@@ -75,7 +76,7 @@ def test_never_and_the_champion_are_judged_and_the_others_refused() -> None:
     others = {"never": NeverContact(), "always": AlwaysOffer()}
     found = judge_policies(served(0, 20_000, 0.2), SERVING, others, "r1")
     assert (found["decisions"], found["left_out"]) == (20_000, 0)
-    population = simulation.draw_customers(np.random.default_rng(9), 400_000)
+    population = simulated_customers.draw_customers(np.random.default_rng(9), 400_000)
     for name, policy in (("champion", SERVING), ("never", NeverContact())):
         judged = found["policies"][name]
         value = truth(options_of(policy, population.states), population)
@@ -99,7 +100,7 @@ def test_what_was_tried_now_and_then_can_be_judged() -> None:
     assert "never tried" in refused["policies"]["bolder"]["refused"]
     found = judge_policies(explored(4, 40_000, 0.1, 0.05), SERVING, {"bolder": bolder}, "r1")
     assert (found["decisions"], found["left_out"]) == (40_000, 0)
-    population = simulation.draw_customers(np.random.default_rng(9), 400_000)
+    population = simulated_customers.draw_customers(np.random.default_rng(9), 400_000)
     for name, policy in (("champion", SERVING), ("bolder", bolder)):
         judged = found["policies"][name]
         value = truth(options_of(policy, population.states), population)

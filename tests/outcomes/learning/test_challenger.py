@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks import simulated_customers
 from churn_assets.decision.rules.families import AlwaysOffer, NeverContact, RiskThreshold
 from churn_assets.outcomes import simulation
 from churn_assets.outcomes.learning.challenger import FIGURE, compare_policies
@@ -33,7 +34,7 @@ def test_a_worse_policy_is_shown_to_be() -> None:
     assert row is not None
     assert row["figure"] == FIGURE
     assert row["worse"]
-    population = simulation.draw_customers(np.random.default_rng(9), 400_000)
+    population = simulated_customers.draw_customers(np.random.default_rng(9), 400_000)
     gain = truth(options_of(NeverContact(), population.states), population) - truth(
         options_of(CHAMPION, population.states), population
     )

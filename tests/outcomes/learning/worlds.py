@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from benchmarks import simulated_customers
 from churn_assets.decision.mdp.observation import ACCEPT, RISK
 from churn_assets.domain.statistics import logit, sigmoid
 from churn_assets.outcomes import simulation
@@ -30,7 +31,7 @@ def outcomes(
     is off by `offsets` and `slopes` (log-odds) from what the accept model says, and by `bend` for
     risky customers with large bills; the policy saw that as corrected by `seen_by`."""
     rng = np.random.default_rng(seed)
-    seen = simulation.draw_customers(rng, count)
+    seen = simulated_customers.draw_customers(rng, count)
     truth, known = off_by(offsets, slopes), about(seen.states[:, RISK], seen.values / 12)
     true = seen.states.copy()
     true[:, ACCEPT] = corrected(seen.states[:, ACCEPT], truth, known)
@@ -39,7 +40,7 @@ def outcomes(
     if seen_by is not None:
         seen.states[:, ACCEPT] = corrected(seen.states[:, ACCEPT], seen_by, known)
     group = np.where(rng.random(count) < control, "control", "treated")
-    wanted = simulation.greedy(seen)
+    wanted = simulated_customers.greedy(seen)
     tried = rng.random(count) < 0.5  # exploration, so that every offer has its contacts
     wanted = np.where(tried & (wanted > 0), rng.integers(1, 5, count), wanted)
     options = np.where(group == "control", 0, wanted)
