@@ -11,19 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, NamedTuple, Self
-from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from churn_assets.customers.contract.events import Events
 from churn_assets.customers.contract.expression import columns_of
 from churn_assets.customers.contract.features import Feature as Feature
 from churn_assets.customers.contract.features import Words
+from churn_assets.customers.contract.people import Contact, People, YesNo
 from churn_assets.customers.contract.tables import Cell, Cells, Part, Table, Tables
 from churn_assets.customers.contract.yaml_lines import Document, problems_in
 from churn_assets.datasets.errors import DataError
 from churn_assets.domain.cells import as_word
-from churn_assets.domain.contact_rules import ContactRules
 from churn_assets.domain.offers import Offers
 
 BUILT_IN = Path(__file__).with_name("ibm_telco.yaml")
@@ -36,36 +35,6 @@ class ContractError(DataError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
-
-
-def _known_zone(zone: str) -> str:
-    if zone not in available_timezones():
-        raise ValueError(f"{zone!r} is no time zone; write one as in Europe/Madrid")
-    return zone
-
-
-Zone = Annotated[str, AfterValidator(_known_zone)]
-
-
-class YesNo(Part):
-    """A column of two meanings.
-
-    Attributes:
-        column: its name in the table.
-        yes: cells that mean yes.
-        no: cells that mean no; without them, every other one, or of a contact's flag (see
-            `Contact`) the plain words for it.
-    """
-
-    column: str
-    yes: Cells = Field(min_length=1)
-    no: Cells = ()
-
-    @model_validator(mode="after")
-    def _apart(self) -> Self:
-        if both := sorted({*map(as_word, self.yes)} & {*map(as_word, self.no)}):
-            raise ValueError(f"{both[0]!r} is both yes and no")
-        return self
 
 
 class Churned(Part):
@@ -153,39 +122,6 @@ class Tenure(Part):
         if self.months is not None:
             columns_of(self.months)
         return self
-
-
-class People(Part):
-    """What is needed to address somebody; never stored in predictions.
-
-    Attributes:
-        first_name, language, zone: columns; `zone` has time zones, or regions of the company's.
-        zones: region, as a cell has it -> its time zone.
-        default_zone: where the zone of somebody is unknown.
-        default_language: to write in where nobody says somebody's language, as in es; without it,
-            English.
-    """
-
-    first_name: str | None = None
-    language: str | None = None
-    zone: str | None = None
-    zones: dict[str, Zone] = Field(default_factory=dict)
-    default_zone: Zone = "UTC"
-    default_language: str | None = None
-
-
-class Contact(Part):
-    """Who may be contacted: not with `opt_out`, and only with `consent` where it is named.
-
-    A cell that is neither yes nor no is no permission: it counts as opted out, or as no consent.
-
-    Attributes:
-        rules: what else keeps a customer out of a campaign; without it the settings' rules.
-    """
-
-    opt_out: YesNo | None = None
-    consent: YesNo | None = None
-    rules: ContactRules | None = None
 
 
 class Offer(Part):
