@@ -69,9 +69,9 @@ def test_a_contract_may_say_when_somebody_is_long_a_customer(tmp_path: Path) -> 
         ("  Months: {", "  Plan: {kind: flag}\n  Months: {", "12: Plan: is there twice"),
         ("features:", "features: [", "is not YAML"),
         ("tenure: {months: Months}\n", "", "1: lacks tenure"),
-        ("EUR}", "Euros please}", "8: value.currency: 'Euros please' is no currency; write its code"),
-        ("EUR}", "eur}", "8: value.currency: 'eur' is no currency; write its code of three capitals"),
-        ("features:", "left_out:\n  Seats: few\n  Plan: old\nfeatures:", "12: left_out.Plan: is a fe"),
+        ("EUR}", "Euros please}", "8: value.currency: 'Euros please' is no currency; write"),
+        ("EUR}", "eur}", "8: value.currency: 'eur' is no currency; write its code"),
+        ("features:", "left_out:\n  Seats: few\n  Plan: old\nfeatures:", "12: left_out.Plan: is"),
         ("months: Months}", "months: Months, bands: [24, 6]}", "9: tenure: bands has to have two"),
         ("months: Months}", "months: Months, bands: [0, 6]}", "9: tenure: bands has to have two"),
     ],
@@ -185,7 +185,7 @@ def test_an_expression_is_nothing_but_sums(text: str) -> None:
     [
         (
             "messages: {Seats: {say: {a: your seat}}}",
-            "16: messages.Seats: is no feature, and messages speak",
+            "16: messages.Seats: is no feature",
         ),
         ("messages: {Plan: {say: {Gold: your gold plan}}}", "16: messages.Plan: 'Gold' is none of"),
         ("messages: {Paperless: {say: {1: your mail}}}", "messages.Paperless: write yes or no"),

@@ -89,8 +89,8 @@ def _currency(said: str) -> str:
     """Longer words would stand before no amount, and "eur" is no code that anybody knows."""
     if not re.fullmatch(r"([A-Z]{3}|[^\s\d]{1,2})?", said):
         raise ValueError(
-            f"{said!r} is no currency; write its code of three capitals as in EUR, or a sign of one "
-            "or two characters as in ₹ or kr"
+            f"{said!r} is no currency; write its code of three capitals as in EUR, or a sign of "
+            "one or two characters as in ₹ or kr"
         )
     return said
 
