@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 from churn_assets.campaign.config import Dialect
 from churn_assets.campaign.eligibility import NOBODY, Window
 from churn_assets.campaign.people import Person
+from churn_assets.customers.languages import served_language
 from churn_assets.domain.cells import inert
-from churn_assets.messages.shield.language import served_language
 from churn_assets.messages.shield.slots import fill
 from churn_assets.messages.writing.bandit import TemplateChooser
 from churn_assets.messages.writing.writer import Message

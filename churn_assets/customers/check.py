@@ -26,6 +26,7 @@ from churn_assets.customers.quality.columns import (
 from churn_assets.customers.quality.contact import unclear_flags, yes_of_nobody
 from churn_assets.customers.quality.drift import Drift, drift
 from churn_assets.customers.quality.judging import USED, Judged, judge
+from churn_assets.customers.quality.languages import unserved_languages
 from churn_assets.customers.quality.leakage import Candidate, Role, find_leaks
 from churn_assets.customers.quality.leaving import has_left, long_gone, not_yet_known
 from churn_assets.customers.quality.profile import ColumnProfile, profile
@@ -134,8 +135,7 @@ class _Checking:
             self.report.notes += not_yet_known(self.connection, history, identity)
         self._value(history, part.value.monthly)
         self._tenure(history, part)
-        people = self.contract.people
-        self.report.problems += unknown_zones(self.connection, history, people)
+        self._people(history)
         self._flags(history, tables.history)
         if tables.active is None:
             return
@@ -143,7 +143,7 @@ class _Checking:
         self._reported(active, tables.active, None)
         self._value(active, part.value.monthly)
         self._tenure(active, part)
-        self.report.problems += unknown_zones(self.connection, active, people)
+        self._people(active)
         self._flags(active, tables.active)
         self._drift(history, active)
         if identity.id and outcome and not identity.snapshot:
@@ -297,6 +297,12 @@ class _Checking:
                 f"{judged.name}: the tenure of {wrong:,} rows is unknown, negative or above "
                 f"{MAX_TENURE:,} months"
             )
+
+    def _people(self, judged: Judged) -> None:
+        """Zones have to be known; what is written to in English is worth knowing."""
+        people = self.contract.people
+        self.report.problems += unknown_zones(self.connection, judged, people)
+        self.report.notes += unserved_languages(self.connection, judged, people)
 
     def _flags(self, judged: Judged, table: Table) -> None:
         """Who may be contacted has to be said so that it can be read."""

@@ -72,10 +72,11 @@ def inspect_tables(paths: Sequence[str], places: Places, progress: Progress = si
 
 
 def _unite(connection: duckdb.DuckDBPyConnection, read: ReadTable) -> None:
+    """All files as one table, no view: each query of a column would read every column's place."""
     parts = [
         "SELECT file, row, "
         + ", ".join(f"{cell_of(file, name)} AS c{i}" for i, name in enumerate(read.columns))
         + f" FROM {cells_of(read, file)}"
         for file in read.files
     ]
-    connection.execute(f"CREATE VIEW cells AS {' UNION ALL '.join(parts)}")
+    connection.execute(f"CREATE TABLE cells AS {' UNION ALL '.join(parts)}")

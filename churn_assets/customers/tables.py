@@ -29,6 +29,7 @@ from churn_assets.customers.fields import schema_of
 from churn_assets.customers.people import PEOPLE as PEOPLE
 from churn_assets.customers.quality.columns import as_level
 from churn_assets.customers.quality.judging import USED, Judged
+from churn_assets.customers.quality.languages import language_of
 from churn_assets.customers.quality.leaving import gone_by_now, has_left
 from churn_assets.customers.quality.report import QualityReport
 from churn_assets.customers.quality.tenure import months_of
@@ -196,12 +197,10 @@ def _columns(
 def _people(contract: Contract, judged: Judged) -> Iterator[tuple[str, str]]:
     """Name -> SQL of what is needed to address somebody, or not to."""
     people, contact = contract.people, contract.contact
-    for name, column in (
-        ("first_name", people.first_name),
-        ("language", people.language),
-    ):
-        if column:
-            yield name, judged.value(column, "people")
+    if people.first_name:
+        yield "first_name", judged.value(people.first_name, "people")
+    if people.language:
+        yield "language", language_of(people, judged)
     if people.zone:
         yield "zone", zone_of(people, judged)
     for name, use, flag in (

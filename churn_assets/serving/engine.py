@@ -10,11 +10,11 @@ from typing import Any, Self, TypedDict, Unpack
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from churn_assets.customers.languages import Language
 from churn_assets.customers.people import NOBODY_KNOWN, Addressees
 from churn_assets.decision.policy import price_of
 from churn_assets.domain.experiment import CONTROL, ExperimentConfig, Group, group_of
 from churn_assets.messages.shield.brief import TENURE_BOUNDS, MessageBrief, Tone
-from churn_assets.messages.shield.language import Language
 from churn_assets.messages.writing.bandit import TemplateChooser
 from churn_assets.messages.writing.renderer import Renderer
 from churn_assets.messages.writing.writer import Message, MessageWriter

@@ -127,7 +127,9 @@ def test_gaps_of_parquet_are_missing_values(tmp_path: Path) -> None:
     ("name", "content", "said"),
     [
         ("a.xlsx", b"PK", "can't tell the format"),
-        ("a.csv", b"", "lacks the columns customer_id"),
+        ("a.csv", b"", "a.csv is empty"),
+        ("a.csv", b"\n\n", "a.csv: is empty"),
+        ("a.jsonl", b"", "a.jsonl is empty"),
         ("a.json", b"\xff", "is not UTF-8"),
         ("a.csv", b"PK\x03\x04", "it is not CSV but"),
         ("a.csv", csv_text(BOTH).encode().replace(b"tenure", b"tenur"), "lacks the columns tenure"),
@@ -136,7 +138,7 @@ def test_gaps_of_parquet_are_missing_values(tmp_path: Path) -> None:
             csv_text([SECOND]).encode().replace(b"senior_", b"senor_"),
             "'senor_citizen'; did you mean senior_citizen?",
         ),
-        ("a.csv", csv_text(BOTH).splitlines()[0].encode(), "has no customers"),
+        ("a.csv", csv_text(BOTH).splitlines()[0].encode(), "has a header and no rows"),
         ("a.json", b"{", "is not JSON"),
         ("a.json", b"[]", "has no customers"),
         ("a.parquet", b"PAR1", "is no Parquet file"),
@@ -150,6 +152,16 @@ def test_a_file_that_holds_no_customers_says_why(
     with pytest.raises(CustomerFileError, match=re.escape(name)) as caught:
         read_customers(tmp_path / name)
     assert said in str(caught.value)
+
+
+def test_a_number_of_too_many_digits_is_refused_with_its_row(tmp_path: Path) -> None:
+    """One such line of JSON Lines costs none of the others."""
+    long = json.dumps(SECOND | {"tenure": 7}).replace("7", "7" * 5_000, 1)
+    file = tmp_path / "a.jsonl"
+    file.write_text(f"{json.dumps(SAMPLE_REQUEST)}\n{long}\n{json.dumps(SECOND)}\n")
+    rows = list(read_customers(file).rows)
+    assert [row.problem for row in rows] == ["", "has a number of too many digits", ""]
+    assert rows[1].raw == long
 
 
 def test_a_long_row_is_refused_and_kept_whole(tmp_path: Path) -> None:

@@ -65,10 +65,13 @@ def test_a_contract_may_say_when_somebody_is_long_a_customer(tmp_path: Path) -> 
         ("range: [0, 600]", "range: [600, 0]", "12: features.Months: the range's lowest"),
         ("range: [0, 600]", "range: [0, inf]", "12: features.Months.range.1: input should be a"),
         ("range: [0, 600]", "range: [nan, 9]", "12: features.Months.range.0: input should be a"),
-        ("  Plan:", "  Cancelled:", "1: 'Cancelled' is what is to be predicted"),
+        ("  Plan:", "  Cancelled:", "11: features.Cancelled: is what is to be predicted"),
         ("  Months: {", "  Plan: {kind: flag}\n  Months: {", "12: Plan: is there twice"),
         ("features:", "features: [", "is not YAML"),
         ("tenure: {months: Months}\n", "", "1: lacks tenure"),
+        ("EUR}", "Euros please}", "8: value.currency: 'Euros please' is no currency; write"),
+        ("EUR}", "eur}", "8: value.currency: 'eur' is no currency; write its code"),
+        ("features:", "left_out:\n  Seats: few\n  Plan: old\nfeatures:", "12: left_out.Plan: is"),
         ("months: Months}", "months: Months, bands: [24, 6]}", "9: tenure: bands has to have two"),
         ("months: Months}", "months: Months, bands: [0, 6]}", "9: tenure: bands has to have two"),
     ],
@@ -130,6 +133,39 @@ campaign:
     assert said == ["2: campaign: the propensities have to be above 0 and sum to 1"]
 
 
+@pytest.mark.parametrize(
+    ("feature", "said"),
+    [("level", "7: campaign.features.level: is the offer"),
+     ("who", "7: campaign.features.who: names the customer"),
+     ("gave", "7: campaign.features.gave: is what is to be predicted")],
+)  # fmt: skip
+def test_what_a_campaign_may_not_learn_from_is_named_where_it_stands(
+    tmp_path: Path, feature: str, said: str
+) -> None:
+    """Long contracts have many features: the line is that of the one."""
+    text = """\
+name: mail
+campaign:
+  table: {path: log.csv}
+  customer: who
+  offer: {column: level, levels: {0: 0, 1: 10}}
+  outcome: {column: gave, yes: 1, no: 0}
+  features: {age: {kind: number}, FEATURE: {kind: number}}
+"""
+    [problem] = problems(tmp_path, text.replace("FEATURE", feature))
+    assert said in problem
+
+
+@pytest.mark.parametrize("currency", ["CHF", "₹", "kr", "R$", "''"])
+def test_a_currency_is_a_code_or_a_short_sign(tmp_path: Path, currency: str) -> None:
+    """Both stand before an amount; without one no message names a bill."""
+    file = tmp_path / "customers.yaml"
+    file.write_text(CONTRACT.replace("currency: EUR", f"currency: {currency}"), encoding="utf-8")
+    value = load_contract(file).value
+    assert value is not None
+    assert value.currency == currency.strip("'")
+
+
 def test_an_expression_names_its_columns() -> None:
     """A monthly value may be computed from several columns."""
     assert columns_of("[Customer Value] / 9 - [Refunds]") == ("Customer Value", "Refunds")
@@ -147,14 +183,17 @@ def test_an_expression_is_nothing_but_sums(text: str) -> None:
 @pytest.mark.parametrize(
     ("added", "said"),
     [
-        ("messages: {Seats: {say: {a: your seat}}}", "messages speak of 'Seats', which is no"),
-        ("messages: {Plan: {say: {Gold: your gold plan}}}", "messages.Plan: 'Gold' is none of"),
+        (
+            "messages: {Seats: {say: {a: your seat}}}",
+            "16: messages.Seats: is no feature",
+        ),
+        ("messages: {Plan: {say: {Gold: your gold plan}}}", "16: messages.Plan: 'Gold' is none of"),
         ("messages: {Paperless: {say: {1: your mail}}}", "messages.Paperless: write yes or no"),
         ("messages: {Plan: {say: {Plus: Plus plan}}}", "messages.Plan.say.Plus: string should"),
         ("messages: {Plan: {contract: {Plus: Weekly}}}", "messages.Plan.contract.Plus: input"),
         ("messages: {Plan: {service: internet}}", "messages.Plan: service and cells go together"),
         ("messages: {Plan: {}}", "messages.Plan: needs say, contract, or service"),
-        ("accepted: {Seats: {kind: number}}", "accepted: 'Seats' isn't left out"),
+        ("accepted: {Seats: {kind: number}}", "16: accepted.Seats: isn't left out"),
     ],
 )
 def test_what_messages_may_say_is_held_to_the_features(
@@ -168,7 +207,7 @@ def test_what_messages_may_say_is_held_to_the_features(
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ("repeats: {column: Seats}", "features.Plan.repeats: 'Seats' is no feature"),
+        ("repeats: {column: Seats}", "11: features.Plan.repeats: 'Seats' is no feature"),
         ("repeats: {column: Paperless, when: maybe, says: Max}", "features.Plan.repeats: write"),
         ("repeats: {column: Paperless, when: 'no'}", "features.Plan.repeats: when and says go"),
         ("codes: [Max, Plus]", "features.Plan: codes has to have the same words as levels"),

@@ -35,6 +35,20 @@ def test_the_first_contract_passes_its_check(checked: Checked, tmp_path: Path) -
     assert report.tables[0].used == 400
 
 
+def test_a_wide_table_is_looked_at_as_a_whole(tmp_path: Path) -> None:
+    """The only column that tells how numbers are written is the last of a hundred and twenty."""
+    rows = [
+        row | {f"x{i}": "7" for i in range(120)} | {"last": f"{i},25"}
+        for i, row in enumerate(made_rows(60))
+    ]
+    for row in rows:
+        del row["Monthly Fee"]
+    found = inspected(tmp_path, renamed(rows))
+    assert "decimal ','" in found.written[0]
+    assert found.guesses["last"] == "number"
+    assert {found.guesses[f"x{i}"] for i in range(120)} == {"left out"}
+
+
 def test_it_says_what_a_person_must_decide(tmp_path: Path) -> None:
     """What no name tells: the label, the horizon, the tenure; each marked in the contract too."""
     rows = [

@@ -9,6 +9,7 @@ from itertools import product
 import pytest
 from hypothesis import given
 
+from churn_assets.customers.languages import LANGUAGES, served_language
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.corpus.reviewed import (
@@ -17,7 +18,6 @@ from churn_assets.messages.corpus.reviewed import (
     topic_templates,
 )
 from churn_assets.messages.shield.brief import TENURE_BANDS, TONES, MessageBrief
-from churn_assets.messages.shield.language import LANGUAGES, served_language
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.bank import MessageBank, ScoredTemplate, all_cells
 from churn_assets.messages.writing.writer import MessageWriter

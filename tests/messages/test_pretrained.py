@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from churn_assets.customers.languages import LANGUAGES
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.config import BaseModelConfig
 from churn_assets.messages.corpus.prompts import (
@@ -30,7 +31,6 @@ from churn_assets.messages.models.ppo_text import POLICY
 from churn_assets.messages.models.sft import training_rows
 from churn_assets.messages.profiles import LLAMA_LAYERS
 from churn_assets.messages.shield.brief import CONTRACTS, TENURE_BANDS, TONES
-from churn_assets.messages.shield.language import LANGUAGES
 from churn_assets.messages.writing import bank_stage
 from churn_assets.settings import Settings
 from tests.messages.conftest import PUBLIC, TINY, Chain

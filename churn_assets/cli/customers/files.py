@@ -23,6 +23,7 @@ from pathlib import Path
 from types import UnionType
 from typing import IO, Annotated, Any, Literal, Union, cast, get_args, get_origin
 
+from churn_assets.cli.customers.decoded import lines_of, text_of
 from churn_assets.customers.reading.dates import months_since
 from churn_assets.customers.reading.dialect import dialect_of
 from churn_assets.customers.reading.lines import Record, records
@@ -126,6 +127,8 @@ def read_customers(file: Path, form: Form = BUILT_IN) -> Customers:
     """
     if file.is_dir():
         raise CustomerFileError(f"{file} is a folder: name a file")
+    if file.is_file() and not file.stat().st_size:
+        raise CustomerFileError(f"{file} is empty")
     with _plain_errors(file):
         if str(file) == STDIN:
             customers = _from_standard_input(form)
@@ -137,7 +140,8 @@ def read_customers(file: Path, form: Form = BUILT_IN) -> Customers:
             known = ", ".join(dict.fromkeys((*TEXTS, *SUFFIXES)))
             raise CustomerFileError(f"{file}: can't tell the format by its name; known are {known}")
     if next(iter(customers.rows), None) is None:
-        raise CustomerFileError(f"{file} has no customers")
+        what = "a header and no rows" if customers.columns else "no customers"
+        raise CustomerFileError(f"{file} has {what}")
     return customers
 
 
@@ -145,21 +149,10 @@ def _read(kind: Kind, file: Path, form: Form) -> Customers:
     if kind == "parquet":
         return _from_parquet(file, form)
     if kind == "json":
-        return _from_json(_text(file.read_bytes()))
-    for _ in _lines(file):
+        return _from_json(text_of(file.read_bytes()))
+    for _ in lines_of(file):
         pass  # in a foreign encoding it is refused as a whole, before anybody is answered
-    return Customers(_Read(file, lambda: _json_lines(_lines(file))))
-
-
-def _lines(file: Path) -> Iterator[str]:
-    with file.open("rb") as raw:
-        encoding = _encoding(raw.read(2))
-    with file.open(encoding=encoding, newline="\n") as text:  # JSON may hold other ends of lines
-        try:
-            yield from text
-        except UnicodeDecodeError:
-            _text(file.read_bytes())  # which says at which byte
-            raise
+    return Customers(_Read(file, lambda: _json_lines(lines_of(file))))
 
 
 def _from_json(text: str) -> Customers:
@@ -175,25 +168,14 @@ def _from_json(text: str) -> Customers:
     return Customers(rows, single=not isinstance(document, list))
 
 
-def _encoding(start: bytes) -> str:
-    return "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-
-
-def _text(content: bytes) -> str:
-    try:
-        return content.decode(_encoding(content))
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"is not UTF-8 (byte {error.start}); Latin-1 or Windows-1252? Save it as UTF-8"
-        ) from error
-
-
 def _json_lines(lines: Iterable[str]) -> Iterator[Row]:
     for number, line in enumerate((line for line in lines if line.strip()), 1):
         try:
             yield _from_object(number, json.loads(line))
         except json.JSONDecodeError as error:
             yield Row(number, line.rstrip("\r\n"), problem=f"is not JSON: {error}")
+        except ValueError:  # JSON has no limit, Python's numbers have
+            yield Row(number, line.rstrip("\r\n"), problem="has a number of too many digits")
 
 
 def _from_object(number: int, value: Any) -> Row:
@@ -206,7 +188,7 @@ def _from_object(number: int, value: Any) -> Row:
 def _from_standard_input(form: Form) -> Customers:
     content = sys.stdin.buffer.read().removeprefix(codecs.BOM_UTF8)
     if content.lstrip()[:1] in (b"{", b"["):
-        return _from_json(_text(content))
+        return _from_json(text_of(content))
     with scratch_folder("predict") as folder:
         (folder / "standard-input.csv").write_bytes(content)
         customers = _from_csv(folder / "standard-input.csv", form)
@@ -225,7 +207,10 @@ def _from_csv(file: Path, form: Form) -> Customers:
             content = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if packed else raw
             yield from records(content, dialect)
 
-    columns = tuple(name.strip() for name in next(found(), Record([])).cells)
+    header = next(found(), None)
+    if header is None:
+        raise ValueError("is empty")
+    columns = tuple(name.strip() for name in header.cells)
     fields = _fields_of(columns, form)
     numbers = [name for name in fields if name and _numeric(form, name)]
     numbers = [name for name in numbers if name != TENURE or not _is_dated(columns, form)]

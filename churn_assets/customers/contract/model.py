@@ -8,10 +8,10 @@ part, the campaign part, or both: either is valid by itself.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, NamedTuple, Self
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
@@ -19,11 +19,11 @@ from churn_assets.customers.contract.events import Events
 from churn_assets.customers.contract.expression import columns_of
 from churn_assets.customers.contract.features import Feature as Feature
 from churn_assets.customers.contract.features import Words
+from churn_assets.customers.contract.people import Contact, People, YesNo
 from churn_assets.customers.contract.tables import Cell, Cells, Part, Table, Tables
-from churn_assets.customers.contract.yaml_lines import Document, problems_in
+from churn_assets.customers.contract.yaml_lines import Document, MisfitError, problems_in
 from churn_assets.datasets.errors import DataError
 from churn_assets.domain.cells import as_word
-from churn_assets.domain.contact_rules import ContactRules
 from churn_assets.domain.offers import Offers
 
 BUILT_IN = Path(__file__).with_name("ibm_telco.yaml")
@@ -36,36 +36,6 @@ class ContractError(DataError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
-
-
-def _known_zone(zone: str) -> str:
-    if zone not in available_timezones():
-        raise ValueError(f"{zone!r} is no time zone; write one as in Europe/Madrid")
-    return zone
-
-
-Zone = Annotated[str, AfterValidator(_known_zone)]
-
-
-class YesNo(Part):
-    """A column of two meanings.
-
-    Attributes:
-        column: its name in the table.
-        yes: cells that mean yes.
-        no: cells that mean no; without them, every other one, or of a contact's flag (see
-            `Contact`) the plain words for it.
-    """
-
-    column: str
-    yes: Cells = Field(min_length=1)
-    no: Cells = ()
-
-    @model_validator(mode="after")
-    def _apart(self) -> Self:
-        if both := sorted({*map(as_word, self.yes)} & {*map(as_word, self.no)}):
-            raise ValueError(f"{both[0]!r} is both yes and no")
-        return self
 
 
 class Churned(Part):
@@ -116,16 +86,26 @@ class Identity(Part):
         return self
 
 
+def _currency(said: str) -> str:
+    """Longer words would stand before no amount, and "eur" is no code that anybody knows."""
+    if not re.fullmatch(r"([A-Z]{3}|[^\s\d]{1,2})?", said):
+        raise ValueError(
+            f"{said!r} is no currency; write its code of three capitals as in EUR, or a sign of "
+            "one or two characters as in ₹ or kr"
+        )
+    return said
+
+
 class Value(Part):
     """What a customer pays in a month.
 
     Attributes:
         monthly: a column, or a sum of them as in `[Monthly Charge] - [Refunds] / 12`.
-        currency: as in `USD`.
+        currency: a code of three letters, as in `USD`, or a short sign, as in `kr`.
     """
 
     monthly: str
-    currency: str = ""
+    currency: Annotated[str, AfterValidator(_currency)] = ""
 
     @model_validator(mode="after")
     def _readable(self) -> Self:
@@ -154,39 +134,6 @@ class Tenure(Part):
         if self.months is not None:
             columns_of(self.months)
         return self
-
-
-class People(Part):
-    """What is needed to address somebody; never stored in predictions.
-
-    Attributes:
-        first_name, language, zone: columns; `zone` has time zones, or regions of the company's.
-        zones: region, as a cell has it -> its time zone.
-        default_zone: where the zone of somebody is unknown.
-        default_language: to write in where nobody says somebody's language, as in es; without it,
-            English.
-    """
-
-    first_name: str | None = None
-    language: str | None = None
-    zone: str | None = None
-    zones: dict[str, Zone] = Field(default_factory=dict)
-    default_zone: Zone = "UTC"
-    default_language: str | None = None
-
-
-class Contact(Part):
-    """Who may be contacted: not with `opt_out`, and only with `consent` where it is named.
-
-    A cell that is neither yes nor no is no permission: it counts as opted out, or as no consent.
-
-    Attributes:
-        rules: what else keeps a customer out of a campaign; without it the settings' rules.
-    """
-
-    opt_out: YesNo | None = None
-    consent: YesNo | None = None
-    rules: ContactRules | None = None
 
 
 class Offer(Part):
@@ -305,7 +252,7 @@ class Contract(Part):
             written = ", ".join(f"{name}: {_WRITTEN[name]}" for name in lacking)
             raise ValueError(f"lacks {', '.join(lacking)}; write {written}")
         if self.campaign and self.campaign.table is None and self.tables is None:
-            raise ValueError("the campaign needs a table of its own, as there is no history")
+            raise MisfitError("needs a table of its own, as there is no history", "campaign")
         return self
 
     @model_validator(mode="after")
@@ -313,32 +260,40 @@ class Contract(Part):
         label = self.identity and (self.identity.churned.column or self.identity.churned.end_date)
         outcome = self.campaign and self.campaign.outcome.column
         log = self.campaign.features if self.campaign else {}
-        for features in (self.features, log):
+        parts: list[tuple[tuple[str, ...], dict[str, Feature]]] = [
+            (("features",), self.features),
+            (("campaign", "features"), log),
+        ]
+        for where, features in parts:
             for name in features:
                 if name in self.left_out:
-                    raise ValueError(f"{name!r} is a feature and left out as well")
+                    raise MisfitError("is a feature as well", "left_out", name)
                 if name in (label, outcome):
-                    raise ValueError(f"{name!r} is what is to be predicted: it can't be a feature")
-        if self.campaign and (offered := self.campaign.offer.column) in log:
-            raise ValueError(f"{offered!r} is the offer: it can't be a feature")
-        if self.campaign and (named := self.campaign.customer) in log:
-            raise ValueError(f"{named!r} names the customer: it can't be a feature")
+                    raise MisfitError(
+                        "is what is to be predicted: it can't be a feature", *where, name
+                    )
+        if self.campaign:
+            offered, named = self.campaign.offer.column, self.campaign.customer
+            if offered in log:
+                raise MisfitError("is the offer: it can't be a feature", *where, offered)
+            if named is not None and named in log:
+                raise MisfitError("names the customer: it can't be a feature", *where, named)
         if strangers := sorted(set(self.accepted) - set(self.left_out)):
-            raise ValueError(f"accepted: {strangers[0]!r} isn't left out, with the reason")
+            raise MisfitError("isn't left out, with the reason", "accepted", strangers[0])
         return self
 
     @model_validator(mode="after")
     def _of_features(self) -> Self:
         for column, words in self.messages.items():
             if column not in self.features:
-                raise ValueError(f"messages speak of {column!r}, which is no feature")
-            _typed(f"messages.{column}", self.features[column], words.mentioned)
+                raise MisfitError("is no feature, and messages speak of these", "messages", column)
+            _typed(("messages", column), self.features[column], words.mentioned)
         for column, feature in self.features.items():
-            where, other = f"features.{column}.repeats", feature.repeats
+            where, other = ("features", column, "repeats"), feature.repeats
             if other is None:
                 continue
             if other.column not in self.features:
-                raise ValueError(f"{where}: {other.column!r} is no feature")
+                raise MisfitError(f"{other.column!r} is no feature", *where)
             if other.when is not None and other.says is not None:
                 _typed(where, self.features[other.column], {other.when})
                 _typed(where, feature, {other.says})
@@ -352,10 +307,11 @@ class Contract(Part):
         percent, logged = (self.offers or Offers()).percent, self.campaign.offer.gives
         if logged != percent:
             said = ", ".join(f"{give:g}" for give in logged)
-            raise ValueError(
+            raise MisfitError(
                 f"the campaign's levels give {said}, the offers are "
                 f"{', '.join(map(str, percent))}: say offers: {{percent: [{said}]}} (four levels "
-                "from 0), or make two contracts of it"
+                "from 0), or make two contracts of it",
+                *("campaign", "offer", "levels"),
             )
         return self
 
@@ -368,13 +324,13 @@ class Contract(Part):
         return CustomerPart(tables, identity, value, tenure)
 
 
-def _typed(where: str, feature: Feature, cells: Iterable[str]) -> None:
-    """Raise ValueError for a cell that the feature can't have."""
+def _typed(where: tuple[str, ...], feature: Feature, cells: Iterable[str]) -> None:
+    """Raise MisfitError for a cell that the feature can't have."""
     for cell in sorted(cells):
         try:
             feature.typed(cell)
         except ValueError as error:
-            raise ValueError(f"{where}: {error}") from None
+            raise MisfitError(str(error), *where) from None
 
 
 def load_contract(path: Path) -> Contract:

@@ -11,6 +11,16 @@ import yaml
 from pydantic import ValidationError
 
 Keys = tuple[str | int, ...]
+
+
+class MisfitError(ValueError):
+    """What is wrong between parts of a contract, and the keys below the whole where it is said."""
+
+    def __init__(self, problem: str, *keys: str | int) -> None:
+        super().__init__(problem)
+        self.keys: Keys = keys
+
+
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -95,8 +105,10 @@ def problems_in(error: ValidationError, document: Document, known: Iterable[str]
     """
     found = {}
     there = {key for keys in document.lines for key in keys}
-    for one in error.errors(include_url=False, include_context=False):
-        keys = tuple(key for key in one["loc"] if key in there or _is_new(one, key))
+    for one in error.errors(include_url=False):
+        cause = one.get("ctx", {}).get("error")
+        loc = (*one["loc"], *(cause.keys if isinstance(cause, MisfitError) else ()))
+        keys = tuple(key for key in loc if key in there or _is_new(one, key))
         key = ".".join(str(part) for part in keys)
         problem = one["msg"].removeprefix("Value error, ")
         if one["type"] == "extra_forbidden":

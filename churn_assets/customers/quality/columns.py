@@ -14,11 +14,10 @@ from churn_assets.customers.contract.expression import columns_of
 from churn_assets.customers.contract.model import (
     Campaign,
     Churned,
-    Contact,
     Contract,
     Feature,
-    YesNo,
 )
+from churn_assets.customers.contract.people import Contact, YesNo
 from churn_assets.customers.reading.numbers import TELLING, Marks, number_pattern
 from churn_assets.domain.cells import MISSING, TRUTHS, as_word
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import duckdb
 
-from churn_assets.customers.contract.model import Contact
+from churn_assets.customers.contract.people import Contact
 from churn_assets.customers.quality.columns import (
     contact_flags,
     listed,

@@ -79,6 +79,26 @@ class Leak:
     why: str
 
 
+@dataclass(frozen=True)
+class Rows:
+    """The rows that have an outcome.
+
+    Attributes:
+        source: a table or view with the values and a `row`.
+        outcome: SQL of a boolean.
+    """
+
+    source: str
+    outcome: str
+
+    def __call__(self, *values: str) -> str:
+        """SQL of `row`, the values and the outcome, `y`: of a wide table `*` takes each query as
+        long as the table is wide."""
+        named = ", ".join(dict.fromkeys(("row", *values)))
+        where = f"WHERE {self.outcome} IS NOT NULL"
+        return f"(SELECT {named}, {self.outcome} AS y FROM {self.source} {where})"
+
+
 def find_leaks(
     connection: duckdb.DuckDBPyConnection,
     source: str,
@@ -97,8 +117,8 @@ def find_leaks(
         binary: name -> SQL of booleans; means may be of the rows with, or without, one.
         who: what those do of whom the outcome is true: a key of `WORDS`.
     """
-    rows = f"(SELECT *, {outcome} AS y FROM {source} WHERE {outcome} IS NOT NULL)"
-    yes, no = one(connection, f"SELECT count(*) FILTER (y), count(*) FILTER (NOT y) FROM {rows}")
+    rows = Rows(source, outcome)
+    yes, no = one(connection, f"SELECT count(*) FILTER (y), count(*) FILTER (NOT y) FROM {rows()}")
     for column in candidates:
         if comes_afterwards(column.name):
             yield Leak(column.name, column.role, "name", "its name says that it comes afterwards")
@@ -127,23 +147,24 @@ def comes_afterwards(name: str) -> bool:
     return bool(_AFTERWARDS.search(" ".join(apart.split())))
 
 
-def auc_alone(connection: duckdb.DuckDBPyConnection, rows: str, column: Candidate) -> float | None:
+def auc_alone(connection: duckdb.DuckDBPyConnection, rows: Rows, column: Candidate) -> float | None:
     """The AUC with which a column alone ranks `y`, whichever way; None without both outcomes.
 
     Numbers by their rank, and like words: by the rate of their group (words, or one of 50 equal
     parts) in the other half of the rows, so that a group of one row says nothing of itself.
     """
-    found = []
+    found, source = [], rows(column.value)
     if column.numeric:
         group = f"ntile({_BINS}) OVER (ORDER BY {column.value})"
         group = f"CASE WHEN {column.value} IS NOT NULL THEN {group} END"
         ranks = f"""SELECT {column.value} AS score, 0 AS half, count(*) FILTER (y) AS p,
-            count(*) FILTER (NOT y) AS n FROM {rows} WHERE {column.value} IS NOT NULL GROUP BY 1"""
+            count(*) FILTER (NOT y) AS n FROM {source}
+            WHERE {column.value} IS NOT NULL GROUP BY 1"""
         found.append(_auc(connection, ranks))
     else:
         group = column.value
     grouped = f"""SELECT x, half, count(*) FILTER (y) AS p, count(*) FILTER (NOT y) AS n
-        FROM (SELECT {group} AS x, hash(row) % 2 AS half, y FROM {rows}) GROUP BY x, half"""
+        FROM (SELECT {group} AS x, hash(row) % 2 AS half, y FROM {source}) GROUP BY x, half"""
     rates = f"""WITH g AS ({grouped}), prior AS (SELECT sum(p) / sum(p + n) AS rate FROM g)
         SELECT score, half, sum(p) AS p, sum(n) AS n FROM
           (SELECT a.half, a.p, a.n,
@@ -171,7 +192,7 @@ def _auc(connection: duckdb.DuckDBPyConnection, counts: str) -> float | None:
 
 def _missing_for_one(
     connection: duckdb.DuckDBPyConnection,
-    rows: str,
+    rows: Rows,
     column: Candidate,
     both: tuple[int, int],
     who: str,
@@ -179,7 +200,7 @@ def _missing_for_one(
     yes, no = both
     of_yes, of_no = one(
         connection,
-        f"""SELECT count(*) FILTER (y), count(*) FILTER (NOT y) FROM {rows}
+        f"""SELECT count(*) FILTER (y), count(*) FILTER (NOT y) FROM {rows(column.value)}
         WHERE {column.value} IS NULL""",
     )
     missing = of_yes + of_no
@@ -194,16 +215,17 @@ def _missing_for_one(
 
 
 def _group_mean(
-    connection: duckdb.DuckDBPyConnection, rows: str, column: Candidate, binary: Mapping[str, str]
+    connection: duckdb.DuckDBPyConnection, rows: Rows, column: Candidate, binary: Mapping[str, str]
 ) -> str:
     groups, low, high, count = one(
         connection,
         f"""SELECT count(DISTINCT {column.value}), min({column.value}), max({column.value}),
-        count({column.value}) FROM {rows}""",
+        count({column.value}) FROM {rows(column.value)}""",
     )
     if groups < _FEWEST_GROUPS or groups > count / 20 or low < 0 or high > 100:
         return ""
     scale = 1 if high <= 1 else 100
+    source = rows(column.value, *binary.values())
     subsets = [("all rows", "true")]
     subsets += [(f"rows with {name}", flag) for name, flag in binary.items()]
     subsets += [(f"rows without {name}", f"NOT {flag}") for name, flag in binary.items()]
@@ -214,7 +236,7 @@ def _group_mean(
               coalesce(sum(n), 0), count(*), max(off)
             FROM (SELECT count(*) AS n, avg(y::INT) AS m,
                          abs(avg(y::INT) - {column.value} / {scale}) AS off
-                  FROM {rows} WHERE {column.value} IS NOT NULL AND {where}
+                  FROM {source} WHERE {column.value} IS NOT NULL AND {where}
                   GROUP BY {column.value})
             WHERE m > 0 AND m < 1 AND n > 1""",
         )
@@ -228,7 +250,7 @@ def _group_mean(
 
 def _difference(
     connection: duckdb.DuckDBPyConnection,
-    rows: str,
+    rows: Rows,
     column: Candidate,
     means: Sequence[Candidate],
 ) -> str:
@@ -236,7 +258,8 @@ def _difference(
         close, known, spread = one(
             connection,
             f"""SELECT count(*) FILTER (abs({column.value} - ({a.value} - {b.value})) < 1e-6),
-              count(*), stddev({column.value}) FROM {rows}
+              count(*), stddev({column.value})
+            FROM {rows(column.value, a.value, b.value)}
             WHERE {column.value} IS NOT NULL AND {a.value} IS NOT NULL AND {b.value} IS NOT NULL""",
         )
         if known > 1 and spread > 0 and close >= 0.99 * known:

@@ -29,6 +29,7 @@ in memory until then, and on disk from then on. Beside it stand 0.2 GB of the pr
 Measured on 11 columns, at the most: 0.30 GB for 200 rows, 0.38 for 100,000, 0.46 for 300,000, 0.52
 for a million (with 400MB 0.71, for 13 % less work)."""
 _SAMPLE = 50_000  # rows of a file that tell how numbers are written
+_AT_ONCE = 50  # columns in a query, which finds the file's columns anew
 
 
 @contextmanager
@@ -93,9 +94,11 @@ def _telling(
     if file.dialect is None:
         return counts
     rows = f"{cells_of(table, file)} WHERE row % {1 + file.rows // _SAMPLE} = 0"
-    for column in columns:
-        if column in file.columns:
-            wanted = counts_of_marks(cell_of(file, column))
-            found = one(connection, f"SELECT {', '.join(wanted.values())} FROM {rows}")
-            counts.update(dict(zip(wanted, found, strict=True)))
+    there = [column for column in columns if column in file.columns]
+    for start in range(0, len(there), _AT_ONCE):
+        asked = there[start : start + _AT_ONCE]
+        wanted = [pair for c in asked for pair in counts_of_marks(cell_of(file, c)).items()]
+        found = one(connection, f"SELECT {', '.join(sql for _, sql in wanted)} FROM {rows}")
+        for (mark, _), count in zip(wanted, found, strict=True):
+            counts[mark] += count
     return +counts

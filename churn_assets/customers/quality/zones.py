@@ -7,7 +7,7 @@ from zoneinfo import available_timezones
 
 import duckdb
 
-from churn_assets.customers.contract.model import People
+from churn_assets.customers.contract.people import People
 from churn_assets.customers.quality.columns import one_spaced, text
 from churn_assets.customers.quality.judging import USED, Judged
 

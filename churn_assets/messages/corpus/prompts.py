@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations, product
 
+from churn_assets.customers.languages import LANGUAGES, Language
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.shield.brief import (
     CONTRACTS,
@@ -21,7 +22,6 @@ from churn_assets.messages.shield.brief import (
     TenureBand,
     Tone,
 )
-from churn_assets.messages.shield.language import LANGUAGES, Language
 
 SERVICE_SETS: tuple[tuple[Service, ...], ...] = tuple(
     chosen for size in range(len(SERVICES) + 1) for chosen in combinations(SERVICES, size)

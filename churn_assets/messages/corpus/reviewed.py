@@ -17,6 +17,7 @@ from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
+from churn_assets.customers.languages import LANGUAGES, Language
 from churn_assets.messages.shield.brief import (
     CONTRACTS,
     SERVICES,
@@ -28,7 +29,6 @@ from churn_assets.messages.shield.brief import (
     TenureBand,
     Tone,
 )
-from churn_assets.messages.shield.language import LANGUAGES, Language
 from churn_assets.messages.shield.slots import OF_OWN_CONTRACTS
 
 Topic = Service | Contract

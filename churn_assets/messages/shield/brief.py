@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple, get_args
 
+from churn_assets.customers.languages import LANGUAGES, Language
 from churn_assets.domain.contracts import CONTRACTS as CONTRACTS
 from churn_assets.domain.contracts import MAX_TENURE as MAX_TENURE
 from churn_assets.domain.contracts import SERVICES as SERVICES
 from churn_assets.domain.contracts import Contract as Contract
 from churn_assets.domain.contracts import Service as Service
 from churn_assets.domain.offers import OFFER_PERCENTAGES
-from churn_assets.messages.shield.language import LANGUAGES, Language
 from churn_assets.messages.shield.names import read_name
 
 Tone = Literal["warm", "formal", "cheerful", "plain"]

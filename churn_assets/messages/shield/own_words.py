@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from churn_assets.messages.shield.language import LANGUAGES
+from churn_assets.customers.languages import LANGUAGES
 from churn_assets.messages.shield.validation import Shield
 
 

@@ -13,8 +13,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from churn_assets.customers.languages import Language
 from churn_assets.messages.shield.bounded import MOST_CHARACTERS, bounded
-from churn_assets.messages.shield.language import Language
 from churn_assets.messages.shield.lookalikes import lookalikes
 
 RULES_PATH = Path(__file__).with_name("rules.json")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 
-from churn_assets.messages.shield.language import Language
+from churn_assets.customers.languages import Language
 
 # Room that every template has for a name. A longer one needs a template that leaves more.
 ROOM_FOR_NAME = 40

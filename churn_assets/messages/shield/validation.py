@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
+from churn_assets.customers.languages import Language
 from churn_assets.messages.shield.bounded import MOST_CHARACTERS
 from churn_assets.messages.shield.brief import Facts, MessageBrief, Service
 from churn_assets.messages.shield.fit import Fit
-from churn_assets.messages.shield.language import Language
 from churn_assets.messages.shield.repetition import SENTENCE_END, WORD, repeats
 from churn_assets.messages.shield.rules import (
     RULES_PATH,

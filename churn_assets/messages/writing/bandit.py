@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from churn_assets.customers.languages import Language
 from churn_assets.messages.shield.brief import (
     Contract,
     MessageBrief,
@@ -34,7 +35,6 @@ from churn_assets.messages.shield.brief import (
     TenureBand,
     Tone,
 )
-from churn_assets.messages.shield.language import Language
 from churn_assets.messages.shield.slots import OF_OWN_CONTRACTS
 from churn_assets.storage.trees import write_atomically
 

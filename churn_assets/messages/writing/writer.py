@@ -14,9 +14,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
+from churn_assets.customers.languages import Language
 from churn_assets.messages.corpus.reviewed import REVIEWED_IN_TURN
 from churn_assets.messages.shield.brief import Facts, MessageBrief
-from churn_assets.messages.shield.language import Language
 from churn_assets.messages.shield.slots import fill, slots_in, without_name
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.shield.verdict import Verdict

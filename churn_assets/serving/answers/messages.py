@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal, Self
 
+from churn_assets.customers.languages import Language, served_language
 from churn_assets.customers.people import Addressees
 from churn_assets.customers.schema import CustomerSchema
-from churn_assets.messages.shield.language import Language, served_language
 from churn_assets.messages.shield.rules import ShieldRules
 from churn_assets.messages.writing.writer import Message
 from churn_assets.serving.answers.figures import PLACES

@@ -20,6 +20,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from churn_assets.customers.languages import TAG
 from churn_assets.messages.shield.brief import MAX_TENURE, Tone
 from churn_assets.messages.shield.names import MAX_LENGTH, validate_name
 from churn_assets.serving.zones import known_zone
@@ -69,7 +70,6 @@ Flag = Annotated[
     BeforeValidator(_flag),
     WithJsonSchema({"anyOf": [{"type": "boolean"}, {"enum": ["Yes", "No", 0, 1, "0", "1"]}]}),
 ]
-LANGUAGE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*$"  # a tag as in BCP 47
 WHOLE = BeforeValidator(whole_number)  # after the limits, which then stay in the OpenAPI document
 Count = Annotated[int, Field(ge=0, le=1_000), WHOLE]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -170,7 +170,7 @@ class SharedFields(CustomerRequest):
     time_zone: Annotated[str, Field(max_length=64), AfterValidator(known_zone)] | None = Field(
         None, description="IANA zone for quiet hours", examples=["America/New_York"]
     )
-    language: Annotated[str, Field(min_length=2, max_length=35, pattern=LANGUAGE)] | None = Field(
+    language: Annotated[str, Field(min_length=2, max_length=35, pattern=TAG)] | None = Field(
         None,
         description="to write the message in, as en, es or es-MX; absent: the customer's of the "
         "contract's table, or its default. English stands in for one that nothing is reviewed in, "

@@ -1,4 +1,7 @@
-"""The languages that messages are written in: each has its own shield words and templates."""
+"""The languages that messages are written in, and how tables and requests name languages.
+
+Each has its own shield words and templates (`messages`).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import Literal, get_args
 
 Language = Literal["en", "es"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
-
+TAG = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*$"  # as in BCP 47
 
 _ENGLISH = "english eng inglés ingles englisch anglais inglês inglese engels engelska engelsk"
 _SPANISH = (

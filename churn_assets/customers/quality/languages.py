@@ -1,0 +1,52 @@
+"""Languages as a company's table writes them: by tag, by name, or by words of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import duckdb
+
+from churn_assets.customers.contract.people import People
+from churn_assets.customers.languages import LANGUAGES, NAMES, TAG
+from churn_assets.customers.quality.columns import listed, one_spaced, text, word
+from churn_assets.customers.quality.judging import USED, Judged
+from churn_assets.domain.cells import as_word
+
+_SHOWN = 5
+_LONGEST = 60  # characters of a cell
+
+
+def language_of(people: People, judged: Judged) -> str:
+    """SQL of a customer's language: its tag where the contract says it, else as the cell has it."""
+    value = judged.value(people.language or "", "people")
+    known = {as_word(cell): tag for cell, tag in people.languages.items()}
+    said = "".join(f" WHEN {text(cell)} THEN {text(tag)}" for cell, tag in known.items())
+    return f"CASE {word(value)}{said} ELSE {value} END" if said else value
+
+
+def unserved_languages(
+    connection: duckdb.DuckDBPyConnection, judged: Judged, people: People
+) -> Iterator[str]:
+    """What is worth knowing: languages that no message is reviewed in, or that aren't understood
+    (as `served_language` has it)."""
+    if people.language is None or one_spaced(people.language) not in judged.read.columns:
+        return
+    language = language_of(people, judged)
+    base = "lower(trim(split_part(replace(language, '_', '-'), '-', 1)))"
+    found = connection.execute(
+        f"SELECT language, count(*) FROM (SELECT {language} AS language FROM {judged.name} "
+        f"WHERE {USED}) WHERE {base} NOT IN {listed((*LANGUAGES, *NAMES))} "
+        "GROUP BY 1 ORDER BY 2 DESC, 1"
+    ).fetchall()
+    if not found:
+        return
+    count = sum(rows for _, rows in found)
+    cells = [f"{cell[:_LONGEST]!r} ({rows:,})" for cell, rows in found[:_SHOWN]]
+    more = f" and {len(found) - _SHOWN:,} others" if len(found) > _SHOWN else ""
+    own = next((cell for cell, _ in found if not re.fullmatch(TAG, cell)), None)
+    yield (
+        f"{judged.name}: {people.language}: {', '.join(cells)}{more}: not understood, or no "
+        f"message is reviewed in it: {count:,} rows are written to in English"
+        + (f"; say what it means: people.languages: {{{own[:_LONGEST]}: es}}" if own else "")
+    )
