@@ -97,6 +97,8 @@ def report_import(
     if len(reasons) > SHOWN:
         typer.echo(f"and {len(reasons) - SHOWN:,} more reasons", err=True)
     typer.echo(f"{stored:,} {what} added, {known:,} were there already")
+    if not (stored or known or refused):
+        typer.echo(f"{rows.file} has no rows, a header alone: is it the right file?", err=True)
     if refused:
         raise fail(ValueError(f"{len(refused):,} rows of {rows.file} are refused"))
 

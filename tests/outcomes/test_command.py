@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import get_args
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -89,6 +90,20 @@ def test_refused_rows_are_named_and_the_others_kept(home: Path) -> None:
     assert code == 1
     assert "1 events added" in said
     assert "row 2: occurred_at:" in said
+
+
+@pytest.mark.parametrize("command", ["outcomes", "campaign"])
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_file_without_rows_is_said_to_have_none(home: Path, command: str, suffix: str) -> None:
+    """An export that went wrong in another system is no quiet day: "0 added" alone hid it."""
+    file = home / f"events{suffix}"
+    header = pd.DataFrame(columns=["event_id", "customer_id", "kind", "occurred_at"], dtype=str)
+    header.to_csv(file, index=False) if suffix == ".csv" else header.to_parquet(file)
+    publish(LocalArtifactStore(home / "store"), home / "published", "Acme")
+    code, said = run(command, "import", str(file))
+    assert code == 0
+    assert " added, 0 were there already\n" in said
+    assert f"{file} has no rows, a header alone: is it the right file?\n" in said
 
 
 def test_rows_with_the_same_fault_are_one_line(home: Path) -> None:
