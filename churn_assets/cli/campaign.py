@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -18,10 +19,12 @@ from churn_assets.campaign.config import MOST_MONEY
 from churn_assets.cli.answers import to_json
 from churn_assets.cli.errors import PlainErrors
 from churn_assets.cli.imports import (
+    Noted,
     fields_named,
     importing,
     noting,
     report_import,
+    tell_channels,
     tell_strangers,
 )
 from churn_assets.cli.releases import open_registry
@@ -209,7 +212,7 @@ def import_(
     from churn_assets.campaign.contacts.importing import import_rows, rows_of
     from churn_assets.serving.zones import known_zone, zone_info
 
-    names, ids = fields_named(column), set[str]()
+    names, noted = fields_named(column), Noted(set(), Counter())
     try:
         zone = zone and known_zone(zone)
     except ValueError as error:
@@ -218,8 +221,9 @@ def import_(
         now = campaigns.now()
         place = zone_info(zone or campaigns.default_zone)
         rows = rows_of(file, names, progress)
-        done = import_rows(noting(rows, ids), campaigns.ledger, place, now)
-        tell_strangers(ids, campaigns.store)
+        done = import_rows(noting(rows, noted), campaigns.ledger, place, now)
+        tell_strangers(noted.ids, campaigns.store)
+        tell_channels(noted.channels, campaigns.config.channels)
     report_import(rows, "contacts", done.stored, done.known, done.refused)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -104,6 +105,25 @@ def test_a_file_without_rows_is_said_to_have_none(home: Path, command: str, suff
     assert code == 0
     assert " added, 0 were there already\n" in said
     assert f"{file} has no rows, a header alone: is it the right file?\n" in said
+
+
+@pytest.mark.parametrize("command", ["outcomes", "campaign"])
+def test_channels_that_no_campaign_has_are_named(home: Path, command: str) -> None:
+    """And kept: it may be a letter, but a "phone" that means a call passes the cap on calls."""
+    publish(LocalArtifactStore(home / "store"), home / "published", "Acme")
+    named = ("email", "call", "Phone", "", "Phone", "letter")
+    rows = [f"e{i},C{i},sent,2026-01-05T10:00:00Z,{channel}" for i, channel in enumerate(named)]
+    file = home / "events.csv"
+    file.write_text("\n".join(["event_id,customer_id,kind,occurred_at,channel", *rows]) + "\n")
+    code, said = run(command, "import", str(file))
+    assert code == 0
+    assert re.search(r"^6 \w+ added", said, re.MULTILINE)
+    assert (
+        "3 rows are of channels that campaigns don't have, as 'Phone', 'letter': no cap on a "
+        "channel counts them; campaigns have email, call\n"
+    ) in said
+    file.write_text("\n".join(["event_id,customer_id,kind,occurred_at,channel", *rows[:2]]) + "\n")
+    assert "channel" not in run(command, "import", str(file))[1]
 
 
 def test_rows_with_the_same_fault_are_one_line(home: Path) -> None:
