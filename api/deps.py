@@ -93,7 +93,8 @@ class Gate(APIKeyHeader):
             known = None
             caller = request.client.host if request.client else ANONYMOUS
         else:
-            known = keyring.find(request.headers.get("x-api-key") or _bearer(request))
+            known = keyring.find(request.headers.get("x-api-key", "").strip())
+            known = known or keyring.find(_bearer(request))  # a proxy may set one of them for all
             if known is None:
                 raise ApiError(401, "unauthorized", "no valid API key", headers=CHALLENGE)
             caller = known.name
@@ -109,7 +110,7 @@ class Gate(APIKeyHeader):
 
 def _bearer(request: HTTPConnection) -> str:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token if scheme.lower() == "bearer" else ""
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def caller_of(request: Request) -> str:

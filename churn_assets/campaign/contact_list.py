@@ -77,6 +77,7 @@ def contact_rows(
     seed: str,
     tag: str,
     drawn: Mapping[str, str],
+    zones: Sequence[str],
 ) -> list[dict[str, Any]]:
     """The list's rows, columns as in `LIST`.
 
@@ -87,7 +88,9 @@ def contact_rows(
         seed: of the release's messages (`message_seed`).
         tag: the merge tag that stands for the first name.
         drawn: decision id -> id of the template that was drawn for it, where one was.
+        zones: where customers live, for those whose zone isn't known.
     """
+    elsewhere = zones[0] if len(zones) == 1 else UNKNOWN_ZONE  # one zone is the hours' own
     reasons = _reasons([customers[contact["customer_id"]] for contact in contacts], engine)
     rows = []
     for contact, window, reason in zip(contacts, windows, reasons, strict=True):
@@ -111,7 +114,7 @@ def contact_rows(
                 "offer_percentage": contact["offer_percentage"],
                 "send_not_before": window.not_before.isoformat(),
                 "send_not_after": window.not_after.isoformat(),
-                "zone": person.zone or UNKNOWN_ZONE,
+                "zone": person.zone or elsewhere,
                 "language": _language(person, engine),
                 "message": tagged,
                 "message_filled": message.text if person.first_name else None,

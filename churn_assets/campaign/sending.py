@@ -48,13 +48,14 @@ Rows = list[dict[str, Any]]
 @dataclass(frozen=True)
 class Due:
     """Contacts of a day that can be sent, and when; how many can't any more, by the reason, or are
-    handed over already; and the customers' predictions."""
+    handed over already; the customers' predictions; and where those live whose zone isn't known."""
 
     contacts: Rows
     windows: list[Window]
     dropped: Counter[str]
     done: int
     customers: dict[str, dict[str, Any]]
+    zones: Sequence[str]
 
 
 class DayList(NamedTuple):
@@ -113,7 +114,7 @@ def due_on(campaigns: Campaigns, plan: Plan, day: date, now: datetime) -> Due:
         campaigns.ledger.erased(ids),
     )
     found, names, channels = eligible(crowd, terms), list(RULES), list(terms.channels)
-    due = Due([], [], Counter(), len(done), customers)
+    due = Due([], [], Counter(), len(done), customers, terms.zones)
     due.dropped["unknown_customer"] += len(rows) - len(known)
     for i, row in enumerate(known):
         person = people.get(row["customer_id"], NOBODY)
@@ -300,6 +301,7 @@ def _list_of(campaigns: Campaigns, plan: Plan, due: Due) -> Rows:
         message_seed(folder),
         name_tag(config.dialect, config.name_tag),
         templates.logged(campaigns.store, plan),
+        due.zones,
     )
 
 

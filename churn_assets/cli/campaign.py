@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -18,10 +19,12 @@ from churn_assets.campaign.config import MOST_MONEY
 from churn_assets.cli.answers import to_json
 from churn_assets.cli.errors import PlainErrors
 from churn_assets.cli.imports import (
+    Noted,
     fields_named,
     importing,
     noting,
     report_import,
+    tell_channels,
     tell_strangers,
 )
 from churn_assets.cli.releases import open_registry
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from churn_assets.campaign.workflow import Campaigns
 
 SHOWN_CONTACTS = 20
+CENT = 0.01  # amounts are rounded
 LONGEST_NAME = 128  # as the ledger keeps it
 STILL = {
     "approved": "approved: its lists go out",
@@ -209,7 +213,7 @@ def import_(
     from churn_assets.campaign.contacts.importing import import_rows, rows_of
     from churn_assets.serving.zones import known_zone, zone_info
 
-    names, ids = fields_named(column), set[str]()
+    names, noted = fields_named(column), Noted(set(), Counter())
     try:
         zone = zone and known_zone(zone)
     except ValueError as error:
@@ -218,8 +222,9 @@ def import_(
         now = campaigns.now()
         place = zone_info(zone or campaigns.default_zone)
         rows = rows_of(file, names, progress)
-        done = import_rows(noting(rows, ids), campaigns.ledger, place, now)
-        tell_strangers(ids, campaigns.store)
+        done = import_rows(noting(rows, noted), campaigns.ledger, place, now)
+        tell_strangers(noted.ids, campaigns.store)
+        tell_channels(noted.channels, campaigns.config.channels)
     report_import(rows, "contacts", done.stored, done.known, done.refused)
 
 
@@ -273,6 +278,18 @@ def _words(rule: str) -> str:
     return RULES.get(rule, rule.replace("_", " "))
 
 
+def _cost(report: Mapping[str, Any]) -> str:
+    """What a plan costs, of which budget; only promises, which are kept, can exceed it."""
+    cost, budget, paid = report["expected_cost"], report["budget"], report.get("paid", 0.0)
+    before = f" ({paid:,.2f} handed over before)" if paid else ""
+    if not report["promised"] or cost + paid <= budget + CENT:
+        return f"cost {cost:,.2f} of {budget:,.2f}{before}"
+    return (
+        f"cost {cost:,.2f}{before}, as promised already: more than the budget of {budget:,.2f}, "
+        "so nothing is added that costs money"
+    )
+
+
 def _show(plan: Plan, status: str, as_json: bool) -> None:
     report = plan.report
     if as_json:
@@ -283,12 +300,11 @@ def _show(plan: Plan, status: str, as_json: bool) -> None:
         f"Plan {plan.plan_id} ({status}), {report['days'][0]} to {report['days'][-1]}, "
         f"release {report['release_id']}"
     )
-    paid = f" ({report['paid']:,.2f} handed over before)" if report.get("paid") else ""
     console.print(
         f"{report['contacts']:,} contacts of {report['customers']:,} customers "
         f"({report['promised']:,} promised before); expected value "
-        f"{report['expected_value']:,.2f}, cost {report['expected_cost']:,.2f} of "
-        f"{report['budget']:,.2f}{paid}; at most {100 * report['gap']:.2f} % below the best plan"
+        f"{report['expected_value']:,.2f}, {_cost(report)}; at most {100 * report['gap']:.2f} % "
+        "below the best plan"
     )
     if later := report.get("promised_later"):
         console.print(f"{later:,} more are promised for later days, and stay promised")

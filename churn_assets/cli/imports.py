@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 from rich.console import Console
@@ -54,12 +55,37 @@ def importing(file: Path) -> Iterator[Told]:
         raise fail(RuntimeError(again)) from error
 
 
-def noting(rows: Rows, ids: set[str]) -> Iterator[Row]:
-    """The rows, while the ids of the customers that they name are added to `ids`."""
+class Noted(NamedTuple):
+    """What a file's rows name: customers, and how many rows each channel."""
+
+    ids: set[str]
+    channels: Counter[str]
+
+
+def noting(rows: Rows, noted: Noted) -> Iterator[Row]:
+    """The rows, while what they name is added to `noted`."""
     for row in rows:
-        if isinstance(row, dict) and "customer_id" in row:
-            ids.add(row["customer_id"])
+        if isinstance(row, dict):
+            if "customer_id" in row:
+                noted.ids.add(row["customer_id"])
+            if "channel" in row:
+                noted.channels[row["channel"]] += 1
         yield row
+
+
+def tell_channels(channels: Mapping[str, int], ours: Iterable[str]) -> None:
+    """Name channels that no campaign has: a call under "phone" passes the cap on calls.
+
+    Their contacts are kept, and count for cooldown and general caps: a company may write letters.
+    """
+    known = list(ours)
+    if others := {name: rows for name, rows in channels.items() if name not in known}:
+        first = ", ".join(map(repr, sorted(others)[:ROWS_SHOWN]))
+        typer.echo(
+            f"{sum(others.values()):,} rows are of channels that campaigns don't have, as {first}: "
+            f"no cap on a channel counts them; campaigns have {', '.join(known)}",
+            err=True,
+        )
 
 
 def tell_strangers(ids: set[str], store: ArtifactStore) -> None:
@@ -97,6 +123,8 @@ def report_import(
     if len(reasons) > SHOWN:
         typer.echo(f"and {len(reasons) - SHOWN:,} more reasons", err=True)
     typer.echo(f"{stored:,} {what} added, {known:,} were there already")
+    if not (stored or known or refused):
+        typer.echo(f"{rows.file} has no rows, a header alone: is it the right file?", err=True)
     if refused:
         raise fail(ValueError(f"{len(refused):,} rows of {rows.file} are refused"))
 

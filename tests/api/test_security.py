@@ -56,7 +56,9 @@ PROTECTED = ["/release", "/customers", "/customers/C1", "/campaign", "/metrics"]
 @pytest.mark.parametrize("path", PROTECTED)
 def test_every_route_with_data_needs_a_key(guarded: Server, path: str) -> None:
     """Without a key, or with a wrong one, nothing is said but 401 in the usual shape."""
-    for headers in ({}, {"x-api-key": "wrong"}, {"x-api-key": ""}, {"authorization": "Basic x"}):
+    wrong = {"x-api-key": "wrong", "authorization": "Bearer wrong"}
+    no_bearer = {"x-api-key": " ", "authorization": "Basic first-key"}
+    for headers in ({}, {"x-api-key": "wrong"}, {"x-api-key": ""}, wrong, no_bearer):
         answer = httpx.get(guarded.url + path, headers=headers)
         assert answer.status_code == 401
         assert answer.json()["detail"][0]["type"] == "unauthorized"
@@ -80,6 +82,9 @@ def test_health_and_page_are_public(guarded: Server, path: str) -> None:
         {"x-api-key": "first-key"},
         {"x-api-key": "second-key"},
         {"authorization": "Bearer first-key"},
+        {"x-api-key": "wrong", "authorization": "Bearer first-key"},
+        {"x-api-key": "first-key", "authorization": "Bearer wrong"},
+        {"authorization": "bearer   first-key"},
     ],
 )
 def test_each_key_opens(guarded: Server, headers: dict[str, str]) -> None:

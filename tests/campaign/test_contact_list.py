@@ -66,7 +66,20 @@ def test_the_list_says_everything_that_the_sending_system_needs(
     assert mine["zone"] == "America/New_York"
     others = [row for row in rows if row["customer_id"] != named]
     assert all(row["message_filled"] is None for row in others)
-    assert all(row["zone"].startswith("unknown") for row in others)
+    assert {row["zone"] for row in others} == {"Europe/Madrid"}  # the only one that anybody has
+
+
+def test_a_zone_is_unknown_only_where_the_company_has_several(desk: Desk) -> None:
+    """Then the hours suit all of them; with one, nobody doubts which zone the hours are of."""
+    rules = {"zones": ["Europe/Madrid", "Atlantic/Canary"]}
+    campaigns = desk(rules=rules)
+    campaigns.plan(NOW, "Ana", curves=False)
+    campaigns.approve(None, "Eva", NOW)
+    rows = campaigns.export(None, TODAY, NOW).rows
+    assert {row["zone"] for row in rows} == {"unknown: hours that all of the company's zones allow"}
+    assert all(row["send_not_before"].endswith("+00:00") for row in rows)
+    one = desk(rules=rules | {"zones": ["Atlantic/Canary"]})
+    assert {row["zone"] for row in one.export(None, TODAY, NOW).rows} == {"Atlantic/Canary"}
 
 
 def test_the_contract_s_people_reach_the_list(tmp_path: Path) -> None:
@@ -108,7 +121,7 @@ def test_the_contract_s_people_reach_the_list(tmp_path: Path) -> None:
     assert rows[spanish]["zone"] == "America/New_York"
     assert rows[spanish]["send_not_before"] >= "2026-03-10T08:00:00-04:00"
     assert rows[other]["language"] == "en: nothing is reviewed in pt"
-    assert rows[other]["zone"].startswith("unknown")
+    assert rows[other]["zone"] == "Europe/Madrid"
     assert "Zoë" in rows[overruled]["message_filled"]
     assert rows[overruled]["zone"] == "America/New_York"
     assert all(row["shield_passed"] for row in rows.values())

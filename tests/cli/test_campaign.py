@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from churn_assets.campaign.contacts.ledger import Ledger
+from churn_assets.cli.campaign import _cost
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from tests.api.conftest import publish_predictions
 from tests.cli.conftest import Churn
@@ -166,6 +167,16 @@ def test_a_delivery_by_hand_is_the_schedule_s(approved: str, churn: Churn, tmp_p
     assert file.is_file()
     again = churn("campaign", "deliver", "--day", LATER, **place)
     assert again.stdout.startswith(f"plan {approved}: nothing is left to send\n0 contacts")
+
+
+def test_promises_above_the_budget_are_told_in_words() -> None:
+    """Nobody understood "457.13 of 0.00"."""
+    report = {"expected_cost": 457.13, "budget": 0.0, "promised": 8}
+    assert _cost(report) == (
+        "cost 457.13, as promised already: more than the budget of 0.00, "
+        "so nothing is added that costs money"
+    )
+    assert _cost(report | {"budget": 900.0}) == "cost 457.13 of 900.00"
 
 
 def test_who_stops_a_campaign_stops_the_approved_one(approved: str, churn: Churn) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import get_args
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -89,6 +91,39 @@ def test_refused_rows_are_named_and_the_others_kept(home: Path) -> None:
     assert code == 1
     assert "1 events added" in said
     assert "row 2: occurred_at:" in said
+
+
+@pytest.mark.parametrize("command", ["outcomes", "campaign"])
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_file_without_rows_is_said_to_have_none(home: Path, command: str, suffix: str) -> None:
+    """An export that went wrong in another system is no quiet day: "0 added" alone hid it."""
+    file = home / f"events{suffix}"
+    header = pd.DataFrame(columns=["event_id", "customer_id", "kind", "occurred_at"], dtype=str)
+    header.to_csv(file, index=False) if suffix == ".csv" else header.to_parquet(file)
+    publish(LocalArtifactStore(home / "store"), home / "published", "Acme")
+    code, said = run(command, "import", str(file))
+    assert code == 0
+    assert " added, 0 were there already\n" in said
+    assert f"{file} has no rows, a header alone: is it the right file?\n" in said
+
+
+@pytest.mark.parametrize("command", ["outcomes", "campaign"])
+def test_channels_that_no_campaign_has_are_named(home: Path, command: str) -> None:
+    """And kept: it may be a letter, but a "phone" that means a call passes the cap on calls."""
+    publish(LocalArtifactStore(home / "store"), home / "published", "Acme")
+    named = ("email", "call", "Phone", "", "Phone", "letter")
+    rows = [f"e{i},C{i},sent,2026-01-05T10:00:00Z,{channel}" for i, channel in enumerate(named)]
+    file = home / "events.csv"
+    file.write_text("\n".join(["event_id,customer_id,kind,occurred_at,channel", *rows]) + "\n")
+    code, said = run(command, "import", str(file))
+    assert code == 0
+    assert re.search(r"^6 \w+ added", said, re.MULTILINE)
+    assert (
+        "3 rows are of channels that campaigns don't have, as 'Phone', 'letter': no cap on a "
+        "channel counts them; campaigns have email, call\n"
+    ) in said
+    file.write_text("\n".join(["event_id,customer_id,kind,occurred_at,channel", *rows[:2]]) + "\n")
+    assert "channel" not in run(command, "import", str(file))[1]
 
 
 def test_rows_with_the_same_fault_are_one_line(home: Path) -> None:

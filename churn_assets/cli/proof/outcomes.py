@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -12,10 +13,12 @@ import typer
 
 from churn_assets.cli.errors import PlainErrors, fail
 from churn_assets.cli.imports import (
+    Noted,
     fields_named,
     importing,
     noting,
     report_import,
+    tell_channels,
     tell_strangers,
 )
 from churn_assets.cli.releases import open_registry
@@ -74,13 +77,14 @@ def import_(
 
     contract = load_settings().customers
     said = Events() if contract is None else load_contract(contract).events
-    ids = set[str]()
+    noted = Noted(set(), Counter())
     names: dict[str, str] = dict(said.columns.items()) | fields_named(column)
     percent = offers_in_service(open_registry().store).percent
     with _feedback() as log, importing(file) as progress:
         rows = rows_of(file, names, progress)
-        result = record(noting(rows, ids), log, percent, said)
-    tell_strangers(ids, open_registry().store)
+        result = record(noting(rows, noted), log, percent, said)
+    tell_strangers(noted.ids, open_registry().store)
+    tell_channels(noted.channels, load_settings().campaign.channels)
     report_import(rows, "events", result.stored, result.known, result.refused)
 
 
