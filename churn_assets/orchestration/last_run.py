@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC
 
 import dagster as dg
@@ -31,7 +32,7 @@ def what_stopped(job: str) -> str:
         return f"{told} stopped at {why}; {where}"
 
 
-def _reasons(entries: list[dg.EventLogEntry]) -> list[str]:
+def _reasons(entries: Sequence[dg.EventLogEntry]) -> list[str]:
     """Each check that failed and each step that broke off, with what it said; where no step did,
     what Dagster says of the run."""
     shown: dict[str, str] = {}

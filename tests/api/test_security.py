@@ -57,7 +57,7 @@ PROTECTED = ["/release", "/customers", "/customers/C1", "/campaign", "/metrics"]
 def test_every_route_with_data_needs_a_key(guarded: Server, path: str) -> None:
     """Without a key, or with a wrong one, nothing is said but 401 in the usual shape."""
     wrong = {"x-api-key": "wrong", "authorization": "Bearer wrong"}
-    no_bearer = {"x-api-key": " ", "authorization": "Basic first-key"}
+    no_bearer = {"x-api-key": "", "authorization": "Basic first-key"}
     for headers in ({}, {"x-api-key": "wrong"}, {"x-api-key": ""}, wrong, no_bearer):
         answer = httpx.get(guarded.url + path, headers=headers)
         assert answer.status_code == 401
