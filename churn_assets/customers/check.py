@@ -28,7 +28,12 @@ from churn_assets.customers.quality.drift import Drift, drift
 from churn_assets.customers.quality.judging import USED, Judged, judge
 from churn_assets.customers.quality.languages import unserved_languages
 from churn_assets.customers.quality.leakage import Candidate, Role, find_leaks
-from churn_assets.customers.quality.leaving import has_left, long_gone, not_yet_known
+from churn_assets.customers.quality.leaving import (
+    gone_by_now,
+    has_left,
+    long_gone,
+    not_yet_known,
+)
 from churn_assets.customers.quality.profile import ColumnProfile, profile
 from churn_assets.customers.quality.refused import write_refused
 from churn_assets.customers.quality.report import (
@@ -146,8 +151,9 @@ class _Checking:
         self._people(active)
         self._flags(active, tables.active)
         self._drift(history, active)
-        if identity.id and outcome and not identity.snapshot:
-            self._still_active(history, active, identity.id, outcome)
+        gone = outcome and (gone_by_now(identity, history) if identity.snapshot else outcome)
+        if identity.id and gone:
+            self._still_active(history, active, identity.id, gone)
 
     def campaign(self, campaign: Campaign) -> None:
         """The logged campaign."""

@@ -108,3 +108,37 @@ def test_who_left_between_two_snapshots_is_not_active(tmp_path: Path) -> None:
     active = whole(tmp_path / "active")
     stays = {row["Account"] for row in rows if not row["End"]}
     assert set(active["customer_id"]) == stays
+
+
+def test_active_customers_who_left_by_their_date_are_a_problem(
+    checked: Checked, tmp_path: Path
+) -> None:
+    """They would be scored and written to; a date of leaving that is to come is no reason."""
+    ends = ["2026-01-10", "", "2026-03-20", "2026-04-20"] * 100
+    rows = ending(ends)
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    now = {row["Account"]: row | {"Seen": DAYS[-1]} for row in rows}
+    (tmp_path / "active.csv").write_text(as_csv([*now.values()]))
+    two = told(1).replace("history.csv}", "history.csv}\n  active: {path: active.csv}")
+    [problem] = [said for said in checked(two).problems if said.startswith("active")]
+    assert problem == "active: 200 of the customers have left, says the history"
+    stay = [row for row in now.values() if not "" < row["End"] <= DAYS[-1]]
+    (tmp_path / "active.csv").write_text(as_csv(stay))
+    assert not checked(two).problems
+
+
+def test_who_left_was_a_customer_until_then(tmp_path: Path) -> None:
+    """In one master table with both dates; until the newest customer came, who left after two
+    months would be of six years, and the model learn the reverse of what holds."""
+    rows = made_rows()
+    since = [str(day)[:10] for day in pd.date_range("2018-01-01", "2025-12-31", periods=len(rows))]
+    for row, day in zip(rows, since, strict=True):
+        end = str(pd.Timestamp(day) + pd.Timedelta(days=61))[:10]
+        row |= {"Since": day, "End": end if row.pop("Cancelled") == "yes" else "", "Months": "7"}
+    rows[-1]["End"] = "2026-04-15"
+    identity = {"id": "Account", "churned": {"end_date": "End"}, "horizon_months": 3}
+    frame = written(tmp_path, contract(identity=identity, tenure={"since": "Since"}), rows)
+    tenure = dict(zip(frame["customer_id"], frame["tenure"], strict=True))
+    for row, day in zip(rows[:-1], since, strict=False):
+        stayed = (pd.Timestamp("2026-04-15") - pd.Timestamp(day)).days / (365.25 / 12)
+        assert tenure[row["Account"]] == (2 if row["End"] else int(stayed))

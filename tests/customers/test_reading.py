@@ -252,6 +252,8 @@ def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
         ("nowhere.csv", DataError, "no such file, folder or glob"),
         ("customers.yaml", DataError, "the name has to end in .csv"),
         ("empty", DataError, "the folder has no .csv"),
+        ("mixed", DataError, r"has b.jsonl as well, .* as mixed/\*.csv"),
+        ("deep", DataError, r"has 2025/ as well, which isn't read with it"),
         ("https://example.com/a.csv", DataError, "only gs:// is read"),
         ("mirror:a/b.csv", SourceUnavailableError, "no mirror folder is set"),
         ("public:titanic", DataError, "known sources are ibm_telco"),
@@ -262,7 +264,10 @@ def test_a_path_that_leads_nowhere(
     path: str | list[str], error: type[Exception], said: str, checked: Checked, tmp_path: Path
 ) -> None:
     """It says which, and what would be right."""
-    (tmp_path / "empty").mkdir()
+    for folder in ("empty", "mixed", "deep/2025"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name in ("mixed/a.csv", "mixed/b.jsonl", "mixed/_SUCCESS", "deep/a.csv", "deep/2025/b.csv"):
+        (tmp_path / name).write_text("a\n1\n")
     (tmp_path / "history.csv").write_text(as_csv(made_rows()))
     with pytest.raises(error, match=said):
         checked(CONTRACT.replace("path: history.csv", f"path: {path}"))

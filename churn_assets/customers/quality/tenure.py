@@ -11,8 +11,9 @@ from churn_assets.customers.reading.dates import DAYS_OF_A_MONTH
 def months_of(part: CustomerPart, judged: Judged) -> str:
     """SQL of the months, DOUBLE; null where they can't be told.
 
-    From a date since when they're up to the row's snapshot, or else to the table's latest such
-    date.
+    From a date since when they're up to the row's snapshot. Without snapshots they're up to the day
+    that the customer left, where a column has it, and for all others up to the latest day that the
+    table tells of: a date since when, or of a leaving that isn't still to come.
 
     Raises:
         KeyError: a column isn't there.
@@ -21,5 +22,13 @@ def months_of(part: CustomerPart, judged: Judged) -> str:
     if tenure.months:
         return to_sql(tenure.months, lambda name: judged.value(name, "tenure"))
     since = judged.value(tenure.since or "", "tenure")
-    seen = judged.value(snapshot, "snapshot") if snapshot else f"max({since}) OVER ()"
+    churned = part.identity.churned
+    if snapshot:
+        seen = judged.value(snapshot, "snapshot")
+    elif churned.end_date and judged.name == "history":
+        end = judged.value(churned.end_date, "label")
+        latest = f"max({end}) FILTER ({end} <= current_date) OVER ()"
+        seen = f"coalesce({end}, greatest(max({since}) OVER (), {latest}))"
+    else:
+        seen = f"max({since}) OVER ()"
     return f"greatest(date_diff('day', {since}, {seen}) / {DAYS_OF_A_MONTH}, 0)"

@@ -21,6 +21,8 @@ from churn_assets.datasets.sources.transfer import download
 from churn_assets.storage.protocol import ArtifactError
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet")
+# What holds rows as well, and isn't read here.
+OTHERS = (".json", ".jsonl", ".ndjson", ".xls", ".xlsx", ".orc", ".avro", ".zip", ".zst", ".bz2")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
@@ -73,6 +75,11 @@ def _local(path: Path) -> list[Path]:
         found = sorted(file for file in path.iterdir() if is_table(file.name))
         if not found:
             raise DataError(f"{path}: the folder has no {', '.join(SUFFIXES)}")
+        if other := next(_passed_over(path), None):
+            raise DataError(
+                f"{path}: the folder has {other} as well, which isn't read with it: put it "
+                f"elsewhere, or name by path what to read, as {path.name}/*{found[0].suffix}"
+            )
         return found
     if path.exists():
         if not is_table(path.name):
@@ -82,6 +89,17 @@ def _local(path: Path) -> list[Path]:
     if not found:
         raise DataError(f"{path}: there is no such file, folder or glob")
     return [file for one in found for file in _local(one)]
+
+
+def _passed_over(folder: Path) -> Iterator[str]:
+    """What else a folder of tables holds that looks like more rows of them."""
+    for other in sorted(folder.iterdir()):
+        if other.name.startswith("."):
+            continue
+        if other.is_dir() and any(is_table(below.name) for below in other.rglob("*")):
+            yield f"{other.name}/"
+        elif other.name.lower().endswith(OTHERS):
+            yield other.name
 
 
 def is_table(name: str) -> bool:
