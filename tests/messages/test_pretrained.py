@@ -20,6 +20,7 @@ from churn_assets.messages.config import BaseModelConfig
 from churn_assets.messages.corpus.prompts import (
     SERVICE_SETS,
     Situation,
+    contrary,
     flawed_prompt,
     instruction,
 )
@@ -115,8 +116,16 @@ def test_instructions_tell_all_that_short_prompts_tell() -> None:
     for situation, text in zip(situations, told, strict=True):
         assert text.endswith(f"Offer: {f'{situation.offer}%' if situation.offer else 'none'}.\n")
         assert all(service in text for service in situation.services)
+    for situation in situations:
+        other = situation.contrary
+        assert not {other.band, other.contract, other.tone} & {*vars(situation).values()}
+        assert not {*other.services} & {*situation.services}
+        assert other.about != situation.about
+        assert contrary(situation.prompt) == other.prompt
+        assert instruction(other.prompt) == other.instruction
     for other in ("Why is the sky blue?", "10% new monthly warm:\n", flawed_prompt(told[0])):
         assert instruction(other) == other
+        assert contrary(other) == ""
 
 
 def test_only_a_base_trained_elsewhere_is_told_in_plain_words(chain: Chain, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ from churn_assets.messages.writing.live import LiveModel, ReleasedModel, copy_fo
 from tests.messages.briefs import brief
 from tests.messages.conftest import TINY, Chain
 
-SITUATION = Situation(10, "new", "One year", ("phone", "internet"), "warm", topic="phone")
+SITUATION = Situation(10, "new", "One year", ("internet", "phone"), "warm", topic="phone")
 TEXTS = ["Hi {name}, thank you.", "Hello {name}, please enjoy {offer} off for {months}."]
 
 
@@ -85,14 +85,22 @@ def test_evidence_is_told_apart_and_what_nothing_led_to_expect_is_held_against(
     chain: Chain,
 ) -> None:
     """Why: a closing in another tone than its greeting is as unlikely without the prompt as with
-    it, so that in the sum of relevance it cancels."""
+    it, so that in the sum of relevance it cancels. An opening for another customer in words that
+    SFT never saw can't be told by what it is without a prompt; heads of before learnt that."""
     model, tokenizer = loud(chain)
-    found = evidence(model, encode_dialogues(tokenizer, [SITUATION.prompt] * 2, TEXTS, 96))
+    texts = encode_dialogues(tokenizer, [SITUATION.prompt] * 2, TEXTS, 96)
+    other = tokenizer(SITUATION.contrary.prompt).input_ids
+    found = {held: evidence(model, texts, contrasted=bool(held)) for held in (1, 0)}
+    assert (found[1] - found[0]).abs().max() > 0.05
     prompt = tokenizer(SITUATION.prompt).input_ids
-    for text, told in zip(TEXTS, found.tolist(), strict=True):
+    asked = [(text, held, i) for i, text in enumerate(TEXTS) for held in (1, 0)]
+    for text, held, i in asked:
+        told = found[held][i].tolist()
         answer = [*tokenizer(text).input_ids, tokenizer.eos_token_id]
-        behind, alone = (log_probs(model, before, answer) for before in (prompt, [0]))
-        beyond = (behind - alone).sign() * ((behind - alone).abs() - LEAST).clamp(min=0)
+        firsts = (prompt, other if held else [0])
+        behind, elsewhere = (log_probs(model, before, answer) for before in firsts)
+        gained = behind - elsewhere
+        beyond = gained.sign() * (gained.abs() - LEAST).clamp(min=0)
         least, most = EXPECTED
         unexpected = [min(max(-word - least, 0), most) for word in behind.tolist()]
         sums = (beyond.clamp(MOST[0], 0).sum(), beyond.clamp(0, FOR).sum(), -sum(unexpected))
@@ -112,8 +120,24 @@ def test_relevance_is_the_same_whichever_side_padding_is_on(chain: Chain) -> Non
     """Why: the reward model reads pairs padded on the right, PPO-Text's samples on the left."""
     model, tokenizer = loud(chain)
     right = encode_dialogues(tokenizer, [SITUATION.prompt] * 2, TEXTS, 96)
-    left = Dialogues(*map(on_the_left, (right.ids, right.mask, right.answered), [right.mask] * 3))
+    moved = map(on_the_left, (right.ids, right.mask, right.answered), [right.mask] * 3)
+    left = Dialogues(*moved, right.others)
     torch.testing.assert_close(relevance(model, left), relevance(model, right), atol=1e-4, rtol=0)
+    torch.testing.assert_close(evidence(model, left), evidence(model, right), atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_a_prompt_that_is_no_customers_is_held_against_none(chain: Chain) -> None:
+    """Why: public pairs and customers' are learnt from in one batch."""
+    model, tokenizer = loud(chain)
+    prompts = ["Why is the sky blue?", SITUATION.prompt]
+    texts = encode_dialogues(tokenizer, prompts, TEXTS, 96)
+    assert [len(other) > 1 for other in texts.others] == [False, True]
+    found, against_none = (evidence(model, texts, contrasted=held) for held in (True, False))
+    torch.testing.assert_close(found[0], against_none[0], atol=1e-4, rtol=0)
+    assert (found[1] - against_none[1]).abs().max() > 0.01
+    some = texts.rows(torch.tensor([1]))
+    torch.testing.assert_close(evidence(model, some)[0], found[1], atol=1e-4, rtol=0)
 
 
 def test_no_adapter_has_a_part_in_relevance_and_it_leaves_them_as_they_are(chain: Chain) -> None:
@@ -262,6 +286,17 @@ def test_a_head_of_before_the_prompt_had_a_say_scores_as_it_did(tmp_path: Path) 
     )
 
 
+def test_an_informed_head_of_before_is_told_what_it_learnt_from(tmp_path: Path) -> None:
+    """Why: held against another customer's prompt, an earlier release's scores would be others."""
+    head = RewardHead(8, informed=True)
+    assert head.contrasted
+    weights = {name: w for name, w in head.state_dict().items() if name != "contrasted"}
+    save_file(weights, tmp_path / "reward_head.safetensors")
+    loaded = load_head(tmp_path, REWARD, 8)
+    assert loaded.informed
+    assert not loaded.contrasted
+
+
 def test_merged_weights_alone_give_no_score(chain: Chain) -> None:
     """Why: the base's own say can't be had of weights that an adapter was merged into."""
     model, tokenizer = load_base(chain.folders["message_base_model"], eight_bit=False)
@@ -305,6 +340,6 @@ def test_a_base_that_learnt_no_topics_is_asked_as_before(chain: Chain) -> None:
     _, tokenizer = load_base(chain.folders["message_base_model"], eight_bit=False)
     assert worded(tokenizer, [SITUATION.prompt]) == [SITUATION.prompt]
     tokenizer.init_kwargs.pop(TOPICS)
-    assert worded(tokenizer, [SITUATION.prompt]) == ["10% new yearly warm phone internet:\n"]
+    assert worded(tokenizer, [SITUATION.prompt]) == ["10% new yearly warm internet phone:\n"]
     other = "Tell me about cats please:\nthen more"
     assert without_topic(other) == other

@@ -37,6 +37,19 @@ _TOPIC_WORDS = {
     "One year": "yearly",
     "Two year": "two-year",
 }
+# What is least like it, so that hardly a word suits both.
+_OTHER_BAND: dict[TenureBand, TenureBand] = {"new": "long", "settled": "new", "long": "new"}
+_OTHER_TONE: dict[Tone, Tone] = {
+    "warm": "formal",
+    "formal": "cheerful",
+    "cheerful": "formal",
+    "plain": "cheerful",
+}
+_OTHER_CONTRACT: dict[Contract, Contract] = {
+    "Month-to-month": "Two year",
+    "One year": "Month-to-month",
+    "Two year": "Month-to-month",
+}
 _LANGUAGE_NAMES: dict[Language, str] = {"en": "English", "es": "Spanish"}
 
 
@@ -77,6 +90,20 @@ class Situation:
     def about(self) -> str:
         """What the message is to speak of: the topic, or the contract where none is given."""
         return self.topic or self.contract
+
+    @property
+    def contrary(self) -> Situation:
+        """Another customer: other in all that a message may know of this one, offered the same."""
+        services = tuple(s for s in SERVICES if s not in self.services)
+        contract = _OTHER_CONTRACT[self.contract]
+        return replace(
+            self,
+            band=_OTHER_BAND[self.band],
+            contract=contract,
+            services=services,
+            tone=_OTHER_TONE[self.tone],
+            topic=next(iter(services), contract),
+        )
 
     @property
     def facts(self) -> Facts:
@@ -122,6 +149,13 @@ def instruction(prompt: str) -> str:
     """A situation's short prompt in plain words; any other text as it is."""
     situation = situations().get(prompt)
     return prompt if situation is None else situation.instruction
+
+
+def contrary(prompt: str) -> str:
+    """A situation's short prompt for another customer (`Situation.contrary`); nothing for any other
+    text."""
+    situation = situations().get(prompt)
+    return "" if situation is None else situation.contrary.prompt
 
 
 def without_topic(prompt: str) -> str:

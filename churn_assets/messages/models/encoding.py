@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from churn_assets.messages.corpus.prompts import instruction, without_topic
+from churn_assets.messages.corpus.prompts import contrary, instruction, without_topic
 
 Row = TypeVar("Row")
 # In the tokenizer's file, so that they go wherever the base goes: how it is asked.
@@ -29,16 +29,21 @@ class Dialogues:
     """Prompts with their responses, one a row, padded on either side.
 
     ids, mask, answered: (batch, length); `answered` masks the responses with their end-of-text.
+    others: each row's prompt for another customer, in tokens; empty where it is no customer's.
     """
 
     ids: Tensor
     mask: Tensor
     answered: Tensor
+    others: Sequence[Sequence[int]]
 
     def rows(self, chosen: Tensor) -> Dialogues:
         """Some of them, padded on the right no further than they need."""
         width = int(self.mask[chosen].sum(1).max())
-        return Dialogues(*(part[chosen, :width] for part in (self.ids, self.mask, self.answered)))
+        ids, mask, answered = (
+            part[chosen, :width] for part in (self.ids, self.mask, self.answered)
+        )
+        return Dialogues(ids, mask, answered, [self.others[i] for i in chosen.tolist()])
 
 
 def worded(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> list[str]:
@@ -49,6 +54,14 @@ def worded(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> list[s
     if tokenizer.init_kwargs.get(TOPICS, False):
         return list(prompts)
     return [without_topic(prompt) for prompt in prompts]
+
+
+def for_another_customer(
+    tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]
+) -> list[list[int]]:
+    """Each prompt's contrary in tokens, what `Dialogues.others` holds."""
+    found: list[list[int]] = tokenizer(worded(tokenizer, list(map(contrary, prompts)))).input_ids
+    return found
 
 
 def encode_prompts(
@@ -78,7 +91,7 @@ def encode_dialogues(
     ids, mask = pad_right(rows, tokenizer.pad_token_id)
     places = torch.arange(ids.shape[1], device=ids.device)
     begun = places >= torch.tensor(starts, device=ids.device).unsqueeze(1)
-    return Dialogues(ids, mask, mask * begun)
+    return Dialogues(ids, mask, mask * begun, for_another_customer(tokenizer, prompts))
 
 
 def batches_of_like_length(

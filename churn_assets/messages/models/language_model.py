@@ -35,7 +35,12 @@ from transformers.utils import logging
 
 from churn_assets.messages.config import GenerationConfig, LoraSettings
 from churn_assets.messages.models.embedded.muon import load_moments, save_moments
-from churn_assets.messages.models.encoding import Dialogues, device, encode_prompts
+from churn_assets.messages.models.encoding import (
+    Dialogues,
+    device,
+    encode_prompts,
+    for_another_customer,
+)
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 logging.disable_progress_bar()  # weights are there in milliseconds; a log is no place for a bar
@@ -191,13 +196,14 @@ class Samples:
     """Sampled responses behind left-padded prompts.
 
     ids, mask: (batch, prompt width + response width); the mask covers the response up to and
-    including its end-of-text token. texts: the decoded responses.
+    including its end-of-text token. texts: the decoded responses. others: `Dialogues.others`.
     """
 
     ids: Tensor
     mask: Tensor
     prompt_width: int
     texts: list[str]
+    others: Sequence[Sequence[int]]
 
     @property
     def response_mask(self) -> Tensor:
@@ -207,7 +213,7 @@ class Samples:
     def dialogues(self) -> Dialogues:
         answered = self.mask.clone()
         answered[:, : self.prompt_width] = 0
-        return Dialogues(self.ids, self.mask, answered)
+        return Dialogues(self.ids, self.mask, answered, self.others)
 
     def ended(self, end: int) -> Tensor:
         """Whether each response has its end-of-text token, (batch,); else it was cut off."""
@@ -215,8 +221,9 @@ class Samples:
         return (found & self.response_mask.bool()).any(1)
 
     def rows(self, chosen: Tensor) -> Samples:
-        texts = [self.texts[i] for i in chosen.tolist()]
-        return Samples(self.ids[chosen], self.mask[chosen], self.prompt_width, texts)
+        some = chosen.tolist()
+        texts, others = ([kept[i] for i in some] for kept in (self.texts, self.others))
+        return Samples(self.ids[chosen], self.mask[chosen], self.prompt_width, texts, others)
 
 
 def drawable(logits: Tensor, min_p: float) -> Tensor:
@@ -275,7 +282,8 @@ def sample(
         skip_special_tokens=True,
     )
     full, mask = torch.cat([ids, tokens], 1), torch.cat([mask, written], 1)
-    return Samples(full, mask, width, [text.strip() for text in texts])
+    others = for_another_customer(tokenizer, prompts)
+    return Samples(full, mask, width, [text.strip() for text in texts], others)
 
 
 def drawn_token(shares: Tensor, draws: Tensor) -> Tensor:

@@ -10,11 +10,16 @@ that was trained on the corpus, and by SFT's adapter where it wasn't: an informe
 
 That one reads `evidence` in place of the sum: what the prompt says for words and what against them
 apart, and how unexpected they are behind all that came before. A closing in another tone than its
-greeting is as unlikely without the prompt as with it, but nobody expected it.
+greeting is as unlikely without the prompt as with it, but nobody expected it. And it holds the
+prompt against another customer's in place of none, log p(message | prompt) - log p(message | other
+prompt): a contrast with one negative (van den Oord et al. 2018, "Representation learning with
+contrastive predictive coding", section 2.3). What suits every customer cancels, and words that SFT
+never saw are told apart by whom they suit rather; without any prompt they were noise.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +52,13 @@ class RewardHead(nn.Module):
 
     last_word: Tensor
     informed: Tensor
+    contrasted: Tensor  # informed, with another customer's prompt; before, with none
 
     def __init__(self, width: int, *, last_word: bool = False, informed: bool = False) -> None:
         super().__init__()
         self.register_buffer("last_word", torch.tensor(last_word))
         self.register_buffer("informed", torch.tensor(informed))
+        self.register_buffer("contrasted", torch.tensor(informed))
         self.linear = nn.Linear(width, 1)
         nn.init.zeros_(self.linear.bias)
         nn.init.normal_(self.linear.weight, std=width**-0.5)
@@ -75,7 +82,7 @@ class RewardHead(nn.Module):
         hidden: the model's states of `texts`, where they are known: (batch, length, width).
         """
         if self.informed:
-            return evidence(model, texts, hidden)
+            return evidence(model, texts, hidden, contrasted=bool(self.contrasted))
         return relevance(model, texts, hidden).unsqueeze(1)
 
     def pooled(self, hidden: Tensor, mask: Tensor) -> Tensor:
@@ -120,7 +127,12 @@ class RewardHead(nn.Module):
 def load_head(folder: Path, adapter: str, width: int) -> RewardHead:
     """A saved head; one of before the prompt had a say gives it no weight, and reads the mean."""
     never = torch.tensor(False)
-    before = {"relevance.weight": torch.zeros(1, 1), "last_word": never, "informed": never}
+    before = {
+        "relevance.weight": torch.zeros(1, 1),
+        "last_word": never,
+        "informed": never,
+        "contrasted": never,
+    }
     found = before | load_file(folder / f"{adapter}_head.safetensors")
     head = RewardHead(width, informed=bool(found["informed"]))
     head.load_state_dict(found)
@@ -161,40 +173,52 @@ def relevance(
 
     hidden: the model's states of `texts`, where they are known: (batch, length, width).
     """
-    said, alone = _with_and_without(model, texts, hidden)
+    said, alone = _behind(model, texts, hidden, [[]] * len(texts.ids))
     return _summed(functional.softshrink(said - alone, LEAST).clamp(*MOST), texts)
 
 
 @torch.no_grad()
 def evidence(
-    model: PeftModel | PreTrainedModel, texts: Dialogues, hidden: Tensor | None = None
+    model: PeftModel | PreTrainedModel,
+    texts: Dialogues,
+    hidden: Tensor | None = None,
+    *,
+    contrasted: bool = True,
 ) -> Tensor:
     """Three sums over the responses' words, (batch, 3), in `NATS`, each the larger the better: what
-    the prompts say against them, what for them, and minus what none of it led to expect."""
-    said, alone = _with_and_without(model, texts, hidden)
-    gained = functional.softshrink(said - alone, LEAST)
+    the prompts say against them, what for them, and minus what none of it led to expect.
+
+    The first two are held against another customer's prompt, or none if not `contrasted`.
+    """
+    before = texts.others if contrasted else [[]] * len(texts.ids)
+    said, otherwise = _behind(model, texts, hidden, before)
+    gained = functional.softshrink(said - otherwise, LEAST)
     least, most = EXPECTED
     unexpected = (-said - least).clamp(0, most)
     parts = (gained.clamp(MOST[0], 0), gained.clamp(0, FOR), -unexpected)
     return torch.stack([_summed(part, texts) for part in parts], 1)
 
 
-def _with_and_without(
-    model: PeftModel | PreTrainedModel, texts: Dialogues, hidden: Tensor | None
+def _behind(
+    model: PeftModel | PreTrainedModel,
+    texts: Dialogues,
+    hidden: Tensor | None,
+    others: Sequence[Sequence[int]],
 ) -> tuple[Tensor, Tensor]:
-    """Log-probabilities of all responses' words, row by row, behind their prompts and behind
-    nothing: (words,) each."""
-    lengths = texts.answered.sum(1)
-    answers = texts.ids[texts.answered.bool()].split(lengths.tolist())
-    start = _start(model)
-    ids, mask = pad_right([[start, *answer.tolist()] for answer in answers], start)
+    """Log-probabilities of all responses' words, row by row, behind their own prompts and behind
+    `others`, of which an empty one is the beginning of a text: (words,) each."""
+    lengths = texts.answered.sum(1).tolist()
+    answers = texts.ids[texts.answered.bool()].split(lengths)
+    begun = [list(other) or [_start(model)] for other in others]
+    rows = [[*first, *answer.tolist()] for first, answer in zip(begun, answers, strict=True)]
+    ids, mask = pad_right(rows, _start(model))
     answered = mask.clone()
-    answered[:, 0] = 0
-    alone = Dialogues(ids, mask, answered)
+    for row, first in zip(answered, begun, strict=True):
+        row[: len(first)] = 0
     if hidden is None:
         hidden = last_hidden(model, texts.ids, texts.mask)
-    without = last_hidden(model, ids, mask)
-    return _log_probs(model, texts, hidden), _log_probs(model, alone, without)
+    other = Dialogues(ids, mask, answered, others)
+    return _log_probs(model, texts, hidden), _log_probs(model, other, last_hidden(model, ids, mask))
 
 
 def _summed(words: Tensor, texts: Dialogues) -> Tensor:
