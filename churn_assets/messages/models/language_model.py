@@ -222,7 +222,8 @@ class Samples:
 
     def rows(self, chosen: Tensor) -> Samples:
         some = chosen.tolist()
-        texts, others = ([kept[i] for i in some] for kept in (self.texts, self.others))
+        texts = [self.texts[i] for i in some]
+        others = [self.others[i] for i in some]
         return Samples(self.ids[chosen], self.mask[chosen], self.prompt_width, texts, others)
 
 
