@@ -31,6 +31,7 @@ from churn_assets.customers.quality.leakage import Candidate, Role, find_leaks
 from churn_assets.customers.quality.leaving import (
     gone_by_now,
     has_left,
+    long_ago,
     long_gone,
     not_yet_known,
 )
@@ -137,6 +138,7 @@ class _Checking:
             self._leaks(history, tables.history, outcome)
             self._split(history, identity, outcome)
             self.report.problems += long_gone(self.connection, history, identity)
+            self.report.problems += long_ago(self.connection, history, identity)
             self.report.notes += not_yet_known(self.connection, history, identity)
         self._value(history, part.value.monthly)
         self._tenure(history, part)

@@ -181,8 +181,8 @@ class RewardConfig(Frozen):
     )
     informed: bool = Field(
         False,
-        description="what the prompt says for a message's words is SFT's to say, for a base that "
-        "was not trained on the corpus",
+        description="what the prompt says for a message's words is SFT's to say, held against "
+        "another customer's prompt, for a base that was not trained on the corpus",
     )
     comparisons: int = Field(300, ge=10, description="of each kind of fit (0.85 to within 0.04)")
     seed: int = 42

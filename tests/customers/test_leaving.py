@@ -142,3 +142,21 @@ def test_who_left_was_a_customer_until_then(tmp_path: Path) -> None:
     for row, day in zip(rows[:-1], since, strict=False):
         stayed = (pd.Timestamp("2026-04-15") - pd.Timestamp(day)).days / (365.25 / 12)
         assert tenure[row["Account"]] == (2 if row["End"] else int(stayed))
+
+
+@pytest.mark.parametrize(("horizon", "found"), [(1, True), (12, True), (60, False)])
+def test_leavings_of_years_are_no_month_s(
+    horizon: int, found: bool, checked: Checked, tmp_path: Path
+) -> None:
+    """The risk of ever leaving would be told as that of the horizon."""
+    days = [str(day)[:10] for day in pd.date_range("2021-04-01", "2026-03-31", periods=400)]
+    rows = [
+        row | {"End": day if row["Cancelled"] == "yes" else ""}
+        for row, day in zip(made_rows(), days, strict=True)
+    ]
+    (tmp_path / "history.csv").write_text(as_csv([{**row, "Cancelled": ""} for row in rows]))
+    one_table = told(horizon).replace("\n  snapshot: Seen", "")
+    problems = checked(one_table + "left_out: {Cancelled: another one}\n").problems
+    assert len(problems) == found
+    if found:
+        assert f"who left did so more than {horizon} months before 2026-03-" in problems[0]

@@ -16,6 +16,9 @@ from churn_assets.customers.quality.judging import USED, Judged
 from churn_assets.customers.quality.workspace import one
 from churn_assets.customers.schema import DAYS_OF_A_MONTH
 
+FEW = 0.1
+"""Of those who left: how many may have done so earlier than a horizon ago."""
+
 
 def has_left(identity: Identity, judged: Judged) -> str:
     """SQL of whether a row's customer left, BOOLEAN.
@@ -65,6 +68,29 @@ def long_gone(
             f"{judged.name}: {gone:,} rows are of customers who had left more than "
             f"{identity.horizon_months:g} months before their snapshot: a table has a customer's "
             "snapshots up to the one after which they left"
+        )
+
+
+def long_ago(
+    connection: duckdb.DuckDBPyConnection, judged: Judged, identity: Identity
+) -> Iterator[str]:
+    """The problem of a table without snapshots whose customers left in the course of more than a
+    horizon: what is learnt would be the risk of ever leaving, told as that of the horizon."""
+    if identity.snapshot or not identity.churned.end_date:
+        return
+    end = judged.value(identity.churned.end_date, "label")
+    query = f"""WITH gone AS (
+            SELECT {end} AS day, max({end}) FILTER ({end} <= current_date) OVER () AS last
+            FROM {judged.name} WHERE {USED} AND {end} IS NOT NULL)
+        SELECT count(*) FILTER (day < {_horizon(identity, "last", -1)}), count(*), min(day),
+            any_value(last) FROM gone"""
+    early, left, first, last = one(connection, query)
+    if early > FEW * left:
+        yield (
+            f"{judged.name}: {early:,} of the {left:,} who left did so more than "
+            f"{identity.horizon_months:g} months before {last:%Y-%m-%d}, the first on "
+            f"{first:%Y-%m-%d}: leave those out, or give each customer a row for each month until "
+            "they left (identity.snapshot); or else set horizon_months to all that time"
         )
 
 
