@@ -316,7 +316,7 @@ def test_a_history_that_the_caller_leaves_out_comes_from_the_ledger(
         "acceptances_in_cooldown": 0,
         "acceptances_without_discount": 0,
         "previous_contacts": 0,
-        "previous_outcome": "failure",
+        "previous_outcome": "nonexistent",
         "budget_remaining": 1.0,
     }
     filled = posted(client, "/predict", **SAMPLE_REQUEST)

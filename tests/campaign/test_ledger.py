@@ -252,7 +252,7 @@ def test_what_is_wrong_is_said_in_one_line_without_a_password(
 
 
 def test_a_history_is_what_predict_takes() -> None:
-    """Counts of the period, the days since, the answers; a contact of the period before apart."""
+    """Counts of the period, the days since, the answers; contacts before the period apart."""
     history = History.of(
         [
             event("a", days=40),
@@ -271,7 +271,7 @@ def test_a_history_is_what_predict_takes() -> None:
         "acceptances_in_cooldown": 1,
         "acceptances_without_discount": 0,
         "previous_contacts": 1,
-        "previous_outcome": "success",
+        "previous_outcome": "failure",
         "contact_channel": None,
     }
     assert history.days([]) == [
@@ -279,6 +279,30 @@ def test_a_history_is_what_predict_takes() -> None:
         (date(2026, 3, 1), "email"),
         (date(2026, 3, 6), "email"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("events", "contacts", "outcome"),
+    [
+        ([], 0, "nonexistent"),
+        ([("sent", 5), ("accepted", 4)], 0, "nonexistent"),
+        ([("accepted", 50)], 0, "nonexistent"),
+        ([("sent", 30)], 1, "failure"),
+        ([("sent", 50), ("sent", 40)], 2, "failure"),
+        ([("sent", 40), ("accepted", 2)], 1, "success"),
+        ([("sent", 50), ("accepted", 49), ("sent", 40)], 2, "success"),
+        ([("sent", 50), ("accepted", 49), ("sent", 5), ("refused", 4)], 1, "success"),
+        ([("sent", 50), ("accepted", 49), ("sent", 40), ("refused", 4)], 2, "failure"),
+    ],
+)
+def test_the_previous_outcome_is_of_contacts_before_the_period(
+    events: list[tuple[Kind, float]], contacts: int, outcome: str
+) -> None:
+    """Why: an acceptance of days ago made the next one much likelier, though what a period's
+    answers do is the environment's part; and a contact without an answer had no outcome."""
+    history = History.of([event(f"e{days}", kind, days) for kind, days in events])
+    told = history.fields(NOW, cooldown_days=7)
+    assert (told["previous_contacts"], told["previous_outcome"]) == (contacts, outcome)
 
 
 def test_a_day_is_the_latest_that_it_was_anywhere() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from api.routes.feedback import FeedbackEvent
+from churn_assets.campaign.contacts.history import ANSWERS, PERIOD, Event, History, Kind
 from churn_assets.campaign.contacts.log import campaign_rows
 from churn_assets.datasets.errors import DataError
 from churn_assets.domain.events import EVENT_KINDS, EventKind
@@ -58,6 +61,34 @@ def test_answers_become_rows_with_the_history_at_the_contact() -> None:
     assert [row["previous_contacts"] for row in rows] == [0, 1]
     assert [row["previous_outcome"] for row in rows] == ["nonexistent", "failure"]
     assert {row["customer"] for row in rows} == {"0"}  # both of one customer, who isn't named
+
+
+GAPS = [timedelta(hours=1), timedelta(days=9), timedelta(days=20), PERIOD, timedelta(days=31)]
+STEPS = st.tuples(st.sampled_from(["sent", "sent", "accepted", "refused"]), st.sampled_from(GAPS))
+
+
+@settings(max_examples=200, deadline=None)
+@given(steps=st.lists(STEPS, max_size=8))
+@example(steps=[("sent", GAPS[0]), ("accepted", GAPS[1]), ("sent", GAPS[1]), ("refused", GAPS[0])])
+@example(steps=[("sent", PERIOD), ("sent", PERIOD), ("accepted", GAPS[0])])
+def test_only_who_was_not_contacted_before_has_no_outcome(
+    steps: list[tuple[Kind, timedelta]],
+) -> None:
+    """Whatever happened, the fields don't contradict each other, and what is learnt from has them
+    as a decision at that moment would have had them. Why: an acceptance of this period was a
+    success of no contact, and both training and warnings forbid that."""
+    when, known, expected = datetime(2024, 1, 1, tzinfo=UTC), list[Event](), []
+    fields = ("previous_contacts", "previous_outcome")
+    for i, (kind, gap) in enumerate(steps):
+        when += gap
+        told = History.of(known).fields(when, cooldown_days=7)
+        assert (told["previous_contacts"] == 0) == (told["previous_outcome"] == "nonexistent")
+        if kind == "sent" and steps[i + 1 : i + 2] and steps[i + 1][0] in ANSWERS:
+            expected.append([told[name] for name in fields])
+        known.append(Event(event_key=str(i), customer_id="C1", kind=kind, occurred_at=when))
+    events = [event("C1", told.kind, told.occurred_at.isoformat(), 5) for told in known]
+    rows = campaign_rows(events, CUSTOMERS, NOW).rows
+    assert [[row[name] for name in fields] for row in rows] == expected
 
 
 @pytest.mark.parametrize(

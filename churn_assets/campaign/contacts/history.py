@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Literal, Self
@@ -74,7 +74,6 @@ class History:
 
     Attributes:
         contacts: oldest first.
-        last_answer: the newest answer, of whichever contact.
         complained: when last.
         churned: when they left, as far as is known; None: they haven't, or came back (they accepted
             something since, or opted in again).
@@ -83,7 +82,6 @@ class History:
     """
 
     contacts: tuple[Contact, ...] = ()
-    last_answer: str | None = None
     complained: datetime | None = None
     opted_out: bool = False
     churned: datetime | None = None
@@ -94,7 +92,6 @@ class History:
         """From one customer's events, oldest first; those of one instant as in `SAME_INSTANT`."""
         contacts: list[Contact] = []
         acceptances: list[tuple[datetime, int]] = []
-        answer: str | None = None
         complained: datetime | None = None
         churned: datetime | None = None
         opted_out = False
@@ -102,12 +99,11 @@ class History:
             if event.kind == "sent":
                 _add(contacts, event)
             elif event.kind in ANSWERS:
-                answer = event.kind
-                if answer == "accepted":
+                if event.kind == "accepted":
                     churned = None
                     _add_acceptance(acceptances, contacts, event)
                 if contacts and contacts[-1].answer is None:
-                    contacts[-1] = replace(contacts[-1], answer=answer)
+                    contacts[-1] = replace(contacts[-1], answer=event.kind)
             elif event.kind == "complained":
                 complained = event.occurred_at
             elif event.kind == "churned":
@@ -115,7 +111,7 @@ class History:
             elif event.kind in ("opted_out", "opted_in"):
                 opted_out = event.kind == "opted_out"
                 churned = churned if opted_out else None
-        return cls(tuple(contacts), answer, complained, opted_out, churned, tuple(acceptances))
+        return cls(tuple(contacts), complained, opted_out, churned, tuple(acceptances))
 
     def days(self, zones: Collection[str]) -> list[tuple[date, str | None]]:
         """The day of each contact, and its channel: the latest day that it was in any of these
@@ -127,6 +123,7 @@ class History:
         """The contact history's fields of `POST /predict`, as this record has them."""
         since = now - PERIOD
         recent = [i for i, contact in enumerate(self.contacts) if contact.when > since]
+        before = [contact.answer for contact in self.contacts if contact.when <= since]
         accepted = [i for i in recent if self.contacts[i].answer == "accepted"]
         last = self.contacts[-1] if self.contacts else None
         channel = last.channel if last and last.channel in KNOWN_CHANNELS else None
@@ -139,8 +136,8 @@ class History:
             "acceptances_without_discount": sum(
                 self.contacts[i].offer_percentage == 0 for i in accepted
             ),
-            "previous_contacts": len(self.contacts) - len(recent),
-            "previous_outcome": ANSWERS.get(self.last_answer or "", "nonexistent"),
+            "previous_contacts": len(before),
+            "previous_outcome": outcome_of(before),
             "contact_channel": channel,
         }
 
@@ -161,6 +158,19 @@ class History:
         if i == 0:
             return False
         return self.contacts[i].when - self.contacts[i - 1].when < timedelta(days=cooldown_days)
+
+
+def outcome_of(answers: Sequence[str | None]) -> str:
+    """`previous_outcome` after contacts with these answers, oldest first; None: there is none yet.
+
+    What the running period's contacts do to acceptance is the decision environment's to say, so the
+    answers are those of the contacts before it. As in the bank's data, only who wasn't contacted
+    has no outcome: contacts that nobody answered have failed.
+    """
+    if not answers:
+        return "nonexistent"
+    newest = next((answer for answer in reversed(answers) if answer is not None), "refused")
+    return ANSWERS[newest]
 
 
 def _add_acceptance(

@@ -13,7 +13,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from churn_assets.campaign.contacts.history import ANSWERS, KNOWN_CHANNELS, PERIOD, SAME_INSTANT
+from churn_assets.campaign.contacts.history import (
+    ANSWERS,
+    KNOWN_CHANNELS,
+    PERIOD,
+    SAME_INSTANT,
+    outcome_of,
+)
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.serving.events import CLOCKS_DIFFER, EARLIEST
 
@@ -34,20 +40,22 @@ class _Customer:
     def __init__(self, number: int) -> None:
         self.number = number
         self.times: list[datetime] = []
-        self.outcome = "nonexistent"
+        self.answers: list[str | None] = []  # by contact
         self.waiting: _Contact | None = None
 
     def sent(self, when: datetime, offer_percentage: int | None, channel: str | None) -> None:
         recent = sum(when - time < PERIOD for time in self.times)
+        before = len(self.times) - recent
         history = {
             "contact_channel": channel if channel in KNOWN_CHANNELS else None,
             "contacts_this_period": recent,
             "days_since_contact": (when - self.times[-1]).days if self.times else None,
-            "previous_contacts": len(self.times) - recent,
-            "previous_outcome": self.outcome,
+            "previous_contacts": before,
+            "previous_outcome": outcome_of(self.answers[:before]),
         }
         self.waiting = _Contact(offer_percentage, history)
         self.times.append(when)
+        self.answers.append(None)
 
     def answered(
         self, kind: str, offer_percentage: int | None, percent: Sequence[int]
@@ -55,9 +63,9 @@ class _Customer:
         """The row of the contact that this answers; None without one, or if nobody said which
         offer it made, or one that isn't made any more."""
         contact, self.waiting = self.waiting, None
-        self.outcome = ANSWERS[kind]
         if contact is None:
             return None
+        self.answers[-1] = kind
         offer = offer_percentage if contact.offer_percentage is None else contact.offer_percentage
         if offer not in percent:
             return None

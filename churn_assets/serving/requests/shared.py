@@ -157,7 +157,10 @@ class SharedFields(CustomerRequest):
         None, description="contacts before this period", examples=[1]
     )
     previous_outcome: Literal["failure", "success", "nonexistent"] | None = Field(
-        None, examples=["failure"]
+        None,
+        description="the newest answer to a contact before this period; `failure` if none of them "
+        "was answered, `nonexistent` if there was none",
+        examples=["failure"],
     )
     contact_channel: Literal["cellular", "telephone"] | None = Field(None, examples=["cellular"])
     budget_remaining: Probability | None = Field(
