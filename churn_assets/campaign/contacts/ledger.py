@@ -6,7 +6,6 @@ PostgreSQL that several processes and containers share. What was acknowledged is
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +17,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict
 
+from churn_assets.campaign.contacts.erasures import ERASURES, erasures_of, note_erasure
 from churn_assets.campaign.contacts.history import SAME_INSTANT, Event, History
 from churn_assets.campaign.contacts.opening import FILE
 from churn_assets.campaign.contacts.taken import TAKEN
@@ -60,12 +60,6 @@ STEPS = sa.Table(
     sa.Column("plan_id", sa.String(64), nullable=False, index=True),
     sa.Column("step", sa.String(32), nullable=False),
     sa.Column("who", sa.String(128), nullable=False),
-    sa.Column("at", sa.String(32), nullable=False),
-)
-ERASURES = sa.Table(
-    "contact_erasures",
-    _TABLES,
-    sa.Column("digest", sa.String(64), primary_key=True),  # of a customer's id, which isn't kept
     sa.Column("at", sa.String(32), nullable=False),
 )
 
@@ -140,18 +134,14 @@ class Ledger:
     def erase(self, customer_id: str) -> int:
         """Forget a customer; returns how many events that were.
 
-        What stays is when, under a digest of the id: plans that stand must not contact anew whom
-        they have contacted (`erased`).
+        What stays is when, under a digest of the id, of whom nothing was here as well: plans that
+        stand must not contact anew whom they have contacted, and imports leave out what was before.
         """
-        if self.is_absent():
-            return 0
-        digest, at = _digest(customer_id), datetime.now(UTC).isoformat(timespec="microseconds")
         with self.writing() as connection:
             gone = sa.delete(EVENTS).where(EVENTS.c.customer_id == customer_id)
             count = connection.execute(gone).rowcount
             connection.execute(sa.delete(TAKEN).where(TAKEN.c.customer_id == customer_id))
-            connection.execute(sa.delete(ERASURES).where(ERASURES.c.digest == digest))
-            connection.execute(sa.insert(ERASURES).values(digest=digest, at=at))
+            note_erasure(connection, customer_id)
         return count
 
     def erased(self, customers: Iterable[str]) -> dict[str, datetime]:
@@ -159,10 +149,7 @@ class Ledger:
         if self.is_absent():
             return {}
         with self.reading() as connection:
-            rows = connection.execute(sa.select(ERASURES)).all()
-        found = {row.digest: datetime.fromisoformat(row.at) for row in rows}
-        named = ((customer, _digest(customer)) for customer in (customers if found else ()))
-        return {customer: found[digest] for customer, digest in named if digest in found}
+            return erasures_of(connection, customers)
 
     # ---- plans
 
@@ -263,7 +250,7 @@ class Ledger:
     def _create(self, connection: sa.Connection) -> None:
         if self._ready:
             return
-        for table in (*_TABLES.sorted_tables, TAKEN):
+        for table in (*_TABLES.sorted_tables, TAKEN, ERASURES):
             connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
             for index in table.indexes:
                 connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
@@ -355,10 +342,6 @@ def recent_contacts(
 
 def _event(row: sa.RowMapping) -> Event:
     return Event.model_validate({**row, "occurred_at": datetime.fromisoformat(row["occurred_at"])})
-
-
-def _digest(customer_id: str) -> str:
-    return hashlib.sha256(customer_id.encode()).hexdigest()
 
 
 def _parts(customers: Sequence[str] | None) -> Iterator[Sequence[str] | None]:
