@@ -109,7 +109,7 @@ def import_rows(
         there = ledger.events(event.event_key for _, event in events)
         new: dict[str, Event] = {}
         for number, event in events:
-            if event.customer_id in gone and event.occurred_at <= gone[event.customer_id]:
+            if event.customer_id in gone and event.occurred_at <= gone[event.customer_id].at:
                 erased += 1
                 continue
             same = there.get(event.event_key) or new.get(event.event_key)
