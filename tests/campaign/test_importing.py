@@ -125,6 +125,22 @@ def test_who_was_erased_does_not_come_back_with_the_next_import(ledger: Ledger) 
     assert len(ledger.histories()["A1"].contacts) == 1
 
 
+@pytest.mark.parametrize(
+    ("kinds", "objects"),
+    [(["opted_out"], True), (["opted_in", "opted_out"], True), (["opted_out", "opted_in"], False),
+     (["sent"], False)],
+)  # fmt: skip
+def test_a_no_of_before_an_erasure_counts_though_its_row_is_left_out(
+    ledger: Ledger, kinds: list[str], *, objects: bool
+) -> None:
+    """The erasure may have come before the night's file did."""
+    ledger.erase("A1")
+    rows = [row(kind=k, occurred_at=f"2026-03-0{day}") for day, k in enumerate(kinds, start=1)]
+    assert told(ledger, *rows[::-1]) == (0, 0, [], len(rows))
+    assert ledger.erased(["A1"])["A1"].opted_out is objects
+    assert ledger.histories() == {}
+
+
 def test_complaints_and_opt_outs_come_in_too(ledger: Ledger) -> None:
     """What eligibility asks of the ledger."""
     told(ledger, row(kind="complained"), row(kind="opted_out"))

@@ -353,3 +353,7 @@ def test_an_erasure_ends_no_later_event(store: LocalArtifactStore, tmp_path: Pat
             "feedback:e1",
             "feedback:e2",
         }
+        assert not late.opened().erased(["C1"])["C1"].opted_out
+        no = content | {"occurred_at": times[0].isoformat(), "kind": "unsubscribed"}
+        assert feed.record_many([("e3", json.dumps(no))]) == ["erased"]
+        assert late.opened().erased(["C1"])["C1"].opted_out

@@ -6,13 +6,13 @@ A table of the contact ledger, under a digest of the id, which isn't kept.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from churn_assets.campaign.contacts.events import AT_ONCE
-from churn_assets.campaign.contacts.history import Erasure
+from churn_assets.campaign.contacts.events import AT_ONCE, in_parts
+from churn_assets.campaign.contacts.history import SAME_INSTANT, Erasure, Event
 
 ERASURES = sa.Table(
     "contact_erasures",
@@ -49,6 +49,23 @@ def erasures_of(connection: sa.Connection, customers: Iterable[str]) -> dict[str
     found = {r.digest: Erasure(datetime.fromisoformat(r.at), bool(r.opted_out)) for r in rows}
     named = ((customer, _digest(customer)) for customer in (asked if found else ()))
     return {customer: found[digest] for customer, digest in named if digest in found}
+
+
+def note_objections(connection: sa.Connection, customers: Sequence[str]) -> None:
+    """Keep that these customers, of those erased, had opted out, in an open transaction of
+    `Ledger.writing`."""
+    for part in in_parts(customers):
+        theirs = ERASURES.c.digest.in_([_digest(customer) for customer in part or ()])
+        connection.execute(sa.update(ERASURES).where(theirs).values(opted_out=True))
+
+
+def opted_out_last(events: Iterable[Event]) -> list[str]:
+    """The customers whose last word of being contacted, in these events, is no."""
+    said: dict[str, str] = {}
+    for event in sorted(events, key=lambda e: (e.occurred_at, SAME_INSTANT.index(e.kind))):
+        if event.kind in ("opted_out", "opted_in"):
+            said[event.customer_id] = event.kind
+    return [customer for customer, kind in said.items() if kind == "opted_out"]
 
 
 def _digest(customer_id: str) -> str:

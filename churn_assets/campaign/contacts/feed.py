@@ -37,9 +37,12 @@ class LedgerFeed:
         """As `FeedbackLog.record_many`, for files; raises LedgerError, too.
 
         What was before its customer's erasure is left out (`erased`): a file that grows would bring
-        them back every night.
+        them back every night. A "no" to being contacted holds all the same.
         """
         gone = self._before_erasure(events)
+        if any(gone):
+            left_out = [event for event, is_gone in zip(events, gone, strict=True) if is_gone]
+            self._ledger.opened().keep_objections(_all_told(left_out))
         kept = [event for event, is_gone in zip(events, gone, strict=True) if not is_gone]
         outcomes = self._log.record_many(kept)
         self._tell(kept, outcomes)
@@ -59,12 +62,10 @@ class LedgerFeed:
         ]
 
     def _tell(self, events: Sequence[tuple[str, str]], outcomes: Sequence[str]) -> None:
-        told = [
-            _told(event_id, event)
-            for (event_id, content), outcome in zip(events, outcomes, strict=True)
-            if outcome != CONFLICT and (event := json.loads(content))["kind"] not in UNTOLD
+        kept = [
+            event for event, outcome in zip(events, outcomes, strict=True) if outcome != CONFLICT
         ]
-        if told:
+        if told := _all_told(kept):
             self._ledger.opened().record(told)
 
     def check(self) -> None:
@@ -84,6 +85,15 @@ class LedgerFeed:
     def close(self) -> None:
         """Let go of files; the ledger is its owner's to close."""
         self._log.close()
+
+
+def _all_told(events: Sequence[tuple[str, str]]) -> list[Event]:
+    """Those that say something to the ledger, in its own words."""
+    return [
+        _told(event_id, event)
+        for event_id, content in events
+        if (event := json.loads(content))["kind"] not in UNTOLD
+    ]
 
 
 def _told(event_id: str, event: dict[str, Any]) -> Event:

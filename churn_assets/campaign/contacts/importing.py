@@ -107,10 +107,11 @@ def import_rows(
                 refused.append((number, f"occurred_at: {error}"))
         gone = ledger.erased({event.customer_id for _, event in events})
         there = ledger.events(event.event_key for _, event in events)
+        before: list[Event] = []
         new: dict[str, Event] = {}
         for number, event in events:
             if event.customer_id in gone and event.occurred_at <= gone[event.customer_id].at:
-                erased += 1
+                before.append(event)
                 continue
             same = there.get(event.event_key) or new.get(event.event_key)
             if same is None:
@@ -120,6 +121,8 @@ def import_rows(
             else:
                 name = event.event_key.removeprefix(PREFIX)
                 refused.append((number, f"another event has the id {name}; it stays"))
+        erased += len(before)
+        ledger.keep_objections(before)
         stored += ledger.record(new.values())
     return ImportedContacts(stored, known, sorted(refused), erased)
 

@@ -18,7 +18,13 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict
 
-from churn_assets.campaign.contacts.erasures import ERASURES, erasures_of, note_erasure
+from churn_assets.campaign.contacts.erasures import (
+    ERASURES,
+    erasures_of,
+    note_erasure,
+    note_objections,
+    opted_out_last,
+)
 from churn_assets.campaign.contacts.events import EVENTS, OLDEST_FIRST, in_parts, last_words
 from churn_assets.campaign.contacts.history import Erasure, Event, History
 from churn_assets.campaign.contacts.opening import FILE
@@ -150,6 +156,13 @@ class Ledger:
             return {}
         with self.reading() as connection:
             return self._erased(connection, customers)
+
+    def keep_objections(self, events: Iterable[Event]) -> None:
+        """Of events that aren't kept, as their customers were erased since: a "no" holds all the
+        same, and one that an earlier "yes" may have ended is better kept than lost."""
+        if objecting := opted_out_last(events):
+            with self.writing() as connection:
+                note_objections(connection, objecting)
 
     def _erased(self, connection: sa.Connection, customers: Iterable[str]) -> dict[str, Erasure]:
         found = erasures_of(connection, customers)
