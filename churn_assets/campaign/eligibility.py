@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churn_assets.campaign.config import Channel
-from churn_assets.campaign.contacts.history import History
+from churn_assets.campaign.contacts.history import Erasure, History
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.people import Person
 from churn_assets.domain.contact_rules import Cap, ContactRules
@@ -64,7 +64,7 @@ class Crowd:
         tenure: (N,) months. monthly: (N,) currency.
         people, histories: of those of whom anything is known.
         in_control: (N,) whom nobody contacts, to measure what contacts bring.
-        erased: when the ledger forgot somebody, of those whom it did.
+        erased: what the ledger still knows of those whom it forgot.
     """
 
     ids: Sequence[str]
@@ -73,7 +73,7 @@ class Crowd:
     people: Mapping[str, Person]
     histories: Mapping[str, History]
     in_control: Flags
-    erased: Mapping[str, datetime] = field(default_factory=dict)
+    erased: Mapping[str, Erasure] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,8 @@ def _whole(crowd: Crowd, terms: Terms) -> dict[str, Flags]:
     # As long as any limit looks back: their contacts can't be counted any more.
     longest = max(timedelta(days=n) for n in (rules.cooldown_days, *(c.days for c in rules.caps)))
     forgotten = terms.now - max(LONGEST_PLAN, longest)
-    lately = {customer for customer, at in crowd.erased.items() if at > forgotten}
+    lately = {customer for customer, erasure in crowd.erased.items() if erasure.at > forgotten}
+    objecting = {customer for customer, erasure in crowd.erased.items() if erasure.opted_out}
 
     def of(test: Callable[[Person, History], bool]) -> Flags:
         people, histories = crowd.people, crowd.histories
@@ -195,7 +196,8 @@ def _whole(crowd: Crowd, terms: Terms) -> dict[str, Flags]:
 
     return {
         "churned": of(lambda _, history: history.churned is not None),
-        "opt_out": of(lambda person, history: person.opt_out is True or history.opted_out),
+        "opt_out": of(lambda person, history: person.opt_out is True or history.opted_out)
+        | np.array([i in objecting for i in ids], bool),
         "consent": of(refused),
         "suppression_list": np.array([i in terms.suppressed for i in ids], bool),
         "erased": np.array([i in lately for i in ids], bool),

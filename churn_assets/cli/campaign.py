@@ -225,7 +225,7 @@ def import_(
         done = import_rows(noting(rows, noted), campaigns.ledger, place, now)
         tell_strangers(noted.ids, campaigns.store)
         tell_channels(noted.channels, campaigns.config.channels)
-    report_import(rows, "contacts", done.stored, done.known, done.refused)
+    report_import(rows, "contacts", *done)
 
 
 @app.command()

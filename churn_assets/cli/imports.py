@@ -110,7 +110,12 @@ def tell_strangers(ids: set[str], store: ArtifactStore) -> None:
 
 
 def report_import(
-    rows: Rows, what: str, stored: int, known: int, refused: Sequence[tuple[int, str]]
+    rows: Rows,
+    what: str,
+    stored: int,
+    known: int,
+    refused: Sequence[tuple[int, str]],
+    erased: int,
 ) -> None:
     """Say what became of a file's rows; exits with 1 where some are refused."""
     if rows.passed_over:
@@ -123,7 +128,9 @@ def report_import(
     if len(reasons) > SHOWN:
         typer.echo(f"and {len(reasons) - SHOWN:,} more reasons", err=True)
     typer.echo(f"{stored:,} {what} added, {known:,} were there already")
-    if not (stored or known or refused):
+    if erased:
+        typer.echo(f"{erased:,} rows are of customers who were erased since: left out", err=True)
+    if not (stored or known or refused or erased):
         typer.echo(f"{rows.file} has no rows, a header alone: is it the right file?", err=True)
     if refused:
         raise fail(ValueError(f"{len(refused):,} rows of {rows.file} are refused"))

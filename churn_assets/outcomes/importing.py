@@ -14,7 +14,7 @@ from churn_assets.customers.contract.events import Events
 from churn_assets.customers.reading.rows import BrokenRow, Rows
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.serving.events import FeedbackEvent, event_model
-from churn_assets.serving.feedback import CONFLICT, DUPLICATE, STORED, FeedbackLog
+from churn_assets.serving.feedback import CONFLICT, DUPLICATE, ERASED, STORED, FeedbackLog
 from churn_assets.stages.spec import Progress, silent
 
 AT_ONCE = 1_000
@@ -25,11 +25,12 @@ EventRow = Mapping[str, Any] | BrokenRow
 
 class Imported(NamedTuple):
     """What became of a file's rows: how many are new, how many were there, which are refused (row
-    number from 1, reason)."""
+    number from 1, reason), how many are left out as their customers were erased since."""
 
     stored: int
     known: int
     refused: list[tuple[int, str]]
+    erased: int = 0
 
 
 def rows_of(
@@ -59,7 +60,7 @@ def record(
     file again adds the others.
     """
     model = event_model(percent)
-    stored, known = 0, 0
+    stored, known, erased = 0, 0, 0
     refused: list[tuple[int, str]] = []
     for part in _batched(enumerate(rows, start=1), AT_ONCE):
         valid: list[tuple[int, FeedbackEvent]] = []
@@ -74,12 +75,13 @@ def record(
         outcomes = log.record_many([(e.event_id, e.model_dump_json()) for _, e in valid])
         stored += outcomes.count(STORED)
         known += outcomes.count(DUPLICATE)
+        erased += outcomes.count(ERASED)
         refused += [
             (number, f"another event has the id {event.event_id}; it stays")
             for (number, event), outcome in zip(valid, outcomes, strict=True)
             if outcome == CONFLICT
         ]
-    return Imported(stored, known, sorted(refused))
+    return Imported(stored, known, sorted(refused), erased)
 
 
 def _batched(

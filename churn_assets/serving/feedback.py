@@ -21,6 +21,7 @@ from typing import Any, Protocol
 from churn_assets.storage.protocol import ArtifactStore, PointerMovedError
 
 STORED, DUPLICATE, CONFLICT = "stored", "duplicate", "conflict"
+ERASED = "erased"  # of a file's event whose customer was erased since: left out
 FOLDER = "feedback"  # of the pointers that hold events
 PRIVATE = 0o600
 BUSY_SECONDS = 3.0  # waiting for another process's commit; less than any caller waits

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from churn_assets.campaign.config import Channel
-from churn_assets.campaign.contacts.history import Event, History
+from churn_assets.campaign.contacts.history import Erasure, Event, History
 from churn_assets.campaign.eligibility import RULES, Crowd, Terms, Window, eligible
 from churn_assets.campaign.errors import CampaignError, PeopleError
 from churn_assets.campaign.people import Person, read_ids, read_people
@@ -57,7 +57,7 @@ def outcome(
     rules: Mapping[str, Any] | None = None,
     tenure: int = 12,
     control: bool = False,
-    erased: datetime | None = None,
+    erased: datetime | Erasure | None = None,
     suppressed: frozenset[str] = frozenset(),
     zones: tuple[str, ...] = ("Europe/Madrid",),
 ) -> tuple[str | None, list[list[bool]]]:
@@ -69,7 +69,7 @@ def outcome(
         {"A": person} if person else {},
         {"A": History.of(events)} if events else {},
         np.array([control]),
-        {"A": erased} if erased else {},
+        {"A": Erasure(erased) if isinstance(erased, datetime) else erased} if erased else {},
     )
     terms = Terms(
         ContactRules(**(rules or {})),
@@ -96,6 +96,7 @@ ALL_DAYS = [[True, True]] * 3
         ("churned", {"events": (churned(3),), "control": True}),
         ("opt_out", {"person": Person(opt_out=True)}),
         ("opt_out", {"events": (contacted(90).model_copy(update={"kind": "opted_out"}),)}),
+        ("opt_out", {"erased": Erasure(NOW - timedelta(days=900), opted_out=True)}),
         ("consent", {"person": Person(consent=False)}),
         ("consent", {"rules": {"consent_needed": True}}),
         ("suppression_list", {"suppressed": frozenset("A")}),

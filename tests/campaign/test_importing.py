@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -36,8 +36,8 @@ def row(**changes: Any) -> dict[str, Any]:
 def test_importing_again_changes_nothing(ledger: Ledger) -> None:
     """With ids of the company's and without; a line that a file has twice is one contact."""
     rows = [row(channel="call", offer_percentage=10), row(customer_id="B2", event_id="crm-1")]
-    assert told(ledger, *rows, rows[0]) == (2, 1, [])
-    assert told(ledger, *rows) == (0, 2, [])
+    assert told(ledger, *rows, rows[0]) == (2, 1, [], 0)
+    assert told(ledger, *rows) == (0, 2, [], 0)
     [contact] = ledger.histories(["A1"])["A1"].contacts
     assert (contact.when, contact.channel, contact.offer_percentage, contact.planned) == (
         datetime(2026, 3, 1, 9, tzinfo=UTC),
@@ -51,7 +51,7 @@ def test_the_same_instant_is_the_same_contact(ledger: Ledger) -> None:
     """However its time is written."""
     assert told(ledger, row()).stored == 1
     same = [row(occurred_at=t) for t in ("2026-03-01T09:00:00Z", "2026-03-01 10:00")]
-    assert told(ledger, *same) == (0, 2, [])
+    assert told(ledger, *same) == (0, 2, [], 0)
     assert told(ledger, row(channel="email")).stored == 1  # another way, another contact
 
 
@@ -110,8 +110,35 @@ def test_an_event_that_says_something_else_stays_as_it_was(ledger: Ledger) -> No
     """The company's id names one event for ever."""
     told(ledger, row(event_id="crm-1", channel="call"))
     again = told(ledger, row(event_id="crm-1", channel="email"))
-    assert again == (0, 0, [(1, "another event has the id crm-1; it stays")])
+    assert again == (0, 0, [(1, "another event has the id crm-1; it stays")], 0)
     assert ledger.histories()["A1"].contacts[0].channel == "call"
+
+
+def test_who_was_erased_does_not_come_back_with_the_next_import(ledger: Ledger) -> None:
+    """A file that grows has them every night; what happens after the erasure is theirs again."""
+    rows = [row(), row(customer_id="B2"), row(kind="accepted", event_id="crm-1")]
+    assert told(ledger, *rows) == (3, 0, [], 0)
+    ledger.erase("A1")
+    later = row(occurred_at=(datetime.now(UTC) + timedelta(hours=1)).isoformat())
+    done = import_rows([*rows, later], ledger, MADRID, datetime.now(UTC))
+    assert done == (1, 1, [], 2)
+    assert len(ledger.histories()["A1"].contacts) == 1
+
+
+@pytest.mark.parametrize(
+    ("kinds", "objects"),
+    [(["opted_out"], True), (["opted_in", "opted_out"], True), (["opted_out", "opted_in"], False),
+     (["sent"], False)],
+)  # fmt: skip
+def test_a_no_of_before_an_erasure_counts_though_its_row_is_left_out(
+    ledger: Ledger, kinds: list[str], *, objects: bool
+) -> None:
+    """The erasure may have come before the night's file did."""
+    ledger.erase("A1")
+    rows = [row(kind=k, occurred_at=f"2026-03-0{day}") for day, k in enumerate(kinds, start=1)]
+    assert told(ledger, *rows[::-1]) == (0, 0, [], len(rows))
+    assert ledger.erased(["A1"])["A1"].opted_out is objects
+    assert ledger.histories() == {}
 
 
 def test_complaints_and_opt_outs_come_in_too(ledger: Ledger) -> None:

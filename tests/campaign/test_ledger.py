@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import stat
@@ -141,10 +142,59 @@ def test_a_customer_can_be_forgotten(url: str) -> None:
     assert set(ledger.histories()) == {"B2"}
     ledger.close()
     again = Ledger(url)
-    [(customer, at)] = again.erased(["A1", "B2"]).items()
+    [(customer, erasure)] = again.erased(["A1", "B2"]).items()
     assert customer == "A1"
-    assert before <= at <= datetime.now(UTC)
+    assert before <= erasure.at <= datetime.now(UTC)
+    assert not erasure.opted_out
     again.close()
+
+
+def test_a_no_outlives_an_erasure(url: str) -> None:
+    """A second one as well; until they opt in again, and anew when they opt out after that."""
+    ledger = Ledger(url)
+    told = [event("e1"), event("e2", "opted_in", 3), event("e3", "opted_out", 2), event("e4")]
+    ledger.record([*told, event("e5", "opted_out", 3, "B2"), event("e6", "opted_in", 2, "B2")])
+    assert [ledger.erase(customer) for customer in ("A1", "A1", "B2", "C3")] == [4, 0, 2, 0]
+
+    def objecting() -> list[str]:
+        erased = ledger.erased(["A1", "B2", "C3", *(f"D{i}" for i in range(600))])
+        assert {*erased} == {"A1", "B2", "C3"}
+        return [customer for customer, erasure in erased.items() if erasure.opted_out]
+
+    assert objecting() == ["A1"]
+    assert ledger.histories(["A1", "B2", "C3"]) == {"A1": History(opted_out=True)}
+    assert ledger.histories() == {}
+    hours = (datetime.now(UTC) - NOW) / timedelta(hours=1)
+    ledger.record([event("e7", "opted_in", 1), event("e8", "sent", -(hours + 1) / 24)])
+    assert objecting() == ["A1"]
+    assert ledger.histories(["A1"])["A1"].opted_out
+    ledger.record([event("e9", "opted_in", -(hours + 1) / 24)])
+    assert objecting() == []
+    assert not ledger.histories(["A1"])["A1"].opted_out
+    ledger.record([event("e10", "opted_out", -(hours + 2) / 24)])
+    assert ledger.histories(["A1"])["A1"].opted_out
+    ledger.erase("A1")
+    assert objecting() == ["A1"]
+    ledger.close()
+
+
+def test_erasures_of_an_earlier_version_are_kept(url: str) -> None:
+    """What those customers had said nobody knows; what others say from now on is kept."""
+    old = sa.create_engine(url)
+    with old.begin() as connection:
+        made = "CREATE TABLE contact_erasures (digest VARCHAR(64) PRIMARY KEY, at VARCHAR(32))"
+        connection.execute(sa.text(made))
+        row = {"id": hashlib.sha256(b"A1").hexdigest(), "at": "2026-03-01T09:00:00.000000+00:00"}
+        connection.execute(sa.text("INSERT INTO contact_erasures VALUES (:id, :at)"), row)
+    old.dispose()
+    for _ in range(2):
+        ledger = Ledger(url)
+        ledger.record([event("e1", "opted_out", customer="B2")])
+        ledger.erase("B2")
+        erased = ledger.erased(["A1", "B2"])
+        assert erased["A1"] == (datetime(2026, 3, 1, 9, tzinfo=UTC), False)
+        assert erased["B2"].opted_out
+        ledger.close()
 
 
 def test_what_lists_had_is_noted_once_and_can_be_forgotten(url: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from churn_assets.campaign import workflow
 from churn_assets.campaign.config import Channel
+from churn_assets.campaign.contacts.history import Event
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.planning.allocation import Problem, solve
 from churn_assets.campaign.planning.marginal import with_first_units
@@ -170,6 +171,22 @@ def test_who_is_forgotten_is_not_contacted_anew(desk: Desk) -> None:
     assert gone not in customers_of(names)
     free = campaigns.planner(now + timedelta(days=32))
     assert free.allowed[free.ids.index(gone)].any()
+
+
+def test_who_had_opted_out_and_is_forgotten_is_never_contacted(desk: Desk) -> None:
+    """No day of any plan, however long ago: an objection outlives the erasure."""
+    campaigns = desk()
+    plan = campaigns.plan(datetime.now(UTC), "Ana", curves=False)
+    now = datetime.fromisoformat(plan.report["created"])
+    gone = customers_of(plan, now.date() + timedelta(days=1))[0]
+    said = Event(event_key="e1", customer_id=gone, kind="opted_out", occurred_at=now)
+    campaigns.ledger.record([said])
+    assert campaigns.ledger.erase(gone) == 1
+    for days in (0, 32, 400):
+        later = campaigns.planner(now + timedelta(days=days))
+        assert not later.allowed[later.ids.index(gone)].any()
+    names = later.plan(curves=False)
+    assert {"customer_id": gone, "rule": "opt_out"} in names.excluded.to_pylist()
 
 
 def test_offers_that_are_not_made_any_more_are_not_sent(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -332,3 +333,27 @@ def test_the_ledger_is_told_by_its_own_words(
     assert bool(history and history.opted_out) is (told == "opted_out")
     assert (len(history.contacts) if history else 0) == (told == "sent")
     ledger.close()
+
+
+def test_an_erasure_ends_no_later_event(store: LocalArtifactStore, tmp_path: Path) -> None:
+    """What is posted is kept, and a file's rows of after the erasure are."""
+    late = LateLedger("", tmp_path)
+    with closing(LedgerFeed(open_feedback_log(store, tmp_path), late)) as feed, closing(late):
+        feed.erase("C1")
+        content = {"customer_id": "C1", "kind": "sent", "channel": None, "offer_percentage": None}
+        times = [datetime.now(UTC) + timedelta(hours=hours) for hours in (-1, 1)]
+        events = [
+            (f"e{i}", json.dumps(content | {"occurred_at": when.isoformat()}))
+            for i, when in enumerate(times)
+        ]
+        assert feed.record_many(events) == ["erased", "stored"]
+        assert feed.record(*events[1]) == "duplicate"
+        assert feed.record("e2", events[1][1]) == "stored"
+        assert set(late.opened().events(["feedback:e0", "feedback:e1", "feedback:e2"])) == {
+            "feedback:e1",
+            "feedback:e2",
+        }
+        assert not late.opened().erased(["C1"])["C1"].opted_out
+        no = content | {"occurred_at": times[0].isoformat(), "kind": "unsubscribed"}
+        assert feed.record_many([("e3", json.dumps(no))]) == ["erased"]
+        assert late.opened().erased(["C1"])["C1"].opted_out

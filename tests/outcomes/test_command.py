@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.cli import app
 from churn_assets.customers.contract.events import EventField
 from churn_assets.customers.contract.model import BUILT_IN
@@ -78,6 +79,34 @@ def test_one_customers_records_are_erased(home: Path) -> None:
     left = b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
     assert b"CUSTOMER-AAAA" not in left
     assert b"CUSTOMER-BBBB" in left
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize(
+    ("group", "forget", "kind"),
+    [("outcomes", "erase", "sent"), ("outcomes", "erase", "delivered"),
+     ("campaign", "forget", "sent")],
+)  # fmt: skip
+def test_who_was_erased_does_not_come_back_with_the_same_file(
+    home: Path, group: str, forget: str, kind: str, *, before: bool
+) -> None:
+    """Whether the file was read before the erasure or not; rows of other customers come in."""
+    publish(LocalArtifactStore(home / "store"), home / "published", "Acme")
+    file = home / "events.csv"
+    rows = [f"e{i},{customer},{kind}," for i, customer in enumerate(("C1", "C1", "C2"))]
+    header = "event_id,customer_id,kind,occurred_at"
+    file.write_text("\n".join([header, *(f"{row}2026-01-05T10:00:00Z" for row in rows)]) + "\n")
+    if before:
+        assert " added, 0 were there already\n" in run(group, "import", str(file))[1]
+    assert run(group, forget, "C1")[0] == 0
+    code, said = run(group, "import", str(file))
+    assert code == 0
+    assert ("0 " if before else "1 ") + ("events" if group == "outcomes" else "contacts") in said
+    assert "2 rows are of customers who were erased since: left out\n" in said
+    with closing(Ledger.open("", home)) as ledger:
+        assert "C1" not in ledger.histories()
+    with closing(open_feedback_log(LocalArtifactStore(home / "store"), home)) as log:
+        assert not [event for event in log.events() if '"C1"' in event]
 
 
 def test_refused_rows_are_named_and_the_others_kept(home: Path) -> None:

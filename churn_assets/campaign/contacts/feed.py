@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from churn_assets.campaign.contacts.history import Event
 from churn_assets.campaign.contacts.opening import LateLedger
-from churn_assets.serving.feedback import CONFLICT, FeedbackLog
+from churn_assets.serving.feedback import CONFLICT, ERASED, FeedbackLog
 
 PREFIX = "feedback:"  # begins the keys of reported events
 KINDS = {"unsubscribed": "opted_out"}  # what the ledger calls it; others have one name
@@ -33,18 +34,38 @@ class LedgerFeed:
         return outcome
 
     def record_many(self, events: Sequence[tuple[str, str]]) -> list[str]:
-        """As `FeedbackLog.record_many`; raises LedgerError, too."""
-        outcomes = self._log.record_many(events)
-        self._tell(events, outcomes)
-        return outcomes
+        """As `FeedbackLog.record_many`, for files; raises LedgerError, too.
+
+        What was before its customer's erasure is left out (`erased`): a file that grows would bring
+        them back every night. A "no" to being contacted holds all the same.
+        """
+        gone = self._before_erasure(events)
+        if any(gone):
+            left_out = [event for event, is_gone in zip(events, gone, strict=True) if is_gone]
+            self._ledger.opened().keep_objections(_all_told(left_out))
+        kept = [event for event, is_gone in zip(events, gone, strict=True) if not is_gone]
+        outcomes = self._log.record_many(kept)
+        self._tell(kept, outcomes)
+        told = iter(outcomes)
+        return [ERASED if is_gone else next(told) for is_gone in gone]
+
+    def _before_erasure(self, events: Sequence[tuple[str, str]]) -> list[bool]:
+        """Which events were before the ledger was told to forget their customer."""
+        if self._ledger.is_absent():
+            return [False] * len(events)
+        read = [json.loads(content) for _, content in events]
+        erased = self._ledger.opened().erased({event["customer_id"] for event in read})
+        return [
+            event["customer_id"] in erased
+            and datetime.fromisoformat(event["occurred_at"]) <= erased[event["customer_id"]].at
+            for event in read
+        ]
 
     def _tell(self, events: Sequence[tuple[str, str]], outcomes: Sequence[str]) -> None:
-        told = [
-            _told(event_id, event)
-            for (event_id, content), outcome in zip(events, outcomes, strict=True)
-            if outcome != CONFLICT and (event := json.loads(content))["kind"] not in UNTOLD
+        kept = [
+            event for event, outcome in zip(events, outcomes, strict=True) if outcome != CONFLICT
         ]
-        if told:
+        if told := _all_told(kept):
             self._ledger.opened().record(told)
 
     def check(self) -> None:
@@ -56,14 +77,23 @@ class LedgerFeed:
         return self._log.events()
 
     def erase(self, customer_id: str) -> int:
-        """Remove every event of a customer from both; returns how many callers had reported."""
-        if not self._ledger.is_absent():
-            self._ledger.opened().erase(customer_id)
+        """Remove every event of a customer from both; returns how many callers had reported. The
+        ledger notes it though it be empty: a file with them may be read later."""
+        self._ledger.opened().erase(customer_id)
         return self._log.erase(customer_id)
 
     def close(self) -> None:
         """Let go of files; the ledger is its owner's to close."""
         self._log.close()
+
+
+def _all_told(events: Sequence[tuple[str, str]]) -> list[Event]:
+    """Those that say something to the ledger, in its own words."""
+    return [
+        _told(event_id, event)
+        for event_id, content in events
+        if (event := json.loads(content))["kind"] not in UNTOLD
+    ]
 
 
 def _told(event_id: str, event: dict[str, Any]) -> Event:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -49,6 +49,18 @@ class Event(BaseModel):
     offer_percentage: int | None = None
     plan_id: str | None = None
     expected_cost: float | None = None
+
+
+class Erasure(NamedTuple):
+    """What is left of a customer whom the ledger has forgotten.
+
+    Attributes:
+        at: when it did, last.
+        opted_out: they didn't want to be contacted then, and haven't opted in since.
+    """
+
+    at: datetime
+    opted_out: bool = False
 
 
 @dataclass(frozen=True)

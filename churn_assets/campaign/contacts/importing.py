@@ -1,7 +1,8 @@
 """Contacts and answers from the company's own system into the ledger: `import_rows(rows, ledger)`.
 
 Importing again changes nothing: a row with an `event_id` is known by it, one without by what it
-says (customer, kind, time and channel). A row that can't be read is refused, the others are kept.
+says (customer, kind, time and channel). A row that can't be read is refused, the others are kept;
+one of a customer who was erased since is left out, or a file that grows would bring them back.
 """
 
 from __future__ import annotations
@@ -57,11 +58,12 @@ NEEDED = tuple(name for name, field in ContactRow.model_fields.items() if field.
 
 class ImportedContacts(NamedTuple):
     """What became of the rows: how many are new, how many were there, which are refused (row number
-    from 1, reason)."""
+    from 1, reason), how many are left out as their customers were erased since."""
 
     stored: int
     known: int
     refused: list[tuple[int, str]]
+    erased: int = 0
 
 
 def rows_of(
@@ -88,7 +90,7 @@ def import_rows(
     Raises:
         LedgerError: the ledger can't be written; rows that were written before stay.
     """
-    stored, known = 0, 0
+    stored, known, erased = 0, 0, 0
     refused: list[tuple[int, str]] = []
     numbered = enumerate(rows, start=1)
     while part := list(islice(numbered, PART)):
@@ -103,9 +105,14 @@ def import_rows(
                 refused.append((number, _reasons(error)))
             except ValueError as error:
                 refused.append((number, f"occurred_at: {error}"))
+        gone = ledger.erased({event.customer_id for _, event in events})
         there = ledger.events(event.event_key for _, event in events)
+        before: list[Event] = []
         new: dict[str, Event] = {}
         for number, event in events:
+            if event.customer_id in gone and event.occurred_at <= gone[event.customer_id].at:
+                before.append(event)
+                continue
             same = there.get(event.event_key) or new.get(event.event_key)
             if same is None:
                 new[event.event_key] = event
@@ -114,8 +121,10 @@ def import_rows(
             else:
                 name = event.event_key.removeprefix(PREFIX)
                 refused.append((number, f"another event has the id {name}; it stays"))
+        erased += len(before)
+        ledger.keep_objections(before)
         stored += ledger.record(new.values())
-    return ImportedContacts(stored, known, sorted(refused))
+    return ImportedContacts(stored, known, sorted(refused), erased)
 
 
 def _event(row: ContactRow, zone: ZoneInfo, now: datetime) -> Event:

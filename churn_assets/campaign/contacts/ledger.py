@@ -6,11 +6,11 @@ PostgreSQL that several processes and containers share. What was acknowledged is
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,15 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict
 
-from churn_assets.campaign.contacts.history import SAME_INSTANT, Event, History
+from churn_assets.campaign.contacts.erasures import (
+    ERASURES,
+    erasures_of,
+    note_erasure,
+    note_objections,
+    opted_out_last,
+)
+from churn_assets.campaign.contacts.events import EVENTS, OLDEST_FIRST, in_parts, last_words
+from churn_assets.campaign.contacts.history import Erasure, Event, History
 from churn_assets.campaign.contacts.opening import FILE
 from churn_assets.campaign.contacts.taken import TAKEN
 from churn_assets.campaign.errors import LedgerError
@@ -26,26 +34,11 @@ from churn_assets.campaign.errors import LedgerError
 PRIVATE = 0o600
 BUSY_SECONDS = 5.0  # waiting for another process's commit
 LOCK = 4_627_001  # PostgreSQL's advisory lock of this ledger's writers
-AT_ONCE = 500  # customers asked about in one query
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 Status = Literal["draft", "approved", "replaced", "cancelled"]
 
 _TABLES = sa.MetaData()
-EVENTS = sa.Table(
-    "contact_events",
-    _TABLES,
-    sa.Column("event_key", sa.String(160), primary_key=True),
-    sa.Column("customer_id", sa.String(64), nullable=False, index=True),
-    sa.Column("kind", sa.String(16), nullable=False),
-    sa.Column("occurred_at", sa.String(32), nullable=False),  # UTC, ISO 8601: sorts as time does
-    sa.Column("channel", sa.String(64)),
-    sa.Column("offer_percentage", sa.Integer),
-    sa.Column("plan_id", sa.String(64), index=True),
-    sa.Column("expected_cost", sa.Float),  # not in the ledgers of the first version
-)
-_WITHIN = sa.case({kind: i for i, kind in enumerate(SAME_INSTANT)}, value=EVENTS.c.kind)
-_OLDEST_FIRST = (EVENTS.c.occurred_at, _WITHIN, EVENTS.c.event_key)
 PLANS = sa.Table(
     "campaign_plans",
     _TABLES,
@@ -62,12 +55,11 @@ STEPS = sa.Table(
     sa.Column("who", sa.String(128), nullable=False),
     sa.Column("at", sa.String(32), nullable=False),
 )
-ERASURES = sa.Table(
-    "contact_erasures",
-    _TABLES,
-    sa.Column("digest", sa.String(64), primary_key=True),  # of a customer's id, which isn't kept
-    sa.Column("at", sa.String(32), nullable=False),
+LATER = (
+    (EVENTS.name, "expected_cost", "FLOAT"),
+    (ERASURES.name, "opted_out", "BOOLEAN"),
 )
+"""Columns that the ledgers of earlier versions don't have."""
 
 
 class Step(BaseModel):
@@ -123,46 +115,62 @@ class Ledger:
             return connection.execute(sa.select(EVENTS.c.event_key).limit(1)).first() is None
 
     def histories(self, customers: Sequence[str] | None = None) -> dict[str, History]:
-        """What is known of these customers, or of all; who has no event isn't in it."""
+        """What is known of these customers, or of all; who has no event isn't in it, but those
+        named who had opted out when they were erased."""
         if self.is_absent():
             return {}
         found: dict[str, list[Event]] = {}
         with self.reading() as connection:
-            for part in _parts(customers):
-                query = sa.select(EVENTS).order_by(*_OLDEST_FIRST)
+            for part in in_parts(customers):
+                query = sa.select(EVENTS).order_by(*OLDEST_FIRST)
                 if part is not None:
                     query = query.where(EVENTS.c.customer_id.in_(part))
                 for row in connection.execute(query).mappings():
                     event = _event(row)
                     found.setdefault(event.customer_id, []).append(event)
-        return {customer: History.of(events) for customer, events in found.items()}
+            erased = self._erased(connection, customers or ())
+        histories = {customer: History.of(events) for customer, events in found.items()}
+        for customer in (customer for customer, erasure in erased.items() if erasure.opted_out):
+            histories[customer] = replace(histories.get(customer, History()), opted_out=True)
+        return histories
 
     def erase(self, customer_id: str) -> int:
         """Forget a customer; returns how many events that were.
 
-        What stays is when, under a digest of the id: plans that stand must not contact anew whom
-        they have contacted (`erased`).
+        What stays is when, under a digest of the id, of whom nothing was here as well: plans that
+        stand must not contact anew whom they have contacted, and imports leave out what was before.
+        So does a "no" to being contacted.
         """
-        if self.is_absent():
-            return 0
-        digest, at = _digest(customer_id), datetime.now(UTC).isoformat(timespec="microseconds")
         with self.writing() as connection:
+            said = last_words(connection, [customer_id]).get(customer_id)
+            opted_out = None if said is None else said[0] == "opted_out"
             gone = sa.delete(EVENTS).where(EVENTS.c.customer_id == customer_id)
             count = connection.execute(gone).rowcount
             connection.execute(sa.delete(TAKEN).where(TAKEN.c.customer_id == customer_id))
-            connection.execute(sa.delete(ERASURES).where(ERASURES.c.digest == digest))
-            connection.execute(sa.insert(ERASURES).values(digest=digest, at=at))
+            note_erasure(connection, customer_id, opted_out=opted_out)
         return count
 
-    def erased(self, customers: Iterable[str]) -> dict[str, datetime]:
-        """Those of these customers who were ever erased, and when last."""
+    def erased(self, customers: Iterable[str]) -> dict[str, Erasure]:
+        """Those of these customers who were ever erased."""
         if self.is_absent():
             return {}
         with self.reading() as connection:
-            rows = connection.execute(sa.select(ERASURES)).all()
-        found = {row.digest: datetime.fromisoformat(row.at) for row in rows}
-        named = ((customer, _digest(customer)) for customer in (customers if found else ()))
-        return {customer: found[digest] for customer, digest in named if digest in found}
+            return self._erased(connection, customers)
+
+    def keep_objections(self, events: Iterable[Event]) -> None:
+        """Of events that aren't kept, as their customers were erased since: a "no" holds all the
+        same, and one that an earlier "yes" may have ended is better kept than lost."""
+        if objecting := opted_out_last(events):
+            with self.writing() as connection:
+                note_objections(connection, objecting)
+
+    def _erased(self, connection: sa.Connection, customers: Iterable[str]) -> dict[str, Erasure]:
+        found = erasures_of(connection, customers)
+        objecting = [customer for customer, erasure in found.items() if erasure.opted_out]
+        for customer, (_, at) in last_words(connection, objecting).items():
+            if at > found[customer].at:
+                found[customer] = found[customer]._replace(opted_out=False)
+        return found
 
     # ---- plans
 
@@ -211,7 +219,7 @@ class Ledger:
         if self.is_absent():
             return found
         with self.reading() as connection:
-            for part in _parts(list(keys)):
+            for part in in_parts(list(keys)):
                 query = sa.select(EVENTS).where(EVENTS.c.event_key.in_(part or ()))
                 for row in connection.execute(query).mappings():
                     found[row["event_key"]] = _event(row)
@@ -263,13 +271,14 @@ class Ledger:
     def _create(self, connection: sa.Connection) -> None:
         if self._ready:
             return
-        for table in (*_TABLES.sorted_tables, TAKEN):
+        for table in (EVENTS, *_TABLES.sorted_tables, TAKEN, ERASURES):
             connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
             for index in table.indexes:
                 connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
-        columns = {column["name"] for column in sa.inspect(connection).get_columns(EVENTS.name)}
-        if EVENTS.c.expected_cost.name not in columns:
-            connection.execute(sa.text(f"ALTER TABLE {EVENTS.name} ADD COLUMN expected_cost FLOAT"))
+        for where, name, kind in LATER:
+            columns = {column["name"] for column in sa.inspect(connection).get_columns(where)}
+            if name not in columns:
+                connection.execute(sa.text(f"ALTER TABLE {where} ADD COLUMN {name} {kind}"))
         self._ready = True
 
     @contextmanager
@@ -312,7 +321,7 @@ def approved_plans(connection: sa.Connection) -> list[tuple[str, str]]:
 def known_keys(connection: sa.Connection, keys: Sequence[str]) -> set[str]:
     """Which of these events are in the ledger."""
     found: set[str] = set()
-    for part in _parts(keys):
+    for part in in_parts(keys):
         query = sa.select(EVENTS.c.event_key).where(EVENTS.c.event_key.in_(part or ()))
         found.update(connection.execute(query).scalars())
     return found
@@ -343,7 +352,7 @@ def recent_contacts(
     """Which of these customers were contacted, or are to be, at `since` or later."""
     start = since.astimezone(UTC).isoformat(timespec="microseconds")
     found: set[str] = set()
-    for part in _parts(customers):
+    for part in in_parts(customers):
         query = sa.select(EVENTS.c.customer_id).where(
             EVENTS.c.customer_id.in_(part or ()),
             EVENTS.c.kind == "sent",
@@ -355,18 +364,6 @@ def recent_contacts(
 
 def _event(row: sa.RowMapping) -> Event:
     return Event.model_validate({**row, "occurred_at": datetime.fromisoformat(row["occurred_at"])})
-
-
-def _digest(customer_id: str) -> str:
-    return hashlib.sha256(customer_id.encode()).hexdigest()
-
-
-def _parts(customers: Sequence[str] | None) -> Iterator[Sequence[str] | None]:
-    if customers is None:
-        yield None
-        return
-    for start in range(0, len(customers), AT_ONCE):
-        yield customers[start : start + AT_ONCE]
 
 
 def _variable(match: re.Match[str]) -> str:

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from churn_assets.campaign.config import CampaignConfig
-from churn_assets.campaign.contacts.history import History
+from churn_assets.campaign.contacts.history import Erasure, History
 from churn_assets.campaign.eligibility import NOBODY, RULES, Crowd, Terms, eligible
 from churn_assets.campaign.people import Person
 from churn_assets.campaign.planning.allocation import (
@@ -67,7 +67,7 @@ class Sources:
         budget_a_period: what the release's environment allows, for `period_days` days.
         price: of money in force, where a month's budget is followed; None: nothing is.
         promises: contacts of approved plans that are still to come, columns as in `CONTACTS`.
-        erased: customers whom the ledger has forgotten -> when.
+        erased: customers whom the ledger has forgotten -> what it still knows.
         quiet, zones: see `eligibility.Terms`.
         in_control: whom nobody contacts.
         exploration: share of the customers for whom something else is tried.
@@ -84,7 +84,7 @@ class Sources:
     zones: Sequence[str]
     people: Mapping[str, Person] = field(default_factory=dict)
     histories: Mapping[str, History] = field(default_factory=dict)
-    erased: Mapping[str, datetime] = field(default_factory=dict)
+    erased: Mapping[str, Erasure] = field(default_factory=dict)
     suppressed: frozenset[str] = frozenset()
     promises: pa.Table = field(default_factory=CONTACTS.empty_table)
     in_control: Group = lambda _: False

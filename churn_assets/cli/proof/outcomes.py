@@ -85,7 +85,7 @@ def import_(
         result = record(noting(rows, noted), log, percent, said)
     tell_strangers(noted.ids, open_registry().store)
     tell_channels(noted.channels, load_settings().campaign.channels)
-    report_import(rows, "events", result.stored, result.known, result.refused)
+    report_import(rows, "events", *result)
 
 
 @app.command()

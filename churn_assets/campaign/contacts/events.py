@@ -1,0 +1,51 @@
+"""The contact ledger's table of events, and what is asked of it in one query or few."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from churn_assets.campaign.contacts.history import SAME_INSTANT
+
+AT_ONCE = 500  # customers asked about in one query
+
+EVENTS = sa.Table(
+    "contact_events",
+    sa.MetaData(),
+    sa.Column("event_key", sa.String(160), primary_key=True),
+    sa.Column("customer_id", sa.String(64), nullable=False, index=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("occurred_at", sa.String(32), nullable=False),  # UTC, ISO 8601: sorts as time does
+    sa.Column("channel", sa.String(64)),
+    sa.Column("offer_percentage", sa.Integer),
+    sa.Column("plan_id", sa.String(64), index=True),
+    sa.Column("expected_cost", sa.Float),  # not in the ledgers of the first version
+)
+_WITHIN = sa.case({kind: i for i, kind in enumerate(SAME_INSTANT)}, value=EVENTS.c.kind)
+OLDEST_FIRST = (EVENTS.c.occurred_at, _WITHIN, EVENTS.c.event_key)
+
+
+def last_words(
+    connection: sa.Connection, customers: Sequence[str]
+) -> dict[str, tuple[str, datetime]]:
+    """What those of these customers who said anything of it said last of being contacted
+    (`opted_out`, `opted_in`), and when."""
+    found: dict[str, tuple[str, datetime]] = {}
+    for part in in_parts(customers):
+        query = sa.select(EVENTS.c.customer_id, EVENTS.c.kind, EVENTS.c.occurred_at).where(
+            EVENTS.c.customer_id.in_(part or ()), EVENTS.c.kind.in_(("opted_out", "opted_in"))
+        )
+        for customer, kind, at in connection.execute(query.order_by(*OLDEST_FIRST)):
+            found[customer] = (kind, datetime.fromisoformat(at))
+    return found
+
+
+def in_parts(customers: Sequence[str] | None) -> Iterator[Sequence[str] | None]:
+    """Customers or keys as many together as one query takes; None, which stands for all, once."""
+    if customers is None:
+        yield None
+        return
+    for start in range(0, len(customers), AT_ONCE):
+        yield customers[start : start + AT_ONCE]
