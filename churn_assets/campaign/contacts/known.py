@@ -29,6 +29,13 @@ ALONE = (
     "contact_channel",
     "budget_remaining",
 )
+WARNINGS = {
+    "opted_out": "the ledger holds an opt-out: the decision doesn't ask for it, so don't contact "
+    "this customer",
+    "churned": "the ledger says that this customer has left: the decision doesn't ask for it",
+}
+"""What of a customer the ledger knows -> why the answer's decision isn't simply to be followed.
+Plans leave such customers out; `POST /predict` advises, and has no field for it."""
 
 
 def complete(
@@ -55,7 +62,21 @@ def complete(
         "from_ledger": sorted(added),
         "from_caller": sorted([*counted, *told]),
         "opted_out": history.opted_out,
+        "churned": history.churned is not None,
     }
+
+
+def with_history(answer: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
+    """An answer whose metadata says what the ledger knew of the customer, and warns whoever would
+    follow a decision that knows no opt-out. A copy: the answer's own is the decision log's.
+
+    Args:
+        told: as `complete` returns it.
+    """
+    metadata = answer["metadata"]
+    warned = [warning for name, warning in WARNINGS.items() if told[name]]
+    said = {"contact_history": dict(told), "warnings": [*metadata["warnings"], *warned]}
+    return {**answer, "metadata": metadata | said}
 
 
 def complete_all(
