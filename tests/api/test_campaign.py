@@ -118,6 +118,19 @@ def test_a_day_of_a_campaign(client: httpx.Client) -> None:
     assert posted(client, "/campaign/plan/cancel", plan_id=plan["plan_id"])["status"] == "cancelled"
 
 
+def test_an_empty_day_is_a_list_without_rows(client: httpx.Client) -> None:
+    """A plan that contacts nobody is approved and listed as any other."""
+    plan = posted(client, "/campaign/plan", contacts_a_day={"email": 0, "call": 0})
+    assert plan["contacts"] == 0
+    posted(client, "/campaign/plan/approve", plan_id=plan["plan_id"])
+    listed = client.get("/campaign/plan/list", params={"day": LATER})
+    assert (listed.status_code, listed.text.splitlines()[1:]) == (200, [])
+    assert listed.text.startswith("customer_id,")
+    lines = client.get("/campaign/plan/list", params={"day": LATER, "format": "jsonl"})
+    assert (lines.status_code, lines.text) == (200, "")
+    posted(client, "/campaign/plan/cancel", plan_id=plan["plan_id"])
+
+
 def test_limits_move_a_plan_without_keeping_one(client: httpx.Client) -> None:
     """What the console's sliders ask."""
     narrow = posted(client, "/campaign/replan", budget=300)

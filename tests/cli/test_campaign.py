@@ -204,6 +204,29 @@ def test_promises_above_the_budget_are_told_in_words() -> None:
     assert _cost(report | {"budget": 900.0}) == "cost 457.13 of 900.00"
 
 
+def test_an_empty_day_goes_through_every_command(ready: Path, churn: Churn, tmp_path: Path) -> None:
+    """A plan that contacts nobody is exported and delivered as any other: a list without rows."""
+    for file in ready.glob("ledger.sqlite3*"):
+        file.unlink()
+    none = ("--contacts", "email=0", "--contacts", "call=0")
+    made = json.loads(churn("campaign", "plan", *none, "--json").stdout)
+    assert made["contacts"] == 0
+    assert churn("campaign", "approve").returncode == 0
+    file = tmp_path / "list.csv"
+    done = churn("campaign", "export", str(file), "--day", LATER)
+    assert done.stdout == f"0 contacts of plan {made['plan_id']} for {LATER} are in {file}\n"
+    [header] = file.read_text(encoding="utf-8").splitlines()
+    assert header.startswith("customer_id,")
+    out = tmp_path / "out"
+    done = churn("campaign", "deliver", "--day", LATER, CHURN_CAMPAIGN__DELIVER_TO=str(out))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        f"plan {made['plan_id']}: nothing is left to send\n"
+        "0 contacts are in the ledger now, 0 were there already\n"
+    )
+    assert not out.exists()
+
+
 def test_who_stops_a_campaign_stops_the_approved_one(approved: str, churn: Churn) -> None:
     """Whatever the night has planned since; and is told that this is still there."""
     draft = json.loads(churn("campaign", "plan", *LIMITS, "--json").stdout)["plan_id"]
