@@ -28,12 +28,16 @@ class DocumentedApp(FastAPI):
         not_ready["content"]["application/json"]["example"] = NOT_READY.model_dump()
         services = getattr(self.state, "services", None)
         engine = services.host.engine if services else None
-        if engine is None:
+        if services is None or engine is None:
             return document
         if engine.form.schema is None:  # the setting says in what they are billed
             schemas["PredictRequest"]["x-currency"] = engine.messages.currency
-            return document
-        return of_contract(document, engine.form)
+        else:
+            document = of_contract(document, engine.form)
+        event = event_model(services.host.percent).model_json_schema()
+        event["properties"]["offer_percentage"]["examples"] = [engine.assessor.percent[2]]
+        document["components"]["schemas"]["FeedbackEvent"] = event
+        return document
 
 
 def of_contract(document: dict[str, Any], form: Form) -> dict[str, Any]:
@@ -46,7 +50,6 @@ def of_contract(document: dict[str, Any], form: Form) -> dict[str, Any]:
     if offers is not None:
         document = _said(document, offers.percent)
         schemas = document["components"]["schemas"]
-        schemas["FeedbackEvent"] = event_model(offers.percent).model_json_schema()
         for part in ("Decision", "Alternative"):
             percentage = schemas[part]["properties"]["offer_percentage"]
             percentage |= {"enum": list(offers.percent), "examples": [offers.percent[1]]}

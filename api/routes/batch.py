@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from api.deps import admitted, services_of, serving_of, serving_with
 from api.errors import ApiError, JsonResponse, documented
 from api.parsing import BodyRoute
-from churn_assets.campaign.contacts.known import complete_all
+from churn_assets.campaign.contacts.known import complete_all, with_history
 from churn_assets.serving.bulk.batch import BatchRequest, BatchResponse, answer_batch
 
 
@@ -53,8 +53,9 @@ async def predict_batch(batch: BatchRequest, request: Request) -> Response:
         now = serving_with(services, engine)
         answer = answer_batch(engine, asked, now.baseline_forced, **now.options)
         for index, said in told.items():
-            if row := answer["results"][index]["answer"]:
-                row["metadata"]["contact_history"] = said
+            row = answer["results"][index]
+            if row["answer"]:
+                row["answer"] = with_history(row["answer"], said)
         return answer
 
     return JsonResponse(await services.batches.run(task))

@@ -15,11 +15,10 @@ from churn_assets.serving.metrics import FEEDBACK
 
 
 class EventRoute(BodyRoute):
-    """Reads its body as an event about the offers of the release that serves."""
+    """Reads its body as an event about what the release that serves, or an earlier one, offers."""
 
     def model_for(self, request: Request) -> type[BaseModel]:
-        engine = services_of(request).host.engine
-        return self._model if engine is None else event_model(engine.assessor.percent)
+        return event_model(services_of(request).host.percent)
 
 
 router = APIRouter(tags=["feedback"], route_class=EventRoute, dependencies=[admitted("feedback")])

@@ -14,7 +14,7 @@ from api.batching import Serving
 from api.deps import admitted, services_of, serving_of
 from api.errors import RETRY, ApiError, JsonResponse, documented
 from api.parsing import BodyRoute
-from churn_assets.campaign.contacts.known import complete
+from churn_assets.campaign.contacts.known import complete, with_history
 from churn_assets.serving.live.hosting import EngineHost
 from churn_assets.serving.metrics import count_answers
 from churn_assets.serving.schemas import CustomerRequest, PredictRequest, PredictResponse
@@ -60,7 +60,7 @@ async def predict(customer: PredictRequest, request: Request) -> Response:
         )
     count_answers([answer])
     if told is not None:
-        answer = answer | {"metadata": answer["metadata"] | {"contact_history": told}}
+        answer = with_history(answer, told)
     return JsonResponse(answer)
 
 

@@ -32,7 +32,7 @@ METADATA = (
     "baseline",
     "release_id",
 )
-COLUMNS = ("row", "customer_id", *DECISION, *METADATA, "message")
+COLUMNS = ("row", "customer_id", *DECISION, *METADATA, "message", "warnings")
 ANSWER = ("decision", "message", "safety", "metadata")  # the specification's keys, in its order
 
 
@@ -126,6 +126,7 @@ def _csv_line(answer: dict[str, Any], *, with_header: bool) -> str:
     if with_header:
         writer.writeheader()
     known = {**answer, **answer["decision"], **answer["metadata"]}
+    known["warnings"] = "; ".join(known["warnings"])
     writer.writerow({name: inert(known[name]) for name in COLUMNS})
     return out.getvalue()
 
@@ -144,6 +145,7 @@ def to_table(
         decision, metadata = answer["decision"], answer["metadata"]
         offer = f"{decision['offer_percentage']} % off" if decision["offer_percentage"] else "yes"
         days = decision["delay_days"]
+        warned = [f"Warning: {escape(warning)}" for warning in metadata["warnings"]]
         table.add_row(
             str(answer["row"]),
             escape(answer["customer_id"]),
@@ -152,7 +154,7 @@ def to_table(
             f"{decision['estimated_retention_prob']:.0%}",
             f"{metadata['expected_value']:.2f}",
             f"in {days} d" if days else "now",
-            answer["message"] or "",
+            "\n".join(filter(None, (answer["message"], *warned))),
         )
     console = Console(width=width, file=io.StringIO(), record=True)
     console.print(table)

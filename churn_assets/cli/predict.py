@@ -147,7 +147,7 @@ def engine_asker() -> Iterator[Ask]:
     """
     from pydantic import ValidationError
 
-    from churn_assets.campaign.contacts.known import complete_all
+    from churn_assets.campaign.contacts.known import complete_all, with_history
     from churn_assets.campaign.contacts.ledger import Ledger
     from churn_assets.customers.people import people_file, read_addressees
     from churn_assets.release.switches import templates
@@ -189,7 +189,7 @@ def engine_asker() -> Iterator[Ask]:
         rows = answers_to(customers)
         for index, said in told.items():
             if answer := rows[index]["answer"]:
-                answer["metadata"]["contact_history"] = said
+                rows[index]["answer"] = with_history(answer, said)
         return rows
 
     def answers_to(customers: list[Any]) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from churn_assets.customers.schema import FILE, CustomerSchema
-from churn_assets.domain.offers import Offers
+from churn_assets.domain.offers import Offers, percent_of
 from churn_assets.release.noted_offers import note_offers, noted_offers
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.storage.protocol import ArtifactStore
@@ -16,6 +16,12 @@ def offers_by_release(store: ArtifactStore) -> dict[str, Offers]:
     note_offers(store, kept)  # those from before offers were noted
     noted = noted_offers(store)
     return {release_id: offers for release_id, offers in noted.items() if offers is not None}
+
+
+def percent_offered(store: ArtifactStore) -> frozenset[int]:
+    """Every percentage of every release that was noted, gone or not. An answer may come after
+    the next release, which offers others, but it speaks of what was offered to that customer."""
+    return frozenset(each for offers in noted_offers(store).values() for each in percent_of(offers))
 
 
 def offers_in_service(store: ArtifactStore) -> Offers:

@@ -81,7 +81,7 @@ class FeedbackEvent(Strict):
 
 @cache
 def event_model(percent: tuple[int, ...]) -> type[FeedbackEvent]:
-    """The event where a contract offers these percentages."""
+    """The event where these percentages are offered, or were."""
     if percent == OFFER_PERCENTAGES:
         return FeedbackEvent
     offered: Any = Annotated[Literal[percent] | None, BeforeValidator(whole_number)]

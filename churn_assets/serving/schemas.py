@@ -115,7 +115,15 @@ class ContactHistory(BaseModel):
 
     from_ledger: list[str] = Field(examples=[["contacts_this_period", "days_since_contact"]])
     from_caller: list[str] = Field(examples=[[]])
-    opted_out: bool = Field(description="the ledger holds an opt-out", examples=[False])
+    opted_out: bool = Field(
+        description="the ledger holds an opt-out; `warnings` says so, the decision doesn't ask",
+        examples=[False],
+    )
+    churned: bool = Field(
+        description="the ledger says that the customer has left; `warnings` says so, the decision "
+        "doesn't ask",
+        examples=[False],
+    )
 
 
 class TimeZoneUsed(BaseModel):
@@ -240,7 +248,8 @@ class Metadata(BaseModel):
     )
     reasons: list[Reason] = Field(description="what moved the risk most; what wasn't given doesn't")
     warnings: list[str] = Field(
-        description="given values that contradict each other, though each of them is allowed",
+        description="given values that contradict each other, though each of them is allowed, and "
+        "that the ledger knows of an opt-out or that the customer has left",
         examples=[
             [
                 f"{BILLED} 20.00 doesn't fit 72 months at 89.99 (about 6479.28): "

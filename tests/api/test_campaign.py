@@ -118,6 +118,19 @@ def test_a_day_of_a_campaign(client: httpx.Client) -> None:
     assert posted(client, "/campaign/plan/cancel", plan_id=plan["plan_id"])["status"] == "cancelled"
 
 
+def test_an_empty_day_is_a_list_without_rows(client: httpx.Client) -> None:
+    """A plan that contacts nobody is approved and listed as any other."""
+    plan = posted(client, "/campaign/plan", contacts_a_day={"email": 0, "call": 0})
+    assert plan["contacts"] == 0
+    posted(client, "/campaign/plan/approve", plan_id=plan["plan_id"])
+    listed = client.get("/campaign/plan/list", params={"day": LATER})
+    assert (listed.status_code, listed.text.splitlines()[1:]) == (200, [])
+    assert listed.text.startswith("customer_id,")
+    lines = client.get("/campaign/plan/list", params={"day": LATER, "format": "jsonl"})
+    assert (lines.status_code, lines.text) == (200, "")
+    posted(client, "/campaign/plan/cancel", plan_id=plan["plan_id"])
+
+
 def test_limits_move_a_plan_without_keeping_one(client: httpx.Client) -> None:
     """What the console's sliders ask."""
     narrow = posted(client, "/campaign/replan", budget=300)
@@ -300,43 +313,6 @@ def test_who_is_not_in_the_ledger_is_answered_as_ever(client: httpx.Client, home
     assert "contact_history" not in before["metadata"]
     told(home, sent("B1", 3))
     assert posted(client, "/predict", **SAMPLE_REQUEST) == before
-
-
-def test_a_history_that_the_caller_leaves_out_comes_from_the_ledger(
-    client: httpx.Client, home: Path
-) -> None:
-    """As if the caller had given it; the answer says so. What the caller gives wins."""
-    customer = SAMPLE_REQUEST["customer_id"]
-    told(home, sent(customer, 3), sent(customer, 2, "refused"))
-    given = {
-        "days_since_contact": 3,
-        "contacts_this_period": 1,
-        "acceptances_this_period": 0,
-        "refusals_this_period": 1,
-        "acceptances_in_cooldown": 0,
-        "acceptances_without_discount": 0,
-        "previous_contacts": 0,
-        "previous_outcome": "nonexistent",
-        "budget_remaining": 1.0,
-    }
-    filled = posted(client, "/predict", **SAMPLE_REQUEST)
-    by_caller = posted(client, "/predict", **SAMPLE_REQUEST, **given)
-    assert filled["metadata"].pop("contact_history") == {
-        "from_ledger": sorted(given),
-        "from_caller": [],
-        "opted_out": False,
-    }
-    assert by_caller["metadata"].pop("contact_history") == {
-        "from_ledger": [],
-        "from_caller": sorted(given),
-        "opted_out": False,
-    }
-    assert filled == by_caller
-    other = posted(client, "/predict", **SAMPLE_REQUEST, contacts_this_period=0)
-    history = other["metadata"]["contact_history"]
-    assert history["from_caller"] == ["contacts_this_period"]
-    assert "refusals_this_period" not in history["from_ledger"]
-    assert "days_since_contact" in history["from_ledger"]
 
 
 def test_a_batch_is_filled_row_by_row(client: httpx.Client, home: Path) -> None:

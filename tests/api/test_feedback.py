@@ -18,10 +18,13 @@ import httpx
 import pytest
 
 from api.recording import FeedbackRecorder
+from churn_assets.domain.offers import Offers
 from churn_assets.serving.feedback import FeedbackLog
 from churn_assets.serving.schemas import SAMPLE_REQUEST
+from churn_assets.storage.local import LocalArtifactStore
 from tests.api.conftest import publish_small_release, small_server
 from tests.api.server import Server, free_port, running
+from tests.release.small_release import publish
 
 EVENT = {
     "event_id": "evt-1",
@@ -97,6 +100,24 @@ def test_one_event_written_differently_is_one_event(
     later = send(shared, event_id=event, occurred_at="2026-01-14T12:00:00+02:00")
     assert later.status_code == 409
     assert send(shared, event_id=event, offer_percentage=5).status_code == 409
+
+
+def test_answers_to_an_earlier_releases_offers_are_taken(tmp_path: Path) -> None:
+    """They come for a month and more after a release that offers others; the document says so."""
+    home, earlier = tmp_path / "home", Offers(percent=(0, 10, 20, 30))
+    publish(LocalArtifactStore(home / "store"), tmp_path / "earlier", "Earlier", earlier)
+    publish_small_release(home, tmp_path / "release")
+    with running(home) as server:
+        for percent in (0, 5, 15, 20, 30):
+            answer = send(server, event_id=f"e{percent}", offer_percentage=percent)
+            assert answer.status_code == 200, answer.text
+        refused = send(server, event_id="e12", offer_percentage=12)
+        assert refused.status_code == 422
+        assert "0, 5, 10, 15, 20 or 30" in refused.text
+        document = httpx.get(server.url + "/openapi.json", timeout=30).json()
+    told = document["components"]["schemas"]["FeedbackEvent"]["properties"]["offer_percentage"]
+    assert told["anyOf"][0]["enum"] == [0, 5, 10, 15, 20, 30]
+    assert told["examples"] == [10]
 
 
 @pytest.mark.parametrize("year", ["0001", "1970", "1999", "9999"])

@@ -109,6 +109,31 @@ def test_predict_knows_who_was_handed_over(approved: str, churn: Churn, tmp_path
     assert "contact_history" not in other
 
 
+def test_predict_warns_of_an_opt_out_in_every_format(
+    ready: Path, churn: Churn, tmp_path: Path
+) -> None:
+    """Of one customer and of several, through the engine and over HTTP: it advises, without asking
+    who doesn't want to be contacted."""
+    table = tmp_path / "out.csv"
+    gone = SAMPLE_REQUEST["customer_id"]
+    table.write_text(f"customer_id,occurred_at,kind\n{gone},2026-03-01T10:00:00Z,opted_out\n")
+    assert churn("campaign", "import", str(table)).returncode == 0
+    asked = tmp_path / "asked.json"
+    asked.write_text(json.dumps(SAMPLE_REQUEST), encoding="utf-8")
+    alone = json.loads(churn("predict", str(asked), "--format", "json").stdout)
+    [warning] = alone["metadata"]["warnings"]
+    assert "holds an opt-out" in warning
+    rows = [SAMPLE_REQUEST, SAMPLE_REQUEST | {"customer_id": "another"}]
+    asked.write_text(json.dumps(rows), encoding="utf-8")
+    for path in ((), ("--over-http",)):
+        done = churn("predict", str(asked), "--format", "csv", *path)
+        told = [row["warnings"] for row in csv.DictReader(done.stdout.splitlines())]
+        assert told == [warning, ""], done.stderr
+    shown = " ".join(churn("predict", str(asked), "--format", "table").stdout.split())
+    assert shown.count("Warning:") == 1
+    assert churn("campaign", "forget", gone).returncode == 0
+
+
 def test_the_company_s_own_contacts_come_in(ready: Path, churn: Churn, tmp_path: Path) -> None:
     """Once, with the file's own column names; refused rows are named, and are the exit code."""
     for file in ready.glob("ledger.sqlite3*"):
@@ -177,6 +202,29 @@ def test_promises_above_the_budget_are_told_in_words() -> None:
         "so nothing is added that costs money"
     )
     assert _cost(report | {"budget": 900.0}) == "cost 457.13 of 900.00"
+
+
+def test_an_empty_day_goes_through_every_command(ready: Path, churn: Churn, tmp_path: Path) -> None:
+    """A plan that contacts nobody is exported and delivered as any other: a list without rows."""
+    for file in ready.glob("ledger.sqlite3*"):
+        file.unlink()
+    none = ("--contacts", "email=0", "--contacts", "call=0")
+    made = json.loads(churn("campaign", "plan", *none, "--json").stdout)
+    assert made["contacts"] == 0
+    assert churn("campaign", "approve").returncode == 0
+    file = tmp_path / "list.csv"
+    done = churn("campaign", "export", str(file), "--day", LATER)
+    assert done.stdout == f"0 contacts of plan {made['plan_id']} for {LATER} are in {file}\n"
+    [header] = file.read_text(encoding="utf-8").splitlines()
+    assert header.startswith("customer_id,")
+    out = tmp_path / "out"
+    done = churn("campaign", "deliver", "--day", LATER, CHURN_CAMPAIGN__DELIVER_TO=str(out))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        f"plan {made['plan_id']}: nothing is left to send\n"
+        "0 contacts are in the ledger now, 0 were there already\n"
+    )
+    assert not out.exists()
 
 
 def test_who_stops_a_campaign_stops_the_approved_one(approved: str, churn: Churn) -> None:

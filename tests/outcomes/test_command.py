@@ -18,6 +18,7 @@ from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.cli import app
 from churn_assets.customers.contract.events import EventField
 from churn_assets.customers.contract.model import BUILT_IN
+from churn_assets.domain.offers import Offers
 from churn_assets.outcomes.importing import AT_ONCE
 from churn_assets.serving import feedback
 from churn_assets.serving.decision_log import parts
@@ -120,6 +121,23 @@ def test_refused_rows_are_named_and_the_others_kept(home: Path) -> None:
     assert code == 1
     assert "1 events added" in said
     assert "row 2: occurred_at:" in said
+
+
+def test_answers_to_an_earlier_releases_offers_are_taken(home: Path) -> None:
+    """Why: they come for a month and more after a contract has got other offers; each was dropped
+    ("Input should be 0, 10, 20 or 30"). What nobody ever offered is refused still."""
+    store = LocalArtifactStore(home / "store")
+    for contract, percent in (("Acme", (0, 5, 15, 25)), ("Acme later", (0, 10, 20, 30))):
+        publish(store, home / contract, contract, Offers(percent=percent))
+    file = home / "events.csv"
+    file.write_text(
+        "event_id,customer_id,kind,occurred_at,offer_percentage\n"
+        + "".join(f"e{p},C{p},accepted,2026-01-05T10:00:00Z,{p}\n" for p in (5, 10, 12))
+    )
+    code, said = run("outcomes", "import", str(file))
+    assert code == 1
+    assert "2 events added" in said
+    assert "row 3: offer_percentage: Input should be 0, 5, 10, 15, 20, 25 or 30" in said
 
 
 @pytest.mark.parametrize("command", ["outcomes", "campaign"])

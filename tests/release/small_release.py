@@ -12,8 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xgboost
 
+from churn_assets.customers.schema import FILE, CustomerSchema
 from churn_assets.decision.policy import save_rule
 from churn_assets.decision.rules.families import PricedGreedy, RiskThreshold, Rule
+from churn_assets.domain.offers import Offers
 from churn_assets.messages.config import MessagesConfig
 from churn_assets.messages.shield.rules import RULES_PATH
 from churn_assets.messages.writing.bank import Cell, MessageBank, ScoredTemplate, all_cells
@@ -172,10 +174,22 @@ def build_release(
     )
 
 
-def publish(store: ArtifactStore, root: Path, contract: str = "") -> None:
-    """Serve a release of this contract's customers; of the built-in one where it is empty."""
+def publish(
+    store: ArtifactStore, root: Path, contract: str = "", offers: Offers | None = None
+) -> None:
+    """Serve a release of this contract's customers; of the built-in one where it is empty. With
+    offers of its own it has a contract's file, too, by which no engine can answer."""
     root.mkdir()
     build_release(root, seed=len(contract))
+    if offers is not None:
+        said: dict[str, Any] = {
+            "monthly": "Fee",
+            "tenure": "Months",
+            "horizon_months": 1,
+            "offers": offers,
+        }
+        customers = CustomerSchema(contract=contract, fields=(), **said)
+        (root / "bundle" / FILE).write_text(customers.model_dump_json())
     facts = read_manifest(root / "bundle").model_dump(
         include={"models", "data", "report", "settings", "code_version", "comparison"}
     )

@@ -21,14 +21,16 @@ COUNTS = (
     "acceptances_in_cooldown",
     "acceptances_without_discount",
 )
+EARLIER = ("previous_contacts", "previous_outcome")
+TOGETHER = (COUNTS, EARLIER, ("days_since_contact",), ("contact_channel",), ("budget_remaining",))
 """Fields that belong together: a caller who gives one of them has counted, and counts alone."""
-ALONE = (
-    "days_since_contact",
-    "previous_contacts",
-    "previous_outcome",
-    "contact_channel",
-    "budget_remaining",
-)
+WARNINGS = {
+    "opted_out": "the ledger holds an opt-out: the decision doesn't ask for it, so don't contact "
+    "this customer",
+    "churned": "the ledger says that this customer has left: the decision doesn't ask for it",
+}
+"""What of a customer the ledger knows -> why the answer's decision isn't simply to be followed.
+Plans leave such customers out; `POST /predict` advises, and has no field for it."""
 
 
 def complete(
@@ -47,15 +49,28 @@ def complete(
     """
     known = history.fields(now, params.cooldown_days)
     known["budget_remaining"] = history.budget_remaining(now, params.budget_allowance, months)
-    counted = [name for name in COUNTS if given.get(name) is not None]
-    added = {} if counted else {name: known[name] for name in COUNTS}
-    told = [name for name in ALONE if given.get(name) is not None]
-    added |= {n: known[n] for n in ALONE if n not in told and known[n] is not None}
+    told = {name for names in TOGETHER for name in names if given.get(name) is not None}
+    missing = [name for names in TOGETHER if told.isdisjoint(names) for name in names]
+    added = {name: known[name] for name in missing if known[name] is not None}
     return added, {
         "from_ledger": sorted(added),
-        "from_caller": sorted([*counted, *told]),
+        "from_caller": sorted(told),
         "opted_out": history.opted_out,
+        "churned": history.churned is not None,
     }
+
+
+def with_history(answer: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
+    """An answer whose metadata says what the ledger knew of the customer, and warns whoever would
+    follow a decision that knows no opt-out. A copy: the answer's own is the decision log's.
+
+    Args:
+        told: as `complete` returns it.
+    """
+    metadata = answer["metadata"]
+    warned = [warning for name, warning in WARNINGS.items() if told[name]]
+    said = {"contact_history": dict(told), "warnings": [*metadata["warnings"], *warned]}
+    return {**answer, "metadata": metadata | said}
 
 
 def complete_all(

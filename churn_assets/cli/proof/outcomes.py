@@ -67,23 +67,25 @@ def import_(
     Columns are the fields of POST /feedback: event_id, customer_id, kind, occurred_at and, where
     known, channel, decision_id and offer_percentage; others are passed over. What a file calls them
     otherwise, and its kinds, stands in the contract (`events`). Encoding and delimiter are found
-    out. Reading a file again changes nothing.
+    out. An answer may speak of what an earlier release offered. Reading a file again changes
+    nothing.
     """
     # Imported here: other commands need no pandas.
     from churn_assets.customers.contract.events import Events
     from churn_assets.customers.contract.model import load_contract
     from churn_assets.outcomes.importing import record, rows_of
-    from churn_assets.release.offers import offers_in_service
+    from churn_assets.release.offers import offers_in_service, percent_offered
 
     contract = load_settings().customers
     said = Events() if contract is None else load_contract(contract).events
     noted = Noted(set(), Counter())
     names: dict[str, str] = dict(said.columns.items()) | fields_named(column)
-    percent = offers_in_service(open_registry().store).percent
+    store = open_registry().store
+    percent = tuple(sorted({*offers_in_service(store).percent, *percent_offered(store)}))
     with _feedback() as log, importing(file) as progress:
         rows = rows_of(file, names, progress)
         result = record(noting(rows, noted), log, percent, said)
-    tell_strangers(noted.ids, open_registry().store)
+    tell_strangers(noted.ids, store)
     tell_channels(noted.channels, load_settings().campaign.channels)
     report_import(rows, "events", *result)
 

@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from churn_assets.customers.people import ASSET as ACTIVE
 from churn_assets.customers.people import NOBODY_KNOWN, people_file, read_addressees
 from churn_assets.domain.experiment import ExperimentConfig
+from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.messages.writing.bandit import TemplateChooser
 from churn_assets.release.bundle import ReleaseError, artifact_name
+from churn_assets.release.offers import percent_offered
 from churn_assets.release.registry import ReleaseRegistry, Stored
 from churn_assets.release.switches import budget_price, experiment, kill_switch, templates
 from churn_assets.serving.bulk.predictions import PredictionBook
@@ -66,6 +68,7 @@ class EngineHost:
         self.budget_price: budget_price.BudgetPrice | None = None
         self.people = NOBODY_KNOWN
         self.templates: TemplateChooser | None = TemplateChooser() if learn_from_answers else None
+        self._offered: frozenset[int] = frozenset()  # by any release, as far as it is known
         self._seen: dict[str, bytes | None] = {}
         self._problems: dict[str, str] = {}
         self.releases = VersionWatcher(
@@ -84,6 +87,12 @@ class EngineHost:
     def engine(self) -> RetentionEngine | None:
         """What answers; None until the first release is loaded."""
         return self.releases.current
+
+    @property
+    def percent(self) -> tuple[int, ...]:
+        """What answers may speak of: the percentages of what serves and of all earlier releases."""
+        serving = self.engine.assessor.percent if self.engine else ()
+        return tuple(sorted({*serving, *self._offered})) or OFFER_PERCENTAGES
 
     @property
     def experiment(self) -> ExperimentConfig:
@@ -176,6 +185,8 @@ class EngineHost:
         if self.predictions.refresh() or released:
             with self._kept("copies", "which copies on this machine are outdated"):
                 self.store.drop_copies()
+        with self._kept("offers", "what earlier releases offered"):
+            self._offered = percent_offered(self.store)
         self.look_at_people()
         self.look_at_templates()
 
