@@ -51,6 +51,8 @@ def test_a_history_that_the_caller_leaves_out_comes_from_the_ledger(
     assert history["from_caller"] == ["contacts_this_period"]
     assert "refusals_this_period" not in history["from_ledger"]
     assert "days_since_contact" in history["from_ledger"]
+    earlier = posted(client, "/predict", **SAMPLE_REQUEST, previous_contacts=2)["metadata"]
+    assert "previous_outcome" not in earlier["contact_history"]["from_ledger"]
 
 
 @pytest.mark.parametrize(
