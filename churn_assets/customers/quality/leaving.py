@@ -43,11 +43,17 @@ def gone_by_now(identity: Identity, judged: Judged) -> str | None:
     Raises:
         KeyError: a column isn't there.
     """
-    if not (identity.churned.end_date and identity.snapshot):
+    dates = _end_and_snapshot(identity, judged)
+    if dates is None:
         return None
-    end = judged.value(identity.churned.end_date, "label")
-    last = f"(SELECT max({judged.value(identity.snapshot, 'snapshot')}) FROM {judged.name})"
+    end, seen = dates
+    last = f"(SELECT max({seen}) FROM {judged.name})"
     return f"coalesce({end} <= {last}, false)"
+
+
+def latest_leaving(end: str) -> str:
+    """SQL of the table's latest leaving that is not still to come; `end`: SQL of a row's."""
+    return f"max({end}) FILTER ({end} <= current_date) OVER ()"
 
 
 def long_gone(
@@ -57,10 +63,10 @@ def long_gone(
 
     Nearer ones are let be: some companies list who left during a month at its end.
     """
-    if not (identity.churned.end_date and identity.snapshot):
+    dates = _end_and_snapshot(identity, judged)
+    if dates is None:
         return
-    end = judged.value(identity.churned.end_date, "label")
-    seen = judged.value(identity.snapshot, "snapshot")
+    end, seen = dates
     query = f"""SELECT count(*) FROM {judged.name}
         WHERE {USED} AND {end} < {_horizon(identity, seen, -1)}"""
     if gone := int(one(connection, query)[0]):
@@ -80,7 +86,7 @@ def long_ago(
         return
     end = judged.value(identity.churned.end_date, "label")
     query = f"""WITH gone AS (
-            SELECT {end} AS day, max({end}) FILTER ({end} <= current_date) OVER () AS last
+            SELECT {end} AS day, {latest_leaving(end)} AS last
             FROM {judged.name} WHERE {USED} AND {end} IS NOT NULL)
         SELECT count(*) FILTER (day < {_horizon(identity, "last", -1)}), count(*), min(day),
             any_value(last) FROM gone"""
@@ -98,10 +104,10 @@ def not_yet_known(
     connection: duckdb.DuckDBPyConnection, judged: Judged, identity: Identity
 ) -> Iterator[str]:
     """The note of rows who may still leave within their horizon, as far as the table goes."""
-    if not (identity.churned.end_date and identity.snapshot):
+    dates = _end_and_snapshot(identity, judged)
+    if dates is None:
         return
-    end = judged.value(identity.churned.end_date, "label")
-    seen = judged.value(identity.snapshot, "snapshot")
+    end, seen = dates
     query = f"""WITH told AS (
             SELECT {seen} AS seen, {end} AS gone, {_horizon(identity, seen, 1)} AS until
             FROM {judged.name} WHERE {USED}),
@@ -117,6 +123,18 @@ def not_yet_known(
             "table tells of: if it was made earlier than their horizon ended, leave the newest "
             "snapshots out"
         )
+
+
+def _end_and_snapshot(identity: Identity, judged: Judged) -> tuple[str, str] | None:
+    """SQL of the days of a row's leaving and of its snapshot; None where the contract lacks one.
+
+    Raises:
+        KeyError: a column isn't there.
+    """
+    if not (identity.churned.end_date and identity.snapshot):
+        return None
+    end = judged.value(identity.churned.end_date, "label")
+    return end, judged.value(identity.snapshot, "snapshot")
 
 
 def _horizon(identity: Identity, seen: str, sign: int) -> str:

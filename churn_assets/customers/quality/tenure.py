@@ -5,6 +5,7 @@ from __future__ import annotations
 from churn_assets.customers.contract.expression import to_sql
 from churn_assets.customers.contract.model import CustomerPart
 from churn_assets.customers.quality.judging import Judged
+from churn_assets.customers.quality.leaving import latest_leaving
 from churn_assets.customers.reading.dates import DAYS_OF_A_MONTH
 
 
@@ -27,8 +28,7 @@ def months_of(part: CustomerPart, judged: Judged) -> str:
         seen = judged.value(snapshot, "snapshot")
     elif churned.end_date and judged.name == "history":
         end = judged.value(churned.end_date, "label")
-        latest = f"max({end}) FILTER ({end} <= current_date) OVER ()"
-        seen = f"coalesce({end}, greatest(max({since}) OVER (), {latest}))"
+        seen = f"coalesce({end}, greatest(max({since}) OVER (), {latest_leaving(end)}))"
     else:
         seen = f"max({since}) OVER ()"
     return f"greatest(date_diff('day', {since}, {seen}) / {DAYS_OF_A_MONTH}, 0)"
