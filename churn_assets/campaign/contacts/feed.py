@@ -57,7 +57,7 @@ class LedgerFeed:
         erased = self._ledger.opened().erased({event["customer_id"] for event in read})
         return [
             event["customer_id"] in erased
-            and datetime.fromisoformat(event["occurred_at"]) <= erased[event["customer_id"]].at
+            and erased[event["customer_id"]].covers(datetime.fromisoformat(event["occurred_at"]))
             for event in read
         ]
 

@@ -62,6 +62,10 @@ class Erasure(NamedTuple):
     at: datetime
     opted_out: bool = False
 
+    def covers(self, when: datetime) -> bool:
+        """Whether what happened then was forgotten with the customer: at the same instant, too."""
+        return when <= self.at
+
 
 @dataclass(frozen=True)
 class Contact:

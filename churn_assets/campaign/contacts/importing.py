@@ -110,7 +110,7 @@ def import_rows(
         before: list[Event] = []
         new: dict[str, Event] = {}
         for number, event in events:
-            if event.customer_id in gone and event.occurred_at <= gone[event.customer_id].at:
+            if event.customer_id in gone and gone[event.customer_id].covers(event.occurred_at):
                 before.append(event)
                 continue
             same = there.get(event.event_key) or new.get(event.event_key)

@@ -168,7 +168,7 @@ class Ledger:
         found = erasures_of(connection, customers)
         objecting = [customer for customer, erasure in found.items() if erasure.opted_out]
         for customer, (_, at) in last_words(connection, objecting).items():
-            if at > found[customer].at:
+            if not found[customer].covers(at):
                 found[customer] = found[customer]._replace(opted_out=False)
         return found
 
