@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from churn_assets.campaign.contacts.history import History
 from churn_assets.decision.config import EnvironmentParams
+from churn_assets.predictors.scoring.features import EARLIER
 from churn_assets.serving.schemas import CustomerId
 
 _ID = TypeAdapter[str](CustomerId)
@@ -21,7 +22,6 @@ COUNTS = (
     "acceptances_in_cooldown",
     "acceptances_without_discount",
 )
-EARLIER = ("previous_contacts", "previous_outcome")
 TOGETHER = (COUNTS, EARLIER, ("days_since_contact",), ("contact_channel",), ("budget_remaining",))
 """Fields that belong together: a caller who gives one of them has counted, and counts alone."""
 WARNINGS = {
