@@ -260,9 +260,10 @@ class Contract(Part):
         label = self.identity and (self.identity.churned.column or self.identity.churned.end_date)
         outcome = self.campaign and self.campaign.outcome.column
         log = self.campaign.features if self.campaign else {}
+        of_log = ("campaign", "features")
         parts: list[tuple[tuple[str, ...], dict[str, Feature]]] = [
             (("features",), self.features),
-            (("campaign", "features"), log),
+            (of_log, log),
         ]
         for where, features in parts:
             for name in features:
@@ -275,9 +276,9 @@ class Contract(Part):
         if self.campaign:
             offered, named = self.campaign.offer.column, self.campaign.customer
             if offered in log:
-                raise MisfitError("is the offer: it can't be a feature", *where, offered)
+                raise MisfitError("is the offer: it can't be a feature", *of_log, offered)
             if named is not None and named in log:
-                raise MisfitError("names the customer: it can't be a feature", *where, named)
+                raise MisfitError("names the customer: it can't be a feature", *of_log, named)
         if strangers := sorted(set(self.accepted) - set(self.left_out)):
             raise MisfitError("isn't left out, with the reason", "accepted", strangers[0])
         return self
