@@ -10,12 +10,8 @@ from pathlib import Path
 
 import dagster as dg
 
-import churn_assets.definitions
-from churn_assets.cli import app
-from churn_assets.orchestration import run_follower
 from churn_assets.orchestration.compute import RETRY
-from churn_assets.orchestration.config import ComputeConfig
-from churn_assets.orchestration.executor import choose_executor
+from tests.cli.small_graph import job_of, materialize
 
 
 def load_job(name: str) -> dg.JobDefinition:
@@ -30,15 +26,8 @@ def load_job(name: str) -> dg.JobDefinition:
     def next_step() -> None:
         Path(sys.argv[1]).touch()
 
-    return dg.Definitions(
-        assets=[a_long_step, next_step],
-        jobs=[dg.define_asset_job(name)],
-        executor=choose_executor(ComputeConfig()),
-    ).resolve_job_def(name)
+    return job_of(name, [a_long_step, next_step])
 
 
 if __name__ == "__main__":
-    churn_assets.definitions.job_names = lambda: ["everything"]
-    churn_assets.definitions.load_job = load_job
-    run_follower.DEFINITIONS = "tests.cli.held_materialize"
-    app(["materialize"])
+    materialize("tests.cli.held_materialize", load_job)

@@ -5,11 +5,7 @@ CHURN_HOME=<folder> python -m tests.cli.stopped_materialize
 
 import dagster as dg
 
-import churn_assets.definitions
-from churn_assets.cli import app
-from churn_assets.orchestration import run_follower
-from churn_assets.orchestration.config import ComputeConfig
-from churn_assets.orchestration.executor import choose_executor
+from tests.cli.small_graph import job_of, materialize
 
 
 def load_job(name: str) -> dg.JobDefinition:
@@ -28,16 +24,8 @@ def load_job(name: str) -> dg.JobDefinition:
     def release() -> None:
         raise AssertionError("the check stops it")
 
-    return dg.Definitions(
-        assets=[risk_model, release],
-        asset_checks=[risk_ranks],
-        jobs=[dg.define_asset_job(name)],
-        executor=choose_executor(ComputeConfig()),
-    ).resolve_job_def(name)
+    return job_of(name, [risk_model, release], [risk_ranks])
 
 
 if __name__ == "__main__":
-    churn_assets.definitions.job_names = lambda: ["everything"]
-    churn_assets.definitions.load_job = load_job
-    run_follower.DEFINITIONS = "tests.cli.stopped_materialize"
-    app(["materialize"])
+    materialize("tests.cli.stopped_materialize", load_job)
