@@ -296,6 +296,29 @@ def test_a_bucket(checked: Checked, emulator: str, monkeypatch: pytest.MonkeyPat
         checked(CONTRACT.replace("history.csv", f"{url}/b"))
 
 
+def test_a_bucket_with_other_rows(
+    checked: Checked, emulator: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are refused by name, as in a folder here, and what is said to be right instead is."""
+    monkeypatch.setattr("churn_assets.storage.gcs.storage_client", strict_client)
+    rows = made_rows()
+    bucket = strict_client().bucket("churn-artifacts")
+    place = uuid.uuid4().hex
+    bucket.blob(f"{place}/1.csv").upload_from_string(as_csv(rows))
+    for name in ("deep/2.JSONL", "deep/.3.jsonl", "4.zip/", "_SUCCESS"):
+        bucket.blob(f"{place}/{name}").upload_from_string("{}")
+    url = f"gs://churn-artifacts/{place}"
+    said = f"{url}[/*]*: the folder has {place}/deep/2.JSONL as well, .* as {url}/\\*.csv$"
+    for path in (url, f"{url}/", f"{url}/*"):
+        with pytest.raises(DataError, match=said):
+            checked(CONTRACT.replace("history.csv", path))
+    for path in (f"{url}/*.csv", f"{url}/1.csv"):
+        report = checked(CONTRACT.replace("history.csv", path))
+        assert (report.problems, report.tables[0].used) == ([], len(rows))
+    bucket.blob(f"{place}/deep/2.JSONL").delete()
+    assert checked(CONTRACT.replace("history.csv", url)).problems == []
+
+
 def test_files_of_a_table_may_lack_columns_of_others(checked: Checked, tmp_path: Path) -> None:
     """Last year's export has no column for what was introduced since: said for that file."""
     rows = made_rows()

@@ -76,10 +76,7 @@ def _local(path: Path) -> list[Path]:
         if not found:
             raise DataError(f"{path}: the folder has no {', '.join(SUFFIXES)}")
         if other := next(_passed_over(path), None):
-            raise DataError(
-                f"{path}: the folder has {other} as well, which isn't read with it: put it "
-                f"elsewhere, or name by path what to read, as {path.name}/*{found[0].suffix}"
-            )
+            raise _in_part(str(path), other, f"{path.name}/*{found[0].suffix}")
         return found
     if path.exists():
         if not is_table(path.name):
@@ -98,13 +95,26 @@ def _passed_over(folder: Path) -> Iterator[str]:
             continue
         if other.is_dir() and any(is_table(below.name) for below in other.rglob("*")):
             yield f"{other.name}/"
-        elif other.name.lower().endswith(OTHERS):
+        elif _has_rows(other.name):
             yield other.name
+
+
+def _in_part(place: str, other: str, instead: str) -> DataError:
+    """The refusal of a folder of which only a part would be read."""
+    return DataError(
+        f"{place}: the folder has {other} as well, which isn't read with it: put it elsewhere, or "
+        f"name by path what to read, as {instead}"
+    )
 
 
 def is_table(name: str) -> bool:
     """Whether the name is one of a file that is read here; hidden files aren't."""
     return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+
+
+def _has_rows(name: str) -> bool:
+    """Whether the name is one of a file with rows that isn't read here."""
+    return name.lower().endswith(OTHERS) and not name.startswith(".")
 
 
 def _mirrored(path: str, source: Download | None, places: Places) -> Path:
@@ -134,14 +144,17 @@ def _from_bucket(url: str, scratch: Path) -> list[Path]:
     start = re.split(r"[*?\[]", key)[0]
     try:
         bucket = storage_client().bucket(name)
-        blobs = [
+        named = [
             blob
             for blob in bucket.client.list_blobs(bucket, prefix=start)
-            if is_table(Path(blob.name).name)
-            and (blob.name == key or _below(blob.name, key) or fnmatch.fnmatch(blob.name, key))
+            if blob.name == key or _below(blob.name, key) or fnmatch.fnmatch(blob.name, key)
         ]
+        blobs = [blob for blob in named if is_table(_last(blob.name))]
         if not blobs:
             raise DataError(f"{url}: the bucket has no such {', '.join(SUFFIXES)}")
+        if others := sorted(blob.name for blob in named if _has_rows(_last(blob.name))):
+            glob_of = f"{url.rstrip('/')}/" if start == key else url.rstrip("*")
+            raise _in_part(url, others[0], f"{glob_of}*{Path(blobs[0].name).suffix}")
         files = []
         for blob in sorted(blobs, key=lambda blob: str(blob.name)):
             below = [part for part in blob.name.split("/") if part not in ("", ".", "..")]
@@ -153,6 +166,11 @@ def _from_bucket(url: str, scratch: Path) -> list[Path]:
     except (GoogleAPIError, GoogleAuthError) as error:
         raise ArtifactError(f"{url}: {error}") from error
     return files
+
+
+def _last(name: str) -> str:
+    """An object's name without its folders; empty where it stands for a folder itself."""
+    return name.rpartition("/")[2]
 
 
 def _below(name: str, folder: str) -> bool:
