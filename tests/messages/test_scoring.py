@@ -16,7 +16,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from churn_assets.messages.corpus.pairs import Pair
-from churn_assets.messages.corpus.prompts import Situation, without_topic
+from churn_assets.messages.corpus.prompts import Situation, contrary, without_topic
+from churn_assets.messages.models import encoding
 from churn_assets.messages.models.encoding import TOPICS, Dialogues, encode_dialogues, worded
 from churn_assets.messages.models.language_model import (
     SFT,
@@ -24,6 +25,7 @@ from churn_assets.messages.models.language_model import (
     head_width,
     last_hidden,
     load_base,
+    sample,
     speaking,
 )
 from churn_assets.messages.models.reward import JUDGE, REWARD, run, seen_before, train_and_evaluate
@@ -132,12 +134,38 @@ def test_a_prompt_that_is_no_customers_is_held_against_none(chain: Chain) -> Non
     model, tokenizer = loud(chain)
     prompts = ["Why is the sky blue?", SITUATION.prompt]
     texts = encode_dialogues(tokenizer, prompts, TEXTS, 96)
-    assert [len(other) > 1 for other in texts.others] == [False, True]
+    assert [len(other) > 1 for other in texts.others()] == [False, True]
     found, against_none = (evidence(model, texts, contrasted=held) for held in (True, False))
     torch.testing.assert_close(found[0], against_none[0], atol=1e-4, rtol=0)
     assert (found[1] - against_none[1]).abs().max() > 0.01
     some = texts.rows(torch.tensor([1]))
     torch.testing.assert_close(evidence(model, some)[0], found[1], atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_another_customers_prompt_is_made_where_a_head_asks_for_it(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: live generation of the embedded base built every situation there is, for nobody."""
+    made: list[str] = []
+
+    def counted(prompt: str) -> str:
+        made.append(prompt)
+        return contrary(prompt)
+
+    monkeypatch.setattr(encoding, "contrary", counted)
+    model, tokenizer = loud(chain)
+    prompts = [SITUATION.prompt] * 2
+    texts = encode_dialogues(tokenizer, prompts, TEXTS, 96)
+    samples = sample(model, tokenizer, prompts, TINY.generation, 1)
+    plain, informed = (RewardHead(head_width(model), informed=held) for held in (False, True))
+    for asked in (texts, samples.dialogues, samples.rows(torch.tensor([1])).dialogues):
+        scores(model, plain, asked, model)
+    assert made == []
+    some = texts.rows(torch.tensor([1]))
+    for asked in (texts, some, some):
+        scores(model, informed, asked, model)
+    assert made == prompts
 
 
 def test_no_adapter_has_a_part_in_relevance_and_it_leaves_them_as_they_are(chain: Chain) -> None:

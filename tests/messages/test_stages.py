@@ -108,7 +108,7 @@ def test_log_probabilities_do_not_depend_on_the_padding_side(chain: Chain) -> No
         ids = torch.tensor([padding * left + prompt + answer + padding * right])
         places = torch.arange(ids.shape[1])
         mask = ((places >= left) & (places < ids.shape[1] - right)).long()[None]
-        samples = Samples(ids, mask, left + len(prompt), [""], [[]])
+        samples = Samples(ids, mask, left + len(prompt), [""], lambda: [[]])
         logits = tempered_logits(model, features(model, samples), TINY.generation)
         found.append(log_probs(logits, ids[:, samples.prompt_width :])[:, : len(answer)])
     for other in found[1:]:

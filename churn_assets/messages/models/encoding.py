@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeVar
 
 import torch
@@ -14,6 +15,9 @@ from transformers import PreTrainedTokenizerBase
 from churn_assets.messages.corpus.prompts import contrary, instruction, without_topic
 
 Row = TypeVar("Row")
+Others = Callable[[], Sequence[Sequence[int]]]
+"""Each row's prompt for another customer, in tokens; empty where it is no customer's. Made when
+first asked for: only a head that holds prompts against them does, and they take their time."""
 # In the tokenizer's file, so that they go wherever the base goes: how it is asked.
 PLAIN_PROMPTS, TOPICS = "plain_prompts", "topics"
 LEAST_PROMPT = 7  # tokens of it that are kept, however long the response
@@ -29,13 +33,12 @@ class Dialogues:
     """Prompts with their responses, one a row, padded on either side.
 
     ids, mask, answered: (batch, length); `answered` masks the responses with their end-of-text.
-    others: each row's prompt for another customer, in tokens; empty where it is no customer's.
     """
 
     ids: Tensor
     mask: Tensor
     answered: Tensor
-    others: Sequence[Sequence[int]]
+    others: Others
 
     def rows(self, chosen: Tensor) -> Dialogues:
         """Some of them, padded on the right no further than they need."""
@@ -43,7 +46,7 @@ class Dialogues:
         ids, mask, answered = (
             part[chosen, :width] for part in (self.ids, self.mask, self.answered)
         )
-        return Dialogues(ids, mask, answered, [self.others[i] for i in chosen.tolist()])
+        return Dialogues(ids, mask, answered, some_others(self.others, chosen))
 
 
 def worded(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> list[str]:
@@ -56,12 +59,22 @@ def worded(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> list[s
     return [without_topic(prompt) for prompt in prompts]
 
 
-def for_another_customer(
-    tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]
-) -> list[list[int]]:
-    """Each prompt's contrary in tokens, what `Dialogues.others` holds."""
-    found: list[list[int]] = tokenizer(worded(tokenizer, list(map(contrary, prompts)))).input_ids
-    return found
+def for_another_customer(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> Others:
+    """Each prompt's contrary in tokens, what `Dialogues.others` gives."""
+    asked = tuple(prompts)  # whatever becomes of the caller's list meanwhile
+
+    @cache
+    def others() -> list[list[int]]:
+        contraries = worded(tokenizer, list(map(contrary, asked)))
+        found: list[list[int]] = tokenizer(contraries).input_ids
+        return found
+
+    return others
+
+
+def some_others(others: Others, chosen: Tensor) -> Others:
+    """Those of some rows."""
+    return lambda: [others()[i] for i in chosen.tolist()]
 
 
 def encode_prompts(

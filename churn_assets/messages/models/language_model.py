@@ -37,9 +37,11 @@ from churn_assets.messages.config import GenerationConfig, LoraSettings
 from churn_assets.messages.models.embedded.muon import load_moments, save_moments
 from churn_assets.messages.models.encoding import (
     Dialogues,
+    Others,
     device,
     encode_prompts,
     for_another_customer,
+    some_others,
 )
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -196,14 +198,14 @@ class Samples:
     """Sampled responses behind left-padded prompts.
 
     ids, mask: (batch, prompt width + response width); the mask covers the response up to and
-    including its end-of-text token. texts: the decoded responses. others: `Dialogues.others`.
+    including its end-of-text token. texts: the decoded responses.
     """
 
     ids: Tensor
     mask: Tensor
     prompt_width: int
     texts: list[str]
-    others: Sequence[Sequence[int]]
+    others: Others
 
     @property
     def response_mask(self) -> Tensor:
@@ -221,9 +223,8 @@ class Samples:
         return (found & self.response_mask.bool()).any(1)
 
     def rows(self, chosen: Tensor) -> Samples:
-        some = chosen.tolist()
-        texts = [self.texts[i] for i in some]
-        others = [self.others[i] for i in some]
+        texts = [self.texts[i] for i in chosen.tolist()]
+        others = some_others(self.others, chosen)
         return Samples(self.ids[chosen], self.mask[chosen], self.prompt_width, texts, others)
 
 

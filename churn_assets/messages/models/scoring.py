@@ -190,7 +190,7 @@ def evidence(
 
     The first two are held against another customer's prompt, or none if not `contrasted`.
     """
-    before = texts.others if contrasted else [[]] * len(texts.ids)
+    before = texts.others() if contrasted else [[]] * len(texts.ids)
     said, otherwise = _behind(model, texts, hidden, before)
     gained = functional.softshrink(said - otherwise, LEAST)
     least, most = EXPECTED
@@ -217,8 +217,8 @@ def _behind(
         row[: len(first)] = 0
     if hidden is None:
         hidden = last_hidden(model, texts.ids, texts.mask)
-    other = Dialogues(ids, mask, answered, others)
-    return _log_probs(model, texts, hidden), _log_probs(model, other, last_hidden(model, ids, mask))
+    said = _log_probs(model, texts.ids, texts.answered, hidden)
+    return said, _log_probs(model, ids, answered, last_hidden(model, ids, mask))
 
 
 def _summed(words: Tensor, texts: Dialogues) -> Tensor:
@@ -235,11 +235,13 @@ def _start(model: PeftModel | PreTrainedModel) -> int:
     return found
 
 
-def _log_probs(model: PeftModel | PreTrainedModel, texts: Dialogues, hidden: Tensor) -> Tensor:
+def _log_probs(
+    model: PeftModel | PreTrainedModel, ids: Tensor, answered: Tensor, hidden: Tensor
+) -> Tensor:
     """Of every answered word, row by row: (words,)."""
-    answered = texts.answered[:, 1:].bool()
-    hidden = hidden[:, :-1][answered]
-    words = texts.ids[:, 1:][answered]
+    later = answered[:, 1:].bool()
+    hidden = hidden[:, :-1][later]
+    words = ids[:, 1:][later]
     out: Any = model.get_output_embeddings()
     together = LOGITS // len(out.weight)
     found = [
