@@ -125,6 +125,14 @@ def test_who_was_erased_does_not_come_back_with_the_next_import(ledger: Ledger) 
     assert len(ledger.histories()["A1"].contacts) == 1
 
 
+def test_what_happened_as_a_customer_was_erased_is_erased_with_them(ledger: Ledger) -> None:
+    """The same instant counts as before it."""
+    ledger.erase("A1")
+    at = ledger.erased(["A1"])["A1"].at
+    rows = [row(occurred_at=(at + timedelta(microseconds=n)).isoformat()) for n in (0, 1)]
+    assert import_rows(rows, ledger, MADRID, datetime.now(UTC)) == (1, 0, [], 1)
+
+
 @pytest.mark.parametrize(
     ("kinds", "objects"),
     [(["opted_out"], True), (["opted_in", "opted_out"], True), (["opted_out", "opted_in"], False),
