@@ -33,13 +33,14 @@ from api.routes import (
     release,
     results,
 )
-from api.security import RateLimiter, admitted_hosts, keyring_of
+from api.security import Keyring, RateLimiter, admitted_hosts, keyring_of
 from churn_assets.campaign.contacts.feed import LedgerFeed
 from churn_assets.campaign.contacts.opening import LateLedger
 from churn_assets.campaign.opening import contract_named, open_campaigns, under_contract
 from churn_assets.datasets.errors import DataError
 from churn_assets.domain.plain_errors import one_line_exit
 from churn_assets.release.switches import kill_switch
+from churn_assets.serving.config import ApiConfig
 from churn_assets.serving.decision_log.writer import DecisionWriter
 from churn_assets.serving.feedback import open_feedback_log
 from churn_assets.serving.live.hosting import EngineHost
@@ -51,6 +52,20 @@ from churn_assets.storage.protocol import ArtifactError
 FIRST_LOOK_SECONDS = 60.0  # how long the start waits for the store
 WATCH_SECONDS = 5.0  # between looks whether feedback can be stored again
 TURN_SECONDS = 0.0005  # how long a thread at work keeps the others from the interpreter
+
+# The first route is the first that a request is matched against.
+ROOMS = (
+    predict,
+    health,
+    batch,
+    customers,
+    campaign,
+    feedback,
+    release,
+    results,
+    metrics,
+    console,
+)
 
 
 def create_app() -> FastAPI:
@@ -66,21 +81,42 @@ def build_app(settings: Settings) -> FastAPI:
     Raises:
         WrongSettingError: no API key where one is needed, or a key file that is none.
     """
-    config = settings.api
     logs.configure()
     keyring = keyring_of(settings)
+    services = services_by(settings, keyring)
+    # No /docs page: it would load scripts from elsewhere. /openapi.json is the document.
+    # No redirects from /customers/ to /customers: they would lead to any host that a caller names.
+    app = DocumentedApp(
+        title="Customer retention",
+        lifespan=lambda _: serving(services, settings.api.poll_seconds),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.services = services
+    _add_middleware(app, keyring, settings.api)
+    errors.install(app)
+    for routes in ROOMS:
+        app.include_router(routes.router)
+    app.include_router(campaign.changes)
+    return app
+
+
+def services_by(settings: Settings, keyring: Keyring) -> Services:
+    """What the app answers with; the store is opened, the ledger once it is asked for."""
+    config, learns = settings.api, bool(settings.messages.learn_from_answers)
     store = open_store(settings.store_url, cache=settings.home / "cache")
     forced = config.force_baseline or kill_switch.forced_by_environment()
     ledger = LateLedger(settings.campaign.ledger.get_secret_value(), settings.home)
     contract = contract_named(settings.customers)
     planned, zone = under_contract(settings.campaign, contract, config.default_time_zone)
-    services = Services(
+    return Services(
         host=EngineHost(
             store,
             config.default_time_zone,
             forced,
             settings.experiment,
-            learn_from_answers=bool(settings.messages.learn_from_answers),
+            learn_from_answers=learns,
         ),
         keyring=keyring,
         limiter=RateLimiter(config.requests_per_second, config.burst),
@@ -95,7 +131,7 @@ def build_app(settings: Settings) -> FastAPI:
                 contract,
                 zone,
                 settings.experiment,
-                learn_from_answers=bool(settings.messages.learn_from_answers),
+                learn_from_answers=learns,
             ),
         ),
         max_batch_size=config.max_batch_size,
@@ -104,50 +140,44 @@ def build_app(settings: Settings) -> FastAPI:
         ),
     )
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        host, feedback = services.host, services.feedback
-        load_slim_arrow()
-        # For products as small as ours a second thread costs more in waiting than it saves.
-        # For good: the engine's threads share the setting, and the process is the server's own.
-        threadpool_limits(1, user_api="blas")
-        # The ledger goes last: the others use it.
-        with (
-            closing(services.decisions) if services.decisions else nullcontext(),
-            closing(services.contacts),
-            closing(services.desk),
-            closing(feedback),
-            closing(services.batches),
-            services.live_thread,
-        ):
-            async with running(host.follow(config.poll_seconds), feedback.watch(WATCH_SECONDS)):
-                # Nobody is answered 503 only because the container is young. A store that hangs
-                # must not stop the start, though: it is 503 then, until the store comes back.
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(host.looked(), FIRST_LOOK_SECONDS)
-                # Ten times shorter than usual: whenever the decision log or a batch is at work, who
-                # answers single requests waits so long after each look at the sockets.
-                sys.setswitchinterval(TURN_SECONDS)
-                tune_collector()
-                return_memory()
-                yield
 
-    # No /docs page: it would load scripts from elsewhere. /openapi.json is the document.
-    # No redirects from /customers/ to /customers: they would lead to any host that a caller names.
-    app = DocumentedApp(
-        title="Customer retention",
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-    )
-    app.state.services = services
-    limits = {"/predict/batch": config.max_batch_body_bytes}
+@asynccontextmanager
+async def serving(services: Services, poll_seconds: float) -> AsyncIterator[None]:
+    """The services at work: the store is followed, the release loaded if the store answers; at the
+    end all is closed."""
+    host, feedback = services.host, services.feedback
+    load_slim_arrow()
+    # For products as small as ours a second thread costs more in waiting than it saves.
+    # For good: the engine's threads share the setting, and the process is the server's own.
+    threadpool_limits(1, user_api="blas")
+    # The ledger goes last: the others use it.
+    with (
+        closing(services.decisions) if services.decisions else nullcontext(),
+        closing(services.contacts),
+        closing(services.desk),
+        closing(feedback),
+        closing(services.batches),
+        services.live_thread,
+    ):
+        async with running(host.follow(poll_seconds), feedback.watch(WATCH_SECONDS)):
+            # Nobody is answered 503 only because the container is young. A store that hangs
+            # must not stop the start, though: it is 503 then, until the store comes back.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(host.looked(), FIRST_LOOK_SECONDS)
+            # Ten times shorter than usual: whenever the decision log or a batch is at work, who
+            # answers single requests waits so long after each look at the sockets.
+            sys.setswitchinterval(TURN_SECONDS)
+            tune_collector()
+            return_memory()
+            yield
+
+
+def _add_middleware(app: FastAPI, keyring: Keyring, config: ApiConfig) -> None:
     bodies = [route for room in (predict, batch, feedback) for route in room.router.routes]
     app.add_middleware(
         RequestMiddleware,
         max_body_bytes=config.max_body_bytes,
-        body_limits=limits,
+        body_limits={"/predict/batch": config.max_batch_body_bytes},
         hosts=admitted_hosts(keyring, config),
         direct={route.path: route for route in bodies if isinstance(route, BodyRoute)},
     )
@@ -159,23 +189,6 @@ def build_app(settings: Settings) -> FastAPI:
             allow_headers=["content-type", "x-api-key", "authorization"],
             expose_headers=["x-request-id", "retry-after"],
         )
-    errors.install(app)
-    # The first route is the first that a request is matched against.
-    for routes in (
-        predict,
-        health,
-        batch,
-        customers,
-        campaign,
-        feedback,
-        release,
-        results,
-        metrics,
-        console,
-    ):
-        app.include_router(routes.router)
-    app.include_router(campaign.changes)
-    return app
 
 
 @asynccontextmanager

@@ -50,7 +50,9 @@ LINES: dict[str, Line] = {
 
 def main() -> None:
     """Run the lines that are asked for, one after the other, and write the files after each."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.bench", description=__doc__.splitlines()[0] if __doc__ else None
+    )
     parser.add_argument("lines", nargs="*", metavar="LINE", help=f"of {', '.join(LINES)}")
     parser.add_argument("--home", type=Path, help="a CHURN_HOME in which the graph has run")
     parser.add_argument("--work", type=Path, default=Path(".churn/bench"))

@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 
-from benchmarks.closed_loop import Caller, by_engine, by_http, customers_of, served
+from benchmarks.decision.closed_loop import Caller, by_engine, by_http, customers_of, served
 from churn_assets.decision.config import PRESETS, PpoConfig
 from churn_assets.decision.evaluation.closed_loop import (
     Book,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.decision_tables import interval, replace_section, side_by_side_table
+from benchmarks.decision.tables import interval, replace_section, side_by_side_table
 
 
 def test_only_the_marked_section_is_replaced(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy.special import betainc, betaln, expit, log_expit
 
-from benchmarks.message_bandit import (
+from benchmarks.messages.bandit import (
     METHODS,
     SENDS,
     SETTINGS,

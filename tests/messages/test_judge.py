@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.message_methods.agreement import held_out_scores, pair_accuracy
+from benchmarks.messages.agreement import held_out_scores, pair_accuracy
 from churn_assets.messages.corpus.grammar import WITH_REASON, grammar, write_message
 from churn_assets.messages.corpus.prompts import Situation, random_situation
 from churn_assets.messages.corpus.reviewed import reviewed_for

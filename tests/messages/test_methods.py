@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.message_methods import table
-from benchmarks.message_methods.dpo import train_dpo
-from benchmarks.message_methods.figures import figures, known_sentences, new_share, sentences
-from benchmarks.message_methods.methods import DPO, METHODS, best
-from benchmarks.message_methods.samples import of_method, read_readings, unread
+from benchmarks.messages import table
+from benchmarks.messages.dpo import train_dpo
+from benchmarks.messages.figures import figures, known_sentences, new_share, sentences
+from benchmarks.messages.methods import DPO, METHODS, best
+from benchmarks.messages.samples import of_method, read_readings, unread
 from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.models.evaluation import evaluation_situations
 from churn_assets.messages.shield.validation import Shield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks import simulated_customers
+from benchmarks.outcomes import simulated_customers
 from churn_assets.domain.statistics import Floats
 from churn_assets.outcomes import off_policy, simulation
 from churn_assets.outcomes.off_policy import (

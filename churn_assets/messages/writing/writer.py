@@ -61,7 +61,7 @@ class Message:
 
     `values`: slot -> what it was filled with.
     `template_id`: of the template as the bank or the reviewed file has it; None of one that was
-    written for this message alone. `audience`: for whom.
+    written for this message alone. `brief`: by which it was written.
     `probability`: with which the bandit drew it, in (0, 1]; None where it wasn't asked.
     `name_doubt` says why the text doesn't hold the customer's name; None when it does.
     """
@@ -72,9 +72,14 @@ class Message:
     verdict: Verdict
     values: Mapping[str, str]
     template_id: str | None
-    audience: Audience
+    brief: MessageBrief
     probability: float | None = None
     name_doubt: str | None = None
+
+    @property
+    def audience(self) -> Audience:
+        """For whom it is, as answers to it are counted."""
+        return audience_of(self.brief)
 
 
 class MessageWriter:
@@ -188,12 +193,12 @@ class MessageWriter:
         self, wordings: Iterable[Wording], brief: MessageBrief, values: Mapping[str, str]
     ) -> Iterator[Message]:
         """The wordings as messages, of those that pass."""
-        shield, audience = self.shield_for(brief.language), audience_of(brief)
+        shield = self.shield_for(brief.language)
         for template, source, identity in wordings:
             text = fill(template, values)
             verdict = shield.check_filled(template, text, brief, values)
             if NOT_MENDED_BY_REWRITING.issuperset(verdict.violations):
-                yield Message(text, template, source, verdict, values, identity, audience)
+                yield Message(text, template, source, verdict, values, identity, brief)
 
     def _in_turn(
         self, brief: MessageBrief, values: Mapping[str, str], seed: str

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.artifacts import current_folder
-from benchmarks.decision_tables import all_tables, replace_section
+from benchmarks.decision.tables import all_tables, replace_section
 from churn_assets.decision import world
 from churn_assets.decision.config import DEFAULT_PRESET, PRESETS, DecisionConfig
 from churn_assets.decision.evaluation import report
@@ -38,7 +38,7 @@ from churn_assets.decision.policy import load_network, load_rule
 from churn_assets.decision.rules.planner import Planner
 from churn_assets.stages.spec import StageFunction
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 SPLIT_SEED = 20261122
 """Of the redraw of the test customers: those of the data's own split were looked at while the
 settings were chosen. Fixed before the first run."""
@@ -48,7 +48,9 @@ REQUESTS = 2_000
 
 def main() -> None:
     """Run all stages once, for every preset, and write what they found."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.decision", description=__doc__.splitlines()[0] if __doc__ else None
+    )
     parser.add_argument("--environment", type=Path, help="folder of retention_environment")
     parser.add_argument("--work", type=Path, help="folder to keep, to go on after a stop")
     parser.add_argument("--seeds", type=int, default=3, help="trainings")

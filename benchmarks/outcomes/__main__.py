@@ -1,6 +1,6 @@
 """How well effects are found where the truth is known: `python -m benchmarks.outcomes`.
 
-Writes `outcomes.json` beside this file, a section at a time (`--only`):
+Writes `benchmarks/outcomes.json`, a section at a time (`--only`):
 
 - `coverage`: off-policy intervals in the simulated world, 300 repetitions at 10,000 and 100,000
   decisions; target -> estimator -> share of intervals that hold the truth.
@@ -38,10 +38,10 @@ from typing import Any, get_args
 
 import numpy as np
 
-from benchmarks import simulated_customers
-from benchmarks.outcomes_data import charitable_mail, open_bandit
-from benchmarks.outcomes_learning import learning
-from benchmarks.outcomes_slowdown import predict_slowdown
+from benchmarks.outcomes import simulated_customers
+from benchmarks.outcomes.data import charitable_mail, open_bandit
+from benchmarks.outcomes.learning import learning
+from benchmarks.outcomes.slowdown import predict_slowdown
 from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.outcomes import off_policy, simulation
 from churn_assets.outcomes.config import OutcomesConfig
@@ -54,7 +54,7 @@ from churn_assets.outcomes.inference import (
 from churn_assets.outcomes.lift import Verdict, judge
 from churn_assets.outcomes.off_policy import ESTIMATORS, Log, UnsupportedTargetError
 
-REPORT = Path(__file__).with_name("outcomes.json")
+REPORT = Path(__file__).parents[1] / "outcomes.json"
 REPETITIONS = 300
 KINDS = 1_000  # by this, the truth is known to a hundredth of the finest standard error
 TARGETS: dict[str, Callable[[simulation.Customers], Any]] = {
@@ -294,7 +294,9 @@ def _played(scenario: simulation.Scenario) -> dict[str, Any]:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.outcomes", description=__doc__.splitlines()[0]
+    )
     sections: dict[str, Callable[[], Any]] = {
         "coverage": lambda: coverage(arguments.decisions, arguments.repetitions),
         "company": company,

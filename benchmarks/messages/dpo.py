@@ -12,7 +12,7 @@ from peft import PeftModel
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 
-from benchmarks.message_methods.methods import DPO
+from benchmarks.messages.methods import DPO
 from churn_assets.messages.config import MessagesConfig
 from churn_assets.messages.corpus.corpus import read_jsonl
 from churn_assets.messages.models.encoding import worded

@@ -1,6 +1,6 @@
 """How many steps an update of the decision policy takes: the default's 2,048, and 16,384.
 
-    python -m benchmarks.update_size [--environment FOLDER] [--seeds 2]
+    python -m benchmarks.decision.update_size [--environment FOLDER] [--seeds 2]
 
 Each is judged as the report judges the served policy: exact captured uplift on held-out customers
 when the network is told other budgets and other worlds. Writes the section `update size` of
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.artifacts import current_folder
-from benchmarks.decision_tables import replace_section, table
+from benchmarks.decision.tables import replace_section, table
 from churn_assets.decision.config import DecisionConfig, PpoConfig
 from churn_assets.decision.evaluation.conditions import captured_by_budget, captured_in_worlds
 from churn_assets.decision.learning.calibration import calibrate_policy
@@ -27,7 +27,7 @@ from churn_assets.decision.mdp.customers import systematic_sample
 from churn_assets.decision.mdp.groups import Groups
 from churn_assets.decision.mdp.worlds import worlds_of
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 DEFAULT = PpoConfig()
 EIGHT = {"worlds": 8, "own_worlds": 2}
 SIZES: Mapping[str, PpoConfig] = {

@@ -1,6 +1,6 @@
 """What the template bandit loses against always sending the best template, where appeal is known.
 
-    python -m benchmarks.message_bandit            # prints the Markdown of message_bandit.md, and
+    python -m benchmarks.messages.bandit            # prints the Markdown of message_bandit.md, and
                                                    # draws its curve, message_bandit.png
 
 Simulated customers answer with a template's appeal in their cell; answers come in after `BATCH`
@@ -84,7 +84,7 @@ METHODS: dict[str, tuple[Method, BanditSettings | None]] = {
     "Thompson, never forgets": ("thompson", BanditSettings(memory=1e12)),
     "Thompson": ("thompson", None),
 }
-CURVE = Path(__file__).with_suffix(".png")
+CURVE = Path(__file__).parents[1] / "message_bandit.png"
 
 Regrets = Mapping[tuple[str, str], NDArray[np.float64]]
 """(world, method) -> (seeds, SENDS) as `regret` has it."""

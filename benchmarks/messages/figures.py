@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.message_methods.methods import ADAPTER_OF, AT_ONCE
+from benchmarks.messages.methods import ADAPTER_OF, AT_ONCE
 from churn_assets.domain.statistics import Estimate, bootstrap_mean, share
 from churn_assets.messages.corpus.corpus import read_jsonl
 from churn_assets.messages.corpus.prompts import Situation

@@ -21,7 +21,7 @@ import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
-from benchmarks import simulated_customers
+from benchmarks.outcomes import simulated_customers
 from churn_assets.decision.mdp.observation import ACCEPT, RISK
 from churn_assets.domain.measured import Measured
 from churn_assets.domain.statistics import Floats, logit, sigmoid

@@ -1,6 +1,6 @@
 """The closed loop through the service: do customers bring what the policy report says they bring?
 
-    python -m benchmarks.closed_loop [--release FOLDER] [--customers FOLDER]
+    python -m benchmarks.decision.closed_loop [--release FOLDER] [--customers FOLDER]
 
 Simulated customers with the test customers' columns are decided on by a release: whole periods, one
 request a decision, with nothing but what a caller knows (columns, contacts, days, answers, what is
@@ -29,7 +29,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from benchmarks.artifacts import current_folder
-from benchmarks.decision_tables import table
+from benchmarks.decision.tables import table
 from churn_assets.decision.evaluation.closed_loop import Book, Decide, close_the_loop
 from churn_assets.decision.exact.policy_value import Evaluation, evaluate
 from churn_assets.decision.learning.network_numpy import NetworkPolicy
@@ -49,7 +49,7 @@ from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.opening import open_store
 from tests.api.server import running
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 EPISODES, HTTP_EPISODES = 80_000, 1_000
 CONNECTIONS = 8
 GOLDEN_REQUESTS = 8
@@ -228,7 +228,8 @@ def main() -> None:
 PAGE = """# The closed loop
 
 {} test customers, whole periods, one request a decision, with what a caller knows: made by
-`python -m benchmarks.closed_loop`. *Reported*: the policy's exact figures on the same customers.
+`python -m benchmarks.decision.closed_loop`. *Reported*: the policy's exact figures on the same
+customers.
 *z*: standard errors between what the episodes brought and what was reported.
 
 {}

@@ -1,6 +1,6 @@
 """Judge and reward model against messages rated by reading (docs/ratings.md).
 
-    python -m benchmarks.message_methods.ratings [--work FOLDER]
+    python -m benchmarks.messages.ratings [--work FOLDER]
 
 FOLDER: of a chain (`message_base_model`, `ppo_text_model`, `reward_model` in it), whose reward
 model is held against the ratings beside the judge. Prints JSON.
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.message_methods.agreement import agreement, held_out_scores, pair_accuracy
+from benchmarks.messages.agreement import agreement, held_out_scores, pair_accuracy
 from churn_assets.messages.config import GenerationConfig
 from churn_assets.messages.judging.agreement import correlation
 from churn_assets.messages.judging.ratings import read_ratings

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 from benchmarks.bench.measuring import peak_memory
-from benchmarks.message_methods.dpo import train_dpo
-from benchmarks.message_methods.figures import figures, kl_to_sft, known_sentences
-from benchmarks.message_methods.methods import DPO, METHODS
-from benchmarks.message_seeds import PUBLIC, STAGES, Reports, run_chain, seeded
+from benchmarks.messages.dpo import train_dpo
+from benchmarks.messages.figures import figures, kl_to_sft, known_sentences
+from benchmarks.messages.methods import DPO, METHODS
+from benchmarks.messages.seeds import PUBLIC, STAGES, Reports, run_chain, seeded
 from churn_assets.datasets.config import DatasetsConfig
 from churn_assets.messages.config import MessagesConfig
 from churn_assets.messages.judging.judge import fitted_judge

@@ -1,7 +1,7 @@
 """Forty messages of each method, and what a reader made of them.
 
-    python -m benchmarks.message_methods.samples --work FOLDER/embedded/synthetic-42 --blind
-    python -m benchmarks.message_methods.samples --work FOLDER/embedded/synthetic-42
+    python -m benchmarks.messages.samples --work FOLDER/embedded/synthetic-42 --blind
+    python -m benchmarks.messages.samples --work FOLDER/embedded/synthetic-42
 
 The first prints what is still to be read, shuffled and without the method. Readings stand in
 `readings.json`: prompt and text, usable (0 or 1), naturalness (1 to 5, docs/ratings.md). The second
@@ -18,8 +18,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.message_methods.methods import METHODS
-from benchmarks.message_methods.table import write
+from benchmarks.messages.methods import METHODS
+from benchmarks.messages.table import write
 from churn_assets.domain.statistics import share
 
 READINGS = Path(__file__).with_name("readings.json")

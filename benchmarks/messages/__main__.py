@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from benchmarks.artifacts import current_folder
-from benchmarks.message_methods.methods import METHODS
-from benchmarks.message_methods.table import (
+from benchmarks.messages.methods import METHODS
+from benchmarks.messages.table import (
     BASES,
     SITUATIONS,
     document,
@@ -39,7 +39,7 @@ from churn_assets.messages.writing.renderer import Renderer
 from churn_assets.messages.writing.writer import MessageWriter
 from churn_assets.settings import load_settings
 
-RESULTS = Path(__file__).with_name("messages.json")
+RESULTS = Path(__file__).parents[1] / "messages.json"
 ROUNDS = 2_000
 MICRO = 1e6
 
@@ -141,7 +141,7 @@ def compare(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser("python -m benchmarks.messages", description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", help="default: the newest message bank")
     parser.add_argument("--base", choices=BASES, help="compare the methods on this base")
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43])

@@ -1,6 +1,6 @@
 """The whole message chain for several seeds: what its gates have to spare.
 
-    python -m benchmarks.message_seeds --seeds 42 43 44 --source synthetic --work FOLDER
+    python -m benchmarks.messages.seeds --seeds 42 43 44 --source synthetic --work FOLDER
 
 Each seed is one of corpus, base, SFT, reward model, judge and PPO-Text. A stage whose report is in
 FOLDER already isn't run again, and one that was killed goes on from its checkpoint there; its

@@ -1,4 +1,4 @@
-"""The sections of `outcomes.py` on real data: Open Bandit and a mailing with four offer levels."""
+"""The sections on real data: Open Bandit and a mailing with four offer levels."""
 
 from __future__ import annotations
 
