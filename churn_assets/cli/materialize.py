@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 import time
@@ -55,6 +56,28 @@ def records_in(home: Path) -> Iterator[None]:
         raise fail(
             RuntimeError(f"Dagster's records, by {home / 'dagster.yaml'}: {why}; mend that")
         ) from error
+
+
+@contextmanager
+def only_run_of(job: str, home: Path) -> Iterator[None]:
+    """Within it no other `churn materialize` of this machine runs the job on the same records: two
+    would make each asset twice, and either would find parts of the other's. The system lets go of
+    the lock for a process that was killed."""
+    with (home / f"{job}.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise fail(
+                RuntimeError(
+                    f"{job} is being materialized already, by process {lock.read() or '?'} "
+                    f"(Dagster's records are in {home}): wait for it, or stop it (Ctrl-C)"
+                )
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
 KEPT_LOGS = 20
@@ -181,15 +204,23 @@ def _materialize(job: str, home: Path) -> None:
     """Run the job and follow it; Dagster's records are in `home`."""
     fail_dead_runs()
     # Imported here, after DAGSTER_HOME is set: `churn --help` need not load Dagster.
-    from churn_assets.definitions import job_names, load_job
-    from churn_assets.orchestration.records import quick_records
-    from churn_assets.orchestration.run_follower import run_job
+    from churn_assets.definitions import job_names
 
     names = job_names()
     if job not in names:
         raise typer.BadParameter(
             f"no job {job!r}; there are {', '.join(names)}", param_hint="--job"
         )
+    with only_run_of(job, home):
+        _follow(job, home)
+
+
+def _follow(job: str, home: Path) -> None:
+    """Run the job, show it, and exit with 1 where it doesn't succeed."""
+    from churn_assets.definitions import load_job
+    from churn_assets.orchestration.records import quick_records
+    from churn_assets.orchestration.run_follower import run_job
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),

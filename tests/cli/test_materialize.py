@@ -6,13 +6,15 @@ import io
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from churn_assets.cli.materialize import SILENT_SECONDS, RunView
+from churn_assets.cli.materialize import SILENT_SECONDS, RunView, only_run_of
 from churn_assets.orchestration.run_follower import Kind, RunEvent
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.storage.current import asset_pointer
@@ -89,11 +91,9 @@ print("afterwards")
         assert f"noise of {source}" in noise
 
 
-@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_ends_the_run_with_one_line(by: signal.Signals, tmp_path: Path) -> None:
-    """Whoever stops it, or a machine that shuts down: no other step begins, and none is tried
-    again; the exit code says that it isn't done."""
-    home, next_step = tmp_path / "home", tmp_path / "next-step"
+@contextmanager
+def held_run(home: Path, next_step: Path) -> Iterator[subprocess.Popen[str]]:
+    """`churn materialize` in a step that never ends; `next_step`: the file of the one behind it."""
     with subprocess.Popen(
         [sys.executable, "-m", "tests.cli.held_materialize", str(next_step)],
         cwd=PROJECT,
@@ -110,16 +110,40 @@ def test_a_stop_ends_the_run_with_one_line(by: signal.Signals, tmp_path: Path) -
                     or any("held" in log.read_text() for log in logs.glob("*.log"))
                 )
             )
-            process.send_signal(by)
-            out, said = process.communicate(timeout=300)
+            yield process
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_ends_the_run_with_one_line(by: signal.Signals, tmp_path: Path) -> None:
+    """Whoever stops it, or a machine that shuts down: no other step begins, and none is tried
+    again; the exit code says that it isn't done."""
+    next_step = tmp_path / "next-step"
+    with held_run(tmp_path / "home", next_step) as process:
+        process.send_signal(by)
+        out, said = process.communicate(timeout=300)
     assert process.returncode == 1, said
     assert not next_step.exists()
     assert out == ""
     *_, last = [line for line in said.splitlines() if line.strip()]
     assert last.startswith("everything: stopped in a_long_step after ")
     assert "Traceback" not in said
+
+
+def test_a_job_is_materialized_by_one_process_at_a_time(tmp_path: Path) -> None:
+    """A second one would make each asset again, beside the first; a killed one keeps nobody out."""
+    home, next_step = tmp_path / "home", tmp_path / "next-step"
+    with held_run(home, next_step) as first:
+        with held_run(home, next_step) as second:
+            out, said = second.communicate(timeout=300)
+        first.kill()
+        first.wait()
+    assert (second.returncode, out) == (1, "")
+    [line] = said.splitlines()
+    assert line.startswith(f"everything is being materialized already, by process {first.pid} (")
+    with only_run_of("everything", home / "dagster"):
+        pass
 
 
 def test_a_long_step_says_a_line_now_and_then_without_a_terminal() -> None:
