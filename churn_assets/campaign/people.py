@@ -94,7 +94,8 @@ def read_ids(path: Path) -> frozenset[str]:
     behind an id ("A|asked") look alike: the whole line is on the list, too.
 
     Raises:
-        PeopleError: it is no text, or a line can't be read. OSError: it can't be read.
+        PeopleError: it is no text, or has not even a header, or a line can't be read.
+        OSError: it can't be read.
     """
     try:
         encoding = dialect_of(path, Format()).encoding
@@ -102,6 +103,10 @@ def read_ids(path: Path) -> frozenset[str]:
     except DataError as error:
         raise PeopleError(str(error)) from error
     lines = text.decode(encoding).lstrip().splitlines()
+    if not lines:  # as an export that was cut off leaves it: nobody would be kept out
+        raise PeopleError(
+            f"{path} is empty: write it again; a list of nobody has the header customer_id"
+        )
     ids: set[str] = set()
     if lines and lines[0].strip() in ("customer_id", '"customer_id"'):
         ids.update(line.strip() for line in lines[1:])

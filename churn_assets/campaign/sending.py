@@ -261,15 +261,23 @@ def _events(plan: Plan, due: Due) -> list[Event]:
 
 
 def _listed(campaigns: Campaigns, plan_id: str | None, day: date) -> list[Event]:
-    """The contacts in the lists of a day that were exported; only a plan's, where one is named."""
+    """The contacts in the lists of a day that were exported; only a plan's, where one is named.
+
+    Who is in the lists of several plans was contacted once: a plan is taken back, or replaced, and
+    the later one's list sent in place of what was taken away before.
+    """
     if campaigns.ledger.is_absent():
         return []
     with campaigns.ledger.reading() as connection:
         events = taken(connection, day)
-    if plan_id is None or not events:
-        return events
-    mine = {key_of(row) for row in campaigns.show(plan_id)[0].contacts.to_pylist()}
-    return [event for event in events if event.event_key in mine]
+    if not events:
+        return []
+    if plan_id is not None:
+        mine = {key_of(row) for row in campaigns.show(plan_id)[0].contacts.to_pylist()}
+        return [event for event in events if event.event_key in mine]
+    made = {plan: campaigns.ledger.steps(plan)[0].at for plan in {str(e.plan_id) for e in events}}
+    by_age = sorted(events, key=lambda event: made[str(event.plan_id)])
+    return list({event.customer_id: event for event in by_age}.values())
 
 
 def _write_listed(campaigns: Campaigns, events: Sequence[Event], day: date, who: str) -> HandOver:

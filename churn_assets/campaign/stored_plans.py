@@ -8,13 +8,23 @@ to be looked at, and while a list of theirs may still be out.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import date
+from typing import Any
 
 import sqlalchemy as sa
 
-from churn_assets.campaign.contacts.ledger import PLANS, STEPS, Ledger, set_status
+from churn_assets.campaign.contacts.ledger import (
+    PLANS,
+    STEPS,
+    Ledger,
+    approved_plans,
+    known_keys,
+    set_status,
+)
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.planning.plan import Plan
+from churn_assets.campaign.sending import key_of
 from churn_assets.storage.protocol import (
     ARTIFACT,
     Artifact,
@@ -66,6 +76,24 @@ def load_plan(store: ArtifactStore, plan_id: str, content: str) -> Plan:
     if plan.plan_id != plan_id:
         raise CampaignError(f"{folder} holds plan {plan.plan_id}, not {plan_id}")
     return plan
+
+
+def promised(
+    connection: sa.Connection, store: ArtifactStore, today: date, percent: Collection[int]
+) -> dict[str, list[dict[str, Any]]]:
+    """The contacts of each approved plan that are still to come and aren't handed over, by plan.
+
+    Args:
+        percent: of the offers of the release in service. What offers another one, from before that
+            release, is no promise: no list can have it any more.
+    """
+    found = {}
+    for plan_id, content in approved_plans(connection):
+        rows = load_plan(store, plan_id, content).contacts.to_pylist()
+        rows = [row for row in rows if row["day"] >= today and row["offer_percentage"] in percent]
+        done = known_keys(connection, [key_of(row) for row in rows])
+        found[plan_id] = [row for row in rows if key_of(row) not in done]
+    return found
 
 
 def remove_unneeded(store: ArtifactStore, ledger: Ledger, today: date, who: str) -> None:

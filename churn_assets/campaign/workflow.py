@@ -13,14 +13,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import sqlalchemy as sa
 
 from churn_assets.campaign import sending, templates
 from churn_assets.campaign.config import CampaignConfig
 from churn_assets.campaign.contacts.ledger import (
     Ledger,
     approved_plans,
-    known_keys,
     set_status,
     status_of,
 )
@@ -30,11 +28,12 @@ from churn_assets.campaign.people import Person, known_people, read_ids
 from churn_assets.campaign.planning.fingerprint import fingerprint
 from churn_assets.campaign.planning.plan import Group, Plan, Planner, Sources
 from churn_assets.campaign.planning.promises import CONTACTS
-from churn_assets.campaign.sending import DayList, Delivery, HandOver, key_of
+from churn_assets.campaign.sending import DayList, Delivery, HandOver
 from churn_assets.campaign.spending import followed_price
 from churn_assets.campaign.stored_plans import (
     artifact_of,
     load_plan,
+    promised,
     put_plan,
     remove_unneeded,
 )
@@ -245,8 +244,8 @@ class Campaigns:
                     f"the control group is another one than plan {plan.plan_id} was made with: "
                     "plan again"
                 )
-            for other, content in approved_plans(connection):
-                contacts = self._open_contacts(connection, other, content, now.date())
+            by_plan = promised(connection, self.store, now.date(), percent)
+            for other, contacts in by_plan.items():
                 if forgotten := sum(row["decision_id"] not in known for row in contacts):
                     raise CampaignError(
                         f"plan {other} was approved and promises {forgotten} contacts that plan "
@@ -357,7 +356,7 @@ class Campaigns:
         if gone := set(to_come["offer_percentage"].to_pylist()) - set(percent):
             raise CampaignError(
                 f"plan {plan.plan_id} offers {min(gone)} %, which the release in service doesn't: "
-                "cancel it, then plan again"
+                "plan again"
             )
         return percent
 
@@ -377,22 +376,11 @@ class Campaigns:
             raise CampaignError(f"{named}: make one with `churn campaign plan`")
         return found
 
-    def _open_contacts(
-        self, connection: sa.Connection, plan_id: str, content: str, today: date
-    ) -> list[dict[str, Any]]:
-        """Contacts of an approved plan that are still to come and aren't handed over."""
-        rows = load_plan(self.store, plan_id, content).contacts.to_pylist()
-        rows = [row for row in rows if row["day"] >= today]
-        done = known_keys(connection, [key_of(row) for row in rows])
-        return [row for row in rows if key_of(row) not in done]
-
     def _promises(self, today: date) -> pa.Table:
         if self.ledger.is_absent():
             return CONTACTS.empty_table()
+        percent = offers_to(self._customers()).percent
         with self.ledger.reading() as connection:
-            rows = [
-                row
-                for plan_id, content in approved_plans(connection)
-                for row in self._open_contacts(connection, plan_id, content, today)
-            ]
+            by_plan = promised(connection, self.store, today, percent)
+        rows = [row for contacts in by_plan.values() for row in contacts]
         return pa.Table.from_pylist(rows, schema=CONTACTS)

@@ -142,7 +142,9 @@ def show(plan_id: PlanId = None, as_json: Json = False) -> None:
 def approve(*, plan_id: PlanId = None, by: By) -> None:
     """Approve a draft: its contacts can be exported, and later plans keep them."""
     with _campaigns() as campaigns:
-        typer.echo(f"plan {campaigns.approve(plan_id, by, campaigns.now())} is approved by {by}")
+        approved = campaigns.approve(plan_id, by, campaigns.now())
+        steps = [step for step in campaigns.ledger.steps(approved) if step.step == "approved"]
+    typer.echo(f"plan {approved} is approved by {steps[-1].who}")
 
 
 @app.command()

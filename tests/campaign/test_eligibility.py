@@ -351,6 +351,18 @@ def test_a_quote_that_is_not_closed_stops_the_plan(tmp_path: Path) -> None:
         read_ids(file)
 
 
+def test_a_suppression_list_that_was_cut_off_stops_the_plan(tmp_path: Path) -> None:
+    """Why: an export that broke off left no byte, and all of them were contacted. A header alone
+    says that nobody is on the list."""
+    file = tmp_path / "no.csv"
+    for cut in ("", "\n", "\ufeff"):
+        file.write_text(cut, encoding="utf-8")
+        with pytest.raises(PeopleError, match=r"no\.csv is empty: write it again"):
+            read_ids(file)
+    file.write_text("customer_id\n", encoding="utf-8")
+    assert read_ids(file) == frozenset()
+
+
 @pytest.mark.parametrize(
     ("mark", "encoding"), [(";", "utf-8-sig"), ("\t", "utf-16"), (",", "cp1252"), (";", "cp1252")]
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from churn_assets.campaign.planning.marginal import with_first_units
 from churn_assets.customers.schema import CustomerSchema
 from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.domain.offers import Offers
+from churn_assets.serving.assessment import Assessor
 from churn_assets.serving.decision_log import parts
 from churn_assets.storage.local import LocalArtifactStore
 from tests.campaign.test_workflow import (
@@ -193,7 +195,7 @@ def test_offers_that_are_not_made_any_more_are_not_sent(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A release with other offers came into service between plan and approval, or approval and
-    list: said in words, and a cancelled plan's promises are none."""
+    list: said in words. A plan's promises of such offers are none: the next plan replaces it."""
     campaigns = desk()
     draft = campaigns.plan(NOW, "Ana", curves=False)
     offered = workflow.offers_to
@@ -202,7 +204,7 @@ def test_offers_that_are_not_made_any_more_are_not_sent(
         return offered(customers).model_copy(update={"percent": (0, 7, 14, 21)})
 
     monkeypatch.setattr(workflow, "offers_to", others)
-    with pytest.raises(CampaignError, match="which the release in service doesn't: cancel it"):
+    with pytest.raises(CampaignError, match="which the release in service doesn't: plan again"):
         campaigns.approve(None, "Eva", NOW)
     monkeypatch.undo()
     campaigns.approve(None, "Eva", NOW)
@@ -210,8 +212,20 @@ def test_offers_that_are_not_made_any_more_are_not_sent(
     for use in (campaigns.export, lambda *given: campaigns.hand_over(*given, "Ana")):
         with pytest.raises(CampaignError, match=f"plan {draft.plan_id} offers"):
             use(None, TODAY, NOW)
-    campaigns.cancel(None, "Ana")
-    assert campaigns.plan(NOW, "Ana", curves=False).report["promised"] == 0
+    loaded = Assessor.load
+
+    def of_others(folder: Path) -> Assessor:
+        found = loaded(folder)
+        found.percent = (0, 7, 14, 21)
+        return found
+
+    monkeypatch.setattr(workflow.Assessor, "load", of_others)
+    again = campaigns.plan(NOW, "Ana", curves=False)
+    kept = sum(not row["offer_percentage"] for row in draft.contacts.to_pylist())
+    assert again.report["promised"] == kept < draft.contacts.num_rows
+    assert {row["offer_percentage"] for row in again.contacts.to_pylist()} <= {0, 7, 14, 21}
+    assert campaigns.approve(None, "Eva", NOW) == again.plan_id
+    assert campaigns.show(draft.plan_id)[1] == "replaced"
 
 
 def logged(store: LocalArtifactStore, plan_id: str) -> list[dict[str, Any]]:

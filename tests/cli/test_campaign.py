@@ -68,6 +68,8 @@ def test_a_day_from_draft_to_hand_over(
     shown = churn("campaign", "show").stdout
     assert f"Plan {approved} (approved)" in shown
     assert "approved by Eva" in shown
+    again = churn("campaign", "approve", "--by", "Max").stdout
+    assert again == f"plan {approved} is approved by Eva\n"
     assert f"handed over {LATER}" in shown
     cells = [[c.strip() for c in line.split("│")[1:-1]] for line in shown.splitlines()]
     assert [LATER, "2", "6"] in cells  # by the names in the table's head: day, call, email
