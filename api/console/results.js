@@ -111,6 +111,6 @@ function liftChart(looks, width) {
     draw("text", { x: left, y: height - 24, class: "quiet" }, day(looks[0])),
     draw("text", { x: width - right, y: height - 24, "text-anchor": "end", class: "quiet" }, day(newest)),
     draw("text", { x: width - right, y: height - 6, "text-anchor": "end", class: "quiet" },
-      `outcomes known: ${whole(first)} to ${whole(at(newest))} customers`));
+      `${whole(first)} to ${whole(at(newest))} customers`));
   return svg;
 }

@@ -28,7 +28,8 @@ class Readiness(BaseModel):
         examples=["release 20260102-0123456789ab is refused: risk/model.ubj is damaged"],
     )
     predictions_problem: str | None = Field(
-        description="why the latest predictions are not the ones shown, if they are not",
+        description="why the latest predictions are not the ones shown, if they are not, or that "
+        "those are by a release that doesn't serve any more",
         examples=["predictions 0123456789abcdef is refused: predictions.parquet is damaged"],
     )
     switch_problem: str | None = Field(
@@ -111,7 +112,7 @@ async def readyz(request: Request) -> Response:
         ready=engine is not None,
         release_id=engine.release_id if engine else None,
         problem=release.problem,
-        predictions_problem=host.predictions.held.problem,
+        predictions_problem=host.predictions_problem,
         switch_problem=host.switch_problem,
         stand_ins=engine.stand_ins if engine else {},
         generated_data=manifest.generated if manifest else [],

@@ -126,7 +126,7 @@ class Campaigns:
         if serving is None or serving.release_id != report["release_id"]:
             raise CampaignError(
                 f"the predictions are by release {report['release_id']}, which doesn't serve: "
-                "materialize predictions, then plan again"
+                "run `churn materialize --job score_customers`, then plan again"
             )
         rules, running = self.config.rules, self._running()
         table, histories = read_parquet(folder / "predictions.parquet"), self.ledger.histories()

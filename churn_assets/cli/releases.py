@@ -11,7 +11,7 @@ from rich.table import Table
 
 from churn_assets.cli.errors import fail
 from churn_assets.release.bundle import ReleaseError
-from churn_assets.release.registry import ReleaseRecord, ReleaseRegistry
+from churn_assets.release.registry import Latest, ReleaseRecord, ReleaseRegistry
 from churn_assets.settings import load_settings
 from churn_assets.storage.opening import open_store
 from churn_assets.storage.protocol import ArtifactError
@@ -67,13 +67,20 @@ def _all_sound(registry: ReleaseRegistry, records: Sequence[ReleaseRecord]) -> b
 
 def rollback() -> None:
     """Let the previous good release serve again."""
-    latest = open_registry().rollback()
-    typer.echo(f"{latest.release_id} serves: {latest.reason}")
+    _say(open_registry().rollback())
 
 
 def promote(
     release_id: Annotated[str, typer.Argument(help="an id that `churn releases` lists")],
 ) -> None:
     """Let a kept release serve, by decision of a person."""
-    latest = open_registry().promote(release_id, "promoted by hand")
-    typer.echo(f"{latest.release_id} serves: {latest.reason}")
+    _say(open_registry().promote(release_id, "promoted by hand"))
+
+
+def _say(latest: Latest) -> None:
+    """Which release serves now, and that predictions and plans are still of another."""
+    typer.echo(
+        f"{latest.release_id} serves: {latest.reason}\n"
+        "Predictions and plans are made by it once you run `churn materialize --job "
+        "score_customers`, then plan again."
+    )

@@ -301,7 +301,7 @@ def test_nothing_is_sent_before_the_form_is_there(browser: Browser, desk: Server
 def test_phone_in_light_and_dark(browser: Browser, desk: Server, scheme: str) -> None:
     """Readable on a narrow screen: nothing sticks out sideways, and text contrasts enough."""
     context = browser.new_context(
-        viewport={"width": 375, "height": 740}, color_scheme="dark" if scheme == "dark" else "light"
+        viewport={"width": 320, "height": 740}, color_scheme="dark" if scheme == "dark" else "light"
     )
     page = context.new_page()
     page.goto(desk.url)

@@ -132,7 +132,7 @@ def test_phone_in_light_and_dark(browser: Browser, desk: Server, home: Path, sch
     reports.publish(home, "lift_report", reports.lift_of(-0.12))
     reports.publish(home, "drift_report", reports.watched(**WATCHED))
     context = browser.new_context(
-        viewport={"width": 375, "height": 740}, color_scheme="dark" if scheme == "dark" else "light"
+        viewport={"width": 320, "height": 740}, color_scheme="dark" if scheme == "dark" else "light"
     )
     page = context.new_page()
     page.goto(desk.url)

@@ -102,6 +102,11 @@ def report() -> None:
         f"{found['customers']:,} customers with a known outcome: {found['treated']:,} treated, "
         f"{found['control']:,} control"
     )
+    if "effects" in found:
+        typer.echo(
+            "Side by side as they are; the gain above allows for how the groups differ, and holds "
+            "however often one looks:"
+        )
     for name, effect in found.get("effects", {}).items():
         typer.echo(
             f"{name:>14}: treated {effect['treated']:.4g}, control {effect['control']:.4g}, "

@@ -110,6 +110,21 @@ class EngineHost:
         """Why the latest release is not the serving one, or None."""
         return self.releases.held.problem
 
+    @property
+    def predictions_problem(self) -> str | None:
+        """Why the predictions that are shown aren't the latest, or another release's than what
+        answers: after a roll-back, until customers are scored anew. None if all is well."""
+        held, engine = self.predictions.held, self.engine
+        if held.problem or held.loaded is None or engine is None:
+            return held.problem
+        made_by = held.loaded.campaign["release_id"]
+        if made_by == engine.release_id:
+            return None
+        return (
+            f"predictions and plans are by release {made_by}, which doesn't serve: "
+            "run `churn materialize --job score_customers`, then plan again"
+        )
+
     def refresh(self) -> None:
         """Look at the store once and take what is new. Blocks while loading; never raises for a
         broken release or store."""
