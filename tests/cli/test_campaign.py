@@ -109,11 +109,10 @@ def test_predict_knows_who_was_handed_over(approved: str, churn: Churn, tmp_path
     assert "contact_history" not in other
 
 
-def test_predict_warns_of_an_opt_out_in_every_format(
+def test_predict_leaves_out_who_opted_out_in_every_format(
     ready: Path, churn: Churn, tmp_path: Path
 ) -> None:
-    """Of one customer and of several, through the engine and over HTTP: it advises, without asking
-    who doesn't want to be contacted."""
+    """One customer and several, through the engine and over HTTP, and says by which rule."""
     table = tmp_path / "out.csv"
     gone = SAMPLE_REQUEST["customer_id"]
     table.write_text(f"customer_id,occurred_at,kind\n{gone},2026-03-01T10:00:00Z,opted_out\n")
@@ -121,16 +120,18 @@ def test_predict_warns_of_an_opt_out_in_every_format(
     asked = tmp_path / "asked.json"
     asked.write_text(json.dumps(SAMPLE_REQUEST), encoding="utf-8")
     alone = json.loads(churn("predict", str(asked), "--format", "json").stdout)
-    [warning] = alone["metadata"]["warnings"]
-    assert "holds an opt-out" in warning
+    assert not alone["decision"]["contact"]
+    assert alone["metadata"]["excluded"]["rule"] == "opt_out"
     rows = [SAMPLE_REQUEST, SAMPLE_REQUEST | {"customer_id": "another"}]
     asked.write_text(json.dumps(rows), encoding="utf-8")
     for path in ((), ("--over-http",)):
         done = churn("predict", str(asked), "--format", "csv", *path)
-        told = [row["warnings"] for row in csv.DictReader(done.stdout.splitlines())]
-        assert told == [warning, ""], done.stderr
+        told = [
+            (row["contact"], row["excluded"]) for row in csv.DictReader(done.stdout.splitlines())
+        ]
+        assert told == [("False", "opt_out"), ("True", "")], done.stderr
     shown = " ".join(churn("predict", str(asked), "--format", "table").stdout.split())
-    assert shown.count("Warning:") == 1
+    assert shown.count("Not to be contacted:") == 1
     assert churn("campaign", "forget", gone).returncode == 0
 
 

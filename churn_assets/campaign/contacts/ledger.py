@@ -108,11 +108,13 @@ class Ledger:
             return insert_events(connection, events)
 
     def is_empty(self) -> bool:
-        """Nobody was ever contacted, as far as this ledger knows."""
+        """Nothing is known of anybody, nor has anybody opted out who was erased."""
         if self.is_absent():
             return True
+        told = sa.select(EVENTS.c.event_key).limit(1)
+        objected = sa.select(ERASURES.c.digest).where(ERASURES.c.opted_out.is_(True)).limit(1)
         with self.reading() as connection:
-            return connection.execute(sa.select(EVENTS.c.event_key).limit(1)).first() is None
+            return all(connection.execute(query).first() is None for query in (told, objected))
 
     def histories(self, customers: Sequence[str] | None = None) -> dict[str, History]:
         """What is known of these customers, or of all; who has no event isn't in it, but those
