@@ -221,8 +221,8 @@ def test_the_ledger_s_history_of_a_customer(client: httpx.Client, home: Path) ->
         ("email", 10, "accepted"),
     ]
     nobody = client.get("/customers/B2/contacts").json()
-    empty = {"customer_id": "B2", "opted_out": False, "complained": None, "contacts": []}
-    assert nobody == empty
+    never = {"opted_out": False, "opted_out_since": None, "churned": None, "complained": None}
+    assert nobody == {"customer_id": "B2", **never, "contacts": []}
     assert client.get("/customers/no%09id/contacts").status_code == 422
 
 

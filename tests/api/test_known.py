@@ -106,3 +106,26 @@ def test_an_objection_holds_where_it_is_all_that_the_ledger_has(
     answer = posted(client, "/predict", **SAMPLE_REQUEST)
     assert answer["metadata"]["excluded"]["rule"] == "opt_out"
     assert not answer["decision"]["contact"]
+
+
+def test_a_customer_s_row_says_that_they_said_no_and_since_when(
+    client: httpx.Client, home: Path
+) -> None:
+    """Why: the row of the night says `contact`, and who looks one customer up saw nothing else."""
+    path = "/customers/T00001"
+    assert "excluded" not in client.get(path).json()
+    first, again = sent("T00001", 60, "opted_out"), sent("T00001", 20, "opted_out")
+    told(home, sent("T00001", 90, "opted_out"), sent("T00001", 70, "opted_in"), first, again)
+    since = first.occurred_at.isoformat()
+    opted_out = {"rule": "opt_out", "text": RULES["opt_out"], "since": since}
+    assert client.get(path).json()["excluded"] == opted_out
+    history = client.get(path + "/contacts").json()
+    assert (history["opted_out_since"], history["churned"]) == (since, None)
+    told(home, left := sent("T00001", 10, "churned"))
+    excluded = client.get(path).json()["excluded"]
+    assert (excluded["rule"], excluded["since"]) == ("churned", left.occurred_at.isoformat())
+    assert client.get(path + "/contacts").json()["churned"] == left.occurred_at.isoformat()
+    ledger = Ledger.open("", home)
+    ledger.erase("T00001")
+    ledger.close()
+    assert client.get(path).json()["excluded"] == opted_out | {"since": None}

@@ -90,6 +90,8 @@ class History:
         churned: when they left, as far as is known; None: they haven't, or came back (they accepted
             something since, or opted in again).
         opted_out: whether they don't want to be contacted.
+        opted_out_since: when they first said so of the times that they did in a row; None: they
+            haven't, or it is known of an erasure only.
         acceptances: when which percentage was accepted, a contact's once, oldest first.
     """
 
@@ -98,6 +100,7 @@ class History:
     opted_out: bool = False
     churned: datetime | None = None
     acceptances: tuple[tuple[datetime, int], ...] = ()
+    opted_out_since: datetime | None = None
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Self:
@@ -106,7 +109,7 @@ class History:
         acceptances: list[tuple[datetime, int]] = []
         complained: datetime | None = None
         churned: datetime | None = None
-        opted_out = False
+        opted_out_since: datetime | None = None
         for event in events:
             if event.kind == "sent":
                 _add(contacts, event)
@@ -121,9 +124,18 @@ class History:
             elif event.kind == "churned":
                 churned = event.occurred_at
             elif event.kind in ("opted_out", "opted_in"):
-                opted_out = event.kind == "opted_out"
-                churned = churned if opted_out else None
-        return cls(tuple(contacts), complained, opted_out, churned, tuple(acceptances))
+                if event.kind == "opted_in":
+                    opted_out_since = churned = None
+                else:
+                    opted_out_since = opted_out_since or event.occurred_at
+        return cls(
+            tuple(contacts),
+            complained,
+            opted_out_since is not None,
+            churned,
+            tuple(acceptances),
+            opted_out_since,
+        )
 
     def days(self, zones: Collection[str]) -> list[tuple[date, str | None]]:
         """The day of each contact, and its channel: the latest day that it was in any of these
