@@ -74,7 +74,9 @@ def test_a_day_from_draft_to_hand_over(
     outside = churn("campaign", "export", str(file), "--day", "2020-01-01")
     assert (outside.returncode, "not for 2020-01-01" in outside.stderr) == (1, True)
     forgotten = churn("campaign", "forget", rows[0]["customer_id"])
-    assert forgotten.stdout == "1 events are erased\n"
+    assert forgotten.stdout == (
+        "1 events of the ledger, 0 of the feedback and 1 decisions about this customer are erased\n"
+    )
     assert churn("campaign", "cancel").stdout == f"plan {approved} is cancelled\n"
 
 
