@@ -165,10 +165,12 @@ def _whole(crowd: Crowd, terms: Terms) -> dict[str, Flags]:
     longest = max(timedelta(days=n) for n in (rules.cooldown_days, *(c.days for c in rules.caps)))
     forgotten = terms.now - max(LONGEST_PLAN, longest)
     lately = {customer for customer, erasure in crowd.erased.items() if erasure.at > forgotten}
-    objecting = {customer for customer, erasure in crowd.erased.items() if erasure.opted_out}
+    histories = dict(crowd.histories)
+    for customer, erasure in crowd.erased.items():
+        histories[customer] = histories.get(customer, NOTHING).after(erasure)
 
     def of(test: Callable[[Person, History], bool]) -> Flags:
-        people, histories = crowd.people, crowd.histories
+        people = crowd.people
         return np.array([test(people.get(i, NOBODY), histories.get(i, NOTHING)) for i in ids], bool)
 
     def complained(person: Person, history: History) -> bool:
@@ -180,8 +182,7 @@ def _whole(crowd: Crowd, terms: Terms) -> dict[str, Flags]:
 
     return {
         "churned": of(lambda _, history: history.churned is not None),
-        "opt_out": of(lambda person, history: person.opt_out is True or history.opted_out)
-        | np.array([i in objecting for i in ids], bool),
+        "opt_out": of(lambda person, history: person.opt_out is True or history.opted_out),
         "consent": of(refused),
         "suppression_list": np.array([i in terms.suppressed for i in ids], bool),
         "erased": np.array([i in lately for i in ids], bool),

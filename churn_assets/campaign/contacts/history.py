@@ -57,10 +57,12 @@ class Erasure(NamedTuple):
     Attributes:
         at: when it did, last.
         opted_out: they didn't want to be contacted then, and haven't opted in since.
+        complained: when last before it; None: they hadn't, or nobody knows.
     """
 
     at: datetime
     opted_out: bool = False
+    complained: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,15 @@ class History:
             churned,
             tuple(acceptances),
             opted_out_since,
+        )
+
+    def after(self, erasure: Erasure) -> Self:
+        """With what the customer had said before they were erased, as far as it holds still."""
+        complaints = [when for when in (self.complained, erasure.complained) if when is not None]
+        return replace(
+            self,
+            opted_out=self.opted_out or erasure.opted_out,
+            complained=max(complaints, default=None),
         )
 
     def days(self, zones: Collection[str]) -> list[tuple[date, str | None]]:
