@@ -220,6 +220,9 @@ def test_an_empty_day_goes_through_every_command(ready: Path, churn: Churn, tmp_
     assert done.stdout == f"0 contacts of plan {made['plan_id']} for {LATER} are in {file}\n"
     [header] = file.read_text(encoding="utf-8").splitlines()
     assert header.startswith("customer_id,")
+    done = churn("campaign", "handed-over", "--day", LATER)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "0 contacts are in the ledger now, 0 were there already\n"
     out = tmp_path / "out"
     done = churn("campaign", "deliver", "--day", LATER, CHURN_CAMPAIGN__DELIVER_TO=str(out))
     assert (done.returncode, done.stderr) == (0, "")
