@@ -8,11 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.cli.campaign import _cost
 from churn_assets.serving.schemas import SAMPLE_REQUEST
+from churn_assets.storage.current import asset_pointer
+from churn_assets.storage.local import LocalArtifactStore
 from tests.api.conftest import publish_predictions
 from tests.cli.conftest import Churn
 
@@ -169,16 +173,25 @@ def test_the_company_s_own_contacts_come_in(ready: Path, churn: Churn, tmp_path:
 
 
 def test_ids_that_no_customer_has_are_named(ready: Path, churn: Churn, tmp_path: Path) -> None:
-    """An opt-out under an id that lost its zero would reach nobody, and nobody would know."""
+    """An opt-out under an id that lost its zero would reach nobody, and nobody would know. Who has
+    left is in the history that models learnt from, and no stranger."""
     table = tmp_path / "opt-outs.csv"
     day = "2026-03-01"
     rows = [f"T00002,{day},opted_in", f"T2,{day},opted_out", f"T 00003,{day},opted_out"]
     table.write_text("\n".join(["customer_id,occurred_at,kind", *rows]), encoding="utf-8")
     done = churn("campaign", "import", str(table))
     assert done.stdout == "3 contacts added, 0 were there already\n"
-    assert "2 of 3 ids are of no customer in the latest predictions, as 'T 00003', 'T2': are" in (
-        done.stderr
-    )
+    asked = "of no customer in the latest predictions or the history, as"
+    assert f"2 of 3 ids are {asked} 'T 00003', 'T2': are" in done.stderr
+    store, history = LocalArtifactStore(ready / "store"), tmp_path / "history"
+    history.mkdir()
+    for split, customer in (("train", "T00002"), ("valid", "T 00003"), ("test", "T00005")):
+        pq.write_table(pa.table({"customer_id": [customer]}), history / f"{split}.parquet")
+    pointer = store.put("customer_history", history).model_dump_json().encode()
+    store.write_pointer(asset_pointer("customer_history"), pointer)
+    done = churn("campaign", "import", str(table))
+    assert f"1 of 3 ids are {asked} 'T2': are" in done.stderr
+    store.delete_pointer(asset_pointer("customer_history"))
 
 
 def test_a_delivery_by_hand_is_the_schedule_s(approved: str, churn: Churn, tmp_path: Path) -> None:
