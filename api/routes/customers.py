@@ -13,6 +13,7 @@ from api.deps import admitted, book_of, services_of
 from api.errors import ApiError, JsonResponse, documented
 from churn_assets.campaign.contacts.history import History
 from churn_assets.campaign.contacts.known import excluded_by
+from churn_assets.customers.people import Addressees
 from churn_assets.domain.contact_rules import RULES
 from churn_assets.serving.schemas import CustomerId, Excluded
 
@@ -58,7 +59,7 @@ class ExcludedSince(Excluded):
     """Why a customer is not to be contacted, and since when."""
 
     since: str | None = Field(
-        description="null: known only of a customer who was erased since",
+        description="null: known only of a customer who was erased since, or by the table",
         examples=["2026-02-01T09:00:00+00:00"],
     )
 
@@ -68,8 +69,8 @@ class KnownPrediction(Prediction):
 
     excluded: ExcludedSince | None = Field(
         None,
-        description="present only where the contact ledger has the customer as opted out or left, "
-        "whatever `contact` of the row says",
+        description="present only for customers who opted out or have left by the contact ledger, "
+        "or opted out or gave no consent by the contract's table, whatever `contact` says",
     )
 
 
@@ -198,13 +199,16 @@ async def one_customer(customer_id: Annotated[CustomerId, Path()], request: Requ
         raise ApiError(
             404, "not_found", "no prediction for this customer", loc=["path", "customer_id"]
         )
-    history = await services_of(request).contacts.of(customer_id) or History()
-    excluded = _excluded(customer_id, history)
+    services = services_of(request)
+    history = await services.contacts.of(customer_id) or History()
+    excluded = _excluded(customer_id, history, services.host.people)
     return JsonResponse(prediction | ({"excluded": excluded} if excluded else {}))
 
 
-def _excluded(customer_id: str, history: History) -> dict[str, str | None] | None:
-    rule = excluded_by({customer_id: history}).get(customer_id)
+def _excluded(
+    customer_id: str, history: History, people: Addressees
+) -> dict[str, str | None] | None:
+    rule = excluded_by({customer_id: history}).get(customer_id) or people.rule_against(customer_id)
     if rule is None:
         return None
     since = history.churned if rule == "churned" else history.opted_out_since

@@ -65,7 +65,7 @@ class Options(TypedDict, total=False):
         None: neither.
     decisions: where the decisions are recorded; None: nowhere.
     budget_price: of a currency unit of discount; None: as the release has it.
-    people: the zones and languages of customers whose requests name none.
+    people: the zones and languages of customers whose requests name none, and who said no.
     excluded: customer id -> the rule (`domain.contact_rules.RULES`) that forbids to contact them.
     templates: chooses among the templates that pass, by what answers said of them; None: the best
         by score, in turn. A language model that is asked on the spot writes without it.
@@ -206,9 +206,10 @@ class RetentionEngine:
         baseline = [force_baseline or row["force_baseline"] for row in rows]
         now = now or datetime.now(UTC)
         groups = _groups(rows, experiment, now)
-        out = [excluded.get(row["customer_id"]) for row in rows]
+        ids = [row["customer_id"] for row in rows]
+        out = [excluded.get(each) or people.rule_against(each) for each in ids]
         alone = _alone(groups, out)
-        draw = draw_of([row["customer_id"] for row in rows], experiment, now, self.release_id)
+        draw = draw_of(ids, experiment, now, self.release_id)
         assessor = self._at(budget_price)
         knows_price = [price_of(assessor.by(ruled)) is not None for ruled in (False, True)]
         assessed = assessor.assess(rows, baseline, control=alone, explain=explain, draw=draw)

@@ -251,8 +251,9 @@ class Metadata(BaseModel):
     )
     excluded: Excluded | None = Field(
         None,
-        description="present only for customers whom nobody is to contact, as they "
-        "opted out or have left: the decision is not to contact them",
+        description="present only for customers whom nobody is to contact, as they opted out or "
+        "have left by the contact ledger, or opted out or gave no consent by the contract's table: "
+        "the decision is not to contact them",
     )
     reasons: list[Reason] = Field(description="what moved the risk most; what wasn't given doesn't")
     warnings: list[str] = Field(
