@@ -8,7 +8,7 @@ the pass runs in the very next turn.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
@@ -60,36 +60,50 @@ class Serving(NamedTuple):
         }
 
 
+class _Waiting(NamedTuple):
+    """A request, whether a rule excludes its customer, and where its answer goes."""
+
+    request: CustomerRequest
+    excluded: Mapping[str, str]
+    answer: asyncio.Future[dict[str, Any]]
+
+
 class Batcher:
     """Collects the requests of one turn of the event loop. Used from that loop only."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[Serving, CustomerRequest, asyncio.Future[dict[str, Any]]]] = []
+        self._waiting: list[tuple[Serving, _Waiting]] = []
 
-    async def predict(self, serving: Serving, request: CustomerRequest) -> dict[str, Any]:
-        """The answer to one request, in the shape of `PredictResponse`."""
+    async def predict(
+        self, serving: Serving, request: CustomerRequest, excluded: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """The answer to one request, in the shape of `PredictResponse`.
+
+        Args:
+            excluded: as in the engine's options, of this customer.
+        """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[dict[str, Any]] = loop.create_future()
         if not self._waiting:
             loop.call_soon(self._flush)
-        self._waiting.append((serving, request, answer))
+        self._waiting.append((serving, _Waiting(request, excluded, answer)))
         return await answer
 
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, []
         # A swap or the kill switch may have come between two requests of one turn.
-        for serving in dict.fromkeys(serving for serving, _, _ in waiting):
-            group = [(request, answer) for s, request, answer in waiting if s == serving]
+        for serving in dict.fromkeys(serving for serving, _ in waiting):
+            group = [one for s, one in waiting if s == serving]
             for start in range(0, len(group), MOST_AT_ONCE):
                 _answer(serving, group[start : start + MOST_AT_ONCE])
 
 
-def _answer(
-    serving: Serving, group: list[tuple[CustomerRequest, asyncio.Future[dict[str, Any]]]]
-) -> None:
-    requests = [request for request, _ in group]
-    answers = serving.engine.try_many(requests, **serving.options)
-    for (_, future), answer in zip(group, answers, strict=True):
+def _answer(serving: Serving, group: list[_Waiting]) -> None:
+    requests = [one.request for one in group]
+    options = serving.options
+    options["excluded"] = {each: rule for one in group for each, rule in one.excluded.items()}
+    answers = serving.engine.try_many(requests, **options)
+    for (_, _, future), answer in zip(group, answers, strict=True):
         if future.done():  # its caller may have gone
             continue
         if isinstance(answer, Exception):  # this caller's only

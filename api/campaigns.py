@@ -31,8 +31,7 @@ STILL_EMPTY_SECONDS = 1.0  # how long a ledger that was empty is taken for empty
 PLANNER_LIVES = timedelta(minutes=2)  # how long sliders work on what was read before
 PLAN_LIVES = 120.0  # seconds for which a plan is looked at without asking the store for it again
 UNREAD = (
-    "the contact ledger can't be read (the log says why): requests without a contact history are "
-    "answered 503"
+    "the contact ledger can't be read (the log says why): requests about customers are answered 503"
 )
 
 Result = TypeVar("Result")
@@ -41,8 +40,8 @@ Result = TypeVar("Result")
 class ContactLookup:
     """What the ledger knows of customers. As long as nobody was ever contacted, it costs nothing.
 
-    Where the ledger can't be read, who gives no history is answered 503: to decide without it would
-    let contacts pass that the caps forbid.
+    Where the ledger can't be read, everybody is answered 503, who gives a history as well: to
+    decide without it would contact who opted out, and let contacts pass that the caps forbid.
 
     Attributes:
         problem: why the last question wasn't answered, in words for anybody; None where it was.
@@ -97,7 +96,7 @@ class ContactLookup:
         """Why may name a host or a folder: it goes into the log only."""
         log.error("contact histories can't be read: %s", why)
         self.problem = UNREAD
-        message = "the contact ledger can't be read; send it again, or with the contact history"
+        message = "the contact ledger can't be read; send it again later"
         return ApiError(503, "ledger_unavailable", message, headers=RETRY)
 
 

@@ -73,7 +73,8 @@ function showAnswer(request, answer) {
   $("answer").hidden = false;
   $("decision-title").textContent = `Decision for ${request.customer_id}`;
   const alone = metadata.group === "control" ? " They are in the control group, which nobody contacts." : "";
-  $("verdict").textContent = decisionWords(decision) + alone;
+  const out = metadata.excluded ? ` This customer ${metadata.excluded.text}.` : "";
+  $("verdict").textContent = decisionWords(decision) + (out || alone);
   facts($("facts"), [
     ["Expected value", money(metadata.expected_value)],
     ["Would accept", percent(metadata.accept_prob)],

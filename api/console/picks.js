@@ -67,7 +67,9 @@ export function historyView() {
     if (error) $("history-hint").textContent = error.message;
     if (!answer) return;
     const said = [];
-    if (answer.opted_out) said.push("Doesn't want to be contacted.");
+    const since = answer.opted_out_since ? ` since ${answer.opted_out_since.slice(0, 10)}` : "";
+    if (answer.opted_out) said.push(`Doesn't want to be contacted${since}.`);
+    if (answer.churned) said.push(`Left on ${answer.churned.slice(0, 10)}, as was reported.`);
     if (answer.complained) said.push(`Complained on ${answer.complained.slice(0, 10)}.`);
     if (!answer.contacts.length) said.push(`Nobody has contacted ${customer}, as far as the ledger knows.`);
     $("history-hint").textContent = said.join(" ");

@@ -95,10 +95,11 @@ function refusals({ columns, fields }, { number, cells }, errors) {
 }
 
 const ANSWER = ["row", "customer_id", "contact", "offer_percentage", "delay_days", "churn_risk", "accept_prob",
-  "expected_value", "estimated_retention_prob", "message", "safety_passed", "decision_id", "release_id"];
+  "expected_value", "estimated_retention_prob", "message", "safety_passed", "excluded", "decision_id", "release_id"];
 
 function flat(number, customer, { decision, message, safety, metadata }) {
-  return { row: number, customer_id: customer.customer_id, ...metadata, ...decision, message, safety_passed: safety.passed };
+  return { row: number, customer_id: customer.customer_id, ...metadata, ...decision, message, safety_passed: safety.passed,
+    excluded: metadata.excluded?.rule };
 }
 
 export function tableView() {

@@ -23,9 +23,9 @@ export function decisionWords({ contact, offer_percentage, delay_days }) {
 }
 
 // Nothing where the largest value was chosen, or the verdict says already why nobody is contacted.
-export function whyNotTheLargest(request, { alternatives, baseline, group, action_probability }) {
+export function whyNotTheLargest(request, { alternatives, baseline, excluded, group, action_probability }) {
   const chosen = alternatives.find((a) => a.chosen), most = Math.max(...alternatives.map((a) => a.expected_value));
-  if (group === "control" || most - chosen.expected_value < 0.005) return "";
+  if (excluded || group === "control" || most - chosen.expected_value < 0.005) return "";
   if (action_probability < 0.5) return "Another option has a larger value: this one is tried for the experiment, to learn from it.";
   const { days_since_contact: days, contacts_this_period: contacts, budget_remaining: left } = request;
   const known = [];

@@ -48,10 +48,14 @@ async def predict_batch(batch: BatchRequest, request: Request) -> Response:
     # there: it may be thrown while the batch waits for its turn.
     def task() -> dict[str, Any]:
         histories_of, of = services.contacts.many, engine.assessor
-        customers, told = complete_all(batch.customers, histories_of, of.params, of.months)
+        customers, told, excluded = complete_all(
+            batch.customers, histories_of, of.params, of.months
+        )
         asked = batch.model_copy(update={"customers": customers})
         now = serving_with(services, engine)
-        answer = answer_batch(engine, asked, now.baseline_forced, **now.options)
+        options = now.options
+        options["excluded"] = excluded
+        answer = answer_batch(engine, asked, now.baseline_forced, **options)
         for index, said in told.items():
             row = answer["results"][index]
             if row["answer"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -11,7 +12,10 @@ from starlette.convertors import PathConvertor, register_url_convertor
 from api.deps import admitted, book_of, services_of
 from api.errors import ApiError, JsonResponse, documented
 from churn_assets.campaign.contacts.history import History
-from churn_assets.serving.schemas import CustomerId
+from churn_assets.campaign.contacts.known import excluded_by
+from churn_assets.customers.people import Addressees
+from churn_assets.domain.contact_rules import RULES
+from churn_assets.serving.schemas import CustomerId, Excluded
 
 
 class _IdInPath(PathConvertor):
@@ -51,6 +55,25 @@ class Prediction(BaseModel):
     release_id: str = Field(examples=["20260101-0123456789ab"])
 
 
+class ExcludedSince(Excluded):
+    """Why a customer is not to be contacted, and since when."""
+
+    since: str | None = Field(
+        description="null: known only of a customer who was erased since, or by the table",
+        examples=["2026-02-01T09:00:00+00:00"],
+    )
+
+
+class KnownPrediction(Prediction):
+    """One customer's row, and whether the contact ledger forbids to contact them."""
+
+    excluded: ExcludedSince | None = Field(
+        None,
+        description="present only for customers who opted out or have left by the contact ledger, "
+        "or opted out or gave no consent by the contract's table, whatever `contact` says",
+    )
+
+
 class PredictionPage(BaseModel):
     """Predictions by falling expected value."""
 
@@ -75,6 +98,13 @@ class ContactHistory(BaseModel):
 
     customer_id: str = Field(examples=["7590-VHVEG"])
     opted_out: bool = Field(examples=[False])
+    opted_out_since: str | None = Field(
+        description="null: not opted out, or known only of a customer who was erased since",
+        examples=["2026-02-01T09:00:00+00:00"],
+    )
+    churned: str | None = Field(
+        description="when they left, as was reported", examples=["2026-02-01T09:00:00+00:00"]
+    )
     complained: str | None = Field(description="when last", examples=["2026-02-01T09:00:00+00:00"])
     contacts: list[PastContact] = Field(description="newest first")
 
@@ -133,7 +163,7 @@ async def most_valuable(
     responses=documented(401, 403, 422, 429, 503),
 )
 async def contacts_of(customer_id: Annotated[CustomerId, Path()], request: Request) -> Response:
-    """What the contact ledger knows of a customer: contacts, answers, complaint and opt-out."""
+    """What the contact ledger knows of a customer: contacts, answers, a complaint, a no."""
     history = await services_of(request).contacts.of(customer_id) or History()
     contacts = [
         {
@@ -145,12 +175,13 @@ async def contacts_of(customer_id: Annotated[CustomerId, Path()], request: Reque
         }
         for contact in reversed(history.contacts)
     ]
-    complained = history.complained.isoformat() if history.complained else None
     return JsonResponse(
         {
             "customer_id": customer_id,
             "opted_out": history.opted_out,
-            "complained": complained,
+            "opted_out_since": _text(history.opted_out_since),
+            "churned": _text(history.churned),
+            "complained": _text(history.complained),
             "contacts": contacts,
         }
     )
@@ -158,17 +189,34 @@ async def contacts_of(customer_id: Annotated[CustomerId, Path()], request: Reque
 
 @router.get(
     "/customers/{customer_id:id}",
-    response_model=Prediction,
+    response_model=KnownPrediction,
     responses=documented(401, 403, 404, 422, 429, 503),
 )
 async def one_customer(customer_id: Annotated[CustomerId, Path()], request: Request) -> Response:
-    """The latest materialised prediction for one customer."""
+    """The latest materialised prediction for one customer, and whether they opted out or left."""
     prediction: dict[str, Any] | None = book_of(request).get(customer_id)
     if prediction is None:
         raise ApiError(
             404, "not_found", "no prediction for this customer", loc=["path", "customer_id"]
         )
-    return JsonResponse(prediction)
+    services = services_of(request)
+    history = await services.contacts.of(customer_id) or History()
+    excluded = _excluded(customer_id, history, services.host.people)
+    return JsonResponse(prediction | ({"excluded": excluded} if excluded else {}))
+
+
+def _excluded(
+    customer_id: str, history: History, people: Addressees
+) -> dict[str, str | None] | None:
+    rule = excluded_by({customer_id: history}).get(customer_id) or people.rule_against(customer_id)
+    if rule is None:
+        return None
+    since = history.churned if rule == "churned" else history.opted_out_since
+    return {"rule": rule, "text": RULES[rule], "since": _text(since)}
+
+
+def _text(when: datetime | None) -> str | None:
+    return when.isoformat() if when else None
 
 
 @router.get("/campaign", response_model=CampaignSummary, responses=documented(401, 403, 429, 503))

@@ -14,7 +14,7 @@ from api.batching import Serving
 from api.deps import admitted, services_of, serving_of
 from api.errors import RETRY, ApiError, JsonResponse, documented
 from api.parsing import BodyRoute
-from churn_assets.campaign.contacts.known import complete, with_history
+from churn_assets.campaign.contacts.known import complete, excluded_by, with_history
 from churn_assets.serving.live.hosting import EngineHost
 from churn_assets.serving.metrics import count_answers
 from churn_assets.serving.schemas import CustomerRequest, PredictRequest, PredictResponse
@@ -44,19 +44,21 @@ async def predict(customer: PredictRequest, request: Request) -> Response:
             503, "not_ready", "the release has just changed; send it again", headers=RETRY
         )
     told: dict[str, Any] | None = None
+    excluded: dict[str, str] = {}
     history = await services.contacts.of(customer.customer_id)
     if history is not None:
         of, now = serving.engine.assessor, datetime.now(UTC)
         added, told = complete(vars(customer), history, now, of.params, of.months)
+        excluded = excluded_by({customer.customer_id: history})
         customer = customer.model_copy(update=added)
     writer = serving.engine.live_writer
     forced = serving.baseline_forced or customer.force_baseline
     if forced or writer is None or writer.problem is not None:
-        answer = await services.batcher.predict(serving, customer)
+        answer = await services.batcher.predict(serving, customer, excluded)
     else:  # a language model takes its time: in a thread of its own, so that others needn't wait
         until = time.monotonic() + writer.seconds
         answer = await asyncio.get_running_loop().run_in_executor(
-            services.live_thread, _generate, serving, services.host, customer, until
+            services.live_thread, _generate, serving, services.host, customer, excluded, until
         )
     count_answers([answer])
     if told is not None:
@@ -65,9 +67,14 @@ async def predict(customer: PredictRequest, request: Request) -> Response:
 
 
 def _generate(
-    serving: Serving, host: EngineHost, customer: CustomerRequest, until: float
+    serving: Serving,
+    host: EngineHost,
+    customer: CustomerRequest,
+    excluded: dict[str, str],
+    until: float,
 ) -> dict[str, Any]:
     """Reads the kill switch now: it may have been thrown while the customer waited for its turn."""
     options = serving.options
     options["force_baseline"], options["until"] = host.switched_off, until
+    options["excluded"] = excluded
     return serving.engine.predict(customer, **options)

@@ -19,28 +19,12 @@ from churn_assets.campaign.config import Channel
 from churn_assets.campaign.contacts.history import Erasure, History
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.people import Person
+from churn_assets.domain.contact_rules import RULES as RULES
 from churn_assets.domain.contact_rules import Cap, ContactRules
 from churn_assets.messages.shield.rules import QuietHours
 from churn_assets.serving.zones import zone_info
 
 Flags = NDArray[np.bool_]
-
-RULES = {
-    "churned": "has left, as was reported",
-    "opt_out": "doesn't want to be contacted",
-    "consent": "has not consented",
-    "suppression_list": "is on the suppression list",
-    "erased": "was erased lately: nobody knows how often they were contacted",
-    "control_group": "is in the control group, which nobody contacts",
-    "complaint": "complained lately",
-    "minimum_tenure": "has been a customer for too short a time",
-    "minimum_value": "pays less than the value floor",
-    "blackout_dates": "every day of the plan is a blackout date",
-    "cooldown": "was contacted too short a time ago",
-    "caps": "was contacted as often as the caps allow",
-    "quiet_hours": "no hour is left that is allowed in the customer's zone",
-}
-"""Rule -> what it says of whom it leaves out, in the order in which rules are tried."""
 
 LONGEST_PLAN = timedelta(days=31)
 SHORTEST_WINDOW = timedelta(minutes=30)  # less of today is left than anybody can use
@@ -181,10 +165,12 @@ def _whole(crowd: Crowd, terms: Terms) -> dict[str, Flags]:
     longest = max(timedelta(days=n) for n in (rules.cooldown_days, *(c.days for c in rules.caps)))
     forgotten = terms.now - max(LONGEST_PLAN, longest)
     lately = {customer for customer, erasure in crowd.erased.items() if erasure.at > forgotten}
-    objecting = {customer for customer, erasure in crowd.erased.items() if erasure.opted_out}
+    histories = dict(crowd.histories)
+    for customer, erasure in crowd.erased.items():
+        histories[customer] = histories.get(customer, NOTHING).after(erasure)
 
     def of(test: Callable[[Person, History], bool]) -> Flags:
-        people, histories = crowd.people, crowd.histories
+        people = crowd.people
         return np.array([test(people.get(i, NOBODY), histories.get(i, NOTHING)) for i in ids], bool)
 
     def complained(person: Person, history: History) -> bool:
@@ -196,8 +182,7 @@ def _whole(crowd: Crowd, terms: Terms) -> dict[str, Flags]:
 
     return {
         "churned": of(lambda _, history: history.churned is not None),
-        "opt_out": of(lambda person, history: person.opt_out is True or history.opted_out)
-        | np.array([i in objecting for i in ids], bool),
+        "opt_out": of(lambda person, history: person.opt_out is True or history.opted_out),
         "consent": of(refused),
         "suppression_list": np.array([i in terms.suppressed for i in ids], bool),
         "erased": np.array([i in lately for i in ids], bool),

@@ -155,17 +155,18 @@ def hand_over(
 
     Else it is who can be sent now. Then nobody is written who was contacted within the cooldown by
     whatever other way, at the same moment even. Nor is a day that is still to come: a hand-over
-    can't be taken back, and without a list nobody can have sent it.
+    can't be taken back, and without a list nobody can have sent it; but where nobody is due, as in
+    a list without rows, there is nothing to be taken back.
 
     Raises:
         CampaignError: nothing was exported, and the plan isn't approved, or too old, or has no such
-            day, or the day is later than `now`'s.
+            day, or the day is later than `now`'s and somebody is due.
     """
     if listed := _listed(campaigns, plan_id, day):
         return _write_listed(campaigns, listed, day, who)
     plan = campaigns.usable(plan_id, now)
     due = due_on(campaigns, plan, day, now)
-    if day > now.date():
+    if due.contacts and day > now.date():
         raise CampaignError(
             f"{day} is still to come (today is {now.date()}), and no list of it was exported: "
             "export it, give it to the sending system, then hand it over"

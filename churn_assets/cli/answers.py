@@ -32,7 +32,7 @@ METADATA = (
     "baseline",
     "release_id",
 )
-COLUMNS = ("row", "customer_id", *DECISION, *METADATA, "message", "warnings")
+COLUMNS = ("row", "customer_id", *DECISION, *METADATA, "message", "warnings", "excluded")
 ANSWER = ("decision", "message", "safety", "metadata")  # the specification's keys, in its order
 
 
@@ -127,6 +127,7 @@ def _csv_line(answer: dict[str, Any], *, with_header: bool) -> str:
         writer.writeheader()
     known = {**answer, **answer["decision"], **answer["metadata"]}
     known["warnings"] = "; ".join(known["warnings"])
+    known["excluded"] = known.get("excluded", {}).get("rule")
     writer.writerow({name: inert(known[name]) for name in COLUMNS})
     return out.getvalue()
 
@@ -146,6 +147,8 @@ def to_table(
         offer = f"{decision['offer_percentage']} % off" if decision["offer_percentage"] else "yes"
         days = decision["delay_days"]
         warned = [f"Warning: {escape(warning)}" for warning in metadata["warnings"]]
+        if excluded := metadata.get("excluded"):
+            warned.append(f"Not to be contacted: {excluded['text']}")
         table.add_row(
             str(answer["row"]),
             escape(answer["customer_id"]),

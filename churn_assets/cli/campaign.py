@@ -5,8 +5,8 @@ from __future__ import annotations
 import getpass
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import date, datetime
+from contextlib import closing, contextmanager
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -241,9 +241,19 @@ def cancel(*, plan_id: InForce = None, by: By) -> None:
 
 @app.command()
 def forget(customer_id: Annotated[str, typer.Argument(help="whose contacts are erased")]) -> None:
-    """Erase a customer's contacts and answers from the ledger."""
+    """Erase a customer from the ledger, the feedback and the decision log, as `outcomes erase`."""
+    from churn_assets.serving.decision_log import parts
+    from churn_assets.serving.feedback import open_feedback_log
+
     with _campaigns() as campaigns:
-        typer.echo(f"{campaigns.ledger.erase(customer_id)} events are erased")
+        contacts, store = campaigns.ledger.erase(customer_id), campaigns.store
+        with closing(open_feedback_log(store, load_settings().home)) as log:
+            events = log.erase(customer_id)
+        decisions = parts.erase(store, customer_id, datetime.now(UTC))
+    typer.echo(
+        f"{contacts:,} events of the ledger, {events:,} of the feedback and {decisions:,} "
+        "decisions about this customer are erased"
+    )
 
 
 def _channels(contacts: list[str] | None) -> dict[str, Any] | None:

@@ -26,7 +26,8 @@ def feedback(
     """Write the answered contacts of POST /feedback as a campaign log.
 
     Features are those of the latest predictions. Name the file in CHURN_ACCEPT__CAMPAIGN_LOG to
-    have the next accept model learn from it.
+    have the next accept model learn from it. Answers to what an earlier release offered are counted
+    and left out: a level of the model means one percentage.
     """
     # Imported here: other commands need neither pyarrow nor the API's modules.
     import pyarrow.parquet as pq
@@ -47,7 +48,7 @@ def feedback(
     columns = [name for name in ("customer_id", *FEATURES) if name in there]
     table = pq.read_table(file_of, columns=columns)
     customers = {row["customer_id"]: row for row in table.to_pylist()}
-    rows, misdated = campaign_rows(
+    rows, misdated, unoffered = campaign_rows(
         events, customers, datetime.now(UTC), offers_in_service(store).percent
     )
     if misdated:
@@ -56,8 +57,20 @@ def feedback(
             f"(first: event {misdated[0]})",
             err=True,
         )
+    if unoffered:
+        which = ", ".join(f"{each} %" for each in sorted({*unoffered}))
+        typer.echo(
+            f"{len(unoffered)} answers left out: to {which}, which none of the present offers is, "
+            "so that the accept model has no level for it",
+            err=True,
+        )
     if not rows:
-        raise fail(ValueError(f"none of {len(events)} events answers a contact: nothing to write"))
+        raise fail(
+            ValueError(
+                f"none of {len(events)} events answers a contact with a present offer: "
+                "nothing to write"
+            )
+        )
     try:
         write_log(rows, file)
     except (DataError, OSError) as error:

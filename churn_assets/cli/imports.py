@@ -89,22 +89,29 @@ def tell_channels(channels: Mapping[str, int], ours: Iterable[str]) -> None:
 
 
 def tell_strangers(ids: set[str], store: ArtifactStore) -> None:
-    """Name ids that no customer has: an opt-out under a misspelt id reaches nobody.
+    """Name ids that no customer has, nor had: an opt-out under a misspelt id reaches nobody.
 
-    What was said of them is kept, as they may be customers of tomorrow, or may have left.
+    What was said of them is kept, as they may be customers of tomorrow.
     """
+    from churn_assets.domain.splits import SPLITS
     from churn_assets.storage.current import asset_pointer, current_artifact
     from churn_assets.storage.tables import read_parquet
 
-    if store.read_pointer(asset_pointer("predictions")) is None:
+    tables = {"predictions": ("predictions",), "customer_history": SPLITS}  # history: who left, too
+    there = [asset for asset in tables if store.read_pointer(asset_pointer(asset)) is not None]
+    if "predictions" not in there:
         return
-    file = store.get(current_artifact(store, "predictions")) / "predictions.parquet"
-    known = set(read_parquet(file, ["customer_id"])["customer_id"].to_pylist())
+    known: set[str] = set()
+    for asset in there:
+        folder = store.get(current_artifact(store, asset))
+        for table in tables[asset]:
+            ids_of = read_parquet(folder / f"{table}.parquet", ["customer_id"])
+            known.update(ids_of["customer_id"].to_pylist())
     if strangers := sorted(ids - known):
         first = ", ".join(map(repr, strangers[:ROWS_SHOWN]))
         typer.echo(
-            f"{len(strangers):,} of {len(ids):,} ids are of no customer in the latest predictions, "
-            f"as {first}: are they written as in the customers' own table?",
+            f"{len(strangers):,} of {len(ids):,} ids are of no customer in the latest predictions "
+            f"or the history, as {first}: are they written as in the customers' own table?",
             err=True,
         )
 

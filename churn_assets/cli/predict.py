@@ -185,7 +185,8 @@ def engine_asker() -> Iterator[Ask]:
     def ask(customers: list[Any]) -> list[dict[str, Any]]:
         """As over HTTP, with the contact history from the ledger where a row has none."""
         of = engine.assessor
-        customers, told = complete_all(customers, ledger.histories, of.params, of.months)
+        customers, told, excluded = complete_all(customers, ledger.histories, of.params, of.months)
+        options["excluded"] = excluded
         rows = answers_to(customers)
         for index, said in told.items():
             if answer := rows[index]["answer"]:

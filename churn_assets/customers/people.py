@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from churn_assets.domain.cells import TRUTHS
 from churn_assets.storage.current import asset_pointer, current_artifact
 from churn_assets.storage.protocol import ArtifactStore
 
@@ -16,14 +17,21 @@ ASSET = "active_customers"
 
 
 class Addressees:
-    """The time zone and the language of each customer of whom the contract's table says them.
+    """The time zone and the language of each customer of whom the contract's table says them, and
+    who said no to being contacted.
 
     Immutable; equal only to itself.
     """
 
-    def __init__(self, zones: Mapping[str, str], languages: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        zones: Mapping[str, str],
+        languages: Mapping[str, str],
+        excluded: Mapping[str, str] | None = None,
+    ) -> None:
         self._zones = zones
         self._languages = languages
+        self._excluded = excluded or {}
 
     def zone_of(self, customer_id: str) -> str | None:
         """An IANA zone; None where it isn't known."""
@@ -32,6 +40,11 @@ class Addressees:
     def language_of(self, customer_id: str) -> str | None:
         """A language as the table has it, "es-MX" or "Spanish"; None where it isn't known."""
         return self._languages.get(customer_id)
+
+    def rule_against(self, customer_id: str) -> str | None:
+        """The rule (`domain.contact_rules.RULES`) that forbids to contact the customer, who opted
+        out or gave no consent; None where the table forbids nothing."""
+        return self._excluded.get(customer_id)
 
 
 NOBODY_KNOWN = Addressees({}, {})
@@ -50,10 +63,16 @@ def people_file(store: ArtifactStore) -> Path | None:
 
 
 def read_addressees(file: Path | None) -> Addressees:
-    """Zones and languages in a table of people; nothing is known where there is no table."""
+    """What a table of people says of them; nothing is known where there is no table."""
     if file is None:
         return NOBODY_KNOWN
-    return Addressees(_column(file, "zone"), _column(file, "language"))
+    excluded = {i: "consent" for i, word in _column(file, "consent").items() if _says(word, False)}
+    opted_out = {i: "opt_out" for i, word in _column(file, "opt_out").items() if _says(word, True)}
+    return Addressees(_column(file, "zone"), _column(file, "language"), excluded | opted_out)
+
+
+def _says(word: str, meant: bool) -> bool:
+    return TRUTHS.get(word.lower()) is meant
 
 
 def _column(file: Path, name: str) -> dict[str, str]:

@@ -9,6 +9,23 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from churn_assets.domain.paths import AbsolutePath
 
+RULES = {
+    "churned": "has left, as was reported",
+    "opt_out": "doesn't want to be contacted",
+    "consent": "has not consented",
+    "suppression_list": "is on the suppression list",
+    "erased": "was erased lately: nobody knows how often they were contacted",
+    "control_group": "is in the control group, which nobody contacts",
+    "complaint": "complained lately",
+    "minimum_tenure": "has been a customer for too short a time",
+    "minimum_value": "pays less than the value floor",
+    "blackout_dates": "every day of the plan is a blackout date",
+    "cooldown": "was contacted too short a time ago",
+    "caps": "was contacted as often as the caps allow",
+    "quiet_hours": "no hour is left that is allowed in the customer's zone",
+}
+"""Rule -> what it says of whom it leaves out, in the order in which rules are tried."""
+
 
 class Cap(BaseModel):
     """The most contacts of one customer.

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from churn_assets.customers.languages import Language
 from churn_assets.customers.people import NOBODY_KNOWN, Addressees
 from churn_assets.decision.policy import price_of
+from churn_assets.domain.contact_rules import RULES
 from churn_assets.domain.experiment import CONTROL, ExperimentConfig, Group, group_of
 from churn_assets.messages.shield.brief import TENURE_BOUNDS, MessageBrief, Tone
 from churn_assets.messages.writing.bandit import TemplateChooser
@@ -28,6 +29,7 @@ from churn_assets.serving.explain import top_reasons
 from churn_assets.serving.forms import Form, load_form
 from churn_assets.serving.schemas import CustomerRequest
 
+NOBODY_EXCLUDED: Mapping[str, str] = {}
 SAFE = {"passed": True, "violations": []}
 NO_CONTRACTS = "it writes by kinds of contract, and these customers' aren't known"
 
@@ -63,7 +65,8 @@ class Options(TypedDict, total=False):
         None: neither.
     decisions: where the decisions are recorded; None: nowhere.
     budget_price: of a currency unit of discount; None: as the release has it.
-    people: the zones and languages of customers whose requests name none.
+    people: the zones and languages of customers whose requests name none, and who said no.
+    excluded: customer id -> the rule (`domain.contact_rules.RULES`) that forbids to contact them.
     templates: chooses among the templates that pass, by what answers said of them; None: the best
         by score, in turn. A language model that is asked on the spot writes without it.
     """
@@ -79,6 +82,7 @@ class Options(TypedDict, total=False):
     decisions: DecisionSink | None
     budget_price: float | None
     people: Addressees
+    excluded: Mapping[str, str]
     templates: TemplateChooser | None
 
 
@@ -194,6 +198,7 @@ class RetentionEngine:
         decisions: DecisionSink | None = None,
         budget_price: float | None = None,
         people: Addressees = NOBODY_KNOWN,
+        excluded: Mapping[str, str] = NOBODY_EXCLUDED,
         templates: TemplateChooser | None = None,
     ) -> list[dict[str, Any] | Exception]:
         """`try_many`, but for what the pass over all of them raises."""
@@ -201,11 +206,13 @@ class RetentionEngine:
         baseline = [force_baseline or row["force_baseline"] for row in rows]
         now = now or datetime.now(UTC)
         groups = _groups(rows, experiment, now)
-        control = [group == CONTROL for group in groups]
-        draw = draw_of([row["customer_id"] for row in rows], experiment, now, self.release_id)
+        ids = [row["customer_id"] for row in rows]
+        out = [excluded.get(each) or people.rule_against(each) for each in ids]
+        alone = _alone(groups, out)
+        draw = draw_of(ids, experiment, now, self.release_id)
         assessor = self._at(budget_price)
         knows_price = [price_of(assessor.by(ruled)) is not None for ruled in (False, True)]
-        assessed = assessor.assess(rows, baseline, control=control, explain=explain, draw=draw)
+        assessed = assessor.assess(rows, baseline, control=alone, explain=explain, draw=draw)
         reasons = self._reasons(assessed, rows)
         figures = Figures(assessed, exact, self.assessor.percent)
         live_writer = self.live_writer if live else None
@@ -224,6 +231,8 @@ class RetentionEngine:
                     told = message_metadata(message, setting, self.writer.shield.rules, why)
                     messages[i] = message
                 answer = self._answer(row, figures, i, baseline[i], reasons[i], messages[i], told)
+                if rule := out[i]:
+                    answer["metadata"]["excluded"] = {"rule": rule, "text": RULES[rule]}
                 if groups:
                     answer["metadata"]["group"] = groups[i]
                 if budget_price is not None and knows_price[baseline[i]]:
@@ -349,6 +358,13 @@ class RetentionEngine:
             offers=self.assessor.percent,
             bounds=customers.bands or TENURE_BOUNDS,
         )
+
+
+def _alone(groups: Sequence[Group], rules: Sequence[str | None]) -> list[bool]:
+    """Whom nobody contacts: the control group, where there is one, and whom a rule excludes."""
+    if not groups:
+        return [rule is not None for rule in rules]
+    return [g == CONTROL or r is not None for g, r in zip(groups, rules, strict=True)]
 
 
 def _groups(

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from churn_assets.customers.built_in import BUILT_IN_SCHEMA
+from churn_assets.domain.contact_rules import RULES
 from churn_assets.serving.forms import SAMPLE_REQUEST as SAMPLE_REQUEST
 from churn_assets.serving.forms import PredictRequest as PredictRequest
 from churn_assets.serving.requests.shared import CustomerId as CustomerId
@@ -115,15 +116,17 @@ class ContactHistory(BaseModel):
 
     from_ledger: list[str] = Field(examples=[["contacts_this_period", "days_since_contact"]])
     from_caller: list[str] = Field(examples=[[]])
-    opted_out: bool = Field(
-        description="the ledger holds an opt-out; `warnings` says so, the decision doesn't ask",
-        examples=[False],
-    )
+    opted_out: bool = Field(description="the ledger holds an opt-out", examples=[False])
     churned: bool = Field(
-        description="the ledger says that the customer has left; `warnings` says so, the decision "
-        "doesn't ask",
-        examples=[False],
+        description="the ledger says that the customer has left", examples=[False]
     )
+
+
+class Excluded(BaseModel):
+    """Why a customer is not to be contacted, whatever the policy would do."""
+
+    rule: str = Field(description="as in a campaign's plan", examples=["opt_out"])
+    text: str = Field(description="the same in words", examples=[RULES["opt_out"]])
 
 
 class TimeZoneUsed(BaseModel):
@@ -218,7 +221,7 @@ class Metadata(BaseModel):
     decision_id: str | None = Field(
         None,
         description="the key of this decision in the log; name it in `POST /feedback`. Present "
-        "where decisions are logged",
+        "where decisions are logged, unless the customer is `excluded`",
         examples=["5f0c9a7be1d84f0b8f6d3f0e2a9c4b17"],
     )
     budget_price: float | None = Field(
@@ -246,10 +249,15 @@ class Metadata(BaseModel):
     contact_history: ContactHistory | None = Field(
         None, description="present only for customers whom the product's own ledger knows"
     )
+    excluded: Excluded | None = Field(
+        None,
+        description="present only for customers whom nobody is to contact, as they opted out or "
+        "have left by the contact ledger, or opted out or gave no consent by the contract's table: "
+        "the decision is not to contact them",
+    )
     reasons: list[Reason] = Field(description="what moved the risk most; what wasn't given doesn't")
     warnings: list[str] = Field(
-        description="given values that contradict each other, though each of them is allowed, and "
-        "that the ledger knows of an opt-out or that the customer has left",
+        description="given values that contradict each other, though each of them is allowed",
         examples=[
             [
                 f"{BILLED} 20.00 doesn't fit 72 months at 89.99 (about 6479.28): "

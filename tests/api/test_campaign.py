@@ -221,8 +221,8 @@ def test_the_ledger_s_history_of_a_customer(client: httpx.Client, home: Path) ->
         ("email", 10, "accepted"),
     ]
     nobody = client.get("/customers/B2/contacts").json()
-    empty = {"customer_id": "B2", "opted_out": False, "complained": None, "contacts": []}
-    assert nobody == empty
+    never = {"opted_out": False, "opted_out_since": None, "churned": None, "complained": None}
+    assert nobody == {"customer_id": "B2", **never, "contacts": []}
     assert client.get("/customers/no%09id/contacts").status_code == 422
 
 
@@ -360,7 +360,8 @@ def test_feedback_is_a_contact_that_counts(client: httpx.Client) -> None:
 
 
 def test_a_damaged_ledger_lets_no_contact_pass(client: httpx.Client, home: Path) -> None:
-    """503, since the caps can't be judged; it mends itself. Others' routes don't notice."""
+    """503, since neither opt-outs nor caps can be judged, whoever counted for themselves as well;
+    it mends itself. Others' routes don't notice."""
     told(home, sent("B1", 1))
     file = home / "ledger.sqlite3"
     whole = file.read_bytes()
@@ -368,6 +369,8 @@ def test_a_damaged_ledger_lets_no_contact_pass(client: httpx.Client, home: Path)
     refused = client.post("/predict", json=SAMPLE_REQUEST)
     assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
     assert refused.json()["detail"][0]["type"] == "ledger_unavailable"
+    counted = {"contacts_this_period": 0, "previous_contacts": 0, "days_since_contact": 3}
+    assert client.post("/predict", json=SAMPLE_REQUEST | counted).status_code == 503
     assert "ledger can't be read" in client.get("/readyz").json()["contacts_problem"]
     assert client.get("/customers").status_code == 200
     file.write_bytes(whole)

@@ -122,6 +122,29 @@ def test_the_contact_history_is_the_ledger_s(page: Page) -> None:
     expect(page.locator("#history li")).to_have_count(0)
 
 
+def test_who_opted_out_is_not_to_be_contacted_and_it_is_said_why(page: Page, home: Path) -> None:
+    """The verdict has the plan's words, the history since when, and the what-if asks no more."""
+    no = Event(
+        event_key="crm-2",
+        customer_id="SAID-NO",
+        kind="opted_out",
+        occurred_at=datetime(2026, 2, 1, 9, tzinfo=UTC),
+    )
+    ledger = Ledger.open("", home)
+    ledger.record([no])
+    ledger.close()
+    page.locator("#field-customer_id").fill("SAID-NO")
+    page.get_by_role("button", name="Decide").click()
+    expect(page.locator("#verdict")).to_have_text(
+        "Do not contact. Look again in 8 days. This customer doesn't want to be contacted."
+    )
+    expect(page.locator("#not-largest")).to_have_text("")
+    expect(page.locator("#message-block")).to_be_hidden()
+    expect(page.locator("#history-hint")).to_contain_text(
+        "Doesn't want to be contacted since 2026-02-01."
+    )
+
+
 def test_what_if_moves_risk_value_and_decision(page: Page, desk: Server, home: Path) -> None:
     """A changed field shows what it would change, and the way back; no log keeps the question."""
     page.get_by_role("button", name="Decide").click()

@@ -8,9 +8,18 @@ import httpx
 import pytest
 
 from churn_assets.campaign.contacts.history import Kind
+from churn_assets.campaign.contacts.ledger import Ledger
+from churn_assets.domain.contact_rules import RULES
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from tests.api.test_campaign import client, home, posted, sent, server, told
 
+NO_CONTACT = {
+    "contact": False,
+    "offer_level": 0,
+    "offer_percentage": 0,
+    "delay_days": 7,
+    "estimated_retention_prob": None,
+}
 __all__ = ["client", "home", "server"]  # fixtures
 
 
@@ -55,23 +64,68 @@ def test_a_history_that_the_caller_leaves_out_comes_from_the_ledger(
     assert "previous_outcome" not in earlier["contact_history"]["from_ledger"]
 
 
-@pytest.mark.parametrize(
-    ("kind", "warning"), [("opted_out", "holds an opt-out"), ("churned", "has left")]
-)
-def test_who_isn_t_to_be_contacted_is_warned_of(
-    client: httpx.Client, home: Path, kind: Kind, warning: str
+@pytest.mark.parametrize(("kind", "rule"), [("opted_out", "opt_out"), ("churned", "churned")])
+def test_nobody_is_advised_to_contact_who_said_no(
+    client: httpx.Client, home: Path, kind: Kind, rule: str
 ) -> None:
-    """Why: `contact: true` and a message came without a word, but for a flag in a corner."""
+    """As in a plan, by the same rule and words; risk and values are as before, and no record is
+    kept of what wasn't decided."""
     before = posted(client, "/predict", **SAMPLE_REQUEST)
+    assert before["decision"]["contact"]
     told(home, sent(SAMPLE_REQUEST["customer_id"], 60, kind))
-    alone = posted(client, "/predict", **SAMPLE_REQUEST)
-    rows = posted(client, "/predict/batch", customers=[SAMPLE_REQUEST, {}])["results"]
-    for answer in (alone, rows[0]["answer"]):
+    alone = client.post("/predict", json=SAMPLE_REQUEST).json()
+    batch = {"customers": [SAMPLE_REQUEST, {}, SAMPLE_REQUEST | {"customer_id": "another"}]}
+    known, refused, other = client.post("/predict/batch", json=batch).json()["results"]
+    for answer in (alone, known["answer"]):
         metadata = answer["metadata"]
+        assert metadata["excluded"] == {"rule": rule, "text": RULES[rule]}
         assert metadata["contact_history"][kind] is True
-        assert metadata["warnings"][:-1] == before["metadata"]["warnings"]
-        assert warning in metadata["warnings"][-1]
-    assert rows[1]["answer"] is None
+        assert answer["decision"] | {"estimated_retention_prob": None} == NO_CONTACT
+        assert (answer["message"], metadata["expected_value"]) == (None, 0.0)
+        assert metadata["churn_risk"] == before["metadata"]["churn_risk"]
+        assert metadata["warnings"] == before["metadata"]["warnings"]
+        assert "decision_id" not in metadata
+    assert refused["answer"] is None
+    assert other["answer"]["decision"]["contact"]
+    assert "decision_id" in other["answer"]["metadata"]
     told(home, sent(SAMPLE_REQUEST["customer_id"], 1, "opted_in"))
-    back = posted(client, "/predict", **SAMPLE_REQUEST)["metadata"]
-    assert back["warnings"] == before["metadata"]["warnings"]
+    back = posted(client, "/predict", **SAMPLE_REQUEST)
+    assert back["decision"]["contact"]
+    assert "excluded" not in back["metadata"]
+
+
+def test_an_objection_holds_where_it_is_all_that_the_ledger_has(
+    client: httpx.Client, home: Path
+) -> None:
+    """Why: a ledger without events was taken for empty, and nobody in it was asked for."""
+    customer = SAMPLE_REQUEST["customer_id"]
+    told(home, sent(customer, 60, "opted_out"))
+    ledger = Ledger.open("", home)
+    ledger.erase(customer)
+    ledger.close()
+    answer = posted(client, "/predict", **SAMPLE_REQUEST)
+    assert answer["metadata"]["excluded"]["rule"] == "opt_out"
+    assert not answer["decision"]["contact"]
+
+
+def test_a_customer_s_row_says_that_they_said_no_and_since_when(
+    client: httpx.Client, home: Path
+) -> None:
+    """Why: the row of the night says `contact`, and who looks one customer up saw nothing else."""
+    path = "/customers/T00001"
+    assert "excluded" not in client.get(path).json()
+    first, again = sent("T00001", 60, "opted_out"), sent("T00001", 20, "opted_out")
+    told(home, sent("T00001", 90, "opted_out"), sent("T00001", 70, "opted_in"), first, again)
+    since = first.occurred_at.isoformat()
+    opted_out = {"rule": "opt_out", "text": RULES["opt_out"], "since": since}
+    assert client.get(path).json()["excluded"] == opted_out
+    history = client.get(path + "/contacts").json()
+    assert (history["opted_out_since"], history["churned"]) == (since, None)
+    told(home, left := sent("T00001", 10, "churned"))
+    excluded = client.get(path).json()["excluded"]
+    assert (excluded["rule"], excluded["since"]) == ("churned", left.occurred_at.isoformat())
+    assert client.get(path + "/contacts").json()["churned"] == left.occurred_at.isoformat()
+    ledger = Ledger.open("", home)
+    ledger.erase("T00001")
+    ledger.close()
+    assert client.get(path).json()["excluded"] == opted_out | {"since": None}

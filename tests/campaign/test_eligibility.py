@@ -106,6 +106,10 @@ ALL_DAYS = [[True, True]] * 3
         ("control_group", {"control": True}),
         ("complaint", {"person": Person(complained_on=date(2026, 3, 1))}),
         ("complaint", {"events": (complaint(89),)}),
+        (
+            "complaint",
+            {"erased": Erasure(NOW - timedelta(days=40), False, complaint(89).occurred_at)},
+        ),
         ("minimum_tenure", {"rules": {"minimum_tenure": 13}}),
         ("minimum_value", {"rules": {"minimum_monthly_value": 50.01}}),
         ("blackout_dates", {"rules": {"blackout_dates": DAYS}}),

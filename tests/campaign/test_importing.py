@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from churn_assets.campaign.contacts.history import History
 from churn_assets.campaign.contacts.importing import ImportedContacts, import_rows
 from churn_assets.campaign.contacts.ledger import Ledger
 
@@ -147,6 +148,21 @@ def test_a_no_of_before_an_erasure_counts_though_its_row_is_left_out(
     assert told(ledger, *rows[::-1]) == (0, 0, [], len(rows))
     assert ledger.erased(["A1"])["A1"].opted_out is objects
     assert ledger.histories() == {}
+
+
+def test_a_complaint_outlives_the_erasure(ledger: Ledger) -> None:
+    """Its time alone, under the digest: the latest that is known, of a row that is left out too."""
+    told(ledger, row(kind="complained"), row(kind="complained", occurred_at="2026-02-01"))
+    ledger.erase("A1")
+    first = datetime(2026, 3, 1, 9, tzinfo=UTC)
+    assert not ledger.is_empty()
+    assert ledger.histories() == {}
+    assert ledger.histories(["A1", "B2"]) == {"A1": History(complained=first)}
+    told(ledger, row(kind="complained", occurred_at="2026-01-01"))
+    ledger.erase("A1")
+    assert ledger.erased(["A1"])["A1"].complained == first
+    told(ledger, row(kind="complained", occurred_at="2026-03-05T10:00:00Z"))
+    assert ledger.erased(["A1"])["A1"].complained == datetime(2026, 3, 5, 10, tzinfo=UTC)
 
 
 def test_complaints_and_opt_outs_come_in_too(ledger: Ledger) -> None:

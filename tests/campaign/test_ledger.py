@@ -192,7 +192,7 @@ def test_erasures_of_an_earlier_version_are_kept(url: str) -> None:
         ledger.record([event("e1", "opted_out", customer="B2")])
         ledger.erase("B2")
         erased = ledger.erased(["A1", "B2"])
-        assert erased["A1"] == (datetime(2026, 3, 1, 9, tzinfo=UTC), False)
+        assert erased["A1"] == (datetime(2026, 3, 1, 9, tzinfo=UTC), False, None)
         assert erased["B2"].opted_out
         ledger.close()
 

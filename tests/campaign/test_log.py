@@ -110,7 +110,22 @@ def test_only_who_was_not_contacted_before_has_no_outcome(
 )
 def test_what_tells_nothing_is_no_row(events: list[dict[str, Any]]) -> None:
     """A guess in place of a missing answer, offer or customer would be learnt as a fact."""
-    assert campaign_rows(events, CUSTOMERS, NOW) == ([], [])
+    assert campaign_rows(events, CUSTOMERS, NOW) == ([], [], [])
+
+
+def test_an_answer_to_what_is_not_offered_any_more_is_counted_and_no_row() -> None:
+    """No level means 20 %: as one that does it would be learnt wrongly, and left out without a word
+    nobody would know. As history it counts."""
+    old = [
+        event("C1", "sent", "2026-01-01T09:00:00Z") | {"offer_percentage": 20},
+        event("C1", "accepted", "2026-01-02T09:00:00Z"),
+        event("C1", "sent", "2026-02-20T09:00:00Z", 10),
+        event("C1", "refused", "2026-02-21T09:00:00Z"),
+    ]
+    result = campaign_rows(old, CUSTOMERS, NOW)
+    assert result.unoffered == [20]
+    [row] = result.rows
+    assert (row["offer_level"], row["previous_outcome"]) == (2, "success")
 
 
 @pytest.mark.parametrize("first", [0, 1])

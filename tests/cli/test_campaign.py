@@ -8,11 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.cli.campaign import _cost
 from churn_assets.serving.schemas import SAMPLE_REQUEST
+from churn_assets.storage.current import asset_pointer
+from churn_assets.storage.local import LocalArtifactStore
 from tests.api.conftest import publish_predictions
 from tests.cli.conftest import Churn
 
@@ -76,7 +80,9 @@ def test_a_day_from_draft_to_hand_over(
     outside = churn("campaign", "export", str(file), "--day", "2020-01-01")
     assert (outside.returncode, "not for 2020-01-01" in outside.stderr) == (1, True)
     forgotten = churn("campaign", "forget", rows[0]["customer_id"])
-    assert forgotten.stdout == "1 events are erased\n"
+    assert forgotten.stdout == (
+        "1 events of the ledger, 0 of the feedback and 1 decisions about this customer are erased\n"
+    )
     assert churn("campaign", "cancel").stdout == f"plan {approved} is cancelled\n"
 
 
@@ -111,11 +117,10 @@ def test_predict_knows_who_was_handed_over(approved: str, churn: Churn, tmp_path
     assert "contact_history" not in other
 
 
-def test_predict_warns_of_an_opt_out_in_every_format(
+def test_predict_leaves_out_who_opted_out_in_every_format(
     ready: Path, churn: Churn, tmp_path: Path
 ) -> None:
-    """Of one customer and of several, through the engine and over HTTP: it advises, without asking
-    who doesn't want to be contacted."""
+    """One customer and several, through the engine and over HTTP, and says by which rule."""
     table = tmp_path / "out.csv"
     gone = SAMPLE_REQUEST["customer_id"]
     table.write_text(f"customer_id,occurred_at,kind\n{gone},2026-03-01T10:00:00Z,opted_out\n")
@@ -123,16 +128,18 @@ def test_predict_warns_of_an_opt_out_in_every_format(
     asked = tmp_path / "asked.json"
     asked.write_text(json.dumps(SAMPLE_REQUEST), encoding="utf-8")
     alone = json.loads(churn("predict", str(asked), "--format", "json").stdout)
-    [warning] = alone["metadata"]["warnings"]
-    assert "holds an opt-out" in warning
+    assert not alone["decision"]["contact"]
+    assert alone["metadata"]["excluded"]["rule"] == "opt_out"
     rows = [SAMPLE_REQUEST, SAMPLE_REQUEST | {"customer_id": "another"}]
     asked.write_text(json.dumps(rows), encoding="utf-8")
     for path in ((), ("--over-http",)):
         done = churn("predict", str(asked), "--format", "csv", *path)
-        told = [row["warnings"] for row in csv.DictReader(done.stdout.splitlines())]
-        assert told == [warning, ""], done.stderr
+        told = [
+            (row["contact"], row["excluded"]) for row in csv.DictReader(done.stdout.splitlines())
+        ]
+        assert told == [("False", "opt_out"), ("True", "")], done.stderr
     shown = " ".join(churn("predict", str(asked), "--format", "table").stdout.split())
-    assert shown.count("Warning:") == 1
+    assert shown.count("Not to be contacted:") == 1
     assert churn("campaign", "forget", gone).returncode == 0
 
 
@@ -168,16 +175,25 @@ def test_the_company_s_own_contacts_come_in(ready: Path, churn: Churn, tmp_path:
 
 
 def test_ids_that_no_customer_has_are_named(ready: Path, churn: Churn, tmp_path: Path) -> None:
-    """An opt-out under an id that lost its zero would reach nobody, and nobody would know."""
+    """An opt-out under an id that lost its zero would reach nobody, and nobody would know. Who has
+    left is in the history that models learnt from, and no stranger."""
     table = tmp_path / "opt-outs.csv"
     day = "2026-03-01"
     rows = [f"T00002,{day},opted_in", f"T2,{day},opted_out", f"T 00003,{day},opted_out"]
     table.write_text("\n".join(["customer_id,occurred_at,kind", *rows]), encoding="utf-8")
     done = churn("campaign", "import", str(table))
     assert done.stdout == "3 contacts added, 0 were there already\n"
-    assert "2 of 3 ids are of no customer in the latest predictions, as 'T 00003', 'T2': are" in (
-        done.stderr
-    )
+    asked = "of no customer in the latest predictions or the history, as"
+    assert f"2 of 3 ids are {asked} 'T 00003', 'T2': are" in done.stderr
+    store, history = LocalArtifactStore(ready / "store"), tmp_path / "history"
+    history.mkdir()
+    for split, customer in (("train", "T00002"), ("valid", "T 00003"), ("test", "T00005")):
+        pq.write_table(pa.table({"customer_id": [customer]}), history / f"{split}.parquet")
+    pointer = store.put("customer_history", history).model_dump_json().encode()
+    store.write_pointer(asset_pointer("customer_history"), pointer)
+    done = churn("campaign", "import", str(table))
+    assert f"1 of 3 ids are {asked} 'T2': are" in done.stderr
+    store.delete_pointer(asset_pointer("customer_history"))
 
 
 def test_a_delivery_by_hand_is_the_schedule_s(approved: str, churn: Churn, tmp_path: Path) -> None:
@@ -219,6 +235,9 @@ def test_an_empty_day_goes_through_every_command(ready: Path, churn: Churn, tmp_
     assert done.stdout == f"0 contacts of plan {made['plan_id']} for {LATER} are in {file}\n"
     [header] = file.read_text(encoding="utf-8").splitlines()
     assert header.startswith("customer_id,")
+    done = churn("campaign", "handed-over", "--day", LATER)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "0 contacts are in the ledger now, 0 were there already\n"
     out = tmp_path / "out"
     done = churn("campaign", "deliver", "--day", LATER, CHURN_CAMPAIGN__DELIVER_TO=str(out))
     assert (done.returncode, done.stderr) == (0, "")

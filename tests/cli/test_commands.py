@@ -122,11 +122,14 @@ def test_feedback_becomes_a_campaign_log(home: Path, tmp_path: Path, churn: Chur
         log.record(event.event_id, event.model_dump_json())
         misdated = event.model_dump(mode="json") | {"occurred_at": "9999-01-01T00:00:00Z"}
         log.record(f"m{number}", json.dumps(misdated | {"event_id": f"m{number}"}))
+        earlier = event.model_dump(mode="json") | {"customer_id": "T00004", "offer_percentage": 20}
+        log.record(f"x{number}", json.dumps(earlier | {"event_id": f"x{number}"}))
     log.close()
     for name in ("log.parquet", "log.csv"):
         done = churn("feedback", str(tmp_path / name))
         assert done.returncode == 0, done.stderr
         assert "4 events left out" in done.stderr
+        assert "1 answers left out: to 20 %, which none of the present offers is" in done.stderr
         table = read_any_table(tmp_path / name, [*COLUMNS, "monthly_charges"])
         [row] = read_cells(table, COLUMNS, name).to_dict("records")
         assert (row["offer_level"], row["accepted"]) == (3, True)

@@ -149,9 +149,10 @@ def make_home(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Pat
     shutil.copytree(company.root / "active", active)
     (active / PEOPLE).parent.mkdir()
     known = {
-        "customer_id": ["A10001", "A10002", "A10003"],
-        "zone": ["Asia/Tokyo", None, None],
-        "language": [None, "es-MX", "German"],
+        "customer_id": ["A10001", "A10002", "A10003", "A10007"],
+        "zone": ["Asia/Tokyo", None, None, None],
+        "language": [None, "es-MX", "German", None],
+        "opt_out": [None, False, None, True],
     }
     pd.DataFrame(known).to_parquet(active / PEOPLE)
     for name, folder in (("predictions", out), ("active_customers", active)):

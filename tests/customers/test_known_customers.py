@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from churn_assets.domain.contact_rules import RULES
 from churn_assets.predictors.scoring.held_out import HeldOut
 from churn_assets.predictors.scoring.scorers import RiskScorer
 from churn_assets.release.registry import ReleaseRegistry
@@ -116,6 +117,23 @@ def test_a_changed_customer_isn_t_remembered_either(client: httpx.Client, compan
     far = gaps > 0.02
     assert far.any()
     assert adjusted[far].mean() < 0.5 * alone[far].mean()
+
+
+def test_who_said_no_in_the_company_s_own_table_is_not_to_be_contacted(
+    client: httpx.Client,
+) -> None:
+    """Why: plans read that column, while `POST /predict` advised a contact."""
+    out = {"rule": "opt_out", "text": RULES["opt_out"]}
+    row = client.get("/customers/A10007").json()
+    assert row["excluded"] == out | {"since": None}
+    refuses, other = body_of(client, row), body_of(client, client.get("/customers/A10001").json())
+    alone = client.post("/predict", json=refuses).json()
+    batch = client.post("/predict/batch", json={"customers": [refuses, other]}).json()["results"]
+    for answer in (alone, batch[0]["answer"]):
+        assert answer["metadata"]["excluded"] == out
+        assert (answer["decision"]["contact"], answer["message"]) == (False, None)
+    assert "excluded" not in batch[1]["answer"]["metadata"]
+    assert batch[1]["answer"]["decision"]["contact"]
 
 
 def test_what_is_known_of_the_customers_is_part_of_the_release(

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from churn_assets.customers.contract.yaml_lines import Document
-from churn_assets.customers.people import PEOPLE
+from churn_assets.customers.people import PEOPLE, read_addressees
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.tables import write_active, write_history
 from churn_assets.datasets.errors import DataError
@@ -41,6 +41,13 @@ def test_an_opt_out_of_today_counts_today(tmp_path: Path) -> None:
     told = pd.read_parquet(active / PEOPLE).set_index("customer_id")["opt_out"]
     assert left not in told.index
     assert told[told].index.tolist() == [refuses]
+    known = read_addressees(active / PEOPLE)
+    assert (known.rule_against(refuses), known.rule_against(stayed[2])) == ("opt_out", None)
+    pd.DataFrame({"customer_id": ["A", "B", "C"], "consent": [True, False, None]}).to_parquet(
+        active / PEOPLE
+    )
+    known = read_addressees(active / PEOPLE)
+    assert [known.rule_against(i) for i in "ABC"] == [None, "consent", None]
 
 
 def test_a_night_after_the_contract_changed_waits_for_training(tmp_path: Path) -> None:

@@ -7,13 +7,15 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from churn_assets.campaign.contacts.history import Event
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.cli import app
 from churn_assets.customers.contract.events import EventField
@@ -61,8 +63,15 @@ def test_a_companys_release_is_experimented_with_in_any_shell(home: Path) -> Non
     assert "is off (" in run("experiment")[1]
 
 
-def test_one_customers_records_are_erased(home: Path) -> None:
-    """From the decisions and from the events; nobody else's, and no byte is left in the files."""
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [(("outcomes", "erase"), "2 decisions and 1 events about this customer are erased\n"),
+     (("campaign", "forget"), "1 events of the ledger, 1 of the feedback and 2 decisions about "
+      "this customer are erased\n")],
+)  # fmt: skip
+def test_one_customers_records_are_erased(home: Path, command: tuple[str, str], told: str) -> None:
+    """From the decisions, the events and the ledger, by either command; nobody else's, and no byte
+    is left in the files."""
     store = LocalArtifactStore(home / "store")
     rows = [
         decision(1, "CUSTOMER-AAAA"),
@@ -73,9 +82,11 @@ def test_one_customers_records_are_erased(home: Path) -> None:
     with closing(open_feedback_log(store, home)) as log:
         for identity in ("CUSTOMER-AAAA", "CUSTOMER-BBBB"):
             log.record(f"e-{identity[-4:].lower()}", json.dumps({"customer_id": identity}))
-    code, said = run("outcomes", "erase", "CUSTOMER-AAAA")
-    assert code == 0
-    assert "2 decisions and 1 events" in said
+    contact: dict[str, Any] = {"kind": "sent", "occurred_at": datetime(2026, 1, 5, tzinfo=UTC)}
+    with closing(Ledger.open("", home)) as ledger:
+        for identity in ("CUSTOMER-AAAA", "CUSTOMER-BBBB"):
+            ledger.record([Event(event_key=identity, customer_id=identity, **contact)])
+    assert run(*command, "CUSTOMER-AAAA") == (0, told)
     assert parts.read(store)["customer_id"].to_pylist() == ["CUSTOMER-BBBB"]
     left = b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
     assert b"CUSTOMER-AAAA" not in left

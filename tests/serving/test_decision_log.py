@@ -86,6 +86,24 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtifactStore:
     return GcsArtifactStore.from_url(url, tmp_path / "cache", strict_client())
 
 
+def test_whom_a_rule_excludes_has_no_record(engine: RetentionEngine) -> None:
+    """In either group of an experiment, as in a plan: nothing was decided about them."""
+    sink, split = Passing(), ExperimentConfig(enabled=True, control_share=0.5)
+    requests = [
+        PredictRequest.model_validate(SAMPLE_REQUEST | {"customer_id": f"C{i}"}) for i in range(40)
+    ]
+    excluded = {f"C{i}": "opt_out" for i in range(20)}
+    answers = engine.predict_many(
+        requests, now=MONDAY, decisions=sink, experiment=split, excluded=excluded
+    )
+    out = [answer["metadata"] for answer in answers[:20]]
+    assert {metadata["group"] for metadata in out} == {"treated", "control"}
+    assert not any(answer["decision"]["contact"] for answer in answers[:20])
+    kept = [dict(zip(COLUMNS, row, strict=True)) for row in records_of(sink.served, "api")]
+    assert [row["customer_id"] for row in kept] == [f"C{i}" for i in range(20, 40)]
+    assert [row["group"] for row in kept] == [a["metadata"]["group"] for a in answers[20:]]
+
+
 def test_days_are_read_merged_pruned_and_erased(store: ArtifactStore) -> None:
     """The same on a folder and in a bucket."""
     tuesday = MONDAY + timedelta(days=1)

@@ -1,4 +1,5 @@
-"""Whom the contact ledger has forgotten, when, and whether they had said no to being contacted.
+"""Whom the contact ledger has forgotten, when, whether they had said no to being contacted, and
+when they had complained.
 
 A table of the contact ledger, under a digest of the id, which isn't kept.
 """
@@ -6,7 +7,7 @@ A table of the contact ledger, under a digest of the id, which isn't kept.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -19,53 +20,80 @@ ERASURES = sa.Table(
     sa.MetaData(),
     sa.Column("digest", sa.String(64), primary_key=True),
     sa.Column("at", sa.String(32), nullable=False),
-    sa.Column("opted_out", sa.Boolean),  # not in the ledgers of earlier versions: nobody knows
+    # Not in the ledgers of earlier versions: nobody knows.
+    sa.Column("opted_out", sa.Boolean),
+    sa.Column("complained", sa.String(32)),
 )
+LASTING = ("opted_out", "opted_in", "complained")
+"""Kinds of events of which something outlives the erasure."""
 
 
-def note_erasure(connection: sa.Connection, customer_id: str, *, opted_out: bool | None) -> None:
+def note_erasure(
+    connection: sa.Connection,
+    customer_id: str,
+    *,
+    opted_out: bool | None,
+    complained: datetime | None,
+) -> None:
     """Keep that a customer is forgotten now, in an open transaction of `Ledger.writing`.
 
     Args:
         opted_out: the last that they said of being contacted; None: nothing, so that what they had
             said before an earlier erasure holds.
+        complained: when last; None: as above.
     """
-    digest, at = _digest(customer_id), datetime.now(UTC).isoformat(timespec="microseconds")
+    digest = _digest(customer_id)
     mine = ERASURES.c.digest == digest
-    if opted_out is None:
-        before = sa.select(ERASURES.c.opted_out).where(mine)
-        opted_out = connection.execute(before).scalar_one_or_none()
+    before = connection.execute(sa.select(ERASURES).where(mine)).one_or_none()
+    if before is not None:
+        opted_out = before.opted_out if opted_out is None else opted_out
+        complained = complained or _time(before.complained)
     connection.execute(sa.delete(ERASURES).where(mine))
-    row = {"digest": digest, "at": at, "opted_out": opted_out}
+    row = {"digest": digest, "at": _text(datetime.now(UTC)), "opted_out": opted_out}
+    row["complained"] = None if complained is None else _text(complained)
     connection.execute(sa.insert(ERASURES).values(row))
 
 
 def erasures_of(connection: sa.Connection, customers: Iterable[str]) -> dict[str, Erasure]:
-    """Those of these customers who were ever erased; `opted_out` as it was then."""
+    """Those of these customers who were ever erased; what they had said as it was then."""
     asked, query = list(customers), sa.select(ERASURES)
     if len(asked) <= AT_ONCE:
         query = query.where(ERASURES.c.digest.in_([_digest(customer) for customer in asked]))
     rows = connection.execute(query).all()
-    found = {r.digest: Erasure(datetime.fromisoformat(r.at), bool(r.opted_out)) for r in rows}
+    found = {
+        r.digest: Erasure(datetime.fromisoformat(r.at), bool(r.opted_out), _time(r.complained))
+        for r in rows
+    }
     named = ((customer, _digest(customer)) for customer in (asked if found else ()))
     return {customer: found[digest] for customer, digest in named if digest in found}
 
 
-def note_objections(connection: sa.Connection, customers: Sequence[str]) -> None:
-    """Keep that these customers, of those erased, had opted out, in an open transaction of
-    `Ledger.writing`."""
-    for part in in_parts(customers):
-        theirs = ERASURES.c.digest.in_([_digest(customer) for customer in part or ()])
-        connection.execute(sa.update(ERASURES).where(theirs).values(opted_out=True))
-
-
-def opted_out_last(events: Iterable[Event]) -> list[str]:
-    """The customers whose last word of being contacted, in these events, is no."""
+def note_said(connection: sa.Connection, events: Iterable[Event]) -> None:
+    """Keep what outlives the erasure of customers of `events` who were erased, in an open
+    transaction of `Ledger.writing`: a last word that is no, and the latest complaint."""
     said: dict[str, str] = {}
+    complained: dict[str, str] = {}
     for event in sorted(events, key=lambda e: (e.occurred_at, SAME_INSTANT.index(e.kind))):
-        if event.kind in ("opted_out", "opted_in"):
-            said[event.customer_id] = event.kind
-    return [customer for customer, kind in said.items() if kind == "opted_out"]
+        digest = _digest(event.customer_id)
+        if event.kind == "complained":
+            complained[digest] = _text(event.occurred_at)
+        elif event.kind in LASTING:
+            said[digest] = event.kind
+    for part in in_parts([digest for digest, kind in said.items() if kind == "opted_out"]):
+        theirs = ERASURES.c.digest.in_(part or ())
+        connection.execute(sa.update(ERASURES).where(theirs).values(opted_out=True))
+    for digest, at in complained.items():
+        earlier = sa.or_(ERASURES.c.complained.is_(None), ERASURES.c.complained < at)
+        mine = sa.update(ERASURES).where(ERASURES.c.digest == digest, earlier)
+        connection.execute(mine.values(complained=at))
+
+
+def _text(when: datetime) -> str:
+    return when.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _digest(customer_id: str) -> str:

@@ -42,6 +42,14 @@ def last_words(
     return found
 
 
+def last_complaint(connection: sa.Connection, customer_id: str) -> datetime | None:
+    """When this customer complained last; None: they never did."""
+    mine = (EVENTS.c.customer_id == customer_id, EVENTS.c.kind == "complained")
+    query = sa.select(sa.func.max(EVENTS.c.occurred_at)).where(*mine)
+    at = connection.execute(query).scalar_one()
+    return None if at is None else datetime.fromisoformat(at)
+
+
 def in_parts(customers: Sequence[str] | None) -> Iterator[Sequence[str] | None]:
     """Customers or keys as many together as one query takes; None, which stands for all, once."""
     if customers is None:

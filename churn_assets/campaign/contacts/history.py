@@ -57,10 +57,12 @@ class Erasure(NamedTuple):
     Attributes:
         at: when it did, last.
         opted_out: they didn't want to be contacted then, and haven't opted in since.
+        complained: when last before it; None: they hadn't, or nobody knows.
     """
 
     at: datetime
     opted_out: bool = False
+    complained: datetime | None = None
 
     def covers(self, when: datetime) -> bool:
         """Whether what happened then was forgotten with the customer: at the same instant, too."""
@@ -94,6 +96,8 @@ class History:
         churned: when they left, as far as is known; None: they haven't, or came back (they accepted
             something since, or opted in again).
         opted_out: whether they don't want to be contacted.
+        opted_out_since: when they first said so of the times that they did in a row; None: they
+            haven't, or it is known of an erasure only.
         acceptances: when which percentage was accepted, a contact's once, oldest first.
     """
 
@@ -102,6 +106,7 @@ class History:
     opted_out: bool = False
     churned: datetime | None = None
     acceptances: tuple[tuple[datetime, int], ...] = ()
+    opted_out_since: datetime | None = None
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Self:
@@ -110,7 +115,7 @@ class History:
         acceptances: list[tuple[datetime, int]] = []
         complained: datetime | None = None
         churned: datetime | None = None
-        opted_out = False
+        opted_out_since: datetime | None = None
         for event in events:
             if event.kind == "sent":
                 _add(contacts, event)
@@ -125,9 +130,27 @@ class History:
             elif event.kind == "churned":
                 churned = event.occurred_at
             elif event.kind in ("opted_out", "opted_in"):
-                opted_out = event.kind == "opted_out"
-                churned = churned if opted_out else None
-        return cls(tuple(contacts), complained, opted_out, churned, tuple(acceptances))
+                if event.kind == "opted_in":
+                    opted_out_since = churned = None
+                else:
+                    opted_out_since = opted_out_since or event.occurred_at
+        return cls(
+            tuple(contacts),
+            complained,
+            opted_out_since is not None,
+            churned,
+            tuple(acceptances),
+            opted_out_since,
+        )
+
+    def after(self, erasure: Erasure) -> Self:
+        """With what the customer had said before they were erased, as far as it holds still."""
+        complaints = [when for when in (self.complained, erasure.complained) if when is not None]
+        return replace(
+            self,
+            opted_out=self.opted_out or erasure.opted_out,
+            complained=max(complaints, default=None),
+        )
 
     def days(self, zones: Collection[str]) -> list[tuple[date, str | None]]:
         """The day of each contact, and its channel: the latest day that it was in any of these

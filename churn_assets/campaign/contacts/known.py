@@ -24,13 +24,18 @@ COUNTS = (
 )
 TOGETHER = (COUNTS, EARLIER, ("days_since_contact",), ("contact_channel",), ("budget_remaining",))
 """Fields that belong together: a caller who gives one of them has counted, and counts alone."""
-WARNINGS = {
-    "opted_out": "the ledger holds an opt-out: the decision doesn't ask for it, so don't contact "
-    "this customer",
-    "churned": "the ledger says that this customer has left: the decision doesn't ask for it",
-}
-"""What of a customer the ledger knows -> why the answer's decision isn't simply to be followed.
-Plans leave such customers out; `POST /predict` advises, and has no field for it."""
+
+
+def excluded_by(histories: Mapping[str, History]) -> dict[str, str]:
+    """The customers whom the ledger forbids to contact at all, each with the first of
+    `domain.contact_rules.RULES` by which it does. What counts contacts or days is the policy's."""
+    found = {}
+    for customer, history in histories.items():
+        if history.churned is not None:
+            found[customer] = "churned"
+        elif history.opted_out:
+            found[customer] = "opt_out"
+    return found
 
 
 def complete(
@@ -61,16 +66,13 @@ def complete(
 
 
 def with_history(answer: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
-    """An answer whose metadata says what the ledger knew of the customer, and warns whoever would
-    follow a decision that knows no opt-out. A copy: the answer's own is the decision log's.
+    """An answer whose metadata says what the ledger knew of the customer. A copy: the answer's own
+    is the decision log's.
 
     Args:
         told: as `complete` returns it.
     """
-    metadata = answer["metadata"]
-    warned = [warning for name, warning in WARNINGS.items() if told[name]]
-    said = {"contact_history": dict(told), "warnings": [*metadata["warnings"], *warned]}
-    return {**answer, "metadata": metadata | said}
+    return {**answer, "metadata": answer["metadata"] | {"contact_history": dict(told)}}
 
 
 def complete_all(
@@ -78,9 +80,9 @@ def complete_all(
     histories_of: Callable[[list[str]], Mapping[str, History]],
     params: EnvironmentParams,
     months: int,
-) -> tuple[list[Any], dict[int, dict[str, Any]]]:
-    """Customers as callers gave them, good or bad, with what the ledger knows of them now; and by
-    index what the answers' metadata says of that.
+) -> tuple[list[Any], dict[int, dict[str, Any]], dict[str, str]]:
+    """Customers as callers gave them, good or bad, with what the ledger knows of them now; by
+    index what the answers' metadata says of that; and by which rule it forbids to contact whom.
 
     Args:
         histories_of: customer ids -> the histories of those who have one.
@@ -97,7 +99,7 @@ def complete_all(
         if customer_id in histories:
             added, told[i] = complete(customers[i], histories[customer_id], now, params, months)
             whole[i] = customers[i] | added
-    return whole, told
+    return whole, told, excluded_by(histories)
 
 
 def _is_id(given: Any) -> bool:

@@ -10,7 +10,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -20,12 +19,18 @@ from pydantic import BaseModel, ConfigDict
 
 from churn_assets.campaign.contacts.erasures import (
     ERASURES,
+    LASTING,
     erasures_of,
     note_erasure,
-    note_objections,
-    opted_out_last,
+    note_said,
 )
-from churn_assets.campaign.contacts.events import EVENTS, OLDEST_FIRST, in_parts, last_words
+from churn_assets.campaign.contacts.events import (
+    EVENTS,
+    OLDEST_FIRST,
+    in_parts,
+    last_complaint,
+    last_words,
+)
 from churn_assets.campaign.contacts.history import Erasure, Event, History
 from churn_assets.campaign.contacts.opening import FILE
 from churn_assets.campaign.contacts.taken import TAKEN
@@ -55,11 +60,11 @@ STEPS = sa.Table(
     sa.Column("who", sa.String(128), nullable=False),
     sa.Column("at", sa.String(32), nullable=False),
 )
-LATER = (
+LATER = (  # columns that the ledgers of earlier versions don't have
     (EVENTS.name, "expected_cost", "FLOAT"),
     (ERASURES.name, "opted_out", "BOOLEAN"),
+    (ERASURES.name, "complained", "VARCHAR(32)"),
 )
-"""Columns that the ledgers of earlier versions don't have."""
 
 
 class Step(BaseModel):
@@ -108,15 +113,18 @@ class Ledger:
             return insert_events(connection, events)
 
     def is_empty(self) -> bool:
-        """Nobody was ever contacted, as far as this ledger knows."""
+        """Nothing is known of anybody, not even what somebody had said who was erased."""
         if self.is_absent():
             return True
+        told = sa.select(EVENTS.c.event_key).limit(1)
+        said = sa.or_(ERASURES.c.opted_out.is_(True), ERASURES.c.complained.isnot(None))
+        erased = sa.select(ERASURES.c.digest).where(said).limit(1)
         with self.reading() as connection:
-            return connection.execute(sa.select(EVENTS.c.event_key).limit(1)).first() is None
+            return all(connection.execute(query).first() is None for query in (told, erased))
 
     def histories(self, customers: Sequence[str] | None = None) -> dict[str, History]:
         """What is known of these customers, or of all; who has no event isn't in it, but those
-        named who had opted out when they were erased."""
+        named who had opted out or complained when they were erased."""
         if self.is_absent():
             return {}
         found: dict[str, list[Event]] = {}
@@ -130,24 +138,26 @@ class Ledger:
                     found.setdefault(event.customer_id, []).append(event)
             erased = self._erased(connection, customers or ())
         histories = {customer: History.of(events) for customer, events in found.items()}
-        for customer in (customer for customer, erasure in erased.items() if erasure.opted_out):
-            histories[customer] = replace(histories.get(customer, History()), opted_out=True)
+        for customer, erasure in erased.items():
+            if erasure.opted_out or erasure.complained:
+                histories[customer] = histories.get(customer, History()).after(erasure)
         return histories
 
     def erase(self, customer_id: str) -> int:
         """Forget a customer; returns how many events that were.
 
         What stays is when, under a digest of the id, of whom nothing was here as well: plans that
-        stand must not contact anew whom they have contacted, and imports leave out what was before.
-        So does a "no" to being contacted.
+        stand must not contact anew whom they have contacted, and imports leave out what was before;
+        and a "no" to being contacted, and the time of a complaint.
         """
         with self.writing() as connection:
             said = last_words(connection, [customer_id]).get(customer_id)
             opted_out = None if said is None else said[0] == "opted_out"
-            gone = sa.delete(EVENTS).where(EVENTS.c.customer_id == customer_id)
-            count = connection.execute(gone).rowcount
+            lately = last_complaint(connection, customer_id)
+            mine = EVENTS.c.customer_id == customer_id
+            count = connection.execute(sa.delete(EVENTS).where(mine)).rowcount
             connection.execute(sa.delete(TAKEN).where(TAKEN.c.customer_id == customer_id))
-            note_erasure(connection, customer_id, opted_out=opted_out)
+            note_erasure(connection, customer_id, opted_out=opted_out, complained=lately)
         return count
 
     def erased(self, customers: Iterable[str]) -> dict[str, Erasure]:
@@ -158,11 +168,10 @@ class Ledger:
             return self._erased(connection, customers)
 
     def keep_objections(self, events: Iterable[Event]) -> None:
-        """Of events that aren't kept, as their customers were erased since: a "no" holds all the
-        same, and one that an earlier "yes" may have ended is better kept than lost."""
-        if objecting := opted_out_last(events):
+        """A "no" or a complaint of events that aren't kept, since their customers were erased."""
+        if lasting := [event for event in events if event.kind in LASTING]:
             with self.writing() as connection:
-                note_objections(connection, objecting)
+                note_said(connection, lasting)
 
     def _erased(self, connection: sa.Connection, customers: Iterable[str]) -> dict[str, Erasure]:
         found = erasures_of(connection, customers)

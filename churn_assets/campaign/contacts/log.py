@@ -59,16 +59,16 @@ class _Customer:
 
     def answered(
         self, kind: str, offer_percentage: int | None, percent: Sequence[int]
-    ) -> dict[str, Any] | None:
-        """The row of the contact that this answers; None without one, or if nobody said which
-        offer it made, or one that isn't made any more."""
+    ) -> dict[str, Any] | int | None:
+        """The row of the contact that this answers; the percentage of one that isn't offered any
+        more; None without a contact, or if nobody said which offer it made."""
         contact, self.waiting = self.waiting, None
         if contact is None:
             return None
         self.answers[-1] = kind
         offer = offer_percentage if contact.offer_percentage is None else contact.offer_percentage
         if offer not in percent:
-            return None
+            return offer
         level = percent.index(offer)
         whom = {"customer": str(self.number)}  # tells contacts of one customer, but not whose
         return whom | {**contact.history, "offer_level": level, "accepted": kind == "accepted"}
@@ -84,10 +84,13 @@ class CampaignRows(NamedTuple):
     Attributes:
         rows: of the campaign log, in order of the answers' time.
         misdated: ids of the events that were left out because of their time.
+        unoffered: the percentages of the answered contacts that are no rows, since none of the
+            levels means them: an earlier release offered them. They count as history.
     """
 
     rows: list[dict[str, Any]]
     misdated: list[str]
+    unoffered: list[int]
 
 
 def campaign_rows(
@@ -105,7 +108,7 @@ def campaign_rows(
         percent: of the offers, by level.
     """
     seen: dict[str, _Customer] = {}
-    result = CampaignRows([], [])
+    result = CampaignRows([], [], [])
     timed = [(datetime.fromisoformat(event["occurred_at"]), event) for event in events]
     place = {kind: i for i, kind in enumerate(SAME_INSTANT)}
     last = len(place)  # of kinds that the ledger lacks (`delivered`), which are passed over
@@ -117,7 +120,11 @@ def campaign_rows(
             _of(seen, customer).sent(when, event["offer_percentage"], event.get("channel"))
         elif kind in ANSWERS:
             row = _of(seen, customer).answered(kind, event["offer_percentage"], percent)
-            if row is not None and customer in customers:
+            if row is None or customer not in customers:
+                continue
+            if isinstance(row, int):
+                result.unoffered.append(row)
+            else:
                 known = {name: customers[customer].get(name) for name in FEATURES}
                 result.rows.append(known | row)
     return result

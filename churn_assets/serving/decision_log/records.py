@@ -115,10 +115,12 @@ class DecisionSink(Protocol):
 def log_answers(sink: DecisionSink, served: Served) -> None:
     """Give every answer its `metadata.decision_id`, and all of them to the sink.
 
+    Whom a rule excludes (`metadata.excluded`: an opt-out, say) gets none, and no record: nothing
+    was decided about them, and in either group of an experiment they say nothing about contacting.
     No more than that: somebody waits for the answer. Its records are made beside (`records_of`).
     """
     for answer in served.answers:
-        if not isinstance(answer, Exception):
+        if not isinstance(answer, Exception) and "excluded" not in answer["metadata"]:
             answer["metadata"]["decision_id"] = os.urandom(16).hex()
     sink.add(served)
 
@@ -136,7 +138,7 @@ def records_of(served: Sequence[Served], source: str) -> list[Record]:
         for place, (row, answer, message) in enumerate(
             zip(one.rows, one.answers, one.messages, strict=True), of
         ):
-            if isinstance(answer, Exception):
+            if isinstance(answer, Exception) or "decision_id" not in answer["metadata"]:
                 continue
             rows.append(row)
             answers.append(answer)

@@ -46,7 +46,7 @@ class EngineHost:
         switch_problem: why the switch can't be read, or None; it then counts as on.
         experiment: by which some customers are left alone, as it is in force.
         budget_price: that is in force, and of which release; None: each release has its own.
-        people: zones and languages of customers, as the current active customers' table says.
+        people: zones, languages and opt-outs, as the current active customers' table says.
         templates: chooses templates by what answers said of them; None: that is switched off.
     """
 
@@ -206,10 +206,10 @@ class EngineHost:
         self.look_at_templates()
 
     def look_at_people(self) -> None:
-        """Read where customers live and what they read; while that can't be read, it stays as it
-        was."""
+        """Read where customers live, what they read and who said no; while that can't be read, it
+        stays as it was."""
         with (
-            self._kept("people", "the customers' time zones and languages"),
+            self._kept("people", "the customers' time zones, languages and opt-outs"),
             self._moved(ACTIVE) as moved,
         ):
             if moved:
