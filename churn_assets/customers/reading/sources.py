@@ -133,7 +133,12 @@ def _mirrored(path: str, source: Download | None, places: Places) -> Path:
 
 
 def _from_bucket(url: str, scratch: Path) -> list[Path]:
-    """Copies of the objects at `gs://bucket/name`: one, a glob, or all below a folder."""
+    """Copies of the objects at `gs://bucket/name`: one, a glob, or all below a folder.
+
+    What lies in a hidden folder is passed over; a table in one that a writer keeps for itself
+    (`_temporary`, `_delta_log`) is refused: either the files aren't all of them yet, or not every
+    one of them counts.
+    """
     # Imported here: the client library costs a second that other sources need not pay.
     from google.api_core.exceptions import GoogleAPIError
     from google.auth.exceptions import GoogleAuthError
@@ -147,12 +152,15 @@ def _from_bucket(url: str, scratch: Path) -> list[Path]:
         named = [
             blob
             for blob in bucket.client.list_blobs(bucket, prefix=start)
-            if blob.name == key or _below(blob.name, key) or fnmatch.fnmatch(blob.name, key)
+            if (blob.name == key or _below(blob.name, key) or _matches(blob.name, key))
+            and not any(folder.startswith(".") for folder in _folders(blob.name, start))
         ]
         blobs = [blob for blob in named if is_table(_last(blob.name))]
         if not blobs:
             raise DataError(f"{url}: the bucket has no such {', '.join(SUFFIXES)}")
-        if others := sorted(blob.name for blob in named if _has_rows(_last(blob.name))):
+        own = [b for b in blobs if any(f.startswith("_") for f in _folders(b.name, start))]
+        others = [blob for blob in named if _has_rows(_last(blob.name))]
+        if others := sorted(blob.name for blob in (*own, *others)):
             glob_of = f"{url.rstrip('/')}/" if start == key else url.rstrip("*")
             raise _in_part(url, others[0], f"{glob_of}*{Path(blobs[0].name).suffix}")
         files = []
@@ -171,6 +179,20 @@ def _from_bucket(url: str, scratch: Path) -> list[Path]:
 def _last(name: str) -> str:
     """An object's name without its folders; empty where it stands for a folder itself."""
     return name.rpartition("/")[2]
+
+
+def _folders(name: str, start: str) -> list[str]:
+    """The folders in which an object lies, without what the path names of them."""
+    return name[len(start) :].split("/")[:-1]
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """Whether a glob names the object, or a folder in which it lies; as in a shell only `**` goes
+    from folder to folder."""
+    if "**" in pattern:
+        return fnmatch.fnmatchcase(name, pattern)
+    parts, wanted = name.split("/"), pattern.rstrip("/").split("/")
+    return len(parts) >= len(wanted) and all(map(fnmatch.fnmatchcase, parts, wanted))
 
 
 def _below(name: str, folder: str) -> bool:
