@@ -104,8 +104,8 @@ def report() -> None:
     )
     if "effects" in found:
         typer.echo(
-            "Side by side as they are; the gain above allows for how the groups differ, and holds "
-            "however often one looks:"
+            "Side by side as they are (what stands above allows for how the groups differ, and "
+            "holds however often one looks):"
         )
     for name, effect in found.get("effects", {}).items():
         typer.echo(
