@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import simulated_customers
+from benchmarks.outcomes import simulated_customers
 from churn_assets.decision.rules.families import AlwaysOffer, NeverContact, RiskThreshold
 from churn_assets.outcomes import simulation
 from churn_assets.outcomes.learning.challenger import FIGURE, compare_policies

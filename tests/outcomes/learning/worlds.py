@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from benchmarks import simulated_customers
+from benchmarks.outcomes import simulated_customers
 from churn_assets.decision.mdp.observation import ACCEPT, RISK
 from churn_assets.domain.statistics import logit, sigmoid
 from churn_assets.outcomes import simulation
