@@ -27,10 +27,10 @@ export function picksView(chosen) {
   });
 
   function pick(customer) {
-    const action = customer.contact ? `${customer.offer_percentage} %` : "–";
+    const offer = `offer ${customer.contact ? `${customer.offer_percentage} %` : "–"}`;
     const button = make("button", { type: "button" },
       make("span", { className: "who", textContent: customer.customer_id }),
-      make("span", { className: "what", textContent: `risk ${percent(customer.churn_risk)}, offer ${action}` }),
+      make("span", { className: "what", textContent: `risk ${percent(customer.churn_risk)}, ${customer.excluded?.text ?? offer}` }),
       make("span", { className: "worth", textContent: money(customer.expected_value) }));
     button.addEventListener("click", () => {
       for (const other of $("picks").querySelectorAll("button")) other.setAttribute("aria-pressed", String(other === button));
@@ -70,6 +70,7 @@ export function historyView() {
     const since = answer.opted_out_since ? ` since ${answer.opted_out_since.slice(0, 10)}` : "";
     if (answer.opted_out) said.push(`Doesn't want to be contacted${since}.`);
     if (answer.churned) said.push(`Left on ${answer.churned.slice(0, 10)}, as was reported.`);
+    if (answer.excluded && !answer.opted_out && !answer.churned) said.push(`This customer ${answer.excluded.text}, by your own table.`);
     if (answer.complained) said.push(`Complained on ${answer.complained.slice(0, 10)}.`);
     if (!answer.contacts.length) said.push(`Nobody has contacted ${customer}, as far as the ledger knows.`);
     $("history-hint").textContent = said.join(" ");

@@ -99,7 +99,7 @@ const ANSWER = ["row", "customer_id", "contact", "offer_percentage", "delay_days
 
 function flat(number, customer, { decision, message, safety, metadata }) {
   return { row: number, customer_id: customer.customer_id, ...metadata, ...decision, message, safety_passed: safety.passed,
-    excluded: metadata.excluded?.rule };
+    excluded: metadata.excluded?.rule, why: metadata.excluded?.text };
 }
 
 export function tableView() {
@@ -108,7 +108,7 @@ export function tableView() {
   const answered = pager({ previous: "rows-previous", next: "rows-next", place: "rows-page" }, SIZE, (first, count) => {
     const some = answers.slice(first, first + count);
     $("rows-answers").replaceChildren(...some.map((a) => tableRow([
-      a.row, a.customer_id, percent(a.churn_risk), a.contact ? `contact, ${a.offer_percentage} %` : "no contact",
+      a.row, a.customer_id, percent(a.churn_risk), a.contact ? `contact, ${a.offer_percentage} %` : `no contact${a.why ? `: ${a.why}` : ""}`,
       money(a.expected_value), a.message ?? ""])));
     answered.shown(some.length, answers.length);
   });

@@ -134,6 +134,7 @@ class HandedOver(BaseModel):
     new: int = Field(examples=[560])
     already: int = Field(examples=[0])
     dropped: dict[str, int] = Field(examples=[{"opt_out": 1}])
+    cancelled: str | None = Field(description="the plan, if a cancelled one's", examples=[None])
 
 
 class ContactPage(BaseModel):
@@ -363,8 +364,7 @@ async def handed_over(which: WhichDay, request: Request) -> Response:
 
     def task(campaigns: Campaigns) -> dict[str, Any]:
         now = campaigns.now()
-        done = campaigns.hand_over(which.plan_id, day or now.date(), now, who)
-        return {"new": done.new, "already": done.already, "dropped": done.dropped}
+        return vars(campaigns.hand_over(which.plan_id, day or now.date(), now, who))
 
     answer = await desk.run(task)
     desk.forget_planner()

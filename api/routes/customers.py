@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -9,11 +10,10 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 from starlette.convertors import PathConvertor, register_url_convertor
 
-from api.deps import admitted, book_of, services_of
+from api.deps import Services, admitted, book_of, services_of
 from api.errors import ApiError, JsonResponse, documented
 from churn_assets.campaign.contacts.history import History
 from churn_assets.campaign.contacts.known import excluded_by
-from churn_assets.customers.people import Addressees
 from churn_assets.domain.contact_rules import RULES
 from churn_assets.serving.schemas import CustomerId, Excluded
 
@@ -78,7 +78,7 @@ class PredictionPage(BaseModel):
     """Predictions by falling expected value."""
 
     total: int = Field(examples=[7032])
-    customers: list[Prediction]
+    customers: list[KnownPrediction]
 
 
 class PastContact(BaseModel):
@@ -106,6 +106,9 @@ class ContactHistory(BaseModel):
         description="when they left, as was reported", examples=["2026-02-01T09:00:00+00:00"]
     )
     complained: str | None = Field(description="when last", examples=["2026-02-01T09:00:00+00:00"])
+    excluded: ExcludedSince | None = Field(
+        None, description="as in `GET /customers/{customer_id}`; absent where nothing forbids it"
+    )
     contacts: list[PastContact] = Field(description="newest first")
 
 
@@ -150,11 +153,13 @@ async def most_valuable(
 ) -> Response:
     """Customers by the expected value of today's decision, highest first: all, or those whose id
     holds what is searched for."""
-    book = book_of(request)
+    book, services = book_of(request), services_of(request)
     total, customers = (
         book.search(search, start, count) if search else (len(book.row_of), book.page(start, count))
     )
-    return JsonResponse({"total": total, "customers": customers})
+    histories = await services.contacts.of_all([row["customer_id"] for row in customers])
+    told = [row | _excluded(row["customer_id"], histories, services) for row in customers]
+    return JsonResponse({"total": total, "customers": told})
 
 
 @router.get(
@@ -164,7 +169,9 @@ async def most_valuable(
 )
 async def contacts_of(customer_id: Annotated[CustomerId, Path()], request: Request) -> Response:
     """What the contact ledger knows of a customer: contacts, answers, a complaint, a no."""
-    history = await services_of(request).contacts.of(customer_id) or History()
+    services = services_of(request)
+    histories = await services.contacts.of_all([customer_id])
+    history = histories.get(customer_id, History())
     contacts = [
         {
             "when": contact.when.isoformat(),
@@ -182,6 +189,7 @@ async def contacts_of(customer_id: Annotated[CustomerId, Path()], request: Reque
             "opted_out_since": _text(history.opted_out_since),
             "churned": _text(history.churned),
             "complained": _text(history.complained),
+            **_excluded(customer_id, histories, services),
             "contacts": contacts,
         }
     )
@@ -200,19 +208,21 @@ async def one_customer(customer_id: Annotated[CustomerId, Path()], request: Requ
             404, "not_found", "no prediction for this customer", loc=["path", "customer_id"]
         )
     services = services_of(request)
-    history = await services.contacts.of(customer_id) or History()
-    excluded = _excluded(customer_id, history, services.host.people)
-    return JsonResponse(prediction | ({"excluded": excluded} if excluded else {}))
+    histories = await services.contacts.of_all([customer_id])
+    return JsonResponse(prediction | _excluded(customer_id, histories, services))
 
 
 def _excluded(
-    customer_id: str, history: History, people: Addressees
-) -> dict[str, str | None] | None:
-    rule = excluded_by({customer_id: history}).get(customer_id) or people.rule_against(customer_id)
+    customer_id: str, histories: Mapping[str, History], services: Services
+) -> dict[str, Any]:
+    """What an answer has beside, for a customer whom ledger or table forbid to contact."""
+    history = histories.get(customer_id, History())
+    rule = excluded_by({customer_id: history}).get(customer_id)
+    rule = rule or services.host.people.rule_against(customer_id)
     if rule is None:
-        return None
+        return {}
     since = history.churned if rule == "churned" else history.opted_out_since
-    return {"rule": rule, "text": RULES[rule], "since": _text(since)}
+    return {"excluded": {"rule": rule, "text": RULES[rule], "since": _text(since)}}
 
 
 def _text(when: datetime | None) -> str | None:

@@ -70,11 +70,13 @@ class DayList(NamedTuple):
 
 @dataclass(frozen=True)
 class HandOver:
-    """What a hand-over came to: contacts written now, there already, and dropped by the reason."""
+    """What a hand-over came to: contacts written now, there already, and dropped by the reason;
+    and the plan whose list they were in, where that is a cancelled one."""
 
     new: int
     already: int
     dropped: dict[str, int]
+    cancelled: str | None = None
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,8 @@ def hand_over(
     """Write a day's contacts to the ledger; again, it changes nothing.
 
     Where lists of the day were exported (of the plan that is named, or of any), exactly who is in
-    them is written: they went out, whatever the hour is now and whatever has become of the plan.
+    them is written: they went out, whatever the hour is now. A cancelled plan's list counts where
+    it is the only one, or where that plan is named: else another one was sent in its place.
 
     Else it is who can be sent now. Then nobody is written who was contacted within the cooldown by
     whatever other way, at the same moment even. Nor is a day that is still to come: a hand-over
@@ -162,7 +165,7 @@ def hand_over(
         CampaignError: nothing was exported, and the plan isn't approved, or too old, or has no such
             day, or the day is later than `now`'s and somebody is due.
     """
-    if listed := _listed(campaigns, plan_id, day):
+    if (listed := _listed(campaigns, plan_id, day)).events:
         return _write_listed(campaigns, listed, day, who)
     plan = campaigns.usable(plan_id, now)
     due = due_on(campaigns, plan, day, now)
@@ -261,35 +264,48 @@ def _events(plan: Plan, due: Due) -> list[Event]:
     ]
 
 
-def _listed(campaigns: Campaigns, plan_id: str | None, day: date) -> list[Event]:
-    """The contacts in the lists of a day that were exported; only a plan's, where one is named.
+class Listed(NamedTuple):
+    """Contacts of a day that lists had which were exported; how many customers more only a
+    cancelled plan's list had; and the cancelled plan whose list it is, where there is no other."""
 
-    Who is in the lists of several plans was contacted once: a plan is taken back, or replaced, and
-    the later one's list sent in place of what was taken away before.
-    """
+    events: list[Event]
+    left_out: int = 0
+    cancelled: str | None = None
+
+
+def _listed(campaigns: Campaigns, plan_id: str | None, day: date) -> Listed:
+    """What of a day was exported: of the plan that is named, or of any, each customer once, as the
+    newest plan has them."""
     if campaigns.ledger.is_absent():
-        return []
+        return Listed([])
     with campaigns.ledger.reading() as connection:
         events = taken(connection, day)
+        plans = {str(event.plan_id): status_of(connection, str(event.plan_id)) for event in events}
     if not events:
-        return []
+        return Listed([])
     if plan_id is not None:
         mine = {key_of(row) for row in campaigns.show(plan_id)[0].contacts.to_pylist()}
-        return [event for event in events if event.event_key in mine]
-    made = {plan: campaigns.ledger.steps(plan)[0].at for plan in {str(e.plan_id) for e in events}}
-    by_age = sorted(events, key=lambda event: made[str(event.plan_id)])
-    return list({event.customer_id: event for event in by_age}.values())
+        return Listed([event for event in events if event.event_key in mine])
+    standing = [event for event in events if plans[str(event.plan_id)] != "cancelled"]
+    made = {plan: campaigns.ledger.steps(plan)[0].at for plan in plans}
+    newest = max(made, key=made.__getitem__)
+    if not standing:
+        return Listed([event for event in events if event.plan_id == newest], cancelled=newest)
+    by_age = sorted(standing, key=lambda event: made[str(event.plan_id)])
+    once = {event.customer_id: event for event in by_age}
+    return Listed(list(once.values()), len({event.customer_id for event in events} - once.keys()))
 
 
-def _write_listed(campaigns: Campaigns, events: Sequence[Event], day: date, who: str) -> HandOver:
+def _write_listed(campaigns: Campaigns, listed: Listed, day: date, who: str) -> HandOver:
     """Write contacts that lists had to the ledger, in one transaction."""
     with campaigns.ledger.writing() as connection:
-        known = known_keys(connection, [event.event_key for event in events])
-        fresh = [event for event in events if event.event_key not in known]
+        known = known_keys(connection, [event.event_key for event in listed.events])
+        fresh = [event for event in listed.events if event.event_key not in known]
         insert_events(connection, fresh)
         for plan_id in sorted({str(event.plan_id) for event in fresh}):
             add_step(connection, plan_id, f"handed over {day.isoformat()}", who)
-    return HandOver(len(fresh), len(known), {})
+    dropped = {"only_in_a_cancelled_plan": listed.left_out} if listed.left_out else {}
+    return HandOver(len(fresh), len(known), dropped, listed.cancelled)
 
 
 def key_of(contact: dict[str, Any]) -> str:

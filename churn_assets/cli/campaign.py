@@ -274,6 +274,8 @@ def _day(day: datetime | None, now: datetime) -> date:
 
 def _show_hand_over(done: HandOver) -> None:
     typer.echo(f"{done.new} contacts are in the ledger now, {done.already} were there already")
+    if done.cancelled:
+        typer.echo(f"they are those of plan {done.cancelled}, which is cancelled: its list was out")
     _show_left_out(0, done.dropped)
 
 

@@ -107,7 +107,7 @@ def test_a_day_of_a_campaign(client: httpx.Client) -> None:
         row["customer_id"] for row in rows
     ]
     done = posted(client, "/campaign/plan/handed-over", day=LATER)
-    assert done == {"new": 8, "already": 0, "dropped": {}}
+    assert done == {"new": 8, "already": 0, "dropped": {}, "cancelled": None}
     assert posted(client, "/campaign/plan/handed-over", day=LATER)["already"] == 8
     steps = client.get("/campaign/plan").json()["steps"]
     assert [(s["step"], s["who"]) for s in steps] == [
@@ -372,7 +372,8 @@ def test_a_damaged_ledger_lets_no_contact_pass(client: httpx.Client, home: Path)
     counted = {"contacts_this_period": 0, "previous_contacts": 0, "days_since_contact": 3}
     assert client.post("/predict", json=SAMPLE_REQUEST | counted).status_code == 503
     assert "ledger can't be read" in client.get("/readyz").json()["contacts_problem"]
-    assert client.get("/customers").status_code == 200
+    assert client.get("/customers").status_code == 503  # it says who isn't to be contacted
+    assert client.get("/campaign").status_code == 200
     file.write_bytes(whole)
     assert client.post("/predict", json=SAMPLE_REQUEST).status_code == 200
     assert client.get("/readyz").json()["contacts_problem"] is None

@@ -131,8 +131,11 @@ def test_who_opted_out_is_not_to_be_contacted_and_it_is_said_why(page: Page, hom
         occurred_at=datetime(2026, 2, 1, 9, tzinfo=UTC),
     )
     ledger = Ledger.open("", home)
-    ledger.record([no])
+    ledger.record([no, no.model_copy(update={"event_key": "crm-3", "customer_id": "T00041"})])
     ledger.close()
+    page.get_by_role("searchbox", name="Search by id").fill("T00041")
+    expect(page.locator("#picks .who")).to_have_text(["T00041"])
+    expect(page.locator("#picks .what")).to_contain_text(", doesn't want to be contacted")
     page.locator("#field-customer_id").fill("SAID-NO")
     page.get_by_role("button", name="Decide").click()
     expect(page.locator("#verdict")).to_have_text(

@@ -119,8 +119,13 @@ def test_a_customer_s_row_says_that_they_said_no_and_since_when(
     since = first.occurred_at.isoformat()
     opted_out = {"rule": "opt_out", "text": RULES["opt_out"], "since": since}
     assert client.get(path).json()["excluded"] == opted_out
+    listed = client.get("/customers", params={"search": "T0000"}).json()["customers"]
+    assert {row["customer_id"]: row.get("excluded") for row in listed} == {
+        row["customer_id"]: opted_out if row["customer_id"] == "T00001" else None for row in listed
+    }
     history = client.get(path + "/contacts").json()
     assert (history["opted_out_since"], history["churned"]) == (since, None)
+    assert history["excluded"] == opted_out
     told(home, left := sent("T00001", 10, "churned"))
     excluded = client.get(path).json()["excluded"]
     assert (excluded["rule"], excluded["since"]) == ("churned", left.occurred_at.isoformat())

@@ -20,7 +20,7 @@ from churn_assets.campaign.config import CampaignConfig, Channel
 from churn_assets.campaign.contacts.history import Event
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.errors import CampaignError
-from churn_assets.campaign.sending import key_of
+from churn_assets.campaign.sending import HandOver, key_of
 from churn_assets.campaign.workflow import Campaigns
 from churn_assets.storage.gcs import storage_client
 from churn_assets.storage.protocol import ArtifactError
@@ -320,21 +320,31 @@ def test_two_lists_of_a_day_are_recorded_together(approved: Approved) -> None:
 
 def test_who_is_in_the_lists_of_two_plans_was_contacted_once(approved: Approved) -> None:
     """A list was taken away, its plan cancelled, and another one's list sent in its place: that one
-    counts. Written from both, one contact took two from caps and budget."""
+    counts. Written from both, one contact took two from caps and budget. A cancelled plan's list
+    counts where it is named, or is the only one."""
     campaigns = approved()
+    old = campaigns.approved()
     first = {row["customer_id"] for row in campaigns.export(None, TODAY, NOW).rows}
+    tomorrow, morning = TODAY + timedelta(days=1), NOW + timedelta(days=1)
+    alone = len(campaigns.export(None, tomorrow, NOW).rows)
     campaigns.cancel(None, "Eva")
-    campaigns = campaigns.changed(budget=500.0)
+    campaigns.ledger.record([sent(min(first), NOW).model_copy(update={"kind": "opted_out"})])
     campaigns.plan(NOW, "Ana", curves=False)
     campaigns.approve(None, "Eva", NOW)
     second, _ = campaigns.show()
     listed = {row["customer_id"] for row in campaigns.export(None, TODAY, NOW).rows}
+    more = len(first - listed)
     assert first & listed
-    assert campaigns.hand_over(None, TODAY, NOW, "Ana").new == len(first | listed)
-    histories = campaigns.ledger.histories()
+    assert more
+    done = campaigns.hand_over(None, TODAY, NOW, "Ana")
+    left_out = {"only_in_a_cancelled_plan": more}
+    assert done == HandOver(len(listed), 0, left_out)
+    histories = campaigns.ledger.histories(sorted(listed))
     assert {len(history.contacts) for history in histories.values()} == {1}
     written = campaigns.ledger.known(
         key_of(row) for row in second.contacts.to_pylist() if row["day"] == TODAY
     )
     assert len(written) == len(listed)
-    assert campaigns.hand_over(None, TODAY, NOW, "Ana").new == 0
+    assert campaigns.hand_over(None, TODAY, NOW, "Ana") == HandOver(0, len(listed), left_out)
+    assert campaigns.hand_over(None, tomorrow, morning, "Ana") == HandOver(alone, 0, {}, old)
+    assert campaigns.hand_over(old, TODAY, NOW, "Ana").new == len(first)

@@ -7,7 +7,6 @@ PostgreSQL that several processes and containers share. What was acknowledged is
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict
 
+from churn_assets.campaign.contacts.database import WRITES, engine_of, is_sqlite
 from churn_assets.campaign.contacts.erasures import (
     ERASURES,
     LASTING,
@@ -37,9 +37,6 @@ from churn_assets.campaign.contacts.taken import TAKEN
 from churn_assets.campaign.errors import LedgerError
 
 PRIVATE = 0o600
-BUSY_SECONDS = 5.0  # waiting for another process's commit
-LOCK = 4_627_001  # PostgreSQL's advisory lock of this ledger's writers
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 Status = Literal["draft", "approved", "replaced", "cancelled"]
 
@@ -85,16 +82,13 @@ class Ledger:
 
     def __init__(self, url: str) -> None:
         try:
-            self._url = sa.make_url(_VARIABLE.sub(_variable, url))
-            self._engine = sa.create_engine(self._url, **_options(self._url))
+            self._engine = engine_of(url)
         except (sa.exc.ArgumentError, ImportError) as error:
             raise LedgerError(f"CHURN_CAMPAIGN__LEDGER can't be used: {error}") from error
-        self.shown = self._url.set(query={}).render_as_string()  # it may hold a password, too
-        self._file = Path(self._url.database or "") if self._is_sqlite else None
+        where = self._engine.url
+        self.shown = where.set(query={}).render_as_string()  # it may hold a password, too
+        self._file = Path(where.database or "") if is_sqlite(where) else None
         self._ready = False
-        if self._is_sqlite:
-            sa.event.listen(self._engine, "connect", _prepare_sqlite)
-            sa.event.listen(self._engine, "begin", _begin_sqlite)
 
     @classmethod
     def open(cls, url: str, home: Path) -> Ledger:
@@ -243,10 +237,6 @@ class Ledger:
 
     # ---- connections
 
-    @property
-    def _is_sqlite(self) -> bool:
-        return self._url.get_backend_name() == "sqlite"
-
     def is_absent(self) -> bool:
         """There is no file yet, and reading must not make one."""
         return self._file is not None and not self._file.exists()
@@ -255,8 +245,6 @@ class Ledger:
     def writing(self) -> Iterator[sa.Connection]:
         """A transaction that no other writer of this ledger runs beside."""
         with self._told(), self._connection(write=True) as connection, connection.begin():
-            if not self._is_sqlite:
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
             self._create(connection)
             yield connection
 
@@ -275,7 +263,7 @@ class Ledger:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with suppress(FileExistsError):  # personal data: nobody else may read it
                 os.close(os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE))
-        return self._engine.connect().execution_options(churn_write=write)
+        return self._engine.connect().execution_options(**{WRITES: write})
 
     def _create(self, connection: sa.Connection) -> None:
         if self._ready:
@@ -373,28 +361,3 @@ def recent_contacts(
 
 def _event(row: sa.RowMapping) -> Event:
     return Event.model_validate({**row, "occurred_at": datetime.fromisoformat(row["occurred_at"])})
-
-
-def _variable(match: re.Match[str]) -> str:
-    value = os.environ.get(match[1])
-    if value is None:
-        raise LedgerError(f"CHURN_CAMPAIGN__LEDGER names the variable {match[1]}, which is not set")
-    return value
-
-
-def _options(url: sa.URL) -> dict[str, Any]:
-    if url.get_backend_name() == "sqlite":
-        # A connection kept open would go on writing to a file that was removed or replaced.
-        return {"connect_args": {"timeout": BUSY_SECONDS}, "poolclass": sa.pool.NullPool}
-    return {"pool_pre_ping": True, "connect_args": {"connect_timeout": int(BUSY_SECONDS)}}
-
-
-def _prepare_sqlite(connection: Any, _: Any) -> None:
-    connection.isolation_level = None  # transactions begin where `_begin_sqlite` says so
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
-    write = connection.get_execution_options().get("churn_write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

@@ -1,0 +1,71 @@
+"""The contact ledger's database: one writer at a time, and nobody waits for it without end."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+import sqlalchemy as sa
+
+from churn_assets.campaign.errors import LedgerError
+
+BUSY_SECONDS = 5.0  # waiting for another process's commit to a file, or for a server to answer
+LONGEST_WAIT = "60s"  # for another writer's transaction on a server: a large import takes a while
+LOCK = 4_627_001  # PostgreSQL's advisory lock of this ledger's writers
+WRITES = "churn_write"
+"""The option of a connection whose transactions write."""
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+def engine_of(text: str) -> sa.Engine:
+    """Connections to the database at a URL, in which `${NAME}` stands for a variable.
+
+    Raises:
+        LedgerError: a variable isn't set.
+        ArgumentError, ImportError: it is no URL that can be used.
+    """
+    url = sa.make_url(_VARIABLE.sub(_variable, text))
+    engine = sa.create_engine(url, **_options(url))
+    if is_sqlite(url):
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+    else:
+        sa.event.listen(engine, "begin", _begin_on_a_server)
+    return engine
+
+
+def is_sqlite(url: sa.URL) -> bool:
+    """Whether the database is a file."""
+    return url.get_backend_name() == "sqlite"
+
+
+def _variable(match: re.Match[str]) -> str:
+    value = os.environ.get(match[1])
+    if value is None:
+        raise LedgerError(f"CHURN_CAMPAIGN__LEDGER names the variable {match[1]}, which is not set")
+    return value
+
+
+def _options(url: sa.URL) -> dict[str, Any]:
+    if is_sqlite(url):
+        # A connection kept open would go on writing to a file that was removed or replaced.
+        return {"connect_args": {"timeout": BUSY_SECONDS}, "poolclass": sa.pool.NullPool}
+    return {"pool_pre_ping": True, "connect_args": {"connect_timeout": int(BUSY_SECONDS)}}
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # transactions begin where `_begin_sqlite` says so
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    write = connection.get_execution_options().get(WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _begin_on_a_server(connection: sa.Connection) -> None:
+    if connection.get_execution_options().get(WRITES):
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LONGEST_WAIT}'")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
