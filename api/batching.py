@@ -35,7 +35,7 @@ class Serving(NamedTuple):
         experiment: by which some customers are left alone.
         decisions: where decisions are recorded, or None.
         budget_price: of a currency unit of discount; None: as the release has it.
-        people: the zones and languages of customers whose requests name none.
+        people: the zones and languages of customers whose requests name none, and who said no.
         templates: chooses among the templates that pass; None: the best by score, in turn.
     """
 

@@ -13,7 +13,7 @@ from api.deps import admitted, caller_of, services_of
 from api.errors import ApiError, JsonResponse, documented
 from api.parsing import BodyRoute
 from churn_assets.campaign.config import MOST_CONTACTS, MOST_MONEY, Channel
-from churn_assets.campaign.eligibility import RULES
+from churn_assets.domain.contact_rules import RULES
 from churn_assets.serving.schemas import Strict
 
 if TYPE_CHECKING:
@@ -134,7 +134,9 @@ class HandedOver(BaseModel):
     new: int = Field(examples=[560])
     already: int = Field(examples=[0])
     dropped: dict[str, int] = Field(examples=[{"opt_out": 1}])
-    cancelled: str | None = Field(description="the plan, if a cancelled one's", examples=[None])
+    cancelled: str | None = Field(
+        description="the cancelled plan that they are of", examples=[None]
+    )
 
 
 class ContactPage(BaseModel):

@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from churn_assets.campaign.eligibility import RULES
 from churn_assets.campaign.planning.plan import Plan
+from churn_assets.domain.contact_rules import RULES
 from churn_assets.domain.experiment import CONTROL, ExperimentConfig, group_of
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.domain.value import MONTHS_OF_VALUE

@@ -19,8 +19,7 @@ from churn_assets.campaign.config import Channel
 from churn_assets.campaign.contacts.history import Erasure, History
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.people import Person
-from churn_assets.domain.contact_rules import RULES as RULES
-from churn_assets.domain.contact_rules import Cap, ContactRules
+from churn_assets.domain.contact_rules import RULES, Cap, ContactRules
 from churn_assets.messages.shield.rules import QuietHours
 from churn_assets.serving.zones import zone_info
 

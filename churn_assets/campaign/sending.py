@@ -29,10 +29,11 @@ from churn_assets.campaign.contacts.ledger import (
     times_done,
 )
 from churn_assets.campaign.contacts.taken import keep_taken, taken
-from churn_assets.campaign.eligibility import NOBODY, RULES, Crowd, Terms, Window, eligible
+from churn_assets.campaign.eligibility import NOBODY, Crowd, Terms, Window, eligible
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.people import read_ids
 from churn_assets.campaign.planning.plan import Plan
+from churn_assets.domain.contact_rules import RULES
 from churn_assets.messages.shield.rules import RULES_PATH, load_rules
 from churn_assets.release.bundle import message_seed
 from churn_assets.release.registry import ReleaseRegistry
@@ -265,46 +266,49 @@ def _events(plan: Plan, due: Due) -> list[Event]:
 
 
 class Listed(NamedTuple):
-    """Contacts of a day that lists had which were exported; how many customers more only a
-    cancelled plan's list had; and the cancelled plan whose list it is, where there is no other."""
+    """Contacts of a day that lists had which were exported, each customer once; what other
+    customers have only in a cancelled plan's list; and the cancelled plan whose list it is, where
+    there is no other."""
 
     events: list[Event]
-    left_out: int = 0
+    others: list[Event]
     cancelled: str | None = None
 
 
 def _listed(campaigns: Campaigns, plan_id: str | None, day: date) -> Listed:
-    """What of a day was exported: of the plan that is named, or of any, each customer once, as the
-    newest plan has them."""
+    """What of a day was exported: of the plan that is named, or of any. Who is in the lists of
+    several plans is there as the newest one has them."""
     if campaigns.ledger.is_absent():
-        return Listed([])
+        return Listed([], [])
     with campaigns.ledger.reading() as connection:
         events = taken(connection, day)
-        plans = {str(event.plan_id): status_of(connection, str(event.plan_id)) for event in events}
-    if not events:
-        return Listed([])
     if plan_id is not None:
         mine = {key_of(row) for row in campaigns.show(plan_id)[0].contacts.to_pylist()}
-        return Listed([event for event in events if event.event_key in mine])
-    standing = [event for event in events if plans[str(event.plan_id)] != "cancelled"]
-    made = {plan: campaigns.ledger.steps(plan)[0].at for plan in plans}
-    newest = max(made, key=made.__getitem__)
-    if not standing:
-        return Listed([event for event in events if event.plan_id == newest], cancelled=newest)
-    by_age = sorted(standing, key=lambda event: made[str(event.plan_id)])
-    once = {event.customer_id: event for event in by_age}
-    return Listed(list(once.values()), len({event.customer_id for event in events} - once.keys()))
+        return Listed([event for event in events if event.event_key in mine], [])
+    made = {plan: campaigns.ledger.steps(plan)[0].at for plan in {str(e.plan_id) for e in events}}
+    with campaigns.ledger.reading() as connection:
+        standing = {plan for plan in made if status_of(connection, plan) != "cancelled"}
+    cancelled = max(made, key=made.__getitem__) if made and not standing else None
+    counting = standing if cancelled is None else {cancelled}
+    once: dict[str, Event] = {}
+    others: dict[str, Event] = {}
+    for event in sorted(events, key=lambda event: made[str(event.plan_id)]):
+        (once if event.plan_id in counting else others)[event.customer_id] = event
+    return Listed(
+        list(once.values()), [others[each] for each in others.keys() - once.keys()], cancelled
+    )
 
 
 def _write_listed(campaigns: Campaigns, listed: Listed, day: date, who: str) -> HandOver:
     """Write contacts that lists had to the ledger, in one transaction."""
     with campaigns.ledger.writing() as connection:
-        known = known_keys(connection, [event.event_key for event in listed.events])
+        known = known_keys(connection, [e.event_key for e in (*listed.events, *listed.others)])
         fresh = [event for event in listed.events if event.event_key not in known]
         insert_events(connection, fresh)
         for plan_id in sorted({str(event.plan_id) for event in fresh}):
             add_step(connection, plan_id, f"handed over {day.isoformat()}", who)
-    dropped = {"only_in_a_cancelled_plan": listed.left_out} if listed.left_out else {}
+    left_out = sum(event.event_key not in known for event in listed.others)
+    dropped = {"only_in_a_cancelled_plan": left_out} if left_out else {}
     return HandOver(len(fresh), len(known), dropped, listed.cancelled)
 
 

@@ -85,7 +85,8 @@ def promised(
 
     Args:
         percent: of the offers of the release in service. What offers another one, from before that
-            release, is no promise: no list can have it any more.
+            release, is no promise: no list will have it any more. One that has it already is handed
+            over before anybody plans again.
     """
     found = {}
     for plan_id, content in approved_plans(connection):

@@ -356,7 +356,7 @@ class Campaigns:
         if gone := set(to_come["offer_percentage"].to_pylist()) - set(percent):
             raise CampaignError(
                 f"plan {plan.plan_id} offers {min(gone)} %, which the release in service doesn't: "
-                "plan again"
+                "hand over what was exported of it, then plan again"
             )
         return percent
 

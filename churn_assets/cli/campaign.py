@@ -5,8 +5,8 @@ from __future__ import annotations
 import getpass
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
-from datetime import UTC, date, datetime
+from contextlib import contextmanager
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -225,9 +225,9 @@ def import_(
         place = zone_info(zone or campaigns.default_zone)
         rows = rows_of(file, names, progress)
         done = import_rows(noting(rows, noted), campaigns.ledger, place, now)
-        tell_strangers(noted.ids, campaigns.store)
-        tell_channels(noted.channels, campaigns.config.channels)
     report_import(rows, "contacts", *done)
+    tell_strangers(noted.ids, campaigns.store)
+    tell_channels(noted.channels, campaigns.config.channels)
 
 
 @app.command()
@@ -240,20 +240,13 @@ def cancel(*, plan_id: InForce = None, by: By) -> None:
 
 
 @app.command()
-def forget(customer_id: Annotated[str, typer.Argument(help="whose contacts are erased")]) -> None:
-    """Erase a customer from the ledger, the feedback and the decision log, as `outcomes erase`."""
-    from churn_assets.serving.decision_log import parts
-    from churn_assets.serving.feedback import open_feedback_log
+def forget(
+    customer_id: Annotated[str, typer.Argument(help="your own key of the customer")],
+) -> None:
+    """Erase a customer from ledger, feedback and decision log, as `churn outcomes erase`."""
+    from churn_assets.cli.proof.outcomes import erase
 
-    with _campaigns() as campaigns:
-        contacts, store = campaigns.ledger.erase(customer_id), campaigns.store
-        with closing(open_feedback_log(store, load_settings().home)) as log:
-            events = log.erase(customer_id)
-        decisions = parts.erase(store, customer_id, datetime.now(UTC))
-    typer.echo(
-        f"{contacts:,} events of the ledger, {events:,} of the feedback and {decisions:,} "
-        "decisions about this customer are erased"
-    )
+    erase(customer_id)
 
 
 def _channels(contacts: list[str] | None) -> dict[str, Any] | None:
@@ -287,7 +280,7 @@ def _show_left_out(already: int, dropped: dict[str, int]) -> None:
 
 
 def _words(rule: str) -> str:
-    from churn_assets.campaign.eligibility import RULES
+    from churn_assets.domain.contact_rules import RULES
 
     return RULES.get(rule, rule.replace("_", " "))
 

@@ -97,17 +97,19 @@ def tell_strangers(ids: set[str], store: ArtifactStore) -> None:
     from churn_assets.storage.current import asset_pointer, current_artifact
     from churn_assets.storage.tables import read_parquet
 
-    tables = {"predictions": ("predictions",), "customer_history": SPLITS}  # history: who left, too
-    there = [asset for asset in tables if store.read_pointer(asset_pointer(asset)) is not None]
-    if "predictions" not in there:
-        return
-    known: set[str] = set()
-    for asset in there:
+    def without(unknown: set[str], asset: str, tables: Sequence[str]) -> set[str]:
+        if not unknown or store.read_pointer(asset_pointer(asset)) is None:
+            return unknown
         folder = store.get(current_artifact(store, asset))
-        for table in tables[asset]:
-            ids_of = read_parquet(folder / f"{table}.parquet", ["customer_id"])
-            known.update(ids_of["customer_id"].to_pylist())
-    if strangers := sorted(ids - known):
+        for table in tables:
+            ids_of = read_parquet(folder / f"{table}.parquet", ["customer_id"])["customer_id"]
+            unknown = unknown - set(ids_of.to_pylist())
+        return unknown
+
+    if store.read_pointer(asset_pointer("predictions")) is None:
+        return
+    unknown = without(ids, "predictions", ["predictions"])
+    if strangers := sorted(without(unknown, "customer_history", SPLITS)):  # who left, too
         first = ", ".join(map(repr, strangers[:ROWS_SHOWN]))
         typer.echo(
             f"{len(strangers):,} of {len(ids):,} ids are of no customer in the latest predictions "

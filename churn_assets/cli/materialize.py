@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -62,21 +62,26 @@ def records_in(home: Path) -> Iterator[None]:
 def only_run_of(job: str, home: Path) -> Iterator[None]:
     """Within it no other `churn materialize` of this machine runs the job on the same records: two
     would make each asset twice, and either would find parts of the other's. The system lets go of
-    the lock for a process that was killed."""
-    with (home / f"{job}.lock").open("a+") as lock:
+    the lock for a process that was killed. A folder that can't be written to, or knows no locks,
+    keeps nobody from running: that is said."""
+    path = home / f"{job}.lock"
+    with ExitStack() as held:
         try:
+            lock = held.enter_context(path.open("a+"))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
         except BlockingIOError:
-            lock.seek(0)
+            by = path.read_text() or "?"
             raise fail(
                 RuntimeError(
-                    f"{job} is being materialized already, by process {lock.read() or '?'} "
+                    f"{job} is being materialized already, by process {by} "
                     f"(Dagster's records are in {home}): wait for it, or stop it (Ctrl-C)"
                 )
             ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+        except OSError as error:
+            typer.echo(f"{path}: {error.strerror}; a second run of {job} isn't noticed", err=True)
         yield
 
 

@@ -81,6 +81,6 @@ def _say(latest: Latest) -> None:
     """Which release serves now, and that predictions and plans are still of another."""
     typer.echo(
         f"{latest.release_id} serves: {latest.reason}\n"
-        "Predictions and plans are made by it once you run `churn materialize --job "
-        "score_customers`, then plan again."
+        "Predictions and plans that another release made stay until you run "
+        "`churn materialize --job score_customers`, then plan again."
     )

@@ -259,6 +259,28 @@ def test_predictions_are_refused_retried_and_leave_releases_alone(
     assert REGISTRY.get_sample_value("churn_baseline_forced") == 0
 
 
+def test_predictions_of_a_release_that_went_are_said_to_be(
+    host: EngineHost, tmp_path: Path
+) -> None:
+    """After a roll-back, until customers are scored anew; not where the newer release was merely
+    refused: what is scored then would be by that one again."""
+    first = publish_small_release(tmp_path, tmp_path / "a", seed=0)
+    second = publish_small_release(tmp_path, tmp_path / "b", seed=1)
+    publish_predictions(tmp_path, tmp_path / "one")
+    host.refresh()
+    assert host.predictions_problem is None
+    ReleaseRegistry(host.store).rollback()
+    host.refresh()
+    assert host.engine is not None
+    assert host.engine.release_id == first
+    said = host.predictions_problem or ""
+    assert said.startswith(f"predictions and plans are by release {second}, which doesn't serve: ")
+    assert "`churn materialize --job score_customers`" in said
+    publish_small_release(tmp_path, tmp_path / "c", seed=2, damage=True)
+    host.refresh()
+    assert (bool(host.problem), host.predictions_problem) == (True, None)
+
+
 @pytest.mark.parametrize("store", ["unreachable", "hanging"])
 def test_starts_without_its_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: str

@@ -12,10 +12,10 @@ import pytest
 
 from churn_assets.campaign.config import Channel
 from churn_assets.campaign.contacts.history import Erasure, Event, History
-from churn_assets.campaign.eligibility import RULES, Crowd, Terms, Window, eligible
+from churn_assets.campaign.eligibility import Crowd, Terms, Window, eligible
 from churn_assets.campaign.errors import CampaignError, PeopleError
 from churn_assets.campaign.people import Person, read_ids, read_people
-from churn_assets.domain.contact_rules import Cap, ContactRules
+from churn_assets.domain.contact_rules import RULES, Cap, ContactRules
 from churn_assets.messages.shield.rules import QuietHours
 
 NOW = datetime(2026, 3, 10, 6, tzinfo=UTC)

@@ -1,4 +1,5 @@
-"""A delivery that is killed, wherever it is: nobody is contacted twice, nobody is lost."""
+"""Writers of the ledger that are killed, wherever they are, or hang: nobody is contacted twice,
+nobody is lost, and nobody waits without end."""
 
 from __future__ import annotations
 
@@ -13,7 +14,10 @@ from pathlib import Path
 import pytest
 
 from churn_assets.campaign.config import CampaignConfig
+from churn_assets.campaign.contacts import database
+from churn_assets.campaign.contacts.history import Event
 from churn_assets.campaign.contacts.ledger import Ledger
+from churn_assets.campaign.errors import LedgerError
 from churn_assets.campaign.workflow import Campaigns
 from churn_assets.storage.local import LocalArtifactStore
 from tests.campaign.test_workflow import NOW, SETTINGS, TODAY, customers_of
@@ -84,3 +88,26 @@ def test_a_delivery_is_killed(
     assert len(histories) == 8 * len(POINTS)
     assert all(len(history.contacts) == 1 for history in histories.values())
     campaigns.ledger.close()
+
+
+def told(key: str) -> Event:
+    """A contact of one customer."""
+    return Event(event_key=key, customer_id="A1", kind="sent", occurred_at=NOW)
+
+
+def test_a_writer_that_hangs_holds_others_up_for_a_while_only(
+    postgresql: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: an import waited without end and without a word. Who reads needn't wait at all."""
+    ledger, other = Ledger(postgresql), Ledger(postgresql)
+    ledger.record([told("a")])
+    other.record([told("b")])
+    monkeypatch.setattr(database, "LONGEST_WAIT", "50ms")
+    with ledger.writing():
+        assert other.known(["a", "b"]) == {"a", "b"}
+        with pytest.raises(LedgerError, match="due to lock timeout"):
+            other.record([told("c")])
+    other.record([told("c")])
+    assert ledger.known(["c"]) == {"c"}
+    ledger.close()
+    other.close()

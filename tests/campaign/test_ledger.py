@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from churn_assets.campaign.contacts import database
 from churn_assets.campaign.contacts.history import Event, History, Kind
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.contacts.opening import LateLedger
@@ -300,24 +299,6 @@ def test_what_is_wrong_is_said_in_one_line_without_a_password(
             gone.is_empty()
         assert "s3cret" not in str(error.value)
         assert "\n" not in str(error.value)
-
-
-def test_a_writer_that_hangs_holds_others_up_for_a_while_only(
-    postgresql: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Why: an import waited without end and without a word. Who reads needn't wait at all."""
-    ledger, other = Ledger(postgresql), Ledger(postgresql)
-    ledger.record([event("a")])
-    other.record([event("b")])
-    monkeypatch.setattr(database, "LONGEST_WAIT", "50ms")
-    with ledger.writing():
-        assert other.known(["a", "b"]) == {"a", "b"}
-        with pytest.raises(LedgerError, match="due to lock timeout"):
-            other.record([event("c")])
-    other.record([event("c")])
-    assert ledger.known(["c"]) == {"c"}
-    ledger.close()
-    other.close()
 
 
 def test_a_history_is_what_predict_takes() -> None:

@@ -204,7 +204,7 @@ def test_offers_that_are_not_made_any_more_are_not_sent(
         return offered(customers).model_copy(update={"percent": (0, 7, 14, 21)})
 
     monkeypatch.setattr(workflow, "offers_to", others)
-    with pytest.raises(CampaignError, match="which the release in service doesn't: plan again"):
+    with pytest.raises(CampaignError, match="which the release in service doesn't: hand over"):
         campaigns.approve(None, "Eva", NOW)
     monkeypatch.undo()
     campaigns.approve(None, "Eva", NOW)

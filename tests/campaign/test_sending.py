@@ -348,3 +348,15 @@ def test_who_is_in_the_lists_of_two_plans_was_contacted_once(approved: Approved)
     assert campaigns.hand_over(None, TODAY, NOW, "Ana") == HandOver(0, len(listed), left_out)
     assert campaigns.hand_over(None, tomorrow, morning, "Ana") == HandOver(alone, 0, {}, old)
     assert campaigns.hand_over(old, TODAY, NOW, "Ana").new == len(first)
+
+
+def test_a_promise_that_a_later_plan_keeps_is_that_plan_s(approved: Approved) -> None:
+    """It was in both plans' lists, and the older plan, which was replaced, is cancelled then."""
+    campaigns = approved()
+    first, _ = campaigns.show()
+    tomorrow, morning = TODAY + timedelta(days=1), NOW + timedelta(days=1)
+    assert len(campaigns.export(None, tomorrow, NOW).rows) == 8
+    next_plan(campaigns)
+    assert len(campaigns.export(None, tomorrow, morning).rows) == 8
+    campaigns.cancel(first.plan_id, "Eva")
+    assert campaigns.hand_over(None, tomorrow, morning, "Ana") == HandOver(8, 0, {})

@@ -81,7 +81,8 @@ def test_a_day_from_draft_to_hand_over(
     assert (outside.returncode, "not for 2020-01-01" in outside.stderr) == (1, True)
     forgotten = churn("campaign", "forget", rows[0]["customer_id"])
     assert forgotten.stdout == (
-        "1 events of the ledger, 0 of the feedback and 1 decisions about this customer are erased\n"
+        "1 decisions and 0 events about this customer are erased, and what the contact ledger had "
+        "of them\n"
     )
     assert churn("campaign", "cancel").stdout == f"plan {approved} is cancelled\n"
 

@@ -144,7 +144,8 @@ def test_feedback_becomes_a_campaign_log(home: Path, tmp_path: Path, churn: Chur
 def test_rollback_and_promote_move_what_serves(churn: Churn) -> None:
     """One command back to the last good release, one forward again."""
     newer = json.loads(churn("report", "--json").stdout)["release_id"]
-    assert churn("rollback").returncode == 0
+    [_, then] = churn("rollback").stdout.splitlines()
+    assert "`churn materialize --job score_customers`, then plan again" in then
     older = json.loads(churn("report", "--json").stdout)["release_id"]
     assert older != newer
     listing = churn("releases").stdout

@@ -146,6 +146,16 @@ def test_a_job_is_materialized_by_one_process_at_a_time(tmp_path: Path) -> None:
         pass
 
 
+def test_a_folder_that_knows_no_locks_keeps_nobody_from_running(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A lock that cannot be had: another user's file, a disk that can only be read. It is said."""
+    (tmp_path / "everything.lock").mkdir()
+    with only_run_of("everything", tmp_path):
+        pass
+    assert "a second run of everything isn't noticed" in capsys.readouterr().err
+
+
 def test_a_long_step_says_a_line_now_and_then_without_a_terminal() -> None:
     """In a log or a pipe nobody sees a bar; on a terminal the bar is enough."""
 

@@ -63,13 +63,8 @@ def test_a_companys_release_is_experimented_with_in_any_shell(home: Path) -> Non
     assert "is off (" in run("experiment")[1]
 
 
-@pytest.mark.parametrize(
-    ("command", "told"),
-    [(("outcomes", "erase"), "2 decisions and 1 events about this customer are erased\n"),
-     (("campaign", "forget"), "1 events of the ledger, 1 of the feedback and 2 decisions about "
-      "this customer are erased\n")],
-)  # fmt: skip
-def test_one_customers_records_are_erased(home: Path, command: tuple[str, str], told: str) -> None:
+@pytest.mark.parametrize("command", [("outcomes", "erase"), ("campaign", "forget")])
+def test_one_customers_records_are_erased(home: Path, command: tuple[str, str]) -> None:
     """From the decisions, the events and the ledger, by either command; nobody else's, and no byte
     is left in the files."""
     store = LocalArtifactStore(home / "store")
@@ -86,7 +81,10 @@ def test_one_customers_records_are_erased(home: Path, command: tuple[str, str], 
     with closing(Ledger.open("", home)) as ledger:
         for identity in ("CUSTOMER-AAAA", "CUSTOMER-BBBB"):
             ledger.record([Event(event_key=identity, customer_id=identity, **contact)])
-    assert run(*command, "CUSTOMER-AAAA") == (0, told)
+    told = (
+        "2 decisions and 1 events about this customer are erased, and what the contact ledger had"
+    )
+    assert run(*command, "CUSTOMER-AAAA") == (0, f"{told} of them\n")
     assert parts.read(store)["customer_id"].to_pylist() == ["CUSTOMER-BBBB"]
     left = b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
     assert b"CUSTOMER-AAAA" not in left

@@ -162,7 +162,9 @@ class Ledger:
             return self._erased(connection, customers)
 
     def keep_objections(self, events: Iterable[Event]) -> None:
-        """A "no" or a complaint of events that aren't kept, since their customers were erased."""
+        """A "no" or a complaint of events that aren't kept, since their customers were erased: each
+        holds all the same, and one that an earlier "yes" may have ended is better kept than lost.
+        """
         if lasting := [event for event in events if event.kind in LASTING]:
             with self.writing() as connection:
                 note_said(connection, lasting)

@@ -1,6 +1,7 @@
 """Contacts in the day lists that people took away, so that a hand-over records what went out.
 
-A table of the contact ledger. A contact stays in it as it was when a list first had it.
+A table of the contact ledger. A contact stays in it as it was when a list first had it, but for the
+plan, which is the one whose list had it last.
 """
 
 from __future__ import annotations
@@ -24,7 +25,13 @@ TAKEN = sa.Table(
 
 def keep_taken(connection: sa.Connection, day: date, events: Sequence[Event]) -> None:
     """Note the contacts of a day's list in an open transaction of `Ledger.writing`."""
-    there = {event.event_key for event in taken(connection, day)}
+    there = {event.event_key: event for event in taken(connection, day)}
+    for event in events:
+        first = there.get(event.event_key)
+        if first is not None and first.plan_id != event.plan_id:
+            kept = first.model_copy(update={"plan_id": event.plan_id}).model_dump_json()
+            mine = TAKEN.c.event_key == event.event_key
+            connection.execute(sa.update(TAKEN).where(mine).values(event=kept))
     rows = [
         {
             "event_key": event.event_key,

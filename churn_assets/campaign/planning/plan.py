@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from churn_assets.campaign.config import CampaignConfig
 from churn_assets.campaign.contacts.history import Erasure, History
-from churn_assets.campaign.eligibility import NOBODY, RULES, Crowd, Terms, eligible
+from churn_assets.campaign.eligibility import NOBODY, Crowd, Terms, eligible
 from churn_assets.campaign.people import Person
 from churn_assets.campaign.planning.allocation import (
     NONE,
@@ -45,6 +45,7 @@ from churn_assets.campaign.planning.marginal import with_first_units
 from churn_assets.campaign.planning.options import Options, kept, option_of
 from churn_assets.campaign.planning.promises import CONTACTS, Promises, places_taken
 from churn_assets.campaign.spending import plan_money
+from churn_assets.domain.contact_rules import RULES
 from churn_assets.messages.shield.rules import QuietHours
 from churn_assets.release.switches.budget_price import BudgetPrice
 from churn_assets.serving.assessment import Assessor

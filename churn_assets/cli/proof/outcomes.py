@@ -85,9 +85,9 @@ def import_(
     with _feedback() as log, importing(file) as progress:
         rows = rows_of(file, names, progress)
         result = record(noting(rows, noted), log, percent, said)
+    report_import(rows, "events", *result)
     tell_strangers(noted.ids, store)
     tell_channels(noted.channels, load_settings().campaign.channels)
-    report_import(rows, "events", *result)
 
 
 @app.command()
@@ -119,11 +119,14 @@ def report() -> None:
 
 @app.command()
 def erase(customer_id: Annotated[str, typer.Argument(help="your own key of the customer")]) -> None:
-    """Remove everything that the decision log and the feedback hold about one customer."""
+    """Remove everything that decision log, feedback and contact ledger hold about one customer."""
     from churn_assets.serving.decision_log import parts
 
     store = open_registry().store
     decisions = parts.erase(store, customer_id, datetime.now(UTC))
     with _feedback() as log:
         events = log.erase(customer_id)
-    typer.echo(f"{decisions:,} decisions and {events:,} events about this customer are erased")
+    typer.echo(
+        f"{decisions:,} decisions and {events:,} events about this customer are erased, and what "
+        "the contact ledger had of them"
+    )

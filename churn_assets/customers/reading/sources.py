@@ -158,11 +158,15 @@ def _from_bucket(url: str, scratch: Path) -> list[Path]:
         blobs = [blob for blob in named if is_table(_last(blob.name))]
         if not blobs:
             raise DataError(f"{url}: the bucket has no such {', '.join(SUFFIXES)}")
-        own = [b for b in blobs if any(f.startswith("_") for f in _folders(b.name, start))]
-        others = [blob for blob in named if _has_rows(_last(blob.name))]
-        if others := sorted(blob.name for blob in (*own, *others)):
-            glob_of = f"{url.rstrip('/')}/" if start == key else url.rstrip("*")
-            raise _in_part(url, others[0], f"{glob_of}*{Path(blobs[0].name).suffix}")
+        for blob in blobs:
+            if any(folder.startswith("_") for folder in _folders(blob.name, start)):
+                raise DataError(
+                    f"{url}: the folder has {blob.name} as well, which its writer keeps for "
+                    "itself: wait until all is written, or name a copy by path"
+                )
+        if others := sorted(blob.name for blob in named if _has_rows(_last(blob.name))):
+            folder = blobs[0].name.rpartition("/")[0]
+            raise _in_part(url, others[0], f"gs://{name}/{folder}/*{Path(blobs[0].name).suffix}")
         files = []
         for blob in sorted(blobs, key=lambda blob: str(blob.name)):
             below = [part for part in blob.name.split("/") if part not in ("", ".", "..")]
@@ -190,7 +194,8 @@ def _matches(name: str, pattern: str) -> bool:
     """Whether a glob names the object, or a folder in which it lies; as in a shell only `**` goes
     from folder to folder."""
     if "**" in pattern:
-        return fnmatch.fnmatchcase(name, pattern)
+        shorter = pattern.replace("**/", "")  # `**` may stand for no folder at all
+        return fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(name, shorter)
     parts, wanted = name.split("/"), pattern.rstrip("/").split("/")
     return len(parts) >= len(wanted) and all(map(fnmatch.fnmatchcase, parts, wanted))
 

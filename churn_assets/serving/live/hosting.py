@@ -115,7 +115,7 @@ class EngineHost:
         """Why the predictions that are shown aren't the latest, or another release's than what
         answers: after a roll-back, until customers are scored anew. None if all is well."""
         held, engine = self.predictions.held, self.engine
-        if held.problem or held.loaded is None or engine is None:
+        if held.problem or held.loaded is None or engine is None or self.problem:
             return held.problem
         made_by = held.loaded.campaign["release_id"]
         if made_by == engine.release_id:
