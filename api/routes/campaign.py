@@ -134,9 +134,7 @@ class HandedOver(BaseModel):
     new: int = Field(examples=[560])
     already: int = Field(examples=[0])
     dropped: dict[str, int] = Field(examples=[{"opt_out": 1}])
-    cancelled: str | None = Field(
-        description="the cancelled plan that they are of", examples=[None]
-    )
+    cancelled: str | None = Field(description="the plan, if it is cancelled", examples=[None])
 
 
 class ContactPage(BaseModel):
