@@ -307,30 +307,8 @@ def _show(plan: Plan, status: str, as_json: bool) -> None:
         f"Plan {plan.plan_id} ({status}), {report['days'][0]} to {report['days'][-1]}, "
         f"release {report['release_id']}"
     )
-    console.print(
-        f"{report['contacts']:,} contacts of {report['customers']:,} customers "
-        f"({report['promised']:,} promised before); expected value "
-        f"{report['expected_value']:,.2f}, {_cost(report)}; at most {100 * report['gap']:.2f} % "
-        "below the best plan"
-    )
-    if later := report.get("promised_later"):
-        console.print(f"{later:,} more are promised for later days, and stay promised")
-    if (price := report.get("budget_price")) is not None:
-        console.print(f"By the month's budget a unit of money has the price {price:,.2f} (λ)")
-    if over := report.get("overspent"):
-        console.print(
-            "Requests can't keep the month's budget: even at the highest price they are expected "
-            f"to spend {over:,.2f} a month more than is aimed at; only plans stay within it"
-        )
-    if (tried := report.get("exploration", {})).get("share"):
-        console.print(
-            f"To learn from: {tried['tried']:,} contacts that wouldn't be made, "
-            f"{tried['otherwise']:,} with another offer, {tried['left_out']:,} left out"
-        )
-    more = report["value_of_one_more"]
-    console.print(
-        "One more brings: " + ", ".join(f"{name} {value:,.2f}" for name, value in more.items())
-    )
+    for line in _summary(report):
+        console.print(line)
     columns = ["day", *report["contacts_a_day"]]
     days = Table(*columns)
     for row in report["by_day"]:
@@ -338,6 +316,40 @@ def _show(plan: Plan, status: str, as_json: bool) -> None:
     console.print(days)
     for rule, count in report["excluded"].items():
         console.print(f"{count:,} left out: {_words(rule)}")
+    console.print(_first_contacts(plan))
+    if plan.contacts.num_rows > SHOWN_CONTACTS:
+        console.print(
+            f"… and {plan.contacts.num_rows - SHOWN_CONTACTS:,} more: churn campaign export"
+        )
+
+
+def _summary(report: Mapping[str, Any]) -> Iterator[str]:
+    """Contacts, money and what one more of each would bring, in sentences."""
+    yield (
+        f"{report['contacts']:,} contacts of {report['customers']:,} customers "
+        f"({report['promised']:,} promised before); expected value "
+        f"{report['expected_value']:,.2f}, {_cost(report)}; at most {100 * report['gap']:.2f} % "
+        "below the best plan"
+    )
+    if later := report.get("promised_later"):
+        yield f"{later:,} more are promised for later days, and stay promised"
+    if (price := report.get("budget_price")) is not None:
+        yield f"By the month's budget a unit of money has the price {price:,.2f} (λ)"
+    if over := report.get("overspent"):
+        yield (
+            "Requests can't keep the month's budget: even at the highest price they are expected "
+            f"to spend {over:,.2f} a month more than is aimed at; only plans stay within it"
+        )
+    if (tried := report.get("exploration", {})).get("share"):
+        yield (
+            f"To learn from: {tried['tried']:,} contacts that wouldn't be made, "
+            f"{tried['otherwise']:,} with another offer, {tried['left_out']:,} left out"
+        )
+    more = report["value_of_one_more"]
+    yield "One more brings: " + ", ".join(f"{name} {value:,.2f}" for name, value in more.items())
+
+
+def _first_contacts(plan: Plan) -> Table:
     table = Table("day", "customer", "channel", "offer", "leaves", "worth", "cost")
     for row in plan.contacts.slice(0, SHOWN_CONTACTS).to_pylist():
         table.add_row(
@@ -349,8 +361,4 @@ def _show(plan: Plan, status: str, as_json: bool) -> None:
             f"{row['expected_value']:.2f}",
             f"{row['expected_cost']:.2f}",
         )
-    console.print(table)
-    if plan.contacts.num_rows > SHOWN_CONTACTS:
-        console.print(
-            f"… and {plan.contacts.num_rows - SHOWN_CONTACTS:,} more: churn campaign export"
-        )
+    return table

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,24 +12,16 @@ import typer
 from rich.console import Console
 
 from churn_assets.cli.answers import Format, written_answers
+from churn_assets.cli.asking import Ask, engine_asker, http_asker
 from churn_assets.cli.errors import fail
 from churn_assets.cli.releases import open_registry
-from churn_assets.cli.serve import api_process, local_client
-from churn_assets.release.switches import budget_price, experiment, kill_switch
-from churn_assets.settings import load_settings
 
 if TYPE_CHECKING:
-    import httpx
-
     from churn_assets.cli.customers.files import Customers, Row
 
-KEY_VARIABLE = "CHURN_API_KEY"
 BATCH = 500  # customers at a time: what a server takes in one body, whatever they tell of each
 
 SHOWN_REFUSALS = 20
-
-Ask = Callable[[list[Any]], list[dict[str, Any]]]
-"""Customers in the form of `POST /predict` -> rows in the form of `POST /predict/batch`."""
 
 
 def register(app: typer.Typer) -> None:
@@ -136,110 +127,6 @@ def reason(errors: list[dict[str, Any]]) -> str:
         ": ".join([*(str(part) for part in error["loc"][-1:] if part != "body"), error["msg"]])
         for error in errors
     )
-
-
-@contextmanager
-def engine_asker() -> Iterator[Ask]:
-    """Asks the release in service, in this process.
-
-    Raises:
-        ReleaseError, ArtifactError: there is none, or it is damaged.
-    """
-    from pydantic import ValidationError
-
-    from churn_assets.campaign.contacts.known import complete_all, with_history
-    from churn_assets.campaign.contacts.ledger import Ledger
-    from churn_assets.customers.people import people_file, read_addressees
-    from churn_assets.release.switches import templates
-    from churn_assets.serving.bulk.batch import BatchRequest, answer_batch
-    from churn_assets.serving.decision_log.writer import DecisionWriter
-    from churn_assets.serving.engine import Options, RetentionEngine
-    from churn_assets.serving.problems import problems_of
-
-    registry, settings = open_registry(), load_settings()
-    config = settings.api
-    engine = RetentionEngine.load(registry.folder(), config.default_time_zone)
-    forced = kill_switch.baseline_forced(registry.store, config.force_baseline)
-    decisions = (
-        DecisionWriter(registry.store, config.decision_log_seconds, source="command")
-        if config.decision_log
-        else None
-    )
-
-    ledger = Ledger.open(settings.campaign.ledger.get_secret_value(), settings.home)
-    options: Options = {
-        "force_baseline": forced,
-        "experiment": experiment.in_force(
-            registry.store,
-            settings.experiment,
-            own_customers=bool(engine.manifest and engine.manifest.contract),
-        ),
-        "decisions": decisions,
-        "budget_price": budget_price.in_force(registry.store, engine.release_id),
-        "people": read_addressees(people_file(registry.store)),
-        "templates": templates.in_force(
-            registry.store, learn=bool(settings.messages.learn_from_answers)
-        ),
-    }
-
-    def ask(customers: list[Any]) -> list[dict[str, Any]]:
-        """As over HTTP, with the contact history from the ledger where a row has none."""
-        of = engine.assessor
-        customers, told, excluded = complete_all(customers, ledger.histories, of.params, of.months)
-        options["excluded"] = excluded
-        rows = answers_to(customers)
-        for index, said in told.items():
-            if answer := rows[index]["answer"]:
-                rows[index]["answer"] = with_history(answer, said)
-        return rows
-
-    def answers_to(customers: list[Any]) -> list[dict[str, Any]]:
-        if len(customers) == 1:  # as POST /predict: the language model may write it on the spot
-            try:
-                request = engine.form.model.model_validate(customers[0])
-            except ValidationError as error:
-                return [{"answer": None, "errors": problems_of(error.errors())}]
-            answer = engine.predict(request, **options)
-            return [{"answer": answer, "errors": []}]
-        batch = BatchRequest(customers=customers)
-        found = answer_batch(engine, batch, forced, **options)
-        rows: list[dict[str, Any]] = found["results"]
-        return rows
-
-    with closing(ledger), closing(decisions) if decisions else nullcontext():
-        yield ask
-
-
-@contextmanager
-def http_asker() -> Iterator[Ask]:
-    """Asks an API process that is started for it on a free loopback port.
-
-    One customer is sent to `POST /predict`, several to `POST /predict/batch`. Where the settings
-    ask callers for a key, CHURN_API_KEY holds it.
-    """
-    import httpx  # here: other commands need not wait for it to load
-
-    key = os.environ.get(KEY_VARIABLE)
-    with api_process() as url, local_client(url, timeout=60) as client:
-        client.headers.update({"x-api-key": key} if key else {})
-
-        def post(path: str, body: Any) -> httpx.Response:
-            answer = client.post(path, json=body)
-            if answer.is_error and answer.status_code != httpx.codes.UNPROCESSABLE_ENTITY:
-                raise fail(RuntimeError(f"the API answered {answer.status_code}: {answer.text}"))
-            return answer
-
-        def ask(customers: list[Any]) -> list[dict[str, Any]]:
-            if len(customers) == 1:
-                answer = post("/predict", customers[0])
-                if answer.is_error:
-                    return [{"answer": None, "errors": answer.json()["detail"]}]
-                return [{"answer": answer.json(), "errors": []}]
-            answer = post("/predict/batch", {"customers": customers}).raise_for_status()
-            rows: list[dict[str, Any]] = answer.json()["results"]
-            return rows
-
-        yield ask
 
 
 class Refusals:

@@ -108,7 +108,7 @@ class Plan:
         pq.write_table(self.contacts, folder / "contacts.parquet")
         pq.write_table(self.draws, folder / "draws.parquet")
         pq.write_table(self.excluded, folder / "excluded.parquet")
-        text = json.dumps(self.report, indent=1, sort_keys=True) + "\n"
+        text = json.dumps(self.report, indent=1) + "\n"
         (folder / "report.json").write_text(text, encoding="utf-8")
 
     @classmethod

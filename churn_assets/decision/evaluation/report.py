@@ -8,7 +8,7 @@ the test customers are looked at here, once. The best baseline is the one that d
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,6 +35,7 @@ from churn_assets.decision.evaluation.diagnostics import (
     seen_shifts,
 )
 from churn_assets.decision.evaluation.gates import UNPRICED, failed_gates
+from churn_assets.decision.evaluation.presets import PresetResult, measure_preset
 from churn_assets.decision.evaluation.selection import (
     Candidate,
     choose_served,
@@ -42,44 +43,42 @@ from churn_assets.decision.evaluation.selection import (
     served_figures,
 )
 from churn_assets.decision.evaluation.spending import period_spend
-from churn_assets.decision.exact.comparison import Bootstrap, captured_uplift
+from churn_assets.decision.exact.comparison import captured_uplift
 from churn_assets.decision.exact.exploring import evaluate_exploring
 from churn_assets.decision.exact.pareto import ParetoCurve
-from churn_assets.decision.exact.policy_value import Evaluation, evaluate, summarise
+from churn_assets.decision.exact.policy_value import evaluate
 from churn_assets.decision.learning.network_numpy import NetworkPolicy
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers, systematic_sample
 from churn_assets.decision.mdp.groups import Groups
 from churn_assets.decision.mdp.worlds import worlds_of
-from churn_assets.decision.policy import load_network, load_rule, save_rule
+from churn_assets.decision.policy import save_rule
 from churn_assets.decision.rules.families import Rule
-from churn_assets.decision.world import load_curve
 from churn_assets.domain.experiment import EXPLORATION
-from churn_assets.domain.statistics import Estimate
 from churn_assets.stages.spec import Progress, silent
 
 
 @dataclass(frozen=True)
-class PresetResult:
-    """Everything measured on one preset's test customers."""
+class Choice:
+    """What is served of one preset's policies, and what it was chosen from.
 
-    curve: ParetoCurve
-    networks: dict[int, NetworkPolicy]
-    runs: dict[int, Evaluation]
-    best: str
-    rules: dict[str, Candidate]
-    bootstrap: Bootstrap
-    table: dict[str, Any]
+    Attributes:
+        seed: PPO's, which was best on validation customers.
+        ppo: PPO with it. plan: the look-ahead planner. served: the chosen one.
+        learned: the figures that PPO's gates read. failed: the gates that it missed.
+    """
+
+    seed: int
+    ppo: Candidate
+    plan: Candidate
+    served: Candidate
+    learned: dict[str, Any]
+    failed: list[str]
 
     @property
-    def rule(self) -> Candidate:
-        """The strongest rule."""
-        return self.rules[self.best]
-
-    def candidate(self, seed: int) -> Candidate:
-        """PPO with one seed."""
-        found = self.runs[seed]
-        return Candidate(self.networks[seed], found, captured_uplift(self.curve, found))
+    def name(self) -> str:
+        """The served policy's."""
+        return self.served.policy.name
 
 
 def run(
@@ -91,13 +90,11 @@ def run(
     """Compare, draw, choose what is served (`policy/`), and report.
 
     The report's `policy` holds the figures of `churn report`; `presets` every policy's table;
-    `served` names the policy in `policy/`: PPO's seed that was best on validation customers; the
-    best of rules and planner where PPO falls short of it by more than `gates.NEAR_THE_BEST` or
-    missed a gate (`failed_gates`); or what the setting `serve` names. `serving` has this policy's
-    own figures, `learned` those that PPO's gates read; `closed_loop` what PPO, the strongest rule
-    and what is served bring when they are told only what a caller knows; `period_spend` what a
-    period of the whole base costs from clean sheets; `exploration` what it costs to try the served
-    policy's runner-up now and then.
+    `served` names the policy in `policy/` (`choose`). `serving` has this policy's own figures,
+    `learned` those that PPO's gates read; `closed_loop` what PPO, the strongest rule and what is
+    served bring when they are told only what a caller knows; `period_spend` what a period of the
+    whole base costs from clean sheets; `exploration` what it costs to try the served policy's
+    runner-up now and then.
     """
     groups = Groups.load(inputs["retention_environment"])
     trained = json.loads((inputs["decision_policy"] / "report.json").read_text())["trained"]
@@ -107,125 +104,104 @@ def run(
         results[preset] = measure_preset(inputs, groups, preset, world, trained[preset], config)
         progress(step + 1, len(config.presets), **results[preset].table["lead"])
     main, params = results[config.preset], worlds[config.preset]
-    seed = trained[config.preset]["best_seed"]
-    ppo, network = main.candidate(seed), main.networks[seed]
-    improvement = [run["improvement"] for run in trained[config.preset]["runs"]]
-    learned = learned_figures(ppo, improvement, groups.test, params)
-    failed = failed_gates(learned)
-    calibration = groups.calibration(config.price_customers)
-    planner = planned(calibration, params)
-    ahead = evaluate(planner, groups.test, params.clean)
-    plan = Candidate(planner, ahead, captured_uplift(main.curve, ahead))
-    others = [found for rule, found in main.rules.items() if rule not in UNPRICED]
-    served = choose_served(ppo, [*others, plan], failed, config.serve)
-    name = served.policy.name
-    base = groups.everyone()
-    spending = period_spend(served.policy, base, params, len(base), config.loop_episodes)
-    if served is ppo:
+    choice = choose(main, trained[config.preset], groups, params, config)
+    if choice.served is choice.ppo:
         shutil.copytree(inputs["decision_policy"] / "policy", out / "policy")
     else:
-        save_rule(cast("Rule", served.policy), out / "policy")
-    draw(out / "plots", main, trained[config.preset], seed, groups.test)
-    headline = headline_figures(results, trained, oracle, config)
-    some = systematic_sample(groups.test, config.price_customers)
-    few = groups.calibration(config.watched_customers)
-    loops = {
-        candidate.policy.name: closed_loop(
-            candidate, groups.test, params.clean, config.loop_episodes
-        )
-        for candidate in {id(one): one for one in (ppo, main.rule, served)}.values()
-    }
-    shown = systematic_sample(groups.test, config.watched_customers)
-    even = break_even(served.policy, shown, params)
-    plots.break_even(out / "plots" / "break_even.png", even, name)
+        save_rule(cast("Rule", choice.served.policy), out / "policy")
+    draw(out / "plots", main, trained[config.preset], choice.seed, groups.test)
+    found = measure_served(choice, main, groups, params, config)
+    plots.break_even(out / "plots" / "break_even.png", found["break_even"], choice.name)
     return {
         "preset": config.preset,
-        "policy": headline
-        | {
-            "served": name,
-            "served_uplift": served.captured_uplift,
-            "failed_gates": failed,
-            "planner_uplift": plan.captured_uplift,
-            "captured_uplift_by_budget": captured_by_budget(network, some, few),
-            "changed_worlds": captured_in_worlds(network, config, some, few),
-            "spend_clean_sheet": spending["ratio"],
-            "p_over_budget": spending["p_over"],
-            "break_even": even,
-            "closed_loop": {key: loops[name][key] for key in ("z_uplift", "z_spend", "episodes")},
-        },
-        "served": name,
-        "served_seed": seed,
-        "failed_gates": failed,
-        "closed_loop": loops,
-        "period_spend": spending,
-        "exploration": exploration_cost(served, groups.test, main.curve, params.clean),
-        "learned": learned,
-        "serving": served_figures(served, groups, main.bootstrap, params),
+        "policy": headline_figures(results, trained, oracle, config)
+        | policy_figures(choice, main, groups, config, found),
+        "served": choice.name,
+        "served_seed": choice.seed,
+        "failed_gates": choice.failed,
+        "closed_loop": found["closed_loop"],
+        "period_spend": found["period_spend"],
+        "exploration": found["exploration"],
+        "learned": choice.learned,
+        "serving": found["serving"],
         "presets": {preset: result.table for preset, result in results.items()},
-        "diagnostics": diagnose(main, groups, trained[config.preset], seed, config)
-        | misjudged(network, (main.rule.policy, planner), shown, few),
+        "diagnostics": diagnose(main, groups, trained[config.preset], choice, config),
     }
 
 
-def measure_preset(
-    inputs: Mapping[str, Path],
-    groups: Groups,
-    preset: str,
-    world: EnvironmentParams,
+def choose(
+    result: PresetResult,
     trained: Mapping[str, Any],
+    groups: Groups,
+    params: EnvironmentParams,
     config: ReportSettings,
-) -> PresetResult:
-    """Evaluate all policies of one preset on the test customers, in its world."""
-    params, test = world.clean, groups.test
-    curve = load_curve(inputs["oracle_policy"], preset)
-    folder = inputs["baseline_policies"] / preset
-    policies = {path.name: load_rule(path) for path in sorted(folder.iterdir())}
-    rules = {name: evaluate(policy, test, params) for name, policy in policies.items()}
-    networks = {
-        seed: load_network(inputs["decision_policy"] / preset / f"seed-{seed}")
-        for seed in config.seeds
-    }
-    runs = {seed: evaluate(network, test, params) for seed, network in networks.items()}
-    captured = {name: captured_uplift(curve, found) for name, found in rules.items()}
-    best_rule = max((name for name in rules if name not in UNPRICED), key=captured.__getitem__)
-    bootstrap = Bootstrap(curve, config.bootstrap, seed=0)
-    ppo = float(np.mean([captured_uplift(curve, found) for found in runs.values()]))
-    ppo_samples = bootstrap.over_seeds(list(runs.values()))
-    lead = Estimate.of(
-        ppo - captured[best_rule], ppo_samples - bootstrap.captured(rules[best_rule])
-    )
-    sampled = [run["history"][-1]["sampled_over_contact_rate"] for run in trained["runs"]]
-    figures = {seed: summarise(found) for seed, found in runs.items()}
-    table = {
-        "ppo": {
-            "captured_uplift": asdict(Estimate.of(ppo, ppo_samples)),
-            "by_seed": {
-                str(seed): figures[seed]
-                | {
-                    "captured_uplift": captured_uplift(curve, found),
-                    "spend_ratio": found.mean("spend") / params.budget_limit,
-                }
-                for seed, found in runs.items()
-            },
-            "spend_ratio": asdict(spend_ratio(bootstrap, runs, params.budget_limit)),
-            "over_contact_rate": float(np.mean([row["over_cap"] for row in figures.values()])),
-            "sampled_over_contact_rate": float(np.mean(sampled)),
+) -> Choice:
+    """PPO's best seed; the best of rules and planner where PPO falls short of it by more than
+    `gates.NEAR_THE_BEST` or missed a gate; or what the setting `serve` names."""
+    ppo = result.candidate(trained["best_seed"])
+    improvement = [run["improvement"] for run in trained["runs"]]
+    learned = learned_figures(ppo, improvement, groups.test, params)
+    failed = failed_gates(learned)
+    planner = planned(groups.calibration(config.price_customers), params)
+    ahead = evaluate(planner, groups.test, params.clean)
+    plan = Candidate(planner, ahead, captured_uplift(result.curve, ahead))
+    others = [found for rule, found in result.rules.items() if rule not in UNPRICED]
+    served = choose_served(ppo, [*others, plan], failed, config.serve)
+    return Choice(trained["best_seed"], ppo, plan, served, learned, failed)
+
+
+def measure_served(
+    choice: Choice,
+    result: PresetResult,
+    groups: Groups,
+    params: EnvironmentParams,
+    config: ReportSettings,
+) -> dict[str, Any]:
+    """The served policy's own figures, and in the closed loop PPO's and the strongest rule's."""
+    served, test, base = choice.served, groups.test, groups.everyone()
+    told_little = {id(one): one for one in (choice.ppo, result.rule, served)}.values()
+    shown = systematic_sample(test, config.watched_customers)
+    return {
+        "closed_loop": {
+            one.policy.name: closed_loop(one, test, params.clean, config.loop_episodes)
+            for one in told_little
         },
-        "rules": {
-            name: summarise(found)
-            | {
-                "captured_uplift": asdict(Estimate.of(captured[name], bootstrap.captured(found))),
-                "spend_ratio": found.mean("spend") / params.budget_limit,
-            }
-            for name, found in rules.items()
-        },
-        "best_rule": best_rule,
-        "lead": asdict(lead),
+        "period_spend": period_spend(served.policy, base, params, len(base), config.loop_episodes),
+        "break_even": break_even(served.policy, shown, params),
+        "exploration": exploration_cost(served, test, result.curve, params.clean),
+        "serving": served_figures(served, groups, result.bootstrap, params),
     }
-    candidates = {
-        name: Candidate(policies[name], found, captured[name]) for name, found in rules.items()
+
+
+def policy_figures(
+    choice: Choice,
+    result: PresetResult,
+    groups: Groups,
+    config: ReportSettings,
+    found: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The figures of `churn report --json` below `policy` that speak of what is served, and of how
+    PPO bears other budgets and worlds.
+
+    Args:
+        found: as `measure_served` returns it.
+    """
+    network = result.networks[choice.seed]
+    some = systematic_sample(groups.test, config.price_customers)
+    few = groups.calibration(config.watched_customers)
+    loop, spending = found["closed_loop"][choice.name], found["period_spend"]
+    return {
+        "served": choice.name,
+        "served_uplift": choice.served.captured_uplift,
+        "failed_gates": choice.failed,
+        "planner_uplift": choice.plan.captured_uplift,
+        "captured_uplift_by_budget": captured_by_budget(network, some, few),
+        "changed_worlds": captured_in_worlds(network, config, some, few),
+        "spend_clean_sheet": spending["ratio"],
+        "p_over_budget": spending["p_over"],
+        "break_even": found["break_even"],
+        "closed_loop": {key: loop[key] for key in ("z_uplift", "z_spend", "episodes")},
     }
-    return PresetResult(curve, networks, runs, best_rule, candidates, bootstrap, table)
 
 
 def exploration_cost(
@@ -254,16 +230,6 @@ def closed_loop(
     through the function that builds the service's states."""
     decide = decide_by(candidate.policy, test)
     return close_the_loop(decide, test, candidate.found, params, episodes).figures
-
-
-def spend_ratio(bootstrap: Bootstrap, runs: Mapping[int, Evaluation], limit: float) -> Estimate:
-    """Expected spend on the test customers over the limit; the interval is over customers.
-
-    704 customers are a small sample of the base that the budget is for: see `Groups.checking`.
-    """
-    value = float(np.mean([found.mean("spend") for found in runs.values()]))
-    samples = np.mean([bootstrap.spend(found) for found in runs.values()], axis=0)
-    return Estimate.of(value / limit, samples / limit)
 
 
 def headline_figures(
@@ -315,18 +281,17 @@ def diagnose(
     result: PresetResult,
     groups: Groups,
     trained: Mapping[str, Any],
-    seed: int,
+    choice: Choice,
     config: ReportSettings,
 ) -> dict[str, Any]:
-    """Monotone spend, where the gap lies, stress: for PPO's chosen seed."""
-    policy, rule = result.networks[seed], cast("Rule", result.rule.policy)
-    params, some = (
-        policy.spec.params.clean,
-        systematic_sample(groups.test, config.watched_customers),
-    )
+    """Monotone spend, where the gap lies, stress, what isn't told: for PPO's chosen seed."""
+    policy, rule = result.networks[choice.seed], cast("Rule", result.rule.policy)
+    params = policy.spec.params.clean
+    some = systematic_sample(groups.test, config.watched_customers)
+    few = groups.calibration(config.watched_customers)
     price = trained["oracle_price"]
     at_price = int(np.argmin(np.abs(result.curve.prices - price)))
-    found, curve = result.runs[seed], result.curve
+    found, curve = result.runs[choice.seed], result.curve
     helped = captured_with_help(policy, groups.test, curve, params, price, BY_HEAD | BY_STATE)
     return {
         "oracle_spend_at_prices": (curve.spend @ curve.weight).tolist(),
@@ -339,6 +304,7 @@ def diagnose(
             groups.test.weight,
         ),
         "seen_shifts": seen_shifts(policy, rule, some, groups.calibration(config.price_customers)),
+        **misjudged(policy, (rule, choice.plan.policy), some, few),
     }
 
 
