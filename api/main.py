@@ -116,6 +116,7 @@ def services_by(settings: Settings, keyring: Keyring) -> Services:
             config.default_time_zone,
             forced,
             settings.experiment,
+            channels=settings.campaign.channels,
             learn_from_answers=learns,
         ),
         keyring=keyring,

@@ -62,7 +62,8 @@ class CampaignConfig(BaseModel):
             is open from 8 to 22.
         rules: who may be contacted, where the customers' contract says nothing of it.
         people: a CSV or Parquet table with `customer_id` and any of `first_name`, `zone`,
-            `language`, `opt_out`, `consent` and `complained_on`; predictions hold no such things.
+            `language`, `opt_out`, `consent` (both of one channel, too: `consent_email`) and
+            `complained_on`; predictions hold no such things.
             What it says goes before what the customers' contract has of them.
         dialect: how the receiving system writes merge tags.
         name_tag: the merge field of the first name; empty: the dialect's usual one.

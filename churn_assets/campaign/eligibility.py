@@ -145,8 +145,8 @@ def eligible(crowd: Crowd, terms: Terms) -> Eligibility:
         out = (rule < 0) & ~still.any(axis=(1, 2))
         rule[out] = list(RULES).index(name)
 
-    for name, whole in _whole(crowd, terms).items():
-        apply(name, ~whole[:, None, None])
+    for name, out in _left_out(crowd, terms).items():
+        apply(name, ~out[:, None, :])
     days_open = np.array([day not in terms.rules.blackout_dates for day in terms.days])
     apply("blackout_dates", days_open[None, :, None])
     cooled, capped = _by_history(crowd, terms, shape)
@@ -156,8 +156,8 @@ def eligible(crowd: Crowd, terms: Terms) -> Eligibility:
     return Eligibility(still, rule, windows)
 
 
-def _whole(crowd: Crowd, terms: Terms) -> dict[str, Flags]:
-    """Rule -> (N,) whom it leaves out on every day and by every channel, in order."""
+def _left_out(crowd: Crowd, terms: Terms) -> dict[str, Flags]:
+    """Rule -> (N, 1) or (N, channels) whom it leaves out on every day, in order."""
     rules, ids = terms.rules, crowd.ids
     since = terms.now - timedelta(days=rules.complaint_days)
     # As long as any limit looks back: their contacts can't be counted any more.
@@ -170,25 +170,37 @@ def _whole(crowd: Crowd, terms: Terms) -> dict[str, Flags]:
 
     def of(test: Callable[[Person, History], bool]) -> Flags:
         people = crowd.people
-        return np.array([test(people.get(i, NOBODY), histories.get(i, NOTHING)) for i in ids], bool)
+        found = [test(people.get(i, NOBODY), histories.get(i, NOTHING)) for i in ids]
+        return np.array(found, bool)[:, None]
+
+    # Where nobody says something of one channel, all are alike.
+    differ = any(person.by_channel for person in crowd.people.values())
+    channels = list(terms.channels) if differ else list(terms.channels)[:1]
+
+    def by(test: Callable[[Person, str], bool]) -> Flags:
+        def on(channel: str) -> Flags:
+            return of(lambda person, _: test(person, channel))
+
+        return np.hstack([on(channel) for channel in channels])
 
     def complained(person: Person, history: History) -> bool:
         told = person.complained_on is not None and person.complained_on >= since.date()
         return told or (history.complained is not None and history.complained >= since)
 
-    def refused(person: Person, _: History) -> bool:
-        return person.consent is False or (rules.consent_needed and person.consent is None)
+    def refused(person: Person, channel: str) -> bool:
+        consents = person.consents_to(channel)
+        return consents is False or (rules.consent_needed and consents is None)
 
     return {
         "churned": of(lambda _, history: history.churned is not None),
-        "opt_out": of(lambda person, history: person.opt_out is True or history.opted_out),
-        "consent": of(refused),
-        "suppression_list": np.array([i in terms.suppressed for i in ids], bool),
-        "erased": np.array([i in lately for i in ids], bool),
-        "control_group": crowd.in_control,
-        "complaint": of(complained) if rules.complaint_days else np.zeros(len(ids), bool),
-        "minimum_tenure": crowd.tenure < rules.minimum_tenure,
-        "minimum_value": crowd.monthly < rules.minimum_monthly_value,
+        "opt_out": of(lambda _, history: history.opted_out) | by(Person.opted_out_of),
+        "consent": by(refused),
+        "suppression_list": np.array([i in terms.suppressed for i in ids], bool)[:, None],
+        "erased": np.array([i in lately for i in ids], bool)[:, None],
+        "control_group": crowd.in_control[:, None],
+        "complaint": of(complained) & bool(rules.complaint_days),
+        "minimum_tenure": (crowd.tenure < rules.minimum_tenure)[:, None],
+        "minimum_value": (crowd.monthly < rules.minimum_monthly_value)[:, None],
     }
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
+
+import pyarrow.parquet as pq
 
 from churn_assets.campaign.errors import PeopleError
 from churn_assets.customers.contract.tables import Format
@@ -18,16 +20,23 @@ from churn_assets.customers.reading.rows import BrokenRow, Rows
 from churn_assets.datasets.errors import DataError
 from churn_assets.datasets.sources.files import content
 from churn_assets.domain.cells import MISSING, TRUTHS
+from churn_assets.domain.contact_rules import by_channel
 from churn_assets.serving.zones import KNOWN
 
 _MARK, _QUOTED = re.compile(r"[,;\t|]"), re.compile(r'"[^"]*"')
 _EMPTY = frozenset({""})
-COLUMNS = ("first_name", "zone", "language", "opt_out", "consent", "complained_on")
+FLAGS = ("opt_out", "consent")
+COLUMNS = ("first_name", "zone", "language", *FLAGS, "complained_on")
 
 
 @dataclass(frozen=True)
 class Person:
-    """One customer; None where nothing is known."""
+    """One customer; None where nothing is known.
+
+    Attributes:
+        by_channel: `opt_out` and `consent` for one channel, where they're known, called as
+            `domain.contact_rules.by_channel` does.
+    """
 
     first_name: str | None = None
     zone: str | None = None
@@ -35,11 +44,24 @@ class Person:
     opt_out: bool | None = None
     consent: bool | None = None
     complained_on: date | None = None
+    by_channel: Mapping[str, bool] = field(default_factory=dict)
+
+    def opted_out_of(self, channel: str) -> bool:
+        """Whether they said no to being contacted by it, or at all."""
+        return self.opt_out is True or self.by_channel.get(by_channel("opt_out", channel)) is True
+
+    def consents_to(self, channel: str) -> bool | None:
+        """Whether they said yes to being contacted by it, and at all; None: nobody knows."""
+        said = {self.consent, self.by_channel.get(by_channel("consent", channel))}
+        return False if False in said else (True if True in said else None)
 
 
-def read_people(path: Path) -> dict[str, Person]:
+def read_people(path: Path, channels: Iterable[str] = ()) -> dict[str, Person]:
     """Customer id -> person, from CSV or Parquet. What is empty is unknown, and nothing else but
     "n/a" and its like for a zone or a language: people are called Na, and ids are, too.
+
+    Args:
+        channels: of whose opt-outs and consents the table may have columns, `consent_sms` say.
 
     Raises:
         PeopleError: no table, no column `customer_id`, a customer twice, or a row or cell that
@@ -48,8 +70,9 @@ def read_people(path: Path) -> dict[str, Person]:
         OSError: the file can't be read.
     """
     people: dict[str, Person] = {}
+    flags = [by_channel(flag, channel) for channel in channels for flag in FLAGS]
     try:
-        rows = Rows(path, ("customer_id",), ("customer_id", *COLUMNS), missing=_EMPTY)
+        rows = Rows(path, ("customer_id",), ("customer_id", *COLUMNS, *flags), missing=_EMPTY)
         for number, row in enumerate(rows, start=1):
             if isinstance(row, BrokenRow):
                 raise PeopleError(f"{path}: row {number} {row.problem}")
@@ -61,7 +84,7 @@ def read_people(path: Path) -> dict[str, Person]:
                     f"{path}: row {number} names a customer that an earlier row names"
                 )
             try:
-                people[customer] = _person(row)
+                people[customer] = _person(row, flags)
             except ValueError as error:
                 raise PeopleError(f"{path}: row {number}: {error}") from None
     except DataError as error:
@@ -69,21 +92,43 @@ def read_people(path: Path) -> dict[str, Person]:
     return people
 
 
-def known_people(own: Path | None, file: Path | None) -> dict[str, Person]:
+def known_people(
+    own: Path | None, file: Path | None, channels: Iterable[str] = ()
+) -> dict[str, Person]:
     """Everybody of whom something is known: by the contract's tables, and by a table of people,
     whose cells go before.
 
     Args:
         own: of the active customers (`customers.people`). file: of the settings.
+        channels: as in `read_people`.
 
     Raises:
         PeopleError, OSError: as `read_people`.
     """
-    people = read_people(own) if own else {}
-    for customer, told in (read_people(file) if file else {}).items():
+    channels = tuple(channels)
+    if own:
+        _hold_to_channels(own, channels)
+    people = read_people(own, channels) if own else {}
+    for customer, told in (read_people(file, channels) if file else {}).items():
         said = {name: value for name, value in vars(told).items() if value is not None}
-        people[customer] = replace(people.get(customer, told), **said)
+        known = people.get(customer, told)
+        said["by_channel"] = {**known.by_channel, **told.by_channel}
+        people[customer] = replace(known, **said)
     return people
+
+
+def _hold_to_channels(own: Path, channels: Sequence[str]) -> None:
+    """Raise PeopleError where the contract says who may be contacted by a channel that campaigns
+    don't have: under another name than it has here, it would hold for nobody."""
+    known = {by_channel(flag, channel) for channel in (None, *channels) for flag in FLAGS}
+    for name in pq.read_schema(own).names:
+        flag = next((flag for flag in FLAGS if name.startswith(f"{flag}_")), None)
+        if flag and name not in known:
+            raise PeopleError(
+                f"the contract's contact.channels names {name.removeprefix(f'{flag}_')!r}, which "
+                f"is none of {', '.join(channels)}: mend it, or CHURN_CAMPAIGN__CHANNELS, then "
+                "`churn materialize --job plan_campaign`"
+            )
 
 
 def read_ids(path: Path) -> frozenset[str]:
@@ -125,7 +170,7 @@ def _separator(lines: Iterable[str]) -> str:
     return marks.most_common(1)[0][0] if marks else ","
 
 
-def _person(row: Mapping[str, str]) -> Person:
+def _person(row: Mapping[str, str], flags: Iterable[str]) -> Person:
     zone = _unless_missing(row.get("zone"))
     if zone is not None and zone not in KNOWN:
         raise ValueError("zone is no IANA time zone, as in Europe/Madrid")
@@ -136,6 +181,7 @@ def _person(row: Mapping[str, str]) -> Person:
         opt_out=_flag("opt_out", row),
         consent=_flag("consent", row),
         complained_on=_date(row.get("complained_on")),
+        by_channel={name: told for name in flags if (told := _flag(name, row)) is not None},
     )
 
 

@@ -312,7 +312,7 @@ class Campaigns:
 
     def people(self) -> dict[str, Person]:
         """What is known of customers beside their predictions, by id."""
-        return known_people(people_file(self.store), self.config.people)
+        return known_people(people_file(self.store), self.config.people, self.config.channels)
 
     def usable(self, plan_id: str | None, now: datetime) -> Plan:
         """A plan, by default the approved one; raises CampaignError where it isn't approved, or is

@@ -142,16 +142,14 @@ class _Checking:
             self.report.notes += not_yet_known(self.connection, history, identity)
         self._value(history, part.value.monthly)
         self._tenure(history, part)
-        self._people(history)
-        self._flags(history, tables.history)
         if tables.active is None:
+            self._people(history, tables.history)
             return
         active = self._judged("active", tables.active, customer_columns(self.contract, False), key)
         self._reported(active, tables.active, None)
         self._value(active, part.value.monthly)
         self._tenure(active, part)
-        self._people(active)
-        self._flags(active, tables.active)
+        self._people(active, tables.active)
         self._drift(history, active)
         gone = outcome and (gone_by_now(identity, history) if identity.snapshot else outcome)
         if identity.id and gone:
@@ -202,6 +200,7 @@ class _Checking:
             )
         )  # fmt: skip
         report.problems += [f"{name}: {problem}" for problem in judged.problems]
+        report.notes += [f"{name}: {note}" for note in judged.notes]
         if judged.refused > table.most_refused * judged.read.rows:
             report.problems.append(
                 f"{name}: {judged.refused:,} of {judged.read.rows:,} rows are refused; see {path}"
@@ -306,15 +305,12 @@ class _Checking:
                 f"{MAX_TENURE:,} months"
             )
 
-    def _people(self, judged: Judged) -> None:
-        """Zones have to be known; what is written to in English is worth knowing."""
-        people = self.contract.people
+    def _people(self, judged: Judged, table: Table) -> None:
+        """Zones have to be known, and who may be contacted has to be said so that it can be read;
+        what is written to in English is worth knowing."""
+        people, contact = self.contract.people, self.contract.contact
         self.report.problems += unknown_zones(self.connection, judged, people)
         self.report.notes += unserved_languages(self.connection, judged, people)
-
-    def _flags(self, judged: Judged, table: Table) -> None:
-        """Who may be contacted has to be said so that it can be read."""
-        contact = self.contract.contact
         self.report.problems += unclear_flags(self.connection, judged, contact, table.missing)
         self.report.notes += yes_of_nobody(self.connection, judged, contact)
 
@@ -389,7 +385,8 @@ def _mentioned(contract: Contract) -> set[str]:
     """Every column that the contract speaks of."""
     names = set(contract.left_out)
     if contract.tables:
-        names |= {column.name for column in customer_columns(contract, True)}
+        for labelled in (True, False):
+            names |= {column.name for column in customer_columns(contract, labelled)}
         for table in filter(None, (contract.tables.history, contract.tables.active)):
             names |= {rule.column for rule in table.leave_out}
     if contract.campaign:

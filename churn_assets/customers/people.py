@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from churn_assets.domain.cells import TRUTHS
+from churn_assets.domain.contact_rules import by_channel
 from churn_assets.storage.current import asset_pointer, current_artifact
 from churn_assets.storage.protocol import ArtifactStore
 
@@ -62,17 +63,34 @@ def people_file(store: ArtifactStore) -> Path | None:
     return file if file.exists() else None
 
 
-def read_addressees(file: Path | None) -> Addressees:
-    """What a table of people says of them; nothing is known where there is no table."""
+def read_addressees(file: Path | None, channels: Iterable[str] = ()) -> Addressees:
+    """What a table of people says of them; nothing is known where there is no table.
+
+    Args:
+        channels: by which the company contacts. Who said no to each of them said no.
+    """
     if file is None:
         return NOBODY_KNOWN
-    excluded = {i: "consent" for i, word in _column(file, "consent").items() if _says(word, False)}
-    opted_out = {i: "opt_out" for i, word in _column(file, "opt_out").items() if _says(word, True)}
-    return Addressees(_column(file, "zone"), _column(file, "language"), excluded | opted_out)
+    channels = tuple(channels)
+    opted_out = _of_all(file, channels, {"opt_out": True})
+    refusing = _of_all(file, channels, {"opt_out": True, "consent": False})
+    excluded = {i: "opt_out" if i in opted_out else "consent" for i in refusing}
+    return Addressees(_column(file, "zone"), _column(file, "language"), excluded)
 
 
-def _says(word: str, meant: bool) -> bool:
-    return TRUTHS.get(word.lower()) is meant
+def _of_all(file: Path, channels: Iterable[str], meant: Mapping[str, bool]) -> set[str]:
+    """Who says one of these of all channels together, or of each of them."""
+
+    def saying(channel: str | None) -> set[str]:
+        return {
+            customer
+            for flag, truth in meant.items()
+            for customer, word in _column(file, by_channel(flag, channel)).items()
+            if TRUTHS.get(word.lower()) is truth
+        }
+
+    of_each = [saying(channel) for channel in channels]
+    return saying(None) | (set.intersection(*of_each) if of_each else set())
 
 
 def _column(file: Path, name: str) -> dict[str, str]:

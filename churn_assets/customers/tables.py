@@ -151,8 +151,8 @@ class _Taken:
         if judged.name == "history" and (gone := gone_by_now(part.identity, judged)):
             query = f"SELECT {columns['customer_id']} FROM history WHERE {USED} AND {gone}"
             self.gone = {customer for (customer,) in connection.execute(query).fetchall()}
-        said = dict(_people(self.contract, judged))
-        if said:
+        of_history = judged.name == "history" and part.tables.active is not None
+        if not of_history and (said := dict(_people(self.contract, judged))):
             listed = ", ".join(f'{sql} AS "{name}"' for name, sql in said.items())
             query = f"SELECT {listed} FROM {judged.name} WHERE {USED} ORDER BY {order}"
             told = connection.execute(query).df().assign(customer_id=frame["customer_id"])
@@ -179,7 +179,7 @@ def _columns(
         yield "customer_id", "'R' || CASE file WHEN 0 THEN '' ELSE (file + 1) || '-' END || row"
     if judged.name == "history":
         yield LABEL, has_left(identity, judged)
-    if identity.snapshot:
+    if identity.snapshot and not judged.lacks(identity.snapshot):
         yield SNAPSHOT, judged.value(identity.snapshot, "snapshot")
     for field in schema.fields:
         value = judged.value(field.column, "feature" if field.feature else "")
@@ -203,12 +203,8 @@ def _people(contract: Contract, judged: Judged) -> Iterator[tuple[str, str]]:
         yield "language", language_of(people, judged)
     if people.zone:
         yield "zone", zone_of(people, judged)
-    for name, use, flag in (
-        ("opt_out", "opt-out", contact.opt_out),
-        ("consent", "consent", contact.consent),
-    ):
-        if flag:
-            yield name, judged.value(flag.column, use)
+    for flag in contact.flags():
+        yield flag.name, judged.value(flag.said.column, flag.use)
 
 
 def _latest(rows: pd.DataFrame) -> pd.DataFrame:

@@ -27,6 +27,12 @@ RULES = {
 """Rule -> what it says of whom it leaves out, in the order in which rules are tried."""
 
 
+def by_channel(flag: str, channel: str | None) -> str:
+    """How a table of people calls a permission (`opt_out`, `consent`) for a channel; for all of
+    them with None."""
+    return f"{flag}_{channel}" if channel else flag
+
+
 class Cap(BaseModel):
     """The most contacts of one customer.
 

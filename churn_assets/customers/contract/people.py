@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Self
+from collections.abc import Iterator
+from typing import Annotated, NamedTuple, Self
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
@@ -11,7 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from churn_assets.customers.contract.tables import Cell, Cells, Part
 from churn_assets.customers.languages import TAG
 from churn_assets.domain.cells import as_word
-from churn_assets.domain.contact_rules import ContactRules
+from churn_assets.domain.contact_rules import ContactRules, by_channel
 
 
 def _known_zone(zone: str) -> str:
@@ -72,15 +73,57 @@ class People(Part):
     default_language: str | None = None
 
 
-class Contact(Part):
+class Permission(Part):
     """Who may be contacted: not with `opt_out`, and only with `consent` where it is named.
 
     A cell that is neither yes nor no is no permission: it counts as opted out, or as no consent.
-
-    Attributes:
-        rules: what else keeps a customer out of a campaign; without it the settings' rules.
     """
 
     opt_out: YesNo | None = None
     consent: YesNo | None = None
+
+
+class Contact(Permission):
+    """Who may be contacted at all, and by which channel.
+
+    Attributes:
+        channels: channel (`CHURN_CAMPAIGN__CHANNELS`) -> who may be contacted by it; what is said
+            of all channels holds for it, too.
+        rules: what else keeps a customer out of a campaign; without it the settings' rules.
+    """
+
+    channels: dict[str, Permission] = Field(default_factory=dict)
     rules: ContactRules | None = None
+
+    def flags(self) -> Iterator[Flag]:
+        """Every column that says who may be contacted: those of all channels, then each one's."""
+        everywhere: dict[str | None, Permission] = {None: self}
+        for channel, said in (everywhere | self.channels).items():
+            at, by = (f"channels.{channel}.", f" by {channel}") if channel else ("", "")
+            for name, use, flag in (
+                ("opt_out", "opt-out", said.opt_out),
+                ("consent", "consent", said.consent),
+            ):
+                if flag:
+                    yield Flag(f"contact.{at}{name}", by_channel(name, channel), use + by, flag)
+
+
+class Flag(NamedTuple):
+    """One column of who may be contacted.
+
+    Attributes:
+        key: where the contract says it.
+        name: of its column in the table of people.
+        use: what it is for, for reports.
+        said: column and cells.
+    """
+
+    key: str
+    name: str
+    use: str
+    said: YesNo
+
+    @property
+    def forbids(self) -> bool:
+        """Whether yes forbids to contact, and so does a cell that nobody understands."""
+        return self.use.startswith("opt-out")

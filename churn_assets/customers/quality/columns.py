@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from churn_assets.customers.contract.expression import columns_of
 from churn_assets.customers.contract.model import (
@@ -17,7 +17,7 @@ from churn_assets.customers.contract.model import (
     Contract,
     Feature,
 )
-from churn_assets.customers.contract.people import Contact, YesNo
+from churn_assets.customers.contract.people import Contact, Flag, YesNo
 from churn_assets.customers.reading.numbers import TELLING, Marks, number_pattern
 from churn_assets.domain.cells import MISSING, TRUTHS, as_word
 
@@ -43,6 +43,7 @@ class Column:
         name: in the table.
         reads: what its cells are.
         required: whether a cell may not be missing.
+        may_lack: whether the table may be without it.
         low, high: of a number.
         yes, no: of a flag, as `as_word` has them; every other cell is no where `no` is empty.
         unclear: of a contact's flag, what a cell that is neither counts as: it costs no row.
@@ -59,6 +60,7 @@ class Column:
     no: tuple[str, ...] = ()
     unclear: bool | None = None
     levels: tuple[str, ...] = ()
+    may_lack: bool = False
     uses: tuple[str, ...] = field(default=(), compare=False)
 
 
@@ -91,25 +93,21 @@ def _yes_no(column: YesNo, use: str) -> Column:
     return Column(column.column, "flag", bool(no), yes=yes, no=no, uses=(use,))
 
 
-def contact_flags(contact: Contact) -> Iterator[tuple[str, YesNo, Column]]:
-    """Key in the contract, what it says and how it is read: of every flag of who may be contacted.
+def contact_flags(contact: Contact) -> Iterator[tuple[Flag, Column]]:
+    """What the contract says and how it is read: of every flag of who may be contacted.
 
     A cell that is neither yes nor no must not pass for a permission: it counts as opted out, or as
     no consent, and the row is used all the same. Where `no` isn't said, the plain words for it are
     no, unless `yes` is one of them, and a blank is unknown.
     """
     plain_no = {*(cell for cell, truth in TRUTHS.items() if not truth), *OTHER_NO}
-    for key, flag, use, unclear in (
-        ("opt_out", contact.opt_out, "opt-out", True),
-        ("consent", contact.consent, "consent", False),
-    ):
-        if flag:
-            yes = _words(flag.yes)
-            no = _words(flag.no) or (() if plain_no & {*yes} else tuple(sorted(plain_no)))
-            yield key, flag, Column(
-                one_spaced(flag.column), "flag", bool(flag.no), yes=yes, no=no, unclear=unclear,
-                uses=(use,),
-            )  # fmt: skip
+    for flag in contact.flags():
+        yes = _words(flag.said.yes)
+        no = _words(flag.said.no) or (() if plain_no & {*yes} else tuple(sorted(plain_no)))
+        yield flag, Column(
+            one_spaced(flag.said.column), "flag", bool(flag.said.no), yes=yes, no=no,
+            unclear=flag.forbids, uses=(flag.use,),
+        )  # fmt: skip
 
 
 def _numbers(expression: str, use: str) -> Iterator[Column]:
@@ -121,16 +119,18 @@ def _numbers(expression: str, use: str) -> Iterator[Column]:
 def customer_columns(contract: Contract, labelled: bool) -> list[Column]:
     """The columns that a table of customers needs; with the label where it is the history.
 
-    None where the contract has no customers.
+    How to address somebody, and whether, is asked of the table of who is active, where there is
+    one: nobody need keep names and consents of years. That one is of today, with a snapshot's date
+    or without. None where the contract has no customers.
     """
     if contract.customers is None:
         return []
     found: list[Column] = []
-    _, identity, monthly, tenure = contract.customers
+    tables, identity, monthly, tenure = contract.customers
     if identity.id:
         found.append(Column(identity.id, "words", uses=("id",)))
     if identity.snapshot:
-        found.append(Column(identity.snapshot, "date", uses=("snapshot",)))
+        found.append(Column(identity.snapshot, "date", may_lack=not labelled, uses=("snapshot",)))
     if labelled:
         found.append(label_column(identity.churned))
     found += _numbers(monthly.monthly, "value")
@@ -139,14 +139,18 @@ def customer_columns(contract: Contract, labelled: bool) -> list[Column]:
     if tenure.since:
         found.append(Column(tenure.since, "date", uses=("tenure",)))
     found += [_feature(name, feature) for name, feature in contract.features.items()]
-    people = contract.people
-    found += [
-        Column(name, "words", required=False, uses=("people",))
-        for name in (people.first_name, people.language, people.zone)
-        if name
-    ]
-    found += [column for _, _, column in contact_flags(contract.contact)]
+    if not (labelled and tables.active):
+        found += _people(contract)
     return _each_once(found)
+
+
+def _people(contract: Contract) -> Iterator[Column]:
+    people = contract.people
+    for name in (people.first_name, people.language, people.zone):
+        if name:
+            yield Column(name, "words", required=False, uses=("people",))
+    for _, column in contact_flags(contract.contact):
+        yield column
 
 
 def label_column(churned: Churned) -> Column:
@@ -175,16 +179,19 @@ def campaign_columns(campaign: Campaign) -> list[Column]:
 
 def _each_once(columns: Iterable[Column]) -> list[Column]:
     """Columns of the same name and kind as one, with the tighter needs and all uses; a contact's
-    flag by itself, whose yes may be a feature's no."""
-    found: dict[tuple[str, str, bool | None], Column] = {}
+    flag by itself, whose yes may be a feature's no, or another channel's."""
+    found: dict[tuple[Any, ...], Column] = {}
     for column in columns:
         name = one_spaced(column.name)
-        key = (name, column.reads, column.unclear)
+        key: tuple[Any, ...] = (name, column.reads)
+        if column.unclear is not None:
+            key += (column.unclear, column.yes, column.no)
         if before := found.get(key):
             lows = [low for low in (before.low, column.low) if low is not None]
             column = replace(
                 before,
                 required=before.required or column.required,
+                may_lack=before.may_lack and column.may_lack,
                 low=max(lows, default=None),
                 high=before.high if column.high is None else column.high,
                 uses=(*before.uses, *column.uses),

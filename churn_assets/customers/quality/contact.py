@@ -19,14 +19,14 @@ from churn_assets.customers.quality.workspace import one
 
 _SHOWN = 5
 _LONGEST = 60  # characters of a cell
-_COUNTS_AS = {"opt_out": "opted out", "consent": "without consent"}
+_COUNTS_AS = {True: "opted out", False: "without consent"}
 
 
 def unclear_flags(
     connection: duckdb.DuckDBPyConnection, judged: Judged, contact: Contact, missing: Iterable[str]
 ) -> Iterator[str]:
     """The problem that cells are neither yes nor no, of each flag that has such cells."""
-    for key, flag, column in contact_flags(contact):
+    for flag, column in contact_flags(contact):
         if column.name not in judged.read.columns:
             continue  # said already
         cell = f"c{judged.read.columns.index(column.name)}"
@@ -40,9 +40,9 @@ def unclear_flags(
         cells = [f"{shown[:_LONGEST]!r} ({rows:,})" for shown, rows in found[:_SHOWN]]
         more = f" and {len(found) - _SHOWN:,} others" if len(found) > _SHOWN else ""
         yield (
-            f"{judged.name}: {flag.column}: {', '.join(cells)}{more} neither yes nor no: "
-            f"{sum(rows for _, rows in found):,} rows count as {_COUNTS_AS[key]}; write in the "
-            f"contract what they mean: contact.{key}.yes: [...], no: [...]"
+            f"{judged.name}: {flag.said.column}: {', '.join(cells)}{more} neither yes nor no: "
+            f"{sum(rows for _, rows in found):,} rows count as {_COUNTS_AS[flag.forbids]}; write "
+            f"in the contract what they mean: {flag.key}.yes: [...], no: [...]"
         )
 
 
@@ -50,7 +50,7 @@ def yes_of_nobody(
     connection: duckdb.DuckDBPyConnection, judged: Judged, contact: Contact
 ) -> Iterator[str]:
     """What is worth knowing: a flag whose yes is in no row, of which nobody may have made use."""
-    for key, flag, column in contact_flags(contact):
+    for flag, column in contact_flags(contact):
         if column.name not in judged.read.columns:
             continue  # said already
         cell = f"c{judged.read.columns.index(column.name)}"
@@ -58,6 +58,6 @@ def yes_of_nobody(
         query = f"SELECT count(*) FROM {judged.name} WHERE {USED} AND {yes}"
         if not one(connection, query)[0]:
             yield (
-                f"{judged.name}: {flag.column}: no row says {', '.join(flag.yes)}: is "
-                f"contact.{key}.yes right?"
+                f"{judged.name}: {flag.said.column}: no row says {', '.join(flag.said.yes)}: is "
+                f"{flag.key}.yes right?"
             )

@@ -65,7 +65,8 @@ class Judged:
         left_out: reason -> rows.
         kinds: of refusals, the most frequent first.
         conflicting: ids that occur in rows which differ.
-        problems: of the table as a whole.
+        problems, notes: of the table as a whole.
+        without: columns that it may lack, and does.
     """
 
     name: str
@@ -79,6 +80,12 @@ class Judged:
     kinds: tuple[Refusals, ...]
     conflicting: int
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    without: frozenset[str] = frozenset()
+
+    def lacks(self, name: str) -> bool:
+        """Whether this is a column that the table may lack, and does."""
+        return one_spaced(name) in self.without
 
     def value(self, name: str, use: str = "") -> str:
         """The SQL name of a column's value."""
@@ -109,7 +116,8 @@ def judge(
         key: columns that together name a row; rows of one key that differ are refused.
         once: whether rows that are equal in every cell are one.
     """
-    problems = [*_wrong_columns(read, columns), *_rules_for_nothing(read, columns, table)]
+    wrong, notes = _wrong_columns(read, columns)
+    problems = [*wrong, *_rules_for_nothing(read, columns, table)]
     there = [c for c in columns if any(c.name in file.columns for file in read.files)]
     numbers = [c.name for c in there if c.reads == "number"]
     marks = marks_in(connection, read, numbers, table.format)
@@ -125,7 +133,8 @@ def judge(
     named = " AND ".join(f"{v} IS NOT NULL" for v in names)
     conflict = f"min(h) OVER same <> max(h) OVER same AND {named}" if names else "false"
     same = f"WINDOW same AS (PARTITION BY {', '.join(names)})" if names else ""
-    words = text(f"{', '.join(key)}{SPLIT}{_DIFFER}")
+    said = (c.name for c in there if c.name in key)
+    words = text(f"{', '.join(said)}{SPLIT}{_DIFFER}")
     connection.execute(
         f"""CREATE TABLE {name} AS
         SELECT * EXCLUDE (h, earlier, conflicting, found),
@@ -148,19 +157,45 @@ def judge(
     kinds = tuple(_kinds(connection, name, read))
     return Judged(
         name, read, tuple(there), marks, used, refused + broken, doubled, left_out, kinds,
-        conflicting, tuple(problems),
+        conflicting, tuple(problems), tuple(notes),
+        frozenset(c.name for c in columns if c.may_lack and c not in there),
     )  # fmt: skip
 
 
-def _wrong_columns(read: ReadTable, columns: Sequence[Column]) -> list[str]:
-    """Columns that the contract names and a file lacks, with what they may be called now."""
-    problems = []
+def _wrong_columns(read: ReadTable, columns: Sequence[Column]) -> tuple[list[str], list[str]]:
+    """Problems and notes: columns that the contract names and a file lacks, with what they may be
+    called now.
+
+    It is no problem where cells of it may be missing and another file has it, as in snapshots from
+    before the column was there, unless this file seems to call it otherwise.
+    """
+    problems, notes = [], []
     known = {column.name for column in columns}
+    strict = {column.name for column in columns if not _may_be_blank(column)}
+    optional = {column.name for column in columns if column.may_lack}
+    lacking: dict[str, list[str]] = {}
     for file in read.files:
-        for column in dict.fromkeys(c.name for c in columns if c.name not in file.columns):
+        absent = (c.name for c in columns if c.name not in file.columns)
+        for column in dict.fromkeys(absent):
+            if column in optional and column not in read.columns:
+                continue
             hint = _now(column, [name for name in file.columns if name not in known])
-            problems.append(f"{file.name} has no column {column!r}{hint}")
-    return problems
+            if hint or column in strict or column not in read.columns:
+                problems.append(f"{file.name} has no column {column!r}{hint}")
+            else:
+                lacking.setdefault(column, []).append(file.name)
+    for column, files in lacking.items():
+        notes.append(
+            f"{len(files)} of {len(read.files)} files have no column {column!r} (the first is "
+            f"{files[0]}): it is missing in their rows"
+        )
+    return problems, notes
+
+
+def _may_be_blank(column: Column) -> bool:
+    """Whether nothing but a model's input or a form of address is unknown without it."""
+    kinds = {"feature", "people"}
+    return not column.required and column.unclear is None and kinds.issuperset(column.uses)
 
 
 def _rules_for_nothing(read: ReadTable, columns: Sequence[Column], table: Table) -> Iterator[str]:

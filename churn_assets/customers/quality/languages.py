@@ -45,8 +45,8 @@ def unserved_languages(
     cells = [f"{cell[:_LONGEST]!r} ({rows:,})" for cell, rows in found[:_SHOWN]]
     more = f" and {len(found) - _SHOWN:,} others" if len(found) > _SHOWN else ""
     own = next((cell for cell, _ in found if not re.fullmatch(TAG, cell)), None)
+    hint = f"; if it means es, say so: people.languages: {{{own[:_LONGEST]}: es}}" if own else ""
     yield (
         f"{judged.name}: {people.language}: {', '.join(cells)}{more}: not understood, or no "
-        f"message is reviewed in it: {count:,} rows are written to in English"
-        + (f"; say what it means: people.languages: {{{own[:_LONGEST]}: es}}" if own else "")
+        f"message is reviewed in it: {count:,} rows are written to in English{hint}"
     )

@@ -12,7 +12,7 @@ from churn_assets.customers.reading.dates import DAYS_OF_A_MONTH
 def months_of(part: CustomerPart, judged: Judged) -> str:
     """SQL of the months, DOUBLE; null where they can't be told.
 
-    From a date since when they're up to the row's snapshot. Without snapshots they're up to the day
+    From a date since when they're up to the row's snapshot. Without one they're up to the day
     that the customer left, where a column has it, and for all others up to the latest day that the
     table tells of: a date since when, or of a leaving that isn't still to come.
 
@@ -24,7 +24,7 @@ def months_of(part: CustomerPart, judged: Judged) -> str:
         return to_sql(tenure.months, lambda name: judged.value(name, "tenure"))
     since = judged.value(tenure.since or "", "tenure")
     churned = part.identity.churned
-    if snapshot:
+    if snapshot and not judged.lacks(snapshot):
         seen = judged.value(snapshot, "snapshot")
     elif churned.end_date and judged.name == "history":
         end = judged.value(churned.end_date, "label")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -40,6 +40,9 @@ class EngineHost:
     A request takes the reference once and keeps its engine to the end, so a swap needs no lock and
     delays nobody.
 
+    Args:
+        channels: by which the company contacts its customers.
+
     Attributes:
         forced: settings or environment ask for rules and reviewed templates only.
         switched_off: so does `forced`, or the store's kill switch.
@@ -57,6 +60,7 @@ class EngineHost:
         forced: bool = False,
         experiment_settings: ExperimentConfig | None = None,
         *,
+        channels: Iterable[str] = (),
         learn_from_answers: bool = False,
     ) -> None:
         self.store = store
@@ -66,6 +70,7 @@ class EngineHost:
         self._experiment_settings = experiment_settings or ExperimentConfig()
         self._experiments = dict.fromkeys((False, True), self._experiment_settings)
         self.budget_price: budget_price.BudgetPrice | None = None
+        self._channels = tuple(channels)
         self.people = NOBODY_KNOWN
         self.templates: TemplateChooser | None = TemplateChooser() if learn_from_answers else None
         self._offered: frozenset[int] = frozenset()  # by any release, as far as it is known
@@ -213,7 +218,7 @@ class EngineHost:
             self._moved(ACTIVE) as moved,
         ):
             if moved:
-                self.people = read_addressees(people_file(self.store))
+                self.people = read_addressees(people_file(self.store), self._channels)
 
     def look_at_templates(self) -> None:
         """Read what answers said of templates; while that can't be read, it stays as it was."""
