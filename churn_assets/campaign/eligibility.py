@@ -131,6 +131,16 @@ class Eligibility:
         return {name: int(n) for name, n in zip(names, found, strict=True) if n}
 
 
+def on_the_list(suppressed: frozenset[str], ids: Sequence[str]) -> dict[str, int] | None:
+    """How many a suppression list names, and how many of them are customers; None without one.
+
+    A list of other ids than the customers' (`123` for `00123`) keeps nobody out.
+    """
+    if not suppressed:
+        return None
+    return {"named": len(suppressed), "customers": len(suppressed.intersection(ids))}
+
+
 def eligible(crowd: Crowd, terms: Terms) -> Eligibility:
     """Try every rule on everybody."""
     shape = (len(crowd.ids), len(terms.days), len(terms.channels))

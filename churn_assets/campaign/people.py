@@ -132,8 +132,9 @@ def _hold_to_channels(own: Path, channels: Sequence[str]) -> None:
 
 
 def read_ids(path: Path) -> frozenset[str]:
-    """The customers of a suppression list: the first cell of each line, without a header; with
-    commas, semicolons or tabs, and in whatever encoding spreadsheets write.
+    """The customers of a suppression list: its column `customer_id`, or the first cell of each line
+    where no header has that; with commas, semicolons or tabs, and in whatever encoding spreadsheets
+    write.
 
     Where the header says that there is one column, an id with such a mark in it ("A|1") and a note
     behind an id ("A|asked") look alike: the whole line is on the list, too.
@@ -156,10 +157,14 @@ def read_ids(path: Path) -> frozenset[str]:
     if lines and lines[0].strip() in ("customer_id", '"customer_id"'):
         ids.update(line.strip() for line in lines[1:])
     dialect = Dialect(_separator(lines), encoding)
+    at = 0
     for number, record in enumerate(records(io.BytesIO(text), dialect), start=1):
         if record.problem:
             raise PeopleError(f"{path}: line {number} {record.problem}")
-        ids.add(record.cells[0].strip())
+        cells = [cell.strip() for cell in record.cells]
+        if number == 1 and "customer_id" in cells:
+            at = cells.index("customer_id")
+        ids.add(cells[at])
     return frozenset(ids - {"", "customer_id"})
 
 

@@ -331,6 +331,11 @@ def _summary(report: Mapping[str, Any]) -> Iterator[str]:
         f"{report['expected_value']:,.2f}, {_cost(report)}; at most {100 * report['gap']:.2f} % "
         "below the best plan"
     )
+    if (listed := report.get("suppression_list")) and listed["customers"] < listed["named"]:
+        yield (
+            f"Of the {listed['named']:,} whom the suppression list names, "
+            f"{listed['customers']:,} are customers: are the others written as your ids are?"
+        )
     if later := report.get("promised_later"):
         yield f"{later:,} more are promised for later days, and stay promised"
     if (price := report.get("budget_price")) is not None:

@@ -51,7 +51,7 @@ from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.reading.table import ReadFile, read_table
 from churn_assets.customers.splits import snapshot_split
 from churn_assets.datasets.errors import DataError
-from churn_assets.domain.contracts import MAX_TENURE
+from churn_assets.domain.contracts import MAX_CHARGES, MAX_TENURE
 
 Told = Callable[[str, int, int], None]
 """Told what is being done, how far it is, and of how much (0 where that isn't known)."""
@@ -279,16 +279,17 @@ class _Checking:
         return profile(self.connection, source, name, f"c{index}", judged.marks[0], table.missing)
 
     def _value(self, judged: Judged, expression: str) -> None:
-        """The monthly value has to be a number that isn't negative."""
+        """The monthly value has to be what somebody may pay."""
         try:
             monthly = to_sql(expression, lambda name: judged.value(name, "value"))
         except KeyError:
             return  # a column is missing: said already
         query = f"""SELECT count(*) FROM {judged.name}
-            WHERE {USED} AND ({monthly} IS NULL OR {monthly} < 0)"""
+            WHERE {USED} AND ({monthly} IS NULL OR {monthly} < 0 OR {monthly} > {MAX_CHARGES})"""
         if wrong := int(one(self.connection, query)[0]):
             self.report.problems.append(
-                f"{judged.name}: the monthly value of {wrong:,} rows is unknown or negative"
+                f"{judged.name}: the monthly value of {wrong:,} rows is unknown, negative or above "
+                f"{MAX_CHARGES:,.2f}"
             )
 
     def _tenure(self, judged: Judged, part: CustomerPart) -> None:

@@ -258,9 +258,12 @@ def _bands(customers: Customers) -> list[tuple[str, NDArray[np.bool_]]]:
     for low, high in pairwise(RISK_BANDS):
         inside = (low <= risk) & (risk <= high if high == 1 else risk < high)
         found.append((f"churn risk {low:.0%} to {high:.0%}", inside))
-    bounds = np.quantile(value, np.linspace(0, 1, VALUE_BANDS + 1))
-    for low, high in pairwise(bounds):
-        inside = (low <= value) & ((value < high) | (high == bounds[-1]))
+    # Where customers pay a few fixed prices, two bounds may be one: nobody is in two bands.
+    bounds = np.unique(np.quantile(value, np.linspace(0, 1, VALUE_BANDS + 1)[1:-1]))
+    band = np.searchsorted(bounds, value, side="right")
+    for number in np.unique(band):
+        inside = band == number
+        low, high = value[inside].min(), value[inside].max()
         found.append((f"value {low:,.0f} to {high:,.0f}", inside))
     return found
 

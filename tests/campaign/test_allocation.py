@@ -153,3 +153,13 @@ def test_figures_that_are_none_are_refused(value: float, money: float) -> None:
     """Before they could make a plan."""
     with pytest.raises(ValueError, match="must be"):
         Problem.of(np.array([[value]]), np.array([[money]]), np.array([0]), np.array([1.0]), 1.0)
+
+
+@pytest.mark.parametrize(("customers", "budget"), [(1, 3.0), (100, 300.0), (7, 0.7)])
+def test_money_that_is_just_the_budget_is_spent(customers: int, budget: float) -> None:
+    """Calls at 3.00, or at 0.10, and a budget of so many."""
+    value, cost = np.full((customers, 1), 10.0), np.full((customers, 1), budget / customers)
+    problem = Problem.of(value, cost, np.zeros(1, int), np.array([500.0]), budget)
+    found = solve(problem)
+    assert_within_limits(problem, found)
+    assert (found.choice != NONE).sum() >= customers - (math.fsum(cost[:, 0]) > budget)

@@ -68,5 +68,7 @@ def test_a_channel_of_the_contract_that_campaigns_lack_stops_the_plan(tmp_path: 
     """Misspelt, it would forbid nobody anything."""
     own = tmp_path / "people.parquet"
     pd.DataFrame({"customer_id": ["A"], "consent_emial": [False]}).to_parquet(own)
-    with pytest.raises(PeopleError, match=r"contact.channels names 'emial', which is none of email"):
+    with pytest.raises(
+        PeopleError, match=r"contact.channels names 'emial', which is none of email"
+    ):
         known_people(own, None, CHANNELS)

@@ -48,7 +48,7 @@ briefs = st.builds(
     name=names,
     tenure=st.integers(0, 1200),
     offer_percentage=st.sampled_from(OFFER_PERCENTAGES),
-    monthly_charges=st.floats(0, 99_999.99),
+    monthly_charges=st.floats(0, 99_999_999.99),
     contract=st.sampled_from(CONTRACTS),
     local_time=st.just(NOON),
     services=st.lists(st.sampled_from(SERVICES), unique=True).map(tuple),

@@ -196,7 +196,7 @@ def test_facts_outside_their_range_are_named(wrong: dict[str, Any]) -> None:
 
 def test_facts_at_the_ends_of_their_range_are_good() -> None:
     """Why: a free customer of a hundred years is one."""
-    assert brief(tenure=1200, monthly_charges=99_999.99, offer_percentage=15).tenure == 1200
+    assert brief(tenure=1200, monthly_charges=99_999_999.99, offer_percentage=15).tenure == 1200
     assert brief(tenure=0, monthly_charges=0.0, offer_percentage=0).tenure == 0
 
 

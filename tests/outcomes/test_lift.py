@@ -65,6 +65,17 @@ def test_help_is_found_and_its_interval_holds_the_truth() -> None:
     assert sum(segment["shown"] for segment in found["segments"]) >= 3
 
 
+@pytest.mark.parametrize("prices", [[100.0], [100.0, 200.0, 200.0], [10.0, 20.0, 30.0, 30.0]])
+def test_nobody_is_in_two_bands_of_value(prices: list[float]) -> None:
+    """Where customers pay a few fixed prices: each is a band, of those who pay it."""
+    rows = table(2, 4_000, -0.1)
+    rows["customer_value"] = np.resize(prices, len(rows))
+    found = lift_report(Customers.of(rows), CONFIG)["segments"]
+    bands = {s["segment"]: s["customers"] for s in found if s["segment"].startswith("value")}
+    counts = rows["customer_value"].value_counts()
+    assert bands == {f"value {price:,.0f} to {price:,.0f}": n for price, n in counts.items()}
+
+
 def test_harm_is_found_and_says_what_to_do() -> None:
     found = report(1, 8_000, 0.15)
     assert found["verdict"] == "hurts"

@@ -71,8 +71,14 @@ class Erasure(NamedTuple):
 
 @dataclass(frozen=True)
 class Contact:
-    """One contact. `answer` is `accepted`, `refused` or, while there is none, None; `expected_cost`
-    is as in `Event`."""
+    """One contact.
+
+    Attributes:
+        planned: whether a plan's hand-over told of it.
+        answer: `accepted`, `refused` or, while there is none, None.
+        expected_cost: as in `Event`.
+        confirmed: whether both a hand-over and a report told of it.
+    """
 
     when: datetime
     channel: str | None
@@ -80,6 +86,14 @@ class Contact:
     planned: bool
     answer: str | None = None
     expected_cost: float | None = None
+    confirmed: bool = False
+
+    def is_told_of_by(self, other: Contact) -> bool:
+        """Whether another telling may be of this contact: one is a plan's hand-over, one the
+        sending system's report, by the same channel as far as that is known, and there was no
+        other such telling."""
+        same_channel = None in (self.channel, other.channel) or self.channel == other.channel
+        return self.planned != other.planned and not self.confirmed and same_channel
 
     def day(self, zone: str) -> date:
         """The date on which it was made by the clocks of an IANA time zone."""
@@ -227,8 +241,8 @@ def _add_acceptance(
 
 
 def _add(contacts: list[Contact], event: Event) -> None:
-    """Another contact, unless it reports one that is known: of two tellings, a plan's and the
-    sending system's, within a day, the later time stays."""
+    """Another contact, unless it tells of one that is known, of less than a day ago: the later time
+    stays then, and what the plan says beside."""
     planned = event.event_key.startswith(PLANNED)
     told = Contact(
         event.occurred_at,
@@ -237,11 +251,17 @@ def _add(contacts: list[Contact], event: Event) -> None:
         planned,
         expected_cost=event.expected_cost,
     )
-    last = contacts[-1] if contacts else None
-    if last and last.planned != planned and told.when - last.when < SAME_CONTACT:
-        plans = last if last.planned else told
-        contacts[-1] = replace(
-            last, when=told.when, channel=plans.channel, expected_cost=plans.expected_cost
+    lately = [i for i, known in enumerate(contacts) if told.when - known.when < SAME_CONTACT]
+    same = next((i for i in reversed(lately) if contacts[i].is_told_of_by(told)), None)
+    if same is not None:
+        known = contacts.pop(same)
+        plans = known if known.planned else told
+        told = replace(
+            known,
+            when=told.when,
+            channel=plans.channel,
+            planned=True,
+            expected_cost=plans.expected_cost,
+            confirmed=True,
         )
-    else:
-        contacts.append(told)
+    contacts.append(told)

@@ -45,7 +45,7 @@ STALLED = 0.02  # of what may be lacking: a round that gains less ends its stage
 LOSSES = (0.001, 0.01, 0.1, np.inf)  # shares of a typical contact's value, see `solve`
 STAGES = ((False, 0.0), *((True, loss) for loss in LOSSES), *((False, loss) for loss in LOSSES))
 NEAR = 1e-4  # a share of the bound that no more is sought for
-ROUNDING = 1e-12  # of sums of money, relative: never over a limit by it
+ROUNDING = 1e-12  # of a value, relative: less is no gain
 
 
 @dataclass(frozen=True)
@@ -156,6 +156,7 @@ def solve(problem: Problem) -> Allocation:
             lacking = bound - math.fsum(plan.value)
             if before - lacking < STALLED * before:
                 break
+    plan.cut(prices)  # amounts that were added one by one may pass the budget by a rounding
     return Allocation(
         plan.choice, math.fsum(plan.value), math.fsum(plan.money), plan.used(), bound, prices
     )
@@ -280,8 +281,8 @@ class _Plan:
         return np.bincount(taken, minlength=len(self.problem.places))
 
     def left(self) -> float:
-        """Money left, less what sums may be wrong by."""
-        return self.problem.budget * (1 - ROUNDING) - math.fsum(self.money)
+        """Money left; below 0 if the limit is passed by whatever little."""
+        return self.problem.budget - math.fsum(self.money)
 
     def cut(self, prices: Prices) -> None:
         """Back to the limits: out of a slot that is too full go those who lose least by going where
@@ -313,6 +314,7 @@ class _Plan:
         rows = np.flatnonzero((self.choice != NONE) & (self.money > 0))
         ratio, saved = np.empty(len(rows)), np.empty(len(rows))
         option, value = np.empty(len(rows), np.int64), np.empty(len(rows))
+        money = np.empty(len(rows))
         for place, values, costs in self.problem.parts(rows):
             now, inside = self.choice[rows[place]], np.arange(len(values))
             own_value, own_money = values[inside, now], costs[inside, now]
@@ -328,13 +330,13 @@ class _Plan:
             best = ratios.argmin(axis=1)
             ratio[place], saved[place] = ratios[inside, best], less[inside, best]
             option[place] = np.where(best == len(self.problem.slots), NONE, best)
-            value[place] = values[inside, best]
+            value[place], money[place] = values[inside, best], costs[inside, best]
         order = np.argsort(ratio, kind="stable")
         needed = int(np.searchsorted(np.cumsum(saved[order]), excess)) + 1
         first = order[:needed]
         change = rows[first]
         self.choice[change], self.value[change] = option[first], value[first]
-        self.money[change] = np.where(option[first] == NONE, 0.0, self.money[change] - saved[first])
+        self.money[change] = money[first]
 
     def _drop(self, rows: Ints) -> None:
         self.choice[rows], self.value[rows], self.money[rows] = NONE, 0.0, 0.0

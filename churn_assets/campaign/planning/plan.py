@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from churn_assets.campaign.config import CampaignConfig
 from churn_assets.campaign.contacts.history import Erasure, History
-from churn_assets.campaign.eligibility import NOBODY, Crowd, Terms, eligible
+from churn_assets.campaign.eligibility import NOBODY, Crowd, Terms, eligible, on_the_list
 from churn_assets.campaign.people import Person
 from churn_assets.campaign.planning.allocation import (
     NONE,
@@ -288,6 +288,7 @@ class Planner:
             "release_id": sources.release_id,
             "customers": len(self.ids),
             "excluded": self.eligibility.counts(),
+            "suppression_list": on_the_list(sources.suppressed, self.ids),
             "promises": sorted(sources.promises["decision_id"].to_pylist()),
             "budget": round(self.budget, 2),
             "contacts_a_day": {n: c.contacts_a_day for n, c in self.config.channels.items()},

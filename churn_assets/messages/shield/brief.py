@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, get_args
 
 from churn_assets.customers.languages import LANGUAGES, Language
 from churn_assets.domain.contracts import CONTRACTS as CONTRACTS
+from churn_assets.domain.contracts import MAX_CHARGES as MAX_CHARGES
 from churn_assets.domain.contracts import MAX_TENURE as MAX_TENURE
 from churn_assets.domain.contracts import SERVICES as SERVICES
 from churn_assets.domain.contracts import Contract as Contract
@@ -24,7 +25,6 @@ TENURE_BANDS: tuple[TenureBand, ...] = get_args(TenureBand)
 TENURE_BOUNDS = (6, 24)
 """Months from which a customer is `settled`, and `long` with the company, unless a contract says
 others."""
-MAX_CHARGES = 99_999.99
 MAX_SUBJECT = 40
 
 
@@ -50,7 +50,7 @@ class MessageBrief:
     """One message's facts.
 
     tenure in months (0..1200), offer_percentage one of `offers`, monthly_charges in currency
-    (0..99,999.99), local_time aware and in the customer's zone. Raises ValueError that names
+    (0..`MAX_CHARGES`), local_time aware and in the customer's zone. Raises ValueError that names
     the field. `name` may be any text; it is kept as `read_name` has it, and when that leaves it out
     it is None and `name_doubt` says why. A `contract` of None is of none of these kinds: no message
     may speak of it. `subject` is what a company's contract calls something of the customer's (at

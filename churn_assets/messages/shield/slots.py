@@ -16,12 +16,12 @@ MONTH_WORDS: Mapping[Language, tuple[str, str, str]] = {
     "es": ("1 mes", "mes", "meses"),
 }
 # Shortest and longest text that fills each slot, so that a template's length can be judged once
-# for every customer. bill: "$0.00" to a four-letter currency and "99999.99".
+# for every customer. bill: "$0.00" to a four-letter currency and "99999999.99".
 SLOT_LENGTHS: Mapping[str, tuple[int, int]] = {
     "name": (1, ROOM_FOR_NAME),
     "tenure": (8, 11),
     "offer": (2, 3),
-    "bill": (5, 12),
+    "bill": (5, 15),
     "months": (7, 9),
     "subject": (6, 40),
 }

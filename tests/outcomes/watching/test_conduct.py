@@ -88,6 +88,8 @@ def test_spend_is_what_was_accepted_and_what_is_expected() -> None:
     assert over.state == "warn"
     assert conduct.spend_paced(table, PARAMS, 20_000.0, NOW).state == "error"
     assert conduct.spend_paced(table.head(10), PARAMS, None, NOW).state == "unknown"
+    free = table.assign(customer_value=0.0, expected_cost=0.0, spend=0.0)
+    assert conduct.spend_paced(free, PARAMS, 0.0, NOW).state == "unknown"
 
 
 def test_rules_refused_messages_and_stand_ins_are_told() -> None:
