@@ -336,7 +336,7 @@ def test_value_and_tenure_of_both_tables(checked: Checked, tmp_path: Path) -> No
         f"{table}: {said}"
         for table in ("history", "active")
         for said in (
-            "the monthly value of 1 rows is unknown or negative",
+            "the monthly value of 1 rows is unknown, negative or above 99,999,999.99",
             "the tenure of 3 rows is unknown, negative or above 1,200 months",
         )
     ]
