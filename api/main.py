@@ -50,6 +50,7 @@ from churn_assets.storage.opening import open_store
 from churn_assets.storage.protocol import ArtifactError
 
 FIRST_LOOK_SECONDS = 60.0  # how long the start waits for the store
+PATIENCE_SECONDS = 5.0  # after which the kill switch in a bucket counts as not to be read
 WATCH_SECONDS = 5.0  # between looks whether feedback can be stored again
 TURN_SECONDS = 0.0005  # how long a thread at work keeps the others from the interpreter
 
@@ -105,7 +106,7 @@ def build_app(settings: Settings) -> FastAPI:
 def services_by(settings: Settings, keyring: Keyring) -> Services:
     """What the app answers with; the store is opened, the ledger once it is asked for."""
     config, learns = settings.api, bool(settings.messages.learn_from_answers)
-    store = open_store(settings.store_url, cache=settings.home / "cache")
+    store = open_store(settings.store_url, settings.home / "cache", patience=PATIENCE_SECONDS)
     forced = config.force_baseline or kill_switch.forced_by_environment()
     ledger = LateLedger(settings.campaign.ledger.get_secret_value(), settings.home)
     contract = contract_named(settings.customers)

@@ -12,7 +12,6 @@ are part of its interface, and it needs no event loop.
 
 from __future__ import annotations
 
-import base64
 import fnmatch
 import hashlib
 import json
@@ -29,11 +28,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import quote, urlsplit
 
-import google_crc32c
 from google.api_core.exceptions import GoogleAPIError, NotFound, PreconditionFailed
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption
+from google.cloud.storage.retry import DEFAULT_RETRY
 from pydantic import BaseModel, ValidationError
 
 from churn_assets.storage.protocol import (
@@ -48,7 +47,7 @@ from churn_assets.storage.scratch import (
     staging_folder,
     staging_folders,
 )
-from churn_assets.storage.trees import tree_files, tree_sha256
+from churn_assets.storage.trees import file_crc32c, tree_files, tree_sha256
 from churn_assets.storage.verification import publish_folder, verified, version_folders
 
 log = logging.getLogger(__name__)
@@ -119,18 +118,26 @@ class GcsArtifactStore:
         cache: folder of the local copies; safe to delete at any time.
     """
 
-    def __init__(self, bucket: storage.Bucket, prefix: str, cache: Path) -> None:
+    def __init__(
+        self, bucket: storage.Bucket, prefix: str, cache: Path, patience: float | None = None
+    ) -> None:
         self.bucket = bucket
+        hurried = {"timeout": patience, "retry": DEFAULT_RETRY.with_timeout(patience)}
+        self._hurry: dict[str, Any] = {} if patience is None else hurried
         self.prefix = f"{prefix}/" if prefix else ""
         self.cache = cache
         self.url = f"gs://{bucket.name}/{prefix}".rstrip("/")
 
     @classmethod
     def from_url(
-        cls, url: str, cache: Path | None = None, client: storage.Client | None = None
+        cls,
+        url: str,
+        cache: Path | None = None,
+        client: storage.Client | None = None,
+        patience: float | None = None,
     ) -> GcsArtifactStore:
-        """The store at `gs://bucket/prefix`; copies lie in `~/.cache/churn` or `cache`, in a folder
-        of this URL alone: what one store has deleted, another may have.
+        """The store at `gs://bucket/prefix`, as `open_store` has it; copies lie in `~/.cache/churn`
+        or `cache`, in a folder of this URL alone: what one store has deleted, another may have.
 
         Raises:
             ArtifactError: nobody is logged in to Google Cloud here.
@@ -145,14 +152,15 @@ class GcsArtifactStore:
                 f"{url}: {error} Log in with `gcloud auth application-default login`"
             ) from error
         root, prefix = cache or Path.home() / ".cache" / "churn", parts.path.strip("/")
-        return cls(bucket, prefix, root / quote(f"{parts.netloc}/{prefix}".rstrip("/"), safe=""))
+        copies = root / quote(f"{parts.netloc}/{prefix}".rstrip("/"), safe="")
+        return cls(bucket, prefix, copies, patience)
 
     @explained
     def put(self, name: str, folder: Path) -> Artifact:
         files = tree_files(folder)
         artifact = Artifact(name=name, sha256=tree_sha256(files))
         manifest = self._manifest(name, artifact.version)
-        expected = {path: _crc32c(folder / path) for path in files}
+        expected = {path: file_crc32c(folder / path) for path in files}
         if self._is_published(artifact, files) and self._stored(artifact) == expected:
             return artifact
         in_parallel(lambda path: self._upload(artifact, folder, path), files)
@@ -253,8 +261,9 @@ class GcsArtifactStore:
 
     @explained
     def read_pointer(self, key: str) -> bytes | None:
+        blob = self.bucket.blob(f"{self.prefix}pointers/{key}")
         try:
-            content: bytes = self.bucket.blob(f"{self.prefix}pointers/{key}").download_as_bytes()
+            content: bytes = blob.download_as_bytes(**self._hurry)
         except NotFound:
             return None
         return content
@@ -385,15 +394,6 @@ def in_parallel(task: Callable[[str], Any], items: Iterable[str]) -> None:
     with ThreadPoolExecutor(max_workers=TRANSFERS) as pool:
         for _ in pool.map(task, items):
             pass
-
-
-def _crc32c(path: Path) -> str:
-    """A file's CRC32C as the storage service writes it: big-endian, base64."""
-    checksum = google_crc32c.Checksum()
-    with path.open("rb") as handle:
-        for _ in checksum.consume(handle, 2**20):
-            pass
-    return base64.b64encode(checksum.digest()).decode()
 
 
 def _already_gone(blob: object) -> None:

@@ -14,17 +14,23 @@ if TYPE_CHECKING:
 
 
 def open_store(
-    url: str, cache: Path | None = None, client: storage.Client | None = None
+    url: str,
+    cache: Path | None = None,
+    client: storage.Client | None = None,
+    patience: float | None = None,
 ) -> ArtifactStore:
     """The store at `url`: a local folder, or `gs://bucket/prefix` (cached below `cache`).
 
-    `client` is the storage client to use instead of one with application-default credentials.
+    Args:
+        client: the storage client to use instead of one with application-default credentials.
+        patience: seconds after which a bucket's pointer counts as not to be read; None: as long as
+            the client tries by itself, two minutes.
     """
     if url.startswith("gs://"):
         # Imported here: the client library costs a second that a local folder need not pay.
         from churn_assets.storage.gcs import GcsArtifactStore
 
-        return GcsArtifactStore.from_url(url, cache=cache, client=client)
+        return GcsArtifactStore.from_url(url, cache=cache, client=client, patience=patience)
     if "://" in url:
         raise ValueError(
             f"unknown artifact store {url!r}: use a local folder or gs://bucket/prefix"

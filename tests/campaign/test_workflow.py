@@ -19,7 +19,7 @@ from churn_assets.campaign.contacts.feed import LedgerFeed
 from churn_assets.campaign.contacts.history import Event
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.contacts.opening import LateLedger
-from churn_assets.campaign.errors import CampaignError
+from churn_assets.campaign.errors import CampaignError, LedgerError
 from churn_assets.campaign.planning.plan import Plan
 from churn_assets.campaign.workflow import Campaigns
 from churn_assets.domain.experiment import CONTROL, ExperimentConfig, group_of
@@ -333,6 +333,18 @@ def test_the_ledger_is_told_by_its_own_words(
     assert bool(history and history.opted_out) is (told == "opted_out")
     assert (len(history.contacts) if history else 0) == (told == "sent")
     ledger.close()
+
+
+def test_feedback_cannot_be_kept_while_the_ledger_cannot_be_used(
+    store: LocalArtifactStore, tmp_path: Path
+) -> None:
+    """What is looked at while there is a problem: it isn't over before the ledger is back."""
+    late = LateLedger("", tmp_path)
+    with closing(LedgerFeed(open_feedback_log(store, tmp_path), late)) as feed, closing(late):
+        feed.check()  # nobody was ever contacted
+        (tmp_path / "ledger.sqlite3").write_bytes(b"no database" * 1_000)
+        with pytest.raises(LedgerError):
+            feed.check()
 
 
 def test_an_erasure_ends_no_later_event(store: LocalArtifactStore, tmp_path: Path) -> None:

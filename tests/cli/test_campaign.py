@@ -76,7 +76,7 @@ def test_a_day_from_draft_to_hand_over(
     assert again == f"plan {approved} is approved by Eva\n"
     assert f"handed over {LATER}" in shown
     cells = [[c.strip() for c in line.split("│")[1:-1]] for line in shown.splitlines()]
-    assert [LATER, "2", "6"] in cells  # by the names in the table's head: day, call, email
+    assert [LATER, "6", "2"] in cells  # as the table's head: day, email, call
     outside = churn("campaign", "export", str(file), "--day", "2020-01-01")
     assert (outside.returncode, "not for 2020-01-01" in outside.stderr) == (1, True)
     forgotten = churn("campaign", "forget", rows[0]["customer_id"])

@@ -32,7 +32,7 @@ def test_languages_that_english_stands_in_for_are_named(checked: Checked, tmp_pa
     assert report.problems == []
     assert report.notes == [
         "history: Speaks: 'Castellà' (50), 'Deutsch' (50), 'de-AT' (50): not understood, or no "
-        "message is reviewed in it: 150 rows are written to in English; say what it means: "
+        "message is reviewed in it: 150 rows are written to in English; if it means es, say so: "
         "people.languages: {Castellà: es}"
     ]
     report = checked(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import socket
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -352,6 +353,19 @@ def test_what_the_service_refuses_is_an_artifact_error(tmp_path: Path, emulator:
     store = GcsArtifactStore.from_url("gs://no-such-bucket/x", tmp_path / "c", strict_client())
     with pytest.raises(ArtifactError, match="gs://no-such-bucket/x: "):
         store.put("model", write_tree(tmp_path / "tree", {"model": b"whole"}))
+
+
+def test_a_bucket_out_of_reach_is_given_up_by_who_is_in_a_hurry(
+    tmp_path: Path, emulator: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill switch that can't be read counts as on: within seconds, not in two minutes."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
+    client = strict_client()
+    store = open_store("gs://churn-artifacts/x", tmp_path / "c", client, patience=0.5)
+    with pytest.raises(ArtifactError, match=r"Timeout of 0\.5s exceeded"):
+        store.read_pointer("switches/force_baseline")
 
 
 def test_bytes_that_arrive_damaged_are_an_artifact_error(tmp_path: Path, emulator: str) -> None:

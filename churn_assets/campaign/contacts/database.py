@@ -12,6 +12,15 @@ from churn_assets.campaign.errors import LedgerError
 
 BUSY_SECONDS = 5.0  # waiting for another process's commit to a file, or for a server to answer
 LONGEST_WAIT = "60s"  # for another writer's transaction on a server: a large import takes a while
+ALIVE = {
+    "connect_timeout": int(BUSY_SECONDS),
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""Of libpq: a connection that died without a word (a fail-over, a firewall) is given up after half
+a minute. By itself the system waits for a quarter of an hour, or longer where nothing was sent."""
 LOCK = 4_627_001  # PostgreSQL's advisory lock of this ledger's writers
 WRITES = "churn_write"
 """The option of a connection whose transactions write."""
@@ -51,7 +60,7 @@ def _options(url: sa.URL) -> dict[str, Any]:
     if is_sqlite(url):
         # A connection kept open would go on writing to a file that was removed or replaced.
         return {"connect_args": {"timeout": BUSY_SECONDS}, "poolclass": sa.pool.NullPool}
-    return {"pool_pre_ping": True, "connect_args": {"connect_timeout": int(BUSY_SECONDS)}}
+    return {"pool_pre_ping": True, "connect_args": ALIVE}
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

@@ -71,6 +71,8 @@ class LedgerFeed:
     def check(self) -> None:
         """Returns if events can be kept."""
         self._log.check()
+        if not self._ledger.is_absent():
+            self._ledger.opened().is_empty()  # reads, or raises
 
     def events(self) -> list[str]:
         """The content of every event."""
