@@ -48,7 +48,7 @@ def feedback(
     columns = [name for name in ("customer_id", *FEATURES) if name in there]
     table = pq.read_table(file_of, columns=columns)
     customers = {row["customer_id"]: row for row in table.to_pylist()}
-    rows, misdated, unoffered = campaign_rows(
+    rows, misdated, unoffered, strangers = campaign_rows(
         events, customers, datetime.now(UTC), offers_in_service(store).percent
     )
     if misdated:
@@ -62,6 +62,12 @@ def feedback(
         typer.echo(
             f"{len(unoffered)} answers left out: to {which}, which none of the present offers is, "
             "so that the accept model has no level for it",
+            err=True,
+        )
+    if strangers:
+        typer.echo(
+            f"{strangers} answers left out: of customers whom the latest predictions don't have; "
+            "if they have left, what is learnt is of those who stayed",
             err=True,
         )
     if not rows:

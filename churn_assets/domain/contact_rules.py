@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from churn_assets.domain.paths import AbsolutePath
 
@@ -54,7 +55,8 @@ class ContactRules(BaseModel):
     group. The contacts of the past are those of the product's own ledger.
 
     Attributes:
-        suppression_list: a text file or CSV whose first column holds customer ids, one a line.
+        suppression_list: a text file or CSV whose column `customer_id`, or else its first, holds
+            ids; relative to the contract, where that names it.
         complaint_days: nobody who complained in so many days.
         minimum_tenure: months with the company.
         minimum_monthly_value: currency a month.
@@ -77,6 +79,13 @@ class ContactRules(BaseModel):
     caps: tuple[Cap, ...] = (Cap(contacts=3, days=30),)
     zones: tuple[str, ...] = ()
     consent_needed: bool = False
+
+    @field_validator("suppression_list", mode="before")
+    @classmethod
+    def _beside_the_contract(cls, file: Any, info: ValidationInfo) -> Any:
+        folder = (info.context or {}).get("folder")
+        home = str(file).startswith("~")
+        return folder / file if folder and isinstance(file, str) and not home else file
 
     @field_validator("zones")
     @classmethod

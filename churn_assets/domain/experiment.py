@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, date, datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,6 +22,16 @@ DIGEST_BYTES = 8
 SALT = "churn"
 EXPLORATION = 0.05
 """Share of decisions that take the second choice, unless set otherwise."""
+
+
+class Draw(NamedTuple):
+    """Which customers are left alone: by which draw (`ExperimentConfig.draw`), and of which share.
+
+    Decisions of two draws aren't of one experiment.
+    """
+
+    period: str
+    control_share: float
 
 
 class ExperimentConfig(BaseModel):
@@ -74,6 +84,11 @@ class ExperimentConfig(BaseModel):
         if self.salt == SALT:
             return period
         return f"{period}-{hashlib.sha256(self.salt.encode()).hexdigest()[:8]}"
+
+
+def draw_in_force(experiment: ExperimentConfig, now: datetime) -> Draw:
+    """The draw that decisions are recorded with at `now`. Raises what `period` raises."""
+    return Draw(experiment.draw(now), experiment.control_share)
 
 
 def group_of(customer_id: str, experiment: ExperimentConfig, now: datetime) -> Group:

@@ -15,13 +15,13 @@ from churn_assets.datasets.texts import write_jsonl
 from churn_assets.decision.config import DecisionConfig
 from churn_assets.decision.policy import load_params, load_policy
 from churn_assets.decision.rules.families import AlwaysOffer, NeverContact
-from churn_assets.domain.experiment import ExperimentConfig
+from churn_assets.domain.experiment import ExperimentConfig, draw_in_force
 from churn_assets.messages.corpus.answers import PAIRS
 from churn_assets.messages.writing.bandit import STATE
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.outcomes import plots
 from churn_assets.outcomes.config import OutcomesConfig
-from churn_assets.outcomes.joining import customers_of, join, without_ids
+from churn_assets.outcomes.joining import customers_of, join, of_other_draws, without_ids
 from churn_assets.outcomes.learning import templates
 from churn_assets.outcomes.learning.measuring import measure
 from churn_assets.outcomes.learning.releases import accept_models
@@ -70,6 +70,8 @@ def campaign_outcomes(
     table = without_ids(joined.table)
     with scratch_folder("campaign_outcomes") as out:
         table.to_parquet(out / "outcomes.parquet", index=False)
+        told = {"events": len(events), "left_out": joined.left_out}
+        (out / "report.json").write_bytes(canonical_json(told))
         artifact = artifacts.put("campaign_outcomes", out)
     return dg.MaterializeResult(
         value=artifact,
@@ -159,14 +161,16 @@ def lift_report(
     whether it is worth choosing whom."""
     artifacts = store.open()
     table = pd.read_parquet(artifacts.get(campaign_outcomes) / "outcomes.parquet")
-    customers = customers_of(table)
+    draw = draw_in_force(experiment_config, datetime.now(UTC))
+    customers = customers_of(table, draw)
     if customers.empty:
         own = experiment.own_customers_are_served(artifacts)
         running = experiment.in_force(artifacts, experiment_config, own_customers=own)
-        report = no_outcome_yet(table, running, outcomes_config)
+        report = no_outcome_yet(table, running, outcomes_config, draw)
     else:
         report = report_of(Customers.of(customers), outcomes_config)
     report["contaminated"] = int(customers["contaminated"].sum())
+    report["of_other_draws"] = of_other_draws(table, draw)
     contradicted = report["sentence"] == CONTRADICTED
     report["by_customer"] = (
         {"sentence": CONTRADICTED}

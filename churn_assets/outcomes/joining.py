@@ -11,7 +11,7 @@
 | later than `horizon_days` after the decision | left out: every decision is given the same time |
 | accepted and refused | accepted: a discount that was taken is paid, whatever was said besides |
 | another discount than decided | what was really given is what was spent |
-| an event before its decision | left out, but for a day that clocks may differ |
+| an event before its decision | left out, but for a day: clocks differ, and days have no hour |
 | its time can't be (9999), or it is no event | left out: old logs may have some |
 | a plan's contact of the control group | none: old logs have some, of a draw after the plan's |
 
@@ -22,13 +22,14 @@ before that, nothing is concluded from it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from churn_assets.domain.experiment import Draw
 from churn_assets.domain.offers import Offers
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.outcomes.config import OutcomesConfig
@@ -114,25 +115,40 @@ def without_ids(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns=["customer_id", "decision_id"]).assign(customer=numbers)
 
 
-def of_the_latest_draw(table: pd.DataFrame) -> pd.DataFrame:
-    """The decisions of `without_ids` that were made since the control group was last drawn."""
+def of_the_draw(table: pd.DataFrame, in_force: Draw | None = None) -> pd.DataFrame:
+    """The decisions of `without_ids` that were made with the draw in force; with the latest one
+    where none was, or `in_force` isn't told."""
     drawn = table[table["group"].notna()]
     if drawn.empty:
         return drawn
+    if in_force is not None and (mine := _made_with(drawn, in_force)).any():
+        return drawn[mine]
     latest = drawn.iloc[-1]
-    same = drawn["period"] == latest["period"]
-    return drawn[same & (drawn["control_share"] == latest["control_share"])]
+    return drawn[_made_with(drawn, Draw(latest["period"], latest["control_share"]))]
 
 
-def customers_of(table: pd.DataFrame) -> pd.DataFrame:
-    """A row a customer of the latest draw whose outcome is known, from `without_ids`.
+def of_other_draws(table: pd.DataFrame, in_force: Draw) -> int:
+    """How many decisions were made with another draw since the one in force began: by a program
+    with other settings (`CHURN_EXPERIMENT__…`), whose control group is another one."""
+    mine = of_the_draw(table, in_force)
+    since = table[table["group"].notna() & (table["time"] >= mine["time"].min())]
+    return len(since) - len(mine)
+
+
+def _made_with(drawn: pd.DataFrame, draw: Draw) -> pd.Series:
+    return (drawn["period"] == draw.period) & (drawn["control_share"] == draw.control_share)
+
+
+def customers_of(table: pd.DataFrame, in_force: Draw | None = None) -> pd.DataFrame:
+    """A row a customer of the draw (as `of_the_draw` has it) whose outcome is known, from
+    `without_ids`.
 
     The outcome is that of the horizon that began with the customer's first decision since the draw;
     discounts of later decisions count, too, if they were accepted within it. What happens after it
     changes nothing: an outcome that is known stays as it is. Columns: those of the first decision,
     with `spend` summed up, and `contaminated`: someone of the control group was written to.
     """
-    drawn = of_the_latest_draw(table)
+    drawn = of_the_draw(table, in_force)
     if drawn.empty:
         return drawn.assign(contaminated=pd.Series(dtype=bool))
     first = drawn.drop_duplicates("customer").set_index("customer")
@@ -198,22 +214,32 @@ def _by_contact(
         (answers[~reached], decisions[contact]),
         (answers[reached], decisions[contact | (decisions["group"] == "control")]),
     )
+    longest = pd.Timedelta(days=config.answer_days)
     found = pd.concat(
         [
-            pd.merge_asof(
-                part.drop(columns="decision_id"),
-                about[["customer_id", "decision_id"]].assign(
-                    occurred_at=about["time"], time=about["time"]
-                ),
-                on="occurred_at",
-                by="customer_id",
-                tolerance=pd.Timedelta(days=config.answer_days),
-            )
+            answered
             for part, about in parts
+            for answered in _answered(part.drop(columns="decision_id"), about, longest)
         ],
         ignore_index=True,
     )
     return _without(found, {"no contact that it answers": found["time"].isna()}, left_out)
+
+
+def _answered(
+    answers: pd.DataFrame, about: pd.DataFrame, longest: pd.Timedelta
+) -> Iterator[pd.DataFrame]:
+    """Those that came within `longest` after a contact, with the id and `time` of the last one; all
+    others with those of one that came shortly after them, if there is any: a day alone, as many
+    systems report it, is the midnight at which it began."""
+    contacts = about[["customer_id", "decision_id"]].assign(
+        occurred_at=about["time"], time=about["time"]
+    )
+    on: dict[str, Any] = {"on": "occurred_at", "by": "customer_id"}
+    after = pd.merge_asof(answers, contacts, tolerance=longest, **on)
+    yield after[after["time"].notna()]
+    others = answers[after["time"].isna().to_numpy()]
+    yield pd.merge_asof(others, contacts, tolerance=CLOCKS_DIFFER, direction="forward", **on)
 
 
 def _without(

@@ -20,12 +20,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from churn_assets.domain.experiment import ExperimentConfig
+from churn_assets.domain.experiment import Draw, ExperimentConfig
 from churn_assets.domain.statistics import Floats
 from churn_assets.outcomes import inference
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.inference import TooFewError
-from churn_assets.outcomes.joining import of_the_latest_draw
+from churn_assets.outcomes.joining import of_the_draw
 
 MEASURES = ("churn", "retained_value", "spend", "net")
 COVARIATES = ("churn_risk", "customer_value")
@@ -132,7 +132,10 @@ def lift_report(customers: Customers, config: OutcomesConfig) -> dict[str, Any]:
 
 
 def no_outcome_yet(
-    table: pd.DataFrame, experiment: ExperimentConfig, config: OutcomesConfig
+    table: pd.DataFrame,
+    experiment: ExperimentConfig,
+    config: OutcomesConfig,
+    in_force: Draw | None = None,
 ) -> dict[str, Any]:
     """The report while nobody's outcome is known: why, and from when on one will be.
 
@@ -140,7 +143,7 @@ def no_outcome_yet(
         table: `joining.without_ids`, a row a decision.
         experiment: as it is in force.
     """
-    waiting = of_the_latest_draw(table)
+    waiting = of_the_draw(table, in_force)
     if len(waiting):
         why = (
             f"the first outcome will be on {waiting['known_at'].min():%Y-%m-%d}, "

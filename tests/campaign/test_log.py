@@ -110,7 +110,17 @@ def test_only_who_was_not_contacted_before_has_no_outcome(
 )
 def test_what_tells_nothing_is_no_row(events: list[dict[str, Any]]) -> None:
     """A guess in place of a missing answer, offer or customer would be learnt as a fact."""
-    assert campaign_rows(events, CUSTOMERS, NOW) == ([], [], [])
+    assert campaign_rows(events, CUSTOMERS, NOW)[:3] == ([], [], [])
+
+
+def test_answers_of_customers_who_are_not_known_any_more_are_counted() -> None:
+    """Who left is in no prediction: without a word, those who stayed would pass for all."""
+    events = [
+        event("GONE", "sent", "2026-01-01T09:00:00Z", 5),
+        event("GONE", "refused", "2026-01-02T09:00:00Z"),
+        event("GONE", "refused", "2026-01-03T09:00:00Z"),
+    ]
+    assert campaign_rows(events, CUSTOMERS, NOW) == ([], [], [], 1)
 
 
 def test_an_answer_to_what_is_not_offered_any_more_is_counted_and_no_row() -> None:

@@ -105,6 +105,27 @@ def test_the_active_table_says_how_files_are_written() -> None:
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_language_in_their_own_words_costs_no_row(tmp_path: Path, suffix: str) -> None:
+    """The company's column is called as the request's field is, whose tags it hasn't. What its
+    words mean is the contract's to say; in a file of requests they are an error."""
+    form, file = form_of(schema_of(contract())), tmp_path / f"today.{suffix}"
+    languages = ["Español", "es-MX", "Deutsch", "en"]
+    rows = [row | {"language": said} for row, said in zip(made_rows(4), languages, strict=True)]
+    frame = pd.DataFrame(rows)
+    if suffix == "csv":
+        file.write_text(as_csv(rows, ";"), encoding="utf-16")
+    else:
+        numbers = {name: pd.to_numeric(frame[name]) for name in ("Monthly Fee", "Calls", "Months")}
+        frame.assign(**numbers, Paperless=frame["Paperless"] == "yes").to_parquet(file)
+    customers = [row.customer for row in read_customers(file, form).rows]
+    assert [each.get("language") for each in customers] == [None, "es-MX", None, "en"]
+    for each in customers:
+        form.model.model_validate(each)
+    with pytest.raises(ValidationError, match="language"):
+        form.model.model_validate(customers[0] | {"language": "Español"})
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_months_are_told_from_the_date_since_when(tmp_path: Path, suffix: str) -> None:
     """The company's file has the date that its contract names, and no months; as in training, an
     average month has 30.4 days. A date to come is refused, and months that are there go before."""

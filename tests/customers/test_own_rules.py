@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from churn_assets.customers.contract.model import load_contract
 from churn_assets.release.config import ScoringConfig
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.bulk.scoring import run as run_predictions
@@ -72,6 +73,19 @@ def test_nobody_is_contacted_by_a_service_that_lacks_the_contract(
         assert lacking in refusal(lacks.post(f"{plan}/handed-over", json={}), 409)
         assert lacks.get(plan).status_code == 200
         assert lacks.post(f"{plan}/cancel", json={}).status_code == 200
+
+
+def test_a_suppression_list_lies_beside_the_contract(tmp_path: Path) -> None:
+    """As its tables do, wherever a command is started; a whole path stays one."""
+    contract = tmp_path / "customers.yaml"
+    for told, meant in (
+        ("never.csv", tmp_path / "never.csv"),
+        ("/srv/no.csv", Path("/srv/no.csv")),
+    ):
+        contract.write_text(OWN + f"contact: {{rules: {{suppression_list: {told}}}}}\n")
+        rules = load_contract(contract).contact.rules
+        assert rules is not None
+        assert rules.suppression_list == meant
 
 
 def test_a_suppression_list_that_is_not_here_stops_the_plan(home: Path, tmp_path: Path) -> None:

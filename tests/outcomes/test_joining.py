@@ -11,8 +11,15 @@ import pytest
 from pandera.errors import SchemaError
 
 from churn_assets.decision.config import EnvironmentParams
+from churn_assets.domain.experiment import Draw
 from churn_assets.outcomes.config import OutcomesConfig
-from churn_assets.outcomes.joining import Joined, customers_of, join, without_ids
+from churn_assets.outcomes.joining import (
+    Joined,
+    customers_of,
+    join,
+    of_other_draws,
+    without_ids,
+)
 from churn_assets.outcomes.schemas import OUTCOMES
 from churn_assets.outcomes.watching.conduct import contacts_kept
 from churn_assets.serving.decision_log.parts import SCHEMA
@@ -143,7 +150,7 @@ def test_leaving_is_the_customers_whatever_decision_it_names() -> None:
         ([event("accepted", 2, "C2", decision_id=f"{1:032x}")], "another customer's decision"),
         ([event("accepted", -3, decision_id=f"{1:032x}")], "before its decision"),
         ([event("accepted", 11)], "no contact that it answers"),
-        ([event("accepted", -1)], "no contact that it answers"),
+        ([event("accepted", -1.1)], "no contact that it answers"),
         ([event("accepted", 31, decision_id=f"{1:032x}")], "later than the horizon"),
         ([event("churned", 3, "C9")], "no decision about this customer"),
         ([event("churned", -1.1)], "before its decision"),
@@ -255,3 +262,29 @@ def test_customers_count_once_in_the_group_of_the_latest_draw() -> None:
     assert found["spend"].to_dict() == {"treated": 200, "control": 0}
     assert found["contaminated"].to_dict() == {"treated": False, "control": True}
     assert found.loc["treated", "time"] == pd.Timestamp(START + timedelta(days=50))
+
+
+@pytest.mark.parametrize("kind", ["sent", "accepted", "refused", "unsubscribed"])
+def test_a_day_without_an_hour_is_the_day_of_the_contact(kind: str) -> None:
+    """What came of a contact on the same day, told as the midnight before it and without the
+    decision's id; of two contacts it is about the one before it."""
+    midnight = event(kind, -0.4)
+    result = joined([decision(1), decision(2, day=5)], [midnight])
+    assert result.left_out == {}
+    assert result.table[f"{kind}_at"].notna().tolist() == [True, False]
+    later = joined([decision(1), decision(2, day=5)], [event(kind, 4.6)])
+    assert later.table[f"{kind}_at"].notna().tolist() == [True, False]
+    early = joined([decision(1)], [event(kind, -1.1)])
+    assert early.left_out == {"no contact that it answers": 1}
+
+
+def test_a_program_with_other_settings_ends_no_experiment() -> None:
+    """One decision from a shell that names no control share: it is told, and not counted."""
+    decisions = [decision(i, f"C{i}", control_share=0.2) for i in range(5)]
+    decisions.append(decision(9, "stray", day=100))
+    table = without_ids(joined(decisions, []).table)
+    assert len(customers_of(table)) == 1  # of the last one, where nobody says which is in force
+    draw = Draw("start", 0.2)
+    assert (len(customers_of(table, draw)), of_other_draws(table, draw)) == (5, 1)
+    unused = Draw("2026-12-01", 0.2)  # drawn anew, and nothing decided since
+    assert (len(customers_of(table, unused)), of_other_draws(table, unused)) == (1, 0)

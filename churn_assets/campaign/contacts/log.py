@@ -86,11 +86,13 @@ class CampaignRows(NamedTuple):
         misdated: ids of the events that were left out because of their time.
         unoffered: the percentages of the answered contacts that are no rows, since none of the
             levels means them: an earlier release offered them. They count as history.
+        strangers: how many answered contacts are no rows, since their customer isn't known.
     """
 
     rows: list[dict[str, Any]]
     misdated: list[str]
     unoffered: list[int]
+    strangers: int = 0
 
 
 def campaign_rows(
@@ -108,7 +110,7 @@ def campaign_rows(
         percent: of the offers, by level.
     """
     seen: dict[str, _Customer] = {}
-    result = CampaignRows([], [], [])
+    result, strangers = CampaignRows([], [], []), 0
     timed = [(datetime.fromisoformat(event["occurred_at"]), event) for event in events]
     place = {kind: i for i, kind in enumerate(SAME_INSTANT)}
     last = len(place)  # of kinds that the ledger lacks (`delivered`), which are passed over
@@ -120,11 +122,13 @@ def campaign_rows(
             _of(seen, customer).sent(when, event["offer_percentage"], event.get("channel"))
         elif kind in ANSWERS:
             row = _of(seen, customer).answered(kind, event["offer_percentage"], percent)
-            if row is None or customer not in customers:
+            if row is None:
                 continue
-            if isinstance(row, int):
+            if customer not in customers:
+                strangers += 1
+            elif isinstance(row, int):
                 result.unoffered.append(row)
             else:
                 known = {name: customers[customer].get(name) for name in FEATURES}
                 result.rows.append(known | row)
-    return result
+    return result._replace(strangers=strangers)

@@ -13,6 +13,7 @@ import difflib
 import gzip
 import json
 import math
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from types import UnionType
 from typing import IO, Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from churn_assets.cli.customers.decoded import lines_of, text_of
+from churn_assets.customers.languages import TAG
 from churn_assets.customers.reading.dates import months_since
 from churn_assets.customers.reading.dialect import dialect_of
 from churn_assets.customers.reading.lines import Record, records
@@ -218,7 +220,7 @@ def _from_csv(file: Path, form: Form) -> Customers:
     whole = (r.cells for r in islice(found(), 1, None) if len(r.cells) == len(columns))
     written = marks_by_column(([c[i].strip() for i in numeric] for c in whole), len(numeric), given)
     marks = dict(zip((fields[i] for i in numeric), written, strict=True))
-    missing = _missing(form)
+    missing = _missing(form, columns)
 
     def rows() -> Iterator[Row]:
         for number, record in enumerate(islice(found(), 1, None), 1):
@@ -238,10 +240,17 @@ def _from_csv(file: Path, form: Form) -> Customers:
     return Customers(_Read(file, rows), columns, dialect.delimiter, given.encoding or "utf-8")
 
 
-def _missing(form: Form) -> Callable[[str, str], bool]:
-    """Whether a field's cell says that it isn't known, in `missing_words`."""
-    words = missing_words(form.customers)
-    return lambda name, cell: as_word(cell) in words.get(name, words[""])
+def _missing(form: Form, columns: Sequence[str]) -> Callable[[str, str], bool]:
+    """Whether a field's cell says that it isn't known, in `missing_words`; so does a language in
+    the company's own words, which the table of the active customers has by the contract's."""
+    words, own = missing_words(form.customers), _is_own(columns, form)
+
+    def missing(name: str, cell: str) -> bool:
+        if own and name == "language" and not re.fullmatch(TAG, cell.strip()):
+            return True
+        return as_word(cell) in words.get(name, words[""])
+
+    return missing
 
 
 def _from_parquet(file: Path, form: Form) -> Customers:
@@ -261,7 +270,8 @@ def _from_parquet(file: Path, form: Form) -> Customers:
         columns = tuple(pq.read_schema(file).names)
     except pa.ArrowException as error:
         raise ValueError(f"is no Parquet file: {error}") from error
-    fields, missing, given = _fields_of(columns, form), _missing(form), form.customers.written
+    fields, given = _fields_of(columns, form), form.customers.written
+    missing = _missing(form, columns)
     dated = _is_dated(columns, form)
 
     def rows() -> Iterator[Row]:
@@ -309,8 +319,8 @@ def _fields_of(columns: Sequence[str], form: Form) -> list[str]:
     doubled = sorted({name for name in columns if columns.count(name) > 1})
     doubled += sorted({name for name in found if name and found.count(name) > 1})
     unknown = [c for c, name in zip(columns, found, strict=True) if not name and c not in NOTES]
-    if any(own and c not in fields for c, own in zip(columns, theirs, strict=True)):
-        unknown = []  # the company's own table, which has more than models read
+    if _is_own(columns, form):
+        unknown = []  # it has more than models read
     needed = [name for name, field in fields.items() if field.is_required()]
     missing = [name for name in needed if name not in found and not _is_number_of(name, form)]
     if doubled:
@@ -322,6 +332,12 @@ def _fields_of(columns: Sequence[str], form: Form) -> list[str]:
         hint = f"; did you mean {near[0]}?" if near else ""
         raise ValueError(f"has a column that no customer has: {unknown[0]!r}{hint}")
     return found
+
+
+def _is_own(columns: Sequence[str], form: Form) -> bool:
+    """Whether it is the company's own table: a column of it is a field's by another name."""
+    others = (name for name in columns if name not in form.model.model_fields)
+    return any(" ".join(name.split()) in form.field_of for name in others)
 
 
 def _is_dated(columns: Sequence[str], form: Form) -> bool:

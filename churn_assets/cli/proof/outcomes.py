@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,6 +26,7 @@ from churn_assets.settings import load_settings
 
 if TYPE_CHECKING:
     from churn_assets.serving.feedback import FeedbackLog
+    from churn_assets.storage.protocol import ArtifactStore
 
 app = typer.Typer(cls=PlainErrors, help=__doc__, no_args_is_help=True)
 
@@ -115,6 +116,27 @@ def report() -> None:
         )
     if "by_customer" in found:  # not in reports of before it was asked
         typer.echo(found["by_customer"]["sentence"])
+    for line in _not_counted(store, found):
+        typer.echo(line)
+
+
+def _not_counted(store: ArtifactStore, found: Mapping[str, Any]) -> Iterator[str]:
+    """What the report doesn't rest on, though it was decided or reported."""
+    import json
+
+    from churn_assets.storage.current import current_artifact
+
+    if others := found.get("of_other_draws"):
+        yield (
+            f"{others:,} decisions aren't counted: they were made with another control group, by a "
+            "program whose CHURN_EXPERIMENT__… differs from the report's"
+        )
+    told = store.read(current_artifact(store, "campaign_outcomes"), "report.json")
+    for content in told.values():  # none where it was made by an earlier version
+        outcomes = json.loads(content)
+        if left_out := outcomes["left_out"]:
+            reasons = ", ".join(f"{reason} ({count:,})" for reason, count in left_out.items())
+            yield f"Of {outcomes['events']:,} reported events are left out: {reasons}"
 
 
 @app.command()

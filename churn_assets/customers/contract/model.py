@@ -348,7 +348,7 @@ def load_contract(path: Path) -> Contract:
     except ValueError as error:
         raise ContractError([f"{path}:{error}"]) from error
     try:
-        return Contract.model_validate(document.value)
+        return Contract.model_validate(document.value, context={"folder": path.absolute().parent})
     except ValidationError as error:
         found = problems_in(error, document, _keys())
         raise ContractError([f"{path}:{said}" for said in found]) from error
