@@ -113,7 +113,8 @@ def test_a_language_in_their_own_words_costs_no_row(tmp_path: Path, suffix: str)
     rows = [row | {"language": said} for row, said in zip(made_rows(4), languages, strict=True)]
     frame = pd.DataFrame(rows)
     if suffix == "csv":
-        file.write_text(as_csv(rows, ";"), encoding="utf-16")
+        fees = [row | {"Monthly Fee": row["Monthly Fee"].replace(".", ",")} for row in rows]
+        file.write_text(as_csv(fees, ";"), encoding="utf-16")
     else:
         numbers = {name: pd.to_numeric(frame[name]) for name in ("Monthly Fee", "Calls", "Months")}
         frame.assign(**numbers, Paperless=frame["Paperless"] == "yes").to_parquet(file)
