@@ -9,7 +9,6 @@ from typing import Literal, get_args
 
 import duckdb
 
-from churn_assets.customers.contract.expression import to_sql
 from churn_assets.customers.contract.model import Campaign, Contract, CustomerPart, Identity
 from churn_assets.customers.contract.tables import Table
 from churn_assets.customers.quality.columns import (
@@ -44,6 +43,7 @@ from churn_assets.customers.quality.report import (
     TableReport,
 )
 from churn_assets.customers.quality.tenure import months_of
+from churn_assets.customers.quality.value import judge_value
 from churn_assets.customers.quality.workspace import one, workspace
 from churn_assets.customers.quality.zones import unknown_zones
 from churn_assets.customers.reading.numbers import Marks, worded
@@ -140,7 +140,7 @@ class _Checking:
             self.report.problems += long_gone(self.connection, history, identity)
             self.report.problems += long_ago(self.connection, history, identity)
             self.report.notes += not_yet_known(self.connection, history, identity)
-        self._value(history, part.value.monthly)
+        judge_value(self.connection, history, part.value.monthly, self.report)
         self._tenure(history, part)
         self._people(history)
         self._flags(history, tables.history)
@@ -148,7 +148,7 @@ class _Checking:
             return
         active = self._judged("active", tables.active, customer_columns(self.contract, False), key)
         self._reported(active, tables.active, None)
-        self._value(active, part.value.monthly)
+        judge_value(self.connection, active, part.value.monthly, self.report)
         self._tenure(active, part)
         self._people(active)
         self._flags(active, tables.active)
@@ -278,19 +278,6 @@ class _Checking:
     def _profile(self, judged: Judged, name: str, index: int, table: Table) -> ColumnProfile:
         source = f"{judged.name} WHERE {USED}"
         return profile(self.connection, source, name, f"c{index}", judged.marks[0], table.missing)
-
-    def _value(self, judged: Judged, expression: str) -> None:
-        """The monthly value has to be a number that isn't negative."""
-        try:
-            monthly = to_sql(expression, lambda name: judged.value(name, "value"))
-        except KeyError:
-            return  # a column is missing: said already
-        query = f"""SELECT count(*) FROM {judged.name}
-            WHERE {USED} AND ({monthly} IS NULL OR {monthly} < 0)"""
-        if wrong := int(one(self.connection, query)[0]):
-            self.report.problems.append(
-                f"{judged.name}: the monthly value of {wrong:,} rows is unknown or negative"
-            )
 
     def _tenure(self, judged: Judged, part: CustomerPart) -> None:
         """The tenure has to be months that somebody may have been a customer."""
