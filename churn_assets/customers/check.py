@@ -9,7 +9,6 @@ from typing import Literal, get_args
 
 import duckdb
 
-from churn_assets.customers.contract.expression import to_sql
 from churn_assets.customers.contract.model import Campaign, Contract, CustomerPart, Identity
 from churn_assets.customers.contract.tables import Table
 from churn_assets.customers.quality.columns import (
@@ -44,6 +43,7 @@ from churn_assets.customers.quality.report import (
     TableReport,
 )
 from churn_assets.customers.quality.tenure import months_of
+from churn_assets.customers.quality.value import judge_value
 from churn_assets.customers.quality.workspace import one, workspace
 from churn_assets.customers.quality.zones import unknown_zones
 from churn_assets.customers.reading.numbers import Marks, worded
@@ -51,7 +51,7 @@ from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.reading.table import ReadFile, read_table
 from churn_assets.customers.splits import snapshot_split
 from churn_assets.datasets.errors import DataError
-from churn_assets.domain.contracts import MAX_CHARGES, MAX_TENURE
+from churn_assets.domain.contracts import MAX_TENURE
 
 Told = Callable[[str, int, int], None]
 """Told what is being done, how far it is, and of how much (0 where that isn't known)."""
@@ -140,14 +140,14 @@ class _Checking:
             self.report.problems += long_gone(self.connection, history, identity)
             self.report.problems += long_ago(self.connection, history, identity)
             self.report.notes += not_yet_known(self.connection, history, identity)
-        self._value(history, part.value.monthly)
+        judge_value(self.connection, history, part.value.monthly, self.report)
         self._tenure(history, part)
         if tables.active is None:
             self._people(history, tables.history)
             return
         active = self._judged("active", tables.active, customer_columns(self.contract, False), key)
         self._reported(active, tables.active, None)
-        self._value(active, part.value.monthly)
+        judge_value(self.connection, active, part.value.monthly, self.report)
         self._tenure(active, part)
         self._people(active, tables.active)
         self._drift(history, active)
@@ -277,20 +277,6 @@ class _Checking:
     def _profile(self, judged: Judged, name: str, index: int, table: Table) -> ColumnProfile:
         source = f"{judged.name} WHERE {USED}"
         return profile(self.connection, source, name, f"c{index}", judged.marks[0], table.missing)
-
-    def _value(self, judged: Judged, expression: str) -> None:
-        """The monthly value has to be what somebody may pay."""
-        try:
-            monthly = to_sql(expression, lambda name: judged.value(name, "value"))
-        except KeyError:
-            return  # a column is missing: said already
-        query = f"""SELECT count(*) FROM {judged.name}
-            WHERE {USED} AND ({monthly} IS NULL OR {monthly} < 0 OR {monthly} > {MAX_CHARGES})"""
-        if wrong := int(one(self.connection, query)[0]):
-            self.report.problems.append(
-                f"{judged.name}: the monthly value of {wrong:,} rows is unknown, negative or above "
-                f"{MAX_CHARGES:,.2f}"
-            )
 
     def _tenure(self, judged: Judged, part: CustomerPart) -> None:
         """The tenure has to be months that somebody may have been a customer."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from churn_assets.customers.contract.model import ContractError, load_contract
-from churn_assets.customers.inspect import Inspection, inspect_tables
+from churn_assets.customers.inspection.inspect import Inspection, inspect_tables
 from churn_assets.customers.reading.sources import Places
 from tests.customers.conftest import Checked, Rows, as_csv, made_rows
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from churn_assets.customers.contract.tables import Format, Table
-from churn_assets.customers.inspect import inspect_tables
+from churn_assets.customers.inspection.inspect import inspect_tables
 from churn_assets.customers.reading.lines import _LONGEST
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.reading.table import read_table

@@ -37,7 +37,7 @@ def inspect(
 ) -> None:
     """Write a first contract with its guesses, and say what a person must decide."""
     from churn_assets.cli.customers.report import inspection_json, show_inspection
-    from churn_assets.customers.inspect import inspect_tables
+    from churn_assets.customers.inspection.inspect import inspect_tables
 
     if out.exists() and not force:
         raise typer.BadParameter(f"{out} exists; name another --out, or replace it with --force")

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from churn_assets.customers.contract.model import Contract
-from churn_assets.customers.inspect import Inspection
+from churn_assets.customers.inspection.inspect import Inspection
 from churn_assets.customers.quality.drift import NOTABLE
 from churn_assets.customers.quality.profile import ColumnProfile
 from churn_assets.customers.quality.report import QualityReport, TableReport

@@ -7,16 +7,18 @@ from collections.abc import Sequence
 
 import duckdb
 
-from churn_assets.customers.quality.columns import number, text, trimmed, word
+from churn_assets.customers.inspection.flags import find_flags
+from churn_assets.customers.inspection.keys import END, SINCE, Keys
+from churn_assets.customers.inspection.paid import MONTHLY, Unpaid
+from churn_assets.customers.inspection.words import LEFT, means_yes, named, plain, yes_of
+from churn_assets.customers.quality.columns import date, number, text, trimmed, word
 from churn_assets.customers.quality.leakage import Candidate, Leak, comes_afterwards, find_leaks
 from churn_assets.customers.quality.profile import MOST_LEVELS, ColumnProfile
 from churn_assets.customers.reading.numbers import Marks
-from churn_assets.domain.cells import as_word
 
 _LABEL = re.compile(
     r"\b(churn(ed)?( (label|value|flag))?|attrition( flag)?|exited|left|is churn|cancell?ed)\b"
 )
-_ID = re.compile(r"\b(id|key|number|nr|no|uuid|code|msisdn)\b")
 _VALUE = re.compile(
     r"\b(monthly (charges?|fee|bill|revenue|amount)|mrr|price|arpu|revenue|charges?)\b"
 )
@@ -24,36 +26,15 @@ _TENURE = re.compile(
     r"\b(tenure( in)?( months)?|months (as|with|since)|subscription length|account length)\b"
     r"|^months( active)?$"
 )
-_SINCE = re.compile(
-    r"\b(since|start( date)?|joined|join date|signup|signed up|created|registration)\b"
-)
-_END = re.compile(
-    r"\b(end( date)?|churn date|cancel\w*( date)?|terminat\w*( date)?|left (at|on))\b"
-)
 _NAME = re.compile(r"\b((first|given) name|name|vorname|prenom|nombre)\b")
 _FAMILY = re.compile(r"\b((last|family) name|surname|nachname|apellidos?)\b")
 _FAIR = re.compile(r"\b(gender|sex|race|ethnicity|religion|nationality|birth\w*|marital)\b")
-_OPT_OUT = re.compile(r"\b(opt(ed)? out|do not (contact|mail|call)|unsubscribed|dnc)\b")
-_CONSENT = re.compile(r"\b(consent|opt(ed)? in|gdpr)\b")
 _STATUS = re.compile(r"\b(status|churn\w*|state)\b")
 _ZONE, _LANGUAGE = re.compile(r"\b(time ?zone|tz)\b"), re.compile(r"\b(language|locale)\b")
-_LEFT = ("churned", "attrited customer", "left", "exited", "cancelled", "canceled", "former")
-_YES = (*_LEFT, "yes", "true", "1", "y", "t")
 _CODE = re.compile(r"\b(code|zip|post ?code)$")
 _RANKED = re.compile(r"\b(group|band|class|grade|tier|level|rating|bracket|segment)$")
 LEVELS = 12  # written out in the contract
 _LONGEST_TENURE = 600  # months; more are days
-
-
-def plain(name: str) -> str:
-    """A column's name in lower case, its words apart."""
-    return " ".join(re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_\W]+", " ", name).lower().split())
-
-
-def _names_rows(column: ColumnProfile) -> bool:
-    """Whether a column seems to name its row: some rows may be doubled or damaged."""
-    words = column.guess == "text" or (column.guess == "number" and column.whole)
-    return words and column.distinct >= 0.98 * column.rows
 
 
 def _many_words(column: ColumnProfile) -> bool:
@@ -70,40 +51,43 @@ def _says_who_left(column: ColumnProfile) -> bool:
     """Whether one of a few words, and one only, is of customers who left."""
     if column.missing or not 2 < column.distinct <= min(LEVELS, len(column.top)):
         return False
-    return sum(cell.lower() in _LEFT for cell, _ in column.top) == 1
+    return sum(cell.lower() in LEFT for cell, _ in column.top) == 1
+
+
+def _best(pattern: re.Pattern[str], columns: Sequence[ColumnProfile]) -> ColumnProfile | None:
+    """The column whose name fits best."""
+    return next(iter(named(pattern, columns)), None)
 
 
 class Guess:
     """What the columns of a table seem to be."""
 
-    def __init__(self, columns: Sequence[ColumnProfile]) -> None:
-        self.columns = columns
+    def __init__(self, columns: Sequence[ColumnProfile], keys: Keys) -> None:
+        self.columns, self.keys = columns, keys
         self.places = {column.name: i for i, column in enumerate(columns)}
+        self.unpaid: Unpaid | None = None  # of `value`, once somebody has looked
         two = [c for c in columns if c.distinct == 2 and not c.missing]
-        self.label = self._named(_LABEL, two)
-        dates = [c for c in columns if c.guess == "date"]
+        self.label = _best(_LABEL, two)
+        dates = [c for c in columns if c.guess == "date" and c is not keys.snapshot]
         ends = [c for c in dates if c.missing]
-        self.end = None if self.label else self._named(_END, ends)
+        self.end = None if self.label else _best(END, ends)
         if not (self.label or self.end):
-            self.label = self._named(_STATUS, [c for c in columns if _says_who_left(c)])
-        unique = [c for c in columns if _names_rows(c)]
-        self.id = self._named(_ID, unique) or next((c for c in unique if c.guess == "text"), None)
+            self.label = _best(_STATUS, [c for c in columns if _says_who_left(c)])
+        self.id, self.snapshot = keys.id, keys.snapshot
         numbers = [c for c in columns if c.guess == "number" and c is not self.id]
         paid = [c for c in numbers if c.mean is not None and c.mean > 0]  # but for a damaged cell
-        self.value = self._named(_VALUE, [c for c in paid if c.distinct > LEVELS or not c.whole])
-        self.tenure = self._named(_TENURE, paid)
+        self.value = _best(_VALUE, [c for c in paid if c.distinct > LEVELS or not c.whole])
+        self.tenure = _best(_TENURE, paid)
         starts = [c for c in dates if c is not self.end]
-        self.since = None if self.tenure else self._named(_SINCE, starts)
-        self.first_name = self._named(
-            _NAME, [c for c in columns if _many_words(c) and not _family(c)]
-        )
+        self.since = None if self.tenure else _best(SINCE, starts)
+        self.first_name = _best(_NAME, [c for c in columns if _many_words(c) and not _family(c)])
         words = [c for c in columns if c.guess in ("category", "text")]
-        self.zone, self.language = self._named(_ZONE, words), self._named(_LANGUAGE, words)
-        flags = [c for c in columns if c.distinct == 2]
-        self.opt_out, self.consent = self._named(_OPT_OUT, flags), self._named(_CONSENT, flags)
+        self.zone, self.language = _best(_ZONE, words), _best(_LANGUAGE, words)
+        used = {self.label, self.end, self.id, self.snapshot, self.value, self.tenure, self.since}
+        self.flags = find_flags([c for c in columns if c not in used])
         self.no_features = {
-            *(self.label, self.end, self.id, self.since),
-            *(self.first_name, self.zone, self.language, self.opt_out, self.consent),
+            *(self.label, self.end, self.id, self.snapshot, self.since),
+            *(self.first_name, self.zone, self.language, *self.flags.columns()),
         }
 
     def kind(self, column: ColumnProfile) -> str:
@@ -117,26 +101,19 @@ class Guess:
         ranked = _RANKED.search(name) and whole_range and column.distinct <= LEVELS
         return "ordered" if ranked else "number"
 
-    def _named(
-        self, pattern: re.Pattern[str], columns: Sequence[ColumnProfile]
-    ) -> ColumnProfile | None:
-        """The column whose name fits best: the whole of it before a part."""
-        fitting = [c for c in columns if pattern.search(plain(c.name))]
-        whole = [c for c in fitting if pattern.fullmatch(plain(c.name))]
-        return next(iter(whole or fitting), None)
-
-    def yes(self, column: ColumnProfile) -> str:
-        """Which of two cells means yes: by its word, else the rarer one."""
-        found = [cell for cell, _ in column.top]
-        words = [cell for cell in found if _as_truth(cell) in _YES]
-        return words[0] if len(words) == 1 else found[-1]
-
     def leaks(self, connection: duckdb.DuckDBPyConnection, marks: Marks) -> list[Leak]:
-        """Columns that seem to know the outcome; by their names alone where it isn't known."""
+        """Columns that seem to know the outcome; by their names alone where it isn't known.
+
+        With snapshots by another half of the customers, not of the rows: else whatever names a
+        customer would know from their other rows who leaves.
+        """
         label = self.label or self.end
         candidates, values = [], ["row"]
+        if self.id and self.snapshot:
+            values = [f"{word(self._cell(self.id))} AS row"]
+        known = (self.label, self.end, self.id, self.snapshot)
         for column in self.columns:
-            if column in (self.label, self.end, self.id) or column.guess in ("empty", "constant"):
+            if column in known or column.guess in ("empty", "constant"):
                 continue
             i, numeric = self.places[column.name], column.guess == "number"
             candidates.append(Candidate(column.name, f"u{i}", numeric, "unused"))
@@ -148,13 +125,18 @@ class Guess:
                 for c in candidates
                 if comes_afterwards(c.name)
             ]
-        cell = f"c{self.places[label.name]}"
+        cell = self._cell(label)
         yes = f"{trimmed(cell)} <> ''"
         if label is not self.end:
-            yes = f"{word(cell)} = {word(text(self.yes(label)))}"
+            yes = f"{word(cell)} = {word(text(yes_of(label)))}"
+        elif self.snapshot:  # within the horizon that the draft has
+            yes = f"{date(cell)} <= {date(self._cell(self.snapshot))} + INTERVAL 1 MONTH"
         values.append(f"coalesce({yes}, false) AS outcome")
         connection.execute(f"CREATE TABLE values AS SELECT {', '.join(values)} FROM cells")
         return list(find_leaks(connection, "values", "outcome", candidates))
+
+    def _cell(self, column: ColumnProfile) -> str:
+        return f"c{self.places[column.name]}"
 
     def left_out(self, leaks: Sequence[Leak]) -> dict[str, str]:
         """Column -> why the first contract leaves it out."""
@@ -165,6 +147,8 @@ class Guess:
         for column in self.columns:
             if column in used:
                 reasons.pop(column.name, None)
+            elif column in self.flags.unsure:
+                reasons[column.name] = "may say who may be contacted: never learnt from"
             elif column.name in reasons:
                 continue
             elif column.guess == "empty":
@@ -177,7 +161,7 @@ class Guess:
                 reasons[column.name] = "not to be used, for fairness"
             elif _many_words(column) and (_family(column) or _NAME.search(plain(column.name))):
                 reasons[column.name] = "a name"
-            elif _names_rows(column):
+            elif column in self.keys.naming:
                 reasons[column.name] = "an identifier"
             elif column.guess == "text":
                 reasons[column.name] = f"text of {column.distinct:,} different values"
@@ -185,15 +169,15 @@ class Guess:
 
     def roles(self, leaks: Sequence[Leak]) -> dict[str, str]:
         """Column -> what it seems to be."""
-        named = {
-            "label": self.label or self.end, "id": self.id, "monthly value": self.value,
-            "tenure": self.tenure or self.since, "first name": self.first_name,
-            "time zone": self.zone, "language": self.language,
-            "opt-out": self.opt_out, "consent": self.consent,
+        one_each = {
+            "label": self.label or self.end, "id": self.id, "snapshot": self.snapshot,
+            "monthly value": self.value, "tenure": self.tenure or self.since,
+            "first name": self.first_name, "time zone": self.zone, "language": self.language,
         }  # fmt: skip
-        found = {column.name: role for role, column in named.items() if column}
+        found = {column.name: role for role, column in one_each.items() if column}
         left_out = dict.fromkeys(self.left_out(leaks), "left out")
-        return {**{c.name: self.kind(c) for c in self.columns}, **left_out, **found}
+        kinds = {c.name: self.kind(c) for c in self.columns}
+        return {**kinds, **left_out, **self.flags.roles(), **found}
 
     def decisions(self, leaks: Sequence[Leak]) -> dict[str, str]:
         """What a person must decide: key of the contract -> the question."""
@@ -205,14 +189,19 @@ class Guess:
         if not (self.label or self.end):
             found["identity.churned"] = "no column of two values is called churn or the like"
         elif self.label and self.label.distinct > 2:
-            yes = self.yes(self.label)
+            yes = yes_of(self.label)
             found["identity.churned"] = f"is whoever isn't {yes} in {self.label.name} there?"
-        elif self.label and _as_truth(self.yes(self.label)) not in _YES:
-            yes = self.yes(self.label)
+        elif self.label and not means_yes(yes_of(self.label)):
+            yes = yes_of(self.label)
             found["identity.churned"] = f"is {yes!r} of {self.label.name} yes?"
         if not self.id:
             found["identity.id"] = (
                 "no column names a customer; without one, equal rows are one customer"
+            )
+        if self.id and self.snapshot and not self.keys.told:
+            found["identity.snapshot"] = (
+                f"is each row as of this day? {self.id.name} has one row on each of "
+                f"{self.snapshot.distinct:,} days"
             )
         found["identity.horizon_months"] = "within how many months did they leave?"
         found |= self._paid() | self._stayed()
@@ -236,22 +225,24 @@ class Guess:
             else:
                 continue
             found[f"features.{c.name}"] = question
-        return found
+        unsure = {f"left_out.{c.name}": said for c, said in self.flags.unsure.items()}
+        return found | self.flags.asked | unsure
 
     def _paid(self) -> dict[str, str]:
         """Whether the monthly value is what it seems to be."""
         if self.value is None:
             return {"value.monthly": "what they pay in a month: a column, or '[A] / 12 + [B]'"}
         name = self.value.name
-        if re.search(r"\bmonth|\bmrr\b|\barpu\b", plain(name)):
-            return {}
+        without = self.unpaid.question(name) if self.unpaid else ""
+        if MONTHLY.search(plain(name)):
+            return {"value.monthly": without} if without else {}
         last = plain(name).split()[-1]
         alike = [c.name for c in self.columns if c.guess == "number"
                  and plain(c.name).split()[-1:] == [last]]  # fmt: skip
         question = f"is {name} what they pay in a month?"
         if len(alike) > 1:
             question += f" Or all of them: '{' + '.join(f'[{one}]' for one in alike)}'"
-        return {"value.monthly": question}
+        return {"value.monthly": f"{question} {without}".rstrip()}
 
     def _stayed(self) -> dict[str, str]:
         """Whether the tenure is in months."""
@@ -266,8 +257,3 @@ class Guess:
         if "month" in plain(name) and most <= _LONGEST_TENURE:
             return {}
         return {"tenure.months": f"is {name} in months? Of days, write '[{name}] / 30.4'"}
-
-
-def _as_truth(cell: str) -> str:
-    """A cell as a word that may mean yes: `True.` is true."""
-    return as_word(cell).rstrip(".")

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import duckdb
 
 from churn_assets.customers.contract.tables import Table
-from churn_assets.customers.draft import first_contract
-from churn_assets.customers.guess import Guess
+from churn_assets.customers.inspection.draft import first_contract
+from churn_assets.customers.inspection.guess import Guess
+from churn_assets.customers.inspection.keys import find_keys
+from churn_assets.customers.inspection.paid import find_unpaid
 from churn_assets.customers.quality.profile import ColumnProfile, profile
 from churn_assets.customers.quality.workspace import cell_of, cells_of, marks_in, workspace
 from churn_assets.customers.reading.numbers import worded
@@ -57,7 +59,8 @@ def inspect_tables(paths: Sequence[str], places: Places, progress: Progress = si
         )
         if not columns:
             raise DataError(f"{paths[0]}: it has no columns")
-        guess = Guess(columns)
+        guess = Guess(columns, find_keys(connection, columns))
+        guess.unpaid = find_unpaid(connection, columns, guess.value, marks[0])
         leaks = guess.leaks(connection, marks[0])
     written = [
         f"{file.name}: {file.rows + file.broken:,} rows"

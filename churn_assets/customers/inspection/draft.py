@@ -7,7 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from churn_assets.customers.guess import Guess, plain
+from churn_assets.customers.inspection.guess import Guess
+from churn_assets.customers.inspection.words import plain, yes_of
 from churn_assets.customers.quality.leakage import Leak
 from churn_assets.customers.quality.profile import ColumnProfile
 from churn_assets.domain.cells import TRUTHS
@@ -44,13 +45,8 @@ def first_contract(guess: Guess, paths: Sequence[str], leaks: Sequence[Leak]) ->
             for c in features
         ),
     ]
-    if left_out:
-        lines += ["", "left_out:"]
-        lines += [
-            _asked(f"  {_quoted(name)}: {_quoted(why)}", decide, f"left_out.{name}", "is that so?")
-            for name, why in left_out.items()
-        ]
-    lines += [*_messages(features), *_addressed(guess)]
+    lines += [*_left_out(guess, left_out, decide), *_messages(features)]
+    lines += [*_people(guess), *_contact(guess, decide)]
     return "\n".join(lines) + "\n"
 
 
@@ -69,17 +65,19 @@ def _identity(guess: Guess, decide: Mapping[str, str]) -> list[str]:
     lines = [f"  id: {_quoted(guess.id.name)}"] if guess.id else [
         f"  # DECIDE id: {decide['identity.id']}"
     ]  # fmt: skip
+    if guess.snapshot:
+        line = f"  snapshot: {_quoted(guess.snapshot.name)}"
+        lines.append(_asked(line, decide, "identity.snapshot"))
     if guess.end:
         return [*lines, f"  churned: {{end_date: {_quoted(guess.end.name)}}}"]
     if not guess.label:
         return [*lines, "  # DECIDE churned: {column: ..., yes: ..., no: ...}"]
-    yes = guess.yes(guess.label)
-    said = _yes_no(guess.label, yes)
-    return [*lines, _asked(f"  churned: {said}", decide, "identity.churned")]
+    return [*lines, _asked(f"  churned: {_yes_no(guess.label)}", decide, "identity.churned")]
 
 
-def _yes_no(column: ColumnProfile, yes: str) -> str:
+def _yes_no(column: ColumnProfile) -> str:
     """A column of two meanings as the contract has it: the cell that means yes, and the others."""
+    yes = yes_of(column)
     others = [cell for cell, _ in column.top if cell != yes]
     no = _quoted(others[0]) if len(others) == 1 else _flow(others)
     return f"{{column: {_quoted(column.name)}, yes: {_quoted(yes)}, no: {no}}}"
@@ -103,18 +101,40 @@ def _messages(features: Sequence[ColumnProfile]) -> list[str]:
     return []
 
 
-def _addressed(guess: Guess) -> list[str]:
-    """How and whether somebody is addressed."""
-    lines = []
+def _left_out(guess: Guess, left_out: Mapping[str, str], decide: Mapping[str, str]) -> list[str]:
+    """What isn't used, and why; of what may be a flag, what is asked stands there, too."""
+    flags = {column.name for column in guess.flags.unsure}
+    lines = [
+        _asked(
+            f"  {_quoted(name)}: {_quoted(why)}", decide, f"left_out.{name}",
+            "" if name in flags else "is that so?",
+        )
+        for name, why in left_out.items()
+    ]  # fmt: skip
+    return ["", "left_out:", *lines] if lines else []
+
+
+def _people(guess: Guess) -> list[str]:
+    """How somebody is addressed."""
     columns = {"first_name": guess.first_name, "zone": guess.zone, "language": guess.language}
-    if people := [f"{key}: {_quoted(c.name)}" for key, c in columns.items() if c]:
-        lines += ["", f"people: {{{', '.join(people)}}}"]
-    contact = [
-        f"  {key}: {_yes_no(c, guess.yes(c))}"
-        for key, c in (("opt_out", guess.opt_out), ("consent", guess.consent))
-        if c
+    people = [f"{key}: {_quoted(c.name)}" for key, c in columns.items() if c]
+    return ["", f"people: {{{', '.join(people)}}}"] if people else []
+
+
+def _contact(guess: Guess, decide: Mapping[str, str]) -> list[str]:
+    """Who may be contacted: by every channel, and by one."""
+    lines = [
+        _asked(f"  {key}: {_yes_no(column)}", decide, f"contact.{key}")
+        for key, column in guess.flags.general.items()
     ]
-    return [*lines, "", "contact:", *contact] if contact else lines
+    if guess.flags.channels:
+        lines.append("  channels:")
+    for channel, flags in guess.flags.channels.items():
+        lines.append(f"    {channel}:")
+        for key, column in flags.items():
+            line = f"      {key}: {_yes_no(column)}"
+            lines.append(_asked(line, decide, f"contact.channels.{channel}.{key}"))
+    return ["", "contact:", *lines] if lines else []
 
 
 def _feature(column: ColumnProfile, kind: str) -> str:

@@ -1,0 +1,123 @@
+"""Which columns seem to say who may be contacted: opt-outs and consents, some of one channel."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from churn_assets.customers.inspection.words import means_yes, named, plain, yes_of
+from churn_assets.customers.quality.profile import ColumnProfile
+
+_KINDS = {
+    "opt_out": re.compile(
+        r"\b(opt(ed)? ?outs?|unsubscribed?|dnc"
+        r"|do not (contact|e ?mail|mail|call|phone|text|sms|write))\b"
+    ),
+    "consent": re.compile(r"\b(consent(s|ed)?|opt(ed)? ?ins?|gdpr|permission)\b"),
+}
+WORDS = {"opt_out": "opt-out", "consent": "consent"}
+_CHANNELS = {
+    "letter": re.compile(r"\b((direct|postal|post) ?mails?|letters?|post(al)?)\b"),
+    "email": re.compile(r"\b(e ?mails?|mails?|mailings?|newsletter)\b"),
+    "sms": re.compile(r"\b(sms|text( message)?s?)\b"),
+    "call": re.compile(r"\b(calls?|calling|phone|telephone|tel)\b"),
+    "push": re.compile(r"\bpush\b"),
+    "whatsapp": re.compile(r"\bwhats ?app\b"),
+}
+_MOST_CELLS = 12  # of a column that may be such a flag, though more than two
+
+
+@dataclass
+class Flags:
+    """Opt-outs and consents, each by its key in the contract: `opt_out` and `consent`.
+
+    Attributes:
+        general: of every channel.
+        channels: of one: its name -> the flags.
+        unsure: columns that may be flags, and what is asked about each.
+        asked: key of the contract -> what is asked about the flag there.
+    """
+
+    general: dict[str, ColumnProfile] = field(default_factory=dict)
+    channels: dict[str, dict[str, ColumnProfile]] = field(default_factory=dict)
+    unsure: dict[ColumnProfile, str] = field(default_factory=dict)
+    asked: dict[str, str] = field(default_factory=dict)
+
+    def columns(self) -> list[ColumnProfile]:
+        """The flags that are told apart."""
+        groups = (self.general, *self.channels.values())
+        return [column for flags in groups for column in flags.values()]
+
+    def roles(self) -> dict[str, str]:
+        """Column -> what it seems to be."""
+        found = {c.name: WORDS[kind] for kind, c in self.general.items()}
+        for channel, flags in self.channels.items():
+            found |= {c.name: f"{WORDS[kind]} ({channel})" for kind, c in flags.items()}
+        return found
+
+
+def find_flags(columns: Sequence[ColumnProfile]) -> Flags:
+    """The flags among the columns, by their names and by how many different cells they have.
+
+    The only one of its kind is of every channel; of several, each is of the channel that its name
+    says, and one whose name says none is of all of them.
+    """
+    flags, rest = Flags(), list(columns)
+    for kind, pattern in _KINDS.items():
+        fitting = named(pattern, [c for c in rest if _may_be_flag(c)])
+        rest = [c for c in rest if c not in fitting]
+        readable = [c for c in fitting if c.distinct == 2]
+        for column in fitting:
+            if column not in readable:
+                flags.unsure[column] = (
+                    f"may be {_one(kind)}: which cells mean yes? contact: {{{kind}: "
+                    "{column: ..., yes: ..., no: ...}}"
+                )
+        _place(flags, kind, readable)
+    return flags
+
+
+def channel_of(name: str) -> str | None:
+    """The channel that a column's name says; None for none, or several."""
+    said, found = plain(name), []
+    for channel, pattern in _CHANNELS.items():
+        if pattern.search(said):
+            found.append(channel)
+            said = pattern.sub(" ", said)  # postal mail is no e-mail
+    return found[0] if len(found) == 1 else None
+
+
+def _place(flags: Flags, kind: str, columns: Sequence[ColumnProfile]) -> None:
+    for column in columns:
+        channel = channel_of(column.name)
+        if channel and len(columns) > 1:
+            key, held = f"contact.channels.{channel}.{kind}", flags.channels.get(channel, {})
+        else:
+            key, held = f"contact.{kind}", flags.general
+        if before := held.get(kind):
+            whose = f"by {channel}" if held is not flags.general else "by every channel"
+            said = f"{before.name} is taken for the {WORDS[kind]} of contacts {whose}"
+            flags.asked.setdefault(key, f"is it this one, or {column.name}?")
+            flags.unsure[column] = f"may be {_one(kind)}; {said}: which of them is it?"
+            continue
+        if held is flags.general:
+            held[kind] = column
+        else:
+            flags.channels.setdefault(channel or "", {})[kind] = column
+        if not means_yes(yes_of(column)):
+            flags.asked[key] = f"is {yes_of(column)!r} of {column.name} yes?"
+        elif channel and held is flags.general:
+            flags.asked[key] = (
+                f"it holds for every channel; if {column.name} is of {channel} alone, write "
+                f"channels: {{{channel}: {{{kind}: ...}}}}"
+            )
+
+
+def _one(kind: str) -> str:
+    return f"an {WORDS[kind]}" if kind == "opt_out" else f"a {WORDS[kind]}"
+
+
+def _may_be_flag(column: ColumnProfile) -> bool:
+    """Whether a column may be read as yes and no: as a date or many words can't."""
+    return column.guess not in ("empty", "date", "text") and column.distinct <= _MOST_CELLS

@@ -1,0 +1,105 @@
+"""Which column of a table names a customer, and which one tells a customer's rows apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from churn_assets.customers.inspection.words import named, plain
+from churn_assets.customers.quality.columns import date, word
+from churn_assets.customers.quality.profile import ColumnProfile
+from churn_assets.customers.quality.workspace import one
+
+SINCE = re.compile(
+    r"\b(since|start( date)?|joined|join date|signup|signed up|created|registration)\b"
+)
+END = re.compile(r"\b(end( date)?|churn date|cancel\w*( date)?|terminat\w*( date)?|left (at|on))\b")
+_ID = re.compile(r"\b(id|key|number|nr|no|uuid|code|msisdn)\b")
+_SNAPSHOT = re.compile(
+    r"\b(snapshot\w*|as of|report(ed|ing)?|observ\w*|extract(ed)?|seen|stichtag|period)\b"
+    r"|^(date|day|month)$"
+)
+_MOST_ROWS = 0.98  # some may be doubled or damaged
+_REPEATED = 0.9  # of the rows: how many customers at the most, where each has several
+_ROWS_A_DATE = 20  # on average; of a column that is called a snapshot, 2
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What tells rows apart.
+
+    Attributes:
+        id: the column that names a customer.
+        snapshot: the date of a row, where a customer has several.
+        naming: all columns that could name a row, or a customer in each snapshot.
+    """
+
+    id: ColumnProfile | None
+    snapshot: ColumnProfile | None
+    naming: tuple[ColumnProfile, ...]
+
+    @property
+    def told(self) -> bool:
+        """Whether its name says that `snapshot` is one."""
+        return self.snapshot is not None and _is_called_snapshot(self.snapshot)
+
+
+def find_keys(connection: duckdb.DuckDBPyConnection, columns: Sequence[ColumnProfile]) -> Keys:
+    """The keys of the table `cells`, whose column i is `c{i}`.
+
+    A snapshot is a date of few days within each of which another column names a row, though not
+    in all of the table. Where a column does that, too, both need names that say what they are.
+    """
+    unique = tuple(c for c in columns if _names_rows(c))
+    dates = [c for c in columns if _may_be_snapshot(c, told=bool(unique))]
+    for day in sorted(dates, key=lambda c: (not _is_called_snapshot(c), c.distinct)):
+        repeated = _unique_within(connection, columns, day)
+        if found := _id_of(repeated, () if unique else ("text", "category")):
+            return Keys(found, day, (*unique, *repeated))
+    return Keys(_id_of(unique, ("text",)), None, unique)
+
+
+def _names_rows(column: ColumnProfile) -> bool:
+    words = column.guess == "text" or (column.guess == "number" and column.whole)
+    return words and column.distinct >= _MOST_ROWS * column.rows
+
+
+def _id_of(columns: Sequence[ColumnProfile], kinds: Sequence[str]) -> ColumnProfile | None:
+    """The one that is called an id, else the first of these kinds."""
+    called = named(_ID, columns)
+    return next(iter([*called, *(c for c in columns if c.guess in kinds)]), None)
+
+
+def _is_called_snapshot(column: ColumnProfile) -> bool:
+    return bool(_SNAPSHOT.search(plain(column.name)))
+
+
+def _may_be_snapshot(column: ColumnProfile, told: bool) -> bool:
+    """Whether a column may be the date of its row; `told`: only if it is called so."""
+    if column.guess != "date" or column.known < _MOST_ROWS * column.rows:
+        return False
+    if _is_called_snapshot(column):
+        return column.rows >= 2 * column.distinct
+    name = plain(column.name)
+    other = SINCE.search(name) or END.search(name)
+    return not (told or other) and column.rows >= _ROWS_A_DATE * column.distinct
+
+
+def _unique_within(
+    connection: duckdb.DuckDBPyConnection, columns: Sequence[ColumnProfile], day: ColumnProfile
+) -> tuple[ColumnProfile, ...]:
+    """The columns that name a row of each day, and are there on several."""
+    seen = date(f"c{columns.index(day)}")
+    fewest, most = _MOST_ROWS * day.rows / day.distinct, _REPEATED * day.rows
+    found = []
+    for i, column in enumerate(columns):
+        words = column.guess in ("text", "category") or (column.guess == "number" and column.whole)
+        if not words or not fewest <= column.distinct <= most:
+            continue
+        query = f"SELECT count(DISTINCT hash({word(f'c{i}')}, {seen})) FROM cells"
+        if one(connection, query)[0] >= _MOST_ROWS * column.rows:
+            found.append(column)
+    return tuple(found)
