@@ -92,8 +92,8 @@ def test_days_in_a_table_of_customers_are_no_snapshots(tmp_path: Path, column: s
         ("0", "Prepaid Amount", "30% of the rows have 0 in Monthly Fee, and most of them an "
          "amount in Prepaid Amount: '[Monthly Fee] + [Prepaid Amount]'"),
         ("", "Yearly Fee", "30% of the rows have nothing in Monthly Fee, and most of them an "
-         "amount in Yearly Fee: '[Monthly Fee] + [Yearly Fee] / 12' (a blank there makes the sum unknown: "
-         "write 0)"),
+         "amount in Yearly Fee: '[Monthly Fee] + [Yearly Fee] / 12' (a blank there makes the sum "
+         "unknown: write 0)"),
         ("0", "Visits", "30% of the rows have 0 in Monthly Fee: do these pay nothing, or is it in "
          "another column? '[A] / 12 + [B]'"),
     ],
