@@ -1,7 +1,9 @@
-"""`churn data`: fetch the public sources, copy artifacts to the bucket."""
+"""`churn data`: fetch the public sources, move a store to the bucket."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +14,9 @@ from churn_assets.datasets.config import SOURCE_NAMES
 from churn_assets.settings import load_settings
 
 if TYPE_CHECKING:
+    from churn_assets.campaign.contacts.ledger import Ledger
+    from churn_assets.campaign.contacts.opening import LateLedger
+    from churn_assets.settings import Settings
     from churn_assets.storage.protocol import ArtifactStore
 
 app = typer.Typer(help="Fetch the public data; upload artifacts.", no_args_is_help=True)
@@ -69,11 +74,14 @@ def upload(
         bool, typer.Option("--force", help="Replace what the bucket has in service")
     ] = False,
 ) -> None:
-    """Copy this machine's artifacts and pointers to the bucket that CHURN_STORE names.
+    """Copy this machine's artifacts, pointers and feedback to the bucket that CHURN_STORE names.
+
+    The contact ledger goes to the database that CHURN_CAMPAIGN__LEDGER names, if that is empty.
 
     Refuses to change what a bucket in use has in service, and to put a release into production that
     learnt from generated data, unless forced.
     """
+    from churn_assets.campaign.contacts.opening import LateLedger
     from churn_assets.storage.opening import open_store
     from churn_assets.storage.retention import copy_store
 
@@ -84,8 +92,80 @@ def upload(
     target = open_store(settings.store, cache=settings.home / "cache")
     if not (settings.data.allow_synthetic or force):
         _refuse_generated(source)
-    copied = copy_store(source, target, replace=force)
-    Console(stderr=True).print(f"{copied} artifacts are now in {target.url}")
+    # Opened first: a wrong setting is said before anything is copied.
+    with closing(LateLedger(settings.campaign.ledger.get_secret_value(), settings.home)) as ledger:
+        copied = copy_store(source, target, replace=force)
+        _say(f"{copied} artifacts are now in {target.url}")
+        # The ledger before the feedback, which tells it: two ledgers are not mixed.
+        _move_ledger(settings, ledger)
+        _move_feedback(settings, target, ledger)
+        _tell_missing(settings, ledger)
+
+
+def _say(line: str) -> None:
+    Console(stderr=True, soft_wrap=True).print(line, markup=False, highlight=False)
+
+
+@contextmanager
+def _left_behind(settings: Settings, late: LateLedger) -> Iterator[tuple[Ledger, Ledger] | None]:
+    """The home folder's ledger and the one in force; None where that is the same, or none there."""
+    if not settings.campaign.ledger.get_secret_value():
+        yield None
+        return
+    from churn_assets.campaign.contacts.moving import ledger_left_behind
+
+    source = ledger_left_behind(settings.home, late.opened())
+    if source is None:
+        yield None
+        return
+    with closing(source):
+        yield source, late.opened()
+
+
+def _move_ledger(settings: Settings, late: LateLedger) -> None:
+    """Copy the home folder's ledger to the one in force, where that is another and empty."""
+    from churn_assets.campaign.contacts.moving import move_ledger
+
+    with _left_behind(settings, late) as ledgers:
+        if ledgers is not None and any((rows := move_ledger(*ledgers)).values()):
+            counts = ", ".join(f"{count:,} {name}" for name, count in rows.items())
+            _say(f"contact ledger: copied to {ledgers[1].shown}: {counts}")
+
+
+def _tell_missing(settings: Settings, late: LateLedger) -> None:
+    """End with one line where the ledger in force lacks contacts of the home folder's."""
+    from churn_assets.campaign.contacts.moving import missing_events
+    from churn_assets.campaign.errors import LedgerError
+
+    with _left_behind(settings, late) as ledgers:
+        if ledgers is not None and (missing := missing_events(*ledgers)):
+            raise LedgerError(
+                f"both {ledgers[0].shown} and {ledgers[1].shown} have contacts, so the ledger was "
+                f"not copied: {missing:,} events of the file, opt-outs perhaps, are not in the "
+                "database. `churn campaign import` those that count, then move the file away "
+                "(docs/operations.md, Move a store)"
+            )
+
+
+def _move_feedback(settings: Settings, target: ArtifactStore, ledger: LateLedger) -> None:
+    """Copy the home folder's feedback into the log that goes with a store, where there is any."""
+    from churn_assets.serving.feedback import FILE, SqliteFeedbackLog, open_feedback_log
+
+    file = settings.home / FILE
+    if not file.exists():
+        return
+    from churn_assets.campaign.contacts.feed import LedgerFeed
+    from churn_assets.campaign.contacts.moving import move_feedback
+
+    feed = LedgerFeed(open_feedback_log(target, settings.home), ledger)
+    with closing(SqliteFeedbackLog(file)) as log, closing(feed):
+        moved = move_feedback(log, feed)
+    line = f"feedback: {moved.stored:,} events copied to {target.url}, {moved.known:,} were there"
+    if moved.conflicting:
+        line += f", {moved.conflicting:,} left out: another event has their id there"
+    if moved.erased:
+        line += f", {moved.erased:,} left out: their customers were erased since"
+    _say(line)
 
 
 def _refuse_generated(source: ArtifactStore) -> None:

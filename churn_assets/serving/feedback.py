@@ -21,6 +21,7 @@ from typing import Any, Protocol
 from churn_assets.storage.protocol import ArtifactStore, PointerMovedError
 
 STORED, DUPLICATE, CONFLICT = "stored", "duplicate", "conflict"
+FILE = "feedback.sqlite3"
 ERASED = "erased"  # of a file's event whose customer was erased since: left out
 FOLDER = "feedback"  # of the pointers that hold events
 PRIVATE = 0o600
@@ -100,6 +101,12 @@ class SqliteFeedbackLog:
         with self._connected() as db:
             rows = db.execute("SELECT content FROM feedback ORDER BY number").fetchall()
         return [content for (content,) in rows]
+
+    def everything(self) -> list[tuple[str, str]]:
+        """Id and content of every event, in the order they came; raises OSError where the file
+        can't be read."""
+        with self._connected() as db:
+            return db.execute("SELECT event_id, content FROM feedback ORDER BY number").fetchall()
 
     def erase(self, customer_id: str) -> int:
         with self._connected() as db:
@@ -279,4 +286,4 @@ def open_feedback_log(store: ArtifactStore, home: Path) -> FeedbackLog:
     """The log that fits the store: SQLite below `home` for a folder, objects for a bucket."""
     if "://" in store.url:
         return StoreFeedbackLog(store)
-    return SqliteFeedbackLog(home / "feedback.sqlite3")
+    return SqliteFeedbackLog(home / FILE)

@@ -104,6 +104,6 @@ def _told(event_id: str, event: dict[str, Any]) -> Event:
         customer_id=event["customer_id"],
         kind=KINDS.get(event["kind"], event["kind"]),
         occurred_at=event["occurred_at"],
-        channel=event["channel"],
-        offer_percentage=event["offer_percentage"],
+        channel=event.get("channel"),  # earlier versions didn't write what nobody had said
+        offer_percentage=event.get("offer_percentage"),
     )

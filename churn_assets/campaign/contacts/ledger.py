@@ -57,6 +57,7 @@ STEPS = sa.Table(
     sa.Column("who", sa.String(128), nullable=False),
     sa.Column("at", sa.String(32), nullable=False),
 )
+TABLES = (EVENTS, *_TABLES.sorted_tables, TAKEN, ERASURES)
 LATER = (  # columns that the ledgers of earlier versions don't have
     (EVENTS.name, "expected_cost", "FLOAT"),
     (ERASURES.name, "opted_out", "BOOLEAN"),
@@ -230,6 +231,14 @@ class Ledger:
                     found[row["event_key"]] = _event(row)
         return found
 
+    def all_events(self) -> list[Event]:
+        """Every event, the oldest first."""
+        if self.is_absent():
+            return []
+        with self.reading() as connection:
+            rows = connection.execute(sa.select(EVENTS).order_by(*OLDEST_FIRST)).mappings()
+            return [_event(row) for row in rows]
+
     def known(self, keys: Iterable[str]) -> set[str]:
         """Which events are here."""
         if self.is_absent():
@@ -238,6 +247,10 @@ class Ledger:
             return known_keys(connection, list(keys))
 
     # ---- connections
+
+    def is_in(self, file: Path) -> bool:
+        """Whether this file is its database."""
+        return self._file is not None and self._file.resolve() == file.resolve()
 
     def is_absent(self) -> bool:
         """There is no file yet, and reading must not make one."""
@@ -270,7 +283,7 @@ class Ledger:
     def _create(self, connection: sa.Connection) -> None:
         if self._ready:
             return
-        for table in (EVENTS, *_TABLES.sorted_tables, TAKEN, ERASURES):
+        for table in TABLES:
             connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
             for index in table.indexes:
                 connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
