@@ -45,9 +45,13 @@ function fieldsOf(columns) {
 // A cell as words are compared: 3.0 is 3.
 const asWord = (cell) => cell.toLowerCase().replace(/^([+-]?[0-9]+)[.]0+$/, "$1");
 
+// A language as requests have it; in the company's own words it is its table's to say.
+const TAG = /^[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*$/;
+
 // Whether a field's cell says that it isn't known: the contract's own words for that among them.
 function isMissing(field, cell) {
   const words = schema["x-missing"] ?? {};
+  if (field === "language" && Object.keys(schema["x-columns"] ?? {}).length && !TAG.test(cell)) return true;
   return cell === "" || (words[field] ?? words[""] ?? []).includes(asWord(cell));
 }
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from churn_assets.domain.contact_rules import ContactRules
+from churn_assets.domain.contact_rules import ContactRules, can_be_channels
 from churn_assets.domain.paths import AbsolutePath, folder_or_bucket
 
 Dialect = Literal["liquid", "handlebars", "mailchimp"]
 ListFormat = Literal["csv", "parquet", "jsonl"]
 MOST_CONTACTS = 100_000_000  # a day
 MOST_MONEY = 1e12  # in a plan: sums stay exact to the cent
-CHANNEL_NAME = re.compile(r"[^\W_][\w .-]{0,63}")  # as long as the ledger keeps it
-OTHER_LIMITS = {"day", "money"}  # what stands beside channels in a plan
 
 
 class Channel(BaseModel):
@@ -100,10 +97,7 @@ class CampaignConfig(BaseModel):
     @field_validator("channels")
     @classmethod
     def _own_names(cls, channels: dict[str, Channel]) -> dict[str, Channel]:
-        for name in channels:
-            if name in OTHER_LIMITS or not CHANNEL_NAME.fullmatch(name):
-                raise ValueError(f"no channel can be called {name[:64]!r}")
-        return channels
+        return can_be_channels(channels)
 
     @field_validator("deliver_to")
     @classmethod

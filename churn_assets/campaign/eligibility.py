@@ -117,11 +117,13 @@ class Eligibility:
     Attributes:
         open: (N, days, channels).
         rule: (N,) index into `RULES` of the rule that leaves the customer out, or -1.
+        refused: (N, channels) which of them the customer said no to.
         windows: zone (None: unknown) -> `Terms.windows`.
     """
 
     open: Flags
     rule: NDArray[np.int8]
+    refused: Flags
     windows: Mapping[str | None, list[list[Window | None]]]
 
     def counts(self) -> dict[str, int]:
@@ -131,14 +133,10 @@ class Eligibility:
         return {name: int(n) for name, n in zip(names, found, strict=True) if n}
 
 
-def on_the_list(suppressed: frozenset[str], ids: Sequence[str]) -> dict[str, int] | None:
-    """How many a suppression list names, and how many of them are customers; None without one.
-
-    A list of other ids than the customers' (`123` for `00123`) keeps nobody out.
-    """
-    if not suppressed:
-        return None
-    return {"named": len(suppressed), "customers": len(suppressed.intersection(ids))}
+def on_the_list(suppressed: frozenset[str], ids: Sequence[str]) -> int | None:
+    """How many customers a suppression list names; None without one. A list of other ids than the
+    customers' (`123` for `00123`) names none of them, and keeps nobody out."""
+    return len(suppressed.intersection(ids)) if suppressed else None
 
 
 def eligible(crowd: Crowd, terms: Terms) -> Eligibility:
@@ -155,15 +153,17 @@ def eligible(crowd: Crowd, terms: Terms) -> Eligibility:
         out = (rule < 0) & ~still.any(axis=(1, 2))
         rule[out] = list(RULES).index(name)
 
-    for name, out in _left_out(crowd, terms).items():
+    left_out = _left_out(crowd, terms)
+    for name, out in left_out.items():
         apply(name, ~out[:, None, :])
+    refused = np.broadcast_to(left_out["opt_out"] | left_out["consent"], (shape[0], shape[2]))
     days_open = np.array([day not in terms.rules.blackout_dates for day in terms.days])
     apply("blackout_dates", days_open[None, :, None])
     cooled, capped = _by_history(crowd, terms, shape)
     apply("cooldown", cooled)
     apply("caps", capped)
     apply("quiet_hours", _awake(crowd, windows, shape))
-    return Eligibility(still, rule, windows)
+    return Eligibility(still, rule, refused, windows)
 
 
 def _left_out(crowd: Crowd, terms: Terms) -> dict[str, Flags]:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -118,16 +119,20 @@ def known_people(
 
 
 def _hold_to_channels(own: Path, channels: Sequence[str]) -> None:
-    """Raise PeopleError where the contract says who may be contacted by a channel that campaigns
-    don't have: under another name than it has here, it would hold for nobody."""
-    known = {by_channel(flag, channel) for channel in (None, *channels) for flag in FLAGS}
-    for name in pq.read_schema(own).names:
-        flag = next((flag for flag in FLAGS if name.startswith(f"{flag}_")), None)
-        if flag and name not in known:
+    """Raise PeopleError where the contract seems to call a channel otherwise than campaigns do:
+    what it says would hold for nobody. Of a channel that they don't have it may say what it will
+    (`churn customers check` notes it)."""
+    said = {
+        name.removeprefix(f"{flag}_")
+        for name in pq.read_schema(own).names
+        for flag in FLAGS
+        if name.startswith(f"{flag}_")
+    }
+    for name in sorted(said.difference(channels)):
+        if near := get_close_matches(name.casefold(), [c for c in channels if c not in said], n=1):
             raise PeopleError(
-                f"the contract's contact.channels names {name.removeprefix(f'{flag}_')!r}, which "
-                f"is none of {', '.join(channels)}: mend it, or CHURN_CAMPAIGN__CHANNELS, then "
-                "`churn materialize --job plan_campaign`"
+                f"the contract's contact.channels names {name!r}: is it {near[0]!r}? Mend it, or "
+                "CHURN_CAMPAIGN__CHANNELS, then `churn materialize --job plan_campaign`"
             )
 
 
@@ -164,6 +169,8 @@ def read_ids(path: Path) -> frozenset[str]:
         cells = [cell.strip() for cell in record.cells]
         if number == 1 and "customer_id" in cells:
             at = cells.index("customer_id")
+        if at and len(cells) <= at:
+            raise PeopleError(f"{path}: line {number} has no cell for customer_id")
         ids.add(cells[at])
     return frozenset(ids - {"", "customer_id"})
 

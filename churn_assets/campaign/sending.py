@@ -121,12 +121,12 @@ def due_on(campaigns: Campaigns, plan: Plan, day: date, now: datetime) -> Due:
     due.dropped["unknown_customer"] += len(rows) - len(known)
     for i, row in enumerate(known):
         person = people.get(row["customer_id"], NOBODY)
-        window = None
-        if row["channel"] in channels:
-            window = found.windows[person.zone][0][channels.index(row["channel"])]
-        if window is None or not found.open[i, 0, channels.index(row["channel"])]:
+        at = channels.index(row["channel"]) if row["channel"] in channels else None
+        window = None if at is None else found.windows[person.zone][0][at]
+        if at is None or window is None or not found.open[i, 0, at]:
             rule = int(found.rule[i])
-            due.dropped[names[rule] if rule >= 0 else "channel_closed"] += 1
+            refused = "consent" if at is not None and found.refused[i, at] else "channel_closed"
+            due.dropped[names[rule] if rule >= 0 else refused] += 1
         else:
             due.contacts.append(row)
             due.windows.append(window)

@@ -331,10 +331,10 @@ def _summary(report: Mapping[str, Any]) -> Iterator[str]:
         f"{report['expected_value']:,.2f}, {_cost(report)}; at most {100 * report['gap']:.2f} % "
         "below the best plan"
     )
-    if (listed := report.get("suppression_list")) and listed["customers"] < listed["named"]:
+    if report.get("on_suppression_list") == 0:
         yield (
-            f"Of the {listed['named']:,} whom the suppression list names, "
-            f"{listed['customers']:,} are customers: are the others written as your ids are?"
+            "The suppression list names none of these customers, so it keeps nobody out: are its "
+            "ids written as yours are?"
         )
     if later := report.get("promised_later"):
         yield f"{later:,} more are promised for later days, and stay promised"

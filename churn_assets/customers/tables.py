@@ -139,8 +139,10 @@ class _Taken:
         part = self.contract.customers
         if part is None or judged.name not in ("history", "active"):
             return
+        of_history = judged.name == "history" and part.tables.active is not None
         try:
             columns = dict(_columns(part, self.schema, judged))
+            said = {} if of_history else dict(_people(self.contract, judged))
         except KeyError:
             return  # a column is missing, which the report says
         order = ", ".join(filter(None, (columns.get(SNAPSHOT), "file", "row")))
@@ -151,8 +153,7 @@ class _Taken:
         if judged.name == "history" and (gone := gone_by_now(part.identity, judged)):
             query = f"SELECT {columns['customer_id']} FROM history WHERE {USED} AND {gone}"
             self.gone = {customer for (customer,) in connection.execute(query).fetchall()}
-        of_history = judged.name == "history" and part.tables.active is not None
-        if not of_history and (said := dict(_people(self.contract, judged))):
+        if said:
             listed = ", ".join(f'{sql} AS "{name}"' for name, sql in said.items())
             query = f"SELECT {listed} FROM {judged.name} WHERE {USED} ORDER BY {order}"
             told = connection.execute(query).df().assign(customer_id=frame["customer_id"])

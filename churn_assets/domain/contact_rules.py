@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -26,6 +27,19 @@ RULES = {
     "quiet_hours": "no hour is left that is allowed in the customer's zone",
 }
 """Rule -> what it says of whom it leaves out, in the order in which rules are tried."""
+
+
+_CHANNEL = re.compile(r"[^\W_][\w .-]{0,63}")  # as long as the ledger keeps it
+_OTHER_LIMITS = {"day", "money"}  # what stands beside channels in a plan
+Said = TypeVar("Said")
+
+
+def can_be_channels(channels: dict[str, Said]) -> dict[str, Said]:
+    """The same; raises ValueError for a name that no channel can have."""
+    for name in channels:
+        if name in _OTHER_LIMITS or not _CHANNEL.fullmatch(name):
+            raise ValueError(f"no channel can be called {name[:64]!r}")
+    return channels
 
 
 def by_channel(flag: str, channel: str | None) -> str:

@@ -11,7 +11,8 @@
 | later than `horizon_days` after the decision | left out: every decision is given the same time |
 | accepted and refused | accepted: a discount that was taken is paid, whatever was said besides |
 | another discount than decided | what was really given is what was spent |
-| an event before its decision | left out, but for a day: clocks differ, and days have no hour |
+| an event before its decision | left out, but for a day that clocks may differ |
+| a day alone (midnight) | may be of a contact that was made later on that day |
 | its time can't be (9999), or it is no event | left out: old logs may have some |
 | a plan's contact of the control group | none: old logs have some, of a draw after the plan's |
 
@@ -22,7 +23,7 @@ before that, nothing is concluded from it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -37,6 +38,8 @@ from churn_assets.outcomes.config import OutcomesConfig
 REACHED = ("sent", "delivered")
 ANSWERS = (*REACHED, "accepted", "refused", "unsubscribed")
 CLOCKS_DIFFER = pd.Timedelta(days=1)
+MIDNIGHT = r"^\S{10}(?:$|[T ]00:00(?::00(?:\.0+)?)?(?:$|Z|[+-]))"
+"""Of a time as it was told, by whatever clock: a day, most likely."""
 EVENT_COLUMNS = (
     "event_id",
     "customer_id",
@@ -170,6 +173,7 @@ def _events(events: Iterable[Mapping[str, Any]], left_out: Counter[str]) -> pd.D
         columns=list(EVENT_COLUMNS),
     )
     times = pd.to_datetime(told["occurred_at"], utc=True, format="ISO8601", errors="coerce")
+    told["day_alone"] = told["occurred_at"].astype(str).str.contains(MIDNIGHT)
     told["occurred_at"] = times.astype("datetime64[us, UTC]")
     problems = {
         "at a time that can't be": times.isna(),
@@ -207,39 +211,48 @@ def _by_contact(
     """Answers that name no decision, with the id and `time` of the contact that they answer.
 
     Who writes to the control group doesn't know of our decisions, so what was sent may be about one
-    to leave a customer of it alone.
+    to leave a customer of it alone. Many systems report days: what has no hour but midnight may be
+    of a contact that was made later on the day. What was sent is of that one rather than of an
+    earlier one, an answer rather of the earlier one.
     """
     contact, reached = decisions["contact"], answers["kind"].isin(REACHED)
-    parts = (
-        (answers[~reached], decisions[contact]),
-        (answers[reached], decisions[contact | (decisions["group"] == "control")]),
-    )
+    contacts = _keyed(decisions[contact])
+    those_left_alone = _keyed(decisions[contact | (decisions["group"] == "control")])
+    sent, replies = answers[reached], answers[~reached]
     longest = pd.Timedelta(days=config.answer_days)
-    found = pd.concat(
-        [
-            answered
-            for part, about in parts
-            for answered in _answered(part.drop(columns="decision_id"), about, longest)
-        ],
-        ignore_index=True,
-    )
-    return _without(found, {"no contact that it answers": found["time"].isna()}, left_out)
+    of_its_day, sent = _matched(sent, contacts, of_the_day=True)
+    before, sent = _matched(sent, those_left_alone, longest)
+    earlier, replies = _matched(replies, contacts, longest)
+    later, replies = _matched(replies, contacts, of_the_day=True)
+    left_out["no contact that it answers"] += len(sent) + len(replies)
+    return pd.concat([of_its_day, before, earlier, later], ignore_index=True)
 
 
-def _answered(
-    answers: pd.DataFrame, about: pd.DataFrame, longest: pd.Timedelta
-) -> Iterator[pd.DataFrame]:
-    """Those that came within `longest` after a contact, with the id and `time` of the last one; all
-    others with those of one that came shortly after them, if there is any: a day alone, as many
-    systems report it, is the midnight at which it began."""
-    contacts = about[["customer_id", "decision_id"]].assign(
-        occurred_at=about["time"], time=about["time"]
+def _keyed(decisions: pd.DataFrame) -> pd.DataFrame:
+    """Customer, id and time of decisions, to be found by `occurred_at`."""
+    found = decisions[["customer_id", "decision_id", "time"]]
+    return found.assign(occurred_at=found["time"])
+
+
+def _matched(
+    answers: pd.DataFrame,
+    decisions: pd.DataFrame,
+    longest: pd.Timedelta = CLOCKS_DIFFER,
+    *,
+    of_the_day: bool = False,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Answers with the id and `time` of their decision, and those that have none: of the last one
+    within `longest` before them, or, of those with a day alone, of the first one of that day."""
+    found = pd.merge_asof(
+        answers.drop(columns="decision_id", errors="ignore"),
+        decisions,
+        on="occurred_at",
+        by="customer_id",
+        tolerance=longest,
+        direction="forward" if of_the_day else "backward",
     )
-    on: dict[str, Any] = {"on": "occurred_at", "by": "customer_id"}
-    after = pd.merge_asof(answers, contacts, tolerance=longest, **on)
-    yield after[after["time"].notna()]
-    others = answers[after["time"].isna().to_numpy()]
-    yield pd.merge_asof(others, contacts, tolerance=CLOCKS_DIFFER, direction="forward", **on)
+    fits = found["time"].notna() & (found["day_alone"] | (not of_the_day))
+    return found[fits], found[~fits].drop(columns=["decision_id", "time"])
 
 
 def _without(

@@ -264,11 +264,12 @@ def _bands(customers: Customers) -> list[tuple[str, NDArray[np.bool_]]]:
     # Where customers pay a few fixed prices, two bounds may be one: nobody is in two bands.
     bounds = np.unique(np.quantile(value, np.linspace(0, 1, VALUE_BANDS + 1)[1:-1]))
     band = np.searchsorted(bounds, value, side="right")
-    for number in np.unique(band):
-        inside = band == number
-        low, high = value[inside].min(), value[inside].max()
-        found.append((f"value {low:,.0f} to {high:,.0f}", inside))
-    return found
+    inside = [band == number for number in np.unique(band)]
+    ends = [(value[members].min(), value[members].max()) for members in inside]
+    names = [f"value {low:,.0f} to {high:,.0f}" for low, high in ends]
+    if len({*names}) < len(names):
+        names = [f"value {low:,.2f} to {high:,.2f}" for low, high in ends]
+    return found + list(zip(names, inside, strict=True))
 
 
 def _sample_ratio(customers: Customers) -> dict[str, float | bool]:

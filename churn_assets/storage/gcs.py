@@ -35,6 +35,7 @@ from google.cloud.storage.exceptions import DataCorruption
 from google.cloud.storage.retry import DEFAULT_RETRY
 from pydantic import BaseModel, ValidationError
 
+from churn_assets.storage.crc32c import file_crc32c
 from churn_assets.storage.protocol import (
     Artifact,
     ArtifactError,
@@ -47,7 +48,7 @@ from churn_assets.storage.scratch import (
     staging_folder,
     staging_folders,
 )
-from churn_assets.storage.trees import file_crc32c, tree_files, tree_sha256
+from churn_assets.storage.trees import tree_files, tree_sha256
 from churn_assets.storage.verification import publish_folder, verified, version_folders
 
 log = logging.getLogger(__name__)
@@ -124,8 +125,7 @@ class GcsArtifactStore:
         self.bucket = bucket
         hurried = {"timeout": patience, "retry": DEFAULT_RETRY.with_timeout(patience)}
         self._hurry: dict[str, Any] = {} if patience is None else hurried
-        self.prefix = f"{prefix}/" if prefix else ""
-        self.cache = cache
+        self.cache, self.prefix = cache, f"{prefix}/" if prefix else ""
         self.url = f"gs://{bucket.name}/{prefix}".rstrip("/")
 
     @classmethod

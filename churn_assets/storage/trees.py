@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 import shutil
@@ -17,17 +16,6 @@ def file_sha256(path: Path) -> str:
     """Hex SHA-256 of a file's bytes."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def file_crc32c(path: Path) -> str:
-    """A file's CRC32C as Google Cloud Storage writes it: big-endian, base64."""
-    import google_crc32c  # here: a local folder needs none
-
-    checksum = google_crc32c.Checksum()
-    with path.open("rb") as handle:
-        for _ in checksum.consume(handle, 2**20):
-            pass
-    return base64.b64encode(checksum.digest()).decode()
 
 
 def tree_files(folder: Path) -> dict[str, str]:

@@ -51,7 +51,21 @@ def test_one_report_is_of_it_and_the_next_ones_are_contacts() -> None:
 
 def test_a_call_between_a_mail_and_its_report_is_another_contact() -> None:
     found = contacts(MAIL, told(1, channel="call"), told(2, channel="email"))
-    assert found == [(1, "call", False), (2, "email", True)]
+    assert found == [(2, "email", True), (1, "call", False)]
+
+
+def test_a_late_report_takes_no_answer_from_the_call_before_it() -> None:
+    """The call's acceptance is the call's, whenever the mail is reported."""
+    events = [
+        MAIL,
+        told(0.5, "accepted"),
+        told(1, channel="call", offer_percentage=15),
+        told(2, channel=" EMail"),
+        told(3, "accepted"),
+    ]
+    history = History.of(events)
+    assert [percentage for _, percentage in history.acceptances] == [5, 15]
+    assert [contact.answer for contact in history.contacts] == ["accepted", "accepted"]
 
 
 def test_an_acceptance_is_of_the_call_that_it_followed() -> None:

@@ -183,7 +183,7 @@ def test_services_by_their_columns(column: str, value: object, service: str | No
     "wrong",
     [
         {"tenure": -1}, {"tenure": 1201}, {"offer_percentage": 20}, {"monthly_charges": -0.01},
-        {"monthly_charges": 100_000.0}, {"monthly_charges": float("nan")}, {"tone": "rude"},
+        {"monthly_charges": 100_000_000.0}, {"monthly_charges": float("nan")}, {"tone": "rude"},
         {"contract": "Weekly"}, {"services": ("internet", "pool")},
     ],
     ids=str,

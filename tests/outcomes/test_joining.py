@@ -267,15 +267,18 @@ def test_customers_count_once_in_the_group_of_the_latest_draw() -> None:
 @pytest.mark.parametrize("kind", ["sent", "accepted", "refused", "unsubscribed"])
 def test_a_day_without_an_hour_is_the_day_of_the_contact(kind: str) -> None:
     """What came of a contact on the same day, told as the midnight before it and without the
-    decision's id; of two contacts it is about the one before it."""
-    midnight = event(kind, -0.4)
-    result = joined([decision(1), decision(2, day=5)], [midnight])
+    decision's id. What was sent is of that day's contact rather than of an earlier one."""
+    two, midnight = [decision(1), decision(2, day=5)], -0.5  # contacts are at noon
+    result = joined(two, [event(kind, midnight)])
     assert result.left_out == {}
     assert result.table[f"{kind}_at"].notna().tolist() == [True, False]
-    later = joined([decision(1), decision(2, day=5)], [event(kind, 4.6)])
-    assert later.table[f"{kind}_at"].notna().tolist() == [True, False]
-    early = joined([decision(1)], [event(kind, -1.1)])
-    assert early.left_out == {"no contact that it answers": 1}
+    again = joined(two, [event(kind, 5 + midnight)]).table[f"{kind}_at"].notna().tolist()
+    assert again == ([False, True] if kind == "sent" else [True, False])
+    for hours in (-0.4, -1.1):  # at an hour it was before, whatever it was about
+        early = joined([decision(1)], [event(kind, hours)])
+        assert early.left_out == {"no contact that it answers": 1}
+    alone = joined([decision(1, **LEFT_ALONE)], [event(kind, midnight)])
+    assert alone.left_out == {"no contact that it answers": 1}
 
 
 def test_a_program_with_other_settings_ends_no_experiment() -> None:

@@ -92,8 +92,8 @@ class Contact:
         """Whether another telling may be of this contact: one is a plan's hand-over, one the
         sending system's report, by the same channel as far as that is known, and there was no
         other such telling."""
-        same_channel = None in (self.channel, other.channel) or self.channel == other.channel
-        return self.planned != other.planned and not self.confirmed and same_channel
+        channels = {(each.channel or "").strip().casefold() for each in (self, other)} - {""}
+        return self.planned != other.planned and not self.confirmed and len(channels) < 2
 
     def day(self, zone: str) -> date:
         """The date on which it was made by the clocks of an IANA time zone."""
@@ -105,7 +105,7 @@ class History:
     """What is known of one customer.
 
     Attributes:
-        contacts: oldest first.
+        contacts: in the order in which they were first told of.
         complained: when last.
         churned: when they left, as far as is known; None: they haven't, or came back (they accepted
             something since, or opted in again).
@@ -178,7 +178,7 @@ class History:
         recent = [i for i, contact in enumerate(self.contacts) if contact.when > since]
         before = [contact.answer for contact in self.contacts if contact.when <= since]
         accepted = [i for i in recent if self.contacts[i].answer == "accepted"]
-        last = self.contacts[-1] if self.contacts else None
+        last = max(self.contacts, key=lambda contact: contact.when, default=None)
         channel = last.channel if last and last.channel in KNOWN_CHANNELS else None
         return {
             "days_since_contact": max(0, (now - last.when).days) if last else None,
@@ -253,15 +253,15 @@ def _add(contacts: list[Contact], event: Event) -> None:
     )
     lately = [i for i, known in enumerate(contacts) if told.when - known.when < SAME_CONTACT]
     same = next((i for i in reversed(lately) if contacts[i].is_told_of_by(told)), None)
-    if same is not None:
-        known = contacts.pop(same)
-        plans = known if known.planned else told
-        told = replace(
-            known,
-            when=told.when,
-            channel=plans.channel,
-            planned=True,
-            expected_cost=plans.expected_cost,
-            confirmed=True,
-        )
-    contacts.append(told)
+    if same is None:
+        contacts.append(told)
+        return
+    plans = contacts[same] if contacts[same].planned else told
+    contacts[same] = replace(
+        contacts[same],
+        when=told.when,
+        channel=plans.channel,
+        planned=True,
+        expected_cost=plans.expected_cost,
+        confirmed=True,
+    )

@@ -288,7 +288,7 @@ class Planner:
             "release_id": sources.release_id,
             "customers": len(self.ids),
             "excluded": self.eligibility.counts(),
-            "suppression_list": on_the_list(sources.suppressed, self.ids),
+            "on_suppression_list": on_the_list(sources.suppressed, self.ids),
             "promises": sorted(sources.promises["decision_id"].to_pylist()),
             "budget": round(self.budget, 2),
             "contacts_a_day": {n: c.contacts_a_day for n, c in self.config.channels.items()},

@@ -81,6 +81,12 @@ def check(
     folder = refused or settings.home / "customers" / _file_name(agreed.name)
     with _bar() as told:
         report = look(agreed, _places(settings, path.absolute().parent), folder, told)
+    unused = [name for name in agreed.contact.channels if name not in settings.campaign.channels]
+    report.notes += [
+        f"contact.channels.{name}: no campaign has it (CHURN_CAMPAIGN__CHANNELS: "
+        f"{', '.join(settings.campaign.channels)})"
+        for name in unused
+    ]
     said = agreed.messages.items()
     report.problems += unfit_words({n: w.say for n, w in said}, {n: w.say_in for n, w in said})
     if as_json:

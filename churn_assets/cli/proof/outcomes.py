@@ -128,8 +128,8 @@ def _not_counted(store: ArtifactStore, found: Mapping[str, Any]) -> Iterator[str
 
     if others := found.get("of_other_draws"):
         yield (
-            f"{others:,} decisions aren't counted: they were made with another control group, by a "
-            "program whose CHURN_EXPERIMENT__… differs from the report's"
+            f"{others:,} decisions aren't counted: they were made with another control group, as "
+            "CHURN_EXPERIMENT__… was another for a time, or is elsewhere"
         )
     told = store.read(current_artifact(store, "campaign_outcomes"), "report.json")
     for content in told.values():  # none where it was made by an earlier version

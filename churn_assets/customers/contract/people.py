@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from churn_assets.customers.contract.tables import Cell, Cells, Part
 from churn_assets.customers.languages import TAG
 from churn_assets.domain.cells import as_word
-from churn_assets.domain.contact_rules import ContactRules, by_channel
+from churn_assets.domain.contact_rules import ContactRules, by_channel, can_be_channels
 
 
 def _known_zone(zone: str) -> str:
@@ -92,7 +92,9 @@ class Contact(Permission):
         rules: what else keeps a customer out of a campaign; without it the settings' rules.
     """
 
-    channels: dict[str, Permission] = Field(default_factory=dict)
+    channels: Annotated[dict[str, Permission], AfterValidator(can_be_channels)] = Field(
+        default_factory=dict
+    )
     rules: ContactRules | None = None
 
     def flags(self) -> Iterator[Flag]:

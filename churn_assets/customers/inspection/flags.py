@@ -70,11 +70,13 @@ def find_flags(columns: Sequence[ColumnProfile]) -> Flags:
         readable = [c for c in fitting if c.distinct == 2]
         for column in fitting:
             if column not in readable:
+                said = f"{kind}: {{column: ..., yes: ..., no: ...}}"
+                if channel := channel_of(column.name) if len(fitting) > 1 else None:
+                    said = f"channels: {{{channel}: {{{said}}}}}"
                 flags.unsure[column] = (
-                    f"may be {_one(kind)}: which cells mean yes? contact: {{{kind}: "
-                    "{column: ..., yes: ..., no: ...}}"
+                    f"may be {_one(kind)}: which cells mean yes? contact: {{{said}}}"
                 )
-        _place(flags, kind, readable)
+        _place(flags, kind, readable, alone=len(fitting) == 1)
     return flags
 
 
@@ -88,10 +90,10 @@ def channel_of(name: str) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def _place(flags: Flags, kind: str, columns: Sequence[ColumnProfile]) -> None:
+def _place(flags: Flags, kind: str, columns: Sequence[ColumnProfile], *, alone: bool) -> None:
     for column in columns:
         channel = channel_of(column.name)
-        if channel and len(columns) > 1:
+        if channel and not alone:
             key, held = f"contact.channels.{channel}.{kind}", flags.channels.get(channel, {})
         else:
             key, held = f"contact.{kind}", flags.general

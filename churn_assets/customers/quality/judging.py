@@ -179,7 +179,9 @@ def _wrong_columns(read: ReadTable, columns: Sequence[Column]) -> tuple[list[str
         for column in dict.fromkeys(absent):
             if column in optional and column not in read.columns:
                 continue
-            hint = _now(column, [name for name in file.columns if name not in known])
+            # Not a column that others have beside it.
+            beside = {n for other in read.files if column in other.columns for n in other.columns}
+            hint = _now(column, [n for n in file.columns if n not in known and n not in beside])
             if hint or column in strict or column not in read.columns:
                 problems.append(f"{file.name} has no column {column!r}{hint}")
             else:

@@ -12,7 +12,8 @@ from churn_assets.customers.reading.dates import DAYS_OF_A_MONTH
 def months_of(part: CustomerPart, judged: Judged) -> str:
     """SQL of the months, DOUBLE; null where they can't be told.
 
-    From a date since when they're up to the row's snapshot. Without one they're up to the day
+    From a date since when they're up to the row's snapshot, and to today in a table of the active
+    that has none. Without snapshots they're up to the day
     that the customer left, where a column has it, and for all others up to the latest day that the
     table tells of: a date since when, or of a leaving that isn't still to come.
 
@@ -29,6 +30,8 @@ def months_of(part: CustomerPart, judged: Judged) -> str:
     elif churned.end_date and judged.name == "history":
         end = judged.value(churned.end_date, "label")
         seen = f"coalesce({end}, greatest(max({since}) OVER (), {latest_leaving(end)}))"
+    elif snapshot:  # the table of who is active now, of the day on which it is read
+        seen = "current_date"
     else:
         seen = f"max({since}) OVER ()"
     return f"greatest(date_diff('day', {since}, {seen}) / {DAYS_OF_A_MONTH}, 0)"

@@ -90,9 +90,7 @@ def spend_paced(
     whole = budget or params.budget_limit * float(customers["customer_value"].sum())
     due = whole * min(1.0, days / params.period_days)
     if due <= 0:
-        return Finding(
-            name, "unknown", "There is no budget: who was decided on lately pays nothing."
-        )
+        return Finding(name, "unknown", "There is no budget to hold the spend against.")
     answered = lately["accepted"] | lately["refused"] | lately["known"]
     taken = float(lately.loc[lately["accepted"], "spend"].sum())
     waiting = lately[lately["contact"] & ~answered].drop_duplicates("customer", keep="last")
