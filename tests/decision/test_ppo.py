@@ -152,7 +152,8 @@ def test_training_changes_every_parameter_and_learns_every_price(
 ) -> None:
     """Why: a head left out of the loss, or an update with the wrong sign, shows here; and one
     network must answer to every price with less spend the dearer money is."""
-    trainer = Trainer(customers, params, QUICK, seed=0)
+    config = QUICK.model_copy(update={"updates": 80})  # after 40 it depends on the processor
+    trainer = Trainer(customers, params, config, seed=0)
     before = {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
     untrained = evaluate(trainer.network.deployed(trainer.spec), customers, params)
     history: list[dict[str, float]] = []
@@ -165,10 +166,8 @@ def test_training_changes_every_parameter_and_learns_every_price(
     ]
     assert found[0].mean("uplift") > max(untrained.mean("uplift"), 0) + 0.02
     spends = [evaluation.mean("spend") for evaluation in found]
-    # Wide of what a few updates bring (1.14 and 1.26 times on one kind of processor).
-    assert spends[0] > 1.05 * spends[1] > 1.05 * 1.05 * spends[2]
-    assert spends[0] > 1.2 * spends[2]
-    assert len(history) == QUICK.updates
+    assert spends[0] > 1.2 * spends[1] > 1.2 * 1.2 * spends[2]
+    assert len(history) == config.updates
     assert history[-1]["entropy"] < history[0]["entropy"]
 
 
