@@ -286,6 +286,17 @@ def test_only_who_was_in_a_list_is_recorded(approved: Approved, tmp_path: Path) 
     assert campaigns.export(None, TODAY + timedelta(days=2), morning).rows
 
 
+def test_a_consent_that_was_withdrawn_is_told_as_such(approved: Approved, tmp_path: Path) -> None:
+    """Though another channel is open to the customer: this one isn't closed, they said no to it."""
+    campaigns, people = approved(), tmp_path / "people.csv"
+    plan, _ = campaigns.show()
+    contact = next(row for row in plan.contacts.to_pylist() if row["day"] == TODAY)
+    people.write_text(f"customer_id,consent_{contact['channel']}\n{contact['customer_id']},no\n")
+    listed = campaigns.changed(people=people).export(None, TODAY, NOW)
+    assert listed.dropped == {"consent": 1}
+    assert contact["customer_id"] not in {row["customer_id"] for row in listed.rows}
+
+
 def test_a_day_to_come_is_handed_over_only_where_its_list_was_taken(approved: Approved) -> None:
     """Why: a wrong day wrote contacts that nobody had made, which can't be taken back. By the clock
     of `now`: just after the company's midnight, the day has come."""

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
+from pydantic import ValidationError
 
 from churn_assets.customers.people import PEOPLE, read_addressees
+from churn_assets.customers.reading.dates import DAYS_OF_A_MONTH
 from tests.customers.conftest import CONTRACT, Checked, as_csv, made_rows
 from tests.customers.test_snapshots import IDENTITY, snapshots
 from tests.customers.test_typed_tables import contract, whole, written
@@ -80,6 +83,30 @@ def test_the_history_needs_no_names_where_a_table_of_today_has_them(tmp_path: Pa
     told = pd.read_parquet(tmp_path / "active" / PEOPLE)
     assert set(told["first_name"]) == {"Ana"}
     assert len(told) == len(last)
+
+
+def test_in_a_table_of_today_months_are_counted_to_today(tmp_path: Path) -> None:
+    """Nobody need have joined lately for it; the history's are counted to each snapshot."""
+    rows = snapshots(("2026-01-31", "2026-02-28", "2026-03-31"))
+    rows = [row | {"Joined": "2024-01-31"} for row in rows]
+    last = {row["Account"]: row for row in reversed(rows) if row["Cancelled"] == "no"}
+    now = [
+        {k: v for k, v in row.items() if k not in ("Seen", "Cancelled")} for row in last.values()
+    ]
+    agreed = contract(identity=IDENTITY, tables=TABLES, tenure={"since": "Joined"})
+    frame = written(tmp_path, agreed, rows, now)
+    assert set(frame["tenure"]) <= {24, 25}
+    day = pd.Timestamp.now(tz="UTC").tz_localize(None).normalize()
+    months = int((day - pd.Timestamp("2024-01-31")).days / DAYS_OF_A_MONTH)
+    assert set(whole(tmp_path / "active")["tenure"]) <= {months - 1, months, months + 1}
+
+
+@pytest.mark.parametrize("name", ["", "day", "money", 'a"b', "-"])
+def test_a_channel_is_called_as_campaigns_may_call_it(name: str) -> None:
+    """An empty name would overwrite what is said of all channels."""
+    channels = {name: {"opt_out": {"column": "No Mail", "yes": "yes"}}}
+    with pytest.raises(ValidationError, match="no channel can be called"):
+        contract(contact={"channels": channels})
 
 
 def test_a_column_that_came_later_is_missing_before(checked: Checked, tmp_path: Path) -> None:

@@ -76,6 +76,14 @@ def test_nobody_is_in_two_bands_of_value(prices: list[float]) -> None:
     assert bands == {f"value {price:,.0f} to {price:,.0f}": n for price, n in counts.items()}
 
 
+def test_bands_of_nearly_one_value_have_names_of_their_own() -> None:
+    rows = table(2, 4_000, -0.1)
+    rows["customer_value"] = np.resize([100.1, 100.2, 100.4, 100.4], len(rows))
+    found = lift_report(Customers.of(rows), CONFIG)["segments"]
+    names = [s["segment"] for s in found if s["segment"].startswith("value")]
+    assert names == [f"value {price:.2f} to {price:.2f}" for price in (100.1, 100.2, 100.4)]
+
+
 def test_harm_is_found_and_says_what_to_do() -> None:
     found = report(1, 8_000, 0.15)
     assert found["verdict"] == "hurts"
