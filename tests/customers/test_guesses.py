@@ -58,13 +58,14 @@ def test_a_folder_of_snapshots(checked: Checked, tmp_path: Path) -> None:
 def test_a_day_of_another_name_is_asked_about(tmp_path: Path) -> None:
     """Nothing but the cells tells that it is a snapshot, nor which column is the id."""
     rows = [
-        {k.replace("customer_no", "Konto"): v for k, v in row.items()} for row in monthly(day="Tag")
+        {k.replace("customer_no", "Rachunek"): v for k, v in row.items()}
+        for row in monthly(day="Dzien")
     ]
     found = inspected(tmp_path, rows)
-    assert (found.guesses["Konto"], found.guesses["Tag"]) == ("id", "snapshot")
+    assert (found.guesses["Rachunek"], found.guesses["Dzien"]) == ("id", "snapshot")
     asked = decided(found)["identity.snapshot"]
-    assert asked == "is each row as of this day? Konto has one row on each of 4 days"
-    assert f"  snapshot: Tag   # DECIDE: {asked}\n" in found.contract
+    assert asked == "is each row as of this day? Rachunek has one row on each of 4 days"
+    assert f"  snapshot: Dzien   # DECIDE: {asked}\n" in found.contract
 
 
 @pytest.mark.parametrize("column", ["Household ID", "Contract"])

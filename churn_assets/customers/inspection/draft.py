@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import yaml
 
+from churn_assets.customers.headings import plain
 from churn_assets.customers.inspection.guess import Guess
-from churn_assets.customers.inspection.words import plain, yes_of
+from churn_assets.customers.inspection.words import yes_of
 from churn_assets.customers.quality.leakage import Leak
 from churn_assets.customers.quality.profile import ColumnProfile
 from churn_assets.domain.cells import TRUTHS
@@ -27,6 +29,7 @@ def first_contract(guess: Guess, paths: Sequence[str], leaks: Sequence[Leak]) ->
         "  history:",
         f"    path: {_quoted(paths[0]) if len(paths) == 1 else _flow(paths)}",
         *_format(decide),
+        *_missing(guess, decide),
         "",
         "identity:",
         *_identity(guess, decide),
@@ -61,6 +64,13 @@ def _format(decide: Mapping[str, str]) -> list[str]:
     return [f"    # DECIDE format: {{decimal: '.'}}   # {asked}"] if asked else []
 
 
+def _missing(guess: Guess, decide: Mapping[str, str]) -> list[str]:
+    """Words among numbers, taken for signs that a number isn't known."""
+    words = list(dict.fromkeys(chain.from_iterable(guess.unknown.values())))
+    line = f"    missing: {_flow(words)}"
+    return [_asked(line, decide, "tables.history.missing")] if words else []
+
+
 def _identity(guess: Guess, decide: Mapping[str, str]) -> list[str]:
     lines = [f"  id: {_quoted(guess.id.name)}"] if guess.id else [
         f"  # DECIDE id: {decide['identity.id']}"
@@ -77,10 +87,15 @@ def _identity(guess: Guess, decide: Mapping[str, str]) -> list[str]:
 
 def _yes_no(column: ColumnProfile) -> str:
     """A column of two meanings as the contract has it: the cell that means yes, and the others."""
+    return f"{{column: {_quoted(column.name)}, {_yes_and_no(column)}}}"
+
+
+def _yes_and_no(column: ColumnProfile) -> str:
+    """Which cells mean which; where there is one and blanks, these mean no."""
     yes = yes_of(column)
-    others = [cell for cell, _ in column.top if cell != yes]
+    others = [cell for cell, _ in column.top if cell != yes] or [""]
     no = _quoted(others[0]) if len(others) == 1 else _flow(others)
-    return f"{{column: {_quoted(column.name)}, yes: {_quoted(yes)}, no: {no}}}"
+    return f"yes: {_quoted(yes)}, no: {no}"
 
 
 def _number_of(part: str, key: str, column: ColumnProfile | None, decide: Mapping[str, str]) -> str:
@@ -141,7 +156,9 @@ def _feature(column: ColumnProfile, kind: str) -> str:
     label = f"label: {_quoted(plain(column.name))}"
     required = ", required: false" if column.missing else ""
     if kind == "flag":
-        return f"{{kind: flag, {label}{required}}}"
+        known = all(cell.lower() in TRUTHS for cell, _ in column.top)
+        words = "" if known else f", {_yes_and_no(column)}"
+        return f"{{kind: flag, {label}{words}{required}}}"
     if kind == "number":
         low = "0" if column.low is not None and column.low >= 0 else "null"
         return f"{{kind: number, {label}, range: [{low}, null]{required}}}"

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final, Literal
 
-from churn_assets.customers.inspection.words import means_yes, named, plain, yes_of
+from churn_assets.customers.headings import Meaning, folded, pattern_of, plain
+from churn_assets.customers.inspection.words import means_yes, named, yes_of
 from churn_assets.customers.quality.profile import ColumnProfile
 
-_KINDS = {
-    "opt_out": re.compile(
-        r"\b(opt(ed)? ?outs?|unsubscribed?|dnc"
-        r"|do not (contact|e ?mail|mail|call|phone|text|sms|write))\b"
-    ),
-    "consent": re.compile(r"\b(consent(s|ed)?|opt(ed)? ?ins?|gdpr|permission)\b"),
-}
-WORDS = {"opt_out": "opt-out", "consent": "consent"}
-_CHANNELS = {
-    "letter": re.compile(r"\b((direct|postal|post) ?mails?|letters?|post(al)?)\b"),
-    "email": re.compile(r"\b(e ?mails?|mails?|mailings?|newsletter)\b"),
-    "sms": re.compile(r"\b(sms|text( message)?s?)\b"),
-    "call": re.compile(r"\b(calls?|calling|phone|telephone|tel)\b"),
-    "push": re.compile(r"\bpush\b"),
-    "whatsapp": re.compile(r"\bwhats ?app\b"),
-}
+Kind = Literal["opt_out", "consent"]
+WORDS: Final[dict[Kind, str]] = {"opt_out": "opt-out", "consent": "consent"}
+_CHANNELS: Final[tuple[Meaning, ...]] = ("letter", "email", "sms", "call", "push", "whatsapp")
 _MOST_CELLS = 12  # of a column that may be such a flag, though more than two
 
 
@@ -39,8 +27,8 @@ class Flags:
         asked: key of the contract -> what is asked about the flag there.
     """
 
-    general: dict[str, ColumnProfile] = field(default_factory=dict)
-    channels: dict[str, dict[str, ColumnProfile]] = field(default_factory=dict)
+    general: dict[Kind, ColumnProfile] = field(default_factory=dict)
+    channels: dict[str, dict[Kind, ColumnProfile]] = field(default_factory=dict)
     unsure: dict[ColumnProfile, str] = field(default_factory=dict)
     asked: dict[str, str] = field(default_factory=dict)
 
@@ -64,10 +52,10 @@ def find_flags(columns: Sequence[ColumnProfile]) -> Flags:
     says, and one whose name says none is of all of them.
     """
     flags, rest = Flags(), list(columns)
-    for kind, pattern in _KINDS.items():
-        fitting = named(pattern, [c for c in rest if _may_be_flag(c)])
+    for kind in WORDS:
+        fitting = named(kind, [c for c in rest if _may_be_flag(c)])
         rest = [c for c in rest if c not in fitting]
-        readable = [c for c in fitting if c.distinct == 2]
+        readable = [c for c in fitting if c.distinct == 2 or (c.distinct == 1 and c.missing)]
         for column in fitting:
             if column not in readable:
                 said = f"{kind}: {{column: ..., yes: ..., no: ...}}"
@@ -82,15 +70,15 @@ def find_flags(columns: Sequence[ColumnProfile]) -> Flags:
 
 def channel_of(name: str) -> str | None:
     """The channel that a column's name says; None for none, or several."""
-    said, found = plain(name), []
-    for channel, pattern in _CHANNELS.items():
-        if pattern.search(said):
+    said, found = folded(plain(name)), []
+    for channel in _CHANNELS:
+        if pattern_of(channel).search(said):
             found.append(channel)
-            said = pattern.sub(" ", said)  # postal mail is no e-mail
+            said = pattern_of(channel).sub(" ", said)  # postal mail is no e-mail
     return found[0] if len(found) == 1 else None
 
 
-def _place(flags: Flags, kind: str, columns: Sequence[ColumnProfile], *, alone: bool) -> None:
+def _place(flags: Flags, kind: Kind, columns: Sequence[ColumnProfile], *, alone: bool) -> None:
     for column in columns:
         channel = channel_of(column.name)
         if channel and not alone:
@@ -116,7 +104,7 @@ def _place(flags: Flags, kind: str, columns: Sequence[ColumnProfile], *, alone: 
             )
 
 
-def _one(kind: str) -> str:
+def _one(kind: Kind) -> str:
     return f"an {WORDS[kind]}" if kind == "opt_out" else f"a {WORDS[kind]}"
 
 

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import duckdb
 
+from churn_assets.customers.headings import LEFT, Meaning, folded, plain, says
 from churn_assets.customers.inspection.flags import find_flags
-from churn_assets.customers.inspection.keys import END, SINCE, Keys
-from churn_assets.customers.inspection.paid import MONTHLY, Unpaid
-from churn_assets.customers.inspection.words import LEFT, means_yes, named, plain, yes_of
+from churn_assets.customers.inspection.keys import Keys
+from churn_assets.customers.inspection.paid import Unpaid
+from churn_assets.customers.inspection.words import means_yes, named, says_yes_or_no, yes_of
 from churn_assets.customers.quality.columns import date, number, text, trimmed, word
 from churn_assets.customers.quality.leakage import Candidate, Leak, comes_afterwards, find_leaks
 from churn_assets.customers.quality.profile import MOST_LEVELS, ColumnProfile
 from churn_assets.customers.reading.numbers import Marks
 
-_LABEL = re.compile(
-    r"\b(churn(ed)?( (label|value|flag))?|attrition( flag)?|exited|left|is churn|cancell?ed)\b"
-)
-_VALUE = re.compile(
-    r"\b(monthly (charges?|fee|bill|revenue|amount)|mrr|price|arpu|revenue|charges?)\b"
-)
-_TENURE = re.compile(
-    r"\b(tenure( in)?( months)?|months (as|with|since)|subscription length|account length)\b"
-    r"|^months( active)?$"
-)
-_NAME = re.compile(r"\b((first|given) name|name|vorname|prenom|nombre)\b")
-_FAMILY = re.compile(r"\b((last|family) name|surname|nachname|apellidos?)\b")
-_FAIR = re.compile(r"\b(gender|sex|race|ethnicity|religion|nationality|birth\w*|marital)\b")
-_STATUS = re.compile(r"\b(status|churn\w*|state)\b")
-_ZONE, _LANGUAGE = re.compile(r"\b(time ?zone|tz)\b"), re.compile(r"\b(language|locale)\b")
-_CODE = re.compile(r"\b(code|zip|post ?code)$")
-_RANKED = re.compile(r"\b(group|band|class|grade|tier|level|rating|bracket|segment)$")
+NOTHING_UNKNOWN: Mapping[str, Sequence[str]] = MappingProxyType({})
 LEVELS = 12  # written out in the contract
 _LONGEST_TENURE = 600  # months; more are days
 
@@ -42,47 +27,60 @@ def _many_words(column: ColumnProfile) -> bool:
     return column.guess in ("category", "text") and column.distinct > MOST_LEVELS
 
 
+def _may_be_first_name(column: ColumnProfile) -> bool:
+    """Of a small company's customers there may be few; "Plan name" is none of theirs."""
+    some = column.guess in ("category", "text") and column.distinct > LEVELS
+    called = says(column.name, "first_name", whole=True)
+    return (_many_words(column) or (some and called)) and not _family(column)
+
+
 def _family(column: ColumnProfile) -> bool:
     """Whether a column holds names that nobody is greeted by."""
-    return bool(_FAMILY.search(plain(column.name)))
+    return says(column.name, "family_name")
 
 
 def _says_who_left(column: ColumnProfile) -> bool:
     """Whether one of a few words, and one only, is of customers who left."""
-    if column.missing or not 2 < column.distinct <= min(LEVELS, len(column.top)):
+    if column.missing or not 1 < column.distinct <= min(LEVELS, len(column.top)):
         return False
-    return sum(cell.lower() in LEFT for cell, _ in column.top) == 1
+    return sum(folded(cell) in LEFT for cell, _ in column.top) == 1
 
 
-def _best(pattern: re.Pattern[str], columns: Sequence[ColumnProfile]) -> ColumnProfile | None:
+def _best(meaning: Meaning, columns: Sequence[ColumnProfile]) -> ColumnProfile | None:
     """The column whose name fits best."""
-    return next(iter(named(pattern, columns)), None)
+    return next(iter(named(meaning, columns)), None)
 
 
 class Guess:
     """What the columns of a table seem to be."""
 
-    def __init__(self, columns: Sequence[ColumnProfile], keys: Keys) -> None:
+    def __init__(
+        self,
+        columns: Sequence[ColumnProfile],
+        keys: Keys,
+        unknown: Mapping[str, Sequence[str]] = NOTHING_UNKNOWN,
+    ) -> None:
         self.columns, self.keys = columns, keys
+        self.unknown = unknown  # column -> words among its numbers
         self.places = {column.name: i for i, column in enumerate(columns)}
         self.unpaid: Unpaid | None = None  # of `value`, once somebody has looked
         two = [c for c in columns if c.distinct == 2 and not c.missing]
-        self.label = _best(_LABEL, two)
+        self.label = _best("left", two)
         dates = [c for c in columns if c.guess == "date" and c is not keys.snapshot]
         ends = [c for c in dates if c.missing]
-        self.end = None if self.label else _best(END, ends)
+        self.end = None if self.label else _best("end", ends)
         if not (self.label or self.end):
-            self.label = _best(_STATUS, [c for c in columns if _says_who_left(c)])
+            self.label = _best("status", [c for c in columns if _says_who_left(c)])
         self.id, self.snapshot = keys.id, keys.snapshot
         numbers = [c for c in columns if c.guess == "number" and c is not self.id]
         paid = [c for c in numbers if c.mean is not None and c.mean > 0]  # but for a damaged cell
-        self.value = _best(_VALUE, [c for c in paid if c.distinct > LEVELS or not c.whole])
-        self.tenure = _best(_TENURE, paid)
+        self.value = _best("value", [c for c in paid if c.distinct > LEVELS or not c.whole])
+        self.tenure = _best("tenure", paid)
         starts = [c for c in dates if c is not self.end]
-        self.since = None if self.tenure else _best(SINCE, starts)
-        self.first_name = _best(_NAME, [c for c in columns if _many_words(c) and not _family(c)])
+        self.since = None if self.tenure else _best("since", starts)
+        self.first_name = _best("first_name", [c for c in columns if _may_be_first_name(c)])
         words = [c for c in columns if c.guess in ("category", "text")]
-        self.zone, self.language = _best(_ZONE, words), _best(_LANGUAGE, words)
+        self.zone, self.language = _best("zone", words), _best("language", words)
         used = {self.label, self.end, self.id, self.snapshot, self.value, self.tenure, self.since}
         self.flags = find_flags([c for c in columns if c not in used])
         self.no_features = {
@@ -92,13 +90,15 @@ class Guess:
 
     def kind(self, column: ColumnProfile) -> str:
         """The profile's guess; numbers are a code or in order where their name says so."""
+        if says_yes_or_no(column):
+            return "flag"
         if column.guess != "number" or not column.whole or column in (self.value, self.tenure):
             return column.guess
-        name, low, high = plain(column.name), column.low, column.high
-        if _CODE.search(name):
+        low, high = column.low, column.high
+        if says(column.name, "code"):
             return "category"
         whole_range = low is not None and high is not None and column.distinct == high - low + 1
-        ranked = _RANKED.search(name) and whole_range and column.distinct <= LEVELS
+        ranked = says(column.name, "ranked") and whole_range and column.distinct <= LEVELS
         return "ordered" if ranked else "number"
 
     def leaks(self, connection: duckdb.DuckDBPyConnection, marks: Marks) -> list[Leak]:
@@ -157,9 +157,9 @@ class Guess:
                 reasons[column.name] = "the same in every row"
             elif column.guess == "date":
                 reasons[column.name] = "a date: write what it says about them as a number"
-            elif _FAIR.search(plain(column.name)):
+            elif says(column.name, "unfair"):
                 reasons[column.name] = "not to be used, for fairness"
-            elif _many_words(column) and (_family(column) or _NAME.search(plain(column.name))):
+            elif _many_words(column) and (_family(column) or says(column.name, "first_name")):
                 reasons[column.name] = "a name"
             elif column in self.keys.naming:
                 reasons[column.name] = "an identifier"
@@ -186,6 +186,9 @@ class Guess:
             found["tables.history.format"] = (
                 "have numbers such as 1.250 decimals, or is it thousands: '.'?"
             )
+        if self.unknown:
+            said = "; ".join(f"{', '.join(w)} in {name}" for name, w in self.unknown.items())
+            found["tables.history.missing"] = f"do these words mean that nobody knows? {said}"
         if not (self.label or self.end):
             found["identity.churned"] = "no column of two values is called churn or the like"
         elif self.label and self.label.distinct > 2:
@@ -234,7 +237,7 @@ class Guess:
             return {"value.monthly": "what they pay in a month: a column, or '[A] / 12 + [B]'"}
         name = self.value.name
         without = self.unpaid.question(name) if self.unpaid else ""
-        if MONTHLY.search(plain(name)):
+        if says(name, "monthly"):
             return {"value.monthly": without} if without else {}
         last = plain(name).split()[-1]
         alike = [c.name for c in self.columns if c.guess == "number"
@@ -254,6 +257,6 @@ class Guess:
                 "tenure: {since: a column of dates}"
             }
         name, most = self.tenure.name, self.tenure.high or 0.0
-        if "month" in plain(name) and most <= _LONGEST_TENURE:
+        if says(name, "months") and most <= _LONGEST_TENURE:
             return {}
         return {"tenure.months": f"is {name} in months? Of days, write '[{name}] / 30.4'"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import duckdb
 
@@ -12,6 +13,7 @@ from churn_assets.customers.inspection.draft import first_contract
 from churn_assets.customers.inspection.guess import Guess
 from churn_assets.customers.inspection.keys import find_keys
 from churn_assets.customers.inspection.paid import find_unpaid
+from churn_assets.customers.inspection.unknown import find_unknown
 from churn_assets.customers.quality.profile import ColumnProfile, profile
 from churn_assets.customers.quality.workspace import cell_of, cells_of, marks_in, workspace
 from churn_assets.customers.reading.numbers import worded
@@ -59,7 +61,13 @@ def inspect_tables(paths: Sequence[str], places: Places, progress: Progress = si
         )
         if not columns:
             raise DataError(f"{paths[0]}: it has no columns")
-        guess = Guess(columns, find_keys(connection, columns))
+        unknown = find_unknown(connection, columns, marks[0])
+        words = dict.fromkeys(chain.from_iterable(unknown.values()))
+        columns = tuple(
+            profile(connection, "cells", c.name, f"c{i}", marks[0], words) if words else c
+            for i, c in enumerate(columns)
+        )
+        guess = Guess(columns, find_keys(connection, columns), unknown)
         guess.unpaid = find_unpaid(connection, columns, guess.value, marks[0])
         leaks = guess.leaks(connection, marks[0])
     written = [

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
 
-from churn_assets.customers.inspection.words import named, plain
+from churn_assets.customers.headings import says
+from churn_assets.customers.inspection.words import named
 from churn_assets.customers.quality.columns import date, word
 from churn_assets.customers.quality.profile import ColumnProfile
 from churn_assets.customers.quality.workspace import one
 
-SINCE = re.compile(
-    r"\b(since|start( date)?|joined|join date|signup|signed up|created|registration)\b"
-)
-END = re.compile(r"\b(end( date)?|churn date|cancel\w*( date)?|terminat\w*( date)?|left (at|on))\b")
-_ID = re.compile(r"\b(id|key|number|nr|no|uuid|code|msisdn)\b")
-_SNAPSHOT = re.compile(
-    r"\b(snapshot\w*|as of|report(ed|ing)?|observ\w*|extract(ed)?|seen|stichtag|period)\b"
-    r"|^(date|day|month)$"
-)
 _MOST_ROWS = 0.98  # some may be doubled or damaged
 _REPEATED = 0.9  # of the rows: how many customers at the most, where each has several
 _ROWS_A_DATE = 20  # on average; of a column that is called a snapshot, 2
@@ -69,12 +60,12 @@ def _names_rows(column: ColumnProfile) -> bool:
 
 def _id_of(columns: Sequence[ColumnProfile], kinds: Sequence[str]) -> ColumnProfile | None:
     """The one that is called an id, else the first of these kinds."""
-    called = named(_ID, columns)
+    called = named("id", columns)
     return next(iter([*called, *(c for c in columns if c.guess in kinds)]), None)
 
 
 def _is_called_snapshot(column: ColumnProfile) -> bool:
-    return bool(_SNAPSHOT.search(plain(column.name)))
+    return says(column.name, "snapshot")
 
 
 def _may_be_snapshot(column: ColumnProfile, told: bool) -> bool:
@@ -83,8 +74,7 @@ def _may_be_snapshot(column: ColumnProfile, told: bool) -> bool:
         return False
     if _is_called_snapshot(column):
         return column.rows >= 2 * column.distinct
-    name = plain(column.name)
-    other = SINCE.search(name) or END.search(name)
+    other = says(column.name, "since") or says(column.name, "end")
     return not (told or other) and column.rows >= _ROWS_A_DATE * column.distinct
 
 

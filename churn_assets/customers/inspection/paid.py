@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import duckdb
 
-from churn_assets.customers.inspection.words import plain
+from churn_assets.customers.headings import Meaning, says
 from churn_assets.customers.quality.columns import number
 from churn_assets.customers.quality.profile import ColumnProfile
 from churn_assets.customers.quality.value import MANY
 from churn_assets.customers.quality.workspace import one
 from churn_assets.customers.reading.numbers import Marks
 
-MONTHLY = re.compile(r"\bmonth|\bmrr\b|\barpu\b")
-_MONEY = re.compile(
-    r"\b(price|fee|charge|bill|revenue|amount|cost|rate|paid|payment|premium|arr)(s|ed)?\b"
-)
-_PERIODS = {
-    re.compile(r"\b(half ?year(ly)?|semi ?annual(ly)?)\b"): 6,
-    re.compile(r"\b(years?|yearly|annual(ly)?|arr|12 ?m(onths)?)\b"): 12,
-    re.compile(r"\b(quarter(ly)?|3 ?m(onths)?)\b"): 3,
-}
+_PERIODS: Final[dict[Meaning, int]] = {"half_year": 6, "year": 12, "quarter": 3}  # months
 _HERE, _THERE = 0.5, 0.1  # of the rows without and with a value: who has an amount in the other
 
 
@@ -97,9 +89,9 @@ def find_unpaid(
 
 def _is_money(column: ColumnProfile) -> bool:
     numbers = column.known and column.numbers >= 0.99 * column.known and column.distinct > 1
-    return bool(numbers and _MONEY.search(plain(column.name)))
+    return bool(numbers) and says(column.name, "money")
 
 
 def _months(name: str) -> int | None:
     """Of how many months an amount is, by its column's name; None where it doesn't say so."""
-    return next((n for pattern, n in _PERIODS.items() if pattern.search(plain(name))), None)
+    return next((n for period, n in _PERIODS.items() if says(name, period)), None)

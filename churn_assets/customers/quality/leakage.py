@@ -11,7 +11,6 @@ Four signs, each by measurement or by name:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
@@ -19,6 +18,7 @@ from typing import Literal
 
 import duckdb
 
+from churn_assets.customers.headings import says
 from churn_assets.customers.quality.workspace import one
 
 Sign = Literal["auc", "missing", "name", "group_mean"]
@@ -36,13 +36,6 @@ _OF_AN_ERROR = 0.05  # of a mean's standard error: as close as only the mean its
 _MOST_ROWS = 0.9
 _FEWEST_GROUPS = 5
 _BINS = 50
-_AFTERWARDS = re.compile(
-    r"\b(churn(ed|er)?|attrition|cancel\w*|terminat\w*|deactivat\w*|win ?back|exited)\b"
-    r"|\b(customer|account|subscription|member(ship)?) (status|state)\b"
-    r"|\b(reason|date|month|day)s? (of|for) (leaving|exit|closing|closure)\b"
-    r"|\b(exit|leaving|closing|closure|end|left|lost) (reason|date|survey|score|at|on)\b"
-    r"|\bclosed (at|on)\b"
-)
 
 
 @dataclass(frozen=True)
@@ -143,8 +136,7 @@ def find_leaks(
 
 def comes_afterwards(name: str) -> bool:
     """Whether a column's name says that it is known only once the customer has left."""
-    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_\W]+", " ", name).lower()
-    return bool(_AFTERWARDS.search(" ".join(apart.split())))
+    return says(name, "afterwards")
 
 
 def auc_alone(connection: duckdb.DuckDBPyConnection, rows: Rows, column: Candidate) -> float | None:

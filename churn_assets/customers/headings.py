@@ -1,0 +1,193 @@
+"""What the headings of tables say, in English, German, French and Spanish.
+
+A table that nobody has described yet is read by them: each guess is shown to a person, who decides.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache
+from typing import Literal
+
+Meaning = Literal[
+    "left", "status", "value", "monthly", "money", "months", "half_year", "year", "quarter",
+    "tenure", "since", "end", "snapshot", "id", "first_name", "family_name", "unfair", "zone",
+    "language", "code", "ranked", "opt_out", "consent", "afterwards",
+    "letter", "email", "sms", "call", "push", "whatsapp",
+]  # fmt: skip
+
+_SAID: dict[Meaning, tuple[str, ...]] = {
+    # Whether somebody left.
+    "left": (
+        r"churn(ed)?( (label|value|flag))?|attrition( flag)?|exited|left|is churn|cancell?ed",
+        r"gekue?ndigt|kue?ndigung|abgewandert|abwanderung|ausgetreten|storniert",
+        r"resilie|resiliation|parti|attrition",
+        r"baja|cancelad[oa]|cancelacion|abandon(o|ado)|fuga",
+    ),
+    "status": (r"status|churn\w*|state", r"\w*status|zustand", r"statut|etat", r"estado"),
+    # What they pay, and for how long.
+    "value": (
+        r"monthly (charges?|fee|bill|revenue|amount)|mrr|price|arpu|revenue|charges?",
+        r"monats\w*(preis|gebue?hr|beitrag|betrag|rate|umsatz|kosten|entgelt)"
+        r"|(monatlicher? )?(preis|beitrag|umsatz)|(grund|monatliche )?gebue?hr|abopreis",
+        r"prix( mensuel)?|(tarif|abonnement|montant|revenu) mensuel|facture mensuelle|mensualite"
+        r"|cotisation( mensuelle)?",
+        r"(cuota|precio|importe|tarifa|cargo|factura|ingreso)( mensual)?|mensualidad",
+    ),
+    "monthly": (r"month\w*|mrr|arpu", r"monat\w*", r"mensu\w*", r"mensu\w*"),
+    "money": (
+        r"(price|fee|charge|bill|revenue|amount|cost|rate|paid|payment|premium|arr)(s|ed)?",
+        r"\w*(preis|gebue?hr|beitrag|betrag|umsatz|kosten|zahlung|entgelt)",
+        r"prix|montant|facture|paiement|revenu|cotisation|frais|cout|mensualite",
+        r"precio|importe|cuota|factura|pago|ingresos?|cost[eo]|tarifa|cargo|mensualidad",
+    ),
+    "months": (r"\w*months?", r"\w*monate?n?", r"mois", r"mes(es)?"),
+    "half_year": (
+        r"half ?year(ly)?|semi ?annual(ly)?", r"halbjae?hr\w*", r"semestr\w*", r"semestr\w*"
+    ),
+    "year": (
+        r"years?|yearly|annual(ly)?|arr|12 ?m(onths)?",
+        r"jae?hr\w*", r"annuel(le)?|annee", r"anual(es)?|ano",
+    ),
+    "quarter": (
+        r"quarter(ly)?|3 ?m(onths)?", r"quartal\w*|vierteljae?hr\w*", r"trimestr\w*", r"trimestr\w*"
+    ),
+    "tenure": (
+        r"tenure( in)?( months)?|months (as|with|since)|subscription length|account length"
+        r"|^months( active)?$",
+        r"(vertrags|kunden|mitglieds|mitgliedschafts)dauer|monate (als kunde|seit\w*|dabei)"
+        r"|^monate$",
+        r"anciennete( en)?( mois)?|mois (d anciennete|depuis)|^mois$",
+        r"antiguedad( en)?( meses)?|meses (de antiguedad|como cliente|desde)|^meses$",
+    ),
+    "since": (
+        r"since|start( date)?|joined|join date|signup|signed up|created|registration",
+        r"seit|\w*beginn|startdatum|\w*eintritt(sdatum)?|anmelde(datum|tag)|anmeldung|angelegt"
+        r"|registrier\w*|(vertrags)?abschluss(datum)?",
+        r"depuis|debut|inscription|souscription|adhesion|cree le|date (de )?(debut|creation)",
+        r"desde|inicio|alta|registro|inscripcion|fecha (de )?(inicio|alta|registro)",
+    ),
+    "end": (
+        r"end( date)?|churn date|cancel\w*( date)?|terminat\w*( date)?|left (at|on)",
+        r"\w*ende|enddatum|kue?ndigung(?!sgrund|sfrist)\w*|gekue?ndigt (am|zum)|austritt\w*"
+        r"|storn(o|ier)(?!ogrund|grund)\w*",
+        r"fin|resiliation|depart|cloture|resilie le|date (de )?(fin|depart|cloture)",
+        r"fin|baja|cancelacion|fecha (de )?(fin|baja|cancelacion)",
+    ),
+    "snapshot": (
+        r"snapshot\w*|as of|report(ed|ing)?|observ\w*|extract(ed)?|seen|period|^(date|day|month)$",
+        r"stichtag|datenstand|stand|auswertung\w*|berichts\w*|^(datum|tag|monat)$",
+        r"date (de |d )?(situation|extraction|arrete)|extraction|periode|^(jour|mois)$",
+        r"corte|extraccion|periodo|^(fecha|dia|mes)$",
+    ),
+    # Who they are.
+    "id": (
+        r"id|key|number|nr|no|uuid|code|msisdn",
+        r"(kunden|konto|vertrags|mitglieds)?(nummer|nr|kennung)|\w+id",
+        r"identifiant|numero|matricule|reference",
+        r"identificador|numero|codigo|referencia",
+    ),
+    "first_name": (r"(first|given) name|name", r"vorname|rufname", r"prenom", r"nombre"),
+    "family_name": (
+        r"(last|family) name|surname", r"nachname|familienname",
+        r"nom( de famille)?", r"apellidos?",
+    ),
+    "unfair": (
+        r"gender|sex|race|ethnicity|religion|nationality|birth\w*|marital",
+        r"geschlecht|anrede|geburts\w*|konfession|nationalita\w*|staatsange\w*|familienstand",
+        r"sexe|genre|civilite|naissance|nationalite|situation (familiale|matrimoniale)",
+        r"sexo|genero|nacimiento|nacionalidad|estado civil",
+    ),
+    "zone": (r"time ?zone|tz", r"zeitzone", r"fuseau( horaire)?", r"(zona|huso) horari[ao]"),
+    "language": (r"language|locale", r"\w*sprache", r"langue", r"idioma"),
+    # What a number is.
+    "code": (
+        r"(code|zip|post ?code)$", r"(plz|postleitzahl|\w+code)$", r"code postal$",
+        r"codigo( postal)?$",
+    ),
+    "ranked": (
+        r"(group|band|class|grade|tier|level|rating|bracket|segment)$",
+        r"\w*(gruppe|klasse|stufe)$", r"(groupe|classe|niveau|tranche)$",
+        r"(grupo|clase|nivel|tramo)$",
+    ),
+    # Who may be contacted, and how.
+    "opt_out": (
+        r"opt(ed)? ?outs?|unsubscribed?|dnc"
+        r"|do not (contact|e ?mail|mail|call|phone|text|sms|write)",
+        r"\w*(werbe|kontakt|mailing|newsletter)(stopp?|sperre|widerspruch|verbot)|widerspruch"
+        r"|abgemeldet|keine? (werbung|post|anrufe?|e ?mails?|sms|newsletter)|robinson\w*",
+        r"opposition|desinscrit|ne pas (contacter|appeler|demarcher)|bloctel",
+        r"no (contactar|llamar|enviar|molestar)|robinson|oposicion",
+    ),
+    "consent": (
+        r"consent(s|ed)?|opt(ed)? ?ins?|gdpr|permission",
+        r"\w*einwilligung|\w*zustimmung|einversta\w*|dsgvo|\w*erlaubnis",
+        r"consentement|accord|rgpd|autorisation",
+        r"consentimiento|autorizacion|rgpd|permiso|acepta \w+",
+    ),
+    "letter": (
+        r"(direct|postal|post) ?mails?|letters?|post(al)?",
+        r"briefe?|brief\w+|post\w*", r"courriers?|lettres?", r"cartas?|correo postal",
+    ),
+    "email": (
+        r"e ?mails?|mails?|mailings?|newsletter", r"e ?mail\w*|newsletter\w*",
+        r"courriels?", r"correo( electronico)?",
+    ),
+    "sms": (r"sms|text( message)?s?", r"sms\w*"),
+    "call": (
+        r"calls?|calling|phone|telephone|tel", r"anrufe?|telefon\w*",
+        r"appels?|telephonique", r"llamadas?|telefono",
+    ),
+    "push": (r"push",),
+    "whatsapp": (r"whats ?app",),
+    # What is known only once somebody has left.
+    "afterwards": (
+        r"churn(ed|er)?|attrition|cancel\w*|terminat\w*|deactivat\w*|win ?back|exited"
+        r"|(customer|account|subscription|member(ship)?) (status|state)"
+        r"|(reason|date|month|day)s? (of|for) (leaving|exit|closing|closure)"
+        r"|(exit|leaving|closing|closure|end|left|lost) (reason|date|survey|score|at|on)"
+        r"|closed (at|on)",
+        r"kue?ndigung(?!sfrist)\w*|gekue?ndigt|abwander\w*|storn(o|ier)\w*|austritt\w*"
+        r"|(kunden|vertrags|konto|abo|mitglieds)status|rue?ckgewinn\w*",
+        r"resili\w*|desabonn\w*|motif (de |du )?(depart|fin|cloture)"
+        r"|date (de )?(depart|fin|cloture)|statut (client|compte|abonnement|contrat)",
+        r"baja|abandon\w*|(motivo|fecha) (de )?(baja|salida|fin)"
+        r"|estado (del )?(cliente|cuenta|suscripcion|contrato)",
+    ),
+}  # fmt: skip
+"""Meaning -> what says it, a pattern a language: whole words of a `folded` heading."""
+
+LEFT = frozenset({
+    "churned", "attrited customer", "left", "exited", "cancelled", "canceled", "former",
+    "gekundigt", "gekuendigt", "abgewandert", "ausgetreten", "storniert", "ehemalig",
+    "resilie", "resiliee", "parti", "partie", "ancien client",
+    "baja", "de baja", "cancelado", "cancelada", "abandono",
+})  # fmt: skip
+"""Cells, `folded`, of customers who left."""
+YES = frozenset({"yes", "y", "true", "t", "1", "ja", "j", "oui", "o", "si", "s"})
+NO = frozenset({"no", "n", "false", "f", "0", "nein", "non"})
+"""Cells, `folded`, that mean yes and no."""
+
+
+def plain(name: str) -> str:
+    """A column's name in lower case, its words apart."""
+    return " ".join(re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_\W]+", " ", name).lower().split())
+
+
+def folded(text: str) -> str:
+    """The text in lower case without accents: "Kündigung" as "kundigung"."""
+    apart = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in apart if not unicodedata.combining(letter))
+
+
+def says(name: str, meaning: Meaning, *, whole: bool = False) -> bool:
+    """Whether a column's name, or `whole`: all of it, says this."""
+    heading, pattern = folded(plain(name)), pattern_of(meaning)
+    return bool(pattern.fullmatch(heading) if whole else pattern.search(heading))
+
+
+@cache
+def pattern_of(meaning: Meaning) -> re.Pattern[str]:
+    """What says this in a heading that is `plain` and `folded`."""
+    return re.compile("|".join(rf"\b(?:{said})(?:\b|$)" for said in _SAID[meaning]))
