@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from churn_assets.campaign.config import CampaignConfig
-from churn_assets.campaign.contacts.history import PERIOD, Contact, History
+from churn_assets.campaign.contacts.history import PERIOD, Acceptance, Contact, History
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.exact.policy_value import evaluate
 from churn_assets.decision.exact.spend_control import Period, aim_of, price_at
@@ -99,13 +99,13 @@ def money_by_day(
     for customer, history in histories.items():
         a_percent = values.get(customer, mean) * months / MONTHS_OF_VALUE / 100
         discounts = [0.0] * len(history.contacts)
-        for when, percentage in history.acceptances:
-            if when <= now:
-                i = _answered(history.contacts, when)
+        for each in history.acceptances:
+            if each.when <= now:
+                i = _answered(history.contacts, each)
                 if i is None:
-                    found[when.astimezone(zone).date()].cost += percentage * a_percent
+                    found[each.when.astimezone(zone).date()].cost += each.percentage * a_percent
                 else:
-                    discounts[i] += percentage * a_percent
+                    discounts[i] += each.percentage * a_percent
         for contact, discount in zip(history.contacts, discounts, strict=True):
             fee = fees.get(contact.channel or "", 0.0) if contact.when <= now else 0.0
             day = found[contact.when.astimezone(zone).date()]
@@ -119,12 +119,12 @@ def money_by_day(
     return dict(found)
 
 
-def _answered(contacts: Sequence[Contact], when: datetime) -> int | None:
+def _answered(contacts: Sequence[Contact], acceptance: Acceptance) -> int | None:
     """The place of the contact that an acceptance answers, if a plan handed it over lately."""
-    last = sum(contact.when <= when for contact in contacts) - 1
-    if last < 0 or contacts[last].expected_cost is None:
+    place = acceptance.contact
+    if place is None or contacts[place].expected_cost is None:
         return None
-    return last if when - contacts[last].when <= PERIOD else None
+    return place if acceptance.when - contacts[place].when <= PERIOD else None
 
 
 def followed(

@@ -56,6 +56,16 @@ def test_the_same_instant_is_the_same_contact(ledger: Ledger) -> None:
     assert told(ledger, row(channel="email")).stored == 1  # another way, another contact
 
 
+def test_a_file_that_names_decisions_from_now_on_brings_nothing_twice(ledger: Ledger) -> None:
+    """What an earlier version read of it stays; another decision than before is another event."""
+    assert told(ledger, row(event_id="crm-1")).stored == 1
+    assert told(ledger, row(event_id="crm-1", decision_id="P:A1")) == (0, 1, [], 0)
+    assert told(ledger, row(event_id="crm-2", decision_id="P:A1")).stored == 1
+    again = told(ledger, row(event_id="crm-2", decision_id="P:B2"))
+    assert again.refused == [(1, "another event has the id crm-2; it stays")]
+    assert ledger.events(["import:crm-2"])["import:crm-2"].decision_id == "P:A1"
+
+
 @pytest.mark.parametrize(
     ("written", "when"),
     [

@@ -68,7 +68,7 @@ def test_an_answer_of_the_same_instant_is_its_contacts(url: str, answer: Kind) -
     for history in ledger.histories().values():
         [contact] = history.contacts
         assert contact.answer == answer
-        assert [percentage for _, percentage in history.acceptances] == (
+        assert [each.percentage for each in history.acceptances] == (
             [10] if answer == "accepted" else []
         )
     ledger.close()
@@ -111,6 +111,8 @@ def test_a_ledger_of_the_first_version_is_read_and_written(url: str) -> None:
         contacts = {name: one.contacts for name, one in ledger.histories().items()}
         assert [contact.expected_cost for contact in contacts["A1"]] == [None]
         assert [contact.expected_cost for contact in contacts["B2"]] == [2.5]
+        ledger.record([event("late", days=9).model_copy(update={"decision_id": "P:A1"})])
+        assert len(ledger.histories()["A1"].contacts) == 1
         ledger.close()
 
 

@@ -322,8 +322,9 @@ def test_the_ledger_is_told_by_its_own_words(
 ) -> None:
     """Who unsubscribes by POST /feedback isn't contacted again; a delivery is no second contact."""
     ledger = Ledger.open("", tmp_path)
+    when = "2026-03-01T10:00:00+00:00"
     event = FeedbackEvent(
-        event_id="e1", customer_id="C1", kind=kind, occurred_at="2026-03-01T10:00:00+00:00"
+        event_id="e1", customer_id="C1", kind=kind, occurred_at=when, decision_id="P:C1"
     )
     late = LateLedger("", tmp_path)
     with closing(LedgerFeed(open_feedback_log(store, tmp_path), late)) as feed, closing(late):
@@ -331,7 +332,8 @@ def test_the_ledger_is_told_by_its_own_words(
         assert len(feed.events()) == 1
     history = ledger.histories(["C1"]).get("C1")
     assert bool(history and history.opted_out) is (told == "opted_out")
-    assert (len(history.contacts) if history else 0) == (told == "sent")
+    decisions = [contact.decision_id for contact in history.contacts] if history else []
+    assert decisions == (["P:C1"] if told == "sent" else [])
     ledger.close()
 
 

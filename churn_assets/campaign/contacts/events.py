@@ -22,6 +22,7 @@ EVENTS = sa.Table(
     sa.Column("offer_percentage", sa.Integer),
     sa.Column("plan_id", sa.String(64), index=True),
     sa.Column("expected_cost", sa.Float),  # not in the ledgers of the first version
+    sa.Column("decision_id", sa.String(128)),  # nor was this
 )
 _WITHIN = sa.case({kind: i for i, kind in enumerate(SAME_INSTANT)}, value=EVENTS.c.kind)
 OLDEST_FIRST = (EVENTS.c.occurred_at, _WITHIN, EVENTS.c.event_key)

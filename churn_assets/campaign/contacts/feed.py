@@ -106,4 +106,5 @@ def _told(event_id: str, event: dict[str, Any]) -> Event:
         occurred_at=event["occurred_at"],
         channel=event.get("channel"),  # earlier versions didn't write what nobody had said
         offer_percentage=event.get("offer_percentage"),
+        decision_id=event.get("decision_id"),
     )

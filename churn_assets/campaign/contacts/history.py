@@ -14,7 +14,8 @@ from churn_assets.serving.zones import zone_info
 
 PERIOD = timedelta(days=30)  # the mean of the decision environment's periods
 SAME_CONTACT = timedelta(hours=24)
-"""A report of a contact so near to one that the campaign handed over is that one's."""
+"""A report of a contact so near to one that the campaign handed over is that one's, where it names
+no decision; and so much earlier than its contact an answer may be that has a day and no hour."""
 PLANNED = "plan:"  # begins the keys of contacts that a campaign handed over
 
 ANSWERS = {"accepted": "success", "refused": "failure"}
@@ -37,6 +38,7 @@ class Event(BaseModel):
         plan_id: the plan that it belongs to.
         expected_cost: of a contact that was handed over, what the plan expected it to cost, in
             currency; None: nobody said.
+        decision_id: of the decision that a report names.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -49,6 +51,23 @@ class Event(BaseModel):
     offer_percentage: int | None = None
     plan_id: str | None = None
     expected_cost: float | None = None
+    decision_id: str | None = None
+
+    @property
+    def decision(self) -> str | None:
+        """The decision that it belongs to, as far as that is known."""
+        return self.event_key.removeprefix(PLANNED) if self.is_plans else self.decision_id
+
+    @property
+    def is_plans(self) -> bool:
+        """Whether a plan's hand-over tells of it."""
+        return self.event_key.startswith(PLANNED)
+
+    @property
+    def may_be_a_day(self) -> bool:
+        """Whether its time may be a midnight somewhere: so days are told that have no hour."""
+        at = self.occurred_at
+        return at.minute % 15 == at.second == at.microsecond == 0
 
 
 class Erasure(NamedTuple):
@@ -78,6 +97,7 @@ class Contact:
         answer: `accepted`, `refused` or, while there is none, None.
         expected_cost: as in `Event`.
         confirmed: whether both a hand-over and a report told of it.
+        decision_id: of the decision to make it, as far as that is known.
     """
 
     when: datetime
@@ -87,17 +107,158 @@ class Contact:
     answer: str | None = None
     expected_cost: float | None = None
     confirmed: bool = False
+    decision_id: str | None = None
 
     def is_told_of_by(self, other: Contact) -> bool:
         """Whether another telling may be of this contact: one is a plan's hand-over, one the
-        sending system's report, by the same channel as far as that is known, and there was no
-        other such telling."""
+        sending system's report, of the same decision and by the same channel as far as these are
+        known, and there was no other such telling."""
+        decisions = {self.decision_id, other.decision_id} - {None}
+        return (
+            self.planned != other.planned
+            and not self.confirmed
+            and self.is_by_the_channel_of(other)
+            and len(decisions) < 2
+        )
+
+    def is_by_the_channel_of(self, other: Contact) -> bool:
+        """Whether both channels are one, as far as they are known."""
         channels = {(each.channel or "").strip().casefold() for each in (self, other)} - {""}
-        return self.planned != other.planned and not self.confirmed and len(channels) < 2
+        return len(channels) < 2
+
+    def told_again(self, other: Contact) -> Self:
+        """With what the other telling of it says: the later time, of what was sent the report, of
+        what was expected the plan."""
+        if self.confirmed or self.planned == other.planned:  # two systems report it
+            return self
+        plan, report = (self, other) if self.planned else (other, self)
+        known = report.offer_percentage is not None
+        return replace(
+            self,
+            when=max(self.when, other.when),
+            channel=plan.channel if plan.is_by_the_channel_of(report) else report.channel,
+            offer_percentage=report.offer_percentage if known else plan.offer_percentage,
+            planned=True,
+            expected_cost=plan.expected_cost,
+            confirmed=True,
+            decision_id=plan.decision_id,
+        )
 
     def day(self, zone: str) -> date:
         """The date on which it was made by the clocks of an IANA time zone."""
         return self.when.astimezone(zone_info(zone)).date()
+
+
+class Acceptance(NamedTuple):
+    """An offer that was taken.
+
+    Attributes:
+        percentage: that was reported, else the contact's.
+        contact: the place of the contact that it answers; None: it answers none.
+    """
+
+    when: datetime
+    percentage: int
+    contact: int | None
+
+
+class _Tellings:
+    """Contacts and answers, as one event after the other tells of them."""
+
+    def __init__(self) -> None:
+        self.contacts: list[Contact] = []
+        self.accepted: dict[int, Event] = {}  # by the contact's place
+        self.alone: list[Event] = []  # acceptances that answer no contact
+        self.early: list[tuple[Event, int | None]] = []  # and the contact before, for want of any
+
+    def add(self, event: Event) -> None:
+        """Another contact, unless it tells of one that is known: by the decision that both name, or
+        of less than a day ago."""
+        told = Contact(
+            event.occurred_at,
+            event.channel,
+            event.offer_percentage,
+            event.is_plans,
+            expected_cost=event.expected_cost,
+            decision_id=event.decision,
+        )
+        place = self._place_of(told)
+        if place is None:
+            self.contacts.append(told)
+            place = len(self.contacts) - 1
+        else:
+            self.contacts[place] = self.contacts[place].told_again(told)
+        contact, waiting, self.early = self.contacts[place], self.early, []
+        for answer, before in waiting:
+            if _is_of(answer, contact):
+                self._take(answer, place)
+            else:
+                self.early.append((answer, before))
+
+    def answer(self, event: Event) -> None:
+        """An answer: to the contact of the decision that it names, else to the last one. Where it
+        finds none it waits for one of its day, and answers an older one for want of any."""
+        last = len(self.contacts) - 1 if self.contacts else None
+        place = last
+        if event.decision is not None:
+            named = self._named(event.decision)
+            known = last is not None and self.contacts[last].decision_id is not None
+            place = None if named is None and known else last if named is None else named
+            last = None if known else last
+        elif last is not None and event.occurred_at - self.contacts[last].when > PERIOD:
+            place = None
+        if place is None:
+            self.early.append((event, last))
+        else:
+            self._take(event, place)
+
+    def acceptances(self) -> tuple[Acceptance, ...]:
+        """A contact's once, the oldest first. To be asked for once all is told."""
+        for answer, before in self.early:
+            self._take(answer, before)
+        self.early = []
+        found = [Acceptance(e.occurred_at, e.offer_percentage or 0, None) for e in self.alone]
+        for place, event in self.accepted.items():
+            percentage = event.offer_percentage
+            if percentage is None:
+                percentage = self.contacts[place].offer_percentage
+            found.append(Acceptance(event.occurred_at, percentage or 0, place))
+        return tuple(sorted(found, key=lambda one: one.when))
+
+    def _place_of(self, told: Contact) -> int | None:
+        """The place of the contact that this tells of, too."""
+        if told.decision_id is not None:
+            named = self._named(told.decision_id)
+            if named is not None:
+                return named
+        for place in reversed(range(len(self.contacts))):
+            known = self.contacts[place]
+            if told.when - known.when < SAME_CONTACT and known.is_told_of_by(told):
+                return place
+        return None
+
+    def _named(self, decision: str) -> int | None:
+        """The place of the contact of this decision."""
+        places = range(len(self.contacts))
+        return next((i for i in places if self.contacts[i].decision_id == decision), None)
+
+    def _take(self, answer: Event, place: int | None) -> None:
+        """An acceptance takes a refusal back; what was accepted once is accepted."""
+        if place is None:
+            if answer.kind == "accepted":
+                self.alone.append(answer)
+        elif answer.kind == "accepted":
+            self.accepted.setdefault(place, answer)
+            self.contacts[place] = replace(self.contacts[place], answer="accepted")
+        elif self.contacts[place].answer is None:
+            self.contacts[place] = replace(self.contacts[place], answer=answer.kind)
+
+
+def _is_of(answer: Event, contact: Contact) -> bool:
+    """Whether an answer that came before its contact is of this one."""
+    if answer.decision is not None and contact.decision_id is not None:
+        return answer.decision == contact.decision_id
+    return answer.may_be_a_day and contact.when - answer.occurred_at < SAME_CONTACT
 
 
 @dataclass(frozen=True)
@@ -112,33 +273,29 @@ class History:
         opted_out: whether they don't want to be contacted.
         opted_out_since: when they first said so of the times that they did in a row; None: they
             haven't, or it is known of an erasure only.
-        acceptances: when which percentage was accepted, a contact's once, oldest first.
+        acceptances: a contact's once, oldest first.
     """
 
     contacts: tuple[Contact, ...] = ()
     complained: datetime | None = None
     opted_out: bool = False
     churned: datetime | None = None
-    acceptances: tuple[tuple[datetime, int], ...] = ()
+    acceptances: tuple[Acceptance, ...] = ()
     opted_out_since: datetime | None = None
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Self:
         """From one customer's events, oldest first; those of one instant as in `SAME_INSTANT`."""
-        contacts: list[Contact] = []
-        acceptances: list[tuple[datetime, int]] = []
+        told = _Tellings()
         complained: datetime | None = None
         churned: datetime | None = None
         opted_out_since: datetime | None = None
         for event in events:
             if event.kind == "sent":
-                _add(contacts, event)
+                told.add(event)
             elif event.kind in ANSWERS:
-                if event.kind == "accepted":
-                    churned = None
-                    _add_acceptance(acceptances, contacts, event)
-                if contacts and contacts[-1].answer is None:
-                    contacts[-1] = replace(contacts[-1], answer=event.kind)
+                told.answer(event)
+                churned = None if event.kind == "accepted" else churned
             elif event.kind == "complained":
                 complained = event.occurred_at
             elif event.kind == "churned":
@@ -148,12 +305,13 @@ class History:
                     opted_out_since = churned = None
                 else:
                     opted_out_since = opted_out_since or event.occurred_at
+        acceptances = told.acceptances()
         return cls(
-            tuple(contacts),
+            tuple(told.contacts),
             complained,
             opted_out_since is not None,
             churned,
-            tuple(acceptances),
+            acceptances,
             opted_out_since,
         )
 
@@ -202,7 +360,7 @@ class History:
             months: that an accepted discount lasts.
         """
         since = now - PERIOD
-        given = sum(percentage for when, percentage in self.acceptances if when > since)
+        given = sum(each.percentage for each in self.acceptances if each.when > since)
         share = given / 100 * months / MONTHS_OF_VALUE
         return max(0.0, round(1 - share / allowance, 9))
 
@@ -224,44 +382,3 @@ def outcome_of(answers: Sequence[str | None]) -> str:
         return "nonexistent"
     newest = next((answer for answer in reversed(answers) if answer is not None), "refused")
     return ANSWERS[newest]
-
-
-def _add_acceptance(
-    acceptances: list[tuple[datetime, int]], contacts: list[Contact], event: Event
-) -> None:
-    """Another acceptance, unless the contact that it answers was accepted before; of the percentage
-    that it reports, else of the contact's."""
-    last = contacts[-1] if contacts else None
-    if last and last.answer == "accepted":
-        return
-    percentage = event.offer_percentage
-    if percentage is None and last is not None:
-        percentage = last.offer_percentage
-    acceptances.append((event.occurred_at, percentage or 0))
-
-
-def _add(contacts: list[Contact], event: Event) -> None:
-    """Another contact, unless it tells of one that is known, of less than a day ago: the later time
-    stays then, and what the plan says beside."""
-    planned = event.event_key.startswith(PLANNED)
-    told = Contact(
-        event.occurred_at,
-        event.channel,
-        event.offer_percentage,
-        planned,
-        expected_cost=event.expected_cost,
-    )
-    lately = [i for i, known in enumerate(contacts) if told.when - known.when < SAME_CONTACT]
-    same = next((i for i in reversed(lately) if contacts[i].is_told_of_by(told)), None)
-    if same is None:
-        contacts.append(told)
-        return
-    plans = contacts[same] if contacts[same].planned else told
-    contacts[same] = replace(
-        contacts[same],
-        when=told.when,
-        channel=plans.channel,
-        planned=True,
-        expected_cost=plans.expected_cost,
-        confirmed=True,
-    )

@@ -41,6 +41,7 @@ class ContactRow(BaseModel):
             `import_rows` is told; a date alone stands for its noon.
         kind: a contact (`sent`), or what was said of one.
         channel: without it, a contact counts for the caps of every channel.
+        decision_id: as the contact list names it; the same id is the same contact.
     """
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
@@ -51,6 +52,7 @@ class ContactRow(BaseModel):
     channel: Annotated[str, Field(min_length=1, max_length=64), Printable] | None = None
     offer_percentage: int | None = Field(None, ge=0, le=100)
     event_id: EventId | None = None
+    decision_id: Annotated[str, Field(min_length=1, max_length=128), Printable] | None = None
 
 
 NEEDED = tuple(name for name, field in ContactRow.model_fields.items() if field.is_required())
@@ -116,7 +118,7 @@ def import_rows(
             same = there.get(event.event_key) or new.get(event.event_key)
             if same is None:
                 new[event.event_key] = event
-            elif same == event:
+            elif _as_before(event, same) == same:
                 known += 1
             else:
                 name = event.event_key.removeprefix(PREFIX)
@@ -125,6 +127,11 @@ def import_rows(
         ledger.keep_objections(before)
         stored += ledger.record(new.values())
     return ImportedContacts(stored, known, sorted(refused), erased)
+
+
+def _as_before(event: Event, known: Event) -> Event:
+    """The event as the one that is known was read by a version that knew no `decision_id`."""
+    return event if known.decision_id else event.model_copy(update={"decision_id": None})
 
 
 def _event(row: ContactRow, zone: ZoneInfo, now: datetime) -> Event:
@@ -141,6 +148,7 @@ def _event(row: ContactRow, zone: ZoneInfo, now: datetime) -> Event:
         occurred_at=when,
         channel=row.channel,
         offer_percentage=row.offer_percentage,
+        decision_id=row.decision_id,
     )
 
 

@@ -60,6 +60,7 @@ STEPS = sa.Table(
 TABLES = (EVENTS, *_TABLES.sorted_tables, TAKEN, ERASURES)
 LATER = (  # columns that the ledgers of earlier versions don't have
     (EVENTS.name, "expected_cost", "FLOAT"),
+    (EVENTS.name, "decision_id", "VARCHAR(128)"),
     (ERASURES.name, "opted_out", "BOOLEAN"),
     (ERASURES.name, "complained", "VARCHAR(32)"),
 )
