@@ -35,6 +35,10 @@ OTHER = frozenset(
     }
 )
 """What the product itself calls something else by."""
+TENURE_SINCE = CustomerField(
+    name=TENURE, column=TENURE, kind="number", label="time as a customer", unit="months", low=0
+)
+"""The months since a contract's date: no column has them, but models use them as any."""
 _ATTRIBUTES = frozenset(name for name in dir(BaseModel) if not name.startswith("_"))
 
 
@@ -73,6 +77,9 @@ def schema_of(contract: Contract) -> CustomerSchema:
         for column, said in contract.accepted.items()
     ]
     _refuse_taken(contract, [*fields, *accepted])
+    # Without either, whoever left long ago would seem a customer to this day.
+    if tenure.since and (identity.snapshot or identity.churned.end_date):
+        fields.append(TENURE_SINCE)
     name_of = {field.column: field.name for field in fields}
     return CustomerSchema(
         contract=contract.name,

@@ -183,6 +183,8 @@ def _columns(
     if identity.snapshot and not judged.lacks(identity.snapshot):
         yield SNAPSHOT, judged.value(identity.snapshot, "snapshot")
     for field in schema.fields:
+        if tenure.since and field.name == TENURE:
+            continue  # counted below
         value = judged.value(field.column, "feature" if field.feature else "")
         if field.levels:
             value = as_level(value, field.levels)

@@ -183,7 +183,7 @@ def _form_of(stored: str) -> Form:
     fields: dict[str, Any] = {"customer_id": _shared("customer_id")}
     if schema.tenure is None:
         fields[TENURE] = _shared(TENURE)
-    fields |= _by_need(schema, _own)
+    fields |= {k: said for k, said in _by_need(schema, _own).items() if k not in fields}
     fields["name"] = (Name | None, Field(None, description=_NAME, examples=["Sam"]))
     about = f"One customer of {schema.contract}."
     return Form(_model(Base, about, fields), sample, Wording(schema), schema)

@@ -127,10 +127,14 @@ def test_a_language_in_their_own_words_costs_no_row(tmp_path: Path, suffix: str)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_months_are_told_from_the_date_since_when(tmp_path: Path, suffix: str) -> None:
+@pytest.mark.parametrize("ends", [False, True])  # so that models use the months, too
+def test_months_are_told_from_the_date_since_when(
+    tmp_path: Path, suffix: str, *, ends: bool
+) -> None:
     """The company's file has the date that its contract names, and no months; as in training, an
     average month has 30.4 days. A date to come is refused, and months that are there go before."""
-    form = form_of(schema_of(contract_since("Joined")))
+    form = form_of(schema_of(contract_since("Joined", ends=ends)))
+    assert ("tenure" in {field.name for field in form.customers.features}) is ends
     long_ago = (datetime.now(UTC) - timedelta(days=1_000)).date()
     to_come = (datetime.now(UTC) + timedelta(days=40)).date()
     frame = pd.DataFrame(made_rows(4)).drop(columns=["Months", "Cancelled"])
@@ -155,8 +159,11 @@ def test_months_are_told_from_the_date_since_when(tmp_path: Path, suffix: str) -
     assert (told["x-since"], "Joined" in told["x-columns"]) == ("Joined", False)
 
 
-def contract_since(column: str) -> Contract:
-    """The small company's, that knows since when somebody is its customer, and not the months."""
+def contract_since(column: str, *, ends: bool = False) -> Contract:
+    """The small company's, that knows since when somebody is its customer, and not the months; and
+    `ends`: until when they were."""
     value = Document.parse(CONTRACT).value
     features = {name: said for name, said in value["features"].items() if name != "Months"}
+    if ends:
+        value["identity"]["churned"] = {"end_date": "Left"}
     return Contract.model_validate(value | {"features": features, "tenure": {"since": column}})

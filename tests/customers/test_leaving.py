@@ -9,6 +9,9 @@ import pandas as pd
 import pytest
 
 from churn_assets.customers.contract.yaml_lines import Document
+from churn_assets.customers.fields import schema_of
+from churn_assets.predictors.training.own.features import features_of
+from churn_assets.serving.explain import Wording
 from tests.customers.conftest import CONTRACT, Checked, Rows, as_csv, made_rows
 from tests.customers.test_typed_tables import contract, whole, written
 
@@ -137,11 +140,27 @@ def test_who_left_was_a_customer_until_then(tmp_path: Path) -> None:
         row |= {"Since": day, "End": end if row.pop("Cancelled") == "yes" else "", "Months": "7"}
     rows[-1]["End"] = "2026-04-15"
     identity = {"id": "Account", "churned": {"end_date": "End"}, "horizon_months": 3}
-    frame = written(tmp_path, contract(identity=identity, tenure={"since": "Since"}), rows)
+    agreed = contract(identity=identity, tenure={"since": "Since"})
+    frame = written(tmp_path, agreed, rows)
+    assert "tenure" in {feature.name for feature in features_of(schema_of(agreed), frame).features}
+    assert Wording(schema_of(agreed)).text("tenure", 24, raises=False) == (
+        "Time as a customer: 24 months; lowers the churn risk"
+    )
     tenure = dict(zip(frame["customer_id"], frame["tenure"], strict=True))
     for row, day in zip(rows[:-1], since, strict=False):
         stayed = (pd.Timestamp("2026-04-15") - pd.Timestamp(day)).days / (365.25 / 12)
         assert tenure[row["Account"]] == (2 if row["End"] else int(stayed))
+
+
+def test_without_an_end_nobody_knows_how_long_who_left_had_been_a_customer() -> None:
+    """No model uses months that run on to this day for those who left long ago; with snapshots
+    they are those of that day."""
+    identity = Document.parse(CONTRACT).value["identity"] | {"snapshot": "Seen"}
+    fields = [
+        {field.name for field in schema_of(contract(tenure={"since": "Since"}, **more)).features}
+        for more in ({}, {"identity": identity})
+    ]
+    assert ["tenure" in names for names in fields] == [False, True]
 
 
 @pytest.mark.parametrize(("horizon", "found"), [(1, True), (12, True), (60, False)])
