@@ -42,7 +42,7 @@ from churn_assets.customers.quality.report import (
     QualityReport,
     TableReport,
 )
-from churn_assets.customers.quality.tenure import months_of
+from churn_assets.customers.quality.tenure import NOT_LEARNT, months_of
 from churn_assets.customers.quality.value import judge_value
 from churn_assets.customers.quality.workspace import one, workspace
 from churn_assets.customers.quality.zones import unknown_zones
@@ -280,6 +280,8 @@ class _Checking:
 
     def _tenure(self, judged: Judged, part: CustomerPart) -> None:
         """The tenure has to be months that somebody may have been a customer."""
+        if part.tenure.since and not part.identity.snapshot and judged.name == "history":
+            self.report.notes.append(NOT_LEARNT)
         try:
             months = months_of(part, judged)
         except KeyError:

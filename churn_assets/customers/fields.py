@@ -77,8 +77,8 @@ def schema_of(contract: Contract) -> CustomerSchema:
         for column, said in contract.accepted.items()
     ]
     _refuse_taken(contract, [*fields, *accepted])
-    # Without either, whoever left long ago would seem a customer to this day.
-    if tenure.since and (identity.snapshot or identity.churned.end_date):
+    # Without snapshots who left is seen on another day than who stayed (`quality/tenure.py`).
+    if tenure.since and identity.snapshot:
         fields.append(TENURE_SINCE)
     name_of = {field.column: field.name for field in fields}
     return CustomerSchema(

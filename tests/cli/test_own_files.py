@@ -127,14 +127,14 @@ def test_a_language_in_their_own_words_costs_no_row(tmp_path: Path, suffix: str)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-@pytest.mark.parametrize("ends", [False, True])  # so that models use the months, too
+@pytest.mark.parametrize("seen", [None, "Seen"])  # with snapshots models use the months, too
 def test_months_are_told_from_the_date_since_when(
-    tmp_path: Path, suffix: str, *, ends: bool
+    tmp_path: Path, suffix: str, seen: str | None
 ) -> None:
     """The company's file has the date that its contract names, and no months; as in training, an
     average month has 30.4 days. A date to come is refused, and months that are there go before."""
-    form = form_of(schema_of(contract_since("Joined", ends=ends)))
-    assert ("tenure" in {field.name for field in form.customers.features}) is ends
+    form = form_of(schema_of(contract_since("Joined", seen)))
+    assert ("tenure" in {field.name for field in form.customers.features}) is bool(seen)
     long_ago = (datetime.now(UTC) - timedelta(days=1_000)).date()
     to_come = (datetime.now(UTC) + timedelta(days=40)).date()
     frame = pd.DataFrame(made_rows(4)).drop(columns=["Months", "Cancelled"])
@@ -159,11 +159,10 @@ def test_months_are_told_from_the_date_since_when(
     assert (told["x-since"], "Joined" in told["x-columns"]) == ("Joined", False)
 
 
-def contract_since(column: str, *, ends: bool = False) -> Contract:
-    """The small company's, that knows since when somebody is its customer, and not the months; and
-    `ends`: until when they were."""
+def contract_since(column: str, seen: str | None = None) -> Contract:
+    """The small company's, that knows since when somebody is its customer, and not the months;
+    `seen`: the column with the day of a snapshot."""
     value = Document.parse(CONTRACT).value
     features = {name: said for name, said in value["features"].items() if name != "Months"}
-    if ends:
-        value["identity"]["churned"] = {"end_date": "Left"}
+    value["identity"]["snapshot"] = seen
     return Contract.model_validate(value | {"features": features, "tenure": {"since": column}})

@@ -8,8 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from churn_assets.customers.contract.model import Contract
 from churn_assets.customers.contract.yaml_lines import Document
 from churn_assets.customers.fields import schema_of
+from churn_assets.customers.quality.tenure import NOT_LEARNT
 from churn_assets.predictors.training.own.features import features_of
 from churn_assets.serving.explain import Wording
 from tests.customers.conftest import CONTRACT, Checked, Rows, as_csv, made_rows
@@ -142,25 +144,36 @@ def test_who_left_was_a_customer_until_then(tmp_path: Path) -> None:
     identity = {"id": "Account", "churned": {"end_date": "End"}, "horizon_months": 3}
     agreed = contract(identity=identity, tenure={"since": "Since"})
     frame = written(tmp_path, agreed, rows)
-    assert "tenure" in {feature.name for feature in features_of(schema_of(agreed), frame).features}
-    assert Wording(schema_of(agreed)).text("tenure", 24, raises=False) == (
-        "Time as a customer: 24 months; lowers the churn risk"
-    )
     tenure = dict(zip(frame["customer_id"], frame["tenure"], strict=True))
     for row, day in zip(rows[:-1], since, strict=False):
         stayed = (pd.Timestamp("2026-04-15") - pd.Timestamp(day)).days / (365.25 / 12)
         assert tenure[row["Account"]] == (2 if row["End"] else int(stayed))
 
 
-def test_without_an_end_nobody_knows_how_long_who_left_had_been_a_customer() -> None:
-    """No model uses months that run on to this day for those who left long ago; with snapshots
-    they are those of that day."""
-    identity = Document.parse(CONTRACT).value["identity"] | {"snapshot": "Seen"}
-    fields = [
-        {field.name for field in schema_of(contract(tenure={"since": "Since"}, **more)).features}
-        for more in ({}, {"identity": identity})
+def test_models_use_the_months_of_a_snapshot_s_day(checked: Checked, tmp_path: Path) -> None:
+    """In a file, a request and a reason it is a number as any. Without snapshots who left is seen
+    on another day than who stayed, and the check says that it isn't learnt from."""
+    rows = [
+        row | {"Since": f"20{18 + int(row['Account'][1:]) % 7}-03-01"} for row in ending(spread())
     ]
-    assert ["tenure" in names for names in fields] == [False, True]
+    since = told(1).replace("{months: Months}", "{since: Since}")
+    (tmp_path / "history.csv").write_text(as_csv(rows))
+    assert NOT_LEARNT not in checked(since).notes
+    agreed = Contract.model_validate(Document.parse(since).value)
+    frame = written(tmp_path, agreed, rows)
+    schema = schema_of(agreed)
+    assert "tenure" in {feature.name for feature in features_of(schema, frame).features}
+    months = frame[frame["customer_id"] == "A10001"].sort_values("snapshot")["tenure"]
+    assert months.tolist() == [32, 33, 34, 35, 35]  # of 30.4 days; the last day has no outcome yet
+    assert Wording(schema).text("tenure", 24, raises=False) == (
+        "Time as a customer: 24 months; lowers the churn risk"
+    )
+    alone = since.replace("\n  snapshot: Seen", "")
+    assert NOT_LEARNT in checked(alone).notes
+    assert "tenure" not in {
+        field.name
+        for field in schema_of(Contract.model_validate(Document.parse(alone).value)).features
+    }
 
 
 @pytest.mark.parametrize(("horizon", "found"), [(1, True), (12, True), (60, False)])

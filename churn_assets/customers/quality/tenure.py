@@ -8,6 +8,15 @@ from churn_assets.customers.quality.judging import Judged
 from churn_assets.customers.quality.leaving import latest_leaving
 from churn_assets.customers.reading.dates import DAYS_OF_A_MONTH
 
+NOT_LEARNT = (
+    "history: how long somebody has been a customer isn't learnt from: without snapshots it can't "
+    "be told as of one day for those who left and those who stayed; a feature with the months on "
+    "the table's day would be"
+)
+"""The note of a contract with a date since when and no snapshots: months up to the leaving of some
+and to today of the others tell the two apart by the day on which they are counted, as where nobody
+came lately but those who left again."""
+
 
 def months_of(part: CustomerPart, judged: Judged) -> str:
     """SQL of the months, DOUBLE; null where they can't be told.
