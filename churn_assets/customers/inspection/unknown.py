@@ -11,7 +11,7 @@ from churn_assets.customers.quality.profile import ColumnProfile
 from churn_assets.customers.reading.numbers import Marks
 
 _MOST_WORDS = 3  # more are no sign for "unknown"
-_FEWEST_NUMBERS = 0.5  # of a column's cells
+_FEWEST_NUMBERS, _MOST_NUMBERS = 0.5, 0.99  # of a column's cells; with more, the others are damaged
 
 
 def find_unknown(
@@ -20,7 +20,8 @@ def find_unknown(
     """Column of the table `cells` -> the few words among its numbers; column i is `c{i}`."""
     found = {}
     for i, column in enumerate(columns):
-        if not _FEWEST_NUMBERS * column.known <= column.numbers < column.known:
+        few, most = _FEWEST_NUMBERS * column.known, _MOST_NUMBERS * column.known
+        if not few <= column.numbers < most:
             continue
         if column.distinct <= 2 + _MOST_WORDS:  # a code, most likely
             continue
