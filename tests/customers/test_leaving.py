@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from churn_assets.customers.contract.model import Contract
+from churn_assets.customers.contract.model import Contract, ContractError
 from churn_assets.customers.contract.yaml_lines import Document
 from churn_assets.customers.fields import schema_of
 from churn_assets.customers.quality.tenure import NOT_LEARNT
@@ -192,3 +193,16 @@ def test_leavings_of_years_are_no_month_s(
     assert len(problems) == found
     if found:
         assert f"who left did so more than {horizon} months before 2026-03-" in problems[0]
+        [rule] = re.findall(r"leave_out: \[.*?\]", problems[0])  # what it says, typed in
+        mended = one_table.replace("{path: history.csv}", f"{{path: history.csv, {rule}}}")
+        report = checked(mended + "left_out: {Cancelled: another one}\n")
+        assert not report.problems
+        table, left = report.tables[0], sum(row["End"] != "" for row in rows)
+        assert table.left_out["left long ago"] == 400 - table.used > left / 2
+
+
+@pytest.mark.parametrize("said", ["", "values: x, before: 2026-01-31, "])
+def test_rows_are_left_out_by_cells_or_by_a_date(said: str, checked: Checked) -> None:
+    rule = f"leave_out: [{{column: End, {said}reason: old}}]"
+    with pytest.raises(ContractError, match="needs either values or before"):
+        checked(CONTRACT.replace("{path: history.csv}", f"{{path: history.csv, {rule}}}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -90,11 +91,23 @@ class Query(Part):
 
 
 class LeftOutRows(Part):
-    """Rows that are no part of the table, with the reason: they're counted, and not refused."""
+    """Rows that are no part of the table, with the reason: they're counted, and not refused.
+
+    Attributes:
+        values: cells of the column.
+        before: or dates in it that are earlier than this one, as of customers who left long ago.
+    """
 
     column: str
-    values: Cells
+    values: Cells = ()
+    before: date | None = None
     reason: str = Field(min_length=3)
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        if bool(self.values) == (self.before is not None):
+            raise ValueError("needs either values or before (a date, as in 2026-01-31)")
+        return self
 
 
 class Table(Part):

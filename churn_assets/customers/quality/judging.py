@@ -12,6 +12,7 @@ import duckdb
 from churn_assets.customers.contract.tables import Table
 from churn_assets.customers.quality.columns import (
     Column,
+    date,
     is_blank,
     listed,
     one_spaced,
@@ -268,8 +269,9 @@ def _leave_out(
         if column not in read.columns:
             continue  # said already
         cell = f"c{read.columns.index(column)}"
-        cells = listed(map(as_word, rule.values))
-        where = f"coalesce({word(cell)}, '') IN {cells}"
+        where = f"coalesce({word(cell)}, '') IN {listed(map(as_word, rule.values))}"
+        if rule.before is not None:
+            where = f"coalesce({date(cell)} < DATE '{rule.before}', false)"
         (found,) = one(connection, f"SELECT count(*) FROM {name}_all WHERE {where}")
         connection.execute(f"DELETE FROM {name}_all WHERE {where}")
         counts[rule.reason] = counts.get(rule.reason, 0) + int(found)

@@ -89,14 +89,16 @@ def long_ago(
             SELECT {end} AS day, {latest_leaving(end)} AS last
             FROM {judged.name} WHERE {USED} AND {end} IS NOT NULL)
         SELECT count(*) FILTER (day < {_horizon(identity, "last", -1)}), count(*), min(day),
-            any_value(last) FROM gone"""
-    early, left, first, last = one(connection, query)
+            any_value(last), any_value({_horizon(identity, "last", -1)}) FROM gone"""
+    early, left, first, last, since = one(connection, query)
     if early > FEW * left:
         yield (
             f"{judged.name}: {early:,} of the {left:,} who left did so more than "
             f"{identity.horizon_months:g} months before {last:%Y-%m-%d}, the first on "
-            f"{first:%Y-%m-%d}: leave those out, or give each customer a row for each month until "
-            "they left (identity.snapshot); or else set horizon_months to all that time"
+            f"{first:%Y-%m-%d}: leave those out (tables.{judged.name}.leave_out: [{{column: "
+            f"{identity.churned.end_date}, before: {since:%Y-%m-%d}, reason: left long ago}}]), or "
+            "give each customer a row for each month until they left (identity.snapshot); or else "
+            "set horizon_months to all that time"
         )
 
 
