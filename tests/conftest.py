@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 
 # Before what reads it is imported. Each worker of the tests has a core, and so have the stages and
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -29,6 +31,13 @@ for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
 # httpx reads all of a machine's certificates for every call, 25 ms, also in a loop that waits for a
 # server without any; read once, they serve all calls of this process.
 ssl.create_default_context = functools.cache(ssl.create_default_context)
+
+# No test is about how soon a server answers: what it does is limited by itself, and where something
+# is late on purpose the test says so. httpx's own five seconds would judge the machine.
+PATIENCE = httpx.Timeout(300.0)
+for limit in ("connect", "read", "write", "pool"):
+    default = inspect.signature(httpx.get).parameters["timeout"].default
+    setattr(default, limit, getattr(PATIENCE, limit))
 
 # Property tests take the same examples every time, however slow the machine is.
 settings.register_profile(

@@ -21,7 +21,7 @@ from churn_assets.settings import PROJECT, load_settings
 if TYPE_CHECKING:
     import httpx
 
-STARTUP_SECONDS = 30.0
+STARTUP_SECONDS = 300.0  # of a busy machine; a server that ends is noticed at once
 SHOWN_LINES = 20  # of a server's output, where it did not start
 
 

@@ -117,23 +117,28 @@ def test_kill_9_of_the_whole_service_loses_no_acknowledged_feedback(tmp_path: Pa
     """The next process finds every acknowledged event, and knows a repeated one."""
     home = tmp_path / "home"
     publish_small_release(home, tmp_path / "release")
-    event = {
-        "event_id": "last-words",
-        "customer_id": "C1",
-        "kind": "churned",
-        "occurred_at": "2026-01-14T12:00:00+00:00",
-    }
+    said = {"customer_id": "C1", "kind": "churned", "occurred_at": "2026-01-14T12:00:00+00:00"}
     with running(home) as server:
-        assert httpx.post(server.url + "/feedback", json=event).json()["duplicate"] is False
+        # On a busy disk the first may take longer than a caller is let wait: it isn't acknowledged.
+        for number in range(50):
+            event = {"event_id": f"last-words-{number}", **said}
+            answer = httpx.post(server.url + "/feedback", json=event)
+            if answer.status_code != 503:
+                break
+        assert answer.json()["duplicate"] is False
         server.kill()
     with running(home) as server:
-        assert httpx.post(server.url + "/feedback", json=event).json()["duplicate"] is True
+        for _ in range(50):
+            answer = httpx.post(server.url + "/feedback", json=event)
+            if answer.status_code != 503:
+                break
+        assert answer.json()["duplicate"] is True
 
 
 @pytest.fixture(scope="module")
 def operations(server: Server) -> dict[str, Any]:
     """Every operation of the OpenAPI document, as schemathesis sees it."""
-    schema = schemathesis.openapi.from_url(server.url + "/openapi.json")
+    schema = schemathesis.openapi.from_url(server.url + "/openapi.json", timeout=300)
     found = (result.ok() for result in schema.get_all_operations())
     return {f"{operation.method.upper()} {operation.path}": operation for operation in found}
 
@@ -154,12 +159,13 @@ def test_no_request_that_the_document_allows_or_forbids_breaks_it(
             @settings(max_examples=25, suppress_health_check=list(HealthCheck))
             def fuzz(case: Any) -> None:
                 case.call_and_validate(
+                    timeout=300,
                     checks=[
                         checks.not_a_server_error,
                         checks.response_schema_conformance,
                         checks.content_type_conformance,
                         checks.status_code_conformance,
-                    ]
+                    ],
                 )
 
             fuzz()

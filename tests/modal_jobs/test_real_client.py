@@ -18,7 +18,7 @@ PROGRAM = """
 import modal
 from churn_assets.orchestration.modal import calls
 from churn_assets.orchestration.config import ModalConfig
-config = ModalConfig(poll_seconds=0.2, outage_seconds={outage}, cancel_seconds=0.5)
+config = ModalConfig(poll_seconds={poll}, outage_seconds={outage}, cancel_seconds=0.5)
 call = modal.FunctionCall.from_id("fc-1")
 {act}
 """
@@ -44,8 +44,10 @@ SUCCESS = outputs(Result(status=Result.GENERIC_STATUS_SUCCESS, data=pickle.dumps
 RUNNING = outputs()
 
 
-def act(plane: ControlPlane, what: str, outage: float) -> subprocess.CompletedProcess[str]:
-    return plane.run("-c", PROGRAM.format(outage=outage, act=what))
+def act(
+    plane: ControlPlane, what: str, outage: float, poll: float = 0.2
+) -> subprocess.CompletedProcess[str]:
+    return plane.run("-c", PROGRAM.format(outage=outage, act=what, poll=poll))
 
 
 def test_a_call_is_waited_for_through_an_outage(plane: ControlPlane) -> None:
@@ -80,7 +82,8 @@ def test_a_timeout_error_of_the_function_ends_the_wait(plane: ControlPlane) -> N
     """The client raises the very same error for a call that still runs."""
     failure = Result(status=Result.GENERIC_STATUS_FAILURE, data=pickle.dumps(TimeoutError("own")))
     plane.answers["FunctionGetOutputs"] = lambda _: outputs(failure)
-    done = act(plane, "calls.wait(call, config)", outage=60)
+    # An answer is the function's own where it comes in less than half of a poll's time.
+    done = act(plane, "calls.wait(call, config)", outage=60, poll=5)
     assert "StageError: ended with a TimeoutError: own" in done.stderr
     assert len(plane.requests["FunctionGetOutputs"]) == 3
 
