@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -187,7 +187,7 @@ def _add_waiting(
     last = [
         row["day"]
         for plan in plans
-        if plan.until is None
+        if plan.in_force_at(now)
         for row in rows[plan.plan_id] or ()
         if row["day"] > today and key_of(row) not in known
     ]
@@ -196,7 +196,7 @@ def _add_waiting(
         # A plan of the next morning no longer has the contacts of the day before.
         end = datetime.combine(day + timedelta(days=1), time(), now.tzinfo)
         for plan in plans:
-            if plan.in_force_at(min(end, now).astimezone(UTC)) and _has(plan, day):
+            if plan.in_force_at(min(end, now)) and _has(plan, day):
                 _wait(of_the_day, rows[plan.plan_id], known)
         if of_the_day.waiting and not of_the_day.handed_over:
             of_the_day.list = "to come" if day > today else _listed(campaigns, day, today)

@@ -10,55 +10,50 @@ from rich.console import Console
 from rich.table import Table
 
 COLUMNS = {
-    "day": "day",
-    "planned": "planned",
-    "handed over": "handed_over",
-    "sent": "sent",
-    "not reported": "unreported",
-    "accepted": "accepted",
-    "refused": "refused",
-    "opted out": "opted_out",
-    "expected": "expected",
-    "taken": "taken",
-    "list": "list",
+    "\nday": "day",
+    "\nplanned": "planned",
+    "handed\nover": "handed_over",
+    "\nsent": "sent",
+    "not\nreported": "unreported",
+    "\naccepted": "accepted",
+    "\nrefused": "refused",
+    "opted\nout": "opted_out",
+    "\nexpected": "expected",
+    "\ntaken": "taken",
 }
-"""A column's head -> the day's figure in it."""
-LISTS = {
-    "none": "never handed over",
-    "exported": "exported, not handed over",
-    "due": "not handed over yet",
+"""A column's head -> the day's figure in it; without lines between, 80 letters are wide enough."""
+WIDEST = 120  # of a narrower screen the lines are longer, and whole
+MISSED = {
+    "none": "no list of them went out",
+    "exported": "their list was exported and not handed over",
 }
-"""What became of a day's list -> in words, where they are others."""
+"""What became of a day's list -> in words, where somebody has to look."""
 
 
 def show_status(report: Mapping[str, Any]) -> None:
     """Print `status.status_of`'s report: a table with a line a day, and sentences."""
-    console = Console(highlight=False, soft_wrap=True)
-    table = Table()
+    screen = Console()
+    console = Console(highlight=False, width=max(WIDEST, screen.width))
+    table = Table(box=None, pad_edge=False)
     for head, name in COLUMNS.items():
-        table.add_column(head, justify="left" if name in ("day", "list") else "right")
+        table.add_column(head, justify="left" if name == "day" else "right")
     for day in report["days"]:
-        table.add_row(*(_cell(name, day[name]) for name in COLUMNS.values()))
+        table.add_row(*(_cell(day[name]) for name in COLUMNS.values()))
     console.print(table)
-    missed = [d["day"] for d in report["days"] if d["list"] in ("none", "exported")]
-    if missed:
-        typer.echo(
-            f"Approved, and not handed over: {', '.join(missed)}. If a list went out: "
-            "churn campaign handed-over --day DAY"
-        )
+    for day in report["days"]:
+        if (said := MISSED.get(day["list"])) is not None:
+            typer.echo(f"{day['day']}: {day['planned']:,} contacts were approved, and {said}")
     if (silent := sum(day["unreported"] for day in report["days"])) > 0:
-        typer.echo(f"{silent:,} contacts were handed over and aren't reported as sent")
+        typer.echo(f"Handed over and not reported as sent: {silent:,}")
     if others := report["other_discounts"]:
-        typer.echo(f"{others:,.2f} of discounts were accepted besides, of no contact of a plan")
+        typer.echo(f"Discounts accepted besides, of no contact of a plan: {others:,.2f}")
     if month := report["month"]:
         typer.echo(_month(month))
 
 
-def _cell(name: str, value: Any) -> str:
+def _cell(value: Any) -> str:
     if value is None:
         return "?"  # the plan's contacts aren't kept any more
-    if name == "list":
-        return LISTS.get(value, value)
     return f"{value:,.2f}" if isinstance(value, float) else f"{value}"
 
 
