@@ -3,24 +3,27 @@ control group beside them, so that the campaign can be compared with leaving peo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from churn_assets.campaign.planning.plan import Plan
 from churn_assets.domain.contact_rules import RULES
-from churn_assets.domain.experiment import CONTROL, ExperimentConfig, group_of
+from churn_assets.domain.experiment import CONTROL, ExperimentConfig, draw_in_force, group_of
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.messages.writing.writer import Message
+from churn_assets.serving.decision_log import parts
 from churn_assets.serving.decision_log.records import (
     COLUMNS,
     TEMPLATE,
     Record,
     template_record,
 )
+from churn_assets.storage.protocol import ArtifactStore
 
 EARLIER = tuple(RULES)[: tuple(RULES).index("control_group")]
 """Rules that are tried in both groups."""
@@ -44,6 +47,28 @@ def is_of_the_draw(plan: Plan, experiment: ExperimentConfig, now: datetime) -> b
     return all(map(in_control, control)) and not any(map(in_control, own))
 
 
+def kept_of_other_draws(
+    plan: Plan, store: ArtifactStore, experiment: ExperimentConfig, now: datetime
+) -> set[str]:
+    """Decision ids of contacts that the plan keeps for earlier ones and that aren't logged with the
+    draw in force: they were promised before the control group was drawn anew, or before there was
+    one. Empty while no experiment runs.
+
+    Raises:
+        ArtifactError: the decision log can't be read.
+    """
+    kept = {row["decision_id"] for row in plan.contacts.to_pylist() if not _is_own(row, plan)}
+    if not kept or not experiment.enabled:
+        return set()
+    # A plan's id begins with its first day; elsewhere on earth that may still be the day before.
+    log = parts.read(store, since=date.fromisoformat(min(kept)[:8]) - timedelta(days=1))
+    draw = draw_in_force(experiment, now)
+    same = pc.and_(
+        pc.equal(log["period"], draw.period), pc.equal(log["control_share"], draw.control_share)
+    )
+    return kept.difference(log.filter(same)["decision_id"].to_pylist())
+
+
 def decisions_of(
     plan: Plan,
     predictions: pa.Table,
@@ -51,6 +76,7 @@ def decisions_of(
     now: datetime,
     percent: Sequence[int] = OFFER_PERCENTAGES,
     messages: Mapping[str, Message] | None = None,
+    of_other_draws: Collection[str] = (),
 ) -> list[Record]:
     """A record for every predicted customer: contacted by the plan, or not.
 
@@ -59,6 +85,9 @@ def decisions_of(
     excludes is there, not contacted: that rule was never tried on the control group, and leaving
     out the treated alone would make the groups unlike. Left out, too, are those whose contact the
     plan keeps for an earlier one, with whose approval it was logged: it is one contact, not two.
+    But where that was with another draw, its customer is there, not contacted by this plan: else
+    the treated whom somebody had promised a contact would be missing from the draw in force until
+    they are planned for again, and the control customers among them wouldn't.
 
     Args:
         predictions: the table of the latest predictions.
@@ -66,6 +95,7 @@ def decisions_of(
         now: aware; when the plan was approved.
         percent: of the offers by level, as the plan's release has them.
         messages: decision id -> message, of the contacts whose template was drawn.
+        of_other_draws: what `kept_of_other_draws` has found.
     """
     contacts = {row["customer_id"]: row for row in plan.contacts.to_pylist()}
     excluded = {row["customer_id"] for row in plan.excluded.to_pylist() if row["rule"] in EARLIER}
@@ -78,6 +108,8 @@ def decisions_of(
         group = group_of(identity, experiment, now) if drawn else None
         if group == CONTROL:  # promised before the group was drawn anew: no list has them now
             contact, draw = None, {}
+        if contact and contact["decision_id"] in of_other_draws:
+            contact = None
         if contact is None and identity in excluded:
             continue
         if contact and not _is_own(contact, plan):

@@ -98,16 +98,10 @@ def money_by_day(
     found: dict[date, DayMoney] = defaultdict(DayMoney)
     for customer, history in histories.items():
         a_percent = values.get(customer, mean) * months / MONTHS_OF_VALUE / 100
-        discounts = [0.0] * len(history.contacts)
-        for each in history.acceptances:
-            if each.when <= now:
-                i = _answered(history.contacts, each)
-                if i is None:
-                    found[each.when.astimezone(zone).date()].cost += each.percentage * a_percent
-                else:
-                    discounts[i] += each.percentage * a_percent
-        for contact, discount in zip(history.contacts, discounts, strict=True):
-            fee = fees.get(contact.channel or "", 0.0) if contact.when <= now else 0.0
+        money, others = money_of(history, a_percent, fees, now)
+        for when, discount in others:
+            found[when.astimezone(zone).date()].cost += discount
+        for contact, (fee, discount) in zip(history.contacts, money, strict=True):
             day = found[contact.when.astimezone(zone).date()]
             day.cost += fee + discount
             if contact.expected_cost is not None and contact.when > now - PERIOD:
@@ -117,6 +111,31 @@ def money_by_day(
                     day.unanswered += contact.expected_cost
                     day.fees += fee
     return dict(found)
+
+
+def money_of(
+    history: History, a_percent: float, fees: Mapping[str, float], now: datetime
+) -> tuple[list[tuple[float, float]], list[tuple[datetime, float]]]:
+    """Fee and discount of each of a customer's contacts so far, in their order; and when which
+    discount was accepted that answers no contact which a plan handed over lately. In currency.
+
+    Args:
+        a_percent: what a discount of one percent comes to for this customer.
+        fees: channel -> cost of a contact.
+    """
+    discounts, others = [0.0] * len(history.contacts), []
+    for each in history.acceptances:
+        if each.when <= now:
+            i = _answered(history.contacts, each)
+            if i is None:
+                others.append((each.when, each.percentage * a_percent))
+            else:
+                discounts[i] += each.percentage * a_percent
+    due = [
+        fees.get(contact.channel or "", 0.0) if contact.when <= now else 0.0
+        for contact in history.contacts
+    ]
+    return list(zip(due, discounts, strict=True)), others
 
 
 def _answered(contacts: Sequence[Contact], acceptance: Acceptance) -> int | None:

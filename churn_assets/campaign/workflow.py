@@ -22,7 +22,7 @@ from churn_assets.campaign.contacts.ledger import (
     set_status,
     status_of,
 )
-from churn_assets.campaign.decided import decisions_of, is_of_the_draw
+from churn_assets.campaign.decided import decisions_of, is_of_the_draw, kept_of_other_draws
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.people import Person, known_people, read_ids
 from churn_assets.campaign.planning.fingerprint import fingerprint
@@ -231,7 +231,8 @@ class Campaigns:
         percent = self._offers(plan, date.min)
         predictions, experiment = self.predictions(), self._running()
         messages = self._drawn(plan, predictions)
-        records = decisions_of(plan, predictions, experiment, now, percent, messages)
+        earlier = kept_of_other_draws(plan, self.store, experiment, now)
+        records = decisions_of(plan, predictions, experiment, now, percent, messages, earlier)
         known = {*plan.contacts["decision_id"].to_pylist(), *plan.report["promises"]}
         with self.ledger.writing() as connection:
             status = status_of(connection, plan.plan_id)

@@ -139,6 +139,24 @@ def show(plan_id: PlanId = None, as_json: Json = False) -> None:
 
 
 @app.command()
+def status(
+    days: Annotated[int, typer.Option(min=1, max=366, help="that are over, and today")] = 14,
+    as_json: Json = False,
+) -> None:
+    """What became of the last days' contacts, and what is promised: a line a day."""
+    # Imported here: other commands need nothing of it.
+    from churn_assets.campaign.status import status_of
+    from churn_assets.cli.campaign_status import show_status
+
+    with _campaigns() as campaigns:
+        report = status_of(campaigns, campaigns.now(), days)
+    if as_json:
+        typer.echo(to_json(report), nl=False)
+    else:
+        show_status(report)
+
+
+@app.command()
 def approve(*, plan_id: PlanId = None, by: By) -> None:
     """Approve a draft: its contacts can be exported, and later plans keep them."""
     with _campaigns() as campaigns:

@@ -14,6 +14,7 @@
 | an event before its decision | left out, but for a day that clocks may differ |
 | a day alone (midnight) | may be of a contact that was made later on that day |
 | its time can't be (9999), or it is no event | left out: old logs may have some |
+| a contact promised before the draw, made since | its customer's, of both draws (`customers_of`) |
 | a plan's contact of the control group | none: old logs have some, of a draw after the plan's |
 
 What is left out is counted by its reason. A decision's outcome is `known` once its horizon is over;
@@ -147,19 +148,28 @@ def customers_of(table: pd.DataFrame, in_force: Draw | None = None) -> pd.DataFr
     `without_ids`.
 
     The outcome is that of the horizon that began with the customer's first decision since the draw;
-    discounts of later decisions count, too, if they were accepted within it. What happens after it
-    changes nothing: an outcome that is known stays as it is. Columns: those of the first decision,
-    with `spend` summed up, and `contaminated`: someone of the control group was written to.
+    discounts of later decisions count, too, if they were accepted within it. So do those of the
+    customer's earlier decisions, of whatever draw: a contact that was promised before the draw may
+    be made after it, and an answer names the decision that promised it. Both groups had contacts
+    before the draw, so what was made of them and is answered late is in both alike. What happens
+    after the horizon changes nothing: an outcome that is known stays as it is. Columns: those of
+    the first decision, with `spend` summed up, and `contaminated`: someone of the control group was
+    written to.
     """
     drawn = of_the_draw(table, in_force)
     if drawn.empty:
         return drawn.assign(contaminated=pd.Series(dtype=bool))
     first = drawn.drop_duplicates("customer").set_index("customer")
-    ends = drawn["customer"].map(first["known_at"])
-    within = drawn.assign(
-        spend=drawn["spend"].where(drawn["accepted_at"] <= ends, 0.0),
-        sent=drawn["sent_at"] <= ends,
-    ).groupby("customer", sort=False)
+    begins, ends = (table["customer"].map(first[name]) for name in ("time", "known_at"))
+    earlier = table["time"] < begins  # so of another draw
+    accepted, sent = (
+        (table[name] <= ends) & (~earlier | (table[name] >= begins))
+        for name in ("accepted_at", "sent_at")
+    )
+    counted = earlier | table.index.isin(drawn.index)
+    within = table.assign(spend=table["spend"].where(accepted, 0.0), sent=sent)[counted].groupby(
+        "customer", sort=False
+    )
     first = first.assign(
         spend=within["spend"].sum(),
         contaminated=(first["group"] == "control") & within["sent"].any(),

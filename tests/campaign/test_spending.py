@@ -23,6 +23,7 @@ from churn_assets.campaign.spending import (
     spent_this_month,
     yearly_values,
 )
+from churn_assets.campaign.status import status_of
 from churn_assets.campaign.workflow import Campaigns
 from churn_assets.decision.exact.spend_control import (
     LOWEST_AIM,
@@ -306,8 +307,16 @@ def test_the_price_follows_what_the_ledger_says(desk: Desk) -> None:
     for row in fresh.plan(curves=False).contacts.to_pylist():
         assert row["expected_value"] >= fresh.sources.price.price * row["expected_cost"]
 
+    month = status_of(calm, NOW, 1)["month"]
+    assert (month["month"], month["budget"], month["left"]) == ("2026-03", 400.0, 0.0)
+    assert month["spent"] == round(after.spent, 2)
+    assert month["price"] == after.price
+    assert status_of(calm, april, 1)["month"]["left"] == 400.0
+
     desk().plan(NOW, "Ana", curves=False)
     assert budget_price.read(calm.store) is None
+    assert status_of(calm, NOW, 1)["month"]["price"] is None
+    assert status_of(desk(), NOW, 1)["month"] is None
 
 
 def test_a_plan_over_the_months_end_is_aimed_at_both(desk: Desk) -> None:

@@ -213,6 +213,27 @@ def test_a_delivery_by_hand_is_the_schedule_s(approved: str, churn: Churn, tmp_p
     assert again.stdout.startswith(f"plan {approved}: nothing is left to send\n0 contacts")
 
 
+def test_a_line_a_day_says_what_became_of_it(
+    approved: str, churn: Churn, ready: Path, tmp_path: Path
+) -> None:
+    """On the screen and for programs; nothing is made by looking."""
+    budget = {"CHURN_CAMPAIGN__MONTH_BUDGET": "900"}
+    before = {f["day"]: f for f in json.loads(churn("campaign", "status", "--json").stdout)["days"]}
+    assert (before[LATER]["planned"], before[LATER]["list"]) == (8, "to come")
+    churn("campaign", "export", str(tmp_path / "list.csv"), "--day", LATER)
+    churn("campaign", "handed-over", "--day", LATER)
+    told = json.loads(churn("campaign", "status", "--days", "3", "--json", **budget).stdout)
+    after = {line["day"]: line for line in told["days"]}[LATER]
+    assert after == before[LATER] | {"handed_over": 8, "waiting": 0, "list": "handed over"}
+    assert len(told["days"]) == len(before) - 11
+    assert told["month"]["left"] <= told["month"]["budget"] == 900
+    shown = churn("campaign", "status", "--days", "3", **budget).stdout
+    [line] = [line.split() for line in shown.splitlines() if line.startswith(LATER)]
+    assert line == [LATER, *"8800000", f"{after['expected']:,.2f}", "0.00"]
+    assert "of 900.00 spent" in shown
+    assert contacts(ready) == [1] * 8
+
+
 def test_promises_above_the_budget_are_told_in_words() -> None:
     """Nobody understood "457.13 of 0.00"."""
     report = {"expected_cost": 457.13, "budget": 0.0, "promised": 8}

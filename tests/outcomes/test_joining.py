@@ -291,3 +291,32 @@ def test_a_program_with_other_settings_ends_no_experiment() -> None:
     assert (len(customers_of(table, draw)), of_other_draws(table, draw)) == (5, 1)
     unused = Draw("2026-12-01", 0.2)  # drawn anew, and nothing decided since
     assert (len(customers_of(table, unused)), of_other_draws(table, unused)) == (1, 0)
+
+
+def test_what_was_promised_before_a_draw_and_made_after_it_is_paid_in_it() -> None:
+    """The answer names the decision of the earlier draw. What was accepted before the draw's first
+    decision, or after the horizon, is no matter of it; nor is what a later draw's decision brought,
+    or another customer's."""
+    new = {"period": "2026-02-01"}
+    decisions = [
+        decision(1, day=20),
+        decision(2, day=28),
+        decision(3, day=31, **new, **LEFT_ALONE | {"group": "treated"}),
+        decision(4, "C2", day=29),
+        decision(5, "C2", day=31, **new, **LEFT_ALONE),
+        decision(6, "C3", day=29),
+    ]
+    events = [
+        event("accepted", 30, decision_id=f"{1:032x}"),
+        event("sent", 32, decision_id=f"{2:032x}"),
+        event("accepted", 33, decision_id=f"{2:032x}"),
+        event("sent", 30, "C2", decision_id=f"{4:032x}"),
+        event("accepted", 62, "C2", decision_id=f"{4:032x}"),
+        event("accepted", 33, "C3", decision_id=f"{6:032x}"),
+    ]
+    table = without_ids(joined(decisions, events).table)
+    found = customers_of(table, Draw("2026-02-01", 0.1)).set_index("group")
+    assert found["spend"].to_dict() == {"treated": 100, "control": 0}
+    assert not found["contaminated"].any()  # it was sent before the draw
+    earlier = customers_of(table, Draw("start", 0.1)).set_index("customer")
+    assert earlier["spend"].to_dict() == {0: 200, 1: 0, 2: 100}

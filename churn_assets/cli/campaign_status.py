@@ -1,0 +1,68 @@
+"""`churn campaign status` on the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+COLUMNS = {
+    "\nday": "day",
+    "\nplanned": "planned",
+    "handed\nover": "handed_over",
+    "\nsent": "sent",
+    "not\nreported": "unreported",
+    "\naccepted": "accepted",
+    "\nrefused": "refused",
+    "opted\nout": "opted_out",
+    "\nexpected": "expected",
+    "\ntaken": "taken",
+}
+"""A column's head -> the day's figure in it; without lines between, 80 letters are wide enough."""
+WIDEST = 120  # of a narrower screen the lines are longer, and whole
+MISSED = {
+    "none": "no list of them went out",
+    "exported": "their list was exported and not handed over",
+}
+"""What became of a day's list -> in words, where somebody has to look."""
+
+
+def show_status(report: Mapping[str, Any]) -> None:
+    """Print `status.status_of`'s report: a table with a line a day, and sentences."""
+    screen = Console()
+    console = Console(highlight=False, width=max(WIDEST, screen.width))
+    table = Table(box=None, pad_edge=False)
+    for head, name in COLUMNS.items():
+        table.add_column(head, justify="left" if name == "day" else "right")
+    for day in report["days"]:
+        table.add_row(*(_cell(day[name]) for name in COLUMNS.values()))
+    console.print(table)
+    for day in report["days"]:
+        if (said := MISSED.get(day["list"])) is not None:
+            typer.echo(f"{day['day']}: {day['planned']:,} contacts were approved, and {said}")
+    if (silent := sum(day["unreported"] for day in report["days"])) > 0:
+        typer.echo(f"Handed over and not reported as sent: {silent:,}")
+    if others := report["other_discounts"]:
+        typer.echo(f"Discounts accepted besides, of no contact of a plan: {others:,.2f}")
+    if month := report["month"]:
+        typer.echo(_month(month))
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "?"  # the plan's contacts aren't kept any more
+    return f"{value:,.2f}" if isinstance(value, float) else f"{value}"
+
+
+def _month(month: Mapping[str, Any]) -> str:
+    """The month's budget in a sentence."""
+    spent = (
+        f"Month {month['month']}: {month['spent']:,.2f} of {month['budget']:,.2f} spent, "
+        f"{month['left']:,.2f} left"
+    )
+    if month["price"] is None:
+        return f"{spent}; no price of money is in force"
+    return f"{spent}; a unit of money has the price {month['price']:,.2f} (λ)"

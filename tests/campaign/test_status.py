@@ -1,0 +1,183 @@
+"""`churn campaign status` against what is known by hand, on a real ledger and real plans."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from churn_assets.campaign.contacts.history import Event
+from churn_assets.campaign.contacts.ledger import PLANS, STEPS
+from churn_assets.campaign.spending import yearly_values
+from churn_assets.campaign.status import status_of
+from churn_assets.campaign.workflow import Campaigns
+from tests.campaign.test_workflow import NOW, TODAY, TOMORROW, Desk, desk
+
+__all__ = ["desk"]  # a fixture
+
+MORNING = timedelta(days=2)  # after the first plan: the second one is made
+LATER = NOW + timedelta(days=3, hours=4)
+
+
+def at(campaigns: Campaigns, plan_id: str, step: str, when: datetime) -> None:
+    """Steps have the present; these are told as of the test's own time."""
+    mine = sa.update(STEPS).where(STEPS.c.plan_id == plan_id, STEPS.c.step == step)
+    with campaigns.ledger.writing() as connection:
+        connection.execute(mine.values(at=when.isoformat(timespec="microseconds")))
+
+
+def approved(campaigns: Campaigns, now: datetime) -> str:
+    """The id of a plan that is made and approved at once; the one before is replaced."""
+    before = campaigns.approved()
+    plan_id = campaigns.plan(now, "Ana", curves=False).plan_id
+    campaigns.approve(plan_id, "Eva", now)
+    at(campaigns, plan_id, "approved", now)
+    if before is not None:
+        at(campaigns, before, "replaced", now)
+    return plan_id
+
+
+def told(customer: str, kind: str, when: datetime, offer: int | None = None) -> Event:
+    return Event.model_validate(
+        {
+            "event_key": f"feedback:{customer}-{kind}-{when.isoformat()}",
+            "customer_id": customer,
+            "kind": kind,
+            "occurred_at": when,
+            "offer_percentage": offer,
+        }
+    )
+
+
+def lines(campaigns: Campaigns, now: datetime, days: int = 5) -> dict[str, dict[str, Any]]:
+    return {line["day"]: line for line in status_of(campaigns, now, days)["days"]}
+
+
+@pytest.fixture
+def three_days(desk: Desk) -> tuple[Campaigns, list[dict[str, Any]]]:
+    """A day that is handed over, one that nobody did, one whose list was only taken away, and
+    today, for which another plan is in force; and what the first day's list had."""
+    campaigns = desk()
+    approved(campaigns, NOW)
+    first = campaigns.export(None, TODAY, NOW).rows
+    assert campaigns.hand_over(None, TODAY, NOW, "Eva").new == len(first) == 8
+    approved(campaigns, NOW + MORNING)
+    campaigns.export(None, (NOW + MORNING).date(), NOW + MORNING)
+    return campaigns, first
+
+
+Given = tuple[Campaigns, list[dict[str, Any]]]
+
+
+def test_a_day_says_what_became_of_its_contacts(three_days: Given) -> None:
+    """Eight are handed over; four are reported as sent, one of them a day late, and of four nobody
+    says so. Three accept, one of them of whom nothing was reported, one refuses, two opt out."""
+    campaigns, rows = three_days
+    names = [row["customer_id"] for row in rows]
+    offers = {row["customer_id"]: row["offer_percentage"] for row in rows}
+    sent = NOW + timedelta(hours=5)
+    campaigns.ledger.record(
+        [
+            *(told(name, "sent", sent) for name in names[:3]),
+            told(names[3], "sent", NOW + timedelta(days=1)),
+            told(names[0], "accepted", sent + timedelta(hours=9)),
+            told(names[1], "accepted", sent + timedelta(days=1), 5),
+            told(names[2], "refused", sent + timedelta(days=1)),
+            told(names[4], "accepted", sent + timedelta(days=1), 10),
+            told(names[5], "opted_out", sent + timedelta(days=1)),
+            told(names[6], "opted_out", sent + timedelta(days=1)),
+            told("besides", "accepted", sent + timedelta(days=1), 10),
+        ]
+    )
+    report = status_of(campaigns, LATER, 5)
+    values = yearly_values(campaigns.predictions())
+    given = {names[0]: offers[names[0]], names[1]: 5, names[4]: 10}
+    fees = sum(row["channel"] == "call" for row in rows)
+    found = {line["day"]: line for line in report["days"]}[TODAY.isoformat()]
+    assert found == {
+        "day": TODAY.isoformat(),
+        "planned": 8,
+        "handed_over": 8,
+        "waiting": 0,
+        "list": "handed over",
+        "sent": 4,
+        "unreported": 4,
+        "accepted": 3,
+        "refused": 1,
+        "opted_out": 2,
+        "expected": pytest.approx(sum(row["expected_cost"] for row in rows), abs=0.01),
+        "taken": pytest.approx(
+            fees + sum(share / 100 * values[name] for name, share in given.items()), abs=0.01
+        ),
+    }
+    mean = sum(values.values()) / len(values)
+    assert report["other_discounts"] == pytest.approx(mean / 10, abs=0.01)
+    assert report["month"] is None
+
+
+def test_days_that_nobody_handed_over_are_told(three_days: Given) -> None:
+    campaigns, _ = three_days
+    found = lines(campaigns, LATER)
+    lists = {day: line["list"] for day, line in found.items()}
+    days = [(TODAY + timedelta(days=i)).isoformat() for i in range(-1, 9)]
+    assert list(lists.items()) == [
+        *zip(days[:2], ["", "handed over"], strict=True),
+        *zip(days[2:5], ["none", "exported", "due"], strict=True),
+        *((day, "to come") for day in days[5:]),
+    ]
+    for day in days[2:]:
+        assert (found[day]["planned"], found[day]["handed_over"]) == (8, 0)
+        assert found[day]["taken"] == found[day]["unreported"] == 0 < found[day]["expected"]
+    assert found[days[0]]["planned"] == 0
+    assert campaigns.hand_over(None, (NOW + MORNING).date(), LATER, "Eva").new == 8
+    after = lines(campaigns, LATER)[days[3]]
+    assert (after["list"], after["handed_over"], after["unreported"]) == ("handed over", 8, 8)
+
+
+def test_a_cancelled_plan_promises_nothing(three_days: Given) -> None:
+    campaigns, _ = three_days
+    standing = str(campaigns.approved())
+    campaigns.cancel(standing, "Eva")
+    at(campaigns, standing, "cancelled", LATER - timedelta(hours=1))
+    found = lines(campaigns, LATER)
+    assert max(found) == LATER.date().isoformat()
+    assert (found[max(found)]["planned"], found[max(found)]["list"]) == (0, "")
+    assert found[TOMORROW.isoformat()]["list"] == "none"  # it wasn't cancelled then
+
+
+def test_what_is_not_kept_any_more_is_unknown(three_days: Given) -> None:
+    campaigns, _ = three_days
+    replaced = next(p for p, _, status in campaigns.ledger.plans(5) if status == "replaced")
+    with campaigns.ledger.writing() as connection:
+        mine = PLANS.c.plan_id == replaced
+        content = connection.execute(sa.select(PLANS.c.content).where(mine)).scalar_one()
+        removed = json.dumps(json.loads(content) | {"removed": True})
+        connection.execute(sa.update(PLANS).where(mine).values(content=removed))
+    found = lines(campaigns, LATER)
+    today, tomorrow = found[TODAY.isoformat()], found[TOMORROW.isoformat()]
+    assert (today["planned"], today["handed_over"]) == (None, 8)
+    assert (tomorrow["planned"], tomorrow["list"]) == (None, "")
+
+
+@pytest.mark.parametrize("now", [NOW, LATER])
+def test_before_the_first_plan_there_is_nothing(desk: Desk, now: datetime) -> None:
+    campaigns = desk()
+    report = status_of(campaigns, now, 3)
+    assert len(report["days"]) == 3
+    assert not any(line["planned"] or line["list"] for line in report["days"])
+    assert campaigns.ledger.is_absent()
+
+
+def test_a_list_of_tomorrow_is_not_overdue(desk: Desk) -> None:
+    """Handed over ahead: nobody can have reported it as sent yet."""
+    campaigns = desk()
+    approved(campaigns, NOW)
+    campaigns.export(None, TOMORROW, NOW)
+    campaigns.hand_over(None, TOMORROW, NOW, "Eva")
+    line = lines(campaigns, NOW, 1)[TOMORROW.isoformat()]
+    assert (line["handed_over"], line["sent"], line["unreported"]) == (8, 0, 0)
+    late = lines(campaigns, NOW + timedelta(days=1, hours=9), 1)[TOMORROW.isoformat()]
+    assert late["unreported"] == 8
