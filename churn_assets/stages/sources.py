@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib.metadata import distributions
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 PACKAGE = "churn_assets"
+PRODUCT = "churn-retention"  # its distribution
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -24,7 +28,7 @@ def code_version(function: str) -> str:
 
     That is its module with every module of this package that it imports, at whatever depth and
     wherever in the file; the data files that lie beside any of them; and name and version of each
-    installed distribution. Imports by a computed name aren't seen.
+    installed distribution that the product asks for. Imports by a computed name aren't seen.
 
     Raises:
         ModuleNotFoundError: the package has no such module.
@@ -119,5 +123,28 @@ def _digest_now(module: str) -> str:
 
 @cache
 def _libraries() -> tuple[str, ...]:
-    """Each installed distribution's name and version: other libraries, other numbers."""
-    return tuple(sorted({f"{found.name}=={found.version}" for found in distributions()}))
+    """Name and version of each distribution that the product asks for, itself or through others:
+    other libraries, other numbers. A tool that was installed beside them changes none."""
+    installed: dict[str, Distribution] = {}
+    for found in distributions():
+        installed.setdefault(canonicalize_name(found.name), found)
+    # Where only the sources are, as in a container, nobody says what they ask for.
+    names = set(_asked_for(installed)) if PRODUCT in installed else {*installed}
+    return tuple(sorted(f"{name}=={installed[name].version}" for name in names))
+
+
+def _asked_for(installed: Mapping[str, Distribution]) -> Iterator[str]:
+    """Those of the installed distributions that the product needs, and on a GPU machine uses."""
+    waiting = [(PRODUCT, ""), (PRODUCT, "gpu")]  # name and extra
+    seen: set[tuple[str, str]] = set()
+    while waiting:
+        name, extra = one = waiting.pop()
+        if name not in installed or one in seen:
+            continue
+        seen.add(one)
+        yield name
+        for text in installed[name].requires or ():
+            needed = Requirement(text)
+            if needed.marker is None or needed.marker.evaluate({"extra": extra}):
+                found = canonicalize_name(needed.name)
+                waiting += [(found, asked) for asked in ("", *needed.extras)]

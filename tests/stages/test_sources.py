@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import churn_assets
+from churn_assets.stages import sources
 from churn_assets.stages.registry import STAGES
 from churn_assets.stages.sources import code_version
 
@@ -139,3 +140,30 @@ def test_an_unknown_module_is_an_error() -> None:
     """A misspelt declaration must not be a stage whose code never changes."""
     with pytest.raises(ModuleNotFoundError, match="no module"):
         code_version("churn_assets.nothing:run")
+
+
+class Installed:
+    """A distribution that says what it needs."""
+
+    def __init__(self, name: str, *requires: str) -> None:
+        self.name, self.version, self.requires = name, "1.0", list(requires)
+
+
+def test_tools_beside_the_product_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests' own are installed between a demo and the next run: nothing is trained again. What
+    the product asks for itself, by an extra, or through others counts; where nobody says what it
+    asks for, all that is there does."""
+    there = [
+        Installed("churn-retention", "Torch", "web[fast]", "lint; extra == 'dev'"),
+        Installed("torch", "numbers; python_version >= '3'", "windows; sys_platform == 'win32'"),
+        Installed("web", "quick; extra == 'fast'", "slow; extra == 'other'"),
+        *map(Installed, ("numbers", "windows", "quick", "slow", "lint", "editor")),
+    ]
+    monkeypatch.setattr(sources, "distributions", lambda: there)
+    libraries = sources._libraries.__wrapped__
+    asked = ["churn-retention", "numbers", "quick", "torch", "web"]
+    assert libraries() == tuple(f"{name}==1.0" for name in asked)
+    there[0] = Installed("churn-retention", "Torch", "lint; extra == 'dev'")
+    assert libraries() == ("churn-retention==1.0", "numbers==1.0", "torch==1.0")
+    del there[0]
+    assert len(libraries()) == len(there)
