@@ -3,15 +3,18 @@
 The same model files and figures as for the built-in contract, and what no contract can be told
 beforehand: the features follow from the contract, the trees' settings from the data, and every
 figure is relative to a logistic regression on the same folds. Below `trees_from_rows` customers
-that regression is the model. `held_out.safetensors` has the risk of everybody in the history by
-models that never saw them: whoever of them is asked about again is answered with it.
+that regression is the model, and so it is where it ranks better than the trees out of fold (unless
+the contract says in which direction a feature works, which only trees keep to).
+`held_out.safetensors` has the risk of everybody in the history by models that never saw them:
+whoever of them is asked about again is answered with it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -31,6 +34,7 @@ from churn_assets.predictors.training.own.calibration import calibration_by_mass
 from churn_assets.predictors.training.own.features import OwnFeatures, features_of
 from churn_assets.predictors.training.own.in_time import SNAPSHOT, later, within_snapshots
 from churn_assets.predictors.training.own.methods import (
+    Fitted,
     Groups,
     LogisticMethod,
     Method,
@@ -62,15 +66,14 @@ def run(
     learn, test = read_training_and_test(folder)
     everyone = pd.concat([learn, test], ignore_index=True)
     own = features_of(schema, everyone)
-    few = len(everyone) < config.trees_from_rows
-    method: LogisticMethod | TreesMethod = (
-        LogisticMethod(own.features) if few else TreesMethod(own, config)
-    )
-
     learnt = _Rows.of(learn, own)
-    model = method.fit(learnt.matrix, learnt.labels, learnt.groups)
     folds = folds_of(learnt.labels, config.calibration_folds, config.seed, learnt.groups)
-    fitted, _ = learnt.cross_fit(method.as_in(model), own, folds)
+    logistic = LogisticMethod(own.features)
+    tried = {LOGISTIC: _Tried.of(logistic, learnt, own, folds)}
+    if len(everyone) >= config.trees_from_rows:
+        tried[TREES] = _Tried.of(TreesMethod(own, config), learnt, own, folds)
+    name = _better(tried, own)
+    method, model, fitted = tried[name]
     base_rate = float(learnt.labels.mean())
     calibrator = fitted.calibrator(config.calibration)
     save_fitted(out, "risk", model, calibrator, own.features, base_rate)
@@ -82,15 +85,16 @@ def run(
     rows = _Rows.of(everyone, own)
     folds = folds_of(rows.labels, config.folds, config.seed, rows.groups)
     pooled, chosen = rows.cross_fit(method, own, folds)
-    pooled_figures = _pooled(pooled, rows, own, few, config)
+    pooled_figures = _pooled(pooled, rows, own, config, is_logistic=name == LOGISTIC)
     unseen = pooled.probabilities(config.calibration)
     _held_out_of(schema, everyone, rows, scorer, unseen).save(out)
     metrics = {
         **held_out,
         "source": "own",
         "contract": schema.contract,
-        "method": LOGISTIC if few else TREES,
-        "why": _why(len(everyone), config),
+        "method": name,
+        "why": _why(len(everyone), tried, name, config),
+        "auc_tried": {each: one.auc for each, one in tried.items()},
         "chosen": model.settings,
         "chosen_in_folds": chosen,
         "test_rows": len(test),
@@ -129,6 +133,32 @@ class _Rows:
         return replace(found, flat=True), chosen
 
 
+class _Tried(NamedTuple):
+    """A method, its model of those to learn from, and that out of fold."""
+
+    method: Method
+    model: Fitted
+    fitted: OutOfFold
+
+    @classmethod
+    def of(cls, method: Method, rows: _Rows, own: OwnFeatures, folds: NDArray[np.int64]) -> Self:
+        model = method.fit(rows.matrix, rows.labels, rows.groups)
+        return cls(method, model, rows.cross_fit(method.as_in(model), own, folds)[0])
+
+    @property
+    def auc(self) -> float:
+        """Of the scores, out of fold."""
+        return float(summary(self.fitted.labels, self.fitted.probabilities("sigmoid"))["auc"])
+
+
+def _better(tried: Mapping[str, _Tried], own: OwnFeatures) -> str:
+    """The method that is the model."""
+    if TREES not in tried:
+        return LOGISTIC
+    keeps_directions = own.rising or own.falling
+    return TREES if keeps_directions or tried[TREES].auc >= tried[LOGISTIC].auc else LOGISTIC
+
+
 def _held_out_of(
     schema: CustomerSchema, everyone: pd.DataFrame, rows: _Rows, scorer: RiskScorer, unseen: Floats
 ) -> HeldOut:
@@ -158,9 +188,14 @@ def _in_time(
     }
 
 
-def _why(rows: int, config: RiskConfig) -> str:
-    if rows >= config.trees_from_rows:
+def _why(rows: int, tried: Mapping[str, _Tried], name: str, config: RiskConfig) -> str:
+    if name == TREES:
         return f"{rows:,} rows: trees, with settings chosen out of fold"
+    if TREES in tried:
+        return (
+            f"{rows:,} rows: a logistic regression, which ranks better out of fold (AUC "
+            f"{tried[LOGISTIC].auc:.3f}) than trees ({tried[TREES].auc:.3f})"
+        )
     return (
         f"{rows:,} rows: below {config.trees_from_rows:,} trees can't be shown to rank better than "
         "a logistic regression, which therefore is the model"
@@ -183,12 +218,14 @@ def _held_out(scorer: RiskScorer, fitted: OutOfFold, test: _Rows) -> dict[str, A
 
 
 def _pooled(
-    pooled: OutOfFold, rows: _Rows, own: OwnFeatures, few: bool, config: RiskConfig
+    pooled: OutOfFold, rows: _Rows, own: OwnFeatures, config: RiskConfig, *, is_logistic: bool
 ) -> dict[str, Any]:
     """Out-of-fold figures of all rows, and of the logistic regression on the same folds."""
     labels, model = pooled.labels, pooled.probabilities(config.calibration)
     short = pooled.probabilities(config.calibration, "required_only")
-    logistic = pooled if few else rows.cross_fit(LogisticMethod(own.features), own, pooled.folds)[0]
+    logistic = pooled
+    if not is_logistic:
+        logistic, _ = rows.cross_fit(LogisticMethod(own.features), own, pooled.folds)
     baseline = logistic.probabilities(config.calibration)
     resampled = bootstrap_auc(labels, [model, baseline], config.bootstrap, seed=config.seed)
     figures, bounds = summary(labels, model), interval(resampled[:, 0])
