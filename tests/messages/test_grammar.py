@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from itertools import product
 from pathlib import Path
 from typing import Any, get_args
@@ -33,6 +34,7 @@ from tests.messages.briefs import brief
 SHIELD = Shield.load()
 SMALL = CorpusConfig(messages=100, pairs=150)
 PHRASINGS: tuple[Phrasing, ...] = get_args(Phrasing)
+CLAIMED_WORK = re.compile(r"we (?:looked|have checked|checked|went over|took)\b")
 # Flaws of the text's form, which the shield must see every time; the others are the reward
 # model's to find.
 SEEN_BY_SHIELD = {
@@ -199,7 +201,8 @@ def test_an_opening_leads_to_its_familys_offer(split: Split) -> None:
 
 def test_a_varied_reason_and_the_offer_are_one_sentence_that_says_how_long() -> None:
     """Why: of sentences that stand side by side readers said that each could stand anywhere, and a
-    discount without its term may not be sent."""
+    discount without its term may not be sent. Nor may work that nobody did: of the openings that
+    claim some, models learn, and none is served."""
     rng, families = random.Random(6), grammar("varied").families_of("train")
     for _ in range(200):
         situation = random_situation(rng)
@@ -209,7 +212,9 @@ def test_a_varied_reason_and_the_offer_are_one_sentence_that_says_how_long() -> 
         assert woven.endswith(draft.offer[1:])
         assert woven.startswith(draft.reason)
         assert ("{offer}" in woven and "{months}" in woven) == (situation.offer > 0)
-        assert not situation.offer or SHIELD.may_be_served(draft.text, situation.facts)
+        claims = CLAIMED_WORK.match(draft.opening or "") is not None
+        served = SHIELD.may_be_served(draft.text, situation.facts)
+        assert not situation.offer or served != claims
 
 
 def test_reviewed_templates_of_the_comparisons_stand_in_no_pair() -> None:

@@ -118,7 +118,7 @@ class Shield:
     def may_be_served(self, template: str, facts: Facts) -> bool:
         """Whether a template that a model wrote passes, and holds to more than models are trained
         and measured by: a discount says how long it lasts, since else it reads as one for good, and
-        pressure, promises and discounts in common words stand nowhere.
+        pressure, promises, discounts in common words and work that nobody did stand nowhere.
 
         The corpus has texts without a term, and the flaws that the reward model learns are made of
         the banned phrases: these rules came later, and what is trained stays as it was.
