@@ -34,7 +34,10 @@ from tests.messages.briefs import brief
 SHIELD = Shield.load()
 SMALL = CorpusConfig(messages=100, pairs=150)
 PHRASINGS: tuple[Phrasing, ...] = get_args(Phrasing)
-CLAIMED_WORK = re.compile(r"we (?:looked|have checked|checked|went over|took)\b")
+CLAIMED_WORK = re.compile(
+    r"(?:after your \{tenure\} with us )?we (?:looked|have checked|checked|went over|took|found)\b"
+    "|all looks|it turns out"
+)
 # Flaws of the text's form, which the shield must see every time; the others are the reward
 # model's to find.
 SEEN_BY_SHIELD = {
@@ -215,6 +218,19 @@ def test_a_varied_reason_and_the_offer_are_one_sentence_that_says_how_long() -> 
         claims = CLAIMED_WORK.match(draft.opening or "") is not None
         served = SHIELD.may_be_served(draft.text, situation.facts)
         assert not situation.offer or served != claims
+
+
+@pytest.mark.parametrize("phrasing", PHRASINGS)
+@pytest.mark.parametrize("split", SPLITS)
+def test_what_is_served_lacks_only_terms_and_work_done(split: Split, phrasing: Phrasing) -> None:
+    """Why: a phrase against harm that refused the grammar's own sentences would empty the bank."""
+    rng, families = random.Random(8), grammar(phrasing).families_of(split)
+    for _ in range(300):
+        situation = random_situation(rng)
+        draft = write_draft(rng, situation, rng.choice(families), phrasing=phrasing)
+        claims = any(CLAIMED_WORK.match(part[0].lower() + part[1:]) for part in draft.parts)
+        has_term = not situation.offer or "{months}" in draft.text
+        assert SHIELD.may_be_served(draft.text, situation.facts) == (has_term and not claims), draft
 
 
 def test_reviewed_templates_of_the_comparisons_stand_in_no_pair() -> None:

@@ -66,6 +66,8 @@ class Shield:
         self._gift = self._words(rules.gift_words)
         self._discount = self._words(rules.discount_words)
         self._innocent = PhraseMatcher(rules.innocent_phrases, rules.confusables)
+        excused = "|".join(map(re.escape, rules.excused_phrases))
+        self._excused = re.compile(rf"\b(?:{excused})\b") if excused else None
         self._fit = Fit(rules)
         self._links = re.compile("|".join(rules.link_patterns))
         self._amount = re.compile(rules.number_pattern)
@@ -289,6 +291,8 @@ class Shield:
     def _violations_of(self, masked: str, facts: Facts) -> Iterator[str]:
         seen = skeleton(masked, {})[:MOST_CHARACTERS]  # as written: digits are digits
         plain = skeleton(masked, self.rules.confusables)
+        if self._excused is not None:  # a banned phrase that a "not" turns round
+            plain = self._excused.sub(" ", plain)
         if self._banned.finds_in(plain):
             yield "banned_phrase"
         plain = self._innocent.without(plain)
