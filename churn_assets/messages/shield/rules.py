@@ -84,6 +84,7 @@ class ShieldRules(BaseModel):
     names_that_are_words: tuple[str, ...]
     link_patterns: tuple[Pattern, ...]
     plain_characters: str
+    subject_characters: str = ""
     confusables: dict[Character, Annotated[str, Field(max_length=2)]]
 
     def in_language(self, language: Language) -> ShieldRules:

@@ -16,8 +16,9 @@ from pathlib import Path
 from churn_assets.customers.languages import Language
 from churn_assets.messages.shield.bounded import MOST_CHARACTERS
 from churn_assets.messages.shield.brief import Facts, MessageBrief, Service
+from churn_assets.messages.shield.characters import is_plain, odd_characters
 from churn_assets.messages.shield.fit import Fit
-from churn_assets.messages.shield.repetition import SENTENCE_END, WORD, repeats
+from churn_assets.messages.shield.repetition import WORD, repeats
 from churn_assets.messages.shield.rules import (
     RULES_PATH,
     PhraseMatcher,
@@ -144,6 +145,10 @@ class Shield:
     def check_subject(self, subject: str) -> Verdict:
         """Whether a company's words for something of a customer's may stand in a message."""
         return Verdict.of(self._subject_violations(subject))
+
+    def odd_characters(self, subject: str) -> str:
+        """Those of a company's words that no message may have."""
+        return odd_characters(subject, self.rules)
 
     def check_text(self, text: str, brief: MessageBrief, values: Mapping[str, str]) -> Verdict:
         """Whether the filled text may be sent to this customer at `brief.local_time`.
@@ -277,7 +282,7 @@ class Shield:
             yield "link"
         if _NUMBER.search(subject) or "%" in subject:
             yield "wrong_value"
-        if not all(map(self._is_plain, subject)) or SENTENCE_END.search(subject):
+        if self.odd_characters(subject):
             yield "unexpected_character"
         if _SHOUTED.search(subject):
             yield "shouting"
@@ -311,7 +316,7 @@ class Shield:
             yield "negated_kindness"
         if self._is_unfinished(masked):
             yield "unfinished"
-        if not all(self._is_plain(character) for character in masked):
+        if not all(is_plain(character, self.rules) for character in masked):
             yield "unexpected_character"
         if _SHOUTED.search(masked):
             yield "shouting"
@@ -326,11 +331,6 @@ class Shield:
         ends = self.rules.final_punctuation
         text = masked.rstrip().rstrip("\"'”’)")
         return bool(ends) and (not text.endswith(tuple(ends)) or text.endswith(".."))
-
-    def _is_plain(self, character: str) -> bool:
-        if character == MARK or character in self.rules.plain_characters:
-            return True
-        return " " <= character <= "~" and character not in "<>{}[]|\\^~`&*_=#"
 
     def _has_a_phrase_s_letters(self, name: str) -> bool:
         words = [_letters(word, self.rules.confusables) for word in name.split()]
