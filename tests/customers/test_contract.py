@@ -84,6 +84,24 @@ def test_an_error_says_line_and_key(tmp_path: Path, before: str, after: str, sai
     assert "\n" not in problem
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("unit: months", "when: months", "12: features.Months.when: is no key here"),
+        ("yes: yes, no: no", "yes: yes, no: no, unit: x", "churned.unit: is no key here"),
+        ("{months: Months}", "{month: Months, months: Months}", "key here; did you mean months?"),
+        ("features:", "featurs: {}\nfeatures:", "featurs: is no key here; did you mean features?"),
+    ],
+)  # fmt: skip
+def test_a_key_is_likened_to_those_of_its_place(
+    tmp_path: Path, before: str, after: str, said: str
+) -> None:
+    """Why: "says: is no key here; did you mean says?" it said, of a key of quite another part."""
+    assert before in CONTRACT
+    [problem] = problems(tmp_path, CONTRACT.replace(before, after, 1))
+    assert problem.endswith(said)
+
+
 def test_all_errors_come_at_once(tmp_path: Path) -> None:
     """Mending one after the other takes as many attempts."""
     wrong = CONTRACT.replace("kind: flag", "kind: boolean").replace("EUR}", "EUR, per: year}")
@@ -189,7 +207,19 @@ def test_an_expression_is_nothing_but_sums(text: str) -> None:
         ),
         ("messages: {Plan: {say: {Gold: your gold plan}}}", "16: messages.Plan: 'Gold' is none of"),
         ("messages: {Paperless: {say: {1: your mail}}}", "messages.Paperless: write yes or no"),
-        ("messages: {Plan: {say: {Plus: Plus plan}}}", "messages.Plan.say.Plus: string should"),
+        (
+            "messages: {Plan: {say: {Plus: Plus plan}}}",
+            "say.Plus: 'Plus plan' has to begin with your, our or the, in small letters, as in",
+        ),
+        (
+            "messages: {Plan: {say: {Plus: your 5G plan}}}",
+            "say.Plus: 'your 5G plan' has '5' in it: write words, without digits, %, $ and braces",
+        ),
+        ("messages: {Plan: {say_in: {es: {Plus: plan 5G}}}}", "'plan 5G' has '5' in it: write"),
+        (
+            "messages: {Plan: {says: {Plus: your plan}}}",
+            "messages.Plan.says: is no key here; did you mean say?",
+        ),
         ("messages: {Plan: {contract: {Plus: Weekly}}}", "messages.Plan.contract.Plus: input"),
         ("messages: {Plan: {service: internet}}", "messages.Plan: service and cells go together"),
         ("messages: {Plan: {}}", "messages.Plan: needs say, contract, or service"),

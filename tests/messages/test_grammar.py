@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from itertools import product
 from pathlib import Path
 from typing import Any, get_args
@@ -33,6 +34,10 @@ from tests.messages.briefs import brief
 SHIELD = Shield.load()
 SMALL = CorpusConfig(messages=100, pairs=150)
 PHRASINGS: tuple[Phrasing, ...] = get_args(Phrasing)
+CLAIMED_WORK = re.compile(
+    r"(?:after your \{tenure\} with us )?we (?:looked|have checked|checked|went over|took|found)\b"
+    "|all looks|it turns out"
+)
 # Flaws of the text's form, which the shield must see every time; the others are the reward
 # model's to find.
 SEEN_BY_SHIELD = {
@@ -199,7 +204,8 @@ def test_an_opening_leads_to_its_familys_offer(split: Split) -> None:
 
 def test_a_varied_reason_and_the_offer_are_one_sentence_that_says_how_long() -> None:
     """Why: of sentences that stand side by side readers said that each could stand anywhere, and a
-    discount without its term may not be sent."""
+    discount without its term may not be sent. Nor may work that nobody did: of the openings that
+    claim some, models learn, and none is served."""
     rng, families = random.Random(6), grammar("varied").families_of("train")
     for _ in range(200):
         situation = random_situation(rng)
@@ -209,7 +215,22 @@ def test_a_varied_reason_and_the_offer_are_one_sentence_that_says_how_long() -> 
         assert woven.endswith(draft.offer[1:])
         assert woven.startswith(draft.reason)
         assert ("{offer}" in woven and "{months}" in woven) == (situation.offer > 0)
-        assert not situation.offer or SHIELD.may_be_served(draft.text, situation.facts)
+        claims = CLAIMED_WORK.match(draft.opening or "") is not None
+        served = SHIELD.may_be_served(draft.text, situation.facts)
+        assert not situation.offer or served != claims
+
+
+@pytest.mark.parametrize("phrasing", PHRASINGS)
+@pytest.mark.parametrize("split", SPLITS)
+def test_what_is_served_lacks_only_terms_and_work_done(split: Split, phrasing: Phrasing) -> None:
+    """Why: a phrase against harm that refused the grammar's own sentences would empty the bank."""
+    rng, families = random.Random(8), grammar(phrasing).families_of(split)
+    for _ in range(300):
+        situation = random_situation(rng)
+        draft = write_draft(rng, situation, rng.choice(families), phrasing=phrasing)
+        claims = any(CLAIMED_WORK.match(part[0].lower() + part[1:]) for part in draft.parts)
+        has_term = not situation.offer or "{months}" in draft.text
+        assert SHIELD.may_be_served(draft.text, situation.facts) == (has_term and not claims), draft
 
 
 def test_reviewed_templates_of_the_comparisons_stand_in_no_pair() -> None:

@@ -38,6 +38,11 @@ HONEST = [
     "Dick", "Randy", "Cox", "Fanny Butt", "Hooker", "Van Dyke", "Kike", "Negro", "Phuc Nguyen",
     "Nan", "Customer Jones", "Su Ha", "Tu Ya", "Clavé", "Al Banco", "Paz Cuenta",
     "Gaylord", "Somporn", "Loan", "Chin K.", "Essex", "Cassandra", "Saleh",
+    # words of tables and letters to others
+    "April", "Will", "Mark", "Bill", "Chase", "Lee Hi", "Virginia Hey", "John Dear", "Hi Jin", "Tót",
+    "Guest", "Nil", "Anon", "Foo", "Demo", "Nadie", "Mort", "Eric Holder", "Jürgen Erben", "Mr Smith",
+    "Herr Müller", "Frau Dr. Weiß", "Madame Curie", "Sr. Juan Pérez", "Ana Viuda de Pérez", "Md",
+    "Lady Gómez", "Don", "Cher", "Dearborn", "Dr. Dre",
 ]  # fmt: skip
 DOUBTFUL = {
     "advertising": [
@@ -68,8 +73,21 @@ DOUBTFUL = {
     "punctuation": [".Sam", "-Sam", "Sam--Bo", "Sam..", "Doe, John", "Jr., Sam", "Robert, Free"],
     "there is none": [
         "nan", "NaN", "NULL", "null", "undefined", "Unknown", "UNKNOWN", "N.N.", "First Name", "FNAME",
-        "customer", "Cliente", "Kunde", "TBD", "None",
+        "customer", "Cliente", "Kunde", "TBD", "None", "Anonymous", "Test", "TEST", "asdf", "xxx",
+        "AAAAAAAA", "Prueba", "Usuario", "anónimo", "Sin datos", "Testkunde", "Unbekannt", "k. A.",
+        "Inconnu", "Prénom", "abonnee", "Test Customer", "guest", "nil", "NA",
     ],
+    "what the customer is": [
+        "Deceased", "John Deceased", "Estate of John", "The Late John", "Executors of J. Smith",
+        "Account Holder", "Fraud", "Blocked", "Delete", "Duplicate", "Dead", "Fallecido", "Cliente Nuevo",
+        "Herencia de Juan", "Sucesores", "Titular de la cuenta", "Verstorben", "Nachlass", "Gelöscht",
+        "Kontoinhaberin", "Erben von Karl", "Décédé", "DECEDEE", "Succession de Jean",
+    ],
+    "a title": [
+        "Mrs.", "Mr", "Dr.", "Sr. Dr.", "Señor", "Frau", "Herr", "Madame", "Monsieur", "Mr and Mrs",
+        "Dipl.-Ing.", "Mr. Unknown", "Frau Unbekannt", "Test Test",
+    ],
+    "a greeting": ["Hi", "Hey", "Hola", "Hello", "Dear Sam", "Dear Account Holder", "Hola Ana"],
     "no letter": ["---", "''''", "·", "12", "{{7*7}}", "${7*7}", "😀"],
     "more than 60": ["a" * 61, "Sam " * 20],
 }  # fmt: skip

@@ -152,6 +152,41 @@ def test_words_that_no_message_may_have_are_left_out(words: str, violation: str)
     assert violation in line
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["your Friends & Family plan", "your Grundgebühr", "your Tarifa Única", "your Über-Flat",
+     "our Forfait Été", "the Ålesund package", "your Groß-Tarif"],
+)  # fmt: skip
+def test_words_are_written_in_the_letters_of_western_europe(words: str) -> None:
+    """Why: a tariff's name is the company's; refused, the message spoke of nothing."""
+    assert not [*unfit_words({"Plan": {"Max": words}})]
+    made = brief(contract=None, subject=words)
+    message = MessageWriter(SHIELD, RENDERER).write(made, seed="C1:1")
+    assert (words in message.text, message.verdict.passed) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "odd"),
+    [("your Sаver plan", "а"), ("your Ρlus plan", "Ρ"), ("your *new* plan", "*"),
+     ("your 好 plan", "好"),
+     ("your <b>Max</b> plan", "<"), ("your A &amp; B plan", "&"), ("your plan. It is new", ".")],
+)  # fmt: skip
+def test_a_character_that_no_message_may_have_is_named(words: str, odd: str) -> None:
+    """Why: "unexpected_character" alone sends people looking; a letter of another script, which
+    looks the same, they would never find."""
+    [line] = unfit_words({"Plan": {"Max": words}})
+    assert f"unexpected_character {odd!r}" in line
+
+
+@pytest.mark.parametrize(
+    "words", ["your frée plan", "your rëfund plan", "your Fréé plan", "your Dïscóunt"]
+)
+def test_accents_hide_no_promise(words: str) -> None:
+    """Why: allowed letters must not become a disguise."""
+    [line] = unfit_words({"Plan": {"Max": words}})
+    assert "promised_discount" in line
+
+
 def test_no_model_may_write_the_slot_of_own_words() -> None:
     """Of whom nothing is known to fill it in, it would stay a hole."""
     template = "Hi {name}, thank you for keeping {subject} with us. Please enjoy {offer} off."

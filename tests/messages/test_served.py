@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from churn_assets.messages.config import Phrasing
+from churn_assets.messages.corpus.grammar import grammar, vary
 from churn_assets.messages.shield.validation import Shield
 from tests.messages.briefs import brief
 
@@ -46,6 +50,32 @@ def test_what_the_corpus_calls_pushy_or_over_promising_is_not_served(sentence: s
     template = "Hi {name}, please take {offer} off for {months}. With thanks for your trust."
     assert served(template)
     assert not served(f"{template} {sentence}")
+
+
+@pytest.mark.parametrize("phrasing", get_args(Phrasing))
+def test_work_that_nobody_did_is_not_claimed(phrasing: Phrasing) -> None:
+    """Why: the grammar says so in its reviews of a plan, the models learn it from there, and one
+    message in ten once told a customer that somebody had checked their account."""
+    review = grammar(phrasing).families["review"]
+    claims = [*review.any, *review.new, *review.tenured, *review.no_offer[:1]]
+    claims = [claim for claim in claims if not claim.startswith("we like to")]
+    assert len(claims) >= 6
+    rng = random.Random(7)
+    for claim in claims:
+        template = f"Hi {{name}}, {vary(rng, claim)} We are glad to have you as a customer."
+        assert not served(template, 0), template
+    found = "Dear {name}, we found that you can have {offer} off each bill for {months}."
+    assert not served(found + " Kind regards from us.")
+
+
+@pytest.mark.parametrize(
+    "offered",
+    ["We can check your plan with you.", "One reply and we take a look.", "We read every reply.",
+     "Would you like us to look at your plan with you?", "We like to look after you."],
+)  # fmt: skip
+def test_work_that_is_offered_or_done_is_served(offered: str) -> None:
+    """Why: only what is said to have been done for this customer is untrue."""
+    assert served(f"Hi {{name}}, thank you for being here. {offered} Reply at any time.", 0)
 
 
 @pytest.mark.parametrize("words", ["up to", "at least", "if you wait, you lose", "you had"])

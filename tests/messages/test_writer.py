@@ -55,7 +55,7 @@ def test_every_reviewed_template_passes_for_everybody(made: MessageBrief, seed: 
 
 
 @pytest.mark.parametrize(
-    "name", ["you", "us", "we", "with", "for", "Or", "off", "now", "bill", "Hi", "Dear"]
+    "name", ["you", "us", "we", "with", "for", "Or", "off", "now", "bill", "Lee Hi", "John Dear"]
 )
 @pytest.mark.parametrize("offer", OFFER_PERCENTAGES)
 def test_a_name_that_is_a_word_of_the_message_is_served(name: str, offer: int) -> None:

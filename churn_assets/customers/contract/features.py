@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
@@ -14,23 +15,48 @@ Kind = Literal["number", "flag", "category", "ordered"]
 YES, NO = "yes", "no"
 """How a contract writes a flag's two values, however the table's cells write them."""
 
-Phrase = Annotated[
-    str, StringConstraints(min_length=6, max_length=40, pattern=r"^(your|our|the) [^{}%$\d]+$")
-]
-"""Words of a message that stand for something of the customer's, as in "your fiber connection"."""
 DETERMINERS = {"tu", "su", "mi", "el", "la", "los", "las", "nuestro", "nuestra"}
+_ENGLISH = re.compile(r"(?:your|our|the) .", re.DOTALL)
+_NEVER = re.compile(r"[{}%$\d]")
+
+
+def _without_values(phrase: str) -> str:
+    if found := _NEVER.search(phrase):
+        raise ValueError(
+            f"{phrase!r} has {found[0]!r} in it: write words, without digits, %, $ and braces"
+        )
+    return phrase
+
+
+def _determined(phrase: str) -> str:
+    if not _ENGLISH.match(phrase):
+        raise ValueError(
+            f"{phrase!r} has to begin with your, our or the, in small letters, as in 'your fiber "
+            "connection'"
+        )
+    return phrase
 
 
 def _bare_noun(phrase: str) -> str:
+    if phrase[0].isspace():
+        raise ValueError(f"{phrase!r} begins with a space: take it away")
     if (first := phrase.split()[0].lower()) in DETERMINERS:
         raise ValueError(f"without {first!r}: a message says tu or su before it")
     return phrase
 
 
+Phrase = Annotated[
+    str,
+    StringConstraints(min_length=6, max_length=40),
+    AfterValidator(_determined),
+    AfterValidator(_without_values),
+]
+"""Words of a message that stand for something of the customer's, as in "your fiber connection"."""
 PhraseEs = Annotated[
     str,
-    StringConstraints(min_length=2, max_length=30, pattern=r"^[^{}%$\d\s][^{}%$\d]*$"),
+    StringConstraints(min_length=2, max_length=30),
     AfterValidator(_bare_noun),
+    AfterValidator(_without_values),
 ]
 """The same in Spanish: a noun in the singular that follows tu or su, as in "tarifa familiar"."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple, Self
 
@@ -19,6 +20,7 @@ from churn_assets.customers.contract.events import Events
 from churn_assets.customers.contract.expression import columns_of
 from churn_assets.customers.contract.features import Feature as Feature
 from churn_assets.customers.contract.features import Words
+from churn_assets.customers.contract.known_keys import keys_at
 from churn_assets.customers.contract.people import Contact, People, YesNo
 from churn_assets.customers.contract.tables import Cell, Cells, Part, Table, Tables
 from churn_assets.customers.contract.yaml_lines import Document, MisfitError, problems_in
@@ -350,9 +352,5 @@ def load_contract(path: Path) -> Contract:
     try:
         return Contract.model_validate(document.value, context={"folder": path.absolute().parent})
     except ValidationError as error:
-        found = problems_in(error, document, _keys())
+        found = problems_in(error, document, partial(keys_at, Contract))
         raise ContractError([f"{path}:{said}" for said in found]) from error
-
-
-def _keys() -> set[str]:
-    return {name for part in Part.__subclasses__() for name in part.model_fields}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -98,10 +98,12 @@ def _walk(node: yaml.Node, at: Keys, loader: yaml.SafeLoader) -> Iterator[tuple[
             yield from _walk(item, (*at, index), loader)
 
 
-def problems_in(error: ValidationError, document: Document, known: Iterable[str]) -> list[str]:
+def problems_in(
+    error: ValidationError, document: Document, known: Callable[[Keys], Iterable[str]]
+) -> list[str]:
     """`line: key: problem` for each thing that pydantic found, in order of lines.
 
-    `known` are the keys that there are anywhere, for "did you mean".
+    `known` gives the keys that there may be where one isn't known, for "did you mean".
     """
     found = {}
     there = {key for keys in document.lines for key in keys}
@@ -112,7 +114,7 @@ def problems_in(error: ValidationError, document: Document, known: Iterable[str]
         key = ".".join(str(part) for part in keys)
         problem = one["msg"].removeprefix("Value error, ")
         if one["type"] == "extra_forbidden":
-            problem = "is no key here" + _hint(str(keys[-1]), sorted(known))
+            problem = "is no key here" + _hint(str(keys[-1]), known(one["loc"]))
         elif one["type"] == "missing":
             problem = "is missing"
         said = ": ".join(filter(None, (key, problem[:1].lower() + problem[1:])))
@@ -125,6 +127,6 @@ def _is_new(error: Any, key: Any) -> bool:
     return bool(error["type"] == "missing" and key == error["loc"][-1])
 
 
-def _hint(word: str, known: list[str]) -> str:
-    near = get_close_matches(word, known, n=1)
+def _hint(word: str, known: Iterable[str]) -> str:
+    near = get_close_matches(word, sorted({*known} - {word}), n=1)
     return f"; did you mean {near[0]}?" if near else ""

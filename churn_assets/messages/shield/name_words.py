@@ -38,6 +38,8 @@ class NameWords(BaseModel):
         never, insults: by language; in no name.
         placeholders: what tables have in a name's place; the second list's words are names as well
             where they are written like one ("Nan", "Null").
+        statuses: what a customer is, in a name's place; `statuses_within`, wherever they stand.
+        lone_titles, greetings: no names by themselves; `placeholders.py` says what else they do.
         titles: what may end in a full stop within a word, as in "St.John".
         suffixes: what may stand behind a name, after a comma or not.
         top_level_domains: what makes a link of letters behind a full stop.
@@ -51,6 +53,10 @@ class NameWords(BaseModel):
     insults: dict[str, tuple[str, ...]]
     placeholders: frozenset[str]
     placeholders_in_lower_case: frozenset[str]
+    statuses: frozenset[str]
+    statuses_within: tuple[str, ...]
+    lone_titles: frozenset[str]
+    greetings: frozenset[str]
     titles: frozenset[str]
     suffixes: frozenset[str]
     top_level_domains: frozenset[str]
@@ -59,14 +65,6 @@ class NameWords(BaseModel):
 @cache
 def name_words() -> NameWords:
     return NameWords.model_validate(json.loads(WORDS_PATH.read_text(encoding="utf-8")))
-
-
-def stands_for_none(name: str) -> bool:
-    """Whether it is what a table says where it has no name: "unknown", "NULL", "First Name"."""
-    known, word = name_words(), name.casefold()
-    if word in known.placeholders_in_lower_case:
-        return not name.istitle()
-    return word in known.placeholders
 
 
 def says_something(name: str) -> bool:

@@ -14,11 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from churn_assets.messages.shield.name_words import (
-    name_words,
-    says_something,
-    stands_for_none,
-)
+from churn_assets.messages.shield.name_words import name_words, says_something
+from churn_assets.messages.shield.placeholders import says_no_name, stands_for_none
 from churn_assets.messages.shield.rules import default_rules, skeleton
 
 MAX_LENGTH = 160
@@ -167,6 +164,7 @@ _DOUBTS: tuple[tuple[Callable[[str], bool], str], ...] = (
     (_is_long, f"it has more than {MAX_NAME_LENGTH} characters"),
     (_has_no_letter, "it has no letter"),
     (stands_for_none, "it says that there is none"),
+    (says_no_name, "it is a title, a greeting or what the customer is, and nobody's name"),
     (_has_odd_characters, "it has characters that no name is written with"),
     (_has_loose_marks, "it has accents that belong to no letter, or too many on one"),
     (_has_loose_punctuation, "its punctuation is not a name's"),

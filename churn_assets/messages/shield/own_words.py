@@ -32,7 +32,7 @@ def unfit_words(
 def _unfit(shield: Shield, where: str, phrases: Mapping[str, str]) -> Iterator[str]:
     for cell, phrase in phrases.items():
         if found := shield.check_subject(phrase).violations:
-            yield (
-                f"{where}.{cell}: no message may say {phrase!r} "
-                f"({', '.join(found)}): use other words"
-            )
+            odd = " ".join(map(repr, shield.odd_characters(phrase)))
+            named = {"unexpected_character": f"unexpected_character {odd}"}
+            reasons = ", ".join(named.get(violation, violation) for violation in found)
+            yield f"{where}.{cell}: no message may say {phrase!r} ({reasons}): use other words"

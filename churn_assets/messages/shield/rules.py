@@ -60,6 +60,7 @@ class ShieldRules(BaseModel):
     number_words: tuple[str, ...]
     counted_words: tuple[str, ...]
     innocent_phrases: tuple[str, ...]
+    excused_phrases: tuple[str, ...] = ()
     slot_contexts: dict[str, tuple[Pattern, ...]]
     service_words: dict[str, tuple[str, ...]]
     contract_words: dict[str, tuple[str, ...]]
@@ -83,18 +84,23 @@ class ShieldRules(BaseModel):
     names_that_are_words: tuple[str, ...]
     link_patterns: tuple[Pattern, ...]
     plain_characters: str
+    subject_characters: str = ""
     confusables: dict[Character, Annotated[str, Field(max_length=2)]]
 
     def in_language(self, language: Language) -> ShieldRules:
         """These rules (English) with the words of another language in place of theirs.
 
-        What is banned in English stays banned; what a language's file leaves out stays as it is.
+        What is banned in English stays banned, and what is a link a link; what a language's file
+        leaves out stays as it is.
         """
         if language == "en":
             return self
         own = json.loads(language_path(language).read_text(encoding="utf-8"))
-        banned = self.banned_phrases | own["banned_phrases"]
-        return ShieldRules.model_validate(self.model_dump() | own | {"banned_phrases": banned})
+        both = {
+            "banned_phrases": self.banned_phrases | own["banned_phrases"],
+            "link_patterns": (*self.link_patterns, *own.get("link_patterns", ())),
+        }
+        return ShieldRules.model_validate(self.model_dump() | own | both)
 
     @property
     def all_banned(self) -> tuple[str, ...]:
