@@ -38,7 +38,7 @@ from churn_assets.release.bundle import Manifest, canonical_json
 from churn_assets.release.config import AlertsConfig
 from churn_assets.release.offers import offers_by_release
 from churn_assets.release.registry import ReleaseRegistry
-from churn_assets.release.switches import experiment
+from churn_assets.release.switches import budget_price, experiment
 from churn_assets.serving.decision_log import parts
 from churn_assets.serving.feedback import open_feedback_log
 from churn_assets.storage.current import asset_pointer, current_artifact, read_report
@@ -230,6 +230,7 @@ def drift_report(
         predictions.get("budget"),
         outcomes_config,
         datetime.now(UTC),
+        budget_price.read(artifacts),
     )
     before = _latest_report(artifacts, "drift_report")
     if before and says_the_same(report, before):

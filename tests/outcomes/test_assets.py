@@ -26,7 +26,8 @@ from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.importing import record, rows_of
 from churn_assets.outcomes.learning.measuring import EFFECTS, RESPONSES
 from churn_assets.release.config import AlertsConfig
-from churn_assets.release.switches import experiment, kill_switch, templates
+from churn_assets.release.switches import budget_price, experiment, kill_switch, templates
+from churn_assets.release.switches.budget_price import BudgetPrice
 from churn_assets.serving.decision_log import parts
 from churn_assets.serving.decision_log.records import COLUMNS
 from churn_assets.serving.feedback import open_feedback_log
@@ -238,6 +239,21 @@ def test_what_is_watched_after_a_season(tmp_path: Path) -> None:
     assert learnt.outcomes == 3_000
     assert learnt.acceptance_effect is not None
     assert "no release" in learnt.why_not[RESPONSES]
+
+
+def test_spend_is_held_against_the_months_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of whoever plans with one; the predictions' is the policy's own."""
+    now = datetime.now(UTC)
+    monkeypatch.setattr(f"{__name__}.START", now - timedelta(days=31))
+    campaign(tmp_path, 400, 0.0)
+    facts = {"release_id": "r", "predictions": "p", "prices": (0.0,), "spends": (1.0,), "at": now}
+    month = BudgetPrice(price=1.0, aim=1.0, month="2026-04", budget=60_000.0, spent=1.0, **facts)
+    budget_price.write(LocalArtifactStore(tmp_path / "store"), month)
+    materialized(tmp_path)
+    found = {finding["name"]: finding for finding in drift_report(tmp_path)["findings"]}
+    assert found["spend_keeps_pace_with_the_budget"]["figures"]["budget"] == 60_000
 
 
 def test_a_broken_table_stops_what_is_concluded_from_it(tmp_path: Path) -> None:

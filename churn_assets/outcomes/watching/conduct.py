@@ -3,6 +3,7 @@ that it logs."""
 
 from __future__ import annotations
 
+import calendar
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -11,7 +12,8 @@ import pandas as pd
 
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.domain.statistics import share
-from churn_assets.outcomes.watching.finding import Finding, State, beyond
+from churn_assets.outcomes.watching.finding import WORSE, Finding, State, beyond
+from churn_assets.release.switches.budget_price import BudgetPrice
 
 FEWEST = 200
 """Decisions below which nothing is said."""
@@ -63,16 +65,23 @@ def contacts_kept(outcomes: pd.DataFrame, params: EnvironmentParams, now: dateti
 
 
 def spend_paced(
-    outcomes: pd.DataFrame, params: EnvironmentParams, budget: float | None, now: datetime
+    outcomes: pd.DataFrame,
+    params: EnvironmentParams,
+    budget: float | None,
+    now: datetime,
+    month: BudgetPrice | None = None,
 ) -> Finding:
     """Discounts of the running period against the part of its budget that is due by now.
 
     Counted are those that were accepted and, of each customer whose answer is still open, what the
-    last contact is expected to cost.
+    last contact is expected to cost. Where a month's budget is followed, a period has its share of
+    that; and what the ledger had of the running month when it was planned last is held against the
+    whole month's, fees included.
 
     Args:
         budget: of a period for all customers, from the latest predictions; None: the policy's share
             of the value of those who were decided on.
+        month: the month's budget, where one is followed; goes before `budget`.
     """
     name = "spend_keeps_pace_with_the_budget"
     lately = recent(outcomes, params.period_days, now)
@@ -88,6 +97,8 @@ def spend_paced(
             f"{days:.0f} days; {FEWEST} and {FEWEST_DAYS:.0f} days are needed.",
         )
     whole = budget or params.budget_limit * float(customers["customer_value"].sum())
+    if month is not None:
+        whole = month.budget * params.period_days / _days_in(month.month)
     due = whole * min(1.0, days / params.period_days)
     if due <= 0:
         return Finding(name, "unknown", "There is no budget to hold the spend against.")
@@ -109,7 +120,21 @@ def spend_paced(
         f"{expected:,.0f} expected, of {due:,.0f} by day {min(days, params.period_days):.0f} "
         f"(budget of the period: {whole:,.0f})."
     )
-    return Finding(name, beyond(pace, PACE_WARN, PACE_ERROR), sentence, figures)
+    state = beyond(pace, PACE_WARN, PACE_ERROR)
+    if month is not None and month.month == f"{now:%Y-%m}" and month.budget > 0:
+        of_the_month = month.spent / month.budget
+        figures |= {"month_budget": month.budget, "month_spent": month.spent}
+        sentence += (
+            f" By the ledger {month.spent:,.0f} of the {month.budget:,.0f} for {month.month} are "
+            f"spent, {of_the_month:.0%}, as of {month.at:%Y-%m-%d}."
+        )
+        state = max(state, beyond(of_the_month, PACE_WARN, PACE_ERROR), key=WORSE.__getitem__)
+    return Finding(name, state, sentence, figures)
+
+
+def _days_in(month: str) -> int:
+    """Of a month as 2026-11."""
+    return calendar.monthrange(int(month[:4]), int(month[5:]))[1]
 
 
 def fall_backs(

@@ -17,6 +17,7 @@ from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.watching import conduct, inputs, performance
 from churn_assets.outcomes.watching.finding import Finding
 from churn_assets.release.bundle import Manifest, canonical_json
+from churn_assets.release.switches.budget_price import BudgetPrice
 
 SCORES = ("churn_risk", *(f"accept_prob_{level}" for level in range(4)))
 RETRAINING = {
@@ -75,6 +76,7 @@ def watch(
     budget: float | None,
     config: OutcomesConfig,
     now: datetime,
+    month: BudgetPrice | None = None,
 ) -> dict[str, Any]:
     """The report as JSON: `findings` (`Finding.as_dict` each) and `retrain`, the reasons to.
 
@@ -83,6 +85,7 @@ def watch(
         tables: folders of the customers that the release learnt from and of `active_customers`;
             or, in words, why they can't be compared.
         budget: money for discounts in a period, from the latest predictions; None: not known.
+        month: the month's budget, where one is followed.
     """
     horizons, log = serving.horizons(config.horizon_days), conduct.propensities_hold(outcomes)
     findings = [
@@ -93,7 +96,7 @@ def watch(
         performance.came_true(outcomes, horizons),
         performance.expected_to_hold(outcomes, serving.auc, horizons),
         conduct.contacts_kept(outcomes, serving.params, now),
-        conduct.spend_paced(outcomes, serving.params, budget, now),
+        conduct.spend_paced(outcomes, serving.params, budget, now, month),
         conduct.fall_backs(outcomes, serving.stand_ins, serving.params, now),
         log,
     ]

@@ -11,6 +11,7 @@ import pytest
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.outcomes.watching import conduct
 from churn_assets.outcomes.watching.finding import worsened
+from churn_assets.release.switches.budget_price import BudgetPrice
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 PARAMS = EnvironmentParams()
@@ -90,6 +91,35 @@ def test_spend_is_what_was_accepted_and_what_is_expected() -> None:
     assert conduct.spend_paced(table.head(10), PARAMS, None, NOW).state == "unknown"
     free = table.assign(customer_value=0.0, expected_cost=0.0, spend=0.0)
     assert conduct.spend_paced(free, PARAMS, 0.0, NOW).state == "unknown"
+
+
+def test_a_months_budget_is_what_spend_is_held_against() -> None:
+    """31,000 for May are 30,000 in 30 days; 20 days are gone. The predictions' budget is the
+    policy's own, and of no matter then."""
+    table = decisions().assign(expected_cost=0.0)
+    table.loc[table["contact"], ["accepted", "spend"]] = True, 20.0
+    spent = 20.0 * int(table["contact"].sum())
+    now = NOW - timedelta(hours=1)  # the last of May
+    paced = conduct.spend_paced(table, PARAMS, 1e6, now, followed(31_000.0, 25_000.0))
+    assert paced.figures["budget"] == pytest.approx(30_000)
+    assert paced.figures["pace"] == pytest.approx(spent / 20_000, rel=0.02)
+    assert paced.state == "ok"
+    assert "25,000 of the 31,000 for 2026-05 are spent, 81%" in paced.sentence
+    assert conduct.spend_paced(table, PARAMS, 1e6, now).state == "ok"
+    tight = conduct.spend_paced(table, PARAMS, 1e6, now, followed(10_000.0, 9_000.0))
+    assert tight.state == "error"
+    over = followed(31_000.0, 36_000.0)  # fees, say: they aren't in the log
+    assert conduct.spend_paced(table, PARAMS, 1e6, now, over).state == "warn"
+    assert conduct.spend_paced(table, PARAMS, 1e6, NOW, over).state == "ok"  # it is June
+    none = conduct.spend_paced(table, PARAMS, 1e6, NOW, followed(0.0, 0.0))
+    assert none.state == "unknown"
+
+
+def followed(budget: float, spent: float) -> BudgetPrice:
+    """What is in force of a month's budget for May."""
+    at = NOW - timedelta(hours=20)
+    facts = {"release_id": "r", "predictions": "p", "prices": (0.0,), "spends": (1.0,), "at": at}
+    return BudgetPrice(price=1.0, aim=1.0, month="2026-05", budget=budget, spent=spent, **facts)
 
 
 def test_rules_refused_messages_and_stand_ins_are_told() -> None:
