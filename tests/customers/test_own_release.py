@@ -51,8 +51,7 @@ __all__ = ["browser"]  # a fixture
 def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
     plans = "levels: [Basic, Plus, Max]"
     words = CONTRACT.replace(plans, f"{plans}, shown: {{Max: the largest}}")
-    # So that trees are the model, though a regression would do for so plain a company.
-    words = words.replace("unit: months,", "unit: months, direction: -1,")
+    words = words.replace("unit: months,", "unit: months, direction: -1,")  # of trees alone
     return make_company(tmp_path_factory.mktemp("company"), words)
 
 
