@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,9 @@ from tests.messages.conftest import TINY, Chain
 STAGES = ("message_base_model", "sft_model", "reward_model", "ppo_text_model")
 
 
+CLAIMS = re.compile(r"(?i)look(?:ed)? at|checked|we (?:took|found|went over)|all looks|it turns")
+
+
 class StandIns:
     """Stand for authors that learnt to write: PPO-Text's words are the grammar's, every fourth one
     spoilt; SFT's are bare, so that no reason is given."""
@@ -48,9 +52,17 @@ class StandIns:
         rng = random.Random(f"{method}-{seed}")
         families = grammar().families_of("train")
         shapes: Mapping[Shape, float] = {"bare": 1} if method == "sft" else WITH_REASON
-        texts = [write_message(rng, one, rng.choice(families), shapes) for one in situations]
+        texts = [_without_claims(rng, one, families, shapes) for one in situations]
         spoilt = [f"{text} Act now!" if i % 4 == 3 else text for i, text in enumerate(texts)]
         return [ScoredTemplate(text, rng.random()) for text in spoilt]
+
+
+def _without_claims(
+    rng: random.Random, one: Situation, families: Sequence[str], shapes: Mapping[Shape, float]
+) -> str:
+    """A message of the grammar that claims no work that nobody did: such ones are never served."""
+    drawn = (write_message(rng, one, rng.choice(families), shapes) for _ in range(1_000))
+    return next(text for text in drawn if not CLAIMS.search(text))
 
 
 def test_a_model_that_missed_a_gate_writes_no_served_word(chain: Chain) -> None:

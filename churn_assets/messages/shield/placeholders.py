@@ -14,7 +14,7 @@ from functools import cache
 from churn_assets.messages.shield.name_words import name_words
 
 _BETWEEN = re.compile(r"[\W_]+")
-_ONE_LETTER = re.compile(r"([a-z])\1{2,}")  # "xxx"
+_ONE_LETTER = re.compile(r"([a-z])\1{2,11}")  # "xxx"
 _LEADS = 4  # letters of a greeting that begins no name; "Hi" and "Hey" begin some
 
 
