@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from churn_assets.campaign.contacts.history import History
+from churn_assets.campaign.contacts.history import Acceptance, History
 from churn_assets.campaign.contacts.log import campaign_rows
 from churn_assets.campaign.decided import decisions_of
 from churn_assets.campaign.planning.plan import Plan
@@ -284,7 +284,7 @@ def test_what_was_given_is_counted_by_the_release_that_gave_it(home: Path) -> No
     table = join(decisions, events, OutcomesConfig(), now, offers).table
     assert table["given_percentage"].tolist() == [15.0, 10.0]
     assert table["spend"].tolist() == pytest.approx([36.0, 48.0])
-    history = History(acceptances=((datetime(2026, 1, 6, 10, tzinfo=UTC), 15),))
+    history = History(acceptances=(Acceptance(datetime(2026, 1, 6, 10, tzinfo=UTC), 15, None),))
     ledger = money_by_day({"A1": history}, {"A1": 480.0}, {}, UTC, now, MONTHS)
     assert [day.cost for day in ledger.values()] == pytest.approx([36.0])
     own_check, built_in = outcomes_of(offers.values()).columns[PERCENT], OUTCOMES.columns[PERCENT]

@@ -197,7 +197,7 @@ class _Tellings:
 
     def answer(self, event: Event) -> None:
         """An answer: to the contact of the decision that it names, else to the last one. Where it
-        finds none it waits for one of its day, and answers an older one for want of any."""
+        finds none it waits for a plan's one of its day."""
         last = len(self.contacts) - 1 if self.contacts else None
         place = last
         if event.decision is not None:
@@ -205,8 +205,6 @@ class _Tellings:
             known = last is not None and self.contacts[last].decision_id is not None
             place = None if named is None and known else last if named is None else named
             last = None if known else last
-        elif last is not None and event.occurred_at - self.contacts[last].when > PERIOD:
-            place = None
         if place is None:
             self.early.append((event, last))
         else:
@@ -258,7 +256,8 @@ def _is_of(answer: Event, contact: Contact) -> bool:
     """Whether an answer that came before its contact is of this one."""
     if answer.decision is not None and contact.decision_id is not None:
         return answer.decision == contact.decision_id
-    return answer.may_be_a_day and contact.when - answer.occurred_at < SAME_CONTACT
+    near = contact.when - answer.occurred_at < SAME_CONTACT
+    return contact.planned and answer.may_be_a_day and near
 
 
 @dataclass(frozen=True)

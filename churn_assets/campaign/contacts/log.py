@@ -64,6 +64,8 @@ class _Customer:
         more; None without a contact, or if nobody said which offer it made."""
         contact, self.waiting = self.waiting, None
         if contact is None:
+            if kind == "accepted" and self.answers:
+                self.answers[-1] = kind  # it takes a refusal back, as in `History`
             return None
         self.answers[-1] = kind
         offer = offer_percentage if contact.offer_percentage is None else contact.offer_percentage
