@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,7 +53,7 @@ def report(home: Path, event_id: str, customer: str, kind: str, **facts: object)
 
 
 @pytest.fixture
-def upload(home: Path, emulator: str, monkeypatch: pytest.MonkeyPatch) -> Upload:
+def upload(home: Path, emulator: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Upload]:
     """Runs `churn data upload` to a bucket of its own, with this ledger."""
     monkeypatch.setenv("CHURN_HOME", str(home))
     monkeypatch.setenv("CHURN_STORE", f"gs://churn-artifacts/{uuid.uuid4().hex}")
@@ -63,7 +63,8 @@ def upload(home: Path, emulator: str, monkeypatch: pytest.MonkeyPatch) -> Upload
         load_settings.cache_clear()
         return CliRunner().invoke(app, ["data", "upload"], env={"COLUMNS": "400"})
 
-    return run
+    yield run
+    load_settings.cache_clear()  # or a later test of this process would look into the bucket
 
 
 def in_bucket() -> dict[str, str]:
