@@ -34,10 +34,8 @@ ssl.create_default_context = functools.cache(ssl.create_default_context)
 
 # No test is about how soon a server answers: what it does is limited by itself, and where something
 # is late on purpose the test says so. httpx's own five seconds would judge the machine.
-PATIENCE = httpx.Timeout(300.0)
-for limit in ("connect", "read", "write", "pool"):
-    default = inspect.signature(httpx.get).parameters["timeout"].default
-    setattr(default, limit, getattr(PATIENCE, limit))
+patience = inspect.signature(httpx.get).parameters["timeout"].default
+patience.connect = patience.read = patience.write = patience.pool = 300.0
 
 # Property tests take the same examples every time, however slow the machine is.
 settings.register_profile(

@@ -153,6 +153,17 @@ def test_an_answer_is_of_the_contact_that_it_names() -> None:
     assert [(each.percentage, each.contact) for each in history.acceptances] == [(5, 1)]
 
 
+@pytest.mark.parametrize("hours", [MIDNIGHT, 3.0])
+def test_a_named_answer_passes_over_an_older_contact_of_nobody_knows_what(hours: float) -> None:
+    """Also where it has a day alone, and so comes before its contact; it answers the older one
+    only where its own never comes."""
+    older, yes = told(-240, channel="email", offer_percentage=5), told(hours, "accepted", **NAMED)
+    events = sorted([older, PLAN, yes], key=lambda event: event.occurred_at)
+    assert [(each.percentage, each.contact) for each in History.of(events).acceptances] == [(10, 1)]
+    events.remove(PLAN)
+    assert [(each.percentage, each.contact) for each in History.of(events).acceptances] == [(5, 0)]
+
+
 def test_reports_of_two_decisions_are_two_contacts() -> None:
     """Also within an hour, by one channel."""
     other = told(1, channel="email", decision_id="of /predict")

@@ -169,7 +169,7 @@ class _Tellings:
         self.contacts: list[Contact] = []
         self.accepted: dict[int, Event] = {}  # by the contact's place
         self.alone: list[Event] = []  # acceptances that answer no contact
-        self.early: list[tuple[Event, int | None]] = []  # and the contact before, for want of any
+        self.early: list[tuple[Event, int | None]] = []  # and the place that they may take instead
 
     def add(self, event: Event) -> None:
         """Another contact, unless it tells of one that is known: by the decision that both name, or
@@ -189,31 +189,31 @@ class _Tellings:
         else:
             self.contacts[place] = self.contacts[place].told_again(told)
         contact, waiting, self.early = self.contacts[place], self.early, []
-        for answer, before in waiting:
+        for answer, instead in waiting:
             if _is_of(answer, contact):
                 self._take(answer, place)
             else:
-                self.early.append((answer, before))
+                self.early.append((answer, instead))
 
     def answer(self, event: Event) -> None:
-        """An answer: to the contact of the decision that it names, else to the last one. Where it
-        finds none it waits for a plan's one of its day."""
+        """An answer: to the contact of the decision that it names, else to the last one. Where
+        there is none yet it waits for it; where that never comes, a named one answers the last
+        contact, if nobody knows that one's decision."""
         last = len(self.contacts) - 1 if self.contacts else None
-        place = last
+        place, instead = last, None
         if event.decision is not None:
-            named = self._named(event.decision)
-            known = last is not None and self.contacts[last].decision_id is not None
-            place = None if named is None and known else last if named is None else named
-            last = None if known else last
+            place = self._named(event.decision)
+            if last is not None and self.contacts[last].decision_id is None:
+                instead = last
         if place is None:
-            self.early.append((event, last))
+            self.early.append((event, instead))
         else:
             self._take(event, place)
 
     def acceptances(self) -> tuple[Acceptance, ...]:
         """A contact's once, the oldest first. To be asked for once all is told."""
-        for answer, before in self.early:
-            self._take(answer, before)
+        for answer, instead in self.early:
+            self._take(answer, instead)
         self.early = []
         found = [Acceptance(e.occurred_at, e.offer_percentage or 0, None) for e in self.alone]
         for place, event in self.accepted.items():
