@@ -80,7 +80,7 @@ def test_the_other_count_of_served_messages_sees_each_fault(
 
 def test_a_writer_with_a_blind_shield_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """Why: the bank's figures come from the writer that is judged by them."""
-    bad = "Hi {name}, pay us 50% more for {months}, and thank you for being with us again."
+    bad = "Hi {name}, we give you 50% more for {months}, and thank you for being with us again."
     bank = MessageBank({cell: [ScoredTemplate(bad, 1.0)] for cell in all_cells()})
     shield = Shield.load()
     for check in ("check_template_facts", "check_text", "check_filled"):

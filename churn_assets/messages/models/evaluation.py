@@ -7,17 +7,15 @@ import random
 import re
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
 
 from churn_assets.messages.config import Phrasing
-from churn_assets.messages.corpus.grammar import SENTENCES, grammar
+from churn_assets.messages.corpus.grammar import SENTENCES
 from churn_assets.messages.corpus.prompts import Situation, random_situation
-from churn_assets.messages.corpus.reviewed import every_reviewed_template
+from churn_assets.messages.corpus.vocabulary import unwritten_words
 from churn_assets.messages.shield.brief import MessageBrief
 from churn_assets.messages.shield.rules import default_rules
 from churn_assets.messages.shield.validation import Shield
 
-_WORD = re.compile(r"[\w'-]+")
 WHOLE_SAMPLES = 512  # drawn without min-p, to show beside the gates what it does for them
 
 
@@ -98,13 +96,6 @@ def distinct_n(texts: Sequence[str], n: int) -> float:
     return len(set(found)) / len(found) if found else 0.0
 
 
-@cache
-def known_words(phrasing: Phrasing) -> frozenset[str]:
-    """The words of the grammar and of the reviewed templates: slots included; garble has others."""
-    texts = [*grammar(phrasing).sentences(), *every_reviewed_template()]
-    return frozenset(word for text in texts for word in _plain_words(text))
-
-
 def clean_sentences(
     texts: Sequence[str], passed: Sequence[bool], phrasing: Phrasing = "fixed"
 ) -> list[str]:
@@ -118,12 +109,7 @@ def clean_sentences(
         if right
         for sentence in SENTENCES.split(text)
     ]
-    known = known_words(phrasing)
-    return [sentence for sentence in sentences if known.issuperset(_plain_words(sentence))]
-
-
-def _plain_words(text: str) -> list[str]:
-    return _WORD.findall(text.lower())
+    return [sentence for sentence in sentences if not unwritten_words(sentence, phrasing)]
 
 
 def top_ngram_share(texts: Sequence[str], n: int = 4) -> float:

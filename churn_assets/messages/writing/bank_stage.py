@@ -25,6 +25,7 @@ from churn_assets.messages.models.language_model import use_threads
 from churn_assets.messages.shield.brief import Facts
 from churn_assets.messages.shield.rules import RULES_PATH
 from churn_assets.messages.shield.validation import Shield
+from churn_assets.messages.writing.admission import is_admitted
 from churn_assets.messages.writing.authors import METHODS, Authors, Method, author_of
 from churn_assets.messages.writing.bank import (
     REVIEWED,
@@ -159,7 +160,7 @@ def fill_bank(
             write = partial(authors.write, method, asked, config.bank.seed + written)
             written += len(part)
             for (cell, situation), template in zip(part, drafts.next_batch(write), strict=True):
-                if shield.may_be_served(template.text, situation.facts):
+                if is_admitted(shield, template.text, situation.facts):
                     cells[cell].add(template)
             kept = float(sum(map(len, cells.values())))
             progress(done + min(written, planned), len(METHODS) * planned, kept=kept)

@@ -20,6 +20,7 @@ from churn_assets.messages.shield.brief import Facts, MessageBrief
 from churn_assets.messages.shield.slots import fill, slots_in, without_name
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.shield.verdict import Verdict
+from churn_assets.messages.writing.admission import is_admitted
 from churn_assets.messages.writing.bandit import (
     Audience,
     TemplateChooser,
@@ -243,7 +244,7 @@ class MessageWriter:
     ) -> list[Wording]:
         """Of what was written in `GENERATED_LANGUAGE`, what may be served."""
         shield = self.shield_for(GENERATED_LANGUAGE)
-        passing = [t.text for t in written if shield.may_be_served(t.text, facts)]
+        passing = [t.text for t in written if is_admitted(shield, t.text, facts)]
         return self._wordings(passing, author, GENERATED_LANGUAGE, slots)
 
     def _wordings(
