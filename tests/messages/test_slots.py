@@ -48,6 +48,9 @@ SHIELD = Shield.load()
         (0, 12, {"months": "12 months"}),
         (1, 1, {"months": "1 month", "tenure": "first month"}),
         (2, 2, {"months": "2 months", "tenure": "2 months"}),
+        (23, 24, {"months": "24 months", "tenure": "23 months"}),
+        (24, 12, {"months": "12 months", "tenure": "2 years"}),
+        (119, 12, {"months": "12 months", "tenure": "9 years"}),
     ],
 )
 def test_values_read_as_a_person_writes_them(
@@ -60,6 +63,11 @@ def test_values_read_as_a_person_writes_them(
     unnamed = Renderer("$", months).values(brief(name=None))
     assert "name" not in unnamed
     assert "bill" not in Renderer(None, months).values(made)
+
+
+def test_a_tenure_in_years_is_one_in_spanish_too() -> None:
+    made = brief(tenure=119, language="es")
+    assert Renderer("€", 12).values(made)["tenure"] == "9 años"
 
 
 def test_a_customer_of_one_month_who_is_not_new_has_no_tenure_to_write() -> None:

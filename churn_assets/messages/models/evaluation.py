@@ -31,7 +31,7 @@ def is_right(text: str, brief: MessageBrief, *, currency: str | None, offer_mont
     shield's matching or masking shows.
     """
     rules = default_rules()
-    allowed = {str(brief.tenure)}
+    allowed = {str(brief.tenure if brief.tenure < 24 else brief.tenure // 12)}  # months, years
     if currency is not None:
         allowed.add(f"{currency}{brief.monthly_charges:.2f}")
     if brief.offer_percentage:

@@ -15,11 +15,14 @@ MONTH_WORDS: Mapping[Language, tuple[str, str, str]] = {
     "en": ("first month", "month", "months"),
     "es": ("1 mes", "mes", "meses"),
 }
+YEAR_WORDS: Mapping[Language, str] = {"en": "years", "es": "años"}
+WHOLE_YEARS_FROM = 24
+"""From so many months on a tenure is told in whole years: nobody speaks of 119 months."""
 # Shortest and longest text that fills each slot, so that a template's length can be judged once
 # for every customer. bill: "$0.00" to a four-letter currency and "99999999.99".
 SLOT_LENGTHS: Mapping[str, tuple[int, int]] = {
     "name": (1, ROOM_FOR_NAME),
-    "tenure": (8, 11),
+    "tenure": (6, 11),
     "offer": (2, 3),
     "bill": (5, 15),
     "months": (7, 9),

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from churn_assets.messages.shield.brief import MessageBrief
-from churn_assets.messages.shield.slots import MONTH_WORDS, OF_OWN_CONTRACTS
+from churn_assets.messages.shield.slots import (
+    MONTH_WORDS,
+    OF_OWN_CONTRACTS,
+    WHOLE_YEARS_FROM,
+    YEAR_WORDS,
+)
 
 SIGNS = {"EUR": "€", "GBP": "£", "USD": "$"}
 LONGEST_SIGN = 4  # what `SLOT_LENGTHS` leaves room for
@@ -16,6 +21,13 @@ def sign_of(currency: str) -> str | None:
     none that fits into a message."""
     sign = SIGNS.get(currency, f"{currency} " if currency.isalpha() else currency)
     return sign if 0 < len(sign) <= LONGEST_SIGN else None
+
+
+def tenure_in_words(brief: MessageBrief) -> str:
+    """A tenure of two months or more: "23 months", "9 years" of 119 months."""
+    if brief.tenure >= WHOLE_YEARS_FROM:
+        return f"{brief.tenure // 12} {YEAR_WORDS[brief.language]}"
+    return f"{brief.tenure} {MONTH_WORDS[brief.language][2]}"
 
 
 @dataclass(frozen=True)
@@ -48,5 +60,5 @@ class Renderer:
         if brief.subject is not None:
             values[OF_OWN_CONTRACTS] = brief.subject
         if brief.names_tenure:
-            values["tenure"] = first if brief.tenure == 1 else f"{brief.tenure} {months}"
+            values["tenure"] = first if brief.tenure == 1 else tenure_in_words(brief)
         return values
