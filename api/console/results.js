@@ -33,7 +33,7 @@ export function resultsView({ ask, make, facts, latestOnly }) {
     Object.assign($("results-verdict"), { textContent: title, className: mood });
     $("results-sentence").textContent = lift ? lift.sentence : "";
     $("results-hint").textContent = lift
-      ? `${whole(lift.customers)} customers whose outcome is known: ${whole(lift.treated)} treated, ${whole(lift.control)} left alone.`
+      ? `${whole(lift.customers)} customers whose outcome is known: ${whole(lift.treated)} treated, ${whole(lift.control)} left alone. ${lift.counted ?? ""}`
       : "The daily job measure_outcomes compares the customers treated with those left alone.";
     $("results-by-customer").textContent = lift?.by_customer ?? "";
     $("results-effects").hidden = !lift?.measures.length;

@@ -59,6 +59,10 @@ class Lift(BaseModel):
         description="whether choosing whom to contact is shown to help; null in older reports",
         examples=["Whether choosing by customer helps isn't known yet: it takes 500 customers."],
     )
+    counted: str | None = Field(
+        description="how leaving counts in the gain; null in older reports",
+        examples=["Whoever stays counts 12 monthly charges."],
+    )
     measures: list[Measure]
     over_time: list[Look]
 

@@ -192,6 +192,12 @@ class RewardConfig(Frozen):
         0.1, ge=0, lt=1, description="of all pairs that are learnt from, those by answers"
     )
 
+    @property
+    def rise(self) -> float:
+        """Share of the steps in which the learning rate rises, a tenth. Of ten steps that is the
+        first alone, by which PyTorch's `OneCycleLR` divides by zero."""
+        return 0.2 if self.steps == 10 else 0.1
+
 
 class EvaluationSamples(Frozen):
     evaluation_samples: int = Field(1_024, ge=8, description="messages that a model is judged on")

@@ -12,7 +12,7 @@ import dagster as dg
 import pandas as pd
 
 from churn_assets.datasets.texts import write_jsonl
-from churn_assets.decision.config import DecisionConfig
+from churn_assets.decision.config import DecisionConfig, EnvironmentParams
 from churn_assets.decision.policy import load_params, load_policy
 from churn_assets.decision.rules.families import AlwaysOffer, NeverContact
 from churn_assets.domain.experiment import ExperimentConfig, draw_in_force
@@ -33,6 +33,7 @@ from churn_assets.outcomes.watching.finding import worsened
 from churn_assets.outcomes.watching.harm import answer_harm
 from churn_assets.outcomes.watching.plots import pictures as drift_pictures
 from churn_assets.outcomes.watching.report import Serving, says_the_same, watch
+from churn_assets.outcomes.worth import Worth
 from churn_assets.release.alerts import alert
 from churn_assets.release.bundle import Manifest, canonical_json
 from churn_assets.release.config import AlertsConfig
@@ -163,19 +164,21 @@ def lift_report(
     table = pd.read_parquet(artifacts.get(campaign_outcomes) / "outcomes.parquet")
     draw = draw_in_force(experiment_config, datetime.now(UTC))
     customers = customers_of(table, draw)
+    worth = Worth.of(_world_in_service(artifacts), table)
     if customers.empty:
         own = experiment.own_customers_are_served(artifacts)
         running = experiment.in_force(artifacts, experiment_config, own_customers=own)
         report = no_outcome_yet(table, running, outcomes_config, draw)
     else:
-        report = report_of(Customers.of(customers), outcomes_config)
+        report = report_of(Customers.of(customers, worth), outcomes_config)
+    report["counted"] = worth.sentence
     report["contaminated"] = int(customers["contaminated"].sum())
     report["of_other_draws"] = of_other_draws(table, draw)
     contradicted = report["sentence"] == CONTRADICTED
     report["by_customer"] = (
         {"sentence": CONTRADICTED}
         if contradicted
-        else whom_to_contact(customers, outcomes_config.seed)
+        else whom_to_contact(customers, outcomes_config.seed, worth)
     )
     if report["verdict"] == "hurts":
         before = _latest_report(artifacts, "lift_report")
@@ -335,7 +338,8 @@ def off_policy_report(
             others["challenger"] = load_policy(registry.folder(newest) / "policy")
         table = pd.read_parquet(artifacts.get(campaign_outcomes) / "outcomes.parquet")
         champion = load_policy(folder / "policy")
-        report = judge_policies(table, champion, others, serving.release_id)
+        worth = Worth.of(params, table)
+        report = judge_policies(table, champion, others, serving.release_id, worth)
     with scratch_folder("off_policy_report") as out:
         (out / "report.json").write_bytes(canonical_json(report))
         artifact = artifacts.put("off_policy_report", out)
@@ -354,6 +358,14 @@ def off_policy_report(
             ),
         },
     )
+
+
+def _world_in_service(artifacts: ArtifactStore) -> EnvironmentParams:
+    """The world that the policy in service was made for; the plain one where none serves."""
+    registry = ReleaseRegistry(artifacts)
+    if (serving := registry.serving_manifest()) is None:
+        return EnvironmentParams()
+    return load_params(registry.folder(serving.release_id) / "policy")
 
 
 def _challenger(registry: ReleaseRegistry, serving: str) -> str | None:

@@ -26,6 +26,7 @@ from churn_assets.outcomes import inference
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.inference import TooFewError
 from churn_assets.outcomes.joining import of_the_draw
+from churn_assets.outcomes.worth import PLAIN, Worth
 
 MEASURES = ("churn", "retained_value", "spend", "net")
 COVARIATES = ("churn_risk", "customer_value")
@@ -60,13 +61,13 @@ class Customers:
     control_share: float
 
     @classmethod
-    def of(cls, table: pd.DataFrame) -> Customers:
+    def of(cls, table: pd.DataFrame, worth: Worth = PLAIN) -> Customers:
         """From a table with a row a customer: columns customer, group, churned, spend, known_at,
-        control_share and `COVARIATES`."""
+        control_share and `COVARIATES`; `worth` says how leaving counts."""
         table = table.sort_values(["known_at", "customer"], kind="stable")
         churned = table["churned"].to_numpy(np.float64)
         spend = table["spend"].to_numpy(np.float64)
-        retained = table["customer_value"].to_numpy(np.float64) * (1 - churned)
+        retained = worth.kept(table)
         return cls(
             treated=(table["group"] == "treated").to_numpy(),
             measures={

@@ -21,6 +21,7 @@ from churn_assets.decision.mdp.actions import Policy
 from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.domain.statistics import Floats
 from churn_assets.outcomes.off_policy import Log, UnsupportedTargetError, evaluate, fitted_rewards
+from churn_assets.outcomes.worth import PLAIN, Worth
 
 OPTIONS = OFFER_LEVELS + 1
 """Not contacting, then the offers."""
@@ -40,7 +41,11 @@ def options_of(policy: Policy, states: Floats) -> NDArray[np.int64]:
 
 
 def judge_policies(
-    table: pd.DataFrame, serving: Policy, others: Mapping[str, Policy], release_id: str
+    table: pd.DataFrame,
+    serving: Policy,
+    others: Mapping[str, Policy],
+    release_id: str,
+    worth: Worth = PLAIN,
 ) -> dict[str, Any]:
     """Net gain per customer (value kept minus discounts) of each policy, by every estimator.
 
@@ -49,13 +54,14 @@ def judge_policies(
         serving: the policy of the release that made the decisions.
         others: name -> policy to judge beside it.
         release_id: of that release; decisions of others are left out.
+        worth: how leaving counts.
 
     Returns:
         `policies`: name -> estimates and effective sample size, or why it is refused; `decisions`
         and `left_out`, how many there were.
     """
     known = int(table.loc[table["known"], "customer"].nunique())
-    logged = logged_by(table, serving, release_id)
+    logged = logged_by(table, serving, release_id, worth)
     if logged is None:
         return {"policies": {}, "decisions": 0, "left_out": known}
     log, states = logged
@@ -67,7 +73,9 @@ def judge_policies(
     return {"policies": judged, "decisions": len(log), "left_out": known - len(log)}
 
 
-def logged_by(table: pd.DataFrame, serving: Policy, release_id: str) -> tuple[Log, Floats] | None:
+def logged_by(
+    table: pd.DataFrame, serving: Policy, release_id: str, worth: Worth = PLAIN
+) -> tuple[Log, Floats] | None:
     """The decisions of a release's policy with known outcomes, and what it saw (N, 9); None where
     there are none. Arguments as in `judge_policies`."""
     mine = table[
@@ -80,12 +88,12 @@ def logged_by(table: pd.DataFrame, serving: Policy, release_id: str) -> tuple[Lo
         return None
     states = np.array(mine["observation"].tolist(), np.float64)
     done = np.where(mine["contact"], mine["offer_level"].to_numpy(np.int64) + 1, 0)
-    log, sound = _log(mine, done, options_of(serving, states))
+    log, sound = _log(mine, done, options_of(serving, states), worth)
     return log, states[sound]
 
 
 def _log(
-    mine: pd.DataFrame, done: NDArray[np.int64], chosen: NDArray[np.int64]
+    mine: pd.DataFrame, done: NDArray[np.int64], chosen: NDArray[np.int64], worth: Worth
 ) -> tuple[Log, NDArray[np.bool_]]:
     """The decisions with the probabilities of all options, and which rows they are."""
     drawn = mine.reindex(columns=["preferred", "runner_up", "exploration"]).astype(np.float64)
@@ -98,10 +106,7 @@ def _log(
     propensities = (1 - share)[:, None] * treated
     propensities[:, 0] += share
     sound = propensities[np.arange(len(done)), done] > 0
-    stayed = (~mine["churned"]).to_numpy(np.float64)
-    gains = mine["customer_value"].to_numpy(np.float64) * stayed - mine["spend"].to_numpy(
-        np.float64
-    )
+    gains = worth.kept(mine) - mine["spend"].to_numpy(np.float64)
     return Log(done[sound], gains[sound], propensities[sound]), sound
 
 

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from churn_assets.decision.mdp.observation import ACCEPT
 from churn_assets.domain.statistics import Z95, Estimate, Floats
+from churn_assets.outcomes.worth import PLAIN, Worth
 
 if TYPE_CHECKING:
     import xgboost
@@ -114,7 +115,9 @@ def fit(experiment: Experiment, seed: int = 42, rounds: int = 60) -> Effects:
     return Effects(effects, scores, uniform)
 
 
-def whom_to_contact(customers: pd.DataFrame, seed: int = 42) -> dict[str, Any]:
+def whom_to_contact(
+    customers: pd.DataFrame, seed: int = 42, worth: Worth = PLAIN
+) -> dict[str, Any]:
     """Whether it is worth choosing whom to contact at all, from the treated and the control group.
 
     Everybody counts in the group that was drawn (intention to treat): level 1 is what the policy
@@ -123,6 +126,7 @@ def whom_to_contact(customers: pd.DataFrame, seed: int = 42) -> dict[str, Any]:
 
     Args:
         customers: rows as `joining.customers_of` makes them; of many, a sample is looked at.
+        worth: how leaving counts.
 
     Returns:
         `sentence`; where there are enough: `gain` (learner -> `policy_gain` in net currency a
@@ -139,8 +143,8 @@ def whom_to_contact(customers: pd.DataFrame, seed: int = 42) -> dict[str, Any]:
         treated = (customers["group"] == "treated").to_numpy()
     accept = np.array([seen[ACCEPT] for seen in customers["observation"]], np.float64)
     known = customers[["churn_risk", "customer_value"]].to_numpy(np.float64)
-    value, share = known[:, 1], 1 - float(customers["control_share"].iloc[0])
-    net = value * ~customers["churned"].to_numpy(bool) - customers["spend"].to_numpy(np.float64)
+    share = 1 - float(customers["control_share"].iloc[0])
+    net = worth.kept(customers) - customers["spend"].to_numpy(np.float64)
     chances = np.tile([1 - share, share], (len(customers), 1))
     experiment = Experiment(np.hstack([known, accept]), treated.astype(np.int64), net, chances)
     found = fit(experiment, seed)

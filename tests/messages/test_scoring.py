@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from churn_assets.messages.config import RewardConfig
 from churn_assets.messages.corpus.pairs import Pair
 from churn_assets.messages.corpus.prompts import Situation, contrary, without_topic
 from churn_assets.messages.models import encoding
@@ -371,3 +372,17 @@ def test_a_base_that_learnt_no_topics_is_asked_as_before(chain: Chain) -> None:
     assert worded(tokenizer, [SITUATION.prompt]) == ["10% new yearly warm internet phone:\n"]
     other = "Tell me about cats please:\nthen more"
     assert without_topic(other) == other
+
+
+@pytest.mark.parametrize("steps", [*range(1, 25), 400])
+def test_the_learning_rate_s_schedule_takes_any_number_of_steps(steps: int) -> None:
+    """Why: ten steps were a valid setting, and ended the graph minutes later."""
+    rise = RewardConfig(steps=steps).rise
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, 1.0, total_steps=steps, pct_start=rise
+    )
+    for _ in range(steps - 1):
+        optimizer.step()
+        schedule.step()
+    assert 0 < optimizer.param_groups[0]["lr"] <= 1

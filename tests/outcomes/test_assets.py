@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from checks import outcomes as outcome_checks
-from churn_assets.decision.config import DecisionConfig
+from churn_assets.decision.config import DecisionConfig, EnvironmentParams
 from churn_assets.domain.experiment import ExperimentConfig, group_of
 from churn_assets.domain.measured import Measured
 from churn_assets.orchestration.resources import ArtifactIOManager
@@ -212,6 +212,23 @@ def test_a_companys_experiment_runs_where_no_contract_is_named(tmp_path: Path) -
     """Why: the report said to switch on what was on."""
     publish(LocalArtifactStore(tmp_path / "store"), tmp_path / "published", "Acme")
     assert "no decision is logged yet" in materialized(tmp_path)["sentence"]
+
+
+def test_leaving_counts_as_in_the_world_of_the_release_in_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: a policy made for a year's bills was judged by those of a month."""
+    campaign(tmp_path, 1_500, -0.1)
+    plain = materialized(tmp_path)
+    assert plain["counted"] == "Whoever stays counts 12 monthly charges."
+    publish(LocalArtifactStore(tmp_path / "store"), tmp_path / "published")
+    world = EnvironmentParams(persistence=24)
+    monkeypatch.setattr("churn_assets.outcomes.assets.load_params", lambda folder: world)
+    lasting = materialized(tmp_path)
+    assert "expected of them in 24 months" in lasting["counted"]
+    assert lasting["effects"]["churn"] == plain["effects"]["churn"]
+    kept = [each["effects"]["retained_value"]["effect"] for each in (plain, lasting)]
+    assert kept[1] > 1.3 * kept[0] > 0
 
 
 def measured_world(home: Path) -> Measured:

@@ -99,6 +99,8 @@ def report() -> None:
     store = open_registry().store
     found = read_report(store, current_artifact(store, "lift_report"))
     typer.echo(found["sentence"])
+    if "counted" in found:  # not in reports of before it was said
+        typer.echo(found["counted"])
     typer.echo(
         f"{found['customers']:,} customers with a known outcome: {found['treated']:,} treated, "
         f"{found['control']:,} control"

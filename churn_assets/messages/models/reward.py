@@ -175,7 +175,10 @@ def train_reward(
     parameters = [p for p in model.parameters() if p.requires_grad] + list(head.parameters())
     optimizer = torch.optim.AdamW(parameters, lr=config.reward.learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.reward.learning_rate, total_steps=config.reward.steps, pct_start=0.1
+        optimizer,
+        config.reward.learning_rate,
+        total_steps=config.reward.steps,
+        pct_start=config.reward.rise,
     )
     batches = batches_of_like_length(
         pairs, config.reward.batch, lambda pair: pair.length, random.Random(seed)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from churn_assets.decision.mdp.actions import Policy
-from churn_assets.decision.policy import load_policy
+from churn_assets.decision.policy import load_params, load_policy
 from churn_assets.domain.statistics import Z95
 from churn_assets.outcomes.off_policy import (
     UnsupportedTargetError,
@@ -22,6 +22,7 @@ from churn_assets.outcomes.off_policy import (
     require_support,
 )
 from churn_assets.outcomes.policies import OPTIONS, logged_by, options_of
+from churn_assets.outcomes.worth import PLAIN, Worth
 from churn_assets.release.bundle import read_manifest
 from churn_assets.storage.current import asset_pointer, current_artifact
 from churn_assets.storage.protocol import ArtifactStore
@@ -45,28 +46,35 @@ def compare_releases(
     if store.read_pointer(asset_pointer("campaign_outcomes")) is None:
         return None
     outcomes = store.get(current_artifact(store, "campaign_outcomes"))
+    table = pd.read_parquet(outcomes / "outcomes.parquet")
     return compare_policies(
-        pd.read_parquet(outcomes / "outcomes.parquet"),
+        table,
         load_policy(champion / "policy"),
         load_policy(challenger / "policy"),
         read_manifest(champion).release_id,
+        Worth.of(load_params(champion / "policy"), table),
     )
 
 
 def compare_policies(
-    table: pd.DataFrame, champion: Policy, challenger: Policy, release_id: str
+    table: pd.DataFrame,
+    champion: Policy,
+    challenger: Policy,
+    release_id: str,
+    worth: Worth = PLAIN,
 ) -> dict[str, Any] | None:
     """The row: net gain per customer of each, and whether the challenger is shown to be worse.
 
     Args:
         table: `campaign_outcomes`.
         release_id: the champion's, of whose decisions the log is.
+        worth: how leaving counts.
 
     Returns:
         As a row of `promotion.compare`, with the difference's 95 % interval; None where fewer than
         `FEWEST` decisions are known, or the challenger does what was never, or hardly, tried.
     """
-    logged = logged_by(table, champion, release_id)
+    logged = logged_by(table, champion, release_id, worth)
     if logged is None or len(logged[0]) < FEWEST:
         return None
     log, states = logged

@@ -229,7 +229,7 @@ def test_what_was_never_sent_says_nothing(
     assert (only.template, only.success) == (row["template"], False)
 
 
-HOW_THANKED = ("so much", "again", "as ever", "once more", "truly")
+HOW_THANKED = ("so much", "again", "as ever", "today", "very much")
 
 
 class Novelist:
