@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,7 @@ log = logging.getLogger("api.campaigns")
 
 THREADS = 4
 DEADLINE_SECONDS = 5.0
+PATIENCE_SECONDS = 60.0  # of who looks at a plan, approves or cancels it
 STILL_EMPTY_SECONDS = 1.0  # how long a ledger that was empty is taken for empty
 PLANNER_LIVES = timedelta(minutes=2)  # how long sliders work on what was read before
 PLAN_LIVES = 120.0  # seconds for which a plan is looked at without asking the store for it again
@@ -126,16 +128,32 @@ class CampaignDesk:
         self._planner: Planner | None = None
         self._shown: _Shown | None = None
 
-    async def run(self, task: Callable[[Campaigns], Result]) -> Result:
-        """The task's result; raises ApiError 409 or 503 where it can't be done."""
-        loop = asyncio.get_running_loop()
+    async def run(self, task: Callable[[Campaigns], Result], within: float | None = None) -> Result:
+        """The task's result; raises ApiError 409 or 503 where it can't be done.
+
+        within: seconds after which whoever asked is answered 503. What has not begun by then isn't
+            done any more; what has is done to its end.
+        """
+        begun = threading.Event()
+
+        def work() -> Result:
+            begun.set()
+            return task(self._opened())
+
+        running = asyncio.wrap_future(self._thread.submit(work))
         try:
-            return await loop.run_in_executor(self._thread, lambda: task(self._opened()))
+            return await asyncio.wait_for(running, within)
+        except TimeoutError as error:
+            raise _no_answer(within, begun=begun.is_set()) from error
         except (CampaignError, PeopleError) as error:
             raise ApiError(409, "conflict", str(error)) from error
         except (ArtifactError, LedgerError, ReleaseError, OSError) as error:
             log.error("a campaign's plan: %s", error)
             raise ApiError(503, "not_ready", describe(error), headers=RETRY) from error
+
+    async def soon(self, task: Callable[[Campaigns], Result]) -> Result:
+        """`run` of what takes no time but that of store and database."""
+        return await self.run(task, PATIENCE_SECONDS)
 
     async def replan(
         self, budget: float | None, channels: dict[str, Channel], days: int | None
@@ -180,3 +198,13 @@ class CampaignDesk:
     def close(self) -> None:
         """Finish what is running and nothing else."""
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _no_answer(within: float | None, *, begun: bool) -> ApiError:
+    log.error("a campaign's plan: no answer within %s s (begun: %s)", within, begun)
+    message = f"no answer within {within:.0f} s: "
+    if begun:
+        message += "it may still be done; look at the plan before you send it again"
+    else:
+        message += "something before it takes long, and it wasn't begun; send it again later"
+    return ApiError(503, "not_ready", message, headers=RETRY)

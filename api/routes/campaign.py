@@ -183,7 +183,7 @@ def desk_of(request: Request) -> CampaignDesk:
 async def plan(request: Request, plan_id: Annotated[PlanId, Query()] = None) -> Response:
     """A plan with its sums, exclusions by rule, Pareto curves and history."""
     desk = desk_of(request)
-    return JsonResponse(await desk.run(lambda campaigns: _told(desk, campaigns, plan_id)))
+    return JsonResponse(await desk.soon(lambda campaigns: _told(desk, campaigns, plan_id)))
 
 
 @router.get(
@@ -221,7 +221,7 @@ async def contacts(
             "expected_cost": round(page.expected_cost, 2),
         }
 
-    return JsonResponse(await desk.run(task))
+    return JsonResponse(await desk.soon(task))
 
 
 @router.get("/campaign/plan/list", responses=documented(401, 403, 409, 422, 429, 503))
@@ -254,7 +254,7 @@ async def plans(request: Request) -> Response:
     def task(campaigns: Campaigns) -> dict[str, Any]:
         return {"plans": campaigns.newest(SHOWN_PLANS)}
 
-    return JsonResponse(await desk_of(request).run(task))
+    return JsonResponse(await desk_of(request).soon(task))
 
 
 @router.get(
@@ -281,7 +281,7 @@ async def excluded(
         page = excluded_page(rows, start, count, search=search, rule=rule)
         return {"total": page.total, "customers": page.rows}
 
-    return JsonResponse(await desk.run(task))
+    return JsonResponse(await desk.soon(task))
 
 
 @changes.post(
@@ -324,7 +324,7 @@ async def replan(limits: NewPlan, request: Request) -> Response:
 async def approve(which: WhichPlan, request: Request) -> Response:
     """Approve a draft, by the owner of the API key, which is kept."""
     desk, who = desk_of(request), caller_of(request)
-    found = await desk.run(lambda c: c.approve(which.plan_id, who, c.now()))
+    found = await desk.soon(lambda c: c.approve(which.plan_id, who, c.now()))
     desk.forget_planner()
     return JsonResponse({"plan_id": found, "status": "approved"})
 
@@ -343,7 +343,7 @@ async def cancel(which: WhichPlan, request: Request) -> Response:
         others = [{"plan_id": i, "status": status} for i, status in campaigns.open_plans()]
         return {"plan_id": found, "status": "cancelled", "still_there": others}
 
-    answer = await desk.run(task)
+    answer = await desk.soon(task)
     desk.forget_planner()
     return JsonResponse(answer)
 
