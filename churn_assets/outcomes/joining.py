@@ -4,7 +4,7 @@
 |---|---|
 | the event names a decision | it belongs to it, if the customer is the same and it came after it |
 | it names none | it answers the customer's last contact within `answer_days` |
-| of `sent`, `delivered`, `not_sent` those | also the last decision to leave a control customer alone |
+| `sent`, `delivered`, `not_sent` so | also the last decision to leave a control customer alone |
 | `not_sent` | the contact wasn't made: what was `sent` of it until then counts for nothing |
 | `not_sent`, but sent later, or answered | the contact was made |
 | `not_sent` that names none, of a contact that was sent | it was made: in doubt a contact counts |

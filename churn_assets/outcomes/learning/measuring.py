@@ -6,7 +6,9 @@
 | effect and annoyance | each customer's first decision of a draw: contacted, or control group |
 
 Of a contact that was reported as never made nobody could accept anything: acceptance isn't learnt
-from it. Effect and annoyance compare who was to be contacted, so there it stays. Acceptance is measured against the accept model without earlier corrections: what a release decided
+from it. Effect and annoyance compare who was to be contacted, so there it stays.
+
+Acceptance is measured against the accept model without earlier corrections: what a release decided
 with is taken out of what it logged (`Releases`). Rows of a release whose corrections or assumption
 aren't known any more, or are others, are left out, and so are those where a correction would have
 had a larger offer accepted less often, which hides what the model itself said.

@@ -77,9 +77,9 @@ def spend_paced(
     """Discounts of the running period against the part of its budget that is due by now.
 
     Counted are those that were accepted and, of each customer whose answer is still open, what the
-    last contact is expected to cost that wasn't reported as never sent. Where a month's budget is followed, a period has its share of
-    that; and what the ledger had of the running month when it was planned last is held against the
-    whole month's, fees included.
+    last contact is expected to cost that wasn't reported as never sent. Where a month's budget is
+    followed, a period has its share of that; and what the ledger had of the running month when it
+    was planned last is held against the whole month's, fees included.
 
     Args:
         budget: of a period for all customers, from the latest predictions; None: the policy's share
