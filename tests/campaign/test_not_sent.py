@@ -125,11 +125,13 @@ def test_without_a_name_it_is_of_the_nearest_contact() -> None:
 def test_another_try_that_worked_counts_as_sent(
     named: dict[str, Any], again: dict[str, Any]
 ) -> None:
-    """At its own time: no limit ends early."""
-    history = history_of(plan(), told(2, **named), told(20, "sent", **again))
-    assert hours_of(history) == [20]
-    [contact] = history.contacts
-    assert (contact.decision_id, contact.confirmed, history.not_sent) == ("P:A", True, ())
+    """At its own time: no limit ends early. Also where the first try was reported as sent."""
+    tried = [plan(), told(2, **named), told(20, "sent", **again)]
+    for events in (tried, [*tried, told(1, "sent")] if named else tried):
+        history = history_of(*events)
+        assert hours_of(history) == [20]
+        [contact] = history.contacts
+        assert (contact.decision_id, contact.confirmed, history.not_sent) == ("P:A", True, ())
 
 
 def test_the_last_word_holds() -> None:

@@ -221,14 +221,18 @@ class Tellings:
         return min(found)[2] if found else None
 
     def _told_again(self, place: int, told: Contact) -> Contact:
-        """The known contact with what another telling of it says; of one that was never made the
-        first report as sent is the next."""
+        """The known contact with what another telling of it says."""
+        known = self._known(place)
+        if not (known.planned or told.planned) and self._is_not_sent(place):
+            return replace(known, when=max(known.when, told.when))
+        return known.told_again(told)
+
+    def _known(self, place: int) -> Contact:
+        """A contact as the next telling finds it: a plan's that was never made waits for a report
+        as sent again."""
         known = self.contacts[place]
-        if told.planned or not self._is_not_sent(place):
-            return known.told_again(told)
-        if known.planned:
-            return replace(known, confirmed=False).told_again(told)
-        return replace(known, when=max(known.when, told.when))
+        again = known.planned and self._is_not_sent(place)
+        return replace(known, confirmed=False) if again else known
 
     def _place_of(self, told: Contact) -> int | None:
         """The place of the contact that this tells of, too."""
@@ -237,7 +241,7 @@ class Tellings:
             if named is not None:
                 return named
         for place in reversed(range(len(self.contacts))):
-            known = self.contacts[place]
+            known = self._known(place)
             if told.when - known.when < SAME_CONTACT and known.is_told_of_by(told):
                 return place
         return None
