@@ -54,10 +54,11 @@ class Day:
         list: what became of the day's list. `exported`: it was taken away and not handed over;
             `none`: contacts were approved for the day, and their list was neither; `due`: they are
             today's; empty: there were none, or nobody knows.
-        sent, unreported: of those handed over, whose sending was reported, and, where it should
-            have begun by now, wasn't.
+        sent, not_sent, unreported: of those handed over, whose sending was reported, that were
+            reported as never made, and of which, where it should have begun by now, nobody said
+            either.
         opted_out: who opted out since, and had no later contact of a plan before it.
-        expected: what the plans expect of all of them.
+        expected: what the plans expect of all of them but those that were never made.
         taken: discounts accepted and contacts' fees so far.
     """
 
@@ -66,6 +67,7 @@ class Day:
     waiting: int | None = 0
     list: List = ""
     sent: int = 0
+    not_sent: int = 0
     unreported: int = 0
     accepted: int = 0
     refused: int = 0
@@ -156,9 +158,14 @@ def _count(
     told_of = {c.decision_id: (c, paid) for c, paid in zip(history.contacts, money, strict=True)}
     last: Day | None = None
     for event in (e for e in events if e.is_plans):  # each is one contact, whatever told of it too
-        contact, paid = told_of[event.decision]
         at = event.occurred_at.astimezone(zone).date()
         day = found.setdefault(at, Day(at)) if at >= first else Day(at)
+        day.handed_over += 1
+        day.list = "handed over"
+        if event.decision not in told_of:
+            day.not_sent += 1
+            continue
+        contact, paid = told_of[event.decision]
         _add(day, event, contact, paid, now)
         if history.opted_out_since and event.occurred_at <= history.opted_out_since:
             last = day
@@ -167,8 +174,6 @@ def _count(
 
 
 def _add(day: Day, event: Event, contact: Contact, paid: float, now: datetime) -> None:
-    day.handed_over += 1
-    day.list = "handed over"
     day.sent += contact.confirmed
     day.unreported += not contact.confirmed and event.occurred_at <= now
     day.accepted += contact.answer == "accepted"

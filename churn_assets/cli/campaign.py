@@ -226,8 +226,8 @@ def import_(
     """Tell the ledger of contacts that your own system made, so that caps and cooldowns count them.
 
     Columns: customer_id, occurred_at and, where known, channel, offer_percentage, kind (sent,
-    accepted, refused, complained, opted_out, opted_in, churned; default: sent) and event_id.
-    Reading a file again changes nothing.
+    not_sent, accepted, refused, complained, opted_out, opted_in, churned; default: sent), event_id
+    and decision_id. Reading a file again changes nothing.
     """
     # Imported here: other commands need no pandas.
     from churn_assets.campaign.contacts.importing import import_rows, rows_of

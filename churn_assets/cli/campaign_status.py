@@ -14,6 +14,7 @@ COLUMNS = {
     "\nplanned": "planned",
     "handed\nover": "handed_over",
     "\nsent": "sent",
+    "not\nsent": "not_sent",
     "not\nreported": "unreported",
     "\naccepted": "accepted",
     "\nrefused": "refused",
@@ -21,7 +22,7 @@ COLUMNS = {
     "\nexpected": "expected",
     "\ntaken": "taken",
 }
-"""A column's head -> the day's figure in it; without lines between, 80 letters are wide enough."""
+"""A column's head -> the day's figure in it."""
 WIDEST = 120  # of a narrower screen the lines are longer, and whole
 MISSED = {
     "none": "no list of them went out",
@@ -43,6 +44,8 @@ def show_status(report: Mapping[str, Any]) -> None:
     for day in report["days"]:
         if (said := MISSED.get(day["list"])) is not None:
             typer.echo(f"{day['day']}: {day['planned']:,} contacts were approved, and {said}")
+    if (never := sum(day["not_sent"] for day in report["days"])) > 0:
+        typer.echo(f"Handed over and reported as not sent: {never:,}")
     if (silent := sum(day["unreported"] for day in report["days"])) > 0:
         typer.echo(f"Handed over and not reported as sent: {silent:,}")
     if others := report["other_discounts"]:

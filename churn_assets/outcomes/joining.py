@@ -4,7 +4,10 @@
 |---|---|
 | the event names a decision | it belongs to it, if the customer is the same and it came after it |
 | it names none | it answers the customer's last contact within `answer_days` |
-| `sent`, `delivered` that name none | also the last decision to leave a control customer alone |
+| `sent`, `delivered`, `not_sent` so | also the last decision to leave a control customer alone |
+| `not_sent` | the contact wasn't made: what was `sent` of it until then counts for nothing |
+| `not_sent`, but sent later, or answered | the contact was made |
+| `not_sent` that names none, of a contact that was sent | it was made: in doubt a contact counts |
 | `churned` | belongs to the customer: it is what came next to each of their decisions |
 | an event id twice | counted once |
 | the same kind twice for one decision | the earliest counts |
@@ -35,9 +38,9 @@ from churn_assets.domain.experiment import Draw
 from churn_assets.domain.offers import Offers
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.outcomes.config import OutcomesConfig
+from churn_assets.outcomes.reached import NOT_SENT, REACHED, with_last_words
 
-REACHED = ("sent", "delivered")
-ANSWERS = (*REACHED, "accepted", "refused", "unsubscribed")
+ANSWERS = (*REACHED, NOT_SENT, "accepted", "refused", "unsubscribed")
 CLOCKS_DIFFER = pd.Timedelta(days=1)
 MIDNIGHT = r"^\S{10}(?:$|[T ]00:00(?::00(?:\.0+)?)?(?:$|Z|[+-]))"
 """Of a time as it was told, by whatever clock: a day, most likely."""
@@ -104,10 +107,11 @@ def join(
     answers = told[told["kind"] != "churned"]
     named = _by_decision(answers[answers["decision_id"].notna()], decisions, left_out)
     others = _by_contact(answers[answers["decision_id"].isna()], decisions, config, left_out)
-    matched = pd.concat([named, others], ignore_index=True)
+    matched = pd.concat([named.assign(named=True), others.assign(named=False)], ignore_index=True)
     late = matched["occurred_at"] > matched["time"] + pd.Timedelta(days=config.horizon_days)
     left_out["later than the horizon"] += int(late.sum())
-    table = _with_answers(decisions, matched[~late], left_out, offers or {})
+    matched = with_last_words(matched[~late], left_out)
+    table = _with_answers(decisions, matched, left_out, offers or {})
     table = _with_leaving(table, told[told["kind"] == "churned"], left_out)
     return Joined(_finished(table, config, now), {k: n for k, n in left_out.items() if n})
 
@@ -225,7 +229,7 @@ def _by_contact(
     of a contact that was made later on the day. What was sent is of that one rather than of an
     earlier one, an answer rather of the earlier one.
     """
-    contact, reached = decisions["contact"], answers["kind"].isin(REACHED)
+    contact, reached = decisions["contact"], answers["kind"].isin((*REACHED, NOT_SENT))
     contacts = _keyed(decisions[contact])
     those_left_alone = _keyed(decisions[contact | (decisions["group"] == "control")])
     sent, replies = answers[reached], answers[~reached]

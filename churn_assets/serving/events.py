@@ -47,7 +47,11 @@ class FeedbackEvent(Strict):
         examples=["evt-000017"],
     )
     customer_id: CustomerId = Field(examples=["C12345"])
-    kind: EventKind = Field(examples=["accepted"])
+    kind: EventKind = Field(
+        description="`not_sent`: the contact of the decision was never made (a wrong address, a "
+        "mail that came back, a list thrown away), so it counts for nothing",
+        examples=["accepted"],
+    )
     occurred_at: Annotated[
         AwareDatetime, BeforeValidator(_iso_8601), AfterValidator(_plausible)
     ] = Field(

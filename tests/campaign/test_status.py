@@ -104,6 +104,7 @@ def test_a_day_says_what_became_of_its_contacts(three_days: Given) -> None:
         "waiting": 0,
         "list": "handed over",
         "sent": 4,
+        "not_sent": 0,
         "unreported": 4,
         "accepted": 3,
         "refused": 1,

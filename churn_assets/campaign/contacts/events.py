@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from churn_assets.campaign.contacts.history import SAME_INSTANT
+from churn_assets.campaign.contacts.event import SAME_INSTANT, Event
 
 AT_ONCE = 500  # customers asked about in one query
 
@@ -26,6 +26,53 @@ EVENTS = sa.Table(
 )
 _WITHIN = sa.case({kind: i for i, kind in enumerate(SAME_INSTANT)}, value=EVENTS.c.kind)
 OLDEST_FIRST = (EVENTS.c.occurred_at, _WITHIN, EVENTS.c.event_key)
+
+
+def event_of(row: sa.RowMapping) -> Event:
+    """A row as an event."""
+    return Event.model_validate({**row, "occurred_at": datetime.fromisoformat(row["occurred_at"])})
+
+
+def told_of(
+    connection: sa.Connection, customers: Sequence[str] | None = None
+) -> dict[str, list[Event]]:
+    """The events of each of these customers, or of all, who has any; the oldest first."""
+    found: dict[str, list[Event]] = {}
+    for part in in_parts(customers):
+        query = sa.select(EVENTS).order_by(*OLDEST_FIRST)
+        if part is not None:
+            query = query.where(EVENTS.c.customer_id.in_(part))
+        for row in connection.execute(query).mappings():
+            event = event_of(row)
+            found.setdefault(event.customer_id, []).append(event)
+    return found
+
+
+def contacted_since(
+    connection: sa.Connection, customers: Sequence[str], since: datetime
+) -> set[str]:
+    """Of which of these customers a contact at `since` or later is told, made or not."""
+    start = since.astimezone(UTC).isoformat(timespec="microseconds")
+    lately = (EVENTS.c.kind == "sent", EVENTS.c.occurred_at >= start)
+    return _those(connection, customers, *lately)
+
+
+def who_was_not_sent(connection: sa.Connection, customers: Sequence[str]) -> set[str]:
+    """Of which of these customers it was ever told that a contact wasn't made."""
+    return _those(connection, customers, EVENTS.c.kind == "not_sent")
+
+
+def _those(
+    connection: sa.Connection, customers: Sequence[str], *conditions: sa.ColumnElement[bool]
+) -> set[str]:
+    """Which of these customers have such an event."""
+    found: set[str] = set()
+    for part in in_parts(customers):
+        query = sa.select(EVENTS.c.customer_id).where(
+            EVENTS.c.customer_id.in_(part or ()), *conditions
+        )
+        found.update(connection.execute(query).scalars())
+    return found
 
 
 def last_words(

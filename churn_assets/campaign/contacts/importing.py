@@ -39,7 +39,7 @@ class ContactRow(BaseModel):
     Attributes:
         occurred_at: ISO 8601, as in 2026-03-01T14:30:00+01:00; without an offset, in the zone that
             `import_rows` is told; a date alone stands for its noon.
-        kind: a contact (`sent`), or what was said of one.
+        kind: a contact (`sent`), one that was never made (`not_sent`), or what was said of one.
         channel: without it, a contact counts for the caps of every channel.
         decision_id: as the contact list names it; the same id is the same contact.
     """

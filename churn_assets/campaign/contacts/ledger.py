@@ -27,9 +27,13 @@ from churn_assets.campaign.contacts.erasures import (
 from churn_assets.campaign.contacts.events import (
     EVENTS,
     OLDEST_FIRST,
+    contacted_since,
+    event_of,
     in_parts,
     last_complaint,
     last_words,
+    told_of,
+    who_was_not_sent,
 )
 from churn_assets.campaign.contacts.history import Erasure, Event, History
 from churn_assets.campaign.contacts.opening import FILE
@@ -123,15 +127,8 @@ class Ledger:
         named who had opted out or complained when they were erased."""
         if self.is_absent():
             return {}
-        found: dict[str, list[Event]] = {}
         with self.reading() as connection:
-            for part in in_parts(customers):
-                query = sa.select(EVENTS).order_by(*OLDEST_FIRST)
-                if part is not None:
-                    query = query.where(EVENTS.c.customer_id.in_(part))
-                for row in connection.execute(query).mappings():
-                    event = _event(row)
-                    found.setdefault(event.customer_id, []).append(event)
+            found = told_of(connection, customers)
             erased = self._erased(connection, customers or ())
         histories = {customer: History.of(events) for customer, events in found.items()}
         for customer, erasure in erased.items():
@@ -229,7 +226,7 @@ class Ledger:
             for part in in_parts(list(keys)):
                 query = sa.select(EVENTS).where(EVENTS.c.event_key.in_(part or ()))
                 for row in connection.execute(query).mappings():
-                    found[row["event_key"]] = _event(row)
+                    found[row["event_key"]] = event_of(row)
         return found
 
     def all_events(self) -> list[Event]:
@@ -238,7 +235,7 @@ class Ledger:
             return []
         with self.reading() as connection:
             rows = connection.execute(sa.select(EVENTS).order_by(*OLDEST_FIRST)).mappings()
-            return [_event(row) for row in rows]
+            return [event_of(row) for row in rows]
 
     def known(self, keys: Iterable[str]) -> set[str]:
         """Which events are here."""
@@ -363,17 +360,10 @@ def recent_contacts(
     connection: sa.Connection, customers: Sequence[str], since: datetime
 ) -> set[str]:
     """Which of these customers were contacted, or are to be, at `since` or later."""
-    start = since.astimezone(UTC).isoformat(timespec="microseconds")
-    found: set[str] = set()
-    for part in in_parts(customers):
-        query = sa.select(EVENTS.c.customer_id).where(
-            EVENTS.c.customer_id.in_(part or ()),
-            EVENTS.c.kind == "sent",
-            EVENTS.c.occurred_at >= start,
-        )
-        found.update(connection.execute(query).scalars())
+    found = contacted_since(connection, customers, since)
+    # Few, so only theirs is read: whether what is told of them was ever made.
+    doubtful = sorted(who_was_not_sent(connection, sorted(found)))
+    for customer, events in told_of(connection, doubtful).items():
+        if all(contact.when < since for contact in History.of(events).contacts):
+            found.remove(customer)
     return found
-
-
-def _event(row: sa.RowMapping) -> Event:
-    return Event.model_validate({**row, "occurred_at": datetime.fromisoformat(row["occurred_at"])})

@@ -2,8 +2,10 @@
 
 A contact is a `sent` event; its answer is the customer's next event, `accepted` or `refused`. Each
 answered contact is a row of a campaign log (`predictors.campaign_log`), in order of time. Contacts
-without an answer are no rows, since what they will bring is not known, but count as history. Events
-of impossible times are left out altogether: as history they would be centuries ago.
+without an answer are no rows, since what they will bring is not known, but count as history, unless
+they were never made: a `not_sent` event takes back what was reported of the decision that it names
+until then, and an answer that names it brings it back, as in the ledger. Events of impossible times
+are left out altogether: as history they would be centuries ago.
 """
 
 from __future__ import annotations
@@ -26,12 +28,15 @@ from churn_assets.serving.events import CLOCKS_DIFFER, EARLIEST
 FEATURES = ("partner", "monthly_charges")
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _Contact:
-    """One that waits for its answer."""
+    """One, and what was known before it."""
 
+    when: datetime
     offer_percentage: int | None
     history: Mapping[str, Any]
+    decision: str | None
+    answer: str | None = None
 
 
 class _Customer:
@@ -39,23 +44,49 @@ class _Customer:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.times: list[datetime] = []
-        self.answers: list[str | None] = []  # by contact
-        self.waiting: _Contact | None = None
+        self.contacts: list[_Contact] = []
+        self.never: list[_Contact] = []  # that were never made
+        self.waiting: _Contact | None = None  # for its answer
 
-    def sent(self, when: datetime, offer_percentage: int | None, channel: str | None) -> None:
-        recent = sum(when - time < PERIOD for time in self.times)
-        before = len(self.times) - recent
+    def sent(
+        self,
+        when: datetime,
+        offer_percentage: int | None,
+        channel: str | None,
+        decision: str | None,
+    ) -> None:
+        recent = sum(when - contact.when < PERIOD for contact in self.contacts)
+        before = len(self.contacts) - recent
         history = {
             "contact_channel": channel if channel in KNOWN_CHANNELS else None,
             "contacts_this_period": recent,
-            "days_since_contact": (when - self.times[-1]).days if self.times else None,
+            "days_since_contact": (when - self.contacts[-1].when).days if self.contacts else None,
             "previous_contacts": before,
-            "previous_outcome": outcome_of(self.answers[:before]),
+            "previous_outcome": outcome_of([each.answer for each in self.contacts[:before]]),
         }
-        self.waiting = _Contact(offer_percentage, history)
-        self.times.append(when)
-        self.answers.append(None)
+        self.waiting = _Contact(when, offer_percentage, history, decision)
+        self.contacts.append(self.waiting)
+
+    def not_sent(self, decision: str | None) -> None:
+        """Who answered was contacted, and one that names no decision is of a contact that nobody
+        reported as sent."""
+        never = [
+            each
+            for each in self.contacts
+            if each.answer is None and decision is not None and each.decision == decision
+        ]
+        self.never += never
+        self.contacts = [each for each in self.contacts if each not in never]
+        if self.waiting in never:
+            self.waiting = None
+
+    def bring_back(self, decision: str | None) -> None:
+        """An answer names this decision: its contact was made, if no other try was."""
+        again = [each for each in self.never if each.decision == decision]
+        if again and all(each.decision != decision for each in self.contacts):
+            self.never = [each for each in self.never if each not in again]
+            self.contacts = sorted([*self.contacts, again[-1]], key=lambda each: each.when)
+            self.waiting = again[-1]
 
     def answered(
         self, kind: str, offer_percentage: int | None, percent: Sequence[int]
@@ -64,10 +95,10 @@ class _Customer:
         more; None without a contact, or if nobody said which offer it made."""
         contact, self.waiting = self.waiting, None
         if contact is None:
-            if kind == "accepted" and self.answers:
-                self.answers[-1] = kind  # it takes a refusal back, as in `History`
+            if kind == "accepted" and self.contacts:
+                self.contacts[-1].answer = kind  # it takes a refusal back, as in `History`
             return None
-        self.answers[-1] = kind
+        contact.answer = kind
         offer = offer_percentage if contact.offer_percentage is None else contact.offer_percentage
         if offer not in percent:
             return offer
@@ -121,8 +152,12 @@ def campaign_rows(
         if not EARLIEST <= when <= now + CLOCKS_DIFFER:
             result.misdated.append(event["event_id"])
         elif kind == "sent":
-            _of(seen, customer).sent(when, event["offer_percentage"], event.get("channel"))
+            offer, channel = event["offer_percentage"], event.get("channel")
+            _of(seen, customer).sent(when, offer, channel, event.get("decision_id"))
+        elif kind == "not_sent":
+            _of(seen, customer).not_sent(event.get("decision_id"))
         elif kind in ANSWERS:
+            _of(seen, customer).bring_back(event.get("decision_id"))
             row = _of(seen, customer).answered(kind, event["offer_percentage"], percent)
             if row is None:
                 continue

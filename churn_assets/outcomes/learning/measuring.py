@@ -5,6 +5,9 @@
 | acceptance of each offer | first contacts of a period, outcome known; those sent, if reported |
 | effect and annoyance | each customer's first decision of a draw: contacted, or control group |
 
+Of a contact that was reported as never made nobody could accept anything: acceptance isn't learnt
+from it. Effect and annoyance compare who was to be contacted, so there it stays.
+
 Acceptance is measured against the accept model without earlier corrections: what a release decided
 with is taken out of what it logged (`Releases`). Rows of a release whose corrections or assumption
 aren't known any more, or are others, are left out, and so are those where a correction would have
@@ -28,6 +31,7 @@ from churn_assets.domain.statistics import Floats, logit, sigmoid
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.outcomes.learning.effects import Churn, fitted_effects
 from churn_assets.outcomes.learning.response import Responses, fitted_response
+from churn_assets.outcomes.reached import was_not_sent
 from churn_assets.outcomes.watching.conduct import propensities_hold
 from churn_assets.predictors.scoring.corrected import Correction, about, raised
 
@@ -85,6 +89,7 @@ def _with_responses(
     contacts = known[known["contact"] & _fresh(known)]
     if contacts["sent_at"].notna().any():
         contacts = contacts[contacts["sent_at"].notna()]
+    contacts = contacts[~was_not_sent(contacts)]
     responses = _assumption(contacts, releases)
     mine = contacts[
         [_responses_of(release, releases) == responses for release in contacts["release_id"]]

@@ -3,7 +3,8 @@
 A decision with a message counts once its days for an answer are over, and then in any case: as a
 success if its offer was accepted by then, as a failure otherwise. Counting acceptances as they come
 and silence only later would favour whatever was sent last. Where a sending system reports what it
-sent, decisions that it says nothing of don't count: they were asked for, but reached nobody.
+sent, decisions that it says nothing of don't count: they were asked for, but reached nobody. Nor do
+those that it says were never sent.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from churn_assets.messages.shield.brief import SERVICES
 from churn_assets.messages.shield.validation import Shield
 from churn_assets.messages.writing.bandit import Audience, Outcome, TemplateBandit, template_id
 from churn_assets.outcomes.learning.pairs import decided
+from churn_assets.outcomes.reached import was_not_sent
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.storage.protocol import ArtifactStore
 
@@ -39,6 +41,7 @@ def answered(table: pd.DataFrame, answer_days: int, now: datetime) -> Iterator[O
     sent = table[table["template"].notna() & (table["time"] + days <= pd.Timestamp(now))]
     if table[["sent_at", "delivered_at"]].notna().any(axis=None):
         sent = sent[sent[list(REACHED)].notna().any(axis=1)]
+    sent = sent[~was_not_sent(sent)]
     success = (sent["accepted_at"] <= sent["time"] + days).fillna(False)
     for audience, template, came in zip(sent["audience"], sent["template"], success, strict=True):
         yield Outcome(Audience.read(json.loads(audience)), template, bool(came))

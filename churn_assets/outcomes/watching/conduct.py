@@ -12,6 +12,7 @@ import pandas as pd
 
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.domain.statistics import share
+from churn_assets.outcomes.reached import was_not_sent
 from churn_assets.outcomes.watching.finding import WORSE, Finding, State, beyond
 from churn_assets.release.switches.budget_price import BudgetPrice
 
@@ -32,7 +33,8 @@ def recent(outcomes: pd.DataFrame, days: float, now: datetime) -> pd.DataFrame:
 def contacts_kept(outcomes: pd.DataFrame, params: EnvironmentParams, now: datetime) -> Finding:
     """Nobody of the control group is written to, and nobody more often than the cap.
 
-    What counts is what was sent, where senders report it, else what was decided, once a day.
+    What counts is what was sent, where senders report it, else what was decided and not reported as
+    never sent, once a day.
     """
     name = "contacts_keep_to_control_group_and_cap"
     lately = recent(outcomes, params.period_days, now)
@@ -41,7 +43,8 @@ def contacts_kept(outcomes: pd.DataFrame, params: EnvironmentParams, now: dateti
     control = lately[lately["group"] == "control"]
     written = int(control.loc[control["sent_at"].notna(), "customer"].nunique())
     reported = lately["sent_at"].notna().any()
-    contacts = lately[lately["sent_at"].notna() if reported else lately["contact"]]
+    decided = lately["contact"] & ~was_not_sent(lately)
+    contacts = lately[lately["sent_at"].notna() if reported else decided]
     days = contacts["sent_at" if reported else "time"].dt.floor("D")
     per_customer = contacts.assign(day=days).drop_duplicates(["customer", "day"])
     above = int((per_customer.groupby("customer").size() > params.contact_cap).sum())
@@ -74,9 +77,9 @@ def spend_paced(
     """Discounts of the running period against the part of its budget that is due by now.
 
     Counted are those that were accepted and, of each customer whose answer is still open, what the
-    last contact is expected to cost. Where a month's budget is followed, a period has its share of
-    that; and what the ledger had of the running month when it was planned last is held against the
-    whole month's, fees included.
+    last contact is expected to cost that wasn't reported as never sent. Where a month's budget is
+    followed, a period has its share of that; and what the ledger had of the running month when it
+    was planned last is held against the whole month's, fees included.
 
     Args:
         budget: of a period for all customers, from the latest predictions; None: the policy's share
@@ -104,7 +107,9 @@ def spend_paced(
         return Finding(name, "unknown", "There is no budget to hold the spend against.")
     answered = lately["accepted"] | lately["refused"] | lately["known"]
     taken = float(lately.loc[lately["accepted"], "spend"].sum())
-    waiting = lately[lately["contact"] & ~answered].drop_duplicates("customer", keep="last")
+    waiting = lately[lately["contact"] & ~answered & ~was_not_sent(lately)].drop_duplicates(
+        "customer", keep="last"
+    )
     expected = float(waiting["expected_cost"].fillna(0.0).sum())
     pace = (taken + expected) / due
     figures = {
