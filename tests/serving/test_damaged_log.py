@@ -1,9 +1,11 @@
-"""A damaged file of the decision log: it is never read as other values."""
+"""A damaged file of the decision log: it is never read as other values, and stops no erasure of
+what the others hold."""
 
 from __future__ import annotations
 
 import io
 import random
+from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +15,9 @@ import pytest
 from churn_assets.serving.decision_log import parts
 from churn_assets.storage.local import LocalArtifactStore
 from churn_assets.storage.protocol import ArtifactStore, DamagedArtifactError
-from tests.serving.test_decision_log import record
+from tests.serving.test_decision_log import MONDAY, ids, record, store
+
+__all__ = ["store"]  # a fixture: both stores
 
 FLIPS = 200
 FOOTER_END = 8  # bytes: the footer's length, and the magic word
@@ -70,3 +74,41 @@ def test_a_file_without_checksums_is_read_as_before(tmp_path: Path) -> None:
     store.write_pointer(f"{parts.FOLDER}/2026-01-12/100000-0123456789ab.parquet", older.getvalue())
     assert parts.read(store).equals(whole)
     assert pa.types.is_timestamp(whole.schema.field("time").type)
+
+
+@pytest.mark.parametrize("left", [0, 3, 0.5, 1.0])
+def test_a_torn_part_stops_no_erasure_of_what_others_hold(
+    store: ArtifactStore, left: float
+) -> None:
+    """Why: the one damaged file of one second kept everybody from being erased. The last line says
+    which it is; once it is moved away the same command is done."""
+    first, content = segment(store, 5)
+    parts.append(store, [record("mine", "C1"), record("theirs", "C2")])
+    parts.append(store, [record("later", "C1", MONDAY + timedelta(days=1))])
+    torn = content[: int(left if left > 1 else left * len(content))]
+    store.write_pointer(first, b"text, of somebody's editor" if left == 1 else torn)
+    with pytest.raises(DamagedArtifactError) as caught:
+        parts.erase(store, "C1", MONDAY + timedelta(days=2))
+    said = str(caught.value)
+    assert said.startswith(f"{store.url}/pointers/{first} is damaged: ")
+    assert said.endswith(
+        "; restore it, or move it away: its decisions are lost; then erase again. 2 decisions in "
+        "the other files are erased"
+    )
+    assert "\n" not in said
+    store.delete_pointer(first)
+    assert ids(store) == ["theirs"]
+    assert parts.erase(store, "C1", MONDAY + timedelta(days=2)) == 0
+
+
+def test_several_torn_parts_are_one_line(tmp_path: Path) -> None:
+    store = LocalArtifactStore(tmp_path)
+    torn = sorted(segment(store, 5)[0] for _ in range(3))
+    for key in torn:
+        store.write_pointer(key, b"")
+    parts.append(store, [record("mine", "C1")])
+    with pytest.raises(DamagedArtifactError) as caught:
+        parts.erase(store, "C1", MONDAY + timedelta(days=2))
+    said = str(caught.value)
+    assert f"{torn[0]} is damaged: " in said
+    assert f"erase again (so are {torn[1]}, {torn[2]}). 1 decisions in" in said

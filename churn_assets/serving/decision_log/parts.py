@@ -132,17 +132,26 @@ def erase(store: ArtifactStore, customer_id: str, now: datetime) -> int:
     Parts that servers write or merge meanwhile are looked through as well, as long as there are new
     ones. What a server still has in memory can't come back (`ERASED`): nobody reads it, and the
     next merging or compaction leaves it out.
+
+    Raises:
+        DamagedArtifactError: of some parts nobody knows whom they hold; all others are done.
+        ArtifactError: the store, or what was erased, can't be read or written.
     """
     _note_erasure(store, customer_id, now)
     seen: set[str] = set()
     removed: set[str] = set()
+    damaged: dict[str, DamagedArtifactError] = {}
     for _ in range(ATTEMPTS):
         new = [key for key in store.pointers(FOLDER) if key not in seen]
         if not new:
             break
         seen.update(new)
         for key in new:
-            table = _read(store, key)
+            try:
+                table = _read(store, key)
+            except DamagedArtifactError as error:
+                damaged[key] = error
+                continue
             if table is None:
                 continue
             mine = pc.and_(
@@ -154,6 +163,13 @@ def erase(store: ArtifactStore, customer_id: str, now: datetime) -> int:
                 removed.update(theirs)
                 day = date.fromisoformat(key.split("/")[1])
                 seen.add(_replace(store, day, _cleaned(store, [table]), [key]))
+    if damaged:
+        first, *others = damaged
+        also = f" (so are {', '.join(others)})" if others else ""
+        raise DamagedArtifactError(
+            f"{damaged[first]}; then erase again{also}. "
+            f"{len(removed):,} decisions in the other files are erased"
+        )
     return len(removed)
 
 
@@ -171,7 +187,7 @@ def _note_erasure(store: ArtifactStore, customer_id: str, now: datetime) -> None
 
 def _erasures(store: ArtifactStore, content: bytes | None) -> dict[str, datetime]:
     """A digest of each erased customer's id -> until when their records are gone."""
-    return parse_pointer(_ERASURES, store.url, ERASED, content or b"{}")
+    return parse_pointer(_ERASURES, store.url, ERASED, b"{}" if content is None else content)
 
 
 def _digest(customer_id: str) -> str:
