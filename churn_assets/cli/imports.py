@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from churn_assets.cli.errors import fail
+from churn_assets.cli.errors import EXPECTED, fail
+from churn_assets.domain.plain_errors import describe, is_full
 
 if TYPE_CHECKING:
     from churn_assets.customers.reading.rows import Row, Rows
@@ -33,7 +34,8 @@ def fields_named(column: Sequence[str] | None) -> dict[str, str]:
 
 @contextmanager
 def importing(file: Path) -> Iterator[Told]:
-    """Shows a bar while the block reads a file, and says in one line that somebody stopped it."""
+    """Shows a bar while the block reads a file, and says in one line that somebody stopped it, or
+    that a disk was full, and how to go on."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
@@ -53,6 +55,11 @@ def importing(file: Path) -> Iterator[Told]:
     except KeyboardInterrupt as error:
         again = f"stopped: what was added stays; import {file} again for the rest"
         raise fail(RuntimeError(again)) from error
+    except EXPECTED as error:
+        if not is_full(error):
+            raise
+        again = f"what was added stays; make room, then import {file} again for the rest"
+        raise fail(RuntimeError(f"{describe(error)}; {again}")) from error
 
 
 class Noted(NamedTuple):

@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from churn_assets.storage.trees import named_where_full
+
 SCRATCH = "churn-scratch-"
 STAGING = ".incoming-"
 IN_USE = 64  # copies that a process holds at most: more than any reads at a time
@@ -30,7 +32,7 @@ def scratch_folder(name: str) -> Iterator[Path]:
     """An empty folder below the system's temporary one, removed at the end whatever happens."""
     parent = Path(tempfile.gettempdir())
     remove_abandoned(parent.glob(f"{SCRATCH}*"))
-    with held_folder(parent, f"{SCRATCH}{name}-") as folder:
+    with held_folder(parent, f"{SCRATCH}{name}-") as folder, named_where_full(folder):
         yield folder
 
 

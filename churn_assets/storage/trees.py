@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from churn_assets.domain.plain_errors import FULL
+
 
 def file_sha256(path: Path) -> str:
     """Hex SHA-256 of a file's bytes."""
@@ -47,8 +49,21 @@ def copy_tree(source: Path, target: Path) -> Path:
     target.mkdir()
     for path in tree_files(source):
         (target / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / path, target / path)
+        with named_where_full(target / path):
+            shutil.copyfile(source / path, target / path)
     return target
+
+
+@contextmanager
+def named_where_full(place: Path) -> Iterator[None]:
+    """For want of room a write or a flush fails without the name of its file: within the block such
+    an error has the place's."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL and error.filename is None:
+            error.filename = str(place)
+        raise
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -66,7 +81,7 @@ def written_atomically(path: Path) -> Iterator[IO[bytes]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".writing-{path.name}-{uuid.uuid4().hex}"
     try:
-        with temporary.open("xb") as handle:
+        with named_where_full(path), temporary.open("xb") as handle:
             yield handle
             handle.flush()
             os.fsync(handle.fileno())

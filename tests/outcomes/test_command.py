@@ -91,6 +91,35 @@ def test_one_customers_records_are_erased(home: Path, command: tuple[str, str]) 
     assert b"CUSTOMER-BBBB" in left
 
 
+@pytest.mark.parametrize("command", [("outcomes", "erase"), ("campaign", "forget")])
+@pytest.mark.parametrize("damaged", ["part", parts.ERASED])
+def test_a_damaged_decision_log_keeps_nothing_else_from_being_erased(
+    home: Path, command: tuple[str, str], damaged: str
+) -> None:
+    """Why: one torn file of the log, and nobody's events and contacts could be erased either."""
+    store = LocalArtifactStore(home / "store")
+    row = decision(1, "CUSTOMER-AAAA")
+    [key] = parts.append(store, [tuple(row.get(name) for name in COLUMNS)])
+    store.write_pointer(damaged := key if damaged == "part" else damaged, b"")
+    with closing(open_feedback_log(store, home)) as log:
+        log.record("e-1", json.dumps({"customer_id": "CUSTOMER-AAAA"}))
+    with closing(Ledger.open("", home)) as ledger:
+        when = datetime(2026, 1, 5, tzinfo=UTC)
+        sent = Event(event_key="1", customer_id="CUSTOMER-AAAA", kind="sent", occurred_at=when)
+        ledger.record([sent])
+    code, said = run(*command, "CUSTOMER-AAAA")
+    assert code == 1
+    done, why = said.strip().splitlines()
+    assert done.startswith("1 events about this customer are erased, and what the contact ledger")
+    assert why.startswith(f"{home / 'store'}/pointers/{damaged} is damaged: ")
+    with closing(open_feedback_log(store, home)) as log:
+        assert log.events() == []
+    with closing(Ledger.open("", home)) as ledger:
+        assert ledger.histories() == {}
+    store.delete_pointer(damaged)
+    assert run(*command, "CUSTOMER-AAAA")[0] == 0
+
+
 @pytest.mark.parametrize("before", [True, False])
 @pytest.mark.parametrize(
     ("group", "forget", "kind"),

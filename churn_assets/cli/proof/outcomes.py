@@ -145,12 +145,24 @@ def _not_counted(store: ArtifactStore, found: Mapping[str, Any]) -> Iterator[str
 def erase(customer_id: Annotated[str, typer.Argument(help="your own key of the customer")]) -> None:
     """Remove everything that decision log, feedback and contact ledger hold about one customer."""
     from churn_assets.serving.decision_log import parts
+    from churn_assets.storage.protocol import ArtifactError
 
-    store = open_registry().store
-    decisions = parts.erase(store, customer_id, datetime.now(UTC))
-    with _feedback() as log:
-        events = log.erase(customer_id)
+    try:
+        decisions = parts.erase(open_registry().store, customer_id, datetime.now(UTC))
+    except ArtifactError:  # somebody has to mend the store: what can be erased is, before
+        events = _erase_events(customer_id)
+        typer.echo(
+            f"{events:,} events about this customer are erased, and what the contact ledger had of "
+            "them; not all decisions are"
+        )
+        raise
+    events = _erase_events(customer_id)
     typer.echo(
         f"{decisions:,} decisions and {events:,} events about this customer are erased, and what "
         "the contact ledger had of them"
     )
+
+
+def _erase_events(customer_id: str) -> int:
+    with _feedback() as log:
+        return log.erase(customer_id)
