@@ -6,9 +6,8 @@ PostgreSQL that several processes and containers share. What was acknowledged is
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -31,12 +30,11 @@ from churn_assets.campaign.contacts.events import (
     last_complaint,
     last_words,
 )
+from churn_assets.campaign.contacts.files import begin_file, refuse_empty
 from churn_assets.campaign.contacts.history import Erasure, Event, History
 from churn_assets.campaign.contacts.opening import FILE
 from churn_assets.campaign.contacts.taken import TAKEN
 from churn_assets.campaign.errors import LedgerError
-
-PRIVATE = 0o600
 
 Status = Literal["draft", "approved", "replaced", "cancelled"]
 
@@ -274,20 +272,17 @@ class Ledger:
             yield connection
 
     def _connection(self, *, write: bool) -> sa.Connection:
-        if self._file is not None and not self._file.exists():
-            self._ready = False
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            with suppress(FileExistsError):  # personal data: nobody else may read it
-                os.close(os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE))
+        if self._file is not None:
+            if not self._file.exists():
+                self._ready = False
+                begin_file(self._engine.url, self._file, _create_tables)
+            refuse_empty(self._file)
         return self._engine.connect().execution_options(**{WRITES: write})
 
     def _create(self, connection: sa.Connection) -> None:
         if self._ready:
             return
-        for table in TABLES:
-            connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
-            for index in table.indexes:
-                connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
+        _create_tables(connection)
         for where, name, kind in LATER:
             columns = {column["name"] for column in sa.inspect(connection).get_columns(where)}
             if name not in columns:
@@ -303,6 +298,14 @@ class Ledger:
             self._ready = False
             said = " ".join(str(getattr(error, "orig", None) or type(error).__name__).split())
             raise LedgerError(f"the contact ledger {self.shown}: {said}") from error
+
+
+def _create_tables(connection: sa.Connection) -> None:
+    """Make those that aren't there yet."""
+    for table in TABLES:
+        connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+        for index in table.indexes:
+            connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
 
 
 def insert_events(connection: sa.Connection, events: Iterable[Event]) -> int:
