@@ -106,6 +106,21 @@ class Ledger:
         with self.writing() as connection:
             return insert_events(connection, events)
 
+    def record_again(self, events: Iterable[Event]) -> int:
+        """As `record`, but for what was before its customer's erasure: of that only a "no" and a
+        complaint are kept. An erasure at the same time comes before all of it, or after."""
+        kept: list[Event] = []
+        left_out: list[Event] = []
+        with self.writing() as connection:
+            told = list(events)
+            gone = erasures_of(connection, {event.customer_id for event in told})
+            for event in told:
+                erasure = gone.get(event.customer_id)
+                covered = erasure is not None and erasure.covers(event.occurred_at)
+                (left_out if covered else kept).append(event)
+            note_said(connection, left_out)
+            return insert_events(connection, kept)
+
     def is_empty(self) -> bool:
         """Nothing is known of anybody, not even what somebody had said who was erased."""
         if self.is_absent():
