@@ -89,6 +89,7 @@ class Ledger:
         self.shown = where.set(query={}).render_as_string()  # it may hold a password, too
         self._file = Path(where.database or "") if is_sqlite(where) else None
         self._ready = False
+        self.writes = 0  # transactions of this process that may have changed it
 
     @classmethod
     def open(cls, url: str, home: Path) -> Ledger:
@@ -276,6 +277,7 @@ class Ledger:
         with self._told(), self._connection(write=True) as connection, connection.begin():
             self._create(connection)
             yield connection
+        self.writes += 1
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
