@@ -29,7 +29,7 @@ log = logging.getLogger("api.campaigns")
 THREADS = 4
 DEADLINE_SECONDS = 5.0
 PATIENCE_SECONDS = 60.0  # of who looks at a plan, approves or cancels it
-STILL_EMPTY_SECONDS = 1.0  # how long a ledger that was empty is taken for empty
+STILL_EMPTY_SECONDS = 1.0  # how long a ledger that was empty is taken for empty, unwritten
 PLANNER_LIVES = timedelta(minutes=2)  # how long sliders work on what was read before
 PLAN_LIVES = 120.0  # seconds for which a plan is looked at without asking the store for it again
 UNREAD = (
@@ -52,7 +52,7 @@ class ContactLookup:
     def __init__(self, ledger: LateLedger) -> None:
         self._ledger = ledger
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="ledger")
-        self._empty_until = 0.0
+        self._empty_until, self._empty_after = 0.0, 0  # seconds; writes of this process
         self.problem: str | None = None
 
     async def of(self, customer_id: str) -> History | None:
@@ -74,9 +74,10 @@ class ContactLookup:
         if self._is_empty():
             return {}
         try:
-            ledger = self._ledger.opened()
+            ledger, before = self._ledger.opened(), self._ledger.writes()
             if ledger.is_empty():
                 self._empty_until = time.monotonic() + STILL_EMPTY_SECONDS
+                self._empty_after = before
                 found = {}
             else:
                 found = ledger.histories(customers)
@@ -91,7 +92,10 @@ class ContactLookup:
         self._ledger.close()
 
     def _is_empty(self) -> bool:
-        empty = time.monotonic() < self._empty_until or self._ledger.is_absent()
+        # What this process acknowledged itself, it must know at once.
+        unchanged = self._ledger.writes() == self._empty_after
+        still = unchanged and time.monotonic() < self._empty_until
+        empty = still or self._ledger.is_absent()
         if empty:
             self.problem = None
         return empty

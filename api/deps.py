@@ -20,6 +20,7 @@ from api.batching import Batcher, BatchThread, Serving
 from api.campaigns import CampaignDesk, ContactLookup
 from api.errors import RETRY, ApiError
 from api.recording import FeedbackRecorder
+from api.retelling import Retelling
 from api.security import ANONYMOUS, Keyring, RateLimiter
 from churn_assets.serving.bulk.predictions import PredictionBook
 from churn_assets.serving.config import SCOPES, Scope
@@ -41,6 +42,7 @@ class Services:
     Attributes:
         host: follows the store's release, predictions and kill switch.
         feedback: where events go.
+        retelling: tells the ledger, at the start, of those that it hasn't.
         contacts: what the ledger knows of customers.
         desk: where a campaign is planned and handed over.
         max_batch_size: customers in one batch.
@@ -52,6 +54,7 @@ class Services:
     keyring: Keyring
     limiter: RateLimiter
     feedback: FeedbackRecorder
+    retelling: Retelling
     contacts: ContactLookup
     desk: CampaignDesk
     max_batch_size: int

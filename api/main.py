@@ -21,6 +21,7 @@ from api.document import DocumentedApp
 from api.middleware import RequestMiddleware
 from api.parsing import BodyRoute
 from api.recording import FeedbackRecorder
+from api.retelling import Retelling
 from api.routes import (
     batch,
     campaign,
@@ -109,6 +110,7 @@ def services_by(settings: Settings, keyring: Keyring) -> Services:
     store = open_store(settings.store_url, settings.home / "cache", patience=PATIENCE_SECONDS)
     forced = config.force_baseline or kill_switch.forced_by_environment()
     ledger = LateLedger(settings.campaign.ledger.get_secret_value(), settings.home)
+    feed = LedgerFeed(open_feedback_log(store, settings.home), ledger)
     contract = contract_named(settings.customers)
     planned, zone = under_contract(settings.campaign, contract, config.default_time_zone)
     return Services(
@@ -122,7 +124,8 @@ def services_by(settings: Settings, keyring: Keyring) -> Services:
         ),
         keyring=keyring,
         limiter=RateLimiter(config.requests_per_second, config.burst),
-        feedback=FeedbackRecorder(LedgerFeed(open_feedback_log(store, settings.home), ledger)),
+        feedback=FeedbackRecorder(feed),
+        retelling=Retelling(feed.retell),
         contacts=ContactLookup(ledger),
         desk=CampaignDesk(
             planned,
@@ -158,14 +161,17 @@ async def serving(services: Services, poll_seconds: float) -> AsyncIterator[None
         closing(services.contacts),
         closing(services.desk),
         closing(feedback),
+        closing(services.retelling),
         closing(services.batches),
         services.live_thread,
     ):
+        services.retelling.begin()
         async with running(host.follow(poll_seconds), feedback.watch(WATCH_SECONDS)):
             # Nobody is answered 503 only because the container is young. A store that hangs
             # must not stop the start, though: it is 503 then, until the store comes back.
             with suppress(TimeoutError):
                 await asyncio.wait_for(host.looked(), FIRST_LOOK_SECONDS)
+            await services.retelling.tried()
             # Ten times shorter than usual: whenever the decision log or a batch is at work, who
             # answers single requests waits so long after each look at the sockets.
             sys.setswitchinterval(TURN_SECONDS)

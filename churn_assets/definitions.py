@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -16,8 +17,13 @@ from checks import predictors as predictor_checks
 from checks import release as release_checks
 from churn_assets import automation
 from churn_assets.campaign import assets as campaign
-from churn_assets.campaign.contacts.ledger import Ledger
-from churn_assets.campaign.opening import contract_named, open_campaigns, under_contract
+from churn_assets.campaign.contacts.opening import LateLedger
+from churn_assets.campaign.opening import (
+    contract_named,
+    open_campaigns,
+    tell_again,
+    under_contract,
+)
 from churn_assets.campaign.workflow import Campaigns
 from churn_assets.customers.assets import OwnTables, campaign_contacts_asset, customer_assets
 from churn_assets.customers.contract.model import BUILT_IN, Contract
@@ -39,6 +45,8 @@ from churn_assets.release import assets as release
 from churn_assets.release.assembly import Terms
 from churn_assets.serving.rehearsal import EngineRehearsal
 from churn_assets.settings import PROJECT, Settings, load_settings
+
+log = logging.getLogger(__name__)
 
 
 @dg.definitions
@@ -148,11 +156,12 @@ def bind(settings: Settings) -> dict[str, Any]:
     config = settings.compute.model_dump(mode="json")
 
     def campaigns() -> Campaigns:
-        ledger = Ledger.open(settings.campaign.ledger.get_secret_value(), settings.home)
-        zone = settings.api.default_time_zone
+        ledger = LateLedger(settings.campaign.ledger.get_secret_value(), settings.home)
+        opened, zone = store.open(), settings.api.default_time_zone
+        tell_again(opened, settings.home, ledger, log.warning)
         return open_campaigns(
-            store.open(),
-            ledger,
+            opened,
+            ledger.opened(),
             settings.campaign,
             contract_named(settings.customers),
             zone,

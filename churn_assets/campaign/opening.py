@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from churn_assets.campaign.config import CampaignConfig
+from churn_assets.campaign.contacts.feed import LedgerFeed
+from churn_assets.campaign.contacts.opening import LateLedger
 from churn_assets.customers.contract.model import Contract, load_contract
 from churn_assets.domain.experiment import ExperimentConfig
+from churn_assets.serving.feedback import open_feedback_log
 from churn_assets.storage.protocol import ArtifactStore
 
 if TYPE_CHECKING:
     from churn_assets.campaign.contacts.ledger import Ledger
     from churn_assets.campaign.workflow import Campaigns
+
+RETOLD = (
+    "the contact ledger lacked {count:,} events of the feedback log, as one does that was restored "
+    "from an older copy: it was told them again (docs/operations.md, Restore)"
+)
+
+
+def tell_again(
+    store: ArtifactStore, home: Path, ledger: LateLedger, say: Callable[[str], None]
+) -> None:
+    """Tell the ledger what the feedback log of the store has and it hasn't, opt-outs above all, and
+    `say` in one line how many events that were, if any.
+
+    Raises:
+        OSError, ArtifactError, LedgerError: the log or the ledger can't be used.
+    """
+    with closing(LedgerFeed(open_feedback_log(store, home), ledger)) as feed:
+        if told := feed.retell():
+            say(RETOLD.format(count=told))
 
 
 def open_campaigns(

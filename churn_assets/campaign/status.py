@@ -28,6 +28,7 @@ from churn_assets.campaign.spending import (
     yearly_values,
 )
 from churn_assets.campaign.stored_plans import load_plan
+from churn_assets.domain.plain_errors import describe
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.release.offers import offers_in_service
 from churn_assets.release.registry import ReleaseRegistry
@@ -102,23 +103,20 @@ class _Approved(NamedTuple):
 def status_of(campaigns: Campaigns, now: datetime, days: int) -> dict[str, Any]:
     """The last days, today included, and those to come that have contacts, as JSON: `days`
     (`Day.as_dict` each, the oldest first); `other_discounts`, accepted in these days of no contact
-    that a plan handed over; and `month`, where a month's budget is set, else None.
+    that a plan handed over; and `month`, where a month's budget is set, else None. Where there are
+    no predictions that can be read, whose bills the discounts are of, `problem` says so, and what
+    was taken, `other_discounts` and `month` are None.
 
     Args:
         now: by the company's own clock.
         days: how many, today included; >= 1.
-
-    Raises:
-        ArtifactError: there are no predictions, whose bills the discounts are of.
     """
     told: dict[str, list[Event]] = defaultdict(list)
     for event in campaigns.ledger.all_events():
         told[event.customer_id].append(event)
     histories = {customer: History.of(events) for customer, events in told.items()}
-    values, months = (
-        yearly_values(campaigns.predictions()),
-        offers_in_service(campaigns.store).months,
-    )
+    values, problem = _values(campaigns)
+    months = offers_in_service(campaigns.store).months
     fees = {name: channel.cost for name, channel in campaigns.config.channels.items()}
     people, first = campaigns.people(), now.date() - timedelta(days=days - 1)
     found = {day: Day(day) for day in (first + timedelta(days=i) for i in range(days))}
@@ -130,12 +128,25 @@ def status_of(campaigns: Campaigns, now: datetime, days: int) -> dict[str, Any]:
         zone = _zone(people, customer, campaigns)
         _count(found, first, told[customer], history, [sum(each) for each in money], zone, now)
     _add_waiting(campaigns, found, {e.event_key for each in told.values() for e in each}, now)
+    lines = [found[day].as_dict() for day in sorted(found)]
+    if problem is not None:
+        unknown = {"other_discounts": None, "month": None, "problem": problem}
+        told_of = [line | {"taken": None} for line in lines]
+        return {"now": now.isoformat(timespec="seconds"), "days": told_of, **unknown}
     return {
         "now": now.isoformat(timespec="seconds"),
-        "days": [found[day].as_dict() for day in sorted(found)],
+        "days": lines,
         "other_discounts": round(others, 2),
         "month": _month(campaigns, histories, values, fees, months, now),
     }
+
+
+def _values(campaigns: Campaigns) -> tuple[dict[str, float], str | None]:
+    """Customers' yearly bills, and why nobody knows them, where that is so."""
+    try:
+        return yearly_values(campaigns.predictions()), None
+    except ArtifactError as error:
+        return {}, describe(error)
 
 
 def _zone(people: Mapping[str, Person], customer: str, campaigns: Campaigns) -> tzinfo:

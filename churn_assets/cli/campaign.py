@@ -79,21 +79,24 @@ By = Annotated[
 
 
 @contextmanager
-def _campaigns(**changes: Any) -> Iterator[Campaigns]:
-    """The settings' campaigns with some limits changed."""
-    from churn_assets.campaign.contacts.ledger import Ledger
-    from churn_assets.campaign.opening import contract_named, open_campaigns
+def _campaigns(*, to_send: bool = False, **changes: Any) -> Iterator[Campaigns]:
+    """The settings' campaigns with some limits changed; where somebody is to be contacted by what
+    comes of it (`to_send`), on a ledger that knows all that the feedback log does."""
+    from churn_assets.campaign.contacts.opening import LateLedger
+    from churn_assets.campaign.opening import contract_named, open_campaigns, tell_again
 
     settings = load_settings()
     config = settings.campaign.model_copy(
         update={name: value for name, value in changes.items() if value is not None}
     )
-    ledger = Ledger.open(config.ledger.get_secret_value(), settings.home)
+    ledger = LateLedger(config.ledger.get_secret_value(), settings.home)
     try:
         store, zone = open_registry().store, settings.api.default_time_zone
+        if to_send:
+            tell_again(store, settings.home, ledger, lambda line: typer.echo(line, err=True))
         yield open_campaigns(
             store,
-            ledger,
+            ledger.opened(),
             config,
             contract_named(settings.customers),
             zone,
@@ -122,7 +125,8 @@ def plan(
 
     What isn't given is taken from the settings (CHURN_CAMPAIGN__…).
     """
-    with _campaigns(budget=budget, days=days, channels=_channels(contacts)) as campaigns:
+    limits = {"budget": budget, "days": days, "channels": _channels(contacts)}
+    with _campaigns(to_send=True, **limits) as campaigns:
         made = campaigns.plan(campaigns.now(), by)
         _show(made, "draft", as_json)
 
@@ -176,7 +180,7 @@ def export(
 
     if file.suffix.lower() not in FORMATS:
         raise typer.BadParameter(f"{file}: name it {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
-    with _campaigns() as campaigns:
+    with _campaigns(to_send=True) as campaigns:
         now = campaigns.now()
         found = campaigns.export(plan_id, _day(day, now), now)
         write_list(found.rows, file)
@@ -196,7 +200,7 @@ def handed_over(
 
     Where the day's list was exported, that is who was in it, at whatever hour.
     """
-    with _campaigns() as campaigns:
+    with _campaigns(to_send=True) as campaigns:
         now = campaigns.now()
         done = campaigns.hand_over(plan_id, _day(day, now), now, by)
     _show_hand_over(done)
@@ -205,7 +209,7 @@ def handed_over(
 @app.command()
 def deliver(*, day: Day = None, by: By) -> None:
     """Put a day's list of the approved plan into CHURN_CAMPAIGN__DELIVER_TO, and hand it over."""
-    with _campaigns() as campaigns:
+    with _campaigns(to_send=True) as campaigns:
         now = campaigns.now()
         done = campaigns.deliver(_day(day, now), now, by)
     typer.echo(f"plan {done.plan_id}: {done.file or 'nothing is left to send'}")

@@ -48,6 +48,8 @@ def show_status(report: Mapping[str, Any]) -> None:
         typer.echo(f"Handed over and reported as not sent: {never:,}")
     if (silent := sum(day["unreported"] for day in report["days"])) > 0:
         typer.echo(f"Handed over and not reported as sent: {silent:,}")
+    if problem := report.get("problem"):
+        typer.echo(f"What discounts cost isn't known, nor the month's budget: {problem}", err=True)
     if others := report["other_discounts"]:
         typer.echo(f"Discounts accepted besides, of no contact of a plan: {others:,.2f}")
     if month := report["month"]:
@@ -56,7 +58,7 @@ def show_status(report: Mapping[str, Any]) -> None:
 
 def _cell(value: Any) -> str:
     if value is None:
-        return "?"  # the plan's contacts aren't kept any more
+        return "?"  # the plan's contacts aren't kept any more, or nobody knows the bills
     return f"{value:,.2f}" if isinstance(value, float) else f"{value}"
 
 

@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -28,6 +28,10 @@ PRIVATE = 0o600
 BUSY_SECONDS = 3.0  # waiting for another process's commit; less than any caller waits
 ATTEMPTS = 3
 REQUESTS = 8  # to a bucket at once: as many connections as its client keeps
+PART = 2_000  # events compared together
+
+Known = Callable[[Sequence[str]], Collection[str]]
+"""Which of these ids of events somebody has."""
 
 
 class FeedbackLog(Protocol):
@@ -53,6 +57,10 @@ class FeedbackLog(Protocol):
 
     def events(self) -> list[str]:
         """The content of every event."""
+        ...
+
+    def unknown(self, known: Known) -> Iterator[list[tuple[str, str]]]:
+        """Id and content of every event that `known` hasn't, in parts."""
         ...
 
     def erase(self, customer_id: str) -> int:
@@ -107,6 +115,22 @@ class SqliteFeedbackLog:
         can't be read."""
         with self._connected() as db:
             return db.execute("SELECT event_id, content FROM feedback ORDER BY number").fetchall()
+
+    def unknown(self, known: Known) -> Iterator[list[tuple[str, str]]]:
+        last = 0
+        while self.path.exists():  # looking makes none
+            with self._connected() as db:
+                rows = db.execute(
+                    "SELECT number, event_id, content FROM feedback WHERE number > ? "
+                    "ORDER BY number LIMIT ?",
+                    (last, PART),
+                ).fetchall()
+            if not rows:
+                return
+            last = rows[-1][0]
+            there = known([event_id for _, event_id, _ in rows])
+            if lacking := [(event_id, told) for _, event_id, told in rows if event_id not in there]:
+                yield lacking
 
     def erase(self, customer_id: str) -> int:
         with self._connected() as db:
@@ -247,18 +271,27 @@ class StoreFeedbackLog:
         self._store.read_pointer(f"{FOLDER}/check.json")
 
     def events(self) -> list[str]:
-        return [content for _, content in self._read()]
+        return [content for _, content in self._read(self._store.pointers(FOLDER))]
+
+    def unknown(self, known: Known) -> Iterator[list[tuple[str, str]]]:
+        keys = {Path(key).stem: key for key in self._store.pointers(FOLDER)}
+        ids = list(keys)
+        for start in range(0, len(ids), PART):
+            part = ids[start : start + PART]
+            there = known(part)
+            lacking = [event_id for event_id in part if event_id not in there]
+            if found := self._read([keys[event_id] for event_id in lacking]):
+                yield [(Path(key).stem, content) for key, content in found]
 
     def erase(self, customer_id: str) -> int:
-        found = self._read()
+        found = self._read(self._store.pointers(FOLDER))
         theirs = [key for key, event in found if json.loads(event)["customer_id"] == customer_id]
         for key in theirs:
             self._store.delete_pointer(key)
         return len(theirs)
 
-    def _read(self) -> list[tuple[str, str]]:
-        """Key and content of every event; many requests at once, as each takes its time."""
-        keys = self._store.pointers(FOLDER)
+    def _read(self, keys: Sequence[str]) -> list[tuple[str, str]]:
+        """Key and content of these events; many requests at once, as each takes its time."""
         with ThreadPoolExecutor(REQUESTS) as requests:
             found = requests.map(self._store.read_pointer, keys)
             return [(k, c.decode()) for k, c in zip(keys, found, strict=True) if c]

@@ -14,6 +14,8 @@ from churn_assets.campaign.contacts.ledger import PLANS, STEPS
 from churn_assets.campaign.spending import yearly_values
 from churn_assets.campaign.status import status_of
 from churn_assets.campaign.workflow import Campaigns
+from churn_assets.cli.campaign_status import show_status
+from churn_assets.storage.current import asset_pointer
 from tests.campaign.test_workflow import NOW, TODAY, TOMORROW, Desk, desk
 
 __all__ = ["desk"]  # a fixture
@@ -182,3 +184,23 @@ def test_a_list_of_tomorrow_is_not_overdue(desk: Desk) -> None:
     assert (line["handed_over"], line["sent"], line["unreported"]) == (8, 0, 0)
     late = lines(campaigns, NOW + timedelta(days=1, hours=9), 1)[TOMORROW.isoformat()]
     assert late["unreported"] == 8
+
+
+def test_without_predictions_it_says_all_but_the_discounts(three_days: Given) -> None:
+    """Why: it refused when somebody had to know what was handed over."""
+    campaigns, rows = three_days
+    campaigns.ledger.record([told(rows[0]["customer_id"], "accepted", NOW + timedelta(days=1), 5)])
+    whole = status_of(campaigns, LATER, 5)
+    assert "problem" not in whole
+    pointer = asset_pointer("predictions")
+    before = campaigns.store.read_pointer(pointer)
+    assert before is not None
+    for damaged in (b"", b"\0" * 64, before[: len(before) // 2]):
+        campaigns.store.write_pointer(pointer, damaged)
+        report = status_of(campaigns, LATER, 5)
+        assert report["days"] == [line | {"taken": None} for line in whole["days"]]
+        assert report["other_discounts"] is report["month"] is None
+        assert "assets/predictions.json is damaged" in report["problem"]
+        show_status(report)
+    campaigns.store.write_pointer(pointer, before)
+    assert status_of(campaigns, LATER, 5) == whole

@@ -34,7 +34,11 @@ def engine_of(text: str) -> sa.Engine:
         LedgerError: a variable isn't set.
         ArgumentError, ImportError: it is no URL that can be used.
     """
-    url = sa.make_url(_VARIABLE.sub(_variable, text))
+    return engine_at(sa.make_url(_VARIABLE.sub(_variable, text)))
+
+
+def engine_at(url: sa.URL) -> sa.Engine:
+    """Connections to a database; raises ImportError where its driver isn't installed."""
     engine = sa.create_engine(url, **_options(url))
     if is_sqlite(url):
         sa.event.listen(engine, "connect", _prepare_sqlite)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from churn_assets.campaign.contacts.history import Event
 from churn_assets.campaign.contacts.opening import LateLedger
-from churn_assets.serving.feedback import CONFLICT, ERASED, FeedbackLog
+from churn_assets.serving.feedback import CONFLICT, ERASED, FeedbackLog, Known
 
 PREFIX = "feedback:"  # begins the keys of reported events
 KINDS = {"unsubscribed": "opted_out"}  # what the ledger calls it; others have one name
@@ -77,6 +77,31 @@ class LedgerFeed:
     def events(self) -> list[str]:
         """The content of every event."""
         return self._log.events()
+
+    def unknown(self, known: Known) -> Iterator[list[tuple[str, str]]]:
+        """As `FeedbackLog.unknown`."""
+        return self._log.unknown(known)
+
+    def retell(self) -> int:
+        """Tell the ledger what the log has and it hasn't, as one that was restored from an older
+        copy; returns how many events that were. What is there is only compared.
+
+        Raises:
+            OSError, ArtifactError, LedgerError: the log or the ledger can't be used; what was told
+                before stays.
+        """
+        told = 0
+        for part in self._log.unknown(self._known):
+            if events := _all_told(part):
+                told += self._ledger.opened().record_again(events)
+        return told
+
+    def _known(self, ids: Sequence[str]) -> set[str]:
+        """Which of these events the ledger was told of."""
+        if self._ledger.is_absent():
+            return set()
+        there = self._ledger.opened().known(f"{PREFIX}{event_id}" for event_id in ids)
+        return {key.removeprefix(PREFIX) for key in there}
 
     def erase(self, customer_id: str) -> int:
         """Remove every event of a customer from both; returns how many callers had reported. The

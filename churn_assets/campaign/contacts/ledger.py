@@ -6,9 +6,8 @@ PostgreSQL that several processes and containers share. What was acknowledged is
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -35,12 +34,11 @@ from churn_assets.campaign.contacts.events import (
     told_of,
     who_was_not_sent,
 )
+from churn_assets.campaign.contacts.files import begin_file, refuse_empty
 from churn_assets.campaign.contacts.history import Erasure, Event, History
 from churn_assets.campaign.contacts.opening import FILE
 from churn_assets.campaign.contacts.taken import TAKEN
 from churn_assets.campaign.errors import LedgerError
-
-PRIVATE = 0o600
 
 Status = Literal["draft", "approved", "replaced", "cancelled"]
 
@@ -95,6 +93,7 @@ class Ledger:
         self.shown = where.set(query={}).render_as_string()  # it may hold a password, too
         self._file = Path(where.database or "") if is_sqlite(where) else None
         self._ready = False
+        self.writes = 0  # transactions of this process that may have changed it
 
     @classmethod
     def open(cls, url: str, home: Path) -> Ledger:
@@ -111,6 +110,21 @@ class Ledger:
         """Keep events, all of them or none; returns how many weren't there yet."""
         with self.writing() as connection:
             return insert_events(connection, events)
+
+    def record_again(self, events: Iterable[Event]) -> int:
+        """As `record`, but for what was before its customer's erasure: of that only a "no" and a
+        complaint are kept. An erasure at the same time comes before all of it, or after."""
+        kept: list[Event] = []
+        left_out: list[Event] = []
+        with self.writing() as connection:
+            told = list(events)
+            gone = erasures_of(connection, {event.customer_id for event in told})
+            for event in told:
+                erasure = gone.get(event.customer_id)
+                covered = erasure is not None and erasure.covers(event.occurred_at)
+                (left_out if covered else kept).append(event)
+            note_said(connection, left_out)
+            return insert_events(connection, kept)
 
     def is_empty(self) -> bool:
         """Nothing is known of anybody, not even what somebody had said who was erased."""
@@ -260,6 +274,7 @@ class Ledger:
         with self._told(), self._connection(write=True) as connection, connection.begin():
             self._create(connection)
             yield connection
+        self.writes += 1
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -271,20 +286,17 @@ class Ledger:
             yield connection
 
     def _connection(self, *, write: bool) -> sa.Connection:
-        if self._file is not None and not self._file.exists():
-            self._ready = False
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            with suppress(FileExistsError):  # personal data: nobody else may read it
-                os.close(os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE))
+        if self._file is not None:
+            if not self._file.exists():
+                self._ready = False
+                begin_file(self._engine.url, self._file, _create_tables)
+            refuse_empty(self._file)
         return self._engine.connect().execution_options(**{WRITES: write})
 
     def _create(self, connection: sa.Connection) -> None:
         if self._ready:
             return
-        for table in TABLES:
-            connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
-            for index in table.indexes:
-                connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
+        _create_tables(connection)
         for where, name, kind in LATER:
             columns = {column["name"] for column in sa.inspect(connection).get_columns(where)}
             if name not in columns:
@@ -300,6 +312,14 @@ class Ledger:
             self._ready = False
             said = " ".join(str(getattr(error, "orig", None) or type(error).__name__).split())
             raise LedgerError(f"the contact ledger {self.shown}: {said}") from error
+
+
+def _create_tables(connection: sa.Connection) -> None:
+    """Make those that aren't there yet."""
+    for table in TABLES:
+        connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+        for index in table.indexes:
+            connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
 
 
 def insert_events(connection: sa.Connection, events: Iterable[Event]) -> int:

@@ -48,6 +48,10 @@ class LateLedger:
                 self._ledger = Ledger(self._url or f"sqlite:///{self._home / FILE}")
             return self._ledger
 
+    def writes(self) -> int:
+        """How often this process may have changed it."""
+        return 0 if self._ledger is None else self._ledger.writes
+
     def close(self) -> None:
         """Let go of connections."""
         if self._ledger is not None:

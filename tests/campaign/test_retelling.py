@@ -1,0 +1,106 @@
+"""A ledger restored from an older copy is told again what the feedback log has had since."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from churn_assets.campaign.contacts.feed import LedgerFeed
+from churn_assets.campaign.contacts.known import excluded_by
+from churn_assets.campaign.contacts.opening import FILE as LEDGER
+from churn_assets.campaign.contacts.opening import LateLedger
+from churn_assets.campaign.opening import tell_again
+from churn_assets.serving import feedback
+from churn_assets.serving.feedback import FILE, SqliteFeedbackLog, StoreFeedbackLog
+from churn_assets.storage.local import LocalArtifactStore
+from tests.campaign.test_ledger import NOW, event
+
+
+@pytest.fixture(params=["file", "objects"])
+def kept_as(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@contextmanager
+def feed(home: Path, kept_as: str) -> Iterator[tuple[LedgerFeed, LateLedger]]:
+    store = LocalArtifactStore(home / "store")
+    log = SqliteFeedbackLog(home / FILE) if kept_as == "file" else StoreFeedbackLog(store)
+    with closing(LateLedger("", home)) as ledger, closing(LedgerFeed(log, ledger)) as opened:
+        yield opened, ledger
+
+
+def told(event_id: str, customer: str, kind: str, days: float = 0.0) -> tuple[str, str]:
+    """An event of so many days before `NOW`, as `POST /feedback` keeps it."""
+    at = (NOW - timedelta(days=days)).isoformat()
+    content = {"event_id": event_id, "customer_id": customer, "kind": kind, "occurred_at": at}
+    return event_id, json.dumps(content)
+
+
+def test_an_older_ledger_is_told_what_it_lacks(
+    tmp_path: Path, kept_as: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, all of it, and nothing where nothing is missing."""
+    monkeypatch.setattr(feedback, "PART", 3)
+    with feed(tmp_path, kept_as) as (opened, _):
+        opened.record(*told("e1", "A1", "sent", 3))
+        shutil.copy(tmp_path / LEDGER, tmp_path / "copy")
+        opened.record(*told("e2", "A1", "unsubscribed", 2))
+        opened.record(*told("e3", "B2", "delivered", 2))
+        opened.record_many([told(f"f{i}", f"C{i}", "sent") for i in range(7)])
+        assert opened.retell() == 0
+    shutil.move(tmp_path / "copy", tmp_path / LEDGER)
+    with feed(tmp_path, kept_as) as (opened, ledger):
+        assert set(ledger.opened().histories()) == {"A1"}
+        assert opened.retell() == 8
+        assert excluded_by(ledger.opened().histories()) == {"A1": "opt_out"}
+        assert len(ledger.opened().all_events()) == 9
+        assert opened.retell() == 0
+
+
+def test_a_ledger_that_is_lost_begins_with_what_was_reported(tmp_path: Path, kept_as: str) -> None:
+    with feed(tmp_path, kept_as) as (opened, _):
+        opened.record(*told("e1", "A1", "unsubscribed"))
+    (tmp_path / LEDGER).unlink()
+    with feed(tmp_path, kept_as) as (opened, ledger):
+        assert opened.retell() == 1
+        assert excluded_by(ledger.opened().histories()) == {"A1": "opt_out"}
+
+
+def test_nothing_is_made_where_nobody_reported_anything(tmp_path: Path) -> None:
+    said: list[str] = []
+    with closing(LateLedger("", tmp_path)) as ledger:
+        tell_again(LocalArtifactStore(tmp_path / "store"), tmp_path, ledger, said.append)
+    assert (said, list(tmp_path.rglob("*.sqlite3*"))) == ([], [])
+
+
+def test_what_is_not_of_the_log_is_no_measure_of_it(tmp_path: Path, kept_as: str) -> None:
+    """As many events, but others: a count would find nothing missing."""
+    with feed(tmp_path, kept_as) as (opened, ledger):
+        opened.record(*told("e1", "A1", "unsubscribed"))
+        (tmp_path / LEDGER).unlink()
+        ledger.opened().record([event("feedback:gone", customer="X9")])
+        assert opened.retell() == 1
+        assert excluded_by(ledger.opened().histories()) == {"A1": "opt_out"}
+
+
+def test_who_was_erased_stays_erased(tmp_path: Path, kept_as: str) -> None:
+    """A log restored from before the erasure has their events: a "no" holds, the rest is gone, and
+    what they said since is theirs."""
+    with feed(tmp_path, kept_as) as (opened, ledger):
+        opened.record(*told("e1", "A1", "sent", 3))
+        opened.record(*told("e2", "B2", "sent", 3))
+        ledger.opened().erase("A1")
+        ledger.opened().erase("B2")
+        opened._log.record(*told("e3", "B2", "unsubscribed", 2))
+        opened._log.record(*told("e4", "A1", "accepted", -100_000))
+        assert opened.retell() == 1
+        found = ledger.opened().histories(["A1", "B2"])
+        assert excluded_by(found) == {"B2": "opt_out"}
+        assert [each.event_key for each in ledger.opened().all_events()] == ["feedback:e4"]
+        assert opened.retell() == 0
