@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from churn_assets.campaign import templates
 from churn_assets.campaign.contact_list import contact_rows, list_bytes, name_tag
-from churn_assets.campaign.contacts.history import PLANNED, Event
+from churn_assets.campaign.contacts.event import PLANNED, Event
 from churn_assets.campaign.contacts.ledger import (
     add_step,
     insert_events,

@@ -18,7 +18,9 @@ import numpy as np
 import pyarrow as pa
 
 from churn_assets.campaign.config import CampaignConfig
-from churn_assets.campaign.contacts.history import PERIOD, Acceptance, Contact, History
+from churn_assets.campaign.contacts.event import PERIOD
+from churn_assets.campaign.contacts.history import History
+from churn_assets.campaign.contacts.tellings import Acceptance, Contact
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.exact.policy_value import evaluate
 from churn_assets.decision.exact.spend_control import Period, aim_of, price_at

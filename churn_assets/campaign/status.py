@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from churn_assets.campaign.contacts.history import Contact, Event, History
+from churn_assets.campaign.contacts.event import Event
+from churn_assets.campaign.contacts.history import History
 from churn_assets.campaign.contacts.taken import taken
+from churn_assets.campaign.contacts.tellings import Contact
 from churn_assets.campaign.eligibility import NOBODY
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.people import Person

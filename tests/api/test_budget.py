@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from churn_assets.campaign.contacts.history import Event
+from churn_assets.campaign.contacts.event import Event
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.decision.rules.families import PricedGreedy
 from churn_assets.release.registry import ReleaseRegistry

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from churn_assets.campaign.contacts.history import Event
+from churn_assets.campaign.contacts.event import Event
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from tests.api.conftest import publish_predictions, publish_small_release

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from churn_assets.campaign.contacts.history import Event
+from churn_assets.campaign.contacts.event import Event
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.serving.schemas import SAMPLE_REQUEST
 from tests.api.browser import open_console

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from churn_assets.campaign.contacts.history import Kind
+from churn_assets.campaign.contacts.event import Kind
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.domain.contact_rules import RULES
 from churn_assets.serving.schemas import SAMPLE_REQUEST

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from churn_assets.campaign.config import Channel
-from churn_assets.campaign.contacts.history import Erasure, Event, History
+from churn_assets.campaign.contacts.event import Event
+from churn_assets.campaign.contacts.history import Erasure, History
 from churn_assets.campaign.eligibility import Crowd, Terms, Window, eligible
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.people import Person

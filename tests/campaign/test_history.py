@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from churn_assets.campaign.contacts.history import PLANNED, Event, History
+from churn_assets.campaign.contacts.event import PLANNED, Event
+from churn_assets.campaign.contacts.history import History
 from churn_assets.campaign.spending import money_by_day
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)

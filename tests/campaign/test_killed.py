@@ -15,7 +15,7 @@ import pytest
 
 from churn_assets.campaign.config import CampaignConfig
 from churn_assets.campaign.contacts import database
-from churn_assets.campaign.contacts.history import Event
+from churn_assets.campaign.contacts.event import Event
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.errors import LedgerError
 from churn_assets.campaign.workflow import Campaigns

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from churn_assets.campaign.contacts.history import Event, History, Kind
+from churn_assets.campaign.contacts.event import Event, Kind
+from churn_assets.campaign.contacts.history import History
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.contacts.opening import LateLedger
 from churn_assets.campaign.contacts.taken import keep_taken, taken

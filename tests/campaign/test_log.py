@@ -11,7 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from api.routes.feedback import FeedbackEvent
-from churn_assets.campaign.contacts.history import ANSWERS, PERIOD, Event, History, Kind
+from churn_assets.campaign.contacts.event import ANSWERS, PERIOD, Event, Kind
+from churn_assets.campaign.contacts.history import History
 from churn_assets.campaign.contacts.log import campaign_rows
 from churn_assets.datasets.errors import DataError
 from churn_assets.domain.events import EVENT_KINDS, EventKind

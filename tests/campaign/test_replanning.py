@@ -12,7 +12,7 @@ import pytest
 
 from churn_assets.campaign import workflow
 from churn_assets.campaign.config import Channel
-from churn_assets.campaign.contacts.history import Event
+from churn_assets.campaign.contacts.event import Event
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.planning.allocation import Problem, solve
 from churn_assets.campaign.planning.marginal import with_first_units

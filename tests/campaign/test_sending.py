@@ -17,7 +17,7 @@ import pytest
 
 from churn_assets.campaign import sending
 from churn_assets.campaign.config import CampaignConfig, Channel
-from churn_assets.campaign.contacts.history import Event
+from churn_assets.campaign.contacts.event import Event
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.sending import HandOver, key_of

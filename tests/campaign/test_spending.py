@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from churn_assets.campaign.config import CampaignConfig, Channel
-from churn_assets.campaign.contacts.history import Event, History, Kind
+from churn_assets.campaign.contacts.event import Event, Kind
+from churn_assets.campaign.contacts.history import History
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.spending import (
     PRICES,

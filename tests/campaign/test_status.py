@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from churn_assets.campaign.contacts.history import Event
+from churn_assets.campaign.contacts.event import Event
 from churn_assets.campaign.contacts.ledger import PLANS, STEPS
 from churn_assets.campaign.spending import yearly_values
 from churn_assets.campaign.status import status_of

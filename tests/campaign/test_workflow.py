@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from churn_assets.campaign.config import CampaignConfig, Channel
+from churn_assets.campaign.contacts.event import Event
 from churn_assets.campaign.contacts.feed import LedgerFeed
-from churn_assets.campaign.contacts.history import Event
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.campaign.contacts.opening import LateLedger
 from churn_assets.campaign.errors import CampaignError, LedgerError

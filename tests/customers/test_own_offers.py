@@ -16,8 +16,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from churn_assets.campaign.contacts.history import Acceptance, History
+from churn_assets.campaign.contacts.history import History
 from churn_assets.campaign.contacts.log import campaign_rows
+from churn_assets.campaign.contacts.tellings import Acceptance
 from churn_assets.campaign.decided import decisions_of
 from churn_assets.campaign.planning.plan import Plan
 from churn_assets.campaign.planning.promises import CONTACTS

@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+from churn_assets.campaign.contacts.event import SAME_INSTANT, Event
 from churn_assets.campaign.contacts.events import AT_ONCE, in_parts
-from churn_assets.campaign.contacts.history import SAME_INSTANT, Erasure, Event
+from churn_assets.campaign.contacts.history import Erasure
 
 ERASURES = sa.Table(
     "contact_erasures",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from churn_assets.campaign.contacts.history import Event
+from churn_assets.campaign.contacts.event import Event
 from churn_assets.campaign.contacts.opening import LateLedger
 from churn_assets.serving.feedback import CONFLICT, ERASED, FeedbackLog, Known
 

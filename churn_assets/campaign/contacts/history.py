@@ -11,30 +11,10 @@ from churn_assets.campaign.contacts.event import (
     ANSWERS,
     KNOWN_CHANNELS,
     PERIOD,
-    PLANNED,
-    SAME_CONTACT,
-    SAME_INSTANT,
     Event,
-    Kind,
 )
 from churn_assets.campaign.contacts.tellings import Acceptance, Contact, Tellings
 from churn_assets.domain.value import MONTHS_OF_VALUE
-
-__all__ = [
-    "ANSWERS",
-    "KNOWN_CHANNELS",
-    "PERIOD",
-    "PLANNED",
-    "SAME_CONTACT",
-    "SAME_INSTANT",
-    "Acceptance",
-    "Contact",
-    "Erasure",
-    "Event",
-    "History",
-    "Kind",
-    "outcome_of",
-]
 
 
 class Erasure(NamedTuple):

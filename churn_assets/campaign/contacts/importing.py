@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from churn_assets.campaign.contacts.history import Event, Kind
+from churn_assets.campaign.contacts.event import Event, Kind
 from churn_assets.campaign.contacts.ledger import Ledger
 from churn_assets.customers.reading.rows import BrokenRow, Rows
 from churn_assets.serving.events import EARLIEST

@@ -23,6 +23,7 @@ from churn_assets.campaign.contacts.erasures import (
     note_erasure,
     note_said,
 )
+from churn_assets.campaign.contacts.event import Event
 from churn_assets.campaign.contacts.events import (
     EVENTS,
     OLDEST_FIRST,
@@ -35,7 +36,7 @@ from churn_assets.campaign.contacts.events import (
     who_was_not_sent,
 )
 from churn_assets.campaign.contacts.files import begin_file, refuse_empty
-from churn_assets.campaign.contacts.history import Erasure, Event, History
+from churn_assets.campaign.contacts.history import Erasure, History
 from churn_assets.campaign.contacts.opening import FILE
 from churn_assets.campaign.contacts.taken import TAKEN
 from churn_assets.campaign.errors import LedgerError

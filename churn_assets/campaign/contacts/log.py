@@ -15,13 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from churn_assets.campaign.contacts.history import (
-    ANSWERS,
-    KNOWN_CHANNELS,
-    PERIOD,
-    SAME_INSTANT,
-    outcome_of,
-)
+from churn_assets.campaign.contacts.event import ANSWERS, KNOWN_CHANNELS, PERIOD, SAME_INSTANT
+from churn_assets.campaign.contacts.history import outcome_of
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.serving.events import CLOCKS_DIFFER, EARLIEST
 

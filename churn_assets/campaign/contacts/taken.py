@@ -11,7 +11,7 @@ from datetime import date
 
 import sqlalchemy as sa
 
-from churn_assets.campaign.contacts.history import Event
+from churn_assets.campaign.contacts.event import Event
 
 TAKEN = sa.Table(
     "campaign_listed",
