@@ -78,7 +78,8 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
     "snapshot": (
         r"snapshot\w*|as of|report(ed|ing)?|observ\w*|extract(ed)?|seen|period|^(date|day|month)$",
         r"stichtag|datenstand|stand|auswertung\w*|berichts\w*|^(datum|tag|monat)$",
-        r"date (de |d )?(situation|extraction|arrete)|extraction|periode|^(jour|mois)$",
+        r"date (de |du |d )?(situation|extraction|arrete|releve)|extraction|releve|periode"
+        r"|^(date|jour|mois)$",
         r"corte|extraccion|periodo|^(fecha|dia|mes)$",
     ),
     # Who they are.

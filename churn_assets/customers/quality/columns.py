@@ -18,6 +18,8 @@ from churn_assets.customers.contract.model import (
     Feature,
 )
 from churn_assets.customers.contract.people import Contact, Flag, YesNo
+from churn_assets.customers.contract.tables import DateOrder
+from churn_assets.customers.reading.dates import ISO_OF, SAY_DATES, SLASHED
 from churn_assets.customers.reading.numbers import TELLING, Marks, number_pattern
 from churn_assets.domain.cells import MISSING, TRUTHS, as_word
 
@@ -252,11 +254,18 @@ def number(cell: str, marks: Marks) -> str:
     return f"CASE WHEN {fits} THEN try_cast({digits} AS DOUBLE) END"
 
 
-def date(cell: str) -> str:
+def date(cell: str, written: DateOrder | None) -> str:
     """The cell's date, or NULL where it isn't certainly one; of a time with its zone the date that
     is written."""
     plain = rf"regexp_replace({trimmed(cell)}, '{_TIMED}', '\1 \2')"
+    if written:
+        plain = f"regexp_replace({plain}, '^{SLASHED}$', '{ISO_OF[written]}')"
     return f"CAST(try_strptime({plain}, {_DATES}) AS DATE)"
+
+
+def slashed(cell: str) -> str:
+    """Whether the cell looks like a date that begins with its day or its month: 01/09/2025."""
+    return f"regexp_full_match({trimmed(cell)}, '{SLASHED}')"
 
 
 def value(column: Column, cell: str, marks: Marks) -> str:
@@ -281,7 +290,7 @@ def value(column: Column, cell: str, marks: Marks) -> str:
             )
             return f"CASE WHEN {word(cell)} IN {listed(column.yes)} THEN true {no} END"
         case "date" | "date_or_blank":
-            return date(cell)
+            return date(cell, marks.dates)
         case "levels":
             return f"CASE WHEN {word(cell)} IN {listed(column.levels)} THEN {word(cell)} END"
         case "words":
@@ -339,6 +348,9 @@ def problem(column: Column, typed: str, missing: str, cell: str, marks: Marks) -
             needed = f"is none of {', '.join(spelled(column))}"
             cases.append(f"WHEN {typed} IS NULL THEN {text(needed)}")
         case "date" | "date_or_blank":
+            said = f"is no date as they are written here: {SAY_DATES}"
+            said = f"is no date as {marks.dates}" if marks.dates else said
+            cases.append(f"WHEN {typed} IS NULL AND {slashed(cell)} THEN {text(said)}")
             cases.append(f"WHEN {typed} IS NULL THEN 'is no date: write 2026-01-31'")
             if "tenure" in column.uses:  # it is tomorrow already, further east
                 cases.append(f"WHEN {typed} > current_date + 1 THEN 'is later than today'")

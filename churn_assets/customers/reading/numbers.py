@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from churn_assets.customers.contract.tables import Format
+from churn_assets.customers.contract.tables import DateOrder, Format
 
 DECIMAL_COMMA, DECIMAL_POINT = "comma", "point"
 _THOUSANDS = (",", ".", "'", " ", "\u00a0", "\u202f")
@@ -19,18 +19,20 @@ _THOUSANDS = (",", ".", "'", " ", "\u00a0", "\u202f")
 
 @dataclass(frozen=True)
 class Marks:
-    """How numbers are written.
+    """How numbers are written, and dates.
 
     Attributes:
         decimal: before decimals.
         thousands: between thousands; empty where no cell has such a mark.
         told: whether cells or the contract say which the decimal mark is; else it is a point, and
             a cell such as `1.250` may be 1250 all the same.
+        dates: what 01/09/2025 begins with; None where nobody said.
     """
 
     decimal: str
     thousands: str
     told: bool = True
+    dates: DateOrder | None = None
 
 
 def number_pattern(marks: Marks) -> str:
@@ -79,7 +81,7 @@ def marks_of(counts: Counter[str], given: Format) -> Marks:
         others = [mark for mark in _THOUSANDS if mark != decimal]
         most = max(others, key=lambda mark: counts[mark])
         thousands = most if counts[most] else ""
-    return Marks(decimal, thousands, told or thousands != "")
+    return Marks(decimal, thousands, told or thousands != "", given.date)
 
 
 def marks_by_column(rows: Iterable[Sequence[str]], columns: int, given: Format) -> list[Marks]:
@@ -105,7 +107,9 @@ def worded(marks: Iterable[Marks]) -> str:
     """The marks in words, as the reports show them."""
     return ", ".join(
         dict.fromkeys(
-            f"decimal {m.decimal!r}" + (f", thousands {m.thousands!r}" if m.thousands else "")
+            f"decimal {m.decimal!r}"
+            + (f", thousands {m.thousands!r}" if m.thousands else "")
+            + (f", dates {m.dates}" if m.dates else "")
             for m in marks
         )
     )
