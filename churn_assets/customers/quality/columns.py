@@ -20,7 +20,7 @@ from churn_assets.customers.contract.model import (
 from churn_assets.customers.contract.people import Contact, Flag, YesNo
 from churn_assets.customers.contract.tables import DateOrder
 from churn_assets.customers.reading.dates import ISO_OF, SAY_DATES, SLASHED
-from churn_assets.customers.reading.numbers import TELLING, Marks, number_pattern
+from churn_assets.customers.reading.numbers import AMOUNT, TELLING, Marks, number_pattern
 from churn_assets.domain.cells import MISSING, TRUTHS, as_word
 
 Reads = Literal["number", "flag", "words", "levels", "date", "date_or_blank"]
@@ -245,9 +245,14 @@ def is_blank(column: Column, cell: str, missing: Iterable[str]) -> str:
     return is_missing(cell, missing, (*unsure, *spelled(column)))
 
 
+def amount(cell: str) -> str:
+    """The cell without blanks around it, and without a currency's sign or code."""
+    return rf"regexp_replace({trimmed(cell)}, {text(AMOUNT)}, '\1\2\3')"
+
+
 def number(cell: str, marks: Marks) -> str:
     """The cell's number, or NULL where it isn't certainly one."""
-    plain = trimmed(cell)
+    plain = amount(cell)
     digits = f"replace({plain}, {text(marks.thousands)}, '')" if marks.thousands else plain
     digits = f"replace({digits}, ',', '.')" if marks.decimal == "," else digits
     fits = f"regexp_full_match({plain}, {text(number_pattern(marks))})"
@@ -370,12 +375,12 @@ def _unclear(cell: str, marks: Marks) -> Iterator[tuple[str, str]]:
 
 def grouped(cell: str, mark: str) -> str:
     """Whether the cell is digits that the mark parts as it would thousands, and nothing else."""
-    return f"regexp_full_match({trimmed(cell)}, '[+-]?[1-9][0-9]{{0,2}}([{mark}][0-9]{{3}})+')"
+    return f"regexp_full_match({amount(cell)}, '[+-]?[1-9][0-9]{{0,2}}([{mark}][0-9]{{3}})+')"
 
 
 def counts_of_marks(cell: str) -> dict[str, str]:
     """Name -> SQL that counts the cells which tell how numbers are written."""
     return {
-        mark: f"count(*) FILTER (regexp_full_match({trimmed(cell)}, {text(pattern)}))"
+        mark: f"count(*) FILTER (regexp_full_match({amount(cell)}, {text(pattern)}))"
         for mark, pattern in TELLING.items()
     }
