@@ -4,6 +4,12 @@
 
 const BLANKS = "' \u00a0\u202f";
 const THOUSANDS = [",", ".", ...BLANKS];
+const CODES = "AED|ARS|AUD|BGN|BRL|CAD|CHF|CLP|CNY|COP|CZK|DKK|EUR|GBP|HKD|HUF|IDR|ILS|INR|ISK|JPY|KRW|MAD|"
+  + "MXN|MYR|NOK|NZD|PEN|PHP|PLN|RON|RSD|SAR|SEK|SGD|THB|TND|TRY|TWD|UAH|USD|UYU|VND|XAF|XOF|ZAR";
+const CURRENCY = `(?:[A-Z]{0,2}[$]|[€£¥₹₽₺₩₪₴₫₱]|kr|zł|Kč|Ft|Fr[.]|[Ee]uros?|${CODES})`;
+const GAP = "[ \u00a0\u202f]*";
+const AMOUNT = new RegExp(`^([+-]?)${CURRENCY}${GAP}([+-]?[0-9.,].*)$|^([+-]?[0-9.,](?:.*[0-9.,])?)${GAP}${CURRENCY}$`, "u");
+const withoutCurrency = (cell) => cell.replace(AMOUNT, "$1$2$3");  // "€ 34.90" and "34,90 EUR" as "34.90" and "34,90"
 const whole = (pattern) => new RegExp(`^(?:${pattern})$`);
 
 // What a cell tells -> what the whole of it looks like: that the comma or the point stands before
@@ -33,7 +39,7 @@ function marksOf(counts, { decimal, thousands }) {
 // else as all of them do. It gives the number of a cell, undefined where the cell isn't certainly one.
 export function readersOf(columns, given) {
   const told = columns.map((cells) => Object.fromEntries(Object.entries(TELLING).map(([what, pattern]) =>
-    [what, cells.filter((cell) => pattern.test(cell)).length])));
+    [what, cells.filter((cell) => pattern.test(withoutCurrency(cell))).length])));
   const sum = Object.fromEntries(Object.keys(TELLING).map((what) => [what, told.reduce((all, counts) => all + counts[what], 0)]));
   return told.map((counts) => readerOf(marksOf(Object.values(counts).some(Boolean) ? counts : sum, given)));
 }
@@ -41,7 +47,8 @@ export function readersOf(columns, given) {
 function readerOf({ decimal, thousands }) {
   const digits = thousands ? `([0-9]+|[0-9]{1,3}([${thousands}][0-9]{3})+)` : "[0-9]+";
   const pattern = whole(`[+-]?(${digits}([${decimal}][0-9]*)?|[${decimal}][0-9]+)([eE][+-]?[0-9]+)?`);
-  return (cell) => {
+  return (written) => {
+    const cell = withoutCurrency(written);
     if (!pattern.test(cell)) return undefined;
     const number = Number((thousands ? cell.replaceAll(thousands, "") : cell).replace(decimal, "."));
     return Number.isFinite(number) ? number : undefined;  // JSON has no larger one; the field refuses its text

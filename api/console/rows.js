@@ -74,7 +74,8 @@ function customersOf(text) {
   const dated = isDated(columns) ? fields.indexOf("tenure") : -1;
   const numeric = fields.flatMap((field, j) => (field && isNumber(field) && j !== dated ? [j] : []));
   const readers = readersOf(numeric.map((j) => sound.map(({ cells }) => cells[j].trim())), given);
-  const reads = new Map([[dated, monthsSince], ...numeric.map((j, i) => [j, readers[i]])]);
+  const months = (cell) => monthsSince(cell, undefined, given.date);
+  const reads = new Map([[dated, months], ...numeric.map((j, i) => [j, readers[i]])]);
   const rows = records.map(({ cells, line, problem }, i) => {
     const number = i + 1, width = `has ${cells.length} cells where the header has ${columns.length}`;
     if (problem || cells.length !== columns.length) {

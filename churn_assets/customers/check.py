@@ -23,6 +23,7 @@ from churn_assets.customers.quality.columns import (
     word,
 )
 from churn_assets.customers.quality.contact import unclear_flags, yes_of_nobody
+from churn_assets.customers.quality.dates import dates_unmentioned, dates_unread
 from churn_assets.customers.quality.drift import Drift, drift
 from churn_assets.customers.quality.judging import USED, Judged, judge
 from churn_assets.customers.quality.languages import unserved_languages
@@ -201,6 +202,8 @@ class _Checking:
         )  # fmt: skip
         report.problems += [f"{name}: {problem}" for problem in judged.problems]
         report.notes += [f"{name}: {note}" for note in judged.notes]
+        report.problems += dates_unread(self.connection, judged, table)
+        report.notes += dates_unmentioned(self.connection, judged, self.mentioned)
         if judged.refused > table.most_refused * judged.read.rows:
             report.problems.append(
                 f"{name}: {judged.refused:,} of {judged.read.rows:,} rows are refused; see {path}"

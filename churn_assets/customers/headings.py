@@ -32,14 +32,14 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
         r"monats\w*(preis|gebue?hr|beitrag|betrag|rate|umsatz|kosten|entgelt)"
         r"|(monatlicher? )?(preis|beitrag|umsatz)|(grund|monatliche )?gebue?hr|abopreis",
         r"prix( mensuel)?|(tarif|abonnement|montant|revenu) mensuel|facture mensuelle|mensualite"
-        r"|cotisation( mensuelle)?",
+        r"|cotisation( mensuelle)?|prelevement( mensuel)?|redevance( mensuelle)?|forfait mensuel",
         r"(cuota|precio|importe|tarifa|cargo|factura|ingreso)( mensual)?|mensualidad",
     ),
     "monthly": (r"month\w*|mrr|arpu", r"monat\w*", r"mensu\w*", r"mensu\w*"),
     "money": (
         r"(price|fee|charge|bill|revenue|amount|cost|rate|paid|payment|premium|arr)(s|ed)?",
         r"\w*(preis|gebue?hr|beitrag|betrag|umsatz|kosten|zahlung|entgelt)",
-        r"prix|montant|facture|paiement|revenu|cotisation|frais|cout|mensualite",
+        r"prix|montant|facture|paiement|revenu|cotisation|frais|cout|mensualite|prelevement",
         r"precio|importe|cuota|factura|pago|ingresos?|cost[eo]|tarifa|cargo|mensualidad",
     ),
     "months": (r"\w*months?", r"\w*monate?n?", r"mois", r"mes(es)?"),
@@ -78,7 +78,8 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
     "snapshot": (
         r"snapshot\w*|as of|report(ed|ing)?|observ\w*|extract(ed)?|seen|period|^(date|day|month)$",
         r"stichtag|datenstand|stand|auswertung\w*|berichts\w*|^(datum|tag|monat)$",
-        r"date (de |d )?(situation|extraction|arrete)|extraction|periode|^(jour|mois)$",
+        r"date (de |du |d )?(situation|extraction|arrete|releve)|extraction|releve|periode"
+        r"|^(date|jour|mois)$",
         r"corte|extraccion|periodo|^(fecha|dia|mes)$",
     ),
     # Who they are.
@@ -123,7 +124,7 @@ _SAID: dict[Meaning, tuple[str, ...]] = {
     "consent": (
         r"consent(s|ed)?|opt(ed)? ?ins?|gdpr|permission",
         r"\w*einwilligung|\w*zustimmung|einversta\w*|dsgvo|\w*erlaubnis",
-        r"consentement|accord|rgpd|autorisation",
+        r"consentement|accord|rgpd|autorisation|accepte \w+|(souhaite|veut) (recevoir|etre) \w+",
         r"consentimiento|autorizacion|rgpd|permiso|acepta \w+",
     ),
     "letter": (

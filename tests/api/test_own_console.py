@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from churn_assets.cli.customers.files import read_customers
-from churn_assets.customers.contract.tables import Format
+from churn_assets.customers.contract.tables import DateOrder, Format
 from churn_assets.customers.fields import schema_of
 from churn_assets.customers.reading.dates import months_since
 from churn_assets.customers.schema import load_schema
@@ -207,21 +207,26 @@ DATES = (
     *("2020-01-31", "2020-02-29", "2021-02-29", "31.01.2020", "1.2.2020", "31.04.2020", "1.2.20"),
     *("2020-01-31T23:59:59Z", "2020-01-31 08:00", "2020-01-31T08:00:00.5+02:00", "2020-01-31x"),
     *("2025-03-14", "2025-03-15", "2025-03-16", "2025-02-13", "2025-02-12", "01/02/2020", "12", ""),
+    *("13/02/2020", "2/13/2020", "29-02-2020", "1-2/2020", "1/2/20", "31/04/2020", "00/01/2020"),
+    *("9/1/2020 12:00:00 AM", "01/09/2020 14:30", "01/09/2020 25:30", "01/09/2020x", "2020/09/01"),
 )
 
 
-def test_months_are_counted_as_churn_predict_counts_them(browser: Browser, server: Server) -> None:
-    """To the day, and what isn't certainly a date is none."""
+@pytest.mark.parametrize("written", [None, "dd/mm/yyyy", "mm/dd/yyyy"])
+def test_months_are_counted_as_churn_predict_counts_them(
+    browser: Browser, server: Server, written: DateOrder | None
+) -> None:
+    """To the day, by what the contract says, and what isn't certainly a date is none."""
     today = date(2025, 3, 15)
     with open_console(browser, server.url) as page:
         counted = page.evaluate(
-            """async ([cells, today]) => {
+            """async ([cells, today, written]) => {
               const { monthsSince } = await import("/dates.js");
-              return cells.map((cell) => monthsSince(cell, today) ?? cell);
+              return cells.map((cell) => monthsSince(cell, today, written) ?? cell);
             }""",
-            [DATES, (today - date(1970, 1, 1)).days],
+            [DATES, (today - date(1970, 1, 1)).days, written],
         )
-    assert counted == [months_since(cell, today) for cell in DATES]
+    assert counted == [months_since(cell, today, written=written) for cell in DATES]
 
 
 @pytest.mark.parametrize("columns", ["Joined", "Joined|tenure"])

@@ -15,6 +15,7 @@ from churn_assets.cli.customers.refused import RefusedFile
 from churn_assets.customers.contract.model import Contract
 from churn_assets.customers.contract.yaml_lines import Document
 from churn_assets.customers.fields import schema_of
+from churn_assets.customers.reading.dates import months_since
 from churn_assets.customers.reading.sources import Places
 from churn_assets.customers.schema import CustomerSchema
 from churn_assets.customers.tables import write_history
@@ -157,6 +158,26 @@ def test_months_are_told_from_the_date_since_when(
     assert {row.customer["tenure"] for row in both} == {7}
     told = form.model.model_json_schema()  # for the console, which counts them likewise
     assert (told["x-since"], "Joined" in told["x-columns"]) == ("Joined", False)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_file_has_dates_as_the_contract_says(tmp_path: Path, suffix: str) -> None:
+    """The release carries what 03/04/2020 begins with; without it such a date is refused."""
+    frame = pd.DataFrame(made_rows(3)).drop(columns=["Months", "Cancelled"])
+    frame["Monthly Fee"] = frame["Monthly Fee"].astype(float)
+    frame["Joined"] = ["03/04/2020", "2020-04-03", "03.04.2020"]
+    file = tmp_path / f"mine.{suffix}"
+    frame.to_csv(file, index=False) if suffix == "csv" else frame.to_parquet(file)
+    agreed = contract_since("Joined")
+    april, march = (months_since(day) for day in ("2020-04-03", "2020-03-04"))
+    for order, first in (("dd/mm/yyyy", april), ("mm/dd/yyyy", march), (None, "03/04/2020")):
+        table = {"path": "history.csv", "format": {"date": order}}
+        said = agreed.model_dump() | {"tables": {"history": table}}
+        form = form_of(schema_of(Contract.model_validate(said)))
+        told = form.model.model_json_schema()["x-format"]  # for the console, which reads likewise
+        assert told == ({"date": order} if order else {})
+        found = [row.customer["tenure"] for row in read_customers(file, form).rows]
+        assert found == [first, april, april]
 
 
 def contract_since(column: str, seen: str | None = None) -> Contract:

@@ -42,6 +42,39 @@ def translated(names: dict[str, str], yes: str, no: str) -> Rows:
     ]
 
 
+@pytest.mark.parametrize(("yes", "no"), [("O", "N"), ("J", "N")])
+def test_one_letter_words_of_who_may_be_contacted(yes: str, no: str, tmp_path: Path) -> None:
+    """ "Accepte les SMS" with O and N became a feature; each consent is of its own channel."""
+    rows = [
+        row
+        | {
+            "Accepte les SMS": (yes, no)[i % 3 > 0],
+            "Souhaite recevoir les e-mails": (yes, no)[i % 2],
+        }
+        for i, row in enumerate(translated(FRENCH, "oui", "non"))
+    ]
+    found = inspected(tmp_path, rows)
+    assert found.guesses["Accepte les SMS"] == "consent (sms)"
+    assert found.guesses["Souhaite recevoir les e-mails"] == "consent (email)"
+    assert f"consent: {{column: Accepte les SMS, yes: {yes}, no: N}}" in found.contract.replace(
+        "'", ""
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "meaning"),
+    [
+        *((name, "consent") for name in ("Accepte les SMS", "Souhaite être appelé")),
+        *((name, "value") for name in ("Prélèvement mensuel", "Montant mensuel", "Mensualité",
+          "Cotisation", "Abonnement mensuel")),
+    ],
+)  # fmt: skip
+def test_french_words_of_a_fitness_chain(name: str, meaning: Meaning) -> None:
+    """As its tables have them; an offer that was accepted is no consent."""
+    assert says(name, meaning)
+    assert not says("Offre acceptée", "consent")
+
+
 def test_a_german_table(checked: Checked, tmp_path: Path) -> None:
     """Semicolons, decimal commas, Windows' letters, ja and nein, blanks for no, "k.A." for a number
     that nobody knows: the first contract holds, and learns from nothing that it must not."""

@@ -271,14 +271,14 @@ def _from_parquet(file: Path, form: Form) -> Customers:
     except pa.ArrowException as error:
         raise ValueError(f"is no Parquet file: {error}") from error
     fields, given = _fields_of(columns, form), form.customers.written
-    missing = _missing(form, columns)
-    dated = _is_dated(columns, form)
+    missing, order = _missing(form, columns), given.date
+    dated = TENURE if _is_dated(columns, form) else None
 
     def rows() -> Iterator[Row]:
         for number, row in enumerate(values(), 1):
             cells = dict(zip(fields, row.values(), strict=True))
             known = {
-                name: months_since(value) if dated and name == TENURE else _plain(value)
+                name: months_since(value, written=order) if name == dated else _plain(value)
                 for name, value in cells.items()
                 if name and not (_is_missing(value) or missing(name, cell_text(value) or ""))
             }
@@ -375,7 +375,7 @@ def _parsed(form: Form, name: str, cell: str, marks: Marks | None) -> Any:
     if bool in _types_of(form.model.model_fields[name].annotation):
         return cell.lower() in TRUE if cell.lower() in (*TRUE, *FALSE) else cell
     if name == TENURE and marks is None:
-        return months_since(cell)
+        return months_since(cell, written=form.customers.written.date)
     number = None if marks is None else number_in(cell, marks)
     return cell if number is None or math.isinf(number) else _whole(number)  # JSON has none
 

@@ -42,6 +42,7 @@ Cell = Annotated[str, BeforeValidator(_cell)]
 Cells = Annotated[tuple[Cell, ...], BeforeValidator(_listed)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Mark = Annotated[str, AfterValidator(_one_character)]
+DateOrder = Literal["dd/mm/yyyy", "mm/dd/yyyy"]
 
 
 class Format(Part):
@@ -52,12 +53,16 @@ class Format(Part):
         decimal: before decimals: `.` or `,`.
         thousands: between thousands, as `,` `.` `'` or a blank; empty for none.
         encoding: Python's name, as `utf-8`, `latin-1`, `cp1252`, `utf-16`.
+        date: whether 01/09/2025, or 01-09-2025, begins with the day or the month; without it such
+            a cell is refused. 2025-09-01 and 01.09.2025 are read whatever is said here.
     """
 
     delimiter: Mark | None = None
     decimal: Literal[".", ","] | None = None
     thousands: Mark | None = None
     encoding: str | None = None
+    # Unsaid it isn't written: a schema is then that of earlier releases, to the byte.
+    date: DateOrder | None = Field(default=None, exclude_if=lambda said: said is None)
 
     @model_validator(mode="after")
     def _two_marks(self) -> Self:

@@ -28,7 +28,7 @@ def first_contract(guess: Guess, paths: Sequence[str], leaks: Sequence[Leak]) ->
         "tables:",
         "  history:",
         f"    path: {_quoted(paths[0]) if len(paths) == 1 else _flow(paths)}",
-        *_format(decide),
+        *_format(guess, decide),
         *_missing(guess, decide),
         "",
         "identity:",
@@ -58,10 +58,17 @@ def _asked(line: str, decide: Mapping[str, str], key: str, words: str = "") -> s
     return f"{line}   # DECIDE: {words or decide[key]}" if key in decide else line
 
 
-def _format(decide: Mapping[str, str]) -> list[str]:
-    """Asked for where a check couldn't read the numbers without it."""
-    asked = decide.get("tables.history.format")
-    return [f"    # DECIDE format: {{decimal: '.'}}   # {asked}"] if asked else []
+def _format(guess: Guess, decide: Mapping[str, str]) -> list[str]:
+    """How dates are written, where cells tell; asked for where a check couldn't read the numbers
+    or the dates without it."""
+    asked, dates = decide.get("tables.history.format"), guess.dates
+    date = f"date: {dates.order}" if dates else ""
+    if dates and dates.told:
+        line = f"    format: {{{date}}}"
+        return [f"{line}   # DECIDE: add decimal: '.'? {asked}" if asked else line]
+    point = "decimal: '.'" if guess.which_point else ""
+    said = ", ".join(filter(None, (point, date)))
+    return [f"    # DECIDE format: {{{said}}}   # {asked}"] if asked else []
 
 
 def _missing(guess: Guess, decide: Mapping[str, str]) -> list[str]:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 import duckdb
 
 from churn_assets.customers.headings import LEFT, Meaning, folded, plain, says
+from churn_assets.customers.inspection.dates import Written
 from churn_assets.customers.inspection.flags import find_flags
 from churn_assets.customers.inspection.keys import Keys
 from churn_assets.customers.inspection.paid import Unpaid
@@ -64,6 +65,7 @@ class Guess:
         self.unknown = unknown  # column -> words among its numbers
         self.places = {column.name: i for i, column in enumerate(columns)}
         self.unpaid: Unpaid | None = None  # of `value`, once somebody has looked
+        self.dates: Written | None = None  # of the table, likewise
         two = [c for c in columns if c.distinct == 2 and not c.missing]
         self.label = _best("left", two)
         dates = [c for c in columns if c.guess == "date" and c is not keys.snapshot]
@@ -130,7 +132,8 @@ class Guess:
         if label is not self.end:
             yes = f"{word(cell)} = {word(text(yes_of(label)))}"
         elif self.snapshot:  # within the horizon that the draft has
-            yes = f"{date(cell)} <= {date(self._cell(self.snapshot))} + INTERVAL 1 MONTH"
+            seen = date(self._cell(self.snapshot), marks.dates)
+            yes = f"{date(cell, marks.dates)} <= {seen} + INTERVAL 1 MONTH"
         values.append(f"coalesce({yes}, false) AS outcome")
         connection.execute(f"CREATE TABLE values AS SELECT {', '.join(values)} FROM cells")
         return list(find_leaks(connection, "values", "outcome", candidates))
@@ -179,13 +182,22 @@ class Guess:
         kinds = {c.name: self.kind(c) for c in self.columns}
         return {**kinds, **left_out, **self.flags.roles(), **found}
 
+    @property
+    def which_point(self) -> str:
+        """What to decide about points that may be either mark; empty for nothing."""
+        unclear = any(c.unclear for c in self.columns if c.guess == "number")
+        return "have numbers such as 1.250 decimals, or is it thousands: '.'?" if unclear else ""
+
+    @property
+    def which_date(self) -> str:
+        """What to decide about how dates are written; empty for nothing."""
+        return self.dates.question if self.dates else ""
+
     def decisions(self, leaks: Sequence[Leak]) -> dict[str, str]:
         """What a person must decide: key of the contract -> the question."""
         found: dict[str, str] = {}
-        if any(c.unclear for c in self.columns if c.guess == "number"):
-            found["tables.history.format"] = (
-                "have numbers such as 1.250 decimals, or is it thousands: '.'?"
-            )
+        if asked := "; ".join(filter(None, (self.which_point, self.which_date))):
+            found["tables.history.format"] = asked
         if self.unknown:
             said = "; ".join(f"{', '.join(w)} in {name}" for name, w in self.unknown.items())
             found["tables.history.missing"] = f"do these words mean that nobody knows? {said}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import duckdb
 
 from churn_assets.customers.contract.tables import Table
+from churn_assets.customers.inspection.dates import find_written
 from churn_assets.customers.inspection.draft import first_contract
 from churn_assets.customers.inspection.guess import Guess
 from churn_assets.customers.inspection.keys import find_keys
@@ -55,6 +56,9 @@ def inspect_tables(paths: Sequence[str], places: Places, progress: Progress = si
         read = read_table(table, places, cells, progress)
         marks = marks_in(connection, read, list(read.columns), table.format)
         _unite(connection, read)
+        dates = find_written(connection, read.columns)
+        if dates:
+            marks = tuple(replace(mark, dates=dates.order) for mark in marks)
         columns = tuple(
             profile(connection, "cells", name, f"c{i}", marks[0])
             for i, name in enumerate(read.columns)
@@ -67,9 +71,12 @@ def inspect_tables(paths: Sequence[str], places: Places, progress: Progress = si
             profile(connection, "cells", c.name, f"c{i}", marks[0], words) if words else c
             for i, c in enumerate(columns)
         )
-        guess = Guess(columns, find_keys(connection, columns), unknown)
+        guess = Guess(columns, find_keys(connection, columns, marks[0].dates), unknown)
+        guess.dates = dates
         guess.unpaid = find_unpaid(connection, columns, guess.value, marks[0])
         leaks = guess.leaks(connection, marks[0])
+    if dates and not dates.told:  # a guess, which a person is asked about
+        marks = tuple(replace(mark, dates=None) for mark in marks)
     written = [
         f"{file.name}: {file.rows + file.broken:,} rows"
         + (f", {file.dialect.encoding}, delimiter {file.dialect.delimiter!r}, {worded([mark])}"

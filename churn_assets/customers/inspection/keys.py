@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from churn_assets.customers.contract.tables import DateOrder
 from churn_assets.customers.headings import says
 from churn_assets.customers.inspection.words import named
 from churn_assets.customers.quality.columns import date, word
@@ -38,8 +39,12 @@ class Keys:
         return self.snapshot is not None and _is_called_snapshot(self.snapshot)
 
 
-def find_keys(connection: duckdb.DuckDBPyConnection, columns: Sequence[ColumnProfile]) -> Keys:
-    """The keys of the table `cells`, whose column i is `c{i}`.
+def find_keys(
+    connection: duckdb.DuckDBPyConnection,
+    columns: Sequence[ColumnProfile],
+    written: DateOrder | None = None,
+) -> Keys:
+    """The keys of the table `cells`, whose column i is `c{i}` and whose dates are `written` so.
 
     A snapshot is a date of few days within each of which another column names a row, though not
     in all of the table. Where a column does that, too, both need names that say what they are.
@@ -47,7 +52,7 @@ def find_keys(connection: duckdb.DuckDBPyConnection, columns: Sequence[ColumnPro
     unique = tuple(c for c in columns if _names_rows(c))
     dates = [c for c in columns if _may_be_snapshot(c, told=bool(unique))]
     for day in sorted(dates, key=lambda c: (not _is_called_snapshot(c), c.distinct)):
-        repeated = _unique_within(connection, columns, day)
+        repeated = _unique_within(connection, columns, day, written)
         if found := _id_of(repeated, () if unique else ("text", "category")):
             return Keys(found, day, (*unique, *repeated))
     return Keys(_id_of(unique, ("text",)), None, unique)
@@ -79,10 +84,13 @@ def _may_be_snapshot(column: ColumnProfile, told: bool) -> bool:
 
 
 def _unique_within(
-    connection: duckdb.DuckDBPyConnection, columns: Sequence[ColumnProfile], day: ColumnProfile
+    connection: duckdb.DuckDBPyConnection,
+    columns: Sequence[ColumnProfile],
+    day: ColumnProfile,
+    written: DateOrder | None,
 ) -> tuple[ColumnProfile, ...]:
     """The columns that name a row of each day, and are there on several."""
-    seen = date(f"c{columns.index(day)}")
+    seen = date(f"c{columns.index(day)}", written)
     fewest, most = _MOST_ROWS * day.rows / day.distinct, _REPEATED * day.rows
     found = []
     for i, column in enumerate(columns):

@@ -18,7 +18,9 @@ from churn_assets.customers.contract.model import (
     Feature,
 )
 from churn_assets.customers.contract.people import Contact, Flag, YesNo
-from churn_assets.customers.reading.numbers import TELLING, Marks, number_pattern
+from churn_assets.customers.contract.tables import DateOrder
+from churn_assets.customers.reading.dates import ISO_OF, SAY_DATES, SLASHED
+from churn_assets.customers.reading.numbers import AMOUNT, TELLING, Marks, number_pattern
 from churn_assets.domain.cells import MISSING, TRUTHS, as_word
 
 Reads = Literal["number", "flag", "words", "levels", "date", "date_or_blank"]
@@ -243,20 +245,32 @@ def is_blank(column: Column, cell: str, missing: Iterable[str]) -> str:
     return is_missing(cell, missing, (*unsure, *spelled(column)))
 
 
+def amount(cell: str) -> str:
+    """The cell without blanks around it, and without a currency's sign or code."""
+    return rf"regexp_replace({trimmed(cell)}, {text(AMOUNT)}, '\1\2\3')"
+
+
 def number(cell: str, marks: Marks) -> str:
     """The cell's number, or NULL where it isn't certainly one."""
-    plain = trimmed(cell)
+    plain = amount(cell)
     digits = f"replace({plain}, {text(marks.thousands)}, '')" if marks.thousands else plain
     digits = f"replace({digits}, ',', '.')" if marks.decimal == "," else digits
     fits = f"regexp_full_match({plain}, {text(number_pattern(marks))})"
     return f"CASE WHEN {fits} THEN try_cast({digits} AS DOUBLE) END"
 
 
-def date(cell: str) -> str:
+def date(cell: str, written: DateOrder | None) -> str:
     """The cell's date, or NULL where it isn't certainly one; of a time with its zone the date that
     is written."""
     plain = rf"regexp_replace({trimmed(cell)}, '{_TIMED}', '\1 \2')"
+    if written:
+        plain = f"regexp_replace({plain}, '^{SLASHED}$', '{ISO_OF[written]}')"
     return f"CAST(try_strptime({plain}, {_DATES}) AS DATE)"
+
+
+def slashed(cell: str) -> str:
+    """Whether the cell looks like a date that begins with its day or its month: 01/09/2025."""
+    return f"regexp_full_match({trimmed(cell)}, '{SLASHED}')"
 
 
 def value(column: Column, cell: str, marks: Marks) -> str:
@@ -281,7 +295,7 @@ def value(column: Column, cell: str, marks: Marks) -> str:
             )
             return f"CASE WHEN {word(cell)} IN {listed(column.yes)} THEN true {no} END"
         case "date" | "date_or_blank":
-            return date(cell)
+            return date(cell, marks.dates)
         case "levels":
             return f"CASE WHEN {word(cell)} IN {listed(column.levels)} THEN {word(cell)} END"
         case "words":
@@ -339,6 +353,9 @@ def problem(column: Column, typed: str, missing: str, cell: str, marks: Marks) -
             needed = f"is none of {', '.join(spelled(column))}"
             cases.append(f"WHEN {typed} IS NULL THEN {text(needed)}")
         case "date" | "date_or_blank":
+            said = f"is no date as they are written here: {SAY_DATES}"
+            said = f"is no date as {marks.dates}" if marks.dates else said
+            cases.append(f"WHEN {typed} IS NULL AND {slashed(cell)} THEN {text(said)}")
             cases.append(f"WHEN {typed} IS NULL THEN 'is no date: write 2026-01-31'")
             if "tenure" in column.uses:  # it is tomorrow already, further east
                 cases.append(f"WHEN {typed} > current_date + 1 THEN 'is later than today'")
@@ -358,12 +375,12 @@ def _unclear(cell: str, marks: Marks) -> Iterator[tuple[str, str]]:
 
 def grouped(cell: str, mark: str) -> str:
     """Whether the cell is digits that the mark parts as it would thousands, and nothing else."""
-    return f"regexp_full_match({trimmed(cell)}, '[+-]?[1-9][0-9]{{0,2}}([{mark}][0-9]{{3}})+')"
+    return f"regexp_full_match({amount(cell)}, '[+-]?[1-9][0-9]{{0,2}}([{mark}][0-9]{{3}})+')"
 
 
 def counts_of_marks(cell: str) -> dict[str, str]:
     """Name -> SQL that counts the cells which tell how numbers are written."""
     return {
-        mark: f"count(*) FILTER (regexp_full_match({trimmed(cell)}, {text(pattern)}))"
+        mark: f"count(*) FILTER (regexp_full_match({amount(cell)}, {text(pattern)}))"
         for mark, pattern in TELLING.items()
     }

@@ -61,7 +61,7 @@ class Judged:
         name: of the table.
         read: the cells.
         columns: what was read, in the order of v0, v1, …
-        marks: how each file writes numbers.
+        marks: how each file writes numbers and dates.
         used, refused, doubled: rows.
         left_out: reason -> rows.
         kinds: of refusals, the most frequent first.
@@ -271,7 +271,7 @@ def _leave_out(
         cell = f"c{read.columns.index(column)}"
         where = f"coalesce({word(cell)}, '') IN {listed(map(as_word, rule.values))}"
         if rule.before is not None:
-            where = f"coalesce({date(cell)} < DATE '{rule.before}', false)"
+            where = f"coalesce({date(cell, table.format.date)} < DATE '{rule.before}', false)"
         (found,) = one(connection, f"SELECT count(*) FROM {name}_all WHERE {where}")
         connection.execute(f"DELETE FROM {name}_all WHERE {where}")
         counts[rule.reason] = counts.get(rule.reason, 0) + int(found)

@@ -99,7 +99,7 @@ def profile(
         source: what follows FROM, with its WHERE.
         column: the column's name.
         cell: the SQL name of its cells.
-        marks: how numbers are written.
+        marks: how numbers and dates are written.
         missing: cells that mean "unknown" beside the usual ones.
     """
     blank = is_missing(cell, missing)
@@ -113,7 +113,7 @@ def profile(
           min(n) FILTER (NOT blank), max(n) FILTER (NOT blank),
           avg(n) FILTER (NOT blank), coalesce(bool_and(n = floor(n)) FILTER (NOT blank), false)
         FROM (SELECT {blank} AS blank, {word(cell)} AS w, {number(cell, marks)} AS n,
-                     {date(cell)} AS d, {unclear} AS unclear FROM {source})""",
+                     {date(cell, marks.dates)} AS d, {unclear} AS unclear FROM {source})""",
     )
     top = connection.execute(
         f"""SELECT first(t ORDER BY n DESC, t), CAST(sum(n) AS BIGINT) FROM

@@ -79,7 +79,7 @@ def marks_in(
     others: Counter[str] = sum(counts, Counter())
     if others[DECIMAL_POINT] and others[DECIMAL_COMMA]:
         others = Counter()
-    typed = Marks(".", "")  # written by us
+    typed = Marks(".", "", dates=given.date)  # numbers are written by us
     return tuple(
         marks_of(told or others, given) if file.dialect else typed
         for file, told in zip(table.files, counts, strict=True)

@@ -1,4 +1,4 @@
-"""How long somebody has been a customer, by the date in a cell."""
+"""The date in a cell, and how long somebody has been a customer by it."""
 
 from __future__ import annotations
 
@@ -6,30 +6,43 @@ import re
 from datetime import UTC, date, datetime
 from typing import Any
 
+from churn_assets.customers.contract.tables import DateOrder
+
 DAYS_OF_A_MONTH = 365.25 / 12
 _ISO = re.compile(r"\d{4}-\d\d-\d\d")
+_TIME = "([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?( ?[AaPp][Mm])?"
+SLASHED = f"([0-9]{{1,2}})(?:/([0-9]{{1,2}})/|-([0-9]{{1,2}})-)([0-9]{{4}})(?: {_TIME})?"
+"""What the whole of a date looks like that begins with its day or its month: 01/09/2025 or
+01-09-2025, a time may follow. RE2 and Python read the pattern alike."""
+ISO_OF: dict[DateOrder, str] = {"dd/mm/yyyy": r"\4-\2\3-\1", "mm/dd/yyyy": r"\4-\1-\2\3"}
+"""What a `SLASHED` cell of this order is replaced by: the date with its year, month and day."""
+SAY_DATES = f"name format: {' or '.join(f'{{date: {order}}}' for order in ISO_OF)}"
+"""What to write in a contract whose tables have such dates."""
 
 
-def months_since(cell: Any, today: date | None = None) -> Any:
+def months_since(cell: Any, today: date | None = None, *, written: DateOrder | None = None) -> Any:
     """Whole months from a cell's date until `today` (UTC's, if None).
 
     A cell that is no date, or one that is still to come, is returned as it is: whoever asks for a
     number refuses it.
     """
-    since, today = date_in(cell), today or datetime.now(UTC).date()
+    since, today = date_in(cell, written), today or datetime.now(UTC).date()
     if since is None or since > today:
         return cell
     return int((today - since).days / DAYS_OF_A_MONTH)
 
 
-def date_in(cell: Any) -> date | None:
-    """The date of a cell, as a contract's tables may write it: 2026-03-31 (a time may follow) or
-    31.03.2026; None where it isn't certainly one."""
+def date_in(cell: Any, written: DateOrder | None = None) -> date | None:
+    """The date of a cell, as a contract's tables may write it: 2026-03-31 (a time may follow),
+    31.03.2026, or as `written`; None where it isn't certainly one."""
     if isinstance(cell, date):
         return cell.date() if isinstance(cell, datetime) else cell
     try:
         if _ISO.match(cell):
             return datetime.fromisoformat(cell).date()
+        if written and (slashed := re.fullmatch(SLASHED, cell)):
+            year, month, day = slashed.expand(ISO_OF[written]).split("-")
+            return date(int(year), int(month), int(day))
         return datetime.strptime(cell, "%d.%m.%Y").replace(tzinfo=UTC).date()
     except (TypeError, ValueError):
         return None

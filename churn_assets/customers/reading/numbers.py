@@ -11,26 +11,39 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from churn_assets.customers.contract.tables import Format
+from churn_assets.customers.contract.tables import DateOrder, Format
 
 DECIMAL_COMMA, DECIMAL_POINT = "comma", "point"
+_CODES = (
+    "AED|ARS|AUD|BGN|BRL|CAD|CHF|CLP|CNY|COP|CZK|DKK|EUR|GBP|HKD|HUF|IDR|ILS|INR|ISK|JPY|KRW|MAD|"
+    "MXN|MYR|NOK|NZD|PEN|PHP|PLN|RON|RSD|SAR|SEK|SGD|THB|TND|TRY|TWD|UAH|USD|UYU|VND|XAF|XOF|ZAR"
+)
+_CURRENCY = f"(?:[A-Z]{{0,2}}[$]|[€£¥₹₽₺₩₪₴₫₱]|kr|zł|Kč|Ft|Fr[.]|[Ee]uros?|{_CODES})"
+_GAP = "[ \u00a0\u202f]*"
+AMOUNT = (
+    f"^([+-]?){_CURRENCY}{_GAP}([+-]?[0-9.,].*)$|^([+-]?[0-9.,](?:.*[0-9.,])?){_GAP}{_CURRENCY}$"
+)
+"""What begins or ends with a currency's sign or code, as "€ 34.90", "-$5" or "34,90 EUR": the
+number is in the groups 1 to 3. RE2 and Python read the pattern alike."""
 _THOUSANDS = (",", ".", "'", " ", "\u00a0", "\u202f")
 
 
 @dataclass(frozen=True)
 class Marks:
-    """How numbers are written.
+    """How numbers are written, and dates.
 
     Attributes:
         decimal: before decimals.
         thousands: between thousands; empty where no cell has such a mark.
         told: whether cells or the contract say which the decimal mark is; else it is a point, and
             a cell such as `1.250` may be 1250 all the same.
+        dates: what 01/09/2025 begins with; None where nobody said.
     """
 
     decimal: str
     thousands: str
     told: bool = True
+    dates: DateOrder | None = None
 
 
 def number_pattern(marks: Marks) -> str:
@@ -79,22 +92,25 @@ def marks_of(counts: Counter[str], given: Format) -> Marks:
         others = [mark for mark in _THOUSANDS if mark != decimal]
         most = max(others, key=lambda mark: counts[mark])
         thousands = most if counts[most] else ""
-    return Marks(decimal, thousands, told or thousands != "")
+    return Marks(decimal, thousands, told or thousands != "", given.date)
 
 
 def marks_by_column(rows: Iterable[Sequence[str]], columns: int, given: Format) -> list[Marks]:
     """The marks of each column of numbers, by rows of their cells without blanks around them: as
     given, else as its own cells tell, or else as all of them do."""
     patterns = {mark: re.compile(pattern) for mark, pattern in TELLING.items()}
+    amount = re.compile(AMOUNT)
     told: list[Counter[str]] = [Counter() for _ in range(columns)]
     for cells in rows:
         for counts, cell in zip(told, cells, strict=True):
-            counts.update(mark for mark, of in patterns.items() if of.fullmatch(cell))
+            plain = amount.sub(r"\1\2\3", cell)
+            counts.update(mark for mark, of in patterns.items() if of.fullmatch(plain))
     return [marks_of(one or sum(told, Counter()), given) for one in told]
 
 
 def number_in(cell: str, marks: Marks) -> float | None:
-    """The cell's number; None where it isn't certainly one."""
+    """The cell's number, a currency's sign or code aside; None where it isn't certainly one."""
+    cell = re.sub(AMOUNT, r"\1\2\3", cell)
     if not re.fullmatch(number_pattern(marks), cell):
         return None
     digits = cell.replace(marks.thousands, "") if marks.thousands else cell
@@ -105,7 +121,9 @@ def worded(marks: Iterable[Marks]) -> str:
     """The marks in words, as the reports show them."""
     return ", ".join(
         dict.fromkeys(
-            f"decimal {m.decimal!r}" + (f", thousands {m.thousands!r}" if m.thousands else "")
+            f"decimal {m.decimal!r}"
+            + (f", thousands {m.thousands!r}" if m.thousands else "")
+            + (f", dates {m.dates}" if m.dates else "")
             for m in marks
         )
     )

@@ -1,0 +1,62 @@
+"""Amounts with the sign or the code of a currency are numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from churn_assets.customers.contract.tables import Format
+from churn_assets.customers.quality.columns import number
+from churn_assets.customers.reading.numbers import Marks, marks_by_column, number_in
+from tests.customers.conftest import Checked, made_rows
+from tests.customers.test_inspect import inspected, renamed
+
+
+@pytest.mark.parametrize(
+    ("cell", "decimal", "thousands", "value"),
+    [
+        ("34,90 €", ",", "", 34.9),
+        ("34,90\u00a0€", ",", "", 34.9),
+        ("€ 34.90", ".", "", 34.9),
+        ("EUR 34,90", ",", "", 34.9),
+        ("5€", ".", "", 5),
+        ("$1,234.50", ".", ",", 1234.5),
+        ("-$1,234.50", ".", ",", -1234.5),
+        ("R$ 1.234,50", ",", ".", 1234.5),
+        ("1 234,50 EUR", ",", " ", 1234.5),
+        ("CHF 1'234.50", ".", "'", 1234.5),
+        ("34,90 euros", ",", "", 34.9),
+        ("€", ".", "", None),
+        ("34.90 € a month", ".", "", None),
+        ("€ 34.90 €", ".", "", None),
+        ("34.90 GB", ".", "", None),
+        ("-€-5", ".", "", None),
+    ],
+)
+def test_a_currency_beside_a_number_is_passed_over(
+    cell: str, decimal: str, thousands: str, value: float | None
+) -> None:
+    """In tables and in files of customers alike; in other words it stays."""
+    marks = Marks(decimal, thousands)
+    row = duckdb.sql("SELECT ? AS c", params=[cell])
+    [(read,)] = row.project(number("c", marks)).fetchall()
+    assert (read, number_in(cell, marks)) == (value, value)
+
+
+def test_amounts_tell_their_marks() -> None:
+    """As plain numbers do."""
+    [marks] = marks_by_column([["1.250,50 €"], ["34,90 €"]], 1, Format())
+    assert marks == Marks(",", ".")
+
+
+def test_a_first_contract_of_amounts_holds(checked: Checked, tmp_path: Path) -> None:
+    """Why: a monthly value of "34,90 €" was text of many values, and left out."""
+    rows = renamed(made_rows())
+    rows = [row | {"Monthly Fee": f"{row['Monthly Fee']} €".replace(".", ",")} for row in rows]
+    found = inspected(tmp_path, rows)
+    assert found.guesses["Monthly Fee"] == "monthly value"
+    assert "decimal ','" in found.written[0]
+    report = checked(found.contract)
+    assert (report.problems, report.tables[0].used) == ([], 400)
