@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -138,20 +137,17 @@ class CampaignDesk:
         within: seconds after which whoever asked is answered 503. What has not begun by then isn't
             done any more; what has is done to its end.
         """
-        begun = threading.Event()
-
-        def work() -> Result:
-            begun.set()
-            return task(self._opened())
-
-        running = asyncio.wrap_future(self._thread.submit(work))
+        job = self._thread.submit(lambda: task(self._opened()))
+        patience = asyncio.timeout(within)
         try:
-            return await asyncio.wait_for(running, within)
-        except TimeoutError as error:
-            raise _no_answer(within, begun=begun.is_set()) from error
+            async with patience:
+                return await asyncio.wrap_future(job)
         except (CampaignError, PeopleError) as error:
             raise ApiError(409, "conflict", str(error)) from error
         except (ArtifactError, LedgerError, ReleaseError, OSError) as error:
+            if within is not None and patience.expired():
+                job.add_done_callback(_log_failure)
+                raise _no_answer(within, begun=not job.cancelled()) from error
             log.error("a campaign's plan: %s", error)
             raise ApiError(503, "not_ready", describe(error), headers=RETRY) from error
 
@@ -204,11 +200,17 @@ class CampaignDesk:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
-def _no_answer(within: float | None, *, begun: bool) -> ApiError:
-    log.error("a campaign's plan: no answer within %s s (begun: %s)", within, begun)
+def _no_answer(within: float, *, begun: bool) -> ApiError:
+    log.error("a campaign's plan: no answer within %.0f s (begun: %s)", within, begun)
     message = f"no answer within {within:.0f} s: "
     if begun:
         message += "it may still be done; look at the plan before you send it again"
     else:
         message += "something before it takes long, and it wasn't begun; send it again later"
     return ApiError(503, "not_ready", message, headers=RETRY)
+
+
+def _log_failure(job: Future[Any]) -> None:
+    """Of what nobody waits for any more."""
+    if not job.cancelled() and (error := job.exception()) is not None:
+        log.error("a campaign's plan, after its answer: %s", error)

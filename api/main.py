@@ -8,7 +8,7 @@ import gc
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, closing, nullcontext, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -49,6 +49,9 @@ from churn_assets.settings import Settings, load_settings
 from churn_assets.storage.arrow import load_slim_arrow, return_memory
 from churn_assets.storage.opening import open_store
 from churn_assets.storage.protocol import ArtifactError
+
+if TYPE_CHECKING:
+    from churn_assets.campaign.workflow import Campaigns
 
 FIRST_LOOK_SECONDS = 60.0  # how long the start waits for the store
 PATIENCE_SECONDS = 5.0  # after which the kill switch in a bucket counts as not to be read
@@ -111,6 +114,20 @@ def services_by(settings: Settings, keyring: Keyring) -> Services:
     forced = config.force_baseline or kill_switch.forced_by_environment()
     ledger = LateLedger(settings.campaign.ledger.get_secret_value(), settings.home)
     feed = LedgerFeed(open_feedback_log(store, settings.home), ledger)
+    retelling = Retelling(feed.retell)
+
+    def campaigns() -> Campaigns:
+        retelling.require()  # lists by a ledger that forgot who said no would be the harm itself
+        return open_campaigns(
+            store,
+            ledger.opened(),
+            planned,
+            contract,
+            zone,
+            settings.experiment,
+            learn_from_answers=learns,
+        )
+
     contract = contract_named(settings.customers)
     planned, zone = under_contract(settings.campaign, contract, config.default_time_zone)
     return Services(
@@ -125,19 +142,11 @@ def services_by(settings: Settings, keyring: Keyring) -> Services:
         keyring=keyring,
         limiter=RateLimiter(config.requests_per_second, config.burst),
         feedback=FeedbackRecorder(feed),
-        retelling=Retelling(feed.retell),
+        retelling=retelling,
         contacts=ContactLookup(ledger),
         desk=CampaignDesk(
             planned,
-            lambda: open_campaigns(
-                store,
-                ledger.opened(),
-                planned,
-                contract,
-                zone,
-                settings.experiment,
-                learn_from_answers=learns,
-            ),
+            campaigns,
         ),
         max_batch_size=config.max_batch_size,
         decisions=(

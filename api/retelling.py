@@ -15,7 +15,8 @@ from churn_assets.storage.protocol import ArtifactError
 
 log = logging.getLogger("api.retelling")
 
-FIRST_SECONDS = 20.0  # how long the start waits; a million events in a file take a few seconds
+FIRST_SECONDS = 20.0  # how long the start waits; a million events are compared in some 15 s
+UNFINISHED = "the contact ledger isn't told yet all that the feedback log has"
 AGAIN_SECONDS = 5.0  # between attempts, where log or ledger can't be used
 
 
@@ -29,7 +30,8 @@ class Retelling:
 
     def __init__(self, retell: Callable[[], int]) -> None:
         self._retell = retell
-        self._tried, self._stop = threading.Event(), threading.Event()
+        self._tried, self._done = threading.Event(), threading.Event()
+        self._stop = threading.Event()
 
     def begin(self) -> None:
         """Tell it, from now on."""
@@ -39,7 +41,13 @@ class Retelling:
     async def tried(self) -> None:
         """Returns when it is done, has failed for the first time, or takes too long for a start to
         wait: it goes on then."""
-        await asyncio.to_thread(self._tried.wait, FIRST_SECONDS)
+        if not await asyncio.to_thread(self._tried.wait, FIRST_SECONDS):
+            log.warning("%s: nobody is planned, listed or handed over until it is", UNFINISHED)
+
+    def require(self) -> None:
+        """Raises LedgerError as long as the ledger may lack what was reported."""
+        if not self._done.is_set():
+            raise LedgerError(f"{UNFINISHED}: send it again later")
 
     def close(self) -> None:
         """Try no more."""
@@ -63,4 +71,5 @@ class Retelling:
             return False
         if told:
             log.warning(RETOLD.format(count=told))
+        self._done.set()
         return True

@@ -23,6 +23,7 @@ export function monthsSince(cell, today = Math.floor(Date.now() / DAY), written 
   const [day, month, year] = partsOf(cell, written).map(Number);
   const date = new Date(Date.UTC(year, month - 1, day));
   if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return undefined;  // there is no such day
+  if (year < 100) return undefined;  // Date.UTC takes it for one of the twentieth century
   const days = today - date.getTime() / DAY;
   return days < 0 ? undefined : Math.trunc(days / DAYS_OF_A_MONTH);
 }

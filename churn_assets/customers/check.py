@@ -23,6 +23,7 @@ from churn_assets.customers.quality.columns import (
     word,
 )
 from churn_assets.customers.quality.contact import unclear_flags, yes_of_nobody
+from churn_assets.customers.quality.currencies import mixed_currencies
 from churn_assets.customers.quality.dates import dates_unmentioned, dates_unread
 from churn_assets.customers.quality.drift import Drift, drift
 from churn_assets.customers.quality.judging import USED, Judged, judge
@@ -202,6 +203,7 @@ class _Checking:
         )  # fmt: skip
         report.problems += [f"{name}: {problem}" for problem in judged.problems]
         report.notes += [f"{name}: {note}" for note in judged.notes]
+        report.problems += mixed_currencies(self.connection, judged)
         report.problems += dates_unread(self.connection, judged, table)
         report.notes += dates_unmentioned(self.connection, judged, self.mentioned)
         if judged.refused > table.most_refused * judged.read.rows:

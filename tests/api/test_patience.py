@@ -4,43 +4,78 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-import api.campaigns as desks
 from api.campaigns import CampaignDesk
 from api.errors import ApiError
 from churn_assets.campaign.config import CampaignConfig
+from churn_assets.campaign.errors import CampaignError
 
 
-def test_what_was_begun_is_finished_and_what_was_not_is_given_up(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_what_was_begun_is_finished_and_what_was_not_is_given_up() -> None:
     """Why: while a database was frozen, people pressed Approve, heard nothing for minutes, and it
     happened when nobody waited any more."""
-    monkeypatch.setattr(desks, "PATIENCE_SECONDS", 0.2)
     entered, thawed, done = threading.Event(), threading.Event(), []
     desk = CampaignDesk(CampaignConfig(), lambda: None)  # type: ignore[arg-type,return-value]
 
     def frozen(_: Any) -> None:
         entered.set()
         thawed.wait()
-        done.append("first")
+        done.append("frozen")
 
-    async def asked() -> list[str]:
-        first = asyncio.create_task(desk.soon(frozen))
+    async def refused(task: Callable[[Any], None]) -> str:
+        with pytest.raises(ApiError) as error:
+            await desk.run(task, 0.2)
+        assert error.value.status_code == 503
+        return error.value.detail
+
+    async def asked() -> None:
+        while "wasn't begun" in await refused(frozen):
+            pass  # the thread was slower than we: it was given up
         await asyncio.to_thread(entered.wait)
-        answers = await asyncio.gather(
-            first, desk.soon(lambda _: done.append("second")), return_exceptions=True
-        )
+        assert "wasn't begun" in await refused(lambda _: done.append("waiting"))
         thawed.set()
-        await desk.run(lambda _: done.append("third"))  # waits as long as it takes
-        assert all(isinstance(answer, ApiError) and answer.status_code == 503 for answer in answers)
-        return [str(answer) for answer in answers]
+        await desk.run(lambda _: done.append("later"))  # waits as long as it takes
 
-    begun, waiting = asyncio.run(asked())
+    asyncio.run(asked())
     desk.close()
-    assert "may still be done" in begun
-    assert "wasn't begun" in waiting
-    assert done == ["first", "third"]
+    assert done == ["frozen", "later"]
+
+
+@pytest.mark.parametrize("within", [None, 3600.0])
+def test_a_store_that_times_out_is_told_as_that(within: float | None) -> None:
+    """Why: a socket's time-out is an error of the store, not our impatience."""
+    desk = CampaignDesk(CampaignConfig(), lambda: None)  # type: ignore[arg-type,return-value]
+
+    def timed_out(_: Any) -> None:
+        raise TimeoutError(110, "Connection timed out")
+
+    with pytest.raises(ApiError, match="Connection timed out") as error:
+        asyncio.run(desk.run(timed_out, within))
+    assert error.value.status_code == 503
+    desk.close()
+
+
+def test_what_fails_after_its_answer_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    thawed = threading.Event()
+    desk = CampaignDesk(CampaignConfig(), lambda: None)  # type: ignore[arg-type,return-value]
+
+    def fails(_: Any) -> None:
+        thawed.wait()
+        raise CampaignError("there is no such plan")
+
+    async def asked() -> None:
+        begun = False
+        while not begun:  # else the thread was slower than we
+            with pytest.raises(ApiError) as error:
+                await desk.run(fails, 0.2)
+            begun = "wasn't begun" not in error.value.detail
+        thawed.set()
+        await desk.run(lambda _: None)
+
+    asyncio.run(asked())
+    desk.close()
+    assert "after its answer: there is no such plan" in caplog.text

@@ -7,6 +7,8 @@ import json
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from api.campaigns import ContactLookup
 from churn_assets.campaign.contacts.feed import LedgerFeed
 from churn_assets.campaign.contacts.ledger import Ledger
@@ -32,7 +34,8 @@ def test_what_it_acknowledged_itself_holds_at_once(tmp_path: Path) -> None:
         lookup.close()
 
 
-def test_until_then_nobody_asks_it_again(tmp_path: Path) -> None:
+def test_until_then_nobody_asks_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.campaigns.STILL_EMPTY_SECONDS", 3600.0)
     with closing(Ledger.open("", tmp_path)) as made, made.writing():
         pass
     with closing(LateLedger("", tmp_path)) as ledger:

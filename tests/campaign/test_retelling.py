@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
@@ -11,14 +13,17 @@ from pathlib import Path
 
 import pytest
 
+from api.retelling import Retelling
 from churn_assets.campaign.contacts.feed import LedgerFeed
 from churn_assets.campaign.contacts.known import excluded_by
 from churn_assets.campaign.contacts.opening import FILE as LEDGER
 from churn_assets.campaign.contacts.opening import LateLedger
+from churn_assets.campaign.errors import LedgerError
 from churn_assets.campaign.opening import tell_again
 from churn_assets.serving import feedback
 from churn_assets.serving.feedback import FILE, SqliteFeedbackLog, StoreFeedbackLog
 from churn_assets.storage.local import LocalArtifactStore
+from churn_assets.storage.protocol import ArtifactError
 from tests.campaign.test_ledger import NOW, event
 
 
@@ -104,3 +109,54 @@ def test_who_was_erased_stays_erased(tmp_path: Path, kept_as: str) -> None:
         assert excluded_by(found) == {"B2": "opt_out"}
         assert [each.event_key for each in ledger.opened().all_events()] == ["feedback:e4"]
         assert opened.retell() == 0
+
+
+def test_what_says_nothing_to_the_ledger_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: a bucket was asked for each delivery again before every list."""
+    read: list[str] = []
+    store = LocalArtifactStore(tmp_path / "store")
+    pointer = store.read_pointer
+    monkeypatch.setattr(store, "read_pointer", lambda key: (read.append(key), pointer(key))[1])
+    log = StoreFeedbackLog(store)
+    with closing(LateLedger("", tmp_path)) as ledger, closing(LedgerFeed(log, ledger)) as opened:
+        opened.record_many([told(f"d{i}", f"C{i}", "delivered") for i in range(5)])
+        opened.record(*told("e1", "A1", "sent"))
+        del read[:]
+        assert opened.retell() == 0
+        assert len(read) == 5
+        assert opened.retell() == 0
+        assert len(read) == 5
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"kind": "sent"}', '{"customer_id": "A1"}'])
+def test_a_damaged_event_is_named(tmp_path: Path, kept_as: str, content: str) -> None:
+    """Why: it ended with a traceback that named none, and nothing was told ever after."""
+    with feed(tmp_path, kept_as) as (opened, _):
+        opened.record(*told("e1", "A1", "sent"))
+    log = (
+        SqliteFeedbackLog(tmp_path / FILE)
+        if kept_as == "file"
+        else StoreFeedbackLog(LocalArtifactStore(tmp_path / "store"))
+    )
+    with closing(log):
+        log.record("torn", content)
+    with (
+        feed(tmp_path, kept_as) as (opened, _),
+        pytest.raises(ArtifactError, match="event torn is damaged: restore it, or move it away"),
+    ):
+        opened.retell()
+
+
+def test_nobody_is_listed_before_all_is_told() -> None:
+    """Why: a list by a ledger that was half told again has those who said no since."""
+    allowed = threading.Event()
+    retelling = Retelling(lambda: int(allowed.wait()))
+    with closing(retelling):
+        retelling.begin()
+        with pytest.raises(LedgerError, match="isn't told yet all that the feedback log has"):
+            retelling.require()
+        allowed.set()
+        asyncio.run(retelling.tried())
+        retelling.require()

@@ -10,7 +10,7 @@ import pytest
 from churn_assets.customers.contract.tables import Format
 from churn_assets.customers.quality.columns import number
 from churn_assets.customers.reading.numbers import Marks, marks_by_column, number_in
-from tests.customers.conftest import Checked, made_rows
+from tests.customers.conftest import Checked, as_csv, made_rows
 from tests.customers.test_inspect import inspected, renamed
 
 
@@ -60,3 +60,17 @@ def test_a_first_contract_of_amounts_holds(checked: Checked, tmp_path: Path) -> 
     assert "decimal ','" in found.written[0]
     report = checked(found.contract)
     assert (report.problems, report.tables[0].used) == ([], 400)
+
+
+def test_two_currencies_in_a_column_are_a_problem(checked: Checked, tmp_path: Path) -> None:
+    """Why: 30 euros and 40 dollars would be added up as 70 of something."""
+    signs = ("€ ", "EUR ", "")
+    fees = [f"{signs[i % 3]}{row['Monthly Fee']}" for i, row in enumerate(made_rows())]
+    rows = [row | {"Monthly Fee": fee} for row, fee in zip(made_rows(), fees, strict=True)]
+    (tmp_path / "history.csv").write_text(as_csv(rows), encoding="utf-8")
+    assert checked().problems == []
+    rows[7]["Monthly Fee"] = f"${made_rows()[7]['Monthly Fee']}"
+    (tmp_path / "history.csv").write_text(as_csv(rows), encoding="utf-8")
+    assert checked().problems == [
+        "history: Monthly Fee is in several currencies (EUR, USD): write all of it in one"
+    ]

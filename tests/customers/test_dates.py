@@ -104,8 +104,13 @@ def test_rows_before_a_day_are_left_out_by_such_dates(checked: Checked, tmp_path
     table = f"{{path: history.csv, {rule}}}"
     report = checked(CONTRACT.replace("{path: history.csv}", table))
     assert report.problems == [
-        "history: leave_out reads no date in Until (31/12/2019) and leaves nobody out: name "
-        "format: {date: dd/mm/yyyy} or {date: mm/dd/yyyy}"
+        "history: leave_out reads no date in Until (31/12/2019) and leaves no such row out: "
+        "name format: {date: dd/mm/yyyy} or {date: mm/dd/yyyy}"
+    ]
+    other = table.replace("{path", "{format: {date: mm/dd/yyyy}, path")
+    assert checked(CONTRACT.replace("{path: history.csv}", other)).problems == [
+        "history: leave_out reads no date in Until (31/12/2019) and leaves no such row out: it is "
+        "none as mm/dd/yyyy"
     ]
     table = table.replace("{path", "{format: {date: dd/mm/yyyy}, path")
     report = checked(CONTRACT.replace("{path: history.csv}", table))

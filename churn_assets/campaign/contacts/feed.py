@@ -9,7 +9,9 @@ from typing import Any
 
 from churn_assets.campaign.contacts.event import Event
 from churn_assets.campaign.contacts.opening import LateLedger
+from churn_assets.campaign.contacts.untold import pass_over, passed_over
 from churn_assets.serving.feedback import CONFLICT, ERASED, FeedbackLog, Known
+from churn_assets.storage.protocol import DamagedArtifactError
 
 PREFIX = "feedback:"  # begins the keys of reported events
 KINDS = {"unsubscribed": "opted_out"}  # what the ledger calls it; others have one name
@@ -92,15 +94,24 @@ class LedgerFeed:
         """
         told = 0
         for part in self._log.unknown(self._known):
-            if events := _all_told(part):
+            events = _all_told(part)
+            if events:
                 told += self._ledger.opened().record_again(events)
+            said = {event.event_key for event in events}
+            rest = {key for event_id, _ in part if (key := f"{PREFIX}{event_id}") not in said}
+            if rest:  # a bucket would be asked for each of them every time
+                with self._ledger.opened().writing() as connection:
+                    pass_over(connection, rest)
         return told
 
     def _known(self, ids: Sequence[str]) -> set[str]:
-        """Which of these events the ledger was told of."""
+        """Which of these events the ledger was told of, or has nothing to be told of."""
         if self._ledger.is_absent():
             return set()
-        there = self._ledger.opened().known(f"{PREFIX}{event_id}" for event_id in ids)
+        ledger, keys = self._ledger.opened(), {f"{PREFIX}{event_id}" for event_id in ids}
+        there = ledger.known(keys)
+        with ledger.reading() as connection:
+            there |= passed_over(connection, keys - there)
         return {key.removeprefix(PREFIX) for key in there}
 
     def erase(self, customer_id: str) -> int:
@@ -115,12 +126,22 @@ class LedgerFeed:
 
 
 def _all_told(events: Sequence[tuple[str, str]]) -> list[Event]:
-    """Those that say something to the ledger, in its own words."""
-    return [
-        _told(event_id, event)
-        for event_id, content in events
-        if (event := json.loads(content))["kind"] not in UNTOLD
-    ]
+    """Those that say something to the ledger, in its own words.
+
+    Raises:
+        DamagedArtifactError: one is no event.
+    """
+    told = []
+    for event_id, content in events:
+        try:
+            event = json.loads(content)
+            if event["kind"] not in UNTOLD:
+                told.append(_told(event_id, event))
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedArtifactError(
+                f"the feedback log's event {event_id} is damaged: restore it, or move it away"
+            ) from error
+    return told
 
 
 def _told(event_id: str, event: dict[str, Any]) -> Event:

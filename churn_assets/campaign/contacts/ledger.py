@@ -39,6 +39,7 @@ from churn_assets.campaign.contacts.files import begin_file, refuse_empty
 from churn_assets.campaign.contacts.history import Erasure, History
 from churn_assets.campaign.contacts.opening import FILE
 from churn_assets.campaign.contacts.taken import TAKEN
+from churn_assets.campaign.contacts.untold import PASSED_OVER
 from churn_assets.campaign.errors import LedgerError
 
 Status = Literal["draft", "approved", "replaced", "cancelled"]
@@ -60,7 +61,7 @@ STEPS = sa.Table(
     sa.Column("who", sa.String(128), nullable=False),
     sa.Column("at", sa.String(32), nullable=False),
 )
-TABLES = (EVENTS, *_TABLES.sorted_tables, TAKEN, ERASURES)
+TABLES = (EVENTS, *_TABLES.sorted_tables, TAKEN, ERASURES, PASSED_OVER)
 LATER = (  # columns that the ledgers of earlier versions don't have
     (EVENTS.name, "expected_cost", "FLOAT"),
     (EVENTS.name, "decision_id", "VARCHAR(128)"),

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 
 import duckdb
 
-from churn_assets.customers.contract.tables import Table
-from churn_assets.customers.quality.columns import is_missing, one_spaced, slashed, trimmed
+from churn_assets.customers.contract.tables import DateOrder, Table
+from churn_assets.customers.quality.columns import date, is_missing, one_spaced, slashed, trimmed
 from churn_assets.customers.quality.judging import Judged
 from churn_assets.customers.quality.workspace import one
 from churn_assets.customers.reading.dates import SAY_DATES
@@ -30,13 +30,13 @@ def dates_unread(
             f"{judged.name}: the feature {name} looks like dates ({cell}): name it {_NAMED}{said}; "
             "or leave it out"
         )
-    if table.format.date is None:
-        rules = [one_spaced(rule.column) for rule in table.leave_out if rule.before]
-        for name, cell in _dated(connection, judged, rules):
-            yield (
-                f"{judged.name}: leave_out reads no date in {name} ({cell}) and leaves nobody out: "
-                f"{SAY_DATES}"
-            )
+    rules = [one_spaced(rule.column) for rule in table.leave_out if rule.before]
+    for name, cell in _unread(connection, judged, rules, table.format.date):
+        mend = f"it is none as {table.format.date}" if table.format.date else SAY_DATES
+        yield (
+            f"{judged.name}: leave_out reads no date in {name} ({cell}) and leaves no such row "
+            f"out: {mend}"
+        )
 
 
 def dates_unmentioned(
@@ -49,6 +49,24 @@ def dates_unmentioned(
             f"{judged.name}: {name} looks like dates ({cell}), and the contract doesn't speak of "
             f"it: it is used if it is named {_NAMED}"
         )
+
+
+def _unread(
+    connection: duckdb.DuckDBPyConnection,
+    judged: Judged,
+    names: Collection[str],
+    written: DateOrder | None,
+) -> Iterator[tuple[str, str]]:
+    """Which of the columns have cells that look like dates and are none as they are `written`, and
+    one of these."""
+    for name in dict.fromkeys(names):
+        if name in judged.read.columns:
+            cell = f"c{judged.read.columns.index(name)}"
+            none = f"{slashed(cell)} AND {date(cell, written)} IS NULL"
+            wanted = f"min({trimmed(cell)}) FILTER ({none})"
+            (example,) = one(connection, f"SELECT {wanted} FROM {judged.name}")
+            if example is not None:
+                yield name, example
 
 
 def _dated(

@@ -18,11 +18,9 @@ _CODES = (
     "AED|ARS|AUD|BGN|BRL|CAD|CHF|CLP|CNY|COP|CZK|DKK|EUR|GBP|HKD|HUF|IDR|ILS|INR|ISK|JPY|KRW|MAD|"
     "MXN|MYR|NOK|NZD|PEN|PHP|PLN|RON|RSD|SAR|SEK|SGD|THB|TND|TRY|TWD|UAH|USD|UYU|VND|XAF|XOF|ZAR"
 )
-_CURRENCY = f"(?:[A-Z]{{0,2}}[$]|[€£¥₹₽₺₩₪₴₫₱]|kr|zł|Kč|Ft|Fr[.]|[Ee]uros?|{_CODES})"
+CURRENCY = f"(?:[A-Z]{{0,2}}[$]|[€£¥₹₽₺₩₪₴₫₱]|kr|zł|Kč|Ft|Fr[.]|[Ee]uros?|{_CODES})"
 _GAP = "[ \u00a0\u202f]*"
-AMOUNT = (
-    f"^([+-]?){_CURRENCY}{_GAP}([+-]?[0-9.,].*)$|^([+-]?[0-9.,](?:.*[0-9.,])?){_GAP}{_CURRENCY}$"
-)
+AMOUNT = f"^([+-]?){CURRENCY}{_GAP}([+-]?[0-9.,].*)$|^([+-]?[0-9.,](?:.*[0-9.,])?){_GAP}{CURRENCY}$"
 """What begins or ends with a currency's sign or code, as "€ 34.90", "-$5" or "34,90 EUR": the
 number is in the groups 1 to 3. RE2 and Python read the pattern alike."""
 _THOUSANDS = (",", ".", "'", " ", "\u00a0", "\u202f")
