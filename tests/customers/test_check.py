@@ -78,7 +78,7 @@ def test_every_damaged_cell_is_refused_with_its_reason(checked: Checked, tmp_pat
         (9, "Months", "inf", "is infinite"),
         (11, "Months", "1e999", "is infinite"),
         (13, "Months", "", "is blank"),
-        (15, "Monthly Fee", "€ 12.50", "is not a number"),
+        (15, "Monthly Fee", "about 12.50", "is not a number"),
         (17, "Monthly Fee", "1,250", "may have thousands or decimals after its comma: "
                                      "say format.thousands"),
         (19, "Monthly Fee", "12.5.0", "is not a number"),

@@ -9,7 +9,6 @@ from typing import Any
 
 from churn_assets.campaign.contacts.event import Event
 from churn_assets.campaign.contacts.opening import LateLedger
-from churn_assets.campaign.contacts.untold import pass_over, passed_over
 from churn_assets.serving.feedback import CONFLICT, ERASED, FeedbackLog, Known
 from churn_assets.storage.protocol import DamagedArtifactError
 
@@ -100,8 +99,7 @@ class LedgerFeed:
             said = {event.event_key for event in events}
             rest = {key for event_id, _ in part if (key := f"{PREFIX}{event_id}") not in said}
             if rest:  # a bucket would be asked for each of them every time
-                with self._ledger.opened().writing() as connection:
-                    pass_over(connection, rest)
+                self._ledger.opened().pass_over(rest)
         return told
 
     def _known(self, ids: Sequence[str]) -> set[str]:
@@ -110,8 +108,7 @@ class LedgerFeed:
             return set()
         ledger, keys = self._ledger.opened(), {f"{PREFIX}{event_id}" for event_id in ids}
         there = ledger.known(keys)
-        with ledger.reading() as connection:
-            there |= passed_over(connection, keys - there)
+        there |= ledger.passed_over(keys - there)
         return {key.removeprefix(PREFIX) for key in there}
 
     def erase(self, customer_id: str) -> int:

@@ -6,7 +6,7 @@ PostgreSQL that several processes and containers share. What was acknowledged is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,7 +39,7 @@ from churn_assets.campaign.contacts.files import begin_file, refuse_empty
 from churn_assets.campaign.contacts.history import Erasure, History
 from churn_assets.campaign.contacts.opening import FILE
 from churn_assets.campaign.contacts.taken import TAKEN
-from churn_assets.campaign.contacts.untold import PASSED_OVER
+from churn_assets.campaign.contacts.untold import PASSED_OVER, pass_over, passed_over
 from churn_assets.campaign.errors import LedgerError
 
 Status = Literal["draft", "approved", "replaced", "cancelled"]
@@ -235,15 +235,24 @@ class Ledger:
 
     def events(self, keys: Iterable[str]) -> dict[str, Event]:
         """Those of these events that are here, by key."""
-        found: dict[str, Event] = {}
         if self.is_absent():
-            return found
+            return {}
+        found: dict[str, Event] = {}
         with self.reading() as connection:
             for part in in_parts(list(keys)):
                 query = sa.select(EVENTS).where(EVENTS.c.event_key.in_(part or ()))
-                for row in connection.execute(query).mappings():
-                    found[row["event_key"]] = event_of(row)
+                found |= {e["event_key"]: event_of(e) for e in connection.execute(query).mappings()}
         return found
+
+    def pass_over(self, keys: Collection[str]) -> None:
+        """Remember that these events, by their keys, say nothing to it."""
+        with self.writing() as connection:
+            pass_over(connection, keys)
+
+    def passed_over(self, keys: Collection[str]) -> set[str]:
+        """Which of these it was asked to remember."""
+        with self.reading() as connection:
+            return passed_over(connection, keys)
 
     def all_events(self) -> list[Event]:
         """Every event, the oldest first."""
