@@ -20,6 +20,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from churn_assets.serving.engine import RetentionEngine
+from churn_assets.settings import load_settings
 from tests import scheduling
 from tests.release.small_release import build_release
 from tests.storage.emulator import running_emulator
@@ -53,6 +54,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.S
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest first."""
     items.sort(key=lambda item: scheduling.rank(item.nodeid))
+
+
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty home, which this process's settings name for as long as a test takes."""
+    monkeypatch.setenv("CHURN_HOME", str(tmp_path))
+    load_settings.cache_clear()
+    yield tmp_path
+    load_settings.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +13,8 @@ from typer.testing import CliRunner
 from churn_assets.campaign.contacts import database
 from churn_assets.cli import app
 from churn_assets.serving.feedback import SqliteFeedbackLog
-from churn_assets.settings import load_settings
 
 ROWS = 3_000
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("CHURN_HOME", str(tmp_path))
-    load_settings.cache_clear()
-    yield tmp_path
-    load_settings.cache_clear()
 
 
 def limited(db: Any) -> None:
@@ -34,10 +24,10 @@ def limited(db: Any) -> None:
 
 @pytest.mark.parametrize("command", ["outcomes", "campaign"])
 def test_an_import_says_to_read_the_file_again(
-    command: str, home: Path, monkeypatch: pytest.MonkeyPatch
+    command: str, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Why: "database or disk is full" left open whether half of the file now counts twice."""
-    file = home / "events.csv"
+    file = own_home / "events.csv"
     rows = [f"e{i},C{i},sent,2026-01-05T10:00:00+00:00" for i in range(ROWS)]
     file.write_text("\n".join(["event_id,customer_id,kind,occurred_at", *rows]) + "\n")
     opened, prepared = SqliteFeedbackLog._open, database._prepare_sqlite

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,52 +32,44 @@ from tests.release.small_release import publish
 from tests.serving.test_decision_log import COLUMNS
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("CHURN_HOME", str(tmp_path))
-    load_settings.cache_clear()
-    yield tmp_path
-    load_settings.cache_clear()
-
-
 def run(*arguments: str) -> tuple[int, str]:
     result = CliRunner().invoke(app, arguments)
     return result.exit_code, result.output
 
 
-def test_the_experiment_is_switched_and_says_by_whom(home: Path) -> None:
+def test_the_experiment_is_switched_and_says_by_whom(own_home: Path) -> None:
     assert "is off (the settings)" in run("experiment")[1]
     assert "is on (" in run("experiment", "on")[1]
     assert "10.0% of the customers" in run("experiment", "status")[1]
     code, said = run("experiment", "off")
     assert code == 0
-    assert f"is off ({home / 'store'}/pointers/switches/experiment)" in said
+    assert f"is off ({own_home / 'store'}/pointers/switches/experiment)" in said
 
 
-def test_a_companys_release_is_experimented_with_in_any_shell(home: Path) -> None:
+def test_a_companys_release_is_experimented_with_in_any_shell(own_home: Path) -> None:
     """Why: it said off where no contract was named, while servers left the control group alone."""
-    publish(LocalArtifactStore(home / "store"), home / "published", "Acme")
+    publish(LocalArtifactStore(own_home / "store"), own_home / "published", "Acme")
     assert "is on (a company's own customers are served)" in run("experiment")[1]
     assert "is off (" in run("experiment", "off")[1]
     assert "is off (" in run("experiment")[1]
 
 
 @pytest.mark.parametrize("command", [("outcomes", "erase"), ("campaign", "forget")])
-def test_one_customers_records_are_erased(home: Path, command: tuple[str, str]) -> None:
+def test_one_customers_records_are_erased(own_home: Path, command: tuple[str, str]) -> None:
     """From the decisions, the events and the ledger, by either command; nobody else's, and no byte
     is left in the files."""
-    store = LocalArtifactStore(home / "store")
+    store = LocalArtifactStore(own_home / "store")
     rows = [
         decision(1, "CUSTOMER-AAAA"),
         decision(2, "CUSTOMER-BBBB"),
         decision(3, "CUSTOMER-AAAA"),
     ]
     parts.append(store, [tuple(row.get(name) for name in COLUMNS) for row in rows])
-    with closing(open_feedback_log(store, home)) as log:
+    with closing(open_feedback_log(store, own_home)) as log:
         for identity in ("CUSTOMER-AAAA", "CUSTOMER-BBBB"):
             log.record(f"e-{identity[-4:].lower()}", json.dumps({"customer_id": identity}))
     contact: dict[str, Any] = {"kind": "sent", "occurred_at": datetime(2026, 1, 5, tzinfo=UTC)}
-    with closing(Ledger.open("", home)) as ledger:
+    with closing(Ledger.open("", own_home)) as ledger:
         for identity in ("CUSTOMER-AAAA", "CUSTOMER-BBBB"):
             ledger.record([Event(event_key=identity, customer_id=identity, **contact)])
     told = (
@@ -86,7 +77,7 @@ def test_one_customers_records_are_erased(home: Path, command: tuple[str, str]) 
     )
     assert run(*command, "CUSTOMER-AAAA") == (0, f"{told} of them\n")
     assert parts.read(store)["customer_id"].to_pylist() == ["CUSTOMER-BBBB"]
-    left = b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
+    left = b"".join(path.read_bytes() for path in own_home.rglob("*") if path.is_file())
     assert b"CUSTOMER-AAAA" not in left
     assert b"CUSTOMER-BBBB" in left
 
@@ -94,16 +85,16 @@ def test_one_customers_records_are_erased(home: Path, command: tuple[str, str]) 
 @pytest.mark.parametrize("command", [("outcomes", "erase"), ("campaign", "forget")])
 @pytest.mark.parametrize("damaged", ["part", parts.ERASED])
 def test_a_damaged_decision_log_keeps_nothing_else_from_being_erased(
-    home: Path, command: tuple[str, str], damaged: str
+    own_home: Path, command: tuple[str, str], damaged: str
 ) -> None:
     """Why: one torn file of the log, and nobody's events and contacts could be erased either."""
-    store = LocalArtifactStore(home / "store")
+    store = LocalArtifactStore(own_home / "store")
     row = decision(1, "CUSTOMER-AAAA")
     [key] = parts.append(store, [tuple(row.get(name) for name in COLUMNS)])
     store.write_pointer(damaged := key if damaged == "part" else damaged, b"")
-    with closing(open_feedback_log(store, home)) as log:
+    with closing(open_feedback_log(store, own_home)) as log:
         log.record("e-1", json.dumps({"customer_id": "CUSTOMER-AAAA"}))
-    with closing(Ledger.open("", home)) as ledger:
+    with closing(Ledger.open("", own_home)) as ledger:
         when = datetime(2026, 1, 5, tzinfo=UTC)
         sent = Event(event_key="1", customer_id="CUSTOMER-AAAA", kind="sent", occurred_at=when)
         ledger.record([sent])
@@ -111,10 +102,10 @@ def test_a_damaged_decision_log_keeps_nothing_else_from_being_erased(
     assert code == 1
     done, why = said.strip().splitlines()
     assert done.startswith("1 events about this customer are erased, and what the contact ledger")
-    assert why.startswith(f"{home / 'store'}/pointers/{damaged} is damaged: ")
-    with closing(open_feedback_log(store, home)) as log:
+    assert why.startswith(f"{own_home / 'store'}/pointers/{damaged} is damaged: ")
+    with closing(open_feedback_log(store, own_home)) as log:
         assert log.events() == []
-    with closing(Ledger.open("", home)) as ledger:
+    with closing(Ledger.open("", own_home)) as ledger:
         assert ledger.histories() == {}
     store.delete_pointer(damaged)
     assert run(*command, "CUSTOMER-AAAA")[0] == 0
@@ -127,11 +118,11 @@ def test_a_damaged_decision_log_keeps_nothing_else_from_being_erased(
      ("campaign", "forget", "sent")],
 )  # fmt: skip
 def test_who_was_erased_does_not_come_back_with_the_same_file(
-    home: Path, group: str, forget: str, kind: str, *, before: bool
+    own_home: Path, group: str, forget: str, kind: str, *, before: bool
 ) -> None:
     """Whether the file was read before the erasure or not; rows of other customers come in."""
-    publish(LocalArtifactStore(home / "store"), home / "published", "Acme")
-    file = home / "events.csv"
+    publish(LocalArtifactStore(own_home / "store"), own_home / "published", "Acme")
+    file = own_home / "events.csv"
     rows = [f"e{i},{customer},{kind}," for i, customer in enumerate(("C1", "C1", "C2"))]
     header = "event_id,customer_id,kind,occurred_at"
     file.write_text("\n".join([header, *(f"{row}2026-01-05T10:00:00Z" for row in rows)]) + "\n")
@@ -142,14 +133,14 @@ def test_who_was_erased_does_not_come_back_with_the_same_file(
     assert code == 0
     assert ("0 " if before else "1 ") + ("events" if group == "outcomes" else "contacts") in said
     assert "2 rows are of customers who were erased since: left out\n" in said
-    with closing(Ledger.open("", home)) as ledger:
+    with closing(Ledger.open("", own_home)) as ledger:
         assert "C1" not in ledger.histories()
-    with closing(open_feedback_log(LocalArtifactStore(home / "store"), home)) as log:
+    with closing(open_feedback_log(LocalArtifactStore(own_home / "store"), own_home)) as log:
         assert not [event for event in log.events() if '"C1"' in event]
 
 
-def test_refused_rows_are_named_and_the_others_kept(home: Path) -> None:
-    file = home / "events.csv"
+def test_refused_rows_are_named_and_the_others_kept(own_home: Path) -> None:
+    file = own_home / "events.csv"
     file.write_text(
         "id,customer_id,kind,occurred_at\n"
         "e1,C1,delivered,2026-01-05T10:00:00+00:00\n"
@@ -161,13 +152,13 @@ def test_refused_rows_are_named_and_the_others_kept(home: Path) -> None:
     assert "row 2: occurred_at:" in said
 
 
-def test_answers_to_an_earlier_releases_offers_are_taken(home: Path) -> None:
+def test_answers_to_an_earlier_releases_offers_are_taken(own_home: Path) -> None:
     """Why: they come for a month and more after a contract has got other offers; each was dropped
     ("Input should be 0, 10, 20 or 30"). What nobody ever offered is refused still."""
-    store = LocalArtifactStore(home / "store")
+    store = LocalArtifactStore(own_home / "store")
     for contract, percent in (("Acme", (0, 5, 15, 25)), ("Acme later", (0, 10, 20, 30))):
-        publish(store, home / contract, contract, Offers(percent=percent))
-    file = home / "events.csv"
+        publish(store, own_home / contract, contract, Offers(percent=percent))
+    file = own_home / "events.csv"
     file.write_text(
         "event_id,customer_id,kind,occurred_at,offer_percentage\n"
         + "".join(f"e{p},C{p},accepted,2026-01-05T10:00:00Z,{p}\n" for p in (5, 10, 12))
@@ -180,12 +171,14 @@ def test_answers_to_an_earlier_releases_offers_are_taken(home: Path) -> None:
 
 @pytest.mark.parametrize("command", ["outcomes", "campaign"])
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_a_file_without_rows_is_said_to_have_none(home: Path, command: str, suffix: str) -> None:
+def test_a_file_without_rows_is_said_to_have_none(
+    own_home: Path, command: str, suffix: str
+) -> None:
     """An export that went wrong in another system is no quiet day: "0 added" alone hid it."""
-    file = home / f"events{suffix}"
+    file = own_home / f"events{suffix}"
     header = pd.DataFrame(columns=["event_id", "customer_id", "kind", "occurred_at"], dtype=str)
     header.to_csv(file, index=False) if suffix == ".csv" else header.to_parquet(file)
-    publish(LocalArtifactStore(home / "store"), home / "published", "Acme")
+    publish(LocalArtifactStore(own_home / "store"), own_home / "published", "Acme")
     code, said = run(command, "import", str(file))
     assert code == 0
     assert " added, 0 were there already\n" in said
@@ -193,12 +186,12 @@ def test_a_file_without_rows_is_said_to_have_none(home: Path, command: str, suff
 
 
 @pytest.mark.parametrize("command", ["outcomes", "campaign"])
-def test_channels_that_no_campaign_has_are_named(home: Path, command: str) -> None:
+def test_channels_that_no_campaign_has_are_named(own_home: Path, command: str) -> None:
     """And kept: it may be a letter, but a "phone" that means a call passes the cap on calls."""
-    publish(LocalArtifactStore(home / "store"), home / "published", "Acme")
+    publish(LocalArtifactStore(own_home / "store"), own_home / "published", "Acme")
     named = ("email", "call", "Phone", "", "Phone", "letter")
     rows = [f"e{i},C{i},sent,2026-01-05T10:00:00Z,{channel}" for i, channel in enumerate(named)]
-    file = home / "events.csv"
+    file = own_home / "events.csv"
     file.write_text("\n".join(["event_id,customer_id,kind,occurred_at,channel", *rows]) + "\n")
     code, said = run(command, "import", str(file))
     assert code == 0
@@ -211,11 +204,11 @@ def test_channels_that_no_campaign_has_are_named(home: Path, command: str) -> No
     assert "channel" not in run(command, "import", str(file))[1]
 
 
-def test_rows_with_the_same_fault_are_one_line(home: Path) -> None:
+def test_rows_with_the_same_fault_are_one_line(own_home: Path) -> None:
     """Ten thousand of them would bury what else is wrong."""
     rows = [f"e{i},C{i},left,2026-01-05T10:00:00+00:00\n" for i in range(1, 3_001)]
     rows[1_000] = "e1001,C1001,sent,2026-01-05T10:00:00+00:00\n"
-    file = home / "events.csv"
+    file = own_home / "events.csv"
     file.write_text("event_id,customer_id,kind,occurred_at\n" + "".join(rows))
     code, said = run("outcomes", "import", str(file))
     assert code == 1
@@ -225,9 +218,11 @@ def test_rows_with_the_same_fault_are_one_line(home: Path) -> None:
     assert refused == f"2,999 rows of {file} are refused"
 
 
-def test_a_file_is_read_as_the_contract_says(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_read_as_the_contract_says(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A company's own columns and kinds, once and for all; `--column` is stronger."""
-    contract = home / "customers.yaml"
+    contract = own_home / "customers.yaml"
     events = {
         "columns": {"event_id": "id", "customer_id": "account", "kind": "what"},
         "kinds": {"bought": "accepted", "no": "refused"},
@@ -235,7 +230,7 @@ def test_a_file_is_read_as_the_contract_says(home: Path, monkeypatch: pytest.Mon
     contract.write_text(f"{BUILT_IN.read_text()}\nevents: {json.dumps(events)}\n")
     monkeypatch.setenv("CHURN_CUSTOMERS", str(contract))
     load_settings.cache_clear()
-    file = home / "events.csv"
+    file = own_home / "events.csv"
     rows = ("1,A,Bought,2026-01-05T10:00:00Z,X", "2,B,no,2026-01-05T10:00:00Z,Y", "3,C,sent,,Z")
     file.write_text("\n".join(("id,account,what,occurred_at,other", *rows)) + "\n")
     code, said = run("outcomes", "import", str(file))
@@ -244,7 +239,7 @@ def test_a_file_is_read_as_the_contract_says(home: Path, monkeypatch: pytest.Mon
     assert "2 events added" in said
     code, said = run("outcomes", "import", str(file), "--column", "customer_id=other")
     assert "another event has the id 1" in said
-    with closing(open_feedback_log(LocalArtifactStore(home / "store"), home)) as log:
+    with closing(open_feedback_log(LocalArtifactStore(own_home / "store"), own_home)) as log:
         found = [json.loads(event) for event in log.events()]
     assert [(e["customer_id"], e["kind"]) for e in found] == [("A", "accepted"), ("B", "refused")]
 
@@ -253,10 +248,12 @@ def test_the_fields_of_a_contracts_events_are_those_of_feedback() -> None:
     assert set(get_args(EventField)) == set(FeedbackEvent.model_fields)
 
 
-def test_a_stopped_import_says_how_to_go_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_import_says_how_to_go_on(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ctrl-C in the middle of the second batch: the first one stays, nothing is counted twice."""
     rows = [f"e{i},C{i},sent,2026-01-05T10:00:00+00:00\n" for i in range(AT_ONCE * 2)]
-    file = home / "events.csv"
+    file = own_home / "events.csv"
     file.write_text("event_id,customer_id,kind,occurred_at\n" + "".join(rows))
     insert, done = feedback._insert, 0
 
@@ -278,18 +275,20 @@ def test_a_stopped_import_says_how_to_go_on(home: Path, monkeypatch: pytest.Monk
     )
 
 
-def test_a_database_that_cant_be_used_is_one_line(home: Path) -> None:
+def test_a_database_that_cant_be_used_is_one_line(own_home: Path) -> None:
     """With its name."""
-    file = home / "events.csv"
+    file = own_home / "events.csv"
     file.write_text("event_id,customer_id,kind,occurred_at\ne1,C1,sent,2026-01-05T10:00:00+00:00\n")
-    (home / "feedback.sqlite3").write_text("no database, but a text that somebody put here\n" * 99)
+    (own_home / "feedback.sqlite3").write_text(
+        "no database, but a text that somebody put here\n" * 99
+    )
     code, said = run("outcomes", "import", str(file))
     assert code == 1
-    assert said.strip() == f"{home / 'feedback.sqlite3'}: file is not a database"
+    assert said.strip() == f"{own_home / 'feedback.sqlite3'}: file is not a database"
 
 
-def test_a_file_without_the_column_says_so(home: Path) -> None:
-    file = home / "events.csv"
+def test_a_file_without_the_column_says_so(own_home: Path) -> None:
+    file = own_home / "events.csv"
     file.write_text("id\ne1\n")
     code, said = run("outcomes", "import", str(file), "--column", "event_id=key")
     assert code == 1
