@@ -155,6 +155,13 @@ class CampaignDesk:
         """`run` of what takes no time but that of store and database."""
         return await self.run(task, PATIENCE_SECONDS)
 
+    async def change(self, task: Callable[[Campaigns], Result]) -> Result:
+        """`soon` of what changes a plan: sliders read anew, whatever is answered."""
+        try:
+            return await self.soon(task)
+        finally:
+            self.forget_planner()
+
     async def replan(
         self, budget: float | None, channels: dict[str, Channel], days: int | None
     ) -> dict[str, Any]:

@@ -324,8 +324,7 @@ async def replan(limits: NewPlan, request: Request) -> Response:
 async def approve(which: WhichPlan, request: Request) -> Response:
     """Approve a draft, by the owner of the API key, which is kept."""
     desk, who = desk_of(request), caller_of(request)
-    found = await desk.soon(lambda c: c.approve(which.plan_id, who, c.now()))
-    desk.forget_planner()
+    found = await desk.change(lambda c: c.approve(which.plan_id, who, c.now()))
     return JsonResponse({"plan_id": found, "status": "approved"})
 
 
@@ -343,9 +342,7 @@ async def cancel(which: WhichPlan, request: Request) -> Response:
         others = [{"plan_id": i, "status": status} for i, status in campaigns.open_plans()]
         return {"plan_id": found, "status": "cancelled", "still_there": others}
 
-    answer = await desk.soon(task)
-    desk.forget_planner()
-    return JsonResponse(answer)
+    return JsonResponse(await desk.change(task))
 
 
 @changes.post(

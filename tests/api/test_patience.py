@@ -79,3 +79,17 @@ def test_what_fails_after_its_answer_is_logged(caplog: pytest.LogCaptureFixture)
     asyncio.run(asked())
     desk.close()
     assert "after its answer: there is no such plan" in caplog.text
+
+
+def test_after_a_change_sliders_read_anew_whatever_was_answered() -> None:
+    """Why: an approval that was begun and answered 503 left them the state before it."""
+    desk = CampaignDesk(CampaignConfig(), lambda: None)  # type: ignore[arg-type,return-value]
+    desk._planner = object()  # type: ignore[assignment]
+
+    def fails(_: Any) -> None:
+        raise CampaignError("there is no such plan")
+
+    with pytest.raises(ApiError, match="no such plan"):
+        asyncio.run(desk.change(fails))
+    desk.close()
+    assert desk._planner is None
