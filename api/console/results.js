@@ -11,7 +11,7 @@ const VERDICTS = {
 };
 const MEASURES = {
   churn: ["Customers who left", percent], retained_value: ["Value kept, per customer", money],
-  spend: ["Discounts, per customer", money], net: ["Net gain, per customer", money],
+  spend: ["Discounts and contacts, per customer", money], net: ["Net gain, per customer", money],
 };
 const WATCHED = {
   customers_are_like_those_learnt_from: "Customers are as the models know them",
@@ -54,7 +54,7 @@ export function resultsView({ ask, make, facts, latestOnly }) {
     $("results-spend-hint").hidden = Boolean(spend);
     if (!spend) return;
     facts($("results-money"), [
-      ["Accepted", money(spend.spent, 0)], ["Expected of open offers", money(spend.expected, 0)],
+      ["Accepted, and contacts made", money(spend.spent, 0)], ["Expected of open offers", money(spend.expected, 0)],
       ["Due by the last look", money(spend.due, 0)], ["Budget of the period", money(spend.budget, 0)],
     ]);
     $("results-meter").replaceChildren(meter((spend.spent + spend.expected) / spend.budget));

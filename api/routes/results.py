@@ -68,9 +68,9 @@ class Lift(BaseModel):
 
 
 class Spend(BaseModel):
-    """Discounts of the running period."""
+    """Discounts of the running period, and what its contacts cost."""
 
-    spent: float = Field(description="accepted", examples=[12000.0])
+    spent: float = Field(description="accepted discounts and contacts made", examples=[12000.0])
     expected: float = Field(description="of contacts not answered yet", examples=[3000.0])
     budget: float = Field(description="of the whole period", examples=[40000.0])
     due: float = Field(description="of the budget by now", examples=[20000.0])

@@ -56,6 +56,7 @@ from churn_assets.outcomes.off_policy import ESTIMATORS, Log, UnsupportedTargetE
 
 REPORT = Path(__file__).parents[1] / "outcomes.json"
 REPETITIONS = 300
+OF_INTEREST = 20.0  # a customer, in currency: the smallest gain that would matter
 KINDS = 1_000  # by this, the truth is known to a hundredth of the finest standard error
 TARGETS: dict[str, Callable[[simulation.Customers], Any]] = {
     "champion": simulated_customers.greedy,
@@ -196,7 +197,7 @@ def company() -> dict[str, Any]:
 
 def _told_of_nothing(seed: int, count: int, looks: int = 12) -> list[str]:
     """The verdicts, look by look, on customers whom contacting does nothing to."""
-    rng, plan = np.random.default_rng(seed), OutcomesConfig()
+    rng, plan = np.random.default_rng(seed), OutcomesConfig(value_of_interest=OF_INTEREST)
     customers = simulated_customers.draw_customers(rng, count)
     treated = rng.random(count) >= 0.3
     options = np.where(treated, simulated_customers.greedy(customers), 0)
@@ -207,10 +208,7 @@ def _told_of_nothing(seed: int, count: int, looks: int = 12) -> list[str]:
         doubly_robust_scores(net, treated, known, 0.7), plan.plan_customers
     )
     ends = np.linspace(0, count, looks + 1).astype(int)[1:] - 1
-    return [
-        judge(float(sequence.lower[i]), float(sequence.upper[i]), plan.value_of_interest)
-        for i in ends
-    ]
+    return [judge(float(sequence.lower[i]), float(sequence.upper[i]), OF_INTEREST) for i in ends]
 
 
 def rare_churn() -> dict[str, Any]:
@@ -231,7 +229,7 @@ def rare_churn() -> dict[str, Any]:
 
 def _told_of_rare(seed: int, count: int, rate: float) -> dict[str, set[str]]:
     """The verdicts at looks from 200 customers on: those that are told, and those of all looks."""
-    rng, plan = np.random.default_rng(seed), OutcomesConfig()
+    rng, plan = np.random.default_rng(seed), OutcomesConfig(value_of_interest=OF_INTEREST)
     risk, value = rng.beta(1, 1 / rate - 1, count), rng.uniform(200, 1_400, count)
     treated, churned = rng.random(count) >= 0.1, rng.random(count) < risk
     known, net = np.column_stack([risk, value]), value * ~churned
@@ -243,7 +241,7 @@ def _told_of_rare(seed: int, count: int, rate: float) -> dict[str, set[str]]:
         scores = doubly_robust_scores(net[:n], treated[:n], known[:n], 0.9)
         sequence = confidence_sequence(scores, plan.plan_customers)
         bounds = float(sequence.lower[-1]), float(sequence.upper[-1])
-        verdict = judge(*bounds, plan.value_of_interest)
+        verdict = judge(*bounds, OF_INTEREST)
         found["at_any_look"].add(verdict)
         if enough[n - 1]:
             found["told"].add(verdict)
@@ -275,7 +273,7 @@ def _played(scenario: simulation.Scenario) -> dict[str, Any]:
                 store=store,
                 feedback=feedback,
                 experiment=ExperimentConfig(enabled=True, control_share=0.3, exploration=0.0),
-                config=OutcomesConfig(),
+                config=OutcomesConfig(value_of_interest=OF_INTEREST),
             )
             weeks = run(played, customers, scenario, weeks=12)
             truth = true_gain(played, scenario)

@@ -77,6 +77,7 @@ def decisions_of(
     percent: Sequence[int] = OFFER_PERCENTAGES,
     messages: Mapping[str, Message] | None = None,
     of_other_draws: Collection[str] = (),
+    costs: Mapping[str, float] | None = None,
 ) -> list[Record]:
     """A record for every predicted customer: contacted by the plan, or not.
 
@@ -96,6 +97,7 @@ def decisions_of(
         percent: of the offers by level, as the plan's release has them.
         messages: decision id -> message, of the contacts whose template was drawn.
         of_other_draws: what `kept_of_other_draws` has found.
+        costs: channel -> what a contact costs, in currency.
     """
     contacts = {row["customer_id"]: row for row in plan.contacts.to_pylist()}
     excluded = {row["customer_id"] for row in plan.excluded.to_pylist() if row["rule"] in EARLIER}
@@ -139,6 +141,7 @@ def decisions_of(
             "customer_value": MONTHS_OF_VALUE * row["monthly_charges"],
             "expected_value": contact["expected_value"] if contact else 0.0,
             "expected_cost": contact["expected_cost"] if contact else 0.0,
+            "contact_cost": (costs or {}).get(contact["channel"]) if contact else None,
         }
         value |= dict(zip(TEMPLATE, template_record(message), strict=True))
         records.append(tuple(value.get(name) for name in COLUMNS))

@@ -232,7 +232,10 @@ class Campaigns:
         predictions, experiment = self.predictions(), self._running()
         messages = self._drawn(plan, predictions)
         earlier = kept_of_other_draws(plan, self.store, experiment, now)
-        records = decisions_of(plan, predictions, experiment, now, percent, messages, earlier)
+        costs = {name: channel.cost for name, channel in self.config.channels.items()}
+        records = decisions_of(
+            plan, predictions, experiment, now, percent, messages, earlier, costs
+        )
         known = {*plan.contacts["decision_id"].to_pylist(), *plan.report["promises"]}
         with self.ledger.writing() as connection:
             status = status_of(connection, plan.plan_id)

@@ -47,7 +47,7 @@ from churn_assets.storage.protocol import Artifact, ArtifactStore
 from churn_assets.storage.scratch import scratch_folder
 
 
-@dg.asset(group_name="outcomes", kinds={"parquet"}, code_version="1")
+@dg.asset(group_name="outcomes", kinds={"parquet"}, code_version="2")
 def campaign_outcomes(
     outcomes_config: dg.ResourceParam[OutcomesConfig],
     home: dg.ResourceParam[Path],

@@ -14,6 +14,7 @@
 | later than `horizon_days` after the decision | left out: every decision is given the same time |
 | accepted and refused | accepted: a discount that was taken is paid, whatever was said besides |
 | another discount than decided | what was really given is what was spent |
+| what a contact itself costs (a call) | is spent once it was made: reported as sent, or answered |
 | an event before its decision | left out, but for a day that clocks may differ |
 | a day alone (midnight) | may be of a contact that was made later on that day |
 | its time can't be (9999), or it is no event | left out: old logs may have some |
@@ -38,7 +39,7 @@ from churn_assets.domain.experiment import Draw
 from churn_assets.domain.offers import Offers
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.outcomes.config import OutcomesConfig
-from churn_assets.outcomes.reached import NOT_SENT, REACHED, with_last_words
+from churn_assets.outcomes.reached import NOT_SENT, REACHED, made_at, with_last_words
 
 ANSWERS = (*REACHED, NOT_SENT, "accepted", "refused", "unsubscribed")
 CLOCKS_DIFFER = pd.Timedelta(days=1)
@@ -64,6 +65,7 @@ LEFT_ALONE = {
     "runner_up": None,
     "expected_value": 0.0,
     "expected_cost": 0.0,
+    "contact_cost": None,
 }
 """What a plan's decision about somebody of the control group says."""
 
@@ -74,7 +76,8 @@ class Joined(NamedTuple):
     Attributes:
         table: a row a decision, in order of time: the decision log's columns and, of each kind of
             answer and of leaving, `<kind>_at` (NaT: it didn't happen); `accepted`, `refused`,
-            `churned` (within the horizon), `given_percentage`, `spend`, `known_at`, `known`.
+            `churned` (within the horizon), `given_percentage`, `contact_cost` (0 unless the contact
+            was made), `spend` (that and the discount accepted), `known_at`, `known`.
         left_out: reason -> number of events.
     """
 
@@ -152,9 +155,10 @@ def customers_of(table: pd.DataFrame, in_force: Draw | None = None) -> pd.DataFr
     `without_ids`.
 
     The outcome is that of the horizon that began with the customer's first decision since the draw;
-    discounts of later decisions count, too, if they were accepted within it. So do those of the
-    customer's earlier decisions, of whatever draw: a contact that was promised before the draw may
-    be made after it, and an answer names the decision that promised it. Both groups had contacts
+    discounts of later decisions count, too, if they were accepted within it, and what their
+    contacts cost that were made within it. So do those of the customer's earlier decisions, of
+    whatever draw: a contact that was promised before the draw may be made after it, and an answer
+    names the decision that promised it. Both groups had contacts
     before the draw, so what was made of them and is answered late is in both alike. What happens
     after the horizon changes nothing: an outcome that is known stays as it is. Columns: those of
     the first decision, with `spend` summed up, and `contaminated`: someone of the control group was
@@ -166,14 +170,15 @@ def customers_of(table: pd.DataFrame, in_force: Draw | None = None) -> pd.DataFr
     first = drawn.drop_duplicates("customer").set_index("customer")
     begins, ends = (table["customer"].map(first[name]) for name in ("time", "known_at"))
     earlier = table["time"] < begins  # so of another draw
-    accepted, sent = (
-        (table[name] <= ends) & (~earlier | (table[name] >= begins))
-        for name in ("accepted_at", "sent_at")
+    accepted, sent, made = (
+        (when <= ends) & (~earlier | (when >= begins))
+        for when in (table["accepted_at"], table["sent_at"], made_at(table))
     )
     counted = earlier | table.index.isin(drawn.index)
-    within = table.assign(spend=table["spend"].where(accepted, 0.0), sent=sent)[counted].groupby(
-        "customer", sort=False
-    )
+    # Tables of earlier versions don't have what contacts cost.
+    contacts = pd.Series(0.0, table.index) + table.get("contact_cost", 0.0)
+    spend = (table["spend"] - contacts).where(accepted, 0.0) + contacts.where(made, 0.0)
+    within = table.assign(spend=spend, sent=sent)[counted].groupby("customer", sort=False)
     first = first.assign(
         spend=within["spend"].sum(),
         contaminated=(first["group"] == "control") & within["sent"].any(),
@@ -338,5 +343,7 @@ def _finished(table: pd.DataFrame, config: OutcomesConfig, now: datetime) -> pd.
     table["known"] = table["known_at"] <= pd.Timestamp(now.astimezone(UTC))
     table["churned"] = (table["churned_at"] <= table["known_at"]).fillna(False).astype(bool)
     discount = table["given_percentage"] / 100 * table["customer_value"] * table["offer_years"]
-    table["spend"] = np.where(table["accepted"], discount, 0.0)
+    made = table["contact"] & made_at(table).notna()
+    table["contact_cost"] = table["contact_cost"].astype("float64").fillna(0.0).where(made, 0.0)
+    table["spend"] = discount.where(table["accepted"], 0.0) + table["contact_cost"]
     return table.drop(columns=["offer_years"])

@@ -5,8 +5,9 @@ message arrived (intention to treat): only then are the groups alike but for the
 customer's outcome is that of the horizon that began with the first decision after the draw.
 
 Four measures a customer: `churn` (0/1), `retained_value` (the customer's value if they stayed),
-`spend` (discounts accepted) and `net` (retained value minus spend). The verdict is about `net`, and
-is read from the interval that is valid at every look, since people look every day.
+`spend` (discounts accepted, and what the contacts themselves cost) and `net` (retained value minus
+spend). The verdict is about `net`, and is read from the interval that is valid at every look, since
+people look every day.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ MEASURES = ("churn", "retained_value", "spend", "net")
 COVARIATES = ("churn_risk", "customer_value")
 RISK_BANDS = (0.0, 0.2, 0.5, 1.0)
 VALUE_BANDS = 3
+OF_INTEREST = 0.025
+"""Of a year's value: the smallest gain that would matter, where the settings don't say. 20 a
+customer are next to nothing for an insurance and a quarter of what some subscriptions bring."""
 CONTRADICTED = (
     "Not known: the groups' sizes contradict the share that was drawn, so the log or the draw is "
     "broken and nothing can be concluded."
@@ -112,10 +116,11 @@ def lift_report(customers: Customers, config: OutcomesConfig) -> dict[str, Any]:
     )
     sequence = inference.confidence_sequence(scores, config.plan_customers)
     lower, upper = float(sequence.lower[-1]), float(sequence.upper[-1])
-    needed = _more_needed(customers, scores, config)
+    of_interest = _of_interest(customers, config)
+    needed = _more_needed(customers, scores, of_interest, config)
     ratio = _sample_ratio(customers)
-    verdict = judge(lower, upper, config.value_of_interest)
-    sentence = sentence_of(verdict, float(sequence.value[-1]), (lower, upper), needed, config)
+    verdict = judge(lower, upper, of_interest)
+    sentence = sentence_of(verdict, float(sequence.value[-1]), (lower, upper), needed, of_interest)
     if ratio["found"]:
         verdict, sentence = "not known yet", CONTRADICTED
     return {
@@ -179,12 +184,12 @@ def sentence_of(
     value: float,
     bounds: tuple[float, float],
     needed: int,
-    config: OutcomesConfig,
+    of_interest: float,
 ) -> str:
     """The verdict as a sentence for whoever has to act on it."""
     between = f"between {bounds[0]:,.2f} and {bounds[1]:,.2f} a customer"
     if verdict == "helps":
-        return f"Contacting helps: it brings {value:,.2f}, {between}, after discounts."
+        return f"Contacting helps: it brings {value:,.2f}, {between}, after all costs."
     if verdict == "hurts":
         costs = (
             f"it costs {-value:,.2f}, between {-bounds[1]:,.2f} and {-bounds[0]:,.2f} a customer"
@@ -193,7 +198,7 @@ def sentence_of(
     if verdict == "no effect that matters":
         largest = max(abs(bound) for bound in bounds)
         return f"No effect larger than {largest:,.2f} a customer, either way."
-    effect = f"an effect of {config.value_of_interest:,.2f} a customer"
+    effect = f"an effect of {of_interest:,.2f} a customer"
     if needed <= 0:
         return f"Not known yet: {between}, though {effect} mostly shows with so many customers."
     return f"Not known yet: {between}. To see {effect} needs {needed:,} more customers."
@@ -333,9 +338,17 @@ def _until(needed: int, config: OutcomesConfig) -> str:
     )
 
 
-def _more_needed(customers: Customers, scores: Floats, config: OutcomesConfig) -> int:
+def _of_interest(customers: Customers, config: OutcomesConfig) -> float:
+    """The smallest gain per customer that would matter, in currency."""
+    if config.value_of_interest is not None:
+        return config.value_of_interest
+    yearly = customers.covariates[:, COVARIATES.index("customer_value")]
+    return max(OF_INTEREST * float(yearly.mean()), 0.01)  # who pay nothing can't bring less
+
+
+def _more_needed(
+    customers: Customers, scores: Floats, of_interest: float, config: OutcomesConfig
+) -> int:
     """Customers beyond those there are until an effect that matters would be shown at some look."""
-    needed = inference.observations_needed(
-        float(scores.std()), config.value_of_interest, config.plan_customers
-    )
+    needed = inference.observations_needed(float(scores.std()), of_interest, config.plan_customers)
     return max(0, needed - len(customers))

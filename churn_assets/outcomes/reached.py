@@ -36,6 +36,12 @@ def with_last_words(matched: pd.DataFrame, left_out: Counter[str]) -> pd.DataFra
     return matched[~over & ~taken_back]
 
 
+def made_at(outcomes: pd.DataFrame) -> pd.Series[pd.Timestamp]:
+    """When the contact of each decision was made, as far as anybody reported: it was sent, or
+    answered; NaT where nobody did."""
+    return outcomes[[f"{kind}_at" for kind in (*REACHED, *ANSWERED)]].min(axis="columns")
+
+
 def was_not_sent(outcomes: pd.DataFrame) -> pd.Series[bool]:
     """Of which decisions of `campaign_outcomes` it was reported that their contact was never made.
     Tables of earlier versions don't have it."""

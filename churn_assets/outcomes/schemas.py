@@ -37,6 +37,7 @@ OUTCOMES = pa.DataFrameSchema(
         "refused": pa.Column(bool),
         "churned": pa.Column(bool),
         PERCENT: pa.Column(float, pa.Check.isin(OFFER_PERCENTAGES)),
+        "contact_cost": pa.Column(float, pa.Check.ge(0)),
         "spend": pa.Column(float, pa.Check.ge(0)),
         "known_at": _moment(nullable=False),
         "known": pa.Column(bool),

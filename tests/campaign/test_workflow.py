@@ -312,6 +312,12 @@ def test_an_approved_plan_is_in_the_decision_log(
     assert gone not in found
     contact = plan.contacts.to_pylist()[0]
     assert found[contact["customer_id"]]["decision_id"] == contact["decision_id"]
+    channels = {row["customer_id"]: row["channel"] for row in plan.contacts.to_pylist()}
+    assert {(channels.get(name), row["contact_cost"]) for name, row in found.items()} == {
+        (None, None),
+        ("email", 0.0),
+        ("call", 1.0),
+    }
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.inference import confidence_sequence, doubly_robust_scores
 from churn_assets.outcomes.lift import CONTRADICTED, Customers, judge, lift_report, sentence_of
 
-CONFIG = OutcomesConfig(plan_customers=5_000, value_of_interest=20.0)
+OF_INTEREST = 20.0
+CONFIG = OutcomesConfig(plan_customers=5_000, value_of_interest=OF_INTEREST)
 
 
 def table(
@@ -117,7 +118,7 @@ def test_false_help_is_as_rare_as_it_says() -> None:
         )
         sequence = confidence_sequence(scores, CONFIG.plan_customers)
         bounds = zip(sequence.lower, sequence.upper, strict=True)
-        false += "helps" in {judge(*look, CONFIG.value_of_interest) for look in bounds}
+        false += "helps" in {judge(*look, OF_INTEREST) for look in bounds}
     assert false <= 5
 
 
@@ -185,6 +186,27 @@ def test_without_a_control_group_it_says_what_is_missing() -> None:
     assert found["needed"] > 500
 
 
+@pytest.mark.parametrize("bill", [8.0, 65.0, 900.0])
+def test_what_matters_follows_from_what_customers_pay(bill: float) -> None:
+    """The same customers with other bills: the same verdict after as many of them."""
+    customers = table(2, 30_000, 0.0)
+    scale = 12 * bill / customers["customer_value"].mean()
+    customers["customer_value"] *= scale
+    found = lift_report(Customers.of(customers), OutcomesConfig(plan_customers=5_000))
+    few = lift_report(Customers.of(customers[:1_500]), OutcomesConfig(plan_customers=5_000))
+    assert (few["verdict"], found["verdict"]) == ("not known yet", "no effect that matters")
+    assert (
+        f"an effect of {0.025 * customers['customer_value'][:1_500].mean():,.2f} a"
+        in (few["sentence"])
+    )
+
+
+def test_who_pay_nothing_bring_nothing() -> None:
+    customers = table(2, 3_000, 0.0).assign(customer_value=0.0)
+    found = lift_report(Customers.of(customers), OutcomesConfig())
+    assert found["verdict"] == "no effect that matters"
+
+
 @pytest.mark.parametrize(
     ("bounds", "verdict"),
     [
@@ -201,9 +223,9 @@ def test_the_interval_decides(bounds: tuple[float, float], verdict: str) -> None
 
 def test_an_answer_is_not_said_to_need_no_more_customers() -> None:
     """There may be as many as an effect mostly needs, and this one doesn't show yet."""
-    said = sentence_of("not known yet", -7.0, (-20.26, 6.32), 0, CONFIG)
+    said = sentence_of("not known yet", -7.0, (-20.26, 6.32), 0, OF_INTEREST)
     assert said.endswith(
         "though an effect of 20.00 a customer mostly shows with so many customers."
     )
-    more = sentence_of("not known yet", -7.0, (-20.26, 6.32), 1_200, CONFIG)
+    more = sentence_of("not known yet", -7.0, (-20.26, 6.32), 1_200, OF_INTEREST)
     assert more.endswith("To see an effect of 20.00 a customer needs 1,200 more customers.")

@@ -74,10 +74,11 @@ def spend_paced(
     now: datetime,
     month: BudgetPrice | None = None,
 ) -> Finding:
-    """Discounts of the running period against the part of its budget that is due by now.
+    """What the running period has cost against the part of its budget that is due by now.
 
-    Counted are those that were accepted and, of each customer whose answer is still open, what the
-    last contact is expected to cost that wasn't reported as never sent. Where a month's budget is
+    Counted are discounts that were accepted, what the contacts themselves cost that were made, and,
+    of each customer whose answer is still open, what the last contact is expected to cost besides
+    that wasn't reported as never sent. Where a month's budget is
     followed, a period has its share of that; and what the ledger had of the running month when it
     was planned last is held against the whole month's, fees included.
 
@@ -106,11 +107,13 @@ def spend_paced(
     if due <= 0:
         return Finding(name, "unknown", "There is no budget to hold the spend against.")
     answered = lately["accepted"] | lately["refused"] | lately["known"]
-    taken = float(lately.loc[lately["accepted"], "spend"].sum())
+    taken = float(lately["spend"].sum())
     waiting = lately[lately["contact"] & ~answered & ~was_not_sent(lately)].drop_duplicates(
         "customer", keep="last"
     )
-    expected = float(waiting["expected_cost"].fillna(0.0).sum())
+    # Tables of earlier versions don't have what contacts cost.
+    to_come = waiting["expected_cost"].fillna(0.0) - waiting.get("contact_cost", 0.0)
+    expected = float(to_come.sum())
     pace = (taken + expected) / due
     figures = {
         "spent": taken,
@@ -121,9 +124,9 @@ def spend_paced(
         "days": days,
     }
     sentence = (
-        f"Spend is at {pace:.0%} of what is due: {taken:,.0f} in discounts accepted and "
-        f"{expected:,.0f} expected, of {due:,.0f} by day {min(days, params.period_days):.0f} "
-        f"(budget of the period: {whole:,.0f})."
+        f"Spend is at {pace:.0%} of what is due: {taken:,.0f} of discounts accepted and contacts "
+        f"made and {expected:,.0f} expected, of {due:,.0f} by day "
+        f"{min(days, params.period_days):.0f} (budget of the period: {whole:,.0f})."
     )
     state = beyond(pace, PACE_WARN, PACE_ERROR)
     if month is not None and month.month == f"{now:%Y-%m}" and month.budget > 0:

@@ -62,6 +62,7 @@ TYPES = {
     "customer_value": pa.float64(),
     "expected_value": pa.float64(),
     "expected_cost": pa.float64(),
+    "contact_cost": pa.float64(),
     "shield_passed": pa.bool_(),
     "template_probability": pa.float64(),
 }

@@ -20,6 +20,8 @@ contact, 1..4 the offers; runner_up is null where there is no other |
 | churn_risk | P(leaving), in [0, 1] |
 | customer_value | 12 monthly charges, in currency |
 | expected_value, expected_cost | of the action, in currency |
+| contact_cost | what the contact itself costs, as a call does, in currency; a part of \
+expected_cost. Null: nobody said, or there is no contact |
 | message_source | `model`, `grammar` or reviewed `template` wrote the message; null: none |
 | audience | whom the message is for, as JSON in the order of `Audience`; or null. Older records \
 have no more than offer, tenure band, contract and tone |
@@ -75,6 +77,7 @@ COLUMNS = (
     "customer_value",
     "expected_value",
     "expected_cost",
+    "contact_cost",
     "message_source",
     "shield_passed",
     *TEMPLATE,
@@ -167,6 +170,7 @@ def records_of(served: Sequence[Served], source: str) -> list[Record]:
         "contact": [answer["decision"]["contact"] for answer in answers],
         "delay_days": [answer["decision"]["delay_days"] for answer in answers],
         "exploration": shares_of_others,
+        "contact_cost": repeat(None, len(rows)),  # an answer names no channel
         "message_source": [told.get("message_source") for told in metadata],
         "shield_passed": [_passed(message) for message in messages],
         **dict(zip(TEMPLATE, zip(*templates, strict=True), strict=True)),
