@@ -258,6 +258,30 @@ def test_golden_set_compares_explanations_of_the_same_code_only(
             check_golden(engine, copy)
 
 
+@pytest.mark.parametrize("made_by", ["another", None])
+def test_golden_set_compares_messages_of_the_same_code_only(
+    engine: RetentionEngine, bundle: Path, tmp_path: Path, made_by: str | None
+) -> None:
+    """A tenure told in years instead of months made every release of before unservable, by an
+    update alone. The same code on another machine must write the same."""
+    copy = Path(shutil.copytree(bundle, tmp_path / "copy"))
+    golden = json.loads((copy / GOLDEN).read_text())
+    answers = [case["answer"] for case in golden["cases"]]
+    answer = next(each for each in answers if each["message"])
+    answer["message"] = "Thank you for your 119 months with us."
+    answer["metadata"]["message_source"] = "grammar"
+    (copy / GOLDEN).write_text(json.dumps(golden))
+    with pytest.raises(ReleaseError, match=r"answer\.(message|metadata\.message_source) differs"):
+        check_golden(engine, copy)
+    golden["writer"] = made_by
+    (copy / GOLDEN).write_text(json.dumps(golden))
+    assert check_golden(engine, copy) == 6
+    answer["decision"]["contact"] = False
+    (copy / GOLDEN).write_text(json.dumps(golden))
+    with pytest.raises(ReleaseError, match=r"decision\.contact differs"):
+        check_golden(engine, copy)
+
+
 def test_golden_set_of_before_true_propensities_is_kept(
     engine: RetentionEngine, bundle: Path, tmp_path: Path
 ) -> None:

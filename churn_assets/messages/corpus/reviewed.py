@@ -9,7 +9,6 @@ test holds that.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -17,7 +16,7 @@ from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
-from churn_assets.customers.languages import LANGUAGES, Language
+from churn_assets.customers.languages import Language
 from churn_assets.messages.shield.brief import (
     CONTRACTS,
     SERVICES,
@@ -49,13 +48,6 @@ def templates_path(language: Language, name: str = "reviewed") -> Path:
     """The file of a language's templates; English has no tag in its name."""
     tag = "" if language == "en" else f".{language}"
     return Path(__file__).with_name(f"{name}{tag}.json")
-
-
-@cache
-def reviewed_digest() -> str:
-    """SHA-256 of all reviewed templates: they are the code's, and change with it."""
-    paths = sorted(templates_path(language, name) for language in LANGUAGES for name in FILES)
-    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 
 @cache
