@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from churn_assets.customers.contract.expression import evaluate
 from churn_assets.customers.contract.features import NO, YES, Kind
 from churn_assets.customers.contract.tables import Format
+from churn_assets.datasets.errors import DataError
 from churn_assets.domain.contracts import SERVICES, Contract, Service
 from churn_assets.domain.offers import Offers
 
@@ -30,7 +31,7 @@ DAYS_OF_A_MONTH = 30  # of a horizon, as the decision environment's periods have
 TENURE, MONTHLY = "tenure", "monthly_charges"
 
 
-class SchemaError(RuntimeError):
+class SchemaError(DataError):
     """A `customers.json` that is none of this version."""
 
 

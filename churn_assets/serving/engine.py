@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from churn_assets.customers.languages import Language
 from churn_assets.customers.people import NOBODY_KNOWN, Addressees
+from churn_assets.customers.schema import SchemaError
 from churn_assets.decision.policy import price_of
 from churn_assets.domain.contact_rules import RULES
 from churn_assets.domain.experiment import CONTROL, ExperimentConfig, Group, group_of
@@ -19,7 +21,7 @@ from churn_assets.messages.shield.brief import TENURE_BOUNDS, MessageBrief, Tone
 from churn_assets.messages.writing.bandit import TemplateChooser
 from churn_assets.messages.writing.renderer import Renderer
 from churn_assets.messages.writing.writer import Message, MessageWriter
-from churn_assets.release.bundle import Manifest, message_seed, verify
+from churn_assets.release.bundle import Manifest, ReleaseError, message_seed, verify
 from churn_assets.serving.answers.figures import PLACES, Figures
 from churn_assets.serving.answers.generation import LiveWriter, NotGeneratedError
 from churn_assets.serving.answers.messages import Defaults, Setting, message_metadata
@@ -125,16 +127,25 @@ class RetentionEngine:
         """A release from its folder, after every file's digest was verified.
 
         Raises:
-            ReleaseError: the folder is not exactly what its manifest says.
+            ReleaseError: the folder is not exactly what its manifest says, or what it holds is of
+                another version of this program.
         """
         manifest = verify(folder)
-        return cls(
-            folder,
-            release_id=manifest.release_id,
-            messages=ServedMessages.model_validate(manifest.settings["messages"]),
-            default_time_zone=default_time_zone,
-            manifest=manifest,
-        )
+        try:
+            return cls(
+                folder,
+                release_id=manifest.release_id,
+                messages=ServedMessages.model_validate(manifest.settings["messages"]),
+                default_time_zone=default_time_zone,
+                manifest=manifest,
+            )
+        except (SchemaError, ValueError, TypeError, KeyError) as error:  # its bytes are as written
+            what = " ".join(str(error).replace(f"{folder}/", "").split()) or type(error).__name__
+            raise ReleaseError(
+                f"release {manifest.release_id} was made by another version of this program, which "
+                f"can't read it ({textwrap.shorten(what, 300)}): update the program, or serve "
+                "another release (`churn rollback`)"
+            ) from error
 
     @property
     def default_time_zone(self) -> str:

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from churn_assets.cli import app
 from churn_assets.decision.learning.network_numpy import NetworkPolicy
-from churn_assets.release.bundle import GOLDEN
+from churn_assets.release.bundle import GOLDEN, ReleaseError, read_manifest, write_manifest
 from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.serving.engine import RetentionEngine
 from churn_assets.serving.golden import check_golden
@@ -78,6 +78,39 @@ def test_it_serves_is_replaced_and_is_rolled_back_to(
         wait_until_serving(server, OLD)
         assert ask(server, contacted["request"]) == before
     load_settings.cache_clear()
+
+
+def of_a_later_version(bundle: Path, file: str) -> None:
+    """Give a file of the bundle a key that nobody knows yet, and seal it again."""
+    manifest = read_manifest(bundle)
+    content = json.loads((bundle / file).read_bytes()) if (bundle / file).exists() else {}
+    (bundle / file).write_text(json.dumps({**content, "of_tomorrow": 1}))
+    facts = manifest.model_dump(exclude={"release_id", "created", "content", "files"})
+    write_manifest(bundle, **facts)
+
+
+@pytest.mark.parametrize("file", ["messages/rules.json", "customers.json"])
+def test_a_release_of_a_later_version_is_told_in_a_line(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    """The program was rolled back and the store wasn't: that was a traceback of 154 lines."""
+    monkeypatch.setenv("CHURN_HOME", str(home))
+    load_settings.cache_clear()
+    build_release(tmp_path / "tomorrow")
+    of_a_later_version(tmp_path / "tomorrow/bundle", file)
+    registry = ReleaseRegistry(LocalArtifactStore(home / "store"))
+    release = registry.publish(tmp_path / "tomorrow/bundle")
+    registry.promote(release.release_id, "test")
+    said = CliRunner().invoke(app, ["predict", "--sample"])
+    load_settings.cache_clear()
+    assert said.exit_code == 1
+    assert isinstance(said.exception, SystemExit)
+    assert len(said.stderr.strip().splitlines()) == 1
+    assert Path(file).name in said.stderr
+    with pytest.raises(ReleaseError) as told:
+        RetentionEngine.load(registry.folder())
+    assert "was made by another version of this program" in str(told.value)
+    assert str(home) not in str(told.value)  # /readyz is public
 
 
 def golden(folder: Path) -> list[dict[str, Any]]:
