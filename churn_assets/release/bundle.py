@@ -10,7 +10,6 @@ Layout:
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
@@ -21,8 +20,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from churn_assets.orchestration.sources import SERVING_PACKAGES, sources_digest
 from churn_assets.storage.protocol import Artifact
-from churn_assets.storage.trees import file_sha256, tree_files, tree_sha256
+from churn_assets.storage.trees import tree_files, tree_sha256
 
 MANIFEST = "manifest.json"
 GOLDEN = "golden.json"
@@ -233,12 +233,10 @@ def verify(folder: Path) -> Manifest:
 
 
 def code_version(root: Path, package_version: str) -> dict[str, str]:
-    """The package's version and one digest over its Python sources, so that it needs no git."""
-    sources = [
-        p for area in ("churn_assets", "modal_jobs", "api") for p in (root / area).rglob("*.py")
-    ]
-    lines = "".join(f"{file_sha256(p)}  {p.relative_to(root)}\n" for p in sorted(sources))
-    return {"package": package_version, "sources": hashlib.sha256(lines.encode()).hexdigest()}
+    """The package's version and one digest over its sources and their data, gates and the shield's
+    rules among them, so that it needs no git."""
+    sources = sources_digest(root, (*SERVING_PACKAGES, "checks"))
+    return {"package": package_version, "sources": sources}
 
 
 def canonical_json(value: Any) -> bytes:

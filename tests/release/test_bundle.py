@@ -11,6 +11,7 @@ from churn_assets.release.bundle import (
     MANIFEST,
     RELEASE_ID,
     ReleaseError,
+    code_version,
     collect,
     read_manifest,
     verify,
@@ -82,3 +83,16 @@ def test_same_content_gives_the_same_digest(tmp_path: Path) -> None:
     first, second = build_release(tmp_path / "a"), build_release(tmp_path / "b")
     assert first.content == second.content
     assert build_release(tmp_path / "c", seed=1).content != first.content
+
+
+@pytest.mark.parametrize("file", ["checks/predictors.py", "churn_assets/messages/rules.json"])
+def test_the_code_of_a_release_is_that_of_its_gates_and_rules_too(
+    tmp_path: Path, file: str
+) -> None:
+    (tmp_path / file).parent.mkdir(parents=True)
+    found = []
+    for content in ("one", "one", "other"):
+        (tmp_path / file).write_text(content)
+        found.append(code_version(tmp_path, "1.0"))
+    assert found[0] == found[1] != found[2]
+    assert found[0]["package"] == "1.0"
