@@ -13,17 +13,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 
-from churn_assets.serving.engine import RetentionEngine
-from churn_assets.settings import load_settings
 from tests import scheduling
-from tests.release.small_release import build_release
-from tests.storage.emulator import running_emulator
+
+# Fixtures import what they need themselves: each process of the tests would wait for all of it.
+if TYPE_CHECKING:
+    from churn_assets.serving.engine import RetentionEngine
 
 # Every server of the tests is on this machine; a proxy of the environment knows nothing of it.
 for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
@@ -59,6 +59,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty home, which this process's settings name for as long as a test takes."""
+    from churn_assets.settings import load_settings
+
     monkeypatch.setenv("CHURN_HOME", str(tmp_path))
     load_settings.cache_clear()
     yield tmp_path
@@ -68,6 +70,8 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[str]:
     """URL of a storage emulator that every client of this process talks to."""
+    from tests.storage.emulator import running_emulator
+
     with running_emulator() as url:
         yield url
 
@@ -75,6 +79,8 @@ def emulator() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sealed release's folder."""
+    from tests.release.small_release import build_release
+
     root = tmp_path_factory.mktemp("bundle")
     build_release(root)
     return root / "bundle"
@@ -82,4 +88,6 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def engine(bundle: Path) -> RetentionEngine:
+    from churn_assets.serving.engine import RetentionEngine
+
     return RetentionEngine.load(bundle)
