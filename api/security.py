@@ -82,7 +82,7 @@ class Keyring:
             log.error("the key file is not usable, the keys stay as they were: %s", error)
 
     def _read(self, file: Path) -> None:
-        lines = [line for line in file.read_text().splitlines() if line.strip()]
+        lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
         self._keys = [*self._fixed, *(parse_key_line(line) for line in lines)]
         log.info("keys read", extra={"keys": len(self._keys)})
 

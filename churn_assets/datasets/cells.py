@@ -191,9 +191,10 @@ def _read_column(
                 value = column.read(cell)
             except RefusedError as error:
                 refusals.append(Refusal(row, name, cell, str(error)))
-            if column.unique and value in seen:
-                refusals.append(Refusal(row, name, cell, "is there more than once"))
-            seen.add(value)
+            else:
+                if column.unique and value in seen:
+                    refusals.append(Refusal(row, name, cell, "is there more than once"))
+                seen.add(value)
         values.append(value)
     return values, refusals
 

@@ -49,6 +49,11 @@ class Estimate:
         lower, upper = interval(samples)
         return cls(value, lower, upper, float(np.std(samples)))
 
+    @classmethod
+    def normal(cls, value: float, error: float) -> Estimate:
+        """From its standard error: the normal interval."""
+        return cls(value, value - Z95 * error, value + Z95 * error, error)
+
     def as_dict(self, name: str) -> dict[str, float]:
         """`{name: value, name_lower: …, name_upper: …}`, as flat reports hold it."""
         return {name: self.value, f"{name}_lower": self.lower, f"{name}_upper": self.upper}
@@ -74,6 +79,20 @@ def share(successes: int, trials: int) -> Estimate:
     p = successes / trials
     lower, upper = wilson_interval(p, trials)
     return Estimate(p, float(lower), float(upper), float(np.sqrt(p * (1 - p) / trials)))
+
+
+def mean_of(scores: Floats, around: float | None = None) -> Estimate:
+    """The mean of scores (N,) with its normal interval; `around` where they are an influence
+    function, whose estimate that is."""
+    value = float(scores.mean()) if around is None else around
+    return Estimate.normal(value, float(scores.std(ddof=1) / np.sqrt(len(scores))))
+
+
+def auc_error(auc: float, ones: float, zeros: float) -> float:
+    """Standard error of an AUC between so many cases of either kind (Hanley and McNeil 1982)."""
+    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    spread = auc * (1 - auc) + (ones - 1) * (q1 - auc**2) + (zeros - 1) * (q2 - auc**2)
+    return float(np.sqrt(max(spread, 0.0) / (ones * zeros)))
 
 
 def bootstrap_mean(values: Floats, seed: int = 42, draws: int = 2_000) -> Estimate:

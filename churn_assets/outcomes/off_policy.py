@@ -28,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from churn_assets.domain.statistics import Z95, Estimate, Floats
+from churn_assets.domain.statistics import Estimate, Floats, mean_of
 
 LEAST_EFFECTIVE = 50.0
 """Effective sample size below which a normal interval says nothing."""
@@ -110,9 +110,9 @@ def evaluate(name: str, log: Log, target: Floats, expected: Floats) -> Evaluatio
     ips = weights * log.rewards
     snips = ips.mean() / weights.mean()
     values = {
-        "ips": _mean(ips),
-        "snips": _mean(weights * (log.rewards - snips) / weights.mean(), around=float(snips)),
-        "dr": _mean(direct + weights * residuals),
+        "ips": mean_of(ips),
+        "snips": mean_of(weights * (log.rewards - snips) / weights.mean(), around=float(snips)),
+        "dr": mean_of(direct + weights * residuals),
         "switch_dr": _tuned(direct, weights, residuals, switched, np.quantile(weights, QUANTILES)),
         "dr_shrunk": _tuned(direct, weights, residuals, shrunk, _shrinkages(weights)),
     }
@@ -174,20 +174,13 @@ def _tuned(
     best: tuple[float, Estimate] | None = None
     for candidate in candidates:
         changed = change(weights, float(candidate))
-        estimate = _mean(direct + changed * residuals)
+        estimate = mean_of(direct + changed * residuals)
         bias = float(((weights - changed) * np.abs(residuals)).mean())
         error = estimate.error**2 + bias**2
         if best is None or error < best[0]:
             best = error, estimate
     assert best is not None  # noqa: S101 - there are candidates
     return best[1]
-
-
-def _mean(scores: Floats, around: float | None = None) -> Estimate:
-    """The mean with its normal interval; `around` where the scores are an influence function."""
-    value = float(scores.mean()) if around is None else around
-    error = float(scores.std(ddof=1) / np.sqrt(len(scores)))
-    return Estimate(value, value - Z95 * error, value + Z95 * error, error)
 
 
 def fitted_rewards(log: Log, features: Floats, seed: int = 42) -> Floats:

@@ -25,7 +25,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from churn_assets.decision.mdp.observation import ACCEPT
-from churn_assets.domain.statistics import Z95, Estimate, Floats
+from churn_assets.domain.statistics import Estimate, Floats, mean_of
 from churn_assets.outcomes.worth import PLAIN, Worth
 
 if TYPE_CHECKING:
@@ -176,11 +176,11 @@ def policy_gain(effects: Effects, learner: Learner) -> dict[str, Any]:
     personal = effects.effects[learner].argmax(1)
     rows = np.arange(len(personal))
     by_person, at_best = effects.scores[rows, personal], effects.scores[rows, effects.uniform]
-    gain = _mean(by_person - at_best)
+    gain = mean_of(by_person - at_best)
     shown = gain.lower > 0
     return {
-        **_mean(by_person).as_dict("personal"),
-        **_mean(at_best).as_dict("uniform"),
+        **mean_of(by_person).as_dict("personal"),
+        **mean_of(at_best).as_dict("uniform"),
         **gain.as_dict("gain"),
         "shares": (np.bincount(personal, minlength=effects.scores.shape[1]) / len(rows)).tolist(),
         "sentence": "choosing by customer helps"
@@ -313,9 +313,3 @@ def _x_effect(
     p, p0 = experiment.propensities[held, level], experiment.propensities[held, 0]
     weight = p / (p + p0)
     return np.asarray((1 - weight) * predicted[0] + weight * predicted[1])
-
-
-def _mean(scores: Floats) -> Estimate:
-    value = float(scores.mean())
-    error = float(scores.std(ddof=1) / np.sqrt(len(scores)))
-    return Estimate(value, value - Z95 * error, value + Z95 * error, error)

@@ -11,9 +11,9 @@ import numpy as np
 from churn_assets.decision.config import PRESETS, EnvironmentParams, WorldSettings
 from churn_assets.decision.exact.calibration import within_limit
 from churn_assets.decision.exact.comparison import captured_uplift
-from churn_assets.decision.exact.pareto import pareto_curve
+from churn_assets.decision.exact.pareto import HIGHEST_PRICE, pareto_curve
 from churn_assets.decision.exact.policy_value import evaluate
-from churn_assets.decision.learning.calibration import HIGHEST_PRICE, calibrate_policy
+from churn_assets.decision.learning.calibration import calibrate_policy
 from churn_assets.decision.learning.network_numpy import NetworkPolicy
 from churn_assets.decision.mdp.customers import Customers
 from churn_assets.decision.mdp.dynamics import Array

@@ -14,8 +14,7 @@ from churn_assets.decision.evaluation.simulation import play
 from churn_assets.decision.exact.policy_value import evaluate
 from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.mdp.customers import Customers, systematic_sample
-
-Z95 = 1.96
+from churn_assets.domain.statistics import Z95
 
 
 def period_spend(

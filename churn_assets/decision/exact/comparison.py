@@ -5,7 +5,7 @@ import numpy as np
 from churn_assets.decision.exact.pareto import ParetoCurve, captured_share
 from churn_assets.decision.exact.policy_value import Evaluation
 from churn_assets.decision.mdp.dynamics import Array
-from churn_assets.domain.statistics import Z95, Estimate
+from churn_assets.domain.statistics import Estimate
 
 
 class Bootstrap:
@@ -60,4 +60,4 @@ def systematic_mean(values: Array, weight: Array) -> Estimate:
     mean = float(values @ weight)
     steps = np.diff(weight * (values - mean))
     error = float(np.sqrt((steps**2).sum() / 2))
-    return Estimate(mean, mean - Z95 * error, mean + Z95 * error, error)
+    return Estimate.normal(mean, error)

@@ -4,11 +4,10 @@ from dataclasses import replace
 
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.decision.exact.calibration import within_limit
+from churn_assets.decision.exact.pareto import HIGHEST_PRICE
 from churn_assets.decision.exact.policy_value import evaluate
 from churn_assets.decision.learning.network_numpy import NetworkPolicy
 from churn_assets.decision.mdp.customers import Customers
-
-HIGHEST_PRICE = 64.0
 
 
 def told(policy: NetworkPolicy, price: float, params: EnvironmentParams) -> NetworkPolicy:

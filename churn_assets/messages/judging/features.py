@@ -10,11 +10,11 @@ import re
 from functools import cache
 from itertools import pairwise
 
+from churn_assets.messages.corpus.grammar import SENTENCES
 from churn_assets.messages.corpus.prompts import Situation
 from churn_assets.messages.judging.word_model import WordModel, words_of
 from churn_assets.messages.shield.validation import Shield
 
-_SENTENCE = re.compile(r"(?<=[.!?:])\s+")
 _THANKS = re.compile(r"\b(?:thank|thanks|grateful|appreciat\w+|loyalty|glad)\b", re.IGNORECASE)
 _ASKS = re.compile(r"\?|\b(?:reply|tell us|let us know|question|reach us)\b", re.IGNORECASE)
 _GRACE = re.compile(r"\b(?:please|would|pleased|happy|small|little)\b", re.IGNORECASE)
@@ -35,7 +35,7 @@ def _shield() -> Shield:
 def features(text: str, situation: Situation, words: WordModel) -> dict[str, float]:
     """The judge's features by name, each about 1 in size; `text` is a template."""
     shield, facts = _shield(), situation.facts
-    sentences = [part for part in _SENTENCE.split(text) if part.strip()]
+    sentences = [part for part in SENTENCES.split(text) if part.strip()]
     lengths = [len(words_of(part)) for part in sentences] or [0]
     usual = words.log_probs(text) or [0.0]
     total = max(sum(lengths), 1)

@@ -19,7 +19,7 @@ import pandas as pd
 
 from churn_assets.customers.quality.drift import NOTABLE, Drift, drift
 from churn_assets.customers.tables import LABEL, SNAPSHOT, STAYERS, TAKEN_FROM
-from churn_assets.domain.statistics import Z95
+from churn_assets.domain.statistics import Z95, auc_error
 from churn_assets.outcomes.watching.finding import WORSE, Finding, State, beyond
 
 SAMPLE = 2_000
@@ -119,7 +119,7 @@ def scores_drift(before: pd.DataFrame, now: pd.DataFrame) -> Finding:
 
 def _judged(name: str, what: str, found: Sequence[Drift], auc: float, rows: int) -> Finding:
     """The finding of all columns' indices and the classifier's AUC on `rows` of either side."""
-    error = _auc_error(auc, rows)
+    error = auc_error(auc, rows, rows)
     moved = [one for one in found if one.psi > NOTABLE and one.psi > one.noise(len(found))]
     moved.sort(key=lambda one: -one.psi)
     states: list[State] = [beyond(auc - Z95 * error, AUC_WARN, AUC_ERROR)]
@@ -139,13 +139,6 @@ def _judged(name: str, what: str, found: Sequence[Drift], auc: float, rows: int)
         "moved": [one.column.strip('"') for one in moved],
     }
     return Finding(name, state, sentence, figures)
-
-
-def _auc_error(auc: float, rows: int) -> float:
-    """Standard error of an AUC of as many rows of either kind (Hanley and McNeil 1982)."""
-    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
-    spread = auc * (1 - auc) + (rows - 1) * (q1 - auc**2 + q2 - auc**2)
-    return float(np.sqrt(max(spread, 0.0))) / rows
 
 
 def _are_stayers(active: Path) -> bool:

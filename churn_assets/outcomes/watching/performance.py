@@ -29,7 +29,7 @@ from scipy import special
 
 from churn_assets.decision.mdp.horizon import risk_of_a_period
 from churn_assets.decision.mdp.observation import FATIGUE
-from churn_assets.domain.statistics import Z95, Floats
+from churn_assets.domain.statistics import Estimate, Floats, auc_error
 from churn_assets.outcomes.watching.finding import Finding, State
 
 FEWEST = 200
@@ -241,10 +241,7 @@ def _auc_of(risk: Floats, left: Floats) -> dict[str, float]:
 
     auc = float(roc_auc_score(left, risk))
     ones, zeros = left.sum(), (1 - left).sum()
-    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
-    spread = auc * (1 - auc) + (ones - 1) * (q1 - auc**2) + (zeros - 1) * (q2 - auc**2)
-    reach = Z95 * float(np.sqrt(max(spread, 0.0) / (ones * zeros)))
-    return {"auc": auc, "auc_lower": auc - reach, "auc_upper": auc + reach}
+    return Estimate.normal(auc, auc_error(auc, ones, zeros)).as_dict("auc")
 
 
 def _parts(risk: Floats) -> list[np.ndarray]:
