@@ -29,7 +29,7 @@ def folder_or_bucket(place: str) -> str:
     Raises:
         ValueError: it is neither.
     """
-    if "://" not in place:
+    if "://" not in place and not place.startswith("gs:"):  # a folder of that name would be made
         return str(absolute(Path(place))) if place else place
     scheme, _, rest = place.partition("://")
     if scheme != "gs" or not BUCKET.fullmatch(rest.partition("/")[0]):

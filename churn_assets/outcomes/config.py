@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class OutcomesConfig(BaseModel):
@@ -48,3 +50,12 @@ class OutcomesConfig(BaseModel):
     trees_from: int | None = Field(default=3_000, ge=500)
     retrain_outcomes: int = Field(default=5_000, ge=1)
     seed: int = 42
+
+    @model_validator(mode="after")
+    def _outcomes_are_kept(self) -> Self:
+        if self.keep_days < self.horizon_days:
+            raise ValueError(
+                f"keep_days ({self.keep_days}) is less than horizon_days ({self.horizon_days}): "
+                "every decision would be removed before its outcome is known"
+            )
+        return self
