@@ -15,6 +15,7 @@ from churn_assets.campaign.config import CampaignConfig, Channel
 from churn_assets.campaign.contacts.history import History
 from churn_assets.campaign.contacts.opening import LateLedger
 from churn_assets.campaign.errors import CampaignError, LedgerError, PeopleError
+from churn_assets.domain.contact_rules import RULES
 from churn_assets.domain.plain_errors import describe
 from churn_assets.release.bundle import ReleaseError
 from churn_assets.storage.protocol import Artifact, ArtifactError
@@ -191,6 +192,24 @@ class CampaignDesk:
             plan, _ = campaigns.show(found)
             shown = self._shown = _Shown(artifact, plan, now + PLAN_LIVES)
         return shown.plan, status
+
+    def told(self, campaigns: Campaigns, plan_id: str | None) -> dict[str, Any]:
+        """A plan (the newest where none is named), and what became of it, as it is answered; for
+        the desk's own thread. Raises CampaignError, ArtifactError."""
+        found, status = self.show(campaigns, plan_id)
+        steps = [
+            {"step": step.step, "who": step.who, "at": step.at.isoformat()}
+            for step in campaigns.ledger.steps(found.plan_id)
+        ]
+        report = {name: value for name, value in found.report.items() if name != "promises"}
+        return report | {
+            "status": status,
+            "steps": steps,
+            "rules": RULES,
+            "today": campaigns.now().date().isoformat(),
+            "approved": campaigns.approved(),
+            "listed": campaigns.listed(found),
+        }
 
     def _opened(self) -> Campaigns:
         """The campaigns; for the desk's own thread."""

@@ -113,20 +113,31 @@ export function whenTyped(input, action) {
   return () => clearTimeout(resting);
 }
 
-// A long list, a page at a time: `names` are the ids of the buttons and of the place between them.
+// A long list, a page at a time: the first three are the ids of the buttons and of the place between
+// them. A page that failed to come is turned to again by the same button.
 export function pager({ previous, next, place }, size, show) {
-  let first = 0, total = 0;
-  const turn = (by) => { first = Math.max(0, first + by); show(first, size); };
+  let first = 0, wanted = 0, total = 0;  // where the page that is shown begins, and the one asked for last
+  const turn = (by) => { wanted = Math.max(0, wanted + by); show(wanted, size); };
+  const able = () => {
+    $(previous).disabled = first <= 0;
+    $(next).disabled = first + size >= total;
+  };
   $(previous).addEventListener("click", () => turn(-size));
   $(next).addEventListener("click", () => turn(size));
   return {
-    restart() { first = 0; show(first, size); },
-    shown(count, all) {
-      total = all;
-      $(place).textContent = total ? `${whole(first + 1)}–${whole(first + count)} of ${whole(total)}` : "none";
-      $(previous).disabled = first === 0;
-      $(next).disabled = first + size >= total;
+    restart() {
+      first = -size;  // of this list no page is shown yet: the next one is its first
+      wanted = 0;
+      show(wanted, size);
     },
-    failed() { $(previous).disabled = $(next).disabled = true; },
+    shown(count, all) {
+      [first, total] = [wanted, all];
+      $(place).textContent = total ? `${whole(first + 1)}–${whole(first + count)} of ${whole(total)}` : "none";
+      able();
+    },
+    failed() {
+      wanted = first;
+      able();
+    },
   };
 }

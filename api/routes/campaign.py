@@ -13,7 +13,6 @@ from api.deps import admitted, caller_of, services_of
 from api.errors import ApiError, JsonResponse, documented
 from api.parsing import BodyRoute
 from churn_assets.campaign.config import MOST_CONTACTS, MOST_MONEY, Channel
-from churn_assets.domain.contact_rules import RULES
 from churn_assets.serving.schemas import Strict
 
 if TYPE_CHECKING:
@@ -107,6 +106,12 @@ class PlanAnswer(Sums):
         description="what a plan would bring at other limits",
         examples=[{"money": [{"budget": 6985.56, "spent": 6985.1, "value": 180321.5}]}],
     )
+    approved: str | None = Field(
+        description="the plan that is approved at present", examples=["20260310-0123456789"]
+    )
+    listed: list[str] = Field(
+        description="days of which a list with contacts of it was taken", examples=[["2026-03-10"]]
+    )
     steps: list[dict[str, str]] = Field(
         examples=[[{"step": "planned", "who": "ana", "at": "2026-03-10T06:00:00+00:00"}]]
     )
@@ -183,7 +188,7 @@ def desk_of(request: Request) -> CampaignDesk:
 async def plan(request: Request, plan_id: Annotated[PlanId, Query()] = None) -> Response:
     """A plan with its sums, exclusions by rule, Pareto curves and history."""
     desk = desk_of(request)
-    return JsonResponse(await desk.soon(lambda campaigns: _told(desk, campaigns, plan_id)))
+    return JsonResponse(await desk.soon(lambda campaigns: desk.told(campaigns, plan_id)))
 
 
 @router.get(
@@ -297,7 +302,7 @@ async def make_plan(wanted: NewPlan, request: Request) -> Response:
 
     def task(campaigns: Campaigns) -> dict[str, Any]:
         made = campaigns.changed(**changed).plan(campaigns.now(), who)
-        return _told(desk, campaigns, made.plan_id)
+        return desk.told(campaigns, made.plan_id)
 
     answer = await desk.run(task)
     desk.forget_planner()
@@ -366,17 +371,6 @@ async def handed_over(which: WhichDay, request: Request) -> Response:
     answer = await desk.run(task)
     desk.forget_planner()
     return JsonResponse(answer)
-
-
-def _told(desk: CampaignDesk, campaigns: Campaigns, plan_id: str | None) -> dict[str, Any]:
-    found, status = desk.show(campaigns, plan_id)
-    steps = [
-        {"step": step.step, "who": step.who, "at": step.at.isoformat()}
-        for step in campaigns.ledger.steps(found.plan_id)
-    ]
-    report = {name: value for name, value in found.report.items() if name != "promises"}
-    today = campaigns.now().date().isoformat()
-    return report | {"status": status, "steps": steps, "rules": RULES, "today": today}
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

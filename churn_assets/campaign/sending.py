@@ -28,7 +28,7 @@ from churn_assets.campaign.contacts.ledger import (
     status_of,
     times_done,
 )
-from churn_assets.campaign.contacts.taken import keep_taken, taken
+from churn_assets.campaign.contacts.taken import days_taken, keep_taken, taken
 from churn_assets.campaign.eligibility import NOBODY, Crowd, Terms, Window, eligible
 from churn_assets.campaign.errors import CampaignError
 from churn_assets.campaign.people import read_ids
@@ -176,6 +176,14 @@ def hand_over(
             "export it, give it to the sending system, then hand it over"
         )
     return _write(campaigns, plan, due, day, who, lambda *_: None)
+
+
+def days_listed(campaigns: Campaigns, plan: Plan) -> list[str]:
+    """The plan's days of which a list with contacts of it was exported, as ISO dates: what of them
+    can be handed over, whatever has become of the plan."""
+    keys = {key_of(row) for row in plan.contacts.select(["decision_id"]).to_pylist()}
+    with campaigns.ledger.reading() as connection:
+        return days_taken(connection, plan.report["days"], keys)
 
 
 def deliver(campaigns: Campaigns, day: date, now: datetime, who: str) -> Delivery:

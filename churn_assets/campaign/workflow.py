@@ -280,6 +280,10 @@ class Campaigns:
         """As `sending.hand_over`."""
         return sending.hand_over(self, plan_id, day, now, who)
 
+    def listed(self, plan: Plan) -> list[str]:
+        """As `sending.days_listed`."""
+        return sending.days_listed(self, plan)
+
     def deliver(self, day: date, now: datetime, who: str) -> Delivery:
         """As `sending.deliver`."""
         return sending.deliver(self, day, now, who)

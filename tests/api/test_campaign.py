@@ -178,7 +178,9 @@ def test_without_an_id_it_is_the_approved_plan(client: httpx.Client) -> None:
     plan = posted(client, "/campaign/plan", days=3)
     first, later = plan["plan_id"], plan["days"][2]
     posted(client, "/campaign/plan/approve")
-    draft = posted(client, "/campaign/plan", days=3)["plan_id"]
+    told = posted(client, "/campaign/plan", days=3)
+    draft = told["plan_id"]
+    assert (told["approved"], told["listed"]) == (first, [])
     listed = client.get("/campaign/plan/list", params={"day": later})
     assert f"contacts-{first}-" in listed.headers["content-disposition"]
     assert posted(client, "/campaign/plan/handed-over", day=later)["new"] == 8
@@ -191,6 +193,8 @@ def test_without_an_id_it_is_the_approved_plan(client: httpx.Client) -> None:
         "status": "cancelled",
         "still_there": [{"plan_id": last, "status": "draft"}],
     }
+    shown = client.get("/campaign/plan", params={"plan_id": first}).json()
+    assert (shown["approved"], shown["listed"]) == (None, [later])
     assert posted(client, "/campaign/plan/cancel")["plan_id"] == last
 
 

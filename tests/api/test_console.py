@@ -239,6 +239,25 @@ def test_pages_of_the_list(page: Page) -> None:
     expect(page.locator("#page")).to_have_text("1–8 of 90")
 
 
+def test_a_page_of_the_list_that_failed_is_not_skipped(page: Page) -> None:
+    """Why: the next one came in its place, and nobody saw the customers between. A search that
+    failed begins with its first page."""
+    following, place = page.locator("#next"), page.locator("#page")
+    page.route("**/customers?*", lambda route: route.abort())
+    following.click()
+    expect(page.locator("#pick-hint")).to_contain_text("can't be reached")
+    expect(place).to_have_text("1–8 of 90")
+    page.unroute("**/customers?*")
+    following.click()
+    expect(place).to_have_text("9–16 of 90")
+    page.route("**/customers?*", lambda route: route.abort())
+    page.locator("#pick-search").fill("T")
+    expect(page.locator("#pick-hint")).to_contain_text("can't be reached")
+    page.unroute("**/customers?*")
+    following.click()
+    expect(place).to_have_text("1–8 of 90")
+
+
 def test_bad_input_is_shown_at_its_field(page: Page) -> None:
     """The API's 422 becomes a message beside the field, which gets the focus; no markup runs."""
     page.locator("#field-name").fill("<img src=x onerror=alert(1)>")

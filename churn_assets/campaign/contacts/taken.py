@@ -6,7 +6,7 @@ plan, which is the one whose list had it last.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import date
 
 import sqlalchemy as sa
@@ -51,3 +51,9 @@ def taken(connection: sa.Connection, day: date) -> list[Event]:
     mine = sa.select(TAKEN.c.event).where(TAKEN.c.day == day.isoformat())
     found = connection.execute(mine.order_by(TAKEN.c.event_key)).scalars()
     return [Event.model_validate_json(event) for event in found]
+
+
+def days_taken(connection: sa.Connection, days: Sequence[str], keys: Set[str]) -> list[str]:
+    """Those of the days, as ISO dates, of which a list had one of the contacts."""
+    mine = sa.select(TAKEN.c.day, TAKEN.c.event_key).where(TAKEN.c.day.in_(days))
+    return sorted({day for day, key in connection.execute(mine) if key in keys})
