@@ -36,8 +36,8 @@ export function gauge(share) {
   return svg;
 }
 
-export function meter(share) {
-  const svg = canvas(1000, 14, `${percent(share)} of the budget is spent`);
+export function meter(share, label) {
+  const svg = canvas(1000, 14, label);
   svg.setAttribute("preserveAspectRatio", "none");
   svg.append(
     draw("rect", { width: 1000, height: 14, class: "rest" }),

@@ -154,7 +154,7 @@ async function showCampaign() {
     ["Expected retained revenue", money(campaign.expected_retained_revenue)],
     ["Expected value", money(campaign.expected_value)],
   ]);
-  $("spent").replaceChildren(meter(share));
+  $("spent").replaceChildren(meter(share, `${percent(share)} of the budget is expected to be spent`));
   $("campaign").hidden = false;  // before the curve, which is drawn at the width it will have
   drawIn($("pareto"), (width) => pareto(campaign, width));
 }
@@ -198,6 +198,8 @@ async function showStatus() {
   const [, state] = await fetchJson("/readyz");
   if (waitsForKey()) return;  // the line asks for it
   const parts = [state.ready ? `Release ${state.release_id}` : "Not ready"];
+  const invented = state.generated_data.map((name) => name.replaceAll("_", " "));
+  if (invented.length) parts.push(`learnt from generated data: ${invented.join(", ")}`);
   if (state.baseline_forced) parts.push("rules only (kill switch)");
   for (const name of ["problem", "predictions_problem", "switch_problem", "feedback_problem", "decisions_problem",
     "contacts_problem"]) {

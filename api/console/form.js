@@ -1,6 +1,7 @@
 // The customer's form: built from the API's own schema, which follows the release's contract.
 
 import { moneyIn, unit } from "/charts.js";
+import { plain, typed } from "/numbers.js";
 import { $, make } from "/page.js";
 
 const WORDS = {
@@ -17,10 +18,12 @@ export function labelOf(name) {
 }
 
 // What a field holds, but for "not known".
-export function kindOf(property) {
+function kindOf(property) {
   const variants = property.anyOf ?? [property];
   return variants.find((v) => v.type !== "null") ?? property;
 }
+
+export const isNumber = (name) => ["number", "integer"].includes(kindOf(schema.properties[name]).type);
 
 function control(name, property) {
   const kind = kindOf(property);
@@ -37,11 +40,9 @@ function control(name, property) {
   } else if (kind.type === "string") {
     input.type = "text";
     if (schema.required.includes(name)) input.value = example;
-  } else {
-    Object.assign(input, { type: "number", step: kind.type === "integer" ? 1 : "any" });
-    if (kind.minimum !== undefined) input.min = kind.minimum;
-    if (kind.maximum !== undefined) input.max = kind.maximum;
-    if (schema.required.includes(name)) input.value = example;
+  } else {  // no number field: a browser drops the comma of "89,99" without a word
+    Object.assign(input, { type: "text", inputMode: "decimal" });
+    if (schema.required.includes(name)) input.value = plain(example);
   }
   Object.assign(input, { id: `field-${name}`, name, required: schema.required.includes(name) });
   input.setAttribute("aria-describedby", `problem-${name}`);
@@ -61,7 +62,8 @@ export function buildForm(found) {
 function valueOf(input) {
   if (input.value === "") return undefined;
   if (input.tagName === "SELECT") return JSON.parse(input.value);
-  return input.type === "number" ? Number(input.value) : input.value;
+  if (!isNumber(input.name)) return input.value;
+  return input.value.trim() ? typed(input.value).number : undefined;
 }
 
 export function readForm() {
@@ -73,17 +75,19 @@ export function readForm() {
   return request;
 }
 
-// A number field that holds no number gives an empty value; it must not pass for an unknown one.
+// Fields of numbers that hold something else, or what may be one of two: it must not pass for unknown.
 export function unreadable() {
-  return Object.keys(schema.properties)
-    .filter((name) => $(`field-${name}`).validity.badInput)
-    .map((name) => ({ loc: [name], msg: "This is not a number." }));
+  return Object.keys(schema.properties).filter(isNumber).flatMap((name) => {
+    const { problem } = $(`field-${name}`).value.trim() ? typed($(`field-${name}`).value) : {};
+    return problem ? [{ loc: [name], msg: problem }] : [];
+  });
 }
 
 export function fillForm(values) {
   for (const name of Object.keys(schema.properties)) {
     const input = $(`field-${name}`), value = values[name];
-    input.value = value === null || value === undefined ? "" : input.tagName === "SELECT" ? JSON.stringify(value) : value;
+    const shown = () => (input.tagName === "SELECT" ? JSON.stringify(value) : typeof value === "number" ? plain(value) : value);
+    input.value = value === null || value === undefined ? "" : shown();
   }
 }
 

@@ -54,3 +54,18 @@ function readerOf({ decimal, thousands }) {
     return Number.isFinite(number) ? number : undefined;  // JSON has no larger one; the field refuses its text
   };
 }
+
+// One group of three digits behind a comma or a point: thousands, or decimals.
+const DOUBTFUL = whole("([+-]?[1-9][0-9]{0,2})[.,]([0-9]{3})");
+
+// What somebody has typed, as { number }, or as { problem } in words. Nothing else in the form tells how they
+// write numbers, so what may be two of them is asked about.
+export function typed(text) {
+  const cell = withoutCurrency(text.trim()), [, digits, rest] = DOUBTFUL.exec(cell) ?? [];
+  if (rest) return { problem: `This may be ${digits}${rest} or ${plain(Number(`${digits}.${rest}`))}: write the one that is meant.` };
+  const number = readersOf([[cell]], {})[0](cell);
+  return number === undefined ? { problem: "This is not a number." } : { number };
+}
+
+// A number as it is typed so that it can't be another: 64.125 as 64.1250.
+export const plain = (number) => (DOUBTFUL.test(String(number)) ? `${number}0` : String(number));

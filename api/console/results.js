@@ -11,15 +11,16 @@ const VERDICTS = {
 };
 const MEASURES = {
   churn: ["Customers who left", percent], retained_value: ["Value kept, per customer", money],
-  spend: ["Discounts and contacts, per customer", money], net: ["Net gain, per customer", money],
+  spend: ["Discounts and contacts, per customer", money], net: ["Value kept after these costs, per customer", money],
 };
+const points = (share) => `${(100 * share).toFixed(1)} points`;  // of two shares' difference, which isn't a part of either
 const WATCHED = {
   customers_are_like_those_learnt_from: "Customers are as the models know them",
   scores_are_as_before: "Scores are as before",
   risk_came_true: "The predicted risk comes true",
   performance_is_expected_to_hold: "The ranking is expected to hold",
   contacts_keep_to_control_group_and_cap: "Contacts keep to the rules",
-  spend_keeps_pace_with_the_budget: "Spend keeps pace with the budget",
+  spend_keeps_pace_with_the_budget: "Spend stays within the budget",
   fall_backs_are_rare: "The policy and its messages are in use",
   logged_propensities_are_frequencies: "The record can be trusted",
 };
@@ -28,10 +29,13 @@ const STATES = { ok: "fine", warn: "worth a look", error: "needs somebody now", 
 export function resultsView({ ask, make, facts, latestOnly }) {
   const last = latestOnly();
 
+  // Commands in a sentence as such, without the marks that reports set them in.
+  const inCode = (sentence) => sentence.split("`").map((part, i) => (i % 2 ? make("code", { textContent: part }) : part));
+
   function showLift(lift) {
     const [title, mood] = lift ? VERDICTS[lift.verdict] : ["Nothing is measured yet", ""];
     Object.assign($("results-verdict"), { textContent: title, className: mood });
-    $("results-sentence").textContent = lift ? lift.sentence : "";
+    $("results-sentence").replaceChildren(...inCode(lift ? lift.sentence : ""));
     $("results-hint").textContent = lift
       ? `${whole(lift.customers)} customers whose outcome is known: ${whole(lift.treated)} treated, ${whole(lift.control)} left alone. ${lift.counted ?? ""}`
       : "The daily job measure_outcomes compares the customers treated with those left alone.";
@@ -40,7 +44,8 @@ export function resultsView({ ask, make, facts, latestOnly }) {
     if (!lift?.measures.length) return;
     $("results-measures").replaceChildren(...lift.measures.map((measure) => {
       const [name, format] = MEASURES[measure.name];
-      const signed = (value) => (value > 0 ? "+" : "") + format(value).replace("-", "−");
+      const by = format === percent ? points : format;
+      const signed = (value) => (value > 0 ? "+" : "") + by(value).replace("-", "−");
       return make("tr", {},
         make("th", { scope: "row", textContent: name }),
         ...[signed(measure.difference), `${signed(measure.lower)} and ${signed(measure.upper)}`,
@@ -49,15 +54,18 @@ export function resultsView({ ask, make, facts, latestOnly }) {
     $("results-chart").replaceChildren(liftChart(lift.over_time, $("results-chart").clientWidth));
   }
 
-  function showSpend(spend) {
+  function showSpend({ spend, watched_at }) {
     $("results-spend").hidden = !spend;
-    $("results-spend-hint").hidden = Boolean(spend);
+    $("results-spend-hint").textContent = spend ? "" : "Too early to judge.";
     if (!spend) return;
+    const share = (spend.spent + spend.expected) / spend.budget;
+    const told = `${percent(share)} of the budget is spent or expected to be`;
     facts($("results-money"), [
       ["Accepted, and contacts made", money(spend.spent, 0)], ["Expected of open offers", money(spend.expected, 0)],
-      ["Due by the last look", money(spend.due, 0)], ["Budget of the period", money(spend.budget, 0)],
+      ["Planned to be spent by then", money(spend.due, 0)], ["Budget of the period", money(spend.budget, 0)],
     ]);
-    $("results-meter").replaceChildren(meter((spend.spent + spend.expected) / spend.budget));
+    $("results-share").textContent = `As of ${watched_at.slice(0, 10)}, ${told}.`;
+    $("results-meter").replaceChildren(meter(share, told));
   }
 
   function showWatched({ watched, watched_at, retrain }) {
@@ -67,17 +75,18 @@ export function resultsView({ ask, make, facts, latestOnly }) {
       make("li", { className: `is-${state}` },
         make("strong", { textContent: WATCHED[name] ?? name.replaceAll("_", " ") }),
         make("span", { className: "tag", textContent: STATES[state] }),
-        make("p", { textContent: sentence }))));
+        make("p", {}, ...inCode(sentence)))));
     $("results-retrain").hidden = retrain.length === 0;
     $("results-retrain").textContent = `Reason to train again: ${retrain.join("; ")}.`;
   }
 
   return async () => {
+    if (!$("results-hint").textContent) $("results-hint").textContent = "Loading…";
     const { answer, error } = await last(() => ask("/results"));
     if (error) $("results-hint").textContent = error.message;
     if (!answer) return;
     showLift(answer.lift);
-    showSpend(answer.spend);
+    showSpend(answer);
     showWatched(answer);
   };
 }

@@ -3,7 +3,7 @@
 import { money, percent } from "/charts.js";
 import { parse, separatorOf, write } from "/csv.js";
 import { monthsSince } from "/dates.js";
-import { kindOf, schema } from "/form.js";
+import { isNumber, schema } from "/form.js";
 import { readersOf } from "/numbers.js";
 import { $, ask, keep, pager, row as tableRow, whole } from "/page.js";
 
@@ -54,8 +54,6 @@ function isMissing(field, cell) {
   if (field === "language" && Object.keys(schema["x-columns"] ?? {}).length && !TAG.test(cell)) return true;
   return cell === "" || (words[field] ?? words[""] ?? []).includes(asWord(cell));
 }
-
-const isNumber = (field) => ["number", "integer"].includes(kindOf(schema.properties[field]).type);
 
 // A cell as its field's type; a cell that isn't one stays text, which the field refuses.
 function valueOf(field, cell, read) {

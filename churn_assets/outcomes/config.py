@@ -24,8 +24,8 @@ class OutcomesConfig(BaseModel):
             effect within it is reported as none that matters. null: 2.5 % of what a customer pays
             in a year on average.
         plan_customers: the always-valid interval is tightest around so many customers.
-        stop_when_it_hurts: throw the kill switch when contacting is shown to hurt, instead of only
-            recommending it.
+        stop_when_it_hurts: throw the kill switch when contacting is shown to hurt, so that rules
+            decide in place of the policy; it stops no contact, since they contact people, too.
         learn_from: so many known outcomes, and customers contacted and left alone, before anything
             is learnt from them; null: nothing ever is.
         trees_from: so many known answers to offers before trees learn by whom they are accepted;

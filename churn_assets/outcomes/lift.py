@@ -40,7 +40,14 @@ CONTRADICTED = (
     "Not known: the groups' sizes contradict the share that was drawn, so the log or the draw is "
     "broken and nothing can be concluded."
 )
-STOP_IT = "Stop it: `churn baseline on`, or send nothing."
+STOP_IT = (
+    "Stop it: approve and send nothing, and take back the approved plan (churn campaign cancel), "
+    "until you know why."
+)
+NOT_BY_THE_SWITCH = (
+    "The kill switch (churn baseline on) only changes who decides: the rules contact people, too."
+)
+"""What follows `STOP_IT` while the switch is off: whoever throws it has stopped no contact."""
 LOOKS = 60  # points of the interval over time that the report keeps
 
 Verdict = Literal["helps", "hurts", "no effect that matters", "not known yet"]
@@ -194,7 +201,7 @@ def sentence_of(
         costs = (
             f"it costs {-value:,.2f}, between {-bounds[1]:,.2f} and {-bounds[0]:,.2f} a customer"
         )
-        return f"Contacting hurts: {costs}. {STOP_IT}"
+        return f"Contacting hurts: {costs}. {STOP_IT} {NOT_BY_THE_SWITCH}"
     if verdict == "no effect that matters":
         largest = max(abs(bound) for bound in bounds)
         return f"No effect larger than {largest:,.2f} a customer, either way."

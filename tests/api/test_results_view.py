@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.api import reports
 from tests.api.browser import open_console
@@ -67,6 +67,30 @@ def test_before_anything_is_measured_it_says_so(page: Page) -> None:
     expect(page.locator("#results-watched-hint")).to_have_text("Nothing was looked at yet.")
 
 
+def test_what_is_not_read_is_not_judged(page: Page) -> None:
+    """Why: "Too early to judge." stood there before the answer, and where none came."""
+    held: list[Route] = []
+    page.route("**/results", lambda route: held.append(route))
+    results(page)
+    expect(page.locator("#results-hint")).to_have_text("Loading…")
+    expect(page.locator("#results-spend-hint")).to_be_empty()
+    held[0].abort()
+    expect(page.locator("#results-hint")).to_contain_text("can't be reached")
+    expect(page.locator("#results-spend-hint")).to_be_empty()
+
+
+def test_commands_stand_as_such(page: Page, home: Path) -> None:
+    """No marks around them, as reports and terminals have them."""
+    nothing = {"verdict": "not known yet", "sentence": "Not known yet: `churn experiment on` helps."}
+    counts = dict.fromkeys(("customers", "treated", "control", "needed"), 0)
+    reports.publish(home, "lift_report", nothing | counts)
+    results(page)
+    expect(page.locator("#results-sentence")).to_have_text(
+        "Not known yet: churn experiment on helps."
+    )
+    expect(page.locator("#results-sentence code")).to_have_text("churn experiment on")
+
+
 @pytest.mark.parametrize(
     ("moved", "title", "mood"),
     [
@@ -93,6 +117,11 @@ def test_the_verdict_with_its_interval(
     )
     expect(page.locator("#results-measures tr")).to_have_count(4)
     expect(page.locator("#results-measures tr").first).to_contain_text("Customers who left")
+    left = page.locator("#results-measures tr").first.locator("td").all_inner_texts()
+    assert re.fullmatch(r"[+−]\d+\.\d points", left[0])  # of two shares: not a part of either
+    assert re.fullmatch(r"[+−]\d+\.\d points and [+−]\d+\.\d points", left[1])
+    assert all(re.fullmatch(r"\d+\.\d %", share) for share in left[2:])
+    expect(page.locator("#results-measures tr").last).to_contain_text("Value kept after these costs")
     picture(page, f"results-{title.split()[-1]}")
 
 
@@ -106,8 +135,14 @@ def test_spend_and_what_is_watched(page: Page, home: Path) -> None:
         ["$12,000", "$3,000", "$20,000", "$40,000"]
     )
     expect(page.locator("#results-meter svg")).to_have_attribute(
-        "aria-label", "37.5 % of the budget is spent"
+        "aria-label", "37.5 % of the budget is spent or expected to be"
     )
+    expect(page.locator("#results-share")).to_have_text(
+        "As of 2026-03-10, 37.5 % of the budget is spent or expected to be."
+    )
+    expect(page.locator("#results-money dt")).to_contain_text(["Planned to be spent by then"])
+    expect(page.locator("#results-watched")).to_contain_text("Spend stays within the budget")
+    picture(page, "results-spend")
     expect(page.locator("#results-watched li")).to_have_count(8)
     changed = page.locator("#results-watched li.is-error")
     expect(changed).to_contain_text("Customers are as the models know them")

@@ -25,6 +25,7 @@ from churn_assets.outcomes import assets
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.importing import record, rows_of
 from churn_assets.outcomes.learning.measuring import EFFECTS, RESPONSES
+from churn_assets.outcomes.lift import NOT_BY_THE_SWITCH, STOP_IT
 from churn_assets.release.config import AlertsConfig
 from churn_assets.release.switches import budget_price, experiment, kill_switch, templates
 from churn_assets.release.switches.budget_price import BudgetPrice
@@ -144,14 +145,14 @@ def alerts(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [text for text in told if "Contacting" in text]
 
 
-def test_harm_is_told_once_and_recommends_the_switch(
+def test_harm_is_told_once_with_what_stops_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Not every morning again, as long as nothing else is known."""
     campaign(tmp_path, 3_000, 0.2)
     report = materialized(tmp_path)
     assert report["verdict"] == "hurts"
-    assert report["sentence"].endswith("Stop it: `churn baseline on`, or send nothing.")
+    assert report["sentence"].endswith(f"a customer. {STOP_IT} {NOT_BY_THE_SWITCH}")
     assert alerts(caplog) == [report["sentence"]]
     assert not kill_switch.is_on(LocalArtifactStore(tmp_path / "store"))
     assert materialized(tmp_path)["verdict"] == "hurts"
@@ -168,12 +169,16 @@ def test_harm_throws_the_switch_where_it_is_to_and_a_person_lifts_it(
     assert len(alerts(caplog)) == 1
     report = materialized(tmp_path, stop_when_it_hurts=True)  # somebody has set it since
     assert kill_switch.is_on(store)
-    assert report["sentence"].endswith("a customer. The kill switch was thrown.")
+    assert report["sentence"].endswith(
+        f"a customer. {STOP_IT} The kill switch was thrown, so the rules decide: they contact "
+        "people, too."
+    )
     assert alerts(caplog) == [report["sentence"]]
     kill_switch.set_switch(store, on=False)
     report = materialized(tmp_path, stop_when_it_hurts=True)
     assert not kill_switch.is_on(store)
     assert "was thrown, and somebody has lifted it" in report["sentence"]
+    assert STOP_IT in report["sentence"]
     assert alerts(caplog) == []
 
 

@@ -89,6 +89,10 @@ def test_harm_is_found_and_says_what_to_do() -> None:
     found = report(1, 8_000, 0.15)
     assert found["verdict"] == "hurts"
     assert "churn baseline on" in found["sentence"]
+    assert "approve and send nothing" in found["sentence"]
+    assert "churn campaign cancel" in found["sentence"]
+    assert "the rules contact people, too" in found["sentence"]
+    assert "`" not in found["sentence"]  # the console would show it raw
     costs, low, high = (
         float(n.replace(",", "")) for n in re.findall(r"\d[\d,]*\.\d\d", found["sentence"])
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from churn_assets.outcomes.lift import STOP_IT
+from churn_assets.outcomes.lift import NOT_BY_THE_SWITCH
 from churn_assets.release.switches import kill_switch
 from churn_assets.storage.protocol import ArtifactStore
 
@@ -16,8 +16,10 @@ def answer_harm(
     """Throw the kill switch, where it is to be, and say so in the report; returns whether people
     must hear of it.
 
-    Both happen once, as long as reports go on saying that it hurts: what is known stays known, so
-    whoever lifts the switch would be overruled the next morning, and be told the same every day.
+    The switch has rules decide in place of the policy; they contact people, too, so it stops no
+    contact, and the sentence goes on saying what does. Both happen once, as long as reports go on
+    saying that it hurts: what is known stays known, so whoever lifts the switch would be overruled
+    the next morning, and be told the same every day.
 
     Args:
         report: with the verdict "hurts"; gets `stopped` (the switch was thrown for it), and a
@@ -33,8 +35,9 @@ def answer_harm(
     report["stopped"] = throw or stopped
     if kill_switch.is_on(store):
         state = "was thrown" if report["stopped"] else "is on"
-        report["sentence"] = report["sentence"].replace(STOP_IT, f"The kill switch {state}.")
+        said = f"The kill switch {state}, so the rules decide: they contact people, too."
+        report["sentence"] = report["sentence"].replace(NOT_BY_THE_SWITCH, said)
     elif stopped:
-        lifted = f"The kill switch was thrown, and somebody has lifted it. {STOP_IT}"
-        report["sentence"] = report["sentence"].replace(STOP_IT, lifted)
+        lifted = f"The kill switch was thrown, and somebody has lifted it. {NOT_BY_THE_SWITCH}"
+        report["sentence"] = report["sentence"].replace(NOT_BY_THE_SWITCH, lifted)
     return news or throw
