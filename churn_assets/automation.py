@@ -18,7 +18,7 @@ from churn_assets.release.registry import ReleaseRegistry
 from churn_assets.storage.current import asset_pointer, current_artifact, read_report
 
 OWNERS = ["team:retention"]
-AGAIN = timedelta(hours=1)  # between two attempts at what failed
+AGAIN = timedelta(hours=1)  # between two attempts at what failed or was cancelled
 TRAIN_AGAIN = timedelta(days=1)  # the same of a training, which costs GPU hours
 CAME_TO_NOTHING = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 PREDICTIONS, RELEASE = dg.AssetKey("predictions"), dg.AssetKey("release")
@@ -181,7 +181,7 @@ def release_moved(
     context: dg.SensorEvaluationContext, store: StoreResource
 ) -> dg.RunRequest | dg.SkipReason:
     """Ask for a run while the predictions are another release's than the one that serves; again an
-    hour after one that failed."""
+    hour after one that failed or was cancelled."""
     opened = store.open()
     registry = ReleaseRegistry(opened)
     latest = registry.latest()
@@ -198,8 +198,10 @@ def release_moved(
     last = _last_scoring(context.instance)
     if last is not None and _scores_soon(context.instance, last):
         return dg.SkipReason(f"run {last.run_id} is about to score with {serving.release_id}")
-    if last is not None and _failed_since(context.instance, last, latest.since):
-        return dg.SkipReason(f"run {last.run_id} failed: another is asked for an hour after it")
+    if last is not None and _unmade_since(context.instance, last, latest.since):
+        return dg.SkipReason(
+            f"run {last.run_id} failed or was cancelled: another is asked for an hour after it"
+        )
     # A key starts one run only. The last run's id in it lets the next attempt follow a failed one.
     tried = last.run_id if last else "none"
     return dg.RunRequest(run_key=f"{serving.release_id} {latest.since.isoformat()} after {tried}")
@@ -211,11 +213,11 @@ def _last_scoring(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
     return instance.get_run_by_id(planned[0]) if planned else None
 
 
-def _failed_since(instance: dg.DagsterInstance, run: dg.DagsterRun, moved: datetime) -> bool:
-    """Whether it failed within the last `AGAIN`, and after the release was moved: what kept it from
-    scoring is most likely still there."""
+def _unmade_since(instance: dg.DagsterInstance, run: dg.DagsterRun, moved: datetime) -> bool:
+    """Whether it came to nothing within the last `AGAIN`, and after the release was moved: what
+    kept it from scoring is most likely still there, and who cancelled it meant it."""
     record = instance.get_run_record_by_id(run.run_id)
-    if run.status != dg.DagsterRunStatus.FAILURE or record is None or record.end_time is None:
+    if run.status not in CAME_TO_NOTHING or record is None or record.end_time is None:
         return False
     ended = datetime.fromtimestamp(record.end_time, UTC)
     return ended > max(moved, datetime.now(UTC) - AGAIN)

@@ -242,8 +242,9 @@ def followed_price(
 ) -> BudgetPrice | None:
     """The price from now on; None where there is no month's budget, or the policy knows no price.
 
-    What is spent at which price is taken from the price in force where that is of the same release
-    and predictions; else it is worked out, which takes seconds.
+    What is spent at which price is taken from the price in force where that is of the same release,
+    predictions and share of customers who are contacted at all; else it is worked out, which takes
+    seconds.
 
     Args:
         experiment: as it is in force; its control group costs nothing.
@@ -254,11 +255,12 @@ def followed_price(
     if budget is None:
         return None
     version = current_artifact(store, "predictions").version
-    prices, made_of = prices_of(assessor.params), (release_id, version)
-    if last is not None and (last.release_id, last.predictions, last.prices) == (*made_of, prices):
+    treated = 1 - experiment.control_share if experiment.enabled else 1.0
+    prices = prices_of(assessor.params)
+    key = (release_id, version, prices, treated)
+    if last and (last.release_id, last.predictions, last.prices, last.treated) == key:
         spends = last.spends
     else:
-        treated = 1 - experiment.control_share if experiment.enabled else 1.0
         spends = spends_at(table, assessor, treated)
     if not spends:
         return None
@@ -276,5 +278,6 @@ def followed_price(
         predictions=version,
         prices=prices,
         spends=spends,
+        treated=treated,
         at=now,
     )

@@ -34,6 +34,7 @@ from churn_assets.decision.exact.spend_control import (
     price_at,
 )
 from churn_assets.decision.rules.families import PricedGreedy
+from churn_assets.domain.experiment import ExperimentConfig
 from churn_assets.release.switches import budget_price
 from churn_assets.release.switches.budget_price import BudgetPrice
 from churn_assets.storage.local import LocalArtifactStore
@@ -318,6 +319,27 @@ def test_the_price_follows_what_the_ledger_says(desk: Desk) -> None:
     assert budget_price.read(calm.store) is None
     assert status_of(calm, NOW, 1)["month"]["price"] is None
     assert status_of(desk(), NOW, 1)["month"] is None
+
+
+def test_an_experiment_that_begins_has_its_spends_worked_out(desk: Desk) -> None:
+    """Half of the customers are left alone: the others spend half as much at any price. A price of
+    an earlier version doesn't say of whom its spends are, and is worked out anew."""
+    calm = desk(month_budget=400.0)
+    calm.plan(NOW, "Ana", curves=False)
+    before = budget_price.read(calm.store)
+    assert before is not None
+    half = ExperimentConfig(enabled=True, control_share=0.5)
+    running = Campaigns(calm.store, calm.ledger, calm.config, "UTC", half)
+    price = running.planner(NOW).sources.price
+    assert price is not None
+    assert price.spends == pytest.approx([spend / 2 for spend in before.spends])
+    assert price.price < before.price
+    earlier = before.model_dump_json(exclude={"treated"})
+    calm.store.write_pointer(budget_price.POINTER, earlier.encode())
+    assert budget_price.in_force(calm.store, before.release_id) == before.price
+    again = running.planner(NOW).sources.price
+    assert again is not None
+    assert again.spends == price.spends
 
 
 def test_a_plan_over_the_months_end_is_aimed_at_both(desk: Desk) -> None:

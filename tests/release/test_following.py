@@ -89,6 +89,21 @@ def test_a_run_that_failed_is_asked_for_again(
     assert isinstance(tick(world, instance), dg.SkipReason)
 
 
+def test_a_run_that_a_person_cancelled_is_not_started_again_at_once(
+    world: World, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They have an hour to see to what they cancelled it for, or to switch the sensor off."""
+    roll_back(world, instance)
+    before = tick(world, instance).run_key
+    cancelled = instance.create_run_for_job(definitions(world).resolve_job_def("follow_release"))
+    instance.report_run_canceled(cancelled)
+    answer = tick(world, instance)
+    assert isinstance(answer, dg.SkipReason)
+    assert f"run {cancelled.run_id} failed or was cancelled" in str(answer.skip_message)
+    monkeypatch.setattr(automation, "AGAIN", timedelta(0))
+    assert tick(world, instance).run_key not in (before, None)
+
+
 @pytest.mark.parametrize(
     ("job", "waits"), [("follow_release", True), ("score_customers", True), ("everything", False)]
 )

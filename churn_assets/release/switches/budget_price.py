@@ -27,6 +27,8 @@ class BudgetPrice(BaseModel):
             with what contacts that plans handed over and nobody has answered are expected to cost.
         release_id, predictions: whose policy, and on which customers (the artifact's version).
         prices, spends: what the policy is expected to spend in a month at each price, in currency.
+        treated: share of the customers whom `spends` has contacted at all, those outside the
+            experiment's control group; None: written by an earlier version, which didn't say.
         at: when it was worked out.
     """
 
@@ -41,6 +43,7 @@ class BudgetPrice(BaseModel):
     predictions: str
     prices: tuple[float, ...]
     spends: tuple[float, ...]
+    treated: float | None = None
     at: datetime
 
     @property
