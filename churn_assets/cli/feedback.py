@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +15,10 @@ from churn_assets.cli.errors import fail
 from churn_assets.cli.releases import open_registry
 from churn_assets.settings import load_settings
 from churn_assets.storage.current import current_artifact
+
+if TYPE_CHECKING:
+    from churn_assets.campaign.contacts.log import CampaignRows
+    from churn_assets.storage.protocol import ArtifactStore
 
 
 def register(app: typer.Typer) -> None:
@@ -23,11 +28,13 @@ def register(app: typer.Typer) -> None:
 def feedback(
     file: Annotated[Path, typer.Argument(help="the .parquet, .csv or .csv.gz file to write")],
 ) -> None:
-    """Write the answered contacts of POST /feedback as a campaign log.
+    """Write the contacts of POST /feedback as a campaign log, with whether they were accepted.
 
-    Features are those of the latest predictions. Name the file in CHURN_ACCEPT__CAMPAIGN_LOG to
-    have the next accept model learn from it. Answers to what an earlier release offered are counted
-    and left out: a level of the model means one percentage.
+    An offer that no report names is that of the decision. Contacts that nobody has answered within
+    CHURN_OUTCOMES__ANSWER_DAYS weren't accepted. Features are those of the latest predictions. Name
+    the file in CHURN_ACCEPT__CAMPAIGN_LOG to have the next accept model learn from it. Answers to
+    what an earlier release offered are counted and left out: a level of the model means one
+    percentage.
     """
     # Imported here: other commands need neither pyarrow nor the API's modules.
     import pyarrow.parquet as pq
@@ -36,41 +43,28 @@ def feedback(
     from churn_assets.datasets.errors import DataError
     from churn_assets.predictors.training.campaign_log import write_log
     from churn_assets.release.offers import offers_in_service
-    from churn_assets.serving.events import EARLIEST
     from churn_assets.serving.feedback import open_feedback_log
 
-    store = open_registry().store
+    store, settings = open_registry().store, load_settings()
     folder = store.get(current_artifact(store, "predictions"))
-    with contextlib.closing(open_feedback_log(store, load_settings().home)) as log:
+    with contextlib.closing(open_feedback_log(store, settings.home)) as log:
         events = [json.loads(event) for event in log.events()]
     file_of = folder / "predictions.parquet"
     there = set(pq.read_schema(file_of).names)  # a contract's customers may have no `partner`
     columns = [name for name in ("customer_id", *FEATURES) if name in there]
     table = pq.read_table(file_of, columns=columns)
     customers = {row["customer_id"]: row for row in table.to_pylist()}
-    rows, misdated, unoffered, strangers = campaign_rows(
-        events, customers, datetime.now(UTC), offers_in_service(store).percent
+    found = campaign_rows(
+        events,
+        customers,
+        datetime.now(UTC),
+        offers_in_service(store).percent,
+        _offered(store),
+        settings.outcomes.answer_days,
     )
-    if misdated:
-        typer.echo(
-            f"{len(misdated)} events left out: before {EARLIEST:%Y} or in the future "
-            f"(first: event {misdated[0]})",
-            err=True,
-        )
-    if unoffered:
-        which = ", ".join(f"{each} %" for each in sorted({*unoffered}))
-        typer.echo(
-            f"{len(unoffered)} answers left out: to {which}, which none of the present offers is, "
-            "so that the accept model has no level for it",
-            err=True,
-        )
-    if strangers:
-        typer.echo(
-            f"{strangers} answers left out: of customers whom the latest predictions don't have; "
-            "if they have left, what is learnt is of those who stayed",
-            err=True,
-        )
-    if not rows:
+    for said in _left_out(found):
+        typer.echo(said, err=True)
+    if not found.rows:
         raise fail(
             ValueError(
                 f"none of {len(events)} events answers a contact with a present offer: "
@@ -78,7 +72,51 @@ def feedback(
             )
         )
     try:
-        write_log(rows, file)
+        write_log(found.rows, file)
     except (DataError, OSError) as error:
         raise fail(error) from error
-    typer.echo(f"{len(rows)} answered contacts of {len(events)} events are in {file}")
+    answered = len(found.rows) - found.unanswered
+    silent = f", {found.unanswered} that nobody answered" if found.unanswered else ""
+    typer.echo(f"{answered} answered contacts{silent} of {len(events)} events are in {file}")
+
+
+def _offered(store: ArtifactStore) -> dict[str, int]:
+    """Decision id -> the percentage that it offered, of all contacts in the decision log."""
+    from churn_assets.domain.offers import Offers
+    from churn_assets.release.offers import offers_by_release
+    from churn_assets.serving.decision_log import parts
+
+    log = parts.read(store)
+    log = log.filter(log["contact"]).select(["decision_id", "release_id", "offer_level"])
+    offers, built_in = offers_by_release(store), Offers()
+    return {
+        row["decision_id"]: offers.get(row["release_id"], built_in).percent[row["offer_level"]]
+        for row in log.to_pylist()
+    }
+
+
+def _left_out(found: CampaignRows) -> Iterator[str]:
+    """What of the events is in no row, and why."""
+    from churn_assets.serving.events import EARLIEST
+
+    if found.misdated:
+        yield (
+            f"{len(found.misdated)} events left out: before {EARLIEST:%Y} or in the future "
+            f"(first: event {found.misdated[0]})"
+        )
+    if found.unoffered:
+        which = ", ".join(f"{each} %" for each in sorted({*found.unoffered}))
+        yield (
+            f"{len(found.unoffered)} answers left out: to {which}, which none of the present "
+            "offers is, so that the accept model has no level for it"
+        )
+    if found.untold:
+        yield (
+            f"{found.untold} contacts left out: nobody said which offer they made, and no decision "
+            "of the log names it"
+        )
+    if found.strangers:
+        yield (
+            f"{found.strangers} answers left out: of customers whom the latest predictions don't "
+            "have; if they have left, what is learnt is of those who stayed"
+        )

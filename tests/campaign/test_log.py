@@ -121,7 +121,7 @@ def test_answers_of_customers_who_are_not_known_any_more_are_counted() -> None:
         event("GONE", "refused", "2026-01-02T09:00:00Z"),
         event("GONE", "refused", "2026-01-03T09:00:00Z"),
     ]
-    assert campaign_rows(events, CUSTOMERS, NOW) == ([], [], [], 1)
+    assert campaign_rows(events, CUSTOMERS, NOW) == ([], [], [], 1, 0, 0)
 
 
 def test_an_answer_to_what_is_not_offered_any_more_is_counted_and_no_row() -> None:
@@ -211,3 +211,41 @@ def test_a_name_of_no_known_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"end in \.csv, \.csv\.gz or \.parquet"):
         write_log([{"accepted": True}], tmp_path / "log.xlsx")
     assert list(tmp_path.iterdir()) == []
+
+
+def told(kind: str, when: str, decision: str, offer: int | None = None) -> dict[str, Any]:
+    return event("C1", kind, when, offer) | {"decision_id": decision}
+
+
+def test_an_answer_that_names_its_decision_is_to_what_that_offered() -> None:
+    """Refusals rarely say what was refused: without them everybody accepted."""
+    events = [
+        told("sent", "2026-01-01T09:00:00Z", "a"),
+        told("refused", "2026-01-02T09:00:00Z", "a"),
+        told("sent", "2026-02-01T09:00:00Z", "b"),
+        told("accepted", "2026-02-02T09:00:00Z", "b", 15),
+        told("sent", "2026-03-01T09:00:00Z", "c"),
+        told("refused", "2026-03-02T09:00:00Z", "c"),
+    ]
+    found = campaign_rows(events, CUSTOMERS, NOW, offered={"a": 10, "b": 5})
+    assert [(row["offer_level"], row["accepted"]) for row in found.rows] == [(2, False), (3, True)]
+    assert found.untold == 1
+
+
+def test_who_says_nothing_does_not_accept() -> None:
+    """Once the time to answer is over; until then nothing is known."""
+    events = [
+        event("C1", "sent", "2026-01-01T09:00:00Z", 5),
+        event("C2", "sent", "2026-01-20T09:00:00Z", 10),
+        event("C2", "accepted", "2026-01-22T09:00:00Z"),
+        event("C1", "sent", "2026-03-20T09:00:00Z", 10),
+    ]
+    assert len(campaign_rows(events, CUSTOMERS, NOW).rows) == 1
+    found = campaign_rows(events, CUSTOMERS, NOW, answer_days=30)
+    assert [(row["offer_level"], row["accepted"]) for row in found.rows] == [(2, True), (1, False)]
+    assert found.unanswered == 1
+    never = (
+        told("sent", "2026-01-01T10:00:00Z", "d", 5),
+        told("not_sent", "2026-01-03T09:00:00Z", "d"),
+    )
+    assert campaign_rows(never, CUSTOMERS, NOW, answer_days=30).rows == []

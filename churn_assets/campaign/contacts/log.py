@@ -1,18 +1,20 @@
 """From what callers reported to `POST /feedback` to a campaign log that `accept_model` learns from.
 
 A contact is a `sent` event; its answer is the customer's next event, `accepted` or `refused`. Each
-answered contact is a row of a campaign log (`predictors.campaign_log`), in order of time. Contacts
-without an answer are no rows, since what they will bring is not known, but count as history, unless
-they were never made: a `not_sent` event takes back what was reported of the decision that it names
-until then, and an answer that names it brings it back, as in the ledger. Events of impossible times
-are left out altogether: as history they would be centuries ago.
+answered contact is a row of a campaign log (`predictors.campaign_log`), in order of time, and so is
+each that nobody has answered when its time is over: who says nothing doesn't accept, and a log of
+those who spoke would make every offer look welcome. Contacts that may still be answered are no
+rows, but count as history, unless they were never made: a `not_sent` event takes back what was
+reported of the decision that it names until then, and an answer that names it brings it back, as in
+the ledger. Events of impossible times are left out altogether: as history they would be centuries
+ago.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from churn_assets.campaign.contacts.event import ANSWERS, KNOWN_CHANNELS, PERIOD, SAME_INSTANT
@@ -25,7 +27,7 @@ FEATURES = ("partner", "monthly_charges")
 
 @dataclass(eq=False)
 class _Contact:
-    """One, and what was known before it."""
+    """One, and what was known before it; the offer as its report says it."""
 
     when: datetime
     offer_percentage: int | None
@@ -83,23 +85,23 @@ class _Customer:
             self.contacts = sorted([*self.contacts, again[-1]], key=lambda each: each.when)
             self.waiting = again[-1]
 
-    def answered(
-        self, kind: str, offer_percentage: int | None, percent: Sequence[int]
-    ) -> dict[str, Any] | int | None:
-        """The row of the contact that this answers; the percentage of one that isn't offered any
-        more; None without a contact, or if nobody said which offer it made."""
+    def answered(self, kind: str, offer_percentage: int | None) -> _Contact | None:
+        """The contact that this answers; None without one."""
         contact, self.waiting = self.waiting, None
         if contact is None:
             if kind == "accepted" and self.contacts:
                 self.contacts[-1].answer = kind  # it takes a refusal back, as in `History`
             return None
         contact.answer = kind
-        offer = offer_percentage if contact.offer_percentage is None else contact.offer_percentage
-        if offer not in percent:
-            return offer
-        level = percent.index(offer)
+        if contact.offer_percentage is None:
+            contact.offer_percentage = offer_percentage
+        return contact
+
+    def row(self, contact: _Contact, level: int) -> dict[str, Any]:
+        """A contact as the log has it, without what is known of the customer."""
         whom = {"customer": str(self.number)}  # tells contacts of one customer, but not whose
-        return whom | {**contact.history, "offer_level": level, "accepted": kind == "accepted"}
+        accepted = contact.answer == "accepted"
+        return whom | {**contact.history, "offer_level": level, "accepted": accepted}
 
 
 def _of(seen: dict[str, _Customer], customer: str) -> _Customer:
@@ -110,17 +112,22 @@ class CampaignRows(NamedTuple):
     """What a log's events came to.
 
     Attributes:
-        rows: of the campaign log, in order of the answers' time.
+        rows: of the campaign log, in order of the answers' time, or of when none could come
+            any more.
         misdated: ids of the events that were left out because of their time.
-        unoffered: the percentages of the answered contacts that are no rows, since none of the
-            levels means them: an earlier release offered them. They count as history.
-        strangers: how many answered contacts are no rows, since their customer isn't known.
+        unoffered: the percentages of the contacts that are no rows, since none of the levels means
+            them: an earlier release offered them. They count as history.
+        strangers: how many contacts are no rows, since their customer isn't known.
+        untold: how many are none, since nobody said which offer they made.
+        unanswered: how many rows are of contacts that nobody answered.
     """
 
     rows: list[dict[str, Any]]
     misdated: list[str]
     unoffered: list[int]
     strangers: int = 0
+    untold: int = 0
+    unanswered: int = 0
 
 
 def campaign_rows(
@@ -128,6 +135,8 @@ def campaign_rows(
     customers: Mapping[str, Mapping[str, Any]],
     now: datetime,
     percent: Sequence[int] = OFFER_PERCENTAGES,
+    offered: Mapping[str, int] | None = None,
+    answer_days: int | None = None,
 ) -> CampaignRows:
     """The rows of a campaign log.
 
@@ -136,31 +145,71 @@ def campaign_rows(
         customers: customer id -> at least `FEATURES`; events of others are left out.
         now: events later than a day from now, or before `EARLIEST`, are left out.
         percent: of the offers, by level.
+        offered: decision id -> the percentage that it offered; what reports say goes before it.
+        answer_days: after which a contact isn't answered any more; None: it may be for ever.
     """
     seen: dict[str, _Customer] = {}
-    result, strangers = CampaignRows([], [], []), 0
+    misdated: list[str] = []
+    over: list[tuple[datetime, str, _Contact]] = []  # contacts of which no more will be heard
     timed = [(datetime.fromisoformat(event["occurred_at"]), event) for event in events]
     place = {kind: i for i, kind in enumerate(SAME_INSTANT)}
     last = len(place)  # of kinds that the ledger lacks (`delivered`), which are passed over
     for when, event in sorted(timed, key=lambda pair: (pair[0], place.get(pair[1]["kind"], last))):
         customer, kind = event["customer_id"], event["kind"]
         if not EARLIEST <= when <= now + CLOCKS_DIFFER:
-            result.misdated.append(event["event_id"])
+            misdated.append(event["event_id"])
         elif kind == "sent":
             offer, channel = event["offer_percentage"], event.get("channel")
             _of(seen, customer).sent(when, offer, channel, event.get("decision_id"))
         elif kind == "not_sent":
             _of(seen, customer).not_sent(event.get("decision_id"))
         elif kind in ANSWERS:
-            _of(seen, customer).bring_back(event.get("decision_id"))
-            row = _of(seen, customer).answered(kind, event["offer_percentage"], percent)
-            if row is None:
-                continue
-            if customer not in customers:
-                strangers += 1
-            elif isinstance(row, int):
-                result.unoffered.append(row)
-            else:
-                known = {name: customers[customer].get(name) for name in FEATURES}
-                result.rows.append(known | row)
-    return result._replace(strangers=strangers)
+            decision = event.get("decision_id")
+            _of(seen, customer).bring_back(decision)
+            contact = _of(seen, customer).answered(kind, event["offer_percentage"])
+            if contact is not None:
+                # As it is now: what is said later isn't its answer.
+                answered = replace(contact, decision=contact.decision or decision)
+                over.append((when, customer, answered))
+    if answer_days is not None:
+        over += _unanswered(seen, timedelta(days=answer_days), now)
+        over.sort(key=lambda one: one[0])
+    return _rows(over, seen, customers, percent, offered or {})._replace(misdated=misdated)
+
+
+def _unanswered(
+    seen: Mapping[str, _Customer], longest: timedelta, now: datetime
+) -> list[tuple[datetime, str, _Contact]]:
+    return [
+        (contact.when + longest, customer, contact)
+        for customer, known in seen.items()
+        for contact in known.contacts
+        if contact.answer is None and contact.when + longest <= now
+    ]
+
+
+def _rows(
+    over: Iterable[tuple[datetime, str, _Contact]],
+    seen: Mapping[str, _Customer],
+    customers: Mapping[str, Mapping[str, Any]],
+    percent: Sequence[int],
+    offered: Mapping[str, int],
+) -> CampaignRows:
+    rows: list[dict[str, Any]] = []
+    unoffered: list[int] = []
+    strangers = untold = unanswered = 0
+    for _, customer, contact in over:
+        offer = contact.offer_percentage
+        if offer is None and contact.decision is not None:
+            offer = offered.get(contact.decision)
+        if customer not in customers:
+            strangers += 1
+        elif offer is None:
+            untold += 1
+        elif offer not in percent:
+            unoffered.append(offer)
+        else:
+            known = {name: customers[customer].get(name) for name in FEATURES}
+            rows.append(known | seen[customer].row(contact, percent.index(offer)))
+            unanswered += contact.answer is None
+    return CampaignRows(rows, [], unoffered, strangers, untold, unanswered)
