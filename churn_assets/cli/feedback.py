@@ -31,10 +31,10 @@ def feedback(
     """Write the contacts of POST /feedback as a campaign log, with whether they were accepted.
 
     An offer that no report names is that of the decision. Contacts that nobody has answered within
-    CHURN_OUTCOMES__ANSWER_DAYS weren't accepted. Features are those of the latest predictions. Name
-    the file in CHURN_ACCEPT__CAMPAIGN_LOG to have the next accept model learn from it. Answers to
-    what an earlier release offered are counted and left out: a level of the model means one
-    percentage.
+    CHURN_OUTCOMES__ANSWER_DAYS weren't accepted; younger ones are left out. Features are those of
+    the latest predictions. Name the file in CHURN_ACCEPT__CAMPAIGN_LOG to have the next accept
+    model learn from it. Answers to what an earlier release offered are counted and left out: a
+    level of the model means one percentage.
     """
     # Imported here: other commands need neither pyarrow nor the API's modules.
     import pyarrow.parquet as pq
@@ -64,6 +64,12 @@ def feedback(
     )
     for said in _left_out(found):
         typer.echo(said, err=True)
+    if found.early:
+        typer.echo(
+            f"{found.early} contacts of the last {settings.outcomes.answer_days} days left out: "
+            "they can still be answered",
+            err=True,
+        )
     if not found.rows:
         raise fail(
             ValueError(

@@ -121,7 +121,7 @@ def test_answers_of_customers_who_are_not_known_any_more_are_counted() -> None:
         event("GONE", "refused", "2026-01-02T09:00:00Z"),
         event("GONE", "refused", "2026-01-03T09:00:00Z"),
     ]
-    assert campaign_rows(events, CUSTOMERS, NOW) == ([], [], [], 1, 0, 0)
+    assert campaign_rows(events, CUSTOMERS, NOW) == ([], [], [], 1, 0, 0, 0)
 
 
 def test_an_answer_to_what_is_not_offered_any_more_is_counted_and_no_row() -> None:
@@ -239,11 +239,13 @@ def test_who_says_nothing_does_not_accept() -> None:
         event("C2", "sent", "2026-01-20T09:00:00Z", 10),
         event("C2", "accepted", "2026-01-22T09:00:00Z"),
         event("C1", "sent", "2026-03-20T09:00:00Z", 10),
+        event("C2", "sent", "2026-03-20T09:00:00Z", 10),
+        event("C2", "accepted", "2026-03-21T09:00:00Z"),
     ]
-    assert len(campaign_rows(events, CUSTOMERS, NOW).rows) == 1
+    assert len(campaign_rows(events, CUSTOMERS, NOW).rows) == 2
     found = campaign_rows(events, CUSTOMERS, NOW, answer_days=30)
     assert [(row["offer_level"], row["accepted"]) for row in found.rows] == [(2, True), (1, False)]
-    assert found.unanswered == 1
+    assert (found.unanswered, found.early) == (1, 2)
     never = (
         told("sent", "2026-01-01T10:00:00Z", "d", 5),
         told("not_sent", "2026-01-03T09:00:00Z", "d"),

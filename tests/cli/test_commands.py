@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,37 @@ def test_feedback_becomes_a_campaign_log(home: Path, tmp_path: Path, churn: Chur
     assert done.returncode == 1
     assert "has to end in .csv, .csv.gz or .parquet" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_refusal_that_names_its_decision_is_to_what_that_offered(
+    home: Path, tmp_path: Path, churn: Churn
+) -> None:
+    """A decision of this release is logged, its contact reported, and refused without a word of
+    the offer. Another contact is of yesterday."""
+    publish_predictions(home, tmp_path / "predictions")
+    answer = json.loads(churn("predict", "--sample").stdout)
+    log = SqliteFeedbackLog(home / "feedback.sqlite3")
+    yesterday = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}T12:00:00Z"
+    contacts = [("sent", "2026-01-01T12:00:00Z"), ("refused", "2026-01-02T12:00:00Z")]
+    for number, (kind, when) in enumerate([*contacts, ("sent", yesterday)]):
+        event = FeedbackEvent.model_validate(
+            {
+                "event_id": f"d{number}",
+                "customer_id": "T00003",
+                "kind": kind,
+                "occurred_at": when,
+                "decision_id": answer["metadata"]["decision_id"],
+            }
+        )
+        log.record(event.event_id, event.model_dump_json())
+    log.close()
+    done = churn("feedback", str(tmp_path / "log.csv"))
+    assert done.returncode == 0, done.stderr
+    assert "1 contacts of the last 30 days left out" in done.stderr
+    table = read_any_table(tmp_path / "log.csv", list(COLUMNS))
+    [row] = read_cells(table, COLUMNS, "log.csv").to_dict("records")
+    assert row["offer_level"] == answer["decision"]["offer_level"]
+    assert not row["accepted"]
 
 
 def test_rollback_and_promote_move_what_serves(churn: Churn) -> None:

@@ -120,6 +120,8 @@ class CampaignRows(NamedTuple):
         strangers: how many contacts are no rows, since their customer isn't known.
         untold: how many are none, since nobody said which offer they made.
         unanswered: how many rows are of contacts that nobody answered.
+        early: how many contacts are none yet, answered or not: they can still be answered. Taken
+            before, those who have answered would stand for those who will.
     """
 
     rows: list[dict[str, Any]]
@@ -128,6 +130,7 @@ class CampaignRows(NamedTuple):
     strangers: int = 0
     untold: int = 0
     unanswered: int = 0
+    early: int = 0
 
 
 def campaign_rows(
@@ -146,7 +149,8 @@ def campaign_rows(
         now: events later than a day from now, or before `EARLIEST`, are left out.
         percent: of the offers, by level.
         offered: decision id -> the percentage that it offered; what reports say goes before it.
-        answer_days: after which a contact isn't answered any more; None: it may be for ever.
+        answer_days: after which a contact isn't answered any more; those that are younger are no
+            rows. None: those that are answered are, and no others.
     """
     seen: dict[str, _Customer] = {}
     misdated: list[str] = []
@@ -171,21 +175,20 @@ def campaign_rows(
                 # As it is now: what is said later isn't its answer.
                 answered = replace(contact, decision=contact.decision or decision)
                 over.append((when, customer, answered))
+    early = 0
     if answer_days is not None:
-        over += _unanswered(seen, timedelta(days=answer_days), now)
+        longest = timedelta(days=answer_days)
+        over += [
+            (contact.when + longest, customer, contact)
+            for customer, known in seen.items()
+            for contact in known.contacts
+            if contact.answer is None
+        ]
+        early = sum(contact.when + longest > now for _, _, contact in over)
+        over = [one for one in over if one[2].when + longest <= now]
         over.sort(key=lambda one: one[0])
-    return _rows(over, seen, customers, percent, offered or {})._replace(misdated=misdated)
-
-
-def _unanswered(
-    seen: Mapping[str, _Customer], longest: timedelta, now: datetime
-) -> list[tuple[datetime, str, _Contact]]:
-    return [
-        (contact.when + longest, customer, contact)
-        for customer, known in seen.items()
-        for contact in known.contacts
-        if contact.answer is None and contact.when + longest <= now
-    ]
+    found = _rows(over, seen, customers, percent, offered or {})
+    return found._replace(misdated=misdated, early=early)
 
 
 def _rows(
