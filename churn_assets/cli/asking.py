@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from churn_assets.cli.errors import fail
 from churn_assets.cli.releases import open_registry
 from churn_assets.cli.serve import api_process, local_client
+from churn_assets.domain.contact_rules import RULES
 from churn_assets.release.switches import budget_price, experiment, kill_switch
 from churn_assets.settings import Settings, load_settings
 
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
 KEY_VARIABLE = "CHURN_API_KEY"
 
-Ask = Callable[[list[Any]], list[dict[str, Any]]]
-"""Customers in the form of `POST /predict` -> rows in the form of `POST /predict/batch`."""
+Ask = Callable[[list[Any], Mapping[str, str]], list[dict[str, Any]]]
+"""Customers in the form of `POST /predict`, and by which of `domain.contact_rules.RULES` their file
+forbids to contact whom -> rows in the form of `POST /predict/batch`."""
 
 
 @contextmanager
@@ -50,10 +52,11 @@ def engine_asker() -> Iterator[Ask]:
     options["decisions"] = decisions
     ledger = Ledger.open(settings.campaign.ledger.get_secret_value(), settings.home)
 
-    def ask(customers: list[Any]) -> list[dict[str, Any]]:
+    def ask(customers: list[Any], forbidden: Mapping[str, str]) -> list[dict[str, Any]]:
         of = engine.assessor
         customers, told, excluded = complete_all(customers, ledger.histories, of.params, of.months)
-        options["excluded"] = excluded
+        # The ledger's rules, to have left and opt-outs, are tried before a file's.
+        options["excluded"] = {**forbidden, **excluded}
         rows = _answered(engine, customers, options)
         for index, said in told.items():
             if answer := rows[index]["answer"]:
@@ -109,7 +112,8 @@ def http_asker() -> Iterator[Ask]:
     """Asks an API process that is started for it on a free loopback port.
 
     One customer is sent to `POST /predict`, several to `POST /predict/batch`. Where the settings
-    ask callers for a key, CHURN_API_KEY holds it.
+    ask callers for a key, CHURN_API_KEY holds it. Whom the file forbids to contact is refused: no
+    request says so.
     """
     import httpx  # here: other commands need not wait for it to load
 
@@ -123,7 +127,7 @@ def http_asker() -> Iterator[Ask]:
                 raise fail(RuntimeError(f"the API answered {answer.status_code}: {answer.text}"))
             return answer
 
-        def ask(customers: list[Any]) -> list[dict[str, Any]]:
+        def asked(customers: list[Any]) -> list[dict[str, Any]]:
             if len(customers) == 1:
                 answer = post("/predict", customers[0])
                 if answer.is_error:
@@ -133,4 +137,21 @@ def http_asker() -> Iterator[Ask]:
             rows: list[dict[str, Any]] = answer.json()["results"]
             return rows
 
+        def ask(customers: list[Any], forbidden: Mapping[str, str]) -> list[dict[str, Any]]:
+            rules = [_rule_against(customer, forbidden) for customer in customers]
+            others = [each for each, rule in zip(customers, rules, strict=True) if rule is None]
+            answers = iter(asked(others) if others else [])
+            return [next(answers) if rule is None else _untold(rule) for rule in rules]
+
         yield ask
+
+
+def _rule_against(customer: Any, forbidden: Mapping[str, str]) -> str | None:
+    customer_id = customer.get("customer_id") if isinstance(customer, dict) else None
+    return forbidden.get(customer_id) if isinstance(customer_id, str) else None
+
+
+def _untold(rule: str) -> dict[str, Any]:
+    """The refusal of a customer whom no API can be told not to contact."""
+    said = f"{RULES[rule]}, by this file, which the API can't be told: predict without --over-http"
+    return {"answer": None, "errors": [{"loc": [], "msg": said}]}

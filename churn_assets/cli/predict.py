@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -15,6 +15,8 @@ from churn_assets.cli.answers import Format, written_answers
 from churn_assets.cli.asking import Ask, engine_asker, http_asker
 from churn_assets.cli.errors import fail
 from churn_assets.cli.releases import open_registry
+from churn_assets.domain.contact_rules import RULES
+from churn_assets.settings import load_settings
 
 if TYPE_CHECKING:
     from churn_assets.cli.customers.files import Customers, Row
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 BATCH = 500  # customers at a time: what a server takes in one body, whatever they tell of each
 
 SHOWN_REFUSALS = 20
+_ORDER = {rule: place for place, rule in enumerate(RULES)}
 
 
 def register(app: typer.Typer) -> None:
@@ -50,7 +53,8 @@ def predict(
 ) -> None:
     """Decide for every customer of a file with the latest release.
 
-    Fields and columns are those of POST /predict. A row that is refused doesn't stop the others: it
+    Fields and columns are those of POST /predict, or your own table's: whom its opt-outs and
+    consents forbid to contact isn't. A row that is refused doesn't stop the others: it
     is written to a file beside the one given, with its number and the reason, to be mended and read
     again. Exits with 1 if there are any.
     """
@@ -66,7 +70,7 @@ def predict(
         customers = (
             Customers([Row(1, fields.sample, fields.sample)], single=True)
             if file is None
-            else read_customers(file, fields)
+            else read_customers(file, fields, tuple(load_settings().campaign.channels))
         )
     except CustomerFileError as error:
         raise fail(error) from error
@@ -109,7 +113,7 @@ def decide(
     rows = iter(customers.rows)
     while part := list(islice(rows, BATCH)):
         readable = [row for row in part if not row.problem]
-        results = ask([row.customer for row in readable]) if readable else []
+        results = ask([row.customer for row in readable], forbidden(part)) if readable else []
         answers: list[dict[str, Any]] = []
         refused = [(row, row.problem) for row in part if row.problem]
         for row, result in zip(readable, results, strict=True):
@@ -119,6 +123,14 @@ def decide(
                 named = {"row": row.number, "customer_id": row.customer["customer_id"]}
                 answers.append(named | result["answer"])
         yield answers, sorted(refused, key=lambda pair: pair[0].number)
+
+
+def forbidden(rows: Iterable[Row]) -> dict[str, str]:
+    """By which rule rows forbid to contact whom: of a customer with several, any of them does."""
+    forbidding = [row for row in rows if row.rule]
+    forbidding.sort(key=lambda row: _ORDER[row.rule or ""], reverse=True)  # the first rule wins
+    named = ((row.customer.get("customer_id"), row.rule or "") for row in forbidding)
+    return {customer_id: rule for customer_id, rule in named if isinstance(customer_id, str)}
 
 
 def reason(errors: list[dict[str, Any]]) -> str:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from pydantic import BaseModel
 
 from churn_assets.customers.contract.expression import columns_of
 from churn_assets.customers.contract.model import Contract, ContractError, Feature
+from churn_assets.customers.quality.columns import contact_flags, silent_words
 from churn_assets.customers.schema import (
     MONTHLY,
     TENURE,
     CustomerField,
     CustomerSchema,
     FieldWords,
+    PermissionColumn,
     Repeated,
 )
 from churn_assets.domain.cells import TRUTHS
@@ -102,7 +104,21 @@ def schema_of(contract: Contract) -> CustomerSchema:
         bands=tenure.bands,
         written=table.format,
         missing=table.missing,
+        permissions=tuple(_permissions(contract, table.missing)),
     )
+
+
+def _permissions(contract: Contract, missing: Iterable[str]) -> Iterator[PermissionColumn]:
+    """The columns of who may be contacted, read as the check reads them."""
+    for flag, column in contact_flags(contract.contact):
+        yield PermissionColumn(
+            name=flag.name,
+            column=column.name,
+            yes=column.yes,
+            no=column.no,
+            blank=tuple(silent_words(column, missing)),
+            unclear=flag.forbids,
+        )
 
 
 def customer_field(

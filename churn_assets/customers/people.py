@@ -15,6 +15,9 @@ from churn_assets.storage.protocol import ArtifactStore
 
 PEOPLE = "people/people.parquet"
 ASSET = "active_customers"
+OPTED_OUT = {"opt_out": True}
+REFUSING = {"opt_out": True, "consent": False}
+"""What a table says of whom nobody may contact: flag -> its value."""
 
 
 class Addressees:
@@ -72,10 +75,31 @@ def read_addressees(file: Path | None, channels: Iterable[str] = ()) -> Addresse
     if file is None:
         return NOBODY_KNOWN
     channels = tuple(channels)
-    opted_out = _of_all(file, channels, {"opt_out": True})
-    refusing = _of_all(file, channels, {"opt_out": True, "consent": False})
+    opted_out = _of_all(file, channels, OPTED_OUT)
+    refusing = _of_all(file, channels, REFUSING)
     excluded = {i: "opt_out" if i in opted_out else "consent" for i in refusing}
     return Addressees(_column(file, "zone"), _column(file, "language"), excluded)
+
+
+def rule_of(said: Mapping[str, bool | None], channels: Iterable[str] = ()) -> str | None:
+    """The rule (`domain.contact_rules.RULES`) that forbids to contact one customer, by the same
+    rules as `read_addressees`; None: nothing does.
+
+    Args:
+        said: what the customer's row says, called as columns of the table of people are; None or
+            absent: nothing.
+        channels: by which the company contacts.
+    """
+
+    def refuses(channel: str | None, meant: Mapping[str, bool]) -> bool:
+        return any(said.get(by_channel(flag, channel)) is truth for flag, truth in meant.items())
+
+    channels = tuple(channels)
+    for rule, meant in (("opt_out", OPTED_OUT), ("consent", REFUSING)):
+        of_each = [refuses(channel, meant) for channel in channels]
+        if refuses(None, meant) or (of_each and all(of_each)):
+            return rule
+    return None
 
 
 def _of_all(file: Path, channels: Iterable[str], meant: Mapping[str, bool]) -> set[str]:

@@ -23,6 +23,7 @@ from churn_assets.customers.contract.expression import evaluate
 from churn_assets.customers.contract.features import NO, YES, Kind
 from churn_assets.customers.contract.tables import Format
 from churn_assets.datasets.errors import DataError
+from churn_assets.domain.cells import as_word
 from churn_assets.domain.contracts import SERVICES, Contract, Service
 from churn_assets.domain.offers import Offers
 
@@ -103,6 +104,34 @@ class CustomerField(BaseModel):
         return self.label or self.column
 
 
+class PermissionColumn(BaseModel):
+    """A column of the company's tables that says who may be contacted.
+
+    Attributes:
+        name: of what it says, as the table of people has it (`domain.contact_rules.by_channel`).
+        column: in the company's tables.
+        yes, no, blank: cells, as `as_word` has them; `blank` ones say nothing.
+        unclear: what every other cell counts as, which forbids: true of an opt-out, false of a
+            consent.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    column: str
+    yes: tuple[str, ...]
+    no: tuple[str, ...] = ()
+    blank: tuple[str, ...] = ()
+    unclear: bool
+
+    def says(self, cell: str | None) -> bool | None:
+        """Yes or no; None where the cell says nothing."""
+        word = as_word(cell or "")
+        if word in self.blank:
+            return None
+        return True if word in self.yes else (False if word in self.no else self.unclear)
+
+
 class Spoken(NamedTuple):
     """What a message may speak of.
 
@@ -171,6 +200,7 @@ class CustomerSchema(BaseModel):
         written: how the text of the customers' table is, that of active ones where there is one;
             what isn't said is detected.
         missing: cells of it that mean "unknown" beside those that always do.
+        permissions: its columns that say who may be contacted; no model and no request has them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -193,6 +223,7 @@ class CustomerSchema(BaseModel):
     bands: tuple[int, int] | None = None
     written: Format = Format()
     missing: tuple[str, ...] = ()
+    permissions: tuple[PermissionColumn, ...] = ()
 
     @property
     def horizon_days(self) -> float | None:
@@ -263,7 +294,10 @@ class CustomerSchema(BaseModel):
 
     def save(self, folder: Path) -> None:
         """Write `customers.json`."""
-        (folder / FILE).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        # Earlier versions refuse a key that they don't know: only who needs it has it.
+        without = None if self.permissions else {"permissions"}
+        written = self.model_dump_json(indent=1, exclude=without)
+        (folder / FILE).write_text(written + "\n", encoding="utf-8")
 
 
 def load_schema(folder: Path) -> CustomerSchema | None:

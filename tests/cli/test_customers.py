@@ -9,6 +9,7 @@ import io
 import json
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -283,7 +284,7 @@ def test_a_long_file_is_never_held(tmp_path: Path, name: str) -> None:
     people[7] |= {"tenure": "seven"}
     held: list[int] = []
 
-    def ask(customers: list[Any]) -> list[dict[str, Any]]:
+    def ask(customers: list[Any], _: Mapping[str, str]) -> list[dict[str, Any]]:
         held.append(sum(type(thing) is Row for thing in gc.get_objects()))
         return [{"answer": {}, "errors": []} for _ in customers]
 

@@ -147,7 +147,7 @@ def make_home(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Pat
     (out / "report.json").write_text(json.dumps(report))
     active = tmp_path_factory.mktemp("active") / "active"
     shutil.copytree(company.root / "active", active)
-    (active / PEOPLE).parent.mkdir()
+    (active / PEOPLE).parent.mkdir(exist_ok=True)
     known = {
         "customer_id": ["A10001", "A10002", "A10003", "A10007"],
         "zone": ["Asia/Tokyo", None, None, None],

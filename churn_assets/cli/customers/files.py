@@ -12,24 +12,23 @@ import codecs
 import difflib
 import gzip
 import json
-import math
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from itertools import islice
 from pathlib import Path
-from types import UnionType
-from typing import IO, Annotated, Any, Literal, Union, cast, get_args, get_origin
+from typing import IO, Any, Literal, cast
 
+from churn_assets.cli.customers.cells import is_missing, is_numeric, parsed, plain, text_cell
 from churn_assets.cli.customers.decoded import lines_of, text_of
+from churn_assets.cli.customers.permissions import Permissions
 from churn_assets.customers.languages import TAG
 from churn_assets.customers.reading.dates import months_since
 from churn_assets.customers.reading.dialect import dialect_of
 from churn_assets.customers.reading.lines import Record, records
-from churn_assets.customers.reading.numbers import Marks, marks_by_column, number_in
+from churn_assets.customers.reading.numbers import marks_by_column
 from churn_assets.customers.reading.sources import SUFFIXES as TABLES
 from churn_assets.customers.reading.sources import is_table, unchanged
 from churn_assets.customers.schema import TENURE
@@ -50,7 +49,6 @@ STDIN = "-"
 AT_A_TIME = 1_000  # rows of a Parquet file that are held
 NOTES = ("refused_row", "refused_because")  # what we add to a refused row, and leave out on reading
 SENT = json.JSONEncoder(allow_nan=False, ensure_ascii=False, default=str)  # as a server is asked
-TRUE, FALSE = ("yes", "true", "1"), ("no", "false", "0")
 
 
 class CustomerFileError(Exception):
@@ -66,12 +64,15 @@ class Row:
         raw: the cells of a CSV or Parquet row, else the object or line as it should be written.
         customer: what `POST /predict` would be sent, where the row could be read.
         problem: why it could not be read; empty where it could.
+        rule: which of `domain.contact_rules.RULES` forbids to contact them, by the columns of the
+            company's own table that say who may be contacted; None: none does.
     """
 
     number: int
     raw: list[Any] | dict[str, Any] | str
     customer: Any = None
     problem: str = ""
+    rule: str | None = None
 
 
 @dataclass(frozen=True)
@@ -117,11 +118,14 @@ def _plain_errors(file: Path) -> Iterator[None]:
         raise CustomerFileError(f"{file}: {error}") from error
 
 
-def read_customers(file: Path, form: Form = BUILT_IN) -> Customers:
+def read_customers(file: Path, form: Form = BUILT_IN, channels: Sequence[str] = ()) -> Customers:
     """Every row of a file; `-` is standard input, with JSON, JSON Lines or CSV.
 
     Columns are the fields of the form, or the company's own columns that they are read from; of
-    the latter, those that are no field are passed over.
+    the latter, only those that say who may be contacted are read where they are no field.
+
+    Args:
+        channels: by which the company contacts. Who said no to each of them said no.
 
     Raises:
         CustomerFileError: the file as a whole can't be read as customers.
@@ -133,11 +137,11 @@ def read_customers(file: Path, form: Form = BUILT_IN) -> Customers:
         raise CustomerFileError(f"{file} is empty")
     with _plain_errors(file):
         if str(file) == STDIN:
-            customers = _from_standard_input(form)
+            customers = _from_standard_input(form, channels)
         elif is_table(file.name) and file.suffix.lower() != ".parquet":
-            customers = _from_csv(file, form)
+            customers = _from_csv(file, form, channels)
         elif file.suffix.lower() in SUFFIXES:
-            customers = _read(SUFFIXES[file.suffix.lower()], file, form)
+            customers = _read(SUFFIXES[file.suffix.lower()], file, form, channels)
         else:
             known = ", ".join(dict.fromkeys((*TEXTS, *SUFFIXES)))
             raise CustomerFileError(f"{file}: can't tell the format by its name; known are {known}")
@@ -147,9 +151,9 @@ def read_customers(file: Path, form: Form = BUILT_IN) -> Customers:
     return customers
 
 
-def _read(kind: Kind, file: Path, form: Form) -> Customers:
+def _read(kind: Kind, file: Path, form: Form, channels: Sequence[str]) -> Customers:
     if kind == "parquet":
-        return _from_parquet(file, form)
+        return _from_parquet(file, form, channels)
     if kind == "json":
         return _from_json(text_of(file.read_bytes()))
     for _ in lines_of(file):
@@ -187,17 +191,17 @@ def _from_object(number: int, value: Any) -> Row:
     return Row(number, customer, customer, _unsaid(customer))
 
 
-def _from_standard_input(form: Form) -> Customers:
+def _from_standard_input(form: Form, channels: Sequence[str]) -> Customers:
     content = sys.stdin.buffer.read().removeprefix(codecs.BOM_UTF8)
     if content.lstrip()[:1] in (b"{", b"["):
         return _from_json(text_of(content))
     with scratch_folder("predict") as folder:
         (folder / "standard-input.csv").write_bytes(content)
-        customers = _from_csv(folder / "standard-input.csv", form)
+        customers = _from_csv(folder / "standard-input.csv", form, channels)
         return replace(customers, rows=list(customers.rows))
 
 
-def _from_csv(file: Path, form: Form) -> Customers:
+def _from_csv(file: Path, form: Form, channels: Sequence[str]) -> Customers:
     """As `churn customers check` reads it: encoding, delimiter and marks of numbers are the
     contract's, or found."""
     given = form.customers.written
@@ -214,13 +218,13 @@ def _from_csv(file: Path, form: Form) -> Customers:
         raise ValueError("is empty")
     columns = tuple(name.strip() for name in header.cells)
     fields = _fields_of(columns, form)
-    numbers = [name for name in fields if name and _numeric(form, name)]
+    numbers = [name for name in fields if name and is_numeric(form, name)]
     numbers = [name for name in numbers if name != TENURE or not _is_dated(columns, form)]
     numeric = [i for i, name in enumerate(fields) if name in numbers]
     whole = (r.cells for r in islice(found(), 1, None) if len(r.cells) == len(columns))
     written = marks_by_column(([c[i].strip() for i in numeric] for c in whole), len(numeric), given)
     marks = dict(zip((fields[i] for i in numeric), written, strict=True))
-    missing = _missing(form, columns)
+    missing, permissions = _missing(form, columns), Permissions(columns, form.customers, channels)
 
     def rows() -> Iterator[Row]:
         for number, record in enumerate(islice(found(), 1, None), 1):
@@ -231,11 +235,11 @@ def _from_csv(file: Path, form: Form) -> Customers:
                 continue
             named = {f: cell.strip() for f, cell in zip(fields, cells, strict=True) if f}
             customer = {
-                name: _parsed(form, name, cell, marks.get(name))
+                name: parsed(form, name, cell, marks.get(name))
                 for name, cell in named.items()
                 if cell and not missing(name, cell)
             }
-            yield Row(number, cells, _named(number, customer, form))
+            yield Row(number, cells, _named(number, customer, form), rule=permissions.rule(cells))
 
     return Customers(_Read(file, rows), columns, dialect.delimiter, given.encoding or "utf-8")
 
@@ -253,7 +257,7 @@ def _missing(form: Form, columns: Sequence[str]) -> Callable[[str, str], bool]:
     return missing
 
 
-def _from_parquet(file: Path, form: Form) -> Customers:
+def _from_parquet(file: Path, form: Form, channels: Sequence[str]) -> Customers:
     # Imported here: half a second that other formats need not take.
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -273,17 +277,22 @@ def _from_parquet(file: Path, form: Form) -> Customers:
     fields, given = _fields_of(columns, form), form.customers.written
     missing, order = _missing(form, columns), given.date
     dated = TENURE if _is_dated(columns, form) else None
+    permissions = Permissions(columns, form.customers, channels)
 
     def rows() -> Iterator[Row]:
         for number, row in enumerate(values(), 1):
             cells = dict(zip(fields, row.values(), strict=True))
             known = {
-                name: months_since(value, written=order) if name == dated else _plain(value)
+                name: months_since(value, written=order) if name == dated else plain(value)
                 for name, value in cells.items()
-                if name and not (_is_missing(value) or missing(name, cell_text(value) or ""))
+                if name and not (is_missing(value) or missing(name, cell_text(value) or ""))
             }
-            raw = [_text_cell(value, given.decimal) for value in row.values()]
-            yield Row(number, raw, _named(number, known, form), _unsaid(known))
+            given_values = list(row.values())
+            raw = [text_cell(value, given.decimal) for value in given_values]
+            for i in permissions.columns:  # as they are read, whatever mark decimals have
+                raw[i] = cell_text(given_values[i]) or ""
+            rule = permissions.rule(given_values)
+            yield Row(number, raw, _named(number, known, form), _unsaid(known), rule)
 
     delimiter, encoding = given.delimiter or ",", given.encoding or "utf-8"
     return Customers(_Read(file, rows), columns, delimiter, encoding)
@@ -318,7 +327,9 @@ def _fields_of(columns: Sequence[str], form: Form) -> list[str]:
     found = [c if c in fields else own for c, own in zip(columns, theirs, strict=True)]
     doubled = sorted({name for name in columns if columns.count(name) > 1})
     doubled += sorted({name for name in found if name and found.count(name) > 1})
-    unknown = [c for c, name in zip(columns, found, strict=True) if not name and c not in NOTES]
+    read = {*NOTES, *(said.column for said in form.customers.permissions)}
+    unread = [c for c, name in zip(columns, found, strict=True) if not name]
+    unknown = [c for c in unread if " ".join(c.split()) not in read]
     if _is_own(columns, form):
         unknown = []  # it has more than models read
     needed = [name for name, field in fields.items() if field.is_required()]
@@ -353,48 +364,3 @@ def _is_number_of(name: str, form: Form) -> bool:
 def _named(number: int, customer: dict[str, Any], form: Form) -> dict[str, Any]:
     """The customer, with the row's number for an id where the company's tables have none."""
     return {"customer_id": f"R{number}", **customer} if form.numbered else customer
-
-
-def _types_of(annotation: Any) -> set[Any]:
-    """The plain types within an annotation: `{int, NoneType}` for `int | None`."""
-    if get_origin(annotation) is Annotated:
-        return _types_of(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, UnionType):
-        return set().union(*map(_types_of, get_args(annotation)))
-    return {annotation}
-
-
-def _numeric(form: Form, name: str) -> bool:
-    types = _types_of(form.model.model_fields[name].annotation)
-    return bool(types & {int, float}) and bool not in types
-
-
-def _parsed(form: Form, name: str, cell: str, marks: Marks | None) -> Any:
-    """A cell as its field's type, a number by its column's marks; a cell that isn't one stays text,
-    which the field refuses."""
-    if bool in _types_of(form.model.model_fields[name].annotation):
-        return cell.lower() in TRUE if cell.lower() in (*TRUE, *FALSE) else cell
-    if name == TENURE and marks is None:
-        return months_since(cell, written=form.customers.written.date)
-    number = None if marks is None else number_in(cell, marks)
-    return cell if number is None or math.isinf(number) else _whole(number)  # JSON has none
-
-
-def _whole(number: float) -> int | float:
-    return int(number) if number.is_integer() else number
-
-
-def _plain(value: Any) -> Any:
-    """A Parquet value as JSON has it: pandas writes whole numbers with gaps as floats."""
-    return _whole(float(value)) if isinstance(value, float | Decimal) else value
-
-
-def _text_cell(value: Any, decimal: str | None) -> Any:
-    """A Parquet value as it stands in a text file of the contract's format."""
-    if _is_missing(value):
-        return ""
-    return str(value).replace(".", decimal or ".") if isinstance(value, float | Decimal) else value
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))

@@ -241,8 +241,12 @@ def is_blank(column: Column, cell: str, missing: Iterable[str]) -> str:
         return is_missing(cell, missing, spelled(column))
     if column.required:
         return "false"
-    unsure = MISSING - {"", *_words(missing)}
-    return is_missing(cell, missing, (*unsure, *spelled(column)))
+    return f"({cell} IS NULL OR {word(cell)} IN {listed(silent_words(column, missing))})"
+
+
+def silent_words(column: Column, missing: Iterable[str]) -> list[str]:
+    """Of a contact's flag the cells that say nothing, as words are compared (`is_blank`)."""
+    return [] if column.required else sorted({"", *_words(missing)} - {*spelled(column)})
 
 
 def amount(cell: str) -> str:

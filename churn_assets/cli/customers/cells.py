@@ -1,0 +1,62 @@
+"""One cell of a file of customers: from text or a Parquet value to what JSON has, and back."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from churn_assets.customers.reading.dates import months_since
+from churn_assets.customers.reading.numbers import Marks, number_in
+from churn_assets.customers.schema import TENURE
+from churn_assets.serving.forms import Form
+
+TRUE, FALSE = ("yes", "true", "1"), ("no", "false", "0")
+
+
+def _types_of(annotation: Any) -> set[Any]:
+    """The plain types within an annotation: `{int, NoneType}` for `int | None`."""
+    if get_origin(annotation) is Annotated:
+        return _types_of(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return set().union(*map(_types_of, get_args(annotation)))
+    return {annotation}
+
+
+def is_numeric(form: Form, name: str) -> bool:
+    """Whether the form's field is a number."""
+    types = _types_of(form.model.model_fields[name].annotation)
+    return bool(types & {int, float}) and bool not in types
+
+
+def parsed(form: Form, name: str, cell: str, marks: Marks | None) -> Any:
+    """A cell as its field's type, a number by its column's marks; a cell that isn't one stays text,
+    which the field refuses."""
+    if bool in _types_of(form.model.model_fields[name].annotation):
+        return cell.lower() in TRUE if cell.lower() in (*TRUE, *FALSE) else cell
+    if name == TENURE and marks is None:
+        return months_since(cell, written=form.customers.written.date)
+    number = None if marks is None else number_in(cell, marks)
+    return cell if number is None or math.isinf(number) else _whole(number)  # JSON has none
+
+
+def _whole(number: float) -> int | float:
+    return int(number) if number.is_integer() else number
+
+
+def plain(value: Any) -> Any:
+    """A Parquet value as JSON has it: pandas writes whole numbers with gaps as floats."""
+    return _whole(float(value)) if isinstance(value, float | Decimal) else value
+
+
+def text_cell(value: Any, decimal: str | None) -> Any:
+    """A Parquet value as it stands in a text file of the contract's format."""
+    if is_missing(value):
+        return ""
+    return str(value).replace(".", decimal or ".") if isinstance(value, float | Decimal) else value
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a Parquet value is none."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
