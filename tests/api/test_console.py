@@ -118,9 +118,7 @@ def test_the_head_says_what_is_amiss_while_the_page_is_open(browser: Browser, de
     told["baseline_forced"] = True
     page.clock.fast_forward(60_000)
     expect(status).to_contain_text("rules only (kill switch)")
-    expect(status).to_contain_text(
-        "· learnt from generated data: telco customers, bank contacts ·"
-    )
+    expect(status).to_contain_text("· learnt from generated data: telco customers, bank contacts ·")
     told |= {
         "predictions_problem": "predictions 0123 is refused: predictions.parquet is damaged",
         "stand_ins": {"policy": "the best rule: decisions_depend_on_the_state failed"},
