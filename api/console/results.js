@@ -37,7 +37,8 @@ export function resultsView({ ask, make, facts, latestOnly }) {
     Object.assign($("results-verdict"), { textContent: title, className: mood });
     $("results-sentence").replaceChildren(...inCode(lift ? lift.sentence : ""));
     $("results-hint").textContent = lift
-      ? `${whole(lift.customers)} customers whose outcome is known: ${whole(lift.treated)} treated, ${whole(lift.control)} left alone. ${lift.counted ?? ""}`
+      ? `${whole(lift.customers)} customers whose outcome is known: ${whole(lift.treated)} treated, ${whole(lift.control)} left alone.`
+        + (lift.needed ? " More customers are new ones, or those of another draw." : "") + ` ${lift.counted ?? ""}`
       : "The daily job measure_outcomes compares the customers treated with those left alone.";
     $("results-by-customer").textContent = lift?.by_customer ?? "";
     $("results-effects").hidden = !lift?.measures.length;

@@ -2,3 +2,15 @@
 
 MONTHS_OF_VALUE = 12
 """A customer's value is so many times the monthly charge, in its currency."""
+
+
+def amount(value: float, currency: str = "", digits: int = 2, *, signed: bool = False) -> str:
+    """Money in a sentence, as the console writes it: "$1,234.50", "−€7.00".
+
+    Args:
+        currency: what it begins with; empty where none is known.
+        digits: decimals.
+        signed: whether a gain has its plus.
+    """
+    sign = "−" if value < 0 else "+" if signed else ""
+    return f"{sign}{currency}{abs(value):,.{digits}f}"

@@ -11,13 +11,16 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from churn_assets.customers.schema import load_schema
 from churn_assets.datasets.texts import write_jsonl
 from churn_assets.decision.config import DecisionConfig, EnvironmentParams
 from churn_assets.decision.policy import load_params, load_policy
 from churn_assets.decision.rules.families import AlwaysOffer, NeverContact
 from churn_assets.domain.experiment import ExperimentConfig, draw_in_force
+from churn_assets.messages.config import MessagesConfig
 from churn_assets.messages.corpus.answers import PAIRS
 from churn_assets.messages.writing.bandit import STATE
+from churn_assets.messages.writing.renderer import sign_of
 from churn_assets.orchestration.resources import StoreResource
 from churn_assets.outcomes import plots
 from churn_assets.outcomes.config import OutcomesConfig
@@ -154,6 +157,7 @@ def lift_report(
     context: dg.AssetExecutionContext,
     outcomes_config: dg.ResourceParam[OutcomesConfig],
     alerts_config: dg.ResourceParam[AlertsConfig],
+    messages_config: dg.ResourceParam[MessagesConfig],
     experiment_config: dg.ResourceParam[ExperimentConfig],
     store: StoreResource,
     campaign_outcomes: Artifact,
@@ -165,12 +169,13 @@ def lift_report(
     draw = draw_in_force(experiment_config, datetime.now(UTC))
     customers = customers_of(table, draw)
     worth = Worth.of(_world_in_service(artifacts), table)
+    currency = _currency_in_service(artifacts, messages_config)
     if customers.empty:
         own = experiment.own_customers_are_served(artifacts)
         running = experiment.in_force(artifacts, experiment_config, own_customers=own)
         report = no_outcome_yet(table, running, outcomes_config, draw)
     else:
-        report = report_of(Customers.of(customers, worth), outcomes_config)
+        report = report_of(Customers.of(customers, worth), outcomes_config, currency)
     report["counted"] = worth.sentence
     report["contaminated"] = int(customers["contaminated"].sum())
     report["of_other_draws"] = of_other_draws(table, draw)
@@ -178,7 +183,7 @@ def lift_report(
     report["by_customer"] = (
         {"sentence": CONTRADICTED}
         if contradicted
-        else whom_to_contact(customers, outcomes_config.seed, worth)
+        else whom_to_contact(customers, outcomes_config.seed, worth, currency)
     )
     if report["verdict"] == "hurts":
         before = _latest_report(artifacts, "lift_report")
@@ -215,6 +220,7 @@ def drift_report(
     context: dg.AssetExecutionContext,
     outcomes_config: dg.ResourceParam[OutcomesConfig],
     alerts_config: dg.ResourceParam[AlertsConfig],
+    messages_config: dg.ResourceParam[MessagesConfig],
     store: StoreResource,
     campaign_outcomes: Artifact,
 ) -> dg.MaterializeResult[Artifact]:
@@ -234,6 +240,7 @@ def drift_report(
         outcomes_config,
         datetime.now(UTC),
         budget_price.read(artifacts),
+        _currency_in_service(artifacts, messages_config),
     )
     before = _latest_report(artifacts, "drift_report")
     if before and says_the_same(report, before):
@@ -366,6 +373,16 @@ def _world_in_service(artifacts: ArtifactStore) -> EnvironmentParams:
     if (serving := registry.serving_manifest()) is None:
         return EnvironmentParams()
     return load_params(registry.folder(serving.release_id) / "policy")
+
+
+def _currency_in_service(artifacts: ArtifactStore, messages: MessagesConfig) -> str:
+    """What amounts begin with, as in the console: by the contract in service, or by the setting for
+    the built-in customers; empty where none is known, or nothing serves."""
+    registry = ReleaseRegistry(artifacts)
+    if (serving := registry.serving_manifest()) is None:
+        return ""
+    schema = load_schema(registry.folder(serving.release_id))
+    return messages.currency if schema is None else sign_of(schema.currency) or ""
 
 
 def _challenger(registry: ReleaseRegistry, serving: str) -> str | None:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from churn_assets.domain.experiment import Draw, ExperimentConfig
 from churn_assets.domain.statistics import Floats
+from churn_assets.domain.value import amount
 from churn_assets.outcomes import inference
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.inference import TooFewError
@@ -96,8 +97,9 @@ class Customers:
         return len(self.treated)
 
 
-def lift_report(customers: Customers, config: OutcomesConfig) -> dict[str, Any]:
-    """The report as JSON: effects, segments, the interval over time, the verdict and its sentence.
+def lift_report(customers: Customers, config: OutcomesConfig, currency: str = "") -> dict[str, Any]:
+    """The report as JSON: effects, segments, the interval over time, the verdict and its sentence,
+    whose amounts begin with `currency`.
 
     Where there are too few customers for any interval, or too few who left or stayed, it says so,
     and how many are needed.
@@ -127,7 +129,8 @@ def lift_report(customers: Customers, config: OutcomesConfig) -> dict[str, Any]:
     needed = _more_needed(customers, scores, of_interest, config)
     ratio = _sample_ratio(customers)
     verdict = judge(lower, upper, of_interest)
-    sentence = sentence_of(verdict, float(sequence.value[-1]), (lower, upper), needed, of_interest)
+    value = float(sequence.value[-1])
+    sentence = sentence_of(verdict, value, (lower, upper), needed, of_interest, currency)
     if ratio["found"]:
         verdict, sentence = "not known yet", CONTRADICTED
     return {
@@ -135,7 +138,7 @@ def lift_report(customers: Customers, config: OutcomesConfig) -> dict[str, Any]:
         "sample_ratio": ratio,
         "effects": effects,
         "segments": _segments(customers),
-        "always_valid": {"net": float(sequence.value[-1]), "net_lower": lower, "net_upper": upper},
+        "always_valid": {"net": value, "net_lower": lower, "net_upper": upper},
         "over_time": _over_time(sequence, customers, telling),
         "power": _power(customers, config),
         "needed": needed if verdict == "not known yet" else 0,
@@ -192,20 +195,21 @@ def sentence_of(
     bounds: tuple[float, float],
     needed: int,
     of_interest: float,
+    currency: str = "",
 ) -> str:
     """The verdict as a sentence for whoever has to act on it."""
-    between = f"between {bounds[0]:,.2f} and {bounds[1]:,.2f} a customer"
+    lower, upper = (amount(bound, currency) for bound in bounds)
+    between = f"between {lower} and {upper} a customer"
     if verdict == "helps":
-        return f"Contacting helps: it brings {value:,.2f}, {between}, after all costs."
+        return f"Contacting helps: it brings {amount(value, currency)}, {between}, after all costs."
     if verdict == "hurts":
-        costs = (
-            f"it costs {-value:,.2f}, between {-bounds[1]:,.2f} and {-bounds[0]:,.2f} a customer"
-        )
+        lost, least, most = (amount(-n, currency) for n in (value, bounds[1], bounds[0]))
+        costs = f"it costs {lost}, between {least} and {most} a customer"
         return f"Contacting hurts: {costs}. {STOP_IT} {NOT_BY_THE_SWITCH}"
     if verdict == "no effect that matters":
         largest = max(abs(bound) for bound in bounds)
-        return f"No effect larger than {largest:,.2f} a customer, either way."
-    effect = f"an effect of {of_interest:,.2f} a customer"
+        return f"No effect larger than {amount(largest, currency)} a customer, either way."
+    effect = f"an effect of {amount(of_interest, currency)} a customer"
     if needed <= 0:
         return f"Not known yet: {between}, though {effect} mostly shows with so many customers."
     return f"Not known yet: {between}. To see {effect} needs {needed:,} more customers."

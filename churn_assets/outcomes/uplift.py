@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from churn_assets.decision.mdp.observation import ACCEPT
 from churn_assets.domain.statistics import Estimate, Floats, mean_of
+from churn_assets.domain.value import amount
 from churn_assets.outcomes.worth import PLAIN, Worth
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def fit(experiment: Experiment, seed: int = 42, rounds: int = 60) -> Effects:
 
 
 def whom_to_contact(
-    customers: pd.DataFrame, seed: int = 42, worth: Worth = PLAIN
+    customers: pd.DataFrame, seed: int = 42, worth: Worth = PLAIN, currency: str = ""
 ) -> dict[str, Any]:
     """Whether it is worth choosing whom to contact at all, from the treated and the control group.
 
@@ -127,6 +128,7 @@ def whom_to_contact(
     Args:
         customers: rows as `joining.customers_of` makes them; of many, a sample is looked at.
         worth: how leaving counts.
+        currency: what amounts in the sentence begin with.
 
     Returns:
         `sentence`; where there are enough: `gain` (learner -> `policy_gain` in net currency a
@@ -152,6 +154,9 @@ def whom_to_contact(
     order = {learner: found.effects[learner][:, TREATED] for learner in LEARNERS}
     said = gain[SAYS]
     contacted = (found.uniform == TREATED).mean() > 0.5
+    brings, least, most = (
+        amount(said[name], currency, signed=True) for name in ("gain", "gain_lower", "gain_upper")
+    )
     best = "doing to everybody what the policy does" if contacted else "leaving everybody alone"
     return {
         "customers": len(customers),
@@ -161,8 +166,8 @@ def whom_to_contact(
             for learner in LEARNERS
         },
         "qini": qini(order[SAYS], treated, net, share).tolist(),
-        "sentence": f"Whom to leave alone: {said['sentence']}. It brings {said['gain']:+,.2f} "
-        f"({said['gain_lower']:+,.2f} to {said['gain_upper']:+,.2f}) a customer over {best}.",
+        "sentence": f"Whom to leave alone: {said['sentence']}. It brings {brings} "
+        f"({least} to {most}) a customer over {best}.",
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -16,9 +17,11 @@ import pandas as pd
 import pytest
 
 from checks import outcomes as outcome_checks
+from churn_assets.customers.built_in import BUILT_IN_SCHEMA
 from churn_assets.decision.config import DecisionConfig, EnvironmentParams
 from churn_assets.domain.experiment import ExperimentConfig, group_of
 from churn_assets.domain.measured import Measured
+from churn_assets.messages.config import MessagesConfig
 from churn_assets.orchestration.resources import ArtifactIOManager
 from churn_assets.orchestration.stores import store_resources
 from churn_assets.outcomes import assets
@@ -98,6 +101,7 @@ def materialized(home: Path, **settings: Any) -> dict[str, Any]:
             "outcomes_config": OutcomesConfig(plan_customers=3_000, **settings),
             "decision_config": DecisionConfig(),
             "alerts_config": AlertsConfig(),
+            "messages_config": MessagesConfig(),
             "experiment_config": ExperimentConfig(),
             "io_manager": ArtifactIOManager(store=stores["store"]),
             **stores,
@@ -236,6 +240,22 @@ def test_leaving_counts_as_in_the_world_of_the_release_in_service(
     assert kept[1] > 1.3 * kept[0] > 0
 
 
+def test_amounts_are_in_the_currency_of_the_customers_in_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: the console shows the sentences beside its own amounts, which have one."""
+    campaign(tmp_path, 1_500, -0.1)
+    unknown = materialized(tmp_path)["sentence"]
+    publish(LocalArtifactStore(tmp_path / "store"), tmp_path / "published")
+    built_in = materialized(tmp_path)
+    assert re.sub(r"\d[\d,.]*\d", "#", built_in["sentence"]).count("$#") >= 2
+    assert built_in["sentence"].replace("$", "") == unknown
+    euros = BUILT_IN_SCHEMA.model_copy(update={"currency": "EUR"})
+    monkeypatch.setattr("churn_assets.outcomes.assets.load_schema", lambda folder: euros)
+    report = materialized(tmp_path)
+    assert report["sentence"] == built_in["sentence"].replace("$", "€")
+
+
 def measured_world(home: Path) -> Measured:
     store = LocalArtifactStore(home / "store")
     return Measured.load(store.get(current_artifact(store, "measured_world")))
@@ -296,6 +316,7 @@ def test_a_broken_table_stops_what_is_concluded_from_it(tmp_path: Path) -> None:
             "home": tmp_path,
             "outcomes_config": OutcomesConfig(),
             "alerts_config": AlertsConfig(),
+            "messages_config": MessagesConfig(),
             "experiment_config": ExperimentConfig(),
             "io_manager": ArtifactIOManager(store=stores["store"]),
             **stores,

@@ -233,3 +233,12 @@ def test_an_answer_is_not_said_to_need_no_more_customers() -> None:
     )
     more = sentence_of("not known yet", -7.0, (-20.26, 6.32), 1_200, OF_INTEREST)
     assert more.endswith("To see an effect of 20.00 a customer needs 1,200 more customers.")
+
+
+def test_amounts_have_their_currency_and_one_minus() -> None:
+    """As the console's own: it shows both beside each other."""
+    said = sentence_of("not known yet", -7.0, (-20.26, 1_006.32), 0, OF_INTEREST, "$")
+    assert "between −$20.26 and $1,006.32 a customer" in said
+    assert "an effect of $20.00 a customer" in said
+    hurts = sentence_of("hurts", -7.0, (-9.0, -5.0), 0, OF_INTEREST, "€")
+    assert "it costs €7.00, between €5.00 and €9.00 a customer" in hurts

@@ -120,6 +120,8 @@ def test_of_very_many_customers_a_sample_is_looked_at(monkeypatch: pytest.Monkey
     found = whom_to_contact(company(3, 5_000, True))
     assert found["customers"] == 2_500
     assert found == whom_to_contact(company(3, 5_000, True))
+    euros = whom_to_contact(company(3, 5_000, True), currency="€")["sentence"]
+    assert euros.count("+€") + euros.count("−€") == 3  # the gain and both ends of its interval
 
 
 def test_a_qini_curve_by_hand() -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from churn_assets.decision.config import EnvironmentParams
 from churn_assets.domain.statistics import share
+from churn_assets.domain.value import amount
 from churn_assets.outcomes.reached import was_not_sent
 from churn_assets.outcomes.watching.finding import WORSE, Finding, State, beyond
 from churn_assets.release.switches.budget_price import BudgetPrice
@@ -73,6 +74,7 @@ def spend_paced(
     budget: float | None,
     now: datetime,
     month: BudgetPrice | None = None,
+    currency: str = "",
 ) -> Finding:
     """What the running period has cost against the part of its budget that is due by now.
 
@@ -86,6 +88,7 @@ def spend_paced(
         budget: of a period for all customers, from the latest predictions; None: the policy's share
             of the value of those who were decided on.
         month: the month's budget, where one is followed; goes before `budget`.
+        currency: what amounts in the sentence begin with.
     """
     name = "spend_keeps_pace_with_the_budget"
     lately = recent(outcomes, params.period_days, now)
@@ -123,18 +126,20 @@ def spend_paced(
         "pace": pace,
         "days": days,
     }
+    made, open_, planned, budgeted = (amount(n, currency, 0) for n in (taken, expected, due, whole))
     sentence = (
-        f"Spend is at {pace:.0%} of what is due: {taken:,.0f} of discounts accepted and contacts "
-        f"made and {expected:,.0f} expected, of {due:,.0f} by day "
-        f"{min(days, params.period_days):.0f} (budget of the period: {whole:,.0f})."
+        f"Spend is at {pace:.0%} of what was planned by day {min(days, params.period_days):.0f}: "
+        f"{made} of discounts accepted and contacts made and {open_} expected, of {planned} "
+        f"(budget of the period: {budgeted})."
     )
     state = beyond(pace, PACE_WARN, PACE_ERROR)
     if month is not None and month.month == f"{now:%Y-%m}" and month.budget > 0:
         of_the_month = month.spent / month.budget
         figures |= {"month_budget": month.budget, "month_spent": month.spent}
         sentence += (
-            f" By the ledger {month.spent:,.0f} of the {month.budget:,.0f} for {month.month} are "
-            f"spent, {of_the_month:.0%}, as of {month.at:%Y-%m-%d}."
+            f" By the ledger {amount(month.spent, currency, 0)} of the "
+            f"{amount(month.budget, currency, 0)} for {month.month} are spent, "
+            f"{of_the_month:.0%}, as of {month.at:%Y-%m-%d}."
         )
         state = max(state, beyond(of_the_month, PACE_WARN, PACE_ERROR), key=WORSE.__getitem__)
     return Finding(name, state, sentence, figures)

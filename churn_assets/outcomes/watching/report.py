@@ -77,6 +77,7 @@ def watch(
     config: OutcomesConfig,
     now: datetime,
     month: BudgetPrice | None = None,
+    currency: str = "",
 ) -> dict[str, Any]:
     """The report as JSON: `findings` (`Finding.as_dict` each) and `retrain`, the reasons to.
 
@@ -86,6 +87,7 @@ def watch(
             or, in words, why they can't be compared.
         budget: money for discounts in a period, from the latest predictions; None: not known.
         month: the month's budget, where one is followed.
+        currency: what amounts in sentences begin with.
     """
     horizons, log = serving.horizons(config.horizon_days), conduct.propensities_hold(outcomes)
     findings = [
@@ -96,7 +98,7 @@ def watch(
         performance.came_true(outcomes, horizons),
         performance.expected_to_hold(outcomes, serving.auc, horizons),
         conduct.contacts_kept(outcomes, serving.params, now),
-        conduct.spend_paced(outcomes, serving.params, budget, now, month),
+        conduct.spend_paced(outcomes, serving.params, budget, now, month, currency),
         conduct.fall_backs(outcomes, serving.stand_ins, serving.params, now),
         log,
     ]

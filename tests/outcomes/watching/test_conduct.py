@@ -111,6 +111,9 @@ def test_a_months_budget_is_what_spend_is_held_against() -> None:
     over = followed(31_000.0, 36_000.0)  # fees, say: they aren't in the log
     assert conduct.spend_paced(table, PARAMS, 1e6, now, over).state == "warn"
     assert conduct.spend_paced(table, PARAMS, 1e6, NOW, over).state == "ok"  # it is June
+    euros = conduct.spend_paced(table, PARAMS, 1e6, now, followed(31_000.0, 25_000.0), "€")
+    assert "(budget of the period: €30,000)" in euros.sentence
+    assert "€25,000 of the €31,000 for 2026-05" in euros.sentence
     none = conduct.spend_paced(table, PARAMS, 1e6, NOW, followed(0.0, 0.0))
     assert none.state == "unknown"
 

@@ -10,6 +10,7 @@ import dagster as dg
 import pandas as pd
 
 from churn_assets.domain.experiment import ExperimentConfig
+from churn_assets.messages.config import MessagesConfig
 from churn_assets.orchestration.resources import KEPT_VERSIONS, ArtifactIOManager, StoreResource
 from churn_assets.orchestration.stores import store_resources
 from churn_assets.outcomes import assets
@@ -57,6 +58,7 @@ def found(home: Path) -> dict[str, Any]:
             "home": home,
             "outcomes_config": OutcomesConfig(),
             "alerts_config": AlertsConfig(),
+            "messages_config": MessagesConfig(),
             "experiment_config": ExperimentConfig(),
             "io_manager": ArtifactIOManager(store=stores["store"]),
             **stores,
