@@ -68,7 +68,9 @@ class Sums(BaseModel):
     gap: float = Field(description="at most so far below the best plan", examples=[0.001])
     by_day: list[dict[str, Any]] = Field(examples=[[{"day": "2026-03-10", "email": 500}]])
     value_of_one_more: dict[str, float] = Field(
-        description="what one more unit of money, or contact on each of the days, brings at most",
+        description="what one more unit of money, or contact on each of the days, brings at most; "
+        "money at its best rate, though a unit alone may buy no contact; "
+        "a contact for the money that is there",
         examples=[{"money": 3.35, "email": 35.99}],
     )
     budget: float = Field(examples=[27942.24])

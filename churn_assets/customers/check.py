@@ -187,7 +187,7 @@ class _Checking:
 
     def _reported(self, judged: Judged, table: Table, outcome: str | None) -> None:
         report, name = self.report, judged.name
-        columns = tuple(self._columns(judged, table))
+        columns = tuple(self._columns(judged))
         positives = None
         if outcome:
             query = f"SELECT count(*) FROM {name} WHERE {USED} AND {outcome}"
@@ -221,7 +221,7 @@ class _Checking:
                 if column.constant and "feature" in column.uses and judged.used > 1
             ]
 
-    def _columns(self, judged: Judged, table: Table) -> Iterator[ColumnReport]:
+    def _columns(self, judged: Judged) -> Iterator[ColumnReport]:
         for i, column in enumerate(judged.columns):
             missing, distinct = one(
                 self.connection,

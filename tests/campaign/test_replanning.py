@@ -345,7 +345,8 @@ def test_the_first_contact_of_a_closed_channel_brings_what_it_says_at_most(desk:
 
 
 def test_the_first_money_brings_what_it_says_at_most() -> None:
-    """Two customers, one place each day; what costs nothing is worth less."""
+    """Two customers, one place each day; what costs nothing is worth less. Told is the best rate of
+    all, though a unit doesn't buy the option that has it."""
     value, money = np.array([[3.0, 9.0, 50.0], [2.0, 4.0, 60.0]]), np.array([[0.0, 0.4, 2.0]] * 2)
     problem = Problem.of(value, money, np.zeros(3, np.int64), np.array([2.0]), 0.0)
     found = solve(problem)
@@ -353,5 +354,5 @@ def test_the_first_money_brings_what_it_says_at_most() -> None:
     with_one = solve(Problem.of(value, money, problem.slots, problem.places, 1.0))
     assert found.value == 5
     assert with_one.value == 13
-    assert prices.money == pytest.approx((9 - 3) / 0.4, abs=0.01)
+    assert prices.money == pytest.approx((60 - 2) / 2, abs=0.01)
     assert with_one.value <= found.value + prices.money

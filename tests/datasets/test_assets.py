@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,6 @@ from checks import datasets as checks
 from churn_assets.datasets import assets
 from churn_assets.datasets.config import FORMATS, DatasetName
 from churn_assets.datasets.quality import WrittenDataset
-from churn_assets.datasets.sources.files import sha256_of_bytes
 from churn_assets.definitions import bind
 from churn_assets.orchestration.compute import UNCHANGED
 from churn_assets.orchestration.resources import SAME
@@ -174,7 +174,7 @@ def test_offending_rows_are_shown_with_the_failure(
     (folder / "Telco-Customer-Churn.csv").write_bytes(content)
     environment.setenv("CHURN_DATA_MIRROR", str(tmp_path / "mirror"))
     environment.setenv("CHURN_DATA__SOURCE", "mirror")
-    environment.setenv("CHURN_DATA__TELCO__PIN__SHA256", sha256_of_bytes(content))
+    environment.setenv("CHURN_DATA__TELCO__PIN__SHA256", hashlib.sha256(content).hexdigest())
     environment.setenv("CHURN_DATA__TELCO__PIN__ROWS", "1")
     load_settings.cache_clear()
     result, _ = materialize(("telco_customers",), raise_on_error=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import tempfile
@@ -26,14 +27,13 @@ from churn_assets.datasets.errors import (
 )
 from churn_assets.datasets.sources import hub, public
 from churn_assets.datasets.sources.archives import unpack
-from churn_assets.datasets.sources.files import sha256_of_bytes
 from churn_assets.datasets.sources.transfer import IncompleteDownloadError
 from churn_assets.datasets.tables import read_text_table
 from churn_assets.stages.spec import silent
 from tests.datasets.host import Host
 
 CSV = b"a,b\n1,2\n"
-DIGEST = sha256_of_bytes(CSV)
+DIGEST = hashlib.sha256(CSV).hexdigest()
 PIN = {"sha256": DIGEST, "rows": 1}
 
 
@@ -204,7 +204,7 @@ def test_whatever_is_damaged_in_an_archive_is_one_kind_of_error(data: st.DataObj
         path, target = Path(folder) / "bank.zip", Path(folder) / "bank.csv"
         path.write_bytes(archive)
         try:
-            unpack(path, BankConfig().members, target, sha256_of_bytes(CSV * 50))
+            unpack(path, BankConfig().members, target, hashlib.sha256(CSV * 50).hexdigest())
         except DataError:
             assert not target.exists()
         else:

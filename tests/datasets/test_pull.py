@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import logging
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from churn_assets.datasets.errors import (
 )
 from churn_assets.datasets.pull import pull
 from churn_assets.datasets.sources import files
-from churn_assets.datasets.sources.files import RawFile, sha256_of_bytes, unix_lines
+from churn_assets.datasets.sources.files import RawFile, unix_lines
 from tests.datasets.host import Host
 
 NAMES = tuple(SOURCE_NAMES.values())
@@ -87,7 +88,7 @@ def test_the_download_comes_after_a_mirror_that_lacks_the_file(
     host: Host, offline: DatasetsConfig, tmp_path: Path
 ) -> None:
     """A mirror need not have everything."""
-    pin = {"sha256": sha256_of_bytes(CSV), "rows": 1}
+    pin = {"sha256": hashlib.sha256(CSV).hexdigest(), "rows": 1}
     telco = {"url": host.serve("/telco.csv", CSV), "pin": pin}
     config = DatasetsConfig.model_validate(
         {**offline.model_dump(), "telco": telco, "mirror": tmp_path}
@@ -104,7 +105,11 @@ def test_a_wrong_file_in_the_mirror_is_an_error(offline: DatasetsConfig, tmp_pat
     config = offline.model_copy(update={"mirror": tmp_path})
     with pytest.raises(DigestMismatchError) as error:
         pull("telco_customers", config, tmp_path / "raw")
-    for part in ("Telco-Customer-Churn.csv", config.telco.pin.sha256, sha256_of_bytes(CSV)):
+    for part in (
+        "Telco-Customer-Churn.csv",
+        config.telco.pin.sha256,
+        hashlib.sha256(CSV).hexdigest(),
+    ):
         assert part in str(error.value)
 
 
@@ -128,7 +133,7 @@ def test_the_same_table_by_kaggles_name_or_with_windows_lines_is_the_pinned_file
     folder.mkdir(parents=True)
     copy = content.replace(b"\n", line_end)
     (folder / file).write_bytes(gzip.compress(copy) if file.endswith("gz") else copy)
-    pin = {"sha256": sha256_of_bytes(content), "rows": 600}
+    pin = {"sha256": hashlib.sha256(content).hexdigest(), "rows": 600}
     config = DatasetsConfig.model_validate(
         {"source": "mirror", "mirror": tmp_path / "mirror", "telco": {"pin": pin}}
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import socket
 import threading
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import pytest
 
 from churn_assets.datasets.config import DownloadConfig
 from churn_assets.datasets.errors import DataError, DigestMismatchError, SourceUnavailableError
-from churn_assets.datasets.sources.files import sha256_of_bytes, verify
+from churn_assets.datasets.sources.files import verify
 from churn_assets.datasets.sources.transfer import (
     IncompleteDownloadError,
     download,
@@ -26,7 +27,7 @@ from churn_assets.datasets.sources.transfer import (
 from tests.datasets.host import Answer, Host, break_off, status
 
 CONTENT = bytes(range(256)) * 2_000  # 512,000 bytes: several blocks
-DIGEST = sha256_of_bytes(CONTENT)
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
 def files_in(folder: Path) -> list[str]:
@@ -60,7 +61,7 @@ def test_a_wrong_digest_names_file_expected_and_found_and_leaves_nothing(
     with pytest.raises(DigestMismatchError) as error:
         download(url, tmp_path / "data.csv", quick, check=lambda part: verify(part, DIGEST))
     assert DIGEST in str(error.value)
-    assert sha256_of_bytes(CONTENT[:-1]) in str(error.value)
+    assert hashlib.sha256(CONTENT[:-1]).hexdigest() in str(error.value)
     assert "data.csv" in str(error.value)
     assert files_in(tmp_path) == []
 

@@ -97,7 +97,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Prices:
-    """What one more unit would bring: of money, and (S,) of each slot's places."""
+    """What one more unit would bring at most: of money, and (S,) of each slot's places."""
 
     money: float
     places: Floats

@@ -85,11 +85,6 @@ def sha256_of_blocks(blocks: Iterable[bytes]) -> str:
     return digest.hexdigest()
 
 
-def sha256_of_bytes(content: bytes) -> str:
-    """Hex sha256."""
-    return hashlib.sha256(content).hexdigest()
-
-
 def sha256_of_all(files: Sequence[Path]) -> str:
     """Hex sha256 of one file, or of `digest  name` lines of several in order of name."""
     if len(files) == 1:

@@ -32,7 +32,7 @@ from pydantic import AwareDatetime, TypeAdapter
 
 from churn_assets.serving.decision_log.records import COLUMNS, Record
 from churn_assets.storage.arrow import return_memory
-from churn_assets.storage.current import parse_pointer
+from churn_assets.storage.current import change_pointer, parse_pointer
 from churn_assets.storage.protocol import (
     ArtifactError,
     ArtifactStore,
@@ -175,15 +175,14 @@ def erase(store: ArtifactStore, customer_id: str, now: datetime) -> int:
 
 
 def _note_erasure(store: ArtifactStore, customer_id: str, now: datetime) -> None:
-    for _ in range(ATTEMPTS):
-        before = store.read_pointer(ERASED)
-        noted = _erasures(store, before) | {_digest(customer_id): now}
-        content = json.dumps({digest: when.isoformat() for digest, when in noted.items()})
-        try:
-            return store.swap_pointer(ERASED, before, content.encode())
-        except PointerMovedError:
-            continue
-    raise ArtifactError(f"{store.url}: {ERASED} is being written by somebody else; try again")
+    def noted(before: bytes | None) -> bytes:
+        known = _erasures(store, before) | {_digest(customer_id): now}
+        return json.dumps({digest: when.isoformat() for digest, when in known.items()}).encode()
+
+    try:
+        change_pointer(store, ERASED, noted)
+    except PointerMovedError as error:
+        raise ArtifactError(f"{error}; try again") from error
 
 
 def _erasures(store: ArtifactStore, content: bytes | None) -> dict[str, datetime]:

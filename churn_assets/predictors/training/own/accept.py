@@ -98,7 +98,7 @@ def run(
     customers = _customers(history, scorer)
     asked = log.matrix[log.test] if customers is None else customers
     curves = curves_of(scorer, asked, log.levels)
-    figures = _held_out(scorer, log, tried, config)
+    figures = _held_out(scorer, log, config)
     metrics = {
         "headline": {"what": "real responses only, of your own log"},
         "response_by_level": response_by_level(log),
@@ -113,7 +113,7 @@ def run(
         "methods_failed": failed,
         "chosen": model.settings,
         "features": [feature.name for feature in log.own.features],
-        "unshared": _unshared(log, config),
+        "unshared": _unshared(log),
         "gives": list(log.schema.gives),
         "unit": log.schema.unit,
         **figures,
@@ -215,7 +215,7 @@ def response_by_level(log: Log) -> list[dict[str, Any]]:
     return found
 
 
-def _unshared(log: Log, config: AcceptConfig) -> dict[str, Any]:
+def _unshared(log: Log) -> dict[str, Any]:
     """What the log knows and customers don't, and what doing without it costs: AUC of a logistic
     regression on held-out contacts."""
     if log.everything is None:
@@ -234,9 +234,7 @@ def _unshared(log: Log, config: AcceptConfig) -> dict[str, Any]:
     }
 
 
-def _held_out(
-    scorer: AcceptScorer, log: Log, tried: Mapping[str, Tried], config: AcceptConfig
-) -> dict[str, Any]:
+def _held_out(scorer: AcceptScorer, log: Log, config: AcceptConfig) -> dict[str, Any]:
     """The published model on held-out contacts, beside both baselines.
 
     `gain_over`: by how much each baseline's mean log-loss is larger, with its standard error.
