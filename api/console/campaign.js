@@ -92,7 +92,7 @@ export function planView() {
     const inOrder = Object.entries(sums.value_of_one_more).sort(([a], [b]) =>
       (a === "money") - (b === "money") || a.localeCompare(b));
     const more = inOrder.map(([name, value]) =>
-      [name === "money" ? `${money(1, 0)} more to spend brings` : `One more ${name} a day brings`, money(value)]);
+      [name === "money" ? `${money(1, 0)} more to spend brings at most` : `One more ${name} a day brings`, money(value)]);
     facts($("plan-sums"), [
       ["Contacts", whole(sums.contacts)],
       ["Expected value", money(sums.expected_value, 0)],

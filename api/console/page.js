@@ -120,7 +120,7 @@ export function pager({ previous, next, place }, size, show) {
   const turn = (by) => { wanted = Math.max(0, wanted + by); show(wanted, size); };
   const able = () => {
     $(previous).disabled = first <= 0;
-    $(next).disabled = first + size >= total;
+    $(next).disabled = first >= 0 && first + size >= total;
   };
   $(previous).addEventListener("click", () => turn(-size));
   $(next).addEventListener("click", () => turn(size));

@@ -12,5 +12,6 @@ def amount(value: float, currency: str = "", digits: int = 2, *, signed: bool = 
         digits: decimals.
         signed: whether a gain has its plus.
     """
-    sign = "−" if value < 0 else "+" if signed else ""
-    return f"{sign}{currency}{abs(value):,.{digits}f}"
+    shown = round(value, digits)
+    sign = "−" if shown < 0 else "+" if signed and shown > 0 else ""
+    return f"{sign}{currency}{abs(shown):,.{digits}f}"

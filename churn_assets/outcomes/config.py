@@ -14,7 +14,7 @@ class OutcomesConfig(BaseModel):
         horizon_days: days after a decision in which leaving counts as its outcome; the outcome is
             known when they are over.
         answer_days: days after a contact in which an event without a decision id is taken to answer
-            it.
+            it, and after which nobody answers it any more (`churn feedback`).
         message_days: days after a decision in which an acceptance counts for its message's
             template; what answers said of it is learnt when they are over.
         keep_days: decisions older than this are removed from the log.
@@ -39,7 +39,7 @@ class OutcomesConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     horizon_days: int = Field(default=30, ge=1)
-    answer_days: int = Field(default=30, ge=1)
+    answer_days: int = Field(default=30, ge=1, le=3_650)
     message_days: int = Field(default=14, ge=1)
     keep_days: int = Field(default=730, ge=1)
     effect_of_interest: float = Field(default=0.01, gt=0, lt=1)
@@ -53,9 +53,9 @@ class OutcomesConfig(BaseModel):
 
     @model_validator(mode="after")
     def _outcomes_are_kept(self) -> Self:
-        if self.keep_days < self.horizon_days:
+        if self.keep_days < self.horizon_days + 2:  # days are removed whole, before they are joined
             raise ValueError(
-                f"keep_days ({self.keep_days}) is less than horizon_days ({self.horizon_days}): "
-                "every decision would be removed before its outcome is known"
+                f"keep_days ({self.keep_days}) is less than horizon_days ({self.horizon_days}) and "
+                "two: decisions would be removed before their outcome is known"
             )
         return self

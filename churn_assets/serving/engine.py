@@ -139,7 +139,13 @@ class RetentionEngine:
                 default_time_zone=default_time_zone,
                 manifest=manifest,
             )
-        except (SchemaError, ValueError, TypeError, KeyError) as error:  # its bytes are as written
+        except (
+            SchemaError,
+            FileNotFoundError,
+            ValueError,
+            TypeError,
+            KeyError,
+        ) as error:  # its bytes are as written
             what = " ".join(str(error).replace(f"{folder}/", "").split()) or type(error).__name__
             raise ReleaseError(
                 f"release {manifest.release_id} was made by another version of this program, which "

@@ -18,11 +18,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from churn_assets.orchestration.sources import sources_digest
 from churn_assets.release.bundle import GOLDEN, ReleaseError, canonical_json
 from churn_assets.serving import explain
 from churn_assets.serving.answers.generation import OF_THE_CUSTOMER
 from churn_assets.serving.engine import RetentionEngine
-from churn_assets.stages.sources import sources_version
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +33,8 @@ FORMAT = 2
 REDEFINED = {"action_probability": 2}
 """Fields of `metadata` that mean something else since a format: an older release isn't held to what
 it wrote there. Before 2, the policy's softmax of an action that was then taken for certain."""
-WRITER = "churn_assets.messages.writing.writer"
-WRITTEN = ("message_source", "name_used", "name_doubt", "template_probability")
+CODE = ("churn_assets",)  # the packages by which a message comes out as it does
+WRITTEN = ("message_source", "language", "name_used", "name_doubt", "template_probability")
 """Fields of `metadata` that come with a message."""
 
 
@@ -52,7 +52,7 @@ def write_golden(engine: RetentionEngine, requests: Sequence[dict[str, Any]], fo
         "format": FORMAT,
         "now": NOON.isoformat(),
         "explanations": explain.VERSION,
-        "writer": sources_version(WRITER),
+        "code": sources_digest(packages=CODE),
         "settings": engine.messages.model_dump(mode="json"),
         "cases": cases,
     }
@@ -76,7 +76,7 @@ def check_golden(engine: RetentionEngine, folder: Path) -> int:
     other = [name for name, since in REDEFINED.items() if golden.get("format", 1) < since]
     if golden.get("explanations") != explain.VERSION:
         other += explain.EXPLANATIONS
-    if golden.get("writer") != sources_version(WRITER):
+    if golden.get("code") != sources_digest(packages=CODE):
         other += WRITTEN
         for case in cases:
             case["answer"].pop("message")

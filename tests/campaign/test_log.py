@@ -251,3 +251,48 @@ def test_who_says_nothing_does_not_accept() -> None:
         told("not_sent", "2026-01-03T09:00:00Z", "d"),
     )
     assert campaign_rows(never, CUSTOMERS, NOW, answer_days=30).rows == []
+
+
+def rows_of(*events: dict[str, Any]) -> list[tuple[int, bool]]:
+    """Level and answer of each row, where silence counts."""
+    found = campaign_rows(events, CUSTOMERS, NOW, answer_days=30)
+    return [(row["offer_level"], row["accepted"]) for row in found.rows]
+
+
+SENT = told("sent", "2026-01-05T09:00:00Z", "a", 10)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        told("accepted", "2026-01-05T00:00:00Z", "a"),  # a day has no hour
+        told("accepted", "2026-01-05T08:59:00Z", "a"),  # clocks differ
+        event("C1", "accepted", "2026-01-05T00:00:00Z"),
+        event("C1", "accepted", "2026-01-06T09:00:00Z"),
+    ],
+)
+def test_no_acceptance_is_taken_for_silence(answer: dict[str, Any]) -> None:
+    assert rows_of(SENT, answer) == [(2, True)]
+
+
+def test_another_report_of_a_contact_is_no_other_contact() -> None:
+    again = SENT | {"occurred_at": "2026-01-05T15:00:00Z"}
+    assert rows_of(SENT, again, told("accepted", "2026-01-06T09:00:00Z", "a")) == [(2, True)]
+
+
+def test_an_answer_is_to_the_decision_that_it_names() -> None:
+    """Not to the customer's last contact."""
+    other = told("sent", "2026-01-12T09:00:00Z", "b", 15)
+    answer = told("accepted", "2026-01-13T09:00:00Z", "a")
+    assert rows_of(SENT, other, answer) == [(2, True), (3, False)]
+    assert rows_of(SENT, other, answer, told("refused", "2026-01-14T09:00:00Z", "b")) == [
+        (2, True), (3, False)
+    ]  # fmt: skip
+    nobody_knows = told("accepted", "2026-01-13T09:00:00Z", "c")
+    assert rows_of(SENT, other, nobody_knows) == [(2, False), (3, False)]
+
+
+def test_every_contact_has_the_same_time_to_be_answered() -> None:
+    late = told("accepted", "2026-02-20T09:00:00Z", "a")
+    assert rows_of(SENT, late) == [(2, False)]
+    assert campaign_rows([SENT, late], CUSTOMERS, NOW).rows[0]["accepted"] is True

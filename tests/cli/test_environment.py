@@ -85,7 +85,10 @@ def test_serve_looks_where_predict_looks(churn: Churn, home: Path, tmp_path: Pat
         ({"CHURN_STORE": "s3://bucket"}, "CHURN_STORE: use a folder or gs://bucket/prefix"),
         ({"CHURN_STORE": "gs:///prefix"}, "CHURN_STORE: use a folder or gs://bucket/prefix"),
         ({"CHURN_STORE": "gs:/bucket/prefix"}, "CHURN_STORE: use a folder or gs://bucket/prefix"),
-        ({"CHURN_OUTCOMES__KEEP_DAYS": "10"}, "keep_days (10) is less than horizon_days (30)"),
+        (
+            {"CHURN_OUTCOMES__KEEP_DAYS": "10"},
+            "keep_days (10) is less than horizon_days (30) and two",
+        ),
         ({"CHURN_API__KEY_HASHES": SECRET}, "CHURN_API__KEY_HASHES"),
         ({"CHURN_API": f'{{"key_hashes": ["{SECRET}"]}}'}, "key"),
         ({"CHURN_API": f'{{"key_hashes": {SECRET}}}'}, "CHURN_API is not valid JSON"),

@@ -1,7 +1,9 @@
 """From what callers reported to `POST /feedback` to a campaign log that `accept_model` learns from.
 
-A contact is a `sent` event; its answer is the customer's next event, `accepted` or `refused`. Each
-answered contact is a row of a campaign log (`predictors.campaign_log`), in order of time, and so is
+A contact is a `sent` event, however often its decision is reported; its answer is what names that
+decision, or else the customer's next event, `accepted` or `refused`. What was said up to a day
+before the contact that it names is its answer all the same. Each answered contact is a row of a
+campaign log (`predictors.campaign_log`), in order of time, and so is
 each that nobody has answered when its time is over: who says nothing doesn't accept, and a log of
 those who spoke would make every offer look welcome. Contacts that may still be answered are no
 rows, but count as history, unless they were never made: a `not_sent` event takes back what was
@@ -14,10 +16,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any, NamedTuple
 
-from churn_assets.campaign.contacts.event import ANSWERS, KNOWN_CHANNELS, PERIOD, SAME_INSTANT
+from churn_assets.campaign.contacts.event import (
+    ANSWERS,
+    KNOWN_CHANNELS,
+    PERIOD,
+    SAME_CONTACT,
+    SAME_INSTANT,
+)
 from churn_assets.campaign.contacts.history import outcome_of
 from churn_assets.domain.offers import OFFER_PERCENTAGES
 from churn_assets.serving.events import CLOCKS_DIFFER, EARLIEST
@@ -36,6 +44,22 @@ class _Contact:
     answer: str | None = None
 
 
+class _Answer(NamedTuple):
+    """Said of a contact that wasn't reported by then."""
+
+    when: datetime
+    kind: str
+    offer_percentage: int | None
+    decision: str | None
+
+    def is_of(self, when: datetime, decision: str | None, *, days: bool) -> bool:
+        """Whether it is of a contact that was made then: of the decision that it names; of any,
+        where it names none and is a day alone (midnight), as many systems report them (`days`)."""
+        named = self.decision is not None and self.decision == decision
+        a_day = days and self.decision is None and self.when.time() == time()
+        return when - self.when < SAME_CONTACT and (named or a_day)
+
+
 class _Customer:
     """What happened to one customer so far."""
 
@@ -44,6 +68,7 @@ class _Customer:
         self.contacts: list[_Contact] = []
         self.never: list[_Contact] = []  # that were never made
         self.waiting: _Contact | None = None  # for its answer
+        self.early: list[_Answer] = []
 
     def sent(
         self,
@@ -51,7 +76,15 @@ class _Customer:
         offer_percentage: int | None,
         channel: str | None,
         decision: str | None,
-    ) -> None:
+        *,
+        days: bool,
+    ) -> _Contact | None:
+        """Returns the contact, where it is answered already; by days alone, too, with `days`."""
+        again = self._of_decision(decision)
+        if again is not None:  # another try, or another report of it
+            if again.offer_percentage is None:
+                again.offer_percentage = offer_percentage
+            return None
         recent = sum(when - contact.when < PERIOD for contact in self.contacts)
         before = len(self.contacts) - recent
         history = {
@@ -61,8 +94,17 @@ class _Customer:
             "previous_contacts": before,
             "previous_outcome": outcome_of([each.answer for each in self.contacts[:before]]),
         }
-        self.waiting = _Contact(when, offer_percentage, history, decision)
-        self.contacts.append(self.waiting)
+        contact = self.waiting = _Contact(when, offer_percentage, history, decision)
+        self.contacts.append(contact)
+        theirs = [each for each in self.early if each.is_of(when, decision, days=days)]
+        self.early = []
+        for each in theirs:
+            self.answered(each.when, each.kind, each.offer_percentage, each.decision)
+        return contact if contact.answer is not None else None
+
+    def _of_decision(self, decision: str | None) -> _Contact | None:
+        named = [each for each in self.contacts if decision and each.decision == decision]
+        return named[-1] if named else None
 
     def not_sent(self, decision: str | None) -> None:
         """Who answered was contacted, and one that names no decision is of a contact that nobody
@@ -85,14 +127,26 @@ class _Customer:
             self.contacts = sorted([*self.contacts, again[-1]], key=lambda each: each.when)
             self.waiting = again[-1]
 
-    def answered(self, kind: str, offer_percentage: int | None) -> _Contact | None:
-        """The contact that this answers; None without one."""
-        contact, self.waiting = self.waiting, None
-        if contact is None:
-            if kind == "accepted" and self.contacts:
-                self.contacts[-1].answer = kind  # it takes a refusal back, as in `History`
+    def answered(
+        self, when: datetime, kind: str, offer_percentage: int | None, decision: str | None
+    ) -> _Contact | None:
+        """The contact that this answers, of which nothing was heard before; None without one."""
+        contact = self._of_decision(decision)
+        if contact is None and self.waiting is not None:
+            # Who reports contacts without their decision may name it in the answer.
+            open_ = decision is None or self.waiting.decision is None
+            contact = self.waiting if open_ else None
+        if contact is None or contact.answer is not None:
+            told = contact or (self.contacts[-1] if self.contacts and decision is None else None)
+            if told is None or told.answer is None:
+                self.early.append(_Answer(when, kind, offer_percentage, decision))
+            elif kind == "accepted":
+                told.answer = kind  # it takes a refusal back, as in `History`
             return None
+        if contact is self.waiting:
+            self.waiting = None
         contact.answer = kind
+        contact.decision = contact.decision or decision
         if contact.offer_percentage is None:
             contact.offer_percentage = offer_percentage
         return contact
@@ -152,6 +206,8 @@ def campaign_rows(
         answer_days: after which a contact isn't answered any more; those that are younger are no
             rows. None: those that are answered are, and no others.
     """
+    # Only where silence is an answer must none be missed for want of its hour.
+    days = answer_days is not None
     seen: dict[str, _Customer] = {}
     misdated: list[str] = []
     over: list[tuple[datetime, str, _Contact]] = []  # contacts of which no more will be heard
@@ -164,20 +220,29 @@ def campaign_rows(
             misdated.append(event["event_id"])
         elif kind == "sent":
             offer, channel = event["offer_percentage"], event.get("channel")
-            _of(seen, customer).sent(when, offer, channel, event.get("decision_id"))
+            decision = event.get("decision_id")
+            contact = _of(seen, customer).sent(when, offer, channel, decision, days=days)
+            if contact is not None:
+                over.append((when, customer, replace(contact)))
         elif kind == "not_sent":
             _of(seen, customer).not_sent(event.get("decision_id"))
         elif kind in ANSWERS:
             decision = event.get("decision_id")
             _of(seen, customer).bring_back(decision)
-            contact = _of(seen, customer).answered(kind, event["offer_percentage"])
+            contact = _of(seen, customer).answered(when, kind, event["offer_percentage"], decision)
             if contact is not None:
-                # As it is now: what is said later isn't its answer.
-                answered = replace(contact, decision=contact.decision or decision)
-                over.append((when, customer, answered))
+                over.append(
+                    (when, customer, replace(contact))
+                )  # what is said later isn't its answer
     early = 0
     if answer_days is not None:
         longest = timedelta(days=answer_days)
+        over = [  # later is too late: every contact is given the same time
+            one
+            if one[0] <= one[2].when + longest
+            else (one[2].when + longest, one[1], replace(one[2], answer=None))
+            for one in over
+        ]
         over += [
             (contact.when + longest, customer, contact)
             for customer, known in seen.items()

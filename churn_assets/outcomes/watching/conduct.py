@@ -116,7 +116,7 @@ def spend_paced(
     )
     # Tables of earlier versions don't have what contacts cost.
     to_come = waiting["expected_cost"].fillna(0.0) - waiting.get("contact_cost", 0.0)
-    expected = float(to_come.sum())
+    expected = float(to_come.clip(lower=0.0).sum())
     pace = (taken + expected) / due
     figures = {
         "spent": taken,
