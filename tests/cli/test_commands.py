@@ -151,15 +151,20 @@ def test_a_refusal_that_names_its_decision_is_to_what_that_offered(
     answer = json.loads(churn("predict", "--sample").stdout)
     log = SqliteFeedbackLog(home / "feedback.sqlite3")
     yesterday = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}T12:00:00Z"
-    contacts = [("sent", "2026-01-01T12:00:00Z"), ("refused", "2026-01-02T12:00:00Z")]
-    for number, (kind, when) in enumerate([*contacts, ("sent", yesterday)]):
+    mine = answer["metadata"]["decision_id"]
+    reported = [
+        ("sent", "2026-01-01T12:00:00Z", mine),
+        ("refused", "2026-01-02T12:00:00Z", mine),
+        ("sent", yesterday, "another"),
+    ]
+    for number, (kind, when, decision) in enumerate(reported):
         event = FeedbackEvent.model_validate(
             {
                 "event_id": f"d{number}",
                 "customer_id": "T00005",
                 "kind": kind,
                 "occurred_at": when,
-                "decision_id": answer["metadata"]["decision_id"],
+                "decision_id": decision,
             }
         )
         log.record(event.event_id, event.model_dump_json())
