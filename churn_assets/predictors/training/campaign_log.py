@@ -1,8 +1,8 @@
 """A campaign log as a file: `churn feedback` or a company writes it, the accept model reads it.
 
 One row is one contact, answered or out of time, in order of time, with the columns of `COLUMNS` and
-either `price_pressure` or `monthly_charges`; with a column `customer`, the contacts of one customer are on
-one side of every split. Other columns are ignored. CSV (also gzip) and Parquet.
+either `price_pressure` or `monthly_charges`; with a column `customer`, the contacts of one customer
+are on one side of every split. Other columns are ignored. CSV (also gzip) and Parquet.
 """
 
 from __future__ import annotations
