@@ -275,6 +275,13 @@ def test_no_acceptance_is_taken_for_silence(answer: dict[str, Any]) -> None:
     assert rows_of(SENT, answer) == [(2, True)]
 
 
+def test_an_early_answer_waits_for_the_contact_that_it_names() -> None:
+    """Another one is reported first."""
+    early = told("accepted", "2026-01-05T00:00:00Z", "b")
+    later = told("sent", "2026-01-05T12:00:00Z", "b", 15)
+    assert sorted(rows_of(SENT, early, later)) == [(2, False), (3, True)]
+
+
 def test_another_report_of_a_contact_is_no_other_contact() -> None:
     again = SENT | {"occurred_at": "2026-01-05T15:00:00Z"}
     assert rows_of(SENT, again, told("accepted", "2026-01-06T09:00:00Z", "a")) == [(2, True)]

@@ -3,13 +3,12 @@
 A contact is a `sent` event, however often its decision is reported; its answer is what names that
 decision, or else the customer's next event, `accepted` or `refused`. What was said up to a day
 before the contact that it names is its answer all the same. Each answered contact is a row of a
-campaign log (`predictors.campaign_log`), in order of time, and so is
-each that nobody has answered when its time is over: who says nothing doesn't accept, and a log of
-those who spoke would make every offer look welcome. Contacts that may still be answered are no
-rows, but count as history, unless they were never made: a `not_sent` event takes back what was
-reported of the decision that it names until then, and an answer that names it brings it back, as in
-the ledger. Events of impossible times are left out altogether: as history they would be centuries
-ago.
+campaign log (`predictors.campaign_log`), in order of time, and so is each that nobody has answered
+when its time is over: who says nothing doesn't accept, and a log of those who spoke would make
+every offer look welcome. Contacts that may still be answered are no rows, but count as history,
+unless they were never made: a `not_sent` event takes back what was reported of the decision that it
+names until then, and an answer that names it brings it back, as in the ledger. Events of impossible
+times are left out altogether: as history they would be centuries ago.
 """
 
 from __future__ import annotations
@@ -60,6 +59,15 @@ class _Answer(NamedTuple):
         return when - self.when < SAME_CONTACT and (named or a_day)
 
 
+class _Over(NamedTuple):
+    """A contact of which no more is heard, and since when; as it was then: what is said later isn't
+    its answer."""
+
+    since: datetime
+    customer: str
+    contact: _Contact
+
+
 class _Customer:
     """What happened to one customer so far."""
 
@@ -97,7 +105,7 @@ class _Customer:
         contact = self.waiting = _Contact(when, offer_percentage, history, decision)
         self.contacts.append(contact)
         theirs = [each for each in self.early if each.is_of(when, decision, days=days)]
-        self.early = []
+        self.early = [each for each in self.early if each not in theirs]
         for each in theirs:
             self.answered(each.when, each.kind, each.offer_percentage, each.decision)
         return contact if contact.answer is not None else None
@@ -210,7 +218,7 @@ def campaign_rows(
     days = answer_days is not None
     seen: dict[str, _Customer] = {}
     misdated: list[str] = []
-    over: list[tuple[datetime, str, _Contact]] = []  # contacts of which no more will be heard
+    over: list[_Over] = []
     timed = [(datetime.fromisoformat(event["occurred_at"]), event) for event in events]
     place = {kind: i for i, kind in enumerate(SAME_INSTANT)}
     last = len(place)  # of kinds that the ledger lacks (`delivered`), which are passed over
@@ -223,7 +231,7 @@ def campaign_rows(
             decision = event.get("decision_id")
             contact = _of(seen, customer).sent(when, offer, channel, decision, days=days)
             if contact is not None:
-                over.append((when, customer, replace(contact)))
+                over.append(_Over(when, customer, replace(contact)))
         elif kind == "not_sent":
             _of(seen, customer).not_sent(event.get("decision_id"))
         elif kind in ANSWERS:
@@ -231,33 +239,33 @@ def campaign_rows(
             _of(seen, customer).bring_back(decision)
             contact = _of(seen, customer).answered(when, kind, event["offer_percentage"], decision)
             if contact is not None:
-                over.append(
-                    (when, customer, replace(contact))
-                )  # what is said later isn't its answer
+                over.append(_Over(when, customer, replace(contact)))
     early = 0
     if answer_days is not None:
-        longest = timedelta(days=answer_days)
-        over = [  # later is too late: every contact is given the same time
-            one
-            if one[0] <= one[2].when + longest
-            else (one[2].when + longest, one[1], replace(one[2], answer=None))
-            for one in over
-        ]
-        over += [
-            (contact.when + longest, customer, contact)
-            for customer, known in seen.items()
-            for contact in known.contacts
-            if contact.answer is None
-        ]
-        early = sum(contact.when + longest > now for _, _, contact in over)
-        over = [one for one in over if one[2].when + longest <= now]
-        over.sort(key=lambda one: one[0])
+        over, early = _in_their_time(over, seen, timedelta(days=answer_days), now)
     found = _rows(over, seen, customers, percent, offered or {})
     return found._replace(misdated=misdated, early=early)
 
 
+def _in_their_time(
+    answered: Iterable[_Over], seen: Mapping[str, _Customer], longest: timedelta, now: datetime
+) -> tuple[list[_Over], int]:
+    """Every contact given the same time to be answered: what came later is too late, and of whom
+    nothing came by then nothing will. With how many there are whose time isn't over."""
+    over = []
+    for one in answered:
+        end = one.contact.when + longest
+        late = one.since > end
+        over.append(_Over(end, one.customer, replace(one.contact, answer=None)) if late else one)
+    for customer, known in seen.items():
+        silent = (each for each in known.contacts if each.answer is None)
+        over += [_Over(each.when + longest, customer, each) for each in silent]
+    ripe = [one for one in over if one.contact.when + longest <= now]
+    return sorted(ripe, key=lambda one: one.since), len(over) - len(ripe)
+
+
 def _rows(
-    over: Iterable[tuple[datetime, str, _Contact]],
+    over: Iterable[_Over],
     seen: Mapping[str, _Customer],
     customers: Mapping[str, Mapping[str, Any]],
     percent: Sequence[int],
