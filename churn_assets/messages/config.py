@@ -169,7 +169,7 @@ class RewardConfig(Frozen):
             they are learnt from too.
     """
 
-    steps: int = Field(400, ge=1)
+    steps: int = Field(600, ge=1)
     batch: int = Field(32, ge=1, description="pairs per step")
     learning_rate: float = Field(6e-3, gt=0)
     max_length: int = Field(96, ge=32)

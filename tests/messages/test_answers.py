@@ -24,10 +24,10 @@ from churn_assets.messages.corpus.reviewed import reviewed_for
 from churn_assets.messages.models.language_model import load_base, with_new_adapter
 from churn_assets.messages.models.reward import (
     REWARD,
-    score_pairs,
     train_and_evaluate,
     train_reward,
 )
+from churn_assets.messages.models.reward_evaluation import score_pairs
 from churn_assets.messages.shield.brief import CONTRACTS, TENURE_BANDS, TONES
 from churn_assets.stages.spec import narrowed
 from churn_assets.storage.local import LocalArtifactStore

@@ -14,7 +14,7 @@ from churn_assets.messages.corpus.comparisons import RIGHT_OVER_WRONG
 from churn_assets.messages.corpus.corpus import SOURCE
 from churn_assets.messages.corpus.pairs import Pair
 from churn_assets.messages.corpus.prompts import situations
-from churn_assets.messages.models import reward
+from churn_assets.messages.models import reward_evaluation
 from churn_assets.messages.models.evaluation import fits
 from churn_assets.messages.models.language_model import activate, head_width
 from churn_assets.messages.models.ppo_evaluation import Side, clean_variety_ratio, write_side
@@ -37,9 +37,9 @@ def figures(monkeypatch: pytest.MonkeyPatch, score: Any) -> dict[str, Any]:
     ) -> list[float]:
         return [score(p.prompt, p.chosen) - score(p.prompt, p.rejected) for p in pairs]
 
-    monkeypatch.setattr(reward, "_margins", margins)
+    monkeypatch.setattr(reward_evaluation, "_margins", margins)
     nothing: Any = None
-    return reward.fit_figures(nothing, nothing, nothing, MessagesConfig())
+    return reward_evaluation.fit_figures(nothing, nothing, nothing, MessagesConfig())
 
 
 def test_a_score_that_knows_the_shield_sees_every_wrong_fact(

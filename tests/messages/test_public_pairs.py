@@ -12,7 +12,8 @@ from churn_assets.messages.models import reward
 from churn_assets.messages.models.embedded.tokenizer import train_tokenizer
 from churn_assets.messages.models.encoding import encode_dialogues
 from churn_assets.messages.models.language_model import load_base, with_new_adapter
-from churn_assets.messages.models.reward import REWARD, cut_shares
+from churn_assets.messages.models.reward import REWARD
+from churn_assets.messages.models.reward_evaluation import cut_shares
 from churn_assets.messages.profiles import messages_config
 from tests.messages.conftest import TINY, Chain
 

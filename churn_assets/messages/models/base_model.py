@@ -280,7 +280,8 @@ def _optimizers(model: OPTForCausalLM, config: BaseModelConfig) -> Optimizers:
     named = list(model.named_parameters())
     matrices = [p for name, p in named if p.ndim == 2 and ".layers." in name]
     others = [p for name, p in named if p.ndim < 2 or ".layers." not in name]
-    adam = torch.optim.AdamW(others, config.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
+    rate, betas = config.learning_rate, (0.9, 0.98)
+    adam = torch.optim.AdamW(others, rate, betas=betas, weight_decay=0.01, fused=True)
     muon = Muon(matrices, config.muon_learning_rate)
     return [(adam, config.learning_rate), (muon, config.muon_learning_rate)]
 

@@ -6,12 +6,14 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TypeVar
+from itertools import chain
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from churn_assets.messages.corpus.pairs import Pair
 from churn_assets.messages.corpus.prompts import contrary, instruction, without_topic
 
 Row = TypeVar("Row")
@@ -21,6 +23,7 @@ first asked for: only a head that holds prompts against them does, and they take
 # In the tokenizer's file, so that they go wherever the base goes: how it is asked.
 PLAIN_PROMPTS, TOPICS = "plain_prompts", "topics"
 LEAST_PROMPT = 7  # tokens of it that are kept, however long the response
+TOGETHER = 64  # pairs, where no gradient is kept
 BUCKET = 8  # batches whose texts are sorted by length together; beyond them the order is random
 
 
@@ -39,14 +42,6 @@ class Dialogues:
     mask: Tensor
     answered: Tensor
     others: Others
-
-    def rows(self, chosen: Tensor) -> Dialogues:
-        """Some of them, padded on the right no further than they need."""
-        width = int(self.mask[chosen].sum(1).max())
-        ids, mask, answered = (
-            part[chosen, :width] for part in (self.ids, self.mask, self.answered)
-        )
-        return Dialogues(ids, mask, answered, some_others(self.others, chosen))
 
 
 def worded(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> list[str]:
@@ -121,12 +116,22 @@ def batches_of_like_length(
             yield from groups
 
 
+def of_like_length(pairs: Sequence[Pair]) -> Iterator[list[Pair]]:
+    """All of them, shortest first, so many at a time as fit where no gradient is kept."""
+    order = sorted(pairs, key=lambda pair: len(pair.prompt) + pair.length)
+    return (order[i : i + TOGETHER] for i in range(0, len(order), TOGETHER))
+
+
+def encode_pairs(tokenizer: Any, pairs: Sequence[Pair], max_length: int) -> Dialogues:
+    """Pairs behind their prompts: the chosen texts, then the rejected ones."""
+    replies = [pair.chosen for pair in pairs] + [pair.rejected for pair in pairs]
+    return encode_dialogues(tokenizer, [pair.prompt for pair in pairs] * 2, replies, max_length)
+
+
 def pad_right(rows: Sequence[Sequence[int]], padding: int) -> tuple[Tensor, Tensor]:
     """Ids and mask, both (rows, length of the longest), on the model's device."""
-    width = max(map(len, rows))
-    ids = torch.full((len(rows), width), padding)
-    mask = torch.zeros(len(rows), width, dtype=torch.long)
-    for i, row in enumerate(rows):
-        ids[i, : len(row)] = torch.tensor(row)
-        mask[i, : len(row)] = 1
-    return ids.to(device()), mask.to(device())
+    lengths = torch.tensor([len(row) for row in rows])
+    real = torch.arange(int(lengths.max())) < lengths.unsqueeze(1)
+    ids = torch.full(real.shape, padding)
+    ids[real] = torch.tensor(list(chain.from_iterable(rows)))
+    return ids.to(device()), real.long().to(device())

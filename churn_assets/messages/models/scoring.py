@@ -212,9 +212,8 @@ def _behind(
     begun = [list(other) or [_start(model)] for other in others]
     rows = [[*first, *answer.tolist()] for first, answer in zip(begun, answers, strict=True)]
     ids, mask = pad_right(rows, _start(model))
-    answered = mask.clone()
-    for row, first in zip(answered, begun, strict=True):
-        row[: len(first)] = 0
+    starts = torch.tensor([len(first) for first in begun], device=ids.device).unsqueeze(1)
+    answered = mask * (torch.arange(ids.shape[1], device=ids.device) >= starts)
     if hidden is None:
         hidden = last_hidden(model, texts.ids, texts.mask)
     said = _log_probs(model, texts.ids, texts.answered, hidden)
