@@ -156,12 +156,14 @@ class CampaignDesk:
         """`run` of what takes no time but that of store and database."""
         return await self.run(task, PATIENCE_SECONDS)
 
-    async def change(self, task: Callable[[Campaigns], Result]) -> Result:
-        """`soon` of what changes a plan: sliders read anew, whatever is answered."""
+    async def change(
+        self, task: Callable[[Campaigns], Result], within: float | None = PATIENCE_SECONDS
+    ) -> Result:
+        """`run` of what changes a plan: sliders read anew, whatever is answered."""
         try:
-            return await self.soon(task)
+            return await self.run(task, within)
         finally:
-            self.forget_planner()
+            self._planner = None  # what it read may have changed
 
     async def replan(
         self, budget: float | None, channels: dict[str, Channel], days: int | None
@@ -216,10 +218,6 @@ class CampaignDesk:
         if self._campaigns is None:
             self._campaigns = self._open()
         return self._campaigns
-
-    def forget_planner(self) -> None:
-        """What was read may have changed."""
-        self._planner = None
 
     def close(self) -> None:
         """Finish what is running and nothing else."""

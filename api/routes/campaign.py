@@ -306,9 +306,7 @@ async def make_plan(wanted: NewPlan, request: Request) -> Response:
         made = campaigns.changed(**changed).plan(campaigns.now(), who)
         return desk.told(campaigns, made.plan_id)
 
-    answer = await desk.run(task)
-    desk.forget_planner()
-    return JsonResponse(answer)
+    return JsonResponse(await desk.change(task, within=None))
 
 
 @changes.post(
@@ -370,9 +368,7 @@ async def handed_over(which: WhichDay, request: Request) -> Response:
         now = campaigns.now()
         return vars(campaigns.hand_over(which.plan_id, day or now.date(), now, who))
 
-    answer = await desk.run(task)
-    desk.forget_planner()
-    return JsonResponse(answer)
+    return JsonResponse(await desk.change(task, within=None))
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -102,6 +102,15 @@ def decisions_of(
     contacts = {row["customer_id"]: row for row in plan.contacts.to_pylist()}
     excluded = {row["customer_id"] for row in plan.excluded.to_pylist() if row["rule"] in EARLIER}
     drawn = experiment.enabled
+    of_all = {
+        "time": now.astimezone(UTC),
+        "source": "campaign",
+        "policy": "campaign",
+        "baseline": False,
+        "period": experiment.draw(now) if drawn else None,
+        "control_share": experiment.control_share if drawn else None,
+        "delay_days": 0,
+    }
     draws = {row["customer_id"]: row for row in plan.draws.to_pylist()}
     records = []
     for row in predictions.to_pylist():
@@ -116,36 +125,50 @@ def decisions_of(
             continue
         if contact and not _is_own(contact, plan):
             continue
-        message = (messages or {}).get(f"{plan.plan_id}:{identity}")
-        propensity = contact["propensity"] if contact else draw.get("propensity")
-        value = {
-            "decision_id": f"{plan.plan_id}:{identity}",
-            "time": now.astimezone(UTC),
-            "source": "campaign",
-            "release_id": row["release_id"],
-            "policy": "campaign",
-            "baseline": False,
-            "customer_id": identity,
-            "group": group,
-            "period": experiment.draw(now) if drawn else None,
-            "control_share": experiment.control_share if drawn else None,
-            "observation": [row["churn_risk"], *(row[f"accept_prob_{i}"] for i in range(4))],
-            "contact": contact is not None,
-            "offer_level": percent.index(contact["offer_percentage"]) if contact else 0,
-            "delay_days": 0,
-            "propensity": 1.0 if propensity is None else propensity,
-            "exploration": draw.get("chance"),
-            "preferred": draw.get("preferred"),
-            "runner_up": draw.get("runner_up"),
-            "churn_risk": row["churn_risk"],
-            "customer_value": MONTHS_OF_VALUE * row["monthly_charges"],
-            "expected_value": contact["expected_value"] if contact else 0.0,
-            "expected_cost": contact["expected_cost"] if contact else 0.0,
-            "contact_cost": (costs or {}).get(contact["channel"]) if contact else None,
-        }
-        value |= dict(zip(TEMPLATE, template_record(message), strict=True))
+        decision_id = f"{plan.plan_id}:{identity}"
+        template = template_record((messages or {}).get(decision_id))
+        value = of_all | {"decision_id": decision_id, "group": group}
+        value |= _predicted(row) | _chosen(contact, draw, percent, costs or {})
+        value |= dict(zip(TEMPLATE, template, strict=True))
         records.append(tuple(value.get(name) for name in COLUMNS))
     return records
+
+
+def _predicted(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record has of a customer's row of the predictions."""
+    return {
+        "customer_id": row["customer_id"],
+        "release_id": row["release_id"],
+        "observation": [row["churn_risk"], *(row[f"accept_prob_{i}"] for i in range(4))],
+        "churn_risk": row["churn_risk"],
+        "customer_value": MONTHS_OF_VALUE * row["monthly_charges"],
+    }
+
+
+def _chosen(
+    contact: Mapping[str, Any] | None,
+    draw: Mapping[str, Any],
+    percent: Sequence[int],
+    costs: Mapping[str, float],
+) -> dict[str, Any]:
+    """What a record has of the plan's contact, and of the draw that made it or left it out.
+
+    Args:
+        contact: a row of the plan's contacts; None: it contacts the customer not.
+        draw: a row of its draws; empty: nothing was drawn, so that what is done was certain.
+    """
+    propensity = contact["propensity"] if contact else draw.get("propensity")
+    return {
+        "contact": contact is not None,
+        "offer_level": percent.index(contact["offer_percentage"]) if contact else 0,
+        "propensity": 1.0 if propensity is None else propensity,
+        "exploration": draw.get("chance"),
+        "preferred": draw.get("preferred"),
+        "runner_up": draw.get("runner_up"),
+        "expected_value": contact["expected_value"] if contact else 0.0,
+        "expected_cost": contact["expected_cost"] if contact else 0.0,
+        "contact_cost": costs.get(contact["channel"]) if contact else None,
+    }
 
 
 def _is_own(contact: Mapping[str, Any], plan: Plan) -> bool:

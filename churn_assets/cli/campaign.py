@@ -234,7 +234,8 @@ def import_(
     and decision_id. Reading a file again changes nothing.
     """
     # Imported here: other commands need no pandas.
-    from churn_assets.campaign.contacts.importing import import_rows, rows_of
+    from churn_assets.campaign.contacts.importing import ContactRow, import_rows
+    from churn_assets.customers.reading.imports import rows_of
     from churn_assets.serving.zones import known_zone, zone_info
 
     names, noted = fields_named(column), Noted(set(), Counter())
@@ -245,7 +246,7 @@ def import_(
     with _campaigns() as campaigns, importing(file) as progress:
         now = campaigns.now()
         place = zone_info(zone or campaigns.default_zone)
-        rows = rows_of(file, names, progress)
+        rows = rows_of(ContactRow, file, names, progress)
         done = import_rows(noting(rows, noted), campaigns.ledger, place, now)
     report_import(rows, "contacts", *done)
     tell_strangers(noted.ids, campaigns.store)

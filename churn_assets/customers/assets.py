@@ -52,6 +52,7 @@ class OwnTables:
 
     @property
     def places(self) -> Places:
+        """Where the contract's paths begin (its own folder), and where downloads go."""
         return Places(self.file.absolute().parent, self.raw, self.data)
 
 

@@ -28,7 +28,7 @@ from churn_assets.domain.contracts import SERVICES, Contract, Service
 from churn_assets.domain.offers import Offers
 
 FILE = "customers.json"
-DAYS_OF_A_MONTH = 30  # of a horizon, as the decision environment's periods have them
+HORIZON_DAYS_A_MONTH = 30  # as the decision environment's periods have them; tenures have 30.44
 TENURE, MONTHLY = "tenure", "monthly_charges"
 
 
@@ -228,7 +228,7 @@ class CustomerSchema(BaseModel):
     @property
     def horizon_days(self) -> float | None:
         """Days in which leaving counts in the risk; None: it is taken for that of a period."""
-        return None if self.format == 1 else DAYS_OF_A_MONTH * self.horizon_months
+        return None if self.format == 1 else HORIZON_DAYS_A_MONTH * self.horizon_months
 
     @property
     def billed_in(self) -> str | None:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from churn_assets.customers.schema import DAYS_OF_A_MONTH
+from churn_assets.customers.schema import HORIZON_DAYS_A_MONTH
 from churn_assets.datasets.errors import DataError
 from churn_assets.datasets.sources.files import sha256_of
 from churn_assets.datasets.splits import grouped_split
@@ -203,7 +203,7 @@ def _known(
 ) -> NDArray[np.bool_]:
     """Whether it was known by the snapshot `first` who of an earlier one (N,) left."""
     months = np.datetime_data(period.dtype)[0] == "M"
-    ahead = math.ceil(horizon_months if months else DAYS_OF_A_MONTH * horizon_months)
+    ahead = math.ceil(horizon_months if months else HORIZON_DAYS_A_MONTH * horizon_months)
     return np.asarray(period + ahead <= first)
 
 

@@ -27,6 +27,8 @@ FORMATS: dict[DatasetName, Literal["parquet", "jsonl"]] = {
 
 
 class Frozen(BaseModel):
+    """Settings that can't be changed once read, and that refuse a name they don't know."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 

@@ -16,10 +16,14 @@ Phrasing = Literal["fixed", "varied"]
 
 
 class Frozen(BaseModel):
+    """Settings that can't be changed once read, and that refuse a name they don't know."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class CorpusWords(Frozen):
+    """How freely the grammar words its messages and pairs."""
+
     phrasing: Phrasing = Field(
         "fixed",
         description="`varied`: parts of each of the grammar's sentences are drawn, for a base that "
@@ -28,16 +32,20 @@ class CorpusWords(Frozen):
 
 
 class PublicDialogues(Frozen):
+    """How much public text SFT learns from beside the grammar's messages."""
+
     public_dialogues: int = Field(40, ge=0, description="OASST1 pairs mixed into SFT")
 
 
 class PublicPairs(Frozen):
+    """How many public preferences the reward model learns from, and is judged on."""
+
     public_pairs: int = Field(100, ge=0, description="HH-RLHF/SHP-2 pairs mixed into the RM")
     public_test_pairs: int = Field(10_000, ge=0, description="of them, at most so many judged")
 
 
 class WordedPairs(PublicPairs, CorpusWords):
-    pass
+    """What pairs for the reward model are made of: the grammar's words and public pairs."""
 
 
 class CorpusConfig(PublicDialogues, WordedPairs):
@@ -200,6 +208,9 @@ class RewardConfig(Frozen):
 
 
 class EvaluationSamples(Frozen):
+    """How many messages a language model writes to be judged; the fewer, the wider the
+    intervals of its gates."""
+
     evaluation_samples: int = Field(1_024, ge=8, description="messages that a model is judged on")
 
 

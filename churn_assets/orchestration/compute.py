@@ -53,7 +53,9 @@ UNCHANGED = "made before from the same inputs, settings and code"
 class Backend(Protocol):
     """Runs a stage somewhere; raises StageError with the last lines of its log if it fails."""
 
-    def run(self, context: dg.AssetExecutionContext, spec: StageSpec) -> StageReport: ...
+    def run(self, context: dg.AssetExecutionContext, spec: StageSpec) -> StageReport:
+        """Run a stage on an asset's inputs to its end, and say what it made."""
+        ...
 
 
 def choose_backend(config: ComputeConfig, home: Path, store: StoreResource) -> Backend:

@@ -29,6 +29,8 @@ class StoreResource(dg.ConfigurableResource):
         return None
 
     def open(self) -> ArtifactStore:
+        """The store, ready to be read and written; of a bucket, copies of what is read are kept in
+        `cache`."""
         return open_store(self.url, cache=Path(self.cache), client=self.client())
 
     def report(self, artifact: Artifact) -> dict[str, Any]:
@@ -42,6 +44,11 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
     store: dg.ResourceDependency[StoreResource]
 
     def handle_output(self, context: dg.OutputContext, obj: Artifact | None) -> None:
+        """Point the asset's name at its artifact, and let old versions go.
+
+        The same artifact as before changes nothing, and the materialization says so. Raises
+        TypeError for an asset that returns anything else.
+        """
         if obj is None:  # an asset that makes no artifact of its own
             return
         if not isinstance(obj, Artifact):
@@ -58,4 +65,6 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         prune(store, obj.name, KEPT_VERSIONS, current=obj.version)
 
     def load_input(self, context: dg.InputContext) -> Artifact:
+        """The artifact that the asset above points at now; raises ArtifactError where there is
+        none."""
         return current_artifact(self.store.open(), context.asset_key.to_user_string())

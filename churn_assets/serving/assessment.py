@@ -238,10 +238,7 @@ class Assessor:
         decisions = without_empty_offers(self._decide(states, baseline), bills, self.percent)
         exploration = Exploration(0.0, decisions.option, np.full(len(bills), NONE))
         if draw is not None:
-            allowed = possible(states, self.params)
-            allowed[:, 1:] &= ~empty_offers(bills, self.percent)
-            if baseline.any():
-                allowed[baseline] = False
+            allowed = self._may_be_tried(states, bills, baseline)
             ranking = self.policy.ranking(states)
             decisions, exploration = explore(decisions, ranking, allowed, draw.share, draw.uniform)
         if control.any():
@@ -302,6 +299,14 @@ class Assessor:
         )
         of_acceptances = logit(after) - logit(risk) - others.sum(axis=1)
         return np.column_stack([of_acceptances, others])
+
+    def _may_be_tried(self, states: Floats, bills: Floats, ruled: Flags) -> NDArray[np.bool_]:
+        """(N, 5) options that may be explored; none where the kill switch's rules decide."""
+        allowed = possible(states, self.params)
+        allowed[:, 1:] &= ~empty_offers(bills, self.percent)
+        if ruled.any():
+            allowed[ruled] = False
+        return allowed
 
     def _decide(self, states: Floats, ruled: Flags) -> Decisions:
         if not ruled.any():

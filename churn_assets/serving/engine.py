@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from churn_assets.customers.languages import Language
 from churn_assets.customers.people import NOBODY_KNOWN, Addressees
 from churn_assets.customers.schema import SchemaError
+from churn_assets.decision.mdp.actions import Policy
 from churn_assets.decision.policy import price_of
 from churn_assets.domain.contact_rules import RULES
 from churn_assets.domain.experiment import CONTROL, ExperimentConfig, Group, group_of
@@ -23,7 +24,7 @@ from churn_assets.messages.writing.renderer import Renderer
 from churn_assets.messages.writing.writer import Message, MessageWriter
 from churn_assets.release.bundle import Manifest, ReleaseError, message_seed, verify
 from churn_assets.serving.answers.figures import PLACES, Figures
-from churn_assets.serving.answers.generation import LiveWriter, NotGeneratedError
+from churn_assets.serving.answers.generation import LiveWriter, Writing
 from churn_assets.serving.answers.messages import Defaults, Setting, message_metadata
 from churn_assets.serving.assessment import Assessments, Assessor, draw_of
 from churn_assets.serving.decision_log.records import DecisionSink, Served, log_answers
@@ -225,35 +226,26 @@ class RetentionEngine:
         groups = _groups(rows, experiment, now)
         ids = [row["customer_id"] for row in rows]
         out = [excluded.get(each) or people.rule_against(each) for each in ids]
-        alone = _alone(groups, out)
+        alone = [g == CONTROL or rule is not None for g, rule in zip(groups, out, strict=True)]
         draw = draw_of(ids, experiment, now, self.release_id)
         assessor = self._at(budget_price)
-        knows_price = [price_of(assessor.by(ruled)) is not None for ruled in (False, True)]
+        prices = [_price_told(assessor.by(ruled), budget_price) for ruled in (False, True)]
         assessed = assessor.assess(rows, baseline, control=alone, explain=explain, draw=draw)
         reasons = self._reasons(assessed, rows)
         figures = Figures(assessed, exact, self.assessor.percent)
-        live_writer = self.live_writer if live else None
+        ruled = Writing(self.reviewed_writer)
+        learnt = Writing(self.writer, templates, self.live_writer if live else None, until)
         messages: list[Message | None] = [None] * len(rows)
         answers: list[dict[str, Any] | Exception] = []
         for i, row in enumerate(rows):
-            by = self.reviewed_writer if baseline[i] else self.writer
+            by = ruled if baseline[i] else learnt
             try:
                 told: dict[str, Any] = {"message_source": None, "send_not_before": None}
                 if with_message and figures.contact[i]:
                     setting = Setting.of(row, people, self.defaults, now)
-                    chooser = None if baseline[i] else templates
-                    generator = None if baseline[i] else live_writer
-                    offer = figures.offer_percentage(i)
-                    message, why = self._write(by, row, offer, setting, chooser, generator, until)
-                    told = message_metadata(message, setting, self.writer.shield.rules, why)
-                    messages[i] = message
+                    messages[i], told = self._write(row, figures.offer_percentage(i), setting, by)
                 answer = self._answer(row, figures, i, baseline[i], reasons[i], messages[i], told)
-                if rule := out[i]:
-                    answer["metadata"]["excluded"] = {"rule": rule, "text": RULES[rule]}
-                if groups:
-                    answer["metadata"]["group"] = groups[i]
-                if budget_price is not None and knows_price[baseline[i]]:
-                    answer["metadata"]["budget_price"] = round(budget_price, PLACES)
+                answer["metadata"] |= _circumstances(out[i], groups[i], prices[baseline[i]])
                 answers.append(answer)
             except Exception as error:  # noqa: BLE001 - handed to whoever asked for this row
                 answers.append(error)
@@ -320,16 +312,9 @@ class RetentionEngine:
         )
 
     def _write(
-        self,
-        writer: MessageWriter,
-        row: Mapping[str, Any],
-        offer_percentage: int,
-        setting: Setting,
-        chooser: TemplateChooser | None,
-        generator: LiveWriter | None,
-        until: float,
-    ) -> tuple[Message, str | None]:
-        """The message, and why the generator, where there is one, didn't write it."""
+        self, row: Mapping[str, Any], offer_percentage: int, setting: Setting, by: Writing
+    ) -> tuple[Message, dict[str, Any]]:
+        """A customer's message, row in the form's fields, and what metadata says of it."""
         brief = self.brief_of(
             row,
             offer_percentage,
@@ -338,15 +323,8 @@ class RetentionEngine:
             tone=row["tone"],
             language=setting.language,
         )
-        seed, why = f"{row['customer_id']}:{self._message_seed}", None
-        if generator is not None:
-            try:
-                return generator.write(brief, seed, until), None
-            except NotGeneratedError as error:
-                why = str(error)
-        if chooser is not None:  # another day may bring other words
-            seed = f"{seed}:{setting.day}"
-        return writer.write(brief, seed, chooser), why
+        message, why = by.write(brief, f"{row['customer_id']}:{self._message_seed}", setting.day)
+        return message, message_metadata(message, setting, self.writer.shield.rules, why)
 
     def brief_of(
         self,
@@ -377,17 +355,28 @@ class RetentionEngine:
         )
 
 
-def _alone(groups: Sequence[Group], rules: Sequence[str | None]) -> list[bool]:
-    """Whom nobody contacts: the control group, where there is one, and whom a rule excludes."""
-    if not groups:
-        return [rule is not None for rule in rules]
-    return [g == CONTROL or r is not None for g, r in zip(groups, rules, strict=True)]
+def _price_told(policy: Policy, price: float | None) -> float | None:
+    """The price by which a policy decides; None for one that knows none."""
+    return None if price_of(policy) is None else price
+
+
+def _circumstances(rule: str | None, group: Group | None, price: float | None) -> dict[str, Any]:
+    """What else metadata says, each where there is one: the rule that forbids a contact, the group
+    of the experiment, and the budget's price."""
+    said: dict[str, Any] = {}
+    if rule:
+        said["excluded"] = {"rule": rule, "text": RULES[rule]}
+    if group is not None:
+        said["group"] = group
+    if price is not None:
+        said["budget_price"] = round(price, PLACES)
+    return said
 
 
 def _groups(
     rows: Sequence[Mapping[str, Any]], experiment: ExperimentConfig | None, now: datetime
-) -> list[Group]:
-    """Each customer's group; empty where no experiment runs."""
+) -> Sequence[Group | None]:
+    """Each customer's group; None where no experiment runs."""
     if experiment is None or not experiment.enabled:
-        return []
+        return [None] * len(rows)
     return [group_of(row["customer_id"], experiment, now) for row in rows]

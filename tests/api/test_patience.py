@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from api.campaigns import CampaignDesk
 from api.errors import ApiError
+from api.routes.campaign import NewPlan, WhichDay, handed_over, make_plan
 from churn_assets.campaign.config import CampaignConfig
-from churn_assets.campaign.errors import CampaignError
+from churn_assets.campaign.errors import CampaignError, LedgerError
 
 
 def test_what_was_begun_is_finished_and_what_was_not_is_given_up() -> None:
@@ -93,3 +95,25 @@ def test_after_a_change_sliders_read_anew_whatever_was_answered() -> None:
         asyncio.run(desk.change(fails))
     desk.close()
     assert desk._planner is None
+
+
+@pytest.mark.parametrize(
+    ("route", "asked"),
+    [(make_plan, NewPlan()), (handed_over, WhichDay())],
+    ids=["plan", "hand over"],
+)
+def test_a_plan_or_hand_over_that_fails_half_way_lets_sliders_read_anew(
+    route: Callable[..., Any], asked: Any
+) -> None:
+    """Why: what failed may have written before it did, as an approval that was answered 503."""
+    desk = CampaignDesk(CampaignConfig(), half_way)
+    desk._planner = object()  # type: ignore[assignment]
+    app = SimpleNamespace(state=SimpleNamespace(services=SimpleNamespace(desk=desk)))
+    with pytest.raises(ApiError, match="the ledger is gone"):
+        asyncio.run(route(asked, SimpleNamespace(app=app, state=SimpleNamespace(caller="ana"))))
+    desk.close()
+    assert desk._planner is None
+
+
+def half_way() -> Any:
+    raise LedgerError("the ledger is gone")

@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from churn_assets.campaign.contacts.history import History
-from churn_assets.campaign.contacts.importing import ImportedContacts, import_rows
+from churn_assets.campaign.contacts.importing import import_rows
 from churn_assets.campaign.contacts.ledger import Ledger
+from churn_assets.customers.reading.imports import Imported
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 MADRID = ZoneInfo("Europe/Madrid")
@@ -24,7 +25,7 @@ def ledger(tmp_path: Path) -> Ledger:
     return Ledger.open("", tmp_path)
 
 
-def told(ledger: Ledger, *rows: dict[str, Any]) -> ImportedContacts:
+def told(ledger: Ledger, *rows: dict[str, Any]) -> Imported:
     """What an import of these rows comes to."""
     return import_rows(rows, ledger, MADRID, NOW)
 

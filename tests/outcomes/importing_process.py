@@ -16,15 +16,17 @@ from pathlib import Path
 
 from churn_assets.campaign.contacts.feed import LedgerFeed
 from churn_assets.campaign.contacts.opening import LateLedger
-from churn_assets.outcomes.importing import AT_ONCE, record, rows_of
+from churn_assets.customers.reading.imports import rows_of
+from churn_assets.outcomes.importing import AT_ONCE, record
 from churn_assets.serving import feedback
+from churn_assets.serving.events import FeedbackEvent
 from churn_assets.serving.feedback import SqliteFeedbackLog
 
 
 def main(file: Path, folder: Path) -> None:
     ledger = LateLedger("", folder)
     with closing(LedgerFeed(SqliteFeedbackLog(folder / "feedback.sqlite3"), ledger)) as log:
-        done = record(rows_of(file), log)
+        done = record(rows_of(FeedbackEvent, file), log)
     ledger.close()
     print(done.stored, done.known, len(done.refused))
 

@@ -18,6 +18,7 @@ import pytest
 
 from checks import outcomes as outcome_checks
 from churn_assets.customers.built_in import BUILT_IN_SCHEMA
+from churn_assets.customers.reading.imports import rows_of
 from churn_assets.decision.config import DecisionConfig, EnvironmentParams
 from churn_assets.domain.experiment import ExperimentConfig, group_of
 from churn_assets.domain.measured import Measured
@@ -26,7 +27,7 @@ from churn_assets.orchestration.resources import ArtifactIOManager
 from churn_assets.orchestration.stores import store_resources
 from churn_assets.outcomes import assets
 from churn_assets.outcomes.config import OutcomesConfig
-from churn_assets.outcomes.importing import record, rows_of
+from churn_assets.outcomes.importing import record
 from churn_assets.outcomes.learning.measuring import EFFECTS, RESPONSES
 from churn_assets.outcomes.lift import NOT_BY_THE_SWITCH, STOP_IT
 from churn_assets.release.config import AlertsConfig
@@ -34,6 +35,7 @@ from churn_assets.release.switches import budget_price, experiment, kill_switch,
 from churn_assets.release.switches.budget_price import BudgetPrice
 from churn_assets.serving.decision_log import parts
 from churn_assets.serving.decision_log.records import COLUMNS
+from churn_assets.serving.events import FeedbackEvent
 from churn_assets.serving.feedback import open_feedback_log
 from churn_assets.storage.current import current_artifact, read_report
 from churn_assets.storage.local import LocalArtifactStore
@@ -332,7 +334,7 @@ def test_a_broken_table_stops_what_is_concluded_from_it(tmp_path: Path) -> None:
 
 def imported(home: Path, file: Path, **columns: str) -> Sequence[Any]:
     with closing(open_feedback_log(LocalArtifactStore(home / "store"), home)) as log:
-        return record(rows_of(file, columns), log)
+        return record(rows_of(FeedbackEvent, file, columns), log)
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])

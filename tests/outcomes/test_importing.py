@@ -14,8 +14,10 @@ import pandas as pd
 import pytest
 
 from churn_assets.campaign.contacts.ledger import Ledger
+from churn_assets.customers.reading.imports import Imported, rows_of
 from churn_assets.datasets.errors import DataError
-from churn_assets.outcomes.importing import AT_ONCE, Imported, record, rows_of
+from churn_assets.outcomes.importing import AT_ONCE, record
+from churn_assets.serving.events import FeedbackEvent
 from churn_assets.serving.feedback import SqliteFeedbackLog
 from churn_assets.settings import PROJECT
 from tests.processes import held_process
@@ -46,7 +48,7 @@ def kept(folder: Path) -> list[str]:
 
 def imported(folder: Path, *rows: str) -> Imported:
     with closing(SqliteFeedbackLog(folder / "feedback.sqlite3")) as log:
-        return record(rows_of(written(folder, *rows)), log)
+        return record(rows_of(FeedbackEvent, written(folder, *rows)), log)
 
 
 def test_each_odd_row_is_refused_by_its_number_and_reason(tmp_path: Path) -> None:
@@ -105,7 +107,7 @@ def test_a_file_that_isnt_one_says_so(tmp_path: Path, content: bytes, problem: s
     file = tmp_path / "events.csv"
     file.write_bytes(content)
     with pytest.raises(DataError) as error:
-        rows_of(file)
+        rows_of(FeedbackEvent, file)
     assert problem in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -116,7 +118,7 @@ def test_half_a_file_says_so(tmp_path: Path) -> None:
     file = tmp_path / "events.csv.gz"
     file.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match=r"events\.csv\.gz cannot be read"):
-        rows_of(file)
+        rows_of(FeedbackEvent, file)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1", "cp1252"])
@@ -128,7 +130,7 @@ def test_text_as_other_systems_write_it(tmp_path: Path, encoding: str, mark: str
     text = "\r\n".join([header, *rows]).replace(",", mark)
     file.write_bytes(f"{text}\r\n".encode(encoding))
     with closing(SqliteFeedbackLog(tmp_path / "feedback.sqlite3")) as log:
-        read = rows_of(file)
+        read = rows_of(FeedbackEvent, file)
         assert record(read, log) == Imported(2, 0, [])
         assert read.passed_over == ("town",)
         [first, _] = map(json.loads, log.events())
@@ -154,13 +156,13 @@ def test_times_of_a_parquet_file(tmp_path: Path) -> None:
     file = tmp_path / "events.parquet"
     with closing(SqliteFeedbackLog(tmp_path / "feedback.sqlite3")) as log:
         table.assign(occurred_at=when.dt.tz_localize(None)).to_parquet(file)
-        done = record(rows_of(file), log)
+        done = record(rows_of(FeedbackEvent, file), log)
         assert {number: why[:11] for number, why in done.refused} == {
             1: "occurred_at",
             2: "occurred_at",
         }
         table.assign(occurred_at=when).to_parquet(file)
-        assert record(rows_of(file), log) == Imported(2, 0, [])
+        assert record(rows_of(FeedbackEvent, file), log) == Imported(2, 0, [])
 
 
 def test_an_import_that_was_killed_is_finished_by_another(file: Path, tmp_path: Path) -> None:

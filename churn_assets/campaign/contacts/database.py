@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import re
 from typing import Any
 
 import sqlalchemy as sa
 
 from churn_assets.campaign.errors import LedgerError
+from churn_assets.domain.variables import UnsetVariableError, with_variables
 
 BUSY_SECONDS = 5.0  # waiting for another process's commit to a file, or for a server to answer
 LONGEST_WAIT = "60s"  # for another writer's transaction on a server: a large import takes a while
@@ -24,7 +23,6 @@ a minute. By itself the system waits for a quarter of an hour, or longer where n
 LOCK = 4_627_001  # PostgreSQL's advisory lock of this ledger's writers
 WRITES = "churn_write"
 """The option of a connection whose transactions write."""
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
 def engine_of(text: str) -> sa.Engine:
@@ -34,7 +32,11 @@ def engine_of(text: str) -> sa.Engine:
         LedgerError: a variable isn't set.
         ArgumentError, ImportError: it is no URL that can be used.
     """
-    return engine_at(sa.make_url(_VARIABLE.sub(_variable, text)))
+    try:
+        url = with_variables(text, "CHURN_CAMPAIGN__LEDGER")
+    except UnsetVariableError as error:
+        raise LedgerError(str(error)) from error
+    return engine_at(sa.make_url(url))
 
 
 def engine_at(url: sa.URL) -> sa.Engine:
@@ -51,13 +53,6 @@ def engine_at(url: sa.URL) -> sa.Engine:
 def is_sqlite(url: sa.URL) -> bool:
     """Whether the database is a file."""
     return url.get_backend_name() == "sqlite"
-
-
-def _variable(match: re.Match[str]) -> str:
-    value = os.environ.get(match[1])
-    if value is None:
-        raise LedgerError(f"CHURN_CAMPAIGN__LEDGER names the variable {match[1]}, which is not set")
-    return value
 
 
 def _options(url: sa.URL) -> dict[str, Any]:

@@ -12,19 +12,17 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import islice
-from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from churn_assets.campaign.contacts.event import Event, Kind
 from churn_assets.campaign.contacts.ledger import Ledger
-from churn_assets.customers.reading.rows import BrokenRow, Rows
+from churn_assets.customers.reading.imports import Imported, Refused, clash, in_parts
+from churn_assets.customers.reading.rows import BrokenRow
 from churn_assets.serving.events import EARLIEST
 from churn_assets.serving.schemas import CustomerId, EventId, Printable
-from churn_assets.stages.spec import Progress, silent
 
 PREFIX = "import:"  # begins the keys of imported events
 PART = 5_000  # rows written together
@@ -55,33 +53,9 @@ class ContactRow(BaseModel):
     decision_id: Annotated[str, Field(min_length=1, max_length=128), Printable] | None = None
 
 
-NEEDED = tuple(name for name, field in ContactRow.model_fields.items() if field.is_required())
-
-
-class ImportedContacts(NamedTuple):
-    """What became of the rows: how many are new, how many were there, which are refused (row number
-    from 1, reason), how many are left out as their customers were erased since."""
-
-    stored: int
-    known: int
-    refused: list[tuple[int, str]]
-    erased: int = 0
-
-
-def rows_of(
-    file: Path, columns: Mapping[str, str] | None = None, progress: Progress = silent
-) -> Rows:
-    """The rows of a file as contacts; raises what `Rows` raises.
-
-    Args:
-        columns: the field of `ContactRow` -> the file's name of it, where it has another.
-    """
-    return Rows(file, NEEDED, tuple(ContactRow.model_fields), columns, progress)
-
-
 def import_rows(
     rows: Iterable[Mapping[str, Any] | BrokenRow], ledger: Ledger, zone: ZoneInfo, now: datetime
-) -> ImportedContacts:
+) -> Imported:
     """Put every row that can be read into the ledger.
 
     Args:
@@ -92,21 +66,14 @@ def import_rows(
     Raises:
         LedgerError: the ledger can't be written; rows that were written before stay.
     """
+
+    def read(row: Mapping[str, Any]) -> Event:
+        return _event(ContactRow.model_validate(row), zone, now)
+
     stored, known, erased = 0, 0, 0
-    refused: list[tuple[int, str]] = []
-    numbered = enumerate(rows, start=1)
-    while part := list(islice(numbered, PART)):
-        events: list[tuple[int, Event]] = []
-        for number, row in part:
-            if isinstance(row, BrokenRow):
-                refused.append((number, row.problem))
-                continue
-            try:
-                events.append((number, _event(ContactRow.model_validate(row), zone, now)))
-            except ValidationError as error:
-                refused.append((number, _reasons(error)))
-            except ValueError as error:
-                refused.append((number, f"occurred_at: {error}"))
+    refused: Refused = []
+    for events, problems in in_parts(rows, read, PART):
+        refused += problems
         gone = ledger.erased({event.customer_id for _, event in events})
         there = ledger.events(event.event_key for _, event in events)
         before: list[Event] = []
@@ -121,12 +88,11 @@ def import_rows(
             elif _as_before(event, same) == same:
                 known += 1
             else:
-                name = event.event_key.removeprefix(PREFIX)
-                refused.append((number, f"another event has the id {name}; it stays"))
+                refused.append((number, clash(event.event_key.removeprefix(PREFIX))))
         erased += len(before)
         ledger.keep_objections(before)
         stored += ledger.record(new.values())
-    return ImportedContacts(stored, known, sorted(refused), erased)
+    return Imported(stored, known, sorted(refused), erased)
 
 
 def _as_before(event: Event, known: Event) -> Event:
@@ -138,7 +104,7 @@ def _event(row: ContactRow, zone: ZoneInfo, now: datetime) -> Event:
     """Raises ValueError for a time that is none, or none that a contact can have."""
     when = _instant(row.occurred_at, zone)
     if not EARLIEST <= when <= now + AHEAD:
-        raise ValueError(f"must lie between {EARLIEST:%Y-%m-%d} and a day from now")
+        raise ValueError(f"occurred_at: must lie between {EARLIEST:%Y-%m-%d} and a day from now")
     facts = [row.customer_id, row.kind, when.isoformat(), row.channel]
     told = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
     return Event(
@@ -159,10 +125,6 @@ def _instant(text: str, zone: ZoneInfo) -> datetime:
         else:
             when = datetime.fromisoformat(text.upper())
     except ValueError:
-        raise ValueError("write date and time in ISO 8601, as in 2026-03-01T14:30+01:00") from None
+        said = "occurred_at: write date and time in ISO 8601, as in 2026-03-01T14:30+01:00"
+        raise ValueError(said) from None
     return (when if when.tzinfo else when.replace(tzinfo=zone)).astimezone(UTC)
-
-
-def _reasons(error: ValidationError) -> str:
-    found = error.errors(include_url=False, include_input=False)
-    return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in found)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -20,9 +21,11 @@ from churn_assets.campaign.config import Channel
 from churn_assets.campaign.contacts.history import History
 from churn_assets.campaign.contacts.known import complete
 from churn_assets.campaign.planning.allocation import Floats, Ints, Problem
+from churn_assets.decision.config import EnvironmentParams
+from churn_assets.decision.mdp.actions import Decisions
 from churn_assets.decision.mdp.dynamics import affordable, daily_survival
 from churn_assets.decision.mdp.observation import BUDGET, DAYS, build_states
-from churn_assets.decision.mdp.outcomes import decision_outcomes
+from churn_assets.decision.mdp.outcomes import Outcomes, decision_outcomes
 from churn_assets.domain.offers import OFFER_LEVELS
 from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.serving.assessment import Assessor, empty_offers
@@ -79,38 +82,25 @@ class Options:
         earliest = np.where(table["contact"], 0, table["delay_days"].to_numpy() + 1)
         stay = daily_survival(risk, params) / (1 - 1 / params.period_days)
         special: dict[int, tuple[Floats, Floats]] = {}
-        ids = table["customer_id"].to_pylist()
         before = table["action_probability"].to_numpy()
         if tried := np.flatnonzero(before < HALF).tolist():  # when it would without the draw
             customers = table.take(tried).to_pylist()
             chosen = assessor.assess(customers, [baseline] * len(tried)).decisions
-            earliest[tried] = np.where(chosen.contact, 0, chosen.delay + 1)
+            earliest[tried] = _first_days(chosen)
+        ids = table["customer_id"].to_pylist()
         rows = [i for i, customer in enumerate(ids) if customer in histories]
         if rows:
             customers = table.take(rows).to_pylist()
-            per_day = []
+            per_day: list[_Day] = []
             for day in range(days):
-                then = now + timedelta(days=day)
-                known = (histories[customer["customer_id"]] for customer in customers)
-                told = [
-                    customer | complete({}, history, then, params, assessor.months)[0]
-                    for customer, history in zip(customers, known, strict=True)
-                ]
+                told = _told(customers, histories, now + timedelta(days=day), assessor)
                 assessed = assessor.assess(told, [baseline] * len(told))
                 if day == 0:
-                    chosen = assessed.decisions
-                    earliest[rows] = np.where(chosen.contact, 0, chosen.delay + 1)
+                    earliest[rows] = _first_days(assessed.decisions)
                     accept[rows], risk = assessed.accept, _with(risk, rows, assessed.risk)
-                per_day.append((assessed.outcomes, assessed.states))
+                per_day.append(_Day(assessed.outcomes, assessed.states))
             for place, row in enumerate(rows):
-                worth = np.stack([o.expected_value[place, 1:] for o, _ in per_day])
-                cost = np.stack([o.expected_cost[place, 1:] for o, _ in per_day])
-                fits = np.stack(
-                    [affordable(states[place, BUDGET], params) for _, states in per_day]
-                )
-                days_since = np.array([states[place, DAYS] for _, states in per_day])
-                fits &= (days_since >= params.hard_cooldown_days)[:, None]
-                worth = np.where(fits, worth, -np.inf)
+                worth, cost = _on_days(per_day, place, params)
                 special[row] = (_without_empty(worth, monthly[[row]], assessor.percent), cost)
         cost = outcomes.expected_cost[:, 1:]
         return cls(value, cost, stay, earliest, special, accept, risk)
@@ -165,6 +155,45 @@ def kept(problem: Problem) -> Problem:
         return problem
     value, money = problem.chunk(np.arange(problem.count))
     return replace(problem, chunk=lambda rows: (value[rows], money[rows]))
+
+
+class _Day(NamedTuple):
+    """What a contact on one of the plan's days would bring M customers who have a history."""
+
+    outcomes: Outcomes
+    states: Floats
+
+
+def _told(
+    customers: Sequence[Mapping[str, Any]],
+    histories: Mapping[str, History],
+    then: datetime,
+    assessor: Assessor,
+) -> list[dict[str, Any]]:
+    """The customers' rows with their histories as `POST /predict` would be told them `then`."""
+    known = (histories[customer["customer_id"]] for customer in customers)
+    return [
+        {**customer, **complete({}, history, then, assessor.params, assessor.months)[0]}
+        for customer, history in zip(customers, known, strict=True)
+    ]
+
+
+def _first_days(chosen: Decisions) -> NDArray[np.int64]:
+    """The first day on which the policy would contact each customer, 0 for today: (M,)."""
+    return np.where(chosen.contact, 0, chosen.delay + 1)
+
+
+def _on_days(
+    per_day: Sequence[_Day], place: int, params: EnvironmentParams
+) -> tuple[Floats, Floats]:
+    """Value and cost, each (days, offers), of a contact with the customer at `place` of the days'
+    arrays; the value is -inf where money or the cooldown forbids it."""
+    worth = np.stack([day.outcomes.expected_value[place, 1:] for day in per_day])
+    cost = np.stack([day.outcomes.expected_cost[place, 1:] for day in per_day])
+    fits = np.stack([affordable(day.states[place, BUDGET], params) for day in per_day])
+    days_since = np.array([day.states[place, DAYS] for day in per_day])
+    fits &= (days_since >= params.hard_cooldown_days)[:, None]
+    return np.where(fits, worth, -np.inf), cost
 
 
 def _without_empty(value: Floats, monthly: Floats, percent: Sequence[int]) -> Floats:

@@ -74,8 +74,10 @@ def import_(
     # Imported here: other commands need no pandas.
     from churn_assets.customers.contract.events import Events
     from churn_assets.customers.contract.model import load_contract
-    from churn_assets.outcomes.importing import record, rows_of
+    from churn_assets.customers.reading.imports import rows_of
+    from churn_assets.outcomes.importing import record
     from churn_assets.release.offers import offers_in_service, percent_offered
+    from churn_assets.serving.events import FeedbackEvent
 
     contract = load_settings().customers
     said = Events() if contract is None else load_contract(contract).events
@@ -84,7 +86,7 @@ def import_(
     store = open_registry().store
     percent = tuple(sorted({*offers_in_service(store).percent, *percent_offered(store)}))
     with _feedback() as log, importing(file) as progress:
-        rows = rows_of(file, names, progress)
+        rows = rows_of(FeedbackEvent, file, names, progress)
         result = record(noting(rows, noted), log, percent, said)
     report_import(rows, "events", *result)
     tell_strangers(noted.ids, store)

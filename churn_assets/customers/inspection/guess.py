@@ -16,6 +16,7 @@ from churn_assets.customers.inspection.words import means_yes, named, says_yes_o
 from churn_assets.customers.quality.columns import date, number, text, trimmed, word
 from churn_assets.customers.quality.leakage import Candidate, Leak, comes_afterwards, find_leaks
 from churn_assets.customers.quality.profile import MOST_LEVELS, ColumnProfile
+from churn_assets.customers.reading.dates import DAYS_OF_A_MONTH
 from churn_assets.customers.reading.numbers import Marks
 
 NOTHING_UNKNOWN: Mapping[str, Sequence[str]] = MappingProxyType({})
@@ -271,4 +272,5 @@ class Guess:
         name, most = self.tenure.name, self.tenure.high or 0.0
         if says(name, "months") and most <= _LONGEST_TENURE:
             return {}
-        return {"tenure.months": f"is {name} in months? Of days, write '[{name}] / 30.4'"}
+        in_months = f"'[{name}] / {DAYS_OF_A_MONTH:.2f}'"
+        return {"tenure.months": f"is {name} in months? Of days, write {in_months}"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -129,13 +129,43 @@ def judge(
     connection.execute(f"CREATE TABLE {name}_all AS {' UNION ALL '.join(parts)}")
     _leave_out_mended(connection, name, read)
     left_out = _leave_out(connection, name, table, read)
-    cells = ", ".join(f"c{i}" for i in range(len(read.columns)))
-    names = [f"v{i}" for i, c in enumerate(there) if c.name in key]
-    named = " AND ".join(f"{v} IS NOT NULL" for v in names)
-    conflict = f"min(h) OVER same <> max(h) OVER same AND {named}" if names else "false"
-    same = f"WINDOW same AS (PARTITION BY {', '.join(names)})" if names else ""
-    said = (c.name for c in there if c.name in key)
-    words = text(f"{', '.join(said)}{SPLIT}{_DIFFER}")
+    keys = {f"v{i}": column.name for i, column in enumerate(there) if column.name in key}
+    _find_repeated(connection, name, len(read.columns), keys, once)
+    broken = _broken(connection, name, read)
+    used, refused, doubled = one(
+        connection,
+        f"""SELECT count(*) FILTER ({USED}), count(*) FILTER (problems IS NOT NULL),
+                   count(*) FILTER (problems IS NULL AND doubled) FROM {name}""",
+    )
+    conflicting = _conflicting(connection, name, list(keys))
+    kinds = tuple(_kinds(connection, name, read))
+    return Judged(
+        name, read, tuple(there), marks, used, refused + broken, doubled, left_out, kinds,
+        conflicting, tuple(problems), tuple(notes),
+        frozenset(c.name for c in columns if c.may_lack and c not in there),
+    )  # fmt: skip
+
+
+def _find_repeated(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    width: int,
+    keys: Mapping[str, str],
+    once: bool,
+) -> None:
+    """Make `name` of `name`_all, which goes: `problems` (null where there are none) has rows of one
+    key that differ, and `doubled` says that an equal row stands before.
+
+    Args:
+        width: how many cells a row has: c0, c1, …
+        keys: SQL name of a value -> its column, of those that together name a row.
+        once: whether rows that are equal in every cell are one.
+    """
+    cells = ", ".join(f"c{i}" for i in range(width))
+    named = " AND ".join(f"{v} IS NOT NULL" for v in keys)
+    conflict = f"min(h) OVER same <> max(h) OVER same AND {named}" if keys else "false"
+    same = f"WINDOW same AS (PARTITION BY {', '.join(keys)})" if keys else ""
+    words = text(f"{', '.join(keys.values())}{SPLIT}{_DIFFER}")
     connection.execute(
         f"""CREATE TABLE {name} AS
         SELECT * EXCLUDE (h, earlier, conflicting, found),
@@ -148,19 +178,6 @@ def judge(
                     FROM {name}_all) {same})"""
     )
     connection.execute(f"DROP TABLE {name}_all")
-    broken = _broken(connection, name, read)
-    used, refused, doubled = one(
-        connection,
-        f"""SELECT count(*) FILTER ({USED}), count(*) FILTER (problems IS NOT NULL),
-                   count(*) FILTER (problems IS NULL AND doubled) FROM {name}""",
-    )
-    conflicting = _conflicting(connection, name, names)
-    kinds = tuple(_kinds(connection, name, read))
-    return Judged(
-        name, read, tuple(there), marks, used, refused + broken, doubled, left_out, kinds,
-        conflicting, tuple(problems), tuple(notes),
-        frozenset(c.name for c in columns if c.may_lack and c not in there),
-    )  # fmt: skip
 
 
 def _wrong_columns(read: ReadTable, columns: Sequence[Column]) -> tuple[list[str], list[str]]:

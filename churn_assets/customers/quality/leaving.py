@@ -14,7 +14,7 @@ import duckdb
 from churn_assets.customers.contract.model import Identity
 from churn_assets.customers.quality.judging import USED, Judged
 from churn_assets.customers.quality.workspace import one
-from churn_assets.customers.schema import DAYS_OF_A_MONTH
+from churn_assets.customers.schema import HORIZON_DAYS_A_MONTH
 
 FEW = 0.1
 """Of those who left: how many may have done so earlier than a horizon ago."""
@@ -144,6 +144,6 @@ def _horizon(identity: Identity, seen: str, sign: int) -> str:
     month it is the last day of another: contracts end then."""
     months = sign * identity.horizon_months
     if months != int(months):
-        return f"({seen} + INTERVAL ({round(DAYS_OF_A_MONTH * months)}) DAY)"
+        return f"({seen} + INTERVAL ({round(HORIZON_DAYS_A_MONTH * months)}) DAY)"
     day = f"({seen} + INTERVAL ({int(months)}) MONTH)"
     return f"(CASE WHEN {seen} = last_day({seen}) THEN last_day({day}) ELSE {day} END)"

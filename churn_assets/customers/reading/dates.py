@@ -9,6 +9,8 @@ from typing import Any
 from churn_assets.customers.contract.tables import DateOrder
 
 DAYS_OF_A_MONTH = 365.25 / 12
+"""Of a tenure: 30.44 on average, and what is over is no month. dates.js of the console has the same
+number, and a test that holds them together."""
 _ISO = re.compile(r"\d{4}-\d\d-\d\d")
 _TIME = "([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?( ?[AaPp][Mm])?"
 SLASHED = f"([0-9]{{1,2}})(?:/([0-9]{{1,2}})/|-([0-9]{{1,2}})-)([0-9]{{4}})(?: {_TIME})?"

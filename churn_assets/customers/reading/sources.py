@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import glob
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +22,6 @@ from churn_assets.storage.protocol import ArtifactError
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet")
 # What holds rows as well, and isn't read here.
 OTHERS = (".json", ".jsonl", ".ndjson", ".xls", ".xlsx", ".orc", ".avro", ".zip", ".zst", ".bz2")
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
 @dataclass(frozen=True)
@@ -218,18 +216,3 @@ def unchanged(path: Path) -> Iterator[None]:
         raise CorruptFileError(
             path, "it changed while it was read", "Wait until it is written, and start again"
         )
-
-
-def with_variables(url: str) -> str:
-    """The URL with each `${NAME}` from the environment.
-
-    Raises:
-        DataError: a variable isn't set.
-    """
-
-    def value(match: re.Match[str]) -> str:
-        if match[1] not in os.environ:
-            raise DataError(f"sql.url names the variable {match[1]}, which is not set")
-        return os.environ[match[1]]
-
-    return _VARIABLE.sub(value, url)

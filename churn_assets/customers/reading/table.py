@@ -20,9 +20,10 @@ import pyarrow.parquet as pq
 from churn_assets.customers.contract.tables import Format, Query, Table
 from churn_assets.customers.reading.dialect import Dialect, dialect_of
 from churn_assets.customers.reading.lines import Record, records
-from churn_assets.customers.reading.sources import Places, files_of, unchanged, with_variables
+from churn_assets.customers.reading.sources import Places, files_of, unchanged
 from churn_assets.datasets.errors import CorruptFileError, DataError
 from churn_assets.domain.cells import cell_text
+from churn_assets.domain.variables import UnsetVariableError, with_variables
 from churn_assets.stages.spec import Progress, silent
 
 NOTES = ("refused_row", "refused_because")  # what is added to a refused row, and read as no column
@@ -339,9 +340,11 @@ def _from_sql(query: Query, folder: Path, progress: Progress) -> ReadFile:
     from google.auth.exceptions import GoogleAuthError
 
     try:
-        url = sqlalchemy.make_url(with_variables(query.url))
+        url = sqlalchemy.make_url(with_variables(query.url, "sql.url"))
         shown = url.render_as_string(hide_password=True)
         engine = sqlalchemy.create_engine(url)
+    except UnsetVariableError as error:
+        raise DataError(str(error)) from error
     except sqlalchemy.exc.NoSuchModuleError as error:
         name = url.drivername.partition("+")[0]
         driver = _DRIVERS.get(name)

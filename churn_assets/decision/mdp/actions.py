@@ -54,7 +54,9 @@ class Policy(Protocol):
     """Maps states to decisions; deterministic."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What answers, logs and reports call it."""
+        ...
 
     def decide(self, states: NDArray[np.float64]) -> Decisions:
         """Decide for states (N, 9); raises ValueError naming the column of a bad number."""

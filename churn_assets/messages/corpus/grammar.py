@@ -52,6 +52,15 @@ MOST_DRAWS = 20_000  # for one message; a few hundred where its opening is among
 
 
 class Family(BaseModel):
+    """Openings and offers that go together, of one train of thought.
+
+    Attributes:
+        any: openings for a customer of any tenure.
+        new, tenured: openings for one in the first months, and for all others.
+        leads: what leads to an offer.
+        no_offer: sentences in its place, where none is to be promised.
+    """
+
     model_config = ConfigDict(frozen=True, extra="forbid")
     any: tuple[str, ...]
     new: tuple[str, ...]
@@ -60,6 +69,7 @@ class Family(BaseModel):
     no_offer: tuple[str, ...]
 
     def openings(self, band: TenureBand) -> tuple[str, ...]:
+        """Every opening that may be written to a customer of this tenure band."""
         return self.any + self.of_the_band(band)
 
     def of_the_band(self, band: TenureBand) -> tuple[str, ...]:
@@ -88,10 +98,13 @@ class Grammar(BaseModel):
     held_out_families: tuple[str, ...]
 
     def families_of(self, split: Split) -> list[str]:
+        """Names of the families that write a split, sorted: those that are held out write messages
+        to test on, in words that no model has learnt from."""
         held_out = set(self.held_out_families)
         return sorted(held_out if split == "test" else set(self.families) - held_out)
 
     def split_of(self, family: str) -> Split:
+        """The split that a family writes: `test` where it is held out, else `train`."""
         return "test" if family in self.held_out_families else "train"
 
     def reasons_for(self, topic: str, offer: int) -> tuple[str, ...]:
@@ -111,6 +124,7 @@ class Grammar(BaseModel):
 
 @cache
 def grammar(phrasing: Phrasing = "fixed") -> Grammar:
+    """The grammar of this phrasing, read once from the file beside this module."""
     path = Path(__file__).with_name(_FILES[phrasing])
     return Grammar.model_validate(json.loads(path.read_text(encoding="utf-8")))
 
@@ -146,6 +160,7 @@ class Draft:
 
     @property
     def split(self) -> Split:
+        """Which split the message belongs to, by its family."""
         return self.words.split_of(self.family)
 
     @property
@@ -163,6 +178,7 @@ class Draft:
 
     @property
     def text(self) -> str:
+        """The template: the parts in their order as one text, with slots."""
         return join(self.parts)
 
     def is_sound(self) -> bool:

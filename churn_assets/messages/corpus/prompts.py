@@ -71,6 +71,10 @@ class Situation:
 
     @classmethod
     def of(cls, brief: MessageBrief) -> Situation:
+        """What a language model may know of a brief: kinds and bands, no value of the customer's.
+
+        Raises ValueError for a contract of no kind. No topic is chosen: `about` is the contract.
+        """
         services = tuple(s for s in SERVICES if s in brief.services)
         return cls(
             brief.known_offer,
@@ -107,6 +111,7 @@ class Situation:
 
     @property
     def facts(self) -> Facts:
+        """What the shield judges a template for this situation by."""
         return Facts(self.offer, self.contract, self.services, self.band, self.tone)
 
     @property

@@ -66,6 +66,7 @@ class Judge:
         return np.clip(self.scale[0] + self.scale[1] * self.sums(texts, situations), 1.0, 5.0)
 
     def save(self, path: Path) -> None:
+        """Write weights, scale and word counts as JSON, the same bytes for the same judge."""
         path.write_text(json.dumps(asdict(self), sort_keys=True) + "\n", encoding="utf-8")
 
     @classmethod

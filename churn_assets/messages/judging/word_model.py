@@ -32,6 +32,8 @@ class WordModel:
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> WordModel:
+        """Count the runs of one, two and three words of these texts; those of three also reach back
+        before a text's first word."""
         counts: Counter[str] = Counter()
         for text in texts:
             words = words_of(text)

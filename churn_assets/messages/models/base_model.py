@@ -69,6 +69,8 @@ Optimizers = Sequence[tuple[torch.optim.Optimizer, float]]
 
 
 class Row(NamedTuple):
+    """A text in tokens: `ids` are read, `labels` are to be foretold (-100 where nothing is)."""
+
     ids: list[int]
     labels: list[int]
 
@@ -185,6 +187,12 @@ def _is_folder(source: str) -> bool:
 
 
 def embedded_config(config: BaseModelConfig, vocabulary: int) -> OPTConfig:
+    """The architecture of the base that is trained here: a small OPT (Zhang et al. 2022) without
+    dropout, whose tokenizer has beginning, padding and end as its first three tokens.
+
+    Args:
+        vocabulary: tokens that the tokenizer knows.
+    """
     return OPTConfig(
         vocab_size=vocabulary,
         hidden_size=config.hidden_size,

@@ -28,6 +28,7 @@ BUCKET = 8  # batches whose texts are sorted by length together; beyond them the
 
 
 def device() -> torch.device:
+    """Where models and batches lie: the graphics card if PyTorch sees one, else the processor."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

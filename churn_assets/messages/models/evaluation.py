@@ -20,6 +20,8 @@ WHOLE_SAMPLES = 512  # drawn without min-p, to show beside the gates what it doe
 
 
 def evaluation_situations(count: int, seed: int) -> list[Situation]:
+    """Customers to write to when a model is judged, drawn at random; the same for a seed, so that
+    models are compared on the same ones."""
     rng = random.Random(f"evaluation-{seed}")
     return [random_situation(rng) for _ in range(count)]
 
@@ -77,6 +79,7 @@ def fits(shield: Shield, texts: Sequence[str], situations: Sequence[Situation]) 
 def violation_counts(
     shield: Shield, texts: Sequence[str], situations: Sequence[Situation]
 ) -> dict[str, int]:
+    """Violation -> how many raw templates have it, the most frequent first; each may have many."""
     found = Counter(
         violation
         for text, situation in zip(texts, situations, strict=True)
@@ -86,6 +89,8 @@ def violation_counts(
 
 
 def ngrams(text: str, n: int) -> list[tuple[str, ...]]:
+    """The runs of n words of a text in their order, in lower case; words are what white space
+    parts."""
     words = text.lower().split()
     return [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
 

@@ -93,6 +93,8 @@ def ensure_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -
 
 
 def with_new_adapter(model: PreTrainedModel, settings: LoraSettings, name: str) -> PeftModel:
+    """The model with an untrained LoRA adapter (Hu et al. 2022) called `name`; it writes as before
+    until that is trained."""
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
@@ -209,10 +211,12 @@ class Samples:
 
     @property
     def response_mask(self) -> Tensor:
+        """(batch, response width) 1 for each token of a response, its end-of-text included."""
         return self.mask[:, self.prompt_width :]
 
     @property
     def dialogues(self) -> Dialogues:
+        """Prompts and responses as what losses and reward heads read."""
         answered = self.mask.clone()
         answered[:, : self.prompt_width] = 0
         return Dialogues(self.ids, self.mask, answered, self.others)
@@ -223,6 +227,7 @@ class Samples:
         return (found & self.response_mask.bool()).any(1)
 
     def rows(self, chosen: Tensor) -> Samples:
+        """Some of the responses, by their numbers (n,), in that order."""
         texts = [self.texts[i] for i in chosen.tolist()]
         others = some_others(self.others, chosen)
         return Samples(self.ids[chosen], self.mask[chosen], self.prompt_width, texts, others)

@@ -144,6 +144,12 @@ def write_side(
     situations: Sequence[Situation],
     config: PpoTextSettings,
 ) -> Side:
+    """What an adapter writes to each customer, with each reward head's score of it and the shield's
+    verdict. The draws depend on a fixed seed: two adapters are compared on equal terms.
+
+    Args:
+        heads: adapter -> its reward head; `REWARD` among them.
+    """
     activate(model, adapter)
     model.eval()
     prompts = [situation.prompt for situation in situations]

@@ -126,6 +126,8 @@ class BetaController:
         self.beta = config.beta if beta is None else beta
 
     def update(self, kl: float) -> None:
+        """Adjust beta by an iteration's measured KL to the reference (nats a message); it stays
+        between a quarter of the first beta and `beta_limit` times it."""
         if kl > self.config.kl_target:
             self.beta *= 1.5
         elif kl < self.config.kl_target / 2:
@@ -152,6 +154,7 @@ class TokenSets:
 
     @classmethod
     def joined(cls, parts: Sequence[TokenSets]) -> TokenSets:
+        """The sets of several batches one after the other; all of one vocabulary."""
         counts, tokens = (torch.cat([getattr(p, n) for p in parts]) for n in ("counts", "tokens"))
         return cls(counts, tokens, parts[0].width)
 

@@ -127,10 +127,12 @@ class Scorer:
 
     @torch.no_grad()
     def raw(self, model: PeftModel, samples: Samples) -> Tensor:
+        """(batch,) the reward model's scores as they are; leaves its adapter active."""
         activate(model, REWARD)
         return scores(model, self.head, samples.dialogues)
 
     def standard(self, model: PeftModel, samples: Samples) -> Tensor:
+        """(batch,) scores in standard deviations from the mean of SFT's samples (`calibrate`)."""
         return (self.raw(model, samples) - self.mean) / self.deviation
 
     def fit(self, samples: Samples, situations: Sequence[Situation]) -> Tensor:

@@ -64,6 +64,7 @@ class NameWords(BaseModel):
 
 @cache
 def name_words() -> NameWords:
+    """The lists of words by which names are judged, read once from their file."""
     return NameWords.model_validate(json.loads(WORDS_PATH.read_text(encoding="utf-8")))
 
 

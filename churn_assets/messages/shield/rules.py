@@ -39,6 +39,8 @@ class QuietHours(BaseModel):
     end: int = Field(ge=0, le=23)
 
     def contains(self, hour: int) -> bool:
+        """Whether an hour (0 to 23) is quiet; `end` itself isn't, and nothing is where both are
+        equal."""
         if self.start <= self.end:
             return self.start <= hour < self.end
         return hour >= self.start or hour < self.end
@@ -131,6 +133,7 @@ def load_rules(path: Path = RULES_PATH) -> ShieldRules:
 
 @cache
 def default_rules() -> ShieldRules:
+    """The product's own rules, read once."""
     return load_rules()
 
 
@@ -191,6 +194,7 @@ class PhraseMatcher:
         return re.compile(rf"(?<![^\W_])(?:{'|'.join(bodies)}){self._end}")
 
     def finds(self, text: str) -> bool:
+        """Whether any of the phrases stands in a text, however it is disguised."""
         return self.finds_in(skeleton(text, self.confusables))
 
     def finds_in(self, plain: str) -> bool:

@@ -53,6 +53,7 @@ def slot_places(template: str) -> set[int]:
 
 
 def has_stray_brace(template: str) -> bool:
+    """Whether a brace is left that belongs to no slot, as in "Hi {name"."""
     return "{" in (rest := _SLOT.sub("", template)) or "}" in rest
 
 

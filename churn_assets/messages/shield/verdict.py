@@ -42,6 +42,7 @@ class Verdict:
 
     @classmethod
     def of(cls, violations: Iterator[str]) -> Verdict:
+        """Passed where there are no violations; each is named once, in the order found."""
         found = tuple(dict.fromkeys(violations))
         return cls(passed=not found, violations=found)
 

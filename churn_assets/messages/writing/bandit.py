@@ -171,6 +171,7 @@ class TemplateBandit:
             arms.setdefault(template, np.zeros(2))[0 if success else 1] += 1
 
     def save(self, path: Path) -> None:
+        """Write settings and counts as JSON: the old file or the new, never half of one."""
         rows = [
             cell._asdict() | {"template": text, "successes": counts[0], "failures": counts[1]}
             for cell, arms in self._counts.items()
@@ -232,6 +233,12 @@ class Known(NamedTuple):
 
     @classmethod
     def of(cls, counts: Mapping[Audience, Mapping[str, Floats]], settings: BanditSettings) -> Known:
+        """From each cell's successes and failures by template (empirical Bayes).
+
+        A cell's rate is drawn towards that of everything, and that one towards `base_rate`, each by
+        `strength` answers.
+        """
+
         def rate(of: Floats, prior: float) -> float:
             return float((of[0] + settings.strength * prior) / (of.sum() + settings.strength))
 
@@ -254,6 +261,7 @@ class Shares(NamedTuple):
 
     @classmethod
     def of(cls, bandit: TemplateBandit, cell: Audience, templates: tuple[str, ...]) -> Shares:
+        """The bandit's probabilities of these templates for an audience."""
         shares = bandit.probabilities(cell, templates)
         return cls(templates, tuple(shares.tolist()), tuple(shares.cumsum().tolist()))
 

@@ -23,6 +23,13 @@ REVIEWED = "reviewed"  # the method that needs no bank
 
 
 class Cell(NamedTuple):
+    """Customers to whom the same templates may be sent.
+
+    Attributes:
+        offer: built-in percentage of the level: 0, 5, 10 or 15.
+        band: of the tenure.
+    """
+
     offer: int
     band: TenureBand
     contract: Contract
@@ -30,10 +37,13 @@ class Cell(NamedTuple):
 
     @classmethod
     def of(cls, brief: MessageBrief) -> Cell:
+        """The brief's cell; raises ValueError for a contract of no kind, of which there is none."""
         return cls(brief.known_offer, brief.band, brief.kind_of_contract, brief.tone)
 
 
 class ScoredTemplate(NamedTuple):
+    """A message with slots, and its reward-model score: any real number, the larger the better."""
+
     text: str
     score: float
 
@@ -77,9 +87,11 @@ class MessageBank:
         return sum(len(templates) for templates in self._cells.values())
 
     def cells(self) -> Mapping[Cell, tuple[ScoredTemplate, ...]]:
+        """Every cell with its templates, best first; () where it has none."""
         return self._cells
 
     def save(self, path: Path) -> None:
+        """Write the bank as JSON, as `load` reads it."""
         rows = [
             {**cell._asdict(), "templates": [t._asdict() for t in templates]}
             for cell, templates in self._cells.items()

@@ -82,13 +82,7 @@ def run(
             banks[method], written[method] = fill_bank(
                 authors, method, drafts, shield, config, progress
             )
-        judge = fitted_judge()
-        judge.save(out / "judge.json")
-        situations = held_out_situations()
-        tried = {
-            name: try_bank(bank, shield, renderer, judge, situations)
-            for name, bank in banks.items()
-        }
+        tried = _judged(banks, shield, renderer, out)
         best = best_of(tried)
         served = best if config.bank.method == "auto" else config.bank.method
         compared, said = compare(tried, served), sentence(tried, served)
@@ -117,6 +111,18 @@ def run(
     }
     report["messages"] = summary(reports, report)
     return report
+
+
+def _judged(
+    banks: Mapping[str, MessageBank], shield: Shield, renderer: Renderer, out: Path
+) -> dict[str, Tried]:
+    """Each method's bank on the held-out situations; the judge is left in `out`."""
+    judge = fitted_judge()
+    judge.save(out / "judge.json")
+    situations = held_out_situations()
+    return {
+        name: try_bank(bank, shield, renderer, judge, situations) for name, bank in banks.items()
+    }
 
 
 def compare(tried: Mapping[str, Tried], served: str) -> dict[str, dict[str, Any]]:

@@ -109,14 +109,7 @@ def spend_paced(
     due = whole * min(1.0, days / params.period_days)
     if due <= 0:
         return Finding(name, "unknown", "There is no budget to hold the spend against.")
-    answered = lately["accepted"] | lately["refused"] | lately["known"]
-    taken = float(lately["spend"].sum())
-    waiting = lately[lately["contact"] & ~answered & ~was_not_sent(lately)].drop_duplicates(
-        "customer", keep="last"
-    )
-    # Tables of earlier versions don't have what contacts cost.
-    to_come = waiting["expected_cost"].fillna(0.0) - waiting.get("contact_cost", 0.0)
-    expected = float(to_come.clip(lower=0.0).sum())
+    taken, expected = float(lately["spend"].sum()), _still_to_come(lately)
     pace = (taken + expected) / due
     figures = {
         "spent": taken,
@@ -132,17 +125,36 @@ def spend_paced(
         f"{made} of discounts accepted and contacts made and {open_} expected, of {planned} "
         f"(budget of the period: {budgeted})."
     )
-    state = beyond(pace, PACE_WARN, PACE_ERROR)
-    if month is not None and month.month == f"{now:%Y-%m}" and month.budget > 0:
-        of_the_month = month.spent / month.budget
-        figures |= {"month_budget": month.budget, "month_spent": month.spent}
-        sentence += (
-            f" By the ledger {amount(month.spent, currency, 0)} of the "
-            f"{amount(month.budget, currency, 0)} for {month.month} are spent, "
-            f"{of_the_month:.0%}, as of {month.at:%Y-%m-%d}."
-        )
-        state = max(state, beyond(of_the_month, PACE_WARN, PACE_ERROR), key=WORSE.__getitem__)
-    return Finding(name, state, sentence, figures)
+    found = Finding(name, beyond(pace, PACE_WARN, PACE_ERROR), sentence, figures)
+    if month is None or month.month != f"{now:%Y-%m}" or month.budget <= 0:
+        return found
+    return _with_the_month(found, month, currency)
+
+
+def _still_to_come(lately: pd.DataFrame) -> float:
+    """What those whose answer is open are expected to take, in currency; without the fee of the
+    contact itself, which is spent."""
+    answered = lately["accepted"] | lately["refused"] | lately["known"]
+    waiting = lately[lately["contact"] & ~answered & ~was_not_sent(lately)].drop_duplicates(
+        "customer", keep="last"
+    )
+    # Tables of earlier versions don't have what contacts cost.
+    to_come = waiting["expected_cost"].fillna(0.0) - waiting.get("contact_cost", 0.0)
+    return float(to_come.clip(lower=0.0).sum())
+
+
+def _with_the_month(found: Finding, month: BudgetPrice, currency: str) -> Finding:
+    """The finding with what the ledger had of the running month's budget; the worse state of the
+    two."""
+    of_the_month = month.spent / month.budget
+    sentence = (
+        f"{found.sentence} By the ledger {amount(month.spent, currency, 0)} of the "
+        f"{amount(month.budget, currency, 0)} for {month.month} are spent, "
+        f"{of_the_month:.0%}, as of {month.at:%Y-%m-%d}."
+    )
+    figures = {**found.figures, "month_budget": month.budget, "month_spent": month.spent}
+    state = max(found.state, beyond(of_the_month, PACE_WARN, PACE_ERROR), key=WORSE.__getitem__)
+    return Finding(found.name, state, sentence, figures)
 
 
 def _days_in(month: str) -> int:

@@ -39,6 +39,7 @@ class Figures:
         self.retention = plain(outcomes.retention, PLACES)
 
     def decision(self, i: int) -> dict[str, Any]:
+        """The i-th answer's `decision`; retention, in [0, 1], is that of the chosen option."""
         return {
             "contact": self.contact[i],
             "offer_level": self.offer[i],
@@ -48,9 +49,12 @@ class Figures:
         }
 
     def offer_percentage(self, i: int) -> int:
+        """The discount of the i-th customer's offer in percent, whether or not they are
+        contacted."""
         return self.percent[self.offer[i]]
 
     def metadata(self, i: int) -> dict[str, Any]:
+        """The i-th answer's figures: risk and acceptance within 0 to 1, amounts in currency."""
         return {
             "churn_risk": self.risk[i],
             **({"risk_source": RISK_SOURCES[self.source[i]]} if self.source[i] else {}),

@@ -11,11 +11,13 @@ import math
 import threading
 import time
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from churn_assets.messages.config import GenerationConfig
 from churn_assets.messages.shield.brief import MessageBrief
+from churn_assets.messages.writing.bandit import TemplateChooser
 from churn_assets.messages.writing.bank import Author, ScoredTemplate
 from churn_assets.messages.writing.writer import GENERATED_LANGUAGE, Message, MessageWriter
 
@@ -126,3 +128,35 @@ class LiveWriter:
             return model.candidates(brief, seed, until)
         finally:
             self._lock.release()
+
+
+class Writing(NamedTuple):
+    """Who writes a message.
+
+    Attributes:
+        writer: has templates.
+        chooser: chooses among them by answers; None: the best by score, in turn.
+        generator: is asked first, where there is one.
+        until: the time of `time.monotonic()` from which on it is asked no more.
+    """
+
+    writer: MessageWriter
+    chooser: TemplateChooser | None = None
+    generator: LiveWriter | None = None
+    until: float = math.inf
+
+    def write(self, brief: MessageBrief, seed: str, day: date) -> tuple[Message, str | None]:
+        """The message, and why the generator, where there is one, didn't write it.
+
+        Args:
+            day: another one may bring other words, where templates are chosen.
+        """
+        why = None
+        if self.generator is not None:
+            try:
+                return self.generator.write(brief, seed, self.until), None
+            except NotGeneratedError as error:
+                why = str(error)
+        if self.chooser is not None:
+            seed = f"{seed}:{day}"
+        return self.writer.write(brief, seed, self.chooser), why

@@ -41,6 +41,8 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """One update in place: weights decay, then take an orthogonalised step of the learning rate
+        x sqrt(max(1, rows / columns))."""
         for group in self.param_groups:
             by_shape: dict[torch.Size, list[tuple[Parameter, Tensor]]] = defaultdict(list)
             for parameter in group["params"]:

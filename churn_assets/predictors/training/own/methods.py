@@ -66,7 +66,9 @@ class Fitted(Protocol):
 class Method(Protocol):
     """Fits a model to rows (N, F) and labels (N,), with every choice that it makes."""
 
-    def fit(self, matrix: Matrix, labels: Floats, groups: Groups) -> Fitted: ...
+    def fit(self, matrix: Matrix, labels: Floats, groups: Groups) -> Fitted:
+        """The model; `groups` are kept together wherever rows are split to choose something."""
+        ...
 
     def as_in(self, fitted: Fitted) -> Method:
         """The same method with the choices of a model that it fitted, which it makes no more."""
