@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from churn_assets.campaign.contacts.event import Event
+from churn_assets.campaign.contacts.files import refuse_unwritable
 from churn_assets.campaign.contacts.opening import LateLedger
 from churn_assets.serving.feedback import CONFLICT, ERASED, FeedbackLog, Known
 from churn_assets.storage.protocol import DamagedArtifactError
@@ -73,7 +74,10 @@ class LedgerFeed:
         """Returns if events can be kept."""
         self._log.check()
         if not self._ledger.is_absent():
-            self._ledger.opened().is_empty()  # reads, or raises
+            ledger = self._ledger.opened()
+            ledger.is_empty()  # reads, or raises
+            with ledger.writing() as connection:
+                refuse_unwritable(connection)
 
     def events(self) -> list[str]:
         """The content of every event."""
