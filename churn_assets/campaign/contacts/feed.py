@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from churn_assets.campaign.contacts.event import Event
-from churn_assets.campaign.contacts.files import refuse_unwritable
 from churn_assets.campaign.contacts.opening import LateLedger
 from churn_assets.serving.feedback import CONFLICT, ERASED, FeedbackLog, Known
 from churn_assets.storage.protocol import DamagedArtifactError
@@ -74,6 +73,9 @@ class LedgerFeed:
         """Returns if events can be kept."""
         self._log.check()
         if not self._ledger.is_absent():
+            # Imported here: where nobody was ever contacted, nothing speaks to a database.
+            from churn_assets.campaign.contacts.files import refuse_unwritable
+
             ledger = self._ledger.opened()
             ledger.is_empty()  # reads, or raises
             with ledger.writing() as connection:
