@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -47,6 +48,7 @@ class ContactLookup:
 
     Attributes:
         problem: why the last question wasn't answered, in words for anybody; None where it was.
+            The log has it in the system's own, once.
     """
 
     def __init__(self, ledger: LateLedger) -> None:
@@ -54,6 +56,19 @@ class ContactLookup:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="ledger")
         self._empty_until, self._empty_after = 0.0, 0  # seconds; writes of this process
         self.problem: str | None = None
+        self._why: str | None = None  # of the problem, as it was logged
+
+    async def look(self) -> None:
+        """Find out whether it can be read, before anybody asks: `problem` says so."""
+        with suppress(ApiError):
+            await self.of_all([])
+
+    async def watch(self, seconds: float) -> None:
+        """Look again every `seconds` while there is a problem, until cancelled."""
+        while True:
+            await asyncio.sleep(seconds)
+            if self.problem:
+                await self.look()
 
     async def of(self, customer_id: str) -> History | None:
         """The customer's history; None where there is none. Raises ApiError 503."""
@@ -61,7 +76,7 @@ class ContactLookup:
 
     async def of_all(self, customers: Sequence[str]) -> dict[str, History]:
         """As `many`, in a thread of its own."""
-        if self._is_empty():
+        if self._looks_empty():
             return {}
         running = asyncio.get_running_loop().run_in_executor(self._threads, self.many, customers)
         try:
@@ -71,7 +86,7 @@ class ContactLookup:
 
     def many(self, customers: Sequence[str]) -> dict[str, History]:
         """Customer id -> history, of those who have one. Blocks. Raises ApiError 503."""
-        if self._is_empty():
+        if self._looks_empty():
             return {}
         try:
             ledger, before = self._ledger.opened(), self._ledger.writes()
@@ -81,9 +96,9 @@ class ContactLookup:
                 found = {}
             else:
                 found = ledger.histories(customers)
-        except LedgerError as error:
-            raise self._unread(str(error)) from error
-        self.problem = None
+        except (LedgerError, OSError) as error:
+            raise self._unread(describe(error)) from error
+        self.problem = self._why = None
         return found
 
     def close(self) -> None:
@@ -91,19 +106,24 @@ class ContactLookup:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._ledger.close()
 
-    def _is_empty(self) -> bool:
+    def _looks_empty(self) -> bool:
+        """Nobody was contacted, as far as can be told without asking it. Raises ApiError 503."""
         # What this process acknowledged itself, it must know at once.
         unchanged = self._ledger.writes() == self._empty_after
         still = unchanged and time.monotonic() < self._empty_until
-        empty = still or self._ledger.is_absent()
+        try:
+            empty = still or self._ledger.is_absent()
+        except OSError as error:  # its folder is closed to this process
+            raise self._unread(describe(error)) from error
         if empty:
-            self.problem = None
+            self.problem = self._why = None
         return empty
 
     def _unread(self, why: str) -> ApiError:
         """Why may name a host or a folder: it goes into the log only."""
-        log.error("contact histories can't be read: %s", why)
-        self.problem = UNREAD
+        if why != self._why:
+            log.error("contact histories can't be read: %s", why)
+        self.problem, self._why = UNREAD, why
         message = "the contact ledger can't be read; send it again later"
         return ApiError(503, "ledger_unavailable", message, headers=RETRY)
 

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 FIRST_LOOK_SECONDS = 60.0  # how long the start waits for the store
 PATIENCE_SECONDS = 5.0  # after which the kill switch in a bucket counts as not to be read
-WATCH_SECONDS = 5.0  # between looks whether feedback can be stored again
+WATCH_SECONDS = 5.0  # between looks whether feedback can be stored again, and the ledger read
 TURN_SECONDS = 0.0005  # how long a thread at work keeps the others from the interpreter
 
 # The first route is the first that a request is matched against.
@@ -159,7 +159,7 @@ def services_by(settings: Settings, keyring: Keyring) -> Services:
 async def serving(services: Services, poll_seconds: float) -> AsyncIterator[None]:
     """The services at work: the store is followed, the release loaded if the store answers; at the
     end all is closed."""
-    host, feedback = services.host, services.feedback
+    host, feedback, contacts = services.host, services.feedback, services.contacts
     load_slim_arrow()
     # For products as small as ours a second thread costs more in waiting than it saves.
     # For good: the engine's threads share the setting, and the process is the server's own.
@@ -167,7 +167,7 @@ async def serving(services: Services, poll_seconds: float) -> AsyncIterator[None
     # The ledger goes last: the others use it.
     with (
         closing(services.decisions) if services.decisions else nullcontext(),
-        closing(services.contacts),
+        closing(contacts),
         closing(services.desk),
         closing(feedback),
         closing(services.retelling),
@@ -175,12 +175,14 @@ async def serving(services: Services, poll_seconds: float) -> AsyncIterator[None
         services.live_thread,
     ):
         services.retelling.begin()
-        async with running(host.follow(poll_seconds), feedback.watch(WATCH_SECONDS)):
+        watches = (feedback.watch(WATCH_SECONDS), contacts.watch(WATCH_SECONDS))
+        async with running(host.follow(poll_seconds), *watches):
             # Nobody is answered 503 only because the container is young. A store that hangs
             # must not stop the start, though: it is 503 then, until the store comes back.
             with suppress(TimeoutError):
                 await asyncio.wait_for(host.looked(), FIRST_LOOK_SECONDS)
             await services.retelling.tried()
+            await contacts.look()  # /readyz tells of a ledger that can't be read before it is asked
             # Ten times shorter than usual: whenever the decision log or a batch is at work, who
             # answers single requests waits so long after each look at the sockets.
             sys.setswitchinterval(TURN_SECONDS)

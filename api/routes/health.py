@@ -61,8 +61,8 @@ class Readiness(BaseModel):
         examples=["gs://bucket: 503 the service is not available"],
     )
     contacts_problem: str | None = Field(
-        description="why customers' contact histories can't be read, if the last request that "
-        "needed one found that: decisions without a history in the request are answered 503",
+        description="why customers' contact histories can't be read, if they couldn't be at the "
+        "start or by the last request that needed one: decisions about customers are answered 503",
         examples=[UNREAD],
     )
     baseline_forced: bool = Field(description="the kill switch is on", examples=[False])

@@ -26,7 +26,7 @@ from churn_assets.outcomes import plots
 from churn_assets.outcomes.config import OutcomesConfig
 from churn_assets.outcomes.joining import customers_of, join, of_other_draws, without_ids
 from churn_assets.outcomes.learning import templates
-from churn_assets.outcomes.learning.measuring import measure
+from churn_assets.outcomes.learning.measuring import learnable, measure
 from churn_assets.outcomes.learning.releases import accept_models
 from churn_assets.outcomes.lift import CONTRADICTED, Customers, no_outcome_yet
 from churn_assets.outcomes.lift import lift_report as report_of
@@ -219,6 +219,7 @@ def lift_report(
 def drift_report(
     context: dg.AssetExecutionContext,
     outcomes_config: dg.ResourceParam[OutcomesConfig],
+    decision_config: dg.ResourceParam[DecisionConfig],
     alerts_config: dg.ResourceParam[AlertsConfig],
     messages_config: dg.ResourceParam[MessagesConfig],
     store: StoreResource,
@@ -232,8 +233,10 @@ def drift_report(
     registry = ReleaseRegistry(artifacts)
     manifest = registry.serving_manifest()
     predictions = _latest_report(artifacts, "predictions")
+    outcomes = pd.read_parquet(artifacts.get(campaign_outcomes) / "outcomes.parquet")
+    world, fewest = decision_config.environment, outcomes_config.learn_from or 0
     report = watch(
-        pd.read_parquet(artifacts.get(campaign_outcomes) / "outcomes.parquet"),
+        outcomes,
         _learnt_from_and_today(artifacts, manifest),
         Serving.of(manifest, registry.folder(manifest.release_id)) if manifest else Serving(),
         predictions.get("budget"),
@@ -241,6 +244,7 @@ def drift_report(
         datetime.now(UTC),
         budget_price.read(artifacts),
         _currency_in_service(artifacts, messages_config),
+        lambda: learnable(outcomes, accept_models(artifacts), world, fewest),
     )
     before = _latest_report(artifacts, "drift_report")
     if before and says_the_same(report, before):

@@ -28,13 +28,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import quote, urlsplit
 
-from google.api_core.exceptions import GoogleAPIError, NotFound, PreconditionFailed
+from google.api_core.exceptions import NotFound, PreconditionFailed
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import storage
-from google.cloud.storage.exceptions import DataCorruption
 from google.cloud.storage.retry import DEFAULT_RETRY
 from pydantic import BaseModel, ValidationError
 
+from churn_assets.storage.answers import REFUSALS, checked
 from churn_assets.storage.crc32c import file_crc32c
 from churn_assets.storage.protocol import (
     Artifact,
@@ -54,7 +54,6 @@ from churn_assets.storage.verification import publish_folder, verified, version_
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
-REFUSALS = (GoogleAPIError, GoogleAuthError, DataCorruption)  # of the service or on the way
 TRANSFERS = 8  # files moved at once
 CHUNK = 16 * 2**20  # bytes per request of a large upload, so that none outlives its time-out
 POINTER_ATTEMPTS = 5
@@ -72,7 +71,7 @@ def upload(url: str, name: str, content: bytes, client: storage.Client | None = 
     parts = urlsplit(url)
     path = "/".join(part for part in (parts.path.strip("/"), name) if part)
     try:
-        blob = (client or storage_client()).bucket(parts.netloc).blob(path)
+        blob = checked(client or storage_client()).bucket(parts.netloc).blob(path)
         blob.upload_from_string(content, "application/octet-stream")
     except REFUSALS as error:
         raise ArtifactError(f"{url}: {error}") from error
@@ -92,7 +91,7 @@ def storage_client() -> storage.Client:
     The project is only needed to create buckets, which this product never does, and credentials
     from workload identity federation name none: so it may be missing.
     """
-    return storage.Client(project=os.environ.get("GOOGLE_CLOUD_PROJECT"))
+    return checked(storage.Client(project=os.environ.get("GOOGLE_CLOUD_PROJECT")))
 
 
 def explained(
@@ -146,7 +145,7 @@ class GcsArtifactStore:
         if parts.scheme != "gs" or not parts.netloc:
             raise ValueError(f"{url!r} is no bucket URL: use gs://bucket/prefix")
         try:
-            bucket = (client or storage_client()).bucket(parts.netloc)
+            bucket = checked(client or storage_client()).bucket(parts.netloc)
         except GoogleAuthError as error:
             raise ArtifactError(
                 f"{url}: {error} Log in with `gcloud auth application-default login`"

@@ -285,6 +285,15 @@ def test_what_is_watched_after_a_season(tmp_path: Path) -> None:
     assert "no release" in learnt.why_not[RESPONSES]
 
 
+def test_outcomes_that_say_nothing_are_no_reason_to_train_again(tmp_path: Path) -> None:
+    """A customer more is needed on either side before an effect is learnt, and of acceptance no
+    release is known."""
+    campaign(tmp_path, 3_000, -0.05)
+    materialized(tmp_path, retrain_outcomes=2_000, learn_from=1_500)
+    assert drift_report(tmp_path)["retrain"] == []
+    assert measured_world(tmp_path).acceptance_effect is None
+
+
 def test_spend_is_held_against_the_months_budget(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

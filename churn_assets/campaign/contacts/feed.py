@@ -73,7 +73,13 @@ class LedgerFeed:
         """Returns if events can be kept."""
         self._log.check()
         if not self._ledger.is_absent():
-            self._ledger.opened().is_empty()  # reads, or raises
+            # Imported here: where nobody was ever contacted, nothing speaks to a database.
+            from churn_assets.campaign.contacts.files import refuse_unwritable
+
+            ledger = self._ledger.opened()
+            ledger.is_empty()  # reads, or raises
+            with ledger.writing() as connection:
+                refuse_unwritable(connection)
 
     def events(self) -> list[str]:
         """The content of every event."""

@@ -60,3 +60,10 @@ def refuse_empty(file: Path) -> None:
                 f"the contact ledger {file} is empty, as no ledger is: restore it "
                 "(docs/operations.md, Restore), or remove it to begin a new one"
             )
+
+
+def refuse_unwritable(connection: sa.Connection) -> None:
+    """Within a transaction that writes: fail where a file can only be read, or has no room. To
+    begin says nothing of that: SQLite then lets it read."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA user_version = 0")  # as it was: a write all the same

@@ -74,6 +74,20 @@ def measure(
     return _with_effects(whole, outcomes, releases, assumed, learn_from, periods)
 
 
+def learnable(
+    outcomes: pd.DataFrame, releases: Releases, assumed: EnvironmentParams, learn_from: int
+) -> pd.Series[bool]:
+    """Which outcomes `measure` learns anything from, at its arguments."""
+    answered, _, none_told = _that_answered(outcomes[outcomes["known"]], releases, learn_from)
+    compared, none_compared = _treated_and_alone(outcomes, assumed, learn_from)
+    speaks = pd.Series(data=False, index=outcomes.index)
+    if not none_told:
+        speaks.loc[answered.index[_own_log_odds(answered, releases)[1]]] = True
+    if not none_compared:
+        speaks.loc[compared.index] = True
+    return speaks
+
+
 def _few(needed: int) -> str:
     """The same words as long as nothing changes: another number would train everything again."""
     return f"fewer than {needed:,} outcomes are known"
@@ -86,19 +100,9 @@ def _with_responses(
     learn_from: int,
     trees_from: int | None,
 ) -> Measured:
-    contacts = known[known["contact"] & _fresh(known)]
-    if contacts["sent_at"].notna().any():
-        contacts = contacts[contacts["sent_at"].notna()]
-    contacts = contacts[~was_not_sent(contacts)]
-    responses = _assumption(contacts, releases)
-    mine = contacts[
-        [_responses_of(release, releases) == responses for release in contacts["release_id"]]
-    ]
-    if not responses.startswith(SIMULATED):
-        why = responses and "the model learns from a log of answers itself"
-        return _assumed(measured, RESPONSES, why or "no release that decided is known any more")
-    if len(mine) < learn_from:
-        return _assumed(measured, RESPONSES, _few(learn_from))
+    mine, responses, why = _that_answered(known, releases, learn_from)
+    if why:
+        return _assumed(measured, RESPONSES, why)
     own, told = _own_log_odds(mine, releases)
     accepted = mine["accepted"].to_numpy(bool)[told]
     answers = Responses(_levels(mine)[told], own[told], _about(mine)[told], accepted)
@@ -124,25 +128,9 @@ def _with_effects(
     learn_from: int,
     periods: float,
 ) -> Measured:
-    if assumed.effect_share != 1:
-        why = "outcomes don't tell for which acceptances it works, as the settings assume"
+    rows, why = _treated_and_alone(outcomes, assumed, learn_from)
+    if why:
         return _assumed(measured, EFFECTS, why)
-    drawn = outcomes[outcomes["group"].notna()]
-    first = drawn.drop_duplicates("customer")
-    first = first[first["known"] & _fresh(first)]
-    control = first[first["group"] == "control"]
-    if "preferred" in first and control["preferred"].notna().any():
-        control = control[control["preferred"] > 0]  # whom the policy would have contacted
-    contacted = first[first["contact"]]
-    fewest = min(len(control), len(contacted))
-    if fewest < learn_from:
-        why = f"fewer than {learn_from:,} customers contacted, or like them left alone"
-        return _assumed(measured, EFFECTS, why)
-    again = _contacted_again(contacted, drawn)
-    if again > MOST_CONTACTED_AGAIN:
-        why = f"{again:.0%} were contacted again before their outcome was known, so it isn't one's"
-        return _assumed(measured, EFFECTS, why)
-    rows = pd.concat([control, contacted])
     churn = Churn(
         contacted=rows["contact"].to_numpy(bool),
         logit=logit(rows["churn_risk"].to_numpy(np.float64)),
@@ -153,6 +141,49 @@ def _with_effects(
     )
     effect, annoyance = fitted_effects(churn, assumed)
     return measured.model_copy(update={"acceptance_effect": effect, "annoyance_effect": annoyance})
+
+
+def _that_answered(
+    known: pd.DataFrame, releases: Releases, learn_from: int
+) -> tuple[pd.DataFrame, str, str]:
+    """Contacts that may speak of the offers' acceptance, the assumption that they are held against,
+    and why nothing is learnt from them; empty where something is."""
+    contacts = known[known["contact"] & _fresh(known)]
+    if contacts["sent_at"].notna().any():
+        contacts = contacts[contacts["sent_at"].notna()]
+    contacts = contacts[~was_not_sent(contacts)]
+    responses, why = _assumption(contacts, releases), ""
+    mine = contacts[
+        [_responses_of(release, releases) == responses for release in contacts["release_id"]]
+    ]
+    if not responses:
+        why = "no release that decided is known any more"
+    elif not responses.startswith(SIMULATED):
+        why = "the model learns from a log of answers itself"
+    elif len(mine) < learn_from:
+        why = _few(learn_from)
+    return mine, responses, why
+
+
+def _treated_and_alone(
+    outcomes: pd.DataFrame, assumed: EnvironmentParams, learn_from: int
+) -> tuple[pd.DataFrame, str]:
+    """The control group and who was contacted, and why nothing is learnt from them; empty where
+    something is."""
+    drawn = outcomes[outcomes["group"].notna()]
+    first = drawn.drop_duplicates("customer")
+    first = first[first["known"] & _fresh(first)]
+    control = first[first["group"] == "control"]
+    if "preferred" in first and control["preferred"].notna().any():
+        control = control[control["preferred"] > 0]  # whom the policy would have contacted
+    contacted, why = first[first["contact"]], ""
+    if assumed.effect_share != 1:
+        why = "outcomes don't tell for which acceptances it works, as the settings assume"
+    elif min(len(control), len(contacted)) < learn_from:
+        why = f"fewer than {learn_from:,} customers contacted, or like them left alone"
+    elif (again := _contacted_again(contacted, drawn)) > MOST_CONTACTED_AGAIN:
+        why = f"{again:.0%} were contacted again before their outcome was known, so it isn't one's"
+    return pd.concat([control, contacted]), why
 
 
 def _assumed(measured: Measured, what: str, why: str) -> Measured:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -78,6 +78,7 @@ def watch(
     now: datetime,
     month: BudgetPrice | None = None,
     currency: str = "",
+    learnable: Callable[[], pd.Series[bool]] | None = None,
 ) -> dict[str, Any]:
     """The report as JSON: `findings` (`Finding.as_dict` each) and `retrain`, the reasons to.
 
@@ -88,6 +89,8 @@ def watch(
         budget: money for discounts in a period, from the latest predictions; None: not known.
         month: the month's budget, where one is followed.
         currency: what amounts in sentences begin with.
+        learnable: asks which rows of `outcomes` another training would learn from, once there are
+            new ones enough; None: all that are known.
     """
     horizons, log = serving.horizons(config.horizon_days), conduct.propensities_hold(outcomes)
     findings = [
@@ -111,7 +114,7 @@ def watch(
         # What was found of an earlier release, another training may have mended already.
         and f.figures.get("release_id", serving.release_id) == serving.release_id
     ]
-    if log.state != "error" and _learns_more(known, serving.outcomes, config):
+    if log.state != "error" and _learns_more(outcomes, serving.outcomes, config, learnable):
         reasons.append(NEW_OUTCOMES.format(config.retrain_outcomes))
     return {
         "release_id": serving.release_id,
@@ -123,10 +126,21 @@ def watch(
     }
 
 
-def _learns_more(known: int, learnt: int, config: OutcomesConfig) -> bool:
-    """Whether another training would learn from so many known outcomes more than the last one."""
-    learns = config.learn_from is not None and known >= config.learn_from
-    return learns and known - learnt >= config.retrain_outcomes
+def _learns_more(
+    outcomes: pd.DataFrame,
+    learnt: int,
+    config: OutcomesConfig,
+    learnable: Callable[[], pd.Series[bool]] | None,
+) -> bool:
+    """Whether another training would learn from so many outcomes more than the last one, which had
+    the first `learnt` of those that are known by now."""
+    known = outcomes[outcomes["known"]].sort_values("time", kind="stable")
+    if config.learn_from is None or len(known) < config.learn_from:
+        return False
+    new = known.index[learnt:]
+    if learnable is not None and len(new) >= config.retrain_outcomes:
+        new = new[learnable()[new]]
+    return len(new) >= config.retrain_outcomes
 
 
 def says_the_same(report: dict[str, Any], before: dict[str, Any]) -> bool:

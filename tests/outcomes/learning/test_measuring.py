@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from churn_assets.domain.measured import Measured
-from churn_assets.outcomes.learning.measuring import BENDS, EFFECTS, RESPONSES, measure
+from churn_assets.outcomes.learning.measuring import BENDS, EFFECTS, RESPONSES, learnable, measure
 from churn_assets.outcomes.simulation import WORLDS, Scenario
 from churn_assets.predictors.scoring.corrected import Correction, as_json
 from tests.outcomes.learning.worlds import BASE, models, off_by, outcomes
@@ -182,3 +182,20 @@ def test_contacts_that_were_never_sent_are_no_refusals() -> None:
     table["accepted"] &= sent
     found = measured(table, models([]))
     assert all(abs(figure.used) < 0.2 for figure in found.offsets)
+
+
+def test_only_what_something_is_learnt_from_is_learnable() -> None:
+    """Not who was met in the middle of a period, nor whom the policy wouldn't have contacted
+    anyway; without the draw only contacts speak, and those of a known release alone."""
+    table = outcomes(1, 4_000, "assumed")
+    released = models([])
+    drawn = table["contact"] | ((table["group"] == "control") & (table["preferred"] > 0))
+    assert learnable(table, released, ASSUMED, LEARN_FROM).equals(drawn)
+    assert measured(table, released).acceptance_effect is not None
+    late = table.copy()
+    seen = [0.2, *[0.3] * 4, 0.5, 3.0, 1.0, 1.0]
+    late["observation"] = [seen if i < 1_000 else old for i, old in enumerate(late["observation"])]
+    assert learnable(late, released, ASSUMED, LEARN_FROM).equals(drawn & (late.index >= 1_000))
+    world = ASSUMED.model_copy(update={"effect_share": 0.5})
+    assert learnable(table, released, world, LEARN_FROM).equals(table["contact"])
+    assert not learnable(table, {}, world, LEARN_FROM).any()

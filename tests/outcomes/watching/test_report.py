@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from churn_assets.customers.built_in import BUILT_IN_SCHEMA
@@ -61,15 +62,19 @@ def test_a_wrong_risk_is_a_reason_to_train_again_for_its_own_release(serving: st
     assert report["retrain"] == ([RETRAINING["risk_came_true"]] if serving == "r-1" else [])
 
 
-def reasons(config: OutcomesConfig, learnt: int = 0, known: int = 6_000) -> list[str]:
+def reasons(
+    config: OutcomesConfig, learnt: int = 0, known: int = 6_000, speaks: range | None = None
+) -> list[str]:
     """Of a log of 6,000 decisions, `known` outcomes among them, that a release with `learnt` made;
-    the risk of all of them comes true."""
+    the risk of all of them comes true. Those in `speaks` can be learnt from; None: all."""
     rng = np.random.default_rng(0)
     table = decisions(6_000).assign(release_id="r-1", churn_risk=0.2)
     table["known"] = np.arange(6_000) < known
     table["churned"] = rng.random(6_000) < 0.2
     table["observation"] = [[0.0] * 9] * 6_000
-    report = watch(table, "None yet.", Serving("r-1", outcomes=learnt), None, config, NOW)
+    can = None if speaks is None else (lambda: pd.Series(table.index.isin(speaks), table.index))
+    serving = Serving("r-1", outcomes=learnt)
+    report = watch(table, "None yet.", serving, None, config, NOW, learnable=can)
     found: list[str] = report["retrain"]
     return found
 
@@ -82,6 +87,17 @@ def test_new_outcomes_are_a_reason_where_something_is_learnt_from_them() -> None
     assert reasons(OutcomesConfig(learn_from=None)) == []
     assert reasons(OutcomesConfig(learn_from=6_001)) == []
     assert reasons(OutcomesConfig(retrain_outcomes=100), known=400) == []
+
+
+def test_new_outcomes_count_where_they_can_be_learnt_from() -> None:
+    """Why: of customers who aren't drawn for the experiment and of releases that nobody knows any
+    more nothing is learnt, and everything was trained again for the same."""
+    assert reasons(OutcomesConfig(), speaks=range(0)) == []
+    assert reasons(OutcomesConfig(), speaks=range(4_999)) == []
+    assert reasons(OutcomesConfig(), speaks=range(5_000)) == ["5,000 new outcomes"]
+    some = OutcomesConfig(retrain_outcomes=1_000)
+    assert reasons(some, learnt=4_000, speaks=range(5_001)) == ["1,000 new outcomes"]
+    assert reasons(some, learnt=4_000, speaks=range(4_999)) == []
 
 
 def test_new_outcomes_of_a_broken_log_are_no_reason(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,62 @@
+"""Whether what answers is a bucket's service: a proxy, a login page or a broken emulator says 200,
+too, and says nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from google.api_core.exceptions import GoogleAPIError
+from google.auth.exceptions import GoogleAuthError
+from google.cloud import storage
+from google.cloud.storage.exceptions import DataCorruption
+
+REFUSALS = (GoogleAPIError, GoogleAuthError, DataCorruption)  # of the service or on the way
+OF_OBJECTS = ("x-goog-hash", "x-goog-generation")  # headers, one of which comes with any content
+
+
+class NoAnswerError(GoogleAPIError):
+    """200 came with something that no bucket's service says; it isn't asked again, as who sits in
+    between stays there."""
+
+
+def checked(client: storage.Client) -> storage.Client:
+    """The client, which from now on takes no such answer for one.
+
+    By itself it takes an empty one for an object without properties, and an empty download for an
+    empty object.
+    """
+    hooks = client._http.hooks["response"]
+    if _check not in hooks:
+        hooks.append(_check)
+    return client
+
+
+def _check(answer: requests.Response, **_: Any) -> None:
+    """Raises NoAnswerError; called by `requests` with each answer."""
+    request = answer.request
+    if answer.status_code != requests.codes.ok:
+        return
+    if "alt=media" in urlsplit(str(request.url)).query:
+        if not any(header in answer.headers for header in OF_OBJECTS):
+            answer.close()
+            raise _no_answer(request, "200 without the headers of an object")
+        return
+    if not answer.content and (request.method == "DELETE" or "location" in answer.headers):
+        return  # it is gone, or: a large upload may go there
+    try:
+        told = answer.json()
+    except requests.JSONDecodeError:
+        told = None
+    if not isinstance(told, dict) or not told:
+        found = f"200 with {len(answer.content):,} bytes" if answer.content else "200 and no more"
+        raise _no_answer(request, f"{found} where JSON was expected")
+
+
+def _no_answer(request: requests.PreparedRequest, found: str) -> NoAnswerError:
+    url = urlsplit(str(request.url))
+    return NoAnswerError(
+        f"{url.scheme}://{url.hostname} answered {found}, as no bucket does: is a proxy in "
+        "between, or STORAGE_EMULATOR_HOST set? Mend that, and try again"
+    )

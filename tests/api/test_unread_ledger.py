@@ -1,0 +1,90 @@
+"""A contact ledger that can't be used: `/readyz` says so before a customer is answered 503."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from fastapi.testclient import TestClient
+
+from api import main
+from api.campaigns import UNREAD, ContactLookup
+from api.errors import ApiError
+from churn_assets.campaign.contacts.feed import LedgerFeed
+from churn_assets.campaign.contacts.ledger import Ledger
+from churn_assets.campaign.contacts.opening import FILE, LateLedger
+from churn_assets.campaign.errors import LedgerError
+from churn_assets.serving.feedback import SqliteFeedbackLog
+from churn_assets.settings import Settings
+from tests.api.server import HERE
+from tests.campaign.test_ledger import event
+
+
+def test_it_is_said_before_anybody_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Why: on a home of which nothing could be read, traffic came first, and a 503 to each. When it
+    is mended, nobody need ask either."""
+    monkeypatch.setattr(main, "WATCH_SECONDS", 0.01)
+    (tmp_path / FILE).touch()
+    app = main.build_app(Settings(home=tmp_path))
+    with TestClient(app, base_url="http://localhost", client=HERE) as client:
+        assert client.get("/readyz").json()["contacts_problem"] == UNREAD
+        (tmp_path / FILE).unlink()
+        deadline = time.monotonic() + 60
+        while client.get("/readyz").json()["contacts_problem"] is not None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+def test_the_log_says_why_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is looked at every few seconds."""
+    (tmp_path / FILE).touch()
+    with closing(ContactLookup(LateLedger("", tmp_path))) as lookup:
+        for _ in range(3):
+            asyncio.run(lookup.look())
+        assert lookup.problem == UNREAD
+    assert [record.message.split(":")[0] for record in caplog.records] == [
+        "contact histories can't be read"
+    ]
+
+
+def test_a_folder_that_is_closed_is_a_503_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why: only the ledger's own errors were; this one was a 500."""
+    with closing(ContactLookup(LateLedger("", tmp_path))) as lookup:
+
+        def closed(_: Path) -> bool:
+            raise PermissionError(13, "Permission denied", str(tmp_path / FILE))
+
+        monkeypatch.setattr(Path, "exists", closed)
+        with pytest.raises(ApiError, match="send it again later") as caught:
+            lookup.many(["A1"])
+        assert caught.value.status_code == 503
+        assert lookup.problem == UNREAD
+
+
+def test_feedback_is_not_taken_for_storable_on_a_ledger_that_can_only_be_read(
+    tmp_path: Path,
+) -> None:
+    """Why: SQLite begins to write to such a file without a word, so that `/readyz` was content and
+    every event refused."""
+    with closing(Ledger.open("", tmp_path)) as ledger:
+        ledger.record([event("e1")])
+    with closing(LateLedger("", tmp_path)) as late:
+        address = f"file:{tmp_path / FILE}?mode=ro"
+        connect = partial(sqlite3.connect, address, uri=True)
+        sa.event.listen(late.opened()._engine, "do_connect", lambda *_: connect())
+        assert late.opened().histories(["A1"]).keys() == {"A1"}
+        feed = LedgerFeed(SqliteFeedbackLog(tmp_path / "feedback.sqlite3"), late)
+        with closing(feed), pytest.raises(LedgerError, match="readonly database"):
+            feed.check()
+    with closing(LateLedger("", tmp_path)) as late:
+        with closing(LedgerFeed(SqliteFeedbackLog(tmp_path / "feedback.sqlite3"), late)) as feed:
+            feed.check()
+        assert late.opened().histories(["A1"]).keys() == {"A1"}
