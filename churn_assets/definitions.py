@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,7 +36,7 @@ from churn_assets.domain.value import MONTHS_OF_VALUE
 from churn_assets.messages import assets as messages
 from churn_assets.orchestration.compute import Compute
 from churn_assets.orchestration.executor import choose_executor
-from churn_assets.orchestration.resources import ArtifactIOManager
+from churn_assets.orchestration.resources import ArtifactIOManager, StoreResource
 from churn_assets.orchestration.stores import store_resources
 from churn_assets.outcomes import assets as outcomes
 from churn_assets.outcomes.learning.challenger import compare_releases
@@ -155,20 +156,6 @@ def bind(settings: Settings) -> dict[str, Any]:
     store = stores["store"]
     config = settings.compute.model_dump(mode="json")
 
-    def campaigns() -> Campaigns:
-        ledger = LateLedger(settings.campaign.ledger.get_secret_value(), settings.home)
-        opened, zone = store.open(), settings.api.default_time_zone
-        tell_again(opened, settings.home, ledger, log.warning)
-        return open_campaigns(
-            opened,
-            ledger.opened(),
-            settings.campaign,
-            contract_named(settings.customers),
-            zone,
-            settings.experiment,
-            learn_from_answers=bool(settings.messages.learn_from_answers),
-        )
-
     forced = settings.release.force_baseline or settings.api.force_baseline
     return {
         "home": settings.home,
@@ -187,7 +174,7 @@ def bind(settings: Settings) -> dict[str, Any]:
         "experiment_config": settings.experiment,
         "outcomes_config": settings.outcomes,
         "alerts_config": settings.alerts,
-        "campaigns": campaigns,
+        "campaigns": partial(_open_campaigns, settings, store),
         "release_terms": Terms(
             preset=settings.decision.preset,
             world=settings.decision.environment,
@@ -203,6 +190,22 @@ def bind(settings: Settings) -> dict[str, Any]:
         "compute": Compute(home=str(settings.home), config=config, store=store),
         "io_manager": ArtifactIOManager(store=store),
     }
+
+
+def _open_campaigns(settings: Settings, store: StoreResource) -> Campaigns:
+    """The campaigns on the store and the ledger, which was told what it had missed."""
+    ledger = LateLedger(settings.campaign.ledger.get_secret_value(), settings.home)
+    opened = store.open()
+    tell_again(opened, settings.home, ledger, log.warning)
+    return open_campaigns(
+        opened,
+        ledger.opened(),
+        settings.campaign,
+        contract_named(settings.customers),
+        settings.api.default_time_zone,
+        settings.experiment,
+        learn_from_answers=bool(settings.messages.learn_from_answers),
+    )
 
 
 def job_names() -> list[str]:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -37,23 +37,16 @@ def feedback(
     level of the model means one percentage.
     """
     # Imported here: other commands need neither pyarrow nor the API's modules.
-    import pyarrow.parquet as pq
-
-    from churn_assets.campaign.contacts.log import FEATURES, campaign_rows
+    from churn_assets.campaign.contacts.log import campaign_rows
     from churn_assets.datasets.errors import DataError
     from churn_assets.predictors.training.campaign_log import write_log
     from churn_assets.release.offers import offers_in_service
     from churn_assets.serving.feedback import open_feedback_log
 
     store, settings = open_registry().store, load_settings()
-    folder = store.get(current_artifact(store, "predictions"))
+    customers = _customers(store)
     with contextlib.closing(open_feedback_log(store, settings.home)) as log:
         events = [json.loads(event) for event in log.events()]
-    file_of = folder / "predictions.parquet"
-    there = set(pq.read_schema(file_of).names)  # a contract's customers may have no `partner`
-    columns = [name for name in ("customer_id", *FEATURES) if name in there]
-    table = pq.read_table(file_of, columns=columns)
-    customers = {row["customer_id"]: row for row in table.to_pylist()}
     found = campaign_rows(
         events,
         customers,
@@ -84,6 +77,19 @@ def feedback(
     answered = len(found.rows) - found.unanswered
     silent = f", {found.unanswered} that nobody answered" if found.unanswered else ""
     typer.echo(f"{answered} answered contacts{silent} of {len(events)} events are in {file}")
+
+
+def _customers(store: ArtifactStore) -> dict[str, dict[str, Any]]:
+    """Customer id -> what the latest predictions have of the log's features."""
+    import pyarrow.parquet as pq
+
+    from churn_assets.campaign.contacts.log import FEATURES
+
+    file = store.get(current_artifact(store, "predictions")) / "predictions.parquet"
+    there = set(pq.read_schema(file).names)  # a contract's customers may have no `partner`
+    columns = [name for name in ("customer_id", *FEATURES) if name in there]
+    table = pq.read_table(file, columns=columns)
+    return {row["customer_id"]: row for row in table.to_pylist()}
 
 
 def _offered(store: ArtifactStore) -> dict[str, int]:

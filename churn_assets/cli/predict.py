@@ -59,19 +59,13 @@ def predict(
     again. Exits with 1 if there are any.
     """
     # Imported here: other commands need not know what serves.
-    from churn_assets.cli.customers.files import CustomerFileError, Customers, Row, read_customers
-    from churn_assets.serving.forms import load_form
+    from churn_assets.cli.customers.files import CustomerFileError
 
     if sample == (file is not None):
         raise typer.BadParameter("give either a file or --sample")
     form = form or form_of(out)
-    fields = load_form(open_registry().folder())
     try:
-        customers = (
-            Customers([Row(1, fields.sample, fields.sample)], single=True)
-            if file is None
-            else read_customers(file, fields, tuple(load_settings().campaign.channels))
-        )
+        customers = _customers(file)
     except CustomerFileError as error:
         raise fail(error) from error
     form = form or (Format.JSON if customers.single else Format.TABLE)
@@ -89,6 +83,17 @@ def predict(
     if refusals.count:
         refusals.report(answers.count)
         raise typer.Exit(1)
+
+
+def _customers(file: Path | None) -> Customers:
+    """Those of a file, or the sample alone where there is none; raises CustomerFileError."""
+    from churn_assets.cli.customers.files import Customers, Row, read_customers
+    from churn_assets.serving.forms import load_form
+
+    fields = load_form(open_registry().folder())
+    if file is None:
+        return Customers([Row(1, fields.sample, fields.sample)], single=True)
+    return read_customers(file, fields, tuple(load_settings().campaign.channels))
 
 
 def form_of(out: Path | None) -> Format | None:

@@ -179,24 +179,15 @@ def lift_report(
     report["counted"] = worth.sentence
     report["contaminated"] = int(customers["contaminated"].sum())
     report["of_other_draws"] = of_other_draws(table, draw)
-    contradicted = report["sentence"] == CONTRADICTED
-    report["by_customer"] = (
-        {"sentence": CONTRADICTED}
-        if contradicted
-        else whom_to_contact(customers, outcomes_config.seed, worth, currency)
-    )
+    if report["sentence"] == CONTRADICTED:
+        report["by_customer"] = {"sentence": CONTRADICTED}
+    else:
+        report["by_customer"] = whom_to_contact(customers, outcomes_config.seed, worth, currency)
     if report["verdict"] == "hurts":
         before = _latest_report(artifacts, "lift_report")
         if answer_harm(report, before, artifacts, stop=outcomes_config.stop_when_it_hurts):
             alert(report["sentence"], alerts_config)
-    pictures = {}
-    if "qini" in report["by_customer"]:
-        pictures["whom contacting helps"] = plots.qini(report["by_customer"])
-    if "effects" in report:
-        pictures |= {
-            "net gain over time": plots.interval_over_time(report),
-            "effects": plots.effects(report),
-        }
+    pictures = plots.pictures(report)
     context.log.info(report["sentence"])
     with scratch_folder("lift_report") as out:
         (out / "report.json").write_bytes(canonical_json(report))

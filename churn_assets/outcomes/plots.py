@@ -18,6 +18,17 @@ TITLES = {
 }
 
 
+def pictures(report: dict[str, Any]) -> dict[str, bytes]:
+    """Name -> picture, of those that the report has figures for: none before the first outcome."""
+    found = {}
+    if "qini" in report["by_customer"]:
+        found["whom contacting helps"] = qini(report["by_customer"])
+    if "effects" in report:
+        found["net gain over time"] = interval_over_time(report)
+        found["effects"] = effects(report)
+    return found
+
+
 def interval_over_time(report: dict[str, Any]) -> bytes:
     """The net gain per customer with the interval that is valid at every look."""
     figure, axes = _axes("customers whose outcome is known", "net gain per customer, in currency")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,18 +90,11 @@ def release(
         "preference_pairs": preference_pairs,
     }
 
-    def world() -> World:
-        folders = opened.get(retention_environment), opened.get(oracle_policy)
-        return World(*folders, release_terms.preset, release_terms.world, release_terms.samples)
-
+    world = partial(_world, opened, retention_environment, oracle_policy, release_terms)
     build = Build(models, data, customer_history, world, counts, missed)
     record = _published(registry, build, release_terms, rehearsal)
     spare_learnt_from(registry)
-    refused = ""
-    if not record.promoted and not record.withdrawn:
-        comparison = _promote_unless_worse(registry, record, rehearsal, on_outcomes)
-        context.log.info(f"{record.release_id}: {comparison.reason}")
-        refused = "" if comparison.promoted else comparison.reason
+    refused = _refusal(registry, record, rehearsal, on_outcomes, context.log)
     if stand_in := registry.stand_in_for_damaged():
         context.log.warning(f"{stand_in.release_id} serves: {stand_in.reason}")
     _tell(registry, record, refused, alerts_config)
@@ -124,6 +118,12 @@ class Build:
     world: Callable[[], World]
     checks: Mapping[str, int]
     missed: Mapping[str, Sequence[str]]
+
+
+def _world(store: ArtifactStore, environment: Artifact, oracle: Artifact, terms: Terms) -> World:
+    """The current customers; read only where something has to be judged on them."""
+    folders = store.get(environment), store.get(oracle)
+    return World(*folders, terms.preset, terms.world, terms.samples)
 
 
 def _published(
@@ -181,6 +181,22 @@ def _tell(
     state = "serves" if serves else "was built, but doesn't serve,"
     for sentence in registry.manifest(record.release_id).stand_ins.values():
         alert(f"release {record.release_id} {state} with {sentence}", config)
+
+
+def _refusal(
+    registry: ReleaseRegistry,
+    record: ReleaseRecord,
+    rehearsal: Rehearsal,
+    on_outcomes: OnOutcomes,
+    log: dg.DagsterLogManager,
+) -> str:
+    """Promote a release that waits for it, and log what decided; why it was refused, empty where it
+    wasn't, serves already or was withdrawn."""
+    if record.promoted or record.withdrawn:
+        return ""
+    comparison = _promote_unless_worse(registry, record, rehearsal, on_outcomes)
+    log.info(f"{record.release_id}: {comparison.reason}")
+    return "" if comparison.promoted else comparison.reason
 
 
 def _promote_unless_worse(

@@ -71,30 +71,19 @@ def measure_preset(
         ppo - captured[best_rule], ppo_samples - bootstrap.captured(rules[best_rule])
     )
     sampled = [run["history"][-1]["sampled_over_contact_rate"] for run in trained["runs"]]
-    figures = {seed: summarise(found) for seed, found in runs.items()}
+    limit = params.budget_limit
     table = {
         "ppo": {
             "captured_uplift": asdict(Estimate.of(ppo, ppo_samples)),
             "by_seed": {
-                str(seed): figures[seed]
-                | {
-                    "captured_uplift": captured_uplift(curve, found),
-                    "spend_ratio": found.mean("spend") / params.budget_limit,
-                }
+                str(seed): _figures(found, captured_uplift(curve, found), limit)
                 for seed, found in runs.items()
             },
-            "spend_ratio": asdict(spend_ratio(bootstrap, runs, params.budget_limit)),
-            "over_contact_rate": float(np.mean([row["over_cap"] for row in figures.values()])),
+            "spend_ratio": asdict(spend_ratio(bootstrap, runs, limit)),
+            "over_contact_rate": float(np.mean([r.mean("over_cap") for r in runs.values()])),
             "sampled_over_contact_rate": float(np.mean(sampled)),
         },
-        "rules": {
-            name: summarise(found)
-            | {
-                "captured_uplift": asdict(Estimate.of(captured[name], bootstrap.captured(found))),
-                "spend_ratio": found.mean("spend") / params.budget_limit,
-            }
-            for name, found in rules.items()
-        },
+        "rules": _by_rule(rules, captured, bootstrap, limit),
         "best_rule": best_rule,
         "lead": asdict(lead),
     }
@@ -102,6 +91,29 @@ def measure_preset(
         name: Candidate(policies[name], found, captured[name]) for name, found in rules.items()
     }
     return PresetResult(curve, networks, runs, best_rule, candidates, bootstrap, table)
+
+
+def _by_rule(
+    rules: Mapping[str, Evaluation],
+    captured: Mapping[str, float],
+    bootstrap: Bootstrap,
+    limit: float,
+) -> dict[str, Any]:
+    """Each rule's figures."""
+    found = {}
+    for name, rule in rules.items():
+        estimate = Estimate.of(captured[name], bootstrap.captured(rule))
+        found[name] = _figures(rule, asdict(estimate), limit)
+    return found
+
+
+def _figures(found: Evaluation, captured: Any, limit: float) -> dict[str, Any]:
+    """A policy's mean figures, captured uplift (a share, with its interval where it has one) and
+    what it spends, over the limit."""
+    return summarise(found) | {
+        "captured_uplift": captured,
+        "spend_ratio": found.mean("spend") / limit,
+    }
 
 
 def spend_ratio(bootstrap: Bootstrap, runs: Mapping[int, Evaluation], limit: float) -> Estimate:

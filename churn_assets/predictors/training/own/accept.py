@@ -100,11 +100,7 @@ def run(
     curves = curves_of(scorer, asked, log.levels)
     figures = _held_out(scorer, log, config)
     metrics = {
-        "headline": {"what": "real responses only, of your own log"},
-        "response_by_level": response_by_level(log),
-        "source": "own",
-        "campaign": log.schema.contract,
-        "responses": "observed, from the contract's campaign",
+        **_told_of(log),
         "method": name,
         "methods": {
             method: {"log_loss": losses[method], **summary(accepted, one.probabilities)}
@@ -112,10 +108,6 @@ def run(
         },
         "methods_failed": failed,
         "chosen": model.settings,
-        "features": [feature.name for feature in log.own.features],
-        "unshared": _unshared(log),
-        "gives": list(log.schema.gives),
-        "unit": log.schema.unit,
         **figures,
         "oof": _out_of_fold(log, tried[name].probabilities, config),
         "presets": {
@@ -213,6 +205,21 @@ def response_by_level(log: Log) -> list[dict[str, Any]]:
             row |= {"gain": gain, "gain_interval": [float(low), float(high)], "p_value": p_value}
         found.append(row)
     return found
+
+
+def _told_of(log: Log) -> dict[str, Any]:
+    """What the metrics say of the log itself, whichever model is learnt from it."""
+    return {
+        "headline": {"what": "real responses only, of your own log"},
+        "response_by_level": response_by_level(log),
+        "source": "own",
+        "campaign": log.schema.contract,
+        "responses": "observed, from the contract's campaign",
+        "features": [feature.name for feature in log.own.features],
+        "unshared": _unshared(log),
+        "gives": list(log.schema.gives),
+        "unit": log.schema.unit,
+    }
 
 
 def _unshared(log: Log) -> dict[str, Any]:
