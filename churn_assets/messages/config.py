@@ -16,7 +16,7 @@ Phrasing = Literal["fixed", "varied"]
 
 
 class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class CorpusWords(Frozen):
